@@ -1,0 +1,53 @@
+/** The largest commit that a log takes, in bytes: DynamoDB's items end at 400 KB. */
+export const MAX_COMMIT_BYTES = 300_000;
+
+/** One commit as it lies in a log. */
+export interface StoredCommit {
+  /** 1, 2, 3 … without gaps. */
+  readonly position: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What one read returned. */
+export interface Page {
+  /** In order of position; the first one's position is `after + 1`, unless an eventually consistent read missed it. */
+  readonly commits: readonly StoredCommit[];
+  /** True when nothing was known behind the last commit; false when the next read will have more at once. */
+  readonly end: boolean;
+}
+
+export interface AppendOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadOptions {
+  /** At most this many commits; default 150. */
+  readonly limit?: number;
+  /** True: the read MUST see every append that was acknowledged before it began. Default false. */
+  readonly consistent?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The port to a durable log: bytes in, bytes out. It knows nothing of events, signatures or certificates.
+ *
+ * An adapter MUST pass the suite in `@certbus/store/conformance`.
+ */
+export interface Log {
+  /**
+   * Writes `bytes` at position `after + 1` of `stream` and returns that position once they are durable.
+   *
+   * - MUST reject with {@link VersionConflictError} when other bytes are at that position or when `after` is beyond the
+   *   head of the stream; `after` 0 starts the stream.
+   * - MUST succeed when exactly these bytes are there already: an earlier attempt, whose answer was lost, wrote them.
+   * - While an outcome is unknown (time-out, dropped connection, throttling) MUST retry the same bytes at the same
+   *   position, and MUST NOT move on. An abort meanwhile rejects `CERTBUS_STORE_OUTCOME_UNKNOWN`; an abort before anything
+   *   was sent rejects with the signal's reason.
+   * - MUST reject bytes over {@link MAX_COMMIT_BYTES} with `CERTBUS_STORE_TOO_LARGE` before sending them.
+   */
+  append(stream: string, after: number, bytes: Uint8Array, options?: AppendOptions): Promise<number>;
+  /** Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice. */
+  read(stream: string, after: number, options?: ReadOptions): Promise<Page>;
+  /** Lets go of connections and files. Later calls reject `CERTBUS_STORE_CLOSED`. A second close does nothing. */
+  close(): Promise<void>;
+}
