@@ -1,0 +1,80 @@
+/** Who may append to the bus: a name for people, and the public halves of the manager's two keys. */
+export interface Manager {
+  readonly name: string;
+  /** Ed25519 public key, base64url. */
+  readonly signingKey: string;
+  /** age recipient to which the configuration and the account keys are sealed. */
+  readonly recipient: string;
+}
+
+/** Who can open private keys: a group of load balancers, or an offline backup. */
+export interface Recipient {
+  readonly name: string;
+  /** age recipient, `age1…`. */
+  readonly recipient: string;
+}
+
+/** The bus begins. Only at position 1. */
+export interface BusCreated {
+  readonly type: 'BusCreated';
+  /** The bus's id, 256 random bits in base64url. */
+  readonly busId: string;
+  /** Ed25519 public key of the root, base64url. */
+  readonly rootKey: string;
+}
+
+/** Root event: every manager, from now on. */
+export interface ManagersUpdated {
+  readonly type: 'ManagersUpdated';
+  readonly rootSequence: number;
+  readonly managers: readonly Manager[];
+}
+
+/** Root event: whom private keys are sealed to, from now on. At most 20, or 5 where one is post-quantum hybrid. */
+export interface RecipientsUpdated {
+  readonly type: 'RecipientsUpdated';
+  readonly rootSequence: number;
+  readonly recipients: readonly Recipient[];
+}
+
+/** The whole configuration, from now on. */
+export interface ConfigUpdated {
+  readonly type: 'ConfigUpdated';
+  /** The configuration's JSON as an age file for the managers, base64. */
+  readonly sealed: string;
+}
+
+/** An ACME account exists (RFC 8555 section 7.3). One account key a bus serves all its directories. */
+export interface AccountRegistered {
+  readonly type: 'AccountRegistered';
+  readonly directory: string;
+  readonly accountUrl: string;
+  /** JWK thumbprint of the account key (RFC 7638), with which load balancers answer HTTP-01. */
+  readonly thumbprint: string;
+  /** The account key as an age file for the managers and the recipient named `backup`, base64. */
+  readonly sealedKey: string;
+}
+
+/** An issuer's certificate, said once and referred to by hash ever after. */
+export interface IssuerAdded {
+  readonly type: 'IssuerAdded';
+  /** SHA-256 of the DER, base64url. */
+  readonly hash: string;
+  /** DER, base64. */
+  readonly certificate: string;
+}
+
+/** Nothing else was said for 24 hours. */
+export interface Heartbeat {
+  readonly type: 'Heartbeat';
+}
+
+/** Events about the bus itself. */
+export type BusLevelEvent =
+  | BusCreated
+  | ManagersUpdated
+  | RecipientsUpdated
+  | ConfigUpdated
+  | AccountRegistered
+  | IssuerAdded
+  | Heartbeat;

@@ -1,0 +1,171 @@
+/** How control of a name is proved (RFC 8555 section 8, RFC 8737). */
+export type ChallengeType = 'dns-01' | 'http-01' | 'tls-alpn-01';
+
+/** Why an issuance was started. */
+export type IssuanceReason = 'new' | 'renewal';
+
+/**
+ * A claim: "I am making this order until `until`". It carries the CSR and the sealed private key, so that whoever resumes
+ * the order needs nothing else, and nobody but a recipient ever holds the key.
+ */
+export interface IssuanceStarted {
+  readonly type: 'IssuanceStarted';
+  readonly issuanceId: string;
+  readonly certificateId: string;
+  /** A-labels in lower case, without trailing dot, sorted. */
+  readonly names: readonly string[];
+  readonly reason: IssuanceReason;
+  readonly challengeType: ChallengeType;
+  /** The CA's profile; absent for its default. */
+  readonly profile?: string | undefined;
+  readonly directory: string;
+  /** RFC 9773 section 4.1 identifier of the certificate that this one replaces. */
+  readonly replaces?: string | undefined;
+  /** Name of the manager process that holds the claim, for people. */
+  readonly holder: string;
+  /** End of the claim, ISO 8601. */
+  readonly until: string;
+  /** PKCS#10 in DER, base64. */
+  readonly csr: string;
+  /** PKCS#8 PEM as an age file for the recipients, base64. */
+  readonly sealedKey: string;
+  /** Position of the `RecipientsUpdated` whose recipients the key is sealed to. */
+  readonly recipientsPosition: number;
+}
+
+/** The CA has an order (RFC 8555 section 7.4). Said before anything else happens to it. */
+export interface OrderCreated {
+  readonly type: 'OrderCreated';
+  readonly issuanceId: string;
+  readonly certificateId: string;
+  readonly holder: string;
+  readonly orderUrl: string;
+}
+
+/** The claim is renewed by its holder, or a lapsed one passes to another. */
+export interface IssuanceTakenOver {
+  readonly type: 'IssuanceTakenOver';
+  readonly issuanceId: string;
+  readonly certificateId: string;
+  readonly holder: string;
+  /** End of the claim, ISO 8601. */
+  readonly until: string;
+}
+
+/** The same order will be finalized with another key: the recipients changed since the claim. */
+export interface CsrReplaced {
+  readonly type: 'CsrReplaced';
+  readonly issuanceId: string;
+  readonly certificateId: string;
+  readonly csr: string;
+  readonly sealedKey: string;
+  readonly recipientsPosition: number;
+}
+
+/** The holder gave the claim up before its end; the order waits for whoever takes it over. */
+export interface IssuanceReleased {
+  readonly type: 'IssuanceReleased';
+  readonly issuanceId: string;
+  readonly certificateId: string;
+  readonly holder: string;
+}
+
+/** Why and until when an issuance is given up. */
+export interface IssuanceFailed {
+  readonly type: 'IssuanceFailed';
+  readonly issuanceId: string;
+  readonly certificateId: string;
+  /** Problem type (RFC 8555 section 6.7) or an error code of ours. */
+  readonly problem: string;
+  /** How to treat it: `temporary`, `rate-limited`, `account`, `authority`, `permanent-name`, `permanent-request` or `operator-action`. */
+  readonly class: string;
+  readonly detail: string;
+  /** 1 for the first failure since the last success. */
+  readonly attempt: number;
+  /** The next attempt is not made before this instant, ISO 8601. */
+  readonly notBefore: string;
+}
+
+/** What `CertificateObtained` and `CertificateImported` say of the certificate: the event stands alone. */
+export interface CertificateContent {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  /** DER, base64. */
+  readonly leaf: string;
+  /** SHA-256 hashes of the issuers' DER, base64url, in the order they are served. */
+  readonly issuers: readonly string[];
+  /** PKCS#8 PEM as an age file for the recipients, base64. */
+  readonly sealedKey: string;
+  /** Hexadecimal, upper case. */
+  readonly serialNumber: string;
+  /** ISO 8601. */
+  readonly notBefore: string;
+  /** ISO 8601. */
+  readonly notAfter: string;
+}
+
+/** A CA issued a certificate. */
+export interface CertificateObtained extends CertificateContent {
+  readonly type: 'CertificateObtained';
+  readonly issuanceId: string;
+  readonly reason: IssuanceReason;
+  readonly challengeType: ChallengeType;
+  readonly profile?: string | undefined;
+  readonly directory: string;
+}
+
+/** A certificate that came from elsewhere. */
+export interface CertificateImported extends CertificateContent {
+  readonly type: 'CertificateImported';
+}
+
+/** The key of a certificate sealed to other recipients. */
+export interface PrivateKeyResealed {
+  readonly type: 'PrivateKeyResealed';
+  readonly certificateId: string;
+  /** SHA-256 of the leaf's DER, base64url. */
+  readonly leafHash: string;
+  readonly sealedKey: string;
+}
+
+/** The CA's renewal information changed (RFC 9773). */
+export interface RenewalInfoUpdated {
+  readonly type: 'RenewalInfoUpdated';
+  readonly certificateId: string;
+  readonly leafHash: string;
+  readonly windowStart: string;
+  readonly windowEnd: string;
+  /** The instant chosen in the window, kept while the window stays. */
+  readonly renewAt: string;
+  readonly explanationUrl?: string | undefined;
+}
+
+/** No longer managed, no longer served. */
+export interface CertificateRemoved {
+  readonly type: 'CertificateRemoved';
+  readonly certificateId: string;
+}
+
+/** Revoked at the CA. */
+export interface CertificateRevoked {
+  readonly type: 'CertificateRevoked';
+  readonly certificateId: string;
+  readonly leafHash: string;
+  /** RFC 5280 section 5.3.1 code. */
+  readonly reason: number;
+}
+
+/** Events about one managed certificate. */
+export type CertificateEvent =
+  | IssuanceStarted
+  | OrderCreated
+  | IssuanceTakenOver
+  | CsrReplaced
+  | IssuanceReleased
+  | IssuanceFailed
+  | CertificateObtained
+  | CertificateImported
+  | PrivateKeyResealed
+  | RenewalInfoUpdated
+  | CertificateRemoved
+  | CertificateRevoked;

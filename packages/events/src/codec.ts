@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import * as v from 'valibot';
+import { findDuplicateKey } from './duplicate-keys.ts';
+import { EventsError } from './errors.ts';
+import { type BusEvent, isKnownType, parseEvent } from './event-schema.ts';
+import { isSignatureOf, type Signer } from './keys.ts';
+import type { RootEnvelope } from './root-event.ts';
+
+/** The format that this release writes, and the highest that it reads. */
+export const FORMAT = 1;
+
+type RootEventType = 'ManagersUpdated' | 'RecipientsUpdated';
+
+/** An event as it is written into a commit: plain, or in the root's signed envelope. */
+export type WrittenEvent = Exclude<BusEvent, { type: RootEventType }> | RootEnvelope;
+
+/** An event as it is read from a commit. */
+export interface ReadEvent {
+  readonly type: string;
+  /** `undefined` when this release does not know the type. */
+  readonly event: BusEvent | undefined;
+  /** Present where the event came in the root's envelope. */
+  readonly root?: RootEnvelope;
+  /** `Type` or `Type.field` of what this release does not know. */
+  readonly unknown: readonly string[];
+}
+
+/** What a commit is made of. */
+export interface CommitContent {
+  readonly bus: string;
+  readonly position: number;
+  /** Hash of the commit before, `null` at position 1. */
+  readonly previous: string | null;
+  readonly at: Date;
+  /** Name of the manager that signs; `root` where the root does. */
+  readonly by: string;
+  readonly events: readonly WrittenEvent[];
+}
+
+/** A commit, decoded. Its signature and its place in the history are not checked yet. */
+export interface Commit {
+  readonly bus: string;
+  /** 128 random bits, base64url: equal content signed twice is two commits. */
+  readonly id: string;
+  readonly position: number;
+  readonly previous: string | null;
+  readonly at: Date;
+  readonly by: string;
+  readonly events: readonly ReadEvent[];
+  readonly keyId: string;
+  /** SHA-256 of the whole commit, base64url. */
+  readonly hash: string;
+}
+
+const SIGNED_CONTEXT = Buffer.from('certbus/commit/v1\0');
+const NEWLINE = 0x0a;
+const hash = v.pipe(v.string(), v.regex(/^[\w-]{43}$/));
+const integer = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const header = v.looseObject({ format: integer });
+const payload = v.object({
+  format: integer,
+  bus: hash,
+  id: v.pipe(v.string(), v.regex(/^[\w-]{22}$/)),
+  position: integer,
+  previous: v.nullable(hash),
+  at: v.pipe(v.string(), v.isoTimestamp()),
+  by: v.pipe(v.string(), v.maxLength(4096)),
+  events: v.pipe(v.array(v.looseObject({ type: v.string() })), v.nonEmpty()),
+});
+const envelope = v.object({
+  type: v.string(),
+  rootSequence: integer,
+  body: v.string(),
+  rootSignature: v.pipe(v.string(), v.regex(/^[\w-]{86}$/)),
+});
+
+function malformed(what: string, cause?: unknown): EventsError {
+  return new EventsError('CERTBUS_EVENTS_COMMIT_MALFORMED', what, { cause });
+}
+
+/** SHA-256 in base64url, as hashes of commits, leaves and issuers are written. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('base64url');
+}
+
+/** Writes and signs a commit: one line of JSON, one line `KEYID SIGNATURE`. */
+export function encodeCommit(content: CommitContent, signer: Signer): Uint8Array {
+  const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url');
+  const { bus, position, previous, at, by, events } = content;
+  const line = JSON.stringify({ format: FORMAT, bus, id, position, previous, at: at.toISOString(), by, events });
+  const signature = signer.sign(Buffer.concat([SIGNED_CONTEXT, Buffer.from(line)]));
+  return Buffer.from(`${line}\n${signer.keyId} ${Buffer.from(signature).toString('base64url')}\n`);
+}
+
+function splitLines(bytes: Uint8Array): { line: Uint8Array; keyId: string; signature: Uint8Array } {
+  const end = bytes.indexOf(NEWLINE);
+  const rest = Buffer.from(bytes.subarray(end + 1)).toString('latin1');
+  const match = end < 0 ? null : /^([0-9a-f]{16}) ([\w-]{86})\n$/.exec(rest);
+  if (!match?.[1] || !match[2]) throw malformed('a commit is two lines, the payload and "KEYID SIGNATURE"');
+  return { line: bytes.subarray(0, end), keyId: match[1], signature: Buffer.from(match[2], 'base64url') };
+}
+
+function parseJson(line: Uint8Array): unknown {
+  let text: string;
+  let value: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line);
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw malformed('the payload is not JSON in UTF-8', cause);
+  }
+  const key = findDuplicateKey(text);
+  if (key !== undefined)
+    throw malformed(`the payload has the key ${JSON.stringify(key.slice(0, 80))} twice in one object`);
+  return value;
+}
+
+function readRootEvent(raw: object): ReadEvent {
+  const root = v.safeParse(envelope, raw);
+  if (!root.success) throw malformed('a root event lacks rootSequence, body or rootSignature');
+  const body = parseJson(Buffer.from(root.output.body));
+  if (typeof body !== 'object' || body === null || !('type' in body) || body.type !== root.output.type) {
+    throw malformed('the body of a root event has another type than its envelope');
+  }
+  return {
+    ...readPlainEvent(root.output.type, { ...body, rootSequence: root.output.rootSequence }),
+    root: root.output,
+  };
+}
+
+function readPlainEvent(type: string, raw: object): ReadEvent {
+  if (!isKnownType(type)) return { type, event: undefined, unknown: [type.slice(0, 80)] };
+  const parsed = parseEvent(type, raw);
+  if (!parsed.event) throw malformed(parsed.problem);
+  return { type, event: parsed.event, unknown: parsed.unknownFields };
+}
+
+const needsRoot = new Set<string>(['ManagersUpdated', 'RecipientsUpdated'] satisfies RootEventType[]);
+
+/** Reads one event as it stands in a commit. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`. */
+export function readEvent(raw: { readonly type: string }): ReadEvent {
+  if ('rootSignature' in raw) return readRootEvent(raw);
+  if (needsRoot.has(raw.type)) throw malformed(`${raw.type} is not signed by the root`);
+  return readPlainEvent(raw.type, raw);
+}
+
+/**
+ * Reads a commit's bytes, and nothing of their truth. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`, and
+ * `CERTBUS_EVENTS_FORMAT_UNKNOWN` for a format of a later release.
+ */
+export function decodeCommit(bytes: Uint8Array): Commit {
+  const { line, keyId } = splitLines(bytes);
+  const value = parseJson(line);
+  const { format } = parseShape(header, value);
+  if (format > FORMAT) {
+    throw new EventsError(
+      'CERTBUS_EVENTS_FORMAT_UNKNOWN',
+      `it has format ${format} and this release reads up to ${FORMAT}; upgrade this program`,
+    );
+  }
+  const { bus, id, position, previous, at, by, events } = parseShape(payload, value);
+  return {
+    bus,
+    id,
+    position,
+    previous,
+    at: new Date(at),
+    by,
+    events: events.map(readEvent),
+    keyId,
+    hash: sha256(bytes),
+  };
+}
+
+function parseShape<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T {
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  throw malformed(`the payload's ${v.getDotPath(parsed.issues[0]) ?? 'shape'} is wrong`);
+}
+
+/** Whether the holder of `publicKey` signed these bytes of a commit. Throws as {@link decodeCommit}. */
+export function isCommitSignedBy(publicKey: string, bytes: Uint8Array): boolean {
+  const { line, signature } = splitLines(bytes);
+  return isSignatureOf(publicKey, Buffer.concat([SIGNED_CONTEXT, line]), signature);
+}

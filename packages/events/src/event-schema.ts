@@ -1,0 +1,172 @@
+import * as v from 'valibot';
+import type { BusLevelEvent } from './bus-events.ts';
+import type { CertificateEvent } from './certificate-events.ts';
+
+/** Whatever a bus can say that this release knows. */
+export type BusEvent = BusLevelEvent | CertificateEvent;
+
+/** The name of an event that this release knows. */
+export type EventType = BusEvent['type'];
+
+const base64 = v.pipe(
+  v.string(),
+  v.regex(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/, 'is not base64'),
+);
+const hash = v.pipe(v.string(), v.regex(/^[\w-]{43}$/, 'is not 32 bytes in base64url'));
+const id = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][\w-]{7,31}$/, 'is not an id'));
+const instant = v.pipe(
+  v.string(),
+  v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/, 'is not an instant in UTC'),
+  v.check((text) => !Number.isNaN(Date.parse(text)), 'is not an instant in UTC'),
+);
+const text = v.pipe(v.string(), v.maxLength(4096));
+const position = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const ageRecipient = v.pipe(v.string(), v.regex(/^age1[a-z0-9]{20,4000}$/, 'is not an age recipient'));
+const names = v.pipe(v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(255))), v.nonEmpty(), v.maxLength(100));
+const challengeType = v.picklist(['dns-01', 'http-01', 'tls-alpn-01']);
+const reason = v.picklist(['new', 'renewal']);
+const rootSequence = position;
+
+const unique = <T extends { readonly name: string }>(items: readonly T[]): boolean =>
+  new Set(items.map((item) => item.name)).size === items.length;
+
+const manager = v.object({ name: v.pipe(text, v.nonEmpty()), signingKey: hash, recipient: ageRecipient });
+const recipient = v.object({ name: v.pipe(text, v.nonEmpty()), recipient: ageRecipient });
+const content = {
+  certificateId: id,
+  names,
+  leaf: base64,
+  issuers: v.pipe(v.array(hash), v.maxLength(10)),
+  sealedKey: base64,
+  serialNumber: v.pipe(v.string(), v.regex(/^[0-9A-F]{1,64}$/, 'is not a serial number')),
+  notBefore: instant,
+  notAfter: instant,
+};
+
+const schemas: { readonly [T in EventType]: v.GenericSchema<unknown, Extract<BusEvent, { type: T }>> } = {
+  BusCreated: v.object({ type: v.literal('BusCreated'), busId: hash, rootKey: hash }),
+  ManagersUpdated: v.object({
+    type: v.literal('ManagersUpdated'),
+    rootSequence,
+    managers: v.pipe(v.array(manager), v.nonEmpty(), v.maxLength(100), v.check(unique, 'has a name twice')),
+  }),
+  RecipientsUpdated: v.object({
+    type: v.literal('RecipientsUpdated'),
+    rootSequence,
+    recipients: v.pipe(v.array(recipient), v.nonEmpty(), v.maxLength(20), v.check(unique, 'has a name twice')),
+  }),
+  ConfigUpdated: v.object({ type: v.literal('ConfigUpdated'), sealed: base64 }),
+  AccountRegistered: v.object({
+    type: v.literal('AccountRegistered'),
+    directory: text,
+    accountUrl: text,
+    thumbprint: hash,
+    sealedKey: base64,
+  }),
+  IssuerAdded: v.object({ type: v.literal('IssuerAdded'), hash, certificate: base64 }),
+  Heartbeat: v.object({ type: v.literal('Heartbeat') }),
+  IssuanceStarted: v.object({
+    type: v.literal('IssuanceStarted'),
+    issuanceId: id,
+    certificateId: id,
+    names,
+    reason,
+    challengeType,
+    profile: v.optional(text),
+    directory: text,
+    replaces: v.optional(text),
+    holder: text,
+    until: instant,
+    csr: base64,
+    sealedKey: base64,
+    recipientsPosition: position,
+  }),
+  OrderCreated: v.object({
+    type: v.literal('OrderCreated'),
+    issuanceId: id,
+    certificateId: id,
+    holder: text,
+    orderUrl: text,
+  }),
+  IssuanceTakenOver: v.object({
+    type: v.literal('IssuanceTakenOver'),
+    issuanceId: id,
+    certificateId: id,
+    holder: text,
+    until: instant,
+  }),
+  CsrReplaced: v.object({
+    type: v.literal('CsrReplaced'),
+    issuanceId: id,
+    certificateId: id,
+    csr: base64,
+    sealedKey: base64,
+    recipientsPosition: position,
+  }),
+  IssuanceReleased: v.object({ type: v.literal('IssuanceReleased'), issuanceId: id, certificateId: id, holder: text }),
+  IssuanceFailed: v.object({
+    type: v.literal('IssuanceFailed'),
+    issuanceId: id,
+    certificateId: id,
+    problem: text,
+    class: text,
+    detail: text,
+    attempt: position,
+    notBefore: instant,
+  }),
+  CertificateObtained: v.object({
+    type: v.literal('CertificateObtained'),
+    ...content,
+    issuanceId: id,
+    reason,
+    challengeType,
+    profile: v.optional(text),
+    directory: text,
+  }),
+  CertificateImported: v.object({ type: v.literal('CertificateImported'), ...content }),
+  PrivateKeyResealed: v.object({
+    type: v.literal('PrivateKeyResealed'),
+    certificateId: id,
+    leafHash: hash,
+    sealedKey: base64,
+  }),
+  RenewalInfoUpdated: v.object({
+    type: v.literal('RenewalInfoUpdated'),
+    certificateId: id,
+    leafHash: hash,
+    windowStart: instant,
+    windowEnd: instant,
+    renewAt: instant,
+    explanationUrl: v.optional(text),
+  }),
+  CertificateRemoved: v.object({ type: v.literal('CertificateRemoved'), certificateId: id }),
+  CertificateRevoked: v.object({
+    type: v.literal('CertificateRevoked'),
+    certificateId: id,
+    leafHash: hash,
+    reason: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(10)),
+  }),
+};
+
+/** What became of one event on its way in. */
+export type ParsedEvent =
+  | { readonly event: BusEvent; readonly unknownFields: readonly string[] }
+  | { readonly event: undefined; readonly problem: string };
+
+/** Whether this release knows what an event of this type means. */
+export function isKnownType(type: string): type is EventType {
+  return Object.hasOwn(schemas, type);
+}
+
+/** Checks one event of a known type. Fields that this release does not know are left out and named. */
+export function parseEvent(type: EventType, value: object): ParsedEvent {
+  const parsed = v.safeParse(schemas[type], value, { abortEarly: true });
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    return { event: undefined, problem: `${type}.${v.getDotPath(issue) ?? ''} ${issue.message}` };
+  }
+  const unknownFields = Object.keys(value)
+    .filter((key) => !Object.hasOwn(parsed.output, key))
+    .map((key) => `${type}.${key}`);
+  return { event: parsed.output, unknownFields };
+}

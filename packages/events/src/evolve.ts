@@ -1,0 +1,186 @@
+import type {
+  CertificateContent,
+  CertificateEvent,
+  CertificateObtained,
+  ChallengeType,
+  IssuanceReason,
+  IssuanceStarted,
+} from './certificate-events.ts';
+import { sha256 } from './codec.ts';
+
+/** One certificate of a timeline, ready to be served. */
+export interface IssuedCertificate extends Omit<CertificateContent, 'certificateId'> {
+  /** SHA-256 of the leaf, base64url. */
+  readonly leafHash: string;
+}
+
+/** A key pair that a claim put forward: the public half as CSR, the private half sealed. */
+export interface CsrOffer {
+  readonly csr: string;
+  readonly sealedKey: string;
+  readonly recipientsPosition: number;
+}
+
+/** An issuance that is open. */
+export interface Issuance {
+  readonly issuanceId: string;
+  readonly reason: IssuanceReason;
+  readonly names: readonly string[];
+  readonly challengeType: ChallengeType;
+  readonly profile: string | undefined;
+  readonly directory: string;
+  readonly replaces: string | undefined;
+  /** Who holds the claim; `undefined` after a release. */
+  readonly holder: string | undefined;
+  /** End of the claim, ISO 8601. */
+  readonly until: string;
+  /** Every CSR of this issuance; the last one is the one to finalize with. */
+  readonly offers: readonly CsrOffer[];
+  readonly orderUrl: string | undefined;
+}
+
+/** What went wrong last, and when to try again. */
+export interface Failure {
+  readonly problem: string;
+  readonly class: string;
+  readonly detail: string;
+  readonly attempt: number;
+  readonly notBefore: string;
+}
+
+/** One managed certificate: one timeline of certificates for one name set. Plain JSON. */
+export interface ManagedCertificate {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  readonly challengeType: ChallengeType | undefined;
+  readonly profile: string | undefined;
+  /** `undefined` for an imported certificate. */
+  readonly directory: string | undefined;
+  /** What is served; `undefined` until the first one is obtained. */
+  readonly current: IssuedCertificate | undefined;
+  /** Certificates before the current one that were still valid when it came, newest first, 3 at most. */
+  readonly predecessors: readonly IssuedCertificate[];
+  readonly issuance: Issuance | undefined;
+  readonly failure: Failure | undefined;
+  /** Instant that the CA's renewal information led to, ISO 8601. */
+  readonly renewAt: string | undefined;
+  readonly revoked: boolean;
+  readonly removed: boolean;
+}
+
+const MAX_PREDECESSORS = 3;
+
+function begin({ certificateId, names }: { certificateId: string; names: readonly string[] }): ManagedCertificate {
+  return {
+    certificateId,
+    names,
+    challengeType: undefined,
+    profile: undefined,
+    directory: undefined,
+    current: undefined,
+    predecessors: [],
+    issuance: undefined,
+    failure: undefined,
+    renewAt: undefined,
+    revoked: false,
+    removed: false,
+  };
+}
+
+function start(certificate: ManagedCertificate, event: IssuanceStarted): ManagedCertificate {
+  const { issuanceId, reason, names, challengeType, profile, directory, replaces, holder, until } = event;
+  const { csr, sealedKey, recipientsPosition } = event;
+  const offers = [{ csr, sealedKey, recipientsPosition }];
+  const claim = { issuanceId, reason, names, challengeType, profile, directory, replaces, holder, until };
+  return { ...certificate, challengeType, profile, directory, issuance: { ...claim, offers, orderUrl: undefined } };
+}
+
+function replace(certificate: ManagedCertificate, content: CertificateContent, at: Date): ManagedCertificate {
+  const { leaf, issuers, sealedKey, serialNumber, notBefore, notAfter, names } = content;
+  const leafHash = sha256(Buffer.from(leaf, 'base64'));
+  const current = { leaf, leafHash, issuers, sealedKey, serialNumber, notBefore, notAfter, names };
+  const before = certificate.current ? [certificate.current, ...certificate.predecessors] : [];
+  const predecessors = before.filter(({ notAfter: end }) => Date.parse(end) > at.getTime()).slice(0, MAX_PREDECESSORS);
+  return { ...certificate, names, current, predecessors, failure: undefined, renewAt: undefined, revoked: false };
+}
+
+function obtain(certificate: ManagedCertificate, event: CertificateObtained, at: Date): ManagedCertificate {
+  const { challengeType, profile, directory } = event;
+  return { ...replace(certificate, event, at), challengeType, profile, directory, issuance: undefined };
+}
+
+function changeIssuance(
+  certificate: ManagedCertificate,
+  issuanceId: string,
+  change: (issuance: Issuance) => Partial<Issuance>,
+): ManagedCertificate {
+  const { issuance } = certificate;
+  // An event of an issuance that is closed already says nothing any more.
+  if (issuance?.issuanceId !== issuanceId) return certificate;
+  return { ...certificate, issuance: { ...issuance, ...change(issuance) } };
+}
+
+function reseal(certificate: ManagedCertificate, leafHash: string, sealedKey: string): ManagedCertificate {
+  const change = (issued: IssuedCertificate) => (issued.leafHash === leafHash ? { ...issued, sealedKey } : issued);
+  const { current, predecessors } = certificate;
+  return { ...certificate, current: current && change(current), predecessors: predecessors.map(change) };
+}
+
+/**
+ * What an event makes of a managed certificate. Pure; `certificate` is `undefined` before its first event.
+ *
+ * An event of a certificate that this timeline does not know, or that was removed, changes nothing.
+ */
+export function evolve(
+  certificate: ManagedCertificate | undefined,
+  event: CertificateEvent,
+  { at }: { readonly at: Date },
+): ManagedCertificate | undefined {
+  if (certificate?.removed) return certificate;
+  switch (event.type) {
+    case 'IssuanceStarted':
+      return start(certificate ?? begin(event), event);
+    case 'CertificateObtained':
+      return obtain(certificate ?? begin(event), event, at);
+    case 'CertificateImported':
+      return replace(certificate ?? begin(event), event, at);
+    default:
+      return certificate && change(certificate, event);
+  }
+}
+
+type LaterEvent = Exclude<
+  CertificateEvent,
+  { type: 'IssuanceStarted' | 'CertificateObtained' | 'CertificateImported' }
+>;
+
+function change(certificate: ManagedCertificate, event: LaterEvent): ManagedCertificate {
+  const isCurrent = 'leafHash' in event && certificate.current?.leafHash === event.leafHash;
+  switch (event.type) {
+    case 'OrderCreated':
+      return changeIssuance(certificate, event.issuanceId, () => ({ orderUrl: event.orderUrl }));
+    case 'IssuanceTakenOver':
+      return changeIssuance(certificate, event.issuanceId, () => ({ holder: event.holder, until: event.until }));
+    case 'IssuanceReleased':
+      return changeIssuance(certificate, event.issuanceId, () => ({ holder: undefined }));
+    case 'CsrReplaced': {
+      const { csr, sealedKey, recipientsPosition } = event;
+      const offer = { csr, sealedKey, recipientsPosition };
+      return changeIssuance(certificate, event.issuanceId, ({ offers }) => ({ offers: [...offers, offer] }));
+    }
+    case 'IssuanceFailed': {
+      const { problem, class: problemClass, detail, attempt, notBefore } = event;
+      if (certificate.issuance?.issuanceId !== event.issuanceId) return certificate;
+      const failure = { problem, class: problemClass, detail, attempt, notBefore };
+      return { ...certificate, issuance: undefined, failure };
+    }
+    case 'PrivateKeyResealed':
+      return reseal(certificate, event.leafHash, event.sealedKey);
+    case 'RenewalInfoUpdated':
+      return isCurrent ? { ...certificate, renewAt: event.renewAt } : certificate;
+    case 'CertificateRevoked':
+      return isCurrent ? { ...certificate, revoked: true } : certificate;
+    case 'CertificateRemoved':
+      return { ...certificate, current: undefined, predecessors: [], issuance: undefined, removed: true };
+  }
+}

@@ -1,0 +1,71 @@
+export type {
+  AccountRegistered,
+  BusCreated,
+  BusLevelEvent,
+  ConfigUpdated,
+  Heartbeat,
+  IssuerAdded,
+  Manager,
+  ManagersUpdated,
+  Recipient,
+  RecipientsUpdated,
+} from './bus-events.ts';
+export { type BusState, EMPTY_BUS, evolveBus } from './bus-state.ts';
+export type {
+  CertificateContent,
+  CertificateEvent,
+  CertificateImported,
+  CertificateObtained,
+  CertificateRemoved,
+  CertificateRevoked,
+  ChallengeType,
+  CsrReplaced,
+  IssuanceFailed,
+  IssuanceReason,
+  IssuanceReleased,
+  IssuanceStarted,
+  IssuanceTakenOver,
+  OrderCreated,
+  PrivateKeyResealed,
+  RenewalInfoUpdated,
+} from './certificate-events.ts';
+export {
+  type Commit,
+  type CommitContent,
+  decodeCommit,
+  encodeCommit,
+  FORMAT,
+  isCommitSignedBy,
+  type ReadEvent,
+  readEvent,
+  sha256,
+  type WrittenEvent,
+} from './codec.ts';
+export { EventsError, type EventsErrorCode, HistoryError } from './errors.ts';
+export { type BusEvent, type EventType, isKnownType } from './event-schema.ts';
+export {
+  type CsrOffer,
+  evolve,
+  type Failure,
+  type Issuance,
+  type IssuedCertificate,
+  type ManagedCertificate,
+} from './evolve.ts';
+export { BEGINNING, type Checkpoint, type VerifiedCommits, verifyCommits } from './history.ts';
+export { createId } from './ids.ts';
+export {
+  createIdentity,
+  createManagerKey,
+  createRootKey,
+  keyIdOf,
+  type ManagerKey,
+  parseIdentityFile,
+  parseManagerKey,
+  parseRootKey,
+  type Signer,
+} from './keys.ts';
+export { candidatesOf, nameSetKey, normalizeName, normalizeNames, normalizeServerName } from './names.ts';
+export { nextActionAt } from './renewal.ts';
+export { type RootBody, type RootEnvelope, signRootEvent } from './root-event.ts';
+export { checkRecipients, isKeyOf, open, openPrivateKey, seal } from './sealed-key.ts';
+export { createBusId, formatTrust, parseTrust, type Trust } from './trust.ts';

@@ -1,0 +1,129 @@
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { generateIdentity, identityToRecipient } from 'age-encryption';
+import { EventsError } from './errors.ts';
+
+/** What signs commits or root events: an Ed25519 private key (RFC 8032). */
+export interface Signer {
+  /** Public key, base64url. */
+  readonly publicKey: string;
+  /** First 8 bytes of the public key's SHA-256, in hexadecimal. */
+  readonly keyId: string;
+  sign(message: Uint8Array): Uint8Array;
+}
+
+/** A manager's private keys. */
+export interface ManagerKey {
+  readonly signer: Signer;
+  /** age identity, `AGE-SECRET-KEY-1…`. */
+  readonly identity: string;
+}
+
+const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
+const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
+const SIGNING_PREFIX = 'CERTBUS-SIGNING-KEY-1-';
+const ROOT_PREFIX = 'CERTBUS-ROOT-KEY-1-';
+
+/** The short name of a public key in signatures. */
+export function keyIdOf(publicKey: string): string {
+  return createHash('sha256').update(Buffer.from(publicKey, 'base64url')).digest('hex').slice(0, 16);
+}
+
+function signerOf(seed: Uint8Array): Signer {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_ED25519, seed]), format: 'der', type: 'pkcs8' });
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
+  const publicKey = spki.subarray(SPKI_ED25519.length).toString('base64url');
+  return { publicKey, keyId: keyIdOf(publicKey), sign: (message) => sign(null, message, key) };
+}
+
+const verifiers = new Map<string, KeyObject>();
+
+function verifierOf(publicKey: string): KeyObject {
+  let key = verifiers.get(publicKey);
+  if (!key) {
+    const der = Buffer.concat([SPKI_ED25519, Buffer.from(publicKey, 'base64url')]);
+    key = createPublicKey({ key: der, format: 'der', type: 'spki' });
+    if (verifiers.size > 200) verifiers.clear();
+    verifiers.set(publicKey, key);
+  }
+  return key;
+}
+
+/** Whether `signature` is `publicKey`'s Ed25519 signature over `message`. */
+export function isSignatureOf(publicKey: string, message: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return verify(null, message, verifierOf(publicKey), signature);
+  } catch {
+    // A public key that is no point of the curve has signed nothing.
+    return false;
+  }
+}
+
+function createSeedText(prefix: string): string {
+  return prefix + Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url');
+}
+
+function parseSeed(text: string, prefix: string, what: string): Uint8Array {
+  const line = text.split(/\r?\n|\\n/).find((candidate) => candidate.startsWith(prefix));
+  const encoded = line?.slice(prefix.length).trim() ?? '';
+  if (!/^[\w-]{43}$/.test(encoded)) {
+    throw new EventsError(
+      'CERTBUS_EVENTS_KEY_MALFORMED',
+      `This is not ${what}: it needs a line that begins with ${prefix}. Was another file given?`,
+    );
+  }
+  return Buffer.from(encoded, 'base64url');
+}
+
+function parseIdentity(text: string, what: string): string {
+  const line = text.split(/\r?\n|\\n/).find((candidate) => candidate.trim().startsWith('AGE-SECRET-KEY-'));
+  if (!line) {
+    throw new EventsError(
+      'CERTBUS_EVENTS_KEY_MALFORMED',
+      `This is not ${what}: it needs a line that begins with AGE-SECRET-KEY-1. Was another file given?`,
+    );
+  }
+  return line.trim();
+}
+
+/** Makes a root key and returns the text of its file. */
+export function createRootKey(): string {
+  const text = createSeedText(ROOT_PREFIX);
+  const { publicKey } = parseRootKey(text);
+  return `# CertBus root key: says who manages a bus and who can open its private keys. Keep it offline.\n# public key: ${publicKey}\n${text}\n`;
+}
+
+/** Reads the text of a root key file. Throws `CERTBUS_EVENTS_KEY_MALFORMED`. */
+export function parseRootKey(text: string): Signer {
+  return signerOf(parseSeed(text, ROOT_PREFIX, 'a root key'));
+}
+
+/** Makes a manager's keys and returns the text of their file. */
+export async function createManagerKey(): Promise<string> {
+  const text = `${createSeedText(SIGNING_PREFIX)}\n${await generateIdentity()}`;
+  const { signer, identity } = parseManagerKey(text);
+  return `# CertBus manager key: signs commits, opens the configuration and the ACME account key.\n# signing key: ${signer.publicKey}\n# recipient: ${await identityToRecipient(identity)}\n${text}\n`;
+}
+
+/** Reads the text of a manager key file; `\n` may be written as two characters. Throws `CERTBUS_EVENTS_KEY_MALFORMED`. */
+export function parseManagerKey(text: string): ManagerKey {
+  return {
+    signer: signerOf(parseSeed(text, SIGNING_PREFIX, 'a manager key')),
+    identity: parseIdentity(text, 'a manager key'),
+  };
+}
+
+/** Makes an age identity and returns the text of its file, as age-keygen writes it. */
+export async function createIdentity(): Promise<string> {
+  const identity = await generateIdentity();
+  return `# public key: ${await identityToRecipient(identity)}\n${identity}\n`;
+}
+
+/** Reads the text of an age identity file. Throws `CERTBUS_EVENTS_KEY_MALFORMED`. */
+export async function parseIdentityFile(text: string): Promise<{ identity: string; recipient: string }> {
+  const identity = parseIdentity(text, 'an age identity');
+  try {
+    return { identity, recipient: await identityToRecipient(identity) };
+  } catch {
+    throw new EventsError('CERTBUS_EVENTS_KEY_MALFORMED', 'This age identity is damaged: its checksum is wrong.');
+  }
+}

@@ -1,0 +1,49 @@
+import { domainToASCII } from 'node:url';
+import { EventsError } from './errors.ts';
+
+const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
+
+/**
+ * A server name as TLS and this bus compare it: A-labels, lower case, no trailing dot, no wildcard; `undefined` when it is
+ * none. Accepts what a client typed.
+ */
+export function normalizeServerName(name: string): string | undefined {
+  const text = name.endsWith('.') ? name.slice(0, -1) : name;
+  // Nearly every name arrives in this form; the URL parser costs more than the whole look-up.
+  const ascii = /^[a-z0-9_.-]+$/.test(text) ? text : domainToASCII(text);
+  if (ascii === '' || ascii.length > 253 || /^[\d.]+$/.test(ascii)) return undefined;
+  return ascii.split('.').every((label) => LABEL.test(label)) ? ascii : undefined;
+}
+
+/**
+ * A name of a certificate in its one form: A-labels (IDNs are converted), lower case, no trailing dot, a wildcard only as
+ * the whole leftmost label. Throws `CERTBUS_EVENTS_NAME_INVALID`.
+ */
+export function normalizeName(name: string): string {
+  const wildcard = name.startsWith('*.');
+  const rest = normalizeServerName((wildcard ? name.slice(2) : name).trim());
+  if (rest === undefined || (!wildcard && rest.includes('*'))) {
+    const shown = JSON.stringify(name.slice(0, 80));
+    throw new EventsError(
+      'CERTBUS_EVENTS_NAME_INVALID',
+      `${shown} is not a domain name. It needs labels of letters, digits and hyphens (63 characters at most each) between dots, like shop.example.com; a wildcard is only the whole first label, like *.example.com.`,
+    );
+  }
+  return wildcard ? `*.${rest}` : rest;
+}
+
+/** Names in their one form, without duplicates, sorted. Throws as {@link normalizeName}. */
+export function normalizeNames(names: readonly string[]): string[] {
+  return [...new Set(names.map(normalizeName))].sort();
+}
+
+/** The names under which a certificate that covers `serverName` is found: itself, then one wildcard level. */
+export function candidatesOf(serverName: string): string[] {
+  const dot = serverName.indexOf('.');
+  return dot < 0 ? [serverName] : [serverName, `*${serverName.slice(dot)}`];
+}
+
+/** One text for a set of names in their one form. */
+export function nameSetKey(names: readonly string[]): string {
+  return [...names].sort().join(' ');
+}

@@ -1,0 +1,31 @@
+import type { ManagedCertificate } from './evolve.ts';
+
+const DAY_MS = 86_400_000;
+
+/** When a certificate should be renewed by its dates alone, and the floor that nothing may put off. */
+function renewalOf(notBefore: number, notAfter: number): { ordinary: number; floor: number } {
+  const lifetime = notAfter - notBefore;
+  // A third of the lifetime left, or half of it below 10 days: what Let's Encrypt asks of integrators.
+  const ordinary = notBefore + (lifetime < 10 * DAY_MS ? lifetime / 2 : (lifetime * 2) / 3);
+  return { ordinary, floor: notAfter - Math.min(lifetime / 6, DAY_MS) };
+}
+
+function wantedAt({ current, renewAt, revoked }: ManagedCertificate): number {
+  if (!current || revoked) return 0;
+  const { ordinary, floor } = renewalOf(Date.parse(current.notBefore), Date.parse(current.notAfter));
+  return Math.min(renewAt ? Date.parse(renewAt) : ordinary, floor);
+}
+
+/**
+ * When a manager should next act on a certificate: renew it, or take up what was left open. In the past when it is due.
+ *
+ * The CA's chosen instant counts before the lifetime's ratio, an emergency floor before both; a claim that is held and the
+ * back-off after a failure put it off. `undefined`: never, since it was removed or did not come from a CA here.
+ */
+export function nextActionAt(certificate: ManagedCertificate): Date | undefined {
+  const { removed, directory, issuance, failure } = certificate;
+  if (removed || directory === undefined) return undefined;
+  const wanted = wantedAt(certificate);
+  if (issuance) return new Date(issuance.holder === undefined ? 0 : Date.parse(issuance.until));
+  return new Date(Math.max(wanted, failure ? Date.parse(failure.notBefore) : 0));
+}

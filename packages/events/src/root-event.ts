@@ -1,0 +1,36 @@
+import type { Manager, Recipient } from './bus-events.ts';
+import { isSignatureOf, type Signer } from './keys.ts';
+import type { Trust } from './trust.ts';
+
+/** A root event as it stands in a commit: the body's exact text, signed by the root for one bus and one place in the sequence. */
+export interface RootEnvelope {
+  readonly type: string;
+  /** One more than the last root event's; the first has 1. */
+  readonly rootSequence: number;
+  /** JSON text of the event, without `rootSequence`. */
+  readonly body: string;
+  /** Ed25519 by the root key, base64url. */
+  readonly rootSignature: string;
+}
+
+/** What the root can say. */
+export type RootBody =
+  | { readonly type: 'ManagersUpdated'; readonly managers: readonly Manager[] }
+  | { readonly type: 'RecipientsUpdated'; readonly recipients: readonly Recipient[] };
+
+function messageOf(busId: string, rootSequence: number, body: string): Uint8Array {
+  return Buffer.from(`certbus/root/v1\0${busId}\0${rootSequence}\0${body}`);
+}
+
+/** Signs a root event for one bus. `rootSequence` is one more than the last one on it. */
+export function signRootEvent(root: Signer, busId: string, rootSequence: number, event: RootBody): RootEnvelope {
+  const body = JSON.stringify(event);
+  const signature = root.sign(messageOf(busId, rootSequence, body));
+  return { type: event.type, rootSequence, body, rootSignature: Buffer.from(signature).toString('base64url') };
+}
+
+/** Whether the root of `trust` signed this envelope for its bus. */
+export function isSignedByRoot(trust: Trust, { rootSequence, body, rootSignature }: RootEnvelope): boolean {
+  const message = messageOf(trust.busId, rootSequence, body);
+  return isSignatureOf(trust.rootKey, message, Buffer.from(rootSignature, 'base64url'));
+}

@@ -1,0 +1,138 @@
+import {
+  type Checkpoint,
+  type Commit,
+  encodeCommit,
+  EventsError,
+  HistoryError,
+  keyIdOf,
+  sha256,
+  type Signer,
+  type Trust,
+  type VerifiedCommits,
+  verifyCommits,
+  type WrittenEvent,
+} from '@certbus/events';
+import { StoreError } from './errors.ts';
+import type { Log, StoredCommit } from './log.ts';
+
+/** A page of proved commits. */
+export interface VerifiedPage extends VerifiedCommits {
+  /** True when nothing was known behind the last commit. */
+  readonly end: boolean;
+}
+
+export interface BusReadOptions {
+  /** At most this many commits; default 150. */
+  readonly limit?: number;
+  /** See every append acknowledged before the read began. Default false. */
+  readonly consistent?: boolean;
+  /** Check every commit's own signature instead of one a segment. Default false. */
+  readonly everySignature?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A commit that this process wrote, and where the history stands behind it. */
+export interface Appended {
+  readonly commit: Commit;
+  readonly checkpoint: Checkpoint;
+}
+
+/** A log whose commits are verified and decoded: one stream of one store. */
+export interface Bus {
+  readonly trust: Trust;
+  readonly stream: string;
+  /** Reads and verifies what follows `from`. Rejects with a `StoreError`; what is refused is returned as `refused`. */
+  read(from: Checkpoint, options?: BusReadOptions): Promise<VerifiedPage>;
+  /**
+   * Re-reads the commit at `from` strongly and compares its hash, so that an overwritten, truncated or rolled-back log
+   * shows. Rejects with a {@link HistoryError}.
+   */
+  confirm(from: Checkpoint, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /**
+   * Signs the events as one commit behind `from` and appends it. Rejects with `VersionConflictError`,
+   * `CERTBUS_STORE_OUTCOME_UNKNOWN`, and `CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE` when this signer may not write here.
+   */
+  append(
+    from: Checkpoint,
+    events: readonly WrittenEvent[],
+    options: { readonly at: Date; readonly signal?: AbortSignal | undefined },
+  ): Promise<Appended>;
+  /** A number that differs after any write by another connection; `undefined` where the store cannot tell cheaply. */
+  version(): number | undefined;
+  close(): Promise<void>;
+}
+
+/** Without `signal: undefined`, which `exactOptionalPropertyTypes` refuses. */
+const only = (signal: AbortSignal | undefined): { signal?: AbortSignal } => (signal ? { signal } : {});
+
+/** Cuts a page where it stops being contiguous: an eventually consistent read may show 7 before 6. */
+function contiguous(after: number, commits: readonly StoredCommit[]): readonly StoredCommit[] {
+  const gap = commits.findIndex(({ position }, index) => position !== after + 1 + index);
+  return gap < 0 ? commits : commits.slice(0, gap);
+}
+
+function nameOf(signer: Signer, { trust, from }: { trust: Trust; from: Checkpoint }): string {
+  const manager = from.managers.find(({ signingKey }) => signingKey === signer.publicKey);
+  if (manager) return manager.name;
+  if (signer.publicKey === trust.rootKey) return 'root';
+  throw new EventsError(
+    'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE',
+    `The key ${keyIdOf(signer.publicKey)} is not a manager of this bus, so it may not write to it. Use a manager key that the root has named, or let the root name this one.`,
+  );
+}
+
+/** Reads a page without gaps: strongly again where an eventual read had one. Rejects `CERTBUS_STORE_GAP`. */
+async function readContiguous(log: Log, stream: string, after: number, options: BusReadOptions) {
+  const { limit, consistent = false, signal } = options;
+  const read = (strongly: boolean) =>
+    log.read(stream, after, { ...(limit ? { limit } : {}), consistent: strongly, ...only(signal) });
+  let page = await read(consistent);
+  let commits = contiguous(after, page.commits);
+  if (commits.length < page.commits.length && !consistent) {
+    page = await read(true);
+    commits = contiguous(after, page.commits);
+  }
+  const lost = page.commits[commits.length];
+  if (lost) {
+    throw new StoreError(
+      'CERTBUS_STORE_GAP',
+      `Stream "${stream}" has position ${lost.position} but not ${after + commits.length + 1}: commits are missing from the store. Restore it, and see docs/errors.md.`,
+    );
+  }
+  return { commits, end: page.end };
+}
+
+/** Opens the bus that lies in a stream of a log. `signer` is needed to append only. */
+export function openBus(log: Log, stream: string, { trust, signer }: { trust: Trust; signer?: Signer }): Bus {
+  return {
+    trust,
+    stream,
+    async read(from, options = {}) {
+      const { commits, end } = await readContiguous(log, stream, from.position, options);
+      const { everySignature = false } = options;
+      return { ...verifyCommits(trust, from, commits, { everySignature }), end };
+    },
+    async confirm(from, { signal } = {}) {
+      if (from.position === 0) return;
+      const page = await log.read(stream, from.position - 1, { limit: 1, consistent: true, ...only(signal) });
+      const [stored] = page.commits;
+      if (stored?.position === from.position && sha256(stored.bytes) === from.hash) return;
+      const what = stored ? 'another commit lies there now' : 'it is no longer in the log';
+      throw new HistoryError('CERTBUS_EVENTS_HISTORY_FORKED', from.position, `it was read before, and ${what}`);
+    },
+    async append(from, events, { at, signal }) {
+      if (!signer) throw new TypeError('This bus was opened without a signer, for reading only.');
+      const position = from.position + 1;
+      const by = nameOf(signer, { trust, from });
+      const content = { bus: trust.busId, position, previous: from.hash, at, by, events };
+      const bytes = encodeCommit(content, signer);
+      // Held against the same rules as everybody else's: what this process could not read back is never written.
+      const { commits, checkpoint, refused } = verifyCommits(trust, from, [{ position, bytes }]);
+      if (refused || !commits[0]) throw refused;
+      await log.append(stream, from.position, bytes, only(signal));
+      return { commit: commits[0], checkpoint };
+    },
+    version: () => log.version?.(),
+    close: () => log.close(),
+  };
+}

@@ -1,0 +1,99 @@
+import type { Checkpoint, Commit, HistoryError } from '@certbus/events';
+import type { Bus } from './bus.ts';
+import { StoreError } from './errors.ts';
+
+/** What one look at the bus gave. */
+export interface Batch {
+  /** In order, each exactly once; empty when nothing was new. */
+  readonly commits: readonly Commit[];
+  readonly checkpoint: Checkpoint;
+  /** True when the follower has reached what was then the end of the bus. */
+  readonly live: boolean;
+}
+
+export interface FollowOptions {
+  /** Time between two looks at a quiet bus, jittered by a tenth; default 10,000, at least 100, at most 3,600,000. */
+  readonly intervalMs?: number;
+  /** Time between two strong re-reads of one's own position; default one hour. */
+  readonly confirmEveryMs?: number;
+  /** Told of outages (`StoreError`) and of refused history (`HistoryError`); following goes on by itself. */
+  readonly onTrouble?: (error: StoreError | HistoryError) => void;
+  readonly signal: AbortSignal;
+}
+
+const WATCH_EVERY_MS = 50;
+const FIRST_PAUSE_MS = 250;
+
+/** Resolves after `ms`, sooner when the store says that something was written; rejects with the signal's reason. */
+async function pause(bus: Bus, ms: number, signal: AbortSignal): Promise<void> {
+  const end = performance.now() + ms;
+  const version = bus.version();
+  const step = version === undefined ? ms : WATCH_EVERY_MS;
+  for (let left = ms; left > 0; left = end - performance.now()) {
+    await sleep(Math.min(step, left), signal);
+    if (bus.version() !== version) return;
+  }
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+const jittered = (ms: number): number => ms * (0.9 + Math.random() / 5);
+
+/**
+ * Follows a bus from a checkpoint: an endless iterable of batches, which ends by an abort, with the signal's reason.
+ *
+ * Never delivers a commit twice, out of order or unverified. An outage, throttling or refused history is told to
+ * `onTrouble` and tried again with growing pauses, up to the interval.
+ */
+export async function* follow(
+  bus: Bus,
+  from: Checkpoint,
+  { intervalMs = 10_000, confirmEveryMs = 3_600_000, onTrouble = () => {}, signal }: FollowOptions,
+): AsyncGenerator<Batch, never> {
+  const interval = Math.min(Math.max(intervalMs, 100), 3_600_000);
+  let checkpoint = from;
+  let confirmAt = 0;
+  let troubles = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    let wait = jittered(interval);
+    try {
+      if (performance.now() >= confirmAt) {
+        await bus.confirm(checkpoint, { signal });
+        confirmAt = performance.now() + confirmEveryMs;
+      }
+      const page = await bus.read(checkpoint, { signal });
+      checkpoint = page.checkpoint;
+      yield { commits: page.commits, checkpoint, live: page.end && !page.refused };
+      if (page.refused) throw page.refused;
+      troubles = 0;
+      if (!page.end) wait = 0;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isTrouble(error)) throw error;
+      onTrouble(error);
+      confirmAt = 0;
+      wait = jittered(Math.min(interval, FIRST_PAUSE_MS * 2 ** troubles));
+      troubles += 1;
+    }
+    await pause(bus, wait, signal);
+  }
+}
+
+function isTrouble(error: unknown): error is StoreError | HistoryError {
+  if (error instanceof StoreError) return error.code !== 'CERTBUS_STORE_CLOSED';
+  return error instanceof Error && error.name === 'HistoryError';
+}

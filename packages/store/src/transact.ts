@@ -1,0 +1,189 @@
+import { type Checkpoint, type Commit, type ReadEvent, readEvent, type WrittenEvent } from '@certbus/events';
+import type { Bus } from './bus.ts';
+import { StoreError, VersionConflictError } from './errors.ts';
+import { MAX_COMMIT_BYTES } from './log.ts';
+
+/** A state on which events can be tried before they are written. */
+export interface Draft<State> {
+  readonly state: State;
+  /** Makes `state` what these events, signed at `at`, would make of it. */
+  apply(events: readonly ReadEvent[], at: Date): void;
+}
+
+/** A local picture of the bus that decisions are made on. */
+export interface View<State> {
+  /** How far the picture goes. */
+  readonly checkpoint: Checkpoint;
+  /** Takes commits that follow {@link checkpoint}. MUST take all of them or, by throwing, none. */
+  apply(commits: readonly Commit[], checkpoint: Checkpoint): void;
+  /** A draft on the picture as it is now, thrown away after use. */
+  draft(): Draft<State>;
+}
+
+/** What a decision wants said, and what its caller gets once it is said. */
+export interface Decision<Result> {
+  readonly events: readonly WrittenEvent[];
+  readonly result: Result;
+}
+
+/** Looks at the state and says what is to be said. MUST be pure: it is called again after every conflict. */
+export type Decide<State, Result> = (state: State, now: Date) => Decision<Result>;
+
+export interface TransactOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Appends tried before `CERTBUS_STORE_ATTEMPTS_EXHAUSTED`; default 20. */
+  readonly attempts?: number;
+  readonly now?: () => Date;
+}
+
+interface Waiting<State> {
+  readonly decide: Decide<State, unknown>;
+  readonly signal: AbortSignal | undefined;
+  readonly attempts: number;
+  readonly now: () => Date;
+  resolve(result: unknown): void;
+  reject(reason: unknown): void;
+}
+
+interface Decided<State> {
+  readonly waiting: Waiting<State>;
+  readonly events: readonly WrittenEvent[];
+  settle(): void;
+}
+
+/** Events may fill this much of a commit; the rest is for its frame and signature. */
+const MAX_EVENTS_BYTES = MAX_COMMIT_BYTES - 2_000;
+const queues = new WeakMap<Bus, { waiting: Waiting<never>[]; running: boolean }>();
+
+/**
+ * Brings the view up to the head of the bus with strong reads. Rejects with the `HistoryError` of a refused commit: a
+ * manager never decides on less than everything.
+ */
+export async function catchUp<State>(bus: Bus, view: View<State>, signal?: AbortSignal): Promise<void> {
+  for (;;) {
+    const { commits, checkpoint, end, refused } = await bus.read(view.checkpoint, { consistent: true, signal });
+    if (commits.length > 0) view.apply(commits, checkpoint);
+    if (refused) throw refused;
+    if (end) return;
+  }
+}
+
+/**
+ * Decides on the newest state of the bus and appends what was decided, exactly once.
+ *
+ * The view is brought up to date, `decide` is called, its events are appended behind exactly what it saw; on a conflict all
+ * of this is done again, with jittered pauses. Decisions that wait on one bus in one process share a commit: each sees what
+ * the one before it left, one that throws fails alone, and none settles before the append's outcome is known.
+ *
+ * Rejects with what `decide` threw, `CERTBUS_STORE_ATTEMPTS_EXHAUSTED`, `CERTBUS_STORE_OUTCOME_UNKNOWN`,
+ * `CERTBUS_STORE_TOO_LARGE`, another `StoreError`, or a `HistoryError` when the bus's history is refused.
+ */
+export function transact<State, Result>(
+  bus: Bus,
+  view: View<State>,
+  decide: Decide<State, Result>,
+  { signal, attempts = 20, now = () => new Date() }: TransactOptions = {},
+): Promise<Result> {
+  return new Promise<Result>((resolve, reject) => {
+    const queue = queues.get(bus) ?? { waiting: [], running: false };
+    queues.set(bus, queue);
+    const waiting = queue.waiting as unknown as Waiting<State>[];
+    waiting.push({ decide, signal, attempts, now, resolve: resolve as (result: unknown) => void, reject });
+    if (!queue.running) {
+      queue.running = true;
+      void drain(bus, view, waiting).finally(() => {
+        queue.running = false;
+      });
+    }
+  });
+}
+
+async function drain<State>(bus: Bus, view: View<State>, queue: Waiting<State>[]): Promise<void> {
+  // Decisions made in the same turn of the event loop meet in one commit.
+  await Promise.resolve();
+  while (queue.length > 0) {
+    const taken = queue.splice(0);
+    try {
+      queue.unshift(...(await settle(bus, view, taken)));
+    } catch (error) {
+      for (const { reject } of taken) reject(error);
+    }
+  }
+}
+
+/** Decides and appends for all of `taken`, and returns those that found no room in the commit. */
+async function settle<State>(bus: Bus, view: View<State>, taken: readonly Waiting<State>[]): Promise<Waiting<State>[]> {
+  const attempts = Math.max(...taken.map((waiting) => waiting.attempts));
+  const signal = whenAllAbort(taken);
+  for (let attempt = 1; ; attempt += 1) {
+    const present = taken.filter((waiting) => !rejectAborted(waiting));
+    const [first] = present;
+    if (!first) return [];
+    await catchUp(bus, view, signal);
+    const at = first.now();
+    const { decided, left } = decideAll(view.draft(), present, at);
+    const events = decided.flatMap((decision) => decision.events);
+    try {
+      if (events.length > 0) {
+        const { commit, checkpoint } = await bus.append(view.checkpoint, events, { at, signal });
+        view.apply([commit], checkpoint);
+      }
+      for (const decision of decided) decision.settle();
+      return left;
+    } catch (error) {
+      if (!(error instanceof VersionConflictError)) throw error;
+      if (attempt >= attempts) {
+        const what = `The bus is busy: another manager wrote first ${attempt} times in a row. Try again.`;
+        throw new StoreError('CERTBUS_STORE_ATTEMPTS_EXHAUSTED', what, { cause: error });
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(1_000, 5 * 2 ** attempt)));
+  }
+}
+
+function rejectAborted<State>({ signal, reject }: Waiting<State>): boolean {
+  if (signal?.aborted) reject(signal.reason);
+  return signal?.aborted ?? false;
+}
+
+/** One decision's abort must not take the others' commit with it. */
+function whenAllAbort<State>(taken: readonly Waiting<State>[]): AbortSignal | undefined {
+  const signals = taken.map(({ signal }) => signal);
+  if (signals.some((signal) => !signal)) return undefined;
+  const all = new AbortController();
+  for (const signal of signals) {
+    signal?.addEventListener('abort', () => {
+      if (signals.every((other) => other?.aborted)) all.abort(signal.reason);
+    });
+  }
+  return all.signal;
+}
+
+function decideAll<State>(draft: Draft<State>, present: readonly Waiting<State>[], at: Date) {
+  const decided: Decided<State>[] = [];
+  const left: Waiting<State>[] = [];
+  let room = MAX_EVENTS_BYTES;
+  for (const waiting of present) {
+    try {
+      const { events, result } = waiting.decide(draft.state, at);
+      const size = Buffer.byteLength(JSON.stringify(events));
+      if (size > MAX_EVENTS_BYTES) throw tooLarge(size);
+      if (size > room) {
+        left.push(waiting);
+        continue;
+      }
+      room -= size;
+      draft.apply(events.map(readEvent), at);
+      decided.push({ waiting, events, settle: () => waiting.resolve(result) });
+    } catch (error) {
+      decided.push({ waiting, events: [], settle: () => waiting.reject(error) });
+    }
+  }
+  return { decided, left };
+}
+
+function tooLarge(size: number): StoreError {
+  const what = `One decision made ${size} bytes of events; a commit holds ${MAX_EVENTS_BYTES}. Split what is asked for.`;
+  return new StoreError('CERTBUS_STORE_TOO_LARGE', what);
+}
+
