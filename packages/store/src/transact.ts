@@ -186,4 +186,3 @@ function tooLarge(size: number): StoreError {
   const what = `One decision made ${size} bytes of events; a commit holds ${MAX_EVENTS_BYTES}. Split what is asked for.`;
   return new StoreError('CERTBUS_STORE_TOO_LARGE', what);
 }
-
