@@ -1,0 +1,163 @@
+import * as v from 'valibot';
+import { ManagerError } from './errors.ts';
+
+/** A secret in the configuration: the text itself, or the environment variable that holds it. */
+export type Secret = string | { readonly env: string };
+
+/** A CA, by its ACME directory. */
+export interface Authority {
+  readonly directory: string;
+  readonly contact?: readonly string[] | undefined;
+  readonly termsOfServiceAgreed: boolean;
+  /** PEM of a private CA's roots, for its own TLS; `null` or absent: the public ones. */
+  readonly roots?: string | null | undefined;
+  /** External account binding (RFC 8555 section 7.3.4). */
+  readonly eab?: { readonly kid: string; readonly hmacKey: Secret } | undefined;
+}
+
+/** Where DNS-01 answers for some zones are written. */
+export type DnsSettings =
+  | {
+      readonly zones: readonly string[];
+      readonly provider: 'route53';
+      readonly zoneId?: string | undefined;
+      readonly region?: string | undefined;
+      readonly endpoint?: string | undefined;
+      readonly accessKeyId?: string | undefined;
+      readonly secretAccessKey?: Secret | undefined;
+    }
+  | { readonly zones: readonly string[]; readonly provider: 'challtestsrv'; readonly url: string };
+
+/** How HTTP-01 is answered: by every load balancer that follows the bus. */
+export interface Http01Settings {
+  readonly answer: 'clients';
+  /** Port that the CA connects to; 80 unless a private CA says otherwise. */
+  readonly port?: number | undefined;
+  /** `ADDRESS:PORT` of the name servers that the manager's own probe asks; the system's where absent. */
+  readonly resolver?: readonly string[] | undefined;
+}
+
+/** The configuration as it lies, sealed to the managers, on the bus. */
+export interface Configuration {
+  readonly version: 1;
+  readonly authorities: Readonly<Record<string, Authority>>;
+  readonly defaultAuthority: string;
+  readonly dns?: readonly DnsSettings[] | undefined;
+  readonly http01?: Http01Settings | undefined;
+  /** A dead man's switch: `url` is fetched after every successful run. */
+  readonly checkIn?: { readonly url: string; readonly within?: string | undefined } | undefined;
+}
+
+const nonEmpty = v.pipe(v.string('must be a text'), v.nonEmpty('must not be empty'));
+const httpUrl = v.pipe(nonEmpty, v.check(isHttpUrl, 'must be an http or https URL'));
+const secret = v.union(
+  [
+    nonEmpty,
+    v.strictObject({ env: v.pipe(nonEmpty, v.regex(/^CERTBUS_SECRET_\w+$/, 'must begin with CERTBUS_SECRET_')) }),
+  ],
+  'must be a text or {"env": "CERTBUS_SECRET_…"}',
+);
+const zones = v.pipe(v.array(nonEmpty), v.nonEmpty('must name at least one zone, or "*" for all'));
+
+const authority = v.strictObject({
+  directory: v.pipe(httpUrl, v.check(isSafeDirectory, 'must be an https URL (http only for this machine)')),
+  contact: v.optional(v.array(v.pipe(nonEmpty, v.regex(/^mailto:/, 'must begin with mailto:')))),
+  termsOfServiceAgreed: v.literal(true, "must be true: read the CA's terms of service first"),
+  roots: v.optional(v.nullable(v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must be PEM')))),
+  eab: v.optional(v.strictObject({ kid: nonEmpty, hmacKey: secret })),
+});
+
+const dns = v.variant(
+  'provider',
+  [
+    v.strictObject({
+      zones,
+      provider: v.literal('route53'),
+      zoneId: v.optional(nonEmpty),
+      region: v.optional(nonEmpty),
+      endpoint: v.optional(httpUrl),
+      accessKeyId: v.optional(nonEmpty),
+      secretAccessKey: v.optional(secret),
+    }),
+    v.strictObject({ zones, provider: v.literal('challtestsrv'), url: httpUrl }),
+  ],
+  'must have a provider that this release knows: route53, challtestsrv',
+);
+
+const http01 = v.strictObject({
+  answer: v.literal('clients', 'must be "clients"'),
+  port: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))),
+  resolver: v.optional(v.pipe(v.array(nonEmpty), v.nonEmpty())),
+});
+
+const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
+  v.strictObject({
+    version: v.literal(1, 'must be 1'),
+    authorities: v.record(v.string(), authority),
+    defaultAuthority: nonEmpty,
+    dns: v.optional(v.array(dns)),
+    http01: v.optional(http01),
+    checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(nonEmpty) })),
+  }),
+  v.forward(
+    v.check(
+      ({ authorities, defaultAuthority }) => Object.hasOwn(authorities, defaultAuthority),
+      'must be one of the names in authorities',
+    ),
+    ['defaultAuthority'],
+  ),
+);
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+function isSafeDirectory(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+}
+
+/** Checks a configuration. Throws `CERTBUS_MANAGER_CONFIG_INVALID`, which names the JSON path and what belongs there. */
+export function parseConfiguration(json: unknown): Configuration {
+  const parsed = v.safeParse(configuration, json);
+  if (parsed.success) return parsed.output;
+  const problems = parsed.issues.slice(0, 5).map(describe);
+  throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', `The configuration is refused: ${problems.join('; ')}.`);
+}
+
+function describe(issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue) ?? 'the whole';
+  if (issue.type === 'strict_object' && issue.expected === 'never') return `${path} is not a known field`;
+  if (issue.received === 'undefined') return `${path} is missing`;
+  return `${path} ${issue.message}`;
+}
+
+/** What stands for a secret where secrets are not shown, and what keeps the stored one when it is sent back. */
+export const REDACTED = '<redacted>';
+const SECRET_FIELDS = new Set(['hmacKey', 'secretAccessKey', 'token', 'password', 'apiKey']);
+
+/** The same JSON with every literal secret replaced by {@link REDACTED}. */
+export function redactConfiguration(json: unknown): unknown {
+  return mapSecrets(json, json, (secretText) => (typeof secretText === 'string' ? REDACTED : secretText));
+}
+
+/** `next` with every {@link REDACTED} replaced by what `stored` has at that path. */
+export function mergeRedacted(next: unknown, stored: unknown): unknown {
+  return mapSecrets(next, stored, (secretText, old) => (secretText === REDACTED && old !== undefined ? old : secretText));
+}
+
+type SecretChange = (secretText: unknown, old: unknown) => unknown;
+
+function mapSecrets(json: unknown, other: unknown, change: SecretChange): unknown {
+  if (Array.isArray(json)) {
+    return json.map((item, index) => mapSecrets(item, Array.isArray(other) ? other[index] : undefined, change));
+  }
+  if (typeof json !== 'object' || json === null) return json;
+  const old = (typeof other === 'object' ? other : undefined) as Record<string, unknown> | null | undefined;
+  const entries = Object.entries(json).map(([key, value]) => [
+    key,
+    SECRET_FIELDS.has(key) ? change(value, old?.[key]) : mapSecrets(value, old?.[key], change),
+  ]);
+  return Object.fromEntries(entries);
+}

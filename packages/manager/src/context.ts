@@ -1,0 +1,46 @@
+import type { Logger } from '@certbus/acme';
+import type { ManagerKey } from '@certbus/events';
+import type { Bus, View } from '@certbus/store';
+import { transact } from '@certbus/store';
+import type { Decide } from '@certbus/store';
+import { ManagerError } from './errors.ts';
+import type { SecretSource } from './secrets.ts';
+import type { SolverFactory } from './solvers.ts';
+import type { ManagerState } from './state.ts';
+
+/** What every flow of a manager works with. */
+export interface Context {
+  readonly bus: Bus;
+  readonly view: View<ManagerState> & { readonly state: ManagerState };
+  readonly key: ManagerKey;
+  readonly solvers: SolverFactory;
+  readonly secrets: SecretSource;
+  readonly logger: Logger;
+  readonly now: () => Date;
+  /** Name of this process in claims, unlike any other's. */
+  readonly holder: string;
+  readonly claimMs: number;
+  readonly graceMs: number;
+}
+
+/** Throws `CERTBUS_MANAGER_UPGRADE_NEEDED` where the bus says what this release does not know. */
+function checkKnown({ bus }: ManagerState): void {
+  // Unknown fields are harmless by design; unknown events may change what the right decision is.
+  const types = bus.unknown.filter((what) => !what.includes('.'));
+  if (types.length === 0) return;
+  const what = `The bus has events that this release does not know (${types.join(', ')}). A later release wrote them: upgrade this program before it decides anything.`;
+  throw new ManagerError('CERTBUS_MANAGER_UPGRADE_NEEDED', what);
+}
+
+/** Decides on the newest state and says it on the bus, exactly once. Rejects as `transact` does. */
+export function decide<Result>(
+  { bus, view, now }: Context,
+  decision: Decide<ManagerState, Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  const careful: Decide<ManagerState, Result> = (state, at) => {
+    checkKnown(state);
+    return decision(state, at);
+  };
+  return transact(bus, view, careful, { signal, now });
+}

@@ -1,0 +1,138 @@
+import {
+  type ChallengeType,
+  type CsrOffer,
+  type Issuance,
+  type IssuanceReason,
+  type ManagedCertificate,
+  nameSetKey,
+  type WrittenEvent,
+} from '@certbus/events';
+import type { Decision } from '@certbus/store';
+import { certificateNotFound } from '../errors.ts';
+import type { ManagerState } from '../state.ts';
+
+/** How long claims last. */
+export interface ClaimTerms {
+  /** Name of this process, unlike any other's. */
+  readonly holder: string;
+  /** Length of a claim, milliseconds. */
+  readonly claimMs: number;
+  /** How long after its end a claim of another counts still, for clocks that differ, milliseconds. */
+  readonly graceMs: number;
+  /** Take a claim that another holds without waiting for its end. */
+  readonly takeOver: boolean;
+}
+
+/** What is to be issued. */
+export interface IssuanceSubject {
+  readonly names: readonly string[];
+  readonly challengeType: ChallengeType;
+  readonly profile: string | undefined;
+  readonly directory: string;
+}
+
+/** What came of asking for a claim. */
+export type ClaimResult =
+  /** This process holds the claim and drives the issuance. */
+  | { readonly kind: 'claimed'; readonly certificateId: string; readonly issuance: Issuance; readonly resumed: boolean }
+  /** There is a certificate already. */
+  | { readonly kind: 'managed'; readonly certificate: ManagedCertificate }
+  /** Another process holds a claim on this set of names. */
+  | { readonly kind: 'held'; readonly certificateId: string; readonly holder: string; readonly until: Date }
+  /** A claim could be made, with an offer for these names sealed to the recipients now in force. */
+  | { readonly kind: 'offer-needed'; readonly names: readonly string[] };
+
+type Claim = Decision<ClaimResult>;
+
+interface NewClaim extends IssuanceSubject {
+  readonly certificateId: string;
+  readonly issuanceId: string;
+  readonly reason: IssuanceReason;
+  readonly replaces: string | undefined;
+  readonly offer: CsrOffer | undefined;
+}
+
+const say = (result: ClaimResult, ...events: WrittenEvent[]): Claim => ({ events, result });
+
+function start(state: ManagerState, now: Date, claim: NewClaim, { holder, claimMs }: ClaimTerms): Claim {
+  const { certificateId, issuanceId, names, reason, challengeType, profile, directory, replaces, offer } = claim;
+  if (offer?.recipientsPosition !== state.bus.recipientsPosition) return say({ kind: 'offer-needed', names });
+  const until = new Date(now.getTime() + claimMs).toISOString();
+  const started = { issuanceId, names, reason, challengeType, profile, directory, replaces, holder, until };
+  const issuance: Issuance = { ...started, offers: [offer], orderUrl: undefined };
+  const event = { type: 'IssuanceStarted' as const, certificateId, ...started, ...offer };
+  return say({ kind: 'claimed', certificateId, issuance, resumed: false }, event);
+}
+
+/** Takes over what is open, or says who holds it. */
+function resume(certificate: ManagedCertificate, issuance: Issuance, now: Date, terms: ClaimTerms): Claim {
+  const { certificateId } = certificate;
+  const { holder: other, issuanceId } = issuance;
+  const end = Date.parse(issuance.until);
+  const isHeld = other !== undefined && other !== terms.holder && now.getTime() < end + terms.graceMs;
+  if (isHeld && !terms.takeOver) return say({ kind: 'held', certificateId, holder: other, until: new Date(end) });
+  const until = new Date(now.getTime() + terms.claimMs).toISOString();
+  const taken = { ...issuance, holder: terms.holder, until };
+  const event = { type: 'IssuanceTakenOver' as const, issuanceId, certificateId, holder: terms.holder, until };
+  return say({ kind: 'claimed', certificateId, issuance: taken, resumed: true }, event);
+}
+
+/** One order for a name set at a time: two might be one pending order at the CA. */
+function openSibling(state: ManagerState, { names, directory }: IssuanceSubject, certificateId?: string) {
+  return state
+    .withNames(nameSetKey(names))
+    .find((sibling) => sibling.certificateId !== certificateId && sibling.issuance?.directory === directory);
+}
+
+/** Asks for a claim on a certificate for a set of names that may be managed already. */
+export function claimNew(
+  state: ManagerState,
+  now: Date,
+  subject: IssuanceSubject,
+  options: ClaimTerms & {
+    readonly certificateId: string;
+    readonly issuanceId: string;
+    readonly offer: CsrOffer | undefined;
+    /** Make a second certificate for names that have one. */
+    readonly another: boolean;
+  },
+): Claim {
+  const same = state.withNames(nameSetKey(subject.names));
+  const open = same.find(({ issuance }) => issuance);
+  if (open?.issuance) return resume(open, open.issuance, now, options);
+  const managed = same.find(({ current }) => current);
+  if (managed && !options.another) return say({ kind: 'managed', certificate: managed });
+  const { issuanceId, offer } = options;
+  // A certificate whose first issuance failed keeps its id.
+  const certificateId = same.find(({ current }) => !current)?.certificateId ?? options.certificateId;
+  return start(state, now, { ...subject, certificateId, issuanceId, reason: 'new', replaces: undefined, offer }, options);
+}
+
+/** Asks for a claim on the renewal of a managed certificate. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
+export function claimRenewal(
+  state: ManagerState,
+  now: Date,
+  certificateId: string,
+  options: ClaimTerms & {
+    readonly issuanceId: string;
+    readonly offer: CsrOffer | undefined;
+    readonly replaces: string | undefined;
+    /** Used where the bus does not say how an imported certificate is renewed. */
+    readonly otherwise: Pick<IssuanceSubject, 'challengeType' | 'directory'>;
+  },
+): Claim {
+  const certificate = state.certificate(certificateId);
+  if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
+  if (certificate.issuance) return resume(certificate, certificate.issuance, now, options);
+  const { names, profile, current } = certificate;
+  const { challengeType = options.otherwise.challengeType, directory = options.otherwise.directory } = certificate;
+  const subject = { names, challengeType, profile, directory };
+  const sibling = openSibling(state, subject, certificateId);
+  if (sibling?.issuance?.holder) {
+    const { holder, until } = sibling.issuance;
+    return say({ kind: 'held', certificateId: sibling.certificateId, holder, until: new Date(until) });
+  }
+  const { issuanceId, offer, replaces } = options;
+  const reason = current ? 'renewal' : 'new';
+  return start(state, now, { ...subject, certificateId, issuanceId, reason, replaces, offer }, options);
+}

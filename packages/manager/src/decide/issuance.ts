@@ -1,0 +1,116 @@
+import { type CsrOffer, type Issuance, sha256, type WrittenEvent } from '@certbus/events';
+import type { Decision } from '@certbus/store';
+import { backOffUntil } from '../back-off.ts';
+import { claimLost } from '../errors.ts';
+import type { ManagerState } from '../state.ts';
+
+/** Which claim a driver believes it holds. */
+export interface HeldClaim {
+  readonly certificateId: string;
+  readonly issuanceId: string;
+  readonly holder: string;
+}
+
+/** What a CA issued, read from the leaf. */
+export interface IssuedContent {
+  /** DER. */
+  readonly leaf: Uint8Array;
+  /** DER, in the order they are served. */
+  readonly issuers: readonly Uint8Array[];
+  readonly names: readonly string[];
+  /** Hexadecimal, upper case. */
+  readonly serialNumber: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+/** Why an issuance failed. */
+export interface FailureReason {
+  readonly problem: string;
+  readonly class: string;
+  readonly detail: string;
+  /** The CA's own Retry-After, where it gave one. */
+  readonly notBefore: Date | undefined;
+}
+
+/** The issuance as it stands. Throws `CERTBUS_MANAGER_CLAIM_LOST` when it is closed or somebody else's. */
+export function issuanceOf(state: ManagerState, { certificateId, issuanceId, holder }: HeldClaim): Issuance {
+  const issuance = state.certificate(certificateId)?.issuance;
+  if (issuance?.issuanceId !== issuanceId || issuance.holder !== holder) throw claimLost(certificateId);
+  return issuance;
+}
+
+/** Makes one's own claim last longer. */
+export function keepClaim(state: ManagerState, now: Date, claim: HeldClaim & { readonly claimMs: number }): Decision<Date> {
+  issuanceOf(state, claim);
+  const { certificateId, issuanceId, holder, claimMs } = claim;
+  const until = new Date(now.getTime() + claimMs);
+  const event = { type: 'IssuanceTakenOver' as const, issuanceId, certificateId, holder, until: until.toISOString() };
+  return { events: [event], result: until };
+}
+
+/** Records the CA's order, before anything else happens to it. */
+export function recordOrder(state: ManagerState, claim: HeldClaim, orderUrl: string): Decision<void> {
+  const { certificateId, issuanceId, holder } = claim;
+  if (issuanceOf(state, claim).orderUrl === orderUrl) return { events: [], result: undefined };
+  return { events: [{ type: 'OrderCreated', issuanceId, certificateId, holder, orderUrl }], result: undefined };
+}
+
+/** Puts another key forward for the same order. */
+export function replaceCsr(state: ManagerState, claim: HeldClaim, offer: CsrOffer): Decision<Issuance> {
+  const issuance = issuanceOf(state, claim);
+  const { certificateId, issuanceId } = claim;
+  const event = { type: 'CsrReplaced' as const, issuanceId, certificateId, ...offer };
+  return { events: [event], result: { ...issuance, offers: [...issuance.offers, offer] } };
+}
+
+/** Records what was issued, with the sealed key that matches it and the issuers that the bus does not know yet. */
+export function recordObtained(
+  state: ManagerState,
+  claim: HeldClaim,
+  { content, offer }: { readonly content: IssuedContent; readonly offer: CsrOffer },
+): Decision<void> {
+  const { reason, challengeType, profile, directory } = issuanceOf(state, claim);
+  const { certificateId, issuanceId } = claim;
+  const issuers = content.issuers.map((der) => ({ hash: sha256(der), certificate: Buffer.from(der).toString('base64') }));
+  const events: WrittenEvent[] = issuers
+    .filter(({ hash }) => !state.knowsIssuer(hash))
+    .map((issuer) => ({ type: 'IssuerAdded', ...issuer }));
+  events.push({
+    type: 'CertificateObtained',
+    issuanceId,
+    certificateId,
+    reason,
+    names: content.names,
+    leaf: Buffer.from(content.leaf).toString('base64'),
+    issuers: issuers.map(({ hash }) => hash),
+    sealedKey: offer.sealedKey,
+    serialNumber: content.serialNumber,
+    notBefore: content.notBefore.toISOString(),
+    notAfter: content.notAfter.toISOString(),
+    challengeType,
+    profile,
+    directory,
+  });
+  return { events, result: undefined };
+}
+
+/** Gives an issuance up and says when the next attempt may be. */
+export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, why: FailureReason): Decision<Date> {
+  issuanceOf(state, claim);
+  const { certificateId, issuanceId } = claim;
+  const certificate = state.certificate(certificateId);
+  const attempt = (certificate?.failure?.attempt ?? 0) + 1;
+  const notBefore = backOffUntil(now, { attempt, current: certificate?.current, atLeast: why.notBefore });
+  const { problem, class: problemClass, detail } = why;
+  const failed = { issuanceId, certificateId, problem, class: problemClass, detail, attempt };
+  return { events: [{ type: 'IssuanceFailed', ...failed, notBefore: notBefore.toISOString() }], result: notBefore };
+}
+
+/** Gives a claim up before its end, so that others need not wait. A claim that is gone already needs nothing. */
+export function releaseClaim(state: ManagerState, { certificateId, issuanceId, holder }: HeldClaim): Decision<void> {
+  const issuance = state.certificate(certificateId)?.issuance;
+  const isMine = issuance?.issuanceId === issuanceId && issuance.holder === holder;
+  return { events: isMine ? [{ type: 'IssuanceReleased', issuanceId, certificateId, holder }] : [], result: undefined };
+}
+

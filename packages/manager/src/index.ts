@@ -1,0 +1,21 @@
+export {
+  type Authority,
+  type Configuration,
+  type DnsSettings,
+  type Http01Settings,
+  mergeRedacted,
+  parseConfiguration,
+  REDACTED,
+  redactConfiguration,
+  type Secret,
+} from './configuration.ts';
+export { createBus } from './create-bus.ts';
+export type { Progress } from './drive.ts';
+export { ManagerError, type ManagerErrorCode } from './errors.ts';
+export type { IssueRequest, IssueResult, RunOptions } from './issue.ts';
+export { type Manager, type ManagerOptions, openManager } from './manager.ts';
+export type { RenewalOutcome } from './renewal.ts';
+export { resolveSecret, type SecretSource } from './secrets.ts';
+export type { SolverFactory } from './solvers.ts';
+export type { ManagerState } from './state.ts';
+export { parseSubject } from './subject.ts';

@@ -1,0 +1,78 @@
+import type { PresentedChallenge, Solver } from '@certbus/acme';
+import type { ChallengeType } from '@certbus/events';
+import type { Configuration, DnsSettings, Http01Settings } from './configuration.ts';
+import { ManagerError } from './errors.ts';
+
+/** Makes the solver that settings name; the program around the manager decides which there are. */
+export type SolverFactory = (
+  settings: { readonly challenge: 'dns-01'; readonly dns: DnsSettings } | { readonly challenge: 'http-01'; readonly http01: Http01Settings },
+) => Promise<Solver>;
+
+const bare = (name: string): string => name.replace(/^\*\./, '');
+
+function zoneMatch(zone: string, name: string): number {
+  if (zone === '*') return 0;
+  return name === zone || name.endsWith(`.${zone}`) ? zone.length : -1;
+}
+
+/** The settings whose zone fits a name best. Throws `CERTBUS_MANAGER_ZONE_NOT_CONFIGURED`. */
+function dnsFor({ dns = [] }: Configuration, name: string): DnsSettings {
+  let best: { settings: DnsSettings; match: number } | undefined;
+  for (const settings of dns) {
+    const match = Math.max(...settings.zones.map((zone) => zoneMatch(zone.toLowerCase(), bare(name))));
+    if (match >= 0 && match > (best?.match ?? -1)) best = { settings, match };
+  }
+  if (best) return best.settings;
+  const zones = dns.flatMap((settings) => settings.zones);
+  throw new ManagerError(
+    'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED',
+    `No DNS settings cover "${name}" (configured zones: ${zones.join(', ') || 'none'}). Add its zone under "dns" with "certbus conf update", or use --challenge http-01.`,
+  );
+}
+
+/** One solver over several, each of which gets the challenges of its own names. */
+function compose(challenge: 'dns-01', solverOf: ReadonlyMap<string, Solver>): Solver {
+  type Step = 'present' | 'ready' | 'cleanUp';
+  const each = async (step: Step, challenges: readonly PresentedChallenge[], options: { signal: AbortSignal }) => {
+    const groups = Map.groupBy(challenges, ({ name }) => solverOf.get(name));
+    const runs = [...groups].map(async ([solver, own]) => solver?.[step](own, options));
+    const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected');
+    if (failed) throw failed.reason;
+  };
+  return {
+    challenge,
+    present: (challenges, options) => each('present', challenges, options),
+    ready: (challenges, options) => each('ready', challenges, options),
+    cleanUp: (challenges, options) => each('cleanUp', challenges, options),
+  };
+}
+
+/** Throws where no solver could be found for these names, before anything is claimed. */
+export function checkSolvable(config: Configuration, names: readonly string[], challengeType: ChallengeType): void {
+  if (challengeType === 'dns-01') for (const name of names) dnsFor(config, name);
+  if (challengeType === 'tls-alpn-01') {
+    const what = 'This release answers dns-01 and http-01, not tls-alpn-01. Choose one of them with --challenge.';
+    throw new ManagerError('CERTBUS_MANAGER_CHALLENGE_UNSUPPORTED', what);
+  }
+}
+
+/** The solver for a set of names under a configuration. Rejects as {@link checkSolvable} throws. */
+export async function solverFor(
+  config: Configuration,
+  { names, challengeType }: { readonly names: readonly string[]; readonly challengeType: ChallengeType },
+  create: SolverFactory,
+): Promise<Solver> {
+  checkSolvable(config, names, challengeType);
+  if (challengeType === 'http-01') {
+    return create({ challenge: 'http-01', http01: config.http01 ?? { answer: 'clients' } });
+  }
+  const made = new Map<DnsSettings, Solver>();
+  const solverOf = new Map<string, Solver>();
+  for (const name of names) {
+    const dns = dnsFor(config, name);
+    const solver = made.get(dns) ?? (await create({ challenge: 'dns-01', dns }));
+    made.set(dns, solver);
+    solverOf.set(bare(name), solver);
+  }
+  return compose('dns-01', solverOf);
+}

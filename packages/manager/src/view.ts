@@ -1,0 +1,65 @@
+import type { Checkpoint, Commit } from '@certbus/events';
+import type { Replica, ReplicaReader } from '@certbus/replica';
+import type { View } from '@certbus/store';
+import { type Layer, layerOn, type ManagerState } from './state.ts';
+
+function stateOf(reader: ReplicaReader): ManagerState {
+  const resolve = (ids: readonly string[]) => ids.map((id) => reader.certificate(id)).filter((found) => found !== undefined);
+  return {
+    get bus() {
+      return reader.bus();
+    },
+    certificate: (certificateId) => reader.certificate(certificateId),
+    withNames: (key) => resolve(reader.idsByNameSet(key)),
+    due: (at, limit) => resolve(reader.idsDue(at, limit)),
+    all: () => reader.certificates(),
+    knowsIssuer: (hash) => reader.issuer(hash) !== undefined,
+  };
+}
+
+/**
+ * A manager's picture of the bus: its replica, and in memory what the replica has not taken yet.
+ *
+ * Where this process may advance the replica, commits are handed on to it; where another process does, they stay in memory
+ * until it has. So a second manager on one machine decides on the head of the bus, too.
+ */
+export function createView(replica: Replica, onReplicaFailed: (error: unknown) => void): View<ManagerState> & { readonly state: ManagerState } {
+  const below = stateOf(replica);
+  let above: Layer = layerOn(below);
+  let checkpoint: Checkpoint = replica.checkpoint();
+
+  function take(commits: readonly Commit[], reached: Checkpoint): void {
+    const base = replica.checkpoint();
+    if (base.position >= reached.position) {
+      above = layerOn(below);
+      checkpoint = base;
+      return;
+    }
+    for (const { events, position, at } of commits) {
+      // A certificate that is not held here is read from the replica, which may have this commit in it already. What is
+      // said of the bus itself may be said twice.
+      const isNew = ({ event }: Commit['events'][number]) =>
+        position > base.position || !event || !('certificateId' in event) || above.has(event.certificateId);
+      above.apply(events.filter(isNew), { at, position });
+    }
+    checkpoint = reached;
+  }
+
+  return {
+    get checkpoint() {
+      return checkpoint;
+    },
+    get state() {
+      return above;
+    },
+    apply(commits, reached) {
+      replica.snapshot(() => take(commits, reached));
+      if (replica.advancing) replica.apply(commits, reached).catch(onReplicaFailed);
+    },
+    draft() {
+      const layer = layerOn(above);
+      const position = checkpoint.position + 1;
+      return { state: layer, apply: (events, at) => layer.apply(events, { at, position }) };
+    },
+  };
+}
