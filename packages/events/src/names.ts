@@ -3,14 +3,21 @@ import { EventsError } from './errors.ts';
 
 const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
 
+const FOREIGN_ASCII = /[^A-Za-z0-9._\u0080-\u{10ffff}-]/u;
+
+function toASCII(text: string): string {
+  return FOREIGN_ASCII.test(text) ? '' : domainToASCII(text);
+}
+
 /**
  * A server name as TLS and this bus compare it: A-labels, lower case, no trailing dot, no wildcard; `undefined` when it is
  * none. Accepts what a client typed.
  */
 export function normalizeServerName(name: string): string | undefined {
   const text = name.endsWith('.') ? name.slice(0, -1) : name;
-  // Nearly every name arrives in this form; the URL parser costs more than the whole look-up.
-  const ascii = /^[a-z0-9_.-]+$/.test(text) ? text : domainToASCII(text);
+  // Nearly every name arrives in this form; the URL parser costs more than the whole look-up. It would also read a path,
+  // a port or a %-escape where one stands, so nothing of these gets there.
+  const ascii = /^[a-z0-9_.-]+$/.test(text) ? text : toASCII(text);
   if (ascii === '' || ascii.length > 253 || /^[\d.]+$/.test(ascii)) return undefined;
   return ascii.split('.').every((label) => LABEL.test(label)) ? ascii : undefined;
 }

@@ -144,7 +144,9 @@ export function redactConfiguration(json: unknown): unknown {
 
 /** `next` with every {@link REDACTED} replaced by what `stored` has at that path. */
 export function mergeRedacted(next: unknown, stored: unknown): unknown {
-  return mapSecrets(next, stored, (secretText, old) => (secretText === REDACTED && old !== undefined ? old : secretText));
+  return mapSecrets(next, stored, (secretText, old) =>
+    secretText === REDACTED && old !== undefined ? old : secretText,
+  );
 }
 
 type SecretChange = (secretText: unknown, old: unknown) => unknown;

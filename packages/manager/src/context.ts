@@ -1,8 +1,7 @@
 import type { Logger } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
-import type { Bus, View } from '@certbus/store';
+import type { Bus, Decide, View } from '@certbus/store';
 import { transact } from '@certbus/store';
-import type { Decide } from '@certbus/store';
 import { ManagerError } from './errors.ts';
 import type { SecretSource } from './secrets.ts';
 import type { SolverFactory } from './solvers.ts';

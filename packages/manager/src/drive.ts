@@ -49,7 +49,12 @@ function spkiOf(leaf: Uint8Array): Buffer {
 }
 
 /** Puts a new key forward where the recipients changed since the last one was sealed. */
-async function currentOffer(context: Context, claim: HeldClaim, issuance: Issuance, signal: AbortSignal): Promise<CsrOffer> {
+async function currentOffer(
+  context: Context,
+  claim: HeldClaim,
+  issuance: Issuance,
+  signal: AbortSignal,
+): Promise<CsrOffer> {
   const { bus } = context.view.state;
   const last = issuance.offers.at(-1);
   if (last?.recipientsPosition === bus.recipientsPosition) return last;
@@ -58,7 +63,12 @@ async function currentOffer(context: Context, claim: HeldClaim, issuance: Issuan
   return offer;
 }
 
-async function runOrder(context: Context, claim: HeldClaim, { config, signal, onProgress }: DriveOptions, lost: AbortSignal) {
+async function runOrder(
+  context: Context,
+  claim: HeldClaim,
+  { config, signal, onProgress }: DriveOptions,
+  lost: AbortSignal,
+) {
   const stop = AbortSignal.any([signal, lost]);
   const issuance = issuanceOf(context.view.state, claim);
   const { names, challengeType, profile, directory, replaces, orderUrl } = issuance;
@@ -125,7 +135,11 @@ export async function drive(context: Context, claim: HeldClaim, options: DriveOp
     const { leaf, issuers } = await runOrder(context, claim, options, keeper.lost);
     options.onProgress({ step: 'issued', certificateId, names });
     const offer = offerFor(context, claim, spkiOf(leaf));
-    if (!offer) throw new AcmeError('CERTBUS_ACME_CERTIFICATE_REFUSED', `The certificate for ${names.join(', ')} has a key that nobody here made.`);
+    if (!offer)
+      throw new AcmeError(
+        'CERTBUS_ACME_CERTIFICATE_REFUSED',
+        `The certificate for ${names.join(', ')} has a key that nobody here made.`,
+      );
     const content = readLeaf(leaf, issuers, names);
     await decide(context, (state) => recordObtained(state, claim, { content, offer }));
     options.onProgress({ step: 'recorded', certificateId, names });
@@ -148,12 +162,18 @@ async function giveUp(
     else await decide(context, (state, now) => recordFailure(state, now, claim, reasonOf(error)));
   } catch (unsaid) {
     // The bus is away as well: the claim runs out by itself, and the first error is the one to see.
-    context.logger.warn('the end of an issuance could not be recorded', { certificateId: claim.certificateId, unsaid: String(unsaid) });
+    context.logger.warn('the end of an issuance could not be recorded', {
+      certificateId: claim.certificateId,
+      unsaid: String(unsaid),
+    });
   }
   return error;
 }
 
 /** RFC 9773 identifier of what a renewal replaces; only the CA that issued it knows it. */
-export function replacedBy({ current, directory }: ManagedCertificate): { replaces: string | undefined; directory: string | undefined } {
+export function replacedBy({ current, directory }: ManagedCertificate): {
+  replaces: string | undefined;
+  directory: string | undefined;
+} {
   return { replaces: current && directory ? ariId(Buffer.from(current.leaf, 'base64')) : undefined, directory };
 }

@@ -1,4 +1,4 @@
-import { type ChallengeType, createId, type CsrOffer, type ManagedCertificate } from '@certbus/events';
+import { type ChallengeType, type CsrOffer, createId, type ManagedCertificate } from '@certbus/events';
 import type { Decision } from '@certbus/store';
 import { defaultDirectory } from './account.ts';
 import type { Configuration } from './configuration.ts';
@@ -39,7 +39,12 @@ export interface IssueResult {
   readonly notAfter: Date | undefined;
 }
 
-type AskForClaim = (state: ManagerState, now: Date, terms: ClaimTerms, offer: CsrOffer | undefined) => Decision<ClaimResult>;
+type AskForClaim = (
+  state: ManagerState,
+  now: Date,
+  terms: ClaimTerms,
+  offer: CsrOffer | undefined,
+) => Decision<ClaimResult>;
 
 const LOOK_AGAIN_MS = 1_000;
 
@@ -66,7 +71,13 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
 async function run(
   context: Context,
   ask: AskForClaim,
-  { config, signal, takeOver = false, onProgress = () => {}, wait = true }: RunOptions & { config: Configuration; wait?: boolean },
+  {
+    config,
+    signal,
+    takeOver = false,
+    onProgress = () => {},
+    wait = true,
+  }: RunOptions & { config: Configuration; wait?: boolean },
 ): Promise<IssueResult> {
   const terms = { holder: context.holder, claimMs: context.claimMs, graceMs: context.graceMs, takeOver };
   let offer: CsrOffer | undefined;
@@ -85,7 +96,13 @@ async function run(
         const what = `Another manager (${holder}) is at work on certificate ${certificateId} until ${until.toISOString()}.`;
         throw new ManagerError('CERTBUS_MANAGER_CLAIMED_ELSEWHERE', what);
       }
-      onProgress({ step: 'waiting', certificateId, names: context.view.state.certificate(certificateId)?.names ?? [], holder, until });
+      onProgress({
+        step: 'waiting',
+        certificateId,
+        names: context.view.state.certificate(certificateId)?.names ?? [],
+        holder,
+        until,
+      });
       await sleep(LOOK_AGAIN_MS, signal);
       continue;
     }
@@ -114,7 +131,8 @@ export async function issue(
   };
   checkSolvable(options.config, subject.names, challengeType);
   const ids = { certificateId: createId(), issuanceId: createId() };
-  const ask: AskForClaim = (state, now, terms, offer) => claimNew(state, now, subject, { ...terms, ...ids, offer, another });
+  const ask: AskForClaim = (state, now, terms, offer) =>
+    claimNew(state, now, subject, { ...terms, ...ids, offer, another });
   return run(context, ask, options);
 }
 

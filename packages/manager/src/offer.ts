@@ -1,11 +1,18 @@
 import { createPublicKey } from 'node:crypto';
 import { type CsrOffer, type Recipient, seal } from '@certbus/events';
-import { Pkcs10CertificateRequest, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509';
+import {
+  Pkcs10CertificateRequest,
+  Pkcs10CertificateRequestGenerator,
+  SubjectAlternativeNameExtension,
+} from '@peculiar/x509';
 
 const KEY = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 function toPem(pkcs8: ArrayBuffer): string {
-  const lines = Buffer.from(pkcs8).toString('base64').match(/.{1,64}/g) ?? [];
+  const lines =
+    Buffer.from(pkcs8)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
   return `-----BEGIN PRIVATE KEY-----\n${lines.join('\n')}\n-----END PRIVATE KEY-----\n`;
 }
 
@@ -15,7 +22,10 @@ function toPem(pkcs8: ArrayBuffer): string {
  */
 export async function createOffer(
   names: readonly string[],
-  { recipients, recipientsPosition }: { readonly recipients: readonly Recipient[]; readonly recipientsPosition: number },
+  {
+    recipients,
+    recipientsPosition,
+  }: { readonly recipients: readonly Recipient[]; readonly recipientsPosition: number },
 ): Promise<CsrOffer> {
   const keys = await crypto.subtle.generateKey(KEY, true, ['sign', 'verify']);
   const request = await Pkcs10CertificateRequestGenerator.create(

@@ -25,7 +25,11 @@ const isClaimedElsewhere = (error: unknown): boolean =>
  */
 export async function renewDue(
   context: Context,
-  { limit = 1_000, at, ...options }: RunOptions & { readonly config: Configuration; readonly limit?: number; readonly at?: Date },
+  {
+    limit = 1_000,
+    at,
+    ...options
+  }: RunOptions & { readonly config: Configuration; readonly limit?: number; readonly at?: Date },
 ): Promise<readonly RenewalOutcome[]> {
   const due = [...context.view.state.due(at ?? context.now(), limit)];
   const outcomes: RenewalOutcome[] = [];

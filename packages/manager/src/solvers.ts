@@ -5,7 +5,9 @@ import { ManagerError } from './errors.ts';
 
 /** Makes the solver that settings name; the program around the manager decides which there are. */
 export type SolverFactory = (
-  settings: { readonly challenge: 'dns-01'; readonly dns: DnsSettings } | { readonly challenge: 'http-01'; readonly http01: Http01Settings },
+  settings:
+    | { readonly challenge: 'dns-01'; readonly dns: DnsSettings }
+    | { readonly challenge: 'http-01'; readonly http01: Http01Settings },
 ) => Promise<Solver>;
 
 const bare = (name: string): string => name.replace(/^\*\./, '');

@@ -43,7 +43,10 @@ export function layerOn(base: ManagerState): Layer {
   let bus: BusState | undefined;
 
   /** What `base` found and has not changed here, and what changed here and fits. */
-  function merge(found: Iterable<ManagedCertificate>, fits: (certificate: ManagedCertificate) => boolean): ManagedCertificate[] {
+  function merge(
+    found: Iterable<ManagedCertificate>,
+    fits: (certificate: ManagedCertificate) => boolean,
+  ): ManagedCertificate[] {
     const below = [...found].filter(({ certificateId }) => !changed.has(certificateId));
     return [...below, ...[...changed.values()].filter((certificate) => !certificate.removed && fits(certificate))];
   }
@@ -56,7 +59,10 @@ export function layerOn(base: ManagerState): Layer {
     certificate: (certificateId) => changed.get(certificateId) ?? base.certificate(certificateId),
     withNames: (key) => merge(base.withNames(key), ({ names }) => nameSetKey(names) === key),
     due: (at, limit) =>
-      merge(base.due(at, limit + changed.size), (certificate) => (nextActionAt(certificate)?.getTime() ?? Number.POSITIVE_INFINITY) <= at.getTime())
+      merge(
+        base.due(at, limit + changed.size),
+        (certificate) => (nextActionAt(certificate)?.getTime() ?? Number.POSITIVE_INFINITY) <= at.getTime(),
+      )
         .sort(byUrgency)
         .slice(0, limit),
     all: () => merge(base.all(), () => true),

@@ -21,7 +21,9 @@ function checkRegistrable(name: string): void {
   const bare = name.replace(/^\*\./, '');
   const { publicSuffix, isIcann, isPrivate } = parse(bare, { allowPrivateDomains: true });
   if (publicSuffix !== bare || !(isIcann || isPrivate)) return;
-  throw refuse(`"${name}" is a public suffix: domains are registered under it, and no CA issues for it. Name a domain below it.`);
+  throw refuse(
+    `"${name}" is a public suffix: domains are registered under it, and no CA issues for it. Name a domain below it.`,
+  );
 }
 
 /**
@@ -33,13 +35,17 @@ function checkRegistrable(name: string): void {
 export function parseSubject(names: readonly string[], challengeType: ChallengeType): string[] {
   const normalized = normalize(names);
   if (normalized.length === 0) throw refuse('A certificate needs at least one name.');
-  if (normalized.length > MAX_NAMES) throw refuse(`${normalized.length} names are asked for; a certificate takes ${MAX_NAMES}.`);
+  if (normalized.length > MAX_NAMES)
+    throw refuse(`${normalized.length} names are asked for; a certificate takes ${MAX_NAMES}.`);
   for (const name of normalized) {
     checkRegistrable(name);
     const parent = `*${name.slice(name.indexOf('.'))}`;
-    if (parent !== name && normalized.includes(parent)) throw refuse(`"${name}" is covered by "${parent}" already: leave one out.`);
+    if (parent !== name && normalized.includes(parent))
+      throw refuse(`"${name}" is covered by "${parent}" already: leave one out.`);
     if (name.startsWith('*.') && challengeType !== 'dns-01') {
-      throw refuse(`"${name}" is a wildcard, which only dns-01 can prove (RFC 8555 section 7.1.3), not ${challengeType}.`);
+      throw refuse(
+        `"${name}" is a wildcard, which only dns-01 can prove (RFC 8555 section 7.1.3), not ${challengeType}.`,
+      );
     }
   }
   return normalized;

@@ -4,7 +4,8 @@ import type { View } from '@certbus/store';
 import { type Layer, layerOn, type ManagerState } from './state.ts';
 
 function stateOf(reader: ReplicaReader): ManagerState {
-  const resolve = (ids: readonly string[]) => ids.map((id) => reader.certificate(id)).filter((found) => found !== undefined);
+  const resolve = (ids: readonly string[]) =>
+    ids.map((id) => reader.certificate(id)).filter((found) => found !== undefined);
   return {
     get bus() {
       return reader.bus();
@@ -23,7 +24,10 @@ function stateOf(reader: ReplicaReader): ManagerState {
  * Where this process may advance the replica, commits are handed on to it; where another process does, they stay in memory
  * until it has. So a second manager on one machine decides on the head of the bus, too.
  */
-export function createView(replica: Replica, onReplicaFailed: (error: unknown) => void): View<ManagerState> & { readonly state: ManagerState } {
+export function createView(
+  replica: Replica,
+  onReplicaFailed: (error: unknown) => void,
+): View<ManagerState> & { readonly state: ManagerState } {
   const below = stateOf(replica);
   let above: Layer = layerOn(below);
   let checkpoint: Checkpoint = replica.checkpoint();

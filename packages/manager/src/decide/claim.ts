@@ -105,7 +105,12 @@ export function claimNew(
   const { issuanceId, offer } = options;
   // A certificate whose first issuance failed keeps its id.
   const certificateId = same.find(({ current }) => !current)?.certificateId ?? options.certificateId;
-  return start(state, now, { ...subject, certificateId, issuanceId, reason: 'new', replaces: undefined, offer }, options);
+  return start(
+    state,
+    now,
+    { ...subject, certificateId, issuanceId, reason: 'new', replaces: undefined, offer },
+    options,
+  );
 }
 
 /** Asks for a claim on the renewal of a managed certificate. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */

@@ -3,11 +3,7 @@ import { ManagerError } from '../errors.ts';
 import type { ManagerState } from '../state.ts';
 
 /** Puts a sealed configuration on the bus. Throws `CERTBUS_MANAGER_CONFIG_CHANGED` when the one on it is not the expected one. */
-export function configure(
-  state: ManagerState,
-  sealed: string,
-  expectPosition: number | undefined,
-): Decision<void> {
+export function configure(state: ManagerState, sealed: string, expectPosition: number | undefined): Decision<void> {
   const found = state.bus.config?.position ?? 0;
   if (expectPosition !== undefined && expectPosition !== found) {
     throw new ManagerError(

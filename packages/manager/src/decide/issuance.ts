@@ -41,7 +41,11 @@ export function issuanceOf(state: ManagerState, { certificateId, issuanceId, hol
 }
 
 /** Makes one's own claim last longer. */
-export function keepClaim(state: ManagerState, now: Date, claim: HeldClaim & { readonly claimMs: number }): Decision<Date> {
+export function keepClaim(
+  state: ManagerState,
+  now: Date,
+  claim: HeldClaim & { readonly claimMs: number },
+): Decision<Date> {
   issuanceOf(state, claim);
   const { certificateId, issuanceId, holder, claimMs } = claim;
   const until = new Date(now.getTime() + claimMs);
@@ -72,7 +76,10 @@ export function recordObtained(
 ): Decision<void> {
   const { reason, challengeType, profile, directory } = issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;
-  const issuers = content.issuers.map((der) => ({ hash: sha256(der), certificate: Buffer.from(der).toString('base64') }));
+  const issuers = content.issuers.map((der) => ({
+    hash: sha256(der),
+    certificate: Buffer.from(der).toString('base64'),
+  }));
   const events: WrittenEvent[] = issuers
     .filter(({ hash }) => !state.knowsIssuer(hash))
     .map((issuer) => ({ type: 'IssuerAdded', ...issuer }));
@@ -113,4 +120,3 @@ export function releaseClaim(state: ManagerState, { certificateId, issuanceId, h
   const isMine = issuance?.issuanceId === issuanceId && issuance.holder === holder;
   return { events: isMine ? [{ type: 'IssuanceReleased', issuanceId, certificateId, holder }] : [], result: undefined };
 }
-

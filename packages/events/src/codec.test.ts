@@ -1,0 +1,144 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeCommit, isCommitSignedBy, readEvent } from './codec.ts';
+import { EventsError } from './errors.ts';
+import { beginning, commitBehind, createKeys } from './history.builders.ts';
+import { BEGINNING } from './history.ts';
+
+const keys = await createKeys();
+const { bytes } = commitBehind(BEGINNING, beginning(keys), { bus: keys.trust.busId, by: 'root', signer: keys.root });
+
+function codeOf(run: () => unknown): string | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    if (error instanceof EventsError) return error.code;
+    throw error;
+  }
+}
+
+/** The commit's text with its payload changed; the signature no longer fits, which decoding alone does not look at. */
+function withPayload(change: (payload: string) => string): Uint8Array {
+  const [payload = '', signature] = Buffer.from(bytes).toString().split('\n');
+  return Buffer.from(`${change(payload)}\n${signature}\n`);
+}
+
+test('a commit is two lines: readable JSON, then the key id and the signature', () => {
+  const lines = Buffer.from(bytes).toString().split('\n');
+  expect(lines).toHaveLength(3);
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ format: 1, position: 1, previous: null, by: 'root' });
+  expect(lines[1]).toMatch(/^[0-9a-f]{16} [\w-]{86}$/);
+});
+
+test('a commit comes back as it was written', () => {
+  const commit = decodeCommit(bytes);
+  expect(commit).toMatchObject({ bus: keys.trust.busId, position: 1, keyId: keys.root.keyId });
+  expect(commit.at).toEqual(new Date('2026-11-24T03:00:00Z'));
+  expect(commit.events.map(({ type }) => type)).toEqual(['BusCreated', 'ManagersUpdated', 'RecipientsUpdated']);
+});
+
+test('equal content signed twice is two different commits', () => {
+  const options = { bus: keys.trust.busId, by: 'root', signer: keys.root };
+  const again = commitBehind(BEGINNING, beginning(keys), options);
+  expect(Buffer.compare(again.bytes, bytes)).not.toBe(0);
+});
+
+test('arbitrary bytes give a commit or one typed error', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 2000 }), (junk) => {
+      expect(codeOf(() => decodeCommit(junk))).toBe('CERTBUS_EVENTS_COMMIT_MALFORMED');
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('a commit with bytes overwritten, cut or doubled gives a commit or a typed error', () => {
+  fc.assert(
+    fc.property(fc.nat(bytes.length - 1), fc.uint8Array({ maxLength: 40 }), fc.nat(60), (at, junk, dropped) => {
+      const damaged = Buffer.concat([bytes.subarray(0, at), junk, bytes.subarray(at + dropped)]);
+      codeOf(() => decodeCommit(damaged));
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test('JSON of any shape in the payload gives a commit or a typed error', () => {
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 8 }), fc.json(), (whole, events) => {
+      expect(codeOf(() => decodeCommit(withPayload(() => whole.replaceAll('\n', ' '))))).toMatch(/^CERTBUS_EVENTS_/);
+      codeOf(() => decodeCommit(withPayload((payload) => payload.replace(/"events":.*$/, `"events":${events}}`))));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('a hundred thousand nested brackets are refused, not followed', () => {
+  const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+  expect(codeOf(() => decodeCommit(withPayload(() => deep)))).toBe('CERTBUS_EVENTS_COMMIT_MALFORMED');
+});
+
+test('a key that stands twice in one object is refused', () => {
+  const doubled = withPayload((payload) => payload.replace('"position":1', '"position":1,"position":2'));
+  expect(codeOf(() => decodeCommit(doubled))).toBe('CERTBUS_EVENTS_COMMIT_MALFORMED');
+});
+
+test('text that is not UTF-8 is refused', () => {
+  const broken = Buffer.from(bytes);
+  broken[20] = 0xff;
+  expect(codeOf(() => decodeCommit(broken))).toBe('CERTBUS_EVENTS_COMMIT_MALFORMED');
+});
+
+test('a format of a later release is told from damage', () => {
+  const later = withPayload((payload) => payload.replace('"format":1', '"format":2,"news":true'));
+  expect(codeOf(() => decodeCommit(later))).toBe('CERTBUS_EVENTS_FORMAT_UNKNOWN');
+});
+
+test('unknown event types and fields are skipped and named', () => {
+  expect(readEvent({ type: 'MoonPhaseChanged' })).toEqual({
+    type: 'MoonPhaseChanged',
+    event: undefined,
+    unknown: ['MoonPhaseChanged'],
+  });
+  const removed = { type: 'CertificateRemoved', certificateId: 'abcdefghijk', colour: 'red' };
+  expect(readEvent(removed)).toMatchObject({
+    event: { type: 'CertificateRemoved', certificateId: 'abcdefghijk' },
+    unknown: ['CertificateRemoved.colour'],
+  });
+});
+
+test.each(['toString', 'constructor', '__proto__', 'hasOwnProperty'])(
+  'the event type %s is unknown, not inherited',
+  (type) => {
+    expect(readEvent({ type }).event).toBeUndefined();
+  },
+);
+
+test('a known event with a wrong field names the field', () => {
+  const wrong = { type: 'CertificateRemoved', certificateId: 7 };
+  expect(() => readEvent(wrong)).toThrow(/CertificateRemoved\.certificateId/);
+});
+
+test.each(['ManagersUpdated', 'RecipientsUpdated'])("%s without the root's envelope is refused", (type) => {
+  expect(codeOf(() => readEvent({ type, managers: [], recipients: [] } as { type: string }))).toBe(
+    'CERTBUS_EVENTS_COMMIT_MALFORMED',
+  );
+});
+
+test('one flipped bit anywhere in the payload or the signature breaks the signature', () => {
+  const lastBits = bytes.length - 2;
+  fc.assert(
+    fc.property(fc.nat(bytes.length - 3), fc.nat(7), (at, bit) => {
+      const flipped = Buffer.from(bytes);
+      flipped[at] = (flipped[at] ?? 0) ^ (1 << bit);
+      const isAccepted = codeOf(() => {
+        if (!isCommitSignedBy(keys.root.publicKey, flipped))
+          throw new EventsError('CERTBUS_EVENTS_SIGNATURE_INVALID', 'no');
+      });
+      // The key id is a hint where to look: the signature does not cover it, the history checks it.
+      const inKeyId = at > bytes.indexOf(0x0a) && at < bytes.indexOf(0x0a) + 17;
+      if (!inKeyId && at < lastBits) expect(isAccepted).toBeDefined();
+    }),
+    { numRuns: 1000 },
+  );
+});

@@ -1,0 +1,192 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { CertificateEvent, CertificateObtained, IssuanceStarted } from './certificate-events.ts';
+import { evolve, type ManagedCertificate } from './evolve.ts';
+import { nextActionAt } from './renewal.ts';
+
+const DAY = 86_400_000;
+const START = Date.parse('2026-11-24T00:00:00Z');
+const iso = (days: number) => new Date(START + days * DAY).toISOString();
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+const certificateId = 'certificate1';
+
+const started = (issuanceId: string, holder = 'alice'): IssuanceStarted => ({
+  type: 'IssuanceStarted',
+  issuanceId,
+  certificateId,
+  names: ['a.test'],
+  reason: 'new',
+  challengeType: 'dns-01',
+  directory: 'https://ca.test/dir',
+  holder,
+  until: iso(1),
+  csr: base64('csr'),
+  sealedKey: base64('sealed'),
+  recipientsPosition: 1,
+});
+
+const obtained = (issuanceId: string, leaf: string, from: number, days = 90): CertificateObtained => ({
+  type: 'CertificateObtained',
+  issuanceId,
+  certificateId,
+  reason: 'new',
+  names: ['a.test'],
+  leaf: base64(leaf),
+  issuers: [],
+  sealedKey: base64(`key of ${leaf}`),
+  serialNumber: '0A',
+  notBefore: iso(from),
+  notAfter: iso(from + days),
+  challengeType: 'dns-01',
+  directory: 'https://ca.test/dir',
+});
+
+const given = (...events: readonly (readonly [CertificateEvent, number])[]): ManagedCertificate | undefined =>
+  events.reduce<ManagedCertificate | undefined>(
+    (certificate, [event, day]) => evolve(certificate, event, { at: new Date(START + day * DAY) }),
+    undefined,
+  );
+const ours = { certificateId, issuanceId: 'issuance01' } as const;
+
+describe('given a claim', () => {
+  test('when the order is recorded and the certificate obtained, then it is served and the issuance closed', () => {
+    const certificate = given(
+      [started('issuance01'), 0],
+      [{ type: 'OrderCreated', ...ours, holder: 'alice', orderUrl: 'https://ca.test/order/1' }, 0],
+      [obtained('issuance01', 'leaf 1', 0), 0],
+    );
+    expect(certificate).toMatchObject({ issuance: undefined, current: { leaf: base64('leaf 1') }, predecessors: [] });
+  });
+
+  test('when it is taken over, the order and the sealed key stay', () => {
+    const certificate = given(
+      [started('issuance01'), 0],
+      [{ type: 'OrderCreated', ...ours, holder: 'alice', orderUrl: 'https://ca.test/order/1' }, 0],
+      [{ type: 'IssuanceTakenOver', ...ours, holder: 'bob', until: iso(2) }, 1],
+    );
+    expect(certificate?.issuance).toMatchObject({ holder: 'bob', until: iso(2), orderUrl: 'https://ca.test/order/1' });
+    expect(certificate?.issuance?.offers).toHaveLength(1);
+  });
+
+  test('when another key is put forward, both stay until the issuance closes', () => {
+    const offer = { csr: base64('csr 2'), sealedKey: base64('sealed 2'), recipientsPosition: 7 };
+    const certificate = given([started('issuance01'), 0], [{ type: 'CsrReplaced', ...ours, ...offer }, 0]);
+    expect(certificate?.issuance?.offers.map(({ recipientsPosition }) => recipientsPosition)).toEqual([1, 7]);
+  });
+
+  test('when it is released, nobody holds it and it is due at once', () => {
+    const certificate = given([started('issuance01'), 0], [{ type: 'IssuanceReleased', ...ours, holder: 'alice' }, 0]);
+    expect(certificate?.issuance?.holder).toBeUndefined();
+    expect(certificate && nextActionAt(certificate)).toEqual(new Date(0));
+  });
+
+  test('when it fails, the next action waits for the back-off', () => {
+    const failure = {
+      problem: 'urn:ietf:params:acme:error:dns',
+      class: 'temporary',
+      detail: '',
+      attempt: 1,
+      notBefore: iso(3),
+    };
+    const certificate = given([started('issuance01'), 0], [{ type: 'IssuanceFailed', ...ours, ...failure }, 0]);
+    expect(certificate).toMatchObject({ issuance: undefined, failure: { attempt: 1 } });
+    expect(certificate && nextActionAt(certificate)).toEqual(new Date(iso(3)));
+  });
+
+  test('events of an issuance that is closed already change nothing', () => {
+    const before = given([started('issuance01'), 0], [obtained('issuance01', 'leaf 1', 0), 0]);
+    const late = { type: 'OrderCreated', ...ours, holder: 'alice', orderUrl: 'https://ca.test/order/1' } as const;
+    expect(before && evolve(before, late, { at: new Date(START) })).toEqual(before);
+  });
+});
+
+describe('given a certificate that is served', () => {
+  const served = [
+    [started('issuance01'), 0],
+    [obtained('issuance01', 'leaf 1', 0), 0],
+  ] as const;
+
+  test('when it is renewed, the predecessor stays as long as it is valid', () => {
+    const renewed = given(...served, [started('issuance02'), 60], [obtained('issuance02', 'leaf 2', 60), 60]);
+    expect(renewed?.current?.leaf).toBe(base64('leaf 2'));
+    expect(renewed?.predecessors.map(({ leaf }) => leaf)).toEqual([base64('leaf 1')]);
+    const late = given(...served, [started('issuance02'), 100], [obtained('issuance02', 'leaf 2', 100), 100]);
+    expect(late?.predecessors).toEqual([]);
+  });
+
+  test('when its key is sealed again, only that certificate changes', () => {
+    const certificate = given(...served);
+    const leafHash = certificate?.current?.leafHash ?? '';
+    const at = { at: new Date(START) };
+    const resealed = evolve(
+      certificate,
+      { type: 'PrivateKeyResealed', certificateId, leafHash, sealedKey: base64('new') },
+      at,
+    );
+    expect(resealed?.current?.sealedKey).toBe(base64('new'));
+    const other = evolve(
+      certificate,
+      { type: 'PrivateKeyResealed', certificateId, leafHash: 'B'.repeat(43), sealedKey: base64('new') },
+      at,
+    );
+    expect(other).toEqual(certificate);
+  });
+
+  test('when it is removed, nothing brings it back', () => {
+    const removed = given(
+      ...served,
+      [{ type: 'CertificateRemoved', certificateId }, 1],
+      [obtained('issuance03', 'leaf 3', 1), 1],
+    );
+    expect(removed).toMatchObject({ removed: true, current: undefined });
+    expect(removed && nextActionAt(removed)).toBeUndefined();
+  });
+
+  test('when it is revoked, it is due at once', () => {
+    const leafHash = given(...served)?.current?.leafHash ?? '';
+    const revoked = given(...served, [{ type: 'CertificateRevoked', certificateId, leafHash, reason: 1 }, 1]);
+    expect(revoked && nextActionAt(revoked)?.getTime()).toBe(0);
+  });
+
+  test('when the CA chose an instant, it counts', () => {
+    const leafHash = given(...served)?.current?.leafHash ?? '';
+    const window = { windowStart: iso(50), windowEnd: iso(52), renewAt: iso(51) };
+    const informed = given(...served, [{ type: 'RenewalInfoUpdated', certificateId, leafHash, ...window }, 1]);
+    expect(informed && nextActionAt(informed)).toEqual(new Date(iso(51)));
+  });
+});
+
+test.each([
+  [90, 60],
+  [64, (64 * 2) / 3],
+  [45, 30],
+  [160 / 24, 160 / 24 / 2],
+])('a certificate of %f days is due after %f', (days, due) => {
+  const certificate = given([started('issuance01'), 0], [obtained('issuance01', 'leaf', 0, days), 0]);
+  expect(certificate && (nextActionAt(certificate)?.getTime() ?? 0) - START).toBeCloseTo(due * DAY, -3);
+});
+
+test('an event for a certificate that nobody began changes nothing', () => {
+  expect(evolve(undefined, { type: 'CertificateRemoved', certificateId }, { at: new Date() })).toBeUndefined();
+});
+
+test('evolving never changes what it was given', () => {
+  const all: CertificateEvent[] = [
+    started('issuance01'),
+    obtained('issuance01', 'leaf 1', 0),
+    started('issuance02'),
+    { type: 'IssuanceReleased', certificateId, issuanceId: 'issuance02', holder: 'alice' },
+    { type: 'CertificateRemoved', certificateId },
+  ];
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...all), { maxLength: 8 }), (events) => {
+      let certificate: ManagedCertificate | undefined;
+      for (const event of events) {
+        const before = structuredClone(certificate);
+        const next = evolve(certificate, event, { at: new Date(START) });
+        expect(certificate).toEqual(before);
+        certificate = next;
+      }
+    }),
+  );
+});
