@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import { mergeRedacted, parseConfiguration, redactConfiguration } from './configuration.ts';
+import { resolveSecret } from './secrets.ts';
+import { checkSolvable } from './solvers.ts';
+
+const valid = {
+  version: 1,
+  authorities: {
+    le: {
+      directory: 'https://acme-v02.api.letsencrypt.org/directory',
+      contact: ['mailto:ops@example.com'],
+      termsOfServiceAgreed: true,
+      roots: null,
+      eab: { kid: 'kid', hmacKey: 'a literal' },
+    },
+  },
+  defaultAuthority: 'le',
+  dns: [
+    { zones: ['example.com'], provider: 'route53', zoneId: 'Z1', secretAccessKey: { env: 'CERTBUS_SECRET_AWS' } },
+    { zones: ['*'], provider: 'challtestsrv', url: 'http://127.0.0.1:8055' },
+  ],
+  http01: { answer: 'clients' },
+  checkIn: { url: 'https://check.example/in', within: '48h' },
+};
+
+/** The valid configuration with the value at a path set; `undefined` takes it away. */
+function withValue(path: string, value: unknown): unknown {
+  const config = structuredClone(valid);
+  const keys = path.split('.');
+  const last = keys.pop() ?? '';
+  const parent = keys.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], config) as Record<
+    string,
+    unknown
+  >;
+  parent[last] = value;
+  return JSON.parse(JSON.stringify(config));
+}
+
+test('the configuration of the guide is accepted as it is', () => {
+  expect(parseConfiguration(valid)).toEqual(valid);
+});
+
+test.each([
+  ['an unknown field', 'colour', 'red', /colour is not a known field/],
+  ['an unknown field inside', 'authorities.le.color', 1, /authorities\.le\.color is not a known field/],
+  ['a missing field', 'defaultAuthority', undefined, /defaultAuthority is missing/],
+  ['a missing directory', 'authorities.le.directory', undefined, /authorities\.le\.directory is missing/],
+  ['a default that is not there', 'defaultAuthority', 'x', /defaultAuthority must be one of/],
+  ['terms not agreed', 'authorities.le.termsOfServiceAgreed', false, /terms of service/],
+  ['http to another machine', 'authorities.le.directory', 'http://ca.example/dir', /https/],
+  ['an unknown provider', 'dns.0.provider', 'carrier-pigeon', /dns\.0\.provider.*route53, challtestsrv/],
+  ['a secret from a foreign variable', 'dns.0.secretAccessKey', { env: 'HOME' }, /CERTBUS_SECRET_/],
+  ['a version of the future', 'version', 2, /version must be 1/],
+])('%s is refused by its path', (_, path, value, reason) => {
+  expect(() => parseConfiguration(withValue(path, value))).toThrow(reason);
+});
+
+test.each([null, 7, 'text', []])('%j is refused', (json) => {
+  expect(() => parseConfiguration(json)).toThrow(expect.objectContaining({ code: 'CERTBUS_MANAGER_CONFIG_INVALID' }));
+});
+
+test('literal secrets are shown as <redacted>, and what says so keeps the stored one', () => {
+  const shown = redactConfiguration(valid);
+  expect(JSON.stringify(shown)).not.toContain('a literal');
+  expect(JSON.stringify(shown)).toContain('CERTBUS_SECRET_AWS');
+  expect(mergeRedacted(shown, valid)).toEqual(valid);
+});
+
+test('a secret comes from its variable, and one that is not set is named', () => {
+  expect(resolveSecret({ env: 'CERTBUS_SECRET_X' }, () => 'value')).toBe('value');
+  expect(() => resolveSecret({ env: 'CERTBUS_SECRET_X' }, () => undefined)).toThrow(/CERTBUS_SECRET_X/);
+});
+
+test('a name that no zone covers is refused before anything is claimed', () => {
+  const config = parseConfiguration(withValue('dns', valid.dns.slice(0, 1)));
+  expect(() => checkSolvable(config, ['*.shop.example.com'], 'dns-01')).not.toThrow();
+  expect(() => checkSolvable(config, ['notexample.com'], 'dns-01')).toThrow(/configured zones: example\.com/);
+  expect(() => checkSolvable(config, ['notexample.com'], 'http-01')).not.toThrow();
+});

@@ -1,0 +1,208 @@
+import type { WrittenEvent } from '@certbus/events';
+import { describe, expect, test } from 'vitest';
+import { type ClaimTerms, claimNew, claimRenewal, type IssuanceSubject } from './claim.ts';
+import { given } from './state.builders.ts';
+
+const NOW = new Date('2026-11-24T03:00:00Z');
+const later = (ms: number) => new Date(NOW.getTime() + ms);
+const CLAIM_MS = 300_000;
+const GRACE_MS = 120_000;
+const offer = { csr: 'Y3Ny', sealedKey: 'c2VhbGVk', recipientsPosition: 1 };
+const terms = (holder: string, takeOver = false): ClaimTerms => ({
+  holder,
+  claimMs: CLAIM_MS,
+  graceMs: GRACE_MS,
+  takeOver,
+});
+const subject: IssuanceSubject = {
+  names: ['a.test', 'www.a.test'],
+  challengeType: 'dns-01',
+  profile: undefined,
+  directory: 'https://ca.test/dir',
+};
+const ids = { certificateId: 'newcertificate', issuanceId: 'newissuance', another: false };
+const directory = subject.directory;
+
+const started: WrittenEvent = {
+  type: 'IssuanceStarted',
+  issuanceId: 'issuance01',
+  certificateId: 'certificate1',
+  ...subject,
+  reason: 'new',
+  holder: 'alice',
+  until: later(CLAIM_MS).toISOString(),
+  ...offer,
+};
+const obtained: WrittenEvent = {
+  type: 'CertificateObtained',
+  issuanceId: 'issuance01',
+  certificateId: 'certificate1',
+  reason: 'new',
+  names: subject.names,
+  leaf: 'bGVhZg==',
+  issuers: [],
+  sealedKey: 'c2VhbGVk',
+  serialNumber: '0A',
+  notBefore: NOW.toISOString(),
+  notAfter: later(90 * 86_400_000).toISOString(),
+  challengeType: 'dns-01',
+  directory,
+};
+const order: WrittenEvent = {
+  type: 'OrderCreated',
+  issuanceId: 'issuance01',
+  certificateId: 'certificate1',
+  holder: 'alice',
+  orderUrl: 'https://ca.test/order/1',
+};
+
+describe('given nothing', () => {
+  test('when asked without an offer, then an offer is asked for and nothing said', () => {
+    const claim = claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, offer: undefined });
+    expect(claim).toEqual({ events: [], result: { kind: 'offer-needed', names: subject.names } });
+  });
+
+  test('when asked with an offer to recipients that changed since, then another is asked for', () => {
+    const stale = { ...offer, recipientsPosition: 9 };
+    expect(claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, offer: stale }).result.kind).toBe(
+      'offer-needed',
+    );
+  });
+
+  test('when asked with an offer, then a claim carries the CSR and the sealed key', () => {
+    const { events, result } = claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, offer });
+    expect(events).toMatchObject([
+      { type: 'IssuanceStarted', holder: 'alice', until: later(CLAIM_MS).toISOString(), ...offer },
+    ]);
+    expect(result).toMatchObject({ kind: 'claimed', certificateId: 'newcertificate', resumed: false });
+  });
+
+  test('when a renewal is asked for, then the certificate is not found', () => {
+    const options = {
+      ...terms('alice'),
+      issuanceId: 'i',
+      offer,
+      replaces: undefined,
+      otherwise: { challengeType: 'dns-01', directory },
+    } as const;
+    expect(() => claimRenewal(given(), NOW, 'nosuchcertificate', options)).toThrow(/cert ls/);
+  });
+});
+
+describe('given a claim of another', () => {
+  const claimed = () => given([started, NOW], [order, NOW]);
+
+  test('when asked for the same names in force, then it says who holds it and until when', () => {
+    const { events, result } = claimNew(claimed(), later(1_000), subject, { ...terms('bob'), ...ids, offer });
+    expect(events).toEqual([]);
+    expect(result).toEqual({ kind: 'held', certificateId: 'certificate1', holder: 'alice', until: later(CLAIM_MS) });
+  });
+
+  test('when it lapsed less than the grace ago, then it counts still, for clocks that differ', () => {
+    const { result } = claimNew(claimed(), later(CLAIM_MS + GRACE_MS - 1), subject, { ...terms('bob'), ...ids, offer });
+    expect(result.kind).toBe('held');
+  });
+
+  test('when it lapsed, then it is taken over with its order and its key', () => {
+    const now = later(CLAIM_MS + GRACE_MS);
+    const { events, result } = claimNew(claimed(), now, subject, { ...terms('bob'), ...ids, offer: undefined });
+    expect(events).toMatchObject([{ type: 'IssuanceTakenOver', issuanceId: 'issuance01', holder: 'bob' }]);
+    expect(result).toMatchObject({
+      kind: 'claimed',
+      resumed: true,
+      issuance: { orderUrl: 'https://ca.test/order/1', offers: [offer] },
+    });
+  });
+
+  test('when told to take over, then it does not wait', () => {
+    const { result } = claimNew(claimed(), later(1), subject, { ...terms('bob', true), ...ids, offer });
+    expect(result).toMatchObject({ kind: 'claimed', resumed: true });
+  });
+
+  test('when it was released, then it is taken over at once', () => {
+    const released: WrittenEvent = {
+      type: 'IssuanceReleased',
+      issuanceId: 'issuance01',
+      certificateId: 'certificate1',
+      holder: 'alice',
+    };
+    const state = given([started, NOW], [order, NOW], [released, NOW]);
+    expect(claimNew(state, later(1), subject, { ...terms('bob'), ...ids, offer }).result).toMatchObject({
+      kind: 'claimed',
+      resumed: true,
+    });
+  });
+
+  test('when other names are asked for, then it is no hindrance', () => {
+    const other = { ...subject, names: ['b.test'] };
+    expect(claimNew(claimed(), later(1), other, { ...terms('bob'), ...ids, offer }).result).toMatchObject({
+      kind: 'claimed',
+      resumed: false,
+    });
+  });
+
+  test('when a second certificate for the same names is asked for, then it is excluded too', () => {
+    const { result } = claimNew(claimed(), later(1), subject, { ...terms('bob'), ...ids, another: true, offer });
+    expect(result.kind).toBe('held');
+  });
+});
+
+describe('given a certificate', () => {
+  const served = () => given([started, NOW], [obtained, NOW]);
+
+  test('when the same names are asked for in any order, then it is the answer', () => {
+    const { events, result } = claimNew(served(), later(1), subject, { ...terms('bob'), ...ids, offer });
+    expect(events).toEqual([]);
+    expect(result).toMatchObject({ kind: 'managed', certificate: { certificateId: 'certificate1' } });
+  });
+
+  test('when a second one is asked for, then it gets an id of its own', () => {
+    const { result } = claimNew(served(), later(1), subject, { ...terms('bob'), ...ids, another: true, offer });
+    expect(result).toMatchObject({ kind: 'claimed', certificateId: 'newcertificate' });
+  });
+
+  test('when it is renewed, then the claim says what it replaces', () => {
+    const options = {
+      ...terms('bob'),
+      issuanceId: 'issuance02',
+      offer,
+      replaces: 'aki.serial',
+      otherwise: { challengeType: 'dns-01', directory },
+    } as const;
+    const { events } = claimRenewal(served(), later(1), 'certificate1', options);
+    expect(events).toMatchObject([
+      { type: 'IssuanceStarted', reason: 'renewal', replaces: 'aki.serial', certificateId: 'certificate1' },
+    ]);
+  });
+
+  test('when it was removed, then its names are free for a new one', () => {
+    const state = given(
+      [started, NOW],
+      [obtained, NOW],
+      [{ type: 'CertificateRemoved', certificateId: 'certificate1' }, NOW],
+    );
+    expect(claimNew(state, later(1), subject, { ...terms('bob'), ...ids, offer }).result).toMatchObject({
+      kind: 'claimed',
+      certificateId: 'newcertificate',
+    });
+  });
+
+  test('when its first issuance failed, then the next attempt keeps its id', () => {
+    const failed: WrittenEvent = {
+      type: 'IssuanceFailed',
+      issuanceId: 'issuance01',
+      certificateId: 'certificate1',
+      problem: 'urn:ietf:params:acme:error:dns',
+      class: 'temporary',
+      detail: '',
+      attempt: 1,
+      notBefore: later(60_000).toISOString(),
+    };
+    const { result } = claimNew(given([started, NOW], [failed, NOW]), later(1), subject, {
+      ...terms('bob'),
+      ...ids,
+      offer,
+    });
+    expect(result).toMatchObject({ kind: 'claimed', certificateId: 'certificate1', resumed: false });
+  });
+});

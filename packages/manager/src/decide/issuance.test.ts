@@ -1,0 +1,80 @@
+import type { WrittenEvent } from '@certbus/events';
+import { expect, test } from 'vitest';
+import { keepClaim, recordFailure, recordObtained, recordOrder, releaseClaim, replaceCsr } from './issuance.ts';
+import { given } from './state.builders.ts';
+
+const NOW = new Date('2026-11-24T03:00:00Z');
+const later = (ms: number) => new Date(NOW.getTime() + ms);
+const mine = { certificateId: 'certificate1', issuanceId: 'issuance01', holder: 'alice' };
+const offer = { csr: 'Y3Ny', sealedKey: 'c2VhbGVk', recipientsPosition: 1 };
+const started: WrittenEvent = {
+  type: 'IssuanceStarted',
+  ...mine,
+  names: ['a.test'],
+  reason: 'new',
+  challengeType: 'dns-01',
+  directory: 'https://ca.test/dir',
+  until: later(300_000).toISOString(),
+  ...offer,
+};
+const taken: WrittenEvent = { type: 'IssuanceTakenOver', ...mine, holder: 'bob', until: later(900_000).toISOString() };
+const content = {
+  leaf: Buffer.from('leaf'),
+  issuers: [Buffer.from('intermediate')],
+  names: ['a.test'],
+  serialNumber: '0A',
+  notBefore: NOW,
+  notAfter: later(90 * 86_400_000),
+};
+const why = { problem: 'urn:ietf:params:acme:error:dns', class: 'temporary', detail: 'no TXT', notBefore: undefined };
+
+test('every step of a driver whose claim changed hands is refused', () => {
+  const state = given([started, NOW], [taken, NOW]);
+  const steps = [
+    () => recordOrder(state, mine, 'https://ca.test/order/1'),
+    () => keepClaim(state, NOW, { ...mine, claimMs: 1_000 }),
+    () => replaceCsr(state, mine, offer),
+    () => recordObtained(state, mine, { content, offer }),
+    () => recordFailure(state, NOW, mine, why),
+  ];
+  for (const step of steps) expect(step).toThrow(expect.objectContaining({ code: 'CERTBUS_MANAGER_CLAIM_LOST' }));
+});
+
+test('a claim that changed hands needs no release', () => {
+  expect(releaseClaim(given([started, NOW], [taken, NOW]), mine).events).toEqual([]);
+  expect(releaseClaim(given([started, NOW]), mine).events).toMatchObject([{ type: 'IssuanceReleased' }]);
+});
+
+test('an order is recorded once, however often it is said', () => {
+  const first = recordOrder(given([started, NOW]), mine, 'https://ca.test/order/1');
+  expect(first.events).toHaveLength(1);
+  const state = given([started, NOW], [first.events[0] as WrittenEvent, NOW]);
+  expect(recordOrder(state, mine, 'https://ca.test/order/1').events).toEqual([]);
+});
+
+test('a certificate brings the issuers that the bus does not know yet, once', () => {
+  const { events } = recordObtained(given([started, NOW]), mine, { content, offer });
+  expect(events.map(({ type }) => type)).toEqual(['IssuerAdded', 'CertificateObtained']);
+  const state = given([events[0] as WrittenEvent, NOW], [started, NOW]);
+  expect(recordObtained(state, mine, { content, offer }).events.map(({ type }) => type)).toEqual([
+    'CertificateObtained',
+  ]);
+});
+
+test('failures back off by 1, 10 and 100 minutes, then daily, and count up', () => {
+  const events: (readonly [WrittenEvent, Date])[] = [];
+  const pauses: number[] = [];
+  for (const attempt of [1, 2, 3, 4, 5]) {
+    events.push([started, NOW]);
+    const { events: said, result } = recordFailure(given(...events), NOW, mine, why);
+    expect(said).toMatchObject([{ type: 'IssuanceFailed', attempt }]);
+    events.push([said[0] as WrittenEvent, NOW]);
+    pauses.push((result.getTime() - NOW.getTime()) / 60_000);
+  }
+  expect(pauses).toEqual([1, 10, 100, 1_440, 1_440]);
+});
+
+test("the CA's own Retry-After counts when it is longer", () => {
+  const { result } = recordFailure(given([started, NOW]), NOW, mine, { ...why, notBefore: later(3_600_000) });
+  expect(result).toEqual(later(3_600_000));
+});

@@ -1,0 +1,20 @@
+import { EMPTY_BUS, readEvent, type WrittenEvent } from '@certbus/events';
+import { type Layer, layerOn, type ManagerState } from '../state.ts';
+
+const NOTHING: ManagerState = {
+  bus: { ...EMPTY_BUS, recipientsPosition: 1 },
+  certificate: () => undefined,
+  withNames: () => [],
+  due: () => [],
+  all: () => [],
+  knowsIssuer: () => false,
+};
+
+/** A state that knows what these events say, each at its instant. */
+export function given(...events: readonly (readonly [WrittenEvent, Date])[]): Layer {
+  const layer = layerOn(NOTHING);
+  events.forEach(([event, at], index) => {
+    layer.apply([readEvent(event)], { at, position: index + 2 });
+  });
+  return layer;
+}

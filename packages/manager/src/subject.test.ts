@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { parseSubject } from './subject.ts';
+
+test('names come back in their one form, sorted, without duplicates', () => {
+  expect(parseSubject(['WWW.Example.test.', 'bücher.test', 'www.example.test'], 'dns-01')).toEqual([
+    'www.example.test',
+    'xn--bcher-kva.test',
+  ]);
+});
+
+test.each([
+  [['not a name'], 'dns-01', /is not a domain name/],
+  [['com'], 'dns-01', /public suffix/],
+  [['*.co.uk'], 'dns-01', /public suffix/],
+  [['github.io'], 'dns-01', /public suffix/],
+  [['*.a.test'], 'http-01', /only dns-01/],
+  [['*.a.test', 'www.a.test'], 'dns-01', /covered by "\*\.a\.test"/],
+  [[], 'dns-01', /at least one/],
+  [Array.from({ length: 101 }, (_, n) => `n${n}.test`), 'dns-01', /takes 100/],
+] as const)('%j with %s is refused with the reason', (names, challengeType, reason) => {
+  expect(() => parseSubject(names, challengeType)).toThrow(reason);
+  expect(() => parseSubject(names, challengeType)).toThrow(
+    expect.objectContaining({ code: 'CERTBUS_MANAGER_NAME_REFUSED' }),
+  );
+});
+
+test('a wildcard and its parent domain go together', () => {
+  expect(parseSubject(['*.a.test', 'a.test'], 'dns-01')).toEqual(['*.a.test', 'a.test']);
+});

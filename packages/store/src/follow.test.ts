@@ -1,0 +1,168 @@
+import type { HistoryError } from '@certbus/events';
+import { BEGINNING } from '@certbus/events';
+import { expect, test } from 'vitest';
+import { createMemoryLog } from './adapters/memory.ts';
+import { beginBus, createView, removed } from './bus.builders.ts';
+import { type Bus, openBus } from './bus.ts';
+import { StoreError } from './errors.ts';
+import { type Batch, follow } from './follow.ts';
+import type { Log } from './log.ts';
+import { transact } from './transact.ts';
+
+type Trouble = StoreError | HistoryError;
+
+async function writeMany(bus: Bus, count: number): Promise<void> {
+  const view = createView();
+  for (let n = 0; n < count; n += 1) await transact(bus, view, () => ({ events: [removed(n)], result: n }));
+}
+
+/** Follows until `enough`, and returns the batches and the troubles met. */
+async function followUntil(bus: Bus, enough: (batches: Batch[], troubles: Trouble[]) => boolean) {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(new Error('the follower did not get there in 5 s')), 5_000);
+  const batches: Batch[] = [];
+  const troubles: Trouble[] = [];
+  const end = new Error('enough');
+  const look = () => {
+    if (enough(batches, troubles)) stop.abort(end);
+  };
+  try {
+    const onTrouble = (trouble: Trouble) => {
+      troubles.push(trouble);
+      look();
+    };
+    for await (const batch of follow(bus, BEGINNING, { intervalMs: 100, onTrouble, signal: stop.signal })) {
+      batches.push(batch);
+      look();
+    }
+  } catch (error) {
+    if (error !== end) throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  return { batches, troubles, positions: batches.flatMap(({ commits }) => commits.map(({ position }) => position)) };
+}
+
+const upTo = (last: number) => Array.from({ length: last }, (_, n) => n + 1);
+
+test('a follower gets every commit once, in order, and knows when it is live', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  await writeMany(bus, 400);
+  const { positions, batches } = await followUntil(bus, (seen) => seen.some(({ live }) => live));
+  expect(positions).toEqual(upTo(401));
+  expect(batches.filter(({ live }) => live)).toHaveLength(1);
+});
+
+test('what is appended later arrives', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  let isWriting = false;
+  const { positions } = await followUntil(bus, (seen) => {
+    if (!isWriting && seen.some(({ live }) => live)) {
+      isWriting = true;
+      void writeMany(bus, 3);
+    }
+    return seen.some(({ checkpoint }) => checkpoint.position === 4);
+  });
+  expect(positions).toEqual([1, 2, 3, 4]);
+});
+
+test('an outage is told and survived', async () => {
+  const memory = createMemoryLog();
+  const { bus: writer, keys } = await beginBus(memory);
+  await writeMany(writer, 2);
+  let failures = 3;
+  const log: Log = {
+    ...memory,
+    async read(...call) {
+      failures -= 1;
+      if (failures >= 0) throw new StoreError('CERTBUS_STORE_UNREACHABLE', 'away');
+      return memory.read(...call);
+    },
+  };
+  const { positions, troubles } = await followUntil(openBus(log, 'test', keys), (seen) =>
+    seen.some(({ live }) => live),
+  );
+  expect(positions).toEqual([1, 2, 3]);
+  expect(troubles.map(({ code }) => code)).toEqual(Array(3).fill('CERTBUS_STORE_UNREACHABLE'));
+});
+
+test('a commit that an eventual read shows too early waits for the one before it', async () => {
+  const memory = createMemoryLog();
+  const { bus: writer, keys } = await beginBus(memory);
+  await writeMany(writer, 3);
+  let strongReads = 0;
+  const log: Log = {
+    ...memory,
+    async read(stream, after, options) {
+      const page = await memory.read(stream, after, options);
+      if (options?.consistent) strongReads += 1;
+      else return { ...page, commits: page.commits.filter(({ position }) => position !== 3) };
+      return page;
+    },
+  };
+  const { positions } = await followUntil(openBus(log, 'test', keys), (seen) => seen.some(({ live }) => live));
+  expect(positions).toEqual([1, 2, 3, 4]);
+  expect(strongReads).toBeGreaterThan(0);
+});
+
+test('a gap that stays is told by position, and nothing behind it is delivered', async () => {
+  const memory = createMemoryLog();
+  const { bus: writer, keys } = await beginBus(memory);
+  await writeMany(writer, 3);
+  const log: Log = {
+    ...memory,
+    async read(...call) {
+      const page = await memory.read(...call);
+      return { ...page, commits: page.commits.filter(({ position }) => position !== 3) };
+    },
+  };
+  const { positions, troubles } = await followUntil(openBus(log, 'test', keys), (_, met) => met.length > 1);
+  expect(positions).toEqual([]);
+  expect(troubles[0]).toMatchObject({ code: 'CERTBUS_STORE_GAP' });
+  expect(troubles[0]?.message).toContain('not 3');
+});
+
+test('a forged commit raises an alarm, what is before it is served, and following goes on once it is gone', async () => {
+  const memory = createMemoryLog();
+  const { bus: writer, keys } = await beginBus(memory);
+  await writeMany(writer, 2);
+  let isForged = true;
+  const log: Log = {
+    ...memory,
+    async read(stream, after, options) {
+      const page = await memory.read(stream, after, options);
+      if (!isForged) return page;
+      const forge = (commit: (typeof page.commits)[number]) =>
+        commit.position === 3 ? { position: 3, bytes: Buffer.from('forged') } : commit;
+      return { ...page, commits: page.commits.map(forge) };
+    },
+  };
+  const { positions, troubles } = await followUntil(openBus(log, 'test', keys), (seen, met) => {
+    if (met.length === 2) isForged = false;
+    return seen.some(({ live }) => live);
+  });
+  expect(positions).toEqual([1, 2, 3]);
+  expect(troubles[0]).toMatchObject({ name: 'HistoryError', position: 3 });
+});
+
+test('a log that was rolled back below the follower raises an alarm', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  await writeMany(bus, 3);
+  const { checkpoint } = await bus.read(BEGINNING);
+  const { bus: shorter } = await beginBus(createMemoryLog());
+  await expect(shorter.confirm(checkpoint)).rejects.toMatchObject({ name: 'HistoryError', position: 4 });
+  await expect(bus.confirm(checkpoint)).resolves.toBeUndefined();
+  await expect(bus.confirm({ ...checkpoint, hash: 'A'.repeat(43) })).rejects.toMatchObject({ position: 4 });
+});
+
+test('an abort ends a quiet wait at once', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  const stop = new AbortController();
+  const follower = follow(bus, BEGINNING, { intervalMs: 3_600_000, signal: stop.signal });
+  await follower.next();
+  const next = follower.next();
+  setTimeout(() => stop.abort(new Error('stop')), 20);
+  const start = performance.now();
+  await expect(next).rejects.toThrow('stop');
+  expect(performance.now() - start).toBeLessThan(1_000);
+});

@@ -1,0 +1,168 @@
+import { expect, test, vi } from 'vitest';
+import { createMemoryLog } from './adapters/memory.ts';
+import { beginBus, createView, removed } from './bus.builders.ts';
+import { openBus } from './bus.ts';
+import type { Log } from './log.ts';
+import { transact } from './transact.ts';
+
+const say = (id: string) => () => ({ events: [removed(id)], result: id });
+
+/** Counts what reaches the log and lets a test stand in between. */
+function watched(log: Log, before: (nth: number) => Promise<void> = async () => {}): Log & { appends: number } {
+  const wrapper = {
+    ...log,
+    appends: 0,
+    async append(...call: Parameters<Log['append']>) {
+      wrapper.appends += 1;
+      await before(wrapper.appends);
+      return log.append(...call);
+    },
+  };
+  return wrapper;
+}
+
+test('a decision is appended and seen by its own view', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  const view = createView();
+  expect(await transact(bus, view, say('a'))).toBe('a');
+  expect(view.removals).toEqual(['certificate-a']);
+  expect(view.checkpoint.position).toBe(2);
+});
+
+test('a decision that has nothing to say appends nothing', async () => {
+  const log = watched(createMemoryLog());
+  const { bus } = await beginBus(log);
+  const before = log.appends;
+  expect(await transact(bus, createView(), (state) => ({ events: [], result: state.length }))).toBe(0);
+  expect(log.appends).toBe(before);
+});
+
+test('a hundred decisions that wait together share one commit, each seeing what the one before it left', async () => {
+  const log = watched(createMemoryLog());
+  const { bus } = await beginBus(log);
+  const before = log.appends;
+  const view = createView();
+  const seen = await Promise.all(
+    Array.from({ length: 100 }, (_, n) =>
+      transact(bus, view, (state) => ({ events: [removed(n)], result: state.length })),
+    ),
+  );
+  expect(seen).toEqual(Array.from({ length: 100 }, (_, n) => n));
+  expect(log.appends).toBe(before + 1);
+});
+
+test('one decision that throws fails alone, and only once the others are written', async () => {
+  let isWritten = false;
+  const log = watched(createMemoryLog(), async (nth) => {
+    if (nth === 1) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    isWritten = true;
+  });
+  const { bus } = await beginBus(log);
+  const view = createView();
+  const good = transact(bus, view, say('good'));
+  const bad = transact(bus, view, () => {
+    throw new Error('no');
+  });
+  await expect(bad).rejects.toThrow('no');
+  expect(isWritten).toBe(true);
+  expect(await good).toBe('good');
+  expect(view.removals).toEqual(['certificate-good']);
+});
+
+test('after a conflict the view is caught up and everything decided again', async () => {
+  const memory = createMemoryLog();
+  const { bus: rival, keys } = await beginBus(memory);
+  const rivalView = createView();
+  const log = watched(memory, async (nth) => {
+    if (nth <= 2) await transact(rival, rivalView, say(`rival${nth}`));
+  });
+  const bus = openBus(log, 'test', keys);
+  const view = createView();
+  const decide = vi.fn((state: readonly string[]) => ({ events: [removed('mine')], result: [...state] }));
+  expect(await transact(bus, view, decide)).toEqual(['certificate-rival1', 'certificate-rival2']);
+  expect(decide).toHaveBeenCalledTimes(3);
+  expect(view.removals).toEqual(['certificate-rival1', 'certificate-rival2', 'certificate-mine']);
+});
+
+test('a bus that is always busy ends with a typed error, not for ever', async () => {
+  const memory = createMemoryLog();
+  const { bus: rival, keys } = await beginBus(memory);
+  const rivalView = createView();
+  const bus = openBus(
+    watched(memory, async (nth) => void (await transact(rival, rivalView, say(`r${nth}`)))),
+    'test',
+    keys,
+  );
+  await expect(transact(bus, createView(), say('mine'), { attempts: 3 })).rejects.toMatchObject({
+    code: 'CERTBUS_STORE_ATTEMPTS_EXHAUSTED',
+  });
+});
+
+test('what does not fit into one commit goes into the next', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  const view = createView();
+  const large = 'x'.repeat(1000);
+  const all = Array.from({ length: 600 }, (_, n) =>
+    transact(bus, view, () => ({ events: [{ ...removed(n), note: large } as ReturnType<typeof removed>], result: n })),
+  );
+  expect(await Promise.all(all)).toHaveLength(600);
+  expect(view.checkpoint.position).toBeGreaterThan(2);
+  expect(view.removals).toHaveLength(600);
+});
+
+test('one decision too large for a commit fails alone', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  const view = createView();
+  const huge = transact(bus, view, () => ({
+    events: [{ ...removed('huge'), note: 'x'.repeat(400_000) } as ReturnType<typeof removed>],
+    result: undefined,
+  }));
+  const small = transact(bus, view, say('small'));
+  await expect(huge).rejects.toMatchObject({ code: 'CERTBUS_STORE_TOO_LARGE' });
+  expect(await small).toBe('small');
+});
+
+test('an aborted decision is not written, and takes no other with it', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  const view = createView();
+  const reason = new Error('stop');
+  const aborted = transact(bus, view, say('aborted'), { signal: AbortSignal.abort(reason) });
+  const other = transact(bus, view, say('other'));
+  await expect(aborted).rejects.toBe(reason);
+  await other;
+  expect(view.removals).toEqual(['certificate-other']);
+});
+
+test('a key that the root has not named cannot write', async () => {
+  const log = createMemoryLog();
+  const { keys } = await beginBus(log);
+  const { keys: others } = await beginBus(createMemoryLog());
+  const bus = openBus(log, 'test', { trust: keys.trust, signer: others.signer });
+  await expect(transact(bus, createView(), say('a'))).rejects.toMatchObject({
+    code: 'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE',
+  });
+});
+
+test('nothing is decided on a history that is refused', async () => {
+  const log = createMemoryLog();
+  const { bus } = await beginBus(log);
+  await log.append('test', 1, Buffer.from('no commit at all'));
+  await expect(transact(bus, createView(), say('a'))).rejects.toMatchObject({ name: 'HistoryError', position: 2 });
+});
+
+test('two processes that decide at once both get their say, in one line', async () => {
+  const log = createMemoryLog();
+  const { keys, bus } = await beginBus(log);
+  const other = openBus(log, 'test', keys);
+  const [one, two] = [createView(), createView()];
+  const runs = Array.from({ length: 20 }, (_, n) => [
+    transact(bus, one, say(`one${n}`)),
+    transact(other, two, say(`two${n}`)),
+  ]);
+  await Promise.all(runs.flat());
+  const reader = createView();
+  await transact(bus, reader, () => ({ events: [], result: undefined }));
+  expect(new Set(reader.removals).size).toBe(40);
+  expect(reader.removals).toHaveLength(40);
+});
