@@ -1,0 +1,60 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Benchmark, Figure } from './figure.ts';
+
+/** Every benchmark, by the figures it gives. A name on the command line picks those that begin with it. */
+const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: () => Promise<Benchmark> }[] = [
+  { names: ['handshake.hot'], load: async () => (await import('./handshake-hot.ts')).handshakeHot },
+  { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
+  { names: ['path.served.p50', 'path.served.p99'], load: async () => (await import('./path-served.ts')).pathServed },
+];
+const DOCUMENT = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
+const [BEGIN, END] = ['<!-- figures:begin -->', '<!-- figures:end -->'];
+
+const shown = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(1));
+
+function row({ figure, value, unit, against, low, high, control, n }: Figure): string {
+  const trust = control === undefined ? '' : shown(control);
+  return `| \`${figure}\` | ${shown(value)} ${unit} | ${shown(low)} to ${shown(high)} | ${against ?? ''} | ${trust} | ${n} |`;
+}
+
+function table(figures: readonly Figure[]): string {
+  const header = '| figure | value | quartiles | against | control | n |\n| --- | --- | --- | --- | --- | --- |';
+  return [header, ...figures.map(row)].join('\n');
+}
+
+async function publish(figures: readonly Figure[]): Promise<void> {
+  const text = await readFile(DOCUMENT, 'utf8');
+  const begin = text.indexOf(BEGIN) + BEGIN.length;
+  const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores, Node ${process.versions.node}`;
+  const today = new Date().toISOString().slice(0, 10);
+  const section = `\n\nMeasured ${today} on ${machine}.\n\n${table(figures)}\n\n`;
+  await writeFile(DOCUMENT, text.slice(0, begin) + section + text.slice(text.indexOf(END)));
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+});
+const wanted = BENCHMARKS.filter(
+  ({ names }) =>
+    positionals.length === 0 || names.some((name) => positionals.some((prefix) => name.startsWith(prefix))),
+);
+if (wanted.length === 0) {
+  console.error(
+    `No figure begins with ${positionals.join(', ')}. There are: ${BENCHMARKS.flatMap(({ names }) => names).join(', ')}`,
+  );
+  process.exit(2);
+}
+const figures: Figure[] = [];
+for (const { names, load } of wanted) {
+  console.error(`measuring ${names.join(', ')} …`);
+  const run = await load();
+  figures.push(...(await run({ quick: values.quick })));
+}
+console.log(table(figures));
+if (values.json) await writeFile(values.json, `${JSON.stringify(figures, undefined, 2)}\n`);
+// Only a whole and unhurried run is worth publishing.
+if (wanted.length === BENCHMARKS.length && !values.quick) await publish(figures);
