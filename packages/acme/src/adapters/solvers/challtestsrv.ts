@@ -1,0 +1,94 @@
+import { AcmeError } from '../../errors.ts';
+import type { PresentedChallenge, Solver } from '../../solver.ts';
+
+/** Where the sandbox's DNS server takes orders. */
+export interface ChallTestSrvOptions {
+  /** Management address of pebble-challtestsrv, such as `http://127.0.0.1:8055`. */
+  readonly url: string;
+}
+
+interface HostValues {
+  /** Count of those who present a value, by value. */
+  readonly counts: Map<string, number>;
+  /** The last change, on which the next one waits. */
+  turn: Promise<unknown>;
+}
+
+/**
+ * What this program has published, by server and host. The server can only forget all values of a host at once, so every solver of
+ * the program has to know those of the others.
+ */
+const published = new Map<string, HostValues>();
+
+function failed(url: string, path: string, why: string, cause?: unknown): AcmeError {
+  const message = `The sandbox DNS server at ${url} did not take ${path}: ${why}. Is it running, and is this its management address?`;
+  return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message, { cause });
+}
+
+/**
+ * Answers dns-01 by the management API of pebble-challtestsrv: for sandbox and tests, never for real names. Values that another
+ * program published under the same name are lost when this one cleans up. Operations reject with `CERTBUS_ACME_SOLVER_FAILED`.
+ */
+export function createChallTestSrvSolver({ url }: ChallTestSrvOptions): Solver {
+  async function post(path: 'set-txt' | 'clear-txt', body: object, signal: AbortSignal): Promise<void> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
+    let status: number;
+    try {
+      const response = await fetch(new URL(`/${path}`, url), {
+        method: 'POST',
+        body: JSON.stringify(body),
+        signal: limit,
+      });
+      await response.arrayBuffer();
+      status = response.status;
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw failed(url, path, 'it cannot be reached', cause);
+    }
+    if (status !== 200) throw failed(url, path, `HTTP ${status}`);
+  }
+
+  /** Runs changes of one host one after another, also those of other solvers. */
+  async function change(host: string, act: (counts: Map<string, number>) => Promise<void>): Promise<void> {
+    const key = `${url} ${host}`;
+    const values = published.get(key) ?? { counts: new Map<string, number>(), turn: Promise.resolve() };
+    published.set(key, values);
+    const turn = values.turn.then(() => act(values.counts));
+    values.turn = turn.catch(() => {});
+    const mine = values.turn;
+    await turn.finally(() => {
+      if (values.counts.size === 0 && values.turn === mine) published.delete(key);
+    });
+  }
+
+  const publish = ({ dnsName, dnsValue }: PresentedChallenge, signal: AbortSignal) =>
+    change(dnsName, async (counts) => {
+      const count = counts.get(dnsValue) ?? 0;
+      if (count === 0) await post('set-txt', { host: `${dnsName}.`, value: dnsValue }, signal);
+      counts.set(dnsValue, count + 1);
+    });
+
+  const withdraw = ({ dnsName, dnsValue }: PresentedChallenge, signal: AbortSignal) =>
+    change(dnsName, async (counts) => {
+      const count = counts.get(dnsValue) ?? 0;
+      if (count > 1) {
+        counts.set(dnsValue, count - 1);
+        return;
+      }
+      counts.delete(dnsValue);
+      await post('clear-txt', { host: `${dnsName}.` }, signal);
+      for (const value of counts.keys()) await post('set-txt', { host: `${dnsName}.`, value }, signal);
+    });
+
+  return {
+    challenge: 'dns-01',
+    async present(challenges, { signal }) {
+      for (const challenge of challenges) await publish(challenge, signal);
+    },
+    // What it was told, it answers.
+    async ready() {},
+    async cleanUp(challenges, { signal }) {
+      for (const challenge of challenges) await withdraw(challenge, signal);
+    },
+  };
+}

@@ -1,0 +1,35 @@
+/** Every way a conversation with a CA, or with the DNS host that proves a name, can fail. */
+export type AcmeErrorCode =
+  | 'CERTBUS_ACME_PROBLEM'
+  | 'CERTBUS_ACME_UNREACHABLE'
+  | 'CERTBUS_ACME_NOT_ACME'
+  | 'CERTBUS_ACME_ORDER_INVALID'
+  | 'CERTBUS_ACME_ORDER_GONE'
+  | 'CERTBUS_ACME_CHALLENGE_FAILED'
+  | 'CERTBUS_ACME_NO_SOLVER'
+  | 'CERTBUS_ACME_SOLVER_FAILED'
+  | 'CERTBUS_ACME_ZONE_NOT_FOUND'
+  | 'CERTBUS_ACME_CERTIFICATE_REFUSED'
+  | 'CERTBUS_ACME_DEADLINE'
+  | 'CERTBUS_ACME_ACCOUNT_KEY_INVALID'
+  | 'CERTBUS_ACME_DIRECTORY_INVALID';
+
+/** What may be added to an {@link AcmeError}. */
+export interface AcmeErrorOptions extends ErrorOptions {
+  /** The CA asks not to be bothered again before this instant. */
+  readonly notBefore?: Date | undefined;
+}
+
+/** A failure of the ACME client. Branch on `code`, never on the message. */
+export class AcmeError extends Error {
+  override readonly name: string = 'AcmeError';
+  readonly code: AcmeErrorCode;
+  /** Where the CA said when to come back, that instant. */
+  readonly notBefore: Date | undefined;
+
+  constructor(code: AcmeErrorCode, message: string, { notBefore, ...options }: AcmeErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.notBefore = notBefore;
+  }
+}

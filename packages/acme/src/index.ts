@@ -1,0 +1,12 @@
+export { type RegisteredAccount, type RegistrationOptions, registerAccount } from './account.ts';
+export { accountThumbprint, generateAccountKey } from './account-key.ts';
+export type { Acme, Resource, Session, SessionOptions } from './acme.ts';
+export { type AcmeOptions, createAcme } from './create-acme.ts';
+export { type Directory, type DirectorySummary, readDirectory } from './directory.ts';
+export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions } from './errors.ts';
+export type { ExternalAccount } from './jws.ts';
+export type { Logger } from './logger.ts';
+export { type Obtained, type ObtainOptions, obtain } from './obtain.ts';
+export { AcmeProblemError, type Problem, type ProblemClass, type Subproblem } from './problem.ts';
+export { certificateId, type RenewalInfo, renewalInfo } from './renewal-info.ts';
+export type { PresentedChallenge, SolvableChallenge, Solver } from './solver.ts';

@@ -1,0 +1,31 @@
+/** Whether a parsed value is an object with named fields. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+// C0, C1, line separators, and the bidirectional controls that turn text round on a terminal.
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]+/gu;
+const CHALLENGE_PATH = /(\/\.well-known\/acme-challenge\/)[\w-]+/g;
+const KEY_AUTHORIZATION = /[\w-]{16,}\.[\w-]{43}(?![\w-])/g;
+
+/**
+ * Text from a CA made fit to print: without control and bidirectional characters, without challenge tokens (CAs quote them),
+ * and no longer than `limit` characters. `undefined` where the value is no text.
+ */
+export function textOf(value: unknown, limit: number): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  return value
+    .slice(0, 4 * limit)
+    .replace(UNPRINTABLE, ' ')
+    .replace(CHALLENGE_PATH, '$1…')
+    .replace(KEY_AUTHORIZATION, '…')
+    .slice(0, limit);
+}
+
+/** An instant of RFC 3339, `undefined` where the value is none. */
+export function instantOf(value: unknown): Date | undefined {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(value))
+    return undefined;
+  const instant = new Date(value);
+  return Number.isNaN(instant.getTime()) ? undefined : instant;
+}

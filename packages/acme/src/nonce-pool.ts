@@ -1,0 +1,39 @@
+const MAX_COUNT = 64;
+const MAX_AGE_MS = 600_000;
+
+/** A nonce of RFC 8555 §6.5, and when it arrived. */
+export interface Nonce {
+  readonly value: string;
+  readonly at: number;
+}
+
+/** Nonces that came with answers, for later requests. Each is given out once. */
+export interface NoncePool {
+  put(value: string | undefined): void;
+  /** The youngest nonce that is at most ten minutes old. */
+  take(): Nonce | undefined;
+  /** Forgets what is as old as a nonce that was refused: the CA has probably restarted. */
+  discard(refused: Nonce): void;
+}
+
+/** Creates a pool of at most 64 nonces. */
+export function createNoncePool(now: () => Date): NoncePool {
+  let nonces: Nonce[] = [];
+  return {
+    put(value) {
+      // RFC 8555 §6.5.1: anything else MUST be ignored.
+      if (!value || !/^[\w-]{1,512}$/.test(value)) return;
+      nonces.push({ value, at: now().getTime() });
+      if (nonces.length > MAX_COUNT) nonces.shift();
+    },
+    take() {
+      const nonce = nonces.pop();
+      if (nonce && now().getTime() - nonce.at <= MAX_AGE_MS) return nonce;
+      nonces = [];
+      return undefined;
+    },
+    discard(refused) {
+      nonces = nonces.filter(({ at }) => at > refused.at);
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import type { Acme, Resource, Session } from './acme.ts';
+import { checkOrigin } from './directory.ts';
+import { AcmeError } from './errors.ts';
+import { instantOf, isRecord } from './json.ts';
+import { AcmeProblemError, type Problem, parseProblem, shortType } from './problem.ts';
+
+const STATUSES = ['pending', 'ready', 'processing', 'valid', 'invalid'] as const;
+
+/** States of an order (RFC 8555 §7.1.6). */
+export type OrderStatus = (typeof STATUSES)[number];
+
+/** An order (RFC 8555 §7.1.3). */
+export interface Order {
+  readonly url: string;
+  readonly status: OrderStatus;
+  readonly names: readonly string[];
+  readonly authorizations: readonly string[];
+  readonly finalize: string;
+  readonly certificate?: string;
+  readonly expires?: Date;
+  readonly profile?: string;
+  readonly error?: Problem;
+  readonly retryAfter: Date | undefined;
+}
+
+function malformed(url: string, what: string): AcmeError {
+  return new AcmeError(
+    'CERTBUS_ACME_NOT_ACME',
+    `The order ${url} cannot be read: ${what}. Is the directory an ACME server's?`,
+  );
+}
+
+function parseNames(value: unknown): string[] {
+  const identifiers = Array.isArray(value) ? value.filter(isRecord) : [];
+  return identifiers.map((identifier) => String(identifier.value).toLowerCase());
+}
+
+/** Reads an order; its addresses must lie at the directory's origin. Throws `CERTBUS_ACME_NOT_ACME`. */
+export function parseOrder({ url, body, retryAfter }: Resource, directory: string): Order {
+  if (!isRecord(body)) throw malformed(url, 'it is not an object');
+  const status = STATUSES.find((known) => known === body.status);
+  if (!status) throw malformed(url, 'its status is unknown');
+  const { authorizations, certificate, profile } = body;
+  const expires = instantOf(body.expires);
+  const error = parseProblem(body.error, 400);
+  return {
+    url,
+    status,
+    names: parseNames(body.identifiers),
+    authorizations: (Array.isArray(authorizations) ? authorizations : []).map((each) => checkOrigin(each, directory)),
+    finalize: checkOrigin(body.finalize, directory),
+    ...(certificate === undefined ? {} : { certificate: checkOrigin(certificate, directory) }),
+    ...(expires ? { expires } : {}),
+    ...(typeof profile === 'string' ? { profile } : {}),
+    ...(error ? { error } : {}),
+    retryAfter,
+  };
+}
+
+/** Whether two lists hold the same names, in any order and case. */
+export function isSameNames(one: readonly string[], other: readonly string[]): boolean {
+  const set = new Set(one.map((name) => name.toLowerCase()));
+  const wanted = new Set(other.map((name) => name.toLowerCase()));
+  return set.size === wanted.size && [...set].every((name) => wanted.has(name));
+}
+
+/** What to order. */
+export interface OrderRequest {
+  readonly names: readonly string[];
+  readonly profile?: string | undefined;
+  /** RFC 9773 identifier of the certificate to be replaced. */
+  readonly replaces?: string | undefined;
+}
+
+// These say nothing about `replaces`, so that an order without it would fare no better.
+const NOT_ABOUT_REPLACES = new Set([
+  'accountDoesNotExist',
+  'badNonce',
+  'externalAccountRequired',
+  'rateLimited',
+  'userActionRequired',
+]);
+
+/**
+ * Whether a refusal of an order may come from its `replaces`: already replaced, issued by another CA or for another account, all
+ * answered in different ways by different CAs.
+ */
+function isAboutReplaces(error: unknown): boolean {
+  if (!(error instanceof AcmeProblemError)) return false;
+  const { type, status } = error.problem;
+  return status >= 400 && status < 500 && !NOT_ABOUT_REPLACES.has(shortType(type));
+}
+
+function checkProfile(profile: string | undefined, offered: Readonly<Record<string, string>>, directory: string): void {
+  if (!profile || Object.hasOwn(offered, profile)) return;
+  const list = Object.keys(offered).join(', ') || 'none';
+  const message = `The CA at ${directory} has no profile "${profile}" (it offers: ${list}). Choose one of these, or none.`;
+  throw new AcmeError('CERTBUS_ACME_ORDER_INVALID', message);
+}
+
+/**
+ * Creates an order (RFC 8555 §7.4). `replaces` is sent only to a CA with renewal information; where it is refused, the order is
+ * made once more without it, because a renewal matters more than its exemption from rate limits.
+ */
+export async function createOrder(
+  ca: Acme,
+  session: Session,
+  { names, profile, replaces }: OrderRequest,
+): Promise<Order> {
+  const directory = await session.directory();
+  checkProfile(profile, directory.meta.profiles, ca.directory);
+  const identifiers = names.map((value) => ({ type: 'dns', value }));
+  const request = { identifiers, ...(profile ? { profile } : {}) };
+  const isReplacing = replaces !== undefined && directory.renewalInfo !== undefined;
+  try {
+    const resource = await session.createOrder(isReplacing ? { ...request, replaces } : request);
+    return parseOrder(resource, ca.directory);
+  } catch (error) {
+    if (!isReplacing || !isAboutReplaces(error)) throw error;
+    ca.logger.info('the CA refused an order that replaces a certificate; ordering without saying so', { names });
+    return parseOrder(await session.createOrder(request), ca.directory);
+  }
+}
+
+/** Reads an order's state. */
+export async function readOrder(ca: Acme, session: Session, url: string): Promise<Order> {
+  const resource = await session.read(url);
+  return parseOrder({ ...resource, url }, ca.directory);
+}
+
+/** `CERTBUS_ACME_ORDER_INVALID` with the CA's reason, where it gave one. */
+export function orderInvalid({ url, names, error }: Order, what = 'became invalid'): AcmeError {
+  const attempt = `The order for ${names.join(', ')} ${what}`;
+  if (error)
+    return new AcmeProblemError(error, { attempt, url, code: 'CERTBUS_ACME_ORDER_INVALID', isValidation: true });
+  return new AcmeError('CERTBUS_ACME_ORDER_INVALID', `${attempt} (${url}). Order again.`);
+}
+
+/** `CERTBUS_ACME_ORDER_GONE`: this order leads nowhere, a new one may. */
+export function orderGone(url: string, why: string, cause?: unknown): AcmeError {
+  return new AcmeError('CERTBUS_ACME_ORDER_GONE', `The order ${url} cannot be resumed: ${why}. Make a new one.`, {
+    cause,
+  });
+}

@@ -1,0 +1,155 @@
+import type { Acme, Session } from './acme.ts';
+import { type Authorization, challengeFailed, readAuthorization } from './authorization.ts';
+import { type Challenge, presentedChallenge } from './challenge.ts';
+import { AcmeError } from './errors.ts';
+import { type Order, orderGone } from './order.ts';
+import { mapFew } from './parallel.ts';
+import { poll } from './poll.ts';
+import { AcmeProblemError } from './problem.ts';
+import type { PresentedChallenge, Solver } from './solver.ts';
+
+const CLEAN_UP_MS = 60_000;
+const CLEAN_UP_ABORTED_MS = 10_000;
+
+/** What proving the names of an order takes. */
+export interface ProofJob {
+  readonly ca: Acme;
+  readonly session: Session;
+  readonly solver: Solver;
+  /** Whether an earlier run may have got somewhere, and left answers behind. */
+  readonly isResumed: boolean;
+  /** Aborted: another driver has the order now, so its answers stay where they are. */
+  readonly abandon: AbortSignal | undefined;
+}
+
+interface Proof {
+  readonly authorization: Authorization;
+  readonly challenge: Challenge;
+  readonly presented: PresentedChallenge;
+}
+
+function proofOf({ ca, solver }: ProofJob, authorization: Authorization): Proof {
+  const { name, isWildcard, challenges } = authorization;
+  const challenge = challenges.find(({ type }) => type === solver.challenge);
+  if (challenge) return { authorization, challenge, presented: presentedChallenge(name, challenge, ca.thumbprint) };
+  const offered = challenges.map(({ type }) => type).join(', ') || 'none';
+  const subject = isWildcard ? `*.${name}` : name;
+  const message = `The CA offers no ${solver.challenge} challenge for ${subject} (it offers: ${offered}). Choose one of these.`;
+  throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
+}
+
+/** Answers that an earlier run may have left in place for names that are settled by now. */
+function leftoversOf({ ca, solver, isResumed }: ProofJob, settled: readonly Authorization[]): PresentedChallenge[] {
+  if (!isResumed) return [];
+  return settled.flatMap(({ name, challenges }) =>
+    challenges
+      .filter(({ type, token }) => type === solver.challenge && token)
+      .map((challenge) => presentedChallenge(name, challenge, ca.thumbprint)),
+  );
+}
+
+async function cleanUp(
+  { ca, session, solver, abandon }: ProofJob,
+  answers: readonly PresentedChallenge[],
+): Promise<void> {
+  if (abandon?.aborted || answers.length === 0) return;
+  const deadlineMs = session.signal.aborted ? CLEAN_UP_ABORTED_MS : CLEAN_UP_MS;
+  using cleaning = await ca.open({ signal: new AbortController().signal, deadlineMs });
+  try {
+    await solver.cleanUp(answers, { signal: cleaning.signal });
+  } catch (error) {
+    const names = answers.map(({ name }) => name);
+    ca.logger.warn('answers to challenges could not be taken away; they do no harm', { names, why: String(error) });
+  }
+}
+
+async function solve(
+  { session, solver }: ProofJob,
+  step: 'present' | 'ready',
+  proofs: readonly Proof[],
+): Promise<void> {
+  const answers = proofs.map(({ presented }) => presented);
+  try {
+    await solver[step](answers, { signal: session.signal });
+  } catch (cause) {
+    session.signal.throwIfAborted();
+    if (cause instanceof AcmeError) throw cause;
+    const names = [...new Set(answers.map(({ name }) => name))].join(', ');
+    const what = step === 'present' ? 'could not be published' : 'did not become visible';
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `The ${solver.challenge} answers for ${names} ${what}: ${why}`;
+    throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message, { cause });
+  }
+}
+
+/** Whether a request may have had its effect although this error came back, or failed only by the CA's own trouble. */
+export function mayHaveArrived(error: unknown): boolean {
+  if (error instanceof AcmeProblemError) return error.class === 'authority';
+  return error instanceof AcmeError && error.code === 'CERTBUS_ACME_UNREACHABLE';
+}
+
+async function answer({ session }: ProofJob, { authorization, challenge }: Proof): Promise<void> {
+  // Anything but pending was answered by an earlier run, and must not be answered twice.
+  if (challenge.status !== 'pending') return;
+  try {
+    await session.answer(challenge.url);
+  } catch (error) {
+    session.signal.throwIfAborted();
+    const { status, challenges } = await readAuthorization(session, authorization.url);
+    const same = challenges.find(({ url }) => url === challenge.url);
+    if (status !== 'pending' || same?.status !== 'pending') return;
+    if (!mayHaveArrived(error)) throw error;
+    await session.answer(challenge.url);
+  }
+}
+
+async function awaitVerdict({ ca, session }: ProofJob, { authorization }: Proof): Promise<Authorization> {
+  return poll(ca, session, {
+    first: { ...authorization, retryAfter: undefined },
+    read: () => readAuthorization(session, authorization.url),
+    isDone: ({ status }) => status !== 'pending',
+  });
+}
+
+/** Present all, wait once, answer all, wait for the verdicts: a wildcard and its apex share one TXT name. */
+async function proveAll(job: ProofJob, proofs: readonly Proof[]): Promise<void> {
+  await solve(job, 'present', proofs);
+  await solve(job, 'ready', proofs);
+  await mapFew(proofs, (proof) => answer(job, proof));
+  const verdicts = await mapFew(proofs, (proof) => awaitVerdict(job, proof));
+  const failed = verdicts.filter(({ status }) => status !== 'valid');
+  if (failed.length > 0) throw challengeFailed(job.ca, failed);
+}
+
+/** Proves every name of a pending order that is not proven yet. Answers are cleaned up whatever happens, unless abandoned. */
+export async function proveNames(job: ProofJob, order: Order): Promise<void> {
+  const { ca, session } = job;
+  const authorizations = await mapFew(order.authorizations, (url) => readAuthorization(session, url));
+  const pending = authorizations.filter(({ status }) => status === 'pending');
+  const settled = authorizations.filter(({ status }) => status !== 'pending');
+  const dead = settled.filter(({ status }) => status !== 'valid');
+  const leftovers = leftoversOf(job, settled);
+  if (dead.length > 0) {
+    await cleanUp(job, leftovers);
+    if (job.isResumed) throw orderGone(order.url, `the authorization of ${dead[0]?.name} is ${dead[0]?.status}`);
+    throw challengeFailed(ca, dead);
+  }
+  const proofs = pending.map((authorization) => proofOf(job, authorization));
+  try {
+    if (proofs.length > 0) await proveAll(job, proofs);
+  } finally {
+    await cleanUp(job, [...proofs.map(({ presented }) => presented), ...leftovers]);
+  }
+}
+
+/** Takes away what an earlier run, ended before it could, left for an order whose names need no proof any more. */
+export async function sweep(job: ProofJob, order: Order): Promise<void> {
+  const { ca, session } = job;
+  try {
+    const settled = await mapFew(order.authorizations, (url) => readAuthorization(session, url));
+    await cleanUp(job, leftoversOf(job, settled));
+  } catch (error) {
+    session.signal.throwIfAborted();
+    ca.logger.debug('old authorizations cannot be read', { order: order.url, why: String(error) });
+  }
+}

@@ -1,0 +1,30 @@
+/** Challenge types that this package answers. */
+export type SolvableChallenge = 'dns-01' | 'http-01';
+
+/** A challenge of one name, with all that a solver may need to answer it (RFC 8555 §8.3, §8.4). */
+export interface PresentedChallenge {
+  /** The name to prove, without `*.`. */
+  readonly name: string;
+  readonly token: string;
+  /** What http-01 serves at `/.well-known/acme-challenge/TOKEN`. */
+  readonly keyAuthorization: string;
+  /** Where dns-01 is looked up: `_acme-challenge.NAME`. */
+  readonly dnsName: string;
+  /** What the TXT record says for dns-01. */
+  readonly dnsValue: string;
+}
+
+/**
+ * Port: makes answers to challenges visible to the CA, and takes them away again. All challenges of an order come in one call. A
+ * name can come twice, with different values (a wildcard and its apex): both MUST be visible together. Each operation MUST stop
+ * soon after `signal` aborts and reject with its reason, and MUST be safe to repeat, also by another process.
+ */
+export interface Solver {
+  readonly challenge: SolvableChallenge;
+  /** Publishes the answers. MUST leave values of others under the same name alone. */
+  present(challenges: readonly PresentedChallenge[], options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Resolves when the CA would see the answers. Called once after `present`, with the same challenges. */
+  ready(challenges: readonly PresentedChallenge[], options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Takes away exactly these answers. MUST succeed where they are not there. */
+  cleanUp(challenges: readonly PresentedChallenge[], options: { readonly signal: AbortSignal }): Promise<void>;
+}
