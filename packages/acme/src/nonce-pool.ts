@@ -5,6 +5,8 @@ const MAX_AGE_MS = 600_000;
 export interface Nonce {
   readonly value: string;
   readonly at: number;
+  /** Counts arrivals, which a clock cannot tell apart. */
+  readonly arrival: number;
 }
 
 /** Nonces that came with answers, for later requests. Each is given out once. */
@@ -12,18 +14,20 @@ export interface NoncePool {
   put(value: string | undefined): void;
   /** The youngest nonce that is at most ten minutes old. */
   take(): Nonce | undefined;
-  /** Forgets what is as old as a nonce that was refused: the CA has probably restarted. */
+  /** Forgets what came before a nonce that was refused: the CA has probably restarted. */
   discard(refused: Nonce): void;
 }
 
 /** Creates a pool of at most 64 nonces. */
 export function createNoncePool(now: () => Date): NoncePool {
   let nonces: Nonce[] = [];
+  let arrivals = 0;
   return {
     put(value) {
       // RFC 8555 §6.5.1: anything else MUST be ignored.
       if (!value || !/^[\w-]{1,512}$/.test(value)) return;
-      nonces.push({ value, at: now().getTime() });
+      arrivals += 1;
+      nonces.push({ value, at: now().getTime(), arrival: arrivals });
       if (nonces.length > MAX_COUNT) nonces.shift();
     },
     take() {
@@ -33,7 +37,7 @@ export function createNoncePool(now: () => Date): NoncePool {
       return undefined;
     },
     discard(refused) {
-      nonces = nonces.filter(({ at }) => at > refused.at);
+      nonces = nonces.filter(({ arrival }) => arrival > refused.arrival);
     },
   };
 }
