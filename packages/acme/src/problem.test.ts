@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { AcmeProblemError, classify, type ProblemClass, parseProblem } from './problem.ts';
+
+const acme = (type: string, detail = '', status = 400) => ({
+  type: `urn:ietf:params:acme:error:${type}`,
+  detail,
+  status,
+  subproblems: [],
+});
+
+// RFC 8555 §6.7, RFC 9773 §7.4, draft-ietf-acme-profiles, and Boulder's conflict.
+test.each<[string, ProblemClass]>([
+  ['accountDoesNotExist', 'account'],
+  ['alreadyReplaced', 'permanent-request'],
+  ['alreadyRevoked', 'permanent-request'],
+  ['badCSR', 'permanent-request'],
+  ['badNonce', 'temporary'],
+  ['badPublicKey', 'account'],
+  ['badRevocationReason', 'permanent-request'],
+  ['badSignatureAlgorithm', 'account'],
+  ['caa', 'permanent-name'],
+  ['conflict', 'permanent-request'],
+  ['connection', 'temporary'],
+  ['dns', 'temporary'],
+  ['externalAccountRequired', 'operator-action'],
+  ['incorrectResponse', 'temporary'],
+  ['invalidContact', 'operator-action'],
+  ['invalidProfile', 'permanent-request'],
+  ['malformed', 'permanent-request'],
+  ['orderNotReady', 'temporary'],
+  ['rateLimited', 'rate-limited'],
+  ['rejectedIdentifier', 'permanent-name'],
+  ['serverInternal', 'authority'],
+  ['tls', 'temporary'],
+  ['unauthorized', 'account'],
+  ['unsupportedContact', 'operator-action'],
+  ['unsupportedIdentifier', 'permanent-name'],
+  ['userActionRequired', 'operator-action'],
+])('%s is %s', (type, expected) => {
+  expect(classify(acme(type))).toBe(expected);
+});
+
+test.each<[number, ProblemClass]>([
+  [400, 'permanent-request'],
+  [404, 'permanent-request'],
+  [429, 'rate-limited'],
+  [500, 'authority'],
+  [503, 'authority'],
+])('HTTP %i without a known type is %s', (status, expected) => {
+  expect(classify({ type: 'about:blank', detail: '', status, subproblems: [] })).toBe(expected);
+});
+
+test('a paused name waits for a person, a limit with a time does not', () => {
+  const paused = acme('rateLimited', 'Your account is paused for example.com. See https://ca.test/unpause?jwt=1', 429);
+  expect(classify(paused)).toBe('operator-action');
+  expect(classify(paused, { notBefore: new Date() })).toBe('rate-limited');
+});
+
+test('an unauthorized answer to a challenge blames the answer, not the account', () => {
+  expect(classify(acme('unauthorized'), { isValidation: true })).toBe('temporary');
+});
+
+test('a name that is gone is told from a record that is not there yet', () => {
+  expect(classify(acme('dns', 'DNS problem: NXDOMAIN looking up A for gone.example'))).toBe('permanent-name');
+  expect(classify(acme('dns', 'DNS problem: NXDOMAIN looking up TXT for _acme-challenge.new.example'))).toBe(
+    'temporary',
+  );
+});
+
+test('a compound problem is what its first part is', () => {
+  const part = { type: 'urn:ietf:params:acme:error:rejectedIdentifier', detail: '' };
+  expect(classify({ ...acme('compound'), subproblems: [part] })).toBe('permanent-name');
+});
+
+test('sub-problems are read with the names they are about, and stand in the message', () => {
+  const problem = parseProblem(
+    {
+      type: 'urn:ietf:params:acme:error:malformed',
+      detail: 'Some names are refused',
+      status: 400,
+      subproblems: [
+        {
+          type: 'urn:ietf:params:acme:error:rejectedIdentifier',
+          detail: 'no',
+          identifier: { type: 'dns', value: 'a.test' },
+        },
+        'nonsense',
+      ],
+    },
+    400,
+  );
+  expect(problem?.subproblems).toEqual([
+    { type: 'urn:ietf:params:acme:error:rejectedIdentifier', detail: 'no', identifier: 'a.test' },
+  ]);
+  const error = new AcmeProblemError(problem ?? acme('none'), { attempt: 'Ordering', url: 'https://ca.test/o' });
+  expect(error.message).toBe('Ordering: Some names are refused (malformed, HTTP 400); a.test: no');
+});
+
+test('what a CA writes can neither steer a terminal nor carry a challenge secret into a log', () => {
+  const thumbprint = 'x'.repeat(43);
+  const token = 'T'.repeat(43);
+  const problem = parseProblem(
+    {
+      type: 'urn:ietf:params:acme:error:unauthorized',
+      detail: `\u001b[31mred\u202e http://a.test/.well-known/acme-challenge/${token}: expected "${token}.${thumbprint}"\r\n`,
+    },
+    403,
+  );
+  expect(problem?.detail).toBe(' [31mred  http://a.test/.well-known/acme-challenge/…: expected "…" ');
+});
+
+test.each([[null], ['text'], [[]], [{}], [{ status: 400 }], [{ error: 'x' }]])('%j is no problem document', (value) => {
+  expect(parseProblem(value, 400)).toBeUndefined();
+});
