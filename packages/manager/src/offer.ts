@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { createPublicKey } from 'node:crypto';
 import { type CsrOffer, type Recipient, seal } from '@certbus/events';
 import {

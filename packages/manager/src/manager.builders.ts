@@ -1,0 +1,102 @@
+import { createChallTestSrvSolver } from '@certbus/acme/solvers/challtestsrv';
+import { createHttp01ClientsSolver } from '@certbus/acme/solvers/http-01-clients';
+import {
+  createBusId,
+  createIdentity,
+  createManagerKey,
+  createRootKey,
+  parseIdentityFile,
+  parseManagerKey,
+  parseRootKey,
+  type Trust,
+} from '@certbus/events';
+import { openReplica } from '@certbus/replica';
+import { openBus } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import { createBus, type Manager, openManager, type SolverFactory } from './index.ts';
+
+/** All that a manager process needs to know; plain JSON. */
+export interface Site {
+  readonly address: string;
+  readonly trust: Trust;
+  /** Text of a manager key file. */
+  readonly managerKey: string;
+  /** Texts of the age identities of the load balancers and the backup. */
+  readonly identities: readonly string[];
+  readonly config: unknown;
+}
+
+export interface ProcessOptions {
+  readonly holder: string;
+  readonly claimMs?: number;
+  readonly graceMs?: number;
+}
+
+const STREAM = 'test';
+
+export const solvers: SolverFactory = async (settings) => {
+  if (settings.challenge === 'http-01') return createHttp01ClientsSolver(settings.http01);
+  if (settings.dns.provider !== 'challtestsrv') throw new TypeError('these tests have one DNS server');
+  return createChallTestSrvSolver({ url: settings.dns.url });
+};
+
+/** The configuration for a CA and a DNS server of the sandbox. */
+export function configFor(
+  ca: { directory: string; roots: string },
+  dns: { url: string; dns: string },
+  httpPort = 5002,
+): unknown {
+  return {
+    version: 1,
+    authorities: { pebble: { directory: ca.directory, termsOfServiceAgreed: true, roots: ca.roots } },
+    defaultAuthority: 'pebble',
+    dns: [{ zones: ['*'], provider: 'challtestsrv', url: dns.url }],
+    http01: { answer: 'clients', port: httpPort, resolver: [dns.dns] },
+  };
+}
+
+/** Makes keys, a store and a bus with a configuration on it, as `certbus init` does. */
+export async function createSite(path: string, config: unknown): Promise<Site> {
+  const address = `sqlite:${path}#${STREAM}`;
+  const root = parseRootKey(createRootKey());
+  const managerKey = await createManagerKey();
+  const { signer } = parseManagerKey(managerKey);
+  const identities = await Promise.all([createIdentity(), createIdentity()]);
+  const [edge, backup] = await Promise.all(identities.map(parseIdentityFile));
+  if (!edge || !backup) throw new TypeError('two identities were made');
+  const trust = { busId: createBusId(), rootKey: root.publicKey };
+  const log = await openLog(address, { create: true });
+  await createBus(log, STREAM, {
+    trust,
+    root,
+    managers: [
+      { name: 'alice', signingKey: signer.publicKey, recipient: (await parseIdentityFile(managerKey)).recipient },
+    ],
+    recipients: [
+      { name: 'edge', recipient: edge.recipient },
+      { name: 'backup', recipient: backup.recipient },
+    ],
+  });
+  await log.close();
+  const site = { address, trust, managerKey, identities, config };
+  await withManager(site, { holder: 'init' }, (manager) => manager.configure(config));
+  return site;
+}
+
+/** Runs with a manager of its own on a site, as a process of its own would. */
+export async function withManager<T>(
+  { address, trust, managerKey }: Site,
+  { holder, ...claims }: ProcessOptions,
+  run: (manager: Manager) => Promise<T>,
+): Promise<T> {
+  const log = await openLog(address);
+  const replica = await openReplica({ path: ':memory:', busId: trust.busId });
+  try {
+    const key = parseManagerKey(managerKey);
+    const bus = openBus(log, STREAM, { trust, signer: key.signer });
+    return await run(await openManager({ bus, key, replica, holder, solvers, secrets: () => undefined, ...claims }));
+  } finally {
+    await replica.close();
+    await log.close();
+  }
+}

@@ -1,0 +1,282 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { BEGINNING, type Commit, open } from '@certbus/events';
+import { openBus } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import {
+  type ChallTestSrv,
+  type Pebble,
+  requirePart,
+  startChallTestSrv,
+  startPebble,
+  startTlsProxy,
+  temporaryFolder,
+} from 'certbus-testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { configFor, createSite, type ProcessOptions, type Site, withManager } from './manager.builders.ts';
+import type { Order } from './manager-process.builders.ts';
+
+const PROGRAM = fileURLToPath(new URL('./manager-process.builders.ts', import.meta.url));
+const forever = new AbortController().signal;
+const part = requirePart('pebble');
+
+interface ManagerProcess {
+  readonly child: ChildProcess;
+  /** Every line said, the result or the error last. */
+  readonly ended: Promise<Record<string, unknown>[]>;
+}
+
+const running = new Set<ChildProcess>();
+
+function startManager(site: Site, options: ProcessOptions, names: readonly string[]): ManagerProcess {
+  const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAM], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  running.add(child);
+  child.stdin?.end(JSON.stringify({ site, options, names } satisfies Order));
+  const lines: Record<string, unknown>[] = [];
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(JSON.parse(line)));
+  const ended = once(child, 'close').then(() => {
+    running.delete(child);
+    return lines;
+  });
+  return { child, ended };
+}
+
+async function readBus({ address, trust }: Site): Promise<readonly Commit[]> {
+  const log = await openLog(address);
+  try {
+    const { commits, refused } = await openBus(log, 'test', { trust }).read(BEGINNING, {
+      limit: 10_000,
+      everySignature: true,
+    });
+    if (refused) throw refused;
+    return commits;
+  } finally {
+    await log.close();
+  }
+}
+
+const typesOf = (commits: readonly Commit[]): string[] =>
+  commits.flatMap(({ events }) => events.map(({ type }) => type));
+const countOf = (commits: readonly Commit[], type: string): number =>
+  typesOf(commits).filter((said) => said === type).length;
+
+async function waitFor(site: Site, type: string): Promise<void> {
+  for (let tries = 0; tries < 600; tries += 1) {
+    if (countOf(await readBus(site), type) > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`${type} did not come`);
+}
+
+describe.skipIf(part.skip)(
+  `managers at a real CA${part.skip ? ` (skipped: ${part.reason})` : ''}`,
+  { timeout: 60_000 },
+  () => {
+    const folder = temporaryFolder();
+    let dns: ChallTestSrv;
+    let ca: Pebble;
+    let sites = 0;
+
+    beforeAll(async () => {
+      dns = await startChallTestSrv();
+      ca = await startPebble({ dnsServer: dns.dns });
+    }, 120_000);
+
+    afterAll(async () => {
+      for (const child of running) child.kill('SIGKILL');
+      await ca?.stop();
+      await dns?.stop();
+      folder.remove();
+    });
+
+    const newSite = (authority: { directory: string; roots: string } = ca) => {
+      sites += 1;
+      return createSite(`${folder.path}/bus${sites}.db`, configFor(authority, dns));
+    };
+
+    test('a wildcard is issued, listed, renewed and removed', async () => {
+      const site = await newSite();
+      await withManager(site, { holder: 'one' }, async (manager) => {
+        const issued = await manager.issue({ names: ['*.One.test', 'one.test.'] }, { signal: forever });
+        expect(issued).toMatchObject({ outcome: 'issued', names: ['*.one.test', 'one.test'] });
+        expect(await manager.issue({ names: ['one.test', '*.one.test'] }, { signal: forever })).toMatchObject({
+          certificateId: issued.certificateId,
+          outcome: 'already-managed',
+        });
+        expect(manager.due()).toEqual([]);
+        const renewed = await manager.renew(issued.certificateId, { signal: forever });
+        expect(renewed.certificateId).toBe(issued.certificateId);
+        expect(renewed.serialNumber).not.toBe(issued.serialNumber);
+        await manager.remove(issued.certificateId);
+        expect([...manager.state.all()]).toEqual([]);
+        await expect(manager.renew(issued.certificateId, { signal: forever })).rejects.toMatchObject({
+          code: 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND',
+        });
+      });
+      const commits = await readBus(site);
+      expect(countOf(commits, 'CertificateObtained')).toBe(2);
+      expect(countOf(commits, 'IssuerAdded')).toBeGreaterThan(0);
+    });
+
+    test('two managers started at once for the same names: the CA sees one order', async () => {
+      const site = await newSite();
+      const before = ca.orders();
+      const both = ['one', 'two'].map((holder) => startManager(site, { holder }, ['twice.test', 'www.twice.test']));
+      const ends = await Promise.all(both.map(({ ended }) => ended));
+      expect(ca.orders() - before).toBe(1);
+      const results = ends.map((lines) => lines.at(-1));
+      expect(results.map((result) => result?.['outcome']).sort()).toEqual(['already-managed', 'issued']);
+      expect(new Set(results.map((result) => result?.['certificateId'])).size).toBe(1);
+      expect(countOf(await readBus(site), 'CertificateObtained')).toBe(1);
+    });
+
+    test.each([
+      ['after the claim', /new-order|order-plz/i, 1],
+      ['after the order', /authz|chalz/i, 1],
+      ['after finalize', /finalize/i, 1],
+    ])(
+      'killed with SIGKILL %s, the next run ends with one certificate and makes no recorded order twice',
+      async (_, url, orders) => {
+        let victim: ChildProcess | undefined;
+        let isKilled = false;
+        const proxy = await startTlsProxy({
+          target: ca.directory,
+          targetRoots: ca.roots,
+          async onResponse(request) {
+            if (isKilled || request.method !== 'POST' || !url.test(request.url)) return 'forward';
+            isKilled = true;
+            victim?.kill('SIGKILL');
+            return 'drop';
+          },
+        });
+        try {
+          const site = await newSite(proxy);
+          const before = ca.orders();
+          const first = startManager(site, { holder: 'victim', claimMs: 1_000, graceMs: 500 }, ['killed.test']);
+          victim = first.child;
+          await first.ended;
+          expect(isKilled).toBe(true);
+          const recorded = countOf(await readBus(site), 'OrderCreated');
+          const [result] = (
+            await startManager(site, { holder: 'heir', claimMs: 5_000, graceMs: 500 }, ['killed.test']).ended
+          ).slice(-1);
+          expect(result).toMatchObject({ outcome: 'issued' });
+          const commits = await readBus(site);
+          expect(countOf(commits, 'CertificateObtained')).toBe(1);
+          // An order that the CA made but nobody recorded may be made again; a recorded one never.
+          if (recorded > 0) expect(ca.orders() - before).toBe(orders);
+          expect(countOf(commits, 'OrderCreated')).toBe(1);
+          expect(typesOf(commits)).toContain('IssuanceTakenOver');
+        } finally {
+          await proxy.stop();
+        }
+      },
+    );
+
+    test('a manager stopped past its claim and continued after another took over stops, and one certificate results', async () => {
+      let stopped: ChildProcess | undefined;
+      let isStopped = false;
+      const proxy = await startTlsProxy({
+        target: ca.directory,
+        targetRoots: ca.roots,
+        onResponse(request) {
+          if (isStopped || !/finalize/i.test(request.url)) return 'forward';
+          isStopped = true;
+          stopped?.kill('SIGSTOP');
+          return 'forward';
+        },
+      });
+      try {
+        const site = await newSite(proxy);
+        const first = startManager(site, { holder: 'sleeper', claimMs: 1_000, graceMs: 500 }, ['*.stopped.test']);
+        stopped = first.child;
+        const second = await waitFor(site, 'OrderCreated').then(
+          () => startManager(site, { holder: 'heir', claimMs: 5_000, graceMs: 500 }, ['*.stopped.test']).ended,
+        );
+        expect(second.at(-1)).toMatchObject({ outcome: 'issued' });
+        expect(isStopped).toBe(true);
+        first.child.kill('SIGCONT');
+        expect((await first.ended).at(-1)).toEqual({ error: 'CERTBUS_MANAGER_CLAIM_LOST' });
+        expect(countOf(await readBus(site), 'CertificateObtained')).toBe(1);
+        expect(countOf(await readBus(site), 'IssuanceFailed')).toBe(0);
+      } finally {
+        await proxy.stop();
+      }
+    });
+
+    test('an interrupted manager releases its claim, and the next one does not wait', async () => {
+      const site = await newSite();
+      const stop = new AbortController();
+      const interrupted = withManager(site, { holder: 'one' }, (manager) =>
+        manager.issue(
+          { names: ['released.test'] },
+          {
+            signal: stop.signal,
+            onProgress: ({ step }) => {
+              if (step === 'order') stop.abort(new Error('interrupted'));
+            },
+          },
+        ),
+      );
+      await expect(interrupted).rejects.toThrow('interrupted');
+      expect(typesOf(await readBus(site))).toContain('IssuanceReleased');
+      const before = ca.orders();
+      const result = await withManager(site, { holder: 'two' }, (manager) =>
+        manager.issue({ names: ['released.test'] }, { signal: forever }),
+      );
+      expect(result.outcome).toBe('issued');
+      expect(ca.orders()).toBe(before);
+    });
+
+    test('one certificate that fails holds no other up, and its failure is on the bus', async () => {
+      const site = await newSite();
+      await withManager(site, { holder: 'one' }, async (manager) => {
+        const good = await manager.issue({ names: ['good.test'] }, { signal: forever });
+        await expect(
+          manager.issue({ names: ['bad.test'], challengeType: 'http-01' }, { signal: AbortSignal.any([forever]) }),
+        ).rejects.toMatchObject({
+          code: expect.stringMatching(/^CERTBUS_ACME_/),
+        });
+        const far = new Date(Date.now() + 80 * 86_400_000);
+        const outcomes = await manager.renewDue({ signal: forever, at: far });
+        expect(outcomes.find(({ certificateId }) => certificateId === good.certificateId)?.outcome).toBe('renewed');
+        expect(outcomes.filter(({ outcome }) => outcome === 'failed')).toHaveLength(1);
+      });
+      expect(countOf(await readBus(site), 'IssuanceFailed')).toBeGreaterThan(0);
+    }, 180_000);
+
+    test("with all of a manager's keys no private key on the bus opens; a load balancer's opens each", async () => {
+      const site = await newSite();
+      await withManager(site, { holder: 'one' }, (manager) =>
+        manager.issue({ names: ['sealed.test'] }, { signal: forever }),
+      );
+      const identity = site.managerKey.split('\n').find((line) => line.startsWith('AGE-SECRET-KEY')) ?? '';
+      const edge = site.identities[0]?.split('\n').find((line) => line.startsWith('AGE-SECRET-KEY')) ?? '';
+      const sealed = (await readBus(site)).flatMap(({ events }) =>
+        events.flatMap(({ event }) =>
+          event?.type === 'IssuanceStarted' || event?.type === 'CertificateObtained' ? [event.sealedKey] : [],
+        ),
+      );
+      expect(sealed).toHaveLength(2);
+      for (const key of sealed) {
+        await expect(open(key, identity)).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_NOT_OPENED' });
+        expect(await open(key, edge)).toContain('PRIVATE KEY');
+      }
+    });
+
+    test('a configuration that changed since it was read is not overwritten', async () => {
+      const site = await newSite();
+      await withManager(site, { holder: 'one' }, async (manager) => {
+        await expect(manager.configure(site.config, { expectPosition: 99 })).rejects.toMatchObject({
+          code: 'CERTBUS_MANAGER_CONFIG_CHANGED',
+        });
+        const { position } = (await manager.configuration()) ?? { position: 0 };
+        await manager.configure(site.config, { expectPosition: position });
+      });
+    });
+  },
+);

@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { installOnce } from './install.ts';
+import { cacheFolder, freePort, hasProgram } from './machine.ts';
+import { run, startService } from './process.ts';
+
+/** Amazon's DynamoDB Local, in memory, on loopback. */
+export interface DynamoDbLocal {
+  readonly endpoint: string;
+  readonly version: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+const VERSION = '3.3.1';
+const FOLDER = `dynamodb-local-${VERSION}`;
+
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>dev.certbus</groupId><artifactId>dynamodb-local</artifactId><version>1</version>
+  <dependencies><dependency>
+    <groupId>software.amazon.dynamodb</groupId><artifactId>DynamoDBLocal</artifactId><version>${VERSION}</version>
+  </dependency></dependencies>
+</project>`;
+
+async function install(folder: string): Promise<void> {
+  const pom = join(folder, 'pom.xml');
+  await writeFile(pom, POM);
+  const args = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${join(folder, 'lib')}`];
+  await run('mvn', [...args, '-DincludeScope=runtime'], { cwd: folder });
+}
+
+/** Why this machine cannot have DynamoDB Local; `undefined` when it can. */
+export function missingDynamoDbLocal(): string | undefined {
+  if (!hasProgram('java')) return 'DynamoDB Local needs Java 17';
+  if (!existsSync(cacheFolder(FOLDER)) && !hasProgram('mvn')) return 'DynamoDB Local is fetched by Maven (mvn)';
+  return undefined;
+}
+
+/** Finds or installs DynamoDB Local and returns its folder of jars. */
+export async function findDynamoDbLocal(): Promise<string> {
+  return join(await installOnce(FOLDER, `DynamoDB Local ${VERSION} from Maven`, install), 'lib');
+}
+
+/** Starts DynamoDB Local, installing it first where it was never used. */
+export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
+  const lib = await findDynamoDbLocal();
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const main = 'software.amazon.dynamodb.services.local.main.ServerRunner';
+  const args = [
+    '-Xmx512m',
+    `-Djava.library.path=${lib}`,
+    '-cp',
+    join(lib, '*'),
+    main,
+    '-inMemory',
+    '-port',
+    String(port),
+  ];
+  const service = await startService('java', [...args, '-disableTelemetry'], {
+    // Any answer will do: it refuses what is not signed.
+    isReady: async () => (await fetch(endpoint)).status > 0,
+    timeoutMs: 60_000,
+  });
+  return { endpoint, version: VERSION, pid: service.pid, stop: service.stop };
+}

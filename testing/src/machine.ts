@@ -1,0 +1,51 @@
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/** Where what was installed once is kept, by part and exact version. */
+export function cacheFolder(name: string): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'certbus-dev', name);
+}
+
+/** Whether this machine has a program on its path. */
+export function hasProgram(name: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, name)));
+}
+
+/** Whether a path is a file that may be run. */
+export function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A folder for one test, with what removes it. */
+export function temporaryFolder(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'certbus-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+function listenOnce(address: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject);
+    server.listen(port, address, () => {
+      const bound = server.address();
+      server.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
+    });
+  });
+}
+
+/** A port that is free on each of these addresses now. */
+export async function freePort(...addresses: readonly string[]): Promise<number> {
+  const [first = '127.0.0.1', ...others] = addresses;
+  for (let tries = 0; tries < 50; tries += 1) {
+    const port = await listenOnce(first, 0);
+    const taken = await Promise.allSettled(others.map((address) => listenOnce(address, port)));
+    if (taken.every(({ status }) => status === 'fulfilled')) return port;
+  }
+  throw new Error(`no port is free on all of ${addresses.join(', ')}`);
+}

@@ -1,0 +1,120 @@
+import { writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { freePort, temporaryFolder } from './machine.ts';
+import { findPebble, type PebbleOrigin } from './pebble-programs.ts';
+import { startService } from './process.ts';
+import { createTlsIdentity } from './tls-identity.ts';
+
+export interface PebbleOptions {
+  /** `ADDRESS:PORT` of the name server that validation asks; the system's where absent. */
+  readonly dnsServer?: string;
+  /** Where HTTP-01 is validated; default a free port. */
+  readonly httpPort?: number;
+  /** Share of good nonces refused; default 5. */
+  readonly nonceRejectPercent?: number;
+  /** Share of valid authorizations used again; default 0. */
+  readonly authzReusePercent?: number;
+  /** Pass every challenge without looking. Default false. */
+  readonly alwaysValid?: boolean;
+  /** Longest random pause before a validation, seconds; default 0. */
+  readonly validationSleepMaxS?: number;
+  /** Lifetime of what it issues, seconds; default 90 days. */
+  readonly certificateValidityS?: number;
+}
+
+/** Let's Encrypt's own test CA, for real, on loopback. */
+export interface Pebble {
+  readonly directory: string;
+  /** PEM to trust the ACME endpoint itself by. */
+  readonly roots: string;
+  readonly managementUrl: string;
+  /** PEM of the root of what it issues. */
+  issuedRoots(): Promise<string>;
+  /** How many orders it made, by its own log. */
+  orders(): number;
+  log(): string;
+  readonly httpPort: number;
+  readonly version: string;
+  readonly origin: PebbleOrigin;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+function get(url: string, ca: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request(url, { ca, headers: { 'user-agent': 'certbus-testing' } }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve(text) : reject(new Error(`status ${response.statusCode}`)),
+      );
+    });
+    call.on('error', reject).end();
+  });
+}
+
+function environment(options: PebbleOptions): Record<string, string> {
+  const { nonceRejectPercent = 5, authzReusePercent = 0, alwaysValid = false, validationSleepMaxS = 0 } = options;
+  return {
+    PEBBLE_WFE_NONCEREJECT: String(nonceRejectPercent),
+    PEBBLE_AUTHZREUSE: String(authzReusePercent),
+    ...(alwaysValid ? { PEBBLE_VA_ALWAYS_VALID: '1' } : {}),
+    ...(validationSleepMaxS > 0 ? { PEBBLE_VA_SLEEPTIME: String(validationSleepMaxS) } : { PEBBLE_VA_NOSLEEP: '1' }),
+  };
+}
+
+/** Starts Pebble, installing it first where it was never used. */
+export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
+  const { dnsServer, certificateValidityS = 90 * 86_400 } = options;
+  const programs = await findPebble();
+  const folder = temporaryFolder();
+  const tls = await createTlsIdentity();
+  const port = await freePort();
+  const management = await freePort();
+  const httpPort = options.httpPort ?? (await freePort());
+  const certificate = join(folder.path, 'certificate.pem');
+  const privateKey = join(folder.path, 'key.pem');
+  const config = join(folder.path, 'pebble.json');
+  const pebble = {
+    listenAddress: `127.0.0.1:${port}`,
+    managementListenAddress: `127.0.0.1:${management}`,
+    certificate,
+    privateKey,
+    httpPort,
+    tlsPort: await freePort(),
+    ocspResponderURL: '',
+    externalAccountBindingRequired: false,
+    certificateValidityPeriod: certificateValidityS,
+    profiles: { default: { description: 'The default profile', validityPeriod: certificateValidityS } },
+  };
+  await writeFile(certificate, tls.certificate);
+  await writeFile(privateKey, tls.key, { mode: 0o600 });
+  await writeFile(config, JSON.stringify({ pebble }));
+  const directory = `https://127.0.0.1:${port}/dir`;
+  const managementUrl = `https://127.0.0.1:${management}`;
+  const service = await startService(
+    programs.pebble,
+    ['-config', config, '-strict', ...(dnsServer ? ['-dnsserver', dnsServer] : [])],
+    {
+      env: environment(options),
+      isReady: async () => (await get(directory, tls.root)).includes('newOrder'),
+    },
+  );
+  return {
+    directory,
+    roots: tls.root,
+    managementUrl,
+    issuedRoots: () => get(`${managementUrl}/roots/0`, tls.root),
+    orders: () => service.log().match(/Added order /g)?.length ?? 0,
+    log: service.log,
+    httpPort,
+    version: programs.version,
+    origin: programs.origin,
+    pid: service.pid,
+    async stop() {
+      await service.stop();
+      folder.remove();
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** A program that a test started: what it said so far, and how to end it. */
+export interface Service {
+  readonly pid: number;
+  /** Standard output and error, in the order they came; the oldest is dropped beyond 8 MB. */
+  log(): string;
+  /** Ends it by its process id: SIGTERM, and SIGKILL after two seconds. */
+  stop(): Promise<void>;
+}
+
+const MAX_LOG = 8_000_000;
+const STARTED = new Set<ChildProcess>();
+
+process.on('exit', () => {
+  for (const child of STARTED) child.kill('SIGKILL');
+});
+
+/** Starts a program and waits until `isReady` says so. Rejects with what the program said when it ends before. */
+export async function startService(
+  command: string,
+  args: readonly string[],
+  {
+    env = {},
+    cwd,
+    isReady,
+    timeoutMs = 30_000,
+  }: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly cwd?: string;
+    readonly isReady: () => Promise<boolean>;
+    readonly timeoutMs?: number;
+  },
+): Promise<Service> {
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  STARTED.add(child);
+  let text = '';
+  const keep = (chunk: Buffer) => {
+    text = (text + chunk.toString()).slice(-MAX_LOG);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  const ended = once(child, 'exit').finally(() => STARTED.delete(child));
+  const service: Service = { pid: child.pid ?? 0, log: () => text, stop: () => stopChild(child, ended) };
+  const deadline = performance.now() + timeoutMs;
+  while (!(await isReady().catch(() => false))) {
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
+      await service.stop();
+      throw new Error(`${command} did not get ready:\n${text.slice(-4_000)}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return service;
+}
+
+async function stopChild(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 2_000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** Runs a program to its end and returns what it wrote to standard output. Rejects with what it said when it fails. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  { cwd, env = {} }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<string> {
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (errors += chunk));
+  const [status] = await once(child, 'close');
+  if (status === 0) return output;
+  throw new Error(`${command} ${args.join(' ')} ended with status ${status}:\n${(errors + output).slice(-4_000)}`);
+}
