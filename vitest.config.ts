@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const conditions = ['certbus:source', 'node', 'import', 'module', 'default'];
+const conditions = ['certbus:source', 'node', 'import', 'default'];
 
 export default defineConfig({
   resolve: { conditions },
@@ -9,6 +9,7 @@ export default defineConfig({
     disableConsoleIntercept: true,
     reporters: ['default', './vitest.summary.ts'],
     execArgv: ['--conditions=certbus:source'],
+    globalSetup: ['testing/src/global-setup.ts'],
     include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'testing/src/**/*.test.ts'],
   },
 });

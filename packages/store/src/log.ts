@@ -48,6 +48,8 @@ export interface Log {
   append(stream: string, after: number, bytes: Uint8Array, options?: AppendOptions): Promise<number>;
   /** Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice. */
   read(stream: string, after: number, options?: ReadOptions): Promise<Page>;
+  /** A number that differs after any write by another connection. Adapters that cannot tell cheaply leave it out. */
+  version?(): number;
   /** Lets go of connections and files. Later calls reject `CERTBUS_STORE_CLOSED`. A second close does nothing. */
   close(): Promise<void>;
 }

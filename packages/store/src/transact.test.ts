@@ -1,3 +1,4 @@
+import type { WrittenEvent } from '@certbus/events';
 import { expect, test, vi } from 'vitest';
 import { createMemoryLog } from './adapters/memory.ts';
 import { beginBus, createView, removed } from './bus.builders.ts';
@@ -6,6 +7,9 @@ import type { Log } from './log.ts';
 import { transact } from './transact.ts';
 
 const say = (id: string) => () => ({ events: [removed(id)], result: id });
+
+/** An event made larger by a field that nobody knows. */
+const withNote = (id: number | string, note: string): WrittenEvent => Object.assign(removed(id), { note });
 
 /** Counts what reaches the log and lets a test stand in between. */
 function watched(log: Log, before: (nth: number) => Promise<void> = async () => {}): Log & { appends: number } {
@@ -104,7 +108,7 @@ test('what does not fit into one commit goes into the next', async () => {
   const view = createView();
   const large = 'x'.repeat(1000);
   const all = Array.from({ length: 600 }, (_, n) =>
-    transact(bus, view, () => ({ events: [{ ...removed(n), note: large } as ReturnType<typeof removed>], result: n })),
+    transact(bus, view, () => ({ events: [withNote(n, large)], result: n })),
   );
   expect(await Promise.all(all)).toHaveLength(600);
   expect(view.checkpoint.position).toBeGreaterThan(2);
@@ -115,7 +119,7 @@ test('one decision too large for a commit fails alone', async () => {
   const { bus } = await beginBus(createMemoryLog());
   const view = createView();
   const huge = transact(bus, view, () => ({
-    events: [{ ...removed('huge'), note: 'x'.repeat(400_000) } as ReturnType<typeof removed>],
+    events: [withNote('huge', 'x'.repeat(400_000))],
     result: undefined,
   }));
   const small = transact(bus, view, say('small'));

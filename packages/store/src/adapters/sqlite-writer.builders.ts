@@ -1,0 +1,19 @@
+import { openSqliteLog } from './sqlite.ts';
+
+/** A writer in a process of its own: appends for ever behind whatever is the head, and says each position that was acknowledged. */
+const [, , path = '', name = '', most = '1000000'] = process.argv;
+const log = await openSqliteLog(path);
+let head = 0;
+for (let n = 0; n < Number(most); ) {
+  try {
+    head = await log.append('s', head, Buffer.from(`${name}:${n}`));
+    process.stdout.write(`${head} ${name}:${n}\n`);
+    n += 1;
+    // Two writers without a pause would never let each other in.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'CERTBUS_STORE_VERSION_CONFLICT')) throw error;
+    const { commits } = await log.read('s', head, { limit: 10_000 });
+    head = commits.at(-1)?.position ?? head;
+  }
+}

@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from 'certbus-testing';
+import { afterAll, describe, expect, test } from 'vitest';
+import { conformance } from '../conformance/index.ts';
+import type { Log } from '../log.ts';
+import { openLog } from '../open.ts';
+import { openSqliteLog } from './sqlite.ts';
+import { hasWalResetFix } from './sqlite-errors.ts';
+
+const folder = temporaryFolder();
+let files = 0;
+const newPath = () => {
+  files += 1;
+  return join(folder.path, `bus${files}.db`);
+};
+const WRITER = fileURLToPath(new URL('./sqlite-writer.builders.ts', import.meta.url));
+
+afterAll(() => folder.remove());
+
+describe('the SQLite adapter', () => {
+  conformance({
+    describe,
+    test,
+    async create() {
+      const path = newPath();
+      const log = await openSqliteLog(path, { create: true });
+      return { log, reopen: () => openSqliteLog(path), dispose: () => log.close() };
+    },
+  });
+});
+
+async function readAll(log: Log): Promise<string[]> {
+  const { commits, end } = await log.read('s', 0, { limit: 1_000_000 });
+  expect(end).toBe(true);
+  expect(commits.map(({ position }) => position)).toEqual(commits.map((_, n) => n + 1));
+  return commits.map(({ bytes }) => Buffer.from(bytes).toString());
+}
+
+test('a bus that is away is not created', async () => {
+  const path = newPath();
+  await expect(openLog(`sqlite:${path}`)).rejects.toMatchObject({
+    code: 'CERTBUS_STORE_NOT_FOUND',
+    message: expect.stringContaining('certbus init'),
+  });
+  expect(existsSync(path)).toBe(false);
+});
+
+test('a bus that is moved away while it is open is told as away, and is back when it returns', async () => {
+  const path = newPath();
+  const log = await openSqliteLog(path, { create: true });
+  await log.append('s', 0, Buffer.from('one'));
+  renameSync(path, `${path}.moved`);
+  await expect(log.read('s', 0)).rejects.toMatchObject({ code: 'CERTBUS_STORE_UNREACHABLE' });
+  await expect(log.append('s', 1, Buffer.from('two'))).rejects.toMatchObject({ code: 'CERTBUS_STORE_UNREACHABLE' });
+  renameSync(`${path}.moved`, path);
+  expect(await readAll(log)).toEqual(['one']);
+  await log.close();
+});
+
+test("a file that is no database, or somebody else's, is refused and left as it was", async () => {
+  const text = newPath();
+  writeFileSync(text, 'this is no database, but it is long enough to be looked at as one by anybody');
+  await expect(openSqliteLog(text)).rejects.toMatchObject({ code: 'CERTBUS_STORE_DAMAGED' });
+  const foreign = newPath();
+  const database = new DatabaseSync(foreign);
+  database.exec('CREATE TABLE bookmarks (url TEXT)');
+  database.close();
+  await expect(openSqliteLog(foreign)).rejects.toMatchObject({ code: 'CERTBUS_STORE_DAMAGED' });
+  await expect(openSqliteLog(folder.path)).rejects.toMatchObject({ code: 'CERTBUS_STORE_ACCESS_DENIED' });
+});
+
+test('a damaged file is told, not read', async () => {
+  const path = newPath();
+  const log = await openSqliteLog(path, { create: true });
+  for (let after = 0; after < 200; after += 1) await log.append('s', after, Buffer.alloc(2_000, after));
+  await log.close();
+  const size = statSync(path).size;
+  const junk = Buffer.alloc(size - 4096, 0x5a);
+  const { openSync, writeSync, closeSync } = await import('node:fs');
+  const file = openSync(path, 'r+');
+  writeSync(file, junk, 0, junk.length, 4096);
+  closeSync(file);
+  await expect(openSqliteLog(path).then((opened) => opened.read('s', 0, { limit: 1_000 }))).rejects.toMatchObject({
+    code: 'CERTBUS_STORE_DAMAGED',
+  });
+});
+
+test("another connection's write is seen without reading", async () => {
+  const path = newPath();
+  const one = await openSqliteLog(path, { create: true });
+  const two = await openSqliteLog(path);
+  const before = two.version?.();
+  expect(two.version?.()).toBe(before);
+  await one.append('s', 0, Buffer.from('x'));
+  expect(two.version?.()).not.toBe(before);
+  await one.close();
+  await two.close();
+});
+
+test.each([
+  ['3.51.3', true],
+  ['3.53.4', true],
+  ['4.0.0', true],
+  ['3.50.7', true],
+  ['3.44.6', true],
+  ['3.51.2', false],
+  ['3.50.6', false],
+  ['3.49.9', false],
+  ['3.44.5', false],
+])('SQLite %s has the fix of the WAL-reset race: %s', (version, fixed) => {
+  expect(hasWalResetFix(version)).toBe(fixed);
+});
+
+function startWriter(path: string, name: string, most?: number): { child: ChildProcess; said(): string[] } {
+  const args = ['--conditions=certbus:source', WRITER, path, name, ...(most ? [String(most)] : [])];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout?.on('data', (chunk) => (text += chunk));
+  return { child, said: () => text.split('\n').slice(0, -1) };
+}
+
+test('four processes on one file leave a log without gaps in which everything acknowledged stands once', async () => {
+  const path = newPath();
+  await (await openSqliteLog(path, { create: true })).close();
+  const writers = ['a', 'b', 'c', 'd'].map((name) => startWriter(path, name, 50));
+  await Promise.all(writers.map(({ child }) => once(child, 'close')));
+  const log = await openSqliteLog(path);
+  const all = await readAll(log);
+  await log.close();
+  expect(new Set(all).size).toBe(200);
+  for (const line of writers.flatMap(({ said }) => said())) {
+    const [position, text] = line.split(' ');
+    expect(all[Number(position) - 1]).toBe(text);
+  }
+}, 60_000);
+
+test('SIGKILL of two writers, ten times, loses nothing that was acknowledged', async () => {
+  const path = newPath();
+  await (await openSqliteLog(path, { create: true })).close();
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 10; round += 1) {
+    const writers = ['a', 'b'].map((name) => startWriter(path, `${name}${round}`));
+    const deadline = Date.now() + 20_000;
+    while (writers.some(({ said }) => said().length < 20) && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    for (const { child } of writers) child.kill('SIGKILL');
+    await Promise.all(writers.map(({ child }) => once(child, 'close')));
+    acknowledged.push(...writers.flatMap(({ said }) => said()));
+  }
+  const log = await openSqliteLog(path);
+  const all = await readAll(log);
+  await log.close();
+  expect(acknowledged.length).toBeGreaterThan(300);
+  for (const line of acknowledged) {
+    const [position, text] = line.split(' ');
+    expect(all[Number(position) - 1]).toBe(text);
+  }
+}, 120_000);

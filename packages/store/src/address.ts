@@ -1,0 +1,72 @@
+import { StoreError } from './errors.ts';
+
+/** Where a bus lies: one stream of one store. */
+export type BusAddress =
+  | { readonly kind: 'memory'; readonly name: string; readonly stream: string }
+  | { readonly kind: 'sqlite'; readonly path: string; readonly stream: string }
+  | {
+      readonly kind: 'dynamodb';
+      readonly table: string;
+      readonly stream: string;
+      readonly region: string | undefined;
+      readonly endpoint: string | undefined;
+    };
+
+const DEFAULT_STREAM = 'certbus';
+const FORMS = 'sqlite:./bus.db#STREAM, dynamodb://TABLE/STREAM?region=REGION, or memory:NAME#STREAM';
+const STREAM = /^[\w.-]{1,128}$/;
+const TABLE = /^[\w.-]{3,255}$/;
+
+function refuse(address: string, why: string): StoreError {
+  const shown = JSON.stringify(address.slice(0, 200));
+  return new StoreError(
+    'CERTBUS_STORE_ADDRESS_INVALID',
+    `${shown} is not the address of a bus: ${why}. An address reads ${FORMS}.`,
+  );
+}
+
+function parseStream(address: string, stream: string): string {
+  if (STREAM.test(stream)) return stream;
+  throw refuse(address, 'a stream has 1 to 128 letters, digits, dots, dashes or underscores');
+}
+
+function parseDynamoDb(address: string): BusAddress {
+  if (!URL.canParse(address)) throw refuse(address, 'what follows dynamodb: is no URL');
+  // The URL parser would put the host in lower case; a table's name has a case.
+  const match = /^dynamodb:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(address);
+  const [, table = '', stream = '', query = ''] = match ?? [];
+  if (!TABLE.test(table)) throw refuse(address, 'a table has 3 to 255 letters, digits, dots, dashes or underscores');
+  const parameters = new URLSearchParams(query);
+  for (const key of parameters.keys()) {
+    if (key !== 'region' && key !== 'endpoint') throw refuse(address, `it has no parameter "${key}"`);
+  }
+  const endpoint = parameters.get('endpoint') ?? undefined;
+  if (endpoint !== undefined && !URL.canParse(endpoint)) throw refuse(address, 'its endpoint is no URL');
+  const region = parameters.get('region') ?? undefined;
+  return { kind: 'dynamodb', table, stream: parseStream(address, stream || DEFAULT_STREAM), region, endpoint };
+}
+
+/** Reads an address. Throws `CERTBUS_STORE_ADDRESS_INVALID`, which says what is wrong and shows the forms. */
+export function parseAddress(address: string): BusAddress {
+  const [, scheme, rest = ''] = /^(memory|sqlite|dynamodb):(.*)$/s.exec(address) ?? [];
+  if (!scheme) throw refuse(address, 'it begins with no store that there is');
+  if (scheme === 'dynamodb') return parseDynamoDb(address);
+  const hash = rest.lastIndexOf('#');
+  const stream = parseStream(address, hash < 0 ? DEFAULT_STREAM : rest.slice(hash + 1));
+  const place = hash < 0 ? rest : rest.slice(0, hash);
+  if (scheme === 'memory') return { kind: 'memory', name: place, stream };
+  if (place === '') throw refuse(address, 'it names no file');
+  return { kind: 'sqlite', path: place, stream };
+}
+
+/** The text of an address; {@link parseAddress} reads it back. */
+export function formatAddress(address: BusAddress): string {
+  const { kind, stream } = address;
+  if (kind === 'memory') return `memory:${address.name}#${stream}`;
+  if (kind === 'sqlite') return `sqlite:${address.path}#${stream}`;
+  const parameters = new URLSearchParams();
+  if (address.region) parameters.set('region', address.region);
+  if (address.endpoint) parameters.set('endpoint', address.endpoint);
+  const query = parameters.size > 0 ? `?${parameters}` : '';
+  return `dynamodb://${address.table}/${stream}${query}`;
+}

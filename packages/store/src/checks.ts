@@ -1,0 +1,23 @@
+import { StoreError } from './errors.ts';
+import { MAX_COMMIT_BYTES } from './log.ts';
+
+/** Throws a `TypeError` unless `after` is a position, or 0 for the beginning. */
+export function checkPosition(after: number): void {
+  if (!Number.isSafeInteger(after) || after < 0)
+    throw new TypeError(`after is a whole number from 0 on, not ${String(after)}`);
+}
+
+/** Throws unless this can be appended: a position, and bytes within the limit (`CERTBUS_STORE_TOO_LARGE`). */
+export function checkAppend(stream: string, after: number, bytes: Uint8Array): void {
+  checkPosition(after);
+  if (bytes.length <= MAX_COMMIT_BYTES) return;
+  throw new StoreError(
+    'CERTBUS_STORE_TOO_LARGE',
+    `A commit of ${bytes.length} bytes for "${stream}" is over the limit of ${MAX_COMMIT_BYTES}. Say less in one commit.`,
+  );
+}
+
+/** The error of every call after `close`. */
+export function closedError(): StoreError {
+  return new StoreError('CERTBUS_STORE_CLOSED', 'This log was closed.');
+}

@@ -1,0 +1,30 @@
+import { type BusAddress, parseAddress } from './address.ts';
+import type { Log } from './log.ts';
+
+export interface OpenLogOptions {
+  /** Make the store where it does not exist. Default false: opening what is away fails. */
+  readonly create?: boolean;
+}
+
+/**
+ * Opens the log that an address names; its adapter is imported on demand, so that nobody loads a database that is not used.
+ * Rejects `CERTBUS_STORE_ADDRESS_INVALID`, `CERTBUS_STORE_NOT_FOUND`, and what the adapter says.
+ */
+export async function openLog(address: string | BusAddress, { create = false }: OpenLogOptions = {}): Promise<Log> {
+  const place = typeof address === 'string' ? parseAddress(address) : address;
+  switch (place.kind) {
+    case 'memory': {
+      const { openMemoryLog } = await import('./adapters/memory.ts');
+      return openMemoryLog(place.name);
+    }
+    case 'sqlite': {
+      const { openSqliteLog } = await import('./adapters/sqlite.ts');
+      return openSqliteLog(place.path, { create });
+    }
+    case 'dynamodb': {
+      const { openDynamoDbLog } = await import('./adapters/dynamodb.ts');
+      const { table, region, endpoint } = place;
+      return openDynamoDbLog({ table, create, ...(region ? { region } : {}), ...(endpoint ? { endpoint } : {}) });
+    }
+  }
+}
