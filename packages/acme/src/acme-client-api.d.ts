@@ -1,15 +1,22 @@
-/** The resource layer of acme-client 5.4.0, which its own types leave out. It takes its HTTP client as an argument. */
+/** The resource layer of acme-client 5.4.0, which its own types leave out. It hands on what its HTTP client answers. */
 declare module 'acme-client/src/api.js' {
-  import type { SeamHttp, SeamResponse } from './adapters/transport.ts';
-
-  interface AcmeApi {
-    accountUrl: string | null;
-    createAccount(request: object): Promise<SeamResponse>;
-    createOrder(request: object): Promise<SeamResponse>;
-    getOrder(url: string): Promise<SeamResponse>;
-    finalizeOrder(url: string, request: { csr: string }): Promise<SeamResponse>;
-    completeChallenge(url: string, request: object): Promise<SeamResponse>;
+  interface Http<Answer> {
+    getResourceUrl(resource: string): Promise<string>;
+    getMetaField(field: string): Promise<unknown>;
+    signedRequest(
+      url: string,
+      payload: unknown,
+      signing: { kid: string | null; includeExternalAccountBinding: boolean },
+    ): Promise<Answer>;
   }
-  const AcmeApi: new (http: SeamHttp, accountUrl: string | null) => AcmeApi;
+  interface AcmeApi<Answer> {
+    accountUrl: string | null;
+    createAccount(request: object): Promise<Answer>;
+    createOrder(request: object): Promise<Answer>;
+    getOrder(url: string): Promise<Answer>;
+    finalizeOrder(url: string, request: { csr: string }): Promise<Answer>;
+    completeChallenge(url: string, request: object): Promise<Answer>;
+  }
+  const AcmeApi: new <Answer>(http: Http<Answer>, accountUrl: string | null) => AcmeApi<Answer>;
   export default AcmeApi;
 }

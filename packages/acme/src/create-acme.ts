@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readAccountKey, thumbprintOf } from './account-key.ts';
 import type { Acme, Session, SessionOptions } from './acme.ts';
@@ -42,16 +41,6 @@ const sleepFor: NonNullable<AcmeOptions['sleep']> = async (ms, { signal }) => {
   }
 };
 
-function readVersion(): string {
-  try {
-    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-    return String(version);
-  } catch {
-    // Bundled into one file, there is no package.json beside.
-    return 'bundled';
-  }
-}
-
 /** Loads what talks to the CA: only now, so that importing the package stays cheap. */
 async function connect(options: AcmeOptions, account: AccountSlot) {
   const [{ openHttp }, { createTransport }, { createResourceCalls }] = await Promise.all([
@@ -60,7 +49,7 @@ async function connect(options: AcmeOptions, account: AccountSlot) {
     import('./adapters/acme-client.ts'),
   ]);
   const { roots, requestTimeoutMs = REQUEST_TIMEOUT_MS, now = () => new Date(), sleep = sleepFor } = options;
-  const http = openHttp({ roots, requestTimeoutMs, userAgent: `certbus/${readVersion()}` });
+  const http = openHttp({ roots, requestTimeoutMs });
   const transport = createTransport({
     http,
     directory: options.directory,

@@ -145,11 +145,15 @@ export async function proveNames(job: ProofJob, order: Order): Promise<void> {
 /** Takes away what an earlier run, ended before it could, left for an order whose names need no proof any more. */
 export async function sweep(job: ProofJob, order: Order): Promise<void> {
   const { ca, session } = job;
-  try {
-    const settled = await mapFew(order.authorizations, (url) => readAuthorization(session, url));
-    await cleanUp(job, leftoversOf(job, settled));
-  } catch (error) {
-    session.signal.throwIfAborted();
-    ca.logger.debug('old authorizations cannot be read', { order: order.url, why: String(error) });
-  }
+  const settled = await mapFew(order.authorizations, async (url) => {
+    try {
+      return await readAuthorization(session, url);
+    } catch (error) {
+      session.signal.throwIfAborted();
+      ca.logger.debug('an old authorization cannot be read', { url, why: String(error) });
+      return undefined;
+    }
+  });
+  const found = settled.filter((authorization) => authorization !== undefined);
+  await cleanUp(job, leftoversOf(job, found));
 }

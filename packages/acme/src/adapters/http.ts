@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Agent, errors, request } from 'undici';
 import { type Http, HttpFailure, type HttpFailureKind, type HttpRequest, type HttpResponse } from '../http.ts';
 
@@ -7,7 +8,6 @@ export interface HttpOptions {
   readonly roots?: string | undefined;
   /** Bound of one request, from its start to the end of its answer. */
   readonly requestTimeoutMs: number;
-  readonly userAgent: string;
 }
 
 /** Far above a chain of ten certificates or a list of a hundred authorizations. */
@@ -41,8 +41,19 @@ function flatten(headers: Readonly<Record<string, string | string[] | undefined>
   );
 }
 
+function readVersion(): string {
+  try {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    return String(version);
+  } catch {
+    // Bundled into one file, there is no package.json beside.
+    return 'bundled';
+  }
+}
+
 /** Opens the HTTP layer, over a pool of kept-alive connections. */
-export function openHttp({ roots, requestTimeoutMs, userAgent }: HttpOptions): Http {
+export function openHttp({ roots, requestTimeoutMs }: HttpOptions): Http {
+  const userAgent = `certbus/${readVersion()}`;
   const agent = new Agent({
     // One request on one connection at a time: a lost connection is one lost answer.
     allowH2: false,

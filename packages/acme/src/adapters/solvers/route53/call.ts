@@ -18,6 +18,18 @@ export function backOffMs(tries: number): number {
   return Math.min(FIRST_WAIT_MS * 2 ** (tries - 1), LONGEST_WAIT_MS) * (0.5 + Math.random() / 2);
 }
 
+/** Route 53 refused a whole batch, because a record set is not as the batch says, or for what it asks. */
+export class BatchRefused extends Error {
+  override readonly name = 'BatchRefused';
+}
+
+/** Reasons for which a batch was refused; `undefined` for any other error. */
+function refusalIn(error: unknown): string | undefined {
+  if (error instanceof InvalidChangeBatch) return [error.message, ...(error.messages ?? [])].join(' ');
+  // Route 53 used to answer with a bare InvalidChangeBatch document, whose type this SDK does not make out.
+  return error instanceof Error && 'Messages' in error ? JSON.stringify(error.Messages) : undefined;
+}
+
 function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof Route53ServiceException && (error.$metadata.httpStatusCode ?? 0) >= 500) return true;
@@ -47,8 +59,8 @@ export function explain(attempt: string, cause: unknown): AcmeError {
 }
 
 /**
- * Makes one API call, again with growing waits while Route 53 is throttling, busy with the zone, or away. `InvalidChangeBatch` comes
- * through as it is; everything else as {@link explain} says.
+ * Makes one API call, again with growing waits while Route 53 is throttling, busy with the zone, or away. Rejects with
+ * {@link BatchRefused}, or as {@link explain} says.
  */
 export async function call<T>(
   attempt: string,
@@ -60,7 +72,8 @@ export async function call<T>(
       return await send({ abortSignal: signal });
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof InvalidChangeBatch) throw error;
+      const refusal = refusalIn(error);
+      if (refusal !== undefined) throw new BatchRefused(refusal, { cause: error });
       if (!isTransient(error) || tries === MAX_TRIES) throw explain(attempt, error);
     }
     await sleep(backOffMs(tries), { signal });

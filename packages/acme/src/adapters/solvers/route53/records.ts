@@ -2,14 +2,13 @@ import {
   type Change,
   ChangeResourceRecordSetsCommand,
   GetChangeCommand,
-  InvalidChangeBatch,
   ListResourceRecordSetsCommand,
   type ResourceRecordSet,
   type Route53Client,
 } from '@aws-sdk/client-route-53';
 import { AcmeError } from '../../../errors.ts';
 import { quote } from '../../../txt-values.ts';
-import { backOffMs, call, explain, type Sleep } from './call.ts';
+import { BatchRefused, backOffMs, call, explain, type Sleep } from './call.ts';
 
 const TTL_S = 30;
 const MAX_TRIES = 8;
@@ -86,9 +85,8 @@ async function planChanges(options: RecordOptions, change: ValueChange, signal: 
   return changes;
 }
 
-function refused(attempt: string, error: InvalidChangeBatch): AcmeError {
-  const reasons = [error.message, ...(error.messages ?? [])].join(' ');
-  if (!/not permitted in zone/i.test(reasons)) return explain(attempt, error);
+function refused(attempt: string, error: BatchRefused): AcmeError {
+  if (!/not permitted in zone/i.test(error.message)) return explain(attempt, error);
   const message = `${attempt}: the name does not lie in this hosted zone. Correct "zoneId".`;
   return new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message, { cause: error });
 }
@@ -114,7 +112,7 @@ export async function changeValues(
       });
       return ChangeInfo?.Id;
     } catch (error) {
-      if (!(error instanceof InvalidChangeBatch)) throw error;
+      if (!(error instanceof BatchRefused)) throw error;
       const failure = refused(attempt, error);
       if (tries === MAX_TRIES || failure.code === 'CERTBUS_ACME_ZONE_NOT_FOUND') throw failure;
     }

@@ -1,0 +1,124 @@
+import type { Acme, Resource, Session } from './acme.ts';
+import type { Directory } from './directory.ts';
+import { AcmeError } from './errors.ts';
+import type { PresentedChallenge, SolvableChallenge, Solver } from './solver.ts';
+
+const ORIGIN = 'https://ca.test';
+
+/** An address at the fake CA. */
+export function at(path: string): string {
+  return `${ORIGIN}/${path}`;
+}
+
+/** What a resource says: its body, with or without a time to come back; an error is thrown. */
+export type Said = Error | { readonly body: unknown; readonly retryAfterS?: number };
+
+/** Shorthand for an answer. */
+export function say(body: unknown, retryAfterS?: number): Said {
+  return { body, ...(retryAfterS === undefined ? {} : { retryAfterS }) };
+}
+
+/** A CA behind the port, on a clock of its own: it says what was laid down for each call, the last of it for ever. */
+export interface FakeCa extends Acme {
+  /** `createOrder`, `read URL`, `answer URL`, `finalize URL`, in order. */
+  readonly calls: string[];
+  readonly requests: unknown[];
+  readonly warnings: string[];
+  readonly sleptMs: number[];
+}
+
+/** Creates the CA. Keys of `script` are calls, with paths in place of URLs. */
+export function createFakeCa(
+  script: Readonly<Record<string, readonly Said[]>>,
+  { start = new Date(), profiles = {} }: { readonly start?: Date; readonly profiles?: Record<string, string> } = {},
+): FakeCa {
+  let clock = start.getTime();
+  const calls: string[] = [];
+  const requests: unknown[] = [];
+  const warnings: string[] = [];
+  const sleptMs: number[] = [];
+  const asked = new Map<string, number>();
+  const directory: Directory = {
+    newNonce: at('nonce'),
+    newAccount: at('account'),
+    newOrder: at('order'),
+    renewalInfo: at('ari'),
+    meta: { profiles, externalAccountRequired: false },
+  };
+
+  function answer(call: string, signal: AbortSignal, url: string): Resource {
+    signal.throwIfAborted();
+    calls.push(call);
+    const said = script[call] ?? [];
+    const nth = asked.get(call) ?? 0;
+    asked.set(call, nth + 1);
+    const next = said[Math.min(nth, said.length - 1)];
+    if (!next) throw new TypeError(`nothing was laid down for ${call}`);
+    if (next instanceof Error) throw next;
+    const retryAfter = next.retryAfterS === undefined ? undefined : new Date(clock + next.retryAfterS * 1000);
+    return { url, status: 200, body: next.body, retryAfter };
+  }
+
+  async function open({
+    signal,
+    deadlineMs = 120_000,
+  }: {
+    signal: AbortSignal;
+    deadlineMs?: number | undefined;
+  }): Promise<Session> {
+    const ends = clock + deadlineMs;
+    const on = (verb: string) => async (url: string) => answer(`${verb} ${url.slice(ORIGIN.length + 1)}`, signal, url);
+    return {
+      signal,
+      directory: async () => directory,
+      get: on('get'),
+      createAccount: async () => answer('createAccount', signal, at('account/1')),
+      async createOrder(request) {
+        requests.push(request);
+        return answer('createOrder', signal, at('order/1'));
+      },
+      read: on('read'),
+      answer: on('answer'),
+      finalize: on('finalize'),
+      async sleep(ms) {
+        signal.throwIfAborted();
+        const until = clock + ms;
+        if (until > ends) throw new AcmeError('CERTBUS_ACME_DEADLINE', 'too long', { notBefore: new Date(until) });
+        sleptMs.push(ms);
+        clock = until;
+      },
+      [Symbol.dispose]() {},
+    };
+  }
+
+  return {
+    directory: at('dir'),
+    thumbprint: 'thumbprint',
+    logger: { debug() {}, info() {}, warn: (message) => void warnings.push(message), error() {} },
+    now: () => new Date(clock),
+    open,
+    async close() {},
+    calls,
+    requests,
+    warnings,
+    sleptMs,
+  };
+}
+
+/** A solver that writes down what it is told. */
+export interface FakeSolver extends Solver {
+  readonly steps: string[];
+}
+
+/** Creates the solver; `act` may fail or wait at a step. */
+export function createFakeSolver(
+  challenge: SolvableChallenge = 'dns-01',
+  act: (step: string, challenges: readonly PresentedChallenge[]) => void = () => {},
+): FakeSolver {
+  const steps: string[] = [];
+  const on = (step: string) => async (challenges: readonly PresentedChallenge[]) => {
+    steps.push(`${step} ${challenges.map(({ name }) => name).join(',')}`);
+    act(step, challenges);
+  };
+  return { challenge, steps, present: on('present'), ready: on('ready'), cleanUp: on('cleanUp') };
+}
