@@ -7,7 +7,7 @@ import { AcmeProblemError, type Problem } from './problem.ts';
 const STATUSES = ['pending', 'valid', 'invalid', 'deactivated', 'expired', 'revoked'] as const;
 
 /** States of an authorization (RFC 8555 §7.1.6). */
-export type AuthorizationStatus = (typeof STATUSES)[number];
+type AuthorizationStatus = (typeof STATUSES)[number];
 
 /** An authorization (RFC 8555 §7.1.4). */
 export interface Authorization {
@@ -21,7 +21,7 @@ export interface Authorization {
 }
 
 /** Reads an authorization. Throws `CERTBUS_ACME_NOT_ACME`. */
-export function parseAuthorization({ body, retryAfter }: Resource, url: string): Authorization {
+function parseAuthorization({ body, retryAfter }: Resource, url: string): Authorization {
   const fields = isRecord(body) ? body : {};
   const status = STATUSES.find((known) => known === fields.status);
   const { identifier } = fields;

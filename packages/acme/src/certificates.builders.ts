@@ -1,5 +1,5 @@
 // Brings the Reflect polyfill that the X.509 library expects.
-import 'acme-client';
+import 'reflect-metadata';
 
 import type { webcrypto } from 'node:crypto';
 import {
@@ -89,7 +89,7 @@ export async function createCsr(names: readonly string[]): Promise<{ csr: Uint8A
 }
 
 /** PEM of a private key. */
-export async function privateKeyPem({ privateKey }: CryptoKeyPair): Promise<string> {
+async function privateKeyPem({ privateKey }: CryptoKeyPair): Promise<string> {
   const body = Buffer.from(await crypto.subtle.exportKey('pkcs8', privateKey)).toString('base64');
   return `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`;
 }

@@ -2,7 +2,7 @@ const MAX_COUNT = 64;
 const MAX_AGE_MS = 600_000;
 
 /** A nonce of RFC 8555 §6.5, and when it arrived. */
-export interface Nonce {
+interface Nonce {
   readonly value: string;
   readonly at: number;
   /** Counts arrivals, which a clock cannot tell apart. */

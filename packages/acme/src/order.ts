@@ -7,7 +7,7 @@ import { AcmeProblemError, type Problem, parseProblem, shortType } from './probl
 const STATUSES = ['pending', 'ready', 'processing', 'valid', 'invalid'] as const;
 
 /** States of an order (RFC 8555 §7.1.6). */
-export type OrderStatus = (typeof STATUSES)[number];
+type OrderStatus = (typeof STATUSES)[number];
 
 /** An order (RFC 8555 §7.1.3). */
 export interface Order {

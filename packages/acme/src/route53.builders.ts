@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { decode, encode, type Question } from 'dns-packet';
 
 /** A record set as Route 53 keeps it. */
-export interface StoredSet {
+interface StoredSet {
   readonly ttl: number;
   readonly values: readonly string[];
 }
@@ -19,7 +19,7 @@ export interface StoredZone {
 }
 
 /** What an error says instead of an answer. */
-export interface AwsError {
+interface AwsError {
   readonly status: number;
   readonly code: string;
   readonly message: string;

@@ -29,7 +29,7 @@ export interface SeamResponse {
 }
 
 /** How a request is to be signed: `kid` null puts the whole public key in. */
-export interface SeamSigning {
+interface SeamSigning {
   readonly kid?: string | null;
   readonly includeExternalAccountBinding?: boolean;
 }

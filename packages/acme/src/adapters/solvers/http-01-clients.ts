@@ -7,11 +7,11 @@ import type { PresentedChallenge, Solver } from '../../solver.ts';
 /** How to look at the answers of CertBus clients. */
 export interface Http01ClientsOptions {
   /** Port that the names are asked on. Default 80, the only one that a public CA uses. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** DNS servers to ask, `ip:port`. Default: those of this machine. */
-  readonly resolver?: readonly string[];
+  readonly resolver?: readonly string[] | undefined;
   /** How long every address may take to answer right. Default 60,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 const REQUEST_TIMEOUT_MS = 5000;

@@ -10,23 +10,25 @@ import { createFindZone } from './route53/zones.ts';
 /** Which zones of Route 53 to write to, and as whom. */
 export interface Route53Options {
   /** The hosted zone for all names. Default: the public one with the longest fitting name. */
-  readonly zoneId?: string;
+  readonly zoneId?: string | undefined;
   /** Names under which zones may be chosen; `*` for all. Default `['*']`. */
-  readonly zones?: readonly string[];
+  readonly zones?: readonly string[] | undefined;
   /** Region that requests are signed for. Default `us-east-1`, where Route 53 lives. */
-  readonly region?: string;
+  readonly region?: string | undefined;
   /** Another address than Amazon's, for tests. */
-  readonly endpoint?: string;
+  readonly endpoint?: string | undefined;
   /** Default: what the AWS SDK finds (environment, profile, role). */
-  readonly credentials?: {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken?: string;
-  };
+  readonly credentials?:
+    | {
+        readonly accessKeyId: string;
+        readonly secretAccessKey: string;
+        readonly sessionToken?: string;
+      }
+    | undefined;
   /** A client to use instead of one made from the options above. */
-  readonly client?: Route53Client;
+  readonly client?: Route53Client | undefined;
   /** DNS servers (`ip:port`) that must show the values. Default: all authoritative ones; `false`: INSYNC is enough. */
-  readonly resolver?: readonly string[] | false;
+  readonly resolver?: readonly string[] | false | undefined;
   /** Default: the system's clock. */
   readonly now?: () => Date;
   /** Default: a timer. */
