@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto';
+import { posix, win32 } from 'node:path';
+
+/** Where a program keeps state, by its environment. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly platform: NodeJS.Platform;
+  readonly home: string;
+}
+
+/** `$CERTBUS_STATE_DIR`, else systemd's `$STATE_DIRECTORY`, else the platform's place for a user's state. */
+export function resolveStateDirectory({ env, platform, home }: Surroundings): string {
+  const { join } = platform === 'win32' ? win32 : posix;
+  const named = env['CERTBUS_STATE_DIR'] || env['STATE_DIRECTORY']?.split(':')[0];
+  if (named) return named;
+  if (platform === 'win32') return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'certbus');
+  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'certbus');
+  return join(env['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'certbus');
+}
+
+/** The file of one role's replica of one bus, and so that two roles on one machine never share it. */
+export function replicaPath({
+  stateDirectory,
+  role,
+  address,
+}: {
+  readonly stateDirectory: string;
+  readonly role: 'client' | 'manager';
+  /** The bus's address, as the user gave it. */
+  readonly address: string;
+}): string {
+  const hash = createHash('sha256').update(address).digest('hex').slice(0, 16);
+  const { join } = stateDirectory.includes('\\') ? win32 : posix;
+  return join(stateDirectory, `${role}-${hash}.db`);
+}

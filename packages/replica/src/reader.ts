@@ -1,0 +1,87 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { type BusState, type Checkpoint, candidatesOf, type ManagedCertificate } from '@certbus/events';
+
+/** A certificate that changed, with the names that it covers or covered. */
+export interface Change {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  /** Position of its last event. */
+  readonly position: number;
+}
+
+/** What can be asked of a replica. Everything is synchronous and local. */
+export interface ReplicaReader {
+  /** How far the replica goes. */
+  checkpoint(): Checkpoint;
+  bus(): BusState;
+  /** A managed certificate, removed ones included. */
+  certificate(certificateId: string): ManagedCertificate | undefined;
+  /** Those that can be served for a server name in its one form: exact names first, then one wildcard level. */
+  lookup(serverName: string): ManagedCertificate[];
+  /** All that are not removed, in order of id. */
+  certificates(): Iterable<ManagedCertificate>;
+  /** Ids of those that cover exactly this set of names and are not removed; the key is `nameSetKey`'s. */
+  idsByNameSet(key: string): string[];
+  /** Ids of those on which a manager should act by `at`, most urgent first. */
+  idsDue(at: Date, limit: number): string[];
+  /** DER of an issuer. */
+  issuer(hash: string): Uint8Array | undefined;
+  /** Certificates with an event behind this position, removed ones included, in order of position. */
+  changedSince(position: number): Change[];
+}
+
+type Row = Record<string, unknown>;
+
+const PAGE = 500;
+const parseState = (row: Row): ManagedCertificate => JSON.parse(String(row['state']));
+const idOf = (row: Row): string => String(row['certificate_id']);
+
+/** Asks an open database with the replica's tables. */
+export function createReader(database: DatabaseSync): ReplicaReader {
+  const selectBus = database.prepare('SELECT checkpoint, state FROM bus');
+  const selectOne = database.prepare('SELECT state FROM certificates WHERE certificate_id = ?');
+  const selectPage = database.prepare(
+    'SELECT certificate_id, state FROM certificates WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?',
+  );
+  const selectNamed = database.prepare(
+    'SELECT c.state FROM names n JOIN certificates c USING (certificate_id) WHERE n.name = ?',
+  );
+  const selectNameSet = database.prepare('SELECT certificate_id FROM certificates WHERE name_set = ? AND removed = 0');
+  const selectDue = database.prepare(
+    'SELECT certificate_id FROM certificates WHERE next_action_at <= ? ORDER BY next_action_at LIMIT ?',
+  );
+  const selectIssuer = database.prepare('SELECT certificate FROM issuers WHERE hash = ?');
+  const selectChanged = database.prepare(
+    "SELECT certificate_id, position, json_extract(state, '$.names') AS names FROM certificates WHERE position > ? ORDER BY position",
+  );
+
+  function* certificates(): Iterable<ManagedCertificate> {
+    for (let last = ''; ; ) {
+      const rows = selectPage.all(last, PAGE);
+      for (const row of rows) yield parseState(row);
+      const end = rows.at(-1);
+      if (!end || rows.length < PAGE) return;
+      last = idOf(end);
+    }
+  }
+
+  return {
+    checkpoint: () => JSON.parse(String(selectBus.get()?.['checkpoint'])),
+    bus: () => JSON.parse(String(selectBus.get()?.['state'])),
+    certificate(certificateId) {
+      const row = selectOne.get(certificateId);
+      return row && parseState(row);
+    },
+    lookup: (serverName) => candidatesOf(serverName).flatMap((name) => selectNamed.all(name).map(parseState)),
+    certificates,
+    idsByNameSet: (key) => selectNameSet.all(key).map(idOf),
+    idsDue: (at, limit) => selectDue.all(at.getTime(), Math.min(limit, 2 ** 31)).map(idOf),
+    issuer: (hash) => selectIssuer.get(hash)?.['certificate'] as Uint8Array | undefined,
+    changedSince: (position) =>
+      selectChanged.all(position).map((row) => ({
+        certificateId: idOf(row),
+        names: JSON.parse(String(row['names'])),
+        position: Number(row['position']),
+      })),
+  };
+}

@@ -1,0 +1,72 @@
+import {
+  BEGINNING,
+  type CertificateObtained,
+  type Checkpoint,
+  type Commit,
+  createBusId,
+  createIdentity,
+  createManagerKey,
+  createRootKey,
+  parseIdentityFile,
+  parseManagerKey,
+  parseRootKey,
+  signRootEvent,
+  type WrittenEvent,
+} from '@certbus/events';
+import { openBus } from '@certbus/store';
+import { createMemoryLog } from '@certbus/store/memory';
+
+/** A bus in memory, and what was appended to it, with the checkpoint behind each commit. */
+export interface Story {
+  readonly busId: string;
+  readonly commits: Commit[];
+  readonly checkpoints: Checkpoint[];
+  say(...events: WrittenEvent[]): Promise<void>;
+}
+
+export const obtained = (
+  certificateId: string,
+  names: readonly string[],
+  leaf = 'leaf',
+  notAfter = '2027-02-20T00:00:00Z',
+): CertificateObtained => ({
+  type: 'CertificateObtained',
+  issuanceId: 'issuance0001',
+  certificateId,
+  reason: 'new',
+  names,
+  leaf: Buffer.from(leaf).toString('base64'),
+  issuers: [],
+  sealedKey: Buffer.from('sealed').toString('base64'),
+  serialNumber: '0A',
+  notBefore: '2026-11-22T00:00:00Z',
+  notAfter,
+  challengeType: 'dns-01',
+  directory: 'https://ca.test/dir',
+});
+
+export async function beginStory(): Promise<Story> {
+  const root = parseRootKey(createRootKey());
+  const { signer } = parseManagerKey(await createManagerKey());
+  const { recipient } = await parseIdentityFile(await createIdentity());
+  const trust = { busId: createBusId(), rootKey: root.publicKey };
+  const log = createMemoryLog();
+  const commits: Commit[] = [];
+  const checkpoints: Checkpoint[] = [];
+  const say = async (as: typeof signer, ...events: WrittenEvent[]) => {
+    const bus = openBus(log, 'test', { trust, signer: as });
+    const { commit, checkpoint } = await bus.append(checkpoints.at(-1) ?? BEGINNING, events, { at: new Date() });
+    commits.push(commit);
+    checkpoints.push(checkpoint);
+  };
+  await say(
+    root,
+    { type: 'BusCreated', busId: trust.busId, rootKey: trust.rootKey },
+    signRootEvent(root, trust.busId, 1, {
+      type: 'ManagersUpdated',
+      managers: [{ name: 'alice', signingKey: signer.publicKey, recipient }],
+    }),
+    signRootEvent(root, trust.busId, 2, { type: 'RecipientsUpdated', recipients: [{ name: 'edge', recipient }] }),
+  );
+  return { busId: trust.busId, commits, checkpoints, say: (...events) => say(signer, ...events) };
+}

@@ -1,0 +1,206 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { nameSetKey } from '@certbus/events';
+import { afterAll, expect, test } from 'vitest';
+import { replicaPath, resolveStateDirectory } from './location.ts';
+import { beginStory, obtained, type Story } from './replica.builders.ts';
+import { openReplica, type Replica } from './replica.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'certbus-replica-'));
+let files = 0;
+const newPath = () => {
+  files += 1;
+  return join(folder, `state${files}`, 'client.db');
+};
+const ADVANCING = fileURLToPath(new URL('./advancing-process.builders.ts', import.meta.url));
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Gives a replica everything of the story that it has not taken yet. */
+async function tell(replica: Replica, { commits, checkpoints }: Story): Promise<void> {
+  const { position } = replica.checkpoint();
+  const reached = checkpoints.at(-1);
+  if (reached && reached.position > position) await replica.apply(commits.slice(position), reached);
+}
+
+test.each(['file', 'memory'])('a replica in %s answers by id, name, name set and due time', async (kind) => {
+  const story = await beginStory();
+  await story.say(obtained('certificate1', ['*.a.test', 'a.test']), obtained('certificate2', ['www.a.test']), {
+    type: 'IssuerAdded',
+    hash: 'h'.repeat(43),
+    certificate: Buffer.from('issuer').toString('base64'),
+  });
+  const replica = await openReplica({ path: kind === 'file' ? newPath() : ':memory:', busId: story.busId });
+  expect(replica.advancing).toBe(true);
+  await tell(replica, story);
+  expect(replica.checkpoint().position).toBe(2);
+  expect(replica.bus().recipients).toHaveLength(1);
+  const idsFor = (name: string) => replica.lookup(name).map(({ certificateId }) => certificateId);
+  expect(idsFor('www.a.test')).toEqual(['certificate2', 'certificate1']);
+  expect(idsFor('a.test')).toEqual(['certificate1']);
+  expect(idsFor('deep.www.a.test')).toEqual([]);
+  expect(replica.idsByNameSet(nameSetKey(['a.test', '*.a.test']))).toEqual(['certificate1']);
+  expect(replica.idsDue(new Date('2027-01-01'), 10)).toEqual([]);
+  expect(replica.idsDue(new Date('2027-01-22'), 10)).toHaveLength(2);
+  expect(Buffer.from(replica.issuer('h'.repeat(43)) ?? []).toString()).toBe('issuer');
+  expect([...replica.certificates()]).toHaveLength(2);
+  await replica.close();
+});
+
+test('a removed certificate is found by nobody, and its removal is told', async () => {
+  const story = await beginStory();
+  const replica = await openReplica({ path: newPath(), busId: story.busId });
+  await story.say(obtained('certificate1', ['a.test']));
+  await tell(replica, story);
+  const before = replica.version();
+  await story.say({ type: 'CertificateRemoved', certificateId: 'certificate1' });
+  await tell(replica, story);
+  expect(replica.version()).not.toBe(before);
+  expect(replica.lookup('a.test')).toEqual([]);
+  expect([...replica.certificates()]).toEqual([]);
+  expect(replica.idsDue(new Date('2099-01-01'), 10)).toEqual([]);
+  expect(replica.changedSince(2)).toEqual([{ certificateId: 'certificate1', names: ['a.test'], position: 3 }]);
+  await replica.close();
+});
+
+test('commits that do not follow on the replica are refused, and it stays as it was', async () => {
+  const story = await beginStory();
+  const replica = await openReplica({ path: newPath(), busId: story.busId });
+  await story.say(obtained('certificate1', ['a.test']));
+  await tell(replica, story);
+  const [first, second] = story.commits;
+  if (!first || !second) throw new TypeError('two commits were said');
+  const reached = replica.checkpoint();
+  await expect(replica.apply([second], reached)).rejects.toMatchObject({ code: 'CERTBUS_REPLICA_BEHIND' });
+  expect(replica.checkpoint()).toEqual(reached);
+  await replica.close();
+});
+
+test('what was taken is there after a restart, and one position is never taken twice', async () => {
+  const story = await beginStory();
+  const path = newPath();
+  const replica = await openReplica({ path, busId: story.busId });
+  await story.say(obtained('certificate1', ['a.test']));
+  await tell(replica, story);
+  await replica.close();
+  const again = await openReplica({ path, busId: story.busId });
+  expect(again.checkpoint()).toEqual(story.checkpoints.at(-1));
+  expect(again.lookup('a.test')).toHaveLength(1);
+  await again.close();
+});
+
+test('its file and folder are for this user only', async () => {
+  const { busId } = await beginStory();
+  const path = newPath();
+  const replica = await openReplica({ path, busId });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
+  await replica.close();
+});
+
+test.each([
+  [
+    'damaged',
+    (path: string) =>
+      writeFileSync(path, Buffer.concat([readFileSync(path).subarray(0, 4096), Buffer.alloc(20_000, 7)])),
+  ],
+  ['no database', (path: string) => writeFileSync(path, 'hello')],
+  ['empty', (path: string) => writeFileSync(path, '')],
+])('a file that is %s is set aside and begun anew', async (_, damage) => {
+  const story = await beginStory();
+  const path = newPath();
+  const replica = await openReplica({ path, busId: story.busId });
+  await story.say(obtained('certificate1', ['a.test']));
+  await tell(replica, story);
+  await replica.close();
+  damage(path);
+  const again = await openReplica({ path, busId: story.busId });
+  expect(again.setAside).toMatch(/damaged-\d+$/);
+  expect(existsSync(again.setAside ?? '')).toBe(true);
+  expect(again.checkpoint().position).toBe(0);
+  await tell(again, story);
+  expect(again.lookup('a.test')).toHaveLength(1);
+  await again.close();
+});
+
+test('the replica of another bus is refused, not overwritten', async () => {
+  const path = newPath();
+  const [one, two] = [await beginStory(), await beginStory()];
+  const replica = await openReplica({ path, busId: one.busId });
+  await tell(replica, one);
+  await replica.close();
+  await expect(openReplica({ path, busId: two.busId })).rejects.toMatchObject({ code: 'CERTBUS_REPLICA_OTHER_BUS' });
+  const again = await openReplica({ path, busId: one.busId });
+  expect(again.checkpoint().position).toBe(1);
+  await again.close();
+});
+
+test('one of two advances, the other reads along, and takes over when the first has closed', async () => {
+  const story = await beginStory();
+  const path = newPath();
+  const first = await openReplica({ path, busId: story.busId });
+  const second = await openReplica({ path, busId: story.busId });
+  expect([first.advancing, second.advancing]).toEqual([true, false]);
+  await expect(second.apply([], story.checkpoints[0] as never)).rejects.toMatchObject({
+    code: 'CERTBUS_REPLICA_READ_ONLY',
+  });
+  const before = second.version();
+  await story.say(obtained('certificate1', ['a.test']));
+  await tell(first, story);
+  expect(second.version()).not.toBe(before);
+  expect(second.lookup('a.test')).toHaveLength(1);
+  await first.close();
+  expect(await second.tryAdvance()).toBe(true);
+  await story.say(obtained('certificate2', ['b.test']));
+  await tell(second, story);
+  expect(second.lookup('b.test')).toHaveLength(1);
+  await second.close();
+});
+
+test('a process that is killed leaves the right to advance to others at once', async () => {
+  const { busId } = await beginStory();
+  const path = newPath();
+  const child = spawn(process.execPath, ['--conditions=certbus:source', ADVANCING, path, busId], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [said] = await once(child.stdout, 'data');
+  expect(String(said)).toBe('true\n');
+  const replica = await openReplica({ path, busId });
+  expect(replica.advancing).toBe(false);
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  expect(await replica.tryAdvance()).toBe(true);
+  await replica.close();
+});
+
+test('a snapshot does not move while it is read', async () => {
+  const story = await beginStory();
+  const path = newPath();
+  const writer = await openReplica({ path, busId: story.busId });
+  const reader = await openReplica({ path, busId: story.busId });
+  await tell(writer, story);
+  reader.snapshot((at) => {
+    const before = at.checkpoint().position;
+    expect(at.checkpoint().position).toBe(before);
+  });
+  expect(reader.checkpoint().position).toBe(1);
+  await Promise.all([writer.close(), reader.close()]);
+  expect(readdirSync(dirname(path)).some((name) => name.endsWith('.new'))).toBe(false);
+});
+
+test('a replica lies where the environment and the platform say, one file a role and address', () => {
+  const home = '/home/alice';
+  expect(
+    resolveStateDirectory({ env: { CERTBUS_STATE_DIR: '/x', STATE_DIRECTORY: '/y' }, platform: 'linux', home }),
+  ).toBe('/x');
+  expect(resolveStateDirectory({ env: { STATE_DIRECTORY: '/y:/z' }, platform: 'linux', home })).toBe('/y');
+  expect(resolveStateDirectory({ env: {}, platform: 'linux', home })).toBe('/home/alice/.local/state/certbus');
+  expect(resolveStateDirectory({ env: {}, platform: 'darwin', home })).toContain('Application Support');
+  const at = (role: 'client' | 'manager', address: string) => replicaPath({ stateDirectory: '/s', role, address });
+  expect(at('client', 'sqlite:a')).toMatch(/^\/s\/client-[0-9a-f]{16}\.db$/);
+  expect(new Set([at('client', 'sqlite:a'), at('client', 'sqlite:b'), at('manager', 'sqlite:a')]).size).toBe(3);
+});

@@ -1,0 +1,178 @@
+import { existsSync, statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import type { Checkpoint, Commit } from '@certbus/events';
+import { ReplicaError } from './errors.ts';
+import { makeFolder, openToRead } from './file.ts';
+import { createReader, type ReplicaReader } from './reader.ts';
+import { createTables, createWriter } from './writer.ts';
+import { startWriterThread, type WriterThread } from './writer-thread.ts';
+
+/** A machine's local copy of what a bus says. */
+export interface Replica extends ReplicaReader {
+  /** Whether this process may advance the replica; one process at a time does. */
+  readonly advancing: boolean;
+  /** A damaged or foreign file that was put out of the way when this process began to advance. */
+  readonly setAside: string | undefined;
+  /** Takes the right to advance where it is free. */
+  tryAdvance(): Promise<boolean>;
+  /** Takes commits that follow on {@link ReplicaReader.checkpoint}, durably and in order of the calls. Only while advancing. */
+  apply(commits: readonly Commit[], checkpoint: Checkpoint): Promise<void>;
+  /** Reads in one transaction, so that nothing changes in between. */
+  snapshot<T>(read: (reader: ReplicaReader) => T): T;
+  /** A number that differs after every change, by whomever. */
+  version(): number;
+  close(): Promise<void>;
+}
+
+export interface ReplicaOptions {
+  /** The file, or `:memory:` for a replica that ends with the process. */
+  readonly path: string;
+  /** The bus's id, from its trust line. */
+  readonly busId: string;
+}
+
+const FILE_WAIT_MS = 5_000;
+
+/** The methods of a reader, each looked up at its call: the database behind may change. */
+function delegate(current: () => ReplicaReader): ReplicaReader {
+  return {
+    checkpoint: () => current().checkpoint(),
+    bus: () => current().bus(),
+    certificate: (certificateId) => current().certificate(certificateId),
+    lookup: (serverName) => current().lookup(serverName),
+    certificates: () => current().certificates(),
+    idsByNameSet: (key) => current().idsByNameSet(key),
+    idsDue: (at, limit) => current().idsDue(at, limit),
+    issuer: (hash) => current().issuer(hash),
+    changedSince: (position) => current().changedSince(position),
+  };
+}
+
+function inTransaction<T>(database: DatabaseSync, work: () => T): T {
+  if (database.isTransaction) return work();
+  database.exec('BEGIN');
+  try {
+    return work();
+  } finally {
+    database.exec('COMMIT');
+  }
+}
+
+function openInMemory(busId: string): Replica {
+  const database = new DatabaseSync(':memory:');
+  createTables(database, busId);
+  const reader = createReader(database);
+  const write = createWriter(database);
+  let version = 0;
+  return {
+    ...reader,
+    advancing: true,
+    setAside: undefined,
+    tryAdvance: async () => true,
+    async apply(commits, checkpoint) {
+      write(commits, checkpoint);
+      version += 1;
+    },
+    snapshot: (read) => inTransaction(database, () => read(reader)),
+    version: () => version,
+    close: async () => database.close(),
+  };
+}
+
+/** Waits for the process that advances to make the file. */
+async function waitForFile(path: string): Promise<void> {
+  const deadline = performance.now() + FILE_WAIT_MS;
+  while (!existsSync(path)) {
+    if (performance.now() > deadline) {
+      const what = `Another process holds ${path}.lock and has not made the replica. Is it stuck? Stop it, or remove nothing and try again.`;
+      throw new ReplicaError('CERTBUS_REPLICA_NOT_READY', what);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** The file for reading; opened anew when the process that advances has put another in its place. */
+function openFile(path: string, busId: string) {
+  let database = openToRead(path, busId);
+  let reader = createReader(database);
+  let inode = statSync(path).ino;
+  let reopened = 0;
+  return {
+    database: () => database,
+    reader: () => reader,
+    close: () => database.close(),
+    version(): number {
+      const now = existsSync(path) ? statSync(path).ino : inode;
+      if (now !== inode) {
+        const next = openToRead(path, busId);
+        database.close();
+        database = next;
+        reader = createReader(next);
+        inode = now;
+        reopened += 1;
+      }
+      // A new file counts its own changes from 1 again.
+      return reopened * 2 ** 32 + Number(database.prepare('PRAGMA data_version').get()?.['data_version']);
+    },
+  };
+}
+
+/**
+ * Opens a replica, and makes it where there is none. The right to advance is taken where it is free; then a damaged or foreign
+ * file is set aside and begun anew. Otherwise the file is read, and whoever advances it is watched by
+ * {@link Replica.version}.
+ *
+ * Rejects `CERTBUS_REPLICA_OTHER_BUS`, `CERTBUS_REPLICA_NOT_READY` or `CERTBUS_REPLICA_FAILED`.
+ */
+export async function openReplica({ path, busId }: ReplicaOptions): Promise<Replica> {
+  if (path === ':memory:') return openInMemory(busId);
+  makeFolder(path);
+  const thread = startWriterThread(path, busId);
+  try {
+    const first = await thread.advance();
+    if (!first.advancing) await waitForFile(path);
+    return replicaOf(openFile(path, busId), thread, first);
+  } catch (error) {
+    await thread.close();
+    throw error;
+  }
+}
+
+function replicaOf(
+  file: ReturnType<typeof openFile>,
+  thread: WriterThread,
+  first: { readonly advancing: boolean; readonly setAside: string | undefined },
+): Replica {
+  let state = first;
+  let isClosed = false;
+  const current = () => {
+    if (isClosed) throw new ReplicaError('CERTBUS_REPLICA_CLOSED', 'This replica was closed.');
+    return file.reader();
+  };
+  return {
+    ...delegate(current),
+    get advancing() {
+      return state.advancing;
+    },
+    get setAside() {
+      return state.setAside;
+    },
+    async tryAdvance() {
+      if (!state.advancing) state = await thread.advance();
+      return state.advancing;
+    },
+    async apply(commits, checkpoint) {
+      if (!state.advancing)
+        throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
+      await thread.apply(commits, checkpoint);
+    },
+    snapshot: (read) => inTransaction(file.database(), () => read(current())),
+    version: () => file.version(),
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      await thread.close();
+      file.close();
+    },
+  };
+}
