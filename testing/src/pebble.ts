@@ -41,6 +41,9 @@ export interface Pebble {
   stop(): Promise<void>;
 }
 
+/** A name that this CA refuses to issue for. */
+export const BLOCKED_NAME = 'blocked.test';
+
 function get(url: string, ca: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const call = request(url, { ca, headers: { 'user-agent': 'certbus-testing' } }, (response) => {
@@ -85,6 +88,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     tlsPort: await freePort(),
     ocspResponderURL: '',
     externalAccountBindingRequired: false,
+    domainBlocklist: [BLOCKED_NAME],
     certificateValidityPeriod: certificateValidityS,
     profiles: { default: { description: 'The default profile', validityPeriod: certificateValidityS } },
   };

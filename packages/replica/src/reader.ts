@@ -24,6 +24,12 @@ export interface ReplicaReader {
   idsByNameSet(key: string): string[];
   /** Ids of those on which a manager should act by `at`, most urgent first. */
   idsDue(at: Date, limit: number): string[];
+  /** How many are served. */
+  countServed(): number;
+  /** How many of those that are served end before `at`. */
+  countEnding(at: Date): number;
+  /** When the first of those that are served ends after `at`. */
+  nextEnd(at: Date): Date | undefined;
   /** DER of an issuer. */
   issuer(hash: string): Uint8Array | undefined;
   /** Certificates with an event behind this position, removed ones included, in order of position. */
@@ -50,6 +56,9 @@ export function createReader(database: DatabaseSync): ReplicaReader {
   const selectDue = database.prepare(
     'SELECT certificate_id FROM certificates WHERE next_action_at <= ? ORDER BY next_action_at LIMIT ?',
   );
+  const countServed = database.prepare('SELECT count(*) AS n FROM certificates WHERE not_after IS NOT NULL');
+  const countEnding = database.prepare('SELECT count(*) AS n FROM certificates WHERE not_after < ?');
+  const selectNextEnd = database.prepare('SELECT min(not_after) AS next FROM certificates WHERE not_after >= ?');
   const selectIssuer = database.prepare('SELECT certificate FROM issuers WHERE hash = ?');
   const selectChanged = database.prepare(
     "SELECT certificate_id, position, json_extract(state, '$.names') AS names FROM certificates WHERE position > ? ORDER BY position",
@@ -76,6 +85,12 @@ export function createReader(database: DatabaseSync): ReplicaReader {
     certificates,
     idsByNameSet: (key) => selectNameSet.all(key).map(idOf),
     idsDue: (at, limit) => selectDue.all(at.getTime(), Math.min(limit, 2 ** 31)).map(idOf),
+    countServed: () => Number(countServed.get()?.['n']),
+    countEnding: (at) => Number(countEnding.get(at.getTime())?.['n']),
+    nextEnd(at) {
+      const next = selectNextEnd.get(at.getTime())?.['next'];
+      return typeof next === 'number' ? new Date(next) : undefined;
+    },
     issuer: (hash) => selectIssuer.get(hash)?.['certificate'] as Uint8Array | undefined,
     changedSince: (position) =>
       selectChanged.all(position).map((row) => ({

@@ -48,6 +48,11 @@ test.each(['file', 'memory'])('a replica in %s answers by id, name, name set and
   expect(replica.idsDue(new Date('2027-01-22'), 10)).toHaveLength(2);
   expect(Buffer.from(replica.issuer('h'.repeat(43)) ?? []).toString()).toBe('issuer');
   expect([...replica.certificates()]).toHaveLength(2);
+  const end = new Date('2027-02-20T00:00:00Z');
+  expect([replica.countServed(), replica.countEnding(end), replica.countEnding(new Date(end.getTime() + 1))]).toEqual([
+    2, 0, 2,
+  ]);
+  expect(replica.nextEnd(new Date('2026-12-01'))).toEqual(end);
   await replica.close();
 });
 

@@ -43,6 +43,9 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     certificates: () => current().certificates(),
     idsByNameSet: (key) => current().idsByNameSet(key),
     idsDue: (at, limit) => current().idsDue(at, limit),
+    countServed: () => current().countServed(),
+    countEnding: (at) => current().countEnding(at),
+    nextEnd: (at) => current().nextEnd(at),
     issuer: (hash) => current().issuer(hash),
     changedSince: (position) => current().changedSince(position),
   };

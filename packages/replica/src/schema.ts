@@ -22,6 +22,7 @@ export const SCHEMA = `
     position INTEGER NOT NULL,
     name_set TEXT NOT NULL,
     next_action_at INTEGER,
+    not_after INTEGER,
     removed INTEGER NOT NULL,
     state TEXT NOT NULL
   ) STRICT;
@@ -34,6 +35,7 @@ export const SCHEMA = `
   CREATE INDEX certificates_by_position ON certificates (position);
   CREATE INDEX certificates_by_name_set ON certificates (name_set) WHERE removed = 0;
   CREATE INDEX certificates_by_next_action ON certificates (next_action_at) WHERE next_action_at IS NOT NULL;
+  CREATE INDEX certificates_by_not_after ON certificates (not_after) WHERE not_after IS NOT NULL;
   CREATE INDEX names_by_certificate ON names (certificate_id);
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};`;

@@ -36,9 +36,9 @@ export type Writer = (commits: readonly Commit[], checkpoint: Checkpoint) => voi
 export function createWriter(database: DatabaseSync): Writer {
   const reader = createReader(database);
   const upsert = database.prepare(
-    `INSERT INTO certificates (certificate_id, position, name_set, next_action_at, removed, state) VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO certificates (certificate_id, position, name_set, next_action_at, not_after, removed, state) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (certificate_id) DO UPDATE SET position = excluded.position, name_set = excluded.name_set,
-       next_action_at = excluded.next_action_at, removed = excluded.removed, state = excluded.state`,
+       next_action_at = excluded.next_action_at, not_after = excluded.not_after, removed = excluded.removed, state = excluded.state`,
   );
   const dropNames = database.prepare('DELETE FROM names WHERE certificate_id = ?');
   const addName = database.prepare('INSERT INTO names (name, certificate_id) VALUES (?, ?)');
@@ -48,7 +48,8 @@ export function createWriter(database: DatabaseSync): Writer {
   function save(certificate: ManagedCertificate, position: number): void {
     const { certificateId, names, removed, current } = certificate;
     const due = nextActionAt(certificate)?.getTime() ?? null;
-    upsert.run(certificateId, position, nameSetKey(names), due, Number(removed), JSON.stringify(certificate));
+    const end = current ? Date.parse(current.notAfter) : null;
+    upsert.run(certificateId, position, nameSetKey(names), due, end, Number(removed), JSON.stringify(certificate));
     dropNames.run(certificateId);
     if (current) for (const name of current.names) addName.run(name, certificateId);
   }

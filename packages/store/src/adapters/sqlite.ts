@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { checkAppend, checkPosition, closedError } from '../checks.ts';
 import { StoreError, VersionConflictError } from '../errors.ts';
@@ -134,6 +134,7 @@ export async function openSqliteLog(path: string, { create: mayCreate = false }:
   const selectOne = database.prepare('SELECT bytes FROM commits WHERE stream = ? AND position = ?');
   const insert = database.prepare('INSERT INTO commits (stream, position, bytes) VALUES (?, ?, ?)');
   const dataVersion = database.prepare('PRAGMA data_version');
+  const inode = statSync(path).ino;
   let isClosed = false;
 
   async function guarded<T>(signal: AbortSignal | undefined, work: () => T): Promise<T> {
@@ -144,9 +145,12 @@ export async function openSqliteLog(path: string, { create: mayCreate = false }:
     });
   }
 
-  /** An open file that was moved away still reads and writes, for nobody. */
+  /** An open file that was moved away or replaced still reads and writes, for nobody. */
   function checkIsThere(): void {
-    if (existsSync(path)) return;
+    const now = statSync(path, { throwIfNoEntry: false })?.ino;
+    if (now === inode) return;
+    if (now !== undefined)
+      throw new StoreError('CERTBUS_STORE_CLOSED', `The bus ${path} was replaced by another file: open it again.`);
     throw new StoreError(
       'CERTBUS_STORE_UNREACHABLE',
       `The bus ${path} is away: the file was moved or its disk is not mounted.`,
