@@ -1,0 +1,339 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, renameSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { createIdentity, parseIdentityFile, seal } from '@certbus/events';
+import { temporaryFolder } from 'certbus-testing';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { type CertBus, type ConnectOptions, connect } from './connect.ts';
+import { createTestBus, type TestBus } from './testing.ts';
+import { shakeHands, startTlsServer } from './tls.builders.ts';
+
+const folder = temporaryFolder();
+const open: { close(): Promise<void> }[] = [];
+let places = 0;
+const newPlace = (name: string) => {
+  places += 1;
+  return join(folder.path, `${places}-${name}`);
+};
+const PROCESS = fileURLToPath(new URL('./client-process.builders.ts', import.meta.url));
+
+afterEach(async () => {
+  for (const it of open.splice(0).reverse()) await it.close();
+});
+afterAll(() => folder.remove());
+
+async function newBus(address?: string): Promise<TestBus> {
+  const bus = await createTestBus(address ? { address } : {});
+  open.push(bus);
+  return bus;
+}
+
+async function newClient(
+  test: Pick<TestBus, 'identity' | 'trust' | 'bus'>,
+  options: Partial<ConnectOptions> = {},
+): Promise<CertBus> {
+  const { bus, identity, trust } = test;
+  const client = await connect({
+    bus,
+    identity,
+    trust,
+    replica: ':memory:',
+    intervalMs: 100,
+    ...options,
+  } as ConnectOptions);
+  open.push(client);
+  return client;
+}
+
+async function newServer(client: CertBus) {
+  const server = await startTlsServer(client);
+  open.push(server);
+  return server;
+}
+
+/** Waits until the client serves the position of the bus's last event. */
+async function untilChanged(client: CertBus, change: () => Promise<unknown>): Promise<void> {
+  const changed = new Promise<void>((resolve) => {
+    client.on('changed', () => resolve());
+  });
+  await change();
+  await changed;
+}
+
+test('a server answers with the certificate of the bus, for every way to type its name', async () => {
+  const bus = await newBus();
+  const exact = await bus.issue(['www.a.test']);
+  const wildcard = await bus.issue(['*.a.test', 'a.test']);
+  const idn = await bus.issue(['bücher.test']);
+  const client = await newClient(bus);
+  const { port } = await newServer(client);
+  const serialOf = async (name: string) => (await shakeHands(port, name, { ca: bus.roots })).serialNumber;
+  expect(await serialOf('www.a.test')).toBe(exact.serialNumber);
+  expect(await serialOf('shop.a.test')).toBe(wildcard.serialNumber);
+  expect(await serialOf('a.test')).toBe(wildcard.serialNumber);
+  expect(await serialOf('xn--bcher-kva.test')).toBe(idn.serialNumber);
+  expect(await client.secureContextFor('WWW.A.Test.')).toBe(await client.secureContextFor('www.a.test'));
+  expect(await client.secureContextFor('bücher.test')).toBe(await client.secureContextFor('xn--bcher-kva.test'));
+  expect([...client.certificates()]).toHaveLength(3);
+});
+
+test('a name without a certificate is refused by TLS, and told', async () => {
+  const bus = await newBus();
+  await bus.issue(['a.test']);
+  const client = await newClient(bus);
+  const missing: string[] = [];
+  client.on('missing', ({ serverName }) => missing.push(serverName));
+  const { port } = await newServer(client);
+  await expect(shakeHands(port, 'b.test', { ca: bus.roots })).rejects.toThrow(/handshake failure/);
+  await expect(shakeHands(port, 'deep.www.a.test', { ca: bus.roots })).rejects.toThrow(/handshake failure/);
+  expect(missing).toEqual(['b.test', 'deep.www.a.test']);
+  expect(client.health().missingNames).toEqual(missing);
+});
+
+test('with a default name, clients without a name get its certificate and unknown names are reset', async () => {
+  const bus = await newBus();
+  const { serialNumber } = await bus.issue(['a.test']);
+  const client = await newClient(bus, { defaultName: 'a.test' });
+  const { port } = await newServer(client);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await expect(shakeHands(port, 'b.test', { ca: bus.roots })).rejects.toThrow(/ECONNRESET|disconnected|ended/);
+  const unnamed = await shakeHands(port, '', { ca: bus.roots, session: Buffer.alloc(0) }).catch(
+    (error: Error) => error,
+  );
+  expect(unnamed).toMatchObject({ serialNumber });
+});
+
+test('a renewal is shown without failing a request, and sessions of before still resume', async () => {
+  const bus = await newBus();
+  const before = await bus.issue(['a.test']);
+  const client = await newClient(bus);
+  const { port } = await newServer(client);
+  const first = await shakeHands(port, 'a.test', { ca: bus.roots });
+  const serials: string[] = [];
+  let isDone = false;
+  const load = Promise.all(
+    Array.from({ length: 4 }, async () => {
+      while (!isDone || serials.length < 200)
+        serials.push((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber);
+    }),
+  );
+  let after = before;
+  await untilChanged(client, async () => {
+    after = await bus.issue(['a.test']);
+  });
+  isDone = true;
+  await load;
+  expect(serials.length).toBeGreaterThanOrEqual(200);
+  expect(new Set(serials)).toEqual(new Set([before.serialNumber, after.serialNumber]));
+  expect(serials.at(-1)).toBe(after.serialNumber);
+  const resumed = await shakeHands(port, 'a.test', {
+    ca: bus.roots,
+    ...(first.session ? { session: first.session } : {}),
+  });
+  expect(resumed.reused).toBe(true);
+}, 30_000);
+
+test.each(['TLSv1.3', 'TLSv1.2'] as const)(
+  'a removed name is refused at the next handshake, and its %s sessions do not resume',
+  async (maxVersion) => {
+    const bus = await newBus();
+    const { certificateId } = await bus.issue(['a.test']);
+    const client = await newClient(bus);
+    const { port } = await newServer(client);
+    const { session } = await shakeHands(port, 'a.test', { ca: bus.roots, maxVersion });
+    if (!session) throw new TypeError('a ticket was given');
+    expect((await shakeHands(port, 'a.test', { ca: bus.roots, session, maxVersion })).reused).toBe(true);
+    await untilChanged(client, () => bus.remove(certificateId));
+    await expect(shakeHands(port, 'a.test', { ca: bus.roots, maxVersion })).rejects.toThrow();
+    await expect(shakeHands(port, 'a.test', { ca: bus.roots, session, maxVersion })).rejects.toThrow();
+  },
+);
+
+test('a successor whose key does not open leaves the predecessor in service, and raises an alarm', async () => {
+  const bus = await newBus();
+  const good = await bus.issue(['a.test']);
+  const client = await newClient(bus);
+  const alarms: Error[] = [];
+  client.on('alarm', (error) => alarms.push(error));
+  const { port } = await newServer(client);
+  await shakeHands(port, 'a.test', { ca: bus.roots });
+  const other = await bus.issue(['other.test']);
+  const stranger = await parseIdentityFile(await createIdentity());
+  const event = {
+    type: 'CertificateObtained' as const,
+    issuanceId: 'issuance0001',
+    certificateId: good.certificateId,
+    reason: 'renewal' as const,
+    names: ['a.test'],
+    leaf: Buffer.from(other.certificate.replace(/-----[^-]+-----|\s/g, ''), 'base64').toString('base64'),
+    issuers: [],
+    sealedKey: await seal(other.privateKey, [{ name: 'stranger', recipient: stranger.recipient }]),
+    serialNumber: 'BAD0',
+    notBefore: new Date(Date.now() - 1_000).toISOString(),
+    notAfter: new Date(Date.now() + 86_400_000 * 90).toISOString(),
+    challengeType: 'dns-01' as const,
+    directory: 'https://ca.test/directory',
+  };
+  await untilChanged(client, () => bus.append(event));
+  expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(good.serialNumber);
+  expect(alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_KEY_NOT_OPENED' }]);
+  expect(client.health().unopenedKeys).toHaveLength(1);
+});
+
+test('a restart without the bus serves within a second, and catches up when the bus is back', async () => {
+  const path = newPlace('bus.db');
+  const stateDirectory = newPlace('state');
+  const address = `sqlite:${path}#test`;
+  const bus = await newBus(address);
+  const before = await bus.issue(['a.test']);
+  const options = { bus: address, stateDirectory, replica: undefined } as unknown as Partial<ConnectOptions>;
+  await (await newClient(bus, options)).close();
+  renameSync(path, `${path}.away`);
+  const start = performance.now();
+  const client = await newClient(bus, options);
+  const { port } = await newServer(client);
+  expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(before.serialNumber);
+  expect(performance.now() - start).toBeLessThan(1_000);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(client.health()).toMatchObject({ live: false, trouble: { code: 'CERTBUS_STORE_NOT_FOUND' } });
+  renameSync(`${path}.away`, path);
+  const after = await bus.issue(['a.test']);
+  await expect
+    .poll(async () => (await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber, { timeout: 5_000 })
+    .toBe(after.serialNumber);
+  expect(client.health()).toMatchObject({ live: true, trouble: undefined });
+});
+
+test('an empty replica and no bus: a clear error that names the bus and what to do', async () => {
+  const { identity, trust } = await newBus();
+  const address = `sqlite:${newPlace('nowhere.db')}#test`;
+  const start = connect({ bus: address, identity, trust, replica: ':memory:', startTimeoutMs: 300, intervalMs: 100 });
+  await expect(start).rejects.toMatchObject({
+    code: 'CERTBUS_CLIENT_BUS_UNREACHABLE',
+    message: expect.stringMatching(/nowhere\.db.*does not exist.*Check the address/s),
+  });
+});
+
+test('a bus without certificates is enough to start, and to answer HTTP-01', async () => {
+  const bus = await newBus();
+  const client = await newClient(bus);
+  const server = createServer((request, response) => {
+    if (!client.acmeHttpHandler(request, response)) response.writeHead(404).end('not mine');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/.well-known/acme-challenge`;
+  expect((await fetch(`${url}/token`)).status).toBe(404);
+  const thumbprint = 't'.repeat(43);
+  await bus.append({
+    type: 'AccountRegistered',
+    directory: 'https://ca.test/',
+    accountUrl: 'https://ca.test/1',
+    thumbprint,
+    sealedKey: '',
+  });
+  await expect.poll(async () => (await fetch(`${url}/to_ken-1`)).text()).toBe(`to_ken-1.${thumbprint}`);
+  for (const wrong of ['/../secret', '/a%2fb', '/', `/${'a'.repeat(300)}`])
+    expect((await fetch(url + wrong)).status).toBe(404);
+  expect((await fetch(`${url}/token`, { method: 'POST' })).status).toBe(404);
+  server.close();
+});
+
+test('two processes on one state directory: one follows, both serve, and the other takes over after a kill', async () => {
+  const address = `sqlite:${newPlace('bus.db')}#test`;
+  const stateDirectory = newPlace('state');
+  const bus = await newBus(address);
+  await bus.issue(['a.test']);
+  const child = spawn(
+    process.execPath,
+    ['--conditions=certbus:source', PROCESS, address, bus.identity, bus.trust, stateDirectory],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const [said] = await once(child.stdout, 'data');
+  expect(String(said)).toBe('advancing\n');
+  const client = await newClient(bus, {
+    bus: address,
+    stateDirectory,
+    replica: undefined,
+  } as unknown as Partial<ConnectOptions>);
+  expect(client.health().following).toBe(false);
+  const { port } = await newServer(client);
+  const second = await bus.issue(['a.test']);
+  const shown = async () => (await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber;
+  await expect.poll(shown, { timeout: 5_000 }).toBe(second.serialNumber);
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  const third = await bus.issue(['a.test']);
+  await expect.poll(shown, { timeout: 5_000 }).toBe(third.serialNumber);
+  expect(client.health().following).toBe(true);
+}, 30_000);
+
+test('a forged commit raises an alarm, and what was served stays served', async () => {
+  const path = newPlace('bus.db');
+  const bus = await newBus(`sqlite:${path}#test`);
+  const { serialNumber } = await bus.issue(['a.test']);
+  const client = await newClient(bus, { bus: `sqlite:${path}#test` });
+  const alarms: Error[] = [];
+  client.on('alarm', (error) => alarms.push(error));
+  const { port } = await newServer(client);
+  const { openLog } = await import('@certbus/store/open');
+  const log = await openLog(`sqlite:${path}#test`);
+  await log.append('test', client.health().position, Buffer.from('{"forged":true}\n0123456789abcdef x\n'));
+  await log.close();
+  await expect.poll(() => alarms.length, { timeout: 5_000 }).toBeGreaterThan(0);
+  expect(alarms[0]).toMatchObject({ code: 'CERTBUS_EVENTS_COMMIT_MALFORMED', position: client.health().position + 1 });
+  expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(serialNumber);
+});
+
+test('key files: others may not read them, and what is no key is refused', async () => {
+  const bus = await newBus();
+  const identity = newPlace('loadbalancer.key');
+  writeFileSync(identity, bus.identity, { mode: 0o644 });
+  await expect(newClient({ ...bus, identity })).rejects.toMatchObject({
+    code: 'CERTBUS_CLIENT_KEY_FILE_OPEN',
+    message: expect.stringContaining('chmod 600'),
+  });
+  chmodSync(identity, 0o600);
+  await newClient({ ...bus, identity });
+  await expect(newClient({ ...bus, identity: newPlace('none.key') })).rejects.toMatchObject({
+    code: 'CERTBUS_CLIENT_FILE_UNREADABLE',
+  });
+  writeFileSync(identity, 'no key');
+  await expect(newClient({ ...bus, identity })).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_KEY_MALFORMED' });
+  await expect(newClient({ ...bus, trust: 'certbus1 nonsense' })).rejects.toMatchObject({
+    code: 'CERTBUS_EVENTS_TRUST_MALFORMED',
+  });
+});
+
+test('a wrong identity: no handshake, and an alarm that says which certificate', async () => {
+  const bus = await newBus();
+  const { certificateId } = await bus.issue(['a.test']);
+  const client = await newClient({ ...bus, identity: await createIdentity() });
+  const alarms: Error[] = [];
+  client.on('alarm', (error) => alarms.push(error));
+  const { port } = await newServer(client);
+  await expect(shakeHands(port, 'a.test', { ca: bus.roots })).rejects.toThrow(/handshake failure/);
+  expect(alarms[0]?.message).toContain(certificateId);
+});
+
+test('importing the client loads neither the AWS SDK nor any ACME code', async () => {
+  const script = `
+    import { registerHooks } from 'node:module';
+    const loaded = [];
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+    await import('@certbus/client');
+    console.log(JSON.stringify(loaded));`;
+  const args = ['--conditions=certbus:source', '--input-type=module', '-e', script];
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+  });
+  const loaded: string[] = JSON.parse(stdout);
+  expect(loaded.some((url) => url.includes('connect'))).toBe(true);
+  expect(loaded.filter((url) => /aws-sdk|smithy|acme/.test(url))).toEqual([]);
+});

@@ -1,0 +1,61 @@
+import type { ReplicaReader } from '@certbus/replica';
+
+/** How a load balancer stands. */
+export interface Health {
+  /** Position that this server serves: two servers at one position serve the same. */
+  readonly position: number;
+  /** Whether it has caught up with the bus since it started, here or in the process that follows for it. */
+  readonly live: boolean;
+  /** Whether this process follows the bus; else it reads what another process of this machine writes. */
+  readonly following: boolean;
+  /** When the bus last answered this process. */
+  readonly lastContactAt: Date | undefined;
+  /** When the newest commit was signed. */
+  readonly newestCommitAt: Date | undefined;
+  readonly certificates: { readonly served: number; readonly expired: number; readonly endingWithin7Days: number };
+  /** How long this server can go on without the bus: until the next certificate ends, milliseconds. */
+  readonly offlineBudgetMs: number | undefined;
+  /** TLS clients' names without a certificate, most recent last, 100 at most. */
+  readonly missingNames: readonly string[];
+  /** Certificates whose key does not open here. */
+  readonly unopenedKeys: readonly string[];
+  /** What stands between this server and the bus; `undefined` when nothing does. */
+  readonly trouble: { readonly code: string | undefined; readonly message: string } | undefined;
+}
+
+/** What the client has noted beside its replica. */
+export interface Notes {
+  live: boolean;
+  following: boolean;
+  lastContactAt: Date | undefined;
+  trouble: Error | undefined;
+  readonly missingNames: Set<string>;
+  readonly unopenedKeys: Set<string>;
+}
+
+const WEEK_MS = 7 * 86_400_000;
+
+/** Makes the report. */
+export function report(replica: ReplicaReader, notes: Notes, now: Date): Health {
+  const { trouble } = notes;
+  const { newestAt } = replica.bus();
+  const expired = replica.countEnding(now);
+  const end = replica.nextEnd(now);
+  const code = trouble && 'code' in trouble ? String(trouble.code) : undefined;
+  return {
+    position: replica.checkpoint().position,
+    live: notes.live,
+    following: notes.following,
+    lastContactAt: notes.lastContactAt,
+    newestCommitAt: newestAt ? new Date(newestAt) : undefined,
+    certificates: {
+      served: replica.countServed(),
+      expired,
+      endingWithin7Days: replica.countEnding(new Date(now.getTime() + WEEK_MS)) - expired,
+    },
+    offlineBudgetMs: end && end.getTime() - now.getTime(),
+    missingNames: [...notes.missingNames],
+    unopenedKeys: [...notes.unopenedKeys],
+    trouble: trouble && { code, message: trouble.message },
+  };
+}

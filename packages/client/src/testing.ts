@@ -1,0 +1,183 @@
+import 'reflect-metadata';
+import { KeyObject, type webcrypto } from 'node:crypto';
+import {
+  BEGINNING,
+  type Checkpoint,
+  createBusId,
+  createId,
+  createIdentity,
+  createManagerKey,
+  createRootKey,
+  formatTrust,
+  nameSetKey,
+  normalizeNames,
+  parseIdentityFile,
+  parseManagerKey,
+  parseRootKey,
+  type Recipient,
+  type Signer,
+  seal,
+  sha256,
+  signRootEvent,
+  type WrittenEvent,
+} from '@certbus/events';
+import { type Bus, openBus, parseAddress } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import * as x509 from '@peculiar/x509';
+
+/** A certificate that a test bus made. */
+export interface TestCertificate {
+  readonly certificateId: string;
+  /** Hexadecimal, upper case. */
+  readonly serialNumber: string;
+  /** PEM. */
+  readonly certificate: string;
+  /** PKCS#8 PEM. */
+  readonly privateKey: string;
+}
+
+/** A bus for tests: real events, signatures and seals, and a CA of its own in place of ACME. */
+export interface TestBus {
+  readonly bus: Bus;
+  /** Text of the load balancers' age identity, for `connect`. */
+  readonly identity: string;
+  /** The trust line, for `connect`. */
+  readonly trust: string;
+  /** PEM of the root of every certificate made here. */
+  readonly roots: string;
+  /** Makes a certificate for these names; made before, it is renewed. */
+  issue(names: readonly string[], options?: { readonly days?: number }): Promise<TestCertificate>;
+  remove(certificateId: string): Promise<void>;
+  /** Appends any events, to see how a client takes them. */
+  append(...events: WrittenEvent[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+
+const generateKeys = () => crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+const toPem = (key: webcrypto.CryptoKey) => KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' }).toString();
+
+async function createAuthority() {
+  const keys = await generateKeys();
+  const root = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      name: 'CN=CertBus test bus',
+      keys,
+      signingAlgorithm: ALGORITHM,
+      notBefore: new Date(Date.now() - HOUR_MS),
+      notAfter: new Date(Date.now() + 3_650 * DAY_MS),
+      extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
+    },
+    crypto,
+  );
+  async function issue(names: readonly string[], days: number) {
+    const own = await generateKeys();
+    const leaf = await x509.X509CertificateGenerator.create(
+      {
+        issuer: root.subject,
+        publicKey: own.publicKey,
+        signingKey: keys.privateKey,
+        signingAlgorithm: ALGORITHM,
+        notBefore: new Date(Date.now() - HOUR_MS),
+        notAfter: new Date(Date.now() + days * DAY_MS),
+        extensions: [
+          new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns' as const, value }))),
+          new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
+        ],
+      },
+      crypto,
+    );
+    return { leaf, privateKey: toPem(own.privateKey) };
+  }
+  return { root, issue };
+}
+
+/** Writes one commit after the other; the test bus is the only writer. */
+function createWriter(bus: Bus, root: Bus) {
+  let checkpoint: Checkpoint = BEGINNING;
+  let last: Promise<void> = Promise.resolve();
+  return (events: readonly WrittenEvent[], { asRoot = false } = {}): Promise<void> => {
+    last = last.then(async () => {
+      ({ checkpoint } = await (asRoot ? root : bus).append(checkpoint, events, { at: new Date() }));
+    });
+    return last;
+  };
+}
+
+function beginning(
+  busId: string,
+  root: Signer,
+  manager: { signer: Signer; recipient: string },
+  recipient: Recipient,
+): WrittenEvent[] {
+  const managers = [{ name: 'test', signingKey: manager.signer.publicKey, recipient: manager.recipient }];
+  return [
+    { type: 'BusCreated', busId, rootKey: root.publicKey },
+    signRootEvent(root, busId, 1, { type: 'ManagersUpdated', managers }),
+    signRootEvent(root, busId, 2, { type: 'RecipientsUpdated', recipients: [recipient] }),
+  ];
+}
+
+/**
+ * Makes a bus for the tests of whoever builds on the client; needs the packages `@peculiar/x509` and `reflect-metadata`.
+ * `address` puts it into a store that does not exist yet, such as `sqlite:./test.db`; default this process's memory.
+ */
+export async function createTestBus({ address }: { readonly address?: string } = {}): Promise<TestBus> {
+  const root = parseRootKey(createRootKey());
+  const managerText = await createManagerKey();
+  const { signer } = parseManagerKey(managerText);
+  const identity = await createIdentity();
+  const recipient = { name: 'test', recipient: (await parseIdentityFile(identity)).recipient };
+  const trust = { busId: createBusId(), rootKey: root.publicKey };
+  const place = address ?? `memory:${trust.busId}#test`;
+  const { stream } = parseAddress(place);
+  const log = await openLog(place, { create: true });
+  const bus = openBus(log, stream, { trust, signer });
+  const write = createWriter(bus, openBus(log, stream, { trust, signer: root }));
+  const manager = { signer, recipient: (await parseIdentityFile(managerText)).recipient };
+  await write(beginning(trust.busId, root, manager, recipient), { asRoot: true });
+  const authority = await createAuthority();
+  const rootDer = Buffer.from(authority.root.rawData);
+  await write([{ type: 'IssuerAdded', hash: sha256(rootDer), certificate: rootDer.toString('base64') }]);
+  const ids = new Map<string, string>();
+
+  return {
+    bus,
+    identity,
+    trust: formatTrust(trust),
+    roots: authority.root.toString('pem'),
+    async issue(typed, { days = 90 } = {}) {
+      const names = normalizeNames(typed);
+      const key = nameSetKey(names);
+      const isRenewal = ids.has(key);
+      const certificateId = ids.get(key) ?? createId();
+      ids.set(key, certificateId);
+      const { leaf, privateKey } = await authority.issue(names, days);
+      const serialNumber = leaf.serialNumber.toUpperCase();
+      await write([
+        {
+          type: 'CertificateObtained',
+          issuanceId: createId(),
+          certificateId,
+          reason: isRenewal ? 'renewal' : 'new',
+          names,
+          leaf: Buffer.from(leaf.rawData).toString('base64'),
+          issuers: [sha256(rootDer)],
+          sealedKey: await seal(privateKey, [recipient]),
+          serialNumber,
+          notBefore: leaf.notBefore.toISOString(),
+          notAfter: leaf.notAfter.toISOString(),
+          challengeType: 'dns-01',
+          directory: 'https://ca.test/directory',
+        },
+      ]);
+      return { certificateId, serialNumber, certificate: leaf.toString('pem'), privateKey };
+    },
+    remove: (certificateId) => write([{ type: 'CertificateRemoved', certificateId }]),
+    append: (...events) => write(events),
+    close: () => log.close(),
+  };
+}
