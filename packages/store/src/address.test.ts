@@ -35,6 +35,10 @@ test.each([
   'dynamodb://table/a/b',
   'dynamodb://table/s?regoin=x',
   'dynamodb://table/s?endpoint=x',
+  'dynamodb://table/s?endpoint=ftp://x',
+  'dynamodb://table/s?region=',
+  'dynamodb://table/s?region=a&region=b',
+  'dynamodb://table#prod',
 ])('%j is refused, with the forms that there are', (text) => {
   expect(() => parseAddress(text)).toThrow(/sqlite:\.\/bus\.db#STREAM, dynamodb:\/\/TABLE\/STREAM/);
 });

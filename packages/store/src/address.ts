@@ -30,18 +30,23 @@ function parseStream(address: string, stream: string): string {
   throw refuse(address, 'a stream has 1 to 128 letters, digits, dots, dashes or underscores');
 }
 
+const isWebAddress = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+
 function parseDynamoDb(address: string): BusAddress {
   if (!URL.canParse(address)) throw refuse(address, 'what follows dynamodb: is no URL');
   // The URL parser would put the host in lower case; a table's name has a case.
   const match = /^dynamodb:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(address);
+  if (address.includes('#')) throw refuse(address, 'in a table, the stream follows a slash: dynamodb://TABLE/STREAM');
   const [, table = '', stream = '', query = ''] = match ?? [];
   if (!TABLE.test(table)) throw refuse(address, 'a table has 3 to 255 letters, digits, dots, dashes or underscores');
   const parameters = new URLSearchParams(query);
   for (const key of parameters.keys()) {
     if (key !== 'region' && key !== 'endpoint') throw refuse(address, `it has no parameter "${key}"`);
+    if (parameters.getAll(key).join() === '') throw refuse(address, `its ${key} is empty`);
+    if (parameters.getAll(key).length > 1) throw refuse(address, `it has more than one ${key}`);
   }
   const endpoint = parameters.get('endpoint') ?? undefined;
-  if (endpoint !== undefined && !URL.canParse(endpoint)) throw refuse(address, 'its endpoint is no URL');
+  if (endpoint !== undefined && !isWebAddress(endpoint)) throw refuse(address, 'its endpoint is no http or https URL');
   const region = parameters.get('region') ?? undefined;
   return { kind: 'dynamodb', table, stream: parseStream(address, stream || DEFAULT_STREAM), region, endpoint };
 }
