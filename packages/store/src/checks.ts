@@ -7,6 +7,13 @@ export function checkPosition(after: number): void {
     throw new TypeError(`after is a whole number from 0 on, not ${String(after)}`);
 }
 
+/** Throws a `TypeError` unless a page can begin behind `after` and hold at most `limit` commits. */
+export function checkRead(after: number, limit: number): void {
+  checkPosition(after);
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    throw new TypeError(`limit is a whole number from 1 on, not ${String(limit)}`);
+}
+
 /** Throws unless this can be appended: a position, and bytes within the limit (`CERTBUS_STORE_TOO_LARGE`). */
 export function checkAppend(stream: string, after: number, bytes: Uint8Array): void {
   checkPosition(after);

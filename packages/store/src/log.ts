@@ -12,7 +12,10 @@ export interface StoredCommit {
 export interface Page {
   /** In order of position; the first one's position is `after + 1`, unless an eventually consistent read missed it. */
   readonly commits: readonly StoredCommit[];
-  /** True when nothing was known behind the last commit; false when the next read will have more at once. */
+  /**
+   * True when nothing was known behind the last commit; false when the next read may have more at once. A page that is
+   * not the end MUST hold a commit.
+   */
   readonly end: boolean;
 }
 
@@ -41,14 +44,21 @@ export interface Log {
    *   head of the stream; `after` 0 starts the stream.
    * - MUST succeed when exactly these bytes are there already: an earlier attempt, whose answer was lost, wrote them.
    * - While an outcome is unknown (time-out, dropped connection, throttling) MUST retry the same bytes at the same
-   *   position, and MUST NOT move on. An abort meanwhile rejects `CERTBUS_STORE_OUTCOME_UNKNOWN`; an abort before anything
-   *   was sent rejects with the signal's reason.
-   * - MUST reject bytes over {@link MAX_COMMIT_BYTES} with `CERTBUS_STORE_TOO_LARGE` before sending them.
+   *   position, and MUST NOT move on. An abort meanwhile, or giving up after minutes, rejects
+   *   `CERTBUS_STORE_OUTCOME_UNKNOWN`; an abort before anything was sent rejects with the signal's reason.
+   * - MUST reject bytes over {@link MAX_COMMIT_BYTES} with `CERTBUS_STORE_TOO_LARGE` before sending them, and an `after`
+   *   that is no whole number from 0 on with a `TypeError`.
    */
   append(stream: string, after: number, bytes: Uint8Array, options?: AppendOptions): Promise<number>;
-  /** Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice. */
+  /**
+   * Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice. MUST reject an
+   * `after` or a `limit` that is none with a `TypeError`.
+   */
   read(stream: string, after: number, options?: ReadOptions): Promise<Page>;
-  /** A number that differs after any write by another connection. Adapters that cannot tell cheaply leave it out. */
+  /**
+   * A number that differs after any write by another connection. MUST NOT throw: what is wrong, the next read tells.
+   * Adapters that cannot tell cheaply leave it out.
+   */
   version?(): number;
   /** Lets go of connections and files. Later calls reject `CERTBUS_STORE_CLOSED`. A second close does nothing. */
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-import { checkAppend, checkPosition, closedError } from '../checks.ts';
+import { checkAppend, checkRead, closedError } from '../checks.ts';
 import { VersionConflictError } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -26,7 +26,7 @@ function logOn(streams: Streams): Log {
       return after + 1;
     },
     async read(stream, after, { limit = DEFAULT_LIMIT, signal } = {}) {
-      checkPosition(after);
+      checkRead(after, limit);
       enter(signal);
       const all = streams.get(stream) ?? [];
       const page = all.slice(after, after + limit);

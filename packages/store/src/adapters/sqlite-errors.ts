@@ -15,9 +15,9 @@ const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
 
 /** Says what an error of SQLite means for a bus; anything else is returned as it is. */
 export function wrapSqliteError(path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return error;
-  const [code, what] =
-    MEANING[error.errcode & 0xff] ?? (['CERTBUS_STORE_UNREACHABLE', `failed: ${error.message}`] as const);
+  const number = codeOf(error);
+  if (number === undefined || !(error instanceof Error)) return error;
+  const [code, what] = MEANING[number] ?? (['CERTBUS_STORE_UNREACHABLE', `failed: ${error.message}`] as const);
   return new StoreError(code, `The bus ${path} ${what}.`, { cause: error });
 }
 
@@ -30,9 +30,23 @@ export function hasWalResetFix(version: string): boolean {
   return minor > 51 || (minor === 51 && patch >= 3);
 }
 
+/** SQLite's primary result code (sqlite.org/rescode.html); `undefined` for what is no error of SQLite. */
+function codeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
+  return error.errcode & 0xff;
+}
+
 /** Whether another connection held the lock: nothing was done, and it can be tried again (SQLITE_BUSY). */
 export function isBusy(error: unknown): boolean {
-  return (
-    error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' && (error.errcode & 0xff) === 5
-  );
+  return codeOf(error) === 5;
+}
+
+/** Whether this user may not write what it may perhaps read (SQLITE_READONLY). */
+export function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === 8;
+}
+
+/** Whether a transaction that failed so may be on the disk all the same (SQLITE_IOERR). */
+export function isOutcomeUnknown(error: unknown): boolean {
+  return codeOf(error) === 10;
 }
