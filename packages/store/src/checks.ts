@@ -2,7 +2,7 @@ import { StoreError } from './errors.ts';
 import { MAX_COMMIT_BYTES } from './log.ts';
 
 /** Throws a `TypeError` unless `after` is a position, or 0 for the beginning. */
-export function checkPosition(after: number): void {
+function checkPosition(after: number): void {
   if (!Number.isSafeInteger(after) || after < 0)
     throw new TypeError(`after is a whole number from 0 on, not ${String(after)}`);
 }

@@ -1,17 +1,33 @@
 import { type BusAddress, parseAddress } from './address.ts';
 import type { Log } from './log.ts';
 
+/** AWS credentials, or what finds them anew each time: a subset of what the SDK takes. */
+export interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly expiration?: Date;
+}
+
 export interface OpenLogOptions {
   /** Make the store where it does not exist. Default false: opening what is away fails. */
   readonly create?: boolean;
+  /** For DynamoDB. Default: the SDK's chain of environment, profile and role. */
+  readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>) | undefined;
+  /** Ends opening, with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Opens the log that an address names; its adapter is imported on demand, so that nobody loads a database that is not used.
  * Rejects `CERTBUS_STORE_ADDRESS_INVALID`, `CERTBUS_STORE_NOT_FOUND`, and what the adapter says.
  */
-export async function openLog(address: string | BusAddress, { create = false }: OpenLogOptions = {}): Promise<Log> {
+export async function openLog(
+  address: string | BusAddress,
+  { create = false, credentials, signal }: OpenLogOptions = {},
+): Promise<Log> {
   const place = typeof address === 'string' ? parseAddress(address) : address;
+  signal?.throwIfAborted();
   switch (place.kind) {
     case 'memory': {
       const { openMemoryLog } = await import('./adapters/memory.ts');
@@ -19,12 +35,19 @@ export async function openLog(address: string | BusAddress, { create = false }: 
     }
     case 'sqlite': {
       const { openSqliteLog } = await import('./adapters/sqlite.ts');
-      return openSqliteLog(place.path, { create });
+      return openSqliteLog(place.path, { create, signal });
     }
     case 'dynamodb': {
       const { openDynamoDbLog } = await import('./adapters/dynamodb.ts');
       const { table, region, endpoint } = place;
-      return openDynamoDbLog({ table, create, ...(region ? { region } : {}), ...(endpoint ? { endpoint } : {}) });
+      return openDynamoDbLog({
+        table,
+        create,
+        signal,
+        ...(region ? { region } : {}),
+        ...(endpoint ? { endpoint } : {}),
+        ...(credentials ? { credentials } : {}),
+      });
     }
   }
 }

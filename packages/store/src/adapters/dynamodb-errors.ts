@@ -4,7 +4,11 @@ import { StoreError, type StoreErrorCode } from '../errors.ts';
 const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   ResourceNotFoundException: [
     'CERTBUS_STORE_NOT_FOUND',
-    'does not exist in this account and region. Are the name and the region right? A new one is made with "certbus init".',
+    'does not exist in this account and region. Are the name and the region right? A new one is made with "certbus bus bootstrap" or "certbus init --create".',
+  ],
+  ValidationException: [
+    'CERTBUS_STORE_DAMAGED',
+    'refuses the request: is it a CertBus table, with the keys "s" and "v"?',
   ],
   AccessDeniedException: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used with these credentials: look at the policy.'],
   UnrecognizedClientException: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known.'],
@@ -21,7 +25,12 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   RequestLimitExceeded: ['CERTBUS_STORE_THROTTLED', 'is throttling.'],
 };
 
-const FINAL = new Set<StoreErrorCode>(['CERTBUS_STORE_NOT_FOUND', 'CERTBUS_STORE_ACCESS_DENIED']);
+const FINAL = new Set<StoreErrorCode>([
+  'CERTBUS_STORE_NOT_FOUND',
+  'CERTBUS_STORE_ACCESS_DENIED',
+  'CERTBUS_STORE_DAMAGED',
+  'CERTBUS_STORE_ADDRESS_INVALID',
+]);
 
 /** Says what an error of the SDK or the service means for a table. What is not known counts as an outage. */
 export function wrapDynamoDbError(table: string, error: unknown): StoreError {
@@ -38,5 +47,5 @@ export function wrapDynamoDbError(table: string, error: unknown): StoreError {
 
 /** Whether trying again cannot help. */
 export function isFinal({ code }: StoreError): boolean {
-  return FINAL.has(code) || code === 'CERTBUS_STORE_ADDRESS_INVALID';
+  return FINAL.has(code);
 }

@@ -1,27 +1,23 @@
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
-  CreateTableCommand,
-  DescribeTableCommand,
   DynamoDBClient,
   type DynamoDBClientConfig,
   PutItemCommand,
   QueryCommand,
-  ResourceInUseException,
-  UpdateContinuousBackupsCommand,
 } from '@aws-sdk/client-dynamodb';
-import { checkAppend, checkPosition, closedError } from '../checks.ts';
+import { checkAppend, checkRead, closedError } from '../checks.ts';
 import { StoreError, VersionConflictError } from '../errors.ts';
 import type { Log, StoredCommit } from '../log.ts';
 import { isFinal, wrapDynamoDbError } from './dynamodb-errors.ts';
+import { pause } from './dynamodb-pause.ts';
+import { createTable, probeTable } from './dynamodb-table.ts';
 
 const DEFAULT_LIMIT = 150;
-const REQUEST_TIMEOUT_MS = 10_000;
+const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
 const READ_ATTEMPTS = 3;
 /** How long an append whose outcome is unknown is tried again where no signal ends it. */
 const OUTCOME_DEADLINE_MS = 120_000;
-const FIRST_PAUSE_MS = 50;
-const MAX_PAUSE_MS = 5_000;
 
 export interface DynamoDbLogOptions {
   readonly table: string;
@@ -33,6 +29,10 @@ export interface DynamoDbLogOptions {
   readonly credentials?: NonNullable<DynamoDBClientConfig['credentials']>;
   /** Make the table where it does not exist. Default false. */
   readonly create?: boolean;
+  /** How long one request may take before it is tried again, in milliseconds; default 10,000. */
+  readonly requestTimeoutMs?: number;
+  /** Ends opening, which waits for a new table. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 type Item = Record<string, AttributeValue>;
@@ -48,88 +48,37 @@ function toCommit(item: Item): StoredCommit {
   );
 }
 
-function createClient({ region, endpoint, credentials }: DynamoDbLogOptions): DynamoDBClient {
+function createClient(options: DynamoDbLogOptions, requestTimeoutMs: number): DynamoDBClient {
+  const { region, endpoint, credentials } = options;
   return new DynamoDBClient({
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint } : {}),
     ...(credentials ? { credentials } : {}),
     // Ours is the one loop that retries: it knows which outcome is unknown.
     maxAttempts: 1,
-    requestHandler: { requestTimeout: REQUEST_TIMEOUT_MS, connectionTimeout: REQUEST_TIMEOUT_MS },
-  });
-}
-
-function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
-  const ms = Math.random() * Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    if (signal?.aborted) return reject(signal.reason);
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', stop, { once: true });
+    requestHandler: {
+      connectionTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      // Without it the SDK prints a warning and waits for ever.
+      throwOnRequestTimeout: true,
+      // The request's time ends with the answer's headers; this one covers a body that stops coming.
+      socketTimeout: requestTimeoutMs,
+    },
   });
 }
 
 const send = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {});
 
-/** Makes the table: on-demand billing, protected from deletion, with point-in-time recovery where the service offers it. */
-async function createTable(client: DynamoDBClient, table: string): Promise<void> {
-  try {
-    await client.send(
-      new CreateTableCommand({
-        TableName: table,
-        BillingMode: 'PAY_PER_REQUEST',
-        DeletionProtectionEnabled: true,
-        AttributeDefinitions: [
-          { AttributeName: 's', AttributeType: 'S' },
-          { AttributeName: 'v', AttributeType: 'N' },
-        ],
-        KeySchema: [
-          { AttributeName: 's', KeyType: 'HASH' },
-          { AttributeName: 'v', KeyType: 'RANGE' },
-        ],
-      }),
-    );
-  } catch (error) {
-    if (!(error instanceof ResourceInUseException)) throw error;
-  }
-}
-
-async function waitUntilActive(client: DynamoDBClient, table: string): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    const { Table } = await client.send(new DescribeTableCommand({ TableName: table }));
-    if (Table?.TableStatus === 'ACTIVE') return;
-    if (attempt > 60)
-      throw new StoreError('CERTBUS_STORE_UNREACHABLE', `The DynamoDB table "${table}" does not get active.`);
-    await pause(5, undefined);
-  }
-}
-
-async function enableRecovery(client: DynamoDBClient, table: string): Promise<void> {
-  const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true };
-  try {
-    await client.send(new UpdateContinuousBackupsCommand({ TableName: table, PointInTimeRecoverySpecification }));
-  } catch (error) {
-    // DynamoDB Local has no backups.
-    if (!(error instanceof Error && error.name === 'UnknownOperationException')) throw error;
-  }
-}
-
 /**
  * Opens a log in a DynamoDB table: partition key `s` the stream, sort key `v` the position, one conditional put a commit.
  *
  * One region writes: a global table in its eventual mode judges conditions locally and loses appends. Rejects
- * `CERTBUS_STORE_NOT_FOUND`, `CERTBUS_STORE_ACCESS_DENIED`, `CERTBUS_STORE_ADDRESS_INVALID` (no region) or
- * `CERTBUS_STORE_UNREACHABLE`.
+ * `CERTBUS_STORE_NOT_FOUND`, `CERTBUS_STORE_ACCESS_DENIED`, `CERTBUS_STORE_ADDRESS_INVALID` (no region),
+ * `CERTBUS_STORE_DAMAGED` (a table with other keys) or, within half a minute, `CERTBUS_STORE_UNREACHABLE`.
  */
 export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log> {
-  const { table, create = false } = options;
-  const client = createClient(options);
+  const { table, create = false, requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS, signal: openSignal } = options;
+  const client = createClient(options, requestTimeoutMs);
   const heads = new Map<string, number>();
   let isClosed = false;
 
@@ -142,6 +91,21 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
     heads.set(stream, Math.max(position, heads.get(stream) ?? 0));
   }
 
+  /** Repeats what only reads: a few times, and within twice the time of one request. */
+  async function retried<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const deadline = performance.now() + requestTimeoutMs;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        signal?.throwIfAborted();
+        const wrapped = wrapDynamoDbError(table, error);
+        if (isFinal(wrapped) || attempt >= READ_ATTEMPTS || performance.now() >= deadline) throw wrapped;
+      }
+      await pause(attempt, signal);
+    }
+  }
+
   async function query(
     stream: string,
     after: number,
@@ -149,21 +113,26 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
     consistent: boolean,
     signal: AbortSignal | undefined,
   ) {
-    const { Items = [], LastEvaluatedKey } = await client.send(
-      new QueryCommand({
-        TableName: table,
-        KeyConditionExpression: 's = :s AND v > :v',
-        ExpressionAttributeValues: { ':s': { S: stream }, ':v': { N: String(after) } },
-        ConsistentRead: consistent,
-        Limit: limit,
-      }),
-      send(signal),
-    );
-    const commits = Items.map(toCommit);
-    const last = commits.at(-1);
-    // Seen here, it is in the log for good, whatever kind of read showed it.
-    if (last) remember(stream, last.position);
-    return { commits, end: LastEvaluatedKey === undefined };
+    for (let start: Item | undefined; ; ) {
+      const { Items = [], LastEvaluatedKey } = await client.send(
+        new QueryCommand({
+          TableName: table,
+          KeyConditionExpression: 's = :s AND v > :v',
+          ExpressionAttributeValues: { ':s': { S: stream }, ':v': { N: String(after) } },
+          ConsistentRead: consistent,
+          Limit: limit,
+          ExclusiveStartKey: start,
+        }),
+        send(signal),
+      );
+      const commits = Items.map(toCommit);
+      const last = commits.at(-1);
+      // Seen here, it is in the log for good, whatever kind of read showed it.
+      if (last) remember(stream, last.position);
+      // Only a missing key is the end: a page before it may be short, or even empty.
+      if (last || !LastEvaluatedKey) return { commits, end: LastEvaluatedKey === undefined };
+      start = LastEvaluatedKey;
+    }
   }
 
   async function read(
@@ -173,16 +142,7 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
     consistent: boolean,
     signal: AbortSignal | undefined,
   ) {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await query(stream, after, limit, consistent, signal);
-      } catch (error) {
-        signal?.throwIfAborted();
-        const wrapped = wrapDynamoDbError(table, error);
-        if (isFinal(wrapped) || attempt >= READ_ATTEMPTS) throw wrapped;
-      }
-      await pause(attempt, signal);
-    }
+    return retried(() => query(stream, after, limit, consistent, signal), signal);
   }
 
   /** The condition of a put cannot see another item: that the stream reaches up to `after` is looked up once. */
@@ -192,7 +152,7 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
     if (commits[0]?.position !== after) throw new VersionConflictError(stream, after + 1);
   }
 
-  /** One try. `undefined`: the outcome is unknown. */
+  /** One try. An error means that the outcome is unknown, unless it is a final one. */
   async function put(
     stream: string,
     position: number,
@@ -239,19 +199,16 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
       await pause(attempt, signal).catch(() => {
         throw outcomeUnknown(stream, position, outcome);
       });
+      if (isClosed) throw outcomeUnknown(stream, position, outcome);
     }
   }
 
   try {
-    if (create) {
-      await createTable(client, table);
-      await waitUntilActive(client, table);
-      await enableRecovery(client, table);
-    } else {
-      await client.send(new QueryCommand(probe(table)));
-    }
+    if (create) await createTable(client, table, openSignal);
+    else await retried(() => probeTable(client, table, openSignal), openSignal);
   } catch (error) {
     client.destroy();
+    openSignal?.throwIfAborted();
     throw wrapDynamoDbError(table, error);
   }
 
@@ -264,7 +221,7 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
       return write(stream, after + 1, bytes, signal);
     },
     async read(stream, after, { limit = DEFAULT_LIMIT, consistent = false, signal } = {}) {
-      checkPosition(after);
+      checkRead(after, limit);
       enter(signal);
       return read(stream, after, limit, consistent, signal);
     },
@@ -278,14 +235,4 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
 function outcomeUnknown(stream: string, position: number, cause: StoreError): StoreError {
   const what = `It is not known whether the commit at position ${position} of "${stream}" was written. The next run looks at the bus and finds out.`;
   return new StoreError('CERTBUS_STORE_OUTCOME_UNKNOWN', what, { cause });
-}
-
-/** The smallest read that a load balancer's policy allows: it may not describe the table. */
-function probe(table: string) {
-  return {
-    TableName: table,
-    KeyConditionExpression: 's = :s',
-    ExpressionAttributeValues: { ':s': { S: 'certbus-probe' } },
-    Limit: 1,
-  };
 }

@@ -140,11 +140,13 @@ export function conformance({ describe, test, create }: ConformanceOptions): voi
       await rejects(log.append('s', 1, new Uint8Array(MAX_COMMIT_BYTES + 1)), { code: 'CERTBUS_STORE_TOO_LARGE' });
     });
 
-    check('rejects an `after` that is no position', async ({ log }) => {
-      for (const after of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    check('rejects an `after` that is missing or no position', async ({ log }) => {
+      // Missing, as a caller without types may leave it.
+      for (const after of [undefined as unknown as number, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
         await rejects(log.append('s', after, bytesOf('x')), TypeError);
         await rejects(log.read('s', after), TypeError);
       }
+      deepEqual(await readAll(log, 's'), []);
     });
   });
 
@@ -169,6 +171,11 @@ export function conformance({ describe, test, create }: ConformanceOptions): voi
       await fill(log, 's', 5);
       const { commits, end } = await log.read('s', 0, { limit: 2, consistent: true });
       deepEqual([commits.length, end], [2, false]);
+    });
+
+    check('rejects a limit that no page can have', async ({ log }) => {
+      await fill(log, 's', 1);
+      for (const limit of [0, -1, 1.5, Number.NaN]) await rejects(log.read('s', 0, { limit }), TypeError);
     });
 
     check('goes through commits of many megabytes', async ({ log }) => {
