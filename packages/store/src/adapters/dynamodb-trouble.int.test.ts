@@ -19,8 +19,10 @@ type Instead = (
   nth: number,
 ) => { readonly status: number; readonly json: object } | 'silence' | undefined;
 
-async function listen(answer: (call: IncomingMessage, response: ServerResponse) => void) {
-  const server = createServer(answer);
+async function listen(answer: (call: IncomingMessage, response: ServerResponse) => Promise<void>) {
+  const server = createServer((call, response) => {
+    answer(call, response).catch(() => response.destroy());
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const stop = () => {
     server.closeAllConnections();
@@ -182,9 +184,9 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter in trouble'), { time
 });
 
 describe('a service that does not answer', () => {
-  const silent = () => listen(() => {});
+  const silent = () => listen(async () => {});
   const stalling = () =>
-    listen((_, response) => {
+    listen(async (_, response) => {
       response.writeHead(200, { 'content-length': 1_000 }).write('{"Items"');
     });
 
