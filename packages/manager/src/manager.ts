@@ -8,7 +8,7 @@ import { type Configuration, mergeRedacted, parseConfiguration } from './configu
 import { type Context, decide } from './context.ts';
 import { configure } from './decide/configuration.ts';
 import { remove } from './decide/removal.ts';
-import { ManagerError } from './errors.ts';
+import { certificateNotFound, ManagerError } from './errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from './issue.ts';
 import { type RenewalOutcome, renewDue } from './renewal.ts';
 import type { SecretSource } from './secrets.ts';
@@ -47,6 +47,10 @@ export interface Manager {
   refresh(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Registers the account at the default CA, where there is none yet. */
   register(options: { readonly signal: AbortSignal }): Promise<{ accountUrl: string }>;
+  /** A managed certificate. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, also for a removed one. */
+  certificate(certificateId: string): ManagedCertificate;
+  /** DER of what a certificate is served with, leaf first; empty before it is issued. Throws as {@link Manager.certificate}. */
+  chain(certificateId: string): readonly Uint8Array[];
   issue(request: IssueRequest, options: RunOptions): Promise<IssueResult>;
   renew(certificateId: string, options: RunOptions): Promise<IssueResult>;
   /** What a manager should act on by `at`; default now. */
@@ -96,6 +100,11 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS } = options;
   const context: Context = { bus, view, key, solvers, secrets, logger, now, holder, claimMs, graceMs };
   const refresh = ({ signal }: { signal?: AbortSignal } = {}) => catchUp(bus, view, signal);
+  const certificate = (certificateId: string): ManagedCertificate => {
+    const found = view.state.certificate(certificateId);
+    if (!found || found.removed) throw certificateNotFound(certificateId);
+    return found;
+  };
   const configured = async <T extends { signal: AbortSignal }>(run: T) => {
     await refresh(run);
     return { ...run, config: await requireConfiguration(context) };
@@ -116,6 +125,13 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
       await ca.close();
       const account = view.state.bus.accounts.find(({ directory }) => directory === authority.directory);
       return { accountUrl: account?.accountUrl ?? '' };
+    },
+    certificate,
+    chain(certificateId) {
+      const { current } = certificate(certificateId);
+      if (!current) return [];
+      const issuers = current.issuers.map((hash) => view.state.issuer(hash)).filter((der) => der !== undefined);
+      return [Buffer.from(current.leaf, 'base64'), ...issuers];
     },
     issue: async (request, run) => issue(context, request, await configured(run)),
     renew: async (certificateId, run) => renew(context, certificateId, await configured(run)),

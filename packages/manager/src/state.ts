@@ -20,8 +20,8 @@ export interface ManagerState {
   due(at: Date, limit: number): readonly ManagedCertificate[];
   /** All that are not removed. */
   all(): Iterable<ManagedCertificate>;
-  /** Whether the bus has said this issuer's certificate already. */
-  knowsIssuer(hash: string): boolean;
+  /** DER of an issuer that the bus has said; `undefined` before. */
+  issuer(hash: string): Uint8Array | undefined;
 }
 
 /** A state on top of another, which takes events without touching the one below. */
@@ -39,7 +39,7 @@ const byUrgency = (a: ManagedCertificate, b: ManagedCertificate): number =>
 /** Puts an empty layer on `base`. */
 export function layerOn(base: ManagerState): Layer {
   const changed = new Map<string, ManagedCertificate>();
-  const issuers = new Set<string>();
+  const issuers = new Map<string, Uint8Array>();
   let bus: BusState | undefined;
 
   /** What `base` found and has not changed here, and what changed here and fits. */
@@ -66,12 +66,12 @@ export function layerOn(base: ManagerState): Layer {
         .sort(byUrgency)
         .slice(0, limit),
     all: () => merge(base.all(), () => true),
-    knowsIssuer: (hash) => issuers.has(hash) || base.knowsIssuer(hash),
+    issuer: (hash) => issuers.get(hash) ?? base.issuer(hash),
     apply(events, { at, position }) {
       bus = evolveBus(layer.bus, { events, at, position });
       for (const { event } of events) {
         if (!event) continue;
-        if (event.type === 'IssuerAdded') issuers.add(event.hash);
+        if (event.type === 'IssuerAdded') issuers.set(event.hash, Buffer.from(event.certificate, 'base64'));
         if (!isCertificateEvent(event)) continue;
         const next = evolve(layer.certificate(event.certificateId), event, { at });
         if (next) changed.set(event.certificateId, next);

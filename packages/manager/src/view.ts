@@ -14,7 +14,7 @@ function stateOf(reader: ReplicaReader): ManagerState {
     withNames: (key) => resolve(reader.idsByNameSet(key)),
     due: (at, limit) => resolve(reader.idsDue(at, limit)),
     all: () => reader.certificates(),
-    knowsIssuer: (hash) => reader.issuer(hash) !== undefined,
+    issuer: (hash) => reader.issuer(hash),
   };
 }
 

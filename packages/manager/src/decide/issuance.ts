@@ -81,7 +81,7 @@ export function recordObtained(
     certificate: Buffer.from(der).toString('base64'),
   }));
   const events: WrittenEvent[] = issuers
-    .filter(({ hash }) => !state.knowsIssuer(hash))
+    .filter(({ hash }) => !state.issuer(hash))
     .map((issuer) => ({ type: 'IssuerAdded', ...issuer }));
   events.push({
     type: 'CertificateObtained',

@@ -7,7 +7,7 @@ const NOTHING: ManagerState = {
   withNames: () => [],
   due: () => [],
   all: () => [],
-  knowsIssuer: () => false,
+  issuer: () => undefined,
 };
 
 /** A state that knows what these events say, each at its instant. */

@@ -1,0 +1,68 @@
+import { BEGINNING, type Commit, type ReadEvent } from '@certbus/events';
+import { follow } from '@certbus/store';
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { clean } from '../../text.ts';
+
+interface Entry {
+  readonly position: number;
+  readonly at: string;
+  readonly by: string;
+  readonly events: readonly unknown[];
+}
+
+const LONG = 60;
+
+/** What is worth a glance of an event: everything short. */
+function describe({ type, event }: ReadEvent): string {
+  if (!event) return `${type} (not known to this release)`;
+  const fields = Object.entries(event)
+    .filter(([field, value]) => field !== 'type' && value !== undefined)
+    .map(([field, value]): [string, string] => [field, typeof value === 'string' ? value : JSON.stringify(value)])
+    .filter(([, value]) => value.length <= LONG);
+  return [type, ...fields.map(([field, value]) => `${field}=${value}`)].join(' ');
+}
+
+export default class BusLog extends BaseCommand {
+  static override summary = 'Show what was said on the bus, verified.';
+  static override description =
+    'With --follow it goes on until Ctrl-C; with --json as well, a line of JSON for each commit.';
+  static override flags = {
+    follow: Flags.boolean({ char: 'f', description: 'go on with what comes' }),
+    after: Flags.integer({ min: 0, default: 0, description: 'begin behind this position' }),
+  };
+
+  async run(): Promise<{ commits: Entry[] } | undefined> {
+    const { flags } = await this.parse(BusLog);
+    const { openLocalBus } = await import('../../compose.ts');
+    const { bus, close } = await openLocalBus(this.localConfig(flags));
+    const commits: Entry[] = [];
+    try {
+      const onTrouble = (error: Error) => this.progress(error.message);
+      const isLine = this.jsonEnabled() && flags.follow;
+      for await (const batch of follow(bus, BEGINNING, { intervalMs: 1_000, onTrouble, signal: this.signal })) {
+        for (const commit of batch.commits.filter(({ position }) => position > flags.after)) {
+          const entry = this.#show(commit);
+          if (isLine) process.stdout.write(`${JSON.stringify(entry)}\n`);
+          else commits.push(entry);
+        }
+        if (batch.live && !flags.follow) break;
+      }
+    } catch (error) {
+      // With --follow the end by Ctrl-C is the expected one.
+      if (!flags.follow || !this.signal.aborted) throw error;
+      this.exit(0);
+    } finally {
+      await close();
+    }
+    return { commits };
+  }
+
+  #show({ position, at, by, events }: Commit): Entry {
+    if (!this.jsonEnabled()) {
+      this.log(clean(`${position}  ${at.toISOString()}  by ${by}`));
+      for (const event of events) this.log(clean(`      ${describe(event)}`));
+    }
+    return { position, at: at.toISOString(), by, events: events.map(({ type, event }) => event ?? { type }) };
+  }
+}

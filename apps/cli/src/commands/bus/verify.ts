@@ -1,0 +1,28 @@
+import { BEGINNING } from '@certbus/events';
+import { BaseCommand } from '../../base-command.ts';
+
+export default class BusVerify extends BaseCommand {
+  static override summary = 'Check the whole bus: every position, link and signature.';
+  static override description = 'Ends with status 9 and the position where the history breaks, if it does.';
+
+  async run(): Promise<{ commits: number; hash: string | null }> {
+    const { flags } = await this.parse(BusVerify);
+    const { openLocalBus } = await import('../../compose.ts');
+    const { bus, close } = await openLocalBus(this.localConfig(flags));
+    try {
+      let checkpoint = BEGINNING;
+      for (;;) {
+        const options = { consistent: true, everySignature: true, signal: this.signal };
+        const page = await bus.read(checkpoint, options);
+        if (page.refused) throw page.refused;
+        ({ checkpoint } = page);
+        if (page.end) break;
+        this.progress(`${checkpoint.position} commits are good so far`);
+      }
+      this.log(`all ${checkpoint.position} commits are good; the last one's hash is ${checkpoint.hash}`);
+      return { commits: checkpoint.position, hash: checkpoint.hash };
+    } finally {
+      await close();
+    }
+  }
+}

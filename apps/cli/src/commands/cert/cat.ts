@@ -1,0 +1,87 @@
+import { X509Certificate } from 'node:crypto';
+import { nextActionAt } from '@certbus/events';
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { CliError } from '../../errors.ts';
+import { clean } from '../../text.ts';
+
+interface Shown {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  readonly serialNumber: string | undefined;
+  readonly notBefore: string | undefined;
+  readonly notAfter: string | undefined;
+  readonly issuer: string | undefined;
+  readonly fingerprint256: string | undefined;
+  readonly challengeType: string | undefined;
+  readonly profile: string | undefined;
+  readonly directory: string | undefined;
+  readonly renewal: string | undefined;
+  readonly failure: { readonly problem: string; readonly detail: string; readonly notBefore: string } | undefined;
+  readonly pem: string;
+}
+
+const LABELS: readonly (readonly [keyof Shown, string])[] = [
+  ['certificateId', 'id'],
+  ['names', 'names'],
+  ['serialNumber', 'serial number'],
+  ['issuer', 'issuer'],
+  ['notBefore', 'valid from'],
+  ['notAfter', 'valid until'],
+  ['renewal', 'renewal due'],
+  ['fingerprint256', 'SHA-256'],
+  ['challengeType', 'challenge'],
+  ['profile', 'profile'],
+  ['directory', 'directory'],
+];
+
+function describe(shown: Shown): string {
+  const lines = LABELS.filter(([field]) => shown[field] !== undefined).map(([field, label]) => {
+    const value = shown[field];
+    return `${label.padEnd(14)} ${Array.isArray(value) ? value.join(', ') : String(value)}`;
+  });
+  const { failure } = shown;
+  if (failure)
+    lines.push(
+      `${'last failure'.padEnd(14)} ${failure.problem}: ${failure.detail} (next attempt from ${failure.notBefore})`,
+    );
+  return lines.join('\n');
+}
+
+export default class CertCat extends BaseCommand {
+  static override summary = 'Show a certificate: as text, as PEM with its chain, or as JSON. Never a key.';
+  static override examples = ['<%= config.bin %> <%= command.id %> ID --pem > chain.pem'];
+  static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };
+  static override flags = { pem: Flags.boolean({ description: 'the certificate and its issuers, PEM' }) };
+
+  async run(): Promise<Shown> {
+    const { args, flags } = await this.parse(CertCat);
+    const { withManager } = await import('../../compose.ts');
+    const shown = await withManager(this.localConfig(flags), async (manager): Promise<Shown> => {
+      await manager.refresh({ signal: this.signal });
+      const certificate = manager.certificate(args.id);
+      const { certificateId, names, current, challengeType, profile, directory, failure } = certificate;
+      const chain = manager.chain(args.id).map((der) => new X509Certificate(der));
+      const [leaf] = chain;
+      return {
+        certificateId,
+        names,
+        serialNumber: current?.serialNumber,
+        notBefore: current?.notBefore,
+        notAfter: current?.notAfter,
+        issuer: leaf?.issuer.replaceAll('\n', ', '),
+        fingerprint256: leaf?.fingerprint256,
+        challengeType,
+        profile,
+        directory,
+        renewal: nextActionAt(certificate)?.toISOString(),
+        failure,
+        pem: chain.map(String).join(''),
+      };
+    });
+    if (flags.pem && !shown.pem)
+      throw new CliError('CERTBUS_CLI_USAGE', `Certificate ${args.id} was not issued yet: there is no PEM to show.`);
+    this.log(flags.pem ? shown.pem.trimEnd() : clean(describe(shown)));
+    return shown;
+  }
+}

@@ -1,0 +1,63 @@
+import type { IssueResult } from '@certbus/manager';
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { CliError } from '../../errors.ts';
+import { progressPrinter } from '../../progress.ts';
+
+function namesFor(
+  domain: string,
+  { wildcard, subdomain }: { readonly wildcard: boolean; readonly subdomain: boolean },
+): string[] {
+  if (domain.startsWith('*.')) {
+    const parent = domain.slice(2);
+    throw new CliError(
+      'CERTBUS_CLI_USAGE',
+      `Name the domain itself: "certbus cert mk ${parent} --wildcard" covers *.${parent} and ${parent}.`,
+    );
+  }
+  if (wildcard) return [`*.${domain}`, domain];
+  return subdomain ? [domain] : [domain, `www.${domain}`];
+}
+
+export default class CertMk extends BaseCommand {
+  static override summary = 'Make a managed certificate for a domain and its www. name.';
+  static override description =
+    'For names that are managed already it prints the id of their certificate and ends well.';
+  static override aliases = ['cert:make'];
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> example.com',
+    '<%= config.bin %> <%= command.id %> --wildcard example.com',
+    '<%= config.bin %> <%= command.id %> --subdomain shop.example.com --challenge http-01',
+  ];
+  static override args = { domain: Args.string({ required: true, description: 'the domain; IDNs are converted' }) };
+  static override flags = {
+    wildcard: Flags.boolean({ description: 'cover *.DOMAIN and DOMAIN', exclusive: ['subdomain'] }),
+    subdomain: Flags.boolean({ description: 'cover DOMAIN alone' }),
+    challenge: Flags.option({
+      options: ['dns-01', 'http-01'] as const,
+      default: 'dns-01' as const,
+      description: 'how control is proved',
+    })(),
+    profile: Flags.string({ description: "the CA's certificate profile; default its own default" }),
+    new: Flags.boolean({ description: 'make a second certificate for names that have one' }),
+    'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
+  };
+
+  async run(): Promise<IssueResult> {
+    const { args, flags } = await this.parse(CertMk);
+    const request = {
+      names: namesFor(args.domain, flags),
+      challengeType: flags.challenge,
+      another: flags.new,
+      ...(flags.profile ? { profile: flags.profile } : {}),
+    };
+    const { withManager } = await import('../../compose.ts');
+    const onProgress = progressPrinter((line) => this.progress(line));
+    const result = await withManager(this.localConfig(flags), (manager) =>
+      manager.issue(request, { signal: this.signal, takeOver: flags['take-over'], onProgress }),
+    );
+    if (result.outcome === 'already-managed') this.progress(`${result.names.join(', ')} is managed already`);
+    this.log(result.certificateId);
+    return result;
+  }
+}

@@ -1,0 +1,30 @@
+import { nextActionAt } from '@certbus/events';
+import type { IssueResult } from '@certbus/manager';
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { progressPrinter } from '../../progress.ts';
+
+export default class CertRenew extends BaseCommand {
+  static override summary = 'Renew one certificate, due or not.';
+  static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };
+  static override flags = {
+    'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
+  };
+
+  async run(): Promise<IssueResult> {
+    const { args, flags } = await this.parse(CertRenew);
+    const { withManager } = await import('../../compose.ts');
+    const onProgress = progressPrinter((line) => this.progress(line));
+    const result = await withManager(this.localConfig(flags), async (manager) => {
+      await manager.refresh({ signal: this.signal });
+      const due = nextActionAt(manager.certificate(args.id));
+      if (due && due > new Date())
+        this.warn(`${args.id} is not due before ${due.toISOString()}; CAs limit how often the same names are issued`);
+      return manager.renew(args.id, { signal: this.signal, takeOver: flags['take-over'], onProgress });
+    });
+    this.log(
+      `renewed ${result.certificateId}: serial number ${result.serialNumber}, valid until ${result.notAfter?.toISOString()}`,
+    );
+    return result;
+  }
+}

@@ -1,0 +1,26 @@
+import { redactConfiguration } from '@certbus/manager';
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { clean } from '../../text.ts';
+
+export default class ConfDisplay extends BaseCommand {
+  static override summary = 'Show the configuration on the bus; secrets as <redacted>.';
+  static override flags = { 'show-secrets': Flags.boolean({ description: 'show secrets, too' }) };
+
+  async run(): Promise<unknown> {
+    const { flags } = await this.parse(ConfDisplay);
+    const { withManager } = await import('../../compose.ts');
+    const stored = await withManager(this.localConfig(flags), async (manager) => {
+      await manager.refresh({ signal: this.signal });
+      return manager.configuration();
+    });
+    if (!stored) {
+      this.progress('the bus has no configuration yet; put one on it with "certbus conf update < FILE"');
+      return {};
+    }
+    const shown = flags['show-secrets'] ? stored.json : redactConfiguration(stored.json);
+    this.progress(`configuration of position ${stored.position}`);
+    this.log(clean(JSON.stringify(shown, undefined, 2)));
+    return shown;
+  }
+}

@@ -1,0 +1,38 @@
+import { text } from 'node:stream/consumers';
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { CliError } from '../../errors.ts';
+
+export default class ConfUpdate extends BaseCommand {
+  static override summary = 'Replace the configuration on the bus by the one on standard input.';
+  static override description = 'A secret that reads <redacted> keeps its stored value.';
+  static override examples = ['<%= config.bin %> <%= command.id %> < config.json'];
+  static override flags = {
+    expect: Flags.integer({ min: 1, description: 'refuse when the stored one is not of this position' }),
+  };
+
+  async run(): Promise<{ position: number }> {
+    const { flags } = await this.parse(ConfUpdate);
+    if (process.stdin.isTTY)
+      throw new CliError(
+        'CERTBUS_CLI_USAGE',
+        'The configuration is read from standard input: certbus conf update < FILE',
+      );
+    let json: unknown;
+    try {
+      json = JSON.parse(await text(process.stdin));
+    } catch (cause) {
+      throw new CliError(
+        'CERTBUS_CLI_CONFIG_INVALID',
+        `What came on standard input is not JSON: ${cause instanceof Error ? cause.message : ''}.`,
+        { cause },
+      );
+    }
+    const { withManager } = await import('../../compose.ts');
+    const result = await withManager(this.localConfig(flags), (manager) =>
+      manager.configure(json, flags.expect === undefined ? {} : { expectPosition: flags.expect }),
+    );
+    this.log(`the configuration is on the bus at position ${result.position}`);
+    return result;
+  }
+}

@@ -1,0 +1,30 @@
+import BusLog from './bus/log.ts';
+import BusVerify from './bus/verify.ts';
+import CertCat from './cert/cat.ts';
+import CertLs from './cert/ls.ts';
+import CertMk from './cert/mk.ts';
+import CertRenew from './cert/renew.ts';
+import CertRenewable from './cert/renewable.ts';
+import CertRm from './cert/rm.ts';
+import ConfDisplay from './conf/display.ts';
+import ConfUpdate from './conf/update.ts';
+import ExampleServer from './example-server.ts';
+import Init from './init.ts';
+import Keygen from './keygen.ts';
+
+/** Every command by its id. */
+export const COMMANDS = {
+  'bus:log': BusLog,
+  'bus:verify': BusVerify,
+  'cert:cat': CertCat,
+  'cert:ls': CertLs,
+  'cert:mk': CertMk,
+  'cert:renew': CertRenew,
+  'cert:renewable': CertRenewable,
+  'cert:rm': CertRm,
+  'conf:display': ConfDisplay,
+  'conf:update': ConfUpdate,
+  'example-server': ExampleServer,
+  init: Init,
+  keygen: Keygen,
+};

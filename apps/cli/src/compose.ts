@@ -1,0 +1,73 @@
+import { homedir, hostname } from 'node:os';
+import { createId, type ManagerKey, parseManagerKey, parseTrust, type Trust } from '@certbus/events';
+import { type Manager, openManager, resolveSecret, type SecretSource, type SolverFactory } from '@certbus/manager';
+import { openReplica, replicaPath, resolveStateDirectory } from '@certbus/replica';
+import { type Bus, openBus, parseAddress } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import type { LocalConfig } from './local-config.ts';
+
+/** A bus that is open, and how to let go of it. */
+export interface OpenBus {
+  readonly bus: Bus;
+  readonly trust: Trust;
+  close(): Promise<void>;
+}
+
+const secrets: SecretSource = (name) => process.env[name];
+
+/** Solvers are imported when one is needed: the AWS SDK takes a quarter of a second. */
+const solvers: SolverFactory = async (settings) => {
+  if (settings.challenge === 'http-01') {
+    const { createHttp01ClientsSolver } = await import('@certbus/acme/solvers/http-01-clients');
+    return createHttp01ClientsSolver(settings.http01);
+  }
+  const { dns } = settings;
+  if (dns.provider === 'challtestsrv') {
+    const { createChallTestSrvSolver } = await import('@certbus/acme/solvers/challtestsrv');
+    return createChallTestSrvSolver({ url: dns.url });
+  }
+  const { createRoute53Solver } = await import('@certbus/acme/solvers/route53');
+  const { zones, zoneId, region, endpoint, accessKeyId, secretAccessKey } = dns;
+  const credentials =
+    accessKeyId && secretAccessKey
+      ? { accessKeyId, secretAccessKey: resolveSecret(secretAccessKey, secrets) }
+      : undefined;
+  return createRoute53Solver({ zones, zoneId, region, endpoint, credentials });
+};
+
+/** Where this machine keeps replicas. */
+export function stateDirectory(): string {
+  return resolveStateDirectory({ env: process.env, platform: process.platform, home: homedir() });
+}
+
+/** Opens the bus that the local configuration names. */
+export async function openLocalBus(
+  { bus, trust: line }: Pick<LocalConfig, 'bus' | 'trust'>,
+  key?: ManagerKey,
+): Promise<OpenBus> {
+  const trust = parseTrust(line);
+  const log = await openLog(bus);
+  return {
+    bus: openBus(log, parseAddress(bus).stream, { trust, ...(key ? { signer: key.signer } : {}) }),
+    trust,
+    close: () => log.close(),
+  };
+}
+
+/** Runs with a manager of this machine, and closes what was opened for it. */
+export async function withManager<T>(config: LocalConfig, run: (manager: Manager) => Promise<T>): Promise<T> {
+  const key = parseManagerKey(config.managerKey());
+  const { bus, trust, close } = await openLocalBus(config, key);
+  try {
+    const path = replicaPath({ stateDirectory: stateDirectory(), role: 'manager', address: config.bus });
+    const replica = await openReplica({ path, busId: trust.busId });
+    try {
+      const holder = `${hostname()} process ${process.pid} (${createId()})`;
+      return await run(await openManager({ bus, key, replica, holder, solvers, secrets }));
+    } finally {
+      await replica.close();
+    }
+  } finally {
+    await close();
+  }
+}

@@ -1,0 +1,20 @@
+/** Every way the command line itself can refuse; `docs/errors.md` says what to do about each. */
+export type CliErrorCode =
+  | 'CERTBUS_CLI_CONFIG_MISSING'
+  | 'CERTBUS_CLI_CONFIG_INVALID'
+  | 'CERTBUS_CLI_FILE_UNREADABLE'
+  | 'CERTBUS_CLI_KEY_FILE_OPEN'
+  | 'CERTBUS_CLI_USAGE'
+  | 'CERTBUS_CLI_INTERRUPTED'
+  | 'CERTBUS_CLI_RENEWAL_FAILED';
+
+/** A refusal of the command line. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly code: CliErrorCode;
+
+  constructor(code: CliErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

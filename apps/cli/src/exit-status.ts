@@ -1,0 +1,53 @@
+/** What the exit status of a command means; `docs/errors.md` shows the same table. */
+export const EXIT = {
+  unexpected: 1,
+  usage: 2,
+  configuration: 3,
+  notFound: 4,
+  refusedByCa: 5,
+  challengeFailed: 6,
+  outOfReach: 7,
+  conflict: 8,
+  historyRefused: 9,
+  interrupted: 130,
+} as const;
+
+type Status = (typeof EXIT)[keyof typeof EXIT];
+
+const STATUS: readonly (readonly [RegExp, Status])[] = [
+  [/^CERTBUS_CLI_INTERRUPTED$/, EXIT.interrupted],
+  [/^CERTBUS_CLI_(USAGE)$|^CERTBUS_MANAGER_NAME_REFUSED$|^CERTBUS_STORE_ADDRESS_INVALID$/, EXIT.usage],
+  [/^CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND$/, EXIT.notFound],
+  [/^CERTBUS_MANAGER_(CONFIG_CHANGED|CLAIM_LOST|CLAIMED_ELSEWHERE|BUS_EXISTS)$/, EXIT.conflict],
+  [/^CERTBUS_STORE_(VERSION_CONFLICT|ATTEMPTS_EXHAUSTED)$/, EXIT.conflict],
+  [
+    /^CERTBUS_ACME_(CHALLENGE_FAILED|NO_SOLVER|SOLVER_FAILED|ZONE_NOT_FOUND)$|^CERTBUS_MANAGER_(ZONE_NOT_CONFIGURED|CHALLENGE_UNSUPPORTED)$/,
+    EXIT.challengeFailed,
+  ],
+  [/^CERTBUS_ACME_(DIRECTORY_INVALID|ACCOUNT_KEY_INVALID)$/, EXIT.configuration],
+  [/^CERTBUS_ACME_/, EXIT.refusedByCa],
+  [/^CERTBUS_CLI_RENEWAL_FAILED$/, EXIT.refusedByCa],
+  [
+    /^CERTBUS_EVENTS_(COMMIT_MALFORMED|FORMAT_UNKNOWN|OTHER_BUS|POSITION_WRONG|HISTORY_FORKED|SIGNATURE_INVALID|ROOT_\w+)$/,
+    EXIT.historyRefused,
+  ],
+  [/^CERTBUS_(EVENTS|MANAGER|CLI)_/, EXIT.configuration],
+  [/^CERTBUS_(STORE|REPLICA|CLIENT)_/, EXIT.outOfReach],
+];
+
+/** The code of an error of ours; `undefined` for any other. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('CERTBUS_')
+    ? String(error.code)
+    : undefined;
+}
+
+/** The exit status of a command that failed with this error. */
+export function exitStatusOf(error: unknown): Status {
+  const name = error instanceof Error ? error.name : '';
+  const code = codeOf(error);
+  // A key that may not sign is the operator's key file; a commit that such a key signed is the bus's history.
+  if (code === 'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE')
+    return name === 'HistoryError' ? EXIT.historyRefused : EXIT.configuration;
+  return STATUS.find(([pattern]) => code && pattern.test(code))?.[1] ?? EXIT.unexpected;
+}

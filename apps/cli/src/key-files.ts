@@ -1,0 +1,34 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { CliError } from './errors.ts';
+
+/** Reads a file that a command needs. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
+export function readFile(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const why =
+      cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' ? 'it does not exist' : String(cause);
+    throw new CliError('CERTBUS_CLI_FILE_UNREADABLE', `${what} cannot be read from ${path}: ${why}.`, { cause });
+  }
+}
+
+/** Reads a secret key file. Throws `CERTBUS_CLI_KEY_FILE_OPEN` when others may read it. */
+export function readKeyFile(path: string, what: string): string {
+  const text = readFile(path, what);
+  if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
+    const message = `${what} in ${path} can be read by others. Make it yours alone with "chmod 600 ${path}".`;
+    throw new CliError('CERTBUS_CLI_KEY_FILE_OPEN', message);
+  }
+  return text;
+}
+
+/** Writes a file unless it is there already; a secret one for this user only. Returns whether it was written. */
+export function writeNew(path: string, text: string, { isSecret }: { readonly isSecret: boolean }): boolean {
+  try {
+    writeFileSync(path, text, { flag: 'wx', mode: isSecret ? 0o600 : 0o644 });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}

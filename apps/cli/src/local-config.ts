@@ -1,0 +1,109 @@
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { formatAddress, parseAddress } from '@certbus/store';
+import { CliError } from './errors.ts';
+import { readFile, readKeyFile } from './key-files.ts';
+
+/** What `certbus.json` and the environment say of one bus, on this machine. */
+export interface LocalConfig {
+  /** Address of the bus; a path in it is absolute. */
+  readonly bus: string;
+  /** The trust line. */
+  readonly trust: string;
+  /** Text of the manager key. Throws where there is none, or others may read its file. */
+  managerKey(): string;
+  /** Text of a load balancer's identity. */
+  identity(): string;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+const FIELDS = ['bus', 'trust', 'managerKey', 'rootKey', 'identity', 'backupKey', 'programs'] as const;
+type Fields = Partial<Record<(typeof FIELDS)[number], unknown>>;
+
+/** The name that is looked for in the current folder. */
+export const CONFIG_FILE = 'certbus.json';
+
+function parse(path: string): Fields {
+  const text = readFile(path, 'The configuration');
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new CliError(
+      'CERTBUS_CLI_CONFIG_INVALID',
+      `${path} is not JSON: ${cause instanceof Error ? cause.message : ''}.`,
+      { cause },
+    );
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${path} is no JSON object.`);
+  const unknown = Object.keys(json).find((key) => !(FIELDS as readonly string[]).includes(key));
+  if (unknown)
+    throw new CliError(
+      'CERTBUS_CLI_CONFIG_INVALID',
+      `${path} has the field "${unknown}", which is none of ${FIELDS.join(', ')}.`,
+    );
+  return json;
+}
+
+function textField(fields: Fields, name: (typeof FIELDS)[number], path: string): string | undefined {
+  const value = fields[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${path}: "${name}" must be a text.`);
+}
+
+/** The address with its path, if it has one, taken from a folder. */
+export function resolveAddress(address: string, folder: string): string {
+  const place = parseAddress(address);
+  return place.kind === 'sqlite' ? formatAddress({ ...place, path: resolve(folder, place.path) }) : address;
+}
+
+function missing(what: string, variable: string): CliError {
+  const message = `There is no ${what}: no ${CONFIG_FILE} here names one, and ${variable} is not set. Run "certbus init" first, or say where with --config.`;
+  return new CliError('CERTBUS_CLI_CONFIG_MISSING', message);
+}
+
+/**
+ * Reads `--config`, `$CERTBUS_CONFIG` or `./certbus.json`; variables of the environment override it. Throws
+ * `CERTBUS_CLI_CONFIG_MISSING` or `CERTBUS_CLI_CONFIG_INVALID`.
+ */
+export function readLocalConfig({
+  file,
+  env,
+  cwd,
+}: {
+  readonly file: string | undefined;
+  readonly env: Env;
+  readonly cwd: string;
+}): LocalConfig {
+  const named = file ?? env['CERTBUS_CONFIG'];
+  const path = resolve(cwd, named ?? CONFIG_FILE);
+  const fields = named !== undefined || existsSync(path) ? parse(path) : {};
+  const folder = dirname(path);
+  const inFolder = (name: string) => (isAbsolute(name) ? name : join(folder, name));
+
+  /** A secret: from the environment as text or path, else from the file that the configuration names. */
+  function secret(field: 'managerKey' | 'identity', variable: string, what: string): string {
+    const text = env[variable];
+    if (text) return text;
+    const ownFile = env[`${variable}_FILE`];
+    const fromConfig = textField(fields, field, path);
+    if (!ownFile && !fromConfig) throw missing(what.toLowerCase(), `${variable}_FILE`);
+    return readKeyFile(ownFile ? resolve(cwd, ownFile) : inFolder(fromConfig ?? ''), what);
+  }
+
+  const bus = env['CERTBUS_BUS'];
+  const busField = textField(fields, 'bus', path);
+  if (!bus && !busField) throw missing('bus', 'CERTBUS_BUS');
+  const trustField = textField(fields, 'trust', path);
+  const trust = env['CERTBUS_TRUST'] ?? trustField;
+  if (!trust) throw missing('trust line', 'CERTBUS_TRUST');
+  return {
+    bus: bus ? resolveAddress(bus, cwd) : resolveAddress(busField ?? '', folder),
+    trust: trust.startsWith('certbus1 ')
+      ? trust
+      : readFile(env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(trust), 'The trust line'),
+    managerKey: () => secret('managerKey', 'CERTBUS_MANAGER_KEY', 'The manager key'),
+    identity: () => secret('identity', 'CERTBUS_IDENTITY', 'The identity'),
+  };
+}

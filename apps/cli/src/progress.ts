@@ -1,0 +1,30 @@
+import type { Progress } from '@certbus/manager';
+
+/** A step of an issuance in words. */
+export function describeProgress({ step, certificateId, names, holder, until, orderUrl }: Progress): string {
+  const subject = names.join(', ');
+  switch (step) {
+    case 'waiting':
+      return `${holder} is at work on ${subject} until ${until?.toISOString()}; waiting (--take-over does not wait)`;
+    case 'claimed':
+      return `claimed ${subject} as ${certificateId}`;
+    case 'taken-over':
+      return `took over what was begun for ${subject} (${certificateId})`;
+    case 'order':
+      return `the CA has the order ${orderUrl}`;
+    case 'issued':
+      return `the CA issued the certificate for ${subject}`;
+    case 'recorded':
+      return `the certificate for ${subject} is on the bus`;
+  }
+}
+
+/** Passes steps on as lines; waiting is said once, not every second. */
+export function progressPrinter(print: (line: string) => void): (progress: Progress) => void {
+  let last = '';
+  return (progress) => {
+    const line = describeProgress(progress);
+    if (line !== last) print(line);
+    last = line;
+  };
+}

@@ -1,0 +1,164 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import {
+  createBusId,
+  createIdentity,
+  createManagerKey,
+  createRootKey,
+  formatTrust,
+  parseIdentityFile,
+  parseManagerKey,
+  parseRootKey,
+  parseTrust,
+} from '@certbus/events';
+import { createBus, parseConfiguration } from '@certbus/manager';
+import { parseAddress } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import { openLocalBus, withManager } from './compose.ts';
+import { readFile, readKeyFile, writeNew } from './key-files.ts';
+import { CONFIG_FILE, readLocalConfig, resolveAddress } from './local-config.ts';
+
+/** What `init` is told. */
+export interface SetUp {
+  /** Folder for the files. */
+  readonly folder: string;
+  /** Address of the bus to make. */
+  readonly bus: string;
+  /** Name of this manager on the bus. */
+  readonly name: string;
+  /** The configuration to put on the bus. */
+  readonly configuration: unknown;
+}
+
+/** A file and what it is for. */
+export interface WrittenFile {
+  readonly path: string;
+  readonly purpose: string;
+  readonly isNew: boolean;
+}
+
+export interface SetUpResult {
+  readonly files: readonly WrittenFile[];
+  readonly bus: string;
+  /** Whether anything was made; false the second time. */
+  readonly changed: boolean;
+  /** Why the account is not registered yet; the first certificate registers it. */
+  readonly accountProblem: string | undefined;
+}
+
+const FILES = {
+  root: ['root.key', 'says who manages the bus and who can open private keys; keep it offline'],
+  manager: ['manager.key', 'signs commits, opens the configuration; only where certbus runs'],
+  loadbalancer: ['loadbalancer.key', 'opens private keys; on every load balancer'],
+  backup: ['backup.key', 'opens private keys, if all load balancers are lost; keep it offline'],
+  trust: ['bus.pub', "the bus's id and root, not secret; on every load balancer"],
+} as const;
+
+type FileName = keyof typeof FILES;
+
+async function writeFiles(folder: string): Promise<WrittenFile[]> {
+  mkdirSync(folder, { recursive: true });
+  const write = (name: FileName, text: string): WrittenFile => {
+    const [file, purpose] = FILES[name];
+    const path = join(folder, file);
+    return { path, purpose, isNew: writeNew(path, text, { isSecret: name !== 'trust' }) };
+  };
+  const keys = [
+    write('root', createRootKey()),
+    write('manager', await createManagerKey()),
+    write('loadbalancer', await createIdentity()),
+    write('backup', await createIdentity()),
+  ];
+  const root = parseRootKey(readKeyFile(join(folder, FILES.root[0]), 'The root key'));
+  return [...keys, write('trust', `${formatTrust({ busId: createBusId(), rootKey: root.publicKey })}\n`)];
+}
+
+/** Makes the store and begins the bus in it, where that was not done yet. */
+async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
+  const pathOf = (file: FileName) => join(folder, FILES[file][0]);
+  const recipientOf = async (file: FileName) =>
+    (await parseIdentityFile(readKeyFile(pathOf(file), `The ${file} key`))).recipient;
+  const managerText = readKeyFile(pathOf('manager'), 'The manager key');
+  const { signer } = parseManagerKey(managerText);
+  const log = await openLog(bus, { create: true });
+  try {
+    await createBus(log, parseAddress(bus).stream, {
+      trust: parseTrust(readFile(pathOf('trust'), 'The trust line')),
+      root: parseRootKey(readKeyFile(pathOf('root'), 'The root key')),
+      managers: [{ name, signingKey: signer.publicKey, recipient: await recipientOf('manager') }],
+      recipients: [
+        { name: 'loadbalancers', recipient: await recipientOf('loadbalancer') },
+        { name: 'backup', recipient: await recipientOf('backup') },
+      ],
+    });
+  } finally {
+    await log.close();
+  }
+}
+
+/** The bus is there, and is the one of these files. */
+async function checkBus(folder: string): Promise<string> {
+  const config = readLocalConfig({ file: join(folder, CONFIG_FILE), env: {}, cwd: folder });
+  const { bus, close } = await openLocalBus(config);
+  try {
+    const page = await bus.read({ position: 0, hash: null, rootSequence: 0, managers: [] }, { limit: 1 });
+    if (page.refused) throw page.refused;
+  } finally {
+    await close();
+  }
+  return config.bus;
+}
+
+/** A name for this machine's manager. */
+export function defaultManagerName(): string {
+  return hostname() || 'manager';
+}
+
+/**
+ * Makes keys, store, bus and configuration. What an interrupted run made is kept and completed; after a complete one nothing is
+ * changed, and a store that is away is not made anew.
+ */
+export async function setUp(
+  request: SetUp,
+  { signal, onStep }: { readonly signal: AbortSignal; readonly onStep: (line: string) => void },
+): Promise<SetUpResult> {
+  const { folder } = request;
+  const configPath = join(folder, CONFIG_FILE);
+  // Written last, it says that all before it is done.
+  if (existsSync(configPath))
+    return { files: [], bus: await checkBus(folder), changed: false, accountProblem: undefined };
+  parseConfiguration(request.configuration);
+  parseAddress(request.bus);
+  const files = await writeFiles(folder);
+  const resolved = { ...request, bus: resolveAddress(request.bus, folder) };
+  onStep('keys are made');
+  await beginBus(resolved);
+  onStep('the bus is begun');
+  const trust = readFile(join(folder, FILES.trust[0]), 'The trust line');
+  const managerKey = () => readKeyFile(join(folder, FILES.manager[0]), 'The manager key');
+  const accountProblem = await withManager(
+    { bus: resolved.bus, trust, managerKey, identity: managerKey },
+    async (manager) => {
+      await manager.refresh({ signal });
+      if (!(await manager.configuration())) await manager.configure(request.configuration);
+      onStep('the configuration is on the bus');
+      return manager.register({ signal }).then(() => undefined, describeProblem);
+    },
+  );
+  signal.throwIfAborted();
+  const local = {
+    bus: request.bus,
+    managerKey: FILES.manager[0],
+    rootKey: FILES.root[0],
+    identity: FILES.loadbalancer[0],
+    trust: FILES.trust[0],
+  };
+  writeNew(configPath, `${JSON.stringify(local, undefined, 2)}\n`, { isSecret: false });
+  const all = [...files, { path: configPath, purpose: 'says where all of this is', isNew: true }];
+  return { files: all, bus: resolved.bus, changed: true, accountProblem };
+}
+
+function describeProblem(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,73 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { type CertBus, type ConnectOptions, connect } from '@certbus/client';
+
+export interface ExampleServerOptions
+  extends Pick<ConnectOptions, 'bus' | 'identity' | 'trust' | 'stateDirectory' | 'intervalMs'> {
+  /** Address to listen on; default `127.0.0.1`. */
+  readonly host?: string;
+  /** Port for HTTPS; default 8443, 0 for any. */
+  readonly port?: number;
+  /** Port for HTTP, where HTTP-01 challenges are answered; default 5002, 0 for any. */
+  readonly httpPort?: number;
+  /** Takes a line about everything that happens; default silent. */
+  readonly log?: (line: string) => void;
+}
+
+export interface ExampleServer {
+  readonly port: number;
+  readonly httpPort: number;
+  readonly client: CertBus;
+  close(): Promise<void>;
+}
+
+function greet(request: IncomingMessage, response: ServerResponse): void {
+  const { servername } = request.socket as TLSSocket & { servername?: string };
+  response.setHeader('content-type', 'text/plain; charset=utf-8');
+  response.end(`Hello from CertBus. You asked ${servername || 'this server'} for ${request.url}\n`);
+}
+
+function logEvents(client: CertBus, log: (line: string) => void): void {
+  client.on('changed', ({ certificateId, names, removed }) =>
+    log(`${removed ? 'removed' : 'serving'} ${names.join(' ')} (${certificateId})`),
+  );
+  client.on('missing', ({ serverName }) => log(`no certificate for ${JSON.stringify(serverName)}`));
+  client.on('alarm', (error) => log(`alarm: ${error.message}`));
+  client.on('live', () => log(`caught up with the bus at position ${client.health().position}`));
+}
+
+/**
+ * Starts an HTTPS server that shows whatever certificates the bus says and greets with the path asked for, beside an HTTP server
+ * that answers HTTP-01 challenges. Rejects as `connect` of `@certbus/client`, and when a port is taken.
+ */
+export async function startExampleServer({
+  host = '127.0.0.1',
+  port = 8443,
+  httpPort = 5002,
+  log = () => {},
+  ...options
+}: ExampleServerOptions): Promise<ExampleServer> {
+  const client = await connect(options);
+  logEvents(client, log);
+  const https = client.attach(createHttpsServer(client.tlsOptions(), greet));
+  const http = createHttpServer((request, response) => {
+    if (!client.acmeHttpHandler(request, response))
+      response.writeHead(404).end('This port answers HTTP-01 challenges only.\n');
+  });
+  async function close(): Promise<void> {
+    for (const server of [https, http]) server.close().closeAllConnections();
+    await client.close();
+  }
+  try {
+    await Promise.all([once(https.listen(port, host), 'listening'), once(http.listen(httpPort, host), 'listening')]);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const portOf = (server: typeof http | typeof https) => (server.address() as AddressInfo).port;
+  log(`listening on https://${host}:${portOf(https)} and http://${host}:${portOf(http)}`);
+  return { port: portOf(https), httpPort: portOf(http), client, close };
+}
