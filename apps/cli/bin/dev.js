@@ -15,4 +15,4 @@ const { execute } = await import('@oclif/core');
 const root = fileURLToPath(new URL('..', import.meta.url));
 const pjson = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
 pjson.oclif.commands.target = './src/commands/index.ts';
-await execute({ development: true, loadOptions: { root, pjson } });
+await execute({ loadOptions: { root, pjson } });
