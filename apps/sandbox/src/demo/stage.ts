@@ -1,0 +1,83 @@
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort } from 'certbus-testing';
+import { type LocalCa, startLocalCa } from '../local-ca.ts';
+import type { Narrator } from './narrator.ts';
+import { createPrograms, type ExampleServer, type Programs } from './programs.ts';
+import { createVisitor, type Visitor } from './requests.ts';
+
+/** One commit, as `certbus bus log --json` gives it. */
+export interface LoggedCommit {
+  readonly position: number;
+  readonly at: string;
+  readonly events: readonly {
+    readonly type: string;
+    readonly sealedKey?: string;
+    readonly serialNumber?: string;
+    readonly certificateId?: string;
+  }[];
+}
+
+/** A line of the closing table. */
+export interface Swap {
+  readonly server: string;
+  readonly before: string;
+  readonly after: string;
+  readonly servedAfterMs: number;
+}
+
+/** Everything that the chapters of the demo share. */
+export interface Stage {
+  readonly narrator: Narrator;
+  readonly local: LocalCa;
+  readonly programs: Programs;
+  readonly visitor: Visitor;
+  readonly folder: string;
+  readonly ports: { readonly port: number; readonly httpPort: number };
+  /** The example servers, by their place. */
+  readonly servers: ExampleServer[];
+  readonly swaps: Swap[];
+  busLog(): Promise<readonly LoggedCommit[]>;
+  /** Moves the files of the bus out of everybody's sight, or back. */
+  moveBus(to: 'away' | 'back'): void;
+  close(): Promise<void>;
+}
+
+/** Addresses of the two servers; both are this machine. */
+export const HOSTS = { one: '127.0.0.1', two: '127.0.0.2' } as const;
+
+/** Starts the CA and the DNS server and finds ports. */
+export async function openStage(narrator: Narrator): Promise<Stage> {
+  const hosts = Object.values(HOSTS);
+  const ports = { port: await freePort(...hosts), httpPort: await freePort(...hosts) };
+  const local = await startLocalCa(ports.httpPort);
+  const { folder } = local;
+  const programs = createPrograms(folder);
+  const visitor = createVisitor({ ca: await local.ca.issuedRoots(), port: ports.port });
+  const away = join(folder, 'away');
+  mkdirSync(away);
+  return {
+    narrator,
+    local,
+    programs,
+    visitor,
+    folder,
+    ports,
+    servers: [],
+    swaps: [],
+    async busLog() {
+      const { commits } = JSON.parse(await programs.certbus('bus', 'log', '--json')) as { commits: LoggedCommit[] };
+      return commits;
+    },
+    moveBus(to) {
+      const [from, into] = to === 'away' ? [folder, away] : [away, folder];
+      // The journal goes with its database.
+      for (const file of readdirSync(from).filter((name) => name.startsWith('bus.db')))
+        renameSync(join(from, file), join(into, file));
+    },
+    async close() {
+      await programs.stopAll();
+      await local.stop();
+    },
+  };
+}
