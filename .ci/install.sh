@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Installs what the tests need and a bare Debian lacks: Java and Maven for DynamoDB Local, age to open a sealed key with the
+# stock tool. Where all of it is there it does nothing. Pebble needs no package: the tests bring it themselves.
+set -euo pipefail
+wanted=()
+command -v java >/dev/null || wanted+=(openjdk-17-jre-headless)
+command -v mvn >/dev/null || wanted+=(maven)
+command -v age >/dev/null || wanted+=(age)
+command -v git >/dev/null || wanted+=(git ca-certificates)
+[ "${#wanted[@]}" -eq 0 ] && exit 0
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo)
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -q
+"${as_root[@]}" apt-get install -q -y --no-install-recommends "${wanted[@]}"
