@@ -9,4 +9,4 @@ if (version[0] < 22 || (version[0] === 22 && version[1] < 19)) {
   );
   process.exit(3);
 }
-import('@oclif/core').then((oclif) => oclif.execute({ dir: import.meta.url }));
+void import('@oclif/core').then((oclif) => oclif.execute({ dir: import.meta.url }));

@@ -1,5 +1,5 @@
 /** What the exit status of a command means; `docs/errors.md` shows the same table. */
-export const EXIT = {
+const EXIT = {
   unexpected: 1,
   usage: 2,
   configuration: 3,

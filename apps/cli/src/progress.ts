@@ -1,7 +1,7 @@
 import type { Progress } from '@certbus/manager';
 
 /** A step of an issuance in words. */
-export function describeProgress({ step, certificateId, names, holder, until, orderUrl }: Progress): string {
+function describeProgress({ step, certificateId, names, holder, until, orderUrl }: Progress): string {
   const subject = names.join(', ');
   switch (step) {
     case 'waiting':

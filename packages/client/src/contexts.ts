@@ -23,10 +23,7 @@ function toPem(der: Uint8Array): string {
 }
 
 /** The chain as a TLS server sends it: leaf first, then its issuers. */
-export function chainOf(
-  { leaf, issuers }: IssuedCertificate,
-  issuer: (hash: string) => Uint8Array | undefined,
-): string {
+function chainOf({ leaf, issuers }: IssuedCertificate, issuer: (hash: string) => Uint8Array | undefined): string {
   const above = issuers.map(issuer).filter((der) => der !== undefined);
   return [Buffer.from(leaf, 'base64'), ...above].map(toPem).join('');
 }

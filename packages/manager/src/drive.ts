@@ -112,7 +112,7 @@ function offerFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrOffe
 }
 
 /** What goes on the bus of a failure: the CA's words, or ours. */
-export function reasonOf(error: unknown): FailureReason {
+function reasonOf(error: unknown): FailureReason {
   if (error instanceof AcmeProblemError) {
     const { problem, notBefore } = error;
     return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore };

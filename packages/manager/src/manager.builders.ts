@@ -34,7 +34,7 @@ export interface ProcessOptions {
 
 const STREAM = 'test';
 
-export const solvers: SolverFactory = async (settings) => {
+const solvers: SolverFactory = async (settings) => {
   if (settings.challenge === 'http-01') return createHttp01ClientsSolver(settings.http01);
   if (settings.dns.provider !== 'challtestsrv') throw new TypeError('these tests have one DNS server');
   return createChallTestSrvSolver({ url: settings.dns.url });
