@@ -91,7 +91,7 @@ export async function startTlsProxy({
   const behind = new URL(target);
   const tls = await createTlsIdentity();
   const exchanges: Exchange[] = [];
-  const server = createHttpsServer({ key: tls.key, cert: tls.certificate }, async (call, response) => {
+  async function pass(call: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const got = await forward(behind, call, await read(call), targetRoots);
       const exchange = {
@@ -106,7 +106,11 @@ export async function startTlsProxy({
     } catch {
       response.destroy();
     }
-  });
+  }
+  const server = createHttpsServer(
+    { key: tls.key, cert: tls.certificate },
+    (call, response) => void pass(call, response),
+  );
   const port = await listen(server);
   return {
     directory: `https://127.0.0.1:${port}${behind.pathname}`,
@@ -129,7 +133,7 @@ export async function startFaultProxy({ target }: { readonly target: string }): 
   const behind = new URL(target);
   let decide: (operation: string, nth: number) => Fault = () => 'forward';
   let nth = 0;
-  const server = createHttpServer(async (call, response) => {
+  async function pass(call: IncomingMessage, response: ServerResponse): Promise<void> {
     const operation = String(call.headers['x-amz-target'] ?? '').replace(/^.*\./, '');
     const fault = decide(operation, nth);
     nth += 1;
@@ -151,7 +155,8 @@ export async function startFaultProxy({ target }: { readonly target: string }): 
     } catch {
       response.destroy();
     }
-  });
+  }
+  const server = createHttpServer((call, response) => void pass(call, response));
   const port = await listen(server);
   return {
     endpoint: `http://127.0.0.1:${port}`,

@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+/** How a run of the command line ended. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export const CERTBUS = fileURLToPath(new URL('../bin/dev.js', import.meta.url));
+
+/** Runs `certbus` as a user does: a process of its own, in a folder, with nothing of ours in its environment. */
+export async function certbus(
+  folder: string,
+  args: readonly string[],
+  { env = {}, input = '' }: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {},
+): Promise<Ended> {
+  const own = { PATH: process.env['PATH'] ?? '', HOME: folder, CERTBUS_STATE_DIR: `${folder}/state`, NO_COLOR: '1' };
+  const child = spawn(process.execPath, ['--conditions=certbus:source', CERTBUS, ...args], {
+    cwd: folder,
+    env: { ...own, ...env },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => (stdout += chunk));
+  child.stderr.on('data', (chunk) => (stderr += chunk));
+  child.stdin.on('error', () => {}).end(input);
+  const [status] = await once(child, 'close');
+  // oclif breaks lines to the width of a terminal; what is said is what counts.
+  const joined = stderr.replaceAll(/\n ›\s+/g, ' ').replaceAll(/\s+/g, ' ');
+  return { status, stdout, stderr: joined };
+}

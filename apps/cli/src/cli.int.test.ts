@@ -1,0 +1,394 @@
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import {
+  type ChallTestSrv,
+  createTlsIdentity,
+  type Pebble,
+  requirePart,
+  startChallTestSrv,
+  startDynamoDbLocal,
+  startPebble,
+  startTlsProxy,
+  temporaryFolder,
+} from 'certbus-testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { certbus, type Ended } from './cli.builders.ts';
+
+const pebble = requirePart('pebble');
+const dynamoDb = requirePart('dynamodb-local');
+const temporary = temporaryFolder();
+let folders = 0;
+
+function newFolder(): string {
+  folders += 1;
+  const folder = join(temporary.path, `site${folders}`);
+  mkdirSync(folder);
+  return folder;
+}
+
+/** Everything that was ever printed by a command of this file, for the scan at its end. */
+const printed: string[] = [];
+const run = async (...call: Parameters<typeof certbus>): Promise<Ended> => {
+  const ended = await certbus(...call);
+  printed.push(ended.stdout, ended.stderr);
+  return ended;
+};
+
+const OFFLINE = [
+  'init',
+  '--agree-tos',
+  '--directory',
+  'https://127.0.0.1:1/dir',
+  '--dns-provider',
+  'challtestsrv',
+  '--dns-url',
+  'http://127.0.0.1:1',
+];
+
+afterAll(() => temporary.remove());
+
+describe('without a CA', { timeout: 30_000 }, () => {
+  let site: string;
+  beforeAll(async () => {
+    site = newFolder();
+    const { status, stderr } = await run(site, OFFLINE);
+    expect(stderr).toContain('no account of yours yet');
+    expect(status).toBe(0);
+  });
+
+  test('init makes keys for this user only, says what each is for, and a second time changes nothing', async () => {
+    for (const file of ['root.key', 'manager.key', 'loadbalancer.key', 'backup.key'])
+      expect(statSync(join(site, file)).mode & 0o777).toBe(0o600);
+    const before = readdirSync(site).map((name) => [
+      name,
+      statSync(join(site, name)).isFile() && readFileSync(join(site, name)).toString('base64'),
+    ]);
+    const again = await run(site, OFFLINE);
+    expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining('nothing was changed') });
+    expect(
+      readdirSync(site).map((name) => [
+        name,
+        statSync(join(site, name)).isFile() && readFileSync(join(site, name)).toString('base64'),
+      ]),
+    ).toEqual(before);
+  });
+
+  test('an interrupted init is completed by the next', async () => {
+    const folder = newFolder();
+    await run(folder, OFFLINE);
+    const key = readFileSync(join(folder, 'manager.key'), 'utf8');
+    rmSync(join(folder, 'certbus.json'));
+    expect((await run(folder, OFFLINE)).status).toBe(0);
+    expect(readFileSync(join(folder, 'manager.key'), 'utf8')).toBe(key);
+    expect((await run(folder, ['bus', 'verify'])).status).toBe(0);
+  });
+
+  test('init without agreeing to the terms makes nothing', async () => {
+    const folder = newFolder();
+    expect(await run(folder, ['init'])).toMatchObject({ status: 2, stderr: expect.stringContaining('--agree-tos') });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test.each([
+    ['a malformed domain', ['cert', 'mk', 'not a domain'], 2, /is not a domain name/],
+    ['a public suffix', ['cert', 'mk', '--subdomain', 'co.uk'], 2, /public suffix/],
+    ['a wildcard typed out', ['cert', 'mk', '*.a.test'], 2, /cert mk a\.test --wildcard/],
+    ['a wildcard over HTTP-01', ['cert', 'mk', '--wildcard', '--challenge', 'http-01', 'a.test'], 2, /only dns-01/],
+    ['an unknown id', ['cert', 'cat', 'nosuchid'], 4, /cert ls/],
+    ['an unknown id to renew', ['cert', 'renew', 'nosuchid'], 4, /cert ls/],
+    ['an unknown id to remove', ['cert', 'rm', 'nosuchid'], 4, /cert ls/],
+    ['a date that is none', ['cert', 'renewable', 'tomorrow'], 2, /no instant/],
+    ['an unknown flag', ['cert', 'ls', '--colour'], 2, /Nonexistent flag/],
+    ['a configuration file that is away', ['cert', 'ls', '--config', 'none.json'], 3, /none\.json: it does not exist/],
+  ] as const)('%s: a clear error and its status', async (_, args, status, message) => {
+    const ended = await run(site, args);
+    expect(ended.stderr).toMatch(message);
+    expect(ended).toMatchObject({ status, stdout: '' });
+    expect(ended.stderr).not.toMatch(/ at .*\.ts:/);
+  });
+
+  test('with --json an error is JSON on standard output, with the same status', async () => {
+    const { status, stdout } = await run(site, ['cert', 'cat', 'nosuchid', '--json']);
+    expect(status).toBe(4);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND' } });
+  });
+
+  test('a folder without a set-up: what to do', async () => {
+    expect(await run(newFolder(), ['cert', 'ls'])).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('certbus init'),
+    });
+  });
+
+  test('a name that no zone covers is refused before anything is said on the bus', async () => {
+    const folder = newFolder();
+    await run(folder, [...OFFLINE, '--zone', 'example.com']);
+    const { status, stderr } = await run(folder, ['cert', 'mk', 'a.test']);
+    expect({ status, stderr }).toMatchObject({
+      status: 6,
+      stderr: expect.stringMatching(/configured zones: example\.com/),
+    });
+    expect((await run(folder, ['bus', 'log'])).stdout).not.toContain('IssuanceStarted');
+  });
+
+  test('a key file that others may read, is no key, or is the wrong key', async () => {
+    const folder = newFolder();
+    await run(folder, OFFLINE);
+    const key = join(folder, 'manager.key');
+    chmodSync(key, 0o644);
+    expect(await run(folder, ['cert', 'ls'])).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining(`chmod 600 ${key}`),
+    });
+    chmodSync(key, 0o600);
+    copyFileSync(join(site, 'manager.key'), key);
+    expect(await run(folder, ['cert', 'rm', 'whatever', '--yes'])).toMatchObject({ status: 4 });
+    expect(await run(folder, ['conf', 'display'])).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('does not open'),
+    });
+    writeFileSync(key, 'no key at all', { mode: 0o600 });
+    expect(await run(folder, ['cert', 'ls'])).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('not a manager key'),
+    });
+  });
+
+  test('a configuration with unknown or missing fields names their path, and the stored one stays', async () => {
+    const { stdout } = await run(site, ['conf', 'display']);
+    const config = JSON.parse(stdout);
+    const wrong = { ...config, colour: 'red' };
+    expect(await run(site, ['conf', 'update'], { input: JSON.stringify(wrong) })).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('colour is not a known field'),
+    });
+    const { defaultAuthority: _, ...without } = config;
+    expect(await run(site, ['conf', 'update'], { input: JSON.stringify(without) })).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('defaultAuthority is missing'),
+    });
+    expect(await run(site, ['conf', 'update'], { input: '{' })).toMatchObject({ status: 3 });
+    expect(await run(site, ['conf', 'update', '--expect', '99'], { input: stdout })).toMatchObject({ status: 8 });
+    expect((await run(site, ['conf', 'display'])).stdout).toBe(stdout);
+  });
+
+  test('secrets of the configuration are shown as <redacted>, kept when sent back, and shown when asked for', async () => {
+    const folder = newFolder();
+    await run(folder, OFFLINE);
+    const config = JSON.parse((await run(folder, ['conf', 'display'])).stdout);
+    const hmacKey = crypto.randomUUID();
+    config.authorities.ca.eab = { kid: 'kid', hmacKey };
+    expect((await run(folder, ['conf', 'update'], { input: JSON.stringify(config) })).status).toBe(0);
+    const shown = await run(folder, ['conf', 'display']);
+    expect(shown.stdout).toContain('<redacted>');
+    expect(shown.stdout).not.toContain(hmacKey);
+    expect((await run(folder, ['conf', 'update'], { input: shown.stdout })).status).toBe(0);
+    // Not through `run`: this is the one that was asked for, and the scan is for the others.
+    expect((await certbus(folder, ['conf', 'display', '--show-secrets'])).stdout).toContain(hmacKey);
+    expect((await run(folder, ['bus', 'log', '--json'])).stdout).not.toContain(hmacKey);
+  });
+
+  test('a SQLite bus that is away is told, and not created, not even by init', async () => {
+    const folder = newFolder();
+    await run(folder, OFFLINE);
+    const bus = join(folder, 'bus.db');
+    renameSync(bus, `${bus}.away`);
+    for (const args of [['cert', 'ls'], ['bus', 'log'], ['bus', 'verify'], ['cert', 'mk', 'a.test'], OFFLINE]) {
+      expect(await run(folder, args)).toMatchObject({ status: 7, stderr: expect.stringContaining('does not exist') });
+    }
+    expect(existsSync(bus)).toBe(false);
+  });
+
+  test('the example server with an empty replica and no bus: a clear error that names the bus and what to do', async () => {
+    const folder = newFolder();
+    await run(folder, OFFLINE);
+    renameSync(join(folder, 'bus.db'), join(folder, 'away.db'));
+    const { status, stderr } = await run(folder, ['example-server', '--port', '0', '--http-port', '0']);
+    expect(status).toBe(7);
+    expect(stderr).toMatch(/bus\.db#certbus did not answer within 10 s.*no replica.*Check the address/);
+  });
+
+  test('bus verify says exactly where a history breaks', async () => {
+    const folder = newFolder();
+    await run(folder, OFFLINE);
+    const { DatabaseSync } = await import('node:sqlite');
+    const database = new DatabaseSync(join(folder, 'bus.db'));
+    const row = database.prepare('SELECT bytes FROM commits WHERE position = 2').get();
+    const bytes = Buffer.from(row?.['bytes'] as Uint8Array);
+    bytes[200] = (bytes[200] ?? 0) ^ 1;
+    database.prepare('UPDATE commits SET bytes = ? WHERE position = 2').run(bytes);
+    database.close();
+    const { status, stderr } = await run(folder, ['bus', 'verify']);
+    expect(status).toBe(9);
+    expect(stderr).toContain('Commit 2 refused');
+  });
+
+  test('a CA that is down is told, with the status of a CA', async () => {
+    const { status, stderr } = await run(site, ['cert', 'mk', '--subdomain', 'down.test']);
+    expect(stderr).toMatch(/127\.0\.0\.1:1/);
+    expect(status).toBe(5);
+  });
+
+  test('a CA that answers HTML is told', async () => {
+    const tls = await createTlsIdentity();
+    const server = createServer({ key: tls.key, cert: tls.certificate }, (_, response) => {
+      response.setHeader('content-type', 'text/html').end('<html>Welcome to nginx</html>');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const folder = newFolder();
+    writeFileSync(join(folder, 'roots.pem'), tls.root);
+    const directory = `https://127.0.0.1:${(server.address() as AddressInfo).port}/dir`;
+    await run(folder, [
+      'init',
+      '--agree-tos',
+      '--directory',
+      directory,
+      '--roots',
+      'roots.pem',
+      '--dns-provider',
+      'challtestsrv',
+      '--dns-url',
+      'http://127.0.0.1:1',
+    ]);
+    const { status, stderr } = await run(folder, ['cert', 'mk', 'html.test']);
+    server.close();
+    expect(stderr).toContain('CERTBUS_ACME_NOT_ACME');
+    expect(status).toBe(5);
+  });
+});
+
+describe.skipIf(dynamoDb.skip)(dynamoDb.title('on DynamoDB'), { timeout: 120_000 }, () => {
+  test('init makes the table, a missing table and wrong credentials are told', async () => {
+    const local = await startDynamoDbLocal();
+    try {
+      const folder = newFolder();
+      const at = `region=eu-central-1&endpoint=${encodeURIComponent(local.endpoint)}`;
+      const env = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+      expect((await run(folder, [...OFFLINE, '--bus', `dynamodb://certbus/prod?${at}`], { env })).status).toBe(0);
+      expect(await run(folder, ['bus', 'verify'], { env })).toMatchObject({
+        status: 0,
+        stdout: expect.stringContaining('all 2 commits are good'),
+      });
+      const elsewhere = { ...env, CERTBUS_BUS: `dynamodb://no-such-table/prod?${at}` };
+      expect(await run(folder, ['bus', 'verify'], { env: elsewhere })).toMatchObject({
+        status: 7,
+        stderr: expect.stringContaining('"no-such-table" does not exist'),
+      });
+      const wrong = { ...env, AWS_ACCESS_KEY_ID: 'not-valid' };
+      expect(await run(folder, ['bus', 'verify'], { env: wrong })).toMatchObject({
+        status: 7,
+        stderr: expect.stringContaining('credentials'),
+      });
+    } finally {
+      await local.stop();
+    }
+  });
+});
+
+describe.skipIf(pebble.skip)(pebble.title('at a real CA'), { timeout: 60_000 }, () => {
+  let dns: ChallTestSrv;
+  let ca: Pebble;
+  let proxy: Awaited<ReturnType<typeof startTlsProxy>>;
+  let site: string;
+
+  beforeAll(async () => {
+    dns = await startChallTestSrv();
+    ca = await startPebble({ dnsServer: dns.dns });
+    proxy = await startTlsProxy({ target: ca.directory, targetRoots: ca.roots });
+    site = newFolder();
+    writeFileSync(join(site, 'roots.pem'), proxy.roots);
+    const flags = [
+      '--directory',
+      proxy.directory,
+      '--roots',
+      'roots.pem',
+      '--dns-provider',
+      'challtestsrv',
+      '--dns-url',
+      dns.url,
+    ];
+    expect((await run(site, ['init', '--agree-tos', ...flags])).status).toBe(0);
+  }, 120_000);
+  afterAll(async () => {
+    await proxy?.stop();
+    await ca?.stop();
+    await dns?.stop();
+  });
+
+  test('make, list, show, renew, remove; IDN, upper case and trailing dot are converted', async () => {
+    const made = await run(site, ['cert', 'mk', '--wildcard', 'BÜCHER.test.']);
+    expect(made.status).toBe(0);
+    const id = made.stdout.trim();
+    expect((await run(site, ['cert', 'mk', '--wildcard', 'xn--bcher-kva.test'])).stdout.trim()).toBe(id);
+    const [line = ''] = (await run(site, ['cert', 'ls'])).stdout.split('\n');
+    expect(line.split('\t')).toEqual([
+      id,
+      expect.stringMatching(/^\d{4}-/),
+      'dns-01',
+      '*.xn--bcher-kva.test, xn--bcher-kva.test',
+    ]);
+    const cat = await run(site, ['cert', 'cat', id, '--json']);
+    const before = JSON.parse(cat.stdout);
+    expect(before).toMatchObject({ certificateId: id, names: ['*.xn--bcher-kva.test', 'xn--bcher-kva.test'] });
+    expect((await run(site, ['cert', 'cat', id, '--pem'])).stdout.match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThan(
+      1,
+    );
+    expect((await run(site, ['cert', 'renewable'])).stdout).toBe('');
+    const inAYear = new Date(Date.now() + 365 * 86_400_000).toISOString();
+    expect((await run(site, ['cert', 'renewable', inAYear])).stdout).toContain(id);
+    expect((await run(site, ['cert', 'renewable', inAYear, '--renew-first'])).status).toBe(0);
+    const renewed = await run(site, ['cert', 'renew', id]);
+    expect(renewed.stderr).toContain('is not due before');
+    const after = JSON.parse((await run(site, ['cert', 'cat', id, '--json'])).stdout);
+    expect(after.serialNumber).not.toBe(before.serialNumber);
+    expect((await run(site, ['cert', 'rm', id])).status).toBe(0);
+    expect((await run(site, ['cert', 'ls', '--json'])).stdout).toContain('"certificates": []');
+    expect(await run(site, ['bus', 'verify'])).toMatchObject({ status: 0 });
+  });
+
+  test('a CA that refuses is told in its own words, and the failure is on the bus', async () => {
+    const { status, stderr } = await run(site, ['cert', 'mk', '--subdomain', 'blocked.test']);
+    expect(status).toBe(5);
+    expect(stderr).toMatch(/rejectedIdentifier|blocked/i);
+    expect((await run(site, ['bus', 'log'])).stdout).toContain('IssuanceFailed');
+  });
+
+  test('no secret is in any output, error, event or configuration of this whole run', async () => {
+    await run(site, ['cert', 'mk', 'scan.test']);
+    const secrets = readdirSync(temporary.path, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.key'))
+      .flatMap((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8').split('\n'))
+      .filter((line) => /^(AGE-SECRET-KEY|CERTBUS-(SIGNING|ROOT)-KEY)/.test(line));
+    expect(secrets.length).toBeGreaterThan(20);
+    const bus =
+      (await run(site, ['bus', 'log', '--json'])).stdout + readFileSync(join(site, 'bus.db')).toString('latin1');
+    const replicas = readdirSync(join(site, 'state')).map((name) =>
+      readFileSync(join(site, 'state', name)).toString('latin1'),
+    );
+    const everything = [...printed, bus, ...replicas].join('\n');
+    expect(everything.length).toBeGreaterThan(50_000);
+    expect(secrets.filter((secret) => everything.includes(secret.slice(-30)))).toEqual([]);
+    expect(everything).not.toMatch(/PRIVATE KEY/);
+    // PKCS#8 of a P-256 key, in base64 at any offset: SEQUENCE, version 0, id-ecPublicKey.
+    expect(everything).not.toContain('MIGHAgEAMBMGByqGSM49AgEG');
+    // What the CA gave out, as it went over the wire.
+    const tokens = proxy.exchanges.flatMap(({ body }) =>
+      [...body.matchAll(/"token":\s*"([^"]+)"/g)].map(([, token = '']) => token),
+    );
+    expect(tokens.length).toBeGreaterThan(3);
+    expect(tokens.filter((token) => everything.includes(token))).toEqual([]);
+  });
+});
