@@ -9,7 +9,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-export const CERTBUS = fileURLToPath(new URL('../bin/dev.js', import.meta.url));
+const CERTBUS = fileURLToPath(new URL('../bin/dev.js', import.meta.url));
 
 /** Runs `certbus` as a user does: a process of its own, in a folder, with nothing of ours in its environment. */
 export async function certbus(

@@ -8,7 +8,7 @@ export const SCHEMA_VERSION = 1;
  * `certificates.state` is the JSON of a `ManagedCertificate`; what queries look for stands beside it. A removed certificate
  * stays, so that its removal can be told to those who ask what changed.
  */
-export const SCHEMA = `
+export const SCHEMA: string = `
   CREATE TABLE bus (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     bus_id TEXT NOT NULL,

@@ -1,0 +1,85 @@
+import { execFile, spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { freePort, temporaryFolder } from 'certbus-testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestBus } from './testing.ts';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const example = join(root, 'examples', 'load-balancer.mjs');
+const temporary = temporaryFolder();
+const project = join(temporary.path, 'project');
+
+beforeAll(async () => {
+  const tarballs = join(temporary.path, 'tarballs');
+  mkdirSync(tarballs);
+  mkdirSync(project);
+  for (const name of ['events', 'store', 'replica', 'client']) {
+    const folder = join(root, 'packages', name);
+    if (!readdirSync(folder).includes('dist'))
+      throw new Error(`packages/${name} is not built: run "npm test", or turbo run build`);
+    await run('npx', ['-y', '--allow-scripts=pnpm', 'pnpm@12.21.0', 'pack', '--pack-destination', tarballs], {
+      cwd: folder,
+    });
+  }
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true, type: 'module' }));
+  const files = readdirSync(tarballs).map((name) => join(tarballs, name));
+  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...files], { cwd: project });
+  copyFileSync(example, join(project, 'load-balancer.mjs'));
+}, 180_000);
+afterAll(() => temporary.remove());
+
+test('the README shows the example that is run here, word for word', () => {
+  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(readFileSync(example, 'utf8').trim());
+});
+
+test("the README's load balancer runs on nothing but the packed client, and serves", async () => {
+  const bus = await createTestBus({ address: `sqlite:${project}/bus.db` });
+  const { serialNumber } = await bus.issue(['packed.test']);
+  writeFileSync(join(project, 'loadbalancer.key'), bus.identity, { mode: 0o600 });
+  writeFileSync(join(project, 'bus.pub'), bus.trust);
+  const [port, httpPort] = [await freePort(), await freePort()];
+  const env = {
+    ...process.env,
+    PORT: String(port),
+    HTTP_PORT: String(httpPort),
+    CERTBUS_STATE_DIR: join(project, 'state'),
+  };
+  const server = spawn(process.execPath, ['load-balancer.mjs'], { cwd: project, env, stdio: 'inherit' });
+  const visit = () =>
+    new Promise<string>((resolve, reject) => {
+      const call = request(
+        { host: '127.0.0.1', port, servername: 'packed.test', ca: bus.roots, agent: false },
+        (response) => {
+          response.resume();
+          resolve(String((response.socket as TLSSocket).getPeerCertificate().serialNumber));
+        },
+      );
+      call.on('error', reject).end();
+    });
+  try {
+    await expect.poll(visit, { timeout: 15_000 }).toBe(serialNumber);
+    expect((await fetch(`http://127.0.0.1:${httpPort}/`)).status).toBe(404);
+  } finally {
+    server.kill('SIGKILL');
+    await bus.close();
+  }
+}, 30_000);
+
+test('importing the packed client loads neither the AWS SDK nor any ACME code', async () => {
+  const script = `
+    import { registerHooks } from 'node:module';
+    const loaded = [];
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+    await import('@certbus/client');
+    console.log(JSON.stringify(loaded));`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: project });
+  const loaded: string[] = JSON.parse(stdout);
+  expect(loaded.some((url) => url.endsWith('/client/dist/connect.js'))).toBe(true);
+  expect(loaded.filter((url) => /aws-sdk|smithy|acme/.test(url))).toEqual([]);
+});
