@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -289,6 +289,23 @@ test('a forged commit raises an alarm, and what was served stays served', async 
   await expect.poll(() => alarms.length, { timeout: 5_000 }).toBeGreaterThan(0);
   expect(alarms[0]).toMatchObject({ code: 'CERTBUS_EVENTS_COMMIT_MALFORMED', position: client.health().position + 1 });
   expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(serialNumber);
+});
+
+test('a damaged replica is set aside and read anew, with an alarm', async () => {
+  const address = `sqlite:${newPlace('bus.db')}#test`;
+  const stateDirectory = newPlace('state');
+  const bus = await newBus(address);
+  const { serialNumber } = await bus.issue(['a.test']);
+  const options = { bus: address, stateDirectory, replica: undefined } as unknown as Partial<ConnectOptions>;
+  await (await newClient(bus, options)).close();
+  const [file = ''] = readdirSync(stateDirectory).filter((name) => /^client-\w+\.db$/.test(name));
+  writeFileSync(join(stateDirectory, file), 'no database any more');
+  const client = await newClient(bus, options);
+  const alarms: Error[] = [];
+  client.on('alarm', (error) => alarms.push(error));
+  const { port } = await newServer(client);
+  expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(serialNumber);
+  expect(alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_REPLICA_SET_ASIDE' }]);
 });
 
 test('key files: others may not read them, and what is no key is refused', async () => {

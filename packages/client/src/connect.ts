@@ -201,6 +201,11 @@ async function started({ options, trust, replica, notes, emitter }: Parts): Prom
   });
 }
 
+function replicaSetAside(path: string): ClientError {
+  const what = `The replica was damaged or not of this release; it was set aside as ${path}, and the bus is read anew. Look at the disk.`;
+  return new ClientError('CERTBUS_CLIENT_REPLICA_SET_ASIDE', what);
+}
+
 /** Makes the contexts that were in use before a restart, one a turn of the event loop. */
 async function warm({ vault }: Parts, contexts: ContextCache, signal: AbortSignal): Promise<void> {
   for (const name of vault.recentNames()) {
@@ -326,6 +331,9 @@ export async function connect(options: ConnectOptions): Promise<CertBus> {
   const client = openClient(parts);
   try {
     await started(parts);
+    const { setAside } = replica;
+    // Not before the caller could have begun to listen.
+    if (setAside) setImmediate(() => parts.emitter.emit('alarm', replicaSetAside(setAside)));
     return client;
   } catch (error) {
     await client.close();

@@ -5,8 +5,7 @@ export type ClientErrorCode =
   | 'CERTBUS_CLIENT_KEY_FILE_OPEN'
   | 'CERTBUS_CLIENT_KEY_NOT_OPENED'
   | 'CERTBUS_CLIENT_NAME_UNKNOWN'
-  | 'CERTBUS_CLIENT_REPLICA_SET_ASIDE'
-  | 'CERTBUS_CLIENT_CLOSED';
+  | 'CERTBUS_CLIENT_REPLICA_SET_ASIDE';
 
 /** A failure or an alarm of the client. Branch on `code`, never on the message. */
 export class ClientError extends Error {
