@@ -1,0 +1,50 @@
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { run } from './process.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Writes each TypeScript block of a README into its package, where its imports resolve as a user's would. */
+function extract(readme: string): string[] {
+  const folder = join(root, dirname(readme), 'node_modules', '.cache', 'readme');
+  folders.push(folder);
+  mkdirSync(folder, { recursive: true });
+  const blocks = [...readFileSync(join(root, readme), 'utf8').matchAll(/^```ts\n(.*?)^```/gms)];
+  return blocks.map(([, code = ''], index) => {
+    const file = join(folder, `block-${index + 1}.ts`);
+    writeFileSync(file, `${code}\nexport {};\n`);
+    return file;
+  });
+}
+
+test('every TypeScript block of a package README compiles', async () => {
+  const files = globSync('{packages,apps}/*/README.md', { cwd: root }).flatMap(extract);
+  expect(files.length).toBeGreaterThanOrEqual(7);
+  const ambient = globSync('packages/*/src/**/*.d.ts', { cwd: root }).map((file) => join(root, file));
+  const folder = join(root, 'node_modules', '.cache', 'readme');
+  folders.push(folder);
+  mkdirSync(folder, { recursive: true });
+  const project = join(folder, 'tsconfig.json');
+  writeFileSync(
+    project,
+    JSON.stringify({
+      extends: join(root, 'tsconfig.json'),
+      compilerOptions: { incremental: false, rootDir: root },
+      include: [],
+      files: [...ambient, ...files],
+    }),
+  );
+  const output = await run(process.execPath, [
+    join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+    '-p',
+    project,
+  ]).catch((error: Error) => error.message);
+  expect(output).toBe('');
+}, 60_000);
