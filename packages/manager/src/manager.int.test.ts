@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { BEGINNING, type Commit, open } from '@certbus/events';
@@ -14,6 +16,7 @@ import {
   startPebble,
   startTlsProxy,
   temporaryFolder,
+  type Verdict,
 } from 'certbus-testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { configFor, createSite, type ProcessOptions, type Site, withManager } from './manager.builders.ts';
@@ -266,6 +269,58 @@ describe.skipIf(part.skip)(
         await expect(open(key, identity)).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_NOT_OPENED' });
         expect(await open(key, edge)).toContain('PRIVATE KEY');
       }
+    });
+
+    test('a claim is renewed at half its length for as long as its order takes', async () => {
+      const proxy = await startTlsProxy({
+        target: ca.directory,
+        targetRoots: ca.roots,
+        async onResponse({ url }): Promise<Verdict> {
+          if (/finalize/i.test(url)) await new Promise((resolve) => setTimeout(resolve, 1_500));
+          return 'forward';
+        },
+      });
+      try {
+        const site = await newSite(proxy);
+        await withManager(site, { holder: 'slow', claimMs: 600, graceMs: 100 }, async (manager) => {
+          const result = await manager.issue({ names: ['slow.test'] }, { signal: forever });
+          expect(result.outcome).toBe('issued');
+        });
+        const renewals = (await readBus(site)).flatMap(({ events }) =>
+          events.filter(({ type }) => type === 'IssuanceTakenOver'),
+        );
+        expect(renewals.length).toBeGreaterThanOrEqual(3);
+        expect(renewals.every(({ event }) => event?.type === 'IssuanceTakenOver' && event.holder === 'slow')).toBe(
+          true,
+        );
+      } finally {
+        await proxy.stop();
+      }
+    });
+
+    test('a check-in follows every run that failed nothing, also one that found nothing due', async () => {
+      let checkIns = 0;
+      const server = createServer((_, response) => {
+        checkIns += 1;
+        response.end();
+      }).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/secret-path`;
+      const site = await newSite();
+      await withManager(site, { holder: 'one' }, async (manager) => {
+        await manager.configure({ ...(site.config as object), checkIn: { url } });
+        expect(await manager.renewDue({ signal: forever })).toEqual([]);
+        expect(checkIns).toBe(1);
+        await manager.issue({ names: [BLOCKED_NAME] }, { signal: forever }).catch(() => {});
+        const later = new Date(Date.now() + 3_600_000);
+        expect(await manager.renewDue({ signal: forever, at: later })).toMatchObject([{ outcome: 'failed' }]);
+        expect(checkIns).toBe(1);
+        server.close();
+        server.closeAllConnections();
+        const failed = manager.renewDue({ signal: forever });
+        await expect(failed).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_CHECK_IN_FAILED' });
+        await expect(failed).rejects.not.toThrow('secret-path');
+      });
     });
 
     test('a configuration that changed since it was read is not overwritten', async () => {

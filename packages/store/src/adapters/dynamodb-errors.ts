@@ -4,7 +4,7 @@ import { StoreError, type StoreErrorCode } from '../errors.ts';
 const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   ResourceNotFoundException: [
     'CERTBUS_STORE_NOT_FOUND',
-    'does not exist in this account and region. Are the name and the region right? A new one is made with "certbus bus bootstrap" or "certbus init --create".',
+    'does not exist in this account and region. Are the name and the region right? A new one is made with "certbus init".',
   ],
   ValidationException: [
     'CERTBUS_STORE_DAMAGED',
