@@ -12,6 +12,8 @@ import { createTestBus } from './testing.ts';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const example = join(root, 'examples', 'load-balancer.mjs');
+// What npm hands down to the scripts that it runs is not what a user's shell has.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm|pnpm)_/i.test(name)));
 const temporary = temporaryFolder();
 const project = join(temporary.path, 'project');
 
@@ -25,11 +27,12 @@ beforeAll(async () => {
       throw new Error(`packages/${name} is not built: run "npm test", or turbo run build`);
     await run('npx', ['-y', '--allow-scripts=pnpm', 'pnpm@12.21.0', 'pack', '--pack-destination', tarballs], {
       cwd: folder,
+      env,
     });
   }
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true, type: 'module' }));
   const files = readdirSync(tarballs).map((name) => join(tarballs, name));
-  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...files], { cwd: project });
+  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...files], { cwd: project, env });
   copyFileSync(example, join(project, 'load-balancer.mjs'));
 }, 180_000);
 afterAll(() => temporary.remove());
@@ -44,13 +47,13 @@ test("the README's load balancer runs on nothing but the packed client, and serv
   writeFileSync(join(project, 'loadbalancer.key'), bus.identity, { mode: 0o600 });
   writeFileSync(join(project, 'bus.pub'), bus.trust);
   const [port, httpPort] = [await freePort(), await freePort()];
-  const env = {
-    ...process.env,
+  const own = {
+    ...env,
     PORT: String(port),
     HTTP_PORT: String(httpPort),
     CERTBUS_STATE_DIR: join(project, 'state'),
   };
-  const server = spawn(process.execPath, ['load-balancer.mjs'], { cwd: project, env, stdio: 'inherit' });
+  const server = spawn(process.execPath, ['load-balancer.mjs'], { cwd: project, env: own, stdio: 'inherit' });
   const visit = () =>
     new Promise<string>((resolve, reject) => {
       const call = request(
