@@ -21,7 +21,7 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
 }
 
-const WATCH_EVERY_MS = 50;
+const WATCH_EVERY_MS = 10;
 const FIRST_PAUSE_MS = 250;
 
 /** Resolves after `ms`, sooner when the store says that something was written; rejects with the signal's reason. */
