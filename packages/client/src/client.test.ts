@@ -9,7 +9,8 @@ import { promisify } from 'node:util';
 import { createIdentity, parseIdentityFile, seal } from '@certbus/events';
 import { temporaryFolder } from 'certbus-testing';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { type CertBus, type ConnectOptions, connect } from './connect.ts';
+import type { CertBus, ConnectOptions } from './cert-bus.ts';
+import { connect } from './connect.ts';
 import { createTestBus, type TestBus } from './testing.ts';
 import { shakeHands, startTlsServer } from './tls.builders.ts';
 

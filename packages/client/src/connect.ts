@@ -1,86 +1,26 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { homedir } from 'node:os';
-import { createSecureContext, type SecureContext, type Server, type TlsOptions } from 'node:tls';
+import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
 import { normalizeServerName, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
 import { openReplica, type Replica, replicaPath, resolveStateDirectory } from '@certbus/replica';
 import { type Bus, openBus, parseAddress } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { answerHttp01 } from './adapters/http-01.ts';
 import { readText } from './adapters/key-text.ts';
-import { type KeyVault, openKeyVault } from './adapters/key-vault.ts';
-import { createSniCallback, guardResumption, rotateTicketKeys, type SniCallback } from './adapters/tls-server.ts';
-import { type ContextCache, createContextCache } from './context-cache.ts';
+import { openKeyVault } from './adapters/key-vault.ts';
+import { createSniCallback, guardResumption, rotateTicketKeys } from './adapters/tls-server.ts';
+import type { CertBus, CertificateSummary, ConnectOptions } from './cert-bus.ts';
+import type { ContextCache } from './context-cache.ts';
 import { makeContext } from './contexts.ts';
-import { type ClientEmitter, type ClientEvents, createEmitter } from './emitter.ts';
+import { createEmitter } from './emitter.ts';
 import { ClientError } from './errors.ts';
-import { type FollowerListener, keepUp } from './follower.ts';
-import { type Health, type Notes, report } from './health.ts';
-
-export interface ConnectOptions {
-  /** Address of the bus, or the bus itself. */
-  readonly bus: string | Bus;
-  /** This group's age identity: a path, or the text. */
-  readonly identity: string;
-  /** The bus's trust line: a path, or the text. */
-  readonly trust: string;
-  /** Folder of the replica; default `$CERTBUS_STATE_DIR`, `$STATE_DIRECTORY` or the platform's. */
-  readonly stateDirectory?: string;
-  /** `:memory:` for a replica that ends with the process; default a file. */
-  readonly replica?: ':memory:';
-  /** Time between two looks at a quiet bus, milliseconds; default 10,000. */
-  readonly intervalMs?: number;
-  /** How long a first start waits for the bus, milliseconds; default 10,000. A start from a replica never waits. */
-  readonly startTimeoutMs?: number;
-  /** TLS contexts kept at most; default 10,000, which take about 0.5 GB. */
-  readonly cacheSize?: number;
-  /** The name whose certificate clients without a server name get; default none, and they are refused. */
-  readonly defaultName?: string;
-  readonly now?: () => Date;
-}
-
-/** One managed certificate, for those who list. */
-export interface CertificateSummary {
-  readonly certificateId: string;
-  readonly names: readonly string[];
-  readonly serialNumber: string;
-  readonly notAfter: Date;
-}
-
-/** A load balancer's connection to a bus. */
-export interface CertBus extends AsyncDisposable {
-  /** Options for `tls.createServer` and `https.createServer`, with yours. */
-  tlsOptions<Options extends TlsOptions>(options?: Options): Options & { SNICallback: SniCallback };
-  /** For servers that want only this. */
-  readonly sniCallback: SniCallback;
-  /** Gives a server a default certificate where one is configured, and ends resumed sessions of removed names. Returns the server. */
-  attach<S extends Server>(server: S): S;
-  /** Answers HTTP-01 challenges; false, and nothing done, for any other request. */
-  acmeHttpHandler(request: IncomingMessage, response: ServerResponse): boolean;
-  /** The TLS context for a server name as a client typed it; `undefined` where no certificate covers it. */
-  secureContextFor(serverName: string): Promise<SecureContext | undefined>;
-  health(): Health;
-  certificates(): Iterable<CertificateSummary>;
-  on<Event extends keyof ClientEvents>(event: Event, listener: (...args: ClientEvents[Event]) => void): this;
-  /** Stops following and lets go of files. Servers go on with the contexts that they hold. */
-  close(): Promise<void>;
-}
+import { keepUp } from './follower.ts';
+import { type Notes, report } from './health.ts';
+import { createChangeWatcher, createContexts, createListener, noteMissing, type Parts } from './parts.ts';
 
 const INTERVAL_MS = 10_000;
 const START_TIMEOUT_MS = 10_000;
-const CACHE_SIZE = 10_000;
-const MAX_MISSING = 100;
 const KEPT_NAMES = 1_000;
 const KEEP_NAMES_EVERY_MS = 60_000;
-
-interface Parts {
-  readonly options: ConnectOptions;
-  readonly trust: Trust;
-  readonly replica: Replica;
-  readonly vault: KeyVault;
-  readonly emitter: ClientEmitter;
-  readonly notes: Notes;
-  readonly now: () => Date;
-}
 
 const addressOf = (bus: string | Bus, { busId }: Trust): string =>
   typeof bus === 'string' ? bus : `bus:${busId}/${bus.stream}`;
@@ -100,86 +40,6 @@ function createNotes(): Notes {
     trouble: undefined,
     missingNames: new Set(),
     unopenedKeys: new Set(),
-  };
-}
-
-/** Notes and tells what was asked for in vain; a scanner's names do not pile up. */
-function noteMissing({ notes, emitter }: Parts, serverName: string): void {
-  const { missingNames } = notes;
-  missingNames.delete(serverName);
-  missingNames.add(serverName);
-  if (missingNames.size > MAX_MISSING) missingNames.delete([...missingNames][0] ?? '');
-  emitter.emit('missing', { serverName });
-}
-
-function createContexts(parts: Parts): ContextCache {
-  const { replica, vault, notes, options, now } = parts;
-  const source = {
-    replica,
-    privateKey: vault.privateKey,
-    build: createSecureContext,
-    now,
-    alarm: (error: Error) => {
-      // Once a key, not once a handshake.
-      if (notes.unopenedKeys.has(error.message)) return;
-      notes.unopenedKeys.add(error.message);
-      parts.emitter.emit('alarm', error);
-    },
-  };
-  const size = options.cacheSize ?? CACHE_SIZE;
-  return createContextCache({
-    size,
-    now: () => now().getTime(),
-    make: (serverName) => makeContext(source, serverName),
-  });
-}
-
-/** Drops the contexts of what changed in the replica since the last look, and tells of it. */
-function createChangeWatcher({ replica, vault, notes, emitter }: Parts, contexts: ContextCache): () => void {
-  let { position } = replica.checkpoint();
-  return () => {
-    // A replica that was begun anew is behind what was seen of the one before.
-    if (replica.checkpoint().position < position) contexts.clear();
-    const changes = replica.changedSince(Math.min(position, replica.checkpoint().position));
-    position = replica.checkpoint().position;
-    for (const { certificateId, names } of changes) {
-      const certificate = replica.certificate(certificateId);
-      const removed = certificate?.removed ?? true;
-      if (!removed && !certificate?.current) continue;
-      contexts.drop(certificateId, names);
-      notes.unopenedKeys.clear();
-      if (removed) vault.forget(certificateId);
-      emitter.emit('changed', { certificateId, names, removed });
-    }
-  };
-}
-
-function createListener({ notes, emitter, now }: Parts, changed: () => void): FollowerListener {
-  const becomeLive = () => {
-    if (notes.live) return;
-    notes.live = true;
-    emitter.emit('live');
-  };
-  return {
-    contact({ live }) {
-      notes.lastContactAt = now();
-      notes.following = true;
-      if (live) {
-        notes.trouble = undefined;
-        becomeLive();
-      }
-    },
-    moved: changed,
-    watching() {
-      notes.following = false;
-      notes.trouble = undefined;
-      becomeLive();
-    },
-    trouble(error) {
-      const isNew = notes.trouble?.message !== error.message;
-      notes.trouble = error;
-      if (isNew) emitter.emit('alarm', error);
-    },
   };
 }
 

@@ -34,6 +34,8 @@ export interface ContextCache {
   clear(): void;
 }
 
+const MAX_MAKINGS = 5;
+
 /** A context that is merely forgotten keeps its 47 KB: the collector does not see them. The native handle's `close` is not documented. */
 function closeNative(context: SecureContext): void {
   const native: { close?: () => void } | undefined = (context as { context?: { close?: () => void } }).context;
@@ -61,12 +63,12 @@ export function createContextCache({ size, make, now }: ContextCacheOptions): Co
   }
 
   async function makeAndKeep(serverName: string): Promise<NamedContext | undefined> {
-    for (;;) {
+    for (let attempt = 1; ; attempt += 1) {
       const began = generation;
       const named = await make(serverName);
-      // What changed while it was being made may have been just this.
-      if (began !== generation) continue;
-      if (named) keep(serverName, named);
+      // What changed while it was being made may have been just this. Where it never stops changing it is shown, not kept.
+      if (began !== generation && attempt < MAX_MAKINGS) continue;
+      if (named && began === generation) keep(serverName, named);
       return named;
     }
   }

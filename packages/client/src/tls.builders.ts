@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, connect as dial, type Server, type TLSSocket } from 'node:tls';
-import type { CertBus } from './connect.ts';
+import type { CertBus } from './cert-bus.ts';
 
 export interface TlsServer {
   readonly port: number;

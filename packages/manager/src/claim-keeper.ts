@@ -1,6 +1,6 @@
 import { type Context, decide } from './context.ts';
 import { type HeldClaim, keepClaim } from './decide/issuance.ts';
-import { ManagerError } from './errors.ts';
+import { claimLost, ManagerError } from './errors.ts';
 
 /** Keeps a claim alive while its order is driven. */
 export interface ClaimKeeper extends AsyncDisposable {
@@ -29,6 +29,8 @@ export function keep(context: Context, claim: HeldClaim): ClaimKeeper {
   }
 
   const timer = setInterval(() => {
+    // A renewal may still be waiting for the bus while the claim runs out.
+    if (context.now().getTime() >= until) lost.abort(claimLost(claim.certificateId));
     renewing = renewing.then(renew);
   }, claimMs / 2);
   return {

@@ -120,7 +120,8 @@ function reasonOf(error: unknown): FailureReason {
   const isCoded = error instanceof Error && 'code' in error && typeof error.code === 'string';
   const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
   const detail = error instanceof Error ? error.message : 'unknown';
-  return { problem, class: 'temporary', detail: detail.slice(0, 1000), notBefore: undefined };
+  const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
+  return { problem, class: 'temporary', detail: detail.slice(0, 1000), notBefore };
 }
 
 /**

@@ -53,7 +53,8 @@ interface Decided<State> {
 
 /** Events may fill this much of a commit; the rest is for its frame and signature. */
 const MAX_EVENTS_BYTES = MAX_COMMIT_BYTES - 2_000;
-const queues = new WeakMap<Bus, { waiting: Waiting<never>[]; running: boolean }>();
+/** Decisions wait by view: those of two views of one bus are two processes to each other. */
+const queues = new WeakMap<object, { waiting: Waiting<never>[]; running: boolean }>();
 
 /**
  * Brings the view up to the head of the bus with strong reads. Rejects with the `HistoryError` of a refused commit: a
@@ -72,7 +73,7 @@ export async function catchUp<State>(bus: Bus, view: View<State>, signal?: Abort
  * Decides on the newest state of the bus and appends what was decided, exactly once.
  *
  * The view is brought up to date, `decide` is called, its events are appended behind exactly what it saw; on a conflict all
- * of this is done again, with jittered pauses. Decisions that wait on one bus in one process share a commit: each sees what
+ * of this is done again, with jittered pauses. Decisions that wait on one view in one process share a commit: each sees what
  * the one before it left, one that throws fails alone, and none settles before the append's outcome is known.
  *
  * Rejects with what `decide` threw, `CERTBUS_STORE_ATTEMPTS_EXHAUSTED`, `CERTBUS_STORE_OUTCOME_UNKNOWN`,
@@ -85,8 +86,8 @@ export function transact<State, Result>(
   { signal, attempts = 20, now = () => new Date() }: TransactOptions = {},
 ): Promise<Result> {
   return new Promise<Result>((resolve, reject) => {
-    const queue = queues.get(bus) ?? { waiting: [], running: false };
-    queues.set(bus, queue);
+    const queue = queues.get(view) ?? { waiting: [], running: false };
+    queues.set(view, queue);
     const waiting = queue.waiting as unknown as Waiting<State>[];
     waiting.push({ decide, signal, attempts, now, resolve: resolve as (result: unknown) => void, reject });
     if (!queue.running) {
@@ -114,7 +115,8 @@ async function drain<State>(bus: Bus, view: View<State>, queue: Waiting<State>[]
 /** Decides and appends for all of `taken`, and returns those that found no room in the commit. */
 async function settle<State>(bus: Bus, view: View<State>, taken: readonly Waiting<State>[]): Promise<Waiting<State>[]> {
   const attempts = Math.max(...taken.map((waiting) => waiting.attempts));
-  const signal = whenAllAbort(taken);
+  using all = whenAllAbort(taken);
+  const { signal } = all;
   for (let attempt = 1; ; attempt += 1) {
     const present = taken.filter((waiting) => !rejectAborted(waiting));
     const [first] = present;
@@ -147,16 +149,18 @@ function rejectAborted<State>({ signal, reject }: Waiting<State>): boolean {
 }
 
 /** One decision's abort must not take the others' commit with it. */
-function whenAllAbort<State>(taken: readonly Waiting<State>[]): AbortSignal | undefined {
-  const signals = taken.map(({ signal }) => signal);
-  if (signals.some((signal) => !signal)) return undefined;
+function whenAllAbort<State>(
+  taken: readonly Waiting<State>[],
+): { readonly signal: AbortSignal | undefined } & Disposable {
+  const signals = taken.map(({ signal }) => signal).filter((signal) => signal !== undefined);
+  if (signals.length < taken.length) return { signal: undefined, [Symbol.dispose]() {} };
   const all = new AbortController();
-  for (const signal of signals) {
-    signal?.addEventListener('abort', () => {
-      if (signals.every((other) => other?.aborted)) all.abort(signal.reason);
-    });
-  }
-  return all.signal;
+  const listening = new AbortController();
+  const look = () => {
+    if (signals.every(({ aborted }) => aborted)) all.abort(signals[0]?.reason);
+  };
+  for (const signal of signals) signal.addEventListener('abort', look, { signal: listening.signal });
+  return { signal: all.signal, [Symbol.dispose]: () => listening.abort() };
 }
 
 function decideAll<State>(draft: Draft<State>, present: readonly Waiting<State>[], at: Date) {

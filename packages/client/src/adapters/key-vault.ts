@@ -148,10 +148,15 @@ export async function openKeyVault({
         .all()
         .map((row) => String(row['name'])),
     keepRecentNames(names) {
-      database.exec('BEGIN IMMEDIATE; DELETE FROM recent');
-      const keep = database.prepare('INSERT INTO recent (rank, name) VALUES (?, ?)');
-      for (const [rank, name] of names.entries()) keep.run(rank, name);
-      database.exec('COMMIT');
+      try {
+        database.exec('BEGIN IMMEDIATE; DELETE FROM recent');
+        const keep = database.prepare('INSERT INTO recent (rank, name) VALUES (?, ?)');
+        for (const [rank, name] of names.entries()) keep.run(rank, name);
+        database.exec('COMMIT');
+      } catch {
+        // Busy with another process's names, or full: they only save time after a restart.
+        if (database.isTransaction) database.exec('ROLLBACK');
+      }
     },
     close() {
       isClosed = true;
