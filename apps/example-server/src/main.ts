@@ -36,7 +36,7 @@ function logEvents(client: CertBus, log: (line: string) => void): void {
   );
   client.on('missing', ({ serverName }) => log(`no certificate for ${JSON.stringify(serverName)}`));
   client.on('alarm', (error) => log(`alarm: ${error.message}`));
-  client.on('live', () => log(`caught up with the bus at position ${client.health().position}`));
+  client.on('live', () => log(`caught up with the bus, at position ${client.health().position}`));
 }
 
 /**
@@ -68,6 +68,8 @@ export async function startExampleServer({
     throw error;
   }
   const portOf = (server: typeof http | typeof https) => (server.address() as AddressInfo).port;
+  const { position, live } = client.health();
+  log(`${live ? 'caught up with' : 'starting without'} the bus, at position ${position}`);
   log(`listening on https://${host}:${portOf(https)} and http://${host}:${portOf(http)}`);
   return { port: portOf(https), httpPort: portOf(http), client, close };
 }
