@@ -170,3 +170,25 @@ test('two processes that decide at once both get their say, in one line', async 
   expect(new Set(reader.removals).size).toBe(40);
   expect(reader.removals).toHaveLength(40);
 });
+
+test('two views of one open bus each decide on their own picture', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  const [one, two] = [createView(), createView()];
+  await Promise.all([transact(bus, one, say('a')), transact(bus, two, say('b'))]);
+  await transact(bus, one, () => ({ events: [], result: undefined }));
+  await transact(bus, two, () => ({ events: [], result: undefined }));
+  expect(one.removals).toEqual(two.removals);
+  expect(new Set(one.removals)).toEqual(new Set(['certificate-a', 'certificate-b']));
+});
+
+test('a long-lived signal is let go of after every decision', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  const view = createView();
+  const { signal } = new AbortController();
+  const added = vi.spyOn(signal, 'addEventListener');
+  for (let n = 0; n < 3; n += 1) await transact(bus, view, say(`${n}`), { signal });
+  expect(added).toHaveBeenCalledTimes(3);
+  for (const [, , options] of added.mock.calls) {
+    expect(typeof options === 'object' && options.signal?.aborted).toBe(true);
+  }
+});
