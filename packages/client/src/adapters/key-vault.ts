@@ -53,20 +53,22 @@ async function vaultKey(
   database: DatabaseSync,
   { identity, recipient }: { identity: string; recipient: Recipient },
 ): Promise<KeyObject> {
-  const stored = database.prepare('SELECT sealed_key FROM vault').get()?.['sealed_key'];
+  const read = () => database.prepare('SELECT sealed_key FROM vault').get()?.['sealed_key'];
+  const stored = read();
   const opened = typeof stored === 'string' ? await open(stored, identity).catch(() => undefined) : undefined;
   if (opened) return createSecretKey(Buffer.from(opened, 'base64'));
   const key = Buffer.from(crypto.getRandomValues(new Uint8Array(32)));
   const sealed = await seal(key.toString('base64'), [recipient]);
-  // What another identity's key had sealed is of no use to this one.
-  database.exec('BEGIN IMMEDIATE; DELETE FROM keys');
-  database
-    .prepare(
-      'INSERT INTO vault (id, sealed_key) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET sealed_key = excluded.sealed_key',
-    )
-    .run(sealed);
+  database.exec('BEGIN IMMEDIATE');
+  const isFirst = read() === stored;
+  if (isFirst) {
+    // What another identity's key had sealed is of no use to this one.
+    database.exec('DELETE FROM keys; DELETE FROM vault');
+    database.prepare('INSERT INTO vault (id, sealed_key) VALUES (1, ?)').run(sealed);
+  }
   database.exec('COMMIT');
-  return createSecretKey(key);
+  // Another process of this machine began the vault at the same moment: its key counts.
+  return isFirst ? createSecretKey(key) : vaultKey(database, { identity, recipient });
 }
 
 /** What a sealed key is bound to, each part with its length before it. */
