@@ -37,6 +37,26 @@ export interface RecipientsUpdated {
   readonly recipients: readonly Recipient[];
 }
 
+/** Root event: commits have this format, from the next one on. A release that does not know it stops reading, and goes on serving. */
+export interface FormatRaised {
+  readonly type: 'FormatRaised';
+  readonly rootSequence: number;
+  readonly format: number;
+}
+
+/**
+ * Root event: the store was put back to an earlier state, and the line goes on from there. Whoever has read beyond it reads
+ * the bus anew. Its `rootSequence` may leap, so that it is higher than any on the line that was lost.
+ */
+export interface BusRestored {
+  readonly type: 'BusRestored';
+  readonly rootSequence: number;
+  /** Position of the last commit that was kept, which is the one before this event's commit. */
+  readonly position: number;
+  /** Hash of that commit, base64url. */
+  readonly hash: string;
+}
+
 /** The whole configuration, from now on. */
 export interface ConfigUpdated {
   readonly type: 'ConfigUpdated';
@@ -64,6 +84,34 @@ export interface IssuerAdded {
   readonly certificate: string;
 }
 
+/** A range of commits lies in the archive, and may be trimmed from the store. */
+export interface RangeArchived {
+  readonly type: 'RangeArchived';
+  /** First position of the range. */
+  readonly first: number;
+  /** Last position of the range. */
+  readonly last: number;
+  /** Hash of the commit at {@link last}, base64url. */
+  readonly hash: string;
+  /** SHA-256 of the range's manifest, base64url. */
+  readonly manifest: string;
+  /** Key of the manifest below the archive's root. */
+  readonly place: string;
+}
+
+/** A snapshot of the whole state lies in the archive. */
+export interface SnapshotTaken {
+  readonly type: 'SnapshotTaken';
+  /** The state is that behind the commit at this position. */
+  readonly position: number;
+  /** Hash of that commit, base64url. */
+  readonly hash: string;
+  /** SHA-256 of the snapshot's manifest, base64url. */
+  readonly manifest: string;
+  /** Key of the manifest below the archive's root. */
+  readonly place: string;
+}
+
 /** Nothing else was said for 24 hours. */
 export interface Heartbeat {
   readonly type: 'Heartbeat';
@@ -74,7 +122,11 @@ export type BusLevelEvent =
   | BusCreated
   | ManagersUpdated
   | RecipientsUpdated
+  | FormatRaised
+  | BusRestored
   | ConfigUpdated
   | AccountRegistered
   | IssuerAdded
+  | RangeArchived
+  | SnapshotTaken
   | Heartbeat;

@@ -1,4 +1,4 @@
-import type { AccountRegistered, Recipient } from './bus-events.ts';
+import type { AccountRegistered, Recipient, SnapshotTaken } from './bus-events.ts';
 import type { Commit } from './codec.ts';
 import type { BusEvent } from './event-schema.ts';
 
@@ -10,6 +10,10 @@ export interface BusState {
   /** The configuration, sealed to the managers; `undefined` before the first. */
   readonly config: { readonly sealed: string; readonly position: number } | undefined;
   readonly accounts: readonly Omit<AccountRegistered, 'type'>[];
+  /** The last commit that lies in the archive, as all before it do; `undefined` before the first range. */
+  readonly archived: { readonly position: number; readonly hash: string } | undefined;
+  /** The newest snapshot in the archive; `undefined` before the first. */
+  readonly snapshot: Omit<SnapshotTaken, 'type'> | undefined;
   /** Types and fields met that this release does not know. */
   readonly unknown: readonly string[];
   /** When the newest commit was signed, ISO 8601; `undefined` on an empty bus. */
@@ -22,6 +26,8 @@ export const EMPTY_BUS: BusState = {
   recipientsPosition: 0,
   config: undefined,
   accounts: [],
+  archived: undefined,
+  snapshot: undefined,
   unknown: [],
   newestAt: undefined,
 };
@@ -38,6 +44,16 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
         ...state,
         accounts: [...state.accounts.filter(({ directory }) => directory !== account.directory), account],
       };
+    }
+    case 'RangeArchived': {
+      const { first, last, hash } = event;
+      // Two managers may have archived one range at the same time.
+      const isNext = first === (state.archived?.position ?? 0) + 1;
+      return isNext ? { ...state, archived: { position: last, hash } } : state;
+    }
+    case 'SnapshotTaken': {
+      const { type: _, ...snapshot } = event;
+      return { ...state, snapshot };
     }
     default:
       return state;

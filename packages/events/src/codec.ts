@@ -4,15 +4,13 @@ import { findDuplicateKey } from './duplicate-keys.ts';
 import { EventsError } from './errors.ts';
 import { type BusEvent, isKnownType, parseEvent } from './event-schema.ts';
 import { isSignatureOf, type Signer } from './keys.ts';
-import type { RootEnvelope } from './root-event.ts';
+import type { RootEnvelope, RootEvent } from './root-event.ts';
 
-/** The format that this release writes, and the highest that it reads. */
+/** The highest format that this release reads and writes; a bus begins with 1 and is raised by `FormatRaised`. */
 export const FORMAT = 1;
 
-type RootEventType = 'ManagersUpdated' | 'RecipientsUpdated';
-
 /** An event as it is written into a commit: plain, or in the root's signed envelope. */
-export type WrittenEvent = Exclude<BusEvent, { type: RootEventType }> | RootEnvelope;
+export type WrittenEvent = Exclude<BusEvent, RootEvent> | RootEnvelope;
 
 /** An event as it is read from a commit. */
 export interface ReadEvent {
@@ -27,6 +25,8 @@ export interface ReadEvent {
 
 /** What a commit is made of. */
 export interface CommitContent {
+  /** The format in force on the bus. */
+  readonly format: number;
   readonly bus: string;
   readonly position: number;
   /** Hash of the commit before, `null` at position 1. */
@@ -39,6 +39,7 @@ export interface CommitContent {
 
 /** A commit, decoded. Its signature and its place in the history are not checked yet. */
 export interface Commit {
+  readonly format: number;
   readonly bus: string;
   /** 128 random bits, base64url: equal content signed twice is two commits. */
   readonly id: string;
@@ -86,8 +87,8 @@ export function sha256(bytes: Uint8Array): string {
 /** Writes and signs a commit: one line of JSON, one line `KEYID SIGNATURE`. */
 export function encodeCommit(content: CommitContent, signer: Signer): Uint8Array {
   const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url');
-  const { bus, position, previous, at, by, events } = content;
-  const line = JSON.stringify({ format: FORMAT, bus, id, position, previous, at: at.toISOString(), by, events });
+  const { format, bus, position, previous, at, by, events } = content;
+  const line = JSON.stringify({ format, bus, id, position, previous, at: at.toISOString(), by, events });
   const signature = signer.sign(Buffer.concat([SIGNED_CONTEXT, Buffer.from(line)]));
   return Buffer.from(`${line}\n${signer.keyId} ${Buffer.from(signature).toString('base64url')}\n`);
 }
@@ -135,7 +136,12 @@ function readPlainEvent(type: string, raw: object): ReadEvent {
   return { type, event: parsed.event, unknown: parsed.unknownFields };
 }
 
-const needsRoot = new Set<string>(['ManagersUpdated', 'RecipientsUpdated'] satisfies RootEventType[]);
+const needsRoot = new Set<string>([
+  'ManagersUpdated',
+  'RecipientsUpdated',
+  'FormatRaised',
+  'BusRestored',
+] satisfies RootEvent['type'][]);
 
 /** Reads one event as it stands in a commit. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`. */
 export function readEvent(raw: { readonly type: string }): ReadEvent {
@@ -160,6 +166,7 @@ export function decodeCommit(bytes: Uint8Array): Commit {
   }
   const { bus, id, position, previous, at, by, events } = parseShape(payload, value);
   return {
+    format,
     bus,
     id,
     position,

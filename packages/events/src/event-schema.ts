@@ -8,10 +8,15 @@ export type BusEvent = BusLevelEvent | CertificateEvent;
 /** The name of an event that this release knows. */
 export type EventType = BusEvent['type'];
 
-const base64 = v.pipe(
-  v.string(),
-  v.regex(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/, 'is not base64'),
-);
+/** Decoding passes over what is no base64, so what it gives is too short then; it takes base64url for base64, though. */
+function isBase64(text: string): boolean {
+  if (text.length % 4 !== 0 || text.includes('-') || text.includes('_')) return false;
+  const padding = text.endsWith('==') ? 2 : Number(text.endsWith('='));
+  return Buffer.from(text, 'base64').length === (text.length / 4) * 3 - padding;
+}
+
+// A regular expression took half of the time that reading a history takes.
+const base64 = v.pipe(v.string(), v.check(isBase64, 'is not base64'));
 const hash = v.pipe(v.string(), v.regex(/^[\w-]{43}$/, 'is not 32 bytes in base64url'));
 const id = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][\w-]{7,31}$/, 'is not an id'));
 const instant = v.pipe(
@@ -43,7 +48,11 @@ const content = {
   notAfter: instant,
 };
 
-const schemas: { readonly [T in EventType]: v.GenericSchema<unknown, Extract<BusEvent, { type: T }>> } = {
+type EventSchema<T extends EventType> = v.GenericSchema<unknown, Extract<BusEvent, { type: T }>> & {
+  readonly entries: Readonly<Record<string, unknown>>;
+};
+
+const schemas: { readonly [T in EventType]: EventSchema<T> } = {
   BusCreated: v.object({ type: v.literal('BusCreated'), busId: hash, rootKey: hash }),
   ManagersUpdated: v.object({
     type: v.literal('ManagersUpdated'),
@@ -55,6 +64,8 @@ const schemas: { readonly [T in EventType]: v.GenericSchema<unknown, Extract<Bus
     rootSequence,
     recipients: v.pipe(v.array(recipient), v.nonEmpty(), v.maxLength(20), v.check(unique, 'has a name twice')),
   }),
+  FormatRaised: v.object({ type: v.literal('FormatRaised'), rootSequence, format: position }),
+  BusRestored: v.object({ type: v.literal('BusRestored'), rootSequence, position, hash }),
   ConfigUpdated: v.object({ type: v.literal('ConfigUpdated'), sealed: base64 }),
   AccountRegistered: v.object({
     type: v.literal('AccountRegistered'),
@@ -64,6 +75,15 @@ const schemas: { readonly [T in EventType]: v.GenericSchema<unknown, Extract<Bus
     sealedKey: base64,
   }),
   IssuerAdded: v.object({ type: v.literal('IssuerAdded'), hash, certificate: base64 }),
+  RangeArchived: v.object({
+    type: v.literal('RangeArchived'),
+    first: position,
+    last: position,
+    hash,
+    manifest: hash,
+    place: text,
+  }),
+  SnapshotTaken: v.object({ type: v.literal('SnapshotTaken'), position, hash, manifest: hash, place: text }),
   Heartbeat: v.object({ type: v.literal('Heartbeat') }),
   IssuanceStarted: v.object({
     type: v.literal('IssuanceStarted'),
@@ -156,6 +176,12 @@ export type ParsedEvent =
 /** Whether this release knows what an event of this type means. */
 export function isKnownType(type: string): type is EventType {
   return Object.hasOwn(schemas, type);
+}
+
+/** Whether this release knows what was noted as `Type` or `Type.field` when another one met it. */
+export function isKnown(what: string): boolean {
+  const [type = '', field] = what.split('.');
+  return isKnownType(type) && (field === undefined || Object.hasOwn(schemas[type].entries, field));
 }
 
 /** Checks one event of a known type. Fields that this release does not know are left out and named. */

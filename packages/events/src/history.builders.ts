@@ -36,11 +36,19 @@ export function beginning({ trust, root, signer }: Keys): WrittenEvent[] {
 }
 
 export function commitBehind(
-  from: Pick<Checkpoint, 'position' | 'hash'>,
+  from: Pick<Checkpoint, 'position' | 'hash'> & Partial<Pick<Checkpoint, 'format'>>,
   events: readonly WrittenEvent[],
   { bus, by, signer }: { readonly bus: string; readonly by: string; readonly signer: Signer },
 ): Stored {
   const position = from.position + 1;
-  const content = { bus, position, previous: from.hash, at: new Date('2026-11-24T03:00:00Z'), by, events };
+  const content = {
+    format: from.format ?? 1,
+    bus,
+    position,
+    previous: from.hash,
+    at: new Date('2026-11-24T03:00:00Z'),
+    by,
+    events,
+  };
   return { position, bytes: encodeCommit(content, signer) };
 }

@@ -1,8 +1,9 @@
 import type { Manager } from './bus-events.ts';
-import { type Commit, decodeCommit, isCommitSignedBy } from './codec.ts';
+import { type Commit, decodeCommit, FORMAT, isCommitSignedBy, readEvent } from './codec.ts';
 import { EventsError, type EventsErrorCode, HistoryError } from './errors.ts';
+import type { BusEvent } from './event-schema.ts';
 import { keyIdOf } from './keys.ts';
-import { isSignedByRoot } from './root-event.ts';
+import { isSignedByRoot, type PlacedRootEvent, type RootEnvelope } from './root-event.ts';
 import type { Trust } from './trust.ts';
 
 /** What must be known of a bus's past to verify what comes next. Plain JSON; a replica keeps it beside its state. */
@@ -11,14 +12,25 @@ export interface Checkpoint {
   readonly position: number;
   /** Hash of that commit; `null` before the first. */
   readonly hash: string | null;
+  /** The format of the next commit. */
+  readonly format: number;
   /** Sequence of the last root event. */
   readonly rootSequence: number;
+  /** Sequence of the last `BusRestored`, which tells one line of a restored bus from another; 0 before the first. */
+  readonly restored: number;
   /** Who may sign from here on. Before the first commit only the root may, which may always. */
   readonly managers: readonly Manager[];
 }
 
 /** Before the first commit. */
-export const BEGINNING: Checkpoint = { position: 0, hash: null, rootSequence: 0, managers: [] };
+export const BEGINNING: Checkpoint = {
+  position: 0,
+  hash: null,
+  format: 1,
+  rootSequence: 0,
+  restored: 0,
+  managers: [],
+};
 
 /** What verifying a run of commits gave. */
 export interface VerifiedCommits {
@@ -35,6 +47,11 @@ interface Linked {
   readonly bytes: Uint8Array;
 }
 
+interface RootRead {
+  readonly event: BusEvent | undefined;
+  readonly root: RootEnvelope;
+}
+
 function refuse(code: EventsErrorCode, position: number, why: string): HistoryError {
   return new HistoryError(code, position, why);
 }
@@ -46,7 +63,15 @@ function link(trust: Trust, before: Checkpoint, position: number, bytes: Uint8Ar
     commit = decodeCommit(bytes);
   } catch (cause) {
     if (!(cause instanceof EventsError)) throw cause;
-    throw new HistoryError(cause.code, position, cause.message, { cause });
+    const isForged = cause.code === 'CERTBUS_EVENTS_FORMAT_UNKNOWN' && before.format <= FORMAT;
+    const code = isForged ? 'CERTBUS_EVENTS_FORMAT_WRONG' : cause.code;
+    throw new HistoryError(code, position, isForged ? 'the root did not raise the format to its' : cause.message, {
+      cause,
+    });
+  }
+  if (commit.format !== before.format) {
+    const why = `it has format ${commit.format} where ${before.format} is in force`;
+    throw refuse('CERTBUS_EVENTS_FORMAT_WRONG', position, why);
   }
   if (commit.bus !== trust.busId) throw refuse('CERTBUS_EVENTS_OTHER_BUS', position, 'it was written for another bus');
   if (commit.position !== before.position + 1 || position !== commit.position) {
@@ -62,35 +87,87 @@ function link(trust: Trust, before: Checkpoint, position: number, bytes: Uint8Ar
   return { commit, bytes };
 }
 
+/** What a root event makes of what is in force. */
+function applyRootEvent(before: Checkpoint, event: BusEvent | undefined, rootSequence: number): Checkpoint {
+  const next = { ...before, rootSequence };
+  switch (event?.type) {
+    case 'ManagersUpdated':
+      return { ...next, managers: event.managers };
+    case 'FormatRaised':
+      return { ...next, format: event.format };
+    case 'BusRestored':
+      return { ...next, restored: rootSequence };
+    default:
+      return next;
+  }
+}
+
+/** Throws unless the root said this, and said it here. */
+function checkRootEvent(trust: Trust, before: Checkpoint, { event, root }: RootRead, position: number): void {
+  const isRestore = event?.type === 'BusRestored';
+  const due = before.rootSequence + 1;
+  if (isRestore ? root.rootSequence < due : root.rootSequence !== due) {
+    const why = `its root event has sequence ${root.rootSequence} where ${due} is due`;
+    throw refuse('CERTBUS_EVENTS_ROOT_SEQUENCE_WRONG', position, why);
+  }
+  if (!isSignedByRoot(trust, root)) {
+    throw refuse('CERTBUS_EVENTS_ROOT_SIGNATURE_INVALID', position, `its ${root.type} is not signed by the root`);
+  }
+  if (event?.type === 'FormatRaised' && event.format <= before.format) {
+    throw refuse(
+      'CERTBUS_EVENTS_FORMAT_WRONG',
+      position,
+      `it raises the format from ${before.format} to ${event.format}`,
+    );
+  }
+}
+
 /** Applies the root events of a commit to what is in force. */
 function advance(trust: Trust, before: Checkpoint, commit: Commit): Checkpoint {
-  let { rootSequence, managers } = before;
-  if (commit.position === 1 && commit.events[0]?.type !== 'BusCreated') {
+  const { position, hash, previous, events } = commit;
+  if (position === 1 && events[0]?.type !== 'BusCreated') {
     throw refuse('CERTBUS_EVENTS_OTHER_BUS', 1, 'a bus begins with BusCreated');
   }
-  for (const { event, root } of commit.events) {
+  let next = before;
+  for (const { event, root } of events) {
     if (
       event?.type === 'BusCreated' &&
-      (commit.position !== 1 || event.busId !== trust.busId || event.rootKey !== trust.rootKey)
+      (position !== 1 || event.busId !== trust.busId || event.rootKey !== trust.rootKey)
     ) {
-      throw refuse('CERTBUS_EVENTS_OTHER_BUS', commit.position, 'its BusCreated is not that of the trusted bus');
+      throw refuse('CERTBUS_EVENTS_OTHER_BUS', position, 'its BusCreated is not that of the trusted bus');
     }
     if (!root) continue;
-    if (root.rootSequence !== rootSequence + 1) {
-      const why = `its root event has sequence ${root.rootSequence} where ${rootSequence + 1} is due`;
-      throw refuse('CERTBUS_EVENTS_ROOT_SEQUENCE_WRONG', commit.position, why);
-    }
-    if (!isSignedByRoot(trust, root)) {
+    checkRootEvent(trust, next, { event, root }, position);
+    if (event?.type === 'BusRestored' && (event.position !== position - 1 || event.hash !== previous)) {
       throw refuse(
-        'CERTBUS_EVENTS_ROOT_SIGNATURE_INVALID',
-        commit.position,
-        `its ${root.type} is not signed by the root`,
+        'CERTBUS_EVENTS_POSITION_WRONG',
+        position,
+        `its BusRestored belongs behind position ${event.position}`,
       );
     }
-    rootSequence += 1;
-    if (event?.type === 'ManagersUpdated') managers = event.managers;
+    next = applyRootEvent(next, event, root.rootSequence);
   }
-  return { position: commit.position, hash: commit.hash, rootSequence, managers };
+  return { ...next, position, hash };
+}
+
+/**
+ * What is in force behind a commit, known by the root events up to it: what a snapshot carries. Those behind it are passed over.
+ * Throws a {@link HistoryError}
+ * where one is not the root's, or one is missing between two.
+ */
+export function checkpointOf(
+  trust: Trust,
+  { position, hash }: { readonly position: number; readonly hash: string },
+  rootEvents: readonly PlacedRootEvent[],
+): Checkpoint {
+  let checkpoint: Checkpoint = BEGINNING;
+  for (const { position: at, root } of rootEvents) {
+    if (at > position) continue;
+    const { event } = readEvent(root);
+    checkRootEvent(trust, checkpoint, { event, root }, position);
+    checkpoint = applyRootEvent(checkpoint, event, root.rootSequence);
+  }
+  return { ...checkpoint, position, hash };
 }
 
 /** Throws unless a key that is in force at `before` signed the commit. */
@@ -157,7 +234,9 @@ export function verifyCommits(
       const linked = link(trust, linkedTo, position, bytes);
       segment.push(linked);
       linkedTo = { ...linkedTo, position, hash: linked.commit.hash };
-      broken = everySignature || changesKeys(linked.commit) ? close() : undefined;
+      if (!everySignature && !changesKeys(linked.commit)) continue;
+      broken = close();
+      linkedTo = checkpoint;
     } catch (error) {
       if (!(error instanceof HistoryError)) throw error;
       broken = error;

@@ -2,13 +2,17 @@ export type {
   AccountRegistered,
   BusCreated,
   BusLevelEvent,
+  BusRestored,
   ConfigUpdated,
+  FormatRaised,
   Heartbeat,
   IssuerAdded,
   Manager,
   ManagersUpdated,
+  RangeArchived,
   Recipient,
   RecipientsUpdated,
+  SnapshotTaken,
 } from './bus-events.ts';
 export { type BusState, EMPTY_BUS, evolveBus } from './bus-state.ts';
 export type {
@@ -42,7 +46,7 @@ export {
   type WrittenEvent,
 } from './codec.ts';
 export { EventsError, type EventsErrorCode, HistoryError } from './errors.ts';
-export { type BusEvent, type EventType, isKnownType } from './event-schema.ts';
+export { type BusEvent, type EventType, isKnown } from './event-schema.ts';
 export {
   type CsrOffer,
   evolve,
@@ -51,7 +55,7 @@ export {
   type IssuedCertificate,
   type ManagedCertificate,
 } from './evolve.ts';
-export { BEGINNING, type Checkpoint, type VerifiedCommits, verifyCommits } from './history.ts';
+export { BEGINNING, type Checkpoint, checkpointOf, type VerifiedCommits, verifyCommits } from './history.ts';
 export { createId } from './ids.ts';
 export {
   createIdentity,
@@ -66,6 +70,6 @@ export {
 } from './keys.ts';
 export { candidatesOf, nameSetKey, normalizeName, normalizeNames, normalizeServerName } from './names.ts';
 export { nextActionAt } from './renewal.ts';
-export { type RootBody, type RootEnvelope, signRootEvent } from './root-event.ts';
+export { type PlacedRootEvent, type RootBody, type RootEnvelope, type RootEvent, signRootEvent } from './root-event.ts';
 export { checkRecipients, isKeyOf, open, openPrivateKey, seal } from './sealed-key.ts';
 export { createBusId, formatTrust, parseTrust, type Trust } from './trust.ts';

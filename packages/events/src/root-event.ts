@@ -1,11 +1,11 @@
-import type { Manager, Recipient } from './bus-events.ts';
+import type { BusRestored, FormatRaised, ManagersUpdated, RecipientsUpdated } from './bus-events.ts';
 import { isSignatureOf, type Signer } from './keys.ts';
 import type { Trust } from './trust.ts';
 
 /** A root event as it stands in a commit: the body's exact text, signed by the root for one bus and one place in the sequence. */
 export interface RootEnvelope {
   readonly type: string;
-  /** One more than the last root event's; the first has 1. */
+  /** One more than the last root event's, or for `BusRestored` higher still; the first has 1. */
   readonly rootSequence: number;
   /** JSON text of the event, without `rootSequence`. */
   readonly body: string;
@@ -13,16 +13,27 @@ export interface RootEnvelope {
   readonly rootSignature: string;
 }
 
-/** What the root can say. */
-export type RootBody =
-  | { readonly type: 'ManagersUpdated'; readonly managers: readonly Manager[] }
-  | { readonly type: 'RecipientsUpdated'; readonly recipients: readonly Recipient[] };
+/** A root event with the position of the commit that carried it. */
+export interface PlacedRootEvent {
+  readonly position: number;
+  readonly root: RootEnvelope;
+}
+
+/** An event that only the root can say. */
+export type RootEvent = ManagersUpdated | RecipientsUpdated | FormatRaised | BusRestored;
+
+/** What the root signs of an event: all but its sequence, which the envelope carries. */
+export type RootBody = RootEvent extends infer Event
+  ? Event extends RootEvent
+    ? Omit<Event, 'rootSequence'>
+    : never
+  : never;
 
 function messageOf(busId: string, rootSequence: number, body: string): Uint8Array {
   return Buffer.from(`certbus/root/v1\0${busId}\0${rootSequence}\0${body}`);
 }
 
-/** Signs a root event for one bus. `rootSequence` is one more than the last one on it. */
+/** Signs a root event for one bus. `rootSequence` is one more than the last one on it; that of `BusRestored` may leap. */
 export function signRootEvent(root: Signer, busId: string, rootSequence: number, event: RootBody): RootEnvelope {
   const body = JSON.stringify(event);
   const signature = root.sign(messageOf(busId, rootSequence, body));
