@@ -1,12 +1,16 @@
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
+import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts';
 import { findPebble, missingPebble } from './pebble-programs.ts';
+import { findS3Server, missingS3Server } from './s3-server.ts';
 
-/** A real service that some tests need. */
-export type Part = 'pebble' | 'dynamodb-local';
+/** A real service or program that some tests need. */
+export type Part = 'pebble' | 'dynamodb-local' | 'node-versions' | 's3';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
   'dynamodb-local': missingDynamoDbLocal,
+  'node-versions': missingNodeVersions,
+  s3: missingS3Server,
 };
 
 /**
@@ -27,4 +31,6 @@ export function requirePart(part: Part): {
 export async function installParts(): Promise<void> {
   if (!missingPebble()) await findPebble();
   if (!missingDynamoDbLocal()) await findDynamoDbLocal();
+  if (!missingS3Server()) await findS3Server();
+  if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
 }

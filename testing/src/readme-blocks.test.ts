@@ -1,5 +1,5 @@
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { run } from './process.ts';
@@ -11,12 +11,12 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** Writes each TypeScript block of a README into its package, where its imports resolve as a user's would. */
-function extract(readme: string): string[] {
-  const folder = join(root, dirname(readme), 'node_modules', '.cache', 'readme');
+/** Writes each TypeScript block of a document into a package, where its imports resolve as a user's would. */
+function extract(document: string, home: string = dirname(document)): string[] {
+  const folder = join(root, home, 'node_modules', '.cache', 'readme', parse(document).name);
   folders.push(folder);
   mkdirSync(folder, { recursive: true });
-  const blocks = [...readFileSync(join(root, readme), 'utf8').matchAll(/^```ts\n(.*?)^```/gms)];
+  const blocks = [...readFileSync(join(root, document), 'utf8').matchAll(/^```ts\n(.*?)^```/gms)];
   return blocks.map(([, code = ''], index) => {
     const file = join(folder, `block-${index + 1}.ts`);
     writeFileSync(file, `${code}\nexport {};\n`);
@@ -24,9 +24,13 @@ function extract(readme: string): string[] {
   });
 }
 
-test('every TypeScript block of a package README compiles', async () => {
-  const files = globSync('{packages,apps}/*/README.md', { cwd: root }).flatMap(extract);
-  expect(files.length).toBeGreaterThanOrEqual(7);
+/** The package whose users read a guide. */
+const guides = { 'docs/guides/write-a-log-adapter.md': 'packages/store' };
+
+test('every TypeScript block of a package README and of the guides to packages compiles', async () => {
+  const readmes = globSync('{packages,apps}/*/README.md', { cwd: root }).flatMap((readme) => extract(readme));
+  expect(readmes.length).toBeGreaterThanOrEqual(7);
+  const files = [...readmes, ...Object.entries(guides).flatMap(([guide, home]) => extract(guide, home))];
   const ambient = globSync('packages/*/src/**/*.d.ts', { cwd: root }).map((file) => join(root, file));
   const folder = join(root, 'node_modules', '.cache', 'readme');
   folders.push(folder);

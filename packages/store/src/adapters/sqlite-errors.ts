@@ -41,9 +41,15 @@ export function isBusy(error: unknown): boolean {
   return codeOf(error) === 5;
 }
 
-/** Whether this user may not write what it may perhaps read (SQLITE_READONLY). */
-export function isReadOnly(error: unknown): boolean {
-  return codeOf(error) === 8;
+/** What {@link isBusy} takes for a lock: a read without locks met a writer. */
+export function changedMeanwhile(): Error {
+  return Object.assign(new Error('the file was written while it was read'), { errcode: 5 });
+}
+
+/** Whether this user may not write what it may perhaps read, or not make a file beside it (SQLITE_READONLY, SQLITE_CANTOPEN). */
+export function isRefused(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 8 || code === 14;
 }
 
 /** Whether a transaction that failed so may be on the disk all the same (SQLITE_IOERR). */

@@ -1,11 +1,22 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from 'certbus-testing';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
+import type { Log } from '../log.ts';
 import { openSqliteLog } from './sqlite.ts';
 
 const NOBODY = 65_534;
@@ -48,6 +59,17 @@ test("creating a bus where somebody else's database lies is refused, and the dat
   const before = readFileSync(path);
   await expect(openSqliteLog(path, { create: true })).rejects.toMatchObject({ code: 'CERTBUS_STORE_DAMAGED' });
   expect(readFileSync(path)).toEqual(before);
+});
+
+test.skipIf(isWindows)('a bus may have any name that a file can have', async () => {
+  const path = join(folder.path, 'a bus #1?mode=memory&%41.db');
+  const log = await openSqliteLog(path, { create: true });
+  await log.append('s', 0, Buffer.from('one'));
+  await log.close();
+  expect(existsSync(path)).toBe(true);
+  const again = await openSqliteLog(path);
+  expect((await again.read('s', 0)).commits).toHaveLength(1);
+  await again.close();
 });
 
 test('creating a bus that exists opens it as it is', async () => {
@@ -105,39 +127,22 @@ test('waiting for a lock ends with the signal', async () => {
   await log.close();
 });
 
-describe.skipIf(!isRoot)('a user who may only read', () => {
-  test('reads a bus that its manager has open, and is told why it cannot append', async () => {
-    const path = await createBus();
-    chmodSync(path, 0o644);
-    const manager = await openSqliteLog(path);
-    await asNobody(async () => {
-      const log = await openSqliteLog(path);
-      expect((await log.read('s', 0)).commits).toHaveLength(1);
-      await expect(log.append('s', 1, Buffer.from('two'))).rejects.toMatchObject({ code: 'CERTBUS_STORE_READ_ONLY' });
-      await log.close();
-    });
-    await manager.close();
-  });
-
-  test('is told what to do when nobody has the bus open', async () => {
-    const path = await createBus();
-    chmodSync(path, 0o644);
-    await expect(asNobody(() => openSqliteLog(path))).rejects.toMatchObject({
-      code: 'CERTBUS_STORE_READ_ONLY',
-      message: expect.stringContaining('write to its folder'),
-    });
-  });
-
-  test('cannot open what is closed to everybody, nor create a bus in a folder of others', async () => {
+test.skipIf(!isRoot)(
+  'a user cannot open what is closed to everybody, nor create a bus in a folder of others',
+  async () => {
     const path = await createBus();
     // The user is changed, the group stays ours.
     chmodSync(path, 0o600);
     await expect(asNobody(() => openSqliteLog(path))).rejects.toMatchObject({ code: 'CERTBUS_STORE_ACCESS_DENIED' });
+    const manager = await openSqliteLog(path);
+    await manager.append('s', 1, Buffer.from('two'));
+    await expect(asNobody(() => openSqliteLog(path))).rejects.toMatchObject({ code: 'CERTBUS_STORE_ACCESS_DENIED' });
+    await manager.close();
     await expect(asNobody(() => openSqliteLog(newPath(), { create: true }))).rejects.toMatchObject({
       code: 'CERTBUS_STORE_ACCESS_DENIED',
     });
-  });
-});
+  },
+);
 
 /** A disk of one megabyte, where this machine lets us have one. */
 function smallDisk(): { readonly path: string; remove(): void } | undefined {
@@ -152,22 +157,79 @@ function smallDisk(): { readonly path: string; remove(): void } | undefined {
   return { path, remove: () => execFileSync('umount', [path]) };
 }
 
-test('a full disk is told, and what was acknowledged before stays', async ({ skip }) => {
+/** Appends until there is no more room; how many commits are in the log then. */
+async function fill(log: Log, head: number): Promise<number> {
+  let reached = head;
+  const append = async () => {
+    for (; reached < 1_000; reached += 1) await log.append('s', reached, Buffer.alloc(50_000, reached));
+  };
+  await expect(append()).rejects.toMatchObject({ code: 'CERTBUS_STORE_FULL' });
+  return reached;
+}
+
+/** Throws unless the log holds just what {@link fill} wrote, for this process and for the next one. */
+async function expectFilled(path: string, log: Log, head: number): Promise<void> {
+  const other = await openSqliteLog(path);
+  for (const reader of [log, other]) {
+    const { commits } = await reader.read('s', 0, { limit: 1_000 });
+    expect(commits.map(({ bytes }) => bytes[0])).toEqual(Array.from({ length: head }, (_, n) => n % 256));
+  }
+  await other.close();
+}
+
+test('a full disk is told, what was acknowledged stays, and appends go on once there is room', async ({ skip }) => {
   const disk = smallDisk() ?? skip('a small disk needs root on Linux');
   try {
-    const log = await openSqliteLog(join(disk.path, 'bus.db'), { create: true });
-    let head = 0;
-    const fill = async () => {
-      for (; head < 100; head += 1) await log.append('s', head, Buffer.alloc(50_000, head));
-    };
-    await expect(fill()).rejects.toMatchObject({ code: 'CERTBUS_STORE_FULL' });
-    expect(head).toBeGreaterThan(1);
-    expect((await log.read('s', 0)).commits).toHaveLength(head);
+    const ballast = join(disk.path, 'ballast');
+    writeFileSync(ballast, Buffer.alloc(400_000));
+    const path = join(disk.path, 'bus.db');
+    const log = await openSqliteLog(path, { create: true });
+    const before = await fill(log, 0);
+    expect(before).toBeGreaterThan(1);
+    await expectFilled(path, log, before);
+    rmSync(ballast);
+    const after = await fill(log, before);
+    expect(after).toBeGreaterThan(before);
+    await expectFilled(path, log, after);
     await log.close();
   } finally {
     disk.remove();
   }
 });
+
+test('a bus that may not grow is told, what was acknowledged stays, and appends go on once it may', async () => {
+  const path = newPath();
+  const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
+  const log = await openSqliteLog(path, { create: true });
+  const database = exec.mock.contexts.at(-1) as DatabaseSync;
+  exec.mockRestore();
+  database.exec('PRAGMA max_page_count = 100');
+  const before = await fill(log, 0);
+  expect(before).toBeGreaterThan(1);
+  await expectFilled(path, log, before);
+  database.exec('PRAGMA max_page_count = 200');
+  const after = await fill(log, before);
+  expect(after).toBeGreaterThan(before);
+  await expectFilled(path, log, after);
+  await log.close();
+});
+
+test('a process that holds the lock for a second delays an append, and does not fail it', async () => {
+  const path = await createBus();
+  const log = await openSqliteLog(path);
+  const holder = `
+    const { DatabaseSync } = require('node:sqlite');
+    const database = new DatabaseSync(process.argv[1]);
+    database.exec("BEGIN IMMEDIATE; INSERT INTO commits VALUES ('of the holder', 1, x'61')");
+    process.stdout.write('held');
+    setTimeout(() => database.exec('COMMIT'), 1_000);`;
+  const child = spawn(process.execPath, ['-e', holder, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  expect(await log.append('s', 1, Buffer.from('two'))).toBe(2);
+  // The holder let go before: what it wrote is there.
+  expect((await log.read('of the holder', 0)).commits).toHaveLength(1);
+  await log.close();
+}, 30_000);
 
 test.skipIf(isWindows)(
   'a disk that fails during a commit leaves the outcome unknown, and loses nothing before it',

@@ -1,8 +1,11 @@
 import { openSqliteLog } from './sqlite.ts';
 
-/** A writer in a process of its own: appends for ever behind whatever is the head, and says each position that was acknowledged. */
+/**
+ * A writer in a process of its own: appends behind whatever is the head, for ever or so many times, and says each position
+ * that was acknowledged. It makes the bus where there is none.
+ */
 const [, , path = '', name = '', most = '1000000'] = process.argv;
-const log = await openSqliteLog(path);
+const log = await openSqliteLog(path, { create: true });
 let head = 0;
 for (let n = 0; n < Number(most); ) {
   try {

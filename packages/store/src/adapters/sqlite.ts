@@ -1,10 +1,14 @@
-import { checkAppend, checkRead, closedError } from '../checks.ts';
-import { StoreError, VersionConflictError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { connectSqlite, fileAt, type SqliteConnection } from './sqlite-connection.ts';
+import { checkAppend, checkRead, checkReplace, closedError } from '../checks.ts';
+import { StoreError, TrimmedError, VersionConflictError } from '../errors.ts';
+import type { Log, Page, ReplaceOptions } from '../log.ts';
+import type { SqliteConnection } from './sqlite-connection.ts';
 import { isBusy, isOutcomeUnknown, wrapSqliteError } from './sqlite-errors.ts';
+import { openSqliteFile, type SqliteFile } from './sqlite-file.ts';
+import { fileAt } from './sqlite-state.ts';
 
 const DEFAULT_LIMIT = 150;
+/** How many commits one transaction lets go. */
+const TRIM_STEP = 1_000;
 /** How long an operation is tried again, between turns of the event loop, while another process holds the lock. */
 const BUSY_DEADLINE_MS = 30_000;
 
@@ -43,21 +47,92 @@ function commit({ database }: SqliteConnection, stream: string, position: number
   }
 }
 
-function write(connection: SqliteConnection, stream: string, after: number, bytes: Uint8Array): number {
-  const { database, insert } = connection;
+const firstOf = ({ selectFirst }: SqliteConnection, stream: string): number =>
+  Number(selectFirst.get(stream)?.['first'] ?? 1);
+
+function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  return one && other ? Buffer.compare(one, other) === 0 : one === other;
+}
+
+/** Runs `work` as one durable transaction; `position` is what it writes. */
+function transaction(connection: SqliteConnection, stream: string, position: number, work: () => void): void {
+  const { database } = connection;
   database.exec('BEGIN IMMEDIATE');
   try {
-    const found = bytesAt(connection, stream, after + 1);
-    const isOurs = found !== undefined && Buffer.compare(found, bytes) === 0;
-    if (found && !isOurs) throw new VersionConflictError(stream, after + 1, found);
-    if (after > 0 && !bytesAt(connection, stream, after)) throw new VersionConflictError(stream, after + 1);
-    if (!isOurs) insert.run(stream, after + 1, bytes);
-    commit(connection, stream, after + 1);
-    return after + 1;
+    connection.checkJournal();
+    work();
+    commit(connection, stream, position);
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
+}
+
+function write(connection: SqliteConnection, stream: string, after: number, bytes: Uint8Array): number {
+  const position = after + 1;
+  transaction(connection, stream, position, () => {
+    const found = bytesAt(connection, stream, position);
+    if (found && isSame(found, bytes)) return;
+    if (found) throw new VersionConflictError(stream, position, found);
+    const reaches = after === 0 ? firstOf(connection, stream) === 1 : bytesAt(connection, stream, after);
+    if (!reaches) throw new VersionConflictError(stream, position);
+    connection.insert.run(stream, position, bytes);
+  });
+  return position;
+}
+
+function page(connection: SqliteConnection, stream: string, after: number, limit: number): Page {
+  const rows = connection.select.all(stream, after, limit + 1);
+  // Asked last: what is trimmed between the two is not taken for a gap.
+  if (rows[0]?.['position'] !== after + 1) {
+    const first = firstOf(connection, stream);
+    if (after + 1 < first) throw new TrimmedError(stream, first);
+  }
+  const commits = rows
+    .slice(0, limit)
+    .map((row) => ({ position: Number(row['position']), bytes: row['bytes'] as Uint8Array }));
+  return { commits, end: rows.length <= limit };
+}
+
+/** Lets go of a step's worth of commits before `first`; false when none was left. */
+function trimStep(connection: SqliteConnection, stream: string, first: number): boolean {
+  const { database } = connection;
+  let count = 0;
+  transaction(connection, stream, first, () => {
+    if (first <= firstOf(connection, stream) && !hasBefore(connection, stream, first)) return;
+    if (!bytesAt(connection, stream, first)) throw new VersionConflictError(stream, first);
+    database
+      .prepare(
+        'INSERT INTO streams VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET first = max(first, excluded.first)',
+      )
+      .run(stream, first);
+    const remove = database.prepare(
+      'DELETE FROM commits WHERE rowid IN (SELECT rowid FROM commits WHERE stream = ? AND position < ? LIMIT ?)',
+    );
+    count = Number(remove.run(stream, first, TRIM_STEP).changes);
+  });
+  return count === TRIM_STEP;
+}
+
+function hasBefore({ database }: SqliteConnection, stream: string, first: number): boolean {
+  const select = database.prepare('SELECT 1 FROM commits WHERE stream = ? AND position < ? LIMIT 1');
+  return select.get(stream, first) !== undefined;
+}
+
+function replace(
+  connection: SqliteConnection,
+  stream: string,
+  position: number,
+  { found, bytes }: Omit<ReplaceOptions, 'signal'>,
+): void {
+  const { database } = connection;
+  transaction(connection, stream, position, () => {
+    const there = bytesAt(connection, stream, position);
+    if (isSame(there, bytes)) return;
+    if (!isSame(there, found)) throw new VersionConflictError(stream, position, there);
+    database.prepare('DELETE FROM commits WHERE stream = ? AND position = ?').run(stream, position);
+    if (bytes) connection.insert.run(stream, position, bytes);
+  });
 }
 
 /**
@@ -73,19 +148,21 @@ export async function openSqliteLog(path: string, { create = false, signal }: Sq
     const what = `The bus ${path} does not exist. Is the path right, and its disk mounted? A new bus is made with "certbus init".`;
     throw new StoreError('CERTBUS_STORE_NOT_FOUND', what);
   }
-  const connection = await whenFree(path, signal, () => connectSqlite(path, { create }));
+  const open = await whenFree(path, signal, () => openSqliteFile(path, { create }));
   let isClosed = false;
 
   /** An open file that was moved away or replaced still reads and writes, for nobody. */
-  function connected(): SqliteConnection {
+  function opened(): SqliteFile {
     if (isClosed) throw closedError();
     const file = fileAt(path);
-    if (file === connection.file) return connection;
+    if (file === open.file) return open;
     if (file !== undefined)
       throw new StoreError('CERTBUS_STORE_CLOSED', `The bus ${path} was replaced by another file: open it again.`);
     const what = `The bus ${path} is away: the file was moved or its disk is not mounted.`;
     throw new StoreError('CERTBUS_STORE_UNREACHABLE', what);
   }
+
+  const connected = (): SqliteConnection => opened().connection();
 
   return {
     async append(stream, after, bytes, options = {}) {
@@ -94,24 +171,31 @@ export async function openSqliteLog(path: string, { create = false, signal }: Sq
     },
     async read(stream, after, { limit = DEFAULT_LIMIT, ...options } = {}) {
       checkRead(after, limit);
-      return whenFree(path, options.signal, () => {
-        const rows = connected().select.all(stream, after, limit + 1);
-        const commits = rows
-          .slice(0, limit)
-          .map((row) => ({ position: Number(row['position']), bytes: row['bytes'] as Uint8Array }));
-        return { commits, end: rows.length <= limit };
-      });
+      return whenFree(path, options.signal, () =>
+        opened().read((connection) => page(connection, stream, after, limit)),
+      );
     },
     version() {
       try {
-        return isClosed ? 0 : Number(connection.dataVersion.get()?.['data_version']);
+        return isClosed ? 0 : open.version();
       } catch {
         // Locked this very moment, or worse: the next read tells.
         return 0;
       }
     },
+    maintenance: {
+      async trim(stream, first, { signal } = {}) {
+        checkRead(first, 1);
+        // Step by step, so that no writer waits for long; the first step says from where on the stream begins.
+        while (await whenFree(path, signal, () => trimStep(connected(), stream, first)));
+      },
+      async replace(stream, position, { signal, ...change }) {
+        checkReplace(stream, position, change.bytes);
+        await whenFree(path, signal, () => replace(connected(), stream, position, change));
+      },
+    },
     async close() {
-      if (!isClosed) connection.database.close();
+      if (!isClosed) open.close();
       isClosed = true;
     },
   };

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { installOnce } from './install.ts';
+import { cacheFolder, freePort, hasProgram, temporaryFolder } from './machine.ts';
+import { run, startService } from './process.ts';
+
+/** A real S3 server over a directory, on loopback. */
+export interface S3Server {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Buckets that exist. */
+  readonly bucket: string;
+  /** The directory that holds the bucket's objects. */
+  readonly folder: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+const VERSION = '1.8.0';
+const FOLDER = `versitygw-${VERSION}`;
+const BUCKET = 'certbus-test';
+
+async function install(folder: string): Promise<void> {
+  const env = { GOBIN: folder, CGO_ENABLED: '0', GOFLAGS: '' };
+  await run('go', ['install', `github.com/versity/versitygw/cmd/versitygw@v${VERSION}`], { env });
+}
+
+/** Why this machine cannot have an S3 server; `undefined` when it can. */
+export function missingS3Server(): string | undefined {
+  return hasProgram('go') || existsSync(cacheFolder(FOLDER)) ? undefined : 'the S3 server versitygw is built with Go';
+}
+
+/** Finds or installs versitygw and returns its path. */
+export async function findS3Server(): Promise<string> {
+  return join(await installOnce(FOLDER, `versitygw ${VERSION} from the Go module proxy`, install), 'versitygw');
+}
+
+/** Starts versitygw with keys of its own and one empty bucket, installing it first where it was never used. */
+export async function startS3Server(): Promise<S3Server> {
+  const program = await findS3Server();
+  const { path, remove } = temporaryFolder();
+  const folder = join(path, BUCKET);
+  await mkdir(folder);
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const draw = (length: number) => Buffer.from(crypto.getRandomValues(new Uint8Array(length))).toString('hex');
+  const credentials = { accessKeyId: draw(10), secretAccessKey: draw(20) };
+  const region = 'eu-central-1';
+  const args = ['--port', `127.0.0.1:${port}`, '--region', region, 'posix', path];
+  const service = await startService(program, args, {
+    env: { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey },
+    // Any answer will do: it refuses what is not signed.
+    isReady: async () => (await fetch(endpoint)).status > 0,
+  });
+  const stop = async () => {
+    await service.stop();
+    remove();
+  };
+  return { endpoint, region, credentials, bucket: BUCKET, folder, pid: service.pid, stop };
+}
