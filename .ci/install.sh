@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests need and a bare Debian lacks: Java and Maven for DynamoDB Local, age to open a sealed key with the
-# stock tool. Where all of it is there it does nothing. Pebble needs no package: the tests bring it themselves.
+# Installs what the tests need and a bare Debian lacks: Java and Maven for DynamoDB Local, age and zstd to open what
+# is written here with stock tools. Where all of it is there it does nothing. Pebble needs no package: the tests bring it themselves.
 set -euo pipefail
 wanted=()
 command -v java >/dev/null || wanted+=(openjdk-17-jre-headless)
 command -v mvn >/dev/null || wanted+=(maven)
 command -v age >/dev/null || wanted+=(age)
+command -v zstd >/dev/null || wanted+=(zstd)
 command -v git >/dev/null || wanted+=(git ca-certificates)
 [ "${#wanted[@]}" -eq 0 ] && exit 0
 as_root=()

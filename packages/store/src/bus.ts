@@ -12,11 +12,17 @@ import {
   verifyCommits,
   type WrittenEvent,
 } from '@certbus/events';
-import { StoreError } from './errors.ts';
+import { createArchiveReader, RANGE_COMMITS } from './archive.ts';
+import type { ArchivePlace } from './archive-place.ts';
+import { StoreError, TrimmedError } from './errors.ts';
 import type { Log, StoredCommit } from './log.ts';
+
+const DEFAULT_LIMIT = 150;
 
 /** A page of proved commits. */
 export interface VerifiedPage extends VerifiedCommits {
+  /** The proved commits as they lie in the store. */
+  readonly stored: readonly StoredCommit[];
   /** True when nothing was known behind the last commit. */
   readonly end: boolean;
 }
@@ -31,6 +37,14 @@ export interface BusReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface BusOptions {
+  readonly trust: Trust;
+  /** Needed to append only. */
+  readonly signer?: Signer | undefined;
+  /** Where commits lie that were trimmed from the log, or that a reader far behind had better not load the log with. */
+  readonly archive?: ArchivePlace | undefined;
+}
+
 /** A commit that this process wrote, and where the history stands behind it. */
 export interface Appended {
   readonly commit: Commit;
@@ -41,7 +55,10 @@ export interface Appended {
 export interface Bus {
   readonly trust: Trust;
   readonly stream: string;
-  /** Reads and verifies what follows `from`. Rejects with a `StoreError`; what is refused is returned as `refused`. */
+  /**
+   * Reads and verifies what follows `from`, from the archive where the log has it no more. Rejects with a `StoreError`, as
+   * {@link TrimmedError} where no archive has it; what is refused is returned as `refused`.
+   */
   read(from: Checkpoint, options?: BusReadOptions): Promise<VerifiedPage>;
   /**
    * Re-reads the commit at `from` strongly and compares its hash, so that an overwritten, truncated or rolled-back log
@@ -93,6 +110,7 @@ async function readContiguous(log: Log, stream: string, after: number, options: 
     commits = contiguous(after, page.commits);
   }
   const lost = page.commits[commits.length];
+  if (lost && commits.length > 0) return { commits, end: false };
   if (lost) {
     throw new StoreError(
       'CERTBUS_STORE_GAP',
@@ -102,19 +120,76 @@ async function readContiguous(log: Log, stream: string, after: number, options: 
   return { commits, end: page.end };
 }
 
-/** Opens the bus that lies in a stream of a log. `signer` is needed to append only. */
-export function openBus(log: Log, stream: string, { trust, signer }: { trust: Trust; signer?: Signer }): Bus {
+/** The archive as one reader of one bus uses it. */
+function createArchiveSource(place: ArchivePlace, busId: string) {
+  const reader = createArchiveReader(place, busId);
+  let missing = Number.POSITIVE_INFINITY;
+  return {
+    /** What the archive has behind a position; nothing for a range that was missing the last time. */
+    async read(after: number, { limit = DEFAULT_LIMIT, signal }: BusReadOptions): Promise<readonly StoredCommit[]> {
+      const range = Math.floor(after / RANGE_COMMITS);
+      if (range >= missing) return [];
+      const found = await reader.read(after, limit, { signal });
+      // Ranges are archived in order: those behind a missing one are missing, too.
+      if (!found) missing = range;
+      return found ?? [];
+    },
+    forgetMissing() {
+      missing = Number.POSITIVE_INFINITY;
+    },
+  };
+}
+
+/** Opens the bus that lies in a stream of a log. */
+export function openBus(log: Log, stream: string, { trust, signer, archive }: BusOptions): Bus {
+  const archived = archive && createArchiveSource(archive, trust.busId);
+  let isBehind = false;
+
+  /** What the archive proves behind `from`; `undefined` where the log is to be asked. */
+  async function readArchive(from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage | undefined> {
+    const stored = (await archived?.read(from.position, options)) ?? [];
+    if (stored.length === 0) return undefined;
+    const { everySignature = false } = options;
+    const verified = verifyCommits(trust, from, stored, { everySignature });
+    return { ...verified, stored: stored.slice(0, verified.commits.length), end: false };
+  }
+
+  async function readLog(from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage> {
+    const { commits: stored, end } = await readContiguous(log, stream, from.position, options);
+    const { everySignature = false } = options;
+    const verified = verifyCommits(trust, from, stored, { everySignature });
+    isBehind = !end;
+    if (end) archived?.forgetMissing();
+    return { ...verified, stored: stored.slice(0, verified.commits.length), end };
+  }
+
   return {
     trust,
     stream,
     async read(from, options = {}) {
-      const { commits, end } = await readContiguous(log, stream, from.position, options);
-      const { everySignature = false } = options;
-      return { ...verifyCommits(trust, from, commits, { everySignature }), end };
+      // More than a page behind: a thousand such readers are no load on the log. A damaged archive is none either.
+      const early = isBehind ? await readArchive(from, options).catch(ignoreUnlessAborted(options.signal)) : undefined;
+      if (early && !early.refused) return early;
+      try {
+        return await readLog(from, options);
+      } catch (error) {
+        if (!(error instanceof TrimmedError)) throw error;
+        archived?.forgetMissing();
+        const page = await readArchive(from, options);
+        if (!page) throw error;
+        isBehind = true;
+        return page;
+      }
     },
     async confirm(from, { signal } = {}) {
       if (from.position === 0) return;
-      const page = await log.read(stream, from.position - 1, { limit: 1, consistent: true, ...only(signal) });
+      const options = { limit: 1, consistent: true, ...only(signal) };
+      const page = await log.read(stream, from.position - 1, options).catch((error: unknown) => {
+        if (error instanceof TrimmedError) return undefined;
+        throw error;
+      });
+      // What was trimmed is in the archive: what comes behind it shows whether it is the same history.
+      if (!page) return;
       const [stored] = page.commits;
       if (stored?.position === from.position && sha256(stored.bytes) === from.hash) return;
       const what = stored ? 'another commit lies there now' : 'it is no longer in the log';
@@ -124,7 +199,7 @@ export function openBus(log: Log, stream: string, { trust, signer }: { trust: Tr
       if (!signer) throw new TypeError('This bus was opened without a signer, for reading only.');
       const position = from.position + 1;
       const by = nameOf(signer, { trust, from });
-      const content = { bus: trust.busId, position, previous: from.hash, at, by, events };
+      const content = { format: from.format, bus: trust.busId, position, previous: from.hash, at, by, events };
       const bytes = encodeCommit(content, signer);
       // Held against the same rules as everybody else's: what this process could not read back is never written.
       const { commits, checkpoint, refused } = verifyCommits(trust, from, [{ position, bytes }]);
@@ -134,5 +209,12 @@ export function openBus(log: Log, stream: string, { trust, signer }: { trust: Tr
     },
     version: () => log.version?.(),
     close: () => log.close(),
+  };
+}
+
+function ignoreUnlessAborted(signal: AbortSignal | undefined): () => undefined {
+  return () => {
+    signal?.throwIfAborted();
+    return undefined;
   };
 }

@@ -24,6 +24,11 @@ export function checkAppend(stream: string, after: number, bytes: Uint8Array): v
   );
 }
 
+/** Throws unless these bytes could lie at this position. */
+export function checkReplace(stream: string, position: number, bytes: Uint8Array | undefined): void {
+  checkAppend(stream, position - 1, bytes ?? new Uint8Array());
+}
+
 /** The error of every call after `close`. */
 export function closedError(): StoreError {
   return new StoreError('CERTBUS_STORE_CLOSED', 'This log was closed.');

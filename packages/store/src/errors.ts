@@ -12,6 +12,11 @@ export type StoreErrorCode =
   | 'CERTBUS_STORE_TOO_LARGE'
   | 'CERTBUS_STORE_ADDRESS_INVALID'
   | 'CERTBUS_STORE_GAP'
+  | 'CERTBUS_STORE_TRIMMED'
+  | 'CERTBUS_STORE_SNAPSHOT_REFUSED'
+  | 'CERTBUS_STORE_ARCHIVE_REFUSED'
+  | 'CERTBUS_STORE_EXPORT_REFUSED'
+  | 'CERTBUS_STORE_UNSUPPORTED'
   | 'CERTBUS_STORE_ATTEMPTS_EXHAUSTED'
   | 'CERTBUS_STORE_CLOSED';
 
@@ -45,5 +50,18 @@ export class VersionConflictError extends StoreError {
     this.stream = stream;
     this.position = position;
     this.found = found;
+  }
+}
+
+/** `CERTBUS_STORE_TRIMMED`: what was asked for lies in the archive only. */
+export class TrimmedError extends StoreError {
+  override readonly name = 'TrimmedError';
+  /** The first position that is still in the log. */
+  readonly first: number;
+
+  constructor(stream: string, first: number) {
+    const what = `Stream "${stream}" begins at position ${first}: what came before lies in the archive. Say where that is: "archive" in certbus.json, CERTBUS_ARCHIVE, or the client's option "archive".`;
+    super('CERTBUS_STORE_TRIMMED', what);
+    this.first = first;
   }
 }

@@ -12,15 +12,26 @@ export interface Batch {
 }
 
 export interface FollowOptions {
-  /** Time between two looks at a quiet bus, jittered by a tenth; default 10,000, at least 100, at most 3,600,000. */
+  /** Time between two looks at a quiet bus, jittered by a tenth; default 10,000. */
   readonly intervalMs?: number;
+  /** The shortest time between two looks that {@link FollowOptions.intervalMs} can ask for; default 100. */
+  readonly floorMs?: number;
+  /** The longest; default 3,600,000. */
+  readonly ceilingMs?: number;
   /** Time between two strong re-reads of one's own position; default one hour. */
   readonly confirmEveryMs?: number;
   /** Told of outages (`StoreError`) and of refused history (`HistoryError`); following goes on by itself. */
   readonly onTrouble?: (error: StoreError | HistoryError) => void;
+  /**
+   * Asked when history is refused whether the bus was restored to another line: resolves with the checkpoint to go on from, once
+   * the reader's state is that behind it, or `undefined`. Default: it was not.
+   */
+  readonly onRefused?: (error: HistoryError) => Promise<Checkpoint | undefined>;
   readonly signal: AbortSignal;
 }
 
+/** What no other look can mend. */
+const ENDING = new Set(['CERTBUS_STORE_CLOSED', 'CERTBUS_STORE_GAP', 'CERTBUS_STORE_TRIMMED']);
 const WATCH_EVERY_MS = 10;
 const FIRST_PAUSE_MS = 250;
 
@@ -56,14 +67,13 @@ const jittered = (ms: number): number => ms * (0.9 + Math.random() / 5);
  * Follows a bus from a checkpoint: an endless iterable of batches, which ends by an abort, with the signal's reason.
  *
  * Never delivers a commit twice, out of order or unverified. An outage, throttling or refused history is told to
- * `onTrouble` and tried again with growing pauses, up to the interval.
+ * `onTrouble` and tried again with growing pauses, up to the interval. A gap that a strong read shows as well, and commits that
+ * lie in an archive only, end it with `CERTBUS_STORE_GAP` and `CERTBUS_STORE_TRIMMED`.
  */
-export async function* follow(
-  bus: Bus,
-  from: Checkpoint,
-  { intervalMs = 10_000, confirmEveryMs = 3_600_000, onTrouble = () => {}, signal }: FollowOptions,
-): AsyncGenerator<Batch, never> {
-  const interval = Math.min(Math.max(intervalMs, 100), 3_600_000);
+export async function* follow(bus: Bus, from: Checkpoint, options: FollowOptions): AsyncGenerator<Batch, never> {
+  const { intervalMs = 10_000, floorMs = 100, ceilingMs = 3_600_000, confirmEveryMs = 3_600_000, signal } = options;
+  const { onTrouble = () => {}, onRefused } = options;
+  const interval = Math.min(Math.max(intervalMs, floorMs), ceilingMs);
   let checkpoint = from;
   let confirmAt = 0;
   let troubles = 0;
@@ -85,6 +95,11 @@ export async function* follow(
       signal.throwIfAborted();
       if (!isTrouble(error)) throw error;
       onTrouble(error);
+      const restored = error instanceof StoreError ? undefined : await onRefused?.(error);
+      if (restored) {
+        checkpoint = restored;
+        continue;
+      }
       confirmAt = 0;
       wait = jittered(Math.min(interval, FIRST_PAUSE_MS * 2 ** troubles));
       troubles += 1;
@@ -94,6 +109,6 @@ export async function* follow(
 }
 
 function isTrouble(error: unknown): error is StoreError | HistoryError {
-  if (error instanceof StoreError) return error.code !== 'CERTBUS_STORE_CLOSED';
+  if (error instanceof StoreError) return !ENDING.has(error.code);
   return error instanceof Error && error.name === 'HistoryError';
 }

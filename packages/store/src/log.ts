@@ -31,6 +31,32 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ReplaceOptions {
+  /** What lies at the position now; `undefined` for nothing. */
+  readonly found: Uint8Array | undefined;
+  /** What is to lie there; `undefined` for nothing. */
+  readonly bytes: Uint8Array | undefined;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * What an operator, with credentials of their own, does to a log whose past is damaged or lies in an archive. No manager
+ * and no follower ever calls it.
+ */
+export interface LogMaintenance {
+  /**
+   * Lets go of every commit before position `first`, which MUST be in the log. From then on a read of what was let go MUST
+   * reject with {@link TrimmedError}, and an append there MUST be a conflict, for ever. An interrupted trim MUST be
+   * completed by another one.
+   */
+  trim(stream: string, first: number, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /**
+   * Puts other bytes, or nothing, in the place of exactly what was found at a position. MUST reject with
+   * {@link VersionConflictError} when something else is there. Repeating it is harmless.
+   */
+  replace(stream: string, position: number, options: ReplaceOptions): Promise<void>;
+}
+
 /**
  * The port to a durable log: bytes in, bytes out. It knows nothing of events, signatures or certificates.
  *
@@ -51,8 +77,9 @@ export interface Log {
    */
   append(stream: string, after: number, bytes: Uint8Array, options?: AppendOptions): Promise<number>;
   /**
-   * Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice. MUST reject an
-   * `after` or a `limit` that is none with a `TypeError`.
+   * Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice. MUST reject with
+   * {@link TrimmedError} when the commit behind `after` was let go, and an `after` or a `limit` that is none with a
+   * `TypeError`.
    */
   read(stream: string, after: number, options?: ReadOptions): Promise<Page>;
   /**
@@ -60,6 +87,8 @@ export interface Log {
    * Adapters that cannot tell cheaply leave it out.
    */
   version?(): number;
+  /** Absent where an adapter cannot; such a log is never trimmed and cannot be repaired in place. */
+  readonly maintenance?: LogMaintenance;
   /** Lets go of connections and files. Later calls reject `CERTBUS_STORE_CLOSED`. A second close does nothing. */
   close(): Promise<void>;
 }

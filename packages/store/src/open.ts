@@ -1,4 +1,6 @@
 import { type BusAddress, parseAddress } from './address.ts';
+import { type ArchiveAddress, parseArchiveAddress } from './archive-address.ts';
+import type { ArchivePlace } from './archive-place.ts';
 import type { Log } from './log.ts';
 
 /** AWS credentials, or what finds them anew each time: a subset of what the SDK takes. */
@@ -39,9 +41,10 @@ export async function openLog(
     }
     case 'dynamodb': {
       const { openDynamoDbLog } = await import('./adapters/dynamodb.ts');
-      const { table, region, endpoint } = place;
+      const { table, stream, region, endpoint } = place;
       return openDynamoDbLog({
         table,
+        stream,
         create,
         signal,
         ...(region ? { region } : {}),
@@ -50,4 +53,18 @@ export async function openLog(
       });
     }
   }
+}
+
+/** Opens the place of archives and snapshots that an address names. Throws `CERTBUS_STORE_ADDRESS_INVALID`. */
+export async function openArchivePlace(
+  address: string | ArchiveAddress,
+  { credentials }: Pick<OpenLogOptions, 'credentials'> = {},
+): Promise<ArchivePlace> {
+  const place = typeof address === 'string' ? parseArchiveAddress(address) : address;
+  if (place.kind === 'directory') {
+    const { openDirectory } = await import('./adapters/directory.ts');
+    return openDirectory(place.path);
+  }
+  const { openS3 } = await import('./adapters/s3.ts');
+  return openS3({ ...place, credentials });
 }

@@ -192,3 +192,13 @@ test('a long-lived signal is let go of after every decision', async () => {
     expect(typeof options === 'object' && options.signal?.aborted).toBe(true);
   }
 });
+
+test('a decision that is asked for in any turn after the last one settled is heard', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  const view = createView();
+  for (let turns = 0; turns < 10; turns += 1) {
+    await transact(bus, view, say(`first-${turns}`));
+    for (let turn = 0; turn < turns; turn += 1) await undefined;
+    expect(await transact(bus, view, say(`second-${turns}`))).toBe(`second-${turns}`);
+  }
+});

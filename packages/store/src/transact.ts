@@ -51,16 +51,27 @@ interface Decided<State> {
   settle(): void;
 }
 
+interface Queue<State> {
+  readonly waiting: Waiting<State>[];
+  running: boolean;
+}
+
 /** Events may fill this much of a commit; the rest is for its frame and signature. */
 const MAX_EVENTS_BYTES = MAX_COMMIT_BYTES - 2_000;
 /** Decisions wait by view: those of two views of one bus are two processes to each other. */
-const queues = new WeakMap<object, { waiting: Waiting<never>[]; running: boolean }>();
+const queues = new WeakMap<object, Queue<never>>();
+
+/** Views whose position was found on their bus by this process. */
+const confirmed = new WeakSet<object>();
 
 /**
- * Brings the view up to the head of the bus with strong reads. Rejects with the `HistoryError` of a refused commit: a
- * manager never decides on less than everything.
+ * Brings the view up to the head of the bus with strong reads. The first time its own position is read again and compared, so
+ * that a bus that was rolled back shows. Rejects with the `HistoryError` of a refused commit: a manager never decides on less
+ * than everything.
  */
 export async function catchUp<State>(bus: Bus, view: View<State>, signal?: AbortSignal): Promise<void> {
+  if (!confirmed.has(view)) await bus.confirm(view.checkpoint, { signal });
+  confirmed.add(view);
   for (;;) {
     const { commits, checkpoint, end, refused } = await bus.read(view.checkpoint, { consistent: true, signal });
     if (commits.length > 0) view.apply(commits, checkpoint);
@@ -86,30 +97,27 @@ export function transact<State, Result>(
   { signal, attempts = 20, now = () => new Date() }: TransactOptions = {},
 ): Promise<Result> {
   return new Promise<Result>((resolve, reject) => {
-    const queue = queues.get(view) ?? { waiting: [], running: false };
-    queues.set(view, queue);
-    const waiting = queue.waiting as unknown as Waiting<State>[];
-    waiting.push({ decide, signal, attempts, now, resolve: resolve as (result: unknown) => void, reject });
-    if (!queue.running) {
-      queue.running = true;
-      void drain(bus, view, waiting).finally(() => {
-        queue.running = false;
-      });
-    }
+    const queue = (queues.get(view) ?? { waiting: [], running: false }) as unknown as Queue<State>;
+    queues.set(view, queue as unknown as Queue<never>);
+    queue.waiting.push({ decide, signal, attempts, now, resolve: resolve as (result: unknown) => void, reject });
+    if (!queue.running) void drain(bus, view, queue);
   });
 }
 
-async function drain<State>(bus: Bus, view: View<State>, queue: Waiting<State>[]): Promise<void> {
+async function drain<State>(bus: Bus, view: View<State>, queue: Queue<State>): Promise<void> {
+  queue.running = true;
   // Decisions made in the same turn of the event loop meet in one commit.
   await Promise.resolve();
-  while (queue.length > 0) {
-    const taken = queue.splice(0);
+  while (queue.waiting.length > 0) {
+    const taken = queue.waiting.splice(0);
     try {
-      queue.unshift(...(await settle(bus, view, taken)));
+      queue.waiting.unshift(...(await settle(bus, view, taken)));
     } catch (error) {
       for (const { reject } of taken) reject(error);
     }
   }
+  // In the turn in which nothing was left: a decision that comes a turn later must not wait for a drain that has ended.
+  queue.running = false;
 }
 
 /** Decides and appends for all of `taken`, and returns those that found no room in the commit. */
@@ -134,6 +142,8 @@ async function settle<State>(bus: Bus, view: View<State>, taken: readonly Waitin
       return left;
     } catch (error) {
       if (!(error instanceof VersionConflictError)) throw error;
+      // Nothing there, and yet a conflict: the log may have been rolled back under this process.
+      if (!error.found) confirmed.delete(view);
       if (attempt >= attempts) {
         const what = `The bus is busy: another manager wrote first ${attempt} times in a row. Try again.`;
         throw new StoreError('CERTBUS_STORE_ATTEMPTS_EXHAUSTED', what, { cause: error });

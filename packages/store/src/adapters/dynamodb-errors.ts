@@ -30,6 +30,7 @@ const FINAL = new Set<StoreErrorCode>([
   'CERTBUS_STORE_ACCESS_DENIED',
   'CERTBUS_STORE_DAMAGED',
   'CERTBUS_STORE_ADDRESS_INVALID',
+  'CERTBUS_STORE_TRIMMED',
 ]);
 
 /** Says what an error of the SDK or the service means for a table. What is not known counts as an outage. */

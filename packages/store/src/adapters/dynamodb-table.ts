@@ -109,23 +109,25 @@ export async function createTable(
   client: DynamoDBClient,
   table: string,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<{ tableArn: string }> {
   await requestTable(client, table, signal);
-  checkKeys(table, await waitUntilActive(client, table, signal));
+  const description = await waitUntilActive(client, table, signal);
+  checkKeys(table, description);
   await enableRecovery(client, table, signal);
+  return { tableArn: description.TableArn ?? '' };
 }
 
 /** The smallest read that a load balancer's policy allows: it may not describe the table. */
 export async function probeTable(
   client: DynamoDBClient,
-  table: string,
+  { table, stream }: { readonly table: string; readonly stream: string },
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const request = new QueryCommand({
     TableName: table,
     // Both keys, so that a table with others is refused.
     KeyConditionExpression: 's = :s AND v > :v',
-    ExpressionAttributeValues: { ':s': { S: 'certbus-probe' }, ':v': { N: '0' } },
+    ExpressionAttributeValues: { ':s': { S: stream }, ':v': { N: '0' } },
     Limit: 1,
   });
   await client.send(request, send(signal));

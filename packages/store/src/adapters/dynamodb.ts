@@ -1,5 +1,4 @@
 import {
-  type AttributeValue,
   ConditionalCheckFailedException,
   DynamoDBClient,
   type DynamoDBClientConfig,
@@ -7,9 +6,11 @@ import {
   QueryCommand,
 } from '@aws-sdk/client-dynamodb';
 import { checkAppend, checkRead, closedError } from '../checks.ts';
-import { StoreError, VersionConflictError } from '../errors.ts';
+import { StoreError, TrimmedError, VersionConflictError } from '../errors.ts';
 import type { Log, StoredCommit } from '../log.ts';
 import { isFinal, wrapDynamoDbError } from './dynamodb-errors.ts';
+import { type Item, toCommit, toItem } from './dynamodb-items.ts';
+import { createMaintenance, readFirst } from './dynamodb-maintenance.ts';
 import { pause } from './dynamodb-pause.ts';
 import { createTable, probeTable } from './dynamodb-table.ts';
 
@@ -21,6 +22,8 @@ const OUTCOME_DEADLINE_MS = 120_000;
 
 export interface DynamoDbLogOptions {
   readonly table: string;
+  /** A stream that these credentials may read: a policy may allow no other. Default `certbus`. */
+  readonly stream?: string;
   /** Default: the environment's. */
   readonly region?: string;
   /** For DynamoDB Local; default the region's own. */
@@ -33,19 +36,6 @@ export interface DynamoDbLogOptions {
   readonly requestTimeoutMs?: number;
   /** Ends opening, which waits for a new table. */
   readonly signal?: AbortSignal | undefined;
-}
-
-type Item = Record<string, AttributeValue>;
-
-/** Attributes: `s` stream, `v` position, `d` the commit's bytes. */
-function toCommit(item: Item): StoredCommit {
-  const position = Number(item['v']?.N);
-  const bytes = item['d']?.B;
-  if (bytes && Number.isSafeInteger(position)) return { position, bytes };
-  throw new StoreError(
-    'CERTBUS_STORE_DAMAGED',
-    `An item of the table is no commit (position ${item['v']?.N ?? 'unknown'}).`,
-  );
 }
 
 function createClient(options: DynamoDbLogOptions, requestTimeoutMs: number): DynamoDBClient {
@@ -65,6 +55,12 @@ function createClient(options: DynamoDbLogOptions, requestTimeoutMs: number): Dy
       socketTimeout: requestTimeoutMs,
     },
   });
+}
+
+/** A trim may run while a page is read: what follows a trimmed position is left to the next read. */
+function untilTrimmed(found: readonly (StoredCommit | undefined)[]): StoredCommit[] {
+  const trimmed = found.indexOf(undefined);
+  return (trimmed < 0 ? found : found.slice(0, trimmed)).filter((commit) => commit !== undefined);
 }
 
 const send = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {});
@@ -125,12 +121,15 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
         }),
         send(signal),
       );
-      const commits = Items.map(toCommit);
+      const commits = untilTrimmed(Items.map(toCommit));
+      if (Items.length > 0 && commits.length === 0)
+        throw new TrimmedError(stream, (await readFirst({ client, table }, stream, signal)).first);
       const last = commits.at(-1);
       // Seen here, it is in the log for good, whatever kind of read showed it.
       if (last) remember(stream, last.position);
       // Only a missing key is the end: a page before it may be short, or even empty.
-      if (last || !LastEvaluatedKey) return { commits, end: LastEvaluatedKey === undefined };
+      const isWhole = LastEvaluatedKey === undefined && commits.length === Items.length;
+      if (last || !LastEvaluatedKey) return { commits, end: isWhole };
       start = LastEvaluatedKey;
     }
   }
@@ -148,8 +147,11 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
   /** The condition of a put cannot see another item: that the stream reaches up to `after` is looked up once. */
   async function checkReaches(stream: string, after: number, signal: AbortSignal | undefined): Promise<void> {
     if (after <= (heads.get(stream) ?? 0)) return;
-    const { commits } = await read(stream, after - 1, 1, true, signal);
-    if (commits[0]?.position !== after) throw new VersionConflictError(stream, after + 1);
+    const found = await read(stream, after - 1, 1, true, signal).catch((error: unknown) => {
+      if (error instanceof TrimmedError) return undefined;
+      throw error;
+    });
+    if (found?.commits[0]?.position !== after) throw new VersionConflictError(stream, after + 1);
   }
 
   /** One try. An error means that the outcome is unknown, unless it is a final one. */
@@ -163,7 +165,7 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
       await client.send(
         new PutItemCommand({
           TableName: table,
-          Item: { s: { S: stream }, v: { N: String(position) }, d: { B: bytes } },
+          Item: toItem(stream, position, bytes),
           ConditionExpression: 'attribute_not_exists(s)',
           ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
         }),
@@ -205,7 +207,8 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
 
   try {
     if (create) await createTable(client, table, openSignal);
-    else await retried(() => probeTable(client, table, openSignal), openSignal);
+    else
+      await retried(() => probeTable(client, { table, stream: options.stream ?? 'certbus' }, openSignal), openSignal);
   } catch (error) {
     client.destroy();
     openSignal?.throwIfAborted();
@@ -225,11 +228,28 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
       enter(signal);
       return read(stream, after, limit, consistent, signal);
     },
+    maintenance: createMaintenance({ client, table }),
     async close() {
       isClosed = true;
       client.destroy();
     },
   };
+}
+
+/**
+ * Makes the table of a bus as {@link openDynamoDbLog} with `create` does, and says its name in AWS, which policies need. Rejects as
+ * that does.
+ */
+export async function bootstrapTable(options: Omit<DynamoDbLogOptions, 'create'>): Promise<{ tableArn: string }> {
+  const client = createClient(options, options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS);
+  try {
+    return await createTable(client, options.table, options.signal);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw wrapDynamoDbError(options.table, error);
+  } finally {
+    client.destroy();
+  }
 }
 
 function outcomeUnknown(stream: string, position: number, cause: StoreError): StoreError {

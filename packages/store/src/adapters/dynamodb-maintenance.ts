@@ -1,0 +1,132 @@
+import {
+  BatchWriteItemCommand,
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  UpdateItemCommand,
+  type WriteRequest,
+} from '@aws-sdk/client-dynamodb';
+import { checkRead, checkReplace } from '../checks.ts';
+import { VersionConflictError } from '../errors.ts';
+import type { LogMaintenance } from '../log.ts';
+import { wrapDynamoDbError } from './dynamodb-errors.ts';
+import { keyOf, toItem } from './dynamodb-items.ts';
+import { pause } from './dynamodb-pause.ts';
+
+/** As many items as one batch takes. */
+const BATCH = 25;
+
+interface Place {
+  readonly client: DynamoDBClient;
+  readonly table: string;
+}
+
+const send = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {});
+
+/** The first position that was not trimmed, and how far the trimming got; a strong read. */
+export async function readFirst(
+  { client, table }: Place,
+  stream: string,
+  signal: AbortSignal | undefined,
+): Promise<{ first: number; done: number }> {
+  const request = new GetItemCommand({ TableName: table, Key: keyOf(stream, 0), ConsistentRead: true });
+  const { Item } = await client.send(request, send(signal));
+  return { first: Number(Item?.['f']?.N ?? 1), done: Number(Item?.['g']?.N ?? 0) };
+}
+
+async function mark(place: Place, stream: string, name: 'f' | 'g', value: number, signal?: AbortSignal): Promise<void> {
+  const request = new UpdateItemCommand({
+    TableName: place.table,
+    Key: keyOf(stream, 0),
+    UpdateExpression: 'SET #n = :n',
+    // Another trim may have gone further.
+    ConditionExpression: 'attribute_not_exists(#n) OR #n < :n',
+    ExpressionAttributeNames: { '#n': name },
+    ExpressionAttributeValues: { ':n': { N: String(value) } },
+  });
+  await place.client.send(request, send(signal)).catch((error: unknown) => {
+    if (!(error instanceof ConditionalCheckFailedException)) throw error;
+  });
+}
+
+async function empty({ client, table }: Place, stream: string, positions: readonly number[], signal?: AbortSignal) {
+  let requests: WriteRequest[] = positions.map((position) => ({ PutRequest: { Item: keyOf(stream, position) } }));
+  for (let attempt = 1; requests.length > 0; attempt += 1) {
+    const request = new BatchWriteItemCommand({ RequestItems: { [table]: requests } });
+    const { UnprocessedItems } = await client.send(request, send(signal));
+    requests = UnprocessedItems?.[table] ?? [];
+    if (requests.length > 0) await pause(attempt, signal);
+  }
+}
+
+/** What an operator's credentials can do to a stream: needs GetItem, UpdateItem, BatchWriteItem, PutItem and DeleteItem. */
+export function createMaintenance(place: Place): LogMaintenance {
+  const { client, table } = place;
+
+  async function trim(stream: string, first: number, signal: AbortSignal | undefined): Promise<void> {
+    const kept = await client.send(
+      new GetItemCommand({ TableName: table, Key: keyOf(stream, first), ConsistentRead: true }),
+      send(signal),
+    );
+    const { done } = await readFirst(place, stream, signal);
+    if (done + 1 >= first) return;
+    if (!kept.Item?.['d']) throw new VersionConflictError(stream, first);
+    await mark(place, stream, 'f', first, signal);
+    for (let position = done + 1; position < first; position += BATCH) {
+      const count = Math.min(BATCH, first - position);
+      const positions = Array.from({ length: count }, (_, n) => position + n);
+      await empty(place, stream, positions, signal);
+      if ((position - done) % (BATCH * 40) === 1) await mark(place, stream, 'g', position, signal);
+    }
+    await mark(place, stream, 'g', first - 1, signal);
+  }
+
+  /** Whether the bytes were found and put, or were there already. */
+  async function swap(
+    stream: string,
+    position: number,
+    found: Uint8Array | undefined,
+    bytes: Uint8Array | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const condition = {
+      TableName: table,
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const,
+      ...(found
+        ? { ConditionExpression: 'd = :found', ExpressionAttributeValues: { ':found': { B: found } } }
+        : { ConditionExpression: 'attribute_not_exists(s)' }),
+    };
+    const request = bytes
+      ? new PutItemCommand({ ...condition, Item: toItem(stream, position, bytes) })
+      : new DeleteItemCommand({ ...condition, Key: keyOf(stream, position) });
+    try {
+      await client.send(request as PutItemCommand, send(signal));
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      const there = error.Item?.['d']?.B;
+      const isDone = there && bytes ? Buffer.compare(there, bytes) === 0 : !there && !bytes && !error.Item;
+      if (!isDone) throw new VersionConflictError(stream, position, there);
+    }
+  }
+
+  const wrapped = async (work: () => Promise<void>, signal: AbortSignal | undefined) => {
+    try {
+      await work();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw wrapDynamoDbError(table, error);
+    }
+  };
+  return {
+    async trim(stream, first, { signal } = {}) {
+      checkRead(first, 1);
+      await wrapped(() => trim(stream, first, signal), signal);
+    },
+    async replace(stream, position, { found, bytes, signal }) {
+      checkReplace(stream, position, bytes);
+      await wrapped(() => swap(stream, position, found, bytes, signal), signal);
+    },
+  };
+}

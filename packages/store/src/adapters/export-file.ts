@@ -1,0 +1,108 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import * as v from 'valibot';
+import { packCommits, unpackCommits } from '../commit-blocks.ts';
+import { type ExportFile, exportRefused } from '../export-port.ts';
+import type { StoredCommit } from '../log.ts';
+
+/** A skippable frame of zstd (RFC 8878 section 3.1.2): `zstd -d` passes it over, so the file reads as the log's text. */
+const SKIPPABLE = 0x184d2a50;
+const MAX_BLOCK = 64_000_000;
+const labelSchema = v.object({
+  first: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  last: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  /** Bytes of the compressed block that follows. */
+  bytes: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_BLOCK)),
+});
+type Label = v.InferOutput<typeof labelSchema>;
+
+function formatLabel(label: Label): Uint8Array {
+  const json = Buffer.from(JSON.stringify(label));
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(SKIPPABLE, 0);
+  head.writeUInt32LE(json.length, 4);
+  return Buffer.concat([head, json]);
+}
+
+/** So many bytes from a place on; `undefined` where the file ends before. */
+async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer | undefined> {
+  const bytes = Buffer.alloc(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+    if (bytesRead === 0) return undefined;
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+async function readLabel(file: FileHandle, offset: number): Promise<{ label: Label; size: number } | undefined> {
+  const head = await readAt(file, offset, 8);
+  if (!head) return undefined;
+  const size = head.readUInt32LE(4);
+  if (head.readUInt32LE(0) !== SKIPPABLE || size > 1_000) throw exportRefused(`at byte ${offset} begins no block`);
+  const json = await readAt(file, offset + 8, size);
+  if (!json) return undefined;
+  try {
+    return { label: v.parse(labelSchema, JSON.parse(json.toString())), size: 8 + size };
+  } catch (cause) {
+    throw exportRefused(`the label of the block at byte ${offset} is damaged`, cause);
+  }
+}
+
+async function readBlock(file: FileHandle, offset: number, { first, last, bytes }: Label) {
+  const block = await readAt(file, offset, bytes);
+  if (!block) return undefined;
+  const commits = await unpackCommits(block, first).catch((cause: unknown) => {
+    throw exportRefused(`the block of positions ${first} to ${last} is damaged`, cause);
+  });
+  if (commits.at(-1)?.position !== last) throw exportRefused(`a block does not hold positions ${first} to ${last}`);
+  return commits;
+}
+
+/** Opens an export's file; with `create` it is made, readable by this user only, where it does not exist. */
+export async function openExportFile(
+  path: string,
+  { create = false }: { readonly create?: boolean } = {},
+): Promise<ExportFile> {
+  const file = await open(path, create ? 'a+' : 'r', 0o600);
+  let end = 0;
+  let isTorn = false;
+
+  async function* blocks(): AsyncIterable<readonly StoredCommit[]> {
+    end = 0;
+    isTorn = false;
+    const { size: whole } = await file.stat();
+    while (end < whole) {
+      const found = await readLabel(file, end);
+      const commits = found && (await readBlock(file, end + found.size, found.label));
+      if (!commits) {
+        isTorn = true;
+        return;
+      }
+      end += found.size + found.label.bytes;
+      yield commits;
+    }
+  }
+
+  return {
+    blocks,
+    get isTorn() {
+      return isTorn;
+    },
+    async append(commits) {
+      const [first] = commits;
+      const last = commits.at(-1);
+      if (!first || !last) return;
+      // What an interrupted run left unfinished.
+      await file.truncate(end);
+      const block = await packCommits(commits);
+      const bytes = Buffer.concat([
+        formatLabel({ first: first.position, last: last.position, bytes: block.length }),
+        block,
+      ]);
+      await file.appendFile(bytes);
+      await file.sync();
+      end += bytes.length;
+    },
+    close: () => file.close(),
+  };
+}

@@ -1,0 +1,63 @@
+import { type DynamoDbLocal, requirePart, startDynamoDbLocal, startFaultProxy } from 'certbus-testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bootstrapTable, openDynamoDbLog } from './dynamodb.ts';
+import { createPolicies } from './dynamodb-policies.ts';
+import { describeMaintenance } from './maintenance.builders.ts';
+
+const part = requirePart('dynamodb-local');
+const local = { region: 'eu-central-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+
+describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), { timeout: 60_000 }, () => {
+  let service: DynamoDbLocal;
+  let tables = 0;
+  beforeAll(async () => {
+    service = await startDynamoDbLocal();
+  }, 120_000);
+  afterAll(() => service?.stop());
+  const options = () => ({ ...local, table: `maintenance-${tables}`, endpoint: service.endpoint });
+
+  describeMaintenance(async () => {
+    tables += 1;
+    const own = options();
+    return { log: await openDynamoDbLog({ ...own, create: true }), reopen: () => openDynamoDbLog(own) };
+  });
+
+  test('a trim that was interrupted is completed by the next one', async () => {
+    tables += 1;
+    const direct = await openDynamoDbLog({ ...options(), create: true });
+    for (let after = 0; after < 120; after += 1) await direct.append('s', after, Buffer.from(`c${after + 1}`));
+    const proxy = await startFaultProxy({ target: service.endpoint });
+    const faulty = await openDynamoDbLog({ ...options(), endpoint: proxy.endpoint, requestTimeoutMs: 500 });
+    let batches = 0;
+    proxy.plan((operation) => {
+      if (operation !== 'BatchWriteItem') return 'forward';
+      batches += 1;
+      return batches > 2 ? 'drop-request' : 'forward';
+    });
+    await expect(faulty.maintenance?.trim('s', 101)).rejects.toMatchObject({ code: 'CERTBUS_STORE_UNREACHABLE' });
+    await expect(direct.read('s', 0)).rejects.toMatchObject({ first: 101 });
+    await direct.maintenance?.trim('s', 101);
+    await expect(direct.read('s', 99)).rejects.toMatchObject({ first: 101 });
+    expect((await direct.read('s', 100)).commits).toHaveLength(20);
+    await Promise.all([direct.close(), faulty.close()]);
+    await proxy.stop();
+  });
+
+  test('bootstrapping names the table, twice the same, and the policies name that table and one stream', async () => {
+    tables += 1;
+    const { tableArn } = await bootstrapTable(options());
+    expect(await bootstrapTable(options())).toEqual({ tableArn });
+    expect(tableArn).toMatch(/^arn:aws:dynamodb:.*:table\/maintenance-\d+$/);
+    const policies = createPolicies({ tableArn, stream: 'prod', archive: { bucket: 'b', prefix: 'p' } });
+    expect(policies.loadBalancer.Statement[0]).toMatchObject({
+      Action: ['dynamodb:GetItem', 'dynamodb:Query'],
+      Resource: tableArn,
+      Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': ['prod'] } },
+    });
+    const writes = (policy: (typeof policies)['manager']) =>
+      policy.Statement.flatMap(({ Action }) => Action).filter((action) => /Put|Delete|Update|Write/.test(action));
+    expect(writes(policies.loadBalancer)).toEqual([]);
+    expect(writes(policies.manager)).toEqual(['dynamodb:PutItem', 's3:PutObject']);
+    expect(writes(policies.operator)).toContain('dynamodb:DeleteItem');
+  });
+});

@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import type { Checkpoint } from '@certbus/events';
+import { temporaryFolder } from 'certbus-testing';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { openExportFile } from './adapters/export-file.ts';
+import { createMemoryLog } from './adapters/memory.ts';
+import { exportBus } from './backup.ts';
+import { beginBus, type Keys, readPositions, removed, writeCommits } from './bus.builders.ts';
+import { openBus } from './bus.ts';
+import type { Log, LogMaintenance } from './log.ts';
+import { type Repaired, type RepairOptions, repair } from './repair.ts';
+
+const folder = temporaryFolder();
+let files = 0;
+let path: string;
+let log: Log;
+let keys: Keys;
+let checkpoints: Checkpoint[];
+
+beforeEach(async () => {
+  files += 1;
+  path = join(folder.path, `export${files}`);
+  log = createMemoryLog();
+  ({ keys } = await beginBus(log));
+  checkpoints = await writeCommits(log, { keys, count: 399 });
+  const file = await openExportFile(path, { create: true });
+  await exportBus(openBus(log, 'test', keys), file);
+  await file.close();
+});
+afterAll(() => folder.remove());
+
+const maintenance = () => log.maintenance as LogMaintenance;
+const bus = () => openBus(log, 'test', keys);
+
+async function bytesAt(position: number): Promise<Uint8Array> {
+  const { commits } = await log.read('test', position - 1, { limit: 1 });
+  return commits[0]?.bytes as Uint8Array;
+}
+
+/** What somebody does who can write to the store, but has no key. */
+async function overwrite(position: number, text: string | undefined): Promise<void> {
+  const bytes = text === undefined ? undefined : Buffer.from(text);
+  await maintenance().replace('test', position, { found: await bytesAt(position), bytes });
+}
+
+async function runRepair(options: Partial<RepairOptions> = {}, on = log): Promise<Repaired> {
+  const file = await openExportFile(path);
+  try {
+    return await repair(file, on, { stream: 'test', trust: keys.trust, ...options });
+  } finally {
+    await file.close();
+  }
+}
+
+test.each([1, 2, 200, 400])('position %s, overwritten, is put back, and followers go on', async (position) => {
+  const good = await bytesAt(position);
+  await overwrite(position, 'forged');
+  await expect(readPositions(bus())).rejects.toMatchObject({ position });
+  const { replaced, dropped, checkpoint } = await runRepair();
+  expect({ replaced, dropped, checkpoint }).toEqual({
+    replaced: [position],
+    dropped: [],
+    checkpoint: checkpoints.at(-1),
+  });
+  expect(await bytesAt(position)).toEqual(good);
+  expect(await readPositions(bus())).toHaveLength(400);
+});
+
+test('what was cut off is put back, and what was appended since the export stays', async () => {
+  const { checkpoint } = await bus().append(checkpoints.at(-1) as Checkpoint, [removed('since')], { at: new Date() });
+  await overwrite(77, 'forged');
+  expect(await runRepair()).toMatchObject({ replaced: [77], dropped: [], checkpoint });
+  for (let position = 401; position > 390; position -= 1) await overwrite(position, undefined);
+  const { replaced } = await runRepair();
+  expect(replaced).toEqual([391, 392, 393, 394, 395, 396, 397, 398, 399, 400]);
+  expect(await readPositions(bus())).toHaveLength(400);
+});
+
+test('a dry run says what is wrong and changes nothing', async () => {
+  await overwrite(9, 'forged');
+  await overwrite(10, 'forged');
+  expect((await runRepair({ dryRun: true })).replaced).toEqual([9, 10]);
+  expect(Buffer.from(await bytesAt(9)).toString()).toBe('forged');
+});
+
+test('what is wrong behind the export is left and named, and removed when that is asked for', async () => {
+  const { checkpoint } = await bus().append(checkpoints.at(-1) as Checkpoint, [removed('good')], { at: new Date() });
+  await log.append('test', 401, Buffer.from('forged'));
+  await log.append('test', 402, Buffer.from('forged too'));
+  await expect(runRepair()).rejects.toMatchObject({
+    code: 'CERTBUS_STORE_EXPORT_REFUSED',
+    message: expect.stringContaining('begins at 402'),
+  });
+  expect((await runRepair({ dryRun: true })).dropped).toEqual([402, 403]);
+  expect(await runRepair({ dropTail: true })).toMatchObject({ dropped: [402, 403], checkpoint });
+  expect(await readPositions(bus())).toHaveLength(401);
+});
+
+test('a repair that was interrupted is completed by the next one', async () => {
+  for (const position of [5, 6, 7]) await overwrite(position, 'forged');
+  let left = 2;
+  const failing: Log = {
+    ...log,
+    maintenance: {
+      ...maintenance(),
+      async replace(...call) {
+        left -= 1;
+        if (left < 0) throw new Error('power cut');
+        return maintenance().replace(...call);
+      },
+    },
+  };
+  await expect(runRepair({}, failing)).rejects.toThrow('power cut');
+  expect((await runRepair()).replaced).toEqual([7]);
+});
+
+test('somebody who writes at the same time is not overwritten', async () => {
+  await overwrite(5, 'forged');
+  let reads = 0;
+  const racing: Log = {
+    ...log,
+    async read(...call) {
+      const page = await log.read(...call);
+      reads += 1;
+      await overwrite(5, `forged again, ${reads}`);
+      return page;
+    },
+  };
+  await expect(runRepair({}, racing)).rejects.toMatchObject({ code: 'CERTBUS_STORE_VERSION_CONFLICT', position: 5 });
+});
+
+test('a trimmed log is repaired from where it begins', async () => {
+  await maintenance().trim('test', 300);
+  await overwrite(350, 'forged');
+  expect((await runRepair()).replaced).toEqual([350]);
+});
+
+test('a store that cannot replace says what to do', async () => {
+  const { maintenance: _, ...plain } = log;
+  await expect(runRepair({}, plain)).rejects.toMatchObject({ code: 'CERTBUS_STORE_UNSUPPORTED' });
+});

@@ -1,0 +1,79 @@
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { type IssuerAdded, type ManagedCertificate, sha256 } from '@certbus/events';
+
+/** What a snapshot is a list of: a managed certificate with the position of its last event, or an issuer. */
+export type SnapshotRecord =
+  | { readonly position: number; readonly certificate: ManagedCertificate }
+  | { readonly issuer: Omit<IssuerAdded, 'type'> };
+
+/** Fields whose base64 is written as bytes, each kind together, since they compress unlike each other. */
+const BINARY = ['leaf', 'sealedKey', 'csr', 'certificate'] as const;
+type Binary = (typeof BINARY)[number];
+type Blobs = Record<Binary, Buffer[]>;
+/** What a frame may at most become when it is opened. */
+const MAX_FRAME_BYTES = 64_000_000;
+
+const isBinary = (key: string, value: unknown): value is string =>
+  typeof value === 'string' && (BINARY as readonly string[]).includes(key);
+
+function toJson(records: readonly SnapshotRecord[], blobs: Blobs): string {
+  return JSON.stringify(records, function (this: unknown, key, value: unknown) {
+    // The hash of a leaf is made again from the leaf.
+    if (key === 'leafHash') return undefined;
+    if (!isBinary(key, value)) return value;
+    const bytes = Buffer.from(value, 'base64');
+    blobs[key as Binary].push(bytes);
+    return bytes.length;
+  });
+}
+
+type Json = { [key: string]: unknown };
+
+/** Walks in the order in which {@link toJson} did, which is that of the fields. */
+function restore(value: unknown, take: (kind: Binary, length: number) => string): void {
+  if (Array.isArray(value)) for (const item of value) restore(item, take);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+  const fields = value as Json;
+  for (const [key, inner] of Object.entries(fields)) {
+    if ((BINARY as readonly string[]).includes(key) && typeof inner === 'number')
+      fields[key] = take(key as Binary, inner);
+    else restore(inner, take);
+  }
+  if (typeof fields['leaf'] === 'string') fields['leafHash'] = sha256(Buffer.from(fields['leaf'], 'base64'));
+}
+
+/** Records as one compressed frame: the length of the JSON, the JSON, and behind it the bytes it stands for, kind by kind. */
+export function packRecords(records: readonly SnapshotRecord[]): Uint8Array {
+  const blobs: Blobs = { leaf: [], sealedKey: [], csr: [], certificate: [] };
+  const json = Buffer.from(toJson(records, blobs));
+  const head = Buffer.alloc(4 + 4 * BINARY.length);
+  head.writeUInt32LE(json.length, 0);
+  const sections = BINARY.map((kind, index) => {
+    const section = Buffer.concat(blobs[kind]);
+    head.writeUInt32LE(section.length, 4 + 4 * index);
+    return section;
+  });
+  return zstdCompressSync(Buffer.concat([head, json, ...sections]));
+}
+
+/** The records of a frame. Throws where it is damaged. */
+export function unpackRecords(frame: Uint8Array): SnapshotRecord[] {
+  const bytes = zstdDecompressSync(frame, { maxOutputLength: MAX_FRAME_BYTES });
+  const jsonLength = bytes.readUInt32LE(0);
+  let offset = 4 + 4 * BINARY.length;
+  const json = bytes.toString('utf8', offset, offset + jsonLength);
+  offset += jsonLength;
+  const cursors = new Map<Binary, number>();
+  for (const [index, kind] of BINARY.entries()) {
+    cursors.set(kind, offset);
+    offset += bytes.readUInt32LE(4 + 4 * index);
+  }
+  if (offset !== bytes.length) throw new RangeError('a frame has not the length that it says');
+  const records = JSON.parse(json) as SnapshotRecord[];
+  restore(records, (kind, length) => {
+    const start = cursors.get(kind) ?? 0;
+    cursors.set(kind, start + length);
+    return bytes.toString('base64', start, start + length);
+  });
+  return records;
+}
