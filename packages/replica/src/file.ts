@@ -60,7 +60,9 @@ export function openToWrite(
   const database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
   checkBus(database, path, busId);
   // What is lost with the machine is read from the bus again.
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON');
+  database.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -65536',
+  );
   database.prepare('UPDATE bus SET holder = ?').run(holder);
   return { database, setAside: aside };
 }

@@ -1,5 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type BusState, type Checkpoint, candidatesOf, type ManagedCertificate } from '@certbus/events';
+import {
+  type BusState,
+  type Checkpoint,
+  candidatesOf,
+  type ManagedCertificate,
+  type PlacedRootEvent,
+} from '@certbus/events';
+import type { SnapshotRecord } from '@certbus/store';
+import { type Generation, suffixOf } from './schema.ts';
 
 /** A certificate that changed, with the names that it covers or covered. */
 export interface Change {
@@ -34,6 +42,10 @@ export interface ReplicaReader {
   issuer(hash: string): Uint8Array | undefined;
   /** Certificates with an event behind this position, removed ones included, in order of position. */
   changedSince(position: number): Change[];
+  /** Every root event, in order. */
+  rootEvents(): PlacedRootEvent[];
+  /** All that there is apart from the bus's own state, issuers first, as a snapshot holds it. */
+  records(): Iterable<SnapshotRecord>;
 }
 
 type Row = Record<string, unknown>;
@@ -43,26 +55,50 @@ const parseState = (row: Row): ManagedCertificate => JSON.parse(String(row['stat
 const idOf = (row: Row): string => String(row['certificate_id']);
 
 /** Asks an open database with the replica's tables. */
-export function createReader(database: DatabaseSync): ReplicaReader {
-  const selectBus = database.prepare('SELECT checkpoint, state FROM bus');
-  const selectOne = database.prepare('SELECT state FROM certificates WHERE certificate_id = ?');
+export function createReader(database: DatabaseSync, generation: Generation = 'served'): ReplicaReader {
+  const suffix = suffixOf(generation);
+  const selectBus = database.prepare(`SELECT checkpoint, state FROM bus${suffix}`);
+  const selectOne = database.prepare(`SELECT state FROM certificates${suffix} WHERE certificate_id = ?`);
   const selectPage = database.prepare(
-    'SELECT certificate_id, state FROM certificates WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?',
+    `SELECT certificate_id, state FROM certificates${suffix} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
   const selectNamed = database.prepare(
-    'SELECT c.state FROM names n JOIN certificates c USING (certificate_id) WHERE n.name = ?',
+    `SELECT c.state FROM names${suffix} n JOIN certificates${suffix} c USING (certificate_id) WHERE n.name = ?`,
   );
-  const selectNameSet = database.prepare('SELECT certificate_id FROM certificates WHERE name_set = ? AND removed = 0');
+  const selectNameSet = database.prepare(
+    `SELECT certificate_id FROM certificates${suffix} WHERE name_set = ? AND removed = 0`,
+  );
   const selectDue = database.prepare(
-    'SELECT certificate_id FROM certificates WHERE next_action_at <= ? ORDER BY next_action_at LIMIT ?',
+    `SELECT certificate_id FROM certificates${suffix} WHERE next_action_at <= ? ORDER BY next_action_at LIMIT ?`,
   );
-  const countServed = database.prepare('SELECT count(*) AS n FROM certificates WHERE not_after IS NOT NULL');
-  const countEnding = database.prepare('SELECT count(*) AS n FROM certificates WHERE not_after < ?');
-  const selectNextEnd = database.prepare('SELECT min(not_after) AS next FROM certificates WHERE not_after >= ?');
-  const selectIssuer = database.prepare('SELECT certificate FROM issuers WHERE hash = ?');
+  const countServed = database.prepare(`SELECT count(*) AS n FROM certificates${suffix} WHERE not_after IS NOT NULL`);
+  const countEnding = database.prepare(`SELECT count(*) AS n FROM certificates${suffix} WHERE not_after < ?`);
+  const selectNextEnd = database.prepare(
+    `SELECT min(not_after) AS next FROM certificates${suffix} WHERE not_after >= ?`,
+  );
+  const selectIssuer = database.prepare(`SELECT certificate FROM issuers${suffix} WHERE hash = ?`);
   const selectChanged = database.prepare(
-    "SELECT certificate_id, position, json_extract(state, '$.names') AS names FROM certificates WHERE position > ? ORDER BY position",
+    `SELECT certificate_id, position, json_extract(state, '$.names') AS names FROM certificates${suffix} WHERE position > ? ORDER BY position`,
   );
+  const selectRootEvents = database.prepare(`SELECT position, envelope FROM root_events${suffix} ORDER BY sequence`);
+  const selectIssuers = database.prepare(`SELECT hash, certificate FROM issuers${suffix} ORDER BY hash`);
+  const selectRecords = database.prepare(
+    `SELECT certificate_id, position, state FROM certificates${suffix} WHERE certificate_id > ? ORDER BY certificate_id LIMIT ?`,
+  );
+
+  function* records(): Iterable<SnapshotRecord> {
+    for (const row of selectIssuers.all()) {
+      const certificate = Buffer.from(row['certificate'] as Uint8Array).toString('base64');
+      yield { issuer: { hash: String(row['hash']), certificate } };
+    }
+    for (let last = ''; ; ) {
+      const rows = selectRecords.all(last, PAGE);
+      for (const row of rows) yield { position: Number(row['position']), certificate: parseState(row) };
+      const end = rows.at(-1);
+      if (!end || rows.length < PAGE) return;
+      last = idOf(end);
+    }
+  }
 
   function* certificates(): Iterable<ManagedCertificate> {
     for (let last = ''; ; ) {
@@ -98,5 +134,11 @@ export function createReader(database: DatabaseSync): ReplicaReader {
         names: JSON.parse(String(row['names'])),
         position: Number(row['position']),
       })),
+    rootEvents: () =>
+      selectRootEvents.all().map((row) => ({
+        position: Number(row['position']),
+        root: JSON.parse(String(row['envelope'])),
+      })),
+    records,
   };
 }

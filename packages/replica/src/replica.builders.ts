@@ -10,15 +10,22 @@ import {
   parseIdentityFile,
   parseManagerKey,
   parseRootKey,
+  type Signer,
   signRootEvent,
+  type Trust,
   type WrittenEvent,
 } from '@certbus/events';
-import { openBus } from '@certbus/store';
+import { type Bus, type Log, openBus } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
 
 /** A bus in memory, and what was appended to it, with the checkpoint behind each commit. */
 export interface Story {
   readonly busId: string;
+  readonly trust: Trust;
+  readonly root: Signer;
+  readonly log: Log;
+  /** Opened for its manager. */
+  readonly bus: Bus;
   readonly commits: Commit[];
   readonly checkpoints: Checkpoint[];
   say(...events: WrittenEvent[]): Promise<void>;
@@ -68,5 +75,14 @@ export async function beginStory(): Promise<Story> {
     }),
     signRootEvent(root, trust.busId, 2, { type: 'RecipientsUpdated', recipients: [{ name: 'edge', recipient }] }),
   );
-  return { busId: trust.busId, commits, checkpoints, say: (...events) => say(signer, ...events) };
+  return {
+    busId: trust.busId,
+    trust,
+    root,
+    log,
+    bus: openBus(log, 'test', { trust, signer }),
+    commits,
+    checkpoints,
+    say: (...events) => say(signer, ...events),
+  };
 }

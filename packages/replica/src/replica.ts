@@ -1,11 +1,25 @@
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Checkpoint, Commit } from '@certbus/events';
+import type { SnapshotRecord } from '@certbus/store';
 import { ReplicaError } from './errors.ts';
 import { makeFolder, openToRead } from './file.ts';
+import { type Change, createKeeper } from './keeper.ts';
 import { createReader, type ReplicaReader } from './reader.ts';
-import { createTables, createWriter } from './writer.ts';
+import { type BeginningState, createTables } from './writer.ts';
 import { startWriterThread, type WriterThread } from './writer-thread.ts';
+
+/** A copy that is built anew beside the one that is served. */
+export interface Building {
+  /** Takes records of the snapshot that it began with. */
+  load(records: readonly SnapshotRecord[]): Promise<void>;
+  /** Takes commits that follow directly. Nothing is loaded afterwards. */
+  apply(commits: readonly Commit[], checkpoint: Checkpoint): Promise<void>;
+  /** Takes the place of what is served, in one transaction. */
+  serve(): Promise<void>;
+  /** Lets go of it. */
+  abandon(): Promise<void>;
+}
 
 /** A machine's local copy of what a bus says. */
 export interface Replica extends ReplicaReader {
@@ -17,6 +31,10 @@ export interface Replica extends ReplicaReader {
   tryAdvance(): Promise<boolean>;
   /** Takes commits that follow on {@link ReplicaReader.checkpoint}, durably and in order of the calls. Only while advancing. */
   apply(commits: readonly Commit[], checkpoint: Checkpoint): Promise<void>;
+  /** Begins to build a copy anew, empty or with a snapshot's state. Only while advancing; one at a time. */
+  build(state?: BeginningState): Promise<Building>;
+  /** The replica as it is now, for a long read beside everything else. */
+  hold(): ReplicaReader & { close(): void };
   /** Reads in one transaction, so that nothing changes in between. */
   snapshot<T>(read: (reader: ReplicaReader) => T): T;
   /** A number that differs after every change, by whomever. */
@@ -48,6 +66,8 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     nextEnd: (at) => current().nextEnd(at),
     issuer: (hash) => current().issuer(hash),
     changedSince: (position) => current().changedSince(position),
+    rootEvents: () => current().rootEvents(),
+    records: () => current().records(),
   };
 }
 
@@ -61,20 +81,39 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
+function buildWith(change: (change: Change) => Promise<void>): Replica['build'] {
+  return async (state) => {
+    await change({ kind: 'build', state });
+    return {
+      load: (records) => change({ kind: 'load', records }),
+      apply: (commits, checkpoint) => change({ kind: 'apply-to-building', commits, checkpoint }),
+      serve: () => change({ kind: 'serve' }),
+      abandon: () => change({ kind: 'abandon' }),
+    };
+  };
+}
+
 function openInMemory(busId: string): Replica {
   const database = new DatabaseSync(':memory:');
   createTables(database, busId);
   const reader = createReader(database);
-  const write = createWriter(database);
+  const keep = createKeeper(database, busId);
   let version = 0;
+  const change = async (wanted: Change) => {
+    keep(wanted);
+    version += 1;
+  };
   return {
     ...reader,
     advancing: true,
     setAside: undefined,
     tryAdvance: async () => true,
-    async apply(commits, checkpoint) {
-      write(commits, checkpoint);
-      version += 1;
+    apply: (commits, checkpoint) => change({ kind: 'apply', commits, checkpoint }),
+    build: buildWith(change),
+    hold() {
+      // Nobody else writes here, and a memory has no second connection.
+      const [checkpoint, bus, records] = [reader.checkpoint(), reader.bus(), [...reader.records()]];
+      return { ...reader, checkpoint: () => checkpoint, bus: () => bus, records: () => records, close() {} };
     },
     snapshot: (read) => inTransaction(database, () => read(reader)),
     version: () => version,
@@ -104,6 +143,14 @@ function openFile(path: string, busId: string) {
     database: () => database,
     reader: () => reader,
     close: () => database.close(),
+    hold() {
+      const held = openToRead(path, busId);
+      // The first read makes the picture that the transaction keeps.
+      held.exec('BEGIN');
+      const heldReader = createReader(held);
+      heldReader.checkpoint();
+      return { ...heldReader, close: () => held.close() };
+    },
     version(): number {
       const now = existsSync(path) ? statSync(path).ino : inode;
       if (now !== inode) {
@@ -167,8 +214,13 @@ function replicaOf(
     async apply(commits, checkpoint) {
       if (!state.advancing)
         throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
-      await thread.apply(commits, checkpoint);
+      await thread.change({ kind: 'apply', commits, checkpoint });
     },
+    build: buildWith((change) => {
+      if (state.advancing) return thread.change(change);
+      throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
+    }),
+    hold: () => file.hold(),
     snapshot: (read) => inTransaction(file.database(), () => read(current())),
     version: () => file.version(),
     async close() {

@@ -4,12 +4,22 @@ export const APPLICATION_ID = 0x63726570;
 /** Raised with every change of the tables; a file of another version is set aside and rebuilt. */
 export const SCHEMA_VERSION = 1;
 
+/** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
+export type Generation = 'served' | 'building';
+
+const TABLES = ['bus', 'certificates', 'names', 'issuers', 'root_events'] as const;
+
+/** What the tables of a generation are called behind their name. */
+export const suffixOf = (generation: Generation): string => (generation === 'served' ? '' : '_building');
+
 /**
- * `certificates.state` is the JSON of a `ManagedCertificate`; what queries look for stands beside it. A removed certificate
- * stays, so that its removal can be told to those who ask what changed.
+ * The tables of a generation. `certificates.state` is the JSON of a `ManagedCertificate`; what queries look for stands beside
+ * it. A removed certificate stays, so that its removal can be told to those who ask what changed.
  */
-export const SCHEMA: string = `
-  CREATE TABLE bus (
+export function schemaOf(generation: Generation): string {
+  const suffix = suffixOf(generation);
+  return `
+  CREATE TABLE bus${suffix} (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     bus_id TEXT NOT NULL,
     position INTEGER NOT NULL,
@@ -17,7 +27,7 @@ export const SCHEMA: string = `
     state TEXT NOT NULL,
     holder TEXT
   ) STRICT;
-  CREATE TABLE certificates (
+  CREATE TABLE certificates${suffix} (
     certificate_id TEXT PRIMARY KEY,
     position INTEGER NOT NULL,
     name_set TEXT NOT NULL,
@@ -26,16 +36,42 @@ export const SCHEMA: string = `
     removed INTEGER NOT NULL,
     state TEXT NOT NULL
   ) STRICT;
-  CREATE TABLE names (
+  CREATE TABLE names${suffix} (
     name TEXT NOT NULL,
     certificate_id TEXT NOT NULL,
     UNIQUE (name, certificate_id)
   ) STRICT;
-  CREATE TABLE issuers (hash TEXT PRIMARY KEY, certificate BLOB NOT NULL) STRICT;
-  CREATE INDEX certificates_by_position ON certificates (position);
-  CREATE INDEX certificates_by_name_set ON certificates (name_set) WHERE removed = 0;
-  CREATE INDEX certificates_by_next_action ON certificates (next_action_at) WHERE next_action_at IS NOT NULL;
-  CREATE INDEX certificates_by_not_after ON certificates (not_after) WHERE not_after IS NOT NULL;
-  CREATE INDEX names_by_certificate ON names (certificate_id);
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};`;
+  CREATE TABLE issuers${suffix} (hash TEXT PRIMARY KEY, certificate BLOB NOT NULL) STRICT;
+  CREATE TABLE root_events${suffix} (
+    sequence INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL,
+    envelope TEXT NOT NULL
+  ) STRICT;`;
+}
+
+/**
+ * The indexes of a generation, made after a bulk load. They outlive the renaming of their tables, so each set has names of its
+ * own: `mark` is unlike that of any set before.
+ */
+export function indexesOf(generation: Generation, mark: string): string {
+  const suffix = suffixOf(generation);
+  return `
+  CREATE INDEX certificates_by_position_${mark} ON certificates${suffix} (position);
+  CREATE INDEX certificates_by_name_set_${mark} ON certificates${suffix} (name_set) WHERE removed = 0;
+  CREATE INDEX certificates_by_next_action_${mark} ON certificates${suffix} (next_action_at) WHERE next_action_at IS NOT NULL;
+  CREATE INDEX certificates_by_not_after_${mark} ON certificates${suffix} (not_after) WHERE not_after IS NOT NULL;
+  CREATE INDEX names_by_certificate_${mark} ON names${suffix} (certificate_id);`;
+}
+
+/** Puts the tables that were built in the place of those that were served. */
+export const SWAP: string = TABLES.map(
+  (table) => `DROP TABLE ${table}; ALTER TABLE ${table}${suffixOf('building')} RENAME TO ${table};`,
+).join('\n');
+
+/** Lets go of tables that are being built, or that an interrupted process left. */
+export const ABANDON: string = TABLES.map((table) => `DROP TABLE IF EXISTS ${table}${suffixOf('building')};`).join(
+  '\n',
+);
+
+/** Marks a file as ours. */
+export const MARKS: string = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION};`;

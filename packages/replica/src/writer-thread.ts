@@ -1,12 +1,9 @@
 import { Worker } from 'node:worker_threads';
-import type { Checkpoint, Commit } from '@certbus/events';
 import { ReplicaError, type ReplicaErrorCode } from './errors.ts';
+import type { Change } from './keeper.ts';
 
 /** What the thread is asked. */
-export type Call =
-  | { readonly kind: 'advance' }
-  | { readonly kind: 'apply'; readonly commits: readonly Commit[]; readonly checkpoint: Checkpoint }
-  | { readonly kind: 'close' };
+export type Call = { readonly kind: 'advance' } | { readonly kind: 'close' } | Change;
 
 /** What the thread answers. */
 export interface Answer {
@@ -19,7 +16,7 @@ export interface Answer {
 export interface WriterThread {
   /** Takes the right to write where it is free; says what damaged file was set aside. */
   advance(): Promise<{ advancing: boolean; setAside: string | undefined }>;
-  apply(commits: readonly Commit[], checkpoint: Checkpoint): Promise<void>;
+  change(change: Change): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -84,7 +81,7 @@ export function startWriterThread(path: string, busId: string): WriterThread {
 
   return {
     advance: async () => (await ask({ kind: 'advance' })) as { advancing: boolean; setAside: string | undefined },
-    apply: async (commits, checkpoint) => void (await ask({ kind: 'apply', commits, checkpoint })),
+    change: async (change) => void (await ask(change)),
     async close() {
       await ask({ kind: 'close' }).catch(() => {});
       await worker.terminate();

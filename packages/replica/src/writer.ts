@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import {
   BEGINNING,
+  type BusState,
   type CertificateEvent,
   type Checkpoint,
   type Commit,
@@ -11,65 +12,141 @@ import {
   type ManagedCertificate,
   nameSetKey,
   nextActionAt,
+  type PlacedRootEvent,
 } from '@certbus/events';
+import type { SnapshotRecord } from '@certbus/store';
 import { ReplicaError } from './errors.ts';
 import { createReader } from './reader.ts';
-import { SCHEMA } from './schema.ts';
+import { ABANDON, type Generation, indexesOf, MARKS, SWAP, schemaOf, suffixOf } from './schema.ts';
+
+/** The state that a snapshot begins a generation with, apart from its records. */
+export interface BeginningState {
+  readonly checkpoint: Checkpoint;
+  readonly bus: BusState;
+  readonly rootEvents: readonly PlacedRootEvent[];
+}
+
+const NOTHING: BeginningState = { checkpoint: BEGINNING, bus: EMPTY_BUS, rootEvents: [] };
+
+/** Takes what a bus says into one generation of a database's tables. */
+export interface Writer {
+  /**
+   * Takes commits: certificates, names, issuers, bus state and position change in one transaction, which is what makes the
+   * effect of every commit exactly once. Throws `CERTBUS_REPLICA_BEHIND` unless they follow directly on what there is.
+   */
+  apply(commits: readonly Commit[], checkpoint: Checkpoint): void;
+  /** Takes records of a snapshot, within a transaction of the caller's. */
+  load(records: readonly SnapshotRecord[]): void;
+}
+
+const markOf = (): string => `${Date.now().toString(36)}_${Math.floor(Math.random() * 2 ** 32).toString(36)}`;
+
+function inTransaction(database: DatabaseSync, work: () => void): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    work();
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function begin(database: DatabaseSync, generation: Generation, busId: string, state: BeginningState): void {
+  const suffix = suffixOf(generation);
+  const { checkpoint, bus, rootEvents } = state;
+  database
+    .prepare(`INSERT INTO bus${suffix} (id, bus_id, position, checkpoint, state) VALUES (1, ?, ?, ?, ?)`)
+    .run(busId, checkpoint.position, JSON.stringify(checkpoint), JSON.stringify(bus));
+  const addRoot = database.prepare(`INSERT INTO root_events${suffix} VALUES (?, ?, ?)`);
+  for (const { position, root } of rootEvents) addRoot.run(root.rootSequence, position, JSON.stringify(root));
+}
 
 /** Makes the tables for one bus in an empty database. */
 export function createTables(database: DatabaseSync, busId: string): void {
-  database.exec(`BEGIN IMMEDIATE; ${SCHEMA}`);
-  database
-    .prepare('INSERT INTO bus (id, bus_id, position, checkpoint, state) VALUES (1, ?, 0, ?, ?)')
-    .run(busId, JSON.stringify(BEGINNING), JSON.stringify(EMPTY_BUS));
-  database.exec('COMMIT');
+  inTransaction(database, () => {
+    database.exec(`${schemaOf('served')} ${indexesOf('served', markOf())} ${MARKS}`);
+    begin(database, 'served', busId, NOTHING);
+  });
 }
 
-/** Takes verified commits into a database. */
-export type Writer = (commits: readonly Commit[], checkpoint: Checkpoint) => void;
+/** Makes a second set of tables, empty or for a snapshot's records, in the place of what an interrupted build left. */
+export function beginBuilding(database: DatabaseSync, busId: string, state: BeginningState = NOTHING): void {
+  inTransaction(database, () => {
+    database.exec(`${ABANDON} ${schemaOf('building')}`);
+    begin(database, 'building', busId, state);
+  });
+}
 
-/**
- * Makes the function that takes commits: certificates, names, issuers, bus state and position change in one transaction,
- * which is what makes the effect of every commit exactly once. It throws `CERTBUS_REPLICA_BEHIND` unless the commits follow
- * directly on what the replica has.
- */
-export function createWriter(database: DatabaseSync): Writer {
-  const reader = createReader(database);
+/** Lets go of what was built. */
+export function abandonBuilding(database: DatabaseSync): void {
+  inTransaction(database, () => database.exec(ABANDON));
+}
+
+/** Makes the indexes of what was loaded. */
+export function indexBuilding(database: DatabaseSync): void {
+  inTransaction(database, () => database.exec(indexesOf('building', markOf())));
+}
+
+/** Puts what was built in the place of what was served, in one transaction: every reader sees the one or the other. */
+export function serveBuilding(database: DatabaseSync): void {
+  inTransaction(database, () => {
+    database.exec('UPDATE bus_building SET holder = (SELECT holder FROM bus)');
+    database.exec(SWAP);
+  });
+}
+
+/** Makes the writer of one generation. */
+export function createWriter(database: DatabaseSync, generation: Generation = 'served'): Writer {
+  const suffix = suffixOf(generation);
+  const reader = createReader(database, generation);
   const upsert = database.prepare(
-    `INSERT INTO certificates (certificate_id, position, name_set, next_action_at, not_after, removed, state) VALUES (?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO certificates${suffix} (certificate_id, position, name_set, next_action_at, not_after, removed, state) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (certificate_id) DO UPDATE SET position = excluded.position, name_set = excluded.name_set,
        next_action_at = excluded.next_action_at, not_after = excluded.not_after, removed = excluded.removed, state = excluded.state`,
   );
-  const dropNames = database.prepare('DELETE FROM names WHERE certificate_id = ?');
-  const addName = database.prepare('INSERT INTO names (name, certificate_id) VALUES (?, ?)');
-  const addIssuer = database.prepare('INSERT INTO issuers (hash, certificate) VALUES (?, ?) ON CONFLICT DO NOTHING');
-  const moveOn = database.prepare('UPDATE bus SET position = ?, checkpoint = ?, state = ? WHERE position = ?');
+  const dropNames = database.prepare(`DELETE FROM names${suffix} WHERE certificate_id = ?`);
+  const addName = database.prepare(`INSERT INTO names${suffix} (name, certificate_id) VALUES (?, ?)`);
+  const addIssuer = database.prepare(
+    `INSERT INTO issuers${suffix} (hash, certificate) VALUES (?, ?) ON CONFLICT DO NOTHING`,
+  );
+  const addRoot = database.prepare(`INSERT INTO root_events${suffix} VALUES (?, ?, ?)`);
+  const moveOn = database.prepare(`UPDATE bus${suffix} SET position = ?, checkpoint = ?, state = ? WHERE position = ?`);
 
-  function save(certificate: ManagedCertificate, position: number): void {
+  function insert(certificate: ManagedCertificate, position: number): void {
     const { certificateId, names, removed, current } = certificate;
     const due = nextActionAt(certificate)?.getTime() ?? null;
     const end = current ? Date.parse(current.notAfter) : null;
     upsert.run(certificateId, position, nameSetKey(names), due, end, Number(removed), JSON.stringify(certificate));
-    dropNames.run(certificateId);
     if (current) for (const name of current.names) addName.run(name, certificateId);
   }
 
+  function saveIssuer({ hash, certificate }: Omit<IssuerAdded, 'type'>): void {
+    addIssuer.run(hash, Buffer.from(certificate, 'base64'));
+  }
+
   function take(commits: readonly Commit[], checkpoint: Checkpoint): void {
-    const changed = new Map<string, { certificate: ManagedCertificate; position: number }>();
+    const changed = new Map<string, { certificate: ManagedCertificate; position: number; hadNames: boolean }>();
     let bus = reader.bus();
     const takeCertificateEvent = (event: CertificateEvent, { position, at }: Commit) => {
-      const before = changed.get(event.certificateId)?.certificate ?? reader.certificate(event.certificateId);
+      const known = changed.get(event.certificateId);
+      const before = known?.certificate ?? reader.certificate(event.certificateId);
       const certificate = evolve(before, event, { at });
-      if (certificate) changed.set(event.certificateId, { certificate, position });
+      const hadNames = known ? known.hadNames : before?.current !== undefined;
+      if (certificate) changed.set(event.certificateId, { certificate, position, hadNames });
     };
     for (const commit of commits) {
       bus = evolveBus(bus, commit);
-      for (const { event } of commit.events) {
+      for (const { event, root } of commit.events) {
         if (event && 'certificateId' in event) takeCertificateEvent(event, commit);
         if (event?.type === 'IssuerAdded') saveIssuer(event);
+        if (root) addRoot.run(root.rootSequence, commit.position, JSON.stringify(root));
       }
     }
-    for (const { certificate, position } of changed.values()) save(certificate, position);
+    for (const { certificate, position, hadNames } of changed.values()) {
+      if (hadNames) dropNames.run(certificate.certificateId);
+      insert(certificate, position);
+    }
     const before = (commits[0]?.position ?? 0) - 1;
     const { changes } = moveOn.run(checkpoint.position, JSON.stringify(checkpoint), JSON.stringify(bus), before);
     if (changes === 1) return;
@@ -77,19 +154,15 @@ export function createWriter(database: DatabaseSync): Writer {
     throw new ReplicaError('CERTBUS_REPLICA_BEHIND', what);
   }
 
-  function saveIssuer({ hash, certificate }: IssuerAdded): void {
-    addIssuer.run(hash, Buffer.from(certificate, 'base64'));
-  }
-
-  return (commits, checkpoint) => {
-    if (commits.length === 0) return;
-    database.exec('BEGIN IMMEDIATE');
-    try {
-      take(commits, checkpoint);
-      database.exec('COMMIT');
-    } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK');
-      throw error;
-    }
+  return {
+    apply(commits, checkpoint) {
+      if (commits.length > 0) inTransaction(database, () => take(commits, checkpoint));
+    },
+    load(records) {
+      for (const record of records) {
+        if ('issuer' in record) saveIssuer(record.issuer);
+        else insert(record.certificate, record.position);
+      }
+    },
   };
 }

@@ -1,14 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openToWrite, takeLock } from './file.ts';
-import { createWriter, type Writer } from './writer.ts';
+import { type Change, createKeeper } from './keeper.ts';
 import type { Answer, Call } from './writer-thread.ts';
 
 /** The thread that writes: so that taking many commits never stands a handshake still. */
 const { path, busId, holder } = workerData as { path: string; busId: string; holder: string };
 let lock: DatabaseSync | undefined;
 let database: DatabaseSync | undefined;
-let write: Writer | undefined;
+let keep: ((change: Change) => void) | undefined;
 let setAside: string | undefined;
 
 function advance(): boolean {
@@ -16,7 +16,7 @@ function advance(): boolean {
   if (!lock) return false;
   if (!database) {
     ({ database, setAside } = openToWrite(path, busId, holder));
-    write = createWriter(database);
+    keep = createKeeper(database, busId);
   }
   return true;
 }
@@ -30,10 +30,10 @@ function run(call: Call): unknown {
   switch (call.kind) {
     case 'advance':
       return { advancing: advance(), setAside };
-    case 'apply':
-      return write?.(call.commits, call.checkpoint);
     case 'close':
       return close();
+    default:
+      return keep?.(call);
   }
 }
 

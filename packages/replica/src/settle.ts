@@ -1,0 +1,115 @@
+import { BEGINNING, type Checkpoint, isKnown } from '@certbus/events';
+import { type ArchivePlace, type Bus, openSnapshot, type Snapshot, StoreError } from '@certbus/store';
+import type { Building, Replica } from './replica.ts';
+
+export interface SettleOptions {
+  /** Where snapshots lie. */
+  readonly archive?: ArchivePlace | undefined;
+  /** Told why a snapshot could not be used. */
+  readonly onTrouble?: ((error: Error) => void) | undefined;
+  /** Told at each step that a build takes. */
+  readonly onProgress?: (() => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Whether a replica was written by a release that did not know what this one knows. */
+export function isOutgrown(replica: Pick<Replica, 'bus'>): boolean {
+  return replica.bus().unknown.some(isKnown);
+}
+
+/** Takes the bus from a checkpoint to its head into what is built; says whether a snapshot was vouched for on the way. */
+async function follow(
+  building: Building,
+  bus: Bus,
+  { from, snapshot, signal, onProgress }: SettleOptions & { readonly from: Checkpoint; readonly snapshot?: Snapshot },
+): Promise<{ isVouched: boolean }> {
+  let isVouched = false;
+  for (let checkpoint = from; ; ) {
+    const page = await bus.read(checkpoint, { signal });
+    if (page.refused) throw page.refused;
+    isVouched ||= page.commits.some(({ events }) =>
+      events.some(
+        ({ event }) =>
+          event?.type === 'SnapshotTaken' &&
+          event.manifest === snapshot?.manifest &&
+          event.position === snapshot.position,
+      ),
+    );
+    await building.apply(page.commits, page.checkpoint);
+    ({ checkpoint } = page);
+    onProgress?.();
+    if (page.end) return { isVouched };
+  }
+}
+
+/** Builds in a copy of its own, which is served when all went well and let go of otherwise. */
+async function build(
+  replica: Replica,
+  state: Parameters<Replica['build']>[0],
+  fill: (building: Building) => Promise<void>,
+): Promise<void> {
+  const building = await replica.build(state);
+  try {
+    await fill(building);
+    await building.serve();
+  } catch (error) {
+    await building.abandon();
+    throw error;
+  }
+}
+
+async function buildFromSnapshot(replica: Replica, bus: Bus, snapshot: Snapshot, options: SettleOptions) {
+  const { signal, onProgress } = options;
+  const { checkpoint, bus: state, rootEvents } = snapshot;
+  await build(replica, { checkpoint, bus: state, rootEvents }, async (building) => {
+    for await (const records of snapshot.records({ signal })) {
+      await building.load(records);
+      onProgress?.();
+    }
+    const { isVouched } = await follow(building, bus, { ...options, from: checkpoint, snapshot });
+    if (isVouched) return;
+    const what = `The snapshot at position ${snapshot.position} is refused: no commit behind it says that it was taken. The archives and the log are read instead.`;
+    throw new StoreError('CERTBUS_STORE_SNAPSHOT_REFUSED', what);
+  });
+}
+
+/** Whether a snapshot was found and could be used. */
+async function trySnapshot(replica: Replica, bus: Bus, options: SettleOptions): Promise<boolean> {
+  const { archive, signal, onTrouble = () => {} } = options;
+  if (!archive) return false;
+  try {
+    const snapshot = await openSnapshot(archive, bus.trust, { signal });
+    // One that was taken by a release that knew less lacks what this one would have made of it.
+    if (!snapshot || snapshot.bus.unknown.some(isKnown)) return false;
+    await buildFromSnapshot(replica, bus, snapshot, options);
+    return true;
+  } catch (error) {
+    signal?.throwIfAborted();
+    // Whatever is wrong with it, the archives and the log say the same.
+    onTrouble(error instanceof Error ? error : new Error(String(error)));
+    return false;
+  }
+}
+
+/**
+ * Builds a replica anew, up to the head of the bus, beside what is served meanwhile: from a snapshot where one is to be had, else
+ * from the archives and the log. Rejects with the `HistoryError` of a refused commit and with a `StoreError`, and then nothing
+ * has changed.
+ */
+export async function rebuild(replica: Replica, bus: Bus, options: SettleOptions = {}): Promise<void> {
+  if (await trySnapshot(replica, bus, options)) return;
+  await build(replica, undefined, async (building) => {
+    await follow(building, bus, { ...options, from: BEGINNING });
+  });
+}
+
+/**
+ * Makes a replica ready to follow the bus: an empty one takes a snapshot where one is to be had; one that a release wrote that
+ * knew less is built anew. Returns whether anything was built. Only while advancing; rejects as {@link rebuild} does.
+ */
+export async function settle(replica: Replica, bus: Bus, options: SettleOptions = {}): Promise<boolean> {
+  if (replica.checkpoint().position === 0) return trySnapshot(replica, bus, options);
+  if (!isOutgrown(replica)) return false;
+  await rebuild(replica, bus, options);
+  return true;
+}
