@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SecureContext, Server, TlsOptions } from 'node:tls';
-import type { Bus } from '@certbus/store';
+import type { ArchivePlace, Bus } from '@certbus/store';
 import type { SniCallback } from './adapters/tls-server.ts';
 import type { ClientEvents } from './emitter.ts';
 import type { Health } from './health.ts';
@@ -12,13 +12,18 @@ export interface ConnectOptions {
   readonly identity: string;
   /** The bus's trust line: a path, or the text. */
   readonly trust: string;
+  /**
+   * Where archives and snapshots lie, `file:FOLDER` or `s3://BUCKET/PREFIX?region=…`, or the open place; default
+   * `$CERTBUS_ARCHIVE`, or none. A new server of a large fleet starts from a snapshot in seconds.
+   */
+  readonly archive?: string | ArchivePlace | undefined;
   /** Folder of the replica; default `$CERTBUS_STATE_DIR`, `$STATE_DIRECTORY` or the platform's. */
   readonly stateDirectory?: string;
   /** `:memory:` for a replica that ends with the process; default a file. */
   readonly replica?: ':memory:';
   /** Time between two looks at a quiet bus, milliseconds; default 10,000. */
   readonly intervalMs?: number;
-  /** How long a first start waits for the bus, milliseconds; default 10,000. A start from a replica never waits. */
+  /** How long a first start waits for an answer of the bus, milliseconds; default 10,000. A start from a replica never waits. */
   readonly startTimeoutMs?: number;
   /** TLS contexts kept at most; default 10,000, which take about 0.5 GB. */
   readonly cacheSize?: number;

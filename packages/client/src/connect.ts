@@ -2,8 +2,8 @@ import { homedir } from 'node:os';
 import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
 import { normalizeServerName, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
 import { openReplica, type Replica, replicaPath, resolveStateDirectory } from '@certbus/replica';
-import { type Bus, openBus, parseAddress } from '@certbus/store';
-import { openLog } from '@certbus/store/open';
+import { type ArchivePlace, type Bus, openBus, parseAddress } from '@certbus/store';
+import { openArchivePlace, openLog } from '@certbus/store/open';
 import { answerHttp01 } from './adapters/http-01.ts';
 import { readText } from './adapters/key-text.ts';
 import { openKeyVault } from './adapters/key-vault.ts';
@@ -25,16 +25,28 @@ const KEEP_NAMES_EVERY_MS = 60_000;
 const addressOf = (bus: string | Bus, { busId }: Trust): string =>
   typeof bus === 'string' ? bus : `bus:${busId}/${bus.stream}`;
 
-function busOpener({ bus }: ConnectOptions, trust: Trust): () => Promise<Bus> {
+/** The archive, and whether it is ours to close. */
+async function openArchive({
+  archive,
+}: ConnectOptions): Promise<{ place: ArchivePlace | undefined; close(): unknown }> {
+  const address = archive ?? process.env['CERTBUS_ARCHIVE'];
+  if (address === undefined || address === '') return { place: undefined, close() {} };
+  if (typeof address !== 'string') return { place: address, close() {} };
+  const place = await openArchivePlace(address);
+  return { place, close: () => place.close() };
+}
+
+function busOpener({ bus }: ConnectOptions, trust: Trust, archive: ArchivePlace | undefined): () => Promise<Bus> {
   // A bus that was handed over open is closed by whoever opened it.
   if (typeof bus !== 'string') return async () => ({ ...bus, close: async () => {} });
   const { stream } = parseAddress(bus);
-  return async () => openBus(await openLog(bus), stream, { trust });
+  return async () => openBus(await openLog(bus), stream, { trust, archive });
 }
 
 function createNotes(): Notes {
   return {
     live: false,
+    answers: 0,
     following: false,
     lastContactAt: undefined,
     trouble: undefined,
@@ -48,12 +60,20 @@ async function started({ options, trust, replica, notes, emitter }: Parts): Prom
   if (notes.live || replica.checkpoint().position > 0) return;
   const ms = options.startTimeoutMs ?? START_TIMEOUT_MS;
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => {
+    let { answers } = notes;
+    const giveUp = () => {
+      // A large bus takes longer than that to read: as long as it answers, this goes on.
+      if (notes.answers > answers) {
+        ({ answers } = notes);
+        timer = setTimeout(giveUp, ms);
+        return;
+      }
       const address = addressOf(options.bus, trust);
       const why = notes.trouble ? ` ${notes.trouble.message}` : '';
       const what = `The bus ${address} did not answer within ${ms / 1000} s, and this server has no replica to start from.${why} Check the address, the network and the credentials; once it has started, this server goes on without the bus.`;
       reject(new ClientError('CERTBUS_CLIENT_BUS_UNREACHABLE', what, { cause: notes.trouble }));
-    }, ms);
+    };
+    let timer = setTimeout(giveUp, ms);
     emitter.once('live', () => {
       clearTimeout(timer);
       resolve();
@@ -103,13 +123,20 @@ function keepDefault(server: Server, defaultName: string, { replica, vault, emit
 }
 
 function openClient(parts: Parts): CertBus {
-  const { options, replica, vault, emitter, notes, trust, now } = parts;
+  const { options, replica, vault, emitter, notes, trust, now, archive } = parts;
   const stop = new AbortController();
   const contexts = createContexts(parts);
   const changed = createChangeWatcher(parts, contexts);
   const intervalMs = options.intervalMs ?? INTERVAL_MS;
   const listener = createListener(parts, changed);
-  const following = keepUp({ replica, openBus: busOpener(options, trust), intervalMs, signal: stop.signal, listener });
+  const following = keepUp({
+    replica,
+    openBus: busOpener(options, trust, archive.place),
+    archive: archive.place,
+    intervalMs,
+    signal: stop.signal,
+    listener,
+  });
   const warming = warm(parts, contexts, stop.signal);
   const keepNames = () => vault.keepRecentNames(contexts.recent().slice(0, KEPT_NAMES));
   const timer = setInterval(keepNames, KEEP_NAMES_EVERY_MS).unref();
@@ -128,6 +155,7 @@ function openClient(parts: Parts): CertBus {
     keepNames();
     vault.close();
     await replica.close();
+    await archive.close();
   }
 
   const client: CertBus = {
@@ -139,6 +167,7 @@ function openClient(parts: Parts): CertBus {
       emitter.on('changed', ({ removed }) => {
         if (removed) rotateTicketKeys(server);
       });
+      emitter.on('rebuilt', () => rotateTicketKeys(server));
       return server;
     },
     acmeHttpHandler: (request, response) => answerHttp01(request, response, replica.bus().accounts.at(-1)?.thumbprint),
@@ -177,6 +206,7 @@ export async function connect(options: ConnectOptions): Promise<CertBus> {
   const path = inMemory
     ? ':memory:'
     : replicaPath({ stateDirectory, role: 'client', address: addressOf(options.bus, trust) });
+  const archive = await openArchive(options);
   const replica = await openReplica({ path, busId });
   const vault = await openKeyVault({ path: inMemory ? ':memory:' : `${path}.keys`, busId, identity, recipient });
   const parts = {
@@ -184,6 +214,7 @@ export async function connect(options: ConnectOptions): Promise<CertBus> {
     trust,
     replica,
     vault,
+    archive,
     emitter: createEmitter(),
     notes: createNotes(),
     now: options.now ?? (() => new Date()),

@@ -4,6 +4,8 @@ import { EventEmitter } from 'node:events';
 export interface ClientEvents {
   /** A certificate came, was renewed or was removed. */
   changed: [{ readonly certificateId: string; readonly names: readonly string[]; readonly removed: boolean }];
+  /** The replica was built anew on another line of the bus, after a restore: anything may have changed. */
+  rebuilt: [];
   /** A TLS client asked for a name that no certificate covers. */
   missing: [{ readonly serverName: string }];
   /** Something needs a person: refused history, a key that does not open, a bus that is away. What was served stays served. */

@@ -1,6 +1,6 @@
-import type { HistoryError } from '@certbus/events';
-import type { Replica } from '@certbus/replica';
-import { type Bus, follow, type StoreError } from '@certbus/store';
+import type { Checkpoint, HistoryError } from '@certbus/events';
+import { isOutgrown, type Replica, rebuild, settle } from '@certbus/replica';
+import { type ArchivePlace, type Bus, follow, isRestored, type StoreError } from '@certbus/store';
 
 /** What the follower tells. */
 export interface FollowerListener {
@@ -17,6 +17,8 @@ export interface FollowerOptions {
   readonly replica: Replica;
   /** Opens the bus; called again after every failure. */
   readonly openBus: () => Promise<Bus>;
+  /** Where archives and snapshots lie. */
+  readonly archive: ArchivePlace | undefined;
   readonly intervalMs: number;
   readonly signal: AbortSignal;
   readonly listener: FollowerListener;
@@ -25,6 +27,9 @@ export interface FollowerOptions {
 const WATCH_EVERY_MS = 100;
 const TAKE_OVER_EVERY_MS = 1_000;
 const FIRST_PAUSE_MS = 250;
+const HOUR_MS = 3_600_000;
+/** Over how many intervals a fleet that was upgraded spreads building its replicas anew. */
+const SPREAD_INTERVALS = 30;
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -58,14 +63,44 @@ async function watch({ replica, signal, listener }: FollowerOptions): Promise<vo
   }
 }
 
+/** Makes the replica ready: one that an older release wrote is built anew, not by the whole fleet at once. */
+async function prepare(bus: Bus, { replica, archive, intervalMs, signal, listener }: FollowerOptions): Promise<void> {
+  if (isOutgrown(replica)) await sleep(Math.random() * SPREAD_INTERVALS * intervalMs, signal);
+  if (signal.aborted) return;
+  const onTrouble = (error: Error) => listener.trouble(error);
+  const onProgress = () => listener.contact({ live: false });
+  if (await settle(replica, bus, { archive, signal, onTrouble, onProgress })) listener.moved();
+}
+
+/** Looks, seldom, whether a history that is refused is that of a restored bus, and then builds the replica anew. */
+function createRestorer(bus: Bus, { replica, archive, intervalMs, signal, listener }: FollowerOptions) {
+  let looks = 0;
+  let lookAt = 0;
+  return async (): Promise<Checkpoint | undefined> => {
+    if (performance.now() < lookAt) return undefined;
+    const options = { archive, signal, onTrouble: (error: Error) => listener.trouble(error) };
+    if (await isRestored(bus, replica.checkpoint(), options)) {
+      await rebuild(replica, bus, options);
+      listener.moved();
+      return replica.checkpoint();
+    }
+    looks += 1;
+    lookAt = performance.now() + Math.min(HOUR_MS, intervalMs * 2 ** looks) * (0.5 + Math.random());
+    return undefined;
+  };
+}
+
 /** Follows the bus and takes every batch into the replica, until the signal or an error that only opening anew can mend. */
-async function advance({ replica, openBus, intervalMs, signal, listener }: FollowerOptions): Promise<void> {
+async function advance(options: FollowerOptions): Promise<void> {
+  const { replica, openBus, intervalMs, signal, listener } = options;
   const bus = await openBus();
   try {
     const onTrouble = (error: StoreError | HistoryError) => listener.trouble(error);
+    await prepare(bus, options);
     for await (const { commits, checkpoint, live } of follow(bus, replica.checkpoint(), {
       intervalMs,
       onTrouble,
+      onRefused: createRestorer(bus, options),
       signal,
     })) {
       if (commits.length > 0) {

@@ -26,6 +26,8 @@ export interface Health {
 /** What the client has noted beside its replica. */
 export interface Notes {
   live: boolean;
+  /** How often the bus or its archive has answered. */
+  answers: number;
   following: boolean;
   lastContactAt: Date | undefined;
   trouble: Error | undefined;

@@ -1,6 +1,7 @@
 import { createSecureContext } from 'node:tls';
 import type { Trust } from '@certbus/events';
 import type { Replica } from '@certbus/replica';
+import type { ArchivePlace } from '@certbus/store';
 import type { KeyVault } from './adapters/key-vault.ts';
 import type { ConnectOptions } from './cert-bus.ts';
 import { type ContextCache, createContextCache } from './context-cache.ts';
@@ -15,6 +16,7 @@ export interface Parts {
   readonly trust: Trust;
   readonly replica: Replica;
   readonly vault: KeyVault;
+  readonly archive: { readonly place: ArchivePlace | undefined; close(): unknown };
   readonly emitter: ClientEmitter;
   readonly notes: Notes;
   readonly now: () => Date;
@@ -57,10 +59,15 @@ export function createContexts(parts: Parts): ContextCache {
 
 /** Drops the contexts of what changed in the replica since the last look, and tells of it. */
 export function createChangeWatcher({ replica, vault, notes, emitter }: Parts, contexts: ContextCache): () => void {
-  let { position } = replica.checkpoint();
+  let { position, restored } = replica.checkpoint();
   return () => {
-    // A replica that was begun anew is behind what was seen of the one before.
-    if (replica.checkpoint().position < position) contexts.clear();
+    const reached = replica.checkpoint();
+    // A replica that was begun anew is behind what was seen of the one before, or goes another way.
+    if (reached.position < position || reached.restored !== restored) {
+      contexts.clear();
+      emitter.emit('rebuilt');
+    }
+    ({ restored } = reached);
     const changes = replica.changedSince(Math.min(position, replica.checkpoint().position));
     position = replica.checkpoint().position;
     for (const { certificateId, names } of changes) {
@@ -84,6 +91,7 @@ export function createListener({ notes, emitter, now }: Parts, changed: () => vo
   };
   return {
     contact({ live }) {
+      notes.answers += 1;
       notes.lastContactAt = now();
       notes.following = true;
       if (live) {

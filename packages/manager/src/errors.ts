@@ -12,6 +12,9 @@ export type ManagerErrorCode =
   | 'CERTBUS_MANAGER_SECRET_MISSING'
   | 'CERTBUS_MANAGER_BUS_EXISTS'
   | 'CERTBUS_MANAGER_CHECK_IN_FAILED'
+  | 'CERTBUS_MANAGER_REPLICA_EMPTY'
+  | 'CERTBUS_MANAGER_NOT_RESTORED'
+  | 'CERTBUS_MANAGER_ARCHIVE_MISSING'
   | 'CERTBUS_MANAGER_UPGRADE_NEEDED';
 
 /** A refusal or failure of the manager. Branch on `code`, never on the message. */

@@ -1,13 +1,15 @@
 import type { Logger } from '@certbus/acme';
-import { type Checkpoint, type ManagedCertificate, type ManagerKey, open, seal } from '@certbus/events';
-import type { Replica } from '@certbus/replica';
-import { type Bus, catchUp } from '@certbus/store';
+import { type Checkpoint, HistoryError, type ManagedCertificate, type ManagerKey, open, seal } from '@certbus/events';
+import { type Replica, rebuild, settle } from '@certbus/replica';
+import { type ArchivePlace, type Bus, catchUp, isRestored, type Log, type TakenSnapshot } from '@certbus/store';
 import { openAuthority } from './account.ts';
 import { checkIn } from './adapters/check-in.ts';
+import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
 import { type Configuration, mergeRedacted, parseConfiguration } from './configuration.ts';
 import { type Context, decide } from './context.ts';
 import { configure } from './decide/configuration.ts';
 import { remove } from './decide/removal.ts';
+import { heartbeat } from './decide/upkeep.ts';
 import { certificateNotFound, ManagerError } from './errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from './issue.ts';
 import { type RenewalOutcome, renewDue } from './renewal.ts';
@@ -26,6 +28,8 @@ export interface ManagerOptions {
   readonly key: ManagerKey;
   /** Closed by whoever opened it. */
   readonly replica: Replica;
+  /** Where archives and snapshots lie; default nowhere. Closed by whoever opened it. */
+  readonly archive?: ArchivePlace | undefined;
   /** Name of this process in claims; MUST be unlike any other's. */
   readonly holder: string;
   readonly solvers: SolverFactory;
@@ -55,7 +59,15 @@ export interface Manager {
   renew(certificateId: string, options: RunOptions): Promise<IssueResult>;
   /** What a manager should act on by `at`; default now. */
   due(at?: Date): readonly ManagedCertificate[];
-  /** Renews what is due and checks in, where the configuration says so and nothing failed. */
+  /** Archives every complete range of commits; returns how many commits those were. Rejects `CERTBUS_MANAGER_ARCHIVE_MISSING`. */
+  archive(options?: Omit<UpkeepOptions, 'place'>): Promise<{ commits: number }>;
+  /** Lets go of what lies in the archive, but for the newest `keep` commits (default 10,000). Rejects as {@link Manager.archive}. */
+  trim(
+    options: Omit<UpkeepOptions, 'place'> & { readonly log: Log; readonly keep?: number },
+  ): Promise<{ first: number }>;
+  /** Puts a snapshot of the state into the archive, for newcomers. Rejects as {@link Manager.archive}. */
+  snapshot(options?: Omit<UpkeepOptions, 'place'>): Promise<TakenSnapshot>;
+  /** Renews what is due, lets the bus hear that somebody is there, and checks in, where the configuration says so and nothing failed. */
   renewDue(options: RunOptions & { readonly limit?: number; readonly at?: Date }): Promise<readonly RenewalOutcome[]>;
   remove(certificateId: string): Promise<{ names: readonly string[] }>;
   /** Replaces the configuration; `<redacted>` keeps the stored secret. */
@@ -92,10 +104,34 @@ async function writeConfiguration(context: Context, json: unknown, expectPositio
   return { position: context.view.state.bus.config?.position ?? 0 };
 }
 
-/** Starts a manager: takes the right to advance the replica where it is free, and catches up. */
+/** Brings a replica onto the line that the bus is on: from a snapshot, after an upgrade, after a restore. */
+async function ready(replica: Replica, bus: Bus, archive: ArchivePlace | undefined, logger: Logger): Promise<void> {
+  if (!(await replica.tryAdvance())) return;
+  const onTrouble = (error: Error) => logger.warn('the snapshot could not be used', { error: String(error) });
+  await settle(replica, bus, { archive, onTrouble });
+  try {
+    await bus.confirm(replica.checkpoint());
+  } catch (error) {
+    if (!(error instanceof HistoryError) || !(await isRestored(bus, replica.checkpoint(), { archive }))) throw error;
+    logger.warn('the bus was restored; the replica is built anew', { position: replica.checkpoint().position });
+    await rebuild(replica, bus, { archive, onTrouble });
+  }
+  // Page by page, so that a replica which is far behind takes no memory.
+  for (;;) {
+    const page = await bus.read(replica.checkpoint(), { consistent: true });
+    if (page.commits.length > 0) await replica.apply(page.commits, page.checkpoint);
+    if (page.refused) throw page.refused;
+    if (page.end) return;
+  }
+}
+
+/**
+ * Starts a manager: takes the right to advance the replica where it is free, and makes the replica ready. Rejects with the
+ * `HistoryError` of a bus that was rolled back, and with a `StoreError`.
+ */
 export async function openManager(options: ManagerOptions): Promise<Manager> {
-  const { bus, key, replica, holder, solvers, secrets, logger = silent, now = () => new Date() } = options;
-  await replica.tryAdvance();
+  const { bus, key, replica, archive, holder, solvers, secrets, logger = silent, now = () => new Date() } = options;
+  await ready(replica, bus, archive, logger);
   const view = createView(replica, (error) => logger.warn('the replica is behind', { error: String(error) }));
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS } = options;
   const context: Context = { bus, view, key, solvers, secrets, logger, now, holder, claimMs, graceMs };
@@ -104,6 +140,15 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     const found = view.state.certificate(certificateId);
     if (!found || found.removed) throw certificateNotFound(certificateId);
     return found;
+  };
+  const upkeep = async <T extends { readonly signal?: AbortSignal | undefined }>(given: T) => {
+    if (!archive) {
+      const what = 'No archive is configured. Say where it is: "archive" in certbus.json, or CERTBUS_ARCHIVE.';
+      throw new ManagerError('CERTBUS_MANAGER_ARCHIVE_MISSING', what);
+    }
+    await catchUp(bus, view, given.signal);
+    await view.written();
+    return { ...given, place: archive };
   };
   const configured = async <T extends { signal: AbortSignal }>(run: T) => {
     await refresh(run);
@@ -136,9 +181,13 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     issue: async (request, run) => issue(context, request, await configured(run)),
     renew: async (certificateId, run) => renew(context, certificateId, await configured(run)),
     due: (at = now()) => view.state.due(at, Number.MAX_SAFE_INTEGER),
+    archive: async (given = {}) => archiveRanges(context, replica, await upkeep(given)),
+    trim: async (given) => trim(context, replica, { ...given, ...(await upkeep(given)) }),
+    snapshot: async (given = {}) => takeSnapshot(context, replica, await upkeep(given)),
     async renewDue(run) {
       const settings = await configured(run);
       const outcomes = await renewDue(context, settings);
+      await decide(context, heartbeat, run.signal);
       const url = settings.config.checkIn?.url;
       if (url && outcomes.every(({ outcome }) => outcome !== 'failed')) await checkIn(url, run.signal);
       return outcomes;

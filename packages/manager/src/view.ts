@@ -27,10 +27,11 @@ function stateOf(reader: ReplicaReader): ManagerState {
 export function createView(
   replica: Replica,
   onReplicaFailed: (error: unknown) => void,
-): View<ManagerState> & { readonly state: ManagerState } {
+): View<ManagerState> & { readonly state: ManagerState; written(): Promise<void> } {
   const below = stateOf(replica);
   let above: Layer = layerOn(below);
   let checkpoint: Checkpoint = replica.checkpoint();
+  let writing: Promise<void> = Promise.resolve();
 
   function take(commits: readonly Commit[], reached: Checkpoint): void {
     const base = replica.checkpoint();
@@ -58,8 +59,10 @@ export function createView(
     },
     apply(commits, reached) {
       replica.snapshot(() => take(commits, reached));
-      if (replica.advancing) replica.apply(commits, reached).catch(onReplicaFailed);
+      if (replica.advancing) writing = replica.apply(commits, reached).catch(onReplicaFailed);
     },
+    /** Resolves once the replica has taken, or failed to take, all that was applied. */
+    written: () => writing,
     draft() {
       const layer = layerOn(above);
       const position = checkpoint.position + 1;

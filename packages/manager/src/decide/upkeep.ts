@@ -1,0 +1,26 @@
+import type { WrittenEvent } from '@certbus/events';
+import type { ArchivedRange, TakenSnapshot } from '@certbus/store';
+import type { ManagerState } from '../state.ts';
+
+const DAY_MS = 86_400_000;
+
+/** Says that somebody is there, where nothing else was said for 24 hours: so that silence can be told from a frozen bus. */
+export function heartbeat({ bus }: ManagerState, now: Date): { events: WrittenEvent[]; result: boolean } {
+  const quietMs = bus.newestAt === undefined ? 0 : now.getTime() - Date.parse(bus.newestAt);
+  return quietMs >= DAY_MS ? { events: [{ type: 'Heartbeat' }], result: true } : { events: [], result: false };
+}
+
+/** Says that a range was archived, unless another manager said so first. */
+export function archived({ bus }: ManagerState, range: ArchivedRange): { events: WrittenEvent[]; result: boolean } {
+  const isNext = range.first === (bus.archived?.position ?? 0) + 1;
+  return { events: isNext ? [{ type: 'RangeArchived', ...range }] : [], result: isNext };
+}
+
+/** Says that a snapshot was taken, unless a newer one was meanwhile. */
+export function snapshotTaken(
+  { bus }: ManagerState,
+  taken: TakenSnapshot,
+): { events: WrittenEvent[]; result: boolean } {
+  const isNewest = taken.position > (bus.snapshot?.position ?? 0);
+  return { events: isNewest ? [{ type: 'SnapshotTaken', ...taken }] : [], result: isNewest };
+}
