@@ -1,14 +1,18 @@
+import { existsSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
-import { createId, type ManagerKey, parseManagerKey, parseTrust, type Trust } from '@certbus/events';
+import { type Checkpoint, createId, type ManagerKey, parseManagerKey, parseTrust, type Trust } from '@certbus/events';
 import { type Manager, openManager, resolveSecret, type SecretSource, type SolverFactory } from '@certbus/manager';
 import { openReplica, replicaPath, resolveStateDirectory } from '@certbus/replica';
-import { type Bus, openBus, parseAddress } from '@certbus/store';
-import { openLog } from '@certbus/store/open';
+import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
+import { openArchivePlace, openLog } from '@certbus/store/open';
 import type { LocalConfig } from './local-config.ts';
 
 /** A bus that is open, and how to let go of it. */
 export interface OpenBus {
   readonly bus: Bus;
+  readonly log: Log;
+  readonly stream: string;
+  readonly archive: ArchivePlace | undefined;
   readonly trust: Trust;
   close(): Promise<void>;
 }
@@ -42,32 +46,59 @@ export function stateDirectory(): string {
 
 /** Opens the bus that the local configuration names. */
 export async function openLocalBus(
-  { bus, trust: line }: Pick<LocalConfig, 'bus' | 'trust'>,
+  { bus, trust: line, archive: archiveAddress }: Pick<LocalConfig, 'bus' | 'trust' | 'archive'>,
   key?: ManagerKey,
 ): Promise<OpenBus> {
   const trust = parseTrust(line);
+  const { stream } = parseAddress(bus);
+  const archive = archiveAddress === undefined ? undefined : await openArchivePlace(archiveAddress);
   const log = await openLog(bus);
   return {
-    bus: openBus(log, parseAddress(bus).stream, { trust, ...(key ? { signer: key.signer } : {}) }),
+    bus: openBus(log, stream, { trust, archive, signer: key?.signer }),
+    log,
+    stream,
+    archive,
     trust,
-    close: () => log.close(),
+    async close() {
+      await log.close();
+      await archive?.close();
+    },
   };
 }
 
 /** Runs with a manager of this machine, and closes what was opened for it. */
-export async function withManager<T>(config: LocalConfig, run: (manager: Manager) => Promise<T>): Promise<T> {
+export async function withManager<T>(
+  config: Pick<LocalConfig, 'bus' | 'trust' | 'archive' | 'managerKey'>,
+  run: (manager: Manager, open: OpenBus) => Promise<T>,
+): Promise<T> {
   const key = parseManagerKey(config.managerKey());
-  const { bus, trust, close } = await openLocalBus(config, key);
+  const open = await openLocalBus(config, key);
+  const { bus, trust, archive, close } = open;
   try {
     const path = replicaPath({ stateDirectory: stateDirectory(), role: 'manager', address: config.bus });
     const replica = await openReplica({ path, busId: trust.busId });
     try {
       const holder = `${hostname()} process ${process.pid} (${createId()})`;
-      return await run(await openManager({ bus, key, replica, holder, solvers, secrets }));
+      return await run(await openManager({ bus, key, replica, archive, holder, solvers, secrets }), open);
     } finally {
       await replica.close();
     }
   } finally {
     await close();
+  }
+}
+
+/** How far this machine's manager has read of its bus; `undefined` where it has no replica. */
+export async function knownCheckpoint({
+  bus,
+  trust,
+}: Pick<LocalConfig, 'bus' | 'trust'>): Promise<Checkpoint | undefined> {
+  const path = replicaPath({ stateDirectory: stateDirectory(), role: 'manager', address: bus });
+  if (!existsSync(path)) return undefined;
+  const replica = await openReplica({ path, busId: parseTrust(trust).busId });
+  try {
+    return replica.checkpoint();
+  } finally {
+    await replica.close();
   }
 }

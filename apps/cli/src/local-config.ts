@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { formatAddress, parseAddress } from '@certbus/store';
+import { formatAddress, parseAddress, parseArchiveAddress } from '@certbus/store';
 import { CliError } from './errors.ts';
 import { readFile, readKeyFile } from './key-files.ts';
 
@@ -10,6 +10,10 @@ export interface LocalConfig {
   readonly bus: string;
   /** The trust line. */
   readonly trust: string;
+  /** Address of the archive, a path in it absolute; `undefined` where there is none. */
+  readonly archive: string | undefined;
+  /** Text of the root key. Throws as {@link LocalConfig.managerKey}. */
+  rootKey(): string;
   /** Text of the manager key. Throws where there is none, or others may read its file. */
   managerKey(): string;
   /** Text of a load balancer's identity. */
@@ -17,7 +21,7 @@ export interface LocalConfig {
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
-const FIELDS = ['bus', 'trust', 'managerKey', 'rootKey', 'identity', 'backupKey', 'programs'] as const;
+const FIELDS = ['bus', 'trust', 'archive', 'managerKey', 'rootKey', 'identity', 'backupKey', 'programs'] as const;
 type Fields = Partial<Record<(typeof FIELDS)[number], unknown>>;
 
 /** The name that is looked for in the current folder. */
@@ -58,6 +62,13 @@ export function resolveAddress(address: string, folder: string): string {
   return place.kind === 'sqlite' ? formatAddress({ ...place, path: resolve(folder, place.path) }) : address;
 }
 
+/** The archive's address with its path, if it has one, taken from a folder. */
+function resolveArchive(address: string | undefined, folder: string): string | undefined {
+  if (!address) return undefined;
+  const place = parseArchiveAddress(address);
+  return place.kind === 'directory' ? `file:${resolve(folder, place.path)}` : address;
+}
+
 function missing(what: string, variable: string): CliError {
   const message = `There is no ${what}: no ${CONFIG_FILE} here names one, and ${variable} is not set. Run "certbus init" first, or say where with --config.`;
   return new CliError('CERTBUS_CLI_CONFIG_MISSING', message);
@@ -83,7 +94,7 @@ export function readLocalConfig({
   const inFolder = (name: string) => (isAbsolute(name) ? name : join(folder, name));
 
   /** A secret: from the environment as text or path, else from the file that the configuration names. */
-  function secret(field: 'managerKey' | 'identity', variable: string, what: string): string {
+  function secret(field: 'managerKey' | 'rootKey' | 'identity', variable: string, what: string): string {
     const text = env[variable];
     if (text) return text;
     const ownFile = env[`${variable}_FILE`];
@@ -103,6 +114,10 @@ export function readLocalConfig({
     trust: trust.startsWith('certbus1 ')
       ? trust
       : readFile(env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(trust), 'The trust line'),
+    archive: env['CERTBUS_ARCHIVE']
+      ? resolveArchive(env['CERTBUS_ARCHIVE'], cwd)
+      : resolveArchive(textField(fields, 'archive', path), folder),
+    rootKey: () => secret('rootKey', 'CERTBUS_ROOT_KEY', 'The root key'),
     managerKey: () => secret('managerKey', 'CERTBUS_MANAGER_KEY', 'The manager key'),
     identity: () => secret('identity', 'CERTBUS_IDENTITY', 'The identity'),
   };

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import {
+  BEGINNING,
   createBusId,
   createIdentity,
   createManagerKey,
@@ -102,7 +103,7 @@ async function checkBus(folder: string): Promise<string> {
   const config = readLocalConfig({ file: join(folder, CONFIG_FILE), env: {}, cwd: folder });
   const { bus, close } = await openLocalBus(config);
   try {
-    const page = await bus.read({ position: 0, hash: null, rootSequence: 0, managers: [] }, { limit: 1 });
+    const page = await bus.read(BEGINNING, { limit: 1 });
     if (page.refused) throw page.refused;
   } finally {
     await close();
@@ -138,7 +139,7 @@ export async function setUp(
   const trust = readFile(join(folder, FILES.trust[0]), 'The trust line');
   const managerKey = () => readKeyFile(join(folder, FILES.manager[0]), 'The manager key');
   const accountProblem = await withManager(
-    { bus: resolved.bus, trust, managerKey, identity: managerKey },
+    { bus: resolved.bus, trust, managerKey, archive: undefined },
     async (manager) => {
       await manager.refresh({ signal });
       if (!(await manager.configuration())) await manager.configure(request.configuration);

@@ -1,4 +1,11 @@
+import BusArchive from './bus/archive.ts';
+import BusBootstrap from './bus/bootstrap.ts';
+import BusExport from './bus/export.ts';
+import BusImport from './bus/import.ts';
 import BusLog from './bus/log.ts';
+import BusRepair from './bus/repair.ts';
+import BusRestored from './bus/restored.ts';
+import BusSnapshot from './bus/snapshot.ts';
 import BusVerify from './bus/verify.ts';
 import CertCat from './cert/cat.ts';
 import CertLs from './cert/ls.ts';
@@ -14,7 +21,14 @@ import Keygen from './keygen.ts';
 
 /** Every command by its id. */
 export const COMMANDS = {
+  'bus:archive': BusArchive,
+  'bus:bootstrap': BusBootstrap,
+  'bus:export': BusExport,
+  'bus:import': BusImport,
   'bus:log': BusLog,
+  'bus:repair': BusRepair,
+  'bus:restored': BusRestored,
+  'bus:snapshot': BusSnapshot,
   'bus:verify': BusVerify,
   'cert:cat': CertCat,
   'cert:ls': CertLs,

@@ -1,6 +1,9 @@
 import { BEGINNING } from '@certbus/events';
 import { BaseCommand } from '../../base-command.ts';
 
+/** Commits between two lines of progress. */
+const TELL_EVERY = 10_000;
+
 export default class BusVerify extends BaseCommand {
   static override summary = 'Check the whole bus: every position, link and signature.';
   static override description = 'Ends with status 9 and the position where the history breaks, if it does.';
@@ -15,9 +18,11 @@ export default class BusVerify extends BaseCommand {
         const options = { consistent: true, everySignature: true, signal: this.signal };
         const page = await bus.read(checkpoint, options);
         if (page.refused) throw page.refused;
+        const before = checkpoint.position;
         ({ checkpoint } = page);
         if (page.end) break;
-        this.progress(`${checkpoint.position} commits are good so far`);
+        if (Math.floor(before / TELL_EVERY) < Math.floor(checkpoint.position / TELL_EVERY))
+          this.progress(`${checkpoint.position} commits are good so far`);
       }
       this.log(`all ${checkpoint.position} commits are good; the last one's hash is ${checkpoint.hash}`);
       return { commits: checkpoint.position, hash: checkpoint.hash };

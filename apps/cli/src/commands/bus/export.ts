@@ -1,0 +1,27 @@
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+
+export default class BusExport extends BaseCommand {
+  static override summary = 'Write the whole bus to one file, every signature verified.';
+  static override description =
+    'A file that exists is verified and added to, so that the same line in cron is an incremental backup, and an interrupted run is taken up. Copy the file to another place: it holds no key in the clear. "zstd -dc FILE" shows the text of the log.';
+  static override args = { file: Args.string({ required: true, description: 'the file' }) };
+
+  async run(): Promise<{ commits: number; hash: string | null }> {
+    const { args, flags } = await this.parse(BusExport);
+    const { openLocalBus } = await import('../../compose.ts');
+    const { exportBus } = await import('@certbus/store');
+    const { openExportFile } = await import('@certbus/store/export-file');
+    const { bus, close } = await openLocalBus(this.localConfig(flags));
+    const file = await openExportFile(args.file, { create: true });
+    try {
+      const onProgress = (at: number) => this.progress(`${at} commits are in the file`);
+      const { position, hash } = await exportBus(bus, file, { signal: this.signal, onProgress });
+      this.log(`${args.file} holds all ${position} commits; the last one's hash is ${hash}`);
+      return { commits: position, hash };
+    } finally {
+      await file.close();
+      await close();
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+
+export default class BusImport extends BaseCommand {
+  static override summary = 'Write an export into a new store.';
+  static override description =
+    'Everything is verified against the trust line before anything is written. Without --bus it goes to the bus of the local configuration. An interrupted run is taken up where it stopped; a stream that holds anything else is left as it is. Where the export is older than what load balancers have read, go on with "certbus bus restored".';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> backup.certbus',
+    '<%= config.bin %> <%= command.id %> backup.certbus --bus "dynamodb://certbus/prod?region=eu-central-1"',
+  ];
+  static override args = { file: Args.string({ required: true, description: 'the file' }) };
+  static override flags = { bus: Flags.string({ description: 'address of the bus to make' }) };
+
+  async run(): Promise<{ commits: number; bus: string }> {
+    const { args, flags } = await this.parse(BusImport);
+    const { importBus, parseAddress } = await import('@certbus/store');
+    const { openLog } = await import('@certbus/store/open');
+    const { openExportFile } = await import('@certbus/store/export-file');
+    const { parseTrust } = await import('@certbus/events');
+    const { resolveAddress } = await import('../../local-config.ts');
+    const config = this.localConfig(flags);
+    const address = flags.bus ? resolveAddress(flags.bus, process.cwd()) : config.bus;
+    const file = await openExportFile(args.file);
+    try {
+      const log = await openLog(address, { create: true, signal: this.signal });
+      try {
+        const { stream } = parseAddress(address);
+        const onProgress = (at: number) => this.progress(`${at} commits are written`);
+        const options = { stream, trust: parseTrust(config.trust), signal: this.signal, onProgress };
+        const { position } = await importBus(file, log, options);
+        this.log(`${address} holds all ${position} commits of ${args.file}`);
+        return { commits: position, bus: address };
+      } finally {
+        await log.close();
+      }
+    } finally {
+      await file.close();
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+
+export default class BusRepair extends BaseCommand {
+  static override summary = 'Put what was overwritten or removed back from an export.';
+  static override description =
+    'Run it with credentials of your own: the policy "operator" of "certbus bus bootstrap". Each position is changed only while exactly the wrong bytes that were read still lie there. Followers go on by themselves once the bus is right. Take the stolen credentials away first.';
+  static override flags = {
+    from: Flags.string({ required: true, description: 'a file that "certbus bus export" wrote' }),
+    'dry-run': Flags.boolean({ description: 'only say what is wrong' }),
+    'drop-tail': Flags.boolean({ description: 'remove what is wrong behind the end of the export' }),
+  };
+
+  async run(): Promise<{ replaced: readonly number[]; dropped: readonly number[]; position: number }> {
+    const { flags } = await this.parse(BusRepair);
+    const { openLocalBus } = await import('../../compose.ts');
+    const { repair } = await import('@certbus/store');
+    const { openExportFile } = await import('@certbus/store/export-file');
+    const dryRun = flags['dry-run'];
+    const { log, stream, trust, close } = await openLocalBus(this.localConfig(flags));
+    const file = await openExportFile(flags.from);
+    try {
+      const options = { stream, trust, dryRun, dropTail: flags['drop-tail'], signal: this.signal };
+      const { replaced, dropped, checkpoint } = await repair(file, log, options);
+      this.#report(replaced, dryRun ? 'would be put back' : 'were put back');
+      this.#report(dropped, dryRun ? 'are wrong and in no export' : 'were removed');
+      this.log(`the history is good up to position ${checkpoint.position}`);
+      return { replaced, dropped, position: checkpoint.position };
+    } finally {
+      await file.close();
+      await close();
+    }
+  }
+
+  #report(positions: readonly number[], what: string): void {
+    if (positions.length === 0) return;
+    const shown = positions.slice(0, 10).join(', ');
+    this.log(`${positions.length} commits ${what}: ${shown}${positions.length > 10 ? ' …' : ''}`);
+  }
+}

@@ -1,0 +1,17 @@
+import { BaseCommand } from '../../base-command.ts';
+
+export default class BusSnapshot extends BaseCommand {
+  static override summary = 'Put a snapshot of the whole state into the archive.';
+  static override description =
+    'A load balancer that starts for the first time reads it instead of the log. Run it daily, or after many changes.';
+
+  async run(): Promise<{ position: number; place: string }> {
+    const { flags } = await this.parse(BusSnapshot);
+    const { withManager } = await import('../../compose.ts');
+    const { position, place } = await withManager(this.localConfig(flags), (manager) =>
+      manager.snapshot({ signal: this.signal }),
+    );
+    this.log(`a snapshot at position ${position} lies at ${place}`);
+    return { position, place };
+  }
+}
