@@ -198,7 +198,7 @@ test('a decision that is asked for in any turn after the last one settled is hea
   const view = createView();
   for (let turns = 0; turns < 10; turns += 1) {
     await transact(bus, view, say(`first-${turns}`));
-    for (let turn = 0; turn < turns; turn += 1) await undefined;
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
     expect(await transact(bus, view, say(`second-${turns}`))).toBe(`second-${turns}`);
   }
 });

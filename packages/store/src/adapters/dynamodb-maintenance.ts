@@ -61,8 +61,8 @@ async function empty({ client, table }: Place, stream: string, positions: readon
   }
 }
 
-/** What an operator's credentials can do to a stream: needs GetItem, UpdateItem, BatchWriteItem, PutItem and DeleteItem. */
-export function createMaintenance(place: Place): LogMaintenance {
+/** What an operator's credentials can do to a stream, told to `onChange` before it is done: needs GetItem, UpdateItem, BatchWriteItem, PutItem and DeleteItem. */
+export function createMaintenance(place: Place, onChange: (stream: string) => void): LogMaintenance {
   const { client, table } = place;
 
   async function trim(stream: string, first: number, signal: AbortSignal | undefined): Promise<void> {
@@ -122,10 +122,12 @@ export function createMaintenance(place: Place): LogMaintenance {
   return {
     async trim(stream, first, { signal } = {}) {
       checkRead(first, 1);
+      onChange(stream);
       await wrapped(() => trim(stream, first, signal), signal);
     },
     async replace(stream, position, { found, bytes, signal }) {
       checkReplace(stream, position, bytes);
+      onChange(stream);
       await wrapped(() => swap(stream, position, found, bytes, signal), signal);
     },
   };

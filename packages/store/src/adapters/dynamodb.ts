@@ -17,6 +17,8 @@ import { createTable, probeTable } from './dynamodb-table.ts';
 const DEFAULT_LIMIT = 150;
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
 const READ_ATTEMPTS = 3;
+/** How long it is believed that a stream still reaches as far as it was seen to. */
+const HEAD_KNOWN_MS = 10_000;
 /** How long an append whose outcome is unknown is tried again where no signal ends it. */
 const OUTCOME_DEADLINE_MS = 120_000;
 
@@ -75,7 +77,8 @@ const send = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signa
 export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log> {
   const { table, create = false, requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS, signal: openSignal } = options;
   const client = createClient(options, requestTimeoutMs);
-  const heads = new Map<string, number>();
+  /** How far each stream was seen to reach, and when: nobody but an operator ever shortens one, and that takes longer. */
+  const heads = new Map<string, { readonly position: number; readonly seenAt: number }>();
   let isClosed = false;
 
   const enter = (signal: AbortSignal | undefined) => {
@@ -84,7 +87,8 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
   };
 
   function remember(stream: string, position: number): void {
-    heads.set(stream, Math.max(position, heads.get(stream) ?? 0));
+    const known = heads.get(stream)?.position ?? 0;
+    if (position >= known) heads.set(stream, { position, seenAt: performance.now() });
   }
 
   /** Repeats what only reads: a few times, and within twice the time of one request. */
@@ -146,12 +150,17 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
 
   /** The condition of a put cannot see another item: that the stream reaches up to `after` is looked up once. */
   async function checkReaches(stream: string, after: number, signal: AbortSignal | undefined): Promise<void> {
-    if (after <= (heads.get(stream) ?? 0)) return;
+    // A stream that was trimmed keeps an item at position 1.
+    if (after === 0) return;
+    const known = heads.get(stream);
+    if (after <= (known?.position ?? 0) && performance.now() - (known?.seenAt ?? 0) < HEAD_KNOWN_MS) return;
     const found = await read(stream, after - 1, 1, true, signal).catch((error: unknown) => {
       if (error instanceof TrimmedError) return undefined;
       throw error;
     });
-    if (found?.commits[0]?.position !== after) throw new VersionConflictError(stream, after + 1);
+    if (found?.commits[0]?.position === after) return;
+    heads.delete(stream);
+    throw new VersionConflictError(stream, after + 1);
   }
 
   /** One try. An error means that the outcome is unknown, unless it is a final one. */
@@ -228,7 +237,7 @@ export async function openDynamoDbLog(options: DynamoDbLogOptions): Promise<Log>
       enter(signal);
       return read(stream, after, limit, consistent, signal);
     },
-    maintenance: createMaintenance({ client, table }),
+    maintenance: createMaintenance({ client, table }, (stream) => heads.delete(stream)),
     async close() {
       isClosed = true;
       client.destroy();

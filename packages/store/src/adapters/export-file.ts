@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import * as v from 'valibot';
 import { packCommits, unpackCommits } from '../commit-blocks.ts';
+import { StoreError } from '../errors.ts';
 import { type ExportFile, exportRefused } from '../export-port.ts';
 import type { StoredCommit } from '../log.ts';
 
@@ -58,12 +59,18 @@ async function readBlock(file: FileHandle, offset: number, { first, last, bytes 
   return commits;
 }
 
-/** Opens an export's file; with `create` it is made, readable by this user only, where it does not exist. */
+/**
+ * Opens an export's file; with `create` it is made, readable by this user only, where it does not exist. Rejects
+ * `CERTBUS_STORE_EXPORT_UNREADABLE`.
+ */
 export async function openExportFile(
   path: string,
   { create = false }: { readonly create?: boolean } = {},
 ): Promise<ExportFile> {
-  const file = await open(path, create ? 'a+' : 'r', 0o600);
+  const file = await open(path, create ? 'a+' : 'r', 0o600).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new StoreError('CERTBUS_STORE_EXPORT_UNREADABLE', `The export cannot be opened: ${why}.`, { cause });
+  });
   let end = 0;
   let isTorn = false;
 

@@ -2,7 +2,6 @@ import { type DynamoDbLocal, requirePart, startDynamoDbLocal, startFaultProxy } 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bootstrapTable, openDynamoDbLog } from './dynamodb.ts';
 import { createPolicies } from './dynamodb-policies.ts';
-import { describeMaintenance } from './maintenance.builders.ts';
 
 const part = requirePart('dynamodb-local');
 const local = { region: 'eu-central-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
@@ -15,12 +14,6 @@ describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), { timeout: 60_
   }, 120_000);
   afterAll(() => service?.stop());
   const options = () => ({ ...local, table: `maintenance-${tables}`, endpoint: service.endpoint });
-
-  describeMaintenance(async () => {
-    tables += 1;
-    const own = options();
-    return { log: await openDynamoDbLog({ ...own, create: true }), reopen: () => openDynamoDbLog(own) };
-  });
 
   test('a trim that was interrupted is completed by the next one', async () => {
     tables += 1;
