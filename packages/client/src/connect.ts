@@ -120,6 +120,7 @@ function keepDefault(server: Server, defaultName: string, { replica, vault, emit
     ).catch((error: Error) => emitter.emit('alarm', error));
   void set();
   emitter.on('changed', () => void set());
+  emitter.on('rebuilt', () => void set());
 }
 
 function openClient(parts: Parts): CertBus {

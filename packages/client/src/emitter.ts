@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 export interface ClientEvents {
   /** A certificate came, was renewed or was removed. */
   changed: [{ readonly certificateId: string; readonly names: readonly string[]; readonly removed: boolean }];
-  /** The replica was built anew on another line of the bus, after a restore: anything may have changed. */
+  /** So much changed at once that it is not told one by one: a large bus was read for the first time, or one was restored. */
   rebuilt: [];
   /** A TLS client asked for a name that no certificate covers. */
   missing: [{ readonly serverName: string }];

@@ -24,6 +24,8 @@ export interface Parts {
 
 const CACHE_SIZE = 10_000;
 const MAX_MISSING = 100;
+/** Changes that are told one by one; a million of them would stand the event loop still. */
+const MAX_TOLD = 10_000;
 
 /** Notes and tells what was asked for in vain; a scanner's names do not pile up. */
 export function noteMissing({ notes, emitter }: Parts, serverName: string): void {
@@ -62,14 +64,16 @@ export function createChangeWatcher({ replica, vault, notes, emitter }: Parts, c
   let { position, restored } = replica.checkpoint();
   return () => {
     const reached = replica.checkpoint();
+    const changes = replica.changedSince(Math.min(position, reached.position), MAX_TOLD + 1);
     // A replica that was begun anew is behind what was seen of the one before, or goes another way.
-    if (reached.position < position || reached.restored !== restored) {
+    const isAnother = reached.position < position || reached.restored !== restored;
+    ({ position, restored } = reached);
+    if (isAnother || changes.length > MAX_TOLD) {
       contexts.clear();
+      notes.unopenedKeys.clear();
       emitter.emit('rebuilt');
+      return;
     }
-    ({ restored } = reached);
-    const changes = replica.changedSince(Math.min(position, replica.checkpoint().position));
-    position = replica.checkpoint().position;
     for (const { certificateId, names } of changes) {
       const certificate = replica.certificate(certificateId);
       const removed = certificate?.removed ?? true;

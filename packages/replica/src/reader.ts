@@ -40,8 +40,8 @@ export interface ReplicaReader {
   nextEnd(at: Date): Date | undefined;
   /** DER of an issuer. */
   issuer(hash: string): Uint8Array | undefined;
-  /** Certificates with an event behind this position, removed ones included, in order of position. */
-  changedSince(position: number): Change[];
+  /** Certificates with an event behind this position, removed ones included, in order of position; at most `limit`. */
+  changedSince(position: number, limit: number): Change[];
   /** Every root event, in order. */
   rootEvents(): PlacedRootEvent[];
   /** All that there is apart from the bus's own state, issuers first, as a snapshot holds it. */
@@ -78,7 +78,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   );
   const selectIssuer = database.prepare(`SELECT certificate FROM issuers${suffix} WHERE hash = ?`);
   const selectChanged = database.prepare(
-    `SELECT certificate_id, position, json_extract(state, '$.names') AS names FROM certificates${suffix} WHERE position > ? ORDER BY position`,
+    `SELECT certificate_id, position, json_extract(state, '$.names') AS names FROM certificates${suffix} WHERE position > ? ORDER BY position LIMIT ?`,
   );
   const selectRootEvents = database.prepare(`SELECT position, envelope FROM root_events${suffix} ORDER BY sequence`);
   const selectIssuers = database.prepare(`SELECT hash, certificate FROM issuers${suffix} ORDER BY hash`);
@@ -128,8 +128,8 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
       return typeof next === 'number' ? new Date(next) : undefined;
     },
     issuer: (hash) => selectIssuer.get(hash)?.['certificate'] as Uint8Array | undefined,
-    changedSince: (position) =>
-      selectChanged.all(position).map((row) => ({
+    changedSince: (position, limit) =>
+      selectChanged.all(position, limit).map((row) => ({
         certificateId: idOf(row),
         names: JSON.parse(String(row['names'])),
         position: Number(row['position']),

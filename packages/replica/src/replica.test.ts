@@ -68,7 +68,7 @@ test('a removed certificate is found by nobody, and its removal is told', async 
   expect(replica.lookup('a.test')).toEqual([]);
   expect([...replica.certificates()]).toEqual([]);
   expect(replica.idsDue(new Date('2099-01-01'), 10)).toEqual([]);
-  expect(replica.changedSince(2)).toEqual([{ certificateId: 'certificate1', names: ['a.test'], position: 3 }]);
+  expect(replica.changedSince(2, 100)).toEqual([{ certificateId: 'certificate1', names: ['a.test'], position: 3 }]);
   await replica.close();
 });
 

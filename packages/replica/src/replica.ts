@@ -65,7 +65,7 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     countEnding: (at) => current().countEnding(at),
     nextEnd: (at) => current().nextEnd(at),
     issuer: (hash) => current().issuer(hash),
-    changedSince: (position) => current().changedSince(position),
+    changedSince: (position, limit) => current().changedSince(position, limit),
     rootEvents: () => current().rootEvents(),
     records: () => current().records(),
   };
