@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { sha256, type WrittenEvent } from './codec.ts';
+import { HistoryError } from './errors.ts';
 import { beginning, commitBehind, createKeys, type Keys, RECIPIENT, type Stored } from './history.builders.ts';
-import { BEGINNING, type Checkpoint, verifyCommits } from './history.ts';
+import { BEGINNING, type Checkpoint, checkpointOf, verifyCommits } from './history.ts';
 import { createManagerKey, parseManagerKey, type Signer } from './keys.ts';
-import { signRootEvent } from './root-event.ts';
+import { type PlacedRootEvent, signRootEvent } from './root-event.ts';
 
 let keys: Keys;
 let stranger: Signer;
@@ -210,4 +211,42 @@ test("a manager cannot sign in another manager's name", () => {
   const { stored, checkpoints } = write(2);
   append(stored, checkpoints, [removed(1)], keys.signer, 'root');
   expect(verifyCommits(keys.trust, BEGINNING, stored).refused?.code).toBe('CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE');
+});
+
+test('a raised format holds from the next commit on, and only the root raises it, upwards', () => {
+  const { stored, checkpoints } = write(2);
+  append(stored, checkpoints, [signRootEvent(keys.root, keys.trust.busId, 3, { type: 'FormatRaised', format: 2 })]);
+  expect(checkpoints.at(-1)?.format).toBe(2);
+  const options = { bus: keys.trust.busId, by: 'alice', signer: keys.signer };
+  const last = checkpoints.at(-1) as Checkpoint;
+  const old = commitBehind({ ...last, format: 1 }, [removed(1)], options);
+  expect(verifyCommits(keys.trust, last, [old]).refused?.code).toBe('CERTBUS_EVENTS_FORMAT_WRONG');
+  const next = commitBehind(last, [removed(1)], options);
+  expect(verifyCommits(keys.trust, last, [next]).refused?.code).toBe('CERTBUS_EVENTS_FORMAT_UNKNOWN');
+  const lowered = signRootEvent(keys.root, keys.trust.busId, 3, { type: 'FormatRaised', format: 1 });
+  const back = commitBehind(checkpoints[1] as Checkpoint, [lowered], options);
+  expect(verifyCommits(keys.trust, checkpoints[1] as Checkpoint, [back]).refused?.code).toBe(
+    'CERTBUS_EVENTS_FORMAT_WRONG',
+  );
+});
+
+test('what is in force is known from the root events alone, up to any commit', () => {
+  const { stored, checkpoints } = write(2);
+  const root = (sequence: number, signer: Signer) =>
+    signRootEvent(keys.root, keys.trust.busId, sequence, managers(['alice', keys.signer], ['bob', signer]));
+  append(stored, checkpoints, [root(3, stranger)]);
+  append(stored, checkpoints, [removed(1)]);
+  const placed = [
+    ...beginning(keys)
+      .slice(1)
+      .map((event) => ({ position: 1, root: event as PlacedRootEvent['root'] })),
+    { position: 3, root: root(3, stranger) },
+  ];
+  for (const checkpoint of checkpoints) {
+    const { position, hash } = checkpoint;
+    expect(checkpointOf(keys.trust, { position, hash: hash ?? '' }, placed)).toEqual(checkpoint);
+  }
+  const without = placed.filter((_, index) => index !== 1);
+  const at = { position: 4, hash: checkpoints[3]?.hash ?? '' };
+  expect(() => checkpointOf(keys.trust, at, without)).toThrow(HistoryError);
 });
