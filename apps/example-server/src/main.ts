@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import { type CertBus, type ConnectOptions, connect } from '@certbus/client';
 
 export interface ExampleServerOptions
-  extends Pick<ConnectOptions, 'bus' | 'identity' | 'trust' | 'stateDirectory' | 'intervalMs'> {
+  extends Pick<ConnectOptions, 'bus' | 'identity' | 'trust' | 'archive' | 'stateDirectory' | 'intervalMs'> {
   /** Address to listen on; default `127.0.0.1`. */
   readonly host?: string;
   /** Port for HTTPS; default 8443, 0 for any. */

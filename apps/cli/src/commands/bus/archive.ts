@@ -7,7 +7,7 @@ export default class BusArchive extends BaseCommand {
     'With --trim the store lets go of what lies in the archive, after reading it back; that needs the policy "operator" of "certbus bus bootstrap". Every follower must know the archive before.';
   static override flags = {
     trim: Flags.boolean({ description: 'let go of what lies in the archive' }),
-    keep: Flags.integer({ min: 1, default: 10_000, dependsOn: ['trim'], description: 'newest commits that stay' }),
+    keep: Flags.integer({ min: 1, default: 10_000, description: 'newest commits that stay' }),
   };
 
   async run(): Promise<{ archived: number; first: number | undefined }> {

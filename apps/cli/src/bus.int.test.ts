@@ -1,0 +1,202 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openSqliteLog } from '@certbus/store/sqlite';
+import { type ExampleServer, startExampleServer } from 'certbus-example-server';
+import { requirePart, startDynamoDbLocal, temporaryFolder } from 'certbus-testing';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { certbus } from './cli.builders.ts';
+import { putCertificate, serialAt } from './site.builders.ts';
+
+const dynamoDb = requirePart('dynamodb-local');
+const temporary = temporaryFolder();
+const servers: ExampleServer[] = [];
+let sites = 0;
+let site: string;
+
+const run = (...args: string[]) => certbus(site, args);
+
+beforeEach(async () => {
+  sites += 1;
+  site = join(temporary.path, `site${sites}`);
+  mkdirSync(site);
+  const ca = [
+    '--directory',
+    'https://127.0.0.1:1/dir',
+    '--dns-provider',
+    'challtestsrv',
+    '--dns-url',
+    'http://127.0.0.1:1',
+  ];
+  expect((await run('init', '--agree-tos', ...ca)).status).toBe(0);
+});
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+afterAll(() => temporary.remove());
+
+/** A load balancer of the site, and the alarms that it raised. */
+async function startServer(options: Partial<Parameters<typeof startExampleServer>[0]> = {}) {
+  const alarms: string[] = [];
+  const server = await startExampleServer({
+    bus: `sqlite:${join(site, 'bus.db')}#certbus`,
+    identity: join(site, 'loadbalancer.key'),
+    trust: join(site, 'bus.pub'),
+    stateDirectory: join(site, 'server'),
+    intervalMs: 100,
+    port: 0,
+    httpPort: 0,
+    log: (line) => alarms.push(line),
+    ...options,
+  });
+  servers.push(server);
+  return { ...server, alarms };
+}
+
+const eventually = (check: () => unknown) => expect.poll(check, { timeout: 15_000, interval: 50 });
+
+/** What somebody can do who may write to the store but has no key. */
+async function vandalise(change: (log: Awaited<ReturnType<typeof openSqliteLog>>) => Promise<unknown>): Promise<void> {
+  const log = await openSqliteLog(join(site, 'bus.db'));
+  await change(log);
+  await log.close();
+}
+
+describe('a bus that was written to without a key', { timeout: 60_000 }, () => {
+  test('stops, is served from, and is repaired from an export', async () => {
+    const serial = await putCertificate(site);
+    const { port, client, alarms } = await startServer();
+    expect(await serialAt(port)).toBe(serial);
+    expect(await run('bus', 'export', 'backup')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('holds all'),
+    });
+    await vandalise((log) => log.append('certbus', client.health().position, Buffer.from('forged')));
+    await eventually(() => alarms.join()).toContain('refused');
+    expect(await serialAt(port)).toBe(serial);
+    expect(await run('bus', 'verify')).toMatchObject({ status: 9, stderr: expect.stringContaining('refused') });
+    expect((await run('cert', 'ls')).status).toBe(9);
+
+    const position = client.health().position + 1;
+    expect(await run('bus', 'repair', '--from', 'backup')).toMatchObject({
+      status: 9,
+      stderr: expect.stringContaining('--drop-tail'),
+    });
+    const dry = await run('bus', 'repair', '--from', 'backup', '--dry-run', '--json');
+    expect(JSON.parse(dry.stdout)).toMatchObject({ replaced: [], dropped: [position] });
+    expect(await run('bus', 'repair', '--from', 'backup', '--drop-tail')).toMatchObject({ status: 0 });
+    expect((await run('bus', 'verify')).status).toBe(0);
+    const renewed = await putCertificate(site);
+    await eventually(() => serialAt(port)).toBe(renewed);
+    expect(client.health().trouble).toBeUndefined();
+  });
+
+  test('overwritten, is put back to what was there', async () => {
+    await putCertificate(site);
+    await run('bus', 'export', 'backup');
+    await vandalise(async (log) => {
+      const { commits } = await log.read('certbus', 1, { limit: 1 });
+      await log.maintenance?.replace('certbus', 2, { found: commits[0]?.bytes, bytes: Buffer.from('forged') });
+    });
+    expect((await run('bus', 'verify')).stderr).toContain('Commit 2 refused');
+    const repaired = await run('bus', 'repair', '--from', 'backup', '--json');
+    expect(JSON.parse(repaired.stdout)).toMatchObject({ replaced: [2], dropped: [] });
+    expect((await run('bus', 'verify')).status).toBe(0);
+  });
+});
+
+describe('a restore', { timeout: 60_000 }, () => {
+  test('is served through, and followed once the root has said so', async () => {
+    const kept = await putCertificate(site, 'certificate1');
+    copyFileSync(join(site, 'bus.db'), join(site, 'saved.db'));
+    const lost = await putCertificate(site, 'certificate1');
+    const { port, client, alarms } = await startServer();
+    expect(await serialAt(port)).toBe(lost);
+    expect((await run('cert', 'ls')).status).toBe(0);
+
+    for (const file of ['bus.db', 'bus.db-wal', 'bus.db-shm']) rmSync(join(site, file), { force: true });
+    copyFileSync(join(site, 'saved.db'), join(site, 'bus.db'));
+    await eventually(() => alarms.join()).toContain('no longer in the log');
+    expect(await serialAt(port)).toBe(lost);
+    expect(await run('cert', 'ls')).toMatchObject({
+      status: 9,
+      stderr: expect.stringContaining('no longer in the log'),
+    });
+
+    const said = await run('bus', 'restored', '--json');
+    expect(said.status).toBe(0);
+    await eventually(() => client.health().position).toBe(JSON.parse(said.stdout).position);
+    await eventually(() => serialAt(port)).toBe(kept);
+    expect((await run('cert', 'ls')).stdout).toContain('certificate1');
+    expect(await run('bus', 'restored')).toMatchObject({
+      status: 8,
+      stderr: expect.stringContaining('nothing was lost'),
+    });
+    const next = await putCertificate(site, 'certificate1');
+    await eventually(() => serialAt(port)).toBe(next);
+  });
+});
+
+describe('archives and exports', { timeout: 60_000 }, () => {
+  test('an export becomes a bus elsewhere, and a load balancer starts from it', async () => {
+    const serial = await putCertificate(site);
+    await run('bus', 'export', 'backup');
+    expect(await run('bus', 'import', 'backup', '--bus', 'sqlite:./other.db#moved')).toMatchObject({ status: 0 });
+    expect((await run('bus', 'import', 'backup', '--bus', 'sqlite:./other.db#moved')).status).toBe(0);
+    const { port } = await startServer({ bus: `sqlite:${join(site, 'other.db')}#moved` });
+    expect(await serialAt(port)).toBe(serial);
+    writeFileSync(join(site, 'backup'), 'no export at all');
+    expect(await run('bus', 'import', 'backup', '--bus', 'sqlite:./third.db')).toMatchObject({
+      status: 9,
+      stderr: expect.stringContaining('begins no block'),
+    });
+    expect(await run('bus', 'import', 'no-such-file')).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('no-such-file'),
+    });
+  });
+
+  test('a snapshot needs an archive, lies in it, and starts a new load balancer', async () => {
+    const serial = await putCertificate(site);
+    expect(await run('bus', 'snapshot')).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('CERTBUS_ARCHIVE'),
+    });
+    const env = { CERTBUS_ARCHIVE: 'file:./archive' };
+    const taken = await certbus(site, ['bus', 'snapshot', '--json'], { env });
+    expect(existsSync(join(site, 'archive', JSON.parse(taken.stdout).place))).toBe(true);
+    expect((await certbus(site, ['bus', 'archive'], { env })).stdout).toContain('0 commits were archived');
+    expect((await certbus(site, ['bus', 'archive', '--trim'], { env })).stdout).toContain('begins at position 1');
+    const { port, client } = await startServer({ archive: `file:${join(site, 'archive')}` });
+    expect(await serialAt(port)).toBe(serial);
+    expect(client.health().live).toBe(true);
+  });
+
+  test('a file store is bootstrapped without policies', async () => {
+    expect(await run('bus', 'bootstrap', 'sqlite:./new.db')).toMatchObject({ status: 0, stdout: '' });
+    expect(readdirSync(site)).toContain('new.db');
+  });
+});
+
+describe.skipIf(dynamoDb.skip)(dynamoDb.title('a table'), { timeout: 120_000 }, () => {
+  test('is bootstrapped twice, with policies, and takes an export', async () => {
+    const service = await startDynamoDbLocal();
+    try {
+      const env = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+      const address = `dynamodb://certbus/prod?region=eu-central-1&endpoint=${encodeURIComponent(service.endpoint)}`;
+      const args = ['bus', 'bootstrap', address, '--archive', 's3://my-bucket/certbus'];
+      const first = await certbus(site, args, { env });
+      expect(first.status).toBe(0);
+      expect(Object.keys(JSON.parse(first.stdout))).toEqual(['manager', 'loadBalancer', 'operator']);
+      expect(first.stdout).toContain('arn:aws:s3:::my-bucket/certbus/*');
+      expect((await certbus(site, args, { env })).stdout).toBe(first.stdout);
+      await putCertificate(site);
+      await run('bus', 'export', 'backup');
+      const imported = await certbus(site, ['bus', 'import', 'backup', '--bus', address], { env });
+      expect(imported).toMatchObject({ status: 0 });
+      const verified = await certbus(site, ['bus', 'verify'], { env: { ...env, CERTBUS_BUS: address } });
+      expect(verified.stdout).toContain('are good');
+    } finally {
+      await service.stop();
+    }
+  });
+});

@@ -1,0 +1,76 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect as dial } from 'node:tls';
+import {
+  BEGINNING,
+  createId,
+  EMPTY_BUS,
+  evolveBus,
+  parseManagerKey,
+  parseTrust,
+  seal,
+  type WrittenEvent,
+} from '@certbus/events';
+import { type Bus, openBus } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import { createTlsIdentity } from 'certbus-testing';
+
+/** Opens the bus that `certbus init` made in a folder, for its manager. */
+export async function openSite(site: string): Promise<{ bus: Bus; close(): Promise<void> }> {
+  const text = (file: string) => readFileSync(join(site, file), 'utf8');
+  const { signer } = parseManagerKey(text('manager.key'));
+  const log = await openLog(`sqlite:${join(site, 'bus.db')}#certbus`);
+  return { bus: openBus(log, 'certbus', { trust: parseTrust(text('bus.pub')), signer }), close: () => log.close() };
+}
+
+/** Says events on a site's bus, as its manager would. */
+export async function say(
+  site: string,
+  events: (state: typeof EMPTY_BUS) => Promise<readonly WrittenEvent[]>,
+): Promise<void> {
+  const { bus, close } = await openSite(site);
+  let state = EMPTY_BUS;
+  let checkpoint = BEGINNING;
+  for (;;) {
+    const page = await bus.read(checkpoint, { consistent: true });
+    for (const commit of page.commits) state = evolveBus(state, commit);
+    ({ checkpoint } = page);
+    if (page.end) break;
+  }
+  await bus.append(checkpoint, await events(state), { at: new Date() });
+  await close();
+}
+
+/** Puts a certificate for `localhost` on a site's bus, sealed to its recipients; returns its serial number. */
+export async function putCertificate(site: string, certificateId = createId()): Promise<string> {
+  const { certificate, key } = await createTlsIdentity();
+  const leaf = new X509Certificate(certificate);
+  const names = ['localhost'];
+  await say(site, async ({ recipients }) => [
+    {
+      type: 'CertificateImported',
+      certificateId,
+      names,
+      leaf: leaf.raw.toString('base64'),
+      issuers: [],
+      sealedKey: await seal(key, recipients),
+      serialNumber: leaf.serialNumber,
+      notBefore: new Date(leaf.validFrom).toISOString(),
+      notAfter: new Date(leaf.validTo).toISOString(),
+    },
+  ]);
+  return leaf.serialNumber;
+}
+
+/** The serial number of what a server on this port shows for `localhost`. */
+export function serialAt(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // The certificate is looked at, not trusted: its root is made anew for each.
+    const socket = dial({ host: '127.0.0.1', port, servername: 'localhost', rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().serialNumber);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
