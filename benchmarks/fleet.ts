@@ -32,6 +32,8 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 const DIGITS = '77777777';
 const DAY_MS = 86_400_000;
 const LIFETIME_DAYS = 45;
+/** Days between two renewals. */
+const ROUND_DAYS = 30;
 
 /** The keys of a bus that is made up for a measurement. */
 export interface FleetKeys {
@@ -48,6 +50,8 @@ export interface FleetOptions {
   readonly certificates: number;
   /** How many orders a manager had in hand at once: their events share commits. */
   readonly together: number;
+  /** How often each certificate was issued, a month apart; default once. */
+  readonly rounds?: number;
   readonly keys: FleetKeys;
 }
 
@@ -142,7 +146,7 @@ async function sealedKeyMaker(recipients: readonly Recipient[]) {
 
 /** A bus's whole history, commit by commit, as a manager would have written it for a fleet. */
 export interface Fleet {
-  /** Random bytes in what a snapshot of it holds: no encoding is smaller. */
+  /** Random bytes in what a snapshot holds after the first round: no encoding is smaller. */
   readonly randomBytes: number;
   /** The commits, in order; where they end is {@link Fleet.end}. */
   commits(): Iterable<StoredCommit>;
@@ -151,7 +155,7 @@ export interface Fleet {
 }
 
 /** Prepares a history: per certificate a claim, its order and the certificate. */
-export async function createFleet({ certificates, together, keys }: FleetOptions): Promise<Fleet> {
+export async function createFleet({ certificates, together, rounds = 1, keys }: FleetOptions): Promise<Fleet> {
   const leaf = await leafTemplate();
   const sealed = await sealedKeyMaker(keys.recipients);
   const issuer = Buffer.from(randomBytes(800));
@@ -160,10 +164,12 @@ export async function createFleet({ certificates, together, keys }: FleetOptions
   const began = new Date('2026-11-01T00:00:00Z');
   const csrBytes = 330;
   let checkpoint: Checkpoint = BEGINNING;
+  let round = 0;
+  const ids: string[] = [];
 
   function commit(events: readonly WrittenEvent[], as: Signer = signer, by = 'fleet'): StoredCommit {
     const position = checkpoint.position + 1;
-    const at = new Date(began.getTime() + position);
+    const at = new Date(began.getTime() + round * ROUND_DAYS * DAY_MS + position);
     const { hash: previous, format } = checkpoint;
     const bytes = encodeCommit({ format, bus: trust.busId, position, previous, at, by, events }, as);
     // Only the first one changes keys; the others move the position and the hash on.
@@ -184,11 +190,12 @@ export async function createFleet({ certificates, together, keys }: FleetOptions
   }
 
   function order(number: number): [IssuanceStarted, OrderCreated, CertificateObtained] {
-    const [certificateId, issuanceId, sealedKey] = [createId(), createId(), sealed.make()];
+    const certificateId = (ids[number] ??= createId());
+    const [issuanceId, sealedKey, reason] = [createId(), sealed.make(), round === 0 ? 'new' : 'renewal'] as const;
     const digits = String(number).padStart(DIGITS.length, '0');
     const names = [`n${digits}.fleet.test`, `www.n${digits}.fleet.test`];
     const directory = 'https://ca.fleet.test/directory';
-    const notBefore = new Date(began.getTime() + number);
+    const notBefore = new Date(began.getTime() + round * ROUND_DAYS * DAY_MS + number);
     const notAfter = new Date(notBefore.getTime() + LIFETIME_DAYS * DAY_MS);
     const der = copy(leaf, number);
     return [
@@ -197,7 +204,7 @@ export async function createFleet({ certificates, together, keys }: FleetOptions
         issuanceId,
         certificateId,
         names,
-        reason: 'new',
+        reason,
         challengeType: 'dns-01',
         directory,
         holder: 'fleet',
@@ -217,7 +224,7 @@ export async function createFleet({ certificates, together, keys }: FleetOptions
         type: 'CertificateObtained',
         issuanceId,
         certificateId,
-        reason: 'new',
+        reason,
         names,
         leaf: der.toString('base64'),
         issuers: [issuerHash],
@@ -237,10 +244,12 @@ export async function createFleet({ certificates, together, keys }: FleetOptions
   function* commits(): Iterable<StoredCommit> {
     yield commit(beginning(), root, 'root');
     yield commit([{ type: 'IssuerAdded', hash: issuerHash, certificate: issuer.toString('base64') }]);
-    for (let first = 0; first < certificates; first += together) {
-      const count = Math.min(together, certificates - first);
-      const orders = Array.from({ length: count }, (_, n) => order(first + n));
-      for (const step of [0, 1, 2] as const) yield commit(orders.map((events) => events[step]));
+    for (round = 0; round < rounds; round += 1) {
+      for (let first = 0; first < certificates; first += together) {
+        const count = Math.min(together, certificates - first);
+        const orders = Array.from({ length: count }, (_, n) => order(first + n));
+        for (const step of [0, 1, 2] as const) yield commit(orders.map((events) => events[step]));
+      }
     }
   }
 

@@ -6,6 +6,11 @@ import type { Benchmark, Figure } from './figure.ts';
 
 /** Every benchmark, by the figures it gives. A name on the command line picks those that begin with it. */
 const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: () => Promise<Benchmark> }[] = [
+  {
+    names: ['store.snapshot.size', 'store.newcomer', 'store.newcomer.young'],
+    load: async () => (await import('./store-snapshot.ts')).storeSnapshot,
+  },
+  { names: ['store.follow.verify'], load: async () => (await import('./store-follow-verify.ts')).storeFollowVerify },
   { names: ['handshake.hot'], load: async () => (await import('./handshake-hot.ts')).handshakeHot },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
   { names: ['path.served.p50', 'path.served.p99'], load: async () => (await import('./path-served.ts')).pathServed },
