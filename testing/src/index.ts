@@ -1,7 +1,9 @@
 export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';
 export { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
+export { installOnce } from './install.ts';
 export { freePort, temporaryFolder } from './machine.ts';
 export { findNode, type NodeVersion } from './node-versions.ts';
+export { installPackages } from './npm-packages.ts';
 export { type Part, requirePart } from './parts.ts';
 export { BLOCKED_NAME, type Pebble, type PebbleOptions, startPebble } from './pebble.ts';
 export type { PebbleOrigin } from './pebble-programs.ts';

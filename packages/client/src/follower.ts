@@ -72,26 +72,29 @@ async function prepare(bus: Bus, { replica, archive, intervalMs, signal, listene
   if (await settle(replica, bus, { archive, signal, onTrouble, onProgress })) listener.moved();
 }
 
+/** Asked when history is refused; see {@link createRestorer}. */
+type Restorer = (bus: Bus) => Promise<Checkpoint | undefined>;
+
 /** Looks, seldom, whether a history that is refused is that of a restored bus, and then builds the replica anew. */
-function createRestorer(bus: Bus, { replica, archive, intervalMs, signal, listener }: FollowerOptions) {
+function createRestorer({ replica, archive, intervalMs, signal, listener }: FollowerOptions): Restorer {
   let looks = 0;
   let lookAt = 0;
-  return async (): Promise<Checkpoint | undefined> => {
+  return async (bus) => {
     if (performance.now() < lookAt) return undefined;
-    const options = { archive, signal, onTrouble: (error: Error) => listener.trouble(error) };
-    if (await isRestored(bus, replica.checkpoint(), options)) {
-      await rebuild(replica, bus, options);
-      listener.moved();
-      return replica.checkpoint();
-    }
+    // Noted first: a look that fails counts, too, so that a thousand servers do not read a whole bus again and again.
     looks += 1;
     lookAt = performance.now() + Math.min(HOUR_MS, intervalMs * 2 ** looks) * (0.5 + Math.random());
-    return undefined;
+    const options = { archive, signal, onTrouble: (error: Error) => listener.trouble(error) };
+    if (!(await isRestored(bus, replica.checkpoint(), options))) return undefined;
+    await rebuild(replica, bus, options);
+    looks = 0;
+    listener.moved();
+    return replica.checkpoint();
   };
 }
 
 /** Follows the bus and takes every batch into the replica, until the signal or an error that only opening anew can mend. */
-async function advance(options: FollowerOptions): Promise<void> {
+async function advance(options: FollowerOptions, restore: Restorer): Promise<void> {
   const { replica, openBus, intervalMs, signal, listener } = options;
   const bus = await openBus();
   try {
@@ -100,7 +103,7 @@ async function advance(options: FollowerOptions): Promise<void> {
     for await (const { commits, checkpoint, live } of follow(bus, replica.checkpoint(), {
       intervalMs,
       onTrouble,
-      onRefused: createRestorer(bus, options),
+      onRefused: () => restore(bus),
       signal,
     })) {
       if (commits.length > 0) {
@@ -117,10 +120,11 @@ async function advance(options: FollowerOptions): Promise<void> {
 /** Keeps a replica up to date until the signal. Never rejects: whatever goes wrong is told and tried again. */
 export async function keepUp(options: FollowerOptions): Promise<void> {
   const { replica, intervalMs, signal, listener } = options;
+  const restore = createRestorer(options);
   for (let failures = 0; !signal.aborted; ) {
     const began = performance.now();
     try {
-      if (await replica.tryAdvance()) await advance(options);
+      if (await replica.tryAdvance()) await advance(options, restore);
       else await watch(options);
     } catch (error) {
       if (signal.aborted) return;

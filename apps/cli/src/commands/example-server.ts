@@ -26,6 +26,7 @@ export default class ExampleServer extends BaseCommand {
       bus: config.bus,
       trust: config.trust,
       identity: config.identity(),
+      archive: config.archive,
       stateDirectory: stateDirectory(),
       host: flags.host,
       port: flags.port,

@@ -39,10 +39,11 @@ function tableStatement({ tableArn, stream }: Place, Sid: string, actions: reado
   };
 }
 
-function archiveStatements({ archive }: Place, actions: readonly string[]) {
+function archiveStatements({ tableArn, archive }: Place, actions: readonly string[]) {
   if (!archive) return [];
   const { bucket, prefix } = archive;
-  const bucketArn = `arn:aws:s3:::${bucket}`;
+  // The table's partition: aws, aws-cn, aws-us-gov.
+  const bucketArn = `arn:${tableArn.split(':')[1]}:s3:::${bucket}`;
   return [
     {
       Sid: 'CertBusArchive',

@@ -173,6 +173,51 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter in trouble'), { time
     await between.stop();
   });
 
+  test.each([
+    ['ExpiredTokenException', 'CERTBUS_STORE_ACCESS_DENIED', 'have expired'],
+    ['ThrottlingException', 'CERTBUS_STORE_THROTTLED', 'is throttling'],
+    ['AccessDeniedException', 'CERTBUS_STORE_ACCESS_DENIED', 'look at the policy'],
+  ])('a read that meets %s ends with its code, and goes on once that is over', async (name, code, what) => {
+    const table = newTable();
+    await (await openDynamoDbLog({ ...local, table, endpoint: service.endpoint, create: true })).close();
+    let isOver = false;
+    const between = await startBetween(service.endpoint, (operation, nth) =>
+      operation === 'Query' && nth > 0 && !isOver
+        ? { status: 400, json: { __type: `${ERROR}${name}`, message: 'No' } }
+        : undefined,
+    );
+    const log = await openDynamoDbLog({ ...local, table, endpoint: between.endpoint });
+    await expect(log.read('s', 0)).rejects.toMatchObject({ code, message: expect.stringContaining(what) });
+    isOver = true;
+    expect((await log.read('s', 0)).commits).toEqual([]);
+    await log.close();
+    await between.stop();
+  });
+
+  test('credentials that expire between two tries of an append leave its outcome unknown, not refused', async () => {
+    const table = newTable();
+    await (await openDynamoDbLog({ ...local, table, endpoint: service.endpoint, create: true })).close();
+    const between = await startBetween(service.endpoint, (operation, nth) => {
+      if (operation !== 'PutItem') return undefined;
+      const name = nth === 0 ? 'InternalServerError' : 'ExpiredTokenException';
+      return { status: nth === 0 ? 500 : 400, json: { __type: `${ERROR}${name}`, message: 'No' } };
+    });
+    const log = await openDynamoDbLog({ ...local, table, endpoint: between.endpoint });
+    await expect(log.append('s', 0, Buffer.from('x'))).rejects.toMatchObject({ code: 'CERTBUS_STORE_OUTCOME_UNKNOWN' });
+    await log.close();
+    await between.stop();
+  });
+
+  test('a table in another region is not found, and the message says to look at the region', async () => {
+    const table = newTable();
+    await (await openDynamoDbLog({ ...local, table, endpoint: service.endpoint, create: true })).close();
+    const elsewhere = { ...local, region: 'us-east-1', table, endpoint: service.endpoint };
+    await expect(openDynamoDbLog(elsewhere)).rejects.toMatchObject({
+      code: 'CERTBUS_STORE_NOT_FOUND',
+      message: expect.stringContaining('region'),
+    });
+  });
+
   test('the address, with credentials beside it, opens the table', async () => {
     const table = newTable();
     const address = `dynamodb://${table}/prod?region=eu-central-1&endpoint=${encodeURIComponent(service.endpoint)}`;
