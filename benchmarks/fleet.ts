@@ -190,7 +190,8 @@ export async function createFleet({ certificates, together, rounds = 1, keys }: 
   }
 
   function order(number: number): [IssuanceStarted, OrderCreated, CertificateObtained] {
-    const certificateId = (ids[number] ??= createId());
+    ids[number] ??= createId();
+    const certificateId = ids[number];
     const [issuanceId, sealedKey, reason] = [createId(), sealed.make(), round === 0 ? 'new' : 'renewal'] as const;
     const digits = String(number).padStart(DIGITS.length, '0');
     const names = [`n${digits}.fleet.test`, `www.n${digits}.fleet.test`];

@@ -10,7 +10,23 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     names: ['store.snapshot.size', 'store.newcomer', 'store.newcomer.young'],
     load: async () => (await import('./store-snapshot.ts')).storeSnapshot,
   },
+  {
+    names: ['store.append.dynamodb', 'store.replay.dynamodb', 'store.transact.contended'],
+    load: async () => (await import('./store-dynamodb.ts')).storeDynamoDb,
+  },
+  {
+    names: ['store.append.sqlite', 'store.append.sqlite.emmett'],
+    load: async () => (await import('./store-append-sqlite.ts')).storeAppendSqlite,
+  },
+  {
+    names: ['store.append.sqlite.4'],
+    load: async () => (await import('./store-append-sqlite-4.ts')).storeAppendSqlite4,
+  },
   { names: ['store.follow.verify'], load: async () => (await import('./store-follow-verify.ts')).storeFollowVerify },
+  {
+    names: ['store.fleet.cost.quiet', 'store.fleet.cost.busy'],
+    load: async () => (await import('./store-fleet-cost.ts')).storeFleetCost,
+  },
   { names: ['handshake.hot'], load: async () => (await import('./handshake-hot.ts')).handshakeHot },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
   { names: ['path.served.p50', 'path.served.p99'], load: async () => (await import('./path-served.ts')).pathServed },

@@ -1,6 +1,5 @@
 export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';
 export { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
-export { installOnce } from './install.ts';
 export { freePort, temporaryFolder } from './machine.ts';
 export { findNode, type NodeVersion } from './node-versions.ts';
 export { installPackages } from './npm-packages.ts';

@@ -17,7 +17,7 @@ import { openLog } from '@certbus/store/open';
 import { createTlsIdentity } from 'certbus-testing';
 
 /** Opens the bus that `certbus init` made in a folder, for its manager. */
-export async function openSite(site: string): Promise<{ bus: Bus; close(): Promise<void> }> {
+async function openSite(site: string): Promise<{ bus: Bus; close(): Promise<void> }> {
   const text = (file: string) => readFileSync(join(site, file), 'utf8');
   const { signer } = parseManagerKey(text('manager.key'));
   const log = await openLog(`sqlite:${join(site, 'bus.db')}#certbus`);
@@ -25,10 +25,7 @@ export async function openSite(site: string): Promise<{ bus: Bus; close(): Promi
 }
 
 /** Says events on a site's bus, as its manager would. */
-export async function say(
-  site: string,
-  events: (state: typeof EMPTY_BUS) => Promise<readonly WrittenEvent[]>,
-): Promise<void> {
+async function say(site: string, events: (state: typeof EMPTY_BUS) => Promise<readonly WrittenEvent[]>): Promise<void> {
   const { bus, close } = await openSite(site);
   let state = EMPTY_BUS;
   let checkpoint = BEGINNING;

@@ -38,8 +38,7 @@ export function schemaOf(generation: Generation): string {
   ) STRICT;
   CREATE TABLE names${suffix} (
     name TEXT NOT NULL,
-    certificate_id TEXT NOT NULL,
-    UNIQUE (name, certificate_id)
+    certificate_id TEXT NOT NULL
   ) STRICT;
   CREATE TABLE issuers${suffix} (hash TEXT PRIMARY KEY, certificate BLOB NOT NULL) STRICT;
   CREATE TABLE root_events${suffix} (
@@ -50,12 +49,14 @@ export function schemaOf(generation: Generation): string {
 }
 
 /**
- * The indexes of a generation, made after a bulk load. They outlive the renaming of their tables, so each set has names of its
+ * The indexes of a generation, made after a bulk load: names come in no order, and an index that grows with them is written
+ * again and again. They outlive the renaming of their tables, so each set has names of its
  * own: `mark` is unlike that of any set before.
  */
 export function indexesOf(generation: Generation, mark: string): string {
   const suffix = suffixOf(generation);
   return `
+  CREATE UNIQUE INDEX names_by_name_${mark} ON names${suffix} (name, certificate_id);
   CREATE INDEX certificates_by_position_${mark} ON certificates${suffix} (position);
   CREATE INDEX certificates_by_name_set_${mark} ON certificates${suffix} (name_set) WHERE removed = 0;
   CREATE INDEX certificates_by_next_action_${mark} ON certificates${suffix} (next_action_at) WHERE next_action_at IS NOT NULL;
