@@ -27,10 +27,12 @@ async function append(): Promise<number> {
   }
 }
 
-process.on('message', async (count: number) => {
+async function appendMany(count: number): Promise<void> {
   const positions: number[] = [];
   while (positions.length < count) positions.push(await append());
   process.send?.(positions);
-});
+}
+
+process.on('message', (count: number) => void appendMany(count));
 process.on('disconnect', () => void log.close());
 process.send?.('ready');
