@@ -1,6 +1,7 @@
+import { BEGINNING } from '@certbus/events';
 import { follow, type Log, openBus } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
-import type { Benchmark, Figure } from './figure.ts';
+import { type Benchmark, type Figure, quantile } from './figure.ts';
 import { createFleet, createFleetKeys, type FleetKeys } from './fleet.ts';
 import { useVirtualTime } from './virtual-time.ts';
 
@@ -14,6 +15,8 @@ const UNIT_BYTES = 4_096;
 const ITEM_BYTES = 30;
 /** A million certificates of 45 days, each renewed when a third of its lifetime is left. */
 const RENEWALS_A_HOUR = 1_000_000 / (30 * 24);
+/** With a long name, renewal information and a leaf of a verbose CA; the fleet's are smaller, so there are more of them. */
+const RENEWAL_BYTES = 5_500;
 
 /** A log that counts what DynamoDB would charge for its reads. */
 function meter(log: Log): { log: Log; units(): number } {
@@ -33,52 +36,53 @@ function meter(log: Log): { log: Log; units(): number } {
   };
 }
 
+/** Commits that say as much as so many renewals, and the two that begin the bus. */
+async function writeHistory(keys: FleetKeys, renewals: number) {
+  const [, , ...sample] = (await createFleet({ certificates: 10, together: 1, keys })).commits();
+  const bytes = sample.reduce((sum, commit) => sum + commit.bytes.length, 0) / 10;
+  const certificates = Math.round((renewals * RENEWAL_BYTES) / bytes);
+  const [first, second, ...rest] = (await createFleet({ certificates, together: 1, keys })).commits();
+  if (!first || !second) throw new TypeError('a bus begins with two commits');
+  return { first, second, rest };
+}
+
 /** Lets real followers follow for a virtual hour, in which so many certificates are renewed, and prices what they read. */
 async function measure(
   figure: string,
   { keys, followers, renewals }: { keys: FleetKeys; followers: number; renewals: number },
 ): Promise<Figure> {
-  const fleet = await createFleet({ certificates: Math.round(renewals), together: 1, keys });
-  const commits = [...fleet.commits()];
-  const [first, second, ...rest] = commits;
+  const { first, second, rest } = await writeHistory(keys, renewals);
   const memory = createMemoryLog();
-  for (const commit of [first, second]) if (commit) await memory.append('s', commit.position - 1, commit.bytes);
-  const { log, units } = meter(memory);
+  for (const { position, bytes } of [first, second]) await memory.append('s', position - 1, bytes);
+  const { checkpoint } = await openBus(memory, 's', keys).read(BEGINNING);
   const stop = new AbortController();
   const time = useVirtualTime();
   try {
-    const bus = openBus(log, 's', keys);
-    const { checkpoint } = await openBus(memory, 's', keys).read({
-      ...fleet.end,
-      position: 0,
-      hash: null,
-      rootSequence: 0,
-      managers: [],
-    });
-    const delivered: number[] = [];
-    const runs = Array.from({ length: followers }, async (_, follower) => {
-      delivered[follower] = 0;
-      try {
-        for await (const batch of follow(bus, checkpoint, { signal: stop.signal }))
-          delivered[follower] = (delivered[follower] ?? 0) + batch.commits.length;
-      } catch (error) {
+    const runs = Array.from({ length: followers }, () => {
+      const { log, units } = meter(memory);
+      const run = { units, delivered: 0, ended: Promise.resolve() };
+      run.ended = (async () => {
+        for await (const { commits } of follow(openBus(log, 's', keys), checkpoint, { signal: stop.signal }))
+          run.delivered += commits.length;
+      })().catch((error: unknown) => {
         if (!stop.signal.aborted) throw error;
-      }
+      });
+      return run;
     });
-    const step = rest.length > 0 ? HOUR_MS / rest.length : HOUR_MS;
     for (const [index, { position, bytes }] of rest.entries()) {
-      await time.advanceTo(index * step);
+      await time.advanceTo((index * HOUR_MS) / rest.length);
       await memory.append('s', position - 1, bytes);
     }
     await time.advanceTo(HOUR_MS);
-    // One look more, so that nobody has missed anything.
-    const hourly = units();
+    const costs = runs.map(({ units }) => (units() * FOLLOWERS * HOURS_A_MONTH * PRICE) / 1e6);
+    // Nobody has got its reads for nothing: after a look more everybody has everything.
     await time.advanceTo(HOUR_MS + 20_000);
     stop.abort();
-    await Promise.all(runs);
-    if (delivered.some((count) => count !== rest.length)) throw new Error('a follower missed a commit');
-    const value = (((hourly * FOLLOWERS) / followers) * HOURS_A_MONTH * PRICE) / 1e6;
-    return { figure, value, unit: 'USD a month', low: value, high: value, n: followers };
+    await Promise.all(runs.map(({ ended }) => ended));
+    if (runs.some(({ delivered }) => delivered !== rest.length)) throw new Error('a follower missed a commit');
+    const value = costs.reduce((sum, cost) => sum + cost, 0) / followers;
+    const [low, high] = [quantile(costs, 0.25), quantile(costs, 0.75)];
+    return { figure, value, unit: 'USD a month', low, high, n: followers };
   } finally {
     time.restore();
   }
