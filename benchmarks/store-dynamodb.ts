@@ -96,7 +96,10 @@ async function measureReplay(settings: Settings, { events, rounds }: { events: n
     });
   const measures = await interleave(rounds, { ours, peer: read, again: read });
   await log.close();
-  return ratioOf('store.replay.dynamodb', { against: "castore's DynamoDB adapter 2.4.2", ...measures });
+  return ratioOf('store.replay.dynamodb', {
+    against: "castore's DynamoDB adapter 2.4.2, in its pages of 1 MB",
+    ...measures,
+  });
 }
 
 /** A view that counts what was removed, and nothing else. */

@@ -72,9 +72,10 @@ export function createKeeper(database: DatabaseSync, busId: string): (change: Ch
       case 'serve':
         current();
         index();
-        database.exec('PRAGMA synchronous = FULL');
+        // What is dropped is sealed; wiping gigabytes of it would stand every other change still.
+        database.exec('PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF');
         serveBuilding(database);
-        database.exec('PRAGMA wal_checkpoint(PASSIVE); PRAGMA synchronous = NORMAL');
+        database.exec('PRAGMA wal_checkpoint(PASSIVE); PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON');
         building = undefined;
         return;
       case 'abandon':

@@ -40,8 +40,11 @@ export interface DynamoDbLogOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The SDK's own takes a third of a read's time, for a regular expression. What is no base64 is no commit either: its hash tells. */
-const decodeBase64 = (text: string): Uint8Array => Buffer.from(text, 'base64');
+/** The SDK's own looks at every character first, half of a read's time. What is no base64 is no commit: its hash tells. */
+function decodeBase64(text: string): Uint8Array {
+  const { buffer, byteOffset, byteLength } = Buffer.from(text, 'base64');
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
 
 function createClient(options: DynamoDbLogOptions, requestTimeoutMs: number): DynamoDBClient {
   const { region, endpoint, credentials } = options;
