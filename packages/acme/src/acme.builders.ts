@@ -120,5 +120,5 @@ export function createFakeSolver(
     steps.push(`${step} ${challenges.map(({ name }) => name).join(',')}`);
     act(step, challenges);
   };
-  return { challenge, steps, present: on('present'), ready: on('ready'), cleanUp: on('cleanUp') };
+  return { challenges: [challenge], steps, present: on('present'), ready: on('ready'), cleanUp: on('cleanUp') };
 }

@@ -1,6 +1,7 @@
 import type { Acme, Resource, Session } from './acme.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import { AcmeError } from './errors.ts';
+import { canonicalName } from './identifier.ts';
 import { isRecord } from './json.ts';
 import { AcmeProblemError, type Problem } from './problem.ts';
 
@@ -13,7 +14,7 @@ type AuthorizationStatus = (typeof STATUSES)[number];
 export interface Authorization {
   readonly url: string;
   readonly status: AuthorizationStatus;
-  /** Without `*.`. */
+  /** A DNS name without `*.`, or an IP address. */
   readonly name: string;
   readonly isWildcard: boolean;
   readonly challenges: readonly Challenge[];
@@ -26,7 +27,7 @@ function parseAuthorization({ body, retryAfter }: Resource, url: string): Author
   const status = STATUSES.find((known) => known === fields.status);
   const { identifier } = fields;
   const name = isRecord(identifier) ? identifier.value : undefined;
-  if (!status || typeof name !== 'string' || !/^[a-z0-9._-]{1,253}$/i.test(name)) {
+  if (!status || typeof name !== 'string' || !/^[a-z0-9._:-]{1,253}$/i.test(name)) {
     const message = `The authorization ${url} cannot be read: it lacks a known status or a name.`;
     throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
   }
@@ -34,7 +35,7 @@ function parseAuthorization({ body, retryAfter }: Resource, url: string): Author
   return {
     url,
     status,
-    name: name.toLowerCase(),
+    name: canonicalName(name),
     isWildcard,
     challenges: parseChallenges(fields.challenges),
     retryAfter,

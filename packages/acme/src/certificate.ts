@@ -41,7 +41,7 @@ function parseChain(pem: string, names: readonly string[]): X509Certificate[] {
 function namesOf(leaf: X509Certificate): string[] {
   const entries = leaf.subjectAltName?.split(', ') ?? [];
   // An entry of any other kind keeps its prefix, and so matches no name.
-  return entries.map((entry) => entry.replace(/^DNS:/, ''));
+  return entries.map((entry) => entry.replace(/^(DNS|IP Address):/, ''));
 }
 
 function checkLinks(chain: readonly X509Certificate[], names: readonly string[]): void {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { AcmeError } from './errors.ts';
 import { isRecord } from './json.ts';
 import { type Problem, parseProblem } from './problem.ts';
-import type { PresentedChallenge } from './solver.ts';
+import type { PresentedChallenge, SolvableChallenge } from './solver.ts';
 
 /** A challenge as a CA offers it (RFC 8555 §7.1.5). Of types not known here, only `type` is sure. */
 export interface Challenge {
@@ -13,6 +13,12 @@ export interface Challenge {
   readonly token?: string;
   readonly error?: Problem;
 }
+
+/** Whether a challenge is of a type. */
+export const isOfType =
+  <T extends string>(wanted: T) =>
+  (challenge: Challenge): challenge is Challenge & { readonly type: T } =>
+    challenge.type === wanted;
 
 /** Reads what is offered; what does not look like a challenge is left out. */
 export function parseChallenges(value: unknown): Challenge[] {
@@ -39,9 +45,14 @@ function checkToken(name: string, token: string | undefined): string {
 }
 
 /** What a solver is given for one challenge (RFC 8555 §8.1, §8.3, §8.4). Throws `CERTBUS_ACME_NOT_ACME`. */
-export function presentedChallenge(name: string, challenge: Challenge, thumbprint: string): PresentedChallenge {
+export function presentedChallenge(
+  name: string,
+  challenge: Challenge & { readonly type: SolvableChallenge },
+  thumbprint: string,
+): PresentedChallenge {
+  const { type } = challenge;
   const token = checkToken(name, challenge.token);
   const keyAuthorization = `${token}.${thumbprint}`;
   const dnsValue = createHash('sha256').update(keyAuthorization).digest('base64url');
-  return { name, token, keyAuthorization, dnsName: `_acme-challenge.${name}`, dnsValue };
+  return { type, name, token, keyAuthorization, dnsName: `_acme-challenge.${name}`, dnsValue };
 }

@@ -225,7 +225,7 @@ describe.skipIf(part.skip)(part.title('against Pebble'), () => {
   test("a challenge that fails carries the CA's own words without its token, and the order is gone", async () => {
     const seen: string[] = [];
     const silent: Solver = {
-      challenge: 'http-01',
+      challenges: ['http-01'],
       present: async (challenges) => void seen.push(...challenges.map(({ token }) => token)),
       ready: async () => {},
       cleanUp: async (challenges) => void seen.push(...challenges.map(({ token }) => token)),

@@ -126,8 +126,8 @@ async function download(ca: Acme, session: Session, order: Order, options: Obtai
 function checkOptions({ names, csr, challenge, solver }: ObtainOptions): void {
   if (names.length === 0) throw new TypeError('An order needs at least one name');
   publicKeyOfCsr(csr);
-  if (solver.challenge === challenge) return;
-  const message = `The solver for ${names.join(', ')} answers ${solver.challenge}, and ${challenge} was asked for.`;
+  if (solver.challenges.includes(challenge)) return;
+  const message = `The solver for ${names.join(', ')} answers ${solver.challenges.join(', ')}, and ${challenge} was asked for.`;
   throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
 }
 
@@ -140,12 +140,12 @@ function checkOptions({ names, csr, challenge, solver }: ObtainOptions): void {
  */
 export async function obtain(ca: Acme, options: ObtainOptions): Promise<Obtained> {
   checkOptions(options);
-  const { names, csr, solver, resume, signal, abandon, deadlineMs = DEADLINE_MS } = options;
+  const { names, csr, challenge, solver, resume, signal, abandon, deadlineMs = DEADLINE_MS } = options;
   const stop = abandon ? AbortSignal.any([signal, abandon]) : signal;
   using session = await ca.open({ signal: stop, deadlineMs });
   const isResumed = resume !== undefined;
   const order = isResumed ? await resumeOrder(ca, session, resume, names) : await startOrder(ca, session, options);
-  const job: ProofJob = { ca, session, solver, isResumed, abandon };
+  const job: ProofJob = { ca, session, challenge, solver, isResumed, abandon };
   if (order.status === 'pending') await proveNames(job, order);
   else if (isResumed) await sweep(job, order);
   const proven: Order = order.status === 'pending' ? { ...order, status: 'ready', retryAfter: undefined } : order;

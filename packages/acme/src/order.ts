@@ -1,6 +1,7 @@
 import type { Acme, Resource, Session } from './acme.ts';
 import { checkOrigin } from './directory.ts';
 import { AcmeError } from './errors.ts';
+import { canonicalName, identifierOf } from './identifier.ts';
 import { instantOf, isRecord } from './json.ts';
 import { AcmeProblemError, type Problem, parseProblem, shortType } from './problem.ts';
 
@@ -32,7 +33,7 @@ function malformed(url: string, what: string): AcmeError {
 
 function parseNames(value: unknown): string[] {
   const identifiers = Array.isArray(value) ? value.filter(isRecord) : [];
-  return identifiers.map((identifier) => String(identifier.value).toLowerCase());
+  return identifiers.map((identifier) => canonicalName(String(identifier.value)));
 }
 
 /** Reads an order; its addresses must lie at the directory's origin. Throws `CERTBUS_ACME_NOT_ACME`. */
@@ -57,10 +58,10 @@ export function parseOrder({ url, body, retryAfter }: Resource, directory: strin
   };
 }
 
-/** Whether two lists hold the same names, in any order and case. */
+/** Whether two lists hold the same names and addresses, in any order, case and spelling. */
 export function isSameNames(one: readonly string[], other: readonly string[]): boolean {
-  const set = new Set(one.map((name) => name.toLowerCase()));
-  const wanted = new Set(other.map((name) => name.toLowerCase()));
+  const set = new Set(one.map(canonicalName));
+  const wanted = new Set(other.map(canonicalName));
   return set.size === wanted.size && [...set].every((name) => wanted.has(name));
 }
 
@@ -109,7 +110,7 @@ export async function createOrder(
 ): Promise<Order> {
   const directory = await session.directory();
   checkProfile(profile, directory.meta.profiles, ca.directory);
-  const identifiers = names.map((value) => ({ type: 'dns', value }));
+  const identifiers = names.map(identifierOf);
   const request = { identifiers, ...(profile ? { profile } : {}) };
   const isReplacing = replaces !== undefined && directory.renewalInfo !== undefined;
   try {

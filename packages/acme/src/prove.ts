@@ -1,12 +1,12 @@
 import type { Acme, Session } from './acme.ts';
 import { type Authorization, challengeFailed, readAuthorization } from './authorization.ts';
-import { type Challenge, presentedChallenge } from './challenge.ts';
+import { type Challenge, isOfType, presentedChallenge } from './challenge.ts';
 import { AcmeError } from './errors.ts';
 import { type Order, orderGone } from './order.ts';
 import { mapFew } from './parallel.ts';
 import { poll } from './poll.ts';
 import { AcmeProblemError } from './problem.ts';
-import type { PresentedChallenge, Solver } from './solver.ts';
+import type { PresentedChallenge, SolvableChallenge, Solver } from './solver.ts';
 
 const CLEAN_UP_MS = 60_000;
 const CLEAN_UP_ABORTED_MS = 10_000;
@@ -15,6 +15,8 @@ const CLEAN_UP_ABORTED_MS = 10_000;
 export interface ProofJob {
   readonly ca: Acme;
   readonly session: Session;
+  /** The type that is asked for; one that the solver answers. */
+  readonly challenge: SolvableChallenge;
   readonly solver: Solver;
   /** Whether an earlier run may have got somewhere, and left answers behind. */
   readonly isResumed: boolean;
@@ -28,22 +30,26 @@ interface Proof {
   readonly presented: PresentedChallenge;
 }
 
-function proofOf({ ca, solver }: ProofJob, authorization: Authorization): Proof {
+function proofOf({ ca, challenge: wanted }: ProofJob, authorization: Authorization): Proof {
   const { name, isWildcard, challenges } = authorization;
-  const challenge = challenges.find(({ type }) => type === solver.challenge);
+  const challenge = challenges.find(isOfType(wanted));
   if (challenge) return { authorization, challenge, presented: presentedChallenge(name, challenge, ca.thumbprint) };
   const offered = challenges.map(({ type }) => type).join(', ') || 'none';
   const subject = isWildcard ? `*.${name}` : name;
-  const message = `The CA offers no ${solver.challenge} challenge for ${subject} (it offers: ${offered}). Choose one of these.`;
+  const message = `The CA offers no ${wanted} challenge for ${subject} (it offers: ${offered}). Choose one of these.`;
   throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
 }
 
 /** Answers that an earlier run may have left in place for names that are settled by now. */
-function leftoversOf({ ca, solver, isResumed }: ProofJob, settled: readonly Authorization[]): PresentedChallenge[] {
+function leftoversOf(
+  { ca, challenge: wanted, isResumed }: ProofJob,
+  settled: readonly Authorization[],
+): PresentedChallenge[] {
   if (!isResumed) return [];
   return settled.flatMap(({ name, challenges }) =>
     challenges
-      .filter(({ type, token }) => type === solver.challenge && token)
+      .filter(isOfType(wanted))
+      .filter(({ token }) => token)
       .map((challenge) => presentedChallenge(name, challenge, ca.thumbprint)),
   );
 }
@@ -64,7 +70,7 @@ async function cleanUp(
 }
 
 async function solve(
-  { session, solver }: ProofJob,
+  { session, challenge, solver }: ProofJob,
   step: 'present' | 'ready',
   proofs: readonly Proof[],
 ): Promise<void> {
@@ -77,7 +83,7 @@ async function solve(
     const names = [...new Set(answers.map(({ name }) => name))].join(', ');
     const what = step === 'present' ? 'could not be published' : 'did not become visible';
     const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `The ${solver.challenge} answers for ${names} ${what}: ${why}`;
+    const message = `The ${challenge} answers for ${names} ${what}: ${why}`;
     throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message, { cause });
   }
 }

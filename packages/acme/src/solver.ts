@@ -1,9 +1,10 @@
 /** Challenge types that this package answers. */
-export type SolvableChallenge = 'dns-01' | 'http-01';
+export type SolvableChallenge = 'dns-01' | 'http-01' | 'tls-alpn-01';
 
 /** A challenge of one name, with all that a solver may need to answer it (RFC 8555 §8.3, §8.4). */
 export interface PresentedChallenge {
-  /** The name to prove, without `*.`. */
+  readonly type: SolvableChallenge;
+  /** The name to prove, without `*.`, or the IP address. */
   readonly name: string;
   readonly token: string;
   /** What http-01 serves at `/.well-known/acme-challenge/TOKEN`. */
@@ -20,7 +21,8 @@ export interface PresentedChallenge {
  * soon after `signal` aborts and reject with its reason, and MUST be safe to repeat, also by another process.
  */
 export interface Solver {
-  readonly challenge: SolvableChallenge;
+  /** The types that it answers. */
+  readonly challenges: readonly SolvableChallenge[];
   /** Publishes the answers. MUST leave values of others under the same name alone. */
   present(challenges: readonly PresentedChallenge[], options: { readonly signal: AbortSignal }): Promise<void>;
   /** Resolves when the CA would see the answers. Called once after `present`, with the same challenges. */

@@ -81,7 +81,7 @@ async function runOrder(
       names,
       csr: Buffer.from(offer.csr, 'base64'),
       acceptKey: (spki) => offerFor(context, claim, spki) !== undefined,
-      challenge: solver.challenge,
+      challenge: challengeType,
       solver,
       ...(profile ? { profile } : {}),
       ...(replaces ? { replaces } : {}),

@@ -33,7 +33,7 @@ function dnsFor({ dns = [] }: Configuration, name: string): DnsSettings {
 }
 
 /** One solver over several, each of which gets the challenges of its own names. */
-function compose(challenge: 'dns-01', solverOf: ReadonlyMap<string, Solver>): Solver {
+function compose(challenges: Solver['challenges'], solverOf: ReadonlyMap<string, Solver>): Solver {
   type Step = 'present' | 'ready' | 'cleanUp';
   const each = async (step: Step, challenges: readonly PresentedChallenge[], options: { signal: AbortSignal }) => {
     const groups = Map.groupBy(challenges, ({ name }) => solverOf.get(name));
@@ -42,7 +42,7 @@ function compose(challenge: 'dns-01', solverOf: ReadonlyMap<string, Solver>): So
     if (failed) throw failed.reason;
   };
   return {
-    challenge,
+    challenges,
     present: (challenges, options) => each('present', challenges, options),
     ready: (challenges, options) => each('ready', challenges, options),
     cleanUp: (challenges, options) => each('cleanUp', challenges, options),
@@ -76,5 +76,5 @@ export async function solverFor(
     made.set(dns, solver);
     solverOf.set(bare(name), solver);
   }
-  return compose('dns-01', solverOf);
+  return compose(['dns-01'], solverOf);
 }

@@ -117,7 +117,7 @@ export function createHttp01ClientsSolver({
   }
 
   return {
-    challenge: 'http-01',
+    challenges: ['http-01'],
     async present() {},
     async ready(challenges, { signal }) {
       try {

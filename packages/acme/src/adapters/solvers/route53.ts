@@ -82,7 +82,7 @@ export function createRoute53Solver(options: Route53Options = {}): Solver {
   }
 
   return {
-    challenge: 'dns-01',
+    challenges: ['dns-01'],
     async present(challenges, { signal }) {
       for (const [zone, group] of await byZone(challenges, signal)) {
         const change = { zoneId: zone, ours: valuesByName(group), edit: withValues, always: true };
