@@ -80,7 +80,7 @@ export interface IssuanceFailed {
   /** How to treat it: `temporary`, `rate-limited`, `account`, `authority`, `permanent-name`, `permanent-request` or `operator-action`. */
   readonly class: string;
   readonly detail: string;
-  /** 1 for the first failure since the last success. */
+  /** 1 for the first failure since the last success. One of the CA or the account as a whole does not count: the next has the same number. */
   readonly attempt: number;
   /** The next attempt is not made before this instant, ISO 8601. */
   readonly notBefore: string;

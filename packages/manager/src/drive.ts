@@ -111,8 +111,11 @@ function offerFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrOffe
   return offers.find((offer) => Buffer.compare(publicKeyOf(offer), spki) === 0);
 }
 
+/** Codes of failures that are no certificate's fault: the CA cannot be reached, or something else answers in its place. */
+const OUTAGES = new Set(['CERTBUS_ACME_UNREACHABLE', 'CERTBUS_ACME_NOT_ACME']);
+
 /** What goes on the bus of a failure: the CA's words, or ours. */
-function reasonOf(error: unknown): FailureReason {
+export function reasonOf(error: unknown): FailureReason {
   if (error instanceof AcmeProblemError) {
     const { problem, notBefore } = error;
     return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore };
@@ -121,7 +124,8 @@ function reasonOf(error: unknown): FailureReason {
   const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
   const detail = error instanceof Error ? error.message : 'unknown';
   const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
-  return { problem, class: 'temporary', detail: detail.slice(0, 1000), notBefore };
+  const failureClass = OUTAGES.has(problem) ? 'authority' : 'temporary';
+  return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };
 }
 
 /**

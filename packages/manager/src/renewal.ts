@@ -1,5 +1,8 @@
+import type { ManagedCertificate } from '@certbus/events';
+import { isShared } from './back-off.ts';
 import type { Configuration } from './configuration.ts';
 import type { Context } from './context.ts';
+import { reasonOf } from './drive.ts';
 import { ManagerError } from './errors.ts';
 import { type RunOptions, renew } from './issue.ts';
 
@@ -7,9 +10,10 @@ import { type RunOptions, renew } from './issue.ts';
 export interface RenewalOutcome {
   readonly certificateId: string;
   readonly names: readonly string[];
-  readonly outcome: 'renewed' | 'claimed-elsewhere' | 'failed';
+  /** `postponed`: not tried, since its CA or the account there failed for another certificate of this run. */
+  readonly outcome: 'renewed' | 'claimed-elsewhere' | 'failed' | 'postponed';
   readonly serialNumber?: string | undefined;
-  /** With `failed`. */
+  /** With `failed`, and with `postponed` that of the other certificate. */
   readonly error?: unknown;
 }
 
@@ -20,8 +24,9 @@ const isClaimedElsewhere = (error: unknown): boolean =>
   (error.code === 'CERTBUS_MANAGER_CLAIMED_ELSEWHERE' || error.code === 'CERTBUS_MANAGER_CLAIM_LOST');
 
 /**
- * Renews what is due, most urgent first, a few at a time. One that fails holds no other up: its error is in its outcome. Only
- * an abort rejects, with its reason, after every claim was released.
+ * Renews what is due, most urgent first, a few at a time. One that fails holds no other up: its error is in its outcome. Where the
+ * CA or the account there fails as a whole, the rest that comes from it is left for the next run. Only an abort rejects, with its
+ * reason, after every claim was released.
  */
 export async function renewDue(
   context: Context,
@@ -33,17 +38,24 @@ export async function renewDue(
 ): Promise<readonly RenewalOutcome[]> {
   const due = [...context.view.state.due(at ?? context.now(), limit)];
   const outcomes: RenewalOutcome[] = [];
+  const troubled = new Map<string | undefined, unknown>();
+
+  async function renewOne({ certificateId, names, directory }: ManagedCertificate): Promise<RenewalOutcome> {
+    const subject = { certificateId, names };
+    if (troubled.has(directory)) return { ...subject, outcome: 'postponed', error: troubled.get(directory) };
+    try {
+      const { serialNumber } = await renew(context, certificateId, { ...options, wait: false });
+      return { ...subject, outcome: 'renewed', serialNumber };
+    } catch (error) {
+      if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere' };
+      if (isShared(reasonOf(error).class)) troubled.set(directory, error);
+      return { ...subject, outcome: 'failed', error };
+    }
+  }
+
   const worker = async () => {
-    for (let next = due.shift(); next; next = due.shift()) {
-      if (options.signal.aborted) return;
-      const { certificateId, names } = next;
-      try {
-        const { serialNumber } = await renew(context, certificateId, { ...options, wait: false });
-        outcomes.push({ certificateId, names, outcome: 'renewed', serialNumber });
-      } catch (error) {
-        const outcome = isClaimedElsewhere(error) ? 'claimed-elsewhere' : 'failed';
-        outcomes.push({ certificateId, names, outcome, ...(outcome === 'failed' ? { error } : {}) });
-      }
+    for (let next = due.shift(); next && !options.signal.aborted; next = due.shift()) {
+      outcomes.push(await renewOne(next));
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));

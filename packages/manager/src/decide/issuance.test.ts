@@ -74,6 +74,26 @@ test('failures back off by 1, 10 and 100 minutes, then daily, and count up', () 
   expect(pauses).toEqual([1, 10, 100, 1_440, 1_440]);
 });
 
+test('trouble of the CA as a whole counts as no attempt of the certificate', () => {
+  const events: (readonly [WrittenEvent, Date])[] = [];
+  const attempts: unknown[] = [];
+  for (const failureClass of ['authority', 'authority', 'temporary', 'account', 'temporary', 'temporary']) {
+    events.push([started, NOW]);
+    const { events: said } = recordFailure(given(...events), NOW, mine, { ...why, class: failureClass });
+    events.push([said[0] as WrittenEvent, NOW]);
+    attempts.push(said.map((event) => 'attempt' in event && event.attempt));
+  }
+  expect(attempts.flat()).toEqual([1, 1, 1, 2, 2, 3]);
+});
+
+test.each(['operator-action', 'permanent-request', 'permanent-name'])(
+  'a failure of class %s is not tried again within a day',
+  (failureClass) => {
+    const { result } = recordFailure(given([started, NOW]), NOW, mine, { ...why, class: failureClass });
+    expect(result).toEqual(later(86_400_000));
+  },
+);
+
 test("the CA's own Retry-After counts when it is longer", () => {
   const { result } = recordFailure(given([started, NOW]), NOW, mine, { ...why, notBefore: later(3_600_000) });
   expect(result).toEqual(later(3_600_000));

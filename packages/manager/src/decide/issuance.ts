@@ -1,6 +1,6 @@
 import { type CsrOffer, type Issuance, sha256, type WrittenEvent } from '@certbus/events';
 import type { Decision } from '@certbus/store';
-import { backOffUntil } from '../back-off.ts';
+import { attemptAfter, backOffUntil } from '../back-off.ts';
 import { claimLost } from '../errors.ts';
 import type { ManagerState } from '../state.ts';
 
@@ -107,11 +107,12 @@ export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, 
   issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;
   const certificate = state.certificate(certificateId);
-  const attempt = (certificate?.failure?.attempt ?? 0) + 1;
-  const notBefore = backOffUntil(now, { attempt, current: certificate?.current, atLeast: why.notBefore });
+  const attempt = attemptAfter(certificate?.failure);
+  const failed = { attempt, class: why.class, current: certificate?.current, atLeast: why.notBefore };
+  const notBefore = backOffUntil(now, failed);
   const { problem, class: problemClass, detail } = why;
-  const failed = { issuanceId, certificateId, problem, class: problemClass, detail, attempt };
-  return { events: [{ type: 'IssuanceFailed', ...failed, notBefore: notBefore.toISOString() }], result: notBefore };
+  const said = { issuanceId, certificateId, problem, class: problemClass, detail, attempt };
+  return { events: [{ type: 'IssuanceFailed', ...said, notBefore: notBefore.toISOString() }], result: notBefore };
 }
 
 /** Gives a claim up before its end, so that others need not wait. A claim that is gone already needs nothing. */

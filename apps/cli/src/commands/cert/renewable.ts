@@ -59,15 +59,18 @@ export default class CertRenewable extends BaseCommand {
 
   #report(outcomes: readonly RenewalOutcome[]): Result['outcomes'] {
     for (const { certificateId, outcome, serialNumber } of outcomes) {
-      if (outcome !== 'failed')
+      if (outcome !== 'failed' && outcome !== 'postponed')
         this.log(`${certificateId}: ${outcome}${serialNumber ? `, serial number ${serialNumber}` : ''}`);
     }
     const failed = outcomes.filter(({ outcome }) => outcome === 'failed');
+    const postponed = outcomes.filter(({ outcome }) => outcome === 'postponed');
     if (failed.length > 0) {
-      const what = failed.map((one) => `${one.certificateId} (${one.names.join(', ')}): ${messageOf(one)}`).join('\n');
+      const what = failed.map((one) => `${one.certificateId} (${one.names.join(', ')}): ${messageOf(one)}`);
+      if (postponed.length > 0)
+        what.push(`${postponed.length} more from the same CA were not tried; the next run takes them up.`);
       throw new CliError(
         'CERTBUS_CLI_RENEWAL_FAILED',
-        `${failed.length} of ${outcomes.length} renewals failed:\n${what}`,
+        `${failed.length} of ${outcomes.length} renewals failed:\n${what.join('\n')}`,
       );
     }
     return outcomes.map(({ certificateId, outcome }) => ({ certificateId, outcome }));
