@@ -7,8 +7,7 @@ export interface Identifier {
 const isIPv4 = (name: string): boolean => /^\d{1,3}(\.\d{1,3}){3}$/.test(name) && URL.canParse(`http://${name}/`);
 const isIPv6 = (name: string): boolean => /^[\da-f:.]+$/i.test(name) && URL.canParse(`http://[${name}]/`);
 
-/** Whether a name of a certificate is an IP address. */
-export const isAddress = (name: string): boolean => isIPv4(name) || isIPv6(name);
+const isAddress = (name: string): boolean => isIPv4(name) || isIPv6(name);
 
 /** A name in lower case; an IPv6 address in the one form of RFC 5952, without brackets. */
 export function canonicalName(name: string): string {
