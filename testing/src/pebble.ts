@@ -31,6 +31,8 @@ export interface Pebble {
   readonly managementUrl: string;
   /** PEM of the root of what it issues. */
   issuedRoots(): Promise<string>;
+  /** Makes it answer this to who asks when to renew a certificate (PEM). From version 2.8.0 on. */
+  setRenewalInfo(certificate: string, answer: unknown): Promise<void>;
   /** How many orders it made, by its own log. */
   orders(): number;
   log(): string;
@@ -44,16 +46,17 @@ export interface Pebble {
 /** A name that this CA refuses to issue for. */
 export const BLOCKED_NAME = 'blocked.test';
 
-function get(url: string, ca: string): Promise<string> {
+function ask(url: string, { ca, body }: { ca: string; body?: unknown }): Promise<string> {
   return new Promise((resolve, reject) => {
-    const call = request(url, { ca, headers: { 'user-agent': 'certbus-testing' } }, (response) => {
+    const options = { ca, method: body ? 'POST' : 'GET', headers: { 'user-agent': 'certbus-testing' } };
+    const call = request(url, options, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk) => (text += chunk));
       response.on('end', () =>
         response.statusCode === 200 ? resolve(text) : reject(new Error(`status ${response.statusCode}`)),
       );
     });
-    call.on('error', reject).end();
+    call.on('error', reject).end(body && JSON.stringify(body));
   });
 }
 
@@ -102,14 +105,18 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     ['-config', config, '-strict', ...(dnsServer ? ['-dnsserver', dnsServer] : [])],
     {
       env: environment(options),
-      isReady: async () => (await get(directory, tls.root)).includes('newOrder'),
+      isReady: async () => (await ask(directory, { ca: tls.root })).includes('newOrder'),
     },
   );
   return {
     directory,
     roots: tls.root,
     managementUrl,
-    issuedRoots: () => get(`${managementUrl}/roots/0`, tls.root),
+    issuedRoots: () => ask(`${managementUrl}/roots/0`, { ca: tls.root }),
+    async setRenewalInfo(certificate, answer) {
+      const body = { Certificate: certificate, ARIResponse: JSON.stringify(answer) };
+      await ask(`${managementUrl}/set-renewal-info/`, { ca: tls.root, body });
+    },
     orders: () => service.log().match(/Added order /g)?.length ?? 0,
     log: service.log,
     httpPort,

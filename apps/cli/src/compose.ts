@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { type Checkpoint, createId, type ManagerKey, parseManagerKey, parseTrust, type Trust } from '@certbus/events';
 import { type Manager, openManager, resolveSecret, type SecretSource, type SolverFactory } from '@certbus/manager';
+import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica, replicaPath, resolveStateDirectory } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
@@ -78,8 +79,13 @@ export async function withManager<T>(
     const path = replicaPath({ stateDirectory: stateDirectory(), role: 'manager', address: config.bus });
     const replica = await openReplica({ path, busId: trust.busId });
     try {
-      const holder = `${hostname()} process ${process.pid} (${createId()})`;
-      return await run(await openManager({ bus, key, replica, archive, holder, solvers, secrets }), open);
+      const notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
+      try {
+        const holder = `${hostname()} process ${process.pid} (${createId()})`;
+        return await run(await openManager({ bus, key, replica, archive, holder, solvers, secrets, notes }), open);
+      } finally {
+        notes.close();
+      }
     } finally {
       await replica.close();
     }

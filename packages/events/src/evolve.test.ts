@@ -154,6 +154,16 @@ describe('given a certificate that is served', () => {
     const informed = given(...served, [{ type: 'RenewalInfoUpdated', certificateId, leafHash, ...window }, 1]);
     expect(informed && nextActionAt(informed)).toEqual(new Date(iso(51)));
   });
+
+  test.each([
+    ['long past', -10, 0.25],
+    ['beyond the emergency floor', 300, 89],
+  ])('when the CA chose an instant that is %s, it is brought in', (_, renewAt, due) => {
+    const leafHash = given(...served)?.current?.leafHash ?? '';
+    const window = { windowStart: iso(renewAt), windowEnd: iso(renewAt + 1), renewAt: iso(renewAt) };
+    const informed = given(...served, [{ type: 'RenewalInfoUpdated', certificateId, leafHash, ...window }, 1]);
+    expect(informed && nextActionAt(informed)).toEqual(new Date(iso(due)));
+  });
 });
 
 test.each([

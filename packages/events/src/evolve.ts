@@ -5,6 +5,7 @@ import type {
   ChallengeType,
   IssuanceReason,
   IssuanceStarted,
+  RenewalInfoUpdated,
 } from './certificate-events.ts';
 import { sha256 } from './codec.ts';
 
@@ -48,6 +49,9 @@ export interface Failure {
   readonly notBefore: string;
 }
 
+/** When a CA wants a certificate renewed (RFC 9773 section 4.2); instants in ISO 8601. */
+export type RenewalWindow = Pick<RenewalInfoUpdated, 'windowStart' | 'windowEnd' | 'renewAt' | 'explanationUrl'>;
+
 /** One managed certificate: one timeline of certificates for one name set. Plain JSON. */
 export interface ManagedCertificate {
   readonly certificateId: string;
@@ -62,8 +66,8 @@ export interface ManagedCertificate {
   readonly predecessors: readonly IssuedCertificate[];
   readonly issuance: Issuance | undefined;
   readonly failure: Failure | undefined;
-  /** Instant that the CA's renewal information led to, ISO 8601. */
-  readonly renewAt: string | undefined;
+  /** What the CA last said of when to renew the current certificate. */
+  readonly renewalInfo: RenewalWindow | undefined;
   readonly revoked: boolean;
   readonly removed: boolean;
 }
@@ -81,7 +85,7 @@ function begin({ certificateId, names }: { certificateId: string; names: readonl
     predecessors: [],
     issuance: undefined,
     failure: undefined,
-    renewAt: undefined,
+    renewalInfo: undefined,
     revoked: false,
     removed: false,
   };
@@ -101,7 +105,7 @@ function replace(certificate: ManagedCertificate, content: CertificateContent, a
   const current = { leaf, leafHash, issuers, sealedKey, serialNumber, notBefore, notAfter, names };
   const before = certificate.current ? [certificate.current, ...certificate.predecessors] : [];
   const predecessors = before.filter(({ notAfter: end }) => Date.parse(end) > at.getTime()).slice(0, MAX_PREDECESSORS);
-  return { ...certificate, names, current, predecessors, failure: undefined, renewAt: undefined, revoked: false };
+  return { ...certificate, names, current, predecessors, failure: undefined, renewalInfo: undefined, revoked: false };
 }
 
 function obtain(certificate: ManagedCertificate, event: CertificateObtained, at: Date): ManagedCertificate {
@@ -176,8 +180,12 @@ function change(certificate: ManagedCertificate, event: LaterEvent): ManagedCert
     }
     case 'PrivateKeyResealed':
       return reseal(certificate, event.leafHash, event.sealedKey);
-    case 'RenewalInfoUpdated':
-      return isCurrent ? { ...certificate, renewAt: event.renewAt } : certificate;
+    case 'RenewalInfoUpdated': {
+      const { windowStart, windowEnd, renewAt, explanationUrl } = event;
+      return isCurrent
+        ? { ...certificate, renewalInfo: { windowStart, windowEnd, renewAt, explanationUrl } }
+        : certificate;
+    }
     case 'CertificateRevoked':
       return isCurrent ? { ...certificate, revoked: true } : certificate;
     case 'CertificateRemoved':

@@ -2,18 +2,25 @@ import type { ManagedCertificate } from './evolve.ts';
 
 const DAY_MS = 86_400_000;
 
-/** When a certificate should be renewed by its dates alone, and the floor that nothing may put off. */
-function renewalOf(notBefore: number, notAfter: number): { ordinary: number; floor: number } {
+const HOUR_MS = 3_600_000;
+
+/**
+ * When a certificate should be renewed by its dates alone, the floor that nothing may put off, and the earliest instant that a CA
+ * may ask for: one that says "now" of everything it has just issued must not be asked for ever.
+ */
+function renewalOf(notBefore: number, notAfter: number): { ordinary: number; floor: number; earliest: number } {
   const lifetime = notAfter - notBefore;
   // A third of the lifetime left, or half of it below 10 days: what Let's Encrypt asks of integrators.
   const ordinary = notBefore + (lifetime < 10 * DAY_MS ? lifetime / 2 : (lifetime * 2) / 3);
-  return { ordinary, floor: notAfter - Math.min(lifetime / 6, DAY_MS) };
+  const earliest = notBefore + Math.min(lifetime / 50, 6 * HOUR_MS);
+  return { ordinary, floor: notAfter - Math.min(lifetime / 6, DAY_MS), earliest };
 }
 
-function wantedAt({ current, renewAt, revoked }: ManagedCertificate): number {
+function wantedAt({ current, renewalInfo, revoked }: ManagedCertificate): number {
   if (!current || revoked) return 0;
-  const { ordinary, floor } = renewalOf(Date.parse(current.notBefore), Date.parse(current.notAfter));
-  return Math.min(renewAt ? Date.parse(renewAt) : ordinary, floor);
+  const { ordinary, floor, earliest } = renewalOf(Date.parse(current.notBefore), Date.parse(current.notAfter));
+  const wanted = renewalInfo ? Math.max(Date.parse(renewalInfo.renewAt), earliest) : ordinary;
+  return Math.min(wanted, floor);
 }
 
 /**

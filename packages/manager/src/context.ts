@@ -16,6 +16,8 @@ export interface Context {
   readonly secrets: SecretSource;
   readonly logger: Logger;
   readonly now: () => Date;
+  /** From 0 to 1. */
+  readonly random: () => number;
   /** Name of this process in claims, unlike any other's. */
   readonly holder: string;
   readonly claimMs: number;

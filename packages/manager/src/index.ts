@@ -16,6 +16,7 @@ export { ManagerError, type ManagerErrorCode } from './errors.ts';
 export type { IssueRequest, IssueResult, RunOptions } from './issue.ts';
 export { type Manager, type ManagerOptions, openManager } from './manager.ts';
 export type { RenewalOutcome } from './renewal.ts';
+export type { RenewalInfoNote, RenewalInfoNotes } from './renewal-info.ts';
 export { type RestoreOptions, sayRestored } from './restore.ts';
 export { resolveSecret, type SecretSource } from './secrets.ts';
 export type { SolverFactory } from './solvers.ts';

@@ -30,6 +30,7 @@ export interface ProcessOptions {
   readonly holder: string;
   readonly claimMs?: number;
   readonly graceMs?: number;
+  readonly now?: () => Date;
 }
 
 const STREAM = 'test';

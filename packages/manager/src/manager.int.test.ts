@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -252,6 +253,27 @@ describe.skipIf(part.skip)(
       expect(countOf(await readBus(site), 'IssuanceFailed')).toBeGreaterThan(0);
     });
 
+    test('where the CA is down, the first failures are on the bus, and the rest is left for the next run', async () => {
+      const gone = await startPebble({ dnsServer: dns.dns });
+      const site = await newSite(gone);
+      await withManager(site, { holder: 'one' }, async (manager) => {
+        const names = Array.from({ length: 12 }, (_, index) => `outage${index}.test`);
+        for (const name of names) await manager.issue({ names: [name] }, { signal: forever });
+        await gone.stop();
+        const far = new Date(Date.now() + 80 * 86_400_000);
+        const outcomes = await manager.renewDue({ signal: forever, at: far });
+        const failed = outcomes.filter(({ outcome }) => outcome === 'failed');
+        expect(failed.length).toBeLessThanOrEqual(5);
+        expect(outcomes.filter(({ outcome }) => outcome === 'postponed')).toHaveLength(12 - failed.length);
+        const [first] = failed;
+        expect(manager.certificate(first?.certificateId ?? '').failure).toMatchObject({
+          class: 'authority',
+          attempt: 1,
+        });
+      });
+      expect(countOf(await readBus(site), 'IssuanceFailed')).toBeLessThanOrEqual(5);
+    });
+
     test("with all of a manager's keys no private key on the bus opens; a load balancer's opens each", async () => {
       const site = await newSite();
       await withManager(site, { holder: 'one' }, (manager) =>
@@ -312,7 +334,7 @@ describe.skipIf(part.skip)(
         expect(await manager.renewDue({ signal: forever })).toEqual([]);
         expect(checkIns).toBe(1);
         await manager.issue({ names: [BLOCKED_NAME] }, { signal: forever }).catch(() => {});
-        const later = new Date(Date.now() + 3_600_000);
+        const later = new Date(Date.now() + 2 * 86_400_000);
         expect(await manager.renewDue({ signal: forever, at: later })).toMatchObject([{ outcome: 'failed' }]);
         expect(checkIns).toBe(1);
         server.close();
@@ -320,6 +342,41 @@ describe.skipIf(part.skip)(
         const failed = manager.renewDue({ signal: forever });
         await expect(failed).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_CHECK_IN_FAILED' });
         await expect(failed).rejects.not.toThrow('secret-path');
+      });
+    });
+
+    test("the CA's word on when to renew is asked for, kept, asked for no more often than it says, and followed", async () => {
+      const site = await newSite();
+      const asked = () => ca.log().match(/GET \S*renewal-?info/gi)?.length ?? 0;
+      await withManager(site, { holder: 'asks' }, async (manager) => {
+        const { certificateId } = await manager.issue({ names: ['ari.test'] }, { signal: forever });
+        expect(await manager.renewDue({ signal: forever })).toEqual([]);
+        const { current, renewalInfo } = manager.certificate(certificateId);
+        expect(Date.parse(renewalInfo?.renewAt ?? '')).toBeGreaterThan(Date.now() + 30 * 86_400_000);
+        const before = asked();
+        expect(before).toBeGreaterThan(0);
+        const [leaf = Buffer.alloc(0)] = manager.chain(certificateId);
+        const start = new Date(Date.now() - 2 * 3_600_000).toISOString();
+        const suggestedWindow = { start, end: new Date(Date.now() - 3_600_000).toISOString() };
+        const explanationURL = 'https://ca.test/incident';
+        await ca.setRenewalInfo(new X509Certificate(leaf).toString(), { suggestedWindow, explanationURL });
+        expect(await manager.renewDue({ signal: forever })).toEqual([]);
+        expect(asked()).toBe(before);
+        expect(manager.certificate(certificateId).current).toEqual(current);
+      });
+      await withManager(
+        site,
+        { holder: 'asks anew', now: () => new Date(Date.now() + 7 * 3_600_000) },
+        async (manager) => {
+          const outcomes = await manager.renewDue({ signal: forever });
+          expect(outcomes).toMatchObject([{ names: ['ari.test'], outcome: 'renewed' }]);
+        },
+      );
+      const said = (await readBus(site)).flatMap(({ events }) => events.map(({ event }) => event));
+      const windows = said.filter((event) => event?.type === 'RenewalInfoUpdated');
+      expect(windows).toMatchObject([{}, { explanationUrl: 'https://ca.test/incident' }]);
+      expect(said.findLast((event) => event?.type === 'IssuanceStarted')).toMatchObject({
+        replaces: expect.any(String),
       });
     });
 

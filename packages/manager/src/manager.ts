@@ -13,6 +13,7 @@ import { heartbeat } from './decide/upkeep.ts';
 import { certificateNotFound, ManagerError } from './errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from './issue.ts';
 import { type RenewalOutcome, renewDue } from './renewal.ts';
+import { askRenewalInfo, type RenewalInfoNotes } from './renewal-info.ts';
 import type { SecretSource } from './secrets.ts';
 import type { SolverFactory } from './solvers.ts';
 import type { ManagerState } from './state.ts';
@@ -39,6 +40,10 @@ export interface ManagerOptions {
   /** How long a lapsed claim is left alone, milliseconds; default 120,000. */
   readonly graceMs?: number;
   readonly now?: () => Date;
+  /** From 0 to 1; default `Math.random`. */
+  readonly random?: () => number;
+  /** When to ask the CAs about each certificate; default in memory, for one process. Closed by whoever opened it. */
+  readonly notes?: RenewalInfoNotes;
   readonly logger?: Logger;
 }
 
@@ -67,7 +72,7 @@ export interface Manager {
   ): Promise<{ first: number }>;
   /** Puts a snapshot of the state into the archive, for newcomers. Rejects as {@link Manager.archive}. */
   snapshot(options?: Omit<UpkeepOptions, 'place'>): Promise<TakenSnapshot>;
-  /** Renews what is due, lets the bus hear that somebody is there, and checks in, where the configuration says so and nothing failed. */
+  /** Asks the CAs when to renew (RFC 9773), renews what is due, lets the bus hear that somebody is there, and checks in, where the configuration says so and nothing failed. */
   renewDue(options: RunOptions & { readonly limit?: number; readonly at?: Date }): Promise<readonly RenewalOutcome[]>;
   remove(certificateId: string): Promise<{ names: readonly string[] }>;
   /** Replaces the configuration; `<redacted>` keeps the stored secret. */
@@ -133,8 +138,8 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
   const { bus, key, replica, archive, holder, solvers, secrets, logger = silent, now = () => new Date() } = options;
   await ready(replica, bus, archive, logger);
   const view = createView(replica, (error) => logger.warn('the replica is behind', { error: String(error) }));
-  const { claimMs = CLAIM_MS, graceMs = GRACE_MS } = options;
-  const context: Context = { bus, view, key, solvers, secrets, logger, now, holder, claimMs, graceMs };
+  const { claimMs = CLAIM_MS, graceMs = GRACE_MS, random = Math.random, notes = new Map() } = options;
+  const context: Context = { bus, view, key, solvers, secrets, logger, now, random, holder, claimMs, graceMs };
   const refresh = ({ signal }: { signal?: AbortSignal } = {}) => catchUp(bus, view, signal);
   const certificate = (certificateId: string): ManagedCertificate => {
     const found = view.state.certificate(certificateId);
@@ -186,10 +191,12 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     snapshot: async (given = {}) => takeSnapshot(context, replica, await upkeep(given)),
     async renewDue(run) {
       const settings = await configured(run);
+      await askRenewalInfo(context, { ...settings, notes });
       const outcomes = await renewDue(context, settings);
       await decide(context, heartbeat, run.signal);
       const url = settings.config.checkIn?.url;
-      if (url && outcomes.every(({ outcome }) => outcome !== 'failed')) await checkIn(url, run.signal);
+      if (url && outcomes.every(({ outcome }) => outcome !== 'failed' && outcome !== 'postponed'))
+        await checkIn(url, run.signal);
       return outcomes;
     },
     remove: (certificateId) => decide(context, (state) => remove(state, certificateId)),

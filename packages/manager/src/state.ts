@@ -65,7 +65,10 @@ export function layerOn(base: ManagerState): Layer {
       )
         .sort(byUrgency)
         .slice(0, limit),
-    all: () => merge(base.all(), () => true),
+    *all() {
+      for (const certificate of base.all()) if (!changed.has(certificate.certificateId)) yield certificate;
+      for (const certificate of changed.values()) if (!certificate.removed) yield certificate;
+    },
     issuer: (hash) => issuers.get(hash) ?? base.issuer(hash),
     apply(events, { at, position }) {
       bus = evolveBus(layer.bus, { events, at, position });

@@ -52,7 +52,7 @@ const record = (n: number): SnapshotRecord => ({
       orderUrl: 'https://ca.test/order/1',
     },
     failure: undefined,
-    renewAt: undefined,
+    renewalInfo: undefined,
     revoked: false,
     removed: false,
   },

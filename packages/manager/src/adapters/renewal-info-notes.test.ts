@@ -1,0 +1,41 @@
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from 'certbus-testing';
+import { afterAll, expect, test } from 'vitest';
+import { openRenewalInfoNotes } from './renewal-info-notes.ts';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+const askAt = new Date('2026-11-24T09:00:00Z');
+
+test('what was noted is there after a restart, for this user only', () => {
+  const path = join(folder.path, 'state', 'notes.db');
+  const notes = openRenewalInfoNotes(path, () => askAt);
+  expect(notes.get('leaf')).toBeUndefined();
+  notes.set('leaf', { askAt: new Date(0), failures: 2 });
+  notes.set('leaf', { askAt, failures: 0 });
+  notes.close();
+  const again = openRenewalInfoNotes(path, () => askAt);
+  expect(again.get('leaf')).toEqual({ askAt, failures: 0 });
+  again.close();
+  if (process.platform !== 'win32') expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test('leaves that nobody asked about for a month are forgotten', () => {
+  const path = join(folder.path, 'old.db');
+  const notes = openRenewalInfoNotes(path, () => askAt);
+  notes.set('leaf', { askAt, failures: 0 });
+  notes.close();
+  const later = openRenewalInfoNotes(path, () => new Date(askAt.getTime() + 31 * 86_400_000));
+  expect(later.get('leaf')).toBeUndefined();
+  later.close();
+});
+
+test('a damaged file is set aside and begun anew', () => {
+  const path = join(folder.path, 'damaged.db');
+  writeFileSync(path, 'no database at all, and long enough to be looked at');
+  const notes = openRenewalInfoNotes(path);
+  notes.set('leaf', { askAt, failures: 0 });
+  notes.close();
+  expect(readdirSync(folder.path).some((name) => name.startsWith('damaged.db.damaged-'))).toBe(true);
+});
