@@ -75,6 +75,30 @@ export interface AccountRegistered {
   readonly sealedKey: string;
 }
 
+/**
+ * The account key that comes next. It lies here before any CA is told of it, so that no crash can lose the key of an account
+ * (RFC 8555 section 7.3.5); until {@link AccountKeyRolledOver} an account has its old key.
+ */
+export interface AccountKeyRollOverStarted {
+  readonly type: 'AccountKeyRollOverStarted';
+  readonly thumbprint: string;
+  /** As in {@link AccountRegistered}. */
+  readonly sealedKey: string;
+}
+
+/** The CA took the new key for an account, whose URL stays. */
+export interface AccountKeyRolledOver extends Omit<AccountRegistered, 'type'> {
+  readonly type: 'AccountKeyRolledOver';
+}
+
+/** An account was given up, for ever: its key serves no other at that CA (RFC 8555 section 7.3.6). */
+export interface AccountDeactivated {
+  readonly type: 'AccountDeactivated';
+  readonly directory: string;
+  readonly accountUrl: string;
+  readonly thumbprint: string;
+}
+
 /** An issuer's certificate, said once and referred to by hash ever after. */
 export interface IssuerAdded {
   readonly type: 'IssuerAdded';
@@ -126,6 +150,9 @@ export type BusLevelEvent =
   | BusRestored
   | ConfigUpdated
   | AccountRegistered
+  | AccountKeyRollOverStarted
+  | AccountKeyRolledOver
+  | AccountDeactivated
   | IssuerAdded
   | RangeArchived
   | SnapshotTaken

@@ -1,6 +1,15 @@
-import type { AccountRegistered, Recipient, SnapshotTaken } from './bus-events.ts';
+import type {
+  AccountDeactivated,
+  AccountKeyRolledOver,
+  AccountRegistered,
+  Recipient,
+  SnapshotTaken,
+} from './bus-events.ts';
 import type { Commit } from './codec.ts';
 import type { BusEvent } from './event-schema.ts';
+
+/** An ACME account, with its key sealed. */
+export type Account = Omit<AccountRegistered, 'type'>;
 
 /** What the bus says about itself, apart from keys in force, which a {@link Checkpoint} holds. Plain JSON. */
 export interface BusState {
@@ -9,7 +18,12 @@ export interface BusState {
   readonly recipientsPosition: number;
   /** The configuration, sealed to the managers; `undefined` before the first. */
   readonly config: { readonly sealed: string; readonly position: number } | undefined;
-  readonly accounts: readonly Omit<AccountRegistered, 'type'>[];
+  /** In the order in which their keys came into force, newest last. */
+  readonly accounts: readonly Account[];
+  /** The key that accounts are being rolled over to; `undefined` where all have it. */
+  readonly nextAccountKey: Pick<Account, 'thumbprint' | 'sealedKey'> | undefined;
+  /** Accounts that were given up. */
+  readonly closedAccounts: readonly Omit<AccountDeactivated, 'type'>[];
   /** The last commit that lies in the archive, as all before it do; `undefined` before the first range. */
   readonly archived: { readonly position: number; readonly hash: string } | undefined;
   /** The newest snapshot in the archive; `undefined` before the first. */
@@ -26,11 +40,25 @@ export const EMPTY_BUS: BusState = {
   recipientsPosition: 0,
   config: undefined,
   accounts: [],
+  nextAccountKey: undefined,
+  closedAccounts: [],
   archived: undefined,
   snapshot: undefined,
   unknown: [],
   newestAt: undefined,
 };
+
+/** A roll-over is over when every account has the new key. */
+function settleKey(state: BusState): BusState {
+  const { accounts, nextAccountKey } = state;
+  const isOver = accounts.every(({ thumbprint }) => thumbprint === nextAccountKey?.thumbprint);
+  return isOver ? { ...state, nextAccountKey: undefined } : state;
+}
+
+function putAccount(state: BusState, { type: _, ...account }: AccountRegistered | AccountKeyRolledOver): BusState {
+  const others = state.accounts.filter(({ directory }) => directory !== account.directory);
+  return settleKey({ ...state, accounts: [...others, account] });
+}
 
 function evolveEvent(state: BusState, event: BusEvent, position: number): BusState {
   switch (event.type) {
@@ -38,12 +66,17 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
       return { ...state, recipients: event.recipients, recipientsPosition: position };
     case 'ConfigUpdated':
       return { ...state, config: { sealed: event.sealed, position } };
-    case 'AccountRegistered': {
-      const { type: _, ...account } = event;
-      return {
-        ...state,
-        accounts: [...state.accounts.filter(({ directory }) => directory !== account.directory), account],
-      };
+    case 'AccountRegistered':
+    case 'AccountKeyRolledOver':
+      return putAccount(state, event);
+    case 'AccountKeyRollOverStarted': {
+      const { thumbprint, sealedKey } = event;
+      return { ...state, nextAccountKey: { thumbprint, sealedKey } };
+    }
+    case 'AccountDeactivated': {
+      const { type: _, ...closed } = event;
+      const accounts = state.accounts.filter(({ accountUrl }) => accountUrl !== closed.accountUrl);
+      return settleKey({ ...state, accounts, closedAccounts: [...state.closedAccounts, closed] });
     }
     case 'RangeArchived': {
       const { first, last, hash } = event;

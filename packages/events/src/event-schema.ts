@@ -37,6 +37,7 @@ const unique = <T extends { readonly name: string }>(items: readonly T[]): boole
 
 const manager = v.object({ name: v.pipe(text, v.nonEmpty()), signingKey: hash, recipient: ageRecipient });
 const recipient = v.object({ name: v.pipe(text, v.nonEmpty()), recipient: ageRecipient });
+const account = { directory: text, accountUrl: text, thumbprint: hash, sealedKey: base64 };
 const content = {
   certificateId: id,
   names,
@@ -67,12 +68,18 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
   FormatRaised: v.object({ type: v.literal('FormatRaised'), rootSequence, format: position }),
   BusRestored: v.object({ type: v.literal('BusRestored'), rootSequence, position, hash }),
   ConfigUpdated: v.object({ type: v.literal('ConfigUpdated'), sealed: base64 }),
-  AccountRegistered: v.object({
-    type: v.literal('AccountRegistered'),
+  AccountRegistered: v.object({ type: v.literal('AccountRegistered'), ...account }),
+  AccountKeyRollOverStarted: v.object({
+    type: v.literal('AccountKeyRollOverStarted'),
+    thumbprint: hash,
+    sealedKey: base64,
+  }),
+  AccountKeyRolledOver: v.object({ type: v.literal('AccountKeyRolledOver'), ...account }),
+  AccountDeactivated: v.object({
+    type: v.literal('AccountDeactivated'),
     directory: text,
     accountUrl: text,
     thumbprint: hash,
-    sealedKey: base64,
   }),
   IssuerAdded: v.object({ type: v.literal('IssuerAdded'), hash, certificate: base64 }),
   RangeArchived: v.object({

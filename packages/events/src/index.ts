@@ -1,4 +1,7 @@
 export type {
+  AccountDeactivated,
+  AccountKeyRolledOver,
+  AccountKeyRollOverStarted,
   AccountRegistered,
   BusCreated,
   BusLevelEvent,
@@ -14,7 +17,7 @@ export type {
   RecipientsUpdated,
   SnapshotTaken,
 } from './bus-events.ts';
-export { type BusState, EMPTY_BUS, evolveBus } from './bus-state.ts';
+export { type Account, type BusState, EMPTY_BUS, evolveBus } from './bus-state.ts';
 export type {
   CertificateContent,
   CertificateEvent,

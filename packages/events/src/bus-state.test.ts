@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { type BusState, EMPTY_BUS, evolveBus } from './bus-state.ts';
+import { readEvent } from './codec.ts';
+import type { BusEvent } from './event-schema.ts';
+
+const at = new Date('2026-11-24T03:00:00Z');
+const thumbprint = (letter: string) => letter.repeat(43);
+const account = (name: string, letter: string) => ({
+  directory: `https://${name}.test/dir`,
+  accountUrl: `https://${name}.test/account/1`,
+  thumbprint: thumbprint(letter),
+  sealedKey: Buffer.from(letter).toString('base64'),
+});
+
+const given = (...events: readonly BusEvent[]): BusState =>
+  events.reduce<BusState>(
+    (state, event, index) => evolveBus(state, { events: [readEvent(event)], at, position: index + 1 }),
+    EMPTY_BUS,
+  );
+
+const registered: BusEvent[] = [
+  { type: 'AccountRegistered', ...account('one', 'A') },
+  { type: 'AccountRegistered', ...account('two', 'A') },
+];
+const next = { thumbprint: thumbprint('B'), sealedKey: Buffer.from('B').toString('base64') };
+const started: BusEvent = { type: 'AccountKeyRollOverStarted', ...next };
+
+test('a key that is to come changes no account', () => {
+  const state = given(...registered, started);
+  expect(state.accounts).toEqual([account('one', 'A'), account('two', 'A')]);
+  expect(state.nextAccountKey).toEqual(next);
+});
+
+test('a roll-over is over when every account has the new key; the newest key stands last', () => {
+  const half = given(...registered, started, { type: 'AccountKeyRolledOver', ...account('one', 'B') });
+  expect(half.accounts).toEqual([account('two', 'A'), account('one', 'B')]);
+  expect(half.nextAccountKey).toEqual(next);
+  const whole = given(
+    ...registered,
+    started,
+    { type: 'AccountKeyRolledOver', ...account('one', 'B') },
+    {
+      type: 'AccountKeyRolledOver',
+      ...account('two', 'B'),
+    },
+  );
+  expect(whole.accounts.map((one) => one.thumbprint)).toEqual([thumbprint('B'), thumbprint('B')]);
+  expect(whole.nextAccountKey).toBeUndefined();
+});
+
+test('an account that was given up is none any more, and is remembered', () => {
+  const { sealedKey: _, ...closed } = account('one', 'A');
+  const state = given(...registered, { type: 'AccountDeactivated', ...closed });
+  expect(state.accounts).toEqual([account('two', 'A')]);
+  expect(state.closedAccounts).toEqual([closed]);
+});
