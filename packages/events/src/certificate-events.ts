@@ -19,6 +19,8 @@ export interface IssuanceStarted {
   /** The CA's profile; absent for its default. */
   readonly profile?: string | undefined;
   readonly directory: string;
+  /** Where the order goes to a second CA, since the certificate's own failed: that one's directory. */
+  readonly fallbackFor?: string | undefined;
   /** RFC 9773 section 4.1 identifier of the certificate that this one replaces. */
   readonly replaces?: string | undefined;
   /** Name of the manager process that holds the claim, for people. */
@@ -112,6 +114,8 @@ export interface CertificateObtained extends CertificateContent {
   readonly challengeType: ChallengeType;
   readonly profile?: string | undefined;
   readonly directory: string;
+  /** As in {@link IssuanceStarted}. */
+  readonly fallbackFor?: string | undefined;
 }
 
 /** A certificate that came from elsewhere. */

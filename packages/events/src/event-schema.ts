@@ -101,6 +101,7 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     challengeType,
     profile: v.optional(text),
     directory: text,
+    fallbackFor: v.optional(text),
     replaces: v.optional(text),
     holder: text,
     until: instant,
@@ -149,6 +150,7 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     challengeType,
     profile: v.optional(text),
     directory: text,
+    fallbackFor: v.optional(text),
   }),
   CertificateImported: v.object({ type: v.literal('CertificateImported'), ...content }),
   PrivateKeyResealed: v.object({

@@ -13,6 +13,8 @@ import { sha256 } from './codec.ts';
 export interface IssuedCertificate extends Omit<CertificateContent, 'certificateId'> {
   /** SHA-256 of the leaf, base64url. */
   readonly leafHash: string;
+  /** The CA that issued it; `undefined` for an imported one. */
+  readonly directory: string | undefined;
 }
 
 /** A key pair that a claim put forward: the public half as CSR, the private half sealed. */
@@ -30,6 +32,8 @@ export interface Issuance {
   readonly challengeType: ChallengeType;
   readonly profile: string | undefined;
   readonly directory: string;
+  /** The certificate's own CA, where this is a second one. */
+  readonly fallbackFor: string | undefined;
   readonly replaces: string | undefined;
   /** Who holds the claim; `undefined` after a release. */
   readonly holder: string | undefined;
@@ -58,7 +62,7 @@ export interface ManagedCertificate {
   readonly names: readonly string[];
   readonly challengeType: ChallengeType | undefined;
   readonly profile: string | undefined;
-  /** `undefined` for an imported certificate. */
+  /** The CA that it is renewed at; `undefined` for an imported certificate. */
   readonly directory: string | undefined;
   /** What is served; `undefined` until the first one is obtained. */
   readonly current: IssuedCertificate | undefined;
@@ -92,25 +96,34 @@ function begin({ certificateId, names }: { certificateId: string; names: readonl
 }
 
 function start(certificate: ManagedCertificate, event: IssuanceStarted): ManagedCertificate {
-  const { issuanceId, reason, names, challengeType, profile, directory, replaces, holder, until } = event;
+  const { issuanceId, reason, names, challengeType, profile, directory, fallbackFor, replaces, holder, until } = event;
   const { csr, sealedKey, recipientsPosition } = event;
   const offers = [{ csr, sealedKey, recipientsPosition }];
-  const claim = { issuanceId, reason, names, challengeType, profile, directory, replaces, holder, until };
-  return { ...certificate, challengeType, profile, directory, issuance: { ...claim, offers, orderUrl: undefined } };
+  const claim = { issuanceId, reason, names, challengeType, profile, directory, fallbackFor, replaces, holder, until };
+  const issuance = { ...claim, offers, orderUrl: undefined };
+  return fallbackFor === undefined
+    ? { ...certificate, challengeType, profile, directory, issuance }
+    : { ...certificate, challengeType, directory: fallbackFor, issuance };
 }
 
-function replace(certificate: ManagedCertificate, content: CertificateContent, at: Date): ManagedCertificate {
-  const { leaf, issuers, sealedKey, serialNumber, notBefore, notAfter, names } = content;
+function replace(
+  certificate: ManagedCertificate,
+  content: CertificateContent & { readonly directory?: string },
+  at: Date,
+): ManagedCertificate {
+  const { leaf, issuers, sealedKey, serialNumber, notBefore, notAfter, names, directory } = content;
   const leafHash = sha256(Buffer.from(leaf, 'base64'));
-  const current = { leaf, leafHash, issuers, sealedKey, serialNumber, notBefore, notAfter, names };
+  const current = { leaf, leafHash, issuers, sealedKey, serialNumber, notBefore, notAfter, names, directory };
   const before = certificate.current ? [certificate.current, ...certificate.predecessors] : [];
   const predecessors = before.filter(({ notAfter: end }) => Date.parse(end) > at.getTime()).slice(0, MAX_PREDECESSORS);
   return { ...certificate, names, current, predecessors, failure: undefined, renewalInfo: undefined, revoked: false };
 }
 
 function obtain(certificate: ManagedCertificate, event: CertificateObtained, at: Date): ManagedCertificate {
-  const { challengeType, profile, directory } = event;
-  return { ...replace(certificate, event, at), challengeType, profile, directory, issuance: undefined };
+  const { challengeType, profile, directory, fallbackFor } = event;
+  const replaced = { ...replace(certificate, event, at), challengeType, issuance: undefined };
+  // A second CA has profiles of its own; the certificate keeps what it asks its own CA for.
+  return fallbackFor === undefined ? { ...replaced, profile, directory } : { ...replaced, directory: fallbackFor };
 }
 
 function changeIssuance(

@@ -51,6 +51,8 @@ test.each([
   ['an unknown provider', 'dns.0.provider', 'carrier-pigeon', /dns\.0\.provider.*route53, challtestsrv/],
   ['a secret from a foreign variable', 'dns.0.secretAccessKey', { env: 'HOME' }, /CERTBUS_SECRET_/],
   ['a version of the future', 'version', 2, /version must be 1/],
+  ['a fallback that is not there', 'authorities.le.fallback', 'x', /"fallback" of "le"/],
+  ['a staging that is itself', 'authorities.le.staging', 'le', /"staging" of "le"/],
 ])('%s is refused by its path', (_, path, value, reason) => {
   expect(() => parseConfiguration(withValue(path, value))).toThrow(reason);
 });

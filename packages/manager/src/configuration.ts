@@ -13,6 +13,10 @@ export interface Authority {
   readonly roots?: string | null | undefined;
   /** External account binding (RFC 8555 section 7.3.4). */
   readonly eab?: { readonly kid: string; readonly hmacKey: Secret } | undefined;
+  /** Name of the authority at which an order is tried first once a certificate has failed twice in a row. */
+  readonly staging?: string | undefined;
+  /** Name of the authority that is asked where this one keeps failing, or is down when a certificate cannot wait. */
+  readonly fallback?: string | undefined;
 }
 
 /** Where DNS-01 answers for some zones are written. */
@@ -65,7 +69,24 @@ const authority = v.strictObject({
   termsOfServiceAgreed: v.literal(true, "must be true: read the CA's terms of service first"),
   roots: v.optional(v.nullable(v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must be PEM')))),
   eab: v.optional(v.strictObject({ kid: nonEmpty, hmacKey: secret })),
+  staging: v.optional(nonEmpty),
+  fallback: v.optional(nonEmpty),
 });
+
+const authorities = v.pipe(
+  v.record(v.string(), authority),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const [name, value] of Object.entries(dataset.value)) {
+      for (const field of ['staging', 'fallback'] as const) {
+        const other = value[field];
+        if (other === undefined || (other !== name && Object.hasOwn(dataset.value, other))) continue;
+        const message = `must have as "${field}" of "${name}" the name of another of them`;
+        addIssue({ message });
+      }
+    }
+  }),
+);
 
 const dns = v.variant(
   'provider',
@@ -93,7 +114,7 @@ const http01 = v.strictObject({
 const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
   v.strictObject({
     version: v.literal(1, 'must be 1'),
-    authorities: v.record(v.string(), authority),
+    authorities,
     defaultAuthority: nonEmpty,
     dns: v.optional(v.array(dns)),
     http01: v.optional(http01),

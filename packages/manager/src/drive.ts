@@ -5,6 +5,7 @@ import { authorityOf, openAuthority } from './account.ts';
 import { keep } from './claim-keeper.ts';
 import type { Configuration } from './configuration.ts';
 import { type Context, decide } from './context.ts';
+import { needsRehearsal } from './decide/authority.ts';
 import {
   type FailureReason,
   type HeldClaim,
@@ -18,6 +19,7 @@ import {
 } from './decide/issuance.ts';
 import { claimLost, ManagerError } from './errors.ts';
 import { createOffer, publicKeyOf } from './offer.ts';
+import { rehearse } from './rehearsal.ts';
 import { solverFor } from './solvers.ts';
 
 /** A step of an issuance, for those who watch. */
@@ -74,7 +76,12 @@ async function runOrder(
   const { names, challengeType, profile, directory, replaces, orderUrl } = issuance;
   const offer = await currentOffer(context, claim, issuance, stop);
   const solver = await solverFor(config, { names, challengeType }, context.solvers);
-  const ca = await openAuthority(context, authorityOf(config, directory), stop);
+  const authority = authorityOf(config, directory);
+  const certificate = context.view.state.certificate(claim.certificateId);
+  if (orderUrl === undefined && authority.staging !== undefined && certificate && needsRehearsal(certificate)) {
+    await rehearse(context, { config, authority, issuance, solver, signal: stop });
+  }
+  const ca = await openAuthority(context, authority, stop);
   const { certificateId } = claim;
   const order = (resume: string | undefined) =>
     obtain(ca, {
@@ -175,10 +182,7 @@ async function giveUp(
   return error;
 }
 
-/** RFC 9773 identifier of what a renewal replaces; only the CA that issued it knows it. */
-export function replacedBy({ current, directory }: ManagedCertificate): {
-  replaces: string | undefined;
-  directory: string | undefined;
-} {
-  return { replaces: current && directory ? ariId(Buffer.from(current.leaf, 'base64')) : undefined, directory };
+/** RFC 9773 identifier of what a renewal replaces. */
+export function replacedBy({ current }: ManagedCertificate): string | undefined {
+  return current?.directory === undefined ? undefined : ariId(Buffer.from(current.leaf, 'base64'));
 }

@@ -140,14 +140,20 @@ export async function issue(
 export async function renew(
   context: Context,
   certificateId: string,
-  options: RunOptions & { readonly config: Configuration; readonly wait?: boolean },
+  options: RunOptions & {
+    readonly config: Configuration;
+    readonly wait?: boolean;
+    /** Directories that failed as a whole in this run. */
+    readonly unavailable?: ReadonlySet<string>;
+  },
 ): Promise<IssueResult> {
   const certificate = context.view.state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
   const issuanceId = createId();
-  const { replaces } = replacedBy(certificate);
+  const replaces = replacedBy(certificate);
+  const choice = { authorities: options.config.authorities, unavailable: options.unavailable ?? new Set<string>() };
   const otherwise = { challengeType: 'dns-01' as const, directory: defaultDirectory(options.config) };
   const ask: AskForClaim = (state, now, terms, offer) =>
-    claimRenewal(state, now, certificateId, { ...terms, issuanceId, offer, replaces, otherwise });
+    claimRenewal(state, now, certificateId, { ...terms, ...choice, issuanceId, offer, replaces, otherwise });
   return run(context, ask, options);
 }

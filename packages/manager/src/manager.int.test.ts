@@ -274,6 +274,50 @@ describe.skipIf(part.skip)(
       expect(countOf(await readBus(site), 'IssuanceFailed')).toBeLessThanOrEqual(5);
     });
 
+    test('what keeps failing is tried at the staging CA first, and then at a second CA, which is asked for nothing more', async () => {
+      const [staging, second] = await Promise.all([1, 2].map(() => startPebble({ dnsServer: dns.dns })));
+      if (!staging || !second) throw new TypeError('two were started');
+      const site = await newSite();
+      let now = Date.now();
+      try {
+        await withManager(site, { holder: 'one', now: () => new Date(now) }, async (manager) => {
+          const config = site.config as { authorities: { pebble: object }; dns: object[] };
+          const authority = ({ directory, roots }: Pebble) => ({ directory, roots, termsOfServiceAgreed: true });
+          const authorities = {
+            pebble: { ...authority(ca), staging: 'staging', fallback: 'second' },
+            staging: authority(staging),
+            second: authority(second),
+          };
+          await manager.configure({ ...config, authorities });
+          const { certificateId } = await manager.issue({ names: ['moved.test'] }, { signal: forever });
+          const broken = [{ zones: ['*'], provider: 'challtestsrv', url: 'http://127.0.0.1:1' }];
+          await manager.configure({ ...config, authorities, dns: broken });
+          const production = ca.orders();
+          for (const expected of [1, 2, 3]) {
+            await manager.renew(certificateId, { signal: forever }).catch(() => {});
+            expect(manager.certificate(certificateId).failure?.attempt).toBe(expected);
+            now += 3 * 3_600_000;
+          }
+          // The third attempt did not get past the staging CA.
+          expect([ca.orders() - production, staging.orders(), second.orders()]).toEqual([2, 1, 0]);
+          await manager.configure({ ...config, authorities });
+          await manager.renew(certificateId, { signal: forever });
+          expect([ca.orders() - production, second.orders()]).toEqual([2, 1]);
+          const renewed = manager.certificate(certificateId);
+          expect(renewed).toMatchObject({ directory: ca.directory, current: { directory: second.directory } });
+          await manager.renew(certificateId, { signal: forever });
+          expect([ca.orders() - production, second.orders()]).toEqual([3, 1]);
+          expect(manager.certificate(certificateId).current?.directory).toBe(ca.directory);
+        });
+      } finally {
+        await Promise.all([staging.stop(), second.stop()]);
+      }
+      const started = (await readBus(site)).flatMap(({ events }) => events.map(({ event }) => event));
+      const orders = started.filter((event) => event?.type === 'IssuanceStarted');
+      expect(orders.map((event) => event.fallbackFor !== undefined)).toEqual([false, false, false, false, true, false]);
+      expect(orders.map((event) => event.replaces !== undefined)).toEqual([false, true, true, true, false, false]);
+    });
+
     test("with all of a manager's keys no private key on the bus opens; a load balancer's opens each", async () => {
       const site = await newSite();
       await withManager(site, { holder: 'one' }, (manager) =>

@@ -32,7 +32,7 @@ function* questions(context: Context, notes: RenewalInfoNotes, directory: string
   const now = context.now().getTime();
   for (const certificate of context.view.state.all()) {
     const { current } = certificate;
-    if (!current || certificate.directory !== directory || Date.parse(current.notAfter) <= now) continue;
+    if (!current || current.directory !== directory || Date.parse(current.notAfter) <= now) continue;
     const note = notes.get(current.leafHash);
     if (!note || note.askAt.getTime() <= now) yield { certificate, current };
   }

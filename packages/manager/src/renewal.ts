@@ -1,7 +1,9 @@
 import type { ManagedCertificate } from '@certbus/events';
+import { defaultDirectory } from './account.ts';
 import { isShared } from './back-off.ts';
 import type { Configuration } from './configuration.ts';
 import type { Context } from './context.ts';
+import { destinationOf } from './decide/authority.ts';
 import { reasonOf } from './drive.ts';
 import { ManagerError } from './errors.ts';
 import { type RunOptions, renew } from './issue.ts';
@@ -38,17 +40,22 @@ export async function renewDue(
 ): Promise<readonly RenewalOutcome[]> {
   const due = [...context.view.state.due(at ?? context.now(), limit)];
   const outcomes: RenewalOutcome[] = [];
-  const troubled = new Map<string | undefined, unknown>();
+  const troubles = new Map<string, unknown>();
+  const { config } = options;
 
-  async function renewOne({ certificateId, names, directory }: ManagedCertificate): Promise<RenewalOutcome> {
+  async function renewOne(certificate: ManagedCertificate): Promise<RenewalOutcome> {
+    const { certificateId, names, directory: home = defaultDirectory(config) } = certificate;
     const subject = { certificateId, names };
-    if (troubled.has(directory)) return { ...subject, outcome: 'postponed', error: troubled.get(directory) };
+    const unavailable = new Set(troubles.keys());
+    const { authorities } = config;
+    const { directory } = destinationOf(certificate, { home, authorities, unavailable, now: context.now() });
+    if (unavailable.has(directory)) return { ...subject, outcome: 'postponed', error: troubles.get(directory) };
     try {
-      const { serialNumber } = await renew(context, certificateId, { ...options, wait: false });
+      const { serialNumber } = await renew(context, certificateId, { ...options, wait: false, unavailable });
       return { ...subject, outcome: 'renewed', serialNumber };
     } catch (error) {
       if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere' };
-      if (isShared(reasonOf(error).class)) troubled.set(directory, error);
+      if (isShared(reasonOf(error).class)) troubles.set(directory, error);
       return { ...subject, outcome: 'failed', error };
     }
   }

@@ -36,6 +36,7 @@ const record = (n: number): SnapshotRecord => ({
       notBefore: '2026-11-22T00:00:00Z',
       notAfter: '2027-02-20T00:00:00Z',
       names: [`n${n}.test`],
+      directory: 'https://ca.test/dir',
     },
     predecessors: [],
     issuance: {
@@ -45,6 +46,7 @@ const record = (n: number): SnapshotRecord => ({
       challengeType: 'dns-01',
       profile: undefined,
       directory: 'https://ca.test/dir',
+      fallbackFor: undefined,
       replaces: undefined,
       holder: 'alice',
       until: '2026-11-22T00:05:00Z',

@@ -1,4 +1,4 @@
-import type { WrittenEvent } from '@certbus/events';
+import { readEvent, type WrittenEvent } from '@certbus/events';
 import { describe, expect, test } from 'vitest';
 import { type ClaimTerms, claimNew, claimRenewal, type IssuanceSubject } from './claim.ts';
 import { given } from './state.builders.ts';
@@ -56,6 +56,8 @@ const order: WrittenEvent = {
   orderUrl: 'https://ca.test/order/1',
 };
 
+const oneCa = { authorities: {}, unavailable: new Set<string>() };
+
 describe('given nothing', () => {
   test('when asked without an offer, then an offer is asked for and nothing said', () => {
     const claim = claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, offer: undefined });
@@ -84,6 +86,7 @@ describe('given nothing', () => {
       offer,
       replaces: undefined,
       otherwise: { challengeType: 'dns-01', directory },
+      ...oneCa,
     } as const;
     expect(() => claimRenewal(given(), NOW, 'nosuchcertificate', options)).toThrow(/cert ls/);
   });
@@ -168,11 +171,49 @@ describe('given a certificate', () => {
       offer,
       replaces: 'aki.serial',
       otherwise: { challengeType: 'dns-01', directory },
+      ...oneCa,
     } as const;
     const { events } = claimRenewal(served(), later(1), 'certificate1', options);
     expect(events).toMatchObject([
       { type: 'IssuanceStarted', reason: 'renewal', replaces: 'aki.serial', certificateId: 'certificate1' },
     ]);
+  });
+
+  test('when it is renewed at a second CA, then the claim does not say there what it replaces, and its own CA stays', () => {
+    const failed = [1, 2, 3].flatMap((attempt): [WrittenEvent, Date][] => [
+      [{ ...started, issuanceId: `failing0${attempt}` } as WrittenEvent, NOW],
+      [
+        {
+          type: 'IssuanceFailed',
+          issuanceId: `failing0${attempt}`,
+          certificateId: 'certificate1',
+          problem: 'urn:ietf:params:acme:error:dns',
+          class: 'temporary',
+          detail: '',
+          attempt,
+          notBefore: NOW.toISOString(),
+        },
+        NOW,
+      ],
+    ]);
+    const second = 'https://second.test/dir';
+    const state = given([started, NOW], [obtained, NOW], ...failed);
+    const { events } = claimRenewal(state, later(1), 'certificate1', {
+      ...terms('bob'),
+      issuanceId: 'issuance02',
+      offer,
+      replaces: 'aki.serial',
+      otherwise: { challengeType: 'dns-01', directory },
+      authorities: {
+        own: { directory, termsOfServiceAgreed: true, fallback: 'second' },
+        second: { directory: second, termsOfServiceAgreed: true },
+      },
+      unavailable: new Set(),
+    });
+    expect(events).toMatchObject([{ type: 'IssuanceStarted', directory: second, fallbackFor: directory }]);
+    expect(events).not.toMatchObject([{ replaces: expect.anything() }]);
+    state.apply([readEvent(events[0] as WrittenEvent)], { at: NOW, position: 99 });
+    expect(state.certificate('certificate1')).toMatchObject({ directory, issuance: { directory: second } });
   });
 
   test('when it was removed, then its names are free for a new one', () => {

@@ -10,6 +10,7 @@ import {
 import type { Decision } from '@certbus/store';
 import { certificateNotFound } from '../errors.ts';
 import type { ManagerState } from '../state.ts';
+import { type Choice, destinationOf } from './authority.ts';
 
 /** How long claims last. */
 export interface ClaimTerms {
@@ -29,6 +30,8 @@ export interface IssuanceSubject {
   readonly challengeType: ChallengeType;
   readonly profile: string | undefined;
   readonly directory: string;
+  /** The certificate's own CA, where `directory` is a second one's. */
+  readonly fallbackFor?: string | undefined;
 }
 
 /** What came of asking for a claim. */
@@ -55,10 +58,12 @@ interface NewClaim extends IssuanceSubject {
 const say = (result: ClaimResult, ...events: WrittenEvent[]): Claim => ({ events, result });
 
 function start(state: ManagerState, now: Date, claim: NewClaim, { holder, claimMs }: ClaimTerms): Claim {
-  const { certificateId, issuanceId, names, reason, challengeType, profile, directory, replaces, offer } = claim;
+  const { certificateId, issuanceId, names, reason, challengeType, profile, directory, fallbackFor, replaces, offer } =
+    claim;
   if (offer?.recipientsPosition !== state.bus.recipientsPosition) return say({ kind: 'offer-needed', names });
   const until = new Date(now.getTime() + claimMs).toISOString();
-  const started = { issuanceId, names, reason, challengeType, profile, directory, replaces, holder, until };
+  const subject = { names, reason, challengeType, profile, directory, fallbackFor, replaces };
+  const started = { issuanceId, ...subject, holder, until };
   const issuance: Issuance = { ...started, offers: [offer], orderUrl: undefined };
   const event = { type: 'IssuanceStarted' as const, certificateId, ...started, ...offer };
   return say({ kind: 'claimed', certificateId, issuance, resumed: false }, event);
@@ -121,23 +126,29 @@ export function claimRenewal(
   options: ClaimTerms & {
     readonly issuanceId: string;
     readonly offer: CsrOffer | undefined;
+    /** RFC 9773 identifier of the current certificate. */
     readonly replaces: string | undefined;
     /** Used where the bus does not say how an imported certificate is renewed. */
     readonly otherwise: Pick<IssuanceSubject, 'challengeType' | 'directory'>;
-  },
+  } & Pick<Choice, 'authorities' | 'unavailable'>,
 ): Claim {
   const certificate = state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
   if (certificate.issuance) return resume(certificate, certificate.issuance, now, options);
-  const { names, profile, current } = certificate;
-  const { challengeType = options.otherwise.challengeType, directory = options.otherwise.directory } = certificate;
-  const subject = { names, challengeType, profile, directory };
+  const { names, current } = certificate;
+  const { challengeType = options.otherwise.challengeType, directory: home = options.otherwise.directory } =
+    certificate;
+  const destination = destinationOf(certificate, { ...options, home, now });
+  const profile = destination.fallbackFor === undefined ? certificate.profile : undefined;
+  const subject = { names, challengeType, profile, ...destination };
   const sibling = openSibling(state, subject, certificateId);
   if (sibling?.issuance?.holder) {
     const { holder, until } = sibling.issuance;
     return say({ kind: 'held', certificateId: sibling.certificateId, holder, until: new Date(until) });
   }
-  const { issuanceId, offer, replaces } = options;
+  const { issuanceId, offer } = options;
+  // Another CA does not know the certificate, and refuses an order that names it.
+  const replaces = current?.directory === destination.directory ? options.replaces : undefined;
   const reason = current ? 'renewal' : 'new';
   return start(state, now, { ...subject, certificateId, issuanceId, reason, replaces, offer }, options);
 }

@@ -74,7 +74,7 @@ export function recordObtained(
   claim: HeldClaim,
   { content, offer }: { readonly content: IssuedContent; readonly offer: CsrOffer },
 ): Decision<void> {
-  const { reason, challengeType, profile, directory } = issuanceOf(state, claim);
+  const { reason, challengeType, profile, directory, fallbackFor } = issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;
   const issuers = content.issuers.map((der) => ({
     hash: sha256(der),
@@ -98,6 +98,7 @@ export function recordObtained(
     challengeType,
     profile,
     directory,
+    fallbackFor,
   });
   return { events, result: undefined };
 }

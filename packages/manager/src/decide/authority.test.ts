@@ -1,0 +1,52 @@
+import type { ManagedCertificate } from '@certbus/events';
+import { expect, test } from 'vitest';
+import { destinationOf, needsRehearsal } from './authority.ts';
+
+const DAY = 86_400_000;
+const START = Date.parse('2026-11-24T03:00:00Z');
+const home = 'https://own.test/dir';
+const second = 'https://second.test/dir';
+const authorities = {
+  own: { directory: home, termsOfServiceAgreed: true, fallback: 'second' },
+  second: { directory: second, termsOfServiceAgreed: true },
+};
+
+function certificate(failure?: { readonly class: string; readonly attempt: number }): ManagedCertificate {
+  const current = { notBefore: new Date(START).toISOString(), notAfter: new Date(START + 90 * DAY).toISOString() };
+  const whole = failure && { problem: '', detail: '', notBefore: current.notBefore, ...failure };
+  return { certificateId: 'certificate1', current, failure: whole } as ManagedCertificate;
+}
+
+const at = (days: number) => new Date(START + days * DAY);
+const none = new Set<string>();
+
+test.each([
+  ['nothing failed', undefined, 60, none, home],
+  ['two attempts failed', { class: 'temporary', attempt: 2 }, 60, none, home],
+  ['three attempts failed', { class: 'temporary', attempt: 3 }, 60, none, second],
+  ['four attempts failed, the last at the second CA', { class: 'temporary', attempt: 4 }, 60, none, home],
+  ['five attempts failed', { class: 'permanent-name', attempt: 5 }, 60, none, second],
+  ['the CA is down, and a third of the lifetime is left', { class: 'authority', attempt: 1 }, 60, none, home],
+  ['the CA is down, and a tenth of the lifetime is left', { class: 'authority', attempt: 1 }, 81, none, second],
+  ['the CA failed for another of this run, and a tenth is left', undefined, 81, new Set([home]), second],
+  ['the CA failed for another of this run, and a third is left', undefined, 60, new Set([home]), home],
+])('when %s', (_, failure, day, unavailable, directory) => {
+  const destination = destinationOf(certificate(failure), { home, authorities, unavailable, now: at(day) });
+  expect(destination).toEqual({ directory, fallbackFor: directory === home ? undefined : home });
+});
+
+test('without a second CA it is always the first', () => {
+  const alone = { own: { directory: home, termsOfServiceAgreed: true } };
+  const failing = certificate({ class: 'temporary', attempt: 3 });
+  const destination = destinationOf(failing, { home, authorities: alone, unavailable: none, now: at(89) });
+  expect(destination).toEqual({ directory: home, fallbackFor: undefined });
+});
+
+test.each([
+  [undefined, false],
+  [{ class: 'temporary', attempt: 1 }, false],
+  [{ class: 'temporary', attempt: 2 }, true],
+  [{ class: 'authority', attempt: 7 }, false],
+])('after %j an order is rehearsed: %s', (failure, isRehearsed) => {
+  expect(needsRehearsal(certificate(failure))).toBe(isRehearsed);
+});

@@ -1,0 +1,56 @@
+import type { ManagedCertificate } from '@certbus/events';
+import { isShared } from '../back-off.ts';
+import type { Authority } from '../configuration.ts';
+
+/** Failures in a row after which a second CA is asked in turn with the certificate's own. */
+const FAILURES_BEFORE_FALLBACK = 3;
+/** Failures in a row after which an order is tried at the staging CA first. */
+const FAILURES_BEFORE_STAGING = 2;
+
+/** Where an order goes. */
+export interface Destination {
+  readonly directory: string;
+  /** The certificate's own CA, where `directory` is a second one's. */
+  readonly fallbackFor: string | undefined;
+}
+
+/** What a destination is chosen from. */
+export interface Choice {
+  /** The certificate's own CA. */
+  readonly home: string;
+  readonly authorities: Readonly<Record<string, Authority>>;
+  /** Directories that failed as a whole in this run. */
+  readonly unavailable: ReadonlySet<string>;
+  readonly now: Date;
+}
+
+/** Whether so little of a certificate's lifetime is left that an outage of its CA is not waited out: a sixth. */
+function isUrgent({ current }: ManagedCertificate, now: Date): boolean {
+  if (!current) return true;
+  const [from, to] = [Date.parse(current.notBefore), Date.parse(current.notAfter)];
+  return to - now.getTime() < (to - from) / 6;
+}
+
+/**
+ * The CA for the next order: the certificate's own; a second one, where there is one, every other time after three failures in a
+ * row, and while the first fails as a whole and the certificate cannot wait.
+ */
+export function destinationOf(
+  certificate: ManagedCertificate,
+  { home, authorities, unavailable, now }: Choice,
+): Destination {
+  const { failure } = certificate;
+  const own = Object.values(authorities).find(({ directory }) => directory === home);
+  const second = own?.fallback === undefined ? undefined : authorities[own.fallback];
+  const hasFailedAsAWhole = unavailable.has(home) || (failure !== undefined && isShared(failure.class));
+  const isTurn = failure && failure.attempt >= FAILURES_BEFORE_FALLBACK && failure.attempt % 2 === 1;
+  const isSecond = hasFailedAsAWhole ? isUrgent(certificate, now) : isTurn;
+  return second && isSecond
+    ? { directory: second.directory, fallbackFor: home }
+    : { directory: home, fallbackFor: undefined };
+}
+
+/** Whether the next order should pass at the staging CA first, so that the CA proper does not count another failure. */
+export function needsRehearsal({ failure }: ManagedCertificate): boolean {
+  return failure !== undefined && !isShared(failure.class) && failure.attempt >= FAILURES_BEFORE_STAGING;
+}
