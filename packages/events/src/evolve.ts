@@ -51,6 +51,8 @@ export interface Failure {
   readonly detail: string;
   readonly attempt: number;
   readonly notBefore: string;
+  /** When the first attempt failed since the last success, ISO 8601. */
+  readonly since: string;
 }
 
 /** When a CA wants a certificate renewed (RFC 9773 section 4.2); instants in ISO 8601. */
@@ -162,7 +164,7 @@ export function evolve(
     case 'CertificateImported':
       return replace(certificate ?? begin(event), event, at);
     default:
-      return certificate && change(certificate, event);
+      return certificate && change(certificate, event, at);
   }
 }
 
@@ -171,7 +173,7 @@ type LaterEvent = Exclude<
   { type: 'IssuanceStarted' | 'CertificateObtained' | 'CertificateImported' }
 >;
 
-function change(certificate: ManagedCertificate, event: LaterEvent): ManagedCertificate {
+function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): ManagedCertificate {
   const isCurrent = 'leafHash' in event && certificate.current?.leafHash === event.leafHash;
   switch (event.type) {
     case 'OrderCreated':
@@ -188,7 +190,8 @@ function change(certificate: ManagedCertificate, event: LaterEvent): ManagedCert
     case 'IssuanceFailed': {
       const { problem, class: problemClass, detail, attempt, notBefore } = event;
       if (certificate.issuance?.issuanceId !== event.issuanceId) return certificate;
-      const failure = { problem, class: problemClass, detail, attempt, notBefore };
+      const since = certificate.failure?.since ?? at.toISOString();
+      const failure = { problem, class: problemClass, detail, attempt, notBefore, since };
       return { ...certificate, issuance: undefined, failure };
     }
     case 'PrivateKeyResealed':

@@ -72,7 +72,7 @@ export {
   type Signer,
 } from './keys.ts';
 export { candidatesOf, nameSetKey, normalizeName, normalizeNames, normalizeServerName } from './names.ts';
-export { nextActionAt } from './renewal.ts';
+export { NEVER, nextActionAt } from './renewal.ts';
 export { type PlacedRootEvent, type RootBody, type RootEnvelope, type RootEvent, signRootEvent } from './root-event.ts';
 export { checkRecipients, isKeyOf, open, openPrivateKey, seal } from './sealed-key.ts';
 export { createBusId, formatTrust, parseTrust, type Trust } from './trust.ts';

@@ -23,16 +23,20 @@ function wantedAt({ current, renewalInfo, revoked }: ManagedCertificate): number
   return Math.min(wanted, floor);
 }
 
+/** `notBefore` of a failure after which a manager makes no further attempt by itself, ISO 8601. */
+export const NEVER = '9999-12-31T23:59:59.000Z';
+
 /**
  * When a manager should next act on a certificate: renew it, or take up what was left open. In the past when it is due.
  *
  * The CA's chosen instant counts before the lifetime's ratio, an emergency floor before both; a claim that is held and the
- * back-off after a failure put it off. `undefined`: never, since it was removed or did not come from a CA here.
+ * back-off after a failure put it off. `undefined`: never, since it was removed, was given up, or did not come from a CA here.
  */
 export function nextActionAt(certificate: ManagedCertificate): Date | undefined {
   const { removed, directory, issuance, failure } = certificate;
   if (removed || directory === undefined) return undefined;
   const wanted = wantedAt(certificate);
   if (issuance) return new Date(issuance.holder === undefined ? 0 : Date.parse(issuance.until));
+  if (failure?.notBefore === NEVER) return undefined;
   return new Date(Math.max(wanted, failure ? Date.parse(failure.notBefore) : 0));
 }

@@ -48,6 +48,8 @@ export interface Configuration {
   readonly defaultAuthority: string;
   readonly dns?: readonly DnsSettings[] | undefined;
   readonly http01?: Http01Settings | undefined;
+  /** Days for which names that a CA refuses are tried again once nothing is left to serve; default 30. */
+  readonly giveUpAfterDays?: number | undefined;
   /** A dead man's switch: `url` is fetched after every successful run. */
   readonly checkIn?: { readonly url: string; readonly within?: string | undefined } | undefined;
 }
@@ -118,6 +120,7 @@ const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
     defaultAuthority: nonEmpty,
     dns: v.optional(v.array(dns)),
     http01: v.optional(http01),
+    giveUpAfterDays: v.optional(v.pipe(v.number('must be a number'), v.minValue(0, 'must be 0 or more'))),
     checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(nonEmpty) })),
   }),
   v.forward(

@@ -118,11 +118,17 @@ function offerFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrOffe
   return offers.find((offer) => Buffer.compare(publicKeyOf(offer), spki) === 0);
 }
 
+const DAY_MS = 86_400_000;
+const GIVE_UP_AFTER_DAYS = 30;
+
 /** Codes of failures that are no certificate's fault: the CA cannot be reached, or something else answers in its place. */
 const OUTAGES = new Set(['CERTBUS_ACME_UNREACHABLE', 'CERTBUS_ACME_NOT_ACME']);
 
+/** Codes that say that a name is not ours to prove. */
+const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);
+
 /** What goes on the bus of a failure: the CA's words, or ours. */
-export function reasonOf(error: unknown): FailureReason {
+export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
   if (error instanceof AcmeProblemError) {
     const { problem, notBefore } = error;
     return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore };
@@ -131,7 +137,7 @@ export function reasonOf(error: unknown): FailureReason {
   const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
   const detail = error instanceof Error ? error.message : 'unknown';
   const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
-  const failureClass = OUTAGES.has(problem) ? 'authority' : 'temporary';
+  const failureClass = OUTAGES.has(problem) ? 'authority' : REFUSALS.has(problem) ? 'permanent-name' : 'temporary';
   return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };
 }
 
@@ -157,7 +163,7 @@ export async function drive(context: Context, claim: HeldClaim, options: DriveOp
     options.onProgress({ step: 'recorded', certificateId, names });
     return content;
   } catch (error) {
-    throw await giveUp(context, claim, error, { signal: options.signal, lost: keeper.lost });
+    throw await giveUp(context, claim, error, { ...options, lost: keeper.lost });
   }
 }
 
@@ -165,13 +171,14 @@ async function giveUp(
   context: Context,
   claim: HeldClaim,
   error: unknown,
-  { signal, lost }: { readonly signal: AbortSignal; readonly lost: AbortSignal },
+  { config, signal, lost }: Pick<DriveOptions, 'config' | 'signal'> & { readonly lost: AbortSignal },
 ): Promise<unknown> {
   if (error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_CLAIM_LOST') return error;
   if (lost.aborted) return claimLost(claim.certificateId);
   try {
+    const reason = { ...reasonOf(error), giveUpAfterMs: (config.giveUpAfterDays ?? GIVE_UP_AFTER_DAYS) * DAY_MS };
     if (signal.aborted) await decide(context, (state) => releaseClaim(state, claim));
-    else await decide(context, (state, now) => recordFailure(state, now, claim, reasonOf(error)));
+    else await decide(context, (state, now) => recordFailure(state, now, claim, reason));
   } catch (unsaid) {
     // The bus is away as well: the claim runs out by itself, and the first error is the one to see.
     context.logger.warn('the end of an issuance could not be recorded', {

@@ -1,8 +1,9 @@
-import type { WrittenEvent } from '@certbus/events';
+import { nextActionAt, readEvent, type WrittenEvent } from '@certbus/events';
 import { expect, test } from 'vitest';
 import { keepClaim, recordFailure, recordObtained, recordOrder, releaseClaim, replaceCsr } from './issuance.ts';
 import { given } from './state.builders.ts';
 
+const DAY = 86_400_000;
 const NOW = new Date('2026-11-24T03:00:00Z');
 const later = (ms: number) => new Date(NOW.getTime() + ms);
 const mine = { certificateId: 'certificate1', issuanceId: 'issuance01', holder: 'alice' };
@@ -26,7 +27,13 @@ const content = {
   notBefore: NOW,
   notAfter: later(90 * 86_400_000),
 };
-const why = { problem: 'urn:ietf:params:acme:error:dns', class: 'temporary', detail: 'no TXT', notBefore: undefined };
+const why = {
+  problem: 'urn:ietf:params:acme:error:dns',
+  class: 'temporary',
+  detail: 'no TXT',
+  notBefore: undefined,
+  giveUpAfterMs: 30 * DAY,
+};
 
 test('every step of a driver whose claim changed hands is refused', () => {
   const state = given([started, NOW], [taken, NOW]);
@@ -91,6 +98,35 @@ test.each(['operator-action', 'permanent-request', 'permanent-name'])(
   (failureClass) => {
     const { result } = recordFailure(given([started, NOW]), NOW, mine, { ...why, class: failureClass });
     expect(result).toEqual(later(86_400_000));
+  },
+);
+
+test.each([
+  ['temporary', 31, undefined, false],
+  ['permanent-name', 29, undefined, false],
+  ['permanent-name', 31, undefined, true],
+  ['permanent-name', 31, 40, false],
+  ['permanent-name', 31, 30, true],
+])(
+  'names refused with class %s for %s days, with a certificate that ends after %s, are given up: %s',
+  (failureClass, days, servedDays, isGivenUp) => {
+    const served: (readonly [WrittenEvent, Date])[] = [];
+    if (servedDays) {
+      const { events } = recordObtained(given([started, NOW]), mine, {
+        content: { ...content, notAfter: later(servedDays * DAY) },
+        offer,
+      });
+      served.push([started, NOW], ...events.map((event) => [event, NOW] as const));
+    }
+    const refused = { ...why, class: failureClass };
+    const first = recordFailure(given([started, NOW]), NOW, mine, refused).events.map((event) => [event, NOW] as const);
+    const end = later(days * DAY);
+    const state = given(...served, [started, NOW], ...first, [started, end]);
+    const { events, result } = recordFailure(state, end, mine, refused);
+    expect(result.getUTCFullYear() === 9999).toBe(isGivenUp);
+    state.apply([readEvent(events[0] as WrittenEvent)], { at: end, position: 99 });
+    const certificate = state.certificate('certificate1');
+    expect(certificate && nextActionAt(certificate) === undefined).toBe(isGivenUp);
   },
 );
 

@@ -1,4 +1,11 @@
-import { type CsrOffer, type Issuance, sha256, type WrittenEvent } from '@certbus/events';
+import {
+  type CsrOffer,
+  type Issuance,
+  type ManagedCertificate,
+  NEVER,
+  sha256,
+  type WrittenEvent,
+} from '@certbus/events';
 import type { Decision } from '@certbus/store';
 import { attemptAfter, backOffUntil } from '../back-off.ts';
 import { claimLost } from '../errors.ts';
@@ -31,6 +38,8 @@ export interface FailureReason {
   readonly detail: string;
   /** The CA's own Retry-After, where it gave one. */
   readonly notBefore: Date | undefined;
+  /** For how long names that are refused are tried again. */
+  readonly giveUpAfterMs: number;
 }
 
 /** The issuance as it stands. Throws `CERTBUS_MANAGER_CLAIM_LOST` when it is closed or somebody else's. */
@@ -103,14 +112,25 @@ export function recordObtained(
   return { events, result: undefined };
 }
 
-/** Gives an issuance up and says when the next attempt may be. */
+/** Whether the names were refused for so long, with nothing left to serve, that further attempts only burden the CA. */
+function isHopeless({ failure, current }: ManagedCertificate, now: Date, why: FailureReason): boolean {
+  const isRefused = why.class === 'permanent-name' && failure !== undefined;
+  const isServed = current !== undefined && Date.parse(current.notAfter) > now.getTime();
+  return isRefused && !isServed && now.getTime() - Date.parse(failure.since) >= why.giveUpAfterMs;
+}
+
+/**
+ * Gives an issuance up and says when the next attempt may be: never, by itself, where the names were refused for long enough and
+ * the last certificate has expired. A person can always renew it.
+ */
 export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, why: FailureReason): Decision<Date> {
   issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;
   const certificate = state.certificate(certificateId);
   const attempt = attemptAfter(certificate?.failure);
   const failed = { attempt, class: why.class, current: certificate?.current, atLeast: why.notBefore };
-  const notBefore = backOffUntil(now, failed);
+  const isGivenUp = certificate !== undefined && isHopeless(certificate, now, why);
+  const notBefore = isGivenUp ? new Date(NEVER) : backOffUntil(now, failed);
   const { problem, class: problemClass, detail } = why;
   const said = { issuanceId, certificateId, problem, class: problemClass, detail, attempt };
   return { events: [{ type: 'IssuanceFailed', ...said, notBefore: notBefore.toISOString() }], result: notBefore };

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { nextActionAt } from '@certbus/events';
+import { type Failure, NEVER, nextActionAt } from '@certbus/events';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
@@ -17,7 +17,7 @@ interface Shown {
   readonly profile: string | undefined;
   readonly directory: string | undefined;
   readonly renewal: string | undefined;
-  readonly failure: { readonly problem: string; readonly detail: string; readonly notBefore: string } | undefined;
+  readonly failure: Failure | undefined;
   readonly pem: string;
 }
 
@@ -35,6 +35,11 @@ const LABELS: readonly (readonly [keyof Shown, string])[] = [
   ['directory', 'directory'],
 ];
 
+const nextAttempt = ({ notBefore }: Failure): string =>
+  notBefore === NEVER
+    ? 'given up: once the names can be proved again, run "certbus cert renew"'
+    : `next attempt from ${notBefore}`;
+
 function describe(shown: Shown): string {
   const lines = LABELS.filter(([field]) => shown[field] !== undefined).map(([field, label]) => {
     const value = shown[field];
@@ -43,7 +48,7 @@ function describe(shown: Shown): string {
   const { failure } = shown;
   if (failure)
     lines.push(
-      `${'last failure'.padEnd(14)} ${failure.problem}: ${failure.detail} (next attempt from ${failure.notBefore})`,
+      `${'last failure'.padEnd(14)} ${failure.problem}: ${failure.detail} (failing since ${failure.since}; ${nextAttempt(failure)})`,
     );
   return lines.join('\n');
 }
