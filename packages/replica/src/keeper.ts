@@ -35,9 +35,24 @@ export function createKeeper(database: DatabaseSync, busId: string): (change: Ch
     if (!building) throw new TypeError('nothing is being built');
     return building;
   }
+  /** Lets go of the transaction that loads are gathered in. */
+  function discard(): void {
+    if (loaded > 0 && database.isTransaction) database.exec('ROLLBACK');
+    loaded = 0;
+  }
+  /** On a full disk SQLite takes back what was loaded before, too: the whole build is over. */
+  function orEnd(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      discard();
+      building = undefined;
+      throw error;
+    }
+  }
   /** Ends the transaction that loads are gathered in. */
   function flush(): void {
-    if (loaded > 0) database.exec('COMMIT');
+    if (loaded > 0) orEnd(() => database.exec('COMMIT'));
     loaded = 0;
   }
   /** After the last load, and before anything is looked up. */
@@ -48,12 +63,13 @@ export function createKeeper(database: DatabaseSync, busId: string): (change: Ch
   function load(records: readonly SnapshotRecord[]): void {
     if (loaded === 0) database.exec('BEGIN IMMEDIATE');
     loaded += records.length;
-    current().load(records);
+    orEnd(() => current().load(records));
     if (loaded >= LOADED_TOGETHER) flush();
   }
 
   return (change) => {
-    if (change.kind !== 'load') flush();
+    if (change.kind === 'abandon') discard();
+    else if (change.kind !== 'load') flush();
     switch (change.kind) {
       case 'apply':
         return served.apply(change.commits, change.checkpoint);
