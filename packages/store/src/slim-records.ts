@@ -63,17 +63,22 @@ export function unpackRecords(frame: Uint8Array): SnapshotRecord[] {
   let offset = 4 + 4 * BINARY.length;
   const json = bytes.toString('utf8', offset, offset + jsonLength);
   offset += jsonLength;
-  const cursors = new Map<Binary, number>();
+  const sections = new Map<Binary, { start: number; readonly end: number }>();
   for (const [index, kind] of BINARY.entries()) {
-    cursors.set(kind, offset);
+    const start = offset;
     offset += bytes.readUInt32LE(4 + 4 * index);
+    sections.set(kind, { start, end: offset });
   }
   if (offset !== bytes.length) throw new RangeError('a frame has not the length that it says');
   const records = JSON.parse(json) as SnapshotRecord[];
   restore(records, (kind, length) => {
-    const start = cursors.get(kind) ?? 0;
-    cursors.set(kind, start + length);
-    return bytes.toString('base64', start, start + length);
+    const section = sections.get(kind);
+    // Bytes that were taken twice would let a small frame become any size.
+    if (!section || !Number.isSafeInteger(length) || length < 0 || section.start + length > section.end)
+      throw new RangeError('a frame takes bytes that it does not have');
+    const { start } = section;
+    section.start += length;
+    return bytes.toString('base64', start, section.start);
   });
   return records;
 }

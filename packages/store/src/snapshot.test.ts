@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
 import { BEGINNING, type Checkpoint, EMPTY_BUS, type PlacedRootEvent, sha256, signRootEvent } from '@certbus/events';
 import { temporaryFolder } from 'certbus-testing';
 import { afterAll, beforeEach, expect, test } from 'vitest';
@@ -108,6 +109,23 @@ function pathOf(ending: string): string {
 test('records come back as they were, the hash of each leaf made anew', () => {
   const records = [...content(3).records];
   expect(unpackRecords(packRecords(records))).toEqual(plain(records));
+});
+
+/** A frame by hand: its JSON, and the bytes of its leaves. */
+function frameOf(json: string, leaves: Buffer): Uint8Array {
+  const head = Buffer.alloc(20);
+  head.writeUInt32LE(Buffer.byteLength(json), 0);
+  head.writeUInt32LE(leaves.length, 4);
+  return zstdCompressSync(Buffer.concat([head, Buffer.from(json), leaves]));
+}
+
+test.each([
+  ['takes the same bytes again and again', [1_000, -1_000, 1_000]],
+  ['takes more bytes than it has', [1_000, 1]],
+  ['takes half a byte', [0.5]],
+])('a frame that %s is refused: it could become any size', (_, lengths) => {
+  const json = JSON.stringify(lengths.map((leaf) => ({ leaf })));
+  expect(() => unpackRecords(frameOf(json, Buffer.alloc(1_000)))).toThrow(RangeError);
 });
 
 test('a snapshot of several frames comes back whole, with its checkpoint proved by the root', async () => {
