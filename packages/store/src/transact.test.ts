@@ -33,6 +33,29 @@ test('a decision is appended and seen by its own view', async () => {
   expect(view.checkpoint.position).toBe(2);
 });
 
+test('a decision whose append is known succeeds, also when its own view cannot take it any more', async () => {
+  const { bus } = await beginBus(createMemoryLog());
+  const inner = createView();
+  let isBroken = false;
+  const view: typeof inner = {
+    ...inner,
+    get checkpoint() {
+      return inner.checkpoint;
+    },
+    apply(commits, reached) {
+      if (isBroken) throw new Error('the disk is full');
+      inner.apply(commits, reached);
+    },
+  };
+  await transact(bus, view, say('a'));
+  isBroken = true;
+  expect(await transact(bus, view, say('b'))).toBe('b');
+  await expect(transact(bus, view, say('c'))).rejects.toThrow('the disk is full');
+  isBroken = false;
+  expect(await transact(bus, view, say('d'))).toBe('d');
+  expect(inner.removals).toEqual(['certificate-a', 'certificate-b', 'certificate-d']);
+});
+
 test('a decision that has nothing to say appends nothing', async () => {
   const log = watched(createMemoryLog());
   const { bus } = await beginBus(log);

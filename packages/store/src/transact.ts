@@ -134,11 +134,10 @@ async function settle<State>(bus: Bus, view: View<State>, taken: readonly Waitin
     const { decided, left } = decideAll(view.draft(), present, at);
     const events = decided.flatMap((decision) => decision.events);
     try {
-      if (events.length > 0) {
-        const { commit, checkpoint } = await bus.append(view.checkpoint, events, { at, signal });
-        view.apply([commit], checkpoint);
-      }
+      const appended = events.length > 0 ? await bus.append(view.checkpoint, events, { at, signal }) : undefined;
+      // Known from here on: a view that cannot take it fails the next decision, not these. It has it before they are heard.
       for (const decision of decided) decision.settle();
+      if (appended) view.apply([appended.commit], appended.checkpoint);
       return left;
     } catch (error) {
       if (!(error instanceof VersionConflictError)) throw error;
