@@ -8,8 +8,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { openDirectory } from './adapters/directory.ts';
 import { createMemoryLog } from './adapters/memory.ts';
 import { type ArchivedRange, archiveRange, createArchiveReader, RANGE_COMMITS } from './archive.ts';
+import type { ArchivePlace } from './archive-place.ts';
 import { beginBus, type Keys, readPositions, writeCommits } from './bus.builders.ts';
 import { openBus } from './bus.ts';
+import { packCommits, unpackCommits } from './commit-blocks.ts';
+import { StoreError } from './errors.ts';
 import type { Log, LogMaintenance, StoredCommit } from './log.ts';
 
 const folder = temporaryFolder();
@@ -124,6 +127,37 @@ test('an archive whose every hash was made to fit a forgery is refused by the hi
   expect(await readPositions(open())).toEqual(all);
   await log.maintenance.trim('test', RANGE_COMMITS);
   await expect(readPositions(open())).rejects.toMatchObject({ position: 7_000 });
+});
+
+test.each([
+  ['is out of reach', async () => {}, true],
+  [
+    'has a damaged block',
+    async () => {
+      const [block = ''] = files().filter((path) => path.endsWith('.zst'));
+      writeFileSync(block, 'damaged');
+    },
+    false,
+  ],
+])('an archive that %s holds a reader far behind up once a range, not once a page', async (_, harm, isAway) => {
+  await harm();
+  const place = openDirectory(root);
+  let asked = 0;
+  const watched: ArchivePlace = {
+    ...place,
+    async get(...call) {
+      asked += 1;
+      if (isAway) throw new StoreError('CERTBUS_STORE_UNREACHABLE', 'away');
+      return place.get(...call);
+    },
+  };
+  expect(await readPositions(openBus(log, 'test', { ...keys, archive: watched }))).toEqual(all);
+  expect(asked).toBeLessThanOrEqual(3);
+});
+
+test('a block of a great many empty lines is refused before it takes memory', async () => {
+  const packed = await packCommits([{ position: 1, bytes: Buffer.alloc(2_000_000, '\n') }]);
+  await expect(unpackCommits(packed, 1)).rejects.toThrow(RangeError);
 });
 
 test('a manifest of another bus is refused', async () => {

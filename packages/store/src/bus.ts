@@ -123,19 +123,27 @@ async function readContiguous(log: Log, stream: string, after: number, options: 
 /** The archive as one reader of one bus uses it. */
 function createArchiveSource(place: ArchivePlace, busId: string) {
   const reader = createArchiveReader(place, busId);
+  const rangeOf = (after: number): number => Math.floor(after / RANGE_COMMITS);
   let missing = Number.POSITIVE_INFINITY;
+  let failed: number | undefined;
   return {
-    /** What the archive has behind a position; nothing for a range that was missing the last time. */
+    /** What the archive has behind a position; nothing for a range that was missing, or failed, the last time. */
     async read(after: number, { limit = DEFAULT_LIMIT, signal }: BusReadOptions): Promise<readonly StoredCommit[]> {
-      const range = Math.floor(after / RANGE_COMMITS);
-      if (range >= missing) return [];
+      const range = rangeOf(after);
+      if (range >= missing || range === failed) return [];
       const found = await reader.read(after, limit, { signal });
       // Ranges are archived in order: those behind a missing one are missing, too.
       if (!found) missing = range;
       return found ?? [];
     },
-    forgetMissing() {
+    /** An archive that is out of reach or damaged holds its reader up once a range, not once a page. */
+    leave(after: number) {
+      failed = rangeOf(after);
+    },
+    /** Lets what was missing, or failed, be asked for again. */
+    retry() {
       missing = Number.POSITIVE_INFINITY;
+      failed = undefined;
     },
   };
 }
@@ -154,12 +162,24 @@ export function openBus(log: Log, stream: string, { trust, signer, archive }: Bu
     return { ...verified, stored: stored.slice(0, verified.commits.length), end: false };
   }
 
+  /** The same, where the log has it too and whatever is wrong with the archive does not matter. */
+  async function readArchiveIfGood(from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage | undefined> {
+    try {
+      const page = await readArchive(from, options);
+      if (!page?.refused) return page;
+    } catch {
+      options.signal?.throwIfAborted();
+    }
+    archived?.leave(from.position);
+    return undefined;
+  }
+
   async function readLog(from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage> {
     const { commits: stored, end } = await readContiguous(log, stream, from.position, options);
     const { everySignature = false } = options;
     const verified = verifyCommits(trust, from, stored, { everySignature });
     isBehind = !end;
-    if (end) archived?.forgetMissing();
+    if (end) archived?.retry();
     return { ...verified, stored: stored.slice(0, verified.commits.length), end };
   }
 
@@ -168,13 +188,13 @@ export function openBus(log: Log, stream: string, { trust, signer, archive }: Bu
     stream,
     async read(from, options = {}) {
       // More than a page behind: a thousand such readers are no load on the log. A damaged archive is none either.
-      const early = isBehind ? await readArchive(from, options).catch(ignoreUnlessAborted(options.signal)) : undefined;
-      if (early && !early.refused) return early;
+      const early = isBehind ? await readArchiveIfGood(from, options) : undefined;
+      if (early) return early;
       try {
         return await readLog(from, options);
       } catch (error) {
         if (!(error instanceof TrimmedError)) throw error;
-        archived?.forgetMissing();
+        archived?.retry();
         const page = await readArchive(from, options);
         if (!page) throw error;
         isBehind = true;
@@ -209,12 +229,5 @@ export function openBus(log: Log, stream: string, { trust, signer, archive }: Bu
     },
     version: () => log.version?.(),
     close: () => log.close(),
-  };
-}
-
-function ignoreUnlessAborted(signal: AbortSignal | undefined): () => undefined {
-  return () => {
-    signal?.throwIfAborted();
-    return undefined;
   };
 }

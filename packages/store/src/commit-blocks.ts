@@ -6,6 +6,8 @@ import type { StoredCommit } from './log.ts';
 const BLOCK_BYTES = 8_000_000;
 /** What a block may at most become when it is opened: one commit more than it was closed at. */
 const MAX_BLOCK_BYTES = BLOCK_BYTES + 1_000_000;
+/** No commit is shorter: its second line, the key id and the signature, is that long. */
+const MIN_COMMIT_BYTES = 104;
 const NEWLINE = 0x0a;
 const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } };
 
@@ -55,6 +57,8 @@ export async function unpackCommits(block: Uint8Array, first: number): Promise<S
     const payload = text.indexOf(NEWLINE, start);
     const end = payload < 0 ? -1 : text.indexOf(NEWLINE, payload + 1);
     if (end < 0) throw new RangeError('a block ends in the middle of a commit');
+    // Each costs a few hundred bytes of memory, also one that is empty.
+    if (end - start < MIN_COMMIT_BYTES) throw new RangeError('a block holds what is no commit');
     commits.push({ position: first + commits.length, bytes: text.subarray(start, end + 1) });
     start = end + 1;
   }
