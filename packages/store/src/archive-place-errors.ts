@@ -7,6 +7,13 @@ export function checkKey(key: string): void {
   if (!KEY.test(key) || key.includes('..')) throw new TypeError(`${JSON.stringify(key)} is no key of an archive`);
 }
 
+/** Throws `CERTBUS_STORE_TOO_LARGE` where there is more at a key than is wanted. */
+export function checkSize(key: string, size: number | undefined, maxBytes: number): void {
+  if (size !== undefined && size <= maxBytes) return;
+  const what = `The archive's ${key} has ${size ?? 'nobody knows how many'} bytes, where at most ${maxBytes} can be: nothing of CertBus is that large.`;
+  throw new StoreError('CERTBUS_STORE_TOO_LARGE', what);
+}
+
 const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   EACCES: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],
   EPERM: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],

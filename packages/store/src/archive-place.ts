@@ -1,7 +1,10 @@
 /** Where archives and snapshots lie: a directory, a bucket. Keys are paths below its root, of safe characters only. */
 export interface ArchivePlace {
-  /** What lies at a key; `undefined` where nothing does. */
-  get(key: string, options?: PlaceOptions): Promise<Uint8Array | undefined>;
+  /**
+   * What lies at a key; `undefined` where nothing does. What is larger than `maxBytes` MUST be rejected with
+   * `CERTBUS_STORE_TOO_LARGE` before it takes memory: others than managers may have written it.
+   */
+  get(key: string, options?: GetOptions): Promise<Uint8Array | undefined>;
   /** Puts bytes at a key, whole or not at all, in the place of what was there. Resolves once they are durable. */
   put(key: string, bytes: Uint8Array, options?: PlaceOptions): Promise<void>;
   /**
@@ -19,3 +22,13 @@ export interface ArchivePlace {
 export interface PlaceOptions {
   readonly signal?: AbortSignal | undefined;
 }
+
+export interface GetOptions extends PlaceOptions {
+  /** Default {@link MAX_OBJECT_BYTES}. */
+  readonly maxBytes?: number;
+}
+
+/** The most that anything in an archive has: a chunk of a snapshot has a third of it. */
+export const MAX_OBJECT_BYTES = 100_000_000;
+/** The most that a manifest or a pointer has. */
+export const MAX_MANIFEST_BYTES = 10_000_000;

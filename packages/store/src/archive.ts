@@ -1,6 +1,6 @@
 import { sha256 } from '@certbus/events';
 import * as v from 'valibot';
-import type { ArchivePlace, PlaceOptions } from './archive-place.ts';
+import { type ArchivePlace, MAX_MANIFEST_BYTES, type PlaceOptions } from './archive-place.ts';
 import { beginBlock, packCommits, unpackCommits } from './commit-blocks.ts';
 import { StoreError } from './errors.ts';
 import type { StoredCommit } from './log.ts';
@@ -116,7 +116,7 @@ export function createArchiveReader(place: ArchivePlace, busId: string): Archive
     const first = rangeStart(wanted);
     if (manifest?.first === first) return manifest;
     const key = manifestKey(busId, first);
-    const bytes = await place.get(key, options);
+    const bytes = await place.get(key, { ...options, maxBytes: MAX_MANIFEST_BYTES });
     manifest = bytes && parseManifest(key, busId, bytes);
     return manifest;
   }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { BEGINNING, type Checkpoint, EMPTY_BUS, type PlacedRootEvent, sha256, signRootEvent } from '@certbus/events';
@@ -170,6 +170,19 @@ test.each([
   await write(1);
   writeFileSync(pathOf(ending), text);
   await expect(openSnapshot(place, keys.trust)).rejects.toMatchObject({ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' });
+});
+
+test('a pointer to what is no key of an archive is refused', async () => {
+  await write(1);
+  const pointer = { position: 7, restored: 0, place: `snapshots/${keys.trust.busId}/a b\u0000.json` };
+  writeFileSync(pathOf('latest'), JSON.stringify(pointer));
+  await expect(openSnapshot(place, keys.trust)).rejects.toMatchObject({ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' });
+});
+
+test.each(['latest', '.json', '.zst'])('a %s of any size takes no memory', async (ending) => {
+  await write(1);
+  truncateSync(pathOf(ending), 3_000_000_000);
+  await expect(readAll()).rejects.toMatchObject({ code: 'CERTBUS_STORE_TOO_LARGE' });
 });
 
 test('root events that the root did not sign, or of which one is missing, are refused', async () => {

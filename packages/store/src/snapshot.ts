@@ -8,7 +8,7 @@ import {
   type Trust,
 } from '@certbus/events';
 import * as v from 'valibot';
-import type { ArchivePlace, PlaceOptions } from './archive-place.ts';
+import { type ArchivePlace, MAX_MANIFEST_BYTES, type PlaceOptions } from './archive-place.ts';
 import { StoreError } from './errors.ts';
 import { packRecords, type SnapshotRecord, unpackRecords } from './slim-records.ts';
 
@@ -62,6 +62,9 @@ const manifestSchema = v.object({
 });
 type Manifest = v.InferOutput<typeof manifestSchema>;
 const pointerSchema = v.object({ position, restored: v.number(), place: v.string() });
+
+/** Behind the bus's folder: a position and a hash. */
+const MANIFEST_NAME = /^\d{12,16}\/[\w-]{43}\.json$/;
 
 const folderOf = (busId: string, at: number): string => `snapshots/${busId}/${String(at).padStart(12, '0')}`;
 const chunkKey = (busId: string, at: number, sum: string): string => `${folderOf(busId, at)}/${sum}.zst`;
@@ -221,12 +224,14 @@ export async function openSnapshot(
   options: PlaceOptions = {},
 ): Promise<Snapshot | undefined> {
   const key = pointerKey(trust.busId);
-  const pointer = await place.get(key, options);
+  const small = { ...options, maxBytes: MAX_MANIFEST_BYTES };
+  const pointer = await place.get(key, small);
   if (!pointer) return undefined;
   const { place: manifestPlace } = parse(key, pointerSchema, pointer);
-  if (!manifestPlace.startsWith(`snapshots/${trust.busId}/`) || manifestPlace.includes('..'))
+  const folder = `snapshots/${trust.busId}/`;
+  if (!manifestPlace.startsWith(folder) || !MANIFEST_NAME.test(manifestPlace.slice(folder.length)))
     throw refuse(key, 'it points somewhere else');
-  const bytes = await place.get(manifestPlace, options);
+  const bytes = await place.get(manifestPlace, small);
   if (!bytes) throw refuse(manifestPlace, 'it is missing');
   const manifest = parse(manifestPlace, manifestSchema, bytes);
   if (manifest.busId !== trust.busId) throw refuse(manifestPlace, 'it belongs to another bus');

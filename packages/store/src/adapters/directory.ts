@@ -1,15 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ArchivePlace, PlaceOptions } from '../archive-place.ts';
-import { checkKey, wrapPlaceError } from '../archive-place-errors.ts';
+import { type ArchivePlace, type GetOptions, MAX_OBJECT_BYTES } from '../archive-place.ts';
+import { checkKey, checkSize, wrapPlaceError } from '../archive-place-errors.ts';
 
-async function readIfThere(path: string, { signal }: PlaceOptions): Promise<Uint8Array | undefined> {
+async function readIfThere(
+  path: string,
+  { signal, maxBytes = MAX_OBJECT_BYTES }: GetOptions,
+): Promise<Uint8Array | undefined> {
+  let file: FileHandle;
   try {
-    return await readFile(path, { ...(signal ? { signal } : {}) });
+    file = await open(path);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
+  }
+  try {
+    checkSize(path, (await file.stat()).size, maxBytes);
+    return await file.readFile({ ...(signal ? { signal } : {}) });
+  } finally {
+    await file.close();
   }
 }
 

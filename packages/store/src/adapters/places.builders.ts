@@ -24,6 +24,16 @@ export function describePlace(create: () => Promise<ArchivePlace>): void {
     await place.close();
   });
 
+  test('more than was asked for is refused, not taken into memory', async () => {
+    const place = await create();
+    await place.put('a/b', new Uint8Array(3_000));
+    expect(await place.get('a/b', { maxBytes: 3_000 })).toHaveLength(3_000);
+    await expect(place.get('a/b', { maxBytes: 2_999 })).rejects.toMatchObject({ code: 'CERTBUS_STORE_TOO_LARGE' });
+    await place.put('a/b', new Uint8Array(10));
+    expect(await place.get('a/b', { maxBytes: 2_999 })).toHaveLength(10);
+    await place.close();
+  });
+
   test('an update sees what is there, and may leave it', async () => {
     const place = await create();
     const seen: (string | undefined)[] = [];

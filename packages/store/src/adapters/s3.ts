@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import {
   GetObjectCommand,
   type GetObjectCommandOutput,
@@ -6,8 +7,8 @@ import {
   S3Client,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
-import type { ArchivePlace, PlaceOptions } from '../archive-place.ts';
-import { checkKey, wrapPlaceError } from '../archive-place-errors.ts';
+import { type ArchivePlace, type GetOptions, MAX_OBJECT_BYTES, type PlaceOptions } from '../archive-place.ts';
+import { checkKey, checkSize, wrapPlaceError } from '../archive-place-errors.ts';
 import { StoreError } from '../errors.ts';
 
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -49,12 +50,20 @@ export function openS3({ bucket, prefix, region, endpoint, credentials }: S3Opti
     return { Bucket: bucket, Key: prefix ? `${prefix}/${key}` : key };
   };
 
-  async function find(key: string, options: PlaceOptions): Promise<{ bytes: Uint8Array; tag: string } | undefined> {
+  async function find(key: string, options: GetOptions): Promise<{ bytes: Uint8Array; tag: string } | undefined> {
+    const { maxBytes = MAX_OBJECT_BYTES } = options;
     let found: GetObjectCommandOutput;
     try {
       found = await client.send(new GetObjectCommand(nameOf(key)), send(options));
     } catch (error) {
       if (error instanceof NoSuchKey) return undefined;
+      throw error;
+    }
+    try {
+      checkSize(key, found.ContentLength, maxBytes);
+    } catch (error) {
+      // Otherwise the connection is held until all of it has come.
+      (found.Body as Readable | undefined)?.destroy();
       throw error;
     }
     return { bytes: (await found.Body?.transformToByteArray()) ?? new Uint8Array(), tag: found.ETag ?? '' };
