@@ -41,7 +41,7 @@ async function openFleet(certificates: number, rounds: number) {
   held.close();
   await replica.close();
   await bus.append(checkpoint, [{ type: 'SnapshotTaken', ...taken }], { at: new Date() });
-  await publishSnapshot(place, busId, taken, checkpoint);
+  await publishSnapshot(place, busId, taken, { restored: checkpoint.restored, head: checkpoint });
   const close = async () => {
     await log.close();
     folder.remove();

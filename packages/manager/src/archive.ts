@@ -186,6 +186,7 @@ export async function takeSnapshot(
     held.close();
   }
   await decide(context, (state) => snapshotTaken(state, taken), signal);
-  await publishSnapshot(place, busId, taken, checkpoint, { signal });
+  const { restored } = checkpoint;
+  await publishSnapshot(place, busId, taken, { restored, head: context.view.checkpoint }, { signal });
   return taken;
 }

@@ -78,7 +78,7 @@ async function withSnapshot({ say = true } = {}) {
   });
   held.close();
   if (say) await story.say({ type: 'SnapshotTaken', ...taken });
-  await publishSnapshot(place, story.busId, taken, checkpoint);
+  await publishSnapshot(place, story.busId, taken, { restored: checkpoint.restored, head: checkpoint });
   await story.say(obtained('certificate31', ['n31.test'], 'leaf 31'));
   await follow(first, story.bus);
   return { story, first, place, root };
@@ -120,7 +120,7 @@ test('a snapshot that was made by a thief of the archive is refused', async () =
   const content = { checkpoint, bus: held.bus(), rootEvents: held.rootEvents(), records };
   held.close();
   const forged = await writeSnapshot(place, story.busId, content);
-  await publishSnapshot(place, story.busId, forged, checkpoint);
+  await publishSnapshot(place, story.busId, forged, { restored: checkpoint.restored, head: checkpoint });
   const newcomer = await newReplica(story);
   expect(await settle(newcomer, story.bus, { archive: place })).toBe(false);
   expect(newcomer.countServed()).toBe(0);

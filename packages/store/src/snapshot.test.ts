@@ -19,6 +19,8 @@ let keys: Keys;
 let rootEvents: PlacedRootEvent[];
 let checkpoint: Checkpoint;
 
+/** How far the bus reaches. */
+const HEAD = { position: 100, restored: 102 };
 const leafOf = (n: number) => Buffer.from(`leaf ${n} \u0000\u00ff`).toString('base64');
 const record = (n: number): SnapshotRecord => ({
   position: n,
@@ -89,7 +91,7 @@ function content(count: number, at = checkpoint): SnapshotContent {
 
 async function write(count: number, at = checkpoint) {
   const taken = await writeSnapshot(place, keys.trust.busId, content(count, at));
-  await publishSnapshot(place, keys.trust.busId, taken, at);
+  await publishSnapshot(place, keys.trust.busId, taken, { restored: at.restored, head: HEAD });
   return taken;
 }
 
@@ -150,6 +152,17 @@ test('a newer one is found instead of an older one, whichever was written last',
 });
 
 test.each([
+  { position: Number.MAX_SAFE_INTEGER, restored: 0 },
+  { position: 1, restored: Number.MAX_SAFE_INTEGER },
+  { position: 101, restored: 102 },
+])('a pointer that no bus of this length can have had, %o, holds no snapshot up', async (forged) => {
+  await write(1);
+  writeFileSync(pathOf('latest'), JSON.stringify({ ...forged, place: 'snapshots/x' }));
+  await write(1, { ...checkpoint, position: 9 });
+  expect((await openSnapshot(place, keys.trust))?.position).toBe(9);
+});
+
+test.each([
   ['torn', (bytes: Buffer) => bytes.subarray(0, bytes.length - 3)],
   ['changed', (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 50), Buffer.from('x'), bytes.subarray(51)])],
   ['empty', () => Buffer.alloc(0)],
@@ -191,7 +204,12 @@ test('root events that the root did not sign, or of which one is missing, are re
   const forged = { position: 2, root: signRootEvent(stranger.root, keys.trust.busId, 3, body) };
   for (const events of [[...rootEvents, forged], rootEvents.slice(1)]) {
     const taken = await writeSnapshot(place, keys.trust.busId, { ...content(1), rootEvents: events });
-    await publishSnapshot(place, keys.trust.busId, { ...taken, position: 7 + events.length }, checkpoint);
+    await publishSnapshot(
+      place,
+      keys.trust.busId,
+      { ...taken, position: 7 + events.length },
+      { restored: 0, head: HEAD },
+    );
     await expect(openSnapshot(place, keys.trust)).rejects.toMatchObject({ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' });
   }
 });

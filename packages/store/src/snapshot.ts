@@ -151,23 +151,33 @@ function refuse(key: string, why: string, cause?: unknown): StoreError {
   return new StoreError('CERTBUS_STORE_SNAPSHOT_REFUSED', what, { cause });
 }
 
+/** Where the bus stands that a snapshot was taken of. */
+export interface SnapshotStanding {
+  /** Sequence of the last restore before the snapshot. */
+  readonly restored: number;
+  /** The head of the bus, which no snapshot of it is beyond. */
+  readonly head: Pick<Checkpoint, 'position' | 'restored'>;
+}
+
 /** Lets newcomers find a snapshot, unless they find a newer one already. Call it once `SnapshotTaken` is on the bus. */
 export async function publishSnapshot(
   place: ArchivePlace,
   busId: string,
   taken: TakenSnapshot,
-  { restored }: Pick<Checkpoint, 'restored'>,
+  { restored, head }: SnapshotStanding,
   options: PlaceOptions = {},
 ): Promise<void> {
   const key = pointerKey(busId);
   const change = (current: Uint8Array | undefined): Uint8Array | undefined => {
     const known = current && v.safeParse(pointerSchema, safeJson(current));
     // After a restore the line is younger, though its positions are lower.
-    const isNewer = known?.success
-      ? restored > known.output.restored ||
-        (restored === known.output.restored && taken.position > known.output.position)
-      : true;
-    return isNewer
+    const isNewer =
+      known?.success &&
+      (restored > known.output.restored ||
+        (restored === known.output.restored && taken.position > known.output.position));
+    // One that whoever can write to the archive made up would keep every snapshot to come from being found.
+    const isForged = !known?.success || known.output.position > head.position || known.output.restored > head.restored;
+    return isNewer || isForged
       ? Buffer.from(JSON.stringify({ position: taken.position, restored, place: taken.place }))
       : undefined;
   };
