@@ -1,5 +1,5 @@
-import { BEGINNING, type Checkpoint, type Signer, signRootEvent, type Trust } from '@certbus/events';
-import { type ArchivePlace, type Log, openBus, VersionConflictError } from '@certbus/store';
+import { BEGINNING, type Checkpoint, HistoryError, type Signer, signRootEvent, type Trust } from '@certbus/events';
+import { type ArchivePlace, type Bus, type Log, openBus, VersionConflictError } from '@certbus/store';
 import { ManagerError } from './errors.ts';
 
 /** How far the sequence leaps: the part that was lost may have held root events that nobody has seen any more. */
@@ -14,6 +14,17 @@ export interface RestoreOptions {
   readonly archive?: ArchivePlace | undefined;
   readonly now?: () => Date;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Only a bus that holds something else says no; one that does not answer says nothing. */
+async function isStillThere(bus: Bus, known: Checkpoint, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await bus.confirm(known, { signal });
+    return true;
+  } catch (error) {
+    if (error instanceof HistoryError) return false;
+    throw error;
+  }
 }
 
 /**
@@ -37,14 +48,7 @@ export async function sayRestored(
     }
     if (head.hash === null)
       throw new ManagerError('CERTBUS_MANAGER_NOT_RESTORED', 'The bus is empty: restore or import it first.');
-    if (
-      known &&
-      known.position > 0 &&
-      (await bus.confirm(known, { signal }).then(
-        () => true,
-        () => false,
-      ))
-    )
+    if (known && known.position > 0 && (await isStillThere(bus, known, signal)))
       throw new ManagerError(
         'CERTBUS_MANAGER_NOT_RESTORED',
         `Position ${known.position}, the last that this machine has read, is still on the bus: nothing was lost, and nothing is to be said.`,
