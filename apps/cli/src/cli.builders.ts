@@ -15,13 +15,23 @@ const CERTBUS = fileURLToPath(new URL('../bin/dev.js', import.meta.url));
 export async function certbus(
   folder: string,
   args: readonly string[],
-  { env = {}, input = '' }: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {},
+  {
+    env = {},
+    input = '',
+    isDiskFull = false,
+  }: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly input?: string;
+    /** No byte goes into any file. Default false. */
+    readonly isDiskFull?: boolean;
+  } = {},
 ): Promise<Ended> {
   const own = { PATH: process.env['PATH'] ?? '', HOME: folder, CERTBUS_STATE_DIR: `${folder}/state`, NO_COLOR: '1' };
-  const child = spawn(process.execPath, ['--conditions=certbus:source', CERTBUS, ...args], {
-    cwd: folder,
-    env: { ...own, ...env },
-  });
+  const command = [process.execPath, '--conditions=certbus:source', CERTBUS, ...args];
+  const [program = '', ...rest] = isDiskFull
+    ? ['sh', '-c', `trap '' XFSZ; ulimit -f 0; exec "$@"`, 'sh', ...command]
+    : command;
+  const child = spawn(program, rest, { cwd: folder, env: { ...own, ...env } });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += chunk));

@@ -13,6 +13,7 @@ import {
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { openSqliteLog } from '@certbus/store/sqlite';
 import {
   type ChallTestSrv,
   createTlsIdentity,
@@ -26,6 +27,7 @@ import {
 } from 'certbus-testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus, type Ended } from './cli.builders.ts';
+import { putCertificate } from './site.builders.ts';
 
 const pebble = requirePart('pebble');
 const dynamoDb = requirePart('dynamodb-local');
@@ -94,6 +96,43 @@ describe('without a CA', { timeout: 30_000 }, () => {
     expect((await run(folder, OFFLINE)).status).toBe(0);
     expect(readFileSync(join(folder, 'manager.key'), 'utf8')).toBe(key);
     expect((await run(folder, ['bus', 'verify'])).status).toBe(0);
+  });
+
+  test.skipIf(process.platform === 'win32')(
+    'an init that found the disk full is completed once there is room, and leaves nothing half written',
+    async () => {
+      const folder = newFolder();
+      expect((await run(folder, OFFLINE, { isDiskFull: true })).status).not.toBe(0);
+      expect(readdirSync(folder)).toEqual([]);
+      expect(await run(folder, OFFLINE)).toMatchObject({ status: 0 });
+      rmSync(join(folder, 'certbus.json'));
+      expect((await run(folder, OFFLINE, { isDiskFull: true })).status).not.toBe(0);
+      expect((await run(folder, OFFLINE)).status).toBe(0);
+      expect((await run(folder, ['bus', 'verify'])).status).toBe(0);
+    },
+  );
+
+  test('init does not call a bus complete that is empty', async () => {
+    const folder = newFolder();
+    await run(folder, OFFLINE);
+    for (const file of ['bus.db', 'bus.db-wal', 'bus.db-shm']) rmSync(join(folder, file), { force: true });
+    expect((await run(folder, ['bus', 'bootstrap'])).status).toBe(0);
+    const { status, stderr } = await run(folder, OFFLINE);
+    expect({ status, stderr }).toMatchObject({ status: 9, stderr: expect.stringContaining('is empty') });
+  });
+
+  test('bus verify says where commits are missing, with the status of a history that breaks', async () => {
+    const folder = newFolder();
+    await run(folder, OFFLINE);
+    await putCertificate(folder);
+    const log = await openSqliteLog(join(folder, 'bus.db'));
+    const { commits } = await log.read('certbus', 1, { limit: 1 });
+    await log.maintenance?.replace('certbus', 2, { found: commits[0]?.bytes, bytes: undefined });
+    await log.close();
+    expect(await run(folder, ['bus', 'verify'])).toMatchObject({
+      status: 9,
+      stderr: expect.stringMatching(/position \d+ but not 2/),
+    });
   });
 
   test('init without agreeing to the terms makes nothing', async () => {

@@ -1,4 +1,5 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { CliError } from './errors.ts';
 
 /** Reads a file that a command needs. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
@@ -22,13 +23,21 @@ export function readKeyFile(path: string, what: string): string {
   return text;
 }
 
-/** Writes a file unless it is there already; a secret one for this user only. Returns whether it was written. */
+/**
+ * Writes a file unless it is there already; a secret one for this user only. Returns whether it was written. It is there whole and
+ * on the disk, or not at all: half a root key that is found again would be a bus that nobody can manage.
+ */
 export function writeNew(path: string, text: string, { isSecret }: { readonly isSecret: boolean }): boolean {
+  const unfinished = `${path}.${randomUUID()}.new`;
   try {
-    writeFileSync(path, text, { flag: 'wx', mode: isSecret ? 0o600 : 0o644 });
+    writeFileSync(unfinished, text, { flag: 'wx', mode: isSecret ? 0o600 : 0o644, flush: true });
+    // A rename would take the place of what another process has just made.
+    linkSync(unfinished, path);
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(unfinished, { force: true });
   }
 }

@@ -8,6 +8,7 @@ import {
   createManagerKey,
   createRootKey,
   formatTrust,
+  HistoryError,
   parseIdentityFile,
   parseManagerKey,
   parseRootKey,
@@ -105,6 +106,8 @@ async function checkBus(folder: string): Promise<string> {
   try {
     const page = await bus.read(BEGINNING, { limit: 1 });
     if (page.refused) throw page.refused;
+    if (page.commits.length === 0)
+      throw new HistoryError('CERTBUS_EVENTS_HISTORY_FORKED', 1, `it was written here, and ${config.bus} is empty`);
   } finally {
     await close();
   }
