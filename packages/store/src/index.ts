@@ -10,6 +10,7 @@ export { type Batch, type FollowOptions, follow } from './follow.ts';
 export {
   type AppendOptions,
   type Log,
+  type LogEntry,
   type LogMaintenance,
   MAX_COMMIT_BYTES,
   type Page,

@@ -39,6 +39,18 @@ export interface ReplaceOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What lies in a stream: something at a position, or a stray, which no append ever writes. */
+export type LogEntry =
+  | {
+      readonly position: number;
+      /** `undefined` where what lies there is no commit, or was let go. */
+      readonly bytes: Uint8Array | undefined;
+    }
+  | {
+      /** The store's own name of it. */
+      readonly stray: string;
+    };
+
 /**
  * What an operator, with credentials of their own, does to a log whose past is damaged or lies in an archive. No manager
  * and no follower ever calls it.
@@ -52,9 +64,22 @@ export interface LogMaintenance {
   trim(stream: string, first: number, options?: { readonly signal?: AbortSignal }): Promise<void>;
   /**
    * Puts other bytes, or nothing, in the place of exactly what was found at a position. MUST reject with
-   * {@link VersionConflictError} when something else is there. Repeating it is harmless.
+   * {@link VersionConflictError} when something else is there. What is no commit counts as nothing. Repeating it is harmless.
    */
   replace(stream: string, position: number, options: ReplaceOptions): Promise<void>;
+  /** The first position that was not let go, as the store says; 1 for a whole stream. */
+  first(stream: string, options?: { readonly signal?: AbortSignal }): Promise<number>;
+  /**
+   * Everything behind a position as it lies there, holes left out, in order, page by page, seen strongly. MUST NOT reject because
+   * of what lies there: whoever can write to a store may have put anything into it.
+   */
+  inspect(
+    stream: string,
+    after: number,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterable<readonly LogEntry[]>;
+  /** Takes a stray away. Absent where a store has none. */
+  removeStray?(stream: string, stray: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
 
 /**

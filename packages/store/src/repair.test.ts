@@ -119,20 +119,39 @@ test('somebody who writes at the same time is not overwritten', async () => {
   let reads = 0;
   const racing: Log = {
     ...log,
-    async read(...call) {
-      const page = await log.read(...call);
-      reads += 1;
-      await overwrite(5, `forged again, ${reads}`);
-      return page;
+    maintenance: {
+      ...maintenance(),
+      async *inspect(...call) {
+        for await (const entries of maintenance().inspect(...call)) {
+          reads += 1;
+          await overwrite(5, `forged again, ${reads}`);
+          yield entries;
+        }
+      },
     },
   };
   await expect(runRepair({}, racing)).rejects.toMatchObject({ code: 'CERTBUS_STORE_VERSION_CONFLICT', position: 5 });
 });
 
 test('a trimmed log is repaired from where it begins', async () => {
+  const hash = checkpoints[298]?.hash ?? '';
+  const range = { type: 'RangeArchived' as const, first: 1, last: 299, hash, manifest: hash, place: 'archive' };
+  await bus().append(checkpoints.at(-1) as Checkpoint, [range], { at: new Date() });
   await maintenance().trim('test', 300);
   await overwrite(350, 'forged');
   expect((await runRepair()).replaced).toEqual([350]);
+});
+
+test('what was let go of, though the history says nothing of an archive, is put back', async () => {
+  await maintenance().trim('test', 300);
+  expect((await runRepair()).replaced).toHaveLength(299);
+  expect(await maintenance().first('test')).toBe(300);
+});
+
+test('a log that somebody filled up behind its end is emptied there, step by step', async () => {
+  for (let after = 400; after < 1_400; after += 1) await log.append('test', after, Buffer.from(`forged ${after}`));
+  expect((await runRepair({ dropTail: true })).dropped).toHaveLength(1_000);
+  expect(await readPositions(bus())).toHaveLength(400);
 });
 
 test('a store that cannot replace says what to do', async () => {

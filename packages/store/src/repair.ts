@@ -1,8 +1,15 @@
-import { type Checkpoint, type HistoryError, type Trust, verifyCommits } from '@certbus/events';
+import {
+  type Checkpoint,
+  type Commit,
+  decodeCommit,
+  type HistoryError,
+  type Trust,
+  verifyCommits,
+} from '@certbus/events';
 import { type BackupOptions, verifyExport } from './backup.ts';
-import { StoreError, TrimmedError } from './errors.ts';
+import { StoreError } from './errors.ts';
 import { type ExportFile, exportRefused } from './export-port.ts';
-import type { Log, LogMaintenance, StoredCommit } from './log.ts';
+import type { Log, LogEntry, LogMaintenance, StoredCommit } from './log.ts';
 
 export interface RepairOptions extends BackupOptions {
   readonly stream: string;
@@ -19,42 +26,74 @@ export interface Repaired {
   readonly replaced: readonly number[];
   /** Positions that were removed. */
   readonly dropped: readonly number[];
+  /** Entries at no position, which no append ever wrote, that were removed. */
+  readonly strays: number;
   /** Where the good history ends. */
   readonly checkpoint: Checkpoint;
 }
 
-const PAGE = 150;
+/** How many positions behind the good history are looked at together when they are removed. */
+const STEP = 150;
 
 function maintenanceOf({ maintenance }: Log): LogMaintenance {
   if (maintenance) return maintenance;
   throw new StoreError('CERTBUS_STORE_UNSUPPORTED', 'This store cannot be repaired in place. Import the export anew.');
 }
 
-/** The first position that was not trimmed: what came before needs no repair. */
-async function firstKept(log: Log, stream: string): Promise<number> {
-  try {
-    await log.read(stream, 0, { limit: 1, consistent: true });
-    return 1;
-  } catch (error) {
-    if (error instanceof TrimmedError) return error.first;
-    throw error;
+/** A good history up to a place. */
+interface Proved {
+  readonly checkpoint: Checkpoint;
+  /** The last position that it says is in the archive; 0 for none. */
+  readonly archived: number;
+  /** Why what lies behind {@link checkpoint} is not good, where something does. */
+  readonly refused?: HistoryError | undefined;
+}
+
+/** How far commits say that the archive goes. */
+function archivedBy(commits: readonly Commit[], before: number): number {
+  const ranges = commits.flatMap(({ events }) =>
+    events.flatMap(({ event }) => (event?.type === 'RangeArchived' ? [event.last] : [])),
+  );
+  return Math.max(before, ...ranges);
+}
+
+/** Verifies an export to its end. */
+async function proveExport(file: ExportFile, trust: Trust, options: BackupOptions): Promise<Proved> {
+  const blocks = verifyExport(file, trust, options);
+  for (let archived = 0; ; ) {
+    const { done, value } = await blocks.next();
+    if (done) return { checkpoint: value, archived };
+    // Few of them speak of the archive: only those are read once more.
+    const speaking = value.filter(({ bytes }) => Buffer.from(bytes).includes('RangeArchived'));
+    archived = archivedBy(
+      speaking.map(({ bytes }) => decodeCommit(bytes)),
+      archived,
+    );
   }
 }
 
-/** Everything behind a position up to another, as it lies there, holes and all. */
-async function readRaw(
-  log: Log,
-  stream: string,
-  { after, last, signal }: { readonly after: number; readonly last: number; readonly signal: AbortSignal | undefined },
-): Promise<StoredCommit[]> {
-  const found: StoredCommit[] = [];
-  for (let reached = after; reached < last; ) {
-    const page = await log.read(stream, reached, { limit: PAGE, consistent: true, ...(signal ? { signal } : {}) });
-    found.push(...page.commits.filter(({ position }) => position <= last));
-    reached = page.end ? last : (page.commits.at(-1)?.position ?? last);
+/** How far the log's own commits go on from what the export proves. */
+async function proveTail(
+  maintenance: LogMaintenance,
+  { checkpoint: end, archived: before }: Proved,
+  { stream, trust, signal }: RepairOptions,
+): Promise<Proved> {
+  let checkpoint = end;
+  let archived = before;
+  for await (const entries of maintenance.inspect(stream, end.position, only(signal))) {
+    const commits = entries.filter(isCommit);
+    const verified = verifyCommits(trust, checkpoint, commits, { everySignature: true });
+    ({ checkpoint } = verified);
+    archived = archivedBy(verified.commits, archived);
+    if (verified.refused) return { checkpoint, archived, refused: verified.refused };
   }
-  return found;
+  return { checkpoint, archived };
 }
+
+const isCommit = (entry: LogEntry): entry is StoredCommit => 'position' in entry && entry.bytes !== undefined;
+
+/** Without `signal: undefined`, which `exactOptionalPropertyTypes` refuses. */
+const only = (signal: AbortSignal | undefined): { signal?: AbortSignal } => (signal ? { signal } : {});
 
 /**
  * Puts the export's commits in the place of what differs from them, each only where exactly the wrong bytes that were read still
@@ -67,47 +106,77 @@ async function readRaw(
 export async function repair(file: ExportFile, log: Log, options: RepairOptions): Promise<Repaired> {
   const { stream, trust, dropTail = false, dryRun = false, signal, onProgress } = options;
   const maintenance = maintenanceOf(log);
-  const first = await firstKept(log, stream);
+  const end = await proveExport(file, trust, { signal });
+  const proved = await proveTail(maintenance, end, options);
+  // What was let go of is in the archive. What else looks as if it was let go is the work of whoever could write to the store.
+  const first = Math.min(await maintenance.first(stream, only(signal)), proved.archived + 1);
+  const strays = await removeStrays();
   const replaced: number[] = [];
-  const blocks = verifyExport(file, trust, { signal, onProgress });
-  for (;;) {
-    const { done, value } = await blocks.next();
-    if (done) {
-      const tail = await repairTail(value);
-      return { replaced, ...tail };
+  for await (const block of file.blocks()) {
+    await repairBlock(block.filter(({ position }) => position >= first));
+    onProgress?.(block.at(-1)?.position ?? 0);
+  }
+  return { replaced, dropped: await dropBad(), strays, checkpoint: proved.checkpoint };
+
+  async function removeStrays(): Promise<number> {
+    let count = 0;
+    if (!maintenance.removeStray) return count;
+    for await (const entries of maintenance.inspect(stream, 0, only(signal))) {
+      for (const entry of entries) {
+        if (!('stray' in entry)) continue;
+        count += 1;
+        if (!dryRun) await maintenance.removeStray(stream, entry.stray, only(signal));
+      }
     }
-    await repairBlock(value.filter(({ position }) => position >= first));
+    return count;
+  }
+
+  /** What lies at these positions and between them. */
+  async function entriesAt(after: number, last: number): Promise<Map<number, Uint8Array>> {
+    const there = new Map<number, Uint8Array>();
+    for await (const entries of maintenance.inspect(stream, after, only(signal))) {
+      for (const entry of entries)
+        if (isCommit(entry) && entry.position <= last) there.set(entry.position, entry.bytes);
+      if (entries.some((entry) => 'position' in entry && entry.position >= last)) break;
+    }
+    return there;
   }
 
   async function repairBlock(block: readonly StoredCommit[]): Promise<void> {
-    const last = block.at(-1)?.position;
-    const after = (block[0]?.position ?? 0) - 1;
-    if (last === undefined) return;
-    const raw = await readRaw(log, stream, { after, last, signal });
-    const there = new Map(raw.map(({ position, bytes }) => [position, bytes]));
+    const [begin] = block;
+    const last = block.at(-1);
+    if (!begin || !last) return;
+    const there = await entriesAt(begin.position - 1, last.position);
     for (const { position, bytes } of block) {
       const found = there.get(position);
       if (found && Buffer.compare(found, bytes) === 0) continue;
-      if (!dryRun) await maintenance.replace(stream, position, { found, bytes, ...(signal ? { signal } : {}) });
+      if (!dryRun) await maintenance.replace(stream, position, { found, bytes, ...only(signal) });
       replaced.push(position);
     }
   }
 
-  async function repairTail(end: Checkpoint): Promise<Pick<Repaired, 'dropped' | 'checkpoint'>> {
-    let checkpoint = end;
-    let refused: HistoryError | undefined;
-    const last = Number.POSITIVE_INFINITY;
-    const raw = await readRaw(log, stream, { after: checkpoint.position, last, signal });
-    ({ checkpoint, refused } = verifyCommits(trust, checkpoint, raw, { everySignature: true }));
-    const bad = raw.filter(({ position }) => position > checkpoint.position);
+  /** Where something lies behind the good history, whatever it is. */
+  async function findBad(): Promise<number[]> {
+    const bad: number[] = [];
+    for await (const entries of maintenance.inspect(stream, proved.checkpoint.position, only(signal)))
+      for (const entry of entries) if ('position' in entry) bad.push(entry.position);
+    return bad;
+  }
+
+  async function dropBad(): Promise<readonly number[]> {
+    const bad = await findBad();
     if (bad.length > 0 && !dropTail && !dryRun) {
-      const why = `it ends at position ${end.position}, and what is wrong begins at ${checkpoint.position + 1}: ${refused?.message ?? 'a gap'} Look for a newer export; without one, --drop-tail removes ${bad.length} commits, and "certbus bus restored" tells the followers`;
-      throw exportRefused(why, refused);
+      const why = `it ends at position ${end.checkpoint.position}, and what is wrong begins at ${proved.checkpoint.position + 1}: ${proved.refused?.message ?? 'a gap'} Look for a newer export; without one, --drop-tail removes ${bad.length} commits, and "certbus bus restored" tells the followers`;
+      throw exportRefused(why, proved.refused);
     }
-    // From the end, so that an interruption leaves no hole.
-    for (const { position, bytes } of bad.toReversed())
-      if (!dryRun)
-        await maintenance.replace(stream, position, { found: bytes, bytes: undefined, ...(signal ? { signal } : {}) });
-    return { dropped: bad.map(({ position }) => position), checkpoint };
+    if (dryRun) return bad;
+    // From the end, so that an interruption leaves no hole; step by step, since whoever wrote it may have written much.
+    for (let rest = bad.length; rest > 0; rest -= STEP) {
+      const step = bad.slice(Math.max(0, rest - STEP), rest);
+      const there = await entriesAt((step[0] ?? 1) - 1, step.at(-1) ?? 0);
+      for (const position of step.toReversed())
+        await maintenance.replace(stream, position, { found: there.get(position), bytes: undefined, ...only(signal) });
+    }
+    return bad;
   }
 }

@@ -1,6 +1,6 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { StoreError } from '../errors.ts';
-import type { StoredCommit } from '../log.ts';
+import type { LogEntry, StoredCommit } from '../log.ts';
 
 /**
  * An item of the table: `s` stream, `v` position, and `d` the commit's bytes. A trimmed position keeps an item without `d`, so
@@ -10,7 +10,7 @@ import type { StoredCommit } from '../log.ts';
 export type Item = Record<string, AttributeValue>;
 
 /** The key of a position. */
-export function keyOf(stream: string, position: number): Item {
+export function keyOf(stream: string, position: number | string): Item {
   return { s: { S: stream }, v: { N: String(position) } };
 }
 
@@ -19,12 +19,25 @@ export function toItem(stream: string, position: number, bytes: Uint8Array): Ite
   return { ...keyOf(stream, position), d: { B: bytes } };
 }
 
+/** The position of an item; `undefined` for a number that is none, also where JavaScript would round it to one. */
+function positionOf(item: Item): number | undefined {
+  const text = item['v']?.N ?? '';
+  const position = Number(text);
+  return Number.isSafeInteger(position) && position > 0 && String(position) === text ? position : undefined;
+}
+
+/** An item as it lies there, whatever it is. */
+export function toEntry(item: Item): LogEntry {
+  const position = positionOf(item);
+  return position === undefined ? { stray: item['v']?.N ?? '' } : { position, bytes: item['d']?.B };
+}
+
 /** What an item holds; `undefined` where it was trimmed. Throws `CERTBUS_STORE_DAMAGED`. */
 export function toCommit(item: Item): StoredCommit | undefined {
-  const position = Number(item['v']?.N);
+  const position = positionOf(item);
   const bytes = item['d']?.B;
-  if (Number.isSafeInteger(position) && bytes) return { position, bytes };
-  if (Number.isSafeInteger(position) && !item['d']) return undefined;
+  if (position !== undefined && bytes) return { position, bytes };
+  if (position !== undefined && !item['d']) return undefined;
   throw new StoreError(
     'CERTBUS_STORE_DAMAGED',
     `An item of the table is no commit (position ${item['v']?.N ?? 'unknown'}).`,

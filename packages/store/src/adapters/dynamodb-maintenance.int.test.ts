@@ -1,7 +1,14 @@
-import { type DynamoDbLocal, requirePart, startDynamoDbLocal, startFaultProxy } from 'certbus-testing';
+import { join } from 'node:path';
+import { type AttributeValue, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { type DynamoDbLocal, requirePart, startDynamoDbLocal, startFaultProxy, temporaryFolder } from 'certbus-testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exportBus } from '../backup.ts';
+import { beginBus, readPositions, writeCommits } from '../bus.builders.ts';
+import { openBus } from '../bus.ts';
+import { repair } from '../repair.ts';
 import { bootstrapTable, openDynamoDbLog } from './dynamodb.ts';
 import { createPolicies } from './dynamodb-policies.ts';
+import { openExportFile } from './export-file.ts';
 
 const part = requirePart('dynamodb-local');
 const local = { region: 'eu-central-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
@@ -34,6 +41,37 @@ describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), { timeout: 60_
     expect((await direct.read('s', 100)).commits).toHaveLength(20);
     await Promise.all([direct.close(), faulty.close()]);
     await proxy.stop();
+  });
+
+  test('what somebody put into the table who had its credentials and no key, whatever it is, is repaired', async () => {
+    tables += 1;
+    const log = await openDynamoDbLog({ ...options(), create: true });
+    const { keys } = await beginBus(log);
+    await writeCommits(log, { keys, count: 30 });
+    const folder = temporaryFolder();
+    const file = await openExportFile(join(folder.path, 'export'), { create: true });
+    await exportBus(openBus(log, 'test', keys), file);
+    const client = new DynamoDBClient({ ...local, endpoint: service.endpoint });
+    const put = (v: string, more: Record<string, AttributeValue> = {}) =>
+      client.send(new PutItemCommand({ TableName: options().table, Item: { s: { S: 'test' }, v: { N: v }, ...more } }));
+    await put('1');
+    await put('7');
+    await put('9', { d: { S: 'a text' } });
+    await put('11', { d: { B: Buffer.from('forged') } });
+    for (const stray of ['0.5', '12.5', '13.00000000000000000000001', '100000000000000000000000000000000000000'])
+      await put(stray, { d: { B: Buffer.from('stray') } });
+    await put('32');
+    // As if all of it had been trimmed.
+    await put('0', { f: { N: '31' }, g: { N: '30' } });
+    const request = { stream: 'test', trust: keys.trust, dropTail: true };
+    const found = { replaced: [1, 7, 9, 11], dropped: [32], strays: 4 };
+    expect(await repair(file, log, { ...request, dryRun: true })).toMatchObject(found);
+    expect(await repair(file, log, request)).toMatchObject(found);
+    expect(await readPositions(openBus(log, 'test', keys))).toHaveLength(31);
+    expect(await repair(file, log, request)).toMatchObject({ replaced: [], dropped: [], strays: 0 });
+    client.destroy();
+    await Promise.all([file.close(), log.close()]);
+    folder.remove();
   });
 
   test('bootstrapping names the table, twice the same, and the policies name that table and one stream', async () => {

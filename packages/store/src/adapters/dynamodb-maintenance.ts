@@ -5,14 +5,15 @@ import {
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
+  QueryCommand,
   UpdateItemCommand,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import { checkRead, checkReplace } from '../checks.ts';
 import { VersionConflictError } from '../errors.ts';
-import type { LogMaintenance } from '../log.ts';
+import type { LogEntry, LogMaintenance } from '../log.ts';
 import { wrapDynamoDbError } from './dynamodb-errors.ts';
-import { keyOf, toItem } from './dynamodb-items.ts';
+import { type Item, keyOf, toEntry, toItem } from './dynamodb-items.ts';
 import { pause } from './dynamodb-pause.ts';
 
 /** As many items as one batch takes. */
@@ -61,7 +62,7 @@ async function empty({ client, table }: Place, stream: string, positions: readon
   }
 }
 
-/** What an operator's credentials can do to a stream, told to `onChange` before it is done: needs GetItem, UpdateItem, BatchWriteItem, PutItem and DeleteItem. */
+/** What an operator's credentials can do to a stream, told to `onChange` before it is done: needs GetItem, Query, UpdateItem, BatchWriteItem, PutItem and DeleteItem. */
 export function createMaintenance(place: Place, onChange: (stream: string) => void): LogMaintenance {
   const { client, table } = place;
 
@@ -96,7 +97,11 @@ export function createMaintenance(place: Place, onChange: (stream: string) => vo
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const,
       ...(found
         ? { ConditionExpression: 'd = :found', ExpressionAttributeValues: { ':found': { B: found } } }
-        : { ConditionExpression: 'attribute_not_exists(s)' }),
+        : {
+            // A trimmed position, or anything else that somebody put there and that is no commit.
+            ConditionExpression: 'attribute_not_exists(d) OR NOT attribute_type(d, :binary)',
+            ExpressionAttributeValues: { ':binary': { S: 'B' } },
+          }),
     };
     const request = bytes
       ? new PutItemCommand({ ...condition, Item: toItem(stream, position, bytes) })
@@ -106,14 +111,34 @@ export function createMaintenance(place: Place, onChange: (stream: string) => vo
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error;
       const there = error.Item?.['d']?.B;
-      const isDone = there && bytes ? Buffer.compare(there, bytes) === 0 : !there && !bytes && !error.Item;
+      const isDone = there && bytes ? Buffer.compare(there, bytes) === 0 : !bytes && !error.Item;
       if (!isDone) throw new VersionConflictError(stream, position, there);
     }
   }
 
-  const wrapped = async (work: () => Promise<void>, signal: AbortSignal | undefined) => {
+  async function* inspect(
+    stream: string,
+    after: number,
+    signal: AbortSignal | undefined,
+  ): AsyncIterable<readonly LogEntry[]> {
+    let start: Item | undefined;
+    do {
+      const request = new QueryCommand({
+        TableName: table,
+        KeyConditionExpression: 's = :s AND v > :v',
+        ExpressionAttributeValues: { ':s': { S: stream }, ':v': { N: String(after) } },
+        ConsistentRead: true,
+        ExclusiveStartKey: start,
+      });
+      const { Items = [], LastEvaluatedKey } = await wrapped(() => client.send(request, send(signal)), signal);
+      yield Items.map(toEntry);
+      start = LastEvaluatedKey;
+    } while (start);
+  }
+
+  const wrapped = async <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
     try {
-      await work();
+      return await work();
     } catch (error) {
       signal?.throwIfAborted();
       throw wrapDynamoDbError(table, error);
@@ -129,6 +154,17 @@ export function createMaintenance(place: Place, onChange: (stream: string) => vo
       checkReplace(stream, position, bytes);
       onChange(stream);
       await wrapped(() => swap(stream, position, found, bytes, signal), signal);
+    },
+    first: async (stream, { signal } = {}) => (await wrapped(() => readFirst(place, stream, signal), signal)).first,
+    inspect(stream, after, { signal } = {}) {
+      checkRead(after, 1);
+      return inspect(stream, after, signal);
+    },
+    async removeStray(stream, stray, { signal } = {}) {
+      const Key = keyOf(stream, stray);
+      if (!('stray' in toEntry(Key))) throw new TypeError(`${stray} is a position`);
+      const request = new DeleteItemCommand({ TableName: table, Key });
+      await wrapped(() => client.send(request, send(signal)), signal);
     },
   };
 }

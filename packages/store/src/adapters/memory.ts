@@ -73,6 +73,23 @@ function logOn(streams: Streams): Log {
         else stream.commits.delete(position);
         stream.head = Math.max(0, ...stream.commits.keys());
       },
+      async first(name, { signal } = {}) {
+        enter(signal);
+        return streamOf(name).first;
+      },
+      async *inspect(name, after, { signal } = {}) {
+        checkRead(after, DEFAULT_LIMIT);
+        for (let start = after + 1; ; start += DEFAULT_LIMIT) {
+          enter(signal);
+          const { head, commits } = streamOf(name);
+          if (start > head) return;
+          const positions = Array.from({ length: DEFAULT_LIMIT }, (_, n) => start + n);
+          yield positions.flatMap((position) => {
+            const bytes = commits.get(position);
+            return bytes ? [{ position, bytes: Uint8Array.from(bytes) }] : [];
+          });
+        }
+      },
     },
     async close() {
       isClosed = true;

@@ -1,6 +1,6 @@
 import { checkAppend, checkRead, checkReplace, closedError } from '../checks.ts';
 import { StoreError, TrimmedError, VersionConflictError } from '../errors.ts';
-import type { Log, Page, ReplaceOptions } from '../log.ts';
+import type { Log, Page, ReplaceOptions, StoredCommit } from '../log.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { isBusy, isOutcomeUnknown, wrapSqliteError } from './sqlite-errors.ts';
 import { openSqliteFile, type SqliteFile } from './sqlite-file.ts';
@@ -81,17 +81,20 @@ function write(connection: SqliteConnection, stream: string, after: number, byte
   return position;
 }
 
+function rowsBehind({ select }: SqliteConnection, stream: string, after: number, limit: number): StoredCommit[] {
+  return select
+    .all(stream, after, limit)
+    .map((row) => ({ position: Number(row['position']), bytes: row['bytes'] as Uint8Array }));
+}
+
 function page(connection: SqliteConnection, stream: string, after: number, limit: number): Page {
-  const rows = connection.select.all(stream, after, limit + 1);
+  const rows = rowsBehind(connection, stream, after, limit + 1);
   // Asked last: what is trimmed between the two is not taken for a gap.
-  if (rows[0]?.['position'] !== after + 1) {
+  if (rows[0]?.position !== after + 1) {
     const first = firstOf(connection, stream);
     if (after + 1 < first) throw new TrimmedError(stream, first);
   }
-  const commits = rows
-    .slice(0, limit)
-    .map((row) => ({ position: Number(row['position']), bytes: row['bytes'] as Uint8Array }));
-  return { commits, end: rows.length <= limit };
+  return { commits: rows.slice(0, limit), end: rows.length <= limit };
 }
 
 /** Lets go of a step's worth of commits before `first`; false when none was left. */
@@ -192,6 +195,21 @@ export async function openSqliteLog(path: string, { create = false, signal }: Sq
       async replace(stream, position, { signal, ...change }) {
         checkReplace(stream, position, change.bytes);
         await whenFree(path, signal, () => replace(connected(), stream, position, change));
+      },
+      async first(stream, { signal } = {}) {
+        return whenFree(path, signal, () => opened().read((connection) => firstOf(connection, stream)));
+      },
+      async *inspect(stream, after, { signal } = {}) {
+        checkRead(after, DEFAULT_LIMIT);
+        for (let reached = after; ; ) {
+          const entries = await whenFree(path, signal, () =>
+            opened().read((connection) => rowsBehind(connection, stream, reached, DEFAULT_LIMIT)),
+          );
+          const last = entries.at(-1);
+          if (!last) return;
+          reached = last.position;
+          yield entries;
+        }
       },
     },
     async close() {

@@ -72,6 +72,23 @@ export function checkMaintenance(check: Check): void {
     }),
   );
 
+  check('shows an operator all that lies there, around what was taken away', (subject) =>
+    maintained(subject, async (maintenance, log, other) => {
+      await fill(log, STREAM, 400);
+      await maintenance.trim(STREAM, 3);
+      await maintenance.replace(STREAM, 200, { found: bytesOf('commit 200'), bytes: undefined });
+      equal(await other.maintenance?.first(STREAM), 3);
+      const seen: string[] = [];
+      for await (const entries of other.maintenance?.inspect(STREAM, 1) ?? [])
+        for (const entry of entries) if ('position' in entry && entry.bytes) seen.push(textOf(entry.bytes));
+      const kept = Array.from({ length: 398 }, (_, n) => n + 3).filter((position) => position !== 200);
+      deepEqual(
+        seen,
+        kept.map((position) => `commit ${position}`),
+      );
+    }),
+  );
+
   check('leaves other streams alone', (subject) =>
     maintained(subject, async (maintenance, log) => {
       await fill(log, STREAM, 3);

@@ -400,6 +400,15 @@ export const mutants: readonly Mutant[] = [
     })),
   },
   {
+    fault: 'an operator is shown the first page only',
+    foundBy: 'shows an operator all that lies there, around what was taken away',
+    mutate: withMaintenance((maintenance) => ({
+      async *inspect(...call) {
+        for await (const entries of maintenance.inspect(...call)) return yield entries;
+      },
+    })),
+  },
+  {
     fault: 'a trim lets every stream go',
     foundBy: 'leaves other streams alone',
     mutate: withMaintenance((maintenance) => ({

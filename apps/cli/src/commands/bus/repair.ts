@@ -11,7 +11,12 @@ export default class BusRepair extends BaseCommand {
     'drop-tail': Flags.boolean({ description: 'remove what is wrong behind the end of the export' }),
   };
 
-  async run(): Promise<{ replaced: readonly number[]; dropped: readonly number[]; position: number }> {
+  async run(): Promise<{
+    replaced: readonly number[];
+    dropped: readonly number[];
+    strays: number;
+    position: number;
+  }> {
     const { flags } = await this.parse(BusRepair);
     const { openLocalBus } = await import('../../compose.ts');
     const { repair } = await import('@certbus/store');
@@ -21,11 +26,15 @@ export default class BusRepair extends BaseCommand {
     const file = await openExportFile(flags.from);
     try {
       const options = { stream, trust, dryRun, dropTail: flags['drop-tail'], signal: this.signal };
-      const { replaced, dropped, checkpoint } = await repair(file, log, options);
+      const { replaced, dropped, strays, checkpoint } = await repair(file, log, options);
       this.#report(replaced, dryRun ? 'would be put back' : 'were put back');
       this.#report(dropped, dryRun ? 'are wrong and in no export' : 'were removed');
+      if (strays > 0)
+        this.log(
+          `${strays} entries at no position, which CertBus never wrote, ${dryRun ? 'lie there' : 'were removed'}`,
+        );
       this.log(`the history is good up to position ${checkpoint.position}`);
-      return { replaced, dropped, position: checkpoint.position };
+      return { replaced, dropped, strays, position: checkpoint.position };
     } finally {
       await file.close();
       await close();
