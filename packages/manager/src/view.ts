@@ -40,6 +40,8 @@ export function createView(
       checkpoint = base;
       return;
     }
+    // The replica has all that was held here: a manager that runs for weeks does not gather every certificate in memory.
+    if (base.position >= checkpoint.position) above = layerOn(below);
     for (const { events, position, at } of commits) {
       // A certificate that is not held here is read from the replica, which may have this commit in it already. What is
       // said of the bus itself may be said twice.

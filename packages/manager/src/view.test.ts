@@ -1,0 +1,105 @@
+import {
+  BEGINNING,
+  type CertificateObtained,
+  createBusId,
+  createManagerKey,
+  createRootKey,
+  parseManagerKey,
+  parseRootKey,
+  signRootEvent,
+  type WrittenEvent,
+} from '@certbus/events';
+import { openReplica, type Replica } from '@certbus/replica';
+import { catchUp, openBus } from '@certbus/store';
+import { createMemoryLog } from '@certbus/store/memory';
+import { expect, test } from 'vitest';
+import { createView } from './view.ts';
+
+/** How many commits the other process takes between two looks. */
+const STEPS = [0, 1, 3, 6, 2];
+
+const obtained = (n: number, leaf: string): CertificateObtained => ({
+  type: 'CertificateObtained',
+  issuanceId: 'issuance0001',
+  certificateId: `certificate${n}`,
+  reason: 'new',
+  names: [`n${n}.test`],
+  leaf: Buffer.from(leaf).toString('base64'),
+  issuers: [],
+  sealedKey: Buffer.from('sealed').toString('base64'),
+  serialNumber: '0A',
+  notBefore: '2026-11-22T00:00:00Z',
+  notAfter: '2027-02-20T00:00:00Z',
+  challengeType: 'dns-01',
+  directory: 'https://ca.test/dir',
+});
+
+/** A bus in memory, and how to say something on it. */
+async function beginBus() {
+  const root = parseRootKey(createRootKey());
+  const text = await createManagerKey();
+  const { signer } = parseManagerKey(text);
+  const trust = { busId: createBusId(), rootKey: root.publicKey };
+  const log = createMemoryLog();
+  const managers = [{ name: 'alice', signingKey: signer.publicKey, recipient: 'age1'.padEnd(62, 'q') }];
+  const first: WrittenEvent[] = [
+    { type: 'BusCreated', busId: trust.busId, rootKey: trust.rootKey },
+    signRootEvent(root, trust.busId, 1, { type: 'ManagersUpdated', managers }),
+  ];
+  const at = new Date();
+  let { checkpoint } = await openBus(log, 'test', { trust, signer: root }).append(BEGINNING, first, { at });
+  const bus = openBus(log, 'test', { trust, signer });
+  const say = async (...events: WrittenEvent[]) => {
+    ({ checkpoint } = await bus.append(checkpoint, events, { at }));
+  };
+  return { bus, busId: trust.busId, say };
+}
+
+/** A replica that says which certificates it was asked for. */
+function watched(replica: Replica): Replica & { readonly asked: string[] } {
+  const asked: string[] = [];
+  return Object.assign(Object.create(replica) as Replica, {
+    asked,
+    certificate(certificateId: string) {
+      asked.push(certificateId);
+      return replica.certificate(certificateId);
+    },
+  });
+}
+
+test('what the replica has taken is kept in memory no longer', async () => {
+  const { bus, busId, say } = await beginBus();
+  const replica = watched(await openReplica({ path: ':memory:', busId }));
+  const view = createView(replica, () => {});
+  await say(obtained(1, 'one'));
+  await catchUp(bus, view);
+  await view.written();
+  await say(obtained(2, 'two'));
+  await catchUp(bus, view);
+  replica.asked.length = 0;
+  expect(view.state.certificate('certificate1')?.names).toEqual(['n1.test']);
+  expect(replica.asked).toEqual(['certificate1']);
+  await replica.close();
+});
+
+test('a replica that another process advances, in steps of its own, never shows a commit twice or not at all', async () => {
+  const { bus, busId, say } = await beginBus();
+  const replica = await openReplica({ path: ':memory:', busId });
+  const another = Object.create(replica, { advancing: { value: false } }) as Replica;
+  const view = createView(another, () => {});
+  const whole = createView(await openReplica({ path: ':memory:', busId }), () => {});
+  for (let round = 0; round < 40; round += 1) {
+    await say(obtained(round % 3, `leaf ${round}`), { type: 'Heartbeat' });
+    await say(obtained((round + 1) % 3, `other leaf ${round}`));
+    await catchUp(bus, view);
+    await catchUp(bus, whole);
+    for (const n of [0, 1, 2])
+      expect(view.state.certificate(`certificate${n}`)).toEqual(whole.state.certificate(`certificate${n}`));
+    expect(view.checkpoint).toEqual(whole.checkpoint);
+    for (let step = 0; step < (STEPS[round % STEPS.length] ?? 0); step += 1) {
+      const { commits, checkpoint } = await bus.read(replica.checkpoint(), { limit: 1 });
+      await replica.apply(commits, checkpoint);
+    }
+  }
+  await replica.close();
+});
