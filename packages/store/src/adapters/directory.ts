@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type ArchivePlace, type GetOptions, MAX_OBJECT_BYTES } from '../archive-place.ts';
 import { checkKey, checkSize, wrapPlaceError } from '../archive-place-errors.ts';
 
@@ -23,9 +23,29 @@ async function readIfThere(
   }
 }
 
-/** Under another name first, flushed, then renamed: nobody ever sees half a file, also after a power cut. */
+/** A new name is in its folder for good only once the folder itself was flushed; Windows has no such thing. */
+async function flushFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o750 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await flushFolder(dirname(made));
+}
+
+/**
+ * Under another name first, flushed, then renamed: nobody ever sees half a file, and what is there stays after a power cut. The log
+ * is trimmed of what lies here.
+ */
 async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o750 });
+  await makeFolder(dirname(path));
   const unfinished = `${path}.${randomUUID()}.new`;
   try {
     const file = await open(unfinished, 'wx', 0o640);
@@ -36,6 +56,7 @@ async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
       await file.close();
     }
     await rename(unfinished, path);
+    await flushFolder(dirname(path));
   } catch (error) {
     await rm(unfinished, { force: true });
     throw error;
@@ -52,7 +73,7 @@ export function openDirectory(root: string): ArchivePlace {
     checkKey(key);
     signal?.throwIfAborted();
     try {
-      return await work(join(root, key));
+      return await work(resolve(root, key));
     } catch (error) {
       signal?.throwIfAborted();
       throw wrapPlaceError(`${root}/${key}`, error);
