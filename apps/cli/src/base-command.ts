@@ -1,6 +1,6 @@
 import { Command, Errors, Flags } from '@oclif/core';
 import { CliError } from './errors.ts';
-import { codeOf, exitStatusOf } from './exit-status.ts';
+import { codeOf, exitStatusOf, nextSteps } from './exit-status.ts';
 import { type LocalConfig, readLocalConfig } from './local-config.ts';
 import { formatTable } from './table.ts';
 import { clean } from './text.ts';
@@ -72,7 +72,8 @@ export abstract class BaseCommand extends Command {
       return undefined;
     }
     const code = codeOf(error);
-    const shown = new Errors.CLIError(clean(error.message), { exit: status, ...(code ? { code } : {}) });
+    const suggestions = nextSteps(error);
+    const shown = new Errors.CLIError(clean(error.message), { exit: status, ...(code ? { code } : {}), suggestions });
     throw shown;
   }
 }

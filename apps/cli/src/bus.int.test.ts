@@ -98,9 +98,45 @@ describe('a bus that was written to without a key', { timeout: 60_000 }, () => {
       await log.maintenance?.replace('certbus', 2, { found: commits[0]?.bytes, bytes: Buffer.from('forged') });
     });
     expect((await run('bus', 'verify')).stderr).toContain('Commit 2 refused');
+    const listed = await run('bus', 'log');
+    expect(listed).toMatchObject({ status: 9, stderr: expect.stringContaining('bus repair --from EXPORT --dry-run') });
+    expect(listed.stdout).toContain('BusCreated');
     const repaired = await run('bus', 'repair', '--from', 'backup', '--json');
     expect(JSON.parse(repaired.stdout)).toMatchObject({ replaced: [2], dropped: [] });
     expect((await run('bus', 'verify')).status).toBe(0);
+  });
+});
+
+describe('a bus that something was taken from', { timeout: 60_000 }, () => {
+  const removeAt = async (position: number) =>
+    vandalise(async (log) => {
+      const { commits } = await log.read('certbus', position - 1, { limit: 1 });
+      await log.maintenance?.replace('certbus', position, { found: commits[0]?.bytes, bytes: undefined });
+    });
+
+  test('does not verify with a gap, nor where this machine has read further, nor when it is empty', async () => {
+    await putCertificate(site);
+    expect((await run('cert', 'ls')).status).toBe(0);
+    await removeAt(2);
+    expect(await run('bus', 'verify')).toMatchObject({ status: 9, stderr: expect.stringContaining('not 2') });
+    await removeAt(3);
+    const cut = await run('bus', 'verify');
+    expect(cut).toMatchObject({ status: 9, stdout: '', stderr: expect.stringContaining('no longer in the log') });
+    await removeAt(1);
+    expect((await run('bus', 'verify')).status).toBe(9);
+  });
+
+  test('a stream that nothing lies in is no bus to any command', async () => {
+    const env = { CERTBUS_BUS: 'sqlite:./bus.db#another' };
+    for (const args of [
+      ['bus', 'verify'],
+      ['bus', 'log'],
+      ['bus', 'export', 'backup'],
+      ['cert', 'ls'],
+    ]) {
+      const ended = await certbus(site, args, { env });
+      expect(ended).toMatchObject({ status: 7, stdout: '', stderr: expect.stringContaining('#another: nothing lies') });
+    }
   });
 });
 

@@ -6,6 +6,7 @@ import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica, replicaPath, resolveStateDirectory } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
+import { nothingThere } from './errors.ts';
 import type { LocalConfig } from './local-config.ts';
 
 /** A bus that is open, and how to let go of it. */
@@ -79,13 +80,13 @@ export async function withManager<T>(
     const path = replicaPath({ stateDirectory: stateDirectory(), role: 'manager', address: config.bus });
     const replica = await openReplica({ path, busId: trust.busId });
     try {
-      const notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
-      try {
-        const holder = `${hostname()} process ${process.pid} (${createId()})`;
-        return await run(await openManager({ bus, key, replica, archive, holder, solvers, secrets, notes }), open);
-      } finally {
-        notes.close();
-      }
+      using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
+      const holder = `${hostname()} process ${process.pid} (${createId()})`;
+      const manager = await openManager({ bus, key, replica, archive, holder, solvers, secrets, notes });
+      // The replica may be empty only because another process is about to fill it.
+      if (manager.checkpoint.position === 0) await manager.refresh();
+      if (manager.checkpoint.position === 0) throw nothingThere(config.bus);
+      return await run(manager, open);
     } finally {
       await replica.close();
     }

@@ -1,3 +1,5 @@
+import { StoreError } from '@certbus/store';
+
 /** Every way the command line itself can refuse; `docs/errors.md` says what to do about each. */
 export type CliErrorCode =
   | 'CERTBUS_CLI_CONFIG_MISSING'
@@ -17,4 +19,10 @@ export class CliError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** The error of a stream that holds nothing: a wrong name, or a bus that was removed. Never an empty success. */
+export function nothingThere(address: string): StoreError {
+  const what = `There is no bus at ${address}: nothing lies in its stream. Is the stream's name right? If the bus was there before, it was removed: look at the guide "Back up and restore a bus".`;
+  return new StoreError('CERTBUS_STORE_NOT_FOUND', what);
 }

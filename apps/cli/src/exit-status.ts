@@ -53,3 +53,16 @@ export function exitStatusOf(error: unknown): Status {
     return name === 'HistoryError' ? EXIT.historyRefused : EXIT.configuration;
   return STATUS.find(([pattern]) => code && pattern.test(code))?.[1] ?? EXIT.unexpected;
 }
+
+/** What to do next, where the message of an error cannot know it: a bus whose history is refused is put right in a few ways. */
+export function nextSteps(error: unknown): string[] {
+  const isHistory = error instanceof Error && (error.name === 'HistoryError' || codeOf(error) === 'CERTBUS_STORE_GAP');
+  return isHistory
+    ? [
+        '"certbus bus verify" says where the history breaks',
+        '"certbus bus repair --from EXPORT --dry-run" says what an export can put back',
+        '"certbus bus restored", if the store was put back to an earlier state on purpose',
+        'the guide "Back up and restore a bus" has the whole way; load balancers go on with what they serve meanwhile',
+      ]
+    : [];
+}

@@ -114,7 +114,7 @@ async function readContiguous(log: Log, stream: string, after: number, options: 
   if (lost) {
     throw new StoreError(
       'CERTBUS_STORE_GAP',
-      `Stream "${stream}" has position ${lost.position} but not ${after + commits.length + 1}: commits are missing from the store. Restore it, and see docs/errors.md.`,
+      `Stream "${stream}" has position ${lost.position} but not ${after + commits.length + 1}: commits are missing from the store. "certbus bus repair --from EXPORT" puts them back.`,
     );
   }
   return { commits, end: page.end };

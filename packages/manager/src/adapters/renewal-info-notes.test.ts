@@ -14,10 +14,10 @@ test('what was noted is there after a restart, for this user only', () => {
   expect(notes.get('leaf')).toBeUndefined();
   notes.set('leaf', { askAt: new Date(0), failures: 2 });
   notes.set('leaf', { askAt, failures: 0 });
-  notes.close();
+  notes[Symbol.dispose]();
   const again = openRenewalInfoNotes(path, () => askAt);
   expect(again.get('leaf')).toEqual({ askAt, failures: 0 });
-  again.close();
+  again[Symbol.dispose]();
   if (process.platform !== 'win32') expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
@@ -25,10 +25,10 @@ test('leaves that nobody asked about for a month are forgotten', () => {
   const path = join(folder.path, 'old.db');
   const notes = openRenewalInfoNotes(path, () => askAt);
   notes.set('leaf', { askAt, failures: 0 });
-  notes.close();
+  notes[Symbol.dispose]();
   const later = openRenewalInfoNotes(path, () => new Date(askAt.getTime() + 31 * 86_400_000));
   expect(later.get('leaf')).toBeUndefined();
-  later.close();
+  later[Symbol.dispose]();
 });
 
 test('a damaged file is set aside and begun anew', () => {
@@ -36,6 +36,6 @@ test('a damaged file is set aside and begun anew', () => {
   writeFileSync(path, 'no database at all, and long enough to be looked at');
   const notes = openRenewalInfoNotes(path);
   notes.set('leaf', { askAt, failures: 0 });
-  notes.close();
+  notes[Symbol.dispose]();
   expect(readdirSync(folder.path).some((name) => name.startsWith('damaged.db.damaged-'))).toBe(true);
 });

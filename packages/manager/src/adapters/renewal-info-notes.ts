@@ -3,10 +3,8 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { RenewalInfoNote, RenewalInfoNotes } from '../renewal-info.ts';
 
-/** Notes that outlive the process. */
-export interface StoredRenewalInfoNotes extends RenewalInfoNotes {
-  close(): void;
-}
+/** Notes that outlive the process. Dispose of them to close their file. */
+export interface StoredRenewalInfoNotes extends RenewalInfoNotes, Disposable {}
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS notes (
@@ -58,6 +56,6 @@ export function openRenewalInfoNotes(path: string, now: () => Date = () => new D
     set(leafHash, { askAt, failures }) {
       upsert.run(leafHash, askAt.getTime(), failures);
     },
-    close: () => database.close(),
+    [Symbol.dispose]: () => database.close(),
   };
 }

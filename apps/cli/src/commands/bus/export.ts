@@ -1,5 +1,6 @@
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { nothingThere } from '../../errors.ts';
 
 export default class BusExport extends BaseCommand {
   static override summary = 'Write the whole bus to one file, every signature verified.';
@@ -12,11 +13,13 @@ export default class BusExport extends BaseCommand {
     const { openLocalBus } = await import('../../compose.ts');
     const { exportBus } = await import('@certbus/store');
     const { openExportFile } = await import('@certbus/store/export-file');
-    const { bus, close } = await openLocalBus(this.localConfig(flags));
+    const config = this.localConfig(flags);
+    const { bus, close } = await openLocalBus(config);
     const file = await openExportFile(args.file, { create: true });
     try {
       const onProgress = (at: number) => this.progress(`${at} commits are in the file`);
       const { position, hash } = await exportBus(bus, file, { signal: this.signal, onProgress });
+      if (position === 0) throw nothingThere(config.bus);
       this.log(`${args.file} holds all ${position} commits; the last one's hash is ${hash}`);
       return { commits: position, hash };
     } finally {

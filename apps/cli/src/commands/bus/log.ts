@@ -2,6 +2,7 @@ import { BEGINNING, type Commit, type ReadEvent } from '@certbus/events';
 import { follow } from '@certbus/store';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { nothingThere } from '../../errors.ts';
 import { clean } from '../../text.ts';
 
 interface Entry {
@@ -35,10 +36,18 @@ export default class BusLog extends BaseCommand {
   async run(): Promise<{ commits: Entry[] } | undefined> {
     const { flags } = await this.parse(BusLog);
     const { openLocalBus } = await import('../../compose.ts');
-    const { bus, close } = await openLocalBus(this.localConfig(flags));
+    const config = this.localConfig(flags);
+    const { bus, close } = await openLocalBus(config);
     const commits: Entry[] = [];
     try {
-      const onTrouble = (error: Error) => this.progress(error.message);
+      let told = '';
+      const onTrouble = (error: Error) => {
+        // Whoever does not follow has no use for a bus that may be right again later.
+        if (!flags.follow) throw error;
+        const { message } = error;
+        if (message !== told) this.progress(message);
+        told = message;
+      };
       const isLine = this.jsonEnabled() && flags.follow;
       for await (const batch of follow(bus, BEGINNING, { intervalMs: 1_000, onTrouble, signal: this.signal })) {
         for (const commit of batch.commits.filter(({ position }) => position > flags.after)) {
@@ -46,7 +55,9 @@ export default class BusLog extends BaseCommand {
           if (isLine) process.stdout.write(`${JSON.stringify(entry)}\n`);
           else commits.push(entry);
         }
-        if (batch.live && !flags.follow) break;
+        if (flags.follow || !batch.live) continue;
+        if (batch.checkpoint.position === 0) throw nothingThere(config.bus);
+        break;
       }
     } catch (error) {
       // With --follow the end by Ctrl-C is the expected one.
