@@ -2,7 +2,7 @@ import type { Acme, Session } from './acme.ts';
 import { type Chain, parseCertificate, publicKeyOfCsr } from './certificate.ts';
 import { AcmeError } from './errors.ts';
 import { createOrder, isSameNames, type Order, orderGone, orderInvalid, parseOrder, readOrder } from './order.ts';
-import { pause } from './poll.ts';
+import { startWaiting } from './poll.ts';
 import { AcmeProblemError, shortType } from './problem.ts';
 import { mayHaveArrived, type ProofJob, proveNames, sweep } from './prove.ts';
 import type { SolvableChallenge, Solver } from './solver.ts';
@@ -95,10 +95,11 @@ async function submit(ca: Acme, session: Session, order: Order, csr: Uint8Array)
 /** Takes an order from ready to valid (RFC 8555 §7.4): finalization can be quick, slow, early, or done already. */
 async function finalize(ca: Acme, session: Session, order: Order, csr: Uint8Array): Promise<Order> {
   let current = order;
+  const waiting = startWaiting(ca, session, 'issuance');
   let submissions = 0;
   for (let attempt = 0; current.status !== 'valid'; attempt += 1) {
     if (current.status === 'invalid') throw orderInvalid(current);
-    if (attempt > 0) await pause(ca, session, attempt - 1, current.retryAfter);
+    if (attempt > 0) await waiting.pause(current.retryAfter);
     if (current.status === 'ready') {
       if (submissions === MAX_SUBMISSIONS)
         throw orderInvalid(current, `stays "ready" after ${submissions} submissions`);
@@ -108,6 +109,7 @@ async function finalize(ca: Acme, session: Session, order: Order, csr: Uint8Arra
       current = await readOrder(ca, session, current.url);
     }
   }
+  waiting.done();
   return current;
 }
 

@@ -4,7 +4,7 @@ import { type Challenge, isOfType, presentedChallenge } from './challenge.ts';
 import { AcmeError } from './errors.ts';
 import { type Order, orderGone } from './order.ts';
 import { mapFew } from './parallel.ts';
-import { poll } from './poll.ts';
+import { poll, startWaiting } from './poll.ts';
 import { AcmeProblemError } from './problem.ts';
 import type { PresentedChallenge, SolvableChallenge, Solver } from './solver.ts';
 
@@ -110,7 +110,7 @@ async function answer({ session }: ProofJob, { authorization, challenge }: Proof
 }
 
 async function awaitVerdict({ ca, session }: ProofJob, { authorization }: Proof): Promise<Authorization> {
-  return poll(ca, session, {
+  return poll(startWaiting(ca, session, 'validation'), {
     first: { ...authorization, retryAfter: undefined },
     read: () => readAuthorization(session, authorization.url),
     isDone: ({ status }) => status !== 'pending',
