@@ -116,6 +116,27 @@ test('a refused nonce is replaced thirty times, each with a new signature', asyn
   expect(server.asked.filter(({ path }) => path === '/nonce')).toHaveLength(0);
 });
 
+test('one refused nonce costs no other, two in a row cost all that came before', async () => {
+  const refused: Answer = { status: 400, body: problem('badNonce') };
+  const { ca, server } = await connect(({ path }, nth) => {
+    if (path === '/once') return nth === 0 ? refused : { body: {} };
+    if (path === '/twice') return nth < 2 ? refused : { body: {} };
+    return path === '/other' ? { body: {} } : undefined;
+  });
+  using session = await ca.open({ signal: never });
+  const read = (path: string) => session.read(`${server.origin}${path}`);
+  const fetched = () => server.asked.filter(({ path }) => path === '/nonce').length;
+  await Promise.all([read('/other'), read('/other'), read('/other')]);
+  const before = fetched();
+  await read('/once');
+  await Promise.all([read('/other'), read('/other'), read('/other')]);
+  expect(fetched()).toBe(before);
+  await read('/twice');
+  await Promise.all([read('/other'), read('/other'), read('/other')]);
+  expect(fetched()).toBeGreaterThan(before);
+  expect(server.badNonces).toEqual([]);
+});
+
 test('finalization is not repeated by the transport', async () => {
   const { ca, server } = await connect(({ path }) => (path === '/finalize/1' ? 'reset' : undefined));
   using session = await ca.open({ signal: never });

@@ -183,7 +183,8 @@ export function createTransport(options: TransportOptions): Transport {
       const body = JSON.stringify(signJws(key, payload, { url, nonce: nonce.value, kid }));
       const response = await send({ method: 'POST', url, body, signal });
       if (!isBadNonce(response) || tries === MAX_NONCE_TRIES) return response;
-      nonces.discard(nonce);
+      // Refused once, a nonce may have been unlucky; refused again, the fresh one, the CA has probably restarted.
+      if (tries > 1) nonces.discard(nonce);
     }
   }
 
