@@ -1,0 +1,62 @@
+import type { Packet } from 'dns-packet';
+import { answerQuery, type DnsFailure } from './dns/answer.ts';
+import { openDnsManagement } from './dns/management.ts';
+import { createDnsRecords, type DnsRecords, plainName } from './dns/records.ts';
+import { openDnsSockets } from './dns/sockets.ts';
+
+/** What a DNS server is like. */
+export interface DnsServerOptions {
+  /** Default 0: a port that is free for UDP and TCP. */
+  readonly port?: number;
+  /** Default 0. */
+  readonly managementPort?: number;
+  /** Addresses of every name that has no A record; with none, names without records do not exist. Default 127.0.0.1. */
+  readonly defaultAddresses?: readonly string[];
+}
+
+/** A question that was asked. */
+export interface DnsQuery {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** A DNS server on loopback whose records a test sets: in this process by its methods, from others by HTTP. */
+export interface DnsServer extends DnsRecords, AsyncDisposable {
+  /** `127.0.0.1:PORT`, for UDP and TCP. */
+  readonly address: string;
+  /** Where pebble-challtestsrv's requests about DNS are understood, such as `set-txt` and `clear-txt`. */
+  readonly url: string;
+  /** Every question so far, names in lower case. */
+  readonly queries: readonly DnsQuery[];
+  /** Makes all questions about a name fail; `undefined` ends it. */
+  fail(name: string, failure: DnsFailure | undefined): void;
+}
+
+/** Starts a DNS server. It needs nothing but Node, and knows what it is told. */
+export async function startDnsServer(options: DnsServerOptions = {}): Promise<DnsServer> {
+  const { port = 0, managementPort = 0, defaultAddresses = ['127.0.0.1'] } = options;
+  const records = createDnsRecords();
+  const failures = new Map<string, DnsFailure>();
+  const queries: DnsQuery[] = [];
+
+  function respond(query: Packet): Packet | undefined {
+    queries.push(...(query.questions ?? []).map(({ name, type }) => ({ name: plainName(name), type })));
+    return answerQuery({ records, defaultAddresses, failures }, query);
+  }
+
+  const sockets = await openDnsSockets(respond, port);
+  const management = await openDnsManagement(records, failures, managementPort);
+  return {
+    ...records,
+    address: `127.0.0.1:${sockets.port}`,
+    url: management.url,
+    queries,
+    fail(name, failure) {
+      if (failure) failures.set(plainName(name), failure);
+      else failures.delete(plainName(name));
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([sockets.close(), management.close()]);
+    },
+  };
+}

@@ -1,0 +1,17 @@
+export { type AcmeServer, startAcmeServer } from './acme-server.ts';
+export type { KeyAlgorithm } from './authority.ts';
+export type { CertificateView } from './certificate-view.ts';
+export type { Clock } from './clock.ts';
+export type { DnsFailure } from './dns/answer.ts';
+export type { CaaValue, DnsRecords, DnsType, DnsValues, SoaValue } from './dns/records.ts';
+export { type DnsQuery, type DnsServer, type DnsServerOptions, startDnsServer } from './dns-server.ts';
+export type { AcmeServerEvents } from './events.ts';
+export type { Fault, FaultCondition, InjectedFault } from './faults.ts';
+export { type Endpoint, letsEncryptLimits, type RateLimits, type RequestRate } from './limits/rate-limits.ts';
+export type { Bucket } from './limits/token-bucket.ts';
+export type { NonceState } from './nonces.ts';
+export type { AcmeServerOptions, ExternalAccountKey, ValidationOptions } from './options.ts';
+export { letsEncryptProfiles, type Profile } from './profile.ts';
+export type { ChallengeType } from './records.ts';
+export type { Incident } from './renewal-script.ts';
+export type { LoggedRequest, ResourceKind } from './request-log.ts';

@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto';
+import type { Ca } from '../ca.ts';
+import type { Received, Reply } from '../exchange.ts';
+import { PATHS } from '../urls.ts';
+
+/** Answers what the CA is and where its resources are (RFC 8555 §7.1.1, draft-ietf-acme-profiles). */
+export function readDirectory({ settings }: Ca, { origin }: Received): Reply {
+  const { termsOfService, website, caaIdentities, externalAccountRequired, profiles } = settings;
+  const { directory: _, ...resources } = PATHS;
+  const urls = Object.entries(resources).map(([name, path]) => [name, `${origin}${path}`]);
+  const described = Object.entries(profiles).map(([name, { description }]) => [name, description]);
+  return {
+    status: 200,
+    body: {
+      ...Object.fromEntries(urls),
+      // As at Let's Encrypt: clients have to bear names that they do not know.
+      [randomBytes(8).toString('base64url')]: 'https://ca.test/adding-random-entries-to-the-directory',
+      meta: {
+        ...(termsOfService === null ? {} : { termsOfService }),
+        website,
+        caaIdentities,
+        externalAccountRequired,
+        profiles: Object.fromEntries(described),
+      },
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ValidationJob } from '../ca.ts';
+import type { Clock } from '../clock.ts';
+import type { Settings } from '../options.ts';
+import { ProblemDocument } from '../problem-document.ts';
+import type { ChallengeType } from '../records.ts';
+import { checkCaa } from './caa.ts';
+import { validateDns01, validateDnsAccount01 } from './dns-01.ts';
+import { createDnsLookup } from './dns-lookup.ts';
+import { validateDnsPersist01 } from './dns-persist-01.ts';
+import { validateHttp01 } from './http-01.ts';
+import type { Method } from './method.ts';
+import { validateTlsAlpn01 } from './tls-alpn-01.ts';
+
+/** Says why a challenge is not met; `undefined` where it is. */
+export type Validator = (job: ValidationJob, signal: AbortSignal) => Promise<ProblemDocument | undefined>;
+
+const METHODS: Readonly<Record<ChallengeType, Method>> = {
+  'http-01': validateHttp01,
+  'dns-01': validateDns01,
+  'tls-alpn-01': validateTlsAlpn01,
+  'dns-account-01': validateDnsAccount01,
+  'dns-persist-01': validateDnsPersist01,
+};
+
+function problemOf(error: unknown, timeoutMs: number): ProblemDocument {
+  if (error instanceof ProblemDocument) return error;
+  const isLate = error instanceof DOMException && error.name === 'TimeoutError';
+  const why = error instanceof Error ? error.message : String(error);
+  return new ProblemDocument('connection', isLate ? `No answer within ${timeoutMs / 1000} s` : why);
+}
+
+/** Looks at the world outside: DNS, HTTP and TLS, as the settings say where. */
+export function createValidator(settings: Settings, clock: Clock): Validator {
+  const { dnsServer, delayMs, timeoutMs, alwaysValid } = settings.validation;
+  const dns = createDnsLookup(dnsServer);
+  return async (job, stop) => {
+    if (delayMs > 0) await wait(delayMs, undefined, { signal: stop });
+    if (alwaysValid) return undefined;
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
+    const keyAuthorization = `${job.challenge.token}.${job.account.publicKey.thumbprint}`;
+    const context = { ...job, dns, settings, now: clock.now(), keyAuthorization, signal };
+    try {
+      await METHODS[job.challenge.type](context);
+      if (settings.validation.checkCaa) await checkCaa(context);
+      return undefined;
+    } catch (error) {
+      return problemOf(error, timeoutMs);
+    }
+  };
+}
