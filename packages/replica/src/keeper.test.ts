@@ -16,7 +16,7 @@ const certificate = (n: number): ManagedCertificate => ({
   predecessors: [],
   issuance: undefined,
   failure: undefined,
-  renewAt: undefined,
+  renewalInfo: undefined,
   revoked: false,
   removed: false,
 });
