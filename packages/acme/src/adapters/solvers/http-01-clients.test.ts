@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { presentedChallenge } from '../../challenge.ts';
-import { startDns } from '../../route53.builders.ts';
+import { startDns } from '../../dns.builders.ts';
 import { createHttp01ClientsSolver } from './http-01-clients.ts';
 
 const signal = AbortSignal.timeout(20_000);

@@ -1,166 +1,286 @@
-import { Resolver } from 'node:dns/promises';
-import { expect, onTestFinished, test } from 'vitest';
-import { presentedChallenge } from '../../challenge.ts';
-import type { PresentedChallenge } from '../../index.ts';
-import { type StoredZone, startDns, startFakeRoute53 } from '../../route53.builders.ts';
-import { authoritativeServers } from './route53/visible.ts';
+import { getEventListeners } from 'node:events';
+import { expect, test } from 'vitest';
+import { startDns } from '../../dns.builders.ts';
+import { startFastClock } from '../../fast-clock.builders.ts';
+import type { Route53FakeOptions } from '../../testing/route53.ts';
+import { challengeFor, quoted, recordOf, setUp } from './route53.builders.ts';
 import { createRoute53Solver, type Route53Options } from './route53.ts';
 
 const signal = AbortSignal.timeout(60_000);
-const RECORD = '_acme-challenge.example.test';
-
-function challengeFor(name: string, token = crypto.randomUUID()): PresentedChallenge {
-  return presentedChallenge(name, { type: 'dns-01', url: '', status: 'pending', token }, 'thumbprint');
-}
-
-const quoted = ({ dnsValue }: PresentedChallenge) => `"${dnsValue}"`;
-const zone = (id: string, name: string, isPrivate = false): StoredZone => ({ id, name, isPrivate, sets: new Map() });
-
-async function setUp(zones: readonly StoredZone[], options: Route53Options = {}) {
-  const fake = await startFakeRoute53(zones);
-  onTestFinished(() => fake[Symbol.asyncDispose]());
-  const slept: number[] = [];
-  const solver = createRoute53Solver({
-    endpoint: fake.endpoint,
-    credentials: { accessKeyId: 'id', secretAccessKey: 'made-up' },
-    sleep: async (ms) => void slept.push(ms),
-    resolver: false,
-    ...options,
-  });
-  return { fake, solver, slept };
-}
+const HOME = { id: 'Z1', name: 'example.test' };
+const RECORD = recordOf('example.test');
 
 test('wildcard and apex share a record, are in sync, and leave nothing behind', async () => {
-  const home = zone('Z1', 'example.test');
-  const { fake, solver } = await setUp([home]);
+  const { fake, manager } = await setUp([HOME]);
+  const solver = manager();
   const both = [challengeFor('example.test'), challengeFor('example.test')];
   await solver.present(both, { signal });
-  expect(home.sets.get(RECORD)?.values).toEqual(both.map(quoted));
+  expect(fake.zone('Z1').txt(RECORD)).toEqual(both.map(quoted));
   await solver.ready(both, { signal });
-  expect(fake.calls.filter((call) => call === 'GET change/C0')).toHaveLength(2);
+  expect(fake.count('ChangeResourceRecordSets')).toBe(1);
+  expect(fake.count('GetChange')).toBe(1);
   await solver.cleanUp(both, { signal });
-  expect(home.sets.size).toBe(0);
+  expect(fake.zone('Z1').size).toBe(2);
 });
 
-test('a hundred names of a zone are one batch', async () => {
-  const home = zone('Z1', 'example.test');
-  const { fake, solver } = await setUp([home]);
-  const many = Array.from({ length: 100 }, (_, number) => challengeFor(`n${number}.example.test`));
+test('a first order makes five calls: zones, records, change, in sync, and away', async () => {
+  const { fake, manager, slept } = await setUp([HOME]);
+  const solver = manager();
+  const mine = [challengeFor('example.test')];
+  await solver.present(mine, { signal });
+  expect(slept).toEqual([]);
+  await solver.ready(mine, { signal });
+  await solver.cleanUp(mine, { signal });
+  expect(fake.requests.map(({ action }) => action)).toEqual([
+    'ListHostedZones',
+    'ListResourceRecordSets',
+    'ChangeResourceRecordSets',
+    'GetChange',
+    'ChangeResourceRecordSets',
+  ]);
+});
+
+test('two hundred names of a zone are one batch, one page and one wait', async () => {
+  const { fake, manager } = await setUp([HOME]);
+  const solver = manager();
+  const many = Array.from({ length: 200 }, (_, number) => challengeFor(`n${number}.example.test`));
   await solver.present(many, { signal });
-  expect(home.sets.size).toBe(100);
-  expect(fake.calls.filter((call) => call.startsWith('POST'))).toHaveLength(1);
-  expect(fake.calls.filter((call) => call === 'GET hostedzone')).toHaveLength(1);
+  await solver.ready(many, { signal });
+  expect(fake.zone('Z1').size).toBe(202);
+  expect(fake.count()).toBe(4);
+  await solver.cleanUp(many, { signal });
+  expect(fake.zone('Z1').size).toBe(2);
+  expect(fake.count()).toBe(5);
 });
 
 test('values of others survive, with their TTL', async () => {
-  const home = zone('Z1', 'example.test');
-  home.sets.set(RECORD, { ttl: 300, values: ['"foreign"'] });
-  const { solver } = await setUp([home]);
+  const { fake, manager } = await setUp([HOME]);
+  fake.zone('Z1').put(RECORD, 'TXT', ['"foreign"'], 300);
+  const solver = manager();
   const mine = challengeFor('example.test');
   await solver.present([mine], { signal });
-  expect(home.sets.get(RECORD)).toEqual({ ttl: 300, values: ['"foreign"', quoted(mine)] });
+  expect(fake.zone('Z1').set(RECORD, 'TXT')).toMatchObject({ ttl: 300, values: ['"foreign"', quoted(mine)] });
   await solver.cleanUp([mine], { signal });
-  expect(home.sets.get(RECORD)).toEqual({ ttl: 300, values: ['"foreign"'] });
+  expect(fake.zone('Z1').set(RECORD, 'TXT')).toMatchObject({ ttl: 300, values: ['"foreign"'] });
 });
 
 test.each([
   ['an error response', false],
   ['a bare document', true],
 ])('a writer who comes in between loses nothing, and neither do we (refusal as %s)', async (_, isBare) => {
-  const home = zone('Z1', 'example.test');
-  const { fake, solver } = await setUp([home]);
-  fake.isBare = isBare;
-  fake.meanwhile = (nth) => {
-    if (nth === 0) home.sets.set(RECORD, { ttl: 60, values: ['"rival"'] });
-    if (nth === 1) home.sets.set(RECORD, { ttl: 60, values: ['"rival"', '"second"'] });
+  const onRequest: Route53FakeOptions['onRequest'] = ({ action, nth }) => {
+    if (action !== 'ChangeResourceRecordSets') return undefined;
+    if (nth === 0) fake.zone('Z1').put(RECORD, 'TXT', ['"rival"'], 60);
+    if (nth === 1) fake.zone('Z1').put(RECORD, 'TXT', ['"rival"', '"second"'], 60);
+    return undefined;
   };
+  const { fake, manager } = await setUp([HOME], { isBare, onRequest });
+  const solver = manager();
   const mine = challengeFor('example.test');
   await solver.present([mine], { signal });
-  expect(home.sets.get(RECORD)?.values).toEqual(['"rival"', '"second"', quoted(mine)]);
+  expect(fake.zone('Z1').txt(RECORD)).toEqual(['"rival"', '"second"', quoted(mine)]);
+  fake.zone('Z1').put(RECORD, 'TXT', ['"third"', quoted(mine)], 60);
+  await solver.cleanUp([mine], { signal });
+  expect(fake.zone('Z1').txt(RECORD)).toEqual(['"third"']);
 });
 
-test('two managers at once end with both values', async () => {
-  const home = zone('Z1', 'example.test');
-  const { fake, solver } = await setUp([home]);
-  const other = createRoute53Solver({
-    endpoint: fake.endpoint,
-    credentials: { accessKeyId: 'id', secretAccessKey: 'made-up' },
-    resolver: false,
+test('two managers at one record lose neither value', async () => {
+  const clock = startFastClock(50);
+  const { fake, manager } = await setUp([HOME], { applyMs: 300, now: clock.now });
+  const [one, other] = [manager(clock), manager(clock)];
+  for (let round = 0; round < 10; round += 1) {
+    const pair = [challengeFor('example.test'), challengeFor('example.test')] as const;
+    await Promise.all([one.present([pair[0]], { signal }), other.present([pair[1]], { signal })]);
+    expect(fake.zone('Z1').txt(RECORD).toSorted()).toEqual(pair.map(quoted).toSorted());
+    await Promise.all([one.cleanUp([pair[0]], { signal }), other.cleanUp([pair[1]], { signal })]);
+    expect(fake.zone('Z1').size).toBe(2);
+  }
+  expect(fake.count('ChangeResourceRecordSets', 'InvalidChangeBatch')).toBeGreaterThan(0);
+});
+
+test('solvers with the same credentials are one manager: their names go in one batch', async () => {
+  const { fake } = await setUp([HOME]);
+  const credentials = { accessKeyId: 'id', secretAccessKey: 'made-up' };
+  const options = { endpoint: fake.endpoint, credentials, resolver: [fake.dns] };
+  const jobs = Array.from({ length: 30 }, (_, number) => {
+    return { solver: createRoute53Solver(options), mine: [challengeFor(`n${number % 10}.example.test`)] };
   });
-  const pair = [challengeFor('example.test'), challengeFor('example.test')] as const;
-  await Promise.all([solver.present([pair[0]], { signal }), other.present([pair[1]], { signal })]);
-  expect(home.sets.get(RECORD)?.values.toSorted()).toEqual(pair.map(quoted).toSorted());
-  await Promise.all([solver.cleanUp([pair[0]], { signal }), other.cleanUp([pair[1]], { signal })]);
-  expect(home.sets.size).toBe(0);
+  await Promise.all(jobs.map(({ solver, mine }) => solver.present(mine, { signal })));
+  expect(fake.zone('Z1').txt(recordOf('n3.example.test'))).toHaveLength(3);
+  expect(fake.count('ListHostedZones')).toBe(1);
+  expect(fake.count('ChangeResourceRecordSets')).toBeLessThanOrEqual(3);
 });
 
 test('an answer that got lost is found out, and there is still a change to wait for', async () => {
-  const home = zone('Z1', 'example.test');
-  const { fake, solver } = await setUp([home]);
-  fake.dropAnswer = (nth) => nth === 0;
+  const { fake, manager } = await setUp([HOME], {
+    onRequest: ({ action, nth }) =>
+      action === 'ChangeResourceRecordSets' && nth === 0 ? { lose: 'answer' } : undefined,
+  });
+  const solver = manager();
   const mine = challengeFor('example.test');
   await solver.present([mine], { signal });
-  expect(home.sets.get(RECORD)?.values).toEqual([quoted(mine)]);
+  expect(fake.zone('Z1').txt(RECORD)).toEqual([quoted(mine)]);
   await solver.ready([mine], { signal });
-  expect(fake.calls.some((call) => call.startsWith('GET change/C'))).toBe(true);
+  expect(fake.count('GetChange', 'OK')).toBe(1);
 });
 
 test('what is there already is presented again, and cleaning up twice is no error', async () => {
-  const home = zone('Z1', 'example.test');
-  const { solver } = await setUp([home]);
+  const { fake, manager } = await setUp([HOME]);
+  const solver = manager();
   const mine = challengeFor('example.test');
   await solver.present([mine], { signal });
   await solver.present([mine], { signal });
-  expect(home.sets.get(RECORD)?.values).toEqual([quoted(mine)]);
+  expect(fake.zone('Z1').txt(RECORD)).toEqual([quoted(mine)]);
   await solver.cleanUp([mine], { signal });
   await solver.cleanUp([mine], { signal });
-  expect(home.sets.size).toBe(0);
+  await manager().cleanUp([mine], { signal });
+  expect(fake.zone('Z1').size).toBe(2);
+});
+
+test('what an earlier run left is cleaned up by its value alone', async () => {
+  const { fake, manager } = await setUp([HOME]);
+  const token = crypto.randomUUID();
+  await manager().present([challengeFor('example.test', token)], { signal });
+  await manager().cleanUp([challengeFor('example.test', token)], { signal });
+  expect(fake.zone('Z1').size).toBe(2);
+});
+
+test('a value that two orders present stays until both have cleaned up', async () => {
+  const { fake, manager } = await setUp([HOME]);
+  const solver = manager();
+  const token = crypto.randomUUID();
+  const pair = [challengeFor('example.test', token), challengeFor('example.test', token)] as const;
+  await solver.present([pair[0]], { signal });
+  await solver.present([pair[1]], { signal });
+  await solver.cleanUp([pair[0]], { signal });
+  await solver.cleanUp([pair[0]], { signal });
+  expect(fake.zone('Z1').txt(RECORD)).toEqual([quoted(pair[1])]);
+  await solver.cleanUp([pair[1]], { signal });
+  expect(fake.zone('Z1').size).toBe(2);
 });
 
 test.each([
   ['Throttling', 'Rate exceeded'],
   ['PriorRequestNotComplete', 'The request was rejected because Route 53 was still processing a prior request.'],
 ])('%s is waited for, a little longer each time', async (code, message) => {
-  const { fake, solver, slept } = await setUp([zone('Z1', 'example.test')]);
-  fake.fail = (call, nth) => (call.startsWith('POST') && nth < 3 ? { status: 400, code, message } : undefined);
-  await solver.present([challengeFor('example.test')], { signal });
-  expect(slept).toHaveLength(3);
-  expect(slept[2]).toBeGreaterThan((slept[0] ?? 0) * 1.5);
+  const { fake, manager, slept } = await setUp([HOME], {
+    onRequest: ({ action, nth }) =>
+      action === 'ChangeResourceRecordSets' && nth < 3 ? { status: 400, code, message } : undefined,
+  });
+  await manager({ requestRate: { perSecond: 1e9, burst: 1e9 }, changeRate: { perSecond: 1e9, burst: 1e9 } }).present(
+    [challengeFor('example.test')],
+    { signal },
+  );
+  const waits = slept.filter((ms) => ms > 100);
+  expect(waits).toHaveLength(3);
+  expect(waits[2]).toBeGreaterThan((waits[0] ?? 0) * 1.5);
+  expect(fake.count('ChangeResourceRecordSets', code)).toBe(3);
+});
+
+test('names that Route 53 refuses fail alone', async () => {
+  const { fake, manager } = await setUp([HOME]);
+  const names = Array.from({ length: 40 }, (_, number) => `n${number}.example.test`);
+  fake.zone('Z1').put(recordOf('n7.example.test'), 'CNAME', ['elsewhere.test']);
+  const solver = manager({ resolver: false });
+  const jobs = names.map((name) => solver.present([challengeFor(name)], { signal }));
+  const outcomes = await Promise.allSettled(jobs);
+  const failed = names.filter((_, at) => outcomes[at]?.status === 'rejected');
+  expect(failed).toEqual(['n7.example.test']);
+  expect(outcomes[7]).toMatchObject({
+    reason: { code: 'CERTBUS_ACME_SOLVER_FAILED', message: expect.stringContaining('conflicting RRSet of type CNAME') },
+  });
+  expect(fake.zone('Z1').size).toBe(2 + 1 + 39);
+});
+
+test('a batch that is refused for an unknown reason is split until the culprit is alone', async () => {
+  const { fake, manager } = await setUp([HOME], {
+    onRequest: ({ changes }) =>
+      changes.some(({ set }) => set.name === recordOf('n5.example.test'))
+        ? { status: 400, code: 'InvalidChangeBatch', message: '[Something is odd]' }
+        : undefined,
+  });
+  const solver = manager();
+  const names = Array.from({ length: 16 }, (_, number) => `n${number}.example.test`);
+  const outcomes = await Promise.allSettled(names.map((name) => solver.present([challengeFor(name)], { signal })));
+  expect(names.filter((_, at) => outcomes[at]?.status === 'rejected')).toEqual(['n5.example.test']);
+  expect(fake.zone('Z1').size).toBe(2 + 15);
 });
 
 test('the longest public zone is chosen, private ones never', async () => {
-  const [outer, inner, hidden] = [
-    zone('Z1', 'example.test'),
-    zone('Z2', 'sub.example.test'),
-    zone('Z3', 'a.sub.example.test', true),
-  ];
-  const { solver } = await setUp([outer, inner, hidden]);
-  await solver.present([challengeFor('a.sub.example.test'), challengeFor('b.example.test')], { signal });
-  expect([...inner.sets.keys()]).toEqual(['_acme-challenge.a.sub.example.test']);
-  expect([...outer.sets.keys()]).toEqual(['_acme-challenge.b.example.test']);
-  expect(hidden.sets.size).toBe(0);
+  const { fake, manager } = await setUp([
+    HOME,
+    { id: 'Z2', name: 'sub.example.test' },
+    { id: 'Z3', name: 'a.sub.example.test', isPrivate: true },
+  ]);
+  const both = [challengeFor('a.sub.example.test'), challengeFor('b.example.test')];
+  await manager().present(both, { signal });
+  expect(fake.zone('Z2').txt(recordOf('a.sub.example.test'))).toHaveLength(1);
+  expect(fake.zone('Z1').txt(recordOf('b.example.test'))).toHaveLength(1);
+  expect(fake.zone('Z3').size).toBe(2);
 });
 
-test.each<[string, readonly StoredZone[], Route53Options]>([
-  ['no zone fits', [zone('Z1', 'other.test'), zone('Z2', 'ple.test')], {}],
-  ['the zone is outside those configured', [zone('Z1', 'example.test')], { zones: ['other.test'] }],
-  ['two zones bear the name', [zone('Z1', 'example.test'), zone('Z2', 'example.test')], {}],
-  ['the given zone does not exist', [zone('Z1', 'example.test')], { zoneId: 'Z9' }],
-  ['the name does not lie in the given zone', [zone('Z1', 'other.test')], { zoneId: 'Z1' }],
-])('where %s the error says so', async (_, zones, options) => {
-  const { solver } = await setUp(zones, options);
-  await expect(solver.present([challengeFor('example.test')], { signal })).rejects.toMatchObject({
-    code: 'CERTBUS_ACME_ZONE_NOT_FOUND',
-    message: expect.stringMatching(/zone/),
+test('CNAMEs are followed into another zone, also one that is not named in "zones"', async () => {
+  const { fake, manager } = await setUp([HOME, { id: 'Z2', name: 'acme.other.test' }]);
+  fake.zone('Z1').put(RECORD, 'CNAME', ['hop.example.test.']);
+  fake.zone('Z1').put('hop.example.test', 'CNAME', ['acme.other.test.']);
+  fake.zone('Z1').put(recordOf('www.example.test'), 'CNAME', ['acme.other.test.']);
+  const solver = manager({ zones: ['example.test'] });
+  const pair = [challengeFor('example.test'), challengeFor('www.example.test')];
+  await solver.present(pair, { signal });
+  expect(fake.zone('Z2').txt('acme.other.test')).toEqual(pair.map(quoted));
+  await solver.ready(pair, { signal });
+  await solver.cleanUp(pair, { signal });
+  expect(fake.zone('Z2').size).toBe(2);
+});
+
+test.each([
+  ['circle', ['a.example.test', 'b.example.test', 'a.example.test'], /circle.*a\.example\.test -> b\.example\.test/],
+  ['too long', Array.from({ length: 10 }, (_, hop) => `h${hop}.example.test`), /more than 8/],
+])('CNAMEs that are a %s are told', async (_, hops, message) => {
+  const { fake, manager } = await setUp([HOME]);
+  for (const [at, hop] of hops.entries()) {
+    fake.zone('Z1').put(at === 0 ? RECORD : (hops[at - 1] ?? ''), 'CNAME', [`${hop}.`]);
+  }
+  await expect(manager().present([challengeFor('example.test')], { signal })).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_SOLVER_FAILED',
+    message: expect.stringMatching(message),
   });
 });
 
+test.each<[string, Route53FakeOptions['zones'], Route53Options]>([
+  [
+    'no zone fits',
+    [
+      { id: 'Z1', name: 'other.test' },
+      { id: 'Z2', name: 'ple.test' },
+    ],
+    {},
+  ],
+  ['the only zone is private', [{ ...HOME, isPrivate: true }], {}],
+  ['the zone is outside those configured', [HOME], { zones: ['other.test'] }],
+  ['two zones bear the name', [HOME, { ...HOME, id: 'Z2' }], {}],
+  ['the given zone does not exist', [HOME], { zoneId: 'Z9' }],
+  ['the name does not lie in the given zone', [{ id: 'Z1', name: 'other.test' }], { zoneId: 'Z1' }],
+])('where %s the error says so', async (_, zones, options) => {
+  const { manager } = await setUp(zones);
+  await expect(
+    manager({ resolver: false, ...options }).present([challengeFor('example.test')], { signal }),
+  ).rejects.toMatchObject({ code: 'CERTBUS_ACME_ZONE_NOT_FOUND', message: expect.stringMatching(/zone/) });
+});
+
 test('a zone id saves the search', async () => {
-  const home = zone('Z1', 'example.test');
-  const { fake, solver } = await setUp([home, zone('Z2', 'example.test')], { zoneId: 'Z1' });
-  await solver.present([challengeFor('example.test')], { signal });
-  expect(home.sets.size).toBe(1);
-  expect(fake.calls).not.toContain('GET hostedzone');
+  const { fake, manager } = await setUp([HOME, { ...HOME, id: 'Z2' }]);
+  await manager({ zoneId: 'Z1' }).present([challengeFor('example.test')], { signal });
+  expect(fake.zone('Z1').size).toBe(3);
+  expect(fake.count('ListHostedZones')).toBe(0);
+});
+
+test('zones are found on later pages of the list', async () => {
+  const others = Array.from({ length: 250 }, (_, number) => ({ id: `Y${number}`, name: `z${number}.test` }));
+  const { fake, manager } = await setUp([...others, HOME]);
+  await manager().present([challengeFor('example.test')], { signal });
+  expect(fake.zone('Z1').size).toBe(3);
+  expect(fake.count('ListHostedZones')).toBe(3);
 });
 
 test.each([
@@ -168,54 +288,117 @@ test.each([
   ['SignatureDoesNotMatch', 403, /credentials/],
   ['AccessDenied', 403, /ChangeResourceRecordSets/],
 ])('%s is told at once, with what to do', async (code, status, advice) => {
-  const { fake, solver, slept } = await setUp([zone('Z1', 'example.test')]);
-  fake.fail = () => ({ status, code, message: 'no' });
-  await expect(solver.present([challengeFor('example.test')], { signal })).rejects.toMatchObject({
+  const { manager, slept } = await setUp([HOME], { onRequest: () => ({ status, code, message: 'no' }) });
+  await expect(manager().present([challengeFor('example.test')], { signal })).rejects.toMatchObject({
     code: 'CERTBUS_ACME_SOLVER_FAILED',
     message: expect.stringMatching(advice),
   });
   expect(slept).toEqual([]);
 });
 
-test('an abort ends the waiting', async () => {
+test('an access key that nobody knows is told', async () => {
+  const { manager } = await setUp([HOME], { accessKeyIds: ['another'] });
+  await expect(manager().present([challengeFor('example.test')], { signal })).rejects.toMatchObject({
+    message: expect.stringMatching(/InvalidClientTokenId.*credentials/),
+  });
+});
+
+test.each<[string, Route53FakeOptions, 'present' | 'ready' | 'cleanUp']>([
+  [
+    'a throttled batch',
+    {
+      zones: [HOME],
+      onRequest: ({ action }) =>
+        action === 'ChangeResourceRecordSets' ? { status: 400, code: 'Throttling', message: '' } : undefined,
+    },
+    'present',
+  ],
+  ['a batch without an answer', { zones: [HOME], onRequest: () => new Promise(() => {}) }, 'present'],
+  ['a zone that is busy', { zones: [HOME], applyMs: 3_600_000 }, 'cleanUp'],
+  ['a change that does not get in sync', { zones: [HOME], inSyncMs: 3_600_000 }, 'ready'],
+])('an abort ends the wait for %s, and leaves no timer and no listener', async (_, { zones, ...options }, until) => {
+  const { manager } = await setUp(zones, options);
+  const solver = manager({ sleep: undefined, now: () => new Date() });
   const stop = new AbortController();
-  const { fake, solver } = await setUp([zone('Z1', 'example.test')], {
-    sleep: async (_, options) => {
-      stop.abort(new Error('enough'));
-      options.signal.throwIfAborted();
+  const mine = [challengeFor('example.test')];
+  const steps = ['present', 'ready', 'cleanUp'] as const;
+  const run = async () => {
+    for (const step of steps) {
+      if (step === 'ready' && until === 'cleanUp') continue;
+      await solver[step](mine, { signal: stop.signal });
+      if (step === until) return;
+    }
+  };
+  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+  const before = timers();
+  const rejected = expect(run()).rejects.toThrow('enough');
+  // Long enough to be in the middle of it; each of these waits would last far longer.
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  stop.abort(new Error('enough'));
+  await rejected;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(timers()).toBeLessThanOrEqual(before);
+  expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
+});
+
+test('an aborted job takes nothing away from the others of its batch', async () => {
+  const stop = new AbortController();
+  const { fake, manager } = await setUp([HOME], {
+    onRequest: ({ action }) => {
+      if (action === 'ChangeResourceRecordSets') stop.abort(new Error('enough'));
+      return undefined;
     },
   });
-  fake.fail = () => ({ status: 400, code: 'Throttling', message: 'Rate exceeded' });
-  await expect(solver.present([challengeFor('example.test')], { signal: stop.signal })).rejects.toThrow('enough');
+  const solver = manager();
+  const [mine, other] = [challengeFor('a.example.test'), challengeFor('b.example.test')];
+  const jobs = [solver.present([mine], { signal: stop.signal }), solver.present([other], { signal })];
+  const [aborted, done] = await Promise.allSettled(jobs);
+  expect(aborted).toMatchObject({ status: 'rejected', reason: { message: 'enough' } });
+  expect(done?.status).toBe('fulfilled');
+  await solver.cleanUp([mine], { signal });
+  expect(fake.zone('Z1').txt(recordOf('b.example.test'))).toEqual([quoted(other)]);
+  expect(fake.zone('Z1').size).toBe(3);
 });
 
 test('a record full of leftovers is refused instead of being made worse', async () => {
-  const home = zone('Z1', 'example.test');
-  home.sets.set(RECORD, { ttl: 60, values: Array.from({ length: 20 }, (_, number) => `"${number}"`) });
-  const { solver } = await setUp([home]);
-  await expect(solver.present([challengeFor('example.test')], { signal })).rejects.toMatchObject({
-    code: 'CERTBUS_ACME_SOLVER_FAILED',
+  const { fake, manager } = await setUp([HOME]);
+  fake.zone('Z1').put(
+    RECORD,
+    'TXT',
+    Array.from({ length: 20 }, (_, number) => `"${number}"`),
+  );
+  const solver = manager();
+  const [full, free] = await Promise.allSettled([
+    solver.present([challengeFor('example.test')], { signal }),
+    solver.present([challengeFor('free.example.test')], { signal }),
+  ]);
+  expect(full).toMatchObject({
+    reason: { code: 'CERTBUS_ACME_SOLVER_FAILED', message: expect.stringMatching(/20 values already/) },
   });
+  expect(free?.status).toBe('fulfilled');
 });
 
-test('ready waits until the name servers show the value', async () => {
-  const home = zone('Z1', 'example.test');
+test('ready waits until the last of the name servers shows the value', async () => {
+  const { fake, manager } = await setUp([HOME]);
+  const mine = challengeFor('example.test');
   let asked = 0;
-  await using dns = await startDns(({ type, name }) => {
+  await using late = await startDns(({ type }) => {
     if (type !== 'TXT') return [];
     asked += 1;
-    return asked < 3 ? [] : (home.sets.get(name)?.values ?? []).map((value) => value.slice(1, -1));
+    return asked < 3 ? [] : ['foreign', mine.dnsValue];
   });
-  const { solver } = await setUp([home], { resolver: [dns.address] });
-  const mine = challengeFor('example.test');
+  const solver = manager({ nameServers: [fake.dns, late.address] });
   await solver.present([mine], { signal });
   await solver.ready([mine], { signal });
   expect(asked).toBe(3);
 });
 
 test('a zone that the world does not ask is told apart', async () => {
-  await using dns = await startDns(() => []);
-  const { solver } = await setUp([zone('Z1', 'example.test')], { resolver: [dns.address] });
+  const { manager } = await setUp([
+    { ...HOME, isDelegated: false },
+    { id: 'Z2', name: 'test' },
+  ]);
+  const solver = manager();
   const mine = challengeFor('example.test');
   await solver.present([mine], { signal });
   await expect(solver.ready([mine], { signal })).rejects.toMatchObject({
@@ -224,13 +407,10 @@ test('a zone that the world does not ask is told apart', async () => {
   });
 });
 
-test("the authoritative servers of a name are those of its zone's apex", async () => {
-  await using dns = await startDns(({ type, name }) => {
-    if (type === 'NS' && name === 'example.test') return ['ns1.dns.test', 'ns2.dns.test'];
-    if (type === 'A') return [name === 'ns1.dns.test' ? '192.0.2.1' : '192.0.2.2'];
-    return [];
+test('where the resolver does not answer, no zone is guessed', async () => {
+  const { manager } = await setUp([{ ...HOME, isDelegated: false }]);
+  await expect(manager().present([challengeFor('example.test')], { signal })).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_SOLVER_FAILED',
+    message: expect.stringMatching(/CNAME cannot be looked up.*delegation/),
   });
-  const resolver = new Resolver({ timeout: 1000, tries: 1 });
-  resolver.setServers([dns.address]);
-  expect(await authoritativeServers('_acme-challenge.deep.example.test', resolver)).toEqual(['192.0.2.1', '192.0.2.2']);
 });

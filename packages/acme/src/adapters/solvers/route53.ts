@@ -1,106 +1,133 @@
-import { setTimeout as wait } from 'node:timers/promises';
-import { Route53Client } from '@aws-sdk/client-route-53';
+import { mapFew } from '../../parallel.ts';
 import type { PresentedChallenge, Solver } from '../../solver.ts';
-import { withoutValues, withValues } from '../../txt-values.ts';
-import type { Sleep } from './route53/call.ts';
-import { awaitInSync, changeValues, type RecordOptions } from './route53/records.ts';
+import { type AccountOptions, openAccount } from './route53/account.ts';
+import { effectiveName } from './route53/effective-name.ts';
+import { type Lookups, openLookups } from './route53/lookups.ts';
+import type { Edit } from './route53/plan.ts';
 import { awaitVisible } from './route53/visible.ts';
-import { createFindZone } from './route53/zones.ts';
-
-/** Which zones of Route 53 to write to, and as whom. */
-export interface Route53Options {
-  /** The hosted zone for all names. Default: the public one with the longest fitting name. */
-  readonly zoneId?: string | undefined;
-  /** Names under which zones may be chosen; `*` for all. Default `['*']`. */
-  readonly zones?: readonly string[] | undefined;
-  /** Region that requests are signed for. Default `us-east-1`, where Route 53 lives. */
-  readonly region?: string | undefined;
-  /** Another address than Amazon's, for tests. */
-  readonly endpoint?: string | undefined;
-  /** Default: what the AWS SDK finds (environment, profile, role). */
-  readonly credentials?:
-    | {
-        readonly accessKeyId: string;
-        readonly secretAccessKey: string;
-        readonly sessionToken?: string;
-      }
-    | undefined;
-  /** A client to use instead of one made from the options above. */
-  readonly client?: Route53Client | undefined;
-  /** DNS servers (`ip:port`) that must show the values. Default: all authoritative ones; `false`: INSYNC is enough. */
-  readonly resolver?: readonly string[] | false | undefined;
-  /** Default: the system's clock. */
-  readonly now?: () => Date;
-  /** Default: a timer. */
-  readonly sleep?: Sleep;
-}
-
-const sleepFor: Sleep = async (ms, { signal }) => {
-  try {
-    await wait(ms, undefined, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  }
-};
-
-function createClient({ region = 'us-east-1', endpoint, credentials }: Route53Options): Route53Client {
-  return new Route53Client({
-    region,
-    ...(endpoint ? { endpoint } : {}),
-    ...(credentials ? { credentials } : {}),
-    // Tries are counted here, where a signal can end them.
-    maxAttempts: 1,
-    requestHandler: { connectionTimeout: 10_000, requestTimeout: 30_000 },
-  });
-}
-
-function valuesByName(challenges: readonly PresentedChallenge[]): Map<string, string[]> {
-  const byName = Map.groupBy(challenges, ({ dnsName }) => dnsName);
-  return new Map([...byName].map(([name, group]) => [name, group.map(({ dnsValue }) => dnsValue)]));
-}
+import type { Submitted } from './route53/zone-queue.ts';
 
 /**
- * Answers dns-01 with TXT records in Route 53. All names of a zone change in one batch, by compare-and-swap, so values of others survive,
- * also those of another manager at the same moment. Operations reject with `CERTBUS_ACME_ZONE_NOT_FOUND` or
- * `CERTBUS_ACME_SOLVER_FAILED`; throttling and a busy zone are waited for.
+ * Which zones of Route 53 to write to, as whom, and how fast. Solvers with the same credentials share batches and rates, unless they
+ * have a `client`, `now`, `sleep` or `random` of their own.
+ */
+export interface Route53Options extends AccountOptions {
+  /** The hosted zone for all names. Default: the public one with the longest fitting name. */
+  readonly zoneId?: string | undefined;
+  /** Names under which zones may be chosen; `*` for all. Does not bind names that a CNAME leads to. Default `['*']`. */
+  readonly zones?: readonly string[] | undefined;
+  /** Resolvers (`ADDRESS:PORT`) for CNAMEs and name servers. Default: the system's; `false`: no CNAME is followed, and INSYNC is enough. */
+  readonly resolver?: readonly string[] | false | undefined;
+  /** Servers (`ADDRESS:PORT`) that must show the values. Default: all authoritative ones. */
+  readonly nameServers?: readonly string[] | undefined;
+  /** Port of authoritative servers. Default 53. */
+  readonly nameServerPort?: number | undefined;
+}
+
+/** Where a challenge's value belongs. */
+interface Place {
+  readonly zoneId: string;
+  readonly name: string;
+}
+
+const LOOKUPS_AT_ONCE = 16;
+
+const keyOf = ({ dnsName, dnsValue }: PresentedChallenge): string => `${dnsName} ${dnsValue}`;
+
+/**
+ * Answers dns-01 with TXT records in Route 53, at the names that CNAMEs lead to. All jobs of the process that change a zone go into
+ * batches, by compare-and-swap, so values of others survive, also those of another manager at the same moment. Operations reject with
+ * `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED`; throttling and a busy zone are waited for.
  */
 export function createRoute53Solver(options: Route53Options = {}): Solver {
-  const { zoneId, zones = ['*'], resolver, now = () => new Date(), sleep = sleepFor } = options;
-  const client = options.client ?? createClient(options);
-  const records: RecordOptions = { client, sleep };
-  const findZone = createFindZone({ client, zoneId, zones, sleep, now });
-  const changeOf = new WeakMap<PresentedChallenge, string>();
+  const { zoneId, zones = ['*'], resolver, nameServers, nameServerPort = 53 } = options;
+  const account = openAccount(options);
+  const placeOf = new WeakMap<PresentedChallenge, Place>();
+  const changeOf = new WeakMap<PresentedChallenge, Submitted>();
 
-  async function byZone(challenges: readonly PresentedChallenge[], signal: AbortSignal) {
-    const groups = new Map<string, PresentedChallenge[]>();
-    for (const challenge of challenges) {
-      const zone = await findZone(challenge.dnsName, signal);
-      groups.set(zone, [...(groups.get(zone) ?? []), challenge]);
-    }
-    return groups;
+  async function findPlace({ dnsName }: PresentedChallenge, lookups: Lookups, signal: AbortSignal): Promise<Place> {
+    const name = resolver === false ? dnsName : await effectiveName(dnsName, lookups);
+    const allowed = name === dnsName ? zones : ['*'];
+    return { name, zoneId: await account.findZone(name, { zoneId, zones: allowed }, signal) };
+  }
+
+  async function placesOf(challenges: readonly PresentedChallenge[], signal: AbortSignal): Promise<Place[]> {
+    using lookups = openLookups({ servers: resolver || undefined, gate: account.dnsGate, signal });
+    return mapFew(challenges, (challenge) => findPlace(challenge, lookups, signal), LOOKUPS_AT_ONCE);
+  }
+
+  /** One call for each zone, all at the same time; the outcomes in the order of the edits. */
+  async function change(
+    edits: readonly { readonly zoneId: string; readonly edit: Edit }[],
+    signal: AbortSignal,
+  ): Promise<(Submitted | undefined)[]> {
+    const outcomes: (Submitted | undefined)[] = Array.from({ length: edits.length });
+    const byZone = Map.groupBy(
+      edits.map(({ zoneId, edit }, at) => ({ zoneId, edit, at })),
+      ({ zoneId }) => zoneId,
+    );
+    const runs = [...byZone].map(async ([zone, group]) => {
+      const queue = account.queueOf(zone);
+      const submitted = await queue.change(
+        group.map(({ edit }) => edit),
+        signal,
+      );
+      for (const [nth, { at }] of group.entries()) outcomes[at] = submitted[nth];
+    });
+    const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected');
+    if (failed) throw failed.reason;
+    return outcomes;
   }
 
   return {
     challenges: ['dns-01'],
     async present(challenges, { signal }) {
-      for (const [zone, group] of await byZone(challenges, signal)) {
-        const change = { zoneId: zone, ours: valuesByName(group), edit: withValues, always: true };
-        const id = await changeValues(records, change, signal);
-        if (id) for (const challenge of group) changeOf.set(challenge, id);
+      const places = await placesOf(challenges, signal);
+      const edits = places.map(({ zoneId: zone, name }, at) => {
+        const challenge = challenges[at];
+        return { zoneId: zone, edit: { action: 'add' as const, name, value: challenge?.dnsValue ?? '' } };
+      });
+      for (const [at, challenge] of challenges.entries()) {
+        const place = places[at];
+        if (place) placeOf.set(challenge, place);
+        account.holders.hold(keyOf(challenge), challenge);
+      }
+      const submitted = await change(edits, signal);
+      for (const [at, challenge] of challenges.entries()) {
+        const made = submitted[at];
+        if (made) changeOf.set(challenge, made);
       }
     },
     async ready(challenges, { signal }) {
-      const ids = new Set(challenges.map((challenge) => changeOf.get(challenge)).filter((id) => id !== undefined));
-      for (const id of ids) await awaitInSync(records, id, signal);
-      if (resolver === false) return;
-      for (const challenge of challenges) await awaitVisible(challenge, { servers: resolver, sleep, signal });
+      const changes = new Set(
+        challenges.map((challenge) => changeOf.get(challenge)).filter((made) => made !== undefined),
+      );
+      for (const made of changes) await account.awaitInSync(made, signal);
+      if (resolver === false && !nameServers) return;
+      using lookups = openLookups({ servers: resolver || undefined, gate: account.dnsGate, signal });
+      const expected = challenges.map((challenge) => {
+        return { name: placeOf.get(challenge)?.name ?? challenge.dnsName, value: challenge.dnsValue };
+      });
+      const { sleep } = account;
+      await awaitVisible(expected, { lookups, servers: nameServers, port: nameServerPort, sleep, signal });
     },
     async cleanUp(challenges, { signal }) {
-      for (const [zone, group] of await byZone(challenges, signal)) {
-        const change = { zoneId: zone, ours: valuesByName(group), edit: withoutValues, always: false };
-        await changeValues(records, change, signal);
+      const unplaced = challenges.filter((challenge) => !placeOf.has(challenge));
+      const places = await placesOf(unplaced, signal);
+      for (const [at, challenge] of unplaced.entries()) {
+        const place = places[at];
+        if (place) placeOf.set(challenge, place);
       }
+      const edits = challenges
+        .filter((challenge) => account.holders.release(keyOf(challenge), challenge))
+        .flatMap((challenge) => {
+          const place = placeOf.get(challenge);
+          if (!place) return [];
+          return [
+            { zoneId: place.zoneId, edit: { action: 'remove' as const, name: place.name, value: challenge.dnsValue } },
+          ];
+        });
+      await change(edits, signal);
     },
   };
 }

@@ -1,22 +1,34 @@
-import { InvalidChangeBatch, Route53ServiceException } from '@aws-sdk/client-route-53';
+import { InvalidChangeBatch, type Route53Client, Route53ServiceException } from '@aws-sdk/client-route-53';
 import { AcmeError } from '../../../errors.ts';
+import type { Budget } from './budget.ts';
+import type { Sleep } from './waiting.ts';
 
-/** How calls wait between tries. */
-export type Sleep = (ms: number, options: { readonly signal: AbortSignal }) => Promise<void>;
+/** What every call takes. */
+export interface Caller {
+  readonly client: Route53Client;
+  readonly budget: Budget;
+  readonly sleep: Sleep;
+  /** A number from 0 up to 1, so that managers do not march in step. */
+  random(): number;
+}
 
-const MAX_TRIES = 10;
+/** One call, in words for people, and what it costs besides the request. */
+export interface CallOptions {
+  readonly attempt: string;
+  readonly signal: AbortSignal;
+  /** How many changes of record sets it carries. Default 0. */
+  readonly changes?: number;
+}
+
+const MAX_TRIES = 12;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 20_000;
 
-const BUSY = /^(Throttl|PriorRequestNotComplete$|TooManyRequests|RequestThrottled|RequestLimitExceeded)/;
+const THROTTLED = /^(Throttl|TooManyRequests|RequestThrottled|RequestLimitExceeded)/;
+const BUSY = /^PriorRequestNotComplete$/;
 const LOST = /^(ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EAI_AGAIN|TimeoutError)$/;
 const CREDENTIALS =
   /Credential|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|ExpiredToken|InvalidSignature|MissingAuthenticationToken|InvalidAccessKeyId/;
-
-/** Wait before try number `tries` + 1: doubling to 20 s, anywhere between half and whole, so that managers do not march in step. */
-export function backOffMs(tries: number): number {
-  return Math.min(FIRST_WAIT_MS * 2 ** (tries - 1), LONGEST_WAIT_MS) * (0.5 + Math.random() / 2);
-}
 
 /** Route 53 refused a whole batch, because a record set is not as the batch says, or for what it asks. */
 export class BatchRefused extends Error {
@@ -34,7 +46,7 @@ function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof Route53ServiceException && (error.$metadata.httpStatusCode ?? 0) >= 500) return true;
   const code = 'code' in error ? String(error.code) : '';
-  return BUSY.test(error.name) || LOST.test(error.name) || LOST.test(code);
+  return THROTTLED.test(error.name) || BUSY.test(error.name) || LOST.test(error.name) || LOST.test(code);
 }
 
 function adviceFor(name: string): string {
@@ -59,23 +71,28 @@ export function explain(attempt: string, cause: unknown): AcmeError {
 }
 
 /**
- * Makes one API call, again with growing waits while Route 53 is throttling, busy with the zone, or away. Rejects with
+ * Makes one API call within the budget, again with growing waits while Route 53 is throttling, busy with the zone, or away. Rejects with
  * {@link BatchRefused}, or as {@link explain} says.
  */
 export async function call<T>(
-  attempt: string,
-  send: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
-  { signal, sleep }: { readonly signal: AbortSignal; readonly sleep: Sleep },
+  { client, budget, sleep, random }: Caller,
+  { attempt, signal, changes = 0 }: CallOptions,
+  send: (client: Route53Client, options: { readonly abortSignal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
   for (let tries = 1; ; tries += 1) {
+    await budget.spend(changes, { signal });
     try {
-      return await send({ abortSignal: signal });
+      const answer = await send(client, { abortSignal: signal });
+      budget.recover();
+      return answer;
     } catch (error) {
       signal.throwIfAborted();
       const refusal = refusalIn(error);
       if (refusal !== undefined) throw new BatchRefused(refusal, { cause: error });
       if (!isTransient(error) || tries === MAX_TRIES) throw explain(attempt, error);
+      if (error instanceof Error && THROTTLED.test(error.name)) budget.slowDown();
     }
-    await sleep(backOffMs(tries), { signal });
+    // Anywhere between half and whole of a wait that doubles.
+    await sleep(Math.min(FIRST_WAIT_MS * 2 ** (tries - 1), LONGEST_WAIT_MS) * (0.5 + random() / 2), { signal });
   }
 }

@@ -1,33 +1,34 @@
-import { type HostedZone, ListHostedZonesCommand, type Route53Client } from '@aws-sdk/client-route-53';
+import { type HostedZone, ListHostedZonesCommand } from '@aws-sdk/client-route-53';
 import { AcmeError } from '../../../errors.ts';
-import { call, type Sleep } from './call.ts';
+import { type Caller, call } from './call.ts';
+import { shareWork } from './waiting.ts';
 
-/** What finding zones takes. */
-export interface ZoneOptions {
-  readonly client: Route53Client;
+/** Which zones of an account may be chosen. */
+export interface ZoneChoice {
   /** The zone to use whatever the names are. */
   readonly zoneId: string | undefined;
   /** Names under which zones may be chosen; `*` for all. */
   readonly zones: readonly string[];
-  readonly sleep: Sleep;
-  readonly now: () => Date;
 }
 
-/** Finds the hosted zone in which a record belongs. */
-export type FindZone = (dnsName: string, signal: AbortSignal) => Promise<string>;
+/** Finds the hosted zone in which a record belongs: the public one with the longest name. Rejects with `CERTBUS_ACME_ZONE_NOT_FOUND`. */
+export type FindZone = (dnsName: string, choice: ZoneChoice, signal: AbortSignal) => Promise<string>;
 
 const MAX_AGE_MS = 300_000;
+/** A list younger than this is not asked for again, though a name's zone is missing. */
+const FRESH_MS = 10_000;
 
 const bare = (name: string | undefined): string => (name ?? '').toLowerCase().replace(/\.$/, '');
 
 const isWithin = (name: string, zone: string): boolean => zone === '*' || name === zone || name.endsWith(`.${zone}`);
 
-async function listPublicZones({ client, sleep }: ZoneOptions, signal: AbortSignal): Promise<HostedZone[]> {
+async function listPublicZones(caller: Caller, signal: AbortSignal): Promise<HostedZone[]> {
   const zones: HostedZone[] = [];
   let marker: string | undefined;
   do {
     const command = new ListHostedZonesCommand({ ...(marker ? { Marker: marker } : {}) });
-    const page = await call('Listing hosted zones', (options) => client.send(command, options), { signal, sleep });
+    const options = { attempt: 'Listing hosted zones', signal };
+    const page = await call(caller, options, (client, how) => client.send(command, how));
     zones.push(...(page.HostedZones ?? []).filter(({ Config }) => !Config?.PrivateZone));
     marker = page.IsTruncated ? page.NextMarker : undefined;
   } while (marker);
@@ -51,19 +52,20 @@ function choose(zones: readonly HostedZone[], allowed: readonly string[], dnsNam
   return best?.Id;
 }
 
-/**
- * Chooses the public hosted zone with the longest name that the record lies in; the list of zones is kept for five minutes. Rejects
- * with `CERTBUS_ACME_ZONE_NOT_FOUND`, also where two zones bear that name.
- */
-export function createFindZone(options: ZoneOptions): FindZone {
-  const { zoneId, zones: allowed, now } = options;
-  let known: { readonly zones: readonly HostedZone[]; readonly until: number } | undefined;
-  return async (dnsName, signal) => {
+/** Creates the search. The list of zones is kept for five minutes, and asked for once by all who need it at the same time. */
+export function createFindZone(caller: Caller, now: () => Date): FindZone {
+  let known: { readonly zones: readonly HostedZone[]; readonly at: number } | undefined;
+  const listing = shareWork(async (signal) => {
+    const zones = await listPublicZones(caller, signal);
+    known = { zones, at: now().getTime() };
+    return zones;
+  });
+  return async (dnsName, { zoneId, zones: allowed }, signal) => {
     if (zoneId) return zoneId;
-    const cached = known && known.until > now().getTime() ? choose(known.zones, allowed, dnsName) : undefined;
+    const age = known ? now().getTime() - known.at : Number.POSITIVE_INFINITY;
+    const cached = known && age < MAX_AGE_MS ? choose(known.zones, allowed, dnsName) : undefined;
     if (cached) return cached;
-    const zones = await listPublicZones(options, signal);
-    known = { zones, until: now().getTime() + MAX_AGE_MS };
+    const zones = known && age < FRESH_MS ? known.zones : await listing.join(signal);
     const found = choose(zones, allowed, dnsName);
     if (found) return found;
     const where = allowed.includes('*') ? '' : ` within ${allowed.join(', ')}`;
