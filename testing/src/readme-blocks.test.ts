@@ -25,7 +25,10 @@ function extract(document: string, home: string = dirname(document)): string[] {
 }
 
 /** The package whose users read a guide. */
-const guides = { 'docs/guides/write-a-log-adapter.md': 'packages/store' };
+const guides = {
+  'docs/guides/write-a-log-adapter.md': 'packages/store',
+  'docs/guides/write-a-solver.md': 'packages/acme',
+};
 
 test('every TypeScript block of a package README and of the guides to packages compiles', async () => {
   const readmes = globSync('{packages,apps}/*/README.md', { cwd: root }).flatMap((readme) => extract(readme));

@@ -1,0 +1,2 @@
+export type { SolverAbility, SolverConformanceOptions, SolverUnderTest } from './options.ts';
+export { solverConformance } from './suite.ts';
