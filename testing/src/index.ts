@@ -6,7 +6,15 @@ export { installPackages } from './npm-packages.ts';
 export { type Part, requirePart } from './parts.ts';
 export { BLOCKED_NAME, type Pebble, type PebbleOptions, startPebble } from './pebble.ts';
 export type { PebbleOrigin } from './pebble-programs.ts';
+export { type PowerDns, startPowerDns } from './powerdns.ts';
 export { run, type Service, startService } from './process.ts';
 export { type Exchange, type Fault, startFaultProxy, startTlsProxy, type Verdict } from './proxies.ts';
 export { type S3Server, startS3Server } from './s3-server.ts';
 export { createTlsIdentity, type TlsIdentity } from './tls-identity.ts';
+export {
+  startBind,
+  startKnot,
+  type TsigKeyText,
+  type UpdateServer,
+  type UpdateServerOptions,
+} from './update-servers.ts';

@@ -8,9 +8,15 @@ export function cacheFolder(name: string): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'certbus-dev', name);
 }
 
-/** Whether this machine has a program on its path. */
+/** Where a program is on this machine's path, or among those for administrators, which a user's path may lack. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin'];
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/** Whether this machine has a program. */
 export function hasProgram(name: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, name)));
+  return findProgram(name) !== undefined;
 }
 
 /** Whether a path is a file that may be run. */

@@ -1,16 +1,21 @@
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
 import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts';
 import { findPebble, missingPebble } from './pebble-programs.ts';
+import { missingPowerDns } from './powerdns.ts';
 import { findS3Server, missingS3Server } from './s3-server.ts';
+import { missingBind, missingKnot } from './update-servers.ts';
 
 /** A real service or program that some tests need. */
-export type Part = 'pebble' | 'dynamodb-local' | 'node-versions' | 's3';
+export type Part = 'pebble' | 'dynamodb-local' | 'node-versions' | 's3' | 'bind' | 'knot' | 'powerdns';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
   'dynamodb-local': missingDynamoDbLocal,
   'node-versions': missingNodeVersions,
   s3: missingS3Server,
+  bind: missingBind,
+  knot: missingKnot,
+  powerdns: missingPowerDns,
 };
 
 /**

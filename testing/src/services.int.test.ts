@@ -1,6 +1,14 @@
 import { Resolver } from 'node:dns/promises';
-import { expect, test } from 'vitest';
-import { requirePart, startChallTestSrv, startDynamoDbLocal, startPebble } from './index.ts';
+import { describe, expect, test } from 'vitest';
+import {
+  requirePart,
+  startBind,
+  startChallTestSrv,
+  startDynamoDbLocal,
+  startKnot,
+  startPebble,
+  startPowerDns,
+} from './index.ts';
 
 const pebble = requirePart('pebble');
 const dynamoDb = requirePart('dynamodb-local');
@@ -44,4 +52,45 @@ test.skipIf(dynamoDb.skip)(
     expect(isRunning(local.pid)).toBe(false);
   },
   120_000,
+);
+
+const zones = [{ name: 'zone.test', delegations: ['child.zone.test'] }, { name: 'child.zone.test' }];
+
+describe.each([
+  { part: requirePart('bind'), start: startBind },
+  { part: requirePart('knot'), start: startKnot },
+])('$start.name', ({ part, start }) => {
+  test.skipIf(part.skip)(
+    part.title('starts a server that takes updates, and leaves nothing behind'),
+    async () => {
+      const server = await start({ zones });
+      try {
+        await server.update('zone.test', ['update add a.zone.test. 60 TXT "one"']);
+        const resolver = new Resolver({ timeout: 2000, tries: 2 });
+        resolver.setServers([server.address]);
+        expect(await resolver.resolveTxt('a.zone.test')).toEqual([['one']]);
+        expect(await resolver.resolveNs('child.zone.test')).toEqual(['ns1.child.zone.test']);
+      } finally {
+        await server.stop();
+      }
+      expect(isRunning(server.pid)).toBe(false);
+    },
+    60_000,
+  );
+});
+
+const powerdns = requirePart('powerdns');
+
+test.skipIf(powerdns.skip)(
+  powerdns.title('PowerDNS starts, answers and leaves nothing behind'),
+  async () => {
+    const server = await startPowerDns({ zones });
+    const resolver = new Resolver({ timeout: 2000, tries: 2 });
+    resolver.setServers([server.address]);
+    expect(await resolver.resolveNs('child.zone.test')).toEqual(['ns1.child.zone.test']);
+    expect((await fetch(`${server.url}/api/v1/servers/localhost`)).status).toBe(401);
+    await server.stop();
+    expect(isRunning(server.pid)).toBe(false);
+  },
+  60_000,
 );
