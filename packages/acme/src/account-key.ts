@@ -14,23 +14,23 @@ export interface AccountKey {
   readonly hash: 'sha256' | 'sha384';
 }
 
-function invalid(why: string, cause?: unknown): AcmeError {
-  const message = `The ACME account key cannot be used: ${why}. It must be a P-256, P-384 or RSA (2048 bits and more) private key as PKCS#8 PEM.`;
-  return new AcmeError('CERTBUS_ACME_ACCOUNT_KEY_INVALID', message, { cause });
+function invalid(what: string, why: string): AcmeError {
+  const message = `The ${what} cannot be used: ${why}. It must be a P-256, P-384 or RSA (2048 bits and more) private key as PKCS#8 PEM.`;
+  return new AcmeError('CERTBUS_ACME_ACCOUNT_KEY_INVALID', message);
 }
 
-function parse(pem: string): KeyObject {
+function parse(pem: string, what: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
     // The cause is left out: nothing that was derived from key bytes may travel in an error.
-    throw invalid('it does not parse');
+    throw invalid(what, 'it does not parse');
   }
 }
 
-/** Reads a PEM private key. Throws `CERTBUS_ACME_ACCOUNT_KEY_INVALID`. */
-export function readAccountKey(pem: string): AccountKey {
-  const key = parse(pem);
+/** Reads a PEM private key, called `what` in messages. Throws `CERTBUS_ACME_ACCOUNT_KEY_INVALID`. */
+export function readAccountKey(pem: string, what = 'ACME account key'): AccountKey {
+  const key = parse(pem, what);
   const { asymmetricKeyType, asymmetricKeyDetails } = key;
   if (asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048) {
     const { e, n } = key.export({ format: 'jwk' }) as { e: string; n: string };
@@ -41,7 +41,7 @@ export function readAccountKey(pem: string): AccountKey {
     if (crv === 'P-256') return { key, jwk: { crv, kty: 'EC', x, y }, alg: 'ES256', hash: 'sha256' };
     if (crv === 'P-384') return { key, jwk: { crv, kty: 'EC', x, y }, alg: 'ES384', hash: 'sha384' };
   }
-  throw invalid(`its type is ${asymmetricKeyType ?? 'unknown'}`);
+  throw invalid(what, `its type is ${asymmetricKeyType ?? 'unknown'}`);
 }
 
 /** RFC 7638 thumbprint of a public key, base64url. */

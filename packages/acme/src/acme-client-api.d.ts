@@ -12,10 +12,13 @@ declare module 'acme-client/src/api.js' {
   interface AcmeApi<Answer> {
     accountUrl: string | null;
     createAccount(request: object): Promise<Answer>;
+    updateAccount(request: object): Promise<Answer>;
+    updateAccountKey(request: object): Promise<Answer>;
     createOrder(request: object): Promise<Answer>;
     getOrder(url: string): Promise<Answer>;
     finalizeOrder(url: string, request: { csr: string }): Promise<Answer>;
     completeChallenge(url: string, request: object): Promise<Answer>;
+    revokeCert(request: object): Promise<Answer>;
   }
   const AcmeApi: new <Answer>(http: Http<Answer>, accountUrl: string | null) => AcmeApi<Answer>;
   export default AcmeApi;

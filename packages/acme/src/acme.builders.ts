@@ -1,6 +1,9 @@
 import type { Acme, Resource, Session } from './acme.ts';
 import type { Directory } from './directory.ts';
 import { AcmeError } from './errors.ts';
+import { createGate } from './gate.ts';
+import type { CaLimits } from './limits.ts';
+import type { AcmeEvent } from './observe.ts';
 import type { PresentedChallenge, SolvableChallenge, Solver } from './solver.ts';
 
 const ORIGIN = 'https://ca.test';
@@ -11,7 +14,9 @@ export function at(path: string): string {
 }
 
 /** What a resource says: its body, with or without a time to come back; an error is thrown. */
-export type Said = Error | { readonly body: unknown; readonly retryAfterS?: number };
+export type Said =
+  | Error
+  | { readonly body: unknown; readonly retryAfterS?: number; readonly alternates?: readonly string[] };
 
 /** Shorthand for an answer. */
 export function say(body: unknown, retryAfterS?: number): Said {
@@ -25,25 +30,39 @@ export interface FakeCa extends Acme {
   readonly requests: unknown[];
   readonly warnings: string[];
   readonly sleptMs: number[];
+  readonly events: AcmeEvent[];
+}
+
+/** What is not as it would be. */
+export interface FakeCaOptions {
+  /** Its clock's first reading. Default: now. */
+  readonly start?: Date;
+  readonly profiles?: Record<string, string>;
+  /** Default: generous. */
+  readonly limits?: CaLimits;
 }
 
 /** Creates the CA. Keys of `script` are calls, with paths in place of URLs. */
 export function createFakeCa(
   script: Readonly<Record<string, readonly Said[]>>,
-  { start = new Date(), profiles = {} }: { readonly start?: Date; readonly profiles?: Record<string, string> } = {},
+  { start = new Date(), profiles = {}, limits }: FakeCaOptions = {},
 ): FakeCa {
   let clock = start.getTime();
   const calls: string[] = [];
   const requests: unknown[] = [];
   const warnings: string[] = [];
   const sleptMs: number[] = [];
+  const events: AcmeEvent[] = [];
+  const gate = createGate(at('dir'), { now: () => new Date(clock), ...(limits ? { limits } : {}) });
   const asked = new Map<string, number>();
   const directory: Directory = {
     newNonce: at('nonce'),
     newAccount: at('account'),
     newOrder: at('order'),
     renewalInfo: at('ari'),
-    meta: { profiles, externalAccountRequired: false },
+    revokeCert: at('revoke'),
+    keyChange: at('key'),
+    meta: { profiles, externalAccountRequired: false, caaIdentities: ['ca.test'] },
   };
 
   function answer(call: string, signal: AbortSignal, url: string): Resource {
@@ -56,7 +75,7 @@ export function createFakeCa(
     if (!next) throw new TypeError(`nothing was laid down for ${call}`);
     if (next instanceof Error) throw next;
     const retryAfter = next.retryAfterS === undefined ? undefined : new Date(clock + next.retryAfterS * 1000);
-    return { url, status: 200, body: next.body, retryAfter };
+    return { url, status: 200, body: next.body, retryAfter, alternates: next.alternates ?? [] };
   }
 
   async function open({
@@ -73,6 +92,17 @@ export function createFakeCa(
       directory: async () => directory,
       get: on('get'),
       createAccount: async () => answer('createAccount', signal, at('account/1')),
+      findAccount: async () => answer('findAccount', signal, at('account/1')),
+      readAccount: async () => answer('readAccount', signal, at('account/1')),
+      updateAccount: async (request) => {
+        requests.push(request);
+        return answer('updateAccount', signal, at('account/1'));
+      },
+      changeKey: async () => answer('changeKey', signal, at('account/1')),
+      revoke: async (request) => {
+        requests.push(request);
+        return answer('revoke', signal, at('revoke'));
+      },
       async createOrder(request) {
         requests.push(request);
         return answer('createOrder', signal, at('order/1'));
@@ -95,6 +125,9 @@ export function createFakeCa(
     directory: at('dir'),
     thumbprint: 'thumbprint',
     logger: { debug() {}, info() {}, warn: (message) => void warnings.push(message), error() {} },
+    gate,
+    observe: (event) => void events.push(event),
+    events,
     now: () => new Date(clock),
     open,
     async close() {},

@@ -4,8 +4,11 @@ import type { Acme, Session, SessionOptions } from './acme.ts';
 import type { AccountSlot } from './adapters/acme-client.ts';
 import { parseDirectoryUrl } from './directory.ts';
 import { AcmeError } from './errors.ts';
-import type { ExternalAccount } from './jws.ts';
+import { type ExternalAccount, readExternalAccount } from './external-account.ts';
+import { createGate, type Gate } from './gate.ts';
+import type { Job } from './job.ts';
 import { type Logger, SILENT } from './logger.ts';
+import type { AcmeEvent, Observe } from './observe.ts';
 
 /** A CA and an account there. */
 export interface AcmeOptions {
@@ -21,6 +24,10 @@ export interface AcmeOptions {
   readonly eab?: ExternalAccount;
   /** Bound of one request. Default 30,000. */
   readonly requestTimeoutMs?: number;
+  /** What keeps the CA's limits, and stops asking while it is down. Share one per CA. Default: one of its own. */
+  readonly gate?: Gate;
+  /** Hears what happens, for metrics; see `createAcmeCounters`. Default: nobody does. */
+  readonly observe?: Observe;
   /** Default: the system's clock. */
   readonly now?: () => Date;
   /** Default: a timer. */
@@ -41,68 +48,93 @@ const sleepFor: NonNullable<AcmeOptions['sleep']> = async (ms, { signal }) => {
   }
 };
 
+/** A wait that was not begun. */
+interface Waited {
+  readonly why?: string;
+  readonly notBefore?: Date;
+}
+
+/** What all jobs share, with every default in place. */
+interface Connected extends AcmeOptions {
+  readonly gate: Gate;
+  readonly observe: Observe;
+  readonly logger: Logger;
+  readonly now: () => Date;
+}
+
 /** Loads what talks to the CA: only now, so that importing the package stays cheap. */
-async function connect(options: AcmeOptions, account: AccountSlot) {
+async function connect(options: Connected, account: AccountSlot) {
   const [{ openHttp }, { createTransport }, { createResourceCalls }] = await Promise.all([
     import('./adapters/http.ts'),
     import('./adapters/transport.ts'),
     import('./adapters/acme-client.ts'),
   ]);
-  const { roots, requestTimeoutMs = REQUEST_TIMEOUT_MS, now = () => new Date(), sleep = sleepFor } = options;
+  const { directory, roots, eab, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const http = openHttp({ roots, requestTimeoutMs });
-  const transport = createTransport({
-    http,
-    directory: options.directory,
-    key: readAccountKey(options.accountKey),
-    eab: options.eab,
-    logger: options.logger ?? SILENT,
-    now,
-    sleep,
-  });
+  const key = readAccountKey(options.accountKey);
+  const transport = createTransport({ ...options, http, key, eab: eab && readExternalAccount(eab) });
   return {
     transport,
-    callsOf: (signal: AbortSignal) => createResourceCalls(transport.bind(signal), account, signal),
+    callsOf: (job: Job) =>
+      createResourceCalls(transport.bind(job), { home: directory, account, jwk: key.jwk, signal: job.signal }),
     close: () => http.close(),
   };
 }
 
-function deadlineError(directory: string, deadlineMs: number, notBefore?: Date): AcmeError {
-  const when = notBefore ? ` The CA asks to come back at ${notBefore.toISOString()}.` : ' Try again later.';
+function deadlineError(directory: string, deadlineMs: number, { why = '', notBefore }: Waited = {}): AcmeError {
+  const when = notBefore ? ` ${why} at ${notBefore.toISOString()}.` : ' Try again later.';
   const message = `The job at ${directory} did not end within ${deadlineMs / 1000} s.${when}`;
   return new AcmeError('CERTBUS_ACME_DEADLINE', message, { notBefore });
 }
 
+/** Metrics must not cost a certificate. */
+function guarded(observe: Observe | undefined, logger: Logger): Observe {
+  return (event: AcmeEvent) => {
+    try {
+      observe?.(event);
+    } catch (error) {
+      logger.warn('what observes the ACME client failed', { event: event.type, why: String(error) });
+    }
+  };
+}
+
 /**
- * A CA and an account there, without a request yet. Throws `CERTBUS_ACME_DIRECTORY_INVALID` and
- * `CERTBUS_ACME_ACCOUNT_KEY_INVALID`. Close it when done.
+ * A CA and an account there, without a request yet. Throws `CERTBUS_ACME_DIRECTORY_INVALID`,
+ * `CERTBUS_ACME_ACCOUNT_KEY_INVALID` and `CERTBUS_ACME_EAB_INVALID`. Close it when done.
  */
 export function createAcme(options: AcmeOptions): Acme {
   const { logger = SILENT, now = () => new Date(), sleep = sleepFor } = options;
   const directory = parseDirectoryUrl(options.directory).href;
   const { jwk } = readAccountKey(options.accountKey);
+  if (options.eab) readExternalAccount(options.eab);
+  const gate = options.gate ?? createGate(directory, { now });
+  const observe = guarded(options.observe, logger);
   const account: AccountSlot = { url: options.accountUrl };
   let connection: ReturnType<typeof connect> | undefined;
   let isClosed = false;
 
   async function open({ signal, deadlineMs = DEADLINE_MS }: SessionOptions): Promise<Session> {
     if (isClosed) throw new TypeError(`The connection to ${directory} is closed`);
-    connection ??= connect({ ...options, directory }, account);
+    connection ??= connect({ ...options, directory, gate, observe, logger, now }, account);
     const { transport, callsOf } = await connection;
     signal.throwIfAborted();
     const ends = now().getTime() + deadlineMs;
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(deadlineError(directory, deadlineMs)), deadlineMs);
     const stop = AbortSignal.any([signal, limit.signal]);
-    return {
+    const job: Job = {
       signal: stop,
-      directory: () => transport.directory(stop),
-      get: (url) => transport.get(url, stop),
-      ...callsOf(stop),
-      async sleep(ms) {
+      async sleep(ms, why = 'The CA asks to come back') {
         const until = now().getTime() + ms;
-        if (until > ends) throw deadlineError(directory, deadlineMs, new Date(until));
+        if (until > ends) throw deadlineError(directory, deadlineMs, { why, notBefore: new Date(until) });
         await sleep(ms, { signal: stop });
       },
+    };
+    return {
+      ...job,
+      directory: () => transport.directory(job),
+      get: (url) => transport.get(url, job),
+      ...callsOf(job),
       [Symbol.dispose]() {
         clearTimeout(timer);
         limit.abort(new DOMException('The job has ended', 'AbortError'));
@@ -113,7 +145,10 @@ export function createAcme(options: AcmeOptions): Acme {
   return {
     directory,
     thumbprint: thumbprintOf(jwk),
+    accountUrl: options.accountUrl,
     logger,
+    gate,
+    observe,
     now,
     open,
     async close() {

@@ -7,11 +7,15 @@ export interface Directory {
   readonly newNonce: string;
   readonly newAccount: string;
   readonly newOrder: string;
+  readonly revokeCert?: string;
+  readonly keyChange?: string;
   readonly renewalInfo?: string;
   readonly meta: {
     readonly termsOfService?: string;
     readonly profiles: Readonly<Record<string, string>>;
     readonly externalAccountRequired: boolean;
+    /** Names that stand for this CA in CAA records (RFC 8555 §9.7.6). */
+    readonly caaIdentities: readonly string[];
   };
 }
 
@@ -21,6 +25,8 @@ export interface DirectorySummary {
   /** Profile name to description; empty where the CA has none. */
   readonly profiles: Record<string, string>;
   readonly externalAccountRequired: boolean;
+  /** Names that stand for this CA in CAA records; empty where the CA does not say. */
+  readonly caaIdentities: string[];
   /** Set where the CA offers renewal information (RFC 9773). */
   readonly renewalInfo?: string;
 }
@@ -58,6 +64,11 @@ function parseProfiles(value: unknown): Record<string, string> {
   return Object.fromEntries(entries.map(([name, text]) => [textOf(name, 100) ?? '', textOf(text, 500) ?? '']));
 }
 
+function parseCaaIdentities(value: unknown): string[] {
+  const names = Array.isArray(value) ? value.slice(0, 20) : [];
+  return names.filter((name) => typeof name === 'string' && /^[a-z0-9.-]{1,253}$/i.test(name));
+}
+
 /** Reads a directory; every address in it must lie at the same origin. Throws `CERTBUS_ACME_NOT_ACME`. */
 export function parseDirectory(body: unknown, directory: string): Directory {
   const fields = isRecord(body) ? body : {};
@@ -68,16 +79,17 @@ export function parseDirectory(body: unknown, directory: string): Directory {
   }
   const meta = isRecord(fields.meta) ? fields.meta : {};
   const terms = textOf(meta.termsOfService, 1000);
-  const { renewalInfo } = fields;
+  const optional = (['revokeCert', 'keyChange', 'renewalInfo'] as const).filter((name) => fields[name] !== undefined);
   return {
     newNonce: checkOrigin(fields.newNonce, directory),
     newAccount: checkOrigin(fields.newAccount, directory),
     newOrder: checkOrigin(fields.newOrder, directory),
-    ...(renewalInfo === undefined ? {} : { renewalInfo: checkOrigin(renewalInfo, directory) }),
+    ...Object.fromEntries(optional.map((name) => [name, checkOrigin(fields[name], directory)])),
     meta: {
       ...(terms ? { termsOfService: terms } : {}),
       profiles: parseProfiles(meta.profiles),
       externalAccountRequired: meta.externalAccountRequired === true,
+      caaIdentities: parseCaaIdentities(meta.caaIdentities),
     },
   };
 }
@@ -89,5 +101,11 @@ export function parseDirectory(body: unknown, directory: string): Directory {
 export async function readDirectory(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<DirectorySummary> {
   using session = await ca.open({ signal });
   const { meta, renewalInfo } = await session.directory();
-  return { ...meta, profiles: { ...meta.profiles }, ...(renewalInfo ? { renewalInfo } : {}) };
+  const { profiles, caaIdentities, ...rest } = meta;
+  return {
+    ...rest,
+    profiles: { ...profiles },
+    caaIdentities: [...caaIdentities],
+    ...(renewalInfo ? { renewalInfo } : {}),
+  };
 }

@@ -4,7 +4,7 @@ export type { Acme, Resource, Session, SessionOptions } from './acme.ts';
 export { type AcmeOptions, createAcme } from './create-acme.ts';
 export { type Directory, type DirectorySummary, readDirectory } from './directory.ts';
 export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions } from './errors.ts';
-export type { ExternalAccount } from './jws.ts';
+export type { ExternalAccount, MacAlgorithm } from './external-account.ts';
 export type { Logger } from './logger.ts';
 export { type Obtained, type ObtainOptions, obtain } from './obtain.ts';
 export { AcmeProblemError, type Problem, type ProblemClass, type Subproblem } from './problem.ts';

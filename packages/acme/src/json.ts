@@ -6,7 +6,8 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 // C0, C1, line separators, and the bidirectional controls that turn text round on a terminal.
 const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]+/gu;
 const CHALLENGE_PATH = /(\/\.well-known\/acme-challenge\/)[\w-]+/g;
-const KEY_AUTHORIZATION = /[\w-]{16,}\.[\w-]{43}(?![\w-])/g;
+// Two parts and not three, so that the JWT in a link to lift a pause stays whole.
+const KEY_AUTHORIZATION = /(?<![\w.-])[\w-]{16,}\.[\w-]{43}(?![\w-])/g;
 
 /**
  * Text from a CA made fit to print: without control and bidirectional characters, without challenge tokens (CAs quote them),

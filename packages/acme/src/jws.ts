@@ -8,32 +8,48 @@ export interface Jws {
   readonly signature: string;
 }
 
-/** Key of an external account (RFC 8555 §7.3.4), as the CA's web page gives it. */
-export interface ExternalAccount {
-  readonly kid: string;
-  /** base64url. */
-  readonly hmacKey: string;
-}
-
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 /** Signs one request. `payload` null means POST-as-GET (RFC 8555 §6.3). The result must be sent at most once. */
 export function signJws(
   { key, jwk, alg, hash }: AccountKey,
   payload: unknown,
-  { url, nonce, kid }: { readonly url: string; readonly nonce: string; readonly kid: string | null },
+  { url, nonce, kid }: { readonly url: string; readonly nonce?: string; readonly kid: string | null },
 ): Jws {
-  const header = encode({ alg, nonce, url, ...(kid ? { kid } : { jwk }) });
+  const header = encode({ alg, ...(nonce === undefined ? {} : { nonce }), url, ...(kid ? { kid } : { jwk }) });
   const body = payload === null ? '' : encode(payload);
   const input = Buffer.from(`${header}.${body}`);
   const how = { key, dsaEncoding: 'ieee-p1363', padding: constants.RSA_PKCS1_PADDING } as const;
   return { protected: header, payload: body, signature: sign(hash, input, how).toString('base64url') };
 }
 
-/** Binds an account key to an account that the CA keeps outside ACME (RFC 8555 §7.3.4), with HS256. */
-export function bindExternalAccount(jwk: Jwk, { kid, hmacKey }: ExternalAccount, url: string): Jws {
-  const header = encode({ alg: 'HS256', kid, url });
-  const payload = encode(jwk);
-  const mac = createHmac('sha256', Buffer.from(hmacKey, 'base64url')).update(`${header}.${payload}`);
-  return { protected: header, payload, signature: mac.digest('base64url') };
+/** The new key's word that it takes over an account from the old one (RFC 8555 §7.3.5). It goes into a request signed by the old. */
+export function signKeyChange(
+  newKey: AccountKey,
+  { account, oldKey, url }: { readonly account: string; readonly oldKey: Jwk; readonly url: string },
+): Jws {
+  return signJws(newKey, { account, oldKey }, { url, kid: null });
+}
+
+/** MACs a payload with a symmetric key, whose owner is `kid`. */
+export function macJws(
+  payload: unknown,
+  {
+    alg,
+    hash,
+    key,
+    kid,
+    url,
+  }: {
+    readonly alg: string;
+    readonly hash: string;
+    readonly key: Uint8Array;
+    readonly kid: string;
+    readonly url: string;
+  },
+): Jws {
+  const header = encode({ alg, kid, url });
+  const body = encode(payload);
+  const mac = createHmac(hash, key).update(`${header}.${body}`);
+  return { protected: header, payload: body, signature: mac.digest('base64url') };
 }

@@ -4,8 +4,9 @@ import { AcmeError } from './errors.ts';
 import { createOrder, isSameNames, type Order, orderGone, orderInvalid, parseOrder, readOrder } from './order.ts';
 import { startWaiting } from './poll.ts';
 import { AcmeProblemError, shortType } from './problem.ts';
-import { mayHaveArrived, type ProofJob, proveNames, sweep } from './prove.ts';
+import { type ProofJob, proveNames, sweep } from './prove.ts';
 import type { SolvableChallenge, Solver } from './solver.ts';
+import { mayHaveArrived } from './unsure.ts';
 
 /** What to obtain, and how. */
 export interface ObtainOptions {

@@ -41,6 +41,10 @@ const CLASS_OF: Readonly<Record<string, ProblemClass>> = {
   accountDoesNotExist: 'account',
   alreadyReplaced: 'permanent-request',
   alreadyRevoked: 'permanent-request',
+  autoRenewalCanceled: 'permanent-request',
+  autoRenewalCancellationInvalid: 'permanent-request',
+  autoRenewalExpired: 'permanent-request',
+  autoRenewalRevocationNotSupported: 'permanent-request',
   badCSR: 'permanent-request',
   badNonce: 'temporary',
   badPublicKey: 'account',
@@ -61,6 +65,7 @@ const CLASS_OF: Readonly<Record<string, ProblemClass>> = {
   rejectedIdentifier: 'permanent-name',
   serverInternal: 'authority',
   tls: 'temporary',
+  unknownDelegation: 'permanent-request',
   unsupportedContact: 'operator-action',
   unsupportedIdentifier: 'permanent-name',
   userActionRequired: 'operator-action',
@@ -76,14 +81,19 @@ function classOfStatus(status: number): ProblemClass {
   return status >= 500 ? 'authority' : 'permanent-request';
 }
 
+/** Whether names were paused: a 429 without a time to come back and with a link, where waiting changes nothing (Let's Encrypt). */
+export function isPaused({ type, detail }: Problem, retryAfter: Date | undefined): boolean {
+  return shortType(type) === 'rateLimited' && !retryAfter && /paus/i.test(detail);
+}
+
 /** Sorts a problem. `isValidation`: it came out of a challenge, where `unauthorized` blames the answer and not the account. */
 export function classify(
-  { type, detail, status, subproblems }: Problem,
+  problem: Problem,
   { isValidation = false, notBefore }: { readonly isValidation?: boolean; readonly notBefore?: Date | undefined } = {},
 ): ProblemClass {
+  const { type, detail, status, subproblems } = problem;
   const short = shortType(type);
-  // A paused name is a 429 without a time and with a link; waiting changes nothing (Let's Encrypt).
-  if (short === 'rateLimited' && !notBefore && /\bpaus|unpaus/i.test(detail)) return 'operator-action';
+  if (isPaused(problem, notBefore)) return 'operator-action';
   if (short === 'unauthorized') return isValidation ? 'temporary' : 'account';
   // The name itself is gone, unlike a TXT record that was not seen yet.
   if (short === 'dns' && /NXDOMAIN looking up (?:A|AAAA|CAA)\b/.test(detail)) return 'permanent-name';
@@ -119,11 +129,22 @@ export function parseProblem(value: unknown, status: number): Problem | undefine
   };
 }
 
-function describe({ type, detail, status, subproblems }: Problem): string {
+/** Where an operator has to go: the page that a CA names for it (RFC 8555 §7.3.3), if it is one of the Web. */
+function pageOf({ type, detail, instance }: Problem, terms: string | undefined): string | undefined {
+  const candidates = {
+    userActionRequired: [instance, terms],
+    rateLimited: [/https:\/\/[^\s"'<>]{1,2000}/.exec(detail)?.[0]],
+    externalAccountRequired: [instance],
+  }[shortType(type)];
+  const found = candidates?.find((text) => URL.parse(text ?? '')?.protocol === 'https:');
+  return found && textOf(found, 2000);
+}
+
+function describe({ type, detail, status, subproblems }: Problem, page: string | undefined): string {
   const kind = shortType(type);
   const head = detail ? `${detail} (${kind}, HTTP ${status})` : `${kind}, HTTP ${status}`;
   const parts = subproblems.slice(0, 10).map((part) => `; ${part.identifier ?? 'also'}: ${part.detail}`);
-  return head + parts.join('');
+  return head + parts.join('') + (page && !detail.includes(page) ? `. See ${page}` : '');
 }
 
 /** What an {@link AcmeProblemError} is made of. */
@@ -135,6 +156,12 @@ export interface AcmeProblemOptions extends ErrorOptions {
   readonly code?: AcmeErrorCode;
   readonly notBefore?: Date | undefined;
   readonly isValidation?: boolean;
+  /** Whether it is known to be a pause (`isPaused`), whatever `notBefore` says. Default: told from `notBefore`. */
+  readonly isPause?: boolean;
+  /** The CA's terms, where it linked to them. */
+  readonly terms?: string;
+  /** Another resource that the CA pointed to. */
+  readonly location?: string;
 }
 
 /**
@@ -147,11 +174,19 @@ export class AcmeProblemError extends AcmeError {
   readonly class: ProblemClass;
   /** The resource that answered. */
   readonly url: string;
+  /** The `Location` that came with it, such as the account that has a key already. Not checked to be at the CA. */
+  readonly location: string | undefined;
+  /** The https page where an operator can put it right, where the CA named one. */
+  readonly page: string | undefined;
 
-  constructor(problem: Problem, { attempt, url, code, notBefore, isValidation, ...options }: AcmeProblemOptions) {
-    super(code ?? 'CERTBUS_ACME_PROBLEM', `${attempt}: ${describe(problem)}`, { ...options, notBefore });
+  constructor(problem: Problem, { attempt, url, terms, location, ...options }: AcmeProblemOptions) {
+    const { code = 'CERTBUS_ACME_PROBLEM', notBefore, isValidation = false, isPause = false, cause } = options;
+    const page = pageOf(problem, terms);
+    super(code, `${attempt}: ${describe(problem, page)}`, { cause, notBefore });
     this.problem = problem;
-    this.class = classify(problem, { notBefore, isValidation: isValidation ?? false });
+    this.class = isPause ? 'operator-action' : classify(problem, { notBefore, isValidation });
     this.url = url;
+    this.location = location;
+    this.page = page;
   }
 }

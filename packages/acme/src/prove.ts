@@ -5,8 +5,8 @@ import { AcmeError } from './errors.ts';
 import { type Order, orderGone } from './order.ts';
 import { mapFew } from './parallel.ts';
 import { poll, startWaiting } from './poll.ts';
-import { AcmeProblemError } from './problem.ts';
 import type { PresentedChallenge, SolvableChallenge, Solver } from './solver.ts';
+import { mayHaveArrived } from './unsure.ts';
 
 const CLEAN_UP_MS = 60_000;
 const CLEAN_UP_ABORTED_MS = 10_000;
@@ -86,12 +86,6 @@ async function solve(
     const message = `The ${challenge} answers for ${names} ${what}: ${why}`;
     throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message, { cause });
   }
-}
-
-/** Whether a request may have had its effect although this error came back, or failed only by the CA's own trouble. */
-export function mayHaveArrived(error: unknown): boolean {
-  if (error instanceof AcmeProblemError) return error.class === 'authority';
-  return error instanceof AcmeError && error.code === 'CERTBUS_ACME_UNREACHABLE';
 }
 
 async function answer({ session }: ProofJob, { authorization, challenge }: Proof): Promise<void> {

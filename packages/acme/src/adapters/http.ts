@@ -35,9 +35,16 @@ function kindOf(error: unknown): HttpFailureKind {
   return /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)$/.test(code) ? 'refused' : 'lost';
 }
 
+/**
+ * One text a header. `Link` is a list by its nature (RFC 8288 §3); of any other header, lines that contradict each other say nothing.
+ */
 function flatten(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string | undefined> {
   return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
+    Object.entries(headers).map(([name, value]) => {
+      if (!Array.isArray(value)) return [name, value];
+      if (name === 'link') return [name, value.join(', ')];
+      return [name, new Set(value).size === 1 ? value[0] : undefined];
+    }),
   );
 }
 

@@ -232,7 +232,11 @@ test('a private CA needs its roots, and says so', async () => {
   const error = await failureOf(readDirectory(distrusting, { signal: never }));
   expect(error).toMatchObject({ code: 'CERTBUS_ACME_UNREACHABLE', message: expect.stringContaining('"roots"') });
   const trusting = createAcme({ directory, accountKey, roots });
-  expect(await readDirectory(trusting, { signal: never })).toEqual({ profiles: {}, externalAccountRequired: false });
+  expect(await readDirectory(trusting, { signal: never })).toEqual({
+    profiles: {},
+    externalAccountRequired: false,
+    caaIdentities: [],
+  });
   await Promise.all([distrusting.close(), trusting.close()]);
 });
 

@@ -1,0 +1,96 @@
+import { isAccountUnknown, parseAccount } from './account.ts';
+import { type AccountKey, readAccountKey, thumbprintOf } from './account-key.ts';
+import type { Acme, Session } from './acme.ts';
+import { AcmeProblemError } from './problem.ts';
+import { mayHaveArrived } from './unsure.ts';
+
+/** A new key for an account. */
+export interface RollOverOptions {
+  /** PKCS#8 PEM. It MUST be stored, beside the old one, before this is called. */
+  readonly newAccountKey: string;
+  readonly signal: AbortSignal;
+}
+
+/** The account that a key has at the CA; `undefined` where it has none. */
+async function accountOf(session: Session, key: AccountKey): Promise<string | undefined> {
+  try {
+    const resource = await session.findAccount(key);
+    return parseAccount(resource).status === 'valid' ? resource.url : undefined;
+  } catch (error) {
+    if (isAccountUnknown(error)) return undefined;
+    throw error;
+  }
+}
+
+function keyTaken(ca: Acme, error: AcmeProblemError): AcmeProblemError {
+  const other = error.location ? ` (${error.location})` : '';
+  const attempt = `The new key already has another account${other} at ${ca.directory}, so it cannot take this one over. Generate a fresh key`;
+  return new AcmeProblemError(error.problem, {
+    attempt,
+    url: error.url,
+    code: 'CERTBUS_ACME_ACCOUNT_KEY_TAKEN',
+    ...(error.location ? { location: error.location } : {}),
+    cause: error,
+  });
+}
+
+/** Whether the account has the new key in spite of the error: by an answer that was lost, or an earlier run. */
+async function isRolledOver(session: Session, newKey: AccountKey, account: string | undefined): Promise<boolean> {
+  const found = await accountOf(session, newKey);
+  return found !== undefined && (account === undefined || found === account);
+}
+
+/**
+ * Puts a new key in the place of `ca`'s account key (RFC 8555 §7.3.5). The account, its URL and what CAA records say of it stay. From
+ * then on `ca` is of no use: make another with the new key. Resolves also where the new key is in force already, so that it can be
+ * repeated after a crash; `findAccountKey` tells which one is. Rejects with `CERTBUS_ACME_ACCOUNT_KEY_TAKEN` where the new key has
+ * another account, `CERTBUS_ACME_ACCOUNT_KEY_INVALID`, or as `readDirectory` does.
+ */
+export async function rollOverAccountKey(
+  ca: Acme,
+  { newAccountKey, signal }: RollOverOptions,
+): Promise<{ readonly url: string }> {
+  const newKey = readAccountKey(newAccountKey);
+  if (thumbprintOf(newKey.jwk) === ca.thumbprint) throw new TypeError('The new account key is the old one');
+  using session = await ca.open({ signal });
+  let account = ca.accountUrl;
+  try {
+    // With the old key gone this says so before anything is changed.
+    account ??= (await session.createAccount({ onlyReturnExisting: true })).url;
+    await session.changeKey(newKey);
+    return { url: account };
+  } catch (error) {
+    session.signal.throwIfAborted();
+    const isConflict = error instanceof AcmeProblemError && error.problem.status === 409;
+    const isRefused = error instanceof AcmeProblemError && error.class === 'account';
+    if (!isConflict && !isRefused && !isAccountUnknown(error) && !mayHaveArrived(error)) throw error;
+    const isDone = await isRolledOver(session, newKey, account).catch(() => false);
+    if (isDone) return { url: account ?? (await session.findAccount(newKey)).url };
+    throw isConflict ? keyTaken(ca, error) : error;
+  }
+}
+
+/** Keys that may be an account's. */
+export interface KeyCandidates {
+  /** PKCS#8 PEM, the likeliest first. */
+  readonly accountKeys: readonly string[];
+  /** The account's URL. Default: whatever account a key has. */
+  readonly accountUrl?: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Which of several keys is the account's now: after a roll-over whose end nobody saw. Makes no account and changes nothing; `ca` may
+ * have any of the keys. Resolves `undefined` where none is. Rejects as `readDirectory` does.
+ */
+export async function findAccountKey(
+  ca: Acme,
+  { accountKeys, accountUrl, signal }: KeyCandidates,
+): Promise<{ readonly accountKey: string; readonly url: string } | undefined> {
+  using session = await ca.open({ signal });
+  for (const accountKey of accountKeys) {
+    const url = await accountOf(session, readAccountKey(accountKey));
+    if (url !== undefined && (accountUrl === undefined || url === accountUrl)) return { accountKey, url };
+  }
+  return undefined;
+}
