@@ -59,6 +59,7 @@ export async function openSite(): Promise<ManagedSite> {
   return {
     manager,
     async close() {
+      await manager.close();
       await replica.close();
       await log.close();
       await ca.stop();

@@ -83,10 +83,14 @@ export async function withManager<T>(
       using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
       const holder = `${hostname()} process ${process.pid} (${createId()})`;
       const manager = await openManager({ bus, key, replica, archive, holder, solvers, secrets, notes });
-      // The replica may be empty only because another process is about to fill it.
-      if (manager.checkpoint.position === 0) await manager.refresh();
-      if (manager.checkpoint.position === 0) throw nothingThere(config.bus);
-      return await run(manager, open);
+      try {
+        // The replica may be empty only because another process is about to fill it.
+        if (manager.checkpoint.position === 0) await manager.refresh();
+        if (manager.checkpoint.position === 0) throw nothingThere(config.bus);
+        return await run(manager, open);
+      } finally {
+        await manager.close();
+      }
     } finally {
       await replica.close();
     }

@@ -1,5 +1,5 @@
-import { type Acme, accountThumbprint, createAcme, generateAccountKey, registerAccount } from '@certbus/acme';
-import { open, type Recipient, seal } from '@certbus/events';
+import { type Acme, accountThumbprint, findAccountKey, generateAccountKey, registerAccount } from '@certbus/acme';
+import { type Account, type BusState, open, type Recipient, seal } from '@certbus/events';
 import type { Authority, Configuration } from './configuration.ts';
 import { type Context, decide } from './context.ts';
 import { ManagerError } from './errors.ts';
@@ -16,6 +16,14 @@ export function authorityOf({ authorities }: Configuration, directory: string): 
   throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
 }
 
+/** The authority of this name, or the default one. Throws `CERTBUS_MANAGER_CONFIG_INVALID` where there is none. */
+export function authorityNamed({ authorities, defaultAuthority }: Configuration, name = defaultAuthority): Authority {
+  const authority = Object.hasOwn(authorities, name) ? authorities[name] : undefined;
+  if (authority) return authority;
+  const what = `The configuration has no authority "${name}" (it has: ${Object.keys(authorities).join(', ')}).`;
+  throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
+}
+
 /** The directory that new certificates come from. */
 export function defaultDirectory({ authorities, defaultAuthority }: Configuration): string {
   return (authorities[defaultAuthority] as Authority).directory;
@@ -28,52 +36,100 @@ function readersOf({ view }: Context): Recipient[] {
 
 function connect(context: Context, authority: Authority, account: { accountKey: string; accountUrl?: string }): Acme {
   const { directory, roots, eab } = authority;
-  return createAcme({
+  return context.connections.connect({
     directory,
     ...account,
     ...(roots ? { roots } : {}),
     ...(eab ? { eab: { kid: eab.kid, hmacKey: resolveSecret(eab.hmacKey, context.secrets) } } : {}),
+    now: context.now,
     logger: context.logger,
   });
 }
 
-async function register(context: Context, authority: Authority, signal: AbortSignal): Promise<void> {
-  const { directory, contact = [], termsOfServiceAgreed } = authority;
-  // One account key a bus serves all its directories, so that its thumbprint answers HTTP-01 for each of them.
-  const [known] = context.view.state.bus.accounts;
-  const accountKey = known ? await open(known.sealedKey, context.key.identity) : await generateAccountKey();
-  const sealedKey = await seal(accountKey, readersOf(context));
-  const ca = connect(context, authority, { accountKey });
-  try {
-    const { url } = await registerAccount(ca, { contact, termsOfServiceAgreed, signal });
-    const event = { directory, accountUrl: url, thumbprint: accountThumbprint(accountKey), sealedKey };
-    await decide(
-      context,
-      ({ bus }) => {
-        const isKnown = bus.accounts.some((account) => account.directory === directory);
-        const isSameKey = bus.accounts.every(({ thumbprint }) => thumbprint === event.thumbprint);
-        // Another manager was first: its account counts.
-        return { events: isKnown || !isSameKey ? [] : [{ type: 'AccountRegistered', ...event }], result: undefined };
-      },
-      signal,
-    );
-  } finally {
-    await ca.close();
-  }
+/** An account key sealed to whoever may use it, and to the backup. */
+export const sealAccountKey = (context: Context, accountKey: string): Promise<string> =>
+  seal(accountKey, readersOf(context));
+
+/** The connection with an account of the bus. */
+export async function connectAs(context: Context, authority: Authority, account: Account): Promise<Acme> {
+  const accountKey = await open(account.sealedKey, context.key.identity);
+  return connect(context, authority, { accountKey, accountUrl: account.accountUrl });
 }
 
+/** The key that every account has, or is to have: one a bus, so that its thumbprint answers HTTP-01 for each of them. */
+const sharedKeyOf = ({ nextAccountKey, accounts }: BusState) => nextAccountKey ?? accounts.at(-1);
+
+async function register(context: Context, authority: Authority, signal: AbortSignal): Promise<void> {
+  const { directory, contact = [], termsOfServiceAgreed } = authority;
+  const shared = sharedKeyOf(context.view.state.bus);
+  const { closedAccounts } = context.view.state.bus;
+  if (closedAccounts.some((closed) => closed.directory === directory && closed.thumbprint === shared?.thumbprint))
+    throw accountClosed(directory);
+  const accountKey = shared ? await open(shared.sealedKey, context.key.identity) : await generateAccountKey();
+  const sealedKey = await sealAccountKey(context, accountKey);
+  const ca = connect(context, authority, { accountKey });
+  const { url } = await registerAccount(ca, { contact, termsOfServiceAgreed, signal });
+  const event = { directory, accountUrl: url, thumbprint: accountThumbprint(accountKey), sealedKey };
+  await decide(
+    context,
+    ({ bus }) => {
+      const isKnown = bus.accounts.some((account) => account.directory === directory);
+      const isSameKey = (sharedKeyOf(bus)?.thumbprint ?? event.thumbprint) === event.thumbprint;
+      // Another manager was first: its account counts.
+      return { events: isKnown || !isSameKey ? [] : [{ type: 'AccountRegistered', ...event }], result: undefined };
+    },
+    signal,
+  );
+}
+
+function accountClosed(directory: string): ManagerError {
+  const what = `The account at ${directory} was deactivated, and a deactivated account's key is good for no other there. Give the bus a fresh key with "certbus account rollover", or take that CA out of the configuration.`;
+  return new ManagerError('CERTBUS_MANAGER_ACCOUNT_CLOSED', what);
+}
+
+/** The bus's account at a CA; `undefined` before it is registered. */
+export const accountAt = ({ accounts }: BusState, directory: string): Account | undefined =>
+  accounts.find((account) => account.directory === directory);
+
 /**
- * Connects to a CA with the bus's account there, which is registered first where there is none. Rejects with an `AcmeError`,
- * `CERTBUS_MANAGER_SECRET_MISSING` or a `StoreError`.
+ * Connects to a CA with the bus's account there, which is registered first where there is none, and whose key is looked up where a
+ * roll-over was interrupted. The connection lives as long as the manager. Rejects with an `AcmeError`,
+ * `CERTBUS_MANAGER_ACCOUNT_CLOSED`, `CERTBUS_MANAGER_SECRET_MISSING` or a `StoreError`.
  */
 export async function openAuthority(context: Context, authority: Authority, signal: AbortSignal): Promise<Acme> {
   for (;;) {
-    const account = context.view.state.bus.accounts.find(({ directory }) => directory === authority.directory);
-    if (account) {
-      const accountKey = await open(account.sealedKey, context.key.identity);
-      return connect(context, authority, { accountKey, accountUrl: account.accountUrl });
-    }
     signal.throwIfAborted();
-    await register(context, authority, signal);
+    const { bus } = context.view.state;
+    const account = accountAt(bus, authority.directory);
+    if (!account) await register(context, authority, signal);
+    else if (await settleRollOver(context, authority, { account, signal })) continue;
+    else return connectAs(context, authority, account);
   }
+}
+
+/** Says the end of a roll-over that nobody saw, where the CA has the new key already; whether it did. */
+async function settleRollOver(
+  context: Context,
+  authority: Authority,
+  { account, signal }: { readonly account: Account; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const { nextAccountKey } = context.view.state.bus;
+  if (!nextAccountKey || nextAccountKey.thumbprint === account.thumbprint) return false;
+  const next = await open(nextAccountKey.sealedKey, context.key.identity);
+  const ca = await connectAs(context, authority, account);
+  const { accountUrl } = account;
+  if (!(await findAccountKey(ca, { accountKeys: [next], accountUrl, signal }))) return false;
+  await sayRolledOver(context, account);
+  return true;
+}
+
+/** Says that the CA took the key that was to come for an account. */
+export async function sayRolledOver(context: Context, { directory, accountUrl }: Account): Promise<void> {
+  await decide(context, ({ bus }) => {
+    const { nextAccountKey } = bus;
+    const isSaid = !nextAccountKey || accountAt(bus, directory)?.thumbprint === nextAccountKey.thumbprint;
+    if (isSaid) return { events: [], result: undefined };
+    const event = { type: 'AccountKeyRolledOver' as const, directory, accountUrl, ...nextAccountKey };
+    return { events: [event], result: undefined };
+  });
 }

@@ -2,6 +2,7 @@ import type { Logger } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import type { Bus, Decide, View } from '@certbus/store';
 import { transact } from '@certbus/store';
+import type { Connections } from './connections.ts';
 import { ManagerError } from './errors.ts';
 import type { SecretSource } from './secrets.ts';
 import type { SolverFactory } from './solvers.ts';
@@ -12,6 +13,7 @@ export interface Context {
   readonly bus: Bus;
   readonly view: View<ManagerState> & { readonly state: ManagerState };
   readonly key: ManagerKey;
+  readonly connections: Connections;
   readonly solvers: SolverFactory;
   readonly secrets: SecretSource;
   readonly logger: Logger;

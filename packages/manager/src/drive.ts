@@ -107,8 +107,6 @@ async function runOrder(
     if (!isGone) throw error;
     // What was left behind can no longer be finished; the claim and its key serve a new order.
     return await order(undefined);
-  } finally {
-    await ca.close();
   }
 }
 
@@ -122,7 +120,7 @@ const DAY_MS = 86_400_000;
 const GIVE_UP_AFTER_DAYS = 30;
 
 /** Codes of failures that are no certificate's fault: the CA cannot be reached, or something else answers in its place. */
-const OUTAGES = new Set(['CERTBUS_ACME_UNREACHABLE', 'CERTBUS_ACME_NOT_ACME']);
+const OUTAGES = new Set(['CERTBUS_ACME_UNREACHABLE', 'CERTBUS_ACME_BREAKER_OPEN', 'CERTBUS_ACME_NOT_ACME']);
 
 /** Codes that say that a name is not ours to prove. */
 const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);

@@ -14,7 +14,7 @@ export { createBus } from './create-bus.ts';
 export type { Progress } from './drive.ts';
 export { ManagerError, type ManagerErrorCode } from './errors.ts';
 export type { IssueRequest, IssueResult, RunOptions } from './issue.ts';
-export { type Manager, type ManagerOptions, openManager } from './manager.ts';
+export { type AccountOptions, type Manager, type ManagerOptions, openManager } from './manager.ts';
 export type { RenewalOutcome } from './renewal.ts';
 export type { RenewalInfoNote, RenewalInfoNotes } from './renewal-info.ts';
 export { type RestoreOptions, sayRestored } from './restore.ts';

@@ -95,7 +95,13 @@ export async function withManager<T>(
   try {
     const key = parseManagerKey(managerKey);
     const bus = openBus(log, STREAM, { trust, signer: key.signer });
-    return await run(await openManager({ bus, key, replica, holder, solvers, secrets: () => undefined, ...claims }));
+    const secrets = () => undefined;
+    const manager = await openManager({ bus, key, replica, holder, solvers, secrets, ...claims });
+    try {
+      return await run(manager);
+    } finally {
+      await manager.close();
+    }
   } finally {
     await replica.close();
     await log.close();

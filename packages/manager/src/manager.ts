@@ -1,11 +1,21 @@
 import type { Logger } from '@certbus/acme';
-import { type Checkpoint, HistoryError, type ManagedCertificate, type ManagerKey, open, seal } from '@certbus/events';
+import {
+  type Account,
+  type Checkpoint,
+  HistoryError,
+  type ManagedCertificate,
+  type ManagerKey,
+  open,
+  seal,
+} from '@certbus/events';
 import { type Replica, rebuild, settle } from '@certbus/replica';
 import { type ArchivePlace, type Bus, catchUp, isRestored, type Log, type TakenSnapshot } from '@certbus/store';
-import { openAuthority } from './account.ts';
+import { accountAt, authorityNamed, openAuthority } from './account.ts';
+import { closeAccount, rollOverAccounts } from './account-changes.ts';
 import { checkIn } from './adapters/check-in.ts';
 import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
 import { type Configuration, mergeRedacted, parseConfiguration } from './configuration.ts';
+import { createConnections } from './connections.ts';
 import { type Context, decide } from './context.ts';
 import { configure } from './decide/configuration.ts';
 import { remove } from './decide/removal.ts';
@@ -47,6 +57,13 @@ export interface ManagerOptions {
   readonly logger?: Logger;
 }
 
+/** Which account. */
+export interface AccountOptions {
+  /** Name of the authority in the configuration; default its default. */
+  readonly authority?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** One manager at work on one bus. Any number of them may be, at once. */
 export interface Manager {
   /** The picture as of the last refresh or decision. */
@@ -54,8 +71,15 @@ export interface Manager {
   readonly checkpoint: Checkpoint;
   /** Catches up with the head of the bus. */
   refresh(options?: { readonly signal?: AbortSignal }): Promise<void>;
-  /** Registers the account at the default CA, where there is none yet. */
-  register(options: { readonly signal: AbortSignal }): Promise<{ accountUrl: string }>;
+  /**
+   * Registers the bus's account at a CA of the configuration, by its name there (default: the default authority), where there is none
+   * yet. Rejects as {@link Manager.issue} and `CERTBUS_MANAGER_CONFIG_INVALID` for a name that is not there.
+   */
+  register(options: AccountOptions): Promise<Account>;
+  /** Gives every account a fresh key; a run that was interrupted is completed by the next. Rejects `CERTBUS_MANAGER_ACCOUNT_MISSING`. */
+  rollOverAccounts(options: { readonly signal: AbortSignal }): Promise<readonly Account[]>;
+  /** Deactivates the account at a CA, for ever. Rejects as {@link Manager.register} and `CERTBUS_MANAGER_ACCOUNT_MISSING`. */
+  closeAccount(options: AccountOptions): Promise<Account>;
   /** A managed certificate. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, also for a removed one. */
   certificate(certificateId: string): ManagedCertificate;
   /** DER of what a certificate is served with, leaf first; empty before it is issued. Throws as {@link Manager.certificate}. */
@@ -79,6 +103,8 @@ export interface Manager {
   configure(json: unknown, options?: { readonly expectPosition?: number }): Promise<{ position: number }>;
   /** The stored JSON with its position; `undefined` before the first. */
   configuration(): Promise<{ readonly json: unknown; readonly position: number } | undefined>;
+  /** Ends the connections to CAs; jobs still under way fail. What was handed in stays open. */
+  close(): Promise<void>;
 }
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
@@ -139,7 +165,21 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
   await ready(replica, bus, archive, logger);
   const view = createView(replica, (error) => logger.warn('the replica is behind', { error: String(error) }));
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS, random = Math.random, notes = new Map() } = options;
-  const context: Context = { bus, view, key, solvers, secrets, logger, now, random, holder, claimMs, graceMs };
+  const connections = createConnections();
+  const context: Context = {
+    bus,
+    view,
+    key,
+    connections,
+    solvers,
+    secrets,
+    logger,
+    now,
+    random,
+    holder,
+    claimMs,
+    graceMs,
+  };
   const refresh = ({ signal }: { signal?: AbortSignal } = {}) => catchUp(bus, view, signal);
   const certificate = (certificateId: string): ManagedCertificate => {
     const found = view.state.certificate(certificateId);
@@ -168,13 +208,16 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     },
     refresh,
     async register(run) {
-      const { config, signal } = await configured(run);
-      const authority = config.authorities[config.defaultAuthority];
-      if (!authority) throw new TypeError('a parsed configuration has its default authority');
-      const ca = await openAuthority(context, authority, signal);
-      await ca.close();
-      const account = view.state.bus.accounts.find(({ directory }) => directory === authority.directory);
-      return { accountUrl: account?.accountUrl ?? '' };
+      const { config, signal, authority: name } = await configured(run);
+      const authority = authorityNamed(config, name);
+      await openAuthority(context, authority, signal);
+      return accountAt(view.state.bus, authority.directory) as Account;
+    },
+    rollOverAccounts: async (run) => rollOverAccounts(context, await configured(run)),
+    async closeAccount(run) {
+      const settings = await configured(run);
+      const { directory } = authorityNamed(settings.config, settings.authority);
+      return closeAccount(context, { ...settings, directory });
     },
     certificate,
     chain(certificateId) {
@@ -205,5 +248,6 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
       return writeConfiguration(context, json, expectPosition);
     },
     configuration: () => readConfiguration(context),
+    close: () => connections.close(),
   };
 }

@@ -90,17 +90,13 @@ async function askAuthority(
   const first = open.next();
   if (first.done) return;
   const ca = await openAuthority(context, authority, signal);
-  try {
-    let isStopped = (await askOne(context, { ca, notes, signal }, first.value)) === 'stop';
-    const worker = async () => {
-      for (let next = open.next(); !next.done && !isStopped; next = open.next()) {
-        if ((await askOne(context, { ca, notes, signal }, next.value)) === 'stop') isStopped = true;
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL }, worker));
-  } finally {
-    await ca.close();
-  }
+  let isStopped = (await askOne(context, { ca, notes, signal }, first.value)) === 'stop';
+  const worker = async () => {
+    for (let next = open.next(); !next.done && !isStopped; next = open.next()) {
+      if ((await askOne(context, { ca, notes, signal }, next.value)) === 'stop') isStopped = true;
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
 }
 
 /**

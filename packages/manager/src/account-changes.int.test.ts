@@ -1,0 +1,114 @@
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme/testing';
+import { BEGINNING, type BusEvent } from '@certbus/events';
+import { openBus } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import { temporaryFolder } from 'certbus-testing';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { configFor, createSite, type Site, withManager } from './manager.builders.ts';
+
+const { signal } = new AbortController();
+const folder = temporaryFolder();
+let dns: DnsServer;
+let one: AcmeServer;
+let two: AcmeServer;
+let site: Site;
+let sites = 0;
+
+const authority = ({ directory, roots }: AcmeServer) => ({ directory, roots, termsOfServiceAgreed: true });
+const newCa = () => startAcmeServer({ validation: { dnsServer: dns.address } });
+
+beforeAll(async () => {
+  dns = await startDnsServer();
+});
+afterAll(async () => {
+  await dns[Symbol.asyncDispose]();
+  folder.remove();
+});
+beforeEach(async () => {
+  [one, two] = await Promise.all([newCa(), newCa()]);
+  const config = configFor(one, { url: dns.url, dns: dns.address }) as object;
+  const authorities = { pebble: authority(one), other: authority(two) };
+  sites += 1;
+  site = await createSite(`${folder.path}/bus${sites}.db`, { ...config, authorities });
+});
+afterEach(() => Promise.all([one, two].map((ca) => ca[Symbol.asyncDispose]())));
+
+const manage = <T>(run: Parameters<typeof withManager<T>>[2]): Promise<T> => withManager(site, { holder: 'one' }, run);
+
+async function said(type: BusEvent['type']): Promise<number> {
+  const log = await openLog(site.address);
+  const { commits } = await openBus(log, 'test', { trust: site.trust }).read(BEGINNING, { limit: 1_000 });
+  await log.close();
+  return commits.flatMap(({ events }) => events).filter((event) => event.type === type).length;
+}
+
+test('every account gets a fresh key and keeps its URL, and the next order needs nothing else', async () => {
+  await manage(async (manager) => {
+    const first = await manager.register({ signal });
+    const second = await manager.register({ authority: 'other', signal });
+    expect(second.thumbprint).toBe(first.thumbprint);
+    const accounts = await manager.rollOverAccounts({ signal });
+    expect(accounts.map(({ accountUrl }) => accountUrl).sort()).toEqual([first.accountUrl, second.accountUrl].sort());
+    expect(new Set(accounts.map(({ thumbprint }) => thumbprint)).size).toBe(1);
+    expect(accounts[0]?.thumbprint).not.toBe(first.thumbprint);
+    expect(manager.state.bus.nextAccountKey).toBeUndefined();
+    const { outcome } = await manager.issue({ names: ['rolled.test'] }, { signal });
+    expect(outcome).toBe('issued');
+  });
+  expect(await said('AccountRegistered')).toBe(2);
+  expect(await said('AccountKeyRolledOver')).toBe(2);
+});
+
+test('a roll-over whose process ended once the CA had the key is completed by the next run, and by an order, too', async () => {
+  await manage((manager) => manager.register({ signal }));
+  await manage((manager) => manager.register({ authority: 'other', signal }));
+  const stop = new AbortController();
+  one.faults.inject({ kind: 'stall', when: 'after' }, { resource: 'keyChange' });
+  one.on('account', ({ what }) => what === 'key-changed' && stop.abort(new Error('the machine fails')));
+  await expect(manage((manager) => manager.rollOverAccounts({ signal: stop.signal }))).rejects.toThrow(
+    'the machine fails',
+  );
+  expect(await said('AccountKeyRolledOver')).toBe(0);
+  one.faults.clear();
+  await manage(async (manager) => {
+    expect(await manager.issue({ names: ['after.test'] }, { signal })).toMatchObject({ outcome: 'issued' });
+  });
+  expect(await said('AccountKeyRolledOver')).toBe(1);
+  const accounts = await manage((manager) => manager.rollOverAccounts({ signal }));
+  expect(new Set(accounts.map(({ thumbprint }) => thumbprint)).size).toBe(1);
+  expect([await said('AccountKeyRollOverStarted'), await said('AccountKeyRolledOver')]).toEqual([1, 2]);
+});
+
+test('two managers that roll over at once agree on one key', async () => {
+  await manage((manager) => manager.register({ signal }));
+  const both = await Promise.all([1, 2].map(() => manage((manager) => manager.rollOverAccounts({ signal }))));
+  expect(new Set(both.flat().map(({ thumbprint }) => thumbprint)).size).toBe(1);
+  expect([await said('AccountKeyRollOverStarted'), await said('AccountKeyRolledOver')]).toEqual([1, 1]);
+});
+
+test('an account that was given up serves no order until the bus has a fresh key', async () => {
+  await manage(async (manager) => {
+    const { accountUrl } = await manager.register({ signal });
+    await manager.register({ authority: 'other', signal });
+    expect(await manager.closeAccount({ signal })).toMatchObject({ accountUrl });
+    await expect(manager.issue({ names: ['closed.test'] }, { signal })).rejects.toMatchObject({
+      code: 'CERTBUS_MANAGER_ACCOUNT_CLOSED',
+      message: expect.stringContaining('certbus account rollover'),
+    });
+    await manager.rollOverAccounts({ signal });
+    const anew = await manager.register({ signal });
+    expect(anew.accountUrl).not.toBe(accountUrl);
+  });
+});
+
+test('without an account there is nothing to roll over or to close, and a name that is not configured is told', async () => {
+  await manage(async (manager) => {
+    const missing = { code: 'CERTBUS_MANAGER_ACCOUNT_MISSING' };
+    await expect(manager.rollOverAccounts({ signal })).rejects.toMatchObject(missing);
+    await expect(manager.closeAccount({ signal })).rejects.toMatchObject(missing);
+    await expect(manager.register({ authority: 'nowhere', signal })).rejects.toMatchObject({
+      code: 'CERTBUS_MANAGER_CONFIG_INVALID',
+      message: expect.stringContaining('pebble, other'),
+    });
+  });
+});

@@ -1,0 +1,30 @@
+import { type Acme, type AcmeOptions, accountThumbprint, createAcme, createGate, type Gate } from '@certbus/acme';
+
+/** A manager's connections to CAs, kept for its life: one an account key, and one gate a CA, so that its limits are kept by all. */
+export interface Connections {
+  /** The connection with this account; made where there is none yet. Throws as `createAcme` does. */
+  connect(options: AcmeOptions): Acme;
+  close(): Promise<void>;
+}
+
+/** Makes none yet. */
+export function createConnections(): Connections {
+  const open = new Map<string, Acme>();
+  const gates = new Map<string, Gate>();
+  return {
+    connect(options) {
+      const { directory, accountKey, accountUrl, roots, eab } = options;
+      // A changed key, account, trust or binding is another connection; the one before it may have jobs under way.
+      const key = JSON.stringify([directory, accountThumbprint(accountKey), accountUrl, roots, eab?.kid]);
+      const gate = gates.get(directory) ?? createGate(directory, options.now ? { now: options.now } : {});
+      gates.set(directory, gate);
+      const ca = open.get(key) ?? createAcme({ gate, ...options });
+      open.set(key, ca);
+      return ca;
+    },
+    async close() {
+      await Promise.all([...open.values()].map((ca) => ca.close()));
+      open.clear();
+    },
+  };
+}
