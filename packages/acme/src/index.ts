@@ -1,21 +1,36 @@
 export {
   type Account,
+  type AccountUpdate,
   deactivateAccount,
   type RegisteredAccount,
   type RegistrationOptions,
   readAccount,
   registerAccount,
+  updateAccount,
 } from './account.ts';
 export { accountThumbprint, generateAccountKey } from './account-key.ts';
 export type { Acme, Resource, Session, SessionOptions } from './acme.ts';
+export type { Breaker, BreakerOptions, BreakerState } from './breaker.ts';
 export { type AcmeOptions, createAcme } from './create-acme.ts';
 export { type Directory, type DirectorySummary, readDirectory } from './directory.ts';
+export type { Endpoint } from './endpoint.ts';
 export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions } from './errors.ts';
 export type { ExternalAccount, MacAlgorithm } from './external-account.ts';
 export { createGate, type Gate, type GateOptions } from './gate.ts';
+export type { Limiter } from './limiter.ts';
+export {
+  type CaLimits,
+  GENEROUS_LIMITS,
+  LETS_ENCRYPT_LIMITS,
+  LETS_ENCRYPT_STAGING_LIMITS,
+  limitsOf,
+} from './limits.ts';
 export type { Logger } from './logger.ts';
+export { type AcmeCounters, type AcmeCounts, type AcmeEvent, createAcmeCounters, type Observe } from './observe.ts';
 export { type Obtained, type ObtainOptions, obtain } from './obtain.ts';
 export { AcmeProblemError, type Problem, type ProblemClass, type Subproblem } from './problem.ts';
 export { certificateId, type RenewalInfo, renewalInfo } from './renewal-info.ts';
+export { type RevocationOptions, type RevocationReason, revoke } from './revocation.ts';
 export { findAccountKey, type KeyCandidates, type RollOverOptions, rollOverAccountKey } from './roll-over.ts';
 export type { PresentedChallenge, SolvableChallenge, Solver } from './solver.ts';
+export type { Rate } from './token-bucket.ts';

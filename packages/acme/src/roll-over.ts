@@ -61,12 +61,11 @@ export async function rollOverAccountKey(
     return { url: account };
   } catch (error) {
     session.signal.throwIfAborted();
-    const isConflict = error instanceof AcmeProblemError && error.problem.status === 409;
-    const isRefused = error instanceof AcmeProblemError && error.class === 'account';
-    if (!isConflict && !isRefused && !isAccountUnknown(error) && !mayHaveArrived(error)) throw error;
+    // An old key that is out of force is refused in many ways: as unknown, unauthorized, or by a signature that does not verify.
+    if (!(error instanceof AcmeProblemError) && !mayHaveArrived(error)) throw error;
     const isDone = await isRolledOver(session, newKey, account).catch(() => false);
     if (isDone) return { url: account ?? (await session.findAccount(newKey)).url };
-    throw isConflict ? keyTaken(ca, error) : error;
+    throw error instanceof AcmeProblemError && error.problem.status === 409 ? keyTaken(ca, error) : error;
   }
 }
 
