@@ -32,7 +32,7 @@ test.each([
   ['a missing name', { names: ['example.test'] }, 'it is for example.test'],
   ['an address beside the names', { names, ips: ['192.0.2.1'] }, '192.0.2.1'],
   ['a key that is not ours', { publicKey: other.keys.publicKey }, 'key is not ours'],
-  ['another issuer than the one that came with it', { issuer: stranger }, 'not signed by the next one'],
+  ['another issuer than the one that came with it', { issuer: stranger }, 'signed nothing in its chain'],
   ['an end in the past', { notAfter: new Date(now.getTime() - 60_000) }, 'clock'],
   [
     'a start far ahead',
@@ -62,6 +62,46 @@ test.each([
 test('an endless chain is refused', async () => {
   const pem = chainOf(await leafFor(), ...Array.from({ length: 10 }, () => intermediate.certificate));
   expect(() => parseCertificate(pem, { names, acceptKey, now })).toThrow(refusal('11 certificates'));
+});
+
+test('a chain that came shuffled, twice, and with its root, is put in order without it', async () => {
+  const issuing = await createIssuer('Issuing', intermediate);
+  const leaf = await leafFor({ issuer: issuing });
+  const sent = [root, issuing, intermediate, issuing].map(({ certificate }) => certificate);
+  for (const order of [
+    [...sent, leaf],
+    [leaf, ...sent],
+    [...sent.toReversed(), leaf],
+  ]) {
+    const chain = parseCertificate(chainOf(...order), { names, acceptKey, now });
+    expect(Buffer.from(chain.leaf)).toEqual(Buffer.from(leaf.rawData));
+    const expected = [issuing, intermediate].map(({ certificate }) => Buffer.from(certificate.rawData));
+    expect(chain.issuers.map((issuer) => Buffer.from(issuer))).toEqual(expected);
+    expect(chain.rootName).toBe('Root');
+  }
+});
+
+test('of two certificates for the key of one issuer, one is enough', async () => {
+  const other = await createIssuer('Other root');
+  const crossSigned = await createIssuer('Intermediate', other, intermediate.keys);
+  const leaf = await leafFor();
+  const pem = chainOf(leaf, crossSigned.certificate, intermediate.certificate);
+  expect(parseCertificate(pem, { names, acceptKey, now })).toMatchObject({ rootName: 'Other root' });
+});
+
+test('a leaf that may sign certificates is refused', async () => {
+  const authority = await createIssuer('a.test', root, keys);
+  expect(() => parseCertificate(chainOf(authority.certificate), { names: [], acceptKey, now })).toThrow(
+    refusal('it is a CA itself'),
+  );
+});
+
+test('names that a CA adds pass where the caller takes them, and missing ones never', async () => {
+  const more = await leafFor({ names: [...names, 'www.example.test'] });
+  const options = { names, acceptKey, now, acceptExtraNames: true };
+  expect(() => parseCertificate(chainOf(more), options)).not.toThrow();
+  const less = await leafFor({ names: ['example.test', 'www.example.test'] });
+  expect(() => parseCertificate(chainOf(less), options)).toThrow(refusal('it is for'));
 });
 
 test('bytes that are no CSR are a mistake of the caller', () => {

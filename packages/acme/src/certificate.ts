@@ -1,13 +1,9 @@
 import { X509Certificate } from 'node:crypto';
+import { commonNameOf, fingerprintOf, type NamedChain, orderChain } from './chain.ts';
 import { childOf } from './der.ts';
 import { AcmeError } from './errors.ts';
+import { canonicalName } from './identifier.ts';
 import { isSameNames } from './order.ts';
-
-/** A leaf and the intermediates that lead to its root, all DER. */
-export interface Chain {
-  readonly leaf: Uint8Array;
-  readonly issuers: readonly Uint8Array[];
-}
 
 const MAX_CERTIFICATES = 10;
 const DAY_MS = 86_400_000;
@@ -27,8 +23,19 @@ export function publicKeyOfCsr(csr: Uint8Array): Uint8Array {
   }
 }
 
+const BEGIN = '-----BEGIN CERTIFICATE-----';
+const END = '-----END CERTIFICATE-----';
+
+/** PEM blocks, found without a pattern that a hostile text could keep busy. */
+function blocksOf(pem: string): string[] {
+  return pem
+    .split(BEGIN)
+    .slice(1)
+    .map((rest) => `${BEGIN}${rest.slice(0, Math.max(0, rest.indexOf(END)))}${END}`);
+}
+
 function parseChain(pem: string, names: readonly string[]): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----/g) ?? [];
+  const blocks = blocksOf(pem);
   if (blocks.length === 0) throw refused(names, 'the answer holds no certificate');
   if (blocks.length > MAX_CERTIFICATES) throw refused(names, `the chain has ${blocks.length} certificates`);
   try {
@@ -44,13 +51,11 @@ function namesOf(leaf: X509Certificate): string[] {
   return entries.map((entry) => entry.replace(/^(DNS|IP Address):/, ''));
 }
 
-function checkLinks(chain: readonly X509Certificate[], names: readonly string[]): void {
-  chain.slice(1).forEach((issuer, index) => {
-    const subject = chain[index];
-    if (!subject?.checkIssued(issuer) || !subject.verify(issuer.publicKey)) {
-      throw refused(names, `certificate ${index + 1} of the chain was not signed by the next one`);
-    }
-  });
+function checkNames(leaf: X509Certificate, { names, acceptExtraNames = false }: ChainExpectation): void {
+  const found = namesOf(leaf);
+  const held = new Set(found.map(canonicalName));
+  const isFit = acceptExtraNames ? names.every((name) => held.has(canonicalName(name))) : isSameNames(found, names);
+  if (!isFit) throw refused(names, `it is for ${found.slice(0, 20).join(', ') || 'no name'}`);
 }
 
 function checkDates({ validFromDate, validToDate }: X509Certificate, now: Date, names: readonly string[]): void {
@@ -67,19 +72,32 @@ export interface ChainExpectation {
   /** Whether the leaf's public key (SPKI, DER) is one of ours. */
   readonly acceptKey: (spki: Uint8Array) => boolean;
   readonly now: Date;
+  /** Whether the CA may add names of its own. Default false. */
+  readonly acceptExtraNames?: boolean;
 }
 
 /**
- * Reads what a CA issued and checks it: exactly the names asked for, a key of ours, links that verify, dates that make sense.
- * Throws `CERTBUS_ACME_CERTIFICATE_REFUSED`.
+ * Reads what a CA issued and checks it: exactly the names asked for, a key of ours, links that verify, dates that make sense. The
+ * chain is put in order, and its root left out. Throws `CERTBUS_ACME_CERTIFICATE_REFUSED`.
  */
-export function parseCertificate(pem: unknown, { names, acceptKey, now }: ChainExpectation): Chain {
-  const chain = parseChain(typeof pem === 'string' ? pem : '', names);
-  const [leaf, ...issuers] = chain as [X509Certificate, ...X509Certificate[]];
-  const found = namesOf(leaf);
-  if (!isSameNames(found, names)) throw refused(names, `it is for ${found.slice(0, 20).join(', ') || 'no name'}`);
-  if (!acceptKey(leaf.publicKey.export({ format: 'der', type: 'spki' }))) throw refused(names, 'its key is not ours');
-  checkLinks(chain, names);
+export function parseCertificate(pem: unknown, expectation: ChainExpectation): NamedChain {
+  const { names, acceptKey, now } = expectation;
+  const isOurs = (each: X509Certificate) => acceptKey(each.publicKey.export({ format: 'der', type: 'spki' }));
+  const certificates = parseChain(typeof pem === 'string' ? pem : '', names);
+  const leaf = certificates.find(isOurs) ?? (certificates[0] as X509Certificate);
+  checkNames(leaf, expectation);
+  if (!isOurs(leaf)) throw refused(names, 'its key is not ours');
+  if (leaf.ca) throw refused(names, 'it is a CA itself');
+  const others = certificates.filter((each) => each !== leaf);
+  const { issuers, strangers } = orderChain(leaf, others);
+  const [stranger] = strangers;
+  if (stranger)
+    throw refused(names, `"${commonNameOf(stranger.subject)}" came with it and signed nothing in its chain`);
   checkDates(leaf, now, names);
-  return { leaf: leaf.raw, issuers: issuers.map(({ raw }) => raw) };
+  return {
+    leaf: leaf.raw,
+    issuers: issuers.map(({ raw }) => raw),
+    rootName: commonNameOf((issuers.at(-1) ?? leaf).issuer),
+    fingerprints: others.map(fingerprintOf),
+  };
 }

@@ -10,6 +10,7 @@ import {
   type X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
+import { identifierOf } from './identifier.ts';
 
 type CryptoKeyPair = webcrypto.CryptoKeyPair;
 type CryptoKey = webcrypto.CryptoKey;
@@ -28,9 +29,9 @@ export interface Issuer {
   readonly keys: CryptoKeyPair;
 }
 
-/** Self-signed without a parent, otherwise signed by it. */
-export async function createIssuer(name: string, parent?: Issuer): Promise<Issuer> {
-  const keys = await createKeys();
+/** Self-signed without a parent, otherwise signed by it; with keys of its own unless they are given. */
+export async function createIssuer(name: string, parent?: Issuer, given?: CryptoKeyPair): Promise<Issuer> {
+  const keys = given ?? (await createKeys());
   const certificate = await X509CertificateGenerator.create({
     serialNumber: '01',
     subject: `CN=${name}`,
@@ -83,7 +84,7 @@ export async function createCsr(names: readonly string[]): Promise<{ csr: Uint8A
   const request = await Pkcs10CertificateRequestGenerator.create({
     keys,
     signingAlgorithm: KEY,
-    extensions: [new SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns' as const, value })))],
+    extensions: [new SubjectAlternativeNameExtension(names.map(identifierOf))],
   });
   return { csr: new Uint8Array(request.rawData), keys };
 }
