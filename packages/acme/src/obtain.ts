@@ -1,9 +1,12 @@
 import type { Acme, Session } from './acme.ts';
-import { type Chain, parseCertificate, publicKeyOfCsr } from './certificate.ts';
+import { publicKeyOfCsr } from './certificate.ts';
+import type { Chain } from './chain.ts';
+import { type Download, downloadChain } from './download.ts';
 import { AcmeError } from './errors.ts';
 import { createOrder, isSameNames, type Order, orderGone, orderInvalid, parseOrder, readOrder } from './order.ts';
 import { startWaiting } from './poll.ts';
 import { AcmeProblemError, shortType } from './problem.ts';
+import type { IfMissing } from './profile.ts';
 import { type ProofJob, proveNames, sweep } from './prove.ts';
 import type { SolvableChallenge, Solver } from './solver.ts';
 import { mayHaveArrived } from './unsure.ts';
@@ -20,8 +23,22 @@ export interface ObtainOptions {
   readonly solver: Solver;
   /** One of the directory's profiles. Default: the CA's choice. */
   readonly profile?: string;
+  /** Where the CA has no such profile: whether to fail, or to leave the choice to it, with a warning. Default `fail`. */
+  readonly ifProfileMissing?: IfMissing;
+  /**
+   * The chain to take where the CA has several: common name of the root that it leads to, or SHA-256 fingerprint of an issuer in it.
+   * Where none fits it is the CA's default, with a warning. Default: the CA's choice.
+   */
+  readonly preferredChain?: string;
+  /** Whether the CA may add names of its own to the certificate. Default false: such a certificate is refused. */
+  readonly acceptExtraNames?: boolean;
   /** `certificateId` of the certificate that this one replaces. */
   readonly replaces?: string;
+  /**
+   * Whether the CA issued these very names before, so that its limits on new orders do not count this one. Default: whether it
+   * replaces a certificate.
+   */
+  readonly isRenewal?: boolean;
   /** URL of an order to go on with, in whatever state it is. `onOrder` is not called for it. */
   readonly resume?: string;
   /** Awaited with the new order's URL before anything else happens to the order. */
@@ -37,19 +54,24 @@ export interface ObtainOptions {
 /** What was issued. */
 export interface Obtained extends Chain {
   readonly orderUrl: string;
+  /** Common name of the root that the chain leads to. */
+  readonly rootName: string;
+  /** What is not as asked for, in words for the operator: the profile, the chain. */
+  readonly warnings: readonly string[];
 }
 
 const DEADLINE_MS = 600_000;
 const MAX_SUBMISSIONS = 5;
 
 async function startOrder(ca: Acme, session: Session, options: ObtainOptions): Promise<Order> {
-  const { names, profile, replaces, onOrder } = options;
-  const order = await createOrder(ca, session, { names, profile, replaces });
+  const { names, profile, ifProfileMissing = 'fail', replaces, isRenewal, onOrder } = options;
+  const order = await createOrder(ca, session, { names, profile, ifProfileMissing, replaces, isRenewal });
   await onOrder(order.url);
   if (order.status === 'invalid') throw orderInvalid(order);
   if (!isSameNames(order.names, names))
     throw orderInvalid(order, `came back for ${order.names.join(', ') || 'no name'}`);
-  if (profile && order.profile && order.profile !== profile) {
+  const isOther = order.profile !== undefined && order.profile !== profile;
+  if (profile && isOther && ifProfileMissing === 'fail') {
     throw orderInvalid(order, `came back with profile "${order.profile}" instead of "${profile}"`);
   }
   return order;
@@ -114,16 +136,33 @@ async function finalize(ca: Acme, session: Session, order: Order, csr: Uint8Arra
   return current;
 }
 
-async function download(ca: Acme, session: Session, order: Order, options: ObtainOptions): Promise<Chain> {
-  const { names, csr } = options;
+async function download(ca: Acme, session: Session, order: Order, options: ObtainOptions): Promise<Download> {
+  const { names, csr, preferredChain, acceptExtraNames = false } = options;
   if (!order.certificate) {
     const message = `The order ${order.url} is valid but names no certificate (RFC 8555 §7.4.2).`;
     throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
   }
-  const { body } = await session.read(order.certificate);
   const expected = publicKeyOfCsr(csr);
   const acceptKey = options.acceptKey ?? ((spki: Uint8Array) => Buffer.compare(spki, expected) === 0);
-  return parseCertificate(body, { names, acceptKey, now: ca.now() });
+  const expectation = { names, acceptKey, now: ca.now(), acceptExtraNames };
+  return downloadChain(ca, session, { url: order.certificate, preferredChain, ...expectation });
+}
+
+/** What came out otherwise than it was asked for. */
+function warningsOf(
+  { profile, preferredChain = '' }: ObtainOptions,
+  used: string | undefined,
+  { isPreferred, chain }: Download,
+): string[] {
+  const warnings: string[] = [];
+  if (profile && used !== profile) {
+    const got = used ? `"${used}"` : 'a profile that it does not name';
+    warnings.push(`The CA used ${got} in place of profile "${profile}".`);
+  }
+  if (!isPreferred) {
+    warnings.push(`The CA has no chain to "${preferredChain}"; its default leads to "${chain.rootName}".`);
+  }
+  return warnings;
 }
 
 function checkOptions({ names, csr, challenge, solver }: ObtainOptions): void {
@@ -134,15 +173,7 @@ function checkOptions({ names, csr, challenge, solver }: ObtainOptions): void {
   throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
 }
 
-/**
- * Obtains a certificate: order, challenges in two phases, finalization, download, checks (RFC 8555 §7.4). Goes on with `resume` from
- * any state. Rejects with the signal's reason; `CERTBUS_ACME_ORDER_GONE` (order anew), `CERTBUS_ACME_ORDER_INVALID`,
- * `CERTBUS_ACME_CHALLENGE_FAILED`, `CERTBUS_ACME_NO_SOLVER`, `CERTBUS_ACME_SOLVER_FAILED`, `CERTBUS_ACME_ZONE_NOT_FOUND`,
- * `CERTBUS_ACME_CERTIFICATE_REFUSED`, `CERTBUS_ACME_PROBLEM`, `CERTBUS_ACME_UNREACHABLE`, `CERTBUS_ACME_NOT_ACME` or
- * `CERTBUS_ACME_DEADLINE`; and with whatever `onOrder` rejects with.
- */
-export async function obtain(ca: Acme, options: ObtainOptions): Promise<Obtained> {
-  checkOptions(options);
+async function run(ca: Acme, options: ObtainOptions): Promise<Obtained> {
   const { names, csr, challenge, solver, resume, signal, abandon, deadlineMs = DEADLINE_MS } = options;
   const stop = abandon ? AbortSignal.any([signal, abandon]) : signal;
   using session = await ca.open({ signal: stop, deadlineMs });
@@ -153,7 +184,33 @@ export async function obtain(ca: Acme, options: ObtainOptions): Promise<Obtained
   else if (isResumed) await sweep(job, order);
   const proven: Order = order.status === 'pending' ? { ...order, status: 'ready', retryAfter: undefined } : order;
   const valid = await finalize(ca, session, proven, csr);
-  const chain = await download(ca, session, valid, options);
+  const { chain, isPreferred } = await download(ca, session, valid, options);
+  const warnings = warningsOf(options, valid.profile ?? order.profile, { chain, isPreferred });
+  for (const warning of warnings) ca.logger.warn(warning, { names, order: order.url });
   ca.logger.info('certificate issued', { names, order: order.url });
-  return { ...chain, orderUrl: order.url };
+  const { leaf, issuers, rootName } = chain;
+  return { leaf, issuers, rootName, orderUrl: order.url, warnings };
+}
+
+/**
+ * Obtains a certificate: order, challenges in two phases, finalization, download, checks (RFC 8555 §7.4). Goes on with `resume` from
+ * any state. Rejects with the signal's reason; `CERTBUS_ACME_ORDER_GONE` (order anew), `CERTBUS_ACME_ORDER_INVALID`,
+ * `CERTBUS_ACME_CHALLENGE_FAILED`, `CERTBUS_ACME_NO_SOLVER`, `CERTBUS_ACME_SOLVER_FAILED`, `CERTBUS_ACME_ZONE_NOT_FOUND`,
+ * `CERTBUS_ACME_CERTIFICATE_REFUSED`, `CERTBUS_ACME_PROBLEM`, `CERTBUS_ACME_UNREACHABLE`, `CERTBUS_ACME_BREAKER_OPEN`,
+ * `CERTBUS_ACME_NOT_ACME` or `CERTBUS_ACME_DEADLINE`; and with whatever `onOrder` rejects with.
+ */
+export async function obtain(ca: Acme, options: ObtainOptions): Promise<Obtained> {
+  checkOptions(options);
+  const start = ca.now().getTime();
+  const elapsedMs = () => ca.now().getTime() - start;
+  try {
+    const obtained = await run(ca, options);
+    ca.observe({ type: 'order', outcome: 'issued', ms: elapsedMs() });
+    return obtained;
+  } catch (error) {
+    const code = error instanceof AcmeError ? error.code : undefined;
+    const problemClass = error instanceof AcmeProblemError ? error.class : undefined;
+    ca.observe({ type: 'order', outcome: 'failed', code, class: problemClass, ms: elapsedMs() });
+    throw error;
+  }
 }

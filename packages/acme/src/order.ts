@@ -1,9 +1,14 @@
 import type { Acme, Resource, Session } from './acme.ts';
 import { checkOrigin } from './directory.ts';
 import { AcmeError } from './errors.ts';
-import { canonicalName, identifierOf } from './identifier.ts';
+import { canonicalName, type Identifier, identifierOf } from './identifier.ts';
 import { instantOf, isRecord } from './json.ts';
+import { awaitOrder, heedRefusal } from './order-limits.ts';
 import { AcmeProblemError, type Problem, parseProblem, shortType } from './problem.ts';
+import { checkIdentifiers, chooseProfile, type IfMissing } from './profile.ts';
+
+/** As many as an order of any CA has names, and some more. */
+const MAX_AUTHORIZATIONS = 1000;
 
 const STATUSES = ['pending', 'ready', 'processing', 'valid', 'invalid'] as const;
 
@@ -48,7 +53,9 @@ export function parseOrder({ url, body, retryAfter }: Resource, directory: strin
     url,
     status,
     names: parseNames(body.identifiers),
-    authorizations: (Array.isArray(authorizations) ? authorizations : []).map((each) => checkOrigin(each, directory)),
+    authorizations: (Array.isArray(authorizations) ? authorizations : [])
+      .slice(0, MAX_AUTHORIZATIONS)
+      .map((each) => checkOrigin(each, directory)),
     finalize: checkOrigin(body.finalize, directory),
     ...(certificate === undefined ? {} : { certificate: checkOrigin(certificate, directory) }),
     ...(expires ? { expires } : {}),
@@ -69,8 +76,12 @@ export function isSameNames(one: readonly string[], other: readonly string[]): b
 export interface OrderRequest {
   readonly names: readonly string[];
   readonly profile?: string | undefined;
+  /** Where the CA has no such profile. Default `fail`. */
+  readonly ifProfileMissing?: IfMissing | undefined;
   /** RFC 9773 identifier of the certificate to be replaced. */
   readonly replaces?: string | undefined;
+  /** Whether the account's limit on new orders does not count it. Default: whether it replaces a certificate. */
+  readonly isRenewal?: boolean | undefined;
 }
 
 // These say nothing about `replaces`, so that an order without it would fare no better.
@@ -78,6 +89,7 @@ const NOT_ABOUT_REPLACES = new Set([
   'accountDoesNotExist',
   'badNonce',
   'externalAccountRequired',
+  'invalidProfile',
   'rateLimited',
   'userActionRequired',
 ]);
@@ -92,34 +104,53 @@ function isAboutReplaces(error: unknown): boolean {
   return status >= 400 && status < 500 && !NOT_ABOUT_REPLACES.has(shortType(type));
 }
 
-function checkProfile(profile: string | undefined, offered: Readonly<Record<string, string>>, directory: string): void {
-  if (!profile || Object.hasOwn(offered, profile)) return;
-  const list = Object.keys(offered).join(', ') || 'none';
-  const message = `The CA at ${directory} has no profile "${profile}" (it offers: ${list}). Choose one of these, or none.`;
-  throw new AcmeError('CERTBUS_ACME_ORDER_INVALID', message);
+/** The same order with less in it, where that may pass; `undefined` where there is nothing to leave out. */
+function reduced(ca: Acme, order: OrderPayload, ifMissing: IfMissing, error: unknown): OrderPayload | undefined {
+  const { profile, replaces, ...rest } = order;
+  const isProfile = error instanceof AcmeProblemError && shortType(error.problem.type) === 'invalidProfile';
+  if (isProfile && profile !== undefined && ifMissing === 'default') {
+    ca.logger.warn("the CA does not take its own profile; ordering with the CA's default", { profile });
+    return { ...rest, ...(replaces === undefined ? {} : { replaces }) };
+  }
+  if (replaces === undefined || !isAboutReplaces(error)) return undefined;
+  ca.logger.info('the CA refused an order that replaces a certificate; ordering without saying so', {
+    names: order.identifiers.map(({ value }) => value),
+  });
+  return { ...rest, ...(profile === undefined ? {} : { profile }) };
+}
+
+/** An order as it is sent (RFC 8555 §7.4, RFC 9773 §5, draft-ietf-acme-profiles). */
+interface OrderPayload extends Readonly<Record<string, unknown>> {
+  readonly identifiers: readonly Identifier[];
+  readonly profile?: string;
+  readonly replaces?: string;
 }
 
 /**
- * Creates an order (RFC 8555 §7.4). `replaces` is sent only to a CA with renewal information; where it is refused, the order is
- * made once more without it, because a renewal matters more than its exemption from rate limits.
+ * Creates an order (RFC 8555 §7.4), as soon as the CA's limits have room. `replaces` is sent only to a CA with renewal information;
+ * where it is refused, the order is made once more without it, because a renewal matters more than its exemption from rate limits.
  */
-export async function createOrder(
-  ca: Acme,
-  session: Session,
-  { names, profile, replaces }: OrderRequest,
-): Promise<Order> {
+export async function createOrder(ca: Acme, session: Session, request: OrderRequest): Promise<Order> {
+  const { names, replaces, ifProfileMissing: ifMissing = 'fail', isRenewal = replaces !== undefined } = request;
   const directory = await session.directory();
-  checkProfile(profile, directory.meta.profiles, ca.directory);
+  const profile = chooseProfile(request.profile, directory, { ifMissing, directory: ca.directory });
   const identifiers = names.map(identifierOf);
-  const request = { identifiers, ...(profile ? { profile } : {}) };
+  checkIdentifiers(profile, identifiers, ca.directory);
   const isReplacing = replaces !== undefined && directory.renewalInfo !== undefined;
-  try {
-    const resource = await session.createOrder(isReplacing ? { ...request, replaces } : request);
-    return parseOrder(resource, ca.directory);
-  } catch (error) {
-    if (!isReplacing || !isAboutReplaces(error)) throw error;
-    ca.logger.info('the CA refused an order that replaces a certificate; ordering without saying so', { names });
-    return parseOrder(await session.createOrder(request), ca.directory);
+  let order: OrderPayload | undefined = {
+    identifiers,
+    ...(profile ? { profile } : {}),
+    ...(isReplacing ? { replaces } : {}),
+  };
+  for (;;) {
+    await awaitOrder(ca, session, { names, isRenewal });
+    try {
+      return parseOrder(await session.createOrder(order), ca.directory);
+    } catch (error) {
+      heedRefusal(ca, error);
+      order = reduced(ca, order, ifMissing, error);
+      if (!order) throw error;
+    }
   }
 }
 

@@ -118,6 +118,8 @@ async function proveAll(job: ProofJob, proofs: readonly Proof[]): Promise<void> 
   await mapFew(proofs, (proof) => answer(job, proof));
   const verdicts = await mapFew(proofs, (proof) => awaitVerdict(job, proof));
   const failed = verdicts.filter(({ status }) => status !== 'valid');
+  const { gate, thumbprint } = job.ca;
+  for (const { status, name } of failed) if (status === 'invalid') gate.limiter.nameFailed(thumbprint, name);
   if (failed.length > 0) throw challengeFailed(job.ca, failed);
 }
 
