@@ -113,8 +113,7 @@ export function checkCrowds(check: Check, can: Can): void {
       Array.from({ length: count }, async () => ({ solver: await open(), own: challenge(domain) })),
     );
     const mine = workers.map(({ own }) => own);
-    await Promise.all(workers.map(({ solver, own }) => solver.present([own], { signal: patience() })));
-    await workers[0]?.solver.ready(mine, { signal: patience() });
+    await Promise.all(workers.map(({ solver, own }) => publish(subject, solver, [own])));
     await showsNow(values, mine);
     if (!can('clean-up')) return;
     const done = workers.slice(count / 2);

@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { AcmeError } from '../../errors.ts';
+import { remembering } from './remember.ts';
 
 /** What a server shows as TXT records of a name, each with its chunks joined. */
 export interface ShownValues {
@@ -115,14 +116,6 @@ export function openLookups({
 
 /** Remembers answers for as long as one operation takes. */
 export function rememberLookups(lookups: Lookups): Lookups {
-  const remembering = <T>(look: (key: string) => Promise<T>) => {
-    const known = new Map<string, Promise<T>>();
-    return (key: string) => {
-      const answer = known.get(key) ?? look(key);
-      known.set(key, answer);
-      return answer;
-    };
-  };
   return {
     cname: remembering(lookups.cname),
     isApex: remembering(lookups.isApex),

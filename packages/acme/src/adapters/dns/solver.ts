@@ -1,3 +1,4 @@
+import { mapFew } from '../../parallel.ts';
 import type { PresentedChallenge, Solver } from '../../solver.ts';
 import { effectiveName } from './effective-name.ts';
 import { canonical, type Lookups, openLookups, rememberLookups } from './lookups.ts';
@@ -15,14 +16,14 @@ export interface ZoneValues {
 export interface DnsHost {
   /** Tells hosts apart: changes of one name at one host are made one after another in this process. */
   readonly id: string;
-  /** The zone of a name. MUST reject with `CERTBUS_ACME_ZONE_NOT_FOUND` where there is none. */
-  zoneOf(name: string, options: { readonly lookups: Lookups; readonly signal: AbortSignal }): Promise<string>;
+  /** Begins to find zones, for one operation. What it returns MUST reject with `CERTBUS_ACME_ZONE_NOT_FOUND` where there is none. */
+  findZones(options: { readonly lookups: Lookups; readonly signal: AbortSignal }): (name: string) => Promise<string>;
   /** Adds values. MUST leave others at the same names alone, and MUST succeed where they are there. */
   add(values: ZoneValues, signal: AbortSignal): Promise<void>;
   /** Takes values away. MUST leave others at the same names alone, and MUST succeed where they are not there. */
   remove(values: ZoneValues, signal: AbortSignal): Promise<void>;
-  /** Adds again what got lost; only for a host that cannot add a value without writing the whole set. */
-  readonly mend?: (values: ZoneValues, signal: AbortSignal) => Promise<void>;
+  /** Whether the host can only write whole sets, so that another program's writing may lose a value of ours: it is added again. */
+  readonly isRacy?: boolean;
 }
 
 function byZone(expected: readonly ExpectedValues[]): ZoneValues[] {
@@ -34,6 +35,9 @@ function byZone(expected: readonly ExpectedValues[]): ZoneValues[] {
  * another, and it is ready when every authoritative server shows every value.
  */
 export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
+  /** What this solver has presented, by zone and name: only that is mended. */
+  const presented = new Map<string, Set<string>>();
+  const keyOf = ({ zone, name }: Pick<ExpectedValues, 'zone' | 'name'>) => `${host.id} ${zone} ${name}`;
   const open = (signal: AbortSignal) => rememberLookups(openLookups({ servers: options.resolver, signal }));
 
   async function locate(
@@ -41,16 +45,15 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
     lookups: Lookups,
     signal: AbortSignal,
   ): Promise<ExpectedValues[]> {
-    const byName = new Map<string, string[]>();
-    for (const { dnsName, dnsValue } of challenges) {
-      const name = await effectiveName(canonical(dnsName), lookups);
-      byName.set(name, [...new Set([...(byName.get(name) ?? []), dnsValue])]);
-    }
-    const expected: ExpectedValues[] = [];
-    for (const [name, values] of byName) {
-      expected.push({ zone: await host.zoneOf(name, { lookups, signal }), name, values });
-    }
-    return expected;
+    const asked = Map.groupBy(challenges, ({ dnsName }) => canonical(dnsName));
+    const located = await mapFew([...asked], async ([dnsName, group]) => {
+      return { name: await effectiveName(dnsName, lookups), values: group.map(({ dnsValue }) => dnsValue) };
+    });
+    const byName = Map.groupBy(located, ({ name }) => name);
+    const zoneOf = host.findZones({ lookups, signal });
+    return mapFew([...byName], async ([name, group]) => {
+      return { zone: await zoneOf(name), name, values: [...new Set(group.flatMap(({ values }) => values))] };
+    });
   }
 
   async function change(
@@ -58,10 +61,31 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
     signal: AbortSignal,
     act: (values: ZoneValues) => Promise<void>,
   ): Promise<void> {
-    const keys = expected.map(({ zone, name }) => `${host.id} ${zone} ${name}`);
-    await inTurn(keys, signal, async () => {
+    await inTurn(expected.map(keyOf), signal, async () => {
       for (const values of byZone(expected)) await act(values);
     });
+  }
+
+  function remember(expected: readonly ExpectedValues[]): void {
+    for (const each of expected) {
+      const known = presented.get(keyOf(each)) ?? [];
+      presented.set(keyOf(each), new Set([...known, ...each.values]));
+    }
+  }
+
+  function forget(expected: readonly ExpectedValues[]): void {
+    for (const each of expected) {
+      const known = presented.get(keyOf(each));
+      for (const value of each.values) known?.delete(value);
+      if (known?.size === 0) presented.delete(keyOf(each));
+    }
+  }
+
+  async function mend(missing: readonly ExpectedValues[], signal: AbortSignal): Promise<void> {
+    const lost = missing
+      .map((each) => ({ ...each, values: each.values.filter((value) => presented.get(keyOf(each))?.has(value)) }))
+      .filter(({ values }) => values.length > 0);
+    await change(lost, signal, (values) => host.add(values, signal));
   }
 
   return {
@@ -70,21 +94,22 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
       signal.throwIfAborted();
       const expected = await locate(challenges, open(signal), signal);
       await change(expected, signal, (values) => host.add(values, signal));
+      remember(expected);
     },
     async ready(challenges, { signal }) {
       signal.throwIfAborted();
       const lookups = open(signal);
       const expected = await locate(challenges, lookups, signal);
-      const { mend } = host;
       await awaitVisible(expected, options, {
         lookups,
         signal,
-        mend: mend && ((missing) => change(missing, signal, (values) => mend(values, signal))),
+        mend: host.isRacy ? (missing) => mend(missing, signal) : undefined,
       });
     },
     async cleanUp(challenges, { signal }) {
       signal.throwIfAborted();
       const expected = await locate(challenges, open(signal), signal);
+      forget(expected);
       await change(expected, signal, (values) => host.remove(values, signal));
     },
   };

@@ -63,12 +63,14 @@ export function createRfc2136Solver(options: Rfc2136Options): Solver {
   return createDnsSolver(
     {
       id: `rfc2136 ${server.host}:${server.port}`,
-      async zoneOf(dnsName, { lookups }) {
-        if (fixed === undefined) return zoneInDns(dnsName, lookups);
-        if (dnsName === fixed || dnsName.endsWith(`.${fixed}`)) return fixed;
-        const message = `${dnsName} does not lie in the zone ${fixed}. Correct "zone", or leave it out.`;
-        throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
-      },
+      findZones:
+        ({ lookups }) =>
+        async (dnsName) => {
+          if (fixed === undefined) return zoneInDns(dnsName, lookups);
+          if (dnsName === fixed || dnsName.endsWith(`.${fixed}`)) return fixed;
+          const message = `${dnsName} does not lie in the zone ${fixed}. Correct "zone", or leave it out.`;
+          throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
+        },
       add: (values, signal) => sendUpdates(updatesOf('add', values), { updater, zone: values.zone, signal }),
       remove: (values, signal) => sendUpdates(updatesOf('remove', values), { updater, zone: values.zone, signal }),
     },
