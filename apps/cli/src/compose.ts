@@ -7,6 +7,7 @@ import { openReplica, replicaPath, resolveStateDirectory } from '@certbus/replic
 import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
 import { nothingThere } from './errors.ts';
+import { createHttp01Solver } from './http-01-solver.ts';
 import type { LocalConfig } from './local-config.ts';
 
 /** A bus that is open, and how to let go of it. */
@@ -23,10 +24,7 @@ const secrets: SecretSource = (name) => process.env[name];
 
 /** Solvers are imported when one is needed: the AWS SDK takes a quarter of a second. */
 const solvers: SolverFactory = async (settings) => {
-  if (settings.challenge === 'http-01') {
-    const { createHttp01ClientsSolver } = await import('@certbus/acme/solvers/http-01-clients');
-    return createHttp01ClientsSolver(settings.http01);
-  }
+  if (settings.challenge === 'http-01') return createHttp01Solver(settings.http01, secrets);
   const { dns } = settings;
   if (dns.provider === 'challtestsrv') {
     const { createChallTestSrvSolver } = await import('@certbus/acme/solvers/challtestsrv');

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import {
   type ChallTestSrv,
   type Exchange,
+  freePort,
   type Pebble,
   requirePart,
   startChallTestSrv,
@@ -14,6 +15,7 @@ import {
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createChallTestSrvSolver } from './adapters/solvers/challtestsrv.ts';
 import { createHttp01ClientsSolver } from './adapters/solvers/http-01-clients.ts';
+import { createHttp01StandaloneSolver } from './adapters/solvers/http-01-standalone.ts';
 import { createCsr } from './certificates.builders.ts';
 import {
   type Acme,
@@ -119,6 +121,30 @@ describe.skipIf(part.skip)(part.title('against Pebble'), () => {
     const { leaf } = await obtain(connect(), await jobFor(names, { challenge: 'http-01', solver: clients }));
     await late;
     expect(new X509Certificate(leaf).checkHost('www.site.test')).toBe('www.site.test');
+  });
+
+  test('http-01 is proved by a listener of its own, for several orders at once', async () => {
+    const standalone = () => createHttp01StandaloneSolver({ port: pebble.httpPort, resolver: [dns.dns] });
+    const jobs = ['alone1.test', 'alone2.test', 'alone3.test'].map(async (name) =>
+      obtain(connect(), await jobFor([name], { challenge: 'http-01', solver: standalone() })),
+    );
+    const leaves = (await Promise.all(jobs)).map(({ leaf }) => new X509Certificate(leaf).subjectAltName);
+    expect(leaves).toEqual(['DNS:alone1.test', 'DNS:alone2.test', 'DNS:alone3.test']);
+  });
+
+  test('http-01 is proved behind a redirect, as the CA and the solver follow both', async () => {
+    const port = await freePort();
+    const redirecting = createHttp01StandaloneSolver({ port: pebble.httpPort, listenPort: port, resolver: [dns.dns] });
+    const server = createServer(({ url = '' }, response) => {
+      response.writeHead(302, { location: `http://elsewhere.test:${port}${url}` }).end();
+    });
+    await new Promise<void>((resolve) => server.listen(pebble.httpPort, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close().closeAllConnections());
+    const { leaf } = await obtain(
+      connect(),
+      await jobFor(['redirected.test'], { challenge: 'http-01', solver: redirecting }),
+    );
+    expect(new X509Certificate(leaf).subjectAltName).toBe('DNS:redirected.test');
   });
 
   test('an order for one name costs at most eight requests', async () => {

@@ -50,11 +50,21 @@ test.each([
   ['http to another machine', 'authorities.le.directory', 'http://ca.example/dir', /https/],
   ['an unknown provider', 'dns.0.provider', 'carrier-pigeon', /dns\.0\.provider.*route53, challtestsrv/],
   ['a secret from a foreign variable', 'dns.0.secretAccessKey', { env: 'HOME' }, /CERTBUS_SECRET_/],
+  ['an HTTP-01 answer that nobody gives', 'http01.answer', 'pigeons', /http01\.answer must be "clients"/],
+  ['a bucket without a name', 'http01.answer', { s3: { region: 'eu-central-1' } }, /http01\.answer must be/],
   ['a version of the future', 'version', 2, /version must be 1/],
   ['a fallback that is not there', 'authorities.le.fallback', 'x', /"fallback" of "le"/],
   ['a staging that is itself', 'authorities.le.staging', 'le', /"staging" of "le"/],
 ])('%s is refused by its path', (_, path, value, reason) => {
   expect(() => parseConfiguration(withValue(path, value))).toThrow(reason);
+});
+
+test.each([
+  { standalone: {} },
+  { standalone: { port: 8080, address: '::' } },
+  { s3: { bucket: 'b', region: 'eu-central-1', secretAccessKey: { env: 'CERTBUS_SECRET_S3' } } },
+])('HTTP-01 is answered by %j', (answer) => {
+  expect(parseConfiguration(withValue('http01.answer', answer))).toMatchObject({ http01: { answer } });
 });
 
 test.each([null, 7, 'text', []])('%j is refused', (json) => {

@@ -32,9 +32,23 @@ export type DnsSettings =
     }
   | { readonly zones: readonly string[]; readonly provider: 'challtestsrv'; readonly url: string };
 
-/** How HTTP-01 is answered: by every load balancer that follows the bus. */
+/** A bucket whose objects answer HTTP-01. */
+export interface S3Settings {
+  readonly bucket: string;
+  readonly region?: string | undefined;
+  readonly endpoint?: string | undefined;
+  /** Where absent, the environment's credentials. */
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: Secret | undefined;
+}
+
+/** How HTTP-01 is answered. */
 export interface Http01Settings {
-  readonly answer: 'clients';
+  /** By every load balancer that follows the bus, by the manager itself on a port of its machine, or from a bucket. */
+  readonly answer:
+    | 'clients'
+    | { readonly standalone: { readonly port?: number | undefined; readonly address?: string | undefined } }
+    | { readonly s3: S3Settings };
   /** Port that the CA connects to; 80 unless a private CA says otherwise. */
   readonly port?: number | undefined;
   /** `ADDRESS:PORT` of the name servers that the manager's own probe asks; the system's where absent. */
@@ -107,10 +121,28 @@ const dns = v.variant(
   'must have a provider that this release knows: route53, challtestsrv',
 );
 
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+const resolver = v.pipe(v.array(nonEmpty), v.nonEmpty());
+
+const s3 = v.strictObject({
+  bucket: nonEmpty,
+  region: v.optional(nonEmpty),
+  endpoint: v.optional(httpUrl),
+  accessKeyId: v.optional(nonEmpty),
+  secretAccessKey: v.optional(secret),
+});
+
 const http01 = v.strictObject({
-  answer: v.literal('clients', 'must be "clients"'),
-  port: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))),
-  resolver: v.optional(v.pipe(v.array(nonEmpty), v.nonEmpty())),
+  answer: v.union(
+    [
+      v.literal('clients'),
+      v.strictObject({ standalone: v.strictObject({ port: v.optional(port), address: v.optional(nonEmpty) }) }),
+      v.strictObject({ s3 }),
+    ],
+    'must be "clients", {"standalone": {"port": …, "address": …}} or {"s3": {"bucket": …, "region": …}}',
+  ),
+  port: v.optional(port),
+  resolver: v.optional(resolver),
 });
 
 const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(

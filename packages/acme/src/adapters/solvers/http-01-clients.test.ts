@@ -1,5 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { createTlsIdentity } from 'certbus-testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { presentedChallenge } from '../../challenge.ts';
 import { startDns } from '../../dns.builders.ts';
@@ -57,7 +59,22 @@ test.each<[string, RequestListener, RegExp]>([
     /at 127\.0\.0\.1 answers with another text/,
   ],
   ['an error', (_, response) => void response.writeHead(404).end(), /HTTP 404/],
-  ['a redirect', (_, response) => void response.writeHead(301, { location: 'https://site.test/' }).end(), /HTTP 301/],
+  ['a redirect to nowhere', (_, response) => void response.writeHead(301).end(), /HTTP 301/],
+  [
+    'a redirect by another scheme',
+    (_, response) => void response.writeHead(302, { location: 'ftp://site.test/' }).end(),
+    /redirects to ftp:/,
+  ],
+  [
+    'a redirect to a name without address',
+    (_, response) => void response.writeHead(302, { location: 'http://nowhere.test/' }).end(),
+    /nowhere\.test, which has no address/,
+  ],
+  [
+    'a redirect to itself',
+    (_, response) => void response.writeHead(307, { location: '' }).end(),
+    /redirects more than 10 times/,
+  ],
   ['no end', (_, response) => void response.write('x'.repeat(10_000)), /cannot be asked/],
 ])('%s is told at the timeout, without the token', async (_, listener, message) => {
   const port = await listen('127.0.0.1', 0, listener);
@@ -65,6 +82,35 @@ test.each<[string, RequestListener, RegExp]>([
   const failure = await solver.ready([challenge], { signal }).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: 'CERTBUS_ACME_SOLVER_FAILED', message: expect.stringMatching(message) });
   expect(String(failure)).not.toContain(token);
+});
+
+test('redirects are followed as CAs do, ten of them, to https with any certificate', async () => {
+  const { certificate, key } = await createTlsIdentity();
+  const tls = createTlsServer({ cert: certificate, key }, right);
+  await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void tls.close().closeAllConnections());
+  const { port: tlsPort } = tls.address() as AddressInfo;
+  const asked: string[] = [];
+  const port = await listen('127.0.0.1', 0, ({ url = '' }, response) => {
+    asked.push(url);
+    const step = Number(/^\/(\d)$/.exec(url)?.[1] ?? 0) + 1;
+    const last = `https://other.test:${tlsPort}/.well-known/acme-challenge/${token}`;
+    response.writeHead(step % 2 === 0 ? 301 : 308, { location: step > 9 ? last : `/${step}` }).end();
+  });
+  const dns = await startDns(({ type }) => (type === 'A' ? ['127.0.0.1'] : []));
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  const solver = createHttp01ClientsSolver({ port, resolver: [dns.address], timeoutMs: 2000 });
+  await solver.ready([challenge], { signal });
+  expect(asked).toHaveLength(10);
+});
+
+test('an IP address is asked itself', async () => {
+  const port = await listen('127.0.0.1', 0, ({ headers }, response) => {
+    expect(headers.host).toBe(`127.0.0.1:${port}`);
+    response.end(challenge.keyAuthorization);
+  });
+  const solver = await solverAt(port, [], 500);
+  await solver.ready([{ ...challenge, name: '127.0.0.1' }], { signal });
 });
 
 test('one address of two that is closed is not enough', async () => {
