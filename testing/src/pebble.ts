@@ -11,6 +11,8 @@ export interface PebbleOptions {
   readonly dnsServer?: string;
   /** Where HTTP-01 is validated; default a free port. */
   readonly httpPort?: number;
+  /** Where TLS-ALPN-01 is validated; default a free port. */
+  readonly tlsPort?: number;
   /** Share of good nonces refused; default 5. */
   readonly nonceRejectPercent?: number;
   /** Share of valid authorizations used again; default 0. */
@@ -37,6 +39,7 @@ export interface Pebble {
   orders(): number;
   log(): string;
   readonly httpPort: number;
+  readonly tlsPort: number;
   readonly version: string;
   readonly origin: PebbleOrigin;
   readonly pid: number;
@@ -79,6 +82,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
   const port = await freePort();
   const management = await freePort();
   const httpPort = options.httpPort ?? (await freePort());
+  const tlsPort = options.tlsPort ?? (await freePort());
   const certificate = join(folder.path, 'certificate.pem');
   const privateKey = join(folder.path, 'key.pem');
   const config = join(folder.path, 'pebble.json');
@@ -88,7 +92,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     certificate,
     privateKey,
     httpPort,
-    tlsPort: await freePort(),
+    tlsPort,
     ocspResponderURL: '',
     externalAccountBindingRequired: false,
     domainBlocklist: [BLOCKED_NAME],
@@ -120,6 +124,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     orders: () => service.log().match(/Added order /g)?.length ?? 0,
     log: service.log,
     httpPort,
+    tlsPort,
     version: programs.version,
     origin: programs.origin,
     pid: service.pid,

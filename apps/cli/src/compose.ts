@@ -25,6 +25,10 @@ const secrets: SecretSource = (name) => process.env[name];
 /** Solvers are imported when one is needed: the AWS SDK takes a quarter of a second. */
 const solvers: SolverFactory = async (settings) => {
   if (settings.challenge === 'http-01') return createHttp01Solver(settings.http01, secrets);
+  if (settings.challenge === 'tls-alpn-01') {
+    const { createTlsAlpn01ClientsSolver } = await import('@certbus/acme/solvers/tls-alpn-01-clients');
+    return createTlsAlpn01ClientsSolver({ ...settings.tlsAlpn01, publish: settings.publish });
+  }
   const { dns } = settings;
   if (dns.provider === 'challtestsrv') {
     const { createChallTestSrvSolver } = await import('@certbus/acme/solvers/challtestsrv');

@@ -49,5 +49,6 @@ export async function startLocalCa(httpPort: number): Promise<LocalCa> {
 export function initFlags({ ca, dns, rootsFile }: LocalCa): string[] {
   const authority = ['--directory', ca.directory, '--roots', rootsFile, '--agree-tos'];
   const answers = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url];
-  return [...authority, ...answers, '--http01-port', String(ca.httpPort), '--resolver', dns.dns];
+  const ports = ['--http01-port', String(ca.httpPort), '--tls-alpn01-port', String(ca.tlsPort)];
+  return [...authority, ...answers, ...ports, '--resolver', dns.dns];
 }

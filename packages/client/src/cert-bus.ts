@@ -46,7 +46,10 @@ export interface CertBus extends AsyncDisposable {
   tlsOptions<Options extends TlsOptions>(options?: Options): Options & { SNICallback: SniCallback };
   /** For servers that want only this. */
   readonly sniCallback: SniCallback;
-  /** Gives a server a default certificate where one is configured, and ends resumed sessions of removed names. Returns the server. */
+  /**
+   * Gives a server a default certificate where one is configured, answers TLS-ALPN-01 on its port, and ends resumed sessions of
+   * removed names. Call it once, before the server listens. Returns the server.
+   */
   attach<S extends Server>(server: S): S;
   /** Answers HTTP-01 challenges; false, and nothing done, for any other request. */
   acmeHttpHandler(request: IncomingMessage, response: ServerResponse): boolean;

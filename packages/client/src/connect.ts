@@ -7,8 +7,10 @@ import { openArchivePlace, openLog } from '@certbus/store/open';
 import { answerHttp01 } from './adapters/http-01.ts';
 import { readText } from './adapters/key-text.ts';
 import { openKeyVault } from './adapters/key-vault.ts';
+import { answerTlsAlpn01 } from './adapters/tls-alpn-01.ts';
 import { createSniCallback, guardResumption, rotateTicketKeys } from './adapters/tls-server.ts';
 import type { CertBus, CertificateSummary, ConnectOptions } from './cert-bus.ts';
+import { createChallenges } from './challenges.ts';
 import type { ContextCache } from './context-cache.ts';
 import { makeContext } from './contexts.ts';
 import { createEmitter } from './emitter.ts';
@@ -127,7 +129,13 @@ function openClient(parts: Parts): CertBus {
   const { options, replica, vault, emitter, notes, trust, now, archive } = parts;
   const stop = new AbortController();
   const contexts = createContexts(parts);
-  const changed = createChangeWatcher(parts, contexts);
+  const watchChanges = createChangeWatcher(parts, contexts);
+  const challenges = createChallenges({ build: createSecureContext, now });
+  const changed = () => {
+    challenges.refresh(replica.bus().challenges);
+    watchChanges();
+  };
+  challenges.refresh(replica.bus().challenges);
   const intervalMs = options.intervalMs ?? INTERVAL_MS;
   const listener = createListener(parts, changed);
   const following = keepUp({
@@ -164,6 +172,7 @@ function openClient(parts: Parts): CertBus {
     sniCallback,
     attach(server) {
       if (options.defaultName) keepDefault(server, options.defaultName, parts);
+      answerTlsAlpn01(server, challenges);
       guardResumption(server, (serverName) => replica.lookup(serverName).length > 0);
       emitter.on('changed', ({ removed }) => {
         if (removed) rotateTicketKeys(server);

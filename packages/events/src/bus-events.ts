@@ -99,6 +99,19 @@ export interface AccountDeactivated {
   readonly thumbprint: string;
 }
 
+/** A TLS-ALPN-01 challenge that clients are to answer (RFC 8737), until its issuance ends or it lapses. */
+export interface ChallengePresented {
+  readonly type: 'ChallengePresented';
+  readonly issuanceId: string;
+  /** The DNS name or IP address to prove, in its one form. */
+  readonly identifier: string;
+  readonly token: string;
+  /** JWK thumbprint of the account key that is asked for, since a bus in a roll-over has two. */
+  readonly thumbprint: string;
+  /** Until when it is answered, ISO 8601. */
+  readonly expiresAt: string;
+}
+
 /** An issuer's certificate, said once and referred to by hash ever after. */
 export interface IssuerAdded {
   readonly type: 'IssuerAdded';
@@ -153,6 +166,7 @@ export type BusLevelEvent =
   | AccountKeyRollOverStarted
   | AccountKeyRolledOver
   | AccountDeactivated
+  | ChallengePresented
   | IssuerAdded
   | RangeArchived
   | SnapshotTaken

@@ -54,3 +54,33 @@ test('an account that was given up is none any more, and is remembered', () => {
   expect(state.accounts).toEqual([account('two', 'A')]);
   expect(state.closedAccounts).toEqual([closed]);
 });
+
+const presented = (issuanceId: string, identifier: string, expiresAt = '2026-11-24T03:15:00.000Z'): BusEvent => ({
+  type: 'ChallengePresented',
+  issuanceId,
+  identifier,
+  token: 'token',
+  thumbprint: thumbprint('A'),
+  expiresAt,
+});
+const identifiersOf = ({ challenges }: BusState) => challenges.map(({ identifier }) => identifier);
+
+test('a challenge is answered until its issuance ends', () => {
+  const failed = { certificateId: 'cert0001', problem: 'x', class: 'temporary', detail: '', attempt: 1 };
+  const both = given(presented('issuance1', 'a.test'), presented('issuance2', 'b.test'));
+  expect(identifiersOf(both)).toEqual(['a.test', 'b.test']);
+  const ended = given(presented('issuance1', 'a.test'), presented('issuance2', 'b.test'), {
+    type: 'IssuanceFailed',
+    issuanceId: 'issuance1',
+    ...failed,
+    notBefore: at.toISOString(),
+  });
+  expect(identifiersOf(ended)).toEqual(['b.test']);
+});
+
+test('a challenge that nobody ends lapses', () => {
+  const state = given(presented('issuance1', 'a.test'));
+  const later = (minutes: number) => new Date(at.getTime() + minutes * 60_000);
+  expect(identifiersOf(evolveBus(state, { events: [], at: later(14), position: 2 }))).toEqual(['a.test']);
+  expect(identifiersOf(evolveBus(state, { events: [], at: later(15), position: 2 }))).toEqual([]);
+});

@@ -2,6 +2,7 @@ import type {
   AccountDeactivated,
   AccountKeyRolledOver,
   AccountRegistered,
+  ChallengePresented,
   Recipient,
   SnapshotTaken,
 } from './bus-events.ts';
@@ -10,6 +11,9 @@ import type { BusEvent } from './event-schema.ts';
 
 /** An ACME account, with its key sealed. */
 export type Account = Omit<AccountRegistered, 'type'>;
+
+/** A TLS-ALPN-01 challenge that is being answered. */
+export type Challenge = Omit<ChallengePresented, 'type'>;
 
 /** What the bus says about itself, apart from keys in force, which a {@link Checkpoint} holds. Plain JSON. */
 export interface BusState {
@@ -24,6 +28,8 @@ export interface BusState {
   readonly nextAccountKey: Pick<Account, 'thumbprint' | 'sealedKey'> | undefined;
   /** Accounts that were given up. */
   readonly closedAccounts: readonly Omit<AccountDeactivated, 'type'>[];
+  /** TLS-ALPN-01 challenges that clients answer now, newest last. */
+  readonly challenges: readonly Challenge[];
   /** The last commit that lies in the archive, as all before it do; `undefined` before the first range. */
   readonly archived: { readonly position: number; readonly hash: string } | undefined;
   /** The newest snapshot in the archive; `undefined` before the first. */
@@ -42,6 +48,7 @@ export const EMPTY_BUS: BusState = {
   accounts: [],
   nextAccountKey: undefined,
   closedAccounts: [],
+  challenges: [],
   archived: undefined,
   snapshot: undefined,
   unknown: [],
@@ -58,6 +65,12 @@ function settleKey(state: BusState): BusState {
 function putAccount(state: BusState, { type: _, ...account }: AccountRegistered | AccountKeyRolledOver): BusState {
   const others = state.accounts.filter(({ directory }) => directory !== account.directory);
   return settleKey({ ...state, accounts: [...others, account] });
+}
+
+function withoutChallenges(state: BusState, isOver: (challenge: Challenge) => boolean): BusState {
+  // Nearly every commit finds none.
+  if (state.challenges.length === 0) return state;
+  return { ...state, challenges: state.challenges.filter((challenge) => !isOver(challenge)) };
 }
 
 function evolveEvent(state: BusState, event: BusEvent, position: number): BusState {
@@ -78,6 +91,13 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
       const accounts = state.accounts.filter(({ accountUrl }) => accountUrl !== closed.accountUrl);
       return settleKey({ ...state, accounts, closedAccounts: [...state.closedAccounts, closed] });
     }
+    case 'ChallengePresented': {
+      const { type: _, ...challenge } = event;
+      return { ...state, challenges: [...state.challenges, challenge] };
+    }
+    case 'CertificateObtained':
+    case 'IssuanceFailed':
+      return withoutChallenges(state, ({ issuanceId }) => issuanceId === event.issuanceId);
     case 'RangeArchived': {
       const { first, last, hash } = event;
       // Two managers may have archived one range at the same time.
@@ -98,7 +118,8 @@ export function evolveBus(
   state: BusState,
   { events, position, at }: Pick<Commit, 'events' | 'position' | 'at'>,
 ): BusState {
-  let next: BusState = { ...state, newestAt: at.toISOString() };
+  const isLapsed = ({ expiresAt }: Challenge) => Date.parse(expiresAt) <= at.getTime();
+  let next: BusState = { ...withoutChallenges(state, isLapsed), newestAt: at.toISOString() };
   for (const { event, unknown } of events) {
     if (event) next = evolveEvent(next, event, position);
     const news = unknown.filter((what) => !next.unknown.includes(what));

@@ -81,6 +81,14 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     accountUrl: text,
     thumbprint: hash,
   }),
+  ChallengePresented: v.object({
+    type: v.literal('ChallengePresented'),
+    issuanceId: id,
+    identifier: v.pipe(v.string(), v.nonEmpty(), v.maxLength(255)),
+    token: v.pipe(v.string(), v.regex(/^[\w-]{1,256}$/, 'is not a token')),
+    thumbprint: hash,
+    expiresAt: instant,
+  }),
   IssuerAdded: v.object({ type: v.literal('IssuerAdded'), hash, certificate: base64 }),
   RangeArchived: v.object({
     type: v.literal('RangeArchived'),

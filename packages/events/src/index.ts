@@ -6,6 +6,7 @@ export type {
   BusCreated,
   BusLevelEvent,
   BusRestored,
+  ChallengePresented,
   ConfigUpdated,
   FormatRaised,
   Heartbeat,
@@ -17,7 +18,7 @@ export type {
   RecipientsUpdated,
   SnapshotTaken,
 } from './bus-events.ts';
-export { type Account, type BusState, EMPTY_BUS, evolveBus } from './bus-state.ts';
+export { type Account, type BusState, type Challenge, EMPTY_BUS, evolveBus } from './bus-state.ts';
 export type {
   CertificateContent,
   CertificateEvent,
@@ -71,7 +72,16 @@ export {
   parseRootKey,
   type Signer,
 } from './keys.ts';
-export { candidatesOf, nameSetKey, normalizeName, normalizeNames, normalizeServerName } from './names.ts';
+export {
+  candidatesOf,
+  isAddress,
+  nameSetKey,
+  normalizeAddress,
+  normalizeName,
+  normalizeNames,
+  normalizeServerName,
+  reverseNameOf,
+} from './names.ts';
 export { NEVER, nextActionAt } from './renewal.ts';
 export { type PlacedRootEvent, type RootBody, type RootEnvelope, type RootEvent, signRootEvent } from './root-event.ts';
 export { checkRecipients, isKeyOf, open, openPrivateKey, seal } from './sealed-key.ts';

@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { candidatesOf, nameSetKey, normalizeName, normalizeNames, normalizeServerName } from './names.ts';
+import {
+  candidatesOf,
+  isAddress,
+  nameSetKey,
+  normalizeAddress,
+  normalizeName,
+  normalizeNames,
+  normalizeServerName,
+  reverseNameOf,
+} from './names.ts';
 
 test.each([
   ['example.test', 'example.test'],
@@ -51,4 +60,34 @@ test('a server name is looked up as itself, then one wildcard level up', () => {
   expect(candidatesOf('localhost')).toEqual(['localhost']);
   expect(normalizeServerName('H1.Bench.TEST.')).toBe('h1.bench.test');
   expect(normalizeServerName('*.bench.test')).toBeUndefined();
+});
+
+test.each([
+  ['192.0.2.7', '192.0.2.7', '7.2.0.192.in-addr.arpa'],
+  ['2001:DB8:0:0:0:0:0:1', '2001:db8::1', `1.${'0.'.repeat(23)}8.b.d.0.1.0.0.2.ip6.arpa`],
+  ['::', '::', `${'0.'.repeat(32)}ip6.arpa`],
+  ['::1', '::1', `1.${'0.'.repeat(31)}ip6.arpa`],
+  ['fe80::', 'fe80::', `${'0.'.repeat(28)}0.8.e.f.ip6.arpa`],
+  ['::ffff:192.0.2.7', '::ffff:c000:207', `7.0.2.0.0.0.0.c.f.f.f.f.${'0.'.repeat(20)}ip6.arpa`],
+])('the address %s is written %s, and its reverse name is %s', (typed, address, reverse) => {
+  expect(normalizeAddress(typed)).toBe(address);
+  expect(isAddress(address)).toBe(true);
+  expect(reverseNameOf(address)).toBe(reverse);
+});
+
+test.each([
+  '',
+  '127.1',
+  '0x7f.0.0.1',
+  '010.0.0.1',
+  '1.2.3.256',
+  '1.2.3.4.5',
+  '1.2.3.4.',
+  '[::1]',
+  '::1%eth0',
+  'fe80:::',
+  'a.test',
+  '1:2',
+])('%j is no address', (typed) => {
+  expect(normalizeAddress(typed)).toBeUndefined();
 });

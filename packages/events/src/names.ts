@@ -44,6 +44,29 @@ export function normalizeNames(names: readonly string[]): string[] {
   return [...new Set(names.map(normalizeName))].sort();
 }
 
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
+/** An IP address in its one form: IPv4 in decimal, IPv6 as RFC 5952 writes it, without brackets; `undefined` where it is none. */
+export function normalizeAddress(text: string): string | undefined {
+  if (IPV4.test(text)) return text;
+  const isLikeIPv6 = text.includes(':') && /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]/`);
+  return isLikeIPv6 ? new URL(`http://[${text}]/`).hostname.slice(1, -1) : undefined;
+}
+
+/** Whether a name of a certificate, in its one form, is an IP address. */
+export function isAddress(name: string): boolean {
+  return name.includes(':') || IPV4.test(name);
+}
+
+/** The name of an IP address in reverse DNS, with which a CA asks for it by TLS-ALPN-01 (RFC 8738 section 6). */
+export function reverseNameOf(address: string): string {
+  if (!address.includes(':')) return `${address.split('.').toReversed().join('.')}.in-addr.arpa`;
+  const [front = [], back = []] = address.split('::').map((half) => (half === '' ? [] : half.split(':')));
+  const zeros = Array.from({ length: 8 - front.length - back.length }, () => '0');
+  const nibbles = [...front, ...zeros, ...back].map((group) => group.padStart(4, '0')).join('');
+  return `${[...nibbles].toReversed().join('.')}.ip6.arpa`;
+}
+
 /** The names under which a certificate that covers `serverName` is found: itself, then one wildcard level. */
 export function candidatesOf(serverName: string): string[] {
   const dot = serverName.indexOf('.');

@@ -55,6 +55,14 @@ export interface Http01Settings {
   readonly resolver?: readonly string[] | undefined;
 }
 
+/** How the manager looks at TLS-ALPN-01 answers, which every attached load balancer gives. */
+export interface TlsAlpn01Settings {
+  /** Port that the CA connects to; 443 unless a private CA says otherwise. */
+  readonly port?: number | undefined;
+  /** As in {@link Http01Settings}. */
+  readonly resolver?: readonly string[] | undefined;
+}
+
 /** The configuration as it lies, sealed to the managers, on the bus. */
 export interface Configuration {
   readonly version: 1;
@@ -64,6 +72,7 @@ export interface Configuration {
   readonly http01?: Http01Settings | undefined;
   /** Days for which names that a CA refuses are tried again once nothing is left to serve; default 30. */
   readonly giveUpAfterDays?: number | undefined;
+  readonly tlsAlpn01?: TlsAlpn01Settings | undefined;
   /** A dead man's switch: `url` is fetched after every successful run. */
   readonly checkIn?: { readonly url: string; readonly within?: string | undefined } | undefined;
 }
@@ -153,6 +162,7 @@ const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
     dns: v.optional(v.array(dns)),
     http01: v.optional(http01),
     giveUpAfterDays: v.optional(v.pipe(v.number('must be a number'), v.minValue(0, 'must be 0 or more'))),
+    tlsAlpn01: v.optional(v.strictObject({ port: v.optional(port), resolver: v.optional(resolver) })),
     checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(nonEmpty) })),
   }),
   v.forward(

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { AcmeError, AcmeProblemError, certificateId as ariId, obtain } from '@certbus/acme';
+import { AcmeError, AcmeProblemError, certificateId as ariId, obtain, type PresentedChallenge } from '@certbus/acme';
 import type { CsrOffer, Issuance, ManagedCertificate } from '@certbus/events';
 import { authorityOf, openAuthority } from './account.ts';
 import { keep } from './claim-keeper.ts';
@@ -11,6 +11,7 @@ import {
   type HeldClaim,
   type IssuedContent,
   issuanceOf,
+  presentChallenges,
   recordFailure,
   recordObtained,
   recordOrder,
@@ -75,7 +76,13 @@ async function runOrder(
   const issuance = issuanceOf(context.view.state, claim);
   const { names, challengeType, profile, directory, replaces, orderUrl } = issuance;
   const offer = await currentOffer(context, claim, issuance, stop);
-  const solver = await solverFor(config, { names, challengeType }, context.solvers);
+  const publish = async (challenges: readonly PresentedChallenge[]) => {
+    const told = challenges.map(({ name, token, keyAuthorization }) => {
+      return { name, token, thumbprint: keyAuthorization.slice(token.length + 1) };
+    });
+    await decide(context, (state, now) => presentChallenges(state, now, claim, told), stop);
+  };
+  const solver = await solverFor(config, { names, challengeType, publish }, context.solvers);
   const authority = authorityOf(config, directory);
   const certificate = context.view.state.certificate(claim.certificateId);
   if (orderUrl === undefined && authority.staging !== undefined && certificate && needsRehearsal(certificate)) {

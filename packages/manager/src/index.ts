@@ -9,6 +9,7 @@ export {
   REDACTED,
   redactConfiguration,
   type Secret,
+  type TlsAlpn01Settings,
 } from './configuration.ts';
 export { createBus } from './create-bus.ts';
 export type { Progress } from './drive.ts';

@@ -1,13 +1,19 @@
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import type { ChallengeType } from '@certbus/events';
-import type { Configuration, DnsSettings, Http01Settings } from './configuration.ts';
+import type { Configuration, DnsSettings, Http01Settings, TlsAlpn01Settings } from './configuration.ts';
 import { ManagerError } from './errors.ts';
 
 /** Makes the solver that settings name; the program around the manager decides which there are. */
 export type SolverFactory = (
   settings:
     | { readonly challenge: 'dns-01'; readonly dns: DnsSettings }
-    | { readonly challenge: 'http-01'; readonly http01: Http01Settings },
+    | { readonly challenge: 'http-01'; readonly http01: Http01Settings }
+    | {
+        readonly challenge: 'tls-alpn-01';
+        readonly tlsAlpn01: TlsAlpn01Settings;
+        /** Tells the clients. */
+        readonly publish: Solver['present'];
+      },
 ) => Promise<Solver>;
 
 const bare = (name: string): string => name.replace(/^\*\./, '');
@@ -52,21 +58,28 @@ function compose(challenges: Solver['challenges'], solverOf: ReadonlyMap<string,
 /** Throws where no solver could be found for these names, before anything is claimed. */
 export function checkSolvable(config: Configuration, names: readonly string[], challengeType: ChallengeType): void {
   if (challengeType === 'dns-01') for (const name of names) dnsFor(config, name);
-  if (challengeType === 'tls-alpn-01') {
-    const what = 'This release answers dns-01 and http-01, not tls-alpn-01. Choose one of them with --challenge.';
-    throw new ManagerError('CERTBUS_MANAGER_CHALLENGE_UNSUPPORTED', what);
-  }
 }
 
 /** The solver for a set of names under a configuration. Rejects as {@link checkSolvable} throws. */
 export async function solverFor(
   config: Configuration,
-  { names, challengeType }: { readonly names: readonly string[]; readonly challengeType: ChallengeType },
+  {
+    names,
+    challengeType,
+    publish,
+  }: {
+    readonly names: readonly string[];
+    readonly challengeType: ChallengeType;
+    readonly publish: Solver['present'];
+  },
   create: SolverFactory,
 ): Promise<Solver> {
   checkSolvable(config, names, challengeType);
   if (challengeType === 'http-01') {
     return create({ challenge: 'http-01', http01: config.http01 ?? { answer: 'clients' } });
+  }
+  if (challengeType === 'tls-alpn-01') {
+    return create({ challenge: 'tls-alpn-01', tlsAlpn01: config.tlsAlpn01 ?? {}, publish });
   }
   const made = new Map<DnsSettings, Solver>();
   const solverOf = new Map<string, Solver>();

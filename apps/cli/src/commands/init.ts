@@ -35,9 +35,10 @@ export default class Init extends BaseCommand {
     'dns-zone-id': Flags.string({ description: 'id of a Route 53 hosted zone; default the one that fits a name' }),
     zone: Flags.string({ multiple: true, description: 'zone of the DNS provider; default all' }),
     'http01-port': Flags.integer({ description: 'port that a private CA validates HTTP-01 at; default 80' }),
+    'tls-alpn01-port': Flags.integer({ description: 'port that a private CA validates TLS-ALPN-01 at; default 443' }),
     resolver: Flags.string({
       multiple: true,
-      description: 'ADDRESS:PORT of a private name server for checking HTTP-01',
+      description: 'ADDRESS:PORT of a private name server for checking HTTP-01 and TLS-ALPN-01',
     }),
   };
 
@@ -67,6 +68,7 @@ export default class Init extends BaseCommand {
       );
     const provider = flags['dns-provider'] ?? (await this.#askProvider());
     const http01 = { answer: 'clients', port: flags['http01-port'], resolver: flags.resolver };
+    const tlsAlpn01 = { port: flags['tls-alpn01-port'], resolver: flags.resolver };
     const zones = flags.zone ?? ['*'];
     const dns = provider && { zones, provider, url: flags['dns-url'], zoneId: flags['dns-zone-id'] };
     const authority = {
@@ -84,6 +86,7 @@ export default class Init extends BaseCommand {
         defaultAuthority: name,
         ...(dns ? { dns: [dns] } : {}),
         http01,
+        ...(tlsAlpn01.port || tlsAlpn01.resolver ? { tlsAlpn01 } : {}),
       }),
     );
   }

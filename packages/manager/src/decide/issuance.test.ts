@@ -1,6 +1,14 @@
 import { nextActionAt, readEvent, type WrittenEvent } from '@certbus/events';
 import { expect, test } from 'vitest';
-import { keepClaim, recordFailure, recordObtained, recordOrder, releaseClaim, replaceCsr } from './issuance.ts';
+import {
+  keepClaim,
+  presentChallenges,
+  recordFailure,
+  recordObtained,
+  recordOrder,
+  releaseClaim,
+  replaceCsr,
+} from './issuance.ts';
 import { given } from './state.builders.ts';
 
 const DAY = 86_400_000;
@@ -43,6 +51,7 @@ test('every step of a driver whose claim changed hands is refused', () => {
     () => replaceCsr(state, mine, offer),
     () => recordObtained(state, mine, { content, offer }),
     () => recordFailure(state, NOW, mine, why),
+    () => presentChallenges(state, NOW, mine, []),
   ];
   for (const step of steps) expect(step).toThrow(expect.objectContaining({ code: 'CERTBUS_MANAGER_CLAIM_LOST' }));
 });
@@ -57,6 +66,21 @@ test('an order is recorded once, however often it is said', () => {
   expect(first.events).toHaveLength(1);
   const state = given([started, NOW], [first.events[0] as WrittenEvent, NOW]);
   expect(recordOrder(state, mine, 'https://ca.test/order/1').events).toEqual([]);
+});
+
+test('clients are told of a challenge once, and again when it is about to lapse', () => {
+  const challenge = { name: 'a.test', token: 'token', thumbprint: 'A'.repeat(43) };
+  const [told, ...more] = presentChallenges(given([started, NOW]), NOW, mine, [challenge]).events;
+  expect(more).toEqual([]);
+  expect(told).toMatchObject({
+    type: 'ChallengePresented',
+    identifier: 'a.test',
+    expiresAt: '2026-11-24T03:15:00.000Z',
+  });
+  const state = given([started, NOW], [told as WrittenEvent, NOW]);
+  expect(presentChallenges(state, later(60_000), mine, [challenge]).events).toEqual([]);
+  expect(presentChallenges(state, later(60_000), mine, [{ ...challenge, token: 'new' }]).events).toHaveLength(1);
+  expect(presentChallenges(state, later(600_000), mine, [challenge]).events).toHaveLength(1);
 });
 
 test('a certificate brings the issuers that the bus does not know yet, once', () => {

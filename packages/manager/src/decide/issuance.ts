@@ -49,6 +49,43 @@ export function issuanceOf(state: ManagerState, { certificateId, issuanceId, hol
   return issuance;
 }
 
+/** A challenge that clients are to answer. */
+export interface ClientChallenge {
+  readonly name: string;
+  readonly token: string;
+  readonly thumbprint: string;
+}
+
+/** Longer than an order may take; whoever resumes it says its challenges again. */
+const CHALLENGE_MS = 900_000;
+
+/** Tells the clients of challenges; those that they answer already are not said again. */
+export function presentChallenges(
+  state: ManagerState,
+  now: Date,
+  claim: HeldClaim,
+  challenges: readonly ClientChallenge[],
+): Decision<void> {
+  const { issuanceId } = issuanceOf(state, claim);
+  const isAnswered = ({ name, token, thumbprint }: ClientChallenge) =>
+    state.bus.challenges.some(
+      (known) =>
+        known.issuanceId === issuanceId &&
+        known.identifier === name &&
+        known.token === token &&
+        known.thumbprint === thumbprint &&
+        Date.parse(known.expiresAt) - now.getTime() > CHALLENGE_MS / 2,
+    );
+  const expiresAt = new Date(now.getTime() + CHALLENGE_MS).toISOString();
+  const events = challenges
+    .filter((challenge) => !isAnswered(challenge))
+    .map(({ name, token, thumbprint }) => {
+      const challenge = { issuanceId, identifier: name, token, thumbprint, expiresAt };
+      return { type: 'ChallengePresented' as const, ...challenge };
+    });
+  return { events, result: undefined };
+}
+
 /** Makes one's own claim last longer. */
 export function keepClaim(
   state: ManagerState,

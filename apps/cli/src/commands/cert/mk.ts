@@ -34,7 +34,7 @@ export default class CertMk extends BaseCommand {
     wildcard: Flags.boolean({ description: 'cover *.DOMAIN and DOMAIN', exclusive: ['subdomain'] }),
     subdomain: Flags.boolean({ description: 'cover DOMAIN alone' }),
     challenge: Flags.option({
-      options: ['dns-01', 'http-01'] as const,
+      options: ['dns-01', 'http-01', 'tls-alpn-01'] as const,
       default: 'dns-01' as const,
       description: 'how control is proved',
     })(),

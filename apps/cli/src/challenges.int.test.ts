@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect as dial } from 'node:tls';
+import { type ExampleServer, startExampleServer } from 'certbus-example-server';
+import {
+  type ChallTestSrv,
+  type Pebble,
+  requirePart,
+  startChallTestSrv,
+  startPebble,
+  temporaryFolder,
+} from 'certbus-testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { certbus } from './cli.builders.ts';
+
+const pebble = requirePart('pebble');
+const temporary = temporaryFolder();
+
+afterAll(() => temporary.remove());
+
+describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real CA'), { timeout: 60_000 }, () => {
+  let dns: ChallTestSrv;
+  let ca: Pebble;
+  let site: string;
+  let server: ExampleServer;
+
+  /** A bus of its own with a load balancer that follows it at the ports where the CA looks. */
+  beforeAll(async () => {
+    dns = await startChallTestSrv();
+    ca = await startPebble({ dnsServer: dns.dns });
+    site = temporary.path;
+    writeFileSync(join(site, 'roots.pem'), ca.roots);
+    const authority = ['--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem', '--resolver', dns.dns];
+    const ports = ['--http01-port', String(ca.httpPort), '--tls-alpn01-port', String(ca.tlsPort)];
+    const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url];
+    const { status, stderr } = await certbus(site, ['init', ...authority, ...ports, ...provider]);
+    if (status !== 0) throw new Error(stderr);
+    server = await startExampleServer({
+      bus: `sqlite:${join(site, 'bus.db')}#certbus`,
+      identity: join(site, 'loadbalancer.key'),
+      trust: join(site, 'bus.pub'),
+      stateDirectory: join(site, 'state'),
+      port: ca.tlsPort,
+      httpPort: ca.httpPort,
+      intervalMs: 200,
+    });
+  }, 120_000);
+  afterAll(async () => {
+    await server?.close();
+    await ca?.stop();
+    await dns?.stop();
+  });
+
+  /** Makes a certificate, and waits until the load balancer has it. */
+  async function make(...args: string[]): Promise<{ readonly id: string; readonly names: readonly string[] }> {
+    const { status, stdout, stderr } = await certbus(site, ['cert', 'mk', ...args]);
+    expect(stderr).not.toContain('Error');
+    expect(status).toBe(0);
+    const id = stdout.trim();
+    const find = () => [...server.client.certificates()].find(({ certificateId }) => certificateId === id);
+    await expect.poll(find, { timeout: 10_000 }).toBeDefined();
+    return { id, names: find()?.names ?? [] };
+  }
+
+  /** The names that the load balancer shows to who asks for this one. */
+  async function shownFor(servername: string): Promise<string | undefined> {
+    const roots = await ca.issuedRoots();
+    return new Promise((resolve, reject) => {
+      const socket = dial({ host: '127.0.0.1', port: ca.tlsPort, servername, ca: roots }, () => {
+        resolve(socket.getPeerCertificate().subjectaltname);
+        socket.destroy();
+      });
+      socket.on('error', reject);
+    });
+  }
+
+  test('tls-alpn-01: a name and its www are proved by the load balancer on its own port', async () => {
+    const { names } = await make('--challenge', 'tls-alpn-01', 'alpn.test');
+    expect(names).toEqual(['alpn.test', 'www.alpn.test']);
+    expect(await shownFor('www.alpn.test')).toBe('DNS:alpn.test, DNS:www.alpn.test');
+    const { stdout } = await certbus(site, ['bus', 'log']);
+    expect(stdout.match(/ChallengePresented .*identifier=(www\.)?alpn\.test/g)).toHaveLength(2);
+    expect((await certbus(site, ['cert', 'ls'])).stdout).toContain('\ttls-alpn-01\talpn.test, www.alpn.test');
+  });
+
+  test('http-01 is proved by the load balancer too', async () => {
+    await make('--challenge', 'http-01', '--subdomain', 'http.test');
+    expect(await shownFor('http.test')).toBe('DNS:http.test');
+  });
+});
