@@ -13,6 +13,12 @@ export interface PebbleOptions {
   readonly httpPort?: number;
   /** Where TLS-ALPN-01 is validated; default a free port. */
   readonly tlsPort?: number;
+  /** HMAC keys, base64url, by the name of the external account; with any, new accounts must be bound to one. Default none. */
+  readonly externalAccounts?: Readonly<Record<string, string>>;
+  /** Names of the CA in CAA and dns-persist-01 records. Default none. */
+  readonly caaIdentities?: readonly string[];
+  /** Roots beside the default one. Default 0. */
+  readonly alternateRoots?: number;
   /** Share of good nonces refused; default 5. */
   readonly nonceRejectPercent?: number;
   /** Share of valid authorizations used again; default 0. */
@@ -64,10 +70,17 @@ function ask(url: string, { ca, body }: { ca: string; body?: unknown }): Promise
 }
 
 function environment(options: PebbleOptions): Record<string, string> {
-  const { nonceRejectPercent = 5, authzReusePercent = 0, alwaysValid = false, validationSleepMaxS = 0 } = options;
+  const {
+    nonceRejectPercent = 5,
+    authzReusePercent = 0,
+    alwaysValid = false,
+    validationSleepMaxS = 0,
+    alternateRoots = 0,
+  } = options;
   return {
     PEBBLE_WFE_NONCEREJECT: String(nonceRejectPercent),
     PEBBLE_AUTHZREUSE: String(authzReusePercent),
+    PEBBLE_ALTERNATE_ROOTS: String(alternateRoots),
     ...(alwaysValid ? { PEBBLE_VA_ALWAYS_VALID: '1' } : {}),
     ...(validationSleepMaxS > 0 ? { PEBBLE_VA_SLEEPTIME: String(validationSleepMaxS) } : { PEBBLE_VA_NOSLEEP: '1' }),
   };
@@ -75,7 +88,7 @@ function environment(options: PebbleOptions): Record<string, string> {
 
 /** Starts Pebble, installing it first where it was never used. */
 export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
-  const { dnsServer, certificateValidityS = 90 * 86_400 } = options;
+  const { dnsServer, certificateValidityS = 90 * 86_400, externalAccounts = {}, caaIdentities = [] } = options;
   const programs = await findPebble();
   const folder = temporaryFolder();
   const tls = await createTlsIdentity();
@@ -94,7 +107,9 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     httpPort,
     tlsPort,
     ocspResponderURL: '',
-    externalAccountBindingRequired: false,
+    externalAccountBindingRequired: Object.keys(externalAccounts).length > 0,
+    externalAccountMACKeys: externalAccounts,
+    caaIdentities,
     domainBlocklist: [BLOCKED_NAME],
     certificateValidityPeriod: certificateValidityS,
     profiles: { default: { description: 'The default profile', validityPeriod: certificateValidityS } },

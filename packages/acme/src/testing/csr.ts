@@ -50,8 +50,9 @@ function checkCommonName(csr: x509.Pkcs10CertificateRequest, identifiers: readon
 }
 
 /**
- * Checks a CSR against its order (RFC 8555 §7.4, §11.1) and gives its public key, SPKI in DER. Throws `badCSR`, also for what
- * Let's Encrypt refuses: weak keys, an address as common name, Must-Staple.
+ * Checks a CSR against its order (RFC 8555 §7.4, §11.1) and gives its public key, SPKI in DER. Throws `unauthorized` for
+ * other names, as Boulder and Pebble do, and `badCSR`, also for what Let's Encrypt refuses: weak keys, an address as common name,
+ * Must-Staple.
  */
 export async function checkCsr(
   der: Buffer,
@@ -62,7 +63,9 @@ export async function checkCsr(
   await checkSignature(csr);
   const identifiers = identifiersOf(csr);
   checkCommonName(csr, identifiers);
-  if (setKey(identifiers) !== setKey(order.identifiers)) refuse('its names are not those of the order');
+  if (setKey(identifiers) !== setKey(order.identifiers)) {
+    throw new ProblemDocument('unauthorized', 'The names of the CSR are not those of the order');
+  }
   if (csr.extensions.some(({ type }) => type === TLS_FEATURE)) refuse('Must-Staple is not supported any more');
   const spki = new Uint8Array(csr.publicKey.rawData);
   const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
