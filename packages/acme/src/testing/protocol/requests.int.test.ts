@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { order } from '../issue.builders.ts';
-import { createRawKey, type PostOptions, problem, toBase64Url } from '../raw-client.builders.ts';
+import { createRawKey, type PostOptions, problem, type RawJws, toBase64Url } from '../raw-client.builders.ts';
 import { describeTargets } from '../world.builders.ts';
 
 describeTargets((world) => {
@@ -73,7 +73,7 @@ describeTargets((world) => {
   });
 
   test('a JWS in the general form is malformed', async () => {
-    const tamper = ({ protected: head, payload, signature }: Record<string, string>) => ({
+    const tamper = ({ protected: head, payload, signature }: RawJws) => ({
       payload,
       signatures: [{ protected: head, signature }],
     });
