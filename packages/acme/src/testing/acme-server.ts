@@ -102,6 +102,15 @@ export async function startAcmeServer(options: AcmeServerOptions = {}): Promise<
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
 
+  async function close(): Promise<void> {
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await validations.end();
+    await closed;
+  }
+  let closing: Promise<void> | undefined;
+
   const accountAt = (url: string) => {
     const account = records.accounts.get(url.slice(url.lastIndexOf('/') + 1));
     if (!account) throw new TypeError(`There is no account ${url}`);
@@ -134,11 +143,8 @@ export async function startAcmeServer(options: AcmeServerOptions = {}): Promise<
       return () => void untyped.off(name, listener as (...event: unknown[]) => void);
     },
     async [Symbol.asyncDispose]() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await validations.end();
-      await closed;
+      closing ??= close();
+      await closing;
     },
   };
 }

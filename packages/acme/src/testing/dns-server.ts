@@ -38,6 +38,7 @@ export async function startDnsServer(options: DnsServerOptions = {}): Promise<Dn
   const records = createDnsRecords();
   const failures = new Map<string, DnsFailure>();
   const queries: DnsQuery[] = [];
+  let closing: Promise<unknown> | undefined;
 
   function respond(query: Packet): Packet | undefined {
     queries.push(...(query.questions ?? []).map(({ name, type }) => ({ name: plainName(name), type })));
@@ -56,7 +57,8 @@ export async function startDnsServer(options: DnsServerOptions = {}): Promise<Dn
       else failures.delete(plainName(name));
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([sockets.close(), management.close()]);
+      closing ??= Promise.all([sockets.close(), management.close()]);
+      await closing;
     },
   };
 }

@@ -21,14 +21,15 @@ export interface HandlerOptions {
 const MAX_BODY = 1_000_000;
 const INTERNAL_RETRY_S = 60;
 
+/** Reads to the end in any case, so that the client can hear the answer. */
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > MAX_BODY) throw new ProblemDocument('malformed', 'The body is too large', { status: 413 });
-    chunks.push(chunk);
+    if (length <= MAX_BODY) chunks.push(chunk);
   }
+  if (length > MAX_BODY) throw new ProblemDocument('malformed', 'The body is too large', { status: 413 });
   return Buffer.concat(chunks).toString();
 }
 

@@ -53,14 +53,14 @@ export function createDnsRecords(): DnsRecords {
   const keyOf = (name: string, type: DnsType) => `${type} ${plainName(name)}`;
   const at = (key: string) => values.get(key) ?? new Map<string, unknown>();
 
+  const put = (key: string, value: unknown) => void values.set(key, at(key).set(JSON.stringify(value), value));
+
   return {
-    add(name, type, value) {
-      const key = keyOf(name, type);
-      values.set(key, at(key).set(JSON.stringify(value), value));
-    },
+    add: (name, type, value) => put(keyOf(name, type), value),
     set(name, type, all) {
-      values.delete(keyOf(name, type));
-      for (const value of all) this.add(name, type, value);
+      const key = keyOf(name, type);
+      values.delete(key);
+      for (const value of all) put(key, value);
     },
     remove(name, type, value) {
       const key = keyOf(name, type);

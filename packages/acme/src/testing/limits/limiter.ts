@@ -101,6 +101,11 @@ export function createLimiter({ limits, clock, renewals, website }: LimiterOptio
     throw new ProblemDocument('rateLimited', detail);
   }
 
+  function pause(account: Account, name: string): void {
+    const names = paused.get(account) ?? new Set();
+    paused.set(account, names.add(name));
+  }
+
   function isInsideWindow(replaced: IssuedCertificate | undefined): boolean {
     if (!replaced) return false;
     const now = clock.now();
@@ -157,12 +162,9 @@ export function createLimiter({ limits, clock, renewals, website }: LimiterOptio
       if (isValid) return consecutive?.reset(key);
       failures?.spend(key, clock.now());
       const left = consecutive?.spend(key, clock.now());
-      if (left !== undefined && left <= 0) this.pause(account, name);
+      if (left !== undefined && left <= 0) pause(account, name);
     },
-    pause(account, name) {
-      const names = paused.get(account) ?? new Set();
-      paused.set(account, names.add(name));
-    },
+    pause,
     resume(account) {
       for (const name of paused.get(account) ?? []) consecutive?.reset(keyOf(account, name));
       paused.delete(account);
