@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and a bare Debian lacks: Java and Maven for DynamoDB Local, age and zstd to open what
-# is written here with stock tools, and the name servers that the DNS solvers are tested against. Where all of it is there it does nothing. Pebble needs no package: the tests bring it themselves.
+# Installs what the tests need and a bare Debian lacks: Java and Maven for DynamoDB Local, Python's venv for moto, age and zstd to open
+# what is written here with stock tools, and the name servers that the DNS solvers are tested against. Where all of it is there it does nothing. Pebble needs no package: the tests bring it themselves.
 set -euo pipefail
 wanted=()
 command -v java >/dev/null || wanted+=(openjdk-17-jre-headless)
@@ -13,6 +13,7 @@ command -v nsupdate >/dev/null || wanted+=(bind9-dnsutils)
 command -v knotd >/dev/null || wanted+=(knot)
 command -v pdns_server >/dev/null || wanted+=(pdns-server)
 [ -d /usr/share/pdns-backend-sqlite3 ] || wanted+=(pdns-backend-sqlite3)
+python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3 python3-venv)
 command -v git >/dev/null || wanted+=(git ca-certificates)
 [ "${#wanted[@]}" -eq 0 ] && exit 0
 as_root=()

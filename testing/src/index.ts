@@ -1,6 +1,7 @@
 export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';
 export { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
 export { freePort, temporaryFolder } from './machine.ts';
+export { type Moto, startMoto } from './moto.ts';
 export { findNode, type NodeVersion } from './node-versions.ts';
 export { installPackages } from './npm-packages.ts';
 export { type Part, requirePart } from './parts.ts';

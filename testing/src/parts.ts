@@ -1,4 +1,5 @@
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
+import { findMoto, missingMoto } from './moto.ts';
 import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts';
 import { findPebble, missingPebble } from './pebble-programs.ts';
 import { missingPowerDns } from './powerdns.ts';
@@ -6,13 +7,14 @@ import { findS3Server, missingS3Server } from './s3-server.ts';
 import { missingBind, missingKnot } from './update-servers.ts';
 
 /** A real service or program that some tests need. */
-export type Part = 'pebble' | 'dynamodb-local' | 'node-versions' | 's3' | 'bind' | 'knot' | 'powerdns';
+export type Part = 'pebble' | 'dynamodb-local' | 'node-versions' | 's3' | 'moto' | 'bind' | 'knot' | 'powerdns';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
   'dynamodb-local': missingDynamoDbLocal,
   'node-versions': missingNodeVersions,
   s3: missingS3Server,
+  moto: missingMoto,
   bind: missingBind,
   knot: missingKnot,
   powerdns: missingPowerDns,
@@ -37,5 +39,6 @@ export async function installParts(): Promise<void> {
   if (!missingPebble()) await findPebble();
   if (!missingDynamoDbLocal()) await findDynamoDbLocal();
   if (!missingS3Server()) await findS3Server();
+  if (!missingMoto()) await findMoto();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
 }

@@ -1,4 +1,3 @@
-import { mapFew } from '../../parallel.ts';
 import type { PresentedChallenge, Solver } from '../../solver.ts';
 import { type AccountOptions, openAccount } from './route53/account.ts';
 import { effectiveName } from './route53/effective-name.ts';
@@ -30,7 +29,11 @@ interface Place {
   readonly name: string;
 }
 
-const LOOKUPS_AT_ONCE = 16;
+interface PlacedEdit {
+  readonly challenge: PresentedChallenge;
+  readonly zoneId: string;
+  readonly edit: Edit;
+}
 
 const keyOf = ({ dnsName, dnsValue }: PresentedChallenge): string => `${dnsName} ${dnsValue}`;
 
@@ -51,52 +54,49 @@ export function createRoute53Solver(options: Route53Options = {}): Solver {
     return { name, zoneId: await account.findZone(name, { zoneId, zones: allowed }, signal) };
   }
 
-  async function placesOf(challenges: readonly PresentedChallenge[], signal: AbortSignal): Promise<Place[]> {
+  /** Finds the places of challenges and remembers them. Resolves to the first failure, where there was one. */
+  async function findPlaces(
+    challenges: readonly PresentedChallenge[],
+    signal: AbortSignal,
+  ): Promise<PromiseRejectedResult | undefined> {
     using lookups = openLookups({ servers: resolver || undefined, gate: account.dnsGate, signal });
-    return mapFew(challenges, (challenge) => findPlace(challenge, lookups, signal), LOOKUPS_AT_ONCE);
+    const find = async (challenge: PresentedChallenge) => {
+      placeOf.set(challenge, await findPlace(challenge, lookups, signal));
+    };
+    const outcomes = await Promise.allSettled(challenges.map(find));
+    signal.throwIfAborted();
+    return outcomes.find((outcome) => outcome.status === 'rejected');
   }
 
-  /** One call for each zone, all at the same time; the outcomes in the order of the edits. */
-  async function change(
-    edits: readonly { readonly zoneId: string; readonly edit: Edit }[],
-    signal: AbortSignal,
-  ): Promise<(Submitted | undefined)[]> {
-    const outcomes: (Submitted | undefined)[] = Array.from({ length: edits.length });
-    const byZone = Map.groupBy(
-      edits.map(({ zoneId, edit }, at) => ({ zoneId, edit, at })),
-      ({ zoneId }) => zoneId,
-    );
-    const runs = [...byZone].map(async ([zone, group]) => {
-      const queue = account.queueOf(zone);
-      const submitted = await queue.change(
-        group.map(({ edit }) => edit),
-        signal,
-      );
-      for (const [nth, { at }] of group.entries()) outcomes[at] = submitted[nth];
+  function editsOf(challenges: readonly PresentedChallenge[], action: Edit['action']): PlacedEdit[] {
+    return challenges.flatMap((challenge) => {
+      const place = placeOf.get(challenge);
+      if (!place) return [];
+      return [{ challenge, zoneId: place.zoneId, edit: { action, name: place.name, value: challenge.dnsValue } }];
+    });
+  }
+
+  /** Makes edits in all their zones at the same time, and remembers the changes that made them. */
+  async function change(edits: readonly PlacedEdit[], signal: AbortSignal): Promise<void> {
+    const runs = [...Map.groupBy(edits, ({ zoneId: zone }) => zone)].map(async ([zone, group]) => {
+      const wanted = group.map(({ edit }) => edit);
+      const submitted = await account.queueOf(zone).change(wanted, signal);
+      for (const [at, { challenge }] of group.entries()) {
+        const made = submitted[at];
+        if (made) changeOf.set(challenge, made);
+      }
     });
     const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected');
     if (failed) throw failed.reason;
-    return outcomes;
   }
 
   return {
     challenges: ['dns-01'],
     async present(challenges, { signal }) {
-      const places = await placesOf(challenges, signal);
-      const edits = places.map(({ zoneId: zone, name }, at) => {
-        const challenge = challenges[at];
-        return { zoneId: zone, edit: { action: 'add' as const, name, value: challenge?.dnsValue ?? '' } };
-      });
-      for (const [at, challenge] of challenges.entries()) {
-        const place = places[at];
-        if (place) placeOf.set(challenge, place);
-        account.holders.hold(keyOf(challenge), challenge);
-      }
-      const submitted = await change(edits, signal);
-      for (const [at, challenge] of challenges.entries()) {
-        const made = submitted[at];
-        if (made) changeOf.set(challenge, made);
-      }
+      const lost = await findPlaces(challenges, signal);
+      if (lost) throw lost.reason;
+      for (const challenge of challenges) account.holders.hold(keyOf(challenge), challenge);
+      await change(editsOf(challenges, 'add'), signal);
     },
     async ready(challenges, { signal }) {
       const changes = new Set(
@@ -113,21 +113,11 @@ export function createRoute53Solver(options: Route53Options = {}): Solver {
     },
     async cleanUp(challenges, { signal }) {
       const unplaced = challenges.filter((challenge) => !placeOf.has(challenge));
-      const places = await placesOf(unplaced, signal);
-      for (const [at, challenge] of unplaced.entries()) {
-        const place = places[at];
-        if (place) placeOf.set(challenge, place);
-      }
-      const edits = challenges
-        .filter((challenge) => account.holders.release(keyOf(challenge), challenge))
-        .flatMap((challenge) => {
-          const place = placeOf.get(challenge);
-          if (!place) return [];
-          return [
-            { zoneId: place.zoneId, edit: { action: 'remove' as const, name: place.name, value: challenge.dnsValue } },
-          ];
-        });
-      await change(edits, signal);
+      const lost = await findPlaces(unplaced, signal);
+      const free = challenges.filter((challenge) => account.holders.release(keyOf(challenge), challenge));
+      await change(editsOf(free, 'remove'), signal);
+      // What could be cleaned up is, whatever became of the rest.
+      if (lost) throw lost.reason;
     },
   };
 }

@@ -43,13 +43,25 @@ export function createBudget({ requests, changes, now, sleep }: BudgetOptions): 
   const buckets = { requests: create(requests), changes: create(changes) };
   let pace = 1;
 
+  /** Fills a bucket up to now, at the pace that was. */
+  function refill(bucket: Bucket): Bucket {
+    const time = now().getTime();
+    const gained = (Math.max(0, time - bucket.at) * bucket.rate.perSecond * pace) / 1000;
+    bucket.tokens = Math.min(bucket.rate.burst, bucket.tokens + gained);
+    bucket.at = time;
+    return bucket;
+  }
+
   /** Takes tokens in advance and says when they will be there, so that each waits once. */
   function reserve(bucket: Bucket, amount: number): number {
-    const time = now().getTime();
-    const perMs = (bucket.rate.perSecond * pace) / 1000;
-    bucket.tokens = Math.min(bucket.rate.burst, bucket.tokens + Math.max(0, time - bucket.at) * perMs) - amount;
-    bucket.at = time;
-    return bucket.tokens >= 0 ? 0 : -bucket.tokens / perMs;
+    const { rate } = refill(bucket);
+    bucket.tokens -= amount;
+    return bucket.tokens >= 0 ? 0 : (-bucket.tokens * 1000) / (rate.perSecond * pace);
+  }
+
+  function setPace(next: number): void {
+    for (const bucket of Object.values(buckets)) refill(bucket);
+    pace = Math.min(1, Math.max(SLOWEST, next));
   }
 
   return {
@@ -66,11 +78,11 @@ export function createBudget({ requests, changes, now, sleep }: BudgetOptions): 
       }
     },
     slowDown() {
-      pace = Math.max(SLOWEST, pace / 2);
+      setPace(pace / 2);
       for (const bucket of Object.values(buckets)) bucket.tokens = Math.min(0, bucket.tokens);
     },
     recover() {
-      pace = Math.min(1, pace + STEP);
+      if (pace < 1) setPace(pace + STEP);
     },
   };
 }

@@ -7,7 +7,8 @@ import type { Submitted } from './zone-queue.ts';
 /** Waits until every server of Route 53 has a change, with one poller for all who wait for it. */
 export type AwaitInSync = (change: Submitted, signal: AbortSignal) => Promise<void>;
 
-const POLL_MS = 4000;
+const LEAST_POLL_MS = 500;
+const MOST_POLL_MS = 4000;
 const GIVE_UP_MS = 600_000;
 const REMEMBERED = 1000;
 /** How long a change waits for the first of all to tell what is usual. */
@@ -43,7 +44,9 @@ export function createAwaitInSync(caller: Caller, now: () => Date): AwaitInSync 
         const message = `${attempt}: still pending after ${GIVE_UP_MS / 60_000} minutes. Try again later.`;
         throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
       }
-      await caller.sleep(POLL_MS * (0.9 + caller.random() * 0.2), { signal });
+      // Half of its age so far: a change that is quick is seen quickly, one that is slow is not asked about all the time.
+      const waitMs = Math.min(MOST_POLL_MS, Math.max(LEAST_POLL_MS, age(change) / 2));
+      await caller.sleep(waitMs * (0.9 + caller.random() * 0.2), { signal });
     }
   }
 

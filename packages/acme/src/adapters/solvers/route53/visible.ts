@@ -1,5 +1,4 @@
 import { AcmeError } from '../../../errors.ts';
-import { mapFew } from '../../../parallel.ts';
 import type { Lookups } from './lookups.ts';
 import type { Sleep } from './waiting.ts';
 
@@ -22,7 +21,6 @@ export interface VisibilityOptions {
 
 const POLL_MS = 3000;
 const MAX_POLLS = 40;
-const AT_ONCE = 16;
 
 /** Looks things up once and remembers what came of it. */
 function remembering<T>(look: (key: string) => Promise<T>): (key: string) => Promise<T> {
@@ -73,16 +71,14 @@ export async function awaitVisible(values: readonly ExpectedValue[], options: Vi
     (expected) => ({ expected, laggard: undefined }),
   );
   for (let polls = 1; ; polls += 1) {
-    const verdicts = await mapFew(
-      missing,
-      async ({ expected }) => {
-        signal.throwIfAborted();
+    const verdicts = await Promise.all(
+      missing.map(async ({ expected }) => {
         const asked = servers ?? (await findServers(expected.name));
         const laggard = await laggardOf(expected, asked, lookups);
         return { expected, laggard, isShown: asked.length > 0 && laggard === undefined };
-      },
-      AT_ONCE,
+      }),
     );
+    signal.throwIfAborted();
     missing = verdicts.filter(({ isShown }) => !isShown);
     const [first] = missing;
     if (!first) return;
