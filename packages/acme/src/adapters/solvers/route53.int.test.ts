@@ -8,6 +8,7 @@ import {
 import { type Moto, requirePart, startMoto, startPebble } from 'certbus-testing';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createCsr } from '../../certificates.builders.ts';
+import { startDns } from '../../dns.builders.ts';
 import { createAcme, generateAccountKey, obtain, registerAccount } from '../../index.ts';
 import { challengeFor, quoted, recordOf, setUp } from './route53.builders.ts';
 import { createRoute53Solver } from './route53.ts';
@@ -72,15 +73,19 @@ describe.skipIf(pebblePart.skip)(pebblePart.title('Pebble validates what the sol
 describe.skipIf(motoPart.skip)(motoPart.title("moto's Route 53 agrees with the solver's requests"), () => {
   const credentials = { accessKeyId: 'id', secretAccessKey: 'made-up' };
   let moto: Moto;
+  /** A resolver that knows nothing: moto has no DNS. */
+  let dns: Awaited<ReturnType<typeof startDns>>;
   let client: Route53Client;
 
   beforeAll(async () => {
     moto = await startMoto();
+    dns = await startDns(() => []);
     client = new Route53Client({ endpoint: moto.endpoint, region: 'us-east-1', credentials });
   }, 120_000);
 
   afterAll(async () => {
     client?.destroy();
+    await dns?.[Symbol.asyncDispose]();
     await moto?.stop();
   });
 
@@ -108,7 +113,8 @@ describe.skipIf(motoPart.skip)(motoPart.title("moto's Route 53 agrees with the s
     createRoute53Solver({
       endpoint: moto.endpoint,
       credentials,
-      resolver: false,
+      resolver: [dns.address],
+      nameServers: false,
       requestRate: rate,
       changeRate: rate,
       random: Math.random,

@@ -1,26 +1,22 @@
 import type { PresentedChallenge, Solver } from '../../solver.ts';
+import { effectiveName } from '../dns/effective-name.ts';
+import { canonical, type Lookups, openLookups, rememberLookups } from '../dns/lookups.ts';
+import type { DnsOptions } from '../dns/options.ts';
+import { awaitVisible } from '../dns/visible.ts';
+import { zoneInDns } from '../dns/zone-of.ts';
 import { type AccountOptions, openAccount } from './route53/account.ts';
-import { effectiveName } from './route53/effective-name.ts';
-import { type Lookups, openLookups } from './route53/lookups.ts';
 import type { Edit } from './route53/plan.ts';
-import { awaitVisible } from './route53/visible.ts';
 import type { Submitted } from './route53/zone-queue.ts';
 
 /**
  * Which zones of Route 53 to write to, as whom, and how fast. Solvers with the same credentials share batches and rates, unless they
  * have a `client`, `now`, `sleep` or `random` of their own.
  */
-export interface Route53Options extends AccountOptions {
+export interface Route53Options extends AccountOptions, DnsOptions {
   /** The hosted zone for all names. Default: the public one with the longest fitting name. */
   readonly zoneId?: string | undefined;
   /** Names under which zones may be chosen; `*` for all. Does not bind names that a CNAME leads to. Default `['*']`. */
   readonly zones?: readonly string[] | undefined;
-  /** Resolvers (`ADDRESS:PORT`) for CNAMEs and name servers. Default: the system's; `false`: no CNAME is followed, and INSYNC is enough. */
-  readonly resolver?: readonly string[] | false | undefined;
-  /** Servers (`ADDRESS:PORT`) that must show the values. Default: all authoritative ones. */
-  readonly nameServers?: readonly string[] | undefined;
-  /** Port of authoritative servers. Default 53. */
-  readonly nameServerPort?: number | undefined;
 }
 
 /** Where a challenge's value belongs. */
@@ -43,13 +39,27 @@ const keyOf = ({ dnsName, dnsValue }: PresentedChallenge): string => `${dnsName}
  * `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED`; throttling and a busy zone are waited for.
  */
 export function createRoute53Solver(options: Route53Options = {}): Solver {
-  const { zoneId, zones = ['*'], resolver, nameServers, nameServerPort = 53 } = options;
+  const { zoneId, zones = ['*'], resolver, nameServers } = options;
   const account = openAccount(options);
   const placeOf = new WeakMap<PresentedChallenge, Place>();
   const changeOf = new WeakMap<PresentedChallenge, Submitted>();
 
-  async function findPlace({ dnsName }: PresentedChallenge, lookups: Lookups, signal: AbortSignal): Promise<Place> {
-    const name = resolver === false ? dnsName : await effectiveName(dnsName, lookups);
+  /** Lookups of one operation; those of a thousand jobs at once would be more than resolvers and routers take. */
+  function look(signal: AbortSignal): Lookups {
+    const { cname, isApex, nameServers: serversAt, addresses, txt } = openLookups({ servers: resolver, signal });
+    const pass = <T>(run: () => Promise<T>) => account.dnsTurnstile.pass(run, signal);
+    return rememberLookups({
+      cname: (name) => pass(() => cname(name)),
+      isApex: (name) => pass(() => isApex(name)),
+      nameServers: (zone) => pass(() => serversAt(zone)),
+      addresses: (host) => pass(() => addresses(host)),
+      txt: (name, server) => pass(() => txt(name, server)),
+    });
+  }
+
+  async function findPlace(challenge: PresentedChallenge, lookups: Lookups, signal: AbortSignal): Promise<Place> {
+    const dnsName = canonical(challenge.dnsName);
+    const name = await effectiveName(dnsName, lookups);
     const allowed = name === dnsName ? zones : ['*'];
     return { name, zoneId: await account.findZone(name, { zoneId, zones: allowed }, signal) };
   }
@@ -59,7 +69,7 @@ export function createRoute53Solver(options: Route53Options = {}): Solver {
     challenges: readonly PresentedChallenge[],
     signal: AbortSignal,
   ): Promise<PromiseRejectedResult | undefined> {
-    using lookups = openLookups({ servers: resolver || undefined, gate: account.dnsGate, signal });
+    const lookups = look(signal);
     const find = async (challenge: PresentedChallenge) => {
       placeOf.set(challenge, await findPlace(challenge, lookups, signal));
     };
@@ -103,13 +113,13 @@ export function createRoute53Solver(options: Route53Options = {}): Solver {
         challenges.map((challenge) => changeOf.get(challenge)).filter((made) => made !== undefined),
       );
       for (const made of changes) await account.awaitInSync(made, signal);
-      if (resolver === false && !nameServers) return;
-      using lookups = openLookups({ servers: resolver || undefined, gate: account.dnsGate, signal });
-      const expected = challenges.map((challenge) => {
-        return { name: placeOf.get(challenge)?.name ?? challenge.dnsName, value: challenge.dnsValue };
+      if (nameServers === false) return;
+      const lookups = look(signal);
+      const expected = challenges.map(async (challenge) => {
+        const name = placeOf.get(challenge)?.name ?? canonical(challenge.dnsName);
+        return { zone: await zoneInDns(name, lookups), name, values: [challenge.dnsValue] };
       });
-      const { sleep } = account;
-      await awaitVisible(expected, { lookups, servers: nameServers, port: nameServerPort, sleep, signal });
+      await awaitVisible(await Promise.all(expected), options, { lookups, signal });
     },
     async cleanUp(challenges, { signal }) {
       const unplaced = challenges.filter((challenge) => !placeOf.has(challenge));

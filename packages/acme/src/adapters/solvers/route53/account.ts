@@ -4,7 +4,7 @@ import { createBudget, type Rate } from './budget.ts';
 import type { Caller } from './call.ts';
 import { createHolders, type Holders } from './holders.ts';
 import { type AwaitInSync, createAwaitInSync } from './in-sync.ts';
-import { createGate, type Gate, type Sleep } from './waiting.ts';
+import { createTurnstile, type Sleep, type Turnstile } from './waiting.ts';
 import { createZoneQueue, type ZoneQueue } from './zone-queue.ts';
 import { createFindZone, type FindZone } from './zones.ts';
 
@@ -39,7 +39,7 @@ export interface Account {
   readonly awaitInSync: AwaitInSync;
   readonly holders: Holders;
   /** What questions to DNS pass through. */
-  readonly dnsGate: Gate;
+  readonly dnsTurnstile: Turnstile;
   queueOf(zoneId: string): ZoneQueue;
 }
 
@@ -81,7 +81,7 @@ function createAccount(options: AccountOptions): Account {
     findZone: createFindZone(caller, now),
     awaitInSync: createAwaitInSync(caller, now),
     holders: createHolders(now),
-    dnsGate: createGate(DNS_AT_ONCE),
+    dnsTurnstile: createTurnstile(DNS_AT_ONCE),
     queueOf(zoneId) {
       const id = zoneId.replace(/^\/hostedzone\//, '');
       const queue = queues.get(id) ?? createZoneQueue({ caller, zoneId: id, now });

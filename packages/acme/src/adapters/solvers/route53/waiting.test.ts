@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import { createCrowd, createGate, orAbort, shareWork } from './waiting.ts';
+import { createCrowd, createTurnstile, orAbort, shareWork } from './waiting.ts';
 
 const stopped = (): AbortSignal => AbortSignal.abort(new Error('gone'));
 
@@ -65,8 +65,8 @@ test('who comes when all others have left begins the work anew', async () => {
   expect(await next).toBe(2);
 });
 
-test('a gate lets so many through at once, in order, and forgets who gives up', async () => {
-  const gate = createGate(2);
+test('a turnstile lets so many through at once, in order, and forgets who gives up', async () => {
+  const turnstile = createTurnstile(2);
   const { signal } = new AbortController();
   const impatient = new AbortController();
   const seen: string[] = [];
@@ -79,9 +79,9 @@ test('a gate lets so many through at once, in order, and forgets who gives up', 
     await new Promise((resolve) => setImmediate(resolve));
     inside -= 1;
   };
-  const passes = ['a', 'b', 'c'].map((name) => gate.pass(run(name), signal));
-  const gaveUp = gate.pass(run('d'), impatient.signal);
-  passes.push(gate.pass(run('e'), signal));
+  const passes = ['a', 'b', 'c'].map((name) => turnstile.pass(run(name), signal));
+  const gaveUp = turnstile.pass(run('d'), impatient.signal);
+  passes.push(turnstile.pass(run('e'), signal));
   impatient.abort(new Error('enough'));
   await expect(gaveUp).rejects.toThrow('enough');
   await Promise.all(passes);

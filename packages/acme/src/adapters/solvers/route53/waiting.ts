@@ -83,13 +83,13 @@ export function shareWork<T>(work: (signal: AbortSignal) => Promise<T>): SharedW
 }
 
 /** Lets few through at a time. */
-export interface Gate {
+export interface Turnstile {
   /** Runs when it is its turn. Rejects with the signal's reason while it waits. */
   pass<T>(run: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
 
-/** Creates a gate; turns are in order of asking. */
-export function createGate(atOnce: number): Gate {
+/** Creates a turnstile; turns are in order of asking. */
+export function createTurnstile(atOnce: number): Turnstile {
   let inside = 0;
   const outside: (() => void)[] = [];
 
