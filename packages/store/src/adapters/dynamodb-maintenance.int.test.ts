@@ -1,5 +1,11 @@
 import { join } from 'node:path';
-import { type AttributeValue, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  type AttributeValue,
+  DescribeTableCommand,
+  DynamoDBClient,
+  PutItemCommand,
+  UpdateTableCommand,
+} from '@aws-sdk/client-dynamodb';
 import { type DynamoDbLocal, requirePart, startDynamoDbLocal, startFaultProxy, temporaryFolder } from 'certbus-testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportBus } from '../backup.ts';
@@ -72,6 +78,23 @@ describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), { timeout: 60_
     client.destroy();
     await Promise.all([file.close(), log.close()]);
     folder.remove();
+  });
+
+  test('bootstrapping makes a table that is billed on demand and protected, and protects one that is there', async () => {
+    tables += 1;
+    const TableName = options().table;
+    const client = new DynamoDBClient({ ...local, endpoint: service.endpoint });
+    const table = async () => (await client.send(new DescribeTableCommand({ TableName }))).Table;
+    await bootstrapTable(options());
+    expect(await table()).toMatchObject({
+      BillingModeSummary: { BillingMode: 'PAY_PER_REQUEST' },
+      DeletionProtectionEnabled: true,
+    });
+    await client.send(new UpdateTableCommand({ TableName, DeletionProtectionEnabled: false }));
+    expect((await table())?.DeletionProtectionEnabled).toBe(false);
+    await bootstrapTable(options());
+    expect((await table())?.DeletionProtectionEnabled).toBe(true);
+    client.destroy();
   });
 
   test('bootstrapping names the table, twice the same, and the policies name that table and one stream', async () => {

@@ -8,6 +8,7 @@ import {
   ResourceNotFoundException,
   type TableDescription,
   UpdateContinuousBackupsCommand,
+  UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import { StoreError } from '../errors.ts';
 import { pause } from './dynamodb-pause.ts';
@@ -81,6 +82,18 @@ function checkKeys(table: string, { KeySchema = [] }: TableDescription): void {
   throw new StoreError('CERTBUS_STORE_DAMAGED', what);
 }
 
+/** A table that was made by hand, or whose protection somebody took off. */
+async function protect(
+  client: DynamoDBClient,
+  table: string,
+  { DeletionProtectionEnabled }: TableDescription,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (DeletionProtectionEnabled) return;
+  await client.send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: true }), send(signal));
+  await waitUntilActive(client, table, signal);
+}
+
 async function enableRecovery(client: DynamoDBClient, table: string, signal: AbortSignal | undefined): Promise<void> {
   const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true };
   const request = new UpdateContinuousBackupsCommand({ TableName: table, PointInTimeRecoverySpecification });
@@ -102,7 +115,7 @@ async function enableRecovery(client: DynamoDBClient, table: string, signal: Abo
 
 /**
  * Makes the table where it does not exist, and waits until it can be used: on-demand billing, protected from deletion, with
- * point-in-time recovery where the service offers it. Repeating it is harmless. Throws `CERTBUS_STORE_DAMAGED` when the name
+ * point-in-time recovery where the service offers it. One that exists gets the latter two. Repeating it is harmless. Throws `CERTBUS_STORE_DAMAGED` when the name
  * is a table of somebody else's, which is left as it was.
  */
 export async function createTable(
@@ -113,6 +126,7 @@ export async function createTable(
   await requestTable(client, table, signal);
   const description = await waitUntilActive(client, table, signal);
   checkKeys(table, description);
+  await protect(client, table, description, signal);
   await enableRecovery(client, table, signal);
   return { tableArn: description.TableArn ?? '' };
 }
