@@ -17,13 +17,22 @@ export type EventsErrorCode =
   | 'CERTBUS_EVENTS_KEY_MISMATCH'
   | 'CERTBUS_EVENTS_NAME_INVALID';
 
+const UNSAFE = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+const MAX_MESSAGE = 600;
+
+/** Whoever can write to a store chooses what a refused commit says, and the message ends up in logs and terminals. */
+function harmless(message: string): string {
+  const cut = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
+  return cut.replaceAll(UNSAFE, '\ufffd');
+}
+
 /** A refused commit, key, seal or name. Branch on `code`, never on the message. */
 export class EventsError extends Error {
   override readonly name: string = 'EventsError';
   readonly code: EventsErrorCode;
 
   constructor(code: EventsErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(harmless(message), options);
     this.code = code;
   }
 }

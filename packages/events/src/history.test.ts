@@ -250,3 +250,24 @@ test('what is in force is known from the root events alone, up to any commit', (
   const at = { position: 4, hash: checkpoints[3]?.hash ?? '' };
   expect(() => checkpointOf(keys.trust, at, without)).toThrow(HistoryError);
 });
+
+test('what a forged commit says of itself moves no terminal and fills no log', async () => {
+  const keys = await createKeys();
+  const evil = `\u001b]0;owned\u0007\u202e${'x'.repeat(100_000)}`;
+  const say = (event: object, by: string) =>
+    commitBehind(BEGINNING, [event as WrittenEvent], { bus: keys.trust.busId, by, signer: keys.signer });
+  const forged = [
+    say({ type: 'Heartbeat' }, evil.slice(0, 80)),
+    say({ type: 'CertificateRevoked', certificateId: 'certificate1', leafHash: 'A'.repeat(43), reason: evil }, 'alice'),
+    say({ type: 'SnapshotTaken', position: 1, hash: evil, manifest: evil, place: 'x' }, 'alice'),
+    { position: 1, bytes: Buffer.from(`${evil}\n0123456789abcdef ${'A'.repeat(86)}\n`) },
+  ];
+  for (const stored of forged) {
+    const { refused } = verifyCommits(keys.trust, BEGINNING, [stored]);
+    for (let error: unknown = refused; error instanceof Error; error = error.cause) {
+      expect(error.message).not.toMatch(/[\p{Cc}\u202a-\u202e]/u);
+      expect(error.message.length).toBeLessThan(1_000);
+    }
+    expect(refused?.message).toContain('Commit 1 refused');
+  }
+});
