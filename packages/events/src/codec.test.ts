@@ -78,6 +78,11 @@ test('a hundred thousand nested brackets are refused, not followed', () => {
   expect(codeOf(() => decodeCommit(withPayload(() => deep)))).toBe('CERTBUS_EVENTS_COMMIT_MALFORMED');
 });
 
+test('what is larger than any store takes is refused before it is parsed', () => {
+  const bytes = Buffer.from(`${'['.repeat(5_000_000)}\n0123456789abcdef ${'A'.repeat(86)}\n`);
+  expect(() => decodeCommit(bytes)).toThrow('5000105 bytes');
+});
+
 test('a key that stands twice in one object is refused', () => {
   const doubled = withPayload((payload) => payload.replace('"position":1', '"position":1,"position":2'));
   expect(codeOf(() => decodeCommit(doubled))).toBe('CERTBUS_EVENTS_COMMIT_MALFORMED');

@@ -55,6 +55,8 @@ export interface Commit {
 
 const SIGNED_CONTEXT = Buffer.from('certbus/commit/v1\0');
 const NEWLINE = 0x0a;
+/** An item of DynamoDB ends there; a log of ours takes less. Parsing what anybody put there costs a hundred times its size. */
+const MAX_BYTES = 400_000;
 const hash = v.pipe(v.string(), v.regex(/^[\w-]{43}$/));
 const integer = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const header = v.looseObject({ format: integer });
@@ -156,6 +158,7 @@ export function readEvent(raw: { readonly type: string }): ReadEvent {
  * `CERTBUS_EVENTS_FORMAT_UNKNOWN` for a format of a later release.
  */
 export function decodeCommit(bytes: Uint8Array): Commit {
+  if (bytes.length > MAX_BYTES) throw malformed(`it has ${bytes.length} bytes, and no commit has over ${MAX_BYTES}`);
   const { line, keyId } = splitLines(bytes);
   const value = parseJson(line);
   const { format } = parseShape(header, value);

@@ -126,6 +126,23 @@ test('a snapshot that was made by a thief of the archive is refused', async () =
   expect(newcomer.countServed()).toBe(0);
 });
 
+test('nothing of a snapshot is opened before a commit vouches for it', async () => {
+  const { story, place, first } = await withSnapshot({ say: false });
+  const asked: string[] = [];
+  const watched: typeof place = {
+    ...place,
+    get(key, options) {
+      asked.push(key);
+      return place.get(key, options);
+    },
+  };
+  const version = first.version();
+  await rebuild(first, story.bus, { archive: watched });
+  expect(asked.filter((key) => key.endsWith('.zst'))).toEqual([]);
+  expect(first.version()).not.toBe(version);
+  expect(first.countServed()).toBe(30);
+});
+
 test('a torn snapshot leaves nothing behind, and the log is read instead', async () => {
   const { story, place, root } = await withSnapshot();
   const chunk = readdirSync(root, { recursive: true, withFileTypes: true }).find(({ name }) => name.endsWith('.zst'));

@@ -30,5 +30,5 @@ export interface GetOptions extends PlaceOptions {
 
 /** The most that anything in an archive has: a chunk of a snapshot has a third of it. */
 export const MAX_OBJECT_BYTES = 100_000_000;
-/** The most that a manifest or a pointer has. */
-export const MAX_MANIFEST_BYTES = 10_000_000;
+/** The most that a manifest or a pointer has: it is parsed before anybody has vouched for it, which takes a hundred times as much. */
+export const MAX_MANIFEST_BYTES = 4_000_000;

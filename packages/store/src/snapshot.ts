@@ -128,6 +128,10 @@ export async function writeSnapshot(
   const chunks = await writeChunks(place, { busId, at, records }, options);
   const content = { format: 1, busId, position: at, hash: checkpoint.hash, rootEvents, bus, chunks };
   const manifest = Buffer.from(JSON.stringify(content));
+  if (manifest.length > MAX_MANIFEST_BYTES) {
+    const what = `The snapshot's manifest would have ${manifest.length} bytes, which nobody would read: at most ${MAX_MANIFEST_BYTES} can be.`;
+    throw new StoreError('CERTBUS_STORE_TOO_LARGE', what);
+  }
   const sum = sha256(manifest);
   const key = `${folderOf(busId, at)}/${sum}.json`;
   await place.put(key, manifest, options);
@@ -225,7 +229,7 @@ async function* readChunks(
 
 /**
  * Finds the newest snapshot of a bus; `undefined` where there is none. Its root events are checked here against the trusted
- * root; whether a `SnapshotTaken` behind it names its manifest, the reader checks on the way to the head. Rejects
+ * root; whether a `SnapshotTaken` behind it names its manifest, the reader MUST check before it opens its records. Rejects
  * `CERTBUS_STORE_SNAPSHOT_REFUSED` and with what the place rejects.
  */
 export async function openSnapshot(
