@@ -1,7 +1,6 @@
 import type { Acme, Resource, Session } from './acme.ts';
 import { AcmeError } from './errors.ts';
 import { isRecord, textOf } from './json.ts';
-import { waitFor } from './limit-wait.ts';
 import { AcmeProblemError, shortType } from './problem.ts';
 import { mayHaveArrived } from './unsure.ts';
 
@@ -62,7 +61,8 @@ export async function registerAccount(
   } catch (error) {
     if (ca.accountUrl || !isAccountUnknown(error)) throw error;
   }
-  await waitFor(session, ca.gate.limiter.account(), { subject: 'accounts', observe: ca.observe });
+  const waitedMs = await ca.gate.limiter.account(session);
+  if (waitedMs > 0) ca.observe({ type: 'wait', for: 'accounts', ms: waitedMs });
   const { url, status } = await session.createAccount({
     ...(contact.length > 0 ? { contact } : {}),
     ...(termsOfServiceAgreed ? { termsOfServiceAgreed } : {}),

@@ -86,6 +86,10 @@ export function createFakeCa(
     deadlineMs?: number | undefined;
   }): Promise<Session> {
     const ends = clock + deadlineMs;
+    const check = (ms: number) => {
+      const until = clock + ms;
+      if (until > ends) throw new AcmeError('CERTBUS_ACME_DEADLINE', 'too long', { notBefore: new Date(until) });
+    };
     const on = (verb: string) => async (url: string) => answer(`${verb} ${url.slice(ORIGIN.length + 1)}`, signal, url);
     return {
       signal,
@@ -110,12 +114,12 @@ export function createFakeCa(
       read: on('read'),
       answer: on('answer'),
       finalize: on('finalize'),
+      check,
       async sleep(ms) {
         signal.throwIfAborted();
-        const until = clock + ms;
-        if (until > ends) throw new AcmeError('CERTBUS_ACME_DEADLINE', 'too long', { notBefore: new Date(until) });
+        check(ms);
         sleptMs.push(ms);
-        clock = until;
+        clock += ms;
       },
       [Symbol.dispose]() {},
     };

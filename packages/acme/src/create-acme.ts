@@ -124,9 +124,12 @@ export function createAcme(options: AcmeOptions): Acme {
     const stop = AbortSignal.any([signal, limit.signal]);
     const job: Job = {
       signal: stop,
-      async sleep(ms, why = 'The CA asks to come back') {
+      check(ms, why = 'The CA asks to come back') {
         const until = now().getTime() + ms;
         if (until > ends) throw deadlineError(directory, deadlineMs, { why, notBefore: new Date(until) });
+      },
+      async sleep(ms, why) {
+        job.check(ms, why);
         await sleep(ms, { signal: stop });
       },
     };

@@ -7,4 +7,6 @@ export interface Job {
    * `why` says in the message what is waited for. Default: the CA asks to come back.
    */
   sleep(ms: number, why?: string): Promise<void>;
+  /** Throws what `sleep` would reject with at once, without waiting. */
+  check(ms: number, why?: string): void;
 }

@@ -1,15 +1,20 @@
 import { ENDPOINTS, type Endpoint } from './endpoint.ts';
-import { type CaLimits, withHeadroom } from './limits.ts';
-import { createTokenBucket, type Rate, type Reservation, type TokenBucket } from './token-bucket.ts';
+import type { Job } from './job.ts';
+import { createLane, type Lane } from './lane.ts';
+import { type CaLimits, withHeadroom, withMargin } from './limits.ts';
+import type { Rate } from './token-bucket.ts';
 
-/** Keeps what one process asks of one CA under its limits. Shared by all accounts there; first come, first served. */
+/**
+ * Keeps what one process asks of one CA under its limits. Shared by all accounts there; first come, first served. Waits give the time
+ * that they took, in ms, and reject as `Job.sleep` does.
+ */
 export interface Limiter {
-  /** A place for one request. */
-  request(endpoint: Endpoint): Reservation;
-  /** A place for a new account. */
-  account(): Reservation;
-  /** A place for a new order of an account, named by its key's thumbprint. */
-  order(account: string): Reservation;
+  /** Waits for room for one request. */
+  request(job: Job, endpoint: Endpoint): Promise<number>;
+  /** Waits for room for a new account. */
+  account(job: Job): Promise<number>;
+  /** Waits for room for a new order of an account, named by its key's thumbprint. */
+  order(job: Job, account: string): Promise<number>;
   /** When an account may try a name again after its failed authorizations; now, where it may at once. */
   nameReadyAt(account: string, name: string): Date;
   /** Counts a failed authorization. */
@@ -23,35 +28,36 @@ export interface Limiter {
 /** Above this many, full buckets are forgotten: they are as good as new ones. */
 const MAX_IDLE = 10_000;
 
-/** Buckets by name, made as they are needed. */
-function createBuckets(rate: Rate, now: () => Date) {
-  const buckets = new Map<string, TokenBucket>();
-  return (name: string): TokenBucket => {
-    const known = buckets.get(name);
+/** Lanes by name, made as they are needed. */
+function createLanes(what: string, rate: Rate, now: () => Date): (name: string) => Lane {
+  const lanes = new Map<string, Lane>();
+  return (name) => {
+    const known = lanes.get(name);
     if (known) return known;
-    if (buckets.size >= MAX_IDLE) for (const [each, bucket] of buckets) if (bucket.isFull(now())) buckets.delete(each);
-    const made = createTokenBucket(rate);
-    buckets.set(name, made);
+    if (lanes.size >= MAX_IDLE) for (const [each, { bucket }] of lanes) if (bucket.isFull(now())) lanes.delete(each);
+    const made = createLane(what, rate, now);
+    lanes.set(name, made);
     return made;
   };
 }
 
-/** Creates a limiter with full buckets, each a twentieth under its limit. */
+/** Creates a limiter with nothing used up, each limit a little under its CA's. */
 export function createLimiter(limits: CaLimits, now: () => Date): Limiter {
   const requests = new Map(
-    ENDPOINTS.map((endpoint) => [endpoint, createTokenBucket(withHeadroom(limits.requests[endpoint]))]),
+    ENDPOINTS.map((endpoint) => [endpoint, createLane(endpoint, withMargin(limits.requests[endpoint]), now)]),
   );
-  const accounts = createTokenBucket(withHeadroom(limits.accounts));
-  const ordersOf = createBuckets(withHeadroom(limits.orders), now);
-  const failuresOf = createBuckets(withHeadroom(limits.failures), now);
-  const bucketOf = (endpoint: Endpoint) => requests.get(endpoint) as TokenBucket;
+  const accounts = createLane('new accounts', withHeadroom(limits.accounts), now);
+  const ordersOf = createLanes('new orders', withHeadroom(limits.orders), now);
+  const failuresOf = createLanes('failed authorizations', withHeadroom(limits.failures), now);
+  const laneOf = (endpoint: Endpoint) => requests.get(endpoint) as Lane;
+  const failures = (account: string, name: string) => failuresOf(`${account} ${name}`).bucket;
   return {
-    request: (endpoint) => bucketOf(endpoint).reserve(now()),
-    account: () => accounts.reserve(now()),
-    order: (account) => ordersOf(account).reserve(now()),
-    nameReadyAt: (account, name) => failuresOf(`${account} ${name}`).readyAt(now()),
-    nameFailed: (account, name) => void failuresOf(`${account} ${name}`).reserve(now()),
-    pauseEndpoint: (endpoint, until) => bucketOf(endpoint).pause(until, now()),
-    pauseOrders: (account, until) => ordersOf(account).pause(until, now()),
+    request: (job, endpoint) => laneOf(endpoint).pass(job),
+    account: (job) => accounts.pass(job),
+    order: (job, account) => ordersOf(account).pass(job),
+    nameReadyAt: (account, name) => new Date(now().getTime() + failures(account, name).waitMs(now())),
+    nameFailed: (account, name) => failures(account, name).force(now()),
+    pauseEndpoint: (endpoint, until) => laneOf(endpoint).bucket.pause(until, now()),
+    pauseOrders: (account, until) => ordersOf(account).bucket.pause(until, now()),
   };
 }

@@ -71,10 +71,15 @@ export function limitsOf(directory: string): CaLimits {
   return (Object.hasOwn(HOSTS, host) ? HOSTS[host] : undefined) ?? GENEROUS_LIMITS;
 }
 
-// Requests do not arrive as evenly as they leave, and a refusal costs more than the twentieth part does.
+// A refusal costs more than the twentieth part does.
 const SHARE = 0.95;
 
 /** A rate a little under what is published. */
 export function withHeadroom({ capacity, refillMs }: Rate): Rate {
   return { capacity: Math.max(1, Math.floor(capacity * SHARE)), refillMs: refillMs / SHARE };
+}
+
+/** The same for requests, which do not arrive as evenly as they leave: half of the burst is left for that. */
+export function withMargin({ capacity, refillMs }: Rate): Rate {
+  return { capacity: Math.max(1, Math.floor(capacity / 2)), refillMs: refillMs / SHARE };
 }

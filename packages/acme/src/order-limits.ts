@@ -1,5 +1,4 @@
 import type { Acme, Session } from './acme.ts';
-import { waitFor } from './limit-wait.ts';
 import { AcmeProblemError } from './problem.ts';
 
 const bare = (name: string) => name.replace(/^\*\./, '');
@@ -8,8 +7,10 @@ const bare = (name: string) => name.replace(/^\*\./, '');
 async function awaitNames(ca: Acme, session: Session, names: readonly string[]): Promise<void> {
   const { limiter } = ca.gate;
   const readyAt = Math.max(...names.map((name) => limiter.nameReadyAt(ca.thumbprint, bare(name)).getTime()));
-  const reservation = { waitMs: readyAt - ca.now().getTime(), cancel() {} };
-  await waitFor(session, reservation, { subject: 'failures', observe: ca.observe });
+  const ms = readyAt - ca.now().getTime();
+  if (!(ms > 0)) return;
+  await session.sleep(ms, `The CA's limits (failed authorizations of ${names.join(', ')}) leave room`);
+  ca.observe({ type: 'wait', for: 'failures', ms });
 }
 
 /**
@@ -23,7 +24,8 @@ export async function awaitOrder(
 ): Promise<void> {
   await awaitNames(ca, session, names);
   if (isRenewal) return;
-  await waitFor(session, ca.gate.limiter.order(ca.thumbprint), { subject: 'orders', observe: ca.observe });
+  const ms = await ca.gate.limiter.order(session, ca.thumbprint);
+  if (ms > 0) ca.observe({ type: 'wait', for: 'orders', ms });
 }
 
 /** Learns from a refusal: where it is the account's limit that is reached, its further orders wait as well. */

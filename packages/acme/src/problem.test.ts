@@ -8,36 +8,60 @@ const acme = (type: string, detail = '', status = 400) => ({
   subproblems: [],
 });
 
-// RFC 8555 §6.7, RFC 9773 §7.4, draft-ietf-acme-profiles, and Boulder's conflict.
-test.each<[string, ProblemClass]>([
-  ['accountDoesNotExist', 'account'],
-  ['alreadyReplaced', 'permanent-request'],
-  ['alreadyRevoked', 'permanent-request'],
-  ['badCSR', 'permanent-request'],
-  ['badNonce', 'temporary'],
-  ['badPublicKey', 'account'],
-  ['badRevocationReason', 'permanent-request'],
-  ['badSignatureAlgorithm', 'account'],
-  ['caa', 'permanent-name'],
-  ['conflict', 'permanent-request'],
-  ['connection', 'temporary'],
-  ['dns', 'temporary'],
-  ['externalAccountRequired', 'operator-action'],
-  ['incorrectResponse', 'temporary'],
-  ['invalidContact', 'operator-action'],
-  ['invalidProfile', 'permanent-request'],
-  ['malformed', 'permanent-request'],
-  ['orderNotReady', 'temporary'],
-  ['rateLimited', 'rate-limited'],
-  ['rejectedIdentifier', 'permanent-name'],
-  ['serverInternal', 'authority'],
-  ['tls', 'temporary'],
-  ['unauthorized', 'account'],
-  ['unsupportedContact', 'operator-action'],
-  ['unsupportedIdentifier', 'permanent-name'],
-  ['userActionRequired', 'operator-action'],
-])('%s is %s', (type, expected) => {
+// Every type of the registry "ACME Error Types", by the document that defines it, and two that CAs use without one.
+const TYPES: Readonly<Record<string, Readonly<Record<string, ProblemClass>>>> = {
+  'RFC 8555 §6.7': {
+    accountDoesNotExist: 'account',
+    alreadyRevoked: 'permanent-request',
+    badCSR: 'permanent-request',
+    badNonce: 'temporary',
+    badPublicKey: 'account',
+    badRevocationReason: 'permanent-request',
+    badSignatureAlgorithm: 'account',
+    caa: 'permanent-name',
+    // Without a part there is only the status to go by.
+    compound: 'permanent-request',
+    connection: 'temporary',
+    dns: 'temporary',
+    externalAccountRequired: 'operator-action',
+    incorrectResponse: 'temporary',
+    invalidContact: 'operator-action',
+    malformed: 'permanent-request',
+    orderNotReady: 'temporary',
+    rateLimited: 'rate-limited',
+    rejectedIdentifier: 'permanent-name',
+    serverInternal: 'authority',
+    tls: 'temporary',
+    unauthorized: 'account',
+    unsupportedContact: 'operator-action',
+    unsupportedIdentifier: 'permanent-name',
+    userActionRequired: 'operator-action',
+  },
+  'RFC 8739 §7.2': {
+    autoRenewalCanceled: 'permanent-request',
+    autoRenewalExpired: 'permanent-request',
+    autoRenewalCancellationInvalid: 'permanent-request',
+    autoRenewalRevocationNotSupported: 'permanent-request',
+  },
+  'RFC 9115 §5.4': { unknownDelegation: 'permanent-request' },
+  'RFC 9773 §7.4': { alreadyReplaced: 'permanent-request' },
+  'RFC 9799 §8.4': { onionCAARequired: 'permanent-name' },
+  'draft-ietf-acme-profiles': { invalidProfile: 'permanent-request' },
+  'Boulder, without a document': { conflict: 'permanent-request' },
+};
+
+test.each(
+  Object.entries(TYPES).flatMap(([source, types]) =>
+    Object.entries(types).map(([type, expected]) => ({ source, type, expected })),
+  ),
+)('$type ($source) is $expected', ({ type, expected }) => {
   expect(classify(acme(type))).toBe(expected);
+  const part = { type: `urn:ietf:params:acme:error:${type}`, detail: '' };
+  expect(classify({ ...acme('compound'), subproblems: [part] })).toBe(expected);
+});
+
+test.each(['toString', 'constructor', '__proto__', ''])('the type %j is unknown, not inherited', (type) => {
+  expect(classify(acme(type))).toBe('permanent-request');
 });
 
 test.each<[number, ProblemClass]>([
@@ -54,6 +78,27 @@ test('a paused name waits for a person, a limit with a time does not', () => {
   const paused = acme('rateLimited', 'Your account is paused for example.com. See https://ca.test/unpause?jwt=1', 429);
   expect(classify(paused)).toBe('operator-action');
   expect(classify(paused, { notBefore: new Date() })).toBe('rate-limited');
+});
+
+const page = 'https://portal.ca.test/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.'.concat('s'.repeat(43));
+
+test('the way out of a pause stands in the error, its link whole', () => {
+  const detail = `Your account is temporarily prevented from requesting certificates for a.test. Please visit: ${page}`;
+  const problem = parseProblem({ ...acme('rateLimited', detail, 429) }, 429);
+  const error = new AcmeProblemError(problem ?? acme('none'), { attempt: 'Ordering', url: 'https://ca.test/o' });
+  expect(error).toMatchObject({ class: 'operator-action', page, message: expect.stringContaining(page) });
+});
+
+test.each([
+  ['instance', { instance: 'https://ca.test/agree' }, undefined, 'https://ca.test/agree'],
+  ['terms', {}, 'https://ca.test/terms', 'https://ca.test/terms'],
+  ['nothing that is of the Web', { instance: 'javascript:alert(1)' }, 'file:///etc/passwd', undefined],
+])('what a CA wants done is linked to by %s', (_, more, terms, expected) => {
+  const problem = { ...acme('userActionRequired', 'Agree', 403), ...more };
+  const options = { attempt: 'Ordering', url: 'https://ca.test/o', ...(terms ? { terms } : {}) };
+  const error = new AcmeProblemError(problem, options);
+  expect(error.page).toBe(expected);
+  expect(error.message.includes('See ')).toBe(expected !== undefined);
 });
 
 test('an unauthorized answer to a challenge blames the answer, not the account', () => {

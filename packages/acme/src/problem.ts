@@ -100,7 +100,7 @@ export function classify(
   const [first] = subproblems;
   if (short === 'compound' && first)
     return classify({ ...first, status, subproblems: [] }, { isValidation, notBefore });
-  return CLASS_OF[short] ?? classOfStatus(status);
+  return (Object.hasOwn(CLASS_OF, short) ? CLASS_OF[short] : undefined) ?? classOfStatus(status);
 }
 
 function parseSubproblem(value: unknown): Subproblem | undefined {
@@ -131,12 +131,10 @@ export function parseProblem(value: unknown, status: number): Problem | undefine
 
 /** Where an operator has to go: the page that a CA names for it (RFC 8555 §7.3.3), if it is one of the Web. */
 function pageOf({ type, detail, instance }: Problem, terms: string | undefined): string | undefined {
-  const candidates = {
-    userActionRequired: [instance, terms],
-    rateLimited: [/https:\/\/[^\s"'<>]{1,2000}/.exec(detail)?.[0]],
-    externalAccountRequired: [instance],
-  }[shortType(type)];
-  const found = candidates?.find((text) => URL.parse(text ?? '')?.protocol === 'https:');
+  const short = shortType(type);
+  const linkedTo = short === 'rateLimited' ? /https:\/\/[^\s"'<>]{1,2000}/.exec(detail)?.[0] : undefined;
+  const candidates = short === 'userActionRequired' ? [instance, terms] : [linkedTo];
+  const found = candidates.find((text) => URL.parse(text ?? '')?.protocol === 'https:');
   return found && textOf(found, 2000);
 }
 

@@ -88,24 +88,29 @@ async function solve(
   }
 }
 
-async function answer({ session }: ProofJob, { authorization, challenge }: Proof): Promise<void> {
+/** Says when to look for the verdict, where the CA does (RFC 8555 §7.5.1). */
+async function answer({ session }: ProofJob, { authorization, challenge }: Proof): Promise<Date | undefined> {
   // Anything but pending was answered by an earlier run, and must not be answered twice.
-  if (challenge.status !== 'pending') return;
+  if (challenge.status !== 'pending') return undefined;
   try {
-    await session.answer(challenge.url);
+    return (await session.answer(challenge.url)).retryAfter;
   } catch (error) {
     session.signal.throwIfAborted();
-    const { status, challenges } = await readAuthorization(session, authorization.url);
+    const { status, challenges, retryAfter } = await readAuthorization(session, authorization.url);
     const same = challenges.find(({ url }) => url === challenge.url);
-    if (status !== 'pending' || same?.status !== 'pending') return;
+    if (status !== 'pending' || same?.status !== 'pending') return retryAfter;
     if (!mayHaveArrived(error)) throw error;
-    await session.answer(challenge.url);
+    return (await session.answer(challenge.url)).retryAfter;
   }
 }
 
-async function awaitVerdict({ ca, session }: ProofJob, { authorization }: Proof): Promise<Authorization> {
+async function awaitVerdict(
+  { ca, session }: ProofJob,
+  { authorization }: Proof,
+  retryAfter: Date | undefined,
+): Promise<Authorization> {
   return poll(startWaiting(ca, session, 'validation'), {
-    first: { ...authorization, retryAfter: undefined },
+    first: { ...authorization, retryAfter },
     read: () => readAuthorization(session, authorization.url),
     isDone: ({ status }) => status !== 'pending',
   });
@@ -115,8 +120,8 @@ async function awaitVerdict({ ca, session }: ProofJob, { authorization }: Proof)
 async function proveAll(job: ProofJob, proofs: readonly Proof[]): Promise<void> {
   await solve(job, 'present', proofs);
   await solve(job, 'ready', proofs);
-  await mapFew(proofs, (proof) => answer(job, proof));
-  const verdicts = await mapFew(proofs, (proof) => awaitVerdict(job, proof));
+  const answered = await mapFew(proofs, async (proof) => ({ proof, retryAfter: await answer(job, proof) }));
+  const verdicts = await mapFew(answered, ({ proof, retryAfter }) => awaitVerdict(job, proof, retryAfter));
   const failed = verdicts.filter(({ status }) => status !== 'valid');
   const { gate, thumbprint } = job.ca;
   for (const { status, name } of failed) if (status === 'invalid') gate.limiter.nameFailed(thumbprint, name);

@@ -4,20 +4,14 @@ export interface Rate {
   readonly refillMs: number;
 }
 
-/** A place in a bucket's queue. */
-export interface Reservation {
-  /** How long to wait before using it; 0 for at once. */
-  readonly waitMs: number;
-  /** Gives it back, unused. */
-  cancel(): void;
-}
-
-/** A token bucket that is reserved ahead: whoever comes first goes first, and nobody has to ask twice. */
+/** A token bucket. */
 export interface TokenBucket {
-  /** Takes the next place. */
-  reserve(now: Date): Reservation;
-  /** When one token will be there, without taking it. */
-  readyAt(now: Date): Date;
+  /** Takes a token and gives 0, or takes none and gives the time until there is one, in ms. */
+  take(now: Date): number;
+  /** Takes a token also where there is none. */
+  force(now: Date): void;
+  /** The time until a token is there for somebody with so many ahead, in ms. */
+  waitMs(now: Date, ahead?: number): number;
   /** Lets nobody through before an instant, nor fills up until then. Later instants win. */
   pause(until: Date, now: Date): void;
   /** Whether nothing is taken, so that the bucket can be forgotten. */
@@ -26,7 +20,6 @@ export interface TokenBucket {
 
 /** Creates a full bucket. */
 export function createTokenBucket({ capacity, refillMs }: Rate): TokenBucket {
-  // Below zero by as many tokens as wait for their turn.
   let tokens = capacity;
   let filledAt = Number.NEGATIVE_INFINITY;
 
@@ -36,31 +29,22 @@ export function createTokenBucket({ capacity, refillMs }: Rate): TokenBucket {
     filledAt = now;
   }
 
-  /** Wait for a level, counted from now. */
-  function waitMs(level: number, now: number): number {
-    return Math.max(0, filledAt - now) + Math.ceil(Math.max(0, 1 - level) * refillMs);
+  function waitMs(now: Date, ahead = 0): number {
+    fill(now.getTime());
+    return Math.max(0, filledAt - now.getTime()) + Math.ceil(Math.max(0, ahead + 1 - tokens) * refillMs);
   }
 
   return {
-    reserve(now) {
-      const at = now.getTime();
-      fill(at);
-      const wait = waitMs(tokens, at);
-      tokens -= 1;
-      let isUsed = false;
-      return {
-        waitMs: wait,
-        cancel() {
-          if (isUsed) return;
-          isUsed = true;
-          tokens = Math.min(capacity, tokens + 1);
-        },
-      };
+    take(now) {
+      const wait = waitMs(now);
+      if (wait === 0) tokens -= 1;
+      return wait;
     },
-    readyAt(now) {
+    force(now) {
       fill(now.getTime());
-      return new Date(now.getTime() + waitMs(tokens, now.getTime()));
+      tokens -= 1;
     },
+    waitMs,
     pause(until, now) {
       fill(now.getTime());
       filledAt = Math.max(filledAt, until.getTime());

@@ -10,7 +10,6 @@ import type { Gate } from '../gate.ts';
 import { explainFailure, type Http, HttpFailure, type HttpRequest, type HttpResponse } from '../http.ts';
 import type { Job } from '../job.ts';
 import { signJws } from '../jws.ts';
-import { waitFor } from '../limit-wait.ts';
 import type { Logger } from '../logger.ts';
 import { createNoncePool } from '../nonce-pool.ts';
 import type { Observe } from '../observe.ts';
@@ -112,7 +111,10 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
-  const passLimit = (job: Job, subject: Endpoint) => waitFor(job, limiter.request(subject), { subject, observe });
+  async function passLimit(job: Job, subject: Endpoint): Promise<void> {
+    const ms = await limiter.request(job, subject);
+    if (ms > 0) observe({ type: 'wait', for: subject, ms });
+  }
 
   /** Lets the breaker have its say before something is asked, and hear how it ended. */
   async function guard(subject: Endpoint, ask: () => Promise<Try>): Promise<Try> {

@@ -1,0 +1,59 @@
+import type { Job } from './job.ts';
+import { createTokenBucket, type Rate, type TokenBucket } from './token-bucket.ts';
+
+/** A bucket with a queue before it: whoever comes first goes first. */
+export interface Lane {
+  /**
+   * Waits for a place, and gives the time that it took, in ms. Rejects with the signal's reason, or at once with
+   * `CERTBUS_ACME_DEADLINE` where the turn would come after the job's deadline.
+   */
+  pass(job: Job): Promise<number>;
+  readonly bucket: TokenBucket;
+}
+
+/** One who waits for those before him. */
+interface Turn {
+  readonly come: () => void;
+}
+
+/** Resolves with `come`, or rejects when the signal aborts. */
+function awaitTurn(signal: AbortSignal): { readonly promise: Promise<void>; readonly come: () => void } {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  return { promise: promise.finally(() => signal.removeEventListener('abort', onAbort)), come: resolve };
+}
+
+/** Creates a lane, called `name` in messages. */
+export function createLane(name: string, rate: Rate, now: () => Date): Lane {
+  const bucket = createTokenBucket(rate);
+  const why = `The CA's limits (${name}) leave room`;
+  let queue: Turn[] = [];
+
+  function leave(turn: Turn): void {
+    const wasFirst = queue[0] === turn;
+    queue = queue.filter((each) => each !== turn);
+    if (wasFirst) queue[0]?.come();
+  }
+
+  return {
+    bucket,
+    async pass(job) {
+      job.signal.throwIfAborted();
+      const start = now();
+      if (queue.length === 0 && bucket.take(start) === 0) return 0;
+      job.check(bucket.waitMs(start, queue.length), why);
+      const turn = awaitTurn(job.signal);
+      queue.push(turn);
+      if (queue[0] === turn) turn.come();
+      try {
+        await turn.promise;
+        // Looked at when it is used: timers can be late, and then fire together.
+        for (let wait = bucket.take(now()); wait > 0; wait = bucket.take(now())) await job.sleep(wait, why);
+      } finally {
+        leave(turn);
+      }
+      return now().getTime() - start.getTime();
+    },
+  };
+}
