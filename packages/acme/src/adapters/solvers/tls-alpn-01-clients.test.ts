@@ -6,8 +6,8 @@ import { Extension, SubjectAlternativeNameExtension, X509CertificateGenerator } 
 import { expect, onTestFinished, test } from 'vitest';
 import { createKeys } from '../../certificates.builders.ts';
 import { presentedChallenge } from '../../challenge.ts';
+import { startDns } from '../../dns.builders.ts';
 import { reverseNameOf } from '../../identifier.ts';
-import { startDns } from '../../route53.builders.ts';
 import type { PresentedChallenge } from '../../solver.ts';
 import { createTlsAlpn01ClientsSolver } from './tls-alpn-01-clients.ts';
 
