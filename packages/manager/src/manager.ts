@@ -76,6 +76,8 @@ export interface Manager {
    * yet. Rejects as {@link Manager.issue} and `CERTBUS_MANAGER_CONFIG_INVALID` for a name that is not there.
    */
   register(options: AccountOptions): Promise<Account>;
+  /** The CAs of the configuration. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`. */
+  authorities(): Promise<readonly { readonly name: string; readonly directory: string }[]>;
   /** Gives every account a fresh key; a run that was interrupted is completed by the next. Rejects `CERTBUS_MANAGER_ACCOUNT_MISSING`. */
   rollOverAccounts(options: { readonly signal: AbortSignal }): Promise<readonly Account[]>;
   /** Deactivates the account at a CA, for ever. Rejects as {@link Manager.register} and `CERTBUS_MANAGER_ACCOUNT_MISSING`. */
@@ -212,6 +214,10 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
       const authority = authorityNamed(config, name);
       await openAuthority(context, authority, signal);
       return accountAt(view.state.bus, authority.directory) as Account;
+    },
+    async authorities() {
+      const { authorities } = await requireConfiguration(context);
+      return Object.entries(authorities).map(([name, { directory }]) => ({ name, directory }));
     },
     rollOverAccounts: async (run) => rollOverAccounts(context, await configured(run)),
     async closeAccount(run) {

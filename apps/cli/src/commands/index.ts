@@ -1,3 +1,7 @@
+import AccountDeactivate from './account/deactivate.ts';
+import AccountLs from './account/ls.ts';
+import AccountRegister from './account/register.ts';
+import AccountRollover from './account/rollover.ts';
 import BusArchive from './bus/archive.ts';
 import BusBootstrap from './bus/bootstrap.ts';
 import BusExport from './bus/export.ts';
@@ -21,6 +25,10 @@ import Keygen from './keygen.ts';
 
 /** Every command by its id. */
 export const COMMANDS = {
+  'account:deactivate': AccountDeactivate,
+  'account:ls': AccountLs,
+  'account:register': AccountRegister,
+  'account:rollover': AccountRollover,
   'bus:archive': BusArchive,
   'bus:bootstrap': BusBootstrap,
   'bus:export': BusExport,

@@ -1,0 +1,63 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme/testing';
+import { temporaryFolder } from 'certbus-testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { certbus } from './cli.builders.ts';
+
+describe('the accounts of a bus', { timeout: 60_000 }, () => {
+  const folder = temporaryFolder();
+  let dns: DnsServer;
+  let ca: AcmeServer;
+  const run = (...args: string[]) => certbus(folder.path, args);
+
+  beforeAll(async () => {
+    dns = await startDnsServer();
+    ca = await startAcmeServer({ validation: { dnsServer: dns.address } });
+    writeFileSync(join(folder.path, 'roots.pem'), ca.roots);
+    const where = ['--directory', ca.directory, '--roots', 'roots.pem'];
+    const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url];
+    const { status } = await run('init', '--agree-tos', ...where, ...provider);
+    expect(status).toBe(0);
+  });
+  afterAll(async () => {
+    await ca[Symbol.asyncDispose]();
+    await dns[Symbol.asyncDispose]();
+    folder.remove();
+  });
+
+  test('are registered once, listed, get a fresh key, and are given up; a certificate is made in between', async () => {
+    const first = (await run('account', 'register')).stdout.trim();
+    expect(first).toMatch(/^https:\/\/127\.0\.0\.1:\d+\/\S+$/);
+    expect((await run('account', 'register')).stdout.trim()).toBe(first);
+    const [line = ''] = (await run('account', 'ls')).stdout.split('\n');
+    const [name, directory, accountUrl, thumbprint = ''] = line.split('\t');
+    expect([name, directory, accountUrl]).toEqual(['ca', ca.directory, first]);
+
+    const rolled = JSON.parse((await run('account', 'rollover', '--json')).stdout);
+    expect(rolled.accounts).toMatchObject([{ directory: ca.directory, accountUrl: first }]);
+    expect(rolled.accounts[0].thumbprint).not.toBe(thumbprint);
+    expect((await run('cert', 'mk', 'rolled.test')).status).toBe(0);
+
+    expect(await run('account', 'deactivate', 'ca')).toMatchObject({
+      status: 0,
+      stdout: `deactivated ${first}\n`,
+    });
+    expect(await run('account', 'ls')).toMatchObject({ status: 0, stdout: '' });
+    expect(await run('cert', 'mk', 'closed.test')).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('CERTBUS_MANAGER_ACCOUNT_CLOSED'),
+    });
+  });
+
+  test('what cannot be done says what to do', async () => {
+    expect(await run('account', 'register', 'nowhere')).toMatchObject({
+      status: 3,
+      stderr: expect.stringMatching(/no authority "nowhere" \(it has: \w+\)/),
+    });
+    expect(await run('account', 'deactivate', 'ca')).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('certbus account register'),
+    });
+  });
+});

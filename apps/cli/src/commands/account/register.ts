@@ -1,0 +1,21 @@
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+
+export default class AccountRegister extends BaseCommand {
+  static override summary = "Register this bus's account at a CA, where there is none yet.";
+  static override description =
+    'The terms of service were agreed to in the configuration. The first certificate registers the account, too.';
+  static override args = {
+    authority: Args.string({ description: 'name of the authority in the configuration; default its default' }),
+  };
+
+  async run(): Promise<{ accountUrl: string; directory: string }> {
+    const { args, flags } = await this.parse(AccountRegister);
+    const { withManager } = await import('../../compose.ts');
+    const { accountUrl, directory } = await withManager(this.localConfig(flags), (manager) =>
+      manager.register({ authority: args.authority, signal: this.signal }),
+    );
+    this.log(accountUrl);
+    return { accountUrl, directory };
+  }
+}
