@@ -48,7 +48,7 @@ export async function rollOverAccounts(
   for (const { directory } of context.view.state.bus.accounts) {
     const authority = authorityOf(config, directory);
     // Where the CA took the key in an earlier run, this says so.
-    await openAuthority(context, authority, signal);
+    await openAuthority(context, authority, { signal });
     const account = accountAt(context.view.state.bus, directory);
     if (!account || account.thumbprint === thumbprint) continue;
     const ca = await connectAs(context, authority, account);
@@ -68,7 +68,7 @@ export async function closeAccount(
 ): Promise<Account> {
   const account = accountAt(context.view.state.bus, directory);
   if (!account) throw noAccount(`at ${directory}`);
-  const ca = await openAuthority(context, authorityOf(config, directory), signal);
+  const ca = await openAuthority(context, authorityOf(config, directory), { signal });
   await deactivateAccount(ca, { signal });
   const { accountUrl, thumbprint } = account;
   await decide(context, ({ bus }) => {

@@ -62,9 +62,10 @@ const sharedKeyOf = ({ nextAccountKey, accounts }: BusState) => nextAccountKey ?
 async function register(context: Context, authority: Authority, signal: AbortSignal): Promise<void> {
   const { directory, contact = [], termsOfServiceAgreed } = authority;
   const shared = sharedKeyOf(context.view.state.bus);
-  const { closedAccounts } = context.view.state.bus;
-  if (closedAccounts.some((closed) => closed.directory === directory && closed.thumbprint === shared?.thumbprint))
-    throw accountClosed(directory);
+  const isSpent = closedAt(context.view.state.bus, directory).some(
+    ({ thumbprint }) => thumbprint === shared?.thumbprint,
+  );
+  if (isSpent) throw accountClosed(directory, 'certbus account rollover');
   const accountKey = shared ? await open(shared.sealedKey, context.key.identity) : await generateAccountKey();
   const sealedKey = await sealAccountKey(context, accountKey);
   const ca = connect(context, authority, { accountKey });
@@ -82,8 +83,11 @@ async function register(context: Context, authority: Authority, signal: AbortSig
   );
 }
 
-function accountClosed(directory: string): ManagerError {
-  const what = `The account at ${directory} was deactivated, and a deactivated account's key is good for no other there. Give the bus a fresh key with "certbus account rollover", or take that CA out of the configuration.`;
+const closedAt = ({ closedAccounts }: BusState, directory: string) =>
+  closedAccounts.filter((closed) => closed.directory === directory);
+
+function accountClosed(directory: string, command: string): ManagerError {
+  const what = `The account at ${directory} was deactivated. Take that CA out of the configuration, or make another account: a fresh key for all accounts there are ("certbus account rollover"), then "certbus account register". Begin with "${command}".`;
   return new ManagerError('CERTBUS_MANAGER_ACCOUNT_CLOSED', what);
 }
 
@@ -93,14 +97,20 @@ export const accountAt = ({ accounts }: BusState, directory: string): Account | 
 
 /**
  * Connects to a CA with the bus's account there, which is registered first where there is none, and whose key is looked up where a
- * roll-over was interrupted. The connection lives as long as the manager. Rejects with an `AcmeError`,
- * `CERTBUS_MANAGER_ACCOUNT_CLOSED`, `CERTBUS_MANAGER_SECRET_MISSING` or a `StoreError`.
+ * roll-over was interrupted. After a deactivation only `anew` registers another. The connection lives as long as the manager. Rejects
+ * with an `AcmeError`, `CERTBUS_MANAGER_ACCOUNT_CLOSED`, `CERTBUS_MANAGER_SECRET_MISSING` or a `StoreError`.
  */
-export async function openAuthority(context: Context, authority: Authority, signal: AbortSignal): Promise<Acme> {
+export async function openAuthority(
+  context: Context,
+  authority: Authority,
+  { signal, anew = false }: { readonly signal: AbortSignal; readonly anew?: boolean },
+): Promise<Acme> {
   for (;;) {
     signal.throwIfAborted();
     const { bus } = context.view.state;
     const account = accountAt(bus, authority.directory);
+    const isClosed = !account && closedAt(bus, authority.directory).length > 0;
+    if (isClosed && !anew) throw accountClosed(authority.directory, 'certbus account register');
     if (!account) await register(context, authority, signal);
     else if (await settleRollOver(context, authority, { account, signal })) continue;
     else return connectAs(context, authority, account);

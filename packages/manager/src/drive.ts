@@ -88,7 +88,7 @@ async function runOrder(
   if (orderUrl === undefined && authority.staging !== undefined && certificate && needsRehearsal(certificate)) {
     await rehearse(context, { config, authority, issuance, solver, signal: stop });
   }
-  const ca = await openAuthority(context, authority, stop);
+  const ca = await openAuthority(context, authority, { signal: stop });
   const { certificateId } = claim;
   const order = (resume: string | undefined) =>
     obtain(ca, {

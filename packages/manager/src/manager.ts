@@ -212,7 +212,7 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     async register(run) {
       const { config, signal, authority: name } = await configured(run);
       const authority = authorityNamed(config, name);
-      await openAuthority(context, authority, signal);
+      await openAuthority(context, authority, { signal, anew: true });
       return accountAt(view.state.bus, authority.directory) as Account;
     },
     async authorities() {

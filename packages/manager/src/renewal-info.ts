@@ -89,7 +89,7 @@ async function askAuthority(
   const open = questions(context, notes, authority.directory)[Symbol.iterator]();
   const first = open.next();
   if (first.done) return;
-  const ca = await openAuthority(context, authority, signal);
+  const ca = await openAuthority(context, authority, { signal });
   let isStopped = (await askOne(context, { ca, notes, signal }, first.value)) === 'stop';
   const worker = async () => {
     for (let next = open.next(); !next.done && !isStopped; next = open.next()) {
