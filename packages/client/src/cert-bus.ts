@@ -27,7 +27,10 @@ export interface ConnectOptions {
   readonly startTimeoutMs?: number;
   /** TLS contexts kept at most; default 10,000, which take about 0.5 GB. */
   readonly cacheSize?: number;
-  /** The name whose certificate clients without a server name get; default none, and they are refused. */
+  /**
+   * The name or IP address whose certificate clients without a server name get, where no certificate is for the address that they
+   * came to; default none, and they are refused. Where addresses are translated on the way, name the public one here.
+   */
   readonly defaultName?: string;
   readonly now?: () => Date;
 }
@@ -47,13 +50,14 @@ export interface CertBus extends AsyncDisposable {
   /** For servers that want only this. */
   readonly sniCallback: SniCallback;
   /**
-   * Gives a server a default certificate where one is configured, answers TLS-ALPN-01 on its port, and ends resumed sessions of
-   * removed names. Call it once, before the server listens. Returns the server.
+   * Gives clients that name no server the certificate of the IP address that they came to, else that of `defaultName`; answers
+   * TLS-ALPN-01 on the server's port, and ends resumed sessions of removed names. Call it once, with a server that was made with
+   * the last `tlsOptions`, before it listens. Returns the server.
    */
   attach<S extends Server>(server: S): S;
   /** Answers HTTP-01 challenges; false, and nothing done, for any other request. */
   acmeHttpHandler(request: IncomingMessage, response: ServerResponse): boolean;
-  /** The TLS context for a server name as a client typed it; `undefined` where no certificate covers it. */
+  /** The TLS context for a server name as a client typed it, or for an IP address; `undefined` where no certificate covers it. */
   secureContextFor(serverName: string): Promise<SecureContext | undefined>;
   health(): Health;
   certificates(): Iterable<CertificateSummary>;

@@ -1,9 +1,10 @@
 import { homedir } from 'node:os';
-import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
-import { normalizeServerName, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
+import { createSecureContext, type TlsOptions } from 'node:tls';
+import { normalizeAddress, normalizeServerName, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
 import { openReplica, type Replica, replicaPath, resolveStateDirectory } from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
+import { type Material, showDefaultCertificates } from './adapters/default-certificates.ts';
 import { answerHttp01 } from './adapters/http-01.ts';
 import { readText } from './adapters/key-text.ts';
 import { openKeyVault } from './adapters/key-vault.ts';
@@ -104,25 +105,42 @@ function* summaries(replica: Replica): Iterable<CertificateSummary> {
   }
 }
 
-/** Keeps a server's default certificate that of the default name. */
-function keepDefault(server: Server, defaultName: string, { replica, vault, emitter, now }: Parts): void {
-  const set = () =>
-    makeContext(
-      {
-        replica,
-        privateKey: vault.privateKey,
-        build(material) {
-          server.setSecureContext(material);
-          return createSecureContext();
-        },
-        alarm: (error) => emitter.emit('alarm', error),
-        now,
-      },
-      defaultName,
-    ).catch((error: Error) => emitter.emit('alarm', error));
-  void set();
-  emitter.on('changed', () => void set());
-  emitter.on('rebuilt', () => void set());
+/** A name or address as somebody typed it, in its one form. */
+const nameOf = (typed: string): string | undefined => normalizeAddress(typed) ?? normalizeServerName(typed);
+
+/** What clients that name no server are shown: the certificate of the address that they came to, else that of the default name. */
+function createDefaults({ options, replica, vault, emitter, now }: Parts): {
+  find(address: string): Promise<Material | undefined>;
+  /** Whether there was one. */
+  isFound(): boolean;
+} {
+  let isFound = options.defaultName !== undefined;
+
+  async function materialOf(name: string): Promise<Material | undefined> {
+    let material: Material | undefined;
+    const build = (made: Material) => {
+      const context = createSecureContext(made);
+      material = made;
+      return context;
+    };
+    const alarm = (error: Error) => void emitter.emit('alarm', error);
+    await makeContext({ replica, privateKey: vault.privateKey, build, alarm, now }, name);
+    return material;
+  }
+
+  return {
+    isFound: () => isFound,
+    async find(address) {
+      const { defaultName } = options;
+      for (const name of [address, defaultName && nameOf(defaultName)]) {
+        const material = name ? await materialOf(name) : undefined;
+        if (!material) continue;
+        isFound = true;
+        return material;
+      }
+      return undefined;
+    },
+  };
 }
 
 function openClient(parts: Parts): CertBus {
@@ -149,10 +167,11 @@ function openClient(parts: Parts): CertBus {
   const warming = warm(parts, contexts, stop.signal);
   const keepNames = () => vault.keepRecentNames(contexts.recent().slice(0, KEPT_NAMES));
   const timer = setInterval(keepNames, KEEP_NAMES_EVERY_MS).unref();
-  const hasDefault = options.defaultName !== undefined;
+  const defaults = createDefaults(parts);
+  let settings: TlsOptions = {};
   const sniCallback = createSniCallback({
     contexts,
-    hasDefault,
+    hasDefault: defaults.isFound,
     onMissing: (serverName) => noteMissing(parts, serverName),
   });
   let closing: Promise<void> | undefined;
@@ -168,22 +187,29 @@ function openClient(parts: Parts): CertBus {
   }
 
   const client: CertBus = {
-    tlsOptions: <Options extends TlsOptions>(own?: Options) => ({ ...(own as Options), SNICallback: sniCallback }),
+    tlsOptions<Options extends TlsOptions>(own?: Options) {
+      settings = own ?? {};
+      return { ...(own as Options), SNICallback: sniCallback };
+    },
     sniCallback,
     attach(server) {
-      if (options.defaultName) keepDefault(server, options.defaultName, parts);
+      const shown = showDefaultCertificates(server, { find: defaults.find, own: settings });
       answerTlsAlpn01(server, challenges);
       guardResumption(server, (serverName) => replica.lookup(serverName).length > 0);
       emitter.on('changed', ({ removed }) => {
+        shown.forget();
         if (removed) rotateTicketKeys(server);
       });
-      emitter.on('rebuilt', () => rotateTicketKeys(server));
+      emitter.on('rebuilt', () => {
+        shown.forget();
+        rotateTicketKeys(server);
+      });
       return server;
     },
     acmeHttpHandler: (request, response) => answerHttp01(request, response, replica.bus().accounts.at(-1)?.thumbprint),
     async secureContextFor(typed) {
-      const serverName = normalizeServerName(typed);
-      return serverName ? contexts.get(serverName) : undefined;
+      const name = nameOf(typed);
+      return name ? contexts.get(name) : undefined;
     },
     health: () => report(replica, notes, now()),
     certificates: () => summaries(replica),

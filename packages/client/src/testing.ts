@@ -9,6 +9,7 @@ import {
   createManagerKey,
   createRootKey,
   formatTrust,
+  isAddress,
   nameSetKey,
   normalizeNames,
   parseIdentityFile,
@@ -84,7 +85,9 @@ async function createAuthority() {
         notBefore: new Date(Date.now() - HOUR_MS),
         notAfter: new Date(Date.now() + days * DAY_MS),
         extensions: [
-          new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns' as const, value }))),
+          new x509.SubjectAlternativeNameExtension(
+            names.map((value) => ({ type: isAddress(value) ? ('ip' as const) : ('dns' as const), value })),
+          ),
           new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
         ],
       },

@@ -18,6 +18,8 @@ test.each([
   ['*.Bücher.example.', '*.xn--bcher-kva.example'],
   ['XN--BCHER-KVA.example', 'xn--bcher-kva.example'],
   ['_acme.example.test', '_acme.example.test'],
+  ['192.0.2.7', '192.0.2.7'],
+  [' 2001:DB8:0::1 ', '2001:db8::1'],
 ])('%s becomes %s', (typed, name) => {
   expect(normalizeName(typed)).toBe(name);
 });
@@ -39,14 +41,16 @@ test.each([
   'a.test/x',
   `${'a'.repeat(64)}.test`,
   `${'a.'.repeat(127)}toolong`,
-  '127.0.0.1',
+  '127.0.0.256',
+  '127.1',
+  '*.127.0.0.1',
   '[::1]',
   'a\u0000.test',
   'a\n.test',
   '@.test',
   'a%41.test',
   'exa\u202emple.test\u0007',
-])('%j is refused as no domain name', (typed) => {
+])('%j is refused as neither a domain name nor an address', (typed) => {
   expect(() => normalizeName(typed)).toThrow(expect.objectContaining({ code: 'CERTBUS_EVENTS_NAME_INVALID' }));
 });
 

@@ -24,16 +24,18 @@ export function normalizeServerName(name: string): string | undefined {
 
 /**
  * A name of a certificate in its one form: A-labels (IDNs are converted), lower case, no trailing dot, a wildcard only as
- * the whole leftmost label. Throws `CERTBUS_EVENTS_NAME_INVALID`.
+ * the whole leftmost label; or an IP address as {@link normalizeAddress} writes it. Throws `CERTBUS_EVENTS_NAME_INVALID`.
  */
 export function normalizeName(name: string): string {
+  const address = normalizeAddress(name.trim());
+  if (address !== undefined) return address;
   const wildcard = name.startsWith('*.');
   const rest = normalizeServerName((wildcard ? name.slice(2) : name).trim());
   if (rest === undefined || (!wildcard && rest.includes('*'))) {
     const shown = JSON.stringify(name.slice(0, 80));
     throw new EventsError(
       'CERTBUS_EVENTS_NAME_INVALID',
-      `${shown} is not a domain name. It needs labels of letters, digits and hyphens (63 characters at most each) between dots, like shop.example.com; a wildcard is only the whole first label, like *.example.com.`,
+      `${shown} is not a domain name or an IP address. A domain name needs labels of letters, digits and hyphens (63 characters at most each) between dots, like shop.example.com; a wildcard is only the whole first label, like *.example.com. An IPv6 address has no brackets.`,
     );
   }
   return wildcard ? `*.${rest}` : rest;

@@ -3,6 +3,7 @@ import { type SecureContext, type Server, TLSSocket } from 'node:tls';
 import { normalizeServerName } from '@certbus/events';
 import type { Challenges } from '../challenges.ts';
 import type { ClientHello } from '../client-hello.ts';
+import { putInFront } from './connections.ts';
 import { peekHello } from './hello-peek.ts';
 
 const PROTOCOL = 'acme-tls/1';
@@ -35,12 +36,7 @@ function refuse(socket: Socket): void {
  * name has no challenge; every other one goes to the server as it came. While there is none, nothing is looked at.
  */
 export function answerTlsAlpn01(server: Server, challenges: Challenges): void {
-  const own = server.rawListeners('connection');
-  server.removeAllListeners('connection');
-  server.on('connection', (socket: Socket) => {
-    const passOn = () => {
-      for (const listener of own) listener.call(server, socket);
-    };
+  putInFront(server, (socket, passOn) => {
     if (challenges.isEmpty) return passOn();
     peekHello(socket, (hello) => {
       if (!isForChallenge(hello)) return passOn();

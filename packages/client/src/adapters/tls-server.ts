@@ -22,12 +22,13 @@ export function createSniCallback({
 }: {
   readonly contexts: Pick<ContextCache, 'peek' | 'get'>;
   readonly onMissing: (serverName: string) => void;
-  readonly hasDefault: boolean;
+  /** Whether a server may show a default certificate. */
+  readonly hasDefault: () => boolean;
 }): SniCallback {
   const empty = createSecureContext();
   const refuse = (shown: string, callback: Parameters<SniCallback>[1]) => {
     onMissing(shown);
-    if (!hasDefault) return callback(null, empty);
+    if (!hasDefault()) return callback(null, empty);
     callback(new ClientError('CERTBUS_CLIENT_NAME_UNKNOWN', `No certificate covers ${JSON.stringify(shown)}.`));
   };
   return (typed, callback) => {
