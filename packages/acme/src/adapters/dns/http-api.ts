@@ -12,6 +12,8 @@ export interface HttpApi {
   readonly headers: Readonly<Record<string, string>>;
   /** Texts that no message may have, even where the host repeats them. */
   readonly secrets: readonly string[];
+  /** The longest wait that a busy host may ask for; beyond it the call fails, and the job comes again later. Default 60,000. */
+  readonly longestWaitMs?: number | undefined;
 }
 
 /** One request. */
@@ -41,7 +43,6 @@ const MAX_BYTES = 32_000_000;
 const MAX_BUSY_TRIES = 6;
 const MAX_LOST_TRIES = 3;
 const FIRST_WAIT_MS = 500;
-/** Who asks for more patience than this gets a failure, and the job comes again later. */
 const LONGEST_WAIT_MS = 60_000;
 const BUSY = new Set([429, 503]);
 
@@ -124,7 +125,7 @@ export async function callApi(api: HttpApi, request: ApiRequest): Promise<ApiAns
       why = `it cannot be reached (${printable(codeOf(error), api.secrets)}). Check its address, and what lies between.`;
       if (!isRepeatable) throw apiFailure(api, attempt, why);
     }
-    if (tries >= maxTries || waitMs > LONGEST_WAIT_MS) throw apiFailure(api, attempt, why);
+    if (tries >= maxTries || waitMs > (api.longestWaitMs ?? LONGEST_WAIT_MS)) throw apiFailure(api, attempt, why);
     await sleep(waitMs, signal);
   }
 }

@@ -12,16 +12,22 @@ export interface ZoneValues {
   readonly sets: readonly { readonly name: string; readonly values: readonly string[] }[];
 }
 
+/** What an operation has: its questions to DNS, and its signal. */
+export interface HostOptions {
+  readonly lookups: Lookups;
+  readonly signal: AbortSignal;
+}
+
 /** Port: a DNS host. Names are effective, lower case and without a final dot. Everything MUST stop soon after the signal aborts. */
 export interface DnsHost {
   /** Tells hosts apart: changes of one name at one host are made one after another in this process. */
   readonly id: string;
   /** Begins to find zones, for one operation. What it returns MUST reject with `CERTBUS_ACME_ZONE_NOT_FOUND` where there is none. */
-  findZones(options: { readonly lookups: Lookups; readonly signal: AbortSignal }): (name: string) => Promise<string>;
+  findZones(options: HostOptions): (name: string) => Promise<string>;
   /** Adds values. MUST leave others at the same names alone, and MUST succeed where they are there. */
-  add(values: ZoneValues, signal: AbortSignal): Promise<void>;
+  add(values: ZoneValues, options: HostOptions): Promise<void>;
   /** Takes values away. MUST leave others at the same names alone, and MUST succeed where they are not there. */
-  remove(values: ZoneValues, signal: AbortSignal): Promise<void>;
+  remove(values: ZoneValues, options: HostOptions): Promise<void>;
   /** Whether the host can only write whole sets, so that another program's writing may lose a value of ours: it is added again. */
   readonly isRacy?: boolean;
 }
@@ -38,12 +44,10 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
   /** What this solver has presented, by zone and name: only that is mended. */
   const presented = new Map<string, Set<string>>();
   const keyOf = ({ zone, name }: Pick<ExpectedValues, 'zone' | 'name'>) => `${host.id} ${zone} ${name}`;
-  const open = (signal: AbortSignal) => rememberLookups(openLookups({ servers: options.resolver, signal }));
 
   async function locate(
     challenges: readonly PresentedChallenge[],
-    lookups: Lookups,
-    signal: AbortSignal,
+    { lookups, signal }: HostOptions,
   ): Promise<ExpectedValues[]> {
     const asked = Map.groupBy(challenges, ({ dnsName }) => canonical(dnsName));
     const located = await mapFew([...asked], async ([dnsName, group]) => {
@@ -57,12 +61,12 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
   }
 
   async function change(
+    action: 'add' | 'remove',
     expected: readonly ExpectedValues[],
-    signal: AbortSignal,
-    act: (values: ZoneValues) => Promise<void>,
+    how: HostOptions,
   ): Promise<void> {
-    await inTurn(expected.map(keyOf), signal, async () => {
-      for (const values of byZone(expected)) await act(values);
+    await inTurn(expected.map(keyOf), how.signal, async () => {
+      for (const values of byZone(expected)) await host[action](values, how);
     });
   }
 
@@ -81,36 +85,39 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
     }
   }
 
-  async function mend(missing: readonly ExpectedValues[], signal: AbortSignal): Promise<void> {
+  async function mend(missing: readonly ExpectedValues[], how: HostOptions): Promise<void> {
     const lost = missing
       .map((each) => ({ ...each, values: each.values.filter((value) => presented.get(keyOf(each))?.has(value)) }))
       .filter(({ values }) => values.length > 0);
-    await change(lost, signal, (values) => host.add(values, signal));
+    await change('add', lost, how);
+  }
+
+  function open(signal: AbortSignal): HostOptions {
+    signal.throwIfAborted();
+    return { lookups: rememberLookups(openLookups({ servers: options.resolver, signal })), signal };
   }
 
   return {
     challenges: ['dns-01'],
     async present(challenges, { signal }) {
-      signal.throwIfAborted();
-      const expected = await locate(challenges, open(signal), signal);
-      await change(expected, signal, (values) => host.add(values, signal));
+      const how = open(signal);
+      const expected = await locate(challenges, how);
+      await change('add', expected, how);
       remember(expected);
     },
     async ready(challenges, { signal }) {
-      signal.throwIfAborted();
-      const lookups = open(signal);
-      const expected = await locate(challenges, lookups, signal);
+      const how = open(signal);
+      const expected = await locate(challenges, how);
       await awaitVisible(expected, options, {
-        lookups,
-        signal,
-        mend: host.isRacy ? (missing) => mend(missing, signal) : undefined,
+        ...how,
+        mend: host.isRacy ? (missing) => mend(missing, how) : undefined,
       });
     },
     async cleanUp(challenges, { signal }) {
-      signal.throwIfAborted();
-      const expected = await locate(challenges, open(signal), signal);
+      const how = open(signal);
+      const expected = await locate(challenges, how);
       forget(expected);
-      await change(expected, signal, (values) => host.remove(values, signal));
+      await change('remove', expected, how);
     },
   };
 }

@@ -161,8 +161,8 @@ export function createPowerDnsSolver({ url, apiKey, serverId = 'localhost', ...d
           throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
         };
       },
-      add: (values, signal) => settle(values, add, signal),
-      remove: (values, signal) => settle(values, remove, signal),
+      add: (values, { signal }) => settle(values, add, signal),
+      remove: (values, { signal }) => settle(values, remove, signal),
       isRacy: true,
     },
     dns,

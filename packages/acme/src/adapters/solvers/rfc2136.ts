@@ -71,8 +71,8 @@ export function createRfc2136Solver(options: Rfc2136Options): Solver {
           const message = `${dnsName} does not lie in the zone ${fixed}. Correct "zone", or leave it out.`;
           throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
         },
-      add: (values, signal) => sendUpdates(updatesOf('add', values), { updater, zone: values.zone, signal }),
-      remove: (values, signal) => sendUpdates(updatesOf('remove', values), { updater, zone: values.zone, signal }),
+      add: (values, { signal }) => sendUpdates(updatesOf('add', values), { updater, zone: values.zone, signal }),
+      remove: (values, { signal }) => sendUpdates(updatesOf('remove', values), { updater, zone: values.zone, signal }),
     },
     options,
   );
