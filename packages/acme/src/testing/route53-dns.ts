@@ -1,15 +1,4 @@
-import { createSocket, type RemoteInfo } from 'node:dgram';
-import { createServer, type Socket } from 'node:net';
-import {
-  type Answer,
-  AUTHORITATIVE_ANSWER,
-  decode,
-  encode,
-  type Packet,
-  type Question,
-  RECURSION_AVAILABLE,
-  TRUNCATED_RESPONSE,
-} from 'dns-packet';
+import { type Answer, AUTHORITATIVE_ANSWER, type Packet, type Question, RECURSION_AVAILABLE } from 'dns-packet';
 import { type RecordSets, type StoredSet, setKey, txtStrings } from './route53-records.ts';
 import type { ZoneState } from './route53-zone.ts';
 
@@ -22,10 +11,10 @@ export interface DnsState {
   now(): Date;
 }
 
-const PLAIN_UDP_BYTES = 512;
 const MAX_CNAMES = 16;
 const NXDOMAIN = 3;
 const REFUSED = 5;
+const SERVFAIL = 2;
 
 interface Found {
   readonly answers: Answer[];
@@ -102,112 +91,13 @@ function lookUp({ zones, nameServer, address, now }: DnsState, question: Questio
     answers.push(...recordsOf(alias));
     name = bare(alias.values[0] ?? '');
   }
-  return { answers, authorities: [], rcode: 2 };
+  return { answers, authorities: [], rcode: SERVFAIL };
 }
 
-function respond(state: DnsState, query: Packet, maxBytes: number): Buffer {
+/** Answers a query from what is in sync. */
+export function answerQuery(state: DnsState, query: Packet): Packet {
   const [question] = query.questions ?? [];
-  const found = question ? lookUp(state, question) : { answers: [], authorities: [], rcode: 1 };
-  const base = { type: 'response' as const, id: query.id ?? 0, questions: query.questions ?? [] };
-  const flags = AUTHORITATIVE_ANSWER | RECURSION_AVAILABLE | found.rcode;
-  const whole = encode({ ...base, flags, answers: found.answers, authorities: found.authorities });
-  return whole.length <= maxBytes ? whole : encode({ ...base, flags: flags | TRUNCATED_RESPONSE });
-}
-
-function udpLimit({ additionals = [] }: Packet): number {
-  const edns = additionals.find((record) => record.type === 'OPT');
-  return Math.max(PLAIN_UDP_BYTES, edns && 'udpPayloadSize' in edns ? edns.udpPayloadSize : 0);
-}
-
-function parseQuery(message: Buffer): Packet | undefined {
-  try {
-    return decode(message);
-  } catch {
-    return undefined;
-  }
-}
-
-function serveTcp(state: DnsState, socket: Socket): void {
-  let pending = Buffer.alloc(0);
-  socket.on('error', () => socket.destroy());
-  socket.on('data', (chunk) => {
-    pending = Buffer.concat([pending, chunk]);
-    while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
-      const end = 2 + pending.readUInt16BE(0);
-      const query = parseQuery(pending.subarray(2, end));
-      pending = pending.subarray(end);
-      if (!query) return void socket.destroy();
-      const answer = respond(state, query, 65_535);
-      const length = Buffer.alloc(2);
-      length.writeUInt16BE(answer.length);
-      socket.write(Buffer.concat([length, answer]));
-    }
-  });
-}
-
-/** A DNS server on loopback. */
-export interface DnsServer extends AsyncDisposable {
-  readonly port: number;
-  /** How many questions were asked. */
-  readonly questions: number;
-}
-
-async function bindBoth(state: DnsState, onQuestion: () => void) {
-  const udp = createSocket('udp4');
-  udp.on('message', (message: Buffer, peer: RemoteInfo) => {
-    const query = parseQuery(message);
-    if (!query) return;
-    onQuestion();
-    udp.send(respond(state, query, udpLimit(query)), peer.port, peer.address);
-  });
-  const sockets = new Set<Socket>();
-  const tcp = createServer((socket) => {
-    onQuestion();
-    sockets.add(socket.on('close', () => sockets.delete(socket)));
-    serveTcp(state, socket);
-  });
-  await new Promise<void>((resolve, reject) => {
-    udp.once('error', reject).bind(0, state.address, resolve);
-  });
-  const { port } = udp.address();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      tcp.once('error', reject).listen(port, state.address, resolve);
-    });
-  } catch (error) {
-    udp.close();
-    throw error;
-  }
-  const close = async () => {
-    for (const socket of sockets) socket.destroy();
-    await Promise.all([
-      new Promise<void>((resolve) => udp.close(() => resolve())),
-      new Promise<void>((resolve) => tcp.close(() => resolve())),
-    ]);
-  };
-  return { port, close };
-}
-
-/** Starts a DNS server, UDP and TCP on one port, that answers for the zones from what is in sync. */
-export async function startDnsServer(state: DnsState): Promise<DnsServer> {
-  let questions = 0;
-  let bound: Awaited<ReturnType<typeof bindBoth>> | undefined;
-  for (let tries = 1; !bound; tries += 1) {
-    try {
-      bound = await bindBoth(state, () => {
-        questions += 1;
-      });
-    } catch (error) {
-      // The port that UDP got may be taken for TCP.
-      if (tries === 10) throw error;
-    }
-  }
-  const { port, close } = bound;
-  return {
-    port,
-    get questions() {
-      return questions;
-    },
-    [Symbol.asyncDispose]: close,
-  };
+  const { rcode, ...found } = question ? lookUp(state, question) : { answers: [], authorities: [], rcode: REFUSED };
+  const flags = AUTHORITATIVE_ANSWER | RECURSION_AVAILABLE | rcode;
+  return { type: 'response', id: query.id ?? 0, flags, questions: query.questions ?? [], ...found };
 }

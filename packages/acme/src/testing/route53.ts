@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { openDnsSockets } from './dns/sockets.ts';
 import {
   createApi,
   isRoute53Error,
@@ -9,7 +10,7 @@ import {
   type Route53Error,
   type Route53Request,
 } from './route53-api.ts';
-import { startDnsServer } from './route53-dns.ts';
+import { answerQuery } from './route53-dns.ts';
 import { ROUTE53_LIMITS, type Route53Limits } from './route53-limits.ts';
 import { writeXml } from './route53-xml.ts';
 import { openZone, type Route53Zone, type Route53ZoneOptions } from './route53-zone.ts';
@@ -168,7 +169,12 @@ export async function startRoute53Fake(options: Route53FakeOptions): Promise<Rou
     else send(answer);
   }
 
-  const dns = await startDnsServer({ zones, nameServer: NAME_SERVER, address: ADDRESS, now });
+  let dnsQuestions = 0;
+  const dnsState = { zones, nameServer: NAME_SERVER, address: ADDRESS, now };
+  const dns = await openDnsSockets((query) => {
+    dnsQuestions += 1;
+    return answerQuery(dnsState, query);
+  }, 0);
   const server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()));
   await new Promise<void>((resolve) => server.listen(0, ADDRESS, resolve));
   return {
@@ -176,7 +182,7 @@ export async function startRoute53Fake(options: Route53FakeOptions): Promise<Rou
     dns: `${ADDRESS}:${dns.port}`,
     dnsPort: dns.port,
     get dnsQuestions() {
-      return dns.questions;
+      return dnsQuestions;
     },
     requests,
     count: (action, outcome) =>
@@ -190,7 +196,7 @@ export async function startRoute53Fake(options: Route53FakeOptions): Promise<Rou
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await dns[Symbol.asyncDispose]();
+      await dns.close();
     },
   };
 }

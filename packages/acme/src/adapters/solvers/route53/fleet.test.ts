@@ -29,6 +29,23 @@ test('a thousand names of a zone are presented, in sync and cleaned up in at mos
   expect(fake.count(undefined, 'InvalidChangeBatch')).toBe(0);
 }, 120_000);
 
+test('two hundred orders for a wildcard and its apex at once see both values at every name server', async () => {
+  const clock = startFastClock(30);
+  const { fake, manager } = await setUp([{ id: 'Z1', name: 'example.test' }], { inSyncMs: 20_000, now: clock.now });
+  const solver = manager({ ...clock, visibleWithinMs: 1 });
+  await Promise.all(
+    Array.from({ length: 200 }, async (_, number) => {
+      const both = [challengeFor(`n${number}.example.test`), challengeFor(`n${number}.example.test`)];
+      await solver.present(both, { signal });
+      // With no patience for what is not there at once: in sync is in sync.
+      await solver.ready(both, { signal });
+      await solver.cleanUp(both, { signal });
+    }),
+  );
+  expect(fake.zone('Z1').size).toBe(2);
+  expect(fake.count(undefined, 'Throttling')).toBe(0);
+}, 120_000);
+
 test('sixty zones at once stay within the rate of an account', async () => {
   const clock = startFastClock(30);
   const zones = Array.from({ length: 60 }, (_, number) => ({ id: `Z${number}`, name: `z${number}.test` }));

@@ -1,6 +1,7 @@
 import type { Change, ResourceRecordSet } from '@aws-sdk/client-route-53';
 import { AcmeError } from '../../../errors.ts';
 import { quote, withoutValues, withValues } from '../../../txt-values.ts';
+import { MAX_VALUES, tooManyValues } from '../../dns/visible.ts';
 import { explain } from './call.ts';
 
 /** One value that shall be under a name, or shall not. */
@@ -13,11 +14,9 @@ export interface Edit {
 }
 
 /** What one batch may hold (developer guide, "Quotas"). */
-export const BATCH_LIMITS = { elements: 1000, characters: 32_000 } as const;
+const BATCH_LIMITS = { elements: 1000, characters: 32_000 } as const;
 
 const TTL_S = 30;
-/** A CA refuses DNS answers that grow large, long before Route 53 would. */
-const MAX_VALUES = 20;
 
 /** The values of a set, quoted. Throws `CERTBUS_ACME_SOLVER_FAILED` for a set that no value can be added to. */
 export function valuesOf(name: string, set: ResourceRecordSet | undefined): string[] {
@@ -30,8 +29,7 @@ export function valuesOf(name: string, set: ResourceRecordSet | undefined): stri
 export function editValues(values: readonly string[], { action, name, value }: Edit): string[] {
   const edited = action === 'add' ? withValues(values, [quote(value)]) : withoutValues(values, [quote(value)]);
   if (edited.length <= MAX_VALUES || edited.length <= values.length) return edited;
-  const message = `The TXT record ${name} has ${values.length} values already, more than CAs accept. Remove what old orders left there.`;
-  throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
+  throw tooManyValues(name, edited.length);
 }
 
 /** A set with other values; `undefined` where none is left. */
