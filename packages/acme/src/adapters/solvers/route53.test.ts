@@ -384,6 +384,16 @@ test('a record full of leftovers is refused instead of being made worse', async 
   expect(free?.status).toBe('fulfilled');
 });
 
+test('what is cleaned up makes room for what is presented at the same time', async () => {
+  const { fake, manager } = await setUp([HOME]);
+  const solver = manager();
+  const old = Array.from({ length: 20 }, () => challengeFor('example.test'));
+  const mine = challengeFor('example.test');
+  await solver.present(old, { signal });
+  await Promise.all([solver.present([mine], { signal }), solver.cleanUp(old, { signal })]);
+  expect(fake.zone('Z1').txt(RECORD)).toEqual([quoted(mine)]);
+});
+
 test('ready waits until the last of the name servers shows the value', async () => {
   const { fake, manager } = await setUp([HOME]);
   const mine = challengeFor('example.test');

@@ -50,13 +50,25 @@ interface Swap {
   readonly changes: readonly Change[];
 }
 
+/** What goes away makes room first, unless it comes by the same batch. */
+function inOrder(items: readonly Item[]): Item[] {
+  const added = new Set<string>();
+  const [first, then]: [Item[], Item[]] = [[], []];
+  for (const item of items) {
+    if (item.action === 'add') added.add(item.value);
+    const isRoom = item.action === 'remove' && !added.has(item.value);
+    (isRoom ? first : then).push(item);
+  }
+  return [...first, ...then];
+}
+
 /** How long edits are collected after a batch; the first ones after a quiet time go at once. */
 const COLLECT_MS = 1000;
 /** So many names need not wait for more. */
 const ENOUGH = 250;
 /** More never fit: a dns-01 value is 45 characters of 32,000. */
 const MOST_NAMES = 700;
-const MAX_REFUSALS = 12;
+const MAX_REFUSALS = 16;
 const AGAIN_MS = 200;
 const KNOWN_MS = 600_000;
 
@@ -145,7 +157,7 @@ export function createZoneQueue({ caller, zoneId, now }: ZoneQueueOptions): Zone
       for (const item of items) item.reject(error);
       return undefined;
     }
-    for (const item of items.filter(({ isSettled }) => !isSettled)) {
+    for (const item of inOrder(items.filter(({ isSettled }) => !isSettled))) {
       try {
         const edited = editValues(values, item);
         // What is there already is written again, for the sake of a change to wait for.
@@ -169,13 +181,18 @@ export function createZoneQueue({ caller, zoneId, now }: ZoneQueueOptions): Zone
     return [...byName].map(([name, items]) => planOne(name, items)).filter((planned) => planned !== undefined);
   }
 
-  function judge({ name, items, old }: Swap, isForbidden: boolean, refusal: BatchRefused): void {
+  function judge(
+    { name, items, old }: Swap,
+    verdict: 'changed' | 'forbidden' | 'unknown',
+    refusal: BatchRefused,
+  ): void {
     const over = JSON.stringify(old ?? null);
     for (const item of items) {
       item.refusals += 1;
-      const isFinal = isForbidden || item.refusedOver === over || item.refusals >= MAX_REFUSALS;
+      // Without a reason, what is as it was before will be refused as before.
+      const isHopeless = verdict === 'forbidden' || (verdict === 'unknown' && item.refusedOver === over);
       item.refusedOver = over;
-      if (isFinal) item.reject(refused(name, refusal));
+      if (isHopeless || item.refusals >= MAX_REFUSALS) item.reject(refused(name, refusal));
     }
   }
 
@@ -183,15 +200,21 @@ export function createZoneQueue({ caller, zoneId, now }: ZoneQueueOptions): Zone
   function sortOut(swaps: readonly Swap[], refusal: BatchRefused): void {
     const { changed, forbidden } = blameIn(refusal.message);
     const blamed = swaps.filter(({ name }) => changed.has(name) || forbidden.has(name));
-    const suspects = blamed.length > 0 || swaps.length > 1 ? blamed : swaps;
-    const most = suspects.length > 0 ? MOST_NAMES : Math.ceil(swaps.length / 2);
+    const isUnknown = blamed.length === 0;
+    const suspects = isUnknown && swaps.length === 1 ? swaps : blamed;
+    const most = isUnknown ? Math.ceil(swaps.length / 2) : MOST_NAMES;
     for (const { name, items } of swaps) {
       known.delete(name);
       for (const item of items) item.most = Math.min(item.most, most);
     }
-    for (const suspect of suspects) judge(suspect, forbidden.has(suspect.name), refusal);
-    putBack(swaps.flatMap(({ items }) => items));
-    notBefore = now().getTime() + AGAIN_MS * (0.5 + caller.random());
+    for (const suspect of suspects) {
+      judge(suspect, isUnknown ? 'unknown' : forbidden.has(suspect.name) ? 'forbidden' : 'changed', refusal);
+    }
+    const items = swaps.flatMap((each) => each.items);
+    putBack(items);
+    // Managers that meet at a record part by chance, the sooner the more often they have met.
+    const meetings = Math.max(1, ...items.map(({ refusals }) => refusals));
+    notBefore = now().getTime() + AGAIN_MS * meetings * caller.random();
   }
 
   async function submit(swaps: readonly Swap[], signal: AbortSignal): Promise<void> {
