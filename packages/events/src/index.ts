@@ -83,6 +83,13 @@ export {
   reverseNameOf,
 } from './names.ts';
 export { NEVER, nextActionAt } from './renewal.ts';
-export { type PlacedRootEvent, type RootBody, type RootEnvelope, type RootEvent, signRootEvent } from './root-event.ts';
+export {
+  isSignedByRoot,
+  type PlacedRootEvent,
+  type RootBody,
+  type RootEnvelope,
+  type RootEvent,
+  signRootEvent,
+} from './root-event.ts';
 export { checkRecipients, isKeyOf, open, openPrivateKey, seal } from './sealed-key.ts';
 export { createBusId, formatTrust, parseTrust, type Trust } from './trust.ts';

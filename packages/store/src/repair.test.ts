@@ -1,5 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Checkpoint } from '@certbus/events';
+import { type Checkpoint, signRootEvent } from '@certbus/events';
 import { temporaryFolder } from 'certbus-testing';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { openExportFile } from './adapters/export-file.ts';
@@ -152,6 +153,24 @@ test('a log that somebody filled up behind its end is emptied there, step by ste
   for (let after = 400; after < 1_400; after += 1) await log.append('test', after, Buffer.from(`forged ${after}`));
   expect((await runRepair({ dropTail: true })).dropped).toHaveLength(1_000);
   expect(await readPositions(bus())).toHaveLength(400);
+});
+
+test('an export of a line that the root has left does not undo the restore', async () => {
+  for (let position = 400; position > 390; position -= 1) await overwrite(position, undefined);
+  const from = checkpoints[389] as Checkpoint;
+  const { position, hash } = from;
+  const event = { type: 'BusRestored', position, hash: hash ?? '' } as const;
+  const said = signRootEvent(keys.root, keys.trust.busId, from.rootSequence + 100, event);
+  await openBus(log, 'test', { ...keys, signer: keys.root }).append(from, [said], { at: new Date() });
+  await overwrite(7, 'forged');
+  const refused = { code: 'CERTBUS_STORE_EXPORT_REFUSED', message: expect.stringContaining('restore') };
+  for (const dryRun of [true, false]) await expect(runRepair({ dryRun })).rejects.toMatchObject(refused);
+  expect(Buffer.from(await bytesAt(7)).toString()).toBe('forged');
+});
+
+test('an empty file repairs nothing', async () => {
+  await writeFile(path, '');
+  await expect(runRepair({ dropTail: true })).rejects.toMatchObject({ code: 'CERTBUS_STORE_EXPORT_REFUSED' });
 });
 
 test('a store that cannot replace says what to do', async () => {

@@ -2,7 +2,9 @@ import {
   type Checkpoint,
   type Commit,
   decodeCommit,
+  EventsError,
   type HistoryError,
+  isSignedByRoot,
   type Trust,
   verifyCommits,
 } from '@certbus/events';
@@ -90,6 +92,38 @@ async function proveTail(
   return { checkpoint, archived };
 }
 
+/** Sequence of the `BusRestored` that the root said in a commit, at this position; 0 where it said none. */
+function restoreSaidIn(trust: Trust, { position, bytes }: StoredCommit): number {
+  if (!Buffer.from(bytes).includes('BusRestored')) return 0;
+  try {
+    const said = decodeCommit(bytes).events.find(
+      ({ event, root }) =>
+        event?.type === 'BusRestored' && event.position === position - 1 && root && isSignedByRoot(trust, root),
+    );
+    return said?.root?.rootSequence ?? 0;
+  } catch (error) {
+    if (error instanceof EventsError) return 0;
+    throw error;
+  }
+}
+
+/** Rejects where the root has left the export's line since, by a `BusRestored` that the export has not heard of. */
+async function refuseOtherLine(
+  maintenance: LogMaintenance,
+  { position: last, rootSequence }: Checkpoint,
+  { stream, trust, signal }: RepairOptions,
+): Promise<void> {
+  for await (const entries of maintenance.inspect(stream, 0, only(signal))) {
+    const restore = entries
+      .filter(isCommit)
+      .find((commit) => commit.position <= last && restoreSaidIn(trust, commit) > rootSequence);
+    if (!restore) continue;
+    throw exportRefused(
+      `it is older than the restore that the root announced at position ${restore.position}, and would undo it. Use an export that was begun since`,
+    );
+  }
+}
+
 const isCommit = (entry: LogEntry): entry is StoredCommit => 'position' in entry && entry.bytes !== undefined;
 
 /** Without `signal: undefined`, which `exactOptionalPropertyTypes` refuses. */
@@ -100,13 +134,15 @@ const only = (signal: AbortSignal | undefined): { signal?: AbortSignal } => (sig
  * lie. Behind the export's end the log's own commits stay as far as they are good.
  *
  * Writes with the operator's credentials; nobody else may replace. Rejects `CERTBUS_STORE_EXPORT_REFUSED` when the export is
- * damaged, or ends before what is wrong and `dropTail` is not set, and `VersionConflictError` when somebody else writes there
+ * empty, damaged, of a line that the root has left by a `BusRestored` since, or ends before what is wrong and `dropTail` is not set, and `VersionConflictError` when somebody else writes there
  * at the same time: run it again.
  */
 export async function repair(file: ExportFile, log: Log, options: RepairOptions): Promise<Repaired> {
   const { stream, trust, dropTail = false, dryRun = false, signal, onProgress } = options;
   const maintenance = maintenanceOf(log);
   const end = await proveExport(file, trust, { signal });
+  if (end.checkpoint.position === 0) throw exportRefused('it is empty');
+  await refuseOtherLine(maintenance, end.checkpoint, options);
   const proved = await proveTail(maintenance, end, options);
   // What was let go of is in the archive. What else looks as if it was let go is the work of whoever could write to the store.
   const first = Math.min(await maintenance.first(stream, only(signal)), proved.archived + 1);
