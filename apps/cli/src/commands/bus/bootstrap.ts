@@ -13,15 +13,20 @@ export default class BusBootstrap extends BaseCommand {
     bus: Args.string({ description: 'address of the bus; default that of the local configuration' }),
   };
   static override flags = {
-    archive: Flags.string({ description: 'address of the archive, for the policies', env: 'CERTBUS_ARCHIVE' }),
+    archive: Flags.string({
+      description: 'address of the archive, for the policies; without BUS, default that of the local configuration',
+      env: 'CERTBUS_ARCHIVE',
+    }),
   };
 
   async run(): Promise<{ bus: string; policies: Policies | undefined }> {
     const { args, flags } = await this.parse(BusBootstrap);
     const { bootstrap } = await import('../../bootstrap.ts');
     const { resolveAddress } = await import('../../local-config.ts');
-    const address = args.bus ? resolveAddress(args.bus, process.cwd()) : this.localConfig(flags).bus;
-    const { policies } = await bootstrap(address, { archive: flags.archive, signal: this.signal });
+    const config = args.bus ? undefined : this.localConfig(flags);
+    const address = config ? config.bus : resolveAddress(args.bus ?? '', process.cwd());
+    const archive = flags.archive ?? config?.archive;
+    const { policies } = await bootstrap(address, { archive, signal: this.signal });
     this.progress(`the store of ${address} is there`);
     if (policies) this.log(JSON.stringify(policies, undefined, 2));
     return { bus: address, policies };
