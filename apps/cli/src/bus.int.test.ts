@@ -145,6 +145,7 @@ describe('a restore', { timeout: 60_000 }, () => {
     const kept = await putCertificate(site, 'certificate1');
     copyFileSync(join(site, 'bus.db'), join(site, 'saved.db'));
     const lost = await putCertificate(site, 'certificate1');
+    await run('bus', 'export', 'old');
     const { port, client, alarms } = await startServer();
     expect(await serialAt(port)).toBe(lost);
     expect((await run('cert', 'ls')).status).toBe(0);
@@ -167,6 +168,12 @@ describe('a restore', { timeout: 60_000 }, () => {
       status: 8,
       stderr: expect.stringContaining('nothing was lost'),
     });
+    for (const args of [
+      ['bus', 'export', 'old'],
+      ['bus', 'repair', '--from', 'old'],
+    ])
+      expect((await run(...args)).status).toBe(9);
+    expect((await run('bus', 'export', 'new')).status).toBe(0);
     const next = await putCertificate(site, 'certificate1');
     await eventually(() => serialAt(port)).toBe(next);
   });
@@ -183,8 +190,9 @@ describe('archives and exports', { timeout: 60_000 }, () => {
     writeFileSync(join(site, 'backup'), 'no export at all');
     expect(await run('bus', 'import', 'backup', '--bus', 'sqlite:./third.db')).toMatchObject({
       status: 9,
-      stderr: expect.stringContaining('begins no block'),
+      stderr: expect.stringContaining('this file is none'),
     });
+    expect(existsSync(join(site, 'third.db'))).toBe(false);
     expect(await run('bus', 'import', 'no-such-file')).toMatchObject({
       status: 3,
       stderr: expect.stringContaining('no-such-file'),
@@ -225,6 +233,8 @@ describe.skipIf(dynamoDb.skip)(dynamoDb.title('a table'), { timeout: 120_000 }, 
       expect(Object.keys(JSON.parse(first.stdout))).toEqual(['manager', 'loadBalancer', 'operator']);
       expect(first.stdout).toContain('arn:aws:s3:::my-bucket/certbus/*');
       expect((await certbus(site, args, { env })).stdout).toBe(first.stdout);
+      const configured = { ...env, CERTBUS_BUS: address, CERTBUS_ARCHIVE: 's3://my-bucket/certbus' };
+      expect((await certbus(site, ['bus', 'bootstrap'], { env: configured })).stdout).toBe(first.stdout);
       await putCertificate(site);
       await run('bus', 'export', 'backup');
       const imported = await certbus(site, ['bus', 'import', 'backup', '--bus', address], { env });

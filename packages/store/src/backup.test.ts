@@ -42,7 +42,7 @@ async function writeExport(from = bus()): Promise<Checkpoint> {
 async function readExport(into: Log, trust = keys.trust): Promise<Checkpoint> {
   const file = await openExportFile(path);
   try {
-    return await importBus(file, into, { stream: 'new', trust });
+    return await importBus(file, async () => into, { stream: 'new', trust });
   } finally {
     await file.close();
   }

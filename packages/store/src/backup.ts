@@ -1,4 +1,4 @@
-import { BEGINNING, type Checkpoint, type Trust, verifyCommits } from '@certbus/events';
+import { BEGINNING, type Checkpoint, HistoryError, type Trust, verifyCommits } from '@certbus/events';
 import type { Bus } from './bus.ts';
 import { beginBlock } from './commit-blocks.ts';
 import { type ExportFile, exportRefused } from './export-port.ts';
@@ -48,7 +48,11 @@ async function checkpointOfExport(file: ExportFile, trust: Trust, options: Backu
 export async function exportBus(bus: Bus, file: ExportFile, options: BackupOptions = {}): Promise<Checkpoint> {
   const { signal, onProgress } = options;
   let checkpoint = await checkpointOfExport(file, bus.trust, { signal });
-  await bus.confirm(checkpoint, { signal });
+  await bus.confirm(checkpoint, { signal }).catch((error: unknown) => {
+    if (!(error instanceof HistoryError)) throw error;
+    const why = 'the export has it, and the bus has not; if you said that the bus was restored, begin a new file';
+    throw new HistoryError(error.code, error.position, why, { cause: error });
+  });
   const gathered = beginBlock();
   const flush = async () => {
     await file.append(gathered.take());
@@ -90,17 +94,19 @@ async function writtenAlready(
 
 /**
  * Writes an export into a stream that is empty or holds its beginning, and returns where it ends. Everything is verified before
- * anything is written; an interrupted import is taken up where it stopped.
+ * the log is opened, so that a wrong file makes no store; an interrupted import is taken up where it stopped. The caller closes
+ * the log.
  */
 export async function importBus(
   file: ExportFile,
-  log: Log,
+  openLog: () => Promise<Log>,
   { stream, trust, ...options }: BackupOptions & { readonly stream: string; readonly trust: Trust },
 ): Promise<Checkpoint> {
   const { signal, onProgress } = options;
   const checkpoint = await checkpointOfExport(file, trust, { signal });
   if (file.isTorn) throw exportRefused('its last block is unfinished: run the same export again');
   if (checkpoint.position === 0) throw exportRefused('it is empty');
+  const log = await openLog();
   for await (const block of file.blocks()) {
     const have = await writtenAlready(log, stream, block, signal);
     for (const { position, bytes } of block.slice(have))

@@ -24,6 +24,12 @@ function formatLabel(label: Label): Uint8Array {
   return Buffer.concat([head, json]);
 }
 
+function noBlock(offset: number): string {
+  return offset === 0
+    ? 'this file is none: it does not begin as what "certbus bus export" writes'
+    : `at byte ${offset} begins no block: the file is damaged from there on`;
+}
+
 /** So many bytes from a place on; `undefined` where the file ends before. */
 async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer | undefined> {
   const bytes = Buffer.alloc(length);
@@ -39,7 +45,7 @@ async function readLabel(file: FileHandle, offset: number): Promise<{ label: Lab
   const head = await readAt(file, offset, 8);
   if (!head) return undefined;
   const size = head.readUInt32LE(4);
-  if (head.readUInt32LE(0) !== SKIPPABLE || size > 1_000) throw exportRefused(`at byte ${offset} begins no block`);
+  if (head.readUInt32LE(0) !== SKIPPABLE || size > 1_000) throw exportRefused(noBlock(offset));
   const json = await readAt(file, offset + 8, size);
   if (!json) return undefined;
   try {

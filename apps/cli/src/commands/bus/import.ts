@@ -1,3 +1,4 @@
+import type { Log } from '@certbus/store';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 
@@ -22,19 +23,20 @@ export default class BusImport extends BaseCommand {
     const config = this.localConfig(flags);
     const address = flags.bus ? resolveAddress(flags.bus, process.cwd()) : config.bus;
     const file = await openExportFile(args.file);
+    let log: Log | undefined;
+    const open = async () => {
+      log = await openLog(address, { create: true, signal: this.signal });
+      return log;
+    };
     try {
-      const log = await openLog(address, { create: true, signal: this.signal });
-      try {
-        const { stream } = parseAddress(address);
-        const onProgress = (at: number) => this.progress(`${at} commits are written`);
-        const options = { stream, trust: parseTrust(config.trust), signal: this.signal, onProgress };
-        const { position } = await importBus(file, log, options);
-        this.log(`${address} holds all ${position} commits of ${args.file}`);
-        return { commits: position, bus: address };
-      } finally {
-        await log.close();
-      }
+      const { stream } = parseAddress(address);
+      const onProgress = (at: number) => this.progress(`${at} commits are written`);
+      const options = { stream, trust: parseTrust(config.trust), signal: this.signal, onProgress };
+      const { position } = await importBus(file, open, options);
+      this.log(`${address} holds all ${position} commits of ${args.file}`);
+      return { commits: position, bus: address };
     } finally {
+      await log?.close();
       await file.close();
     }
   }
