@@ -20,7 +20,10 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   EROFS: ['CERTBUS_STORE_READ_ONLY', 'lies on a disk mounted read-only'],
   ENOSPC: ['CERTBUS_STORE_FULL', 'does not fit on its disk any more: make room'],
   EDQUOT: ['CERTBUS_STORE_FULL', 'is over the quota of its disk: make room'],
-  NoSuchBucket: ['CERTBUS_STORE_NOT_FOUND', 'lies in a bucket that does not exist. Are name and region right?'],
+  NoSuchBucket: [
+    'CERTBUS_STORE_NOT_FOUND',
+    'lies in a bucket that does not exist: look whether name and region are right',
+  ],
   AccessDenied: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used with these credentials: look at the policy'],
   InvalidAccessKeyId: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known'],
   // versitygw's name for the same.
@@ -38,6 +41,11 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
 export function wrapPlaceError(place: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const message = error instanceof Error ? error.message : String(error);
+  if (message === 'Region is missing') {
+    const what =
+      'The address of the archive names no region, and AWS_REGION is not set. Add "?region=…" to the address.';
+    return new StoreError('CERTBUS_STORE_ADDRESS_INVALID', what, { cause: error });
+  }
   const names = error instanceof Error ? [error.name, 'code' in error ? String(error.code) : ''] : [];
   const known = names.map((name) => MEANING[name]).find((meaning) => meaning !== undefined);
   const [code, what] = known ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}`] as const);

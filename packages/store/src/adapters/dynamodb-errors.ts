@@ -42,7 +42,7 @@ export function wrapDynamoDbError(table: string, error: unknown): StoreError {
     const what = 'The address of the bus names no region, and AWS_REGION is not set. Add "?region=…" to the address.';
     return new StoreError('CERTBUS_STORE_ADDRESS_INVALID', what, { cause: error });
   }
-  const [code, what] = MEANING[name] ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}`] as const);
+  const [code, what] = MEANING[name] ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}.`] as const);
   return new StoreError(code, `The DynamoDB table "${table}" ${what}`, { cause: error });
 }
 

@@ -48,7 +48,7 @@ function checkIsOurs(database: DatabaseSync, path: string): void {
   const what =
     id === APPLICATION_ID
       ? `was written by another release (schema ${String(version)}; this one knows ${SCHEMA_VERSION}): upgrade this program`
-      : 'is a SQLite database, but not a CertBus bus: is the address right?';
+      : 'is a SQLite database, but not a CertBus bus: look whether the address is right';
   throw new StoreError('CERTBUS_STORE_DAMAGED', `The file ${path} ${what}.`);
 }
 

@@ -10,7 +10,7 @@ const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
   11: ['CERTBUS_STORE_DAMAGED', 'is damaged: restore it from a backup'],
   13: ['CERTBUS_STORE_FULL', 'does not fit on its disk any more: make room'],
   14: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be opened: check its folder, owner and mode'],
-  26: ['CERTBUS_STORE_DAMAGED', 'is not a SQLite database: is the address right?'],
+  26: ['CERTBUS_STORE_DAMAGED', 'is not a SQLite database: look whether the address is right'],
 };
 
 /** Says what an error of SQLite means for a bus; anything else is returned as it is. */

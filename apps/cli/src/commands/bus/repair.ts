@@ -27,12 +27,13 @@ export default class BusRepair extends BaseCommand {
     try {
       const options = { stream, trust, dryRun, dropTail: flags['drop-tail'], signal: this.signal };
       const { replaced, dropped, strays, checkpoint } = await repair(file, log, options);
-      this.#report(replaced, dryRun ? 'would be put back' : 'were put back');
-      this.#report(dropped, dryRun ? 'are wrong and in no export' : 'were removed');
+      this.#report(replaced, dryRun ? 'would be put back' : 'put back');
+      this.#report(dropped, dryRun ? 'wrong, and not in the export' : 'removed');
       if (strays > 0)
         this.log(
-          `${strays} entries at no position, which CertBus never wrote, ${dryRun ? 'lie there' : 'were removed'}`,
+          `${dryRun ? 'wrong' : 'removed'}, at no position, and never written by CertBus: ${strays} ${strays === 1 ? 'entry' : 'entries'}`,
         );
+      if (replaced.length + dropped.length + strays === 0) this.log('nothing is wrong');
       this.log(`the history is good up to position ${checkpoint.position}`);
       return { replaced, dropped, strays, position: checkpoint.position };
     } finally {
@@ -44,6 +45,7 @@ export default class BusRepair extends BaseCommand {
   #report(positions: readonly number[], what: string): void {
     if (positions.length === 0) return;
     const shown = positions.slice(0, 10).join(', ');
-    this.log(`${positions.length} commits ${what}: ${shown}${positions.length > 10 ? ' …' : ''}`);
+    const more = positions.length > 10 ? ` … (${positions.length} commits)` : '';
+    this.log(`${what}: ${shown}${more}`);
   }
 }
