@@ -24,9 +24,9 @@ function extract(document: string, home: string = dirname(document)): string[] {
   });
 }
 
-/** The package whose users read a guide. */
+/** The package in which a guide's imports resolve. */
 const guides = {
-  'docs/guides/write-a-log-adapter.md': 'packages/store',
+  'docs/guides/write-a-log-adapter.md': 'packages/client',
   'docs/guides/write-a-solver.md': 'packages/acme',
 };
 
