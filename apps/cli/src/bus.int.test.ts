@@ -140,6 +140,15 @@ describe('a bus that something was taken from', { timeout: 60_000 }, () => {
   });
 });
 
+test('a log that is followed as JSON is a line for each commit, and ends well by Ctrl-C', {
+  timeout: 60_000,
+}, async () => {
+  const followed = await certbus(site, ['bus', 'log', '--follow', '--json'], { interruptAt: 'ConfigUpdated' });
+  expect(followed.status).toBe(0);
+  const lines = followed.stdout.trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line).position)).toEqual(lines.map((_, index) => index + 1));
+});
+
 describe('a restore', { timeout: 60_000 }, () => {
   test('is served through, and followed once the root has said so', async () => {
     const kept = await putCertificate(site, 'certificate1');

@@ -19,11 +19,14 @@ export async function certbus(
     env = {},
     input = '',
     isDiskFull = false,
+    interruptAt,
   }: {
     readonly env?: Readonly<Record<string, string>>;
     readonly input?: string;
     /** No byte goes into any file. Default false. */
     readonly isDiskFull?: boolean;
+    /** Ctrl-C, once this is on standard output. */
+    readonly interruptAt?: string;
   } = {},
 ): Promise<Ended> {
   const own = { PATH: process.env['PATH'] ?? '', HOME: folder, CERTBUS_STATE_DIR: `${folder}/state`, NO_COLOR: '1' };
@@ -34,7 +37,10 @@ export async function certbus(
   const child = spawn(program, rest, { cwd: folder, env: { ...own, ...env } });
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (chunk) => (stdout += chunk));
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+    if (interruptAt && stdout.includes(interruptAt)) child.kill('SIGINT');
+  });
   child.stderr.on('data', (chunk) => (stderr += chunk));
   child.stdin.on('error', () => {}).end(input);
   const [status] = await once(child, 'close');

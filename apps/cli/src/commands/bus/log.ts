@@ -62,7 +62,7 @@ export default class BusLog extends BaseCommand {
     } catch (error) {
       // With --follow the end by Ctrl-C is the expected one.
       if (!flags.follow || !this.signal.aborted) throw error;
-      this.exit(0);
+      return undefined;
     } finally {
       await close();
     }
