@@ -61,7 +61,7 @@ export class TrimmedError extends StoreError {
   readonly first: number;
 
   constructor(stream: string, first: number) {
-    const what = `Stream "${stream}" begins at position ${first}: what came before lies in the archive. Say where that is: "archive" in certbus.json, CERTBUS_ARCHIVE, or the client's option "archive".`;
+    const what = `Stream "${stream}" begins at position ${first}: what came before lies in the archive. None is named, or the one that is has not got it: look at "archive" in certbus.json, CERTBUS_ARCHIVE, or the client's option "archive".`;
     super('CERTBUS_STORE_TRIMMED', what);
     this.first = first;
   }
