@@ -168,6 +168,7 @@ describe('a restore', { timeout: 60_000 }, () => {
       stderr: expect.stringContaining('no longer in the log'),
     });
 
+    expect((await run('bus', 'verify')).stderr).toMatch(/commits that are there are good .*no longer in the log/);
     const said = await run('bus', 'restored', '--json');
     expect(said.status).toBe(0);
     await eventually(() => client.health().position).toBe(JSON.parse(said.stdout).position);

@@ -27,7 +27,10 @@ export default class BusVerify extends BaseCommand {
         if (Math.floor(before / TELL_EVERY) < Math.floor(checkpoint.position / TELL_EVERY))
           this.progress(`${checkpoint.position} commits are good so far`);
       }
-      await checkNothingLost(bus, checkpoint, { config, signal: this.signal });
+      await checkNothingLost(bus, checkpoint, { config, signal: this.signal }).catch((error: unknown) => {
+        this.progress(`all ${checkpoint.position} commits that are there are good`);
+        throw error;
+      });
       this.log(`all ${checkpoint.position} commits are good; the last one's hash is ${checkpoint.hash}`);
       return { commits: checkpoint.position, hash: checkpoint.hash };
     } finally {
