@@ -13,6 +13,14 @@ test('a nonce is given out once, the youngest first', () => {
   expect(pool.take()).toBeUndefined();
 });
 
+test('a nonce that a CA says twice is given out once', () => {
+  const pool = createNoncePool(now);
+  pool.put('twice');
+  expect(pool.take()?.value).toBe('twice');
+  pool.put('twice');
+  expect(pool.take()).toBeUndefined();
+});
+
 test('at most 64 are kept, the oldest go', () => {
   const pool = createNoncePool(now);
   for (let i = 0; i < 100; i += 1) pool.put(`nonce-${i}`);

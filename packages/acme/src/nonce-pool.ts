@@ -1,5 +1,6 @@
 const MAX_COUNT = 64;
 const MAX_AGE_MS = 600_000;
+const MAX_REMEMBERED = 1024;
 
 /** A nonce of RFC 8555 §6.5, and when it arrived. */
 interface Nonce {
@@ -9,7 +10,7 @@ interface Nonce {
   readonly arrival: number;
 }
 
-/** Nonces that came with answers, for later requests. Each is given out once. */
+/** Nonces that came with answers, for later requests. Each is given out once, also where a CA says one twice. */
 export interface NoncePool {
   put(value: string | undefined): void;
   /** The youngest nonce that is at most ten minutes old. */
@@ -22,10 +23,21 @@ export interface NoncePool {
 export function createNoncePool(now: () => Date): NoncePool {
   let nonces: Nonce[] = [];
   let arrivals = 0;
+  const remembered = new Set<string>();
+
+  /** Whether a value came lately. */
+  function isRepeated(value: string): boolean {
+    if (remembered.has(value)) return true;
+    const [oldest = ''] = remembered.size >= MAX_REMEMBERED ? remembered : [];
+    remembered.delete(oldest);
+    remembered.add(value);
+    return false;
+  }
+
   return {
     put(value) {
       // RFC 8555 §6.5.1: anything else MUST be ignored.
-      if (!value || !/^[\w-]{1,512}$/.test(value)) return;
+      if (!value || !/^[\w-]{1,512}$/.test(value) || isRepeated(value)) return;
       arrivals += 1;
       nonces.push({ value, at: now().getTime(), arrival: arrivals });
       if (nonces.length > MAX_COUNT) nonces.shift();
