@@ -112,7 +112,10 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     caaIdentities,
     domainBlocklist: [BLOCKED_NAME],
     certificateValidityPeriod: certificateValidityS,
-    profiles: { default: { description: 'The default profile', validityPeriod: certificateValidityS } },
+    profiles: {
+      default: { description: 'The default profile', validityPeriod: certificateValidityS },
+      shortlived: { description: 'Six days, also for IP addresses', validityPeriod: 160 * 3_600 },
+    },
   };
   await writeFile(certificate, tls.certificate);
   await writeFile(privateKey, tls.key, { mode: 0o600 });

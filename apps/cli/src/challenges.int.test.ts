@@ -83,6 +83,28 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
     expect((await certbus(site, ['cert', 'ls'])).stdout).toContain('\ttls-alpn-01\talpn.test, www.alpn.test');
   });
 
+  test.each(['tls-alpn-01', 'http-01'])(
+    'an IP address is proved by %s and served to who names no server',
+    async (type) => {
+      const { id, names } = await make('--new', '--challenge', type, '--profile', 'shortlived', '127.0.0.1');
+      expect(names).toEqual(['127.0.0.1']);
+      expect(await shownFor('')).toBe('IP Address:127.0.0.1');
+      expect((await certbus(site, ['cert', 'ls'])).stdout).toContain(`\t${type}\t127.0.0.1`);
+      const shown = JSON.parse((await certbus(site, ['cert', 'cat', id, '--json'])).stdout);
+      expect(shown).toMatchObject({ profile: 'shortlived', challengeType: type });
+      expect(Date.parse(shown.notAfter) - Date.parse(shown.notBefore)).toBeLessThanOrEqual(160 * 3_600_000);
+    },
+  );
+
+  test.each([
+    [['127.0.0.1'], 2, /only http-01 and tls-alpn-01/],
+    [['--wildcard', '::1'], 2, /leave --wildcard out/],
+    [['--challenge', 'http-01', '--profile', 'imaginary', '127.0.0.3'], 5, /no profile "imaginary"/],
+  ])('cert mk %j is refused', async (args, status, reason) => {
+    const ended = await certbus(site, ['cert', 'mk', ...args]);
+    expect(ended).toMatchObject({ status, stderr: expect.stringMatching(reason) });
+  });
+
   test('http-01 is proved by the load balancer too', async () => {
     await make('--challenge', 'http-01', '--subdomain', 'http.test');
     expect(await shownFor('http.test')).toBe('DNS:http.test');

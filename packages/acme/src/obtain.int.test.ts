@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
 import { createServer } from 'node:http';
+import { networkInterfaces } from 'node:os';
 import {
   type ChallTestSrv,
   type Exchange,
@@ -130,6 +131,20 @@ describe.skipIf(part.skip)(part.title('against Pebble'), () => {
     );
     const leaves = (await Promise.all(jobs)).map(({ leaf }) => new X509Certificate(leaf).subjectAltName);
     expect(leaves).toEqual(['DNS:alone1.test', 'DNS:alone2.test', 'DNS:alone3.test']);
+  });
+
+  test('IP addresses of both families are proved beside a name', async ({ skip }) => {
+    const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+    if (!hasIPv6) return skip('this machine has no IPv6');
+    const standalone = createHttp01StandaloneSolver({ port: pebble.httpPort, resolver: [dns.dns], address: '::' });
+    const names = ['127.0.0.1', '::1', 'beside.test'];
+    const { profiles } = await readDirectory(connect(), { signal });
+    const profile = Object.hasOwn(profiles, 'shortlived') ? { profile: 'shortlived' } : {};
+    const job = await jobFor(names, { challenge: 'http-01', solver: standalone, ...profile });
+    const certificate = new X509Certificate((await obtain(connect(), job)).leaf);
+    expect(certificate.checkIP('127.0.0.1')).toBe('127.0.0.1');
+    expect(certificate.checkIP('::1')).toBe('::1');
+    expect(certificate.checkHost('beside.test')).toBe('beside.test');
   });
 
   test('http-01 is proved behind a redirect, as the CA and the solver follow both', async () => {

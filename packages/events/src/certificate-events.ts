@@ -12,7 +12,7 @@ export interface IssuanceStarted {
   readonly type: 'IssuanceStarted';
   readonly issuanceId: string;
   readonly certificateId: string;
-  /** A-labels in lower case, without trailing dot, sorted. */
+  /** A-labels in lower case, without trailing dot, and IP addresses, sorted. */
   readonly names: readonly string[];
   readonly reason: IssuanceReason;
   readonly challengeType: ChallengeType;

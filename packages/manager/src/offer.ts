@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { createPublicKey } from 'node:crypto';
-import { type CsrOffer, type Recipient, seal } from '@certbus/events';
+import { type CsrOffer, isAddress, type Recipient, seal } from '@certbus/events';
 import {
   Pkcs10CertificateRequest,
   Pkcs10CertificateRequestGenerator,
@@ -16,6 +16,8 @@ function toPem(pkcs8: ArrayBuffer): string {
       .match(/.{1,64}/g) ?? [];
   return `-----BEGIN PRIVATE KEY-----\n${lines.join('\n')}\n-----END PRIVATE KEY-----\n`;
 }
+
+const generalName = (value: string) => ({ type: isAddress(value) ? ('ip' as const) : ('dns' as const), value });
 
 /**
  * Makes a P-256 key pair, its CSR (SAN only, no common name) and seals the private key to the recipients. The key exists
@@ -33,7 +35,7 @@ export async function createOffer(
     {
       keys,
       signingAlgorithm: KEY,
-      extensions: [new SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns' as const, value })))],
+      extensions: [new SubjectAlternativeNameExtension(names.map(generalName))],
     },
     crypto,
   );

@@ -1,4 +1,4 @@
-import { type ChallengeType, EventsError, normalizeNames } from '@certbus/events';
+import { type ChallengeType, EventsError, isAddress, normalizeNames } from '@certbus/events';
 import { parse } from 'tldts';
 import { ManagerError } from './errors.ts';
 
@@ -26,11 +26,21 @@ function checkRegistrable(name: string): void {
   );
 }
 
+/** RFC 8738 section 7: DNS proves nothing about an address. */
+const FOR_ADDRESSES = new Set<ChallengeType>(['http-01', 'tls-alpn-01']);
+
+function checkAddress(address: string, challengeType: ChallengeType): void {
+  if (FOR_ADDRESSES.has(challengeType)) return;
+  throw refuse(
+    `"${address}" is an IP address, which only http-01 and tls-alpn-01 can prove (RFC 8738 section 7), not ${challengeType}.`,
+  );
+}
+
 /**
  * The names of a certificate to be made, in their one form, checked for what every CA would refuse.
  *
  * Throws `CERTBUS_MANAGER_NAME_REFUSED` for a malformed name, a public suffix, a name that a wildcard beside it covers, a
- * wildcard with a challenge that cannot prove it, and more names than a certificate takes.
+ * wildcard or an IP address with a challenge that cannot prove it, and more names than a certificate takes.
  */
 export function parseSubject(names: readonly string[], challengeType: ChallengeType): string[] {
   const normalized = normalize(names);
@@ -38,6 +48,10 @@ export function parseSubject(names: readonly string[], challengeType: ChallengeT
   if (normalized.length > MAX_NAMES)
     throw refuse(`${normalized.length} names are asked for; a certificate takes ${MAX_NAMES}.`);
   for (const name of normalized) {
+    if (isAddress(name)) {
+      checkAddress(name, challengeType);
+      continue;
+    }
     checkRegistrable(name);
     const parent = `*${name.slice(name.indexOf('.'))}`;
     if (parent !== name && normalized.includes(parent))

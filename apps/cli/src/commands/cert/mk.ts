@@ -1,3 +1,4 @@
+import { normalizeAddress } from '@certbus/events';
 import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
@@ -15,6 +16,13 @@ function namesFor(
       `Name the domain itself: "certbus cert mk ${parent} --wildcard" covers *.${parent} and ${parent}.`,
     );
   }
+  if (normalizeAddress(domain)) {
+    if (!wildcard) return [domain];
+    throw new CliError(
+      'CERTBUS_CLI_USAGE',
+      `${domain} is an IP address, which has no names below it: leave --wildcard out.`,
+    );
+  }
   if (wildcard) return [`*.${domain}`, domain];
   return subdomain ? [domain] : [domain, `www.${domain}`];
 }
@@ -28,8 +36,11 @@ export default class CertMk extends BaseCommand {
     '<%= config.bin %> <%= command.id %> example.com',
     '<%= config.bin %> <%= command.id %> --wildcard example.com',
     '<%= config.bin %> <%= command.id %> --subdomain shop.example.com --challenge http-01',
+    '<%= config.bin %> <%= command.id %> 203.0.113.7 --challenge tls-alpn-01 --profile shortlived',
   ];
-  static override args = { domain: Args.string({ required: true, description: 'the domain; IDNs are converted' }) };
+  static override args = {
+    domain: Args.string({ required: true, description: 'the domain, IDNs are converted; or an IP address' }),
+  };
   static override flags = {
     wildcard: Flags.boolean({ description: 'cover *.DOMAIN and DOMAIN', exclusive: ['subdomain'] }),
     subdomain: Flags.boolean({ description: 'cover DOMAIN alone' }),
