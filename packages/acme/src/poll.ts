@@ -4,8 +4,7 @@ import type { Acme, Session } from './acme.ts';
 export type Awaited = 'validation' | 'issuance';
 
 const UNKNOWN_MS = 50;
-const SHORTEST_MS = 20;
-const SECOND_MS = 50;
+const SHORTEST_MS = 10;
 const LONGEST_MS = 5000;
 
 /** How long each CA took of late, by what it did, for as long as it is open. */
@@ -31,7 +30,7 @@ export function startWaiting(ca: Acme, session: Session, what: Awaited): Waiting
   let looks = 0;
 
   function ownMs(): number {
-    const wait = looks === 0 ? first : Math.max(first / 4, SECOND_MS) * 2 ** (looks - 1);
+    const wait = looks === 0 ? first : Math.max(first / 4, Math.min(first, UNKNOWN_MS)) * 2 ** (looks - 1);
     return Math.min(wait, LONGEST_MS) * (0.9 + Math.random() * 0.2);
   }
 
