@@ -12,6 +12,9 @@ const EXIT = {
   interrupted: 130,
 } as const;
 
+/** Exit status of `certbus doctor` where something failed. */
+export const UNHEALTHY = 10;
+
 type Status = (typeof EXIT)[keyof typeof EXIT];
 
 const STATUS: readonly (readonly [RegExp, Status])[] = [

@@ -13,6 +13,8 @@ export interface Resource {
   /** Parsed JSON, or the text of a certificate chain. */
   readonly body: unknown;
   readonly retryAfter: Date | undefined;
+  /** When the CA answered, by its own clock, where it says so. */
+  readonly answeredAt?: Date;
   /** Other certificate chains for the same leaf (RFC 8555 §7.4.2), all at the CA. */
   readonly alternates?: readonly string[];
 }

@@ -95,6 +95,15 @@ export function parseDirectory(body: unknown, directory: string): Directory {
 }
 
 /**
+ * What time it is at the CA, by the answer to a request made now; `undefined` where it does not say. A second's resolution. Rejects as
+ * {@link readDirectory} does.
+ */
+export async function readClock(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<Date | undefined> {
+  using session = await ca.open({ signal });
+  return (await session.get(ca.directory)).answeredAt;
+}
+
+/**
  * What a CA offers, from its directory (kept for a day). Rejects with `CERTBUS_ACME_UNREACHABLE`, `CERTBUS_ACME_NOT_ACME`,
  * `CERTBUS_ACME_PROBLEM`, `CERTBUS_ACME_DEADLINE` or the signal's reason.
  */

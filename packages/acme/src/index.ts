@@ -11,8 +11,9 @@ export {
 export { accountThumbprint, generateAccountKey } from './account-key.ts';
 export type { Acme, Resource, Session, SessionOptions } from './acme.ts';
 export type { Breaker, BreakerOptions, BreakerState } from './breaker.ts';
+export { presentedChallenge } from './challenge.ts';
 export { type AcmeOptions, createAcme } from './create-acme.ts';
-export { type Directory, type DirectorySummary, readDirectory } from './directory.ts';
+export { type Directory, type DirectorySummary, readClock, readDirectory } from './directory.ts';
 export type { Endpoint } from './endpoint.ts';
 export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions } from './errors.ts';
 export type { ExternalAccount, MacAlgorithm } from './external-account.ts';

@@ -56,6 +56,13 @@ export async function connectAs(context: Context, authority: Authority, account:
   return connect(context, authority, { accountKey, accountUrl: account.accountUrl });
 }
 
+/** A connection for looking round: with the bus's account there, or with a key that nobody keeps. Nothing is registered. */
+export async function openProbe(context: Context, authority: Authority): Promise<Acme> {
+  const account = accountAt(context.view.state.bus, authority.directory);
+  if (account) return connectAs(context, authority, account);
+  return connect(context, authority, { accountKey: await generateAccountKey() });
+}
+
 /** The key that every account has, or is to have: one a bus, so that its thumbprint answers HTTP-01 for each of them. */
 const sharedKeyOf = ({ nextAccountKey, accounts }: BusState) => nextAccountKey ?? accounts.at(-1);
 

@@ -12,6 +12,8 @@ export {
   type TlsAlpn01Settings,
 } from './configuration.ts';
 export { createBus } from './create-bus.ts';
+export type { DiagnosisOptions } from './doctor/doctor.ts';
+export type { Check, Finding } from './doctor/finding.ts';
 export type { Progress } from './drive.ts';
 export { ManagerError, type ManagerErrorCode } from './errors.ts';
 export type { IssueRequest, IssueResult, RunOptions } from './issue.ts';

@@ -20,6 +20,8 @@ import { type Context, decide } from './context.ts';
 import { configure } from './decide/configuration.ts';
 import { remove } from './decide/removal.ts';
 import { heartbeat } from './decide/upkeep.ts';
+import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
+import type { Finding } from './doctor/finding.ts';
 import { certificateNotFound, ManagerError } from './errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from './issue.ts';
 import { type RenewalOutcome, renewDue } from './renewal.ts';
@@ -100,6 +102,8 @@ export interface Manager {
   snapshot(options?: Omit<UpkeepOptions, 'place'>): Promise<TakenSnapshot>;
   /** Asks the CAs when to renew (RFC 9773), renews what is due, lets the bus hear that somebody is there, and checks in, where the configuration says so and nothing failed. */
   renewDue(options: RunOptions & { readonly limit?: number; readonly at?: Date }): Promise<readonly RenewalOutcome[]>;
+  /** Looks at everything that an issuance depends on. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`; what is wrong is a finding. */
+  diagnose(options: DiagnosisOptions): Promise<readonly Finding[]>;
   remove(certificateId: string): Promise<{ names: readonly string[] }>;
   /** Replaces the configuration; `<redacted>` keeps the stored secret. */
   configure(json: unknown, options?: { readonly expectPosition?: number }): Promise<{ position: number }>;
@@ -247,6 +251,10 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
       if (url && outcomes.every(({ outcome }) => outcome !== 'failed' && outcome !== 'postponed'))
         await checkIn(url, run.signal);
       return outcomes;
+    },
+    async diagnose(options) {
+      const { config } = await configured(options);
+      return diagnose(context, config, options);
     },
     remove: (certificateId) => decide(context, (state) => remove(state, certificateId)),
     async configure(json, { expectPosition } = {}) {

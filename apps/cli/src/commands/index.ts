@@ -19,6 +19,7 @@ import CertRenewable from './cert/renewable.ts';
 import CertRm from './cert/rm.ts';
 import ConfDisplay from './conf/display.ts';
 import ConfUpdate from './conf/update.ts';
+import Doctor from './doctor.ts';
 import ExampleServer from './example-server.ts';
 import Init from './init.ts';
 import Keygen from './keygen.ts';
@@ -46,6 +47,7 @@ export const COMMANDS = {
   'cert:rm': CertRm,
   'conf:display': ConfDisplay,
   'conf:update': ConfUpdate,
+  doctor: Doctor,
   'example-server': ExampleServer,
   init: Init,
   keygen: Keygen,

@@ -211,8 +211,9 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     directory,
     async get(url, job) {
-      const { status, data, retryAfter } = await get(url, job);
-      return { url, status, body: data, retryAfter };
+      const { status, headers, data, retryAfter } = await get(url, job);
+      const answeredAt = new Date(headers.date ?? '');
+      return { url, status, body: data, retryAfter, ...(Number.isNaN(answeredAt.getTime()) ? {} : { answeredAt }) };
     },
     bind: (job) => ({
       async getResourceUrl(resource) {

@@ -67,7 +67,8 @@ export function createRequestHandler({ ca, nonces, faults, log }: HandlerOptions
     const own = reply.headers ?? {};
     const links = [own['link'] ?? [], common['link'] ?? []].flat();
     const type = fault?.kind === 'content-type' ? { contentType: fault.value } : {};
-    return { ...reply, ...type, headers: { ...own, ...common, ...(links.length > 0 ? { link: links } : {}) } };
+    const date = ca.clock.now().toUTCString();
+    return { ...reply, ...type, headers: { date, ...own, ...common, ...(links.length > 0 ? { link: links } : {}) } };
   }
 
   async function answer(received: Received, fault: Fault | undefined): Promise<Reply> {

@@ -1,0 +1,43 @@
+import type { Finding } from '@certbus/manager';
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../base-command.ts';
+import { UNHEALTHY } from '../exit-status.ts';
+
+export default class Doctor extends BaseCommand {
+  static override summary = 'Check all that an issuance depends on, and say what to do about what is wrong.';
+  static override description =
+    'Looks at the bus and this manager key, at each CA of the configuration with its clock and the account there, at CAA records, and writes a TXT value into DNS, waits until every authoritative server shows it, and takes it away again. The exit status is 10 where something failed.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --domain example.com --no-write-dns --json',
+  ];
+  static override flags = {
+    domain: Flags.string({
+      multiple: true,
+      description: 'a domain to look at; default those of the managed certificates, 20 at most',
+    }),
+    'write-dns': Flags.boolean({ allowNo: true, default: true, description: 'try to write into DNS' }),
+  };
+
+  async run(): Promise<{ findings: readonly Finding[] }> {
+    const { flags } = await this.parse(Doctor);
+    const { withManager } = await import('../compose.ts');
+    const onFinding = (finding: Finding) => {
+      this.log(`${finding.status.padEnd(8)} ${finding.check.padEnd(10)} ${finding.subject}: ${finding.detail}`);
+      if (finding.advice) this.log(`${''.padEnd(20)}${finding.advice}`);
+    };
+    const findings = await withManager(this.localConfig(flags), (manager) =>
+      manager.diagnose({
+        writeDns: flags['write-dns'],
+        ...(flags.domain ? { domains: flags.domain } : {}),
+        signal: this.signal,
+        onFinding,
+      }),
+    );
+    const failed = findings.filter(({ status }) => status === 'failed');
+    this.progress(failed.length === 0 ? 'nothing failed' : `${failed.length} of ${findings.length} checks failed`);
+    // The findings are the result, also where they are bad: no error stands in their place.
+    if (failed.length > 0) process.exitCode = UNHEALTHY;
+    return { findings };
+  }
+}

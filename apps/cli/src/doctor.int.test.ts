@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme/testing';
+import { temporaryFolder } from 'certbus-testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { certbus } from './cli.builders.ts';
+
+describe('certbus doctor', { timeout: 60_000 }, () => {
+  const folder = temporaryFolder();
+  let dns: DnsServer;
+  let ca: AcmeServer;
+  const run = (...args: string[]) => certbus(folder.path, args);
+  const diagnose = async (...args: string[]) => {
+    const { status, stdout } = await run('doctor', '--json', ...args);
+    const { findings } = JSON.parse(stdout) as { findings: { check: string; status: string; detail: string }[] };
+    return { status, findings, of: (check: string) => findings.filter((finding) => finding.check === check) };
+  };
+
+  beforeAll(async () => {
+    dns = await startDnsServer();
+    ca = await startAcmeServer({ validation: { dnsServer: dns.address } });
+    writeFileSync(join(folder.path, 'roots.pem'), ca.roots);
+    const where = ['--directory', ca.directory, '--roots', 'roots.pem'];
+    const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url];
+    expect((await run('init', '--agree-tos', ...where, ...provider)).status).toBe(0);
+    expect((await run('cert', 'mk', 'www.shop.test')).status).toBe(0);
+  });
+  afterAll(async () => {
+    await ca[Symbol.asyncDispose]();
+    await dns[Symbol.asyncDispose]();
+    folder.remove();
+  });
+
+  test('finds everything good where it is, tries the DNS of what is managed, and leaves no value behind', async () => {
+    const { status, findings, of } = await diagnose();
+    expect(findings.filter((finding) => finding.status !== 'good')).toEqual([]);
+    expect(status).toBe(0);
+    expect(of('dns')).toMatchObject([{ subject: 'shop.test', detail: expect.stringContaining('taken away') }]);
+    expect(of('account')).toMatchObject([{ detail: expect.stringContaining('https://127.0.0.1') }]);
+    const tried = dns.queries.map(({ name }) => name).filter((name) => name.includes('certbus-doctor'));
+    for (const name of tried) expect(dns.get(name, 'TXT')).toEqual([]);
+    const text = await run('doctor', '--no-write-dns');
+    expect(text.stdout).toMatch(/^good {5}bus/);
+    expect(text.stdout).not.toContain('dns');
+  });
+
+  test('a clock that is off, DNS that does not answer and an account that is gone are told with what to do', async () => {
+    ca.clock.advance(3_600_000);
+    const behind = await diagnose('--no-write-dns');
+    expect(behind.status).toBe(10);
+    expect(behind.of('clock')).toMatchObject([{ status: 'failed', detail: expect.stringMatching(/36\d\d s behind/) }]);
+    await dns[Symbol.asyncDispose]();
+    const broken = await run('doctor', '--domain', 'shop.test');
+    expect(broken).toMatchObject({ status: 10, stderr: expect.stringMatching(/\d of \d checks failed/) });
+    expect(broken.stdout).toMatch(/failed {3}dns {8}shop\.test: .*sandbox DNS server/);
+    expect(broken.stdout).toContain('credentials, zone, delegation');
+  });
+
+  test('a CA that is down is told, and the rest is looked at all the same', async () => {
+    await ca[Symbol.asyncDispose]();
+    const { status, of } = await diagnose('--no-write-dns');
+    expect(status).toBe(10);
+    expect(of('bus')).toMatchObject([{ status: 'good' }]);
+    expect(of('directory')).toMatchObject([{ status: 'failed' }]);
+  });
+});

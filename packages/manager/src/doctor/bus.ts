@@ -1,0 +1,44 @@
+import type { Context } from '../context.ts';
+import { type Finding, findingsOn } from './finding.ts';
+
+const HOUR_MS = 3_600_000;
+/** A heartbeat is said after 24 hours of silence, by the next run. */
+const SILENCE_HOURS = 50;
+const AHEAD_MS = 120_000;
+
+/** Whether this manager's key is in force, all that the bus says is known here, and somebody was there lately. */
+export function examineBus({ view, key, now }: Context): readonly Finding[] {
+  const { bus } = view.state;
+  const { position, managers } = view.checkpoint;
+  const { good, warning, failed } = findingsOn('bus', `position ${position}`);
+  const me = managers.find(({ signingKey }) => signingKey === key.signer.publicKey);
+  const findings = [
+    me
+      ? good(`this manager is "${me.name}", one of ${managers.length}`)
+      : failed('this manager key is not in force', 'Ask the holder of the root key to name this manager.'),
+  ];
+  const unknown = bus.unknown.filter((what) => !what.includes('.'));
+  if (unknown.length > 0)
+    findings.push(
+      failed(
+        `it has events that this release does not know (${unknown.join(', ')})`,
+        'Upgrade before you decide anything.',
+      ),
+    );
+  const age = now().getTime() - Date.parse(bus.newestAt ?? '');
+  if (age < -AHEAD_MS)
+    findings.push(
+      warning(
+        `the newest commit was signed at ${bus.newestAt}, which is in the future here`,
+        'Compare the clocks of all managers.',
+      ),
+    );
+  if (age > SILENCE_HOURS * HOUR_MS)
+    findings.push(
+      warning(
+        `nothing was said since ${bus.newestAt}`,
+        'Run "certbus cert renewable --renew-all" from cron; it says a heartbeat.',
+      ),
+    );
+  return findings;
+}

@@ -1,0 +1,25 @@
+/** What was looked at. */
+export type Check = 'bus' | 'directory' | 'clock' | 'account' | 'caa' | 'dns';
+
+/** What a look at one thing found. */
+export interface Finding {
+  readonly check: Check;
+  /** Which bus, authority or domain. */
+  readonly subject: string;
+  /** `warning`: it works, and somebody should look at it. */
+  readonly status: 'good' | 'warning' | 'failed';
+  readonly detail: string;
+  /** What to do; with whatever is not good. */
+  readonly advice?: string;
+}
+
+/** Makes findings about one thing. */
+export function findingsOn(check: Check, subject: string) {
+  const find =
+    (status: Finding['status']) =>
+    (detail: string, advice?: string): Finding => ({ check, subject, status, detail, ...(advice ? { advice } : {}) });
+  return { good: find('good'), warning: find('warning'), failed: find('failed') };
+}
+
+/** What an error says, for a finding. */
+export const reasonFor = (error: unknown): string => (error instanceof Error ? error.message : String(error));
