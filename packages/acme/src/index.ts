@@ -11,7 +11,10 @@ export {
 export { accountThumbprint, generateAccountKey } from './account-key.ts';
 export type { Acme, Resource, Session, SessionOptions } from './acme.ts';
 export type { Breaker, BreakerOptions, BreakerState } from './breaker.ts';
+export { type CaaPolicy, type CaaQuestion, type CaaRecord, caaRecordsFor } from './caa.ts';
 export { presentedChallenge } from './challenge.ts';
+export { type CaaCheck, type CaaResolver, type CaaVerdict, checkCaa } from './check-caa.ts';
+export { type Control, type ControlFacts, classifyControl } from './control.ts';
 export { type AcmeOptions, createAcme } from './create-acme.ts';
 export { type Directory, type DirectorySummary, readClock, readDirectory } from './directory.ts';
 export type { Endpoint } from './endpoint.ts';
