@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as dial } from 'node:tls';
@@ -97,6 +98,24 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
   );
 
   test.each([
+    ['p-384', 'P-384', { namedCurve: 'secp384r1' }],
+    ['RSA-2048', 'RSA-2048', { modulusLength: 2048 }],
+  ])('a certificate with a %s key is served, and renewals keep its type', async (typed, keyType, details) => {
+    const name = `${keyType.toLowerCase()}.test`;
+    const { id } = await make('--challenge', 'http-01', '--subdomain', '--key-type', typed, name);
+    expect(await shownFor(name)).toBe(`DNS:${name}`);
+    const before = JSON.parse((await certbus(site, ['cert', 'cat', id, '--json'])).stdout);
+    expect((await certbus(site, ['cert', 'renew', id])).status).toBe(0);
+    const after = JSON.parse((await certbus(site, ['cert', 'cat', id, '--json'])).stdout);
+    expect(after.serialNumber).not.toBe(before.serialNumber);
+    for (const shown of [before, after]) {
+      expect(shown.keyType).toBe(keyType);
+      expect(new X509Certificate(shown.pem).publicKey.asymmetricKeyDetails).toMatchObject(details);
+    }
+  });
+
+  test.each([
+    [['--key-type', 'P-521', 'p521.test'], 2, /public CAs refuse P-521/],
     [['127.0.0.1'], 2, /only http-01 and tls-alpn-01/],
     [['--wildcard', '::1'], 2, /leave --wildcard out/],
     [['--challenge', 'http-01', '--profile', 'imaginary', '127.0.0.3'], 5, /no profile "imaginary"/],

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { AcmeError } from './errors.ts';
 
 /** Public half of an account key, members in the order that RFC 7638 hashes. */
@@ -47,6 +47,13 @@ export function readAccountKey(pem: string, what = 'ACME account key'): AccountK
 /** RFC 7638 thumbprint of a public key, base64url. */
 export function thumbprintOf(jwk: Jwk): string {
   return createHash('sha256').update(JSON.stringify(jwk)).digest('base64url');
+}
+
+/** Whether a public key (SPKI, DER) is that of an account. */
+export function isAccountKey(spki: Uint8Array, thumbprint: string): boolean {
+  const jwk = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }).export({ format: 'jwk' });
+  const { kty, crv = '', x = '', y = '', e = '', n = '' } = jwk;
+  return thumbprintOf(kty === 'RSA' ? { e, kty, n } : { crv, kty: 'EC', x, y }) === thumbprint;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { at, createFakeCa, createFakeSolver, type FakeCa, type Said, say } from './acme.builders.ts';
 import { createCsr, createIssuer, createLeaf } from './certificates.builders.ts';
@@ -81,6 +82,15 @@ test('all are presented, waited for once, answered, and cleaned up', async () =>
   expect(recorded).toEqual([`${at('order/1')} after createOrder`]);
   expect(solver.steps).toEqual(['present', 'ready', 'cleanUp'].map((step) => `${step} example.test,example.test`));
   expect(ca.calls).toHaveLength(9);
+});
+
+test('a CSR with the account key is refused before anything is asked', async () => {
+  const { publicKey } = keys;
+  const { crv, kty, x, y } = await crypto.subtle.exportKey('jwk', publicKey);
+  const thumbprint = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
+  const ca = createFakeCa(proven);
+  await expect(run({ ...ca, thumbprint })).rejects.toThrow(/must not have the account key/);
+  expect(ca.calls).toEqual([]);
 });
 
 test('an order that is ready at creation needs no challenge', async () => {

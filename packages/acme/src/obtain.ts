@@ -1,3 +1,4 @@
+import { isAccountKey } from './account-key.ts';
 import type { Acme, Session } from './acme.ts';
 import { publicKeyOfCsr } from './certificate.ts';
 import type { Chain } from './chain.ts';
@@ -165,9 +166,11 @@ function warningsOf(
   return warnings;
 }
 
-function checkOptions({ names, csr, challenge, solver }: ObtainOptions): void {
+function checkOptions(ca: Acme, { names, csr, challenge, solver }: ObtainOptions): void {
   if (names.length === 0) throw new TypeError('An order needs at least one name');
-  publicKeyOfCsr(csr);
+  if (isAccountKey(publicKeyOfCsr(csr), ca.thumbprint)) {
+    throw new TypeError('A certificate must not have the account key (RFC 8555 §11.1)');
+  }
   if (solver.challenges.includes(challenge)) return;
   const message = `The solver for ${names.join(', ')} answers ${solver.challenges.join(', ')}, and ${challenge} was asked for.`;
   throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
@@ -200,7 +203,7 @@ async function run(ca: Acme, options: ObtainOptions): Promise<Obtained> {
  * `CERTBUS_ACME_NOT_ACME` or `CERTBUS_ACME_DEADLINE`; and with whatever `onOrder` rejects with.
  */
 export async function obtain(ca: Acme, options: ObtainOptions): Promise<Obtained> {
-  checkOptions(options);
+  checkOptions(ca, options);
   const start = ca.now().getTime();
   const elapsedMs = () => ca.now().getTime() - start;
   try {

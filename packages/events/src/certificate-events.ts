@@ -1,6 +1,12 @@
 /** How control of a name is proved (RFC 8555 section 8, RFC 8737). */
 export type ChallengeType = 'dns-01' | 'http-01' | 'tls-alpn-01';
 
+/** What keys of certificates are made of. */
+export const KEY_TYPES = ['P-256', 'P-384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] as const;
+
+/** The key of a certificate: a curve, or the length of an RSA modulus in bits. */
+export type KeyType = (typeof KEY_TYPES)[number];
+
 /** Why an issuance was started. */
 export type IssuanceReason = 'new' | 'renewal';
 
@@ -18,6 +24,8 @@ export interface IssuanceStarted {
   readonly challengeType: ChallengeType;
   /** The CA's profile; absent for its default. */
   readonly profile?: string | undefined;
+  /** Absent for P-256. */
+  readonly keyType?: KeyType | undefined;
   readonly directory: string;
   /** Where the order goes to a second CA, since the certificate's own failed: that one's directory. */
   readonly fallbackFor?: string | undefined;
@@ -113,6 +121,8 @@ export interface CertificateObtained extends CertificateContent {
   readonly reason: IssuanceReason;
   readonly challengeType: ChallengeType;
   readonly profile?: string | undefined;
+  /** Absent for P-256. */
+  readonly keyType?: KeyType | undefined;
   readonly directory: string;
   /** As in {@link IssuanceStarted}. */
   readonly fallbackFor?: string | undefined;

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { BusLevelEvent } from './bus-events.ts';
-import type { CertificateEvent } from './certificate-events.ts';
+import { type CertificateEvent, KEY_TYPES } from './certificate-events.ts';
 
 /** Whatever a bus can say that this release knows. */
 export type BusEvent = BusLevelEvent | CertificateEvent;
@@ -29,6 +29,7 @@ const position = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const ageRecipient = v.pipe(v.string(), v.regex(/^age1[a-z0-9]{20,4000}$/, 'is not an age recipient'));
 const names = v.pipe(v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(255))), v.nonEmpty(), v.maxLength(100));
 const challengeType = v.picklist(['dns-01', 'http-01', 'tls-alpn-01']);
+const keyType = v.picklist(KEY_TYPES);
 const reason = v.picklist(['new', 'renewal']);
 const rootSequence = position;
 
@@ -108,6 +109,7 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     reason,
     challengeType,
     profile: v.optional(text),
+    keyType: v.optional(keyType),
     directory: text,
     fallbackFor: v.optional(text),
     replaces: v.optional(text),
@@ -157,6 +159,7 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     reason,
     challengeType,
     profile: v.optional(text),
+    keyType: v.optional(keyType),
     directory: text,
     fallbackFor: v.optional(text),
   }),

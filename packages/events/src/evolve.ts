@@ -5,6 +5,7 @@ import type {
   ChallengeType,
   IssuanceReason,
   IssuanceStarted,
+  KeyType,
   RenewalInfoUpdated,
 } from './certificate-events.ts';
 import { sha256 } from './codec.ts';
@@ -31,6 +32,8 @@ export interface Issuance {
   readonly names: readonly string[];
   readonly challengeType: ChallengeType;
   readonly profile: string | undefined;
+  /** `undefined` for P-256. */
+  readonly keyType: KeyType | undefined;
   readonly directory: string;
   /** The certificate's own CA, where this is a second one. */
   readonly fallbackFor: string | undefined;
@@ -64,6 +67,8 @@ export interface ManagedCertificate {
   readonly names: readonly string[];
   readonly challengeType: ChallengeType | undefined;
   readonly profile: string | undefined;
+  /** `undefined` for P-256. */
+  readonly keyType: KeyType | undefined;
   /** The CA that it is renewed at; `undefined` for an imported certificate. */
   readonly directory: string | undefined;
   /** What is served; `undefined` until the first one is obtained. */
@@ -86,6 +91,7 @@ function begin({ certificateId, names }: { certificateId: string; names: readonl
     names,
     challengeType: undefined,
     profile: undefined,
+    keyType: undefined,
     directory: undefined,
     current: undefined,
     predecessors: [],
@@ -98,14 +104,14 @@ function begin({ certificateId, names }: { certificateId: string; names: readonl
 }
 
 function start(certificate: ManagedCertificate, event: IssuanceStarted): ManagedCertificate {
-  const { issuanceId, reason, names, challengeType, profile, directory, fallbackFor, replaces, holder, until } = event;
-  const { csr, sealedKey, recipientsPosition } = event;
+  const { issuanceId, reason, names, challengeType, profile, keyType, directory, fallbackFor, replaces } = event;
+  const { holder, until, csr, sealedKey, recipientsPosition } = event;
   const offers = [{ csr, sealedKey, recipientsPosition }];
-  const claim = { issuanceId, reason, names, challengeType, profile, directory, fallbackFor, replaces, holder, until };
-  const issuance = { ...claim, offers, orderUrl: undefined };
+  const subject = { names, challengeType, profile, keyType, directory, fallbackFor };
+  const issuance = { issuanceId, reason, ...subject, replaces, holder, until, offers, orderUrl: undefined };
   return fallbackFor === undefined
-    ? { ...certificate, challengeType, profile, directory, issuance }
-    : { ...certificate, challengeType, directory: fallbackFor, issuance };
+    ? { ...certificate, challengeType, profile, keyType, directory, issuance }
+    : { ...certificate, challengeType, keyType, directory: fallbackFor, issuance };
 }
 
 function replace(
@@ -122,8 +128,8 @@ function replace(
 }
 
 function obtain(certificate: ManagedCertificate, event: CertificateObtained, at: Date): ManagedCertificate {
-  const { challengeType, profile, directory, fallbackFor } = event;
-  const replaced = { ...replace(certificate, event, at), challengeType, issuance: undefined };
+  const { challengeType, profile, keyType, directory, fallbackFor } = event;
+  const replaced = { ...replace(certificate, event, at), challengeType, keyType, issuance: undefined };
   // A second CA has profiles of its own; the certificate keeps what it asks its own CA for.
   return fallbackFor === undefined ? { ...replaced, profile, directory } : { ...replaced, directory: fallbackFor };
 }

@@ -33,10 +33,12 @@ export type {
   IssuanceReleased,
   IssuanceStarted,
   IssuanceTakenOver,
+  KeyType,
   OrderCreated,
   PrivateKeyResealed,
   RenewalInfoUpdated,
 } from './certificate-events.ts';
+export { KEY_TYPES } from './certificate-events.ts';
 export {
   type Commit,
   type CommitContent,

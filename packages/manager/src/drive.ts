@@ -61,7 +61,7 @@ async function currentOffer(
   const { bus } = context.view.state;
   const last = issuance.offers.at(-1);
   if (last?.recipientsPosition === bus.recipientsPosition) return last;
-  const offer = await createOffer(issuance.names, bus);
+  const offer = await createOffer(issuance, bus);
   await decide(context, (state) => replaceCsr(state, claim, offer), signal);
   return offer;
 }

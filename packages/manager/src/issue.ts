@@ -6,6 +6,7 @@ import { type Context, decide } from './context.ts';
 import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal } from './decide/claim.ts';
 import { drive, type Progress, replacedBy } from './drive.ts';
 import { certificateNotFound, ManagerError } from './errors.ts';
+import { parseKeyType } from './key-type.ts';
 import { createOffer } from './offer.ts';
 import { checkSolvable } from './solvers.ts';
 import type { ManagerState } from './state.ts';
@@ -18,6 +19,8 @@ export interface IssueRequest {
   /** Default `dns-01`. */
   readonly challengeType?: ChallengeType;
   readonly profile?: string;
+  /** `P-256` (the default), `P-384`, `RSA-2048`, `RSA-3072` or `RSA-4096`; kept by renewals. */
+  readonly keyType?: string;
   /** Make a second certificate for names that have one already. */
   readonly another?: boolean;
 }
@@ -86,7 +89,7 @@ async function run(
     const claim = await decide(context, (state, now) => ask(state, now, terms, offer), signal);
     if (claim.kind === 'managed') return managed(claim.certificate);
     if (claim.kind === 'offer-needed') {
-      offer = await createOffer(claim.names, context.view.state.bus);
+      offer = await createOffer(claim, context.view.state.bus);
       continue;
     }
     const { certificateId } = claim;
@@ -120,13 +123,14 @@ async function run(
  */
 export async function issue(
   context: Context,
-  { names, challengeType = 'dns-01', profile, another = false }: IssueRequest,
+  { names, challengeType = 'dns-01', profile, keyType, another = false }: IssueRequest,
   options: RunOptions & { readonly config: Configuration },
 ): Promise<IssueResult> {
   const subject = {
     names: parseSubject(names, challengeType),
     challengeType,
     profile,
+    keyType: keyType === undefined ? undefined : parseKeyType(keyType),
     directory: defaultDirectory(options.config),
   };
   checkSolvable(options.config, subject.names, challengeType);

@@ -6,8 +6,8 @@ import {
   Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
 } from '@peculiar/x509';
-
-const KEY = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+import type { OfferSubject } from './decide/claim.ts';
+import { ALGORITHMS, DEFAULT_KEY_TYPE } from './key-type.ts';
 
 function toPem(pkcs8: ArrayBuffer): string {
   const lines =
@@ -20,21 +20,22 @@ function toPem(pkcs8: ArrayBuffer): string {
 const generalName = (value: string) => ({ type: isAddress(value) ? ('ip' as const) : ('dns' as const), value });
 
 /**
- * Makes a P-256 key pair, its CSR (SAN only, no common name) and seals the private key to the recipients. The key exists
- * in the clear inside this function only.
+ * Makes a key pair, its CSR (SAN only, no common name) and seals the private key to the recipients. The key exists in the clear
+ * inside this function only. An RSA key of 4096 bits takes a second or more.
  */
 export async function createOffer(
-  names: readonly string[],
+  { names, keyType = DEFAULT_KEY_TYPE }: OfferSubject,
   {
     recipients,
     recipientsPosition,
   }: { readonly recipients: readonly Recipient[]; readonly recipientsPosition: number },
 ): Promise<CsrOffer> {
-  const keys = await crypto.subtle.generateKey(KEY, true, ['sign', 'verify']);
+  const algorithm = ALGORITHMS[keyType];
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const request = await Pkcs10CertificateRequestGenerator.create(
     {
       keys,
-      signingAlgorithm: KEY,
+      signingAlgorithm: algorithm,
       extensions: [new SubjectAlternativeNameExtension(names.map(generalName))],
     },
     crypto,

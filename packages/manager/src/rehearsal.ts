@@ -28,7 +28,7 @@ export async function rehearse(
   const { names, challengeType } = issuance;
   context.logger.info('trying an order at the staging CA first', { names, directory: staging.directory });
   const ca = await openAuthority(context, staging, { signal });
-  const { csr } = await createOffer(names, context.view.state.bus);
+  const { csr } = await createOffer(issuance, context.view.state.bus);
   const order = { names, csr: Buffer.from(csr, 'base64'), challenge: challengeType, solver };
   await obtain(ca, { ...order, onOrder: async () => {}, signal });
 }

@@ -11,6 +11,7 @@ const certificate = (n: number): ManagedCertificate => ({
   names: [`${'n'.repeat(200)}${n}.test`],
   challengeType: 'dns-01',
   profile: undefined,
+  keyType: undefined,
   directory: undefined,
   current: undefined,
   predecessors: [],

@@ -29,6 +29,7 @@ const record = (n: number): SnapshotRecord => ({
     names: [`n${n}.test`],
     challengeType: 'dns-01',
     profile: undefined,
+    keyType: undefined,
     directory: 'https://ca.test/dir',
     current: {
       leaf: leafOf(n),
@@ -48,6 +49,7 @@ const record = (n: number): SnapshotRecord => ({
       names: [`n${n}.test`],
       challengeType: 'dns-01',
       profile: undefined,
+      keyType: undefined,
       directory: 'https://ca.test/dir',
       fallbackFor: undefined,
       replaces: undefined,

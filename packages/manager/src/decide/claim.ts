@@ -3,6 +3,7 @@ import {
   type CsrOffer,
   type Issuance,
   type IssuanceReason,
+  type KeyType,
   type ManagedCertificate,
   nameSetKey,
   type WrittenEvent,
@@ -29,6 +30,8 @@ export interface IssuanceSubject {
   readonly names: readonly string[];
   readonly challengeType: ChallengeType;
   readonly profile: string | undefined;
+  /** `undefined` for P-256. */
+  readonly keyType?: KeyType | undefined;
   readonly directory: string;
   /** The certificate's own CA, where `directory` is a second one's. */
   readonly fallbackFor?: string | undefined;
@@ -43,7 +46,10 @@ export type ClaimResult =
   /** Another process holds a claim on this set of names. */
   | { readonly kind: 'held'; readonly certificateId: string; readonly holder: string; readonly until: Date }
   /** A claim could be made, with an offer for these names sealed to the recipients now in force. */
-  | { readonly kind: 'offer-needed'; readonly names: readonly string[] };
+  | ({ readonly kind: 'offer-needed' } & OfferSubject);
+
+/** What a key and its CSR are made for. */
+export type OfferSubject = Pick<IssuanceSubject, 'names' | 'keyType'>;
 
 type Claim = Decision<ClaimResult>;
 
@@ -58,11 +64,11 @@ interface NewClaim extends IssuanceSubject {
 const say = (result: ClaimResult, ...events: WrittenEvent[]): Claim => ({ events, result });
 
 function start(state: ManagerState, now: Date, claim: NewClaim, { holder, claimMs }: ClaimTerms): Claim {
-  const { certificateId, issuanceId, names, reason, challengeType, profile, directory, fallbackFor, replaces, offer } =
-    claim;
-  if (offer?.recipientsPosition !== state.bus.recipientsPosition) return say({ kind: 'offer-needed', names });
+  const { certificateId, issuanceId, names, reason, challengeType, profile, keyType, directory, fallbackFor } = claim;
+  const { replaces, offer } = claim;
+  if (offer?.recipientsPosition !== state.bus.recipientsPosition) return say({ kind: 'offer-needed', names, keyType });
   const until = new Date(now.getTime() + claimMs).toISOString();
-  const subject = { names, reason, challengeType, profile, directory, fallbackFor, replaces };
+  const subject = { names, reason, challengeType, profile, keyType, directory, fallbackFor, replaces };
   const started = { issuanceId, ...subject, holder, until };
   const issuance: Issuance = { ...started, offers: [offer], orderUrl: undefined };
   const event = { type: 'IssuanceStarted' as const, certificateId, ...started, ...offer };
@@ -135,12 +141,12 @@ export function claimRenewal(
   const certificate = state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
   if (certificate.issuance) return resume(certificate, certificate.issuance, now, options);
-  const { names, current } = certificate;
+  const { names, keyType, current } = certificate;
   const { challengeType = options.otherwise.challengeType, directory: home = options.otherwise.directory } =
     certificate;
   const destination = destinationOf(certificate, { ...options, home, now });
   const profile = destination.fallbackFor === undefined ? certificate.profile : undefined;
-  const subject = { names, challengeType, profile, ...destination };
+  const subject = { names, challengeType, profile, keyType, ...destination };
   const sibling = openSibling(state, subject, certificateId);
   if (sibling?.issuance?.holder) {
     const { holder, until } = sibling.issuance;

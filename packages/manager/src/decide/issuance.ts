@@ -120,7 +120,7 @@ export function recordObtained(
   claim: HeldClaim,
   { content, offer }: { readonly content: IssuedContent; readonly offer: CsrOffer },
 ): Decision<void> {
-  const { reason, challengeType, profile, directory, fallbackFor } = issuanceOf(state, claim);
+  const { reason, challengeType, profile, keyType, directory, fallbackFor } = issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;
   const issuers = content.issuers.map((der) => ({
     hash: sha256(der),
@@ -143,6 +143,7 @@ export function recordObtained(
     notAfter: content.notAfter.toISOString(),
     challengeType,
     profile,
+    keyType,
     directory,
     fallbackFor,
   });

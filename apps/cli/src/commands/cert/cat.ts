@@ -15,6 +15,7 @@ interface Shown {
   readonly fingerprint256: string | undefined;
   readonly challengeType: string | undefined;
   readonly profile: string | undefined;
+  readonly keyType: string | undefined;
   readonly directory: string | undefined;
   readonly renewal: string | undefined;
   readonly failure: Failure | undefined;
@@ -32,6 +33,7 @@ const LABELS: readonly (readonly [keyof Shown, string])[] = [
   ['fingerprint256', 'SHA-256'],
   ['challengeType', 'challenge'],
   ['profile', 'profile'],
+  ['keyType', 'key'],
   ['directory', 'directory'],
 ];
 
@@ -65,7 +67,7 @@ export default class CertCat extends BaseCommand {
     const shown = await withManager(this.localConfig(flags), async (manager): Promise<Shown> => {
       await manager.refresh({ signal: this.signal });
       const certificate = manager.certificate(args.id);
-      const { certificateId, names, current, challengeType, profile, directory, failure } = certificate;
+      const { certificateId, names, current, challengeType, profile, keyType, directory, failure } = certificate;
       const chain = manager.chain(args.id).map((der) => new X509Certificate(der));
       const [leaf] = chain;
       return {
@@ -78,6 +80,7 @@ export default class CertCat extends BaseCommand {
         fingerprint256: leaf?.fingerprint256,
         challengeType,
         profile,
+        keyType: keyType ?? (directory && 'P-256'),
         directory,
         renewal: nextActionAt(certificate)?.toISOString(),
         failure,

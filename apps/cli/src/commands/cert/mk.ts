@@ -50,6 +50,9 @@ export default class CertMk extends BaseCommand {
       description: 'how control is proved',
     })(),
     profile: Flags.string({ description: "the CA's certificate profile; default its own default" }),
+    'key-type': Flags.string({
+      description: 'P-256, P-384, RSA-2048, RSA-3072 or RSA-4096; default P-256; renewals keep it',
+    }),
     new: Flags.boolean({ description: 'make a second certificate for names that have one' }),
     'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
   };
@@ -61,6 +64,7 @@ export default class CertMk extends BaseCommand {
       challengeType: flags.challenge,
       another: flags.new,
       ...(flags.profile ? { profile: flags.profile } : {}),
+      ...(flags['key-type'] ? { keyType: flags['key-type'] } : {}),
     };
     const { withManager } = await import('../../compose.ts');
     const onProgress = progressPrinter((line) => this.progress(line));
