@@ -10,7 +10,7 @@ export interface UpdateServer {
   /** `ADDRESS:PORT` for questions and updates, by UDP and TCP. */
   readonly address: string;
   readonly port: number;
-  /** The key that may update every zone; its secret is drawn for this server, in base64. */
+  /** The key that may update TXT records of every zone, and nothing else; its secret is drawn for this server, in base64. */
   readonly key: TsigKeyText;
   /** A key that the server knows and lets update nothing. */
   readonly powerlessKey: TsigKeyText;
@@ -38,7 +38,12 @@ interface Layout {
   readonly folder: string;
   readonly port: number;
   readonly zones: readonly ServedZone[];
-  readonly keys: readonly [TsigKeyText, TsigKeyText];
+  readonly keys: {
+    readonly txt: TsigKeyText;
+    readonly powerless: TsigKeyText;
+    /** May update anything: nsupdate's. */
+    readonly all: TsigKeyText;
+  };
 }
 
 function missing(...programs: readonly string[]): string | undefined {
@@ -56,9 +61,9 @@ const keyClause = ({ name, algorithm, secret }: TsigKeyText) =>
   `key "${name}" { algorithm ${algorithm}; secret "${secret}"; };\n`;
 
 function bindConfiguration({ folder, port, zones, keys }: Layout): string {
-  const [key] = keys;
+  const policy = `grant "${keys.txt.name}" zonesub TXT; grant "${keys.all.name}" zonesub ANY;`;
   const clauses = zones.map(
-    ({ name }) => `zone "${name}" { type primary; file "${name}.db"; allow-update { key "${key.name}"; }; };\n`,
+    ({ name }) => `zone "${name}" { type primary; file "${name}.db"; update-policy { ${policy} }; };\n`,
   );
   return `options {
   directory "${folder}";
@@ -70,14 +75,14 @@ function bindConfiguration({ folder, port, zones, keys }: Layout): string {
   dnssec-validation no;
 };
 controls { };
-${keys.map(keyClause).join('')}${clauses.join('')}`;
+${Object.values(keys).map(keyClause).join('')}${clauses.join('')}`;
 }
 
 function knotConfiguration({ folder, port, zones, keys }: Layout): string {
-  const keyItems = keys.map(
+  const keyItems = Object.values(keys).map(
     ({ name, algorithm, secret }) => `  - id: ${name}\n    algorithm: ${algorithm}\n    secret: ${secret}\n`,
   );
-  const zoneItems = zones.map(({ name }) => `  - domain: ${name}\n    file: ${name}.db\n    acl: update\n`);
+  const zoneItems = zones.map(({ name }) => `  - domain: ${name}\n    file: ${name}.db\n    acl: [ txt, all ]\n`);
   return `server:
   listen: 127.0.0.1@${port}
   rundir: ${folder}
@@ -90,8 +95,12 @@ database:
   storage: ${folder}
 key:
 ${keyItems.join('')}acl:
-  - id: update
-    key: ${keys[0].name}
+  - id: txt
+    key: ${keys.txt.name}
+    action: update
+    update-type: TXT
+  - id: all
+    key: ${keys.all.name}
     action: update
 template:
   - id: default
@@ -115,13 +124,17 @@ async function start(
 ): Promise<UpdateServer> {
   const { path: folder, remove } = temporaryFolder();
   const port = await freePort();
-  const keys = [drawKey('certbus-key', algorithm), drawKey('powerless-key', algorithm)] as const;
+  const keys = {
+    txt: drawKey('certbus-key', algorithm),
+    powerless: drawKey('powerless-key', algorithm),
+    all: drawKey('nsupdate-key', algorithm),
+  };
   const file = join(folder, 'server.conf');
   const layout = { folder, port, zones, keys };
   writeFileSync(file, configure(layout), { mode: 0o600 });
   for (const zone of zones) writeFileSync(join(folder, `${zone.name}.db`), zoneFile(zone));
   const keyFile = join(folder, 'update.key');
-  writeFileSync(keyFile, keyClause(keys[0]), { mode: 0o600 });
+  writeFileSync(keyFile, keyClause(keys.all), { mode: 0o600 });
   const resolver = new Resolver({ timeout: 500, tries: 1 });
   resolver.setServers([`127.0.0.1:${port}`]);
   const [command, args] = launch(file, folder);
@@ -138,8 +151,8 @@ async function start(
   return {
     address: `127.0.0.1:${port}`,
     port,
-    key: keys[0],
-    powerlessKey: keys[1],
+    key: keys.txt,
+    powerlessKey: keys.powerless,
     async update(zone, lines) {
       updates += 1;
       const script = join(folder, `update-${updates}`);

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { type Checkpoint, createId, type ManagerKey, parseManagerKey, parseTrust, type Trust } from '@certbus/events';
-import { type Manager, openManager, resolveSecret, type SecretSource, type SolverFactory } from '@certbus/manager';
+import { type Manager, openManager, type SecretSource, type SolverFactory } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica, replicaPath, resolveStateDirectory } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
+import { createDns01Solver } from './dns-01-solver.ts';
 import { nothingThere } from './errors.ts';
 import { createHttp01Solver } from './http-01-solver.ts';
 import type { LocalConfig } from './local-config.ts';
@@ -29,18 +30,7 @@ const solvers: SolverFactory = async (settings) => {
     const { createTlsAlpn01ClientsSolver } = await import('@certbus/acme/solvers/tls-alpn-01-clients');
     return createTlsAlpn01ClientsSolver({ ...settings.tlsAlpn01, publish: settings.publish });
   }
-  const { dns } = settings;
-  if (dns.provider === 'challtestsrv') {
-    const { createChallTestSrvSolver } = await import('@certbus/acme/solvers/challtestsrv');
-    return createChallTestSrvSolver({ url: dns.url });
-  }
-  const { createRoute53Solver } = await import('@certbus/acme/solvers/route53');
-  const { zones, zoneId, region, endpoint, accessKeyId, secretAccessKey } = dns;
-  const credentials =
-    accessKeyId && secretAccessKey
-      ? { accessKeyId, secretAccessKey: resolveSecret(secretAccessKey, secrets) }
-      : undefined;
-  return createRoute53Solver({ zones, zoneId, region, endpoint, credentials });
+  return createDns01Solver(settings.dns, secrets);
 };
 
 /** Where this machine keeps replicas. */

@@ -1,8 +1,7 @@
 import * as v from 'valibot';
+import { type DnsSettings, dnsSettings } from './dns-settings.ts';
 import { ManagerError } from './errors.ts';
-
-/** A secret in the configuration: the text itself, or the environment variable that holds it. */
-export type Secret = string | { readonly env: string };
+import { httpUrl, nonEmpty, port, type Secret, secret, servers } from './fields.ts';
 
 /** A CA, by its ACME directory. */
 export interface Authority {
@@ -18,19 +17,6 @@ export interface Authority {
   /** Name of the authority that is asked where this one keeps failing, or is down when a certificate cannot wait. */
   readonly fallback?: string | undefined;
 }
-
-/** Where DNS-01 answers for some zones are written. */
-export type DnsSettings =
-  | {
-      readonly zones: readonly string[];
-      readonly provider: 'route53';
-      readonly zoneId?: string | undefined;
-      readonly region?: string | undefined;
-      readonly endpoint?: string | undefined;
-      readonly accessKeyId?: string | undefined;
-      readonly secretAccessKey?: Secret | undefined;
-    }
-  | { readonly zones: readonly string[]; readonly provider: 'challtestsrv'; readonly url: string };
 
 /** A bucket whose objects answer HTTP-01. */
 export interface S3Settings {
@@ -77,17 +63,6 @@ export interface Configuration {
   readonly checkIn?: { readonly url: string; readonly within?: string | undefined } | undefined;
 }
 
-const nonEmpty = v.pipe(v.string('must be a text'), v.nonEmpty('must not be empty'));
-const httpUrl = v.pipe(nonEmpty, v.check(isHttpUrl, 'must be an http or https URL'));
-const secret = v.union(
-  [
-    nonEmpty,
-    v.strictObject({ env: v.pipe(nonEmpty, v.regex(/^CERTBUS_SECRET_\w+$/, 'must begin with CERTBUS_SECRET_')) }),
-  ],
-  'must be a text or {"env": "CERTBUS_SECRET_…"}',
-);
-const zones = v.pipe(v.array(nonEmpty), v.nonEmpty('must name at least one zone, or "*" for all'));
-
 const authority = v.strictObject({
   directory: v.pipe(httpUrl, v.check(isSafeDirectory, 'must be an https URL (http only for this machine)')),
   contact: v.optional(v.array(v.pipe(nonEmpty, v.regex(/^mailto:/, 'must begin with mailto:')))),
@@ -113,26 +88,6 @@ const authorities = v.pipe(
   }),
 );
 
-const dns = v.variant(
-  'provider',
-  [
-    v.strictObject({
-      zones,
-      provider: v.literal('route53'),
-      zoneId: v.optional(nonEmpty),
-      region: v.optional(nonEmpty),
-      endpoint: v.optional(httpUrl),
-      accessKeyId: v.optional(nonEmpty),
-      secretAccessKey: v.optional(secret),
-    }),
-    v.strictObject({ zones, provider: v.literal('challtestsrv'), url: httpUrl }),
-  ],
-  'must have a provider that this release knows: route53, challtestsrv',
-);
-
-const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
-const resolver = v.pipe(v.array(nonEmpty), v.nonEmpty());
-
 const s3 = v.strictObject({
   bucket: nonEmpty,
   region: v.optional(nonEmpty),
@@ -151,7 +106,7 @@ const http01 = v.strictObject({
     'must be "clients", {"standalone": {"port": …, "address": …}} or {"s3": {"bucket": …, "region": …}}',
   ),
   port: v.optional(port),
-  resolver: v.optional(resolver),
+  resolver: v.optional(servers),
 });
 
 const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
@@ -159,10 +114,10 @@ const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
     version: v.literal(1, 'must be 1'),
     authorities,
     defaultAuthority: nonEmpty,
-    dns: v.optional(v.array(dns)),
+    dns: v.optional(v.array(dnsSettings)),
     http01: v.optional(http01),
     giveUpAfterDays: v.optional(v.pipe(v.number('must be a number'), v.minValue(0, 'must be 0 or more'))),
-    tlsAlpn01: v.optional(v.strictObject({ port: v.optional(port), resolver: v.optional(resolver) })),
+    tlsAlpn01: v.optional(v.strictObject({ port: v.optional(port), resolver: v.optional(servers) })),
     checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(nonEmpty) })),
   }),
   v.forward(
@@ -173,10 +128,6 @@ const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
     ['defaultAuthority'],
   ),
 );
-
-function isHttpUrl(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
-}
 
 function isSafeDirectory(text: string): boolean {
   if (!URL.canParse(text)) return false;
@@ -201,7 +152,7 @@ function describe(issue: v.BaseIssue<unknown>): string {
 
 /** What stands for a secret where secrets are not shown, and what keeps the stored one when it is sent back. */
 export const REDACTED = '<redacted>';
-const SECRET_FIELDS = new Set(['hmacKey', 'secretAccessKey', 'token', 'password', 'apiKey']);
+const SECRET_FIELDS = new Set(['hmacKey', 'secretAccessKey', 'token', 'password', 'apiKey', 'secret']);
 
 /** The same JSON with every literal secret replaced by {@link REDACTED}. */
 export function redactConfiguration(json: unknown): unknown {

@@ -2,20 +2,20 @@ export type { TrimOptions, UpkeepOptions } from './archive.ts';
 export {
   type Authority,
   type Configuration,
-  type DnsSettings,
   type Http01Settings,
   mergeRedacted,
   parseConfiguration,
   REDACTED,
   redactConfiguration,
-  type Secret,
   type TlsAlpn01Settings,
 } from './configuration.ts';
 export { createBus } from './create-bus.ts';
+export type { DnsSettings } from './dns-settings.ts';
 export type { DiagnosisOptions } from './doctor/doctor.ts';
 export type { Check, Finding } from './doctor/finding.ts';
 export type { Progress } from './drive.ts';
 export { ManagerError, type ManagerErrorCode } from './errors.ts';
+export type { Secret } from './fields.ts';
 export type { IssueRequest, IssueResult, RunOptions } from './issue.ts';
 export { type AccountOptions, type Manager, type ManagerOptions, openManager } from './manager.ts';
 export type { RenewalOutcome } from './renewal.ts';

@@ -1,5 +1,5 @@
-import type { Secret } from './configuration.ts';
 import { ManagerError } from './errors.ts';
+import type { Secret } from './fields.ts';
 
 /** Reads an environment variable; `undefined` where it is not set. */
 export type SecretSource = (name: string) => string | undefined;

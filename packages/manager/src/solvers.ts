@@ -1,6 +1,7 @@
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import type { ChallengeType } from '@certbus/events';
-import type { Configuration, DnsSettings, Http01Settings, TlsAlpn01Settings } from './configuration.ts';
+import type { Configuration, Http01Settings, TlsAlpn01Settings } from './configuration.ts';
+import type { DnsSettings } from './dns-settings.ts';
 import { ManagerError } from './errors.ts';
 
 /** Makes the solver that settings name; the program around the manager decides which there are. */

@@ -1,6 +1,7 @@
 import { mapFew } from '../../parallel.ts';
 import type { PresentedChallenge, Solver } from '../../solver.ts';
 import { effectiveName } from './effective-name.ts';
+import { createHolders } from './holders.ts';
 import { canonical, type Lookups, openLookups, rememberLookups } from './lookups.ts';
 import type { DnsOptions } from './options.ts';
 import { inTurn } from './turns.ts';
@@ -32,6 +33,9 @@ export interface DnsHost {
   readonly isRacy?: boolean;
 }
 
+/** Of this process, whichever solvers it has: two orders can share an authorization, and so a value. */
+const holders = createHolders(() => new Date());
+
 function byZone(expected: readonly ExpectedValues[]): ZoneValues[] {
   return [...Map.groupBy(expected, ({ zone }) => zone)].map(([zone, sets]) => ({ zone, sets }));
 }
@@ -43,6 +47,7 @@ function byZone(expected: readonly ExpectedValues[]): ZoneValues[] {
 export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
   /** What this solver has presented, by zone and name: only that is mended. */
   const presented = new Map<string, Set<string>>();
+  const holdingOf = ({ dnsName, dnsValue }: PresentedChallenge) => `${host.id} ${canonical(dnsName)} ${dnsValue}`;
   const keyOf = ({ zone, name }: Pick<ExpectedValues, 'zone' | 'name'>) => `${host.id} ${zone} ${name}`;
 
   async function locate(
@@ -102,6 +107,7 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
     async present(challenges, { signal }) {
       const how = open(signal);
       const expected = await locate(challenges, how);
+      for (const challenge of challenges) holders.hold(holdingOf(challenge), challenge);
       await change('add', expected, how);
       remember(expected);
     },
@@ -115,7 +121,8 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
     },
     async cleanUp(challenges, { signal }) {
       const how = open(signal);
-      const expected = await locate(challenges, how);
+      const free = challenges.filter((challenge) => holders.release(holdingOf(challenge), challenge));
+      const expected = await locate(free, how);
       forget(expected);
       await change('remove', expected, how);
     },

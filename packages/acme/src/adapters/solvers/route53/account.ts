@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Route53Client } from '@aws-sdk/client-route-53';
+import { createHolders, type Holders } from '../../dns/holders.ts';
 import { createBudget, type Rate } from './budget.ts';
 import type { Caller } from './call.ts';
-import { createHolders, type Holders } from './holders.ts';
 import { type AwaitInSync, createAwaitInSync } from './in-sync.ts';
 import { createTurnstile, type Sleep, type Turnstile } from './waiting.ts';
 import { createZoneQueue, type ZoneQueue } from './zone-queue.ts';

@@ -1,0 +1,29 @@
+import * as v from 'valibot';
+
+/** A secret in the configuration: the text itself, or the environment variable that holds it. */
+export type Secret = string | { readonly env: string };
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+/** A text that says something. */
+export const nonEmpty = v.pipe(v.string('must be a text'), v.nonEmpty('must not be empty'));
+
+/** An address by http or https. */
+export const httpUrl = v.pipe(nonEmpty, v.check(isHttpUrl, 'must be an http or https URL'));
+
+/** A {@link Secret}. */
+export const secret = v.union(
+  [
+    nonEmpty,
+    v.strictObject({ env: v.pipe(nonEmpty, v.regex(/^CERTBUS_SECRET_\w+$/, 'must begin with CERTBUS_SECRET_')) }),
+  ],
+  'must be a text or {"env": "CERTBUS_SECRET_…"}',
+);
+
+/** A port. */
+export const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+
+/** Name servers, one at least. */
+export const servers = v.pipe(v.array(nonEmpty), v.nonEmpty('must name at least one server'));
