@@ -11,6 +11,8 @@ export interface ValidationOptions {
   readonly httpPort?: number;
   /** Where tls-alpn-01 asks, and redirects of http-01 to https. Default 443. */
   readonly tlsPort?: number;
+  /** Further ports that redirects of http-01 may lead to. Default none, as at Let's Encrypt. */
+  readonly redirectPorts?: readonly number[];
   /** Pause before a validation, milliseconds of real time. Default 0. */
   readonly delayMs?: number;
   /** Bound of one validation. Default 10,000. */
@@ -55,7 +57,7 @@ export interface AcmeServerOptions {
   readonly blockedNames?: readonly string[];
   /** Time on the server's clock from finalization to the certificate, milliseconds. Default 0: issued in the answer. */
   readonly finalizeDelayMs?: number;
-  /** `Retry-After` of orders and authorizations that are being worked on, seconds; `null` for none. Default 1. */
+  /** `Retry-After` of orders and authorizations that are being worked on, seconds; `null` for none. Default none. */
   readonly pollRetryAfterS?: number | null;
   /** Whether an order for the same names that is still open is given again, as Let's Encrypt does. Default false. */
   readonly reuseOrders?: boolean;
@@ -97,7 +99,7 @@ export function settingsOf(options: AcmeServerOptions): Settings {
     challengeTypes: CHALLENGE_TYPES,
     blockedNames: [],
     finalizeDelayMs: 0,
-    pollRetryAfterS: 1,
+    pollRetryAfterS: null,
     reuseOrders: false,
     reuseAuthorizations: false,
     keyAlgorithm: 'ecdsa',
@@ -113,6 +115,7 @@ export function settingsOf(options: AcmeServerOptions): Settings {
       dnsServer: undefined,
       httpPort: 80,
       tlsPort: 443,
+      redirectPorts: [],
       delayMs: 0,
       timeoutMs: 10_000,
       checkCaa: false,

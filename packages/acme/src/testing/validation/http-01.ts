@@ -24,7 +24,8 @@ async function addressesOf({ dns }: MethodContext, { hostname }: URL): Promise<r
 /** The port that is really asked: those of the protocols stand for the ones in the settings. */
 function portOf({ settings: { validation } }: MethodContext, { protocol, port }: URL): number {
   const own = protocol === 'https:' ? validation.tlsPort : validation.httpPort;
-  if (port === '' || Number(port) === own) return own;
+  if (port === '') return own;
+  if ([own, ...validation.redirectPorts].includes(Number(port))) return Number(port);
   throw new ProblemDocument('connection', `A redirect to port ${port} is not followed; only ${own} is`);
 }
 

@@ -1,0 +1,79 @@
+import { freePort, requirePart, startChallTestSrv, startPebble } from 'certbus-testing';
+import { startAcmeServer, startDnsServer } from './testing/index.ts';
+
+/** A DNS server for a CA. */
+export interface LocalDns {
+  /** `ADDRESS:PORT`. */
+  readonly dns: string;
+  /** Where records are set, as in challtestsrv. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** A CA on this machine. */
+export interface LocalCa {
+  readonly directory: string;
+  /** PEM. */
+  readonly roots: string;
+  /** Where it validates http-01. */
+  readonly httpPort: number;
+  /** Where a redirect of http-01 may lead as well. */
+  readonly redirectPort: number;
+  /** PEM of the root of what it issues. */
+  issuedRoots(): Promise<string>;
+  /** How many orders it made. */
+  orders(): number;
+  stop(): Promise<void>;
+}
+
+/** What a suite asks of a CA. */
+export interface LocalCaOptions {
+  readonly dnsServer: string;
+  /** Default 5. */
+  readonly nonceRejectPercent?: number;
+}
+
+/** A kind of CA that our client is tested against. */
+export interface LocalCaKind {
+  readonly name: string;
+  readonly skip: boolean;
+  startDns(): Promise<LocalDns>;
+  start(options: LocalCaOptions): Promise<LocalCa>;
+}
+
+const own: LocalCaKind = {
+  name: 'our own server',
+  skip: false,
+  async startDns() {
+    const server = await startDnsServer();
+    return { dns: server.address, url: server.url, stop: async () => server[Symbol.asyncDispose]() };
+  },
+  async start({ dnsServer, nonceRejectPercent = 5 }) {
+    const [httpPort, redirectPort] = [await freePort(), await freePort()];
+    const validation = { dnsServer, httpPort, redirectPorts: [redirectPort] };
+    const server = await startAcmeServer({ validation, nonceRejectPercent });
+    const { directory, roots } = server;
+    return {
+      directory,
+      roots,
+      httpPort,
+      redirectPort,
+      issuedRoots: async () => server.issuedRoots[0] ?? '',
+      orders: () => server.orderCount,
+      stop: async () => server[Symbol.asyncDispose](),
+    };
+  },
+};
+
+const part = requirePart('pebble');
+
+const pebble: LocalCaKind = {
+  name: part.title('Pebble'),
+  skip: part.skip,
+  startDns: startChallTestSrv,
+  // It follows redirects to any port.
+  start: async (options) => ({ ...(await startPebble(options)), redirectPort: await freePort() }),
+};
+
+/** The strict server of this package, and Pebble as the independent one. */
+export const LOCAL_CAS: readonly LocalCaKind[] = [own, pebble];
