@@ -1,7 +1,7 @@
 import { issue, killManager, outage, remove, renewUnderLoad, setUp, tryManagerKeys } from './demo/chapters.ts';
 import { createNarrator } from './demo/narrator.ts';
 import { openStage, type Stage } from './demo/stage.ts';
-import { describeCa } from './local-ca.ts';
+import { caFromArguments } from './local-ca.ts';
 
 function closingTable({ visitor, swaps }: Stage): string {
   const rows = swaps.map(({ server, before, after, servedAfterMs }) => [server, before, after, `${servedAfterMs} ms`]);
@@ -18,16 +18,17 @@ function closingTable({ visitor, swaps }: Stage): string {
   );
 }
 
+const kind = caFromArguments();
 const began = performance.now();
 const narrator = createNarrator();
 console.log('CertBus, from a CA to a handshake: a real ACME server, a durable log, two load balancers.');
 narrator.step('Start an ACME server and a DNS server on this machine');
-const stage = await openStage(narrator);
+const stage = await openStage(narrator, kind);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => void stage.close().finally(() => process.exit(130)));
 }
 try {
-  narrator.say(`${describeCa(stage.local.ca)}, validating for real, refusing one nonce in twenty`);
+  narrator.say(`${stage.local.ca.description}, validating for real, refusing one nonce in twenty`);
   await setUp(stage);
   const { wildcardId, shopId } = await issue(stage);
   await renewUnderLoad(stage, wildcardId);

@@ -1,43 +1,71 @@
 import { writeFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { type ChallTestSrv, type Pebble, startChallTestSrv, startPebble, temporaryFolder } from 'certbus-testing';
+import { parseArgs } from 'node:util';
+import { temporaryFolder } from 'certbus-testing';
+import { own } from './ca/own.ts';
+import { pebble } from './ca/pebble.ts';
+import type { CaKind, RunningCa, RunningDns } from './ca/running.ts';
 
 /** A CA and a DNS server on this machine, and the files that go with them. */
 export interface LocalCa {
-  readonly ca: Pebble;
-  readonly dns: ChallTestSrv;
+  readonly ca: RunningCa;
+  readonly dns: RunningDns;
   /** A folder for files, removed at the end. */
   readonly folder: string;
   /** PEM file by which the CA's own address is trusted. */
   readonly rootsFile: string;
   /** PEM file of the root of what it issues. */
   readonly issuedRootsFile: string;
+  /** Gives a name an address other than 127.0.0.1. */
+  setAddress(name: string, address: string): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** What is said of the CA that runs. */
-export function describeCa({ origin, version }: Pebble): string {
-  return origin === 'go'
-    ? `Pebble ${version}, built from its Go module`
-    : `Pebble ${version}, Debian's package (this machine has no Go)`;
+const KINDS = new Map<string, CaKind>([
+  ['own', own],
+  ['pebble', pebble],
+]);
+
+/** The CA that the command line asks for: `--ca own`, which is the default, or `--ca pebble`. Ends the program at any other. */
+export function caFromArguments(): CaKind {
+  const { values } = parseArgs({ options: { ca: { type: 'string', default: 'own' } } });
+  const kind = KINDS.get(values.ca);
+  if (kind) return kind;
+  console.error(`There is no CA "${values.ca}". Choose one of: ${[...KINDS.keys()].join(', ')}.`);
+  process.exit(2);
+}
+
+async function setRecord(url: string, path: string, body: object): Promise<void> {
+  const response = await fetch(`${url}/${path}`, { method: 'POST', body: JSON.stringify(body) });
+  await response.body?.cancel();
+  if (!response.ok) throw new Error(`the DNS server did not take ${path}: status ${response.status}`);
 }
 
 /** Starts a DNS server and a CA that asks it, validating HTTP-01 at `httpPort`. */
-export async function startLocalCa(httpPort: number): Promise<LocalCa> {
+export async function startLocalCa({ startDns, startCa }: CaKind, httpPort: number): Promise<LocalCa> {
   const temporary = temporaryFolder();
-  const dns = await startChallTestSrv();
+  const dns = await startDns();
   try {
-    const ca = await startPebble({ dnsServer: dns.dns, httpPort });
+    const ca = await startCa({ dnsServer: dns.dns, httpPort });
     const rootsFile = join(temporary.path, 'ca-address.pem');
     const issuedRootsFile = join(temporary.path, 'ca-root.pem');
     writeFileSync(rootsFile, ca.roots);
-    writeFileSync(issuedRootsFile, await ca.issuedRoots());
-    const stop = async () => {
-      await ca.stop();
-      await dns.stop();
-      temporary.remove();
+    writeFileSync(issuedRootsFile, ca.issuedRoots);
+    return {
+      ca,
+      dns,
+      folder: temporary.path,
+      rootsFile,
+      issuedRootsFile,
+      setAddress: (name, address) =>
+        setRecord(dns.url, isIPv6(address) ? 'add-aaaa' : 'add-a', { host: `${name}.`, addresses: [address] }),
+      async stop() {
+        await ca.stop();
+        await dns.stop();
+        temporary.remove();
+      },
     };
-    return { ca, dns, folder: temporary.path, rootsFile, issuedRootsFile, stop };
   } catch (error) {
     await dns.stop();
     temporary.remove();

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { describeCa, initFlags, startLocalCa } from './local-ca.ts';
+import { caFromArguments, initFlags, startLocalCa } from './local-ca.ts';
 
 const HTTP_PORT = 5002;
 const HTTPS_PORT = 8443;
@@ -7,11 +7,11 @@ const HTTPS_PORT = 8443;
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
 
-const local = await startLocalCa(HTTP_PORT);
+const local = await startLocalCa(caFromArguments(), HTTP_PORT);
 const certbus = 'npm run -s certbus --';
 console.log(`A CA and a DNS server are up on this machine until Ctrl-C.
 
-  CA    ${local.ca.directory}   (${describeCa(local.ca)})
+  CA    ${local.ca.directory}   (${local.ca.description})
   DNS   ${local.dns.dns}   (every name is 127.0.0.1)
 
 In another terminal, in this folder:

@@ -13,8 +13,8 @@ export async function setUp({ narrator, programs, local, folder, ports, servers 
   narrator.step('Make keys and an embedded bus (one SQLite file), and start two load balancers on it');
   await programs.certbus('init', '--dir', folder, ...initFlags(local));
   narrator.say('certbus init made the keys of a root, a manager, the load balancers and a backup');
-  await local.dns.setAddresses(SHOP, [HOSTS.one]);
-  await local.dns.setAddresses(`www.${SHOP}`, [HOSTS.two]);
+  await local.setAddress(SHOP, HOSTS.one);
+  await local.setAddress(`www.${SHOP}`, HOSTS.two);
   for (const [name, host] of Object.entries(HOSTS)) {
     servers.push(await programs.startServer({ name, host, ...ports }));
     narrator.say(`server ${name}: https://${host}:${ports.port}, a replica of its own, and no credentials but its key`);
@@ -86,14 +86,14 @@ export async function renewUnderLoad(
 /** SIGKILL in the middle of an order: the next run finishes it. */
 export async function killManager({ narrator, programs, local }: Stage): Promise<void> {
   narrator.step('Kill a manager with SIGKILL after its order was recorded, and run it again');
-  const before = local.ca.orders();
+  const before = await local.ca.orders();
   const args = ['cert', 'mk', '--subdomain', 'killed.test'];
   const { status } = await programs.killWhenItSays('the CA has the order', ...args);
   narrator.check('it was killed in the middle', status === null);
   const id = await programs.certbus(...args, '--take-over');
   narrator.check(`the second run finished what the first began: certificate ${id}`, id.length > 0);
-  const orders = local.ca.orders() - before;
-  narrator.check(`the CA, by its own log, saw ${orders} order for both runs`, orders === 1);
+  const orders = (await local.ca.orders()) - before;
+  narrator.check(`the CA, by its own count, saw ${orders} order for both runs`, orders === 1);
 }
 
 async function canOpen(sealed: string, keyFile: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from 'certbus-testing';
+import type { CaKind } from '../ca/running.ts';
 import { type LocalCa, startLocalCa } from '../local-ca.ts';
 import type { Narrator } from './narrator.ts';
 import { createPrograms, type ExampleServer, type Programs } from './programs.ts';
@@ -47,13 +48,13 @@ export interface Stage {
 export const HOSTS = { one: '127.0.0.1', two: '127.0.0.2' } as const;
 
 /** Starts the CA and the DNS server and finds ports. */
-export async function openStage(narrator: Narrator): Promise<Stage> {
+export async function openStage(narrator: Narrator, kind: CaKind): Promise<Stage> {
   const hosts = Object.values(HOSTS);
   const ports = { port: await freePort(...hosts), httpPort: await freePort(...hosts) };
-  const local = await startLocalCa(ports.httpPort);
+  const local = await startLocalCa(kind, ports.httpPort);
   const { folder } = local;
   const programs = createPrograms(folder);
-  const visitor = createVisitor({ ca: await local.ca.issuedRoots(), port: ports.port });
+  const visitor = createVisitor({ ca: local.ca.issuedRoots, port: ports.port });
   const away = join(folder, 'away');
   mkdirSync(away);
   return {

@@ -1,0 +1,21 @@
+import { startChallTestSrv, startPebble } from 'certbus-testing';
+import type { CaKind, RunningCa } from './running.ts';
+
+/** Let's Encrypt's own test CA and its DNS server, installed where they never were. */
+export const pebble: CaKind = {
+  startDns: startChallTestSrv,
+  async startCa({ dnsServer, httpPort }): Promise<RunningCa> {
+    const ca = await startPebble({ dnsServer, httpPort });
+    const { directory, roots, version, origin, orders, stop } = ca;
+    const from = origin === 'go' ? 'built from its Go module' : "Debian's package (this machine has no Go)";
+    return {
+      description: `Pebble ${version}, ${from}`,
+      directory,
+      roots,
+      issuedRoots: await ca.issuedRoots(),
+      httpPort,
+      orders: async () => orders(),
+      stop,
+    };
+  },
+};
