@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { temporaryFolder } from 'certbus-testing';
 import { own } from './ca/own.ts';
 import { pebble } from './ca/pebble.ts';
-import type { CaKind, RunningCa, RunningDns } from './ca/running.ts';
+import type { CaKind, CaStart, RunningCa, RunningDns } from './ca/running.ts';
 
 /** A CA and a DNS server on this machine, and the files that go with them. */
 export interface LocalCa {
@@ -42,12 +42,15 @@ async function setRecord(url: string, path: string, body: object): Promise<void>
   if (!response.ok) throw new Error(`the DNS server did not take ${path}: status ${response.status}`);
 }
 
-/** Starts a DNS server and a CA that asks it, validating HTTP-01 at `httpPort`. */
-export async function startLocalCa({ startDns, startCa }: CaKind, httpPort: number): Promise<LocalCa> {
+/** Starts a DNS server and a CA that asks it, and that validates HTTP-01 and TLS-ALPN-01 at these ports. */
+export async function startLocalCa(
+  { startDns, startCa }: CaKind,
+  ports: Pick<CaStart, 'httpPort' | 'tlsPort'>,
+): Promise<LocalCa> {
   const temporary = temporaryFolder();
   const dns = await startDns();
   try {
-    const ca = await startCa({ dnsServer: dns.dns, httpPort });
+    const ca = await startCa({ dnsServer: dns.dns, ...ports });
     const rootsFile = join(temporary.path, 'ca-address.pem');
     const issuedRootsFile = join(temporary.path, 'ca-root.pem');
     writeFileSync(rootsFile, ca.roots);
@@ -77,6 +80,6 @@ export async function startLocalCa({ startDns, startCa }: CaKind, httpPort: numb
 export function initFlags({ ca, dns, rootsFile }: LocalCa): string[] {
   const authority = ['--directory', ca.directory, '--roots', rootsFile, '--agree-tos'];
   const answers = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url];
-  const ports = ['--http01-port', String(ca.httpPort), '--tls-alpn01-port', String(ca.tlsPort)];
-  return [...authority, ...answers, ...ports, '--resolver', dns.dns];
+  const at = ['--http01-port', String(ca.httpPort), '--tls-alpn01-port', String(ca.tlsPort)];
+  return [...authority, ...answers, ...at, '--resolver', dns.dns];
 }

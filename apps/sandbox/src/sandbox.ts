@@ -7,7 +7,7 @@ const HTTPS_PORT = 8443;
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
 
-const local = await startLocalCa(caFromArguments(), HTTP_PORT);
+const local = await startLocalCa(caFromArguments(), { httpPort: HTTP_PORT, tlsPort: HTTPS_PORT });
 const certbus = 'npm run -s certbus --';
 console.log(`A CA and a DNS server are up on this machine until Ctrl-C.
 

@@ -1,9 +1,9 @@
 import { startAcmeServer } from '@certbus/acme/testing';
 import { serveParent } from './parent.ts';
 
-const [, , dnsServer = '', httpPort = ''] = process.argv;
+const [, , dnsServer = '', httpPort, tlsPort] = process.argv;
 const server = await startAcmeServer({
-  validation: { dnsServer, httpPort: Number(httpPort) },
+  validation: { dnsServer, httpPort: Number(httpPort), tlsPort: Number(tlsPort) },
   nonceRejectPercent: 5,
 });
 const { directory, roots, issuedRoots } = server;

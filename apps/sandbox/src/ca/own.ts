@@ -10,10 +10,11 @@ export const own: CaKind = {
     const { ready, stop } = await startChild<Pick<RunningDns, 'dns' | 'url'>>(moduleAt('dns-process.ts'));
     return { ...ready, stop };
   },
-  async startCa({ dnsServer, httpPort }) {
+  async startCa({ dnsServer, httpPort, tlsPort }) {
     type Ready = Pick<RunningCa, 'directory' | 'roots' | 'issuedRoots'>;
-    const { ready, ask, stop } = await startChild<Ready>(moduleAt('ca-process.ts'), dnsServer, String(httpPort));
+    const args = [dnsServer, String(httpPort), String(tlsPort)];
+    const { ready, ask, stop } = await startChild<Ready>(moduleAt('ca-process.ts'), ...args);
     const orders = async () => Number(await ask('orders'));
-    return { ...ready, description: 'the strict ACME server of @certbus/acme', httpPort, orders, stop };
+    return { ...ready, description: 'the strict ACME server of @certbus/acme', httpPort, tlsPort, orders, stop };
   },
 };

@@ -4,9 +4,9 @@ import type { CaKind, RunningCa } from './running.ts';
 /** Let's Encrypt's own test CA and its DNS server, installed where they never were. */
 export const pebble: CaKind = {
   startDns: startChallTestSrv,
-  async startCa({ dnsServer, httpPort }): Promise<RunningCa> {
-    const ca = await startPebble({ dnsServer, httpPort });
-    const { directory, roots, version, origin, orders, stop } = ca;
+  async startCa(start): Promise<RunningCa> {
+    const ca = await startPebble(start);
+    const { directory, roots, httpPort, tlsPort, version, origin, orders, stop } = ca;
     const from = origin === 'go' ? 'built from its Go module' : "Debian's package (this machine has no Go)";
     return {
       description: `Pebble ${version}, ${from}`,
@@ -14,6 +14,7 @@ export const pebble: CaKind = {
       roots,
       issuedRoots: await ca.issuedRoots(),
       httpPort,
+      tlsPort,
       orders: async () => orders(),
       stop,
     };

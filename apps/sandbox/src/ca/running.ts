@@ -18,6 +18,8 @@ export interface RunningCa {
   readonly issuedRoots: string;
   /** Where it validates HTTP-01. */
   readonly httpPort: number;
+  /** Where it validates TLS-ALPN-01. */
+  readonly tlsPort: number;
   /** How many orders it made, by its own count. */
   orders(): Promise<number>;
   stop(): Promise<void>;
@@ -28,6 +30,7 @@ export interface CaStart {
   /** `ADDRESS:PORT` of the DNS server that it asks. */
   readonly dnsServer: string;
   readonly httpPort: number;
+  readonly tlsPort: number;
 }
 
 /** A kind of CA, with the DNS server that goes with it. */

@@ -51,7 +51,7 @@ export const HOSTS = { one: '127.0.0.1', two: '127.0.0.2' } as const;
 export async function openStage(narrator: Narrator, kind: CaKind): Promise<Stage> {
   const hosts = Object.values(HOSTS);
   const ports = { port: await freePort(...hosts), httpPort: await freePort(...hosts) };
-  const local = await startLocalCa(kind, ports.httpPort);
+  const local = await startLocalCa(kind, { httpPort: ports.httpPort, tlsPort: ports.port });
   const { folder } = local;
   const programs = createPrograms(folder);
   const visitor = createVisitor({ ca: local.ca.issuedRoots, port: ports.port });
