@@ -6,12 +6,14 @@ import {
   startChallTestSrv,
   startDynamoDbLocal,
   startKnot,
+  startMoto,
   startPebble,
   startPowerDns,
 } from './index.ts';
 
 const pebble = requirePart('pebble');
 const dynamoDb = requirePart('dynamodb-local');
+const moto = requirePart('moto');
 
 function isRunning(pid: number): boolean {
   try {
@@ -93,4 +95,15 @@ test.skipIf(powerdns.skip)(
     expect(isRunning(server.pid)).toBe(false);
   },
   60_000,
+);
+
+test.skipIf(moto.skip)(
+  moto.title('moto starts, answers and leaves nothing behind'),
+  async () => {
+    const server = await startMoto();
+    expect((await fetch(`${server.endpoint}/moto-api/`)).status).toBe(200);
+    await server.stop();
+    expect(isRunning(server.pid)).toBe(false);
+  },
+  120_000,
 );

@@ -1,7 +1,7 @@
 const tails = new Map<string, Promise<unknown>>();
 
 /** The promise's outcome, or the signal's reason where that comes first. */
-async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);

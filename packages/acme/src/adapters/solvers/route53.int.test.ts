@@ -18,55 +18,70 @@ const pebblePart = requirePart('pebble');
 const motoPart = requirePart('moto');
 
 describe.skipIf(pebblePart.skip)(pebblePart.title('Pebble validates what the solver wrote'), () => {
-  async function issue(cnames: Readonly<Record<string, string>>, names: readonly string[]) {
+  /** A CA that asks the fake's DNS, and one job there. */
+  async function start() {
     const zones = [
       { id: 'Z1', name: 'example.test' },
       { id: 'Z2', name: 'acme.test' },
     ];
     const { fake } = await setUp(zones, { applyMs: 50, inSyncMs: 300 });
-    for (const [name, target] of Object.entries(cnames)) fake.zone('Z1').put(name, 'CNAME', [target]);
-    fake.zone('Z1').put(recordOf('shared.example.test'), 'TXT', ['"foreign"']);
     const pebble = await startPebble({ dnsServer: fake.dns });
     onTestFinished(() => pebble.stop());
     const { directory, roots } = pebble;
     const ca = createAcme({ directory, roots, accountKey: await generateAccountKey() });
     onTestFinished(() => ca.close());
     await registerAccount(ca, { termsOfServiceAgreed: true, signal });
-    const solver = createRoute53Solver({
-      endpoint: fake.endpoint,
-      credentials: { accessKeyId: 'id', secretAccessKey: 'made-up' },
-      resolver: [fake.dns],
-      nameServerPort: fake.dnsPort,
-    });
-    const before = fake.zone('Z2').size;
-    const { csr } = await createCsr(names);
-    const job = { names, csr, challenge: 'dns-01' as const, solver, onOrder: async () => {}, signal };
-    const { leaf } = await obtain(ca, job);
-    expect(new X509Certificate(leaf).subjectAltName?.split(', ').toSorted()).toEqual(
-      names.map((name) => `DNS:${name}`).toSorted(),
-    );
-    expect(fake.zone('Z2').size).toBe(before);
-    expect(fake.zone('Z1').txt(recordOf('shared.example.test'))).toEqual(['"foreign"']);
-    return fake;
+    async function issue(names: readonly string[]): Promise<void> {
+      // One for each order, as the manager does it.
+      const solver = createRoute53Solver({
+        endpoint: fake.endpoint,
+        credentials: { accessKeyId: 'id', secretAccessKey: 'made-up' },
+        resolver: [fake.dns],
+        nameServerPort: fake.dnsPort,
+      });
+      const { csr } = await createCsr(names);
+      const job = { names, csr, challenge: 'dns-01' as const, solver, onOrder: async () => {}, signal };
+      const { leaf } = await obtain(ca, job);
+      const issued = new X509Certificate(leaf).subjectAltName?.split(', ').toSorted();
+      expect(issued).toEqual(names.map((name) => `DNS:${name}`).toSorted());
+    }
+    return { fake, issue };
   }
 
   test('a wildcard and its apex', async () => {
-    const fake = await issue({}, ['*.example.test', 'example.test']);
-    expect(fake.zone('Z1').txt(recordOf('example.test'))).toEqual([]);
+    const { fake, issue } = await start();
+    await issue(['*.example.test', 'example.test']);
+    expect(fake.zone('Z1').size).toBe(2);
     expect(fake.count('ChangeResourceRecordSets', 'OK')).toBe(2);
   }, 120_000);
 
   test('beside the value of another client', async () => {
-    await issue({}, ['shared.example.test']);
+    const { fake, issue } = await start();
+    fake.zone('Z1').put(recordOf('shared.example.test'), 'TXT', ['"foreign"']);
+    await issue(['shared.example.test']);
+    expect(fake.zone('Z1').txt(recordOf('shared.example.test'))).toEqual(['"foreign"']);
   }, 120_000);
 
   test('at the end of CNAMEs, in another zone', async () => {
-    const cnames = {
-      [recordOf('example.test')]: 'hop.example.test.',
-      'hop.example.test': 'x1.acme.test.',
-      [recordOf('www.example.test')]: 'x1.acme.test.',
-    };
-    await issue(cnames, ['*.example.test', 'example.test']);
+    const { fake, issue } = await start();
+    fake.zone('Z1').put(recordOf('example.test'), 'CNAME', ['hop.example.test.']);
+    fake.zone('Z1').put('hop.example.test', 'CNAME', ['x1.acme.test.']);
+    await issue(['*.example.test', 'example.test']);
+    expect(fake.zone('Z2').size).toBe(2);
+    expect(fake.count('ChangeResourceRecordSets', 'OK')).toBe(2);
+  }, 120_000);
+
+  test('of thirty orders in a crowd, in few calls', async () => {
+    const { fake, issue } = await start();
+    const orders = Array.from({ length: 30 }, (_, nth) => [`*.n${nth}.example.test`, `n${nth}.example.test`]);
+    // More at once, and Pebble can lock up.
+    const workers = Array.from({ length: 10 }, async () => {
+      for (let names = orders.pop(); names; names = orders.pop()) await issue(names);
+    });
+    await Promise.all(workers);
+    expect(fake.zone('Z1').size).toBe(2);
+    expect(fake.count('ChangeResourceRecordSets')).toBeLessThan(60);
+    expect(fake.count(undefined, 'Throttling')).toBe(0);
   }, 120_000);
 });
 

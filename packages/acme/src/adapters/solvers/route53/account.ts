@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { Route53Client } from '@aws-sdk/client-route-53';
 import { createHolders, type Holders } from '../../dns/holders.ts';
+import { sleep as sleepUntil } from '../../dns/sleep.ts';
 import { createBudget, type Rate } from './budget.ts';
 import type { Caller } from './call.ts';
 import { type AwaitInSync, createAwaitInSync } from './in-sync.ts';
@@ -47,17 +47,10 @@ const REQUESTS: Rate = { perSecond: 4, burst: 10 };
 const CHANGES: Rate = { perSecond: 50, burst: 750 };
 const DNS_AT_ONCE = 32;
 
+const byTimer: Sleep = (ms, { signal }) => sleepUntil(ms, signal);
+
 /** Accounts in use by what distinguishes them. There are as many as an operator has credentials. */
 const accounts = new Map<string, Account>();
-
-const sleepFor: Sleep = async (ms, { signal }) => {
-  try {
-    await wait(ms, undefined, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  }
-};
 
 function createClient({ region = 'us-east-1', endpoint, credentials }: AccountOptions): Route53Client {
   return new Route53Client({
@@ -71,7 +64,7 @@ function createClient({ region = 'us-east-1', endpoint, credentials }: AccountOp
 }
 
 function createAccount(options: AccountOptions): Account {
-  const { requestRate = REQUESTS, changeRate = CHANGES, now = () => new Date(), sleep = sleepFor } = options;
+  const { requestRate = REQUESTS, changeRate = CHANGES, now = () => new Date(), sleep = byTimer } = options;
   const budget = createBudget({ requests: requestRate, changes: changeRate, now, sleep });
   const client = options.client ?? createClient(options);
   const caller: Caller = { client, budget, sleep, random: options.random ?? Math.random };

@@ -37,6 +37,7 @@ export async function readSets(
   const wanted = names
     .map((name) => ({ name, key: orderKey(name) }))
     .toSorted((one, other) => (one.key < other.key ? -1 : 1));
+  const asked = new Set(names);
   const found = new Map<string, ResourceRecordSet>();
   let at = 0;
   while (at < wanted.length) {
@@ -44,7 +45,10 @@ export async function readSets(
     if (!first) break;
     const size = wanted.length - at === 1 ? 1 : PAGE;
     const { sets, isLast } = await readPage(caller, { zoneId, from: first.name, size, signal });
-    for (const set of sets) if (set.Type === 'TXT' && !found.has(bare(set.Name))) found.set(bare(set.Name), set);
+    for (const set of sets) {
+      const name = bare(set.Name);
+      if (set.Type === 'TXT' && asked.has(name) && !found.has(name)) found.set(name, set);
+    }
     const end = orderKey(bare(sets.at(-1)?.Name));
     // The last name of a full page may have its TXT set on the next one, unless it is here.
     const settled = wanted.findIndex(

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import { createCrowd, createTurnstile, orAbort, shareWork } from './waiting.ts';
+import { orAbort } from '../../dns/turns.ts';
+import { createCrowd, createTurnstile, shareWork } from './waiting.ts';
 
 const stopped = (): AbortSignal => AbortSignal.abort(new Error('gone'));
 

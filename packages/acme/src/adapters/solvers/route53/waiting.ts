@@ -1,3 +1,5 @@
+import { orAbort } from '../../dns/turns.ts';
+
 /** Waits, unless the signal ends it; then rejects with its reason. */
 export type Sleep = (ms: number, options: { readonly signal: AbortSignal }) => Promise<void>;
 
@@ -33,19 +35,6 @@ export function createCrowd(members: Iterable<AbortSignal> = []): Crowd {
   const all = [...members];
   for (const signal of all.toSorted((one, other) => Number(one.aborted) - Number(other.aborted))) crowd.join(signal);
   return crowd;
-}
-
-/** The promise's outcome, or the signal's reason where that comes first. */
-export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** Work that several wait for at once, and that is done once for all of them. */
