@@ -11,7 +11,7 @@ describe('certbus doctor', { timeout: 60_000 }, () => {
   let ca: AcmeServer;
   const run = (...args: string[]) => certbus(folder.path, args);
   const diagnose = async (...args: string[]) => {
-    const { status, stdout } = await run('doctor', '--json', ...args);
+    const { status, stdout } = await run('doctor', '--json', '--resolver', dns.address, ...args);
     const { findings } = JSON.parse(stdout) as { findings: { check: string; status: string; detail: string }[] };
     return { status, findings, of: (check: string) => findings.filter((finding) => finding.check === check) };
   };
@@ -37,20 +37,35 @@ describe('certbus doctor', { timeout: 60_000 }, () => {
     expect(status).toBe(0);
     expect(of('dns')).toMatchObject([{ subject: 'shop.test', detail: expect.stringContaining('taken away') }]);
     expect(of('account')).toMatchObject([{ detail: expect.stringContaining('https://127.0.0.1') }]);
+    expect(of('caa')).toMatchObject([
+      { detail: expect.stringContaining('IN CAA 0 issue "ca.test; accounturi=https://') },
+    ]);
     const tried = dns.queries.map(({ name }) => name).filter((name) => name.includes('certbus-doctor'));
     for (const name of tried) expect(dns.get(name, 'TXT')).toEqual([]);
-    const text = await run('doctor', '--no-write-dns');
+    const text = await run('doctor', '--no-write-dns', '--resolver', dns.address);
     expect(text.stdout).toMatch(/^good {5}bus/);
-    expect(text.stdout).not.toContain('dns');
+    expect(text.stdout).not.toMatch(/^good {5}dns/m);
+  });
+
+  test('CAA records that let only others issue, or only another account, are told with the record to add', async () => {
+    dns.set('shop.test', 'CAA', [{ flags: 0, tag: 'issue', value: 'other.test' }]);
+    const barred = await diagnose('--no-write-dns');
+    expect(barred.status).toBe(10);
+    expect(barred.of('caa')).toMatchObject([{ status: 'failed', detail: expect.stringContaining('other.test') }]);
+    const [, record] =
+      /Add: shop\.test\. IN CAA 0 issue "(.+)"$/.exec(String(Object(barred.of('caa')[0]).advice)) ?? [];
+    dns.set('shop.test', 'CAA', [{ flags: 0, tag: 'issue', value: record ?? '' }]);
+    expect((await diagnose('--no-write-dns')).of('caa')).toMatchObject([{ status: 'good' }]);
+    dns.set('shop.test', 'CAA', []);
   });
 
   test('a clock that is off, DNS that does not answer and an account that is gone are told with what to do', async () => {
     ca.clock.advance(3_600_000);
     const behind = await diagnose('--no-write-dns');
     expect(behind.status).toBe(10);
-    expect(behind.of('clock')).toMatchObject([{ status: 'failed', detail: expect.stringMatching(/36\d\d s behind/) }]);
+    expect(behind.of('clock')).toMatchObject([{ status: 'failed', detail: expect.stringMatching(/3[56]\d\d s behind/) }]);
     await dns[Symbol.asyncDispose]();
-    const broken = await run('doctor', '--domain', 'shop.test');
+    const broken = await run('doctor', '--domain', 'shop.test', '--resolver', dns.address);
     expect(broken).toMatchObject({ status: 10, stderr: expect.stringMatching(/\d of \d checks failed/) });
     expect(broken.stdout).toMatch(/failed {3}dns {8}shop\.test: .*sandbox DNS server/);
     expect(broken.stdout).toContain('credentials, zone, delegation');

@@ -17,22 +17,29 @@ export type SolverFactory = (
       },
 ) => Promise<Solver>;
 
-const bare = (name: string): string => name.replace(/^\*\./, '');
+/** A name without its `*.`. */
+export const bare = (name: string): string => name.replace(/^\*\./, '');
 
 function zoneMatch(zone: string, name: string): number {
   if (zone === '*') return 0;
   return name === zone || name.endsWith(`.${zone}`) ? zone.length : -1;
 }
 
-/** The settings whose zone fits a name best. Throws `CERTBUS_MANAGER_ZONE_NOT_CONFIGURED`. */
-function dnsFor({ dns = [] }: Configuration, name: string): DnsSettings {
+/** The settings whose zone fits a name best; `undefined` where none does. */
+export function dnsSettingsFor({ dns = [] }: Configuration, name: string): DnsSettings | undefined {
   let best: { settings: DnsSettings; match: number } | undefined;
   for (const settings of dns) {
     const match = Math.max(...settings.zones.map((zone) => zoneMatch(zone.toLowerCase(), bare(name))));
     if (match >= 0 && match > (best?.match ?? -1)) best = { settings, match };
   }
-  if (best) return best.settings;
-  const zones = dns.flatMap((settings) => settings.zones);
+  return best?.settings;
+}
+
+/** As {@link dnsSettingsFor}. Throws `CERTBUS_MANAGER_ZONE_NOT_CONFIGURED`. */
+function dnsFor(config: Configuration, name: string): DnsSettings {
+  const settings = dnsSettingsFor(config, name);
+  if (settings) return settings;
+  const zones = config.dns?.flatMap((each) => each.zones) ?? [];
   throw new ManagerError(
     'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED',
     `No DNS settings cover "${name}" (configured zones: ${zones.join(', ') || 'none'}). Add its zone under "dns" with "certbus conf update", or use --challenge http-01.`,

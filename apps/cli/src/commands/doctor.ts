@@ -16,6 +16,10 @@ export default class Doctor extends BaseCommand {
       multiple: true,
       description: 'a domain to look at; default those of the managed certificates, 20 at most',
     }),
+    resolver: Flags.string({
+      multiple: true,
+      description: "a resolver to ask, ADDRESS or ADDRESS:PORT; default the system's",
+    }),
     'write-dns': Flags.boolean({ allowNo: true, default: true, description: 'try to write into DNS' }),
   };
 
@@ -30,6 +34,7 @@ export default class Doctor extends BaseCommand {
       manager.diagnose({
         writeDns: flags['write-dns'],
         ...(flags.domain ? { domains: flags.domain } : {}),
+        ...(flags.resolver ? { resolvers: flags.resolver } : {}),
         signal: this.signal,
         onFinding,
       }),

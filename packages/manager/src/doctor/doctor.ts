@@ -1,8 +1,11 @@
+import { createDnsView } from '@certbus/acme/dns';
 import { getDomain } from 'tldts';
 import type { Configuration } from '../configuration.ts';
 import type { Context } from '../context.ts';
-import { examineAuthority } from './authority.ts';
+import { bare, dnsSettingsFor } from '../solvers.ts';
+import { examineAuthority, type NamedAuthority } from './authority.ts';
 import { examineBus } from './bus.ts';
+import { examineCaa } from './caa.ts';
 import { examineDns } from './dns.ts';
 import type { Finding } from './finding.ts';
 
@@ -10,6 +13,8 @@ import type { Finding } from './finding.ts';
 export interface DiagnosisOptions {
   /** Domains whose DNS is tried; default the registered domains of the managed certificates, 20 at most. */
   readonly domains?: readonly string[];
+  /** `ADDRESS` or `ADDRESS:PORT` of the resolvers to ask; default the system's. */
+  readonly resolvers?: readonly string[];
   /** Whether to write a value into DNS, and take it away again. Default true. */
   readonly writeDns?: boolean;
   readonly signal: AbortSignal;
@@ -19,15 +24,27 @@ export interface DiagnosisOptions {
 
 const MAX_DOMAINS = 20;
 
-/** The registered domains that certificates are proved for by DNS-01, each once. */
+/** The registered domains that certificates are managed for, each once. */
 function domainsOf({ view }: Context): string[] {
   const domains = new Set<string>();
-  for (const { names, challengeType } of view.state.all()) {
-    if (challengeType !== 'dns-01') continue;
-    for (const name of names) domains.add(getDomain(name.replace(/^\*\./, ''), { allowPrivateDomains: true }) ?? name);
+  for (const { names } of view.state.all()) {
+    for (const name of names.map(bare)) {
+      const domain = getDomain(name, { allowPrivateDomains: true });
+      if (domain !== null) domains.add(domain);
+    }
     if (domains.size >= MAX_DOMAINS) break;
   }
   return [...domains].slice(0, MAX_DOMAINS);
+}
+
+/** The CAs that a certificate may be asked of by default: the default one, and what stands in for it. */
+function issuing({ authorities, defaultAuthority }: Configuration): NamedAuthority[] {
+  const fallback = authorities[defaultAuthority]?.fallback;
+  const names = [defaultAuthority, ...(fallback === undefined ? [] : [fallback])];
+  return names.flatMap((name) => {
+    const authority = authorities[name];
+    return authority ? [{ name, authority }] : [];
+  });
 }
 
 /**
@@ -37,7 +54,7 @@ function domainsOf({ view }: Context): string[] {
 export async function diagnose(
   context: Context,
   config: Configuration,
-  { domains = domainsOf(context), writeDns = true, signal, onFinding = () => {} }: DiagnosisOptions,
+  { domains = domainsOf(context), resolvers, writeDns = true, signal, onFinding = () => {} }: DiagnosisOptions,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const say = (found: readonly Finding[]) => {
@@ -48,6 +65,13 @@ export async function diagnose(
   for (const [name, authority] of Object.entries(config.authorities)) {
     say(await examineAuthority(context, { name, authority }, signal));
   }
-  for (const domain of writeDns ? domains : []) say([await examineDns(context, { config, domain, signal })]);
+  const { caa: resolver } = createDnsView(resolvers ? { resolvers } : {});
+  for (const domain of domains) {
+    const isWritten = dnsSettingsFor(config, domain) !== undefined;
+    const challengeType = isWritten ? 'dns-01' : 'http-01';
+    for (const named of issuing(config))
+      say(await examineCaa(context, { named, domain, challengeType, resolver, signal }));
+    if (writeDns && isWritten) say([await examineDns(context, { config, domain, signal })]);
+  }
   return findings;
 }

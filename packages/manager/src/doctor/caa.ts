@@ -1,0 +1,50 @@
+import { type CaaResolver, caaRecordsFor, checkCaa, readDirectory } from '@certbus/acme';
+import { accountAt, openProbe } from '../account.ts';
+import type { Context } from '../context.ts';
+import type { NamedAuthority } from './authority.ts';
+import { type Finding, findingsOn, reasonFor } from './finding.ts';
+
+/** What a look at CAA needs. */
+export interface CaaLook {
+  readonly named: NamedAuthority;
+  readonly domain: string;
+  /** How the domain's names are proved. */
+  readonly challengeType: string;
+  readonly resolver: CaaResolver;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Whether a domain's CAA records let a CA issue to the bus's account by a challenge of this type (RFC 8659, RFC 8657), for names and for
+ * wildcards; where they bind nobody, the record that would.
+ */
+export async function examineCaa(context: Context, look: CaaLook): Promise<readonly Finding[]> {
+  const { named, domain, challengeType, resolver, signal } = look;
+  const { name, authority } = named;
+  const { good, warning, failed } = findingsOn('caa', `${domain} at ${name}`);
+  try {
+    const ca = await openProbe(context, authority);
+    const { caaIdentities: issuers } = await readDirectory(ca, { signal });
+    const [issuer] = issuers;
+    if (issuer === undefined) return [good('the CA says no name of its own for CAA records')];
+    const accountUrl = accountAt(context.view.state.bus, authority.directory)?.accountUrl;
+    const question = { issuers, accountUrl, challengeType, resolver, signal };
+    const [record = ''] = caaRecordsFor([domain], {
+      issuer,
+      ...(accountUrl ? { accountUrl } : {}),
+      challengeTypes: [challengeType],
+    });
+    const verdict = await checkCaa(domain, question);
+    if (verdict.verdict === 'unknown') return [failed(verdict.why, 'A CA refuses as well until DNS answers.')];
+    if (verdict.verdict === 'forbidden') return [failed(verdict.why, `Add: ${record}`)];
+    if (verdict.at === undefined) return [good(`any CA may issue; this would bind it to this account: ${record}`)];
+    const wild = await checkCaa(`*.${domain}`, question);
+    const said = good(`the records of ${verdict.at} allow it`);
+    return wild.verdict === 'allowed'
+      ? [said]
+      : [said, warning(`no wildcards: ${wild.why}`, 'Add an issuewild record, if there are any.')];
+  } catch (error) {
+    signal.throwIfAborted();
+    return [failed(reasonFor(error), 'The CA cannot be asked for its name in CAA records.')];
+  }
+}
