@@ -165,6 +165,19 @@ describe('without a CA', { timeout: 30_000 }, () => {
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND' } });
   });
 
+  test('DNS providers are listed, and shown with their fields and an example, without any set-up', async () => {
+    const folder = newFolder();
+    const listed = await run(folder, ['provider', 'ls']);
+    expect(listed.stdout).toMatch(/^route53\tAmazon Route 53$/m);
+    const shown = await run(folder, ['provider', 'show', 'cloudflare']);
+    expect(shown.stdout).toMatch(/^ {2}token .*\(required, secret\)$/m);
+    expect(shown.stdout).toContain('"env": "CERTBUS_SECRET_CLOUDFLARE"');
+    expect(await run(folder, ['provider', 'show', 'pigeons'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('route53'),
+    });
+  });
+
   test('a folder without a set-up: what to do', async () => {
     expect(await run(newFolder(), ['cert', 'ls'])).toMatchObject({
       status: 3,

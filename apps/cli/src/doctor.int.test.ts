@@ -63,7 +63,9 @@ describe('certbus doctor', { timeout: 60_000 }, () => {
     ca.clock.advance(3_600_000);
     const behind = await diagnose('--no-write-dns');
     expect(behind.status).toBe(10);
-    expect(behind.of('clock')).toMatchObject([{ status: 'failed', detail: expect.stringMatching(/3[56]\d\d s behind/) }]);
+    expect(behind.of('clock')).toMatchObject([
+      { status: 'failed', detail: expect.stringMatching(/3[56]\d\d s behind/) },
+    ]);
     await dns[Symbol.asyncDispose]();
     const broken = await run('doctor', '--domain', 'shop.test', '--resolver', dns.address);
     expect(broken).toMatchObject({ status: 10, stderr: expect.stringMatching(/\d of \d checks failed/) });

@@ -18,6 +18,7 @@ export { ManagerError, type ManagerErrorCode } from './errors.ts';
 export type { Secret } from './fields.ts';
 export type { IssueRequest, IssueResult, RunOptions } from './issue.ts';
 export { type AccountOptions, type Manager, type ManagerOptions, openManager } from './manager.ts';
+export { PROVIDERS, type Provider, type ProviderField, type ProviderName } from './providers.ts';
 export type { RenewalOutcome } from './renewal.ts';
 export type { RenewalInfoNote, RenewalInfoNotes } from './renewal-info.ts';
 export { type RestoreOptions, sayRestored } from './restore.ts';

@@ -23,6 +23,8 @@ import Doctor from './doctor.ts';
 import ExampleServer from './example-server.ts';
 import Init from './init.ts';
 import Keygen from './keygen.ts';
+import ProviderLs from './provider/ls.ts';
+import ProviderShow from './provider/show.ts';
 
 /** Every command by its id. */
 export const COMMANDS = {
@@ -51,4 +53,6 @@ export const COMMANDS = {
   'example-server': ExampleServer,
   init: Init,
   keygen: Keygen,
+  'provider:ls': ProviderLs,
+  'provider:show': ProviderShow,
 };
