@@ -1,6 +1,11 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createIssuer, createKeys, createLeaf } from './certificates.builders.ts';
+import { generateAccountKey, renewalInfo } from './index.ts';
 import { certificateId, parseRenewalInfo } from './renewal-info.ts';
+import { parseRetryAfter } from './retry-after.ts';
+import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
+import type { Fault } from './testing/index.ts';
 
 // RFC 9773 appendix A.
 const EXAMPLE = `MIIBQzCB66ADAgECAgUAh2VDITAKBggqhkjOPQQDAjAVMRMwEQYDVQQDEwpFeGFt
@@ -77,4 +82,86 @@ test.each([
   expect(() => parseRenewalInfo(resource(body), now)).toThrow(
     expect.objectContaining({ code: 'CERTBUS_ACME_NOT_ACME' }),
   );
+});
+
+test('whatever the CA writes, the next question lies between a minute and a day ahead, and the window makes sense', () => {
+  const instants = fc.date({ min: new Date('1900-01-01'), max: new Date('2200-01-01'), noInvalidDate: true });
+  const texts = fc.oneof(
+    instants.map((date) => date.toISOString()),
+    fc.string(),
+    fc.constant(undefined),
+  );
+  const headers = fc.oneof(
+    fc.nat().map(String),
+    fc.bigInt().map(String),
+    instants.map((date) => date.toUTCString()),
+    fc.string(),
+    fc.constant(undefined),
+  );
+  fc.assert(
+    fc.property(instants, headers, texts, texts, (at, header, start, end) => {
+      const retryAfter = parseRetryAfter(header, at);
+      const asked = { url: 'https://ca.test/ari', status: 200, body: { suggestedWindow: { start, end } }, retryAfter };
+      let info: ReturnType<typeof parseRenewalInfo>;
+      try {
+        info = parseRenewalInfo(asked, at);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'CERTBUS_ACME_NOT_ACME' });
+        return;
+      }
+      expect(info.start.getTime()).toBeLessThan(info.end.getTime());
+      const aheadMs = info.retryAt.getTime() - at.getTime();
+      expect(aheadMs).toBeGreaterThanOrEqual(60_000);
+      expect(aheadMs).toBeLessThanOrEqual(86_400_000);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test.each<[string, Fault | undefined, unknown]>([
+  ['that is not JSON', { kind: 'html', status: 200 }, undefined],
+  [
+    'with a window that ends before it starts',
+    undefined,
+    { suggestedWindow: { start: window.end, end: window.start } },
+  ],
+  ['that is a list', undefined, []],
+])('renewal information %s is one typed error', async (_, fault, override) => {
+  const { openRegistered, server } = await startStrictCa();
+  const ca = await openRegistered();
+  const { leaf } = await obtainFor(ca, ['a.test']);
+  if (fault) server.faults.inject(fault, { resource: 'renewalInfo' });
+  if (override !== undefined) server.overrideRenewalInfo(certificateId(leaf), override);
+  const { signal } = new AbortController();
+  await expect(renewalInfo(ca, leaf, { signal })).rejects.toMatchObject({ code: 'CERTBUS_ACME_NOT_ACME' });
+});
+
+test('a renewal names what it replaces, once; where the CA knows it is replaced already, it goes without', async () => {
+  const { openRegistered, server } = await startStrictCa();
+  const ca = await openRegistered();
+  const { signal } = new AbortController();
+  const first = await obtainFor(ca, ['a.test']);
+  expect(await renewalInfo(ca, first.leaf, { signal })).toMatchObject({ start: expect.any(Date) });
+  const replaces = certificateId(first.leaf);
+  for (let i = 0; i < 2; i += 1) await obtainFor(ca, ['a.test'], { replaces });
+  const orders = server.requests.filter(({ resource }) => resource === 'newOrder').slice(1);
+  expect(orders.map(({ payload, status }) => [Object.hasOwn(Object(payload), 'replaces'), status])).toEqual([
+    [true, 201],
+    [true, 409],
+    [false, 201],
+  ]);
+});
+
+test.each([
+  ['another CA', async () => (await startStrictCa()).openRegistered()],
+  ['another account', undefined],
+])('a certificate of %s cannot be replaced, and is renewed all the same', async (_, elsewhere) => {
+  const { openRegistered, server } = await startStrictCa();
+  const issuedBy = elsewhere ? await elsewhere() : await openRegistered({ accountKey: await generateAccountKey() });
+  const { leaf } = await obtainFor(issuedBy, ['a.test']);
+  await obtainFor(await openRegistered(), ['a.test'], { replaces: certificateId(leaf) });
+  const orders = server.requests.filter(({ resource }) => resource === 'newOrder').slice(elsewhere ? 0 : 1);
+  expect(orders).toHaveLength(2);
+  expect(orders[0]?.payload).toHaveProperty('replaces');
+  expect(orders[1]?.payload).not.toHaveProperty('replaces');
 });
