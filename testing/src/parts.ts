@@ -1,4 +1,5 @@
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
+import { missingIpv6 } from './ipv6.ts';
 import { findMoto, missingMoto } from './moto.ts';
 import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts';
 import { findPebble, missingPebble } from './pebble-programs.ts';
@@ -7,7 +8,16 @@ import { findS3Server, missingS3Server } from './s3-server.ts';
 import { missingBind, missingKnot } from './update-servers.ts';
 
 /** A real service or program that some tests need. */
-export type Part = 'pebble' | 'dynamodb-local' | 'node-versions' | 's3' | 'moto' | 'bind' | 'knot' | 'powerdns';
+export type Part =
+  | 'pebble'
+  | 'dynamodb-local'
+  | 'node-versions'
+  | 's3'
+  | 'moto'
+  | 'bind'
+  | 'knot'
+  | 'powerdns'
+  | 'ipv6';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
@@ -18,6 +28,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   bind: missingBind,
   knot: missingKnot,
   powerdns: missingPowerDns,
+  ipv6: missingIpv6,
 };
 
 /**

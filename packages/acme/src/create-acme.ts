@@ -9,6 +9,7 @@ import { createGate, type Gate } from './gate.ts';
 import type { Job } from './job.ts';
 import { type Logger, SILENT } from './logger.ts';
 import type { AcmeEvent, Observe } from './observe.ts';
+import { type ProxyOptions, proxyHost } from './proxy.ts';
 
 /** A CA and an account there. */
 export interface AcmeOptions {
@@ -18,6 +19,8 @@ export interface AcmeOptions {
   readonly accountKey: string;
   /** PEM of a private CA's roots: then these alone are trusted for its TLS. Default: Node's roots. */
   readonly roots?: string;
+  /** The proxy to the CA; see `proxyOf`. Default: none, whatever the environment says. */
+  readonly proxy?: ProxyOptions;
   /** The account's URL, where it is known. Default: looked up by the key. */
   readonly accountUrl?: string;
   /** Key of an account kept outside ACME, used when an account is created. */
@@ -69,8 +72,8 @@ async function connect(options: Connected, account: AccountSlot) {
     import('./adapters/transport.ts'),
     import('./adapters/acme-client.ts'),
   ]);
-  const { directory, roots, eab, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
-  const http = openHttp({ roots, requestTimeoutMs });
+  const { directory, roots, proxy, eab, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const http = openHttp({ roots, proxy, requestTimeoutMs });
   const key = readAccountKey(options.accountKey);
   const transport = createTransport({ ...options, http, key, eab: eab && readExternalAccount(eab) });
   return {
@@ -100,13 +103,14 @@ function guarded(observe: Observe | undefined, logger: Logger): Observe {
 
 /**
  * A CA and an account there, without a request yet. Throws `CERTBUS_ACME_DIRECTORY_INVALID`,
- * `CERTBUS_ACME_ACCOUNT_KEY_INVALID` and `CERTBUS_ACME_EAB_INVALID`. Close it when done.
+ * `CERTBUS_ACME_ACCOUNT_KEY_INVALID`, `CERTBUS_ACME_EAB_INVALID` and `CERTBUS_ACME_PROXY_INVALID`. Close it when done.
  */
 export function createAcme(options: AcmeOptions): Acme {
   const { logger = SILENT, now = () => new Date(), sleep = sleepFor } = options;
   const directory = parseDirectoryUrl(options.directory).href;
   const { jwk } = readAccountKey(options.accountKey);
   if (options.eab) readExternalAccount(options.eab);
+  if (options.proxy) proxyHost(options.proxy);
   const gate = options.gate ?? createGate(directory, { now });
   const observe = guarded(options.observe, logger);
   const account: AccountSlot = { url: options.accountUrl };

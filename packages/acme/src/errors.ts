@@ -15,7 +15,8 @@ export type AcmeErrorCode =
   | 'CERTBUS_ACME_ACCOUNT_KEY_INVALID'
   | 'CERTBUS_ACME_ACCOUNT_KEY_TAKEN'
   | 'CERTBUS_ACME_EAB_INVALID'
-  | 'CERTBUS_ACME_DIRECTORY_INVALID';
+  | 'CERTBUS_ACME_DIRECTORY_INVALID'
+  | 'CERTBUS_ACME_PROXY_INVALID';
 
 /** What may be added to an {@link AcmeError}. */
 export interface AcmeErrorOptions extends ErrorOptions {

@@ -33,6 +33,7 @@ export type HttpFailureKind =
   | 'not-tls'
   | 'timeout'
   | 'lost'
+  | 'proxy'
   | 'garbage'
   | 'oversize';
 
@@ -40,10 +41,13 @@ export type HttpFailureKind =
 export class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
   readonly kind: HttpFailureKind;
+  /** Host of the proxy in use, if there is one. */
+  readonly proxy: string | undefined;
 
-  constructor(kind: HttpFailureKind, cause?: unknown) {
+  constructor(kind: HttpFailureKind, { cause, proxy }: ErrorOptions & { readonly proxy?: string | undefined } = {}) {
     super(`no usable answer: ${kind}`, { cause });
     this.kind = kind;
+    this.proxy = proxy;
   }
 }
 
@@ -55,15 +59,17 @@ const ADVICE: Readonly<Record<HttpFailureKind, string>> = {
   'not-tls': 'it does not speak TLS. Check scheme and port of the directory',
   timeout: 'it did not answer in time. Try again later, and check firewalls and proxies',
   lost: 'the connection broke before the answer came. Try again',
+  proxy: 'the proxy does not let it through. Check its credentials and rules, and NO_PROXY',
   garbage: 'it does not speak HTTP. Check scheme and port of the directory',
   oversize: 'its answer is far larger than anything ACME sends. Check the address of the directory',
 };
 
 /** A failure in words for people: `CERTBUS_ACME_UNREACHABLE` or `CERTBUS_ACME_NOT_ACME`. */
 export function explainFailure(failure: HttpFailure, directory: string): AcmeError {
-  const { kind } = failure;
+  const { kind, proxy } = failure;
   const isAnswer = kind === 'garbage' || kind === 'oversize';
   const code = isAnswer ? 'CERTBUS_ACME_NOT_ACME' : 'CERTBUS_ACME_UNREACHABLE';
-  const what = isAnswer ? 'is not an ACME server' : 'cannot be reached';
+  const way = proxy ? ` through the proxy ${proxy}` : '';
+  const what = isAnswer ? 'is not an ACME server' : `cannot be reached${way}`;
   return new AcmeError(code, `The CA at ${directory} ${what}: ${ADVICE[kind]}.`, { cause: failure });
 }

@@ -34,6 +34,7 @@ export type { Logger } from './logger.ts';
 export { type AcmeCounters, type AcmeCounts, type AcmeEvent, createAcmeCounters, type Observe } from './observe.ts';
 export { type Obtained, type ObtainOptions, obtain } from './obtain.ts';
 export { AcmeProblemError, type Problem, type ProblemClass, type Subproblem } from './problem.ts';
+export { type ProxyOptions, proxyOf } from './proxy.ts';
 export { certificateId, type RenewalInfo, renewalInfo } from './renewal-info.ts';
 export { type RevocationOptions, type RevocationReason, revoke } from './revocation.ts';
 export { findAccountKey, type KeyCandidates, type RollOverOptions, rollOverAccountKey } from './roll-over.ts';

@@ -55,6 +55,7 @@ function isGenuine(jws: Record<string, string>, jwk: JsonWebKey): boolean {
 /** Starts the server. `script` is asked first, with a request's number among those to the same path, from 0. */
 export async function startScriptedCa(
   script: (asked: Asked, nth: number) => Answer = () => undefined,
+  { host = '127.0.0.1' }: { readonly host?: string } = {},
 ): Promise<ScriptedCa> {
   const asked: Asked[] = [];
   const badNonces: string[] = [];
@@ -109,8 +110,8 @@ export async function startScriptedCa(
   }
 
   const server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
   return {
     origin,
     directory: `${origin}/dir`,

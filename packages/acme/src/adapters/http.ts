@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { Agent, errors, request } from 'undici';
+import { Agent, type Dispatcher, EnvHttpProxyAgent, errors, request } from 'undici';
 import { type Http, HttpFailure, type HttpFailureKind, type HttpRequest, type HttpResponse } from '../http.ts';
+import { type ProxyOptions, proxyHost } from '../proxy.ts';
 
 /** How to reach a CA. */
 export interface HttpOptions {
   /** PEM of the only roots to trust; default: those of Node. */
   readonly roots?: string | undefined;
+  /** Default: none. */
+  readonly proxy?: ProxyOptions | undefined;
   /** Bound of one request, from its start to the end of its answer. */
   readonly requestTimeoutMs: number;
 }
@@ -30,6 +33,9 @@ function kindOf(error: unknown): HttpFailureKind {
   if (error instanceof errors.HTTPParserError) return 'garbage';
   if (error instanceof errors.ResponseExceededMaxSizeError || error instanceof errors.HeadersOverflowError)
     return 'oversize';
+  // How undici says that CONNECT was answered, and not with 200.
+  if (code === 'UND_ERR_ABORTED' && error instanceof Error && error.message.startsWith('Proxy response'))
+    return 'proxy';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'unresolved';
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return 'timeout';
   return /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)$/.test(code) ? 'refused' : 'lost';
@@ -58,19 +64,37 @@ function readVersion(): string {
   }
 }
 
-/** Opens the HTTP layer, over a pool of kept-alive connections. */
-export function openHttp({ roots, requestTimeoutMs }: HttpOptions): Http {
-  const userAgent = `certbus/${readVersion()}`;
-  const agent = new Agent({
+function openAgent({ roots, proxy, requestTimeoutMs }: HttpOptions): Dispatcher {
+  const trust = roots ? { ca: roots } : {};
+  const connect = { timeout: requestTimeoutMs, ...trust };
+  const common = {
     // One request on one connection at a time: a lost connection is one lost answer.
     allowH2: false,
     pipelining: 1,
     connections: MAX_CONNECTIONS,
     maxResponseSize: MAX_ANSWER_BYTES,
-    connect: { timeout: requestTimeoutMs, ...(roots ? { ca: roots } : {}) },
     headersTimeout: requestTimeoutMs,
     bodyTimeout: requestTimeoutMs,
+  };
+  if (!proxy) return new Agent({ ...common, connect });
+  // Every value is given, because it would take what is not from the environment. Plain HTTP is for loopback alone.
+  return new EnvHttpProxyAgent({
+    ...common,
+    connect,
+    connectTimeout: requestTimeoutMs,
+    requestTls: connect,
+    httpsProxy: proxy.url,
+    httpProxy: '',
+    noProxy: proxy.noProxy ?? '',
   });
+}
+
+/** Opens the HTTP layer, over a pool of kept-alive connections. */
+export function openHttp(options: HttpOptions): Http {
+  const { requestTimeoutMs } = options;
+  const userAgent = `certbus/${readVersion()}`;
+  const proxy = options.proxy && proxyHost(options.proxy);
+  const agent = openAgent(options);
 
   async function exchange({ method, url, body, signal }: HttpRequest, limit: AbortSignal): Promise<HttpResponse> {
     const response = await request(url, {
@@ -92,7 +116,7 @@ export function openHttp({ roots, requestTimeoutMs }: HttpOptions): Http {
         return await exchange(asked, limit.signal);
       } catch (error) {
         asked.signal.throwIfAborted();
-        throw new HttpFailure(limit.signal.aborted ? 'timeout' : kindOf(error), error);
+        throw new HttpFailure(limit.signal.aborted ? 'timeout' : kindOf(error), { cause: error, proxy });
       } finally {
         clearTimeout(timer);
       }
