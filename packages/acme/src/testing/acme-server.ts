@@ -1,22 +1,22 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createAuthority, createServerCertificate } from './authority.ts';
-import type { Ca, ValidationJob } from './ca.ts';
-import { type CertificateView, viewCertificate } from './certificate-view.ts';
-import { type Clock, createClock } from './clock.ts';
-import type { AcmeServerEvents } from './events.ts';
-import { createFaults, type Faults } from './faults.ts';
-import { createLimiter } from './limits/limiter.ts';
-import { createNonces } from './nonces.ts';
-import { type AcmeServerOptions, settingsOf } from './options.ts';
-import { createRecords } from './records.ts';
-import type { Incident, RenewalScript } from './renewal-script.ts';
-import { createRequestHandler } from './request-handler.ts';
-import type { LoggedRequest } from './request-log.ts';
-import { settle } from './settlement.ts';
-import { PATHS } from './urls.ts';
-import { createValidator, type Validator } from './validation/validator.ts';
+import { createAuthority, createServerCertificate } from './server/authority.ts';
+import type { Ca, ValidationJob } from './server/ca.ts';
+import { type CertificateView, viewCertificate } from './server/certificate-view.ts';
+import { type Clock, createClock } from './server/clock.ts';
+import type { AcmeServerEvents } from './server/events.ts';
+import { createFaults, type Faults } from './server/faults.ts';
+import { createLimiter } from './server/limits/limiter.ts';
+import { createNonces } from './server/nonces.ts';
+import { type AcmeServerOptions, settingsOf } from './server/options.ts';
+import { createRecords } from './server/records.ts';
+import type { Incident, RenewalScript } from './server/renewal-script.ts';
+import { createRequestHandler } from './server/request-handler.ts';
+import type { LoggedRequest } from './server/request-log.ts';
+import { settle } from './server/settlement.ts';
+import { PATHS } from './server/urls.ts';
+import { createValidator, type Validator } from './server/validation/validator.ts';
 
 /** A CA for tests, on loopback, in this process. */
 export interface AcmeServer extends AsyncDisposable {

@@ -4,7 +4,7 @@ import { createServer as createWebServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, type SecureContext } from 'node:tls';
 import { type DnsServer, startDnsServer } from './index.ts';
-import { x509 } from './x509.ts';
+import { x509 } from './server/x509.ts';
 
 /** How the certificate for tls-alpn-01 differs from a right one. */
 export interface AlpnOptions {

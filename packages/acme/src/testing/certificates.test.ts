@@ -6,9 +6,9 @@ import { type CsrOptions, createRawCsr } from './csr.builders.ts';
 import { startAcmeServer } from './index.ts';
 import { chainOf, finalize, issue, order, prove } from './issue.builders.ts';
 import { startOwn } from './own.builders.ts';
-import { weaknessOf } from './public-key.ts';
 import { openRawClient, problem, type RawAnswer, type RawClient, toBase64Url } from './raw-client.builders.ts';
-import { x509 } from './x509.ts';
+import { weaknessOf } from './server/public-key.ts';
+import { x509 } from './server/x509.ts';
 
 const BAD_CSR = { status: 400, type: 'badCSR' };
 

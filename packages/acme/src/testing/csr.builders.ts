@@ -1,5 +1,5 @@
 import type { webcrypto } from 'node:crypto';
-import { x509 } from './x509.ts';
+import { x509 } from './server/x509.ts';
 
 /** What a CSR says; the rest is as it should be. */
 export interface CsrOptions {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isRecord } from '../base64url.ts';
+import { isRecord } from '../server/base64url.ts';
 import type { DnsFailure } from './answer.ts';
 import { type CaaValue, type DnsRecords, plainName } from './records.ts';
 
