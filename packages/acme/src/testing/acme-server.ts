@@ -56,8 +56,10 @@ function createValidations(ca: () => Ca, validator: Validator) {
     begin(job: ValidationJob): void {
       const work = validator(job, stop.signal)
         .then((problem) => settle(ca(), job, problem))
-        // Only closing the server ends a validation without an outcome.
-        .catch(() => {})
+        .catch((error: unknown) => {
+          // Only closing the server ends a validation without an outcome.
+          if (!stop.signal.aborted) throw error;
+        })
         .finally(() => running.delete(work));
       running.add(work);
     },
