@@ -1,23 +1,26 @@
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { Decrypter } from 'age-encryption';
 import { initFlags } from '../local-ca.ts';
 import { until } from './requests.ts';
-import { HOSTS, type Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 
 const WILDCARD = 'demo.test';
 const SHOP = 'shop.test';
 
 /** Keys, bus, configuration, and two servers that have nothing to serve yet. */
-export async function setUp({ narrator, programs, local, folder, ports, servers }: Stage): Promise<void> {
+export async function setUp({ narrator, programs, local, folder, hosts, ports, servers }: Stage): Promise<void> {
   narrator.step('Make keys and an embedded bus (one SQLite file), and start two load balancers on it');
   await programs.certbus('init', '--dir', folder, ...initFlags(local));
   narrator.say('certbus init made the keys of a root, a manager, the load balancers and a backup');
-  await local.setAddress(SHOP, HOSTS.one);
-  await local.setAddress(`www.${SHOP}`, HOSTS.two);
-  for (const [name, host] of Object.entries(HOSTS)) {
+  await local.setAddress(SHOP, hosts.one);
+  await local.setAddress(`www.${SHOP}`, hosts.two);
+  for (const [name, host] of Object.entries(hosts)) {
     servers.push(await programs.startServer({ name, host, ...ports }));
-    narrator.say(`server ${name}: https://${host}:${ports.port}, a replica of its own, and no credentials but its key`);
+    narrator.say(
+      `server ${name}: https://${isIPv6(host) ? `[${host}]` : host}:${ports.port}, a replica of its own, and no credentials but its key`,
+    );
   }
 }
 
@@ -151,13 +154,13 @@ export async function remove({ narrator, programs, servers, visitor }: Stage, id
 
 /** The bus is away, also across a restart; then it is back. */
 export async function outage(
-  { narrator, programs, servers, visitor, moveBus, ports, busLog }: Stage,
+  { narrator, programs, servers, visitor, moveBus, hosts, ports, busLog }: Stage,
   shopId: string,
 ): Promise<void> {
   narrator.step('Move the bus away, restart a server, and bring the bus back');
   moveBus('away');
   await servers[1]?.stop();
-  const restarted = await programs.startServer({ name: 'two', host: HOSTS.two, ...ports });
+  const restarted = await programs.startServer({ name: 'two', host: hosts.two, ...ports });
   servers[1] = restarted;
   const old = await visitor.visit(restarted, SHOP).catch(() => 'none');
   narrator.check(`server two, restarted without the bus, serves ${SHOP} from its replica`, old !== 'none');

@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from 'certbus-testing';
 import type { CaKind } from '../ca/running.ts';
@@ -34,6 +35,7 @@ export interface Stage {
   readonly programs: Programs;
   readonly visitor: Visitor;
   readonly folder: string;
+  readonly hosts: Hosts;
   readonly ports: { readonly port: number; readonly httpPort: number };
   /** The example servers, by their place. */
   readonly servers: ExampleServer[];
@@ -45,12 +47,28 @@ export interface Stage {
 }
 
 /** Addresses of the two servers; both are this machine. */
-export const HOSTS = { one: '127.0.0.1', two: '127.0.0.2' } as const;
+export interface Hosts {
+  readonly one: string;
+  readonly two: string;
+}
+
+function isOurs(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer().once('error', () => resolve(false));
+    server.listen(0, address, () => server.close(() => resolve(true)));
+  });
+}
+
+/** macOS has no loopback address beside 127.0.0.1 but that of IPv6. */
+async function findHosts(): Promise<Hosts> {
+  return { one: '127.0.0.1', two: (await isOurs('127.0.0.2')) ? '127.0.0.2' : '::1' };
+}
 
 /** Starts the CA and the DNS server and finds ports. */
 export async function openStage(narrator: Narrator, kind: CaKind): Promise<Stage> {
-  const hosts = Object.values(HOSTS);
-  const ports = { port: await freePort(...hosts), httpPort: await freePort(...hosts) };
+  const hosts = await findHosts();
+  const { one, two } = hosts;
+  const ports = { port: await freePort(one, two), httpPort: await freePort(one, two) };
   const local = await startLocalCa(kind, { httpPort: ports.httpPort, tlsPort: ports.port });
   const { folder } = local;
   const programs = createPrograms(folder);
@@ -63,6 +81,7 @@ export async function openStage(narrator: Narrator, kind: CaKind): Promise<Stage
     programs,
     visitor,
     folder,
+    hosts,
     ports,
     servers: [],
     swaps: [],
