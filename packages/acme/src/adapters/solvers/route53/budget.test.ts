@@ -54,23 +54,65 @@ test('throttling halves the pace, again and again, and success brings it back st
   expect(seconds() - whole).toBeCloseTo(1);
 });
 
-test('who gives up gives its place back', async () => {
-  const stop = new AbortController();
+test('who gives up takes nothing, neither as the first nor behind others', async () => {
+  let time = 0;
   const slept: number[] = [];
   const budget = createBudget({
     requests: { perSecond: 1, burst: 1 },
     changes: RATES.changes,
-    now: () => new Date(0),
+    now: () => new Date(time),
     sleep: async (ms, options) => {
       slept.push(ms);
+      await new Promise((resolve) => setImmediate(resolve));
       options.signal.throwIfAborted();
+      time += ms;
     },
   });
+  const [one, two] = [new AbortController(), new AbortController()];
   await budget.spend(0, { signal });
-  const waiting = budget.spend(0, { signal: stop.signal });
-  await waiting;
-  stop.abort(new Error('enough'));
-  await expect(budget.spend(0, { signal: stop.signal })).rejects.toThrow('enough');
+  const outcomes = Promise.allSettled([
+    budget.spend(0, { signal: one.signal }),
+    budget.spend(0, { signal: two.signal }),
+    budget.spend(0, { signal }),
+  ]);
+  one.abort(new Error('one'));
+  two.abort(new Error('two'));
+  expect(await outcomes).toMatchObject([
+    { reason: { message: 'one' } },
+    { reason: { message: 'two' } },
+    { status: 'fulfilled' },
+  ]);
+  expect(slept).toEqual([1000, 1000]);
+});
+
+test('a process that was held up does not go off all at once', async () => {
+  let time = 0;
+  const went: number[] = [];
+  const budget = createBudget({
+    ...RATES,
+    now: () => new Date(time),
+    // The first wait takes a minute longer than it should.
+    sleep: async (ms) => {
+      time += ms + (time === 0 ? 60_000 : 0);
+    },
+  });
+  await Promise.all(
+    Array.from({ length: 30 }, async () => {
+      await budget.spend(0, { signal });
+      went.push(time);
+    }),
+  );
+  const afterwards = went.filter((at) => at > 0);
+  expect(afterwards.filter((at) => at <= 60_300)).toHaveLength(10);
+  expect(time).toBeGreaterThanOrEqual(62_500);
+});
+
+test('a large batch that waits does not hold up requests without changes', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const budget = createBudget({ ...RATES, now: () => new Date(0), sleep: () => promise });
+  await budget.spend(100, { signal });
+  const batch = budget.spend(100, { signal });
   await budget.spend(0, { signal });
-  expect(slept).toEqual([1000, 2000]);
+  resolve();
+  await batch;
 });

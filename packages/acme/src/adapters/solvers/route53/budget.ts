@@ -1,4 +1,4 @@
-import type { Sleep } from './waiting.ts';
+import { createTurnstile, type Sleep, type Turnstile } from './waiting.ts';
 
 /** How much of something may be done: so much at once, then so much per second. */
 export interface Rate {
@@ -32,6 +32,7 @@ const STEP = 1 / 16;
 
 interface Bucket {
   readonly rate: Rate;
+  readonly turns: Turnstile;
   tokens: number;
   at: number;
 }
@@ -39,7 +40,7 @@ interface Bucket {
 /** Creates a budget with full buckets. */
 export function createBudget({ requests, changes, now, sleep }: BudgetOptions): Budget {
   const start = now().getTime();
-  const create = (rate: Rate): Bucket => ({ rate, tokens: rate.burst, at: start });
+  const create = (rate: Rate): Bucket => ({ rate, turns: createTurnstile(1), tokens: rate.burst, at: start });
   const buckets = { requests: create(requests), changes: create(changes) };
   let pace = 1;
 
@@ -52,11 +53,19 @@ export function createBudget({ requests, changes, now, sleep }: BudgetOptions): 
     return bucket;
   }
 
-  /** Takes tokens in advance and says when they will be there, so that each waits once. */
-  function reserve(bucket: Bucket, amount: number): number {
-    const { rate } = refill(bucket);
-    bucket.tokens -= amount;
-    return bucket.tokens >= 0 ? 0 : (-bucket.tokens * 1000) / (rate.perSecond * pace);
+  /** How long until a bucket has so many tokens; 0 where it has them. */
+  function lackMs(bucket: Bucket, amount: number): number {
+    const { rate, tokens } = refill(bucket);
+    return tokens >= amount ? 0 : ((amount - tokens) * 1000) / (rate.perSecond * pace);
+  }
+
+  /** One after another, each counting from when the one before went: a process that was held up does not go off all at once. */
+  function take(bucket: Bucket, amount: number, signal: AbortSignal): Promise<void> {
+    return bucket.turns.pass(async () => {
+      const waitMs = lackMs(bucket, amount);
+      if (waitMs > 0) await sleep(waitMs, { signal });
+      refill(bucket).tokens -= amount;
+    }, signal);
   }
 
   function setPace(next: number): void {
@@ -66,16 +75,9 @@ export function createBudget({ requests, changes, now, sleep }: BudgetOptions): 
 
   return {
     async spend(count, { signal }) {
-      signal.throwIfAborted();
-      const waitMs = Math.max(reserve(buckets.requests, 1), reserve(buckets.changes, count));
-      if (waitMs === 0) return;
-      try {
-        await sleep(waitMs, { signal });
-      } catch (error) {
-        buckets.requests.tokens += 1;
-        buckets.changes.tokens += count;
-        throw error;
-      }
+      // A large batch that waits for its changes lets those requests go ahead that have none.
+      if (count > 0) await take(buckets.changes, count, signal);
+      await take(buckets.requests, 1, signal);
     },
     slowDown() {
       setPace(pace / 2);
