@@ -40,3 +40,17 @@ export function childOf(bytes: Uint8Array, ...path: readonly number[]): DerValue
   if (!value) throw truncated();
   return value;
 }
+
+/** Writes one value: its tag, its length, and what is inside, one after another. */
+export function writeDer(tag: number, ...contents: readonly Uint8Array[]): Buffer {
+  const length = contents.reduce((sum, part) => sum + part.length, 0);
+  if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), ...contents]);
+  const digits = Buffer.from(
+    length
+      .toString(16)
+      .padStart(8, '0')
+      .replace(/^(00)+/, ''),
+    'hex',
+  );
+  return Buffer.concat([Buffer.of(tag, 0x80 | digits.length), digits, ...contents]);
+}
