@@ -27,6 +27,19 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     names: ['store.fleet.cost.quiet', 'store.fleet.cost.busy'],
     load: async () => (await import('./store-fleet-cost.ts')).storeFleetCost,
   },
+  {
+    names: ['acme.orders.http-01', 'acme.orders.http-01.lego', 'acme.orders.http-01.acmez'],
+    load: async () => (await import('./acme-orders.ts')).acmeOrdersHttp01,
+  },
+  {
+    names: ['acme.orders.dns-01', 'acme.orders.dns-01.lego', 'acme.orders.dns-01.acmez'],
+    load: async () => (await import('./acme-orders.ts')).acmeOrdersDns01,
+  },
+  {
+    names: ['acme.order.requests', 'acme.order.cpu', 'acme.order.cpu.acme-client'],
+    load: async () => (await import('./acme-order.ts')).acmeOrder,
+  },
+  { names: ['acme.badnonce'], load: async () => (await import('./acme-badnonce.ts')).acmeBadNonce },
   { names: ['handshake.hot'], load: async () => (await import('./handshake-hot.ts')).handshakeHot },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
   { names: ['path.served.p50', 'path.served.p99'], load: async () => (await import('./path-served.ts')).pathServed },

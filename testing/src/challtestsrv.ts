@@ -14,8 +14,8 @@ export interface ChallTestSrv {
   stop(): Promise<void>;
 }
 
-/** Starts pebble-challtestsrv as a DNS server only. */
-export async function startChallTestSrv(): Promise<ChallTestSrv> {
+/** Starts pebble-challtestsrv as a DNS server, and with `httpPort` as one that answers HTTP-01 there too. */
+export async function startChallTestSrv({ httpPort }: { readonly httpPort?: number } = {}): Promise<ChallTestSrv> {
   const { challtestsrv, origin } = await findPebble();
   const port = await freePort();
   const management = await freePort();
@@ -29,7 +29,7 @@ export async function startChallTestSrv(): Promise<ChallTestSrv> {
     '-defaultIPv6',
     '',
     '-http01',
-    '',
+    httpPort === undefined ? '' : `127.0.0.1:${httpPort}`,
     '-https01',
     '',
     '-tlsalpn01',

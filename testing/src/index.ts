@@ -1,5 +1,7 @@
 export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';
+export { installDebianPackage } from './debian-packages.ts';
 export { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
+export { buildGoProgram } from './go-programs.ts';
 export { freePort, temporaryFolder } from './machine.ts';
 export { type Moto, startMoto } from './moto.ts';
 export { findNode, type NodeVersion } from './node-versions.ts';

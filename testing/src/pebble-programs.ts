@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { unpackDebianPackage } from './debian-packages.ts';
 import { installOnce } from './install.ts';
 import { cacheFolder, hasProgram, isExecutable } from './machine.ts';
 import { run } from './process.ts';
@@ -23,24 +23,6 @@ const DEBIAN_FOLDER = 'pebble-debian';
 async function installFromGo(folder: string): Promise<void> {
   const env = { GOBIN: folder, CGO_ENABLED: '0', GOFLAGS: '' };
   await run('go', ['install', `github.com/letsencrypt/pebble/v2/cmd/...@v${GO_VERSION}`], { env });
-}
-
-/** Works without root, and where no package list was ever fetched: apt gets folders of its own. */
-async function installFromDebian(folder: string): Promise<void> {
-  const lists = join(folder, 'lists');
-  const archives = join(folder, 'archives');
-  await mkdir(join(lists, 'partial'), { recursive: true });
-  await mkdir(join(archives, 'partial'), { recursive: true });
-  const own = [`Dir::State::Lists=${lists}`, `Dir::Cache=${folder}`, `Dir::Cache::archives=${archives}`].flatMap(
-    (option) => ['-o', option],
-  );
-  const user = ['-o', 'APT::Sandbox::User=', '-o', 'Debug::NoLocking=1'];
-  await run('apt-get', [...own, ...user, 'update']);
-  await run('apt-get', [...own, ...user, 'download', 'pebble'], { cwd: archives });
-  for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb'))) {
-    await run('dpkg-deb', ['-x', join(archives, file), folder]);
-  }
-  await run('rm', ['-r', lists, archives]);
 }
 
 function fromGo(folder: string): PebblePrograms {
@@ -82,7 +64,11 @@ export async function findPebble(): Promise<PebblePrograms> {
   const programs =
     origin === 'go'
       ? fromGo(await installOnce(GO_FOLDER, `Pebble ${GO_VERSION} from the Go module proxy`, installFromGo))
-      : fromDebian(await installOnce(DEBIAN_FOLDER, "Debian's pebble package", installFromDebian));
+      : fromDebian(
+          await installOnce(DEBIAN_FOLDER, "Debian's pebble package", (folder) =>
+            unpackDebianPackage('pebble', folder),
+          ),
+        );
   if (!isExecutable(programs.pebble)) throw new Error(`${programs.pebble} is missing: remove its folder and try again`);
   return programs;
 }
