@@ -16,6 +16,8 @@ const ROUNDS = 9;
 const ORDERS = 40;
 /** lego takes seconds for an order: a slice is one for each of its processes. */
 const LEGO_ORDERS = 10;
+/** How many orders a process of Node has to see before its compilers have seen everything. */
+const WARM_UP = 200;
 
 /** Orders a second in slices of one racer, and how many were lost in all of them. */
 function runner(racer: Racer, orders: number) {
@@ -39,6 +41,7 @@ async function race(challenge: Site['challenge'], quick: boolean) {
   const start = async (open: OpenContender, orders = ORDERS, servesHttp = false) => {
     const racer = await openRacer(open, { challenge, servesHttp });
     racers.push(racer);
+    if (orders === ORDERS) await racer.order(WARM_UP);
     return runner(racer, orders);
   };
   try {
@@ -55,7 +58,6 @@ async function race(challenge: Site['challenge'], quick: boolean) {
       acmezAgain: acmez.rate,
       legoAgain: lego.rate,
     };
-    await interleave(1, contenders);
     const rates = await interleave(quick ? 2 : ROUNDS, contenders);
     if (certbus.lost() > 0) throw new Error(`CertBus lost ${certbus.lost()} orders`);
     const [figure, ours] = [`acme.orders.${challenge}`, rates.certbus];

@@ -7,7 +7,7 @@ const PARALLEL = 10;
 /** The longest that any contender waits between two requests is 5 s. */
 const SILENCE_MS = 15_000;
 const MAX_TRIES = 5;
-const WARM_UP = 40;
+const WARM_UP = 100;
 
 /** What came of a slice, and how many requests the CA had for it by its own log. */
 export interface Lap extends Outcome {
