@@ -17,7 +17,10 @@ export function authorityOf({ authorities }: Configuration, directory: string): 
 }
 
 /** The authority of this name, or the default one. Throws `CERTBUS_MANAGER_CONFIG_INVALID` where there is none. */
-export function authorityNamed({ authorities, defaultAuthority }: Configuration, name = defaultAuthority): Authority {
+export function authorityNamed(
+  { authorities, defaultAuthority }: Configuration,
+  name: string = defaultAuthority,
+): Authority {
   const authority = Object.hasOwn(authorities, name) ? authorities[name] : undefined;
   if (authority) return authority;
   const what = `The configuration has no authority "${name}" (it has: ${Object.keys(authorities).join(', ')}).`;

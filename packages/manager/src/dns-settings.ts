@@ -105,27 +105,41 @@ const rfc2136 = v.strictObject({
 
 const account = v.strictObject({ fulldomain: nonEmpty, subdomain: nonEmpty, username: nonEmpty, password: secret });
 
+const cloudflare = v.strictObject({ ...lookup, provider: v.literal('cloudflare'), token: secret });
+
+const powerDns = v.strictObject({
+  ...lookup,
+  provider: v.literal('powerdns'),
+  url: httpUrl,
+  apiKey: secret,
+  serverId: v.optional(nonEmpty),
+});
+
+const acmeDns = v.strictObject({
+  ...lookup,
+  provider: v.literal('acme-dns'),
+  url: httpUrl,
+  accounts: v.pipe(v.array(account), v.nonEmpty('must have at least one account')),
+});
+
+const challTestSrv = v.strictObject({ zones, provider: v.literal('challtestsrv'), url: httpUrl });
+
+const providers = [route53, cloudflare, rfc2136, powerDns, acmeDns, challTestSrv] as const;
+
+/** The name of a DNS provider. */
+export type ProviderName = DnsSettings['provider'];
+
+/** Every provider, in the order in which they are listed. */
+export const providerNames: readonly ProviderName[] = providers.map(({ entries }) => entries.provider.literal);
+
+/** The schema of each field of a provider's settings. */
+export function fieldsOf(provider: ProviderName): Readonly<Record<string, unknown>> {
+  return providers.find(({ entries }) => entries.provider.literal === provider)?.entries ?? {};
+}
+
 /** Settings of one provider. */
-export const dnsSettings = v.variant(
+export const dnsSettings: v.GenericSchema<unknown, DnsSettings> = v.variant(
   'provider',
-  [
-    route53,
-    v.strictObject({ ...lookup, provider: v.literal('cloudflare'), token: secret }),
-    rfc2136,
-    v.strictObject({
-      ...lookup,
-      provider: v.literal('powerdns'),
-      url: httpUrl,
-      apiKey: secret,
-      serverId: v.optional(nonEmpty),
-    }),
-    v.strictObject({
-      ...lookup,
-      provider: v.literal('acme-dns'),
-      url: httpUrl,
-      accounts: v.pipe(v.array(account), v.nonEmpty('must have at least one account')),
-    }),
-    v.strictObject({ zones, provider: v.literal('challtestsrv'), url: httpUrl }),
-  ],
-  'must have a provider that this release knows: route53, cloudflare, rfc2136, powerdns, acme-dns, challtestsrv',
+  [...providers],
+  `must have a provider that this release knows: ${providerNames.join(', ')}`,
 );

@@ -8,13 +8,13 @@ function isHttpUrl(text: string): boolean {
 }
 
 /** A text that says something. */
-export const nonEmpty = v.pipe(v.string('must be a text'), v.nonEmpty('must not be empty'));
+export const nonEmpty: v.GenericSchema<string> = v.pipe(v.string('must be a text'), v.nonEmpty('must not be empty'));
 
 /** An address by http or https. */
-export const httpUrl = v.pipe(nonEmpty, v.check(isHttpUrl, 'must be an http or https URL'));
+export const httpUrl: v.GenericSchema<string> = v.pipe(nonEmpty, v.check(isHttpUrl, 'must be an http or https URL'));
 
 /** A {@link Secret}. */
-export const secret = v.union(
+export const secret: v.GenericSchema<unknown, Secret> = v.union(
   [
     nonEmpty,
     v.strictObject({ env: v.pipe(nonEmpty, v.regex(/^CERTBUS_SECRET_\w+$/, 'must begin with CERTBUS_SECRET_')) }),
@@ -23,7 +23,10 @@ export const secret = v.union(
 );
 
 /** A port. */
-export const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+export const port: v.GenericSchema<number> = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 
 /** Name servers, one at least. */
-export const servers = v.pipe(v.array(nonEmpty), v.nonEmpty('must name at least one server'));
+export const servers: v.GenericSchema<string[]> = v.pipe(
+  v.array(nonEmpty),
+  v.nonEmpty('must name at least one server'),
+);

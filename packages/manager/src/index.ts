@@ -10,7 +10,7 @@ export {
   type TlsAlpn01Settings,
 } from './configuration.ts';
 export { createBus } from './create-bus.ts';
-export type { DnsSettings } from './dns-settings.ts';
+export type { DnsSettings, ProviderName } from './dns-settings.ts';
 export type { DiagnosisOptions } from './doctor/doctor.ts';
 export type { Check, Finding } from './doctor/finding.ts';
 export type { Progress } from './drive.ts';
@@ -18,7 +18,7 @@ export { ManagerError, type ManagerErrorCode } from './errors.ts';
 export type { Secret } from './fields.ts';
 export type { IssueRequest, IssueResult, RunOptions } from './issue.ts';
 export { type AccountOptions, type Manager, type ManagerOptions, openManager } from './manager.ts';
-export { PROVIDERS, type Provider, type ProviderField, type ProviderName } from './providers.ts';
+export { PROVIDERS, type Provider, type ProviderField } from './providers.ts';
 export type { RenewalOutcome } from './renewal.ts';
 export type { RenewalInfoNote, RenewalInfoNotes } from './renewal-info.ts';
 export { type RestoreOptions, sayRestored } from './restore.ts';

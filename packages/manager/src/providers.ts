@@ -1,8 +1,5 @@
-import { type DnsSettings, dnsSettings } from './dns-settings.ts';
+import { type DnsSettings, fieldsOf, type ProviderName, providerNames } from './dns-settings.ts';
 import { secret } from './fields.ts';
-
-/** The name of a DNS provider. */
-export type ProviderName = DnsSettings['provider'];
 
 type SettingsOf<Name extends ProviderName> = Extract<DnsSettings, { readonly provider: Name }>;
 type FieldOf<Name extends ProviderName> = Exclude<keyof SettingsOf<Name>, 'provider'>;
@@ -126,8 +123,7 @@ function holdsSecret(schema: unknown): boolean {
 
 function describe(name: ProviderName): Provider {
   const { summary, fields, example } = DESCRIPTIONS[name];
-  const entries: Readonly<Record<string, unknown>> =
-    dnsSettings.options.find((option) => option.entries.provider.literal === name)?.entries ?? {};
+  const entries = fieldsOf(name);
   return {
     name,
     summary,
@@ -142,6 +138,4 @@ function describe(name: ProviderName): Provider {
 }
 
 /** Every DNS provider that this release knows. */
-export const PROVIDERS: readonly Provider[] = dnsSettings.options.map((option) =>
-  describe(option.entries.provider.literal),
-);
+export const PROVIDERS: readonly Provider[] = providerNames.map(describe);

@@ -13,11 +13,13 @@ export interface Finding {
   readonly advice?: string;
 }
 
+type Find = (detail: string, advice?: string) => Finding;
+
 /** Makes findings about one thing. */
-export function findingsOn(check: Check, subject: string) {
+export function findingsOn(check: Check, subject: string): Readonly<Record<Finding['status'], Find>> {
   const find =
-    (status: Finding['status']) =>
-    (detail: string, advice?: string): Finding => ({ check, subject, status, detail, ...(advice ? { advice } : {}) });
+    (status: Finding['status']): Find =>
+    (detail, advice) => ({ check, subject, status, detail, ...(advice ? { advice } : {}) });
   return { good: find('good'), warning: find('warning'), failed: find('failed') };
 }
 
