@@ -6,7 +6,7 @@ import { awaitVisible } from '../dns/visible.ts';
 import { zoneInDns } from '../dns/zone-of.ts';
 import { type AccountOptions, openAccount } from './route53/account.ts';
 import type { Edit } from './route53/plan.ts';
-import type { Submitted } from './route53/zone-queue.ts';
+import type { Submitted } from './route53/queued-edit.ts';
 
 /**
  * Which zones of Route 53 to write to, as whom, and how fast. Solvers with the same credentials share batches and rates, unless they

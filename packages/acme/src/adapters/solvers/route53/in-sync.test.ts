@@ -4,7 +4,7 @@ import { startFastClock } from '../../../fast-clock.builders.ts';
 import { setUp } from '../route53.builders.ts';
 import { createBudget } from './budget.ts';
 import { createAwaitInSync } from './in-sync.ts';
-import type { Submitted } from './zone-queue.ts';
+import type { Submitted } from './queued-edit.ts';
 
 const { signal } = new AbortController();
 const ENDLESS = { perSecond: 1e9, burst: 1e9 };

@@ -1,8 +1,8 @@
 import { GetChangeCommand } from '@aws-sdk/client-route-53';
 import { AcmeError } from '../../../errors.ts';
 import { type Caller, call } from './call.ts';
+import type { Submitted } from './queued-edit.ts';
 import { type SharedWork, shareWork } from './waiting.ts';
-import type { Submitted } from './zone-queue.ts';
 
 /** Waits until every server of Route 53 has a change, with one poller for all who wait for it. */
 export type AwaitInSync = (change: Submitted, signal: AbortSignal) => Promise<void>;
