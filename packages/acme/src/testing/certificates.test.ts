@@ -7,6 +7,8 @@ import { startAcmeServer } from './index.ts';
 import { chainOf, finalize, issue, order, prove } from './issue.builders.ts';
 import { startOwn } from './own.builders.ts';
 import { openRawClient, problem, type RawAnswer, type RawClient, toBase64Url } from './raw-client.builders.ts';
+import { checkCsr } from './server/csr.ts';
+import { ProblemDocument } from './server/problem-document.ts';
 import { weaknessOf } from './server/public-key.ts';
 import { x509 } from './server/x509.ts';
 
@@ -77,6 +79,18 @@ describe('a CSR', () => {
       expect(problem(answer)).toEqual({ status: 400, type: 'malformed' });
     }
   });
+});
+
+test('a CSR with any byte changed is refused, and breaks nothing', async () => {
+  const { der } = await createRawCsr({ names: ['flip.test'], commonName: 'flip.test' });
+  const identifiers = [{ type: 'dns', value: 'flip.test' } as const];
+  await checkCsr(der, identifiers, []);
+  for (let at = 0; at < der.length; at += 1) {
+    const changed = Buffer.from(der);
+    changed[at] = (changed[at] ?? 0) ^ 0x55;
+    await expect(checkCsr(changed, identifiers, [])).rejects.toBeInstanceOf(ProblemDocument);
+    await expect(checkCsr(der.subarray(0, at), identifiers, [])).rejects.toBeInstanceOf(ProblemDocument);
+  }
 });
 
 test('weak RSA keys are known', () => {

@@ -134,6 +134,18 @@ describe('failed authorizations', () => {
     expect((await order(await own.openAccount(), ['bad.test'])).status).toBe(201);
   });
 
+  test('of an IPv6 address count for its whole network', async () => {
+    const own = await start({ failedAuthorizations: { capacity: 1, periodMs: HOUR_MS } }, {});
+    const profile = { profile: 'shortlived' };
+    const made = await order(own.client, ['2001:db8::1'], profile);
+    const [url = ''] = made.body.authorizations ?? [];
+    const { body } = await own.client.post(url);
+    await own.client.post(String(body.challenges?.[0]?.url), {});
+    await settled(own.client, url, 'pending');
+    waitOf(await order(own.client, ['2001:db8::ffff:1'], profile));
+    expect((await order(own.client, ['2001:db8:0:1::1'], profile)).status).toBe(201);
+  });
+
   test('in a row pause a name, until somebody acts', async () => {
     const own = await start({ consecutiveFailures: { capacity: 2, periodMs: 48 * HOUR_MS } }, {});
     await fail(own, 'zombie.test');

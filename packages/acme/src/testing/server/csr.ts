@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { setKey } from './identifier-policy.ts';
 import { ProblemDocument } from './problem-document.ts';
 import { thumbprintOf, weaknessOf } from './public-key.ts';
-import type { Account, Identifier, Order } from './records.ts';
+import type { Account, Identifier } from './records.ts';
 import { x509 } from './x509.ts';
 
 const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
@@ -49,21 +49,16 @@ function checkCommonName(csr: x509.Pkcs10CertificateRequest, identifiers: readon
   }
 }
 
-/**
- * Checks a CSR against its order (RFC 8555 §7.4, §11.1) and gives its public key, SPKI in DER. Throws `unauthorized` for
- * other names, as Boulder and Pebble do, and `badCSR`, also for what Let's Encrypt refuses: weak keys, an address as common name,
- * Must-Staple.
- */
-export async function checkCsr(
+async function check(
   der: Buffer,
-  order: Order,
+  ordered: readonly Identifier[],
   accounts: readonly Account[],
 ): Promise<Uint8Array<ArrayBuffer>> {
   const csr = parse(der);
   await checkSignature(csr);
   const identifiers = identifiersOf(csr);
   checkCommonName(csr, identifiers);
-  if (setKey(identifiers) !== setKey(order.identifiers)) {
+  if (setKey(identifiers) !== setKey(ordered)) {
     throw new ProblemDocument('unauthorized', 'The names of the CSR are not those of the order');
   }
   if (csr.extensions.some(({ type }) => type === TLS_FEATURE)) refuse('Must-Staple is not supported any more');
@@ -74,4 +69,23 @@ export async function checkCsr(
   const thumbprint = thumbprintOf(key);
   if (accounts.some(({ publicKey }) => publicKey.thumbprint === thumbprint)) refuse('its key is an account key');
   return spki;
+}
+
+/**
+ * Checks a CSR against the identifiers of its order (RFC 8555 §7.4, §11.1) and gives its public key, SPKI in DER. Throws `unauthorized` for
+ * other names, as Boulder and Pebble do, and `badCSR`, also for what Let's Encrypt refuses: weak keys, an address as common name,
+ * Must-Staple.
+ */
+export async function checkCsr(
+  der: Buffer,
+  ordered: readonly Identifier[],
+  accounts: readonly Account[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await check(der, ordered, accounts);
+  } catch (error) {
+    if (error instanceof ProblemDocument) throw error;
+    // The libraries throw what they like at what they cannot read.
+    return refuse('it holds something that does not parse');
+  }
 }

@@ -72,7 +72,7 @@ export function createRequestHandler({ ca, nonces, faults, log }: HandlerOptions
   }
 
   async function answer(received: Received, fault: Fault | undefined): Promise<Reply> {
-    if (fault?.kind === 'bad-nonce') {
+    if (fault?.kind === 'bad-nonce' && received.method === 'POST') {
       return problemReply(new ProblemDocument('badNonce', 'The nonce is good, and refused for a test'));
     }
     return route(ca, received).catch(problemReply);

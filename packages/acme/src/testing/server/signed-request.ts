@@ -5,7 +5,7 @@ import { checkAlgorithm, type Jws, parseJwsText, verifyJws } from './jws.ts';
 import { malformed, ProblemDocument } from './problem-document.ts';
 import { type AccountPublicKey, parseJwk } from './public-key.ts';
 import type { Account } from './records.ts';
-import { accountUrl, pathOf } from './urls.ts';
+import { ACCOUNT_PATH, pathOf } from './urls.ts';
 
 /** A POST whose signature, nonce and URL are right. */
 export interface SignedRequest extends Received {
@@ -48,14 +48,12 @@ function payloadOf({ payload }: Jws): SignedRequest['payload'] {
 
 /** Finds the account that a `kid` names (RFC 8555 §6.2). Throws `malformed`, `accountDoesNotExist` or `unauthorized`. */
 function findAccount(ca: Ca, kid: unknown, origin: string): Account {
-  if (typeof kid !== 'string' || pathOf(kid, origin) === undefined) {
-    throw malformed('The kid must be the URL of an account here');
-  }
-  const account = [...kid.matchAll(/\/acme\/acct\/([\w-]+)$/g)].map(([, id = '']) => ca.records.accounts.get(id))[0];
-  if (!account || accountUrl(account, origin) !== kid) {
-    throw new ProblemDocument('accountDoesNotExist', `There is no account ${kid}`);
-  }
-  if (account.status !== 'valid') throw new ProblemDocument('unauthorized', `The account ${kid} is deactivated`);
+  const path = typeof kid === 'string' ? pathOf(kid, origin) : undefined;
+  if (path === undefined) throw malformed('The kid must be the URL of an account here');
+  const [, id = ''] = ACCOUNT_PATH.exec(path) ?? [];
+  const account = ca.records.accounts.get(id);
+  if (!account) throw new ProblemDocument('accountDoesNotExist', `There is no account ${String(kid)}`);
+  if (account.status !== 'valid') throw new ProblemDocument('unauthorized', 'The account is deactivated');
   return account;
 }
 
@@ -90,9 +88,11 @@ export function authenticate(ca: Ca, received: Received): AccountRequest {
   return { ...received, jws, payload: payloadOf(jws), publicKey: account.publicKey, account };
 }
 
-/** Whether a POST names its key by `jwk`. */
-export function isSignedByJwk({ body }: Received): boolean {
-  return 'jwk' in parseJwsText(body).header;
+/** Reads a POST of an account, or of a key that needs none, as those to revokeCert are (RFC 8555 §7.6). */
+export function authenticateByEither(ca: Ca, received: Received): SignedRequest | AccountRequest {
+  checkForm(received);
+  const isByJwk = 'jwk' in parseJwsText(received.body).header;
+  return isByJwk ? authenticateByJwk(ca, received) : authenticate(ca, received);
 }
 
 /** Throws `malformed` unless a request is POST-as-GET. */

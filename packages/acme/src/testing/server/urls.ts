@@ -11,6 +11,9 @@ export const PATHS = {
   renewalInfo: '/acme/renewal-info',
 } as const;
 
+/** The path of an account, with its id. */
+export const ACCOUNT_PATH = /^\/acme\/acct\/([\w-]+)$/;
+
 /** Where an account is. */
 export function accountUrl({ id }: Account, origin: string): string {
   return `${origin}/acme/acct/${id}`;

@@ -42,9 +42,9 @@ function keyOf({ id }: Account, name: string): string {
   return `${id} ${name}`;
 }
 
-/** What limits count an identifier as: a name with its wildcard apart, an IPv6 address by its /64. */
-function countedName({ type, value }: Identifier): string {
-  return type === 'ip' && value.includes(':') ? groupsOf(value).slice(0, 4).join(':') : value;
+/** What limits count a name as: itself, wildcards apart; an IPv6 address by its /64. */
+function countedName(name: string): string {
+  return name.includes(':') ? groupsOf(name).slice(0, 4).join(':') : name;
 }
 
 function lastTwoLabels(name: string): string {
@@ -86,7 +86,7 @@ export function createLimiter({ limits, clock, renewals, website }: LimiterOptio
   const domainsOf = (identifiers: readonly Identifier[]) =>
     new Set(
       identifiers.map((each) =>
-        each.type === 'dns' ? registeredDomain(each.value.replace(/^\*\./, '')) : countedName(each),
+        each.type === 'dns' ? registeredDomain(each.value.replace(/^\*\./, '')) : countedName(each.value),
       ),
     );
 
@@ -137,7 +137,7 @@ export function createLimiter({ limits, clock, renewals, website }: LimiterOptio
       if (!isExempt) {
         for (const each of identifiers) {
           const what = `failed authorizations for "${each.value}"`;
-          checkBucket(failures, keyOf(account, countedName(each)), what);
+          checkBucket(failures, keyOf(account, countedName(each.value)), what);
         }
         checkBucket(perSet, set, 'certificates already issued for this exact set of identifiers');
       }
@@ -158,7 +158,7 @@ export function createLimiter({ limits, clock, renewals, website }: LimiterOptio
       if (!isRenewal) for (const domain of domainsOf(identifiers)) perDomain?.spend(domain, now);
     },
     recordValidation(account, name, isValid) {
-      const key = keyOf(account, name);
+      const key = keyOf(account, countedName(name));
       if (isValid) return consecutive?.reset(key);
       failures?.spend(key, clock.now());
       const left = consecutive?.spend(key, clock.now());
@@ -166,7 +166,7 @@ export function createLimiter({ limits, clock, renewals, website }: LimiterOptio
     },
     pause,
     resume(account) {
-      for (const name of paused.get(account) ?? []) consecutive?.reset(keyOf(account, name));
+      for (const name of paused.get(account) ?? []) consecutive?.reset(keyOf(account, countedName(name)));
       paused.delete(account);
     },
   };

@@ -85,9 +85,10 @@ function createAccount(ca: Ca, request: SignedRequest): Account {
 /** Creates an account, or finds the one that its key has (RFC 8555 §7.3, §7.3.1). */
 export function newAccount(ca: Ca, received: Received): Reply {
   const request = authenticateByJwk(ca, received);
+  const payload = requirePayload(request);
   const existing = accountOfKey(ca.records, request.publicKey);
   if (existing) return existingReply(existing, request);
-  if (flagOf(requirePayload(request), 'onlyReturnExisting')) {
+  if (flagOf(payload, 'onlyReturnExisting')) {
     throw new ProblemDocument('accountDoesNotExist', 'No account has this key');
   }
   const account = createAccount(ca, request);

@@ -18,7 +18,7 @@ export async function finalize(ca: Ca, request: AccountRequest, id: string): Pro
     if (status !== 'ready') throw new ProblemDocument('orderNotReady', `The order is ${status}, not ready`);
   };
   checkReady();
-  const publicKey = await checkCsr(csr, order, [...ca.records.accounts.values()]);
+  const publicKey = await checkCsr(csr, order.identifiers, [...ca.records.accounts.values()]);
   // Another request may have finalized it while the CSR was looked at.
   checkReady();
   await beginIssuance(ca, order, publicKey);

@@ -6,13 +6,7 @@ import { authorizationStatus } from '../order-status.ts';
 import { malformed, notFound, ProblemDocument } from '../problem-document.ts';
 import { thumbprintOf } from '../public-key.ts';
 import type { Account, IssuedCertificate } from '../records.ts';
-import {
-  authenticate,
-  authenticateByJwk,
-  isSignedByJwk,
-  requirePayload,
-  type SignedRequest,
-} from '../signed-request.ts';
+import { authenticateByEither, requirePayload, type SignedRequest } from '../signed-request.ts';
 
 /** unspecified, keyCompromise, superseded, cessationOfOperation: the ones that Let's Encrypt lets subscribers give. */
 const REASONS = new Set([0, 1, 4, 5]);
@@ -57,12 +51,11 @@ function checkRight(ca: Ca, request: SignedRequest, account: Account | undefined
 
 /** Revokes a certificate (RFC 8555 §7.6): for its account, for one that holds all of its names, or by its own key. */
 export function revokeCert(ca: Ca, received: Received): Reply {
-  const byAccount = isSignedByJwk(received) ? undefined : authenticate(ca, received);
-  const request = byAccount ?? authenticateByJwk(ca, received);
+  const request = authenticateByEither(ca, received);
   const { certificate, reason } = requirePayload(request);
   if (certificate === undefined) throw malformed('The request names no certificate');
   const found = findCertificate(ca, certificate);
-  checkRight(ca, request, byAccount?.account, found);
+  checkRight(ca, request, 'account' in request ? request.account : undefined, found);
   if (found.revoked) throw new ProblemDocument('alreadyRevoked', 'The certificate is revoked already');
   found.revoked = { at: ca.clock.now(), reason: parseReason(reason) };
   ca.emit('revocation', { serial: found.serial, reason: found.revoked.reason });
