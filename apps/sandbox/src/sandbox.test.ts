@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 
@@ -18,6 +20,9 @@ async function startSandbox(...args: readonly string[]) {
       if (said.includes('everything is gone')) resolve();
     });
   });
+  const [, rootsFile = ''] = /--roots (\S+)/.exec(said) ?? [];
+  // A sandbox that is killed cannot remove its folder.
+  onTestFinished(() => rmSync(dirname(rootsFile), { recursive: true, force: true }));
   return { child, said, ports: [...said.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port)) };
 }
 
