@@ -22,7 +22,7 @@ export interface Authorization {
 }
 
 /** Reads an authorization. Throws `CERTBUS_ACME_NOT_ACME`. */
-function parseAuthorization({ body, retryAfter }: Resource, url: string): Authorization {
+export function parseAuthorization({ body, retryAfter }: Resource, url: string): Authorization {
   const fields = isRecord(body) ? body : {};
   const status = STATUSES.find((known) => known === fields.status);
   const { identifier } = fields;

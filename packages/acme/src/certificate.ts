@@ -3,6 +3,7 @@ import { commonNameOf, fingerprintOf, type NamedChain, orderChain } from './chai
 import { childOf } from './der.ts';
 import { AcmeError } from './errors.ts';
 import { canonicalName } from './identifier.ts';
+import { textOf } from './json.ts';
 import { isSameNames } from './order.ts';
 
 const MAX_CERTIFICATES = 10;
@@ -55,7 +56,7 @@ function checkNames(leaf: X509Certificate, { names, acceptExtraNames = false }: 
   const found = namesOf(leaf);
   const held = new Set(found.map(canonicalName));
   const isFit = acceptExtraNames ? names.every((name) => held.has(canonicalName(name))) : isSameNames(found, names);
-  if (!isFit) throw refused(names, `it is for ${found.slice(0, 20).join(', ') || 'no name'}`);
+  if (!isFit) throw refused(names, `it is for ${textOf(found.slice(0, 20).join(', '), 1000) || 'no name'}`);
 }
 
 function checkDates({ validFromDate, validToDate }: X509Certificate, now: Date, names: readonly string[]): void {
@@ -81,6 +82,16 @@ export interface ChainExpectation {
  * chain is put in order, and its root left out. Throws `CERTBUS_ACME_CERTIFICATE_REFUSED`.
  */
 export function parseCertificate(pem: unknown, expectation: ChainExpectation): NamedChain {
+  try {
+    return readChain(pem, expectation);
+  } catch (cause) {
+    if (cause instanceof AcmeError) throw cause;
+    // A certificate can parse, and its key not.
+    throw refused(expectation.names, 'the chain cannot be verified', cause);
+  }
+}
+
+function readChain(pem: unknown, expectation: ChainExpectation): NamedChain {
   const { names, acceptKey, now } = expectation;
   const isOurs = (each: X509Certificate) => acceptKey(each.publicKey.export({ format: 'der', type: 'spki' }));
   const certificates = parseChain(typeof pem === 'string' ? pem : '', names);

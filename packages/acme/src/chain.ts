@@ -1,4 +1,5 @@
 import { createHash, type X509Certificate } from 'node:crypto';
+import { textOf } from './json.ts';
 
 /** A leaf and the intermediates that lead to its root, all DER. */
 export interface Chain {
@@ -47,10 +48,10 @@ export function orderChain(leaf: X509Certificate, others: readonly X509Certifica
   return { issuers, strangers: rest.filter((each) => !isRoot(each) && !isKnown(each)) };
 }
 
-/** Common name in a distinguished name as Node writes it, a line for each part. */
+/** Common name in a distinguished name as Node writes it, a line for each part; fit to print. */
 export function commonNameOf(distinguishedName: string): string {
   const line = distinguishedName.split('\n').find((each) => each.startsWith('CN='));
-  return line?.slice(3) ?? '';
+  return textOf(line?.slice(3), 200) ?? '';
 }
 
 /** SHA-256 of a certificate, hexadecimal. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AcmeError } from './errors.ts';
-import { isRecord } from './json.ts';
+import { isRecord, textOf } from './json.ts';
 import { type Problem, parseProblem } from './problem.ts';
 import type { PresentedChallenge, SolvableChallenge } from './solver.ts';
 
@@ -20,17 +20,19 @@ export const isOfType =
   (challenge: Challenge): challenge is Challenge & { readonly type: T } =>
     challenge.type === wanted;
 
+const MAX_CHALLENGES = 100;
+
 /** Reads what is offered; what does not look like a challenge is left out. */
 export function parseChallenges(value: unknown): Challenge[] {
-  const offered = Array.isArray(value) ? value.filter(isRecord) : [];
+  const offered = Array.isArray(value) ? value.slice(0, MAX_CHALLENGES).filter(isRecord) : [];
   return offered
-    .filter(({ type }) => typeof type === 'string')
+    .filter(({ type, url }) => typeof type === 'string' && typeof url === 'string')
     .map(({ type, url, status, token, error }) => {
       const problem = parseProblem(error, 400);
       return {
-        type: String(type),
+        type: textOf(type, 100) ?? '',
         url: String(url),
-        status: typeof status === 'string' ? status : 'pending',
+        status: textOf(status, 100) ?? 'pending',
         ...(typeof token === 'string' ? { token } : {}),
         ...(problem ? { error: problem } : {}),
       };

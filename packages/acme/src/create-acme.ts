@@ -6,6 +6,7 @@ import { parseDirectoryUrl } from './directory.ts';
 import { AcmeError } from './errors.ts';
 import { type ExternalAccount, readExternalAccount } from './external-account.ts';
 import { createGate, type Gate } from './gate.ts';
+import type { Http } from './http.ts';
 import type { Job } from './job.ts';
 import { type Logger, SILENT } from './logger.ts';
 import type { AcmeEvent, Observe } from './observe.ts';
@@ -21,6 +22,8 @@ export interface AcmeOptions {
   readonly roots?: string;
   /** The proxy to the CA; see `proxyOf`. Default: none, whatever the environment says. */
   readonly proxy?: ProxyOptions;
+  /** Sends the requests, in place of the package's own HTTP client; `roots`, `proxy` and `requestTimeoutMs` are then its affair. */
+  readonly http?: Http;
   /** The account's URL, where it is known. Default: looked up by the key. */
   readonly accountUrl?: string;
   /** Key of an account kept outside ACME, used when an account is created. */
@@ -73,7 +76,7 @@ async function connect(options: Connected, account: AccountSlot) {
     import('./adapters/acme-client.ts'),
   ]);
   const { directory, roots, proxy, eab, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
-  const http = openHttp({ roots, proxy, requestTimeoutMs });
+  const http = options.http ?? openHttp({ roots, proxy, requestTimeoutMs });
   const key = readAccountKey(options.accountKey);
   const transport = createTransport({ ...options, http, key, eab: eab && readExternalAccount(eab) });
   return {

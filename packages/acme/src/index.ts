@@ -23,6 +23,7 @@ export type { Endpoint } from './endpoint.ts';
 export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions } from './errors.ts';
 export type { ExternalAccount, MacAlgorithm } from './external-account.ts';
 export { createGate, type Gate, type GateOptions } from './gate.ts';
+export { type Http, HttpFailure, type HttpFailureKind, type HttpRequest, type HttpResponse } from './http.ts';
 export type { Job } from './job.ts';
 export type { Limiter } from './limiter.ts';
 export {

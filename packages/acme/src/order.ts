@@ -2,13 +2,13 @@ import type { Acme, Resource, Session } from './acme.ts';
 import { checkOrigin } from './directory.ts';
 import { AcmeError } from './errors.ts';
 import { canonicalName, type Identifier, identifierOf } from './identifier.ts';
-import { instantOf, isRecord } from './json.ts';
+import { instantOf, isRecord, textOf } from './json.ts';
 import { awaitOrder, heedRefusal } from './order-limits.ts';
 import { AcmeProblemError, type Problem, parseProblem, shortType } from './problem.ts';
 import { checkIdentifiers, chooseProfile, type IfMissing } from './profile.ts';
 
 /** As many as an order of any CA has names, and some more. */
-const MAX_AUTHORIZATIONS = 1000;
+const MAX_NAMES = 1000;
 
 const STATUSES = ['pending', 'ready', 'processing', 'valid', 'invalid'] as const;
 
@@ -37,8 +37,8 @@ function malformed(url: string, what: string): AcmeError {
 }
 
 function parseNames(value: unknown): string[] {
-  const identifiers = Array.isArray(value) ? value.filter(isRecord) : [];
-  return identifiers.map((identifier) => canonicalName(String(identifier.value)));
+  const identifiers = Array.isArray(value) ? value.slice(0, MAX_NAMES).filter(isRecord) : [];
+  return identifiers.map((identifier) => canonicalName(textOf(identifier.value, 255) ?? ''));
 }
 
 /** Reads an order; its addresses must lie at the directory's origin. Throws `CERTBUS_ACME_NOT_ACME`. */
@@ -54,12 +54,12 @@ export function parseOrder({ url, body, retryAfter }: Resource, directory: strin
     status,
     names: parseNames(body.identifiers),
     authorizations: (Array.isArray(authorizations) ? authorizations : [])
-      .slice(0, MAX_AUTHORIZATIONS)
+      .slice(0, MAX_NAMES)
       .map((each) => checkOrigin(each, directory)),
     finalize: checkOrigin(body.finalize, directory),
     ...(certificate === undefined ? {} : { certificate: checkOrigin(certificate, directory) }),
     ...(expires ? { expires } : {}),
-    ...(typeof profile === 'string' ? { profile } : {}),
+    ...(typeof profile === 'string' ? { profile: textOf(profile, 100) ?? '' } : {}),
     ...(error ? { error } : {}),
     retryAfter,
   };
