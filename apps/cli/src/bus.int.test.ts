@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { openSqliteLog } from '@certbus/store/sqlite';
 import { type ExampleServer, startExampleServer } from 'certbus-example-server';
 import { requirePart, startDynamoDbLocal, temporaryFolder } from 'certbus-testing';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { certbus } from './cli.builders.ts';
 import { putCertificate, serialAt } from './site.builders.ts';
 
@@ -138,6 +138,25 @@ describe('a bus that something was taken from', { timeout: 60_000 }, () => {
       expect(ended).toMatchObject({ status: 7, stdout: '', stderr: expect.stringContaining('#another: nothing lies') });
     }
   });
+});
+
+test("a bus on which an id stands twice, as after a manager's machine was cloned, does not verify, and is used on", {
+  timeout: 60_000,
+}, async () => {
+  const random = vi.spyOn(crypto, 'getRandomValues').mockImplementation((array) => {
+    (array as unknown as Uint8Array).fill(7);
+    return array;
+  });
+  await putCertificate(site, 'certificate1');
+  await putCertificate(site, 'certificate2');
+  random.mockRestore();
+  const verified = await run('bus', 'verify');
+  expect(verified).toMatchObject({ status: 9, stdout: '' });
+  expect(verified.stderr).toMatch(
+    /all 4 commits are signed and linked[\s\S]*Commit 4 refused: its id stands at position 3/,
+  );
+  expect(verified.stderr).not.toContain('repair');
+  expect((await run('cert', 'ls')).stdout).toContain('certificate2');
 });
 
 test('a log that is followed as JSON is a line for each commit, and ends well by Ctrl-C', {

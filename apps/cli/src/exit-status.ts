@@ -33,7 +33,7 @@ const STATUS: readonly (readonly [RegExp, Status])[] = [
   [/^CERTBUS_ACME_/, EXIT.refusedByCa],
   [/^CERTBUS_CLI_RENEWAL_FAILED$/, EXIT.refusedByCa],
   [
-    /^CERTBUS_EVENTS_(COMMIT_MALFORMED|FORMAT_UNKNOWN|FORMAT_WRONG|OTHER_BUS|POSITION_WRONG|HISTORY_FORKED|SIGNATURE_INVALID|ROOT_\w+)$/,
+    /^CERTBUS_EVENTS_(COMMIT_MALFORMED|FORMAT_UNKNOWN|FORMAT_WRONG|OTHER_BUS|POSITION_WRONG|HISTORY_FORKED|ID_REPEATED|SIGNATURE_INVALID|ROOT_\w+)$/,
     EXIT.historyRefused,
   ],
   [/^CERTBUS_(EVENTS|MANAGER|CLI)_/, EXIT.configuration],
@@ -59,8 +59,10 @@ export function exitStatusOf(error: unknown): Status {
 
 /** What to do next, where the message of an error cannot know it: a bus whose history is refused is put right in a few ways. */
 export function nextSteps(error: unknown): string[] {
-  const isHistory = error instanceof Error && (error.name === 'HistoryError' || codeOf(error) === 'CERTBUS_STORE_GAP');
-  return isHistory
+  const code = codeOf(error);
+  const isHistory = error instanceof Error && (error.name === 'HistoryError' || code === 'CERTBUS_STORE_GAP');
+  // Such a history stays as it is: nothing can be put back.
+  return isHistory && code !== 'CERTBUS_EVENTS_ID_REPEATED'
     ? [
         '"certbus bus verify" says where the history breaks',
         '"certbus bus repair --from EXPORT --dry-run" says what an export can put back',

@@ -38,3 +38,4 @@ export {
   transact,
   type View,
 } from './transact.ts';
+export { type VerifiedBus, verifyBus } from './verify.ts';
