@@ -5,6 +5,11 @@ import { type LocalConfig, readLocalConfig } from './local-config.ts';
 import { formatTable } from './table.ts';
 import { clean } from './text.ts';
 
+/** Records of DNS that an error says are missing. */
+function recordsOf(error: Error): readonly string[] {
+  return 'records' in error && Array.isArray(error.records) ? error.records.map(String) : [];
+}
+
 /** What every command shares: where the configuration is, `--json`, errors with their exit status, and an end by signal. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true;
@@ -72,6 +77,8 @@ export abstract class BaseCommand extends Command {
       return undefined;
     }
     const code = codeOf(error);
+    // Whole lines on stdout, to be pasted into a zone; an error's text is broken to the width of the terminal.
+    for (const record of recordsOf(error)) this.log(clean(record));
     const suggestions = nextSteps(error);
     const shown = new Errors.CLIError(clean(error.message), { exit: status, ...(code ? { code } : {}), suggestions });
     throw shown;

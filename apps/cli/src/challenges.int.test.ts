@@ -28,7 +28,7 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
   /** A bus of its own with a load balancer that follows it at the ports where the CA looks. */
   beforeAll(async () => {
     dns = await startChallTestSrv();
-    ca = await startPebble({ dnsServer: dns.dns });
+    ca = await startPebble({ dnsServer: dns.dns, caaIdentities: ['ca.test'] });
     site = temporary.path;
     writeFileSync(join(site, 'roots.pem'), ca.roots);
     const authority = ['--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem', '--resolver', dns.dns];
@@ -96,6 +96,33 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
       expect(Date.parse(shown.notAfter) - Date.parse(shown.notBefore)).toBeLessThanOrEqual(160 * 3_600_000);
     },
   );
+
+  test('dns-account-01 needs the same DNS settings, and works for wildcards', async ({ skip }) => {
+    if (ca.origin !== 'go') return skip('this Pebble does not know dns-account-01');
+    const { names } = await make('--challenge', 'dns-account-01', '--wildcard', 'account.test');
+    expect(names).toEqual(['*.account.test', 'account.test']);
+  });
+
+  test('dns-persist-01 prints the record to set, issues once it stands, and warns of its end', async ({ skip }) => {
+    if (ca.origin !== 'go') return skip('this Pebble does not know dns-persist-01');
+    const json = JSON.parse((await certbus(site, ['conf', 'display'])).stdout);
+    const input = JSON.stringify({ ...json, dnsPersist01: { resolver: [dns.dns], nameServers: [dns.dns] } });
+    expect(await certbus(site, ['conf', 'update'], { input })).toMatchObject({ status: 0 });
+    const args = ['--challenge', 'dns-persist-01', '--wildcard', 'persist.test'];
+    const refused = await certbus(site, ['cert', 'mk', ...args]);
+    expect(refused).toMatchObject({ status: 6, stderr: expect.stringContaining('no record is for ca.test') });
+    const [, host, value] = /^(\S+) 3600 IN TXT "(.*)"\n$/.exec(refused.stdout) ?? [];
+    expect(host).toBe('_validation-persist.persist.test.');
+    const until = Math.floor(Date.now() / 1000) + 30 * 86_400;
+    const record = { host, value: `${value}; persistUntil=${until}` };
+    await fetch(`${dns.url}/set-txt`, { method: 'POST', body: JSON.stringify(record) });
+    const { id } = await make(...args);
+    const renewed = await certbus(site, ['cert', 'renew', id]);
+    expect(renewed).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/persist\.test ends on 20.*persistUntil/),
+    });
+  });
 
   test.each([
     ['p-384', 'P-384', { namedCurve: 'secp384r1' }],

@@ -30,6 +30,10 @@ const solvers: SolverFactory = async (settings) => {
     const { createTlsAlpn01ClientsSolver } = await import('@certbus/acme/solvers/tls-alpn-01-clients');
     return createTlsAlpn01ClientsSolver({ ...settings.tlsAlpn01, publish: settings.publish });
   }
+  if (settings.challenge === 'dns-persist-01') {
+    const { createDnsPersist01Solver } = await import('@certbus/acme/solvers/dns-persist-01');
+    return createDnsPersist01Solver({ ...settings.dnsPersist01, warn: settings.warn });
+  }
   return createDns01Solver(settings.dns, secrets);
 };
 

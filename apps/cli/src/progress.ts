@@ -1,7 +1,7 @@
 import type { Progress } from '@certbus/manager';
 
 /** A step of an issuance in words. */
-function describeProgress({ step, certificateId, names, holder, until, orderUrl }: Progress): string {
+function describeProgress({ step, certificateId, names, holder, until, orderUrl, message }: Progress): string {
   const subject = names.join(', ');
   switch (step) {
     case 'waiting':
@@ -12,6 +12,8 @@ function describeProgress({ step, certificateId, names, holder, until, orderUrl 
       return `took over what was begun for ${subject} (${certificateId})`;
     case 'order':
       return `the CA has the order ${orderUrl}`;
+    case 'warning':
+      return `warning: ${message}`;
     case 'issued':
       return `the CA issued the certificate for ${subject}`;
     case 'recorded':

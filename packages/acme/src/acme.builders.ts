@@ -96,6 +96,7 @@ export function createFakeCa(
       directory: async () => directory,
       get: on('get'),
       createAccount: async () => answer('createAccount', signal, at('account/1')),
+      accountUrl: async () => at('account/1'),
       findAccount: async () => answer('findAccount', signal, at('account/1')),
       readAccount: async () => answer('readAccount', signal, at('account/1')),
       updateAccount: async (request) => {

@@ -39,6 +39,8 @@ export interface Session extends Disposable, Job {
   createAccount(request: Readonly<Record<string, unknown>>): Promise<Resource>;
   /** The account of any key (RFC 8555 §7.3.1). Refused with `accountDoesNotExist` where it has none. */
   findAccount(key: AccountKey): Promise<Resource>;
+  /** The account's URL; looked up by its key where it is not known yet. */
+  accountUrl(): Promise<string>;
   /** The account's state now. */
   readAccount(): Promise<Resource>;
   updateAccount(request: Readonly<Record<string, unknown>>): Promise<Resource>;

@@ -10,6 +10,7 @@ export type AcmeErrorCode =
   | 'CERTBUS_ACME_NO_SOLVER'
   | 'CERTBUS_ACME_SOLVER_FAILED'
   | 'CERTBUS_ACME_ZONE_NOT_FOUND'
+  | 'CERTBUS_ACME_RECORD_MISSING'
   | 'CERTBUS_ACME_CERTIFICATE_REFUSED'
   | 'CERTBUS_ACME_DEADLINE'
   | 'CERTBUS_ACME_ACCOUNT_KEY_INVALID'
@@ -35,5 +36,19 @@ export class AcmeError extends Error {
     super(message, options);
     this.code = code;
     this.notBefore = notBefore;
+  }
+}
+
+/** `CERTBUS_ACME_RECORD_MISSING`: somebody has to set records in DNS before a CA can be asked. */
+export class RecordMissingError extends AcmeError {
+  override readonly name = 'RecordMissingError';
+  /** The records, each a line as zone files have it. */
+  readonly records: readonly string[];
+
+  constructor(attempt: string, records: readonly string[]) {
+    const what = records.length === 1 ? 'this record' : 'these records';
+    const message = `${attempt}. Set ${what}, wait until all name servers show it, and run the same command again: ${records.join(' and ')}`;
+    super('CERTBUS_ACME_RECORD_MISSING', message);
+    this.records = records;
   }
 }

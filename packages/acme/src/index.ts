@@ -20,7 +20,7 @@ export { type AcmeOptions, createAcme } from './create-acme.ts';
 export { createCsr } from './csr.ts';
 export { type Directory, type DirectorySummary, readClock, readDirectory } from './directory.ts';
 export type { Endpoint } from './endpoint.ts';
-export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions } from './errors.ts';
+export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions, RecordMissingError } from './errors.ts';
 export type { ExternalAccount, MacAlgorithm } from './external-account.ts';
 export { createGate, type Gate, type GateOptions } from './gate.ts';
 export { type Http, HttpFailure, type HttpFailureKind, type HttpRequest, type HttpResponse } from './http.ts';
@@ -36,6 +36,7 @@ export {
 export type { Logger } from './logger.ts';
 export { type AcmeCounters, type AcmeCounts, type AcmeEvent, createAcmeCounters, type Observe } from './observe.ts';
 export { type Obtained, type ObtainOptions, obtain } from './obtain.ts';
+export type { PersistentGrant } from './persistent-record.ts';
 export { AcmeProblemError, type Problem, type ProblemClass, type Subproblem } from './problem.ts';
 export { type ProxyOptions, proxyOf } from './proxy.ts';
 export { certificateId, type RenewalInfo, renewalInfo } from './renewal-info.ts';

@@ -72,7 +72,10 @@ const pebble: LocalCaKind = {
   skip: part.skip,
   startDns: startChallTestSrv,
   // It follows redirects to any port.
-  start: async (options) => ({ ...(await startPebble(options)), redirectPort: await freePort() }),
+  start: async (options) => ({
+    ...(await startPebble({ ...options, caaIdentities: ['ca.test'] })),
+    redirectPort: await freePort(),
+  }),
 };
 
 /** The strict server of this package, and Pebble as the independent one. */

@@ -1,6 +1,6 @@
 import type { Acme, Session } from './acme.ts';
 import { type Authorization, challengeFailed, readAuthorization } from './authorization.ts';
-import { type Challenge, isOfType, presentedChallenge } from './challenge.ts';
+import { type Asked, type Challenge, isOfType, presentedChallenge } from './challenge.ts';
 import { AcmeError } from './errors.ts';
 import { type Order, orderGone } from './order.ts';
 import { mapFew } from './parallel.ts';
@@ -30,10 +30,19 @@ interface Proof {
   readonly presented: PresentedChallenge;
 }
 
-function proofOf({ ca, challenge: wanted }: ProofJob, authorization: Authorization): Proof {
+/** Who is asked; the account's URL may cost a request, and is found out only for the challenges that it is part of. */
+async function askedOf({ session, challenge }: ProofJob): Promise<Asked> {
+  const isOfAccount = challenge === 'dns-account-01' || challenge === 'dns-persist-01';
+  return isOfAccount ? { accountUrl: await session.accountUrl() } : {};
+}
+
+function proofOf({ ca, challenge: wanted }: ProofJob, authorization: Authorization, asked: Asked): Proof {
   const { name, isWildcard, challenges } = authorization;
   const challenge = challenges.find(isOfType(wanted));
-  if (challenge) return { authorization, challenge, presented: presentedChallenge(name, challenge, ca.thumbprint) };
+  if (challenge) {
+    const presented = presentedChallenge(name, challenge, ca.thumbprint, { ...asked, isWildcard });
+    return { authorization, challenge, presented };
+  }
   const offered = challenges.map(({ type }) => type).join(', ') || 'none';
   const subject = isWildcard ? `*.${name}` : name;
   const message = `The CA offers no ${wanted} challenge for ${subject} (it offers: ${offered}). Choose one of these.`;
@@ -44,13 +53,14 @@ function proofOf({ ca, challenge: wanted }: ProofJob, authorization: Authorizati
 function leftoversOf(
   { ca, challenge: wanted, isResumed }: ProofJob,
   settled: readonly Authorization[],
+  asked: Asked,
 ): PresentedChallenge[] {
   if (!isResumed) return [];
   return settled.flatMap(({ name, challenges }) =>
     challenges
       .filter(isOfType(wanted))
       .filter(({ token }) => token)
-      .map((challenge) => presentedChallenge(name, challenge, ca.thumbprint)),
+      .map((challenge) => presentedChallenge(name, challenge, ca.thumbprint, asked)),
   );
 }
 
@@ -135,13 +145,14 @@ export async function proveNames(job: ProofJob, order: Order): Promise<void> {
   const pending = authorizations.filter(({ status }) => status === 'pending');
   const settled = authorizations.filter(({ status }) => status !== 'pending');
   const dead = settled.filter(({ status }) => status !== 'valid');
-  const leftovers = leftoversOf(job, settled);
+  const asked = await askedOf(job);
+  const leftovers = leftoversOf(job, settled, asked);
   if (dead.length > 0) {
     await cleanUp(job, leftovers);
     if (job.isResumed) throw orderGone(order.url, `the authorization of ${dead[0]?.name} is ${dead[0]?.status}`);
     throw challengeFailed(ca, dead);
   }
-  const proofs = pending.map((authorization) => proofOf(job, authorization));
+  const proofs = pending.map((authorization) => proofOf(job, authorization, asked));
   try {
     if (proofs.length > 0) await proveAll(job, proofs);
   } finally {
@@ -162,5 +173,5 @@ export async function sweep(job: ProofJob, order: Order): Promise<void> {
     }
   });
   const found = settled.filter((authorization) => authorization !== undefined);
-  await cleanUp(job, leftoversOf(job, found));
+  await cleanUp(job, leftoversOf(job, found, await askedOf(job)));
 }

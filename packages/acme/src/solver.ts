@@ -1,18 +1,26 @@
-/** Challenge types that this package answers. */
-export type SolvableChallenge = 'dns-01' | 'http-01' | 'tls-alpn-01';
+import type { PersistentGrant } from './persistent-record.ts';
 
-/** A challenge of one name, with all that a solver may need to answer it (RFC 8555 §8.3, §8.4). */
+/** Challenge types that this package answers. */
+export type SolvableChallenge = 'dns-01' | 'dns-account-01' | 'dns-persist-01' | 'http-01' | 'tls-alpn-01';
+
+/** A challenge of one name, with all that a solver may need to answer it (RFC 8555 §8.3, §8.4, RFC 8737 §3). */
 export interface PresentedChallenge {
   readonly type: SolvableChallenge;
   /** The name to prove, without `*.`, or the IP address. */
   readonly name: string;
+  /** Empty for dns-persist-01, which has none. */
   readonly token: string;
   /** What http-01 serves at `/.well-known/acme-challenge/TOKEN`. */
   readonly keyAuthorization: string;
-  /** Where dns-01 is looked up: `_acme-challenge.NAME`. */
+  /**
+   * Where the CA looks in DNS: `_acme-challenge.NAME` for dns-01, a label of the account's own before that for dns-account-01
+   * (draft-ietf-acme-dns-account-label-02), `_validation-persist.NAME` for dns-persist-01.
+   */
   readonly dnsName: string;
-  /** What the TXT record says for dns-01. */
+  /** What the TXT record there says. */
   readonly dnsValue: string;
+  /** For dns-persist-01: what a standing record has to allow; one that allows it in other words will do. */
+  readonly grant?: PersistentGrant;
 }
 
 /**

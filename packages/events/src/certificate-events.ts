@@ -1,5 +1,8 @@
-/** How control of a name is proved (RFC 8555 section 8, RFC 8737). */
-export type ChallengeType = 'dns-01' | 'http-01' | 'tls-alpn-01';
+/** How control of a name can be proved: RFC 8555 section 8, RFC 8737, and two drafts of the ACME working group. */
+export const CHALLENGE_TYPES = ['dns-01', 'dns-account-01', 'dns-persist-01', 'http-01', 'tls-alpn-01'] as const;
+
+/** How control of a name is proved. */
+export type ChallengeType = (typeof CHALLENGE_TYPES)[number];
 
 /** What keys of certificates are made of. */
 export const KEY_TYPES = ['P-256', 'P-384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] as const;

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { BusLevelEvent } from './bus-events.ts';
-import { type CertificateEvent, KEY_TYPES } from './certificate-events.ts';
+import { type CertificateEvent, CHALLENGE_TYPES, KEY_TYPES } from './certificate-events.ts';
 
 /** Whatever a bus can say that this release knows. */
 export type BusEvent = BusLevelEvent | CertificateEvent;
@@ -28,7 +28,7 @@ const text = v.pipe(v.string(), v.maxLength(4096));
 const position = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const ageRecipient = v.pipe(v.string(), v.regex(/^age1[a-z0-9]{20,4000}$/, 'is not an age recipient'));
 const names = v.pipe(v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(255))), v.nonEmpty(), v.maxLength(100));
-const challengeType = v.picklist(['dns-01', 'http-01', 'tls-alpn-01']);
+const challengeType = v.picklist(CHALLENGE_TYPES);
 const keyType = v.picklist(KEY_TYPES);
 const reason = v.picklist(['new', 'renewal']);
 const rootSequence = position;

@@ -38,7 +38,7 @@ export type {
   PrivateKeyResealed,
   RenewalInfoUpdated,
 } from './certificate-events.ts';
-export { KEY_TYPES } from './certificate-events.ts';
+export { CHALLENGE_TYPES, KEY_TYPES } from './certificate-events.ts';
 export {
   type Commit,
   type CommitContent,

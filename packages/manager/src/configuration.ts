@@ -49,6 +49,14 @@ export interface TlsAlpn01Settings {
   readonly resolver?: readonly string[] | undefined;
 }
 
+/** How the manager looks at the standing records of dns-persist-01. */
+export interface DnsPersist01Settings {
+  /** Resolvers that are asked for aliases, zones and name servers; the system's where absent. */
+  readonly resolver?: readonly string[] | undefined;
+  /** `ADDRESS:PORT` of the servers that must show the records; those that DNS names where absent. */
+  readonly nameServers?: readonly string[] | undefined;
+}
+
 /** The configuration as it lies, sealed to the managers, on the bus. */
 export interface Configuration {
   readonly version: 1;
@@ -59,6 +67,7 @@ export interface Configuration {
   /** Days for which names that a CA refuses are tried again once nothing is left to serve; default 30. */
   readonly giveUpAfterDays?: number | undefined;
   readonly tlsAlpn01?: TlsAlpn01Settings | undefined;
+  readonly dnsPersist01?: DnsPersist01Settings | undefined;
   /** A dead man's switch: `url` is fetched after every successful run. */
   readonly checkIn?: { readonly url: string; readonly within?: string | undefined } | undefined;
 }
@@ -117,6 +126,7 @@ const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
     dns: v.optional(v.array(dnsSettings)),
     http01: v.optional(http01),
     giveUpAfterDays: v.optional(v.pipe(v.number('must be a number'), v.minValue(0, 'must be 0 or more'))),
+    dnsPersist01: v.optional(v.strictObject({ resolver: v.optional(servers), nameServers: v.optional(servers) })),
     tlsAlpn01: v.optional(v.strictObject({ port: v.optional(port), resolver: v.optional(servers) })),
     checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(nonEmpty) })),
   }),

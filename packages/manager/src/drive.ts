@@ -25,13 +25,15 @@ import { solverFor } from './solvers.ts';
 
 /** A step of an issuance, for those who watch. */
 export interface Progress {
-  readonly step: 'waiting' | 'claimed' | 'taken-over' | 'order' | 'issued' | 'recorded';
+  readonly step: 'waiting' | 'claimed' | 'taken-over' | 'order' | 'warning' | 'issued' | 'recorded';
   readonly certificateId: string;
   readonly names: readonly string[];
   /** With `waiting`: who holds the claim, and its end. */
   readonly holder?: string;
   readonly until?: Date;
   readonly orderUrl?: string;
+  /** With `warning`: what will be a trouble later. */
+  readonly message?: string;
 }
 
 /** What a driver needs beside its claim. */
@@ -82,7 +84,11 @@ async function runOrder(
     });
     await decide(context, (state, now) => presentChallenges(state, now, claim, told), stop);
   };
-  const solver = await solverFor(config, { names, challengeType, publish }, context.solvers);
+  const warn = (message: string) => {
+    context.logger.warn(message, { names });
+    onProgress({ step: 'warning', certificateId: claim.certificateId, names, message });
+  };
+  const solver = await solverFor(config, { names, challengeType, publish, warn }, context.solvers);
   const authority = authorityOf(config, directory);
   const certificate = context.view.state.certificate(claim.certificateId);
   if (orderUrl === undefined && authority.staging !== undefined && certificate && needsRehearsal(certificate)) {
@@ -129,8 +135,17 @@ const GIVE_UP_AFTER_DAYS = 30;
 /** Codes of failures that are no certificate's fault: the CA cannot be reached, or something else answers in its place. */
 const OUTAGES = new Set(['CERTBUS_ACME_UNREACHABLE', 'CERTBUS_ACME_BREAKER_OPEN', 'CERTBUS_ACME_NOT_ACME']);
 
+/** Codes of what waits for somebody's doing. */
+const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING']);
+
 /** Codes that say that a name is not ours to prove. */
 const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);
+
+function classOf(code: string): string {
+  if (OUTAGES.has(code)) return 'authority';
+  if (FOR_PEOPLE.has(code)) return 'operator-action';
+  return REFUSALS.has(code) ? 'permanent-name' : 'temporary';
+}
 
 /** What goes on the bus of a failure: the CA's words, or ours. */
 export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
@@ -142,8 +157,7 @@ export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
   const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
   const detail = error instanceof Error ? error.message : 'unknown';
   const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
-  const failureClass = OUTAGES.has(problem) ? 'authority' : REFUSALS.has(problem) ? 'permanent-name' : 'temporary';
-  return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };
+  return { problem, class: classOf(problem), detail: detail.slice(0, 1000), notBefore };
 }
 
 /**

@@ -2,6 +2,7 @@ export type { TrimOptions, UpkeepOptions } from './archive.ts';
 export {
   type Authority,
   type Configuration,
+  type DnsPersist01Settings,
   type Http01Settings,
   mergeRedacted,
   parseConfiguration,

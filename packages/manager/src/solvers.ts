@@ -1,6 +1,6 @@
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import type { ChallengeType } from '@certbus/events';
-import type { Configuration, Http01Settings, TlsAlpn01Settings } from './configuration.ts';
+import type { Configuration, DnsPersist01Settings, Http01Settings, TlsAlpn01Settings } from './configuration.ts';
 import type { DnsSettings } from './dns-settings.ts';
 import { ManagerError } from './errors.ts';
 
@@ -9,6 +9,12 @@ export type SolverFactory = (
   settings:
     | { readonly challenge: 'dns-01'; readonly dns: DnsSettings }
     | { readonly challenge: 'http-01'; readonly http01: Http01Settings }
+    | {
+        readonly challenge: 'dns-persist-01';
+        readonly dnsPersist01: DnsPersist01Settings;
+        /** Takes what an operator should hear of. */
+        readonly warn: (message: string) => void;
+      }
     | {
         readonly challenge: 'tls-alpn-01';
         readonly tlsAlpn01: TlsAlpn01Settings;
@@ -65,7 +71,7 @@ function compose(challenges: Solver['challenges'], solverOf: ReadonlyMap<string,
 
 /** Throws where no solver could be found for these names, before anything is claimed. */
 export function checkSolvable(config: Configuration, names: readonly string[], challengeType: ChallengeType): void {
-  if (challengeType === 'dns-01') for (const name of names) dnsFor(config, name);
+  if (challengeType === 'dns-01' || challengeType === 'dns-account-01') for (const name of names) dnsFor(config, name);
 }
 
 /** The solver for a set of names under a configuration. Rejects as {@link checkSolvable} throws. */
@@ -75,10 +81,12 @@ export async function solverFor(
     names,
     challengeType,
     publish,
+    warn = () => {},
   }: {
     readonly names: readonly string[];
     readonly challengeType: ChallengeType;
     readonly publish: Solver['present'];
+    readonly warn?: (message: string) => void;
   },
   create: SolverFactory,
 ): Promise<Solver> {
@@ -89,6 +97,9 @@ export async function solverFor(
   if (challengeType === 'tls-alpn-01') {
     return create({ challenge: 'tls-alpn-01', tlsAlpn01: config.tlsAlpn01 ?? {}, publish });
   }
+  if (challengeType === 'dns-persist-01') {
+    return create({ challenge: 'dns-persist-01', dnsPersist01: config.dnsPersist01 ?? {}, warn });
+  }
   const made = new Map<DnsSettings, Solver>();
   const solverOf = new Map<string, Solver>();
   for (const name of names) {
@@ -97,5 +108,10 @@ export async function solverFor(
     made.set(dns, solver);
     solverOf.set(bare(name), solver);
   }
-  return compose(['dns-01'], solverOf);
+  const all = [...made.values()].map((solver) => new Set(solver.challenges));
+  const [first, ...others] = all;
+  return compose(
+    [...(first ?? [])].filter((type) => others.every((types) => types.has(type))),
+    solverOf,
+  );
 }

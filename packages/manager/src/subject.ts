@@ -26,6 +26,8 @@ function checkRegistrable(name: string): void {
   );
 }
 
+/** Whoever answers at a name proves nothing about those below it. */
+const FOR_WILDCARDS = new Set<ChallengeType>(['dns-01', 'dns-account-01', 'dns-persist-01']);
 /** RFC 8738 section 7: DNS proves nothing about an address. */
 const FOR_ADDRESSES = new Set<ChallengeType>(['http-01', 'tls-alpn-01']);
 
@@ -56,9 +58,9 @@ export function parseSubject(names: readonly string[], challengeType: ChallengeT
     const parent = `*${name.slice(name.indexOf('.'))}`;
     if (parent !== name && normalized.includes(parent))
       throw refuse(`"${name}" is covered by "${parent}" already: leave one out.`);
-    if (name.startsWith('*.') && challengeType !== 'dns-01') {
+    if (name.startsWith('*.') && !FOR_WILDCARDS.has(challengeType)) {
       throw refuse(
-        `"${name}" is a wildcard, which only dns-01 can prove (RFC 8555 section 7.1.3), not ${challengeType}.`,
+        `"${name}" is a wildcard, which only dns-01, dns-account-01 and dns-persist-01 can prove (RFC 8555 section 7.1.3), not ${challengeType}.`,
       );
     }
   }

@@ -13,6 +13,7 @@ import type { SeamHttp } from './transport.ts';
 export type ResourceCalls = Pick<
   Session,
   | 'createAccount'
+  | 'accountUrl'
   | 'findAccount'
   | 'readAccount'
   | 'updateAccount'
@@ -94,6 +95,7 @@ export function createResourceCalls(http: SeamHttp, { home, account, jwk, signal
 
   return {
     createAccount,
+    accountUrl,
     async findAccount(key) {
       const signing = { kid: null, key };
       const newAccount = await http.getResourceUrl('newAccount');

@@ -1,4 +1,4 @@
-import { normalizeAddress } from '@certbus/events';
+import { CHALLENGE_TYPES, normalizeAddress } from '@certbus/events';
 import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
@@ -45,7 +45,7 @@ export default class CertMk extends BaseCommand {
     wildcard: Flags.boolean({ description: 'cover *.DOMAIN and DOMAIN', exclusive: ['subdomain'] }),
     subdomain: Flags.boolean({ description: 'cover DOMAIN alone' }),
     challenge: Flags.option({
-      options: ['dns-01', 'http-01', 'tls-alpn-01'] as const,
+      options: CHALLENGE_TYPES,
       default: 'dns-01' as const,
       description: 'how control is proved',
     })(),

@@ -103,7 +103,7 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
   }
 
   return {
-    challenges: ['dns-01'],
+    challenges: ['dns-01', 'dns-account-01'],
     async present(challenges, { signal }) {
       const how = open(signal);
       const expected = await locate(challenges, how);

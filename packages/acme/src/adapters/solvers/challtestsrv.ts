@@ -81,7 +81,7 @@ export function createChallTestSrvSolver({ url }: ChallTestSrvOptions): Solver {
     });
 
   return {
-    challenges: ['dns-01'],
+    challenges: ['dns-01', 'dns-account-01'],
     async present(challenges, { signal }) {
       for (const challenge of challenges) await publish(challenge, signal);
     },

@@ -101,7 +101,7 @@ export function createRoute53Solver(options: Route53Options = {}): Solver {
   }
 
   return {
-    challenges: ['dns-01'],
+    challenges: ['dns-01', 'dns-account-01'],
     async present(challenges, { signal }) {
       const lost = await findPlaces(challenges, signal);
       if (lost) throw lost.reason;
