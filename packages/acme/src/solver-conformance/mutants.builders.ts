@@ -124,6 +124,16 @@ export const mutants: readonly Mutant[] = [
     make: withSteps(({ host }) => ({ follow: (name) => host.aliases.get(name) ?? name })),
   },
   {
+    fault: 'the alias of the name itself is followed',
+    foundBy: 'writes for a name that is itself an alias of something in another zone',
+    make: withSteps(({ host, follow }) => ({
+      follow(dnsName) {
+        const target = host.aliases.get(dnsName.replace('_acme-challenge.', ''));
+        return target === undefined ? follow(dnsName) : `_acme-challenge.${target}`;
+      },
+    })),
+  },
+  {
     fault: 'an alias is written once, for whoever came first',
     foundBy: 'keeps apart the values of names that share an alias',
     make: withSteps(({ host, add }) => ({

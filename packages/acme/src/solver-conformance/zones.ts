@@ -33,6 +33,17 @@ export function checkZones(check: Check, can: (...abilities: readonly SolverAbil
       if (can('clean-up')) await shows(subject, target, [second.dnsValue]);
     });
 
+    check('writes for a name that is itself an alias of something in another zone', async (subject) => {
+      const { open, challenge, domain, childDomain, alias } = subject;
+      const mine = challenge(`www.${domain}`);
+      await alias(mine.name, childDomain);
+      const solver = await open();
+      await publish(subject, solver, [mine]);
+      await shows(subject, mine.dnsName, [mine.dnsValue]);
+      await cleanUp(subject, solver, [mine]);
+      if (can('clean-up')) await shows(subject, mine.dnsName, []);
+    });
+
     check(
       'refuses aliases that lead back to where they began',
       async ({ open, challenge, domain, alias, patience }) => {

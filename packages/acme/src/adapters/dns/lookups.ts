@@ -87,9 +87,17 @@ export function openLookups({
   return {
     cname,
     async isApex(name) {
-      const found = await find(`the SOA record of ${name}`, (resolver) => resolver.resolveSoa(name));
-      // A resolver follows an alias to the apex of another zone, which is not the zone of this name.
-      return found !== undefined && (await cname(name)) === undefined;
+      // Through an alias comes the SOA record of another zone, or an answer that c-ares takes for broken.
+      const isAlias = async () => (await cname(name)) !== undefined;
+      try {
+        const found = await find(`the SOA record of ${name}`, (resolver) => resolver.resolveSoa(name));
+        return found !== undefined && !(await isAlias());
+      } catch (error) {
+        signal.throwIfAborted();
+        const isBroken = error instanceof AcmeError && codeOf(error.cause) === 'EBADRESP';
+        if (isBroken && (await isAlias())) return false;
+        throw error;
+      }
     },
     async nameServers(zone) {
       return (await find(`the name servers of ${zone}`, (resolver) => resolver.resolveNs(zone))) ?? [];

@@ -44,7 +44,9 @@ async function setUp(...names: readonly string[]) {
 const DOMAIN = 'a.zone.test';
 const CHILD = 'b.child.zone.test';
 const ALIASED = [
-  ...[DOMAIN, CHILD, `below.${DOMAIN}`, `other.${DOMAIN}`, `plain.${DOMAIN}`].map((name) => `_acme-challenge.${name}`),
+  ...[DOMAIN, CHILD, `below.${DOMAIN}`, `other.${DOMAIN}`, `plain.${DOMAIN}`, `www.${DOMAIN}`].map(
+    (name) => `_acme-challenge.${name}`,
+  ),
   ...Array.from({ length: 200 }, (_, index) => `_acme-challenge.n${index}.${DOMAIN}`),
   `validation.${CHILD}`,
   `shared.${DOMAIN}`,

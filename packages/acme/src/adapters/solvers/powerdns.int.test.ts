@@ -1,5 +1,5 @@
 import { Resolver } from 'node:dns/promises';
-import { freePort, type PowerDns, requirePart, startPowerDns } from 'certbus-testing';
+import { type PowerDns, requirePart, startPowerDns } from 'certbus-testing';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startDnsServer } from '../../dns-server.builders.ts';
 import { type SilentServer, startSilentServer } from '../../silent-server.builders.ts';
@@ -141,12 +141,12 @@ describe.skipIf(part.skip)(part.title('with PowerDNS'), () => {
   });
 
   test('a server that is away is told, with its address', async () => {
-    const away = open({ url: `http://127.0.0.1:${await freePort()}` }).present([drawChallenge('away.zone.test')], {
+    const away = open({ url: `http://127.0.0.2:${silent.port}` }).present([drawChallenge('away.zone.test')], {
       signal,
     });
     await expect(away).rejects.toMatchObject({
       code: 'CERTBUS_ACME_SOLVER_FAILED',
-      message: expect.stringMatching(/PowerDNS \(http:\/\/127\.0\.0\.1:\d+\).*cannot be reached \(ECONNREFUSED\)/),
+      message: expect.stringMatching(/PowerDNS \(http:\/\/127\.0\.0\.2:\d+\).*cannot be reached \(ECONNREFUSED\)/),
     });
   }, 60_000);
 });

@@ -1,0 +1,91 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { type ApiRequest, callApi, type HttpApi } from './http-api.ts';
+
+const SECRET = crypto.randomUUID();
+const signal = AbortSignal.timeout(60_000);
+
+/** An API whose answers are given in turn; the last one stays. */
+async function startApi(...answers: readonly ((request: IncomingMessage, response: ServerResponse) => void)[]) {
+  const seen: IncomingMessage[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request);
+    (answers[seen.length - 1] ?? answers.at(-1))?.(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const api: HttpApi = {
+    title: 'the host',
+    url,
+    headers: { 'x-api-key': SECRET },
+    secrets: [SECRET],
+    longestWaitMs: 2000,
+  };
+  const call = (request: Partial<ApiRequest> = {}) =>
+    callApi(api, { attempt: 'Trying', method: 'GET', path: '/it', signal, ...request });
+  return { url, seen, call };
+}
+
+const answer =
+  (status: number, text = '', headers: Readonly<Record<string, string>> = {}) =>
+  (_: IncomingMessage, response: ServerResponse) =>
+    void response.writeHead(status, headers).end(text);
+const drop = (request: IncomingMessage) => void request.socket.destroy();
+
+test('an answer comes with its JSON, and credentials go in headers only', async () => {
+  const { call, seen } = await startApi(answer(200, '{"a":1}'));
+  expect(await call()).toMatchObject({ status: 200, json: { a: 1 } });
+  expect(seen[0]?.headers).toMatchObject({ 'x-api-key': SECRET, 'user-agent': 'certbus' });
+  expect(seen[0]?.url).toBe('/it');
+});
+
+test('a redirection is not followed, so nobody else sees the credentials', async () => {
+  const other = await startApi(answer(200));
+  const { call } = await startApi(answer(302, '', { location: other.url }));
+  await expect(call()).rejects.toThrow(/redirects to another address/);
+  expect(other.seen).toHaveLength(0);
+});
+
+test('a secret that the host repeats is cut out', async () => {
+  const { call } = await startApi(answer(400, `bad key ${SECRET}, \u001b[31mreally`));
+  expect((await call()).said).toBe('bad key …,  [31mreally');
+});
+
+test('a busy host is asked again', async () => {
+  const { call, seen } = await startApi(answer(503), answer(429, '', { 'retry-after': '1' }), answer(204));
+  expect(await call()).toMatchObject({ status: 204, json: undefined });
+  expect(seen).toHaveLength(3);
+});
+
+test('a host that asks for more patience than there is fails at once, and says until when', async () => {
+  const { call, seen } = await startApi(answer(429, '', { 'retry-after': '3' }));
+  await expect(call()).rejects.toThrow(/Trying at the host: it is busy \(HTTP 429, until .*Z\)/);
+  expect(seen).toHaveLength(1);
+});
+
+test('a lost answer is asked for again, but not where that could undo something', async () => {
+  const { call, seen } = await startApi(drop, answer(200));
+  expect(await call()).toMatchObject({ status: 200 });
+  expect(seen).toHaveLength(2);
+  const careful = await startApi(drop, answer(200));
+  await expect(careful.call({ isRepeatable: false })).rejects.toThrow(/cannot be reached/);
+  expect(careful.seen).toHaveLength(1);
+});
+
+test('an answer without an end is cut off', async () => {
+  const flood = (_: IncomingMessage, response: ServerResponse) => {
+    const chunk = Buffer.alloc(1_000_000, 'x');
+    const write = () => {
+      while (!response.destroyed && response.write(chunk));
+    };
+    response.on('drain', write).on('error', () => {});
+    write();
+  };
+  const { call } = await startApi(flood);
+  await expect(call({ isRepeatable: false })).rejects.toThrow(/larger than 32 MB/);
+}, 30_000);
