@@ -5,6 +5,9 @@ import { type SilentServer, startSilentServer } from '../../silent-server.builde
 import type { SolverUnderTest } from '../../solver-conformance/index.ts';
 import { solverConformance } from '../../solver-conformance/index.ts';
 import { drawChallenge } from '../../solver-conformance/subject.ts';
+import { exchange, parseServer } from './rfc2136/exchange.ts';
+import { sign, verify } from './rfc2136/tsig.ts';
+import { buildUpdate } from './rfc2136/update.ts';
 import { createRfc2136Solver, type Rfc2136Options } from './rfc2136.ts';
 
 const ZONES = [{ name: 'zone.test', delegations: ['child.zone.test'] }, { name: 'child.zone.test' }];
@@ -116,6 +119,34 @@ describe.each(servers)('$title', ({ part, start }) => {
         const solver = createRfc2136Solver(optionsFor(change(server.key.secret)));
         const failure = solver.present([drawChallenge('refused.zone.test')], { signal });
         await expect(failure).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+      });
+
+      test('an answer with one bit changed anywhere is not believed', async () => {
+        const { name, secret } = server.key;
+        const key = { name, algorithm, secret: Buffer.from(secret, 'base64') };
+        const updates = [{ action: 'remove', name: 'nothing.zone.test', value: 'x' }] as const;
+        const request = sign(buildUpdate(updates, { id: 4711, zone: 'zone.test', ttlS: 30 }), key, new Date());
+        const answer = await exchange(request.message, parseServer(server.address), { signal, transport: 'udp' });
+        const isGenuine = (bytes: Buffer) => {
+          try {
+            return verify(bytes, request, key, new Date())?.isGenuine ?? false;
+          } catch {
+            return false;
+          }
+        };
+        expect(isGenuine(answer)).toBe(true);
+        // The id in the header is compared before: TSIG signs the one that the request had.
+        const bits = Array.from({ length: (answer.length - 2) * 8 }, (_, bit) => bit + 16);
+        const believed = bits.filter((bit) => {
+          const changed = Buffer.from(answer);
+          changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+          return isGenuine(changed);
+        });
+        // Names are the same in upper and lower case.
+        const letters = believed.filter(
+          (bit) => (bit & 7) === 5 && /[a-z]/i.test(String.fromCharCode(answer[bit >> 3] ?? 0)),
+        );
+        expect(believed).toEqual(letters);
       });
 
       test('everything can go by TCP', async () => {

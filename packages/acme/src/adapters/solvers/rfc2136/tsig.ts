@@ -123,7 +123,7 @@ function parseData(data: Buffer): TsigData {
     at += length;
     return data.subarray(at - length, at);
   };
-  return {
+  const tsig = {
     algorithm: labels.join('.'),
     timeS: take(6),
     fudgeS: take(2),
@@ -132,6 +132,8 @@ function parseData(data: Buffer): TsigData {
     error: take(2),
     other: takeBytes(),
   };
+  if (at !== data.length) throw new RangeError('the TSIG record is too long');
+  return tsig;
 }
 
 /**
@@ -140,6 +142,7 @@ function parseData(data: Buffer): TsigData {
  */
 export function verify(answer: Buffer, request: SignedMessage, key: TsigKey, now: Date): TsigVerdict | undefined {
   const last = decode(answer).additionals?.at(-1);
+  if (decode.bytes !== answer.length) throw new RangeError('the answer is not as long as it says');
   if (last?.type !== 'TSIG' || !Buffer.isBuffer(last.data)) return undefined;
   const tsig = parseData(last.data);
   const unsigned = withCount(answer, -1);
@@ -152,9 +155,10 @@ export function verify(answer: Buffer, request: SignedMessage, key: TsigKey, now
     signed,
     signedVariables(key, tsig),
   ]);
+  const isPlain = last.class === 'ANY' && !last.flush && last.ttl === 0;
   const isOfKey = last.name.toLowerCase() === key.name.toLowerCase() && tsig.algorithm === key.algorithm;
   const isOfNow = Math.abs(now.getTime() / 1000 - tsig.timeS) <= tsig.fudgeS + 1;
   const isMac = tsig.mac.length === expected.length && timingSafeEqual(tsig.mac, expected);
   const serverTime = tsig.other.length === 6 ? new Date(tsig.other.readUIntBE(0, 6) * 1000) : undefined;
-  return { error: tsig.error, isGenuine: isOfKey && isOfNow && isMac, serverTime };
+  return { error: tsig.error, isGenuine: isPlain && isOfKey && isOfNow && isMac, serverTime };
 }
