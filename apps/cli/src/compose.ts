@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
+import { proxyOf } from '@certbus/acme';
 import { type Checkpoint, createId, type ManagerKey, parseManagerKey, parseTrust, type Trust } from '@certbus/events';
 import { type Manager, openManager, type SecretSource, type SolverFactory } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
@@ -34,7 +35,7 @@ const solvers: SolverFactory = async (settings) => {
     const { createDnsPersist01Solver } = await import('@certbus/acme/solvers/dns-persist-01');
     return createDnsPersist01Solver({ ...settings.dnsPersist01, warn: settings.warn });
   }
-  return createDns01Solver(settings.dns, secrets);
+  return createDns01Solver(settings.dns, { secrets, proxy: proxyOf(process.env) });
 };
 
 /** Where this machine keeps replicas. */

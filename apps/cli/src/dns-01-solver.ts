@@ -1,10 +1,17 @@
-import type { Solver } from '@certbus/acme';
+import type { ProxyOptions, Solver } from '@certbus/acme';
 import { type DnsSettings, ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
 
+/** What settings do not say. */
+interface Surroundings {
+  readonly secrets: SecretSource;
+  /** Between this machine and APIs by https. */
+  readonly proxy: ProxyOptions | undefined;
+}
+
 /** The solver that answers DNS-01 where the configuration says. Imported when needed: the AWS SDK takes a quarter of a second. */
-export async function createDns01Solver(settings: DnsSettings, secrets: SecretSource): Promise<Solver> {
+export async function createDns01Solver(settings: DnsSettings, surroundings: Surroundings): Promise<Solver> {
   try {
-    return await create(settings, secrets);
+    return await create(settings, surroundings);
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
     const message = `The DNS settings for ${settings.zones.join(', ')} cannot be used: ${cause.message}. Correct them with "certbus conf update".`;
@@ -12,7 +19,7 @@ export async function createDns01Solver(settings: DnsSettings, secrets: SecretSo
   }
 }
 
-async function create(settings: DnsSettings, secrets: SecretSource): Promise<Solver> {
+async function create(settings: DnsSettings, { secrets, proxy }: Surroundings): Promise<Solver> {
   switch (settings.provider) {
     case 'route53': {
       const { createRoute53Solver } = await import('@certbus/acme/solvers/route53');
@@ -26,7 +33,7 @@ async function create(settings: DnsSettings, secrets: SecretSource): Promise<Sol
     case 'cloudflare': {
       const { createCloudflareSolver } = await import('@certbus/acme/solvers/cloudflare');
       const { resolver, nameServers } = settings;
-      return createCloudflareSolver({ token: resolveSecret(settings.token, secrets), resolver, nameServers });
+      return createCloudflareSolver({ token: resolveSecret(settings.token, secrets), proxy, resolver, nameServers });
     }
     case 'rfc2136': {
       const { createRfc2136Solver } = await import('@certbus/acme/solvers/rfc2136');
@@ -35,14 +42,14 @@ async function create(settings: DnsSettings, secrets: SecretSource): Promise<Sol
     }
     case 'powerdns': {
       const { createPowerDnsSolver } = await import('@certbus/acme/solvers/powerdns');
-      return createPowerDnsSolver({ ...settings, apiKey: resolveSecret(settings.apiKey, secrets) });
+      return createPowerDnsSolver({ ...settings, proxy, apiKey: resolveSecret(settings.apiKey, secrets) });
     }
     case 'acme-dns': {
       const { createAcmeDnsSolver } = await import('@certbus/acme/solvers/acme-dns');
       const accounts = settings.accounts.map((account) => {
         return { ...account, password: resolveSecret(account.password, secrets) };
       });
-      return createAcmeDnsSolver({ ...settings, accounts });
+      return createAcmeDnsSolver({ ...settings, proxy, accounts });
     }
     case 'challtestsrv': {
       const { createChallTestSrvSolver } = await import('@certbus/acme/solvers/challtestsrv');

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { type DnsSettings, dnsSettings } from './dns-settings.ts';
 import { ManagerError } from './errors.ts';
-import { httpUrl, nonEmpty, port, type Secret, secret, servers } from './fields.ts';
+import { httpUrl, nonEmpty, pem, port, type Secret, secret, servers } from './fields.ts';
 
 /** A CA, by its ACME directory. */
 export interface Authority {
@@ -76,7 +76,7 @@ const authority = v.strictObject({
   directory: v.pipe(httpUrl, v.check(isSafeDirectory, 'must be an https URL (http only for this machine)')),
   contact: v.optional(v.array(v.pipe(nonEmpty, v.regex(/^mailto:/, 'must begin with mailto:')))),
   termsOfServiceAgreed: v.literal(true, "must be true: read the CA's terms of service first"),
-  roots: v.optional(v.nullable(v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must be PEM')))),
+  roots: v.optional(v.nullable(pem)),
   eab: v.optional(v.strictObject({ kid: nonEmpty, hmacKey: secret })),
   staging: v.optional(nonEmpty),
   fallback: v.optional(nonEmpty),

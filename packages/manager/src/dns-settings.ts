@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { httpUrl, nonEmpty, type Secret, secret, servers } from './fields.ts';
+import { httpUrl, nonEmpty, pem, type Secret, secret, servers } from './fields.ts';
 
 /** What settings of every provider have. */
 interface DnsLookupSettings {
@@ -48,12 +48,16 @@ export interface PowerDnsSettings extends DnsLookupSettings {
   readonly url: string;
   readonly apiKey: Secret;
   readonly serverId?: string | undefined;
+  /** PEM of a private CA's roots, for the TLS of the API. */
+  readonly roots?: string | undefined;
 }
 
 /** Answers by an acme-dns, which names point to by CNAME. */
 export interface AcmeDnsSettings extends DnsLookupSettings {
   readonly provider: 'acme-dns';
   readonly url: string;
+  /** PEM of a private CA's roots, for the TLS of the API. */
+  readonly roots?: string | undefined;
   readonly accounts: readonly {
     readonly fulldomain: string;
     readonly subdomain: string;
@@ -113,12 +117,14 @@ const powerDns = v.strictObject({
   url: httpUrl,
   apiKey: secret,
   serverId: v.optional(nonEmpty),
+  roots: v.optional(pem),
 });
 
 const acmeDns = v.strictObject({
   ...lookup,
   provider: v.literal('acme-dns'),
   url: httpUrl,
+  roots: v.optional(pem),
   accounts: v.pipe(v.array(account), v.nonEmpty('must have at least one account')),
 });
 

@@ -30,3 +30,6 @@ export const servers: v.GenericSchema<string[]> = v.pipe(
   v.array(nonEmpty),
   v.nonEmpty('must name at least one server'),
 );
+
+/** Certificates. */
+export const pem: v.GenericSchema<string> = v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must be PEM'));

@@ -29,6 +29,7 @@ interface Description<Name extends ProviderName> {
 }
 
 const zones = 'domains; the longest that fits a name counts, "*" fits all';
+const roots = "PEM of a private CA's roots, for the TLS of the API";
 const lookup = {
   zones,
   resolver: "ADDRESS or ADDRESS:PORT of the resolvers to ask; the system's where absent",
@@ -72,7 +73,7 @@ const DESCRIPTIONS: { readonly [Name in ProviderName]: Description<Name> } = {
   },
   powerdns: {
     summary: 'PowerDNS Authoritative Server, by its API',
-    fields: { ...lookup, url: 'address of the API', apiKey: 'its api-key', serverId: 'default localhost' },
+    fields: { ...lookup, url: 'address of the API', apiKey: 'its api-key', serverId: 'default localhost', roots },
     example: {
       zones: ['example.com'],
       provider: 'powerdns',
@@ -82,7 +83,7 @@ const DESCRIPTIONS: { readonly [Name in ProviderName]: Description<Name> } = {
   },
   'acme-dns': {
     summary: 'acme-dns, which names point to by CNAME',
-    fields: { ...lookup, url: 'address of its API', accounts: 'what registering answered, one for each name' },
+    fields: { ...lookup, url: 'address of its API', roots, accounts: 'what registering answered, one for each name' },
     example: {
       zones: ['*'],
       provider: 'acme-dns',

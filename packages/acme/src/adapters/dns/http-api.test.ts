@@ -1,7 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { createTlsIdentity } from 'certbus-testing';
 import { expect, onTestFinished, test } from 'vitest';
-import { type ApiRequest, callApi, type HttpApi } from './http-api.ts';
+import { startConnectProxy } from '../../connect-proxy.builders.ts';
+import { type ApiRequest, callApi, type HttpApi, type NetworkOptions } from './http-api.ts';
 
 const SECRET = crypto.randomUUID();
 const signal = AbortSignal.timeout(60_000);
@@ -89,3 +92,28 @@ test('an answer without an end is cut off', async () => {
   const { call } = await startApi(flood);
   await expect(call({ isRepeatable: false })).rejects.toThrow(/larger than 32 MB/);
 }, 30_000);
+
+test('an API by https is asked through a proxy, trusting the roots of a private CA', async () => {
+  const { root, certificate: cert, key } = await createTlsIdentity();
+  const server = createHttpsServer({ cert, key }, (_, response) => void response.end('{}'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const proxy = await startConnectProxy();
+  onTestFinished(async () => {
+    await proxy[Symbol.asyncDispose]();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const ask = (network: NetworkOptions) => {
+    const api = { title: 'the host', url: `https://${host}`, headers: {}, secrets: [], network };
+    return callApi(api, { attempt: 'Trying', method: 'GET', path: '/', signal, isRepeatable: false });
+  };
+  const through = { url: proxy.url };
+  expect(await ask({ proxy: through, roots: root })).toMatchObject({ status: 200 });
+  expect(proxy.tunnels).toEqual([host]);
+  expect(await ask({ roots: root })).toMatchObject({ status: 200 });
+  expect(proxy.tunnels).toHaveLength(1);
+  await expect(ask({ proxy: through })).rejects.toThrow(
+    /at the host through the proxy 127\.0\.0\.1:\d+: its TLS certificate is not trusted here \(.*set "roots"/,
+  );
+});

@@ -1,7 +1,17 @@
+import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch, type Response } from 'undici';
 import { AcmeError } from '../../errors.ts';
 import { textOf } from '../../json.ts';
+import { type ProxyOptions, proxyHost } from '../../proxy.ts';
 import { parseRetryAfter } from '../../retry-after.ts';
 import { sleep } from './sleep.ts';
+
+/** What lies between this machine and an API. */
+export interface NetworkOptions {
+  /** The proxy to addresses by https; see `proxyOf`. Default: none, whatever the environment says. */
+  readonly proxy?: ProxyOptions | undefined;
+  /** PEM of a private CA's roots, for the TLS of the API. Default: the public ones. */
+  readonly roots?: string | undefined;
+}
 
 /** An HTTP API of a DNS host, and who asks it. */
 export interface HttpApi {
@@ -12,6 +22,7 @@ export interface HttpApi {
   readonly headers: Readonly<Record<string, string>>;
   /** Texts that no message may have, even where the host repeats them. */
   readonly secrets: readonly string[];
+  readonly network?: NetworkOptions | undefined;
   /** The longest wait that a busy host may ask for; beyond it the call fails, and the job comes again later. Default 60,000. */
   readonly longestWaitMs?: number | undefined;
 }
@@ -52,6 +63,21 @@ function codeOf(error: unknown): string {
   return error.cause === undefined ? error.message : codeOf(error.cause);
 }
 
+/** Connections by what lies between; kept for all solvers of the process, and closed by themselves when idle. */
+const dispatchers = new Map<string, Dispatcher>();
+
+function dispatcherFor({ proxy, roots }: NetworkOptions): Dispatcher {
+  const key = JSON.stringify([proxy?.url, proxy?.noProxy, roots]);
+  const known = dispatchers.get(key);
+  if (known) return known;
+  const connect = roots ? { ca: roots } : {};
+  // Every value is given, because it would take what is not from the environment.
+  const through = { httpsProxy: proxy?.url ?? '', httpProxy: '', noProxy: proxy?.noProxy ?? '' };
+  const made = proxy ? new EnvHttpProxyAgent({ connect, requestTls: connect, ...through }) : new Agent({ connect });
+  dispatchers.set(key, made);
+  return made;
+}
+
 async function readText(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -78,18 +104,20 @@ function printable(text: string, secrets: readonly string[]): string {
 }
 
 /** A failure of an API in words for people; without the error of `fetch`, which may hold the request. */
-export function apiFailure({ title }: HttpApi, attempt: string, why: string): AcmeError {
-  return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', `${attempt} at ${title}: ${why}`);
+export function apiFailure({ title, network }: HttpApi, attempt: string, why: string): AcmeError {
+  const through = network?.proxy ? ` through the proxy ${proxyHost(network.proxy)}` : '';
+  return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', `${attempt} at ${title}${through}: ${why}`);
 }
 
 async function send(
-  { url, headers }: HttpApi,
+  { url, headers, network = {} }: HttpApi,
   { method, path, body, signal }: ApiRequest,
 ): Promise<{ readonly response: Response; readonly text: string }> {
   const response = await fetch(`${url.replace(/\/$/, '')}${path}`, {
     method,
     headers: { ...headers, ...(body ? { 'content-type': 'application/json' } : {}), 'user-agent': 'certbus' },
     ...(body ? { body: JSON.stringify(body) } : {}),
+    dispatcher: dispatcherFor(network),
     // Another host than the one that was meant must not see the credentials.
     redirect: 'manual',
     signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]),
@@ -122,7 +150,12 @@ export async function callApi(api: HttpApi, request: ApiRequest): Promise<ApiAns
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof AcmeError) throw error;
-      why = `it cannot be reached (${printable(codeOf(error), api.secrets)}). Check its address, and what lies between.`;
+      const code = printable(codeOf(error), api.secrets);
+      const isDistrusted = /CERT|VERIFY|SELF_SIGNED/.test(code);
+      why = isDistrusted
+        ? `its TLS certificate is not trusted here (${code}). For a private CA set "roots" to the PEM of its root certificates.`
+        : `it cannot be reached (${code}). Check its address, and what lies between.`;
+      if (isDistrusted) maxTries = 1;
       if (!isRepeatable) throw apiFailure(api, attempt, why);
     }
     if (tries >= maxTries || waitMs > (api.longestWaitMs ?? LONGEST_WAIT_MS)) throw apiFailure(api, attempt, why);

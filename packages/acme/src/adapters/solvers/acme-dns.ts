@@ -1,7 +1,7 @@
 import { AcmeError } from '../../errors.ts';
 import { isRecord } from '../../json.ts';
 import type { Solver } from '../../solver.ts';
-import { apiFailure, callApi, type HttpApi } from '../dns/http-api.ts';
+import { apiFailure, callApi, type HttpApi, type NetworkOptions } from '../dns/http-api.ts';
 import { canonical } from '../dns/lookups.ts';
 import type { DnsOptions } from '../dns/options.ts';
 import { createDnsSolver, type HostOptions, type ZoneValues } from '../dns/solver.ts';
@@ -18,7 +18,7 @@ export interface AcmeDnsAccount {
 }
 
 /** Which acme-dns, and which of its subdomains. */
-export interface AcmeDnsOptions extends DnsOptions {
+export interface AcmeDnsOptions extends DnsOptions, NetworkOptions {
   /** Address of its API, such as `https://auth.example.com`. */
   readonly url: string;
   /** One for each name, or for several names that are never proven at the same time. */
@@ -28,11 +28,12 @@ export interface AcmeDnsOptions extends DnsOptions {
 /** "Rolling update of two TXT records": the third pushes the first out. */
 const KEPT_VALUES = 2;
 
-function apiOf(url: string, account?: AcmeDnsAccount): HttpApi {
+function apiOf(url: string, network: NetworkOptions, account?: AcmeDnsAccount): HttpApi {
   const title = `acme-dns (${new URL(url).origin})`;
-  if (!account) return { title, url, headers: {}, secrets: [] };
+  if (!account) return { title, url, headers: {}, secrets: [], network };
   const { username, password } = account;
-  return { title, url, headers: { 'x-api-user': username, 'x-api-key': password }, secrets: [username, password] };
+  const headers = { 'x-api-user': username, 'x-api-key': password };
+  return { title, url, headers, secrets: [username, password], network };
 }
 
 /**
@@ -43,12 +44,13 @@ export async function registerAcmeDnsAccount({
   url,
   allowFrom = [],
   signal,
-}: {
+  ...network
+}: NetworkOptions & {
   readonly url: string;
   readonly allowFrom?: readonly string[];
   readonly signal: AbortSignal;
 }): Promise<AcmeDnsAccount> {
-  const [api, attempt] = [apiOf(url), 'Registering a subdomain'];
+  const [api, attempt] = [apiOf(url, network), 'Registering a subdomain'];
   const body = { allowfrom: allowFrom };
   // A registration whose answer got lost is not harmful, only useless.
   const { status, json, said } = await callApi(api, { attempt, method: 'POST', path: '/register', body, signal });
@@ -78,12 +80,13 @@ export function acmeDnsRecord(name: string, { fulldomain }: Pick<AcmeDnsAccount,
  * clean-up does nothing. Operations reject with `CERTBUS_ACME_ZONE_NOT_FOUND`, where a name points to none of the accounts, or
  * `CERTBUS_ACME_SOLVER_FAILED`.
  */
-export function createAcmeDnsSolver({ url, accounts, ...dns }: AcmeDnsOptions): Solver {
+export function createAcmeDnsSolver({ url, accounts, proxy, roots, ...dns }: AcmeDnsOptions): Solver {
+  const network = { proxy, roots };
   const accountOf = new Map(accounts.map((account) => [canonical(account.fulldomain), account]));
-  const { title } = apiOf(url);
+  const { title } = apiOf(url, network);
 
   async function update(account: AcmeDnsAccount, txt: string, signal: AbortSignal): Promise<void> {
-    const [api, attempt] = [apiOf(url, account), `Updating ${account.fulldomain}`];
+    const [api, attempt] = [apiOf(url, network, account), `Updating ${account.fulldomain}`];
     const body = { subdomain: account.subdomain, txt };
     const { status, said } = await callApi(api, { attempt, method: 'POST', path: '/update', body, signal });
     if (status === 200) return;

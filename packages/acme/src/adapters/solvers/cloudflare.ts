@@ -1,7 +1,14 @@
 import { AcmeError } from '../../errors.ts';
 import { mapFew } from '../../parallel.ts';
 import type { Solver } from '../../solver.ts';
-import { type ApiAnswer, type ApiRequest, apiFailure, callApi, type HttpApi } from '../dns/http-api.ts';
+import {
+  type ApiAnswer,
+  type ApiRequest,
+  apiFailure,
+  callApi,
+  type HttpApi,
+  type NetworkOptions,
+} from '../dns/http-api.ts';
 import type { DnsOptions } from '../dns/options.ts';
 import { remembering } from '../dns/remember.ts';
 import { createDnsSolver, type HostOptions, type ZoneValues } from '../dns/solver.ts';
@@ -17,7 +24,7 @@ import {
 } from './cloudflare/answer.ts';
 
 /** As whom zones at Cloudflare are changed. */
-export interface CloudflareOptions extends DnsOptions {
+export interface CloudflareOptions extends DnsOptions, NetworkOptions {
   /** An API token with Zone:Read and DNS:Edit for the zones; not the global API key. */
   readonly token: string;
   /** Another address than Cloudflare's, for tests. */
@@ -42,12 +49,13 @@ const MALFORMED_TOKEN = 6003;
  * while the rate limit is exceeded they wait as Cloudflare says, for five minutes at most.
  */
 export function createCloudflareSolver(options: CloudflareOptions): Solver {
-  const { token, url = 'https://api.cloudflare.com/client/v4', ...dns } = options;
+  const { token, url = 'https://api.cloudflare.com/client/v4', proxy, roots, ...dns } = options;
   const api: HttpApi = {
     title: `Cloudflare (${new URL(url).origin})`,
     url,
     headers: { authorization: `Bearer ${token}` },
     secrets: [token],
+    network: { proxy, roots },
     longestWaitMs: LONGEST_WAIT_MS,
   };
 

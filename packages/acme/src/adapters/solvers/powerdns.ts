@@ -1,7 +1,7 @@
 import { AcmeError } from '../../errors.ts';
 import { mapFew } from '../../parallel.ts';
 import type { Solver } from '../../solver.ts';
-import { type ApiAnswer, apiFailure, callApi, type HttpApi } from '../dns/http-api.ts';
+import { type ApiAnswer, apiFailure, callApi, type HttpApi, type NetworkOptions } from '../dns/http-api.ts';
 import type { DnsOptions } from '../dns/options.ts';
 import { remembering } from '../dns/remember.ts';
 import { sleep } from '../dns/sleep.ts';
@@ -11,7 +11,7 @@ import { namesUpwards } from '../dns/zone-of.ts';
 import { hasValue, parseTxtSets, replacement, type TxtSet, withAdded, withRemoved } from './powerdns/record-sets.ts';
 
 /** Where the API of a PowerDNS Authoritative Server is. */
-export interface PowerDnsOptions extends DnsOptions {
+export interface PowerDnsOptions extends DnsOptions, NetworkOptions {
   /** Address of its web server, such as `https://ns1.example.com:8081`. */
   readonly url: string;
   readonly apiKey: string;
@@ -52,13 +52,15 @@ const remove: Edit = (set, { values }) => {
  * disabled records, so those at a challenge's name are lost. Operations reject with
  * `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED`.
  */
-export function createPowerDnsSolver({ url, apiKey, serverId = 'localhost', ...dns }: PowerDnsOptions): Solver {
+export function createPowerDnsSolver(options: PowerDnsOptions): Solver {
+  const { url, apiKey, serverId = 'localhost', proxy, roots, ...dns } = options;
   const { origin } = new URL(url);
   const api: HttpApi = {
     title: `PowerDNS (${origin})`,
     url: `${url.replace(/\/$/, '')}/api/v1/servers/${encodeURIComponent(serverId)}`,
     headers: { 'x-api-key': apiKey },
     secrets: [apiKey],
+    network: { proxy, roots },
   };
 
   /** Judges what is neither success nor, where that may be, absence. */
