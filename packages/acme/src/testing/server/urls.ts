@@ -12,7 +12,7 @@ export const PATHS = {
 } as const;
 
 /** The path of an account, with its id. */
-export const ACCOUNT_PATH = /^\/acme\/acct\/([\w-]+)$/;
+export const ACCOUNT_PATH: RegExp = /^\/acme\/acct\/([\w-]+)$/;
 
 /** Where an account is. */
 export function accountUrl({ id }: Account, origin: string): string {
