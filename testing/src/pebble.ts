@@ -29,6 +29,8 @@ export interface PebbleOptions {
   readonly validationSleepMaxS?: number;
   /** Lifetime of what it issues, seconds; default 90 days. */
   readonly certificateValidityS?: number;
+  /** Whether there is a profile `shortlived` of 160 hours, which Pebble then also draws for orders that name none. Default false. */
+  readonly hasShortlived?: boolean;
 }
 
 /** Let's Encrypt's own test CA, for real, on loopback. */
@@ -69,6 +71,8 @@ function ask(url: string, { ca, body }: { ca: string; body?: unknown }): Promise
   });
 }
 
+const SHORTLIVED = { description: 'Six days, also for IP addresses', validityPeriod: 160 * 3_600 };
+
 function environment(options: PebbleOptions): Record<string, string> {
   const {
     nonceRejectPercent = 5,
@@ -89,6 +93,7 @@ function environment(options: PebbleOptions): Record<string, string> {
 /** Starts Pebble, installing it first where it was never used. */
 export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
   const { dnsServer, certificateValidityS = 90 * 86_400, externalAccounts = {}, caaIdentities = [] } = options;
+  const { hasShortlived = false } = options;
   const programs = await findPebble();
   const folder = temporaryFolder();
   const tls = await createTlsIdentity();
@@ -114,7 +119,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     certificateValidityPeriod: certificateValidityS,
     profiles: {
       default: { description: 'The default profile', validityPeriod: certificateValidityS },
-      shortlived: { description: 'Six days, also for IP addresses', validityPeriod: 160 * 3_600 },
+      ...(hasShortlived ? { shortlived: SHORTLIVED } : {}),
     },
   };
   await writeFile(certificate, tls.certificate);

@@ -28,7 +28,7 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
   /** A bus of its own with a load balancer that follows it at the ports where the CA looks. */
   beforeAll(async () => {
     dns = await startChallTestSrv();
-    ca = await startPebble({ dnsServer: dns.dns, caaIdentities: ['ca.test'] });
+    ca = await startPebble({ dnsServer: dns.dns, caaIdentities: ['ca.test'], hasShortlived: true });
     site = temporary.path;
     writeFileSync(join(site, 'roots.pem'), ca.roots);
     const authority = ['--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem', '--resolver', dns.dns];

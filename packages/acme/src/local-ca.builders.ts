@@ -73,7 +73,7 @@ const pebble: LocalCaKind = {
   startDns: startChallTestSrv,
   // It follows redirects to any port.
   start: async (options) => ({
-    ...(await startPebble({ ...options, caaIdentities: ['ca.test'] })),
+    ...(await startPebble({ ...options, caaIdentities: ['ca.test'], hasShortlived: true })),
     redirectPort: await freePort(),
   }),
 };

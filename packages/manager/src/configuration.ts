@@ -12,6 +12,10 @@ export interface Authority {
   readonly roots?: string | null | undefined;
   /** External account binding (RFC 8555 section 7.3.4). */
   readonly eab?: { readonly kid: string; readonly hmacKey: Secret } | undefined;
+  /** The chain to serve where the CA has several: name of its root, or SHA-256 fingerprint of an issuer in it. */
+  readonly preferredChain?: string | undefined;
+  /** Where the CA has no such profile any more: fail, the default, or take the CA's own choice. */
+  readonly ifProfileMissing?: 'fail' | 'default' | undefined;
   /** Name of the authority at which an order is tried first once a certificate has failed twice in a row. */
   readonly staging?: string | undefined;
   /** Name of the authority that is asked where this one keeps failing, or is down when a certificate cannot wait. */
@@ -78,6 +82,8 @@ const authority = v.strictObject({
   termsOfServiceAgreed: v.literal(true, "must be true: read the CA's terms of service first"),
   roots: v.optional(v.nullable(pem)),
   eab: v.optional(v.strictObject({ kid: nonEmpty, hmacKey: secret })),
+  preferredChain: v.optional(nonEmpty),
+  ifProfileMissing: v.optional(v.picklist(['fail', 'default'], 'must be "fail" or "default"')),
   staging: v.optional(nonEmpty),
   fallback: v.optional(nonEmpty),
 });

@@ -1,13 +1,12 @@
 import { X509Certificate } from 'node:crypto';
-import { AcmeError, AcmeProblemError, certificateId as ariId, obtain, type PresentedChallenge } from '@certbus/acme';
+import { AcmeError, certificateId as ariId, type Obtained, obtain, type PresentedChallenge } from '@certbus/acme';
 import type { CsrOffer, Issuance, ManagedCertificate } from '@certbus/events';
 import { authorityOf, openAuthority } from './account.ts';
 import { keep } from './claim-keeper.ts';
-import type { Configuration } from './configuration.ts';
+import type { Authority, Configuration } from './configuration.ts';
 import { type Context, decide } from './context.ts';
 import { needsRehearsal } from './decide/authority.ts';
 import {
-  type FailureReason,
   type HeldClaim,
   type IssuedContent,
   issuanceOf,
@@ -19,6 +18,7 @@ import {
   replaceCsr,
 } from './decide/issuance.ts';
 import { claimLost, ManagerError } from './errors.ts';
+import { reasonOf } from './failure.ts';
 import { createOffer, publicKeyOf } from './offer.ts';
 import { rehearse } from './rehearsal.ts';
 import { solverFor } from './solvers.ts';
@@ -68,6 +68,11 @@ async function currentOffer(
   return offer;
 }
 
+/** What an authority's settings ask of each order there. */
+function chosen({ preferredChain, ifProfileMissing }: Authority) {
+  return { ...(preferredChain ? { preferredChain } : {}), ...(ifProfileMissing ? { ifProfileMissing } : {}) };
+}
+
 async function runOrder(
   context: Context,
   claim: HeldClaim,
@@ -76,7 +81,7 @@ async function runOrder(
 ) {
   const stop = AbortSignal.any([signal, lost]);
   const issuance = issuanceOf(context.view.state, claim);
-  const { names, challengeType, profile, directory, replaces, orderUrl } = issuance;
+  const { names, reason, challengeType, profile, directory, replaces, orderUrl } = issuance;
   const offer = await currentOffer(context, claim, issuance, stop);
   const publish = async (challenges: readonly PresentedChallenge[]) => {
     const told = challenges.map(({ name, token, keyAuthorization }) => {
@@ -96,6 +101,11 @@ async function runOrder(
   }
   const ca = await openAuthority(context, authority, { signal: stop });
   const { certificateId } = claim;
+  const told = async (obtained: Promise<Obtained>) => {
+    const { warnings, ...chain } = await obtained;
+    warnings.forEach(warn);
+    return chain;
+  };
   const order = (resume: string | undefined) =>
     obtain(ca, {
       names,
@@ -103,7 +113,9 @@ async function runOrder(
       acceptKey: (spki) => offerFor(context, claim, spki) !== undefined,
       challenge: challengeType,
       solver,
+      isRenewal: reason === 'renewal',
       ...(profile ? { profile } : {}),
+      ...chosen(authority),
       ...(replaces ? { replaces } : {}),
       ...(resume ? { resume } : {}),
       async onOrder(url) {
@@ -114,12 +126,12 @@ async function runOrder(
       abandon: lost,
     });
   try {
-    return await order(orderUrl);
+    return await told(order(orderUrl));
   } catch (error) {
     const isGone = orderUrl && error instanceof AcmeError && error.code === 'CERTBUS_ACME_ORDER_GONE';
     if (!isGone) throw error;
     // What was left behind can no longer be finished; the claim and its key serve a new order.
-    return await order(undefined);
+    return await told(order(undefined));
   }
 }
 
@@ -131,34 +143,6 @@ function offerFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrOffe
 
 const DAY_MS = 86_400_000;
 const GIVE_UP_AFTER_DAYS = 30;
-
-/** Codes of failures that are no certificate's fault: the CA cannot be reached, or something else answers in its place. */
-const OUTAGES = new Set(['CERTBUS_ACME_UNREACHABLE', 'CERTBUS_ACME_BREAKER_OPEN', 'CERTBUS_ACME_NOT_ACME']);
-
-/** Codes of what waits for somebody's doing. */
-const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING']);
-
-/** Codes that say that a name is not ours to prove. */
-const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);
-
-function classOf(code: string): string {
-  if (OUTAGES.has(code)) return 'authority';
-  if (FOR_PEOPLE.has(code)) return 'operator-action';
-  return REFUSALS.has(code) ? 'permanent-name' : 'temporary';
-}
-
-/** What goes on the bus of a failure: the CA's words, or ours. */
-export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
-  if (error instanceof AcmeProblemError) {
-    const { problem, notBefore } = error;
-    return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore };
-  }
-  const isCoded = error instanceof Error && 'code' in error && typeof error.code === 'string';
-  const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
-  const detail = error instanceof Error ? error.message : 'unknown';
-  const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
-  return { problem, class: classOf(problem), detail: detail.slice(0, 1000), notBefore };
-}
 
 /**
  * Drives a claimed issuance to its end: order, challenges, certificate, event. Whatever ends it early is written down first:

@@ -4,8 +4,8 @@ import { isShared } from './back-off.ts';
 import type { Configuration } from './configuration.ts';
 import type { Context } from './context.ts';
 import { destinationOf } from './decide/authority.ts';
-import { reasonOf } from './drive.ts';
 import { ManagerError } from './errors.ts';
+import { reasonOf } from './failure.ts';
 import { type RunOptions, renew } from './issue.ts';
 
 /** What became of one due certificate. */
