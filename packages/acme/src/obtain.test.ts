@@ -308,6 +308,7 @@ test.each([
   ['malformed', 404],
   ['unauthorized', 403],
   ['conflict', 409],
+  ['serverInternal', 500],
 ])('an order refused with %s is made again without "replaces"', async (type, status) => {
   const ca = createFakeCa({ ...proven, createOrder: [problem(type, { status }), say(order('pending'))] });
   await run(ca, { replaces: 'aki.serial' });
@@ -318,7 +319,7 @@ test.each([
 test.each([
   ['rateLimited', 429],
   ['accountDoesNotExist', 400],
-  ['serverInternal', 500],
+  ['serverInternal', 503],
 ])('an order refused with %s is not made again', async (type, status) => {
   const ca = createFakeCa({ ...proven, createOrder: [problem(type, { status })] });
   expect(await failureOf(run(ca, { replaces: 'aki.serial' }))).toMatchObject({ code: 'CERTBUS_ACME_PROBLEM' });

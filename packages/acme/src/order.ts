@@ -101,7 +101,8 @@ const NOT_ABOUT_REPLACES = new Set([
 function isAboutReplaces(error: unknown): boolean {
   if (!(error instanceof AcmeProblemError)) return false;
   const { type, status } = error.problem;
-  return status >= 400 && status < 500 && !NOT_ABOUT_REPLACES.has(shortType(type));
+  // A CA that stumbles over what it is told of the old certificate says 500; one that is away says 502 to 504.
+  return status >= 400 && status <= 500 && !NOT_ABOUT_REPLACES.has(shortType(type));
 }
 
 /** The same order with less in it, where that may pass; `undefined` where there is nothing to leave out. */
