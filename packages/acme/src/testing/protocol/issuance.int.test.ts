@@ -47,14 +47,15 @@ describeTargets((world) => {
       expect(problem(answer)).toEqual({ status: 400, type: 'badCSR' });
     });
 
-    test('a CSR whose signature is wrong, or that is none, is refused', async ({ skip }) => {
-      if (!world.ca.isModern) return skip('Debian’s Pebble does not look');
+    test('a CSR whose signature is wrong, or that is none, is refused', async () => {
       const made = await ready(['signature.test']);
       const { der } = await createRawCsr({ names: ['signature.test'] });
       der[der.length - 5] = (der[der.length - 5] ?? 0) ^ 0x01;
       const submit = (bytes: Buffer) => world.client.post(String(made.body.finalize), { csr: toBase64Url(bytes) });
-      expect(problem(await submit(der))).toEqual({ status: 400, type: 'badCSR' });
       expect((await submit(Buffer.from('not a CSR'))).status).toBe(400);
+      // Debian's Pebble does not look at the signature.
+      const refused = world.ca.isModern ? { status: 400, type: 'badCSR' } : { status: 200, type: 'none' };
+      expect(problem(await submit(der))).toEqual(refused);
     });
 
     test('an order is finalized once', async () => {
@@ -91,8 +92,8 @@ describeTargets((world) => {
       expect(two.at(-1)?.issuer).not.toBe(one.at(-1)?.issuer);
     });
 
-    test('renewal information lies within the validity', async ({ skip }) => {
-      if (!world.ca.isModern) return skip('Debian’s Pebble has none');
+    test('renewal information lies within the validity', async () => {
+      if (!world.ca.isModern) return expect(world.client.directory()).not.toHaveProperty('renewalInfo');
       const { pem } = await issue(world.client, world.answers, ['ari.test']);
       const [leaf] = chainOf(pem);
       if (!leaf) throw new Error('no leaf');
@@ -111,10 +112,18 @@ describeTargets((world) => {
       expect(unknown.status).toBe(world.ca.isOwn ? 404 : 400);
     });
 
-    test('a certificate is replaced once, by its own account', async ({ skip }) => {
-      if (!world.ca.isModern) return skip('Debian’s Pebble cannot');
-      const { pem } = await issue(world.client, world.answers, ['replaced.test']);
-      const replaces = certificateId(chainOf(pem)[0]?.raw ?? new Uint8Array());
+    /** Pebble does not find a certificate again whose serial number begins with the digit 0, as one of sixteen does. */
+    async function issueReplaceable(name: string): Promise<X509Certificate> {
+      for (;;) {
+        const { pem } = await issue(world.client, world.answers, [name]);
+        const [leaf] = chainOf(pem);
+        if (leaf && !leaf.serialNumber.startsWith('0')) return leaf;
+      }
+    }
+
+    test('a certificate is replaced once, by its own account', async () => {
+      if (!world.ca.isModern) return expect(world.client.directory()).not.toHaveProperty('renewalInfo');
+      const replaces = certificateId((await issueReplaceable('replaced.test')).raw);
       const stranger = await world.openAccount();
       expect(problem(await order(stranger, ['replaced.test'], { replaces }))).toEqual({
         status: 403,

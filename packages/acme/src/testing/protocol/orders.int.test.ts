@@ -62,13 +62,15 @@ describeTargets((world) => {
   test('a name that the CA forbids is named', async () => {
     const answer = await order(world.client, [`www.${BLOCKED_NAME}`]);
     expect(problem(answer)).toEqual({ status: 400, type: 'rejectedIdentifier' });
-    expect(answer.body.subproblems?.[0]?.identifier.value).toBe(`www.${BLOCKED_NAME}`);
+    const { isModern } = world.ca;
+    if (isModern) expect(answer.body.subproblems?.[0]?.identifier.value).toBe(`www.${BLOCKED_NAME}`);
   });
 
-  test('a profile that does not exist is refused', async ({ skip }) => {
-    if (!world.ca.isModern) return skip('Debian’s Pebble has no profiles');
+  test('a profile that does not exist is refused', async () => {
     const answer = await order(world.client, ['profile.test'], { profile: 'imaginary' });
-    expect(problem(answer)).toEqual({ status: 400, type: 'invalidProfile' });
+    // Debian's Pebble has no profiles, and does not read the field.
+    const refused = world.ca.isModern ? { status: 400, type: 'invalidProfile' } : { status: 201, type: 'none' };
+    expect(problem(answer)).toEqual(refused);
   });
 
   test('nobody else reads an order, an authorization, a challenge or a certificate', async () => {

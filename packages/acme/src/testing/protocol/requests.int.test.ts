@@ -50,10 +50,11 @@ describeTargets((world) => {
     expect(problem(answer)).toEqual({ status: 415, type: 'malformed' });
   });
 
-  test('a request without User-Agent is refused', async ({ skip }) => {
-    if (!world.ca.isModern) return skip('Debian’s Pebble takes them');
+  test('a request without User-Agent is refused', async () => {
     const answer = await world.client.post(world.client.account, undefined, { userAgent: null });
-    expect(problem(answer)).toEqual({ status: 400, type: 'malformed' });
+    // Debian's Pebble takes it.
+    const refused = world.ca.isModern ? { status: 400, type: 'malformed' } : { status: 200, type: 'none' };
+    expect(problem(answer)).toEqual(refused);
   });
 
   test.each<[string, object]>([
@@ -82,7 +83,8 @@ describeTargets((world) => {
 
   test('an algorithm that is not supported is named, with those that are', async () => {
     const answer = await ask(forName('jws.test'), { header: { alg: 'HS256' } });
-    expect(problem(answer)).toEqual({ status: 400, type: 'badSignatureAlgorithm' });
+    const type = world.ca.isModern ? 'badSignatureAlgorithm' : 'malformed';
+    expect(problem(answer)).toEqual({ status: 400, type });
     if (world.ca.isOwn) expect(answer.body.algorithms).toContain('ES256');
   });
 

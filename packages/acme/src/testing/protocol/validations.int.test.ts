@@ -16,7 +16,9 @@ describeTargets((world) => {
     if (!challenge) throw new Error('no dns-01');
     const digest = digestOf(keyAuthorization(world.client, challenge));
     world.answers.dns.set('_acme-challenge.alias.test', 'CNAME', ['validation.elsewhere.test']);
-    world.answers.dns.set('validation.elsewhere.test', 'TXT', [[digest.slice(0, 20), digest.slice(20)]]);
+    // Debian's Pebble takes each chunk for a text.
+    const value = world.ca.isModern ? [digest.slice(0, 20), digest.slice(20)] : digest;
+    world.answers.dns.set('validation.elsewhere.test', 'TXT', [value]);
     await world.client.post(challenge.url, {});
     const { body: settledBody } = await settled(world.client, String(made.body.authorizations?.[0]), 'pending');
     expect(settledBody.status).toBe('valid');
@@ -33,8 +35,12 @@ describeTargets((world) => {
     expect(chainOf(pem)[0]?.subjectAltName).toBe('IP Address:127.0.0.1');
   });
 
-  test.each(['dns-account-01', 'dns-persist-01'])('%s proves a wildcard', async (type) => {
-    if (!world.ca.isModern) return;
+  test.each(['dns-account-01', 'dns-persist-01'])('%s proves a wildcard, where it is offered', async (type) => {
+    if (!world.ca.isModern) {
+      const made = await order(world.client, [`*.${type}.test`]);
+      const { body } = await world.client.post(String(made.body.authorizations?.[0]));
+      return expect(body.challenges?.map((each) => each.type)).not.toContain(type);
+    }
     const { pem } = await issue(world.client, world.answers, [`*.${type}.test`], { type });
     expect(chainOf(pem)[0]?.subjectAltName).toBe(`DNS:*.${type}.test`);
   });
