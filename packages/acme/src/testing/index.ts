@@ -7,7 +7,13 @@ export type { CertificateView } from './server/certificate-view.ts';
 export type { Clock } from './server/clock.ts';
 export type { AcmeServerEvents } from './server/events.ts';
 export type { Fault, FaultCondition, InjectedFault } from './server/faults.ts';
-export { type Endpoint, letsEncryptLimits, type RateLimits, type RequestRate } from './server/limits/rate-limits.ts';
+export {
+  type Endpoint,
+  letsEncryptLimits,
+  letsEncryptStagingLimits,
+  type RateLimits,
+  type RequestRate,
+} from './server/limits/rate-limits.ts';
 export type { Bucket } from './server/limits/token-bucket.ts';
 export type { NonceState } from './server/nonces.ts';
 export type { AcmeServerOptions, ExternalAccountKey, ValidationOptions } from './server/options.ts';

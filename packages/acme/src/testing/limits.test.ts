@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { certificateId } from '../index.ts';
-import { type AcmeServerOptions, letsEncryptLimits } from './index.ts';
+import { type AcmeServerOptions, letsEncryptLimits, letsEncryptStagingLimits } from './index.ts';
 import { chainOf, issue, order, settled } from './issue.builders.ts';
 import { type Own, startOwn } from './own.builders.ts';
 import { openRawClient, problem, type RawAnswer } from './raw-client.builders.ts';
@@ -30,6 +30,20 @@ test("Let's Encrypt's limits are those of its page", () => {
     certificatesPerSet: { capacity: 5, periodMs: 168 * HOUR_MS },
     failedAuthorizations: { capacity: 5, periodMs: HOUR_MS },
   });
+});
+
+test("five certificates for the same names are Let's Encrypt's limit, and one more after a day and a half", async () => {
+  const own = await start(letsEncryptLimits);
+  for (let count = 0; count < 5; count += 1) {
+    await get(own, 'five.test', 'www.five.test');
+    own.clock.advance(10 * SECOND_MS);
+  }
+  const hours = waitOf(await order(own.client, ['www.five.test', 'five.test'])) / 3600;
+  expect(hours).toBeGreaterThan(33);
+  expect(hours).toBeLessThan(34);
+  own.clock.advanceDays(1.5);
+  await get(own, 'five.test', 'www.five.test');
+  expect(letsEncryptStagingLimits.certificatesPerSet).toEqual({ capacity: 30_000, periodMs: 168 * HOUR_MS });
 });
 
 test('without limits there are none', async () => {

@@ -57,3 +57,16 @@ export const letsEncryptLimits: RateLimits = {
     other: { perSecond: 250, burst: 125 },
   },
 };
+
+/** Limits of Let's Encrypt's staging environment, where its page of 2026-08-05 names others. */
+export const letsEncryptStagingLimits: RateLimits = {
+  ...letsEncryptLimits,
+  newOrders: { capacity: 1500, periodMs: 3 * HOUR_MS },
+  certificatesPerSet: { capacity: 30_000, periodMs: 7 * DAY_MS },
+  failedAuthorizations: { capacity: 200, periodMs: HOUR_MS },
+  requests: {
+    ...letsEncryptLimits.requests,
+    'new-order': { perSecond: 20, burst: 40 },
+    other: { perSecond: 20, burst: 20 },
+  },
+};
