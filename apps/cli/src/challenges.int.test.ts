@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { connect as dial } from 'node:tls';
 import { type ExampleServer, startExampleServer } from 'certbus-example-server';
@@ -9,12 +10,14 @@ import {
   requirePart,
   startChallTestSrv,
   startPebble,
+  startS3Server,
   temporaryFolder,
 } from 'certbus-testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
 
 const pebble = requirePart('pebble');
+const s3Part = requirePart('s3');
 const temporary = temporaryFolder();
 
 afterAll(() => temporary.remove());
@@ -97,6 +100,46 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
     },
   );
 
+  /** Changes the configuration on the bus. */
+  async function configure(change: object): Promise<void> {
+    const json = JSON.parse((await certbus(site, ['conf', 'display'])).stdout);
+    const input = JSON.stringify({ ...json, ...change });
+    expect(await certbus(site, ['conf', 'update'], { input })).toMatchObject({ status: 0 });
+  }
+
+  test('http-01 is proved by a port of the manager alone, where the configuration says so', async () => {
+    await dns.setAddresses('alone.test', ['127.0.0.2']);
+    const probe = { port: ca.httpPort, resolver: [dns.dns] };
+    await configure({ http01: { answer: { standalone: { address: '127.0.0.2' } }, ...probe } });
+    const { names } = await make('--challenge', 'http-01', '--subdomain', 'alone.test');
+    expect(names).toEqual(['alone.test']);
+    await configure({ http01: { answer: 'clients', ...probe } });
+  });
+
+  test.skipIf(s3Part.skip)(s3Part.title('http-01 is proved from a bucket'), async () => {
+    const s3 = await startS3Server();
+    const web = createServer(({ url = '' }, response) => {
+      const file = join(s3.folder, url);
+      if (existsSync(file)) response.end(readFileSync(file));
+      else response.writeHead(404).end();
+    });
+    try {
+      await new Promise<void>((resolve) => web.listen(ca.httpPort, '127.0.0.3', resolve));
+      await dns.setAddresses('bucket.test', ['127.0.0.3']);
+      const { bucket, region, endpoint, credentials } = s3;
+      const answer = { s3: { bucket, region, endpoint, ...credentials } };
+      const probe = { port: ca.httpPort, resolver: [dns.dns] };
+      await configure({ http01: { answer, ...probe } });
+      expect((await certbus(site, ['conf', 'display'])).stdout).not.toContain(credentials.secretAccessKey);
+      const { names } = await make('--challenge', 'http-01', '--subdomain', 'bucket.test');
+      expect(names).toEqual(['bucket.test']);
+      await configure({ http01: { answer: 'clients', ...probe } });
+    } finally {
+      web.close().closeAllConnections();
+      await s3.stop();
+    }
+  });
+
   test('dns-account-01 needs the same DNS settings, and works for wildcards', async ({ skip }) => {
     if (ca.origin !== 'go') return skip('this Pebble does not know dns-account-01');
     const { names } = await make('--challenge', 'dns-account-01', '--wildcard', 'account.test');
@@ -105,9 +148,7 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
 
   test('dns-persist-01 prints the record to set, issues once it stands, and warns of its end', async ({ skip }) => {
     if (ca.origin !== 'go') return skip('this Pebble does not know dns-persist-01');
-    const json = JSON.parse((await certbus(site, ['conf', 'display'])).stdout);
-    const input = JSON.stringify({ ...json, dnsPersist01: { resolver: [dns.dns], nameServers: [dns.dns] } });
-    expect(await certbus(site, ['conf', 'update'], { input })).toMatchObject({ status: 0 });
+    await configure({ dnsPersist01: { resolver: [dns.dns], nameServers: [dns.dns] } });
     const args = ['--challenge', 'dns-persist-01', '--wildcard', 'persist.test'];
     const refused = await certbus(site, ['cert', 'mk', ...args]);
     expect(refused).toMatchObject({ status: 6, stderr: expect.stringContaining('no record is for ca.test') });

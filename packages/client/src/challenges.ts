@@ -27,6 +27,7 @@ export function createChallenges({
   readonly now: () => Date;
 }): Challenges {
   let byServerName = new Map<string, Challenge>();
+  let lastEnd = 0;
   const made = new Map<string, SecureContext>();
   const keyOf = ({ identifier, token, thumbprint }: Challenge) => `${identifier} ${token} ${thumbprint}`;
 
@@ -42,7 +43,7 @@ export function createChallenges({
 
   return {
     get isEmpty() {
-      return byServerName.size === 0;
+      return byServerName.size === 0 || lastEnd <= now().getTime();
     },
     contextFor(serverName) {
       const challenge = byServerName.get(serverName);
@@ -52,6 +53,7 @@ export function createChallenges({
     refresh(challenges) {
       // Of two for one name, the newest is asked for.
       byServerName = new Map(challenges.map((challenge) => [serverNameOf(challenge), challenge]));
+      lastEnd = Math.max(0, ...challenges.map(({ expiresAt }) => Date.parse(expiresAt)));
       const kept = new Set(challenges.map(keyOf));
       for (const key of [...made.keys()]) if (!kept.has(key)) made.delete(key);
     },
