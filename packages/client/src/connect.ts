@@ -1,10 +1,10 @@
 import { homedir } from 'node:os';
 import { createSecureContext, type TlsOptions } from 'node:tls';
-import { normalizeAddress, normalizeServerName, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
+import { parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
 import { openReplica, type Replica, replicaPath, resolveStateDirectory } from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
-import { type Material, showDefaultCertificates } from './adapters/default-certificates.ts';
+import { showDefaultCertificates } from './adapters/default-certificates.ts';
 import { answerHttp01 } from './adapters/http-01.ts';
 import { readText } from './adapters/key-text.ts';
 import { openKeyVault } from './adapters/key-vault.ts';
@@ -13,7 +13,7 @@ import { createSniCallback, guardResumption, rotateTicketKeys } from './adapters
 import type { CertBus, CertificateSummary, ConnectOptions } from './cert-bus.ts';
 import { createChallenges } from './challenges.ts';
 import type { ContextCache } from './context-cache.ts';
-import { makeContext } from './contexts.ts';
+import { createDefaults, nameOf } from './defaults.ts';
 import { createEmitter } from './emitter.ts';
 import { ClientError } from './errors.ts';
 import { keepUp } from './follower.ts';
@@ -103,44 +103,6 @@ function* summaries(replica: Replica): Iterable<CertificateSummary> {
     if (!current) continue;
     yield { certificateId, names, serialNumber: current.serialNumber, notAfter: new Date(current.notAfter) };
   }
-}
-
-/** A name or address as somebody typed it, in its one form. */
-const nameOf = (typed: string): string | undefined => normalizeAddress(typed) ?? normalizeServerName(typed);
-
-/** What clients that name no server are shown: the certificate of the address that they came to, else that of the default name. */
-function createDefaults({ options, replica, vault, emitter, now }: Parts): {
-  find(address: string): Promise<Material | undefined>;
-  /** Whether there was one. */
-  isFound(): boolean;
-} {
-  let isFound = options.defaultName !== undefined;
-
-  async function materialOf(name: string): Promise<Material | undefined> {
-    let material: Material | undefined;
-    const build = (made: Material) => {
-      const context = createSecureContext(made);
-      material = made;
-      return context;
-    };
-    const alarm = (error: Error) => void emitter.emit('alarm', error);
-    await makeContext({ replica, privateKey: vault.privateKey, build, alarm, now }, name);
-    return material;
-  }
-
-  return {
-    isFound: () => isFound,
-    async find(address) {
-      const { defaultName } = options;
-      for (const name of [address, defaultName && nameOf(defaultName)]) {
-        const material = name ? await materialOf(name) : undefined;
-        if (!material) continue;
-        isFound = true;
-        return material;
-      }
-      return undefined;
-    },
-  };
 }
 
 function openClient(parts: Parts): CertBus {

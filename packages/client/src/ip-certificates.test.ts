@@ -62,6 +62,18 @@ function ask(
   });
 }
 
+/** The protocol that a CA gets at this port. */
+function alpnAt(port: number): Promise<string | false | null> {
+  return new Promise((resolve) => {
+    const how = { host: '127.0.0.1', port, servername: 'named.test', ALPNProtocols: ['acme-tls/1'] };
+    const socket = dial({ ...how, rejectUnauthorized: false }, () => {
+      resolve(socket.alpnProtocol);
+      socket.destroy();
+    });
+    socket.on('error', () => resolve(null));
+  });
+}
+
 const serialAt = async (port: number, hello?: Hello) => (await ask(port, hello)).serialNumber;
 
 test('a client that names no server gets the certificate of the address that it came to', async () => {
@@ -128,3 +140,29 @@ test("a server's own settings and its own certificate stay", async () => {
   expect(await serialAt(port)).toBe(serialNumber);
   await expect(ask(port, { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version/);
 });
+
+test('several addresses and a challenge at once are no trouble to anybody', async () => {
+  const bus = await newBus();
+  const one = await bus.issue(['127.0.0.1']);
+  const other = await bus.issue(['127.0.0.2']);
+  const named = await bus.issue(['named.test']);
+  const client = await newClient(bus);
+  const port = await listen(client);
+  await bus.append({
+    type: 'ChallengePresented',
+    issuanceId: 'issuance01',
+    identifier: 'named.test',
+    token: 'token',
+    thumbprint: 'A'.repeat(43),
+    expiresAt: new Date(Date.now() + 60_000).toISOString(),
+  });
+  await expect.poll(() => alpnAt(port)).toBe('acme-tls/1');
+  const wanted = [one, other, named];
+  const asked = Array.from({ length: 30 }, async (_, n) =>
+    serialAt(
+      port,
+      n % 3 === 2 ? { servername: 'named.test', host: `127.0.0.${1 + (n % 2)}` } : { host: `127.0.0.${1 + (n % 3)}` },
+    ),
+  );
+  expect(await Promise.all(asked)).toEqual(asked.map((_, n) => wanted[n % 3]?.serialNumber));
+}, 20_000);

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, Server } from 'node:tls';
 import { putInFront } from './connections.ts';
+import { peekHello } from './hello-peek.ts';
 
 /** A chain and its key, PEM. */
 export interface Material {
@@ -21,6 +22,12 @@ export interface DefaultCertificates {
   forget(): void;
 }
 
+/** A default certificate, and the address that it is for. */
+interface Default {
+  readonly address: string;
+  readonly material: Material | undefined;
+}
+
 /** Of a machine that takes connections for any address, such as a transparent proxy. */
 const MAX_ADDRESSES = 1_000;
 
@@ -29,50 +36,65 @@ const addressOf = (socket: Socket): string =>
   (socket.localAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
 
 /**
- * Keeps a server's default certificate that of the address which a connection came to. The native context is built anew only where
- * two connections in a row want different ones.
+ * Keeps a server's default certificate that of the address which a connection came to. A native context is expensive, and what is
+ * dropped is not freed soon: so what is shown for another address is changed only for a client that names no server.
  */
 export function showDefaultCertificates(
   server: Server,
   { find, own }: DefaultCertificatesOptions,
 ): DefaultCertificates {
   const { key: _key, cert: _cert, pfx: _pfx, ...settings } = own;
-  const found = new Map<string, Material | undefined>();
+  const found = new Map<string, Default>();
   let generation = 0;
-  let shown: Material | undefined;
+  let shown: Default | undefined;
 
-  function show(wanted: Material | undefined): void {
-    if (wanted?.cert === shown?.cert && wanted?.key === shown?.key) return;
+  function isShown({ material }: Default): boolean {
+    return material?.cert === shown?.material?.cert && material?.key === shown?.material?.key;
+  }
+
+  function show(wanted: Default): void {
+    const { material } = wanted;
     shown = wanted;
     // Without its ticket keys, every session of the server would end with the change.
     const ticketKeys = server.getTicketKeys();
-    server.setSecureContext({ ...(wanted ? { ...settings, ...wanted } : own), ticketKeys });
+    server.setSecureContext({ ...(material ? { ...settings, ...material } : own), ticketKeys });
   }
 
-  async function look(address: string): Promise<Material | undefined> {
+  async function look(address: string): Promise<Default> {
     const began = generation;
-    const material = await find(address);
+    const wanted = { address, material: await find(address) };
     if (found.size >= MAX_ADDRESSES) found.clear();
-    if (began === generation) found.set(address, material);
-    return material;
+    if (began === generation) found.set(address, wanted);
+    return wanted;
+  }
+
+  function prepare(socket: Socket, wanted: Default, passOn: () => void): void {
+    const isOfAnother = shown?.material !== undefined && shown.address !== wanted.address;
+    if (isOfAnother && !isShown(wanted)) {
+      peekHello(socket, (hello) => {
+        if (hello && hello.serverName === undefined && !isShown(wanted)) show(wanted);
+        passOn();
+      });
+    } else {
+      if (!isShown(wanted)) show(wanted);
+      passOn();
+    }
   }
 
   putInFront(server, (socket, passOn) => {
     const address = addressOf(socket);
-    if (found.has(address)) {
-      show(found.get(address));
-      return passOn();
-    }
+    const known = found.get(address);
+    if (known) return prepare(socket, known, passOn);
     const ignore = () => {};
     socket.on('error', ignore);
-    const go = (material: Material | undefined) => {
+    const go = (wanted: Default | undefined) => {
       socket.off('error', ignore);
       if (socket.destroyed) return;
-      show(material);
-      passOn();
+      if (wanted) prepare(socket, wanted, passOn);
+      else passOn();
     };
     // A client that was closed looks nothing up any more; its servers go on with what they show.
-    look(address).then(go, () => go(shown));
+    look(address).then(go, () => go(undefined));
   });
 
   return {
