@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createTlsIdentity } from 'certbus-testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { startConnectProxy } from '../../connect-proxy.builders.ts';
-import { type ApiRequest, callApi, type HttpApi, type NetworkOptions } from './http-api.ts';
+import { type ApiRequest, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from './http-api.ts';
 
 const SECRET = crypto.randomUUID();
 const signal = AbortSignal.timeout(60_000);
@@ -92,6 +92,11 @@ test('an answer without an end is cut off', async () => {
   const { call } = await startApi(flood);
   await expect(call({ isRepeatable: false })).rejects.toThrow(/larger than 32 MB/);
 }, 30_000);
+
+test.each(['ftp://a.test', 'a.test', 'https://user:s3cret@a.test'])('"%s" is no address of an API', (text) => {
+  expect(() => parseApiUrl(text)).toThrow(TypeError);
+  expect(() => parseApiUrl(text)).not.toThrow(/s3cret/);
+});
 
 test('an API by https is asked through a proxy, trusting the roots of a private CA', async () => {
   const { root, certificate: cert, key } = await createTlsIdentity();

@@ -1,7 +1,7 @@
 import { AcmeError } from '../../errors.ts';
 import { isRecord } from '../../json.ts';
 import type { Solver } from '../../solver.ts';
-import { apiFailure, callApi, type HttpApi, type NetworkOptions } from '../dns/http-api.ts';
+import { apiFailure, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from '../dns/http-api.ts';
 import { canonical } from '../dns/lookups.ts';
 import type { DnsOptions } from '../dns/options.ts';
 import { createDnsSolver, type HostOptions, type ZoneValues } from '../dns/solver.ts';
@@ -29,7 +29,7 @@ export interface AcmeDnsOptions extends DnsOptions, NetworkOptions {
 const KEPT_VALUES = 2;
 
 function apiOf(url: string, network: NetworkOptions, account?: AcmeDnsAccount): HttpApi {
-  const title = `acme-dns (${new URL(url).origin})`;
+  const title = `acme-dns (${parseApiUrl(url).origin})`;
   if (!account) return { title, url, headers: {}, secrets: [], network };
   const { username, password } = account;
   const headers = { 'x-api-user': username, 'x-api-key': password };

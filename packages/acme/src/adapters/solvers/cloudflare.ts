@@ -8,6 +8,7 @@ import {
   callApi,
   type HttpApi,
   type NetworkOptions,
+  parseApiUrl,
 } from '../dns/http-api.ts';
 import type { DnsOptions } from '../dns/options.ts';
 import { remembering } from '../dns/remember.ts';
@@ -51,7 +52,7 @@ const MALFORMED_TOKEN = 6003;
 export function createCloudflareSolver(options: CloudflareOptions): Solver {
   const { token, url = 'https://api.cloudflare.com/client/v4', proxy, roots, ...dns } = options;
   const api: HttpApi = {
-    title: `Cloudflare (${new URL(url).origin})`,
+    title: `Cloudflare (${parseApiUrl(url).origin})`,
     url,
     headers: { authorization: `Bearer ${token}` },
     secrets: [token],

@@ -1,7 +1,14 @@
 import { AcmeError } from '../../errors.ts';
 import { mapFew } from '../../parallel.ts';
 import type { Solver } from '../../solver.ts';
-import { type ApiAnswer, apiFailure, callApi, type HttpApi, type NetworkOptions } from '../dns/http-api.ts';
+import {
+  type ApiAnswer,
+  apiFailure,
+  callApi,
+  type HttpApi,
+  type NetworkOptions,
+  parseApiUrl,
+} from '../dns/http-api.ts';
 import type { DnsOptions } from '../dns/options.ts';
 import { remembering } from '../dns/remember.ts';
 import { sleep } from '../dns/sleep.ts';
@@ -54,7 +61,7 @@ const remove: Edit = (set, { values }) => {
  */
 export function createPowerDnsSolver(options: PowerDnsOptions): Solver {
   const { url, apiKey, serverId = 'localhost', proxy, roots, ...dns } = options;
-  const { origin } = new URL(url);
+  const { origin } = parseApiUrl(url);
   const api: HttpApi = {
     title: `PowerDNS (${origin})`,
     url: `${url.replace(/\/$/, '')}/api/v1/servers/${encodeURIComponent(serverId)}`,
