@@ -7,10 +7,17 @@ import type { DnsOptions } from './options.ts';
 import { inTurn } from './turns.ts';
 import { awaitVisible, type ExpectedValues } from './visible.ts';
 
+/** Values of one name, and the challenges that they answer; several challenges can have one value. */
+export interface NameValues {
+  readonly name: string;
+  readonly values: readonly string[];
+  readonly challenges: readonly PresentedChallenge[];
+}
+
 /** Values at names of one zone. */
 export interface ZoneValues {
   readonly zone: string;
-  readonly sets: readonly { readonly name: string; readonly values: readonly string[] }[];
+  readonly sets: readonly NameValues[];
 }
 
 /** What an operation has: its questions to DNS, and its signal. */
@@ -33,10 +40,12 @@ export interface DnsHost {
   readonly isRacy?: boolean;
 }
 
+type Located = ExpectedValues & NameValues;
+
 /** Of this process, whichever solvers it has: two orders can share an authorization, and so a value. */
 const holders = createHolders(() => new Date());
 
-function byZone(expected: readonly ExpectedValues[]): ZoneValues[] {
+function byZone(expected: readonly Located[]): ZoneValues[] {
   return [...Map.groupBy(expected, ({ zone }) => zone)].map(([zone, sets]) => ({ zone, sets }));
 }
 
@@ -53,23 +62,21 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
   async function locate(
     challenges: readonly PresentedChallenge[],
     { lookups, signal }: HostOptions,
-  ): Promise<ExpectedValues[]> {
+  ): Promise<Located[]> {
     const asked = Map.groupBy(challenges, ({ dnsName }) => canonical(dnsName));
     const located = await mapFew([...asked], async ([dnsName, group]) => {
-      return { name: await effectiveName(dnsName, lookups), values: group.map(({ dnsValue }) => dnsValue) };
+      return { name: await effectiveName(dnsName, lookups), group };
     });
     const byName = Map.groupBy(located, ({ name }) => name);
     const zoneOf = host.findZones({ lookups, signal });
-    return mapFew([...byName], async ([name, group]) => {
-      return { zone: await zoneOf(name), name, values: [...new Set(group.flatMap(({ values }) => values))] };
+    return mapFew([...byName], async ([name, groups]) => {
+      const own = groups.flatMap(({ group }) => group);
+      const values = [...new Set(own.map(({ dnsValue }) => dnsValue))];
+      return { zone: await zoneOf(name), name, values, challenges: own };
     });
   }
 
-  async function change(
-    action: 'add' | 'remove',
-    expected: readonly ExpectedValues[],
-    how: HostOptions,
-  ): Promise<void> {
+  async function change(action: 'add' | 'remove', expected: readonly Located[], how: HostOptions): Promise<void> {
     await inTurn(expected.map(keyOf), how.signal, async () => {
       for (const values of byZone(expected)) await host[action](values, how);
     });
@@ -90,7 +97,7 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
     }
   }
 
-  async function mend(missing: readonly ExpectedValues[], how: HostOptions): Promise<void> {
+  async function mend(missing: readonly Located[], how: HostOptions): Promise<void> {
     const lost = missing
       .map((each) => ({ ...each, values: each.values.filter((value) => presented.get(keyOf(each))?.has(value)) }))
       .filter(({ values }) => values.length > 0);

@@ -45,21 +45,21 @@ async function lackAt(server: string, { name, values }: ExpectedValues, { txt }:
 }
 
 /** What to do while values are not visible yet. */
-export interface Waiting {
+export interface Waiting<T extends ExpectedValues> {
   readonly lookups: Lookups;
   readonly signal: AbortSignal;
   /** Called before each further look, with what is not shown everywhere. */
-  readonly mend?: ((missing: readonly ExpectedValues[]) => Promise<void>) | undefined;
+  readonly mend?: ((missing: readonly T[]) => Promise<void>) | undefined;
 }
 
 /**
  * Waits until every authoritative server shows every value. Never asks a recursive resolver for a value, which would remember its
  * absence. Rejects with `CERTBUS_ACME_SOLVER_FAILED` when time is up, or where a name has too many values.
  */
-export async function awaitVisible(
-  expected: readonly ExpectedValues[],
+export async function awaitVisible<T extends ExpectedValues>(
+  expected: readonly T[],
   { nameServers, nameServerPort, visibleWithinMs = 120_000 }: DnsOptions,
-  { lookups, signal, mend }: Waiting,
+  { lookups, signal, mend }: Waiting<T>,
 ): Promise<void> {
   if (nameServers === false) return;
   const deadline = performance.now() + visibleWithinMs;
