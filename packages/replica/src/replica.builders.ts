@@ -23,6 +23,8 @@ export interface Story {
   readonly busId: string;
   readonly trust: Trust;
   readonly root: Signer;
+  /** Of alice, its manager. */
+  readonly signer: Signer;
   readonly log: Log;
   /** Opened for its manager. */
   readonly bus: Bus;
@@ -79,6 +81,7 @@ export async function beginStory(): Promise<Story> {
     busId: trust.busId,
     trust,
     root,
+    signer,
     log,
     bus: openBus(log, 'test', { trust, signer }),
     commits,
