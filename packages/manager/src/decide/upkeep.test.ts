@@ -13,10 +13,18 @@ test.each([
   ['2026-11-23T03:00:00Z', true],
   ['2026-11-23T03:00:01Z', false],
   ['2026-11-25T03:00:00Z', false],
+  ['2026-11-25T03:00:01Z', true],
+  ['2031-11-24T03:00:00Z', true],
 ])('after a last word at %s a heartbeat is due: %s', (newestAt, isDue) => {
   const { events, result } = heartbeat(stateWith({ newestAt }), NOW);
   expect(result).toBe(isDue);
   expect(events).toEqual(isDue ? [{ type: 'Heartbeat' }] : []);
+});
+
+test('a clock that was years ahead once is answered by one heartbeat, not by one a run', () => {
+  const ahead = stateWith({ newestAt: '2031-11-24T03:00:00Z' });
+  expect(heartbeat(ahead, NOW).result).toBe(true);
+  expect(heartbeat(stateWith({ newestAt: NOW.toISOString() }), new Date(NOW.getTime() + 60_000)).result).toBe(false);
 });
 
 test('an empty bus has no heart', () => {

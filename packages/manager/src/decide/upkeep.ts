@@ -4,10 +4,16 @@ import type { ManagerState } from '../state.ts';
 
 const DAY_MS = 86_400_000;
 
-/** Says that somebody is there, where nothing else was said for 24 hours: so that silence can be told from a frozen bus. */
+/**
+ * Says that somebody is there, where nothing else was said for 24 hours: so that silence can be told from a frozen bus. A last word
+ * from further in the future than that was said by a manager whose clock was wrong, and is none: so that no bus is ever silent for
+ * more than 48 hours.
+ */
 export function heartbeat({ bus }: ManagerState, now: Date): { events: WrittenEvent[]; result: boolean } {
   const quietMs = bus.newestAt === undefined ? 0 : now.getTime() - Date.parse(bus.newestAt);
-  return quietMs >= DAY_MS ? { events: [{ type: 'Heartbeat' }], result: true } : { events: [], result: false };
+  return quietMs >= DAY_MS || quietMs < -DAY_MS
+    ? { events: [{ type: 'Heartbeat' }], result: true }
+    : { events: [], result: false };
 }
 
 /** Says that a range was archived, unless another manager said so first. */
