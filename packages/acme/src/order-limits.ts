@@ -6,10 +6,11 @@ const bare = (name: string) => name.replace(/^\*\./, '');
 /** Waits until names may be tried again after their failed authorizations. */
 async function awaitNames(ca: Acme, session: Session, names: readonly string[]): Promise<void> {
   const { limiter } = ca.gate;
-  const readyAt = Math.max(...names.map((name) => limiter.nameReadyAt(ca.thumbprint, bare(name)).getTime()));
-  const ms = readyAt - ca.now().getTime();
+  const waits = names.map((name) => ({ name, at: limiter.nameReadyAt(ca.thumbprint, bare(name)).getTime() }));
+  const last = waits.reduce((one, other) => (other.at > one.at ? other : one), { name: '', at: 0 });
+  const ms = last.at - ca.now().getTime();
   if (!(ms > 0)) return;
-  await session.sleep(ms, `The CA's limits (failed authorizations of ${names.join(', ')}) leave room`);
+  await session.sleep(ms, `The CA's limits (failed authorizations of ${last.name}) leave room`);
   ca.observe({ type: 'wait', for: 'failures', ms });
 }
 

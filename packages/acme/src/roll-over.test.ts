@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
-import { findAccountKey, generateAccountKey, registerAccount, rollOverAccountKey } from './index.ts';
+import { at, createFakeCa, say } from './acme.builders.ts';
+import { AcmeProblemError, findAccountKey, generateAccountKey, registerAccount, rollOverAccountKey } from './index.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
 
 const signal = new AbortController().signal;
+const type = 'urn:ietf:params:acme:error:accountDoesNotExist';
+const unknown = { type, detail: 'No account has this key', status: 400, subproblems: [] };
 
 async function prepare() {
   const ca = await startStrictCa();
@@ -57,9 +60,18 @@ test('a key that has another account is explained, and nothing changes', async (
   await expect(rollOverAccountKey(old, { newAccountKey, signal })).rejects.toMatchObject({
     code: 'CERTBUS_ACME_ACCOUNT_KEY_TAKEN',
     message: expect.stringContaining(otherUrl),
-    location: otherUrl,
   });
   expect(await findAccountKey(old, { accountKeys: [accountKey], signal })).toEqual({ accountKey, url });
+});
+
+test.each([
+  ['nobody', new AcmeProblemError(unknown, { attempt: 'Asking', url: at('account') }), 'CERTBUS_ACME_NOT_ACME'],
+  ['another account', say({ status: 'valid' }), 'CERTBUS_ACME_ACCOUNT_KEY_TAKEN'],
+] as const)('a CA that says yes and gives the new key to %s is not believed', async (_, found, code) => {
+  const ca = createFakeCa({ changeKey: [say({})], findAccount: [found] });
+  const options = { newAccountKey: await generateAccountKey(), signal };
+  await expect(rollOverAccountKey({ ...ca, accountUrl: at('account/2') }, options)).rejects.toMatchObject({ code });
+  expect(ca.calls).toEqual(['changeKey', 'findAccount']);
 });
 
 test('no key in force is no account, and none is made', async () => {

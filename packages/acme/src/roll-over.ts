@@ -1,6 +1,7 @@
 import { isAccountUnknown, parseAccount } from './account.ts';
 import { type AccountKey, readAccountKey, thumbprintOf } from './account-key.ts';
 import type { Acme, Session } from './acme.ts';
+import { AcmeError } from './errors.ts';
 import { AcmeProblemError } from './problem.ts';
 import { mayHaveArrived } from './unsure.ts';
 
@@ -22,29 +23,28 @@ async function accountOf(session: Session, key: AccountKey): Promise<string | un
   }
 }
 
-function keyTaken(ca: Acme, error: AcmeProblemError): AcmeProblemError {
-  const other = error.location ? ` (${error.location})` : '';
-  const attempt = `The new key already has another account${other} at ${ca.directory}, so it cannot take this one over. Generate a fresh key`;
-  return new AcmeProblemError(error.problem, {
-    attempt,
-    url: error.url,
-    code: 'CERTBUS_ACME_ACCOUNT_KEY_TAKEN',
-    ...(error.location ? { location: error.location } : {}),
-    cause: error,
-  });
+function keyTaken(ca: Acme, other: string | undefined, cause?: AcmeProblemError): AcmeError {
+  const whose = other ? ` (${other})` : '';
+  const message = `The new key already has another account${whose} at ${ca.directory}, so it cannot take this one over. Generate a fresh key.`;
+  return new AcmeError('CERTBUS_ACME_ACCOUNT_KEY_TAKEN', message, { cause });
 }
 
-/** Whether the account has the new key in spite of the error: by an answer that was lost, or an earlier run. */
-async function isRolledOver(session: Session, newKey: AccountKey, account: string | undefined): Promise<boolean> {
+/** Changes the key, and sees for itself: Pebble 2.10.1 answers 200 for a key that has another account, and changes nothing. */
+async function change(ca: Acme, session: Session, newKey: AccountKey, account: string): Promise<void> {
+  await session.changeKey(newKey);
   const found = await accountOf(session, newKey);
-  return found !== undefined && (account === undefined || found === account);
+  if (found === account) return;
+  if (found !== undefined) throw keyTaken(ca, found);
+  const message = `The CA at ${ca.directory} said that it took the new account key, and does not know it. The old one stays in force.`;
+  throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
 }
 
 /**
- * Puts a new key in the place of `ca`'s account key (RFC 8555 §7.3.5). The account, its URL and what CAA records say of it stay. From
- * then on `ca` is of no use: make another with the new key. Resolves also where the new key is in force already, so that it can be
- * repeated after a crash; `findAccountKey` tells which one is. Rejects with `CERTBUS_ACME_ACCOUNT_KEY_TAKEN` where the new key has
- * another account, `CERTBUS_ACME_ACCOUNT_KEY_INVALID`, or as `readDirectory` does.
+ * Puts a new key in the place of `ca`'s account key (RFC 8555 §7.3.5), and looks whether it is there. The account, its URL and what
+ * CAA records say of it stay. From then on `ca` is of no use: make another with the new key. Resolves also where the new key is in
+ * force already, so that it can be repeated after a crash; make `ca` with the account's URL, so that the account is known for sure.
+ * `findAccountKey` tells which key is in force. Rejects with `CERTBUS_ACME_ACCOUNT_KEY_TAKEN` where the new key has another account,
+ * `CERTBUS_ACME_ACCOUNT_KEY_INVALID`, or as `readDirectory` does.
  */
 export async function rollOverAccountKey(
   ca: Acme,
@@ -57,15 +57,17 @@ export async function rollOverAccountKey(
   try {
     // With the old key gone this says so before anything is changed.
     account ??= (await session.createAccount({ onlyReturnExisting: true })).url;
-    await session.changeKey(newKey);
+    await change(ca, session, newKey, account);
     return { url: account };
   } catch (error) {
     session.signal.throwIfAborted();
     // An old key that is out of force is refused in many ways: as unknown, unauthorized, or by a signature that does not verify.
     if (!(error instanceof AcmeProblemError) && !mayHaveArrived(error)) throw error;
-    const isDone = await isRolledOver(session, newKey, account).catch(() => false);
-    if (isDone) return { url: account ?? (await session.findAccount(newKey)).url };
-    throw error instanceof AcmeProblemError && error.problem.status === 409 ? keyTaken(ca, error) : error;
+    const found = await accountOf(session, newKey).catch(() => undefined);
+    if (found !== undefined && (account === undefined || found === account)) return { url: found };
+    throw error instanceof AcmeProblemError && error.problem.status === 409
+      ? keyTaken(ca, found ?? error.location, error)
+      : error;
   }
 }
 
