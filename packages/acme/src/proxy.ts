@@ -8,15 +8,18 @@ export interface ProxyOptions {
   readonly noProxy?: string;
 }
 
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
 /**
  * The proxy that an environment names: `https_proxy` or `HTTPS_PROXY`, but for `no_proxy` or `NO_PROXY`. Small letters count first, as
- * with curl. `undefined` where it names none. Libraries read no environment, so a program passes its own.
+ * with curl; what lies on this machine is always reached without it, as by Go. `undefined` where it names none. Libraries read no
+ * environment, so a program passes its own.
  */
 export function proxyOf(environment: Readonly<Record<string, string | undefined>>): ProxyOptions | undefined {
   const url = environment['https_proxy'] ?? environment['HTTPS_PROXY'];
   if (!url) return undefined;
   const noProxy = environment['no_proxy'] ?? environment['NO_PROXY'];
-  return { url, ...(noProxy ? { noProxy } : {}) };
+  return { url, noProxy: [...(noProxy ? [noProxy] : []), ...LOOPBACK].join(',') };
 }
 
 /** Host of a proxy, for messages: its address can hold a password. Throws `CERTBUS_ACME_PROXY_INVALID`. */

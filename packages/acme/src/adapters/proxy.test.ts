@@ -83,6 +83,7 @@ test('an abort ends the wait for a proxy that says nothing', async () => {
 });
 
 const accountKey = await generateAccountKey();
+const LOOPBACK = 'localhost,127.0.0.1,[::1]';
 
 test.each(['', 'proxy.test:3128', 'ftp://proxy.test', 'socks5://proxy.test:1080'])('%j is no proxy', (url) => {
   const make = () => createAcme({ directory: 'https://ca.test/directory', accountKey, proxy: { url } });
@@ -93,14 +94,24 @@ test.each<[Record<string, string>, ReturnType<typeof proxyOf>]>([
   [{}, undefined],
   [{ HTTPS_PROXY: '' }, undefined],
   [{ HTTP_PROXY: 'http://p.test:1' }, undefined],
-  [{ HTTPS_PROXY: 'http://p.test:1' }, { url: 'http://p.test:1' }],
-  [{ HTTPS_PROXY: 'http://p.test:1', https_proxy: 'http://q.test:1' }, { url: 'http://q.test:1' }],
+  [{ HTTPS_PROXY: 'http://p.test:1' }, { url: 'http://p.test:1', noProxy: LOOPBACK }],
+  [
+    { HTTPS_PROXY: 'http://p.test:1', https_proxy: 'http://q.test:1' },
+    { url: 'http://q.test:1', noProxy: LOOPBACK },
+  ],
   [
     { https_proxy: 'http://p.test:1', NO_PROXY: 'a, b' },
-    { url: 'http://p.test:1', noProxy: 'a, b' },
+    { url: 'http://p.test:1', noProxy: `a, b,${LOOPBACK}` },
   ],
 ])('the environment %j means the proxy %j', (environment, expected) => {
   expect(proxyOf(environment)).toEqual(expected);
+});
+
+test('what lies on this machine is reached without the proxy of the environment', async () => {
+  const { openRegistered, proxy } = await start();
+  const named = proxyOf({ HTTPS_PROXY: proxy.url, NO_PROXY: 'ca.test' });
+  await obtainFor(await openRegistered(named ? { proxy: named } : {}), ['a.test']);
+  expect(proxy.tunnels).toEqual([]);
 });
 
 const part = requirePart('ipv6');
