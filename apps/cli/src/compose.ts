@@ -78,19 +78,9 @@ export async function withManager<T>(
     const replica = await openReplica({ path, busId: trust.busId });
     try {
       using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
-      const proxy = proxyOf(process.env);
       const holder = `${hostname()} process ${process.pid} (${createId()})`;
-      const manager = await openManager({
-        bus,
-        key,
-        replica,
-        archive,
-        holder,
-        solvers,
-        secrets,
-        notes,
-        acme: proxy ? { proxy } : {},
-      });
+      const proxy = proxyOf(process.env);
+      const manager = await openManager({ bus, key, replica, archive, holder, solvers, secrets, notes, proxy });
       try {
         // The replica may be empty only because another process is about to fill it.
         if (manager.checkpoint.position === 0) await manager.refresh();

@@ -7,11 +7,11 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-/** What every connection has. */
+/** What all connections have in common. */
 export type ConnectionDefaults = Pick<AcmeOptions, 'proxy' | 'observe'>;
 
 /** Makes none yet. */
-export function createConnections(defaults: ConnectionDefaults): Connections {
+export function createConnections(defaults: ConnectionDefaults = {}): Connections {
   const open = new Map<string, Acme>();
   const gates = new Map<string, Gate>();
   return {
@@ -21,7 +21,7 @@ export function createConnections(defaults: ConnectionDefaults): Connections {
       const key = JSON.stringify([directory, accountThumbprint(accountKey), accountUrl, roots, eab?.kid]);
       const gate = gates.get(directory) ?? createGate(directory, options.now ? { now: options.now } : {});
       gates.set(directory, gate);
-      const ca = open.get(key) ?? createAcme({ ...defaults, gate, ...options });
+      const ca = open.get(key) ?? createAcme({ gate, ...defaults, ...options });
       open.set(key, ca);
       return ca;
     },

@@ -1,4 +1,4 @@
-import type { Logger } from '@certbus/acme';
+import type { Logger, Observe, ProxyOptions } from '@certbus/acme';
 import {
   type Account,
   type Checkpoint,
@@ -15,7 +15,7 @@ import { closeAccount, rollOverAccounts } from './account-changes.ts';
 import { checkIn } from './adapters/check-in.ts';
 import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
 import { type Configuration, mergeRedacted, parseConfiguration } from './configuration.ts';
-import { type ConnectionDefaults, createConnections } from './connections.ts';
+import { createConnections } from './connections.ts';
 import { type Context, decide } from './context.ts';
 import { configure } from './decide/configuration.ts';
 import { remove } from './decide/removal.ts';
@@ -51,13 +51,15 @@ export interface ManagerOptions {
   readonly claimMs?: number;
   /** How long a lapsed claim is left alone, milliseconds; default 120,000. */
   readonly graceMs?: number;
-  /** The proxy to the CAs, and who hears of every request and order there, for metrics. Default: neither. */
-  readonly acme?: ConnectionDefaults;
   readonly now?: () => Date;
   /** From 0 to 1; default `Math.random`. */
   readonly random?: () => number;
   /** When to ask the CAs about each certificate; default in memory, for one process. Closed by whoever opened it. */
   readonly notes?: RenewalInfoNotes;
+  /** The proxy to the CAs; default none. */
+  readonly proxy?: ProxyOptions | undefined;
+  /** Hears what the ACME client does, for metrics; default nobody. */
+  readonly observe?: Observe;
   readonly logger?: Logger;
 }
 
@@ -173,7 +175,8 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
   await ready(replica, bus, archive, logger);
   const view = createView(replica, (error) => logger.warn('the replica is behind', { error: String(error) }));
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS, random = Math.random, notes = new Map() } = options;
-  const connections = createConnections(options.acme ?? {});
+  const { proxy, observe } = options;
+  const connections = createConnections({ ...(proxy ? { proxy } : {}), ...(observe ? { observe } : {}) });
   const context: Context = {
     bus,
     view,
