@@ -7,6 +7,9 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     disableConsoleIntercept: true,
+    // A bound against what hangs, not a measure of speed: several files share two cores, and some tests start programs.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
     reporters: ['default', './vitest.summary.ts'],
     execArgv: ['--conditions=certbus:source'],
     globalSetup: ['testing/src/global-setup.ts'],
