@@ -165,34 +165,3 @@ function describe(issue: v.BaseIssue<unknown>): string {
   if (issue.received === 'undefined') return `${path} is missing`;
   return `${path} ${issue.message}`;
 }
-
-/** What stands for a secret where secrets are not shown, and what keeps the stored one when it is sent back. */
-export const REDACTED = '<redacted>';
-const SECRET_FIELDS = new Set(['hmacKey', 'secretAccessKey', 'token', 'password', 'apiKey', 'secret']);
-
-/** The same JSON with every literal secret replaced by {@link REDACTED}. */
-export function redactConfiguration(json: unknown): unknown {
-  return mapSecrets(json, json, (secretText) => (typeof secretText === 'string' ? REDACTED : secretText));
-}
-
-/** `next` with every {@link REDACTED} replaced by what `stored` has at that path. */
-export function mergeRedacted(next: unknown, stored: unknown): unknown {
-  return mapSecrets(next, stored, (secretText, old) =>
-    secretText === REDACTED && old !== undefined ? old : secretText,
-  );
-}
-
-type SecretChange = (secretText: unknown, old: unknown) => unknown;
-
-function mapSecrets(json: unknown, other: unknown, change: SecretChange): unknown {
-  if (Array.isArray(json)) {
-    return json.map((item, index) => mapSecrets(item, Array.isArray(other) ? other[index] : undefined, change));
-  }
-  if (typeof json !== 'object' || json === null) return json;
-  const old = (typeof other === 'object' ? other : undefined) as Record<string, unknown> | null | undefined;
-  const entries = Object.entries(json).map(([key, value]) => [
-    key,
-    SECRET_FIELDS.has(key) ? change(value, old?.[key]) : mapSecrets(value, old?.[key], change),
-  ]);
-  return Object.fromEntries(entries);
-}

@@ -4,10 +4,7 @@ export {
   type Configuration,
   type DnsPersist01Settings,
   type Http01Settings,
-  mergeRedacted,
   parseConfiguration,
-  REDACTED,
-  redactConfiguration,
   type TlsAlpn01Settings,
 } from './configuration.ts';
 export { createBus } from './create-bus.ts';
@@ -20,6 +17,7 @@ export type { Secret } from './fields.ts';
 export type { IssueRequest, IssueResult, RunOptions } from './issue.ts';
 export { type AccountOptions, type Manager, type ManagerOptions, openManager } from './manager.ts';
 export { PROVIDERS, type Provider, type ProviderField } from './providers.ts';
+export { mergeRedacted, REDACTED, redactConfiguration } from './redaction.ts';
 export type { RenewalOutcome } from './renewal.ts';
 export type { RenewalInfoNote, RenewalInfoNotes } from './renewal-info.ts';
 export { type RestoreOptions, sayRestored } from './restore.ts';

@@ -6,6 +6,7 @@ import { bare, dnsSettingsFor } from '../solvers.ts';
 import { examineAuthority, type NamedAuthority } from './authority.ts';
 import { examineBus } from './bus.ts';
 import { examineCaa } from './caa.ts';
+import { examineControl } from './control.ts';
 import { examineDns } from './dns.ts';
 import type { Finding } from './finding.ts';
 
@@ -65,8 +66,10 @@ export async function diagnose(
   for (const [name, authority] of Object.entries(config.authorities)) {
     say(await examineAuthority(context, { name, authority }, signal));
   }
-  const { caa: resolver } = createDnsView(resolvers ? { resolvers } : {});
+  const dnsView = createDnsView(resolvers ? { resolvers } : {});
+  const { caa: resolver } = dnsView;
   for (const domain of domains) {
+    say([await examineControl(domain, dnsView, signal)]);
     const isWritten = dnsSettingsFor(config, domain) !== undefined;
     const challengeType = isWritten ? 'dns-01' : 'http-01';
     for (const named of issuing(config))

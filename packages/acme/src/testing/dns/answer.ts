@@ -3,7 +3,7 @@ import { type Answer, AUTHORITATIVE_ANSWER, type Packet, type Question, RECURSIO
 import { type DnsRecords, type DnsType, plainName } from './records.ts';
 
 /** How a server fails: as resolvers say it, or by silence. */
-export type DnsFailure = 'SERVFAIL' | 'REFUSED' | 'silence';
+export type DnsFailure = 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED' | 'silence';
 
 /** What a server answers from. */
 export interface AnswerSource {
