@@ -43,6 +43,10 @@ export interface AcmeServer extends AsyncDisposable {
   pause(accountUrl: string, name: string): void;
   /** What a person does at the unpause link. */
   unpause(accountUrl: string): void;
+  /** Has new terms, to which every account has to agree before its next order (RFC 8555 §7.3.3). */
+  changeTerms(url: string): void;
+  /** What a person does at the page that the problem names. */
+  agreeToTerms(accountUrl: string): void;
   /** From now on, the share of good nonces that are refused. */
   setNonceRejectPercent(percent: number): void;
   on<Name extends keyof AcmeServerEvents>(name: Name, listener: (...event: AcmeServerEvents[Name]) => void): () => void;
@@ -92,6 +96,7 @@ export async function startAcmeServer(options: AcmeServerOptions = {}): Promise<
     authority,
     limiter: createLimiter({ limits, clock, renewals, website }),
     renewals,
+    terms: { url: settings.termsOfService, outdated: new Set() },
     nonceRejection: { percent: settings.nonceRejectPercent },
     validate: (job) => validations.begin(job),
     emit: (name, ...event) => void (emitter as EventEmitter).emit(name, ...event),
@@ -136,6 +141,11 @@ export async function startAcmeServer(options: AcmeServerOptions = {}): Promise<
     },
     pause: (accountUrl, name) => ca.limiter.pause(accountAt(accountUrl), name),
     unpause: (accountUrl) => ca.limiter.resume(accountAt(accountUrl)),
+    changeTerms(url) {
+      ca.terms.url = url;
+      for (const account of records.accounts.values()) ca.terms.outdated.add(account);
+    },
+    agreeToTerms: (accountUrl) => void ca.terms.outdated.delete(accountAt(accountUrl)),
     setNonceRejectPercent(percent) {
       ca.nonceRejection.percent = percent;
     },

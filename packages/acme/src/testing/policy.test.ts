@@ -28,6 +28,18 @@ test('without terms nobody has to agree', async () => {
   client.close();
 });
 
+test('new terms hold up orders until somebody has agreed', async () => {
+  const { server, client, openAccount } = await startOwn();
+  server.changeTerms('https://ca.test/terms-2');
+  const refused = await order(client, ['terms.test']);
+  expect(problem(refused)).toEqual({ status: 403, type: 'userActionRequired' });
+  expect(refused.body).toMatchObject({ instance: expect.stringMatching(/^https:/) });
+  expect([refused.headers.link].flat().join()).toContain('<https://ca.test/terms-2>;rel="terms-of-service"');
+  expect((await order(await openAccount(), ['terms.test'])).status).toBe(201);
+  server.agreeToTerms(client.account);
+  expect((await order(client, ['terms.test'])).status).toBe(201);
+});
+
 test.each([
   ['localhost', 'one label'],
   ['*.test', 'a wildcard for a top-level domain'],

@@ -5,6 +5,7 @@ import type { Limiter } from './limits/limiter.ts';
 import type { Settings } from './options.ts';
 import type { Account, Authorization, Challenge, Records } from './records.ts';
 import type { RenewalScript } from './renewal-script.ts';
+import type { Terms } from './terms.ts';
 
 /** A challenge that its account says it has met. */
 export interface ValidationJob {
@@ -23,6 +24,7 @@ export interface Ca {
   readonly authority: Authority;
   readonly limiter: Limiter;
   readonly renewals: RenewalScript;
+  readonly terms: Terms;
   /** Share of good nonces that are refused. */
   readonly nonceRejection: { percent: number };
   /** Begins a validation; its outcome is written to the records later. */

@@ -1,10 +1,11 @@
 import { isRecord } from '../base64url.ts';
 import type { Ca } from '../ca.ts';
 import { timestamp } from '../clock.ts';
-import { link, type Received, type Reply } from '../exchange.ts';
+import type { Received, Reply } from '../exchange.ts';
 import { malformed, ProblemDocument } from '../problem-document.ts';
 import { type Account, accountOfKey, createId } from '../records.ts';
 import { type AccountRequest, authenticateByJwk, requirePayload, type SignedRequest } from '../signed-request.ts';
+import { agreementRequired } from '../terms.ts';
 import { accountUrl } from '../urls.ts';
 import { bindExternalAccount } from './external-account.ts';
 
@@ -46,12 +47,8 @@ function flagOf(payload: Readonly<Record<string, unknown>>, name: string): boole
   return value === true;
 }
 
-function checkTerms({ settings }: Ca, isAgreed: boolean): void {
-  const { termsOfService } = settings;
-  if (termsOfService === null || isAgreed) return;
-  throw new ProblemDocument('userActionRequired', `The terms at ${termsOfService} have to be agreed to`, {
-    headers: { link: link(termsOfService, 'terms-of-service') },
-  });
+function checkTerms({ terms }: Ca, isAgreed: boolean): void {
+  if (terms.url !== null && !isAgreed) throw agreementRequired(terms.url);
 }
 
 function replyWith(account: Account, status: number, { origin }: Received): Reply {

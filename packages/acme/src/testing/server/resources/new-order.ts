@@ -16,6 +16,7 @@ import {
   type Order,
 } from '../records.ts';
 import { type AccountRequest, requirePayload } from '../signed-request.ts';
+import { checkAgreement } from '../terms.ts';
 import { orderUrl } from '../urls.ts';
 import { orderReply } from './order.ts';
 import { findReplaced } from './replaces.ts';
@@ -160,6 +161,7 @@ function createOrder(ca: Ca, account: Account, request: OrderRequest): Order {
 
 /** Creates an order (RFC 8555 §7.4, RFC 9773 §5), or gives one again that is still open. */
 export function newOrder(ca: Ca, request: AccountRequest): Reply {
+  checkAgreement(ca.terms, request.account, ca.settings.website);
   const parsed = parseRequest(ca, request);
   const open = findOpenOrder(ca, request.account, parsed);
   const order = open ?? createOrder(ca, request.account, parsed);
