@@ -1,11 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { connect as dial } from 'node:tls';
-import { type ExampleServer, startExampleServer } from 'certbus-example-server';
+import { startAcmeServer, startDnsServer } from '@certbus/acme/testing';
+import { startExampleServer } from 'certbus-example-server';
 import {
   type ChallTestSrv,
+  freePort,
   type Pebble,
   requirePart,
   startChallTestSrv,
@@ -22,61 +24,100 @@ const temporary = temporaryFolder();
 
 afterAll(() => temporary.remove());
 
+/** What a site needs of a CA. */
+interface AnyCa {
+  readonly directory: string;
+  /** PEM. */
+  readonly roots: string;
+  readonly httpPort: number;
+  readonly tlsPort: number;
+  issuedRoots(): Promise<string>;
+}
+
+/** A bus of its own with a load balancer that follows it at the ports where the CA looks. */
+async function openSite(folder: string, ca: AnyCa, dns: { readonly dns: string; readonly url: string }) {
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'roots.pem'), ca.roots);
+  const authority = ['--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem', '--resolver', dns.dns];
+  const ports = ['--http01-port', String(ca.httpPort), '--tls-alpn01-port', String(ca.tlsPort)];
+  const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url];
+  const { status, stderr } = await certbus(folder, ['init', ...authority, ...ports, ...provider]);
+  if (status !== 0) throw new Error(stderr);
+  const server = await startExampleServer({
+    bus: `sqlite:${join(folder, 'bus.db')}#certbus`,
+    identity: join(folder, 'loadbalancer.key'),
+    trust: join(folder, 'bus.pub'),
+    stateDirectory: join(folder, 'state'),
+    port: ca.tlsPort,
+    httpPort: ca.httpPort,
+    intervalMs: 200,
+  });
+  return {
+    close: () => server.close(),
+
+    /** Makes a certificate, and waits until the load balancer has it. */
+    async make(...args: string[]): Promise<{ readonly id: string; readonly names: readonly string[] }> {
+      const ended = await certbus(folder, ['cert', 'mk', ...args]);
+      expect(ended).toMatchObject({ status: 0, stderr: expect.not.stringContaining('Error') });
+      const id = ended.stdout.trim();
+      const find = () => [...server.client.certificates()].find(({ certificateId }) => certificateId === id);
+      await expect.poll(find, { timeout: 10_000 }).toBeDefined();
+      return { id, names: find()?.names ?? [] };
+    },
+
+    /** The names that the load balancer shows to who asks for this one. */
+    async shownFor(servername: string): Promise<string | undefined> {
+      const roots = await ca.issuedRoots();
+      return new Promise((resolve, reject) => {
+        const socket = dial({ host: '127.0.0.1', port: ca.tlsPort, servername, ca: roots }, () => {
+          resolve(socket.getPeerCertificate().subjectaltname);
+          socket.destroy();
+        });
+        socket.on('error', reject);
+      });
+    },
+  };
+}
+
+type Site = Awaited<ReturnType<typeof openSite>>;
+
+test('the strict server takes what load balancers answer to tls-alpn-01, for a name and for an address', async () => {
+  const dns = await startDnsServer();
+  const [httpPort, tlsPort] = [await freePort(), await freePort()];
+  const server = await startAcmeServer({ validation: { dnsServer: dns.address, httpPort, tlsPort } });
+  const { directory, roots, issuedRoots } = server;
+  const ca = { directory, roots, httpPort, tlsPort, issuedRoots: async () => issuedRoots[0] ?? '' };
+  const site = await openSite(join(temporary.path, 'strict'), ca, { dns: dns.address, url: dns.url });
+  try {
+    await site.make('--challenge', 'tls-alpn-01', '--subdomain', 'strict.test');
+    expect(await site.shownFor('strict.test')).toBe('DNS:strict.test');
+    await site.make('--challenge', 'tls-alpn-01', '--profile', 'shortlived', '127.0.0.1');
+    expect(await site.shownFor('')).toBe('IP Address:127.0.0.1');
+  } finally {
+    await site.close();
+    await server[Symbol.asyncDispose]();
+    await dns[Symbol.asyncDispose]();
+  }
+}, 60_000);
+
 describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real CA'), { timeout: 60_000 }, () => {
   let dns: ChallTestSrv;
   let ca: Pebble;
-  let site: string;
-  let server: ExampleServer;
+  let balancer: Site;
+  const site = join(temporary.path, 'pebble');
+  const make: Site['make'] = (...args) => balancer.make(...args);
+  const shownFor: Site['shownFor'] = (servername) => balancer.shownFor(servername);
 
-  /** A bus of its own with a load balancer that follows it at the ports where the CA looks. */
   beforeAll(async () => {
     dns = await startChallTestSrv();
     ca = await startPebble({ dnsServer: dns.dns, caaIdentities: ['ca.test'], hasShortlived: true });
-    site = temporary.path;
-    writeFileSync(join(site, 'roots.pem'), ca.roots);
-    const authority = ['--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem', '--resolver', dns.dns];
-    const ports = ['--http01-port', String(ca.httpPort), '--tls-alpn01-port', String(ca.tlsPort)];
-    const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url];
-    const { status, stderr } = await certbus(site, ['init', ...authority, ...ports, ...provider]);
-    if (status !== 0) throw new Error(stderr);
-    server = await startExampleServer({
-      bus: `sqlite:${join(site, 'bus.db')}#certbus`,
-      identity: join(site, 'loadbalancer.key'),
-      trust: join(site, 'bus.pub'),
-      stateDirectory: join(site, 'state'),
-      port: ca.tlsPort,
-      httpPort: ca.httpPort,
-      intervalMs: 200,
-    });
+    balancer = await openSite(site, ca, dns);
   }, 120_000);
   afterAll(async () => {
-    await server?.close();
+    await balancer?.close();
     await ca?.stop();
     await dns?.stop();
   });
-
-  /** Makes a certificate, and waits until the load balancer has it. */
-  async function make(...args: string[]): Promise<{ readonly id: string; readonly names: readonly string[] }> {
-    const { status, stdout, stderr } = await certbus(site, ['cert', 'mk', ...args]);
-    expect(stderr).not.toContain('Error');
-    expect(status).toBe(0);
-    const id = stdout.trim();
-    const find = () => [...server.client.certificates()].find(({ certificateId }) => certificateId === id);
-    await expect.poll(find, { timeout: 10_000 }).toBeDefined();
-    return { id, names: find()?.names ?? [] };
-  }
-
-  /** The names that the load balancer shows to who asks for this one. */
-  async function shownFor(servername: string): Promise<string | undefined> {
-    const roots = await ca.issuedRoots();
-    return new Promise((resolve, reject) => {
-      const socket = dial({ host: '127.0.0.1', port: ca.tlsPort, servername, ca: roots }, () => {
-        resolve(socket.getPeerCertificate().subjectaltname);
-        socket.destroy();
-      });
-      socket.on('error', reject);
-    });
-  }
 
   test('tls-alpn-01: a name and its www are proved by the load balancer on its own port', async () => {
     const { names } = await make('--challenge', 'tls-alpn-01', 'alpn.test');
