@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
 import { proxyOf } from '@certbus/acme';
 import { type Checkpoint, createId, type ManagerKey, parseManagerKey, parseTrust, type Trust } from '@certbus/events';
 import { type Manager, openManager, type SecretSource, type SolverFactory } from '@certbus/manager';
@@ -10,7 +11,7 @@ import { openArchivePlace, openLog } from '@certbus/store/open';
 import { createDns01Solver } from './dns-01-solver.ts';
 import { nothingThere } from './errors.ts';
 import { createHttp01Solver } from './http-01-solver.ts';
-import type { LocalConfig } from './local-config.ts';
+import type { LocalConfig, ProgramSource } from './local-config.ts';
 
 /** A bus that is open, and how to let go of it. */
 export interface OpenBus {
@@ -25,18 +26,25 @@ export interface OpenBus {
 const secrets: SecretSource = (name) => process.env[name];
 
 /** Solvers are imported when one is needed: the AWS SDK takes a quarter of a second. */
-const solvers: SolverFactory = async (settings) => {
-  if (settings.challenge === 'http-01') return createHttp01Solver(settings.http01, secrets);
-  if (settings.challenge === 'tls-alpn-01') {
-    const { createTlsAlpn01ClientsSolver } = await import('@certbus/acme/solvers/tls-alpn-01-clients');
-    return createTlsAlpn01ClientsSolver({ ...settings.tlsAlpn01, publish: settings.publish });
-  }
-  if (settings.challenge === 'dns-persist-01') {
-    const { createDnsPersist01Solver } = await import('@certbus/acme/solvers/dns-persist-01');
-    return createDnsPersist01Solver({ ...settings.dnsPersist01, warn: settings.warn });
-  }
-  return createDns01Solver(settings.dns, { secrets, proxy: proxyOf(process.env) });
-};
+const solversWith =
+  (program: ProgramSource): SolverFactory =>
+  async (settings) => {
+    if (settings.challenge === 'http-01') return createHttp01Solver(settings.http01, secrets);
+    if (settings.challenge === 'tls-alpn-01') {
+      const { createTlsAlpn01ClientsSolver } = await import('@certbus/acme/solvers/tls-alpn-01-clients');
+      return createTlsAlpn01ClientsSolver({ ...settings.tlsAlpn01, publish: settings.publish });
+    }
+    if (settings.challenge === 'dns-persist-01') {
+      const { createDnsPersist01Solver } = await import('@certbus/acme/solvers/dns-persist-01');
+      return createDnsPersist01Solver({ ...settings.dnsPersist01, warn: settings.warn });
+    }
+    return createDns01Solver(settings.dns, {
+      secrets,
+      proxy: proxyOf(process.env),
+      program,
+      outputs: join(stateDirectory(), 'program-outputs'),
+    });
+  };
 
 /** Where this machine keeps replicas. */
 export function stateDirectory(): string {
@@ -67,7 +75,7 @@ export async function openLocalBus(
 
 /** Runs with a manager of this machine, and closes what was opened for it. */
 export async function withManager<T>(
-  config: Pick<LocalConfig, 'bus' | 'trust' | 'archive' | 'managerKey'>,
+  config: Pick<LocalConfig, 'bus' | 'trust' | 'archive' | 'managerKey' | 'program'>,
   run: (manager: Manager, open: OpenBus) => Promise<T>,
 ): Promise<T> {
   const key = parseManagerKey(config.managerKey());
@@ -78,6 +86,7 @@ export async function withManager<T>(
     const replica = await openReplica({ path, busId: trust.busId });
     try {
       using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
+      const solvers = solversWith(config.program);
       const holder = `${hostname()} process ${process.pid} (${createId()})`;
       const proxy = proxyOf(process.env);
       const manager = await openManager({ bus, key, replica, archive, holder, solvers, secrets, notes, proxy });

@@ -1,11 +1,15 @@
 import type { ProxyOptions, Solver } from '@certbus/acme';
 import { type DnsSettings, ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
+import type { ProgramSource } from './local-config.ts';
 
 /** What settings do not say. */
 interface Surroundings {
   readonly secrets: SecretSource;
   /** Between this machine and APIs by https. */
   readonly proxy: ProxyOptions | undefined;
+  readonly program: ProgramSource;
+  /** Folder in which what certbot's auth hooks print is kept. */
+  readonly outputs: string;
 }
 
 /** The solver that answers DNS-01 where the configuration says. Imported when needed: the AWS SDK takes a quarter of a second. */
@@ -19,7 +23,8 @@ export async function createDns01Solver(settings: DnsSettings, surroundings: Sur
   }
 }
 
-async function create(settings: DnsSettings, { secrets, proxy }: Surroundings): Promise<Solver> {
+async function create(settings: DnsSettings, surroundings: Surroundings): Promise<Solver> {
+  const { secrets, proxy } = surroundings;
   switch (settings.provider) {
     case 'route53': {
       const { createRoute53Solver } = await import('@certbus/acme/solvers/route53');
@@ -50,6 +55,19 @@ async function create(settings: DnsSettings, { secrets, proxy }: Surroundings): 
         return { ...account, password: resolveSecret(account.password, secrets) };
       });
       return createAcmeDnsSolver({ ...settings, proxy, accounts });
+    }
+    case 'httpreq': {
+      const { createHttpReqSolver } = await import('@certbus/acme/solvers/httpreq');
+      const { password } = settings;
+      const secret = password === undefined ? undefined : resolveSecret(password, secrets);
+      return createHttpReqSolver({ ...settings, proxy, password: secret });
+    }
+    case 'exec': {
+      const { createExecSolver } = await import('@certbus/acme/solvers/exec');
+      const { programFor } = await import('./programs.ts');
+      const { program: name, resolver, nameServers } = settings;
+      const program = programFor(surroundings.program(name), { ...surroundings, name });
+      return createExecSolver({ program, resolver, nameServers });
     }
     case 'challtestsrv': {
       const { createChallTestSrvSolver } = await import('@certbus/acme/solvers/challtestsrv');

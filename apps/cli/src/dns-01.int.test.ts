@@ -1,6 +1,9 @@
 import { Resolver } from 'node:dns/promises';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { startDnsServer } from '@certbus/acme/testing';
 import { requirePart, startBind, startPebble, startPowerDns, temporaryFolder } from 'certbus-testing';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
@@ -16,6 +19,8 @@ interface Host {
   readonly address: string;
   readonly settings: object;
   readonly secret: string;
+  /** For `programs` of the site's `certbus.json`. */
+  readonly programs?: object;
 }
 
 async function bind(): Promise<Host> {
@@ -33,15 +38,62 @@ async function powerDns(): Promise<Host> {
   return { address: server.address, secret: server.apiKey, settings };
 }
 
+/** A DNS server that takes values by lego's httpreq protocol, from whoever knows the password. */
+async function httpReq(): Promise<Host & { readonly url: string }> {
+  const dns = await startDnsServer({ defaultAddresses: [] });
+  dns.set('zone.test', 'SOA', [{ mname: 'ns1.zone.test', rname: 'admin.zone.test' }]);
+  const secret = crypto.randomUUID();
+  const expected = `Basic ${Buffer.from(`user:${secret}`).toString('base64')}`;
+  const server = createServer(async (request, response) => {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    const { fqdn, value } = JSON.parse(text);
+    if (request.headers.authorization !== expected) return void response.writeHead(401).end();
+    if (request.url === '/present') dns.add(fqdn, 'TXT', value);
+    else dns.remove(fqdn, 'TXT', value);
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await dns[Symbol.asyncDispose]();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const password = { env: 'CERTBUS_SECRET_DNS' };
+  return { address: dns.address, secret, url, settings: { provider: 'httpreq', url, username: 'user', password } };
+}
+
+/** The same with a program between, as people write them for lego. */
+async function program(): Promise<Host> {
+  const { address, secret, url } = await httpReq();
+  const path = join(temporary.path, 'my-dns.mjs');
+  writeFileSync(
+    path,
+    `#!${process.execPath}
+const [action, fqdn, value] = process.argv.slice(2);
+const authorization = 'Basic ' + btoa('user:' + process.env.DNS_KEY);
+const { ok } = await fetch(process.env.DNS_URL + '/' + action, { method: 'POST', headers: { authorization }, body: JSON.stringify({ fqdn, value }) });
+process.exit(ok ? 0 : 1);
+`,
+  );
+  chmodSync(path, 0o755);
+  const env = { DNS_URL: url, DNS_KEY: { env: 'CERTBUS_SECRET_DNS' } };
+  const programs = { 'my-dns': { preset: 'lego', path, env } };
+  return { address, secret, programs, settings: { provider: 'exec', program: 'my-dns' } };
+}
+
 describe.each([
   { title: 'BIND, by signed updates', part: requirePart('bind'), start: bind },
   { title: 'PowerDNS, by its API', part: requirePart('powerdns'), start: powerDns },
+  { title: "a server for lego's httpreq", part: pebble, start: httpReq },
+  { title: 'a program for lego', part: pebble, start: program },
 ])('$title', ({ part, start }) => {
   const reason = pebble.skip ? pebble : part;
   test.skipIf(pebble.skip || part.skip)(
     reason.title('a wildcard and its apex are proved at a real CA, and nothing is left behind'),
     async () => {
-      const { address, settings, secret } = await start();
+      const { address, settings, secret, programs }: Host = await start();
       const ca = await startPebble({ dnsServer: address });
       onTestFinished(() => ca.stop());
       const site = join(temporary.path, address.replace(':', '-'));
@@ -51,6 +103,10 @@ describe.each([
         certbus(site, args, { input, env: { CERTBUS_SECRET_DNS: secret } });
       const made = await run(['init', '--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem']);
       expect(made.stderr).not.toContain('Error');
+      if (programs) {
+        const local = JSON.parse(readFileSync(join(site, 'certbus.json'), 'utf8'));
+        writeFileSync(join(site, 'certbus.json'), JSON.stringify({ ...local, programs }));
+      }
       const stored = JSON.parse((await run(['conf', 'display'])).stdout);
       const dns = [{ zones: ['*'], resolver: [address], nameServers: [address], ...settings }];
       const updated = await run(['conf', 'update'], JSON.stringify({ ...stored, dns }));
@@ -67,3 +123,18 @@ describe.each([
     120_000,
   );
 });
+
+test('a program that this machine does not have is told by its name, before any order', async () => {
+  const site = join(temporary.path, 'without-program');
+  mkdirSync(site);
+  const directory = 'http://127.0.0.1:1/directory';
+  await certbus(site, ['init', '--agree-tos', '--directory', directory]);
+  const stored = JSON.parse((await certbus(site, ['conf', 'display'])).stdout);
+  const dns = [{ zones: ['*'], provider: 'exec', program: 'elsewhere' }];
+  await certbus(site, ['conf', 'update'], { input: JSON.stringify({ ...stored, dns }) });
+  const refused = await certbus(site, ['cert', 'mk', 'zone.test']);
+  expect(refused).toMatchObject({
+    status: 3,
+    stderr: expect.stringMatching(/the program "elsewhere".*There are: none/),
+  });
+}, 60_000);

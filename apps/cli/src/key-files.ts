@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { CliError } from './errors.ts';
 
 /** Reads a file that a command needs. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
@@ -21,6 +22,17 @@ export function readKeyFile(path: string, what: string): string {
     throw new CliError('CERTBUS_CLI_KEY_FILE_OPEN', message);
   }
   return text;
+}
+
+/** Refuses a file that says which programs run here, where others could write it. Throws `CERTBUS_CLI_CONFIG_OPEN`. */
+export function checkOwnToWrite(file: string): void {
+  if (process.platform === 'win32') return;
+  for (const path of [file, dirname(file)]) {
+    const { mode, uid } = statSync(path);
+    if ((mode & 0o022) === 0 && (uid === 0 || uid === process.getuid?.())) continue;
+    const message = `${path} can be written by others, who could have their programs run as you. Make it yours with "chmod go-w ${path}", or "chown".`;
+    throw new CliError('CERTBUS_CLI_CONFIG_OPEN', message);
+  }
 }
 
 /**

@@ -66,6 +66,25 @@ export interface AcmeDnsSettings extends DnsLookupSettings {
   }[];
 }
 
+/** Answers by a server that speaks lego's httpreq protocol. */
+export interface HttpReqSettings extends DnsLookupSettings {
+  readonly provider: 'httpreq';
+  readonly url: string;
+  /** What the server is told: name and value, or domain, token and key authorization. Default `default`. */
+  readonly mode?: 'default' | 'raw' | undefined;
+  readonly username?: string | undefined;
+  readonly password?: Secret | undefined;
+  /** PEM of a private CA's roots, for the TLS of the server. */
+  readonly roots?: string | undefined;
+}
+
+/** Answers by a program of the manager's machine. */
+export interface ExecSettings extends DnsLookupSettings {
+  readonly provider: 'exec';
+  /** Its name under `programs` in the machine's own `certbus.json`, which alone says what it is. */
+  readonly program: string;
+}
+
 /** Where DNS-01 answers for some zones are written. */
 export type DnsSettings =
   | Route53Settings
@@ -73,6 +92,8 @@ export type DnsSettings =
   | Rfc2136Settings
   | PowerDnsSettings
   | AcmeDnsSettings
+  | HttpReqSettings
+  | ExecSettings
   | { readonly zones: readonly string[]; readonly provider: 'challtestsrv'; readonly url: string };
 
 const zones = v.pipe(v.array(nonEmpty), v.nonEmpty('must name at least one zone, or "*" for all'));
@@ -128,9 +149,27 @@ const acmeDns = v.strictObject({
   accounts: v.pipe(v.array(account), v.nonEmpty('must have at least one account')),
 });
 
+const httpReq = v.pipe(
+  v.strictObject({
+    ...lookup,
+    provider: v.literal('httpreq'),
+    url: httpUrl,
+    mode: v.optional(v.picklist(['default', 'raw'], 'must be default or raw')),
+    username: v.optional(nonEmpty),
+    password: v.optional(secret),
+    roots: v.optional(pem),
+  }),
+  v.forward(
+    v.check(({ username, password }) => (username === undefined) === (password === undefined), 'goes with username'),
+    ['password'],
+  ),
+);
+
+const exec = v.strictObject({ ...lookup, provider: v.literal('exec'), program: nonEmpty });
+
 const challTestSrv = v.strictObject({ zones, provider: v.literal('challtestsrv'), url: httpUrl });
 
-const providers = [route53, cloudflare, rfc2136, powerDns, acmeDns, challTestSrv] as const;
+const providers = [route53, cloudflare, rfc2136, powerDns, acmeDns, httpReq, exec, challTestSrv] as const;
 
 /** The name of a DNS provider. */
 export type ProviderName = DnsSettings['provider'];

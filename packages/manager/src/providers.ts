@@ -98,6 +98,29 @@ const DESCRIPTIONS: { readonly [Name in ProviderName]: Description<Name> } = {
       ],
     },
   },
+  httpreq: {
+    summary: "a server that speaks lego's httpreq protocol",
+    fields: {
+      ...lookup,
+      url: 'where /present and /cleanup are below',
+      mode: 'default (name and value) or raw (domain, token and key authorization)',
+      username: 'for basic authentication',
+      password: 'goes with username',
+      roots,
+    },
+    example: {
+      zones: ['example.com'],
+      provider: 'httpreq',
+      url: 'https://dns.example.net',
+      username: 'certbus',
+      password: { env: 'CERTBUS_SECRET_HTTPREQ' },
+    },
+  },
+  exec: {
+    summary: 'a program of this machine: your own, or one for lego, certbot or acme.sh',
+    fields: { ...lookup, program: 'its name under "programs" in certbus.json, which says what it is' },
+    example: { zones: ['example.com'], provider: 'exec', program: 'my-dns' },
+  },
   challtestsrv: {
     summary: "the sandbox's DNS server, never for real names",
     fields: { zones, url: 'its management address' },

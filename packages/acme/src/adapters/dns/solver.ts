@@ -38,6 +38,8 @@ export interface DnsHost {
   remove(values: ZoneValues, options: HostOptions): Promise<void>;
   /** Whether the host can only write whole sets, so that another program's writing may lose a value of ours: it is added again. */
   readonly isRacy?: boolean;
+  /** Whether the host is told domains and puts `_acme-challenge.` before them itself: then it can answer dns-01 alone. */
+  readonly makesNames?: boolean;
 }
 
 type Located = ExpectedValues & NameValues;
@@ -110,7 +112,7 @@ export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
   }
 
   return {
-    challenges: ['dns-01', 'dns-account-01'],
+    challenges: host.makesNames ? ['dns-01'] : ['dns-01', 'dns-account-01'],
     async present(challenges, { signal }) {
       const how = open(signal);
       const expected = await locate(challenges, how);

@@ -124,6 +124,12 @@ describe.skipIf(isWindows)('a program', { timeout: 60_000 }, () => {
     expect(readFileSync(join(host.folder, 'args-seen'), 'utf8').trim().split('\n')).toEqual(expected);
   });
 
+  test('that makes the names itself answers dns-01 alone', async () => {
+    const { host, open } = await setUp();
+    const alone = PRESETS.filter((preset) => open(host.program(preset)).challenges.length === 1);
+    expect(alone).toEqual(['lego-raw', 'certbot']);
+  });
+
   test('that fails is told with its exit status and the end of what it said, without secrets', async () => {
     const { host, open } = await setUp();
     const text = `#!/bin/sh\ncat >/dev/null\nyes filler | head -n 20000\nprintf 'key %s\\033[31m' "$DNS_KEY"\necho "no zone for it" >&2\nexit 7\n`;

@@ -104,7 +104,7 @@ function check(program: Program, tasks: readonly Task[]): void {
 /**
  * Answers dns-01 by a program of this machine, which is run once for each value, without a shell: a few at a time, eight in the
  * whole process. It must succeed for a value that is there already, and for one that is gone. `certbot` and `lego-raw` are told the
- * domain, not where its CNAMEs lead; `certbot` gets its challenges one after another, and the output of its auth hook comes back only
+ * domain, not where its CNAMEs lead, and answer dns-01 alone; `certbot` gets its challenges one after another, and the output of its auth hook comes back only
  * on the machine that presented. Needs a POSIX system. Operations reject with `CERTBUS_ACME_ZONE_NOT_FOUND`, where DNS has no zone
  * for a name, or `CERTBUS_ACME_SOLVER_FAILED`.
  */
@@ -129,6 +129,7 @@ export function createExecSolver({ program, ...dns }: ExecOptions): Solver {
           zoneInDns(name, lookups),
       add: (values, { signal }) => perform('present', values, signal),
       remove: (values, { signal }) => perform('cleanup', values, signal),
+      makesNames: program.preset === 'certbot' || program.preset === 'lego-raw',
     },
     dns,
   );

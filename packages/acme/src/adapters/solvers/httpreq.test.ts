@@ -125,6 +125,12 @@ test('where no name server can be asked, the word of the server is enough', asyn
   await solver.ready([mine], { signal });
 });
 
+test('a server that makes the names answers dns-01 alone', async () => {
+  const { open } = await setUp();
+  expect(open({ mode: 'raw' }).challenges).toEqual(['dns-01']);
+  expect(open().challenges).toEqual(['dns-01', 'dns-account-01']);
+});
+
 test('credentials in the address are refused, without saying them', () => {
   const url = 'https://user:pass-word@dns.test';
   expect(() => createHttpReqSolver({ url })).toThrow(TypeError);

@@ -1,12 +1,12 @@
 import type { Solver } from '../../solver.ts';
 import { eachFew, type OneValue, singleValues } from '../dns/each-value.ts';
-import { apiFailure, callApi, type HttpApi } from '../dns/http-api.ts';
+import { apiFailure, callApi, type HttpApi, type NetworkOptions } from '../dns/http-api.ts';
 import type { DnsOptions } from '../dns/options.ts';
 import { createDnsSolver } from '../dns/solver.ts';
 import { zoneInDns } from '../dns/zone-of.ts';
 
 /** Which server of lego's httpreq protocol, and how it is spoken to. */
-export interface HttpReqOptions extends DnsOptions {
+export interface HttpReqOptions extends DnsOptions, NetworkOptions {
   /** Where `/present` and `/cleanup` are below. */
   readonly url: string;
   /** `default` sends name and value; `raw` domain, token and key authorization, and leaves CNAMEs to the server. Default `default`. */
@@ -33,7 +33,7 @@ function credentialsOf({ username, password }: HttpReqOptions): Pick<HttpApi, 'h
  * a name, or `CERTBUS_ACME_SOLVER_FAILED`.
  */
 export function createHttpReqSolver(options: HttpReqOptions): Solver {
-  const { url, mode = 'default' } = options;
+  const { url, mode = 'default', proxy, roots, ...dns } = options;
   const { username, password, origin } = new URL(url);
   if (username || password) throw new TypeError('"url" must not hold credentials: give "username" and "password"');
   const { headers, secrets } = credentialsOf(options);
@@ -42,7 +42,7 @@ export function createHttpReqSolver(options: HttpReqOptions): Solver {
   async function post(action: 'present' | 'cleanup', each: OneValue, signal: AbortSignal): Promise<void> {
     const { name, value, challenge } = each;
     const { token, keyAuthorization } = challenge;
-    const api = { title, url, headers, secrets: [...secrets, keyAuthorization, token] };
+    const api = { title, url, headers, secrets: [...secrets, keyAuthorization, token], network: { proxy, roots } };
     const body =
       mode === 'raw' ? { domain: challenge.name, token, keyAuth: keyAuthorization } : { fqdn: `${name}.`, value };
     const attempt = `${action === 'present' ? 'Presenting' : 'Cleaning up'} the TXT value of ${name}`;
@@ -66,7 +66,8 @@ export function createHttpReqSolver(options: HttpReqOptions): Solver {
         eachFew(singleValues(values), { parallel: PARALLEL, goOn: false }, (each) => post('present', each, signal)),
       remove: (values, { signal }) =>
         eachFew(singleValues(values), { parallel: PARALLEL, goOn: true }, (each) => post('cleanup', each, signal)),
+      makesNames: mode === 'raw',
     },
-    options,
+    dns,
   );
 }

@@ -1,0 +1,114 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from 'certbus-testing';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readLocalConfig } from './local-config.ts';
+import { parsePrograms, programFor } from './programs.ts';
+
+const temporary = temporaryFolder();
+afterAll(() => temporary.remove());
+
+const valid = {
+  mine: { preset: 'json', path: '/opt/dns', args: ['--zone'], timeoutS: 30, sequential: true },
+  lego: { preset: 'lego', path: '/opt/lego.sh', env: { URL: 'https://a.test', KEY: { env: 'CERTBUS_SECRET_KEY' } } },
+  raw: { preset: 'lego-raw', path: '/opt/raw' },
+  hooks: { preset: 'certbot', path: '/opt/auth', cleanup: '/opt/clean' },
+  cf: { preset: 'acme.sh', path: '/root/.acme.sh/acme.sh', dnsapi: '/root/.acme.sh/dnsapi/dns_cf.sh' },
+};
+
+const parse = (change: object) => parsePrograms({ ...valid, ...change }, 'certbus.json');
+
+test('programs of every preset are accepted as they are', () => {
+  expect(parse({})).toEqual(valid);
+});
+
+test.each([
+  ['an unknown preset', { x: { preset: 'perl', path: '/x' } }, /programs\.x\.preset must have a preset: json, lego/],
+  ['no path', { x: { preset: 'json' } }, /certbus\.json: programs\.x\.path is missing/],
+  ['a path that is not absolute', { x: { preset: 'json', path: 'x' } }, /programs\.x\.path must be an absolute path/],
+  [
+    'a field of another preset',
+    { x: { preset: 'lego', path: '/x', dnsapi: '/y' } },
+    /programs\.x\.dnsapi is not a known/,
+  ],
+  ['arguments for acme.sh', { x: { ...valid.cf, args: [] } }, /programs\.x\.args is not a known field/],
+  ['a file that is no dnsapi', { x: { ...valid.cf, dnsapi: '/dnsapi' } }, /programs\.x\.dnsapi must name a file/],
+  ['arguments that are no list', { x: { ...valid.mine, args: 'a b' } }, /programs\.x\.args must be a list of texts/],
+  ['a time that is none', { x: { ...valid.mine, timeoutS: 0 } }, /programs\.x\.timeoutS must be 1 or more/],
+  ['a variable that cannot be', { x: { ...valid.mine, env: { 'A-B': '' } } }, /programs\.x\.env\.A-B must be the name/],
+  [
+    'a secret from elsewhere',
+    { x: { ...valid.mine, env: { A: { env: 'HOME' } } } },
+    /programs\.x\.env\.A\.env .*CERTBUS_SECRET_/,
+  ],
+])('%s is refused by its path', (_, change, message) => {
+  expect(() => parse(change)).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_CONFIG_INVALID' }));
+  expect(() => parse(change)).toThrow(message);
+});
+
+test.each([[['/bin/sh']], ['/bin/sh'], [null]])('%j instead of programs is refused', (json) => {
+  expect(() => parsePrograms(json, 'certbus.json')).toThrow(/programs must be an object of programs by name/);
+});
+
+test('secrets come from the environment, and are known as such', () => {
+  const { lego } = parse({});
+  if (!lego) throw new Error('there is no such program');
+  const surroundings = { name: 'lego', secrets: () => 'of the environment', outputs: '/state' };
+  expect(programFor(lego, surroundings)).toMatchObject({
+    name: 'lego',
+    env: { URL: 'https://a.test', KEY: 'of the environment' },
+    secrets: ['of the environment'],
+  });
+  expect(() => programFor(lego, { ...surroundings, secrets: () => undefined })).toThrow(
+    expect.objectContaining({ code: 'CERTBUS_MANAGER_SECRET_MISSING' }),
+  );
+});
+
+describe('programs of certbus.json', () => {
+  const trust = 'certbus1 x y';
+
+  function write(name: string, programs: unknown = valid): string {
+    mkdirSync(join(temporary.path, name), { mode: 0o755 });
+    const file = join(temporary.path, name, 'certbus.json');
+    writeFileSync(file, JSON.stringify({ bus: 'sqlite:./bus.db', trust, programs }), { mode: 0o644 });
+    return file;
+  }
+
+  const read = (file: string) => readLocalConfig({ file, env: {}, cwd: temporary.path });
+
+  test('are found by name, and one that is not there is told with those that are', () => {
+    const { program } = read(write('plain'));
+    expect(program('raw')).toEqual(valid.raw);
+    expect(() => program('other')).toThrow(
+      expect.objectContaining({
+        code: 'CERTBUS_MANAGER_PROGRAM_MISSING',
+        message: expect.stringMatching(/"other".*There are: mine, lego, raw, hooks, cf/),
+      }),
+    );
+  });
+
+  test('are not there without the file', () => {
+    const env = { CERTBUS_BUS: 'sqlite:/bus.db', CERTBUS_TRUST: trust };
+    const { program } = readLocalConfig({ file: undefined, env, cwd: temporary.path });
+    expect(() => program('raw')).toThrow(expect.objectContaining({ code: 'CERTBUS_MANAGER_PROGRAM_MISSING' }));
+  });
+
+  test('are checked whatever is asked for', () => {
+    const file = write('wrong', { x: { preset: 'json' } });
+    expect(() => read(file)).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_CONFIG_INVALID' }));
+  });
+
+  test.skipIf(process.platform === 'win32')('are refused where others may write the file or its folder', () => {
+    const file = write('open');
+    const refusal = expect.objectContaining({ code: 'CERTBUS_CLI_CONFIG_OPEN' });
+    chmodSync(file, 0o664);
+    expect(() => read(file).program('raw')).toThrow(refusal);
+    expect(() => read(file).program('raw')).toThrow(/chmod go-w/);
+    chmodSync(file, 0o600);
+    expect(read(file).program('raw')).toEqual(valid.raw);
+    chmodSync(join(file, '..'), 0o777);
+    expect(() => read(file).program('raw')).toThrow(refusal);
+    chmodSync(join(file, '..'), 0o700);
+    expect(read(file).program('raw')).toEqual(valid.raw);
+  });
+});

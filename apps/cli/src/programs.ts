@@ -1,0 +1,108 @@
+import type { Program } from '@certbus/acme/solvers/exec';
+import { resolveSecret, type SecretSource } from '@certbus/manager';
+import * as v from 'valibot';
+import { CliError } from './errors.ts';
+
+/** A variable for a program: its text, or where a secret is. */
+type Variable = string | { readonly env: string };
+
+interface AnyProgram {
+  /** Absolute path. */
+  readonly path: string;
+  readonly env?: Readonly<Record<string, Variable>> | undefined;
+  /** How long one run may take, in seconds; default 120. */
+  readonly timeoutS?: number | undefined;
+  /** Whether runs for one zone come one after another. */
+  readonly sequential?: boolean | undefined;
+}
+
+/** A program of this machine, as `programs` in `certbus.json` tells it. */
+export type ProgramSettings =
+  | (AnyProgram & {
+      readonly preset: 'json' | 'lego' | 'lego-raw';
+      readonly args?: readonly string[] | undefined;
+    })
+  | (AnyProgram & {
+      readonly preset: 'certbot';
+      readonly args?: readonly string[] | undefined;
+      /** Absolute path of the clean-up hook. */
+      readonly cleanup?: string | undefined;
+    })
+  | (AnyProgram & {
+      readonly preset: 'acme.sh';
+      /** Absolute path of a file of its dnsapi. */
+      readonly dnsapi: string;
+    });
+
+/** Programs by name. */
+export type Programs = Readonly<Record<string, ProgramSettings>>;
+
+const text = v.string('must be a text');
+const absolutePath = v.pipe(text, v.regex(/^\//, 'must be an absolute path'));
+const variable = v.union(
+  [text, v.strictObject({ env: v.pipe(text, v.regex(/^CERTBUS_SECRET_\w+$/, 'must begin with CERTBUS_SECRET_')) })],
+  'must be a text or {"env": "CERTBUS_SECRET_…"}',
+);
+const any = {
+  path: absolutePath,
+  env: v.optional(v.record(v.pipe(text, v.regex(/^[A-Za-z_]\w*$/, 'must be the name of a variable')), variable)),
+  timeoutS: v.optional(
+    v.pipe(
+      v.number('must be a number of seconds'),
+      v.minValue(1, 'must be 1 or more'),
+      v.maxValue(3600, 'must be 3600 or less'),
+    ),
+  ),
+  sequential: v.optional(v.boolean('must be true or false')),
+};
+const args = v.optional(v.array(text, 'must be a list of texts'));
+const dnsapi = v.pipe(absolutePath, v.regex(/\/\w+\.sh$/, 'must name a file such as /…/dnsapi/dns_cf.sh'));
+
+const presets = [
+  v.strictObject({ preset: v.picklist(['json', 'lego', 'lego-raw']), ...any, args }),
+  v.strictObject({ preset: v.literal('certbot'), ...any, args, cleanup: v.optional(absolutePath) }),
+  v.strictObject({ preset: v.literal('acme.sh'), ...any, dnsapi }),
+] as const;
+
+const programs: v.GenericSchema<unknown, Programs> = v.pipe(
+  v.unknown(),
+  v.check((json) => !Array.isArray(json), 'must be an object of programs by name'),
+  v.record(
+    text,
+    v.variant('preset', [...presets], 'must have a preset: json, lego, lego-raw, certbot or acme.sh'),
+    'must be an object of programs by name',
+  ),
+);
+
+function describe(issue: v.BaseIssue<unknown>): string {
+  const path = ['programs', v.getDotPath(issue)].filter(Boolean).join('.');
+  if (issue.type === 'strict_object' && issue.expected === 'never') return `${path} is not a known field`;
+  return issue.received === 'undefined' ? `${path} is missing` : `${path} ${issue.message}`;
+}
+
+/** Checks the programs of a local configuration. Throws `CERTBUS_CLI_CONFIG_INVALID`, which names the JSON path. */
+export function parsePrograms(json: unknown, file: string): Programs {
+  const parsed = v.safeParse(programs, json);
+  if (parsed.success) return parsed.output;
+  const problems = parsed.issues.slice(0, 5).map(describe);
+  throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${file}: ${problems.join('; ')}.`);
+}
+
+/** What settings of a program do not say. */
+interface Surroundings {
+  readonly name: string;
+  readonly secrets: SecretSource;
+  /** Folder in which what certbot's auth hooks print is kept. */
+  readonly outputs: string;
+}
+
+/** A program ready to run. Throws `CERTBUS_MANAGER_SECRET_MISSING`. */
+export function programFor(settings: ProgramSettings, { name, secrets, outputs }: Surroundings): Program {
+  const variables = Object.entries(settings.env ?? {});
+  const env = Object.fromEntries(variables.map(([key, value]) => [key, resolveSecret(value, secrets)]));
+  const hidden = variables.filter(([, value]) => typeof value !== 'string').map(([key]) => env[key] ?? '');
+  const { timeoutS, sequential, ...own } = settings;
+  const timeoutMs = timeoutS === undefined ? undefined : timeoutS * 1000;
+  const common = { name, env, secrets: hidden, timeoutMs, isSequential: sequential };
+  return own.preset === 'certbot' ? { ...own, ...common, outputs } : { ...own, ...common };
+}
