@@ -1,6 +1,6 @@
 import type { Solver } from '../../solver.ts';
 import { eachFew, type OneValue, singleValues } from '../dns/each-value.ts';
-import { apiFailure, callApi, type HttpApi, type NetworkOptions } from '../dns/http-api.ts';
+import { apiFailure, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from '../dns/http-api.ts';
 import type { DnsOptions } from '../dns/options.ts';
 import { createDnsSolver } from '../dns/solver.ts';
 import { zoneInDns } from '../dns/zone-of.ts';
@@ -34,8 +34,7 @@ function credentialsOf({ username, password }: HttpReqOptions): Pick<HttpApi, 'h
  */
 export function createHttpReqSolver(options: HttpReqOptions): Solver {
   const { url, mode = 'default', proxy, roots, ...dns } = options;
-  const { username, password, origin } = new URL(url);
-  if (username || password) throw new TypeError('"url" must not hold credentials: give "username" and "password"');
+  const { origin } = parseApiUrl(url);
   const { headers, secrets } = credentialsOf(options);
   const title = `the httpreq server (${origin})`;
 
