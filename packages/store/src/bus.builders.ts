@@ -25,6 +25,8 @@ export interface Keys {
   readonly trust: Trust;
   readonly root: Signer;
   readonly signer: Signer;
+  /** Text of the signer's key file. */
+  readonly managerKey: string;
 }
 
 export const removed = (n: number | string): WrittenEvent => ({
@@ -35,13 +37,15 @@ export const removed = (n: number | string): WrittenEvent => ({
 /** Draws the keys of a bus. */
 export async function createKeys(): Promise<Keys> {
   const root = parseRootKey(createRootKey());
-  const { signer } = parseManagerKey(await createManagerKey());
-  return { root, signer, trust: { busId: createBusId(), rootKey: root.publicKey } };
+  const managerKey = await createManagerKey();
+  const { signer } = parseManagerKey(managerKey);
+  return { root, signer, managerKey, trust: { busId: createBusId(), rootKey: root.publicKey } };
 }
 
 /** Begins a bus on a log and opens it for its one manager. */
 export async function beginBus(log: Log, stream = 'test'): Promise<{ bus: Bus; keys: Keys }> {
-  const { root, signer, trust } = await createKeys();
+  const keys = await createKeys();
+  const { root, signer, trust } = keys;
   const { recipient } = await parseIdentityFile(await createIdentity());
   const managers = [{ name: 'alice', signingKey: signer.publicKey, recipient }];
   await openBus(log, stream, { trust, signer: root }).append(
@@ -53,7 +57,7 @@ export async function beginBus(log: Log, stream = 'test'): Promise<{ bus: Bus; k
     ],
     { at: new Date() },
   );
-  return { bus: openBus(log, stream, { trust, signer }), keys: { trust, root, signer } };
+  return { bus: openBus(log, stream, { trust, signer }), keys };
 }
 
 /** A view that knows nothing but which certificates were removed, in order. */

@@ -1,10 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
+import { BEGINNING, type Checkpoint, formatTrust } from '@certbus/events';
+import { beginBus, type Keys } from '../bus.builders.ts';
+import { openBus } from '../bus.ts';
 import { openSqliteLog } from './sqlite.ts';
 
 const WRITER = fileURLToPath(new URL('./sqlite-writer.builders.ts', import.meta.url));
+const SIGNING_WRITER = fileURLToPath(new URL('./sqlite-signing-writer.builders.ts', import.meta.url));
 
 const STARTED = new Set<ChildProcess>();
 
@@ -34,8 +39,55 @@ export function startWriter(
   name: string,
   { node = process.execPath, most }: { readonly node?: string; readonly most?: number } = {},
 ): Writer {
-  const args = ['--conditions=certbus:source', WRITER, path, name, ...(most ? [String(most)] : [])];
-  const child = spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  return startProcess(node, [WRITER, path, name, ...(most ? [String(most)] : [])]);
+}
+
+/** Begins a bus in a new file for {@link startSigningWriter}; returns where it ends. */
+export async function beginSignedBus(path: string): Promise<{ keys: Keys; checkpoint: Checkpoint }> {
+  const log = await openSqliteLog(path, { create: true });
+  const { bus, keys } = await beginBus(log, 's');
+  const { checkpoint } = await bus.read(BEGINNING);
+  await log.close();
+  writeFileSync(`${path}.key`, keys.managerKey, { mode: 0o600 });
+  writeFileSync(`${path}.pub`, formatTrust(keys.trust));
+  return { keys, checkpoint };
+}
+
+/** Starts a manager that appends signed commits behind a checkpoint until it is killed; the text of each is its hash. */
+export function startSigningWriter(path: string, name: string, from: Checkpoint): Writer {
+  // Compiling what reads and signs commits takes longer than all else, two hundred times over.
+  const env = { ...process.env, NODE_COMPILE_CACHE: `${path}.cache` };
+  return startProcess(process.execPath, [SIGNING_WRITER, path, name, JSON.stringify(from)], env);
+}
+
+/**
+ * Verifies a whole bus: every link from its first commit on, and every signature behind `known`, up to which all were verified
+ * before. Returns the hash of each commit and where the bus ends.
+ */
+export async function verifyFile(
+  path: string,
+  { trust }: Keys,
+  known: Checkpoint,
+): Promise<{ hashes: string[]; checkpoint: Checkpoint }> {
+  const log = await openSqliteLog(path);
+  const bus = openBus(log, 's', { trust });
+  const hashes: string[] = [];
+  for (let checkpoint = BEGINNING; ; ) {
+    const left = known.position - checkpoint.position;
+    const page = await bus.read(checkpoint, { limit: left > 0 ? left : 1_000, everySignature: left <= 0 });
+    if (page.refused) throw page.refused;
+    for (const { hash } of page.commits) hashes.push(hash);
+    ({ checkpoint } = page);
+    if (checkpoint.position === known.position && checkpoint.hash !== known.hash)
+      throw new Error(`position ${known.position} holds another commit than before`);
+    if (!page.end) continue;
+    await log.close();
+    return { hashes, checkpoint };
+  }
+}
+
+function startProcess(node: string, args: readonly string[], env = process.env): Writer {
+  const child = spawn(node, ['--conditions=certbus:source', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
   STARTED.add(child);
   let said = '';
   let complaint = '';

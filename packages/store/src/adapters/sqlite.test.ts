@@ -7,7 +7,17 @@ import { conformance } from '../conformance/index.ts';
 import { openLog } from '../open.ts';
 import { openSqliteLog } from './sqlite.ts';
 import { hasWalResetFix } from './sqlite-errors.ts';
-import { type Acknowledged, lost, pragma, readTexts, startWriter, until } from './sqlite-processes.builders.ts';
+import {
+  type Acknowledged,
+  beginSignedBus,
+  lost,
+  pragma,
+  readTexts,
+  startSigningWriter,
+  startWriter,
+  until,
+  verifyFile,
+} from './sqlite-processes.builders.ts';
 
 const folder = temporaryFolder();
 let files = 0;
@@ -121,19 +131,23 @@ describe.each([
   ['wal', 100],
   ['delete', 20],
 ])('in journal mode %s', (mode, rounds) => {
-  test(`SIGKILL of two writers, ${rounds} times, loses nothing that was acknowledged`, async () => {
+  test(`SIGKILL of two managers, ${rounds} times, loses nothing that was acknowledged, and the bus verifies each time`, async () => {
     const path = newPath();
-    await (await openSqliteLog(path, { create: true })).close();
+    const { keys, checkpoint: begun } = await beginSignedBus(path);
     expect(pragma(path, `journal_mode = ${mode}`)).toBe(mode);
     const acknowledged: Acknowledged[] = [];
+    let verified = begun;
     for (let round = 0; round < rounds; round += 1) {
-      const writers = ['a', 'b'].map((name) => startWriter(path, `${name}${round}`));
+      const writers = ['a', 'b'].map((name) => startSigningWriter(path, `${name}${round}`, verified));
       await until(() => writers.every((writer) => writer.acknowledged().length > 2));
       // Somewhere in a write, not always behind the same one.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 10));
       await Promise.all(writers.map((writer) => writer.kill()));
       acknowledged.push(...writers.flatMap((writer) => writer.acknowledged()));
-      expect(lost(acknowledged, await readTexts(path))).toEqual([]);
+      const { hashes, checkpoint } = await verifyFile(path, keys, verified);
+      expect(lost(acknowledged, hashes)).toEqual([]);
+      expect(checkpoint.position).toBe(hashes.length);
+      verified = checkpoint;
       if (round % 10 === 9) expect(pragma(path, 'integrity_check')).toBe('ok');
     }
     expect(acknowledged.length).toBeGreaterThan(rounds * 5);
