@@ -70,6 +70,15 @@ export interface LogMaintenance {
   /** The first position that was not let go, as the store says; 1 for a whole stream. */
   first(stream: string, options?: { readonly signal?: AbortSignal }): Promise<number>;
   /**
+   * Makes the store say that a stream begins at `first`, where it says anything else or what no trim wrote, and returns whether it
+   * did. What lies there stays as it is, and a later trim MUST let go of all that it is to. With `dryRun` it only looks.
+   */
+  correctFirst(
+    stream: string,
+    first: number,
+    options?: { readonly dryRun?: boolean; readonly signal?: AbortSignal },
+  ): Promise<boolean>;
+  /**
    * Everything behind a position as it lies there, holes left out, in order, page by page, seen strongly. MUST NOT reject because
    * of what lies there: whoever can write to a store may have put anything into it.
    */

@@ -1,13 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type Checkpoint, signRootEvent } from '@certbus/events';
 import { temporaryFolder } from 'certbus-testing';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { openExportFile } from './adapters/export-file.ts';
 import { createMemoryLog } from './adapters/memory.ts';
+import { openSqliteLog } from './adapters/sqlite.ts';
 import { exportBus } from './backup.ts';
 import { beginBus, type Keys, readPositions, removed, writeCommits } from './bus.builders.ts';
 import { openBus } from './bus.ts';
+import { follow } from './follow.ts';
 import type { Log, LogMaintenance } from './log.ts';
 import { type Repaired, type RepairOptions, repair } from './repair.ts';
 
@@ -146,8 +149,34 @@ test('a trimmed log is repaired from where it begins', async () => {
 test('what was let go of, though the history says nothing of an archive, is put back', async () => {
   await maintenance().trim('test', 300);
   expect((await runRepair()).replaced).toHaveLength(299);
-  expect(await maintenance().first('test')).toBe(300);
+  expect(await maintenance().first('test')).toBe(1);
 });
+
+test.each([1_000, 401, 2, -5])(
+  'a SQLite file forged to begin at %s is put right, and followers go on',
+  async (forged) => {
+    const place = join(folder.path, `forged${files}.db`);
+    const file = await openSqliteLog(place, { create: true });
+    const good = (await log.read('test', 0, { limit: 400 })).commits;
+    for (const { position, bytes } of good) await file.append('test', position - 1, bytes);
+    const thief = new DatabaseSync(place);
+    thief.prepare('INSERT INTO streams VALUES (?, ?)').run('test', forged);
+    thief.close();
+
+    const sqlite = openBus(file, 'test', keys);
+    const [end, signal] = [checkpoints.at(-1) as Checkpoint, AbortSignal.timeout(5_000)];
+    if (forged > 401) await expect(follow(sqlite, end, { signal }).next()).rejects.toThrow('begins at position 1000');
+    const said = { replaced: [], dropped: [], first: 1 };
+    expect(await runRepair({ dryRun: true }, file)).toMatchObject(said);
+    expect(await runRepair({}, file)).toMatchObject(said);
+    expect(await runRepair({}, file)).toMatchObject({ ...said, first: undefined });
+    const { value } = await follow(sqlite, end, { signal }).next();
+    expect(value).toMatchObject({ commits: [], live: true });
+    await file.maintenance?.trim('test', 100);
+    await expect(readPositions(sqlite)).rejects.toMatchObject({ first: 100 });
+    await file.close();
+  },
+);
 
 test('a log that somebody filled up behind its end is emptied there, step by step', async () => {
   for (let after = 400; after < 1_400; after += 1) await log.append('test', after, Buffer.from(`forged ${after}`));

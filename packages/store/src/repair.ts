@@ -30,6 +30,8 @@ export interface Repaired {
   readonly dropped: readonly number[];
   /** Entries at no position, which no append ever wrote, that were removed. */
   readonly strays: number;
+  /** Where the stream begins, if the store said that it begins elsewhere; `undefined` where it was right. */
+  readonly first: number | undefined;
   /** Where the good history ends. */
   readonly checkpoint: Checkpoint;
 }
@@ -107,6 +109,11 @@ function restoreSaidIn(trust: Trust, { position, bytes }: StoredCommit): number 
   }
 }
 
+/** Where a stream begins: where the store says, unless that is no position or behind what the bus says is in the archive. */
+function beginningOf(said: number, archived: number): number {
+  return Number.isSafeInteger(said) && said > 0 ? Math.min(said, archived + 1) : 1;
+}
+
 /** Rejects where the root has left the export's line since, by a `BusRestored` that the export has not heard of. */
 async function refuseOtherLine(
   maintenance: LogMaintenance,
@@ -145,14 +152,17 @@ export async function repair(file: ExportFile, log: Log, options: RepairOptions)
   await refuseOtherLine(maintenance, end.checkpoint, options);
   const proved = await proveTail(maintenance, end, options);
   // What was let go of is in the archive. What else looks as if it was let go is the work of whoever could write to the store.
-  const first = Math.min(await maintenance.first(stream, only(signal)), proved.archived + 1);
+  const first = beginningOf(await maintenance.first(stream, only(signal)), proved.archived);
   const strays = await removeStrays();
   const replaced: number[] = [];
   for await (const block of file.blocks()) {
     await repairBlock(block.filter(({ position }) => position >= first));
     onProgress?.(block.at(-1)?.position ?? 0);
   }
-  return { replaced, dropped: await dropBad(), strays, checkpoint: proved.checkpoint };
+  // Once all from there on is in its place again, and before what may end this: the tail, of which there is no good copy.
+  const isWrong = await maintenance.correctFirst(stream, first, { dryRun, ...only(signal) });
+  const dropped = await dropBad();
+  return { replaced, dropped, strays, first: isWrong ? first : undefined, checkpoint: proved.checkpoint };
 
   async function removeStrays(): Promise<number> {
     let count = 0;

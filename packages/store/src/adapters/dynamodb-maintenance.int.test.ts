@@ -6,6 +6,7 @@ import {
   PutItemCommand,
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
+import type { Checkpoint } from '@certbus/events';
 import { type DynamoDbLocal, requirePart, startDynamoDbLocal, startFaultProxy, temporaryFolder } from 'certbus-testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportBus } from '../backup.ts';
@@ -70,15 +71,51 @@ describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), { timeout: 60_
     // As if all of it had been trimmed.
     await put('0', { f: { N: '31' }, g: { N: '30' } });
     const request = { stream: 'test', trust: keys.trust, dropTail: true };
-    const found = { replaced: [1, 7, 9, 11], dropped: [32], strays: 4 };
+    const found = { replaced: [1, 7, 9, 11], dropped: [32], strays: 4, first: 1 };
     expect(await repair(file, log, { ...request, dryRun: true })).toMatchObject(found);
     expect(await repair(file, log, request)).toMatchObject(found);
     expect(await readPositions(openBus(log, 'test', keys))).toHaveLength(31);
-    expect(await repair(file, log, request)).toMatchObject({ replaced: [], dropped: [], strays: 0 });
+    expect(await repair(file, log, request)).toMatchObject({ replaced: [], dropped: [], strays: 0, first: undefined });
     client.destroy();
     await Promise.all([file.close(), log.close()]);
     folder.remove();
   });
+
+  test.each([
+    ['a position beyond its head', { f: { N: '1000' }, g: { N: '999' } }, 11],
+    ['that a trim got further than it did', { f: { N: '11' }, g: { N: '999' } }, 11],
+    ['no numbers', { f: { S: 'a text' }, g: { S: 'a text' } }, 1],
+    ['nothing', {}, undefined],
+  ])(
+    'where a trimmed stream begins, forged to say %s, is repaired, and it can be trimmed again',
+    async (_, forged, corrected) => {
+      tables += 1;
+      const log = await openDynamoDbLog({ ...options(), create: true });
+      const { keys } = await beginBus(log);
+      const bus = openBus(log, 'test', keys);
+      const checkpoint = (await writeCommits(log, { keys, count: 29 })).at(-1) as Checkpoint;
+      const range = { first: 1, last: 10, hash: 'h'.repeat(43), manifest: 'h'.repeat(43), place: 'archives/x' };
+      await bus.append(checkpoint, [{ type: 'RangeArchived', ...range }], { at: new Date() });
+      const folder = temporaryFolder();
+      const file = await openExportFile(join(folder.path, 'export'), { create: true });
+      await exportBus(bus, file);
+      await log.maintenance?.trim('test', 11);
+      const client = new DynamoDBClient({ ...local, endpoint: service.endpoint });
+      const key = { s: { S: 'test' }, v: { N: '0' } };
+      await client.send(new PutItemCommand({ TableName: options().table, Item: { ...key, ...forged } }));
+
+      const request = { stream: 'test', trust: keys.trust };
+      expect((await repair(file, log, request)).first).toBe(corrected);
+      expect(await repair(file, log, request)).toMatchObject({ replaced: [], first: undefined });
+      await log.maintenance?.trim('test', 21);
+      for (const after of [0, 12, 19])
+        await expect(log.read('test', after, { consistent: true })).rejects.toMatchObject({ first: 21 });
+      expect((await log.read('test', 20)).commits).toHaveLength(11);
+      client.destroy();
+      await Promise.all([file.close(), log.close()]);
+      folder.remove();
+    },
+  );
 
   test('bootstrapping makes a table that is billed on demand and protected, and protects one that is there', async () => {
     tables += 1;

@@ -84,6 +84,22 @@ export function createMaintenance(place: Place, onChange: (stream: string) => vo
     await mark(place, stream, 'g', first - 1, signal);
   }
 
+  /** The item at position 0 as trims leave it: `f` says where the stream begins, `g` how far the one before it got. */
+  async function correctFirst(stream: string, first: number, dryRun: boolean, signal: AbortSignal | undefined) {
+    const Key = keyOf(stream, 0);
+    const get = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
+    const { Item } = await client.send(get, send(signal));
+    const { f, g } = Item ?? {};
+    const saysFirst = f === undefined ? first === 1 : f.N === String(first);
+    const isDone = g === undefined || (g.N !== undefined && Number(g.N) < first);
+    if (saysFirst && isDone) return false;
+    if (dryRun) return true;
+    // Without `g` the next trim goes over everything before it again: nobody knows how far the ones before really got.
+    const mended = first > 1 ? { ...Key, f: { N: String(first) } } : Key;
+    await client.send(new PutItemCommand({ TableName: table, Item: mended }), send(signal));
+    return true;
+  }
+
   /** Whether the bytes were found and put, or were there already. */
   async function swap(
     stream: string,
@@ -156,6 +172,11 @@ export function createMaintenance(place: Place, onChange: (stream: string) => vo
       await wrapped(() => swap(stream, position, found, bytes, signal), signal);
     },
     first: async (stream, { signal } = {}) => (await wrapped(() => readFirst(place, stream, signal), signal)).first,
+    async correctFirst(stream, first, { dryRun = false, signal } = {}) {
+      checkRead(first, 1);
+      onChange(stream);
+      return wrapped(() => correctFirst(stream, first, dryRun, signal), signal);
+    },
     inspect(stream, after, { signal } = {}) {
       checkRead(after, 1);
       return inspect(stream, after, signal);

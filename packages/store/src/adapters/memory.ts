@@ -77,6 +77,14 @@ function logOn(streams: Streams): Log {
         enter(signal);
         return streamOf(name).first;
       },
+      async correctFirst(name, first, { dryRun = false, signal } = {}) {
+        checkRead(first, 1);
+        enter(signal);
+        const stream = streamOf(name);
+        const isWrong = stream.first !== first;
+        if (!dryRun) stream.first = first;
+        return isWrong;
+      },
       async *inspect(name, after, { signal } = {}) {
         checkRead(after, DEFAULT_LIMIT);
         for (let start = after + 1; ; start += DEFAULT_LIMIT) {

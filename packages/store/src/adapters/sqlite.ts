@@ -138,6 +138,14 @@ function replace(
   });
 }
 
+function correctFirst(connection: SqliteConnection, stream: string, first: number): void {
+  const { database } = connection;
+  transaction(connection, stream, first, () => {
+    database.prepare('DELETE FROM streams WHERE stream = ?').run(stream);
+    if (first > 1) database.prepare('INSERT INTO streams VALUES (?, ?)').run(stream, first);
+  });
+}
+
 /**
  * Opens a log in a SQLite file. Several processes may read and write it at once; the file must not lie on a network file
  * system. An append is durable, flushed to the disk, before it is acknowledged.
@@ -198,6 +206,13 @@ export async function openSqliteLog(path: string, { create = false, signal }: Sq
       },
       async first(stream, { signal } = {}) {
         return whenFree(path, signal, () => opened().read((connection) => firstOf(connection, stream)));
+      },
+      async correctFirst(stream, first, { dryRun = false, signal } = {}) {
+        checkRead(first, 1);
+        const said = await whenFree(path, signal, () => opened().read((connection) => firstOf(connection, stream)));
+        if (said === first) return false;
+        if (!dryRun) await whenFree(path, signal, () => correctFirst(connected(), stream, first));
+        return true;
       },
       async *inspect(stream, after, { signal } = {}) {
         checkRead(after, DEFAULT_LIMIT);

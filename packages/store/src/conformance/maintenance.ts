@@ -89,6 +89,29 @@ export function checkMaintenance(check: Check): void {
     }),
   );
 
+  check('says again where a stream begins once that is put right, and trims it from there', (subject) =>
+    maintained(subject, async (maintenance, log, other) => {
+      const texts = await fill(log, STREAM, 60);
+      equal(await maintenance.correctFirst(STREAM, 1), false);
+      await maintenance.trim(STREAM, 51);
+      equal(await maintenance.correctFirst(STREAM, 51), false);
+      equal(await maintenance.correctFirst(STREAM, 3, { dryRun: true }), true);
+      equal(await other.maintenance?.first(STREAM), 51);
+      for (let position = 50; position > 2; position -= 1)
+        await maintenance.replace(STREAM, position, { found: undefined, bytes: bytesOf(`commit ${position}`) });
+      equal(await maintenance.correctFirst(STREAM, 3), true);
+      equal(await maintenance.correctFirst(STREAM, 3), false);
+      for (const reader of [log, other]) {
+        await rejects(reader.read(STREAM, 1, { consistent: true }), { code: 'CERTBUS_STORE_TRIMMED', first: 3 });
+        deepEqual(await textsBehind(reader, 2), texts.slice(2));
+      }
+      await maintenance.trim(STREAM, 41);
+      for (const after of [1, 2, 30, 39])
+        await rejects(other.read(STREAM, after, { consistent: true }), { code: 'CERTBUS_STORE_TRIMMED', first: 41 });
+      deepEqual(await textsBehind(other, 40), texts.slice(40));
+    }),
+  );
+
   check('leaves other streams alone', (subject) =>
     maintained(subject, async (maintenance, log) => {
       await fill(log, STREAM, 3);

@@ -409,6 +409,16 @@ export const mutants: readonly Mutant[] = [
     })),
   },
   {
+    fault: 'where a stream begins can be moved on, never back',
+    foundBy: 'says again where a stream begins once that is put right, and trims it from there',
+    mutate: withMaintenance((maintenance) => ({
+      async correctFirst(stream, first, options) {
+        const said = await maintenance.first(stream);
+        return first < said ? true : maintenance.correctFirst(stream, first, options);
+      },
+    })),
+  },
+  {
     fault: 'a trim lets every stream go',
     foundBy: 'leaves other streams alone',
     mutate: withMaintenance((maintenance) => ({

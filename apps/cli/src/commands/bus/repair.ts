@@ -15,6 +15,7 @@ export default class BusRepair extends BaseCommand {
     replaced: readonly number[];
     dropped: readonly number[];
     strays: number;
+    first: number | undefined;
     position: number;
   }> {
     const { flags } = await this.parse(BusRepair);
@@ -26,16 +27,18 @@ export default class BusRepair extends BaseCommand {
     const file = await openExportFile(flags.from);
     try {
       const options = { stream, trust, dryRun, dropTail: flags['drop-tail'], signal: this.signal };
-      const { replaced, dropped, strays, checkpoint } = await repair(file, log, options);
+      const { replaced, dropped, strays, first, checkpoint } = await repair(file, log, options);
       this.#report(replaced, dryRun ? 'would be put back' : 'put back');
       this.#report(dropped, dryRun ? 'wrong, and not in the export' : 'removed');
       if (strays > 0)
         this.log(
           `${dryRun ? 'wrong' : 'removed'}, at no position, and never written by CertBus: ${strays} ${strays === 1 ? 'entry' : 'entries'}`,
         );
-      if (replaced.length + dropped.length + strays === 0) this.log('nothing is wrong');
+      if (first !== undefined)
+        this.log(`${dryRun ? 'wrong' : 'put right'}: where the stream begins, which is at position ${first}`);
+      if (replaced.length + dropped.length + strays === 0 && first === undefined) this.log('nothing is wrong');
       this.log(`the history is good up to position ${checkpoint.position}`);
-      return { replaced, dropped, strays, position: checkpoint.position };
+      return { replaced, dropped, strays, first, position: checkpoint.position };
     } finally {
       await file.close();
       await close();
