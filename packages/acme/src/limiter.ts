@@ -19,12 +19,14 @@ export interface Limiter {
   nameReadyAt(account: string, name: string): Date;
   /** Counts a failed authorization. */
   nameFailed(account: string, name: string): void;
-  /** The CA said when to come back to an endpoint. */
+  /** The CA said when to come back to an endpoint; kept for a day at most. */
   pauseEndpoint(endpoint: Endpoint, until: Date): void;
-  /** The CA said when it takes new orders of an account again. */
+  /** The CA said when it takes new orders of an account again; kept for a day at most. */
   pauseOrders(account: string, until: Date): void;
 }
 
+/** What a CA may ask for at most; whoever says more is broken, or is not asked again by this process anyway. */
+const LONGEST_PAUSE_MS = 86_400_000;
 /** Above this many, full buckets are forgotten: they are as good as new ones. */
 const MAX_IDLE = 10_000;
 
@@ -51,13 +53,14 @@ export function createLimiter(limits: CaLimits, now: () => Date): Limiter {
   const failuresOf = createLanes('failed authorizations', withHeadroom(limits.failures), now);
   const laneOf = (endpoint: Endpoint) => requests.get(endpoint) as Lane;
   const failures = (account: string, name: string) => failuresOf(`${account} ${name}`).bucket;
+  const clamped = (until: Date) => new Date(Math.min(until.getTime(), now().getTime() + LONGEST_PAUSE_MS));
   return {
     request: (job, endpoint) => laneOf(endpoint).pass(job),
     account: (job) => accounts.pass(job),
     order: (job, account) => ordersOf(account).pass(job),
     nameReadyAt: (account, name) => new Date(now().getTime() + failures(account, name).waitMs(now())),
     nameFailed: (account, name) => failures(account, name).force(now()),
-    pauseEndpoint: (endpoint, until) => laneOf(endpoint).bucket.pause(until, now()),
-    pauseOrders: (account, until) => ordersOf(account).bucket.pause(until, now()),
+    pauseEndpoint: (endpoint, until) => laneOf(endpoint).bucket.pause(clamped(until), now()),
+    pauseOrders: (account, until) => ordersOf(account).bucket.pause(clamped(until), now()),
   };
 }
