@@ -12,6 +12,7 @@ import { createDns01Solver } from './dns-01-solver.ts';
 import { nothingThere } from './errors.ts';
 import { createHttp01Solver } from './http-01-solver.ts';
 import type { LocalConfig, ProgramSource } from './local-config.ts';
+import { createLogger } from './log.ts';
 
 /** A bus that is open, and how to let go of it. */
 export interface OpenBus {
@@ -89,7 +90,19 @@ export async function withManager<T>(
       const solvers = solversWith(config.program);
       const holder = `${hostname()} process ${process.pid} (${createId()})`;
       const proxy = proxyOf(process.env);
-      const manager = await openManager({ bus, key, replica, archive, holder, solvers, secrets, notes, proxy });
+      const logger = createLogger(process.env['CERTBUS_LOG'], (line) => process.stderr.write(`${line}\n`));
+      const manager = await openManager({
+        bus,
+        key,
+        replica,
+        archive,
+        holder,
+        solvers,
+        secrets,
+        notes,
+        proxy,
+        logger,
+      });
       try {
         // The replica may be empty only because another process is about to fill it.
         if (manager.checkpoint.position === 0) await manager.refresh();

@@ -1,7 +1,7 @@
 import type { Progress } from '@certbus/manager';
 
 /** A step of an issuance in words. */
-function describeProgress({ step, certificateId, names, holder, until, orderUrl, message }: Progress): string {
+function describeProgress({ step, certificateId, names, holder, until, orderUrl }: Progress): string | undefined {
   const subject = names.join(', ');
   switch (step) {
     case 'waiting':
@@ -13,7 +13,8 @@ function describeProgress({ step, certificateId, names, holder, until, orderUrl,
     case 'order':
       return `the CA has the order ${orderUrl}`;
     case 'warning':
-      return `warning: ${message}`;
+      // The log says it.
+      return undefined;
     case 'issued':
       return `the CA issued the certificate for ${subject}`;
     case 'recorded':
@@ -26,7 +27,8 @@ export function progressPrinter(print: (line: string) => void): (progress: Progr
   let last = '';
   return (progress) => {
     const line = describeProgress(progress);
-    if (line !== last) print(line);
+    if (line === undefined || line === last) return;
+    print(line);
     last = line;
   };
 }

@@ -26,5 +26,8 @@ export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
   const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
   const detail = error instanceof Error ? error.message : 'unknown';
   const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
-  return { problem, class: classOf(problem), detail: detail.slice(0, 1000), notBefore };
+  // A wait that would have passed the deadline was for a limit that is everybody's.
+  const isWait = problem === 'CERTBUS_ACME_DEADLINE' && notBefore !== undefined;
+  const failureClass = isWait ? 'rate-limited' : classOf(problem);
+  return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };
 }

@@ -1,0 +1,27 @@
+import type { Logger } from '@certbus/acme';
+import { clean } from './text.ts';
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+type Level = (typeof LEVELS)[number];
+
+const WORDS: Readonly<Record<Level, string>> = { debug: 'debug', info: 'info', warn: 'warning', error: 'error' };
+
+const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+function line(level: Level, message: string, fields: Record<string, unknown> = {}): string {
+  const details = Object.entries(fields).map(([name, value]) => `${name}: ${shown(value)}`);
+  const text = `${WORDS[level]}: ${message}${details.length > 0 ? ` (${details.join('; ')})` : ''}`;
+  return clean(text).replaceAll('\n', ' ');
+}
+
+/** Writes what goes on beside a command, a line each, from a level on: `debug`, `info`, `warn`, `error`, or `silent`; default `warn`. */
+export function createLogger(level: string | undefined, write: (line: string) => void): Logger {
+  const least = level === 'silent' ? LEVELS.length : LEVELS.findIndex((known) => known === (level ?? 'warn'));
+  const from = least < 0 ? LEVELS.indexOf('warn') : least;
+  const logAt =
+    (own: Level) =>
+    (message: string, fields?: Record<string, unknown>): void => {
+      if (LEVELS.indexOf(own) >= from) write(line(own, message, fields));
+    };
+  return { debug: logAt('debug'), info: logAt('info'), warn: logAt('warn'), error: logAt('error') };
+}
