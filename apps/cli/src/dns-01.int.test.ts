@@ -1,6 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { startDnsServer } from '@certbus/acme/testing';
@@ -44,7 +44,7 @@ async function httpReq(): Promise<Host & { readonly url: string }> {
   dns.set('zone.test', 'SOA', [{ mname: 'ns1.zone.test', rname: 'admin.zone.test' }]);
   const secret = crypto.randomUUID();
   const expected = `Basic ${Buffer.from(`user:${secret}`).toString('base64')}`;
-  const server = createServer(async (request, response) => {
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let text = '';
     for await (const chunk of request) text += chunk;
     const { fqdn, value } = JSON.parse(text);
@@ -52,7 +52,8 @@ async function httpReq(): Promise<Host & { readonly url: string }> {
     if (request.url === '/present') dns.add(fqdn, 'TXT', value);
     else dns.remove(fqdn, 'TXT', value);
     response.end();
-  });
+  }
+  const server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     server.closeAllConnections();
