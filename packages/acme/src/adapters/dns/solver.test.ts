@@ -54,10 +54,14 @@ test('the answers of an order are one change for each zone, and one set for each
   aliases.set(aliased.dnsName, '_acme-challenge.zone.test');
   aliases.set(far.dnsName, 'far.other.test');
   await open().present([apex, wildcard, aliased, far], { signal });
-  const values = [apex, wildcard, aliased].map(({ dnsValue }) => dnsValue);
+  const challenges = [apex, wildcard, aliased];
+  const values = challenges.map(({ dnsValue }) => dnsValue);
   expect(asked.map(({ values: each }) => each)).toEqual([
-    { zone: 'zone.test', sets: [{ zone: 'zone.test', name: '_acme-challenge.zone.test', values }] },
-    { zone: 'other.test', sets: [{ zone: 'other.test', name: 'far.other.test', values: [far.dnsValue] }] },
+    { zone: 'zone.test', sets: [{ zone: 'zone.test', name: '_acme-challenge.zone.test', values, challenges }] },
+    {
+      zone: 'other.test',
+      sets: [{ zone: 'other.test', name: 'far.other.test', values: [far.dnsValue], challenges: [far] }],
+    },
   ]);
 });
 

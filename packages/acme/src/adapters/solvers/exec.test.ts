@@ -159,6 +159,13 @@ describe.skipIf(isWindows)('a program', { timeout: 60_000 }, () => {
     expect(String(failure)).toContain('It said: present -- www.zone.test … …');
   });
 
+  test('that repeats a secret which begins like another makes nobody tell the rest', async () => {
+    const { host, open } = await setUp();
+    const path = host.script('repeating', '#!/bin/sh\necho "have $LONG"\nexit 1\n');
+    const program = { ...host.program('lego'), path, env: { LONG: 'opensesame' }, secrets: ['', 'open', 'opensesame'] };
+    await expect(open(program).present([mine()], { signal })).rejects.toThrow(/It said: have …$/);
+  });
+
   test('that says megabytes disturbs nobody', async () => {
     const { host, open } = await setUp();
     const path = host.script('loud', '#!/bin/sh\nhead -c 50000000 /dev/zero\n');

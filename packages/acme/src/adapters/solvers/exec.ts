@@ -29,7 +29,7 @@ const NOT_STARTED: Readonly<Record<string, string>> = {
 };
 
 /** A name leads where DNS says, and comes to shell scripts: nothing that means something to a shell gets through. */
-const PLAIN = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?$/;
+const PLAIN = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?$/i;
 
 function howItEnded({ end }: ProgramResult, timeoutMs: number): string | undefined {
   switch (end.kind) {
@@ -46,7 +46,9 @@ function howItEnded({ end }: ProgramResult, timeoutMs: number): string | undefin
 
 /** The end of what a program said, fit to print. */
 function lastWords(said: string, secrets: readonly string[]): string {
-  const clean = secrets.reduce((text, secret) => text.replaceAll(secret, '…'), said).trim();
+  // The longest first, for one can be the beginning of another.
+  const longest = secrets.filter(Boolean).toSorted((one, other) => other.length - one.length);
+  const clean = longest.reduce((text, secret) => text.replaceAll(secret, '…'), said).trim();
   const words = textOf(clean.slice(-SAID_LENGTH), SAID_LENGTH) ?? '';
   return words === '' ? 'nothing' : clean.length > SAID_LENGTH ? `…${words}` : words;
 }
@@ -63,7 +65,7 @@ async function onDisk<T>(program: Program, task: Task, act: () => Promise<T>): P
     return await act();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    throw failed(program, task, `ran, but what auth hooks print cannot be kept in the state directory (${code}).`);
+    throw failed(program, task, `has an auth hook whose output cannot be kept in the state directory (${code}).`);
   }
 }
 
@@ -104,9 +106,9 @@ function check(program: Program, tasks: readonly Task[]): void {
 /**
  * Answers dns-01 by a program of this machine, which is run once for each value, without a shell: a few at a time, eight in the
  * whole process. It must succeed for a value that is there already, and for one that is gone. `certbot` and `lego-raw` are told the
- * domain, not where its CNAMEs lead, and answer dns-01 alone; `certbot` gets its challenges one after another, and the output of its auth hook comes back only
- * on the machine that presented. Needs a POSIX system. Operations reject with `CERTBUS_ACME_ZONE_NOT_FOUND`, where DNS has no zone
- * for a name, or `CERTBUS_ACME_SOLVER_FAILED`.
+ * domain, not where its CNAMEs lead, and answer dns-01 alone; `certbot` gets its challenges one after another, and the output of
+ * its auth hook comes back only on the machine that presented. Needs a POSIX system. Operations reject with
+ * `CERTBUS_ACME_ZONE_NOT_FOUND`, where DNS has no zone for a name, or `CERTBUS_ACME_SOLVER_FAILED`.
  */
 export function createExecSolver({ program, ...dns }: ExecOptions): Solver {
   const isSequential = program.isSequential || program.preset === 'certbot';

@@ -49,12 +49,13 @@ async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boo
 }
 
 /** Signals the whole group, which the program leads; whatever it started is in it, unless it left on purpose. */
-function signalGroup({ pid }: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
-  if (pid === undefined) return;
+function signalGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
+  if (child.pid === undefined) return;
   try {
-    process.kill(-pid, signal);
+    process.kill(-child.pid, signal);
   } catch {
-    // Nobody of the group is left.
+    // Nobody of the group is left, or the system knows no groups.
+    child.kill(signal);
   }
 }
 
@@ -123,15 +124,15 @@ function start({ command, args, env }: Invocation, folder: string): ChildProcess
   }
 }
 
-/** Sees that the whole group ends, and that nothing waits for it any longer. */
-async function end(child: ChildProcess, ended: Promise<Ending>, isEarly: boolean): Promise<Ending> {
+/** Sees that the whole group ends. What cannot be ended, being another user's, is not waited for. */
+async function end(child: ChildProcess, ended: Promise<Ending>, isEarly: boolean): Promise<void> {
   if (isEarly) {
     signalGroup(child, 'SIGTERM');
     await settlesWithin(ended, GRACE_MS);
   }
   // What it left behind goes too: its folder is about to.
   signalGroup(child, 'SIGKILL');
-  return ended;
+  if (!(await settlesWithin(ended, GRACE_MS))) child.unref();
 }
 
 async function runIn(folder: string, invocation: Invocation, options: RunOptions): Promise<ProgramResult> {
@@ -144,11 +145,11 @@ async function runIn(folder: string, invocation: Invocation, options: RunOptions
   // A program need not read what it is sent.
   child.stdin.on('error', () => {}).end(invocation.input);
   const first = await awaitEnd(ended, options);
-  const last = await end(child, ended, typeof first === 'string');
-  if (last.kind !== 'not-started') await settlesWithin(closed, GRACE_MS);
+  await end(child, ended, typeof first === 'string');
+  if (child.pid !== undefined) await settlesWithin(closed, GRACE_MS);
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   if (first === 'aborted') options.signal.throwIfAborted();
-  return { end: first === 'overdue' ? { kind: 'overdue' } : last, stdout: stdout(), said: said() };
+  return { end: typeof first === 'string' ? { kind: 'overdue' } : first, stdout: stdout(), said: said() };
 }
 
 /**
