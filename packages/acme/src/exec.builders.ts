@@ -65,6 +65,7 @@ _err() { echo "$*" >&2; return 1; }
 _saveaccountconf_mutable() { echo "SAVED_$1='$2'" >> "$ACCOUNT_CONF_PATH"; echo "$ACCOUNT_CONF_PATH" >> "$DNS_STORE/saved"; }
 main() {
   [ -z "$1" ] && echo "Usage: acme.sh <command>" && return
+  echo "$*" >> "$DNS_STORE/commands"
   "$@"
 }
 main "$@"

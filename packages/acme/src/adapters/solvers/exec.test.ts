@@ -99,6 +99,14 @@ describe.skipIf(isWindows)('a program', { timeout: 60_000 }, () => {
     expect(existsSync(join(saved, '..'))).toBe(false);
   });
 
+  test('of acme.sh is given no command by which it would do something else', async () => {
+    const { host, open } = await setUp();
+    const challenge = mine();
+    await open(host.program('acme.sh')).present([challenge], { signal });
+    expect(host.values(challenge.dnsName)).toEqual([challenge.dnsValue]);
+    expect(existsSync(join(host.folder, 'commands'))).toBe(false);
+  });
+
   test('gets PATH and HOME of this process, what is its own, and nothing else', async () => {
     const { host, open } = await setUp();
     process.env['CERTBUS_SECRET_OTHER'] = 'of somebody else';
