@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openExportFile } from '@certbus/store/export-file';
 import { openSqliteLog } from '@certbus/store/sqlite';
 import { type ExampleServer, startExampleServer } from 'certbus-example-server';
 import { requirePart, startDynamoDbLocal, temporaryFolder } from 'certbus-testing';
@@ -226,6 +227,14 @@ describe('archives and exports', { timeout: 60_000 }, () => {
       status: 3,
       stderr: expect.stringContaining('no-such-file'),
     });
+  });
+
+  test('an export that another process is writing to is left alone', async () => {
+    const held = await openExportFile(join(site, 'backup'), { create: true });
+    const refused = await run('bus', 'export', 'backup');
+    expect(refused).toMatchObject({ status: 8, stdout: '', stderr: expect.stringContaining('Another process') });
+    await held.close();
+    expect((await run('bus', 'export', 'backup')).status).toBe(0);
   });
 
   test('a snapshot needs an archive, lies in it, and starts a new load balancer', async () => {

@@ -157,10 +157,12 @@ test.each([1_000, 401, 2, -5])(
   async (forged) => {
     const place = join(folder.path, `forged${files}.db`);
     const file = await openSqliteLog(place, { create: true });
-    const good = (await log.read('test', 0, { limit: 400 })).commits;
-    for (const { position, bytes } of good) await file.append('test', position - 1, bytes);
     const thief = new DatabaseSync(place);
-    thief.prepare('INSERT INTO streams VALUES (?, ?)').run('test', forged);
+    thief.exec('BEGIN');
+    const insert = thief.prepare("INSERT INTO commits VALUES ('test', ?, ?)");
+    for (const { position, bytes } of (await log.read('test', 0, { limit: 400 })).commits) insert.run(position, bytes);
+    thief.prepare("INSERT INTO streams VALUES ('test', ?)").run(forged);
+    thief.exec('COMMIT');
     thief.close();
 
     const sqlite = openBus(file, 'test', keys);

@@ -4,10 +4,13 @@ import { packCommits, unpackCommits } from '../commit-blocks.ts';
 import { StoreError } from '../errors.ts';
 import { type ExportFile, exportRefused } from '../export-port.ts';
 import type { StoredCommit } from '../log.ts';
+import { lockFile } from './file-lock.ts';
 
 /** A skippable frame of zstd (RFC 8878 section 3.1.2): `zstd -d` passes it over, so the file reads as the log's text. */
 const SKIPPABLE = 0x184d2a50;
 const MAX_BLOCK = 64_000_000;
+/** What writing fails with where a disk, a user's share of it, or a file may not grow. */
+const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const labelSchema = v.object({
   first: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
   last: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -65,17 +68,55 @@ async function readBlock(file: FileHandle, offset: number, { first, last, bytes 
   return commits;
 }
 
+function unreadable(what: string, cause: unknown): StoreError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new StoreError('CERTBUS_STORE_EXPORT_UNREADABLE', `The export ${what}: ${why}.`, { cause });
+}
+
+/** What an error of a write means for an export. */
+function writeFailed(path: string, cause: unknown): StoreError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  if (!NO_ROOM.has(code)) return unreadable('cannot be written', cause);
+  const what = `The export ${path} does not fit on its disk any more, or is larger than this user's files may be. Make room and run the same export again: what is whole in the file is kept.`;
+  return new StoreError('CERTBUS_STORE_FULL', what, { cause });
+}
+
+function takeLock(path: string): Disposable {
+  let lock: Disposable | undefined;
+  try {
+    lock = lockFile(`${path}.lock`);
+  } catch (cause) {
+    throw unreadable('cannot be locked', cause);
+  }
+  if (lock) return lock;
+  const what = `Another process is writing to the export ${path}. Wait until it has ended, or name another file: two at once would damage it.`;
+  throw new StoreError('CERTBUS_STORE_EXPORT_BUSY', what);
+}
+
+async function openFile(path: string, flags: 'a+' | 'r'): Promise<FileHandle> {
+  try {
+    return await open(path, flags, 0o600);
+  } catch (cause) {
+    throw unreadable('cannot be opened', cause);
+  }
+}
+
 /**
- * Opens an export's file; with `create` it is made, readable by this user only, where it does not exist. Rejects
- * `CERTBUS_STORE_EXPORT_UNREADABLE`.
+ * Opens an export's file; with `create` to write to it, as the one process that does, until it is closed: it is made, readable by
+ * this user only, where it does not exist, and a file `PATH.lock` stays beside it. Rejects `CERTBUS_STORE_EXPORT_UNREADABLE`, and
+ * `CERTBUS_STORE_EXPORT_BUSY` while another process writes to it.
+ *
+ * Appending rejects `CERTBUS_STORE_FULL` where there is no room, and `CERTBUS_STORE_EXPORT_UNREADABLE`; the same export run again
+ * goes on behind the last whole block.
  */
 export async function openExportFile(
   path: string,
   { create = false }: { readonly create?: boolean } = {},
 ): Promise<ExportFile> {
-  const file = await open(path, create ? 'a+' : 'r', 0o600).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new StoreError('CERTBUS_STORE_EXPORT_UNREADABLE', `The export cannot be opened: ${why}.`, { cause });
+  const lock = create ? takeLock(path) : undefined;
+  const file = await openFile(path, create ? 'a+' : 'r').catch((error: unknown) => {
+    lock?.[Symbol.dispose]();
+    throw error;
   });
   let end = 0;
   let isTorn = false;
@@ -105,17 +146,24 @@ export async function openExportFile(
       const [first] = commits;
       const last = commits.at(-1);
       if (!first || !last) return;
-      // What an interrupted run left unfinished.
-      await file.truncate(end);
       const block = await packCommits(commits);
       const bytes = Buffer.concat([
         formatLabel({ first: first.position, last: last.position, bytes: block.length }),
         block,
       ]);
-      await file.appendFile(bytes);
-      await file.sync();
+      try {
+        // What an interrupted run left unfinished.
+        await file.truncate(end);
+        await file.appendFile(bytes);
+        await file.sync();
+      } catch (error) {
+        throw writeFailed(path, error);
+      }
       end += bytes.length;
     },
-    close: () => file.close(),
+    async close() {
+      await file.close();
+      lock?.[Symbol.dispose]();
+    },
   };
 }

@@ -1,10 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
   copyFileSync,
   existsSync,
-  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from 'certbus-testing';
 import { afterAll, expect, test, vi } from 'vitest';
 import type { Log } from '../log.ts';
+import { smallDisk } from './small-disk.builders.ts';
 import { openSqliteLog } from './sqlite.ts';
 
 const NOBODY = 65_534;
@@ -144,19 +144,6 @@ test.skipIf(!isRoot)(
   },
 );
 
-/** A disk of one megabyte, where this machine lets us have one. */
-function smallDisk(): { readonly path: string; remove(): void } | undefined {
-  if (!isRoot || process.platform !== 'linux') return undefined;
-  const path = join(folder.path, 'disk');
-  mkdirSync(path, { recursive: true });
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', path], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  return { path, remove: () => execFileSync('umount', [path]) };
-}
-
 /** Appends until there is no more room; how many commits are in the log then. */
 async function fill(log: Log, head: number): Promise<number> {
   let reached = head;
@@ -178,7 +165,7 @@ async function expectFilled(path: string, log: Log, head: number): Promise<void>
 }
 
 test('a full disk is told, what was acknowledged stays, and appends go on once there is room', async ({ skip }) => {
-  const disk = smallDisk() ?? skip('a small disk needs root on Linux');
+  const disk = smallDisk(join(folder.path, 'disk')) ?? skip('a small disk needs root on Linux');
   try {
     const ballast = join(disk.path, 'ballast');
     writeFileSync(ballast, Buffer.alloc(400_000));
