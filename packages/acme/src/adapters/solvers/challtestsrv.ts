@@ -1,5 +1,6 @@
 import { AcmeError } from '../../errors.ts';
 import type { PresentedChallenge, Solver } from '../../solver.ts';
+import { createHolders, type Holders } from '../dns/holders.ts';
 
 /** Where the sandbox's DNS server takes orders. */
 export interface ChallTestSrvOptions {
@@ -7,9 +8,10 @@ export interface ChallTestSrvOptions {
   readonly url: string;
 }
 
-interface HostValues {
-  /** Count of those who present a value, by value. */
-  readonly counts: Map<string, number>;
+interface Host {
+  /** What is there, as far as this program put it. */
+  readonly values: Set<string>;
+  readonly holders: Holders;
   /** The last change, on which the next one waits. */
   turn: Promise<unknown>;
 }
@@ -18,7 +20,7 @@ interface HostValues {
  * What this program has published, by server and host. The server can only forget all values of a host at once, so every solver of
  * the program has to know those of the others.
  */
-const published = new Map<string, HostValues>();
+const published = new Map<string, Host>();
 
 function failed(url: string, path: string, why: string, cause?: unknown): AcmeError {
   const message = `The sandbox DNS server at ${url} did not take ${path}: ${why}. Is it running, and is this its management address?`;
@@ -49,35 +51,37 @@ export function createChallTestSrvSolver({ url }: ChallTestSrvOptions): Solver {
   }
 
   /** Runs changes of one host one after another, also those of other solvers. */
-  async function change(host: string, act: (counts: Map<string, number>) => Promise<void>): Promise<void> {
-    const key = `${url} ${host}`;
-    const values = published.get(key) ?? { counts: new Map<string, number>(), turn: Promise.resolve() };
-    published.set(key, values);
-    const turn = values.turn.then(() => act(values.counts));
-    values.turn = turn.catch(() => {});
-    const mine = values.turn;
+  async function change(name: string, act: (host: Host) => Promise<void>): Promise<void> {
+    const key = `${url} ${name}`;
+    const host = published.get(key) ?? {
+      values: new Set<string>(),
+      holders: createHolders(() => new Date()),
+      turn: Promise.resolve(),
+    };
+    published.set(key, host);
+    const turn = host.turn.then(() => act(host));
+    host.turn = turn.catch(() => {});
+    const mine = host.turn;
     await turn.finally(() => {
-      if (values.counts.size === 0 && values.turn === mine) published.delete(key);
+      if (host.values.size === 0 && host.turn === mine) published.delete(key);
     });
   }
 
+  const me = {};
+
   const publish = ({ dnsName, dnsValue }: PresentedChallenge, signal: AbortSignal) =>
-    change(dnsName, async (counts) => {
-      const count = counts.get(dnsValue) ?? 0;
-      if (count === 0) await post('set-txt', { host: `${dnsName}.`, value: dnsValue }, signal);
-      counts.set(dnsValue, count + 1);
+    change(dnsName, async ({ values, holders }) => {
+      if (!values.has(dnsValue)) await post('set-txt', { host: `${dnsName}.`, value: dnsValue }, signal);
+      values.add(dnsValue);
+      holders.hold(dnsValue, me);
     });
 
   const withdraw = ({ dnsName, dnsValue }: PresentedChallenge, signal: AbortSignal) =>
-    change(dnsName, async (counts) => {
-      const count = counts.get(dnsValue) ?? 0;
-      if (count > 1) {
-        counts.set(dnsValue, count - 1);
-        return;
-      }
-      counts.delete(dnsValue);
+    change(dnsName, async ({ values, holders }) => {
+      if (!holders.release(dnsValue, me)) return;
+      values.delete(dnsValue);
       await post('clear-txt', { host: `${dnsName}.` }, signal);
-      for (const value of counts.keys()) await post('set-txt', { host: `${dnsName}.`, value }, signal);
+      for (const value of values) await post('set-txt', { host: `${dnsName}.`, value }, signal);
     });
 
   return {
