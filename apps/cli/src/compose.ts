@@ -11,7 +11,7 @@ import { openArchivePlace, openLog } from '@certbus/store/open';
 import { createDns01Solver } from './dns-01-solver.ts';
 import { nothingThere } from './errors.ts';
 import { createHttp01Solver } from './http-01-solver.ts';
-import type { LocalConfig, ProgramSource } from './local-config.ts';
+import type { LocalConfig, LocalConfig, LocalPrograms, ProgramSource } from './local-config.ts';
 import { createLogger } from './log.ts';
 
 /** A bus that is open, and how to let go of it. */
@@ -28,7 +28,7 @@ const secrets: SecretSource = (name) => process.env[name];
 
 /** Solvers are imported when one is needed: the AWS SDK takes a quarter of a second. */
 const solversWith =
-  (program: ProgramSource): SolverFactory =>
+  (programs: LocalPrograms): SolverFactory =>
   async (settings) => {
     if (settings.challenge === 'http-01') return createHttp01Solver(settings.http01, secrets);
     if (settings.challenge === 'tls-alpn-01') {
@@ -42,7 +42,7 @@ const solversWith =
     return createDns01Solver(settings.dns, {
       secrets,
       proxy: proxyOf(process.env),
-      program,
+      programs,
       outputs: join(stateDirectory(), 'program-outputs'),
     });
   };
@@ -76,7 +76,7 @@ export async function openLocalBus(
 
 /** Runs with a manager of this machine, and closes what was opened for it. */
 export async function withManager<T>(
-  config: Pick<LocalConfig, 'bus' | 'trust' | 'archive' | 'managerKey' | 'program'>,
+  config: Pick<LocalConfig, 'bus' | 'trust' | 'archive' | 'managerKey' | 'programs'>,
   run: (manager: Manager, open: OpenBus) => Promise<T>,
 ): Promise<T> {
   const key = parseManagerKey(config.managerKey());
@@ -87,7 +87,7 @@ export async function withManager<T>(
     const replica = await openReplica({ path, busId: trust.busId });
     try {
       using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
-      const solvers = solversWith(config.program);
+      const solvers = solversWith(config.programs);
       const holder = `${hostname()} process ${process.pid} (${createId()})`;
       const proxy = proxyOf(process.env);
       const logger = createLogger(process.env['CERTBUS_LOG'], (line) => process.stderr.write(`${line}\n`));

@@ -1,13 +1,13 @@
 import type { ProxyOptions, Solver } from '@certbus/acme';
 import { type DnsSettings, ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
-import type { ProgramSource } from './local-config.ts';
+import type { LocalPrograms } from './local-config.ts';
 
 /** What settings do not say. */
 interface Surroundings {
   readonly secrets: SecretSource;
   /** Between this machine and APIs by https. */
   readonly proxy: ProxyOptions | undefined;
-  readonly program: ProgramSource;
+  readonly programs: LocalPrograms;
   /** Folder in which what certbot's auth hooks print is kept. */
   readonly outputs: string;
 }
@@ -64,9 +64,9 @@ async function create(settings: DnsSettings, surroundings: Surroundings): Promis
     }
     case 'exec': {
       const { createExecSolver } = await import('@certbus/acme/solvers/exec');
-      const { programFor } = await import('./programs.ts');
+      const { findProgram, programFor } = await import('./programs.ts');
       const { program: name, resolver, nameServers } = settings;
-      const program = programFor(surroundings.program(name), { ...surroundings, name });
+      const program = programFor(findProgram(surroundings.programs, name), { ...surroundings, name });
       return createExecSolver({ program, resolver, nameServers });
     }
     case 'challtestsrv': {

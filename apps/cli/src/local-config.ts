@@ -1,16 +1,15 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { ManagerError } from '@certbus/manager';
 import { formatAddress, parseAddress, parseArchiveAddress } from '@certbus/store';
 import { CliError } from './errors.ts';
-import { checkOwnToWrite, readFile, readKeyFile } from './key-files.ts';
-import { type ProgramSettings, type Programs, parsePrograms } from './programs.ts';
+import { readFile, readKeyFile } from './key-files.ts';
 
-/**
- * Finds a program of this machine by its name. Throws `CERTBUS_MANAGER_PROGRAM_MISSING`, or `CERTBUS_CLI_CONFIG_OPEN` where others
- * could write what is said of it.
- */
-export type ProgramSource = (name: string) => ProgramSettings;
+/** What is said of the programs of this machine, unchecked: they are looked at when one is needed. */
+export interface LocalPrograms {
+  readonly json: unknown;
+  /** The file that says it; it need not be there. */
+  readonly file: string;
+}
 
 /** What `certbus.json` and the environment say of one bus, on this machine. */
 export interface LocalConfig {
@@ -26,7 +25,7 @@ export interface LocalConfig {
   managerKey(): string;
   /** Text of a load balancer's identity. */
   identity(): string;
-  readonly program: ProgramSource;
+  readonly programs: LocalPrograms;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -83,20 +82,6 @@ function missing(what: string, variable: string): CliError {
   return new CliError('CERTBUS_CLI_CONFIG_MISSING', message);
 }
 
-/** Programs of a file, if there is one. */
-export function programSource(programs: Programs, file: string): ProgramSource {
-  return (name) => {
-    const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
-    if (!program) {
-      const names = Object.keys(programs).join(', ') || 'none';
-      const message = `The configuration on the bus wants the program "${name}", which is not under "programs" in ${file}. There are: ${names}. Add it, or run the manager where it is.`;
-      throw new ManagerError('CERTBUS_MANAGER_PROGRAM_MISSING', message);
-    }
-    checkOwnToWrite(file);
-    return program;
-  };
-}
-
 /**
  * Reads `--config`, `$CERTBUS_CONFIG` or `./certbus.json`; variables of the environment override it. Throws
  * `CERTBUS_CLI_CONFIG_MISSING` or `CERTBUS_CLI_CONFIG_INVALID`.
@@ -126,7 +111,6 @@ export function readLocalConfig({
     return readKeyFile(ownFile ? resolve(cwd, ownFile) : inFolder(fromConfig ?? ''), what);
   }
 
-  const programs = fields.programs === undefined ? {} : parsePrograms(fields.programs, path);
   const bus = env['CERTBUS_BUS'];
   const busField = textField(fields, 'bus', path);
   if (!bus && !busField) throw missing('bus', 'CERTBUS_BUS');
@@ -144,6 +128,6 @@ export function readLocalConfig({
     rootKey: () => secret('rootKey', 'CERTBUS_ROOT_KEY', 'The root key'),
     managerKey: () => secret('managerKey', 'CERTBUS_MANAGER_KEY', 'The manager key'),
     identity: () => secret('identity', 'CERTBUS_IDENTITY', 'The identity'),
-    program: programSource(programs, path),
+    programs: { json: fields.programs ?? {}, file: path },
   };
 }

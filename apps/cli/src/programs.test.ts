@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-testing';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readLocalConfig } from './local-config.ts';
-import { parsePrograms, programFor } from './programs.ts';
+import { findProgram, programFor } from './programs.ts';
 
 const temporary = temporaryFolder();
 afterAll(() => temporary.remove());
@@ -16,11 +16,8 @@ const valid = {
   cf: { preset: 'acme.sh', path: '/root/.acme.sh/acme.sh', dnsapi: '/root/.acme.sh/dnsapi/dns_cf.sh' },
 };
 
-const parse = (change: object) => parsePrograms({ ...valid, ...change }, 'certbus.json');
-
-test('programs of every preset are accepted as they are', () => {
-  expect(parse({})).toEqual(valid);
-});
+/** Looks for a program that is not there, and so sees what is thought of all the others. */
+const refusalOf = (json: unknown) => () => findProgram({ json, file: 'certbus.json' }, 'nobody');
 
 test.each([
   ['an unknown preset', { x: { preset: 'perl', path: '/x' } }, /programs\.x\.preset must have a preset: json, lego/],
@@ -42,26 +39,27 @@ test.each([
     /programs\.x\.env\.A\.env .*CERTBUS_SECRET_/,
   ],
 ])('%s is refused by its path', (_, change, message) => {
-  expect(() => parse(change)).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_CONFIG_INVALID' }));
-  expect(() => parse(change)).toThrow(message);
+  const refused = refusalOf({ ...valid, ...change });
+  expect(refused).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_CONFIG_INVALID' }));
+  expect(refused).toThrow(message);
 });
 
 test.each([[['/bin/sh']], ['/bin/sh'], [null]])('%j instead of programs is refused', (json) => {
-  expect(() => parsePrograms(json, 'certbus.json')).toThrow(/programs must be an object of programs by name/);
+  expect(refusalOf(json)).toThrow(/programs must be an object of programs by name/);
 });
 
 test('secrets come from the environment, and are known as such', () => {
-  const { lego } = parse({});
-  if (!lego) throw new Error('there is no such program');
   const surroundings = { name: 'lego', secrets: () => 'of the environment', outputs: '/state' };
-  expect(programFor(lego, surroundings)).toMatchObject({
+  const { lego, hooks } = valid;
+  expect(programFor({ ...lego, preset: 'lego' }, surroundings)).toMatchObject({
     name: 'lego',
     env: { URL: 'https://a.test', KEY: 'of the environment' },
     secrets: ['of the environment'],
   });
-  expect(() => programFor(lego, { ...surroundings, secrets: () => undefined })).toThrow(
+  expect(() => programFor({ ...lego, preset: 'lego' }, { ...surroundings, secrets: () => undefined })).toThrow(
     expect.objectContaining({ code: 'CERTBUS_MANAGER_SECRET_MISSING' }),
   );
+  expect(programFor({ ...hooks, preset: 'certbot' }, surroundings)).toMatchObject({ outputs: '/state', secrets: [] });
 });
 
 describe('programs of certbus.json', () => {
@@ -74,12 +72,14 @@ describe('programs of certbus.json', () => {
     return file;
   }
 
-  const read = (file: string) => readLocalConfig({ file, env: {}, cwd: temporary.path });
+  const read = (file: string) => readLocalConfig({ file, env: {}, cwd: temporary.path }).programs;
 
-  test('are found by name, and one that is not there is told with those that are', () => {
-    const { program } = read(write('plain'));
-    expect(program('raw')).toEqual(valid.raw);
-    expect(() => program('other')).toThrow(
+  test.each(Object.entries(valid))('are found by name: %s', (name, settings) => {
+    expect(findProgram(read(write(`found-${name}`)), name)).toEqual(settings);
+  });
+
+  test('that are not there are told with those that are', () => {
+    expect(() => findProgram(read(write('plain')), 'other')).toThrow(
       expect.objectContaining({
         code: 'CERTBUS_MANAGER_PROGRAM_MISSING',
         message: expect.stringMatching(/"other".*There are: mine, lego, raw, hooks, cf/),
@@ -89,26 +89,24 @@ describe('programs of certbus.json', () => {
 
   test('are not there without the file', () => {
     const env = { CERTBUS_BUS: 'sqlite:/bus.db', CERTBUS_TRUST: trust };
-    const { program } = readLocalConfig({ file: undefined, env, cwd: temporary.path });
-    expect(() => program('raw')).toThrow(expect.objectContaining({ code: 'CERTBUS_MANAGER_PROGRAM_MISSING' }));
-  });
-
-  test('are checked whatever is asked for', () => {
-    const file = write('wrong', { x: { preset: 'json' } });
-    expect(() => read(file)).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_CONFIG_INVALID' }));
+    const { programs } = readLocalConfig({ file: undefined, env, cwd: temporary.path });
+    expect(() => findProgram(programs, 'raw')).toThrow(
+      expect.objectContaining({ code: 'CERTBUS_MANAGER_PROGRAM_MISSING' }),
+    );
   });
 
   test.skipIf(process.platform === 'win32')('are refused where others may write the file or its folder', () => {
     const file = write('open');
+    const find = () => findProgram(read(file), 'raw');
     const refusal = expect.objectContaining({ code: 'CERTBUS_CLI_CONFIG_OPEN' });
     chmodSync(file, 0o664);
-    expect(() => read(file).program('raw')).toThrow(refusal);
-    expect(() => read(file).program('raw')).toThrow(/chmod go-w/);
+    expect(find).toThrow(refusal);
+    expect(find).toThrow(/chmod go-w/);
     chmodSync(file, 0o600);
-    expect(read(file).program('raw')).toEqual(valid.raw);
+    expect(find()).toEqual(valid.raw);
     chmodSync(join(file, '..'), 0o777);
-    expect(() => read(file).program('raw')).toThrow(refusal);
+    expect(find).toThrow(refusal);
     chmodSync(join(file, '..'), 0o700);
-    expect(read(file).program('raw')).toEqual(valid.raw);
+    expect(find()).toEqual(valid.raw);
   });
 });

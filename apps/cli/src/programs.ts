@@ -1,7 +1,9 @@
 import type { Program } from '@certbus/acme/solvers/exec';
-import { resolveSecret, type SecretSource } from '@certbus/manager';
+import { ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
 import * as v from 'valibot';
 import { CliError } from './errors.ts';
+import { checkOwnToWrite } from './key-files.ts';
+import type { LocalPrograms } from './local-config.ts';
 
 /** A variable for a program: its text, or where a secret is. */
 type Variable = string | { readonly env: string };
@@ -34,8 +36,7 @@ export type ProgramSettings =
       readonly dnsapi: string;
     });
 
-/** Programs by name. */
-export type Programs = Readonly<Record<string, ProgramSettings>>;
+type Programs = Readonly<Record<string, ProgramSettings>>;
 
 const text = v.string('must be a text');
 const absolutePath = v.pipe(text, v.regex(/^\//, 'must be an absolute path'));
@@ -80,12 +81,27 @@ function describe(issue: v.BaseIssue<unknown>): string {
   return issue.received === 'undefined' ? `${path} is missing` : `${path} ${issue.message}`;
 }
 
-/** Checks the programs of a local configuration. Throws `CERTBUS_CLI_CONFIG_INVALID`, which names the JSON path. */
-export function parsePrograms(json: unknown, file: string): Programs {
+function parsePrograms({ json, file }: LocalPrograms): Programs {
   const parsed = v.safeParse(programs, json);
   if (parsed.success) return parsed.output;
   const problems = parsed.issues.slice(0, 5).map(describe);
   throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${file}: ${problems.join('; ')}.`);
+}
+
+/**
+ * Finds a program of this machine. Throws `CERTBUS_CLI_CONFIG_INVALID`, which names the JSON path of what is wrong with any of them,
+ * `CERTBUS_MANAGER_PROGRAM_MISSING`, or `CERTBUS_CLI_CONFIG_OPEN` where others could write what is said of it.
+ */
+export function findProgram(local: LocalPrograms, name: string): ProgramSettings {
+  const all = parsePrograms(local);
+  const program = Object.hasOwn(all, name) ? all[name] : undefined;
+  if (!program) {
+    const names = Object.keys(all).join(', ') || 'none';
+    const message = `The configuration on the bus wants the program "${name}", which is not under "programs" in ${local.file}. There are: ${names}. Add it, or run the manager where it is.`;
+    throw new ManagerError('CERTBUS_MANAGER_PROGRAM_MISSING', message);
+  }
+  checkOwnToWrite(local.file);
+  return program;
 }
 
 /** What settings of a program do not say. */

@@ -19,7 +19,7 @@ import { parseAddress } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { openLocalBus, withManager } from './compose.ts';
 import { readFile, readKeyFile, writeNew } from './key-files.ts';
-import { CONFIG_FILE, programSource, readLocalConfig, resolveAddress } from './local-config.ts';
+import { CONFIG_FILE, readLocalConfig, resolveAddress } from './local-config.ts';
 
 /** What `init` is told. */
 export interface SetUp {
@@ -142,7 +142,7 @@ export async function setUp(
   const trust = readFile(join(folder, FILES.trust[0]), 'The trust line');
   const managerKey = () => readKeyFile(join(folder, FILES.manager[0]), 'The manager key');
   const accountProblem = await withManager(
-    { bus: resolved.bus, trust, managerKey, archive: undefined, program: programSource({}, configPath) },
+    { bus: resolved.bus, trust, managerKey, archive: undefined, programs: { json: {}, file: configPath } },
     async (manager) => {
       await manager.refresh({ signal });
       if (!(await manager.configuration())) await manager.configure(request.configuration);
