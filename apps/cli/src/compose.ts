@@ -11,7 +11,7 @@ import { openArchivePlace, openLog } from '@certbus/store/open';
 import { createDns01Solver } from './dns-01-solver.ts';
 import { nothingThere } from './errors.ts';
 import { createHttp01Solver } from './http-01-solver.ts';
-import type { LocalConfig, LocalConfig, LocalPrograms, ProgramSource } from './local-config.ts';
+import type { LocalConfig, LocalPrograms } from './local-config.ts';
 import { createLogger } from './log.ts';
 
 /** A bus that is open, and how to let go of it. */
