@@ -18,7 +18,7 @@ export { type CaaCheck, type CaaResolver, type CaaVerdict, checkCaa } from './ch
 export { type Control, type ControlFacts, classifyControl } from './control.ts';
 export { type AcmeOptions, createAcme } from './create-acme.ts';
 export { createCsr } from './csr.ts';
-export { type Directory, type DirectorySummary, readClock, readDirectory } from './directory.ts';
+export type { Directory } from './directory.ts';
 export type { Endpoint } from './endpoint.ts';
 export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions, RecordMissingError } from './errors.ts';
 export type { ExternalAccount, MacAlgorithm } from './external-account.ts';
@@ -39,6 +39,7 @@ export { type Obtained, type ObtainOptions, obtain } from './obtain.ts';
 export type { PersistentGrant } from './persistent-record.ts';
 export { AcmeProblemError, type Problem, type ProblemClass, type Subproblem } from './problem.ts';
 export { type ProxyOptions, proxyOf } from './proxy.ts';
+export { type DirectorySummary, readClock, readDirectory } from './read-directory.ts';
 export { certificateId, type RenewalInfo, renewalInfo } from './renewal-info.ts';
 export { type RevocationOptions, type RevocationReason, revoke } from './revocation.ts';
 export { findAccountKey, type KeyCandidates, type RollOverOptions, rollOverAccountKey } from './roll-over.ts';

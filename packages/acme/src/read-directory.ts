@@ -1,0 +1,38 @@
+import type { Acme } from './acme.ts';
+
+/** What {@link readDirectory} tells. */
+export interface DirectorySummary {
+  readonly termsOfService?: string;
+  /** Profile name to description; empty where the CA has none. */
+  readonly profiles: Record<string, string>;
+  readonly externalAccountRequired: boolean;
+  /** Names that stand for this CA in CAA records; empty where the CA does not say. */
+  readonly caaIdentities: string[];
+  /** Set where the CA offers renewal information (RFC 9773). */
+  readonly renewalInfo?: string;
+}
+
+/**
+ * What time it is at the CA, by the answer to a request made now; `undefined` where it does not say. A second's resolution. Rejects as
+ * {@link readDirectory} does.
+ */
+export async function readClock(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<Date | undefined> {
+  using session = await ca.open({ signal });
+  return (await session.get(ca.directory)).answeredAt;
+}
+
+/**
+ * What a CA offers, from its directory (kept for a day). Rejects with `CERTBUS_ACME_UNREACHABLE`, `CERTBUS_ACME_NOT_ACME`,
+ * `CERTBUS_ACME_PROBLEM`, `CERTBUS_ACME_DEADLINE` or the signal's reason.
+ */
+export async function readDirectory(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<DirectorySummary> {
+  using session = await ca.open({ signal });
+  const { meta, renewalInfo } = await session.directory();
+  const { profiles, caaIdentities, ...rest } = meta;
+  return {
+    ...rest,
+    profiles: { ...profiles },
+    caaIdentities: [...caaIdentities],
+    ...(renewalInfo ? { renewalInfo } : {}),
+  };
+}
