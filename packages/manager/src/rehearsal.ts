@@ -1,4 +1,4 @@
-import { obtain, type Solver } from '@certbus/acme';
+import { AcmeError, AcmeProblemError, obtain, type Solver } from '@certbus/acme';
 import type { Issuance } from '@certbus/events';
 import { openAuthority } from './account.ts';
 import type { Authority, Configuration } from './configuration.ts';
@@ -15,18 +15,45 @@ export interface Rehearsal {
   readonly signal: AbortSignal;
 }
 
+/** Codes of failures that the CA proper would have met as well: the names could not be proved. */
+const OF_THE_NAMES = new Set([
+  'CERTBUS_ACME_CHALLENGE_FAILED',
+  'CERTBUS_ACME_SOLVER_FAILED',
+  'CERTBUS_ACME_ZONE_NOT_FOUND',
+]);
+
+/** Challenges whose records name the account, and so let the CA proper alone issue. */
+const OF_THE_ACCOUNT = new Set(['dns-account-01', 'dns-persist-01']);
+
+/** Whether a failure at the staging CA says something of the order to come. CAA records may name the account at the CA proper. */
+function isTelling(error: unknown): boolean {
+  if (!(error instanceof AcmeError) || !OF_THE_NAMES.has(error.code)) return false;
+  return !(error instanceof AcmeProblemError && error.problem.type.endsWith(':caa'));
+}
+
 /**
- * Makes an order at the staging CA with a key that nobody keeps. What fails there would have failed at the CA proper, which counts
- * failures and in the end pauses the name; so it fails here. Rejects as `obtain` does.
+ * Makes an order at the staging CA with a key that nobody keeps. What fails there because the names cannot be proved would have failed
+ * at the CA proper, which counts failures and in the end pauses the name; so it fails here, and rejects as `obtain` does. Any other
+ * trouble of the staging CA is its own, and holds nothing up.
  */
-export async function rehearse(
-  context: Context,
-  { config, authority, issuance, solver, signal }: Rehearsal,
-): Promise<void> {
+export async function rehearse(context: Context, rehearsal: Rehearsal): Promise<void> {
+  const { config, authority, issuance, signal } = rehearsal;
   const staging = config.authorities[authority.staging ?? ''];
-  if (!staging) return;
   const { names, challengeType } = issuance;
-  context.logger.info('trying an order at the staging CA first', { names, directory: staging.directory });
+  if (!staging || OF_THE_ACCOUNT.has(challengeType)) return;
+  const { directory } = staging;
+  context.logger.info('trying an order at the staging CA first', { names, directory });
+  try {
+    await tryAt(context, staging, rehearsal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isTelling(error)) throw error;
+    context.logger.warn('the staging CA could not be tried', { names, directory, why: String(error) });
+  }
+}
+
+async function tryAt(context: Context, staging: Authority, { issuance, solver, signal }: Rehearsal): Promise<void> {
+  const { names, challengeType } = issuance;
   const ca = await openAuthority(context, staging, { signal });
   const { csr } = await createOffer(issuance, context.view.state.bus);
   const order = { names, csr: Buffer.from(csr, 'base64'), challenge: challengeType, solver };
