@@ -7,6 +7,7 @@ import {
   generateAccountKey,
   readAccount,
   registerAccount,
+  rollOverAccountKey,
   updateAccount,
 } from './index.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
@@ -56,6 +57,19 @@ test('a deactivation whose answer was lost is a deactivation', async () => {
   server.faults.inject({ kind: 'drop', when: 'after' }, { resource: 'account' });
   await deactivateAccount(ca, { signal: never });
   expect(server.requests.filter(({ nonceState }) => nonceState === 'replayed')).toEqual([]);
+});
+
+test('a deactivation can be repeated after a crash, and is no success for a key that was rolled over', async () => {
+  const { openRegistered, open } = await startStrictCa();
+  const ca = await openRegistered();
+  const { url } = await registerAccount(ca, agreed);
+  const newAccountKey = await generateAccountKey();
+  await rollOverAccountKey(ca, { newAccountKey, signal: never });
+  await expect(deactivateAccount(open({ accountUrl: url }), { signal: never })).rejects.toThrow();
+  const rolled = { accountKey: newAccountKey, accountUrl: url };
+  expect(await readAccount(open(rolled), { signal: never })).toMatchObject({ status: 'valid' });
+  await deactivateAccount(open(rolled), { signal: never });
+  await deactivateAccount(open(rolled), { signal: never });
 });
 
 test('terms that were not agreed to are for the operator, with a link to them', async () => {

@@ -95,9 +95,25 @@ async function deactivateOnce(session: Session): Promise<Account> {
   return parseAccount(await session.updateAccount({ status: 'deactivated' }));
 }
 
+/** A deactivated account may ask nothing (RFC 8555 §7.3.6), and this is how it hears so. */
+function isUnauthorized(error: unknown): boolean {
+  return error instanceof AcmeProblemError && shortType(error.problem.type) === 'unauthorized';
+}
+
+/** Whether the key has an account that is over; a key that has none, or one in force, was refused for another reason. */
+async function isOver(session: Session): Promise<boolean> {
+  try {
+    return parseAccount(await session.createAccount({ onlyReturnExisting: true })).status !== 'valid';
+  } catch (error) {
+    session.signal.throwIfAborted();
+    return isUnauthorized(error);
+  }
+}
+
 /**
  * Deactivates the account for ever (RFC 8555 §7.3.6): it can order nothing any more, its certificates stay valid. Where the answer
- * is lost it is asked once more. Rejects as `readDirectory` does.
+ * is lost it is asked once more. An account that is over already is a success, so that it can be repeated after a crash. Rejects as
+ * `readDirectory` does.
  */
 export async function deactivateAccount(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<void> {
   using session = await ca.open({ signal });
@@ -105,11 +121,10 @@ export async function deactivateAccount(ca: Acme, { signal }: { readonly signal:
     await deactivateOnce(session);
   } catch (error) {
     session.signal.throwIfAborted();
-    if (!mayHaveArrived(error)) throw error;
-    await deactivateOnce(session).catch((again: unknown) => {
-      // A deactivated account may ask nothing (RFC 8555 §7.3.6), so this refusal is the success.
-      const isDone = again instanceof AcmeProblemError && shortType(again.problem.type) === 'unauthorized';
-      if (!isDone) throw again;
-    });
+    if (mayHaveArrived(error)) {
+      await deactivateOnce(session).catch((again: unknown) => {
+        if (!isUnauthorized(again)) throw again;
+      });
+    } else if (!isUnauthorized(error) || !(await isOver(session))) throw error;
   }
 }

@@ -54,6 +54,7 @@ describe.skipIf(part.skip)(part.title('against Pebble'), () => {
     expect(await updateAccount(ca, { contact, signal })).toMatchObject({ contact });
     expect(await readAccount(ca, { signal })).toEqual({ url, status: 'valid', contact });
     await deactivateAccount(ca, { signal });
+    await deactivateAccount(ca, { signal });
     await expect(obtainFor(ca, ['a.test'])).rejects.toMatchObject({ code: 'CERTBUS_ACME_PROBLEM' });
   });
 

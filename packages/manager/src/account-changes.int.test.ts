@@ -101,6 +101,23 @@ test('an account that was given up serves no order until the bus has a fresh key
   });
 });
 
+test('a deactivation whose process ended once the CA had heard of it is completed by the next run', async () => {
+  const { accountUrl } = await manage((manager) => manager.register({ signal }));
+  const stop = new AbortController();
+  one.faults.inject({ kind: 'stall', when: 'after' }, { resource: 'account' });
+  one.on('account', ({ what }) => what === 'deactivated' && stop.abort(new Error('the machine fails')));
+  await expect(manage((manager) => manager.closeAccount({ signal: stop.signal }))).rejects.toThrow('the machine fails');
+  expect(await said('AccountDeactivated')).toBe(0);
+  one.faults.clear();
+  expect(await manage((manager) => manager.closeAccount({ signal }))).toMatchObject({ accountUrl });
+  expect(await said('AccountDeactivated')).toBe(1);
+  await manage(async (manager) => {
+    await manager.register({ authority: 'other', signal });
+    await manager.rollOverAccounts({ signal });
+    expect((await manager.register({ signal })).accountUrl).not.toBe(accountUrl);
+  });
+});
+
 test('without an account there is nothing to roll over or to close, and a name that is not configured is told', async () => {
   await manage(async (manager) => {
     const missing = { code: 'CERTBUS_MANAGER_ACCOUNT_MISSING' };

@@ -22,9 +22,6 @@ const OF_THE_NAMES = new Set([
   'CERTBUS_ACME_ZONE_NOT_FOUND',
 ]);
 
-/** Challenges whose records name the account, and so let the CA proper alone issue. */
-const OF_THE_ACCOUNT = new Set(['dns-account-01', 'dns-persist-01']);
-
 /** Whether a failure at the staging CA says something of the order to come. CAA records may name the account at the CA proper. */
 function isTelling(error: unknown): boolean {
   if (!(error instanceof AcmeError) || !OF_THE_NAMES.has(error.code)) return false;
@@ -40,7 +37,8 @@ export async function rehearse(context: Context, rehearsal: Rehearsal): Promise<
   const { config, authority, issuance, signal } = rehearsal;
   const staging = config.authorities[authority.staging ?? ''];
   const { names, challengeType } = issuance;
-  if (!staging || OF_THE_ACCOUNT.has(challengeType)) return;
+  // Its names of records belong to the account at the CA proper, and may lead nowhere for another.
+  if (!staging || challengeType === 'dns-account-01') return;
   const { directory } = staging;
   context.logger.info('trying an order at the staging CA first', { names, directory });
   try {
