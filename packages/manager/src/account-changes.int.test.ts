@@ -1,6 +1,6 @@
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme/testing';
 import { BEGINNING, type BusEvent } from '@certbus/events';
-import { openBus } from '@certbus/store';
+import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { temporaryFolder } from 'certbus-testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -84,6 +84,28 @@ test('two managers that roll over at once agree on one key', async () => {
   const both = await Promise.all([1, 2].map(() => manage((manager) => manager.rollOverAccounts({ signal }))));
   expect(new Set(both.flat().map(({ thumbprint }) => thumbprint)).size).toBe(1);
   expect([await said('AccountKeyRollOverStarted'), await said('AccountKeyRolledOver')]).toEqual([1, 1]);
+});
+
+test('a manager that slept through the end of its roll-over, and through the next one, puts no old key back', async () => {
+  await manage((manager) => manager.register({ signal }));
+  await manage((manager) => manager.register({ authority: 'other', signal }));
+  let appends = 0;
+  const throughBus = (bus: Bus): Bus => ({
+    ...bus,
+    async append(...args) {
+      appends += 1;
+      // The first account has the new key, and this manager is about to say so.
+      if (appends === 2) for (const _ of [1, 2]) await manage((manager) => manager.rollOverAccounts({ signal }));
+      return bus.append(...args);
+    },
+  });
+  await withManager(site, { holder: 'sleeper', throughBus }, (manager) => manager.rollOverAccounts({ signal })).catch(
+    () => {},
+  );
+  await manage(async (manager) => {
+    expect(await manager.issue({ names: ['awake.test'] }, { signal })).toMatchObject({ outcome: 'issued' });
+    expect(await manager.rollOverAccounts({ signal })).toHaveLength(2);
+  });
 });
 
 test('an account that was given up serves no order until the bus has a fresh key', async () => {

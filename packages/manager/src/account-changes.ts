@@ -49,8 +49,11 @@ export async function rollOverAccounts(
     const authority = authorityOf(config, directory);
     // Where the CA took the key in an earlier run, this says so.
     await openAuthority(context, authority, { signal });
-    const account = accountAt(context.view.state.bus, directory);
+    const { bus } = context.view.state;
+    const account = accountAt(bus, directory);
     if (!account || account.thumbprint === thumbprint) continue;
+    // Another manager has brought this roll-over to its end, and may have made the next: the key would be an old one.
+    if (bus.nextAccountKey?.thumbprint !== thumbprint) break;
     const ca = await connectAs(context, authority, account);
     await rollOverAccountKey(ca, { newAccountKey: accountKey, signal });
     await sayRolledOver(context, account);

@@ -11,7 +11,7 @@ import {
   type Trust,
 } from '@certbus/events';
 import { openReplica } from '@certbus/replica';
-import { openBus } from '@certbus/store';
+import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { createBus, type Manager, openManager, type SolverFactory } from './index.ts';
 
@@ -31,6 +31,8 @@ export interface ProcessOptions {
   readonly claimMs?: number;
   readonly graceMs?: number;
   readonly now?: () => Date;
+  /** What stands between the manager and the bus. */
+  readonly throughBus?: (bus: Bus) => Bus;
 }
 
 const STREAM = 'test';
@@ -89,14 +91,14 @@ export async function createSite(path: string, config: unknown): Promise<Site> {
 /** Runs with a manager of its own on a site, as a process of its own would. */
 export async function withManager<T>(
   { address, trust, managerKey }: Site,
-  { holder, ...claims }: ProcessOptions,
+  { holder, throughBus = (bus) => bus, ...claims }: ProcessOptions,
   run: (manager: Manager) => Promise<T>,
 ): Promise<T> {
   const log = await openLog(address);
   const replica = await openReplica({ path: ':memory:', busId: trust.busId });
   try {
     const key = parseManagerKey(managerKey);
-    const bus = openBus(log, STREAM, { trust, signer: key.signer });
+    const bus = throughBus(openBus(log, STREAM, { trust, signer: key.signer }));
     const secrets = () => undefined;
     const manager = await openManager({ bus, key, replica, holder, solvers, secrets, ...claims });
     try {
