@@ -86,7 +86,16 @@ test('two managers that roll over at once agree on one key', async () => {
   expect([await said('AccountKeyRollOverStarted'), await said('AccountKeyRolledOver')]).toEqual([1, 1]);
 });
 
-test('a manager that slept through the end of its roll-over, and through the next one, puts no old key back', async () => {
+const rollOver = () => manage((manager) => manager.rollOverAccounts({ signal }));
+const beginRollOver = async () => {
+  one.faults.inject({ kind: 'status', status: 403 }, { resource: 'keyChange' });
+  await expect(rollOver()).rejects.toThrow('scripted');
+};
+
+test.each([
+  ['the next one', rollOver],
+  ['the beginning of the next one', beginRollOver],
+])('a manager that slept through the end of its roll-over and %s loses no account', async (_, next) => {
   await manage((manager) => manager.register({ signal }));
   await manage((manager) => manager.register({ authority: 'other', signal }));
   let appends = 0;
@@ -95,13 +104,14 @@ test('a manager that slept through the end of its roll-over, and through the nex
     async append(...args) {
       appends += 1;
       // The first account has the new key, and this manager is about to say so.
-      if (appends === 2) for (const _ of [1, 2]) await manage((manager) => manager.rollOverAccounts({ signal }));
+      if (appends === 2) {
+        await rollOver();
+        await next();
+      }
       return bus.append(...args);
     },
   });
-  await withManager(site, { holder: 'sleeper', throughBus }, (manager) => manager.rollOverAccounts({ signal })).catch(
-    () => {},
-  );
+  await withManager(site, { holder: 'sleeper', throughBus }, (manager) => manager.rollOverAccounts({ signal }));
   await manage(async (manager) => {
     expect(await manager.issue({ names: ['awake.test'] }, { signal })).toMatchObject({ outcome: 'issued' });
     expect(await manager.rollOverAccounts({ signal })).toHaveLength(2);

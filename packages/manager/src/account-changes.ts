@@ -56,7 +56,7 @@ export async function rollOverAccounts(
     if (bus.nextAccountKey?.thumbprint !== thumbprint) break;
     const ca = await connectAs(context, authority, account);
     await rollOverAccountKey(ca, { newAccountKey: accountKey, signal });
-    await sayRolledOver(context, account);
+    await sayRolledOver(context, account, thumbprint);
   }
   return context.view.state.bus.accounts;
 }

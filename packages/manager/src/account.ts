@@ -139,16 +139,21 @@ async function settleRollOver(
   const ca = await connectAs(context, authority, account);
   const { accountUrl } = account;
   if (!(await findAccountKey(ca, { accountKeys: [next], accountUrl, signal }))) return false;
-  await sayRolledOver(context, account);
+  await sayRolledOver(context, account, nextAccountKey.thumbprint);
   return true;
 }
 
-/** Says that the CA took the key that was to come for an account. */
-export async function sayRolledOver(context: Context, { directory, accountUrl }: Account): Promise<void> {
+/** Says that the CA took the key that was to come for an account, by its thumbprint, unless another manager said so first. */
+export async function sayRolledOver(
+  context: Context,
+  { directory, accountUrl }: Account,
+  thumbprint: string,
+): Promise<void> {
   await decide(context, ({ bus }) => {
     const { nextAccountKey } = bus;
-    const isSaid = !nextAccountKey || accountAt(bus, directory)?.thumbprint === nextAccountKey.thumbprint;
-    if (isSaid) return { events: [], result: undefined };
+    // The roll-over may be over by now, and the next begun, whose key this CA has not heard of.
+    const isOther = nextAccountKey?.thumbprint !== thumbprint;
+    if (isOther || accountAt(bus, directory)?.thumbprint === thumbprint) return { events: [], result: undefined };
     const event = { type: 'AccountKeyRolledOver' as const, directory, accountUrl, ...nextAccountKey };
     return { events: [event], result: undefined };
   });
