@@ -86,6 +86,19 @@ test('two managers that roll over at once agree on one key', async () => {
   expect([await said('AccountKeyRollOverStarted'), await said('AccountKeyRolledOver')]).toEqual([1, 1]);
 });
 
+test('a CA that is away keeps no other from its fresh key', async () => {
+  await manage((manager) => manager.register({ signal }));
+  await manage((manager) => manager.register({ authority: 'other', signal }));
+  one.faults.inject({ kind: 'status', status: 403 }, { resource: 'keyChange' });
+  await manage(async (manager) => {
+    await expect(manager.rollOverAccounts({ signal })).rejects.toThrow('scripted');
+    const { accounts, nextAccountKey } = manager.state.bus;
+    expect(accounts.map(({ thumbprint }) => thumbprint === nextAccountKey?.thumbprint)).toEqual([false, true]);
+    await manager.rollOverAccounts({ signal });
+    expect(manager.state.bus.nextAccountKey).toBeUndefined();
+  });
+});
+
 const rollOver = () => manage((manager) => manager.rollOverAccounts({ signal }));
 const beginRollOver = async () => {
   one.faults.inject({ kind: 'status', status: 403 }, { resource: 'keyChange' });

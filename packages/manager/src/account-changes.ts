@@ -35,29 +35,46 @@ async function startRollOver(
   return { thumbprint: next.thumbprint, accountKey: await open(next.sealedKey, context.key.identity) };
 }
 
+async function rollOverOne(
+  context: Context,
+  { directory, config, signal }: AccountChange & { readonly directory: string },
+  { thumbprint, accountKey }: { readonly thumbprint: string; readonly accountKey: string },
+): Promise<void> {
+  const authority = authorityOf(config, directory);
+  // Where the CA took the key in an earlier run, this says so.
+  await openAuthority(context, authority, { signal });
+  const { bus } = context.view.state;
+  const account = accountAt(bus, directory);
+  if (!account || account.thumbprint === thumbprint) return;
+  // Another manager has brought this roll-over to its end, and may have made the next: the key would be an old one.
+  if (bus.nextAccountKey?.thumbprint !== thumbprint) return;
+  const ca = await connectAs(context, authority, account);
+  await rollOverAccountKey(ca, { newAccountKey: accountKey, signal });
+  await sayRolledOver(context, account, thumbprint);
+}
+
 /**
  * Gives every account of the bus a fresh key (RFC 8555 section 7.3.5). The key lies on the bus before a CA hears of it, so that a run
- * that was interrupted anywhere is completed by the next. Account URLs stay, and so do CAA records that name them. Rejects
- * `CERTBUS_MANAGER_ACCOUNT_MISSING`, or as `rollOverAccountKey` does; accounts that were done before that stay done.
+ * that was interrupted anywhere is completed by the next. Account URLs stay, and so do CAA records that name them. A CA that fails
+ * keeps no other from it; the first failure is the rejection. Rejects `CERTBUS_MANAGER_ACCOUNT_MISSING`,
+ * `CERTBUS_MANAGER_CONFIG_INVALID` for an account at a CA that the configuration has no more, or as `rollOverAccountKey` does.
  */
 export async function rollOverAccounts(
   context: Context,
   { config, signal }: AccountChange,
 ): Promise<readonly Account[]> {
-  const { thumbprint, accountKey } = await startRollOver(context, signal);
+  const next = await startRollOver(context, signal);
+  const failures: unknown[] = [];
   for (const { directory } of context.view.state.bus.accounts) {
-    const authority = authorityOf(config, directory);
-    // Where the CA took the key in an earlier run, this says so.
-    await openAuthority(context, authority, { signal });
-    const { bus } = context.view.state;
-    const account = accountAt(bus, directory);
-    if (!account || account.thumbprint === thumbprint) continue;
-    // Another manager has brought this roll-over to its end, and may have made the next: the key would be an old one.
-    if (bus.nextAccountKey?.thumbprint !== thumbprint) break;
-    const ca = await connectAs(context, authority, account);
-    await rollOverAccountKey(ca, { newAccountKey: accountKey, signal });
-    await sayRolledOver(context, account, thumbprint);
+    try {
+      await rollOverOne(context, { directory, config, signal }, next);
+    } catch (error) {
+      signal.throwIfAborted();
+      context.logger.warn('an account has no fresh key yet', { directory, why: String(error) });
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
   return context.view.state.bus.accounts;
 }
 
