@@ -1,6 +1,7 @@
 import { type Acme, accountThumbprint, findAccountKey, generateAccountKey, registerAccount } from '@certbus/acme';
 import { type Account, type BusState, open, type Recipient, seal } from '@certbus/events';
 import type { Authority, Configuration } from './configuration.ts';
+import type { Connections } from './connections.ts';
 import { type Context, decide } from './context.ts';
 import { ManagerError } from './errors.ts';
 import { resolveSecret } from './secrets.ts';
@@ -93,6 +94,23 @@ async function register(context: Context, authority: Authority, signal: AbortSig
   );
 }
 
+/** Where each manager's registrations stand. */
+const registering = new WeakMap<Connections, Promise<void>>();
+
+/** Registers where nobody in this process did meanwhile: jobs that begin at once would each make a key and an account of its own. */
+async function registerInTurn(context: Context, authority: Authority, signal: AbortSignal): Promise<void> {
+  const { connections, view } = context;
+  const own = (registering.get(connections) ?? Promise.resolve()).then(async () => {
+    signal.throwIfAborted();
+    if (!accountAt(view.state.bus, authority.directory)) await register(context, authority, signal);
+  });
+  registering.set(
+    connections,
+    own.catch(() => {}),
+  );
+  await own;
+}
+
 const closedAt = ({ closedAccounts }: BusState, directory: string) =>
   closedAccounts.filter((closed) => closed.directory === directory);
 
@@ -121,7 +139,7 @@ export async function openAuthority(
     const account = accountAt(bus, authority.directory);
     const isClosed = !account && closedAt(bus, authority.directory).length > 0;
     if (isClosed && !anew) throw accountClosed(authority.directory, 'certbus account register');
-    if (!account) await register(context, authority, signal);
+    if (!account) await registerInTurn(context, authority, signal);
     else if (await settleRollOver(context, authority, { account, signal })) continue;
     else return connectAs(context, authority, account);
   }
