@@ -64,6 +64,18 @@ test('requests in parallel keep under the limits of each endpoint', async () => 
   expect(read().waits['new-account']?.count).toBeGreaterThan(10);
 });
 
+test('two processes that take half of the requests each keep under the limits together', async () => {
+  const { openRegistered, open, server, signal } = await startStrictCa({ limits });
+  await openRegistered();
+  const ask = async () => {
+    const gate = createGate(server.directory, { limits: LETS_ENCRYPT_LIMITS, requestShare: 0.5 });
+    using session = await open({ gate }).open({ signal });
+    await Promise.all(Array.from({ length: 12 }, () => session.createAccount({ onlyReturnExisting: true })));
+  };
+  await Promise.all([ask(), ask()]);
+  expect(server.requests.filter(({ status }) => status === 503)).toEqual([]);
+});
+
 test('a name whose authorizations failed is not tried again before the CA would take it', async () => {
   await using dns = await startDnsServer();
   const { openRegistered, options, refused, server } = await startLimited({

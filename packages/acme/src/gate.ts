@@ -12,6 +12,8 @@ export interface Gate {
 export interface GateOptions {
   /** Default: the published limits of the CA, generous ones where none are known. */
   readonly limits?: CaLimits;
+  /** Part of the requests that this process may make, from 0 to 1, where others work from the same address. Default 1. */
+  readonly requestShare?: number;
   readonly breaker?: BreakerOptions;
   /** Default: the system's clock. */
   readonly now?: () => Date;
@@ -20,7 +22,7 @@ export interface GateOptions {
 /** Creates the gate of a CA, by its directory. */
 export function createGate(
   directory: string,
-  { limits = limitsOf(directory), breaker, now = () => new Date() }: GateOptions = {},
+  { limits = limitsOf(directory), requestShare = 1, breaker, now = () => new Date() }: GateOptions = {},
 ): Gate {
-  return { limiter: createLimiter(limits, now), breaker: createBreaker(directory, now, breaker) };
+  return { limiter: createLimiter(limits, now, { requestShare }), breaker: createBreaker(directory, now, breaker) };
 }

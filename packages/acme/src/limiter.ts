@@ -43,10 +43,17 @@ function createLanes(what: string, rate: Rate, now: () => Date): (name: string) 
   };
 }
 
-/** Creates a limiter with nothing used up, each limit a little under its CA's. */
-export function createLimiter(limits: CaLimits, now: () => Date): Limiter {
+/** Creates a limiter with nothing used up, each limit a little under its CA's, or `requestShare` of that for requests. */
+export function createLimiter(
+  limits: CaLimits,
+  now: () => Date,
+  { requestShare = 1 }: { readonly requestShare?: number } = {},
+): Limiter {
   const requests = new Map(
-    ENDPOINTS.map((endpoint) => [endpoint, createLane(endpoint, withMargin(limits.requests[endpoint]), now)]),
+    ENDPOINTS.map((endpoint) => [
+      endpoint,
+      createLane(endpoint, withMargin(limits.requests[endpoint], requestShare), now),
+    ]),
   );
   const accounts = createLane('new accounts', withHeadroom(limits.accounts), now);
   const ordersOf = createLanes('new orders', withHeadroom(limits.orders), now);

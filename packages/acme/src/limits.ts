@@ -79,7 +79,7 @@ export function withHeadroom({ capacity, refillMs }: Rate): Rate {
   return { capacity: Math.max(1, Math.floor(capacity * SHARE)), refillMs: refillMs / SHARE };
 }
 
-/** The same for requests, which do not arrive as evenly as they leave: half of the burst is left for that. */
-export function withMargin({ capacity, refillMs }: Rate): Rate {
-  return { capacity: Math.max(1, Math.floor(capacity / 2)), refillMs: refillMs / SHARE };
+/** The same for a part of the requests, which do not arrive as evenly as they leave: half of the burst is left for that. */
+export function withMargin({ capacity, refillMs }: Rate, part: number): Rate {
+  return { capacity: Math.max(1, Math.floor((capacity * part) / 2)), refillMs: refillMs / (SHARE * part) };
 }

@@ -1,4 +1,13 @@
-import { type Acme, type AcmeOptions, accountThumbprint, createAcme, createGate, type Gate } from '@certbus/acme';
+import {
+  type Acme,
+  type AcmeOptions,
+  accountThumbprint,
+  type CaLimits,
+  createAcme,
+  createGate,
+  type Gate,
+  limitsOf,
+} from '@certbus/acme';
 
 /** A manager's connections to CAs, kept for its life: one an account key, and one gate a CA, so that its limits are kept by all. */
 export interface Connections {
@@ -7,11 +16,17 @@ export interface Connections {
   close(): Promise<void>;
 }
 
+/** CAs count requests by address, which a second manager may share, and whoever issues by hand meanwhile. */
+const REQUEST_SHARE = 0.5;
+
 /** What all connections have in common. */
-export type ConnectionDefaults = Pick<AcmeOptions, 'proxy' | 'observe'>;
+export interface ConnectionDefaults extends Pick<AcmeOptions, 'proxy' | 'observe'> {
+  /** The limits of a CA, by its directory. Default: the published ones. */
+  readonly limits?: (directory: string) => CaLimits;
+}
 
 /** Makes none yet. */
-export function createConnections(defaults: ConnectionDefaults = {}): Connections {
+export function createConnections({ limits = limitsOf, ...defaults }: ConnectionDefaults = {}): Connections {
   const open = new Map<string, Acme>();
   const gates = new Map<string, Gate>();
   return {
@@ -19,7 +34,9 @@ export function createConnections(defaults: ConnectionDefaults = {}): Connection
       const { directory, accountKey, accountUrl, roots, eab } = options;
       // A changed key, account, trust or binding is another connection; the one before it may have jobs under way.
       const key = JSON.stringify([directory, accountThumbprint(accountKey), accountUrl, roots, eab?.kid]);
-      const gate = gates.get(directory) ?? createGate(directory, options.now ? { now: options.now } : {});
+      const { now } = options;
+      const held = { limits: limits(directory), requestShare: REQUEST_SHARE };
+      const gate = gates.get(directory) ?? createGate(directory, { ...held, ...(now ? { now } : {}) });
       gates.set(directory, gate);
       const ca = open.get(key) ?? createAcme({ gate, ...defaults, ...options });
       open.set(key, ca);
