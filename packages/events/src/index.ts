@@ -84,7 +84,7 @@ export {
   normalizeServerName,
   reverseNameOf,
 } from './names.ts';
-export { NEVER, nextActionAt } from './renewal.ts';
+export { NEVER, nextActionAt, URGENCIES, type Urgency, urgencyOf } from './renewal.ts';
 export {
   isSignedByRoot,
   type PlacedRootEvent,

@@ -1,7 +1,6 @@
 import type { ManagedCertificate } from './evolve.ts';
 
 const DAY_MS = 86_400_000;
-
 const HOUR_MS = 3_600_000;
 
 /**
@@ -39,4 +38,23 @@ export function nextActionAt(certificate: ManagedCertificate): Date | undefined 
   if (issuance) return new Date(issuance.holder === undefined ? 0 : Date.parse(issuance.until));
   if (failure?.notBefore === NEVER) return undefined;
   return new Date(Math.max(wanted, failure ? Date.parse(failure.notBefore) : 0));
+}
+
+/** How urgent a certificate that is due is, the most urgent first. */
+export const URGENCIES = ['lapsed', 'emergency', 'window-over', 'due'] as const;
+
+/**
+ * `lapsed`: nothing valid is served. `emergency`: the floor is passed that nothing may put off. `window-over`: the CA wanted it renewed
+ * before now, as in a mass revocation. `due`: all others.
+ */
+export type Urgency = (typeof URGENCIES)[number];
+
+/** How urgent a certificate is at an instant. */
+export function urgencyOf({ current, renewalInfo, revoked }: ManagedCertificate, now: Date): Urgency {
+  const at = now.getTime();
+  if (!current || revoked) return 'lapsed';
+  const [notBefore, notAfter] = [Date.parse(current.notBefore), Date.parse(current.notAfter)];
+  if (notAfter <= at) return 'lapsed';
+  if (renewalOf(notBefore, notAfter).floor <= at) return 'emergency';
+  return renewalInfo && Date.parse(renewalInfo.windowEnd) <= at ? 'window-over' : 'due';
 }
