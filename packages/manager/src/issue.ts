@@ -3,7 +3,7 @@ import type { Decision } from '@certbus/store';
 import { defaultDirectory } from './account.ts';
 import type { Configuration } from './configuration.ts';
 import { type Context, decide } from './context.ts';
-import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal } from './decide/claim.ts';
+import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal, type RenewalCondition } from './decide/claim.ts';
 import { drive, type Progress, replacedBy } from './drive.ts';
 import { certificateNotFound, ManagerError } from './errors.ts';
 import { parseKeyType } from './key-type.ts';
@@ -149,6 +149,8 @@ export async function renew(
     readonly wait?: boolean;
     /** Directories that failed as a whole in this run. */
     readonly unavailable?: ReadonlySet<string>;
+    /** Default: renew in any case. Otherwise the outcome is `already-managed` where somebody else was first. */
+    readonly only?: RenewalCondition;
   },
 ): Promise<IssueResult> {
   const certificate = context.view.state.certificate(certificateId);
@@ -156,8 +158,9 @@ export async function renew(
   const issuanceId = createId();
   const replaces = replacedBy(certificate);
   const choice = { authorities: options.config.authorities, unavailable: options.unavailable ?? new Set<string>() };
+  const { only } = options;
   const otherwise = { challengeType: 'dns-01' as const, directory: defaultDirectory(options.config) };
   const ask: AskForClaim = (state, now, terms, offer) =>
-    claimRenewal(state, now, certificateId, { ...terms, ...choice, issuanceId, offer, replaces, otherwise });
+    claimRenewal(state, now, certificateId, { ...terms, ...choice, issuanceId, offer, replaces, otherwise, only });
   return run(context, ask, options);
 }

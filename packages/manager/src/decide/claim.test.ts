@@ -179,6 +179,29 @@ describe('given a certificate', () => {
     ]);
   });
 
+  test('when it is to be renewed only while it is due, then whoever comes after another leaves it alone', () => {
+    const options = {
+      ...terms('bob'),
+      issuanceId: 'issuance02',
+      offer,
+      replaces: undefined,
+      otherwise: { challengeType: 'dns-01', directory },
+      ...oneCa,
+    } as const;
+    const state = served();
+    const leafHash = state.certificate('certificate1')?.current?.leafHash;
+    const due = later(80 * 86_400_000);
+    const ask = (only: { leafHash: string | undefined; dueBy: Date }, given = state) =>
+      claimRenewal(given, due, 'certificate1', { ...options, only }).result.kind;
+    expect(ask({ leafHash, dueBy: due })).toBe('claimed');
+    expect(ask({ leafHash, dueBy: later(1) })).toBe('managed');
+    expect(ask({ leafHash: 'another', dueBy: due })).toBe('managed');
+    const again = { ...started, issuanceId: 'issuance03', reason: 'renewal' } as const;
+    expect(ask({ leafHash, dueBy: due }, given([started, NOW], [obtained, NOW], [again, due]))).toBe('claimed');
+    const held = { ...again, until: later(81 * 86_400_000).toISOString() };
+    expect(ask({ leafHash, dueBy: due }, given([started, NOW], [obtained, NOW], [held, due]))).toBe('held');
+  });
+
   test('when it is renewed at a second CA, then the claim does not say there what it replaces, and its own CA stays', () => {
     const failed = [1, 2, 3].flatMap((attempt): [WrittenEvent, Date][] => [
       [{ ...started, issuanceId: `failing0${attempt}` } as WrittenEvent, NOW],

@@ -6,6 +6,7 @@ import {
   type KeyType,
   type ManagedCertificate,
   nameSetKey,
+  nextActionAt,
   type WrittenEvent,
 } from '@certbus/events';
 import type { Decision } from '@certbus/store';
@@ -41,7 +42,7 @@ export interface IssuanceSubject {
 export type ClaimResult =
   /** This process holds the claim and drives the issuance. */
   | { readonly kind: 'claimed'; readonly certificateId: string; readonly issuance: Issuance; readonly resumed: boolean }
-  /** There is a certificate already. */
+  /** There is a certificate already, or, for a renewal that was asked for only where it is due, it is not any more. */
   | { readonly kind: 'managed'; readonly certificate: ManagedCertificate }
   /** Another process holds a claim on this set of names. */
   | { readonly kind: 'held'; readonly certificateId: string; readonly holder: string; readonly until: Date }
@@ -50,6 +51,13 @@ export type ClaimResult =
 
 /** What a key and its CSR are made for. */
 export type OfferSubject = Pick<IssuanceSubject, 'names' | 'keyType'>;
+
+/** The state in which a renewal is still wanted; where it has passed, somebody else was first. */
+export interface RenewalCondition {
+  /** The leaf that is to be replaced. */
+  readonly leafHash: string | undefined;
+  readonly dueBy: Date;
+}
 
 type Claim = Decision<ClaimResult>;
 
@@ -124,6 +132,12 @@ export function claimNew(
   );
 }
 
+function isStillWanted(certificate: ManagedCertificate, { leafHash, dueBy }: RenewalCondition): boolean {
+  if (certificate.current?.leafHash !== leafHash) return false;
+  const dueAt = certificate.issuance ? dueBy : nextActionAt(certificate);
+  return dueAt !== undefined && dueAt <= dueBy;
+}
+
 /** Asks for a claim on the renewal of a managed certificate. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
 export function claimRenewal(
   state: ManagerState,
@@ -136,10 +150,13 @@ export function claimRenewal(
     readonly replaces: string | undefined;
     /** Used where the bus does not say how an imported certificate is renewed. */
     readonly otherwise: Pick<IssuanceSubject, 'challengeType' | 'directory'>;
+    /** Default: it is wanted in any case. */
+    readonly only?: RenewalCondition | undefined;
   } & Pick<Choice, 'authorities' | 'unavailable'>,
 ): Claim {
   const certificate = state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
+  if (options.only && !isStillWanted(certificate, options.only)) return say({ kind: 'managed', certificate });
   if (certificate.issuance) return resume(certificate, certificate.issuance, now, options);
   const { names, keyType, current } = certificate;
   const { challengeType = options.otherwise.challengeType, directory: home = options.otherwise.directory } =
