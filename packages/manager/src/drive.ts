@@ -5,7 +5,7 @@ import { authorityOf, openAuthority } from './account.ts';
 import { keep } from './claim-keeper.ts';
 import type { Authority, Configuration } from './configuration.ts';
 import { type Context, decide } from './context.ts';
-import { needsRehearsal } from './decide/authority.ts';
+import { destinationOf, needsRehearsal } from './decide/authority.ts';
 import {
   type HeldClaim,
   type IssuedContent,
@@ -146,7 +146,8 @@ const GIVE_UP_AFTER_DAYS = 30;
 
 /**
  * Drives a claimed issuance to its end: order, challenges, certificate, event. Whatever ends it early is written down first:
- * an interruption releases the claim, a failure closes the issuance, a lost claim leaves all to its new holder.
+ * an interruption, and an outage once there is an order, releases the claim; a failure closes the issuance; a lost claim leaves all to
+ * its new holder.
  */
 export async function drive(context: Context, claim: HeldClaim, options: DriveOptions): Promise<IssuedContent> {
   const { names } = issuanceOf(context.view.state, claim);
@@ -170,6 +171,25 @@ export async function drive(context: Context, claim: HeldClaim, options: DriveOp
   }
 }
 
+/** Whether the CA as a whole did not answer, or not as itself. */
+function isOutage(error: unknown): boolean {
+  if (error instanceof AcmeProblemError) return error.problem.status === 503;
+  return error instanceof AcmeError && OUTAGES.has(error.code) && error.code !== 'CERTBUS_ACME_NOT_ACME';
+}
+
+/**
+ * Whether an order that its CA's outage left open waits for the CA: it may be finalized already, so that a second one would be a second
+ * certificate. Not where a second CA is to be asked in its place.
+ */
+function isKept({ view, now }: Context, { certificateId }: HeldClaim, config: Configuration, error: unknown): boolean {
+  const certificate = view.state.certificate(certificateId);
+  const issuance = certificate?.issuance;
+  if (!certificate || issuance?.orderUrl === undefined || !isOutage(error)) return false;
+  const { directory, fallbackFor: home = directory } = issuance;
+  const choice = { home, authorities: config.authorities, unavailable: new Set([directory]), now: now() };
+  return destinationOf(certificate, choice).directory === directory;
+}
+
 async function giveUp(
   context: Context,
   claim: HeldClaim,
@@ -180,7 +200,8 @@ async function giveUp(
   if (lost.aborted) return claimLost(claim.certificateId);
   try {
     const reason = { ...reasonOf(error), giveUpAfterMs: (config.giveUpAfterDays ?? GIVE_UP_AFTER_DAYS) * DAY_MS };
-    if (signal.aborted) await decide(context, (state) => releaseClaim(state, claim));
+    if (signal.aborted || isKept(context, claim, config, error))
+      await decide(context, (state) => releaseClaim(state, claim));
     else await decide(context, (state, now) => recordFailure(state, now, claim, reason));
   } catch (unsaid) {
     // The bus is away as well: the claim runs out by itself, and the first error is the one to see.
