@@ -70,6 +70,8 @@ export interface Configuration {
   readonly http01?: Http01Settings | undefined;
   /** Days for which names that a CA refuses are tried again once nothing is left to serve; default 30. */
   readonly giveUpAfterDays?: number | undefined;
+  /** How many orders a manager has under way at most; default 20. */
+  readonly parallelOrders?: number | undefined;
   readonly tlsAlpn01?: TlsAlpn01Settings | undefined;
   readonly dnsPersist01?: DnsPersist01Settings | undefined;
   /** A dead man's switch: `url` is fetched after every successful run. */
@@ -131,6 +133,9 @@ const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
     defaultAuthority: nonEmpty,
     dns: v.optional(v.array(dnsSettings)),
     http01: v.optional(http01),
+    parallelOrders: v.optional(
+      v.pipe(v.number('must be a number'), v.integer('must be whole'), v.minValue(1, 'must be 1 or more')),
+    ),
     giveUpAfterDays: v.optional(v.pipe(v.number('must be a number'), v.minValue(0, 'must be 0 or more'))),
     dnsPersist01: v.optional(v.strictObject({ resolver: v.optional(servers), nameServers: v.optional(servers) })),
     tlsAlpn01: v.optional(v.strictObject({ port: v.optional(port), resolver: v.optional(servers) })),

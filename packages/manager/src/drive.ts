@@ -18,7 +18,7 @@ import {
   replaceCsr,
 } from './decide/issuance.ts';
 import { claimLost, ManagerError } from './errors.ts';
-import { reasonOf } from './failure.ts';
+import { isOutage, reasonOf } from './failure.ts';
 import { createOffer, publicKeyOf } from './offer.ts';
 import { rehearse } from './rehearsal.ts';
 import { solverFor } from './solvers.ts';
@@ -169,12 +169,6 @@ export async function drive(context: Context, claim: HeldClaim, options: DriveOp
   } catch (error) {
     throw await giveUp(context, claim, error, { ...options, lost: keeper.lost });
   }
-}
-
-/** Whether the CA as a whole did not answer, or not as itself. */
-function isOutage(error: unknown): boolean {
-  if (error instanceof AcmeProblemError) return error.problem.status === 503;
-  return error instanceof AcmeError && OUTAGES.has(error.code) && error.code !== 'CERTBUS_ACME_NOT_ACME';
 }
 
 /**

@@ -31,3 +31,9 @@ export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
   const failureClass = isWait ? 'rate-limited' : classOf(problem);
   return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };
 }
+
+/** Whether the CA as a whole did not answer. */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof AcmeProblemError) return error.problem.status === 503;
+  return error instanceof AcmeError && OUTAGES.has(error.code) && error.code !== 'CERTBUS_ACME_NOT_ACME';
+}

@@ -18,7 +18,7 @@ export type { IssueRequest, IssueResult, RunOptions } from './issue.ts';
 export { type AccountOptions, type Manager, type ManagerOptions, openManager } from './manager.ts';
 export { PROVIDERS, type Provider, type ProviderField } from './providers.ts';
 export { mergeRedacted, REDACTED, redactConfiguration } from './redaction.ts';
-export type { RenewalOutcome } from './renewal.ts';
+export type { RenewalOptions, RenewalOutcome } from './renewal.ts';
 export type { RenewalInfoNote, RenewalInfoNotes } from './renewal-info.ts';
 export { type RestoreOptions, sayRestored } from './restore.ts';
 export { resolveSecret, type SecretSource } from './secrets.ts';

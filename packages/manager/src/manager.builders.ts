@@ -1,3 +1,4 @@
+import type { CaLimits } from '@certbus/acme';
 import { createChallTestSrvSolver } from '@certbus/acme/solvers/challtestsrv';
 import { createHttp01ClientsSolver } from '@certbus/acme/solvers/http-01-clients';
 import {
@@ -33,11 +34,14 @@ export interface ProcessOptions {
   readonly now?: () => Date;
   /** What stands between the manager and the bus. */
   readonly throughBus?: (bus: Bus) => Bus;
+  /** Default: what answers with the sandbox's servers. */
+  readonly solvers?: SolverFactory;
+  readonly limits?: (directory: string) => CaLimits;
 }
 
 const STREAM = 'test';
 
-const solvers: SolverFactory = async (settings) => {
+const sandboxSolvers: SolverFactory = async (settings) => {
   if (settings.challenge === 'http-01') return createHttp01ClientsSolver(settings.http01);
   if (settings.challenge === 'tls-alpn-01') throw new TypeError('these tests have no load balancers');
   if (settings.challenge === 'dns-persist-01') throw new TypeError('these tests have no standing records');
@@ -91,7 +95,7 @@ export async function createSite(path: string, config: unknown): Promise<Site> {
 /** Runs with a manager of its own on a site, as a process of its own would. */
 export async function withManager<T>(
   { address, trust, managerKey }: Site,
-  { holder, throughBus = (bus) => bus, ...claims }: ProcessOptions,
+  { holder, throughBus = (bus) => bus, solvers = sandboxSolvers, ...claims }: ProcessOptions,
   run: (manager: Manager) => Promise<T>,
 ): Promise<T> {
   const log = await openLog(address);

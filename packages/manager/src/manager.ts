@@ -1,4 +1,5 @@
-import type { Logger, Observe, ProxyOptions } from '@certbus/acme';
+import type { CaLimits, Logger, Observe, ProxyOptions } from '@certbus/acme';
+
 import {
   type Account,
   type Checkpoint,
@@ -24,8 +25,10 @@ import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
 import type { Finding } from './doctor/finding.ts';
 import { certificateNotFound, ManagerError } from './errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from './issue.ts';
+
 import { mergeRedacted } from './redaction.ts';
-import { type RenewalOutcome, renewDue } from './renewal.ts';
+import { type RenewalOptions, type RenewalOutcome, renewDue } from './renewal.ts';
+
 import { askRenewalInfo, type RenewalInfoNotes } from './renewal-info.ts';
 import type { SecretSource } from './secrets.ts';
 import type { SolverFactory } from './solvers.ts';
@@ -61,6 +64,8 @@ export interface ManagerOptions {
   readonly proxy?: ProxyOptions | undefined;
   /** Hears what the ACME client does, for metrics; default nobody. */
   readonly observe?: Observe;
+  /** What a CA lets one client do, by its directory; default what it publishes. This process takes half of the requests. */
+  readonly limits?: (directory: string) => CaLimits;
   readonly logger?: Logger;
 }
 
@@ -106,7 +111,7 @@ export interface Manager {
   /** Puts a snapshot of the state into the archive, for newcomers. Rejects as {@link Manager.archive}. */
   snapshot(options?: Omit<UpkeepOptions, 'place'>): Promise<TakenSnapshot>;
   /** Asks the CAs when to renew (RFC 9773), renews what is due, lets the bus hear that somebody is there, and checks in, where the configuration says so and nothing failed. */
-  renewDue(options: RunOptions & { readonly limit?: number; readonly at?: Date }): Promise<readonly RenewalOutcome[]>;
+  renewDue(options: RenewalOptions): Promise<readonly RenewalOutcome[]>;
   /** Looks at everything that an issuance depends on. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`; what is wrong is a finding. */
   diagnose(options: DiagnosisOptions): Promise<readonly Finding[]>;
   remove(certificateId: string): Promise<{ names: readonly string[] }>;
@@ -176,8 +181,12 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
   await ready(replica, bus, archive, logger);
   const view = createView(replica, (error) => logger.warn('the replica is behind', { error: String(error) }));
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS, random = Math.random, notes = new Map() } = options;
-  const { proxy, observe } = options;
-  const connections = createConnections({ ...(proxy ? { proxy } : {}), ...(observe ? { observe } : {}) });
+  const { proxy, observe, limits } = options;
+  const connections = createConnections({
+    ...(proxy ? { proxy } : {}),
+    ...(observe ? { observe } : {}),
+    ...(limits ? { limits } : {}),
+  });
   const context: Context = {
     bus,
     view,

@@ -16,8 +16,10 @@ export interface ManagerState {
   certificate(certificateId: string): ManagedCertificate | undefined;
   /** Those that cover exactly this set of names and are not removed; the key is `nameSetKey`'s. */
   withNames(key: string): readonly ManagedCertificate[];
-  /** Those on which a manager should act by `at`, most urgent first. */
+  /** Those on which a manager should act by `at`, the longest due first. */
   due(at: Date, limit: number): readonly ManagedCertificate[];
+  /** The same without end or order, read one by one. */
+  allDue(at: Date): Iterable<ManagedCertificate>;
   /** All that are not removed. */
   all(): Iterable<ManagedCertificate>;
   /** DER of an issuer that the bus has said; `undefined` before. */
@@ -32,6 +34,9 @@ export interface Layer extends ManagerState {
 }
 
 const isCertificateEvent = (event: object): event is CertificateEvent => 'certificateId' in event;
+
+const isDue = (certificate: ManagedCertificate, at: Date): boolean =>
+  (nextActionAt(certificate)?.getTime() ?? Number.POSITIVE_INFINITY) <= at.getTime();
 
 const byUrgency = (a: ManagedCertificate, b: ManagedCertificate): number =>
   (nextActionAt(a)?.getTime() ?? Number.POSITIVE_INFINITY) - (nextActionAt(b)?.getTime() ?? Number.POSITIVE_INFINITY);
@@ -59,12 +64,13 @@ export function layerOn(base: ManagerState): Layer {
     certificate: (certificateId) => changed.get(certificateId) ?? base.certificate(certificateId),
     withNames: (key) => merge(base.withNames(key), ({ names }) => nameSetKey(names) === key),
     due: (at, limit) =>
-      merge(
-        base.due(at, limit + changed.size),
-        (certificate) => (nextActionAt(certificate)?.getTime() ?? Number.POSITIVE_INFINITY) <= at.getTime(),
-      )
+      merge(base.due(at, limit + changed.size), (certificate) => isDue(certificate, at))
         .sort(byUrgency)
         .slice(0, limit),
+    *allDue(at) {
+      for (const certificate of base.allDue(at)) if (!changed.has(certificate.certificateId)) yield certificate;
+      for (const certificate of changed.values()) if (isDue(certificate, at)) yield certificate;
+    },
     *all() {
       for (const certificate of base.all()) if (!changed.has(certificate.certificateId)) yield certificate;
       for (const certificate of changed.values()) if (!certificate.removed) yield certificate;

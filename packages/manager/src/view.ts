@@ -13,6 +13,12 @@ function stateOf(reader: ReplicaReader): ManagerState {
     certificate: (certificateId) => reader.certificate(certificateId),
     withNames: (key) => resolve(reader.idsByNameSet(key)),
     due: (at, limit) => resolve(reader.idsDue(at, limit)),
+    *allDue(at) {
+      for (const id of reader.idsDue(at, Number.MAX_SAFE_INTEGER)) {
+        const certificate = reader.certificate(id);
+        if (certificate) yield certificate;
+      }
+    },
     all: () => reader.certificates(),
     issuer: (hash) => reader.issuer(hash),
   };

@@ -6,6 +6,7 @@ const NOTHING: ManagerState = {
   certificate: () => undefined,
   withNames: () => [],
   due: () => [],
+  allDue: () => [],
   all: () => [],
   issuer: () => undefined,
 };

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { idle, renewAll, startMassRenewal } from './mass-renewal.builders.ts';
+import type { RenewalOutcome } from './renewal.ts';
+
+const EACH = 20;
+const never = new AbortController().signal;
+const countOf = (outcomes: readonly RenewalOutcome[], wanted: RenewalOutcome['outcome']) =>
+  outcomes.filter(({ outcome }) => outcome === wanted).length;
+
+test('when a CA wants all renewed at once, two managers renew each once, most urgent first, within its limits', async () => {
+  const { server, run, names } = await startMassRenewal({ each: EACH });
+  const since = server.requests.length;
+  const order: string[] = [];
+  server.on('order', (made) => void order.push(...made.names));
+  const outcomes = (await Promise.all(['one', 'two'].map((holder) => run(holder, renewAll)))).flat();
+  expect(countOf(outcomes, 'renewed')).toBe(3 * EACH);
+  expect(order.toSorted()).toEqual(Object.values(names).flat().toSorted());
+  expect(server.certificates()).toHaveLength(6 * EACH);
+  expect(server.requests.filter(({ resource, status }) => resource === 'newAccount' && status === 201)).toHaveLength(1);
+  expect(server.requests.slice(since).filter(({ status }) => status === 429 || status === 503)).toEqual([]);
+  // Orders that are under way together overtake each other by a few.
+  const [lapsed, emergency, rest] = [names.lapsed, names.emergency, names['window-over']].map((group) =>
+    group.map((name) => order.indexOf(name)),
+  ) as [number[], number[], number[]];
+  expect(Math.max(...lapsed)).toBeLessThan(EACH * 1.5);
+  expect(Math.max(...emergency)).toBeLessThan(EACH * 2.5);
+  expect(Math.min(...rest)).toBeGreaterThan(EACH * 1.5);
+}, 60_000);
+
+test('what another manager renewed before its turn came is left alone', async () => {
+  const { server, run } = await startMassRenewal({ each: 2 });
+  const begun = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const slow = {
+    ...idle,
+    present() {
+      begun.resolve();
+      return goOn.promise;
+    },
+  };
+  const late = run('late', (manager) => manager.renewDue({ signal: never }), slow);
+  await begun.promise;
+  const quick = await run('quick', renewAll);
+  expect(countOf(quick, 'renewed')).toBe(5);
+  goOn.resolve();
+  const outcomes = await late;
+  expect([countOf(outcomes, 'renewed'), countOf(outcomes, 'no-longer-due')]).toEqual([1, 5]);
+  expect(server.certificates()).toHaveLength(12);
+}, 60_000);
+
+test('an outage in the middle puts the run off, costs no certificate its patience, and no order is made twice', async () => {
+  const { server, run } = await startMassRenewal({ each: 10, parallelOrders: 4 });
+  const made = server.orderCount;
+  let orders = 0;
+  server.on('order', () => {
+    orders += 1;
+    if (orders === 10) server.faults.inject({ kind: 'status', status: 503 }, { times: Number.POSITIVE_INFINITY });
+  });
+  await run('one', async (manager) => {
+    const outcomes = await manager.renewDue({ signal: never });
+    expect(countOf(outcomes, 'postponed')).toBeGreaterThan(10);
+    const before = server.requests.length;
+    expect((await manager.renewDue({ signal: never })).every(({ outcome }) => outcome !== 'renewed')).toBe(true);
+    expect(server.requests.length - before).toBeLessThan(5);
+    const attempts = [...manager.state.all()].map(({ failure }) => failure?.attempt ?? 1);
+    expect(Math.max(...attempts)).toBe(1);
+  });
+  server.faults.clear();
+  server.clock.advance(1_000_000);
+  await run('two', renewAll);
+  expect(server.certificates()).toHaveLength(60);
+  expect(server.orderCount - made).toBe(30);
+}, 60_000);

@@ -1,0 +1,116 @@
+import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
+import { expect, test } from 'vitest';
+import { createWorkQueue, type WorkQueue } from './work-queue.ts';
+
+const NOW = new Date('2026-11-24T03:00:00Z');
+const HOUR_MS = 3_600_000;
+const inHours = (hours: number) => new Date(NOW.getTime() + hours * HOUR_MS).toISOString();
+
+/** A certificate of 90 days, called after what it is like, that ends in so many hours. */
+function ending(certificateId: string, hours: number, more: Partial<ManagedCertificate> = {}): ManagedCertificate {
+  const current = { leafHash: `leaf of ${certificateId}`, notBefore: inHours(hours - 2160), notAfter: inHours(hours) };
+  const state = { certificateId, directory: 'https://ca.test/dir', current: current as IssuedCertificate, ...more };
+  return state as ManagedCertificate;
+}
+
+const failed = (failureClass: string) => ({
+  failure: {
+    problem: 'p',
+    class: failureClass,
+    detail: '',
+    attempt: 1,
+    notBefore: inHours(-1),
+    since: inHours(-2),
+  },
+});
+const windowOver = (hours: number) => ({
+  renewalInfo: {
+    leafHash: 'leaf',
+    windowStart: inHours(hours),
+    windowEnd: inHours(-0.5),
+    renewAt: inHours(hours),
+    explanationUrl: undefined,
+  },
+});
+
+function several(count: number, make: (id: string) => ManagedCertificate, name: string): ManagedCertificate[] {
+  return Array.from({ length: count }, (_, index) => make(`${name}${index}`));
+}
+
+function takeAll(queue: WorkQueue): string[] {
+  const taken: string[] = [];
+  for (let work = queue.take(); work; work = queue.take()) {
+    taken.push(work.certificateId);
+    queue.done(work);
+  }
+  return taken;
+}
+
+const create = (due: Iterable<ManagedCertificate>, { limit = 1_000, parallel = 20 } = {}) =>
+  createWorkQueue(due, { now: NOW, limit, parallel });
+
+test('renewals come most urgent first, whatever has been due for longest', () => {
+  const due = [
+    ending('due for days', 600),
+    ending('window over', 1_000, windowOver(-1)),
+    ending('window over, drawn earlier', 1_000, windowOver(-1.4)),
+    ending('ends tonight', 20),
+    ending('ends soon', 2),
+    ending('has expired', -5),
+    ending('has expired for longer', -50),
+  ];
+  expect(takeAll(create(due))).toEqual([
+    'has expired for longer',
+    'has expired',
+    'ends soon',
+    'ends tonight',
+    'window over, drawn earlier',
+    'window over',
+    'due for days',
+  ]);
+});
+
+test('new names, renewals and retries take turns, and renewals have half of them', () => {
+  const due = [
+    ...several(50, (id) => ending(id, -1, { current: undefined }), 'new'),
+    ...several(50, (id) => ending(id, 600), 'renewal'),
+    ...several(50, (id) => ending(id, -1, failed('temporary')), 'retry'),
+  ];
+  const first = takeAll(create(due)).slice(0, 40);
+  const countOf = (name: string) => first.filter((id) => id.startsWith(name)).length;
+  expect(['new', 'renewal', 'retry'].map(countOf)).toEqual([10, 20, 10]);
+});
+
+test('what failed with its CA as a whole is no retry', () => {
+  const work = create([ending('a', 600, failed('authority'))]).take();
+  expect(work).toMatchObject({ lane: 'renewal', leafHash: 'leaf of a' });
+});
+
+test('slow new names leave three quarters of the places to renewals that wait, and then have all', () => {
+  const due = [
+    ...several(30, (id) => ending(id, -1, { current: undefined }), 'new'),
+    ...several(15, (id) => ending(id, 600), 'renewal'),
+  ];
+  const queue = create(due, { parallel: 20 });
+  const begun = Array.from({ length: 20 }, () => queue.take());
+  const lanes = begun.map((work) => work?.lane);
+  expect(lanes.filter((lane) => lane === 'new')).toHaveLength(5);
+  expect(lanes.filter((lane) => lane === 'renewal')).toHaveLength(15);
+  expect(queue.take()?.lane).toBe('new');
+});
+
+test('one place is enough for every lane', () => {
+  const due = [ending('renewal', 600), ending('new', -1, { current: undefined }), ending('retry', 3, failed('dns'))];
+  expect(takeAll(create(due, { parallel: 1 })).toSorted()).toEqual(['new', 'renewal', 'retry']);
+});
+
+test('where only one may be done, it is the most urgent of all lanes', () => {
+  const due = [ending('renewal', 600), ending('retry', 3, failed('temporary')), ending('other', 700)];
+  expect(takeAll(create(due, { limit: 1 }))).toEqual(['retry']);
+  expect(takeAll(create([], { limit: 1 }))).toEqual([]);
+});
+
+test('a hundred thousand can wait', () => {
+  const queue = create(several(100_000, (id) => ending(id, 600), 'c'));
+  expect(new Set(takeAll(queue)).size).toBe(1_000);
+});

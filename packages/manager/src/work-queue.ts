@@ -1,0 +1,85 @@
+import { type ManagedCertificate, nextActionAt, URGENCIES, urgencyOf } from '@certbus/events';
+import { isShared } from './back-off.ts';
+
+/** `new`: never issued, so that the CA's limits on new orders count it. `retry`: what failed by its own fault. `renewal`: the rest. */
+export type Lane = 'new' | 'renewal' | 'retry';
+
+/** A certificate that is due, with what decided that. Small, so that ten thousands can wait. */
+export interface Work {
+  readonly certificateId: string;
+  readonly lane: Lane;
+  /** The leaf that is to be replaced; another one by the time of its turn means that somebody else was first. */
+  readonly leafHash: string | undefined;
+}
+
+/** What is due, in the order in which it is to be done. */
+export interface WorkQueue {
+  /** Takes the next for one who is free; `undefined` where there is none, or none that may begin now. Say when it is done. */
+  take(): Work | undefined;
+  done(work: Work): void;
+}
+
+interface Ranked extends Work {
+  readonly rank: number;
+  readonly at: number;
+}
+
+/** Whose turn it is: half of the turns are the renewals'. */
+const TURNS: readonly Lane[] = ['renewal', 'new', 'renewal', 'retry'];
+
+function laneOf({ current, failure }: ManagedCertificate): Lane {
+  // What failed with its CA or account as a whole is treated as if it had not.
+  if (failure && !isShared(failure.class)) return 'retry';
+  return current ? 'renewal' : 'new';
+}
+
+function rank(certificate: ManagedCertificate, now: Date): Ranked {
+  const { certificateId, current } = certificate;
+  const urgency = urgencyOf(certificate, now);
+  const isEnding = current !== undefined && (urgency === 'lapsed' || urgency === 'emergency');
+  // Whoever ends first goes first; before that comes the instant that was drawn in the CA's window, or the older duty.
+  const at = isEnding ? Date.parse(current.notAfter) : (nextActionAt(certificate)?.getTime() ?? 0);
+  const subject = { certificateId, lane: laneOf(certificate), leafHash: current?.leafHash };
+  return { ...subject, rank: URGENCIES.indexOf(urgency), at };
+}
+
+/**
+ * Queues what is due, `limit` of it at most, most urgent first in each of three lanes, which take turns. While renewals wait, no other lane has more than a
+ * quarter of `parallel` under way: new names may wait for the CA's limits for long, and what failed before will often be slow to fail.
+ */
+export function createWorkQueue(
+  due: Iterable<ManagedCertificate>,
+  { now, limit, parallel }: { readonly now: Date; readonly limit: number; readonly parallel: number },
+): WorkQueue {
+  const ranked = Array.from(due, (certificate) => rank(certificate, now)).sort(
+    (one, other) => one.rank - other.rank || one.at - other.at,
+  );
+  // Where but one may be done, it is the most urgent of all.
+  let turn = Math.max(0, TURNS.indexOf(ranked[0]?.lane ?? 'renewal'));
+  let left = Math.min(limit, ranked.length);
+  const lanes: Record<Lane, Ranked[]> = { new: [], renewal: [], retry: [] };
+  // The last is the next: taking from the end of a long list costs nothing.
+  for (const work of ranked.reverse()) lanes[work.lane].push(work);
+  const running: Record<Lane, number> = { new: 0, renewal: 0, retry: 0 };
+  const share = Math.max(1, Math.floor(parallel / 4));
+
+  const mayBegin = (lane: Lane) => lane === 'renewal' || lanes.renewal.length === 0 || running[lane] < share;
+
+  return {
+    take() {
+      for (let looked = 0; looked < TURNS.length && left > 0; looked += 1) {
+        const lane = TURNS[turn % TURNS.length] as Lane;
+        turn += 1;
+        const work = mayBegin(lane) ? lanes[lane].pop() : undefined;
+        if (!work) continue;
+        running[lane] += 1;
+        left -= 1;
+        return work;
+      }
+      return undefined;
+    },
+    done({ lane }) {
+      running[lane] -= 1;
+    },
+  };
+}
