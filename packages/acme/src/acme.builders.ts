@@ -134,6 +134,7 @@ export function createFakeCa(
     observe: (event) => void events.push(event),
     events,
     now: () => new Date(clock),
+    random: Math.random,
     open,
     async close() {},
     calls,

@@ -68,6 +68,8 @@ export interface Acme {
   readonly gate: Gate;
   readonly observe: Observe;
   now(): Date;
+  /** From 0 up to 1, for the jitter of waits. */
+  random(): number;
   open(options: SessionOptions): Promise<Session>;
   /** Ends every connection. Jobs still under way fail. */
   close(): Promise<void>;

@@ -34,6 +34,8 @@ export interface AcmeOptions {
   readonly gate?: Gate;
   /** Hears what happens, for metrics; see `createAcmeCounters`. Default: nobody does. */
   readonly observe?: Observe;
+  /** From 0 up to 1, for the jitter of waits. Default `Math.random`. */
+  readonly random?: () => number;
   /** Default: the system's clock. */
   readonly now?: () => Date;
   /** Default: a timer. */
@@ -66,6 +68,7 @@ interface Connected extends AcmeOptions {
   readonly observe: Observe;
   readonly logger: Logger;
   readonly now: () => Date;
+  readonly random: () => number;
 }
 
 /** Loads what talks to the CA: only now, so that importing the package stays cheap. */
@@ -109,7 +112,7 @@ function guarded(observe: Observe | undefined, logger: Logger): Observe {
  * `CERTBUS_ACME_ACCOUNT_KEY_INVALID`, `CERTBUS_ACME_EAB_INVALID` and `CERTBUS_ACME_PROXY_INVALID`. Close it when done.
  */
 export function createAcme(options: AcmeOptions): Acme {
-  const { logger = SILENT, now = () => new Date(), sleep = sleepFor } = options;
+  const { logger = SILENT, now = () => new Date(), random = Math.random, sleep = sleepFor } = options;
   const directory = parseDirectoryUrl(options.directory).href;
   const { jwk } = readAccountKey(options.accountKey);
   if (options.eab) readExternalAccount(options.eab);
@@ -122,7 +125,7 @@ export function createAcme(options: AcmeOptions): Acme {
 
   async function open({ signal, deadlineMs = DEADLINE_MS }: SessionOptions): Promise<Session> {
     if (isClosed) throw new TypeError(`The connection to ${directory} is closed`);
-    connection ??= connect({ ...options, directory, gate, observe, logger, now }, account);
+    connection ??= connect({ ...options, directory, gate, observe, logger, now, random }, account);
     const { transport, callsOf } = await connection;
     signal.throwIfAborted();
     const ends = now().getTime() + deadlineMs;
@@ -160,6 +163,7 @@ export function createAcme(options: AcmeOptions): Acme {
     gate,
     observe,
     now,
+    random,
     open,
     async close() {
       isClosed = true;

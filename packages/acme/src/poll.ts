@@ -31,7 +31,7 @@ export function startWaiting(ca: Acme, session: Session, what: Awaited): Waiting
 
   function ownMs(): number {
     const wait = looks === 0 ? first : Math.max(first / 4, Math.min(first, UNKNOWN_MS)) * 2 ** (looks - 1);
-    return Math.min(wait, LONGEST_MS) * (0.9 + Math.random() * 0.2);
+    return Math.min(wait, LONGEST_MS) * (0.9 + ca.random() * 0.2);
   }
 
   return {

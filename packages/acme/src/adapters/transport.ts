@@ -25,6 +25,8 @@ export interface TransportOptions {
   readonly observe: Observe;
   readonly logger: Logger;
   now(): Date;
+  /** From 0 up to 1. */
+  random(): number;
 }
 
 /** How a request is to be signed: `kid` null puts the whole public key in. */
@@ -139,7 +141,7 @@ export function createTransport(options: TransportOptions): Transport {
     const isTransient = isFailure ? result.kind === 'lost' || result.kind === 'refused' : result.status >= 500;
     if (!isTransient || tries >= MAX_TRIES) return undefined;
     const asked = isFailure ? undefined : retryAfterOf(result);
-    const own = FIRST_WAIT_MS * 2 ** (tries - 1) * (0.75 + Math.random() * 0.5);
+    const own = FIRST_WAIT_MS * 2 ** (tries - 1) * (0.75 + options.random() * 0.5);
     const wait = Math.max(own, asked ? asked.getTime() - now().getTime() : 0);
     return wait <= LONGEST_WAIT_MS ? wait : undefined;
   }
