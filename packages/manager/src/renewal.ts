@@ -3,7 +3,6 @@ import type { Configuration } from './configuration.ts';
 import type { Context } from './context.ts';
 import { destinationOf } from './decide/authority.ts';
 import { ManagerError } from './errors.ts';
-import { reasonOf } from './failure.ts';
 import { type RunOptions, renew } from './issue.ts';
 import { createTroubles } from './troubles.ts';
 import { createWorkQueue, type Work } from './work-queue.ts';
