@@ -46,6 +46,7 @@ test.each<[string, object]>([
     { 'issuer-domain-names': ['ca.test'], accounturi: 'urn:x;policy=wildcard' },
   ],
   ['an account that would end a text', { 'issuer-domain-names': ['ca.test'], accounturi: 'urn:x"' }],
+  ['an account of another CA', { 'issuer-domain-names': ['other.test'], accounturi: 'https://other.test/acct/666' }],
   ['an account that is no URI', { 'issuer-domain-names': ['ca.test'], accounturi: 'seven' }],
 ])('a dns-persist-01 challenge with %s is not copied into DNS', (_, sent) => {
   expect(() => standing(sent)).toThrow(expect.objectContaining({ code: 'CERTBUS_ACME_NOT_ACME' }));

@@ -87,10 +87,16 @@ function dnsNameFor(name: string, { type }: OfType<SolvableChallenge>, { account
   return `_${base32(digestOf(accountUrl))}._acme-challenge.${name}`;
 }
 
+/** The record lets whoever has the account issue, so one at another CA must not be put into people's hands. */
+function isElsewhere(account: string, own: string | undefined): boolean {
+  const url = URL.parse(account);
+  return own !== undefined && /^https?:$/.test(url?.protocol ?? '') && url?.origin !== URL.parse(own)?.origin;
+}
+
 function standingRecord(name: string, challenge: OfType<'dns-persist-01'>, asked: Asked): PresentedChallenge {
   const { type, issuers } = challenge;
   const accountUrl = challenge.accountUrl ?? asked.accountUrl ?? '';
-  if (!issuers || !URI.test(accountUrl)) {
+  if (!issuers || !URI.test(accountUrl) || isElsewhere(accountUrl, asked.accountUrl)) {
     const what = issuers ? 'URI of the account' : '"issuer-domain-names"';
     const message = `The CA's dns-persist-01 challenge for ${name} has no usable ${what}.`;
     throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);

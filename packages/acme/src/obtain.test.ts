@@ -143,6 +143,20 @@ test('a Retry-After beyond the deadline is not slept on but handed back', async 
   expect(solver.steps.at(-1)).toMatch(/^cleanUp/);
 });
 
+test('an authorization for a name that was not ordered is not proved', async () => {
+  const solver = createFakeSolver();
+  const stranger = { ...authorization('pending'), identifier: { type: 'dns', value: 'other.example.test' } };
+  const ca = createFakeCa({ ...proven, 'read authz/2': [say(stranger)] });
+  expect(await failureOf(run(ca, { solver }))).toMatchObject({
+    code: 'CERTBUS_ACME_NOT_ACME',
+    message: expect.stringContaining('other.example.test'),
+  });
+  expect(solver.steps).toEqual([]);
+  const again = createFakeCa({ ...proven, 'read order/1': [say(order('ready'))], 'read authz/2': [say(stranger)] });
+  await run(again, { solver, resume: at('order/1') });
+  expect(solver.steps.join()).not.toContain('other');
+});
+
 test('no challenge of our kind: nothing is presented, and the error lists what there is', async () => {
   const solver = createFakeSolver('http-01');
   const error = await failureOf(run(createFakeCa(proven), { solver, challenge: 'http-01' }));

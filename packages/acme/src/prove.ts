@@ -138,10 +138,21 @@ async function proveAll(job: ProofJob, proofs: readonly Proof[]): Promise<void> 
   if (failed.length > 0) throw challengeFailed(job.ca, failed);
 }
 
+const bare = (name: string): string => name.replace(/^\*\./, '');
+
+/** Reads one authorization of an order. A CA has nothing to ask about names that were not ordered, which may be ours as well. */
+async function readOwn(session: Session, order: Order, url: string): Promise<Authorization> {
+  const authorization = await readAuthorization(session, url);
+  const { name } = authorization;
+  if (order.names.some((ordered) => bare(ordered) === name)) return authorization;
+  const message = `The CA wants ${name} proved for the order ${order.url}, which is for ${order.names.join(', ')}.`;
+  throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
+}
+
 /** Proves every name of a pending order that is not proven yet. Answers are cleaned up whatever happens, unless abandoned. */
 export async function proveNames(job: ProofJob, order: Order): Promise<void> {
   const { ca, session } = job;
-  const authorizations = await mapFew(order.authorizations, (url) => readAuthorization(session, url));
+  const authorizations = await mapFew(order.authorizations, (url) => readOwn(session, order, url));
   const pending = authorizations.filter(({ status }) => status === 'pending');
   const settled = authorizations.filter(({ status }) => status !== 'pending');
   const dead = settled.filter(({ status }) => status !== 'valid');
@@ -165,7 +176,7 @@ export async function sweep(job: ProofJob, order: Order): Promise<void> {
   const { ca, session } = job;
   const settled = await mapFew(order.authorizations, async (url) => {
     try {
-      return await readAuthorization(session, url);
+      return await readOwn(session, order, url);
     } catch (error) {
       session.signal.throwIfAborted();
       ca.logger.debug('an old authorization cannot be read', { url, why: String(error) });
