@@ -95,3 +95,12 @@ test('an answer to what was asked before it opened does not close it', () => {
   slow.end('answered');
   expect(breaker.state()).toBe('open');
 });
+
+test('a clock that goes back keeps nothing open for long', () => {
+  const { breaker, advance } = create();
+  run(breaker, outages(5));
+  advance(-86_400_000);
+  expect(breaker.state()).toBe('half-open');
+  breaker.admit().end('answered');
+  expect(breaker.state()).toBe('closed');
+});

@@ -45,11 +45,14 @@ export function createBreaker(
   let failed = 0;
   let openings = 0;
   let until: number | undefined;
+  let openedAt = 0;
   let isProbing = false;
 
   function state(): BreakerState {
     if (until === undefined) return 'closed';
-    return now().getTime() < until ? 'open' : 'half-open';
+    const at = now().getTime();
+    // Where the clock was put back, the pause might be longer than anybody meant: one request tells.
+    return at >= openedAt && at < until ? 'open' : 'half-open';
   }
 
   function open(retryAt: Date | undefined): void {
@@ -57,11 +60,12 @@ export function createBreaker(
     const own = Math.min(firstPauseMs * 2 ** Math.min(openings, 20), longestPauseMs) * (0.9 + random() * 0.2);
     const asked = Math.min((retryAt?.getTime() ?? at) - at, LONGEST_ASKED_MS);
     until = at + Math.max(own, asked);
+    openedAt = at;
     openings += 1;
   }
 
   function refusal(): AcmeError {
-    const notBefore = new Date(Math.max(until ?? 0, now().getTime() + (isProbing ? PROBE_MS : 0)));
+    const notBefore = new Date(isProbing ? now().getTime() + PROBE_MS : (until ?? 0));
     const message = `The CA at ${directory} is down, so it is not asked before ${notBefore.toISOString()}.`;
     return new AcmeError('CERTBUS_ACME_BREAKER_OPEN', message, { notBefore });
   }

@@ -38,11 +38,19 @@ test('a pause holds everybody back and fills nothing', () => {
   expect(take(bucket, 1100, 2)).toEqual([0, 100]);
 });
 
-test('a clock that goes back neither fills nor breaks it', () => {
+test('a clock that goes back neither fills nor breaks it, however far', () => {
   const bucket = createTokenBucket({ capacity: 1, refillMs: 100 });
-  take(bucket, 1000, 1);
-  expect(bucket.take(at(0))).toBe(1100);
-  expect(bucket.take(at(1100))).toBe(0);
+  take(bucket, 1_000_000, 1);
+  expect(bucket.take(at(0))).toBe(100);
+  expect(bucket.take(at(60))).toBe(40);
+  expect(bucket.take(at(100))).toBe(0);
+});
+
+test('a pause is as long as it was where the clock goes back', () => {
+  const bucket = createTokenBucket({ capacity: 1, refillMs: 100 });
+  bucket.pause(at(1_005_000), at(1_000_000));
+  expect(bucket.take(at(0))).toBe(5000);
+  expect(bucket.take(at(5000))).toBe(0);
 });
 
 test('never more than the limit gets through, in any stretch of time', () => {

@@ -22,8 +22,12 @@ export interface TokenBucket {
 export function createTokenBucket({ capacity, refillMs }: Rate): TokenBucket {
   let tokens = capacity;
   let filledAt = Number.NEGATIVE_INFINITY;
+  let seenAt = Number.NEGATIVE_INFINITY;
 
   function fill(now: number): void {
+    // Where the clock is put back, what was to come moves with it.
+    if (now < seenAt) filledAt -= seenAt - now;
+    seenAt = now;
     if (now <= filledAt) return;
     tokens = Math.min(capacity, tokens + (now - filledAt) / refillMs);
     filledAt = now;
