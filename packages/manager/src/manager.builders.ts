@@ -15,6 +15,7 @@ import { openReplica } from '@certbus/replica';
 import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { createBus, type Manager, openManager, type SolverFactory } from './index.ts';
+import type { RenewalInfoNotes } from './renewal-info.ts';
 
 /** All that a manager process needs to know; plain JSON. */
 export interface Site {
@@ -32,6 +33,7 @@ export interface ProcessOptions {
   readonly claimMs?: number;
   readonly graceMs?: number;
   readonly now?: () => Date;
+  readonly notes?: RenewalInfoNotes;
   /** What stands between the manager and the bus. */
   readonly throughBus?: (bus: Bus) => Bus;
   /** Default: what answers with the sandbox's servers. */

@@ -23,6 +23,8 @@ const LONGEST_PAUSE_MS = 6 * 60 * MINUTE_MS;
 const PARALLEL = 20;
 /** Asking never holds up renewing by more than this; who was not asked is asked in the next run, before all others. */
 const ASKING_MS = 60_000;
+/** Nobody is asked to wait for longer than a week, so a note of more was made by a clock that was wrong. */
+const LONGEST_NOTE_MS = 8 * 24 * 60 * MINUTE_MS;
 
 interface Question {
   readonly certificateId: string;
@@ -37,7 +39,8 @@ interface Open {
 }
 
 function isOpen({ notAfter }: IssuedCertificate, note: RenewalInfoNote | undefined, now: number): boolean {
-  return Date.parse(notAfter) > now && (note?.askAt.getTime() ?? 0) <= now;
+  const waitMs = (note?.askAt.getTime() ?? 0) - now;
+  return Date.parse(notAfter) > now && (waitMs <= 0 || waitMs > LONGEST_NOTE_MS);
 }
 
 /** Those that have waited longest come first. */
