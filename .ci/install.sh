@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and a bare Debian lacks: Java and Maven for DynamoDB Local, Python's venv for moto, age and zstd to open
-# what is written here with stock tools, and the name servers that the DNS solvers are tested against. Where all of it is there it does nothing. Pebble needs no package: the tests bring it themselves.
+# what is written here with stock tools, and the name servers that the DNS solvers are tested against. Where all of it is there it does
+# nothing. Pebble needs no package: the tests bring it themselves.
 set -euo pipefail
 wanted=()
 command -v java >/dev/null || wanted+=(openjdk-17-jre-headless)
@@ -19,5 +20,12 @@ command -v git >/dev/null || wanted+=(git ca-certificates)
 as_root=()
 [ "$(id -u)" -eq 0 ] || as_root=(sudo)
 export DEBIAN_FRONTEND=noninteractive
+# The tests start the name servers, each on a port of its own; as services of the machine they would fight for port 53.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
 "${as_root[@]}" apt-get update -q
 "${as_root[@]}" apt-get install -q -y --no-install-recommends "${wanted[@]}"
