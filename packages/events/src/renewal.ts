@@ -25,19 +25,28 @@ function wantedAt({ current, renewalInfo, revoked }: ManagedCertificate): number
 /** `notBefore` of a failure after which a manager makes no further attempt by itself, ISO 8601. */
 export const NEVER = '9999-12-31T23:59:59.000Z';
 
+/** Longer than any pause: a CA's own Retry-After counts for seven days at most, a claim for minutes. */
+const LONGEST_PAUSE_MS = 8 * DAY_MS;
+
 /**
  * When a manager should next act on a certificate: renew it, or take up what was left open. In the past when it is due.
  *
  * The CA's chosen instant counts before the lifetime's ratio, an emergency floor before both; a claim that is held and the
  * back-off after a failure put it off. `undefined`: never, since it was removed, was given up, or did not come from a CA here.
+ *
+ * With `now`, a claim or a back-off that would last for longer than any does counts for nothing: it was said by a manager whose clock
+ * was wrong.
  */
-export function nextActionAt(certificate: ManagedCertificate): Date | undefined {
+export function nextActionAt(certificate: ManagedCertificate, now?: Date): Date | undefined {
   const { removed, directory, issuance, failure } = certificate;
   if (removed || directory === undefined) return undefined;
-  const wanted = wantedAt(certificate);
-  if (issuance) return new Date(issuance.holder === undefined ? 0 : Date.parse(issuance.until));
+  const pauseUntil = (instant: string | undefined): number => {
+    const until = instant === undefined ? 0 : Date.parse(instant);
+    return now && until - now.getTime() > LONGEST_PAUSE_MS ? 0 : until;
+  };
+  if (issuance) return new Date(issuance.holder === undefined ? 0 : pauseUntil(issuance.until));
   if (failure?.notBefore === NEVER) return undefined;
-  return new Date(Math.max(wanted, failure ? Date.parse(failure.notBefore) : 0));
+  return new Date(Math.max(wantedAt(certificate), pauseUntil(failure?.notBefore)));
 }
 
 /** How urgent a certificate that is due is, the most urgent first. */

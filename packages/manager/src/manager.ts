@@ -19,6 +19,7 @@ import { type Configuration, parseConfiguration } from './configuration.ts';
 import { createConnections } from './connections.ts';
 import { type Context, decide } from './context.ts';
 import { configure } from './decide/configuration.ts';
+import { misdated } from './decide/due.ts';
 import { remove } from './decide/removal.ts';
 import { heartbeat } from './decide/upkeep.ts';
 import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
@@ -253,7 +254,7 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     },
     issue: async (request, run) => issue(context, request, await configured(run)),
     renew: async (certificateId, run) => renew(context, certificateId, await configured(run)),
-    due: (at = now()) => view.state.due(at, Number.MAX_SAFE_INTEGER),
+    due: (at = now()) => [...view.state.due(at, Number.MAX_SAFE_INTEGER), ...misdated(view.state, { at, now: now() })],
     archive: async (given = {}) => archiveRanges(context, replica, await upkeep(given)),
     trim: async (given) => trim(context, replica, { ...given, ...(await upkeep(given)) }),
     snapshot: async (given = {}) => takeSnapshot(context, replica, await upkeep(given)),

@@ -2,6 +2,7 @@ import { defaultDirectory } from './account.ts';
 import type { Configuration } from './configuration.ts';
 import type { Context } from './context.ts';
 import { destinationOf } from './decide/authority.ts';
+import { dueBy } from './decide/due.ts';
 import { ManagerError } from './errors.ts';
 import { type RunOptions, renew } from './issue.ts';
 import { createTroubles } from './troubles.ts';
@@ -51,8 +52,9 @@ export async function renewDue(
 ): Promise<readonly RenewalOutcome[]> {
   const { config, signal } = options;
   const { parallelOrders: parallel = PARALLEL } = config;
-  const dueBy = () => at ?? context.now();
-  const queue = createWorkQueue(context.view.state.allDue(dueBy()), { now: context.now(), limit, parallel });
+  const dueAt = () => at ?? context.now();
+  const now = context.now();
+  const queue = createWorkQueue(dueBy(context.view.state, { at: dueAt(), now }), { now, limit, parallel });
   const outcomes: RenewalOutcome[] = [];
   const troubles = createTroubles();
 
@@ -70,7 +72,7 @@ export async function renewDue(
     const { directory } = destinationOf(certificate, { home, authorities, unavailable, now: context.now() });
     if (unavailable.has(directory)) return { ...subject, outcome: 'postponed', error: troubles.at(directory, lane) };
     try {
-      const only = { leafHash, dueBy: dueBy() };
+      const only = { leafHash, dueBy: dueAt() };
       const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
       if (result.outcome === 'already-managed') return { ...subject, outcome: 'no-longer-due' };
       speedUp();

@@ -106,6 +106,11 @@ describe('given a claim of another', () => {
     expect(result.kind).toBe('held');
   });
 
+  test('when it would last for years, since the clock of its holder was wrong, then it is taken over', () => {
+    const { result } = claimNew(claimed(), later(-365 * 86_400_000), subject, { ...terms('bob'), ...ids, offer });
+    expect(result).toMatchObject({ kind: 'claimed', resumed: true });
+  });
+
   test('when it lapsed, then it is taken over with its order and its key', () => {
     const now = later(CLAIM_MS + GRACE_MS);
     const { events, result } = claimNew(claimed(), now, subject, { ...terms('bob'), ...ids, offer: undefined });

@@ -61,6 +61,8 @@ export interface RenewalCondition {
 
 type Claim = Decision<ClaimResult>;
 
+const LONGEST_CLAIM_MS = 86_400_000;
+
 interface NewClaim extends IssuanceSubject {
   readonly certificateId: string;
   readonly issuanceId: string;
@@ -88,7 +90,9 @@ function resume(certificate: ManagedCertificate, issuance: Issuance, now: Date, 
   const { certificateId } = certificate;
   const { holder: other, issuanceId } = issuance;
   const end = Date.parse(issuance.until);
-  const isHeld = other !== undefined && other !== terms.holder && now.getTime() < end + terms.graceMs;
+  // One that lasts far longer than claims do was made by a clock that was wrong, and would be in nobody's hands for years.
+  const isSound = end - now.getTime() <= Math.max(LONGEST_CLAIM_MS, 2 * terms.claimMs);
+  const isHeld = other !== undefined && other !== terms.holder && isSound && now.getTime() < end + terms.graceMs;
   if (isHeld && !terms.takeOver) return say({ kind: 'held', certificateId, holder: other, until: new Date(end) });
   const until = new Date(now.getTime() + terms.claimMs).toISOString();
   const taken = { ...issuance, holder: terms.holder, until };
@@ -132,9 +136,9 @@ export function claimNew(
   );
 }
 
-function isStillWanted(certificate: ManagedCertificate, { leafHash, dueBy }: RenewalCondition): boolean {
+function isStillWanted(certificate: ManagedCertificate, now: Date, { leafHash, dueBy }: RenewalCondition): boolean {
   if (certificate.current?.leafHash !== leafHash) return false;
-  const dueAt = certificate.issuance ? dueBy : nextActionAt(certificate);
+  const dueAt = certificate.issuance ? dueBy : nextActionAt(certificate, now);
   return dueAt !== undefined && dueAt <= dueBy;
 }
 
@@ -156,7 +160,7 @@ export function claimRenewal(
 ): Claim {
   const certificate = state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
-  if (options.only && !isStillWanted(certificate, options.only)) return say({ kind: 'managed', certificate });
+  if (options.only && !isStillWanted(certificate, now, options.only)) return say({ kind: 'managed', certificate });
   if (certificate.issuance) return resume(certificate, certificate.issuance, now, options);
   const { names, keyType, current } = certificate;
   const { challengeType = options.otherwise.challengeType, directory: home = options.otherwise.directory } =

@@ -43,7 +43,7 @@ export default class CertRenewable extends BaseCommand {
       const due = manager.due(at).map((certificate) => ({
         certificateId: certificate.certificateId,
         names: certificate.names,
-        since: nextActionAt(certificate)?.toISOString() ?? '',
+        since: nextActionAt(certificate, new Date())?.toISOString() ?? '',
       }));
       await this.printTable(
         ['id', 'due since', 'domains'],
