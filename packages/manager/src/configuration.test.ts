@@ -72,6 +72,7 @@ test.each([
   ['a missing directory', 'authorities.le.directory', undefined, /authorities\.le\.directory is missing/],
   ['a default that is not there', 'defaultAuthority', 'x', /defaultAuthority must be one of/],
   ['terms not agreed', 'authorities.le.termsOfServiceAgreed', false, /terms of service/],
+  ['a password in an address', 'checkIn.url', 'https://me:hunter2@check.example/in', /^(?!.*hunter2).*checkIn\.url/],
   ['http to another machine', 'authorities.le.directory', 'http://ca.example/dir', /https/],
   ['an unknown provider', 'dns.0.provider', 'carrier-pigeon', /dns\.0\.provider.*route53, .*challtestsrv/],
   ['a key that no server knows', 'dns.3.key.algorithm', 'hmac-md5', /dns\.3\.key\.algorithm must be hmac-sha256/],

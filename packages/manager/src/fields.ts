@@ -4,14 +4,25 @@ import * as v from 'valibot';
 export type Secret = string | { readonly env: string };
 
 function isHttpUrl(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol);
+}
+
+/** What stands there is shown with the configuration, and in errors of whatever reads the address. */
+function hasNoCredentials(text: string): boolean {
+  const url = URL.parse(text);
+  return !url?.username && !url?.password;
 }
 
 /** A text that says something. */
 export const nonEmpty: v.GenericSchema<string> = v.pipe(v.string('must be a text'), v.nonEmpty('must not be empty'));
 
 /** An address by http or https. */
-export const httpUrl: v.GenericSchema<string> = v.pipe(nonEmpty, v.check(isHttpUrl, 'must be an http or https URL'));
+export const httpUrl: v.GenericSchema<string> = v.pipe(
+  nonEmpty,
+  v.check(isHttpUrl, 'must be an http or https URL'),
+  v.check(hasNoCredentials, 'must hold no user name or password'),
+);
 
 /** A {@link Secret}. */
 export const secret: v.GenericSchema<unknown, Secret> = v.union(
