@@ -36,6 +36,8 @@ interface Open {
   readonly certificateId: string;
   readonly leafHash: string;
   readonly askAt: number;
+  /** Drawn, so that managers of several machines do not ask about the same ones at the same time. */
+  readonly lot: number;
 }
 
 function isOpen({ notAfter }: IssuedCertificate, note: RenewalInfoNote | undefined, now: number): boolean {
@@ -44,16 +46,17 @@ function isOpen({ notAfter }: IssuedCertificate, note: RenewalInfoNote | undefin
 }
 
 /** Those that have waited longest come first. */
-function openQuestions({ view, now }: Context, notes: RenewalInfoNotes, directory: string): Open[] {
-  const at = now().getTime();
+function openQuestions({ view, random, ...context }: Context, notes: RenewalInfoNotes, directory: string): Open[] {
+  const now = context.now().getTime();
   const open: Open[] = [];
   for (const { certificateId, current } of view.state.all()) {
     if (current?.directory !== directory) continue;
     const { leafHash } = current;
     const note = notes.get(leafHash);
-    if (isOpen(current, note, at)) open.push({ certificateId, leafHash, askAt: note?.askAt.getTime() ?? 0 });
+    if (!isOpen(current, note, now)) continue;
+    open.push({ certificateId, leafHash, askAt: note?.askAt.getTime() ?? 0, lot: random() });
   }
-  return open.sort((one, other) => one.askAt - other.askAt);
+  return open.sort((one, other) => one.askAt - other.askAt || one.lot - other.lot);
 }
 
 /** Looked up when its turn comes: what was renewed meanwhile is not asked about any more. */
