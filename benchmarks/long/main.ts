@@ -1,0 +1,26 @@
+import { parseArgs } from 'node:util';
+import { publish } from './document.ts';
+import { massRenewal } from './mass-renewal.ts';
+import { million } from './million.ts';
+import type { Part } from './part.ts';
+
+/** `npm run test:long -- [PART...] [--certificates N]`: runs the long tests, all or those that are named, and publishes full-sized ones. */
+const PARTS: Readonly<Record<string, Part>> = { million, 'mass-renewal': massRenewal };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { certificates: { type: 'string' } },
+});
+const unknown = positionals.filter((name) => !Object.hasOwn(PARTS, name));
+if (unknown.length > 0)
+  throw new TypeError(`No such part: ${unknown.join(', ')}. There are ${Object.keys(PARTS).join(', ')}.`);
+
+for (const [name, { certificates, publishedFrom, run }] of Object.entries(PARTS)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const size = Number(values.certificates ?? certificates);
+  const { section, problems } = await run(size);
+  console.log(section);
+  if (size >= publishedFrom) publish(name, section);
+  for (const problem of problems) console.error(`FAILED: ${problem}`);
+  if (problems.length > 0) process.exitCode = 1;
+}
