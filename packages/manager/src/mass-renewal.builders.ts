@@ -1,5 +1,5 @@
 import { LETS_ENCRYPT_LIMITS, type Solver } from '@certbus/acme';
-import { type AcmeServer, letsEncryptLimits, startAcmeServer } from '@certbus/acme/testing';
+import { type AcmeServer, letsEncryptLimits, type RateLimits, startAcmeServer } from '@certbus/acme/testing';
 import type { Urgency } from '@certbus/events';
 import { temporaryFolder } from 'certbus-testing';
 import { onTestFinished } from 'vitest';
@@ -24,13 +24,17 @@ const never = new AbortController().signal;
 /** Issues so many certificates of each urgency, and lets the CA ask for the renewal of all. */
 export async function startMassRenewal({
   each,
+  newOrders = letsEncryptLimits.newOrders,
   ...settings
 }: {
   readonly each: number;
+  /** What the CA takes of one account; the managers believe it to be Let's Encrypt's. */
+  readonly newOrders?: RateLimits['newOrders'];
   readonly parallelOrders?: number;
 }): Promise<MassRenewal> {
   const folder = temporaryFolder();
-  const server = await startAcmeServer({ validation: { alwaysValid: true }, limits: letsEncryptLimits });
+  const limits: RateLimits = { ...letsEncryptLimits, ...(newOrders ? { newOrders } : {}) };
+  const server = await startAcmeServer({ validation: { alwaysValid: true }, limits });
   onTestFinished(async () => {
     await server[Symbol.asyncDispose]();
     folder.remove();

@@ -71,3 +71,21 @@ test('an outage in the middle puts the run off, costs no certificate its patienc
   expect(server.certificates()).toHaveLength(60);
   expect(server.orderCount - made).toBe(30);
 }, 60_000);
+
+test('new names of which the CA takes no more hold no renewal up, and are not tried one by one', async () => {
+  const newOrders = { capacity: 9, periodMs: 9_000 * 3_600_000 };
+  const { server, run } = await startMassRenewal({ each: 3, newOrders });
+  await run('one', async (manager) => {
+    const names = Array.from({ length: 8 }, (_, index) => `new${index}.test`);
+    for (const name of names) await manager.issue({ names: [name] }, { signal: never }).catch(() => {});
+    const attempts = () => [...manager.state.all()].map(({ failure }) => failure?.attempt ?? 1);
+    const made = server.orderCount;
+    const at = new Date(server.clock.now().getTime() + 2_000 * 3_600_000);
+    const outcomes = await manager.renewDue({ signal: never, at });
+    expect(countOf(outcomes, 'renewed')).toBe(9);
+    expect(countOf(outcomes, 'postponed')).toBeGreaterThan(countOf(outcomes, 'failed'));
+    expect(server.orderCount - made).toBe(9);
+    expect(Math.max(...attempts())).toBe(1);
+  });
+  expect(server.requests.filter(({ status }) => status === 429).length).toBeLessThan(5);
+}, 60_000);
