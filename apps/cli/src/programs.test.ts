@@ -13,7 +13,7 @@ const valid = {
   lego: { preset: 'lego', path: '/opt/lego.sh', env: { URL: 'https://a.test', KEY: { env: 'CERTBUS_SECRET_KEY' } } },
   raw: { preset: 'lego-raw', path: '/opt/raw' },
   hooks: { preset: 'certbot', path: '/opt/auth', cleanup: '/opt/clean' },
-  cf: { preset: 'acme.sh', path: '/root/.acme.sh/acme.sh', dnsapi: '/root/.acme.sh/dnsapi/dns_cf.sh' },
+  cf: { preset: 'acme.sh', path: '/opt/acme.sh/acme.sh', dnsapi: '/opt/acme.sh/dnsapi/dns_cf.sh' },
 };
 
 /** Looks for a program that is not there, and so sees what is thought of all the others. */
