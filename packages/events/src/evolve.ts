@@ -53,6 +53,8 @@ export interface Failure {
   readonly class: string;
   readonly detail: string;
   readonly attempt: number;
+  /** The CA that was asked. */
+  readonly directory: string;
   readonly notBefore: string;
   /** When the first attempt failed since the last success, ISO 8601. */
   readonly since: string;
@@ -196,8 +198,9 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
     case 'IssuanceFailed': {
       const { problem, class: problemClass, detail, attempt, notBefore } = event;
       if (certificate.issuance?.issuanceId !== event.issuanceId) return certificate;
+      const { directory } = certificate.issuance;
       const since = certificate.failure?.since ?? at.toISOString();
-      const failure = { problem, class: problemClass, detail, attempt, notBefore, since };
+      const failure = { problem, class: problemClass, detail, attempt, directory, notBefore, since };
       return { ...certificate, issuance: undefined, failure };
     }
     case 'PrivateKeyResealed':

@@ -15,6 +15,7 @@ function ending(certificateId: string, hours: number, more: Partial<ManagedCerti
 
 const failed = (failureClass: string) => ({
   failure: {
+    directory: 'https://ca.test/dir',
     problem: 'p',
     class: failureClass,
     detail: '',

@@ -11,16 +11,23 @@ const authorities = {
   second: { directory: second, termsOfServiceAgreed: true },
 };
 
-function certificate(failure?: { readonly class: string; readonly attempt: number }): ManagedCertificate {
+interface Failed {
+  readonly class: string;
+  readonly attempt: number;
+  /** Default: its own CA. */
+  readonly directory?: string;
+}
+
+function certificate(failure?: Failed): ManagedCertificate {
   const current = { notBefore: new Date(START).toISOString(), notAfter: new Date(START + 90 * DAY).toISOString() };
-  const whole = failure && { problem: '', detail: '', notBefore: current.notBefore, ...failure };
+  const whole = failure && { problem: '', detail: '', directory: home, notBefore: current.notBefore, ...failure };
   return { certificateId: 'certificate1', current, failure: whole } as ManagedCertificate;
 }
 
 const at = (days: number) => new Date(START + days * DAY);
 const none = new Set<string>();
 
-test.each([
+test.each<[string, Failed | undefined, number, ReadonlySet<string>, string]>([
   ['nothing failed', undefined, 60, none, home],
   ['two attempts failed', { class: 'temporary', attempt: 2 }, 60, none, home],
   ['three attempts failed', { class: 'temporary', attempt: 3 }, 60, none, second],
@@ -30,6 +37,16 @@ test.each([
   ['the CA is down, and a tenth of the lifetime is left', { class: 'authority', attempt: 1 }, 81, none, second],
   ['the CA failed for another of this run, and a tenth is left', undefined, 81, new Set([home]), second],
   ['the CA failed for another of this run, and a third is left', undefined, 60, new Set([home]), home],
+  ['the second CA is down, and a tenth is left', { class: 'authority', attempt: 1, directory: second }, 81, none, home],
+  ['the second CA refuses our account', { class: 'account', attempt: 3, directory: second }, 81, none, home],
+  ['both failed for others of this run, and a tenth is left', undefined, 81, new Set([home, second]), home],
+  [
+    'it is the turn of the second CA, which failed for another',
+    { class: 'temporary', attempt: 3 },
+    60,
+    new Set([second]),
+    home,
+  ],
 ])('when %s', (_, failure, day, unavailable, directory) => {
   const destination = destinationOf(certificate(failure), { home, authorities, unavailable, now: at(day) });
   expect(destination).toEqual({ directory, fallbackFor: directory === home ? undefined : home });

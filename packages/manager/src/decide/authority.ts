@@ -32,8 +32,8 @@ function isUrgent({ current }: ManagedCertificate, now: Date): boolean {
 }
 
 /**
- * The CA for the next order: the certificate's own; a second one, where there is one, every other time after three failures in a
- * row, and while the first fails as a whole and the certificate cannot wait.
+ * The CA for the next order: the certificate's own; a second one, where there is one that did not just fail as a whole, every other
+ * time after three failures in a row, and while the first fails as a whole and the certificate cannot wait.
  */
 export function destinationOf(
   certificate: ManagedCertificate,
@@ -42,10 +42,11 @@ export function destinationOf(
   const { failure } = certificate;
   const own = Object.values(authorities).find(({ directory }) => directory === home);
   const second = own?.fallback === undefined ? undefined : authorities[own.fallback];
-  const hasFailedAsAWhole = unavailable.has(home) || (failure !== undefined && isShared(failure.class));
+  const failedAsAWhole = failure && isShared(failure.class) ? failure.directory : undefined;
+  const isAway = (directory: string) => unavailable.has(directory) || failedAsAWhole === directory;
   const isTurn = failure && failure.attempt >= FAILURES_BEFORE_FALLBACK && failure.attempt % 2 === 1;
-  const isSecond = hasFailedAsAWhole ? isUrgent(certificate, now) : isTurn;
-  return second && isSecond
+  const isSecond = isAway(home) ? isUrgent(certificate, now) : isTurn;
+  return second && isSecond && !isAway(second.directory)
     ? { directory: second.directory, fallbackFor: home }
     : { directory: home, fallbackFor: undefined };
 }

@@ -158,3 +158,22 @@ test("the CA's own Retry-After counts when it is longer", () => {
   const { result } = recordFailure(given([started, NOW]), NOW, mine, { ...why, notBefore: later(3_600_000) });
   expect(result).toEqual(later(3_600_000));
 });
+
+test.each([
+  ['permanent-name', undefined],
+  ['operator-action', undefined],
+  ['rate-limited', later(7 * DAY)],
+])('what a second CA refuses as %s does not keep the certificate from its own for long', (failureClass, notBefore) => {
+  const { certificateId } = mine;
+  const elsewhere: WrittenEvent = { ...started, directory: 'https://second.test/dir', fallbackFor: started.directory };
+  const refused = { ...why, class: failureClass, notBefore, giveUpAfterMs: 0 };
+  const { result } = recordFailure(given([started, NOW], [elsewhere, NOW]), NOW, mine, refused);
+  expect(result).toEqual(later(600_000));
+  const state = given(
+    [started, NOW],
+    [{ type: 'IssuanceFailed', ...mine, ...refused, attempt: 1, notBefore: NOW.toISOString() }, NOW],
+    [elsewhere, NOW],
+  );
+  expect(recordFailure(state, later(DAY), mine, refused).result).toEqual(later(DAY + 600_000));
+  expect(state.certificate(certificateId)?.failure?.directory).toBe('https://ca.test/dir');
+});

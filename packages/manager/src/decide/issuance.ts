@@ -157,21 +157,25 @@ function isHopeless({ failure, current }: ManagedCertificate, now: Date, why: Fa
   return isRefused && !isServed && now.getTime() - Date.parse(failure.since) >= why.giveUpAfterMs;
 }
 
+/** Whatever a second CA refuses, and until when, the certificate's own may take at once: so it waits as for an outage. */
+const SECOND_CA = { class: 'authority', atLeast: undefined };
+
 /**
  * Gives an issuance up and says when the next attempt may be: never, by itself, where the names were refused for long enough and
  * the last certificate has expired. A person can always renew it.
  */
 export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, why: FailureReason): Decision<Date> {
-  issuanceOf(state, claim);
+  const isAtSecond = issuanceOf(state, claim).fallbackFor !== undefined;
   const { certificateId, issuanceId } = claim;
   const certificate = state.certificate(certificateId);
   const attempt = attemptAfter(certificate?.failure);
-  const failed = { attempt, class: why.class, current: certificate?.current, atLeast: why.notBefore };
-  const isGivenUp = certificate !== undefined && isHopeless(certificate, now, why);
+  const said = isAtSecond ? SECOND_CA : { class: why.class, atLeast: why.notBefore };
+  const failed = { attempt, current: certificate?.current, ...said };
+  const isGivenUp = certificate !== undefined && !isAtSecond && isHopeless(certificate, now, why);
   const notBefore = isGivenUp ? new Date(NEVER) : backOffUntil(now, failed);
   const { problem, class: problemClass, detail } = why;
-  const said = { issuanceId, certificateId, problem, class: problemClass, detail, attempt };
-  return { events: [{ type: 'IssuanceFailed', ...said, notBefore: notBefore.toISOString() }], result: notBefore };
+  const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt };
+  return { events: [{ type: 'IssuanceFailed', ...failure, notBefore: notBefore.toISOString() }], result: notBefore };
 }
 
 /** Gives a claim up before its end, so that others need not wait. A claim that is gone already needs nothing. */
