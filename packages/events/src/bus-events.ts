@@ -76,8 +76,8 @@ export interface AccountRegistered {
 }
 
 /**
- * The account key that comes next. It lies here before any CA is told of it, so that no crash can lose the key of an account
- * (RFC 8555 section 7.3.5); until {@link AccountKeyRolledOver} an account has its old key.
+ * The account key that comes next, the first one as well. It lies here before any CA is told of it, so that no crash can lose the key
+ * of an account (RFC 8555 section 7.3.5); until {@link AccountKeyRolledOver} an account has its old key, if there is one.
  */
 export interface AccountKeyRollOverStarted {
   readonly type: 'AccountKeyRollOverStarted';

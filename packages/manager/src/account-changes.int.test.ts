@@ -76,14 +76,37 @@ test('a roll-over whose process ended once the CA had the key is completed by th
   expect(await said('AccountKeyRolledOver')).toBe(1);
   const accounts = await manage((manager) => manager.rollOverAccounts({ signal }));
   expect(new Set(accounts.map(({ thumbprint }) => thumbprint)).size).toBe(1);
-  expect([await said('AccountKeyRollOverStarted'), await said('AccountKeyRolledOver')]).toEqual([1, 2]);
+  expect([await said('AccountKeyRollOverStarted'), await said('AccountKeyRolledOver')]).toEqual([2, 2]);
+});
+
+test('a registration whose answer is lost with its process leaves no account behind, nor spends an external one twice', async () => {
+  const hmacKey = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url');
+  const externalAccounts = [{ kid: 'kid-1', hmacKey }];
+  await using strict = await startAcmeServer({ externalAccountRequired: true, externalAccounts });
+  const config = configFor(strict, { url: dns.url, dns: dns.address }) as object;
+  const authorities = { pebble: { ...authority(strict), eab: { kid: 'kid-1', hmacKey } } };
+  site = await createSite(`${folder.path}/external.db`, { ...config, authorities });
+  const stop = new AbortController();
+  const made: string[] = [];
+  strict.faults.inject(
+    { kind: 'stall', when: 'after' },
+    { resource: 'newAccount', from: 2, times: Number.POSITIVE_INFINITY },
+  );
+  strict.on('account', ({ url }) => {
+    made.push(url);
+    stop.abort(new Error('the machine fails'));
+  });
+  await expect(manage((manager) => manager.register({ signal: stop.signal }))).rejects.toThrow('the machine fails');
+  strict.faults.clear();
+  const { accountUrl } = await manage((manager) => manager.register({ signal }));
+  expect(made).toEqual([accountUrl]);
 });
 
 test('two managers that roll over at once agree on one key', async () => {
   await manage((manager) => manager.register({ signal }));
   const both = await Promise.all([1, 2].map(() => manage((manager) => manager.rollOverAccounts({ signal }))));
   expect(new Set(both.flat().map(({ thumbprint }) => thumbprint)).size).toBe(1);
-  expect([await said('AccountKeyRollOverStarted'), await said('AccountKeyRolledOver')]).toEqual([1, 1]);
+  expect([await said('AccountKeyRollOverStarted'), await said('AccountKeyRolledOver')]).toEqual([2, 1]);
 });
 
 test('a CA that is away keeps no other from its fresh key', async () => {

@@ -70,14 +70,29 @@ export async function openProbe(context: Context, authority: Authority): Promise
 /** The key that every account has, or is to have: one a bus, so that its thumbprint answers HTTP-01 for each of them. */
 const sharedKeyOf = ({ nextAccountKey, accounts }: BusState) => nextAccountKey ?? accounts.at(-1);
 
+/** The shared key, which lies on the bus before a CA hears of it: so no crash can lose an account, or what it was bound with. */
+async function claimKey(context: Context, signal: AbortSignal): Promise<Pick<Account, 'thumbprint' | 'sealedKey'>> {
+  const known = sharedKeyOf(context.view.state.bus);
+  if (known) return known;
+  const fresh = await generateAccountKey();
+  const offered = { thumbprint: accountThumbprint(fresh), sealedKey: await sealAccountKey(context, fresh) };
+  return decide(
+    context,
+    ({ bus }) => {
+      const shared = sharedKeyOf(bus);
+      if (shared) return { events: [], result: shared };
+      return { events: [{ type: 'AccountKeyRollOverStarted', ...offered }], result: offered };
+    },
+    signal,
+  );
+}
+
 async function register(context: Context, authority: Authority, signal: AbortSignal): Promise<void> {
   const { directory, contact = [], termsOfServiceAgreed } = authority;
-  const shared = sharedKeyOf(context.view.state.bus);
-  const isSpent = closedAt(context.view.state.bus, directory).some(
-    ({ thumbprint }) => thumbprint === shared?.thumbprint,
-  );
+  const shared = await claimKey(context, signal);
+  const isSpent = closedAt(context.view.state.bus, directory).some(({ thumbprint }) => thumbprint === shared.thumbprint);
   if (isSpent) throw accountClosed(directory, 'certbus account rollover');
-  const accountKey = shared ? await open(shared.sealedKey, context.key.identity) : await generateAccountKey();
+  const accountKey = await open(shared.sealedKey, context.key.identity);
   const sealedKey = await sealAccountKey(context, accountKey);
   const ca = connect(context, authority, { accountKey });
   const { url } = await registerAccount(ca, { contact, termsOfServiceAgreed, signal });
