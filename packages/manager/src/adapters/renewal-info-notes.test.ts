@@ -1,5 +1,6 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { temporaryFolder } from 'certbus-testing';
 import { afterAll, expect, test } from 'vitest';
 import { openRenewalInfoNotes } from './renewal-info-notes.ts';
@@ -38,4 +39,16 @@ test('a damaged file is set aside and begun anew', () => {
   notes.set('leaf', { askAt, failures: 0 });
   notes[Symbol.dispose]();
   expect(readdirSync(folder.path).some((name) => name.startsWith('damaged.db.damaged-'))).toBe(true);
+});
+
+test('a file that breaks while it is in use holds nothing up: what it lost is asked for again', () => {
+  const path = join(folder.path, 'breaks.db');
+  const notes = openRenewalInfoNotes(path, () => askAt);
+  notes.set('leaf', { askAt, failures: 0 });
+  const other = new DatabaseSync(path);
+  other.exec('DROP TABLE notes');
+  other.close();
+  expect(notes.get('leaf')).toBeUndefined();
+  notes.set('leaf', { askAt, failures: 1 });
+  notes[Symbol.dispose]();
 });

@@ -39,10 +39,23 @@ function openOrBeginAnew(path: string): DatabaseSync {
   }
 }
 
-/** Opens a manager's notes in a file of its user's own, made where there is none. A damaged file is set aside. */
+/** A disk that is full, a file that another process holds for long: nothing that a renewal should wait for. */
+function attempt<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Opens a manager's notes in a file of its user's own, made where there is none. A damaged file is set aside; what cannot be read or
+ * kept later is as if it had not been noted.
+ */
 export function openRenewalInfoNotes(path: string, now: () => Date = () => new Date()): StoredRenewalInfoNotes {
   const database = openOrBeginAnew(path);
-  database.prepare('DELETE FROM notes WHERE ask_at < ?').run(now().getTime() - FORGET_AFTER_MS);
+  const oldest = now().getTime() - FORGET_AFTER_MS;
+  attempt(() => database.prepare('DELETE FROM notes WHERE ask_at < ?').run(oldest));
   const select = database.prepare('SELECT ask_at, failures FROM notes WHERE leaf_hash = ?');
   const upsert = database.prepare(
     `INSERT INTO notes (leaf_hash, ask_at, failures) VALUES (?, ?, ?)
@@ -50,11 +63,11 @@ export function openRenewalInfoNotes(path: string, now: () => Date = () => new D
   );
   return {
     get(leafHash): RenewalInfoNote | undefined {
-      const row = select.get(leafHash);
+      const row = attempt(() => select.get(leafHash));
       return row && { askAt: new Date(Number(row['ask_at'])), failures: Number(row['failures']) };
     },
     set(leafHash, { askAt, failures }) {
-      upsert.run(leafHash, askAt.getTime(), failures);
+      attempt(() => upsert.run(leafHash, askAt.getTime(), failures));
     },
     [Symbol.dispose]: () => database.close(),
   };
