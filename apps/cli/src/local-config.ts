@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { formatAddress, parseAddress, parseArchiveAddress } from '@certbus/store';
 import { CliError } from './errors.ts';
+import { jsonFaultOf } from './json-fault.ts';
 import { readFile, readKeyFile } from './key-files.ts';
 
 /** What is said of the programs of this machine, unchecked: they are looked at when one is needed. */
@@ -40,12 +41,8 @@ function parse(path: string): Fields {
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (cause) {
-    throw new CliError(
-      'CERTBUS_CLI_CONFIG_INVALID',
-      `${path} is not JSON: ${cause instanceof Error ? cause.message : ''}.`,
-      { cause },
-    );
+  } catch (error) {
+    throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${path} is not JSON: ${jsonFaultOf(error)}.`);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${path} is no JSON object.`);

@@ -2,6 +2,7 @@ import { text } from 'node:stream/consumers';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
+import { jsonFaultOf } from '../../json-fault.ts';
 
 export default class ConfUpdate extends BaseCommand {
   static override summary = 'Replace the configuration on the bus by the one on standard input.';
@@ -21,11 +22,10 @@ export default class ConfUpdate extends BaseCommand {
     let json: unknown;
     try {
       json = JSON.parse(await text(process.stdin));
-    } catch (cause) {
+    } catch (error) {
       throw new CliError(
         'CERTBUS_CLI_CONFIG_INVALID',
-        `What came on standard input is not JSON: ${cause instanceof Error ? cause.message : ''}.`,
-        { cause },
+        `What came on standard input is not JSON: ${jsonFaultOf(error)}.`,
       );
     }
     const { withManager } = await import('../../compose.ts');
