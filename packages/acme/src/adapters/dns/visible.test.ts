@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startDnsServer } from '../../dns-server.builders.ts';
 import { openLookups } from './lookups.ts';
 import type { DnsOptions } from './options.ts';
-import { awaitVisible } from './visible.ts';
+import { awaitVisible, serversOf } from './visible.ts';
 
 const signal = AbortSignal.timeout(60_000);
 const NAME = '_acme-challenge.zone.test';
@@ -74,4 +74,15 @@ test('twenty values are borne, one more is told at once', async () => {
   await wait([server], {}, many);
   server.values.push('one more');
   await expect(wait([server])).rejects.toThrow(/has 21 values, more than CAs accept/);
+});
+
+test('a zone with more servers than any has is not asked for, by all of them at once', async () => {
+  const hosts = Array.from({ length: 65 }, (_, index) => `ns${index}.test`);
+  const lookups = { nameServers: async () => hosts, addresses: async () => ['192.0.2.1'] };
+  await expect(serversOf('a.test', lookups)).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_SOLVER_FAILED',
+    message: expect.stringContaining('65 name servers'),
+  });
+  const many = { nameServers: async () => ['ns.test'], addresses: async () => hosts };
+  await expect(serversOf('a.test', many)).rejects.toThrow('65 name servers');
 });

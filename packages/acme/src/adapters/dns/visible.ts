@@ -25,15 +25,25 @@ export function tooManyValues(name: string, count: number): AcmeError {
 const withPort = (address: string, port: number) =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
-/** Every address of every name server of a zone. */
+/** Far more than any zone has. Whoever delegates it decides where questions go, and must not make a flood of them. */
+const MAX_SERVERS = 64;
+
+function tooManyServers(zone: string, count: number): AcmeError {
+  const message = `The zone ${zone} has ${count} name servers in DNS, more than ${MAX_SERVERS}. Check its delegation.`;
+  return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
+}
+
+/** Every address of every name server of a zone. Rejects with `CERTBUS_ACME_SOLVER_FAILED` for more than 64 of them. */
 export async function serversOf(
   zone: string,
   { nameServers, addresses }: Pick<Lookups, 'nameServers' | 'addresses'>,
   port = 53,
 ): Promise<string[]> {
   const hosts = await nameServers(zone);
-  const found = await Promise.all(hosts.map(addresses));
-  return found.flat().map((address) => withPort(address, port));
+  if (hosts.length > MAX_SERVERS) throw tooManyServers(zone, hosts.length);
+  const found = (await Promise.all(hosts.map(addresses))).flat();
+  if (found.length > MAX_SERVERS) throw tooManyServers(zone, found.length);
+  return found.map((address) => withPort(address, port));
 }
 
 /** What one server lacks of what it should show; `undefined` where it lacks nothing. */

@@ -27,6 +27,8 @@ export type Ask = (
 const REQUEST_TIMEOUT_MS = 10_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
+/** Far more than names have. Whoever has the name in DNS decides where this machine connects to, and must not make a flood of it. */
+const MAX_ADDRESSES = 64;
 
 /** A resolver of addresses that asks these servers, or those of this machine. */
 export function createResolver(servers: readonly string[] | undefined): Resolver {
@@ -86,6 +88,8 @@ export function awaitEveryAddress(
   async function look(challenge: PresentedChallenge, signal: AbortSignal): Promise<string | undefined> {
     const addresses = await addressesOf(challenge.name, resolver);
     signal.throwIfAborted();
+    if (addresses.length > MAX_ADDRESSES)
+      return `has ${addresses.length} addresses in DNS, and ${MAX_ADDRESSES} are asked at most,`;
     const verdicts = addresses.map(async (address) => ({
       address,
       ...(await judge(ask, challenge, { address, signal })),

@@ -5,6 +5,7 @@ import { createTlsIdentity } from 'certbus-testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { presentedChallenge } from '../../challenge.ts';
 import { startDns } from '../../dns.builders.ts';
+import { startDnsServer } from '../../testing/index.ts';
 import { createHttp01ClientsSolver } from './http-01-clients.ts';
 
 const signal = AbortSignal.timeout(20_000);
@@ -133,4 +134,14 @@ test('an abort ends the waiting within a second', async () => {
   const start = performance.now();
   await expect(ready).rejects.toThrow('enough');
   expect(performance.now() - start).toBeLessThan(1200);
+});
+
+test('a name that leads to more addresses than any has sends nobody to all of them', async () => {
+  const dns = await startDnsServer();
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  const addresses = Array.from({ length: 65 }, (_, index) => `127.0.1.${index}`);
+  const answer = { host: 'site.test', addresses };
+  await fetch(`${dns.url}/add-a`, { method: 'POST', body: JSON.stringify(answer) });
+  const solver = createHttp01ClientsSolver({ port: 1, resolver: [dns.address], timeoutMs: 500 });
+  await expect(solver.ready([challenge], { signal })).rejects.toThrow(/site\.test has \d+ addresses in DNS/);
 });
