@@ -90,7 +90,9 @@ async function claimKey(context: Context, signal: AbortSignal): Promise<Pick<Acc
 async function register(context: Context, authority: Authority, signal: AbortSignal): Promise<void> {
   const { directory, contact = [], termsOfServiceAgreed } = authority;
   const shared = await claimKey(context, signal);
-  const isSpent = closedAt(context.view.state.bus, directory).some(({ thumbprint }) => thumbprint === shared.thumbprint);
+  const isSpent = closedAt(context.view.state.bus, directory).some(
+    ({ thumbprint }) => thumbprint === shared.thumbprint,
+  );
   if (isSpent) throw accountClosed(directory, 'certbus account rollover');
   const accountKey = await open(shared.sealedKey, context.key.identity);
   const sealedKey = await sealAccountKey(context, accountKey);

@@ -76,6 +76,7 @@ export async function renewDue(
       const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
       if (result.outcome === 'already-managed') return { ...subject, outcome: 'no-longer-due' };
       speedUp();
+      troubles.passed(directory);
       return { ...subject, outcome: 'renewed', serialNumber: result.serialNumber };
     } catch (error) {
       if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere' };

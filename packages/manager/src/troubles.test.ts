@@ -14,7 +14,7 @@ function problem(type: string, status: number, detail = ''): AcmeProblemError {
 const full = new AcmeError('CERTBUS_ACME_DEADLINE', 'no room', { notBefore: new Date('2026-11-24T03:00:00Z') });
 
 test.each<[string, unknown, Lane, Lane[]]>([
-  ['a CA that is down', problem('serverInternal', 500), 'renewal', ['new', 'renewal', 'retry']],
+  ['a gateway without its CA', problem('serverInternal', 502), 'renewal', ['new', 'renewal', 'retry']],
   ['a CA that is busy', problem('rateLimited', 503), 'renewal', ['new', 'renewal', 'retry']],
   ['an account that is gone', problem('accountDoesNotExist', 400), 'retry', ['new', 'renewal', 'retry']],
   ['an open breaker', new AcmeError('CERTBUS_ACME_BREAKER_OPEN', 'down'), 'new', ['new', 'renewal', 'retry']],
@@ -30,3 +30,20 @@ test.each<[string, unknown, Lane, Lane[]]>([
   expect(held).toEqual(expected);
   for (const each of held) expect(troubles.at(CA, each)).toBe(error);
 });
+
+test.each([
+  ['serverInternal', 500],
+  ['unauthorized', 403],
+])(
+  "what may be one order's own (%s) is the CA's after three in a row, and one that passes breaks the row",
+  (type, status) => {
+    const troubles = createTroubles();
+    const add = () => troubles.add(CA, { lane: 'renewal', error: problem(type, status) });
+    expect([add(), add()]).toEqual([false, false]);
+    troubles.passed(CA);
+    expect([add(), add()]).toEqual([false, false]);
+    expect(troubles.directories('renewal').size).toBe(0);
+    expect(add()).toBe(true);
+    expect(troubles.directories('new').has(CA)).toBe(true);
+  },
+);

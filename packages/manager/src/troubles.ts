@@ -10,6 +10,17 @@ export interface Troubles {
   directories(lane: Lane): ReadonlySet<string>;
   /** The failure that says so. */
   at(directory: string, lane: Lane): unknown;
+  /** Takes a success, which shows that failures before it were no trouble of the CA as a whole. */
+  passed(directory: string): void;
+}
+
+/** So many failures in a row that may each be one certificate's own are the CA's. */
+const IN_A_ROW = 3;
+
+/** A CA stumbles over single orders, too, and some call a name that an account may not have unauthorized. */
+function isAmbiguous(error: unknown): boolean {
+  if (!(error instanceof AcmeProblemError)) return false;
+  return error.problem.status === 500 || error.problem.type.endsWith(':unauthorized');
 }
 
 /** Whose orders fare alike: `all`, those for names that the CA has not issued before (`new`), or nobody's. */
@@ -26,13 +37,20 @@ function scopeOf(error: unknown, lane: Lane): 'all' | 'new' | 'none' {
 export function createTroubles(): Troubles {
   const everywhere = new Map<string, unknown>();
   const forNew = new Map<string, unknown>();
+  const inARow = new Map<string, number>();
   return {
     add(directory, { lane, error }) {
       const scope = scopeOf(error, lane);
+      if (scope === 'all' && isAmbiguous(error)) {
+        const count = (inARow.get(directory) ?? 0) + 1;
+        inARow.set(directory, count);
+        if (count < IN_A_ROW) return false;
+      }
       if (scope !== 'none') (scope === 'all' ? everywhere : forNew).set(directory, error);
       return scope !== 'none';
     },
     directories: (lane) => new Set([...everywhere.keys(), ...(lane === 'new' ? forNew.keys() : [])]),
+    passed: (directory) => void inARow.delete(directory),
     at: (directory, lane) => everywhere.get(directory) ?? (lane === 'new' ? forNew.get(directory) : undefined),
   };
 }

@@ -27,9 +27,12 @@ interface Ranked extends Work {
 /** Whose turn it is: half of the turns are the renewals'. */
 const TURNS: readonly Lane[] = ['renewal', 'new', 'renewal', 'retry'];
 
-function laneOf({ current, failure }: ManagedCertificate): Lane {
-  // What failed with its CA or account as a whole is treated as if it had not.
-  if (failure && !isShared(failure.class)) return 'retry';
+const DAY_MS = 86_400_000;
+
+function laneOf({ current, failure }: ManagedCertificate, now: Date): Lane {
+  // What failed with its CA or account as a whole is treated as if it had not; after a day it is rather the CA that fails with it.
+  const isOwn = failure && (!isShared(failure.class) || now.getTime() - Date.parse(failure.since) > DAY_MS);
+  if (isOwn) return 'retry';
   return current ? 'renewal' : 'new';
 }
 
@@ -39,7 +42,7 @@ function rank(certificate: ManagedCertificate, now: Date): Ranked {
   const isEnding = current !== undefined && (urgency === 'lapsed' || urgency === 'emergency');
   // Whoever ends first goes first; before that comes the instant that was drawn in the CA's window, or the older duty.
   const at = isEnding ? Date.parse(current.notAfter) : (nextActionAt(certificate)?.getTime() ?? 0);
-  const subject = { certificateId, lane: laneOf(certificate), leafHash: current?.leafHash };
+  const subject = { certificateId, lane: laneOf(certificate, now), leafHash: current?.leafHash };
   return { ...subject, rank: URGENCIES.indexOf(urgency), at };
 }
 
