@@ -40,7 +40,8 @@ function createFile(path: string, busId: string): void {
   rmSync(unfinished, { force: true });
   closeSync(openSync(unfinished, 'wx', 0o600));
   const database = new DatabaseSync(unfinished);
-  database.exec('PRAGMA journal_mode = DELETE');
+  // A state is three kilobytes: a page of four would hold one, and every page costs as much again in the journal.
+  database.exec('PRAGMA page_size = 16384; PRAGMA journal_mode = DELETE');
   createTables(database, busId);
   database.close();
   renameSync(unfinished, path);

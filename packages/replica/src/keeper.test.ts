@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { createKeeper } from './keeper.ts';
 import { createReader } from './reader.ts';
 import { beginStory, obtained } from './replica.builders.ts';
+import { loadedRows } from './rows.ts';
 import { createTables } from './writer.ts';
 
 const certificate = (n: number): ManagedCertificate => ({
@@ -36,7 +37,7 @@ test('a disk that fills up while a snapshot is loaded stops that build only: wha
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
   database.exec(`PRAGMA max_page_count = ${pages + 20}`);
   const records = Array.from({ length: 500 }, (_, n) => ({ position: 1, certificate: certificate(n) }));
-  expect(() => keep({ kind: 'load', records })).toThrow('full');
+  expect(() => keep({ kind: 'load', loaded: loadedRows(records) })).toThrow('full');
   database.exec('PRAGMA max_page_count = 1000000');
   keep({ kind: 'abandon' });
   keep({ kind: 'apply', commits: [second], checkpoint: reached });

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Checkpoint, Commit } from '@certbus/events';
-import type { SnapshotRecord } from '@certbus/store';
 import { createReader } from './reader.ts';
+import type { LoadedRows } from './rows.ts';
 import {
   abandonBuilding,
   type BeginningState,
@@ -16,7 +16,7 @@ import {
 export type Change =
   | { readonly kind: 'apply'; readonly commits: readonly Commit[]; readonly checkpoint: Checkpoint }
   | { readonly kind: 'build'; readonly state: BeginningState | undefined }
-  | { readonly kind: 'load'; readonly records: readonly SnapshotRecord[] }
+  | { readonly kind: 'load'; readonly loaded: LoadedRows }
   | { readonly kind: 'apply-to-building'; readonly commits: readonly Commit[]; readonly checkpoint: Checkpoint }
   | { readonly kind: 'serve' }
   | { readonly kind: 'abandon' };
@@ -60,10 +60,10 @@ export function createKeeper(database: DatabaseSync, busId: string): (change: Ch
     if (!isIndexed) indexBuilding(database);
     isIndexed = true;
   }
-  function load(records: readonly SnapshotRecord[]): void {
+  function load({ rows }: LoadedRows): void {
     if (loaded === 0) database.exec('BEGIN IMMEDIATE');
-    loaded += records.length;
-    orEnd(() => current().load(records));
+    loaded += rows.length;
+    orEnd(() => current().load(rows));
     if (loaded >= LOADED_TOGETHER) flush();
   }
 
@@ -81,7 +81,7 @@ export function createKeeper(database: DatabaseSync, busId: string): (change: Ch
         isIndexed = false;
         return;
       case 'load':
-        return load(change.records);
+        return load(change.loaded);
       case 'apply-to-building':
         index();
         return current().apply(change.commits, change.checkpoint);

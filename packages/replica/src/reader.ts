@@ -57,13 +57,15 @@ const idOf = (row: Row): string => String(row['certificate_id']);
 /** Asks an open database with the replica's tables. */
 export function createReader(database: DatabaseSync, generation: Generation = 'served'): ReplicaReader {
   const suffix = suffixOf(generation);
+  // Crossed: the state is looked up for what was found, and never read to find it.
+  const withState = `certificates${suffix} CROSS JOIN states${suffix} USING (number)`;
   const selectBus = database.prepare(`SELECT checkpoint, state FROM bus${suffix}`);
-  const selectOne = database.prepare(`SELECT state FROM certificates${suffix} WHERE certificate_id = ?`);
+  const selectOne = database.prepare(`SELECT state FROM ${withState} WHERE certificate_id = ?`);
   const selectPage = database.prepare(
-    `SELECT certificate_id, state FROM certificates${suffix} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
+    `SELECT certificate_id, state FROM ${withState} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
   const selectNamed = database.prepare(
-    `SELECT c.state FROM names${suffix} n JOIN certificates${suffix} c USING (certificate_id) WHERE n.name = ?`,
+    `SELECT s.state FROM names${suffix} n CROSS JOIN certificates${suffix} c USING (certificate_id) CROSS JOIN states${suffix} s USING (number) WHERE n.name = ?`,
   );
   const selectNameSet = database.prepare(
     `SELECT certificate_id FROM certificates${suffix} WHERE name_set = ? AND removed = 0`,
@@ -78,12 +80,12 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   );
   const selectIssuer = database.prepare(`SELECT certificate FROM issuers${suffix} WHERE hash = ?`);
   const selectChanged = database.prepare(
-    `SELECT certificate_id, position, json_extract(state, '$.names') AS names FROM certificates${suffix} WHERE position > ? ORDER BY position LIMIT ?`,
+    `SELECT certificate_id, position, json_extract(state, '$.names') AS names FROM ${withState} WHERE position > ? ORDER BY position LIMIT ?`,
   );
   const selectRootEvents = database.prepare(`SELECT position, envelope FROM root_events${suffix} ORDER BY sequence`);
   const selectIssuers = database.prepare(`SELECT hash, certificate FROM issuers${suffix} ORDER BY hash`);
   const selectRecords = database.prepare(
-    `SELECT certificate_id, position, state FROM certificates${suffix} WHERE certificate_id > ? ORDER BY certificate_id LIMIT ?`,
+    `SELECT certificate_id, position, state FROM ${withState} WHERE certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
 
   function* records(): Iterable<SnapshotRecord> {

@@ -6,6 +6,7 @@ import { ReplicaError } from './errors.ts';
 import { makeFolder, openToRead } from './file.ts';
 import { type Change, createKeeper } from './keeper.ts';
 import { createReader, type ReplicaReader } from './reader.ts';
+import { loadedRows } from './rows.ts';
 import { type BeginningState, createTables } from './writer.ts';
 import { startWriterThread, type WriterThread } from './writer-thread.ts';
 
@@ -85,7 +86,7 @@ function buildWith(change: (change: Change) => Promise<void>): Replica['build'] 
   return async (state) => {
     await change({ kind: 'build', state });
     return {
-      load: (records) => change({ kind: 'load', records }),
+      load: (records) => change({ kind: 'load', loaded: loadedRows(records) }),
       apply: (commits, checkpoint) => change({ kind: 'apply-to-building', commits, checkpoint }),
       serve: () => change({ kind: 'serve' }),
       abandon: () => change({ kind: 'abandon' }),

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Checkpoint, sha256, signRootEvent, type WrittenEvent } from '@certbus/events';
@@ -99,6 +99,50 @@ test.each(['file', 'memory'])(
     expect(newcomer.lookup('n31.test')).toEqual([]);
   },
 );
+
+test('a disk that fills up while the next records are unpacked is told, and the replica stays empty', async () => {
+  const { story, place } = await withSnapshot();
+  const newcomer = await newReplica(story);
+  const full = Object.create(newcomer, {
+    build: {
+      value: async (state: Parameters<Replica['build']>[0]) => {
+        const building = await newcomer.build(state);
+        return { ...building, load: () => Promise.reject(new Error('the disk is full')) };
+      },
+    },
+  }) as Replica;
+  const troubles: Error[] = [];
+  const onTrouble = (error: Error) => troubles.push(error);
+  expect(await settle(full, story.bus, { archive: place, onTrouble })).toBe(false);
+  expect(troubles.map(({ message }) => message)).toEqual(['the disk is full']);
+  expect(newcomer.checkpoint().position).toBe(0);
+  await follow(newcomer, story.bus);
+  expect(newcomer.countServed()).toBe(30);
+});
+
+test('a replica that a snapshot began wastes little room around the states in it', async () => {
+  const { story, first } = await withSnapshot();
+  const [sample] = [...first.records()].flatMap((record) => ('certificate' in record ? [record.certificate] : []));
+  if (!sample?.current) throw new TypeError('a certificate was obtained');
+  const current = { ...sample.current, sealedKey: 'k'.repeat(2_500) };
+  const records = Array.from({ length: 2_000 }, (_, n) => ({
+    position: 1,
+    certificate: { ...sample, certificateId: `certificate${n}`, names: [`${n}.test`], current },
+  }));
+  const path = newPath();
+  const newcomer = await newReplica(story, path);
+  const building = await newcomer.build({
+    checkpoint: first.checkpoint(),
+    bus: first.bus(),
+    rootEvents: first.rootEvents(),
+  });
+  await building.load(records);
+  await building.serve();
+  expect(newcomer.countServed()).toBe(2_000);
+  const stated = records.reduce((sum, { certificate }) => sum + JSON.stringify(certificate).length, 0);
+  await newcomer.close();
+  expect(statSync(path).size).toBeLessThan(stated * 1.4);
+});
 
 test('a snapshot that no commit vouches for is refused, and the log is read instead', async () => {
   const { story, place } = await withSnapshot({ say: false });
@@ -211,7 +255,8 @@ test('a replica of a release that did not know an event is built anew by one tha
     .prepare('UPDATE bus SET state = ?')
     .run(JSON.stringify({ ...state, unknown: ['CertificateRemoved', 'Later'] }));
   database.exec(
-    `UPDATE certificates SET removed = 0, state = json_set(state, '$.removed', json('false')) WHERE removed = 1`,
+    `UPDATE states SET state = json_set(state, '$.removed', json('false')) WHERE number IN (SELECT number FROM certificates WHERE removed = 1);
+     UPDATE certificates SET removed = 0 WHERE removed = 1`,
   );
   database.close();
   const replica = await newReplica(story, path);

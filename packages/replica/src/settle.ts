@@ -78,10 +78,16 @@ async function buildFromSnapshot(replica: Replica, bus: Bus, snapshot: Snapshot,
     throw new StoreError('CERTBUS_STORE_SNAPSHOT_REFUSED', what);
   }
   await build(replica, { checkpoint, bus: state, rootEvents }, async (building) => {
+    // One frame is unpacked while the one before it is written.
+    let loading = Promise.resolve();
     for await (const records of snapshot.records({ signal })) {
-      await building.load(records);
+      await loading;
+      loading = building.load(records);
+      // It is awaited above or below; where the next frame cannot be unpacked, that is what is told.
+      loading.catch(() => {});
       onProgress?.();
     }
+    await loading;
     await follow(building, bus, { ...options, from: checkpoint });
   });
 }

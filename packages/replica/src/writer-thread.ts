@@ -75,7 +75,7 @@ export function startWriterThread(path: string, busId: string): WriterThread {
     worker.ref();
     return new Promise((resolve, reject) => {
       pending.set(id, { resolve, reject });
-      worker.postMessage({ id, call });
+      worker.postMessage({ id, call }, call.kind === 'load' ? [call.loaded.memory] : []);
     });
   }
 

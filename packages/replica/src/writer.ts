@@ -8,15 +8,12 @@ import {
   EMPTY_BUS,
   evolve,
   evolveBus,
-  type IssuerAdded,
   type ManagedCertificate,
-  nameSetKey,
-  nextActionAt,
   type PlacedRootEvent,
 } from '@certbus/events';
-import type { SnapshotRecord } from '@certbus/store';
 import { ReplicaError } from './errors.ts';
 import { createReader } from './reader.ts';
+import { type CertificateRow, certificateRow, type IssuerRow, issuerRow } from './rows.ts';
 import { ABANDON, type Generation, indexesOf, MARKS, SWAP, schemaOf, suffixOf } from './schema.ts';
 
 /** The state that a snapshot begins a generation with, apart from its records. */
@@ -35,8 +32,8 @@ export interface Writer {
    * effect of every commit exactly once. Throws `CERTBUS_REPLICA_BEHIND` unless they follow directly on what there is.
    */
   apply(commits: readonly Commit[], checkpoint: Checkpoint): void;
-  /** Takes records of a snapshot, within a transaction of the caller's. */
-  load(records: readonly SnapshotRecord[]): void;
+  /** Takes what a snapshot holds, within a transaction of the caller's. */
+  load(rows: readonly (CertificateRow | IssuerRow)[]): void;
 }
 
 const markOf = (): string => `${Date.now().toString(36)}_${Math.floor(Math.random() * 2 ** 32).toString(36)}`;
@@ -101,9 +98,13 @@ export function createWriter(database: DatabaseSync, generation: Generation = 's
   const suffix = suffixOf(generation);
   const reader = createReader(database, generation);
   const upsert = database.prepare(
-    `INSERT INTO certificates${suffix} (certificate_id, position, name_set, next_action_at, not_after, removed, state) VALUES (?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO certificates${suffix} (certificate_id, position, name_set, next_action_at, not_after, removed) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (certificate_id) DO UPDATE SET position = excluded.position, name_set = excluded.name_set,
-       next_action_at = excluded.next_action_at, not_after = excluded.not_after, removed = excluded.removed, state = excluded.state`,
+       next_action_at = excluded.next_action_at, not_after = excluded.not_after, removed = excluded.removed
+     RETURNING number`,
+  );
+  const setState = database.prepare(
+    `INSERT INTO states${suffix} VALUES (?, CAST(? AS TEXT)) ON CONFLICT (number) DO UPDATE SET state = excluded.state`,
   );
   const dropNames = database.prepare(`DELETE FROM names${suffix} WHERE certificate_id = ?`);
   const addName = database.prepare(`INSERT INTO names${suffix} (name, certificate_id) VALUES (?, ?)`);
@@ -113,16 +114,15 @@ export function createWriter(database: DatabaseSync, generation: Generation = 's
   const addRoot = database.prepare(`INSERT INTO root_events${suffix} VALUES (?, ?, ?)`);
   const moveOn = database.prepare(`UPDATE bus${suffix} SET position = ?, checkpoint = ?, state = ? WHERE position = ?`);
 
-  function insert(certificate: ManagedCertificate, position: number): void {
-    const { certificateId, names, removed, current } = certificate;
-    const due = nextActionAt(certificate)?.getTime() ?? null;
-    const end = current ? Date.parse(current.notAfter) : null;
-    upsert.run(certificateId, position, nameSetKey(names), due, end, Number(removed), JSON.stringify(certificate));
-    if (current) for (const name of current.names) addName.run(name, certificateId);
+  function insert(row: CertificateRow): void {
+    const { certificateId, position, nameSet, nextActionAt, notAfter, removed, state, names } = row;
+    const stored = upsert.get(certificateId, position, nameSet, nextActionAt, notAfter, Number(removed));
+    setState.run(Number(stored?.['number']), state);
+    for (const name of names) addName.run(name, certificateId);
   }
 
-  function saveIssuer({ hash, certificate }: Omit<IssuerAdded, 'type'>): void {
-    addIssuer.run(hash, Buffer.from(certificate, 'base64'));
+  function insertIssuer({ hash, issuer }: IssuerRow): void {
+    addIssuer.run(hash, issuer);
   }
 
   function take(commits: readonly Commit[], checkpoint: Checkpoint): void {
@@ -139,13 +139,13 @@ export function createWriter(database: DatabaseSync, generation: Generation = 's
       bus = evolveBus(bus, commit);
       for (const { event, root } of commit.events) {
         if (event && 'certificateId' in event) takeCertificateEvent(event, commit);
-        if (event?.type === 'IssuerAdded') saveIssuer(event);
+        if (event?.type === 'IssuerAdded') insertIssuer(issuerRow(event));
         if (root) addRoot.run(root.rootSequence, commit.position, JSON.stringify(root));
       }
     }
     for (const { certificate, position, hadNames } of changed.values()) {
       if (hadNames) dropNames.run(certificate.certificateId);
-      insert(certificate, position);
+      insert(certificateRow(certificate, position));
     }
     const before = (commits[0]?.position ?? 0) - 1;
     const { changes } = moveOn.run(checkpoint.position, JSON.stringify(checkpoint), JSON.stringify(bus), before);
@@ -158,10 +158,10 @@ export function createWriter(database: DatabaseSync, generation: Generation = 's
     apply(commits, checkpoint) {
       if (commits.length > 0) inTransaction(database, () => take(commits, checkpoint));
     },
-    load(records) {
-      for (const record of records) {
-        if ('issuer' in record) saveIssuer(record.issuer);
-        else insert(record.certificate, record.position);
+    load(rows) {
+      for (const row of rows) {
+        if ('issuer' in row) insertIssuer(row);
+        else insert(row);
       }
     },
   };

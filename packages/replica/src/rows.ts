@@ -1,0 +1,71 @@
+import { type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
+import type { SnapshotRecord } from '@certbus/store';
+
+/** A certificate as the tables hold it: its state as JSON, and beside it what queries look for. */
+export interface CertificateRow {
+  readonly certificateId: string;
+  /** Position of its last event. */
+  readonly position: number;
+  readonly nameSet: string;
+  /** When a manager should act on it, in milliseconds; `null` for never. */
+  readonly nextActionAt: number | null;
+  /** When it ends, in milliseconds; `null` where nothing is served. */
+  readonly notAfter: number | null;
+  readonly removed: boolean;
+  /** Its JSON; as bytes where that spares a thread the decoding. */
+  readonly state: string | Uint8Array;
+  /** The names that it is served for. */
+  readonly names: readonly string[];
+}
+
+/** An issuer as the tables hold it. */
+export interface IssuerRow {
+  readonly hash: string;
+  /** DER. */
+  readonly issuer: Uint8Array;
+}
+
+export function certificateRow(
+  certificate: ManagedCertificate,
+  position: number,
+): CertificateRow & { readonly state: string } {
+  const { certificateId, names, removed, current } = certificate;
+  return {
+    certificateId,
+    position,
+    nameSet: nameSetKey(names),
+    nextActionAt: nextActionAt(certificate)?.getTime() ?? null,
+    notAfter: current ? Date.parse(current.notAfter) : null,
+    removed,
+    state: JSON.stringify(certificate),
+    names: current?.names ?? [],
+  };
+}
+
+export function issuerRow({ hash, certificate }: { readonly hash: string; readonly certificate: string }): IssuerRow {
+  return { hash, issuer: Buffer.from(certificate, 'base64') };
+}
+
+/** Rows for another thread. */
+export interface LoadedRows {
+  readonly rows: readonly (CertificateRow | IssuerRow)[];
+  /** The memory of all their states, which MAY be transferred instead of copied. */
+  readonly memory: ArrayBuffer;
+}
+
+/** Makes records of a snapshot ready, on the thread that reads them: the one that writes is busy enough with writing. */
+export function loadedRows(records: readonly SnapshotRecord[]): LoadedRows {
+  const rows = records.map((record) =>
+    'issuer' in record ? issuerRow(record.issuer) : certificateRow(record.certificate, record.position),
+  );
+  const sizes = rows.map((row) => ('issuer' in row ? 0 : Buffer.byteLength(row.state)));
+  const memory = new ArrayBuffer(sizes.reduce((sum, size) => sum + size, 0));
+  let offset = 0;
+  const moved = rows.map((row, index) => {
+    if ('issuer' in row) return row;
+    const state = Buffer.from(memory, offset, sizes[index]);
+    offset += state.write(row.state);
+    return { ...row, state: new Uint8Array(memory, state.byteOffset, state.length) };
+  });
+  return { rows: moved, memory };
+}
