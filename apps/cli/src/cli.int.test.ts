@@ -141,6 +141,69 @@ describe('without a CA', { timeout: 30_000 }, () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  describe('init takes every DNS provider, and no secret by a flag', () => {
+    const CA = ['init', '--agree-tos', '--directory', 'https://127.0.0.1:1/dir', '--dns-provider'];
+    const ACCOUNT = { fulldomain: 'a.auth.test', subdomain: 'a', username: 'u', password: 'the-secret' };
+
+    test.each([
+      ['route53', ['--dns-zone-id', 'Z1'], { zoneId: 'Z1' }],
+      ['cloudflare', [], { token: { env: 'CERTBUS_SECRET_CLOUDFLARE' } }],
+      [
+        'rfc2136',
+        ['--dns-server', 'ns1.test', '--dns-key-name', 'k'],
+        { server: 'ns1.test', key: { name: 'k', secret: { env: 'CERTBUS_SECRET_TSIG' } } },
+      ],
+      [
+        'powerdns',
+        ['--dns-url', 'https://ns1.test:8081'],
+        { url: 'https://ns1.test:8081', apiKey: { env: 'CERTBUS_SECRET_POWERDNS' } },
+      ],
+      [
+        'httpreq',
+        ['--dns-url', 'https://dns.test', '--dns-username', 'u'],
+        { username: 'u', password: { env: 'CERTBUS_SECRET_HTTPREQ' } },
+      ],
+      ['exec', ['--dns-program', 'my-dns'], { program: 'my-dns' }],
+    ] as const)('%s, by flags', async (provider, flags, expected) => {
+      const folder = newFolder();
+      const made = await run(folder, [...CA, provider, ...flags]);
+      expect(made).toMatchObject({ status: 0 });
+      for (const variable of JSON.stringify(expected).match(/CERTBUS_SECRET_\w+/g) ?? [])
+        expect(made.stderr).toContain(`${variable}, which is not set here`);
+      const { dns } = JSON.parse((await run(folder, ['conf', 'display'])).stdout);
+      expect(dns).toEqual([expect.objectContaining({ zones: ['*'], provider, ...expected })]);
+    });
+
+    test('acme-dns, by a file or standard input', async () => {
+      const settings = JSON.stringify({ zones: ['a.test'], url: 'https://auth.test', accounts: [ACCOUNT] });
+      const byInput = newFolder();
+      expect(await run(byInput, [...CA, 'acme-dns', '--dns-settings', '-'], { input: settings })).toMatchObject({
+        status: 0,
+      });
+      const byFile = newFolder();
+      writeFileSync(join(byFile, 'dns.json'), settings);
+      expect(await run(byFile, [...CA, 'acme-dns', '--dns-settings', 'dns.json'])).toMatchObject({ status: 0 });
+      for (const folder of [byInput, byFile]) {
+        const shown = (await run(folder, ['conf', 'display'])).stdout;
+        expect(JSON.parse(shown).dns).toMatchObject([{ zones: ['a.test'], accounts: [{ username: 'u' }] }]);
+        expect(shown).not.toContain('the-secret');
+      }
+    });
+
+    test.each([
+      ['an unknown provider', ['pigeons'], /There are: route53, cloudflare/],
+      ['a provider without what it needs', ['rfc2136'], /needs --dns-server and --dns-key-name/],
+      ['acme-dns without accounts', ['acme-dns', '--dns-url', 'https://auth.test'], /accounts/],
+      ['settings that are no JSON', ['cloudflare', '--dns-settings', '-'], /is not JSON/],
+    ] as const)('%s is refused, and nothing is made', async (_, args, message) => {
+      const folder = newFolder();
+      const refused = await run(folder, [...CA, ...args], { input: '{ "token": the-secret' });
+      expect(refused).toMatchObject({ status: 2, stderr: expect.stringMatching(message) });
+      expect(refused.stderr).not.toContain('the-secret');
+      expect(readdirSync(folder)).toEqual([]);
+    });
+  });
+
   test.each([
     ['a malformed domain', ['cert', 'mk', 'not a domain'], 2, /is not a domain name/],
     ['a public suffix', ['cert', 'mk', '--subdomain', 'co.uk'], 2, /public suffix/],

@@ -1,6 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { Flags, type Interfaces } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
+import type { DnsFlags } from '../dns-flags.ts';
 import { CliError } from '../errors.ts';
 import { readFile } from '../key-files.ts';
 import { ask, canAsk, confirm } from '../prompt.ts';
@@ -17,6 +18,8 @@ export default class Init extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --contact ops@example.com --agree-tos --dns-provider route53 --zone example.com',
+    '<%= config.bin %> <%= command.id %> --agree-tos --dns-provider rfc2136 --dns-server ns1.example.com --dns-key-name certbus',
+    '<%= config.bin %> <%= command.id %> --agree-tos --dns-provider acme-dns --dns-settings acme-dns.json',
     '<%= config.bin %> <%= command.id %> --bus "dynamodb://certbus/prod?region=eu-central-1" --agree-tos --contact ops@example.com',
   ];
   static override flags = {
@@ -27,18 +30,22 @@ export default class Init extends BaseCommand {
     roots: Flags.string({ description: "PEM file of a private CA's roots" }),
     contact: Flags.string({ multiple: true, description: 'e-mail address for the CA' }),
     'agree-tos': Flags.boolean({ description: "agree to the CA's terms of service" }),
-    'dns-provider': Flags.option({
-      options: ['route53', 'challtestsrv'] as const,
-      description: 'where DNS-01 is answered',
-    })(),
-    'dns-url': Flags.string({ description: 'management address of challtestsrv' }),
+    'dns-provider': Flags.string({ description: 'where DNS-01 is answered, as "certbus provider ls" lists it' }),
+    'dns-settings': Flags.string({
+      description: 'its settings, as "certbus provider show" has them: a JSON file, or - for standard input',
+    }),
+    'dns-url': Flags.string({ description: 'address of powerdns, acme-dns, httpreq or challtestsrv' }),
+    'dns-server': Flags.string({ description: 'primary server for rfc2136' }),
+    'dns-key-name': Flags.string({ description: 'name of the TSIG key for rfc2136' }),
+    'dns-username': Flags.string({ description: 'user name for httpreq' }),
+    'dns-program': Flags.string({ description: 'name of the program for exec' }),
     'dns-zone-id': Flags.string({ description: 'id of a Route 53 hosted zone; default the one that fits a name' }),
     zone: Flags.string({ multiple: true, description: 'zone of the DNS provider; default all' }),
     'http01-port': Flags.integer({ description: 'port that a private CA validates HTTP-01 at; default 80' }),
     'tls-alpn01-port': Flags.integer({ description: 'port that a private CA validates TLS-ALPN-01 at; default 443' }),
     resolver: Flags.string({
       multiple: true,
-      description: 'ADDRESS:PORT of a private name server for checking HTTP-01 and TLS-ALPN-01',
+      description: "ADDRESS:PORT of a private name server that is asked in place of the system's",
     }),
   };
 
@@ -51,11 +58,11 @@ export default class Init extends BaseCommand {
     const configuration = isComplete ? undefined : await this.#configuration(flags);
     const request = { folder, bus: flags.bus, name: flags.name ?? defaultManagerName(), configuration };
     const result = await setUp(request, { signal: this.signal, onStep: (line) => this.progress(line) });
-    this.#report(result, folder);
+    this.#report(result, folder, configuration?.dns !== undefined);
     return result;
   }
 
-  async #configuration(flags: InitFlags): Promise<unknown> {
+  async #configuration(flags: InitFlags): Promise<{ readonly dns?: unknown }> {
     const directory = flags.directory ?? LETS_ENCRYPT;
     const contact = flags.contact ?? (await this.#askContact(flags.directory));
     const agreed =
@@ -66,11 +73,9 @@ export default class Init extends BaseCommand {
         'CERTBUS_CLI_USAGE',
         'A CA issues to those who agree to its terms of service: read them, then say --agree-tos.',
       );
-    const provider = flags['dns-provider'] ?? (await this.#askProvider());
+    const dns = await this.#dnsSettings(flags);
     const http01 = { answer: 'clients', port: flags['http01-port'], resolver: flags.resolver };
     const tlsAlpn01 = { port: flags['tls-alpn01-port'], resolver: flags.resolver };
-    const zones = flags.zone ?? ['*'];
-    const dns = provider && { zones, provider, url: flags['dns-url'], zoneId: flags['dns-zone-id'] };
     const authority = {
       directory,
       contact: contact.map((address) => `mailto:${address}`),
@@ -87,6 +92,7 @@ export default class Init extends BaseCommand {
         ...(dns ? { dns: [dns] } : {}),
         http01,
         ...(tlsAlpn01.port || tlsAlpn01.resolver ? { tlsAlpn01 } : {}),
+        ...(flags.resolver ? { dnsPersist01: { resolver: flags.resolver } } : {}),
       }),
     );
   }
@@ -97,12 +103,51 @@ export default class Init extends BaseCommand {
     return address ? [address] : [];
   }
 
-  async #askProvider(): Promise<'route53' | undefined> {
-    if (!canAsk()) return undefined;
-    return (await confirm('Answer DNS-01 in Route 53 (needed for wildcards)?', this.signal)) ? 'route53' : undefined;
+  async #dnsSettings(flags: InitFlags): Promise<object | undefined> {
+    const { dnsSettingsFrom, neededFlags, providerNamed, secretVariables } = await import('../dns-flags.ts');
+    const file = await this.#settingsFile(flags['dns-settings']);
+    const inFile = typeof file['provider'] === 'string' ? file['provider'] : undefined;
+    const name = flags['dns-provider'] ?? inFile ?? (await this.#askProvider(flags));
+    if (name === undefined) return undefined;
+    const provider = providerNamed(name);
+    const answers: Record<string, string> = {};
+    if (canAsk()) {
+      for (const { flag, question } of neededFlags(provider, flags, file))
+        answers[flag] = await ask(question, this.signal);
+    }
+    const settings = dnsSettingsFrom(provider, { ...flags, ...answers }, file);
+    for (const variable of secretVariables(settings)) {
+      if (!process.env[variable])
+        this.warn(`${name} takes a secret from ${variable}, which is not set here: export it wherever certbus runs`);
+    }
+    if (typeof settings['program'] === 'string')
+      this.warn(`"${settings['program']}" is to stand under "programs" in certbus.json, which says what it is`);
+    const { resolver } = flags;
+    const zones = flags.zone ?? file['zones'] ?? ['*'];
+    return { ...(resolver && name !== 'challtestsrv' ? { resolver } : {}), ...settings, zones };
   }
 
-  #report({ files, bus, changed, accountProblem }: SetUpResult, folder: string): void {
+  async #settingsFile(from: string | undefined): Promise<Readonly<Record<string, unknown>>> {
+    if (from === undefined) return {};
+    const { parseDnsSettings } = await import('../dns-flags.ts');
+    if (from !== '-') return parseDnsSettings(readFile(resolve(from), 'The DNS settings'), from);
+    if (process.stdin.isTTY)
+      throw new CliError('CERTBUS_CLI_USAGE', 'The DNS settings are read from standard input: … < FILE');
+    const { text } = await import('node:stream/consumers');
+    return parseDnsSettings(await text(process.stdin), 'What came on standard input');
+  }
+
+  async #askProvider(flags: DnsFlags): Promise<string | undefined> {
+    const given = Object.keys(flags).find((flag) => flag.startsWith('dns-') && flag !== 'dns-settings');
+    if (given) throw new CliError('CERTBUS_CLI_USAGE', `--${given} goes with --dns-provider.`);
+    if (!canAsk()) return undefined;
+    const { PROVIDERS } = await import('@certbus/manager');
+    const names = PROVIDERS.map(({ name }) => name).filter((name) => name !== 'challtestsrv');
+    const question = `DNS provider, which wildcards need: ${names.join(', ')}, or nothing:`;
+    return (await ask(question, this.signal)) || undefined;
+  }
+
+  #report({ files, bus, changed, accountProblem }: SetUpResult, folder: string, hasDns: boolean): void {
     if (!changed) {
       this.log(`${folder} is set up already for the bus ${bus}; nothing was changed.`);
       return;
@@ -112,6 +157,9 @@ export default class Init extends BaseCommand {
     this.log(`bus   ${bus}`);
     if (accountProblem)
       this.warn(`the CA has no account of yours yet (${accountProblem}); the first certificate registers one`);
-    this.log('\nNext: certbus cert mk --wildcard YOUR.DOMAIN, and certbus example-server to see it served.');
+    const first = hasDns
+      ? 'certbus cert mk --wildcard YOUR.DOMAIN, and certbus example-server to see it served'
+      : 'certbus example-server at port 80 of your domain, and certbus cert mk --challenge http-01 YOUR.DOMAIN';
+    this.log(`\nNext: ${first}.`);
   }
 }

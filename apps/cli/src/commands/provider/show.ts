@@ -1,22 +1,17 @@
 import type { Provider } from '@certbus/manager';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
-import { CliError } from '../../errors.ts';
 
 export default class ProviderShow extends BaseCommand {
   static override summary = 'Show the settings of a DNS provider, with an example.';
   static override description =
-    'They stand under "dns" in the configuration: certbus conf display > FILE, then certbus conf update < FILE.';
+    'They stand under "dns" in the configuration: certbus conf display > FILE, then certbus conf update < FILE. "certbus init --dns-settings FILE" takes one of them.';
   static override args = { name: Args.string({ required: true, description: 'as "certbus provider ls" lists it' }) };
 
   async run(): Promise<Provider> {
     const { args } = await this.parse(ProviderShow);
-    const { PROVIDERS } = await import('@certbus/manager');
-    const provider = PROVIDERS.find(({ name }) => name === args.name);
-    if (!provider) {
-      const names = PROVIDERS.map(({ name }) => name).join(', ');
-      throw new CliError('CERTBUS_CLI_USAGE', `No DNS provider is called "${args.name}". There are: ${names}.`);
-    }
+    const { providerNamed } = await import('../../dns-flags.ts');
+    const provider = providerNamed(args.name);
     const { name, summary, fields, example } = provider;
     this.log(`${name}: ${summary}\n`);
     const width = Math.max(...fields.map((field) => field.name.length));
