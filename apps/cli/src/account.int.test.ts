@@ -39,15 +39,24 @@ describe('the accounts of a bus', { timeout: 60_000 }, () => {
     expect(rolled.accounts[0].thumbprint).not.toBe(thumbprint);
     expect((await run('cert', 'mk', 'rolled.test')).status).toBe(0);
 
-    expect(await run('account', 'deactivate', 'ca')).toMatchObject({
+    for (const flags of [[], ['--json']]) {
+      const unasked = await run('account', 'deactivate', 'ca', ...flags);
+      expect(unasked.status).toBe(2);
+      expect(unasked.stdout + unasked.stderr).toContain('--yes');
+    }
+    expect((await run('account', 'ls')).stdout).toContain(first);
+    expect(await run('account', 'deactivate', 'ca', '--yes')).toMatchObject({
       status: 0,
       stdout: `deactivated ${first}\n`,
     });
     expect(await run('account', 'ls')).toMatchObject({ status: 0, stdout: '' });
     expect(await run('cert', 'mk', 'closed.test')).toMatchObject({
       status: 3,
-      stderr: expect.stringContaining('CERTBUS_MANAGER_ACCOUNT_CLOSED'),
+      stderr: expect.stringMatching(/stays managed: .*certbus cert rm \S+" forgets it.*CERTBUS_MANAGER_ACCOUNT_CLOSED/),
     });
+    const renewed = await run('cert', 'renewable', '2099-01-01', '--renew-all');
+    expect(renewed).toMatchObject({ status: 5, stderr: expect.stringContaining('2 of 2 renewals failed') });
+    expect(renewed.stderr.match(/was deactivated/g)).toHaveLength(1);
   });
 
   test('what cannot be done says what to do', async () => {
@@ -55,7 +64,7 @@ describe('the accounts of a bus', { timeout: 60_000 }, () => {
       status: 3,
       stderr: expect.stringMatching(/no authority "nowhere" \(it has: \w+\)/),
     });
-    expect(await run('account', 'deactivate', 'ca')).toMatchObject({
+    expect(await run('account', 'deactivate', 'ca', '--yes')).toMatchObject({
       status: 3,
       stderr: expect.stringContaining('certbus account register'),
     });

@@ -1,7 +1,15 @@
 import type { Progress } from '@certbus/manager';
 
 /** A step of an issuance in words. */
-function describeProgress({ step, certificateId, names, holder, until, orderUrl }: Progress): string | undefined {
+function describeProgress({
+  step,
+  certificateId,
+  names,
+  holder,
+  until,
+  orderUrl,
+  challengeType,
+}: Progress): string | undefined {
   const subject = names.join(', ');
   switch (step) {
     case 'waiting':
@@ -12,6 +20,8 @@ function describeProgress({ step, certificateId, names, holder, until, orderUrl 
       return `took over what was begun for ${subject} (${certificateId})`;
     case 'order':
       return `the CA has the order ${orderUrl}`;
+    case 'answered':
+      return `answers by ${challengeType} are given; waiting until every server shows them`;
     case 'warning':
       // The log says it.
       return undefined;

@@ -90,10 +90,7 @@ async function claimKey(context: Context, signal: AbortSignal): Promise<Pick<Acc
 async function register(context: Context, authority: Authority, signal: AbortSignal): Promise<void> {
   const { directory, contact = [], termsOfServiceAgreed } = authority;
   const shared = await claimKey(context, signal);
-  const isSpent = closedAt(context.view.state.bus, directory).some(
-    ({ thumbprint }) => thumbprint === shared.thumbprint,
-  );
-  if (isSpent) throw accountClosed(directory, 'certbus account rollover');
+  if (isSpentAt(context.view.state.bus, directory)) throw accountClosed(directory, true);
   const accountKey = await open(shared.sealedKey, context.key.identity);
   const sealedKey = await sealAccountKey(context, accountKey);
   const ca = connect(context, authority, { accountKey });
@@ -131,10 +128,21 @@ async function registerInTurn(context: Context, authority: Authority, signal: Ab
 const closedAt = ({ closedAccounts }: BusState, directory: string) =>
   closedAccounts.filter((closed) => closed.directory === directory);
 
-function accountClosed(directory: string, command: string): ManagerError {
-  const what = `The account at ${directory} was deactivated. Take that CA out of the configuration, or make another account: a fresh key for all accounts there are ("certbus account rollover"), then "certbus account register". Begin with "${command}".`;
+/** Whether the key that an account there would have is that of one that was deactivated. */
+const isSpentAt = (bus: BusState, directory: string): boolean =>
+  closedAt(bus, directory).some(({ thumbprint }) => thumbprint === sharedKeyOf(bus)?.thumbprint);
+
+function accountClosed(directory: string, isKeySpent: boolean): ManagerError {
+  const first = isKeySpent
+    ? 'first give the other accounts a fresh key, for that one is spent ("certbus account rollover"), then '
+    : '';
+  const what = `The account at ${directory} was deactivated. Take that CA out of the configuration, or make another account: ${first}"certbus account register NAME", with the CA's name in the configuration.`;
   return new ManagerError('CERTBUS_MANAGER_ACCOUNT_CLOSED', what);
 }
+
+/** Whether the bus had an account at a CA and has none any more, so that none is registered unasked. */
+export const isClosedAt = (bus: BusState, directory: string): boolean =>
+  accountAt(bus, directory) === undefined && closedAt(bus, directory).length > 0;
 
 /** The bus's account at a CA; `undefined` before it is registered. */
 export const accountAt = ({ accounts }: BusState, directory: string): Account | undefined =>
@@ -154,8 +162,8 @@ export async function openAuthority(
     signal.throwIfAborted();
     const { bus } = context.view.state;
     const account = accountAt(bus, authority.directory);
-    const isClosed = !account && closedAt(bus, authority.directory).length > 0;
-    if (isClosed && !anew) throw accountClosed(authority.directory, 'certbus account register');
+    if (isClosedAt(bus, authority.directory) && !anew)
+      throw accountClosed(authority.directory, isSpentAt(bus, authority.directory));
     if (!account) await registerInTurn(context, authority, signal);
     else if (await settleRollOver(context, authority, { account, signal })) continue;
     else return connectAs(context, authority, account);

@@ -1,6 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { AcmeError, certificateId as ariId, type Obtained, obtain, type PresentedChallenge } from '@certbus/acme';
-import type { CsrOffer, Issuance, ManagedCertificate } from '@certbus/events';
+import {
+  AcmeError,
+  certificateId as ariId,
+  type Obtained,
+  obtain,
+  type PresentedChallenge,
+  type Solver,
+} from '@certbus/acme';
+import type { ChallengeType, CsrOffer, Issuance, ManagedCertificate } from '@certbus/events';
 import { authorityOf, openAuthority } from './account.ts';
 import { keep } from './claim-keeper.ts';
 import type { Authority, Configuration } from './configuration.ts';
@@ -25,13 +32,15 @@ import { solverFor } from './solvers.ts';
 
 /** A step of an issuance, for those who watch. */
 export interface Progress {
-  readonly step: 'waiting' | 'claimed' | 'taken-over' | 'order' | 'warning' | 'issued' | 'recorded';
+  readonly step: 'waiting' | 'claimed' | 'taken-over' | 'order' | 'answered' | 'warning' | 'issued' | 'recorded';
   readonly certificateId: string;
   readonly names: readonly string[];
   /** With `waiting`: who holds the claim, and its end. */
   readonly holder?: string;
   readonly until?: Date;
   readonly orderUrl?: string;
+  /** With `answered`: by what the names are to be proved. */
+  readonly challengeType?: ChallengeType;
   /** With `warning`: what will be a trouble later. */
   readonly message?: string;
 }
@@ -94,6 +103,15 @@ async function runOrder(
     onProgress({ step: 'warning', certificateId: claim.certificateId, names, message });
   };
   const solver = await solverFor(config, { names, challengeType, publish, warn }, context.solvers);
+  const watched: Solver = {
+    challenges: solver.challenges,
+    present: (challenges, options) => solver.present(challenges, options),
+    ready(challenges, options) {
+      onProgress({ step: 'answered', certificateId: claim.certificateId, names, challengeType });
+      return solver.ready(challenges, options);
+    },
+    cleanUp: (challenges, options) => solver.cleanUp(challenges, options),
+  };
   const authority = authorityOf(config, directory);
   const certificate = context.view.state.certificate(claim.certificateId);
   if (orderUrl === undefined && authority.staging !== undefined && certificate && needsRehearsal(certificate)) {
@@ -112,7 +130,7 @@ async function runOrder(
       csr: Buffer.from(offer.csr, 'base64'),
       acceptKey: (spki) => offerFor(context, claim, spki) !== undefined,
       challenge: challengeType,
-      solver,
+      solver: watched,
       isRenewal: reason === 'renewal',
       ...(profile ? { profile } : {}),
       ...chosen(authority),

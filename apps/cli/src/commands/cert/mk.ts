@@ -1,5 +1,5 @@
 import { CHALLENGE_TYPES, normalizeAddress } from '@certbus/events';
-import type { IssueResult } from '@certbus/manager';
+import type { IssueResult, Progress } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
@@ -24,7 +24,7 @@ function namesFor(
     );
   }
   if (wildcard) return [`*.${domain}`, domain];
-  return subdomain ? [domain] : [domain, `www.${domain}`];
+  return subdomain || /^www\./i.test(domain) ? [domain] : [domain, `www.${domain}`];
 }
 
 export default class CertMk extends BaseCommand {
@@ -68,9 +68,23 @@ export default class CertMk extends BaseCommand {
     };
     const { withManager } = await import('../../compose.ts');
     const onProgress = progressPrinter((line) => this.progress(line));
-    const result = await withManager(this.localConfig(flags), (manager) =>
-      manager.issue(request, { signal: this.signal, takeOver: flags['take-over'], onProgress }),
-    );
+    const result = await withManager(this.localConfig(flags), async (manager) => {
+      let claimed: string | undefined;
+      const watch = (progress: Progress) => {
+        if (progress.step === 'claimed') claimed = progress.certificateId;
+        onProgress(progress);
+      };
+      const options = { signal: this.signal, takeOver: flags['take-over'], onProgress: watch };
+      try {
+        return await manager.issue(request, options);
+      } catch (error) {
+        if (claimed && !this.signal.aborted)
+          this.progress(
+            `${claimed} stays managed: "certbus cert renewable --renew-all" tries it again, "certbus cert rm ${claimed}" forgets it`,
+          );
+        throw error;
+      }
+    });
     if (result.outcome === 'already-managed') this.progress(`${result.names.join(', ')} is managed already`);
     this.log(result.certificateId);
     return result;

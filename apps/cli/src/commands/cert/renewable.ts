@@ -14,7 +14,19 @@ interface Result {
   readonly outcomes: readonly { readonly certificateId: string; readonly outcome: string; readonly error?: string }[];
 }
 
+/** How many certificates with one reason are named. */
+const SHOWN = 10;
+
 const messageOf = ({ error }: RenewalOutcome): string => (error instanceof Error ? error.message : 'unknown');
+
+/** Each reason once, under the certificates that failed for it: an outage has one reason for a thousand. */
+function describeFailures(failed: readonly RenewalOutcome[]): string[] {
+  return [...Map.groupBy(failed, messageOf)].map(([message, alike]) => {
+    const shown = alike.slice(0, SHOWN).map(({ certificateId, names }) => `${certificateId} (${names.join(', ')})`);
+    if (alike.length > SHOWN) shown.push(`${alike.length - SHOWN} more`);
+    return `${shown.join(', ')}: ${message}`;
+  });
+}
 
 export default class CertRenewable extends BaseCommand {
   static override summary = 'Say which certificates are due, and renew them when told to.';
@@ -65,7 +77,7 @@ export default class CertRenewable extends BaseCommand {
     const failed = outcomes.filter(({ outcome }) => outcome === 'failed');
     const postponed = outcomes.filter(({ outcome }) => outcome === 'postponed');
     if (failed.length > 0) {
-      const what = failed.map((one) => `${one.certificateId} (${one.names.join(', ')}): ${messageOf(one)}`);
+      const what = describeFailures(failed);
       if (postponed.length > 0)
         what.push(`${postponed.length} more from the same CA were not tried; the next run takes them up.`);
       throw new CliError(
