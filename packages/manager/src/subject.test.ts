@@ -10,6 +10,7 @@ test('names come back in their one form, sorted, without duplicates', () => {
 
 test.each([
   [['not a name'], 'dns-01', /is not a domain name/],
+  [['foo_bar.test'], 'dns-01', /underscore/],
   [['com'], 'dns-01', /public suffix/],
   [['*.co.uk'], 'dns-01', /public suffix/],
   [['github.io'], 'dns-01', /public suffix/],

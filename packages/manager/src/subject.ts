@@ -54,6 +54,10 @@ export function parseSubject(names: readonly string[], challengeType: ChallengeT
       checkAddress(name, challengeType);
       continue;
     }
+    if (name.includes('_'))
+      throw refuse(
+        `"${name}" has an underscore, with which no CA issues: host names have letters, digits and hyphens.`,
+      );
     checkRegistrable(name);
     const parent = `*${name.slice(name.indexOf('.'))}`;
     if (parent !== name && normalized.includes(parent))
