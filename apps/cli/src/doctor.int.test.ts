@@ -22,7 +22,8 @@ describe('certbus doctor', { timeout: 60_000 }, () => {
     writeFileSync(join(folder.path, 'roots.pem'), ca.roots);
     const where = ['--directory', ca.directory, '--roots', 'roots.pem'];
     const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url];
-    expect((await run('init', '--agree-tos', ...where, ...provider)).status).toBe(0);
+    const asked = ['--resolver', dns.address];
+    expect((await run('init', '--agree-tos', ...where, ...provider, ...asked)).status).toBe(0);
     expect((await run('cert', 'mk', 'www.shop.test')).status).toBe(0);
   });
   afterAll(async () => {
@@ -48,6 +49,7 @@ describe('certbus doctor', { timeout: 60_000 }, () => {
     const text = await run('doctor', '--no-write-dns', '--resolver', dns.address);
     expect(text.stdout).toMatch(/^good {5}bus/);
     expect(text.stdout).not.toContain('taken away');
+    expect(of('renewal')).toMatchObject([{ status: 'good', detail: '1 managed, none fails' }]);
   });
 
   test('CAA records that let only others issue, or only another account, are told with the record to add', async () => {
@@ -60,6 +62,52 @@ describe('certbus doctor', { timeout: 60_000 }, () => {
     dns.set('shop.test', 'CAA', [{ flags: 0, tag: 'issue', value: record ?? '' }]);
     expect((await diagnose('--no-write-dns')).of('caa')).toMatchObject([{ status: 'good' }]);
     dns.set('shop.test', 'CAA', []);
+  });
+
+  test("asks the configuration's resolver where no flag names one", async () => {
+    const before = dns.queries.length;
+    expect(await run('doctor', '--no-write-dns')).toMatchObject({ status: 0 });
+    expect(dns.queries.slice(before).map(({ name, type }) => `${name} ${type}`)).toContain('shop.test CAA');
+  });
+
+  test('a certificate that cannot be renewed as things are is told before its time', async () => {
+    const stored = (await run('conf', 'display')).stdout;
+    const configure = async (change: (json: { dns: { zones: string[] }[]; authorities: { ca: object } }) => void) => {
+      const json = JSON.parse(stored);
+      change(json);
+      expect((await certbus(folder.path, ['conf', 'update'], { input: JSON.stringify(json) })).status).toBe(0);
+    };
+    await configure(({ dns: [settings] }) => Object.assign(settings ?? {}, { zones: ['other.test'] }));
+    const uncovered = await diagnose('--no-write-dns');
+    expect(uncovered.status).toBe(10);
+    expect(uncovered.of('renewal')).toMatchObject([{ status: 'failed', detail: expect.stringContaining('shop.test') }]);
+    await configure(({ authorities }) => Object.assign(authorities.ca, { directory: 'https://127.0.0.1:1/dir' }));
+    const moved = await diagnose('--no-write-dns');
+    expect(moved.of('renewal')).toMatchObject([{ detail: expect.stringContaining(ca.directory) }]);
+    expect(moved.of('caa')).toEqual([]);
+    await configure(() => {});
+    expect((await diagnose('--no-write-dns')).status).toBe(0);
+  });
+
+  test('an account that was deactivated is told, with what to do', async () => {
+    expect((await run('account', 'deactivate', 'ca', '--yes')).status).toBe(0);
+    const { status, findings } = await diagnose('--no-write-dns');
+    expect(status).toBe(10);
+    expect(findings).toContainEqual(
+      expect.objectContaining({ check: 'account', status: 'failed', detail: 'it was deactivated' }),
+    );
+    expect((await run('cert', 'mk', 'other.test')).stderr).toContain('certbus account register NAME');
+    expect((await run('account', 'register', 'ca')).status).toBe(0);
+    expect((await run('cert', 'mk', 'other.test')).status).toBe(0);
+    expect((await diagnose('--no-write-dns')).status).toBe(0);
+  });
+
+  test('a resolver or domain that is none is refused', async () => {
+    for (const args of [
+      ['--resolver', 'nonsense'],
+      ['--domain', 'a b'],
+    ])
+      expect(await run('doctor', ...args)).toMatchObject({ status: 2, stdout: '' });
   });
 
   test('a domain that does not exist is told', async () => {

@@ -1,12 +1,29 @@
+import { isIP } from 'node:net';
+import { normalizeServerName } from '@certbus/events';
 import type { Finding } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
+import { CliError } from '../errors.ts';
 import { UNHEALTHY } from '../exit-status.ts';
+
+function checkDomain(domain: string): void {
+  if (normalizeServerName(domain.replace(/^\*\./, '')) !== undefined) return;
+  throw new CliError('CERTBUS_CLI_USAGE', `"${domain}" is no domain; name one like example.com.`);
+}
+
+function checkResolver(resolver: string): void {
+  const [, bracketed, host] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d{1,5})?$/.exec(resolver) ?? [];
+  if (isIP(bracketed ?? host ?? resolver) !== 0) return;
+  throw new CliError(
+    'CERTBUS_CLI_USAGE',
+    `"${resolver}" is no address of a resolver; write one like 192.0.2.53 or [2001:db8::53]:5353.`,
+  );
+}
 
 export default class Doctor extends BaseCommand {
   static override summary = 'Check all that an issuance depends on, and say what to do about what is wrong.';
   static override description =
-    'Looks at the bus and this manager key, at each CA of the configuration with its clock and the account there, at CAA records, and writes a TXT value into DNS, waits until every authoritative server shows it, and takes it away again. The exit status is 10 where something failed.';
+    'Looks at the bus and this manager key, at certificates that fail, at each CA of the configuration with its clock and the account there, at CAA records, and writes a TXT value into DNS, waits until every authoritative server shows it, and takes it away again. The exit status is 10 where something failed.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --domain example.com --no-write-dns --json',
@@ -18,13 +35,15 @@ export default class Doctor extends BaseCommand {
     }),
     resolver: Flags.string({
       multiple: true,
-      description: "a resolver to ask, ADDRESS or ADDRESS:PORT; default the system's",
+      description: "a resolver to ask, ADDRESS or ADDRESS:PORT; default the configuration's, else the system's",
     }),
     'write-dns': Flags.boolean({ allowNo: true, default: true, description: 'try to write into DNS' }),
   };
 
   async run(): Promise<{ findings: readonly Finding[] }> {
     const { flags } = await this.parse(Doctor);
+    for (const domain of flags.domain ?? []) checkDomain(domain);
+    for (const resolver of flags.resolver ?? []) checkResolver(resolver);
     const { withManager } = await import('../compose.ts');
     const onFinding = (finding: Finding) => {
       this.log(`${finding.status.padEnd(8)} ${finding.check.padEnd(10)} ${finding.subject}: ${finding.detail}`);

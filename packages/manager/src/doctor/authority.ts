@@ -1,5 +1,5 @@
 import { type Acme, type DirectorySummary, readAccount, readClock, readDirectory } from '@certbus/acme';
-import { accountAt, connectAs, openProbe } from '../account.ts';
+import { accountAt, connectAs, isClosedAt, openProbe } from '../account.ts';
 import type { Authority } from '../configuration.ts';
 import type { Context } from '../context.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
@@ -48,6 +48,11 @@ async function examineAccount(
 ): Promise<Finding> {
   const { good, warning, failed } = findingsOn('account', name);
   const account = accountAt(context.view.state.bus, authority.directory);
+  if (isClosedAt(context.view.state.bus, authority.directory))
+    return failed(
+      'it was deactivated',
+      `"certbus account register ${name}" makes another, or take the CA out of the configuration.`,
+    );
   if (!account)
     return warning('there is none yet', `The first certificate registers it, or "certbus account register ${name}".`);
   try {

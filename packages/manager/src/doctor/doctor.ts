@@ -6,6 +6,7 @@ import { bare, dnsSettingsFor } from '../solvers.ts';
 import { examineAuthority, type NamedAuthority } from './authority.ts';
 import { examineBus } from './bus.ts';
 import { examineCaa } from './caa.ts';
+import { examineCertificates } from './certificates.ts';
 import { examineControl } from './control.ts';
 import { examineDns } from './dns.ts';
 import type { Finding } from './finding.ts';
@@ -14,7 +15,7 @@ import type { Finding } from './finding.ts';
 export interface DiagnosisOptions {
   /** Domains whose DNS is tried; default the registered domains of the managed certificates, 20 at most. */
   readonly domains?: readonly string[];
-  /** `ADDRESS` or `ADDRESS:PORT` of the resolvers to ask; default the system's. */
+  /** `ADDRESS` or `ADDRESS:PORT` of the resolvers to ask; default those of the configuration for a domain, else the system's. */
   readonly resolvers?: readonly string[];
   /** Whether to write a value into DNS, and take it away again. Default true. */
   readonly writeDns?: boolean;
@@ -48,8 +49,14 @@ function issuing({ authorities, defaultAuthority }: Configuration): NamedAuthori
   });
 }
 
+/** The resolvers that the configuration names for a domain, as an issuance would ask them. */
+function resolversFor(config: Configuration, domain: string): readonly string[] | undefined {
+  const dns = dnsSettingsFor(config, domain);
+  return (dns && 'resolver' in dns ? dns.resolver : undefined) ?? config.http01?.resolver ?? config.tlsAlpn01?.resolver;
+}
+
 /**
- * Looks at everything that an issuance depends on, as an issuance would use it: the bus and this manager's key, each CA of the
+ * Looks at everything that an issuance depends on, as an issuance would use it: the bus and this manager's key, the certificates, each CA of the
  * configuration, its clock and the account there, and the DNS of each domain. What is wrong is a finding; only an abort rejects.
  */
 export async function diagnose(
@@ -63,16 +70,22 @@ export async function diagnose(
     found.forEach(onFinding);
   };
   say(examineBus(context));
+  say(examineCertificates(context, config));
+  const silent = new Set<string>();
   for (const [name, authority] of Object.entries(config.authorities)) {
-    say(await examineAuthority(context, { name, authority }, signal));
+    const found = await examineAuthority(context, { name, authority }, signal);
+    if (found.some(({ check, status }) => check === 'directory' && status === 'failed')) silent.add(name);
+    say(found);
   }
-  const dnsView = createDnsView(resolvers ? { resolvers } : {});
-  const { caa: resolver } = dnsView;
   for (const domain of domains) {
+    const servers = resolvers ?? resolversFor(config, domain);
+    const dnsView = createDnsView(servers ? { resolvers: servers } : {});
+    const { caa: resolver } = dnsView;
     say([await examineControl(domain, dnsView, signal)]);
     const isWritten = dnsSettingsFor(config, domain) !== undefined;
     const challengeType = isWritten ? 'dns-01' : 'http-01';
-    for (const named of issuing(config))
+    // Whoever does not answer was told of already, and cannot be asked for its name in CAA records.
+    for (const named of issuing(config).filter(({ name }) => !silent.has(name)))
       say(await examineCaa(context, { named, domain, challengeType, resolver, signal }));
     if (writeDns && isWritten) say([await examineDns(context, { config, domain, signal })]);
   }

@@ -1,10 +1,10 @@
 /** What was looked at. */
-export type Check = 'bus' | 'directory' | 'clock' | 'account' | 'caa' | 'dns';
+export type Check = 'bus' | 'renewal' | 'directory' | 'clock' | 'account' | 'caa' | 'dns';
 
 /** What a look at one thing found. */
 export interface Finding {
   readonly check: Check;
-  /** Which bus, authority or domain. */
+  /** Which bus, certificate, authority or domain. */
   readonly subject: string;
   /** `warning`: it works, and somebody should look at it. */
   readonly status: 'good' | 'warning' | 'failed';
