@@ -64,7 +64,11 @@ export abstract class BaseCommand extends Command {
 
   protected override toErrorJson(error: unknown): unknown {
     const message = error instanceof Error ? clean(error.message) : 'unknown';
-    return { error: { code: codeOf(error) ?? 'CERTBUS_UNEXPECTED', message } };
+    if (error instanceof Errors.CLIError)
+      return { error: { code: 'CERTBUS_CLI_USAGE', message: message.replace(/\s*See more help with --help$/, '') } };
+    const records = error instanceof Error ? recordsOf(error) : [];
+    const code = codeOf(error) ?? 'CERTBUS_UNEXPECTED';
+    return { error: { code, message, ...(records.length > 0 ? { records: records.map(clean) } : {}) } };
   }
 
   protected override async catch(error: Error & { exitCode?: number }): Promise<unknown> {

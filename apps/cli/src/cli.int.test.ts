@@ -212,6 +212,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
     ['an unknown id', ['cert', 'cat', 'nosuchid'], 4, /cert ls/],
     ['an unknown id to renew', ['cert', 'renew', 'nosuchid'], 4, /cert ls/],
     ['an unknown id to remove', ['cert', 'rm', 'nosuchid'], 4, /cert ls/],
+    ['a name with an underscore', ['cert', 'mk', 'foo_bar.test'], 2, /underscore/],
     ['a date that is none', ['cert', 'renewable', 'tomorrow'], 2, /no instant/],
     ['an unknown flag', ['cert', 'ls', '--colour'], 2, /Nonexistent flag/],
     ['a configuration file that is away', ['cert', 'ls', '--config', 'none.json'], 3, /none\.json: it does not exist/],
@@ -226,6 +227,11 @@ describe('without a CA', { timeout: 30_000 }, () => {
     const { status, stdout } = await run(site, ['cert', 'cat', 'nosuchid', '--json']);
     expect(status).toBe(4);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND' } });
+    const usage = await run(site, ['cert', 'cat', '--json']);
+    expect(usage.status).toBe(2);
+    expect(JSON.parse(usage.stdout)).toMatchObject({
+      error: { code: 'CERTBUS_CLI_USAGE', message: expect.stringMatching(/^Missing 1 required arg/) },
+    });
   });
 
   test('DNS providers are listed, and shown with their fields and an example, without any set-up', async () => {
