@@ -21,7 +21,7 @@ function describeProgress({
     case 'order':
       return `the CA has the order ${orderUrl}`;
     case 'answered':
-      return `answers by ${challengeType} are given; waiting until every server shows them`;
+      return `waiting until the answers to the challenges can be seen (${challengeType})`;
     case 'warning':
       // The log says it.
       return undefined;

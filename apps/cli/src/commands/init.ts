@@ -92,7 +92,7 @@ export default class Init extends BaseCommand {
         ...(dns ? { dns: [dns] } : {}),
         http01,
         ...(tlsAlpn01.port || tlsAlpn01.resolver ? { tlsAlpn01 } : {}),
-        ...(flags.resolver ? { dnsPersist01: { resolver: flags.resolver } } : {}),
+        ...(flags.resolver ? { dnsPersist01: { resolver: flags.resolver, nameServers: flags.resolver } } : {}),
       }),
     );
   }
