@@ -27,6 +27,7 @@ function extract(document: string, home: string = dirname(document)): string[] {
 /** The package in which a guide's imports resolve. */
 const guides = {
   'docs/guides/test-against-an-acme-server.md': 'packages/acme',
+  'docs/guides/use-the-acme-client.md': 'packages/acme',
   'docs/guides/write-a-log-adapter.md': 'packages/client',
   'docs/guides/write-a-solver.md': 'packages/acme',
 };
