@@ -64,6 +64,16 @@ describe('certbus doctor', { timeout: 60_000 }, () => {
     dns.set('shop.test', 'CAA', []);
   });
 
+  test('the CAA record that it proposes allows every challenge in use, so that no renewal is stopped', async () => {
+    const persistent = await run('cert', 'mk', '--challenge', 'dns-persist-01', '--subdomain', 'kept.shop.test');
+    expect(persistent.status).toBe(6);
+    expect((await diagnose('--no-write-dns')).of('caa')).toMatchObject([
+      { detail: expect.stringContaining('validationmethods=dns-01,dns-persist-01"') },
+    ]);
+    const [id = ''] = (await run('cert', 'ls')).stdout.split('\t');
+    expect((await run('cert', 'rm', id, '--yes')).status).toBe(0);
+  });
+
   test("asks the configuration's resolver where no flag names one", async () => {
     const before = dns.queries.length;
     expect(await run('doctor', '--no-write-dns')).toMatchObject({ status: 0 });

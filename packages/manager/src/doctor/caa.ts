@@ -8,18 +8,18 @@ import { type Finding, findingsOn, reasonFor } from './finding.ts';
 export interface CaaLook {
   readonly named: NamedAuthority;
   readonly domain: string;
-  /** How the domain's names are proved. */
-  readonly challengeType: string;
+  /** How the domain's names are proved, at least one. */
+  readonly challengeTypes: readonly string[];
   readonly resolver: CaaResolver;
   readonly signal: AbortSignal;
 }
 
 /**
- * Whether a domain's CAA records let a CA issue to the bus's account by a challenge of this type (RFC 8659, RFC 8657), for names and for
+ * Whether a domain's CAA records let a CA issue to the bus's account by challenges of these types (RFC 8659, RFC 8657), for names and for
  * wildcards; where they bind nobody, the record that would.
  */
 export async function examineCaa(context: Context, look: CaaLook): Promise<readonly Finding[]> {
-  const { named, domain, challengeType, resolver, signal } = look;
+  const { named, domain, challengeTypes, resolver, signal } = look;
   const { name, authority } = named;
   const { good, warning, failed } = findingsOn('caa', `${domain} at ${name}`);
   try {
@@ -28,19 +28,27 @@ export async function examineCaa(context: Context, look: CaaLook): Promise<reado
     const [issuer] = issuers;
     if (issuer === undefined) return [good('the CA says no name of its own for CAA records')];
     const accountUrl = accountAt(context.view.state.bus, authority.directory)?.accountUrl;
-    const question = { issuers, accountUrl, challengeType, resolver, signal };
+    const ask = async (subject: string, types: readonly string[]) => {
+      const question = { issuers, accountUrl, resolver, signal };
+      const verdicts = types.map((challengeType) => checkCaa(subject, { ...question, challengeType }));
+      const all = await Promise.all(verdicts);
+      return all.find(({ verdict }) => verdict !== 'allowed') ?? all[0];
+    };
     const [record = ''] = caaRecordsFor([domain], {
       issuer,
       ...(accountUrl ? { accountUrl } : {}),
-      challengeTypes: [challengeType],
+      challengeTypes,
     });
-    const verdict = await checkCaa(domain, question);
-    if (verdict.verdict === 'unknown') return [failed(verdict.why, 'A CA refuses as well until DNS answers.')];
-    if (verdict.verdict === 'forbidden') return [failed(verdict.why, `Add: ${record}`)];
-    if (verdict.at === undefined) return [good(`any CA may issue; this would bind it to this account: ${record}`)];
-    const wild = await checkCaa(`*.${domain}`, question);
+    const verdict = await ask(domain, challengeTypes);
+    if (verdict?.verdict === 'unknown') return [failed(verdict.why, 'A CA refuses as well until DNS answers.')];
+    if (verdict?.verdict === 'forbidden') return [failed(verdict.why, `Add: ${record}`)];
+    if (verdict?.at === undefined) return [good(`any CA may issue; this would bind it to this account: ${record}`)];
+    const wild = await ask(
+      `*.${domain}`,
+      challengeTypes.filter((type) => type.startsWith('dns-')),
+    );
     const said = good(`the records of ${verdict.at} allow it`);
-    return wild.verdict === 'allowed'
+    return wild === undefined || wild.verdict === 'allowed'
       ? [said]
       : [said, warning(`no wildcards: ${wild.why}`, 'Add an issuewild record, if there are any.')];
   } catch (error) {

@@ -39,6 +39,17 @@ function domainsOf({ view }: Context): string[] {
   return [...domains].slice(0, MAX_DOMAINS);
 }
 
+/** How names at and below a domain are proved by the certificates there are; a record that allows less would stop renewals. */
+function challengeTypesAt(domain: string, { view }: Context): string[] {
+  const parent = bare(domain);
+  const types = new Set<string>();
+  for (const { names, challengeType, directory } of view.state.all()) {
+    if (directory === undefined || challengeType === undefined) continue;
+    if (names.map(bare).some((name) => name === parent || name.endsWith(`.${parent}`))) types.add(challengeType);
+  }
+  return [...types].sort();
+}
+
 /** The CAs that a certificate may be asked of by default: the default one, and what stands in for it. */
 function issuing({ authorities, defaultAuthority }: Configuration): NamedAuthority[] {
   const fallback = authorities[defaultAuthority]?.fallback;
@@ -83,10 +94,11 @@ export async function diagnose(
     const { caa: resolver } = dnsView;
     say([await examineControl(domain, dnsView, signal)]);
     const isWritten = dnsSettingsFor(config, domain) !== undefined;
-    const challengeType = isWritten ? 'dns-01' : 'http-01';
+    const inUse = challengeTypesAt(domain, context);
+    const challengeTypes = inUse.length > 0 ? inUse : [isWritten ? 'dns-01' : 'http-01'];
     // Whoever does not answer was told of already, and cannot be asked for its name in CAA records.
     for (const named of issuing(config).filter(({ name }) => !silent.has(name)))
-      say(await examineCaa(context, { named, domain, challengeType, resolver, signal }));
+      say(await examineCaa(context, { named, domain, challengeTypes, resolver, signal }));
     if (writeDns && isWritten) say([await examineDns(context, { config, domain, signal })]);
   }
   return findings;
