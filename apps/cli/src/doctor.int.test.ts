@@ -44,8 +44,9 @@ describe('certbus doctor', { timeout: 60_000 }, () => {
     expect(of('caa')).toMatchObject([
       { detail: expect.stringContaining('IN CAA 0 issue "ca.test; accounturi=https://') },
     ]);
-    const tried = dns.queries.map(({ name }) => name).filter((name) => name.includes('certbus-doctor'));
-    for (const name of tried) expect(dns.get(name, 'TXT')).toEqual([]);
+    // A policy or an alias may be for the one name that orders write to.
+    expect(of('dns')[1]?.detail).toContain(' _acme-challenge.www.shop.test,');
+    expect(dns.get('_acme-challenge.www.shop.test', 'TXT')).toEqual([]);
     const text = await run('doctor', '--no-write-dns', '--resolver', dns.address);
     expect(text.stdout).toMatch(/^good {5}bus/);
     expect(text.stdout).not.toContain('taken away');

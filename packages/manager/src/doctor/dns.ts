@@ -7,19 +7,26 @@ import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
 const token = (): string => randomBytes(32).toString('base64url');
 
+/** What to try in DNS. */
+export interface DnsLook {
+  readonly config: Configuration;
+  /** What the finding is about. */
+  readonly domain: string;
+  /** The name at which a value is written: credentials may allow no other, and aliases and accounts are for single names. */
+  readonly name: string;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Writes a value under `_acme-challenge.certbus-doctor-….DOMAIN`, waits until every authoritative name server shows it, and takes it
- * away again: what a DNS-01 order would do.
+ * Writes a value under `_acme-challenge.NAME`, beside those that are there, waits until every authoritative name server shows it, and
+ * takes it away again: what a DNS-01 order would do.
  */
-export async function examineDns(
-  context: Context,
-  { config, domain, signal }: { readonly config: Configuration; readonly domain: string; readonly signal: AbortSignal },
-): Promise<Finding> {
+export async function examineDns(context: Context, { config, domain, name, signal }: DnsLook): Promise<Finding> {
   const { good, failed } = findingsOn('dns', domain);
-  const name = `certbus-doctor-${randomBytes(6).toString('hex')}.${domain}`;
   const challenges = [
     presentedChallenge(name, { type: 'dns-01', url: '', status: 'pending', token: token() }, token()),
   ];
+  const where = challenges.map(({ dnsName }) => dnsName).join();
   const publish: Solver['present'] = async () => {};
   const start = performance.now();
   try {
@@ -31,12 +38,14 @@ export async function examineDns(
       await solver.cleanUp(challenges, { signal: AbortSignal.timeout(30_000) });
     }
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    return good(`a TXT value was written, seen at every authoritative server and taken away in ${seconds} s`);
+    return good(
+      `a TXT value was written at ${where}, seen at every authoritative server and taken away in ${seconds} s`,
+    );
   } catch (error) {
     signal.throwIfAborted();
     return failed(
       reasonFor(error),
-      `Look at the settings under "dns" that cover ${domain}: credentials, zone, delegation.`,
+      `Look at the settings under "dns" that cover ${name}: credentials, zone, delegation.`,
     );
   }
 }

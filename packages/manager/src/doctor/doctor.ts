@@ -39,15 +39,37 @@ function domainsOf({ view }: Context): string[] {
   return [...domains].slice(0, MAX_DOMAINS);
 }
 
-/** How names at and below a domain are proved by the certificates there are; a record that allows less would stop renewals. */
-function challengeTypesAt(domain: string, { view }: Context): string[] {
-  const parent = bare(domain);
-  const types = new Set<string>();
+/** How a domain is proved by the certificates that there are. */
+interface Use {
+  /** A CAA record that allows less would stop renewals. */
+  readonly challengeTypes: readonly string[];
+  /** A name at which values are written into DNS: the domain itself, or else one below it. */
+  readonly writtenName: string | undefined;
+}
+
+const WRITTEN = new Set(['dns-01', 'dns-account-01']);
+
+/** One pass over all certificates, of which there may be a million, for all domains. */
+function usesOf(domains: readonly string[], { view }: Context): (domain: string) => Use {
+  const found = new Map(domains.map((domain) => [domain, { types: new Set<string>(), written: new Set<string>() }]));
   for (const { names, challengeType, directory } of view.state.all()) {
     if (directory === undefined || challengeType === undefined) continue;
-    if (names.map(bare).some((name) => name === parent || name.endsWith(`.${parent}`))) types.add(challengeType);
+    const bares = names.map(bare);
+    for (const [domain, { types, written }] of found) {
+      const parent = bare(domain);
+      const below = bares.filter((name) => name === parent || name.endsWith(`.${parent}`));
+      const [first] = below;
+      if (first === undefined) continue;
+      types.add(challengeType);
+      const name = below.includes(parent) ? parent : first;
+      if (WRITTEN.has(challengeType) && (written.size === 0 || name === parent)) written.add(name);
+    }
   }
-  return [...types].sort();
+  return (domain) => {
+    const { types = new Set<string>(), written = new Set<string>() } = found.get(domain) ?? {};
+    const writtenName = written.has(bare(domain)) ? bare(domain) : [...written][0];
+    return { challengeTypes: [...types].sort(), writtenName };
+  };
 }
 
 /** The CAs that a certificate may be asked of by default: the default one, and what stands in for it. */
@@ -88,18 +110,20 @@ export async function diagnose(
     if (found.some(({ check, status }) => check === 'directory' && status === 'failed')) silent.add(name);
     say(found);
   }
+  const useOf = usesOf(domains, context);
   for (const domain of domains) {
     const servers = resolvers ?? resolversFor(config, domain);
     const dnsView = createDnsView(servers ? { resolvers: servers } : {});
     const { caa: resolver } = dnsView;
     say([await examineControl(domain, dnsView, signal)]);
-    const isWritten = dnsSettingsFor(config, domain) !== undefined;
-    const inUse = challengeTypesAt(domain, context);
+    const { challengeTypes: inUse, writtenName } = useOf(domain);
+    const name = inUse.length > 0 ? writtenName : bare(domain);
+    const isWritten = name !== undefined && dnsSettingsFor(config, name) !== undefined;
     const challengeTypes = inUse.length > 0 ? inUse : [isWritten ? 'dns-01' : 'http-01'];
     // Whoever does not answer was told of already, and cannot be asked for its name in CAA records.
     for (const named of issuing(config).filter(({ name }) => !silent.has(name)))
       say(await examineCaa(context, { named, domain, challengeTypes, resolver, signal }));
-    if (writeDns && isWritten) say([await examineDns(context, { config, domain, signal })]);
+    if (writeDns && isWritten) say([await examineDns(context, { config, domain, name, signal })]);
   }
   return findings;
 }
