@@ -80,7 +80,7 @@ export interface Configuration {
 
 const authority = v.strictObject({
   directory: v.pipe(httpUrl, v.check(isSafeDirectory, 'must be an https URL (http only for this machine)')),
-  contact: v.optional(v.array(v.pipe(nonEmpty, v.regex(/^mailto:/, 'must begin with mailto:')))),
+  contact: v.optional(v.array(v.pipe(nonEmpty, v.regex(/^mailto:/, 'must begin with mailto:')), 'must be a list')),
   termsOfServiceAgreed: v.literal(true, "must be true: read the CA's terms of service first"),
   roots: v.optional(v.nullable(pem)),
   eab: v.optional(v.strictObject({ kid: nonEmpty, hmacKey: secret })),
@@ -131,7 +131,7 @@ const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
     version: v.literal(1, 'must be 1'),
     authorities,
     defaultAuthority: nonEmpty,
-    dns: v.optional(v.array(dnsSettings)),
+    dns: v.optional(v.array(dnsSettings, 'must be a list')),
     http01: v.optional(http01),
     parallelOrders: v.optional(
       v.pipe(v.number('must be a number'), v.integer('must be whole'), v.minValue(1, 'must be 1 or more')),
@@ -168,5 +168,9 @@ function describe(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? 'the whole';
   if (issue.type === 'strict_object' && issue.expected === 'never') return `${path} is not a known field`;
   if (issue.received === 'undefined') return `${path} is missing`;
-  return `${path} ${issue.message}`;
+  const isOurs = !issue.message.startsWith('Invalid ');
+  // The schema's own words for what is left repeat the value, which may be a secret.
+  return isOurs
+    ? `${path} ${issue.message}`
+    : `${path} must be ${issue.expected === 'Object' ? 'an object' : issue.expected}`;
 }

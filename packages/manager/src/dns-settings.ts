@@ -96,7 +96,10 @@ export type DnsSettings =
   | ExecSettings
   | { readonly zones: readonly string[]; readonly provider: 'challtestsrv'; readonly url: string };
 
-const zones = v.pipe(v.array(nonEmpty), v.nonEmpty('must name at least one zone, or "*" for all'));
+const zones = v.pipe(
+  v.array(nonEmpty, 'must be a list of domains'),
+  v.nonEmpty('must name at least one zone, or "*" for all'),
+);
 const lookup = {
   zones,
   resolver: v.optional(servers),
@@ -146,7 +149,7 @@ const acmeDns = v.strictObject({
   provider: v.literal('acme-dns'),
   url: httpUrl,
   roots: v.optional(pem),
-  accounts: v.pipe(v.array(account), v.nonEmpty('must have at least one account')),
+  accounts: v.pipe(v.array(account, 'must be a list of accounts'), v.nonEmpty('must have at least one account')),
 });
 
 const httpReq = v.pipe(

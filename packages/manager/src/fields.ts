@@ -33,12 +33,19 @@ export const secret: v.GenericSchema<unknown, Secret> = v.union(
   'must be a text or {"env": "CERTBUS_SECRET_…"}',
 );
 
+const PORT = 'must be a number from 1 to 65535';
+
 /** A port. */
-export const port: v.GenericSchema<number> = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+export const port: v.GenericSchema<number> = v.pipe(
+  v.number(PORT),
+  v.integer(PORT),
+  v.minValue(1, PORT),
+  v.maxValue(65_535, PORT),
+);
 
 /** Name servers, one at least. */
 export const servers: v.GenericSchema<string[]> = v.pipe(
-  v.array(nonEmpty),
+  v.array(nonEmpty, 'must be a list of servers'),
   v.nonEmpty('must name at least one server'),
 );
 

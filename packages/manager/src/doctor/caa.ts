@@ -1,6 +1,7 @@
 import { type CaaResolver, caaRecordsFor, checkCaa, readDirectory } from '@certbus/acme';
 import { accountAt, openProbe } from '../account.ts';
 import type { Context } from '../context.ts';
+import { bare } from '../solvers.ts';
 import type { NamedAuthority } from './authority.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
@@ -40,6 +41,9 @@ export async function examineCaa(context: Context, look: CaaLook): Promise<reado
       challengeTypes,
     });
     const verdict = await ask(domain, challengeTypes);
+    // Name servers of one's own, in a resolver's place, refuse to tell of domains that are not theirs.
+    if (verdict?.verdict === 'unknown' && verdict.at !== bare(domain))
+      return [warning(verdict.why, 'A CA asks there, too: try "--resolver" with one that answers for every domain.')];
     if (verdict?.verdict === 'unknown') return [failed(verdict.why, 'A CA refuses as well until DNS answers.')];
     if (verdict?.verdict === 'forbidden') return [failed(verdict.why, `Add: ${record}`)];
     if (verdict?.at === undefined) return [good(`any CA may issue; this would bind it to this account: ${record}`)];
