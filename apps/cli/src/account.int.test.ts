@@ -37,7 +37,15 @@ describe('the accounts of a bus', { timeout: 60_000 }, () => {
     const rolled = JSON.parse((await run('account', 'rollover', '--json')).stdout);
     expect(rolled.accounts).toMatchObject([{ directory: ca.directory, accountUrl: first }]);
     expect(rolled.accounts[0].thumbprint).not.toBe(thumbprint);
-    expect((await run('cert', 'mk', 'rolled.test')).status).toBe(0);
+    const { status, stdout: id } = await run('cert', 'mk', 'rolled.test');
+    expect(status).toBe(0);
+    expect((await run('cert', 'cat', id.trim())).stdout).toMatch(
+      /^because +its lifetime says so; the CA has not said/m,
+    );
+    expect(await run('cert', 'renewable', '--renew-all')).toMatchObject({ status: 0 });
+    expect((await run('cert', 'cat', id.trim())).stdout).toMatch(
+      /^because +the CA asks for it from \d{4}-\S+ to \d{4}-/m,
+    );
 
     for (const flags of [[], ['--json']]) {
       const unasked = await run('account', 'deactivate', 'ca', ...flags);

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { type Failure, NEVER, nextActionAt } from '@certbus/events';
+import { type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
@@ -18,6 +18,8 @@ interface Shown {
   readonly keyType: string | undefined;
   readonly directory: string | undefined;
   readonly renewal: string | undefined;
+  /** Why then. */
+  readonly renewalReason: string | undefined;
   readonly failure: Failure | undefined;
   readonly pem: string;
 }
@@ -30,12 +32,25 @@ const LABELS: readonly (readonly [keyof Shown, string])[] = [
   ['notBefore', 'valid from'],
   ['notAfter', 'valid until'],
   ['renewal', 'renewal due'],
+  ['renewalReason', 'because'],
   ['fingerprint256', 'SHA-256'],
   ['challengeType', 'challenge'],
   ['profile', 'profile'],
   ['keyType', 'key'],
   ['directory', 'directory'],
 ];
+
+function reasonOf({ current, revoked, renewalInfo, failure, issuance }: ManagedCertificate, due: Date): string {
+  if (issuance)
+    return issuance.holder === undefined ? 'an issuance was interrupted' : `${issuance.holder} is at work on it`;
+  if (failure && due.toISOString() === failure.notBefore) return 'the last attempt failed';
+  if (!current) return 'it was never issued';
+  if (revoked) return 'the CA revoked it';
+  if (!renewalInfo) return 'its lifetime says so; the CA has not said when yet';
+  const { windowStart, windowEnd, renewAt, explanationUrl } = renewalInfo;
+  if (due.getTime() < Date.parse(renewAt)) return `its end is near, though the CA would wait until ${renewAt}`;
+  return `the CA asks for it from ${windowStart} to ${windowEnd}${explanationUrl ? `, see ${explanationUrl}` : ''}`;
+}
 
 const nextAttempt = ({ notBefore }: Failure): string =>
   notBefore === NEVER
@@ -70,6 +85,7 @@ export default class CertCat extends BaseCommand {
       const { certificateId, names, current, challengeType, profile, keyType, directory, failure } = certificate;
       const chain = manager.chain(args.id).map((der) => new X509Certificate(der));
       const [leaf] = chain;
+      const due = nextActionAt(certificate);
       return {
         certificateId,
         names,
@@ -82,7 +98,8 @@ export default class CertCat extends BaseCommand {
         profile,
         keyType: keyType ?? (directory && 'P-256'),
         directory,
-        renewal: nextActionAt(certificate)?.toISOString(),
+        renewal: due?.toISOString(),
+        renewalReason: due && reasonOf(certificate, due),
         failure,
         pem: chain.map(String).join(''),
       };
