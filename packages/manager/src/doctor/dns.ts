@@ -31,12 +31,16 @@ export async function examineDns(context: Context, { config, domain, name, signa
   const start = performance.now();
   try {
     const solver = await solverFor(config, { names: [name], challengeType: 'dns-01', publish }, context.solvers);
+    const cleanUp = () => solver.cleanUp(challenges, { signal: AbortSignal.timeout(30_000) });
     try {
       await solver.present(challenges, { signal });
       await solver.ready(challenges, { signal });
-    } finally {
-      await solver.cleanUp(challenges, { signal: AbortSignal.timeout(30_000) });
+    } catch (error) {
+      // What failed first is what to tell; a clean-up that fails after it has the same cause, or none of its own.
+      await cleanUp().catch(() => {});
+      throw error;
     }
+    await cleanUp();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     return good(
       `a TXT value was written at ${where}, seen at every authoritative server and taken away in ${seconds} s`,
