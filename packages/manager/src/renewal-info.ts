@@ -1,5 +1,5 @@
 import { type Acme, AcmeError, AcmeProblemError, type RenewalInfo, renewalInfo } from '@certbus/acme';
-import type { IssuedCertificate } from '@certbus/events';
+import { type IssuedCertificate, nextActionAt } from '@certbus/events';
 import { openAuthority } from './account.ts';
 import type { Authority, Configuration } from './configuration.ts';
 import { type Context, decide } from './context.ts';
@@ -21,7 +21,7 @@ const MINUTE_MS = 60_000;
 const LONGEST_PAUSE_MS = 6 * 60 * MINUTE_MS;
 /** At a tenth of a second each, twelve thousand within a run's bound, and far below the thousand a second that Let's Encrypt takes. */
 const PARALLEL = 20;
-/** Asking never holds up renewing by more than this; who was not asked is asked in the next run, before all others. */
+/** Asking never holds up renewing by more than this; who was not asked is asked in the next run, early. */
 const ASKING_MS = 60_000;
 /** Nobody is asked to wait for longer than a week, so a note of more was made by a clock that was wrong. */
 const LONGEST_NOTE_MS = 8 * 24 * 60 * MINUTE_MS;
@@ -36,6 +36,8 @@ interface Open {
   readonly certificateId: string;
   readonly leafHash: string;
   readonly askAt: number;
+  /** Whether it is renewed in this run unless the CA has changed its word. */
+  readonly isDue: boolean;
   /** Drawn, so that managers of several machines do not ask about the same ones at the same time. */
   readonly lot: number;
 }
@@ -45,18 +47,22 @@ function isOpen({ notAfter }: IssuedCertificate, note: RenewalInfoNote | undefin
   return Date.parse(notAfter) > now && (waitMs <= 0 || waitMs > LONGEST_NOTE_MS);
 }
 
-/** Those that have waited longest come first. */
+/** Those that are due come first, then those that have waited longest. */
 function openQuestions({ view, random, ...context }: Context, notes: RenewalInfoNotes, directory: string): Open[] {
   const now = context.now().getTime();
   const open: Open[] = [];
-  for (const { certificateId, current } of view.state.all()) {
+  for (const certificate of view.state.all()) {
+    const { certificateId, current } = certificate;
     if (current?.directory !== directory) continue;
     const { leafHash } = current;
     const note = notes.get(leafHash);
     if (!isOpen(current, note, now)) continue;
-    open.push({ certificateId, leafHash, askAt: note?.askAt.getTime() ?? 0, lot: random() });
+    const isDue = (nextActionAt(certificate)?.getTime() ?? Number.POSITIVE_INFINITY) <= now;
+    open.push({ certificateId, leafHash, askAt: note?.askAt.getTime() ?? 0, isDue, lot: random() });
   }
-  return open.sort((one, other) => one.askAt - other.askAt || one.lot - other.lot);
+  return open.sort(
+    (one, other) => Number(other.isDue) - Number(one.isDue) || one.askAt - other.askAt || one.lot - other.lot,
+  );
 }
 
 /** Looked up when its turn comes: what was renewed meanwhile is not asked about any more. */
