@@ -5,7 +5,7 @@ export type CaRequest =
   | { readonly what: 'advance'; readonly ms: number }
   /** Ends what was noted so far; the report is of what comes after. */
   | { readonly what: 'note' }
-  /** Wants certificates of these names, or all, renewed at once. */
+  /** Wants the certificates that there are for these names, or all, renewed at once. */
   | { readonly what: 'incident'; readonly names?: readonly string[] }
   /** After so many further orders every request is answered with 503. */
   | { readonly what: 'outage'; readonly afterOrders: number }
@@ -98,9 +98,9 @@ function answer(request: CaRequest): CaReport | undefined {
       return undefined;
     case 'incident': {
       const wanted = request.names && new Set(request.names);
-      const found = server.certificates().filter(({ names }) => wanted?.has(names[0] ?? ''));
+      const found = server.certificates().filter(({ names }) => wanted?.has(names[0] ?? '') ?? true);
       const certificateIds = found.map(({ certificateId }) => certificateId);
-      server.setIncident({ explanationUrl: 'https://ca.test/incident', ...(wanted ? { certificateIds } : {}) });
+      server.setIncident({ explanationUrl: 'https://ca.test/incident', certificateIds });
       return undefined;
     }
     case 'outage':
