@@ -80,11 +80,11 @@ test('a roll-over whose process ended once the CA had the key is completed by th
 });
 
 test('a registration whose answer is lost with its process leaves no account behind, nor spends an external one twice', async () => {
-  const hmacKey = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url');
+  const hmacKey = Buffer.from(crypto.getRandomValues(new Uint8Array(64))).toString('base64url');
   const externalAccounts = [{ kid: 'kid-1', hmacKey }];
   await using strict = await startAcmeServer({ externalAccountRequired: true, externalAccounts });
   const config = configFor(strict, { url: dns.url, dns: dns.address }) as object;
-  const authorities = { pebble: { ...authority(strict), eab: { kid: 'kid-1', hmacKey } } };
+  const authorities = { pebble: { ...authority(strict), eab: { kid: 'kid-1', hmacKey, algorithm: 'HS512' } } };
   site = await createSite(`${folder.path}/external.db`, { ...config, authorities });
   const stop = new AbortController();
   const made: string[] = [];

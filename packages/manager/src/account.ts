@@ -1,4 +1,11 @@
-import { type Acme, accountThumbprint, findAccountKey, generateAccountKey, registerAccount } from '@certbus/acme';
+import {
+  type Acme,
+  accountThumbprint,
+  type ExternalAccount,
+  findAccountKey,
+  generateAccountKey,
+  registerAccount,
+} from '@certbus/acme';
 import { type Account, type BusState, open, type Recipient, seal } from '@certbus/events';
 import type { Authority, Configuration } from './configuration.ts';
 import type { Connections } from './connections.ts';
@@ -38,13 +45,20 @@ function readersOf({ view }: Context): Recipient[] {
   return [...view.checkpoint.managers.map(({ name, recipient }) => ({ name, recipient })), ...backup];
 }
 
+function externalAccount(
+  { kid, hmacKey, algorithm }: NonNullable<Authority['eab']>,
+  { secrets }: Context,
+): ExternalAccount {
+  return { kid, hmacKey: resolveSecret(hmacKey, secrets), ...(algorithm ? { algorithm } : {}) };
+}
+
 function connect(context: Context, authority: Authority, account: { accountKey: string; accountUrl?: string }): Acme {
   const { directory, roots, eab } = authority;
   return context.connections.connect({
     directory,
     ...account,
     ...(roots ? { roots } : {}),
-    ...(eab ? { eab: { kid: eab.kid, hmacKey: resolveSecret(eab.hmacKey, context.secrets) } } : {}),
+    ...(eab ? { eab: externalAccount(eab, context) } : {}),
     now: context.now,
     logger: context.logger,
   });

@@ -87,6 +87,7 @@ test.each([
   ['a secret from a foreign variable', 'dns.0.secretAccessKey', { env: 'HOME' }, /CERTBUS_SECRET_/],
   ['an HTTP-01 answer that nobody gives', 'http01.answer', 'pigeons', /http01\.answer must be "clients"/],
   ['a bucket without a name', 'http01.answer', { s3: { region: 'eu-central-1' } }, /http01\.answer must be/],
+  ['a MAC that nobody has', 'authorities.le.eab.algorithm', 'HS1', /HS256, HS384 or HS512/],
   ['a version of the future', 'version', 2, /version must be 1/],
   ['a fallback that is not there', 'authorities.le.fallback', 'x', /"fallback" of "le"/],
   ['a staging that is itself', 'authorities.le.staging', 'le', /"staging" of "le"/],

@@ -1,3 +1,4 @@
+import type { MacAlgorithm } from '@certbus/acme';
 import * as v from 'valibot';
 import { type DnsSettings, dnsSettings } from './dns-settings.ts';
 import { ManagerError } from './errors.ts';
@@ -11,7 +12,9 @@ export interface Authority {
   /** PEM of a private CA's roots, for its own TLS; `null` or absent: the public ones. */
   readonly roots?: string | null | undefined;
   /** External account binding (RFC 8555 section 7.3.4). */
-  readonly eab?: { readonly kid: string; readonly hmacKey: Secret } | undefined;
+  readonly eab?:
+    | { readonly kid: string; readonly hmacKey: Secret; readonly algorithm?: MacAlgorithm | undefined }
+    | undefined;
   /** The chain to serve where the CA has several: name of its root, or SHA-256 fingerprint of an issuer in it. */
   readonly preferredChain?: string | undefined;
   /** Where the CA has no such profile any more: fail, the default, or take the CA's own choice. */
@@ -78,12 +81,14 @@ export interface Configuration {
   readonly checkIn?: { readonly url: string; readonly within?: string | undefined } | undefined;
 }
 
+const macAlgorithm = v.picklist(['HS256', 'HS384', 'HS512'], 'must be HS256, HS384 or HS512');
+
 const authority = v.strictObject({
   directory: v.pipe(httpUrl, v.check(isSafeDirectory, 'must be an https URL (http only for this machine)')),
   contact: v.optional(v.array(v.pipe(nonEmpty, v.regex(/^mailto:/, 'must begin with mailto:')), 'must be a list')),
   termsOfServiceAgreed: v.literal(true, "must be true: read the CA's terms of service first"),
   roots: v.optional(v.nullable(pem)),
-  eab: v.optional(v.strictObject({ kid: nonEmpty, hmacKey: secret })),
+  eab: v.optional(v.strictObject({ kid: nonEmpty, hmacKey: secret, algorithm: v.optional(macAlgorithm) })),
   preferredChain: v.optional(nonEmpty),
   ifProfileMissing: v.optional(v.picklist(['fail', 'default'], 'must be "fail" or "default"')),
   staging: v.optional(nonEmpty),
