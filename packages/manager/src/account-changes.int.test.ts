@@ -197,3 +197,24 @@ test('without an account there is nothing to roll over or to close, and a name t
     });
   });
 });
+
+test('an account at a CA that is gone for ever can be forgotten, so that the roll-over of the others ends', async () => {
+  await manage((manager) => manager.register({ signal }));
+  await manage((manager) => manager.register({ authority: 'other', signal }));
+  const { directory } = two;
+  await two[Symbol.asyncDispose]();
+  await expect(manage((manager) => manager.rollOverAccounts({ signal }))).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_UNREACHABLE',
+  });
+  await manage(async (manager) => {
+    await manager.refresh();
+    expect(manager.state.bus.nextAccountKey).toBeDefined();
+    await manager.closeAccount({ authority: directory, forget: true, signal });
+    expect(manager.state.bus.accounts.map((account) => account.directory)).toEqual([one.directory]);
+    expect(manager.state.bus.nextAccountKey).toBeUndefined();
+    const before = manager.state.bus.accounts[0]?.thumbprint;
+    const [again] = await manager.rollOverAccounts({ signal });
+    expect(again?.thumbprint).not.toBe(before);
+  });
+  two = await newCa();
+});

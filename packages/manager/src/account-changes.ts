@@ -78,18 +78,27 @@ export async function rollOverAccounts(
   return context.view.state.bus.accounts;
 }
 
+/** Which account is given up. */
+export interface AccountClosing extends AccountChange {
+  readonly directory: string;
+  /** Say so on the bus alone, since the CA is gone or no longer in the configuration. */
+  readonly forget: boolean;
+}
+
 /**
- * Deactivates the account at a CA, for ever (RFC 8555 section 7.3.6); its certificates stay valid and served. Rejects
- * `CERTBUS_MANAGER_ACCOUNT_MISSING`, or as `deactivateAccount` does.
+ * Deactivates the account at a CA, for ever (RFC 8555 section 7.3.6); its certificates stay valid and served. A roll-over waits for it
+ * no longer. Rejects `CERTBUS_MANAGER_ACCOUNT_MISSING`, or as `deactivateAccount` does.
  */
 export async function closeAccount(
   context: Context,
-  { config, signal, directory }: AccountChange & { readonly directory: string },
+  { config, signal, directory, forget }: AccountClosing,
 ): Promise<Account> {
   const account = accountAt(context.view.state.bus, directory);
   if (!account) throw noAccount(`at ${directory}`);
-  const ca = await openAuthority(context, authorityOf(config, directory), { signal });
-  await deactivateAccount(ca, { signal });
+  if (!forget) {
+    const ca = await openAuthority(context, authorityOf(config, directory), { signal });
+    await deactivateAccount(ca, { signal });
+  }
   const { accountUrl, thumbprint } = account;
   await decide(context, ({ bus }) => {
     const isOpen = accountAt(bus, directory)?.accountUrl === accountUrl;

@@ -93,8 +93,11 @@ export interface Manager {
   authorities(): Promise<readonly { readonly name: string; readonly directory: string }[]>;
   /** Gives every account a fresh key; a run that was interrupted is completed by the next. Rejects `CERTBUS_MANAGER_ACCOUNT_MISSING`. */
   rollOverAccounts(options: { readonly signal: AbortSignal }): Promise<readonly Account[]>;
-  /** Deactivates the account at a CA, for ever. Rejects as {@link Manager.register} and `CERTBUS_MANAGER_ACCOUNT_MISSING`. */
-  closeAccount(options: AccountOptions): Promise<Account>;
+  /**
+   * Deactivates the account at a CA, for ever. `forget`: without asking the CA, which is gone; then `authority` may be its directory, too.
+   * Rejects as {@link Manager.register} and `CERTBUS_MANAGER_ACCOUNT_MISSING`.
+   */
+  closeAccount(options: AccountOptions & { readonly forget?: boolean }): Promise<Account>;
   /** A managed certificate. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, also for a removed one. */
   certificate(certificateId: string): ManagedCertificate;
   /** DER of what a certificate is served with, leaf first; empty before it is issued. Throws as {@link Manager.certificate}. */
@@ -242,8 +245,10 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     rollOverAccounts: async (run) => rollOverAccounts(context, await configured(run)),
     async closeAccount(run) {
       const settings = await configured(run);
-      const { directory } = authorityNamed(settings.config, settings.authority);
-      return closeAccount(context, { ...settings, directory });
+      const { config, authority: name, forget = false } = settings;
+      const isDirectory = forget && name !== undefined && accountAt(view.state.bus, name) !== undefined;
+      const directory = isDirectory ? name : authorityNamed(config, name).directory;
+      return closeAccount(context, { ...settings, directory, forget });
     },
     certificate,
     chain(certificateId) {

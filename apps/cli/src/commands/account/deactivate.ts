@@ -6,11 +6,15 @@ import { canAsk, confirm } from '../../prompt.ts';
 export default class AccountDeactivate extends BaseCommand {
   static override summary = "Deactivate this bus's account at a CA, for ever (RFC 8555 section 7.3.6).";
   static override description =
-    'Its certificates stay valid and served, and cannot be renewed there any more. Take the CA out of the configuration, or give the bus a fresh key before you register anew.';
+    'Its certificates stay valid and served, and cannot be renewed there any more. A CA that is gone for ever is not asked with --forget; then a roll-over of the other accounts can end. Take the CA out of the configuration, or give the bus a fresh key before you register anew.';
   static override args = {
-    authority: Args.string({ required: true, description: 'name of the authority in the configuration' }),
+    authority: Args.string({
+      required: true,
+      description: 'name of the authority in the configuration; with --forget its directory will do, too',
+    }),
   };
   static override flags = {
+    forget: Flags.boolean({ description: 'do not ask the CA, which is gone: say so on the bus alone' }),
     yes: Flags.boolean({ char: 'y', description: 'do not ask; needed where there is no terminal' }),
   };
 
@@ -27,8 +31,11 @@ export default class AccountDeactivate extends BaseCommand {
       const { authority } = args;
       const question = `Deactivate the account at ${authority} for ever? Its certificates cannot be renewed there any more.`;
       const deactivated = flags.yes || (await confirm(question, this.signal));
-      const closed = deactivated ? await manager.closeAccount({ authority, signal: this.signal }) : undefined;
-      this.log(closed ? `deactivated ${closed.accountUrl}` : 'nothing was deactivated');
+      const closed = deactivated
+        ? await manager.closeAccount({ authority, forget: flags.forget, signal: this.signal })
+        : undefined;
+      const done = flags.forget ? 'forgot' : 'deactivated';
+      this.log(closed ? `${done} ${closed.accountUrl}` : 'nothing was deactivated');
       return { authority, accountUrl: closed?.accountUrl, deactivated };
     });
   }
