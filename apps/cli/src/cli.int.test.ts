@@ -475,6 +475,14 @@ describe.skipIf(pebble.skip)(pebble.title('at a real CA'), { timeout: 60_000 }, 
     expect(renewed.stderr).toContain('is not due before');
     const after = JSON.parse((await run(site, ['cert', 'cat', id, '--json'])).stdout);
     expect(after.serialNumber).not.toBe(before.serialNumber);
+    expect(await run(site, ['cert', 'revoke', id])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--yes'),
+    });
+    expect(await run(site, ['cert', 'revoke', id, '--reason', 'keyCompromise', '--yes'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(new RegExp(`^revoked ${after.serialNumber}, replaced by [0-9A-F]+$`, 'm')),
+    });
     expect((await run(site, ['cert', 'rm', id])).status).toBe(0);
     expect((await run(site, ['cert', 'ls', '--json'])).stdout).toContain('"certificates": []');
     expect(await run(site, ['bus', 'verify'])).toMatchObject({ status: 0 });

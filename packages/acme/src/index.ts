@@ -41,7 +41,7 @@ export { AcmeProblemError, type Problem, type ProblemClass, type Subproblem } fr
 export { type ProxyOptions, proxyOf } from './proxy.ts';
 export { type DirectorySummary, readClock, readDirectory } from './read-directory.ts';
 export { certificateId, type RenewalInfo, renewalInfo } from './renewal-info.ts';
-export { type RevocationOptions, type RevocationReason, revoke } from './revocation.ts';
+export { REVOCATION_REASONS, type RevocationOptions, type RevocationReason, revoke } from './revocation.ts';
 export { findAccountKey, type KeyCandidates, type RollOverOptions, rollOverAccountKey } from './roll-over.ts';
 export type { PresentedChallenge, SolvableChallenge, Solver } from './solver.ts';
 export type { Rate } from './token-bucket.ts';

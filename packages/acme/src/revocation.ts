@@ -6,7 +6,8 @@ import { AcmeProblemError, shortType } from './problem.ts';
 /** Why a certificate is revoked, of RFC 5280 §5.3.1: those that Let's Encrypt takes from subscribers. */
 export type RevocationReason = 'unspecified' | 'keyCompromise' | 'superseded' | 'cessationOfOperation';
 
-const CODES: Readonly<Record<RevocationReason, number>> = {
+/** The codes of RFC 5280 §5.3.1. */
+export const REVOCATION_REASONS: Readonly<Record<RevocationReason, number>> = {
   unspecified: 0,
   keyCompromise: 1,
   superseded: 4,
@@ -39,7 +40,7 @@ export async function revoke(
   { reason, certificateKey, signal }: RevocationOptions,
 ): Promise<{ readonly wasRevoked: boolean }> {
   const key = certificateKey === undefined ? undefined : readCertificateKey(leaf, certificateKey);
-  const request = { certificate: Buffer.from(leaf).toString('base64url'), reason: CODES[reason] };
+  const request = { certificate: Buffer.from(leaf).toString('base64url'), reason: REVOCATION_REASONS[reason] };
   using session = await ca.open({ signal });
   try {
     await session.revoke(request, key);

@@ -148,6 +148,14 @@ describe('given a certificate that is served', () => {
     expect(revoked && nextActionAt(revoked)?.getTime()).toBe(0);
   });
 
+  test('when its predecessor is revoked, that one is served in no case, and the certificate goes on', () => {
+    const leafHash = given(...served)?.current?.leafHash ?? '';
+    const renewed = [...served, [started('issuance02'), 50], [obtained('issuance02', 'leaf 2', 50), 50]] as const;
+    expect(given(...renewed)?.predecessors).toHaveLength(1);
+    const after = given(...renewed, [{ type: 'CertificateRevoked', certificateId, leafHash, reason: 4 }, 51]);
+    expect(after).toMatchObject({ predecessors: [], revoked: false });
+  });
+
   test('when the CA chose an instant, it counts', () => {
     const leafHash = given(...served)?.current?.leafHash ?? '';
     const window = { windowStart: iso(50), windowEnd: iso(52), renewAt: iso(51) };

@@ -212,7 +212,12 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
         : certificate;
     }
     case 'CertificateRevoked':
-      return isCurrent ? { ...certificate, revoked: true } : certificate;
+      if (isCurrent) return { ...certificate, revoked: true };
+      // What stands in for a successor whose key does not open must be good.
+      return {
+        ...certificate,
+        predecessors: certificate.predecessors.filter(({ leafHash }) => leafHash !== event.leafHash),
+      };
     case 'CertificateRemoved':
       return { ...certificate, current: undefined, predecessors: [], issuance: undefined, removed: true };
   }

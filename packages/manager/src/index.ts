@@ -21,6 +21,7 @@ export { mergeRedacted, REDACTED, redactConfiguration } from './redaction.ts';
 export type { RenewalOptions, RenewalOutcome } from './renewal.ts';
 export type { RenewalInfoNote, RenewalInfoNotes } from './renewal-info.ts';
 export { type RestoreOptions, sayRestored } from './restore.ts';
+export type { RevocationRequest, RevocationResult } from './revocation.ts';
 export { resolveSecret, type SecretSource } from './secrets.ts';
 export type { SolverFactory } from './solvers.ts';
 export type { ManagerState } from './state.ts';

@@ -31,6 +31,7 @@ import { mergeRedacted } from './redaction.ts';
 import { type RenewalOptions, type RenewalOutcome, renewDue } from './renewal.ts';
 
 import { askRenewalInfo, type RenewalInfoNotes } from './renewal-info.ts';
+import { type RevocationRequest, type RevocationResult, revokeCertificate } from './revocation.ts';
 import type { SecretSource } from './secrets.ts';
 import type { SolverFactory } from './solvers.ts';
 import type { ManagerState } from './state.ts';
@@ -104,6 +105,8 @@ export interface Manager {
   chain(certificateId: string): readonly Uint8Array[];
   issue(request: IssueRequest, options: RunOptions): Promise<IssueResult>;
   renew(certificateId: string, options: RunOptions): Promise<IssueResult>;
+  /** Replaces a certificate and revokes the old one. Rejects as {@link Manager.renew}. */
+  revoke(request: RevocationRequest, options: RunOptions): Promise<RevocationResult>;
   /** What a manager should act on by `at`; default now. */
   due(at?: Date): readonly ManagedCertificate[];
   /** Archives every complete range of commits; returns how many commits those were. Rejects `CERTBUS_MANAGER_ARCHIVE_MISSING`. */
@@ -259,6 +262,7 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     },
     issue: async (request, run) => issue(context, request, await configured(run)),
     renew: async (certificateId, run) => renew(context, certificateId, await configured(run)),
+    revoke: async (request, run) => revokeCertificate(context, request, await configured(run)),
     due: (at = now()) => [...view.state.due(at, Number.MAX_SAFE_INTEGER), ...misdated(view.state, { at, now: now() })],
     archive: async (given = {}) => archiveRanges(context, replica, await upkeep(given)),
     trim: async (given) => trim(context, replica, { ...given, ...(await upkeep(given)) }),

@@ -16,6 +16,7 @@ import CertLs from './cert/ls.ts';
 import CertMk from './cert/mk.ts';
 import CertRenew from './cert/renew.ts';
 import CertRenewable from './cert/renewable.ts';
+import CertRevoke from './cert/revoke.ts';
 import CertRm from './cert/rm.ts';
 import ConfDisplay from './conf/display.ts';
 import ConfUpdate from './conf/update.ts';
@@ -46,6 +47,7 @@ export const COMMANDS = {
   'cert:mk': CertMk,
   'cert:renew': CertRenew,
   'cert:renewable': CertRenewable,
+  'cert:revoke': CertRevoke,
   'cert:rm': CertRm,
   'conf:display': ConfDisplay,
   'conf:update': ConfUpdate,

@@ -1,0 +1,49 @@
+import type { RevocationReason } from '@certbus/acme';
+import type { RevocationResult } from '@certbus/manager';
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { CliError } from '../../errors.ts';
+import { progressPrinter } from '../../progress.ts';
+import { canAsk, confirm } from '../../prompt.ts';
+
+const REASONS: readonly RevocationReason[] = ['superseded', 'keyCompromise', 'cessationOfOperation', 'unspecified'];
+
+export default class CertRevoke extends BaseCommand {
+  static override summary = 'Replace a certificate, and revoke the old one at its CA.';
+  static override description =
+    'The new one is on the bus before the old one is revoked; load balancers that have not heard of it yet go on with the old one until they have. Where this is interrupted in between, say the serial number of the old one with --serial.';
+  static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };
+  static override flags = {
+    reason: Flags.custom<RevocationReason>({ options: [...REASONS] })({
+      default: 'superseded',
+      description: 'why (RFC 5280)',
+    }),
+    serial: Flags.string({ description: 'serial number of an older one that is still valid; it needs no replacement' }),
+    yes: Flags.boolean({ char: 'y', description: 'do not ask; needed where there is no terminal' }),
+  };
+
+  async run(): Promise<RevocationResult | { revoked: false }> {
+    const { args, flags } = await this.parse(CertRevoke);
+    if (!flags.yes && (this.jsonEnabled() || !canAsk())) {
+      const what = `The certificate ${args.id} would be revoked for ever, and nobody can be asked here: say --yes.`;
+      throw new CliError('CERTBUS_CLI_USAGE', what);
+    }
+    if (
+      !flags.yes &&
+      !(await confirm(`Replace and revoke ${args.id}? Nothing takes a revocation back.`, this.signal))
+    ) {
+      this.log('nothing was revoked');
+      return { revoked: false };
+    }
+    const { withManager } = await import('../../compose.ts');
+    const onProgress = progressPrinter((line) => this.progress(line));
+    const request = { certificateId: args.id, reason: flags.reason, serialNumber: flags.serial };
+    const result = await withManager(this.localConfig(flags), async (manager) => {
+      await manager.refresh({ signal: this.signal });
+      return manager.revoke(request, { signal: this.signal, onProgress });
+    });
+    const { serialNumber, replacement } = result;
+    this.log(`revoked ${serialNumber}${replacement ? `, replaced by ${replacement}` : ''}`);
+    return result;
+  }
+}
