@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import { freePort } from './machine.ts';
 import { findPebble } from './pebble-programs.ts';
-import { startService } from './process.ts';
+import { startService, withFreePorts } from './process.ts';
 
 /** A DNS server whose answers a test sets; every A record that nobody set is 127.0.0.1. */
 export interface ChallTestSrv {
@@ -14,8 +14,16 @@ export interface ChallTestSrv {
   stop(): Promise<void>;
 }
 
+interface ChallTestSrvOptions {
+  readonly httpPort?: number;
+}
+
 /** Starts pebble-challtestsrv as a DNS server, and with `httpPort` as one that answers HTTP-01 there too. */
-export async function startChallTestSrv({ httpPort }: { readonly httpPort?: number } = {}): Promise<ChallTestSrv> {
+export function startChallTestSrv(options: ChallTestSrvOptions = {}): Promise<ChallTestSrv> {
+  return withFreePorts(() => start(options));
+}
+
+async function start({ httpPort }: ChallTestSrvOptions): Promise<ChallTestSrv> {
   const { challtestsrv, origin } = await findPebble();
   const port = await freePort();
   const management = await freePort();

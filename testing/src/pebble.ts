@@ -3,7 +3,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { freePort, temporaryFolder } from './machine.ts';
 import { findPebble, type PebbleOrigin } from './pebble-programs.ts';
-import { startService } from './process.ts';
+import { startService, withFreePorts } from './process.ts';
 import { createTlsIdentity } from './tls-identity.ts';
 
 export interface PebbleOptions {
@@ -91,7 +91,11 @@ function environment(options: PebbleOptions): Record<string, string> {
 }
 
 /** Starts Pebble, installing it first where it was never used. */
-export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
+export function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
+  return withFreePorts(() => start(options));
+}
+
+async function start(options: PebbleOptions): Promise<Pebble> {
   const { dnsServer, certificateValidityS = 90 * 86_400, externalAccounts = {}, caaIdentities = [] } = options;
   const { hasShortlived = false } = options;
   const programs = await findPebble();

@@ -54,6 +54,19 @@ export async function startService(
   return service;
 }
 
+const PORT_TAKEN = /address already in use|EADDRINUSE|bind: /i;
+
+/** Starts what takes ports that were free a moment ago, and starts it anew where somebody else was quicker. */
+export async function withFreePorts<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === 5 || !(error instanceof Error) || !PORT_TAKEN.test(error.message)) throw error;
+    }
+  }
+}
+
 async function stopChild(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGTERM');

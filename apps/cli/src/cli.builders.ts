@@ -37,9 +37,13 @@ export async function certbus(
   const child = spawn(program, rest, { cwd: folder, env: { ...own, ...env } });
   let stdout = '';
   let stderr = '';
+  let isInterrupted = false;
   child.stdout.on('data', (chunk) => {
     stdout += chunk;
-    if (interruptAt && stdout.includes(interruptAt)) child.kill('SIGINT');
+    if (isInterrupted || !interruptAt || !stdout.includes(interruptAt)) return;
+    // A second one would end it at once.
+    isInterrupted = true;
+    child.kill('SIGINT');
   });
   child.stderr.on('data', (chunk) => (stderr += chunk));
   child.stdin.on('error', () => {}).end(input);
