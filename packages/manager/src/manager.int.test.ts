@@ -309,9 +309,13 @@ describe.skipIf(part.skip)(
           const broken = [{ zones: ['*'], provider: 'challtestsrv', url: 'http://127.0.0.1:1' }];
           await manager.configure({ ...config, authorities, dns: broken });
           const production = ca.orders();
+          const errors: unknown[] = [];
           for (const expected of [1, 2, 3]) {
-            await manager.renew(certificateId, { signal: forever }).catch(() => {});
-            expect(manager.certificate(certificateId).failure?.attempt).toBe(expected);
+            const attempt = () => manager.certificate(certificateId).failure?.attempt;
+            // A hiccup of the CA is no failure of the certificate: its order stays open, and the next run goes on with it.
+            for (let runs = 0; runs < 3 && attempt() !== expected; runs += 1)
+              await manager.renew(certificateId, { signal: forever }).catch((error) => errors.push(error));
+            expect(attempt(), String(errors.at(-1))).toBe(expected);
             now += 3 * 3_600_000;
           }
           // The third attempt did not get past the staging CA.
