@@ -143,7 +143,7 @@ async function start(options: PebbleOptions): Promise<Pebble> {
     directory,
     roots: tls.root,
     managementUrl,
-    issuedRoots: () => ask(`${managementUrl}/roots/0`, { ca: tls.root }),
+    issuedRoots: () => ask(new URL('roots/0', managementUrl).href, { ca: tls.root }),
     async setRenewalInfo(certificate, answer) {
       const body = { Certificate: certificate, ARIResponse: JSON.stringify(answer) };
       await ask(`${managementUrl}/set-renewal-info/`, { ca: tls.root, body });
