@@ -12,7 +12,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     reporters: ['default', './vitest.summary.ts'],
     execArgv: ['--conditions=certbus:source'],
-    globalSetup: ['testing/src/global-setup.ts'],
-    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'testing/src/**/*.test.ts'],
+    globalSetup: ['services/src/global-setup.ts'],
+    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'services/src/**/*.test.ts'],
   },
 });

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { installPackages } from 'certbus-testing';
+import { installPackages } from 'certbus-services';
 
 const VERSION = '2.4.2';
 const ADAPTER = '@castore/event-storage-adapter-dynamodb';

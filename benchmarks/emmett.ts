@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { installPackages } from 'certbus-testing';
+import { installPackages } from 'certbus-services';
 
 /** The version of emmett-sqlite that is measured. */
 export const EMMETT_VERSION = '0.42.4';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { createTestBus } from '@certbus/client/testing';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { type Benchmark, type Figure, quantile } from './figure.ts';
 
 const PROGRAM = fileURLToPath(new URL('./following-server.ts', import.meta.url));

@@ -12,7 +12,7 @@ import { createBus, type Manager, openManager } from '@certbus/manager';
 import { openReplica } from '@certbus/replica';
 import { openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
-import { startChallTestSrv, startPebble, temporaryFolder } from 'certbus-testing';
+import { startChallTestSrv, startPebble, temporaryFolder } from 'certbus-services';
 
 /** A manager on a SQLite bus, with a CA that validates for real over DNS-01. */
 export interface ManagedSite {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openSqliteLog } from '@certbus/store/sqlite';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import type { Benchmark } from './figure.ts';
 import { rawRate } from './raw-file.ts';
 import { interleave, perSecond, ratioOf } from './slices.ts';

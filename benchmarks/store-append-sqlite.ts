@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { openSqliteLog } from '@certbus/store/sqlite';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { EMMETT_VERSION, openEmmettStore } from './emmett.ts';
 import type { Benchmark } from './figure.ts';
 import { rawRate } from './raw-file.ts';

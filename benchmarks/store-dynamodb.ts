@@ -2,7 +2,7 @@ import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/cli
 import { BEGINNING, type Checkpoint, type ReadEvent } from '@certbus/events';
 import { type Log, openBus, transact, type View } from '@certbus/store';
 import { openDynamoDbLog } from '@certbus/store/dynamodb';
-import { startDynamoDbLocal } from 'certbus-testing';
+import { startDynamoDbLocal } from 'certbus-services';
 import { openCastore } from './castore.ts';
 import type { Benchmark } from './figure.ts';
 import { createFleet, createFleetKeys } from './fleet.ts';

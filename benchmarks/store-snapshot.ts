@@ -5,7 +5,7 @@ import { openReplica, type Replica, settle } from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, publishSnapshot, writeSnapshot } from '@certbus/store';
 import { openDirectory } from '@certbus/store/directory';
 import { openLog } from '@certbus/store/open';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { writeBus } from './bulk.ts';
 import { type Benchmark, quantile } from './figure.ts';
 import { createFleet, createFleetKeys } from './fleet.ts';

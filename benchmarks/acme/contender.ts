@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { buildGoProgram, temporaryFolder } from 'certbus-testing';
+import { buildGoProgram, temporaryFolder } from 'certbus-services';
 import type { Orders, Outcome } from './orders.ts';
 import type { Site } from './site.ts';
 

@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { installDebianPackage, temporaryFolder } from 'certbus-testing';
+import { installDebianPackage, temporaryFolder } from 'certbus-services';
 import { createAnswers } from './answers.ts';
 import type { OpenContender } from './contender.ts';
 import { workThrough } from './orders.ts';

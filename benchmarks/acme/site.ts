@@ -1,4 +1,4 @@
-import { freePort, type Pebble, startChallTestSrv, startPebble } from 'certbus-testing';
+import { freePort, type Pebble, startChallTestSrv, startPebble } from 'certbus-services';
 
 /** What a contender's process is told of the CA, as JSON in its first argument; the Go program reads the same. */
 export interface Site {

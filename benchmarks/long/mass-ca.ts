@@ -1,4 +1,4 @@
-import { type AcmeServerOptions, type LoggedRequest, letsEncryptLimits, startAcmeServer } from '@certbus/acme/testing';
+import { type AcmeServerOptions, type LoggedRequest, letsEncryptLimits, startAcmeServer } from '@certbus/acme-server';
 
 /** What is asked of the CA's process, each answered in turn. */
 export type CaRequest =

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { type CaProcess, startCaProcess } from './ca-process.ts';
 import type { CaReport } from './mass-ca.ts';
 import type { Batch, MassResult, MassTask } from './mass-manager.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { openExportFile } from '@certbus/store/export-file';
 import { openSqliteLog } from '@certbus/store/sqlite';
 import { type ExampleServer, startExampleServer } from 'certbus-example-server';
-import { requirePart, startDynamoDbLocal, temporaryFolder } from 'certbus-testing';
+import { requirePart, startDynamoDbLocal, temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { certbus } from './cli.builders.ts';
 import { putCertificate, serialAt } from './site.builders.ts';

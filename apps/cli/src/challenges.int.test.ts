@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { connect as dial } from 'node:tls';
-import { startAcmeServer, startDnsServer } from '@certbus/acme/testing';
+import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { startExampleServer } from 'certbus-example-server';
 import {
   type ChallTestSrv,
@@ -14,7 +14,7 @@ import {
   startPebble,
   startS3Server,
   temporaryFolder,
-} from 'certbus-testing';
+} from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
 

@@ -24,7 +24,7 @@ import {
   startPebble,
   startTlsProxy,
   temporaryFolder,
-} from 'certbus-testing';
+} from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus, type Ended } from './cli.builders.ts';
 import { putCertificate } from './site.builders.ts';

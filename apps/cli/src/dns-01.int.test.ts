@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { startDnsServer } from '@certbus/acme/testing';
-import { requirePart, startBind, startPebble, startPowerDns, temporaryFolder } from 'certbus-testing';
+import { startDnsServer } from '@certbus/acme-server';
+import { requirePart, startBind, startPebble, startPowerDns, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
 

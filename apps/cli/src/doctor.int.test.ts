@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme/testing';
-import { temporaryFolder } from 'certbus-testing';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
 

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readLocalConfig } from './local-config.ts';
 import { findProgram, programFor } from './programs.ts';

@@ -14,7 +14,7 @@ import {
 } from '@certbus/events';
 import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
-import { createTlsIdentity } from 'certbus-testing';
+import { createTlsIdentity } from 'certbus-services';
 
 /** Opens the bus that `certbus init` made in a folder, for its manager. */
 async function openSite(site: string): Promise<{ bus: Bus; close(): Promise<void> }> {

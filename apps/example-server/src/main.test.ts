@@ -1,6 +1,6 @@
 import { request } from 'node:https';
 import { createTestBus } from '@certbus/client/testing';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { startExampleServer } from './main.ts';
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { own } from './ca/own.ts';
 import { pebble } from './ca/pebble.ts';
 import type { CaKind, CaStart, RunningCa, RunningDns } from './ca/running.ts';

@@ -1,6 +1,6 @@
+import { createCsr, createIssuer, createLeaf } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { parseCertificate, publicKeyOfCsr } from './certificate.ts';
-import { createCsr, createIssuer, createLeaf } from './certificates.builders.ts';
 
 const names = ['*.example.test', 'example.test'];
 const now = new Date();

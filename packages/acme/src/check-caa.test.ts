@@ -1,9 +1,9 @@
+import { type CaaValue, startDnsServer } from '@certbus/acme-server';
 import { expect, test } from 'vitest';
 import { createDnsView } from './adapters/dns-view.ts';
 import { createChallTestSrvSolver } from './adapters/solvers/challtestsrv.ts';
 import { caaRecordsFor, checkCaa, readDirectory, registerAccount } from './index.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
-import { type CaaValue, startDnsServer } from './testing/index.ts';
 
 const ACCOUNT = 'ACCOUNT';
 

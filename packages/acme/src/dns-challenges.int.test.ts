@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
+import { createCsr } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createChallTestSrvSolver } from './adapters/solvers/challtestsrv.ts';
 import { createDnsPersist01Solver } from './adapters/solvers/dns-persist-01.ts';
-import { createCsr } from './certificates.builders.ts';
 import {
   createAcme,
   generateAccountKey,

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
+import { createCsr, createIssuer, createLeaf } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { at, createFakeCa, say } from './acme.builders.ts';
 import { publicKeyOfCsr } from './certificate.ts';
-import { createCsr, createIssuer, createLeaf } from './certificates.builders.ts';
 import { commonNameOf, fingerprintOf } from './chain.ts';
 import { downloadChain } from './download.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';

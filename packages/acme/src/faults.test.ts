@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type { AcmeServer, Fault, ResourceKind } from '@certbus/acme-server';
 import { expect, test } from 'vitest';
 import { AcmeError, AcmeProblemError, createGate, registerAccount, renewalInfo } from './index.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
-import type { AcmeServer, Fault, ResourceKind } from './testing/index.ts';
 
 const replayed = ({ requests }: AcmeServer) => requests.filter(({ nonceState }) => nonceState === 'replayed');
 

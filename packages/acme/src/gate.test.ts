@@ -1,3 +1,4 @@
+import { letsEncryptLimits, startDnsServer } from '@certbus/acme-server';
 import { expect, test } from 'vitest';
 import { createChallTestSrvSolver } from './adapters/solvers/challtestsrv.ts';
 import {
@@ -9,7 +10,6 @@ import {
   registerAccount,
 } from './index.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
-import { letsEncryptLimits, startDnsServer } from './testing/index.ts';
 
 const never = new AbortController().signal;
 // Limits on domains and sets are about what is certified, which only the manager can choose.

@@ -1,10 +1,10 @@
+import { createCsr, createIssuer, createLeaf } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { parseAccount } from './account.ts';
 import type { Resource } from './acme.ts';
 import { readAnswer } from './answer.ts';
 import { parseAuthorization } from './authorization.ts';
 import { parseCertificate, publicKeyOfCsr } from './certificate.ts';
-import { createCsr, createIssuer, createLeaf } from './certificates.builders.ts';
 import { isOfType, parseChallenges, presentedChallenge } from './challenge.ts';
 import { parseDirectory } from './directory.ts';
 import {

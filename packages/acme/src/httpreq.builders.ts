@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type DnsServer, startDnsServer } from '@certbus/acme-server';
 import { isRecord } from './json.ts';
-import { type DnsServer, startDnsServer } from './testing/index.ts';
 
 /**
  * A double of a server for lego's httpreq, written from lego's documentation, that writes into a real DNS server. In raw mode it makes

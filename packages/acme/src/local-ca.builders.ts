@@ -1,5 +1,5 @@
-import { freePort, requirePart, startChallTestSrv, startPebble } from 'certbus-testing';
-import { startAcmeServer, startDnsServer } from './testing/index.ts';
+import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { freePort, requirePart, startChallTestSrv, startPebble } from 'certbus-services';
 
 /** A DNS server for a CA. */
 export interface LocalDns {

@@ -2,12 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
 import { createServer } from 'node:http';
 import { networkInterfaces } from 'node:os';
-import { type Exchange, startTlsProxy, type Verdict } from 'certbus-testing';
+import { createCsr, type Exchange, startTlsProxy, type Verdict } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createChallTestSrvSolver } from './adapters/solvers/challtestsrv.ts';
 import { createHttp01ClientsSolver } from './adapters/solvers/http-01-clients.ts';
 import { createHttp01StandaloneSolver } from './adapters/solvers/http-01-standalone.ts';
-import { createCsr } from './certificates.builders.ts';
 import {
   type Acme,
   accountThumbprint,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { createCsr, createIssuer, createLeaf } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { at, createFakeCa, createFakeSolver, type FakeCa, type Said, say } from './acme.builders.ts';
-import { createCsr, createIssuer, createLeaf } from './certificates.builders.ts';
 import { AcmeError } from './errors.ts';
 import { type ObtainOptions, obtain } from './obtain.ts';
 import { AcmeProblemError } from './problem.ts';

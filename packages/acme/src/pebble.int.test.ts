@@ -1,6 +1,5 @@
-import { type Pebble, requirePart, startPebble } from 'certbus-testing';
+import { createCsr, type Pebble, requirePart, startPebble } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { createCsr } from './certificates.builders.ts';
 import {
   type AcmeOptions,
   certificateId,

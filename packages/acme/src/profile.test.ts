@@ -1,9 +1,9 @@
+import { letsEncryptProfiles } from '@certbus/acme-server';
 import { expect, test } from 'vitest';
 import { identifierOf } from './identifier.ts';
 import { readDirectory } from './index.ts';
 import { checkIdentifiers } from './profile.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
-import { letsEncryptProfiles } from './testing/index.ts';
 
 const signal = new AbortController().signal;
 const LETS_ENCRYPT = 'https://acme-v02.api.letsencrypt.org/directory';

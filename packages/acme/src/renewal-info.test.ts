@@ -1,11 +1,11 @@
+import type { Fault } from '@certbus/acme-server';
+import { createIssuer, createKeys, createLeaf } from 'certbus-services';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createIssuer, createKeys, createLeaf } from './certificates.builders.ts';
 import { generateAccountKey, renewalInfo } from './index.ts';
 import { certificateId, parseRenewalInfo } from './renewal-info.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
-import type { Fault } from './testing/index.ts';
 
 // RFC 9773 appendix A.
 const EXAMPLE = `MIIBQzCB66ADAgECAgUAh2VDITAKBggqhkjOPQQDAjAVMRMwEQYDVQQDEwpFeGFt

@@ -1,5 +1,5 @@
+import { createCsr } from 'certbus-services';
 import { expect, test } from 'vitest';
-import { createCsr } from './certificates.builders.ts';
 import { generateAccountKey, revoke } from './index.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
 

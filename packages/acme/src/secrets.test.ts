@@ -1,5 +1,6 @@
 import { createPrivateKey } from 'node:crypto';
 import { inspect } from 'node:util';
+import { startDnsServer } from '@certbus/acme-server';
 import { expect, test } from 'vitest';
 import { createChallTestSrvSolver } from './adapters/solvers/challtestsrv.ts';
 import {
@@ -13,7 +14,6 @@ import {
   type Solver,
 } from './index.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
-import { startDnsServer } from './testing/index.ts';
 
 /** What must be nowhere: a key as PEM holds it, and its secret number. */
 function secretsOf(pem: string): string[] {

@@ -1,5 +1,6 @@
+import { type AcmeServer, type AcmeServerOptions, startAcmeServer } from '@certbus/acme-server';
+import { createCsr } from 'certbus-services';
 import { onTestFinished } from 'vitest';
-import { createCsr } from './certificates.builders.ts';
 import {
   type Acme,
   type AcmeOptions,
@@ -11,7 +12,6 @@ import {
   registerAccount,
   type Solver,
 } from './index.ts';
-import { type AcmeServer, type AcmeServerOptions, startAcmeServer } from './testing/index.ts';
 
 /** For a CA that believes everything. */
 export const idleSolver: Solver = {

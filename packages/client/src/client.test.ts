@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createIdentity, parseIdentityFile, seal } from '@certbus/events';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import type { CertBus, ConnectOptions } from './cert-bus.ts';
 import { connect } from './connect.ts';

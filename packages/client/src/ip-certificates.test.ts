@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, connect as dial, type Server, type TlsOptions } from 'node:tls';
-import { createTlsIdentity } from 'certbus-testing';
+import { createTlsIdentity } from 'certbus-services';
 import { afterEach, expect, test } from 'vitest';
 import type { CertBus, ConnectOptions } from './cert-bus.ts';
 import { connect } from './connect.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { freePort, temporaryFolder } from 'certbus-testing';
+import { freePort, temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestBus } from './testing.ts';
 

@@ -7,7 +7,7 @@ import { type AddressInfo, createServer as createTcpServer, connect as dialTcp, 
 import { join } from 'node:path';
 import { createServer, connect as dial, type Server, type TLSSocket } from 'node:tls';
 import { type ChallengePresented, createId, reverseNameOf } from '@certbus/events';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import type { CertBus, ConnectOptions } from './cert-bus.ts';
 import { connect } from './connect.ts';

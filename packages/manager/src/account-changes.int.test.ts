@@ -1,8 +1,8 @@
-import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme/testing';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { BEGINNING, type BusEvent } from '@certbus/events';
 import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { configFor, createSite, type Site, withManager } from './manager.builders.ts';
 

@@ -20,7 +20,7 @@ import { type ArchivePlace, type Bus, type Log, openBus } from '@certbus/store';
 import { openDirectory } from '@certbus/store/directory';
 import { createMemoryLog } from '@certbus/store/memory';
 import { openArchivePlace } from '@certbus/store/open';
-import { requirePart, startS3Server, temporaryFolder } from 'certbus-testing';
+import { requirePart, startS3Server, temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Manager, type ManagerOptions, openManager } from './manager.ts';
 

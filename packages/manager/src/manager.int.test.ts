@@ -19,7 +19,7 @@ import {
   startTlsProxy,
   temporaryFolder,
   type Verdict,
-} from 'certbus-testing';
+} from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { configFor, createSite, type ProcessOptions, type Site, withManager } from './manager.builders.ts';
 import type { Order } from './manager-process.builders.ts';

@@ -1,7 +1,7 @@
 import { LETS_ENCRYPT_LIMITS, type Solver } from '@certbus/acme';
-import { type AcmeServer, letsEncryptLimits, type RateLimits, startAcmeServer } from '@certbus/acme/testing';
+import { type AcmeServer, letsEncryptLimits, type RateLimits, startAcmeServer } from '@certbus/acme-server';
 import type { Urgency } from '@certbus/events';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { onTestFinished } from 'vitest';
 import type { Manager, RenewalOutcome } from './index.ts';
 import { createSite, type Site, withManager } from './manager.builders.ts';

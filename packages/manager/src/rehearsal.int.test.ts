@@ -1,5 +1,5 @@
-import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme/testing';
-import { temporaryFolder } from 'certbus-testing';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { configFor, createSite, withManager } from './manager.builders.ts';
 

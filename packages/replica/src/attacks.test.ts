@@ -15,7 +15,7 @@ import {
 } from '@certbus/events';
 import { follow, type Log, type LogMaintenance, openBus, type StoredCommit } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
 import { openReplica, type Replica } from './replica.ts';

@@ -5,7 +5,7 @@ import { type Checkpoint, sha256, signRootEvent, type WrittenEvent } from '@cert
 import { type Bus, openBus, publishSnapshot, type TakenSnapshot, writeSnapshot } from '@certbus/store';
 import { openDirectory } from '@certbus/store/directory';
 import { createMemoryLog } from '@certbus/store/memory';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
 import { openReplica, type Replica } from './replica.ts';

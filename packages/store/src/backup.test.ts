@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BEGINNING, type Checkpoint } from '@certbus/events';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { openExportFile } from './adapters/export-file.ts';
 import { createMemoryLog } from './adapters/memory.ts';

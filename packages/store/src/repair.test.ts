@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Checkpoint, signRootEvent } from '@certbus/events';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { openExportFile } from './adapters/export-file.ts';
 import { createMemoryLog } from './adapters/memory.ts';

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { BEGINNING, type Checkpoint, EMPTY_BUS, type PlacedRootEvent, sha256, signRootEvent } from '@certbus/events';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { openDirectory } from './adapters/directory.ts';
 import { createMemoryLog } from './adapters/memory.ts';

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { openExportFile } from './adapters/export-file.ts';
 import { createMemoryLog } from './adapters/memory.ts';

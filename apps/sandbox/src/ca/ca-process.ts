@@ -1,4 +1,4 @@
-import { startAcmeServer } from '@certbus/acme/testing';
+import { startAcmeServer } from '@certbus/acme-server';
 import { serveParent } from './parent.ts';
 
 const [, , dnsServer = '', httpPort, tlsPort] = process.argv;

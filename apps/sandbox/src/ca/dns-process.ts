@@ -1,4 +1,4 @@
-import { startDnsServer } from '@certbus/acme/testing';
+import { startDnsServer } from '@certbus/acme-server';
 import { serveParent } from './parent.ts';
 
 const { address, url } = await startDnsServer();

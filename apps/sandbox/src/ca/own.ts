@@ -4,7 +4,7 @@ import type { CaKind, RunningCa, RunningDns } from './running.ts';
 
 const moduleAt = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** The strict ACME server and the DNS server of `@certbus/acme/testing`, each in a process of its own. They need Node alone. */
+/** The strict ACME server and the DNS server of `@certbus/acme-server`, each in a process of its own. They need Node alone. */
 export const own: CaKind = {
   async startDns() {
     const { ready, stop } = await startChild<Pick<RunningDns, 'dns' | 'url'>>(moduleAt('dns-process.ts'));

@@ -1,4 +1,4 @@
-import { startChallTestSrv, startPebble } from 'certbus-testing';
+import { startChallTestSrv, startPebble } from 'certbus-services';
 import type { CaKind, RunningCa } from './running.ts';
 
 /** Let's Encrypt's own test CA and its DNS server, installed where they never were. */

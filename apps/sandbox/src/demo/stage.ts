@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { freePort } from 'certbus-testing';
+import { freePort } from 'certbus-services';
 import type { CaKind } from '../ca/running.ts';
 import { type LocalCa, startLocalCa } from '../local-ca.ts';
 import type { Narrator } from './narrator.ts';

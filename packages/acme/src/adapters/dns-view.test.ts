@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram';
+import { startDnsServer } from '@certbus/acme-server';
 import { type Answer, decode, encode } from 'dns-packet';
 import { expect, onTestFinished, test } from 'vitest';
 import { checkCaa } from '../check-caa.ts';
-import { startDnsServer } from '../testing/index.ts';
 import { createDnsView } from './dns-view.ts';
 
 const signal = new AbortController().signal;

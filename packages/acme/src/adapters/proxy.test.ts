@@ -1,6 +1,5 @@
-import { requirePart } from 'certbus-testing';
+import { type ProxyVerdict, requirePart, startConnectProxy } from 'certbus-services';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type ProxyVerdict, startConnectProxy } from '../connect-proxy.builders.ts';
 import { createAcme, generateAccountKey, proxyOf, readDirectory } from '../index.ts';
 import { startScriptedCa } from '../scripted-ca.builders.ts';
 import { obtainFor, startStrictCa } from '../strict-ca.builders.ts';

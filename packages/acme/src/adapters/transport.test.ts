@@ -1,8 +1,8 @@
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTcpServer } from 'node:net';
+import { createServerIdentity } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
-import { createServerIdentity } from '../certificates.builders.ts';
 import {
   AcmeError,
   type AcmeOptions,

@@ -1,7 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createIdentity, type IssuedCertificate, parseIdentityFile, seal } from '@certbus/events';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
 import { createTestBus } from '../testing.ts';
 import { openKeyVault } from './key-vault.ts';

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openDirectory } from './directory.ts';
 import { describePlace } from './places.builders.ts';

@@ -7,7 +7,13 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { Checkpoint } from '@certbus/events';
-import { type DynamoDbLocal, requirePart, startDynamoDbLocal, startFaultProxy, temporaryFolder } from 'certbus-testing';
+import {
+  type DynamoDbLocal,
+  requirePart,
+  startDynamoDbLocal,
+  startFaultProxy,
+  temporaryFolder,
+} from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportBus } from '../backup.ts';
 import { beginBus, readPositions, writeCommits } from '../bus.builders.ts';

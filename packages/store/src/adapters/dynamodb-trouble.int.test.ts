@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { type DynamoDbLocal, requirePart, startDynamoDbLocal } from 'certbus-testing';
+import { type DynamoDbLocal, requirePart, startDynamoDbLocal } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLog } from '../open.ts';
 import { openDynamoDbLog } from './dynamodb.ts';

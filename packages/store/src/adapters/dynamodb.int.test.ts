@@ -1,5 +1,5 @@
 import { BEGINNING, type Commit } from '@certbus/events';
-import { type DynamoDbLocal, type Fault, requirePart, startDynamoDbLocal, startFaultProxy } from 'certbus-testing';
+import { type DynamoDbLocal, type Fault, requirePart, startDynamoDbLocal, startFaultProxy } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { beginBus, createView, type Keys, removed } from '../bus.builders.ts';
 import { openBus } from '../bus.ts';

@@ -1,4 +1,4 @@
-import { type DynamoDbLocal, requirePart, startDynamoDbLocal } from 'certbus-testing';
+import { type DynamoDbLocal, requirePart, startDynamoDbLocal } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDynamoDbLog } from './dynamodb.ts';
 import { FEWEST, runModel } from './model.builders.ts';

@@ -1,6 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { requirePart, type S3Server, startS3Server } from 'certbus-testing';
+import { requirePart, type S3Server, startS3Server } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openArchivePlace } from '../open.ts';
 import { describePlace } from './places.builders.ts';

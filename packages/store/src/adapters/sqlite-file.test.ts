@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openSqliteLog } from './sqlite.ts';
 import { isBusy } from './sqlite-errors.ts';

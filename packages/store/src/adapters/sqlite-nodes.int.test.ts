@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findNode, type NodeVersion, requirePart, run, temporaryFolder } from 'certbus-testing';
+import { findNode, type NodeVersion, requirePart, run, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
 import { hasWalResetFix } from './sqlite-errors.ts';
 import { lost, pragma, readTexts, startWriter, until } from './sqlite-processes.builders.ts';

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { openSqliteLog } from './sqlite.ts';
 import { startWriter, until } from './sqlite-processes.builders.ts';

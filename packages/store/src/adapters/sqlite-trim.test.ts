@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { openSqliteLog } from './sqlite.ts';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
 import { FEWEST, runModel } from './model.builders.ts';
 import { openSqliteLog } from './sqlite.ts';

@@ -1,7 +1,7 @@
 import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
 import { conformance } from '../conformance/index.ts';
 import { openLog } from '../open.ts';

@@ -1,9 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createTlsIdentity } from 'certbus-testing';
+import { createTlsIdentity, startConnectProxy } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
-import { startConnectProxy } from '../../connect-proxy.builders.ts';
 import { type ApiRequest, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from './http-api.ts';
 
 const SECRET = crypto.randomUUID();

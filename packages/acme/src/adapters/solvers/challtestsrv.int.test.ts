@@ -1,5 +1,5 @@
 import { Resolver } from 'node:dns/promises';
-import { type ChallTestSrv, requirePart, startChallTestSrv } from 'certbus-testing';
+import { type ChallTestSrv, requirePart, startChallTestSrv } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { presentedChallenge } from '../../challenge.ts';
 import { createChallTestSrvSolver } from './challtestsrv.ts';

@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { requirePart, startBind, temporaryFolder, type UpdateServer } from 'certbus-testing';
+import { requirePart, startBind, temporaryFolder, type UpdateServer } from 'certbus-services';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type SilentServer, startSilentServer } from '../../silent-server.builders.ts';
 import { type SolverUnderTest, solverConformance } from '../../solver-conformance/index.ts';

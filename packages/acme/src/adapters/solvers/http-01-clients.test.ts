@@ -1,11 +1,11 @@
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createTlsIdentity } from 'certbus-testing';
+import { startDnsServer } from '@certbus/acme-server';
+import { createTlsIdentity } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { presentedChallenge } from '../../challenge.ts';
 import { startDns } from '../../dns.builders.ts';
-import { startDnsServer } from '../../testing/index.ts';
 import { createHttp01ClientsSolver } from './http-01-clients.ts';
 
 const signal = AbortSignal.timeout(20_000);

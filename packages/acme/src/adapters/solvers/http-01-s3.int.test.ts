@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { requirePart, type S3Server, startS3Server } from 'certbus-testing';
+import { requirePart, type S3Server, startS3Server } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { presentedChallenge } from '../../challenge.ts';
 import { createHttp01S3Solver } from './http-01-s3.ts';

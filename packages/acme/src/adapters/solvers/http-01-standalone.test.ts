@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { freePort } from 'certbus-testing';
+import { freePort } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { presentedChallenge } from '../../challenge.ts';
 import { createHttp01StandaloneSolver } from './http-01-standalone.ts';

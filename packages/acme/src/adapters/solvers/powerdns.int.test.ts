@@ -1,5 +1,5 @@
 import { Resolver } from 'node:dns/promises';
-import { type PowerDns, requirePart, startPowerDns } from 'certbus-testing';
+import { type PowerDns, requirePart, startPowerDns } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startDnsServer } from '../../dns-server.builders.ts';
 import { type SilentServer, startSilentServer } from '../../silent-server.builders.ts';

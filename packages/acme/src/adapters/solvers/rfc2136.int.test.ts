@@ -1,5 +1,5 @@
 import { Resolver } from 'node:dns/promises';
-import { requirePart, startBind, startKnot, type UpdateServer } from 'certbus-testing';
+import { requirePart, startBind, startKnot, type UpdateServer } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type SilentServer, startSilentServer } from '../../silent-server.builders.ts';
 import type { SolverUnderTest } from '../../solver-conformance/index.ts';

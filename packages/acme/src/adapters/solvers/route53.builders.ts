@@ -1,7 +1,7 @@
+import { type Route53Fake, type Route53FakeOptions, startRoute53Fake } from '@certbus/acme-server/route53';
 import { onTestFinished } from 'vitest';
 import { presentedChallenge } from '../../challenge.ts';
 import type { PresentedChallenge, Solver } from '../../index.ts';
-import { type Route53Fake, type Route53FakeOptions, startRoute53Fake } from '../../testing/route53.ts';
 import { createRoute53Solver, type Route53Options } from './route53.ts';
 
 /** A dns-01 challenge with a token of its own. */

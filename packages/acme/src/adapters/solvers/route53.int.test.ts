@@ -5,9 +5,8 @@ import {
   ListResourceRecordSetsCommand,
   Route53Client,
 } from '@aws-sdk/client-route-53';
-import { type Moto, requirePart, startMoto, startPebble } from 'certbus-testing';
+import { createCsr, type Moto, requirePart, startMoto, startPebble } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { createCsr } from '../../certificates.builders.ts';
 import { startDns } from '../../dns.builders.ts';
 import { createAcme, generateAccountKey, obtain, registerAccount } from '../../index.ts';
 import { challengeFor, quoted, recordOf, setUp } from './route53.builders.ts';

@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events';
+import type { Route53FakeOptions } from '@certbus/acme-server/route53';
+import { startFastClock } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { startDns } from '../../dns.builders.ts';
-import { startFastClock } from '../../fast-clock.builders.ts';
-import type { Route53FakeOptions } from '../../testing/route53.ts';
 import { challengeFor, quoted, recordOf, setUp } from './route53.builders.ts';
 import { createRoute53Solver, type Route53Options } from './route53.ts';
 

@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
+import type { Route53FakeOptions } from '@certbus/acme-server/route53';
+import { startFastClock } from 'certbus-services';
 import { expect, test } from 'vitest';
-import { startFastClock } from '../../../fast-clock.builders.ts';
-import type { Route53FakeOptions } from '../../../testing/route53.ts';
 import { challengeFor, recordOf, setUp } from '../route53.builders.ts';
 
 const signal = AbortSignal.timeout(120_000);

@@ -2,9 +2,9 @@ import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { startRoute53Fake } from '@certbus/acme-server/route53';
 import { describe, test } from 'vitest';
 import { solverConformance } from '../../../solver-conformance/index.ts';
-import { startRoute53Fake } from '../../../testing/route53.ts';
 import { createRoute53Solver, type Route53Options } from '../route53.ts';
 
 /** Takes requests and questions, and never answers. */

@@ -1,5 +1,5 @@
+import { startFastClock } from 'certbus-services';
 import { expect, test } from 'vitest';
-import { startFastClock } from '../../../fast-clock.builders.ts';
 import { challengeFor, setUp } from '../route53.builders.ts';
 
 const signal = AbortSignal.timeout(120_000);

@@ -1,6 +1,6 @@
 import { ChangeResourceRecordSetsCommand, Route53Client } from '@aws-sdk/client-route-53';
+import { startFastClock } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
-import { startFastClock } from '../../../fast-clock.builders.ts';
 import { setUp } from '../route53.builders.ts';
 import { createBudget } from './budget.ts';
 import { createAwaitInSync } from './in-sync.ts';

@@ -1,5 +1,5 @@
+import { startFastClock } from 'certbus-services';
 import { presentedChallenge } from '../../../challenge.ts';
-import { startFastClock } from '../../../fast-clock.builders.ts';
 import { createRoute53Solver } from '../route53.ts';
 
 /** Run as a program: presents, awaits and cleans up one value at a name again and again, and says "done". */

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { Route53FakeOptions } from '@certbus/acme-server/route53';
+import { startFastClock } from 'certbus-services';
 import { expect, test } from 'vitest';
-import { startFastClock } from '../../../fast-clock.builders.ts';
-import type { Route53FakeOptions } from '../../../testing/route53.ts';
 import { challengeFor, quoted, recordOf, setUp } from '../route53.builders.ts';
 
 const PROGRAM = fileURLToPath(new URL('./manager.builders.ts', import.meta.url));

@@ -1,0 +1,34 @@
+export {
+  createCsr,
+  createIssuer,
+  createKeys,
+  createLeaf,
+  createServerIdentity,
+  type Issuer,
+  type LeafOptions,
+} from './certificates.ts';
+export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';
+export { type ConnectProxy, type ProxyVerdict, startConnectProxy } from './connect-proxy.ts';
+export { installDebianPackage } from './debian-packages.ts';
+export { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
+export { type FastClock, startFastClock } from './fast-clock.ts';
+export { buildGoProgram } from './go-programs.ts';
+export { freePort, temporaryFolder } from './machine.ts';
+export { type Moto, startMoto } from './moto.ts';
+export { findNode, type NodeVersion } from './node-versions.ts';
+export { installPackages } from './npm-packages.ts';
+export { type Part, requirePart } from './parts.ts';
+export { BLOCKED_NAME, type Pebble, type PebbleOptions, startPebble } from './pebble.ts';
+export type { PebbleOrigin } from './pebble-programs.ts';
+export { type PowerDns, startPowerDns } from './powerdns.ts';
+export { run, type Service, startService } from './process.ts';
+export { type Exchange, type Fault, startFaultProxy, startTlsProxy, type Verdict } from './proxies.ts';
+export { type S3Server, startS3Server } from './s3-server.ts';
+export { createTlsIdentity, type TlsIdentity } from './tls-identity.ts';
+export {
+  startBind,
+  startKnot,
+  type TsigKeyText,
+  type UpdateServer,
+  type UpdateServerOptions,
+} from './update-servers.ts';
