@@ -1,4 +1,3 @@
-import { createChallTestSrvSolver } from '@certbus/acme/solvers/challtestsrv';
 import {
   createBusId,
   createIdentity,
@@ -10,6 +9,7 @@ import {
 } from '@certbus/events';
 import { createBus, type Manager, openManager } from '@certbus/manager';
 import { openReplica } from '@certbus/replica';
+import { createChallTestSrvSolver } from '@certbus/solvers/challtestsrv';
 import { openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { startChallTestSrv, startPebble, temporaryFolder } from 'certbus-services';

@@ -27,9 +27,9 @@ function extract(document: string, home: string = dirname(document)): string[] {
 /** The package in which a guide's imports resolve. */
 const guides = {
   'docs/guides/test-against-an-acme-server.md': 'packages/acme-server',
-  'docs/guides/use-the-acme-client.md': 'packages/acme',
+  'docs/guides/use-the-acme-client.md': 'packages/solvers',
   'docs/guides/write-a-log-adapter.md': 'packages/client',
-  'docs/guides/write-a-solver.md': 'packages/acme',
+  'docs/guides/write-a-solver.md': 'packages/solvers',
 };
 
 test('every TypeScript block of a package README and of the guides to packages compiles', async () => {

@@ -32,11 +32,11 @@ const solversWith =
   async (settings) => {
     if (settings.challenge === 'http-01') return createHttp01Solver(settings.http01, secrets);
     if (settings.challenge === 'tls-alpn-01') {
-      const { createTlsAlpn01ClientsSolver } = await import('@certbus/acme/solvers/tls-alpn-01-clients');
+      const { createTlsAlpn01ClientsSolver } = await import('@certbus/solvers/tls-alpn-01-clients');
       return createTlsAlpn01ClientsSolver({ ...settings.tlsAlpn01, publish: settings.publish });
     }
     if (settings.challenge === 'dns-persist-01') {
-      const { createDnsPersist01Solver } = await import('@certbus/acme/solvers/dns-persist-01');
+      const { createDnsPersist01Solver } = await import('@certbus/solvers/dns-persist-01');
       return createDnsPersist01Solver({ ...settings.dnsPersist01, warn: settings.warn });
     }
     return createDns01Solver(settings.dns, {

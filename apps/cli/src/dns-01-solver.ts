@@ -27,7 +27,7 @@ async function create(settings: DnsSettings, surroundings: Surroundings): Promis
   const { secrets, proxy } = surroundings;
   switch (settings.provider) {
     case 'route53': {
-      const { createRoute53Solver } = await import('@certbus/acme/solvers/route53');
+      const { createRoute53Solver } = await import('@certbus/solvers/route53');
       const { accessKeyId, secretAccessKey, ...options } = settings;
       const credentials =
         accessKeyId && secretAccessKey
@@ -36,41 +36,41 @@ async function create(settings: DnsSettings, surroundings: Surroundings): Promis
       return createRoute53Solver({ ...options, credentials });
     }
     case 'cloudflare': {
-      const { createCloudflareSolver } = await import('@certbus/acme/solvers/cloudflare');
+      const { createCloudflareSolver } = await import('@certbus/solvers/cloudflare');
       const { resolver, nameServers } = settings;
       return createCloudflareSolver({ token: resolveSecret(settings.token, secrets), proxy, resolver, nameServers });
     }
     case 'rfc2136': {
-      const { createRfc2136Solver } = await import('@certbus/acme/solvers/rfc2136');
+      const { createRfc2136Solver } = await import('@certbus/solvers/rfc2136');
       const { key } = settings;
       return createRfc2136Solver({ ...settings, key: { ...key, secret: resolveSecret(key.secret, secrets) } });
     }
     case 'powerdns': {
-      const { createPowerDnsSolver } = await import('@certbus/acme/solvers/powerdns');
+      const { createPowerDnsSolver } = await import('@certbus/solvers/powerdns');
       return createPowerDnsSolver({ ...settings, proxy, apiKey: resolveSecret(settings.apiKey, secrets) });
     }
     case 'acme-dns': {
-      const { createAcmeDnsSolver } = await import('@certbus/acme/solvers/acme-dns');
+      const { createAcmeDnsSolver } = await import('@certbus/solvers/acme-dns');
       const accounts = settings.accounts.map((account) => {
         return { ...account, password: resolveSecret(account.password, secrets) };
       });
       return createAcmeDnsSolver({ ...settings, proxy, accounts });
     }
     case 'httpreq': {
-      const { createHttpReqSolver } = await import('@certbus/acme/solvers/httpreq');
+      const { createHttpReqSolver } = await import('@certbus/solvers/httpreq');
       const { password } = settings;
       const secret = password === undefined ? undefined : resolveSecret(password, secrets);
       return createHttpReqSolver({ ...settings, proxy, password: secret });
     }
     case 'exec': {
-      const { createExecSolver } = await import('@certbus/acme/solvers/exec');
+      const { createExecSolver } = await import('@certbus/solvers/exec');
       const { findProgram, programFor } = await import('./programs.ts');
       const { program: name, resolver, nameServers } = settings;
       const program = programFor(findProgram(surroundings.programs, name), { ...surroundings, name });
       return createExecSolver({ program, resolver, nameServers });
     }
     case 'challtestsrv': {
-      const { createChallTestSrvSolver } = await import('@certbus/acme/solvers/challtestsrv');
+      const { createChallTestSrvSolver } = await import('@certbus/solvers/challtestsrv');
       return createChallTestSrvSolver({ url: settings.url });
     }
   }

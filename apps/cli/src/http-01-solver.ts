@@ -8,15 +8,15 @@ export async function createHttp01Solver(
 ): Promise<Solver> {
   const probe = { port, resolver };
   if (answer === 'clients') {
-    const { createHttp01ClientsSolver } = await import('@certbus/acme/solvers/http-01-clients');
+    const { createHttp01ClientsSolver } = await import('@certbus/solvers/http-01-clients');
     return createHttp01ClientsSolver(probe);
   }
   if ('standalone' in answer) {
-    const { createHttp01StandaloneSolver } = await import('@certbus/acme/solvers/http-01-standalone');
+    const { createHttp01StandaloneSolver } = await import('@certbus/solvers/http-01-standalone');
     const { port: listenPort, address } = answer.standalone;
     return createHttp01StandaloneSolver({ ...probe, listenPort, address });
   }
-  const { createHttp01S3Solver } = await import('@certbus/acme/solvers/http-01-s3');
+  const { createHttp01S3Solver } = await import('@certbus/solvers/http-01-s3');
   const { accessKeyId, secretAccessKey, ...bucket } = answer.s3;
   const credentials =
     accessKeyId && secretAccessKey

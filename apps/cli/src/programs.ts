@@ -1,5 +1,5 @@
-import type { Program } from '@certbus/acme/solvers/exec';
 import { ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
+import type { Program } from '@certbus/solvers/exec';
 import * as v from 'valibot';
 import { CliError } from './errors.ts';
 import { checkOwnToWrite } from './key-files.ts';

@@ -1,6 +1,6 @@
 import { letsEncryptLimits, startDnsServer } from '@certbus/acme-server';
 import { expect, test } from 'vitest';
-import { createChallTestSrvSolver } from './adapters/solvers/challtestsrv.ts';
+import { createDnsSolver } from './dns-solver.builders.ts';
 import {
   createAcmeCounters,
   createGate,
@@ -82,7 +82,7 @@ test('a name whose authorizations failed is not tried again before the CA would 
     validation: { alwaysValid: false, dnsServer: dns.address },
   });
   const ca = await openRegistered(options);
-  const solver = { ...createChallTestSrvSolver({ url: dns.url }), async present() {} };
+  const solver = { ...createDnsSolver(dns), async present() {} };
   const fail = () => obtainFor(ca, ['*.bad.test'], { solver }).catch((error: unknown) => error);
   for (let i = 0; i < 4; i += 1) expect(await fail()).toMatchObject({ code: 'CERTBUS_ACME_CHALLENGE_FAILED' });
   const before = server.requests.length;
@@ -94,7 +94,7 @@ test('a name whose authorizations failed is not tried again before the CA would 
   const { notBefore } = error as { notBefore: Date };
   expect(notBefore.getTime() - server.clock.now().getTime()).toBeGreaterThan(700_000);
   expect(server.requests.length - before).toBe(0);
-  await obtainFor(ca, ['good.test'], { solver: createChallTestSrvSolver({ url: dns.url }) });
+  await obtainFor(ca, ['good.test'], { solver: createDnsSolver(dns) });
   server.clock.advance(notBefore.getTime() - server.clock.now().getTime());
   expect(await fail()).toMatchObject({ code: 'CERTBUS_ACME_CHALLENGE_FAILED' });
   expect(refused()).toEqual([]);

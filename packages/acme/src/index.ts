@@ -13,7 +13,7 @@ export type { Acme, Resource, Session, SessionOptions } from './acme.ts';
 export type { Breaker, BreakerOptions, BreakerState } from './breaker.ts';
 export { type CaaPolicy, type CaaQuestion, type CaaRecord, caaRecordsFor } from './caa.ts';
 export { publicKeyOfCsr } from './certificate.ts';
-export { presentedChallenge } from './challenge.ts';
+export { type Challenge, presentedChallenge } from './challenge.ts';
 export { type CaaCheck, type CaaResolver, type CaaVerdict, checkCaa } from './check-caa.ts';
 export { type Control, type ControlFacts, classifyControl } from './control.ts';
 export { type AcmeOptions, createAcme } from './create-acme.ts';

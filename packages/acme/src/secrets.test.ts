@@ -2,7 +2,7 @@ import { createPrivateKey } from 'node:crypto';
 import { inspect } from 'node:util';
 import { startDnsServer } from '@certbus/acme-server';
 import { expect, test } from 'vitest';
-import { createChallTestSrvSolver } from './adapters/solvers/challtestsrv.ts';
+import { createDnsSolver } from './dns-solver.builders.ts';
 import {
   accountThumbprint,
   deactivateAccount,
@@ -38,7 +38,7 @@ test('no log line, event or error of any flow shows a key, and tokens appear at 
   const watched = { logger, observe: note };
   const ca = open({ ...watched, eab });
   const newAccountKey = await generateAccountKey();
-  const host = createChallTestSrvSolver({ url: dns.url });
+  const host = createDnsSolver(dns);
   const tokens: string[] = [];
   const solver: Solver = {
     ...host,

@@ -1,6 +1,4 @@
 import type { CaLimits } from '@certbus/acme';
-import { createChallTestSrvSolver } from '@certbus/acme/solvers/challtestsrv';
-import { createHttp01ClientsSolver } from '@certbus/acme/solvers/http-01-clients';
 import {
   createBusId,
   createIdentity,
@@ -12,6 +10,8 @@ import {
   type Trust,
 } from '@certbus/events';
 import { openReplica } from '@certbus/replica';
+import { createChallTestSrvSolver } from '@certbus/solvers/challtestsrv';
+import { createHttp01ClientsSolver } from '@certbus/solvers/http-01-clients';
 import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { createBus, type Manager, openManager, type SolverFactory } from './index.ts';

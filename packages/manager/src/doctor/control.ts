@@ -1,5 +1,5 @@
 import { classifyControl } from '@certbus/acme';
-import type { DnsView } from '@certbus/acme/dns';
+import type { DnsView } from '@certbus/solvers/dns-view';
 import { type Finding, findingsOn } from './finding.ts';
 
 /** Whether a domain is there at all, and who serves it: a name that has left is a frequent reason of failures that repeat. */

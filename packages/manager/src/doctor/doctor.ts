@@ -1,4 +1,4 @@
-import { createDnsView } from '@certbus/acme/dns';
+import { createDnsView } from '@certbus/solvers/dns-view';
 import { getDomain } from 'tldts';
 import type { Configuration } from '../configuration.ts';
 import type { Context } from '../context.ts';

@@ -1,0 +1,174 @@
+import type { ProxyOptions } from '@certbus/acme';
+import { AcmeError } from '@certbus/acme';
+import { parseRetryAfter, proxyHost, textOf } from '@certbus/acme/solver-kit';
+import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch, type Response } from 'undici';
+import { sleep } from './sleep.ts';
+
+/** What lies between this machine and an API. */
+export interface NetworkOptions {
+  /** The proxy to addresses by https; see `proxyOf`. Default: none, whatever the environment says. */
+  readonly proxy?: ProxyOptions | undefined;
+  /** PEM of a private CA's roots, for the TLS of the API. Default: the public ones. */
+  readonly roots?: string | undefined;
+}
+
+/** An HTTP API of a DNS host, and who asks it. */
+export interface HttpApi {
+  /** What the host is called in messages, such as `PowerDNS at https://…`. */
+  readonly title: string;
+  readonly url: string;
+  /** Where credentials travel, and nowhere else. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Texts that no message may have, even where the host repeats them. */
+  readonly secrets: readonly string[];
+  readonly network?: NetworkOptions | undefined;
+  /** The longest wait that a busy host may ask for; beyond it the call fails, and the job comes again later. Default 60,000. */
+  readonly longestWaitMs?: number | undefined;
+}
+
+/** One request. */
+export interface ApiRequest {
+  /** What it is for, as messages begin: `Reading the TXT records of a.test`. */
+  readonly attempt: string;
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Below the API's URL, with query. */
+  readonly path: string;
+  readonly body?: object;
+  /** Whether to send it again where its outcome is unknown. Default true. */
+  readonly isRepeatable?: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** A complete answer. */
+export interface ApiAnswer {
+  readonly status: number;
+  /** The body, parsed as JSON; `undefined` where it is none. */
+  readonly json: unknown;
+  /** The beginning of the body, fit to print. */
+  readonly said: string;
+}
+
+const REQUEST_MS = 30_000;
+const MAX_BYTES = 32_000_000;
+const MAX_BUSY_TRIES = 6;
+const MAX_LOST_TRIES = 3;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 60_000;
+const BUSY = new Set([429, 503]);
+
+/**
+ * Reads an API's address. Throws `TypeError`, which does not say the address, where it is none or holds credentials: those belong in
+ * fields of their own.
+ */
+export function parseApiUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol)) throw new TypeError('The address of the API is no http or https URL');
+  if (url.username || url.password) throw new TypeError('The address of the API must not hold a user name or password');
+  return url;
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error.cause === undefined ? error.message : codeOf(error.cause);
+}
+
+/** Connections by what lies between; kept for all solvers of the process, and closed by themselves when idle. */
+const dispatchers = new Map<string, Dispatcher>();
+
+function dispatcherFor({ proxy, roots }: NetworkOptions): Dispatcher {
+  const key = JSON.stringify([proxy?.url, proxy?.noProxy, roots]);
+  const known = dispatchers.get(key);
+  if (known) return known;
+  const connect = roots ? { ca: roots } : {};
+  // Every value is given, because it would take what is not from the environment.
+  const through = { httpsProxy: proxy?.url ?? '', httpProxy: '', noProxy: proxy?.noProxy ?? '' };
+  const made = proxy ? new EnvHttpProxyAgent({ connect, requestTls: connect, ...through }) : new Agent({ connect });
+  dispatchers.set(key, made);
+  return made;
+}
+
+async function readText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES) throw new Error(`the answer is larger than ${MAX_BYTES / 1_000_000} MB`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Text of a host, without what must not be told. */
+function printable(text: string, secrets: readonly string[]): string {
+  const clean = secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
+  return textOf(clean.trim(), 300) ?? '';
+}
+
+/** A failure of an API in words for people; without the error of `fetch`, which may hold the request. */
+export function apiFailure({ title, network }: HttpApi, attempt: string, why: string): AcmeError {
+  const through = network?.proxy ? ` through the proxy ${proxyHost(network.proxy)}` : '';
+  return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', `${attempt} at ${title}${through}: ${why}`);
+}
+
+async function send(
+  { url, headers, network = {} }: HttpApi,
+  { method, path, body, signal }: ApiRequest,
+): Promise<{ readonly response: Response; readonly text: string }> {
+  const response = await fetch(`${url.replace(/\/$/, '')}${path}`, {
+    method,
+    headers: { ...headers, ...(body ? { 'content-type': 'application/json' } : {}), 'user-agent': 'certbus' },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+    dispatcher: dispatcherFor(network),
+    // Another host than the one that was meant must not see the credentials.
+    redirect: 'manual',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]),
+  });
+  return { response, text: await readText(response) };
+}
+
+/**
+ * Makes one call, again with growing waits while the host is busy (429, 503, as its `Retry-After` says) or the network fails. Any
+ * other status is the caller's to judge. Rejects with `CERTBUS_ACME_SOLVER_FAILED`.
+ */
+export async function callApi(api: HttpApi, request: ApiRequest): Promise<ApiAnswer> {
+  const { attempt, signal, isRepeatable = true } = request;
+  for (let tries = 1; ; tries += 1) {
+    signal.throwIfAborted();
+    let why: string;
+    let maxTries = MAX_LOST_TRIES;
+    let waitMs = FIRST_WAIT_MS * 2 ** (tries - 1) * (0.5 + Math.random() / 2);
+    try {
+      const { response, text } = await send(api, request);
+      const { status } = response;
+      if (status >= 300 && status < 400) {
+        throw apiFailure(api, attempt, `it redirects to another address (HTTP ${status}). Set the URL to that one.`);
+      }
+      if (!BUSY.has(status)) return { status, json: parseJson(text), said: printable(text, api.secrets) };
+      const retryAfter = parseRetryAfter(response.headers.get('retry-after') ?? undefined, new Date());
+      maxTries = MAX_BUSY_TRIES;
+      waitMs = Math.max(waitMs, (retryAfter?.getTime() ?? 0) - Date.now());
+      why = `it is busy (HTTP ${status}${retryAfter ? `, until ${retryAfter.toISOString()}` : ''}). Try again later.`;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof AcmeError) throw error;
+      const code = printable(codeOf(error), api.secrets);
+      const isDistrusted = /CERT|VERIFY|SELF_SIGNED/.test(code);
+      why = isDistrusted
+        ? `its TLS certificate is not trusted here (${code}). For a private CA set "roots" to the PEM of its root certificates.`
+        : `it cannot be reached (${code}). Check its address, and what lies between.`;
+      if (isDistrusted) maxTries = 1;
+      if (!isRepeatable) throw apiFailure(api, attempt, why);
+    }
+    if (tries >= maxTries || waitMs > (api.longestWaitMs ?? LONGEST_WAIT_MS)) throw apiFailure(api, attempt, why);
+    await sleep(waitMs, signal);
+  }
+}

@@ -1,0 +1,139 @@
+import type { PresentedChallenge, Solver } from '@certbus/acme';
+import { mapFew } from '@certbus/acme/solver-kit';
+import { effectiveName } from './effective-name.ts';
+import { createHolders } from './holders.ts';
+import { canonical, type Lookups, openLookups, rememberLookups } from './lookups.ts';
+import type { DnsOptions } from './options.ts';
+import { inTurn } from './turns.ts';
+import { awaitVisible, type ExpectedValues } from './visible.ts';
+
+/** Values of one name, and the challenges that they answer; several challenges can have one value. */
+export interface NameValues {
+  readonly name: string;
+  readonly values: readonly string[];
+  readonly challenges: readonly PresentedChallenge[];
+}
+
+/** Values at names of one zone. */
+export interface ZoneValues {
+  readonly zone: string;
+  readonly sets: readonly NameValues[];
+}
+
+/** What an operation has: its questions to DNS, and its signal. */
+export interface HostOptions {
+  readonly lookups: Lookups;
+  readonly signal: AbortSignal;
+}
+
+/** Port: a DNS host. Names are effective, lower case and without a final dot. Everything MUST stop soon after the signal aborts. */
+export interface DnsHost {
+  /** Tells hosts apart: changes of one name at one host are made one after another in this process. */
+  readonly id: string;
+  /** Begins to find zones, for one operation. What it returns MUST reject with `CERTBUS_ACME_ZONE_NOT_FOUND` where there is none. */
+  findZones(options: HostOptions): (name: string) => Promise<string>;
+  /** Adds values. MUST leave others at the same names alone, and MUST succeed where they are there. */
+  add(values: ZoneValues, options: HostOptions): Promise<void>;
+  /** Takes values away. MUST leave others at the same names alone, and MUST succeed where they are not there. */
+  remove(values: ZoneValues, options: HostOptions): Promise<void>;
+  /** Whether the host can only write whole sets, so that another program's writing may lose a value of ours: it is added again. */
+  readonly isRacy?: boolean;
+  /** Whether the host is told domains and puts `_acme-challenge.` before them itself: then it can answer dns-01 alone. */
+  readonly makesNames?: boolean;
+}
+
+type Located = ExpectedValues & NameValues;
+
+/** Of this process, whichever solvers it has: two orders can share an authorization, and so a value. */
+const holders = createHolders(() => new Date());
+
+function byZone(expected: readonly Located[]): ZoneValues[] {
+  return [...Map.groupBy(expected, ({ zone }) => zone)].map(([zone, sets]) => ({ zone, sets }));
+}
+
+/**
+ * A solver for dns-01 at a host: aliases are followed, values are grouped by zone and name, changes of a name are made one after
+ * another, and it is ready when every authoritative server shows every value.
+ */
+export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
+  /** What this solver has presented, by zone and name: only that is mended. */
+  const presented = new Map<string, Set<string>>();
+  const holdingOf = ({ dnsName, dnsValue }: PresentedChallenge) => `${host.id} ${canonical(dnsName)} ${dnsValue}`;
+  const keyOf = ({ zone, name }: Pick<ExpectedValues, 'zone' | 'name'>) => `${host.id} ${zone} ${name}`;
+
+  async function locate(
+    challenges: readonly PresentedChallenge[],
+    { lookups, signal }: HostOptions,
+  ): Promise<Located[]> {
+    const asked = Map.groupBy(challenges, ({ dnsName }) => canonical(dnsName));
+    const located = await mapFew([...asked], async ([dnsName, group]) => {
+      return { name: await effectiveName(dnsName, lookups), group };
+    });
+    const byName = Map.groupBy(located, ({ name }) => name);
+    const zoneOf = host.findZones({ lookups, signal });
+    return mapFew([...byName], async ([name, groups]) => {
+      const own = groups.flatMap(({ group }) => group);
+      const values = [...new Set(own.map(({ dnsValue }) => dnsValue))];
+      return { zone: await zoneOf(name), name, values, challenges: own };
+    });
+  }
+
+  async function change(action: 'add' | 'remove', expected: readonly Located[], how: HostOptions): Promise<void> {
+    await inTurn(expected.map(keyOf), how.signal, async () => {
+      for (const values of byZone(expected)) await host[action](values, how);
+    });
+  }
+
+  function remember(expected: readonly ExpectedValues[]): void {
+    for (const each of expected) {
+      const known = presented.get(keyOf(each)) ?? [];
+      presented.set(keyOf(each), new Set([...known, ...each.values]));
+    }
+  }
+
+  function forget(expected: readonly ExpectedValues[]): void {
+    for (const each of expected) {
+      const known = presented.get(keyOf(each));
+      for (const value of each.values) known?.delete(value);
+      if (known?.size === 0) presented.delete(keyOf(each));
+    }
+  }
+
+  async function mend(missing: readonly Located[], how: HostOptions): Promise<void> {
+    const lost = missing
+      .map((each) => ({ ...each, values: each.values.filter((value) => presented.get(keyOf(each))?.has(value)) }))
+      .filter(({ values }) => values.length > 0);
+    await change('add', lost, how);
+  }
+
+  function open(signal: AbortSignal): HostOptions {
+    signal.throwIfAborted();
+    return { lookups: rememberLookups(openLookups({ servers: options.resolver, signal })), signal };
+  }
+
+  return {
+    challenges: host.makesNames ? ['dns-01'] : ['dns-01', 'dns-account-01'],
+    async present(challenges, { signal }) {
+      const how = open(signal);
+      const expected = await locate(challenges, how);
+      for (const challenge of challenges) holders.hold(holdingOf(challenge), challenge);
+      await change('add', expected, how);
+      remember(expected);
+    },
+    async ready(challenges, { signal }) {
+      const how = open(signal);
+      const expected = await locate(challenges, how);
+      await awaitVisible(expected, options, {
+        ...how,
+        mend: host.isRacy ? (missing) => mend(missing, how) : undefined,
+      });
+    },
+    async cleanUp(challenges, { signal }) {
+      const how = open(signal);
+      const free = challenges.filter((challenge) => holders.release(holdingOf(challenge), challenge));
+      const expected = await locate(free, how);
+      forget(expected);
+      await change('remove', expected, how);
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { DeleteObjectCommand, PutObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { PresentedChallenge, Solver } from '@certbus/acme';
+import { AcmeError } from '@certbus/acme';
+import { mapFew } from '@certbus/acme/solver-kit';
+import { awaitHttp01, type Http01ProbeOptions } from '../probes/http-01.ts';
+
+/** Which bucket to write to, and how to look at the answers. */
+export interface Http01S3Options extends Http01ProbeOptions {
+  readonly bucket: string;
+  /** Default: the environment's. */
+  readonly region?: string | undefined;
+  /** For another S3 than Amazon's; addresses buckets by path. */
+  readonly endpoint?: string | undefined;
+  /** Default: what the AWS SDK finds (environment, profile, role). */
+  readonly credentials?: NonNullable<S3ClientConfig['credentials']> | undefined;
+}
+
+function failed(bucket: string, act: string, cause: unknown): AcmeError {
+  const why = cause instanceof Error ? cause.name : 'unknown';
+  const message = `An answer to http-01 could not be ${act} the bucket ${bucket}: ${why}. Check bucket, region, credentials and network.`;
+  return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message, { cause });
+}
+
+/**
+ * Answers http-01 from an S3 bucket, whose objects `.well-known/acme-challenge/TOKEN` the web servers of the names must serve or redirect
+ * to. Ready when each address of each name leads there. Operations reject with `CERTBUS_ACME_SOLVER_FAILED`. Needs
+ * `s3:PutObject` and `s3:DeleteObject` on `.well-known/acme-challenge/*`.
+ */
+export function createHttp01S3Solver(options: Http01S3Options): Solver {
+  const { bucket, region, endpoint, credentials, ...probe } = options;
+  const client = new S3Client({
+    ...(region ? { region } : {}),
+    ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
+    ...(credentials ? { credentials } : {}),
+    // Whole objects are put and deleted: both can be repeated as they are.
+    maxAttempts: 3,
+    requestHandler: { connectionTimeout: 10_000, requestTimeout: 30_000, throwOnRequestTimeout: true },
+  });
+  const objectOf = ({ token }: PresentedChallenge) => ({ Bucket: bucket, Key: `.well-known/acme-challenge/${token}` });
+
+  async function put(challenge: PresentedChallenge, signal: AbortSignal): Promise<void> {
+    const object = {
+      ...objectOf(challenge),
+      Body: challenge.keyAuthorization,
+      ContentType: 'application/octet-stream',
+      CacheControl: 'no-store',
+    };
+    await client.send(new PutObjectCommand(object), { abortSignal: signal });
+  }
+
+  async function remove(challenge: PresentedChallenge, signal: AbortSignal): Promise<void> {
+    await client.send(new DeleteObjectCommand(objectOf(challenge)), { abortSignal: signal });
+  }
+
+  async function each(
+    act: string,
+    change: typeof put,
+    challenges: readonly PresentedChallenge[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    try {
+      await mapFew(challenges, (challenge) => change(challenge, signal));
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw failed(bucket, act, cause);
+    }
+  }
+
+  return {
+    challenges: ['http-01'],
+    present: (challenges, { signal }) => each('put into', put, challenges, signal),
+    ready: awaitHttp01(`Its web server must serve or redirect to the objects of the bucket ${bucket}.`, probe),
+    cleanUp: (challenges, { signal }) => each('deleted from', remove, challenges, signal),
+  };
+}

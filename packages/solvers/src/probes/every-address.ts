@@ -1,0 +1,121 @@
+import { Resolver } from 'node:dns/promises';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { PresentedChallenge, Solver } from '@certbus/acme';
+import { AcmeError } from '@certbus/acme';
+import { isAddress } from '@certbus/acme/solver-kit';
+
+/** What one address said: `right`, something else in words, or that this machine has no way to ask it. */
+export interface Verdict {
+  readonly kind: 'right' | 'wrong' | 'no-route';
+  readonly why: string;
+}
+
+/** How to look at answers from outside, as a CA does. */
+export interface ProbeOptions {
+  /** DNS servers to ask for addresses, `ip:port`. Default: those of this machine. */
+  readonly resolver?: readonly string[] | undefined;
+  /** How long every address may take to answer right. Default 60,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Asks one address for the answer to a challenge. May reject; then the reason is the verdict. */
+export type Ask = (
+  challenge: PresentedChallenge,
+  options: { readonly address: string; readonly signal: AbortSignal },
+) => Promise<Verdict>;
+
+const REQUEST_TIMEOUT_MS = 10_000;
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 5000;
+/** Far more than names have. Whoever has the name in DNS decides where this machine connects to, and must not make a flood of it. */
+const MAX_ADDRESSES = 64;
+
+/** A resolver of addresses that asks these servers, or those of this machine. */
+export function createResolver(servers: readonly string[] | undefined): Resolver {
+  const resolver = new Resolver({ timeout: 2000, tries: 2 });
+  if (servers) resolver.setServers([...servers]);
+  return resolver;
+}
+
+/** All addresses of a name; those of an IP address are itself. */
+export async function addressesOf(name: string, resolver: Resolver): Promise<string[]> {
+  if (isAddress(name)) return [name];
+  const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'failed';
+}
+
+async function judge(
+  ask: Ask,
+  challenge: PresentedChallenge,
+  { address, signal }: { readonly address: string; readonly signal: AbortSignal },
+): Promise<Verdict> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
+  try {
+    return await ask(challenge, { address, signal: limit });
+  } catch (error) {
+    signal.throwIfAborted();
+    const code = codeOf(error);
+    const isUnrouted = /^(ENETUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT)$/.test(code);
+    const why = limit.aborted ? `does not answer within ${REQUEST_TIMEOUT_MS / 1000} s` : `cannot be asked (${code})`;
+    return { kind: isUnrouted ? 'no-route' : 'wrong', why };
+  }
+}
+
+/** What still stands in the way for one name; `undefined` when every address answers right. */
+function obstacleIn(verdicts: readonly (Verdict & { readonly address: string })[]): string | undefined {
+  if (verdicts.length === 0) return 'has no address in DNS';
+  const wrong = verdicts.find(({ kind }) => kind === 'wrong');
+  if (wrong) return `at ${wrong.address} ${wrong.why}`;
+  if (verdicts.some(({ kind }) => kind === 'right')) return undefined;
+  return `at ${verdicts[0]?.address} ${verdicts[0]?.why}`;
+}
+
+/**
+ * Makes a solver's `ready`: it waits until every address of every name answers right. Addresses of a family that this machine
+ * cannot reach count only if no other is there. At the timeout it rejects with `CERTBUS_ACME_SOLVER_FAILED`; `advice` says where
+ * it looked, and what must be there.
+ */
+export function awaitEveryAddress(
+  ask: Ask,
+  { resolver: servers, timeoutMs = 60_000, advice }: ProbeOptions & { readonly advice: string },
+): Solver['ready'] {
+  const resolver = createResolver(servers);
+
+  async function look(challenge: PresentedChallenge, signal: AbortSignal): Promise<string | undefined> {
+    const addresses = await addressesOf(challenge.name, resolver);
+    signal.throwIfAborted();
+    if (addresses.length > MAX_ADDRESSES)
+      return `has ${addresses.length} addresses in DNS, and ${MAX_ADDRESSES} are asked at most,`;
+    const verdicts = addresses.map(async (address) => ({
+      address,
+      ...(await judge(ask, challenge, { address, signal })),
+    }));
+    return obstacleIn(await Promise.all(verdicts));
+  }
+
+  async function awaitAnswer(challenge: PresentedChallenge, signal: AbortSignal): Promise<void> {
+    const start = performance.now();
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+      const obstacle = await look(challenge, signal);
+      if (!obstacle) return;
+      if (performance.now() - start + waitMs > timeoutMs) {
+        const message = `The name ${challenge.name} ${obstacle} for ${challenge.type} (${advice}`;
+        throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
+      }
+      await wait(waitMs, undefined, { signal });
+    }
+  }
+
+  return async (challenges, { signal }) => {
+    try {
+      await Promise.all(challenges.map((challenge) => awaitAnswer(challenge, signal)));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    }
+  };
+}
