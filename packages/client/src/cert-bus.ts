@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SecureContext, Server, TlsOptions } from 'node:tls';
 import type { ArchivePlace, Bus } from '@certbus/store';
-import type { SniCallback } from './adapters/tls-server.ts';
 import type { ClientEvents } from './emitter.ts';
 import type { Health } from './health.ts';
+import type { SniCallback } from './tls/tls-server.ts';
 
 export interface ConnectOptions {
   /** Address of the bus, or the bus itself. */

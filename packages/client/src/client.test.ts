@@ -12,7 +12,7 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 import type { CertBus, ConnectOptions } from './cert-bus.ts';
 import { connect } from './connect.ts';
 import { createTestBus, type TestBus } from './testing.ts';
-import { shakeHands, startTlsServer } from './tls.builders.ts';
+import { shakeHands, startTlsServer } from './tls/tls.builders.ts';
 
 const folder = temporaryFolder();
 const open: { close(): Promise<void> }[] = [];

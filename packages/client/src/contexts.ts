@@ -1,8 +1,8 @@
 import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import type { Replica } from '@certbus/replica';
-import type { NamedContext } from './context-cache.ts';
 import { ClientError } from './errors.ts';
-import { type Candidate, rank } from './ranking.ts';
+import { type Candidate, rank } from './serving/ranking.ts';
+import type { NamedContext } from './tls/context-cache.ts';
 
 /** What is needed to make TLS contexts. */
 export interface ContextSource {

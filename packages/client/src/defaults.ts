@@ -1,8 +1,8 @@
 import { createSecureContext } from 'node:tls';
 import { normalizeAddress, normalizeServerName } from '@certbus/events';
-import type { Material } from './adapters/default-certificates.ts';
 import { makeContext } from './contexts.ts';
 import type { Parts } from './parts.ts';
+import type { Material } from './tls/default-certificates.ts';
 
 /** A name or address as somebody typed it, in its one form. */
 export const nameOf = (typed: string): string | undefined => normalizeAddress(typed) ?? normalizeServerName(typed);

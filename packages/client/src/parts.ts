@@ -2,13 +2,13 @@ import { createSecureContext } from 'node:tls';
 import type { Trust } from '@certbus/events';
 import type { Replica } from '@certbus/replica';
 import type { ArchivePlace } from '@certbus/store';
-import type { KeyVault } from './adapters/key-vault.ts';
 import type { ConnectOptions } from './cert-bus.ts';
-import { type ContextCache, createContextCache } from './context-cache.ts';
 import { makeContext } from './contexts.ts';
 import type { ClientEmitter } from './emitter.ts';
 import type { FollowerListener } from './follower.ts';
 import type { Notes } from './health.ts';
+import type { KeyVault } from './serving/key-vault.ts';
+import { type ContextCache, createContextCache } from './tls/context-cache.ts';
 
 /** What a client is made of. */
 export interface Parts {

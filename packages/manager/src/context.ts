@@ -2,11 +2,11 @@ import type { Logger } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import type { Bus, Decide, View } from '@certbus/store';
 import { transact } from '@certbus/store';
-import type { Connections } from './connections.ts';
+import type { Connections } from './accounts/connections.ts';
+import type { SecretSource } from './configuration/secrets.ts';
 import { ManagerError } from './errors.ts';
-import type { SecretSource } from './secrets.ts';
-import type { SolverFactory } from './solvers.ts';
-import type { ManagerState } from './state.ts';
+import type { SolverFactory } from './issuance/solvers.ts';
+import type { ManagerState } from './state/state.ts';
 
 /** What every flow of a manager works with. */
 export interface Context {

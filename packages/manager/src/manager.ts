@@ -11,12 +11,12 @@ import {
 } from '@certbus/events';
 import { type Replica, rebuild, settle } from '@certbus/replica';
 import { type ArchivePlace, type Bus, catchUp, isRestored, type Log, type TakenSnapshot } from '@certbus/store';
-import { accountAt, authorityNamed, openAuthority } from './account.ts';
-import { closeAccount, rollOverAccounts } from './account-changes.ts';
-import { checkIn } from './adapters/check-in.ts';
-import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
-import { type Configuration, parseConfiguration } from './configuration.ts';
-import { createConnections } from './connections.ts';
+import { accountAt, authorityNamed, openAuthority } from './accounts/account.ts';
+import { closeAccount, rollOverAccounts } from './accounts/account-changes.ts';
+import { createConnections } from './accounts/connections.ts';
+import { type Configuration, parseConfiguration } from './configuration/configuration.ts';
+import { mergeRedacted } from './configuration/redaction.ts';
+import type { SecretSource } from './configuration/secrets.ts';
 import { type Context, decide } from './context.ts';
 import { configure } from './decide/configuration.ts';
 import { misdated } from './decide/due.ts';
@@ -25,17 +25,16 @@ import { heartbeat } from './decide/upkeep.ts';
 import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
 import type { Finding } from './doctor/finding.ts';
 import { certificateNotFound, ManagerError } from './errors.ts';
-import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from './issue.ts';
+import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from './issuance/issue.ts';
+import type { SolverFactory } from './issuance/solvers.ts';
+import { type RenewalOptions, type RenewalOutcome, renewDue } from './renewal/renewal.ts';
 
-import { mergeRedacted } from './redaction.ts';
-import { type RenewalOptions, type RenewalOutcome, renewDue } from './renewal.ts';
-
-import { askRenewalInfo, type RenewalInfoNotes } from './renewal-info.ts';
-import { type RevocationRequest, type RevocationResult, revokeCertificate } from './revocation.ts';
-import type { SecretSource } from './secrets.ts';
-import type { SolverFactory } from './solvers.ts';
-import type { ManagerState } from './state.ts';
-import { createView } from './view.ts';
+import { askRenewalInfo, type RenewalInfoNotes } from './renewal/renewal-info.ts';
+import { type RevocationRequest, type RevocationResult, revokeCertificate } from './renewal/revocation.ts';
+import type { ManagerState } from './state/state.ts';
+import { createView } from './state/view.ts';
+import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './upkeep/archive.ts';
+import { checkIn } from './upkeep/check-in.ts';
 
 /** Two minutes for clocks that differ, beside the five of a claim. */
 const CLAIM_MS = 300_000;

@@ -7,7 +7,7 @@ import {
   type PlacedRootEvent,
 } from '@certbus/events';
 import type { SnapshotRecord } from '@certbus/store';
-import { type Generation, suffixOf } from './schema.ts';
+import { type Generation, suffixOf } from './writer/schema.ts';
 
 /** A certificate that changed, with the names that it covers or covered. */
 export interface Change {

@@ -3,12 +3,12 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Checkpoint, Commit } from '@certbus/events';
 import type { SnapshotRecord } from '@certbus/store';
 import { ReplicaError } from './errors.ts';
-import { makeFolder, openToRead } from './file.ts';
-import { type Change, createKeeper } from './keeper.ts';
 import { createReader, type ReplicaReader } from './reader.ts';
-import { loadedRows } from './rows.ts';
-import { type BeginningState, createTables } from './writer.ts';
-import { startWriterThread, type WriterThread } from './writer-thread.ts';
+import { type Change, createKeeper } from './writer/changes.ts';
+import { makeFolder, openToRead } from './writer/file.ts';
+import { loadedRows } from './writer/rows.ts';
+import { startWriterThread, type WriterThread } from './writer/thread.ts';
+import { type BeginningState, createTables } from './writer/writer.ts';
 
 /** A copy that is built anew beside the one that is served. */
 export interface Building {

@@ -12,8 +12,8 @@ import {
   verifyCommits,
   type WrittenEvent,
 } from '@certbus/events';
-import { createArchiveReader, RANGE_COMMITS } from './archive.ts';
-import type { ArchivePlace } from './archive-place.ts';
+import { createArchiveReader, RANGE_COMMITS } from './archive/archive.ts';
+import type { ArchivePlace } from './archive/place.ts';
 import { StoreError, TrimmedError } from './errors.ts';
 import type { Log, StoredCommit } from './log.ts';
 

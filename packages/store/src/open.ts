@@ -1,6 +1,6 @@
 import { type BusAddress, parseAddress } from './address.ts';
-import { type ArchiveAddress, parseArchiveAddress } from './archive-address.ts';
-import type { ArchivePlace } from './archive-place.ts';
+import { type ArchiveAddress, parseArchiveAddress } from './archive/address.ts';
+import type { ArchivePlace } from './archive/place.ts';
 import type { Log } from './log.ts';
 
 /** AWS credentials, or what finds them anew each time: a subset of what the SDK takes. */
@@ -36,11 +36,11 @@ export async function openLog(
       return openMemoryLog(place.name);
     }
     case 'sqlite': {
-      const { openSqliteLog } = await import('./adapters/sqlite.ts');
+      const { openSqliteLog } = await import('./adapters/sqlite/sqlite.ts');
       return openSqliteLog(place.path, { create, signal });
     }
     case 'dynamodb': {
-      const { openDynamoDbLog } = await import('./adapters/dynamodb.ts');
+      const { openDynamoDbLog } = await import('./adapters/dynamodb/dynamodb.ts');
       const { table, stream, region, endpoint } = place;
       return openDynamoDbLog({
         table,
@@ -62,9 +62,9 @@ export async function openArchivePlace(
 ): Promise<ArchivePlace> {
   const place = typeof address === 'string' ? parseArchiveAddress(address) : address;
   if (place.kind === 'directory') {
-    const { openDirectory } = await import('./adapters/directory.ts');
+    const { openDirectory } = await import('./adapters/places/directory.ts');
     return openDirectory(place.path);
   }
-  const { openS3 } = await import('./adapters/s3.ts');
+  const { openS3 } = await import('./adapters/places/s3.ts');
   return openS3({ ...place, credentials });
 }

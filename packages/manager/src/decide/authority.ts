@@ -1,6 +1,6 @@
 import type { ManagedCertificate } from '@certbus/events';
-import { isShared } from '../back-off.ts';
-import type { Authority } from '../configuration.ts';
+import type { Authority } from '../configuration/configuration.ts';
+import { isShared } from '../renewal/back-off.ts';
 
 /** Failures in a row after which a second CA is asked in turn with the certificate's own. */
 const FAILURES_BEFORE_FALLBACK = 3;

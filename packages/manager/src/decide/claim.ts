@@ -11,7 +11,7 @@ import {
 } from '@certbus/events';
 import type { Decision } from '@certbus/store';
 import { certificateNotFound } from '../errors.ts';
-import type { ManagerState } from '../state.ts';
+import type { ManagerState } from '../state/state.ts';
 import { type Choice, destinationOf } from './authority.ts';
 
 /** How long claims last. */

@@ -1,6 +1,6 @@
 import type { Decision } from '@certbus/store';
 import { ManagerError } from '../errors.ts';
-import type { ManagerState } from '../state.ts';
+import type { ManagerState } from '../state/state.ts';
 
 /** Puts a sealed configuration on the bus. Throws `CERTBUS_MANAGER_CONFIG_CHANGED` when the one on it is not the expected one. */
 export function configure(state: ManagerState, sealed: string, expectPosition: number | undefined): Decision<void> {

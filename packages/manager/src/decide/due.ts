@@ -1,5 +1,5 @@
 import { type ManagedCertificate, nextActionAt } from '@certbus/events';
-import type { ManagerState } from '../state.ts';
+import type { ManagerState } from '../state/state.ts';
 
 const isBy = (instant: Date | undefined, at: Date): boolean => instant !== undefined && instant <= at;
 

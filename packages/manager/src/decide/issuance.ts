@@ -7,9 +7,9 @@ import {
   type WrittenEvent,
 } from '@certbus/events';
 import type { Decision } from '@certbus/store';
-import { attemptAfter, backOffUntil } from '../back-off.ts';
 import { claimLost } from '../errors.ts';
-import type { ManagerState } from '../state.ts';
+import { attemptAfter, backOffUntil } from '../renewal/back-off.ts';
+import type { ManagerState } from '../state/state.ts';
 
 /** Which claim a driver believes it holds. */
 export interface HeldClaim {

@@ -1,6 +1,6 @@
 import type { Decision } from '@certbus/store';
 import { certificateNotFound } from '../errors.ts';
-import type { ManagerState } from '../state.ts';
+import type { ManagerState } from '../state/state.ts';
 
 /** Ends the management of a certificate. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
 export function remove(state: ManagerState, certificateId: string): Decision<{ names: readonly string[] }> {

@@ -1,6 +1,6 @@
 import type { RenewalInfo } from '@certbus/acme';
 import type { Decision } from '@certbus/store';
-import type { ManagerState } from '../state.ts';
+import type { ManagerState } from '../state/state.ts';
 
 /** What a CA said of one leaf. */
 export interface HeardRenewalInfo {

@@ -1,5 +1,5 @@
 import type { Decision } from '@certbus/store';
-import type { ManagerState } from '../state.ts';
+import type { ManagerState } from '../state/state.ts';
 
 /** What was revoked, and why (RFC 5280 section 5.3.1). */
 export interface Revoked {

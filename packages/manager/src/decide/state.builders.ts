@@ -1,5 +1,5 @@
 import { EMPTY_BUS, readEvent, type WrittenEvent } from '@certbus/events';
-import { type Layer, layerOn, type ManagerState } from '../state.ts';
+import { type Layer, layerOn, type ManagerState } from '../state/state.ts';
 
 const NOTHING: ManagerState = {
   bus: { ...EMPTY_BUS, recipientsPosition: 1 },

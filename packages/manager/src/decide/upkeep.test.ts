@@ -1,6 +1,6 @@
 import { EMPTY_BUS } from '@certbus/events';
 import { expect, test } from 'vitest';
-import type { ManagerState } from '../state.ts';
+import type { ManagerState } from '../state/state.ts';
 import { archived, heartbeat, snapshotTaken } from './upkeep.ts';
 
 const NOW = new Date('2026-11-24T03:00:00Z');

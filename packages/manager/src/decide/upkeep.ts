@@ -1,6 +1,6 @@
 import type { WrittenEvent } from '@certbus/events';
 import type { ArchivedRange, TakenSnapshot } from '@certbus/store';
-import type { ManagerState } from '../state.ts';
+import type { ManagerState } from '../state/state.ts';
 
 const DAY_MS = 86_400_000;
 

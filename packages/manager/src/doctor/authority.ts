@@ -1,6 +1,6 @@
 import { type Acme, type DirectorySummary, readAccount, readClock, readDirectory } from '@certbus/acme';
-import { accountAt, connectAs, isClosedAt, openProbe } from '../account.ts';
-import type { Authority } from '../configuration.ts';
+import { accountAt, connectAs, isClosedAt, openProbe } from '../accounts/account.ts';
+import type { Authority } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 

@@ -1,7 +1,7 @@
 import { type CaaResolver, caaRecordsFor, checkCaa, readDirectory } from '@certbus/acme';
-import { accountAt, openProbe } from '../account.ts';
+import { accountAt, openProbe } from '../accounts/account.ts';
 import type { Context } from '../context.ts';
-import { bare } from '../solvers.ts';
+import { bare } from '../issuance/solvers.ts';
 import type { NamedAuthority } from './authority.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 

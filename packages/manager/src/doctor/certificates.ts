@@ -1,7 +1,7 @@
 import { type ManagedCertificate, NEVER } from '@certbus/events';
-import type { Configuration } from '../configuration.ts';
+import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { dnsSettingsFor } from '../solvers.ts';
+import { dnsSettingsFor } from '../issuance/solvers.ts';
 import { type Finding, findingsOn } from './finding.ts';
 
 /** How many certificates with one trouble are named. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { presentedChallenge, type Solver } from '@certbus/acme';
-import type { Configuration } from '../configuration.ts';
+import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { solverFor } from '../solvers.ts';
+import { solverFor } from '../issuance/solvers.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
 const token = (): string => randomBytes(32).toString('base64url');

@@ -1,8 +1,8 @@
 import { createDnsView } from '@certbus/solvers/dns-view';
 import { getDomain } from 'tldts';
-import type { Configuration } from '../configuration.ts';
+import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { bare, dnsSettingsFor } from '../solvers.ts';
+import { bare, dnsSettingsFor } from '../issuance/solvers.ts';
 import { examineAuthority, type NamedAuthority } from './authority.ts';
 import { examineBus } from './bus.ts';
 import { examineCaa } from './caa.ts';

@@ -1,6 +1,6 @@
-import { checkAppend, checkRead, checkReplace, closedError } from '../checks.ts';
 import { TrimmedError, VersionConflictError } from '../errors.ts';
 import type { Log, StoredCommit } from '../log.ts';
+import { checkAppend, checkRead, checkReplace, closedError } from './checks.ts';
 
 const DEFAULT_LIMIT = 150;
 

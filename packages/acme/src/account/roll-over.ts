@@ -1,0 +1,97 @@
+import { AcmeError } from '../errors.ts';
+import { mayHaveArrived } from '../order/unsure.ts';
+import type { Acme, Session } from '../wire/acme.ts';
+import { AcmeProblemError } from '../wire/problem.ts';
+import { isAccountUnknown, parseAccount } from './account.ts';
+import { type AccountKey, readAccountKey, thumbprintOf } from './account-key.ts';
+
+/** A new key for an account. */
+export interface RollOverOptions {
+  /** PKCS#8 PEM. It MUST be stored, beside the old one, before this is called. */
+  readonly newAccountKey: string;
+  readonly signal: AbortSignal;
+}
+
+/** The account that a key has at the CA; `undefined` where it has none. */
+async function accountOf(session: Session, key: AccountKey): Promise<string | undefined> {
+  try {
+    const resource = await session.findAccount(key);
+    return parseAccount(resource).status === 'valid' ? resource.url : undefined;
+  } catch (error) {
+    if (isAccountUnknown(error)) return undefined;
+    throw error;
+  }
+}
+
+function keyTaken(ca: Acme, other: string | undefined, cause?: AcmeProblemError): AcmeError {
+  const whose = other ? ` (${other})` : '';
+  const message = `The new key already has another account${whose} at ${ca.directory}, so it cannot take this one over. Generate a fresh key.`;
+  return new AcmeError('CERTBUS_ACME_ACCOUNT_KEY_TAKEN', message, { cause });
+}
+
+/** Changes the key, and sees for itself: Pebble 2.10.1 answers 200 for a key that has another account, and changes nothing. */
+async function change(ca: Acme, session: Session, newKey: AccountKey, account: string): Promise<void> {
+  await session.changeKey(newKey);
+  const found = await accountOf(session, newKey);
+  if (found === account) return;
+  if (found !== undefined) throw keyTaken(ca, found);
+  const message = `The CA at ${ca.directory} said that it took the new account key, and does not know it. The old one stays in force.`;
+  throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
+}
+
+/**
+ * Puts a new key in the place of `ca`'s account key (RFC 8555 §7.3.5), and looks whether it is there. The account, its URL and what
+ * CAA records say of it stay. From then on `ca` is of no use: make another with the new key. Resolves also where the new key is in
+ * force already, so that it can be repeated after a crash; make `ca` with the account's URL, so that the account is known for sure.
+ * `findAccountKey` tells which key is in force. Rejects with `CERTBUS_ACME_ACCOUNT_KEY_TAKEN` where the new key has another account,
+ * `CERTBUS_ACME_ACCOUNT_KEY_INVALID`, or as `readDirectory` does.
+ */
+export async function rollOverAccountKey(
+  ca: Acme,
+  { newAccountKey, signal }: RollOverOptions,
+): Promise<{ readonly url: string }> {
+  const newKey = readAccountKey(newAccountKey);
+  if (thumbprintOf(newKey.jwk) === ca.thumbprint) throw new TypeError('The new account key is the old one');
+  using session = await ca.open({ signal });
+  let account = ca.accountUrl;
+  try {
+    // With the old key gone this says so before anything is changed.
+    account ??= (await session.createAccount({ onlyReturnExisting: true })).url;
+    await change(ca, session, newKey, account);
+    return { url: account };
+  } catch (error) {
+    session.signal.throwIfAborted();
+    // An old key that is out of force is refused in many ways: as unknown, unauthorized, or by a signature that does not verify.
+    if (!(error instanceof AcmeProblemError) && !mayHaveArrived(error)) throw error;
+    const found = await accountOf(session, newKey).catch(() => undefined);
+    if (found !== undefined && (account === undefined || found === account)) return { url: found };
+    throw error instanceof AcmeProblemError && error.problem.status === 409
+      ? keyTaken(ca, found ?? error.location, error)
+      : error;
+  }
+}
+
+/** Keys that may be an account's. */
+export interface KeyCandidates {
+  /** PKCS#8 PEM, the likeliest first. */
+  readonly accountKeys: readonly string[];
+  /** The account's URL. Default: whatever account a key has. */
+  readonly accountUrl?: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Which of several keys is the account's now: after a roll-over whose end nobody saw. Makes no account and changes nothing; `ca` may
+ * have any of the keys. Resolves `undefined` where none is. Rejects as `readDirectory` does.
+ */
+export async function findAccountKey(
+  ca: Acme,
+  { accountKeys, accountUrl, signal }: KeyCandidates,
+): Promise<{ readonly accountKey: string; readonly url: string } | undefined> {
+  using session = await ca.open({ signal });
+  for (const accountKey of accountKeys) {
+    const url = await accountOf(session, readAccountKey(accountKey));
+    if (url !== undefined && (accountUrl === undefined || url === accountUrl)) return { accountKey, url };
+  }
+  return undefined;
+}

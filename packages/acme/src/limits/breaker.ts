@@ -1,0 +1,98 @@
+import { AcmeError } from '../errors.ts';
+
+/** `closed`: requests pass. `open`: none does. `half-open`: one may, to see whether the CA is back. */
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/** How one request fared: `outage` blames the CA as a whole; `nothing` says nothing about it, such as an abort. */
+export type Outcome = 'answered' | 'outage' | 'nothing';
+
+/** Leave to make one request; say how it ended. */
+export interface Admission {
+  end(outcome: Outcome, retryAt?: Date): void;
+}
+
+/** Stops asking a CA that is down, so that an outage costs no retries of single certificates. */
+export interface Breaker {
+  state(): BreakerState;
+  /** With `open`: when it will be tried again. */
+  openUntil(): Date | undefined;
+  /** Throws `CERTBUS_ACME_BREAKER_OPEN` with `notBefore` where no request may be made. `isVital`: its failure alone is an outage. */
+  admit(options?: { readonly isVital?: boolean }): Admission;
+}
+
+/** When a breaker opens, and for how long. */
+export interface BreakerOptions {
+  /** Failures in a row, of any requests but the directory's. Default 5. */
+  readonly failures?: number;
+  /** Pause after the first; each further one is twice as long. Default 30,000. */
+  readonly firstPauseMs?: number;
+  /** Default 900,000. */
+  readonly longestPauseMs?: number;
+  /** A number from 0 to 1, for the jitter of a tenth. Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+const PROBE_MS = 5000;
+/** A CA may ask for more patience than we would have, up to this. */
+const LONGEST_ASKED_MS = 86_400_000;
+
+/** Creates a closed breaker for a CA. */
+export function createBreaker(
+  directory: string,
+  now: () => Date,
+  { failures = 5, firstPauseMs = 30_000, longestPauseMs = 900_000, random = Math.random }: BreakerOptions = {},
+): Breaker {
+  let failed = 0;
+  let openings = 0;
+  let until: number | undefined;
+  let openedAt = 0;
+  let isProbing = false;
+
+  function state(): BreakerState {
+    if (until === undefined) return 'closed';
+    const at = now().getTime();
+    // Where the clock was put back, the pause might be longer than anybody meant: one request tells.
+    return at >= openedAt && at < until ? 'open' : 'half-open';
+  }
+
+  function open(retryAt: Date | undefined): void {
+    const at = now().getTime();
+    const own = Math.min(firstPauseMs * 2 ** Math.min(openings, 20), longestPauseMs) * (0.9 + random() * 0.2);
+    const asked = Math.min((retryAt?.getTime() ?? at) - at, LONGEST_ASKED_MS);
+    until = at + Math.max(own, asked);
+    openedAt = at;
+    openings += 1;
+  }
+
+  function refusal(): AcmeError {
+    const notBefore = new Date(isProbing ? now().getTime() + PROBE_MS : (until ?? 0));
+    const message = `The CA at ${directory} is down, so it is not asked before ${notBefore.toISOString()}.`;
+    return new AcmeError('CERTBUS_ACME_BREAKER_OPEN', message, { notBefore });
+  }
+
+  return {
+    state,
+    openUntil: () => (state() === 'open' && until !== undefined ? new Date(until) : undefined),
+    admit({ isVital = false } = {}) {
+      const current = state();
+      if (current === 'open' || (current === 'half-open' && isProbing)) throw refusal();
+      const isProbe = current === 'half-open';
+      if (isProbe) isProbing = true;
+      let isOver = false;
+      return {
+        end(outcome, retryAt) {
+          if (isOver) return;
+          isOver = true;
+          if (isProbe) isProbing = false;
+          if (outcome === 'answered') {
+            // An answer to what was asked before it opened is old news.
+            if (isProbe || state() === 'closed') [failed, openings, until] = [0, 0, undefined];
+          } else if (outcome === 'outage') {
+            failed += 1;
+            if (isProbe || (state() === 'closed' && (isVital || failed >= failures))) open(retryAt);
+          }
+        },
+      };
+    },
+  };
+}

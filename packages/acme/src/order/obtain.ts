@@ -1,0 +1,219 @@
+import { isAccountKey } from '../account/account-key.ts';
+import { AcmeError } from '../errors.ts';
+import type { SolvableChallenge, Solver } from '../solver.ts';
+import type { Acme, Session } from '../wire/acme.ts';
+import { AcmeProblemError, shortType } from '../wire/problem.ts';
+import { publicKeyOfCsr } from '../x509/certificate.ts';
+import type { Chain } from '../x509/chain.ts';
+import { type Download, downloadChain } from './download.ts';
+import { createOrder, isSameNames, type Order, orderGone, orderInvalid, parseOrder, readOrder } from './order.ts';
+import { startWaiting } from './poll.ts';
+import type { IfMissing } from './profile.ts';
+import { type ProofJob, proveNames, sweep } from './prove.ts';
+import { mayHaveArrived } from './unsure.ts';
+
+/** What to obtain, and how. */
+export interface ObtainOptions {
+  /** DNS names, normalised; a wildcard has `*.` leftmost. */
+  readonly names: readonly string[];
+  /** PKCS#10 in DER, for exactly these names. */
+  readonly csr: Uint8Array;
+  /** Whether the leaf may have this public key (SPKI, DER). Default: it is the CSR's. For orders finalized with an earlier CSR. */
+  readonly acceptKey?: (spki: Uint8Array) => boolean;
+  readonly challenge: SolvableChallenge;
+  readonly solver: Solver;
+  /** One of the directory's profiles. Default: the CA's choice. */
+  readonly profile?: string;
+  /** Where the CA has no such profile: whether to fail, or to leave the choice to it, with a warning. Default `fail`. */
+  readonly ifProfileMissing?: IfMissing;
+  /**
+   * The chain to take where the CA has several: common name of the root that it leads to, or SHA-256 fingerprint of an issuer in it.
+   * Where none fits it is the CA's default, with a warning. Default: the CA's choice.
+   */
+  readonly preferredChain?: string;
+  /** Whether the CA may add names of its own to the certificate. Default false: such a certificate is refused. */
+  readonly acceptExtraNames?: boolean;
+  /** `certificateId` of the certificate that this one replaces. */
+  readonly replaces?: string;
+  /**
+   * Whether the CA issued these very names before, so that its limits on new orders do not count this one. Default: whether it
+   * replaces a certificate.
+   */
+  readonly isRenewal?: boolean;
+  /** URL of an order to go on with, in whatever state it is. `onOrder` is not called for it. */
+  readonly resume?: string;
+  /** Awaited with the new order's URL before anything else happens to the order. */
+  readonly onOrder: (url: string) => Promise<void>;
+  /** Stops the job; answers to challenges are still cleaned up. */
+  readonly signal: AbortSignal;
+  /** Stops the job and leaves everything where it is, for whoever has taken the order over. */
+  readonly abandon?: AbortSignal;
+  /** Default 600,000. */
+  readonly deadlineMs?: number;
+}
+
+/** What was issued. */
+export interface Obtained extends Chain {
+  readonly orderUrl: string;
+  /** Common name of the root that the chain leads to. */
+  readonly rootName: string;
+  /** What is not as asked for, in words for the operator: the profile, the chain. */
+  readonly warnings: readonly string[];
+}
+
+const DEADLINE_MS = 600_000;
+const MAX_SUBMISSIONS = 5;
+
+async function startOrder(ca: Acme, session: Session, options: ObtainOptions): Promise<Order> {
+  const { names, profile, ifProfileMissing = 'fail', replaces, isRenewal, onOrder } = options;
+  const order = await createOrder(ca, session, { names, profile, ifProfileMissing, replaces, isRenewal });
+  await onOrder(order.url);
+  if (order.status === 'invalid') throw orderInvalid(order);
+  if (!isSameNames(order.names, names))
+    throw orderInvalid(order, `came back for ${order.names.join(', ') || 'no name'}`);
+  const isOther = order.profile !== undefined && order.profile !== profile;
+  if (profile && isOther && ifProfileMissing === 'fail') {
+    throw orderInvalid(order, `came back with profile "${order.profile}" instead of "${profile}"`);
+  }
+  return order;
+}
+
+async function findOrder(ca: Acme, session: Session, url: string): Promise<Order> {
+  if (URL.parse(url)?.origin !== new URL(ca.directory).origin) throw orderGone(url, `it is not at ${ca.directory}`);
+  try {
+    return await readOrder(ca, session, url);
+  } catch (error) {
+    const isProblem = error instanceof AcmeProblemError && error.url === url;
+    const isRefused =
+      isProblem && (error.class === 'permanent-request' || shortType(error.problem.type) === 'unauthorized');
+    if (isRefused) throw orderGone(url, 'the CA does not know it, or not as ours', error);
+    throw error;
+  }
+}
+
+async function resumeOrder(ca: Acme, session: Session, url: string, names: readonly string[]): Promise<Order> {
+  const order = await findOrder(ca, session, url);
+  if (order.status === 'invalid') throw orderGone(url, 'it became invalid', orderInvalid(order));
+  if (!isSameNames(order.names, names)) throw orderGone(url, `it is for ${order.names.join(', ') || 'no name'}`);
+  const isOpen = order.status === 'pending' || order.status === 'ready';
+  if (isOpen && order.expires && order.expires <= ca.now()) throw orderGone(url, 'it has expired');
+  return order;
+}
+
+/** Submits the CSR once. A lost answer, or a state that another run has changed meanwhile, is looked up at the order itself. */
+async function submit(ca: Acme, session: Session, order: Order, csr: Uint8Array): Promise<Order> {
+  try {
+    const resource = await session.finalize(order.finalize, csr);
+    return parseOrder({ ...resource, url: order.url }, ca.directory);
+  } catch (error) {
+    session.signal.throwIfAborted();
+    const isEarly = error instanceof AcmeProblemError && shortType(error.problem.type) === 'orderNotReady';
+    if (!isEarly && !mayHaveArrived(error)) throw error;
+    ca.logger.info('looking an order up whose finalization gave no answer', { order: order.url, why: String(error) });
+    const current = await readOrder(ca, session, order.url);
+    if (current.status === 'invalid') throw orderInvalid(current);
+    return current;
+  }
+}
+
+/** Takes an order from ready to valid (RFC 8555 §7.4): finalization can be quick, slow, early, or done already. */
+async function finalize(ca: Acme, session: Session, order: Order, csr: Uint8Array): Promise<Order> {
+  let current = order;
+  const waiting = startWaiting(ca, session, 'issuance');
+  let submissions = 0;
+  for (let attempt = 0; current.status !== 'valid'; attempt += 1) {
+    if (current.status === 'invalid') throw orderInvalid(current);
+    if (attempt > 0) await waiting.pause(current.retryAfter);
+    if (current.status === 'ready') {
+      if (submissions === MAX_SUBMISSIONS)
+        throw orderInvalid(current, `stays "ready" after ${submissions} submissions`);
+      submissions += 1;
+      current = await submit(ca, session, current, csr);
+    } else {
+      current = await readOrder(ca, session, current.url);
+    }
+  }
+  waiting.done();
+  return current;
+}
+
+async function download(ca: Acme, session: Session, order: Order, options: ObtainOptions): Promise<Download> {
+  const { names, csr, preferredChain, acceptExtraNames = false } = options;
+  if (!order.certificate) {
+    const message = `The order ${order.url} is valid but names no certificate (RFC 8555 §7.4.2).`;
+    throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
+  }
+  const expected = publicKeyOfCsr(csr);
+  const acceptKey = options.acceptKey ?? ((spki: Uint8Array) => Buffer.compare(spki, expected) === 0);
+  const expectation = { names, acceptKey, now: ca.now(), acceptExtraNames };
+  return downloadChain(ca, session, { url: order.certificate, preferredChain, ...expectation });
+}
+
+/** What came out otherwise than it was asked for. */
+function warningsOf(
+  { profile, preferredChain = '' }: ObtainOptions,
+  used: string | undefined,
+  { isPreferred, chain }: Download,
+): string[] {
+  const warnings: string[] = [];
+  if (profile && used !== profile) {
+    const got = used ? `"${used}"` : 'a profile that it does not name';
+    warnings.push(`The CA used ${got} in place of profile "${profile}".`);
+  }
+  if (!isPreferred) {
+    warnings.push(`The CA has no chain to "${preferredChain}"; its default leads to "${chain.rootName}".`);
+  }
+  return warnings;
+}
+
+function checkOptions(ca: Acme, { names, csr, challenge, solver }: ObtainOptions): void {
+  if (names.length === 0) throw new TypeError('An order needs at least one name');
+  if (isAccountKey(publicKeyOfCsr(csr), ca.thumbprint)) {
+    throw new TypeError('A certificate must not have the account key (RFC 8555 §11.1)');
+  }
+  if (solver.challenges.includes(challenge)) return;
+  const message = `The solver for ${names.join(', ')} answers ${solver.challenges.join(', ')}, and ${challenge} was asked for.`;
+  throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
+}
+
+async function run(ca: Acme, options: ObtainOptions): Promise<Obtained> {
+  const { names, csr, challenge, solver, resume, signal, abandon, deadlineMs = DEADLINE_MS } = options;
+  const stop = abandon ? AbortSignal.any([signal, abandon]) : signal;
+  using session = await ca.open({ signal: stop, deadlineMs });
+  const isResumed = resume !== undefined;
+  const order = isResumed ? await resumeOrder(ca, session, resume, names) : await startOrder(ca, session, options);
+  const job: ProofJob = { ca, session, challenge, solver, isResumed, abandon };
+  if (order.status === 'pending') await proveNames(job, order);
+  else if (isResumed) await sweep(job, order);
+  const proven: Order = order.status === 'pending' ? { ...order, status: 'ready', retryAfter: undefined } : order;
+  const valid = await finalize(ca, session, proven, csr);
+  const { chain, isPreferred } = await download(ca, session, valid, options);
+  const warnings = warningsOf(options, valid.profile ?? order.profile, { chain, isPreferred });
+  for (const warning of warnings) ca.logger.warn(warning, { names, order: order.url });
+  ca.logger.info('certificate issued', { names, order: order.url });
+  const { leaf, issuers, rootName } = chain;
+  return { leaf, issuers, rootName, orderUrl: order.url, warnings };
+}
+
+/**
+ * Obtains a certificate: order, challenges in two phases, finalization, download, checks (RFC 8555 §7.4). Goes on with `resume` from
+ * any state. Rejects with the signal's reason; `CERTBUS_ACME_ORDER_GONE` (order anew), `CERTBUS_ACME_ORDER_INVALID`,
+ * `CERTBUS_ACME_CHALLENGE_FAILED`, `CERTBUS_ACME_NO_SOLVER`, `CERTBUS_ACME_SOLVER_FAILED`, `CERTBUS_ACME_ZONE_NOT_FOUND`,
+ * `CERTBUS_ACME_CERTIFICATE_REFUSED`, `CERTBUS_ACME_PROBLEM`, `CERTBUS_ACME_UNREACHABLE`, `CERTBUS_ACME_BREAKER_OPEN`,
+ * `CERTBUS_ACME_NOT_ACME` or `CERTBUS_ACME_DEADLINE`; and with whatever `onOrder` rejects with.
+ */
+export async function obtain(ca: Acme, options: ObtainOptions): Promise<Obtained> {
+  checkOptions(ca, options);
+  const start = ca.now().getTime();
+  const elapsedMs = () => ca.now().getTime() - start;
+  try {
+    const obtained = await run(ca, options);
+    ca.observe({ type: 'order', outcome: 'issued', ms: elapsedMs() });
+    return obtained;
+  } catch (error) {
+    const code = error instanceof AcmeError ? error.code : undefined;
+    const problemClass = error instanceof AcmeProblemError ? error.class : undefined;
+    ca.observe({ type: 'order', outcome: 'failed', code, class: problemClass, ms: elapsedMs() });
+    throw error;
+  }
+}

@@ -1,0 +1,82 @@
+import { AcmeError } from '../errors.ts';
+import { isRecord, textOf } from './json.ts';
+
+/** A CA's directory (RFC 8555 §7.1.1, RFC 9773 §4.1, and `profiles` of draft-ietf-acme-profiles). */
+export interface Directory {
+  readonly newNonce: string;
+  readonly newAccount: string;
+  readonly newOrder: string;
+  readonly revokeCert?: string;
+  readonly keyChange?: string;
+  readonly renewalInfo?: string;
+  readonly meta: {
+    readonly termsOfService?: string;
+    readonly profiles: Readonly<Record<string, string>>;
+    readonly externalAccountRequired: boolean;
+    /** Names that stand for this CA in CAA records (RFC 8555 §9.7.6). */
+    readonly caaIdentities: readonly string[];
+  };
+}
+
+const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+function invalid(message: string): AcmeError {
+  return new AcmeError('CERTBUS_ACME_DIRECTORY_INVALID', message);
+}
+
+/** Checks the address of a directory: https, or http on loopback. Throws `CERTBUS_ACME_DIRECTORY_INVALID`. */
+export function parseDirectoryUrl(directory: string): URL {
+  const url = URL.parse(directory);
+  if (!url)
+    throw invalid(`"${directory}" is not a URL. Give the CA's directory, such as https://ca.example/directory.`);
+  if (url.username || url.password)
+    throw invalid(`The directory ${url.origin} must not carry a user name or password.`);
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))) return url;
+  throw invalid(`The directory ${directory} must be https: what a CA says is trusted only over TLS.`);
+}
+
+/** The given URL if it lies at the directory's origin. Throws `CERTBUS_ACME_NOT_ACME`: a CA never points elsewhere. */
+export function checkOrigin(url: unknown, directory: string): string {
+  const parsed = typeof url === 'string' ? URL.parse(url) : null;
+  const { origin } = new URL(directory);
+  if (parsed?.origin === origin) return parsed.href;
+  const where = parsed ? parsed.origin : 'no URL at all';
+  const message = `The CA at ${directory} points to ${where}; requests go to ${origin} only.`;
+  throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
+}
+
+function parseProfiles(value: unknown): Record<string, string> {
+  if (!isRecord(value)) return {};
+  const entries = Object.entries(value).slice(0, 100);
+  return Object.fromEntries(entries.map(([name, text]) => [textOf(name, 100) ?? '', textOf(text, 500) ?? '']));
+}
+
+function parseCaaIdentities(value: unknown): string[] {
+  const names = Array.isArray(value) ? value.slice(0, 20) : [];
+  return names.filter((name) => typeof name === 'string' && /^[a-z0-9.-]{1,253}$/i.test(name));
+}
+
+/** Reads a directory; every address in it must lie at the same origin. Throws `CERTBUS_ACME_NOT_ACME`. */
+export function parseDirectory(body: unknown, directory: string): Directory {
+  const fields = isRecord(body) ? body : {};
+  const missing = ['newNonce', 'newAccount', 'newOrder'].filter((field) => typeof fields[field] !== 'string');
+  if (missing.length > 0) {
+    const message = `${directory} is not an ACME directory: it lacks ${missing.join(', ')}. Check the address.`;
+    throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
+  }
+  const meta = isRecord(fields.meta) ? fields.meta : {};
+  const terms = textOf(meta.termsOfService, 1000);
+  const optional = (['revokeCert', 'keyChange', 'renewalInfo'] as const).filter((name) => fields[name] !== undefined);
+  return {
+    newNonce: checkOrigin(fields.newNonce, directory),
+    newAccount: checkOrigin(fields.newAccount, directory),
+    newOrder: checkOrigin(fields.newOrder, directory),
+    ...Object.fromEntries(optional.map((name) => [name, checkOrigin(fields[name], directory)])),
+    meta: {
+      ...(terms ? { termsOfService: terms } : {}),
+      profiles: parseProfiles(meta.profiles),
+      externalAccountRequired: meta.externalAccountRequired === true,
+      caaIdentities: parseCaaIdentities(meta.caaIdentities),
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { identifierOf } from '../order/identifier.ts';
+import { writeDer } from './der.ts';
+
+const SEQUENCE = 0x30;
+const SET = 0x31;
+const VERSION = Buffer.from('020100', 'hex');
+const NO_SUBJECT = writeDer(SEQUENCE);
+/** extensionRequest (RFC 2985 §5.4.2). */
+const EXTENSION_REQUEST = Buffer.from('06092a864886f70d01090e', 'hex');
+/** subjectAltName (RFC 5280 §4.2.1.6). */
+const SUBJECT_ALT_NAME = Buffer.from('0603551d11', 'hex');
+
+/** How each kind of key signs, and the algorithm's identifier (RFC 5758 §3.2, RFC 4055 §5). */
+const SCHEMES = {
+  prime256v1: { hash: 'sha256', algorithm: Buffer.from('300a06082a8648ce3d040302', 'hex') },
+  secp384r1: { hash: 'sha384', algorithm: Buffer.from('300a06082a8648ce3d040303', 'hex') },
+  rsa: { hash: 'sha256', algorithm: Buffer.from('300d06092a864886f70d01010b0500', 'hex') },
+} as const;
+
+function schemeOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject) {
+  if (asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048) return SCHEMES.rsa;
+  const curve = asymmetricKeyDetails?.namedCurve;
+  if (curve === 'prime256v1' || curve === 'secp384r1') return SCHEMES[curve];
+  throw new TypeError('A certificate key must be P-256, P-384 or RSA with 2048 bits and more');
+}
+
+/** Four or sixteen bytes of an address in canonical form. */
+function addressBytes(address: string): Buffer {
+  if (!address.includes(':')) return Buffer.from(address.split('.').map(Number));
+  const [head = [], tail = []] = address.split('::').map((half) => half.split(':').filter((group) => group !== ''));
+  const gap = Array.from({ length: 8 - head.length - tail.length }, () => '0');
+  const groups = [...head, ...gap, ...tail].map((group) => group.padStart(4, '0'));
+  return Buffer.from(groups.join(''), 'hex');
+}
+
+function generalName(name: string): Buffer {
+  const { type, value } = identifierOf(name);
+  if (type === 'ip') return writeDer(0x87, addressBytes(value));
+  if (!/^[a-z0-9*._-]{1,253}$/.test(value)) throw new TypeError(`"${name}" is no DNS name in ASCII`);
+  return writeDer(0x82, Buffer.from(value, 'latin1'));
+}
+
+/**
+ * Makes a certificate request (PKCS#10 of RFC 2986, in DER) for DNS names and IP addresses. All of them stand in the subject
+ * alternative name; there is no subject, since CAs refuse or ignore one. The key is P-256, P-384 or RSA of 2048 bits and more.
+ * Throws `TypeError` for any other key, and for a name that is not ASCII.
+ */
+export function createCsr(names: readonly string[], privateKey: KeyObject): Uint8Array {
+  const { hash, algorithm } = schemeOf(privateKey);
+  const alternatives = writeDer(SEQUENCE, ...names.map(generalName));
+  const extension = writeDer(SEQUENCE, SUBJECT_ALT_NAME, writeDer(0x04, alternatives));
+  const attribute = writeDer(SEQUENCE, EXTENSION_REQUEST, writeDer(SET, writeDer(SEQUENCE, extension)));
+  const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
+  const request = writeDer(SEQUENCE, VERSION, NO_SUBJECT, spki, writeDer(0xa0, attribute));
+  const signature = writeDer(0x03, Buffer.of(0), sign(hash, request, privateKey));
+  return writeDer(SEQUENCE, request, algorithm, signature);
+}

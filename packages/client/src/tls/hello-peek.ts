@@ -1,0 +1,39 @@
+import type { Socket } from 'node:net';
+import { type ClientHello, readClientHello } from './client-hello.ts';
+
+/** More than any ClientHello of a client that gets through. */
+const MAX_BYTES = 65_536;
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Looks at what a new connection begins with, and gives the bytes back. `use` is called once, with `undefined` for whatever is no
+ * ClientHello or does not come in time; it is not called where the connection ends first.
+ */
+export function peekHello(socket: Socket, use: (hello: ClientHello | undefined) => void): void {
+  let bytes: Buffer = Buffer.alloc(0);
+  const ignore = () => {};
+
+  function finish(hello: ClientHello | undefined): void {
+    letGo();
+    if (bytes.length > 0) socket.unshift(bytes);
+    use(hello);
+  }
+  function read(): void {
+    for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read())
+      bytes = Buffer.concat([bytes, chunk]);
+    const hello = readClientHello(bytes);
+    if (hello === 'incomplete' && bytes.length < MAX_BYTES) return;
+    finish(hello === 'incomplete' ? undefined : hello);
+  }
+  function end(): void {
+    letGo();
+    socket.destroy();
+  }
+  function letGo(): void {
+    clearTimeout(timer);
+    socket.off('readable', read).off('end', end).off('close', letGo).off('error', ignore);
+  }
+
+  const timer = setTimeout(() => finish(undefined), TIMEOUT_MS);
+  socket.on('readable', read).on('end', end).on('close', letGo).on('error', ignore);
+}

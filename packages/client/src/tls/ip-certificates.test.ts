@@ -1,0 +1,168 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, connect as dial, type Server, type TlsOptions } from 'node:tls';
+import { createTlsIdentity } from 'certbus-services';
+import { afterEach, expect, test } from 'vitest';
+import type { CertBus, ConnectOptions } from '../cert-bus.ts';
+import { connect } from '../connect.ts';
+import { createTestBus, type TestBus } from '../testing.ts';
+
+const open: { close(): unknown }[] = [];
+
+afterEach(async () => {
+  for (const it of open.splice(0).reverse()) await it.close();
+});
+
+async function newBus(): Promise<TestBus> {
+  const bus = await createTestBus();
+  open.push(bus);
+  return bus;
+}
+
+async function newClient(test: TestBus, options: Partial<ConnectOptions> = {}): Promise<CertBus> {
+  const { bus, identity, trust } = test;
+  const client = await connect({ bus, identity, trust, replica: ':memory:', intervalMs: 50, ...options });
+  open.push(client);
+  return client;
+}
+
+async function listen(client: CertBus, own: TlsOptions = {}, address = '0.0.0.0'): Promise<number> {
+  const server: Server = client.attach(createServer(client.tlsOptions(own), (socket) => socket.on('error', () => {})));
+  server.on('tlsClientError', () => {});
+  server.listen(0, address);
+  await once(server, 'listening');
+  open.push(server);
+  return (server.address() as AddressInfo).port;
+}
+
+interface Hello {
+  readonly host?: string;
+  readonly servername?: string;
+  readonly session?: Buffer;
+  readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** The serial number that a server shows, and whether the session was resumed. Without `servername` none is sent. */
+function ask(
+  port: number,
+  { host = '127.0.0.1', servername = '', session, maxVersion = 'TLSv1.3' }: Hello = {},
+): Promise<{ serialNumber: string | undefined; reused: boolean; session: Buffer | undefined }> {
+  return new Promise((resolve, reject) => {
+    const options = { host, port, servername, maxVersion, rejectUnauthorized: false, ...(session ? { session } : {}) };
+    const socket = dial(options, () => {
+      const answer = {
+        serialNumber: socket.getPeerX509Certificate()?.serialNumber,
+        reused: socket.isSessionReused(),
+        session: socket.getSession(),
+      };
+      socket.destroy();
+      resolve(answer);
+    });
+    socket.on('error', reject);
+  });
+}
+
+/** The protocol that a CA gets at this port. */
+function alpnAt(port: number): Promise<string | false | null> {
+  return new Promise((resolve) => {
+    const how = { host: '127.0.0.1', port, servername: 'named.test', ALPNProtocols: ['acme-tls/1'] };
+    const socket = dial({ ...how, rejectUnauthorized: false }, () => {
+      resolve(socket.alpnProtocol);
+      socket.destroy();
+    });
+    socket.on('error', () => resolve(null));
+  });
+}
+
+const serialAt = async (port: number, hello?: Hello) => (await ask(port, hello)).serialNumber;
+
+test('a client that names no server gets the certificate of the address that it came to', async () => {
+  const bus = await newBus();
+  const one = await bus.issue(['127.0.0.1']);
+  const other = await bus.issue(['127.0.0.2', 'named.test']);
+  const client = await newClient(bus);
+  const port = await listen(client);
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    for (const [host, { serialNumber }] of [['127.0.0.1', one] as const, ['127.0.0.2', other] as const])
+      expect(await serialAt(port, { host, maxVersion })).toBe(serialNumber);
+    expect(await serialAt(port, { servername: 'named.test', maxVersion })).toBe(other.serialNumber);
+  }
+  const many = Array.from({ length: 20 }, async (_, n) => serialAt(port, { host: `127.0.0.${1 + (n % 2)}` }));
+  expect(await Promise.all(many)).toEqual(many.map((_, n) => [one, other][n % 2]?.serialNumber));
+});
+
+test('an address without a certificate gets that of the default name, or none; never that of another address', async () => {
+  const bus = await newBus();
+  const address = await bus.issue(['127.0.0.1']);
+  const named = await bus.issue(['a.test']);
+  const withDefault = await listen(await newClient(bus, { defaultName: 'a.test' }));
+  expect(await serialAt(withDefault)).toBe(address.serialNumber);
+  expect(await serialAt(withDefault, { host: '127.0.0.2' })).toBe(named.serialNumber);
+  const without = await listen(await newClient(bus));
+  expect(await serialAt(without)).toBe(address.serialNumber);
+  await expect(ask(without, { host: '127.0.0.2' })).rejects.toThrow(/handshake failure|no shared cipher/);
+  await expect(ask(without, { servername: 'unknown.test' })).rejects.toThrow();
+});
+
+test('where addresses are translated on the way, the public one is named as default', async () => {
+  const bus = await newBus();
+  const { serialNumber } = await bus.issue(['203.0.113.7', '2001:db8::7']);
+  const client = await newClient(bus, { defaultName: '2001:DB8:0::7' });
+  expect(await serialAt(await listen(client))).toBe(serialNumber);
+  expect(await client.secureContextFor('203.0.113.7')).toBeDefined();
+});
+
+test('a renewal is shown, a removal is not any more, and other sessions outlive both', async () => {
+  const bus = await newBus();
+  await bus.issue(['a.test']);
+  const first = await bus.issue(['127.0.0.1']);
+  const client = await newClient(bus);
+  const port = await listen(client);
+  expect(await serialAt(port)).toBe(first.serialNumber);
+  const { session } = await ask(port, { servername: 'a.test', maxVersion: 'TLSv1.2' });
+  const second = await bus.issue(['127.0.0.1']);
+  await expect.poll(() => serialAt(port)).toBe(second.serialNumber);
+  const resumed = await ask(port, { servername: 'a.test', maxVersion: 'TLSv1.2', ...(session ? { session } : {}) });
+  expect(resumed.reused).toBe(true);
+  await bus.remove(second.certificateId);
+  await expect.poll(() => serialAt(port).catch(() => 'refused')).toBe('refused');
+});
+
+test("a server's own settings and its own certificate stay", async () => {
+  const bus = await newBus();
+  const { serialNumber } = await bus.issue(['127.0.0.1']);
+  const { certificate, key } = await createTlsIdentity();
+  const port = await listen(await newClient(bus), { cert: certificate, key, minVersion: 'TLSv1.3' });
+  expect(await serialAt(port)).toBe(serialNumber);
+  const own = await serialAt(port, { host: '127.0.0.2' });
+  expect(own).not.toBe(serialNumber);
+  expect(own).toBeDefined();
+  expect(await serialAt(port)).toBe(serialNumber);
+  await expect(ask(port, { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version/);
+});
+
+test('several addresses and a challenge at once are no trouble to anybody', async () => {
+  const bus = await newBus();
+  const one = await bus.issue(['127.0.0.1']);
+  const other = await bus.issue(['127.0.0.2']);
+  const named = await bus.issue(['named.test']);
+  const client = await newClient(bus);
+  const port = await listen(client);
+  await bus.append({
+    type: 'ChallengePresented',
+    issuanceId: 'issuance01',
+    identifier: 'named.test',
+    token: 'token',
+    thumbprint: 'A'.repeat(43),
+    expiresAt: new Date(Date.now() + 60_000).toISOString(),
+  });
+  await expect.poll(() => alpnAt(port)).toBe('acme-tls/1');
+  const wanted = [one, other, named];
+  const asked = Array.from({ length: 30 }, async (_, n) =>
+    serialAt(
+      port,
+      n % 3 === 2 ? { servername: 'named.test', host: `127.0.0.${1 + (n % 2)}` } : { host: `127.0.0.${1 + (n % 3)}` },
+    ),
+  );
+  expect(await Promise.all(asked)).toEqual(asked.map((_, n) => wanted[n % 3]?.serialNumber));
+}, 20_000);

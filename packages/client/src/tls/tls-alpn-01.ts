@@ -1,0 +1,49 @@
+import type { Socket } from 'node:net';
+import { type SecureContext, type Server, TLSSocket } from 'node:tls';
+import { normalizeServerName } from '@certbus/events';
+import type { Challenges } from './challenges.ts';
+import type { ClientHello } from './client-hello.ts';
+import { putInFront } from './connections.ts';
+import { peekHello } from './hello-peek.ts';
+
+const PROTOCOL = 'acme-tls/1';
+const TIMEOUT_MS = 10_000;
+/** A fatal alert, unrecognized_name (RFC 8446 §6, RFC 6066 §3). */
+const UNRECOGNIZED_NAME = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70]);
+
+/** RFC 8737 §3: a CA offers this protocol alone. */
+const isForChallenge = (hello: ClientHello | undefined): hello is ClientHello =>
+  hello?.protocols.length === 1 && hello.protocols[0] === PROTOCOL;
+
+/** Shows a challenge's certificate to a CA; nothing else is ever said on such a connection. */
+function show(socket: Socket, secureContext: SecureContext): void {
+  const tls = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: [PROTOCOL] });
+  tls.on('error', () => {});
+  tls.setTimeout(TIMEOUT_MS, () => tls.destroy());
+  tls.resume();
+}
+
+function refuse(socket: Socket): void {
+  socket.on('error', () => {});
+  socket.setTimeout(TIMEOUT_MS, () => socket.destroy());
+  socket.end(UNRECOGNIZED_NAME);
+  socket.resume();
+}
+
+/**
+ * Answers TLS-ALPN-01 (RFC 8737) beside a server's own work. While there is a challenge, what a new connection says first is
+ * looked at before the server sees it: a handshake for `acme-tls/1` alone gets the challenge's certificate, or an alert where its
+ * name has no challenge; every other one goes to the server as it came. While there is none, nothing is looked at.
+ */
+export function answerTlsAlpn01(server: Server, challenges: Challenges): void {
+  putInFront(server, (socket, passOn) => {
+    if (challenges.isEmpty) return passOn();
+    peekHello(socket, (hello) => {
+      if (!isForChallenge(hello)) return passOn();
+      const name = normalizeServerName(hello.serverName ?? '');
+      const context = name && challenges.contextFor(name);
+      if (context) show(socket, context);
+      else refuse(socket);
+    });
+  });
+}

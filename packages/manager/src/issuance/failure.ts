@@ -1,0 +1,39 @@
+import { AcmeError, AcmeProblemError } from '@certbus/acme';
+import type { FailureReason } from '../decide/issuance.ts';
+
+/** Codes of failures that are no certificate's fault: the CA cannot be reached, or something else answers in its place. */
+const OUTAGES = new Set(['CERTBUS_ACME_UNREACHABLE', 'CERTBUS_ACME_BREAKER_OPEN', 'CERTBUS_ACME_NOT_ACME']);
+
+/** Codes of what waits for somebody's doing. */
+const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING']);
+
+/** Codes that say that a name is not ours to prove. */
+const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);
+
+function classOf(code: string): string {
+  if (OUTAGES.has(code)) return 'authority';
+  if (FOR_PEOPLE.has(code)) return 'operator-action';
+  return REFUSALS.has(code) ? 'permanent-name' : 'temporary';
+}
+
+/** What goes on the bus of a failure: the CA's words, or ours. */
+export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
+  if (error instanceof AcmeProblemError) {
+    const { problem, notBefore } = error;
+    return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore };
+  }
+  const isCoded = error instanceof Error && 'code' in error && typeof error.code === 'string';
+  const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
+  const detail = error instanceof Error ? error.message : 'unknown';
+  const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
+  // A wait that would have passed the deadline was for a limit that is everybody's.
+  const isWait = problem === 'CERTBUS_ACME_DEADLINE' && notBefore !== undefined;
+  const failureClass = isWait ? 'rate-limited' : classOf(problem);
+  return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };
+}
+
+/** Whether the CA as a whole did not answer. */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof AcmeProblemError) return error.problem.status === 503;
+  return error instanceof AcmeError && OUTAGES.has(error.code) && error.code !== 'CERTBUS_ACME_NOT_ACME';
+}

@@ -1,0 +1,119 @@
+import type { CaLimits } from '@certbus/acme';
+import {
+  createBusId,
+  createIdentity,
+  createManagerKey,
+  createRootKey,
+  parseIdentityFile,
+  parseManagerKey,
+  parseRootKey,
+  type Trust,
+} from '@certbus/events';
+import { openReplica } from '@certbus/replica';
+import { createChallTestSrvSolver } from '@certbus/solvers/challtestsrv';
+import { createHttp01ClientsSolver } from '@certbus/solvers/http-01-clients';
+import { type Bus, openBus } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import { createBus, type Manager, openManager, type SolverFactory } from '../index.ts';
+import type { RenewalInfoNotes } from '../renewal/renewal-info.ts';
+
+/** All that a manager process needs to know; plain JSON. */
+export interface Site {
+  readonly address: string;
+  readonly trust: Trust;
+  /** Text of a manager key file. */
+  readonly managerKey: string;
+  /** Texts of the age identities of the load balancers and the backup. */
+  readonly identities: readonly string[];
+  readonly config: unknown;
+}
+
+export interface ProcessOptions {
+  readonly holder: string;
+  readonly claimMs?: number;
+  readonly graceMs?: number;
+  readonly now?: () => Date;
+  readonly notes?: RenewalInfoNotes;
+  /** What stands between the manager and the bus. */
+  readonly throughBus?: (bus: Bus) => Bus;
+  /** Default: what answers with the sandbox's servers. */
+  readonly solvers?: SolverFactory;
+  readonly limits?: (directory: string) => CaLimits;
+}
+
+const STREAM = 'test';
+
+const sandboxSolvers: SolverFactory = async (settings) => {
+  if (settings.challenge === 'http-01') return createHttp01ClientsSolver(settings.http01);
+  if (settings.challenge === 'tls-alpn-01') throw new TypeError('these tests have no load balancers');
+  if (settings.challenge === 'dns-persist-01') throw new TypeError('these tests have no standing records');
+  if (settings.dns.provider !== 'challtestsrv') throw new TypeError('these tests have one DNS server');
+  return createChallTestSrvSolver({ url: settings.dns.url });
+};
+
+/** The configuration for a CA and a DNS server of the sandbox. */
+export function configFor(
+  ca: { directory: string; roots: string },
+  dns: { url: string; dns: string },
+  httpPort = 5002,
+): unknown {
+  return {
+    version: 1,
+    authorities: { pebble: { directory: ca.directory, termsOfServiceAgreed: true, roots: ca.roots } },
+    defaultAuthority: 'pebble',
+    dns: [{ zones: ['*'], provider: 'challtestsrv', url: dns.url }],
+    http01: { answer: 'clients', port: httpPort, resolver: [dns.dns] },
+  };
+}
+
+/** Makes keys, a store and a bus with a configuration on it, as `certbus init` does. */
+export async function createSite(path: string, config: unknown): Promise<Site> {
+  const address = `sqlite:${path}#${STREAM}`;
+  const root = parseRootKey(createRootKey());
+  const managerKey = await createManagerKey();
+  const { signer } = parseManagerKey(managerKey);
+  const identities = await Promise.all([createIdentity(), createIdentity()]);
+  const [edge, backup] = await Promise.all(identities.map(parseIdentityFile));
+  if (!edge || !backup) throw new TypeError('two identities were made');
+  const trust = { busId: createBusId(), rootKey: root.publicKey };
+  const log = await openLog(address, { create: true });
+  await createBus(log, STREAM, {
+    trust,
+    root,
+    managers: [
+      { name: 'alice', signingKey: signer.publicKey, recipient: (await parseIdentityFile(managerKey)).recipient },
+    ],
+    recipients: [
+      { name: 'edge', recipient: edge.recipient },
+      { name: 'backup', recipient: backup.recipient },
+    ],
+  });
+  await log.close();
+  const site = { address, trust, managerKey, identities, config };
+  await withManager(site, { holder: 'init' }, (manager) => manager.configure(config));
+  return site;
+}
+
+/** Runs with a manager of its own on a site, as a process of its own would. */
+export async function withManager<T>(
+  { address, trust, managerKey }: Site,
+  { holder, throughBus = (bus) => bus, solvers = sandboxSolvers, ...claims }: ProcessOptions,
+  run: (manager: Manager) => Promise<T>,
+): Promise<T> {
+  const log = await openLog(address);
+  const replica = await openReplica({ path: ':memory:', busId: trust.busId });
+  try {
+    const key = parseManagerKey(managerKey);
+    const bus = throughBus(openBus(log, STREAM, { trust, signer: key.signer }));
+    const secrets = () => undefined;
+    const manager = await openManager({ bus, key, replica, holder, solvers, secrets, ...claims });
+    try {
+      return await run(manager);
+    } finally {
+      await manager.close();
+    }
+  } finally {
+    await replica.close();
+    await log.close();
+  }
+}

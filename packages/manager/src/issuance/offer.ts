@@ -1,0 +1,28 @@
+import { KeyObject } from 'node:crypto';
+import { createCsr, publicKeyOfCsr } from '@certbus/acme';
+import { type CsrOffer, type Recipient, seal } from '@certbus/events';
+import type { OfferSubject } from '../decide/claim.ts';
+import { ALGORITHMS, DEFAULT_KEY_TYPE } from './key-type.ts';
+
+/**
+ * Makes a key pair, its CSR (SAN only, no common name) and seals the private key to the recipients. The key exists in the clear
+ * inside this function only. An RSA key of 4096 bits takes a second or more.
+ */
+export async function createOffer(
+  { names, keyType = DEFAULT_KEY_TYPE }: OfferSubject,
+  {
+    recipients,
+    recipientsPosition,
+  }: { readonly recipients: readonly Recipient[]; readonly recipientsPosition: number },
+): Promise<CsrOffer> {
+  const pair = await crypto.subtle.generateKey(ALGORITHMS[keyType], true, ['sign', 'verify']);
+  const key = KeyObject.from(pair.privateKey);
+  const csr = createCsr(names, key);
+  const sealedKey = await seal(key.export({ type: 'pkcs8', format: 'pem' }).toString(), recipients);
+  return { csr: Buffer.from(csr).toString('base64'), sealedKey, recipientsPosition };
+}
+
+/** The public key that a CSR asks a certificate for, SPKI in DER. */
+export function publicKeyOf({ csr }: CsrOffer): Uint8Array {
+  return publicKeyOfCsr(Buffer.from(csr, 'base64'));
+}

@@ -1,0 +1,40 @@
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { configFor, createSite, withManager } from '../issuance/manager.builders.ts';
+
+const { signal } = new AbortController();
+const folder = temporaryFolder();
+let dns: DnsServer;
+let ca: AcmeServer;
+
+beforeAll(async () => {
+  dns = await startDnsServer();
+  ca = await startAcmeServer({ validation: { dnsServer: dns.address } });
+});
+afterAll(async () => {
+  await Promise.all([ca, dns].map((each) => each[Symbol.asyncDispose]()));
+  folder.remove();
+});
+
+test('a CA that stumbles over single names renews all others in every run, for days', async () => {
+  const site = await createSite(`${folder.path}/bus.db`, configFor(ca, { url: dns.url, dns: dns.address }));
+  const poisoned = [0, 1, 2, 3].map((index) => `poisoned${index}.test`);
+  let now = Date.now();
+  await withManager(site, { holder: 'one', now: () => new Date(now) }, async (manager) => {
+    await manager.issue({ names: ['fine.test'] }, { signal });
+    ca.faults.inject(
+      { kind: 'status', status: 500, retryAfter: 60 },
+      {
+        resource: 'newOrder',
+        times: Number.POSITIVE_INFINITY,
+        matches: ({ payload }) => JSON.stringify(payload).includes('poisoned'),
+      },
+    );
+    for (const name of poisoned) await manager.issue({ names: [name] }, { signal }).catch(() => {});
+    now += 2 * 86_400_000;
+    const at = new Date(now + 88 * 86_400_000);
+    const fine = (await manager.renewDue({ signal, at })).filter(({ names }) => names.includes('fine.test'));
+    expect(fine.map(({ outcome }) => outcome)).toEqual(['renewed']);
+  });
+});

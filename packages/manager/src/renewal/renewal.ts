@@ -1,0 +1,108 @@
+import { defaultDirectory } from '../accounts/account.ts';
+import type { Configuration } from '../configuration/configuration.ts';
+import type { Context } from '../context.ts';
+import { destinationOf } from '../decide/authority.ts';
+import { dueBy } from '../decide/due.ts';
+import { ManagerError } from '../errors.ts';
+import { type RunOptions, renew } from '../issuance/issue.ts';
+import { createTroubles } from './troubles.ts';
+import { createWorkQueue, type Work } from './work-queue.ts';
+
+/** What became of one due certificate. */
+export interface RenewalOutcome {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  /**
+   * `claimed-elsewhere`: another manager is at work on it. `no-longer-due`: another one was, or it was put off or removed, before its
+   * turn came. `postponed`: not tried, since its CA or the account there failed for another certificate of this run.
+   */
+  readonly outcome: 'renewed' | 'claimed-elsewhere' | 'no-longer-due' | 'failed' | 'postponed';
+  readonly serialNumber?: string | undefined;
+  /** With `failed`, and with `postponed` that of the other certificate. */
+  readonly error?: unknown;
+}
+
+/** How a run of renewals behaves. */
+export interface RenewalOptions extends RunOptions {
+  /** How many are tried at most. Default 10,000. */
+  readonly limit?: number;
+  /** What is due by then. Default now. */
+  readonly at?: Date;
+}
+
+const LIMIT = 10_000;
+/**
+ * An order at Let's Encrypt takes some seconds and six requests, of which it takes 250 a second: twenty orders at a time keep far
+ * below that, and renew ten thousand certificates within an hour.
+ */
+const PARALLEL = 20;
+
+const isClaimedElsewhere = (error: unknown): boolean =>
+  error instanceof ManagerError &&
+  (error.code === 'CERTBUS_MANAGER_CLAIMED_ELSEWHERE' || error.code === 'CERTBUS_MANAGER_CLAIM_LOST');
+
+/**
+ * Renews what is due, most urgent first, first one alone and then ever more at a time, up to the configuration's `parallelOrders`. One
+ * that fails holds no other up: its error is in its outcome. Where the CA or the account there fails as a whole, the rest that comes
+ * from it is left for the next run. Only an abort rejects, with its reason, after every claim was released.
+ */
+export async function renewDue(
+  context: Context,
+  { limit = LIMIT, at, ...options }: RenewalOptions & { readonly config: Configuration },
+): Promise<readonly RenewalOutcome[]> {
+  const { config, signal } = options;
+  const { parallelOrders: parallel = PARALLEL } = config;
+  const dueAt = () => at ?? context.now();
+  const now = context.now();
+  const queue = createWorkQueue(dueBy(context.view.state, { at: dueAt(), now }), { now, limit, parallel });
+  const outcomes: RenewalOutcome[] = [];
+  const troubles = createTroubles();
+
+  // One order shows whether the CA is there before many are tried, and a CA hears no burst from whoever starts on the hour.
+  let allowed = 1;
+  const speedUp = () => (allowed = Math.min(allowed + 1, parallel));
+
+  async function renewOne({ certificateId, lane, leafHash }: Work): Promise<RenewalOutcome> {
+    const certificate = context.view.state.certificate(certificateId);
+    if (!certificate || certificate.removed) return { certificateId, names: [], outcome: 'no-longer-due' };
+    const { names, directory: home = defaultDirectory(config) } = certificate;
+    const subject = { certificateId, names };
+    const unavailable = troubles.directories(lane);
+    const { authorities } = config;
+    const { directory } = destinationOf(certificate, { home, authorities, unavailable, now: context.now() });
+    if (unavailable.has(directory)) return { ...subject, outcome: 'postponed', error: troubles.at(directory, lane) };
+    try {
+      const only = { leafHash, dueBy: dueAt() };
+      const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
+      if (result.outcome === 'already-managed') return { ...subject, outcome: 'no-longer-due' };
+      speedUp();
+      troubles.passed(directory);
+      return { ...subject, outcome: 'renewed', serialNumber: result.serialNumber };
+    } catch (error) {
+      if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere' };
+      if (!troubles.add(directory, { lane, error })) speedUp();
+      return { ...subject, outcome: 'failed', error };
+    }
+  }
+
+  const running = new Set<Promise<void>>();
+  const begin = (work: Work) => {
+    const job = renewOne(work).then((outcome) => {
+      outcomes.push(outcome);
+      queue.done(work);
+      running.delete(job);
+    });
+    running.add(job);
+  };
+  for (;;) {
+    while (running.size < allowed && !signal.aborted) {
+      const work = queue.take();
+      if (!work) break;
+      begin(work);
+    }
+    if (running.size === 0) break;
+    await Promise.race(running);
+  }
+  signal.throwIfAborted();
+  return outcomes;
+}

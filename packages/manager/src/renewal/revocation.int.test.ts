@@ -1,0 +1,69 @@
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { configFor, createSite, type Site, withManager } from '../issuance/manager.builders.ts';
+
+const { signal } = new AbortController();
+const folder = temporaryFolder();
+let dns: DnsServer;
+let ca: AcmeServer;
+let site: Site;
+const said: string[] = [];
+
+beforeAll(async () => {
+  dns = await startDnsServer();
+  ca = await startAcmeServer({ validation: { dnsServer: dns.address } });
+  // The manager's serial numbers are Node's, which leave a leading zero byte out.
+  const shown = (serial: string) => serial.toUpperCase().replace(/^00/, '');
+  ca.on('certificate', ({ serial }) => said.push(`issued ${shown(serial)}`));
+  ca.on('revocation', ({ serial, reason }) => said.push(`revoked ${shown(serial)} for ${reason}`));
+  site = await createSite(`${folder.path}/bus.db`, configFor(ca, { url: dns.url, dns: dns.address }));
+});
+afterAll(async () => {
+  await ca[Symbol.asyncDispose]();
+  await dns[Symbol.asyncDispose]();
+  folder.remove();
+});
+
+const manage = <T>(run: Parameters<typeof withManager<T>>[2]): Promise<T> => withManager(site, { holder: 'one' }, run);
+
+test('a certificate is replaced first, then revoked with its reason, and its predecessor is counted on no more', async () => {
+  await manage(async (manager) => {
+    const { certificateId, serialNumber } = await manager.issue({ names: ['stolen.test'] }, { signal });
+    said.length = 0;
+    const result = await manager.revoke({ certificateId, reason: 'keyCompromise' }, { signal });
+    expect(result).toMatchObject({ serialNumber, replacement: expect.any(String) });
+    expect(said).toEqual([`issued ${result.replacement}`, `revoked ${serialNumber} for 1`]);
+    expect(manager.certificate(certificateId)).toMatchObject({
+      current: { serialNumber: result.replacement },
+      predecessors: [],
+      revoked: false,
+    });
+    await expect(
+      manager.revoke({ certificateId, reason: 'superseded', serialNumber: 'AB' }, { signal }),
+    ).rejects.toThrow(String(result.replacement));
+  });
+});
+
+test('a run that ends once the old one was replaced is completed by its serial number, without another replacement', async () => {
+  const { certificateId, serialNumber } = await manage((manager) =>
+    manager.issue({ names: ['interrupted.test'] }, { signal }),
+  );
+  const stop = new AbortController();
+  ca.faults.inject({ kind: 'stall', when: 'after' }, { resource: 'revokeCert' });
+  const off = ca.on('revocation', () => stop.abort(new Error('the machine fails')));
+  const request = { certificateId, reason: 'superseded' } as const;
+  await expect(manage((manager) => manager.revoke(request, { signal: stop.signal }))).rejects.toThrow(
+    'the machine fails',
+  );
+  off();
+  said.length = 0;
+  await manage(async (manager) => {
+    await manager.refresh();
+    expect(manager.certificate(certificateId).predecessors).toMatchObject([{ serialNumber }]);
+    const completed = await manager.revoke({ ...request, serialNumber }, { signal });
+    expect(completed).toMatchObject({ serialNumber, replacement: undefined });
+    expect(manager.certificate(certificateId).predecessors).toEqual([]);
+  });
+  expect(said).toEqual([]);
+});

@@ -1,0 +1,64 @@
+import { REVOCATION_REASONS, type RevocationReason, revoke } from '@certbus/acme';
+import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
+import { authorityOf, openAuthority } from '../accounts/account.ts';
+import type { Configuration } from '../configuration/configuration.ts';
+import { type Context, decide } from '../context.ts';
+import { recordRevocation } from '../decide/revocation.ts';
+import { certificateNotFound, ManagerError } from '../errors.ts';
+import { type RunOptions, renew } from '../issuance/issue.ts';
+
+/** What is to be revoked. */
+export interface RevocationRequest {
+  readonly certificateId: string;
+  readonly reason: RevocationReason;
+  /** Of which of its certificates, hexadecimal; default the current one, which is replaced first. */
+  readonly serialNumber?: string | undefined;
+}
+
+/** What came of it. */
+export interface RevocationResult {
+  readonly certificateId: string;
+  readonly serialNumber: string;
+  /** Serial number of what took its place, where it had to be replaced. */
+  readonly replacement: string | undefined;
+}
+
+function find({ certificateId, current, predecessors }: ManagedCertificate, serialNumber?: string): IssuedCertificate {
+  const known = current ? [current, ...predecessors] : [];
+  const wanted = serialNumber?.toUpperCase() ?? current?.serialNumber;
+  const issued = known.find((each) => each.serialNumber === wanted);
+  if (issued) return issued;
+  const list = known.map((each) => each.serialNumber).join(', ') || 'none was issued';
+  const what = `Certificate ${certificateId} has no valid leaf with the serial number ${wanted ?? '?'} (it has: ${list}).`;
+  throw new ManagerError('CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND', what);
+}
+
+/**
+ * Revokes a certificate at the CA that issued it, once another has taken its place on the bus: no visitor ever meets a revoked one for
+ * want of a better. Where a run ends in between, `serialNumber` goes on with the one that was replaced. Rejects
+ * `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, `CERTBUS_MANAGER_CONFIG_INVALID` where its CA is not in the configuration, or as `renew` and
+ * `revoke` do.
+ */
+export async function revokeCertificate(
+  context: Context,
+  { certificateId, reason, serialNumber }: RevocationRequest,
+  options: RunOptions & { readonly config: Configuration },
+): Promise<RevocationResult> {
+  const certificate = context.view.state.certificate(certificateId);
+  if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
+  const issued = find(certificate, serialNumber);
+  const { directory, leaf, leafHash } = issued;
+  if (directory === undefined) {
+    const what = `The certificate with the serial number ${issued.serialNumber} came from elsewhere: revoke it where it came from.`;
+    throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
+  }
+  const authority = authorityOf(options.config, directory);
+  const isCurrent = leafHash === certificate.current?.leafHash;
+  const replaced = isCurrent ? await renew(context, certificateId, options) : undefined;
+  const ca = await openAuthority(context, authority, options);
+  await revoke(ca, Buffer.from(leaf, 'base64'), { reason, signal: options.signal });
+  await decide(context, (state) =>
+    recordRevocation(state, { certificateId, leafHash, reason: REVOCATION_REASONS[reason] }),
+  );
+  return { certificateId, serialNumber: issued.serialNumber, replacement: replaced?.serialNumber };
+}

@@ -1,0 +1,66 @@
+import { BEGINNING, type Checkpoint, HistoryError, type Signer, signRootEvent, type Trust } from '@certbus/events';
+import { type ArchivePlace, type Bus, type Log, openBus, VersionConflictError } from '@certbus/store';
+import { ManagerError } from '../errors.ts';
+
+/** How far the sequence leaps: the part that was lost may have held root events that nobody has seen any more. */
+const LEAP = 100;
+const ATTEMPTS = 5;
+
+export interface RestoreOptions {
+  readonly trust: Trust;
+  readonly root: Signer;
+  /** The furthest that anybody here has read of the line that was lost; default nothing. */
+  readonly known?: Checkpoint | undefined;
+  readonly archive?: ArchivePlace | undefined;
+  readonly now?: () => Date;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Only a bus that holds something else says no; one that does not answer says nothing. */
+async function isStillThere(bus: Bus, known: Checkpoint, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await bus.confirm(known, { signal });
+    return true;
+  } catch (error) {
+    if (error instanceof HistoryError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Says on a bus whose store was put back to an earlier state that its line goes on from there, so that followers beyond it build
+ * their replicas anew. Verifies the bus first. Rejects `CERTBUS_MANAGER_NOT_RESTORED` when `known` is still on the bus, with
+ * the `HistoryError` of a refused commit, and with a `StoreError`.
+ */
+export async function sayRestored(
+  log: Log,
+  stream: string,
+  { trust, root, known, archive, now = () => new Date(), signal }: RestoreOptions,
+): Promise<{ position: number }> {
+  const bus = openBus(log, stream, { trust, signer: root, archive });
+  let head: Checkpoint = BEGINNING;
+  for (let attempt = 1; ; attempt += 1) {
+    for (;;) {
+      const page = await bus.read(head, { consistent: true, signal });
+      if (page.refused) throw page.refused;
+      head = page.checkpoint;
+      if (page.end) break;
+    }
+    if (head.hash === null)
+      throw new ManagerError('CERTBUS_MANAGER_NOT_RESTORED', 'The bus is empty: restore or import it first.');
+    if (known && known.position > 0 && (await isStillThere(bus, known, signal)))
+      throw new ManagerError(
+        'CERTBUS_MANAGER_NOT_RESTORED',
+        `Position ${known.position}, the last that this machine has read, is still on the bus: nothing was lost, and nothing is to be said.`,
+      );
+    const sequence = Math.max(head.rootSequence, known?.rootSequence ?? 0) + LEAP;
+    const { position, hash } = head;
+    const event = signRootEvent(root, trust.busId, sequence, { type: 'BusRestored', position, hash });
+    try {
+      const { checkpoint } = await bus.append(head, [event], { at: now(), signal });
+      return { position: checkpoint.position };
+    } catch (error) {
+      if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;
+    }
+  }
+}

@@ -1,0 +1,297 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type Checkpoint, sha256, signRootEvent, type WrittenEvent } from '@certbus/events';
+import { type Bus, openBus, publishSnapshot, type TakenSnapshot, writeSnapshot } from '@certbus/store';
+import { openDirectory } from '@certbus/store/directory';
+import { createMemoryLog } from '@certbus/store/memory';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { beginStory, obtained, type Story } from './replica.builders.ts';
+import { openReplica, type Replica } from './replica.ts';
+import { rebuild, settle } from './sync.ts';
+
+const folder = temporaryFolder();
+const replicas: Replica[] = [];
+let files = 0;
+const newPath = () => {
+  files += 1;
+  return join(folder.path, `${files}`, 'replica.db');
+};
+afterEach(async () => {
+  for (const replica of replicas.splice(0)) await replica.close();
+});
+afterAll(() => folder.remove());
+
+const issuer = Buffer.from('issuer');
+
+/** A bus with some history: certificates that were renewed, one that was removed. */
+async function beginBus(): Promise<Story> {
+  const story = await beginStory();
+  await story.say({ type: 'IssuerAdded', hash: sha256(issuer), certificate: issuer.toString('base64') });
+  for (let n = 1; n <= 30; n += 1)
+    await story.say(obtained(`certificate${n}`, [`n${n}.test`, `www.n${n}.test`], `leaf ${n}`));
+  await story.say({ type: 'CertificateRemoved', certificateId: 'certificate7' });
+  await story.say(obtained('certificate8', ['n8.test', 'www.n8.test'], 'leaf 8 renewed'));
+  return story;
+}
+
+async function newReplica({ busId }: Story, path = newPath()): Promise<Replica> {
+  const replica = await openReplica({ path, busId });
+  replicas.push(replica);
+  return replica;
+}
+
+async function follow(replica: Replica, bus: Bus): Promise<void> {
+  for (;;) {
+    const { commits, checkpoint, end } = await bus.read(replica.checkpoint(), { consistent: true });
+    if (commits.length > 0) await replica.apply(commits, checkpoint);
+    if (end) return;
+  }
+}
+
+/** Everything that a replica says, for comparing. */
+const contentOf = (replica: Replica) => ({
+  checkpoint: replica.checkpoint(),
+  bus: replica.bus(),
+  rootEvents: replica.rootEvents(),
+  records: [...replica.records()],
+  served: replica.countServed(),
+  found: replica.lookup('www.n8.test').map(({ current }) => current?.leafHash),
+  due: replica.idsDue(new Date('2027-02-19'), 100).sort(),
+});
+
+/** A replica by the log, and a snapshot of it in a directory, said on the bus unless that is left out. */
+async function withSnapshot({ say = true } = {}) {
+  const story = await beginBus();
+  const first = await newReplica(story);
+  await follow(first, story.bus);
+  const root = newPath();
+  const place = openDirectory(root);
+  const held = first.hold();
+  const [checkpoint, rootEvents, records] = [held.checkpoint(), held.rootEvents(), held.records()];
+  const taken: TakenSnapshot = await writeSnapshot(place, story.busId, {
+    checkpoint,
+    bus: held.bus(),
+    rootEvents,
+    records,
+  });
+  held.close();
+  if (say) await story.say({ type: 'SnapshotTaken', ...taken });
+  await publishSnapshot(place, story.busId, taken, { restored: checkpoint.restored, head: checkpoint });
+  await story.say(obtained('certificate31', ['n31.test'], 'leaf 31'));
+  await follow(first, story.bus);
+  return { story, first, place, root };
+}
+
+test.each(['file', 'memory'])(
+  'a newcomer in %s takes the snapshot and ends where the log would have taken it',
+  async (kind) => {
+    const { story, first, place } = await withSnapshot();
+    const newcomer = await newReplica(story, kind === 'file' ? newPath() : ':memory:');
+    expect(await settle(newcomer, story.bus, { archive: place })).toBe(true);
+    const removed = (content: ReturnType<typeof contentOf>) => ({ ...content, records: content.records.length });
+    expect(removed(contentOf(newcomer))).toEqual(removed(contentOf(first)));
+    expect(contentOf(newcomer)).toEqual(contentOf(first));
+    expect(Buffer.from(newcomer.issuer(sha256(issuer)) ?? []).toString()).toBe('issuer');
+    await story.say({ type: 'CertificateRemoved', certificateId: 'certificate31' });
+    await follow(newcomer, story.bus);
+    expect(newcomer.lookup('n31.test')).toEqual([]);
+  },
+);
+
+test('a disk that fills up while the next records are unpacked is told, and the replica stays empty', async () => {
+  const { story, place } = await withSnapshot();
+  const newcomer = await newReplica(story);
+  const full = Object.create(newcomer, {
+    build: {
+      value: async (state: Parameters<Replica['build']>[0]) => {
+        const building = await newcomer.build(state);
+        return { ...building, load: () => Promise.reject(new Error('the disk is full')) };
+      },
+    },
+  }) as Replica;
+  const troubles: Error[] = [];
+  const onTrouble = (error: Error) => troubles.push(error);
+  expect(await settle(full, story.bus, { archive: place, onTrouble })).toBe(false);
+  expect(troubles.map(({ message }) => message)).toEqual(['the disk is full']);
+  expect(newcomer.checkpoint().position).toBe(0);
+  await follow(newcomer, story.bus);
+  expect(newcomer.countServed()).toBe(30);
+});
+
+test('a replica that a snapshot began wastes little room around the states in it', async () => {
+  const { story, first } = await withSnapshot();
+  const [sample] = [...first.records()].flatMap((record) => ('certificate' in record ? [record.certificate] : []));
+  if (!sample?.current) throw new TypeError('a certificate was obtained');
+  const current = { ...sample.current, sealedKey: 'k'.repeat(2_500) };
+  const records = Array.from({ length: 2_000 }, (_, n) => ({
+    position: 1,
+    certificate: { ...sample, certificateId: `certificate${n}`, names: [`${n}.test`], current },
+  }));
+  const path = newPath();
+  const newcomer = await newReplica(story, path);
+  const building = await newcomer.build({
+    checkpoint: first.checkpoint(),
+    bus: first.bus(),
+    rootEvents: first.rootEvents(),
+  });
+  await building.load(records);
+  await building.serve();
+  expect(newcomer.countServed()).toBe(2_000);
+  const stated = records.reduce((sum, { certificate }) => sum + JSON.stringify(certificate).length, 0);
+  await newcomer.close();
+  expect(statSync(path).size).toBeLessThan(stated * 1.4);
+});
+
+test('a snapshot that no commit vouches for is refused, and the log is read instead', async () => {
+  const { story, place } = await withSnapshot({ say: false });
+  const newcomer = await newReplica(story);
+  const troubles: unknown[] = [];
+  const onTrouble = (error: Error) => troubles.push(error);
+  expect(await settle(newcomer, story.bus, { archive: place, onTrouble })).toBe(false);
+  expect(troubles).toMatchObject([{ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' }]);
+  expect(newcomer.checkpoint().position).toBe(0);
+  await follow(newcomer, story.bus);
+  expect(newcomer.countServed()).toBe(30);
+});
+
+test('a snapshot that was made by a thief of the archive is refused', async () => {
+  const { story, first, place } = await withSnapshot();
+  const held = first.hold();
+  const checkpoint = held.checkpoint();
+  const records = [...held.records()].filter((record) => !('certificate' in record) || record.position % 2 === 0);
+  const content = { checkpoint, bus: held.bus(), rootEvents: held.rootEvents(), records };
+  held.close();
+  const forged = await writeSnapshot(place, story.busId, content);
+  await publishSnapshot(place, story.busId, forged, { restored: checkpoint.restored, head: checkpoint });
+  const newcomer = await newReplica(story);
+  expect(await settle(newcomer, story.bus, { archive: place })).toBe(false);
+  expect(newcomer.countServed()).toBe(0);
+});
+
+test('nothing of a snapshot is opened before a commit vouches for it', async () => {
+  const { story, place, first } = await withSnapshot({ say: false });
+  const asked: string[] = [];
+  const watched: typeof place = {
+    ...place,
+    get(key, options) {
+      asked.push(key);
+      return place.get(key, options);
+    },
+  };
+  const version = first.version();
+  await rebuild(first, story.bus, { archive: watched });
+  expect(asked.filter((key) => key.endsWith('.zst'))).toEqual([]);
+  expect(first.version()).not.toBe(version);
+  expect(first.countServed()).toBe(30);
+});
+
+test('a torn snapshot leaves nothing behind, and the log is read instead', async () => {
+  const { story, place, root } = await withSnapshot();
+  const chunk = readdirSync(root, { recursive: true, withFileTypes: true }).find(({ name }) => name.endsWith('.zst'));
+  const path = join(chunk?.parentPath ?? '', chunk?.name ?? '');
+  writeFileSync(path, readFileSync(path).subarray(0, 40));
+  const newcomer = await newReplica(story);
+  expect(await settle(newcomer, story.bus, { archive: place })).toBe(false);
+  await follow(newcomer, story.bus);
+  expect(newcomer.countServed()).toBe(30);
+});
+
+test('what is served stays served while a replica is built anew, and all readers see the new one at once', async () => {
+  const { story, first } = await withSnapshot();
+  const reader = await newReplica(story, newPath());
+  await follow(reader, story.bus);
+  const building = await first.build();
+  expect(first.countServed()).toBe(30);
+  await building.apply(story.commits, story.checkpoints.at(-1) as Checkpoint);
+  expect(first.countServed()).toBe(30);
+  const version = first.version();
+  await building.serve();
+  expect(first.version()).not.toBe(version);
+  expect(contentOf(first)).toEqual(contentOf(reader));
+  const again = await first.build();
+  await again.abandon();
+  await rebuild(first, story.bus);
+  expect(contentOf(first)).toEqual(contentOf(reader));
+});
+
+test('a build that its process did not end is let go of by the next one', async () => {
+  const story = await beginBus();
+  const path = newPath();
+  const replica = await openReplica({ path, busId: story.busId });
+  await follow(replica, story.bus);
+  await (await replica.build()).apply(story.commits.slice(0, 5), story.checkpoints[4] as Checkpoint);
+  await replica.close();
+  const next = await newReplica(story, path);
+  expect(next.countServed()).toBe(29);
+  await rebuild(next, story.bus);
+  expect(next.countServed()).toBe(29);
+});
+
+test('a history that is refused on the way changes nothing', async () => {
+  const story = await beginBus();
+  const replica = await newReplica(story);
+  await follow(replica, story.bus);
+  const before = contentOf(replica);
+  const forged = createMemoryLog();
+  const { commits } = await story.log.read('test', 0, { limit: 100 });
+  for (const { position, bytes } of commits)
+    await forged.append('test', position - 1, position === 20 ? Buffer.from('forged') : bytes);
+  await expect(rebuild(replica, openBus(forged, 'test', story))).rejects.toMatchObject({ position: 20 });
+  expect(contentOf(replica)).toEqual(before);
+});
+
+test('a replica of a release that did not know an event is built anew by one that does', async () => {
+  const story = await beginBus();
+  const path = newPath();
+  const old = await openReplica({ path, busId: story.busId });
+  await follow(old, story.bus);
+  await old.close();
+  // As a release would have left it that did not know how a certificate is removed.
+  const database = new DatabaseSync(path);
+  const state = JSON.parse(String(database.prepare('SELECT state FROM bus').get()?.['state']));
+  database
+    .prepare('UPDATE bus SET state = ?')
+    .run(JSON.stringify({ ...state, unknown: ['CertificateRemoved', 'Later'] }));
+  database.exec(
+    `UPDATE states SET state = json_set(state, '$.removed', json('false')) WHERE number IN (SELECT number FROM certificates WHERE removed = 1);
+     UPDATE certificates SET removed = 0 WHERE removed = 1`,
+  );
+  database.close();
+  const replica = await newReplica(story, path);
+  expect(replica.certificate('certificate7')?.removed).toBe(false);
+  expect(await settle(replica, story.bus)).toBe(true);
+  expect(replica.certificate('certificate7')?.removed).toBe(true);
+  expect(await settle(replica, story.bus)).toBe(false);
+});
+
+test('an event of a later release is skipped and noted, and what is known goes on', async () => {
+  const story = await beginBus();
+  const later = { type: 'CertificatePinned', certificateId: 'certificate1' } as unknown as WrittenEvent;
+  await story.say(later, obtained('certificate32', ['n32.test']));
+  const replica = await newReplica(story);
+  await follow(replica, story.bus);
+  expect(replica.bus().unknown).toEqual(['CertificatePinned']);
+  expect(replica.lookup('n32.test')).toHaveLength(1);
+  expect(await settle(replica, story.bus)).toBe(false);
+});
+
+test('a raised format stops a reader of this release with its code, and what it has stays', async () => {
+  const story = await beginBus();
+  const raise = signRootEvent(story.root, story.busId, 3, { type: 'FormatRaised', format: 2 });
+  await story.say(raise);
+  await expect(story.say({ type: 'Heartbeat' })).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_FORMAT_UNKNOWN' });
+  const replica = await newReplica(story);
+  await follow(replica, story.bus);
+  expect(replica.checkpoint()).toMatchObject({ format: 2, position: story.commits.length });
+  const { checkpoint } = { checkpoint: replica.checkpoint() };
+  const text = Buffer.from((await story.log.read('test', checkpoint.position - 1)).commits[0]?.bytes ?? []).toString();
+  const next = text
+    .replace('{"format":1', '{"format":2')
+    .replace(`"position":${checkpoint.position}`, `"position":${checkpoint.position + 1}`);
+  await story.log.append('test', checkpoint.position, Buffer.from(next));
+  const page = await story.bus.read(checkpoint);
+  expect(page.refused?.code).toBe('CERTBUS_EVENTS_FORMAT_UNKNOWN');
+  expect(replica.countServed()).toBe(29);
+});

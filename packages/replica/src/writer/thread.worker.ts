@@ -1,0 +1,50 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { parentPort, workerData } from 'node:worker_threads';
+import { type Change, createKeeper } from './changes.ts';
+import { openToWrite, takeLock } from './file.ts';
+import type { Answer, Call } from './thread.ts';
+
+/** The thread that writes: so that taking many commits never stands a handshake still. */
+const { path, busId, holder } = workerData as { path: string; busId: string; holder: string };
+let lock: DatabaseSync | undefined;
+let database: DatabaseSync | undefined;
+let keep: ((change: Change) => void) | undefined;
+let setAside: string | undefined;
+
+function advance(): boolean {
+  lock ??= takeLock(path);
+  if (!lock) return false;
+  if (!database) {
+    ({ database, setAside } = openToWrite(path, busId, holder));
+    keep = createKeeper(database, busId);
+  }
+  return true;
+}
+
+function close(): void {
+  database?.close();
+  lock?.close();
+}
+
+function run(call: Call): unknown {
+  switch (call.kind) {
+    case 'advance':
+      return { advancing: advance(), setAside };
+    case 'close':
+      return close();
+    default:
+      return keep?.(call);
+  }
+}
+
+parentPort?.on('message', ({ id, call }: { id: number; call: Call }) => {
+  let answer: Answer;
+  try {
+    answer = { id, value: run(call) };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+    answer = { id, error: { code, message: error instanceof Error ? error.message : String(error) } };
+  }
+  parentPort?.postMessage(answer);
+  if (call.kind === 'close') parentPort?.close();
+});

@@ -1,0 +1,27 @@
+import { type DynamoDbLocal, requirePart, startDynamoDbLocal } from 'certbus-services';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FEWEST, runModel } from '../model.builders.ts';
+import { openDynamoDbLog } from './dynamodb.ts';
+
+const part = requirePart('dynamodb-local');
+// DynamoDB Local looks at the form of credentials only.
+const local = { region: 'eu-central-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+
+describe.skipIf(part.skip)(part.title('the model on DynamoDB Local'), () => {
+  let service: DynamoDbLocal;
+
+  beforeAll(async () => {
+    service = await startDynamoDbLocal();
+  }, 120_000);
+  afterAll(() => service?.stop());
+
+  test('1,000 random sequences of commands leave a DynamoDB log and a plain list the same', async () => {
+    const address = { ...local, table: 'model', endpoint: service.endpoint };
+    await (await openDynamoDbLog({ ...address, create: true })).close();
+    const open = () => openDynamoDbLog(address);
+    const { sequences, counts } = await runModel({ open, sequences: 1_000, lanes: 8 });
+    expect(sequences.length).toBeGreaterThanOrEqual(1_000);
+    expect(Math.min(...sequences)).toBeGreaterThanOrEqual(FEWEST);
+    expect(Math.min(...Object.values(counts))).toBeGreaterThan(1_000);
+  }, 300_000);
+});

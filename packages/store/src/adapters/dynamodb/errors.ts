@@ -1,0 +1,52 @@
+import { StoreError, type StoreErrorCode } from '../../errors.ts';
+
+/** Errors of the service that an operator can do something about, by name. */
+const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
+  ResourceNotFoundException: [
+    'CERTBUS_STORE_NOT_FOUND',
+    'does not exist in this account and region. Are the name and the region right? A new one is made with "certbus init".',
+  ],
+  ValidationException: [
+    'CERTBUS_STORE_DAMAGED',
+    'refuses the request: is it a CertBus table, with the keys "s" and "v"?',
+  ],
+  AccessDeniedException: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used with these credentials: look at the policy.'],
+  UnrecognizedClientException: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known.'],
+  InvalidSignatureException: [
+    'CERTBUS_STORE_ACCESS_DENIED',
+    'refuses these credentials: the secret key or the clock is wrong.',
+  ],
+  IncompleteSignatureException: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are incomplete.'],
+  MissingAuthenticationTokenException: ['CERTBUS_STORE_ACCESS_DENIED', 'needs credentials.'],
+  ExpiredTokenException: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they have expired.'],
+  CredentialsProviderError: ['CERTBUS_STORE_ACCESS_DENIED', 'needs AWS credentials, and none were found here.'],
+  ProvisionedThroughputExceededException: ['CERTBUS_STORE_THROTTLED', 'is throttling.'],
+  ThrottlingException: ['CERTBUS_STORE_THROTTLED', 'is throttling.'],
+  RequestLimitExceeded: ['CERTBUS_STORE_THROTTLED', 'is throttling.'],
+};
+
+const FINAL = new Set<StoreErrorCode>([
+  'CERTBUS_STORE_NOT_FOUND',
+  'CERTBUS_STORE_ACCESS_DENIED',
+  'CERTBUS_STORE_DAMAGED',
+  'CERTBUS_STORE_ADDRESS_INVALID',
+  'CERTBUS_STORE_TRIMMED',
+]);
+
+/** Says what an error of the SDK or the service means for a table. What is not known counts as an outage. */
+export function wrapDynamoDbError(table: string, error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const name = error instanceof Error ? error.name : '';
+  const message = error instanceof Error ? error.message : String(error);
+  if (message === 'Region is missing') {
+    const what = 'The address of the bus names no region, and AWS_REGION is not set. Add "?region=…" to the address.';
+    return new StoreError('CERTBUS_STORE_ADDRESS_INVALID', what, { cause: error });
+  }
+  const [code, what] = MEANING[name] ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}.`] as const);
+  return new StoreError(code, `The DynamoDB table "${table}" ${what}`, { cause: error });
+}
+
+/** Whether trying again cannot help. */
+export function isFinal({ code }: StoreError): boolean {
+  return FINAL.has(code);
+}

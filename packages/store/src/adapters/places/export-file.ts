@@ -1,0 +1,169 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import * as v from 'valibot';
+import { packCommits, unpackCommits } from '../../archive/commit-blocks.ts';
+import { StoreError } from '../../errors.ts';
+import type { StoredCommit } from '../../log.ts';
+import { type ExportFile, exportRefused } from '../../recovery/export-port.ts';
+import { lockFile } from './file-lock.ts';
+
+/** A skippable frame of zstd (RFC 8878 section 3.1.2): `zstd -d` passes it over, so the file reads as the log's text. */
+const SKIPPABLE = 0x184d2a50;
+const MAX_BLOCK = 64_000_000;
+/** What writing fails with where a disk, a user's share of it, or a file may not grow. */
+const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+const labelSchema = v.object({
+  first: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  last: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  /** Bytes of the compressed block that follows. */
+  bytes: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_BLOCK)),
+});
+type Label = v.InferOutput<typeof labelSchema>;
+
+function formatLabel(label: Label): Uint8Array {
+  const json = Buffer.from(JSON.stringify(label));
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(SKIPPABLE, 0);
+  head.writeUInt32LE(json.length, 4);
+  return Buffer.concat([head, json]);
+}
+
+function noBlock(offset: number): string {
+  return offset === 0
+    ? 'this file is none: it does not begin as what "certbus bus export" writes'
+    : `at byte ${offset} begins no block: the file is damaged from there on`;
+}
+
+/** So many bytes from a place on; `undefined` where the file ends before. */
+async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer | undefined> {
+  const bytes = Buffer.alloc(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+    if (bytesRead === 0) return undefined;
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+async function readLabel(file: FileHandle, offset: number): Promise<{ label: Label; size: number } | undefined> {
+  const head = await readAt(file, offset, 8);
+  if (!head) return undefined;
+  const size = head.readUInt32LE(4);
+  if (head.readUInt32LE(0) !== SKIPPABLE || size > 1_000) throw exportRefused(noBlock(offset));
+  const json = await readAt(file, offset + 8, size);
+  if (!json) return undefined;
+  try {
+    return { label: v.parse(labelSchema, JSON.parse(json.toString())), size: 8 + size };
+  } catch (cause) {
+    throw exportRefused(`the label of the block at byte ${offset} is damaged`, cause);
+  }
+}
+
+async function readBlock(file: FileHandle, offset: number, { first, last, bytes }: Label) {
+  const block = await readAt(file, offset, bytes);
+  if (!block) return undefined;
+  const commits = await unpackCommits(block, first).catch((cause: unknown) => {
+    throw exportRefused(`the block of positions ${first} to ${last} is damaged`, cause);
+  });
+  if (commits.at(-1)?.position !== last) throw exportRefused(`a block does not hold positions ${first} to ${last}`);
+  return commits;
+}
+
+function unreadable(what: string, cause: unknown): StoreError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new StoreError('CERTBUS_STORE_EXPORT_UNREADABLE', `The export ${what}: ${why}.`, { cause });
+}
+
+/** What an error of a write means for an export. */
+function writeFailed(path: string, cause: unknown): StoreError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  if (!NO_ROOM.has(code)) return unreadable('cannot be written', cause);
+  const what = `The export ${path} does not fit on its disk any more, or is larger than this user's files may be. Make room and run the same export again: what is whole in the file is kept.`;
+  return new StoreError('CERTBUS_STORE_FULL', what, { cause });
+}
+
+function takeLock(path: string): Disposable {
+  let lock: Disposable | undefined;
+  try {
+    lock = lockFile(`${path}.lock`);
+  } catch (cause) {
+    throw unreadable('cannot be locked', cause);
+  }
+  if (lock) return lock;
+  const what = `Another process is writing to the export ${path}. Wait until it has ended, or name another file: two at once would damage it.`;
+  throw new StoreError('CERTBUS_STORE_EXPORT_BUSY', what);
+}
+
+async function openFile(path: string, flags: 'a+' | 'r'): Promise<FileHandle> {
+  try {
+    return await open(path, flags, 0o600);
+  } catch (cause) {
+    throw unreadable('cannot be opened', cause);
+  }
+}
+
+/**
+ * Opens an export's file; with `create` to write to it, as the one process that does, until it is closed: it is made, readable by
+ * this user only, where it does not exist, and a file `PATH.lock` stays beside it. Rejects `CERTBUS_STORE_EXPORT_UNREADABLE`, and
+ * `CERTBUS_STORE_EXPORT_BUSY` while another process writes to it.
+ *
+ * Appending rejects `CERTBUS_STORE_FULL` where there is no room, and `CERTBUS_STORE_EXPORT_UNREADABLE`; the same export run again
+ * goes on behind the last whole block.
+ */
+export async function openExportFile(
+  path: string,
+  { create = false }: { readonly create?: boolean } = {},
+): Promise<ExportFile> {
+  const lock = create ? takeLock(path) : undefined;
+  const file = await openFile(path, create ? 'a+' : 'r').catch((error: unknown) => {
+    lock?.[Symbol.dispose]();
+    throw error;
+  });
+  let end = 0;
+  let isTorn = false;
+
+  async function* blocks(): AsyncIterable<readonly StoredCommit[]> {
+    end = 0;
+    isTorn = false;
+    const { size: whole } = await file.stat();
+    while (end < whole) {
+      const found = await readLabel(file, end);
+      const commits = found && (await readBlock(file, end + found.size, found.label));
+      if (!commits) {
+        isTorn = true;
+        return;
+      }
+      end += found.size + found.label.bytes;
+      yield commits;
+    }
+  }
+
+  return {
+    blocks,
+    get isTorn() {
+      return isTorn;
+    },
+    async append(commits) {
+      const [first] = commits;
+      const last = commits.at(-1);
+      if (!first || !last) return;
+      const block = await packCommits(commits);
+      const bytes = Buffer.concat([
+        formatLabel({ first: first.position, last: last.position, bytes: block.length }),
+        block,
+      ]);
+      try {
+        // What an interrupted run left unfinished.
+        await file.truncate(end);
+        await file.appendFile(bytes);
+        await file.sync();
+      } catch (error) {
+        throw writeFailed(path, error);
+      }
+      end += bytes.length;
+    },
+    async close() {
+      await file.close();
+      lock?.[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { isBusy } from '../sqlite/errors.ts';
+
+/**
+ * Takes a lock that the kernel lets go of the moment this process ends, however it ends: SQLite's exclusive one, on an empty file
+ * that stays where it is, since removing it would let two processes each lock one of their own. `undefined` while another holds it;
+ * throws where the file cannot be made.
+ */
+export function lockFile(path: string): Disposable | undefined {
+  // To close any descriptor of the file would let go of the locks that this very process has on it.
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    database.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+    return { [Symbol.dispose]: () => database.close() };
+  } catch (error) {
+    database.close();
+    if (isBusy(error)) return undefined;
+    throw error;
+  }
+}

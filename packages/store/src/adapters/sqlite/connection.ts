@@ -1,0 +1,171 @@
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { StoreError } from '../../errors.ts';
+import { hasWalResetFix, isRefused } from './errors.ts';
+import { fileAt, hasJournal, isFile, isSettled, stateOf, unlessChanged } from './state.ts';
+
+/** "cbus" in ASCII: marks the file as ours. */
+const APPLICATION_ID = 0x63627573;
+const SCHEMA_VERSION = 1;
+/** How long SQLite itself waits for a lock, which stands the event loop still. */
+const LOCK_WAIT_MS = 50;
+
+const SCHEMA = `
+  CREATE TABLE commits (stream TEXT NOT NULL, position INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (stream, position)) STRICT;
+  CREATE TABLE streams (stream TEXT PRIMARY KEY, first INTEGER NOT NULL) STRICT;
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};`;
+
+/** An open bus file and the statements on it. */
+export interface SqliteConnection {
+  readonly database: DatabaseSync;
+  /** Which file this is; another one may have taken its path since. */
+  readonly file: string | undefined;
+  /**
+   * The state of the disk that a connection without locks shows for ever; empty when it may have changed unseen since.
+   * `undefined` where SQLite itself looks for changes.
+   */
+  readonly shows: string | undefined;
+  readonly select: StatementSync;
+  readonly selectOne: StatementSync;
+  /** First position of a stream that was not trimmed; no row for a whole stream. */
+  readonly selectFirst: StatementSync;
+  readonly insert: StatementSync;
+  readonly dataVersion: StatementSync;
+  /** Throws where this SQLite may not write in the file's present journal mode; to be asked with the write lock held. */
+  checkJournal(): void;
+}
+
+function pragma(database: DatabaseSync, name: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+}
+
+function checkIsOurs(database: DatabaseSync, path: string): void {
+  const id = pragma(database, 'application_id');
+  const version = pragma(database, 'user_version');
+  if (id === APPLICATION_ID && version === SCHEMA_VERSION) return;
+  const what =
+    id === APPLICATION_ID
+      ? `was written by another release (schema ${String(version)}; this one knows ${SCHEMA_VERSION}): upgrade this program`
+      : 'is a SQLite database, but not a CertBus bus: look whether the address is right';
+  throw new StoreError('CERTBUS_STORE_DAMAGED', `The file ${path} ${what}.`);
+}
+
+/** Readable by the file's group, which SQLite alone would not restrict; its journals take the mode over. */
+function createFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o640));
+  } catch {
+    // It exists, or SQLite says in a moment why it cannot.
+  }
+}
+
+/** Opens a file that exists; SQLite would otherwise make one where it was moved away that very moment. */
+function openDatabase(path: string, mode: 'writable' | 'immutable'): DatabaseSync {
+  const url = pathToFileURL(path);
+  if (mode === 'immutable') url.searchParams.set('immutable', '1');
+  else url.searchParams.set('mode', 'rw');
+  return new DatabaseSync(url, { readOnly: mode === 'immutable', timeout: LOCK_WAIT_MS });
+}
+
+function isEmpty(database: DatabaseSync): boolean {
+  const hasTables = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() !== undefined;
+  return !hasTables && pragma(database, 'application_id') === 0;
+}
+
+function versionOf(database: DatabaseSync): string {
+  return String(database.prepare('SELECT sqlite_version() AS version').get()?.['version']);
+}
+
+/**
+ * Makes a bus of a file that is away or empty; a database with anything in it belongs to somebody.
+ *
+ * Here and nowhere else the journal is chosen: a process that has the file open would follow a later change unasked, also
+ * with a SQLite that can lose commits in WAL mode.
+ */
+function createBus(path: string): void {
+  createFile(path);
+  const database = openDatabase(path, 'writable');
+  try {
+    if (!isEmpty(database)) return;
+    // Kept until this connection is closed: nobody finds the file half made, or makes it otherwise.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT');
+    if (!isEmpty(database)) return;
+    if (hasWalResetFix(versionOf(database))) database.exec('PRAGMA journal_mode = WAL');
+    database.exec(`BEGIN; ${SCHEMA} COMMIT`);
+  } finally {
+    database.close();
+  }
+}
+
+/** Two processes that write and checkpoint in WAL mode lose commits where the linked SQLite lacks the WAL-reset fix. */
+function journalCheck(database: DatabaseSync, path: string, shows: string | undefined): () => void {
+  const version = versionOf(database);
+  if (hasWalResetFix(version)) return () => {};
+  const mode = database.prepare('PRAGMA journal_mode');
+  return () => {
+    // Without locks a file in WAL mode is shown as if it were in none.
+    if (shows === undefined && mode.get()?.['journal_mode'] !== 'wal') return;
+    throw new StoreError(
+      'CERTBUS_STORE_DAMAGED',
+      `The bus ${path} is in WAL mode, and the SQLite ${version} in this Node ${process.versions.node} can lose commits in that mode. Use Node 22.23 or 24.15, or later.`,
+    );
+  };
+}
+
+/** Opens a file, and closes it again unless it is a bus that this SQLite may have. */
+function connect(path: string, { shows }: { readonly shows?: string } = {}): SqliteConnection {
+  // Before it is opened: should it be replaced between the two, the next look finds another file and says so.
+  const file = fileAt(path);
+  const database = openDatabase(path, shows === undefined ? 'writable' : 'immutable');
+  try {
+    checkIsOurs(database, path);
+    const checkJournal = journalCheck(database, path, shows);
+    checkJournal();
+    database.exec('PRAGMA synchronous = FULL');
+    return {
+      database,
+      file,
+      shows,
+      checkJournal,
+      select: database.prepare(
+        'SELECT position, bytes FROM commits WHERE stream = ? AND position > ? ORDER BY position LIMIT ?',
+      ),
+      selectOne: database.prepare('SELECT bytes FROM commits WHERE stream = ? AND position = ?'),
+      selectFirst: database.prepare('SELECT first FROM streams WHERE stream = ?'),
+      insert: database.prepare('INSERT INTO commits (stream, position, bytes) VALUES (?, ?, ?)'),
+      dataVersion: database.prepare('PRAGMA data_version'),
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a file in WAL mode for a user who may not make the journal's files beside it, as a load balancer's beside a
+ * manager that runs once a day: without locks, as it lies there, which is whole as long as no journal is there.
+ */
+function connectUnlocked(path: string, state: string, cause: unknown): SqliteConnection {
+  // Throws where this user may not read the file itself.
+  openDatabase(path, 'immutable').close();
+  if (!hasJournal(path)) return connect(path, { shows: isSettled(path) ? state : '' });
+  throw new StoreError(
+    'CERTBUS_STORE_READ_ONLY',
+    `The bus ${path} may only be read by this user, and a journal lies beside it that this user cannot use, most often of a writer that was interrupted. Run any command on it once as a user who may write.`,
+    { cause },
+  );
+}
+
+/** Opens a bus file. Throws a `StoreError`, or what SQLite threw: `wrapSqliteError` says what that means. */
+export function connectSqlite(path: string, { create }: { readonly create: boolean }): SqliteConnection {
+  const state = stateOf(path);
+  if (create) createBus(path);
+  try {
+    return connect(path);
+  } catch (error) {
+    if (create || !isRefused(error) || !isFile(path)) throw error;
+    return unlessChanged(path, state, () => connectUnlocked(path, state, error));
+  }
+}

@@ -1,0 +1,58 @@
+import { StoreError, type StoreErrorCode } from '../../errors.ts';
+
+/** SQLite's primary result codes (sqlite.org/rescode.html) that an operator can do something about. */
+const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
+  3: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be opened by this user: check its owner and mode'],
+  5: ['CERTBUS_STORE_UNREACHABLE', 'is locked by another process, for longer than half a minute'],
+  6: ['CERTBUS_STORE_UNREACHABLE', 'is locked within this process'],
+  8: ['CERTBUS_STORE_READ_ONLY', 'may only be read by this user, or lies on a disk mounted read-only'],
+  10: ['CERTBUS_STORE_UNREACHABLE', 'could not be read or written: look at the disk'],
+  11: ['CERTBUS_STORE_DAMAGED', 'is damaged: restore it from a backup'],
+  13: ['CERTBUS_STORE_FULL', 'does not fit on its disk any more: make room'],
+  14: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be opened: check its folder, owner and mode'],
+  26: ['CERTBUS_STORE_DAMAGED', 'is not a SQLite database: look whether the address is right'],
+};
+
+/** Says what an error of SQLite means for a bus; anything else is returned as it is. */
+export function wrapSqliteError(path: string, error: unknown): unknown {
+  const number = codeOf(error);
+  if (number === undefined || !(error instanceof Error)) return error;
+  const [code, what] = MEANING[number] ?? (['CERTBUS_STORE_UNREACHABLE', `failed: ${error.message}`] as const);
+  return new StoreError(code, `The bus ${path} ${what}.`, { cause: error });
+}
+
+/** Whether a SQLite version has the fix of the WAL-reset race: 3.51.3 or later, 3.50.7 or later in 3.50, 3.44.6 or later in 3.44. */
+export function hasWalResetFix(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
+  if (major !== 3) return major > 3;
+  if (minor === 50) return patch >= 7;
+  if (minor === 44) return patch >= 6;
+  return minor > 51 || (minor === 51 && patch >= 3);
+}
+
+/** SQLite's primary result code (sqlite.org/rescode.html); `undefined` for what is no error of SQLite. */
+function codeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
+  return error.errcode & 0xff;
+}
+
+/** Whether another connection held the lock: nothing was done, and it can be tried again (SQLITE_BUSY). */
+export function isBusy(error: unknown): boolean {
+  return codeOf(error) === 5;
+}
+
+/** What {@link isBusy} takes for a lock: a read without locks met a writer. */
+export function changedMeanwhile(): Error {
+  return Object.assign(new Error('the file was written while it was read'), { errcode: 5 });
+}
+
+/** Whether this user may not write what it may perhaps read, or not make a file beside it (SQLITE_READONLY, SQLITE_CANTOPEN). */
+export function isRefused(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 8 || code === 14;
+}
+
+/** Whether a transaction that failed so may be on the disk all the same (SQLITE_IOERR). */
+export function isOutcomeUnknown(error: unknown): boolean {
+  return codeOf(error) === 10;
+}

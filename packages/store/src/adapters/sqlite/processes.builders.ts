@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { BEGINNING, type Checkpoint, formatTrust } from '@certbus/events';
+import { beginBus, type Keys } from '../../bus.builders.ts';
+import { openBus } from '../../bus.ts';
+import { openSqliteLog } from './sqlite.ts';
+
+const WRITER = fileURLToPath(new URL('./writer.builders.ts', import.meta.url));
+const SIGNING_WRITER = fileURLToPath(new URL('./signing-writer.builders.ts', import.meta.url));
+
+const STARTED = new Set<ChildProcess>();
+
+process.on('exit', () => {
+  for (const child of STARTED) child.kill('SIGKILL');
+});
+
+/** A commit that a writer got acknowledged. */
+export interface Acknowledged {
+  readonly position: number;
+  readonly text: string;
+}
+
+/** A writer in a process of its own. */
+export interface Writer {
+  acknowledged(): Acknowledged[];
+  /** What it said on standard error. */
+  complaint(): string;
+  /** Resolves once it has ended. */
+  readonly ended: Promise<unknown>;
+  kill(): Promise<unknown>;
+}
+
+/** Starts a writer: under `node` (default: this Node), for `most` commits (default: until it is killed). */
+export function startWriter(
+  path: string,
+  name: string,
+  { node = process.execPath, most }: { readonly node?: string; readonly most?: number } = {},
+): Writer {
+  return startProcess(node, [WRITER, path, name, ...(most ? [String(most)] : [])]);
+}
+
+/** Begins a bus in a new file for {@link startSigningWriter}; returns where it ends. */
+export async function beginSignedBus(path: string): Promise<{ keys: Keys; checkpoint: Checkpoint }> {
+  const log = await openSqliteLog(path, { create: true });
+  const { bus, keys } = await beginBus(log, 's');
+  const { checkpoint } = await bus.read(BEGINNING);
+  await log.close();
+  writeFileSync(`${path}.key`, keys.managerKey, { mode: 0o600 });
+  writeFileSync(`${path}.pub`, formatTrust(keys.trust));
+  return { keys, checkpoint };
+}
+
+/** Starts a manager that appends signed commits behind a checkpoint until it is killed; the text of each is its hash. */
+export function startSigningWriter(path: string, name: string, from: Checkpoint): Writer {
+  // Compiling what reads and signs commits takes longer than all else, two hundred times over.
+  const env = { ...process.env, NODE_COMPILE_CACHE: `${path}.cache` };
+  return startProcess(process.execPath, [SIGNING_WRITER, path, name, JSON.stringify(from)], env);
+}
+
+/**
+ * Verifies a whole bus: every link from its first commit on, and every signature behind `known`, up to which all were verified
+ * before. Returns the hash of each commit and where the bus ends.
+ */
+export async function verifyFile(
+  path: string,
+  { trust }: Keys,
+  known: Checkpoint,
+): Promise<{ hashes: string[]; checkpoint: Checkpoint }> {
+  const log = await openSqliteLog(path);
+  const bus = openBus(log, 's', { trust });
+  const hashes: string[] = [];
+  for (let checkpoint = BEGINNING; ; ) {
+    const left = known.position - checkpoint.position;
+    const page = await bus.read(checkpoint, { limit: left > 0 ? left : 1_000, everySignature: left <= 0 });
+    if (page.refused) throw page.refused;
+    for (const { hash } of page.commits) hashes.push(hash);
+    ({ checkpoint } = page);
+    if (checkpoint.position === known.position && checkpoint.hash !== known.hash)
+      throw new Error(`position ${known.position} holds another commit than before`);
+    if (!page.end) continue;
+    await log.close();
+    return { hashes, checkpoint };
+  }
+}
+
+function startProcess(node: string, args: readonly string[], env = process.env): Writer {
+  const child = spawn(node, ['--conditions=certbus:source', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  STARTED.add(child);
+  let said = '';
+  let complaint = '';
+  child.stdout.on('data', (chunk) => (said += chunk));
+  child.stderr.on('data', (chunk) => (complaint += chunk));
+  const ended = once(child, 'close').finally(() => STARTED.delete(child));
+  return {
+    acknowledged: () =>
+      said
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => {
+          const [position, text = ''] = line.split(' ');
+          return { position: Number(position), text };
+        }),
+    complaint: () => complaint,
+    ended,
+    kill() {
+      child.kill('SIGKILL');
+      return ended;
+    },
+  };
+}
+
+/** Waits until `isSo`; rejects after half a minute. */
+export async function until(isSo: () => boolean): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error('it did not come to that within half a minute');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** All texts in the log, in order. Throws where a position is missing. */
+export async function readTexts(path: string): Promise<string[]> {
+  const log = await openSqliteLog(path);
+  const { commits } = await log.read('s', 0, { limit: 1_000_000 });
+  await log.close();
+  return commits.map(({ position, bytes }, n) => {
+    if (position !== n + 1) throw new Error(`position ${position} stands where ${n + 1} should`);
+    return Buffer.from(bytes).toString();
+  });
+}
+
+/** Those of the acknowledged commits that are not where they were acknowledged, or stand there twice. */
+export function lost(acknowledged: readonly Acknowledged[], texts: readonly string[]): Acknowledged[] {
+  return acknowledged.filter(
+    ({ position, text }) => texts.indexOf(text) !== position - 1 || texts.lastIndexOf(text) !== position - 1,
+  );
+}
+
+/** Runs a pragma on a file of its own accord, as a person with a SQLite tool would, and returns its answer. */
+export function pragma(path: string, text: string): unknown {
+  const database = new DatabaseSync(path, { timeout: 1_000 });
+  try {
+    return Object.values(database.prepare(`PRAGMA ${text}`).get() ?? {})[0];
+  } finally {
+    database.close();
+  }
+}

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
+import { type Checkpoint, parseManagerKey, parseTrust } from '@certbus/events';
+import { removed } from '../../bus.builders.ts';
+import { openBus } from '../../bus.ts';
+import { VersionConflictError } from '../../errors.ts';
+import { openSqliteLog } from './sqlite.ts';
+
+/**
+ * A manager in a process of its own: verifies what lies in the bus behind a checkpoint, signs a commit behind that, for ever, and
+ * says each position that was acknowledged, with the hash of what was written there.
+ */
+// Whoever is killed never writes at its end what it compiled.
+flushCompileCache();
+const [, , path = '', name = '', known = ''] = process.argv;
+const log = await openSqliteLog(path);
+const { signer } = parseManagerKey(readFileSync(`${path}.key`, 'utf8'));
+const bus = openBus(log, 's', { trust: parseTrust(readFileSync(`${path}.pub`, 'utf8')), signer });
+let from: Checkpoint = JSON.parse(known);
+for (let n = 0; ; ) {
+  try {
+    const { commit, checkpoint } = await bus.append(from, [removed(`${name}-${n}`)], { at: new Date() });
+    from = checkpoint;
+    process.stdout.write(`${commit.position} ${commit.hash}\n`);
+    n += 1;
+    // Two writers without a pause would never let each other in.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  } catch (error) {
+    if (!(error instanceof VersionConflictError)) throw error;
+    const page = await bus.read(from, { limit: 10_000, consistent: true });
+    if (page.refused) throw page.refused;
+    from = page.checkpoint;
+  }
+}

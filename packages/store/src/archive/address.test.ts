@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { parseArchiveAddress } from './address.ts';
+
+test.each([
+  ['file:./archive', { kind: 'directory', path: './archive' }],
+  ['file:/srv/archive', { kind: 'directory', path: '/srv/archive' }],
+  ['file:///srv/archive', { kind: 'directory', path: '/srv/archive' }],
+  ['s3://my-bucket', { kind: 's3', bucket: 'my-bucket', prefix: undefined, region: undefined, endpoint: undefined }],
+  [
+    's3://my-bucket/certbus/prod/?region=eu-central-1',
+    { kind: 's3', bucket: 'my-bucket', prefix: 'certbus/prod', region: 'eu-central-1', endpoint: undefined },
+  ],
+])('%s is where it says', (address, place) => {
+  expect(parseArchiveAddress(address)).toEqual(place);
+});
+
+test.each([
+  ['', 'neither file: nor s3:'],
+  ['/srv/archive', 'neither file: nor s3:'],
+  ['file:', 'no folder'],
+  ['s3://', 'no bucket'],
+  ['s3://My_Bucket', 'no bucket'],
+  ['s3://bucket/a b', 'prefix'],
+  ['s3://bucket/../x', 'prefix'],
+  ['s3://bucket?zone=1', 'parameter "zone"'],
+  ['s3://bucket?endpoint=ftp://x', 'endpoint'],
+])('%s is refused, with what is wrong and what it should be', (address, why) => {
+  expect(() => parseArchiveAddress(address)).toThrow(why);
+  expect(() => parseArchiveAddress(address)).toThrow('s3://BUCKET/PREFIX');
+});

@@ -1,0 +1,53 @@
+import { StoreError, type StoreErrorCode } from '../errors.ts';
+
+const KEY = /^[\w-]+(?:\/[\w.-]+)*$/;
+
+/** Throws a `TypeError` unless a key is a path of safe characters that leads nowhere else. */
+export function checkKey(key: string): void {
+  if (!KEY.test(key) || key.includes('..')) throw new TypeError(`${JSON.stringify(key)} is no key of an archive`);
+}
+
+/** Throws `CERTBUS_STORE_TOO_LARGE` where there is more at a key than is wanted. */
+export function checkSize(key: string, size: number | undefined, maxBytes: number): void {
+  if (size !== undefined && size <= maxBytes) return;
+  const what = `The archive's ${key} has ${size ?? 'nobody knows how many'} bytes, where at most ${maxBytes} can be: nothing of CertBus is that large.`;
+  throw new StoreError('CERTBUS_STORE_TOO_LARGE', what);
+}
+
+const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
+  EACCES: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],
+  EPERM: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],
+  EROFS: ['CERTBUS_STORE_READ_ONLY', 'lies on a disk mounted read-only'],
+  ENOSPC: ['CERTBUS_STORE_FULL', 'does not fit on its disk any more: make room'],
+  EDQUOT: ['CERTBUS_STORE_FULL', 'is over the quota of its disk: make room'],
+  NoSuchBucket: [
+    'CERTBUS_STORE_NOT_FOUND',
+    'lies in a bucket that does not exist: look whether name and region are right',
+  ],
+  AccessDenied: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used with these credentials: look at the policy'],
+  InvalidAccessKeyId: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known'],
+  // versitygw's name for the same.
+  XAdminUserNotFound: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known'],
+  SignatureDoesNotMatch: [
+    'CERTBUS_STORE_ACCESS_DENIED',
+    'refuses these credentials: the secret key or the clock is wrong',
+  ],
+  ExpiredToken: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they have expired'],
+  CredentialsProviderError: ['CERTBUS_STORE_ACCESS_DENIED', 'needs AWS credentials, and none were found here'],
+  SlowDown: ['CERTBUS_STORE_THROTTLED', 'is throttling'],
+};
+
+/** Says what an error of a disk or of S3 means for an archive. What is not known counts as an outage. */
+export function wrapPlaceError(place: string, error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (message === 'Region is missing') {
+    const what =
+      'The address of the archive names no region, and AWS_REGION is not set. Add "?region=…" to the address.';
+    return new StoreError('CERTBUS_STORE_ADDRESS_INVALID', what, { cause: error });
+  }
+  const names = error instanceof Error ? [error.name, 'code' in error ? String(error.code) : ''] : [];
+  const known = names.map((name) => MEANING[name]).find((meaning) => meaning !== undefined);
+  const [code, what] = known ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}`] as const);
+  return new StoreError(code, `The archive at ${place} ${what}.`, { cause: error });
+}

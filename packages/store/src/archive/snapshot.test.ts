@@ -1,0 +1,217 @@
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
+import { BEGINNING, type Checkpoint, EMPTY_BUS, type PlacedRootEvent, sha256, signRootEvent } from '@certbus/events';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { createMemoryLog } from '../adapters/memory.ts';
+import { openDirectory } from '../adapters/places/directory.ts';
+import { beginBus, createKeys, type Keys } from '../bus.builders.ts';
+import type { ArchivePlace } from './place.ts';
+import { packRecords, type SnapshotRecord, unpackRecords } from './slim-records.ts';
+import { openSnapshot, publishSnapshot, type SnapshotContent, writeSnapshot } from './snapshot.ts';
+
+const folder = temporaryFolder();
+let runs = 0;
+let root: string;
+let place: ArchivePlace;
+let keys: Keys;
+let rootEvents: PlacedRootEvent[];
+let checkpoint: Checkpoint;
+
+/** How far the bus reaches. */
+const HEAD = { position: 100, restored: 102 };
+const leafOf = (n: number) => Buffer.from(`leaf ${n} \u0000\u00ff`).toString('base64');
+const record = (n: number): SnapshotRecord => ({
+  position: n,
+  certificate: {
+    certificateId: `certificate${n}`,
+    names: [`n${n}.test`],
+    challengeType: 'dns-01',
+    profile: undefined,
+    keyType: undefined,
+    directory: 'https://ca.test/dir',
+    current: {
+      leaf: leafOf(n),
+      leafHash: sha256(Buffer.from(leafOf(n), 'base64')),
+      issuers: ['i'.repeat(43)],
+      sealedKey: Buffer.from(`key ${n}`).toString('base64'),
+      serialNumber: '0A',
+      notBefore: '2026-11-22T00:00:00Z',
+      notAfter: '2027-02-20T00:00:00Z',
+      names: [`n${n}.test`],
+      directory: 'https://ca.test/dir',
+    },
+    predecessors: [],
+    issuance: {
+      issuanceId: 'issuance1',
+      reason: 'renewal',
+      names: [`n${n}.test`],
+      challengeType: 'dns-01',
+      profile: undefined,
+      keyType: undefined,
+      directory: 'https://ca.test/dir',
+      fallbackFor: undefined,
+      replaces: undefined,
+      holder: 'alice',
+      until: '2026-11-22T00:05:00Z',
+      offers: [{ csr: Buffer.from(`csr ${n}`).toString('base64'), sealedKey: 'AAAA', recipientsPosition: 1 }],
+      orderUrl: 'https://ca.test/order/1',
+    },
+    failure: undefined,
+    renewalInfo: undefined,
+    revoked: false,
+    removed: false,
+  },
+});
+/** As JSON keeps it, which has no `undefined`. */
+const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value));
+
+beforeEach(async () => {
+  runs += 1;
+  root = join(folder.path, String(runs));
+  place = openDirectory(root);
+  const log = createMemoryLog();
+  ({ keys } = await beginBus(log));
+  const { commits } = await log.read('test', 0);
+  const envelopes = JSON.parse(
+    Buffer.from(commits[0]?.bytes ?? [])
+      .toString()
+      .split('\n')[0] ?? '',
+  ).events.slice(1);
+  rootEvents = envelopes.map((envelope: PlacedRootEvent['root']) => ({ position: 1, root: envelope }));
+  const manager = { name: 'alice', signingKey: keys.signer.publicKey, recipient: 'age1x' };
+  checkpoint = { ...BEGINNING, position: 7, hash: 'h'.repeat(43), rootSequence: 2, managers: [manager] };
+});
+afterAll(() => folder.remove());
+
+function content(count: number, at = checkpoint): SnapshotContent {
+  const records = Array.from({ length: count }, (_, n) => record(n));
+  const issuer = { issuer: { hash: 'i'.repeat(43), certificate: Buffer.from('issuer').toString('base64') } };
+  return { checkpoint: at, bus: EMPTY_BUS, rootEvents, records: [issuer, ...records] };
+}
+
+async function write(count: number, at = checkpoint) {
+  const taken = await writeSnapshot(place, keys.trust.busId, content(count, at));
+  await publishSnapshot(place, keys.trust.busId, taken, { restored: at.restored, head: HEAD });
+  return taken;
+}
+
+async function readAll(): Promise<SnapshotRecord[]> {
+  const snapshot = await openSnapshot(place, keys.trust);
+  const all: SnapshotRecord[] = [];
+  for await (const records of snapshot?.records() ?? []) all.push(...records);
+  return all;
+}
+
+function pathOf(ending: string): string {
+  const found = readdirSync(root, { recursive: true, withFileTypes: true });
+  const entry = found.find(({ name }) => name.endsWith(ending));
+  return join(entry?.parentPath ?? '', entry?.name ?? '');
+}
+
+test('records come back as they were, the hash of each leaf made anew', () => {
+  const records = [...content(3).records];
+  expect(unpackRecords(packRecords(records))).toEqual(plain(records));
+});
+
+/** A frame by hand: its JSON, and the bytes of its leaves. */
+function frameOf(json: string, leaves: Buffer): Uint8Array {
+  const head = Buffer.alloc(20);
+  head.writeUInt32LE(Buffer.byteLength(json), 0);
+  head.writeUInt32LE(leaves.length, 4);
+  return zstdCompressSync(Buffer.concat([head, Buffer.from(json), leaves]));
+}
+
+test.each([
+  ['takes the same bytes again and again', [1_000, -1_000, 1_000]],
+  ['takes more bytes than it has', [1_000, 1]],
+  ['takes half a byte', [0.5]],
+])('a frame that %s is refused: it could become any size', (_, lengths) => {
+  const json = JSON.stringify(lengths.map((leaf) => ({ leaf })));
+  expect(() => unpackRecords(frameOf(json, Buffer.alloc(1_000)))).toThrow(RangeError);
+});
+
+test('a snapshot of several frames comes back whole, with its checkpoint proved by the root', async () => {
+  const taken = await write(600);
+  const snapshot = await openSnapshot(place, keys.trust);
+  expect(snapshot).toMatchObject({ ...taken, position: 7, checkpoint: { position: 7, rootSequence: 2 } });
+  expect(snapshot?.checkpoint.managers.map(({ signingKey }) => signingKey)).toEqual([keys.signer.publicKey]);
+  expect(await readAll()).toEqual(plain([...content(600).records]));
+});
+
+test('where there is none, none is found', async () => {
+  expect(await openSnapshot(place, keys.trust)).toBeUndefined();
+});
+
+test('a newer one is found instead of an older one, whichever was written last', async () => {
+  await write(1, { ...checkpoint, position: 9 });
+  await write(2, { ...checkpoint, position: 8 });
+  expect((await openSnapshot(place, keys.trust))?.position).toBe(9);
+  // After a restore the line is younger, though its positions are lower.
+  await write(3, { ...checkpoint, position: 3, restored: 102 });
+  expect((await openSnapshot(place, keys.trust))?.position).toBe(3);
+});
+
+test.each([
+  { position: Number.MAX_SAFE_INTEGER, restored: 0 },
+  { position: 1, restored: Number.MAX_SAFE_INTEGER },
+  { position: 101, restored: 102 },
+])('a pointer that no bus of this length can have had, %o, holds no snapshot up', async (forged) => {
+  await write(1);
+  writeFileSync(pathOf('latest'), JSON.stringify({ ...forged, place: 'snapshots/x' }));
+  await write(1, { ...checkpoint, position: 9 });
+  expect((await openSnapshot(place, keys.trust))?.position).toBe(9);
+});
+
+test.each([
+  ['torn', (bytes: Buffer) => bytes.subarray(0, bytes.length - 3)],
+  ['changed', (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 50), Buffer.from('x'), bytes.subarray(51)])],
+  ['empty', () => Buffer.alloc(0)],
+])('a chunk that is %s is refused', async (_, change) => {
+  await write(300);
+  const path = pathOf('.zst');
+  writeFileSync(path, change(readFileSync(path)));
+  await expect(readAll()).rejects.toMatchObject({ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' });
+});
+
+test.each([
+  ['.json', '{"format":1}'],
+  ['.json', 'not JSON'],
+  ['latest', 'not JSON'],
+  ['latest', '{"position":7,"restored":0,"place":"../../etc/passwd"}'],
+  ['latest', '{"position":7,"restored":0,"place":"snapshots/other/x.json"}'],
+])('a %s that says %s is refused', async (ending, text) => {
+  await write(1);
+  writeFileSync(pathOf(ending), text);
+  await expect(openSnapshot(place, keys.trust)).rejects.toMatchObject({ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' });
+});
+
+test('a pointer to what is no key of an archive is refused', async () => {
+  await write(1);
+  const pointer = { position: 7, restored: 0, place: `snapshots/${keys.trust.busId}/a b\u0000.json` };
+  writeFileSync(pathOf('latest'), JSON.stringify(pointer));
+  await expect(openSnapshot(place, keys.trust)).rejects.toMatchObject({ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' });
+});
+
+test.each(['latest', '.json', '.zst'])('a %s of any size takes no memory', async (ending) => {
+  await write(1);
+  truncateSync(pathOf(ending), 3_000_000_000);
+  await expect(readAll()).rejects.toMatchObject({ code: 'CERTBUS_STORE_TOO_LARGE' });
+});
+
+test('root events that the root did not sign, or of which one is missing, are refused', async () => {
+  const stranger = await createKeys();
+  const body = { type: 'ManagersUpdated' as const, managers: [...checkpoint.managers] };
+  const forged = { position: 2, root: signRootEvent(stranger.root, keys.trust.busId, 3, body) };
+  for (const events of [[...rootEvents, forged], rootEvents.slice(1)]) {
+    const taken = await writeSnapshot(place, keys.trust.busId, { ...content(1), rootEvents: events });
+    await publishSnapshot(
+      place,
+      keys.trust.busId,
+      { ...taken, position: 7 + events.length },
+      { restored: 0, head: HEAD },
+    );
+    await expect(openSnapshot(place, keys.trust)).rejects.toMatchObject({ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' });
+  }
+});
