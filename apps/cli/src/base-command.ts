@@ -1,9 +1,8 @@
+import { clean, type Environment, readEnvironment } from '@certbus/runtime/local';
 import { Command, Errors, Flags } from '@oclif/core';
 import { CliError } from './errors.ts';
 import { codeOf, exitStatusOf, nextSteps } from './exit-status.ts';
-import { type LocalConfig, readLocalConfig } from './local-config.ts';
 import { formatTable } from './table.ts';
-import { clean } from './text.ts';
 
 /** Records of DNS that an error says are missing. */
 function recordsOf(error: Error): readonly string[] {
@@ -48,8 +47,8 @@ export abstract class BaseCommand extends Command {
   }
 
   /** What this machine knows of its bus. */
-  protected localConfig(flags: { readonly config?: string | undefined }): LocalConfig {
-    return readLocalConfig({ file: flags.config, env: process.env, cwd: process.cwd() });
+  protected environment(flags: { readonly config?: string | undefined }): Environment {
+    return readEnvironment({ file: flags.config });
   }
 
   /** A line about what goes on, beside the data. */

@@ -15,11 +15,20 @@ import {
   parseTrust,
 } from '@certbus/events';
 import { createBus, parseConfiguration } from '@certbus/manager';
+import { openLocalBus, withManager } from '@certbus/runtime';
+import {
+  CONFIG_FILE,
+  type Environment,
+  environmentOf,
+  type LocalConfig,
+  readFile,
+  readKeyFile,
+  readLocalConfig,
+  resolveAddress,
+  writeNew,
+} from '@certbus/runtime/local';
 import { parseAddress } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
-import { openLocalBus, withManager } from './compose.ts';
-import { readFile, readKeyFile, writeNew } from './key-files.ts';
-import { CONFIG_FILE, readLocalConfig, resolveAddress } from './local-config.ts';
 
 /** What `init` is told. */
 export interface SetUp {
@@ -114,6 +123,23 @@ async function checkBus(folder: string): Promise<string> {
   return config.bus;
 }
 
+/** The environment of a bus whose local configuration is not written yet. */
+function newEnvironment({
+  configPath,
+  ...config
+}: Pick<LocalConfig, 'bus' | 'trust' | 'managerKey'> & { readonly configPath: string }): Environment {
+  const notYet = () => {
+    throw new TypeError('only the manager key is there before the local configuration');
+  };
+  return environmentOf({
+    ...config,
+    archive: undefined,
+    rootKey: notYet,
+    identity: notYet,
+    programs: { json: {}, file: configPath },
+  });
+}
+
 /** A name for this machine's manager. */
 export function defaultManagerName(): string {
   return hostname() || 'manager';
@@ -142,7 +168,7 @@ export async function setUp(
   const trust = readFile(join(folder, FILES.trust[0]), 'The trust line');
   const managerKey = () => readKeyFile(join(folder, FILES.manager[0]), 'The manager key');
   const accountProblem = await withManager(
-    { bus: resolved.bus, trust, managerKey, archive: undefined, programs: { json: {}, file: configPath } },
+    newEnvironment({ bus: resolved.bus, trust, managerKey, configPath }),
     async (manager) => {
       await manager.refresh({ signal });
       if (!(await manager.configuration())) await manager.configure(request.configuration);

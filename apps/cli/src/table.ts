@@ -1,4 +1,4 @@
-import { clean } from './text.ts';
+import { clean } from '@certbus/runtime/local';
 
 /**
  * Rows for people on a terminal, with a header and aligned; for programs, tab-separated without one.

@@ -44,12 +44,12 @@ export default class Doctor extends BaseCommand {
     const { flags } = await this.parse(Doctor);
     for (const domain of flags.domain ?? []) checkDomain(domain);
     for (const resolver of flags.resolver ?? []) checkResolver(resolver);
-    const { withManager } = await import('../compose.ts');
+    const { withManager } = await import('@certbus/runtime');
     const onFinding = (finding: Finding) => {
       this.log(`${finding.status.padEnd(8)} ${finding.check.padEnd(10)} ${finding.subject}: ${finding.detail}`);
       if (finding.advice) this.log(`${''.padEnd(20)}${finding.advice}`);
     };
-    const findings = await withManager(this.localConfig(flags), (manager) =>
+    const findings = await withManager(this.environment(flags), (manager) =>
       manager.diagnose({
         writeDns: flags['write-dns'],
         ...(flags.domain ? { domains: flags.domain } : {}),

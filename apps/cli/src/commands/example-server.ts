@@ -1,7 +1,7 @@
 import { once } from 'node:events';
+import { clean } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
-import { clean } from '../text.ts';
 
 export default class ExampleServer extends BaseCommand {
   static override enableJsonFlag = false;
@@ -19,15 +19,14 @@ export default class ExampleServer extends BaseCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(ExampleServer);
-    const { stateDirectory } = await import('../compose.ts');
     const { startExampleServer } = await import('certbus-example-server');
-    const config = this.localConfig(flags);
+    const { config, stateDirectory } = this.environment(flags);
     const server = await startExampleServer({
       bus: config.bus,
       trust: config.trust,
       identity: config.identity(),
       archive: config.archive,
-      stateDirectory: stateDirectory(),
+      stateDirectory,
       host: flags.host,
       port: flags.port,
       httpPort: flags['http-port'],

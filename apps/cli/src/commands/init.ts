@@ -1,9 +1,9 @@
 import { basename, resolve } from 'node:path';
+import { readFile } from '@certbus/runtime/local';
 import { Flags, type Interfaces } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
 import type { DnsFlags } from '../dns-flags.ts';
 import { CliError } from '../errors.ts';
-import { readFile } from '../key-files.ts';
 import { ask, canAsk, confirm } from '../prompt.ts';
 import type { SetUpResult } from '../set-up.ts';
 

@@ -26,8 +26,8 @@ export default class AccountDeactivate extends BaseCommand {
         'CERTBUS_CLI_USAGE',
         `The account at ${args.authority} would be gone for ever, and nobody can be asked here: say --yes.`,
       );
-    const { withManager } = await import('../../compose.ts');
-    return withManager(this.localConfig(flags), async (manager) => {
+    const { withManager } = await import('@certbus/runtime');
+    return withManager(this.environment(flags), async (manager) => {
       const { authority } = args;
       const question = `Deactivate the account at ${authority} for ever? Its certificates cannot be renewed there any more.`;
       const deactivated = flags.yes || (await confirm(question, this.signal));

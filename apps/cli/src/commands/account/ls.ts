@@ -18,8 +18,8 @@ export default class AccountLs extends BaseCommand {
 
   async run(): Promise<{ accounts: Row[] }> {
     const { flags } = await this.parse(AccountLs);
-    const { withManager } = await import('../../compose.ts');
-    const accounts = await withManager(this.localConfig(flags), async (manager) => {
+    const { withManager } = await import('@certbus/runtime');
+    const accounts = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const names = await manager.authorities();
       const { accounts: known, nextAccountKey } = manager.state.bus;

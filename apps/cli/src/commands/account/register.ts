@@ -11,8 +11,8 @@ export default class AccountRegister extends BaseCommand {
 
   async run(): Promise<{ accountUrl: string; directory: string }> {
     const { args, flags } = await this.parse(AccountRegister);
-    const { withManager } = await import('../../compose.ts');
-    const { accountUrl, directory } = await withManager(this.localConfig(flags), (manager) =>
+    const { withManager } = await import('@certbus/runtime');
+    const { accountUrl, directory } = await withManager(this.environment(flags), (manager) =>
       manager.register({ authority: args.authority, signal: this.signal }),
     );
     this.log(accountUrl);

@@ -7,8 +7,8 @@ export default class AccountRollover extends BaseCommand {
 
   async run(): Promise<{ accounts: { directory: string; accountUrl: string; thumbprint: string }[] }> {
     const { flags } = await this.parse(AccountRollover);
-    const { withManager } = await import('../../compose.ts');
-    const rolled = await withManager(this.localConfig(flags), (manager) =>
+    const { withManager } = await import('@certbus/runtime');
+    const rolled = await withManager(this.environment(flags), (manager) =>
       manager.rollOverAccounts({ signal: this.signal }),
     );
     const accounts = rolled.map(({ directory, accountUrl, thumbprint }) => ({ directory, accountUrl, thumbprint }));

@@ -12,10 +12,10 @@ export default class BusArchive extends BaseCommand {
 
   async run(): Promise<{ archived: number; first: number | undefined }> {
     const { flags } = await this.parse(BusArchive);
-    const { withManager } = await import('../../compose.ts');
+    const { withManager } = await import('@certbus/runtime');
     const { signal } = this;
     const onProgress = (position: number) => this.progress(`archived up to position ${position}`);
-    return withManager(this.localConfig(flags), async (manager, { log }) => {
+    return withManager(this.environment(flags), async (manager, { log }) => {
       const { commits } = await manager.archive({ signal, onProgress });
       this.log(`${commits} commits were archived`);
       if (!flags.trim) return { archived: commits, first: undefined };

@@ -22,8 +22,8 @@ export default class BusBootstrap extends BaseCommand {
   async run(): Promise<{ bus: string; policies: Policies | undefined }> {
     const { args, flags } = await this.parse(BusBootstrap);
     const { bootstrap } = await import('../../bootstrap.ts');
-    const { resolveAddress } = await import('../../local-config.ts');
-    const config = args.bus ? undefined : this.localConfig(flags);
+    const { resolveAddress } = await import('@certbus/runtime/local');
+    const config = args.bus ? undefined : this.environment(flags).config;
     const address = config ? config.bus : resolveAddress(args.bus ?? '', process.cwd());
     const archive = flags.archive ?? config?.archive;
     const { policies } = await bootstrap(address, { archive, signal: this.signal });

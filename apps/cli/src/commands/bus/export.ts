@@ -1,6 +1,6 @@
+import { nothingThere } from '@certbus/runtime/local';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
-import { nothingThere } from '../../errors.ts';
 
 export default class BusExport extends BaseCommand {
   static override summary = 'Write the whole bus to one file, every signature verified.';
@@ -10,10 +10,10 @@ export default class BusExport extends BaseCommand {
 
   async run(): Promise<{ commits: number; hash: string | null }> {
     const { args, flags } = await this.parse(BusExport);
-    const { openLocalBus } = await import('../../compose.ts');
+    const { openLocalBus } = await import('@certbus/runtime');
     const { exportBus } = await import('@certbus/store');
     const { openExportFile } = await import('@certbus/store/export-file');
-    const config = this.localConfig(flags);
+    const config = this.environment(flags).config;
     const { bus, close } = await openLocalBus(config);
     const file = await openExportFile(args.file, { create: true });
     try {

@@ -19,8 +19,8 @@ export default class BusImport extends BaseCommand {
     const { openLog } = await import('@certbus/store/open');
     const { openExportFile } = await import('@certbus/store/export-file');
     const { parseTrust } = await import('@certbus/events');
-    const { resolveAddress } = await import('../../local-config.ts');
-    const config = this.localConfig(flags);
+    const { resolveAddress } = await import('@certbus/runtime/local');
+    const config = this.environment(flags).config;
     const address = flags.bus ? resolveAddress(flags.bus, process.cwd()) : config.bus;
     const file = await openExportFile(args.file);
     let log: Log | undefined;

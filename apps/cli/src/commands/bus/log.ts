@@ -1,9 +1,8 @@
 import { BEGINNING, type Commit, type ReadEvent } from '@certbus/events';
+import { clean, nothingThere } from '@certbus/runtime/local';
 import { follow } from '@certbus/store';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
-import { nothingThere } from '../../errors.ts';
-import { clean } from '../../text.ts';
 
 interface Entry {
   readonly position: number;
@@ -35,8 +34,8 @@ export default class BusLog extends BaseCommand {
 
   async run(): Promise<{ commits: Entry[] } | undefined> {
     const { flags } = await this.parse(BusLog);
-    const { openLocalBus } = await import('../../compose.ts');
-    const config = this.localConfig(flags);
+    const { openLocalBus } = await import('@certbus/runtime');
+    const config = this.environment(flags).config;
     const { bus, close } = await openLocalBus(config);
     const commits: Entry[] = [];
     try {

@@ -19,11 +19,11 @@ export default class BusRepair extends BaseCommand {
     position: number;
   }> {
     const { flags } = await this.parse(BusRepair);
-    const { openLocalBus } = await import('../../compose.ts');
+    const { openLocalBus } = await import('@certbus/runtime');
     const { repair } = await import('@certbus/store');
     const { openExportFile } = await import('@certbus/store/export-file');
     const dryRun = flags['dry-run'];
-    const { log, stream, trust, close } = await openLocalBus(this.localConfig(flags));
+    const { log, stream, trust, close } = await openLocalBus(this.environment(flags).config);
     const file = await openExportFile(flags.from);
     try {
       const options = { stream, trust, dryRun, dropTail: flags['drop-tail'], signal: this.signal };

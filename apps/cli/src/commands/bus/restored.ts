@@ -7,14 +7,15 @@ export default class BusRestored extends BaseCommand {
 
   async run(): Promise<{ position: number }> {
     const { flags } = await this.parse(BusRestored);
-    const { knownCheckpoint, openLocalBus } = await import('../../compose.ts');
+    const { knownCheckpoint, openLocalBus } = await import('@certbus/runtime');
     const { sayRestored } = await import('@certbus/manager');
     const { parseRootKey } = await import('@certbus/events');
-    const config = this.localConfig(flags);
+    const environment = this.environment(flags);
+    const { config } = environment;
     const root = parseRootKey(config.rootKey());
     const { log, stream, trust, archive, close } = await openLocalBus(config);
     try {
-      const known = await knownCheckpoint(config);
+      const known = await knownCheckpoint(environment);
       const { position } = await sayRestored(log, stream, { trust, root, known, archive, signal: this.signal });
       this.log(`position ${position} says that the bus was restored`);
       return { position };

@@ -7,8 +7,8 @@ export default class BusSnapshot extends BaseCommand {
 
   async run(): Promise<{ position: number; place: string }> {
     const { flags } = await this.parse(BusSnapshot);
-    const { withManager } = await import('../../compose.ts');
-    const { position, place } = await withManager(this.localConfig(flags), (manager) =>
+    const { withManager } = await import('@certbus/runtime');
+    const { position, place } = await withManager(this.environment(flags), (manager) =>
       manager.snapshot({ signal: this.signal }),
     );
     this.log(`a snapshot at position ${position} lies at ${place}`);

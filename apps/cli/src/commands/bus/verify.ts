@@ -11,10 +11,10 @@ export default class BusVerify extends BaseCommand {
   async run(): Promise<{ commits: number; hash: string | null }> {
     const { flags } = await this.parse(BusVerify);
     const { verifyBus } = await import('@certbus/store');
-    const { openLocalBus } = await import('../../compose.ts');
-    const { checkNothingLost } = await import('../../nothing-lost.ts');
-    const config = this.localConfig(flags);
-    const { bus, close } = await openLocalBus(config);
+    const { openLocalBus } = await import('@certbus/runtime');
+    const { checkNothingLost } = await import('@certbus/runtime');
+    const environment = this.environment(flags);
+    const { bus, close } = await openLocalBus(environment.config);
     try {
       let told = 0;
       const onProgress = (position: number) => {
@@ -23,7 +23,7 @@ export default class BusVerify extends BaseCommand {
         this.progress(`${position} commits are good so far`);
       };
       const { checkpoint, repeated } = await verifyBus(bus, { signal: this.signal, onProgress });
-      await checkNothingLost(bus, checkpoint, { config, signal: this.signal }).catch((error: unknown) => {
+      await checkNothingLost(bus, checkpoint, { environment, signal: this.signal }).catch((error: unknown) => {
         this.progress(`all ${checkpoint.position} commits that are there are good`);
         throw error;
       });

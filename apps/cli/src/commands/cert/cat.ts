@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
+import { clean } from '@certbus/runtime/local';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
-import { clean } from '../../text.ts';
 
 interface Shown {
   readonly certificateId: string;
@@ -78,8 +78,8 @@ export default class CertCat extends BaseCommand {
 
   async run(): Promise<Shown> {
     const { args, flags } = await this.parse(CertCat);
-    const { withManager } = await import('../../compose.ts');
-    const shown = await withManager(this.localConfig(flags), async (manager): Promise<Shown> => {
+    const { withManager } = await import('@certbus/runtime');
+    const shown = await withManager(this.environment(flags), async (manager): Promise<Shown> => {
       await manager.refresh({ signal: this.signal });
       const certificate = manager.certificate(args.id);
       const { certificateId, names, current, challengeType, profile, keyType, directory, failure } = certificate;

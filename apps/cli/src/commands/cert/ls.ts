@@ -15,8 +15,8 @@ export default class CertLs extends BaseCommand {
 
   async run(): Promise<{ certificates: Row[] }> {
     const { flags } = await this.parse(CertLs);
-    const { withManager } = await import('../../compose.ts');
-    const certificates = await withManager(this.localConfig(flags), async (manager) => {
+    const { withManager } = await import('@certbus/runtime');
+    const certificates = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       return [...manager.state.all()].map(
         ({ certificateId, names, challengeType, current }): Row => ({

@@ -66,9 +66,9 @@ export default class CertMk extends BaseCommand {
       ...(flags.profile ? { profile: flags.profile } : {}),
       ...(flags['key-type'] ? { keyType: flags['key-type'] } : {}),
     };
-    const { withManager } = await import('../../compose.ts');
+    const { withManager } = await import('@certbus/runtime');
     const onProgress = progressPrinter((line) => this.progress(line));
-    const result = await withManager(this.localConfig(flags), async (manager) => {
+    const result = await withManager(this.environment(flags), async (manager) => {
       let claimed: string | undefined;
       const watch = (progress: Progress) => {
         if (progress.step === 'claimed') claimed = progress.certificateId;

@@ -13,9 +13,9 @@ export default class CertRenew extends BaseCommand {
 
   async run(): Promise<IssueResult> {
     const { args, flags } = await this.parse(CertRenew);
-    const { withManager } = await import('../../compose.ts');
+    const { withManager } = await import('@certbus/runtime');
     const onProgress = progressPrinter((line) => this.progress(line));
-    const result = await withManager(this.localConfig(flags), async (manager) => {
+    const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const due = nextActionAt(manager.certificate(args.id));
       if (due && due > new Date())

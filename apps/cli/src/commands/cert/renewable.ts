@@ -48,9 +48,9 @@ export default class CertRenewable extends BaseCommand {
         'CERTBUS_CLI_USAGE',
         `"${args.at}" is no instant; write one like 2027-01-31 or 2027-01-31T03:00:00Z.`,
       );
-    const { withManager } = await import('../../compose.ts');
+    const { withManager } = await import('@certbus/runtime');
     const onProgress = progressPrinter((line) => this.progress(line));
-    return withManager(this.localConfig(flags), async (manager) => {
+    return withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const due = manager.due(at).map((certificate) => ({
         certificateId: certificate.certificateId,

@@ -35,10 +35,10 @@ export default class CertRevoke extends BaseCommand {
       this.log('nothing was revoked');
       return { revoked: false };
     }
-    const { withManager } = await import('../../compose.ts');
+    const { withManager } = await import('@certbus/runtime');
     const onProgress = progressPrinter((line) => this.progress(line));
     const request = { certificateId: args.id, reason: flags.reason, serialNumber: flags.serial };
-    const result = await withManager(this.localConfig(flags), async (manager) => {
+    const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       return manager.revoke(request, { signal: this.signal, onProgress });
     });

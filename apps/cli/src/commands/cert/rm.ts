@@ -10,8 +10,8 @@ export default class CertRm extends BaseCommand {
 
   async run(): Promise<{ certificateId: string; names: readonly string[]; removed: boolean }> {
     const { args, flags } = await this.parse(CertRm);
-    const { withManager } = await import('../../compose.ts');
-    return withManager(this.localConfig(flags), async (manager) => {
+    const { withManager } = await import('@certbus/runtime');
+    return withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const { names } = manager.certificate(args.id);
       // Where nobody can be asked, the command itself is the answer.

@@ -1,7 +1,7 @@
 import { redactConfiguration } from '@certbus/manager';
+import { clean } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
-import { clean } from '../../text.ts';
 
 export default class ConfDisplay extends BaseCommand {
   static override summary = 'Show the configuration on the bus; secrets as <redacted>.';
@@ -9,8 +9,8 @@ export default class ConfDisplay extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(ConfDisplay);
-    const { withManager } = await import('../../compose.ts');
-    const stored = await withManager(this.localConfig(flags), async (manager) => {
+    const { withManager } = await import('@certbus/runtime');
+    const stored = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       return manager.configuration();
     });

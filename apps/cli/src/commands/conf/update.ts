@@ -1,8 +1,8 @@
 import { text } from 'node:stream/consumers';
+import { jsonFaultOf, RuntimeError } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
-import { jsonFaultOf } from '../../json-fault.ts';
 
 export default class ConfUpdate extends BaseCommand {
   static override summary = 'Replace the configuration on the bus by the one on standard input.';
@@ -23,13 +23,13 @@ export default class ConfUpdate extends BaseCommand {
     try {
       json = JSON.parse(await text(process.stdin));
     } catch (error) {
-      throw new CliError(
+      throw new RuntimeError(
         'CERTBUS_CLI_CONFIG_INVALID',
         `What came on standard input is not JSON: ${jsonFaultOf(error)}.`,
       );
     }
-    const { withManager } = await import('../../compose.ts');
-    const result = await withManager(this.localConfig(flags), (manager) =>
+    const { withManager } = await import('@certbus/runtime');
+    const result = await withManager(this.environment(flags), (manager) =>
       manager.configure(json, flags.expect === undefined ? {} : { expectPosition: flags.expect }),
     );
     this.log(`the configuration is on the bus at position ${result.position}`);

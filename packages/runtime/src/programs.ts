@@ -1,7 +1,7 @@
 import { ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
 import type { Program } from '@certbus/solvers/exec';
 import * as v from 'valibot';
-import { CliError } from './errors.ts';
+import { RuntimeError } from './errors.ts';
 import { checkOwnToWrite } from './key-files.ts';
 import type { LocalPrograms } from './local-config.ts';
 
@@ -85,7 +85,7 @@ function parsePrograms({ json, file }: LocalPrograms): Programs {
   const parsed = v.safeParse(programs, json);
   if (parsed.success) return parsed.output;
   const problems = parsed.issues.slice(0, 5).map(describe);
-  throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${file}: ${problems.join('; ')}.`);
+  throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${file}: ${problems.join('; ')}.`);
 }
 
 /**

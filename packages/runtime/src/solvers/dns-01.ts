@@ -1,6 +1,6 @@
 import type { ProxyOptions, Solver } from '@certbus/acme';
 import { type DnsSettings, ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
-import type { LocalPrograms } from './local-config.ts';
+import type { LocalPrograms } from '../local-config.ts';
 
 /** What settings do not say. */
 interface Surroundings {
@@ -64,7 +64,7 @@ async function create(settings: DnsSettings, surroundings: Surroundings): Promis
     }
     case 'exec': {
       const { createExecSolver } = await import('@certbus/solvers/exec');
-      const { findProgram, programFor } = await import('./programs.ts');
+      const { findProgram, programFor } = await import('../programs.ts');
       const { program: name, resolver, nameServers } = settings;
       const program = programFor(findProgram(surroundings.programs, name), { ...surroundings, name });
       return createExecSolver({ program, resolver, nameServers });

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { formatAddress, parseAddress, parseArchiveAddress } from '@certbus/store';
-import { CliError } from './errors.ts';
+import { RuntimeError } from './errors.ts';
 import { jsonFaultOf } from './json-fault.ts';
 import { readFile, readKeyFile } from './key-files.ts';
 
@@ -42,13 +42,13 @@ function parse(path: string): Fields {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${path} is not JSON: ${jsonFaultOf(error)}.`);
+    throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path} is not JSON: ${jsonFaultOf(error)}.`);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${path} is no JSON object.`);
+    throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path} is no JSON object.`);
   const unknown = Object.keys(json).find((key) => !(FIELDS as readonly string[]).includes(key));
   if (unknown)
-    throw new CliError(
+    throw new RuntimeError(
       'CERTBUS_CLI_CONFIG_INVALID',
       `${path} has the field "${unknown}", which is none of ${FIELDS.join(', ')}.`,
     );
@@ -58,7 +58,7 @@ function parse(path: string): Fields {
 function textField(fields: Fields, name: (typeof FIELDS)[number], path: string): string | undefined {
   const value = fields[name];
   if (value === undefined || typeof value === 'string') return value;
-  throw new CliError('CERTBUS_CLI_CONFIG_INVALID', `${path}: "${name}" must be a text.`);
+  throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path}: "${name}" must be a text.`);
 }
 
 /** The address with its path, if it has one, taken from a folder. */
@@ -74,9 +74,9 @@ function resolveArchive(address: string | undefined, folder: string): string | u
   return place.kind === 'directory' ? `file:${resolve(folder, place.path)}` : address;
 }
 
-function missing(what: string, variable: string): CliError {
+function missing(what: string, variable: string): RuntimeError {
   const message = `There is no ${what}: no ${CONFIG_FILE} here names one, and ${variable} is not set. Run "certbus init" first, or say where with --config.`;
-  return new CliError('CERTBUS_CLI_CONFIG_MISSING', message);
+  return new RuntimeError('CERTBUS_CLI_CONFIG_MISSING', message);
 }
 
 /**

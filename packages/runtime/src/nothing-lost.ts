@@ -1,8 +1,9 @@
+/** Compares a bus with what this machine has read of it before. */
 import type { Checkpoint } from '@certbus/events';
 import type { Bus } from '@certbus/store';
-import { knownCheckpoint } from './compose.ts';
+import type { Environment } from './environment.ts';
 import { nothingThere } from './errors.ts';
-import type { LocalConfig } from './local-config.ts';
+import { knownCheckpoint } from './open-bus.ts';
 
 /**
  * Holds a bus, read up to its end, against what this machine's manager has read before: a history that was cut off is good as
@@ -11,10 +12,10 @@ import type { LocalConfig } from './local-config.ts';
 export async function checkNothingLost(
   bus: Bus,
   end: Checkpoint,
-  { config, signal }: { readonly config: LocalConfig; readonly signal: AbortSignal },
+  { environment, signal }: { readonly environment: Environment; readonly signal: AbortSignal },
 ): Promise<void> {
-  const known = await knownCheckpoint(config);
+  const known = await knownCheckpoint(environment);
   // After a restore that the root announced, this machine may not have read the new line yet.
   if (known && end.restored <= known.rootSequence) await bus.confirm(known, { signal });
-  if (end.position === 0) throw nothingThere(config.bus);
+  if (end.position === 0) throw nothingThere(environment.config.bus);
 }

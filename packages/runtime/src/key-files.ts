@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CliError } from './errors.ts';
+import { RuntimeError } from './errors.ts';
 
 /** Reads a file that a command needs. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
 export function readFile(path: string, what: string): string {
@@ -10,7 +10,7 @@ export function readFile(path: string, what: string): string {
   } catch (cause) {
     const why =
       cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' ? 'it does not exist' : String(cause);
-    throw new CliError('CERTBUS_CLI_FILE_UNREADABLE', `${what} cannot be read from ${path}: ${why}.`, { cause });
+    throw new RuntimeError('CERTBUS_CLI_FILE_UNREADABLE', `${what} cannot be read from ${path}: ${why}.`, { cause });
   }
 }
 
@@ -19,7 +19,7 @@ export function readKeyFile(path: string, what: string): string {
   const text = readFile(path, what);
   if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
     const message = `${what} in ${path} can be read by others. Make it yours alone with "chmod 600 ${path}".`;
-    throw new CliError('CERTBUS_CLI_KEY_FILE_OPEN', message);
+    throw new RuntimeError('CERTBUS_CLI_KEY_FILE_OPEN', message);
   }
   return text;
 }
@@ -31,7 +31,7 @@ export function checkOwnToWrite(file: string): void {
     const { mode, uid } = statSync(path);
     if ((mode & 0o022) === 0 && (uid === 0 || uid === process.getuid?.())) continue;
     const message = `${path} can be written by others, who could have their programs run as you. Make it yours with "chmod go-w ${path}", or "chown".`;
-    throw new CliError('CERTBUS_CLI_CONFIG_OPEN', message);
+    throw new RuntimeError('CERTBUS_CLI_CONFIG_OPEN', message);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Logger } from '@certbus/acme';
-import { clean } from './text.ts';
+import { clean } from './printable.ts';
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 type Level = (typeof LEVELS)[number];

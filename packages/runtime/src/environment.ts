@@ -1,0 +1,44 @@
+/** What a manager's program knows of its machine: the local configuration, the environment's variables, and where state is kept. */
+import { homedir } from 'node:os';
+import { resolveStateDirectory } from '@certbus/replica';
+import { type LocalConfig, readLocalConfig } from './local-config.ts';
+
+/** Variables of the environment, by name. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** One bus, as this machine knows it. */
+export interface Environment {
+  readonly config: LocalConfig;
+  readonly variables: Variables;
+  /** Where replicas are kept. */
+  readonly stateDirectory: string;
+  /** Takes lines of the log. */
+  readonly writeLine: (line: string) => void;
+}
+
+/** The parts of an environment that have defaults. */
+export interface EnvironmentOptions {
+  /** Default: the process's. */
+  readonly variables?: Variables;
+  /** Default: standard error. */
+  readonly writeLine?: (line: string) => void;
+}
+
+/** The environment of a local configuration. */
+export function environmentOf(config: LocalConfig, options: EnvironmentOptions = {}): Environment {
+  const { variables = process.env, writeLine = (line) => void process.stderr.write(`${line}\n`) } = options;
+  const stateDirectory = resolveStateDirectory({ env: variables, platform: process.platform, home: homedir() });
+  return { config, variables, stateDirectory, writeLine };
+}
+
+/**
+ * Reads the local configuration `file` (default `$CERTBUS_CONFIG`, else `certbus.json` in the current folder) and its environment.
+ * Throws a `RuntimeError` that says which file or variable is missing or wrong.
+ */
+export function readEnvironment({
+  file,
+  ...options
+}: EnvironmentOptions & { readonly file?: string | undefined } = {}): Environment {
+  const { variables = process.env } = options;
+  return environmentOf(readLocalConfig({ file, env: variables, cwd: process.cwd() }), options);
+}

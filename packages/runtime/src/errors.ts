@@ -1,0 +1,27 @@
+/** How starting a manager on a machine can fail; the error and its codes. */
+import { StoreError } from '@certbus/store';
+
+/** Every way the files and the environment of a machine can be refused; `docs/errors.md` says what to do about each. */
+export type RuntimeErrorCode =
+  | 'CERTBUS_CLI_CONFIG_MISSING'
+  | 'CERTBUS_CLI_CONFIG_INVALID'
+  | 'CERTBUS_CLI_FILE_UNREADABLE'
+  | 'CERTBUS_CLI_KEY_FILE_OPEN'
+  | 'CERTBUS_CLI_CONFIG_OPEN';
+
+/** A refusal of what this machine says of its bus. */
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError';
+  readonly code: RuntimeErrorCode;
+
+  constructor(code: RuntimeErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The error of a stream that holds nothing: a wrong name, or a bus that was removed. Never an empty success. */
+export function nothingThere(address: string): StoreError {
+  const what = `There is no bus at ${address}: nothing lies in its stream. Is the stream's name right? If the bus was there before, it was removed: look at the guide "Back up and restore a bus".`;
+  return new StoreError('CERTBUS_STORE_NOT_FOUND', what);
+}

@@ -1,0 +1,13 @@
+/** What a program reads of its machine before it opens anything: light to import. */
+export {
+  type Environment,
+  type EnvironmentOptions,
+  environmentOf,
+  readEnvironment,
+  type Variables,
+} from './environment.ts';
+export { nothingThere, RuntimeError, type RuntimeErrorCode } from './errors.ts';
+export { jsonFaultOf } from './json-fault.ts';
+export { readFile, readKeyFile, writeNew } from './key-files.ts';
+export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig, resolveAddress } from './local-config.ts';
+export { clean } from './printable.ts';

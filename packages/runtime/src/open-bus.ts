@@ -1,0 +1,57 @@
+/** Opens the bus of this machine, its archive and its replica. */
+import { existsSync } from 'node:fs';
+import { type Checkpoint, type ManagerKey, parseTrust, type Trust } from '@certbus/events';
+import { openReplica, replicaPath } from '@certbus/replica';
+import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
+import { openArchivePlace, openLog } from '@certbus/store/open';
+import type { Environment } from './environment.ts';
+import type { LocalConfig } from './local-config.ts';
+
+/** A bus that is open, and how to close it. */
+export interface OpenBus {
+  readonly bus: Bus;
+  readonly log: Log;
+  readonly stream: string;
+  readonly archive: ArchivePlace | undefined;
+  readonly trust: Trust;
+  close(): Promise<void>;
+}
+
+/** Opens the bus that the local configuration names; with a manager's key, commits are signed by it. */
+export async function openLocalBus(
+  { bus, trust: line, archive: archiveAddress }: Pick<LocalConfig, 'bus' | 'trust' | 'archive'>,
+  key?: ManagerKey,
+): Promise<OpenBus> {
+  const trust = parseTrust(line);
+  const { stream } = parseAddress(bus);
+  const archive = archiveAddress === undefined ? undefined : await openArchivePlace(archiveAddress);
+  const log = await openLog(bus);
+  return {
+    bus: openBus(log, stream, { trust, archive, signer: key?.signer }),
+    log,
+    stream,
+    archive,
+    trust,
+    async close() {
+      await log.close();
+      await archive?.close();
+    },
+  };
+}
+
+/** The file of this machine's manager's replica. */
+export function managerReplicaPath({ stateDirectory, config }: Environment): string {
+  return replicaPath({ stateDirectory, role: 'manager', address: config.bus });
+}
+
+/** How far this machine's manager has read of its bus; `undefined` where it has no replica. */
+export async function knownCheckpoint(environment: Environment): Promise<Checkpoint | undefined> {
+  const path = managerReplicaPath(environment);
+  if (!existsSync(path)) return undefined;
+  const replica = await openReplica({ path, busId: parseTrust(environment.config.trust).busId });
+  try {
+    return replica.checkpoint();
+  } finally {
+    await replica.close();
+  }
+}

@@ -1,0 +1,31 @@
+/** Makes the solver that a certificate needs, of what the configuration and this machine say. */
+import { join } from 'node:path';
+import { proxyOf } from '@certbus/acme';
+import type { SecretSource, SolverFactory } from '@certbus/manager';
+import type { Environment } from '../environment.ts';
+import { createDns01Solver } from './dns-01.ts';
+import { createHttp01Solver } from './http-01.ts';
+
+/** Solvers are imported when one is needed: the AWS SDK takes a quarter of a second. */
+export function createSolverFactory(
+  { config, variables, stateDirectory }: Environment,
+  secrets: SecretSource,
+): SolverFactory {
+  return async (settings) => {
+    if (settings.challenge === 'http-01') return createHttp01Solver(settings.http01, secrets);
+    if (settings.challenge === 'tls-alpn-01') {
+      const { createTlsAlpn01ClientsSolver } = await import('@certbus/solvers/tls-alpn-01-clients');
+      return createTlsAlpn01ClientsSolver({ ...settings.tlsAlpn01, publish: settings.publish });
+    }
+    if (settings.challenge === 'dns-persist-01') {
+      const { createDnsPersist01Solver } = await import('@certbus/solvers/dns-persist-01');
+      return createDnsPersist01Solver({ ...settings.dnsPersist01, warn: settings.warn });
+    }
+    return createDns01Solver(settings.dns, {
+      secrets,
+      proxy: proxyOf(variables),
+      programs: config.programs,
+      outputs: join(stateDirectory, 'program-outputs'),
+    });
+  };
+}
