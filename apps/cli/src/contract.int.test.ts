@@ -1,0 +1,223 @@
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme/testing';
+import { openSqliteLog } from '@certbus/store/sqlite';
+import { temporaryFolder } from 'certbus-testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { certbus } from './cli.builders.ts';
+import {
+  COMMAND_NAMES,
+  type CommandContract,
+  type Contract,
+  createRecorder,
+  formatContract,
+  NO_CODE,
+} from './contract.builders.ts';
+import { putCertificate } from './site.builders.ts';
+
+/**
+ * What scripts rely on. After a change that is meant, `CERTBUS_CONTRACT=write vitest run apps/cli/src/contract.int.test.ts` writes it
+ * again; nothing else does.
+ */
+const RECORD = fileURLToPath(new URL('./contract.json', import.meta.url));
+
+const temporary = temporaryFolder();
+const { succeeds, fails, contract: learn } = createRecorder({ cacheFolder: join(temporary.path, 'compiled') });
+/** A folder with a bus and a CA. */
+const site = join(temporary.path, 'site');
+/** A folder with a bus, whose CA does not answer. */
+const noCa = join(temporary.path, 'no-ca');
+/** A folder with nothing. */
+const nowhere = join(temporary.path, 'nowhere');
+let contract: Contract;
+let recorded: Contract;
+
+const parametersOf = ({ aliases, arguments: args, flags }: CommandContract) => ({ aliases, args, flags });
+const answersOf = ({ json, jsonLines, statuses, failures }: CommandContract) => ({
+  json,
+  jsonLines,
+  statuses,
+  failures,
+});
+
+/** Everything that needs neither a bus nor a CA. */
+async function withoutABus(): Promise<void> {
+  for (const line of ['account list', 'cert list', 'conf display', 'bus verify', 'example-server'])
+    await fails(nowhere, line, 'CERTBUS_CLI_CONFIG_MISSING');
+  await fails(nowhere, 'init', 'CERTBUS_CLI_USAGE');
+  await succeeds(nowhere, 'keygen manager');
+  await fails(nowhere, 'keygen nonsense', NO_CODE);
+  const { providers } = (await succeeds(nowhere, 'provider ls')) as { providers: { name: string }[] };
+  for (const { name } of providers) await succeeds(nowhere, `provider show ${name}`);
+  await fails(nowhere, 'provider list --nonsense', 'CERTBUS_CLI_USAGE');
+  await fails(nowhere, 'provider show pigeons', 'CERTBUS_CLI_USAGE');
+  await succeeds(nowhere, 'bus bootstrap sqlite:./new.db');
+  await fails(nowhere, 'bus bootstrap nonsense', 'CERTBUS_STORE_ADDRESS_INVALID');
+}
+
+async function setUp(
+  ca: Pick<AcmeServer, 'directory' | 'roots'>,
+  dns: Pick<DnsServer, 'url' | 'address'>,
+): Promise<void> {
+  const init = 'init --agree-tos --contact ops@shop.test --dns-provider challtestsrv --directory';
+  await succeeds(noCa, `${init} https://127.0.0.1:1/directory --dns-url ${dns.url}`);
+  writeFileSync(join(site, 'roots.pem'), ca.roots);
+  const line = `${init} ${ca.directory} --roots roots.pem --dns-url ${dns.url} --resolver ${dns.address}`;
+  await succeeds(site, line);
+  await succeeds(site, line);
+  const input = JSON.stringify(await succeeds(site, 'conf display'));
+  await succeeds(site, 'conf update', { input });
+  await fails(site, 'conf update', 'CERTBUS_CLI_CONFIG_INVALID', { input: '{' });
+  await fails(site, 'conf update', 'CERTBUS_MANAGER_CONFIG_INVALID', { input: '{}' });
+  await fails(site, 'conf update --expect 99', 'CERTBUS_MANAGER_CONFIG_CHANGED', { input });
+}
+
+async function useTheAccount(): Promise<void> {
+  await succeeds(site, 'account register');
+  await fails(site, 'account register nowhere', 'CERTBUS_MANAGER_CONFIG_INVALID');
+  await succeeds(site, 'account ls');
+  await succeeds(site, 'account rollover');
+  await fails(noCa, 'account rollover', 'CERTBUS_MANAGER_ACCOUNT_MISSING');
+}
+
+async function manageCertificates(): Promise<void> {
+  await succeeds(site, 'cert renewable');
+  const line = 'cert make --wildcard --profile tlsserver shop.test';
+  const { certificateId: id } = (await succeeds(site, line)) as { certificateId: string };
+  await succeeds(site, line);
+  await fails(site, 'cert mk foo_bar.test', 'CERTBUS_MANAGER_NAME_REFUSED');
+  await fails(site, 'cert mk blocked.test', 'CERTBUS_ACME_PROBLEM');
+  await fails(site, 'cert mk --challenge dns-persist-01 shop.test', 'CERTBUS_ACME_RECORD_MISSING');
+  await fails(noCa, 'cert mk shop.test', 'CERTBUS_ACME_UNREACHABLE');
+  await putCertificate(site);
+  const { certificates } = (await succeeds(site, 'cert ls')) as { certificates: { certificateId: string }[] };
+  for (const { certificateId } of certificates) await succeeds(site, `cert cat ${certificateId}`);
+
+  const { serialNumber } = (await succeeds(site, `cert renew ${id}`)) as { serialNumber: string };
+  await fails(site, 'cert renewable 2099-01-01 --renew-all', 'CERTBUS_CLI_RENEWAL_FAILED');
+  for (const { certificateId } of certificates)
+    if (certificateId !== id) await succeeds(site, `cert remove ${certificateId}`);
+  await succeeds(site, 'cert renewable 2099-01-01 --renew-first');
+  await fails(site, 'cert renewable tomorrow', 'CERTBUS_CLI_USAGE');
+
+  await fails(site, `cert revoke ${id}`, 'CERTBUS_CLI_USAGE');
+  await succeeds(site, `cert revoke ${id} --yes`);
+  await succeeds(site, `cert revoke ${id} --yes --serial ${serialNumber}`);
+  for (const command of ['cat', 'renew', 'rm'])
+    await fails(site, `cert ${command} nonsense`, 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND');
+}
+
+async function lookAtTheBus(): Promise<void> {
+  await succeeds(site, 'bus log');
+  await succeeds(site, 'bus log --follow', { interruptAt: 'CertificateRevoked' });
+  await succeeds(site, 'bus verify');
+  await succeeds(site, 'example-server --port 0 --http-port 0', { interruptAt: 'listening' });
+  const env = { CERTBUS_ARCHIVE: 'file:./archive' };
+  for (const command of ['snapshot', 'archive']) {
+    await fails(site, `bus ${command}`, 'CERTBUS_MANAGER_ARCHIVE_MISSING');
+    await succeeds(site, `bus ${command}`, { env });
+  }
+  await succeeds(site, 'bus archive --trim', { env });
+  await succeeds(site, 'bus export backup');
+  await succeeds(site, 'bus import backup --bus sqlite:./other.db#moved');
+  await fails(site, 'bus import none', 'CERTBUS_STORE_EXPORT_UNREADABLE');
+}
+
+/** What somebody does who can write to the store, and has no key. */
+async function damageTheBus(): Promise<void> {
+  const log = await openSqliteLog(join(site, 'bus.db'));
+  const { commits } = await log.read('certbus', 1, { limit: 1_000 });
+  await log.maintenance?.replace('certbus', 2, { found: commits[0]?.bytes, bytes: Buffer.from('forged') });
+  await log.append('certbus', commits.length + 1, Buffer.from('forged'));
+  await log.close();
+}
+
+async function repairTheBus(): Promise<void> {
+  for (const line of ['bus log', 'bus verify', 'bus export other'])
+    await fails(site, line, 'CERTBUS_EVENTS_COMMIT_MALFORMED');
+  await succeeds(site, 'bus repair --from backup --dry-run');
+  await fails(site, 'bus repair --from backup', 'CERTBUS_STORE_EXPORT_REFUSED');
+  await succeeds(site, 'bus repair --from backup --drop-tail');
+}
+
+async function restoreTheBus(): Promise<void> {
+  await fails(site, 'bus restored', 'CERTBUS_MANAGER_NOT_RESTORED');
+  copyFileSync(join(site, 'bus.db'), join(site, 'saved.db'));
+  const { certificates } = (await succeeds(site, 'cert ls')) as { certificates: { certificateId: string }[] };
+  await succeeds(site, `cert rm ${certificates[0]?.certificateId}`);
+  for (const file of ['bus.db-wal', 'bus.db-shm']) rmSync(join(site, file), { force: true });
+  copyFileSync(join(site, 'saved.db'), join(site, 'bus.db'));
+  await succeeds(site, 'bus restored');
+}
+
+async function askTheDoctor(): Promise<void> {
+  await fails(site, 'doctor --resolver nonsense', 'CERTBUS_CLI_USAGE');
+  await succeeds(site, 'doctor');
+  await fails(site, 'account deactivate ca', 'CERTBUS_CLI_USAGE');
+  await succeeds(site, 'account deactivate ca --yes');
+  await succeeds(site, 'doctor');
+}
+
+beforeAll(async () => {
+  for (const folder of [site, noCa, nowhere]) mkdirSync(folder);
+  await using dns = await startDnsServer();
+  await using ca = await startAcmeServer({ blockedNames: ['blocked.test'], validation: { dnsServer: dns.address } });
+  await withoutABus();
+  await setUp(ca, dns);
+  await useTheAccount();
+  await manageCertificates();
+  await lookAtTheBus();
+  await damageTheBus();
+  await repairTheBus();
+  await restoreTheBus();
+  await askTheDoctor();
+  const text = formatContract(learn());
+  if (process.env['CERTBUS_CONTRACT'] === 'write') writeFileSync(RECORD, text);
+  contract = JSON.parse(text);
+  recorded = JSON.parse(readFileSync(RECORD, 'utf8'));
+}, 600_000);
+afterAll(() => temporary.remove());
+
+describe.each(COMMAND_NAMES)('certbus %s', (name) => {
+  const ofCommand = ({ commands }: Contract): CommandContract => {
+    const command = commands[name];
+    if (!command) throw new Error(`"certbus ${name}" is not in contract.json.`);
+    return command;
+  };
+
+  test('takes the arguments and flags that scripts give it', () => {
+    expect(parametersOf(ofCommand(contract))).toEqual(parametersOf(ofCommand(recorded)));
+  });
+
+  test('answers with the JSON and the exit statuses that scripts read', () => {
+    expect(answersOf(ofCommand(contract))).toEqual(answersOf(ofCommand(recorded)));
+  });
+
+  test('was seen to work and to fail, and has JSON or a reason why not', () => {
+    const { json, statuses, failures } = ofCommand(contract);
+    expect(json).toBeDefined();
+    expect(statuses).not.toEqual([]);
+    expect(failures).not.toEqual({});
+  });
+
+  test('fails with the exit status of the code', () => {
+    for (const [code, { status }] of Object.entries(ofCommand(contract).failures)) {
+      const declared = contract.exitStatuses[code === NO_CODE ? 'CERTBUS_CLI_USAGE' : code];
+      expect({ code, status }).toEqual({ code, status: declared });
+    }
+  });
+});
+
+test('every code of an error has the exit status that scripts branch on', () => {
+  expect(contract.exitStatuses).toEqual(recorded.exitStatuses);
+});
+
+test('a command that does not exist ends with 127', async () => {
+  expect(await certbus(nowhere, ['nonsense'])).toMatchObject({ status: 127, stdout: '' });
+});
+
+test('the record has these commands and no other, and is the same to the byte', () => {
+  expect(Object.keys(contract.commands)).toEqual(Object.keys(recorded.commands));
+  expect(formatContract(contract)).toBe(readFileSync(RECORD, 'utf8'));
+});
