@@ -1,9 +1,9 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme/testing';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { openSqliteLog } from '@certbus/store/sqlite';
-import { temporaryFolder } from 'certbus-testing';
+import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
 import {
