@@ -1,7 +1,7 @@
 import { rmSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openReplica, type Replica, settle } from '@certbus/replica';
+import { openReplica, prepare, type Replica } from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, publishSnapshot, writeSnapshot } from '@certbus/store';
 import { openDirectory } from '@certbus/store/directory';
 import { openLog } from '@certbus/store/open';
@@ -78,7 +78,7 @@ async function startNewcomer(site: Site, archive: ArchivePlace | undefined): Pro
   const folder = join(site.folder, 'newcomer');
   const began = performance.now();
   const replica = await openReplica({ path: join(folder, 'replica.db'), busId: site.busId });
-  if (archive) await settle(replica, site.bus, { archive });
+  if (archive) await prepare(replica, site.bus, { archive });
   await follow(replica, site.bus);
   const took = performance.now() - began;
   if (replica.countServed() !== site.certificates) throw new Error('a newcomer does not serve every certificate');

@@ -1,30 +1,20 @@
+/** What `connect` takes and gives. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SecureContext, Server, TlsOptions } from 'node:tls';
-import type { ArchivePlace, Bus } from '@certbus/store';
-import type { ClientEvents } from './emitter.ts';
 import type { Health } from './health.ts';
+import type { MaterialEvents } from './serving/events.ts';
+import type { CertificateSummary } from './serving/material-source.ts';
+import type { MaterialOptions } from './serving/options.ts';
 import type { SniCallback } from './tls/tls-server.ts';
 
-export interface ConnectOptions {
-  /** Address of the bus, or the bus itself. */
-  readonly bus: string | Bus;
-  /** This group's age identity: a path, or the text. */
-  readonly identity: string;
-  /** The bus's trust line: a path, or the text. */
-  readonly trust: string;
-  /**
-   * Where archives and snapshots lie, `file:FOLDER` or `s3://BUCKET/PREFIX?region=…`, or the open place; default
-   * `$CERTBUS_ARCHIVE`, or none. A new server of a large fleet starts from a snapshot in seconds.
-   */
-  readonly archive?: string | ArchivePlace | undefined;
-  /** Folder of the replica; default `$CERTBUS_STATE_DIR`, `$STATE_DIRECTORY` or the platform's. */
-  readonly stateDirectory?: string;
-  /** `:memory:` for a replica that ends with the process; default a file. */
-  readonly replica?: ':memory:';
-  /** Time between two looks at a quiet bus, milliseconds; default 10,000. */
-  readonly intervalMs?: number;
-  /** How long a first start waits for an answer of the bus, milliseconds; default 10,000. A start from a replica never waits. */
-  readonly startTimeoutMs?: number;
+/** What a client tells its program. */
+export interface ClientEvents extends Omit<MaterialEvents, 'moved'> {
+  /** A TLS client asked for a name that no certificate covers. */
+  missing: [{ readonly serverName: string }];
+}
+
+/** Where the bus is, who this server is, and how it serves. */
+export interface ConnectOptions extends MaterialOptions {
   /** TLS contexts kept at most; default 10,000, which take about 0.5 GB. */
   readonly cacheSize?: number;
   /**
@@ -32,15 +22,6 @@ export interface ConnectOptions {
    * came to; default none, and they are refused. Where addresses are translated on the way, name the public one here.
    */
   readonly defaultName?: string;
-  readonly now?: () => Date;
-}
-
-/** One managed certificate, for those who list. */
-export interface CertificateSummary {
-  readonly certificateId: string;
-  readonly names: readonly string[];
-  readonly serialNumber: string;
-  readonly notAfter: Date;
 }
 
 /** A load balancer's connection to a bus. */
@@ -62,6 +43,6 @@ export interface CertBus extends AsyncDisposable {
   health(): Health;
   certificates(): Iterable<CertificateSummary>;
   on<Event extends keyof ClientEvents>(event: Event, listener: (...args: ClientEvents[Event]) => void): this;
-  /** Stops following and lets go of files. Servers go on with the contexts that they hold. */
+  /** Stops following and closes files. Servers go on with the contexts that they hold. */
   close(): Promise<void>;
 }

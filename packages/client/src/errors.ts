@@ -17,3 +17,13 @@ export class ClientError extends Error {
     this.code = code;
   }
 }
+
+/** The error of a certificate whose key or chain this server cannot use, `CERTBUS_CLIENT_KEY_NOT_OPENED`. */
+export function notOpened(
+  { certificateId, issued }: { readonly certificateId: string; readonly issued: { readonly serialNumber: string } },
+  cause: unknown,
+): ClientError {
+  const why = cause instanceof Error ? cause.message : 'unknown';
+  const what = `The private key of certificate ${certificateId} (serial ${issued.serialNumber}) cannot be used on this server: ${why}`;
+  return new ClientError('CERTBUS_CLIENT_KEY_NOT_OPENED', what, { cause });
+}

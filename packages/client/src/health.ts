@@ -1,3 +1,4 @@
+/** How a load balancer stands, and the notes that the report is made of. */
 import type { ReplicaReader } from '@certbus/replica';
 
 /** How a load balancer stands. */
@@ -31,8 +32,31 @@ export interface Notes {
   following: boolean;
   lastContactAt: Date | undefined;
   trouble: Error | undefined;
+  /** The latest last; a scanner's names do not pile up. */
   readonly missingNames: Set<string>;
   readonly unopenedKeys: Set<string>;
+}
+
+const MAX_MISSING = 100;
+
+/** Nothing is noted yet. */
+export function createNotes(): Notes {
+  return {
+    live: false,
+    answers: 0,
+    following: false,
+    lastContactAt: undefined,
+    trouble: undefined,
+    missingNames: new Set(),
+    unopenedKeys: new Set(),
+  };
+}
+
+/** Notes a name that no certificate covers. */
+export function noteMissing({ missingNames }: Notes, serverName: string): void {
+  missingNames.delete(serverName);
+  missingNames.add(serverName);
+  if (missingNames.size > MAX_MISSING) missingNames.delete([...missingNames][0] ?? '');
 }
 
 const WEEK_MS = 7 * 86_400_000;

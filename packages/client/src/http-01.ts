@@ -1,3 +1,4 @@
+/** Answers HTTP-01 challenges on plain HTTP. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 const PATH = /^\/\.well-known\/acme-challenge\/([\w-]{1,256})$/;

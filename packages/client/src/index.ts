@@ -1,6 +1,6 @@
-export type { CertBus, CertificateSummary, ConnectOptions } from './cert-bus.ts';
+export type { CertBus, ClientEvents, ConnectOptions } from './cert-bus.ts';
 export { connect } from './connect.ts';
-export type { ClientEvents } from './emitter.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Health } from './health.ts';
+export type { CertificateSummary } from './serving/material-source.ts';
 export type { SniCallback } from './tls/tls-server.ts';

@@ -1,16 +1,8 @@
 import type { CaLimits, Logger, Observe, ProxyOptions } from '@certbus/acme';
 
-import {
-  type Account,
-  type Checkpoint,
-  HistoryError,
-  type ManagedCertificate,
-  type ManagerKey,
-  open,
-  seal,
-} from '@certbus/events';
-import { type Replica, rebuild, settle } from '@certbus/replica';
-import { type ArchivePlace, type Bus, catchUp, isRestored, type Log, type TakenSnapshot } from '@certbus/store';
+import { type Account, type Checkpoint, type ManagedCertificate, type ManagerKey, open, seal } from '@certbus/events';
+import { type Replica, synchronize } from '@certbus/replica';
+import { type ArchivePlace, type Bus, catchUp, type Log, type TakenSnapshot } from '@certbus/store';
 import { accountAt, authorityNamed, openAuthority } from './accounts/account.ts';
 import { closeAccount, rollOverAccounts } from './accounts/account-changes.ts';
 import { createConnections } from './accounts/connections.ts';
@@ -157,34 +149,16 @@ async function writeConfiguration(context: Context, json: unknown, expectPositio
   return { position: context.view.state.bus.config?.position ?? 0 };
 }
 
-/** Brings a replica onto the line that the bus is on: from a snapshot, after an upgrade, after a restore. */
-async function ready(replica: Replica, bus: Bus, archive: ArchivePlace | undefined, logger: Logger): Promise<void> {
-  if (!(await replica.tryAdvance())) return;
-  const onTrouble = (error: Error) => logger.warn('the snapshot could not be used', { error: String(error) });
-  await settle(replica, bus, { archive, onTrouble });
-  try {
-    await bus.confirm(replica.checkpoint());
-  } catch (error) {
-    if (!(error instanceof HistoryError) || !(await isRestored(bus, replica.checkpoint(), { archive }))) throw error;
-    logger.warn('the bus was restored; the replica is built anew', { position: replica.checkpoint().position });
-    await rebuild(replica, bus, { archive, onTrouble });
-  }
-  // Page by page, so that a replica which is far behind takes no memory.
-  for (;;) {
-    const page = await bus.read(replica.checkpoint(), { consistent: true });
-    if (page.commits.length > 0) await replica.apply(page.commits, page.checkpoint);
-    if (page.refused) throw page.refused;
-    if (page.end) return;
-  }
-}
-
 /**
  * Starts a manager: takes the right to advance the replica where it is free, and makes the replica ready. Rejects with the
  * `HistoryError` of a bus that was rolled back, and with a `StoreError`.
  */
 export async function openManager(options: ManagerOptions): Promise<Manager> {
   const { bus, key, replica, archive, holder, solvers, secrets, logger = silent, now = () => new Date() } = options;
-  await ready(replica, bus, archive, logger);
+  const onError = (error: Error) => logger.warn('the snapshot could not be used', { error: String(error) });
+  const onRestored = () =>
+    logger.warn('the bus was restored; the replica is built again', { position: replica.checkpoint().position });
+  await synchronize(replica, bus, { archive, onError, onRestored });
   const view = createView(replica, (error) => logger.warn('the replica is behind', { error: String(error) }));
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS, random = Math.random, notes = new Map() } = options;
   const { proxy, observe, limits } = options;

@@ -83,14 +83,14 @@ async function startFollower(): Promise<Follower> {
 async function followUntilRefused(replica: Replica, log: Log): Promise<HistoryError> {
   const stop = new AbortController();
   let refused: HistoryError | undefined;
-  const onTrouble = (error: Error) => {
+  const onError = (error: Error) => {
     refused = error as HistoryError;
     stop.abort();
   };
   const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(10_000)]);
   try {
     const bus = openBus(log, 'test', { trust: story.trust });
-    for await (const { commits, checkpoint } of follow(bus, replica.checkpoint(), { onTrouble, signal }))
+    for await (const { commits, checkpoint } of follow(bus, replica.checkpoint(), { onTrouble: onError, signal }))
       if (commits.length > 0) await replica.apply(commits, checkpoint);
   } catch (error) {
     if (!stop.signal.aborted) throw error;

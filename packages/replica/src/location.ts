@@ -1,3 +1,4 @@
+/** Where replicas are kept. */
 import { createHash } from 'node:crypto';
 import { posix, win32 } from 'node:path';
 

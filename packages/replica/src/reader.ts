@@ -1,3 +1,4 @@
+/** What can be asked of a replica. */
 import type { DatabaseSync } from 'node:sqlite';
 import {
   type BusState,

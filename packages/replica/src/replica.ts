@@ -1,14 +1,15 @@
+/** A machine's local copy of what a bus says, in one SQLite file. */
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Checkpoint, Commit } from '@certbus/events';
 import type { SnapshotRecord } from '@certbus/store';
 import { ReplicaError } from './errors.ts';
 import { createReader, type ReplicaReader } from './reader.ts';
-import { type Change, createKeeper } from './writer/changes.ts';
 import { makeFolder, openToRead } from './writer/file.ts';
 import { loadedRows } from './writer/rows.ts';
+import { type BeginningState, createTables } from './writer/tables.ts';
 import { startWriterThread, type WriterThread } from './writer/thread.ts';
-import { type BeginningState, createTables } from './writer/writer.ts';
+import { createWriter, type Write } from './writer/writer.ts';
 
 /** A copy that is built anew beside the one that is served. */
 export interface Building {
@@ -82,14 +83,14 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-function buildWith(change: (change: Change) => Promise<void>): Replica['build'] {
+function buildWith(write: (write: Write) => Promise<void>): Replica['build'] {
   return async (state) => {
-    await change({ kind: 'build', state });
+    await write({ kind: 'build', state });
     return {
-      load: (records) => change({ kind: 'load', loaded: loadedRows(records) }),
-      apply: (commits, checkpoint) => change({ kind: 'apply-to-building', commits, checkpoint }),
-      serve: () => change({ kind: 'serve' }),
-      abandon: () => change({ kind: 'abandon' }),
+      load: (records) => write({ kind: 'load', loaded: loadedRows(records) }),
+      apply: (commits, checkpoint) => write({ kind: 'apply-to-building', commits, checkpoint }),
+      serve: () => write({ kind: 'serve' }),
+      abandon: () => write({ kind: 'abandon' }),
     };
   };
 }
@@ -98,10 +99,10 @@ function openInMemory(busId: string): Replica {
   const database = new DatabaseSync(':memory:');
   createTables(database, busId);
   const reader = createReader(database);
-  const keep = createKeeper(database, busId);
+  const writer = createWriter(database, busId);
   let version = 0;
-  const change = async (wanted: Change) => {
-    keep(wanted);
+  const write = async (wanted: Write) => {
+    writer(wanted);
     version += 1;
   };
   return {
@@ -109,8 +110,8 @@ function openInMemory(busId: string): Replica {
     advancing: true,
     setAside: undefined,
     tryAdvance: async () => true,
-    apply: (commits, checkpoint) => change({ kind: 'apply', commits, checkpoint }),
-    build: buildWith(change),
+    apply: (commits, checkpoint) => write({ kind: 'apply', commits, checkpoint }),
+    build: buildWith(write),
     hold() {
       // Nobody else writes here, and a memory has no second connection.
       const [checkpoint, bus, records] = [reader.checkpoint(), reader.bus(), [...reader.records()]];
@@ -215,10 +216,10 @@ function replicaOf(
     async apply(commits, checkpoint) {
       if (!state.advancing)
         throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
-      await thread.change({ kind: 'apply', commits, checkpoint });
+      await thread.write({ kind: 'apply', commits, checkpoint });
     },
-    build: buildWith((change) => {
-      if (state.advancing) return thread.change(change);
+    build: buildWith((wanted) => {
+      if (state.advancing) return thread.write(wanted);
       throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
     }),
     hold: () => file.hold(),

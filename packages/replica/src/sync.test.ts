@@ -9,7 +9,7 @@ import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
 import { openReplica, type Replica } from './replica.ts';
-import { rebuild, settle } from './sync.ts';
+import { prepare, rebuild } from './sync.ts';
 
 const folder = temporaryFolder();
 const replicas: Replica[] = [];
@@ -89,7 +89,7 @@ test.each(['file', 'memory'])(
   async (kind) => {
     const { story, first, place } = await withSnapshot();
     const newcomer = await newReplica(story, kind === 'file' ? newPath() : ':memory:');
-    expect(await settle(newcomer, story.bus, { archive: place })).toBe(true);
+    expect(await prepare(newcomer, story.bus, { archive: place })).toBe(true);
     const removed = (content: ReturnType<typeof contentOf>) => ({ ...content, records: content.records.length });
     expect(removed(contentOf(newcomer))).toEqual(removed(contentOf(first)));
     expect(contentOf(newcomer)).toEqual(contentOf(first));
@@ -112,8 +112,8 @@ test('a disk that fills up while the next records are unpacked is told, and the 
     },
   }) as Replica;
   const troubles: Error[] = [];
-  const onTrouble = (error: Error) => troubles.push(error);
-  expect(await settle(full, story.bus, { archive: place, onTrouble })).toBe(false);
+  const onError = (error: Error) => troubles.push(error);
+  expect(await prepare(full, story.bus, { archive: place, onError })).toBe(false);
   expect(troubles.map(({ message }) => message)).toEqual(['the disk is full']);
   expect(newcomer.checkpoint().position).toBe(0);
   await follow(newcomer, story.bus);
@@ -148,8 +148,8 @@ test('a snapshot that no commit vouches for is refused, and the log is read inst
   const { story, place } = await withSnapshot({ say: false });
   const newcomer = await newReplica(story);
   const troubles: unknown[] = [];
-  const onTrouble = (error: Error) => troubles.push(error);
-  expect(await settle(newcomer, story.bus, { archive: place, onTrouble })).toBe(false);
+  const onError = (error: Error) => troubles.push(error);
+  expect(await prepare(newcomer, story.bus, { archive: place, onError })).toBe(false);
   expect(troubles).toMatchObject([{ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' }]);
   expect(newcomer.checkpoint().position).toBe(0);
   await follow(newcomer, story.bus);
@@ -166,7 +166,7 @@ test('a snapshot that was made by a thief of the archive is refused', async () =
   const forged = await writeSnapshot(place, story.busId, content);
   await publishSnapshot(place, story.busId, forged, { restored: checkpoint.restored, head: checkpoint });
   const newcomer = await newReplica(story);
-  expect(await settle(newcomer, story.bus, { archive: place })).toBe(false);
+  expect(await prepare(newcomer, story.bus, { archive: place })).toBe(false);
   expect(newcomer.countServed()).toBe(0);
 });
 
@@ -193,7 +193,7 @@ test('a torn snapshot leaves nothing behind, and the log is read instead', async
   const path = join(chunk?.parentPath ?? '', chunk?.name ?? '');
   writeFileSync(path, readFileSync(path).subarray(0, 40));
   const newcomer = await newReplica(story);
-  expect(await settle(newcomer, story.bus, { archive: place })).toBe(false);
+  expect(await prepare(newcomer, story.bus, { archive: place })).toBe(false);
   await follow(newcomer, story.bus);
   expect(newcomer.countServed()).toBe(30);
 });
@@ -261,9 +261,9 @@ test('a replica of a release that did not know an event is built anew by one tha
   database.close();
   const replica = await newReplica(story, path);
   expect(replica.certificate('certificate7')?.removed).toBe(false);
-  expect(await settle(replica, story.bus)).toBe(true);
+  expect(await prepare(replica, story.bus)).toBe(true);
   expect(replica.certificate('certificate7')?.removed).toBe(true);
-  expect(await settle(replica, story.bus)).toBe(false);
+  expect(await prepare(replica, story.bus)).toBe(false);
 });
 
 test('an event of a later release is skipped and noted, and what is known goes on', async () => {
@@ -274,7 +274,7 @@ test('an event of a later release is skipped and noted, and what is known goes o
   await follow(replica, story.bus);
   expect(replica.bus().unknown).toEqual(['CertificatePinned']);
   expect(replica.lookup('n32.test')).toHaveLength(1);
-  expect(await settle(replica, story.bus)).toBe(false);
+  expect(await prepare(replica, story.bus)).toBe(false);
 });
 
 test('a raised format stops a reader of this release with its code, and what it has stays', async () => {

@@ -1,13 +1,16 @@
-import { BEGINNING, type Checkpoint, isKnown } from '@certbus/events';
-import { type ArchivePlace, type Bus, openSnapshot, type Snapshot, StoreError } from '@certbus/store';
+/** Brings a replica onto the line that its bus is on: from a snapshot, after an upgrade, after a restore. */
+import { BEGINNING, type Checkpoint, HistoryError, isKnown } from '@certbus/events';
+import { type ArchivePlace, type Bus, isRestored, openSnapshot, type Snapshot, StoreError } from '@certbus/store';
 import type { Building, Replica } from './replica.ts';
 
-export interface SettleOptions {
-  /** Where snapshots lie. */
+export interface SyncOptions {
+  /** Where snapshots are. */
   readonly archive?: ArchivePlace | undefined;
-  /** Told why a snapshot could not be used. */
-  readonly onTrouble?: ((error: Error) => void) | undefined;
-  /** Told at each step that a build takes. */
+  /** Called with the reason why a snapshot could not be used. */
+  readonly onError?: ((error: Error) => void) | undefined;
+  /** Called when the root has announced a restore, before the replica is built again. */
+  readonly onRestored?: (() => void) | undefined;
+  /** Called at each step that a build takes. */
   readonly onProgress?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -21,7 +24,7 @@ export function isOutgrown(replica: Pick<Replica, 'bus'>): boolean {
  * Whether a commit behind a snapshot says that it was taken. Asked before anything of it is opened: whoever can write to the archive
  * could have put there what takes all memory. Managers say it right behind the snapshot, so that little is read for it.
  */
-async function isVouchedFor(bus: Bus, snapshot: Snapshot, { signal, onProgress }: SettleOptions): Promise<boolean> {
+async function isVouchedFor(bus: Bus, snapshot: Snapshot, { signal, onProgress }: SyncOptions): Promise<boolean> {
   const { manifest, position } = snapshot;
   for (let { checkpoint } = snapshot; ; ) {
     const page = await bus.read(checkpoint, { consistent: true, signal });
@@ -42,7 +45,7 @@ async function isVouchedFor(bus: Bus, snapshot: Snapshot, { signal, onProgress }
 async function follow(
   building: Building,
   bus: Bus,
-  { from, signal, onProgress }: SettleOptions & { readonly from: Checkpoint },
+  { from, signal, onProgress }: SyncOptions & { readonly from: Checkpoint },
 ): Promise<void> {
   for (let checkpoint = from; ; ) {
     const page = await bus.read(checkpoint, { signal });
@@ -54,7 +57,7 @@ async function follow(
   }
 }
 
-/** Builds in a copy of its own, which is served when all went well and let go of otherwise. */
+/** Builds in a copy of its own, which is served when all went well and dropped otherwise. */
 async function build(
   replica: Replica,
   state: Parameters<Replica['build']>[0],
@@ -70,7 +73,7 @@ async function build(
   }
 }
 
-async function buildFromSnapshot(replica: Replica, bus: Bus, snapshot: Snapshot, options: SettleOptions) {
+async function buildFromSnapshot(replica: Replica, bus: Bus, snapshot: Snapshot, options: SyncOptions) {
   const { signal, onProgress } = options;
   const { checkpoint, bus: state, rootEvents } = snapshot;
   if (!(await isVouchedFor(bus, snapshot, options))) {
@@ -93,8 +96,8 @@ async function buildFromSnapshot(replica: Replica, bus: Bus, snapshot: Snapshot,
 }
 
 /** Whether a snapshot was found and could be used. */
-async function trySnapshot(replica: Replica, bus: Bus, options: SettleOptions): Promise<boolean> {
-  const { archive, signal, onTrouble = () => {} } = options;
+async function trySnapshot(replica: Replica, bus: Bus, options: SyncOptions): Promise<boolean> {
+  const { archive, signal, onError = () => {} } = options;
   if (!archive) return false;
   try {
     const snapshot = await openSnapshot(archive, bus.trust, { signal });
@@ -105,7 +108,7 @@ async function trySnapshot(replica: Replica, bus: Bus, options: SettleOptions): 
   } catch (error) {
     signal?.throwIfAborted();
     // Whatever is wrong with it, the archives and the log say the same.
-    onTrouble(error instanceof Error ? error : new Error(String(error)));
+    onError(error instanceof Error ? error : new Error(String(error)));
     return false;
   }
 }
@@ -115,7 +118,7 @@ async function trySnapshot(replica: Replica, bus: Bus, options: SettleOptions): 
  * from the archives and the log. Rejects with the `HistoryError` of a refused commit and with a `StoreError`, and then nothing
  * has changed.
  */
-export async function rebuild(replica: Replica, bus: Bus, options: SettleOptions = {}): Promise<void> {
+export async function rebuild(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<void> {
   if (await trySnapshot(replica, bus, options)) return;
   await build(replica, undefined, async (building) => {
     await follow(building, bus, { ...options, from: BEGINNING });
@@ -123,12 +126,47 @@ export async function rebuild(replica: Replica, bus: Bus, options: SettleOptions
 }
 
 /**
- * Makes a replica ready to follow the bus: an empty one takes a snapshot where one is to be had; one that a release wrote that
- * knew less is built anew. Returns whether anything was built. Only while advancing; rejects as {@link rebuild} does.
+ * Makes a replica ready to follow the bus: an empty one takes a snapshot where there is one; one that an older release wrote, which
+ * knew less, is built again. Returns whether anything was built. Only while advancing; rejects as {@link rebuild} does.
  */
-export async function settle(replica: Replica, bus: Bus, options: SettleOptions = {}): Promise<boolean> {
+export async function prepare(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<boolean> {
   if (replica.checkpoint().position === 0) return trySnapshot(replica, bus, options);
   if (!isOutgrown(replica)) return false;
   await rebuild(replica, bus, options);
   return true;
+}
+
+/**
+ * Builds a replica again where the history that it holds was refused and the root has announced a restore since. Returns whether it
+ * did. Only while advancing; rejects as {@link rebuild} does.
+ */
+export async function rebuildIfRestored(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<boolean> {
+  const { archive, signal } = options;
+  if (!(await isRestored(bus, replica.checkpoint(), { archive, signal }))) return false;
+  options.onRestored?.();
+  await rebuild(replica, bus, options);
+  return true;
+}
+
+/**
+ * Brings a replica to the head of the bus, once. Returns whether this process may advance it; where another one does, nothing is
+ * done. Rejects with the `HistoryError` of a bus that was rolled back and not restored by its root, and with a `StoreError`.
+ */
+export async function synchronize(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<boolean> {
+  const { signal } = options;
+  if (!(await replica.tryAdvance())) return false;
+  await prepare(replica, bus, options);
+  try {
+    await bus.confirm(replica.checkpoint(), { signal });
+  } catch (error) {
+    if (!(error instanceof HistoryError) || !(await rebuildIfRestored(replica, bus, options))) throw error;
+  }
+  // Page by page, so that a replica which is far behind takes no memory.
+  for (;;) {
+    const page = await bus.read(replica.checkpoint(), { consistent: true, signal });
+    if (page.commits.length > 0) await replica.apply(page.commits, page.checkpoint);
+    options.onProgress?.();
+    if (page.refused) throw page.refused;
+    if (page.end) return true;
+  }
 }

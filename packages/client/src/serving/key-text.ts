@@ -1,3 +1,4 @@
+/** Texts that an option gives: themselves, or the path of a file. */
 import { readFileSync, statSync } from 'node:fs';
 import { ClientError } from '../errors.ts';
 

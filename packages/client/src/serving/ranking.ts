@@ -1,3 +1,4 @@
+/** Which certificate is served for a server name. */
 import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 
 /** A certificate that could be shown for a server name. */

@@ -1,3 +1,4 @@
+/** The self-signed certificate that answers a TLS-ALPN-01 challenge. */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { isAddress } from '@certbus/events';
 

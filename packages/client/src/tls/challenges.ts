@@ -1,3 +1,4 @@
+/** The TLS-ALPN-01 challenges that a client answers. */
 import type { SecureContext } from 'node:tls';
 import { type Challenge, isAddress, reverseNameOf } from '@certbus/events';
 import { type ChallengeCertificate, createChallengeCertificate } from './challenge-certificate.ts';

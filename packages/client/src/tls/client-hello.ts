@@ -1,3 +1,4 @@
+/** Reads server name and protocols from the first bytes of a TLS connection. */
 /** What a TLS client says first, as far as it matters here (RFC 8446 §4.1.2). */
 export interface ClientHello {
   /** As sent; `undefined` where the client names no server. */

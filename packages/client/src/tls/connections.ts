@@ -1,3 +1,4 @@
+/** Sees a server's connections before TLS does. */
 import type { Socket } from 'node:net';
 import type { Server } from 'node:tls';
 

@@ -1,3 +1,4 @@
+/** A bounded cache of TLS contexts. */
 import type { SecureContext } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 

@@ -1,31 +1,32 @@
+/** Shows a certificate to clients that name no server, by the address that they came to. */
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, Server } from 'node:tls';
 import { putInFront } from './connections.ts';
 import { peekHello } from './hello-peek.ts';
 
 /** A chain and its key, PEM. */
-export interface Material {
+export interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
 
 export interface DefaultCertificatesOptions {
   /** What is shown for a local address; `undefined` where it is nothing of ours. Asked again after {@link DefaultCertificates.forget}. */
-  readonly find: (address: string) => Promise<Material | undefined>;
+  readonly find: (address: string) => Promise<KeyPair | undefined>;
   /** What the server was made with, which stays apart from key and certificate. */
   readonly own: SecureContextOptions;
 }
 
 /** What a server shows to clients that name no server, by the address that they came to. */
 export interface DefaultCertificates {
-  /** Something changed: what is shown is looked up anew. */
+  /** Something changed: what is shown is looked up again. */
   forget(): void;
 }
 
 /** A default certificate, and the address that it is for. */
 interface Default {
   readonly address: string;
-  readonly material: Material | undefined;
+  readonly material: KeyPair | undefined;
 }
 
 /** Of a machine that takes connections for any address, such as a transparent proxy. */

@@ -1,3 +1,4 @@
+/** Looks at a connection's ClientHello and gives it back. */
 import type { Socket } from 'node:net';
 import { type ClientHello, readClientHello } from './client-hello.ts';
 

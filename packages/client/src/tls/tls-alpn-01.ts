@@ -1,3 +1,4 @@
+/** Answers TLS-ALPN-01 on a server's own port. */
 import type { Socket } from 'node:net';
 import { type SecureContext, type Server, TLSSocket } from 'node:tls';
 import { normalizeServerName } from '@certbus/events';

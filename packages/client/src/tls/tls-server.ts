@@ -1,3 +1,4 @@
+/** The parts of a TLS server that depend on certificates: server names, ticket keys, resumed sessions. */
 import { createSecureContext, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import { normalizeServerName } from '@certbus/events';
 import { ClientError } from '../errors.ts';

@@ -15,7 +15,7 @@ import {
   type Trust,
   type WrittenEvent,
 } from '@certbus/events';
-import { openReplica, type Replica, settle } from '@certbus/replica';
+import { openReplica, prepare, type Replica } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus } from '@certbus/store';
 import { openDirectory } from '@certbus/store/directory';
 import { createMemoryLog } from '@certbus/store/memory';
@@ -153,7 +153,7 @@ test.skipIf(s3.skip)(
       await own.trim({ log, keep: 1 });
       const bySnapshot = await openReplica({ path: ':memory:', busId: trust.busId });
       replicas.push(bySnapshot);
-      expect(await settle(bySnapshot, bus, { archive })).toBe(true);
+      expect(await prepare(bySnapshot, bus, { archive })).toBe(true);
       expect(bySnapshot.checkpoint().position).toBe(position + 1);
       // And from the archives alone, every commit.
       let checkpoint: Checkpoint = BEGINNING;

@@ -1,9 +1,10 @@
+/** The replica's file: made, opened, checked, locked. */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ReplicaError } from '../errors.ts';
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.ts';
-import { createTables } from './writer.ts';
+import { createTables } from './tables.ts';
 
 const LOCK_WAIT_MS = 5_000;
 

@@ -1,3 +1,4 @@
+/** Certificates and issuers as rows of the tables. */
 import { type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
 import type { SnapshotRecord } from '@certbus/store';
 

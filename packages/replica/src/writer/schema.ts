@@ -1,3 +1,4 @@
+/** The replica's tables and indexes. */
 /** "crep" in ASCII: marks the file as ours. */
 export const APPLICATION_ID = 0x63726570;
 

@@ -1,9 +1,10 @@
+/** The writer on a thread of its own, from outside. */
 import { Worker } from 'node:worker_threads';
 import { ReplicaError, type ReplicaErrorCode } from '../errors.ts';
-import type { Change } from './changes.ts';
+import type { Write } from './writer.ts';
 
 /** What the thread is asked. */
-export type Call = { readonly kind: 'advance' } | { readonly kind: 'close' } | Change;
+export type Call = { readonly kind: 'advance' } | { readonly kind: 'close' } | Write;
 
 /** What the thread answers. */
 export interface Answer {
@@ -16,7 +17,7 @@ export interface Answer {
 export interface WriterThread {
   /** Takes the right to write where it is free; says what damaged file was set aside. */
   advance(): Promise<{ advancing: boolean; setAside: string | undefined }>;
-  change(change: Change): Promise<void>;
+  write(write: Write): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -47,7 +48,7 @@ export function startWriterThread(path: string, busId: string): WriterThread {
   let calls = 0;
   let failure: ReplicaError | undefined;
 
-  const settle = (id: number): Pending | undefined => {
+  const takePending = (id: number): Pending | undefined => {
     const waiting = pending.get(id);
     pending.delete(id);
     if (pending.size === 0) worker.unref();
@@ -55,11 +56,11 @@ export function startWriterThread(path: string, busId: string): WriterThread {
   };
   const failAll = (message: string) => {
     failure = new ReplicaError('CERTBUS_REPLICA_FAILED', message);
-    for (const id of [...pending.keys()]) settle(id)?.reject(failure);
+    for (const id of [...pending.keys()]) takePending(id)?.reject(failure);
   };
   worker.unref();
   worker.on('message', ({ id, value, error }: Answer) => {
-    const waiting = settle(id);
+    const waiting = takePending(id);
     if (error) waiting?.reject(toError(error));
     else waiting?.resolve(value);
   });
@@ -81,7 +82,7 @@ export function startWriterThread(path: string, busId: string): WriterThread {
 
   return {
     advance: async () => (await ask({ kind: 'advance' })) as { advancing: boolean; setAside: string | undefined },
-    change: async (change) => void (await ask(change)),
+    write: async (write) => void (await ask(write)),
     async close() {
       await ask({ kind: 'close' }).catch(() => {});
       await worker.terminate();

@@ -1,14 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Change, createKeeper } from './changes.ts';
 import { openToWrite, takeLock } from './file.ts';
 import type { Answer, Call } from './thread.ts';
+import { createWriter, type Write } from './writer.ts';
 
 /** The thread that writes: so that taking many commits never stands a handshake still. */
 const { path, busId, holder } = workerData as { path: string; busId: string; holder: string };
 let lock: DatabaseSync | undefined;
 let database: DatabaseSync | undefined;
-let keep: ((change: Change) => void) | undefined;
+let write: ((wanted: Write) => void) | undefined;
 let setAside: string | undefined;
 
 function advance(): boolean {
@@ -16,7 +16,7 @@ function advance(): boolean {
   if (!lock) return false;
   if (!database) {
     ({ database, setAside } = openToWrite(path, busId, holder));
-    keep = createKeeper(database, busId);
+    write = createWriter(database, busId);
   }
   return true;
 }
@@ -33,7 +33,7 @@ function run(call: Call): unknown {
     case 'close':
       return close();
     default:
-      return keep?.(call);
+      return write?.(call);
   }
 }
 

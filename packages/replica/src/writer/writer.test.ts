@@ -3,9 +3,9 @@ import type { ManagedCertificate } from '@certbus/events';
 import { expect, test } from 'vitest';
 import { createReader } from '../reader.ts';
 import { beginStory, obtained } from '../replica.builders.ts';
-import { createKeeper } from './changes.ts';
 import { loadedRows } from './rows.ts';
-import { createTables } from './writer.ts';
+import { createTables } from './tables.ts';
+import { createWriter } from './writer.ts';
 
 const certificate = (n: number): ManagedCertificate => ({
   certificateId: `certificate${n}`,
@@ -28,18 +28,18 @@ test('a disk that fills up while a snapshot is loaded stops that build only: wha
   await story.say(obtained('certificate1', ['one.test']));
   const database = new DatabaseSync(':memory:');
   createTables(database, story.busId);
-  const keep = createKeeper(database, story.busId);
+  const write = createWriter(database, story.busId);
   const [first, second] = story.commits;
   const [beginning, reached] = story.checkpoints;
   if (!first || !second || !beginning || !reached) throw new TypeError('the story has two commits');
-  keep({ kind: 'apply', commits: [first], checkpoint: beginning });
-  keep({ kind: 'build', state: undefined });
+  write({ kind: 'apply', commits: [first], checkpoint: beginning });
+  write({ kind: 'build', state: undefined });
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
   database.exec(`PRAGMA max_page_count = ${pages + 20}`);
   const records = Array.from({ length: 500 }, (_, n) => ({ position: 1, certificate: certificate(n) }));
-  expect(() => keep({ kind: 'load', loaded: loadedRows(records) })).toThrow('full');
+  expect(() => write({ kind: 'load', loaded: loadedRows(records) })).toThrow('full');
   database.exec('PRAGMA max_page_count = 1000000');
-  keep({ kind: 'abandon' });
-  keep({ kind: 'apply', commits: [second], checkpoint: reached });
+  write({ kind: 'abandon' });
+  write({ kind: 'apply', commits: [second], checkpoint: reached });
   expect(createReader(database).lookup('one.test')).toHaveLength(1);
 });

@@ -1,8 +1,10 @@
+/** Keeps a replica up to date with its bus: follows it, or reads along while another process of this machine does. */
 import type { Checkpoint, HistoryError } from '@certbus/events';
-import { isOutgrown, type Replica, rebuild, settle } from '@certbus/replica';
-import { type ArchivePlace, type Bus, follow, isRestored, type StoreError } from '@certbus/store';
+import { type ArchivePlace, type Bus, follow, type StoreError } from '@certbus/store';
+import type { Replica } from './replica.ts';
+import { isOutgrown, prepare, rebuildIfRestored } from './sync.ts';
 
-/** What the follower tells. */
+/** Hears what following meets. */
 export interface FollowerListener {
   /** The bus answered. */
   contact(at: { readonly live: boolean }): void;
@@ -10,15 +12,17 @@ export interface FollowerListener {
   moved(): void;
   /** Another process of this machine follows the bus; this one reads what it writes. */
   watching(): void;
-  trouble(error: StoreError | HistoryError | Error): void;
+  /** The bus is away, its history is refused, or the replica cannot be written; following goes on. */
+  failed(error: StoreError | HistoryError | Error): void;
 }
 
 export interface FollowerOptions {
   readonly replica: Replica;
   /** Opens the bus; called again after every failure. */
   readonly openBus: () => Promise<Bus>;
-  /** Where archives and snapshots lie. */
+  /** Where archives and snapshots are. */
   readonly archive: ArchivePlace | undefined;
+  /** Time between two looks at a quiet bus, milliseconds. */
   readonly intervalMs: number;
   readonly signal: AbortSignal;
   readonly listener: FollowerListener;
@@ -28,7 +32,7 @@ const WATCH_EVERY_MS = 100;
 const TAKE_OVER_EVERY_MS = 1_000;
 const FIRST_PAUSE_MS = 250;
 const HOUR_MS = 3_600_000;
-/** Over how many intervals a fleet that was upgraded spreads building its replicas anew. */
+/** Over how many intervals a fleet that was upgraded spreads building its replicas again. */
 const SPREAD_INTERVALS = 30;
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -63,19 +67,19 @@ async function watch({ replica, signal, listener }: FollowerOptions): Promise<vo
   }
 }
 
-/** Makes the replica ready: one that an older release wrote is built anew, not by the whole fleet at once. */
-async function prepare(bus: Bus, { replica, archive, intervalMs, signal, listener }: FollowerOptions): Promise<void> {
+/** Makes the replica ready. One that an older release wrote is built again, not by the whole fleet at once. */
+async function makeReady(bus: Bus, { replica, archive, intervalMs, signal, listener }: FollowerOptions): Promise<void> {
   if (isOutgrown(replica)) await sleep(Math.random() * SPREAD_INTERVALS * intervalMs, signal);
   if (signal.aborted) return;
-  const onTrouble = (error: Error) => listener.trouble(error);
+  const onError = (error: Error) => listener.failed(error);
   const onProgress = () => listener.contact({ live: false });
-  if (await settle(replica, bus, { archive, signal, onTrouble, onProgress })) listener.moved();
+  if (await prepare(replica, bus, { archive, signal, onError, onProgress })) listener.moved();
 }
 
 /** Asked when history is refused; see {@link createRestorer}. */
 type Restorer = (bus: Bus) => Promise<Checkpoint | undefined>;
 
-/** Looks, seldom, whether a history that is refused is that of a restored bus, and then builds the replica anew. */
+/** Looks, seldom, whether a history that is refused is that of a restored bus, and then builds the replica again. */
 function createRestorer({ replica, archive, intervalMs, signal, listener }: FollowerOptions): Restorer {
   let looks = 0;
   let lookAt = 0;
@@ -84,22 +88,21 @@ function createRestorer({ replica, archive, intervalMs, signal, listener }: Foll
     // Noted first: a look that fails counts, too, so that a thousand servers do not read a whole bus again and again.
     looks += 1;
     lookAt = performance.now() + Math.min(HOUR_MS, intervalMs * 2 ** looks) * (0.5 + Math.random());
-    const options = { archive, signal, onTrouble: (error: Error) => listener.trouble(error) };
-    if (!(await isRestored(bus, replica.checkpoint(), options))) return undefined;
-    await rebuild(replica, bus, options);
+    const onError = (error: Error) => listener.failed(error);
+    if (!(await rebuildIfRestored(replica, bus, { archive, signal, onError }))) return undefined;
     looks = 0;
     listener.moved();
     return replica.checkpoint();
   };
 }
 
-/** Follows the bus and takes every batch into the replica, until the signal or an error that only opening anew can mend. */
+/** Follows the bus and takes every batch into the replica, until the signal or an error that only opening it again can mend. */
 async function advance(options: FollowerOptions, restore: Restorer): Promise<void> {
   const { replica, openBus, intervalMs, signal, listener } = options;
   const bus = await openBus();
   try {
-    const onTrouble = (error: StoreError | HistoryError) => listener.trouble(error);
-    await prepare(bus, options);
+    const onTrouble = (error: StoreError | HistoryError) => listener.failed(error);
+    await makeReady(bus, options);
     for await (const { commits, checkpoint, live } of follow(bus, replica.checkpoint(), {
       intervalMs,
       onTrouble,
@@ -117,7 +120,7 @@ async function advance(options: FollowerOptions, restore: Restorer): Promise<voi
   }
 }
 
-/** Keeps a replica up to date until the signal. Never rejects: whatever goes wrong is told and tried again. */
+/** Keeps a replica up to date until the signal. Never rejects: what fails is reported to the listener and tried again. */
 export async function keepUp(options: FollowerOptions): Promise<void> {
   const { replica, intervalMs, signal, listener } = options;
   const restore = createRestorer(options);
@@ -128,7 +131,7 @@ export async function keepUp(options: FollowerOptions): Promise<void> {
       else await watch(options);
     } catch (error) {
       if (signal.aborted) return;
-      listener.trouble(error instanceof Error ? error : new Error(String(error)));
+      listener.failed(error instanceof Error ? error : new Error(String(error)));
     }
     failures = performance.now() - began > intervalMs ? 0 : failures + 1;
     await sleep(Math.min(intervalMs, FIRST_PAUSE_MS * 2 ** failures) * (0.9 + Math.random() / 5), signal);

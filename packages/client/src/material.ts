@@ -1,0 +1,11 @@
+export { ClientError, type ClientErrorCode } from './errors.ts';
+export type { Health } from './health.ts';
+export type { MaterialEvents } from './serving/events.ts';
+export {
+  type CertificateSummary,
+  type Material,
+  type MaterialSource,
+  openMaterial,
+} from './serving/material-source.ts';
+export type { MaterialOptions } from './serving/options.ts';
+export type { Candidate } from './serving/ranking.ts';

@@ -1,0 +1,43 @@
+/** Finds what changed in a replica since the last look. */
+import type { Replica } from '@certbus/replica';
+import type { Notes } from '../health.ts';
+import type { MaterialEmitter } from './events.ts';
+import type { KeyVault } from './key-vault.ts';
+
+/** Changes that are reported one by one; a million of them would block the event loop. */
+const MAX_REPORTED = 10_000;
+
+/** Makes what reports changes since the last call: as `changed` events, or as `rebuilt` where there are too many. */
+export function createChangeWatcher({
+  replica,
+  vault,
+  notes,
+  emitter,
+}: {
+  readonly replica: Replica;
+  readonly vault: KeyVault;
+  readonly notes: Notes;
+  readonly emitter: MaterialEmitter;
+}): () => void {
+  let { position, restored } = replica.checkpoint();
+  return () => {
+    const reached = replica.checkpoint();
+    const changes = replica.changedSince(Math.min(position, reached.position), MAX_REPORTED + 1);
+    // A replica that was begun again is behind what was seen of the one before, or goes another way.
+    const isAnother = reached.position < position || reached.restored !== restored;
+    ({ position, restored } = reached);
+    if (isAnother || changes.length > MAX_REPORTED) {
+      notes.unopenedKeys.clear();
+      emitter.emit('rebuilt');
+      return;
+    }
+    for (const { certificateId, names } of changes) {
+      const certificate = replica.certificate(certificateId);
+      const removed = certificate?.removed ?? true;
+      if (!removed && !certificate?.current) continue;
+      notes.unopenedKeys.clear();
+      if (removed) vault.forget(certificateId);
+      emitter.emit('changed', { certificateId, names, removed });
+    }
+  };
+}

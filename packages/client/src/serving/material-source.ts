@@ -1,0 +1,271 @@
+/** Certificates with their opened keys, from a replica that follows the bus: everything that a server needs but TLS itself. */
+import { homedir } from 'node:os';
+import {
+  type Challenge,
+  type IssuedCertificate,
+  type ManagedCertificate,
+  parseIdentityFile,
+  parseTrust,
+  type Trust,
+} from '@certbus/events';
+import { keepUp, openReplica, type Replica, replicaPath, resolveStateDirectory } from '@certbus/replica';
+import { type ArchivePlace, type Bus, openBus, parseAddress } from '@certbus/store';
+import { openArchivePlace, openLog } from '@certbus/store/open';
+import { ClientError, notOpened } from '../errors.ts';
+import { createNotes, type Health, type Notes, noteMissing, report } from '../health.ts';
+import { chainOf } from './chain.ts';
+import { createChangeWatcher } from './change-watcher.ts';
+import { createEmitter, type MaterialEmitter, type MaterialEvents } from './events.ts';
+import { readText } from './key-text.ts';
+import { type KeyVault, openKeyVault } from './key-vault.ts';
+import { createListener } from './listener.ts';
+import type { MaterialOptions } from './options.ts';
+import { type Candidate, rank } from './ranking.ts';
+
+const INTERVAL_MS = 10_000;
+const START_TIMEOUT_MS = 10_000;
+
+/** One managed certificate, for those who list. */
+export interface CertificateSummary {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  readonly serialNumber: string;
+  readonly notAfter: Date;
+}
+
+/** What a TLS server needs of one certificate. */
+export interface Material {
+  readonly certificateId: string;
+  /** The certificate that is served, with its names, dates and hash. */
+  readonly issued: IssuedCertificate;
+  /** PEM, leaf first, without the root. */
+  readonly cert: string;
+  /** PEM (PKCS#8). */
+  readonly key: string;
+}
+
+/** Certificates of one bus, kept up to date, for whatever serves them. */
+export interface MaterialSource extends AsyncDisposable {
+  /** Those that can be served, in order of id. */
+  certificates(): Iterable<CertificateSummary>;
+  /**
+   * What is to be served of a certificate: the current leaf or, where its key does not open here, the newest predecessor whose key
+   * does, with an alarm. `undefined` where it was removed, was never issued, or no key opens.
+   */
+  material(certificateId: string): Promise<Material | undefined>;
+  /** What can be served for a server name in its one form, best first. */
+  ranking(serverName: string): readonly Candidate[];
+  /** Chain and opened key. Rejects `CERTBUS_CLIENT_KEY_NOT_OPENED` where this server cannot use the key. */
+  open(candidate: Candidate): Promise<Material>;
+  /** Whether a certificate covers a server name in its one form. */
+  isCovered(serverName: string): boolean;
+  /** Challenges that the manager has announced to be answered here, HTTP-01 and TLS-ALPN-01. */
+  challenges(): readonly Challenge[];
+  /** Thumbprint of the ACME account whose HTTP-01 challenges are answered without announcement; `undefined` before there is one. */
+  accountThumbprint(): string | undefined;
+  /** Server names that were in use before the last stop, most recent first. */
+  recentNames(): readonly string[];
+  /** Keeps server names over a restart. */
+  keepRecentNames(serverNames: readonly string[]): void;
+  /** Notes that a client asked for a name without a certificate, for {@link MaterialSource.health}. */
+  noteMissing(serverName: string): void;
+  /** Raises an alarm about a certificate's key, once until certificates change. */
+  reportKey(error: Error): void;
+  health(): Health;
+  on<Event extends keyof MaterialEvents>(event: Event, listener: (...args: MaterialEvents[Event]) => void): this;
+  /** Stops following and closes files. */
+  close(): Promise<void>;
+}
+
+/** What a source is made of. */
+interface Serving {
+  readonly options: MaterialOptions;
+  readonly trust: Trust;
+  readonly replica: Replica;
+  readonly vault: KeyVault;
+  readonly archive: { readonly place: ArchivePlace | undefined; close(): unknown };
+  readonly emitter: MaterialEmitter;
+  readonly notes: Notes;
+  readonly now: () => Date;
+}
+
+const addressOf = (bus: string | Bus, { busId }: Trust): string =>
+  typeof bus === 'string' ? bus : `bus:${busId}/${bus.stream}`;
+
+/** The archive, and whether it is ours to close. */
+async function openArchive({ archive }: MaterialOptions): Promise<Serving['archive']> {
+  const address = archive ?? process.env['CERTBUS_ARCHIVE'];
+  if (address === undefined || address === '') return { place: undefined, close() {} };
+  if (typeof address !== 'string') return { place: address, close() {} };
+  const place = await openArchivePlace(address);
+  return { place, close: () => place.close() };
+}
+
+function busOpener({ bus }: MaterialOptions, trust: Trust, archive: ArchivePlace | undefined): () => Promise<Bus> {
+  // A bus that was handed over open is closed by its owner.
+  if (typeof bus !== 'string') return async () => ({ ...bus, close: async () => {} });
+  const { stream } = parseAddress(bus);
+  return async () => openBus(await openLog(bus), stream, { trust, archive });
+}
+
+/** Opens replica, vault and archive; nothing is followed yet. */
+async function openServing(options: MaterialOptions): Promise<Serving> {
+  const trust = parseTrust(readText(options.trust, { marks: 'certbus1 ', isSecret: false }));
+  const { identity, recipient } = await parseIdentityFile(
+    readText(options.identity, { marks: 'AGE-SECRET-KEY-', isSecret: true }),
+  );
+  const { busId } = trust;
+  const inMemory = options.replica === ':memory:';
+  const surroundings = { env: process.env, platform: process.platform, home: homedir() };
+  const stateDirectory = options.stateDirectory ?? resolveStateDirectory(surroundings);
+  const path = inMemory
+    ? ':memory:'
+    : replicaPath({ stateDirectory, role: 'client', address: addressOf(options.bus, trust) });
+  const archive = await openArchive(options);
+  const replica = await openReplica({ path, busId });
+  const vault = await openKeyVault({ path: inMemory ? ':memory:' : `${path}.keys`, busId, identity, recipient });
+  const now = options.now ?? (() => new Date());
+  return { options, trust, replica, vault, archive, emitter: createEmitter(), notes: createNotes(), now };
+}
+
+/** Resolves when there is something to serve from; rejects when a first start finds no bus in time. */
+async function started({ options, trust, replica, notes, emitter }: Serving): Promise<void> {
+  if (notes.live || replica.checkpoint().position > 0) return;
+  const ms = options.startTimeoutMs ?? START_TIMEOUT_MS;
+  await new Promise<void>((resolve, reject) => {
+    let { answers } = notes;
+    const giveUp = () => {
+      // A large bus takes longer than that to read: as long as it answers, this goes on.
+      if (notes.answers > answers) {
+        ({ answers } = notes);
+        timer = setTimeout(giveUp, ms);
+        return;
+      }
+      const address = addressOf(options.bus, trust);
+      const why = notes.trouble ? ` ${notes.trouble.message}` : '';
+      const what = `The bus ${address} did not answer within ${ms / 1000} s, and this server has no replica to start from.${why} Check the address, the network and the credentials; once it has started, this server goes on without the bus.`;
+      reject(new ClientError('CERTBUS_CLIENT_BUS_UNREACHABLE', what, { cause: notes.trouble }));
+    };
+    let timer = setTimeout(giveUp, ms);
+    emitter.once('live', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function replicaSetAside(path: string): ClientError {
+  const what = `The replica was damaged or not of this release; it was set aside as ${path}, and the bus is read again. Look at the disk.`;
+  return new ClientError('CERTBUS_CLIENT_REPLICA_SET_ASIDE', what);
+}
+
+function* summaries(replica: Replica): Iterable<CertificateSummary> {
+  for (const { certificateId, names, current } of replica.certificates()) {
+    if (!current) continue;
+    yield { certificateId, names, serialNumber: current.serialNumber, notAfter: new Date(current.notAfter) };
+  }
+}
+
+/** A certificate's own candidates: the current leaf, then predecessors, newest first. */
+function candidatesOf({ certificateId, current, predecessors }: ManagedCertificate): Candidate[] {
+  const newestFirst = current ? [current, ...predecessors] : [];
+  return newestFirst.map((issued) => ({ certificateId, issued, isPredecessor: issued !== current }));
+}
+
+async function openCandidate({ replica, vault }: Serving, candidate: Candidate): Promise<Material> {
+  const { certificateId, issued } = candidate;
+  try {
+    const key = await vault.privateKey(certificateId, issued);
+    return { certificateId, issued, cert: chainOf(issued, replica.issuer), key };
+  } catch (cause) {
+    throw notOpened(candidate, cause);
+  }
+}
+
+/** Starts to follow. */
+function createSource(serving: Serving): MaterialSource {
+  const { options, replica, vault, emitter, notes, trust, now, archive } = serving;
+  const stop = new AbortController();
+  const reportChanges = createChangeWatcher(serving);
+  const listener = createListener(serving, () => {
+    emitter.emit('moved');
+    reportChanges();
+  });
+  const following = keepUp({
+    replica,
+    openBus: busOpener(options, trust, archive.place),
+    archive: archive.place,
+    intervalMs: options.intervalMs ?? INTERVAL_MS,
+    signal: stop.signal,
+    listener,
+  });
+  let closing: Promise<void> | undefined;
+
+  async function close(): Promise<void> {
+    stop.abort();
+    await following;
+    vault.close();
+    await replica.close();
+    await archive.close();
+  }
+
+  const source: MaterialSource = {
+    certificates: () => summaries(replica),
+    async material(certificateId) {
+      const certificate = replica.certificate(certificateId);
+      if (!certificate || certificate.removed) return undefined;
+      for (const candidate of candidatesOf(certificate)) {
+        try {
+          return await openCandidate(serving, candidate);
+        } catch (error) {
+          source.reportKey(error as ClientError);
+        }
+      }
+      return undefined;
+    },
+    ranking: (serverName) => rank(replica.lookup(serverName), serverName, now()),
+    open: (candidate) => openCandidate(serving, candidate),
+    isCovered: (serverName) => replica.lookup(serverName).length > 0,
+    challenges: () => replica.bus().challenges,
+    accountThumbprint: () => replica.bus().accounts.at(-1)?.thumbprint,
+    recentNames: () => vault.recentNames(),
+    keepRecentNames: (serverNames) => vault.keepRecentNames(serverNames),
+    noteMissing: (serverName) => noteMissing(notes, serverName),
+    reportKey(error) {
+      // Once a key, not once a handshake.
+      if (notes.unopenedKeys.has(error.message)) return;
+      notes.unopenedKeys.add(error.message);
+      emitter.emit('alarm', error);
+    },
+    health: () => report(replica, notes, now()),
+    on(event, listen) {
+      emitter.on(event, listen as never);
+      return source;
+    },
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => source.close(),
+  };
+  return source;
+}
+
+/**
+ * Follows a bus and opens the keys of its certificates for this server.
+ *
+ * Resolves at once where a replica exists, whether the bus answers or not; else after the first catch-up, also on a bus without
+ * certificates. Rejects `CERTBUS_CLIENT_BUS_UNREACHABLE` when a first start finds no bus in time, with what is wrong with the
+ * identity or the trust line, and with a `ReplicaError`.
+ */
+export async function openMaterial(options: MaterialOptions): Promise<MaterialSource> {
+  const serving = await openServing(options);
+  const source = createSource(serving);
+  try {
+    await started(serving);
+    const { setAside } = serving.replica;
+    // Not before the caller could have begun to listen.
+    if (setAside) setImmediate(() => serving.emitter.emit('alarm', replicaSetAside(setAside)));
+    return source;
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}

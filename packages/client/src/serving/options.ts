@@ -1,0 +1,26 @@
+/** What a process that serves certificates is told. */
+import type { ArchivePlace, Bus } from '@certbus/store';
+
+/** Where the bus is, who this server is, and where it keeps its replica. */
+export interface MaterialOptions {
+  /** Address of the bus, or the bus itself. */
+  readonly bus: string | Bus;
+  /** This group's age identity: a path, or the text. */
+  readonly identity: string;
+  /** The bus's trust line: a path, or the text. */
+  readonly trust: string;
+  /**
+   * Where archives and snapshots are, `file:FOLDER` or `s3://BUCKET/PREFIX?region=…`, or the open place; default
+   * `$CERTBUS_ARCHIVE`, or none. A new server of a large fleet starts from a snapshot in seconds.
+   */
+  readonly archive?: string | ArchivePlace | undefined;
+  /** Folder of the replica; default `$CERTBUS_STATE_DIR`, `$STATE_DIRECTORY` or the platform's. */
+  readonly stateDirectory?: string;
+  /** `:memory:` for a replica that ends with the process; default a file. */
+  readonly replica?: ':memory:';
+  /** Time between two looks at a quiet bus, milliseconds; default 10,000. */
+  readonly intervalMs?: number;
+  /** How long a first start waits for an answer of the bus, milliseconds; default 10,000. A start from a replica never waits. */
+  readonly startTimeoutMs?: number;
+  readonly now?: () => Date;
+}
