@@ -10,6 +10,7 @@ export {
 export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';
 export { type ConnectProxy, type ProxyVerdict, startConnectProxy } from './connect-proxy.ts';
 export { installDebianPackage } from './debian-packages.ts';
+export { type Disk, mountDisk } from './disks.ts';
 export { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
 export { type FastClock, startFastClock } from './fast-clock.ts';
 export { buildGoProgram } from './go-programs.ts';

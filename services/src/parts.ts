@@ -1,3 +1,4 @@
+import { missingDisks } from './disks.ts';
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
 import { missingIpv6 } from './ipv6.ts';
 import { findMoto, missingMoto } from './moto.ts';
@@ -17,7 +18,8 @@ export type Part =
   | 'bind'
   | 'knot'
   | 'powerdns'
-  | 'ipv6';
+  | 'ipv6'
+  | 'disks';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
@@ -29,6 +31,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   knot: missingKnot,
   powerdns: missingPowerDns,
   ipv6: missingIpv6,
+  disks: missingDisks,
 };
 
 /**

@@ -5,7 +5,10 @@ import type { ReplicaReader } from '@certbus/replica';
 export interface Health {
   /** Position that this server serves: two servers at one position serve the same. */
   readonly position: number;
-  /** Whether it has caught up with the bus since it started, here or in the process that follows for it. */
+  /**
+   * Whether it has caught up with the bus since it started, here or in the process that follows for it. False while the replica cannot
+   * be written: then nothing new is taken, and `trouble` says why.
+   */
   readonly live: boolean;
   /** Whether this process follows the bus; else it reads what another process of this machine writes. */
   readonly following: boolean;

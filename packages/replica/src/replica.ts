@@ -5,7 +5,7 @@ import type { Checkpoint, Commit } from '@certbus/events';
 import type { SnapshotRecord } from '@certbus/store';
 import { ReplicaError } from './errors.ts';
 import { createReader, type ReplicaReader } from './reader.ts';
-import { makeFolder, openToRead } from './writer/file.ts';
+import { hasLog, isWritable, makeFolder, openToRead } from './writer/file.ts';
 import { loadedRows } from './writer/rows.ts';
 import { type BeginningState, createTables } from './writer/tables.ts';
 import { startWriterThread, type WriterThread } from './writer/thread.ts';
@@ -29,7 +29,12 @@ export interface Replica extends ReplicaReader {
   readonly advancing: boolean;
   /** A damaged or foreign file that was put out of the way when this process began to advance. */
   readonly setAside: string | undefined;
-  /** Takes the right to advance where it is free. */
+  /**
+   * Why this process could not write the replica when it last tried to, `CERTBUS_REPLICA_FAILED`: a full or read-only disk, a folder
+   * without access. What is there is served all the same. `undefined` where nothing is wrong.
+   */
+  readonly problem: ReplicaError | undefined;
+  /** Takes the right to advance where it is free. Rejects `CERTBUS_REPLICA_FAILED` where it cannot be taken here at all. */
   tryAdvance(): Promise<boolean>;
   /** Takes commits that follow on {@link ReplicaReader.checkpoint}, durably and in order of the calls. Only while advancing. */
   apply(commits: readonly Commit[], checkpoint: Checkpoint): Promise<void>;
@@ -109,6 +114,7 @@ function openInMemory(busId: string): Replica {
     ...reader,
     advancing: true,
     setAside: undefined,
+    problem: undefined,
     tryAdvance: async () => true,
     apply: (commits, checkpoint) => write({ kind: 'apply', commits, checkpoint }),
     build: buildWith(write),
@@ -123,7 +129,7 @@ function openInMemory(busId: string): Replica {
   };
 }
 
-/** Waits for the process that advances to make the file. */
+/** Waits until the process that advances has made the file. */
 async function waitForFile(path: string): Promise<void> {
   const deadline = performance.now() + FILE_WAIT_MS;
   while (!existsSync(path)) {
@@ -135,15 +141,38 @@ async function waitForFile(path: string): Promise<void> {
   }
 }
 
-/** The file for reading; opened anew when the process that advances has put another in its place. */
+/** The file for reading; opened again when the process that advances has put another in its place. */
 function openFile(path: string, busId: string) {
   let database = openToRead(path, busId);
   let reader = createReader(database);
   let inode = statSync(path).ino;
   let reopened = 0;
+
+  function use(next: DatabaseSync): void {
+    database = next;
+    reader = createReader(next);
+    inode = statSync(path).ino;
+    reopened += 1;
+  }
+
   return {
     database: () => database,
     reader: () => reader,
+    /**
+     * Looks at a file again that could not be written. All of a process share one piece of shared memory for a file: as long as this
+     * one reads it from a disk that was read-only, the writing thread cannot write either.
+     */
+    refresh(): void {
+      if (isWritable(path)) {
+        database.close();
+        use(openToRead(path, busId));
+      } else if (hasLog(path)) {
+        // Another process writes it: what was opened as a file that never changes is one no longer.
+        const next = openToRead(path, busId);
+        database.close();
+        use(next);
+      }
+    },
     close: () => database.close(),
     hold() {
       const held = openToRead(path, busId);
@@ -154,14 +183,10 @@ function openFile(path: string, busId: string) {
       return { ...heldReader, close: () => held.close() };
     },
     version(): number {
-      const now = existsSync(path) ? statSync(path).ino : inode;
-      if (now !== inode) {
+      if (existsSync(path) && statSync(path).ino !== inode) {
         const next = openToRead(path, busId);
         database.close();
-        database = next;
-        reader = createReader(next);
-        inode = now;
-        reopened += 1;
+        use(next);
       }
       // A new file counts its own changes from 1 again.
       return reopened * 2 ** 32 + Number(database.prepare('PRAGMA data_version').get()?.['data_version']);
@@ -169,19 +194,37 @@ function openFile(path: string, busId: string) {
   };
 }
 
+/** The right to advance, as this process holds it. */
+interface Advance {
+  readonly advancing: boolean;
+  readonly setAside: string | undefined;
+  readonly problem: ReplicaError | undefined;
+}
+
+/** Asks the thread for the right to advance; that it cannot write is an answer, that the replica is another bus's is not. */
+async function askToAdvance(thread: WriterThread): Promise<Advance> {
+  try {
+    return { ...(await thread.advance()), problem: undefined };
+  } catch (error) {
+    if (!(error instanceof ReplicaError) || error.code !== 'CERTBUS_REPLICA_FAILED') throw error;
+    return { advancing: false, setAside: undefined, problem: error };
+  }
+}
+
 /**
  * Opens a replica, and makes it where there is none. The right to advance is taken where it is free; then a damaged or foreign
- * file is set aside and begun anew. Otherwise the file is read, and whoever advances it is watched by
- * {@link Replica.version}.
+ * file is set aside and another one begun. Otherwise the file is read, and {@link Replica.version} shows what whoever advances it has
+ * written. A replica that cannot be written is read as it is, see {@link Replica.problem}.
  *
- * Rejects `CERTBUS_REPLICA_OTHER_BUS`, `CERTBUS_REPLICA_NOT_READY` or `CERTBUS_REPLICA_FAILED`.
+ * Rejects `CERTBUS_REPLICA_OTHER_BUS`, `CERTBUS_REPLICA_NOT_READY` or, where there is nothing to read either, `CERTBUS_REPLICA_FAILED`.
  */
 export async function openReplica({ path, busId }: ReplicaOptions): Promise<Replica> {
   if (path === ':memory:') return openInMemory(busId);
   makeFolder(path);
   const thread = startWriterThread(path, busId);
   try {
-    const first = await thread.advance();
+    const first = await askToAdvance(thread);
+    if (first.problem && !existsSync(path)) throw first.problem;
     if (!first.advancing) await waitForFile(path);
     return replicaOf(openFile(path, busId), thread, first);
   } catch (error) {
@@ -190,11 +233,7 @@ export async function openReplica({ path, busId }: ReplicaOptions): Promise<Repl
   }
 }
 
-function replicaOf(
-  file: ReturnType<typeof openFile>,
-  thread: WriterThread,
-  first: { readonly advancing: boolean; readonly setAside: string | undefined },
-): Replica {
+function replicaOf(file: ReturnType<typeof openFile>, thread: WriterThread, first: Advance): Replica {
   let state = first;
   let isClosed = false;
   const current = () => {
@@ -209,8 +248,14 @@ function replicaOf(
     get setAside() {
       return state.setAside;
     },
+    get problem() {
+      return state.problem;
+    },
     async tryAdvance() {
-      if (!state.advancing) state = await thread.advance();
+      if (state.advancing) return true;
+      if (state.problem) file.refresh();
+      state = await askToAdvance(thread);
+      if (state.problem) throw state.problem;
       return state.advancing;
     },
     async apply(commits, checkpoint) {
@@ -228,8 +273,9 @@ function replicaOf(
     async close() {
       if (isClosed) return;
       isClosed = true;
-      await thread.close();
+      // The writer closes last, and takes the write-ahead log into the file: so that it can be read where nothing can be written.
       file.close();
+      await thread.close();
     },
   };
 }

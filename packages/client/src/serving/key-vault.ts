@@ -3,9 +3,12 @@ import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } fro
 import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type IssuedCertificate, open, openPrivateKey, type Recipient, seal } from '@certbus/events';
+import { describeFileProblem, fileProblemOf } from '@certbus/store/sqlite-files';
 
 /** Private keys, opened once and kept sealed for this machine, so that a later opening takes microseconds. */
 export interface KeyVault {
+  /** Why opened keys are kept in memory alone; `undefined` where nothing is wrong. */
+  readonly problem?: string;
   /** PKCS#8 PEM of the certificate's key. Rejects with an `EventsError` when it does not open or does not match. */
   privateKey(certificateId: string, issued: IssuedCertificate): Promise<string>;
   /** Forgets the keys of a certificate. */
@@ -39,11 +42,11 @@ function openDatabase(path: string): DatabaseSync {
 }
 
 /** A damaged vault loses nothing that the bus does not have: it is set aside, and keys are opened again. */
-function openOrBeginAnew(path: string): DatabaseSync {
+function openOrReplace(path: string): DatabaseSync {
   try {
     return openDatabase(path);
   } catch (error) {
-    if (path === ':memory:') throw error;
+    if (path === ':memory:' || fileProblemOf(error, path) !== 'damaged') throw error;
     renameSync(path, `${path}.damaged-${Date.now()}`);
     return openDatabase(path);
   }
@@ -101,19 +104,29 @@ function openLocally(key: KeyObject, bound: Buffer, sealed: Uint8Array): string 
   }
 }
 
-/** Opens the vault beside a replica; `:memory:` for one that ends with the process. */
-export async function openKeyVault({
-  path,
-  busId,
-  identity,
-  recipient,
-}: {
+/** Where a vault is, and whose keys it keeps. */
+export interface KeyVaultOptions {
+  /** The file, or `:memory:` for a vault that ends with the process. */
   readonly path: string;
   readonly busId: string;
   readonly identity: string;
   readonly recipient: string;
-}): Promise<KeyVault> {
-  const database = openOrBeginAnew(path);
+}
+
+/** Opens the vault next to a replica. Where its file cannot be used, keys are kept until the process ends, see {@link KeyVault.problem}. */
+export async function openKeyVault(options: KeyVaultOptions): Promise<KeyVault> {
+  const { path } = options;
+  try {
+    return await openVault(options);
+  } catch (error) {
+    if (path === ':memory:' || fileProblemOf(error, path) === undefined) throw error;
+    const problem = `The private keys that this server opens cannot be kept in ${path}, so that it opens them again after a restart: ${describeFileProblem(error, path)}.`;
+    return { ...(await openVault({ ...options, path: ':memory:' })), problem };
+  }
+}
+
+async function openVault({ path, busId, identity, recipient }: KeyVaultOptions): Promise<KeyVault> {
+  const database = openOrReplace(path);
   const key = await vaultKey(database, { identity, recipient: { name: 'this server', recipient } });
   const select = database.prepare('SELECT sealed FROM keys WHERE certificate_id = ? AND leaf_hash = ?');
   const insert = database.prepare(

@@ -1,5 +1,5 @@
 /** Notes what following the bus meets, and raises alarms. */
-import type { FollowerListener } from '@certbus/replica';
+import { type FollowerListener, ReplicaError } from '@certbus/replica';
 import type { Notes } from '../health.ts';
 import type { MaterialEmitter } from './events.ts';
 
@@ -32,6 +32,11 @@ export function createListener(
     failed(error) {
       const isNew = notes.trouble?.message !== error.message;
       notes.trouble = error;
+      // A bus that is away is waited for; a replica that cannot be written takes nothing even if the bus answers.
+      if (error instanceof ReplicaError) {
+        notes.live = false;
+        notes.following = false;
+      }
       if (isNew) emitter.emit('alarm', error);
     },
   };

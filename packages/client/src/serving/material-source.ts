@@ -8,7 +8,7 @@ import {
   parseTrust,
   type Trust,
 } from '@certbus/events';
-import { keepUp, openReplica, type Replica, replicaPath, resolveStateDirectory } from '@certbus/replica';
+import { keepUp, openReplica, type Replica, ReplicaError, replicaPath, resolveStateDirectory } from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
 import { ClientError, notOpened } from '../errors.ts';
@@ -159,6 +159,12 @@ function replicaSetAside(path: string): ClientError {
   return new ClientError('CERTBUS_CLIENT_REPLICA_SET_ASIDE', what);
 }
 
+/** Raises the alarms of what was found when replica and vault were opened. */
+function reportStart({ replica: { setAside }, vault: { problem }, emitter }: Serving): void {
+  if (setAside) emitter.emit('alarm', replicaSetAside(setAside));
+  if (problem) emitter.emit('alarm', new ReplicaError('CERTBUS_REPLICA_FAILED', problem));
+}
+
 function* summaries(replica: Replica): Iterable<CertificateSummary> {
   for (const { certificateId, names, current } of replica.certificates()) {
     if (!current) continue;
@@ -260,9 +266,8 @@ export async function openMaterial(options: MaterialOptions): Promise<MaterialSo
   const source = createSource(serving);
   try {
     await started(serving);
-    const { setAside } = serving.replica;
     // Not before the caller could have begun to listen.
-    if (setAside) setImmediate(() => serving.emitter.emit('alarm', replicaSetAside(setAside)));
+    setImmediate(() => reportStart(serving));
     return source;
   } catch (error) {
     await source.close();

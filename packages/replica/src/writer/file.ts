@@ -1,7 +1,19 @@
 /** The replica's file: made, opened, checked, locked. */
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { describeFileProblem, fileProblemOf, lockFile } from '@certbus/store/sqlite-files';
 import { ReplicaError } from '../errors.ts';
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.ts';
 import { createTables } from './tables.ts';
@@ -12,7 +24,10 @@ function pragma(database: DatabaseSync, name: string): unknown {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
-/** Whether a file holds a sound replica of this release, of whatever bus. */
+/**
+ * Whether a file holds a sound replica of this release, of whatever bus. Throws what says nothing of the file itself, such as a full
+ * disk: a good replica is never set aside for it.
+ */
 function isReplica(path: string): boolean {
   try {
     const database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
@@ -23,8 +38,9 @@ function isReplica(path: string): boolean {
     } finally {
       database.close();
     }
-  } catch {
-    return false;
+  } catch (error) {
+    if (fileProblemOf(error, path) === 'damaged') return false;
+    throw error;
   }
 }
 
@@ -60,50 +76,101 @@ export function openToWrite(
   const aside = existsSync(path) && !isReplica(path) ? setAside(path) : undefined;
   if (!existsSync(path)) createFile(path, busId);
   const database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
-  checkBus(database, path, busId);
-  // What is lost with the machine is read from the bus again.
-  database.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -65536',
-  );
-  database.prepare('UPDATE bus SET holder = ?').run(holder);
-  return { database, setAside: aside };
+  try {
+    checkBus(database, path, busId);
+    // What is lost with the machine is read from the bus again.
+    database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -65536',
+    );
+    database.prepare('UPDATE bus SET holder = ?').run(holder);
+    return { database, setAside: aside };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
-/** Opens a replica's file that another process may be writing. Throws `CERTBUS_REPLICA_OTHER_BUS`. */
+/**
+ * Opens a replica's file that another process may be writing, or that nobody can write. Throws `CERTBUS_REPLICA_OTHER_BUS` or
+ * `CERTBUS_REPLICA_FAILED`.
+ */
 export function openToRead(path: string, busId: string): DatabaseSync {
-  const database = new DatabaseSync(path, { readOnly: true, timeout: LOCK_WAIT_MS });
-  checkBus(database, path, busId);
-  return database;
+  let database: DatabaseSync | undefined;
+  try {
+    database = openReadOnly(path);
+    checkBus(database, path, busId);
+    return database;
+  } catch (cause) {
+    database?.close();
+    if (cause instanceof ReplicaError) throw cause;
+    const why = describeFileProblem(cause, path);
+    throw new ReplicaError('CERTBUS_REPLICA_FAILED', `The replica ${path} cannot be read: ${why}.`, { cause });
+  }
+}
+
+/**
+ * Reading a file in WAL mode makes two files beside it. Where they cannot be made, and the last writer left nothing in them, the file
+ * is read as one that never changes.
+ */
+function openReadOnly(path: string): DatabaseSync {
+  const options = { readOnly: true, timeout: LOCK_WAIT_MS };
+  const database = new DatabaseSync(path, options);
+  try {
+    database.prepare('SELECT bus_id FROM bus').get();
+    return database;
+  } catch (error) {
+    database.close();
+    const problem = fileProblemOf(error, path);
+    if (problem === undefined || problem === 'damaged' || problem === 'busy' || hasLog(path)) throw error;
+    const url = pathToFileURL(path);
+    url.search = '?immutable=1';
+    return new DatabaseSync(url, options);
+  }
+}
+
+/** Whether there is something in the write-ahead log of a file. */
+export function hasLog(path: string): boolean {
+  return existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0;
 }
 
 function checkBus(database: DatabaseSync, path: string, busId: string): void {
   const found = database.prepare('SELECT bus_id FROM bus').get()?.['bus_id'];
   if (found === busId) return;
-  database.close();
   throw new ReplicaError(
     'CERTBUS_REPLICA_OTHER_BUS',
     `The replica ${path} belongs to another bus than the trust line names. Is bus.pub that of this bus? If the bus was made anew, remove the file.`,
   );
 }
 
-/** Makes the folder of a replica, for this user only. */
+/** Whether a replica's file and its folder can be written. */
+export function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    accessSync(dirname(path), constants.W_OK);
+    return true;
+  } catch {
+    // Whatever the reason is, the writing thread meets it as well, and reports it.
+    return false;
+  }
+}
+
+/** Makes the folder of a replica, for this user only. Throws `CERTBUS_REPLICA_FAILED`. */
 export function makeFolder(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const why = describeFileProblem(cause, path);
+    throw new ReplicaError('CERTBUS_REPLICA_FAILED', `The folder of the replica ${path} cannot be made: ${why}.`, {
+      cause,
+    });
+  }
 }
 
 /**
  * Takes the right to write a replica: an exclusive lock on a file beside it, which the kernel releases the moment this
- * process ends, however it ends. `undefined` while another holds it.
+ * process ends, however it ends. `undefined` while another holds it. Throws what says that nobody can take it here, such as a full or
+ * read-only disk.
  */
-export function takeLock(path: string): DatabaseSync | undefined {
-  const lock = `${path}.lock`;
-  if (!existsSync(lock)) closeSync(openSync(lock, 'a', 0o600));
-  const database = new DatabaseSync(lock, { timeout: 0 });
-  try {
-    database.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
-    return database;
-  } catch {
-    database.close();
-    return undefined;
-  }
+export function takeLock(path: string): Disposable | undefined {
+  return lockFile(`${path}.lock`);
 }

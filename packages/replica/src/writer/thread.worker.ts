@@ -1,12 +1,13 @@
+/** The thread that writes a replica, so that taking many commits never delays a handshake. */
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
+import { describeFileProblem } from '@certbus/store/sqlite-files';
 import { openToWrite, takeLock } from './file.ts';
 import type { Answer, Call } from './thread.ts';
 import { createWriter, type Write } from './writer.ts';
 
-/** The thread that writes: so that taking many commits never stands a handshake still. */
 const { path, busId, holder } = workerData as { path: string; busId: string; holder: string };
-let lock: DatabaseSync | undefined;
+let lock: Disposable | undefined;
 let database: DatabaseSync | undefined;
 let write: ((wanted: Write) => void) | undefined;
 let setAside: string | undefined;
@@ -14,16 +15,21 @@ let setAside: string | undefined;
 function advance(): boolean {
   lock ??= takeLock(path);
   if (!lock) return false;
-  if (!database) {
+  if (database) return true;
+  try {
     ({ database, setAside } = openToWrite(path, busId, holder));
     write = createWriter(database, busId);
+    return true;
+  } catch (error) {
+    lock[Symbol.dispose]();
+    lock = undefined;
+    throw error;
   }
-  return true;
 }
 
 function close(): void {
   database?.close();
-  lock?.close();
+  lock?.[Symbol.dispose]();
 }
 
 function run(call: Call): unknown {
@@ -43,7 +49,7 @@ parentPort?.on('message', ({ id, call }: { id: number; call: Call }) => {
     answer = { id, value: run(call) };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-    answer = { id, error: { code, message: error instanceof Error ? error.message : String(error) } };
+    answer = { id, error: { code, message: describeFileProblem(error, path) } };
   }
   parentPort?.postMessage(answer);
   if (call.kind === 'close') parentPort?.close();

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { isBusy } from '../sqlite/errors.ts';
 
@@ -10,6 +10,8 @@ import { isBusy } from '../sqlite/errors.ts';
 export function lockFile(path: string): Disposable | undefined {
   // To close any descriptor of the file would let go of the locks that this very process has on it.
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
+  // Where it cannot be written, SQLite would take a shared lock and call it exclusive.
+  accessSync(path, constants.R_OK | constants.W_OK);
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
     database.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
