@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -184,6 +185,39 @@ test('a successor whose key does not open leaves the predecessor in service, and
   expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(good.serialNumber);
   expect(alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_KEY_NOT_OPENED' }]);
   expect(client.health().unopenedKeys).toHaveLength(1);
+});
+
+test('a successor that begins a moment ahead is shown from then on, also as the default certificate', async () => {
+  const bus = await newBus();
+  const before = await bus.issue(['a.test']);
+  let nowMs = Date.now();
+  const client = await newClient(bus, { now: () => new Date(nowMs), defaultName: 'a.test' });
+  const { port } = await newServer(client);
+  const successor = await bus.issue(['b.test']);
+  const leaf = new X509Certificate(successor.certificate);
+  const begins = nowMs + 60_000;
+  const event = {
+    type: 'CertificateObtained' as const,
+    issuanceId: 'issuance0001',
+    certificateId: before.certificateId,
+    reason: 'renewal' as const,
+    names: ['a.test'],
+    leaf: leaf.raw.toString('base64'),
+    issuers: [],
+    sealedKey: await seal(successor.privateKey, [
+      { name: 'servers', recipient: (await parseIdentityFile(bus.identity)).recipient },
+    ]),
+    serialNumber: successor.serialNumber,
+    notBefore: new Date(begins).toISOString(),
+    notAfter: leaf.validToDate.toISOString(),
+    challengeType: 'dns-01' as const,
+    directory: 'https://ca.test/directory',
+  };
+  await untilChanged(client, () => bus.append(event));
+  const shown = async (name: string) => (await shakeHands(port, name, { ca: bus.roots, insecure: true })).serialNumber;
+  expect([await shown('a.test'), await shown('')]).toEqual([before.serialNumber, before.serialNumber]);
+  nowMs = begins;
+  expect([await shown('a.test'), await shown('')]).toEqual([successor.serialNumber, successor.serialNumber]);
 });
 
 test('a restart without the bus serves within a second, and catches up when the bus is back', async () => {

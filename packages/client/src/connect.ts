@@ -66,7 +66,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   let closing: Promise<void> | undefined;
 
   function attach<S extends Server>(server: S): S {
-    const shown = showDefaultCertificates(server, { find: defaults.find, own: settings });
+    const shown = showDefaultCertificates(server, { find: defaults.find, own: settings, now });
     answerTlsAlpn01(server, challenges);
     guardResumption(server, source.isCovered);
     source.on('changed', ({ removed }) => {

@@ -4,6 +4,7 @@ export type ClientErrorCode =
   | 'CERTBUS_CLIENT_FILE_UNREADABLE'
   | 'CERTBUS_CLIENT_KEY_FILE_OPEN'
   | 'CERTBUS_CLIENT_KEY_NOT_OPENED'
+  | 'CERTBUS_CLIENT_KEY_TYPE_UNUSED'
   | 'CERTBUS_CLIENT_NAME_UNKNOWN'
   | 'CERTBUS_CLIENT_REPLICA_SET_ASIDE';
 
@@ -26,4 +27,10 @@ export function notOpened(
   const why = cause instanceof Error ? cause.message : 'unknown';
   const what = `The private key of certificate ${certificateId} (serial ${issued.serialNumber}) cannot be used on this server: ${why}`;
   return new ClientError('CERTBUS_CLIENT_KEY_NOT_OPENED', what, { cause });
+}
+
+/** The alarm that a name has certificates of which this server shows only one, `CERTBUS_CLIENT_KEY_TYPE_UNUSED`. */
+export function keyTypeUnused(serverName: string): ClientError {
+  const what = `${serverName} has an RSA certificate and one with another key type. This server shows the RSA one to every client. Remove the other, or leave it for servers that can choose.`;
+  return new ClientError('CERTBUS_CLIENT_KEY_TYPE_UNUSED', what);
 }

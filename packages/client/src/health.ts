@@ -38,6 +38,8 @@ export interface Notes {
   /** The latest last; a scanner's names do not pile up. */
   readonly missingNames: Set<string>;
   readonly unopenedKeys: Set<string>;
+  /** Alarms about keys that were raised since certificates last changed. */
+  readonly reported: Set<string>;
 }
 
 const MAX_MISSING = 100;
@@ -52,7 +54,14 @@ export function createNotes(): Notes {
     trouble: undefined,
     missingNames: new Set(),
     unopenedKeys: new Set(),
+    reported: new Set(),
   };
+}
+
+/** Forgets what was noted of keys, since certificates have changed. */
+export function forgetKeys({ unopenedKeys, reported }: Notes): void {
+  unopenedKeys.clear();
+  reported.clear();
 }
 
 /** Notes a name that no certificate covers. */

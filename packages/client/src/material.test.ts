@@ -52,14 +52,14 @@ test('ranks what can be served for a name, exact names before wildcards', async 
   await bus.issue(['*.a.test', 'a.test']);
   const exact = await bus.issue(['www.a.test']);
   const source = await follow(bus);
-  expect(source.ranking('www.a.test').map(({ issued }) => issued.names)).toEqual([
+  expect(source.ranking('www.a.test').candidates.map(({ issued }) => issued.names)).toEqual([
     ['www.a.test'],
     ['*.a.test', 'a.test'],
   ]);
-  const [best] = source.ranking('www.a.test');
+  const [best] = source.ranking('www.a.test').candidates;
   expect(best && (await source.open(best)).certificateId).toBe(exact.certificateId);
   expect(source.isCovered('other.test')).toBe(false);
-  expect(source.ranking('other.test')).toEqual([]);
+  expect(source.ranking('other.test')).toEqual({ candidates: [], until: undefined, hasKeyTypes: false });
 });
 
 test('signals a renewal and a removal, and gives what is to be served from then on', async () => {

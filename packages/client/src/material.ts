@@ -8,4 +8,4 @@ export {
   openMaterial,
 } from './serving/material-source.ts';
 export type { MaterialOptions } from './serving/options.ts';
-export type { Candidate } from './serving/ranking.ts';
+export type { Candidate, Ranking } from './serving/ranking.ts';

@@ -1,6 +1,6 @@
 /** Finds what changed in a replica since the last look. */
 import type { Replica } from '@certbus/replica';
-import type { Notes } from '../health.ts';
+import { forgetKeys, type Notes } from '../health.ts';
 import type { MaterialEmitter } from './events.ts';
 import type { KeyVault } from './key-vault.ts';
 
@@ -27,7 +27,7 @@ export function createChangeWatcher({
     const isAnother = reached.position < position || reached.restored !== restored;
     ({ position, restored } = reached);
     if (isAnother || changes.length > MAX_REPORTED) {
-      notes.unopenedKeys.clear();
+      forgetKeys(notes);
       emitter.emit('rebuilt');
       return;
     }
@@ -35,7 +35,7 @@ export function createChangeWatcher({
       const certificate = replica.certificate(certificateId);
       const removed = certificate?.removed ?? true;
       if (!removed && !certificate?.current) continue;
-      notes.unopenedKeys.clear();
+      forgetKeys(notes);
       if (removed) vault.forget(certificateId);
       emitter.emit('changed', { certificateId, names, removed });
     }

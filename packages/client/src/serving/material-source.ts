@@ -1,13 +1,6 @@
 /** Certificates with their opened keys, from a replica that follows the bus: everything that a server needs but TLS itself. */
 import { homedir } from 'node:os';
-import {
-  type Challenge,
-  type IssuedCertificate,
-  type ManagedCertificate,
-  parseIdentityFile,
-  parseTrust,
-  type Trust,
-} from '@certbus/events';
+import { type Challenge, type IssuedCertificate, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
 import { keepUp, openReplica, type Replica, ReplicaError, replicaPath, resolveStateDirectory } from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
@@ -20,7 +13,7 @@ import { readText } from './key-text.ts';
 import { type KeyVault, openKeyVault } from './key-vault.ts';
 import { createListener } from './listener.ts';
 import type { MaterialOptions } from './options.ts';
-import { type Candidate, rank } from './ranking.ts';
+import { type Candidate, type Ranking, rank } from './ranking.ts';
 
 const INTERVAL_MS = 10_000;
 const START_TIMEOUT_MS = 10_000;
@@ -49,12 +42,12 @@ export interface MaterialSource extends AsyncDisposable {
   /** Those that can be served, in order of id. */
   certificates(): Iterable<CertificateSummary>;
   /**
-   * What is to be served of a certificate: the current leaf or, where its key does not open here, the newest predecessor whose key
-   * does, with an alarm. `undefined` where it was removed, was never issued, or no key opens.
+   * What is to be served of a certificate: the current leaf or, where it is not valid yet or its key does not open here, a predecessor
+   * that is and does, the latter with an alarm. `undefined` where it was removed, was never issued, or no key opens.
    */
-  material(certificateId: string): Promise<Material | undefined>;
-  /** What can be served for a server name in its one form, best first. */
-  ranking(serverName: string): readonly Candidate[];
+  material(certificateId: string): Promise<(Material & Pick<Ranking, 'until'>) | undefined>;
+  /** What can be served for a server name in its one form. */
+  ranking(serverName: string): Ranking;
   /** Chain and opened key. Rejects `CERTBUS_CLIENT_KEY_NOT_OPENED` where this server cannot use the key. */
   open(candidate: Candidate): Promise<Material>;
   /** Whether a certificate covers a server name in its one form. */
@@ -70,7 +63,7 @@ export interface MaterialSource extends AsyncDisposable {
   /** Notes that a client asked for a name without a certificate, for {@link MaterialSource.health}. */
   noteMissing(serverName: string): void;
   /** Raises an alarm about a certificate's key, once until certificates change. */
-  reportKey(error: Error): void;
+  reportKey(error: ClientError): void;
   health(): Health;
   on<Event extends keyof MaterialEvents>(event: Event, listener: (...args: MaterialEvents[Event]) => void): this;
   /** Stops following and closes files. */
@@ -172,12 +165,6 @@ function* summaries(replica: Replica): Iterable<CertificateSummary> {
   }
 }
 
-/** A certificate's own candidates: the current leaf, then predecessors, newest first. */
-function candidatesOf({ certificateId, current, predecessors }: ManagedCertificate): Candidate[] {
-  const newestFirst = current ? [current, ...predecessors] : [];
-  return newestFirst.map((issued) => ({ certificateId, issued, isPredecessor: issued !== current }));
-}
-
 async function openCandidate({ replica, vault }: Serving, candidate: Candidate): Promise<Material> {
   const { certificateId, issued } = candidate;
   try {
@@ -220,9 +207,10 @@ function createSource(serving: Serving): MaterialSource {
     async material(certificateId) {
       const certificate = replica.certificate(certificateId);
       if (!certificate || certificate.removed) return undefined;
-      for (const candidate of candidatesOf(certificate)) {
+      const { candidates, until } = rank([certificate], certificate.names[0] ?? '', now());
+      for (const candidate of candidates) {
         try {
-          return await openCandidate(serving, candidate);
+          return { ...(await openCandidate(serving, candidate)), until };
         } catch (error) {
           source.reportKey(error as ClientError);
         }
@@ -238,9 +226,10 @@ function createSource(serving: Serving): MaterialSource {
     keepRecentNames: (serverNames) => vault.keepRecentNames(serverNames),
     noteMissing: (serverName) => noteMissing(notes, serverName),
     reportKey(error) {
-      // Once a key, not once a handshake.
-      if (notes.unopenedKeys.has(error.message)) return;
-      notes.unopenedKeys.add(error.message);
+      // Once until certificates change, not once a handshake.
+      if (notes.reported.has(error.message)) return;
+      notes.reported.add(error.message);
+      if (error.code === 'CERTBUS_CLIENT_KEY_NOT_OPENED') notes.unopenedKeys.add(error.message);
       emitter.emit('alarm', error);
     },
     health: () => report(replica, notes, now()),

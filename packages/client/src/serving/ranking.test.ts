@@ -1,4 +1,6 @@
+import type { webcrypto } from 'node:crypto';
 import { evolve, type ManagedCertificate } from '@certbus/events';
+import { createIssuer, createKeys, createLeaf } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { rank } from './ranking.ts';
 
@@ -8,15 +10,15 @@ const day = (n: number) => new Date(NOW.getTime() + n * 86_400_000).toISOString(
 function certificate(
   id: string,
   names: readonly string[],
-  ...spans: readonly (readonly [number, number])[]
+  ...spans: readonly (readonly [number, number, string?])[]
 ): ManagedCertificate {
   let state: ManagedCertificate | undefined;
-  for (const [from, to] of spans) {
+  for (const [from, to, leaf = Buffer.from(`${id} ${from}`).toString('base64')] of spans) {
     const event = {
       type: 'CertificateImported' as const,
       certificateId: id,
       names,
-      leaf: Buffer.from(`${id} ${from}`).toString('base64'),
+      leaf,
       issuers: [],
       sealedKey: '',
       serialNumber: '0A',
@@ -30,7 +32,7 @@ function certificate(
 }
 
 const order = (certificates: readonly ManagedCertificate[], name = 'www.a.test') =>
-  rank(certificates, name, NOW).map(
+  rank(certificates, name, NOW).candidates.map(
     ({ certificateId, isPredecessor }) => certificateId + (isPredecessor ? ' before' : ''),
   );
 
@@ -60,4 +62,51 @@ test('a successor comes before its predecessor, and a valid predecessor before a
 test('equals are told apart by id, the same way on every server', () => {
   const [one, two] = [certificate('one', ['www.a.test'], [-1, 5]), certificate('two', ['www.a.test'], [-1, 5])];
   expect(order([one, two])).toEqual(order([two, one]));
+});
+
+test.each([
+  ['a successor that has not begun', [certificate('a', ['www.a.test'], [-60, 30], [0.001, 89])], 0.001],
+  [
+    'another certificate that has not begun',
+    [certificate('a', ['www.a.test'], [-60, 30]), certificate('b', ['*.a.test'], [2, 90])],
+    2,
+  ],
+  [
+    'the end of the first',
+    [certificate('a', ['www.a.test'], [-60, 30]), certificate('b', ['www.a.test'], [-60, 20])],
+    20,
+  ],
+])('the order holds until it can change: %s', (_, certificates, days) => {
+  expect(rank(certificates, 'www.a.test', NOW).until).toEqual(new Date(day(days)));
+});
+
+test('where all have ended, nothing changes by itself', () => {
+  expect(rank([certificate('a', ['www.a.test'], [-60, -1])], 'www.a.test', NOW).until).toBeUndefined();
+});
+
+test('of an RSA and an ECDSA certificate for one name RSA comes first, whichever was renewed last', async () => {
+  const issuer = await createIssuer('Root');
+  const rsaKeys = await crypto.subtle.generateKey(
+    { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' },
+    true,
+    ['sign', 'verify'],
+  );
+  const leafOf = async (publicKey: webcrypto.CryptoKey) =>
+    Buffer.from((await createLeaf({ issuer, names: ['www.a.test'], publicKey })).rawData).toString('base64');
+  const [rsa, ecdsa] = [await leafOf(rsaKeys.publicKey), await leafOf((await createKeys()).publicKey)];
+  for (const [rsaEnd, ecdsaEnd] of [
+    [50, 80],
+    [80, 50],
+  ] as const) {
+    const both = [
+      certificate('rsa', ['www.a.test'], [-60, 20, rsa], [-1, rsaEnd, rsa]),
+      certificate('ecdsa', ['www.a.test'], [-1, ecdsaEnd, ecdsa]),
+    ];
+    expect(rank(both, 'www.a.test', NOW).hasKeyTypes).toBe(true);
+    expect(order(both)).toEqual(['rsa', 'rsa before', 'ecdsa']);
+    expect(order(both.toReversed())).toEqual(['rsa', 'rsa before', 'ecdsa']);
+  }
+  expect(
+    order([certificate('rsa', ['*.a.test'], [-1, 50, rsa]), certificate('ecdsa', ['www.a.test'], [-1, 5, ecdsa])]),
+  ).toEqual(['ecdsa', 'rsa']);
 });

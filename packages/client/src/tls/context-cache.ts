@@ -7,7 +7,7 @@ export interface NamedContext {
   readonly certificateId: string;
   readonly leafHash: string;
   readonly context: SecureContext;
-  /** From then on another certificate may rank higher: end of this one, milliseconds since 1970. */
+  /** From then on another certificate may rank higher, milliseconds since 1970. */
   readonly until: number;
 }
 

@@ -1,5 +1,5 @@
 /** Makes the TLS context of a server name. */
-import { notOpened } from '../errors.ts';
+import { type ClientError, keyTypeUnused, notOpened } from '../errors.ts';
 import type { Material, MaterialSource } from '../serving/material-source.ts';
 import type { NamedContext } from './context-cache.ts';
 
@@ -11,7 +11,7 @@ export interface ContextMaking {
   readonly now: () => Date;
 }
 
-/** How long a certificate that has expired is shown before another is looked for. */
+/** An expired certificate is shown where there is nothing better, and not looked up again at every handshake. */
 const EXPIRED_MS = 60_000;
 
 /**
@@ -22,16 +22,16 @@ export async function makeContext(
   { source, build, now }: ContextMaking,
   serverName: string,
 ): Promise<NamedContext | undefined> {
-  for (const candidate of source.ranking(serverName)) {
+  const { candidates, until, hasKeyTypes } = source.ranking(serverName);
+  if (hasKeyTypes) source.reportKey(keyTypeUnused(serverName));
+  for (const candidate of candidates) {
     const { certificateId, issued } = candidate;
     try {
       const context = buildFrom(await source.open(candidate), build);
-      const end = Date.parse(issued.notAfter);
-      // An expired one is shown where there is nothing better, and not looked up again at every handshake.
-      const until = end > now().getTime() ? end : now().getTime() + EXPIRED_MS;
-      return { certificateId, leafHash: issued.leafHash, context, until };
+      const next = until?.getTime() ?? now().getTime() + EXPIRED_MS;
+      return { certificateId, leafHash: issued.leafHash, context, until: next };
     } catch (error) {
-      source.reportKey(error as Error);
+      source.reportKey(error as ClientError);
     }
   }
   return undefined;

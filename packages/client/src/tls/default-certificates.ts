@@ -10,9 +10,18 @@ export interface KeyPair {
   readonly key: string;
 }
 
+/** What is shown, until another certificate may rank higher, milliseconds since 1970. */
+export interface DefaultKeyPair extends KeyPair {
+  readonly until: number;
+}
+
 export interface DefaultCertificatesOptions {
-  /** What is shown for a local address; `undefined` where it is nothing of ours. Asked again after {@link DefaultCertificates.forget}. */
-  readonly find: (address: string) => Promise<KeyPair | undefined>;
+  /**
+   * What is shown for a local address; `undefined` where no certificate is for it. Asked again after {@link DefaultCertificates.forget},
+   * and when what was found may no longer be the best.
+   */
+  readonly find: (address: string) => Promise<DefaultKeyPair | undefined>;
+  readonly now: () => Date;
   /** What the server was made with, which stays apart from key and certificate. */
   readonly own: SecureContextOptions;
 }
@@ -26,7 +35,7 @@ export interface DefaultCertificates {
 /** A default certificate, and the address that it is for. */
 interface Default {
   readonly address: string;
-  readonly material: KeyPair | undefined;
+  readonly material: DefaultKeyPair | undefined;
 }
 
 /** Of a machine that takes connections for any address, such as a transparent proxy. */
@@ -42,7 +51,7 @@ const addressOf = (socket: Socket): string =>
  */
 export function showDefaultCertificates(
   server: Server,
-  { find, own }: DefaultCertificatesOptions,
+  { find, own, now }: DefaultCertificatesOptions,
 ): DefaultCertificates {
   const { key: _key, cert: _cert, pfx: _pfx, ...settings } = own;
   const found = new Map<string, Default>();
@@ -58,7 +67,10 @@ export function showDefaultCertificates(
     shown = wanted;
     // Without its ticket keys, every session of the server would end with the change.
     const ticketKeys = server.getTicketKeys();
-    server.setSecureContext({ ...(material ? { ...settings, ...material } : own), ticketKeys });
+    server.setSecureContext({
+      ...(material ? { ...settings, key: material.key, cert: material.cert } : own),
+      ticketKeys,
+    });
   }
 
   async function look(address: string): Promise<Default> {
@@ -85,7 +97,8 @@ export function showDefaultCertificates(
   putInFront(server, (socket, passOn) => {
     const address = addressOf(socket);
     const known = found.get(address);
-    if (known) return prepare(socket, known, passOn);
+    const isOver = known?.material && known.material.until <= now().getTime();
+    if (known && !isOver) return prepare(socket, known, passOn);
     const ignore = () => {};
     socket.on('error', ignore);
     const go = (wanted: Default | undefined) => {

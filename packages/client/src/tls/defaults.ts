@@ -3,7 +3,7 @@ import { createSecureContext } from 'node:tls';
 import { normalizeAddress, normalizeServerName } from '@certbus/events';
 import type { MaterialSource } from '../serving/material-source.ts';
 import { makeContext } from './contexts.ts';
-import type { KeyPair } from './default-certificates.ts';
+import type { DefaultKeyPair, KeyPair } from './default-certificates.ts';
 
 /** A name or address as somebody typed it, in its one form. */
 export const nameOf = (typed: string): string | undefined => normalizeAddress(typed) ?? normalizeServerName(typed);
@@ -11,7 +11,7 @@ export const nameOf = (typed: string): string | undefined => normalizeAddress(ty
 /** The certificates of clients without a server name. */
 export interface Defaults {
   /** The certificate of the address that they came to, else that of the default name. */
-  find(address: string): Promise<KeyPair | undefined>;
+  find(address: string): Promise<DefaultKeyPair | undefined>;
   /** Whether there may be one on some server. */
   isFound(): boolean;
 }
@@ -28,15 +28,15 @@ export function createDefaults({
 }): Defaults {
   let isFound = defaultName !== undefined;
 
-  async function pairFor(name: string): Promise<KeyPair | undefined> {
+  async function pairFor(name: string): Promise<DefaultKeyPair | undefined> {
     let shown: KeyPair | undefined;
     const build = ({ cert, key }: KeyPair) => {
       const context = createSecureContext({ cert, key });
       shown = { cert, key };
       return context;
     };
-    await makeContext({ source, build, now }, name);
-    return shown;
+    const made = await makeContext({ source, build, now }, name);
+    return made && shown && { ...shown, until: made.until };
   }
 
   return {

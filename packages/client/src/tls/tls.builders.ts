@@ -42,7 +42,18 @@ export interface Handshake {
 export function shakeHands(
   port: number,
   servername: string,
-  { ca, session, maxVersion = 'TLSv1.3' }: { ca: string; session?: Buffer; maxVersion?: 'TLSv1.2' | 'TLSv1.3' },
+  {
+    ca,
+    session,
+    maxVersion = 'TLSv1.3',
+    insecure = session !== undefined,
+  }: {
+    ca: string;
+    session?: Buffer;
+    maxVersion?: 'TLSv1.2' | 'TLSv1.3';
+    /** Takes any certificate. */
+    insecure?: boolean;
+  },
 ): Promise<Handshake> {
   return new Promise((resolve, reject) => {
     const options = {
@@ -51,7 +62,7 @@ export function shakeHands(
       servername,
       ca,
       maxVersion,
-      rejectUnauthorized: session === undefined,
+      rejectUnauthorized: !insecure,
       ...(session ? { session } : {}),
     };
     const socket = dial(options);
