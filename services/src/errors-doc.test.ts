@@ -11,7 +11,10 @@ const codesIn = (files: readonly string[], pattern: RegExp) =>
   );
 
 /** The members of each package's literal union of codes. */
-const declared = codesIn(globSync('{packages,apps}/*/src/errors.ts', { cwd: root }), /^\s*\| '(CERTBUS_\w+)'/gm);
+const declared = codesIn(
+  globSync('{packages,apps}/*/src/errors.ts', { cwd: root }),
+  /(?:\||ErrorCode =)\s*'(CERTBUS_\w+)'/g,
+);
 const documented = codesIn(['docs/errors.md'], /^\| `(CERTBUS_\w+)`/gm);
 
 test('every code that the packages declare is in docs/errors.md, and no other', () => {
