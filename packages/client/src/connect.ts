@@ -9,6 +9,7 @@ import { type ContextCache, createContextCache } from './tls/context-cache.ts';
 import { makeContext } from './tls/contexts.ts';
 import { showDefaultCertificates } from './tls/default-certificates.ts';
 import { createDefaults, nameOf } from './tls/defaults.ts';
+import { hideDefaultFromNamed } from './tls/named-connections.ts';
 import { answerTlsAlpn01 } from './tls/tls-alpn-01.ts';
 import { createSniCallback, guardResumption, rotateTicketKeys } from './tls/tls-server.ts';
 
@@ -66,6 +67,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   let closing: Promise<void> | undefined;
 
   function attach<S extends Server>(server: S): S {
+    hideDefaultFromNamed(server, settings);
     const shown = showDefaultCertificates(server, { find: defaults.find, own: settings, now });
     answerTlsAlpn01(server, challenges);
     guardResumption(server, source.isCovered);
