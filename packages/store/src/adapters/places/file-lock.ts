@@ -1,6 +1,6 @@
 import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { isBusy } from '../sqlite/errors.ts';
+import { isBusy } from '../sqlite-codes.ts';
 
 /**
  * Takes a lock that the kernel lets go of the moment this process ends, however it ends: SQLite's exclusive one, on an empty file

@@ -1,4 +1,5 @@
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
+import { resultCode } from '../sqlite-codes.ts';
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) that an operator can do something about. */
 const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
@@ -15,7 +16,7 @@ const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
 
 /** Says what an error of SQLite means for a bus; anything else is returned as it is. */
 export function wrapSqliteError(path: string, error: unknown): unknown {
-  const number = codeOf(error);
+  const number = resultCode(error);
   if (number === undefined || !(error instanceof Error)) return error;
   const [code, what] = MEANING[number] ?? (['CERTBUS_STORE_UNREACHABLE', `failed: ${error.message}`] as const);
   return new StoreError(code, `The bus ${path} ${what}.`, { cause: error });
@@ -30,17 +31,6 @@ export function hasWalResetFix(version: string): boolean {
   return minor > 51 || (minor === 51 && patch >= 3);
 }
 
-/** SQLite's primary result code (sqlite.org/rescode.html); `undefined` for what is no error of SQLite. */
-function codeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
-  return error.errcode & 0xff;
-}
-
-/** Whether another connection held the lock: nothing was done, and it can be tried again (SQLITE_BUSY). */
-export function isBusy(error: unknown): boolean {
-  return codeOf(error) === 5;
-}
-
 /** What {@link isBusy} takes for a lock: a read without locks met a writer. */
 export function changedMeanwhile(): Error {
   return Object.assign(new Error('the file was written while it was read'), { errcode: 5 });
@@ -48,11 +38,11 @@ export function changedMeanwhile(): Error {
 
 /** Whether this user may not write what it may perhaps read, or not make a file beside it (SQLITE_READONLY, SQLITE_CANTOPEN). */
 export function isRefused(error: unknown): boolean {
-  const code = codeOf(error);
+  const code = resultCode(error);
   return code === 8 || code === 14;
 }
 
 /** Whether a transaction that failed so may be on the disk all the same (SQLITE_IOERR). */
 export function isOutcomeUnknown(error: unknown): boolean {
-  return codeOf(error) === 10;
+  return resultCode(error) === 10;
 }

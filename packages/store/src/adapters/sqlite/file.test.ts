@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
-import { isBusy } from './errors.ts';
+import { isBusy } from '../sqlite-codes.ts';
 import { openSqliteFile, type SqliteFile } from './file.ts';
 import { openSqliteLog } from './sqlite.ts';
 

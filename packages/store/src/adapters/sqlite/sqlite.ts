@@ -1,8 +1,9 @@
 import { StoreError, TrimmedError, VersionConflictError } from '../../errors.ts';
 import type { Log, Page, ReplaceOptions, StoredCommit } from '../../log.ts';
 import { checkAppend, checkRead, checkReplace, closedError } from '../checks.ts';
+import { isBusy } from '../sqlite-codes.ts';
 import type { SqliteConnection } from './connection.ts';
-import { isBusy, isOutcomeUnknown, wrapSqliteError } from './errors.ts';
+import { isOutcomeUnknown, wrapSqliteError } from './errors.ts';
 import { openSqliteFile, type SqliteFile } from './file.ts';
 import { fileAt } from './state.ts';
 
