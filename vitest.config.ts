@@ -13,6 +13,11 @@ export default defineConfig({
     reporters: ['default', './vitest.summary.ts'],
     execArgv: ['--conditions=certbus:source'],
     globalSetup: ['services/src/global-setup.ts'],
-    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'services/src/**/*.test.ts'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'apps/*/src/**/*.test.ts',
+      'services/src/**/*.test.ts',
+      'rules/**/*.test.ts',
+    ],
   },
 });

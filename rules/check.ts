@@ -1,0 +1,28 @@
+/** All rules that this repository holds itself to and that no published linter knows. */
+import { importCycles } from './cycles.ts';
+import { outdatedDiagram } from './diagram/current.ts';
+import { brokenReferences } from './documents.ts';
+import { exportsThatDisagree } from './exports.ts';
+import type { Finding } from './finding.ts';
+import { staleFloorPlan } from './floor-plan.ts';
+import type { House } from './house.ts';
+import { importedAdapters, impureFiles } from './purity.ts';
+import { crowdedFolders, oversizedPackages } from './sizes.ts';
+import { importedTests } from './test-imports.ts';
+import type { Tree } from './tree.ts';
+
+const RULES: readonly ((tree: Tree, house: House) => Finding[])[] = [
+  staleFloorPlan,
+  impureFiles,
+  importedAdapters,
+  importedTests,
+  importCycles,
+  exportsThatDisagree,
+  oversizedPackages,
+  crowdedFolders,
+  brokenReferences,
+  outdatedDiagram,
+];
+
+/** What is wrong in a tree, rule by rule. */
+export const checkTree = (tree: Tree, house: House): Finding[] => RULES.flatMap((rule) => rule(tree, house));
