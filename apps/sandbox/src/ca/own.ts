@@ -15,6 +15,6 @@ export const own: CaKind = {
     const args = [dnsServer, String(httpPort), String(tlsPort)];
     const { ready, ask, stop } = await startChild<Ready>(moduleAt('ca-process.ts'), ...args);
     const orders = async () => Number(await ask('orders'));
-    return { ...ready, description: 'the strict ACME server of @certbus/acme', httpPort, tlsPort, orders, stop };
+    return { ...ready, description: 'the strict ACME server of @certbus/acme-server', httpPort, tlsPort, orders, stop };
   },
 };
