@@ -1,17 +1,12 @@
 import 'reflect-metadata';
 import { createHash } from 'node:crypto';
 import {
-  BEGINNING,
-  type CertificateObtained,
-  type Checkpoint,
   createBusId,
   createId,
   createIdentity,
   createManagerKey,
   createRootKey,
-  encodeCommit,
-  type IssuanceStarted,
-  type OrderCreated,
+  type EventOf,
   parseIdentityFile,
   parseManagerKey,
   parseRootKey,
@@ -19,11 +14,16 @@ import {
   type Signer,
   seal,
   sha256,
-  signRootEvent,
   type Trust,
+} from '@certbus/events';
+import {
+  BEGINNING,
+  type Checkpoint,
+  encodeCommit,
+  signRootEvent,
   verifyCommits,
   type WrittenEvent,
-} from '@certbus/events';
+} from '@certbus/events/history';
 import type { StoredCommit } from '@certbus/store';
 import * as x509 from '@peculiar/x509';
 import { copy, randomBytes, randomLength, stretch, stretches, type Template } from './template.ts';
@@ -189,7 +189,9 @@ export async function createFleet({ certificates, together, rounds = 1, keys }: 
     ];
   }
 
-  function order(number: number): [IssuanceStarted, OrderCreated, CertificateObtained] {
+  function order(
+    number: number,
+  ): [EventOf<'IssuanceStarted'>, EventOf<'OrderCreated'>, EventOf<'CertificateObtained'>] {
     ids[number] ??= createId();
     const certificateId = ids[number];
     const [issuanceId, sealedKey, reason] = [createId(), sealed.make(), round === 0 ? 'new' : 'renewal'] as const;

@@ -1,5 +1,5 @@
 import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { BEGINNING, type Checkpoint, type ReadEvent } from '@certbus/events';
+import { BEGINNING, type Checkpoint, type ReadEvent } from '@certbus/events/history';
 import { type Log, openBus, transact, type View } from '@certbus/store';
 import { openDynamoDbLog } from '@certbus/store/dynamodb';
 import { startDynamoDbLocal } from 'certbus-services';

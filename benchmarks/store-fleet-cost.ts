@@ -1,4 +1,4 @@
-import { BEGINNING } from '@certbus/events';
+import { BEGINNING } from '@certbus/events/history';
 import { follow, type Log, openBus } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
 import { type Benchmark, type Figure, quantile } from './figure.ts';

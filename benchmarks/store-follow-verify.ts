@@ -1,4 +1,5 @@
-import { BEGINNING, type Trust, verifyCommits } from '@certbus/events';
+import type { Trust } from '@certbus/events';
+import { BEGINNING, verifyCommits } from '@certbus/events/history';
 import type { StoredCommit } from '@certbus/store';
 import type { Benchmark } from './figure.ts';
 import { createFleet, createFleetKeys } from './fleet.ts';

@@ -2,18 +2,17 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import {
-  BEGINNING,
   createBusId,
   createIdentity,
   createManagerKey,
   createRootKey,
   formatTrust,
-  HistoryError,
   parseIdentityFile,
   parseManagerKey,
   parseRootKey,
   parseTrust,
 } from '@certbus/events';
+import { BEGINNING, HistoryError } from '@certbus/events/history';
 import { createBus, parseConfiguration } from '@certbus/manager';
 import { openLocalBus, withManager } from '@certbus/runtime';
 import {

@@ -2,16 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as dial } from 'node:tls';
-import {
-  BEGINNING,
-  createId,
-  EMPTY_BUS,
-  evolveBus,
-  parseManagerKey,
-  parseTrust,
-  seal,
-  type WrittenEvent,
-} from '@certbus/events';
+import { createId, parseManagerKey, parseTrust, seal } from '@certbus/events';
+import { BEGINNING, EMPTY_BUS, evolveBus, type WrittenEvent } from '@certbus/events/history';
 import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { createTlsIdentity } from 'certbus-services';

@@ -1,8 +1,6 @@
 import 'reflect-metadata';
 import { KeyObject, type webcrypto } from 'node:crypto';
 import {
-  BEGINNING,
-  type Checkpoint,
   createBusId,
   createId,
   createIdentity,
@@ -19,9 +17,8 @@ import {
   type Signer,
   seal,
   sha256,
-  signRootEvent,
-  type WrittenEvent,
 } from '@certbus/events';
+import { BEGINNING, type Checkpoint, signRootEvent, type WrittenEvent } from '@certbus/events/history';
 import { type Bus, openBus, parseAddress } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import * as x509 from '@peculiar/x509';

@@ -1,3 +1,5 @@
+/** The errors of this package. */
+
 /** Every way bytes or keys can be refused; `docs/errors.md` says what to do about each. */
 export type EventsErrorCode =
   | 'CERTBUS_EVENTS_COMMIT_MALFORMED'
@@ -21,7 +23,7 @@ export type EventsErrorCode =
 const UNSAFE = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 const MAX_MESSAGE = 600;
 
-/** Whoever can write to a store chooses what a refused commit says, and the message ends up in logs and terminals. */
+/** Anyone who can write to a store chooses the text of a refused commit, and the message is printed in logs and terminals. */
 function harmless(message: string): string {
   const cut = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
   return cut.replaceAll(UNSAFE, '\ufffd');

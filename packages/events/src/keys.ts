@@ -1,3 +1,4 @@
+/** Key files: root keys, manager keys and age identities; and Ed25519 signatures by them. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { EventsError } from './errors.ts';
@@ -53,7 +54,7 @@ export function isSignatureOf(publicKey: string, message: Uint8Array, signature:
   try {
     return verify(null, message, verifierOf(publicKey), signature);
   } catch {
-    // A public key that is no point of the curve has signed nothing.
+    // A public key that is not a point of the curve has signed nothing.
     return false;
   }
 }

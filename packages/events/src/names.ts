@@ -1,3 +1,4 @@
+/** Names of certificates and servers in their one form, and how they match. */
 import { domainToASCII } from 'node:url';
 import { EventsError } from './errors.ts';
 
@@ -10,13 +11,13 @@ function toASCII(text: string): string {
 }
 
 /**
- * A server name as TLS and this bus compare it: A-labels, lower case, no trailing dot, no wildcard; `undefined` when it is
- * none. Accepts what a client typed.
+ * A server name as TLS and this bus compare it: A-labels, lower case, no trailing dot, no wildcard; `undefined` when the text is not
+ * a server name. Accepts what a client typed.
  */
 export function normalizeServerName(name: string): string | undefined {
   const text = name.endsWith('.') ? name.slice(0, -1) : name;
-  // Nearly every name arrives in this form; the URL parser costs more than the whole look-up. It would also read a path,
-  // a port or a %-escape where one stands, so nothing of these gets there.
+  // Nearly every name arrives in this form; the URL parser costs more than the whole look-up. It would also accept a path,
+  // a port or a %-escape, so a text with one of these never gets there.
   const ascii = /^[a-z0-9_.-]+$/.test(text) ? text : toASCII(text);
   if (ascii === '' || ascii.length > 253 || /^[\d.]+$/.test(ascii)) return undefined;
   return ascii.split('.').every((label) => LABEL.test(label)) ? ascii : undefined;
@@ -48,7 +49,7 @@ export function normalizeNames(names: readonly string[]): string[] {
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 
-/** An IP address in its one form: IPv4 in decimal, IPv6 as RFC 5952 writes it, without brackets; `undefined` where it is none. */
+/** An IP address in its one form: IPv4 in decimal, IPv6 as RFC 5952 writes it, without brackets; `undefined` where the text is not one. */
 export function normalizeAddress(text: string): string | undefined {
   if (IPV4.test(text)) return text;
   const isLikeIPv6 = text.includes(':') && /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]/`);
@@ -60,7 +61,7 @@ export function isAddress(name: string): boolean {
   return name.includes(':') || IPV4.test(name);
 }
 
-/** The name of an IP address in reverse DNS, with which a CA asks for it by TLS-ALPN-01 (RFC 8738 section 6). */
+/** The name of an IP address in reverse DNS, which a CA sends as the server name in TLS-ALPN-01 (RFC 8738 section 6). */
 export function reverseNameOf(address: string): string {
   if (!address.includes(':')) return `${address.split('.').toReversed().join('.')}.in-addr.arpa`;
   const [front = [], back = []] = address.split('::').map((half) => (half === '' ? [] : half.split(':')));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { IssuedCertificate, ManagedCertificate } from './evolve.ts';
+import type { IssuedCertificate, ManagedCertificate } from './managed-certificate.ts';
 import { type Urgency, urgencyOf } from './renewal.ts';
 
 const NOW = new Date('2026-11-24T03:00:00Z');

@@ -1,11 +1,12 @@
-import type { ManagedCertificate } from './evolve.ts';
+/** When a certificate is due for renewal, and how urgent that is. */
+import type { ManagedCertificate } from './managed-certificate.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 
 /**
- * When a certificate should be renewed by its dates alone, the floor that nothing may put off, and the earliest instant that a CA
- * may ask for: one that says "now" of everything it has just issued must not be asked for ever.
+ * When a certificate should be renewed by its dates alone, the last instant that nothing may postpone, and the earliest instant that
+ * a CA may ask for: a CA that answers "now" for everything it has just issued must not cause endless renewals.
  */
 function renewalOf(notBefore: number, notAfter: number): { ordinary: number; floor: number; earliest: number } {
   const lifetime = notAfter - notBefore;
@@ -29,13 +30,13 @@ export const NEVER = '9999-12-31T23:59:59.000Z';
 const LONGEST_PAUSE_MS = 8 * DAY_MS;
 
 /**
- * When a manager should next act on a certificate: renew it, or take up what was left open. In the past when it is due.
+ * When a manager should next act on a certificate: renew it, or resume an open issuance. In the past when it is due.
  *
  * The CA's chosen instant counts before the lifetime's ratio, an emergency floor before both; a claim that is held and the
- * back-off after a failure put it off. `undefined`: never, since it was removed, was given up, or did not come from a CA here.
+ * back-off after a failure postpone it. `undefined`: never, because it was removed, was given up, or did not come from a CA here.
  *
- * With `now`, a claim or a back-off that would last for longer than any does counts for nothing: it was said by a manager whose clock
- * was wrong.
+ * With `now`, a claim or a back-off that would last longer than any real one is ignored: the clock of the manager that wrote it was
+ * wrong.
  */
 export function nextActionAt(certificate: ManagedCertificate, now?: Date): Date | undefined {
   const { removed, directory, issuance, failure } = certificate;
@@ -53,7 +54,7 @@ export function nextActionAt(certificate: ManagedCertificate, now?: Date): Date 
 export const URGENCIES = ['lapsed', 'emergency', 'window-over', 'due'] as const;
 
 /**
- * `lapsed`: nothing valid is served. `emergency`: the floor is passed that nothing may put off. `window-over`: the CA wanted it renewed
+ * `lapsed`: nothing valid is served. `emergency`: the floor is passed that nothing may postpone. `window-over`: the CA wanted it renewed
  * before now, as in a mass revocation. `due`: all others.
  */
 export type Urgency = (typeof URGENCIES)[number];

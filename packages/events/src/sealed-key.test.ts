@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { generateHybridIdentity, identityToRecipient } from 'age-encryption';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
-import type { Recipient } from './bus-events.ts';
+import type { Recipient } from './event-types/bus-events.ts';
 import { createIdentity, parseIdentityFile } from './keys.ts';
 import { checkRecipients, isKeyOf, open, seal } from './sealed-key.ts';
 

@@ -1,7 +1,8 @@
+/** Sealing: private keys as age files for their recipients. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { Decrypter, Encrypter } from 'age-encryption';
-import type { Recipient } from './bus-events.ts';
 import { EventsError } from './errors.ts';
+import type { Recipient } from './event-types/bus-events.ts';
 
 const MAX_RECIPIENTS = 20;
 const MAX_WITH_HYBRID = 5;
@@ -50,7 +51,7 @@ export async function open(sealed: string, identity: string): Promise<string> {
     decrypter.addIdentity(identity);
     return await decrypter.decrypt(Buffer.from(sealed, 'base64'), 'text');
   } catch {
-    // The library's error is dropped: what it quotes of its input is no business of a log.
+    // The library's error is dropped: it quotes its input, which must not be logged.
     throw new EventsError(
       'CERTBUS_EVENTS_NOT_OPENED',
       'This identity does not open the sealed text: it was sealed to other recipients, or it is damaged.',

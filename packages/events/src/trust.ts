@@ -1,3 +1,4 @@
+/** The trust line: what a client pins of a bus. */
 import { EventsError } from './errors.ts';
 
 /** What a client pins of a bus: its id and the public key of its root. */

@@ -1,6 +1,7 @@
 import type { CaLimits, Logger, Observe, ProxyOptions } from '@certbus/acme';
 
-import { type Account, type Checkpoint, type ManagedCertificate, type ManagerKey, open, seal } from '@certbus/events';
+import { type ManagedCertificate, type ManagerKey, open, seal } from '@certbus/events';
+import type { Account, Checkpoint } from '@certbus/events/history';
 import { type Replica, synchronize } from '@certbus/replica';
 import { type ArchivePlace, type Bus, catchUp, type Log, type TakenSnapshot } from '@certbus/store';
 import { accountAt, authorityNamed, openAuthority } from './accounts/account.ts';

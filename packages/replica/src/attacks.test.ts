@@ -1,18 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { createBusId, createManagerKey, parseManagerKey, type Signer, sha256 } from '@certbus/events';
 import {
   type Checkpoint,
-  createBusId,
-  createManagerKey,
   encodeCommit,
   type HistoryError,
-  parseManagerKey,
-  type Signer,
-  sha256,
   signRootEvent,
   type WrittenEvent,
-} from '@certbus/events';
+} from '@certbus/events/history';
 import { follow, type Log, type LogMaintenance, openBus, type StoredCommit } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
 import { temporaryFolder } from 'certbus-services';

@@ -1,5 +1,5 @@
 /** Keeps a replica up to date with its bus: follows it, or reads along while another process of this machine does. */
-import type { Checkpoint, HistoryError } from '@certbus/events';
+import type { Checkpoint, HistoryError } from '@certbus/events/history';
 import { type ArchivePlace, type Bus, follow, type StoreError } from '@certbus/store';
 import type { Replica } from './replica.ts';
 import { isOutgrown, prepare, rebuildIfRestored } from './sync.ts';

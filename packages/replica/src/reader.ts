@@ -1,12 +1,7 @@
 /** What can be asked of a replica. */
 import type { DatabaseSync } from 'node:sqlite';
-import {
-  type BusState,
-  type Checkpoint,
-  candidatesOf,
-  type ManagedCertificate,
-  type PlacedRootEvent,
-} from '@certbus/events';
+import { candidatesOf, type ManagedCertificate } from '@certbus/events';
+import type { BusState, Checkpoint, PlacedRootEvent } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
 import { type Generation, suffixOf } from './writer/schema.ts';
 

@@ -1,20 +1,16 @@
 import {
-  BEGINNING,
-  type CertificateObtained,
-  type Checkpoint,
-  type Commit,
   createBusId,
   createIdentity,
   createManagerKey,
   createRootKey,
+  type EventOf,
   parseIdentityFile,
   parseManagerKey,
   parseRootKey,
   type Signer,
-  signRootEvent,
   type Trust,
-  type WrittenEvent,
 } from '@certbus/events';
+import { BEGINNING, type Checkpoint, type Commit, signRootEvent, type WrittenEvent } from '@certbus/events/history';
 import { type Bus, type Log, openBus } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
 
@@ -38,7 +34,7 @@ export const obtained = (
   names: readonly string[],
   leaf = 'leaf',
   notAfter = '2027-02-20T00:00:00Z',
-): CertificateObtained => ({
+): EventOf<'CertificateObtained'> => ({
   type: 'CertificateObtained',
   issuanceId: 'issuance0001',
   certificateId,

@@ -1,7 +1,7 @@
 /** A machine's local copy of what a bus says, in one SQLite file. */
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import type { Checkpoint, Commit } from '@certbus/events';
+import type { Checkpoint, Commit } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
 import { ReplicaError } from './errors.ts';
 import { createReader, type ReplicaReader } from './reader.ts';

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type Checkpoint, sha256, signRootEvent, type WrittenEvent } from '@certbus/events';
+import { sha256 } from '@certbus/events';
+import { type Checkpoint, signRootEvent, type WrittenEvent } from '@certbus/events/history';
 import { type Bus, openBus, publishSnapshot, type TakenSnapshot, writeSnapshot } from '@certbus/store';
 import { openDirectory } from '@certbus/store/directory';
 import { createMemoryLog } from '@certbus/store/memory';

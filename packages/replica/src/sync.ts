@@ -1,5 +1,5 @@
 /** Brings a replica onto the line that its bus is on: from a snapshot, after an upgrade, after a restore. */
-import { BEGINNING, type Checkpoint, HistoryError, isKnown } from '@certbus/events';
+import { BEGINNING, type Checkpoint, HistoryError, isKnown } from '@certbus/events/history';
 import { type ArchivePlace, type Bus, isRestored, openSnapshot, type Snapshot, StoreError } from '@certbus/store';
 import type { Building, Replica } from './replica.ts';
 

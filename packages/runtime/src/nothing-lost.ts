@@ -1,5 +1,5 @@
 /** Compares a bus with what this machine has read of it before. */
-import type { Checkpoint } from '@certbus/events';
+import type { Checkpoint } from '@certbus/events/history';
 import type { Bus } from '@certbus/store';
 import type { Environment } from './environment.ts';
 import { nothingThere } from './errors.ts';

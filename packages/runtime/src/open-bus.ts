@@ -1,6 +1,7 @@
 /** Opens the bus of this machine, its archive and its replica. */
 import { existsSync } from 'node:fs';
-import { type Checkpoint, type ManagerKey, parseTrust, type Trust } from '@certbus/events';
+import { type ManagerKey, parseTrust, type Trust } from '@certbus/events';
+import type { Checkpoint } from '@certbus/events/history';
 import { openReplica, replicaPath } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';

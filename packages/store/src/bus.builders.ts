@@ -1,22 +1,24 @@
 import {
-  BEGINNING,
-  type Checkpoint,
-  type Commit,
   createBusId,
   createIdentity,
   createManagerKey,
   createRootKey,
-  encodeCommit,
   parseIdentityFile,
   parseManagerKey,
   parseRootKey,
-  type ReadEvent,
   type Signer,
   sha256,
-  signRootEvent,
   type Trust,
-  type WrittenEvent,
 } from '@certbus/events';
+import {
+  BEGINNING,
+  type Checkpoint,
+  type Commit,
+  encodeCommit,
+  type ReadEvent,
+  signRootEvent,
+  type WrittenEvent,
+} from '@certbus/events/history';
 import { type Bus, openBus } from './bus.ts';
 import type { Log } from './log.ts';
 import type { View } from './transact.ts';

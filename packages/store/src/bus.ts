@@ -1,17 +1,14 @@
+import { EventsError, type Signer, sha256, type Trust } from '@certbus/events';
 import {
   type Checkpoint,
   type Commit,
-  EventsError,
   encodeCommit,
   HistoryError,
   keyIdOf,
-  type Signer,
-  sha256,
-  type Trust,
   type VerifiedCommits,
   verifyCommits,
   type WrittenEvent,
-} from '@certbus/events';
+} from '@certbus/events/history';
 import { createArchiveReader, RANGE_COMMITS } from './archive/archive.ts';
 import type { ArchivePlace } from './archive/place.ts';
 import { StoreError, TrimmedError } from './errors.ts';

@@ -1,5 +1,5 @@
-import type { HistoryError } from '@certbus/events';
-import { BEGINNING } from '@certbus/events';
+import type { HistoryError } from '@certbus/events/history';
+import { BEGINNING } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import { createMemoryLog } from './adapters/memory.ts';
 import { beginBus, createView, removed } from './bus.builders.ts';

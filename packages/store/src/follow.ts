@@ -1,4 +1,4 @@
-import type { Checkpoint, Commit, HistoryError } from '@certbus/events';
+import type { Checkpoint, Commit, HistoryError } from '@certbus/events/history';
 import type { Bus } from './bus.ts';
 import { StoreError } from './errors.ts';
 

@@ -1,4 +1,4 @@
-import type { WrittenEvent } from '@certbus/events';
+import type { WrittenEvent } from '@certbus/events/history';
 import { expect, test, vi } from 'vitest';
 import { createMemoryLog } from './adapters/memory.ts';
 import { beginBus, createView, removed } from './bus.builders.ts';

@@ -1,4 +1,4 @@
-import { type Checkpoint, type Commit, type ReadEvent, readEvent, type WrittenEvent } from '@certbus/events';
+import { type Checkpoint, type Commit, type ReadEvent, readEvent, type WrittenEvent } from '@certbus/events/history';
 import type { Bus } from './bus.ts';
 import { StoreError, VersionConflictError } from './errors.ts';
 import { MAX_COMMIT_BYTES } from './log.ts';

@@ -1,6 +1,7 @@
 /** Certificates with their opened keys, from a replica that follows the bus: everything that a server needs but TLS itself. */
 import { homedir } from 'node:os';
-import { type Challenge, type IssuedCertificate, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
+import { type IssuedCertificate, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
+import type { Challenge } from '@certbus/events/history';
 import { keepUp, openReplica, type Replica, ReplicaError, replicaPath, resolveStateDirectory } from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';

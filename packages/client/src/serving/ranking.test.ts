@@ -1,5 +1,6 @@
 import type { webcrypto } from 'node:crypto';
-import { evolve, type ManagedCertificate } from '@certbus/events';
+import type { ManagedCertificate } from '@certbus/events';
+import { evolve } from '@certbus/events/history';
 import { createIssuer, createKeys, createLeaf } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { rank } from './ranking.ts';

@@ -1,6 +1,7 @@
 /** The TLS-ALPN-01 challenges that a client answers. */
 import type { SecureContext } from 'node:tls';
-import { type Challenge, isAddress, reverseNameOf } from '@certbus/events';
+import { isAddress, reverseNameOf } from '@certbus/events';
+import type { Challenge } from '@certbus/events/history';
 import { type ChallengeCertificate, createChallengeCertificate } from './challenge-certificate.ts';
 
 /** The TLS-ALPN-01 challenges that a client answers now. */

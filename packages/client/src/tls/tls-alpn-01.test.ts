@@ -6,7 +6,7 @@ import { createServer as createHttpsServer, get } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, connect as dialTcp, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createServer, connect as dial, type Server, type TLSSocket } from 'node:tls';
-import { type ChallengePresented, createId, reverseNameOf } from '@certbus/events';
+import { createId, type EventOf, reverseNameOf } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import type { CertBus, ConnectOptions } from '../cert-bus.ts';
@@ -52,7 +52,10 @@ async function listen<S extends Server>(server: S): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-function presented(identifier: string, { issuanceId = createId(), forMs = 60_000 } = {}): ChallengePresented {
+function presented(
+  identifier: string,
+  { issuanceId = createId(), forMs = 60_000 } = {},
+): EventOf<'ChallengePresented'> {
   const expiresAt = new Date(Date.now() + forMs).toISOString();
   return {
     type: 'ChallengePresented',
@@ -64,7 +67,7 @@ function presented(identifier: string, { issuanceId = createId(), forMs = 60_000
   };
 }
 
-async function present(bus: TestBus, client: CertBus, ...challenges: ChallengePresented[]): Promise<void> {
+async function present(bus: TestBus, client: CertBus, ...challenges: EventOf<'ChallengePresented'>[]): Promise<void> {
   const { position } = client.health();
   await bus.append(...challenges);
   while (client.health().position === position) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -1,5 +1,6 @@
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
-import { BEGINNING, type BusEvent } from '@certbus/events';
+import type { BusEvent } from '@certbus/events';
+import { BEGINNING } from '@certbus/events/history';
 import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { temporaryFolder } from 'certbus-services';

@@ -1,5 +1,6 @@
 import { accountThumbprint, deactivateAccount, generateAccountKey, rollOverAccountKey } from '@certbus/acme';
-import { type Account, open } from '@certbus/events';
+import { open } from '@certbus/events';
+import type { Account } from '@certbus/events/history';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { ManagerError } from '../errors.ts';

@@ -6,7 +6,8 @@ import {
   generateAccountKey,
   registerAccount,
 } from '@certbus/acme';
-import { type Account, type BusState, open, type Recipient, seal } from '@certbus/events';
+import { open, type Recipient, seal } from '@certbus/events';
+import type { Account, BusState } from '@certbus/events/history';
 import type { Authority, Configuration } from '../configuration/configuration.ts';
 import { resolveSecret } from '../configuration/secrets.ts';
 import { type Context, decide } from '../context.ts';

@@ -1,4 +1,4 @@
-import { readEvent, type WrittenEvent } from '@certbus/events';
+import { readEvent, type WrittenEvent } from '@certbus/events/history';
 import { describe, expect, test } from 'vitest';
 import { type ClaimTerms, claimNew, claimRenewal, type IssuanceSubject } from './claim.ts';
 import { given } from './state.builders.ts';
@@ -118,7 +118,7 @@ describe('given a claim of another', () => {
     expect(result).toMatchObject({
       kind: 'claimed',
       resumed: true,
-      issuance: { orderUrl: 'https://ca.test/order/1', offers: [offer] },
+      issuance: { orderUrl: 'https://ca.test/order/1', csrs: [offer] },
     });
   });
 

@@ -1,14 +1,14 @@
 import {
   type ChallengeType,
-  type CsrOffer,
+  type CsrWithKey,
   type Issuance,
   type IssuanceReason,
   type KeyType,
   type ManagedCertificate,
   nameSetKey,
   nextActionAt,
-  type WrittenEvent,
 } from '@certbus/events';
+import type { WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { certificateNotFound } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
@@ -68,7 +68,7 @@ interface NewClaim extends IssuanceSubject {
   readonly issuanceId: string;
   readonly reason: IssuanceReason;
   readonly replaces: string | undefined;
-  readonly offer: CsrOffer | undefined;
+  readonly offer: CsrWithKey | undefined;
 }
 
 const say = (result: ClaimResult, ...events: WrittenEvent[]): Claim => ({ events, result });
@@ -80,7 +80,7 @@ function start(state: ManagerState, now: Date, claim: NewClaim, { holder, claimM
   const until = new Date(now.getTime() + claimMs).toISOString();
   const subject = { names, reason, challengeType, profile, keyType, directory, fallbackFor, replaces };
   const started = { issuanceId, ...subject, holder, until };
-  const issuance: Issuance = { ...started, offers: [offer], orderUrl: undefined };
+  const issuance: Issuance = { ...started, csrs: [offer], orderUrl: undefined };
   const event = { type: 'IssuanceStarted' as const, certificateId, ...started, ...offer };
   return say({ kind: 'claimed', certificateId, issuance, resumed: false }, event);
 }
@@ -115,7 +115,7 @@ export function claimNew(
   options: ClaimTerms & {
     readonly certificateId: string;
     readonly issuanceId: string;
-    readonly offer: CsrOffer | undefined;
+    readonly offer: CsrWithKey | undefined;
     /** Make a second certificate for names that have one. */
     readonly another: boolean;
   },
@@ -149,7 +149,7 @@ export function claimRenewal(
   certificateId: string,
   options: ClaimTerms & {
     readonly issuanceId: string;
-    readonly offer: CsrOffer | undefined;
+    readonly offer: CsrWithKey | undefined;
     /** RFC 9773 identifier of the current certificate. */
     readonly replaces: string | undefined;
     /** Used where the bus does not say how an imported certificate is renewed. */

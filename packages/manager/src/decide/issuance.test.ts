@@ -1,4 +1,5 @@
-import { nextActionAt, readEvent, type WrittenEvent } from '@certbus/events';
+import { nextActionAt } from '@certbus/events';
+import { readEvent, type WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import {
   keepClaim,

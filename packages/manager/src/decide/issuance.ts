@@ -1,11 +1,5 @@
-import {
-  type CsrOffer,
-  type Issuance,
-  type ManagedCertificate,
-  NEVER,
-  sha256,
-  type WrittenEvent,
-} from '@certbus/events';
+import { type CsrWithKey, type Issuance, type ManagedCertificate, NEVER, sha256 } from '@certbus/events';
+import type { WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { claimLost } from '../errors.ts';
 import { attemptAfter, backOffUntil } from '../renewal/back-off.ts';
@@ -107,18 +101,18 @@ export function recordOrder(state: ManagerState, claim: HeldClaim, orderUrl: str
 }
 
 /** Puts another key forward for the same order. */
-export function replaceCsr(state: ManagerState, claim: HeldClaim, offer: CsrOffer): Decision<Issuance> {
+export function replaceCsr(state: ManagerState, claim: HeldClaim, offer: CsrWithKey): Decision<Issuance> {
   const issuance = issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;
   const event = { type: 'CsrReplaced' as const, issuanceId, certificateId, ...offer };
-  return { events: [event], result: { ...issuance, offers: [...issuance.offers, offer] } };
+  return { events: [event], result: { ...issuance, csrs: [...issuance.csrs, offer] } };
 }
 
 /** Records what was issued, with the sealed key that matches it and the issuers that the bus does not know yet. */
 export function recordObtained(
   state: ManagerState,
   claim: HeldClaim,
-  { content, offer }: { readonly content: IssuedContent; readonly offer: CsrOffer },
+  { content, offer }: { readonly content: IssuedContent; readonly offer: CsrWithKey },
 ): Decision<void> {
   const { reason, challengeType, profile, keyType, directory, fallbackFor } = issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;

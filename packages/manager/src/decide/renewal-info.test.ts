@@ -1,4 +1,5 @@
-import { nextActionAt, sha256, type WrittenEvent } from '@certbus/events';
+import { nextActionAt, sha256 } from '@certbus/events';
+import type { WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import { recordRenewalInfo } from './renewal-info.ts';
 import { given } from './state.builders.ts';

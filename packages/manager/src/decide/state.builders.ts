@@ -1,4 +1,4 @@
-import { EMPTY_BUS, readEvent, type WrittenEvent } from '@certbus/events';
+import { EMPTY_BUS, readEvent, type WrittenEvent } from '@certbus/events/history';
 import { type Layer, layerOn, type ManagerState } from '../state/state.ts';
 
 const NOTHING: ManagerState = {

@@ -1,4 +1,4 @@
-import { EMPTY_BUS } from '@certbus/events';
+import { EMPTY_BUS } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import type { ManagerState } from '../state/state.ts';
 import { archived, heartbeat, snapshotTaken } from './upkeep.ts';

@@ -1,4 +1,4 @@
-import type { WrittenEvent } from '@certbus/events';
+import type { WrittenEvent } from '@certbus/events/history';
 import type { ArchivedRange, TakenSnapshot } from '@certbus/store';
 import type { ManagerState } from '../state/state.ts';
 

@@ -7,7 +7,7 @@ import {
   type PresentedChallenge,
   type Solver,
 } from '@certbus/acme';
-import type { ChallengeType, CsrOffer, Issuance, ManagedCertificate } from '@certbus/events';
+import type { ChallengeType, CsrWithKey, Issuance, ManagedCertificate } from '@certbus/events';
 import { authorityOf, openAuthority } from '../accounts/account.ts';
 import type { Authority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
@@ -68,9 +68,9 @@ async function currentOffer(
   claim: HeldClaim,
   issuance: Issuance,
   signal: AbortSignal,
-): Promise<CsrOffer> {
+): Promise<CsrWithKey> {
   const { bus } = context.view.state;
-  const last = issuance.offers.at(-1);
+  const last = issuance.csrs.at(-1);
   if (last?.recipientsPosition === bus.recipientsPosition) return last;
   const offer = await createOffer(issuance, bus);
   await decide(context, (state) => replaceCsr(state, claim, offer), signal);
@@ -154,9 +154,9 @@ async function runOrder(
 }
 
 /** The offer whose public key this is. */
-function offerFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrOffer | undefined {
-  const { offers } = issuanceOf(context.view.state, claim);
-  return offers.find((offer) => Buffer.compare(publicKeyOf(offer), spki) === 0);
+function offerFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrWithKey | undefined {
+  const { csrs } = issuanceOf(context.view.state, claim);
+  return csrs.find((offer) => Buffer.compare(publicKeyOf(offer), spki) === 0);
 }
 
 const DAY_MS = 86_400_000;

@@ -1,4 +1,4 @@
-import { type ChallengeType, type CsrOffer, createId, type ManagedCertificate } from '@certbus/events';
+import { type ChallengeType, type CsrWithKey, createId, type ManagedCertificate } from '@certbus/events';
 import type { Decision } from '@certbus/store';
 import { defaultDirectory } from '../accounts/account.ts';
 import type { Configuration } from '../configuration/configuration.ts';
@@ -46,7 +46,7 @@ type AskForClaim = (
   state: ManagerState,
   now: Date,
   terms: ClaimTerms,
-  offer: CsrOffer | undefined,
+  offer: CsrWithKey | undefined,
 ) => Decision<ClaimResult>;
 
 const LOOK_AGAIN_MS = 1_000;
@@ -83,7 +83,7 @@ async function run(
   }: RunOptions & { config: Configuration; wait?: boolean },
 ): Promise<IssueResult> {
   const terms = { holder: context.holder, claimMs: context.claimMs, graceMs: context.graceMs, takeOver };
-  let offer: CsrOffer | undefined;
+  let offer: CsrWithKey | undefined;
   for (;;) {
     signal.throwIfAborted();
     const claim = await decide(context, (state, now) => ask(state, now, terms, offer), signal);

@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
-import { BEGINNING, type Commit, open } from '@certbus/events';
+import { open } from '@certbus/events';
+import { BEGINNING, type Commit } from '@certbus/events/history';
 import { openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import {

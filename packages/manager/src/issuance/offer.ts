@@ -1,6 +1,6 @@
 import { KeyObject } from 'node:crypto';
 import { createCsr, publicKeyOfCsr } from '@certbus/acme';
-import { type CsrOffer, type Recipient, seal } from '@certbus/events';
+import { type CsrWithKey, type Recipient, seal } from '@certbus/events';
 import type { OfferSubject } from '../decide/claim.ts';
 import { ALGORITHMS, DEFAULT_KEY_TYPE } from './key-type.ts';
 
@@ -14,7 +14,7 @@ export async function createOffer(
     recipients,
     recipientsPosition,
   }: { readonly recipients: readonly Recipient[]; readonly recipientsPosition: number },
-): Promise<CsrOffer> {
+): Promise<CsrWithKey> {
   const pair = await crypto.subtle.generateKey(ALGORITHMS[keyType], true, ['sign', 'verify']);
   const key = KeyObject.from(pair.privateKey);
   const csr = createCsr(names, key);
@@ -23,6 +23,6 @@ export async function createOffer(
 }
 
 /** The public key that a CSR asks a certificate for, SPKI in DER. */
-export function publicKeyOf({ csr }: CsrOffer): Uint8Array {
+export function publicKeyOf({ csr }: CsrWithKey): Uint8Array {
   return publicKeyOfCsr(Buffer.from(csr, 'base64'));
 }

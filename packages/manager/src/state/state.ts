@@ -1,13 +1,5 @@
-import {
-  type BusState,
-  type CertificateEvent,
-  evolve,
-  evolveBus,
-  type ManagedCertificate,
-  nameSetKey,
-  nextActionAt,
-  type ReadEvent,
-} from '@certbus/events';
+import { type CertificateEvent, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
+import { type BusState, evolve, evolveBus, type ReadEvent } from '@certbus/events/history';
 
 /** What a manager's decisions look at. */
 export interface ManagerState {

@@ -1,14 +1,12 @@
 import {
-  BEGINNING,
-  type CertificateObtained,
   createBusId,
   createManagerKey,
   createRootKey,
+  type EventOf,
   parseManagerKey,
   parseRootKey,
-  signRootEvent,
-  type WrittenEvent,
 } from '@certbus/events';
+import { BEGINNING, signRootEvent, type WrittenEvent } from '@certbus/events/history';
 import { openReplica, type Replica } from '@certbus/replica';
 import { catchUp, openBus } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
@@ -18,7 +16,7 @@ import { createView } from './view.ts';
 /** How many commits the other process takes between two looks. */
 const STEPS = [0, 1, 3, 6, 2];
 
-const obtained = (n: number, leaf: string): CertificateObtained => ({
+const obtained = (n: number, leaf: string): EventOf<'CertificateObtained'> => ({
   type: 'CertificateObtained',
   issuanceId: 'issuance0001',
   certificateId: `certificate${n}`,

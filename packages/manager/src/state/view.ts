@@ -1,4 +1,4 @@
-import type { Checkpoint, Commit } from '@certbus/events';
+import type { Checkpoint, Commit } from '@certbus/events/history';
 import type { Replica, ReplicaReader } from '@certbus/replica';
 import type { View } from '@certbus/store';
 import { type Layer, layerOn, type ManagerState } from './state.ts';

@@ -1,20 +1,16 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  BEGINNING,
-  type Checkpoint,
   createBusId,
   createManagerKey,
   createRootKey,
-  encodeCommit,
   parseIdentityFile,
   parseManagerKey,
   parseRootKey,
   sha256,
-  signRootEvent,
   type Trust,
-  type WrittenEvent,
 } from '@certbus/events';
+import { BEGINNING, type Checkpoint, encodeCommit, signRootEvent, type WrittenEvent } from '@certbus/events/history';
 import { openReplica, prepare, type Replica } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus } from '@certbus/store';
 import { openDirectory } from '@certbus/store/directory';

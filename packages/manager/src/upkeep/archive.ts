@@ -5,7 +5,7 @@ import {
   decodeCommit,
   type PlacedRootEvent,
   verifyCommits,
-} from '@certbus/events';
+} from '@certbus/events/history';
 import type { Replica } from '@certbus/replica';
 import {
   type ArchivePlace,

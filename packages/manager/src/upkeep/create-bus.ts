@@ -1,13 +1,5 @@
-import {
-  BEGINNING,
-  checkRecipients,
-  type Manager,
-  type Recipient,
-  type Signer,
-  signRootEvent,
-  type Trust,
-  type WrittenEvent,
-} from '@certbus/events';
+import { checkRecipients, type Manager, type Recipient, type Signer, type Trust } from '@certbus/events';
+import { BEGINNING, signRootEvent, type WrittenEvent } from '@certbus/events/history';
 import { type Log, openBus, VersionConflictError } from '@certbus/store';
 import { ManagerError } from '../errors.ts';
 

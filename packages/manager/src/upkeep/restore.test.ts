@@ -1,4 +1,5 @@
-import { BEGINNING, createBusId, createRootKey, parseRootKey } from '@certbus/events';
+import { createBusId, createRootKey, parseRootKey } from '@certbus/events';
+import { BEGINNING } from '@certbus/events/history';
 import { type Log, openBus, StoreError } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
 import { expect, test } from 'vitest';

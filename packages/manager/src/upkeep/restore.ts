@@ -1,4 +1,5 @@
-import { BEGINNING, type Checkpoint, HistoryError, type Signer, signRootEvent, type Trust } from '@certbus/events';
+import type { Signer, Trust } from '@certbus/events';
+import { BEGINNING, type Checkpoint, HistoryError, signRootEvent } from '@certbus/events/history';
 import { type ArchivePlace, type Bus, type Log, openBus, VersionConflictError } from '@certbus/store';
 import { ManagerError } from '../errors.ts';
 

@@ -1,17 +1,16 @@
 /** Writes one generation of a replica's tables. */
 import type { DatabaseSync } from 'node:sqlite';
+import type { CertificateEvent, ManagedCertificate } from '@certbus/events';
 import {
   BEGINNING,
   type BusState,
-  type CertificateEvent,
   type Checkpoint,
   type Commit,
   EMPTY_BUS,
   evolve,
   evolveBus,
-  type ManagedCertificate,
   type PlacedRootEvent,
-} from '@certbus/events';
+} from '@certbus/events/history';
 import { ReplicaError } from '../errors.ts';
 import { createReader } from '../reader.ts';
 import { type CertificateRow, certificateRow, type IssuerRow, issuerRow } from './rows.ts';

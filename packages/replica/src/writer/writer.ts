@@ -1,6 +1,6 @@
 /** Writes a replica's database: what is served, and what is built beside it. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Checkpoint, Commit } from '@certbus/events';
+import type { Checkpoint, Commit } from '@certbus/events/history';
 import { createReader } from '../reader.ts';
 import type { LoadedRows } from './rows.ts';
 import {

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
-import { type Checkpoint, sha256 } from '@certbus/events';
+import { sha256 } from '@certbus/events';
+import type { Checkpoint } from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';

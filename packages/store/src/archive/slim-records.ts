@@ -1,10 +1,10 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { type IssuerAdded, type ManagedCertificate, sha256 } from '@certbus/events';
+import { type EventOf, type ManagedCertificate, sha256 } from '@certbus/events';
 
 /** What a snapshot is a list of: a managed certificate with the position of its last event, or an issuer. */
 export type SnapshotRecord =
   | { readonly position: number; readonly certificate: ManagedCertificate }
-  | { readonly issuer: Omit<IssuerAdded, 'type'> };
+  | { readonly issuer: Omit<EventOf<'IssuerAdded'>, 'type'> };
 
 /** Fields whose base64 is written as bytes, each kind together, since they compress unlike each other. */
 const BINARY = ['leaf', 'sealedKey', 'csr', 'certificate'] as const;

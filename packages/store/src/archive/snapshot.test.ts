@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
-import { BEGINNING, type Checkpoint, EMPTY_BUS, type PlacedRootEvent, sha256, signRootEvent } from '@certbus/events';
+import { sha256 } from '@certbus/events';
+import { BEGINNING, type Checkpoint, EMPTY_BUS, type PlacedRootEvent, signRootEvent } from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
@@ -55,7 +56,7 @@ const record = (n: number): SnapshotRecord => ({
       replaces: undefined,
       holder: 'alice',
       until: '2026-11-22T00:05:00Z',
-      offers: [{ csr: Buffer.from(`csr ${n}`).toString('base64'), sealedKey: 'AAAA', recipientsPosition: 1 }],
+      csrs: [{ csr: Buffer.from(`csr ${n}`).toString('base64'), sealedKey: 'AAAA', recipientsPosition: 1 }],
       orderUrl: 'https://ca.test/order/1',
     },
     failure: undefined,

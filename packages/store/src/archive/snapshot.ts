@@ -1,12 +1,5 @@
-import {
-  type BusState,
-  type Checkpoint,
-  checkpointOf,
-  EventsError,
-  type PlacedRootEvent,
-  sha256,
-  type Trust,
-} from '@certbus/events';
+import { EventsError, sha256, type Trust } from '@certbus/events';
+import { type BusState, type Checkpoint, checkpointOf, type PlacedRootEvent } from '@certbus/events/history';
 import * as v from 'valibot';
 import { StoreError } from '../errors.ts';
 import { type ArchivePlace, MAX_MANIFEST_BYTES, type PlaceOptions } from './place.ts';

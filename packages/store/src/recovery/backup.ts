@@ -1,4 +1,5 @@
-import { BEGINNING, type Checkpoint, HistoryError, type Trust, verifyCommits } from '@certbus/events';
+import type { Trust } from '@certbus/events';
+import { BEGINNING, type Checkpoint, HistoryError, verifyCommits } from '@certbus/events/history';
 import { beginBlock } from '../archive/commit-blocks.ts';
 import type { Bus } from '../bus.ts';
 import type { Log, StoredCommit } from '../log.ts';

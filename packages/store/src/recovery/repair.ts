@@ -1,13 +1,12 @@
+import { EventsError, type Trust } from '@certbus/events';
 import {
   type Checkpoint,
   type Commit,
   decodeCommit,
-  EventsError,
   type HistoryError,
   isSignedByRoot,
-  type Trust,
   verifyCommits,
-} from '@certbus/events';
+} from '@certbus/events/history';
 import { StoreError } from '../errors.ts';
 import type { Log, LogEntry, LogMaintenance, StoredCommit } from '../log.ts';
 import { type BackupOptions, verifyExport } from './backup.ts';

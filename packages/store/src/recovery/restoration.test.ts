@@ -1,4 +1,4 @@
-import { type Checkpoint, signRootEvent } from '@certbus/events';
+import { type Checkpoint, signRootEvent } from '@certbus/events/history';
 import { beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
 import { beginBus, type Keys, readPositions, removed, writeCommits } from '../bus.builders.ts';

@@ -1,4 +1,4 @@
-import { BEGINNING, type Checkpoint, HistoryError } from '@certbus/events';
+import { BEGINNING, type Checkpoint, HistoryError } from '@certbus/events/history';
 import type { ArchivePlace } from '../archive/place.ts';
 import { openSnapshot } from '../archive/snapshot.ts';
 import type { Bus } from '../bus.ts';

@@ -1,4 +1,4 @@
-import { BEGINNING, type Checkpoint } from '@certbus/events';
+import { BEGINNING, type Checkpoint } from '@certbus/events/history';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
 import { beginBus, removed, writeCommits } from '../bus.builders.ts';

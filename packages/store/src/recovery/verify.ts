@@ -1,4 +1,4 @@
-import { BEGINNING, type Checkpoint, HistoryError } from '@certbus/events';
+import { BEGINNING, type Checkpoint, HistoryError } from '@certbus/events/history';
 import type { Bus } from '../bus.ts';
 import type { BackupOptions } from './backup.ts';
 import { createCommitIds } from './commit-ids.ts';

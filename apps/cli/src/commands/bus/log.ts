@@ -1,4 +1,4 @@
-import { BEGINNING, type Commit, type ReadEvent } from '@certbus/events';
+import { BEGINNING, type Commit, type ReadEvent } from '@certbus/events/history';
 import { clean, nothingThere } from '@certbus/runtime/local';
 import { follow } from '@certbus/store';
 import { Flags } from '@oclif/core';

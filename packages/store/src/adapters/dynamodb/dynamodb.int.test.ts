@@ -1,4 +1,4 @@
-import { BEGINNING, type Commit } from '@certbus/events';
+import { BEGINNING, type Commit } from '@certbus/events/history';
 import { type DynamoDbLocal, type Fault, requirePart, startDynamoDbLocal, startFaultProxy } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { beginBus, createView, type Keys, removed } from '../../bus.builders.ts';

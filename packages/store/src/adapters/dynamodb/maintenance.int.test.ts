@@ -6,7 +6,7 @@ import {
   PutItemCommand,
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
-import type { Checkpoint } from '@certbus/events';
+import type { Checkpoint } from '@certbus/events/history';
 import {
   type DynamoDbLocal,
   requirePart,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
-import { type Checkpoint, parseManagerKey, parseTrust } from '@certbus/events';
+import { parseManagerKey, parseTrust } from '@certbus/events';
+import type { Checkpoint } from '@certbus/events/history';
 import { removed } from '../../bus.builders.ts';
 import { openBus } from '../../bus.ts';
 import { VersionConflictError } from '../../errors.ts';

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { CertificateEvent, CertificateObtained, IssuanceStarted } from './certificate-events.ts';
-import { evolve, type ManagedCertificate } from './evolve.ts';
-import { nextActionAt } from './renewal.ts';
+import type { CertificateEvent, CertificateObtained, IssuanceStarted } from '../event-types/certificate-events.ts';
+import type { ManagedCertificate } from '../managed-certificate.ts';
+import { nextActionAt } from '../renewal.ts';
+import { evolve } from './evolve.ts';
 
 const DAY = 86_400_000;
 const START = Date.parse('2026-11-24T00:00:00Z');
@@ -65,13 +66,13 @@ describe('given a claim', () => {
       [{ type: 'IssuanceTakenOver', ...ours, holder: 'bob', until: iso(2) }, 1],
     );
     expect(certificate?.issuance).toMatchObject({ holder: 'bob', until: iso(2), orderUrl: 'https://ca.test/order/1' });
-    expect(certificate?.issuance?.offers).toHaveLength(1);
+    expect(certificate?.issuance?.csrs).toHaveLength(1);
   });
 
   test('when another key is put forward, both stay until the issuance closes', () => {
-    const offer = { csr: base64('csr 2'), sealedKey: base64('sealed 2'), recipientsPosition: 7 };
-    const certificate = given([started('issuance01'), 0], [{ type: 'CsrReplaced', ...ours, ...offer }, 0]);
-    expect(certificate?.issuance?.offers.map(({ recipientsPosition }) => recipientsPosition)).toEqual([1, 7]);
+    const replacement = { csr: base64('csr 2'), sealedKey: base64('sealed 2'), recipientsPosition: 7 };
+    const certificate = given([started('issuance01'), 0], [{ type: 'CsrReplaced', ...ours, ...replacement }, 0]);
+    expect(certificate?.issuance?.csrs.map(({ recipientsPosition }) => recipientsPosition)).toEqual([1, 7]);
   });
 
   test('when it is released, nobody holds it and it is due at once', () => {

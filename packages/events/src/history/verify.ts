@@ -1,12 +1,13 @@
-import type { Manager } from './bus-events.ts';
+/** Verifies stored commits: links, signatures, and who was allowed to sign. */
+import { EventsError, type EventsErrorCode, HistoryError } from '../errors.ts';
+import type { Manager } from '../event-types/bus-events.ts';
+import type { BusEvent } from '../event-types/event-schema.ts';
+import { keyIdOf } from '../keys.ts';
+import type { Trust } from '../trust.ts';
 import { type Commit, decodeCommit, FORMAT, isCommitSignedBy, readEvent } from './codec.ts';
-import { EventsError, type EventsErrorCode, HistoryError } from './errors.ts';
-import type { BusEvent } from './event-schema.ts';
-import { keyIdOf } from './keys.ts';
 import { isSignedByRoot, type PlacedRootEvent, type RootEnvelope } from './root-event.ts';
-import type { Trust } from './trust.ts';
 
-/** What must be known of a bus's past to verify what comes next. Plain JSON; a replica keeps it beside its state. */
+/** What must be known of a bus's past to verify what comes next. Plain JSON; a replica keeps it with its state. */
 export interface Checkpoint {
   /** Position of the last verified commit; 0 before the first. */
   readonly position: number;
@@ -56,7 +57,7 @@ function refuse(code: EventsErrorCode, position: number, why: string): HistoryEr
   return new HistoryError(code, position, why);
 }
 
-/** Decodes one commit and holds it against its place: bus, position and the hash of the one before. */
+/** Decodes one commit and compares it with its place: bus, position and the hash of the one before. */
 function link(trust: Trust, before: Checkpoint, position: number, bytes: Uint8Array): Linked {
   let commit: Commit;
   try {
@@ -102,7 +103,7 @@ function applyRootEvent(before: Checkpoint, event: BusEvent | undefined, rootSeq
   }
 }
 
-/** Throws unless the root said this, and said it here. */
+/** Throws unless the root signed this event for this place in its sequence. */
 function checkRootEvent(trust: Trust, before: Checkpoint, { event, root }: RootRead, position: number): void {
   const isRestore = event?.type === 'BusRestored';
   const due = before.rootSequence + 1;
@@ -151,9 +152,8 @@ function advance(trust: Trust, before: Checkpoint, commit: Commit): Checkpoint {
 }
 
 /**
- * What is in force behind a commit, known by the root events up to it: what a snapshot carries. Those behind it are passed over.
- * Throws a {@link HistoryError}
- * where one is not the root's, or one is missing between two.
+ * What is in force behind a commit, known by the root events up to it: what a snapshot carries. Later ones are ignored.
+ * Throws a {@link HistoryError} where one is not signed by the root, or one is missing between two.
  */
 export function checkpointOf(
   trust: Trust,
@@ -185,14 +185,14 @@ function checkSignature(trust: Trust, before: Checkpoint, { commit, bytes }: Lin
 
 const changesKeys = (commit: Commit): boolean => commit.events.some(({ root }) => root !== undefined);
 
-/** Verifies a segment: every commit linked, the last one signed. Where the last is not, finds how far it holds. */
+/** Verifies a segment: every commit linked, the last one signed. Where the last is not, finds how far it is good. */
 function verifySegment(trust: Trust, start: Checkpoint, segment: readonly Linked[]): VerifiedCommits {
   let refused: HistoryError | undefined;
   for (let length = segment.length; length > 0; length -= 1) {
-    const part = segment.slice(0, length);
+    const beginning = segment.slice(0, length);
     try {
-      checkSignature(trust, start, part[length - 1] as Linked);
-      const commits = part.map(({ commit }) => commit);
+      checkSignature(trust, start, beginning[length - 1] as Linked);
+      const commits = beginning.map(({ commit }) => commit);
       const checkpoint = commits.reduce((before, commit) => advance(trust, before, commit), start);
       return refused ? { commits, checkpoint, refused } : { commits, checkpoint };
     } catch (error) {

@@ -1,3 +1,5 @@
+/** Events about one managed certificate, from its claim to its removal. */
+
 /** How control of a name can be proved: RFC 8555 section 8, RFC 8737, and two drafts of the ACME working group. */
 export const CHALLENGE_TYPES = ['dns-01', 'dns-account-01', 'dns-persist-01', 'http-01', 'tls-alpn-01'] as const;
 
@@ -14,8 +16,8 @@ export type KeyType = (typeof KEY_TYPES)[number];
 export type IssuanceReason = 'new' | 'renewal';
 
 /**
- * A claim: "I am making this order until `until`". It carries the CSR and the sealed private key, so that whoever resumes
- * the order needs nothing else, and nobody but a recipient ever holds the key.
+ * A claim: "I am making this order until `until`". It carries the CSR and the sealed private key, so that the manager
+ * that resumes the order needs nothing else, and only a recipient ever holds the key.
  */
 export interface IssuanceStarted {
   readonly type: 'IssuanceStarted';
@@ -46,7 +48,7 @@ export interface IssuanceStarted {
   readonly recipientsPosition: number;
 }
 
-/** The CA has an order (RFC 8555 section 7.4). Said before anything else happens to it. */
+/** The CA has an order (RFC 8555 section 7.4). Written before anything else happens to it. */
 export interface OrderCreated {
   readonly type: 'OrderCreated';
   readonly issuanceId: string;
@@ -75,7 +77,7 @@ export interface CsrReplaced {
   readonly recipientsPosition: number;
 }
 
-/** The holder gave the claim up before its end; the order waits for whoever takes it over. */
+/** The holder gave the claim up before its end; the order waits for a manager that takes it over. */
 export interface IssuanceReleased {
   readonly type: 'IssuanceReleased';
   readonly issuanceId: string;
@@ -88,9 +90,8 @@ export interface IssuanceFailed {
   readonly type: 'IssuanceFailed';
   readonly issuanceId: string;
   readonly certificateId: string;
-  /** Problem type (RFC 8555 section 6.7) or an error code of ours. */
+  /** Problem type (RFC 8555 section 6.7) or one of our own error codes. */
   readonly problem: string;
-  /** How to treat it: `temporary`, `rate-limited`, `account`, `authority`, `permanent-name`, `permanent-request` or `operator-action`. */
   readonly class: string;
   readonly detail: string;
   /** 1 for the first failure since the last success. One of the CA or the account as a whole does not count: the next has the same number. */
@@ -99,7 +100,7 @@ export interface IssuanceFailed {
   readonly notBefore: string;
 }
 
-/** What `CertificateObtained` and `CertificateImported` say of the certificate: the event stands alone. */
+/** The certificate that `CertificateObtained` and `CertificateImported` carry; no other event is needed to serve it. */
 export interface CertificateContent {
   readonly certificateId: string;
   readonly names: readonly string[];

@@ -1,89 +1,12 @@
+/** What an event makes of a managed certificate. */
 import type {
   CertificateContent,
   CertificateEvent,
   CertificateObtained,
-  ChallengeType,
-  IssuanceReason,
   IssuanceStarted,
-  KeyType,
-  RenewalInfoUpdated,
-} from './certificate-events.ts';
-import { sha256 } from './codec.ts';
-
-/** One certificate of a timeline, ready to be served. */
-export interface IssuedCertificate extends Omit<CertificateContent, 'certificateId'> {
-  /** SHA-256 of the leaf, base64url. */
-  readonly leafHash: string;
-  /** The CA that issued it; `undefined` for an imported one. */
-  readonly directory: string | undefined;
-}
-
-/** A key pair that a claim put forward: the public half as CSR, the private half sealed. */
-export interface CsrOffer {
-  readonly csr: string;
-  readonly sealedKey: string;
-  readonly recipientsPosition: number;
-}
-
-/** An issuance that is open. */
-export interface Issuance {
-  readonly issuanceId: string;
-  readonly reason: IssuanceReason;
-  readonly names: readonly string[];
-  readonly challengeType: ChallengeType;
-  readonly profile: string | undefined;
-  /** `undefined` for P-256. */
-  readonly keyType: KeyType | undefined;
-  readonly directory: string;
-  /** The certificate's own CA, where this is a second one. */
-  readonly fallbackFor: string | undefined;
-  readonly replaces: string | undefined;
-  /** Who holds the claim; `undefined` after a release. */
-  readonly holder: string | undefined;
-  /** End of the claim, ISO 8601. */
-  readonly until: string;
-  /** Every CSR of this issuance; the last one is the one to finalize with. */
-  readonly offers: readonly CsrOffer[];
-  readonly orderUrl: string | undefined;
-}
-
-/** What went wrong last, and when to try again. */
-export interface Failure {
-  readonly problem: string;
-  readonly class: string;
-  readonly detail: string;
-  readonly attempt: number;
-  /** The CA that was asked. */
-  readonly directory: string;
-  readonly notBefore: string;
-  /** When the first attempt failed since the last success, ISO 8601. */
-  readonly since: string;
-}
-
-/** When a CA wants a certificate renewed (RFC 9773 section 4.2); instants in ISO 8601. */
-export type RenewalWindow = Pick<RenewalInfoUpdated, 'windowStart' | 'windowEnd' | 'renewAt' | 'explanationUrl'>;
-
-/** One managed certificate: one timeline of certificates for one name set. Plain JSON. */
-export interface ManagedCertificate {
-  readonly certificateId: string;
-  readonly names: readonly string[];
-  readonly challengeType: ChallengeType | undefined;
-  readonly profile: string | undefined;
-  /** `undefined` for P-256. */
-  readonly keyType: KeyType | undefined;
-  /** The CA that it is renewed at; `undefined` for an imported certificate. */
-  readonly directory: string | undefined;
-  /** What is served; `undefined` until the first one is obtained. */
-  readonly current: IssuedCertificate | undefined;
-  /** Certificates before the current one that were still valid when it came, newest first, 3 at most. */
-  readonly predecessors: readonly IssuedCertificate[];
-  readonly issuance: Issuance | undefined;
-  readonly failure: Failure | undefined;
-  /** What the CA last said of when to renew the current certificate. */
-  readonly renewalInfo: RenewalWindow | undefined;
-  readonly revoked: boolean;
-  readonly removed: boolean;
-}
+} from '../event-types/certificate-events.ts';
+import { sha256 } from '../hash.ts';
+import type { Issuance, IssuedCertificate, ManagedCertificate } from '../managed-certificate.ts';
 
 const MAX_PREDECESSORS = 3;
 
@@ -108,9 +31,9 @@ function begin({ certificateId, names }: { certificateId: string; names: readonl
 function start(certificate: ManagedCertificate, event: IssuanceStarted): ManagedCertificate {
   const { issuanceId, reason, names, challengeType, profile, keyType, directory, fallbackFor, replaces } = event;
   const { holder, until, csr, sealedKey, recipientsPosition } = event;
-  const offers = [{ csr, sealedKey, recipientsPosition }];
+  const csrs = [{ csr, sealedKey, recipientsPosition }];
   const subject = { names, challengeType, profile, keyType, directory, fallbackFor };
-  const issuance = { issuanceId, reason, ...subject, replaces, holder, until, offers, orderUrl: undefined };
+  const issuance = { issuanceId, reason, ...subject, replaces, holder, until, csrs, orderUrl: undefined };
   return fallbackFor === undefined
     ? { ...certificate, challengeType, profile, keyType, directory, issuance }
     : { ...certificate, challengeType, keyType, directory: fallbackFor, issuance };
@@ -142,7 +65,7 @@ function changeIssuance(
   change: (issuance: Issuance) => Partial<Issuance>,
 ): ManagedCertificate {
   const { issuance } = certificate;
-  // An event of an issuance that is closed already says nothing any more.
+  // An event of an issuance that is already closed changes nothing.
   if (issuance?.issuanceId !== issuanceId) return certificate;
   return { ...certificate, issuance: { ...issuance, ...change(issuance) } };
 }
@@ -192,8 +115,8 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
       return changeIssuance(certificate, event.issuanceId, () => ({ holder: undefined }));
     case 'CsrReplaced': {
       const { csr, sealedKey, recipientsPosition } = event;
-      const offer = { csr, sealedKey, recipientsPosition };
-      return changeIssuance(certificate, event.issuanceId, ({ offers }) => ({ offers: [...offers, offer] }));
+      const replacement = { csr, sealedKey, recipientsPosition };
+      return changeIssuance(certificate, event.issuanceId, ({ csrs }) => ({ csrs: [...csrs, replacement] }));
     }
     case 'IssuanceFailed': {
       const { problem, class: problemClass, detail, attempt, notBefore } = event;
@@ -213,7 +136,7 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
     }
     case 'CertificateRevoked':
       if (isCurrent) return { ...certificate, revoked: true };
-      // What stands in for a successor whose key does not open must be good.
+      // A predecessor is served where the key of its successor does not open, so it must be valid.
       return {
         ...certificate,
         predecessors: certificate.predecessors.filter(({ leafHash }) => leafHash !== event.leafHash),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import type { BusEvent } from '../event-types/event-schema.ts';
 import { type BusState, EMPTY_BUS, evolveBus } from './bus-state.ts';
 import { readEvent } from './codec.ts';
-import type { BusEvent } from './event-schema.ts';
 
 const at = new Date('2026-11-24T03:00:00Z');
 const thumbprint = (letter: string) => letter.repeat(43);

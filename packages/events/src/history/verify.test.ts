@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { sha256, type WrittenEvent } from './codec.ts';
-import { HistoryError } from './errors.ts';
+import { HistoryError } from '../errors.ts';
+import { sha256 } from '../hash.ts';
+import { createManagerKey, parseManagerKey, type Signer } from '../keys.ts';
+import type { WrittenEvent } from './codec.ts';
 import { beginning, commitBehind, createKeys, type Keys, RECIPIENT, type Stored } from './history.builders.ts';
-import { BEGINNING, type Checkpoint, checkpointOf, verifyCommits } from './history.ts';
-import { createManagerKey, parseManagerKey, type Signer } from './keys.ts';
 import { type PlacedRootEvent, signRootEvent } from './root-event.ts';
+import { BEGINNING, type Checkpoint, checkpointOf, verifyCommits } from './verify.ts';
 
 let keys: Keys;
 let stranger: Signer;

@@ -1,8 +1,8 @@
+import { createManagerKey, createRootKey, parseManagerKey, parseRootKey, type Signer } from '../keys.ts';
+import { createBusId, type Trust } from '../trust.ts';
 import { encodeCommit, type WrittenEvent } from './codec.ts';
-import type { Checkpoint } from './history.ts';
-import { createManagerKey, createRootKey, parseManagerKey, parseRootKey, type Signer } from './keys.ts';
 import { signRootEvent } from './root-event.ts';
-import { createBusId, type Trust } from './trust.ts';
+import type { Checkpoint } from './verify.ts';
 
 export interface Keys {
   readonly trust: Trust;

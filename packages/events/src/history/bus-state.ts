@@ -1,3 +1,4 @@
+/** What the bus says about itself, and what a commit makes of it. */
 import type {
   AccountDeactivated,
   AccountKeyRolledOver,
@@ -5,9 +6,9 @@ import type {
   ChallengePresented,
   Recipient,
   SnapshotTaken,
-} from './bus-events.ts';
+} from '../event-types/bus-events.ts';
+import type { BusEvent } from '../event-types/event-schema.ts';
 import type { Commit } from './codec.ts';
-import type { BusEvent } from './event-schema.ts';
 
 /** An ACME account, with its key sealed. */
 export type Account = Omit<AccountRegistered, 'type'>;
@@ -15,7 +16,7 @@ export type Account = Omit<AccountRegistered, 'type'>;
 /** A TLS-ALPN-01 challenge that is being answered. */
 export type Challenge = Omit<ChallengePresented, 'type'>;
 
-/** What the bus says about itself, apart from keys in force, which a {@link Checkpoint} holds. Plain JSON. */
+/** What the bus says about itself, apart from the keys in force, which a {@link Checkpoint} holds. Plain JSON. */
 export interface BusState {
   readonly recipients: readonly Recipient[];
   /** Position of the commit that named them; 0 before. */
@@ -30,7 +31,7 @@ export interface BusState {
   readonly closedAccounts: readonly Omit<AccountDeactivated, 'type'>[];
   /** TLS-ALPN-01 challenges that clients answer now, newest last. */
   readonly challenges: readonly Challenge[];
-  /** The last commit that lies in the archive, as all before it do; `undefined` before the first range. */
+  /** The last commit that is in the archive, as all before it are; `undefined` before the first range. */
   readonly archived: { readonly position: number; readonly hash: string } | undefined;
   /** The newest snapshot in the archive; `undefined` before the first. */
   readonly snapshot: Omit<SnapshotTaken, 'type'> | undefined;
@@ -56,7 +57,7 @@ export const EMPTY_BUS: BusState = {
 };
 
 /** A roll-over is over when every account has the new key. */
-function settleKey(state: BusState): BusState {
+function endRollOver(state: BusState): BusState {
   const { accounts, nextAccountKey } = state;
   const isOver = accounts.every(({ thumbprint }) => thumbprint === nextAccountKey?.thumbprint);
   return isOver ? { ...state, nextAccountKey: undefined } : state;
@@ -64,7 +65,7 @@ function settleKey(state: BusState): BusState {
 
 function putAccount(state: BusState, { type: _, ...account }: AccountRegistered | AccountKeyRolledOver): BusState {
   const others = state.accounts.filter(({ directory }) => directory !== account.directory);
-  return settleKey({ ...state, accounts: [...others, account] });
+  return endRollOver({ ...state, accounts: [...others, account] });
 }
 
 function withoutChallenges(state: BusState, isOver: (challenge: Challenge) => boolean): BusState {
@@ -89,7 +90,7 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
     case 'AccountDeactivated': {
       const { type: _, ...closed } = event;
       const accounts = state.accounts.filter(({ accountUrl }) => accountUrl !== closed.accountUrl);
-      return settleKey({ ...state, accounts, closedAccounts: [...state.closedAccounts, closed] });
+      return endRollOver({ ...state, accounts, closedAccounts: [...state.closedAccounts, closed] });
     }
     case 'ChallengePresented': {
       const { type: _, ...challenge } = event;

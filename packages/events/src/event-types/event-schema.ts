@@ -1,14 +1,18 @@
+/** Checks events as they are read: one schema for each type. */
 import * as v from 'valibot';
 import type { BusLevelEvent } from './bus-events.ts';
 import { type CertificateEvent, CHALLENGE_TYPES, KEY_TYPES } from './certificate-events.ts';
 
-/** Whatever a bus can say that this release knows. */
+/** Any event that this release knows. */
 export type BusEvent = BusLevelEvent | CertificateEvent;
 
 /** The name of an event that this release knows. */
 export type EventType = BusEvent['type'];
 
-/** Decoding passes over what is no base64, so what it gives is too short then; it takes base64url for base64, though. */
+/** The event of a name: `EventOf<'CertificateObtained'>`. */
+export type EventOf<Type extends EventType> = Extract<BusEvent, { readonly type: Type }>;
+
+/** Decoding skips characters that are not base64, so its result is too short then; but it accepts base64url as base64. */
 function isBase64(text: string): boolean {
   if (text.length % 4 !== 0 || text.includes('-') || text.includes('_')) return false;
   const padding = text.endsWith('==') ? 2 : Number(text.endsWith('='));
@@ -50,7 +54,7 @@ const content = {
   notAfter: instant,
 };
 
-type EventSchema<T extends EventType> = v.GenericSchema<unknown, Extract<BusEvent, { type: T }>> & {
+type EventSchema<T extends EventType> = v.GenericSchema<unknown, EventOf<T>> & {
   readonly entries: Readonly<Record<string, unknown>>;
 };
 
@@ -188,7 +192,7 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
   }),
 };
 
-/** What became of one event on its way in. */
+/** One event after its check: accepted, or what is wrong with it. */
 export type ParsedEvent =
   | { readonly event: BusEvent; readonly unknownFields: readonly string[] }
   | { readonly event: undefined; readonly problem: string };

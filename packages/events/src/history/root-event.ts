@@ -1,8 +1,9 @@
-import type { BusRestored, FormatRaised, ManagersUpdated, RecipientsUpdated } from './bus-events.ts';
-import { isSignatureOf, type Signer } from './keys.ts';
-import type { Trust } from './trust.ts';
+/** Root events: the envelope that the root key signs. */
+import type { BusRestored, FormatRaised, ManagersUpdated, RecipientsUpdated } from '../event-types/bus-events.ts';
+import { isSignatureOf, type Signer } from '../keys.ts';
+import type { Trust } from '../trust.ts';
 
-/** A root event as it stands in a commit: the body's exact text, signed by the root for one bus and one place in the sequence. */
+/** A root event as it is written in a commit: the body's exact text, signed by the root for one bus and one place in the sequence. */
 export interface RootEnvelope {
   readonly type: string;
   /** One more than the last root event's, or for `BusRestored` higher still; the first has 1. */
@@ -19,7 +20,7 @@ export interface PlacedRootEvent {
   readonly root: RootEnvelope;
 }
 
-/** An event that only the root can say. */
+/** An event that only the root can write. */
 export type RootEvent = ManagersUpdated | RecipientsUpdated | FormatRaised | BusRestored;
 
 /** What the root signs of an event: all but its sequence, which the envelope carries. */

@@ -1,3 +1,5 @@
+/** Finds keys that occur twice in a JSON object, which JSON.parse accepts. */
+
 /** Index behind the closing quote of the string that opens at `start`. */
 function endOfString(json: string, start: number): number {
   let end = json.indexOf('"', start + 1);
@@ -16,7 +18,7 @@ function isFollowedByColon(json: string, start: number): boolean {
 }
 
 /**
- * The first object key that stands twice in one object of `json`, which must already have been accepted by `JSON.parse`.
+ * The first key that occurs twice in one object of `json`, which must already have been accepted by `JSON.parse`.
  *
  * `JSON.parse` keeps the last of two equal keys and other readers keep the first, so that one signed text could mean two
  * things (RFC 8259 section 4).

@@ -1,4 +1,6 @@
-/** Who may append to the bus: a name for people, and the public halves of the manager's two keys. */
+/** Events about the bus itself: root events, configuration, accounts, challenges, archives. */
+
+/** A machine that may append to the bus: a name for people, and the public halves of the manager's two keys. */
 export interface Manager {
   readonly name: string;
   /** Ed25519 public key, base64url. */
@@ -45,8 +47,8 @@ export interface FormatRaised {
 }
 
 /**
- * Root event: the store was put back to an earlier state, and the line goes on from there. Whoever has read beyond it reads
- * the bus anew. Its `rootSequence` may leap, so that it is higher than any on the line that was lost.
+ * Root event: the store was put back to an earlier state, and the line goes on from there. A follower that has read beyond it reads
+ * the bus again. Its `rootSequence` may leap, so that it is higher than any on the line that was lost.
  */
 export interface BusRestored {
   readonly type: 'BusRestored';
@@ -76,7 +78,7 @@ export interface AccountRegistered {
 }
 
 /**
- * The account key that comes next, the first one as well. It lies here before any CA is told of it, so that no crash can lose the key
+ * The account key that comes next, the first one as well. It is on the bus before any CA knows it, so that no crash can lose the key
  * of an account (RFC 8555 section 7.3.5); until {@link AccountKeyRolledOver} an account has its old key, if there is one.
  */
 export interface AccountKeyRollOverStarted {
@@ -91,7 +93,7 @@ export interface AccountKeyRolledOver extends Omit<AccountRegistered, 'type'> {
   readonly type: 'AccountKeyRolledOver';
 }
 
-/** An account was given up, for ever: its key serves no other at that CA (RFC 8555 section 7.3.6). */
+/** An account was given up permanently: its key serves no other at that CA (RFC 8555 section 7.3.6). */
 export interface AccountDeactivated {
   readonly type: 'AccountDeactivated';
   readonly directory: string;
@@ -99,7 +101,7 @@ export interface AccountDeactivated {
   readonly thumbprint: string;
 }
 
-/** A TLS-ALPN-01 challenge that clients are to answer (RFC 8737), until its issuance ends or it lapses. */
+/** A TLS-ALPN-01 challenge that clients MUST answer (RFC 8737), until its issuance ends or it lapses. */
 export interface ChallengePresented {
   readonly type: 'ChallengePresented';
   readonly issuanceId: string;
@@ -112,7 +114,7 @@ export interface ChallengePresented {
   readonly expiresAt: string;
 }
 
-/** An issuer's certificate, said once and referred to by hash ever after. */
+/** An issuer's certificate, written once; other events refer to it by hash. */
 export interface IssuerAdded {
   readonly type: 'IssuerAdded';
   /** SHA-256 of the DER, base64url. */
@@ -121,7 +123,7 @@ export interface IssuerAdded {
   readonly certificate: string;
 }
 
-/** A range of commits lies in the archive, and may be trimmed from the store. */
+/** A range of commits is in the archive, and may be trimmed from the store. */
 export interface RangeArchived {
   readonly type: 'RangeArchived';
   /** First position of the range. */
@@ -136,7 +138,7 @@ export interface RangeArchived {
   readonly place: string;
 }
 
-/** A snapshot of the whole state lies in the archive. */
+/** A snapshot of the whole state is in the archive. */
 export interface SnapshotTaken {
   readonly type: 'SnapshotTaken';
   /** The state is that behind the commit at this position. */
@@ -149,7 +151,7 @@ export interface SnapshotTaken {
   readonly place: string;
 }
 
-/** Nothing else was said for 24 hours. */
+/** Nothing else was written for 24 hours. */
 export interface Heartbeat {
   readonly type: 'Heartbeat';
 }

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { EventsError } from '../errors.ts';
 import { decodeCommit, isCommitSignedBy, readEvent } from './codec.ts';
-import { EventsError } from './errors.ts';
 import { beginning, commitBehind, createKeys } from './history.builders.ts';
-import { BEGINNING } from './history.ts';
+import { BEGINNING } from './verify.ts';
 
 const keys = await createKeys();
 const { bytes } = commitBehind(BEGINNING, beginning(keys), { bus: keys.trust.busId, by: 'root', signer: keys.root });

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
+/** The bytes of a commit: writes and signs them, reads them. */
 import * as v from 'valibot';
+import { EventsError } from '../errors.ts';
+import { type BusEvent, isKnownType, parseEvent } from '../event-types/event-schema.ts';
+import { sha256 } from '../hash.ts';
+import { isSignatureOf, type Signer } from '../keys.ts';
 import { findDuplicateKey } from './duplicate-keys.ts';
-import { EventsError } from './errors.ts';
-import { type BusEvent, isKnownType, parseEvent } from './event-schema.ts';
-import { isSignatureOf, type Signer } from './keys.ts';
 import type { RootEnvelope, RootEvent } from './root-event.ts';
 
 /** The highest format that this release reads and writes; a bus begins with 1 and is raised by `FormatRaised`. */
@@ -23,7 +24,7 @@ export interface ReadEvent {
   readonly unknown: readonly string[];
 }
 
-/** What a commit is made of. */
+/** The content of a commit, before it is signed. */
 export interface CommitContent {
   /** The format in force on the bus. */
   readonly format: number;
@@ -55,7 +56,7 @@ export interface Commit {
 
 const SIGNED_CONTEXT = Buffer.from('certbus/commit/v1\0');
 const NEWLINE = 0x0a;
-/** An item of DynamoDB ends there; a log of ours takes less. Parsing what anybody put there costs a hundred times its size. */
+/** The limit of an item in DynamoDB; our own logs take less. Parsing costs a hundred times the size, and anyone may have written it. */
 const MAX_BYTES = 400_000;
 const hash = v.pipe(v.string(), v.regex(/^[\w-]{43}$/));
 const integer = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -79,11 +80,6 @@ const envelope = v.object({
 
 function malformed(what: string): EventsError {
   return new EventsError('CERTBUS_EVENTS_COMMIT_MALFORMED', what);
-}
-
-/** SHA-256 in base64url, as hashes of commits, leaves and issuers are written. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('base64url');
 }
 
 /** Writes and signs a commit: one line of JSON, one line `KEYID SIGNATURE`. */
@@ -110,7 +106,7 @@ function parseJson(line: Uint8Array): unknown {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line);
     value = JSON.parse(text);
   } catch {
-    // The parser's error is dropped: it quotes its input as it stands there.
+    // The parser's error is dropped: it quotes its input.
     throw malformed('the payload is not JSON in UTF-8');
   }
   const key = findDuplicateKey(text);
@@ -146,7 +142,7 @@ const needsRoot = new Set<string>([
   'BusRestored',
 ] satisfies RootEvent['type'][]);
 
-/** Reads one event as it stands in a commit. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`. */
+/** Reads one event as it is written in a commit. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`. */
 export function readEvent(raw: { readonly type: string }): ReadEvent {
   if ('rootSignature' in raw) return readRootEvent(raw);
   if (needsRoot.has(raw.type)) throw malformed(`${raw.type} is not signed by the root`);
@@ -154,7 +150,7 @@ export function readEvent(raw: { readonly type: string }): ReadEvent {
 }
 
 /**
- * Reads a commit's bytes, and nothing of their truth. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`, and
+ * Reads a commit's bytes; does not check whether they are genuine. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`, and
  * `CERTBUS_EVENTS_FORMAT_UNKNOWN` for a format of a later release.
  */
 export function decodeCommit(bytes: Uint8Array): Commit {

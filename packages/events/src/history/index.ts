@@ -1,0 +1,24 @@
+/** What verifies, writes and evolves the history of a bus. */
+export { HistoryError } from '../errors.ts';
+export { isKnown } from '../event-types/event-schema.ts';
+export { keyIdOf } from '../keys.ts';
+export { type Account, type BusState, type Challenge, EMPTY_BUS, evolveBus } from './bus-state.ts';
+export {
+  type Commit,
+  type CommitContent,
+  decodeCommit,
+  encodeCommit,
+  type ReadEvent,
+  readEvent,
+  type WrittenEvent,
+} from './codec.ts';
+export { evolve } from './evolve.ts';
+export {
+  isSignedByRoot,
+  type PlacedRootEvent,
+  type RootBody,
+  type RootEnvelope,
+  type RootEvent,
+  signRootEvent,
+} from './root-event.ts';
+export { BEGINNING, type Checkpoint, checkpointOf, type VerifiedCommits, verifyCommits } from './verify.ts';

@@ -1,0 +1,86 @@
+/** What the bus says about one managed certificate: its state, as `evolve` makes it of events. */
+import type {
+  CertificateContent,
+  ChallengeType,
+  IssuanceReason,
+  KeyType,
+  RenewalInfoUpdated,
+} from './event-types/certificate-events.ts';
+
+/** One certificate of a timeline, ready to be served. */
+export interface IssuedCertificate extends Omit<CertificateContent, 'certificateId'> {
+  /** SHA-256 of the leaf, base64url. */
+  readonly leafHash: string;
+  /** The CA that issued it; `undefined` for an imported one. */
+  readonly directory: string | undefined;
+}
+
+/** A key pair of an issuance: the public half as CSR, the private half sealed. */
+export interface CsrWithKey {
+  /** PKCS#10 in DER, base64. */
+  readonly csr: string;
+  /** PKCS#8 PEM as an age file for the recipients, base64. */
+  readonly sealedKey: string;
+  /** Position of the `RecipientsUpdated` whose recipients the key is sealed to. */
+  readonly recipientsPosition: number;
+}
+
+/** An issuance that is open. */
+export interface Issuance {
+  readonly issuanceId: string;
+  readonly reason: IssuanceReason;
+  readonly names: readonly string[];
+  readonly challengeType: ChallengeType;
+  readonly profile: string | undefined;
+  /** `undefined` for P-256. */
+  readonly keyType: KeyType | undefined;
+  readonly directory: string;
+  /** The certificate's own CA, where this is a second one. */
+  readonly fallbackFor: string | undefined;
+  readonly replaces: string | undefined;
+  /** Who holds the claim; `undefined` after a release. */
+  readonly holder: string | undefined;
+  /** End of the claim, ISO 8601. */
+  readonly until: string;
+  /** Every CSR of this issuance, with its key; the last one is the one to finalize with. */
+  readonly csrs: readonly CsrWithKey[];
+  readonly orderUrl: string | undefined;
+}
+
+/** What went wrong last, and when to try again. */
+export interface Failure {
+  readonly problem: string;
+  readonly class: string;
+  readonly detail: string;
+  readonly attempt: number;
+  /** The CA that was asked. */
+  readonly directory: string;
+  readonly notBefore: string;
+  /** When the first attempt failed since the last success, ISO 8601. */
+  readonly since: string;
+}
+
+/** When a CA wants a certificate renewed (RFC 9773 section 4.2); instants in ISO 8601. */
+export type RenewalWindow = Pick<RenewalInfoUpdated, 'windowStart' | 'windowEnd' | 'renewAt' | 'explanationUrl'>;
+
+/** One managed certificate: one timeline of certificates for one name set. Plain JSON. */
+export interface ManagedCertificate {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  readonly challengeType: ChallengeType | undefined;
+  readonly profile: string | undefined;
+  /** `undefined` for P-256. */
+  readonly keyType: KeyType | undefined;
+  /** The CA that it is renewed at; `undefined` for an imported certificate. */
+  readonly directory: string | undefined;
+  /** What is served; `undefined` until the first one is obtained. */
+  readonly current: IssuedCertificate | undefined;
+  /** Certificates before the current one that were still valid when it came, newest first, 3 at most. */
+  readonly predecessors: readonly IssuedCertificate[];
+  readonly issuance: Issuance | undefined;
+  readonly failure: Failure | undefined;
+  /** What the CA last said of when to renew the current certificate. */
+  readonly renewalInfo: RenewalWindow | undefined;
+  readonly revoked: boolean;
+  readonly removed: boolean;
+}
