@@ -5,6 +5,7 @@ export {
   type CertificateEvent,
   CHALLENGE_TYPES,
   type ChallengeType,
+  type FailureClass,
   type IssuanceReason,
   KEY_TYPES,
   type KeyType,

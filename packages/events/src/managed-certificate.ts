@@ -2,6 +2,7 @@
 import type {
   CertificateContent,
   ChallengeType,
+  FailureClass,
   IssuanceReason,
   KeyType,
   RenewalInfoUpdated,
@@ -50,7 +51,7 @@ export interface Issuance {
 /** What went wrong last, and when to try again. */
 export interface Failure {
   readonly problem: string;
-  readonly class: string;
+  readonly class: FailureClass;
   readonly detail: string;
   readonly attempt: number;
   /** The CA that was asked. */

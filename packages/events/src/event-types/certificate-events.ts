@@ -12,6 +12,26 @@ export const KEY_TYPES = ['P-256', 'P-384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] 
 /** The key of a certificate: a curve, or the length of an RSA modulus in bits. */
 export type KeyType = (typeof KEY_TYPES)[number];
 
+/** The classes of failures that this release knows, as they are written on the bus. */
+export const FAILURE_CLASSES = [
+  'temporary',
+  'rate-limited',
+  'account',
+  'authority',
+  'permanent-name',
+  'permanent-request',
+  'operator-action',
+] as const;
+
+/**
+ * How to treat a failure. `temporary`: try again soon; `rate-limited`: after the time that the CA named; `account`: all orders of the
+ * account fail; `authority`: the CA as a whole fails; `permanent-name`: this name will not pass until somebody acts;
+ * `permanent-request`: the same request will never pass; `operator-action`: a person has to do something at the CA.
+ *
+ * A class that a later release wrote is read as `unknown`, and treated as `temporary` is.
+ */
+export type FailureClass = (typeof FAILURE_CLASSES)[number] | 'unknown';
+
 /** Why an issuance was started. */
 export type IssuanceReason = 'new' | 'renewal';
 
@@ -92,7 +112,7 @@ export interface IssuanceFailed {
   readonly certificateId: string;
   /** Problem type (RFC 8555 section 6.7) or one of our own error codes. */
   readonly problem: string;
-  readonly class: string;
+  readonly class: FailureClass;
   readonly detail: string;
   /** 1 for the first failure since the last success. One of the CA or the account as a whole does not count: the next has the same number. */
   readonly attempt: number;

@@ -1,7 +1,13 @@
 /** Checks events as they are read: one schema for each type. */
 import * as v from 'valibot';
 import type { BusLevelEvent } from './bus-events.ts';
-import { type CertificateEvent, CHALLENGE_TYPES, KEY_TYPES } from './certificate-events.ts';
+import {
+  type CertificateEvent,
+  CHALLENGE_TYPES,
+  FAILURE_CLASSES,
+  type FailureClass,
+  KEY_TYPES,
+} from './certificate-events.ts';
 
 /** Any event that this release knows. */
 export type BusEvent = BusLevelEvent | CertificateEvent;
@@ -34,6 +40,11 @@ const ageRecipient = v.pipe(v.string(), v.regex(/^age1[a-z0-9]{20,4000}$/, 'is n
 const names = v.pipe(v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(255))), v.nonEmpty(), v.maxLength(100));
 const challengeType = v.picklist(CHALLENGE_TYPES);
 const keyType = v.picklist(KEY_TYPES);
+const failureClass = v.pipe(
+  text,
+  // A follower must not fail on what a later release writes.
+  v.transform((written): FailureClass => FAILURE_CLASSES.find((known) => known === written) ?? 'unknown'),
+);
 const reason = v.picklist(['new', 'renewal']);
 const rootSequence = position;
 
@@ -151,7 +162,7 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     issuanceId: id,
     certificateId: id,
     problem: text,
-    class: text,
+    class: failureClass,
     detail: text,
     attempt: position,
     notBefore: instant,

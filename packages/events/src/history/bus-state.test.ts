@@ -66,7 +66,7 @@ const presented = (issuanceId: string, identifier: string, expiresAt = '2026-11-
 const identifiersOf = ({ challenges }: BusState) => challenges.map(({ identifier }) => identifier);
 
 test('a challenge is answered until its issuance ends', () => {
-  const failed = { certificateId: 'cert0001', problem: 'x', class: 'temporary', detail: '', attempt: 1 };
+  const failed = { certificateId: 'cert0001', problem: 'x', class: 'temporary', detail: '', attempt: 1 } as const;
   const both = given(presented('issuance1', 'a.test'), presented('issuance2', 'b.test'));
   expect(identifiersOf(both)).toEqual(['a.test', 'b.test']);
   const ended = given(presented('issuance1', 'a.test'), presented('issuance2', 'b.test'), {

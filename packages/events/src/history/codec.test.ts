@@ -112,6 +112,22 @@ test('unknown event types and fields are skipped and named', () => {
   });
 });
 
+test('a class of failure that a later release wrote is read as unknown', () => {
+  const failed = {
+    type: 'IssuanceFailed',
+    issuanceId: 'abcdefghijk',
+    certificateId: 'abcdefghijk',
+    problem: 'x',
+    detail: '',
+    attempt: 1,
+    notBefore: '2026-11-24T03:00:00Z',
+  };
+  const classOf = (written: unknown) => readEvent({ ...failed, class: written } as { type: string }).event;
+  expect(classOf('rate-limited')).toMatchObject({ class: 'rate-limited' });
+  expect(classOf('quota-exceeded')).toMatchObject({ class: 'unknown' });
+  expect(() => classOf(7)).toThrow(/IssuanceFailed\.class/);
+});
+
 test.each(['toString', 'constructor', '__proto__', 'hasOwnProperty'])(
   'the event type %s is unknown, not inherited',
   (type) => {

@@ -88,7 +88,7 @@ describe('given a claim', () => {
       detail: '',
       attempt: 1,
       notBefore: iso(3),
-    };
+    } as const;
     const certificate = given([started('issuance01'), 0], [{ type: 'IssuanceFailed', ...ours, ...failure }, 0]);
     expect(certificate).toMatchObject({ issuance: undefined, failure: { attempt: 1 } });
     expect(certificate && nextActionAt(certificate)).toEqual(new Date(iso(3)));

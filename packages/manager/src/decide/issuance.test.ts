@@ -1,7 +1,8 @@
-import { nextActionAt } from '@certbus/events';
+import { type FailureClass, nextActionAt } from '@certbus/events';
 import { readEvent, type WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import {
+  type FailureReason,
   keepClaim,
   presentChallenges,
   recordFailure,
@@ -36,7 +37,7 @@ const content = {
   notBefore: NOW,
   notAfter: later(90 * 86_400_000),
 };
-const why = {
+const why: FailureReason = {
   problem: 'urn:ietf:params:acme:error:dns',
   class: 'temporary',
   detail: 'no TXT',
@@ -109,7 +110,7 @@ test('failures back off by 1, 10 and 100 minutes, then daily, and count up', () 
 test('trouble of the CA as a whole counts as no attempt of the certificate', () => {
   const events: (readonly [WrittenEvent, Date])[] = [];
   const attempts: unknown[] = [];
-  for (const failureClass of ['authority', 'authority', 'temporary', 'account', 'temporary', 'temporary']) {
+  for (const failureClass of ['authority', 'authority', 'temporary', 'account', 'temporary', 'temporary'] as const) {
     events.push([started, NOW]);
     const { events: said } = recordFailure(given(...events), NOW, mine, { ...why, class: failureClass });
     events.push([said[0] as WrittenEvent, NOW]);
@@ -118,7 +119,7 @@ test('trouble of the CA as a whole counts as no attempt of the certificate', () 
   expect(attempts.flat()).toEqual([1, 1, 1, 2, 2, 3]);
 });
 
-test.each(['operator-action', 'permanent-request', 'permanent-name'])(
+test.each<FailureClass>(['operator-action', 'permanent-request', 'permanent-name'])(
   'a failure of class %s is not tried again within a day',
   (failureClass) => {
     const { result } = recordFailure(given([started, NOW]), NOW, mine, { ...why, class: failureClass });
@@ -126,7 +127,7 @@ test.each(['operator-action', 'permanent-request', 'permanent-name'])(
   },
 );
 
-test.each([
+test.each<[FailureClass, number, number | undefined, boolean]>([
   ['temporary', 31, undefined, false],
   ['permanent-name', 29, undefined, false],
   ['permanent-name', 31, undefined, true],
@@ -160,7 +161,7 @@ test("the CA's own Retry-After counts when it is longer", () => {
   expect(result).toEqual(later(3_600_000));
 });
 
-test.each([
+test.each<[FailureClass, Date | undefined]>([
   ['permanent-name', undefined],
   ['operator-action', undefined],
   ['rate-limited', later(7 * DAY)],

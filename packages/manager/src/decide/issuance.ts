@@ -1,4 +1,11 @@
-import { type CsrWithKey, type Issuance, type ManagedCertificate, NEVER, sha256 } from '@certbus/events';
+import {
+  type CsrWithKey,
+  type FailureClass,
+  type Issuance,
+  type ManagedCertificate,
+  NEVER,
+  sha256,
+} from '@certbus/events';
 import type { WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { claimLost } from '../errors.ts';
@@ -28,7 +35,7 @@ export interface IssuedContent {
 /** Why an issuance failed. */
 export interface FailureReason {
   readonly problem: string;
-  readonly class: string;
+  readonly class: FailureClass;
   readonly detail: string;
   /** The CA's own Retry-After, where it gave one. */
   readonly notBefore: Date | undefined;
@@ -152,7 +159,7 @@ function isHopeless({ failure, current }: ManagedCertificate, now: Date, why: Fa
 }
 
 /** Whatever a second CA refuses, and until when, the certificate's own may take at once: so it waits as for an outage. */
-const SECOND_CA = { class: 'authority', atLeast: undefined };
+const SECOND_CA = { class: 'authority', atLeast: undefined } as const;
 
 /**
  * Gives an issuance up and says when the next attempt may be: never, by itself, where the names were refused for long enough and

@@ -1,4 +1,5 @@
 import { AcmeError, AcmeProblemError } from '@certbus/acme';
+import type { FailureClass } from '@certbus/events';
 import type { FailureReason } from '../decide/issuance.ts';
 
 /** Codes of failures that are no certificate's fault: the CA cannot be reached, or something else answers in its place. */
@@ -10,7 +11,7 @@ const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING']);
 /** Codes that say that a name is not ours to prove. */
 const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);
 
-function classOf(code: string): string {
+function classOf(code: string): FailureClass {
   if (OUTAGES.has(code)) return 'authority';
   if (FOR_PEOPLE.has(code)) return 'operator-action';
   return REFUSALS.has(code) ? 'permanent-name' : 'temporary';

@@ -1,4 +1,4 @@
-import type { Failure, IssuedCertificate } from '@certbus/events';
+import type { Failure, FailureClass, IssuedCertificate } from '@certbus/events';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -6,12 +6,12 @@ const PAUSES_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS];
 const SHARED_PAUSE_MS = 10 * MINUTE_MS;
 
 /** Troubles of a CA or an account as a whole, which are no certificate's fault. */
-const SHARED = new Set(['authority', 'account', 'rate-limited']);
+const SHARED: ReadonlySet<FailureClass> = new Set(['authority', 'account', 'rate-limited']);
 /** What only somebody's doing will change. */
-const LASTING = new Set(['operator-action', 'permanent-request', 'permanent-name']);
+const LASTING: ReadonlySet<FailureClass> = new Set(['operator-action', 'permanent-request', 'permanent-name']);
 
 /** Whether a failure of this class hits every certificate of the CA's account alike. */
-export const isShared = (failureClass: string): boolean => SHARED.has(failureClass);
+export const isShared = (failureClass: FailureClass): boolean => SHARED.has(failureClass);
 
 /** Number of an attempt that failed. The next attempt after a failure that was no fault of the certificate has the same number. */
 export function attemptAfter(last: Pick<Failure, 'class' | 'attempt'> | undefined): number {
@@ -19,7 +19,7 @@ export function attemptAfter(last: Pick<Failure, 'class' | 'attempt'> | undefine
   return isShared(last.class) ? last.attempt : last.attempt + 1;
 }
 
-function pauseFor(attempt: number, failureClass: string): number {
+function pauseFor(attempt: number, failureClass: FailureClass): number {
   if (isShared(failureClass)) return SHARED_PAUSE_MS;
   if (LASTING.has(failureClass)) return DAY_MS;
   return PAUSES_MS[attempt - 1] ?? DAY_MS;
@@ -28,7 +28,7 @@ function pauseFor(attempt: number, failureClass: string): number {
 /** What a pause depends on. */
 export interface FailedAttempt {
   readonly attempt: number;
-  readonly class: string;
+  readonly class: FailureClass;
   readonly current: IssuedCertificate | undefined;
   /** The CA's own Retry-After. */
   readonly atLeast: Date | undefined;

@@ -1,4 +1,4 @@
-import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
+import type { FailureClass, IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import { expect, test } from 'vitest';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
@@ -13,7 +13,7 @@ function ending(certificateId: string, hours: number, more: Partial<ManagedCerti
   return state as ManagedCertificate;
 }
 
-const failed = (failureClass: string) => ({
+const failed = (failureClass: FailureClass) => ({
   failure: {
     directory: 'https://ca.test/dir',
     problem: 'p',
@@ -101,7 +101,11 @@ test('slow new names leave three quarters of the places to renewals that wait, a
 });
 
 test('one place is enough for every lane', () => {
-  const due = [ending('renewal', 600), ending('new', -1, { current: undefined }), ending('retry', 3, failed('dns'))];
+  const due = [
+    ending('renewal', 600),
+    ending('new', -1, { current: undefined }),
+    ending('retry', 3, failed('temporary')),
+  ];
   expect(takeAll(create(due, { parallel: 1 })).toSorted()).toEqual(['new', 'renewal', 'retry']);
 });
 
