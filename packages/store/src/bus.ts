@@ -1,3 +1,4 @@
+/** A bus: one stream of a log, whose commits are verified and decoded. */
 import { EventsError, type Signer, sha256, type Trust } from '@certbus/events';
 import {
   type Checkpoint,
@@ -9,16 +10,14 @@ import {
   verifyCommits,
   type WrittenEvent,
 } from '@certbus/events/history';
-import { createArchiveReader, RANGE_COMMITS } from './archive/archive.ts';
 import type { ArchivePlace } from './archive/place.ts';
+import { type ArchiveSource, createArchiveSource } from './archive/source.ts';
 import { StoreError, TrimmedError } from './errors.ts';
 import type { Log, StoredCommit } from './log.ts';
 
-const DEFAULT_LIMIT = 150;
-
 /** A page of proved commits. */
 export interface VerifiedPage extends VerifiedCommits {
-  /** The proved commits as they lie in the store. */
+  /** The proved commits as they are in the store. */
   readonly stored: readonly StoredCommit[];
   /** True when nothing was known behind the last commit. */
   readonly end: boolean;
@@ -38,7 +37,7 @@ export interface BusOptions {
   readonly trust: Trust;
   /** Needed to append only. */
   readonly signer?: Signer | undefined;
-  /** Where commits lie that were trimmed from the log, or that a reader far behind had better not load the log with. */
+  /** Where the commits are that were trimmed from the log; a reader that is far behind reads the others there, too, to spare the log. */
   readonly archive?: ArchivePlace | undefined;
 }
 
@@ -79,6 +78,16 @@ export interface Bus {
 /** Without `signal: undefined`, which `exactOptionalPropertyTypes` refuses. */
 const only = (signal: AbortSignal | undefined): { signal?: AbortSignal } => (signal ? { signal } : {});
 
+/** A bus on an open log. */
+interface OpenBus {
+  readonly log: Log;
+  readonly stream: string;
+  readonly trust: Trust;
+  readonly archive: ArchiveSource | undefined;
+  /** Whether the last read ended before the end of the bus. */
+  isBehind: boolean;
+}
+
 /** Cuts a page where it stops being contiguous: an eventually consistent read may show 7 before 6. */
 function contiguous(after: number, commits: readonly StoredCommit[]): readonly StoredCommit[] {
   const gap = commits.findIndex(({ position }, index) => position !== after + 1 + index);
@@ -96,14 +105,13 @@ function nameOf(signer: Signer, { trust, from }: { trust: Trust; from: Checkpoin
 }
 
 /** Reads a page without gaps: strongly again where an eventual read had one. Rejects `CERTBUS_STORE_GAP`. */
-async function readContiguous(log: Log, stream: string, after: number, options: BusReadOptions) {
+async function readContiguous({ log, stream }: OpenBus, after: number, options: BusReadOptions) {
   const { limit, consistent = false, signal } = options;
-  const read = (strongly: boolean) =>
-    log.read(stream, after, { ...(limit ? { limit } : {}), consistent: strongly, ...only(signal) });
-  let page = await read(consistent);
+  const own = { ...(limit ? { limit } : {}), ...only(signal) };
+  let page = await log.read(stream, after, { ...own, consistent });
   let commits = contiguous(after, page.commits);
   if (commits.length < page.commits.length && !consistent) {
-    page = await read(true);
+    page = await log.read(stream, after, { ...own, consistent: true });
     commits = contiguous(after, page.commits);
   }
   const lost = page.commits[commits.length];
@@ -117,112 +125,107 @@ async function readContiguous(log: Log, stream: string, after: number, options: 
   return { commits, end: page.end };
 }
 
-/** The archive as one reader of one bus uses it. */
-function createArchiveSource(place: ArchivePlace, busId: string) {
-  const reader = createArchiveReader(place, busId);
-  const rangeOf = (after: number): number => Math.floor(after / RANGE_COMMITS);
-  let missing = Number.POSITIVE_INFINITY;
-  let failed: number | undefined;
-  return {
-    /** What the archive has behind a position; nothing for a range that was missing, or failed, the last time. */
-    async read(after: number, { limit = DEFAULT_LIMIT, signal }: BusReadOptions): Promise<readonly StoredCommit[]> {
-      const range = rangeOf(after);
-      if (range >= missing || range === failed) return [];
-      const found = await reader.read(after, limit, { signal });
-      // Ranges are archived in order: those behind a missing one are missing, too.
-      if (!found) missing = range;
-      return found ?? [];
-    },
-    /** An archive that is out of reach or damaged holds its reader up once a range, not once a page. */
-    leave(after: number) {
-      failed = rangeOf(after);
-    },
-    /** Lets what was missing, or failed, be asked for again. */
-    retry() {
-      missing = Number.POSITIVE_INFINITY;
-      failed = undefined;
-    },
-  };
+/** Verifies commits that follow `from`. */
+function verifyPage(
+  { trust }: OpenBus,
+  from: Checkpoint,
+  { commits: stored, end }: Pick<VerifiedPage, 'end'> & { readonly commits: readonly StoredCommit[] },
+  { everySignature = false }: BusReadOptions,
+): VerifiedPage {
+  const verified = verifyCommits(trust, from, stored, { everySignature });
+  return { ...verified, stored: stored.slice(0, verified.commits.length), end };
 }
 
-/** Opens the bus that lies in a stream of a log. */
+/** What the archive proves behind `from`; `undefined` where the log has to be asked. */
+async function readArchive(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage | undefined> {
+  const commits = (await bus.archive?.read(from.position, options)) ?? [];
+  return commits.length === 0 ? undefined : verifyPage(bus, from, { commits, end: false }, options);
+}
+
+/** The same, where the log has it too and anything wrong with the archive does not matter. */
+async function readArchiveIfGood(
+  bus: OpenBus,
+  from: Checkpoint,
+  options: BusReadOptions,
+): Promise<VerifiedPage | undefined> {
+  try {
+    const page = await readArchive(bus, from, options);
+    if (!page?.refused) return page;
+  } catch {
+    options.signal?.throwIfAborted();
+  }
+  bus.archive?.skip(from.position);
+  return undefined;
+}
+
+async function readLog(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage> {
+  const page = verifyPage(bus, from, await readContiguous(bus, from.position, options), options);
+  bus.isBehind = !page.end;
+  if (page.end) bus.archive?.retry();
+  return page;
+}
+
+async function read(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage> {
+  // More than a page behind: a thousand such readers put no load on the log, and a damaged archive makes no difference.
+  const early = bus.isBehind ? await readArchiveIfGood(bus, from, options) : undefined;
+  if (early) return early;
+  try {
+    return await readLog(bus, from, options);
+  } catch (error) {
+    if (!(error instanceof TrimmedError)) throw error;
+    bus.archive?.retry();
+    const page = await readArchive(bus, from, options);
+    if (!page) throw error;
+    bus.isBehind = true;
+    return page;
+  }
+}
+
+async function confirm({ log, stream }: OpenBus, from: Checkpoint, signal: AbortSignal | undefined): Promise<void> {
+  if (from.position === 0) return;
+  const options = { limit: 1, consistent: true, ...only(signal) };
+  const page = await log.read(stream, from.position - 1, options).catch((error: unknown) => {
+    if (error instanceof TrimmedError) return undefined;
+    throw error;
+  });
+  // What was trimmed is in the archive: what comes behind it shows whether it is the same history.
+  if (!page) return;
+  const [stored] = page.commits;
+  if (stored?.position === from.position && sha256(stored.bytes) === from.hash) return;
+  const what = stored ? 'another commit is there now' : 'it is no longer in the log';
+  throw new HistoryError('CERTBUS_EVENTS_HISTORY_FORKED', from.position, `it was read before, and ${what}`);
+}
+
+/** Signs events as the commit behind `from`. */
+function sign(
+  { trust }: OpenBus,
+  from: Checkpoint,
+  { signer, events, at }: { readonly signer: Signer; readonly events: readonly WrittenEvent[]; readonly at: Date },
+): Appended & { readonly bytes: Uint8Array } {
+  const position = from.position + 1;
+  const by = nameOf(signer, { trust, from });
+  const content = { format: from.format, bus: trust.busId, position, previous: from.hash, at, by, events };
+  const bytes = encodeCommit(content, signer);
+  // The same rules as for every other commit: what this process could not read back is never written.
+  const { commits, checkpoint, refused } = verifyCommits(trust, from, [{ position, bytes }]);
+  if (refused || !commits[0]) throw refused;
+  return { commit: commits[0], checkpoint, bytes };
+}
+
+/** Opens the bus that is in a stream of a log. */
 export function openBus(log: Log, stream: string, { trust, signer, archive }: BusOptions): Bus {
-  const archived = archive && createArchiveSource(archive, trust.busId);
-  let isBehind = false;
-
-  /** What the archive proves behind `from`; `undefined` where the log is to be asked. */
-  async function readArchive(from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage | undefined> {
-    const stored = (await archived?.read(from.position, options)) ?? [];
-    if (stored.length === 0) return undefined;
-    const { everySignature = false } = options;
-    const verified = verifyCommits(trust, from, stored, { everySignature });
-    return { ...verified, stored: stored.slice(0, verified.commits.length), end: false };
-  }
-
-  /** The same, where the log has it too and whatever is wrong with the archive does not matter. */
-  async function readArchiveIfGood(from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage | undefined> {
-    try {
-      const page = await readArchive(from, options);
-      if (!page?.refused) return page;
-    } catch {
-      options.signal?.throwIfAborted();
-    }
-    archived?.leave(from.position);
-    return undefined;
-  }
-
-  async function readLog(from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage> {
-    const { commits: stored, end } = await readContiguous(log, stream, from.position, options);
-    const { everySignature = false } = options;
-    const verified = verifyCommits(trust, from, stored, { everySignature });
-    isBehind = !end;
-    if (end) archived?.retry();
-    return { ...verified, stored: stored.slice(0, verified.commits.length), end };
-  }
-
+  const source = archive && createArchiveSource(archive, trust.busId);
+  const bus: OpenBus = { log, stream, trust, archive: source, isBehind: false };
   return {
     trust,
     stream,
-    async read(from, options = {}) {
-      // More than a page behind: a thousand such readers are no load on the log. A damaged archive is none either.
-      const early = isBehind ? await readArchiveIfGood(from, options) : undefined;
-      if (early) return early;
-      try {
-        return await readLog(from, options);
-      } catch (error) {
-        if (!(error instanceof TrimmedError)) throw error;
-        archived?.retry();
-        const page = await readArchive(from, options);
-        if (!page) throw error;
-        isBehind = true;
-        return page;
-      }
-    },
-    async confirm(from, { signal } = {}) {
-      if (from.position === 0) return;
-      const options = { limit: 1, consistent: true, ...only(signal) };
-      const page = await log.read(stream, from.position - 1, options).catch((error: unknown) => {
-        if (error instanceof TrimmedError) return undefined;
-        throw error;
-      });
-      // What was trimmed is in the archive: what comes behind it shows whether it is the same history.
-      if (!page) return;
-      const [stored] = page.commits;
-      if (stored?.position === from.position && sha256(stored.bytes) === from.hash) return;
-      const what = stored ? 'another commit lies there now' : 'it is no longer in the log';
-      throw new HistoryError('CERTBUS_EVENTS_HISTORY_FORKED', from.position, `it was read before, and ${what}`);
-    },
+    read: (from, options = {}) => read(bus, from, options),
+    confirm: (from, { signal } = {}) => confirm(bus, from, signal),
     async append(from, events, { at, signal }) {
       if (!signer) throw new TypeError('This bus was opened without a signer, for reading only.');
-      const position = from.position + 1;
-      const by = nameOf(signer, { trust, from });
-      const content = { format: from.format, bus: trust.busId, position, previous: from.hash, at, by, events };
-      const bytes = encodeCommit(content, signer);
-      // Held against the same rules as everybody else's: what this process could not read back is never written.
-      const { commits, checkpoint, refused } = verifyCommits(trust, from, [{ position, bytes }]);
-      if (refused || !commits[0]) throw refused;
+      const { commit, checkpoint, bytes } = sign(bus, from, { signer, events, at });
       await log.append(stream, from.position, bytes, only(signal));
-      return { commit: commits[0], checkpoint };
+      return { commit, checkpoint };
     },
     version: () => log.version?.(),
     close: () => log.close(),

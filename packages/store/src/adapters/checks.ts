@@ -1,3 +1,4 @@
+/** Checks of arguments that all adapters share. */
 import { StoreError } from '../errors.ts';
 import { MAX_COMMIT_BYTES } from '../log.ts';
 
@@ -24,7 +25,7 @@ export function checkAppend(stream: string, after: number, bytes: Uint8Array): v
   );
 }
 
-/** Throws unless these bytes could lie at this position. */
+/** Throws unless these bytes could be at this position. */
 export function checkReplace(stream: string, position: number, bytes: Uint8Array | undefined): void {
   checkAppend(stream, position - 1, bytes ?? new Uint8Array());
 }

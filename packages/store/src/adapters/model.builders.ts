@@ -33,7 +33,7 @@ export interface ModelOptions {
   /** How many sequences, of {@link FEWEST} commands or more, are run; each has a stream of its own. */
   readonly sequences: number;
   /** How many run at once, each on a connection of its own; default 1. */
-  readonly lanes?: number;
+  readonly parallel?: number;
 }
 
 /** A sequence has at least this many commands. */
@@ -150,12 +150,12 @@ async function checkWhole(log: Log, stream: string, { texts }: Model): Promise<v
 }
 
 /** Runs random sequences of commands on a log and on the model, and rejects with the shortest on which they differ. */
-export async function runModel({ open, sequences, lanes = 1 }: ModelOptions): Promise<ModelRun> {
+export async function runModel({ open, sequences, parallel = 1 }: ModelOptions): Promise<ModelRun> {
   const lengths: number[] = [];
   const counts = { appended: 0, repeated: 0, taken: 0, beyond: 0, 'read consistently': 0, read: 0, reopened: 0 };
   let streams = 0;
 
-  async function runLane(quota: number): Promise<void> {
+  async function runSequences(quota: number): Promise<void> {
     let log = await open();
     let left = quota;
     let isShrinking = false;
@@ -189,6 +189,6 @@ export async function runModel({ open, sequences, lanes = 1 }: ModelOptions): Pr
     await log.close();
   }
 
-  await Promise.all(Array.from({ length: lanes }, () => runLane(Math.ceil(sequences / lanes))));
+  await Promise.all(Array.from({ length: parallel }, () => runSequences(Math.ceil(sequences / parallel))));
   return { sequences: lengths, counts };
 }

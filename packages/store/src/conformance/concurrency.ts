@@ -1,3 +1,4 @@
+/** The conformance suite on several users of one log at once, and on bad networks. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Log } from '../log.ts';
 import { checkHistory } from './history.ts';

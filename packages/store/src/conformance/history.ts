@@ -1,3 +1,5 @@
+/** Checks a recorded history of a log against the obligations of the port. */
+
 /** What became of an append, as its caller learnt it. */
 export type AppendOutcome =
   | { readonly kind: 'acknowledged'; readonly position: number }
@@ -34,7 +36,7 @@ export interface ReadOperation {
 
 export type Operation = AppendOperation | ReadOperation;
 
-/** The ways in which a log can break its word. */
+/** The ways in which a log can break its obligations. */
 export type ViolationKind =
   | 'two-acknowledged'
   | 'acknowledged-but-lost'
@@ -53,11 +55,11 @@ export type ViolationKind =
 export interface Violation {
   readonly kind: ViolationKind;
   readonly position: number;
-  /** A sentence for whoever looks for the fault. */
+  /** A sentence for the person who looks for the fault. */
   readonly what: string;
 }
 
-/** What the history says about each position of the log; index 0 is no position. */
+/** What the history shows about each position of the log; index 0 is not a position. */
 interface Timeline {
   /** The log's text, by position. */
   textAt(position: number): string | undefined;
@@ -208,7 +210,7 @@ function* checkPage({ after, consistent, seen, end }: ReadOperation, { textAt }:
 }
 
 /**
- * Judges what callers saw of one stream against what the log holds in the end, in n log n time: says everything that the port's
+ * Compares what callers saw of one stream with what the log holds in the end, in n log n time: returns everything that the port's
  * obligations exclude, and nothing when the history is sound.
  *
  * `operations` MUST hold every append that was tried on the stream, in any order; `log` is its text from position 1 on.

@@ -1,3 +1,4 @@
+/** The conformance suite: what every log must pass. */
 export {
   type AppendOperation,
   type AppendOutcome,

@@ -1,3 +1,4 @@
+/** The conformance suite on maintenance: trim, replace, inspect. */
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { type Log, type LogMaintenance, MAX_COMMIT_BYTES } from '../log.ts';
 import type { Check, LogUnderTest } from './options.ts';
@@ -19,9 +20,9 @@ async function textsBehind(log: Log, after: number): Promise<string[]> {
   return commits.map(({ bytes }) => textOf(bytes));
 }
 
-/** What holds for a log that an operator can trim and repair; nothing where the adapter has no maintenance. */
-export function checkMaintenance(check: Check): void {
-  check('lets go of what lies before a position, says so to whoever reads it, and goes on', (subject) =>
+/** What holds for what is trimmed. */
+function checkTrim(check: Check): void {
+  check('removes what is before a position, reports it to every reader, and goes on', (subject) =>
     maintained(subject, async (maintenance, log, other) => {
       const texts = await fill(log, STREAM, 10);
       await maintenance.trim(STREAM, 6);
@@ -34,7 +35,7 @@ export function checkMaintenance(check: Check): void {
     }),
   );
 
-  check('never again takes an append where something was let go', (subject) =>
+  check('permanently refuses an append where something was trimmed', (subject) =>
     maintained(subject, async (maintenance, log, other) => {
       await fill(log, STREAM, 5);
       await maintenance.trim(STREAM, 5);
@@ -59,7 +60,10 @@ export function checkMaintenance(check: Check): void {
       deepEqual(await textsBehind(log, 3), ['commit 4', 'commit 5']);
     }),
   );
+}
 
+/** What holds for what is replaced. */
+function checkReplace(check: Check): void {
   check('replaces exactly what was found, and nothing else', (subject) =>
     maintained(subject, async (maintenance, log, other) => {
       await fill(log, STREAM, 3);
@@ -72,7 +76,39 @@ export function checkMaintenance(check: Check): void {
     }),
   );
 
-  check('shows an operator all that lies there, around what was taken away', (subject) =>
+  check('refuses to replace at what is not a position, or with too many bytes', (subject) =>
+    maintained(subject, async (maintenance) => {
+      const change = { found: undefined, bytes: bytesOf('x') };
+      for (const position of [0, -1, 0.5, Number.NaN])
+        await rejects(maintenance.replace(STREAM, position, change), TypeError);
+      const bytes = new Uint8Array(MAX_COMMIT_BYTES + 1);
+      await rejects(maintenance.replace(STREAM, 1, { ...change, bytes }), { code: 'CERTBUS_STORE_TOO_LARGE' });
+    }),
+  );
+
+  check('takes no append behind a commit that was taken away', (subject) =>
+    maintained(subject, async (maintenance, log) => {
+      await fill(log, STREAM, 3);
+      await maintenance.replace(STREAM, 3, { found: bytesOf('commit 3'), bytes: undefined });
+      await rejects(log.append(STREAM, 3, bytesOf('behind a hole')), conflict);
+      deepEqual(await textsBehind(log, 0), ['commit 1', 'commit 2']);
+    }),
+  );
+
+  check('takes the last commit away, and takes an append in its place', (subject) =>
+    maintained(subject, async (maintenance, log) => {
+      await fill(log, STREAM, 3);
+      await maintenance.replace(STREAM, 3, { found: bytesOf('commit 3'), bytes: undefined });
+      deepEqual(await textsBehind(log, 0), ['commit 1', 'commit 2']);
+      ok((await log.append(STREAM, 2, bytesOf('another'))) === 3);
+      deepEqual(await textsBehind(log, 2), ['another']);
+    }),
+  );
+}
+
+/** What an operator sees, and can put right. */
+function checkInspect(check: Check): void {
+  check('shows an operator everything that is there, around what was taken away', (subject) =>
     maintained(subject, async (maintenance, log, other) => {
       await fill(log, STREAM, 400);
       await maintenance.trim(STREAM, 3);
@@ -89,7 +125,7 @@ export function checkMaintenance(check: Check): void {
     }),
   );
 
-  check('says again where a stream begins once that is put right, and trims it from there', (subject) =>
+  check('reports again where a stream begins once that is corrected, and trims it from there', (subject) =>
     maintained(subject, async (maintenance, log, other) => {
       const texts = await fill(log, STREAM, 60);
       equal(await maintenance.correctFirst(STREAM, 1), false);
@@ -125,33 +161,11 @@ export function checkMaintenance(check: Check): void {
       );
     }),
   );
+}
 
-  check('refuses to replace at a position that is none, or with bytes that are too many', (subject) =>
-    maintained(subject, async (maintenance) => {
-      const change = { found: undefined, bytes: bytesOf('x') };
-      for (const position of [0, -1, 0.5, Number.NaN])
-        await rejects(maintenance.replace(STREAM, position, change), TypeError);
-      const bytes = new Uint8Array(MAX_COMMIT_BYTES + 1);
-      await rejects(maintenance.replace(STREAM, 1, { ...change, bytes }), { code: 'CERTBUS_STORE_TOO_LARGE' });
-    }),
-  );
-
-  check('takes no append behind a commit that was taken away', (subject) =>
-    maintained(subject, async (maintenance, log) => {
-      await fill(log, STREAM, 3);
-      await maintenance.replace(STREAM, 3, { found: bytesOf('commit 3'), bytes: undefined });
-      await rejects(log.append(STREAM, 3, bytesOf('behind a hole')), conflict);
-      deepEqual(await textsBehind(log, 0), ['commit 1', 'commit 2']);
-    }),
-  );
-
-  check('takes the last commit away, and takes an append in its place', (subject) =>
-    maintained(subject, async (maintenance, log) => {
-      await fill(log, STREAM, 3);
-      await maintenance.replace(STREAM, 3, { found: bytesOf('commit 3'), bytes: undefined });
-      deepEqual(await textsBehind(log, 0), ['commit 1', 'commit 2']);
-      ok((await log.append(STREAM, 2, bytesOf('another'))) === 3);
-      deepEqual(await textsBehind(log, 2), ['another']);
-    }),
-  );
+/** What holds for a log that an operator can trim and repair; nothing where the adapter has no maintenance. */
+export function checkMaintenance(check: Check): void {
+  checkTrim(check);
+  checkReplace(check);
+  checkInspect(check);
 }

@@ -201,7 +201,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     fault: 'what is appended stays in the process',
-    foundBy: 'what was acknowledged is there for whoever opens the log later',
+    foundBy: 'what was acknowledged is there for everyone who opens the log later',
     mutate: () => createMemoryLog(),
   },
   {
@@ -350,7 +350,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     fault: 'any `after` will do',
-    foundBy: 'rejects an `after` that is missing or no position',
+    foundBy: 'rejects an `after` that is missing or not a position',
     mutate: withAppend((sound) => (stream, after, bytes, options) => {
       return sound.append(stream, Math.max(0, Math.trunc(after) || 0), bytes, options);
     }),
@@ -362,12 +362,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     fault: 'a trim does nothing',
-    foundBy: 'lets go of what lies before a position, says so to whoever reads it, and goes on',
+    foundBy: 'removes what is before a position, reports it to every reader, and goes on',
     mutate: withMaintenance(() => ({ async trim() {} })),
   },
   {
-    fault: 'an append where something was let go is taken for a repetition',
-    foundBy: 'never again takes an append where something was let go',
+    fault: 'an append where something was trimmed is taken for a repetition',
+    foundBy: 'permanently refuses an append where something was trimmed',
     mutate: withAppend((sound) => async (stream, after, bytes, options) => {
       return sound.append(stream, after, bytes, options).catch(async (error: unknown) => {
         const isLetGo = await sound.read(stream, after).then(
@@ -401,7 +401,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     fault: 'an operator is shown the first page only',
-    foundBy: 'shows an operator all that lies there, around what was taken away',
+    foundBy: 'shows an operator everything that is there, around what was taken away',
     mutate: withMaintenance((maintenance) => ({
       async *inspect(...call) {
         for await (const entries of maintenance.inspect(...call)) return yield entries;
@@ -410,7 +410,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     fault: 'where a stream begins can be moved on, never back',
-    foundBy: 'says again where a stream begins once that is put right, and trims it from there',
+    foundBy: 'reports again where a stream begins once that is corrected, and trims it from there',
     mutate: withMaintenance((maintenance) => ({
       async correctFirst(stream, first, options) {
         const said = await maintenance.first(stream);
@@ -431,7 +431,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     fault: 'a replacement takes any position',
-    foundBy: 'refuses to replace at a position that is none, or with bytes that are too many',
+    foundBy: 'refuses to replace at what is not a position, or with too many bytes',
     mutate: withMaintenance((maintenance) => ({
       async replace(stream, position, options) {
         if (position >= 1) await maintenance.replace(stream, position, options);

@@ -1,3 +1,4 @@
+/** What the suite is given: a test runner and logs to test. */
 import type { Log } from '../log.ts';
 
 /** A log under test. */
@@ -16,7 +17,7 @@ export interface ConformanceOptions {
   readonly create: () => Promise<LogUnderTest>;
   /**
    * Makes an empty log whose service is reached through a bad network: requests and replies that are lost, errors after the
-   * write, throttling. Give it where there is a network; without it, what a log does with an unknown outcome stays unproved.
+   * write, throttling. Give it where there is a network; without it, what a log does with an unknown outcome is not tested.
    */
   readonly faults?: () => Promise<LogUnderTest>;
 }

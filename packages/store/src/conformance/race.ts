@@ -1,3 +1,4 @@
+/** Workers that race for positions of one stream. */
 import { ok } from 'node:assert/strict';
 import type { Log } from '../log.ts';
 import { bytesOf, conflict, STREAM } from './stream-texts.ts';

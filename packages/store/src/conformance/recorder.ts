@@ -1,3 +1,4 @@
+/** Records what callers of a log see. */
 import type { Log } from '../log.ts';
 import type { AppendOutcome, Operation } from './history.ts';
 

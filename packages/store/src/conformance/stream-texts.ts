@@ -1,3 +1,4 @@
+/** Streams of texts, for the tests of the suite. */
 import { equal, ok } from 'node:assert/strict';
 import type { Log } from '../log.ts';
 

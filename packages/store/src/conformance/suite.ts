@@ -1,3 +1,4 @@
+/** The conformance suite: its entry, and the tests of append, read, abort and close. */
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { MAX_COMMIT_BYTES } from '../log.ts';
 import { checkConcurrency, checkFaults } from './concurrency.ts';
@@ -5,7 +6,7 @@ import { checkMaintenance } from './maintenance.ts';
 import type { Check, ConformanceOptions, LogUnderTest } from './options.ts';
 import { bytesOf, conflict, fill, readAll } from './stream-texts.ts';
 
-/** Declares tests that `create` a log each and let go of it. */
+/** Declares tests that `create` a log each and dispose of it. */
 function checkOn({ test }: ConformanceOptions, create: () => Promise<LogUnderTest>): Check {
   return (name, body) =>
     test(name, async () => {
@@ -84,7 +85,7 @@ function checkAppend(check: Check): void {
     await rejects(log.append('s', 1, new Uint8Array(MAX_COMMIT_BYTES + 1)), { code: 'CERTBUS_STORE_TOO_LARGE' });
   });
 
-  check('rejects an `after` that is missing or no position', async ({ log }) => {
+  check('rejects an `after` that is missing or not a position', async ({ log }) => {
     // Missing, as a caller without types may leave it.
     for (const after of [undefined as unknown as number, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       await rejects(log.append('s', after, bytesOf('x')), TypeError);
@@ -148,7 +149,7 @@ function checkAbortAndClose(check: Check): void {
     await rejects(log.read('s', 0), { code: 'CERTBUS_STORE_CLOSED' });
   });
 
-  check('what was acknowledged is there for whoever opens the log later', async ({ log, reopen }) => {
+  check('what was acknowledged is there for everyone who opens the log later', async ({ log, reopen }) => {
     if (!reopen) return;
     const texts = await fill(log, 's', 3);
     await log.close();

@@ -55,15 +55,15 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
   }, 120_000);
   afterAll(() => service?.stop());
 
-  const open = (table: string, endpoint = service.endpoint, create = false) =>
-    openDynamoDbLog({ ...local, table, endpoint, create });
+  const open = (table: string, endpoint = service.endpoint) => openDynamoDbLog({ ...local, table, endpoint });
+  const create = (table: string) => openDynamoDbLog({ ...local, table, endpoint: service.endpoint, create: true });
 
   conformance({
     describe,
     test,
     async create() {
       const table = newTable();
-      const log = await open(table, service.endpoint, true);
+      const log = await create(table);
       return { log, reopen: () => open(table), dispose: () => log.close() };
     },
     async faults() {
@@ -75,7 +75,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
   /** A log on a new table behind a proxy with a plan of faults. */
   async function openFaulty(plan: (operation: string, nth: number) => Fault) {
     const table = newTable();
-    await (await open(table, service.endpoint, true)).close();
+    await (await create(table)).close();
     const proxy = await startFaultProxy({ target: service.endpoint });
     const log = await open(table, proxy.endpoint);
     proxy.plan(plan);
@@ -163,7 +163,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
       return { names, said: say(log, keys, names) };
     });
     let head = Number.POSITIVE_INFINITY;
-    const troubles = new Set<string>();
+    const problems = new Set<string>();
     const { signal } = new AbortController();
     const followers = logs.slice(4).map(async (log) => {
       const delivered: Commit[] = [];
@@ -172,7 +172,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
         intervalMs: 20,
         floorMs: 10,
         confirmEveryMs: 500,
-        onTrouble: ({ code }: { code: string }) => troubles.add(code),
+        onError: ({ code }: { code: string }) => problems.add(code),
       };
       for await (const { commits, checkpoint } of follow(openBus(log, 's', keys), BEGINNING, options)) {
         delivered.push(...commits);
@@ -194,7 +194,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
       reader.apply(delivered, view.checkpoint);
       expect(reader.removals).toEqual(view.removals);
     }
-    expect([...troubles].filter((code) => !PASSING.has(code))).toEqual([]);
+    expect([...problems].filter((code) => !PASSING.has(code))).toEqual([]);
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(0);
     await Promise.all(logs.map((log) => log.close()));
     await stop();
@@ -233,7 +233,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
 
   test('the address with its endpoint opens the same table', async () => {
     const table = newTable();
-    const log = await open(table, service.endpoint, true);
+    const log = await create(table);
     await log.append('prod', 0, Buffer.from('hello'));
     process.env['AWS_ACCESS_KEY_ID'] = 'local';
     process.env['AWS_SECRET_ACCESS_KEY'] = 'local';

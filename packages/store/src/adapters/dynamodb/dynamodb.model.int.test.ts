@@ -19,7 +19,7 @@ describe.skipIf(part.skip)(part.title('the model on DynamoDB Local'), () => {
     const address = { ...local, table: 'model', endpoint: service.endpoint };
     await (await openDynamoDbLog({ ...address, create: true })).close();
     const open = () => openDynamoDbLog(address);
-    const { sequences, counts } = await runModel({ open, sequences: 1_000, lanes: 8 });
+    const { sequences, counts } = await runModel({ open, sequences: 1_000, parallel: 8 });
     expect(sequences.length).toBeGreaterThanOrEqual(1_000);
     expect(Math.min(...sequences)).toBeGreaterThanOrEqual(FEWEST);
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(1_000);

@@ -1,3 +1,4 @@
+/** What errors of DynamoDB and its SDK mean for a log. */
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
 
 /** Errors of the service that an operator can do something about, by name. */

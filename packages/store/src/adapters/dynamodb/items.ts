@@ -1,11 +1,12 @@
+/** Commits as items of the table, and back. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { StoreError } from '../../errors.ts';
 import type { LogEntry, StoredCommit } from '../../log.ts';
 
 /**
  * An item of the table: `s` stream, `v` position, and `d` the commit's bytes. A trimmed position keeps an item without `d`, so
- * that an append, however late, still finds it taken. At `v` 0 lies the stream's own item: `f`, the first position that was not
- * trimmed.
+ * that an append, however late, still finds it taken. At `v` 0 is the stream's own item: `f`, the first position that was not
+ * trimmed, and `g`, how far that trim got.
  */
 export type Item = Record<string, AttributeValue>;
 
@@ -19,14 +20,14 @@ export function toItem(stream: string, position: number, bytes: Uint8Array): Ite
   return { ...keyOf(stream, position), d: { B: bytes } };
 }
 
-/** The position of an item; `undefined` for a number that is none, also where JavaScript would round it to one. */
+/** The position of an item; `undefined` for any other number, also where JavaScript would round it to a position. */
 function positionOf(item: Item): number | undefined {
   const text = item['v']?.N ?? '';
   const position = Number(text);
   return Number.isSafeInteger(position) && position > 0 && String(position) === text ? position : undefined;
 }
 
-/** An item as it lies there, whatever it is. */
+/** An item as it is in the table, whatever it is. */
 export function toEntry(item: Item): LogEntry {
   const position = positionOf(item);
   return position === undefined ? { stray: item['v']?.N ?? '' } : { position, bytes: item['d']?.B };

@@ -1,8 +1,8 @@
+/** What an operator does to a stream in a DynamoDB table: trim, replace, inspect. */
 import {
   BatchWriteItemCommand,
   ConditionalCheckFailedException,
   DeleteItemCommand,
-  type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
@@ -10,36 +10,36 @@ import {
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import { VersionConflictError } from '../../errors.ts';
-import type { LogEntry, LogMaintenance } from '../../log.ts';
+import type { LogEntry, LogMaintenance, ReplaceOptions } from '../../log.ts';
 import { checkRead, checkReplace } from '../checks.ts';
-import { wrapDynamoDbError } from './errors.ts';
+import { type DynamoDbConnection, once, requestOptions } from './connection.ts';
 import { type Item, keyOf, toEntry, toItem } from './items.ts';
 import { pause } from './pause.ts';
 
 /** As many items as one batch takes. */
 const BATCH = 25;
 
-interface Place {
-  readonly client: DynamoDBClient;
-  readonly table: string;
-}
-
-const send = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {});
+type Table = Pick<DynamoDbConnection, 'client' | 'table'>;
 
 /** The first position that was not trimmed, and how far the trimming got; a strong read. */
 export async function readFirst(
-  { client, table }: Place,
+  { client, table }: Table,
   stream: string,
   signal: AbortSignal | undefined,
 ): Promise<{ first: number; done: number }> {
   const request = new GetItemCommand({ TableName: table, Key: keyOf(stream, 0), ConsistentRead: true });
-  const { Item } = await client.send(request, send(signal));
+  const { Item } = await client.send(request, requestOptions(signal));
   return { first: Number(Item?.['f']?.N ?? 1), done: Number(Item?.['g']?.N ?? 0) };
 }
 
-async function mark(place: Place, stream: string, name: 'f' | 'g', value: number, signal?: AbortSignal): Promise<void> {
+async function mark(
+  { client, table }: Table,
+  stream: string,
+  { name, value }: { readonly name: 'f' | 'g'; readonly value: number },
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const request = new UpdateItemCommand({
-    TableName: place.table,
+    TableName: table,
     Key: keyOf(stream, 0),
     UpdateExpression: 'SET #n = :n',
     // Another trim may have gone further.
@@ -47,145 +47,165 @@ async function mark(place: Place, stream: string, name: 'f' | 'g', value: number
     ExpressionAttributeNames: { '#n': name },
     ExpressionAttributeValues: { ':n': { N: String(value) } },
   });
-  await place.client.send(request, send(signal)).catch((error: unknown) => {
+  await client.send(request, requestOptions(signal)).catch((error: unknown) => {
     if (!(error instanceof ConditionalCheckFailedException)) throw error;
   });
 }
 
-async function empty({ client, table }: Place, stream: string, positions: readonly number[], signal?: AbortSignal) {
+async function empty(
+  { client, table }: Table,
+  stream: string,
+  positions: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
   let requests: WriteRequest[] = positions.map((position) => ({ PutRequest: { Item: keyOf(stream, position) } }));
   for (let attempt = 1; requests.length > 0; attempt += 1) {
     const request = new BatchWriteItemCommand({ RequestItems: { [table]: requests } });
-    const { UnprocessedItems } = await client.send(request, send(signal));
+    const { UnprocessedItems } = await client.send(request, requestOptions(signal));
     requests = UnprocessedItems?.[table] ?? [];
     if (requests.length > 0) await pause(attempt, signal);
   }
 }
 
-/** What an operator's credentials can do to a stream, told to `onChange` before it is done: needs GetItem, Query, UpdateItem, BatchWriteItem, PutItem and DeleteItem. */
-export function createMaintenance(place: Place, onChange: (stream: string) => void): LogMaintenance {
-  const { client, table } = place;
-
-  async function trim(stream: string, first: number, signal: AbortSignal | undefined): Promise<void> {
-    const kept = await client.send(
-      new GetItemCommand({ TableName: table, Key: keyOf(stream, first), ConsistentRead: true }),
-      send(signal),
-    );
-    const { done } = await readFirst(place, stream, signal);
-    if (done + 1 >= first) return;
-    if (!kept.Item?.['d']) throw new VersionConflictError(stream, first);
-    await mark(place, stream, 'f', first, signal);
-    for (let position = done + 1; position < first; position += BATCH) {
-      const count = Math.min(BATCH, first - position);
-      const positions = Array.from({ length: count }, (_, n) => position + n);
-      await empty(place, stream, positions, signal);
-      if ((position - done) % (BATCH * 40) === 1) await mark(place, stream, 'g', position, signal);
-    }
-    await mark(place, stream, 'g', first - 1, signal);
+async function trim(connection: Table, stream: string, first: number, signal: AbortSignal | undefined): Promise<void> {
+  const { client, table } = connection;
+  const get = new GetItemCommand({ TableName: table, Key: keyOf(stream, first), ConsistentRead: true });
+  const kept = await client.send(get, requestOptions(signal));
+  const { done } = await readFirst(connection, stream, signal);
+  if (done + 1 >= first) return;
+  if (!kept.Item?.['d']) throw new VersionConflictError(stream, first);
+  await mark(connection, stream, { name: 'f', value: first }, signal);
+  for (let position = done + 1; position < first; position += BATCH) {
+    const count = Math.min(BATCH, first - position);
+    const positions = Array.from({ length: count }, (_, n) => position + n);
+    await empty(connection, stream, positions, signal);
+    if ((position - done) % (BATCH * 40) === 1) await mark(connection, stream, { name: 'g', value: position }, signal);
   }
+  await mark(connection, stream, { name: 'g', value: first - 1 }, signal);
+}
 
-  /** The item at position 0 as trims leave it: `f` says where the stream begins, `g` how far the one before it got. */
-  async function correctFirst(stream: string, first: number, dryRun: boolean, signal: AbortSignal | undefined) {
-    const Key = keyOf(stream, 0);
-    const get = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
-    const { Item } = await client.send(get, send(signal));
-    const { f, g } = Item ?? {};
-    const saysFirst = f === undefined ? first === 1 : f.N === String(first);
-    const isDone = g === undefined || (g.N !== undefined && Number(g.N) < first);
-    if (saysFirst && isDone) return false;
-    if (dryRun) return true;
-    // Without `g` the next trim goes over everything before it again: nobody knows how far the ones before really got.
-    const mended = first > 1 ? { ...Key, f: { N: String(first) } } : Key;
-    await client.send(new PutItemCommand({ TableName: table, Item: mended }), send(signal));
-    return true;
-  }
+/** The item at position 0 as trims leave it: `f` is where the stream begins, `g` how far the trim before it got. */
+async function correctFirst(
+  { client, table }: Table,
+  stream: string,
+  first: number,
+  { dryRun, signal }: { readonly dryRun: boolean; readonly signal: AbortSignal | undefined },
+): Promise<boolean> {
+  const Key = keyOf(stream, 0);
+  const get = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
+  const { Item } = await client.send(get, requestOptions(signal));
+  const { f, g } = Item ?? {};
+  const isFirst = f === undefined ? first === 1 : f.N === String(first);
+  const isDone = g === undefined || (g.N !== undefined && Number(g.N) < first);
+  if (isFirst && isDone) return false;
+  if (dryRun) return true;
+  // Without `g` the next trim goes over everything before it again: nobody knows how far the ones before really got.
+  const mended = first > 1 ? { ...Key, f: { N: String(first) } } : Key;
+  await client.send(new PutItemCommand({ TableName: table, Item: mended }), requestOptions(signal));
+  return true;
+}
 
-  /** Whether the bytes were found and put, or were there already. */
-  async function swap(
-    stream: string,
-    position: number,
-    found: Uint8Array | undefined,
-    bytes: Uint8Array | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const condition = {
-      TableName: table,
-      ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const,
-      ...(found
-        ? { ConditionExpression: 'd = :found', ExpressionAttributeValues: { ':found': { B: found } } }
-        : {
-            // A trimmed position, or anything else that somebody put there and that is no commit.
-            ConditionExpression: 'attribute_not_exists(d) OR NOT attribute_type(d, :binary)',
-            ExpressionAttributeValues: { ':binary': { S: 'B' } },
-          }),
-    };
-    const request = bytes
-      ? new PutItemCommand({ ...condition, Item: toItem(stream, position, bytes) })
-      : new DeleteItemCommand({ ...condition, Key: keyOf(stream, position) });
-    try {
-      await client.send(request as PutItemCommand, send(signal));
-    } catch (error) {
-      if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      const there = error.Item?.['d']?.B;
-      const isDone = there && bytes ? Buffer.compare(there, bytes) === 0 : !bytes && !error.Item;
-      if (!isDone) throw new VersionConflictError(stream, position, there);
-    }
-  }
+/** The condition that exactly this is at a position. */
+function conditionOf(found: Uint8Array | undefined) {
+  return found
+    ? { ConditionExpression: 'd = :found', ExpressionAttributeValues: { ':found': { B: found } } }
+    : {
+        // A trimmed position, or anything else that somebody put there and that is not a commit.
+        ConditionExpression: 'attribute_not_exists(d) OR NOT attribute_type(d, :binary)',
+        ExpressionAttributeValues: { ':binary': { S: 'B' } },
+      };
+}
 
-  async function* inspect(
-    stream: string,
-    after: number,
-    signal: AbortSignal | undefined,
-  ): AsyncIterable<readonly LogEntry[]> {
-    let start: Item | undefined;
-    do {
-      const request = new QueryCommand({
-        TableName: table,
-        KeyConditionExpression: 's = :s AND v > :v',
-        ExpressionAttributeValues: { ':s': { S: stream }, ':v': { N: String(after) } },
-        ConsistentRead: true,
-        ExclusiveStartKey: start,
-      });
-      const { Items = [], LastEvaluatedKey } = await wrapped(() => client.send(request, send(signal)), signal);
-      yield Items.map(toEntry);
-      start = LastEvaluatedKey;
-    } while (start);
-  }
-
-  const wrapped = async <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw wrapDynamoDbError(table, error);
-    }
+/** Resolves where the bytes were found and replaced, or were replaced already. */
+async function replace(
+  { client, table }: Table,
+  stream: string,
+  position: number,
+  { found, bytes, signal }: ReplaceOptions,
+): Promise<void> {
+  const condition = {
+    TableName: table,
+    ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const,
+    ...conditionOf(found),
   };
+  const request = bytes
+    ? new PutItemCommand({ ...condition, Item: toItem(stream, position, bytes) })
+    : new DeleteItemCommand({ ...condition, Key: keyOf(stream, position) });
+  try {
+    await client.send(request as PutItemCommand, requestOptions(signal));
+  } catch (error) {
+    if (!(error instanceof ConditionalCheckFailedException)) throw error;
+    const there = error.Item?.['d']?.B;
+    const isDone = there && bytes ? Buffer.compare(there, bytes) === 0 : !bytes && !error.Item;
+    if (!isDone) throw new VersionConflictError(stream, position, there);
+  }
+}
+
+async function* inspect(
+  connection: Table,
+  stream: string,
+  after: number,
+  signal: AbortSignal | undefined,
+): AsyncIterable<readonly LogEntry[]> {
+  const { client, table } = connection;
+  let start: Item | undefined;
+  do {
+    const request = new QueryCommand({
+      TableName: table,
+      KeyConditionExpression: 's = :s AND v > :v',
+      ExpressionAttributeValues: { ':s': { S: stream }, ':v': { N: String(after) } },
+      ConsistentRead: true,
+      ExclusiveStartKey: start,
+    });
+    const found = await once(connection, signal, () => client.send(request, requestOptions(signal)));
+    yield (found.Items ?? []).map(toEntry);
+    start = found.LastEvaluatedKey;
+  } while (start);
+}
+
+async function removeStray(
+  { client, table }: Table,
+  stream: string,
+  stray: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const request = new DeleteItemCommand({ TableName: table, Key: keyOf(stream, stray) });
+  await client.send(request, requestOptions(signal));
+}
+
+/**
+ * What an operator's credentials can do to a stream: needs GetItem, Query, UpdateItem, BatchWriteItem, PutItem and DeleteItem. What
+ * the connection has seen of a stream is forgotten before the stream is changed.
+ */
+export function createMaintenance(connection: DynamoDbConnection): LogMaintenance {
+  const { heads } = connection;
   return {
     async trim(stream, first, { signal } = {}) {
       checkRead(first, 1);
-      onChange(stream);
-      await wrapped(() => trim(stream, first, signal), signal);
+      heads.forget(stream);
+      await once(connection, signal, () => trim(connection, stream, first, signal));
     },
-    async replace(stream, position, { found, bytes, signal }) {
-      checkReplace(stream, position, bytes);
-      onChange(stream);
-      await wrapped(() => swap(stream, position, found, bytes, signal), signal);
+    async replace(stream, position, options) {
+      checkReplace(stream, position, options.bytes);
+      heads.forget(stream);
+      await once(connection, options.signal, () => replace(connection, stream, position, options));
     },
-    first: async (stream, { signal } = {}) => (await wrapped(() => readFirst(place, stream, signal), signal)).first,
+    async first(stream, { signal } = {}) {
+      const { first } = await once(connection, signal, () => readFirst(connection, stream, signal));
+      return first;
+    },
     async correctFirst(stream, first, { dryRun = false, signal } = {}) {
       checkRead(first, 1);
-      onChange(stream);
-      return wrapped(() => correctFirst(stream, first, dryRun, signal), signal);
+      heads.forget(stream);
+      return once(connection, signal, () => correctFirst(connection, stream, first, { dryRun, signal }));
     },
     inspect(stream, after, { signal } = {}) {
       checkRead(after, 1);
-      return inspect(stream, after, signal);
+      return inspect(connection, stream, after, signal);
     },
     async removeStray(stream, stray, { signal } = {}) {
-      const Key = keyOf(stream, stray);
-      if (!('stray' in toEntry(Key))) throw new TypeError(`${stray} is a position`);
-      const request = new DeleteItemCommand({ TableName: table, Key });
-      await wrapped(() => client.send(request, send(signal)), signal);
+      if (!('stray' in toEntry(keyOf(stream, stray)))) throw new TypeError(`${stray} is a position`);
+      await once(connection, signal, () => removeStray(connection, stream, stray, signal));
     },
   };
 }

@@ -1,3 +1,5 @@
+/** The pause between two tries of a request. */
+
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5_000;
 

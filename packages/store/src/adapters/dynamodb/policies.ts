@@ -1,3 +1,5 @@
+/** IAM policies: the least that each role needs. */
+
 /** An IAM policy document, as IAM's console and CLI take it. */
 export interface PolicyDocument {
   readonly Version: '2012-10-17';

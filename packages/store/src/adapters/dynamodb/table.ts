@@ -1,3 +1,4 @@
+/** The DynamoDB table of a log: its keys, its protection, and whether it can be read. */
 import {
   CreateTableCommand,
   DescribeTableCommand,
@@ -11,6 +12,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import { StoreError } from '../../errors.ts';
+import { requestOptions } from './connection.ts';
 import { pause } from './pause.ts';
 
 /** How long a new table, and then its backups, may take to be ready. */
@@ -22,8 +24,6 @@ const KEYS: readonly KeySchemaElement[] = [
   { AttributeName: 's', KeyType: 'HASH' },
   { AttributeName: 'v', KeyType: 'RANGE' },
 ];
-
-const send = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {});
 
 async function requestTable(client: DynamoDBClient, table: string, signal: AbortSignal | undefined): Promise<void> {
   const request = new CreateTableCommand({
@@ -37,7 +37,7 @@ async function requestTable(client: DynamoDBClient, table: string, signal: Abort
     KeySchema: [...KEYS],
   });
   try {
-    await client.send(request, send(signal));
+    await client.send(request, requestOptions(signal));
   } catch (error) {
     if (!(error instanceof ResourceInUseException)) throw error;
   }
@@ -46,7 +46,7 @@ async function requestTable(client: DynamoDBClient, table: string, signal: Abort
 /** A new table is not seen at once: descriptions are eventually consistent. */
 async function describe(client: DynamoDBClient, table: string, signal: AbortSignal | undefined) {
   try {
-    return (await client.send(new DescribeTableCommand({ TableName: table }), send(signal))).Table;
+    return (await client.send(new DescribeTableCommand({ TableName: table }), requestOptions(signal))).Table;
   } catch (error) {
     if (error instanceof ResourceNotFoundException) return undefined;
     throw error;
@@ -82,7 +82,7 @@ function checkKeys(table: string, { KeySchema = [] }: TableDescription): void {
   throw new StoreError('CERTBUS_STORE_DAMAGED', what);
 }
 
-/** A table that was made by hand, or whose protection somebody took off. */
+/** For a table that was made by hand, or whose protection somebody removed. */
 async function protect(
   client: DynamoDBClient,
   table: string,
@@ -90,7 +90,10 @@ async function protect(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (DeletionProtectionEnabled) return;
-  await client.send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: true }), send(signal));
+  await client.send(
+    new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: true }),
+    requestOptions(signal),
+  );
   await waitUntilActive(client, table, signal);
 }
 
@@ -100,7 +103,7 @@ async function enableRecovery(client: DynamoDBClient, table: string, signal: Abo
   const deadline = performance.now() + READY_DEADLINE_MS;
   for (;;) {
     try {
-      await client.send(request, send(signal));
+      await client.send(request, requestOptions(signal));
       return;
     } catch (error) {
       const name = error instanceof Error ? error.name : '';
@@ -115,8 +118,8 @@ async function enableRecovery(client: DynamoDBClient, table: string, signal: Abo
 
 /**
  * Makes the table where it does not exist, and waits until it can be used: on-demand billing, protected from deletion, with
- * point-in-time recovery where the service offers it. One that exists gets the latter two. Repeating it is harmless. Throws `CERTBUS_STORE_DAMAGED` when the name
- * is a table of somebody else's, which is left as it was.
+ * point-in-time recovery where the service has it. One that exists gets the latter two. Repeating it is harmless. Throws
+ * `CERTBUS_STORE_DAMAGED` when a table of this name has other keys; that one stays as it was.
  */
 export async function createTable(
   client: DynamoDBClient,
@@ -144,5 +147,5 @@ export async function probeTable(
     ExpressionAttributeValues: { ':s': { S: stream }, ':v': { N: '0' } },
     Limit: 1,
   });
-  await client.send(request, send(signal));
+  await client.send(request, requestOptions(signal));
 }

@@ -1,3 +1,4 @@
+/** The file of an export: blocks of commits that are appended and read. */
 import { type FileHandle, open } from 'node:fs/promises';
 import * as v from 'valibot';
 import { packCommits, unpackCommits } from '../../archive/commit-blocks.ts';
@@ -9,7 +10,7 @@ import { lockFile } from './file-lock.ts';
 /** A skippable frame of zstd (RFC 8878 section 3.1.2): `zstd -d` passes it over, so the file reads as the log's text. */
 const SKIPPABLE = 0x184d2a50;
 const MAX_BLOCK = 64_000_000;
-/** What writing fails with where a disk, a user's share of it, or a file may not grow. */
+/** Codes of a write that fails because a disk, a user's quota or a file may not grow. */
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const labelSchema = v.object({
   first: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -29,11 +30,11 @@ function formatLabel(label: Label): Uint8Array {
 
 function noBlock(offset: number): string {
   return offset === 0
-    ? 'this file is none: it does not begin as what "certbus bus export" writes'
-    : `at byte ${offset} begins no block: the file is damaged from there on`;
+    ? 'this file is not an export: it does not begin as what "certbus bus export" writes'
+    : `no block begins at byte ${offset}: the file is damaged from there on`;
 }
 
-/** So many bytes from a place on; `undefined` where the file ends before. */
+/** `length` bytes from an offset on; `undefined` where the file ends before. */
 async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer | undefined> {
   const bytes = Buffer.alloc(length);
   for (let done = 0; done < length; ) {
@@ -101,9 +102,54 @@ async function openFile(path: string, flags: 'a+' | 'r'): Promise<FileHandle> {
   }
 }
 
+/** An export's file that is open. */
+interface OpenExport {
+  readonly path: string;
+  readonly file: FileHandle;
+  /** Where the last whole block ends that was read or written. */
+  end: number;
+  isTorn: boolean;
+}
+
+async function* blocksOf(opened: OpenExport): AsyncIterable<readonly StoredCommit[]> {
+  const { file } = opened;
+  opened.end = 0;
+  opened.isTorn = false;
+  const { size: whole } = await file.stat();
+  while (opened.end < whole) {
+    const found = await readLabel(file, opened.end);
+    const commits = found && (await readBlock(file, opened.end + found.size, found.label));
+    if (!commits) {
+      opened.isTorn = true;
+      return;
+    }
+    opened.end += found.size + found.label.bytes;
+    yield commits;
+  }
+}
+
+async function appendBlock(opened: OpenExport, commits: readonly StoredCommit[]): Promise<void> {
+  const { path, file, end } = opened;
+  const [first] = commits;
+  const last = commits.at(-1);
+  if (!first || !last) return;
+  const block = await packCommits(commits);
+  const label = formatLabel({ first: first.position, last: last.position, bytes: block.length });
+  const bytes = Buffer.concat([label, block]);
+  try {
+    // What an interrupted run left unfinished.
+    await file.truncate(end);
+    await file.appendFile(bytes);
+    await file.sync();
+  } catch (error) {
+    throw writeFailed(path, error);
+  }
+  opened.end = end + bytes.length;
+}
+
 /**
  * Opens an export's file; with `create` to write to it, as the one process that does, until it is closed: it is made, readable by
- * this user only, where it does not exist, and a file `PATH.lock` stays beside it. Rejects `CERTBUS_STORE_EXPORT_UNREADABLE`, and
+ * this user only, where it does not exist, and a file `PATH.lock` stays next to it. Rejects `CERTBUS_STORE_EXPORT_UNREADABLE`, and
  * `CERTBUS_STORE_EXPORT_BUSY` while another process writes to it.
  *
  * Appending rejects `CERTBUS_STORE_FULL` where there is no room, and `CERTBUS_STORE_EXPORT_UNREADABLE`; the same export run again
@@ -118,49 +164,13 @@ export async function openExportFile(
     lock?.[Symbol.dispose]();
     throw error;
   });
-  let end = 0;
-  let isTorn = false;
-
-  async function* blocks(): AsyncIterable<readonly StoredCommit[]> {
-    end = 0;
-    isTorn = false;
-    const { size: whole } = await file.stat();
-    while (end < whole) {
-      const found = await readLabel(file, end);
-      const commits = found && (await readBlock(file, end + found.size, found.label));
-      if (!commits) {
-        isTorn = true;
-        return;
-      }
-      end += found.size + found.label.bytes;
-      yield commits;
-    }
-  }
-
+  const opened: OpenExport = { path, file, end: 0, isTorn: false };
   return {
-    blocks,
+    blocks: () => blocksOf(opened),
     get isTorn() {
-      return isTorn;
+      return opened.isTorn;
     },
-    async append(commits) {
-      const [first] = commits;
-      const last = commits.at(-1);
-      if (!first || !last) return;
-      const block = await packCommits(commits);
-      const bytes = Buffer.concat([
-        formatLabel({ first: first.position, last: last.position, bytes: block.length }),
-        block,
-      ]);
-      try {
-        // What an interrupted run left unfinished.
-        await file.truncate(end);
-        await file.appendFile(bytes);
-        await file.sync();
-      } catch (error) {
-        throw writeFailed(path, error);
-      }
-      end += bytes.length;
-    },
+    append: (commits) => appendBlock(opened, commits),
     async close() {
       await file.close();
       lock?.[Symbol.dispose]();

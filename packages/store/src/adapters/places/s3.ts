@@ -1,3 +1,4 @@
+/** Archives and snapshots in an S3 bucket. */
 import type { Readable } from 'node:stream';
 import {
   GetObjectCommand,
@@ -28,11 +29,17 @@ export interface S3Options {
   readonly credentials?: NonNullable<S3ClientConfig['credentials']> | undefined;
 }
 
-const send = ({ signal }: PlaceOptions) => (signal ? { abortSignal: signal } : {});
+/** A bucket with the client that reaches it. */
+interface Bucket {
+  readonly client: S3Client;
+  readonly name: string;
+  readonly prefix: string | undefined;
+}
 
-/** Archives and snapshots in an S3 bucket, which must exist. */
-export function openS3({ bucket, prefix, region, endpoint, credentials }: S3Options): ArchivePlace {
-  const client = new S3Client({
+const requestOptions = ({ signal }: PlaceOptions) => (signal ? { abortSignal: signal } : {});
+
+function createClient({ region, endpoint, credentials }: S3Options): S3Client {
+  return new S3Client({
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
     ...(credentials ? { credentials } : {}),
@@ -45,73 +52,85 @@ export function openS3({ bucket, prefix, region, endpoint, credentials }: S3Opti
       socketTimeout: REQUEST_TIMEOUT_MS,
     },
   });
-  const nameOf = (key: string): { Bucket: string; Key: string } => {
-    checkKey(key);
-    return { Bucket: bucket, Key: prefix ? `${prefix}/${key}` : key };
-  };
+}
 
-  async function find(key: string, options: GetOptions): Promise<{ bytes: Uint8Array; tag: string } | undefined> {
-    const { maxBytes = MAX_OBJECT_BYTES } = options;
-    let found: GetObjectCommandOutput;
-    try {
-      found = await client.send(new GetObjectCommand(nameOf(key)), send(options));
-    } catch (error) {
-      if (error instanceof NoSuchKey) return undefined;
-      throw error;
-    }
-    try {
-      checkSize(key, found.ContentLength, maxBytes);
-    } catch (error) {
-      // Otherwise the connection is held until all of it has come.
-      (found.Body as Readable | undefined)?.destroy();
-      throw error;
-    }
-    return { bytes: (await found.Body?.transformToByteArray()) ?? new Uint8Array(), tag: found.ETag ?? '' };
+function objectAt({ name, prefix }: Bucket, key: string): { Bucket: string; Key: string } {
+  checkKey(key);
+  return { Bucket: name, Key: prefix ? `${prefix}/${key}` : key };
+}
+
+async function find(
+  bucket: Bucket,
+  key: string,
+  options: GetOptions,
+): Promise<{ bytes: Uint8Array; tag: string } | undefined> {
+  const { maxBytes = MAX_OBJECT_BYTES } = options;
+  let found: GetObjectCommandOutput;
+  try {
+    found = await bucket.client.send(new GetObjectCommand(objectAt(bucket, key)), requestOptions(options));
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined;
+    throw error;
   }
+  try {
+    checkSize(key, found.ContentLength, maxBytes);
+  } catch (error) {
+    // Otherwise the connection is held until all of it has come.
+    (found.Body as Readable | undefined)?.destroy();
+    throw error;
+  }
+  return { bytes: (await found.Body?.transformToByteArray()) ?? new Uint8Array(), tag: found.ETag ?? '' };
+}
 
-  const run = async <T>(key: string, { signal }: PlaceOptions, work: () => Promise<T>): Promise<T> => {
+async function put(bucket: Bucket, key: string, bytes: Uint8Array, options: PlaceOptions): Promise<void> {
+  const request = new PutObjectCommand({ ...objectAt(bucket, key), Body: bytes });
+  await bucket.client.send(request, requestOptions(options));
+}
+
+type Change = (current: Uint8Array | undefined) => Uint8Array | undefined;
+
+/** Whether the change was written, or none was wanted; false where another writer came between. */
+async function tryUpdate(bucket: Bucket, key: string, change: Change, options: PlaceOptions): Promise<boolean> {
+  const current = await find(bucket, key, options);
+  const next = change(current?.bytes);
+  if (!next) return true;
+  const condition = current ? { IfMatch: current.tag } : { IfNoneMatch: '*' };
+  const request = new PutObjectCommand({ ...objectAt(bucket, key), Body: next, ...condition });
+  try {
+    await bucket.client.send(request, requestOptions(options));
+    return true;
+  } catch (error) {
+    if (error instanceof Error && LOST.has(error.name)) return false;
+    throw error;
+  }
+}
+
+async function update(bucket: Bucket, key: string, change: Change, options: PlaceOptions): Promise<void> {
+  for (let attempt = 1; attempt <= UPDATE_ATTEMPTS; attempt += 1)
+    if (await tryUpdate(bucket, key, change, options)) return;
+  throw new StoreError('CERTBUS_STORE_THROTTLED', `Others keep writing to ${key} of the archive. Try again.`);
+}
+
+/** Does something with an object; rejects with the signal's reason or a `StoreError`. */
+async function run<T>(bucket: Bucket, key: string, { signal }: PlaceOptions, work: () => Promise<T>): Promise<T> {
+  signal?.throwIfAborted();
+  try {
+    return await work();
+  } catch (error) {
     signal?.throwIfAborted();
-    try {
-      return await work();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw wrapPlaceError(`s3://${bucket}/${nameOf(key).Key}`, error);
-    }
-  };
-
-  /** Whether the change was written, or none was wanted; false where another writer came between. */
-  async function tryUpdate(
-    key: string,
-    change: (current: Uint8Array | undefined) => Uint8Array | undefined,
-    options: PlaceOptions,
-  ): Promise<boolean> {
-    const current = await find(key, options);
-    const next = change(current?.bytes);
-    if (!next) return true;
-    const condition = current ? { IfMatch: current.tag } : { IfNoneMatch: '*' };
-    try {
-      await client.send(new PutObjectCommand({ ...nameOf(key), Body: next, ...condition }), send(options));
-      return true;
-    } catch (error) {
-      if (error instanceof Error && LOST.has(error.name)) return false;
-      throw error;
-    }
+    throw wrapPlaceError(`s3://${bucket.name}/${objectAt(bucket, key).Key}`, error);
   }
+}
 
+/** Opens the place of archives and snapshots in an S3 bucket, which must exist. */
+export function openS3(options: S3Options): ArchivePlace {
+  const bucket: Bucket = { client: createClient(options), name: options.bucket, prefix: options.prefix };
   return {
-    get: (key, options = {}) => run(key, options, async () => (await find(key, options))?.bytes),
-    put: (key, bytes, options = {}) =>
-      run(key, options, async () => {
-        await client.send(new PutObjectCommand({ ...nameOf(key), Body: bytes }), send(options));
-      }),
-    update: (key, change, options = {}) =>
-      run(key, options, async () => {
-        for (let attempt = 1; attempt <= UPDATE_ATTEMPTS; attempt += 1)
-          if (await tryUpdate(key, change, options)) return;
-        throw new StoreError('CERTBUS_STORE_THROTTLED', `Others keep writing to ${key} of the archive. Try again.`);
-      }),
+    get: (key, own = {}) => run(bucket, key, own, async () => (await find(bucket, key, own))?.bytes),
+    put: (key, bytes, own = {}) => run(bucket, key, own, () => put(bucket, key, bytes, own)),
+    update: (key, change, own = {}) => run(bucket, key, own, () => update(bucket, key, change, own)),
     async close() {
-      client.destroy();
+      bucket.client.destroy();
     },
   };
 }

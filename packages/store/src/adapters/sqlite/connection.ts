@@ -1,14 +1,15 @@
+/** A connection to a bus file: opens it, or makes it, in the journal mode that is safe. */
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { StoreError } from '../../errors.ts';
 import { hasWalResetFix, isRefused } from './errors.ts';
-import { fileAt, hasJournal, isFile, isSettled, stateOf, unlessChanged } from './state.ts';
+import { fileAt, hasJournal, isFile, isPastTick, stateOf, unlessChanged } from './state.ts';
 
 /** "cbus" in ASCII: marks the file as ours. */
 const APPLICATION_ID = 0x63627573;
 const SCHEMA_VERSION = 1;
-/** How long SQLite itself waits for a lock, which stands the event loop still. */
+/** How long SQLite itself waits for a lock, which blocks the event loop. */
 const LOCK_WAIT_MS = 50;
 
 const SCHEMA = `
@@ -23,7 +24,7 @@ export interface SqliteConnection {
   /** Which file this is; another one may have taken its path since. */
   readonly file: string | undefined;
   /**
-   * The state of the disk that a connection without locks shows for ever; empty when it may have changed unseen since.
+   * The state of the disk that a connection without locks keeps showing; empty when it may have changed unseen since.
    * `undefined` where SQLite itself looks for changes.
    */
   readonly shows: string | undefined;
@@ -57,11 +58,11 @@ function createFile(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o640));
   } catch {
-    // It exists, or SQLite says in a moment why it cannot.
+    // It exists, or SQLite reports in a moment why it cannot.
   }
 }
 
-/** Opens a file that exists; SQLite would otherwise make one where it was moved away that very moment. */
+/** Opens a file that exists; SQLite would otherwise make one where the file was moved away at that moment. */
 function openDatabase(path: string, mode: 'writable' | 'immutable'): DatabaseSync {
   const url = pathToFileURL(path);
   if (mode === 'immutable') url.searchParams.set('immutable', '1');
@@ -79,17 +80,17 @@ function versionOf(database: DatabaseSync): string {
 }
 
 /**
- * Makes a bus of a file that is away or empty; a database with anything in it belongs to somebody.
+ * Makes a bus of a file that does not exist or is empty; a database with anything in it belongs to somebody else.
  *
- * Here and nowhere else the journal is chosen: a process that has the file open would follow a later change unasked, also
- * with a SQLite that can lose commits in WAL mode.
+ * The journal mode is chosen only here: a process that has the file open would follow a later change, even with a SQLite that
+ * can lose commits in WAL mode.
  */
 function createBus(path: string): void {
   createFile(path);
   const database = openDatabase(path, 'writable');
   try {
     if (!isEmpty(database)) return;
-    // Kept until this connection is closed: nobody finds the file half made, or makes it otherwise.
+    // Kept until this connection is closed: no other process finds the file half made, or makes it in another way.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT');
     if (!isEmpty(database)) return;
     if (hasWalResetFix(versionOf(database))) database.exec('PRAGMA journal_mode = WAL');
@@ -105,7 +106,7 @@ function journalCheck(database: DatabaseSync, path: string, shows: string | unde
   if (hasWalResetFix(version)) return () => {};
   const mode = database.prepare('PRAGMA journal_mode');
   return () => {
-    // Without locks a file in WAL mode is shown as if it were in none.
+    // Without locks a file in WAL mode looks as if it were not.
     if (shows === undefined && mode.get()?.['journal_mode'] !== 'wal') return;
     throw new StoreError(
       'CERTBUS_STORE_DAMAGED',
@@ -144,21 +145,21 @@ function connect(path: string, { shows }: { readonly shows?: string } = {}): Sql
 }
 
 /**
- * Opens a file in WAL mode for a user who may not make the journal's files beside it, as a load balancer's beside a
- * manager that runs once a day: without locks, as it lies there, which is whole as long as no journal is there.
+ * Opens a file in WAL mode for a user who may not make the journal's files next to it, as a load balancer's user next to a
+ * manager that runs once a day: without locks, as it is on the disk, which is whole as long as there is no journal.
  */
 function connectUnlocked(path: string, state: string, cause: unknown): SqliteConnection {
   // Throws where this user may not read the file itself.
   openDatabase(path, 'immutable').close();
-  if (!hasJournal(path)) return connect(path, { shows: isSettled(path) ? state : '' });
+  if (!hasJournal(path)) return connect(path, { shows: isPastTick(path) ? state : '' });
   throw new StoreError(
     'CERTBUS_STORE_READ_ONLY',
-    `The bus ${path} may only be read by this user, and a journal lies beside it that this user cannot use, most often of a writer that was interrupted. Run any command on it once as a user who may write.`,
+    `The bus ${path} may only be read by this user, and next to it is a journal that this user cannot use, most often of a writer that was interrupted. Run any command on it once as a user who may write.`,
     { cause },
   );
 }
 
-/** Opens a bus file. Throws a `StoreError`, or what SQLite threw: `wrapSqliteError` says what that means. */
+/** Opens a bus file. Throws a `StoreError`, or what SQLite threw, for `wrapSqliteError`. */
 export function connectSqlite(path: string, { create }: { readonly create: boolean }): SqliteConnection {
   const state = stateOf(path);
   if (create) createBus(path);

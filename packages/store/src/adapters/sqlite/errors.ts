@@ -1,3 +1,4 @@
+/** What errors of SQLite mean for a log. */
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
 import { resultCode } from '../sqlite-codes.ts';
 
@@ -6,7 +7,7 @@ const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
   3: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be opened by this user: check its owner and mode'],
   5: ['CERTBUS_STORE_UNREACHABLE', 'is locked by another process, for longer than half a minute'],
   6: ['CERTBUS_STORE_UNREACHABLE', 'is locked within this process'],
-  8: ['CERTBUS_STORE_READ_ONLY', 'may only be read by this user, or lies on a disk mounted read-only'],
+  8: ['CERTBUS_STORE_READ_ONLY', 'may only be read by this user, or is on a disk mounted read-only'],
   10: ['CERTBUS_STORE_UNREACHABLE', 'could not be read or written: look at the disk'],
   11: ['CERTBUS_STORE_DAMAGED', 'is damaged: restore it from a backup'],
   13: ['CERTBUS_STORE_FULL', 'does not fit on its disk any more: make room'],
@@ -14,7 +15,7 @@ const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
   26: ['CERTBUS_STORE_DAMAGED', 'is not a SQLite database: look whether the address is right'],
 };
 
-/** Says what an error of SQLite means for a bus; anything else is returned as it is. */
+/** Turns an error of SQLite into what it means for a bus; anything else is returned as it is. */
 export function wrapSqliteError(path: string, error: unknown): unknown {
   const number = resultCode(error);
   if (number === undefined || !(error instanceof Error)) return error;
@@ -31,12 +32,12 @@ export function hasWalResetFix(version: string): boolean {
   return minor > 51 || (minor === 51 && patch >= 3);
 }
 
-/** What {@link isBusy} takes for a lock: a read without locks met a writer. */
+/** A read without locks met a writer: `isBusy` treats it like a lock. */
 export function changedMeanwhile(): Error {
   return Object.assign(new Error('the file was written while it was read'), { errcode: 5 });
 }
 
-/** Whether this user may not write what it may perhaps read, or not make a file beside it (SQLITE_READONLY, SQLITE_CANTOPEN). */
+/** Whether this user may not write the file, or not make a file next to it, but can perhaps read it (SQLITE_READONLY, SQLITE_CANTOPEN). */
 export function isRefused(error: unknown): boolean {
   const code = resultCode(error);
   return code === 8 || code === 14;

@@ -21,13 +21,13 @@ afterAll(() => {
 /** A bus in a folder where its readers may change nothing, and what a manager does there. */
 async function createBus(): Promise<{ path: string; asManager<T>(work: () => T): T }> {
   files += 1;
-  const home = join(folder.path, String(files));
-  mkdirSync(home);
-  const path = join(home, 'bus.db');
+  const busFolder = join(folder.path, String(files));
+  mkdirSync(busFolder);
+  const path = join(busFolder, 'bus.db');
   await (await openSqliteLog(path, { create: true })).close();
   const setModes = (folderMode: number, fileMode: number) => {
     chmodSync(path, fileMode);
-    chmodSync(home, folderMode);
+    chmodSync(busFolder, folderMode);
   };
   setModes(0o555, 0o444);
   const asManager = <T>(work: () => T): T => {
@@ -98,7 +98,7 @@ describe.skipIf(process.platform === 'win32')('a file that is read without locks
     });
   });
 
-  test('is opened anew for each read until a change could no longer go unseen', async () => {
+  test('is opened again for each read until a change could no longer go unseen', async () => {
     const { path, asManager } = await createBus();
     const file = asReader(() => openSqliteFile(path, { create: false }));
     const connected = () => file.read((connection) => connection);

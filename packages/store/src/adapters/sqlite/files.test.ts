@@ -213,7 +213,7 @@ test('a process that holds the lock for a second delays an append, and does not 
   const child = spawn(process.execPath, ['-e', holder, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
   expect(await log.append('s', 1, Buffer.from('two'))).toBe(2);
-  // The holder let go before: what it wrote is there.
+  // The holder released it before: what it wrote is there.
   expect((await log.read('of the holder', 0)).commits).toHaveLength(1);
   await log.close();
 }, 30_000);

@@ -44,15 +44,15 @@ async function asManager<T>(path: string, work: () => Promise<T>): Promise<T> {
 /** A bus with one commit, in a folder where its readers may change nothing. */
 async function createBus(): Promise<string> {
   files += 1;
-  const home = join(folder.path, String(files));
-  mkdirSync(home);
-  const path = join(home, 'bus.db');
+  const busFolder = join(folder.path, String(files));
+  mkdirSync(busFolder);
+  const path = join(busFolder, 'bus.db');
   const log = await openSqliteLog(path, { create: true });
   await log.append('s', 0, Buffer.from('one'));
   await log.close();
-  if (isRoot) for (const each of [home, path]) chownSync(each, 0, NOBODY);
+  if (isRoot) for (const each of [busFolder, path]) chownSync(each, 0, NOBODY);
   chmodSync(path, 0o440);
-  chmodSync(home, 0o550);
+  chmodSync(busFolder, 0o550);
   return path;
 }
 
@@ -93,10 +93,11 @@ function startReader(path: string): { ask(question: Question): Promise<Answer> }
   };
 }
 
-const settle = () => new Promise((resolve) => setTimeout(resolve, 3_500));
+/** Waits until a write of the files falls into another tick of the file system. */
+const pastTick = () => new Promise((resolve) => setTimeout(resolve, 3_500));
 
 describe.skipIf(process.platform === 'win32')('a user who may only read', { timeout: 60_000 }, () => {
-  test('reads a bus that nobody has open, leaves nothing beside it, and is told why it cannot append', async () => {
+  test('reads a bus that nobody has open, leaves nothing next to it, and is told why it cannot append', async () => {
     const path = await createBus();
     const reader = startReader(path);
     expect(await reader.ask('read')).toEqual({ result: ['one'] });
@@ -106,7 +107,7 @@ describe.skipIf(process.platform === 'win32')('a user who may only read', { time
 
   test('sees what writers wrote that came and went, without having to open the bus again', async () => {
     const path = await createBus();
-    await settle();
+    await pastTick();
     const reader = startReader(path);
     expect(await reader.ask('read')).toEqual({ result: ['one'] });
     const before = await reader.ask('version');

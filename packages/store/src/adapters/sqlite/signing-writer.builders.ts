@@ -8,10 +8,10 @@ import { VersionConflictError } from '../../errors.ts';
 import { openSqliteLog } from './sqlite.ts';
 
 /**
- * A manager in a process of its own: verifies what lies in the bus behind a checkpoint, signs a commit behind that, for ever, and
- * says each position that was acknowledged, with the hash of what was written there.
+ * A manager in a process of its own: verifies what the bus has behind a checkpoint, signs a commit behind that, again and again, and
+ * prints each position that was acknowledged, with the hash of what was written there.
  */
-// Whoever is killed never writes at its end what it compiled.
+// A process that is killed does not write at its end what it compiled.
 flushCompileCache();
 const [, , path = '', name = '', known = ''] = process.argv;
 const log = await openSqliteLog(path);

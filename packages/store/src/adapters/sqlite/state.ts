@@ -1,3 +1,4 @@
+/** The state of a bus file on the disk, as the file system shows it. */
 import { type BigIntStats, statSync } from 'node:fs';
 import { changedMeanwhile } from './errors.ts';
 
@@ -8,18 +9,18 @@ function look(path: string): BigIntStats | undefined {
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false });
   } catch {
-    // A folder on the way that may not be entered, or is none: SQLite says which when it opens.
+    // A folder on the path cannot be entered, or is not a folder: SQLite reports which when it opens the file.
     return undefined;
   }
 }
 
-/** Which file lies at a path: its device and inode; `undefined` when there is none. */
+/** Which file is at a path: its device and inode; `undefined` when there is none. */
 export function fileAt(path: string): string | undefined {
   const found = look(path);
   return found && `${found.dev}:${found.ino}`;
 }
 
-/** Whether a path is a file, and neither away nor a folder. */
+/** Whether a file is at a path, not a folder. */
 export function isFile(path: string): boolean {
   return look(path)?.isFile() ?? false;
 }
@@ -32,12 +33,12 @@ export function stateOf(path: string): string {
 }
 
 /** Whether a file's last write is so long ago that the next one cannot fall into the same tick. */
-export function isSettled(path: string): boolean {
+export function isPastTick(path: string): boolean {
   const found = look(path);
   return found !== undefined && Date.now() - Number(found.ctimeMs) > TICK_MS;
 }
 
-/** Whether a journal beside a file holds something that is not in the file yet, or is to be taken back from it. */
+/** Whether the journal of a file holds something that is not in the file yet, or that must be undone in it. */
 export function hasJournal(path: string): boolean {
   return ['-wal', '-journal'].some((companion) => (look(path + companion)?.size ?? 0n) > 0n);
 }

@@ -1,7 +1,7 @@
 import { openSqliteLog } from './sqlite.ts';
 
 /**
- * A writer in a process of its own: appends behind whatever is the head, for ever or so many times, and says each position
+ * A writer in a process of its own: appends behind the head, whatever it is, without end or so many times, and prints each position
  * that was acknowledged. It makes the bus where there is none.
  */
 const [, , path = '', name = '', most = '1000000'] = process.argv;

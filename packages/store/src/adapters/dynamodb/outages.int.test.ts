@@ -51,12 +51,12 @@ async function startBetween(target: string, instead: Instead) {
   return { ...between, seen };
 }
 
-describe.skipIf(part.skip)(part.title('the DynamoDB adapter in trouble'), { timeout: 60_000 }, () => {
+describe.skipIf(part.skip)(part.title('the DynamoDB adapter in outages'), { timeout: 60_000 }, () => {
   let service: DynamoDbLocal;
   let tables = 0;
   const newTable = () => {
     tables += 1;
-    return `trouble-${tables}`;
+    return `outages-${tables}`;
   };
 
   beforeAll(async () => {
@@ -218,7 +218,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter in trouble'), { time
     });
   });
 
-  test('the address, with credentials beside it, opens the table', async () => {
+  test('the address, and credentials with it, opens the table', async () => {
     const table = newTable();
     const address = `dynamodb://${table}/prod?region=eu-central-1&endpoint=${encodeURIComponent(service.endpoint)}`;
     await expect(openLog(address, { credentials })).rejects.toMatchObject({ code: 'CERTBUS_STORE_NOT_FOUND' });

@@ -1,0 +1,115 @@
+/** A connection to a DynamoDB table: its client, its time limits, and how requests are repeated. */
+import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+import { closedError } from '../checks.ts';
+import { isFinal, wrapDynamoDbError } from './errors.ts';
+import { createSeenHeads, type SeenHeads } from './heads.ts';
+import { pause } from './pause.ts';
+
+const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
+const READ_ATTEMPTS = 3;
+
+export interface DynamoDbLogOptions {
+  readonly table: string;
+  /** A stream that these credentials can read: a policy may allow no other. Default `certbus`. */
+  readonly stream?: string;
+  /** Default: the environment's. */
+  readonly region?: string;
+  /** For DynamoDB Local; default the region's own. */
+  readonly endpoint?: string;
+  /** Default: the SDK's chain of environment, profile and role. */
+  readonly credentials?: NonNullable<DynamoDBClientConfig['credentials']>;
+  /** Make the table where it does not exist. Default false. */
+  readonly create?: boolean;
+  /** How long one request may take before it is tried again, in milliseconds; default 10,000. */
+  readonly requestTimeoutMs?: number;
+  /** Ends opening, which waits for a new table. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A client for one table, and what this process knows of the table's streams. */
+export interface DynamoDbConnection {
+  readonly client: DynamoDBClient;
+  readonly table: string;
+  /** How long one request may take. */
+  readonly requestTimeoutMs: number;
+  readonly heads: SeenHeads;
+  isClosed: boolean;
+}
+
+/** The SDK's own decoder checks every character first, half of a read's time. What is not base64 is not a commit: its hash shows it. */
+function decodeBase64(text: string): Uint8Array {
+  const { buffer, byteOffset, byteLength } = Buffer.from(text, 'base64');
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** Makes a connection; sends nothing yet. */
+export function connectDynamoDb(options: Omit<DynamoDbLogOptions, 'create' | 'signal'>): DynamoDbConnection {
+  const { table, region, endpoint, credentials, requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } = options;
+  const client = new DynamoDBClient({
+    ...(region ? { region } : {}),
+    ...(endpoint ? { endpoint } : {}),
+    ...(credentials ? { credentials } : {}),
+    // Ours is the one loop that retries: it knows which outcome is unknown.
+    maxAttempts: 1,
+    base64Decoder: decodeBase64,
+    requestHandler: {
+      connectionTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      // Without it the SDK prints a warning and waits without end.
+      throwOnRequestTimeout: true,
+      // The request's time ends with the answer's headers; this one covers a body that stops coming.
+      socketTimeout: requestTimeoutMs,
+    },
+  });
+  return { client, table, requestTimeoutMs, heads: createSeenHeads(), isClosed: false };
+}
+
+/** Ends a connection; requests that are under way fail. */
+export function disconnect(connection: DynamoDbConnection): void {
+  connection.isClosed = true;
+  connection.client.destroy();
+}
+
+/** Throws the signal's reason, or `CERTBUS_STORE_CLOSED`. */
+export function checkOpen({ isClosed }: DynamoDbConnection, signal: AbortSignal | undefined): void {
+  signal?.throwIfAborted();
+  if (isClosed) throw closedError();
+}
+
+/** The SDK's options of one request. */
+export function requestOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal ? { abortSignal: signal } : {};
+}
+
+/** Repeats what only reads: a few times, and within twice the time of one request. Rejects with a `StoreError`. */
+export async function retried<T>(
+  { table, requestTimeoutMs }: DynamoDbConnection,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const deadline = performance.now() + requestTimeoutMs;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      signal?.throwIfAborted();
+      const wrapped = wrapDynamoDbError(table, error);
+      if (isFinal(wrapped) || attempt >= READ_ATTEMPTS || performance.now() >= deadline) throw wrapped;
+    }
+    await pause(attempt, signal);
+  }
+}
+
+/** Does something once; rejects with the signal's reason or a `StoreError`. */
+export async function once<T>(
+  { table }: Pick<DynamoDbConnection, 'table'>,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw wrapDynamoDbError(table, error);
+  }
+}
