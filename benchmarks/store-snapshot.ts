@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openReplica, prepare, type Replica } from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, publishSnapshot, writeSnapshot } from '@certbus/store';
-import { openDirectory } from '@certbus/store/directory';
+import { openFolder } from '@certbus/store/folder';
 import { openLog } from '@certbus/store/open';
 import { temporaryFolder } from 'certbus-services';
 import { writeBus } from './bulk.ts';
@@ -34,7 +34,7 @@ async function openFleet(certificates: number, rounds: number) {
   const replica = await openReplica({ path: join(folder.path, 'manager.db'), busId });
   await follow(replica, bus);
   const root = join(folder.path, 'archive');
-  const place = openDirectory(root);
+  const place = openFolder(root);
   const held = replica.hold();
   const [checkpoint, rootEvents] = [held.checkpoint(), held.rootEvents()];
   const taken = await writeSnapshot(place, busId, { checkpoint, rootEvents, bus: held.bus(), records: held.records() });

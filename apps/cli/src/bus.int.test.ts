@@ -154,7 +154,7 @@ test("a bus on which an id stands twice, as after a manager's machine was cloned
   const verified = await run('bus', 'verify');
   expect(verified).toMatchObject({ status: 9, stdout: '' });
   expect(verified.stderr).toMatch(
-    /all 5 commits are signed and linked[\s\S]*Commit 5 refused: its id stands at position 4/,
+    /all 5 commits are signed and linked[\s\S]*Commit 5 refused: its id was used at position 4/,
   );
   expect(verified.stderr).not.toContain('repair');
   expect((await run('cert', 'ls')).stdout).toContain('certificate2');
@@ -220,7 +220,7 @@ describe('archives and exports', { timeout: 60_000 }, () => {
     writeFileSync(join(site, 'backup'), 'no export at all');
     expect(await run('bus', 'import', 'backup', '--bus', 'sqlite:./third.db')).toMatchObject({
       status: 9,
-      stderr: expect.stringContaining('this file is none'),
+      stderr: expect.stringContaining('this file is not an export'),
     });
     expect(existsSync(join(site, 'third.db'))).toBe(false);
     expect(await run('bus', 'import', 'no-such-file')).toMatchObject({

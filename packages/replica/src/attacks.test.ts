@@ -86,7 +86,7 @@ async function followUntilRefused(replica: Replica, log: Log): Promise<HistoryEr
   const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(10_000)]);
   try {
     const bus = openBus(log, 'test', { trust: story.trust });
-    for await (const { commits, checkpoint } of follow(bus, replica.checkpoint(), { onTrouble: onError, signal }))
+    for await (const { commits, checkpoint } of follow(bus, replica.checkpoint(), { onError, signal }))
       if (commits.length > 0) await replica.apply(commits, checkpoint);
   } catch (error) {
     if (!stop.signal.aborted) throw error;

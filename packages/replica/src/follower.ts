@@ -101,11 +101,11 @@ async function advance(options: FollowerOptions, restore: Restorer): Promise<voi
   const { replica, openBus, intervalMs, signal, listener } = options;
   const bus = await openBus();
   try {
-    const onTrouble = (error: StoreError | HistoryError) => listener.failed(error);
+    const onError = (error: StoreError | HistoryError) => listener.failed(error);
     await makeReady(bus, options);
     for await (const { commits, checkpoint, live } of follow(bus, replica.checkpoint(), {
       intervalMs,
-      onTrouble,
+      onError,
       onRefused: () => restore(bus),
       signal,
     })) {

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { sha256 } from '@certbus/events';
 import { type Checkpoint, signRootEvent, type WrittenEvent } from '@certbus/events/history';
 import { type Bus, openBus, publishSnapshot, type TakenSnapshot, writeSnapshot } from '@certbus/store';
-import { openDirectory } from '@certbus/store/directory';
+import { openFolder } from '@certbus/store/folder';
 import { createMemoryLog } from '@certbus/store/memory';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, expect, test } from 'vitest';
@@ -68,7 +68,7 @@ async function withSnapshot({ say = true } = {}) {
   const first = await newReplica(story);
   await follow(first, story.bus);
   const root = newPath();
-  const place = openDirectory(root);
+  const place = openFolder(root);
   const held = first.hold();
   const [checkpoint, rootEvents, records] = [held.checkpoint(), held.rootEvents(), held.records()];
   const taken: TakenSnapshot = await writeSnapshot(place, story.busId, {

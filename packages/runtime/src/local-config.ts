@@ -71,7 +71,7 @@ export function resolveAddress(address: string, folder: string): string {
 function resolveArchive(address: string | undefined, folder: string): string | undefined {
   if (!address) return undefined;
   const place = parseArchiveAddress(address);
-  return place.kind === 'directory' ? `file:${resolve(folder, place.path)}` : address;
+  return place.kind === 'folder' ? `file:${resolve(folder, place.path)}` : address;
 }
 
 function missing(what: string, variable: string): RuntimeError {

@@ -1,6 +1,7 @@
+/** The address of a bus as one text. */
 import { StoreError } from './errors.ts';
 
-/** Where a bus lies: one stream of one store. */
+/** Where a bus is: one stream of one store. */
 export type BusAddress =
   | { readonly kind: 'memory'; readonly name: string; readonly stream: string }
   | { readonly kind: 'sqlite'; readonly path: string; readonly stream: string }
@@ -33,7 +34,7 @@ function parseStream(address: string, stream: string): string {
 const isWebAddress = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 
 function parseDynamoDb(address: string): BusAddress {
-  if (!URL.canParse(address)) throw refuse(address, 'what follows dynamodb: is no URL');
+  if (!URL.canParse(address)) throw refuse(address, 'what follows dynamodb: is not a URL');
   // The URL parser would put the host in lower case; a table's name has a case.
   const match = /^dynamodb:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(address);
   if (address.includes('#')) throw refuse(address, 'in a table, the stream follows a slash: dynamodb://TABLE/STREAM');
@@ -46,7 +47,8 @@ function parseDynamoDb(address: string): BusAddress {
     if (parameters.getAll(key).length > 1) throw refuse(address, `it has more than one ${key}`);
   }
   const endpoint = parameters.get('endpoint') ?? undefined;
-  if (endpoint !== undefined && !isWebAddress(endpoint)) throw refuse(address, 'its endpoint is no http or https URL');
+  if (endpoint !== undefined && !isWebAddress(endpoint))
+    throw refuse(address, 'its endpoint is not an http or https URL');
   const region = parameters.get('region') ?? undefined;
   return { kind: 'dynamodb', table, stream: parseStream(address, stream || DEFAULT_STREAM), region, endpoint };
 }
@@ -54,7 +56,7 @@ function parseDynamoDb(address: string): BusAddress {
 /** Reads an address. Throws `CERTBUS_STORE_ADDRESS_INVALID`, which says what is wrong and shows the forms. */
 export function parseAddress(address: string): BusAddress {
   const [, scheme, rest = ''] = /^(memory|sqlite|dynamodb):(.*)$/s.exec(address) ?? [];
-  if (!scheme) throw refuse(address, 'it begins with no store that there is');
+  if (!scheme) throw refuse(address, 'it does not begin with the name of a store');
   if (scheme === 'dynamodb') return parseDynamoDb(address);
   const hash = rest.lastIndexOf('#');
   const stream = parseStream(address, hash < 0 ? DEFAULT_STREAM : rest.slice(hash + 1));

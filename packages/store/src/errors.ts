@@ -1,3 +1,5 @@
+/** The errors of this package. */
+
 /** Every way a log or a bus can fail; `docs/errors.md` says what to do about each. */
 export type StoreErrorCode =
   | 'CERTBUS_STORE_VERSION_CONFLICT'
@@ -39,7 +41,7 @@ export class VersionConflictError extends StoreError {
   readonly stream: string;
   /** The position that the append wanted to write. */
   readonly position: number;
-  /** What lies at that position, where the adapter learnt it; `undefined` when the append was beyond the head. */
+  /** What is at that position, where the adapter knows it; `undefined` when the append was beyond the head. */
   readonly found: Uint8Array | undefined;
 
   constructor(stream: string, position: number, found?: Uint8Array) {
@@ -55,14 +57,14 @@ export class VersionConflictError extends StoreError {
   }
 }
 
-/** `CERTBUS_STORE_TRIMMED`: what was asked for lies in the archive only. */
+/** `CERTBUS_STORE_TRIMMED`: what was asked for is in the archive only. */
 export class TrimmedError extends StoreError {
   override readonly name = 'TrimmedError';
   /** The first position that is still in the log. */
   readonly first: number;
 
   constructor(stream: string, first: number) {
-    const what = `Stream "${stream}" begins at position ${first}: what came before lies in the archive. None is named, or the one that is has not got it: look at "archive" in certbus.json, CERTBUS_ARCHIVE, or the client's option "archive".`;
+    const what = `Stream "${stream}" begins at position ${first}: what came before is in the archive. No archive is configured, or it does not have these commits: look at "archive" in certbus.json, CERTBUS_ARCHIVE, or the client's option "archive".`;
     super('CERTBUS_STORE_TRIMMED', what);
     this.first = first;
   }

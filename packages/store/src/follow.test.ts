@@ -1,5 +1,4 @@
-import type { HistoryError } from '@certbus/events/history';
-import { BEGINNING } from '@certbus/events/history';
+import { BEGINNING, type HistoryError } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import { createMemoryLog } from './adapters/memory.ts';
 import { beginBus, createView, removed } from './bus.builders.ts';
@@ -9,29 +8,29 @@ import { type Batch, follow } from './follow.ts';
 import type { Log } from './log.ts';
 import { transact } from './transact.ts';
 
-type Trouble = StoreError | HistoryError;
+type FollowError = StoreError | HistoryError;
 
 async function writeMany(bus: Bus, count: number): Promise<void> {
   const view = createView();
   for (let n = 0; n < count; n += 1) await transact(bus, view, () => ({ events: [removed(n)], result: n }));
 }
 
-/** Follows until `enough`, and returns the batches and the troubles met. */
-async function followUntil(bus: Bus, enough: (batches: Batch[], troubles: Trouble[]) => boolean) {
+/** Follows until `enough`, and returns the batches and the errors met. */
+async function followUntil(bus: Bus, enough: (batches: Batch[], errors: FollowError[]) => boolean) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(new Error('the follower did not get there in 5 s')), 5_000);
   const batches: Batch[] = [];
-  const troubles: Trouble[] = [];
+  const errors: FollowError[] = [];
   const end = new Error('enough');
   const look = () => {
-    if (enough(batches, troubles)) stop.abort(end);
+    if (enough(batches, errors)) stop.abort(end);
   };
   try {
-    const onTrouble = (trouble: Trouble) => {
-      troubles.push(trouble);
+    const onError = (error: FollowError) => {
+      errors.push(error);
       look();
     };
-    for await (const batch of follow(bus, BEGINNING, { intervalMs: 100, onTrouble, signal: stop.signal })) {
+    for await (const batch of follow(bus, BEGINNING, { intervalMs: 100, onError, signal: stop.signal })) {
       batches.push(batch);
       look();
     }
@@ -40,7 +39,7 @@ async function followUntil(bus: Bus, enough: (batches: Batch[], troubles: Troubl
   } finally {
     clearTimeout(timer);
   }
-  return { batches, troubles, positions: batches.flatMap(({ commits }) => commits.map(({ position }) => position)) };
+  return { batches, errors, positions: batches.flatMap(({ commits }) => commits.map(({ position }) => position)) };
 }
 
 const upTo = (last: number) => Array.from({ length: last }, (_, n) => n + 1);
@@ -79,11 +78,9 @@ test('an outage is told and survived', async () => {
       return memory.read(...call);
     },
   };
-  const { positions, troubles } = await followUntil(openBus(log, 'test', keys), (seen) =>
-    seen.some(({ live }) => live),
-  );
+  const { positions, errors } = await followUntil(openBus(log, 'test', keys), (seen) => seen.some(({ live }) => live));
   expect(positions).toEqual([1, 2, 3]);
-  expect(troubles.map(({ code }) => code)).toEqual(Array(3).fill('CERTBUS_STORE_UNREACHABLE'));
+  expect(errors.map(({ code }) => code)).toEqual(Array(3).fill('CERTBUS_STORE_UNREACHABLE'));
 });
 
 test('a commit that an eventual read shows too early waits for the one before it', async () => {
@@ -145,12 +142,12 @@ test('a forged commit raises an alarm, what is before it is served, and followin
       return { ...page, commits: page.commits.map(forge) };
     },
   };
-  const { positions, troubles } = await followUntil(openBus(log, 'test', keys), (seen, met) => {
+  const { positions, errors } = await followUntil(openBus(log, 'test', keys), (seen, met) => {
     if (met.length === 2) isForged = false;
     return seen.some(({ live }) => live);
   });
   expect(positions).toEqual([1, 2, 3]);
-  expect(troubles[0]).toMatchObject({ name: 'HistoryError', position: 3 });
+  expect(errors[0]).toMatchObject({ name: 'HistoryError', position: 3 });
 });
 
 test('a log that was rolled back below the follower raises an alarm', async () => {

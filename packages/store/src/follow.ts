@@ -1,8 +1,9 @@
+/** Follows a bus: delivers each commit once, in order. */
 import type { Checkpoint, Commit, HistoryError } from '@certbus/events/history';
 import type { Bus } from './bus.ts';
 import { StoreError } from './errors.ts';
 
-/** What one look at the bus gave. */
+/** The result of one look at the bus. */
 export interface Batch {
   /** In order, each exactly once; empty when nothing was new. */
   readonly commits: readonly Commit[];
@@ -20,8 +21,8 @@ export interface FollowOptions {
   readonly ceilingMs?: number;
   /** Time between two strong re-reads of one's own position; default one hour. */
   readonly confirmEveryMs?: number;
-  /** Told of outages (`StoreError`) and of refused history (`HistoryError`); following goes on by itself. */
-  readonly onTrouble?: (error: StoreError | HistoryError) => void;
+  /** Called with an outage (`StoreError`) and with refused history (`HistoryError`); following goes on by itself. */
+  readonly onError?: (error: StoreError | HistoryError) => void;
   /**
    * Asked when history is refused whether the bus was restored to another line: resolves with the checkpoint to go on from, once
    * the reader's state is that behind it, or `undefined`. Default: it was not.
@@ -30,7 +31,7 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
 }
 
-/** What no other look can mend. */
+/** Errors that no later read can repair. */
 const ENDING = new Set(['CERTBUS_STORE_CLOSED', 'CERTBUS_STORE_GAP', 'CERTBUS_STORE_TRIMMED']);
 const WATCH_EVERY_MS = 10;
 const FIRST_PAUSE_MS = 250;
@@ -66,17 +67,17 @@ const jittered = (ms: number): number => ms * (0.9 + Math.random() / 5);
 /**
  * Follows a bus from a checkpoint: an endless iterable of batches, which ends by an abort, with the signal's reason.
  *
- * Never delivers a commit twice, out of order or unverified. An outage, throttling or refused history is told to
- * `onTrouble` and tried again with growing pauses, up to the interval. A gap that a strong read shows as well, and commits that
- * lie in an archive only, end it with `CERTBUS_STORE_GAP` and `CERTBUS_STORE_TRIMMED`.
+ * Never delivers a commit twice, out of order or unverified. An outage, throttling or refused history is passed to
+ * `onError` and tried again with growing pauses, up to the interval. A gap that a strong read shows as well, and commits that
+ * are in an archive only, end it with `CERTBUS_STORE_GAP` and `CERTBUS_STORE_TRIMMED`.
  */
 export async function* follow(bus: Bus, from: Checkpoint, options: FollowOptions): AsyncGenerator<Batch, never> {
   const { intervalMs = 10_000, floorMs = 100, ceilingMs = 3_600_000, confirmEveryMs = 3_600_000, signal } = options;
-  const { onTrouble = () => {}, onRefused } = options;
+  const { onError = () => {}, onRefused } = options;
   const interval = Math.min(Math.max(intervalMs, floorMs), ceilingMs);
   let checkpoint = from;
   let confirmAt = 0;
-  let troubles = 0;
+  let failures = 0;
   for (;;) {
     signal.throwIfAborted();
     let wait = jittered(interval);
@@ -89,26 +90,27 @@ export async function* follow(bus: Bus, from: Checkpoint, options: FollowOptions
       checkpoint = page.checkpoint;
       yield { commits: page.commits, checkpoint, live: page.end && !page.refused };
       if (page.refused) throw page.refused;
-      troubles = 0;
+      failures = 0;
       if (!page.end) wait = 0;
     } catch (error) {
       signal.throwIfAborted();
-      if (!isTrouble(error)) throw error;
-      onTrouble(error);
+      if (!isPassing(error)) throw error;
+      onError(error);
       const restored = error instanceof StoreError ? undefined : await onRefused?.(error);
       if (restored) {
         checkpoint = restored;
         continue;
       }
       confirmAt = 0;
-      wait = jittered(Math.min(interval, FIRST_PAUSE_MS * 2 ** troubles));
-      troubles += 1;
+      wait = jittered(Math.min(interval, FIRST_PAUSE_MS * 2 ** failures));
+      failures += 1;
     }
     await pause(bus, wait, signal);
   }
 }
 
-function isTrouble(error: unknown): error is StoreError | HistoryError {
+/** Whether following goes on after an error. */
+function isPassing(error: unknown): error is StoreError | HistoryError {
   if (error instanceof StoreError) return !ENDING.has(error.code);
   return error instanceof Error && error.name === 'HistoryError';
 }

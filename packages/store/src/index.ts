@@ -1,3 +1,4 @@
+/** The log port, and what is written once for all logs: buses, transactions, following, archives, recovery. */
 export { type BusAddress, formatAddress, parseAddress } from './address.ts';
 export { type ArchiveAddress, parseArchiveAddress } from './archive/address.ts';
 export { type ArchivedRange, archiveRange, createArchiveReader, RANGE_COMMITS } from './archive/archive.ts';

@@ -1,7 +1,9 @@
+/** The port to a durable log: what an adapter implements. */
+
 /** The largest commit that a log takes, in bytes: DynamoDB's items end at 400 KB. */
 export const MAX_COMMIT_BYTES = 300_000;
 
-/** One commit as it lies in a log. */
+/** One commit as it is in a log. */
 export interface StoredCommit {
   /** 1, 2, 3 … without gaps. */
   readonly position: number;
@@ -32,18 +34,18 @@ export interface ReadOptions {
 }
 
 export interface ReplaceOptions {
-  /** What lies at the position now; `undefined` for nothing. */
+  /** What is at the position now; `undefined` for nothing. */
   readonly found: Uint8Array | undefined;
-  /** What is to lie there; `undefined` for nothing. */
+  /** What to put there; `undefined` for nothing. */
   readonly bytes: Uint8Array | undefined;
   readonly signal?: AbortSignal;
 }
 
-/** What lies in a stream: something at a position, or a stray, which no append ever writes. */
+/** What is in a stream: something at a position, or a stray, which no append ever writes. */
 export type LogEntry =
   | {
       readonly position: number;
-      /** `undefined` where what lies there is no commit, or was let go. */
+      /** `undefined` where what is there is not a commit, or was trimmed. */
       readonly bytes: Uint8Array | undefined;
     }
   | {
@@ -52,26 +54,26 @@ export type LogEntry =
     };
 
 /**
- * What an operator, with credentials of their own, does to a log whose past is damaged or lies in an archive. No manager
+ * What an operator, with credentials of their own, does to a log whose past is damaged or is in an archive. No manager
  * and no follower ever calls it.
  */
 export interface LogMaintenance {
   /**
-   * Lets go of every commit before position `first`, which MUST be in the log. From then on a read of what was let go MUST
-   * reject with {@link TrimmedError}, and an append there MUST be a conflict, for ever. An interrupted trim MUST be
+   * Removes every commit before position `first`, which MUST be in the log. From then on a read of what was removed MUST
+   * reject with {@link TrimmedError}, and an append there MUST be a conflict, permanently. An interrupted trim MUST be
    * completed by another one.
    */
   trim(stream: string, first: number, options?: { readonly signal?: AbortSignal }): Promise<void>;
   /**
    * Puts other bytes, or nothing, in the place of exactly what was found at a position. MUST reject with
-   * {@link VersionConflictError} when something else is there. What is no commit counts as nothing. Repeating it is harmless.
+   * {@link VersionConflictError} when something else is there. What is not a commit counts as nothing. Repeating it is harmless.
    */
   replace(stream: string, position: number, options: ReplaceOptions): Promise<void>;
-  /** The first position that was not let go, as the store says; 1 for a whole stream. */
+  /** The first position that was not trimmed, as the store has it; 1 for a whole stream. */
   first(stream: string, options?: { readonly signal?: AbortSignal }): Promise<number>;
   /**
-   * Makes the store say that a stream begins at `first`, where it says anything else or what no trim wrote, and returns whether it
-   * did. What lies there stays as it is, and a later trim MUST let go of all that it is to. With `dryRun` it only looks.
+   * Makes the store record that a stream begins at `first`, where it has anything else or what no trim wrote, and returns whether it
+   * did. The commits stay as they are, and a later trim MUST remove all that it is asked to. With `dryRun` it only looks.
    */
   correctFirst(
     stream: string,
@@ -79,8 +81,8 @@ export interface LogMaintenance {
     options?: { readonly dryRun?: boolean; readonly signal?: AbortSignal },
   ): Promise<boolean>;
   /**
-   * Everything behind a position as it lies there, holes left out, in order, page by page, seen strongly. MUST NOT reject because
-   * of what lies there: whoever can write to a store may have put anything into it.
+   * Everything behind a position as it is in the store, holes left out, in order, page by page, read strongly. MUST NOT reject
+   * because of what it finds: anyone who can write to a store may have put anything into it.
    */
   inspect(
     stream: string,
@@ -107,22 +109,22 @@ export interface Log {
    *   position, and MUST NOT move on. An abort meanwhile, or giving up after minutes, rejects
    *   `CERTBUS_STORE_OUTCOME_UNKNOWN`; an abort before anything was sent rejects with the signal's reason.
    * - MUST reject bytes over {@link MAX_COMMIT_BYTES} with `CERTBUS_STORE_TOO_LARGE` before sending them, and an `after`
-   *   that is no whole number from 0 on with a `TypeError`.
+   *   that is not a whole number from 0 on with a `TypeError`.
    */
   append(stream: string, after: number, bytes: Uint8Array, options?: AppendOptions): Promise<number>;
   /**
    * Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice. MUST reject with
-   * {@link TrimmedError} when the commit behind `after` was let go, and an `after` or a `limit` that is none with a
+   * {@link TrimmedError} when the commit behind `after` was trimmed, and an `after` or a `limit` that is not one with a
    * `TypeError`.
    */
   read(stream: string, after: number, options?: ReadOptions): Promise<Page>;
   /**
-   * A number that differs after any write by another connection. MUST NOT throw: what is wrong, the next read tells.
-   * Adapters that cannot tell cheaply leave it out.
+   * A number that differs after any write by another connection. MUST NOT throw: the next read shows what is wrong.
+   * Adapters that cannot find it out cheaply leave it out.
    */
   version?(): number;
   /** Absent where an adapter cannot; such a log is never trimmed and cannot be repaired in place. */
   readonly maintenance?: LogMaintenance;
-  /** Lets go of connections and files. Later calls reject `CERTBUS_STORE_CLOSED`. A second close does nothing. */
+  /** Closes connections and files. Later calls reject `CERTBUS_STORE_CLOSED`. A second close does nothing. */
   close(): Promise<void>;
 }

@@ -1,9 +1,10 @@
+/** Opens logs and archives by address. */
 import { type BusAddress, parseAddress } from './address.ts';
 import { type ArchiveAddress, parseArchiveAddress } from './archive/address.ts';
 import type { ArchivePlace } from './archive/place.ts';
 import type { Log } from './log.ts';
 
-/** AWS credentials, or what finds them anew each time: a subset of what the SDK takes. */
+/** AWS credentials: a subset of what the SDK takes. */
 export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -12,7 +13,7 @@ export interface AwsCredentials {
 }
 
 export interface OpenLogOptions {
-  /** Make the store where it does not exist. Default false: opening what is away fails. */
+  /** Make the store where it does not exist. Default false: opening what does not exist fails. */
   readonly create?: boolean;
   /** For DynamoDB. Default: the SDK's chain of environment, profile and role. */
   readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>) | undefined;
@@ -21,8 +22,8 @@ export interface OpenLogOptions {
 }
 
 /**
- * Opens the log that an address names; its adapter is imported on demand, so that nobody loads a database that is not used.
- * Rejects `CERTBUS_STORE_ADDRESS_INVALID`, `CERTBUS_STORE_NOT_FOUND`, and what the adapter says.
+ * Opens the log that an address names; its adapter is imported on demand, so that a database that is not used is not loaded.
+ * Rejects `CERTBUS_STORE_ADDRESS_INVALID`, `CERTBUS_STORE_NOT_FOUND`, and with the errors of the adapter.
  */
 export async function openLog(
   address: string | BusAddress,
@@ -61,9 +62,9 @@ export async function openArchivePlace(
   { credentials }: Pick<OpenLogOptions, 'credentials'> = {},
 ): Promise<ArchivePlace> {
   const place = typeof address === 'string' ? parseArchiveAddress(address) : address;
-  if (place.kind === 'directory') {
-    const { openDirectory } = await import('./adapters/places/directory.ts');
-    return openDirectory(place.path);
+  if (place.kind === 'folder') {
+    const { openFolder } = await import('./adapters/places/folder.ts');
+    return openFolder(place.path);
   }
   const { openS3 } = await import('./adapters/places/s3.ts');
   return openS3({ ...place, credentials });

@@ -112,7 +112,7 @@ test('after a conflict the view is caught up and everything decided again', asyn
   expect(view.removals).toEqual(['certificate-rival1', 'certificate-rival2', 'certificate-mine']);
 });
 
-test('a bus that is always busy ends with a typed error, not for ever', async () => {
+test('a bus that is always busy ends with a typed error', async () => {
   const memory = createMemoryLog();
   const { bus: rival, keys } = await beginBus(memory);
   const rivalView = createView();
@@ -204,7 +204,7 @@ test('two views of one open bus each decide on their own picture', async () => {
   expect(new Set(one.removals)).toEqual(new Set(['certificate-a', 'certificate-b']));
 });
 
-test('a long-lived signal is let go of after every decision', async () => {
+test('a long-lived signal is released after every decision', async () => {
   const { bus } = await beginBus(createMemoryLog());
   const view = createView();
   const { signal } = new AbortController();

@@ -1,3 +1,4 @@
+/** Decides on the newest state of a bus and appends what was decided, exactly once. */
 import { type Checkpoint, type Commit, type ReadEvent, readEvent, type WrittenEvent } from '@certbus/events/history';
 import type { Bus } from './bus.ts';
 import { StoreError, VersionConflictError } from './errors.ts';
@@ -10,23 +11,23 @@ export interface Draft<State> {
   apply(events: readonly ReadEvent[], at: Date): void;
 }
 
-/** A local picture of the bus that decisions are made on. */
+/** A local state of the bus that decisions are made on. */
 export interface View<State> {
-  /** How far the picture goes. */
+  /** How far the state goes. */
   readonly checkpoint: Checkpoint;
   /** Takes commits that follow {@link checkpoint}. MUST take all of them or, by throwing, none. */
   apply(commits: readonly Commit[], checkpoint: Checkpoint): void;
-  /** A draft on the picture as it is now, thrown away after use. */
+  /** A draft on the state as it is now, thrown away after use. */
   draft(): Draft<State>;
 }
 
-/** What a decision wants said, and what its caller gets once it is said. */
+/** The events that a decision writes, and what its caller gets once they are written. */
 export interface Decision<Result> {
   readonly events: readonly WrittenEvent[];
   readonly result: Result;
 }
 
-/** Looks at the state and says what is to be said. MUST be pure: it is called again after every conflict. */
+/** Looks at the state and decides which events to write. MUST be pure: it is called again after every conflict. */
 export type Decide<State, Result> = (state: State, now: Date) => Decision<Result>;
 
 export interface TransactOptions {
@@ -111,7 +112,7 @@ async function drain<State>(bus: Bus, view: View<State>, queue: Queue<State>): P
   while (queue.waiting.length > 0) {
     const taken = queue.waiting.splice(0);
     try {
-      queue.waiting.unshift(...(await settle(bus, view, taken)));
+      queue.waiting.unshift(...(await decideAndAppend(bus, view, taken)));
     } catch (error) {
       for (const { reject } of taken) reject(error);
     }
@@ -121,7 +122,11 @@ async function drain<State>(bus: Bus, view: View<State>, queue: Queue<State>): P
 }
 
 /** Decides and appends for all of `taken`, and returns those that found no room in the commit. */
-async function settle<State>(bus: Bus, view: View<State>, taken: readonly Waiting<State>[]): Promise<Waiting<State>[]> {
+async function decideAndAppend<State>(
+  bus: Bus,
+  view: View<State>,
+  taken: readonly Waiting<State>[],
+): Promise<Waiting<State>[]> {
   const attempts = Math.max(...taken.map((waiting) => waiting.attempts));
   using all = whenAllAbort(taken);
   const { signal } = all;
@@ -135,7 +140,7 @@ async function settle<State>(bus: Bus, view: View<State>, taken: readonly Waitin
     const events = decided.flatMap((decision) => decision.events);
     try {
       const appended = events.length > 0 ? await bus.append(view.checkpoint, events, { at, signal }) : undefined;
-      // Known from here on: a view that cannot take it fails the next decision, not these. It has it before they are heard.
+      // Known from here on: a view that cannot take it fails the next decision, not these. It has the commit before they continue.
       for (const decision of decided) decision.settle();
       if (appended) view.apply([appended.commit], appended.checkpoint);
       return left;

@@ -13,7 +13,7 @@ import {
 import { BEGINNING, type Checkpoint, encodeCommit, signRootEvent, type WrittenEvent } from '@certbus/events/history';
 import { openReplica, prepare, type Replica } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus } from '@certbus/store';
-import { openDirectory } from '@certbus/store/directory';
+import { openFolder } from '@certbus/store/folder';
 import { createMemoryLog } from '@certbus/store/memory';
 import { openArchivePlace } from '@certbus/store/open';
 import { requirePart, startS3Server, temporaryFolder } from 'certbus-services';
@@ -60,7 +60,7 @@ async function writeHistory(): Promise<void> {
 
 async function open(options: Partial<ManagerOptions> = {}): Promise<{ manager: Manager; bus: Bus; replica: Replica }> {
   const key = parseManagerKey(text);
-  const archive = openDirectory(root);
+  const archive = openFolder(root);
   const bus = openBus(log, 'test', { trust, signer: key.signer, archive });
   const replica = await openReplica({ path: ':memory:', busId: trust.busId });
   replicas.push(replica);

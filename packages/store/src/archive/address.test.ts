@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { parseArchiveAddress } from './address.ts';
 
 test.each([
-  ['file:./archive', { kind: 'directory', path: './archive' }],
-  ['file:/srv/archive', { kind: 'directory', path: '/srv/archive' }],
-  ['file:///srv/archive', { kind: 'directory', path: '/srv/archive' }],
+  ['file:./archive', { kind: 'folder', path: './archive' }],
+  ['file:/srv/archive', { kind: 'folder', path: '/srv/archive' }],
+  ['file:///srv/archive', { kind: 'folder', path: '/srv/archive' }],
   ['s3://my-bucket', { kind: 's3', bucket: 'my-bucket', prefix: undefined, region: undefined, endpoint: undefined }],
   [
     's3://my-bucket/certbus/prod/?region=eu-central-1',

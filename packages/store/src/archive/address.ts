@@ -1,8 +1,9 @@
+/** The address of an archive as one text. */
 import { StoreError } from '../errors.ts';
 
-/** Where an archive lies. */
+/** Where an archive is. */
 export type ArchiveAddress =
-  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'folder'; readonly path: string }
   | {
       readonly kind: 's3';
       readonly bucket: string;
@@ -31,7 +32,7 @@ function parseS3(address: string): ArchiveAddress {
     if (key !== 'region' && key !== 'endpoint') throw refuse(address, `it has no parameter "${key}"`);
   const endpoint = parameters.get('endpoint') ?? undefined;
   if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:/.test(endpoint)))
-    throw refuse(address, 'its endpoint is no http or https URL');
+    throw refuse(address, 'its endpoint is not an http or https URL');
   return { kind: 's3', bucket: match[1], prefix, region: parameters.get('region') ?? undefined, endpoint };
 }
 
@@ -41,5 +42,5 @@ export function parseArchiveAddress(address: string): ArchiveAddress {
   if (!address.startsWith('file:')) throw refuse(address, 'it begins with neither file: nor s3:');
   const path = address.slice('file:'.length).replace(/^\/\/(?=\/)/, '');
   if (path === '') throw refuse(address, 'it names no folder');
-  return { kind: 'directory', path };
+  return { kind: 'folder', path };
 }

@@ -7,7 +7,7 @@ import type { Checkpoint } from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
-import { openDirectory } from '../adapters/places/directory.ts';
+import { openFolder } from '../adapters/places/folder.ts';
 import { beginBus, type Keys, readPositions, writeCommits } from '../bus.builders.ts';
 import { openBus } from '../bus.ts';
 import { StoreError } from '../errors.ts';
@@ -44,7 +44,7 @@ beforeEach(async () => {
   runs += 1;
   root = join(folder.path, String(runs));
   log = await logOf(whole);
-  range = await archiveRange(openDirectory(root), keys.trust.busId, pages(0, RANGE_COMMITS));
+  range = await archiveRange(openFolder(root), keys.trust.busId, pages(0, RANGE_COMMITS));
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 afterAll(() => folder.remove());
@@ -53,7 +53,7 @@ async function* pages(after: number, last: number): AsyncIterable<readonly Store
   for (let start = after; start < last; start += 700) yield whole.slice(start, Math.min(start + 700, last));
 }
 
-const open = () => openBus(log, 'test', { ...keys, archive: openDirectory(root) });
+const open = () => openBus(log, 'test', { ...keys, archive: openFolder(root) });
 const all = Array.from({ length: HEAD }, (_, n) => n + 1);
 
 function files(): string[] {
@@ -96,7 +96,7 @@ test('a reader far behind leaves the log alone, and comes back to it for what is
       return log.read(stream, after, options);
     },
   };
-  const bus = openBus(watched, 'test', { ...keys, archive: openDirectory(root) });
+  const bus = openBus(watched, 'test', { ...keys, archive: openFolder(root) });
   expect(await readPositions(bus)).toEqual(all);
   expect(asked).toEqual([0, RANGE_COMMITS]);
 });
@@ -117,7 +117,7 @@ test('an archive whose every hash was made to fit a forgery is refused by the hi
     const text = Buffer.from(bytes).toString();
     return { position, bytes: Buffer.from(position === 7_000 ? text.replace('certificate-', 'certificatf-') : text) };
   });
-  const place = openDirectory(root);
+  const place = openFolder(root);
   await archiveRange(
     place,
     keys.trust.busId,
@@ -142,7 +142,7 @@ test.each([
   ],
 ])('an archive that %s holds a reader far behind up once a range, not once a page', async (_, harm, isAway) => {
   await harm();
-  const place = openDirectory(root);
+  const place = openFolder(root);
   let asked = 0;
   const watched: ArchivePlace = {
     ...place,
@@ -162,14 +162,14 @@ test('a block of a great many empty lines is refused before it takes memory', as
 });
 
 test('a manifest of another bus is refused', async () => {
-  const reader = createArchiveReader(openDirectory(root), 'x'.repeat(43));
+  const reader = createArchiveReader(openFolder(root), 'x'.repeat(43));
   expect(await reader.read(0, 10)).toBeUndefined();
   renameSync(join(root, 'archives', keys.trust.busId), join(root, 'archives', 'x'.repeat(43)));
   await expect(reader.read(0, 10)).rejects.toMatchObject({ code: 'CERTBUS_STORE_ARCHIVE_REFUSED' });
 });
 
 test('an incomplete range is not archived', async () => {
-  const place = openDirectory(root);
+  const place = openFolder(root);
   await expect(archiveRange(place, keys.trust.busId, pages(0, 9_999))).rejects.toThrow(TypeError);
 });
 

@@ -1,3 +1,4 @@
+/** Archives ranges of commits, and reads them. */
 import { sha256 } from '@certbus/events';
 import * as v from 'valibot';
 import { StoreError } from '../errors.ts';
@@ -8,7 +9,7 @@ import { type ArchivePlace, MAX_MANIFEST_BYTES, type PlaceOptions } from './plac
 /** Commits of one archived range. */
 export const RANGE_COMMITS = 10_000;
 
-/** A range of commits that lies in the archive, as `RangeArchived` says it. */
+/** A range of commits that is in the archive, as `RangeArchived` has it. */
 export interface ArchivedRange {
   readonly first: number;
   readonly last: number;
@@ -80,11 +81,11 @@ export async function archiveRange(
   return { first, last: last.position, hash: manifest.hash, manifest: sha256(bytes), place: key };
 }
 
-/** Reads archived commits, which prove themselves: whoever takes them verifies them like those of the log. */
+/** Reads archived commits. They are not verified here: the reader verifies them like those of the log. */
 export interface ArchiveReader {
   /**
    * Up to `limit` commits behind a position; `undefined` where the archive has none. Rejects
-   * `CERTBUS_STORE_ARCHIVE_REFUSED` where what lies there is torn, and with what the place rejects.
+   * `CERTBUS_STORE_ARCHIVE_REFUSED` where what is there is damaged, and with what the place rejects.
    */
   read(after: number, limit: number, options?: PlaceOptions): Promise<readonly StoredCommit[] | undefined>;
 }

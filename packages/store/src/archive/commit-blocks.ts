@@ -1,3 +1,4 @@
+/** Blocks of commits: gathers, compresses and unpacks them. */
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import type { StoredCommit } from '../log.ts';
@@ -47,8 +48,8 @@ export async function packCommits(commits: readonly StoredCommit[]): Promise<Uin
 }
 
 /**
- * The commits of a block, the first of which has position `first`. Throws where the block is damaged; what it says is not proved
- * by that.
+ * The commits of a block, the first of which has position `first`. Throws where the block is damaged; the commits themselves are not
+ * verified.
  */
 export async function unpackCommits(block: Uint8Array, first: number): Promise<StoredCommit[]> {
   const text = await decompress(block, { maxOutputLength: MAX_BLOCK_BYTES });
@@ -57,8 +58,8 @@ export async function unpackCommits(block: Uint8Array, first: number): Promise<S
     const payload = text.indexOf(NEWLINE, start);
     const end = payload < 0 ? -1 : text.indexOf(NEWLINE, payload + 1);
     if (end < 0) throw new RangeError('a block ends in the middle of a commit');
-    // Each costs a few hundred bytes of memory, also one that is empty.
-    if (end - start < MIN_COMMIT_BYTES) throw new RangeError('a block holds what is no commit');
+    // Each costs a few hundred bytes of memory, even an empty one.
+    if (end - start < MIN_COMMIT_BYTES) throw new RangeError('a block holds what is not a commit');
     commits.push({ position: first + commits.length, bytes: text.subarray(start, end + 1) });
     start = end + 1;
   }

@@ -1,10 +1,11 @@
+/** Checks and errors that all places of archives share. */
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 
 const KEY = /^[\w-]+(?:\/[\w.-]+)*$/;
 
 /** Throws a `TypeError` unless a key is a path of safe characters that leads nowhere else. */
 export function checkKey(key: string): void {
-  if (!KEY.test(key) || key.includes('..')) throw new TypeError(`${JSON.stringify(key)} is no key of an archive`);
+  if (!KEY.test(key) || key.includes('..')) throw new TypeError(`${JSON.stringify(key)} is not a key of an archive`);
 }
 
 /** Throws `CERTBUS_STORE_TOO_LARGE` where there is more at a key than is wanted. */
@@ -17,12 +18,12 @@ export function checkSize(key: string, size: number | undefined, maxBytes: numbe
 const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   EACCES: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],
   EPERM: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],
-  EROFS: ['CERTBUS_STORE_READ_ONLY', 'lies on a disk mounted read-only'],
+  EROFS: ['CERTBUS_STORE_READ_ONLY', 'is on a disk mounted read-only'],
   ENOSPC: ['CERTBUS_STORE_FULL', 'does not fit on its disk any more: make room'],
   EDQUOT: ['CERTBUS_STORE_FULL', 'is over the quota of its disk: make room'],
   NoSuchBucket: [
     'CERTBUS_STORE_NOT_FOUND',
-    'lies in a bucket that does not exist: look whether name and region are right',
+    'is in a bucket that does not exist: look whether name and region are right',
   ],
   AccessDenied: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used with these credentials: look at the policy'],
   InvalidAccessKeyId: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known'],
@@ -37,7 +38,7 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   SlowDown: ['CERTBUS_STORE_THROTTLED', 'is throttling'],
 };
 
-/** Says what an error of a disk or of S3 means for an archive. What is not known counts as an outage. */
+/** Turns an error of a disk or of S3 into what it means for an archive. An unknown one counts as an outage. */
 export function wrapPlaceError(place: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const message = error instanceof Error ? error.message : String(error);

@@ -1,3 +1,4 @@
+/** Records of a snapshot in compressed frames. */
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type EventOf, type ManagedCertificate, sha256 } from '@certbus/events';
 
@@ -18,7 +19,7 @@ const isBinary = (key: string, value: unknown): value is string =>
 
 function toJson(records: readonly SnapshotRecord[], blobs: Blobs): string {
   return JSON.stringify(records, function (this: unknown, key, value: unknown) {
-    // The hash of a leaf is made again from the leaf.
+    // The hash of a leaf is computed again from the leaf.
     if (key === 'leafHash') return undefined;
     if (!isBinary(key, value)) return value;
     const bytes = Buffer.from(value, 'base64');
@@ -69,7 +70,7 @@ export function unpackRecords(frame: Uint8Array): SnapshotRecord[] {
     offset += bytes.readUInt32LE(4 + 4 * index);
     sections.set(kind, { start, end: offset });
   }
-  if (offset !== bytes.length) throw new RangeError('a frame has not the length that it says');
+  if (offset !== bytes.length) throw new RangeError('the sections of a frame do not make up its length');
   const records = JSON.parse(json) as SnapshotRecord[];
   restore(records, (kind, length) => {
     const section = sections.get(kind);

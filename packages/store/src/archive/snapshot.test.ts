@@ -6,7 +6,7 @@ import { BEGINNING, type Checkpoint, EMPTY_BUS, type PlacedRootEvent, signRootEv
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
-import { openDirectory } from '../adapters/places/directory.ts';
+import { openFolder } from '../adapters/places/folder.ts';
 import { beginBus, createKeys, type Keys } from '../bus.builders.ts';
 import type { ArchivePlace } from './place.ts';
 import { packRecords, type SnapshotRecord, unpackRecords } from './slim-records.ts';
@@ -71,7 +71,7 @@ const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value));
 beforeEach(async () => {
   runs += 1;
   root = join(folder.path, String(runs));
-  place = openDirectory(root);
+  place = openFolder(root);
   const log = createMemoryLog();
   ({ keys } = await beginBus(log));
   const { commits } = await log.read('test', 0);
@@ -111,7 +111,7 @@ function pathOf(ending: string): string {
   return join(entry?.parentPath ?? '', entry?.name ?? '');
 }
 
-test('records come back as they were, the hash of each leaf made anew', () => {
+test('records come back as they were, the hash of each leaf computed again', () => {
   const records = [...content(3).records];
   expect(unpackRecords(packRecords(records))).toEqual(plain(records));
 });

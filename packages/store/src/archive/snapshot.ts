@@ -1,3 +1,4 @@
+/** Snapshots of the whole state of a bus: writes, publishes and opens them. */
 import { EventsError, sha256, type Trust } from '@certbus/events';
 import { type BusState, type Checkpoint, checkpointOf, type PlacedRootEvent } from '@certbus/events/history';
 import * as v from 'valibot';
@@ -14,7 +15,7 @@ export interface SnapshotContent {
   readonly records: Iterable<SnapshotRecord>;
 }
 
-/** A snapshot that lies in the archive, as `SnapshotTaken` says it. */
+/** A snapshot that is in the archive, as `SnapshotTaken` has it. */
 export interface TakenSnapshot {
   readonly position: number;
   /** Hash of the commit at that position, base64url. */
@@ -30,7 +31,7 @@ export interface Snapshot extends TakenSnapshot {
   readonly checkpoint: Checkpoint;
   readonly bus: BusState;
   readonly rootEvents: readonly PlacedRootEvent[];
-  /** The records, in frames. Rejects `CERTBUS_STORE_SNAPSHOT_REFUSED` where one is torn. */
+  /** The records, in frames. Rejects `CERTBUS_STORE_SNAPSHOT_REFUSED` where one is damaged. */
   records(options?: PlaceOptions): AsyncIterable<readonly SnapshotRecord[]>;
 }
 
@@ -87,22 +88,22 @@ async function writeChunks(
   options: PlaceOptions,
 ): Promise<Manifest['chunks']> {
   const chunks: Manifest['chunks'] = [];
-  let parts: Uint8Array[] = [];
+  let waiting: Uint8Array[] = [];
   let size = 0;
   const flush = async () => {
     if (size === 0) return;
-    const bytes = Buffer.concat(parts);
+    const bytes = Buffer.concat(waiting);
     const sum = sha256(bytes);
     await place.put(chunkKey(busId, at, sum), bytes, options);
     chunks.push({ sha256: sum, bytes: bytes.length });
-    parts = [];
+    waiting = [];
     size = 0;
   };
   for (const frame of frames(records)) {
-    parts.push(...framed(frame));
+    waiting.push(...framed(frame));
     size += frame.length + 4;
     if (size >= CHUNK_BYTES) await flush();
-    // Each frame is a few milliseconds of work: others may come in between.
+    // Each frame is a few milliseconds of work: others can run in between.
     await new Promise((resolve) => setImmediate(resolve));
   }
   await flush();
@@ -122,7 +123,7 @@ export async function writeSnapshot(
   const content = { format: 1, busId, position: at, hash: checkpoint.hash, rootEvents, bus, chunks };
   const manifest = Buffer.from(JSON.stringify(content));
   if (manifest.length > MAX_MANIFEST_BYTES) {
-    const what = `The snapshot's manifest would have ${manifest.length} bytes, which nobody would read: at most ${MAX_MANIFEST_BYTES} can be.`;
+    const what = `The snapshot's manifest would have ${manifest.length} bytes, which no reader accepts: at most ${MAX_MANIFEST_BYTES} are allowed.`;
     throw new StoreError('CERTBUS_STORE_TOO_LARGE', what);
   }
   const sum = sha256(manifest);
@@ -148,7 +149,7 @@ function refuse(key: string, why: string, cause?: unknown): StoreError {
   return new StoreError('CERTBUS_STORE_SNAPSHOT_REFUSED', what, { cause });
 }
 
-/** Where the bus stands that a snapshot was taken of. */
+/** How far the bus of a snapshot goes. */
 export interface SnapshotStanding {
   /** Sequence of the last restore before the snapshot. */
   readonly restored: number;
@@ -156,7 +157,7 @@ export interface SnapshotStanding {
   readonly head: Pick<Checkpoint, 'position' | 'restored'>;
 }
 
-/** Lets newcomers find a snapshot, unless they find a newer one already. Call it once `SnapshotTaken` is on the bus. */
+/** Makes a snapshot the one that new readers find, unless they find a newer one already. Call it once `SnapshotTaken` is on the bus. */
 export async function publishSnapshot(
   place: ArchivePlace,
   busId: string,
@@ -172,7 +173,7 @@ export async function publishSnapshot(
       known?.success &&
       (restored > known.output.restored ||
         (restored === known.output.restored && taken.position > known.output.position));
-    // One that whoever can write to the archive made up would keep every snapshot to come from being found.
+    // A pointer that somebody with access to the archive made up would prevent every later snapshot from being found.
     const isForged = !known?.success || known.output.position > head.position || known.output.restored > head.restored;
     return isNewer || isForged
       ? Buffer.from(JSON.stringify({ position: taken.position, restored, place: taken.place }))
@@ -185,7 +186,7 @@ function safeJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes).toString());
   } catch {
-    // A torn pointer is replaced.
+    // A damaged pointer is replaced.
     return undefined;
   }
 }

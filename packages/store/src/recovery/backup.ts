@@ -1,3 +1,4 @@
+/** Exports a bus into one file, and imports it. */
 import type { Trust } from '@certbus/events';
 import { BEGINNING, type Checkpoint, HistoryError, verifyCommits } from '@certbus/events/history';
 import { beginBlock } from '../archive/commit-blocks.ts';
@@ -7,7 +8,7 @@ import { type ExportFile, exportRefused } from './export-port.ts';
 
 export interface BackupOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Told how far it is. */
+  /** Called with the position that was reached. */
   readonly onProgress?: ((position: number) => void) | undefined;
 }
 
@@ -43,7 +44,7 @@ async function checkpointOfExport(file: ExportFile, trust: Trust, options: Backu
 
 /**
  * Adds to an export what the bus has beyond it, every signature verified, and returns where it ends. An interrupted or an older
- * one is taken up where it stopped. Rejects `CERTBUS_STORE_EXPORT_REFUSED`, a `HistoryError` where the bus is refused or goes
+ * export is continued where it stopped. Rejects `CERTBUS_STORE_EXPORT_REFUSED`, a `HistoryError` where the bus is refused or goes
  * another way than the export, and a `StoreError`.
  */
 export async function exportBus(bus: Bus, file: ExportFile, options: BackupOptions = {}): Promise<Checkpoint> {
@@ -51,7 +52,7 @@ export async function exportBus(bus: Bus, file: ExportFile, options: BackupOptio
   let checkpoint = await checkpointOfExport(file, bus.trust, { signal });
   await bus.confirm(checkpoint, { signal }).catch((error: unknown) => {
     if (!(error instanceof HistoryError)) throw error;
-    const why = 'the export has it, and the bus has not; if you said that the bus was restored, begin a new file';
+    const why = 'the export has it, and the bus does not; if you announced that the bus was restored, begin a new file';
     throw new HistoryError(error.code, error.position, why, { cause: error });
   });
   const gathered = beginBlock();
@@ -95,7 +96,7 @@ async function writtenAlready(
 
 /**
  * Writes an export into a stream that is empty or holds its beginning, and returns where it ends. Everything is verified before
- * the log is opened, so that a wrong file makes no store; an interrupted import is taken up where it stopped. The caller closes
+ * the log is opened, so that a wrong file makes no store; an interrupted import is continued where it stopped. The caller closes
  * the log.
  */
 export async function importBus(

@@ -1,25 +1,27 @@
+/** Finds ids that two commits have, among millions. */
+
 /** 128 bits of an id and a position: five numbers of 32 bits each. */
 const WORDS = 5;
 const FIRST_SLOTS = 1_024;
 
-/** The ids of commits, and where each stood first. */
+/** The ids of commits, with the first position of each. */
 export interface CommitIds {
-  /** Notes an id, 128 bits in base64url; returns the position where it stands already, where it does. */
+  /** Notes an id, 128 bits in base64url; returns the position that has it already, if one does. */
   add(id: string, position: number): number | undefined;
 }
 
 /**
  * Remembers ids whole, in one typed array with open addressing: 20 bytes a slot and two to four slots an id, so 42 MB for a
- * million. Nothing is taken for a repetition that is none.
+ * million. It never reports a repetition that is not one.
  */
 export function createCommitIds(): CommitIds {
-  // Whoever draws the ids must not be able to choose ones that all fall into one place.
+  // An attacker who chooses ids must not be able to put them all into one slot.
   const [seed = 1, factor = 1] = crypto.getRandomValues(new Uint32Array(2));
   let slots = FIRST_SLOTS;
   let table = new Uint32Array(slots * WORDS);
   let count = 0;
 
-  /** Where an id stands, or the empty place where it would. Positions begin with 1: 0 is no commit. */
+  /** Where an id is, or the empty slot where it would be. Positions begin with 1: 0 is an empty slot. */
   function find(id: Uint32Array): number {
     let mixed = seed;
     for (const word of id) mixed = Math.imul(mixed ^ word ^ (mixed >>> 15), factor | 1);

@@ -1,3 +1,4 @@
+/** The port to the file of an export: what an adapter implements. */
 import { StoreError } from '../errors.ts';
 import type { StoredCommit } from '../log.ts';
 
@@ -8,7 +9,7 @@ export interface ExportFile {
    * one is left out, and {@link ExportFile.isTorn} says so.
    */
   blocks(): AsyncIterable<readonly StoredCommit[]>;
-  /** Whether the last look at {@link ExportFile.blocks} found the last one unfinished. */
+  /** Whether the last pass over {@link ExportFile.blocks} found the last one unfinished. */
   readonly isTorn: boolean;
   /** Adds a block behind the last whole one, durably. Only after all of {@link ExportFile.blocks} were read. */
   append(commits: readonly StoredCommit[]): Promise<void>;

@@ -146,7 +146,7 @@ test('a trimmed log is repaired from where it begins', async () => {
   expect((await runRepair()).replaced).toEqual([350]);
 });
 
-test('what was let go of, though the history says nothing of an archive, is put back', async () => {
+test('what was trimmed, though no event in the history archived it, is put back', async () => {
   await maintenance().trim('test', 300);
   expect((await runRepair()).replaced).toHaveLength(299);
   expect(await maintenance().first('test')).toBe(1);

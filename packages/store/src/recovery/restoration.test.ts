@@ -37,7 +37,7 @@ async function sayRestored(other: Log, from: Checkpoint, sequence: number): Prom
   return (await bus.append(from, [event], { at: new Date() })).checkpoint;
 }
 
-test('a bus that was put back is refused by whoever read further, and is no restored bus before the root says so', async () => {
+test('a bus that was put back is refused by everyone who read further, and is not a restored bus before the root says so', async () => {
   const { bus } = await putBack(12);
   await expect(bus.confirm(known())).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_HISTORY_FORKED', position: 20 });
   expect(await isRestored(bus, known())).toBe(false);

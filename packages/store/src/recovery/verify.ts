@@ -1,3 +1,4 @@
+/** Verifies a whole bus: every position, link, signature and id. */
 import { BEGINNING, type Checkpoint, HistoryError } from '@certbus/events/history';
 import type { Bus } from '../bus.ts';
 import type { BackupOptions } from './backup.ts';
@@ -7,7 +8,7 @@ import { createCommitIds } from './commit-ids.ts';
 export interface VerifiedBus {
   /** Where it ends. */
   readonly checkpoint: Checkpoint;
-  /** The first commit whose id stood at an earlier position already, where one does: everything else about it is good. */
+  /** The first commit whose id an earlier commit has, if there is one: everything else about it is good. */
   readonly repeated?: HistoryError;
 }
 
@@ -33,6 +34,6 @@ export async function verifyBus(bus: Bus, { signal, onProgress }: BackupOptions 
 }
 
 function repeatedAt(position: number, first: number, by: string): HistoryError {
-  const why = `its id stands at position ${first} already. It is signed and linked, and followers take it; but "${by.slice(0, 80)}" drew the same 128 random bits twice: look whether its machine was cloned while it ran`;
+  const why = `its id was used at position ${first} already. It is signed and linked, and followers take it; but "${by.slice(0, 80)}" drew the same 128 random bits twice: look whether its machine was cloned while it ran`;
   return new HistoryError('CERTBUS_EVENTS_ID_REPEATED', position, why);
 }

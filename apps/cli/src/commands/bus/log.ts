@@ -40,7 +40,7 @@ export default class BusLog extends BaseCommand {
     const commits: Entry[] = [];
     try {
       let told = '';
-      const onTrouble = (error: Error) => {
+      const onError = (error: Error) => {
         // Whoever does not follow has no use for a bus that may be right again later.
         if (!flags.follow) throw error;
         const { message } = error;
@@ -48,7 +48,7 @@ export default class BusLog extends BaseCommand {
         told = message;
       };
       const isLine = this.jsonEnabled() && flags.follow;
-      for await (const batch of follow(bus, BEGINNING, { intervalMs: 1_000, onTrouble, signal: this.signal })) {
+      for await (const batch of follow(bus, BEGINNING, { intervalMs: 1_000, onError, signal: this.signal })) {
         for (const commit of batch.commits.filter(({ position }) => position > flags.after)) {
           const entry = this.#show(commit);
           if (isLine) process.stdout.write(`${JSON.stringify(entry)}\n`);

@@ -1,14 +1,15 @@
+/** A lock on a file that ends with the process. */
 import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { isBusy } from '../sqlite-codes.ts';
 
 /**
- * Takes a lock that the kernel lets go of the moment this process ends, however it ends: SQLite's exclusive one, on an empty file
- * that stays where it is, since removing it would let two processes each lock one of their own. `undefined` while another holds it;
- * throws where the file cannot be made.
+ * Takes a lock that the kernel releases the moment this process ends, however it ends: SQLite's exclusive one, on an empty file
+ * that stays where it is, since removing it would let two processes each lock one of their own. `undefined` while another process
+ * holds it; throws where the file cannot be made.
  */
 export function lockFile(path: string): Disposable | undefined {
-  // To close any descriptor of the file would let go of the locks that this very process has on it.
+  // Closing any descriptor of the file would release the locks that this process has on it.
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
   // Where it cannot be written, SQLite would take a shared lock and call it exclusive.
   accessSync(path, constants.R_OK | constants.W_OK);

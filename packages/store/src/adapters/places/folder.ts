@@ -1,3 +1,4 @@
+/** Archives and snapshots in a folder. */
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -23,7 +24,7 @@ async function readIfThere(
   }
 }
 
-/** A new name is in its folder for good only once the folder itself was flushed; Windows has no such thing. */
+/** A new name is durable only once its folder was flushed; Windows cannot flush a folder. */
 async function flushFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const folder = await open(path);
@@ -41,8 +42,8 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * Under another name first, flushed, then renamed: nobody ever sees half a file, and what is there stays after a power cut. The log
- * is trimmed of what lies here.
+ * Writes under another name first, flushes, then renames: nobody ever sees half a file, and the file survives a power cut. It must: the
+ * log is trimmed of what is here.
  */
 async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   await makeFolder(dirname(path));
@@ -63,8 +64,8 @@ async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Archives and snapshots in a directory, which is made where it does not exist. */
-export function openDirectory(root: string): ArchivePlace {
+/** Opens the place of archives and snapshots in a folder, which is made where it does not exist. */
+export function openFolder(root: string): ArchivePlace {
   const run = async <T>(
     key: string,
     signal: AbortSignal | undefined,
