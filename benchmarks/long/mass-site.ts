@@ -61,7 +61,7 @@ export async function withManager<T>(
   const key = parseManagerKey(managerKey);
   const log = await openLog(addressIn(folder));
   const replica = await openReplica({ path: join(own, 'replica.db'), busId: trust.busId });
-  using notes = openRenewalInfoNotes(join(own, 'notes.db'), now);
+  using notes = openRenewalInfoNotes(join(own, 'notes.db'));
   const manager = await openManager({
     bus: openBus(log, STREAM, { trust, signer: key.signer }),
     key,

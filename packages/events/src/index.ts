@@ -39,6 +39,15 @@ export {
   normalizeServerName,
   reverseNameOf,
 } from './names.ts';
-export { NEVER, nextActionAt, URGENCIES, type Urgency, urgencyOf } from './renewal.ts';
+export {
+  type Duty,
+  dutyOf,
+  LONGEST_PAUSE_MS,
+  NEVER,
+  nextActionAt,
+  URGENCIES,
+  type Urgency,
+  urgencyOf,
+} from './renewal.ts';
 export { checkRecipients, open, openPrivateKey, seal } from './sealed-key.ts';
 export { createBusId, formatTrust, parseTrust, type Trust } from './trust.ts';

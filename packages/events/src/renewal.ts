@@ -26,28 +26,46 @@ function wantedAt({ current, renewalInfo, revoked }: ManagedCertificate): number
 /** `notBefore` of a failure after which a manager makes no further attempt by itself, ISO 8601. */
 export const NEVER = '9999-12-31T23:59:59.000Z';
 
-/** Longer than any pause: a CA's own Retry-After counts for seven days at most, a claim for minutes. */
-const LONGEST_PAUSE_MS = 8 * DAY_MS;
+/** Longer than any pause, milliseconds: a CA's own Retry-After counts for seven days at most, a claim for minutes. */
+export const LONGEST_PAUSE_MS: number = 8 * DAY_MS;
+
+/** When a manager should next act on a certificate, and what puts that off. */
+export interface Duty {
+  /** When it should be renewed, or what was left open taken up. */
+  readonly wantedAt: Date;
+  /** End of the claim that is held, or of the back-off after a failure; `undefined` where there is neither. */
+  readonly pausedUntil: Date | undefined;
+}
+
+const instant = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
+
+/** What a manager has to do for a certificate. `undefined`: nothing, since it was removed, was given up, or did not come from a CA here. */
+export function dutyOf(certificate: ManagedCertificate): Duty | undefined {
+  const { removed, directory, issuance, failure } = certificate;
+  if (removed || directory === undefined) return undefined;
+  if (issuance) {
+    const until = issuance.holder === undefined ? undefined : issuance.until;
+    return { wantedAt: new Date(0), pausedUntil: instant(until) };
+  }
+  if (failure?.notBefore === NEVER) return undefined;
+  return { wantedAt: new Date(wantedAt(certificate)), pausedUntil: instant(failure?.notBefore) };
+}
 
 /**
  * When a manager should next act on a certificate: renew it, or resume an open issuance. In the past when it is due.
  *
  * The CA's chosen instant counts before the lifetime's ratio, an emergency floor before both; a claim that is held and the
- * back-off after a failure postpone it. `undefined`: never, because it was removed, was given up, or did not come from a CA here.
+ * back-off after a failure postpone it. `undefined`: never, as in {@link dutyOf}.
  *
  * With `now`, a claim or a back-off that would last longer than any real one is ignored: the clock of the manager that wrote it was
  * wrong.
  */
 export function nextActionAt(certificate: ManagedCertificate, now?: Date): Date | undefined {
-  const { removed, directory, issuance, failure } = certificate;
-  if (removed || directory === undefined) return undefined;
-  const pauseUntil = (instant: string | undefined): number => {
-    const until = instant === undefined ? 0 : Date.parse(instant);
-    return now && until - now.getTime() > LONGEST_PAUSE_MS ? 0 : until;
-  };
-  if (issuance) return new Date(issuance.holder === undefined ? 0 : pauseUntil(issuance.until));
-  if (failure?.notBefore === NEVER) return undefined;
-  return new Date(Math.max(wantedAt(certificate), pauseUntil(failure?.notBefore)));
+  const duty = dutyOf(certificate);
+  if (!duty) return undefined;
+  const until = duty.pausedUntil?.getTime() ?? 0;
+  const isSound = !now || until - now.getTime() <= LONGEST_PAUSE_MS;
+  return new Date(Math.max(duty.wantedAt.getTime(), isSound ? until : 0));
 }
 
 /** How urgent a certificate that is due is, the most urgent first. */

@@ -1,17 +1,18 @@
 import type { Logger } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
-import type { Bus, Decide, View } from '@certbus/store';
+import type { Bus, Decide } from '@certbus/store';
 import { transact } from '@certbus/store';
 import type { Connections } from './accounts/connections.ts';
 import type { SecretSource } from './configuration/secrets.ts';
 import { ManagerError } from './errors.ts';
 import type { SolverFactory } from './issuance/solvers.ts';
 import type { ManagerState } from './state/state.ts';
+import type { ManagerView } from './state/view.ts';
 
 /** What every flow of a manager works with. */
 export interface Context {
   readonly bus: Bus;
-  readonly view: View<ManagerState> & { readonly state: ManagerState };
+  readonly view: ManagerView;
   readonly key: ManagerKey;
   readonly connections: Connections;
   readonly solvers: SolverFactory;

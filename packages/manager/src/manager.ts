@@ -12,7 +12,7 @@ import { mergeRedacted } from './configuration/redaction.ts';
 import type { SecretSource } from './configuration/secrets.ts';
 import { type Context, decide } from './context.ts';
 import { configure } from './decide/configuration.ts';
-import { misdated } from './decide/due.ts';
+import { dueBy } from './decide/due.ts';
 import { remove } from './decide/removal.ts';
 import { heartbeat } from './decide/upkeep.ts';
 import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
@@ -21,8 +21,8 @@ import { certificateNotFound, ManagerError } from './errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from './issuance/issue.ts';
 import type { SolverFactory } from './issuance/solvers.ts';
 import { type RenewalOptions, type RenewalOutcome, renewDue } from './renewal/renewal.ts';
-
-import { askRenewalInfo, type RenewalInfoNotes } from './renewal/renewal-info.ts';
+import { askRenewalInfo } from './renewal/renewal-info.ts';
+import { openRenewalInfoNotes, type RenewalInfoNotes } from './renewal/renewal-info-notes.ts';
 import { type RevocationRequest, type RevocationResult, revokeCertificate } from './renewal/revocation.ts';
 import type { ManagerState } from './state/state.ts';
 import { createView } from './state/view.ts';
@@ -161,7 +161,12 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     logger.warn('the bus was restored; the replica is built again', { position: replica.checkpoint().position });
   await synchronize(replica, bus, { archive, onError, onRestored });
   const view = createView(replica, (error) => logger.warn('the replica is behind', { error: String(error) }));
-  const { claimMs = CLAIM_MS, graceMs = GRACE_MS, random = Math.random, notes = new Map() } = options;
+  const {
+    claimMs = CLAIM_MS,
+    graceMs = GRACE_MS,
+    random = Math.random,
+    notes = openRenewalInfoNotes(':memory:'),
+  } = options;
   const { proxy, observe, limits } = options;
   const connections = createConnections({
     ...(proxy ? { proxy } : {}),
@@ -237,7 +242,7 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     issue: async (request, run) => issue(context, request, await configured(run)),
     renew: async (certificateId, run) => renew(context, certificateId, await configured(run)),
     revoke: async (request, run) => revokeCertificate(context, request, await configured(run)),
-    due: (at = now()) => [...view.state.due(at, Number.MAX_SAFE_INTEGER), ...misdated(view.state, { at, now: now() })],
+    due: (at = now()) => [...dueBy(view.state, { at, now: now() })],
     archive: async (given = {}) => archiveRanges(context, replica, await upkeep(given)),
     trim: async (given) => trim(context, replica, { ...given, ...(await upkeep(given)) }),
     snapshot: async (given = {}) => takeSnapshot(context, replica, await upkeep(given)),

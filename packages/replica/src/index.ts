@@ -1,7 +1,7 @@
 export { ReplicaError, type ReplicaErrorCode } from './errors.ts';
 export { type FollowerListener, type FollowerOptions, keepUp } from './follower.ts';
 export { replicaPath, resolveStateDirectory, type Surroundings } from './location.ts';
-export type { Change, ReplicaReader } from './reader.ts';
+export type { Change, PlacedLeaf, ReplicaReader } from './reader.ts';
 export { type Building, openReplica, type Replica, type ReplicaOptions } from './replica.ts';
 export { prepare, rebuild, type SyncOptions, synchronize } from './sync.ts';
 export type { BeginningState } from './writer/tables.ts';

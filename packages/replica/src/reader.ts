@@ -13,6 +13,14 @@ export interface Change {
   readonly position: number;
 }
 
+/** What is served of a certificate, or that nothing is, with the position of its last event. */
+export interface PlacedLeaf {
+  readonly certificateId: string;
+  readonly position: number;
+  /** The leaf, and the CA that issued it; `undefined` for an imported certificate, and where nothing is served. */
+  readonly leaf: { readonly leafHash: string; readonly directory: string } | undefined;
+}
+
 /** What can be asked of a replica. Everything is synchronous and local. */
 export interface ReplicaReader {
   /** How far the replica goes. */
@@ -26,8 +34,14 @@ export interface ReplicaReader {
   certificates(): Iterable<ManagedCertificate>;
   /** Ids of those that cover exactly this set of names and are not removed; the key is `nameSetKey`'s. */
   idsByNameSet(key: string): string[];
-  /** Ids of those on which a manager should act by `at`, most urgent first. */
-  idsDue(at: Date, limit: number): string[];
+  /** Those on which a manager should act by `at`, the longest due first, read page by page. */
+  due(at: Date): Iterable<ManagedCertificate>;
+  /** Those that are wanted by `wantedBy` and that a claim or a back-off puts off until after `until`, read page by page. */
+  paused(range: { readonly until: Date; readonly wantedBy: Date }): Iterable<ManagedCertificate>;
+  /** The leaves of those that changed last behind a position, in order; `limit` of them, and the others of the last one's position. */
+  leavesAfter(position: number, limit: number): PlacedLeaf[];
+  /** The leaves of those that changed last at a position or before it, in falling order; as many as {@link leavesAfter} gives. */
+  leavesUpTo(position: number, limit: number): PlacedLeaf[];
   /** How many are served. */
   countServed(): number;
   /** How many of those that are served end before `at`. */
@@ -50,6 +64,72 @@ const PAGE = 500;
 const parseState = (row: Row): ManagedCertificate => JSON.parse(String(row['state']));
 const idOf = (row: Row): string => String(row['certificate_id']);
 
+/** What a range is read by, and by what else a certificate must fit. */
+interface Order {
+  readonly column: 'next_action_at' | 'paused_until';
+  readonly fits?: string;
+}
+
+/** Reads certificates in the order of an indexed column, page by page: no page is longer for how many there are. */
+function createRangeReader(database: DatabaseSync, from: string, { column, fits = 'TRUE' }: Order) {
+  const columns = `number, ${column} AS value, state`;
+  // Two statements: with both in one condition, SQLite would read all that share a value again for each page of them.
+  const alike = database.prepare(
+    `SELECT ${columns} FROM ${from} WHERE ${column} = :after AND number > :number AND ${fits} ORDER BY number LIMIT :limit`,
+  );
+  const next = database.prepare(
+    `SELECT ${columns} FROM ${from} WHERE ${column} > :after AND ${column} <= :upTo AND ${fits} ORDER BY ${column}, number LIMIT :limit`,
+  );
+  return function* read(
+    { after, upTo }: { readonly after: number; readonly upTo: number },
+    more: Readonly<Record<string, number>> = {},
+  ): Iterable<ManagedCertificate> {
+    for (let last = { after, number: Number.MAX_SAFE_INTEGER }; ; ) {
+      const rows = alike.all({ ...more, ...last, limit: PAGE });
+      rows.push(...next.all({ ...more, after: last.after, upTo, limit: PAGE - rows.length }));
+      for (const row of rows) yield parseState(row);
+      const end = rows.at(-1);
+      if (!end || rows.length < PAGE) return;
+      last = { after: Number(end['value']), number: Number(end['number']) };
+    }
+  };
+}
+
+/** Reads which leaf is served, in the order of the certificates' last events. A position is read whole, so that it can be gone on from. */
+function createLeafReader(
+  database: DatabaseSync,
+  { certificates, withState }: { certificates: string; withState: string },
+) {
+  const columns = `certificate_id, position, json_extract(state, '$.current.leafHash') AS leaf_hash, json_extract(state, '$.current.directory') AS directory`;
+  const lastAfter = database.prepare(
+    `SELECT position FROM ${certificates} WHERE position > ? ORDER BY position LIMIT 1 OFFSET ?`,
+  );
+  const lastUpTo = database.prepare(
+    `SELECT position FROM ${certificates} WHERE position <= ? ORDER BY position DESC LIMIT 1 OFFSET ?`,
+  );
+  const rising = database.prepare(
+    `SELECT ${columns} FROM ${withState} WHERE position > ? AND position <= ? ORDER BY position`,
+  );
+  const falling = database.prepare(
+    `SELECT ${columns} FROM ${withState} WHERE position <= ? AND position >= ? ORDER BY position DESC`,
+  );
+  const parse = (row: Row): PlacedLeaf => {
+    const [leafHash, directory] = [row['leaf_hash'], row['directory']];
+    const leaf = typeof leafHash === 'string' && typeof directory === 'string' ? { leafHash, directory } : undefined;
+    return { certificateId: idOf(row), position: Number(row['position']), leaf };
+  };
+  return {
+    leavesAfter(position: number, limit: number): PlacedLeaf[] {
+      const end = Number(lastAfter.get(position, limit - 1)?.['position'] ?? Number.MAX_SAFE_INTEGER);
+      return rising.all(position, end).map(parse);
+    },
+    leavesUpTo(position: number, limit: number): PlacedLeaf[] {
+      const end = Number(lastUpTo.get(position, limit - 1)?.['position'] ?? 0);
+      return falling.all(position, end).map(parse);
+    },
+  };
+}
+
 /** Asks an open database with the replica's tables. */
 export function createReader(database: DatabaseSync, generation: Generation = 'served'): ReplicaReader {
   const suffix = suffixOf(generation);
@@ -66,9 +146,8 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   const selectNameSet = database.prepare(
     `SELECT certificate_id FROM certificates${suffix} WHERE name_set = ? AND removed = 0`,
   );
-  const selectDue = database.prepare(
-    `SELECT certificate_id FROM certificates${suffix} WHERE next_action_at <= ? ORDER BY next_action_at LIMIT ?`,
-  );
+  const byNextAction = createRangeReader(database, withState, { column: 'next_action_at' });
+  const byPause = createRangeReader(database, withState, { column: 'paused_until', fits: 'wanted_at <= :wantedBy' });
   const countServed = database.prepare(`SELECT count(*) AS n FROM certificates${suffix} WHERE not_after IS NOT NULL`);
   const countEnding = database.prepare(`SELECT count(*) AS n FROM certificates${suffix} WHERE not_after < ?`);
   const selectNextEnd = database.prepare(
@@ -118,7 +197,10 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
     lookup: (serverName) => candidatesOf(serverName).flatMap((name) => selectNamed.all(name).map(parseState)),
     certificates,
     idsByNameSet: (key) => selectNameSet.all(key).map(idOf),
-    idsDue: (at, limit) => selectDue.all(at.getTime(), Math.min(limit, 2 ** 31)).map(idOf),
+    due: (at) => byNextAction({ after: Number.MIN_SAFE_INTEGER, upTo: at.getTime() }),
+    paused: ({ until, wantedBy }) =>
+      byPause({ after: until.getTime(), upTo: Number.MAX_SAFE_INTEGER }, { wantedBy: wantedBy.getTime() }),
+    ...createLeafReader(database, { certificates: `certificates${suffix}`, withState }),
     countServed: () => Number(countServed.get()?.['n']),
     countEnding: (at) => Number(countEnding.get(at.getTime())?.['n']),
     nextEnd(at) {

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nameSetKey } from '@certbus/events';
+import { nameSetKey, sha256 } from '@certbus/events';
 import { afterAll, expect, test } from 'vitest';
 import { replicaPath, resolveStateDirectory } from './location.ts';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
@@ -44,8 +44,8 @@ test.each(['file', 'memory'])('a replica in %s answers by id, name, name set and
   expect(idsFor('a.test')).toEqual(['certificate1']);
   expect(idsFor('deep.www.a.test')).toEqual([]);
   expect(replica.idsByNameSet(nameSetKey(['a.test', '*.a.test']))).toEqual(['certificate1']);
-  expect(replica.idsDue(new Date('2027-01-01'), 10)).toEqual([]);
-  expect(replica.idsDue(new Date('2027-01-22'), 10)).toHaveLength(2);
+  expect([...replica.due(new Date('2027-01-01'))]).toEqual([]);
+  expect([...replica.due(new Date('2027-01-22'))]).toHaveLength(2);
   expect(Buffer.from(replica.issuer('h'.repeat(43)) ?? []).toString()).toBe('issuer');
   expect([...replica.certificates()]).toHaveLength(2);
   const end = new Date('2027-02-20T00:00:00Z');
@@ -53,6 +53,87 @@ test.each(['file', 'memory'])('a replica in %s answers by id, name, name set and
     2, 0, 2,
   ]);
   expect(replica.nextEnd(new Date('2026-12-01'))).toEqual(end);
+  await replica.close();
+});
+
+const idsOf = (found: Iterable<{ readonly certificateId: string }>): string[] =>
+  Array.from(found, ({ certificateId }) => certificateId);
+
+test('what is due is read page by page, the longest due first, also where a thousand are due at the same instant', async () => {
+  const story = await beginStory();
+  const replica = await openReplica({ path: ':memory:', busId: story.busId });
+  const ids = Array.from({ length: 1_200 }, (_, n) => `certificate${n}`);
+  for (let n = 0; n < ids.length; n += 300)
+    await story.say(...ids.slice(n, n + 300).map((id) => obtained(id, [`${id}.test`])));
+  await story.say(obtained('certificateX', ['e.test'], 'leaf', '2027-01-20T00:00:00Z'));
+  await tell(replica, story);
+  const due = idsOf(replica.due(new Date('2027-01-22')));
+  expect(due[0]).toBe('certificateX');
+  expect(due.slice(1).toSorted()).toEqual(ids.toSorted());
+  expect(idsOf(replica.due(new Date('2027-01-10')))).toEqual(['certificateX']);
+  await replica.close();
+});
+
+test('what a claim or a back-off puts off is found by how far', async () => {
+  const story = await beginStory();
+  const replica = await openReplica({ path: ':memory:', busId: story.busId });
+  const until = (certificateId: string, instant: string) =>
+    ({
+      type: 'IssuanceStarted',
+      issuanceId: 'issuance0001',
+      certificateId,
+      names: ['a.test'],
+      reason: 'new',
+      challengeType: 'dns-01',
+      directory: 'https://ca.test/dir',
+      holder: 'one',
+      until: instant,
+      csr: 'Y3Ny',
+      sealedKey: 'a2V5',
+      recipientsPosition: 1,
+    }) as const;
+  await story.say(
+    obtained('certificate1', ['b.test']),
+    until('certificate2', '2026-12-01T00:00:00Z'),
+    until('certificate3', '2027-12-01T00:00:00Z'),
+  );
+  await tell(replica, story);
+  const pausedBeyond = (instant: string, wantedBy = '2026-12-01') =>
+    idsOf(replica.paused({ until: new Date(instant), wantedBy: new Date(wantedBy) }));
+  expect(pausedBeyond('2026-11-30')).toEqual(['certificate2', 'certificate3']);
+  expect(pausedBeyond('2026-12-01')).toEqual(['certificate3']);
+  expect(pausedBeyond('2027-12-01')).toEqual([]);
+  expect(pausedBeyond('2026-11-30', '1969-12-31')).toEqual([]);
+  await replica.close();
+});
+
+test('leaves are read in the order in which certificates changed, both ways, a position as a whole', async () => {
+  const story = await beginStory();
+  const replica = await openReplica({ path: ':memory:', busId: story.busId });
+  await story.say(obtained('certificate1', ['a.test']), obtained('certificate2', ['b.test']));
+  await story.say(obtained('certificate3', ['c.test'], 'another'));
+  await story.say(obtained('certificate4', ['d.test']), { type: 'CertificateRemoved', certificateId: 'certificate2' });
+  await tell(replica, story);
+  const at = (leaves: ReturnType<Replica['leavesAfter']>) => leaves.map((each) => [each.certificateId, each.position]);
+  expect(at(replica.leavesAfter(0, 1))).toEqual([['certificate1', 2]]);
+  expect(at(replica.leavesAfter(2, 2)).toSorted()).toEqual([
+    ['certificate2', 4],
+    ['certificate3', 3],
+    ['certificate4', 4],
+  ]);
+  expect(at(replica.leavesUpTo(4, 1)).toSorted()).toEqual([
+    ['certificate2', 4],
+    ['certificate4', 4],
+  ]);
+  expect(at(replica.leavesUpTo(3, 100))).toEqual([
+    ['certificate3', 3],
+    ['certificate1', 2],
+  ]);
+  expect([replica.leavesAfter(4, 10), replica.leavesUpTo(1, 10)]).toEqual([[], []]);
+  const leafHash = sha256(Buffer.from('another'));
+  expect(replica.leavesAfter(2, 1)[0]?.leaf).toEqual({ leafHash, directory: 'https://ca.test/dir' });
+  const removed = replica.leavesAfter(3, 10).find(({ certificateId }) => certificateId === 'certificate2');
+  expect(removed?.leaf).toBeUndefined();
   await replica.close();
 });
 
@@ -67,7 +148,7 @@ test('a removed certificate is found by nobody, and its removal is told', async 
   expect(replica.version()).not.toBe(before);
   expect(replica.lookup('a.test')).toEqual([]);
   expect([...replica.certificates()]).toEqual([]);
-  expect(replica.idsDue(new Date('2099-01-01'), 10)).toEqual([]);
+  expect([...replica.due(new Date('2099-01-01'))]).toEqual([]);
   expect(replica.changedSince(2, 100)).toEqual([{ certificateId: 'certificate1', names: ['a.test'], position: 3 }]);
   await replica.close();
 });

@@ -59,7 +59,7 @@ const contentOf = (replica: Replica) => ({
   records: [...replica.records()],
   served: replica.countServed(),
   found: replica.lookup('www.n8.test').map(({ current }) => current?.leafHash),
-  due: replica.idsDue(new Date('2027-02-19'), 100).sort(),
+  due: [...replica.due(new Date('2027-02-19'))].map(({ certificateId }) => certificateId).sort(),
 });
 
 /** A replica by the log, and a snapshot of it in a directory, said on the bus unless that is left out. */

@@ -1,23 +1,16 @@
-import { type ManagedCertificate, nextActionAt } from '@certbus/events';
+/** Which certificates a manager acts on now. */
+import { LONGEST_PAUSE_MS, type ManagedCertificate } from '@certbus/events';
 import type { ManagerState } from '../state/state.ts';
 
-const isBy = (instant: Date | undefined, at: Date): boolean => instant !== undefined && instant <= at;
-
-/** What is due by `at`, and was put off further by a manager whose clock was wrong: no index finds it. */
-export function* misdated(
+/**
+ * What a manager should act on by `at`: what is due, the longest first, and then what would be, had a manager whose clock was wrong not
+ * put it off for longer than any claim or back-off lasts. Read as it is asked for.
+ */
+export function* dueBy(
   state: ManagerState,
   { at, now }: { readonly at: Date; readonly now: Date },
 ): Iterable<ManagedCertificate> {
-  for (const certificate of state.all()) {
-    if (!isBy(nextActionAt(certificate), at) && isBy(nextActionAt(certificate, now), at)) yield certificate;
-  }
-}
-
-/** What a manager should act on by `at`. */
-export function* dueBy(
-  state: ManagerState,
-  when: { readonly at: Date; readonly now: Date },
-): Iterable<ManagedCertificate> {
-  yield* state.allDue(when.at);
-  yield* misdated(state, when);
+  yield* state.due(at);
+  const until = new Date(Math.max(now.getTime() + LONGEST_PAUSE_MS, at.getTime()));
+  yield* state.paused({ until, wantedBy: at });
 }

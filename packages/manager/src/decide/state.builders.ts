@@ -6,7 +6,7 @@ const NOTHING: ManagerState = {
   certificate: () => undefined,
   withNames: () => [],
   due: () => [],
-  allDue: () => [],
+  paused: () => [],
   all: () => [],
   issuer: () => undefined,
 };

@@ -9,13 +9,13 @@ import {
   parseRootKey,
   type Trust,
 } from '@certbus/events';
-import { openReplica } from '@certbus/replica';
+import { openReplica, type Replica } from '@certbus/replica';
 import { createChallTestSrvSolver } from '@certbus/solvers/challtestsrv';
 import { createHttp01ClientsSolver } from '@certbus/solvers/http-01-clients';
-import { type Bus, openBus } from '@certbus/store';
+import { type Bus, type Log, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { createBus, type Manager, openManager, type SolverFactory } from '../index.ts';
-import type { RenewalInfoNotes } from '../renewal/renewal-info.ts';
+import type { RenewalInfoNotes } from '../renewal/renewal-info-notes.ts';
 
 /** All that a manager process needs to know; plain JSON. */
 export interface Site {
@@ -36,6 +36,10 @@ export interface ProcessOptions {
   readonly notes?: RenewalInfoNotes;
   /** What stands between the manager and the bus. */
   readonly throughBus?: (bus: Bus) => Bus;
+  /** What stands between the bus and its store. */
+  readonly throughLog?: (log: Log) => Log;
+  /** What stands between the manager and its replica. */
+  readonly throughReplica?: (replica: Replica) => Replica;
   /** Default: what answers with the sandbox's servers. */
   readonly solvers?: SolverFactory;
   readonly limits?: (directory: string) => CaLimits;
@@ -97,16 +101,18 @@ export async function createSite(path: string, config: unknown): Promise<Site> {
 /** Runs with a manager of its own on a site, as a process of its own would. */
 export async function withManager<T>(
   { address, trust, managerKey }: Site,
-  { holder, throughBus = (bus) => bus, solvers = sandboxSolvers, ...claims }: ProcessOptions,
+  options: ProcessOptions,
   run: (manager: Manager) => Promise<T>,
 ): Promise<T> {
-  const log = await openLog(address);
-  const replica = await openReplica({ path: ':memory:', busId: trust.busId });
+  const { throughLog = (log) => log, throughReplica = (replica) => replica, ...rest } = options;
+  const { throughBus = (bus) => bus, solvers = sandboxSolvers, ...settings } = rest;
+  const log = throughLog(await openLog(address));
+  const replica = throughReplica(await openReplica({ path: ':memory:', busId: trust.busId }));
   try {
     const key = parseManagerKey(managerKey);
     const bus = throughBus(openBus(log, STREAM, { trust, signer: key.signer }));
     const secrets = () => undefined;
-    const manager = await openManager({ bus, key, replica, holder, solvers, secrets, ...claims });
+    const manager = await openManager({ bus, key, replica, solvers, secrets, ...settings });
     try {
       return await run(manager);
     } finally {

@@ -3,52 +3,106 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
-import { openRenewalInfoNotes } from './renewal-info-notes.ts';
+import { openRenewalInfoNotes, type RenewalInfoNote } from './renewal-info-notes.ts';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
-const askAt = new Date('2026-11-24T09:00:00Z');
+const DAY_MS = 86_400_000;
+const NOW = new Date('2026-11-24T09:00:00Z');
+const DIRECTORY = 'https://ca.test/dir';
+const inDays = (days: number) => new Date(NOW.getTime() + days * DAY_MS);
+
+const noteOf = (certificateId: string, more: Partial<RenewalInfoNote> = {}): RenewalInfoNote => ({
+  certificateId,
+  leafHash: `leaf of ${certificateId}`,
+  directory: DIRECTORY,
+  askAt: inDays(-1),
+  failures: 0,
+  ...more,
+});
+const idsOf = (notes: Iterable<RenewalInfoNote>) => Array.from(notes, ({ certificateId }) => certificateId);
 
 test('what was noted is there after a restart, for this user only', () => {
   const path = join(folder.path, 'state', 'notes.db');
-  const notes = openRenewalInfoNotes(path, () => askAt);
-  expect(notes.get('leaf')).toBeUndefined();
-  notes.set('leaf', { askAt: new Date(0), failures: 2 });
-  notes.set('leaf', { askAt, failures: 0 });
+  const notes = openRenewalInfoNotes(path);
+  expect(notes.get('a')).toBeUndefined();
+  notes.set(noteOf('a', { failures: 2 }));
+  notes.set(noteOf('a', { askAt: NOW }));
   notes[Symbol.dispose]();
-  const again = openRenewalInfoNotes(path, () => askAt);
-  expect(again.get('leaf')).toEqual({ askAt, failures: 0 });
+  const again = openRenewalInfoNotes(path);
+  expect(again.get('a')).toEqual(noteOf('a', { askAt: NOW }));
   again[Symbol.dispose]();
   if (process.platform !== 'win32') expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
-test('leaves that nobody asked about for a month are forgotten', () => {
-  const path = join(folder.path, 'old.db');
-  const notes = openRenewalInfoNotes(path, () => askAt);
-  notes.set('leaf', { askAt, failures: 0 });
-  notes[Symbol.dispose]();
-  const later = openRenewalInfoNotes(path, () => new Date(askAt.getTime() + 31 * 86_400_000));
-  expect(later.get('leaf')).toBeUndefined();
-  later[Symbol.dispose]();
+test('one CA is asked about what has waited longest first, and last about what a wrong clock put off', () => {
+  using notes = openRenewalInfoNotes(':memory:');
+  notes.set(noteOf('put off by years', { askAt: inDays(365) }));
+  notes.set(noteOf('waits', { askAt: inDays(-1) }));
+  notes.set(noteOf('in a week', { askAt: inDays(7) }));
+  notes.set(noteOf('waits for longer', { askAt: inDays(-2) }));
+  notes.set(noteOf('never asked', { askAt: new Date(5) }));
+  notes.set(noteOf('of another CA', { directory: 'https://other.test/dir' }));
+  const open = ['never asked', 'waits for longer', 'waits', 'put off by years'];
+  expect(idsOf(notes.open(DIRECTORY, NOW))).toEqual(open);
 });
 
-test('a damaged file is set aside and begun anew', () => {
-  const path = join(folder.path, 'damaged.db');
-  writeFileSync(path, 'no database at all, and long enough to be looked at');
-  const notes = openRenewalInfoNotes(path);
-  notes.set('leaf', { askAt, failures: 0 });
-  notes[Symbol.dispose]();
-  expect(readdirSync(folder.path).some((name) => name.startsWith('damaged.db.damaged-'))).toBe(true);
+test('what is noted while it is read changes nothing about what is left, however many have the same time', () => {
+  using notes = openRenewalInfoNotes(':memory:');
+  const ids = Array.from({ length: 450 }, (_, n) => `certificate${1_000 + n}`);
+  for (const id of ids) notes.set(noteOf(id));
+  const read: string[] = [];
+  for (const note of notes.open(DIRECTORY, NOW)) {
+    read.push(note.certificateId);
+    notes.set({ ...note, askAt: inDays(1) });
+  }
+  expect(read).toEqual(ids);
+  expect(idsOf(notes.open(DIRECTORY, NOW))).toEqual([]);
+});
+
+test('a leaf that is noted keeps its note, a new one takes its place, and one that is gone is forgotten', () => {
+  using notes = openRenewalInfoNotes(':memory:');
+  expect(notes.stretch()).toBeUndefined();
+  notes.set(noteOf('asked', { askAt: inDays(1) }));
+  notes.set(noteOf('renewed', { leafHash: 'old', askAt: inDays(1), failures: 3 }));
+  notes.set(noteOf('removed'));
+  const stretch = { restored: 0, after: 3, upTo: 9 };
+  notes.extend(stretch, { notes: ['asked', 'renewed', 'new'].map((id) => noteOf(id)), gone: ['removed', 'unknown'] });
+  expect(notes.stretch()).toEqual(stretch);
+  expect(notes.get('asked')?.askAt).toEqual(inDays(1));
+  expect(notes.get('renewed')).toEqual(noteOf('renewed'));
+  expect(notes.get('new')).toEqual(noteOf('new'));
+  expect(notes.get('removed')).toBeUndefined();
+  notes.forget('new');
+  expect(notes.get('new')).toBeUndefined();
+});
+
+test('a file that is damaged, or whose tables are others, is set aside and begun again', () => {
+  const damaged = join(folder.path, 'damaged.db');
+  writeFileSync(damaged, 'no database at all, and long enough to be looked at');
+  const foreign = join(folder.path, 'foreign.db');
+  const other = new DatabaseSync(foreign);
+  other.exec('CREATE TABLE notes (leaf_hash TEXT)');
+  other.close();
+  for (const path of [damaged, foreign]) {
+    using notes = openRenewalInfoNotes(path);
+    notes.set(noteOf('a'));
+    expect(notes.get('a')).toEqual(noteOf('a'));
+  }
+  const aside = readdirSync(folder.path).filter((name) => name.includes('.db.damaged-'));
+  expect(aside).toHaveLength(2);
 });
 
 test('a file that breaks while it is in use holds nothing up: what it lost is asked for again', () => {
   const path = join(folder.path, 'breaks.db');
-  const notes = openRenewalInfoNotes(path, () => askAt);
-  notes.set('leaf', { askAt, failures: 0 });
+  using notes = openRenewalInfoNotes(path);
+  notes.set(noteOf('a'));
   const other = new DatabaseSync(path);
   other.exec('DROP TABLE notes');
   other.close();
-  expect(notes.get('leaf')).toBeUndefined();
-  notes.set('leaf', { askAt, failures: 1 });
-  notes[Symbol.dispose]();
+  expect(notes.get('a')).toBeUndefined();
+  expect([...notes.open(DIRECTORY, NOW)]).toEqual([]);
+  notes.set(noteOf('a'));
+  notes.extend({ restored: 0, after: 0, upTo: 5 }, { notes: [noteOf('a')], gone: [] });
+  expect(notes.stretch()).toBeUndefined();
 });

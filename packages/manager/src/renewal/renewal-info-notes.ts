@@ -1,21 +1,94 @@
+/** Keeps a manager's own notes of when to ask the CAs about each leaf. */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import type { RenewalInfoNote, RenewalInfoNotes } from './renewal-info.ts';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+
+/** When to ask about what is served of a certificate, and how often asking has failed since it last succeeded. */
+export interface RenewalInfoNote {
+  readonly certificateId: string;
+  readonly leafHash: string;
+  /** The CA that issued it. */
+  readonly directory: string;
+  readonly askAt: Date;
+  readonly failures: number;
+}
+
+/** The positions whose certificates have been noted: all that changed last behind `after`, and at `upTo` or before it. */
+export interface NotedStretch {
+  /** Of the checkpoint: which line of a restored bus the positions are on. */
+  readonly restored: number;
+  readonly after: number;
+  readonly upTo: number;
+}
+
+/** Port: a manager's own notes of when to ask a CA about a leaf, one a certificate. What is lost is only asked for again. */
+export interface RenewalInfoNotes {
+  get(certificateId: string): RenewalInfoNote | undefined;
+  /** Keeps a note in the place of what was noted of its certificate. */
+  set(note: RenewalInfoNote): void;
+  forget(certificateId: string): void;
+  /**
+   * What a CA is to be asked about by `now`: what has waited longest first, then what was put off for longer than anything is, by a clock
+   * that was wrong. MUST be read from an index, a bounded number at once, and MUST end while notes are set meanwhile.
+   */
+  open(directory: string, now: Date): Iterable<RenewalInfoNote>;
+  /** What {@link extend} was told last; `undefined` before. */
+  stretch(): NotedStretch | undefined;
+  /**
+   * Takes what the certificates of a stretch are served with, both or nothing: a leaf that is noted already keeps its note, another one of
+   * its certificate takes its place, and of a certificate in `gone` nothing is kept.
+   */
+  extend(
+    stretch: NotedStretch,
+    found: { readonly notes: readonly RenewalInfoNote[]; readonly gone: readonly string[] },
+  ): void;
+}
 
 /** Notes that outlive the process. Dispose of them to close their file. */
 export interface StoredRenewalInfoNotes extends RenewalInfoNotes, Disposable {}
 
+/** Nobody is asked to wait for longer than a week, so a note of more was made by a clock that was wrong. */
+const LONGEST_NOTE_MS = 8 * 86_400_000;
+
+/** Whether it is time to ask about a leaf of which this was noted. */
+export function isOpen({ askAt }: Pick<RenewalInfoNote, 'askAt'>, now: Date): boolean {
+  const waitMs = askAt.getTime() - now.getTime();
+  return waitMs <= 0 || waitMs > LONGEST_NOTE_MS;
+}
+
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS notes (
-    leaf_hash TEXT PRIMARY KEY, ask_at INTEGER NOT NULL, failures INTEGER NOT NULL
+    certificate_id TEXT PRIMARY KEY, leaf_hash TEXT NOT NULL, directory TEXT NOT NULL, ask_at INTEGER NOT NULL, failures INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS notes_by_ask_at ON notes (ask_at);`;
-/** A leaf that nobody asked about for so long is served no longer. */
-const FORGET_AFTER_MS = 30 * 86_400_000;
+  CREATE INDEX IF NOT EXISTS notes_by_ask_at ON notes (directory, ask_at, certificate_id);
+  CREATE TABLE IF NOT EXISTS stretch (
+    id INTEGER PRIMARY KEY CHECK (id = 1), restored INTEGER NOT NULL, after INTEGER NOT NULL, up_to INTEGER NOT NULL
+  ) STRICT;`;
+const PAGE = 200;
 
-function openDatabase(path: string): DatabaseSync {
-  if (!existsSync(path)) {
+function prepare(database: DatabaseSync) {
+  return {
+    get: database.prepare('SELECT * FROM notes WHERE certificate_id = ?'),
+    set: database.prepare('INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?)'),
+    add: database.prepare(
+      `INSERT INTO notes VALUES (?, ?, ?, ?, ?) ON CONFLICT (certificate_id) DO UPDATE SET leaf_hash = excluded.leaf_hash,
+         directory = excluded.directory, ask_at = excluded.ask_at, failures = excluded.failures
+       WHERE leaf_hash <> excluded.leaf_hash`,
+    ),
+    forget: database.prepare('DELETE FROM notes WHERE certificate_id = ?'),
+    page: database.prepare(
+      `SELECT * FROM notes WHERE directory = :directory AND (ask_at, certificate_id) > (:askAt, :certificateId) AND ask_at <= :upTo
+       ORDER BY ask_at, certificate_id LIMIT ${PAGE}`,
+    ),
+    stretch: database.prepare('SELECT * FROM stretch'),
+    setStretch: database.prepare('INSERT OR REPLACE INTO stretch VALUES (1, ?, ?, ?)'),
+  };
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function openDatabase(path: string): { database: DatabaseSync; statements: Statements } {
+  if (path !== ':memory:' && !existsSync(path)) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     closeSync(openSync(path, 'a', 0o600));
   }
@@ -23,14 +96,14 @@ function openDatabase(path: string): DatabaseSync {
   try {
     // What is lost here is only asked for again, so nothing waits for the disk.
     database.exec(`PRAGMA synchronous = OFF; ${SCHEMA}`);
-    return database;
+    return { database, statements: prepare(database) };
   } catch (error) {
     database.close();
     throw error;
   }
 }
 
-function openOrBeginAnew(path: string): DatabaseSync {
+function openOrBeginAgain(path: string): ReturnType<typeof openDatabase> {
   try {
     return openDatabase(path);
   } catch {
@@ -48,26 +121,73 @@ function attempt<T>(act: () => T): T | undefined {
   }
 }
 
+const parse = (row: Record<string, unknown>): RenewalInfoNote => ({
+  certificateId: String(row['certificate_id']),
+  leafHash: String(row['leaf_hash']),
+  directory: String(row['directory']),
+  askAt: new Date(Number(row['ask_at'])),
+  failures: Number(row['failures']),
+});
+
+function write(statement: StatementSync, note: RenewalInfoNote): void {
+  const { certificateId, leafHash, directory, askAt, failures } = note;
+  statement.run(certificateId, leafHash, directory, askAt.getTime(), failures);
+}
+
+/** The notes of a directory whose time is behind one instant, and at another or before it. */
+function* notesBetween(
+  { page }: Statements,
+  { directory, after, upTo }: { readonly directory: string; readonly after: number; readonly upTo: number },
+): Iterable<RenewalInfoNote> {
+  // Behind every id of the first instant.
+  for (let last = { askAt: after + 1, certificateId: '' }; ; ) {
+    const rows = attempt(() => page.all({ directory, ...last, upTo })) ?? [];
+    for (const row of rows) yield parse(row);
+    const end = rows.at(-1);
+    if (!end || rows.length < PAGE) return;
+    last = { askAt: Number(end['ask_at']), certificateId: String(end['certificate_id']) };
+  }
+}
+
 /**
- * Opens a manager's notes in a file of its user's own, made where there is none. A damaged file is set aside; what cannot be read or
- * kept later is as if it had not been noted.
+ * Opens a manager's notes in a file of its user's own, made where there is none; `:memory:` for notes that end with the process. A damaged
+ * file is set aside; what cannot be read or kept later is as if it had not been noted.
  */
-export function openRenewalInfoNotes(path: string, now: () => Date = () => new Date()): StoredRenewalInfoNotes {
-  const database = openOrBeginAnew(path);
-  const oldest = now().getTime() - FORGET_AFTER_MS;
-  attempt(() => database.prepare('DELETE FROM notes WHERE ask_at < ?').run(oldest));
-  const select = database.prepare('SELECT ask_at, failures FROM notes WHERE leaf_hash = ?');
-  const upsert = database.prepare(
-    `INSERT INTO notes (leaf_hash, ask_at, failures) VALUES (?, ?, ?)
-     ON CONFLICT (leaf_hash) DO UPDATE SET ask_at = excluded.ask_at, failures = excluded.failures`,
-  );
+export function openRenewalInfoNotes(path: string): StoredRenewalInfoNotes {
+  const { database, statements } = openOrBeginAgain(path);
   return {
-    get(leafHash): RenewalInfoNote | undefined {
-      const row = attempt(() => select.get(leafHash));
-      return row && { askAt: new Date(Number(row['ask_at'])), failures: Number(row['failures']) };
+    get(certificateId) {
+      const row = attempt(() => statements.get.get(certificateId));
+      return row && parse(row);
     },
-    set(leafHash, { askAt, failures }) {
-      attempt(() => upsert.run(leafHash, askAt.getTime(), failures));
+    set(note) {
+      attempt(() => write(statements.set, note));
+    },
+    forget(certificateId) {
+      attempt(() => statements.forget.run(certificateId));
+    },
+    *open(directory, now) {
+      yield* notesBetween(statements, { directory, after: Number.MIN_SAFE_INTEGER, upTo: now.getTime() });
+      const after = now.getTime() + LONGEST_NOTE_MS;
+      yield* notesBetween(statements, { directory, after, upTo: Number.MAX_SAFE_INTEGER });
+    },
+    stretch() {
+      const row = attempt(() => statements.stretch.get());
+      return row && { restored: Number(row['restored']), after: Number(row['after']), upTo: Number(row['up_to']) };
+    },
+    extend({ restored, after, upTo }, { notes, gone }) {
+      attempt(() => {
+        database.exec('BEGIN IMMEDIATE');
+        try {
+          for (const note of notes) write(statements.add, note);
+          for (const certificateId of gone) statements.forget.run(certificateId);
+          statements.setStretch.run(restored, after, upTo);
+          database.exec('COMMIT');
+        } catch (error) {
+          if (database.isTransaction) database.exec('ROLLBACK');
+          throw error;
+        }
+      });
     },
     [Symbol.dispose]: () => database.close(),
   };

@@ -1,8 +1,10 @@
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { replacedBy } from '../issuance/drive.ts';
 import { configFor, createSite, withManager } from '../issuance/manager.builders.ts';
-import type { RenewalInfoNote } from './renewal-info.ts';
+import { idle } from './mass-renewal.builders.ts';
+import { openRenewalInfoNotes } from './renewal-info-notes.ts';
 
 const { signal } = new AbortController();
 const folder = temporaryFolder();
@@ -22,14 +24,59 @@ const questions = () => ca.requests.filter(({ resource }) => resource === 'renew
 
 test('a note of when to ask that was made while the clock was years ahead holds nothing up', async () => {
   const site = await createSite(`${folder.path}/bus.db`, configFor(ca, { url: dns.url, dns: dns.address }));
-  const notes = new Map<string, RenewalInfoNote>();
+  using notes = openRenewalInfoNotes(':memory:');
   await withManager(site, { holder: 'one', notes }, async (manager) => {
     const { certificateId } = await manager.issue({ names: ['ahead.test'] }, { signal });
-    const { leafHash } = manager.certificate(certificateId).current ?? {};
-    notes.set(leafHash ?? '', { askAt: new Date(Date.now() + 365 * 86_400_000), failures: 0 });
+    const { leafHash = '', directory = '' } = manager.certificate(certificateId).current ?? {};
+    const askAt = new Date(Date.now() + 365 * 86_400_000);
+    notes.set({ certificateId, leafHash, directory, askAt, failures: 0 });
     await manager.renewDue({ signal });
     expect(questions()).toBe(1);
     await manager.renewDue({ signal });
     expect(questions()).toBe(1);
+  });
+});
+
+test('a CA is asked about what is due first, then about what has waited longest, and about nothing that waits', async () => {
+  await using server = await startAcmeServer({ validation: { alwaysValid: true } });
+  const { clock } = server;
+  const site = await createSite(`${folder.path}/order.db`, configFor(server, { url: dns.url, dns: dns.address }));
+  using notes = openRenewalInfoNotes(':memory:');
+  const process = { holder: 'one', notes, now: () => clock.now(), solvers: async () => idle };
+  await withManager(site, process, async (manager) => {
+    const issue = async (name: string, hours: number) => {
+      const { certificateId } = await manager.issue({ names: [name] }, { signal });
+      const certificate = manager.certificate(certificateId);
+      const { leafHash = '', directory = '' } = certificate.current ?? {};
+      const askAt = new Date(clock.now().getTime() + hours * 3_600_000);
+      const note = () => notes.set({ certificateId, leafHash, directory, askAt, failures: 0 });
+      return { id: replacedBy(certificate), note };
+    };
+    const due = await issue('due.test', 61 * 24 - 1);
+    clock.advance(61 * 86_400_000);
+    const longer = await issue('longer.test', -2);
+    const waits = await issue('waits.test', -1);
+    const later = await issue('later.test', 1);
+    for (const { note } of [due, waits, longer, later]) note();
+    await manager.renewDue({ signal });
+    const asked = server.requests.filter(({ resource }) => resource === 'renewalInfo');
+    const idOf = (path: string | undefined) => path?.split('/').at(-1);
+    expect(idOf(asked[0]?.path)).toBe(due.id);
+    expect(asked.map(({ path }) => idOf(path)).toSorted()).toEqual([due.id, longer.id, waits.id].toSorted());
+  });
+});
+
+test('what has ended is not asked about, and looked at again after a week', async () => {
+  await using server = await startAcmeServer({ validation: { alwaysValid: true } });
+  const { clock } = server;
+  const site = await createSite(`${folder.path}/ended.db`, configFor(server, { url: dns.url, dns: dns.address }));
+  using notes = openRenewalInfoNotes(':memory:');
+  const process = { holder: 'one', notes, now: () => clock.now(), solvers: async () => idle };
+  await withManager(site, process, async (manager) => {
+    const { certificateId } = await manager.issue({ names: ['ended.test'] }, { signal });
+    clock.advance(91 * 86_400_000);
+    await manager.renewDue({ signal, limit: 0 });
+    expect(server.requests.filter(({ resource }) => resource === 'renewalInfo')).toEqual([]);
+    expect(notes.get(certificateId)?.askAt.getTime()).toBeGreaterThan(clock.now().getTime() + 6 * 86_400_000);
   });
 });

@@ -1,21 +1,13 @@
+/** Asks the CAs when they want their certificates renewed (RFC 9773). */
 import { type Acme, AcmeError, AcmeProblemError, type RenewalInfo, renewalInfo } from '@certbus/acme';
-import { type IssuedCertificate, nextActionAt } from '@certbus/events';
+import type { IssuedCertificate } from '@certbus/events';
 import { openAuthority } from '../accounts/account.ts';
 import type { Authority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { recordRenewalInfo } from '../decide/renewal-info.ts';
-
-/** When to ask about one leaf again, and how often asking has failed since it last went well. */
-export interface RenewalInfoNote {
-  readonly askAt: Date;
-  readonly failures: number;
-}
-
-/** Port: a manager's own notes of when to ask a CA about a leaf, by the leaf's hash. What is lost is only asked for again. */
-export interface RenewalInfoNotes {
-  get(leafHash: string): RenewalInfoNote | undefined;
-  set(leafHash: string, note: RenewalInfoNote): void;
-}
+import { isOpen, type RenewalInfoNotes } from './renewal-info-notes.ts';
+import { noteLeaves } from './renewal-info-stretch.ts';
+import { inTurns } from './turns.ts';
 
 const MINUTE_MS = 60_000;
 const LONGEST_PAUSE_MS = 6 * 60 * MINUTE_MS;
@@ -23,53 +15,81 @@ const LONGEST_PAUSE_MS = 6 * 60 * MINUTE_MS;
 const PARALLEL = 20;
 /** Asking never holds up renewing by more than this; who was not asked is asked in the next run, early. */
 const ASKING_MS = 60_000;
-/** Nobody is asked to wait for longer than a week, so a note of more was made by a clock that was wrong. */
-const LONGEST_NOTE_MS = 8 * 24 * 60 * MINUTE_MS;
+/** As many as a run renews: of those that are due, only the next are asked about out of turn. */
+const DUE_MAX = 10_000;
+/** What has ended is not asked about, until a clock that was wrong when it looked so could have been set right. */
+const ENDED_PAUSE_MS = 7 * 24 * 60 * MINUTE_MS;
+
+interface Asking {
+  readonly notes: RenewalInfoNotes;
+  readonly signal: AbortSignal;
+}
 
 interface Question {
   readonly certificateId: string;
   readonly current: IssuedCertificate;
 }
 
-/** What may be asked about by now, small, so that all of it can wait. */
-interface Open {
+/** What is asked about first, small, so that all of it can wait. */
+interface DueQuestion {
   readonly certificateId: string;
   readonly leafHash: string;
+  readonly directory: string;
   readonly askAt: number;
-  /** Whether it is renewed in this run unless the CA has changed its word. */
-  readonly isDue: boolean;
   /** Drawn, so that managers of several machines do not ask about the same ones at the same time. */
   readonly lot: number;
 }
 
-function isOpen({ notAfter }: IssuedCertificate, note: RenewalInfoNote | undefined, now: number): boolean {
-  const waitMs = (note?.askAt.getTime() ?? 0) - now;
-  return Date.parse(notAfter) > now && (waitMs <= 0 || waitMs > LONGEST_NOTE_MS);
-}
+type DueQuestions = ReadonlyMap<string, readonly DueQuestion[]>;
 
-/** Those that are due come first, then those that have waited longest. */
-function openQuestions({ view, random, ...context }: Context, notes: RenewalInfoNotes, directory: string): Open[] {
-  const now = context.now().getTime();
-  const open: Open[] = [];
-  for (const certificate of view.state.all()) {
-    const { certificateId, current } = certificate;
-    if (current?.directory !== directory) continue;
-    const { leafHash } = current;
-    const note = notes.get(leafHash);
-    if (!isOpen(current, note, now)) continue;
-    const isDue = (nextActionAt(certificate)?.getTime() ?? Number.POSITIVE_INFINITY) <= now;
-    open.push({ certificateId, leafHash, askAt: note?.askAt.getTime() ?? 0, isDue, lot: random() });
+const hasEnded = ({ notAfter }: IssuedCertificate, now: Date): boolean => Date.parse(notAfter) <= now.getTime();
+
+/** What is renewed in this run unless the CA has changed its word, by CA; what has waited longest comes first. */
+async function readDue({ view, random, ...context }: Context, notes: RenewalInfoNotes): Promise<DueQuestions> {
+  const now = context.now();
+  const open: DueQuestion[] = [];
+  let left = DUE_MAX;
+  for await (const { certificateId, current } of inTurns(view.state.due(now))) {
+    if (left === 0) break;
+    left -= 1;
+    if (current?.directory === undefined || hasEnded(current, now)) continue;
+    const { leafHash, directory } = current;
+    const noted = notes.get(certificateId);
+    const note = noted?.leafHash === leafHash ? noted : { askAt: new Date(0) };
+    if (isOpen(note, now))
+      open.push({ certificateId, leafHash, directory, askAt: note.askAt.getTime(), lot: random() });
   }
-  return open.sort(
-    (one, other) => Number(other.isDue) - Number(one.isDue) || one.askAt - other.askAt || one.lot - other.lot,
-  );
+  open.sort((one, other) => one.askAt - other.askAt || one.lot - other.lot);
+  return Map.groupBy(open, ({ directory }) => directory);
 }
 
-/** Looked up when its turn comes: what was renewed meanwhile is not asked about any more. */
-function* questions({ view }: Context, open: readonly Open[]): Iterable<Question> {
-  for (const { certificateId, leafHash } of open) {
+/** Those that are due come first, then those that have waited longest; each is looked up when its turn comes. */
+async function* questions(
+  { view, now }: Context,
+  { directory, due, notes, signal }: { readonly directory: string; readonly due: DueQuestions } & Asking,
+): AsyncGenerator<Question, void> {
+  const asked = new Set<string>();
+  for (const { certificateId, leafHash } of due.get(directory) ?? []) {
     const current = view.state.certificate(certificateId)?.current;
-    if (current?.leafHash === leafHash) yield { certificateId, current };
+    // What was renewed meanwhile is not asked about any more.
+    if (current?.leafHash !== leafHash) continue;
+    asked.add(certificateId);
+    yield { certificateId, current };
+  }
+  const at = now();
+  for await (const note of inTurns(notes.open(directory, at))) {
+    if (signal.aborted) return;
+    const { certificateId } = note;
+    if (asked.has(certificateId)) continue;
+    const current = view.state.certificate(certificateId)?.current;
+    if (current?.directory === undefined) notes.forget(certificateId);
+    else if (current.directory !== directory)
+      notes.set({ certificateId, leafHash: current.leafHash, directory: current.directory, askAt: at, failures: 0 });
+    else if (hasEnded(current, at)) notes.set({ ...note, askAt: new Date(at.getTime() + ENDED_PAUSE_MS) });
+    else {
+      asked.add(certificateId);
+      yield { certificateId, current };
+    }
   }
 }
 
@@ -93,23 +113,25 @@ async function record(context: Context, { certificateId, current }: Question, in
 
 async function askOne(
   context: Context,
-  { ca, notes, signal }: { readonly ca: Acme; readonly notes: RenewalInfoNotes; readonly signal: AbortSignal },
+  { ca, directory, notes, signal }: { readonly ca: Acme; readonly directory: string } & Asking,
   question: Question,
 ): Promise<'go on' | 'stop'> {
+  const { certificateId } = question;
   const { leaf, leafHash } = question.current;
+  const subject = { certificateId, leafHash, directory };
   try {
     const info = await renewalInfo(ca, Buffer.from(leaf, 'base64'), { signal });
     if (!info) return 'stop';
     await record(context, question, info);
-    notes.set(leafHash, { askAt: info.retryAt, failures: 0 });
+    notes.set({ ...subject, askAt: info.retryAt, failures: 0 });
     return 'go on';
   } catch (error) {
     if (signal.aborted) return 'stop';
-    const failures = (notes.get(leafHash)?.failures ?? 0) + 1;
+    const noted = notes.get(certificateId);
+    const failures = (noted?.leafHash === leafHash ? noted.failures : 0) + 1;
     const retryAt = error instanceof AcmeError ? error.notBefore?.getTime() : undefined;
     const askAt = Math.max(context.now().getTime() + pauseAfter(error, failures), retryAt ?? 0);
-    notes.set(leafHash, { askAt: new Date(askAt), failures });
-    const { certificateId } = question;
+    notes.set({ ...subject, askAt: new Date(askAt), failures });
     context.logger.warn('a CA could not be asked when to renew', { certificateId, why: String(error) });
     return isOutage(error) ? 'stop' : 'go on';
   }
@@ -118,16 +140,17 @@ async function askOne(
 async function askAuthority(
   context: Context,
   authority: Authority,
-  { notes, signal }: { readonly notes: RenewalInfoNotes; readonly signal: AbortSignal },
+  { due, notes, signal }: { readonly due: DueQuestions } & Asking,
 ): Promise<void> {
-  const open = questions(context, openQuestions(context, notes, authority.directory))[Symbol.iterator]();
-  const first = open.next();
+  const { directory } = authority;
+  const open = questions(context, { directory, due, notes, signal });
+  const first = await open.next();
   if (first.done) return;
-  const ca = await openAuthority(context, authority, { signal });
-  let isStopped = (await askOne(context, { ca, notes, signal }, first.value)) === 'stop';
+  const asking = { ca: await openAuthority(context, authority, { signal }), directory, notes, signal };
+  let isStopped = (await askOne(context, asking, first.value)) === 'stop';
   const worker = async () => {
-    for (let next = open.next(); !next.done && !isStopped; next = open.next()) {
-      if ((await askOne(context, { ca, notes, signal }, next.value)) === 'stop') isStopped = true;
+    for (let next = await open.next(); !next.done && !isStopped; next = await open.next()) {
+      if ((await askOne(context, asking, next.value)) === 'stop') isStopped = true;
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
@@ -139,17 +162,15 @@ async function askAuthority(
  */
 export async function askRenewalInfo(
   context: Context,
-  {
-    config,
-    notes,
-    signal,
-  }: { readonly config: Configuration; readonly notes: RenewalInfoNotes; readonly signal: AbortSignal },
+  { config, notes, signal }: { readonly config: Configuration } & Asking,
 ): Promise<void> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ASKING_MS)]);
+  await noteLeaves(context, notes);
+  const due = await readDue(context, notes);
   await Promise.all(
     Object.values(config.authorities).map(async (authority) => {
       try {
-        await askAuthority(context, authority, { notes, signal: limit });
+        await askAuthority(context, authority, { due, notes, signal: limit });
       } catch (error) {
         const { directory } = authority;
         context.logger.warn('a CA could not be asked when to renew', { directory, why: String(error) });

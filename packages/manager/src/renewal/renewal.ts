@@ -6,6 +6,7 @@ import { dueBy } from '../decide/due.ts';
 import { ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
 import { createTroubles } from './troubles.ts';
+import { inTurns } from './turns.ts';
 import { createWorkQueue, type Work } from './work-queue.ts';
 
 /** What became of one due certificate. */
@@ -54,7 +55,8 @@ export async function renewDue(
   const { parallelOrders: parallel = PARALLEL } = config;
   const dueAt = () => at ?? context.now();
   const now = context.now();
-  const queue = createWorkQueue(dueBy(context.view.state, { at: dueAt(), now }), { now, limit, parallel });
+  const due = inTurns(dueBy(context.view.state, { at: dueAt(), now }));
+  const queue = await createWorkQueue(due, { now, limit, parallel });
   const outcomes: RenewalOutcome[] = [];
   const troubles = createTroubles();
 

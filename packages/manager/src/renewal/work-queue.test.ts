@@ -1,5 +1,6 @@
 import type { FailureClass, IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import { expect, test } from 'vitest';
+import { inTurns } from './turns.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
 const NOW = new Date('2026-11-24T03:00:00Z');
@@ -48,9 +49,9 @@ function takeAll(queue: WorkQueue): string[] {
 }
 
 const create = (due: Iterable<ManagedCertificate>, { limit = 1_000, parallel = 20 } = {}) =>
-  createWorkQueue(due, { now: NOW, limit, parallel });
+  createWorkQueue(inTurns(due), { now: NOW, limit, parallel });
 
-test('renewals come most urgent first, whatever has been due for longest', () => {
+test('renewals come most urgent first, whatever has been due for longest', async () => {
   const due = [
     ending('due for days', 600),
     ending('window over', 1_000, windowOver(-1)),
@@ -60,7 +61,7 @@ test('renewals come most urgent first, whatever has been due for longest', () =>
     ending('has expired', -5),
     ending('has expired for longer', -50),
   ];
-  expect(takeAll(create(due))).toEqual([
+  expect(takeAll(await create(due))).toEqual([
     'has expired for longer',
     'has expired',
     'ends soon',
@@ -71,28 +72,28 @@ test('renewals come most urgent first, whatever has been due for longest', () =>
   ]);
 });
 
-test('new names, renewals and retries take turns, and renewals have half of them', () => {
+test('new names, renewals and retries take turns, and renewals have half of them', async () => {
   const due = [
     ...several(50, (id) => ending(id, -1, { current: undefined }), 'new'),
     ...several(50, (id) => ending(id, 600), 'renewal'),
     ...several(50, (id) => ending(id, -1, failed('temporary')), 'retry'),
   ];
-  const first = takeAll(create(due)).slice(0, 40);
+  const first = takeAll(await create(due)).slice(0, 40);
   const countOf = (name: string) => first.filter((id) => id.startsWith(name)).length;
   expect(['new', 'renewal', 'retry'].map(countOf)).toEqual([10, 20, 10]);
 });
 
-test('what failed with its CA as a whole is no retry', () => {
-  const work = create([ending('a', 600, failed('authority'))]).take();
+test('what failed with its CA as a whole is no retry', async () => {
+  const work = (await create([ending('a', 600, failed('authority'))])).take();
   expect(work).toMatchObject({ lane: 'renewal', leafHash: 'leaf of a' });
 });
 
-test('slow new names leave three quarters of the places to renewals that wait, and then have all', () => {
+test('slow new names leave three quarters of the places to renewals that wait, and then have all', async () => {
   const due = [
     ...several(30, (id) => ending(id, -1, { current: undefined }), 'new'),
     ...several(15, (id) => ending(id, 600), 'renewal'),
   ];
-  const queue = create(due, { parallel: 20 });
+  const queue = await create(due, { parallel: 20 });
   const begun = Array.from({ length: 20 }, () => queue.take());
   const lanes = begun.map((work) => work?.lane);
   expect(lanes.filter((lane) => lane === 'new')).toHaveLength(5);
@@ -100,22 +101,22 @@ test('slow new names leave three quarters of the places to renewals that wait, a
   expect(queue.take()?.lane).toBe('new');
 });
 
-test('one place is enough for every lane', () => {
+test('one place is enough for every lane', async () => {
   const due = [
     ending('renewal', 600),
     ending('new', -1, { current: undefined }),
     ending('retry', 3, failed('temporary')),
   ];
-  expect(takeAll(create(due, { parallel: 1 })).toSorted()).toEqual(['new', 'renewal', 'retry']);
+  expect(takeAll(await create(due, { parallel: 1 })).toSorted()).toEqual(['new', 'renewal', 'retry']);
 });
 
-test('where only one may be done, it is the most urgent of all lanes', () => {
+test('where only one may be done, it is the most urgent of all lanes', async () => {
   const due = [ending('renewal', 600), ending('retry', 3, failed('temporary')), ending('other', 700)];
-  expect(takeAll(create(due, { limit: 1 }))).toEqual(['retry']);
-  expect(takeAll(create([], { limit: 1 }))).toEqual([]);
+  expect(takeAll(await create(due, { limit: 1 }))).toEqual(['retry']);
+  expect(takeAll(await create([], { limit: 1 }))).toEqual([]);
 });
 
-test('a hundred thousand can wait', () => {
-  const queue = create(several(100_000, (id) => ending(id, 600), 'c'));
+test('a hundred thousand can wait', async () => {
+  const queue = await create(several(100_000, (id) => ending(id, 600), 'c'));
   expect(new Set(takeAll(queue)).size).toBe(1_000);
 });

@@ -46,23 +46,40 @@ function rank(certificate: ManagedCertificate, now: Date): Ranked {
   return { ...subject, rank: URGENCIES.indexOf(urgency), at };
 }
 
+const byUrgency = (one: Ranked, other: Ranked): number => one.rank - other.rank || one.at - other.at;
+
+/** Keeps the most urgent of what it is given, so that a million of them take no more memory than `limit`. */
+function createShortlist(limit: number) {
+  let kept: Ranked[] = [];
+  return {
+    add(work: Ranked) {
+      kept.push(work);
+      if (kept.length >= 2 * limit) kept = kept.sort(byUrgency).slice(0, limit);
+    },
+    sorted: (): Ranked[] => kept.sort(byUrgency).slice(0, limit),
+  };
+}
+
 /**
  * Queues what is due, `limit` of it at most, most urgent first in each of three lanes, which take turns. While renewals wait, no other lane has more than a
  * quarter of `parallel` under way: new names may wait for the CA's limits for long, and what failed before will often be slow to fail.
  */
-export function createWorkQueue(
-  due: Iterable<ManagedCertificate>,
+export async function createWorkQueue(
+  due: AsyncIterable<ManagedCertificate>,
   { now, limit, parallel }: { readonly now: Date; readonly limit: number; readonly parallel: number },
-): WorkQueue {
-  const ranked = Array.from(due, (certificate) => rank(certificate, now)).sort(
-    (one, other) => one.rank - other.rank || one.at - other.at,
-  );
-  // Where but one may be done, it is the most urgent of all.
-  let turn = Math.max(0, TURNS.indexOf(ranked[0]?.lane ?? 'renewal'));
-  let left = Math.min(limit, ranked.length);
-  const lanes: Record<Lane, Ranked[]> = { new: [], renewal: [], retry: [] };
+): Promise<WorkQueue> {
+  const shortlists = { new: createShortlist(limit), renewal: createShortlist(limit), retry: createShortlist(limit) };
+  for await (const certificate of due) {
+    const work = rank(certificate, now);
+    shortlists[work.lane].add(work);
+  }
   // The last is the next: taking from the end of a long list costs nothing.
-  for (const work of ranked.reverse()) lanes[work.lane].push(work);
+  const next = (lane: Lane) => shortlists[lane].sorted().reverse();
+  const lanes: Record<Lane, Ranked[]> = { new: next('new'), renewal: next('renewal'), retry: next('retry') };
+  const heads = TURNS.flatMap((lane) => lanes[lane].at(-1) ?? []).sort(byUrgency);
+  // Where but one may be done, it is the most urgent of all.
+  let turn = Math.max(0, TURNS.indexOf(heads[0]?.lane ?? 'renewal'));
+  let left = limit;
   const running: Record<Lane, number> = { new: 0, renewal: 0, retry: 0 };
   const share = Math.max(1, Math.floor(parallel / 4));
 

@@ -1,5 +1,11 @@
-import { type CertificateEvent, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
+import { type CertificateEvent, dutyOf, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
 import { type BusState, evolve, evolveBus, type ReadEvent } from '@certbus/events/history';
+
+/** Which certificates are put off. */
+export interface PauseRange {
+  readonly until: Date;
+  readonly wantedBy: Date;
+}
 
 /** What a manager's decisions look at. */
 export interface ManagerState {
@@ -8,10 +14,10 @@ export interface ManagerState {
   certificate(certificateId: string): ManagedCertificate | undefined;
   /** Those that cover exactly this set of names and are not removed; the key is `nameSetKey`'s. */
   withNames(key: string): readonly ManagedCertificate[];
-  /** Those on which a manager should act by `at`, the longest due first. */
-  due(at: Date, limit: number): readonly ManagedCertificate[];
-  /** The same without end or order, read one by one. */
-  allDue(at: Date): Iterable<ManagedCertificate>;
+  /** Those on which a manager should act by `at`, the longest due first, read as they are asked for. */
+  due(at: Date): Iterable<ManagedCertificate>;
+  /** Those that are wanted by `wantedBy` and that a claim or a back-off puts off until after `until`, read as they are asked for. */
+  paused(range: PauseRange): Iterable<ManagedCertificate>;
   /** All that are not removed. */
   all(): Iterable<ManagedCertificate>;
   /** DER of an issuer that the bus has said; `undefined` before. */
@@ -27,11 +33,13 @@ export interface Layer extends ManagerState {
 
 const isCertificateEvent = (event: object): event is CertificateEvent => 'certificateId' in event;
 
-const isDue = (certificate: ManagedCertificate, at: Date): boolean =>
-  (nextActionAt(certificate)?.getTime() ?? Number.POSITIVE_INFINITY) <= at.getTime();
+const dueAt = (certificate: ManagedCertificate): number =>
+  nextActionAt(certificate)?.getTime() ?? Number.POSITIVE_INFINITY;
 
-const byUrgency = (a: ManagedCertificate, b: ManagedCertificate): number =>
-  (nextActionAt(a)?.getTime() ?? Number.POSITIVE_INFINITY) - (nextActionAt(b)?.getTime() ?? Number.POSITIVE_INFINITY);
+function isPaused(certificate: ManagedCertificate, { until, wantedBy }: PauseRange): boolean {
+  const duty = dutyOf(certificate);
+  return duty?.pausedUntil !== undefined && duty.pausedUntil > until && duty.wantedAt <= wantedBy;
+}
 
 /** Puts an empty layer on `base`. */
 export function layerOn(base: ManagerState): Layer {
@@ -39,13 +47,12 @@ export function layerOn(base: ManagerState): Layer {
   const issuers = new Map<string, Uint8Array>();
   let bus: BusState | undefined;
 
-  /** What `base` found and has not changed here, and what changed here and fits. */
-  function merge(
-    found: Iterable<ManagedCertificate>,
-    fits: (certificate: ManagedCertificate) => boolean,
-  ): ManagedCertificate[] {
-    const below = [...found].filter(({ certificateId }) => !changed.has(certificateId));
-    return [...below, ...[...changed.values()].filter((certificate) => !certificate.removed && fits(certificate))];
+  const changedThat = (fits: (certificate: ManagedCertificate) => boolean): ManagedCertificate[] =>
+    [...changed.values()].filter((certificate) => !certificate.removed && fits(certificate));
+
+  /** What `base` found and has not changed here. */
+  function* unchanged(found: Iterable<ManagedCertificate>): Iterable<ManagedCertificate> {
+    for (const certificate of found) if (!changed.has(certificate.certificateId)) yield certificate;
   }
 
   const layer: Layer = {
@@ -54,18 +61,28 @@ export function layerOn(base: ManagerState): Layer {
     },
     has: (certificateId) => changed.has(certificateId),
     certificate: (certificateId) => changed.get(certificateId) ?? base.certificate(certificateId),
-    withNames: (key) => merge(base.withNames(key), ({ names }) => nameSetKey(names) === key),
-    due: (at, limit) =>
-      merge(base.due(at, limit + changed.size), (certificate) => isDue(certificate, at))
-        .sort(byUrgency)
-        .slice(0, limit),
-    *allDue(at) {
-      for (const certificate of base.allDue(at)) if (!changed.has(certificate.certificateId)) yield certificate;
-      for (const certificate of changed.values()) if (isDue(certificate, at)) yield certificate;
+    withNames: (key) => [...unchanged(base.withNames(key)), ...changedThat(({ names }) => nameSetKey(names) === key)],
+    *due(at) {
+      const waiting = changedThat((certificate) => dueAt(certificate) <= at.getTime());
+      // The last is the next.
+      waiting.sort((one, other) => dueAt(other) - dueAt(one));
+      for (const certificate of unchanged(base.due(at))) {
+        for (let last = waiting.at(-1); last && dueAt(last) <= dueAt(certificate); last = waiting.at(-1)) {
+          yield last;
+          waiting.pop();
+        }
+        yield certificate;
+      }
+      yield* waiting.reverse();
+    },
+    *paused(range) {
+      const here = changedThat((certificate) => isPaused(certificate, range));
+      yield* unchanged(base.paused(range));
+      yield* here;
     },
     *all() {
-      for (const certificate of base.all()) if (!changed.has(certificate.certificateId)) yield certificate;
-      for (const certificate of changed.values()) if (!certificate.removed) yield certificate;
+      yield* unchanged(base.all());
+      yield* changedThat(() => true);
     },
     issuer: (hash) => issuers.get(hash) ?? base.issuer(hash),
     apply(events, { at, position }) {

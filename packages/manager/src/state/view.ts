@@ -12,16 +12,19 @@ function stateOf(reader: ReplicaReader): ManagerState {
     },
     certificate: (certificateId) => reader.certificate(certificateId),
     withNames: (key) => resolve(reader.idsByNameSet(key)),
-    due: (at, limit) => resolve(reader.idsDue(at, limit)),
-    *allDue(at) {
-      for (const id of reader.idsDue(at, Number.MAX_SAFE_INTEGER)) {
-        const certificate = reader.certificate(id);
-        if (certificate) yield certificate;
-      }
-    },
+    due: (at) => reader.due(at),
+    paused: (range) => reader.paused(range),
     all: () => reader.certificates(),
     issuer: (hash) => reader.issuer(hash),
   };
+}
+
+/** A manager's picture of the bus, and its replica, which may be some commits behind. */
+export interface ManagerView extends View<ManagerState> {
+  readonly state: ManagerState;
+  readonly replica: ReplicaReader;
+  /** Resolves once the replica has taken, or failed to take, all that was applied. */
+  written(): Promise<void>;
 }
 
 /**
@@ -30,10 +33,7 @@ function stateOf(reader: ReplicaReader): ManagerState {
  * Where this process may advance the replica, commits are handed on to it; where another process does, they stay in memory
  * until it has. So a second manager on one machine decides on the head of the bus, too.
  */
-export function createView(
-  replica: Replica,
-  onReplicaFailed: (error: unknown) => void,
-): View<ManagerState> & { readonly state: ManagerState; written(): Promise<void> } {
+export function createView(replica: Replica, onReplicaFailed: (error: unknown) => void): ManagerView {
   const below = stateOf(replica);
   let above: Layer = layerOn(below);
   let checkpoint: Checkpoint = replica.checkpoint();
@@ -59,6 +59,7 @@ export function createView(
   }
 
   return {
+    replica,
     get checkpoint() {
       return checkpoint;
     },
@@ -69,7 +70,6 @@ export function createView(
       replica.snapshot(() => take(commits, reached));
       if (replica.advancing) writing = replica.apply(commits, reached).catch(onReplicaFailed);
     },
-    /** Resolves once the replica has taken, or failed to take, all that was applied. */
     written: () => writing,
     draft() {
       const layer = layerOn(above);

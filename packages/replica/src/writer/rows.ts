@@ -1,5 +1,5 @@
 /** Certificates and issuers as rows of the tables. */
-import { type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
+import { dutyOf, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
 import type { SnapshotRecord } from '@certbus/store';
 
 /** A certificate as the tables hold it: its state as JSON, and beside it what queries look for. */
@@ -10,6 +10,10 @@ export interface CertificateRow {
   readonly nameSet: string;
   /** When a manager should act on it, in milliseconds; `null` for never. */
   readonly nextActionAt: number | null;
+  /** The same without what puts it off, in milliseconds; `null` for never. */
+  readonly wantedAt: number | null;
+  /** Until when a claim or a back-off puts it off, in milliseconds; `null` where neither does. */
+  readonly pausedUntil: number | null;
   /** When it ends, in milliseconds; `null` where nothing is served. */
   readonly notAfter: number | null;
   readonly removed: boolean;
@@ -31,11 +35,14 @@ export function certificateRow(
   position: number,
 ): CertificateRow & { readonly state: string } {
   const { certificateId, names, removed, current } = certificate;
+  const duty = dutyOf(certificate);
   return {
     certificateId,
     position,
     nameSet: nameSetKey(names),
     nextActionAt: nextActionAt(certificate)?.getTime() ?? null,
+    wantedAt: duty?.wantedAt.getTime() ?? null,
+    pausedUntil: duty?.pausedUntil?.getTime() ?? null,
     notAfter: current ? Date.parse(current.notAfter) : null,
     removed,
     state: JSON.stringify(certificate),

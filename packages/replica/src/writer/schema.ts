@@ -3,7 +3,7 @@
 export const APPLICATION_ID = 0x63726570;
 
 /** Raised with every change of the tables or of the state in them; a file of another version is set aside and rebuilt. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
 export type Generation = 'served' | 'building';
@@ -34,6 +34,8 @@ export function schemaOf(generation: Generation): string {
     position INTEGER NOT NULL,
     name_set TEXT NOT NULL,
     next_action_at INTEGER,
+    wanted_at INTEGER,
+    paused_until INTEGER,
     not_after INTEGER,
     removed INTEGER NOT NULL
   ) STRICT;
@@ -62,6 +64,7 @@ export function indexesOf(generation: Generation, mark: string): string {
   CREATE INDEX certificates_by_position_${mark} ON certificates${suffix} (position);
   CREATE INDEX certificates_by_name_set_${mark} ON certificates${suffix} (name_set) WHERE removed = 0;
   CREATE INDEX certificates_by_next_action_${mark} ON certificates${suffix} (next_action_at) WHERE next_action_at IS NOT NULL;
+  CREATE INDEX certificates_by_pause_${mark} ON certificates${suffix} (paused_until, wanted_at) WHERE paused_until IS NOT NULL;
   CREATE INDEX certificates_by_not_after_${mark} ON certificates${suffix} (not_after) WHERE not_after IS NOT NULL;
   CREATE INDEX names_by_certificate_${mark} ON names${suffix} (certificate_id);`;
 }

@@ -98,9 +98,9 @@ export function createTableWriter(database: DatabaseSync, generation: Generation
   const suffix = suffixOf(generation);
   const reader = createReader(database, generation);
   const upsert = database.prepare(
-    `INSERT INTO certificates${suffix} (certificate_id, position, name_set, next_action_at, not_after, removed) VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO certificates${suffix} (certificate_id, position, name_set, next_action_at, wanted_at, paused_until, not_after, removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (certificate_id) DO UPDATE SET position = excluded.position, name_set = excluded.name_set,
-       next_action_at = excluded.next_action_at, not_after = excluded.not_after, removed = excluded.removed
+       next_action_at = excluded.next_action_at, wanted_at = excluded.wanted_at, paused_until = excluded.paused_until, not_after = excluded.not_after, removed = excluded.removed
      RETURNING number`,
   );
   const setState = database.prepare(
@@ -115,8 +115,10 @@ export function createTableWriter(database: DatabaseSync, generation: Generation
   const moveOn = database.prepare(`UPDATE bus${suffix} SET position = ?, checkpoint = ?, state = ? WHERE position = ?`);
 
   function insert(row: CertificateRow): void {
-    const { certificateId, position, nameSet, nextActionAt, notAfter, removed, state, names } = row;
-    const stored = upsert.get(certificateId, position, nameSet, nextActionAt, notAfter, Number(removed));
+    const { certificateId, position, nameSet, nextActionAt, wantedAt, pausedUntil, notAfter, removed, state, names } =
+      row;
+    const found = [nameSet, nextActionAt, wantedAt, pausedUntil, notAfter, Number(removed)];
+    const stored = upsert.get(certificateId, position, ...found);
     setState.run(Number(stored?.['number']), state);
     for (const name of names) addName.run(name, certificateId);
   }

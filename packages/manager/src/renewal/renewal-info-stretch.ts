@@ -1,0 +1,58 @@
+/** Keeps the notes of when to ask a CA up with the certificates, without ever reading all of them at once. */
+import type { PlacedLeaf, ReplicaReader } from '@certbus/replica';
+import type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal-info-notes.ts';
+import { inTurns } from './turns.ts';
+
+/** Four times what a run can ask about, in two seconds: a fleet of that size is drawn from as a whole. */
+const NOTED_TOGETHER = 50_000;
+const PAGE = 250;
+/** What was never asked about comes first, in an order that is drawn: it was to be asked about in the first days of 1970. */
+const LOTS = 1_000_000_000;
+
+/** What can be asked of a replica about its certificates' leaves. */
+type Leaves = Pick<ReplicaReader, 'checkpoint' | 'leavesAfter' | 'leavesUpTo'>;
+
+interface Step {
+  readonly stretch: NotedStretch;
+  readonly leaves: readonly PlacedLeaf[];
+}
+
+/** What makes a stretch longer: what has changed since, and then, towards the beginning, what was not read yet. */
+function* steps(replica: Leaves, from: NotedStretch): Iterable<Step> {
+  for (let stretch = from; ; ) {
+    const newer = replica.leavesAfter(stretch.upTo, PAGE);
+    const leaves = newer.length > 0 ? newer : replica.leavesUpTo(stretch.after, PAGE);
+    const end = leaves.at(-1);
+    if (!end) return;
+    stretch = newer.length > 0 ? { ...stretch, upTo: end.position } : { ...stretch, after: end.position - 1 };
+    yield { stretch, leaves };
+  }
+}
+
+/** What was noted already; nothing, at any position, for a replica on another line of the bus, or one that is behind the notes. */
+function beginningOf(replica: Leaves, random: () => number, known: NotedStretch | undefined): NotedStretch {
+  const { position: head, restored } = replica.checkpoint();
+  if (known?.restored === restored && known.upTo <= head) return known;
+  const anywhere = Math.floor(random() * (head + 1));
+  return { restored, after: anywhere, upTo: anywhere };
+}
+
+/**
+ * Notes what is served now and was not noted yet, and forgets what is not served any more: at most so many certificates in one run. The
+ * first run begins anywhere, so that managers that lose their notes again and again do not ask about the same ones each time.
+ */
+export async function noteLeaves(
+  { view, random }: { readonly view: { readonly replica: Leaves }; readonly random: () => number },
+  notes: RenewalInfoNotes,
+): Promise<void> {
+  const { replica } = view;
+  const noteOf = ({ certificateId, leaf }: PlacedLeaf): RenewalInfoNote[] =>
+    leaf ? [{ certificateId, ...leaf, askAt: new Date(Math.floor(random() * LOTS)), failures: 0 }] : [];
+  let left = NOTED_TOGETHER;
+  for await (const { stretch, leaves } of inTurns(steps(replica, beginningOf(replica, random, notes.stretch())), 1)) {
+    const gone = leaves.filter(({ leaf }) => !leaf).map(({ certificateId }) => certificateId);
+    notes.extend(stretch, { notes: leaves.flatMap(noteOf), gone });
+    left -= leaves.length;
+    if (left <= 0) return;
+  }
+}
