@@ -1,6 +1,6 @@
 import type { Logger } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
-import type { Bus, Decide } from '@certbus/store';
+import type { Bus, Decide, TransactOptions } from '@certbus/store';
 import { transact } from '@certbus/store';
 import type { Connections } from './accounts/connections.ts';
 import type { SecretSource } from './configuration/secrets.ts';
@@ -40,11 +40,11 @@ function checkKnown({ bus }: ManagerState): void {
 export function decide<Result>(
   { bus, view, now }: Context,
   decision: Decide<ManagerState, Result>,
-  signal?: AbortSignal,
+  { signal, caughtUp = false }: Pick<TransactOptions, 'signal' | 'caughtUp'> = {},
 ): Promise<Result> {
   const careful: Decide<ManagerState, Result> = (state, at) => {
     checkKnown(state);
     return decision(state, at);
   };
-  return transact(bus, view, careful, { signal, now });
+  return transact(bus, view, careful, { signal, caughtUp, now });
 }

@@ -250,7 +250,7 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
       const settings = await configured(run);
       await askRenewalInfo(context, { ...settings, notes });
       const outcomes = await renewDue(context, settings);
-      await decide(context, heartbeat, run.signal);
+      await decide(context, heartbeat, run);
       const url = settings.config.checkIn?.url;
       if (url && outcomes.every(({ outcome }) => outcome !== 'failed' && outcome !== 'postponed'))
         await checkIn(url, run.signal);

@@ -1,6 +1,14 @@
 /** Brings a replica onto the line that its bus is on: from a snapshot, after an upgrade, after a restore. */
 import { BEGINNING, type Checkpoint, HistoryError, isKnown } from '@certbus/events/history';
-import { type ArchivePlace, type Bus, isRestored, openSnapshot, type Snapshot, StoreError } from '@certbus/store';
+import {
+  type ArchivePlace,
+  type Bus,
+  isRestored,
+  openSnapshot,
+  type Snapshot,
+  StoreError,
+  type VerifiedPage,
+} from '@certbus/store';
 import type { Building, Replica } from './replica.ts';
 
 export interface SyncOptions {
@@ -148,6 +156,17 @@ export async function rebuildIfRestored(replica: Replica, bus: Bus, options: Syn
   return true;
 }
 
+/** What comes behind a replica whose last commit is on the bus, or behind the one that is built after a restore. */
+async function readFirst(replica: Replica, bus: Bus, options: SyncOptions): Promise<VerifiedPage> {
+  const consistently = { consistent: true, signal: options.signal };
+  try {
+    return await bus.read(replica.checkpoint(), { ...consistently, confirm: true });
+  } catch (error) {
+    if (!(error instanceof HistoryError) || !(await rebuildIfRestored(replica, bus, options))) throw error;
+    return bus.read(replica.checkpoint(), consistently);
+  }
+}
+
 /**
  * Brings a replica to the head of the bus, once. Returns whether this process may advance it; where another one does, nothing is
  * done. Rejects with the `HistoryError` of a bus that was rolled back and not restored by its root, and with a `StoreError`.
@@ -156,17 +175,12 @@ export async function synchronize(replica: Replica, bus: Bus, options: SyncOptio
   const { signal } = options;
   if (!(await replica.tryAdvance())) return false;
   await prepare(replica, bus, options);
-  try {
-    await bus.confirm(replica.checkpoint(), { signal });
-  } catch (error) {
-    if (!(error instanceof HistoryError) || !(await rebuildIfRestored(replica, bus, options))) throw error;
-  }
   // Page by page, so that a replica which is far behind takes no memory.
-  for (;;) {
-    const page = await bus.read(replica.checkpoint(), { consistent: true, signal });
+  for (let page = await readFirst(replica, bus, options); ; ) {
     if (page.commits.length > 0) await replica.apply(page.commits, page.checkpoint);
     options.onProgress?.();
     if (page.refused) throw page.refused;
     if (page.end) return true;
+    page = await bus.read(replica.checkpoint(), { consistent: true, signal });
   }
 }

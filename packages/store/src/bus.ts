@@ -13,7 +13,9 @@ import {
 import type { ArchivePlace } from './archive/place.ts';
 import { type ArchiveSource, createArchiveSource } from './archive/source.ts';
 import { StoreError, TrimmedError } from './errors.ts';
-import type { Log, StoredCommit } from './log.ts';
+import type { Log, Page, StoredCommit } from './log.ts';
+
+const DEFAULT_LIMIT = 150;
 
 /** A page of proved commits. */
 export interface VerifiedPage extends VerifiedCommits {
@@ -28,6 +30,8 @@ export interface BusReadOptions {
   readonly limit?: number;
   /** See every append acknowledged before the read began. Default false. */
   readonly consistent?: boolean;
+  /** In the same request, and so consistently, do what {@link Bus.confirm} does, and reject as it does. Default false. */
+  readonly confirm?: boolean;
   /** Check every commit's own signature instead of one a segment. Default false. */
   readonly everySignature?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -104,25 +108,43 @@ function nameOf(signer: Signer, { trust, from }: { trust: Trust; from: Checkpoin
   );
 }
 
+/** The part of a page without gaps. Throws `CERTBUS_STORE_GAP` where there is none. */
+function wholePart({ commits: found, end }: Page, stream: string, after: number): Page {
+  const commits = contiguous(after, found);
+  const lost = found[commits.length];
+  if (!lost) return { commits, end };
+  if (commits.length > 0) return { commits, end: false };
+  throw new StoreError(
+    'CERTBUS_STORE_GAP',
+    `Stream "${stream}" has position ${lost.position} but not ${after + 1}: commits are missing from the store. "certbus bus repair --from EXPORT" puts them back.`,
+  );
+}
+
+/** Throws a `HistoryError` unless what was found at a checkpoint's position is the commit that was read there before. */
+function checkSame(from: Checkpoint, stored: StoredCommit | undefined): void {
+  if (stored?.position === from.position && sha256(stored.bytes) === from.hash) return;
+  const what = stored ? 'another commit is there now' : 'it is no longer in the log';
+  throw new HistoryError('CERTBUS_EVENTS_HISTORY_FORKED', from.position, `it was read before, and ${what}`);
+}
+
 /** Reads a page without gaps: strongly again where an eventual read had one. Rejects `CERTBUS_STORE_GAP`. */
-async function readContiguous({ log, stream }: OpenBus, after: number, options: BusReadOptions) {
+async function readContiguous({ log, stream }: OpenBus, after: number, options: BusReadOptions): Promise<Page> {
   const { limit, consistent = false, signal } = options;
-  const own = { ...(limit ? { limit } : {}), ...only(signal) };
-  let page = await log.read(stream, after, { ...own, consistent });
-  let commits = contiguous(after, page.commits);
-  if (commits.length < page.commits.length && !consistent) {
-    page = await log.read(stream, after, { ...own, consistent: true });
-    commits = contiguous(after, page.commits);
-  }
-  const lost = page.commits[commits.length];
-  if (lost && commits.length > 0) return { commits, end: false };
-  if (lost) {
-    throw new StoreError(
-      'CERTBUS_STORE_GAP',
-      `Stream "${stream}" has position ${lost.position} but not ${after + commits.length + 1}: commits are missing from the store. "certbus bus repair --from EXPORT" puts them back.`,
-    );
-  }
-  return { commits, end: page.end };
+  const readPage = (strongly: boolean) =>
+    log.read(stream, after, { ...(limit ? { limit } : {}), consistent: strongly, ...only(signal) });
+  const page = await readPage(consistent);
+  const isGapped = contiguous(after, page.commits).length < page.commits.length;
+  return wholePart(isGapped && !consistent ? await readPage(true) : page, stream, after);
+}
+
+/** Reads a page without gaps strongly, and the commit at `from` with it, which it compares. Rejects as both do. */
+async function readConfirmed({ log, stream }: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<Page> {
+  const { limit = DEFAULT_LIMIT, signal } = options;
+  const after = from.position - 1;
+  const { commits, end } = await log.read(stream, after, { limit: limit + 1, consistent: true, ...only(signal) });
+  const [same, ...behind] = commits;
+  checkSame(from, same);
+  return wholePart({ commits: behind, end }, stream, from.position);
 }
 
 /** Verifies commits that follow `from`. */
@@ -159,7 +181,11 @@ async function readArchiveIfGood(
 }
 
 async function readLog(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage> {
-  const page = verifyPage(bus, from, await readContiguous(bus, from.position, options), options);
+  const found =
+    options.confirm && from.position > 0
+      ? await readConfirmed(bus, from, options)
+      : await readContiguous(bus, from.position, options);
+  const page = verifyPage(bus, from, found, options);
   bus.isBehind = !page.end;
   if (page.end) bus.archive?.retry();
   return page;
@@ -167,12 +193,14 @@ async function readLog(bus: OpenBus, from: Checkpoint, options: BusReadOptions):
 
 async function read(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage> {
   // More than a page behind: a thousand such readers put no load on the log, and a damaged archive makes no difference.
-  const early = bus.isBehind ? await readArchiveIfGood(bus, from, options) : undefined;
+  const early = bus.isBehind && !options.confirm ? await readArchiveIfGood(bus, from, options) : undefined;
   if (early) return early;
   try {
     return await readLog(bus, from, options);
   } catch (error) {
     if (!(error instanceof TrimmedError)) throw error;
+    // What comes behind a commit that was trimmed shows whether it is the same history, and may be in the log.
+    if (options.confirm) return read(bus, from, { ...options, confirm: false });
     bus.archive?.retry();
     const page = await readArchive(bus, from, options);
     if (!page) throw error;
@@ -190,10 +218,7 @@ async function confirm({ log, stream }: OpenBus, from: Checkpoint, signal: Abort
   });
   // What was trimmed is in the archive: what comes behind it shows whether it is the same history.
   if (!page) return;
-  const [stored] = page.commits;
-  if (stored?.position === from.position && sha256(stored.bytes) === from.hash) return;
-  const what = stored ? 'another commit is there now' : 'it is no longer in the log';
-  throw new HistoryError('CERTBUS_EVENTS_HISTORY_FORKED', from.position, `it was read before, and ${what}`);
+  checkSame(from, page.commits[0]);
 }
 
 /** Signs events as the commit behind `from`. */

@@ -160,6 +160,31 @@ test('a log that was rolled back below the follower raises an alarm', async () =
   await expect(bus.confirm({ ...checkpoint, hash: 'A'.repeat(43) })).rejects.toMatchObject({ position: 4 });
 });
 
+test('one request compares what was read before and reads what comes behind it', async () => {
+  const memory = createMemoryLog();
+  const { keys, bus: writing } = await beginBus(memory);
+  await writeMany(writing, 5);
+  const reads: (boolean | undefined)[] = [];
+  const counting: Log = {
+    ...memory,
+    read(stream, after, options) {
+      reads.push(options?.consistent);
+      return memory.read(stream, after, options);
+    },
+  };
+  const bus = openBus(counting, 'test', keys);
+  const { checkpoint } = await bus.read(BEGINNING, { limit: 2, confirm: true });
+  reads.length = 0;
+  const page = await bus.read(checkpoint, { limit: 3, confirm: true });
+  expect(page.commits.map(({ position }) => position)).toEqual([3, 4, 5]);
+  expect(page.end).toBe(false);
+  expect(reads).toEqual([true]);
+  const other = { ...checkpoint, hash: 'A'.repeat(43) };
+  await expect(bus.read(other, { confirm: true })).rejects.toMatchObject({ name: 'HistoryError', position: 2 });
+  const beyond = { ...checkpoint, position: 40 };
+  await expect(bus.read(beyond, { confirm: true })).rejects.toMatchObject({ name: 'HistoryError', position: 40 });
+});
+
 test('an abort ends a quiet wait at once', async () => {
   const { bus } = await beginBus(createMemoryLog());
   const stop = new AbortController();

@@ -4,7 +4,7 @@ import { createMemoryLog } from './adapters/memory.ts';
 import { beginBus, createView, removed } from './bus.builders.ts';
 import { openBus } from './bus.ts';
 import type { Log } from './log.ts';
-import { transact } from './transact.ts';
+import { catchUp, transact } from './transact.ts';
 
 const say = (id: string) => () => ({ events: [removed(id)], result: id });
 
@@ -54,6 +54,37 @@ test('a decision whose append is known succeeds, also when its own view cannot t
   isBroken = false;
   expect(await transact(bus, view, say('d'))).toBe('d');
   expect(inner.removals).toEqual(['certificate-a', 'certificate-b', 'certificate-d']);
+});
+
+test('on a view that was caught up a moment ago, what is said is appended without a read', async () => {
+  const memory = createMemoryLog();
+  const { keys } = await beginBus(memory);
+  let reads = 0;
+  const log: Log = {
+    ...memory,
+    read(...call) {
+      reads += 1;
+      return memory.read(...call);
+    },
+  };
+  const bus = openBus(log, 'test', keys);
+  const view = createView();
+  await catchUp(bus, view);
+  reads = 0;
+  await transact(bus, view, say('a'), { caughtUp: true });
+  expect(reads).toBe(0);
+  expect(view.removals).toEqual(['certificate-a']);
+
+  // Another process writes: what is said is decided again, and what is not said is true of now.
+  const other = createView();
+  await transact(openBus(memory, 'test', keys), other, say('b'));
+  const addAll = (state: readonly string[]) => ({ events: [removed(`after-${state.length}`)], result: state.length });
+  expect(await transact(bus, view, addAll, { caughtUp: true })).toBe(2);
+  await transact(openBus(memory, 'test', keys), other, say('c'));
+  const look = (state: readonly string[]) => ({ events: [], result: state.length });
+  expect(await transact(bus, view, look, { caughtUp: true })).toBe(4);
+  // Never caught up: there is nothing that could be trusted.
+  expect(await transact(bus, createView(), look, { caughtUp: true })).toBe(4);
 });
 
 test('a decision that has nothing to say appends nothing', async () => {

@@ -34,6 +34,11 @@ export interface TransactOptions {
   readonly signal?: AbortSignal | undefined;
   /** Appends tried before `CERTBUS_STORE_ATTEMPTS_EXHAUSTED`; default 20. */
   readonly attempts?: number;
+  /**
+   * The view was caught up a moment ago: decide on it as it is, without a read. Where another manager wrote since, or there is nothing to
+   * say, it is caught up and decided again. Default false.
+   */
+  readonly caughtUp?: boolean;
   readonly now?: () => Date;
 }
 
@@ -41,6 +46,7 @@ interface Waiting<State> {
   readonly decide: Decide<State, unknown>;
   readonly signal: AbortSignal | undefined;
   readonly attempts: number;
+  readonly caughtUp: boolean;
   readonly now: () => Date;
   resolve(result: unknown): void;
   reject(reason: unknown): void;
@@ -71,10 +77,11 @@ const confirmed = new WeakSet<object>();
  * than everything.
  */
 export async function catchUp<State>(bus: Bus, view: View<State>, signal?: AbortSignal): Promise<void> {
-  if (!confirmed.has(view)) await bus.confirm(view.checkpoint, { signal });
-  confirmed.add(view);
   for (;;) {
-    const { commits, checkpoint, end, refused } = await bus.read(view.checkpoint, { consistent: true, signal });
+    const confirm = !confirmed.has(view);
+    const page = await bus.read(view.checkpoint, { consistent: true, confirm, signal });
+    confirmed.add(view);
+    const { commits, checkpoint, end, refused } = page;
     if (commits.length > 0) view.apply(commits, checkpoint);
     if (refused) throw refused;
     if (end) return;
@@ -95,12 +102,13 @@ export function transact<State, Result>(
   bus: Bus,
   view: View<State>,
   decide: Decide<State, Result>,
-  { signal, attempts = 20, now = () => new Date() }: TransactOptions = {},
+  { signal, attempts = 20, caughtUp = false, now = () => new Date() }: TransactOptions = {},
 ): Promise<Result> {
   return new Promise<Result>((resolve, reject) => {
     const queue = (queues.get(view) ?? { waiting: [], running: false }) as unknown as Queue<State>;
     queues.set(view, queue as unknown as Queue<never>);
-    queue.waiting.push({ decide, signal, attempts, now, resolve: resolve as (result: unknown) => void, reject });
+    const asked = { decide, signal, attempts, caughtUp, now };
+    queue.waiting.push({ ...asked, resolve: resolve as (result: unknown) => void, reject });
     if (!queue.running) void drain(bus, view, queue);
   });
 }
@@ -134,9 +142,10 @@ async function decideAndAppend<State>(
     const present = taken.filter((waiting) => !rejectAborted(waiting));
     const [first] = present;
     if (!first) return [];
-    await catchUp(bus, view, signal);
-    const at = first.now();
-    const { decided, left } = decideAll(view.draft(), present, at);
+    const foreseen = attempt === 1 ? decideWithoutReading(view, present, first.now()) : undefined;
+    if (!foreseen) await catchUp(bus, view, signal);
+    const at = foreseen?.at ?? first.now();
+    const { decided, left } = foreseen ?? decideAll(view.draft(), present, at);
     const events = decided.flatMap((decision) => decision.events);
     try {
       const appended = events.length > 0 ? await bus.append(view.checkpoint, events, { at, signal }) : undefined;
@@ -175,6 +184,16 @@ function whenAllAbort<State>(
   };
   for (const signal of signals) signal.addEventListener('abort', look, { signal: listening.signal });
   return { signal: all.signal, [Symbol.dispose]: () => listening.abort() };
+}
+
+/**
+ * Decides on a view that was caught up a moment ago, where all that wait may. What says nothing would be true of a moment ago only;
+ * what says something cannot be appended unless it is true now.
+ */
+function decideWithoutReading<State>(view: View<State>, present: readonly Waiting<State>[], at: Date) {
+  if (!confirmed.has(view) || !present.every(({ caughtUp }) => caughtUp)) return undefined;
+  const { decided, left } = decideAll(view.draft(), present, at);
+  return decided.every(({ events }) => events.length > 0) ? { decided, left, at } : undefined;
 }
 
 function decideAll<State>(draft: Draft<State>, present: readonly Waiting<State>[], at: Date) {

@@ -31,7 +31,7 @@ async function startRollOver(
       if (bus.nextAccountKey) return { events: [], result: bus.nextAccountKey };
       return { events: [{ type: 'AccountKeyRollOverStarted', ...offered }], result: offered };
     },
-    signal,
+    { signal },
   );
   return { thumbprint: next.thumbprint, accountKey: await open(next.sealedKey, context.key.identity) };
 }

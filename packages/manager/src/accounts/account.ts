@@ -98,7 +98,7 @@ async function claimKey(context: Context, signal: AbortSignal): Promise<Pick<Acc
       if (shared) return { events: [], result: shared };
       return { events: [{ type: 'AccountKeyRollOverStarted', ...offered }], result: offered };
     },
-    signal,
+    { signal },
   );
 }
 
@@ -119,7 +119,7 @@ async function register(context: Context, authority: Authority, signal: AbortSig
       // Another manager was first: its account counts.
       return { events: isKnown || !isSameKey ? [] : [{ type: 'AccountRegistered', ...event }], result: undefined };
     },
-    signal,
+    { signal },
   );
 }
 

@@ -1,4 +1,5 @@
-import { type IssuanceStarted, readEvent, type WrittenEvent } from '@certbus/events';
+import type { EventOf } from '@certbus/events';
+import { readEvent, type WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import { obtained } from '../renewal/fleet.builders.ts';
 import { layerOn, type ManagerState } from '../state/state.ts';
@@ -16,7 +17,7 @@ const issuedOn = (certificateId: string, from: number): WrittenEvent => ({
   notAfter: day(from + 90).toISOString(),
 });
 
-const claimed = (certificateId: string, until: Date): IssuanceStarted => ({
+const claimed = (certificateId: string, until: Date): EventOf<'IssuanceStarted'> => ({
   type: 'IssuanceStarted',
   issuanceId: 'issuance0001',
   certificateId,

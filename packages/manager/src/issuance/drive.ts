@@ -73,7 +73,7 @@ async function currentOffer(
   const last = issuance.csrs.at(-1);
   if (last?.recipientsPosition === bus.recipientsPosition) return last;
   const offer = await createOffer(issuance, bus);
-  await decide(context, (state) => replaceCsr(state, claim, offer), signal);
+  await decide(context, (state) => replaceCsr(state, claim, offer), { signal });
   return offer;
 }
 
@@ -96,7 +96,7 @@ async function runOrder(
     const told = challenges.map(({ name, token, keyAuthorization }) => {
       return { name, token, thumbprint: keyAuthorization.slice(token.length + 1) };
     });
-    await decide(context, (state, now) => presentChallenges(state, now, claim, told), stop);
+    await decide(context, (state, now) => presentChallenges(state, now, claim, told), { signal: stop });
   };
   const warn = (message: string) => {
     context.logger.warn(message, { names });
@@ -137,7 +137,7 @@ async function runOrder(
       ...(replaces ? { replaces } : {}),
       ...(resume ? { resume } : {}),
       async onOrder(url) {
-        await decide(context, (state) => recordOrder(state, claim, url), stop);
+        await decide(context, (state) => recordOrder(state, claim, url), { signal: stop });
         onProgress({ step: 'order', certificateId, names, orderUrl: url });
       },
       signal,

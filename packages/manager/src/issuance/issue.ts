@@ -70,23 +70,36 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Makes the key and the CSR that a claim needs, where the picture of a moment ago says that one is to be made: without asking the bus. */
+async function offerAhead(
+  { view, now }: Context,
+  ask: (state: ManagerState, now: Date) => Decision<ClaimResult>,
+): Promise<CsrWithKey | undefined> {
+  const { result } = ask(view.state, now());
+  return result.kind === 'offer-needed' ? createOffer(result, view.state.bus) : undefined;
+}
+
 /** Claims, drives, and waits for those who were first. `wait: false` gives a held claim up at once. */
 async function run(
   context: Context,
   ask: AskForClaim,
-  {
-    config,
-    signal,
-    takeOver = false,
-    onProgress = () => {},
-    wait = true,
-  }: RunOptions & { config: Configuration; wait?: boolean },
+  options: RunOptions & {
+    readonly config: Configuration;
+    readonly wait?: boolean;
+    /** The context was caught up a moment ago. */
+    readonly caughtUp?: boolean;
+  },
 ): Promise<IssueResult> {
+  const { config, signal, takeOver = false, onProgress = () => {}, wait = true } = options;
   const terms = { holder: context.holder, claimMs: context.claimMs, graceMs: context.graceMs, takeOver };
-  let offer: CsrWithKey | undefined;
+  let { caughtUp = false } = options;
+  let offer: CsrWithKey | undefined = caughtUp
+    ? await offerAhead(context, (state, now) => ask(state, now, terms, undefined))
+    : undefined;
   for (;;) {
     signal.throwIfAborted();
-    const claim = await decide(context, (state, now) => ask(state, now, terms, offer), signal);
+    const claim = await decide(context, (state, now) => ask(state, now, terms, offer), { signal, caughtUp });
+    caughtUp = false;
     if (claim.kind === 'managed') return managed(claim.certificate);
     if (claim.kind === 'offer-needed') {
       offer = await createOffer(claim, context.view.state.bus);
@@ -118,7 +131,7 @@ async function run(
 }
 
 /**
- * Makes a managed certificate, or finds the one that these names have already. Rejects with `ManagerError`, `AcmeError`,
+ * Makes a managed certificate, or finds the one that these names have already, in a context that was caught up a moment ago. Rejects with `ManagerError`, `AcmeError`,
  * `StoreError`, or the signal's reason once the claim is released.
  */
 export async function issue(
@@ -137,7 +150,7 @@ export async function issue(
   const ids = { certificateId: createId(), issuanceId: createId() };
   const ask: AskForClaim = (state, now, terms, offer) =>
     claimNew(state, now, subject, { ...terms, ...ids, offer, another });
-  return run(context, ask, options);
+  return run(context, ask, { ...options, caughtUp: true });
 }
 
 /** Renews one certificate, due or not. Rejects as {@link issue}, and with `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */

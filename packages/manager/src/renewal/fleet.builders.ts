@@ -1,5 +1,6 @@
 /** Many certificates on a bus, and what counts how many of them a manager reads. */
-import { type CertificateObtained, type Checkpoint, parseManagerKey, sha256, type WrittenEvent } from '@certbus/events';
+import { type EventOf, parseManagerKey, sha256 } from '@certbus/events';
+import type { Checkpoint, WrittenEvent } from '@certbus/events/history';
 import type { Replica } from '@certbus/replica';
 import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
@@ -11,7 +12,7 @@ const LIFETIME_MS = 90 * 86_400_000;
 const TOGETHER = 100;
 
 /** What a certificate of the fleet is obtained with; it is due after 60 days. */
-export const obtained = (certificateId: string, leaf = `leaf of ${certificateId}`): CertificateObtained => ({
+export const obtained = (certificateId: string, leaf = `leaf of ${certificateId}`): EventOf<'CertificateObtained'> => ({
   type: 'CertificateObtained',
   issuanceId: 'issuance0001',
   certificateId,
@@ -27,7 +28,8 @@ export const obtained = (certificateId: string, leaf = `leaf of ${certificateId}
   directory: DIRECTORY,
 });
 
-export const leafHashOf = ({ leaf }: Pick<CertificateObtained, 'leaf'>): string => sha256(Buffer.from(leaf, 'base64'));
+export const leafHashOf = ({ leaf }: Pick<EventOf<'CertificateObtained'>, 'leaf'>): string =>
+  sha256(Buffer.from(leaf, 'base64'));
 
 /** Runs with the bus of a site, opened for its manager. */
 export async function withBus<T>({ address, trust, managerKey }: Site, run: (bus: Bus) => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import { BEGINNING, type Checkpoint, type WrittenEvent } from '@certbus/events';
+import { BEGINNING, type Checkpoint, type WrittenEvent } from '@certbus/events/history';
 import { openReplica, type Replica, synchronize } from '@certbus/replica';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';

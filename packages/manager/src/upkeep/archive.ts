@@ -81,7 +81,7 @@ export async function archiveRanges(
     if (last > view.checkpoint.position) return { commits };
     const pages = readProved(bus, from, last, signal);
     const range = await archiveRange(place, bus.trust.busId, pages, { signal });
-    const isNew = await decide(context, (state) => archived(state, range), signal);
+    const isNew = await decide(context, (state) => archived(state, range), { signal });
     if (isNew) commits += RANGE_COMMITS;
     onProgress?.(last);
   }
@@ -185,7 +185,7 @@ export async function takeSnapshot(
   } finally {
     held.close();
   }
-  await decide(context, (state) => snapshotTaken(state, taken), signal);
+  await decide(context, (state) => snapshotTaken(state, taken), { signal });
   const { restored } = checkpoint;
   await publishSnapshot(place, busId, taken, { restored, head: context.view.checkpoint }, { signal });
   return taken;

@@ -179,4 +179,9 @@ test('a follower whose position was trimmed is confirmed, and goes on from the a
   await open().confirm(from);
   const page = await open().read(from);
   expect(page.commits[0]?.position).toBe(101);
+  const confirmed = await open().read(from, { confirm: true });
+  expect(confirmed.commits[0]?.position).toBe(101);
+  // Of the commit before the first that is kept, nothing is left to compare.
+  const last = await open().read(checkpoints[RANGE_COMMITS - 2] as Checkpoint, { confirm: true });
+  expect(last.commits[0]?.position).toBe(RANGE_COMMITS);
 });
