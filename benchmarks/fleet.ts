@@ -41,6 +41,8 @@ export interface FleetKeys {
   readonly root: Signer;
   readonly signer: Signer;
   readonly managerText: string;
+  /** The manager's own age recipient. */
+  readonly managerRecipient: string;
   /** Text of the load balancers' identity file. */
   readonly identity: string;
   readonly recipients: readonly Recipient[];
@@ -66,6 +68,7 @@ export async function createFleetKeys(): Promise<FleetKeys> {
     root,
     signer: parseManagerKey(managerText).signer,
     managerText,
+    managerRecipient: await recipientOf(managerText),
     identity,
     recipients: [
       { name: 'loadbalancers', recipient: await recipientOf(identity) },
@@ -150,6 +153,8 @@ export interface Fleet {
   readonly randomBytes: number;
   /** The commits, in order; where they end is {@link Fleet.end}. */
   commits(): Iterable<StoredCommit>;
+  /** What each certificate was first obtained with, without the history. */
+  obtained(): Iterable<CertificateObtained>;
   /** The checkpoint behind the last commit that was given. */
   readonly end: Checkpoint;
 }
@@ -181,7 +186,7 @@ export async function createFleet({ certificates, together, rounds = 1, keys }: 
   }
 
   function beginning(): WrittenEvent[] {
-    const managers = [{ name: 'fleet', signingKey: signer.publicKey, recipient: keys.recipients[0]?.recipient ?? '' }];
+    const managers = [{ name: 'fleet', signingKey: signer.publicKey, recipient: keys.managerRecipient }];
     return [
       { type: 'BusCreated', busId: trust.busId, rootKey: trust.rootKey },
       signRootEvent(root, trust.busId, 1, { type: 'ManagersUpdated', managers }),
@@ -256,10 +261,15 @@ export async function createFleet({ certificates, together, rounds = 1, keys }: 
     }
   }
 
+  function* obtained(): Iterable<CertificateObtained> {
+    for (let number = 0; number < certificates; number += 1) yield order(number)[2];
+  }
+
   return {
     // The certificate's id is random, too.
     randomBytes: certificates * (randomLength(leaf) + sealed.randomBytes + 8) + issuer.length,
     commits,
+    obtained,
     get end() {
       return checkpoint;
     },

@@ -40,6 +40,7 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./acme-order.ts')).acmeOrder,
   },
   { names: ['acme.badnonce'], load: async () => (await import('./acme-badnonce.ts')).acmeBadNonce },
+  { names: ['manager.scan', 'manager.scan.stall'], load: async () => (await import('./manager-scan.ts')).managerScan },
   { names: ['handshake.hot'], load: async () => (await import('./handshake-hot.ts')).handshakeHot },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
   { names: ['path.served.p50', 'path.served.p99'], load: async () => (await import('./path-served.ts')).pathServed },
@@ -47,7 +48,10 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
 const DOCUMENT = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
 const [BEGIN, END] = ['<!-- figures:begin -->', '<!-- figures:end -->'];
 
-const shown = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(1));
+function shown(value: number): string {
+  if (value < 0.1) return value.toPrecision(2);
+  return value < 10 ? value.toFixed(2) : value.toFixed(1);
+}
 
 function row({ figure, value, unit, against, low, high, control, n }: Figure): string {
   const trust = control === undefined ? '' : shown(control);

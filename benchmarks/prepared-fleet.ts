@@ -1,0 +1,204 @@
+/** A manager's replica of many certificates, made once and kept in the user's cache folder for every figure that wants one. */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type Checkpoint,
+  encodeCommit,
+  evolve,
+  type ManagedCertificate,
+  parseManagerKey,
+  sha256,
+  type Trust,
+} from '@certbus/events';
+import { openManager } from '@certbus/manager';
+import { openRenewalInfoNotes, type RenewalInfoNote } from '@certbus/manager/renewal-info-notes';
+import { openReplica, type Replica } from '@certbus/replica';
+import { openBus, type StoredCommit } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import { cacheFolder } from 'certbus-services';
+import { writeBus } from './bulk.ts';
+import { createFleet, createFleetKeys, type Fleet, type FleetKeys } from './fleet.ts';
+
+/** What is in the folder of a prepared fleet. */
+export interface PreparedFleet {
+  /** Address of the bus, which holds all but the certificates. */
+  readonly bus: string;
+  /** The replica, at the head of the bus. */
+  readonly replica: string;
+  /** The notes of when to ask the CA: about nobody before tomorrow. */
+  readonly notes: string;
+  readonly trust: Trust;
+  /** Text of the manager's key file. */
+  readonly managerKey: string;
+  /** When nothing is due. */
+  readonly now: Date;
+}
+
+const STREAM = 'fleet';
+const TOGETHER = 25;
+const LOADED_TOGETHER = 500;
+const DAY_MS = 86_400_000;
+/** Ten days after the certificates were issued, which is twenty before they are due. */
+const NOW = new Date('2026-11-11T00:00:00Z');
+const CONFIG = {
+  version: 1,
+  authorities: { fleet: { directory: 'https://ca.fleet.test/directory', termsOfServiceAgreed: true } },
+  defaultAuthority: 'fleet',
+};
+
+function describe(folder: string, { trust, managerText }: Pick<FleetKeys, 'trust' | 'managerText'>): PreparedFleet {
+  const [replica, notes] = [join(folder, 'manager.db'), join(folder, 'notes.db')];
+  return { bus: `sqlite:${folder}/bus.db#${STREAM}`, replica, notes, trust, managerKey: managerText, now: NOW };
+}
+
+/** What a bus says while nothing happens: it has the positions that the certificates' orders would have taken. */
+function* heartbeats({ trust, signer }: FleetKeys, from: Checkpoint, count: number): Iterable<StoredCommit> {
+  let [position, previous] = [from.position, from.hash];
+  for (let n = 0; n < count; n += 1) {
+    position += 1;
+    const content = { format: from.format, bus: trust.busId, position, previous, at: NOW, by: 'fleet' };
+    const bytes = encodeCommit({ ...content, events: [{ type: 'Heartbeat' }] }, signer);
+    previous = sha256(bytes);
+    yield { position, bytes };
+  }
+}
+
+async function makeBus(path: string, { fleet, keys, commits }: { fleet: Fleet; keys: FleetKeys; commits: number }) {
+  function* all() {
+    yield* fleet.commits();
+    yield* heartbeats(keys, fleet.end, commits);
+  }
+  await writeBus(path, STREAM, all());
+}
+
+/** Opens a fleet's bus and replica with a manager on both. */
+export async function openFleetManager({
+  bus: address,
+  replica: path,
+  notes: notesPath,
+  trust,
+  managerKey,
+  now,
+}: PreparedFleet) {
+  const key = parseManagerKey(managerKey);
+  const log = await openLog(address);
+  const replica = await openReplica({ path, busId: trust.busId });
+  const notes = openRenewalInfoNotes(notesPath);
+  const manager = await openManager({
+    bus: openBus(log, STREAM, { trust, signer: key.signer }),
+    key,
+    replica,
+    notes,
+    holder: 'bench',
+    solvers: () => Promise.reject(new TypeError('nothing is to be ordered')),
+    secrets: () => undefined,
+    now: () => now,
+  });
+  return {
+    manager,
+    replica,
+    notes,
+    async close() {
+      await manager.close();
+      notes[Symbol.dispose]();
+      await replica.close();
+      await log.close();
+    },
+  };
+}
+
+function* certificatesOf(fleet: Fleet): Iterable<ManagedCertificate> {
+  for (const obtained of fleet.obtained()) {
+    const certificate = evolve(undefined, obtained, { at: NOW });
+    if (certificate) yield certificate;
+  }
+}
+
+function* inGroups<T>(items: Iterable<T>, size: number): Iterable<readonly T[]> {
+  let group: T[] = [];
+  for (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
+
+const noteOf = ({ certificateId, current }: ManagedCertificate): RenewalInfoNote[] =>
+  current?.directory === undefined
+    ? []
+    : [
+        {
+          certificateId,
+          leafHash: current.leafHash,
+          directory: current.directory,
+          askAt: new Date(NOW.getTime() + DAY_MS),
+          failures: 0,
+        },
+      ];
+
+/** Puts the certificates into the replica and the notes, as if they had been on the bus from the third position on. */
+async function load(
+  fleet: Fleet,
+  { replica, notes }: { replica: Replica; notes: ReturnType<typeof openRenewalInfoNotes> },
+) {
+  const checkpoint = replica.checkpoint();
+  const issuers = [...replica.records()];
+  const building = await replica.build({ checkpoint, bus: replica.bus(), rootEvents: replica.rootEvents() });
+  await building.load(issuers);
+  const stretch = { restored: checkpoint.restored, after: 0, upTo: checkpoint.position };
+  let number = 0;
+  for (const certificates of inGroups(certificatesOf(fleet), LOADED_TOGETHER)) {
+    const records = certificates.map((certificate) => {
+      number += 1;
+      return { certificate, position: 2 + Math.ceil(number / TOGETHER) };
+    });
+    await building.load(records);
+    notes.extend(stretch, { notes: certificates.flatMap(noteOf), gone: [] });
+  }
+  await building.serve();
+}
+
+async function make(folder: string, certificates: number): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const keys = await createFleetKeys();
+  const beginning = await createFleet({ certificates: 0, together: TOGETHER, keys });
+  await makeBus(join(folder, 'bus.db'), { fleet: beginning, keys, commits: Math.ceil(certificates / TOGETHER) });
+  const prepared = describe(folder, keys);
+  const open = await openFleetManager(prepared);
+  try {
+    await open.manager.configure(CONFIG);
+    await open.manager.refresh();
+    await load(await createFleet({ certificates, together: TOGETHER, keys }), open);
+  } finally {
+    await open.close();
+  }
+  writeFileSync(join(folder, 'keys.json'), JSON.stringify({ trust: keys.trust, managerText: keys.managerText }), {
+    mode: 0o600,
+  });
+}
+
+/** Whether a replica in the cache is one of this release, which would have set aside another. */
+async function isWhole({ replica: path, trust }: PreparedFleet, certificates: number): Promise<boolean> {
+  const replica = await openReplica({ path, busId: trust.busId });
+  const served = replica.countServed();
+  await replica.close();
+  return served === certificates;
+}
+
+/** A fleet of so many certificates of 45 days, none of which is due: from the cache, or made, which takes minutes for a million. */
+export async function prepareFleet(certificates: number): Promise<PreparedFleet> {
+  const folder = cacheFolder(`fleet-${certificates}`);
+  const keys = join(folder, 'keys.json');
+  if (existsSync(keys)) {
+    const prepared = describe(folder, JSON.parse(readFileSync(keys, 'utf8')));
+    if (await isWhole(prepared, certificates)) return prepared;
+  }
+  const unfinished = `${folder}.new`;
+  await make(unfinished, certificates);
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(unfinished, folder);
+  return describe(folder, JSON.parse(readFileSync(keys, 'utf8')));
+}
