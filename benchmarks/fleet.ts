@@ -154,7 +154,7 @@ export interface Fleet {
   /** The commits, in order; where they end is {@link Fleet.end}. */
   commits(): Iterable<StoredCommit>;
   /** What each certificate was first obtained with, without the history. */
-  obtained(): Iterable<CertificateObtained>;
+  obtained(): Iterable<EventOf<'CertificateObtained'>>;
   /** The checkpoint behind the last commit that was given. */
   readonly end: Checkpoint;
 }
@@ -261,7 +261,7 @@ export async function createFleet({ certificates, together, rounds = 1, keys }: 
     }
   }
 
-  function* obtained(): Iterable<CertificateObtained> {
+  function* obtained(): Iterable<EventOf<'CertificateObtained'>> {
     for (let number = 0; number < certificates; number += 1) yield order(number)[2];
   }
 

@@ -1,17 +1,10 @@
 /** A manager's replica of many certificates, made once and kept in the user's cache folder for every figure that wants one. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type Checkpoint,
-  encodeCommit,
-  evolve,
-  type ManagedCertificate,
-  parseManagerKey,
-  sha256,
-  type Trust,
-} from '@certbus/events';
-import { openManager } from '@certbus/manager';
-import { openRenewalInfoNotes, type RenewalInfoNote } from '@certbus/manager/renewal-info-notes';
+import { type ManagedCertificate, parseManagerKey, sha256, type Trust } from '@certbus/events';
+import { type Checkpoint, encodeCommit, evolve } from '@certbus/events/history';
+import { openManager, type RenewalInfoNote } from '@certbus/manager';
+import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica, type Replica } from '@certbus/replica';
 import { openBus, type StoredCommit } from '@certbus/store';
 import { openLog } from '@certbus/store/open';

@@ -20,7 +20,7 @@ export type { SolverFactory } from './issuance/solvers.ts';
 export { parseSubject } from './issuance/subject.ts';
 export { type AccountOptions, type Manager, type ManagerOptions, openManager } from './manager.ts';
 export type { RenewalOptions, RenewalOutcome } from './renewal/renewal.ts';
-export type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal/renewal-info-notes.ts';
+export type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 export type { RevocationRequest, RevocationResult } from './renewal/revocation.ts';
 export type { ManagerState } from './state/state.ts';
 export type { TrimOptions, UpkeepOptions } from './upkeep/archive.ts';

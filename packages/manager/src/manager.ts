@@ -22,7 +22,8 @@ import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } fr
 import type { SolverFactory } from './issuance/solvers.ts';
 import { type RenewalOptions, type RenewalOutcome, renewDue } from './renewal/renewal.ts';
 import { askRenewalInfo } from './renewal/renewal-info.ts';
-import { openRenewalInfoNotes, type RenewalInfoNotes } from './renewal/renewal-info-notes.ts';
+import { openRenewalInfoNotes } from './renewal/renewal-info-notes.ts';
+import type { RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 import { type RevocationRequest, type RevocationResult, revokeCertificate } from './renewal/revocation.ts';
 import type { ManagerState } from './state/state.ts';
 import { createView } from './state/view.ts';

@@ -15,7 +15,7 @@ import { createHttp01ClientsSolver } from '@certbus/solvers/http-01-clients';
 import { type Bus, type Log, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { createBus, type Manager, openManager, type SolverFactory } from '../index.ts';
-import type { RenewalInfoNotes } from '../renewal/renewal-info-notes.ts';
+import type { RenewalInfoNotes } from '../renewal/renewal-info-schedule.ts';
 
 /** All that a manager process needs to know; plain JSON. */
 export interface Site {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
-import { openRenewalInfoNotes, type RenewalInfoNote } from './renewal-info-notes.ts';
+import { openRenewalInfoNotes } from './renewal-info-notes.ts';
+import type { RenewalInfoNote } from './renewal-info-schedule.ts';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());

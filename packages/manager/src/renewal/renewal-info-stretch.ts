@@ -1,6 +1,6 @@
 /** Keeps the notes of when to ask a CA up with the certificates, without ever reading all of them at once. */
 import type { PlacedLeaf, ReplicaReader } from '@certbus/replica';
-import type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal-info-notes.ts';
+import type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal-info-schedule.ts';
 import { inTurns } from './turns.ts';
 
 /** Four times what a run can ask about, in two seconds: a fleet of that size is drawn from as a whole. */

@@ -5,7 +5,7 @@ import { openAuthority } from '../accounts/account.ts';
 import type { Authority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { recordRenewalInfo } from '../decide/renewal-info.ts';
-import { isOpen, type RenewalInfoNotes } from './renewal-info-notes.ts';
+import { isOpen, type RenewalInfoNotes } from './renewal-info-schedule.ts';
 import { noteLeaves } from './renewal-info-stretch.ts';
 import { inTurns } from './turns.ts';
 

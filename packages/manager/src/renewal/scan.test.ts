@@ -4,7 +4,8 @@ import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSite, type Site, withManager } from '../issuance/manager.builders.ts';
 import { counted, DIRECTORY, ISSUED_AT, leafHashOf, obtained, say, withBus } from './fleet.builders.ts';
-import { openRenewalInfoNotes, type RenewalInfoNote } from './renewal-info-notes.ts';
+import { openRenewalInfoNotes } from './renewal-info-notes.ts';
+import type { RenewalInfoNote } from './renewal-info-schedule.ts';
 import { noteLeaves } from './renewal-info-stretch.ts';
 
 const { signal } = new AbortController();
