@@ -40,7 +40,7 @@ export const HOUSE: House = {
       composition: ['wire/create-acme.ts'],
     },
     // Presenting a challenge, and looking whether it is there, is I/O.
-    'packages/solvers': { io: 'everything', composition: [] },
+    'packages/solvers': { io: 'everything', composition: ['registry.ts'] },
     // It is a server, and a DNS server.
     'packages/acme-server': { io: 'everything', composition: [] },
     'packages/manager': {

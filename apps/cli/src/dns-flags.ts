@@ -1,21 +1,13 @@
-import { type DnsSettings, PROVIDERS, type Provider } from '@certbus/manager';
+/** DNS settings for `certbus init`: from flags, a file, answers at the terminal and the environment, as the registry describes them. */
+import { type DnsProvider, PROVIDERS, type ProviderFlag } from '@certbus/solvers';
 import { CliError } from './errors.ts';
 
-/** The flags of `init` that say where DNS-01 is answered. None holds a secret: others can read the arguments of a process. */
-export interface DnsFlags {
-  readonly 'dns-url'?: string | undefined;
-  readonly 'dns-zone-id'?: string | undefined;
-  readonly 'dns-server'?: string | undefined;
-  readonly 'dns-key-name'?: string | undefined;
-  readonly 'dns-username'?: string | undefined;
-  readonly 'dns-program'?: string | undefined;
-}
+/** Flags of `init`, by name without dashes; those that no provider has are passed over. */
+export type GivenFlags = Readonly<Record<string, unknown>>;
 
 /** A flag that a provider cannot do without, and how a person is asked for it. */
 export interface NeededFlag {
-  readonly flag: keyof DnsFlags;
-  /** The field of the settings that it says, or a part of it. */
-  readonly field: string;
+  readonly name: string;
   readonly question: string;
 }
 
@@ -23,24 +15,28 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const isObject = (json: unknown): json is Fields => typeof json === 'object' && json !== null && !Array.isArray(json);
 
-const ASKED: { readonly [Name in Provider['name']]?: readonly NeededFlag[] } = {
-  rfc2136: [
-    { flag: 'dns-server', field: 'server', question: "The zones' primary server, HOST or HOST:PORT:" },
-    { flag: 'dns-key-name', field: 'key', question: 'Name of the TSIG key:' },
-  ],
-  powerdns: [{ flag: 'dns-url', field: 'url', question: 'Address of the PowerDNS API:' }],
-  'acme-dns': [{ flag: 'dns-url', field: 'url', question: 'Address of acme-dns:' }],
-  httpreq: [{ flag: 'dns-url', field: 'url', question: 'Address of the server, below which /present is:' }],
-  exec: [{ flag: 'dns-program', field: 'program', question: 'Name of the program, for "programs" in certbus.json:' }],
-  challtestsrv: [{ flag: 'dns-url', field: 'url', question: 'Management address of the DNS server:' }],
-};
-
 function usage(message: string): CliError {
   return new CliError('CERTBUS_CLI_USAGE', message);
 }
 
+/** `a`, `a or b`, `a, b or c`. */
+function anyOf(names: readonly string[]): string {
+  return names.join(', ').replace(/, ([^,]+)$/, ' or $1');
+}
+
+/** Every flag of every provider, once, with its text for the help. */
+export function dnsFlags(): readonly ProviderFlag[] {
+  const all = PROVIDERS.flatMap(({ name: provider, flags }) => flags.map((flag) => ({ provider, flag })));
+  return [...Map.groupBy(all, ({ flag }) => flag.name).values()].flatMap((group) => {
+    const providers = anyOf(group.map(({ provider }) => provider));
+    return group
+      .slice(0, 1)
+      .map(({ flag }) => ({ ...flag, description: flag.description.replace('{providers}', providers) }));
+  });
+}
+
 /** The provider of this name. Throws `CERTBUS_CLI_USAGE` with all names where there is none. */
-export function providerNamed(name: string): Provider {
+export function providerNamed(name: string): DnsProvider {
   const provider = PROVIDERS.find((each) => each.name === name);
   if (provider) return provider;
   const names = PROVIDERS.map((each) => each.name).join(', ');
@@ -60,57 +56,59 @@ export function parseDnsSettings(text: string, source: string): Fields {
   throw usage(`${source} is no JSON object. It has settings as "certbus provider show NAME" shows them.`);
 }
 
-/** What flags say, over what a file says. */
-function merge(flags: DnsFlags, file: Fields): Fields {
-  const keyName = flags['dns-key-name'];
-  const said = {
-    url: flags['dns-url'],
-    zoneId: flags['dns-zone-id'],
-    server: flags['dns-server'],
-    username: flags['dns-username'],
-    program: flags['dns-program'],
-    key: keyName === undefined ? undefined : { ...(isObject(file['key']) ? file['key'] : {}), name: keyName },
-  };
-  return { ...file, ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) };
+/** Fields with the one at a path set. */
+function withField(fields: Fields, [first = '', ...rest]: readonly string[], value: unknown): Fields {
+  const inner = fields[first];
+  return { ...fields, [first]: rest.length === 0 ? value : withField(isObject(inner) ? inner : {}, rest, value) };
 }
 
-/** Secrets that nothing else says come from the environment, by the variable of the provider's example. */
-function withSecrets(example: DnsSettings, settings: Fields): Fields {
-  switch (example.provider) {
-    case 'cloudflare':
-      return { token: example.token, ...settings };
-    case 'powerdns':
-      return { apiKey: example.apiKey, ...settings };
-    case 'rfc2136':
-      return isObject(settings['key'])
-        ? { ...settings, key: { secret: example.key.secret, ...settings['key'] } }
-        : settings;
-    case 'httpreq':
-      return settings['username'] === undefined ? settings : { password: example.password, ...settings };
-    default:
-      return settings;
-  }
+/** The fields of a file, with those that flags set. Flags of another provider count, too: the configuration's check names their field. */
+function merge(flags: GivenFlags, file: Fields): Fields {
+  const set = dnsFlags().filter(({ name }) => flags[name] !== undefined);
+  return set.reduce((fields, { name, field }) => withField(fields, field, flags[name]), file);
 }
 
-/** The flags that a provider needs and that neither flags nor a file say. */
-export function neededFlags({ name }: Provider, flags: DnsFlags, file: Fields): readonly NeededFlag[] {
+/**
+ * Settings with the secrets of an example where they have none, so that these come from the environment. A secret is not added to an
+ * object that is not there, nor where the field that it goes with is not.
+ */
+function withSecrets(settings: Fields, example: Fields, goesWith: DnsProvider['goesWith']): Fields {
+  const secrets = Object.entries(example).flatMap(([field, value]): [string, unknown][] => {
+    if (!isObject(value)) return [];
+    const own = settings[field];
+    if (!('env' in value)) return isObject(own) ? [[field, withSecrets(own, value, {})]] : [];
+    const other = goesWith[field];
+    return own === undefined && (other === undefined || settings[other] !== undefined) ? [[field, value]] : [];
+  });
+  return { ...settings, ...Object.fromEntries(secrets) };
+}
+
+/** The flags that a provider needs where neither flags nor a file set their field. */
+export function neededFlags(provider: DnsProvider, flags: GivenFlags, file: Fields): readonly NeededFlag[] {
   const settings = merge(flags, file);
-  return (ASKED[name] ?? []).filter(({ field }) => settings[field] === undefined);
+  return provider.flags.flatMap(({ name, field: [field], question }) =>
+    question !== undefined && settings[field] === undefined ? [{ name, question }] : [],
+  );
 }
 
 /**
  * Settings of a provider from flags and a file; secrets that neither has are taken from the environment. Throws `CERTBUS_CLI_USAGE`
  * where something is missing.
  */
-export function dnsSettingsFrom(provider: Provider, flags: DnsFlags, file: Fields): Fields {
-  const missing = neededFlags(provider, flags, file).map(({ flag }) => `--${flag}`);
-  const { name, example } = provider;
+export function dnsSettingsFrom(provider: DnsProvider, flags: GivenFlags, file: Fields): Fields {
+  const missing = neededFlags(provider, flags, file).map(({ name }) => `--${name}`);
+  const { name, example, fields, goesWith } = provider;
   if (missing.length > 0) throw usage(`${name} needs ${missing.join(' and ')}, or --dns-settings FILE.`);
-  const settings = withSecrets(example, merge(flags, file));
-  if (name === 'acme-dns' && settings['accounts'] === undefined)
+  const settings = withSecrets(merge(flags, file), { ...example }, goesWith);
+  const lacking = fields.filter(
+    (field) => field.isRequired && field.name !== 'zones' && settings[field.name] === undefined,
+  );
+  if (lacking.length > 0) {
+    const what = lacking.map((field) => field.name).join(' and ');
     throw usage(
-      'acme-dns needs its accounts, which --dns-settings FILE says; "certbus provider show acme-dns" has an example.',
+      `${name} needs its ${what}, which --dns-settings FILE says; "certbus provider show ${name}" has an example.`,
     );
+  }
   return { ...settings, provider: name };
 }
 

@@ -6,9 +6,6 @@ export {
   parseConfiguration,
   type TlsAlpn01Settings,
 } from './configuration/configuration.ts';
-export type { DnsSettings, ProviderName } from './configuration/dns-settings.ts';
-export type { Secret } from './configuration/fields.ts';
-export { PROVIDERS, type Provider, type ProviderField } from './configuration/providers.ts';
 export { mergeRedacted, REDACTED, redactConfiguration } from './configuration/redaction.ts';
 export { resolveSecret, type SecretSource } from './configuration/secrets.ts';
 export type { DiagnosisOptions } from './doctor/doctor.ts';

@@ -1,5 +1,5 @@
 import { ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
-import type { Program } from '@certbus/solvers/exec';
+import type { Program } from '@certbus/solvers';
 import * as v from 'valibot';
 import { RuntimeError } from './errors.ts';
 import { checkOwnToWrite } from './key-files.ts';

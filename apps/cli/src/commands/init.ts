@@ -1,8 +1,17 @@
 import { basename, resolve } from 'node:path';
 import { readFile } from '@certbus/runtime/local';
+import { PROVIDERS } from '@certbus/solvers';
 import { Flags, type Interfaces } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
-import type { DnsFlags } from '../dns-flags.ts';
+import {
+  dnsFlags,
+  dnsSettingsFrom,
+  type GivenFlags,
+  neededFlags,
+  parseDnsSettings,
+  providerNamed,
+  secretVariables,
+} from '../dns-flags.ts';
 import { CliError } from '../errors.ts';
 import { ask, canAsk, confirm } from '../prompt.ts';
 import type { SetUpResult } from '../set-up.ts';
@@ -34,12 +43,7 @@ export default class Init extends BaseCommand {
     'dns-settings': Flags.string({
       description: 'its settings, as "certbus provider show" has them: a JSON file, or - for standard input',
     }),
-    'dns-url': Flags.string({ description: 'address of powerdns, acme-dns, httpreq or challtestsrv' }),
-    'dns-server': Flags.string({ description: 'primary server for rfc2136' }),
-    'dns-key-name': Flags.string({ description: 'name of the TSIG key for rfc2136' }),
-    'dns-username': Flags.string({ description: 'user name for httpreq' }),
-    'dns-program': Flags.string({ description: 'name of the program for exec' }),
-    'dns-zone-id': Flags.string({ description: 'id of a Route 53 hosted zone; default the one that fits a name' }),
+    ...Object.fromEntries(dnsFlags().map(({ name, description }) => [name, Flags.string({ description })])),
     zone: Flags.string({ multiple: true, description: 'zone of the DNS provider; default all' }),
     'http01-port': Flags.integer({ description: 'port that a private CA validates HTTP-01 at; default 80' }),
     'tls-alpn01-port': Flags.integer({ description: 'port that a private CA validates TLS-ALPN-01 at; default 443' }),
@@ -104,7 +108,6 @@ export default class Init extends BaseCommand {
   }
 
   async #dnsSettings(flags: InitFlags): Promise<object | undefined> {
-    const { dnsSettingsFrom, neededFlags, providerNamed, secretVariables } = await import('../dns-flags.ts');
     const file = await this.#settingsFile(flags['dns-settings']);
     const inFile = typeof file['provider'] === 'string' ? file['provider'] : undefined;
     const name = flags['dns-provider'] ?? inFile ?? (await this.#askProvider(flags));
@@ -112,7 +115,7 @@ export default class Init extends BaseCommand {
     const provider = providerNamed(name);
     const answers: Record<string, string> = {};
     if (canAsk()) {
-      for (const { flag, question } of neededFlags(provider, flags, file))
+      for (const { name: flag, question } of neededFlags(provider, flags, file))
         answers[flag] = await ask(question, this.signal);
     }
     const settings = dnsSettingsFrom(provider, { ...flags, ...answers }, file);
@@ -120,16 +123,17 @@ export default class Init extends BaseCommand {
       if (!process.env[variable])
         this.warn(`${name} takes a secret from ${variable}, which is not set here: export it wherever certbus runs`);
     }
-    if (typeof settings['program'] === 'string')
-      this.warn(`"${settings['program']}" is to stand under "programs" in certbus.json, which says what it is`);
     const { resolver } = flags;
+    const takesResolver = provider.fields.some((field) => field.name === 'resolver');
     const zones = flags.zone ?? file['zones'] ?? ['*'];
-    return { ...(resolver && name !== 'challtestsrv' ? { resolver } : {}), ...settings, zones };
+    const complete = { ...(resolver && takesResolver ? { resolver } : {}), ...settings, zones };
+    const toDo = provider.toDo(complete);
+    if (toDo !== undefined) this.warn(toDo);
+    return complete;
   }
 
   async #settingsFile(from: string | undefined): Promise<Readonly<Record<string, unknown>>> {
     if (from === undefined) return {};
-    const { parseDnsSettings } = await import('../dns-flags.ts');
     if (from !== '-') return parseDnsSettings(readFile(resolve(from), 'The DNS settings'), from);
     if (process.stdin.isTTY)
       throw new CliError('CERTBUS_CLI_USAGE', 'The DNS settings are read from standard input: … < FILE');
@@ -137,12 +141,11 @@ export default class Init extends BaseCommand {
     return parseDnsSettings(await text(process.stdin), 'What came on standard input');
   }
 
-  async #askProvider(flags: DnsFlags): Promise<string | undefined> {
+  async #askProvider(flags: GivenFlags): Promise<string | undefined> {
     const given = Object.keys(flags).find((flag) => flag.startsWith('dns-') && flag !== 'dns-settings');
     if (given) throw new CliError('CERTBUS_CLI_USAGE', `--${given} goes with --dns-provider.`);
     if (!canAsk()) return undefined;
-    const { PROVIDERS } = await import('@certbus/manager');
-    const names = PROVIDERS.map(({ name }) => name).filter((name) => name !== 'challtestsrv');
+    const names = PROVIDERS.filter(({ isForTests }) => !isForTests).map(({ name }) => name);
     const question = `DNS provider, which wildcards need: ${names.join(', ')}, or nothing:`;
     return (await ask(question, this.signal)) || undefined;
   }

@@ -1,8 +1,9 @@
+/** The configuration on the bus: its fields, and the schema that checks them. */
 import type { MacAlgorithm } from '@certbus/acme';
+import { type DnsSettings, httpUrl, nonEmpty, pem, port, type Secret, secret, servers } from '@certbus/solvers';
 import * as v from 'valibot';
 import { ManagerError } from '../errors.ts';
-import { type DnsSettings, dnsSettings } from './dns-settings.ts';
-import { httpUrl, nonEmpty, pem, port, type Secret, secret, servers } from './fields.ts';
+import { dnsSettings } from './dns-settings.ts';
 
 /** A CA, by its ACME directory. */
 export interface Authority {
@@ -131,7 +132,8 @@ const http01 = v.strictObject({
   resolver: v.optional(servers),
 });
 
-const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
+/** The schema of a {@link Configuration}. */
+export const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
   v.strictObject({
     version: v.literal(1, 'must be 1'),
     authorities,

@@ -1,3 +1,4 @@
+import { PROVIDERS } from '@certbus/solvers';
 import { expect, test } from 'vitest';
 import { mergeRedacted, redactConfiguration } from './redaction.ts';
 
@@ -34,4 +35,13 @@ test('<redacted> where no secret is stored is refused by its path', () => {
   expect(() => mergeRedacted(shown, undefined)).toThrow(
     expect.objectContaining({ code: 'CERTBUS_MANAGER_CONFIG_INVALID' }),
   );
+});
+
+test.each(PROVIDERS)('no secret of $name is shown', ({ example }) => {
+  const inTheClear = JSON.parse(JSON.stringify(example), (_, value) =>
+    typeof value === 'object' && 'env' in value ? 'in the clear' : value,
+  );
+  const hidden = redactConfiguration({ dns: [inTheClear] });
+  expect(JSON.stringify(hidden)).not.toContain('in the clear');
+  expect(mergeRedacted(hidden, { dns: [inTheClear] })).toEqual({ dns: [inTheClear] });
 });

@@ -1,9 +1,13 @@
+/** The configuration without its secrets, and with the stored ones put back. */
 import { isDeepStrictEqual } from 'node:util';
+import { secretNames } from '@certbus/solvers';
 import { ManagerError } from '../errors.ts';
+import { configuration } from './configuration.ts';
 
 /** What stands for a secret where secrets are not shown, and what keeps the stored one when it is sent back. */
 export const REDACTED = '<redacted>';
-const SECRET_FIELDS = new Set(['hmacKey', 'secretAccessKey', 'token', 'password', 'apiKey', 'secret']);
+/** A name that is a secret anywhere is one everywhere, so that what another release wrote is hidden, too. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set(secretNames(configuration));
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,6 @@
+/** Secrets of the configuration, as text. */
+import type { Secret } from '@certbus/solvers';
 import { ManagerError } from '../errors.ts';
-import type { Secret } from './fields.ts';
 
 /** Reads an environment variable; `undefined` where it is not set. */
 export type SecretSource = (name: string) => string | undefined;

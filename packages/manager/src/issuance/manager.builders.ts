@@ -10,7 +10,7 @@ import {
   type Trust,
 } from '@certbus/events';
 import { openReplica, type Replica } from '@certbus/replica';
-import { createChallTestSrvSolver } from '@certbus/solvers/challtestsrv';
+import { createSolver, type Surroundings } from '@certbus/solvers';
 import { createHttp01ClientsSolver } from '@certbus/solvers/http-01-clients';
 import { type Bus, type Log, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
@@ -47,12 +47,18 @@ export interface ProcessOptions {
 
 const STREAM = 'test';
 
+const SURROUNDINGS: Surroundings = {
+  resolveSecret: () => '',
+  proxy: undefined,
+  findProgram: () => Promise.reject(new TypeError('these tests have no programs')),
+};
+
 const sandboxSolvers: SolverFactory = async (settings) => {
   if (settings.challenge === 'http-01') return createHttp01ClientsSolver(settings.http01);
   if (settings.challenge === 'tls-alpn-01') throw new TypeError('these tests have no load balancers');
   if (settings.challenge === 'dns-persist-01') throw new TypeError('these tests have no standing records');
   if (settings.dns.provider !== 'challtestsrv') throw new TypeError('these tests have one DNS server');
-  return createChallTestSrvSolver({ url: settings.dns.url });
+  return createSolver(settings.dns, SURROUNDINGS);
 };
 
 /** The configuration for a CA and a DNS server of the sandbox. */

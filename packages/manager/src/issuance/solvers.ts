@@ -1,12 +1,12 @@
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import type { ChallengeType } from '@certbus/events';
+import type { DnsSettings } from '@certbus/solvers';
 import type {
   Configuration,
   DnsPersist01Settings,
   Http01Settings,
   TlsAlpn01Settings,
 } from '../configuration/configuration.ts';
-import type { DnsSettings } from '../configuration/dns-settings.ts';
 import { ManagerError } from '../errors.ts';
 
 /** Makes the solver that settings name; the program around the manager decides which there are. */

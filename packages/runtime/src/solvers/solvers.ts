@@ -1,16 +1,28 @@
 /** Makes the solver that a certificate needs, of what the configuration and this machine say. */
 import { join } from 'node:path';
 import { proxyOf } from '@certbus/acme';
-import type { SecretSource, SolverFactory } from '@certbus/manager';
+import { resolveSecret, type SecretSource, type SolverFactory } from '@certbus/manager';
+import type { Surroundings } from '@certbus/solvers';
 import type { Environment } from '../environment.ts';
 import { createDns01Solver } from './dns-01.ts';
 import { createHttp01Solver } from './http-01.ts';
 
+/** What solvers of DNS providers take from this machine. */
+function surroundingsOf({ config, variables, stateDirectory }: Environment, secrets: SecretSource): Surroundings {
+  return {
+    resolveSecret: (secret) => resolveSecret(secret, secrets),
+    proxy: proxyOf(variables),
+    async findProgram(name) {
+      const { findProgram, programFor } = await import('../programs.ts');
+      const outputs = join(stateDirectory, 'program-outputs');
+      return programFor(findProgram(config.programs, name), { name, secrets, outputs });
+    },
+  };
+}
+
 /** Solvers are imported when one is needed: the AWS SDK takes a quarter of a second. */
-export function createSolverFactory(
-  { config, variables, stateDirectory }: Environment,
-  secrets: SecretSource,
-): SolverFactory {
+export function createSolverFactory(environment: Environment, secrets: SecretSource): SolverFactory {
+  const surroundings = surroundingsOf(environment, secrets);
   return async (settings) => {
     if (settings.challenge === 'http-01') return createHttp01Solver(settings.http01, secrets);
     if (settings.challenge === 'tls-alpn-01') {
@@ -21,11 +33,6 @@ export function createSolverFactory(
       const { createDnsPersist01Solver } = await import('@certbus/solvers/dns-persist-01');
       return createDnsPersist01Solver({ ...settings.dnsPersist01, warn: settings.warn });
     }
-    return createDns01Solver(settings.dns, {
-      secrets,
-      proxy: proxyOf(variables),
-      programs: config.programs,
-      outputs: join(stateDirectory, 'program-outputs'),
-    });
+    return createDns01Solver(settings.dns, surroundings);
   };
 }

@@ -6,7 +6,7 @@ export default class ProviderLs extends BaseCommand {
 
   async run(): Promise<{ providers: { name: string; summary: string }[] }> {
     await this.parse(ProviderLs);
-    const { PROVIDERS } = await import('@certbus/manager');
+    const { PROVIDERS } = await import('@certbus/solvers');
     const providers = PROVIDERS.map(({ name, summary }) => ({ name, summary }));
     await this.printTable(
       ['provider', 'what it is'],

@@ -1,4 +1,4 @@
-import type { Provider } from '@certbus/manager';
+import type { DnsProvider } from '@certbus/solvers';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 
@@ -8,11 +8,10 @@ export default class ProviderShow extends BaseCommand {
     'They stand under "dns" in the configuration: certbus conf display > FILE, then certbus conf update < FILE. "certbus init --dns-settings FILE" takes one of them.';
   static override args = { name: Args.string({ required: true, description: 'as "certbus provider ls" lists it' }) };
 
-  async run(): Promise<Provider> {
+  async run(): Promise<Pick<DnsProvider, 'name' | 'summary' | 'example' | 'fields'>> {
     const { args } = await this.parse(ProviderShow);
     const { providerNamed } = await import('../../dns-flags.ts');
-    const provider = providerNamed(args.name);
-    const { name, summary, fields, example } = provider;
+    const { name, summary, example, fields } = providerNamed(args.name);
     this.log(`${name}: ${summary}\n`);
     const width = Math.max(...fields.map((field) => field.name.length));
     for (const field of fields) {
@@ -20,6 +19,6 @@ export default class ProviderShow extends BaseCommand {
       this.log(`  ${field.name.padEnd(width)}  ${field.description}${marks ? ` (${marks})` : ''}`);
     }
     this.log(`\n${JSON.stringify(example, null, 2)}`);
-    return provider;
+    return { name, summary, example, fields };
   }
 }

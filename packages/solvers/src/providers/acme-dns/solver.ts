@@ -1,12 +1,15 @@
+/** Answers dns-01 by an acme-dns. */
 import type { Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { isRecord } from '@certbus/acme/solver-kit';
+import type { Surroundings } from '../../definition/provider.ts';
 import { apiFailure, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from '../../dns/http-api.ts';
 import { canonical } from '../../dns/lookups.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { createDnsSolver, type HostOptions, type ZoneValues } from '../../dns/solver.ts';
 import { serversOf } from '../../dns/visible.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';
+import type { AcmeDnsSettings } from './settings.ts';
 
 /** What acme-dns gives out at registration: the right to one subdomain. */
 export interface AcmeDnsAccount {
@@ -133,4 +136,10 @@ export function createAcmeDnsSolver({ url, accounts, proxy, roots, ...dns }: Acm
     },
     dns,
   );
+}
+
+/** The solver of settings in the configuration. Throws where a secret is not set. */
+export function createFromSettings(settings: AcmeDnsSettings, { resolveSecret, proxy }: Surroundings): Solver {
+  const accounts = settings.accounts.map((account) => ({ ...account, password: resolveSecret(account.password) }));
+  return createAcmeDnsSolver({ ...settings, proxy, accounts });
 }

@@ -1,6 +1,8 @@
+/** Answers dns-01 in pebble-challtestsrv, for sandbox and tests. */
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { createHolders, type Holders } from '../../dns/holders.ts';
+import type { ChallTestSrvSettings } from './settings.ts';
 
 /** Where the sandbox's DNS server takes orders. */
 export interface ChallTestSrvOptions {
@@ -95,4 +97,9 @@ export function createChallTestSrvSolver({ url }: ChallTestSrvOptions): Solver {
       for (const challenge of challenges) await withdraw(challenge, signal);
     },
   };
+}
+
+/** The solver of settings in the configuration. */
+export function createFromSettings({ url }: ChallTestSrvSettings): Solver {
+  return createChallTestSrvSolver({ url });
 }

@@ -1,6 +1,8 @@
+/** Answers dns-01 at Cloudflare. */
 import type { Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
+import type { Surroundings } from '../../definition/provider.ts';
 import {
   type ApiAnswer,
   type ApiRequest,
@@ -15,6 +17,7 @@ import { remembering } from '../../dns/remember.ts';
 import { createDnsSolver, type HostOptions, type ZoneValues } from '../../dns/solver.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';
 import { type CloudflareRecord, errorCodes, errorTexts, isValue, pagesIn, parseRecords, resultsIn } from './answer.ts';
+import type { CloudflareSettings } from './settings.ts';
 
 /** As whom zones at Cloudflare are changed. */
 export interface CloudflareOptions extends DnsOptions, NetworkOptions {
@@ -143,4 +146,12 @@ export function createCloudflareSolver(options: CloudflareOptions): Solver {
     },
     dns,
   );
+}
+
+/** The solver of settings in the configuration. Throws where a secret is not set. */
+export function createFromSettings(
+  { token, resolver, nameServers }: CloudflareSettings,
+  { resolveSecret, proxy }: Surroundings,
+): Solver {
+  return createCloudflareSolver({ token: resolveSecret(token), proxy, resolver, nameServers });
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Task } from './program.ts';
+import type { Task } from './task.ts';
 
 /** What certbot's auth hooks print, kept on disk until clean-up, which may be another process's. */
 export interface AuthOutputs {

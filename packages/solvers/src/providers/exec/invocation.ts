@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
+import type { Program } from '../../definition/program.ts';
 import { ACME_SH_SHIM } from './acme-sh-shim.ts';
-import type { Program, Task } from './program.ts';
+import type { Task } from './task.ts';
 
 /** How a program is started. */
 export interface Invocation {

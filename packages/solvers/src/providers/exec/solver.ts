@@ -1,6 +1,9 @@
+/** Answers dns-01 by a program of this machine. */
 import type { Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { textOf } from '@certbus/acme/solver-kit';
+import type { Program } from '../../definition/program.ts';
+import type { Surroundings } from '../../definition/provider.ts';
 import { eachFew, singleValues } from '../../dns/each-value.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { createDnsSolver, type ZoneValues } from '../../dns/solver.ts';
@@ -8,11 +11,12 @@ import { inTurn } from '../../dns/turns.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';
 import { openAuthOutputs } from './auth-outputs.ts';
 import { invocationOf } from './invocation.ts';
-import type { Program, Task } from './program.ts';
 import { type ProgramResult, runProgram } from './run-program.ts';
+import type { ExecSettings } from './settings.ts';
 import { inSlot } from './slots.ts';
+import type { Task } from './task.ts';
 
-export type { Program } from './program.ts';
+export type { Program } from '../../definition/program.ts';
 
 /** Which program writes values. */
 export interface ExecOptions extends DnsOptions {
@@ -135,4 +139,12 @@ export function createExecSolver({ program, ...dns }: ExecOptions): Solver {
     },
     dns,
   );
+}
+
+/** The solver of settings in the configuration. Rejects where this machine does not have the program. */
+export async function createFromSettings(
+  { program, resolver, nameServers }: ExecSettings,
+  { findProgram }: Surroundings,
+): Promise<Solver> {
+  return createExecSolver({ program: await findProgram(program), resolver, nameServers });
 }

@@ -1,9 +1,12 @@
+/** Answers dns-01 by a server for lego's httpreq protocol. */
 import type { Solver } from '@certbus/acme';
+import type { Surroundings } from '../../definition/provider.ts';
 import { eachFew, type OneValue, singleValues } from '../../dns/each-value.ts';
 import { apiFailure, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from '../../dns/http-api.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { createDnsSolver } from '../../dns/solver.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';
+import type { HttpReqSettings } from './settings.ts';
 
 /** Which server of lego's httpreq protocol, and how it is spoken to. */
 export interface HttpReqOptions extends DnsOptions, NetworkOptions {
@@ -69,4 +72,10 @@ export function createHttpReqSolver(options: HttpReqOptions): Solver {
     },
     dns,
   );
+}
+
+/** The solver of settings in the configuration. Throws where a secret is not set. */
+export function createFromSettings(settings: HttpReqSettings, { resolveSecret, proxy }: Surroundings): Solver {
+  const password = settings.password === undefined ? undefined : resolveSecret(settings.password);
+  return createHttpReqSolver({ ...settings, proxy, password });
 }

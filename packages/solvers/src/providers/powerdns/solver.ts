@@ -1,6 +1,8 @@
+/** Answers dns-01 in a PowerDNS Authoritative Server. */
 import type { Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
+import type { Surroundings } from '../../definition/provider.ts';
 import {
   type ApiAnswer,
   apiFailure,
@@ -16,6 +18,7 @@ import { createDnsSolver, type ZoneValues } from '../../dns/solver.ts';
 import { MAX_VALUES, tooManyValues } from '../../dns/visible.ts';
 import { namesUpwards } from '../../dns/zone-of.ts';
 import { hasValue, parseTxtSets, replacement, type TxtSet, withAdded, withRemoved } from './record-sets.ts';
+import type { PowerDnsSettings } from './settings.ts';
 
 /** Where the API of a PowerDNS Authoritative Server is. */
 export interface PowerDnsOptions extends DnsOptions, NetworkOptions {
@@ -176,4 +179,9 @@ export function createPowerDnsSolver(options: PowerDnsOptions): Solver {
     },
     dns,
   );
+}
+
+/** The solver of settings in the configuration. Throws where a secret is not set. */
+export function createFromSettings(settings: PowerDnsSettings, { resolveSecret, proxy }: Surroundings): Solver {
+  return createPowerDnsSolver({ ...settings, proxy, apiKey: resolveSecret(settings.apiKey) });
 }

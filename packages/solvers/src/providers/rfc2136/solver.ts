@@ -1,11 +1,14 @@
+/** Answers dns-01 by signed dynamic updates. */
 import type { Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
+import type { Surroundings } from '../../definition/provider.ts';
 import { canonical } from '../../dns/lookups.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { createDnsSolver, type ZoneValues } from '../../dns/solver.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';
 import { parseServer } from './exchange.ts';
 import { sendUpdates, type Updater } from './send.ts';
+import type { Rfc2136Settings } from './settings.ts';
 import type { TsigAlgorithm } from './tsig.ts';
 import type { ValueUpdate } from './update.ts';
 
@@ -76,4 +79,10 @@ export function createRfc2136Solver(options: Rfc2136Options): Solver {
     },
     options,
   );
+}
+
+/** The solver of settings in the configuration. Throws where a secret is not set. */
+export function createFromSettings(settings: Rfc2136Settings, { resolveSecret }: Surroundings): Solver {
+  const { key } = settings;
+  return createRfc2136Solver({ ...settings, key: { ...key, secret: resolveSecret(key.secret) } });
 }

@@ -1,4 +1,6 @@
+/** Answers dns-01 in Route 53. */
 import type { PresentedChallenge, Solver } from '@certbus/acme';
+import type { Surroundings } from '../../definition/provider.ts';
 import { effectiveName } from '../../dns/effective-name.ts';
 import { canonical, type Lookups, openLookups, rememberLookups } from '../../dns/lookups.ts';
 import type { DnsOptions } from '../../dns/options.ts';
@@ -7,6 +9,7 @@ import { zoneInDns } from '../../dns/zone-of.ts';
 import { type AccountOptions, openAccount } from './account.ts';
 import type { Edit } from './plan.ts';
 import type { Submitted } from './queued-edit.ts';
+import type { Route53Settings } from './settings.ts';
 
 /**
  * Which zones of Route 53 to write to, as whom, and how fast. Solvers with the same credentials share batches and rates, unless they
@@ -130,4 +133,14 @@ export function createRoute53Solver(options: Route53Options = {}): Solver {
       if (lost) throw lost.reason;
     },
   };
+}
+
+/** The solver of settings in the configuration. Throws where a secret is not set. */
+export function createFromSettings(
+  { accessKeyId, secretAccessKey, ...options }: Route53Settings,
+  { resolveSecret }: Surroundings,
+): Solver {
+  const credentials =
+    accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey: resolveSecret(secretAccessKey) } : undefined;
+  return createRoute53Solver({ ...options, credentials });
 }

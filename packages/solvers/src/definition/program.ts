@@ -1,3 +1,5 @@
+/** A program of this machine that writes DNS answers, by the interface that it was written for. */
+
 /** What every program has. */
 interface AnyProgram {
   /** What it is called in messages; they name no path, since they go to the bus. */
@@ -42,19 +44,3 @@ export type Program =
       /** Absolute path of a file such as `dns_cf.sh`, which defines `dns_cf_add` and `dns_cf_rm`. */
       readonly dnsapi: string;
     });
-
-/** What is to be done with one value. */
-export interface Task {
-  readonly action: 'present' | 'cleanup';
-  readonly zone: string;
-  /** Effective name, without a final dot. */
-  readonly name: string;
-  readonly value: string;
-  /** The name to prove, without `*.`. */
-  readonly domain: string;
-  readonly token: string;
-  readonly keyAuthorization: string;
-  /** The domains of the batch, in order, and how many of them come after this one. */
-  readonly batch: readonly string[];
-  readonly remaining: number;
-}

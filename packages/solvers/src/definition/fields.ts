@@ -1,0 +1,94 @@
+/** Schemas of fields: the ones that settings of several providers, and other parts of the configuration, are made of. */
+import * as v from 'valibot';
+
+/** A secret in the configuration: the text itself, or the environment variable that holds it. */
+export type Secret = string | { readonly env: string };
+
+function isHttpUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol);
+}
+
+/** The address is shown with the configuration, and in errors of the code that uses it. */
+function hasNoCredentials(text: string): boolean {
+  const url = URL.parse(text);
+  return !url?.username && !url?.password;
+}
+
+/** A string with at least one character. */
+export const nonEmpty: v.GenericSchema<string> = v.pipe(v.string('must be a text'), v.nonEmpty('must not be empty'));
+
+/** An address by http or https. */
+export const httpUrl: v.GenericSchema<string> = v.pipe(
+  nonEmpty,
+  v.check(isHttpUrl, 'must be an http or https URL'),
+  v.check(hasNoCredentials, 'must hold no user name or password'),
+);
+
+/** A {@link Secret}. A field with this schema is hidden where the configuration is shown. */
+export const secret: v.GenericSchema<unknown, Secret> = v.union(
+  [
+    nonEmpty,
+    v.strictObject({ env: v.pipe(nonEmpty, v.regex(/^CERTBUS_SECRET_\w+$/, 'must begin with CERTBUS_SECRET_')) }),
+  ],
+  'must be a text or {"env": "CERTBUS_SECRET_…"}',
+);
+
+const PORT = 'must be a number from 1 to 65535';
+
+/** A port. */
+export const port: v.GenericSchema<number> = v.pipe(
+  v.number(PORT),
+  v.integer(PORT),
+  v.minValue(1, PORT),
+  v.maxValue(65_535, PORT),
+);
+
+/** Name servers, at least one. */
+export const servers: v.GenericSchema<string[]> = v.pipe(
+  v.array(nonEmpty, 'must be a list of servers'),
+  v.nonEmpty('must name at least one server'),
+);
+
+/** Certificates. */
+export const pem: v.GenericSchema<string> = v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must be PEM'));
+
+/** The zones that settings are for. */
+export const zones: v.GenericSchema<string[]> = v.pipe(
+  v.array(nonEmpty, 'must be a list of domains'),
+  v.nonEmpty('must name at least one zone, or "*" for all'),
+);
+
+interface LookupEntries {
+  readonly zones: typeof zones;
+  readonly resolver: v.OptionalSchema<typeof servers, undefined>;
+  readonly nameServers: v.OptionalSchema<v.GenericSchema<unknown, string[] | false>, undefined>;
+}
+
+/** The fields of every provider that finds zones in DNS and waits until name servers show the values. */
+export const lookup: LookupEntries = {
+  zones,
+  resolver: v.optional(servers),
+  nameServers: v.optional(v.union([servers, v.literal(false)], 'must be a list of servers, or false')),
+};
+
+/** The parts of a valibot schema in which others are. */
+interface Parts {
+  readonly entries?: Readonly<Record<string, unknown>>;
+  readonly options?: readonly unknown[];
+  readonly pipe?: readonly unknown[];
+  readonly wrapped?: unknown;
+  readonly item?: unknown;
+  readonly value?: unknown;
+}
+
+/** Names of the fields, at any depth, that are secrets by a schema; `name` is the name of what the schema itself describes. */
+export function secretNames(schema: unknown, name = ''): readonly string[] {
+  if (schema === secret) return [name];
+  if (typeof schema !== 'object' || schema === null) return [];
+  const { entries = {}, options = [], pipe = [], wrapped, item, value }: Parts = schema;
+  return [
+    ...Object.entries(entries).flatMap(([key, inner]) => secretNames(inner, key)),
+    ...[...options, ...pipe.slice(0, 1), wrapped, item, value].flatMap((inner) => secretNames(inner, name)),
+  ];
+}

@@ -1,0 +1,15 @@
+/** The DNS providers by name, light to import: the code of a solver is loaded when one is made. */
+
+export {
+  httpUrl,
+  nonEmpty,
+  pem,
+  port,
+  type Secret,
+  secret,
+  secretNames,
+  servers,
+} from './definition/fields.ts';
+export type { Program } from './definition/program.ts';
+export type { DnsProvider, DnsSettings, ProviderField, ProviderFlag, Surroundings } from './definition/provider.ts';
+export { createSolver, PROVIDERS } from './registry.ts';
