@@ -20,6 +20,7 @@ export async function certbus(
     input = '',
     isDiskFull = false,
     interruptAt,
+    bin = CERTBUS,
   }: {
     readonly env?: Readonly<Record<string, string>>;
     readonly input?: string;
@@ -27,10 +28,12 @@ export async function certbus(
     readonly isDiskFull?: boolean;
     /** Ctrl-C, once this is on standard output. */
     readonly interruptAt?: string;
+    /** The program. Default: the one of these sources. */
+    readonly bin?: string;
   } = {},
 ): Promise<Ended> {
   const own = { PATH: process.env['PATH'] ?? '', HOME: folder, CERTBUS_STATE_DIR: `${folder}/state`, NO_COLOR: '1' };
-  const command = [process.execPath, '--conditions=certbus:source', CERTBUS, ...args];
+  const command = [process.execPath, '--conditions=certbus:source', bin, ...args];
   const [program = '', ...rest] = isDiskFull
     ? ['sh', '-c', `trap '' XFSZ; ulimit -f 0; exec "$@"`, 'sh', ...command]
     : command;
