@@ -6,7 +6,7 @@ import { canonical, type Lookups, openLookups, rememberLookups } from '../../dns
 import type { DnsOptions } from '../../dns/options.ts';
 import { awaitVisible } from '../../dns/visible.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';
-import { type AccountOptions, openAccount } from './account.ts';
+import { type Account, type AccountOptions, openAccount } from './account.ts';
 import type { Edit } from './plan.ts';
 import type { Submitted } from './queued-edit.ts';
 import type { Route53Settings } from './settings.ts';
@@ -36,99 +36,123 @@ interface PlacedEdit {
 
 const keyOf = ({ dnsName, dnsValue }: PresentedChallenge): string => `${dnsName} ${dnsValue}`;
 
+/** One solver, with what it has placed and changed. */
+interface Session {
+  readonly options: Route53Options;
+  readonly account: Account;
+  readonly placeOf: WeakMap<PresentedChallenge, Place>;
+  readonly changeOf: WeakMap<PresentedChallenge, Submitted>;
+}
+
+/** Lookups of one operation; those of a thousand jobs at once would be more than resolvers and routers take. */
+function look({ account, options }: Session, signal: AbortSignal): Lookups {
+  const { cname, isApex, nameServers, addresses, txt } = openLookups({ servers: options.resolver, signal });
+  const pass = <T>(run: () => Promise<T>) => account.dnsTurnstile.pass(run, signal);
+  return rememberLookups({
+    cname: (name) => pass(() => cname(name)),
+    isApex: (name) => pass(() => isApex(name)),
+    nameServers: (zone) => pass(() => nameServers(zone)),
+    addresses: (host) => pass(() => addresses(host)),
+    txt: (name, server) => pass(() => txt(name, server)),
+  });
+}
+
+async function findPlace(
+  { account, options: { zoneId, zones = ['*'] } }: Session,
+  challenge: PresentedChallenge,
+  { lookups, signal }: { readonly lookups: Lookups; readonly signal: AbortSignal },
+): Promise<Place> {
+  const dnsName = canonical(challenge.dnsName);
+  const name = await effectiveName(dnsName, lookups);
+  const allowed = name === dnsName ? zones : ['*'];
+  return { name, zoneId: await account.findZone(name, { zoneId, zones: allowed }, signal) };
+}
+
+/** Finds the places of challenges and remembers them. Resolves to the first failure, where there was one. */
+async function findPlaces(
+  session: Session,
+  challenges: readonly PresentedChallenge[],
+  signal: AbortSignal,
+): Promise<PromiseRejectedResult | undefined> {
+  const lookups = look(session, signal);
+  const find = async (challenge: PresentedChallenge) => {
+    session.placeOf.set(challenge, await findPlace(session, challenge, { lookups, signal }));
+  };
+  const outcomes = await Promise.allSettled(challenges.map(find));
+  signal.throwIfAborted();
+  return outcomes.find((outcome) => outcome.status === 'rejected');
+}
+
+function editsOf(
+  { placeOf }: Session,
+  challenges: readonly PresentedChallenge[],
+  action: Edit['action'],
+): PlacedEdit[] {
+  return challenges.flatMap((challenge) => {
+    const place = placeOf.get(challenge);
+    if (!place) return [];
+    return [{ challenge, zoneId: place.zoneId, edit: { action, name: place.name, value: challenge.dnsValue } }];
+  });
+}
+
+/** Makes edits in all their zones at the same time, and remembers the changes that made them. */
+async function change(
+  { account, changeOf }: Session,
+  edits: readonly PlacedEdit[],
+  signal: AbortSignal,
+): Promise<void> {
+  const runs = [...Map.groupBy(edits, ({ zoneId }) => zoneId)].map(async ([zoneId, group]) => {
+    const wanted = group.map(({ edit }) => edit);
+    const submitted = await account.queueOf(zoneId).change(wanted, signal);
+    for (const [at, { challenge }] of group.entries()) {
+      const made = submitted[at];
+      if (made) changeOf.set(challenge, made);
+    }
+  });
+  const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+/** Waits until Route 53 has the changes everywhere, and then until its servers show the values. */
+async function awaitReady(
+  session: Session,
+  challenges: readonly PresentedChallenge[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { options, account, placeOf, changeOf } = session;
+  const changes = new Set(challenges.map((challenge) => changeOf.get(challenge)).filter((made) => made !== undefined));
+  for (const made of changes) await account.awaitInSync(made, signal);
+  if (options.nameServers === false) return;
+  const lookups = look(session, signal);
+  const expected = challenges.map(async (challenge) => {
+    const name = placeOf.get(challenge)?.name ?? canonical(challenge.dnsName);
+    return { zone: await zoneInDns(name, lookups), name, values: [challenge.dnsValue] };
+  });
+  await awaitVisible(await Promise.all(expected), options, { lookups, signal });
+}
+
 /**
  * Answers dns-01 with TXT records in Route 53, at the names that CNAMEs lead to. All jobs of the process that change a zone go into
  * batches, by compare-and-swap, so values of others survive, also those of another manager at the same moment. Operations reject with
  * `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED`; throttling and a busy zone are waited for.
  */
 export function createRoute53Solver(options: Route53Options = {}): Solver {
-  const { zoneId, zones = ['*'], resolver, nameServers } = options;
   const account = openAccount(options);
-  const placeOf = new WeakMap<PresentedChallenge, Place>();
-  const changeOf = new WeakMap<PresentedChallenge, Submitted>();
-
-  /** Lookups of one operation; those of a thousand jobs at once would be more than resolvers and routers take. */
-  function look(signal: AbortSignal): Lookups {
-    const { cname, isApex, nameServers: serversAt, addresses, txt } = openLookups({ servers: resolver, signal });
-    const pass = <T>(run: () => Promise<T>) => account.dnsTurnstile.pass(run, signal);
-    return rememberLookups({
-      cname: (name) => pass(() => cname(name)),
-      isApex: (name) => pass(() => isApex(name)),
-      nameServers: (zone) => pass(() => serversAt(zone)),
-      addresses: (host) => pass(() => addresses(host)),
-      txt: (name, server) => pass(() => txt(name, server)),
-    });
-  }
-
-  async function findPlace(challenge: PresentedChallenge, lookups: Lookups, signal: AbortSignal): Promise<Place> {
-    const dnsName = canonical(challenge.dnsName);
-    const name = await effectiveName(dnsName, lookups);
-    const allowed = name === dnsName ? zones : ['*'];
-    return { name, zoneId: await account.findZone(name, { zoneId, zones: allowed }, signal) };
-  }
-
-  /** Finds the places of challenges and remembers them. Resolves to the first failure, where there was one. */
-  async function findPlaces(
-    challenges: readonly PresentedChallenge[],
-    signal: AbortSignal,
-  ): Promise<PromiseRejectedResult | undefined> {
-    const lookups = look(signal);
-    const find = async (challenge: PresentedChallenge) => {
-      placeOf.set(challenge, await findPlace(challenge, lookups, signal));
-    };
-    const outcomes = await Promise.allSettled(challenges.map(find));
-    signal.throwIfAborted();
-    return outcomes.find((outcome) => outcome.status === 'rejected');
-  }
-
-  function editsOf(challenges: readonly PresentedChallenge[], action: Edit['action']): PlacedEdit[] {
-    return challenges.flatMap((challenge) => {
-      const place = placeOf.get(challenge);
-      if (!place) return [];
-      return [{ challenge, zoneId: place.zoneId, edit: { action, name: place.name, value: challenge.dnsValue } }];
-    });
-  }
-
-  /** Makes edits in all their zones at the same time, and remembers the changes that made them. */
-  async function change(edits: readonly PlacedEdit[], signal: AbortSignal): Promise<void> {
-    const runs = [...Map.groupBy(edits, ({ zoneId: zone }) => zone)].map(async ([zone, group]) => {
-      const wanted = group.map(({ edit }) => edit);
-      const submitted = await account.queueOf(zone).change(wanted, signal);
-      for (const [at, { challenge }] of group.entries()) {
-        const made = submitted[at];
-        if (made) changeOf.set(challenge, made);
-      }
-    });
-    const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected');
-    if (failed) throw failed.reason;
-  }
-
+  const session: Session = { options, account, placeOf: new WeakMap(), changeOf: new WeakMap() };
   return {
     challenges: ['dns-01', 'dns-account-01'],
     async present(challenges, { signal }) {
-      const lost = await findPlaces(challenges, signal);
+      const lost = await findPlaces(session, challenges, signal);
       if (lost) throw lost.reason;
       for (const challenge of challenges) account.holders.hold(keyOf(challenge), challenge);
-      await change(editsOf(challenges, 'add'), signal);
+      await change(session, editsOf(session, challenges, 'add'), signal);
     },
-    async ready(challenges, { signal }) {
-      const changes = new Set(
-        challenges.map((challenge) => changeOf.get(challenge)).filter((made) => made !== undefined),
-      );
-      for (const made of changes) await account.awaitInSync(made, signal);
-      if (nameServers === false) return;
-      const lookups = look(signal);
-      const expected = challenges.map(async (challenge) => {
-        const name = placeOf.get(challenge)?.name ?? canonical(challenge.dnsName);
-        return { zone: await zoneInDns(name, lookups), name, values: [challenge.dnsValue] };
-      });
-      await awaitVisible(await Promise.all(expected), options, { lookups, signal });
-    },
+    ready: (challenges, { signal }) => awaitReady(session, challenges, signal),
     async cleanUp(challenges, { signal }) {
-      const unplaced = challenges.filter((challenge) => !placeOf.has(challenge));
-      const lost = await findPlaces(unplaced, signal);
+      const unplaced = challenges.filter((challenge) => !session.placeOf.has(challenge));
+      const lost = await findPlaces(session, unplaced, signal);
       const free = challenges.filter((challenge) => account.holders.release(keyOf(challenge), challenge));
-      await change(editsOf(free, 'remove'), signal);
+      await change(session, editsOf(session, free, 'remove'), signal);
       // What could be cleaned up is, whatever became of the rest.
       if (lost) throw lost.reason;
     },

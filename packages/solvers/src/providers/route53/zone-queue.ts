@@ -1,9 +1,10 @@
+/** The queue of one hosted zone: edits of all jobs of the process go into batches, one batch at a time. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ChangeResourceRecordSetsCommand, type ResourceRecordSet } from '@aws-sdk/client-route-53';
+import { ChangeResourceRecordSetsCommand } from '@aws-sdk/client-route-53';
 import { BatchRefused, type Caller, call } from './call.ts';
+import { forget, type KnownSets, readUnknown, remember } from './known-sets.ts';
 import { type Edit, fitting } from './plan.ts';
 import { type QueuedEdit, queueEdit, type Submitted, takeBatch, unsettled } from './queued-edit.ts';
-import { readSets } from './record-sets.ts';
 import { planSwaps, type Swap, sortOut } from './swaps.ts';
 import { createCrowd } from './waiting.ts';
 
@@ -24,6 +25,17 @@ export interface ZoneQueueOptions {
   now(): Date;
 }
 
+/** A zone with the edits that wait for it. */
+interface Queue extends ZoneQueueOptions {
+  readonly known: KnownSets;
+  waiting: QueuedEdit[];
+  isRunning: boolean;
+  /** When the next batch can go, in ms of the clock. */
+  notBeforeMs: number;
+  /** Ends the wait for more edits; `undefined` while nothing waits. */
+  waker: AbortController | undefined;
+}
+
 /** How long edits are collected after a batch; the first ones after a quiet time go at once. */
 const COLLECT_MS = 1000;
 /** So many edits need not wait for more. */
@@ -31,148 +43,137 @@ const ENOUGH = 250;
 /** More never fit: a dns-01 value is 45 characters of 32,000. */
 const MOST_NAMES = 700;
 const AGAIN_MS = 200;
-const KNOWN_MS = 600_000;
+
+function putBack(queue: Queue, edits: readonly QueuedEdit[]): void {
+  queue.waiting = [...unsettled(edits), ...queue.waiting];
+}
+
+async function collect(queue: Queue): Promise<void> {
+  // Jobs that were woken by the same answer come in the same turn.
+  await nextTurn();
+  const waitMs = queue.notBeforeMs - queue.now().getTime();
+  if (waitMs <= 0 || queue.waiting.length >= ENOUGH) return;
+  const wake = new AbortController();
+  queue.waker = wake;
+  try {
+    await queue.caller.sleep(waitMs, { signal: wake.signal });
+  } catch (error) {
+    if (!wake.signal.aborted) throw error;
+  } finally {
+    queue.waker = undefined;
+  }
+}
+
+async function submit(
+  { caller, zoneId, now }: Queue,
+  swaps: readonly Swap[],
+  signal: AbortSignal,
+): Promise<Submitted | undefined> {
+  const Changes = swaps.flatMap(({ changes }) => changes);
+  const names = swaps.map(({ name }) => name);
+  const attempt = `Changing the TXT records of ${names.slice(0, 3).join(', ')}${names.length > 3 ? ' and others' : ''}`;
+  const command = new ChangeResourceRecordSetsCommand({ HostedZoneId: zoneId, ChangeBatch: { Changes } });
+  const options = { attempt, signal, changes: Changes.length };
+  const { ChangeInfo } = await call(caller, options, (client, how) => client.send(command, how));
+  return ChangeInfo?.Id === undefined ? undefined : { id: ChangeInfo.Id, at: now() };
+}
+
+function resolveSwaps({ known }: Queue, swaps: readonly Swap[], submitted: Submitted | undefined): void {
+  for (const { name, next, edits } of swaps) {
+    // Who added something will take it away.
+    if (edits.some(({ action }) => action === 'add')) remember(known, name, next);
+    else forget(known, [name]);
+    for (const edit of edits) edit.resolve(submitted);
+  }
+}
+
+function queueAgain(queue: Queue, swaps: readonly Swap[], refusal: BatchRefused): void {
+  forget(queue.known, sortOut(swaps, refusal));
+  const edits = swaps.flatMap((each) => each.edits);
+  putBack(queue, edits);
+  // Managers that meet at a record part by chance, the further the more often they have met.
+  const meetings = Math.max(1, ...edits.map(({ refusals }) => refusals));
+  queue.notBeforeMs = queue.now().getTime() + AGAIN_MS * meetings * queue.caller.random();
+}
+
+async function makeChange(queue: Queue, swaps: readonly Swap[], signal: AbortSignal): Promise<void> {
+  const startedAtMs = queue.now().getTime();
+  try {
+    const submitted = await submit(queue, swaps, signal);
+    queue.notBeforeMs = startedAtMs + COLLECT_MS;
+    resolveSwaps(queue, swaps, submitted);
+  } catch (error) {
+    if (error instanceof BatchRefused) return queueAgain(queue, swaps, error);
+    forget(
+      queue.known,
+      swaps.map(({ name }) => name),
+    );
+    throw error;
+  }
+}
+
+async function work(queue: Queue, batch: readonly QueuedEdit[]): Promise<void> {
+  using crowd = createCrowd(batch.map(({ signal }) => signal));
+  let inHand = batch;
+  try {
+    await readUnknown(queue.known, batch, crowd.signal);
+    const swaps = planSwaps(batch, (name) => queue.known.byName.get(name)?.set);
+    const first = swaps.slice(0, fitting(swaps.map(({ changes }) => changes)));
+    putBack(
+      queue,
+      swaps.slice(first.length).flatMap(({ edits }) => edits),
+    );
+    inHand = first.flatMap(({ edits }) => edits);
+    if (first.length > 0) await makeChange(queue, first, crowd.signal);
+  } catch (error) {
+    for (const edit of inHand) edit.reject(error);
+  }
+}
+
+async function run(queue: Queue): Promise<void> {
+  if (queue.isRunning) return;
+  queue.isRunning = true;
+  try {
+    while (queue.waiting.length > 0) {
+      await collect(queue);
+      const { taken, left } = takeBatch(queue.waiting, MOST_NAMES);
+      queue.waiting = left;
+      if (taken.length > 0) await work(queue, taken);
+    }
+  } catch (error) {
+    for (const edit of queue.waiting) edit.reject(error);
+    queue.waiting = [];
+  } finally {
+    queue.isRunning = false;
+  }
+}
+
+async function change(queue: Queue, edits: readonly Edit[], signal: AbortSignal): Promise<(Submitted | undefined)[]> {
+  signal.throwIfAborted();
+  const queued = edits.map((edit) => queueEdit(edit, signal, MOST_NAMES));
+  const leave = () => {
+    for (const edit of queued) edit.reject(signal.reason);
+    queue.waiting = unsettled(queue.waiting);
+    if (queue.waiting.length === 0) queue.waker?.abort();
+  };
+  signal.addEventListener('abort', leave, { once: true });
+  queue.waiting.push(...queued);
+  if (queue.waiting.length >= ENOUGH) queue.waker?.abort();
+  void run(queue);
+  try {
+    const outcomes = await Promise.allSettled(queued.map(({ outcome }) => outcome));
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
+    return outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : undefined));
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
 
 /** Opens the queue of a zone. It runs while edits wait, and holds no timer otherwise. */
-export function createZoneQueue({ caller, zoneId, now }: ZoneQueueOptions): ZoneQueue {
-  let waiting: QueuedEdit[] = [];
-  let isRunning = false;
-  let notBefore = 0;
-  let waker: AbortController | undefined;
-  /** Sets as this queue left them: the next swap need not read them, and finds out where somebody else was there since. */
-  const known = new Map<string, { readonly set: ResourceRecordSet | undefined; readonly until: number }>();
-
-  function remember(name: string, set: ResourceRecordSet | undefined): void {
-    known.set(name, { set, until: now().getTime() + KNOWN_MS });
-  }
-
-  function forget(names: readonly string[]): void {
-    for (const name of names) known.delete(name);
-  }
-
-  function putBack(edits: readonly QueuedEdit[]): void {
-    waiting = [...unsettled(edits), ...waiting];
-  }
-
-  async function collect(): Promise<void> {
-    // Jobs that were woken by the same answer come in the same turn.
-    await nextTurn();
-    const waitMs = notBefore - now().getTime();
-    if (waitMs <= 0 || waiting.length >= ENOUGH) return;
-    const wake = new AbortController();
-    waker = wake;
-    try {
-      await caller.sleep(waitMs, { signal: wake.signal });
-    } catch (error) {
-      if (!wake.signal.aborted) throw error;
-    } finally {
-      waker = undefined;
-    }
-  }
-
-  async function readUnknown(batch: readonly QueuedEdit[], signal: AbortSignal): Promise<void> {
-    const time = now().getTime();
-    forget([...known].filter(([, { until }]) => until <= time).map(([name]) => name));
-    const unknown = batch.filter(({ name }) => !known.has(name));
-    // Where a page and a batch disagreed twice, a name is read by itself, which depends on no order.
-    const alone = new Set(unknown.filter(({ refusals }) => refusals > 1).map(({ name }) => name));
-    const together = new Set(unknown.map(({ name }) => name).filter((name) => !alone.has(name)));
-    for (const names of [[...together], ...[...alone].map((name) => [name])]) {
-      if (names.length === 0) continue;
-      const found = await readSets(caller, { zoneId, names }, signal);
-      for (const name of names) remember(name, found.get(name));
-    }
-  }
-
-  async function submit(swaps: readonly Swap[], signal: AbortSignal): Promise<Submitted | undefined> {
-    const Changes = swaps.flatMap(({ changes }) => changes);
-    const names = swaps.map(({ name }) => name);
-    const attempt = `Changing the TXT records of ${names.slice(0, 3).join(', ')}${names.length > 3 ? ' and others' : ''}`;
-    const command = new ChangeResourceRecordSetsCommand({ HostedZoneId: zoneId, ChangeBatch: { Changes } });
-    const options = { attempt, signal, changes: Changes.length };
-    const { ChangeInfo } = await call(caller, options, (client, how) => client.send(command, how));
-    return ChangeInfo?.Id === undefined ? undefined : { id: ChangeInfo.Id, at: now() };
-  }
-
-  async function makeChange(swaps: readonly Swap[], signal: AbortSignal): Promise<void> {
-    const startedAt = now().getTime();
-    try {
-      const submitted = await submit(swaps, signal);
-      notBefore = startedAt + COLLECT_MS;
-      for (const { name, next, edits } of swaps) {
-        // Who added something will take it away.
-        if (edits.some(({ action }) => action === 'add')) remember(name, next);
-        else forget([name]);
-        for (const edit of edits) edit.resolve(submitted);
-      }
-    } catch (error) {
-      if (!(error instanceof BatchRefused)) {
-        forget(swaps.map(({ name }) => name));
-        throw error;
-      }
-      forget(sortOut(swaps, error));
-      const edits = swaps.flatMap((each) => each.edits);
-      putBack(edits);
-      // Managers that meet at a record part by chance, the further the more often they have met.
-      const meetings = Math.max(1, ...edits.map(({ refusals }) => refusals));
-      notBefore = now().getTime() + AGAIN_MS * meetings * caller.random();
-    }
-  }
-
-  async function work(batch: readonly QueuedEdit[]): Promise<void> {
-    using crowd = createCrowd(batch.map(({ signal }) => signal));
-    let inHand = batch;
-    try {
-      await readUnknown(batch, crowd.signal);
-      const swaps = planSwaps(batch, (name) => known.get(name)?.set);
-      const first = swaps.slice(0, fitting(swaps.map(({ changes }) => changes)));
-      putBack(swaps.slice(first.length).flatMap(({ edits }) => edits));
-      inHand = first.flatMap(({ edits }) => edits);
-      if (first.length > 0) await makeChange(first, crowd.signal);
-    } catch (error) {
-      for (const edit of inHand) edit.reject(error);
-    }
-  }
-
-  async function run(): Promise<void> {
-    if (isRunning) return;
-    isRunning = true;
-    try {
-      while (waiting.length > 0) {
-        await collect();
-        const { taken, left } = takeBatch(waiting, MOST_NAMES);
-        waiting = left;
-        if (taken.length > 0) await work(taken);
-      }
-    } catch (error) {
-      for (const edit of waiting) edit.reject(error);
-      waiting = [];
-    } finally {
-      isRunning = false;
-    }
-  }
-
-  return {
-    async change(edits, signal) {
-      signal.throwIfAborted();
-      const queued = edits.map((edit) => queueEdit(edit, signal, MOST_NAMES));
-      const leave = () => {
-        for (const edit of queued) edit.reject(signal.reason);
-        waiting = unsettled(waiting);
-        if (waiting.length === 0) waker?.abort();
-      };
-      signal.addEventListener('abort', leave, { once: true });
-      waiting.push(...queued);
-      if (waiting.length >= ENOUGH) waker?.abort();
-      void run();
-      try {
-        const outcomes = await Promise.allSettled(queued.map(({ outcome }) => outcome));
-        const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-        if (failed) throw failed.reason;
-        return outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : undefined));
-      } finally {
-        signal.removeEventListener('abort', leave);
-      }
-    },
-  };
+export function createZoneQueue(options: ZoneQueueOptions): ZoneQueue {
+  const { caller, zoneId, now } = options;
+  const known: KnownSets = { caller, zoneId, now, byName: new Map() };
+  const queue: Queue = { ...options, known, waiting: [], isRunning: false, notBeforeMs: 0, waker: undefined };
+  return { change: (edits, signal) => change(queue, edits, signal) };
 }
