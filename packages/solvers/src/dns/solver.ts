@@ -1,3 +1,4 @@
+/** The part that solvers of DNS hosts share: from challenges to values by zone and name, and the wait until they are visible. */
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
 import { effectiveName } from './effective-name.ts';
@@ -51,89 +52,110 @@ function byZone(expected: readonly Located[]): ZoneValues[] {
   return [...Map.groupBy(expected, ({ zone }) => zone)].map(([zone, sets]) => ({ zone, sets }));
 }
 
+/** One solver of a host. */
+interface HostSolver {
+  readonly host: DnsHost;
+  /** What this solver has presented, by zone and name: only that is mended. */
+  readonly presented: Map<string, Set<string>>;
+}
+
+function holdingOf({ host }: HostSolver, { dnsName, dnsValue }: PresentedChallenge): string {
+  return `${host.id} ${canonical(dnsName)} ${dnsValue}`;
+}
+
+function keyOf({ host }: HostSolver, { zone, name }: Pick<ExpectedValues, 'zone' | 'name'>): string {
+  return `${host.id} ${zone} ${name}`;
+}
+
+async function locate(
+  host: DnsHost,
+  challenges: readonly PresentedChallenge[],
+  { lookups, signal }: HostOptions,
+): Promise<Located[]> {
+  const asked = Map.groupBy(challenges, ({ dnsName }) => canonical(dnsName));
+  const located = await mapFew([...asked], async ([dnsName, group]) => {
+    return { name: await effectiveName(dnsName, lookups), group };
+  });
+  const byName = Map.groupBy(located, ({ name }) => name);
+  const zoneOf = host.findZones({ lookups, signal });
+  return mapFew([...byName], async ([name, groups]) => {
+    const own = groups.flatMap(({ group }) => group);
+    const values = [...new Set(own.map(({ dnsValue }) => dnsValue))];
+    return { zone: await zoneOf(name), name, values, challenges: own };
+  });
+}
+
+async function change(
+  solver: HostSolver,
+  { action, expected }: { readonly action: 'add' | 'remove'; readonly expected: readonly Located[] },
+  how: HostOptions,
+): Promise<void> {
+  const keys = expected.map((each) => keyOf(solver, each));
+  await inTurn(keys, how.signal, async () => {
+    for (const values of byZone(expected)) await solver.host[action](values, how);
+  });
+}
+
+function remember(solver: HostSolver, expected: readonly ExpectedValues[]): void {
+  const { presented } = solver;
+  for (const each of expected) {
+    const known = presented.get(keyOf(solver, each)) ?? [];
+    presented.set(keyOf(solver, each), new Set([...known, ...each.values]));
+  }
+}
+
+function forget(solver: HostSolver, expected: readonly ExpectedValues[]): void {
+  const { presented } = solver;
+  for (const each of expected) {
+    const known = presented.get(keyOf(solver, each));
+    for (const value of each.values) known?.delete(value);
+    if (known?.size === 0) presented.delete(keyOf(solver, each));
+  }
+}
+
+/** Adds those of our values again that another program's writing took away. */
+async function mend(solver: HostSolver, missing: readonly Located[], how: HostOptions): Promise<void> {
+  const isOurs = (each: Located) => (value: string) => solver.presented.get(keyOf(solver, each))?.has(value);
+  const expected = missing
+    .map((each) => ({ ...each, values: each.values.filter(isOurs(each)) }))
+    .filter(({ values }) => values.length > 0);
+  await change(solver, { action: 'add', expected }, how);
+}
+
+function openHow({ resolver }: DnsOptions, signal: AbortSignal): HostOptions {
+  signal.throwIfAborted();
+  return { lookups: rememberLookups(openLookups({ servers: resolver, signal })), signal };
+}
+
 /**
  * A solver for dns-01 at a host: aliases are followed, values are grouped by zone and name, changes of a name are made one after
  * another, and it is ready when every authoritative server shows every value.
  */
 export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
-  /** What this solver has presented, by zone and name: only that is mended. */
-  const presented = new Map<string, Set<string>>();
-  const holdingOf = ({ dnsName, dnsValue }: PresentedChallenge) => `${host.id} ${canonical(dnsName)} ${dnsValue}`;
-  const keyOf = ({ zone, name }: Pick<ExpectedValues, 'zone' | 'name'>) => `${host.id} ${zone} ${name}`;
-
-  async function locate(
-    challenges: readonly PresentedChallenge[],
-    { lookups, signal }: HostOptions,
-  ): Promise<Located[]> {
-    const asked = Map.groupBy(challenges, ({ dnsName }) => canonical(dnsName));
-    const located = await mapFew([...asked], async ([dnsName, group]) => {
-      return { name: await effectiveName(dnsName, lookups), group };
-    });
-    const byName = Map.groupBy(located, ({ name }) => name);
-    const zoneOf = host.findZones({ lookups, signal });
-    return mapFew([...byName], async ([name, groups]) => {
-      const own = groups.flatMap(({ group }) => group);
-      const values = [...new Set(own.map(({ dnsValue }) => dnsValue))];
-      return { zone: await zoneOf(name), name, values, challenges: own };
-    });
-  }
-
-  async function change(action: 'add' | 'remove', expected: readonly Located[], how: HostOptions): Promise<void> {
-    await inTurn(expected.map(keyOf), how.signal, async () => {
-      for (const values of byZone(expected)) await host[action](values, how);
-    });
-  }
-
-  function remember(expected: readonly ExpectedValues[]): void {
-    for (const each of expected) {
-      const known = presented.get(keyOf(each)) ?? [];
-      presented.set(keyOf(each), new Set([...known, ...each.values]));
-    }
-  }
-
-  function forget(expected: readonly ExpectedValues[]): void {
-    for (const each of expected) {
-      const known = presented.get(keyOf(each));
-      for (const value of each.values) known?.delete(value);
-      if (known?.size === 0) presented.delete(keyOf(each));
-    }
-  }
-
-  async function mend(missing: readonly Located[], how: HostOptions): Promise<void> {
-    const lost = missing
-      .map((each) => ({ ...each, values: each.values.filter((value) => presented.get(keyOf(each))?.has(value)) }))
-      .filter(({ values }) => values.length > 0);
-    await change('add', lost, how);
-  }
-
-  function open(signal: AbortSignal): HostOptions {
-    signal.throwIfAborted();
-    return { lookups: rememberLookups(openLookups({ servers: options.resolver, signal })), signal };
-  }
-
+  const solver: HostSolver = { host, presented: new Map() };
   return {
     challenges: host.makesNames ? ['dns-01'] : ['dns-01', 'dns-account-01'],
     async present(challenges, { signal }) {
-      const how = open(signal);
-      const expected = await locate(challenges, how);
-      for (const challenge of challenges) holders.hold(holdingOf(challenge), challenge);
-      await change('add', expected, how);
-      remember(expected);
+      const how = openHow(options, signal);
+      const expected = await locate(host, challenges, how);
+      for (const challenge of challenges) holders.hold(holdingOf(solver, challenge), challenge);
+      await change(solver, { action: 'add', expected }, how);
+      remember(solver, expected);
     },
     async ready(challenges, { signal }) {
-      const how = open(signal);
-      const expected = await locate(challenges, how);
+      const how = openHow(options, signal);
+      const expected = await locate(host, challenges, how);
       await awaitVisible(expected, options, {
         ...how,
-        mend: host.isRacy ? (missing) => mend(missing, how) : undefined,
+        mend: host.isRacy ? (missing) => mend(solver, missing, how) : undefined,
       });
     },
     async cleanUp(challenges, { signal }) {
-      const how = open(signal);
-      const free = challenges.filter((challenge) => holders.release(holdingOf(challenge), challenge));
-      const expected = await locate(free, how);
-      forget(expected);
-      await change('remove', expected, how);
+      const how = openHow(options, signal);
+      const free = challenges.filter((challenge) => holders.release(holdingOf(solver, challenge), challenge));
+      const expected = await locate(host, free, how);
+      forget(solver, expected);
+      await change(solver, { action: 'remove', expected }, how);
     },
   };
 }

@@ -14,7 +14,7 @@ import {
 } from '../../dns/http-api.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { remembering } from '../../dns/remember.ts';
-import { createDnsSolver, type HostOptions, type ZoneValues } from '../../dns/solver.ts';
+import { createDnsSolver, type DnsHost, type ZoneValues } from '../../dns/solver.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';
 import { type CloudflareRecord, errorCodes, errorTexts, isValue, pagesIn, parseRecords, resultsIn } from './answer.ts';
 import type { CloudflareSettings } from './settings.ts';
@@ -39,6 +39,85 @@ const NOT_THERE = 81_044;
 /** Bad request headers: a token that is none. */
 const MALFORMED_TOKEN = 6003;
 
+/** Makes a call; errors with one of `accepted` numbers are no failures. */
+async function call(api: HttpApi, request: ApiRequest, accepted: readonly number[] = []): Promise<ApiAnswer> {
+  const answer = await callApi(api, request);
+  const { status, json, said } = answer;
+  const codes = errorCodes(json);
+  if (status < 300 || codes.some((code) => accepted.includes(code))) return answer;
+  if (status === 401 || status === 403 || codes.includes(MALFORMED_TOKEN)) {
+    const why = `it refuses the token (HTTP ${status}). Make one with Zone:Read and DNS:Edit for these zones, and correct "token".`;
+    throw apiFailure(api, request.attempt, why);
+  }
+  const texts = api.secrets.reduce((text, token) => text.replaceAll(token, '…'), errorTexts(json));
+  throw apiFailure(api, request.attempt, `it answers with HTTP ${status}: ${texts || said || 'nothing more'}.`);
+}
+
+/** Finds the ids of zones, for one operation; `undefined` where the token can see no such zone. */
+function findZoneIds(api: HttpApi, signal: AbortSignal): (zone: string) => Promise<string | undefined> {
+  return remembering(async (zone) => {
+    const path = `/zones?name=${encodeURIComponent(zone)}`;
+    const { json } = await call(api, { attempt: `Looking for the zone ${zone}`, method: 'GET', path, signal });
+    const id = resultsIn(json).find(({ name }) => name === zone)?.['id'];
+    return typeof id === 'string' ? id : undefined;
+  });
+}
+
+function zoneNotSeen({ title }: HttpApi, zone: string, name: string | undefined): AcmeError {
+  const message = `${title} has no zone ${zone}, for ${name}, that the token may see. Add the zone there, or give the token access to it.`;
+  return new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
+}
+
+async function zoneIdOf(api: HttpApi, { zone, sets }: ZoneValues, signal: AbortSignal): Promise<string> {
+  const id = await findZoneIds(api, signal)(zone);
+  if (id !== undefined) return id;
+  throw zoneNotSeen(api, zone, sets[0]?.name);
+}
+
+/** The TXT records of a name in a zone; of the whole zone where `name` is `undefined`. */
+async function listRecords(
+  api: HttpApi,
+  { zoneId, name }: { readonly zoneId: string; readonly name?: string },
+  signal: AbortSignal,
+): Promise<CloudflareRecord[]> {
+  const attempt = name ? `Listing the TXT records of ${name}` : 'Listing the TXT records of a zone';
+  const filter = name ? `&name.exact=${encodeURIComponent(name)}` : '';
+  const records: CloudflareRecord[] = [];
+  for (let page = 1, pages = 1; page <= pages; page += 1) {
+    const path = `/zones/${zoneId}/dns_records?type=TXT${filter}&per_page=${PAGE}&page=${page}`;
+    const { json } = await call(api, { attempt, method: 'GET', path, signal });
+    records.push(...parseRecords(json));
+    pages = pagesIn(json);
+  }
+  return records;
+}
+
+async function add(api: HttpApi, zoneValues: ZoneValues, signal: AbortSignal): Promise<void> {
+  const zoneId = await zoneIdOf(api, zoneValues, signal);
+  const values = zoneValues.sets.flatMap((set) => set.values.map((value) => ({ name: set.name, value })));
+  await mapFew(values, async ({ name, value }) => {
+    const attempt = `Creating the TXT record ${name}`;
+    const body = { type: 'TXT', name, content: `"${value}"`, ttl: TTL_S };
+    const path = `/zones/${zoneId}/dns_records`;
+    await call(api, { attempt, method: 'POST', path, body, signal }, ALREADY_THERE);
+  });
+}
+
+async function remove(api: HttpApi, zoneValues: ZoneValues, signal: AbortSignal): Promise<void> {
+  const { sets } = zoneValues;
+  const zoneId = await zoneIdOf(api, zoneValues, signal);
+  const found =
+    sets.length > MANY
+      ? await listRecords(api, { zoneId }, signal)
+      : (await mapFew(sets, ({ name }) => listRecords(api, { zoneId, name }, signal))).flat();
+  const wanted = new Map(sets.map(({ name, values }) => [name, values]));
+  const ours = found.filter(({ name, content }) => wanted.get(name)?.some((value) => isValue(content, value)));
+  await mapFew(ours, async ({ id, name }) => {
+    const path = `/zones/${zoneId}/dns_records/${id}`;
+    await call(api, { attempt: `Deleting a TXT record of ${name}`, method: 'DELETE', path, signal }, [NOT_THERE]);
+  });
+}
+
 /**
  * Answers dns-01 with TXT records at Cloudflare. Each value is a record of its own, created and deleted by itself, so values of
  * others survive whoever else is at work. Operations reject with `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED`;
@@ -54,98 +133,20 @@ export function createCloudflareSolver(options: CloudflareOptions): Solver {
     network: { proxy, roots },
     longestWaitMs: LONGEST_WAIT_MS,
   };
-
-  /** Makes a call; errors with one of `accepted` numbers are no failures. */
-  async function call(request: ApiRequest, accepted: readonly number[] = []): Promise<ApiAnswer> {
-    const answer = await callApi(api, request);
-    const { status, json, said } = answer;
-    const codes = errorCodes(json);
-    if (status < 300 || codes.some((code) => accepted.includes(code))) return answer;
-    if (status === 401 || status === 403 || codes.includes(MALFORMED_TOKEN)) {
-      const why = `it refuses the token (HTTP ${status}). Make one with Zone:Read and DNS:Edit for these zones, and correct "token".`;
-      throw apiFailure(api, request.attempt, why);
-    }
-    const what = errorTexts(json).replaceAll(token, '…') || said || 'nothing more';
-    throw apiFailure(api, request.attempt, `it answers with HTTP ${status}: ${what}.`);
-  }
-
-  const findZoneId = (signal: AbortSignal) =>
-    remembering(async (zone) => {
-      const path = `/zones?name=${encodeURIComponent(zone)}`;
-      const { json } = await call({ attempt: `Looking for the zone ${zone}`, method: 'GET', path, signal });
-      const id = resultsIn(json).find(({ name }) => name === zone)?.['id'];
-      return typeof id === 'string' ? id : undefined;
-    });
-
-  async function zoneIdOf(zone: string, name: string | undefined, signal: AbortSignal): Promise<string> {
-    const id = await findZoneId(signal)(zone);
-    if (id !== undefined) return id;
-    throw zoneNotSeen(zone, name);
-  }
-
-  function zoneNotSeen(zone: string, name: string | undefined): AcmeError {
-    const message = `${api.title} has no zone ${zone}, for ${name}, that the token may see. Add the zone there, or give the token access to it.`;
-    return new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
-  }
-
-  async function listRecords(
-    zoneId: string,
-    name: string | undefined,
-    signal: AbortSignal,
-  ): Promise<CloudflareRecord[]> {
-    const attempt = name ? `Listing the TXT records of ${name}` : 'Listing the TXT records of a zone';
-    const filter = name ? `&name.exact=${encodeURIComponent(name)}` : '';
-    const records: CloudflareRecord[] = [];
-    for (let page = 1, pages = 1; page <= pages; page += 1) {
-      const path = `/zones/${zoneId}/dns_records?type=TXT${filter}&per_page=${PAGE}&page=${page}`;
-      const { json } = await call({ attempt, method: 'GET', path, signal });
-      records.push(...parseRecords(json));
-      pages = pagesIn(json);
-    }
-    return records;
-  }
-
-  async function add({ zone, sets }: ZoneValues, { signal }: HostOptions): Promise<void> {
-    const zoneId = await zoneIdOf(zone, sets[0]?.name, signal);
-    const values = sets.flatMap((set) => set.values.map((value) => ({ name: set.name, value })));
-    await mapFew(values, async ({ name, value }) => {
-      const attempt = `Creating the TXT record ${name}`;
-      const body = { type: 'TXT', name, content: `"${value}"`, ttl: TTL_S };
-      const path = `/zones/${zoneId}/dns_records`;
-      await call({ attempt, method: 'POST', path, body, signal }, ALREADY_THERE);
-    });
-  }
-
-  async function remove({ zone, sets }: ZoneValues, { signal }: HostOptions): Promise<void> {
-    const zoneId = await zoneIdOf(zone, sets[0]?.name, signal);
-    const found =
-      sets.length > MANY
-        ? await listRecords(zoneId, undefined, signal)
-        : (await mapFew(sets, ({ name }) => listRecords(zoneId, name, signal))).flat();
-    const wanted = new Map(sets.map(({ name, values }) => [name, values]));
-    const ours = found.filter(({ name, content }) => wanted.get(name)?.some((value) => isValue(content, value)));
-    await mapFew(ours, async ({ id, name }) => {
-      const path = `/zones/${zoneId}/dns_records/${id}`;
-      await call({ attempt: `Deleting a TXT record of ${name}`, method: 'DELETE', path, signal }, [NOT_THERE]);
-    });
-  }
-
-  return createDnsSolver(
-    {
-      id: `cloudflare ${url}`,
-      findZones({ lookups, signal }) {
-        const idOf = findZoneId(signal);
-        return async (name) => {
-          const zone = await zoneInDns(name, lookups);
-          if ((await idOf(zone)) === undefined) throw zoneNotSeen(zone, name);
-          return zone;
-        };
-      },
-      add,
-      remove,
+  const host: DnsHost = {
+    id: `cloudflare ${url}`,
+    findZones({ lookups, signal }) {
+      const idOf = findZoneIds(api, signal);
+      return async (name) => {
+        const zone = await zoneInDns(name, lookups);
+        if ((await idOf(zone)) === undefined) throw zoneNotSeen(api, zone, name);
+        return zone;
+      };
     },
-    dns,
-  );
+    add: (values, { signal }) => add(api, values, signal),
+    remove: (values, { signal }) => remove(api, values, signal),
+  };
+  return createDnsSolver(host, dns);
 }
 
 /** The solver of settings in the configuration. Throws where a secret is not set. */

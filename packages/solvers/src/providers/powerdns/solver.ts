@@ -5,6 +5,7 @@ import { mapFew } from '@certbus/acme/solver-kit';
 import type { Surroundings } from '../../definition/provider.ts';
 import {
   type ApiAnswer,
+  type ApiRequest,
   apiFailure,
   callApi,
   type HttpApi,
@@ -14,7 +15,7 @@ import {
 import type { DnsOptions } from '../../dns/options.ts';
 import { remembering } from '../../dns/remember.ts';
 import { sleep } from '../../dns/sleep.ts';
-import { createDnsSolver, type ZoneValues } from '../../dns/solver.ts';
+import { createDnsSolver, type DnsHost, type ZoneValues } from '../../dns/solver.ts';
 import { MAX_VALUES, tooManyValues } from '../../dns/visible.ts';
 import { namesUpwards } from '../../dns/zone-of.ts';
 import { hasValue, parseTxtSets, replacement, type TxtSet, withAdded, withRemoved } from './record-sets.ts';
@@ -34,7 +35,7 @@ const TTL_S = 30;
 const MANY = 20;
 const MAX_TRIES = 8;
 /** Who read before we wrote has written by then. */
-const SETTLE_MS = 50;
+const READ_AGAIN_MS = 50;
 
 /** What a set should become; `undefined` where it is so already. */
 type Edit = (
@@ -54,6 +55,102 @@ const remove: Edit = (set, { values }) => {
   return next?.records.length === set?.records.length ? undefined : next;
 };
 
+const pathOf = (zone: string): string => `/zones/${encodeURIComponent(`${zone}.`)}`;
+
+/** Judges what is neither success nor, where that may be, absence. */
+function check(api: HttpApi, attempt: string, answer: ApiAnswer): ApiAnswer {
+  const { status, said } = answer;
+  if (status < 300 || status === 404) return answer;
+  if (status === 401 || status === 403) {
+    const why = `it refuses the API key (HTTP ${status}). Correct "apiKey", and see webserver-allow-from.`;
+    throw apiFailure(api, attempt, why);
+  }
+  throw apiFailure(api, attempt, `it answers with HTTP ${status}: ${said || 'nothing more'}. See its log.`);
+}
+
+async function readZone(
+  api: HttpApi,
+  { zone, attempt, query }: { readonly zone: string; readonly attempt: string; readonly query: string },
+  signal: AbortSignal,
+): Promise<unknown> {
+  const request: ApiRequest = { attempt, method: 'GET', path: `${pathOf(zone)}${query}`, signal };
+  const { status, json } = check(api, attempt, await callApi(api, request));
+  if (status !== 404) return json;
+  throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', `${attempt}: ${api.title} has no zone ${zone} any more.`);
+}
+
+/** Sets by name: of a few names one by one, of many out of the whole zone. */
+async function readSets(
+  api: HttpApi,
+  { zone, names }: { readonly zone: string; readonly names: readonly string[] },
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, TxtSet | undefined>> {
+  if (names.length > MANY) {
+    const whole = await readZone(api, { zone, attempt: `Reading the zone ${zone}`, query: '' }, signal);
+    return parseTxtSets(whole, names);
+  }
+  const sets = await mapFew(names, async (name) => {
+    const query = `?rrset_name=${encodeURIComponent(`${name}.`)}&rrset_type=TXT&include_disabled=true`;
+    const found = await readZone(api, { zone, attempt: `Reading the TXT records of ${name}`, query }, signal);
+    return [name, parseTxtSets(found, [name]).get(name)] as const;
+  });
+  return new Map(sets);
+}
+
+/** Writes sets; what came of it is to be read, also where it failed: databases refuse two writers at once. */
+async function write(
+  api: HttpApi,
+  { zone, sets }: { readonly zone: string; readonly sets: readonly TxtSet[] },
+  signal: AbortSignal,
+): Promise<AcmeError | undefined> {
+  const names = sets.slice(0, 3).map(({ name }) => name);
+  const attempt = `Changing the TXT records of ${names.join(', ')}`;
+  const body = { rrsets: sets.map(replacement) };
+  // Sent again after its time it would undo what others wrote meanwhile.
+  const request: ApiRequest = { attempt, method: 'PATCH', path: pathOf(zone), body, isRepeatable: false, signal };
+  const answer = await callApi(api, request);
+  if (answer.status >= 500) return apiFailure(api, attempt, `it answers with HTTP ${answer.status}. See its log.`);
+  check(api, attempt, answer);
+  return undefined;
+}
+
+/** Reads, changes what is not as it should be, and reads again until everything is. */
+async function change(
+  api: HttpApi,
+  { values: { zone, sets }, edit }: { readonly values: ZoneValues; readonly edit: Edit },
+  signal: AbortSignal,
+): Promise<void> {
+  let open = sets;
+  let failure: AcmeError | undefined;
+  for (let tries = 1; ; tries += 1) {
+    const found = await readSets(api, { zone, names: open.map(({ name }) => name) }, signal);
+    const plans = open.map((wanted) => ({ wanted, next: edit(found.get(wanted.name), wanted) }));
+    const changes = plans.map(({ next }) => next).filter((next) => next !== undefined);
+    if (changes.length === 0) return;
+    if (tries > MAX_TRIES) {
+      const why = `another program keeps writing over it (${MAX_TRIES} times by now). Find out which, and let one of them write there.`;
+      throw failure ?? apiFailure(api, `Changing the TXT records of ${changes[0]?.name}`, why);
+    }
+    failure = await write(api, { zone, sets: changes }, signal);
+    open = plans.filter(({ next }) => next).map(({ wanted }) => wanted);
+    await sleep(READ_AGAIN_MS * tries * (0.5 + Math.random()), signal);
+  }
+}
+
+/** Finds the zones of names, for one operation. */
+function findZones(api: HttpApi, signal: AbortSignal): (name: string) => Promise<string> {
+  const isThere = remembering(async (zone) => {
+    const attempt = `Looking for the zone ${zone}`;
+    const request: ApiRequest = { attempt, method: 'GET', path: `${pathOf(zone)}?rrsets=false`, signal };
+    return check(api, attempt, await callApi(api, request)).status !== 404;
+  });
+  return async (name) => {
+    for (const zone of namesUpwards(name)) if (await isThere(zone)) return zone;
+    const message = `${api.title} has no zone for ${name}. Create it there, or correct "zones".`;
+    throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
+  };
+}
+
 /**
  * Answers dns-01 with TXT records in a PowerDNS Authoritative Server, by its HTTP API. The API writes whole record sets and knows no
  * condition: inside a process changes are made one after another; against other programs each is read again after it was
@@ -72,113 +169,14 @@ export function createPowerDnsSolver(options: PowerDnsOptions): Solver {
     secrets: [apiKey],
     network: { proxy, roots },
   };
-
-  /** Judges what is neither success nor, where that may be, absence. */
-  function check(attempt: string, answer: ApiAnswer): ApiAnswer {
-    const { status, said } = answer;
-    if (status < 300 || status === 404) return answer;
-    if (status === 401 || status === 403) {
-      throw apiFailure(
-        api,
-        attempt,
-        `it refuses the API key (HTTP ${status}). Correct "apiKey", and see webserver-allow-from.`,
-      );
-    }
-    throw apiFailure(api, attempt, `it answers with HTTP ${status}: ${said || 'nothing more'}. See its log.`);
-  }
-
-  async function readZone(
-    zone: string,
-    what: { attempt: string; query: string },
-    signal: AbortSignal,
-  ): Promise<unknown> {
-    const { attempt, query } = what;
-    const path = `/zones/${encodeURIComponent(`${zone}.`)}${query}`;
-    const { status, json } = check(attempt, await callApi(api, { attempt, method: 'GET', path, signal }));
-    if (status !== 404) return json;
-    throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', `${attempt}: ${api.title} has no zone ${zone} any more.`);
-  }
-
-  /** Sets by name: of a few names one by one, of many out of the whole zone. */
-  async function readSets(
-    zone: string,
-    names: readonly string[],
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, TxtSet | undefined>> {
-    if (names.length > MANY) {
-      const whole = await readZone(zone, { attempt: `Reading the zone ${zone}`, query: '' }, signal);
-      return parseTxtSets(whole, names);
-    }
-    const sets = await mapFew(names, async (name) => {
-      const query = `?rrset_name=${encodeURIComponent(`${name}.`)}&rrset_type=TXT&include_disabled=true`;
-      const found = await readZone(zone, { attempt: `Reading the TXT records of ${name}`, query }, signal);
-      return [name, parseTxtSets(found, [name]).get(name)] as const;
-    });
-    return new Map(sets);
-  }
-
-  /** Writes sets; what came of it is to be read, also where it failed: databases refuse two writers at once. */
-  async function write(zone: string, sets: readonly TxtSet[], signal: AbortSignal): Promise<AcmeError | undefined> {
-    const attempt = `Changing the TXT records of ${sets
-      .map(({ name }) => name)
-      .slice(0, 3)
-      .join(', ')}`;
-    const path = `/zones/${encodeURIComponent(`${zone}.`)}`;
-    const body = { rrsets: sets.map(replacement) };
-    // Sent again after its time it would undo what others wrote meanwhile.
-    const answer = await callApi(api, { attempt, method: 'PATCH', path, body, isRepeatable: false, signal });
-    if (answer.status >= 500) return apiFailure(api, attempt, `it answers with HTTP ${answer.status}. See its log.`);
-    check(attempt, answer);
-    return undefined;
-  }
-
-  /** Reads, changes what is not as it should be, and reads again until everything is. */
-  async function settle({ zone, sets }: ZoneValues, edit: Edit, signal: AbortSignal): Promise<void> {
-    let open = sets;
-    let failure: AcmeError | undefined;
-    for (let tries = 1; ; tries += 1) {
-      const found = await readSets(
-        zone,
-        open.map(({ name }) => name),
-        signal,
-      );
-      const plans = open.map((wanted) => ({ wanted, next: edit(found.get(wanted.name), wanted) }));
-      const changes = plans.map(({ next }) => next).filter((next) => next !== undefined);
-      if (changes.length === 0) return;
-      if (tries > MAX_TRIES) {
-        const why = `another program keeps writing over it (${MAX_TRIES} times by now). Find out which, and let one of them write there.`;
-        throw failure ?? apiFailure(api, `Changing the TXT records of ${changes[0]?.name}`, why);
-      }
-      failure = await write(zone, changes, signal);
-      open = plans.filter(({ next }) => next).map(({ wanted }) => wanted);
-      await sleep(SETTLE_MS * tries * (0.5 + Math.random()), signal);
-    }
-  }
-
-  const hasZone = (signal: AbortSignal) =>
-    remembering(async (zone) => {
-      const attempt = `Looking for the zone ${zone}`;
-      const path = `/zones/${encodeURIComponent(`${zone}.`)}?rrsets=false`;
-      return check(attempt, await callApi(api, { attempt, method: 'GET', path, signal })).status !== 404;
-    });
-
-  return createDnsSolver(
-    {
-      id: `powerdns ${api.url}`,
-      findZones({ signal }) {
-        const has = hasZone(signal);
-        return async (name) => {
-          for (const zone of namesUpwards(name)) if (await has(zone)) return zone;
-          const message = `${api.title} has no zone for ${name}. Create it there, or correct "zones".`;
-          throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
-        };
-      },
-      add: (values, { signal }) => settle(values, add, signal),
-      remove: (values, { signal }) => settle(values, remove, signal),
-      isRacy: true,
-    },
-    dns,
-  );
+  const host: DnsHost = {
+    id: `powerdns ${api.url}`,
+    findZones: ({ signal }) => findZones(api, signal),
+    add: (values, { signal }) => change(api, { values, edit: add }, signal),
+    remove: (values, { signal }) => change(api, { values, edit: remove }, signal),
+    isRacy: true,
+  };
+  return createDnsSolver(host, dns);
 }
 
 /** The solver of settings in the configuration. Throws where a secret is not set. */
