@@ -122,7 +122,8 @@ export function memorySubject(make: MakeSolver, logger: Logger): SolverUnderTest
     credential: crypto.randomUUID(),
   };
   const bad = crypto.randomUUID();
-  const open = async (credential: string, isSilent = false) => make(stepsOf(host, { credential, isSilent, logger }));
+  const open = async (credential: string, { isSilent }: { readonly isSilent: boolean } = { isSilent: false }) =>
+    make(stepsOf(host, { credential, isSilent, logger }));
   const keyOf = (name: string) => `${deepest(host.zones, name)} ${name}`;
   return {
     domain: 'a.zone.test',
@@ -131,7 +132,7 @@ export function memorySubject(make: MakeSolver, logger: Logger): SolverUnderTest
     secrets: [host.credential, bad],
     open: () => open(host.credential),
     openRefused: () => open(bad),
-    openSilent: () => open(host.credential, true),
+    openSilent: () => open(host.credential, { isSilent: true }),
     values: async (name) => host.shown.get(keyOf(name)) ?? [],
     async addForeign(name, value) {
       write(host, keyOf(name), [...(host.written.get(keyOf(name)) ?? []), value]);

@@ -124,9 +124,12 @@ function start({ command, args, env }: Invocation, folder: string): ChildProcess
   }
 }
 
-/** Sees that the whole group ends. What cannot be ended, being another user's, is not waited for. */
-async function end(child: ChildProcess, ended: Promise<Ending>, isEarly: boolean): Promise<void> {
-  if (isEarly) {
+/** Sees that the whole group ends, which is asked first where the program still runs. What cannot be ended, being another user's, is not waited for. */
+async function end(
+  child: ChildProcess,
+  { ended, isRunning }: { readonly ended: Promise<Ending>; readonly isRunning: boolean },
+): Promise<void> {
+  if (isRunning) {
     signalGroup(child, 'SIGTERM');
     await settlesWithin(ended, GRACE_MS);
   }
@@ -145,7 +148,7 @@ async function runIn(folder: string, invocation: Invocation, options: RunOptions
   // A program need not read what it is sent.
   child.stdin.on('error', () => {}).end(invocation.input);
   const first = await awaitEnd(ended, options);
-  await end(child, ended, typeof first === 'string');
+  await end(child, { ended, isRunning: typeof first === 'string' });
   if (child.pid !== undefined) await settlesWithin(closed, GRACE_MS);
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   if (first === 'aborted') options.signal.throwIfAborted();

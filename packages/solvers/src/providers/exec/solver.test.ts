@@ -280,7 +280,7 @@ sleep 0.1
 rmdir "$DNS_STORE/running/$$"
 `;
 
-  async function highestCount(isSequential: boolean): Promise<number> {
+  async function highestCount({ isSequential }: { readonly isSequential: boolean }): Promise<number> {
     const { host, open } = await setUp();
     mkdirSync(join(host.folder, 'running'));
     const program = { ...host.program('lego'), path: host.script('counting', COUNTING), isSequential };
@@ -294,12 +294,12 @@ rmdir "$DNS_STORE/running/$$"
   }
 
   test('runs a few times at once, never more than eight', async () => {
-    expect(await highestCount(false)).toBeLessThanOrEqual(8);
-    expect(await highestCount(false)).toBeGreaterThan(1);
+    expect(await highestCount({ isSequential: false })).toBeLessThanOrEqual(8);
+    expect(await highestCount({ isSequential: false })).toBeGreaterThan(1);
   });
 
   test('that is to be run one at a time per zone is, also by parallel orders', async () => {
-    expect(await highestCount(true)).toBe(1);
+    expect(await highestCount({ isSequential: true })).toBe(1);
   });
 
   test.each(['-rf.zone.test', '*.zone.test', 'x/y.zone.test'])('is not told of the name %s', async (target) => {

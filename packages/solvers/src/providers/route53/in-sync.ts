@@ -26,7 +26,7 @@ export function createAwaitInSync(caller: Caller, now: () => Date): AwaitInSync 
 
   const age = ({ at }: Submitted): number => now().getTime() - at.getTime();
 
-  function finish(change: Submitted, isTimed: boolean): void {
+  function finish(change: Submitted, { isTimed }: { readonly isTimed: boolean }): void {
     if (isTimed) usualMs = usualMs === 0 ? age(change) : usualMs * 0.7 + age(change) * 0.3;
     else usualMs = Math.min(usualMs, age(change));
     done.add(change.id);
@@ -34,12 +34,15 @@ export function createAwaitInSync(caller: Caller, now: () => Date): AwaitInSync 
     if (done.size > REMEMBERED && oldest !== undefined) done.delete(oldest);
   }
 
-  async function ask(change: Submitted, signal: AbortSignal, isLate: boolean): Promise<void> {
+  async function ask(
+    change: Submitted,
+    { isLate, signal }: { readonly isLate: boolean; readonly signal: AbortSignal },
+  ): Promise<void> {
     const attempt = `Waiting for the Route 53 change ${change.id.replace(/^\/change\//, '')}`;
     const command = new GetChangeCommand({ Id: change.id });
     for (let polls = 1; ; polls += 1) {
       const answer = await call(caller, { attempt, signal }, (client, options) => client.send(command, options));
-      if (answer.ChangeInfo?.Status === 'INSYNC') return finish(change, !isLate || polls > 1);
+      if (answer.ChangeInfo?.Status === 'INSYNC') return finish(change, { isTimed: !isLate || polls > 1 });
       if (age(change) > GIVE_UP_MS) {
         const message = `${attempt}: still pending after ${GIVE_UP_MS / 60_000} minutes. Try again later.`;
         throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
@@ -62,10 +65,10 @@ export function createAwaitInSync(caller: Caller, now: () => Date): AwaitInSync 
     if (usualMs === 0 && scout) await followScout(scout, signal);
     const firstMs = usualMs * 0.9 - age(change);
     if (firstMs > 0) await caller.sleep(firstMs, { signal });
-    if (usualMs > 0 || scout) return ask(change, signal, firstMs <= 0);
+    if (usualMs > 0 || scout) return ask(change, { isLate: firstMs <= 0, signal });
     scout = new AbortController();
     try {
-      await ask(change, signal, true);
+      await ask(change, { isLate: true, signal });
     } finally {
       scout.abort();
       scout = undefined;
