@@ -14,7 +14,7 @@ import { copyWithNewProvider } from './new-provider.builders.ts';
 const temporary = temporaryFolder();
 const copy = join(temporary.path, 'copy');
 const RING = 'NL-2026-1234567';
-const TSC = fileURLToPath(new URL('../../../node_modules/.bin/tsc', import.meta.url));
+const TSC = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')));
 let bin: string;
 
 /** The command line of the copy. What Node compiles is kept, which makes it twice as fast. */
@@ -66,7 +66,7 @@ describe('a DNS provider of three files and its line in the registry', { timeout
       project,
       JSON.stringify({ extends: './tsconfig.json', include, compilerOptions: { incremental: false } }),
     );
-    await promisify(execFile)(TSC, ['-p', project]);
+    await promisify(execFile)(process.execPath, [TSC, '-p', project]);
   });
 
   test('is listed and shown', async () => {
