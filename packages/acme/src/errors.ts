@@ -1,3 +1,4 @@
+/** The errors of this package. */
 /** Every way a conversation with a CA, or with the DNS host that proves a name, can fail. */
 export type AcmeErrorCode =
   | 'CERTBUS_ACME_PROBLEM'
@@ -21,7 +22,7 @@ export type AcmeErrorCode =
 
 /** What may be added to an {@link AcmeError}. */
 export interface AcmeErrorOptions extends ErrorOptions {
-  /** The CA asks not to be bothered again before this instant. */
+  /** The CA asks not to be asked again before this instant. */
   readonly notBefore?: Date | undefined;
 }
 
@@ -39,7 +40,7 @@ export class AcmeError extends Error {
   }
 }
 
-/** `CERTBUS_ACME_RECORD_MISSING`: somebody has to set records in DNS before a CA can be asked. */
+/** `CERTBUS_ACME_RECORD_MISSING`: a person has to set records in DNS before a CA can be asked. */
 export class RecordMissingError extends AcmeError {
   override readonly name = 'RecordMissingError';
   /** The records, each a line as zone files have it. */

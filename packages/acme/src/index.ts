@@ -1,3 +1,4 @@
+/** The ACME engine: accounts, orders, renewal information and revocation at a CA. */
 export {
   type Account,
   type AccountUpdate,
@@ -11,6 +12,7 @@ export {
 export { accountThumbprint, generateAccountKey } from './account/account-key.ts';
 export type { ExternalAccount, MacAlgorithm } from './account/external-account.ts';
 export { findAccountKey, type KeyCandidates, type RollOverOptions, rollOverAccountKey } from './account/roll-over.ts';
+export type { Acme, AcmeOptions } from './acme.ts';
 export { type CaaPolicy, type CaaQuestion, type CaaRecord, caaRecordsFor } from './caa/caa.ts';
 export { type CaaCheck, type CaaResolver, type CaaVerdict, checkCaa } from './caa/check-caa.ts';
 export { type Control, type ControlFacts, classifyControl } from './caa/control.ts';
@@ -22,10 +24,8 @@ export {
   revoke,
 } from './certificates/revocation.ts';
 export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions, RecordMissingError } from './errors.ts';
-export type { Breaker, BreakerOptions, BreakerState } from './limits/breaker.ts';
-export { createGate, type Gate, type GateOptions } from './limits/gate.ts';
-export type { Job } from './limits/job.ts';
-export type { Limiter } from './limits/limiter.ts';
+export type { BreakerOptions, BreakerState } from './limits/breaker.ts';
+export { type CaLimiter, type CaLimiterOptions, createCaLimiter } from './limits/ca-limiter.ts';
 export {
   type CaLimits,
   GENEROUS_LIMITS,
@@ -37,10 +37,8 @@ export type { Rate } from './limits/token-bucket.ts';
 export { type Challenge, presentedChallenge } from './order/challenge.ts';
 export { type Obtained, type ObtainOptions, obtain } from './order/obtain.ts';
 export type { PersistentGrant } from './order/persistent-record.ts';
-export type { PresentedChallenge, SolvableChallenge, Solver } from './solver.ts';
-export type { Acme, Resource, Session, SessionOptions } from './wire/acme.ts';
-export { type AcmeOptions, createAcme } from './wire/create-acme.ts';
-export type { Directory } from './wire/directory.ts';
+export type { PresentedChallenge, SolvableChallenge, Solver } from './solver/solver.ts';
+export { createAcme } from './wire/create-acme.ts';
 export type { Endpoint } from './wire/endpoint.ts';
 export { type Http, HttpFailure, type HttpFailureKind, type HttpRequest, type HttpResponse } from './wire/http.ts';
 export type { Logger } from './wire/logger.ts';
@@ -51,7 +49,13 @@ export {
   createAcmeCounters,
   type Observe,
 } from './wire/observe.ts';
-export { AcmeProblemError, type Problem, type ProblemClass, type Subproblem } from './wire/problem.ts';
+export {
+  AcmeProblemError,
+  type AcmeProblemOptions,
+  type Problem,
+  type ProblemClass,
+  type Subproblem,
+} from './wire/problem.ts';
 export { type ProxyOptions, proxyOf } from './wire/proxy.ts';
 export { type DirectorySummary, readClock, readDirectory } from './wire/read-directory.ts';
 export { publicKeyOfCsr } from './x509/certificate.ts';

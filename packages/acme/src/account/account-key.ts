@@ -1,3 +1,4 @@
+/** Account keys: reading them, and the thumbprint that names them. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { AcmeError } from '../errors.ts';
 

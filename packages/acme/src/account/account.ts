@@ -1,7 +1,10 @@
+/** Accounts at a CA: register, read, update, deactivate. */
+import type { Acme } from '../acme.ts';
 import { AcmeError } from '../errors.ts';
-import { mayHaveArrived } from '../order/unsure.ts';
-import type { Acme, Resource, Session } from '../wire/acme.ts';
+import type { Resource, Session } from '../wire/engine.ts';
+import { engineOf } from '../wire/handles.ts';
 import { isRecord, textOf } from '../wire/json.ts';
+import { mayHaveArrived } from '../wire/may-have-arrived.ts';
 import { AcmeProblemError, shortType } from '../wire/problem.ts';
 
 const STATUSES = ['valid', 'deactivated', 'revoked'] as const;
@@ -54,15 +57,16 @@ export async function registerAccount(
   ca: Acme,
   { contact = [], termsOfServiceAgreed, signal }: RegistrationOptions,
 ): Promise<RegisteredAccount> {
-  using session = await ca.open({ signal });
+  const engine = engineOf(ca);
+  using session = await engine.open({ signal });
   try {
     const { url } = await session.createAccount({ onlyReturnExisting: true });
     return { url, created: false };
   } catch (error) {
-    if (ca.accountUrl || !isAccountUnknown(error)) throw error;
+    if (engine.accountUrl || !isAccountUnknown(error)) throw error;
   }
-  const waitedMs = await ca.gate.limiter.account(session);
-  if (waitedMs > 0) ca.observe({ type: 'wait', for: 'accounts', ms: waitedMs });
+  const waitedMs = await engine.limiter.account(session);
+  if (waitedMs > 0) engine.observe({ type: 'wait', for: 'accounts', ms: waitedMs });
   const { url, status } = await session.createAccount({
     ...(contact.length > 0 ? { contact } : {}),
     ...(termsOfServiceAgreed ? { termsOfServiceAgreed } : {}),
@@ -72,7 +76,7 @@ export async function registerAccount(
 
 /** The account as the CA has it now. Rejects as `readDirectory` does; a deactivated account is refused as `unauthorized` by many. */
 export async function readAccount(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<Account> {
-  using session = await ca.open({ signal });
+  using session = await engineOf(ca).open({ signal });
   return parseAccount(await session.readAccount());
 }
 
@@ -87,7 +91,7 @@ export interface AccountUpdate {
 
 /** Changes the contacts, or agrees to new terms (RFC 8555 §7.3.2, §7.3.3). Rejects as `readDirectory` does. */
 export async function updateAccount(ca: Acme, { signal, ...changes }: AccountUpdate): Promise<Account> {
-  using session = await ca.open({ signal });
+  using session = await engineOf(ca).open({ signal });
   return parseAccount(await session.updateAccount(changes));
 }
 
@@ -95,13 +99,13 @@ async function deactivateOnce(session: Session): Promise<Account> {
   return parseAccount(await session.updateAccount({ status: 'deactivated' }));
 }
 
-/** A deactivated account may ask nothing (RFC 8555 §7.3.6), and this is how it hears so. */
+/** Whether the CA refused as it refuses a deactivated account, which may ask nothing (RFC 8555 §7.3.6). */
 function isUnauthorized(error: unknown): boolean {
   return error instanceof AcmeProblemError && shortType(error.problem.type) === 'unauthorized';
 }
 
-/** Whether the key has an account that is over; a key that has none, or one in force, was refused for another reason. */
-async function isOver(session: Session): Promise<boolean> {
+/** Whether the key's account is deactivated; a key that has none, or a valid one, was refused for another reason. */
+async function isDeactivated(session: Session): Promise<boolean> {
   try {
     return parseAccount(await session.createAccount({ onlyReturnExisting: true })).status !== 'valid';
   } catch (error) {
@@ -111,12 +115,12 @@ async function isOver(session: Session): Promise<boolean> {
 }
 
 /**
- * Deactivates the account for ever (RFC 8555 §7.3.6): it can order nothing any more, its certificates stay valid. Where the answer
- * is lost it is asked once more. An account that is over already is a success, so that it can be repeated after a crash. Rejects as
- * `readDirectory` does.
+ * Deactivates the account permanently (RFC 8555 §7.3.6): it can order nothing any more, its certificates stay valid. Where the
+ * answer is lost it is asked once more. An account that is already deactivated is a success, so that it can be repeated after a
+ * crash. Rejects as `readDirectory` does.
  */
 export async function deactivateAccount(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<void> {
-  using session = await ca.open({ signal });
+  using session = await engineOf(ca).open({ signal });
   try {
     await deactivateOnce(session);
   } catch (error) {
@@ -125,6 +129,6 @@ export async function deactivateAccount(ca: Acme, { signal }: { readonly signal:
       await deactivateOnce(session).catch((again: unknown) => {
         if (!isUnauthorized(again)) throw again;
       });
-    } else if (!isUnauthorized(error) || !(await isOver(session))) throw error;
+    } else if (!isUnauthorized(error) || !(await isDeactivated(session))) throw error;
   }
 }

@@ -1,3 +1,4 @@
+/** Accounts that a CA keeps outside ACME, and binding a key to one (EAB). */
 import { AcmeError } from '../errors.ts';
 import { type Jws, macJws } from '../wire/jws.ts';
 import type { Jwk } from './account-key.ts';
@@ -28,7 +29,7 @@ const MACS: Readonly<Record<MacAlgorithm, { readonly hash: string; readonly byte
   HS512: { hash: 'sha512', bytes: 64 },
 };
 
-/** Messages say nothing of the key but its length. */
+/** Messages show nothing of the key but its length. */
 function invalid(why: string): AcmeError {
   const message = `The external account (EAB) cannot be used: ${why}. Copy kid and key from the CA's page again.`;
   return new AcmeError('CERTBUS_ACME_EAB_INVALID', message);

@@ -68,9 +68,10 @@ test.each([
   ['nobody', new AcmeProblemError(unknown, { attempt: 'Asking', url: at('account') }), 'CERTBUS_ACME_NOT_ACME'],
   ['another account', say({ status: 'valid' }), 'CERTBUS_ACME_ACCOUNT_KEY_TAKEN'],
 ] as const)('a CA that says yes and gives the new key to %s is not believed', async (_, found, code) => {
-  const ca = createFakeCa({ changeKey: [say({})], findAccount: [found] });
+  const accountUrl = at('account/2');
+  const ca = createFakeCa({ changeKey: [say({})], findAccount: [found] }, { accountUrl });
   const options = { newAccountKey: await generateAccountKey(), signal };
-  await expect(rollOverAccountKey({ ...ca, accountUrl: at('account/2') }, options)).rejects.toMatchObject({ code });
+  await expect(rollOverAccountKey(ca, options)).rejects.toMatchObject({ code });
   expect(ca.calls).toEqual(['changeKey', 'findAccount']);
 });
 

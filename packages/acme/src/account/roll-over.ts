@@ -1,6 +1,9 @@
+/** Replaces the key of an account, and finds out which of several keys is in force. */
+import type { Acme } from '../acme.ts';
 import { AcmeError } from '../errors.ts';
-import { mayHaveArrived } from '../order/unsure.ts';
-import type { Acme, Session } from '../wire/acme.ts';
+import type { Engine, Session } from '../wire/engine.ts';
+import { engineOf } from '../wire/handles.ts';
+import { mayHaveArrived } from '../wire/may-have-arrived.ts';
 import { AcmeProblemError } from '../wire/problem.ts';
 import { isAccountUnknown, parseAccount } from './account.ts';
 import { type AccountKey, readAccountKey, thumbprintOf } from './account-key.ts';
@@ -23,19 +26,19 @@ async function accountOf(session: Session, key: AccountKey): Promise<string | un
   }
 }
 
-function keyTaken(ca: Acme, other: string | undefined, cause?: AcmeProblemError): AcmeError {
+function keyTaken({ directory }: Engine, other: string | undefined, cause?: AcmeProblemError): AcmeError {
   const whose = other ? ` (${other})` : '';
-  const message = `The new key already has another account${whose} at ${ca.directory}, so it cannot take this one over. Generate a fresh key.`;
+  const message = `The new key already has another account${whose} at ${directory}, so it cannot take this one over. Generate a fresh key.`;
   return new AcmeError('CERTBUS_ACME_ACCOUNT_KEY_TAKEN', message, { cause });
 }
 
 /** Changes the key, and sees for itself: Pebble 2.10.1 answers 200 for a key that has another account, and changes nothing. */
-async function change(ca: Acme, session: Session, newKey: AccountKey, account: string): Promise<void> {
+async function change(engine: Engine, session: Session, newKey: AccountKey, account: string): Promise<void> {
   await session.changeKey(newKey);
   const found = await accountOf(session, newKey);
   if (found === account) return;
-  if (found !== undefined) throw keyTaken(ca, found);
-  const message = `The CA at ${ca.directory} said that it took the new account key, and does not know it. The old one stays in force.`;
+  if (found !== undefined) throw keyTaken(engine, found);
+  const message = `The CA at ${engine.directory} said that it took the new account key, and does not know it. The old one stays in force.`;
   throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
 }
 
@@ -51,13 +54,14 @@ export async function rollOverAccountKey(
   { newAccountKey, signal }: RollOverOptions,
 ): Promise<{ readonly url: string }> {
   const newKey = readAccountKey(newAccountKey);
-  if (thumbprintOf(newKey.jwk) === ca.thumbprint) throw new TypeError('The new account key is the old one');
-  using session = await ca.open({ signal });
-  let account = ca.accountUrl;
+  const engine = engineOf(ca);
+  if (thumbprintOf(newKey.jwk) === engine.thumbprint) throw new TypeError('The new account key is the old one');
+  using session = await engine.open({ signal });
+  let account = engine.accountUrl;
   try {
     // With the old key gone this says so before anything is changed.
     account ??= (await session.createAccount({ onlyReturnExisting: true })).url;
-    await change(ca, session, newKey, account);
+    await change(engine, session, newKey, account);
     return { url: account };
   } catch (error) {
     session.signal.throwIfAborted();
@@ -66,7 +70,7 @@ export async function rollOverAccountKey(
     const found = await accountOf(session, newKey).catch(() => undefined);
     if (found !== undefined && (account === undefined || found === account)) return { url: found };
     throw error instanceof AcmeProblemError && error.problem.status === 409
-      ? keyTaken(ca, found ?? error.location, error)
+      ? keyTaken(engine, found ?? error.location, error)
       : error;
   }
 }
@@ -75,7 +79,7 @@ export async function rollOverAccountKey(
 export interface KeyCandidates {
   /** PKCS#8 PEM, the likeliest first. */
   readonly accountKeys: readonly string[];
-  /** The account's URL. Default: whatever account a key has. */
+  /** The account's URL. Default: any account that a key has. */
   readonly accountUrl?: string;
   readonly signal: AbortSignal;
 }
@@ -88,7 +92,7 @@ export async function findAccountKey(
   ca: Acme,
   { accountKeys, accountUrl, signal }: KeyCandidates,
 ): Promise<{ readonly accountKey: string; readonly url: string } | undefined> {
-  using session = await ca.open({ signal });
+  using session = await engineOf(ca).open({ signal });
   for (const accountKey of accountKeys) {
     const url = await accountOf(session, readAccountKey(accountKey));
     if (url !== undefined && (accountUrl === undefined || url === accountUrl)) return { accountKey, url };

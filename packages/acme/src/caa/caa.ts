@@ -1,3 +1,4 @@
+/** CAA records (RFC 8659, RFC 8657): what they allow, and which ones let a CA issue. */
 /** A CAA record (RFC 8659 §4.1). */
 export interface CaaRecord {
   readonly isCritical: boolean;
@@ -19,7 +20,7 @@ export interface CaaQuestion {
 
 /** The value of an `issue` or `issuewild` property (RFC 8659 §4.2). */
 export interface IssueValue {
-  /** Lower case; empty where nobody is named. */
+  /** Lower case; empty where no CA is named. */
   readonly issuer: string;
   /** By name, lower case, in order. */
   readonly parameters: readonly { readonly name: string; readonly value: string }[];
@@ -33,19 +34,19 @@ function parseParameter(text: string): IssueValue['parameters'][number] | undefi
   return LABEL.test(name) && /^[\x21-\x3a\x3c-\x7e]*$/.test(value) ? { name: name.toLowerCase(), value } : undefined;
 }
 
-/** Reads a value; `undefined` where it breaks the grammar, and so lets nobody issue. */
+/** Reads a value; `undefined` where it breaks the grammar, and so lets no CA issue. */
 export function parseIssueValue(text: string): IssueValue | undefined {
-  const [first = '', ...rest] = text.split(';').map((part) => part.trim());
+  const [first = '', ...rest] = text.split(';').map((text) => text.trim());
   const issuer = first.toLowerCase();
   if (issuer !== '' && !issuer.split('.').every((label) => LABEL.test(label))) return undefined;
   // A semicolon at the end is allowed, an empty place between two is not.
-  const parts = rest.at(-1) === '' ? rest.slice(0, -1) : rest;
-  const parameters = parts.map(parseParameter);
+  const texts = rest.at(-1) === '' ? rest.slice(0, -1) : rest;
+  const parameters = texts.map(parseParameter);
   const isSound = (each: (typeof parameters)[number]) => each !== undefined;
   return parameters.every(isSound) ? { issuer, parameters: parameters.filter(isSound) } : undefined;
 }
 
-/** Values of one parameter. One that is said twice fits nothing (RFC 8657 §3, §4). */
+/** Values of one parameter. One that is there twice fits nothing (RFC 8657 §3, §4). */
 function fits(value: IssueValue, name: string, isFit: (text: string) => boolean): boolean {
   const [first, ...more] = value.parameters.filter((each) => each.name === name);
   return first === undefined || (more.length === 0 && isFit(first.value));
@@ -95,12 +96,11 @@ export function caaRecordsFor(
   names: readonly string[],
   { issuer, accountUrl, challengeTypes = [] }: CaaPolicy,
 ): string[] {
-  const parts = [
+  const value = [
     issuer,
     ...(accountUrl === undefined ? [] : [`accounturi=${accountUrl}`]),
     ...(challengeTypes.length === 0 ? [] : [`validationmethods=${challengeTypes.join(',')}`]),
-  ];
-  const value = parts.join('; ');
+  ].join('; ');
   if (!parseIssueValue(value) || issuer === '' || value.includes('"') || value.includes('\\'))
     throw new TypeError(`No CAA record can carry ${value}`);
   const byName = Map.groupBy(names, (name) => name.toLowerCase().replace(/^\*\./, ''));

@@ -1,3 +1,4 @@
+/** Looks at the CAA records of a name as a CA will. */
 import { type CaaQuestion, type CaaRecord, objectionOf } from './caa.ts';
 
 /**
@@ -6,7 +7,7 @@ import { type CaaQuestion, type CaaRecord, objectionOf } from './caa.ts';
  */
 export type CaaResolver = (name: string, options: { readonly signal: AbortSignal }) => Promise<readonly CaaRecord[]>;
 
-/** What a CA is going to make of a name's CAA records. */
+/** How a CA will judge a name's CAA records. */
 export type CaaVerdict =
   | { readonly verdict: 'allowed'; readonly at: string | undefined; readonly records: readonly CaaRecord[] }
   | {
@@ -20,7 +21,7 @@ export type CaaVerdict =
   /** DNS gave no answer at this name: a CA refuses as well, until it does. */
   | { readonly verdict: 'unknown'; readonly at: string; readonly why: string };
 
-/** What is to be checked. */
+/** What to check. */
 export interface CaaCheck extends Omit<CaaQuestion, 'isWildcard'> {
   /** Default: whether the name begins with `*.`. */
   readonly isWildcard?: boolean;

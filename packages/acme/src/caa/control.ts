@@ -1,11 +1,12 @@
+/** Whether a name is still ours to certify, judged by what DNS shows. */
 import type { CaaVerdict } from './check-caa.ts';
 
-/** What DNS says of who has a name. */
+/** What DNS shows about who has a name. */
 export interface ControlFacts {
   readonly name: string;
   /** False where DNS says that neither the name nor anything below it exists (NXDOMAIN); `undefined` where it gave no answer. */
   readonly exists: boolean | undefined;
-  /** Name servers of the zone that the name lies in; `undefined` where nobody knows. */
+  /** Name servers of the zone that the name lies in; `undefined` where that is not known. */
   readonly nameServers: readonly string[] | undefined;
   /** Those that the zone is known to have; empty for any. */
   readonly expectedNameServers: readonly string[];
@@ -15,7 +16,7 @@ export interface ControlFacts {
 
 /**
  * Whether a name is still ours to certify. `ours`: nothing speaks against it. `gone`: it does not exist. `moved`: other name servers
- * have it. `barred`: its owner lets another CA issue. `unknown`: DNS does not say, which alone proves nothing.
+ * have it. `barred`: its owner lets another CA issue. `unknown`: DNS does not show it, which alone proves nothing.
  */
 export interface Control {
   readonly state: 'ours' | 'gone' | 'moved' | 'barred' | 'unknown';

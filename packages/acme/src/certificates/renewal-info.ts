@@ -1,5 +1,8 @@
+/** When a CA wants a certificate renewed (RFC 9773). */
+import type { Acme } from '../acme.ts';
 import { AcmeError } from '../errors.ts';
-import type { Acme, Resource } from '../wire/acme.ts';
+import type { Resource } from '../wire/engine.ts';
+import { engineOf } from '../wire/handles.ts';
 import { instantOf, isRecord, textOf } from '../wire/json.ts';
 import { childOf, readDer } from '../x509/der.ts';
 
@@ -25,9 +28,9 @@ function keyIdentifierOf(fields: readonly { tag: number; content: Uint8Array }[]
   const extensions = fields.find(({ tag }) => tag === EXTENSIONS);
   if (!extensions) return undefined;
   for (const extension of readDer(childOf(extensions.content).content)) {
-    const parts = readDer(extension.content);
-    const value = parts.at(-1);
-    if (!parts[0] || !value || !AUTHORITY_KEY_IDENTIFIER.equals(parts[0].content)) continue;
+    const [type, ...rest] = readDer(extension.content);
+    const value = rest.at(-1) ?? type;
+    if (!type || !value || !AUTHORITY_KEY_IDENTIFIER.equals(type.content)) continue;
     return readDer(childOf(value.content).content).find(({ tag }) => tag === 0x80)?.content;
   }
   return undefined;
@@ -35,7 +38,7 @@ function keyIdentifierOf(fields: readonly { tag: number; content: Uint8Array }[]
 
 /**
  * Identifier of a certificate for renewal information and `replaces` (RFC 9773 §4.1): key identifier of its issuer and serial
- * number as they stand in the DER, so a serial keeps its leading zero byte. Throws `TypeError` where the bytes are no certificate,
+ * number as they stand in the DER, so a serial keeps its leading zero byte. Throws `TypeError` where the bytes are not a certificate,
  * or one without an authority key identifier.
  */
 export function certificateId(leafDer: Uint8Array): string {
@@ -83,8 +86,9 @@ export async function renewalInfo(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<RenewalInfo | undefined> {
   const id = certificateId(leafDer);
-  using session = await ca.open({ signal });
-  const { renewalInfo: base } = await session.directory();
+  const engine = engineOf(ca);
+  using session = await engine.open({ signal });
+  const { renewalInfo: base } = await session.readDirectory();
   if (!base) return undefined;
-  return parseRenewalInfo(await session.get(`${base.replace(/\/$/, '')}/${id}`), ca.now());
+  return parseRenewalInfo(await session.get(`${base.replace(/\/$/, '')}/${id}`), engine.now());
 }

@@ -1,6 +1,8 @@
+/** Revokes certificates (RFC 8555 §7.6). */
 import { X509Certificate } from 'node:crypto';
 import { type AccountKey, readAccountKey } from '../account/account-key.ts';
-import type { Acme } from '../wire/acme.ts';
+import type { Acme } from '../acme.ts';
+import { engineOf } from '../wire/handles.ts';
 import { AcmeProblemError, shortType } from '../wire/problem.ts';
 
 /** Why a certificate is revoked, of RFC 5280 §5.3.1: those that Let's Encrypt takes from subscribers. */
@@ -41,7 +43,7 @@ export async function revoke(
 ): Promise<{ readonly wasRevoked: boolean }> {
   const key = certificateKey === undefined ? undefined : readCertificateKey(leaf, certificateKey);
   const request = { certificate: Buffer.from(leaf).toString('base64url'), reason: REVOCATION_REASONS[reason] };
-  using session = await ca.open({ signal });
+  using session = await engineOf(ca).open({ signal });
   try {
     await session.revoke(request, key);
     return { wasRevoked: false };

@@ -16,25 +16,25 @@ function run(breaker: Breaker, outcomes: readonly Outcome[], options?: { isVital
   for (const outcome of outcomes) breaker.admit(options).end(outcome);
 }
 
-const outages = (count: number): Outcome[] => Array.from({ length: count }, () => 'outage');
+const failures = (count: number): Outcome[] => Array.from({ length: count }, () => 'failed');
 
 test('five failures in a row open it, one answer between them does not', () => {
   const { breaker } = create();
-  run(breaker, [...outages(4), 'answered', ...outages(4)]);
+  run(breaker, [...failures(4), 'answered', ...failures(4)]);
   expect(breaker.state()).toBe('closed');
-  run(breaker, outages(1));
+  run(breaker, failures(1));
   expect(breaker.state()).toBe('open');
 });
 
 test('a directory that fails is an outage by itself', () => {
   const { breaker } = create();
-  run(breaker, outages(1), { isVital: true });
+  run(breaker, failures(1), { isVital: true });
   expect(breaker.state()).toBe('open');
 });
 
 test('while it is open nothing is asked, and the error says until when', () => {
   const { breaker } = create();
-  run(breaker, outages(5));
+  run(breaker, failures(5));
   const notBefore = new Date(start + 30_000);
   expect(breaker.openUntil()).toEqual(notBefore);
   expect(() => breaker.admit()).toThrow(expect.objectContaining({ code: 'CERTBUS_ACME_BREAKER_OPEN', notBefore }));
@@ -42,20 +42,20 @@ test('while it is open nothing is asked, and the error says until when', () => {
 
 test('after the pause one request looks whether the CA is back, and others wait for what it finds', () => {
   const { breaker, advance } = create();
-  run(breaker, outages(5));
+  run(breaker, failures(5));
   advance(30_000);
   expect(breaker.state()).toBe('half-open');
   const probe = breaker.admit();
   expect(() => breaker.admit()).toThrow(expect.objectContaining({ notBefore: new Date(start + 35_000) }));
   probe.end('answered');
   expect(breaker.state()).toBe('closed');
-  run(breaker, outages(4));
+  run(breaker, failures(4));
   expect(breaker.state()).toBe('closed');
 });
 
 test('each failed look doubles the pause, up to a quarter of an hour', () => {
   const { breaker, advance } = create();
-  run(breaker, outages(5));
+  run(breaker, failures(5));
   const pauses: number[] = [];
   let opened = start;
   for (let i = 0; i < 8; i += 1) {
@@ -63,16 +63,16 @@ test('each failed look doubles the pause, up to a quarter of an hour', () => {
     pauses.push((until - opened) / 1000);
     advance(until - opened);
     opened = until;
-    breaker.admit().end('outage');
+    breaker.admit().end('failed');
   }
   expect(pauses).toEqual([30, 60, 120, 240, 480, 900, 900, 900]);
 });
 
 test('a look that was aborted leaves room for the next one', () => {
   const { breaker, advance } = create();
-  run(breaker, outages(5));
+  run(breaker, failures(5));
   advance(30_000);
-  breaker.admit().end('nothing');
+  breaker.admit().end('unknown');
   expect(breaker.state()).toBe('half-open');
   breaker.admit().end('answered');
   expect(breaker.state()).toBe('closed');
@@ -84,21 +84,21 @@ test.each([
   ['does not shorten the pause', 1000, 30_000],
 ])("the CA's Retry-After %s", (_, askedMs, expectedMs) => {
   const { breaker } = create();
-  breaker.admit({ isVital: true }).end('outage', new Date(start + askedMs));
+  breaker.admit({ isVital: true }).end('failed', new Date(start + askedMs));
   expect(breaker.openUntil()).toEqual(new Date(start + expectedMs));
 });
 
 test('an answer to what was asked before it opened does not close it', () => {
   const { breaker } = create();
   const slow = breaker.admit();
-  run(breaker, outages(5));
+  run(breaker, failures(5));
   slow.end('answered');
   expect(breaker.state()).toBe('open');
 });
 
 test('a clock that goes back keeps nothing open for long', () => {
   const { breaker, advance } = create();
-  run(breaker, outages(5));
+  run(breaker, failures(5));
   advance(-86_400_000);
   expect(breaker.state()).toBe('half-open');
   breaker.admit().end('answered');

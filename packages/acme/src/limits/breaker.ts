@@ -1,12 +1,13 @@
+/** The circuit breaker of a CA: stops asking while the CA is down, and looks now and then whether it is back. */
 import { AcmeError } from '../errors.ts';
 
 /** `closed`: requests pass. `open`: none does. `half-open`: one may, to see whether the CA is back. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
-/** How one request fared: `outage` blames the CA as a whole; `nothing` says nothing about it, such as an abort. */
-export type Outcome = 'answered' | 'outage' | 'nothing';
+/** How one request ended: `failed` blames the CA as a whole; `unknown` says nothing about it, such as an abort. */
+export type Outcome = 'answered' | 'failed' | 'unknown';
 
-/** Leave to make one request; say how it ended. */
+/** Permission to make one request; report how it ended. */
 export interface Admission {
   end(outcome: Outcome, retryAt?: Date): void;
 }
@@ -16,7 +17,7 @@ export interface Breaker {
   state(): BreakerState;
   /** With `open`: when it will be tried again. */
   openUntil(): Date | undefined;
-  /** Throws `CERTBUS_ACME_BREAKER_OPEN` with `notBefore` where no request may be made. `isVital`: its failure alone is an outage. */
+  /** Throws `CERTBUS_ACME_BREAKER_OPEN` with `notBefore` where no request may be made. `isVital`: its failure alone opens the breaker. */
   admit(options?: { readonly isVital?: boolean }): Admission;
 }
 
@@ -51,7 +52,7 @@ export function createBreaker(
   function state(): BreakerState {
     if (until === undefined) return 'closed';
     const at = now().getTime();
-    // Where the clock was put back, the pause might be longer than anybody meant: one request tells.
+    // Where the clock was put back, the pause might be far longer than was meant: one request shows.
     return at >= openedAt && at < until ? 'open' : 'half-open';
   }
 
@@ -87,7 +88,7 @@ export function createBreaker(
           if (outcome === 'answered') {
             // An answer to what was asked before it opened is old news.
             if (isProbe || state() === 'closed') [failed, openings, until] = [0, 0, undefined];
-          } else if (outcome === 'outage') {
+          } else if (outcome === 'failed') {
             failed += 1;
             if (isProbe || (state() === 'closed' && (isVital || failed >= failures))) open(retryAt);
           }

@@ -1,3 +1,4 @@
+/** The limits that CAs publish, and how far this package stays under them. */
 import type { Endpoint } from '../wire/endpoint.ts';
 import type { Rate } from './token-bucket.ts';
 
@@ -71,15 +72,15 @@ export function limitsOf(directory: string): CaLimits {
   return (Object.hasOwn(HOSTS, host) ? HOSTS[host] : undefined) ?? GENEROUS_LIMITS;
 }
 
-// A refusal costs more than the twentieth part does.
-const SHARE = 0.95;
+// A refusal costs more than the twentieth that is left unused.
+const USED = 0.95;
 
 /** A rate a little under what is published. */
 export function withHeadroom({ capacity, refillMs }: Rate): Rate {
-  return { capacity: Math.max(1, Math.floor(capacity * SHARE)), refillMs: refillMs / SHARE };
+  return { capacity: Math.max(1, Math.floor(capacity * USED)), refillMs: refillMs / USED };
 }
 
-/** The same for a part of the requests, which do not arrive as evenly as they leave: half of the burst is left for that. */
-export function withMargin({ capacity, refillMs }: Rate, part: number): Rate {
-  return { capacity: Math.max(1, Math.floor((capacity * part) / 2)), refillMs: refillMs / (SHARE * part) };
+/** The same for a share of the requests, which do not arrive as evenly as they leave: half of the burst is left for that. */
+export function withMargin({ capacity, refillMs }: Rate, share: number): Rate {
+  return { capacity: Math.max(1, Math.floor((capacity * share) / 2)), refillMs: refillMs / (USED * share) };
 }

@@ -1,5 +1,6 @@
+/** The authorizations of an order: what a CA answers about each name, and why it did not confirm one. */
 import { AcmeError } from '../errors.ts';
-import type { Acme, Resource, Session } from '../wire/acme.ts';
+import type { Engine, Resource, Session } from '../wire/engine.ts';
 import { isRecord } from '../wire/json.ts';
 import { AcmeProblemError, type Problem } from '../wire/problem.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
@@ -49,7 +50,7 @@ export async function readAuthorization(session: Session, url: string): Promise<
 
 function withoutToken(problem: Problem, tokens: readonly string[]): Problem {
   const clean = (text: string) => tokens.reduce((rest, token) => rest.replaceAll(token, '…'), text);
-  const subproblems = problem.subproblems.map((part) => ({ ...part, detail: clean(part.detail) }));
+  const subproblems = problem.subproblems.map((each) => ({ ...each, detail: clean(each.detail) }));
   return { ...problem, detail: clean(problem.detail), subproblems };
 }
 
@@ -78,21 +79,21 @@ function failureOf({ url, name, isWildcard, status, challenges }: Authorization)
  * `CERTBUS_ACME_CHALLENGE_FAILED` for authorizations that did not become valid, in the CA's own words. Several at once become one
  * error whose sub-problems name each.
  */
-export function challengeFailed(ca: Acme, failed: readonly Authorization[]): AcmeError {
+export function challengeFailed(engine: Engine, failed: readonly Authorization[]): AcmeError {
   const errors = failed.map((authorization) => ({ authorization, error: failureOf(authorization) }));
   for (const { authorization, error } of errors) {
-    ca.logger.warn('the CA could not confirm a name', { name: authorization.name, why: error.message });
+    engine.logger.warn('the CA could not confirm a name', { name: authorization.name, why: error.message });
   }
   const [first] = errors;
   if (!first) throw new TypeError('No authorization failed');
   const { error } = first;
   if (errors.length === 1 || !(error instanceof AcmeProblemError)) return error;
-  const parts = errors.flatMap(({ authorization: { name }, error: each }) =>
+  const subproblems = errors.flatMap(({ authorization: { name }, error: each }) =>
     each instanceof AcmeProblemError
       ? [{ type: each.problem.type, detail: each.problem.detail, identifier: name }]
       : [],
   );
   const attempt = `The CA could not confirm ${failed.length} names; the first is ${failed[0]?.name ?? ''}`;
-  const problem = { ...error.problem, subproblems: parts };
+  const problem = { ...error.problem, subproblems };
   return new AcmeProblemError(problem, { attempt, url: error.url, code: error.code, isValidation: true });
 }

@@ -1,6 +1,7 @@
+/** The challenges of a CA, and what a solver is given to answer one. */
 import { createHash } from 'node:crypto';
 import { AcmeError } from '../errors.ts';
-import type { PresentedChallenge, SolvableChallenge } from '../solver.ts';
+import type { PresentedChallenge, SolvableChallenge } from '../solver/solver.ts';
 import { isRecord, textOf } from '../wire/json.ts';
 import { type Problem, parseProblem } from '../wire/problem.ts';
 import { recordFor } from './persistent-record.ts';
@@ -75,7 +76,7 @@ const digestOf = (text: string): Buffer => createHash('sha256').update(text).dig
 export interface Asked {
   /** The account's URL, which challenges of DNS other than dns-01 need. */
   readonly accountUrl?: string | undefined;
-  /** Whether the wildcard below the name is to be proved. Default false. */
+  /** Whether the wildcard below the name has to be proved. Default false. */
   readonly isWildcard?: boolean | undefined;
 }
 
@@ -87,7 +88,7 @@ function dnsNameFor(name: string, { type }: OfType<SolvableChallenge>, { account
   return `_${base32(digestOf(accountUrl))}._acme-challenge.${name}`;
 }
 
-/** The record lets whoever has the account issue, so one at another CA must not be put into people's hands. */
+/** The record lets the holder of the account issue, so one at another CA must not be put into people's hands. */
 function isElsewhere(account: string, own: string | undefined): boolean {
   const url = URL.parse(account);
   return own !== undefined && /^https?:$/.test(url?.protocol ?? '') && url?.origin !== URL.parse(own)?.origin;

@@ -57,9 +57,9 @@ async function download(
     ...script,
     'read cert/0': [{ body: pemOf(below), alternates: urls }],
   });
-  using session = await ca.open({ signal: new AbortController().signal });
+  using session = await ca.engine.open({ signal: new AbortController().signal });
   const expectation = { names, acceptKey, now: new Date() };
-  const found = await downloadChain(ca, session, { url: at('cert/0'), preferredChain, ...expectation });
+  const found = await downloadChain(ca.engine, session, { url: at('cert/0'), preferredChain, ...expectation });
   return { ...found, ca };
 }
 

@@ -1,5 +1,6 @@
+/** The download of an issued certificate: the CA's chains, and the choice between them. */
 import { AcmeError } from '../errors.ts';
-import type { Acme, Session } from '../wire/acme.ts';
+import type { Engine, Session } from '../wire/engine.ts';
 import { type ChainExpectation, parseCertificate } from '../x509/certificate.ts';
 import { isPreferred, type NamedChain } from '../x509/chain.ts';
 
@@ -14,7 +15,7 @@ export interface Download {
 }
 
 async function readAlternate(
-  ca: Acme,
+  engine: Engine,
   session: Session,
   url: string,
   expectation: ChainExpectation,
@@ -25,7 +26,7 @@ async function readAlternate(
     session.signal.throwIfAborted();
     if (!(error instanceof AcmeError)) throw error;
     // There is a good chain already.
-    ca.logger.info('another chain of the CA is of no use', { url, why: error.message });
+    engine.logger.info('another chain of the CA is of no use', { url, why: error.message });
     return undefined;
   }
 }
@@ -35,7 +36,7 @@ async function readAlternate(
  * eight at most; where none does, it is the CA's default. Rejects with `CERTBUS_ACME_CERTIFICATE_REFUSED`, or as requests do.
  */
 export async function downloadChain(
-  ca: Acme,
+  engine: Engine,
   session: Session,
   {
     url,
@@ -48,10 +49,10 @@ export async function downloadChain(
   if (preferredChain === undefined || isPreferred(chain, preferredChain)) return { chain, isPreferred: true };
   const seen = [chain.rootName];
   for (const alternate of alternates.slice(0, MAX_ALTERNATES)) {
-    const other = await readAlternate(ca, session, alternate, expectation);
+    const other = await readAlternate(engine, session, alternate, expectation);
     if (other && isPreferred(other, preferredChain)) return { chain: other, isPreferred: true };
     if (other) seen.push(other.rootName);
   }
-  ca.logger.warn('no chain of the CA leads to the preferred root; its default is used', { preferredChain, seen });
+  engine.logger.warn('no chain of the CA leads to the preferred root; its default is used', { preferredChain, seen });
   return { chain, isPreferred: false };
 }

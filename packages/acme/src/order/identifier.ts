@@ -1,3 +1,4 @@
+/** The names of a certificate as ACME identifiers: DNS names and IP addresses. */
 /** What a CA confirms (RFC 8555 §7.1.3, RFC 8738 §3). */
 export interface Identifier {
   readonly type: 'dns' | 'ip';
@@ -16,7 +17,7 @@ export function canonicalName(name: string): string {
   return isIPv6(name) ? new URL(`http://[${name}]/`).hostname.slice(1, -1) : name.toLowerCase();
 }
 
-/** What a name of a certificate is ordered as: an IP address is of type `ip`. */
+/** The identifier that a name of a certificate is ordered as: an IP address is of type `ip`. */
 export function identifierOf(name: string): Identifier {
   return { type: isAddress(name) ? 'ip' : 'dns', value: canonicalName(name) };
 }

@@ -1,7 +1,11 @@
+/** Obtains a certificate: from the order to the checked chain. */
 import { isAccountKey } from '../account/account-key.ts';
+import type { Acme } from '../acme.ts';
 import { AcmeError } from '../errors.ts';
-import type { SolvableChallenge, Solver } from '../solver.ts';
-import type { Acme, Session } from '../wire/acme.ts';
+import type { SolvableChallenge, Solver } from '../solver/solver.ts';
+import type { Engine, Session } from '../wire/engine.ts';
+import { engineOf } from '../wire/handles.ts';
+import { mayHaveArrived } from '../wire/may-have-arrived.ts';
 import { AcmeProblemError, shortType } from '../wire/problem.ts';
 import { publicKeyOfCsr } from '../x509/certificate.ts';
 import type { Chain } from '../x509/chain.ts';
@@ -9,8 +13,7 @@ import { type Download, downloadChain } from './download.ts';
 import { createOrder, isSameNames, type Order, orderGone, orderInvalid, parseOrder, readOrder } from './order.ts';
 import { startWaiting } from './poll.ts';
 import type { IfMissing } from './profile.ts';
-import { type ProofJob, proveNames, sweep } from './prove.ts';
-import { mayHaveArrived } from './unsure.ts';
+import { type ProofContext, proveNames, sweep } from './prove.ts';
 
 /** What to obtain, and how. */
 export interface ObtainOptions {
@@ -44,9 +47,9 @@ export interface ObtainOptions {
   readonly resume?: string;
   /** Awaited with the new order's URL before anything else happens to the order. */
   readonly onOrder: (url: string) => Promise<void>;
-  /** Stops the job; answers to challenges are still cleaned up. */
+  /** Stops the work; answers to challenges are still cleaned up. */
   readonly signal: AbortSignal;
-  /** Stops the job and leaves everything where it is, for whoever has taken the order over. */
+  /** Stops the work and leaves everything where it is, for the process that has taken the order over. */
   readonly abandon?: AbortSignal;
   /** Default 600,000. */
   readonly deadlineMs?: number;
@@ -64,9 +67,9 @@ export interface Obtained extends Chain {
 const DEADLINE_MS = 600_000;
 const MAX_SUBMISSIONS = 5;
 
-async function startOrder(ca: Acme, session: Session, options: ObtainOptions): Promise<Order> {
+async function startOrder(engine: Engine, session: Session, options: ObtainOptions): Promise<Order> {
   const { names, profile, ifProfileMissing = 'fail', replaces, isRenewal, onOrder } = options;
-  const order = await createOrder(ca, session, { names, profile, ifProfileMissing, replaces, isRenewal });
+  const order = await createOrder(engine, session, { names, profile, ifProfileMissing, replaces, isRenewal });
   await onOrder(order.url);
   if (order.status === 'invalid') throw orderInvalid(order);
   if (!isSameNames(order.names, names))
@@ -78,10 +81,11 @@ async function startOrder(ca: Acme, session: Session, options: ObtainOptions): P
   return order;
 }
 
-async function findOrder(ca: Acme, session: Session, url: string): Promise<Order> {
-  if (URL.parse(url)?.origin !== new URL(ca.directory).origin) throw orderGone(url, `it is not at ${ca.directory}`);
+async function findOrder(engine: Engine, session: Session, url: string): Promise<Order> {
+  if (URL.parse(url)?.origin !== new URL(engine.directory).origin)
+    throw orderGone(url, `it is not at ${engine.directory}`);
   try {
-    return await readOrder(ca, session, url);
+    return await readOrder(engine, session, url);
   } catch (error) {
     const isProblem = error instanceof AcmeProblemError && error.url === url;
     const isRefused =
@@ -91,35 +95,38 @@ async function findOrder(ca: Acme, session: Session, url: string): Promise<Order
   }
 }
 
-async function resumeOrder(ca: Acme, session: Session, url: string, names: readonly string[]): Promise<Order> {
-  const order = await findOrder(ca, session, url);
+async function resumeOrder(engine: Engine, session: Session, url: string, names: readonly string[]): Promise<Order> {
+  const order = await findOrder(engine, session, url);
   if (order.status === 'invalid') throw orderGone(url, 'it became invalid', orderInvalid(order));
   if (!isSameNames(order.names, names)) throw orderGone(url, `it is for ${order.names.join(', ') || 'no name'}`);
   const isOpen = order.status === 'pending' || order.status === 'ready';
-  if (isOpen && order.expires && order.expires <= ca.now()) throw orderGone(url, 'it has expired');
+  if (isOpen && order.expires && order.expires <= engine.now()) throw orderGone(url, 'it has expired');
   return order;
 }
 
 /** Submits the CSR once. A lost answer, or a state that another run has changed meanwhile, is looked up at the order itself. */
-async function submit(ca: Acme, session: Session, order: Order, csr: Uint8Array): Promise<Order> {
+async function submit(engine: Engine, session: Session, order: Order, csr: Uint8Array): Promise<Order> {
   try {
     const resource = await session.finalize(order.finalize, csr);
-    return parseOrder({ ...resource, url: order.url }, ca.directory);
+    return parseOrder({ ...resource, url: order.url }, engine.directory);
   } catch (error) {
     session.signal.throwIfAborted();
     const isEarly = error instanceof AcmeProblemError && shortType(error.problem.type) === 'orderNotReady';
     if (!isEarly && !mayHaveArrived(error)) throw error;
-    ca.logger.info('looking an order up whose finalization gave no answer', { order: order.url, why: String(error) });
-    const current = await readOrder(ca, session, order.url);
+    engine.logger.info('looking an order up whose finalization gave no answer', {
+      order: order.url,
+      why: String(error),
+    });
+    const current = await readOrder(engine, session, order.url);
     if (current.status === 'invalid') throw orderInvalid(current);
     return current;
   }
 }
 
 /** Takes an order from ready to valid (RFC 8555 §7.4): finalization can be quick, slow, early, or done already. */
-async function finalize(ca: Acme, session: Session, order: Order, csr: Uint8Array): Promise<Order> {
+async function finalize(engine: Engine, session: Session, order: Order, csr: Uint8Array): Promise<Order> {
   let current = order;
-  const waiting = startWaiting(ca, session, 'issuance');
+  const waiting = startWaiting(engine, session, 'issuance');
   let submissions = 0;
   for (let attempt = 0; current.status !== 'valid'; attempt += 1) {
     if (current.status === 'invalid') throw orderInvalid(current);
@@ -128,16 +135,16 @@ async function finalize(ca: Acme, session: Session, order: Order, csr: Uint8Arra
       if (submissions === MAX_SUBMISSIONS)
         throw orderInvalid(current, `stays "ready" after ${submissions} submissions`);
       submissions += 1;
-      current = await submit(ca, session, current, csr);
+      current = await submit(engine, session, current, csr);
     } else {
-      current = await readOrder(ca, session, current.url);
+      current = await readOrder(engine, session, current.url);
     }
   }
   waiting.done();
   return current;
 }
 
-async function download(ca: Acme, session: Session, order: Order, options: ObtainOptions): Promise<Download> {
+async function download(engine: Engine, session: Session, order: Order, options: ObtainOptions): Promise<Download> {
   const { names, csr, preferredChain, acceptExtraNames = false } = options;
   if (!order.certificate) {
     const message = `The order ${order.url} is valid but names no certificate (RFC 8555 §7.4.2).`;
@@ -145,8 +152,8 @@ async function download(ca: Acme, session: Session, order: Order, options: Obtai
   }
   const expected = publicKeyOfCsr(csr);
   const acceptKey = options.acceptKey ?? ((spki: Uint8Array) => Buffer.compare(spki, expected) === 0);
-  const expectation = { names, acceptKey, now: ca.now(), acceptExtraNames };
-  return downloadChain(ca, session, { url: order.certificate, preferredChain, ...expectation });
+  const expectation = { names, acceptKey, now: engine.now(), acceptExtraNames };
+  return downloadChain(engine, session, { url: order.certificate, preferredChain, ...expectation });
 }
 
 /** What came out otherwise than it was asked for. */
@@ -166,9 +173,9 @@ function warningsOf(
   return warnings;
 }
 
-function checkOptions(ca: Acme, { names, csr, challenge, solver }: ObtainOptions): void {
+function checkOptions(engine: Engine, { names, csr, challenge, solver }: ObtainOptions): void {
   if (names.length === 0) throw new TypeError('An order needs at least one name');
-  if (isAccountKey(publicKeyOfCsr(csr), ca.thumbprint)) {
+  if (isAccountKey(publicKeyOfCsr(csr), engine.thumbprint)) {
     throw new TypeError('A certificate must not have the account key (RFC 8555 §11.1)');
   }
   if (solver.challenges.includes(challenge)) return;
@@ -176,44 +183,47 @@ function checkOptions(ca: Acme, { names, csr, challenge, solver }: ObtainOptions
   throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
 }
 
-async function run(ca: Acme, options: ObtainOptions): Promise<Obtained> {
+async function run(engine: Engine, options: ObtainOptions): Promise<Obtained> {
   const { names, csr, challenge, solver, resume, signal, abandon, deadlineMs = DEADLINE_MS } = options;
   const stop = abandon ? AbortSignal.any([signal, abandon]) : signal;
-  using session = await ca.open({ signal: stop, deadlineMs });
+  using session = await engine.open({ signal: stop, deadlineMs });
   const isResumed = resume !== undefined;
-  const order = isResumed ? await resumeOrder(ca, session, resume, names) : await startOrder(ca, session, options);
-  const job: ProofJob = { ca, session, challenge, solver, isResumed, abandon };
-  if (order.status === 'pending') await proveNames(job, order);
-  else if (isResumed) await sweep(job, order);
+  const order = isResumed
+    ? await resumeOrder(engine, session, resume, names)
+    : await startOrder(engine, session, options);
+  const context: ProofContext = { engine, session, challenge, solver, isResumed, abandon };
+  if (order.status === 'pending') await proveNames(context, order);
+  else if (isResumed) await sweep(context, order);
   const proven: Order = order.status === 'pending' ? { ...order, status: 'ready', retryAfter: undefined } : order;
-  const valid = await finalize(ca, session, proven, csr);
-  const { chain, isPreferred } = await download(ca, session, valid, options);
+  const valid = await finalize(engine, session, proven, csr);
+  const { chain, isPreferred } = await download(engine, session, valid, options);
   const warnings = warningsOf(options, valid.profile ?? order.profile, { chain, isPreferred });
-  for (const warning of warnings) ca.logger.warn(warning, { names, order: order.url });
-  ca.logger.info('certificate issued', { names, order: order.url });
+  for (const warning of warnings) engine.logger.warn(warning, { names, order: order.url });
+  engine.logger.info('certificate issued', { names, order: order.url });
   const { leaf, issuers, rootName } = chain;
   return { leaf, issuers, rootName, orderUrl: order.url, warnings };
 }
 
 /**
  * Obtains a certificate: order, challenges in two phases, finalization, download, checks (RFC 8555 §7.4). Goes on with `resume` from
- * any state. Rejects with the signal's reason; `CERTBUS_ACME_ORDER_GONE` (order anew), `CERTBUS_ACME_ORDER_INVALID`,
+ * any state. Rejects with the signal's reason; `CERTBUS_ACME_ORDER_GONE` (order again), `CERTBUS_ACME_ORDER_INVALID`,
  * `CERTBUS_ACME_CHALLENGE_FAILED`, `CERTBUS_ACME_NO_SOLVER`, `CERTBUS_ACME_SOLVER_FAILED`, `CERTBUS_ACME_ZONE_NOT_FOUND`,
  * `CERTBUS_ACME_CERTIFICATE_REFUSED`, `CERTBUS_ACME_PROBLEM`, `CERTBUS_ACME_UNREACHABLE`, `CERTBUS_ACME_BREAKER_OPEN`,
- * `CERTBUS_ACME_NOT_ACME` or `CERTBUS_ACME_DEADLINE`; and with whatever `onOrder` rejects with.
+ * `CERTBUS_ACME_NOT_ACME` or `CERTBUS_ACME_DEADLINE`; and with what `onOrder` rejects with.
  */
 export async function obtain(ca: Acme, options: ObtainOptions): Promise<Obtained> {
-  checkOptions(ca, options);
-  const start = ca.now().getTime();
-  const elapsedMs = () => ca.now().getTime() - start;
+  const engine = engineOf(ca);
+  checkOptions(engine, options);
+  const start = engine.now().getTime();
+  const elapsedMs = () => engine.now().getTime() - start;
   try {
-    const obtained = await run(ca, options);
-    ca.observe({ type: 'order', outcome: 'issued', ms: elapsedMs() });
+    const obtained = await run(engine, options);
+    engine.observe({ type: 'order', outcome: 'issued', ms: elapsedMs() });
     return obtained;
   } catch (error) {
     const code = error instanceof AcmeError ? error.code : undefined;
     const problemClass = error instanceof AcmeProblemError ? error.class : undefined;
-    ca.observe({ type: 'order', outcome: 'failed', code, class: problemClass, ms: elapsedMs() });
+    engine.observe({ type: 'order', outcome: 'failed', code, class: problemClass, ms: elapsedMs() });
     throw error;
   }
 }

@@ -1,38 +1,39 @@
-import type { Acme, Session } from '../wire/acme.ts';
+/** The CA's limits on orders: waiting for room, and learning from a refusal. */
+import type { Engine, Session } from '../wire/engine.ts';
 import { AcmeProblemError } from '../wire/problem.ts';
 
 const bare = (name: string) => name.replace(/^\*\./, '');
 
 /** Waits until names may be tried again after their failed authorizations. */
-async function awaitNames(ca: Acme, session: Session, names: readonly string[]): Promise<void> {
-  const { limiter } = ca.gate;
-  const waits = names.map((name) => ({ name, at: limiter.nameReadyAt(ca.thumbprint, bare(name)).getTime() }));
+async function awaitNames(engine: Engine, session: Session, names: readonly string[]): Promise<void> {
+  const { limiter } = engine;
+  const waits = names.map((name) => ({ name, at: limiter.nameReadyAt(engine.thumbprint, bare(name)).getTime() }));
   const last = waits.reduce((one, other) => (other.at > one.at ? other : one), { name: '', at: 0 });
-  const ms = last.at - ca.now().getTime();
+  const ms = last.at - engine.now().getTime();
   if (!(ms > 0)) return;
   await session.sleep(ms, `The CA's limits (failed authorizations of ${last.name}) leave room`);
-  ca.observe({ type: 'wait', for: 'failures', ms });
+  engine.observe({ type: 'wait', for: 'failures', ms });
 }
 
 /**
  * Waits for room under the CA's limits on orders; renewals need none, but names that failed do. Rejects with `CERTBUS_ACME_DEADLINE`,
- * whose `notBefore` says when there is room, where that is after the job's deadline.
+ * whose `notBefore` says when there is room, where that is after the session's deadline.
  */
 export async function awaitOrder(
-  ca: Acme,
+  engine: Engine,
   session: Session,
   { names, isRenewal }: { readonly names: readonly string[]; readonly isRenewal: boolean },
 ): Promise<void> {
-  await awaitNames(ca, session, names);
+  await awaitNames(engine, session, names);
   if (isRenewal) return;
-  const ms = await ca.gate.limiter.order(session, ca.thumbprint);
-  if (ms > 0) ca.observe({ type: 'wait', for: 'orders', ms });
+  const ms = await engine.limiter.order(session, engine.thumbprint);
+  if (ms > 0) engine.observe({ type: 'wait', for: 'orders', ms });
 }
 
 /** Learns from a refusal: where it is the account's limit that is reached, its further orders wait as well. */
-export function heedRefusal(ca: Acme, error: unknown): void {
+export function heedRefusal(engine: Engine, error: unknown): void {
   if (!(error instanceof AcmeProblemError) || error.class !== 'rate-limited' || !error.notBefore) return;
   // Boulder's words; its other limits are about names, and leave other orders alone.
   if (!/\bnew orders\b.{0,40}\bfrom this account\b/i.test(error.problem.detail)) return;
-  ca.gate.limiter.pauseOrders(ca.thumbprint, error.notBefore);
+  engine.limiter.pauseOrders(engine.thumbprint, error.notBefore);
 }

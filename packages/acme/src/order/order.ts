@@ -1,6 +1,7 @@
+/** The order at a CA: making it, reading it, and the errors of one that leads nowhere. */
 import { AcmeError } from '../errors.ts';
-import type { Acme, Resource, Session } from '../wire/acme.ts';
 import { checkOrigin } from '../wire/directory.ts';
+import type { Engine, Resource, Session } from '../wire/engine.ts';
 import { instantOf, isRecord, textOf } from '../wire/json.ts';
 import { AcmeProblemError, type Problem, parseProblem, shortType } from '../wire/problem.ts';
 import { canonicalName, type Identifier, identifierOf } from './identifier.ts';
@@ -106,15 +107,15 @@ function isAboutReplaces(error: unknown): boolean {
 }
 
 /** The same order with less in it, where that may pass; `undefined` where there is nothing to leave out. */
-function reduced(ca: Acme, order: OrderPayload, ifMissing: IfMissing, error: unknown): OrderPayload | undefined {
+function reduced(engine: Engine, order: OrderPayload, ifMissing: IfMissing, error: unknown): OrderPayload | undefined {
   const { profile, replaces, ...rest } = order;
   const isProfile = error instanceof AcmeProblemError && shortType(error.problem.type) === 'invalidProfile';
   if (isProfile && profile !== undefined && ifMissing === 'default') {
-    ca.logger.warn("the CA does not take its own profile; ordering with the CA's default", { profile });
+    engine.logger.warn("the CA does not take its own profile; ordering with the CA's default", { profile });
     return { ...rest, ...(replaces === undefined ? {} : { replaces }) };
   }
   if (replaces === undefined || !isAboutReplaces(error)) return undefined;
-  ca.logger.info('the CA refused an order that replaces a certificate; ordering without saying so', {
+  engine.logger.info('the CA refused an order that replaces a certificate; ordering without saying so', {
     names: order.identifiers.map(({ value }) => value),
   });
   return { ...rest, ...(profile === undefined ? {} : { profile }) };
@@ -131,34 +132,34 @@ interface OrderPayload extends Readonly<Record<string, unknown>> {
  * Creates an order (RFC 8555 §7.4), as soon as the CA's limits have room. `replaces` is sent only to a CA with renewal information;
  * where it is refused, the order is made once more without it, because a renewal matters more than its exemption from rate limits.
  */
-export async function createOrder(ca: Acme, session: Session, request: OrderRequest): Promise<Order> {
+export async function createOrder(engine: Engine, session: Session, request: OrderRequest): Promise<Order> {
   const { names, replaces, ifProfileMissing: ifMissing = 'fail', isRenewal = replaces !== undefined } = request;
-  const directory = await session.directory();
-  const profile = chooseProfile(request.profile, directory, { ifMissing, directory: ca.directory });
+  const resources = await session.readDirectory();
+  const profile = chooseProfile(request.profile, resources, { ifMissing, directory: engine.directory });
   const identifiers = names.map(identifierOf);
-  checkIdentifiers(profile, identifiers, ca.directory);
-  const isReplacing = replaces !== undefined && directory.renewalInfo !== undefined;
+  checkIdentifiers(profile, identifiers, engine.directory);
+  const isReplacing = replaces !== undefined && resources.renewalInfo !== undefined;
   let order: OrderPayload | undefined = {
     identifiers,
     ...(profile ? { profile } : {}),
     ...(isReplacing ? { replaces } : {}),
   };
   for (;;) {
-    await awaitOrder(ca, session, { names, isRenewal });
+    await awaitOrder(engine, session, { names, isRenewal });
     try {
-      return parseOrder(await session.createOrder(order), ca.directory);
+      return parseOrder(await session.createOrder(order), engine.directory);
     } catch (error) {
-      heedRefusal(ca, error);
-      order = reduced(ca, order, ifMissing, error);
+      heedRefusal(engine, error);
+      order = reduced(engine, order, ifMissing, error);
       if (!order) throw error;
     }
   }
 }
 
 /** Reads an order's state. */
-export async function readOrder(ca: Acme, session: Session, url: string): Promise<Order> {
+export async function readOrder(engine: Engine, session: Session, url: string): Promise<Order> {
   const resource = await session.read(url);
-  return parseOrder({ ...resource, url }, ca.directory);
+  return parseOrder({ ...resource, url }, engine.directory);
 }
 
 /** `CERTBUS_ACME_ORDER_INVALID` with the CA's reason, where it gave one. */

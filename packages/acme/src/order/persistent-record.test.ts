@@ -40,7 +40,7 @@ test.each([
   [
     'an end that is none',
     [`authority.test; accounturi=${accountUrl}; persistUntil=2027-01-01`],
-    /no number of seconds/,
+    /not a number of seconds/,
   ],
   [
     'a parameter twice',

@@ -1,3 +1,4 @@
+/** The TXT records that allow an account to issue for good (draft-ietf-acme-dns-persist-01). */
 /** What a standing record must allow (draft-ietf-acme-dns-persist-01). */
 export interface PersistentGrant {
   /** Names by which the CA goes; any of them will do. */
@@ -10,7 +11,7 @@ export interface PersistentGrant {
 
 /** A record that allows what is wanted. */
 interface Allowing {
-  /** Until when; `undefined` for ever. */
+  /** Until when; `undefined`: without end. */
   readonly until: Date | undefined;
 }
 
@@ -26,8 +27,8 @@ const domainOf = (text: string): string => text.trim().toLowerCase().replace(/\.
 function parseValue(text: string): IssueValue | string {
   const [issuer = '', ...rest] = text.split(';');
   const parameters = new Map<string, string>();
-  for (const part of rest) {
-    const [, tag, value] = /^[ \t]*([a-z\d]+)[ \t]*=[ \t]*([\x21-\x3a\x3c-\x7e]*)[ \t]*$/i.exec(part) ?? [];
+  for (const parameter of rest) {
+    const [, tag, value] = /^[ \t]*([a-z\d]+)[ \t]*=[ \t]*([\x21-\x3a\x3c-\x7e]*)[ \t]*$/i.exec(parameter) ?? [];
     if (tag === undefined || value === undefined) return 'is malformed (TAG=VALUE belongs between its semicolons)';
     if (parameters.has(tag.toLowerCase())) return `says ${tag} twice`;
     parameters.set(tag.toLowerCase(), value);
@@ -50,12 +51,12 @@ function judge(text: string, { accountUrl, isWildcard }: PersistentGrant, now: D
   if (isWildcard && parameters.get('policy')?.toLowerCase() !== 'wildcard') return 'does not say policy=wildcard';
   const seconds = parameters.get('persistuntil');
   if (seconds === undefined) return { until: undefined };
-  if (!/^\d{1,11}$/.test(seconds)) return 'has a persistUntil that is no number of seconds';
+  if (!/^\d{1,11}$/.test(seconds)) return 'has a persistUntil that is not a number of seconds';
   const until = new Date(Number(seconds) * 1000);
   return until > now ? { until } : `was over on ${until.toISOString()}`;
 }
 
-/** What the records of a name allow: the one that lasts longest, or in words why there is none. */
+/** What the records of a name allow: the one that lasts longest, or in words why none does. */
 export function readGrant(records: readonly string[], grant: PersistentGrant, now: Date): Allowing | string {
   const verdicts = records.filter((text) => isFor(text, grant)).map((text) => judge(text, grant, now));
   const allowing = verdicts.filter((verdict) => typeof verdict !== 'string');

@@ -6,14 +6,14 @@ const { signal } = new AbortController();
 
 /** Waits for something that takes the CA so long; returns the waits, in ms. */
 async function waitFor(ca: FakeCa, tookMs: number, retryAfterS?: number): Promise<number[]> {
-  const session = await ca.open({ signal });
+  const session = await ca.engine.open({ signal });
   const before = ca.sleptMs.length;
-  const ready = ca.now().getTime() + tookMs;
+  const ready = ca.engine.now().getTime() + tookMs;
   const look = () => ({
-    isReady: ca.now().getTime() >= ready,
-    retryAfter: retryAfterS === undefined ? undefined : new Date(ca.now().getTime() + retryAfterS * 1000),
+    isReady: ca.engine.now().getTime() >= ready,
+    retryAfter: retryAfterS === undefined ? undefined : new Date(ca.engine.now().getTime() + retryAfterS * 1000),
   });
-  await poll(startWaiting(ca, session, 'validation'), {
+  await poll(startWaiting(ca.engine, session, 'validation'), {
     first: { isReady: tookMs === 0, retryAfter: undefined },
     read: async () => look(),
     isDone: ({ isReady }) => isReady,
@@ -46,38 +46,38 @@ test.each([
   const ca = createFakeCa({});
   await waitOften(ca, tookMs, 60);
   const before = ca.sleptMs.length;
-  const start = ca.now().getTime();
+  const start = ca.engine.now().getTime();
   await waitOften(ca, tookMs, 100);
   expect(ca.sleptMs.length - before).toBeLessThanOrEqual(135);
-  expect((ca.now().getTime() - start) / 100).toBeLessThan(tookMs * 1.4 + 20);
+  expect((ca.engine.now().getTime() - start) / 100).toBeLessThan(tookMs * 1.4 + 20);
 });
 
 test('a CA whose first Retry-After is far too long is soon looked at only when it is ready', async () => {
   const ca = createFakeCa({});
   expect(await waitFor(ca, 200, 3)).toContain(3000);
-  const start = ca.now().getTime();
+  const start = ca.engine.now().getTime();
   await waitOften(ca, 200, 50, 3);
-  expect((ca.now().getTime() - start) / 50).toBeLessThan(1000);
+  expect((ca.engine.now().getTime() - start) / 50).toBeLessThan(1000);
 });
 
 test('what one CA takes says nothing of another, nor a validation of an issuance', async () => {
   const slow = createFakeCa({});
   await waitOften(slow, 4000, 40);
   expect((await waitFor(createFakeCa({}), 60))[0]).toBeLessThan(60);
-  await startWaiting(slow, await slow.open({ signal }), 'issuance').pause(undefined);
+  await startWaiting(slow.engine, await slow.engine.open({ signal }), 'issuance').pause(undefined);
   expect(slow.sleptMs.at(-1)).toBeLessThan(60);
 });
 
-test('one hiccup of the CA, however many jobs it hits, makes nobody wait long afterwards', async () => {
+test('one hiccup of the CA, however many waits it hits, makes nobody wait long afterwards', async () => {
   const ca = createFakeCa({});
   await waitOften(ca, 100, 50);
-  const session = await ca.open({ signal });
-  const jobs = Array.from({ length: 10 }, () => startWaiting(ca, session, 'validation'));
-  for (const job of jobs) await job.pause(undefined);
+  const session = await ca.engine.open({ signal });
+  const waits = Array.from({ length: 10 }, () => startWaiting(ca.engine, session, 'validation'));
+  for (const wait of waits) await wait.pause(undefined);
   await session.sleep(20_000);
-  for (const job of jobs) {
-    await job.pause(undefined);
-    job.done();
+  for (const wait of waits) {
+    await wait.pause(undefined);
+    wait.done();
   }
   expect((await waitFor(ca, 100))[0]).toBeLessThan(300);
 });

@@ -1,4 +1,5 @@
-import type { Acme, Session } from '../wire/acme.ts';
+/** Waiting for a CA: how long until it is asked again. */
+import type { Engine, Session } from '../wire/engine.ts';
 
 /** What a CA is waited for: its verdict on a challenge, or the certificate after finalization. */
 export type Awaited = 'validation' | 'issuance';
@@ -7,44 +8,44 @@ const UNKNOWN_MS = 50;
 const SHORTEST_MS = 10;
 const LONGEST_MS = 5000;
 
-/** How long each CA took of late, by what it did, for as long as it is open. */
-const learned = new WeakMap<Acme, Map<Awaited, number>>();
+/** How long each CA took lately, by what it did, for as long as its engine is in use. */
+const learned = new WeakMap<Engine, Map<Awaited, number>>();
 
 /** Waits between looks at something that the CA is busy with. */
 export interface Waiting {
   /** Waits before the next look: our own time, or the CA's `Retry-After` where that is longer. The session's deadline bounds both. */
   pause(retryAfter: Date | undefined): Promise<void>;
-  /** Says that the last look was the right one. */
+  /** Reports that the last look was the right one. */
   done(): void;
 }
 
 /**
- * Starts to wait. The first look comes when this CA was ready of late (50 ms where nothing is known yet), so that one look does for
+ * Starts to wait. The first look comes when this CA was ready lately (50 ms where nothing is known yet), so that one look does for
  * most orders and a quick CA is not kept waiting; a later one after a quarter of that, doubling to 5 s. All have a jitter of a tenth.
  */
-export function startWaiting(ca: Acme, session: Session, what: Awaited): Waiting {
-  const paces = learned.get(ca) ?? new Map<Awaited, number>();
-  learned.set(ca, paces);
+export function startWaiting(engine: Engine, session: Session, what: Awaited): Waiting {
+  const paces = learned.get(engine) ?? new Map<Awaited, number>();
+  learned.set(engine, paces);
   const first = paces.get(what) ?? UNKNOWN_MS;
-  const began = ca.now().getTime();
+  const began = engine.now().getTime();
   let looks = 0;
 
   function ownMs(): number {
     const wait = looks === 0 ? first : Math.max(first / 4, Math.min(first, UNKNOWN_MS)) * 2 ** (looks - 1);
-    return Math.min(wait, LONGEST_MS) * (0.9 + ca.random() * 0.2);
+    return Math.min(wait, LONGEST_MS) * (0.9 + engine.random() * 0.2);
   }
 
   return {
     async pause(retryAfter) {
-      const asked = retryAfter ? retryAfter.getTime() - ca.now().getTime() : 0;
+      const asked = retryAfter ? retryAfter.getTime() - engine.now().getTime() : 0;
       await session.sleep(Math.max(asked, ownMs()));
       looks += 1;
     },
     done() {
       if (looks === 0) return;
       const now = paces.get(what) ?? UNKNOWN_MS;
-      const took = ca.now().getTime() - began;
-      // A first look that is right may have come too late, which only trying earlier shows. One hiccup of the CA hits many jobs at
+      const took = engine.now().getTime() - began;
+      // A first look that is right may have come too late, which only trying earlier shows. One hiccup of the CA hits many orders at
       // once, and must not count once for each.
       const next = looks === 1 ? now * 0.97 : Math.max(now, Math.min((first + took) / 2, first * 2));
       paces.set(what, Math.min(Math.max(next, SHORTEST_MS), LONGEST_MS));

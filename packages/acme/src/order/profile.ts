@@ -1,5 +1,6 @@
+/** The profile that an order asks for, and what is known of its limits. */
 import { AcmeError } from '../errors.ts';
-import type { Directory } from '../wire/directory.ts';
+import type { DirectoryObject } from '../wire/directory.ts';
 import type { Identifier } from './identifier.ts';
 
 /** What a profile takes, as far as the CA publishes it outside ACME. */
@@ -29,7 +30,7 @@ export type IfMissing = 'fail' | 'default';
  */
 export function chooseProfile(
   wanted: string | undefined,
-  { meta }: Directory,
+  { meta }: DirectoryObject,
   { ifMissing, directory }: { readonly ifMissing: IfMissing; readonly directory: string },
 ): string | undefined {
   if (wanted === undefined || Object.hasOwn(meta.profiles, wanted)) return wanted;

@@ -1,26 +1,27 @@
+/** Proves the names of an order: presents the challenges, answers them, waits for the verdicts, cleans up. */
 import { AcmeError } from '../errors.ts';
-import type { PresentedChallenge, SolvableChallenge, Solver } from '../solver.ts';
-import type { Acme, Session } from '../wire/acme.ts';
+import type { PresentedChallenge, SolvableChallenge, Solver } from '../solver/solver.ts';
+import type { Engine, Session } from '../wire/engine.ts';
+import { mayHaveArrived } from '../wire/may-have-arrived.ts';
 import { type Authorization, challengeFailed, readAuthorization } from './authorization.ts';
 import { type Asked, type Challenge, isOfType, presentedChallenge } from './challenge.ts';
 import { type Order, orderGone } from './order.ts';
 import { mapFew } from './parallel.ts';
 import { poll, startWaiting } from './poll.ts';
-import { mayHaveArrived } from './unsure.ts';
 
 const CLEAN_UP_MS = 60_000;
 const CLEAN_UP_ABORTED_MS = 10_000;
 
 /** What proving the names of an order takes. */
-export interface ProofJob {
-  readonly ca: Acme;
+export interface ProofContext {
+  readonly engine: Engine;
   readonly session: Session;
   /** The type that is asked for; one that the solver answers. */
   readonly challenge: SolvableChallenge;
   readonly solver: Solver;
   /** Whether an earlier run may have got somewhere, and left answers behind. */
   readonly isResumed: boolean;
-  /** Aborted: another driver has the order now, so its answers stay where they are. */
+  /** Aborted: another process has taken the order over, so its answers stay where they are. */
   readonly abandon: AbortSignal | undefined;
 }
 
@@ -30,17 +31,17 @@ interface Proof {
   readonly presented: PresentedChallenge;
 }
 
-/** Who is asked; the account's URL may cost a request, and is found out only for the challenges that it is part of. */
-async function askedOf({ session, challenge }: ProofJob): Promise<Asked> {
+/** Who is asked; the account's URL may cost a request, and is looked up only for the challenges that contain it. */
+async function askedOf({ session, challenge }: ProofContext): Promise<Asked> {
   const isOfAccount = challenge === 'dns-account-01' || challenge === 'dns-persist-01';
   return isOfAccount ? { accountUrl: await session.accountUrl() } : {};
 }
 
-function proofOf({ ca, challenge: wanted }: ProofJob, authorization: Authorization, asked: Asked): Proof {
+function proofOf({ engine, challenge: wanted }: ProofContext, authorization: Authorization, asked: Asked): Proof {
   const { name, isWildcard, challenges } = authorization;
   const challenge = challenges.find(isOfType(wanted));
   if (challenge) {
-    const presented = presentedChallenge(name, challenge, ca.thumbprint, { ...asked, isWildcard });
+    const presented = presentedChallenge(name, challenge, engine.thumbprint, { ...asked, isWildcard });
     return { authorization, challenge, presented };
   }
   const offered = challenges.map(({ type }) => type).join(', ') || 'none';
@@ -49,38 +50,38 @@ function proofOf({ ca, challenge: wanted }: ProofJob, authorization: Authorizati
   throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
 }
 
-/** Answers that an earlier run may have left in place for names that are settled by now. */
+/** Answers that an earlier run may have left in place for names whose authorizations are no longer pending. */
 function leftoversOf(
-  { ca, challenge: wanted, isResumed }: ProofJob,
-  settled: readonly Authorization[],
+  { engine, challenge: wanted, isResumed }: ProofContext,
+  decided: readonly Authorization[],
   asked: Asked,
 ): PresentedChallenge[] {
   if (!isResumed) return [];
-  return settled.flatMap(({ name, challenges }) =>
+  return decided.flatMap(({ name, challenges }) =>
     challenges
       .filter(isOfType(wanted))
       .filter(({ token }) => token)
-      .map((challenge) => presentedChallenge(name, challenge, ca.thumbprint, asked)),
+      .map((challenge) => presentedChallenge(name, challenge, engine.thumbprint, asked)),
   );
 }
 
 async function cleanUp(
-  { ca, session, solver, abandon }: ProofJob,
+  { engine, session, solver, abandon }: ProofContext,
   answers: readonly PresentedChallenge[],
 ): Promise<void> {
   if (abandon?.aborted || answers.length === 0) return;
   const deadlineMs = session.signal.aborted ? CLEAN_UP_ABORTED_MS : CLEAN_UP_MS;
-  using cleaning = await ca.open({ signal: new AbortController().signal, deadlineMs });
+  using cleaning = await engine.open({ signal: new AbortController().signal, deadlineMs });
   try {
     await solver.cleanUp(answers, { signal: cleaning.signal });
   } catch (error) {
     const names = answers.map(({ name }) => name);
-    ca.logger.warn('answers to challenges could not be taken away; they do no harm', { names, why: String(error) });
+    engine.logger.warn('answers to challenges could not be taken away; they do no harm', { names, why: String(error) });
   }
 }
 
 async function solve(
-  { session, challenge, solver }: ProofJob,
+  { session, challenge, solver }: ProofContext,
   step: 'present' | 'ready',
   proofs: readonly Proof[],
 ): Promise<void> {
@@ -98,8 +99,8 @@ async function solve(
   }
 }
 
-/** Says when to look for the verdict, where the CA does (RFC 8555 §7.5.1). */
-async function answer({ session }: ProofJob, { authorization, challenge }: Proof): Promise<Date | undefined> {
+/** Answers a challenge, and gives the time to look for the verdict, where the CA names one (RFC 8555 §7.5.1). */
+async function answer({ session }: ProofContext, { authorization, challenge }: Proof): Promise<Date | undefined> {
   // Anything but pending was answered by an earlier run, and must not be answered twice.
   if (challenge.status !== 'pending') return undefined;
   try {
@@ -115,11 +116,11 @@ async function answer({ session }: ProofJob, { authorization, challenge }: Proof
 }
 
 async function awaitVerdict(
-  { ca, session }: ProofJob,
+  { engine, session }: ProofContext,
   { authorization }: Proof,
   retryAfter: Date | undefined,
 ): Promise<Authorization> {
-  return poll(startWaiting(ca, session, 'validation'), {
+  return poll(startWaiting(engine, session, 'validation'), {
     first: { ...authorization, retryAfter },
     read: () => readAuthorization(session, authorization.url),
     isDone: ({ status }) => status !== 'pending',
@@ -127,20 +128,20 @@ async function awaitVerdict(
 }
 
 /** Present all, wait once, answer all, wait for the verdicts: a wildcard and its apex share one TXT name. */
-async function proveAll(job: ProofJob, proofs: readonly Proof[]): Promise<void> {
-  await solve(job, 'present', proofs);
-  await solve(job, 'ready', proofs);
-  const answered = await mapFew(proofs, async (proof) => ({ proof, retryAfter: await answer(job, proof) }));
-  const verdicts = await mapFew(answered, ({ proof, retryAfter }) => awaitVerdict(job, proof, retryAfter));
+async function proveAll(context: ProofContext, proofs: readonly Proof[]): Promise<void> {
+  await solve(context, 'present', proofs);
+  await solve(context, 'ready', proofs);
+  const answered = await mapFew(proofs, async (proof) => ({ proof, retryAfter: await answer(context, proof) }));
+  const verdicts = await mapFew(answered, ({ proof, retryAfter }) => awaitVerdict(context, proof, retryAfter));
   const failed = verdicts.filter(({ status }) => status !== 'valid');
-  const { gate, thumbprint } = job.ca;
-  for (const { status, name } of failed) if (status === 'invalid') gate.limiter.nameFailed(thumbprint, name);
-  if (failed.length > 0) throw challengeFailed(job.ca, failed);
+  const { limiter, thumbprint } = context.engine;
+  for (const { status, name } of failed) if (status === 'invalid') limiter.nameFailed(thumbprint, name);
+  if (failed.length > 0) throw challengeFailed(context.engine, failed);
 }
 
 const bare = (name: string): string => name.replace(/^\*\./, '');
 
-/** Reads one authorization of an order. A CA has nothing to ask about names that were not ordered, which may be ours as well. */
+/** Reads one authorization of an order. A CA has nothing to ask about names that were not ordered, which may be our own as well. */
 async function readOwn(session: Session, order: Order, url: string): Promise<Authorization> {
   const authorization = await readAuthorization(session, url);
   const { name } = authorization;
@@ -150,39 +151,39 @@ async function readOwn(session: Session, order: Order, url: string): Promise<Aut
 }
 
 /** Proves every name of a pending order that is not proven yet. Answers are cleaned up whatever happens, unless abandoned. */
-export async function proveNames(job: ProofJob, order: Order): Promise<void> {
-  const { ca, session } = job;
+export async function proveNames(context: ProofContext, order: Order): Promise<void> {
+  const { engine, session } = context;
   const authorizations = await mapFew(order.authorizations, (url) => readOwn(session, order, url));
   const pending = authorizations.filter(({ status }) => status === 'pending');
-  const settled = authorizations.filter(({ status }) => status !== 'pending');
-  const dead = settled.filter(({ status }) => status !== 'valid');
-  const asked = await askedOf(job);
-  const leftovers = leftoversOf(job, settled, asked);
+  const decided = authorizations.filter(({ status }) => status !== 'pending');
+  const dead = decided.filter(({ status }) => status !== 'valid');
+  const asked = await askedOf(context);
+  const leftovers = leftoversOf(context, decided, asked);
   if (dead.length > 0) {
-    await cleanUp(job, leftovers);
-    if (job.isResumed) throw orderGone(order.url, `the authorization of ${dead[0]?.name} is ${dead[0]?.status}`);
-    throw challengeFailed(ca, dead);
+    await cleanUp(context, leftovers);
+    if (context.isResumed) throw orderGone(order.url, `the authorization of ${dead[0]?.name} is ${dead[0]?.status}`);
+    throw challengeFailed(engine, dead);
   }
-  const proofs = pending.map((authorization) => proofOf(job, authorization, asked));
+  const proofs = pending.map((authorization) => proofOf(context, authorization, asked));
   try {
-    if (proofs.length > 0) await proveAll(job, proofs);
+    if (proofs.length > 0) await proveAll(context, proofs);
   } finally {
-    await cleanUp(job, [...proofs.map(({ presented }) => presented), ...leftovers]);
+    await cleanUp(context, [...proofs.map(({ presented }) => presented), ...leftovers]);
   }
 }
 
-/** Takes away what an earlier run, ended before it could, left for an order whose names need no proof any more. */
-export async function sweep(job: ProofJob, order: Order): Promise<void> {
-  const { ca, session } = job;
-  const settled = await mapFew(order.authorizations, async (url) => {
+/** Takes away what an earlier run, ended before it could, left for an order whose names no longer need a proof. */
+export async function sweep(context: ProofContext, order: Order): Promise<void> {
+  const { engine, session } = context;
+  const found = await mapFew(order.authorizations, async (url) => {
     try {
       return await readOwn(session, order, url);
     } catch (error) {
       session.signal.throwIfAborted();
-      ca.logger.debug('an old authorization cannot be read', { url, why: String(error) });
+      engine.logger.debug('an old authorization cannot be read', { url, why: String(error) });
       return undefined;
     }
   });
-  const found = settled.filter((authorization) => authorization !== undefined);
-  await cleanUp(job, leftoversOf(job, found, await askedOf(job)));
+  const readable = found.filter((authorization) => authorization !== undefined);
+  await cleanUp(context, leftoversOf(context, readable, await askedOf(context)));
 }

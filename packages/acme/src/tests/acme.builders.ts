@@ -1,9 +1,13 @@
+/** A CA without a network, and a solver that records, for tests of what drives orders. */
+
+import type { Acme } from '../acme.ts';
 import { AcmeError } from '../errors.ts';
-import { createGate } from '../limits/gate.ts';
+import { createCaLimiter, guardsOf } from '../limits/ca-limiter.ts';
+import type { Deadline } from '../limits/deadline.ts';
 import type { CaLimits } from '../limits/limits.ts';
-import type { PresentedChallenge, SolvableChallenge, Solver } from '../solver.ts';
-import type { Acme, Resource, Session } from '../wire/acme.ts';
-import type { Directory } from '../wire/directory.ts';
+import type { PresentedChallenge, SolvableChallenge, Solver } from '../solver/solver.ts';
+import type { Engine, Resource, Session, SessionOptions } from '../wire/engine.ts';
+import { acmeOf } from '../wire/handles.ts';
 import type { AcmeEvent } from '../wire/observe.ts';
 
 const ORIGIN = 'https://ca.test';
@@ -23,8 +27,9 @@ export function say(body: unknown, retryAfterS?: number): Said {
   return { body, ...(retryAfterS === undefined ? {} : { retryAfterS }) };
 }
 
-/** A CA behind the port, on a clock of its own: it says what was laid down for each call, the last of it for ever. */
+/** A CA behind the handle, on a clock of its own: it answers as laid down for each call, with the last answer from then on. */
 export interface FakeCa extends Acme {
+  readonly engine: Engine;
   /** `createOrder`, `read URL`, `answer URL`, `finalize URL`, in order. */
   readonly calls: string[];
   readonly requests: unknown[];
@@ -33,115 +38,113 @@ export interface FakeCa extends Acme {
   readonly events: AcmeEvent[];
 }
 
-/** What is not as it would be. */
+/** What differs from the default. */
 export interface FakeCaOptions {
   /** Its clock's first reading. Default: now. */
   readonly start?: Date;
   readonly profiles?: Record<string, string>;
   /** Default: generous. */
   readonly limits?: CaLimits;
+  /** Of the account key. Default: `thumbprint`. */
+  readonly thumbprint?: string;
+  /** The account's URL, where the caller knew it. Default: it did not. */
+  readonly accountUrl?: string;
+}
+
+type Script = Readonly<Record<string, readonly Said[]>>;
+
+/** What the CA's sessions share. */
+interface FakeState extends Pick<FakeCa, 'calls' | 'requests' | 'sleptMs'> {
+  readonly script: Script;
+  /** How often each call was made. */
+  readonly counts: Map<string, number>;
+  readonly profiles: Record<string, string>;
+  clockMs: number;
+}
+
+function answerOf(state: FakeState, call: string, url: string): Resource {
+  state.calls.push(call);
+  const said = state.script[call] ?? [];
+  const nth = state.counts.get(call) ?? 0;
+  state.counts.set(call, nth + 1);
+  const next = said[Math.min(nth, said.length - 1)];
+  if (!next) throw new TypeError(`nothing was laid down for ${call}`);
+  if (next instanceof Error) throw next;
+  const retryAfter = next.retryAfterS === undefined ? undefined : new Date(state.clockMs + next.retryAfterS * 1000);
+  return { url, status: 200, body: next.body, retryAfter, alternates: next.alternates ?? [] };
+}
+
+function deadlineOf(state: FakeState, { signal, deadlineMs = 120_000 }: SessionOptions): Deadline {
+  const ends = state.clockMs + deadlineMs;
+  const check = (ms: number) => {
+    const notBefore = new Date(state.clockMs + ms);
+    if (notBefore.getTime() > ends) throw new AcmeError('CERTBUS_ACME_DEADLINE', 'too long', { notBefore });
+  };
+  return {
+    signal,
+    check,
+    async sleep(ms) {
+      signal.throwIfAborted();
+      check(ms);
+      state.sleptMs.push(ms);
+      state.clockMs += ms;
+    },
+  };
+}
+
+function sessionOf(state: FakeState, options: SessionOptions): Session {
+  const call = async (name: string, url: string, request?: unknown) => {
+    options.signal.throwIfAborted();
+    if (request !== undefined) state.requests.push(request);
+    return answerOf(state, name, url);
+  };
+  const on = (verb: string) => (url: string) => call(`${verb} ${url.slice(ORIGIN.length + 1)}`, url);
+  const meta = { profiles: state.profiles, externalAccountRequired: false, caaIdentities: ['ca.test'] };
+  const addresses = { newNonce: at('nonce'), newAccount: at('account'), newOrder: at('order') };
+  return {
+    ...deadlineOf(state, options),
+    readDirectory: async () => ({
+      ...addresses,
+      renewalInfo: at('ari'),
+      revokeCert: at('revoke'),
+      keyChange: at('key'),
+      meta,
+    }),
+    get: on('get'),
+    createAccount: () => call('createAccount', at('account/1')),
+    accountUrl: async () => at('account/1'),
+    findAccount: () => call('findAccount', at('account/1')),
+    readAccount: () => call('readAccount', at('account/1')),
+    updateAccount: (request) => call('updateAccount', at('account/1'), request),
+    changeKey: () => call('changeKey', at('account/1')),
+    revoke: (request) => call('revoke', at('revoke'), request),
+    createOrder: (request) => call('createOrder', at('order/1'), request),
+    read: on('read'),
+    answer: on('answer'),
+    finalize: on('finalize'),
+    [Symbol.dispose]() {},
+  };
 }
 
 /** Creates the CA. Keys of `script` are calls, with paths in place of URLs. */
-export function createFakeCa(
-  script: Readonly<Record<string, readonly Said[]>>,
-  { start = new Date(), profiles = {}, limits }: FakeCaOptions = {},
-): FakeCa {
-  let clock = start.getTime();
-  const calls: string[] = [];
-  const requests: unknown[] = [];
-  const warnings: string[] = [];
-  const sleptMs: number[] = [];
-  const events: AcmeEvent[] = [];
-  const gate = createGate(at('dir'), { now: () => new Date(clock), ...(limits ? { limits } : {}) });
-  const asked = new Map<string, number>();
-  const directory: Directory = {
-    newNonce: at('nonce'),
-    newAccount: at('account'),
-    newOrder: at('order'),
-    renewalInfo: at('ari'),
-    revokeCert: at('revoke'),
-    keyChange: at('key'),
-    meta: { profiles, externalAccountRequired: false, caaIdentities: ['ca.test'] },
-  };
-
-  function answer(call: string, signal: AbortSignal, url: string): Resource {
-    signal.throwIfAborted();
-    calls.push(call);
-    const said = script[call] ?? [];
-    const nth = asked.get(call) ?? 0;
-    asked.set(call, nth + 1);
-    const next = said[Math.min(nth, said.length - 1)];
-    if (!next) throw new TypeError(`nothing was laid down for ${call}`);
-    if (next instanceof Error) throw next;
-    const retryAfter = next.retryAfterS === undefined ? undefined : new Date(clock + next.retryAfterS * 1000);
-    return { url, status: 200, body: next.body, retryAfter, alternates: next.alternates ?? [] };
-  }
-
-  async function open({
-    signal,
-    deadlineMs = 120_000,
-  }: {
-    signal: AbortSignal;
-    deadlineMs?: number | undefined;
-  }): Promise<Session> {
-    const ends = clock + deadlineMs;
-    const check = (ms: number) => {
-      const until = clock + ms;
-      if (until > ends) throw new AcmeError('CERTBUS_ACME_DEADLINE', 'too long', { notBefore: new Date(until) });
-    };
-    const on = (verb: string) => async (url: string) => answer(`${verb} ${url.slice(ORIGIN.length + 1)}`, signal, url);
-    return {
-      signal,
-      directory: async () => directory,
-      get: on('get'),
-      createAccount: async () => answer('createAccount', signal, at('account/1')),
-      accountUrl: async () => at('account/1'),
-      findAccount: async () => answer('findAccount', signal, at('account/1')),
-      readAccount: async () => answer('readAccount', signal, at('account/1')),
-      updateAccount: async (request) => {
-        requests.push(request);
-        return answer('updateAccount', signal, at('account/1'));
-      },
-      changeKey: async () => answer('changeKey', signal, at('account/1')),
-      revoke: async (request) => {
-        requests.push(request);
-        return answer('revoke', signal, at('revoke'));
-      },
-      async createOrder(request) {
-        requests.push(request);
-        return answer('createOrder', signal, at('order/1'));
-      },
-      read: on('read'),
-      answer: on('answer'),
-      finalize: on('finalize'),
-      check,
-      async sleep(ms) {
-        signal.throwIfAborted();
-        check(ms);
-        sleptMs.push(ms);
-        clock += ms;
-      },
-      [Symbol.dispose]() {},
-    };
-  }
-
-  return {
+export function createFakeCa(script: Script, options: FakeCaOptions = {}): FakeCa {
+  const { start = new Date(), profiles = {}, limits, thumbprint = 'thumbprint', accountUrl } = options;
+  const record = { calls: [], requests: [], warnings: [] as string[], sleptMs: [], events: [] as AcmeEvent[] };
+  const state: FakeState = { ...record, script, counts: new Map(), profiles, clockMs: start.getTime() };
+  const now = () => new Date(state.clockMs);
+  const engine: Engine = {
     directory: at('dir'),
-    thumbprint: 'thumbprint',
-    logger: { debug() {}, info() {}, warn: (message) => void warnings.push(message), error() {} },
-    gate,
-    observe: (event) => void events.push(event),
-    events,
-    now: () => new Date(clock),
+    thumbprint,
+    accountUrl,
+    logger: { debug() {}, info() {}, warn: (message) => void record.warnings.push(message), error() {} },
+    ...guardsOf(createCaLimiter(at('dir'), { now, ...(limits ? { limits } : {}) })),
+    observe: (event) => void record.events.push(event),
+    now,
     random: Math.random,
-    open,
+    open: async (session) => sessionOf(state, session),
     async close() {},
-    calls,
-    requests,
-    warnings,
-    sleptMs,
   };
+  return Object.assign(acmeOf(engine), { engine, ...record });
 }
 
 /** A solver that writes down what it is told. */

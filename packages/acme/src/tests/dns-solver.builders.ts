@@ -1,5 +1,5 @@
 import type { DnsServer } from '@certbus/acme-server';
-import type { Solver } from '../solver.ts';
+import type { Solver } from '../solver/solver.ts';
 
 /** Answers dns-01 in the DNS server of a test. */
 export function createDnsSolver(dns: DnsServer): Solver {

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { AcmeServer, Fault, ResourceKind } from '@certbus/acme-server';
 import { expect, test } from 'vitest';
-import { AcmeError, AcmeProblemError, createGate, registerAccount, renewalInfo } from '../index.ts';
+import { AcmeError, AcmeProblemError, createCaLimiter, registerAccount, renewalInfo } from '../index.ts';
 import { obtainFor, startStrictCa } from './strict-ca.builders.ts';
 
 const replayed = ({ requests }: AcmeServer) => requests.filter(({ nonceState }) => nonceState === 'replayed');
@@ -57,7 +57,7 @@ test.each(FAULTS.map((fault) => [Object.values(fault).join(' '), fault] as const
     const isStall = fault.kind === 'stall';
     const bound = isStall ? { requestTimeoutMs: 400 } : {};
     for (const resource of RESOURCES) {
-      const ca = strict.openUnregistered({ ...timed, gate: createGate(server.directory), ...bound });
+      const ca = strict.openUnregistered({ ...timed, limiter: createCaLimiter(server.directory), ...bound });
       server.faults.clear();
       const injected = server.faults.inject(fault, { resource });
       const outcome = await registerAccount(ca, { termsOfServiceAgreed: true, signal })

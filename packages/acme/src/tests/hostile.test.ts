@@ -5,7 +5,7 @@ import { parseRenewalInfo } from '../certificates/renewal-info.ts';
 import {
   AcmeError,
   createAcme,
-  createGate,
+  createCaLimiter,
   generateAccountKey,
   type Http,
   registerAccount,
@@ -15,9 +15,9 @@ import {
 import { parseAuthorization } from '../order/authorization.ts';
 import { isOfType, parseChallenges, presentedChallenge } from '../order/challenge.ts';
 import { parseOrder } from '../order/order.ts';
-import type { Resource } from '../wire/acme.ts';
 import { readAnswer } from '../wire/answer.ts';
 import { parseDirectory } from '../wire/directory.ts';
+import type { Resource } from '../wire/engine.ts';
 import { linked, parseLinks } from '../wire/links.ts';
 import { createNoncePool } from '../wire/nonce-pool.ts';
 import { AcmeProblemError, parseProblem } from '../wire/problem.ts';
@@ -27,7 +27,7 @@ import { createDice, type Dice, mutateText, mutateValue } from './mutations.buil
 import { obtainFor } from './strict-ca.builders.ts';
 
 const SEED = Number(process.env['CERTBUS_FUZZ_SEED'] ?? 20_261_125);
-const HOME = 'https://ca.test/directory';
+const DIRECTORY = 'https://ca.test/directory';
 const at = (path: string) => `https://ca.test/${path}`;
 const now = new Date('2026-11-25T00:00:00Z');
 
@@ -141,7 +141,7 @@ const TARGETS: Readonly<Record<string, { readonly count: number; readonly run: (
   directory: {
     count: 120_000,
     run(dice) {
-      const found = attempt(() => parseDirectory(mutateValue(DOCUMENTS.directory, dice), HOME));
+      const found = attempt(() => parseDirectory(mutateValue(DOCUMENTS.directory, dice), DIRECTORY));
       if (!found) return;
       const { meta, ...urls } = found;
       for (const url of Object.values(urls)) expectAtCa(url);
@@ -155,7 +155,7 @@ const TARGETS: Readonly<Record<string, { readonly count: number; readonly run: (
   order: {
     count: 120_000,
     run(dice) {
-      const order = attempt(() => parseOrder(resource(mutateValue(DOCUMENTS.order, dice)), HOME));
+      const order = attempt(() => parseOrder(resource(mutateValue(DOCUMENTS.order, dice)), DIRECTORY));
       for (const url of [...(order?.authorizations ?? []), order?.finalize, order?.certificate]) expectAtCa(url);
       if ((order?.authorizations.length ?? 0) > 1000) throw new Error('authorizations without end');
     },
@@ -223,7 +223,7 @@ const TARGETS: Readonly<Record<string, { readonly count: number; readonly run: (
         status: dice.pick([200, 201, 204, 301, 400, 403, 404, 429, 500, 503, 599]),
         headers: mutateHeaders(dice),
       };
-      const question = { home: HOME, url: at('asked'), name: 'asked', now };
+      const question = { directory: DIRECTORY, url: at('asked'), name: 'asked', now };
       attempt(() => readAnswer({ ...response, text: mutateText(text, dice) }, question));
     },
   },
@@ -304,15 +304,21 @@ test('whole conversations with a hostile CA end, with a certificate or a typed e
         clock += Math.ceil(ms);
       },
     };
-    const ca = createAcme({ directory: HOME, accountKey, http, gate: createGate(HOME, { now: timed.now }), ...timed });
-    const jobs = [
+    const ca = createAcme({
+      directory: DIRECTORY,
+      accountKey,
+      http,
+      limiter: createCaLimiter(DIRECTORY, { now: timed.now }),
+      ...timed,
+    });
+    const attempts = [
       () => registerAccount(ca, { termsOfServiceAgreed: true, signal }),
       () => obtainFor(ca, names, { csr, preferredChain: 'Nobody' }),
       () => renewalInfo(ca, new Uint8Array(leaf.rawData), { signal }),
       () => revoke(ca, new Uint8Array(leaf.rawData), { reason: 'unspecified', signal }),
     ];
-    for (const job of jobs) {
-      const outcome = await job().then(
+    for (const attempt of attempts) {
+      const outcome = await attempt().then(
         () => 'done',
         (error: unknown) => (error instanceof AcmeError ? error.code : new Error(`seed ${seed}`, { cause: error })),
       );

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
 import { AcmeError, createAcme, generateAccountKey } from '../index.ts';
+import { engineOf } from '../wire/handles.ts';
 
 test('importing the package and naming a CA loads no ACME library, no HTTP client and no AWS SDK', async () => {
   const ca = createAcme({ directory: 'https://ca.test/directory', accountKey: await generateAccountKey() });
@@ -12,7 +13,7 @@ test('importing the package and naming a CA loads no ACME library, no HTTP clien
 test('a connection that was closed is not used again', async () => {
   const ca = createAcme({ directory: 'https://ca.test/directory', accountKey: await generateAccountKey() });
   await ca.close();
-  await expect(ca.open({ signal: new AbortController().signal })).rejects.toThrow(TypeError);
+  await expect(engineOf(ca).open({ signal: new AbortController().signal })).rejects.toThrow(TypeError);
 });
 
 test('errors are told apart by class and code', () => {

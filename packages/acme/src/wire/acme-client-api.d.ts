@@ -9,7 +9,8 @@ declare module 'acme-client/src/api.js' {
       signing: { kid: string | null; includeExternalAccountBinding: boolean },
     ): Promise<Answer>;
   }
-  interface AcmeApi<Answer> {
+  export default class AcmeApi<Answer> {
+    constructor(http: Http<Answer>, accountUrl: string | null);
     accountUrl: string | null;
     createAccount(request: object): Promise<Answer>;
     updateAccount(request: object): Promise<Answer>;
@@ -20,6 +21,4 @@ declare module 'acme-client/src/api.js' {
     completeChallenge(url: string, request: object): Promise<Answer>;
     revokeCert(request: object): Promise<Answer>;
   }
-  const AcmeApi: new <Answer>(http: Http<Answer>, accountUrl: string | null) => AcmeApi<Answer>;
-  export default AcmeApi;
 }

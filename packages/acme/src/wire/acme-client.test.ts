@@ -10,7 +10,7 @@ import type { SeamHttp } from './transport.ts';
 const require = createRequire(import.meta.url);
 const signal = new AbortController().signal;
 const key = readAccountKey(await generateAccountKey());
-const whose = { home: 'http://ca.test/directory', jwk: key.jwk, signal };
+const whose = { directory: 'http://ca.test/directory', jwk: key.jwk, signal };
 
 /** Records which members of its HTTP client acme-client touches, and how. */
 function createRecorder() {

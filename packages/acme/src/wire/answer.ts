@@ -1,10 +1,11 @@
+/** What a CA's HTTP answer means: a resource, a refusal, or something that is not ACME. */
 import { AcmeError } from '../errors.ts';
 import type { HttpResponse } from './http.ts';
 import { linked, parseLinks } from './links.ts';
 import { AcmeProblemError, isPaused, type Problem, parseProblem, shortType } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
-/** An answer that is no refusal, as acme-client's resource layer reads it. */
+/** An answer that is not a refusal, as acme-client's resource layer reads it. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -14,8 +15,8 @@ export interface Answer {
 
 /** What was asked. */
 export interface Question {
-  /** The CA's directory. */
-  readonly home: string;
+  /** URL of the CA's directory. */
+  readonly directory: string;
   readonly url: string;
   /** What it is to people, such as `newOrder`. */
   readonly name: string;
@@ -40,18 +41,18 @@ function parseBody(response: HttpResponse): unknown {
   }
 }
 
-function notAcme({ status, text }: HttpResponse, home: string): AcmeError {
+function notAcme({ status, text }: HttpResponse, directory: string): AcmeError {
   const what = HTML.test(text) ? 'a web page' : 'something that is not JSON';
-  const message = `The CA at ${home} answered ${what} (HTTP ${status}). Check that this is an ACME directory, and no proxy is between.`;
+  const message = `The CA at ${directory} answered ${what} (HTTP ${status}). Check that this is an ACME directory, and no proxy is between.`;
   return new AcmeError('CERTBUS_ACME_NOT_ACME', message);
 }
 
-function problemIn(response: HttpResponse, body: unknown, home: string): Problem {
+function problemIn(response: HttpResponse, body: unknown, directory: string): Problem {
   const { status, text } = response;
   const problem = parseProblem(body, status);
   if (problem) return problem;
   const isBlank = text.trim() === '' || status >= 500 || status === 429;
-  if (!isBlank) throw notAcme(response, home);
+  if (!isBlank) throw notAcme(response, directory);
   return { type: 'about:blank', detail: 'no reason given', status, subproblems: [] };
 }
 
@@ -62,15 +63,15 @@ export function isBadNonce(response: HttpResponse): boolean {
   return problem !== undefined && shortType(problem.type) === 'badNonce';
 }
 
-function refusal(response: HttpResponse, body: unknown, { home, url, name, now }: Question): AcmeProblemError {
+function refusal(response: HttpResponse, body: unknown, { directory, url, name, now }: Question): AcmeProblemError {
   const { headers } = response;
-  const problem = problemIn(response, body, home);
+  const problem = problemIn(response, body, directory);
   const retryAfter = parseRetryAfter(headers['retry-after'], now);
   // A person has to act first; a day is Let's Encrypt's own measure of patience.
   const isPause = isPaused(problem, retryAfter);
   const notBefore = isPause ? new Date(now.getTime() + DAY_MS) : retryAfter;
   const [terms] = linked(parseLinks(headers.link, url), 'terms-of-service');
-  const attempt = `The CA at ${new URL(home).host} refused ${name}`;
+  const attempt = `The CA at ${new URL(directory).host} refused ${name}`;
   const location = headers.location && URL.parse(headers.location, url);
   return new AcmeProblemError(problem, {
     attempt,
@@ -87,6 +88,6 @@ export function readAnswer(response: HttpResponse, question: Question): Answer {
   const { status, headers } = response;
   const data = parseBody(response);
   if (status >= 400) throw refusal(response, data, question);
-  if (status >= 300 || (typeof data === 'string' && !isChain(response))) throw notAcme(response, question.home);
+  if (status >= 300 || (typeof data === 'string' && !isChain(response))) throw notAcme(response, question.directory);
   return { status, headers, data, retryAfter: parseRetryAfter(headers['retry-after'], question.now) };
 }

@@ -1,8 +1,9 @@
+/** The directory of a CA: its URL, and the object behind it that names the CA's resources. */
 import { AcmeError } from '../errors.ts';
 import { isRecord, textOf } from './json.ts';
 
-/** A CA's directory (RFC 8555 §7.1.1, RFC 9773 §4.1, and `profiles` of draft-ietf-acme-profiles). */
-export interface Directory {
+/** A CA's directory object (RFC 8555 §7.1.1, RFC 9773 §4.1, and `profiles` of draft-ietf-acme-profiles). */
+export interface DirectoryObject {
   readonly newNonce: string;
   readonly newAccount: string;
   readonly newOrder: string;
@@ -24,7 +25,7 @@ function invalid(message: string): AcmeError {
   return new AcmeError('CERTBUS_ACME_DIRECTORY_INVALID', message);
 }
 
-/** Checks the address of a directory: https, or http on loopback. Throws `CERTBUS_ACME_DIRECTORY_INVALID`. */
+/** Checks a directory URL: https, or http on loopback. Throws `CERTBUS_ACME_DIRECTORY_INVALID`. */
 export function parseDirectoryUrl(directory: string): URL {
   const url = URL.parse(directory);
   if (!url)
@@ -35,12 +36,12 @@ export function parseDirectoryUrl(directory: string): URL {
   throw invalid(`The directory ${directory} must be https: what a CA says is trusted only over TLS.`);
 }
 
-/** The given URL if it lies at the directory's origin. Throws `CERTBUS_ACME_NOT_ACME`: a CA never points elsewhere. */
+/** The given URL if it is at the directory's origin. Throws `CERTBUS_ACME_NOT_ACME`: a CA never points elsewhere. */
 export function checkOrigin(url: unknown, directory: string): string {
   const parsed = typeof url === 'string' ? URL.parse(url) : null;
   const { origin } = new URL(directory);
   if (parsed?.origin === origin) return parsed.href;
-  const where = parsed ? parsed.origin : 'no URL at all';
+  const where = parsed ? parsed.origin : 'something that is not a URL';
   const message = `The CA at ${directory} points to ${where}; requests go to ${origin} only.`;
   throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
 }
@@ -56,8 +57,8 @@ function parseCaaIdentities(value: unknown): string[] {
   return names.filter((name) => typeof name === 'string' && /^[a-z0-9.-]{1,253}$/i.test(name));
 }
 
-/** Reads a directory; every address in it must lie at the same origin. Throws `CERTBUS_ACME_NOT_ACME`. */
-export function parseDirectory(body: unknown, directory: string): Directory {
+/** Reads a directory object; every address in it must be at the same origin. Throws `CERTBUS_ACME_NOT_ACME`. */
+export function parseDirectory(body: unknown, directory: string): DirectoryObject {
   const fields = isRecord(body) ? body : {};
   const missing = ['newNonce', 'newAccount', 'newOrder'].filter((field) => typeof fields[field] !== 'string');
   if (missing.length > 0) {

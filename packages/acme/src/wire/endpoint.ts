@@ -1,4 +1,5 @@
-import type { Directory } from './directory.ts';
+/** What a CA counts requests by, and which address belongs to what. */
+import type { DirectoryObject } from './directory.ts';
 
 /** What a CA counts requests by: Let's Encrypt limits each of these on its own. */
 export type Endpoint = 'directory' | 'new-nonce' | 'new-account' | 'new-order' | 'revoke' | 'renewal-info' | 'other';
@@ -15,12 +16,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
 ];
 
 /** The endpoint that an address belongs to. Orders, authorizations, challenges and certificates are `other`. */
-export function endpointOf(url: string, home: string, directory: Directory | undefined): Endpoint {
-  if (url === home) return 'directory';
-  if (!directory) return 'other';
-  if (url === directory.newNonce) return 'new-nonce';
-  if (url === directory.newAccount) return 'new-account';
-  if (url === directory.newOrder) return 'new-order';
-  if (url === directory.revokeCert) return 'revoke';
-  return directory.renewalInfo && url.startsWith(directory.renewalInfo) ? 'renewal-info' : 'other';
+export function endpointOf(url: string, directory: string, resources: DirectoryObject | undefined): Endpoint {
+  if (url === directory) return 'directory';
+  if (!resources) return 'other';
+  if (url === resources.newNonce) return 'new-nonce';
+  if (url === resources.newAccount) return 'new-account';
+  if (url === resources.newOrder) return 'new-order';
+  if (url === resources.revokeCert) return 'revoke';
+  return resources.renewalInfo && url.startsWith(resources.renewalInfo) ? 'renewal-info' : 'other';
 }

@@ -2,6 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { createAcme, generateAccountKey, readDirectory } from '../index.ts';
 import { startScriptedCa } from '../tests/scripted-ca.builders.ts';
+import { engineOf } from './handles.ts';
 
 const never = new AbortController().signal;
 const accountKey = await generateAccountKey();
@@ -106,7 +107,7 @@ test.each([301, 302, 303, 307, 308])('a redirect with %i is not followed, to now
   );
   const ca = createAcme({ directory: server.directory, accountKey });
   onTestFinished(() => ca.close());
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   await expect(session.createOrder({})).rejects.toMatchObject({ code: 'CERTBUS_ACME_NOT_ACME' });
   expect(elsewhere.asked).toEqual([]);
 });

@@ -1,3 +1,4 @@
+/** The port that sends one request, and what its failures mean for people. */
 import { AcmeError } from '../errors.ts';
 
 /** One request. The body, if any, is a JWS. */

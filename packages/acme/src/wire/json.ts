@@ -1,3 +1,4 @@
+/** Reads values out of JSON that a CA sent. */
 /** Whether a parsed value is an object with named fields. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -6,12 +7,12 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 // C0, C1, line separators, and the bidirectional controls that turn text round on a terminal.
 const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]+/gu;
 const CHALLENGE_PATH = /(\/\.well-known\/acme-challenge\/)[\w-]+/g;
-// Two parts and not three, so that the JWT in a link to lift a pause stays whole.
+// Two segments and not three, so that the JWT in a link to lift a pause stays whole.
 const KEY_AUTHORIZATION = /(?<![\w.-])[\w-]{16,}\.[\w-]{43}(?![\w-])/g;
 
 /**
  * Text from a CA made fit to print: without control and bidirectional characters, without challenge tokens (CAs quote them),
- * and no longer than `limit` characters. `undefined` where the value is no text.
+ * and no longer than `limit` characters. `undefined` where the value is not a string.
  */
 export function textOf(value: unknown, limit: number): string | undefined {
   if (typeof value !== 'string') return undefined;
@@ -23,7 +24,7 @@ export function textOf(value: unknown, limit: number): string | undefined {
     .slice(0, limit);
 }
 
-/** An instant of RFC 3339, `undefined` where the value is none. */
+/** An instant of RFC 3339, `undefined` where the value is not one. */
 export function instantOf(value: unknown): Date | undefined {
   if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(value))
     return undefined;

@@ -1,3 +1,4 @@
+/** Signs requests as JWS (RFC 8555 §6.2). */
 import { constants, createHmac, sign } from 'node:crypto';
 import type { AccountKey, Jwk } from '../account/account-key.ts';
 
@@ -23,7 +24,7 @@ export function signJws(
   return { protected: header, payload: body, signature: sign(hash, input, how).toString('base64url') };
 }
 
-/** The new key's word that it takes over an account from the old one (RFC 8555 §7.3.5). It goes into a request signed by the old. */
+/** The new key's statement that it takes an account over (RFC 8555 §7.3.5). It goes into a request that the old key signs. */
 export function signKeyChange(
   newKey: AccountKey,
   { account, oldKey, url }: { readonly account: string; readonly oldKey: Jwk; readonly url: string },

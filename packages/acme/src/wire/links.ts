@@ -1,3 +1,4 @@
+/** Reads `Link` headers (RFC 8288). */
 /** One target of a `Link` header (RFC 8288). */
 export interface Link {
   readonly url: string;
@@ -10,7 +11,7 @@ const MAX_LINKS = 32;
 
 /** Splits at a separator that stands neither in angle brackets nor in quotes. Linear in the length of the text. */
 function splitOutside(text: string, separator: ',' | ';'): string[] {
-  const parts: string[] = [];
+  const items: string[] = [];
   let closing: '>' | '"' | undefined;
   let start = 0;
   for (let at = 0; at < text.length; at += 1) {
@@ -21,11 +22,11 @@ function splitOutside(text: string, separator: ',' | ';'): string[] {
     } else if (character === '<') closing = '>';
     else if (character === '"') closing = '"';
     else if (character === separator) {
-      parts.push(text.slice(start, at));
+      items.push(text.slice(start, at));
       start = at + 1;
     }
   }
-  return [...parts, text.slice(start)];
+  return [...items, text.slice(start)];
 }
 
 function relationsOf(parameters: readonly string[]): string[] {
@@ -44,7 +45,7 @@ function relationsOf(parameters: readonly string[]): string[] {
 }
 
 function parseLink(text: string, base: string): Link | undefined {
-  const [target = '', ...parameters] = splitOutside(text, ';').map((part) => part.trim());
+  const [target = '', ...parameters] = splitOutside(text, ';').map((item) => item.trim());
   if (!target.startsWith('<') || !target.endsWith('>')) return undefined;
   const url = URL.parse(target.slice(1, -1), base);
   return url ? { url: url.href, relations: relationsOf(parameters) } : undefined;

@@ -1,3 +1,4 @@
+/** The port that the package logs to. */
 /** Where the package writes what it does. Challenge tokens appear at `debug` only, keys nowhere. */
 export interface Logger {
   debug(message: string, fields?: Record<string, unknown>): void;
@@ -6,5 +7,5 @@ export interface Logger {
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
-/** The default: says nothing. */
+/** The default: writes nothing. */
 export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,9 +1,10 @@
+/** The nonces that a CA gave, kept for later requests. */
 const MAX_COUNT = 64;
 const MAX_AGE_MS = 600_000;
 const MAX_REMEMBERED = 1024;
 
 /** A nonce of RFC 8555 §6.5, and when it arrived. */
-interface Nonce {
+export interface Nonce {
   readonly value: string;
   readonly at: number;
   /** Counts arrivals, which a clock cannot tell apart. */

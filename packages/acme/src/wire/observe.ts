@@ -1,3 +1,4 @@
+/** What happens, as events and counters for metrics. */
 import type { AcmeErrorCode } from '../errors.ts';
 import type { BreakerState } from '../limits/breaker.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -25,7 +26,7 @@ export type AcmeEvent =
       readonly ms: number;
     };
 
-/** Hears of every event, at once. What it throws is logged and goes no further. */
+/** Receives every event, at once. What it throws is logged and goes no further. */
 export type Observe = (event: AcmeEvent) => void;
 
 /** Counts, by label. Labels are sorted into few: a status is its class, such as `2xx`. */
@@ -39,7 +40,7 @@ export interface AcmeCounts {
   readonly breaker: BreakerState;
 }
 
-/** Counters over events, for whatever publishes metrics. */
+/** Counters over events, to publish as metrics. */
 export interface AcmeCounters {
   readonly observe: Observe;
   read(): AcmeCounts;

@@ -1,10 +1,11 @@
+/** Problem documents: what a CA refuses, in which words, and what that means for the caller. */
 import { AcmeError, type AcmeErrorCode } from '../errors.ts';
 import { isRecord, textOf } from './json.ts';
 
 /** Prefix of the error types of RFC 8555 §6.7 and the documents that extend it. */
 const PREFIX = 'urn:ietf:params:acme:error:';
 
-/** One part of a compound problem (RFC 8555 §6.7.1), such as one bad name of a hundred. */
+/** One of several problems in one answer (RFC 8555 §6.7.1), such as one bad name of a hundred. */
 export interface Subproblem {
   readonly type: string;
   readonly detail: string;
@@ -25,7 +26,7 @@ export interface Problem {
 
 /**
  * What a problem means for the caller. `temporary`: try again soon; `rate-limited`: after `notBefore`; `account`: all orders of
- * the account fail; `authority`: the CA as a whole has trouble; `permanent-name`: this name will not pass until somebody acts;
+ * the account fail; `authority`: the CA itself failed; `permanent-name`: this name will not pass until somebody acts;
  * `permanent-request`: the same request will never pass; `operator-action`: a person has to do something at the CA.
  */
 export type ProblemClass =
@@ -114,18 +115,18 @@ function parseSubproblem(value: unknown): Subproblem | undefined {
   };
 }
 
-/** Reads a problem document; `undefined` where the value is none. `status` counts where the document has none of its own. */
+/** Reads a problem document; `undefined` where the value is not one. `status` counts where the document has none of its own. */
 export function parseProblem(value: unknown, status: number): Problem | undefined {
   if (!isRecord(value) || (typeof value.type !== 'string' && typeof value.detail !== 'string')) return undefined;
   const { type, detail, instance, subproblems } = value;
-  const parts = Array.isArray(subproblems) ? subproblems.slice(0, 100) : [];
+  const values = Array.isArray(subproblems) ? subproblems.slice(0, 100) : [];
   const where = textOf(instance, 500);
   return {
     type: textOf(type, 200) ?? 'about:blank',
     detail: textOf(detail, 2000) ?? '',
     status: typeof value.status === 'number' ? value.status : status,
     ...(where ? { instance: where } : {}),
-    subproblems: parts.map(parseSubproblem).filter((part) => part !== undefined),
+    subproblems: values.map(parseSubproblem).filter((each) => each !== undefined),
   };
 }
 
@@ -141,8 +142,8 @@ function pageOf({ type, detail, instance }: Problem, terms: string | undefined):
 function describe({ type, detail, status, subproblems }: Problem, page: string | undefined): string {
   const kind = shortType(type);
   const head = detail ? `${detail} (${kind}, HTTP ${status})` : `${kind}, HTTP ${status}`;
-  const parts = subproblems.slice(0, 10).map((part) => `; ${part.identifier ?? 'also'}: ${part.detail}`);
-  return head + parts.join('') + (page && !detail.includes(page) ? `. See ${page}` : '');
+  const others = subproblems.slice(0, 10).map(({ identifier = 'also', detail: why }) => `; ${identifier}: ${why}`);
+  return head + others.join('') + (page && !detail.includes(page) ? `. See ${page}` : '');
 }
 
 /** What an {@link AcmeProblemError} is made of. */
@@ -154,7 +155,7 @@ export interface AcmeProblemOptions extends ErrorOptions {
   readonly code?: AcmeErrorCode;
   readonly notBefore?: Date | undefined;
   readonly isValidation?: boolean;
-  /** Whether it is known to be a pause (`isPaused`), whatever `notBefore` says. Default: told from `notBefore`. */
+  /** Whether it is known to be a pause (`isPaused`), whatever `notBefore` says. Default: judged by `notBefore`. */
   readonly isPause?: boolean;
   /** The CA's terms, where it linked to them. */
   readonly terms?: string;
@@ -164,7 +165,7 @@ export interface AcmeProblemOptions extends ErrorOptions {
 
 /**
  * A refusal in the CA's own words. `code` is `CERTBUS_ACME_PROBLEM`, or `CERTBUS_ACME_CHALLENGE_FAILED` and
- * `CERTBUS_ACME_ORDER_INVALID` where the problem stood in an authorization or an order.
+ * `CERTBUS_ACME_ORDER_INVALID` where the problem was in an authorization or an order.
  */
 export class AcmeProblemError extends AcmeError {
   override readonly name = 'AcmeProblemError';

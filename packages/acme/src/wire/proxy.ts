@@ -1,3 +1,4 @@
+/** The proxy to a CA, from options or an environment. */
 import { AcmeError } from '../errors.ts';
 
 /** The proxy between this machine and a CA. */
@@ -12,7 +13,7 @@ const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /**
  * The proxy that an environment names: `https_proxy` or `HTTPS_PROXY`, but for `no_proxy` or `NO_PROXY`. Small letters count first, as
- * with curl; what lies on this machine is always reached without it, as by Go. `undefined` where it names none. Libraries read no
+ * with curl; what is on this machine is always reached without it, as by Go. `undefined` where it names none. Libraries read no
  * environment, so a program passes its own.
  */
 export function proxyOf(environment: Readonly<Record<string, string | undefined>>): ProxyOptions | undefined {
@@ -26,6 +27,6 @@ export function proxyOf(environment: Readonly<Record<string, string | undefined>
 export function proxyHost({ url }: ProxyOptions): string {
   const parsed = URL.parse(url);
   if (parsed && /^https?:$/.test(parsed.protocol) && parsed.hostname) return parsed.host;
-  const message = 'The proxy is no URL with http or https. Give it as http://HOST:PORT.';
+  const message = 'The proxy is not an http or https URL. Give it as http://HOST:PORT.';
   throw new AcmeError('CERTBUS_ACME_PROXY_INVALID', message);
 }

@@ -1,6 +1,8 @@
-import type { Acme } from './acme.ts';
+/** What a CA offers and what time it has there, by its directory. */
+import type { Acme } from '../acme.ts';
+import { engineOf } from './handles.ts';
 
-/** What {@link readDirectory} tells. */
+/** What {@link readDirectory} gives. */
 export interface DirectorySummary {
   readonly termsOfService?: string;
   /** Profile name to description; empty where the CA has none. */
@@ -17,7 +19,7 @@ export interface DirectorySummary {
  * {@link readDirectory} does.
  */
 export async function readClock(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<Date | undefined> {
-  using session = await ca.open({ signal });
+  using session = await engineOf(ca).open({ signal });
   return (await session.get(ca.directory)).answeredAt;
 }
 
@@ -26,8 +28,8 @@ export async function readClock(ca: Acme, { signal }: { readonly signal: AbortSi
  * `CERTBUS_ACME_PROBLEM`, `CERTBUS_ACME_DEADLINE` or the signal's reason.
  */
 export async function readDirectory(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<DirectorySummary> {
-  using session = await ca.open({ signal });
-  const { meta, renewalInfo } = await session.directory();
+  using session = await engineOf(ca).open({ signal });
+  const { meta, renewalInfo } = await session.readDirectory();
   const { profiles, caaIdentities, ...rest } = meta;
   return {
     ...rest,

@@ -1,3 +1,4 @@
+/** Reads `Retry-After` headers. */
 const MAX_MS = 7 * 86_400_000;
 
 /**

@@ -12,6 +12,7 @@ import {
   readDirectory,
 } from '../index.ts';
 import { type Answer, type Asked, startScriptedCa } from '../tests/scripted-ca.builders.ts';
+import { engineOf } from './handles.ts';
 
 const accountKey = await generateAccountKey();
 const never = new AbortController().signal;
@@ -51,7 +52,7 @@ test('no nonce is signed twice while a CA answers 500, breaks connections and is
     if (asked.path !== '/order') return undefined;
     return nth < faults.length ? faults[nth] : order(server.origin);
   });
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   const { url } = await session.createOrder({ identifiers: [] });
   expect(url).toBe(`${server.origin}/order/1`);
   expect(posts()).toHaveLength(4);
@@ -64,7 +65,7 @@ test('a request that times out gets no second life: its body and its nonce are g
   const { ca, server, posts } = await connect(({ path }) => (path === '/order' ? 'stall' : undefined), {
     requestTimeoutMs: 150,
   });
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   const error = await failureOf(session.createOrder({}));
   expect(error.code).toBe('CERTBUS_ACME_UNREACHABLE');
   expect(error.message).toContain(server.directory);
@@ -82,7 +83,7 @@ test('429 is not retried, and says until when', async () => {
         : undefined,
     { now: () => now },
   );
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   const error = await failureOf(session.createOrder({}));
   expect(error).toBeInstanceOf(AcmeProblemError);
   expect(error).toMatchObject({ code: 'CERTBUS_ACME_PROBLEM', class: 'rate-limited', problem: { status: 429 } });
@@ -96,7 +97,7 @@ test("500 with a long Retry-After is the caller's to wait for", async () => {
   const { ca, posts, slept } = await connect(({ path }) =>
     path === '/order' ? { status: 500, headers: { 'retry-after': '60' }, body: problem('serverInternal') } : undefined,
   );
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   expect(await failureOf(session.createOrder({}))).toMatchObject({ class: 'authority' });
   expect(posts()).toHaveLength(1);
   expect(slept).toEqual([]);
@@ -107,7 +108,7 @@ test('a refused nonce is replaced thirty times, each with a new signature', asyn
     if (path !== '/order') return undefined;
     return nth < 30 ? { status: 400, body: problem('badNonce') } : order(server.origin);
   });
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   await session.createOrder({});
   expect(posts()).toHaveLength(31);
   expect(new Set(posts().map(({ header }) => header.nonce)).size).toBe(31);
@@ -123,7 +124,7 @@ test('one refused nonce costs no other, two in a row cost all that came before',
     if (path === '/twice') return nth < 2 ? refused : { body: {} };
     return path === '/other' ? { body: {} } : undefined;
   });
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   const read = (path: string) => session.read(`${server.origin}${path}`);
   const fetched = () => server.asked.filter(({ path }) => path === '/nonce').length;
   await Promise.all([read('/other'), read('/other'), read('/other')]);
@@ -139,7 +140,7 @@ test('one refused nonce costs no other, two in a row cost all that came before',
 
 test('finalization is not repeated by the transport', async () => {
   const { ca, server } = await connect(({ path }) => (path === '/finalize/1' ? 'reset' : undefined));
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   const error = await failureOf(session.finalize(`${server.origin}/finalize/1`, new Uint8Array(1)));
   expect(error.code).toBe('CERTBUS_ACME_UNREACHABLE');
   expect(server.asked.filter(({ path }) => path === '/finalize/1')).toHaveLength(1);
@@ -204,7 +205,7 @@ test("requests never leave the directory's origin", async () => {
 
 test('an address that a resource gives is checked as well', async () => {
   const { ca } = await connect();
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   expect((await failureOf(session.read('http://127.0.0.2:1/order/1'))).code).toBe('CERTBUS_ACME_NOT_ACME');
 });
 
@@ -253,7 +254,7 @@ test('an abort ends a stalled request within a second and leaves no timer', asyn
   const { ca, server } = await connect(({ path }) => (path === '/order' ? 'stall' : undefined));
   const before = timers();
   const stop = new AbortController();
-  const session = await ca.open({ signal: stop.signal });
+  const session = await engineOf(ca).open({ signal: stop.signal });
   const pending = session.createOrder({});
   await expect.poll(() => server.asked.some(({ path }) => path === '/order')).toBe(true);
   const start = performance.now();
@@ -267,14 +268,14 @@ test('an abort ends a stalled request within a second and leaves no timer', asyn
 
 test('a session ends at its deadline', async () => {
   const { ca } = await connect(({ path }) => (path === '/order' ? 'stall' : undefined));
-  using session = await ca.open({ signal: never, deadlineMs: 150 });
+  using session = await engineOf(ca).open({ signal: never, deadlineMs: 150 });
   expect((await failureOf(session.createOrder({}))).code).toBe('CERTBUS_ACME_DEADLINE');
 });
 
 test('a wait beyond the deadline is not begun, and its end is told', async () => {
   const now = new Date('2026-11-23T12:00:00Z');
   const { ca, slept } = await connect(undefined, { now: () => now });
-  using session = await ca.open({ signal: never, deadlineMs: 60_000 });
+  using session = await engineOf(ca).open({ signal: never, deadlineMs: 60_000 });
   const error = await failureOf(session.sleep(3_600_000));
   expect(error).toMatchObject({ code: 'CERTBUS_ACME_DEADLINE', notBefore: new Date('2026-11-23T13:00:00Z') });
   expect(slept).toEqual([]);
@@ -296,7 +297,7 @@ test('the directory is read once', async () => {
 test('the key of an external account is bound when an account is created, and only then', async () => {
   const hmacKey = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url');
   const { ca, server } = await connect(undefined, { eab: { kid: 'kid-1', hmacKey } });
-  using session = await ca.open({ signal: never });
+  using session = await engineOf(ca).open({ signal: never });
   await session.createAccount({ onlyReturnExisting: true });
   await session.createAccount({ termsOfServiceAgreed: true });
   const [find, create] = server.asked.filter(({ path }) => path === '/account');

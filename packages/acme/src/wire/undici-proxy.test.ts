@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createAcme, generateAccountKey, proxyOf, readDirectory } from '../index.ts';
 import { startScriptedCa } from '../tests/scripted-ca.builders.ts';
 import { obtainFor, startStrictCa } from '../tests/strict-ca.builders.ts';
+import { engineOf } from './handles.ts';
 
 const never = new AbortController().signal;
 
@@ -121,7 +122,7 @@ describe.skipIf(part.skip)(part.title('on a machine with IPv6'), () => {
     const ca = createAcme({ directory: server.directory, accountKey });
     onTestFinished(() => ca.close());
     expect(new URL(ca.directory).hostname).toBe('[::1]');
-    using session = await ca.open({ signal: never });
+    using session = await engineOf(ca).open({ signal: never });
     await session.createAccount({ onlyReturnExisting: true });
     expect(server.asked.map(({ path }) => path)).toEqual(['/dir', '/account']);
   });

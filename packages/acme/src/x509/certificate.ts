@@ -1,3 +1,4 @@
+/** Reads and checks what a CA issued. */
 import { X509Certificate } from 'node:crypto';
 import { AcmeError } from '../errors.ts';
 import { canonicalName } from '../order/identifier.ts';
@@ -14,7 +15,7 @@ function refused(names: readonly string[], why: string, cause?: unknown): AcmeEr
   return new AcmeError('CERTBUS_ACME_CERTIFICATE_REFUSED', message, { cause });
 }
 
-/** Public key that a CSR (PKCS#10, DER) asks a certificate for, as SPKI. Throws `TypeError` where it is no CSR. */
+/** Public key that a CSR (PKCS#10, DER) asks a certificate for, as SPKI. Throws `TypeError` where it is not a CSR. */
 export function publicKeyOfCsr(csr: Uint8Array): Uint8Array {
   try {
     // RFC 2986 §4.1: the third field of the first of three.

@@ -1,3 +1,4 @@
+/** Certificate chains: their order, their names, and which one is preferred. */
 import { createHash, type X509Certificate } from 'node:crypto';
 import { textOf } from '../wire/json.ts';
 
@@ -19,7 +20,7 @@ export interface NamedChain extends Chain {
 export interface OrderedChain {
   /** From what issued the leaf upwards, without the root. */
   readonly issuers: readonly X509Certificate[];
-  /** What belongs nowhere. */
+  /** Certificates that are part of no chain. */
   readonly strangers: readonly X509Certificate[];
 }
 
@@ -31,7 +32,7 @@ const isRoot = (certificate: X509Certificate) => isIssuedBy(certificate, certifi
 
 /**
  * Puts what came with a leaf in order, each verified by the next (RFC 8555 §9.1 has them so, not every CA does). Roots are left out:
- * whoever trusts them has them. So is another certificate of a key that stands in the chain already.
+ * those who trust them have them. So is another certificate of a key that stands in the chain already.
  */
 export function orderChain(leaf: X509Certificate, others: readonly X509Certificate[]): OrderedChain {
   const issuers: X509Certificate[] = [];

@@ -1,3 +1,4 @@
+/** Makes certificate requests (PKCS#10). */
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { identifierOf } from '../order/identifier.ts';
 import { writeDer } from './der.ts';
@@ -37,7 +38,7 @@ function addressBytes(address: string): Buffer {
 function generalName(name: string): Buffer {
   const { type, value } = identifierOf(name);
   if (type === 'ip') return writeDer(0x87, addressBytes(value));
-  if (!/^[a-z0-9*._-]{1,253}$/.test(value)) throw new TypeError(`"${name}" is no DNS name in ASCII`);
+  if (!/^[a-z0-9*._-]{1,253}$/.test(value)) throw new TypeError(`"${name}" is not a DNS name in ASCII`);
   return writeDer(0x82, Buffer.from(value, 'latin1'));
 }
 

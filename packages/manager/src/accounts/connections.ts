@@ -2,14 +2,14 @@ import {
   type Acme,
   type AcmeOptions,
   accountThumbprint,
+  type CaLimiter,
   type CaLimits,
   createAcme,
-  createGate,
-  type Gate,
+  createCaLimiter,
   limitsOf,
 } from '@certbus/acme';
 
-/** A manager's connections to CAs, kept for its life: one an account key, and one gate a CA, so that its limits are kept by all. */
+/** A manager's connections to CAs, kept for its life: one per account key, and one limiter per CA, so that all keep its limits. */
 export interface Connections {
   /** The connection with this account; made where there is none yet. Throws as `createAcme` does. */
   connect(options: AcmeOptions): Acme;
@@ -28,17 +28,17 @@ export interface ConnectionDefaults extends Pick<AcmeOptions, 'proxy' | 'observe
 /** Makes none yet. */
 export function createConnections({ limits = limitsOf, ...defaults }: ConnectionDefaults = {}): Connections {
   const open = new Map<string, Acme>();
-  const gates = new Map<string, Gate>();
+  const limiters = new Map<string, CaLimiter>();
   return {
     connect(options) {
       const { directory, accountKey, accountUrl, roots, eab } = options;
-      // A changed key, account, trust or binding is another connection; the one before it may have jobs under way.
+      // A changed key, account, trust or binding is another connection; the one before it may have sessions under way.
       const key = JSON.stringify([directory, accountThumbprint(accountKey), accountUrl, roots, eab?.kid]);
       const { now } = options;
-      const held = { limits: limits(directory), requestShare: REQUEST_SHARE };
-      const gate = gates.get(directory) ?? createGate(directory, { ...held, ...(now ? { now } : {}) });
-      gates.set(directory, gate);
-      const ca = open.get(key) ?? createAcme({ gate, ...defaults, ...options });
+      const shared = { limits: limits(directory), requestShare: REQUEST_SHARE };
+      const limiter = limiters.get(directory) ?? createCaLimiter(directory, { ...shared, ...(now ? { now } : {}) });
+      limiters.set(directory, limiter);
+      const ca = open.get(key) ?? createAcme({ limiter, ...defaults, ...options });
       open.set(key, ca);
       return ca;
     },

@@ -1,4 +1,5 @@
-import type { PersistentGrant } from './order/persistent-record.ts';
+/** The port that presents challenges, and what it is given. */
+import type { PersistentGrant } from '../order/persistent-record.ts';
 
 /** Challenge types that this package answers. */
 export type SolvableChallenge = 'dns-01' | 'dns-account-01' | 'dns-persist-01' | 'http-01' | 'tls-alpn-01';

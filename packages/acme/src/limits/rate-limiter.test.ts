@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Job } from './job.ts';
-import { createLimiter } from './limiter.ts';
+import type { Deadline } from './deadline.ts';
 import { GENEROUS_LIMITS, LETS_ENCRYPT_LIMITS, LETS_ENCRYPT_STAGING_LIMITS, limitsOf } from './limits.ts';
+import { createRateLimiter } from './rate-limiter.ts';
 
 const start = Date.parse('2026-11-25T00:00:00Z');
 
@@ -10,14 +10,14 @@ function create(limits = LETS_ENCRYPT_LIMITS) {
   const advance = (ms: number) => {
     clock += ms;
   };
-  const job: Job = {
+  const deadline: Deadline = {
     signal: new AbortController().signal,
     check() {},
     async sleep(ms) {
       clock += ms;
     },
   };
-  return { limiter: createLimiter(limits, () => new Date(clock)), job, advance, elapsed: () => clock - start };
+  return { limiter: createRateLimiter(limits, () => new Date(clock)), deadline, advance, elapsed: () => clock - start };
 }
 
 test.each([
@@ -31,21 +31,21 @@ test.each([
 });
 
 test('endpoints, accounts and names are counted apart', async () => {
-  const { limiter, job, elapsed } = create();
-  for (let i = 0; i < 5; i += 1) await limiter.request(job, 'new-nonce');
-  await limiter.request(job, 'revoke');
-  for (let i = 0; i < 285; i += 1) await limiter.order(job, 'one');
-  await limiter.order(job, 'other');
+  const { limiter, deadline, elapsed } = create();
+  for (let i = 0; i < 5; i += 1) await limiter.request(deadline, 'new-nonce');
+  await limiter.request(deadline, 'revoke');
+  for (let i = 0; i < 285; i += 1) await limiter.order(deadline, 'one');
+  await limiter.order(deadline, 'other');
   for (let i = 0; i < 4; i += 1) limiter.nameFailed('one', 'a.test');
   expect(elapsed()).toBe(0);
   expect(limiter.nameReadyAt('one', 'b.test')).toEqual(new Date(start));
   expect(limiter.nameReadyAt('other', 'a.test')).toEqual(new Date(start));
   expect(limiter.nameReadyAt('one', 'a.test').getTime()).toBeGreaterThan(start + 720_000);
-  expect(await limiter.request(job, 'new-nonce')).toBe(53);
-  expect(await limiter.order(job, 'one')).toBeGreaterThan(36_000);
+  expect(await limiter.request(deadline, 'new-nonce')).toBe(53);
+  expect(await limiter.order(deadline, 'one')).toBeGreaterThan(36_000);
 });
 
-test('twenty thousand names that once failed are not kept for ever', () => {
+test('twenty thousand names that once failed are not kept for good', () => {
   const { limiter, advance } = create();
   for (let i = 0; i < 20_000; i += 1) {
     if (i % 1000 === 0) advance(86_400_000);
@@ -55,10 +55,10 @@ test('twenty thousand names that once failed are not kept for ever', () => {
 });
 
 test('a pause holds as long as the CA asks, and for a day at most', async () => {
-  const { limiter, job, elapsed } = create();
+  const { limiter, deadline, elapsed } = create();
   limiter.pauseEndpoint('new-order', new Date(start + 60_000));
-  expect(await limiter.request(job, 'new-order')).toBe(60_000);
+  expect(await limiter.request(deadline, 'new-order')).toBe(60_000);
   limiter.pauseOrders('one', new Date(start + 40 * 86_400_000));
-  expect(await limiter.order(job, 'one')).toBe(86_400_000);
+  expect(await limiter.order(deadline, 'one')).toBe(86_400_000);
   expect(elapsed()).toBe(86_460_000);
 });

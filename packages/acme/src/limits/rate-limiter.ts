@@ -1,20 +1,21 @@
+/** Keeps what one process asks of one CA under the CA's limits: requests, accounts, orders, failed authorizations. */
 import { ENDPOINTS, type Endpoint } from '../wire/endpoint.ts';
-import type { Job } from './job.ts';
-import { createLane, type Lane } from './lane.ts';
+import type { Deadline } from './deadline.ts';
+import { createLimitQueue, type LimitQueue } from './limit-queue.ts';
 import { type CaLimits, withHeadroom, withMargin } from './limits.ts';
 import type { Rate } from './token-bucket.ts';
 
 /**
  * Keeps what one process asks of one CA under its limits. Shared by all accounts there; first come, first served. Waits give the time
- * that they took, in ms, and reject as `Job.sleep` does.
+ * that they took, in ms, and reject as `Deadline.sleep` does.
  */
-export interface Limiter {
+export interface RateLimiter {
   /** Waits for room for one request. */
-  request(job: Job, endpoint: Endpoint): Promise<number>;
+  request(deadline: Deadline, endpoint: Endpoint): Promise<number>;
   /** Waits for room for a new account. */
-  account(job: Job): Promise<number>;
+  account(deadline: Deadline): Promise<number>;
   /** Waits for room for a new order of an account, named by its key's thumbprint. */
-  order(job: Job, account: string): Promise<number>;
+  order(deadline: Deadline, account: string): Promise<number>;
   /** When an account may try a name again after its failed authorizations; now, where it may at once. */
   nameReadyAt(account: string, name: string): Date;
   /** Counts a failed authorization. */
@@ -25,49 +26,49 @@ export interface Limiter {
   pauseOrders(account: string, until: Date): void;
 }
 
-/** What a CA may ask for at most; whoever says more is broken, or is not asked again by this process anyway. */
+/** What a CA can ask for at most: one that says more is broken, or this process will not ask it again anyway. */
 const LONGEST_PAUSE_MS = 86_400_000;
 /** Above this many, full buckets are forgotten: they are as good as new ones. */
 const MAX_IDLE = 10_000;
 
-/** Lanes by name, made as they are needed. */
-function createLanes(what: string, rate: Rate, now: () => Date): (name: string) => Lane {
-  const lanes = new Map<string, Lane>();
+/** Queues by name, made as they are needed. */
+function createQueues(what: string, rate: Rate, now: () => Date): (name: string) => LimitQueue {
+  const queues = new Map<string, LimitQueue>();
   return (name) => {
-    const known = lanes.get(name);
+    const known = queues.get(name);
     if (known) return known;
-    if (lanes.size >= MAX_IDLE) for (const [each, { bucket }] of lanes) if (bucket.isFull(now())) lanes.delete(each);
-    const made = createLane(what, rate, now);
-    lanes.set(name, made);
+    if (queues.size >= MAX_IDLE) for (const [each, { bucket }] of queues) if (bucket.isFull(now())) queues.delete(each);
+    const made = createLimitQueue(what, rate, now);
+    queues.set(name, made);
     return made;
   };
 }
 
 /** Creates a limiter with nothing used up, each limit a little under its CA's, or `requestShare` of that for requests. */
-export function createLimiter(
+export function createRateLimiter(
   limits: CaLimits,
   now: () => Date,
   { requestShare = 1 }: { readonly requestShare?: number } = {},
-): Limiter {
+): RateLimiter {
   const requests = new Map(
     ENDPOINTS.map((endpoint) => [
       endpoint,
-      createLane(endpoint, withMargin(limits.requests[endpoint], requestShare), now),
+      createLimitQueue(endpoint, withMargin(limits.requests[endpoint], requestShare), now),
     ]),
   );
-  const accounts = createLane('new accounts', withHeadroom(limits.accounts), now);
-  const ordersOf = createLanes('new orders', withHeadroom(limits.orders), now);
-  const failuresOf = createLanes('failed authorizations', withHeadroom(limits.failures), now);
-  const laneOf = (endpoint: Endpoint) => requests.get(endpoint) as Lane;
+  const accounts = createLimitQueue('new accounts', withHeadroom(limits.accounts), now);
+  const ordersOf = createQueues('new orders', withHeadroom(limits.orders), now);
+  const failuresOf = createQueues('failed authorizations', withHeadroom(limits.failures), now);
+  const queueOf = (endpoint: Endpoint) => requests.get(endpoint) as LimitQueue;
   const failures = (account: string, name: string) => failuresOf(`${account} ${name}`).bucket;
   const clamped = (until: Date) => new Date(Math.min(until.getTime(), now().getTime() + LONGEST_PAUSE_MS));
   return {
-    request: (job, endpoint) => laneOf(endpoint).pass(job),
-    account: (job) => accounts.pass(job),
-    order: (job, account) => ordersOf(account).pass(job),
+    request: (deadline, endpoint) => queueOf(endpoint).pass(deadline),
+    account: (deadline) => accounts.pass(deadline),
+    order: (deadline, account) => ordersOf(account).pass(deadline),
     nameReadyAt: (account, name) => new Date(now().getTime() + failures(account, name).waitMs(now())),
     nameFailed: (account, name) => failures(account, name).force(now()),
-    pauseEndpoint: (endpoint, until) => laneOf(endpoint).bucket.pause(clamped(until), now()),
+    pauseEndpoint: (endpoint, until) => queueOf(endpoint).bucket.pause(clamped(until), now()),
     pauseOrders: (account, until) => ordersOf(account).bucket.pause(clamped(until), now()),
   };
 }

@@ -1,7 +1,9 @@
+/** What is behind the handle of a CA: sessions with it, and what they share. Internal; users have `Acme`. */
 import type { AccountKey } from '../account/account-key.ts';
-import type { Gate } from '../limits/gate.ts';
-import type { Job } from '../limits/job.ts';
-import type { Directory } from './directory.ts';
+import type { Breaker } from '../limits/breaker.ts';
+import type { Deadline } from '../limits/deadline.ts';
+import type { RateLimiter } from '../limits/rate-limiter.ts';
+import type { DirectoryObject } from './directory.ts';
 import type { Logger } from './logger.ts';
 import type { Observe } from './observe.ts';
 
@@ -19,7 +21,7 @@ export interface Resource {
   readonly alternates?: readonly string[];
 }
 
-/** How long a job may take, and what stops it. */
+/** How long a session may take, and what stops it. */
 export interface SessionOptions {
   readonly signal: AbortSignal;
   /** Default 120,000. */
@@ -27,13 +29,12 @@ export interface SessionOptions {
 }
 
 /**
- * One job's conversation with a CA. Requests reject with `CERTBUS_ACME_UNREACHABLE`, `CERTBUS_ACME_BREAKER_OPEN`,
+ * One conversation with a CA, up to a deadline. Requests reject with `CERTBUS_ACME_UNREACHABLE`, `CERTBUS_ACME_BREAKER_OPEN`,
  * `CERTBUS_ACME_NOT_ACME`, `AcmeProblemError`, `CERTBUS_ACME_DEADLINE` or the signal's reason. Dispose of it to stop its deadline.
  */
-export interface Session extends Disposable, Job {
-  /** Aborts with the caller's signal, and with `CERTBUS_ACME_DEADLINE` at the deadline. */
-  readonly signal: AbortSignal;
-  directory(): Promise<Directory>;
+export interface Session extends Disposable, Deadline {
+  /** The CA's directory object, kept for a day. */
+  readDirectory(): Promise<DirectoryObject>;
   /** Unsigned GET, as renewal information wants it. */
   get(url: string): Promise<Resource>;
   createAccount(request: Readonly<Record<string, unknown>>): Promise<Resource>;
@@ -56,21 +57,21 @@ export interface Session extends Disposable, Job {
   revoke(request: Readonly<Record<string, unknown>>, certificateKey?: AccountKey): Promise<Resource>;
 }
 
-/** A CA and an account there. Made by `createAcme`; the functions of this package take it first. */
-export interface Acme {
-  /** The directory's address. */
+/** A CA and an account there, as this package uses it. */
+export interface Engine {
+  /** URL of the CA's directory. */
   readonly directory: string;
   /** RFC 7638 thumbprint of the account key. */
   readonly thumbprint: string;
   /** The account's URL, where it was known when this was made. */
   readonly accountUrl?: string | undefined;
   readonly logger: Logger;
-  readonly gate: Gate;
+  readonly limiter: RateLimiter;
+  readonly breaker: Breaker;
   readonly observe: Observe;
   now(): Date;
   /** From 0 up to 1, for the jitter of waits. */
   random(): number;
   open(options: SessionOptions): Promise<Session>;
-  /** Ends every connection. Jobs still under way fail. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { letsEncryptLimits, startDnsServer } from '@certbus/acme-server';
 import { expect, test } from 'vitest';
 import {
   createAcmeCounters,
-  createGate,
+  createCaLimiter,
   generateAccountKey,
   LETS_ENCRYPT_LIMITS,
   readDirectory,
@@ -10,6 +10,7 @@ import {
 } from '../index.ts';
 import { createDnsSolver } from '../tests/dns-solver.builders.ts';
 import { obtainFor, startStrictCa } from '../tests/strict-ca.builders.ts';
+import { engineOf } from '../wire/handles.ts';
 
 const never = new AbortController().signal;
 // Limits on domains and sets are about what is certified, which only the manager can choose.
@@ -20,9 +21,14 @@ async function startLimited(options: Parameters<typeof startStrictCa>[0] = {}) {
   const epoch = new Date();
   const ca = await startStrictCa({ limits, now: () => epoch, pollRetryAfterS: null, ...options });
   const { clock, directory, requests } = ca.server;
-  const gate = createGate(directory, { limits: LETS_ENCRYPT_LIMITS, now: () => clock.now() });
+  const limiter = createCaLimiter(directory, { limits: LETS_ENCRYPT_LIMITS, now: () => clock.now() });
   const { observe, read } = createAcmeCounters();
-  const shared = { gate, observe, now: () => clock.now(), sleep: async (ms: number) => clock.advance(Math.ceil(ms)) };
+  const shared = {
+    limiter,
+    observe,
+    now: () => clock.now(),
+    sleep: async (ms: number) => clock.advance(Math.ceil(ms)),
+  };
   const refused = () => requests.filter(({ status }) => status === 429 || status === 503);
   return { ...ca, options: shared, refused, counts: read };
 }
@@ -56,9 +62,9 @@ test('new accounts wait for their turn as well', async () => {
 test('requests in parallel keep under the limits of each endpoint', async () => {
   const { openRegistered, server, signal } = await startStrictCa({ limits });
   const { observe, read } = createAcmeCounters();
-  const gate = createGate(server.directory, { limits: LETS_ENCRYPT_LIMITS });
-  const ca = await openRegistered({ gate, observe });
-  using session = await ca.open({ signal });
+  const limiter = createCaLimiter(server.directory, { limits: LETS_ENCRYPT_LIMITS });
+  const ca = await openRegistered({ limiter, observe });
+  using session = await engineOf(ca).open({ signal });
   await Promise.all(Array.from({ length: 20 }, () => session.createAccount({ onlyReturnExisting: true })));
   expect(server.requests.filter(({ status }) => status === 503)).toEqual([]);
   expect(read().waits['new-account']?.count).toBeGreaterThan(10);
@@ -68,8 +74,8 @@ test('two processes that take half of the requests each keep under the limits to
   const { openRegistered, open, server, signal } = await startStrictCa({ limits });
   await openRegistered();
   const ask = async () => {
-    const gate = createGate(server.directory, { limits: LETS_ENCRYPT_LIMITS, requestShare: 0.5 });
-    using session = await open({ gate }).open({ signal });
+    const limiter = createCaLimiter(server.directory, { limits: LETS_ENCRYPT_LIMITS, requestShare: 0.5 });
+    using session = await engineOf(open({ limiter })).open({ signal });
     await Promise.all(Array.from({ length: 12 }, () => session.createAccount({ onlyReturnExisting: true })));
   };
   await Promise.all([ask(), ask()]);
@@ -114,29 +120,29 @@ test('the limit that the CA names for an account holds for its other orders, too
 
 test('an outage is noticed once, is not asked about by each job, and ends by itself', async () => {
   const { openRegistered, options, server } = await startLimited();
-  const { gate } = options;
+  const { limiter } = options;
   const ca = await openRegistered(options);
   server.faults.inject({ kind: 'status', status: 500 }, { resource: 'newOrder', times: Number.POSITIVE_INFINITY });
   server.faults.inject({ kind: 'status', status: 503 }, { resource: 'directory', times: Number.POSITIVE_INFINITY });
   const failed = async () => obtainFor(ca, ['a.test']).catch((error: unknown) => error);
   for (let i = 0; i < 5; i += 1) expect(await failed()).toMatchObject({ class: 'authority' });
-  expect(gate.breaker.state()).toBe('open');
+  expect(limiter.breakerState()).toBe('open');
   const before = server.requests.length;
   const errors = await Promise.all(Array.from({ length: 100 }, failed));
   expect(new Set(errors.map((error) => (error as { code: string }).code))).toEqual(
     new Set(['CERTBUS_ACME_BREAKER_OPEN']),
   );
-  expect(errors).toEqual(errors.map(() => expect.objectContaining({ notBefore: gate.breaker.openUntil() })));
+  expect(errors).toEqual(errors.map(() => expect.objectContaining({ notBefore: limiter.openUntil() })));
   expect(server.requests).toHaveLength(before);
   // It looks at the directory and at nothing else.
   server.clock.advance(60_000);
   expect(await failed()).toMatchObject({ problem: { status: 503 } });
   expect(server.requests.slice(before).every(({ resource }) => resource === 'directory')).toBe(true);
-  expect(gate.breaker.state()).toBe('open');
+  expect(limiter.breakerState()).toBe('open');
   server.faults.clear();
   server.clock.advance(120_000);
   await obtainFor(ca, ['a.test']);
-  expect(gate.breaker.state()).toBe('closed');
+  expect(limiter.breakerState()).toBe('closed');
 });
 
 test('a directory that cannot be read is an outage at once, for every account at the CA', async () => {

@@ -1,17 +1,18 @@
-import type { Job } from './job.ts';
+/** The queue before one limit of a CA: first come, first served. */
+import type { Deadline } from './deadline.ts';
 import { createTokenBucket, type Rate, type TokenBucket } from './token-bucket.ts';
 
-/** A bucket with a queue before it: whoever comes first goes first. */
-export interface Lane {
+/** A token bucket with a queue before it: those who come first go first. */
+export interface LimitQueue {
   /**
    * Waits for a place, and gives the time that it took, in ms. Rejects with the signal's reason, or at once with
-   * `CERTBUS_ACME_DEADLINE` where the turn would come after the job's deadline.
+   * `CERTBUS_ACME_DEADLINE` where the turn would come after the deadline.
    */
-  pass(job: Job): Promise<number>;
+  pass(deadline: Deadline): Promise<number>;
   readonly bucket: TokenBucket;
 }
 
-/** One who waits for those before him. */
+/** A place in the queue. */
 interface Turn {
   readonly come: () => void;
 }
@@ -24,8 +25,8 @@ function awaitTurn(signal: AbortSignal): { readonly promise: Promise<void>; read
   return { promise: promise.finally(() => signal.removeEventListener('abort', onAbort)), come: resolve };
 }
 
-/** Creates a lane, called `name` in messages. */
-export function createLane(name: string, rate: Rate, now: () => Date): Lane {
+/** Creates the queue of a limit, called `name` in messages. */
+export function createLimitQueue(name: string, rate: Rate, now: () => Date): LimitQueue {
   const bucket = createTokenBucket(rate);
   const why = `The CA's limits (${name}) leave room`;
   let queue: Turn[] = [];
@@ -38,18 +39,18 @@ export function createLane(name: string, rate: Rate, now: () => Date): Lane {
 
   return {
     bucket,
-    async pass(job) {
-      job.signal.throwIfAborted();
+    async pass(deadline) {
+      deadline.signal.throwIfAborted();
       const start = now();
       if (queue.length === 0 && bucket.take(start) === 0) return 0;
-      job.check(bucket.waitMs(start, queue.length), why);
-      const turn = awaitTurn(job.signal);
+      deadline.check(bucket.waitMs(start, queue.length), why);
+      const turn = awaitTurn(deadline.signal);
       queue.push(turn);
       if (queue[0] === turn) turn.come();
       try {
         await turn.promise;
         // Looked at when it is used: timers can be late, and then fire together.
-        for (let wait = bucket.take(now()); wait > 0; wait = bucket.take(now())) await job.sleep(wait, why);
+        for (let wait = bucket.take(now()); wait > 0; wait = bucket.take(now())) await deadline.sleep(wait, why);
       } finally {
         leave(turn);
       }

@@ -1,9 +1,0 @@
-/** What solvers are built with, beside the port itself: readers of hostile answers, and what a CA's rules say of names and waits. */
-
-export { canonicalName, isAddress, reverseNameOf } from './order/identifier.ts';
-export { mapFew } from './order/parallel.ts';
-export { readGrant, recordFor } from './order/persistent-record.ts';
-export { isRecord, textOf } from './wire/json.ts';
-export { proxyHost } from './wire/proxy.ts';
-export { parseRetryAfter } from './wire/retry-after.ts';
-export { childOf, type DerValue, readDer } from './x509/der.ts';
