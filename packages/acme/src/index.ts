@@ -49,6 +49,7 @@ export {
   createAcmeCounters,
   type Observe,
 } from './wire/observe.ts';
+export { isOutage } from './wire/outage.ts';
 export {
   AcmeProblemError,
   type AcmeProblemOptions,

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import {
   AcmeError,
   certificateId as ariId,
+  isOutage,
   type Obtained,
   obtain,
   type PresentedChallenge,
@@ -25,7 +26,7 @@ import {
 } from '../decide/issuance.ts';
 import { claimLost, ManagerError } from '../errors.ts';
 import { keep } from './claim-keeper.ts';
-import { isOutage, reasonOf } from './failure.ts';
+import { reasonOf } from './failure.ts';
 import { createOffer, publicKeyOf } from './offer.ts';
 import { rehearse } from './rehearsal.ts';
 import { solverFor } from './solvers.ts';

@@ -1,9 +1,6 @@
-import { AcmeError, AcmeProblemError } from '@certbus/acme';
+import { AcmeError, AcmeProblemError, isOutage } from '@certbus/acme';
 import type { FailureClass } from '@certbus/events';
 import type { FailureReason } from '../decide/issuance.ts';
-
-/** Codes of failures that are no certificate's fault: the CA cannot be reached, or something else answers in its place. */
-const OUTAGES = new Set(['CERTBUS_ACME_UNREACHABLE', 'CERTBUS_ACME_BREAKER_OPEN', 'CERTBUS_ACME_NOT_ACME']);
 
 /** Codes of what waits for somebody's doing. */
 const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING']);
@@ -11,8 +8,9 @@ const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING']);
 /** Codes that say that a name is not ours to prove. */
 const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);
 
-function classOf(code: string): FailureClass {
-  if (OUTAGES.has(code)) return 'authority';
+function classOf(error: unknown, code: string): FailureClass {
+  // Something else answers in the CA's place, which is no certificate's fault either.
+  if (isOutage(error) || code === 'CERTBUS_ACME_NOT_ACME') return 'authority';
   if (FOR_PEOPLE.has(code)) return 'operator-action';
   return REFUSALS.has(code) ? 'permanent-name' : 'temporary';
 }
@@ -29,12 +27,6 @@ export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
   const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
   // A wait that would have passed the deadline was for a limit that is everybody's.
   const isWait = problem === 'CERTBUS_ACME_DEADLINE' && notBefore !== undefined;
-  const failureClass = isWait ? 'rate-limited' : classOf(problem);
+  const failureClass = isWait ? 'rate-limited' : classOf(error, problem);
   return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };
-}
-
-/** Whether the CA as a whole did not answer. */
-export function isOutage(error: unknown): boolean {
-  if (error instanceof AcmeProblemError) return error.problem.status === 503;
-  return error instanceof AcmeError && OUTAGES.has(error.code) && error.code !== 'CERTBUS_ACME_NOT_ACME';
 }

@@ -1,5 +1,5 @@
 /** Asks the CAs when they want their certificates renewed (RFC 9773). */
-import { type Acme, AcmeError, AcmeProblemError, type RenewalInfo, renewalInfo } from '@certbus/acme';
+import { type Acme, AcmeError, AcmeProblemError, isOutage, type RenewalInfo, renewalInfo } from '@certbus/acme';
 import type { IssuedCertificate } from '@certbus/events';
 import { openAuthority } from '../accounts/account.ts';
 import type { Authority, Configuration } from '../configuration/configuration.ts';
@@ -93,15 +93,16 @@ async function* questions(
   }
 }
 
-/** Whether the CA as a whole cannot be asked now. */
-function isOutage(error: unknown): boolean {
+/** Whether asking the CA about other certificates as well has no use now: it is down, failed, or has had enough requests. */
+function stopsAsking(error: unknown): boolean {
+  if (isOutage(error)) return true;
   if (error instanceof AcmeProblemError) return error.class === 'authority' || error.class === 'rate-limited';
   return error instanceof AcmeError && error.code !== 'CERTBUS_ACME_NOT_ACME';
 }
 
 /** A permanent answer and one that makes no sense are asked about again in 6 hours, a passing failure sooner. */
 function pauseAfter(error: unknown, failures: number): number {
-  const isPassing = error instanceof AcmeProblemError ? error.class === 'temporary' : isOutage(error);
+  const isPassing = error instanceof AcmeProblemError ? error.class === 'temporary' : stopsAsking(error);
   return isPassing ? Math.min(MINUTE_MS * 4 ** (failures - 1), LONGEST_PAUSE_MS) : LONGEST_PAUSE_MS;
 }
 
@@ -133,7 +134,7 @@ async function askOne(
     const askAt = Math.max(context.now().getTime() + pauseAfter(error, failures), retryAt ?? 0);
     notes.set({ ...subject, askAt: new Date(askAt), failures });
     context.logger.warn('a CA could not be asked when to renew', { certificateId, why: String(error) });
-    return isOutage(error) ? 'stop' : 'go on';
+    return stopsAsking(error) ? 'stop' : 'go on';
   }
 }
 
