@@ -1,13 +1,25 @@
 import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
-import { AcmeError, createAcme, generateAccountKey } from '../index.ts';
+import { type Acme, AcmeError, createAcme, generateAccountKey, readDirectory } from '../index.ts';
 import { engineOf } from '../wire/handles.ts';
+import { startScriptedCa } from './scripted-ca.builders.ts';
 
-test('importing the package and naming a CA loads no ACME library, no HTTP client and no AWS SDK', async () => {
-  const ca = createAcme({ directory: 'https://ca.test/directory', accountKey: await generateAccountKey() });
+const loadedFrom = (packages: RegExp) =>
+  Object.keys(createRequire(import.meta.url).cache).filter((path) => packages.test(path));
+
+test('importing the package and naming a CA loads no ACME library and no HTTP client; the first request does', async () => {
+  await using server = await startScriptedCa();
+  const ca = createAcme({ directory: server.directory, accountKey: await generateAccountKey() });
+  expect(loadedFrom(/\/node_modules\/(acme-client|undici|@aws-sdk|@smithy)\//)).toEqual([]);
+  await readDirectory(ca, { signal: new AbortController().signal });
+  expect(loadedFrom(/\/acme-client\/src\/api\.js$/)).toHaveLength(1);
+  expect(loadedFrom(/\/node_modules\/(axios|node-forge|@aws-sdk|@smithy)\//)).toEqual([]);
   await ca.close();
-  const loaded = Object.keys(createRequire(import.meta.url).cache);
-  expect(loaded.filter((path) => /\/node_modules\/(acme-client|undici|@aws-sdk|@smithy)\//.test(path))).toEqual([]);
+});
+
+test('what only looks like a CA is refused', async () => {
+  const alike = { directory: 'https://ca.test/directory', async close() {} } as Acme;
+  await expect(readDirectory(alike, { signal: new AbortController().signal })).rejects.toThrow(TypeError);
 });
 
 test('a connection that was closed is not used again', async () => {

@@ -1,9 +1,8 @@
 import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
 import { readAccountKey } from '../account/account-key.ts';
-import { createAcme, generateAccountKey, registerAccount } from '../index.ts';
-import { startScriptedCa } from '../tests/scripted-ca.builders.ts';
-import { createResourceCalls } from './acme-client.ts';
+import { generateAccountKey } from '../index.ts';
+import { createResourceCalls, type ResourceCalls } from './acme-client.ts';
 import type { Answer } from './answer.ts';
 import type { SeamHttp } from './transport.ts';
 
@@ -81,14 +80,48 @@ test('an account that is not known yet is found by its key before the first requ
   expect(account.url).toBe('http://ca.test/made');
 });
 
-test('neither axios nor node-forge is loaded, let alone asked', async () => {
-  await using server = await startScriptedCa();
-  const ca = createAcme({ directory: server.directory, accountKey: await generateAccountKey() });
-  await registerAccount(ca, { termsOfServiceAgreed: true, signal });
-  await ca.close();
-  const loaded = Object.keys(require.cache);
-  expect(loaded.some((path) => path.includes('/acme-client/src/api.js'))).toBe(true);
-  expect(loaded.filter((path) => /\/node_modules\/(axios|node-forge)\//.test(path))).toEqual([]);
+const CALLS: Readonly<Record<string, (api: ResourceCalls) => Promise<unknown>>> = {
+  createAccount: (api) => api.createAccount({ termsOfServiceAgreed: true }),
+  updateAccount: (api) => api.updateAccount({ contact: [] }),
+  readAccount: (api) => api.readAccount(),
+  changeKey: (api) => api.changeKey(key),
+  createOrder: (api) => api.createOrder({ identifiers: [] }),
+  read: (api) => api.read('http://ca.test/order/1'),
+  answer: (api) => api.answer('http://ca.test/challenge/1'),
+  finalize: (api) => api.finalize('http://ca.test/finalize/1', Uint8Array.of(1)),
+  revoke: (api) => api.revoke({ certificate: 'x' }),
+};
+
+/** Calls of a known account, all answered with one status. */
+function callsAnswered(status: number): ResourceCalls {
+  const { http } = createRecorder();
+  const headers = { location: 'http://ca.test/made' };
+  const seam: SeamHttp = {
+    ...http,
+    signedRequest: async () => ({ status, headers, data: {}, retryAfter: undefined }),
+  };
+  return createResourceCalls(seam, { ...whose, account: { url: 'http://ca.test/account/1' } });
+}
+
+test.each([
+  ['createAccount', [200, 201]],
+  ['updateAccount', [200, 202]],
+  ['readAccount', [200]],
+  ['changeKey', [200]],
+  ['createOrder', [201]],
+  ['read', [200]],
+  ['answer', [200]],
+  ['finalize', [200]],
+  ['revoke', [200]],
+])('%s succeeds with %j alone; any other success is not ACME', async (name, expected) => {
+  const attempt = CALLS[name] as (api: ResourceCalls) => Promise<unknown>;
+  for (const status of [200, 201, 202, 204, 206]) {
+    const outcome = await attempt(callsAnswered(status)).then(
+      () => 'accepted',
+      (error: { code?: string }) => error.code,
+    );
+    expect([status, outcome]).toEqual([status, expected.includes(status) ? 'accepted' : 'CERTBUS_ACME_NOT_ACME']);
+  }
 });
 
 test.each([
