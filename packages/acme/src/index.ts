@@ -34,7 +34,7 @@ export {
   limitsOf,
 } from './limits/limits.ts';
 export type { Rate } from './limits/token-bucket.ts';
-export { type Challenge, presentedChallenge } from './order/challenge.ts';
+export { type Challenge, type ChallengeSubject, presentedChallenge } from './order/challenge.ts';
 export { type Obtained, type ObtainOptions, obtain } from './order/obtain.ts';
 export type { PersistentGrant } from './order/persistent-record.ts';
 export type { PresentedChallenge, SolvableChallenge, Solver } from './solver/solver.ts';
@@ -60,4 +60,5 @@ export {
 export { type ProxyOptions, proxyOf } from './wire/proxy.ts';
 export { type DirectorySummary, readClock, readDirectory } from './wire/read-directory.ts';
 export { publicKeyOfCsr } from './x509/certificate.ts';
+export type { Chain } from './x509/chain.ts';
 export { createCsr } from './x509/csr.ts';

@@ -72,8 +72,8 @@ function base32(bytes: Uint8Array): string {
 
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Who is asked to prove a name, and how much of it, where that is part of the answer. */
-export interface Asked {
+/** Whose challenge it is, and for how much of a name, where that is part of the answer. */
+export interface ChallengeSubject {
   /** The account's URL, which challenges of DNS other than dns-01 need. */
   readonly accountUrl?: string | undefined;
   /** Whether the wildcard below the name has to be proved. Default false. */
@@ -82,7 +82,7 @@ export interface Asked {
 
 type OfType<T extends SolvableChallenge> = Challenge & { readonly type: T };
 
-function dnsNameFor(name: string, { type }: OfType<SolvableChallenge>, { accountUrl }: Asked): string {
+function dnsNameFor(name: string, { type }: OfType<SolvableChallenge>, { accountUrl }: ChallengeSubject): string {
   if (type !== 'dns-account-01') return `_acme-challenge.${name}`;
   if (accountUrl === undefined) throw new TypeError('dns-account-01 needs the URL of the account');
   return `_${base32(digestOf(accountUrl))}._acme-challenge.${name}`;
@@ -94,7 +94,11 @@ function isElsewhere(account: string, own: string | undefined): boolean {
   return own !== undefined && /^https?:$/.test(url?.protocol ?? '') && url?.origin !== URL.parse(own)?.origin;
 }
 
-function standingRecord(name: string, challenge: OfType<'dns-persist-01'>, asked: Asked): PresentedChallenge {
+function standingRecord(
+  name: string,
+  challenge: OfType<'dns-persist-01'>,
+  asked: ChallengeSubject,
+): PresentedChallenge {
   const { type, issuers } = challenge;
   const accountUrl = challenge.accountUrl ?? asked.accountUrl ?? '';
   if (!issuers || !URI.test(accountUrl) || isElsewhere(accountUrl, asked.accountUrl)) {
@@ -110,9 +114,9 @@ function standingRecord(name: string, challenge: OfType<'dns-persist-01'>, asked
 /** What a solver is given for one challenge (RFC 8555 §8.1, §8.3, §8.4). Throws `CERTBUS_ACME_NOT_ACME`. */
 export function presentedChallenge(
   name: string,
-  challenge: OfType<SolvableChallenge>,
+  challenge: Challenge & { readonly type: SolvableChallenge },
   thumbprint: string,
-  asked: Asked = {},
+  asked: ChallengeSubject = {},
 ): PresentedChallenge {
   const { type } = challenge;
   if (isOfType('dns-persist-01')(challenge)) return standingRecord(name, challenge, asked);

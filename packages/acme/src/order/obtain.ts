@@ -12,7 +12,6 @@ import type { Chain } from '../x509/chain.ts';
 import { type Download, downloadChain } from './download.ts';
 import { createOrder, isSameNames, type Order, orderGone, orderInvalid, parseOrder, readOrder } from './order.ts';
 import { startWaiting } from './poll.ts';
-import type { IfMissing } from './profile.ts';
 import { type ProofContext, proveNames, sweep } from './prove.ts';
 
 /** What to obtain, and how. */
@@ -28,7 +27,7 @@ export interface ObtainOptions {
   /** One of the directory's profiles. Default: the CA's choice. */
   readonly profile?: string;
   /** Where the CA has no such profile: whether to fail, or to leave the choice to it, with a warning. Default `fail`. */
-  readonly ifProfileMissing?: IfMissing;
+  readonly ifProfileMissing?: 'fail' | 'default';
   /**
    * The chain to take where the CA has several: common name of the root that it leads to, or SHA-256 fingerprint of an issuer in it.
    * Where none fits it is the CA's default, with a warning. Default: the CA's choice.

@@ -10,7 +10,7 @@ export interface PersistentGrant {
 }
 
 /** A record that allows what is wanted. */
-interface Allowing {
+export interface Allowance {
   /** Until when; `undefined`: without end. */
   readonly until: Date | undefined;
 }
@@ -41,7 +41,7 @@ function isFor(text: string, { issuers }: PersistentGrant): boolean {
   return issuers.some((issuer) => domainOf(issuer) === domainOf(text.split(';')[0] ?? ''));
 }
 
-function judge(text: string, { accountUrl, isWildcard }: PersistentGrant, now: Date): Allowing | string {
+function judge(text: string, { accountUrl, isWildcard }: PersistentGrant, now: Date): Allowance | string {
   const value = parseValue(text);
   if (typeof value === 'string') return value;
   const { parameters } = value;
@@ -57,10 +57,10 @@ function judge(text: string, { accountUrl, isWildcard }: PersistentGrant, now: D
 }
 
 /** What the records of a name allow: the one that lasts longest, or in words why none does. */
-export function readGrant(records: readonly string[], grant: PersistentGrant, now: Date): Allowing | string {
+export function readGrant(records: readonly string[], grant: PersistentGrant, now: Date): Allowance | string {
   const verdicts = records.filter((text) => isFor(text, grant)).map((text) => judge(text, grant, now));
   const allowing = verdicts.filter((verdict) => typeof verdict !== 'string');
-  const lasting = ({ until }: Allowing) => until?.getTime() ?? Number.POSITIVE_INFINITY;
+  const lasting = ({ until }: Allowance) => until?.getTime() ?? Number.POSITIVE_INFINITY;
   const [best] = allowing.toSorted((one, other) => lasting(other) - lasting(one));
   if (best) return best;
   const [why] = verdicts;

@@ -4,7 +4,7 @@ import type { PresentedChallenge, SolvableChallenge, Solver } from '../solver/so
 import type { Engine, Session } from '../wire/engine.ts';
 import { mayHaveArrived } from '../wire/may-have-arrived.ts';
 import { type Authorization, challengeFailed, readAuthorization } from './authorization.ts';
-import { type Asked, type Challenge, isOfType, presentedChallenge } from './challenge.ts';
+import { type Challenge, type ChallengeSubject, isOfType, presentedChallenge } from './challenge.ts';
 import { type Order, orderGone } from './order.ts';
 import { mapFew } from './parallel.ts';
 import { poll, startWaiting } from './poll.ts';
@@ -32,12 +32,16 @@ interface Proof {
 }
 
 /** Who is asked; the account's URL may cost a request, and is looked up only for the challenges that contain it. */
-async function askedOf({ session, challenge }: ProofContext): Promise<Asked> {
+async function askedOf({ session, challenge }: ProofContext): Promise<ChallengeSubject> {
   const isOfAccount = challenge === 'dns-account-01' || challenge === 'dns-persist-01';
   return isOfAccount ? { accountUrl: await session.accountUrl() } : {};
 }
 
-function proofOf({ engine, challenge: wanted }: ProofContext, authorization: Authorization, asked: Asked): Proof {
+function proofOf(
+  { engine, challenge: wanted }: ProofContext,
+  authorization: Authorization,
+  asked: ChallengeSubject,
+): Proof {
   const { name, isWildcard, challenges } = authorization;
   const challenge = challenges.find(isOfType(wanted));
   if (challenge) {
@@ -54,7 +58,7 @@ function proofOf({ engine, challenge: wanted }: ProofContext, authorization: Aut
 function leftoversOf(
   { engine, challenge: wanted, isResumed }: ProofContext,
   decided: readonly Authorization[],
-  asked: Asked,
+  asked: ChallengeSubject,
 ): PresentedChallenge[] {
   if (!isResumed) return [];
   return decided.flatMap(({ name, challenges }) =>
