@@ -1,21 +1,22 @@
+/** Starts the ACME server, and gives a test the controls of it. */
 import { EventEmitter, once } from 'node:events';
-import { createServer } from 'node:https';
+import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createAuthority, createServerCertificate } from './server/authority.ts';
-import type { Ca, ValidationJob } from './server/ca.ts';
+import type { Ca, PendingValidation } from './server/ca.ts';
 import { type CertificateView, viewCertificate } from './server/certificate-view.ts';
 import { type Clock, createClock } from './server/clock.ts';
 import type { AcmeServerEvents } from './server/events.ts';
 import { createFaults, type Faults } from './server/faults.ts';
+import { createHierarchy, createServerCertificate } from './server/hierarchy.ts';
 import { createLimiter } from './server/limits/limiter.ts';
 import { createNonces } from './server/nonces.ts';
 import { type AcmeServerOptions, settingsOf } from './server/options.ts';
-import { createRecords } from './server/records.ts';
+import { type Account, createRecords } from './server/records.ts';
 import type { Incident, RenewalScript } from './server/renewal-script.ts';
 import { createRequestHandler } from './server/request-handler.ts';
 import type { LoggedRequest } from './server/request-log.ts';
-import { settle } from './server/settlement.ts';
 import { PATHS } from './server/urls.ts';
+import { recordOutcome } from './server/validation/outcome.ts';
 import { createValidator, type Validator } from './server/validation/validator.ts';
 
 /** A CA for tests, on loopback, in this process. */
@@ -53,13 +54,18 @@ export interface AcmeServer extends AsyncDisposable {
 }
 
 /** Validations that run, so that closing the server can wait for them. */
-function createValidations(ca: () => Ca, validator: Validator) {
+interface Validations {
+  begin(ca: Ca, validation: PendingValidation): void;
+  end(): Promise<void>;
+}
+
+function createValidations(validator: Validator): Validations {
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
   return {
-    begin(job: ValidationJob): void {
-      const work = validator(job, stop.signal)
-        .then((problem) => settle(ca(), job, problem))
+    begin(ca, validation) {
+      const work = validator(validation, stop.signal)
+        .then((problem) => recordOutcome(ca, validation, problem))
         .catch((error: unknown) => {
           // Only closing the server ends a validation without an outcome.
           if (!stop.signal.aborted) throw error;
@@ -67,9 +73,93 @@ function createValidations(ca: () => Ca, validator: Validator) {
         .finally(() => running.delete(work));
       running.add(work);
     },
-    async end(): Promise<void> {
+    async end() {
       stop.abort();
       await Promise.all(running);
+    },
+  };
+}
+
+/** A CA, and what only the server around it uses. */
+interface OpenCa {
+  readonly ca: Ca;
+  readonly emitter: EventEmitter<AcmeServerEvents>;
+  readonly validations: Validations;
+}
+
+async function openCa(options: AcmeServerOptions): Promise<OpenCa> {
+  const settings = settingsOf(options);
+  const clock = createClock(options.now);
+  const { keyAlgorithm, roots, intermediates, limits, website } = settings;
+  const emitter = new EventEmitter<AcmeServerEvents>();
+  const renewals: RenewalScript = { overrides: new Map(), incident: undefined };
+  const validations = createValidations(createValidator(settings, clock));
+  const ca: Ca = {
+    settings,
+    clock,
+    random: options.random ?? Math.random,
+    records: createRecords(),
+    hierarchy: await createHierarchy({ keyAlgorithm, roots, intermediates, now: clock.now() }),
+    limiter: createLimiter({ limits, clock, renewals, website }),
+    renewals,
+    terms: { url: settings.termsOfService, outdated: new Set() },
+    nonceRejection: { percent: settings.nonceRejectPercent },
+    validate: (validation) => validations.begin(ca, validation),
+    emit: (name, ...event) => void (emitter as EventEmitter).emit(name, ...event),
+  };
+  return { ca, emitter, validations };
+}
+
+async function closeServer(server: Server, validations: Validations): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await validations.end();
+  await closed;
+}
+
+function accountAt({ records }: Ca, url: string): Account {
+  const account = records.accounts.get(url.slice(url.lastIndexOf('/') + 1));
+  if (!account) throw new TypeError(`There is no account ${url}`);
+  return account;
+}
+
+type Controls = Pick<
+  AcmeServer,
+  | 'certificates'
+  | 'overrideRenewalInfo'
+  | 'setIncident'
+  | 'pause'
+  | 'unpause'
+  | 'changeTerms'
+  | 'agreeToTerms'
+  | 'setNonceRejectPercent'
+  | 'on'
+>;
+
+/** What a test does to the CA, and sees of it. */
+function controlsOf({ ca, emitter }: OpenCa): Controls {
+  const { records, renewals, limiter, terms, nonceRejection } = ca;
+  return {
+    certificates: () => [...records.certificates.values()].map(viewCertificate),
+    overrideRenewalInfo: (certificateId, body) => void renewals.overrides.set(certificateId, body),
+    setIncident(incident) {
+      renewals.incident = incident;
+    },
+    pause: (accountUrl, name) => limiter.pause(accountAt(ca, accountUrl), name),
+    unpause: (accountUrl) => limiter.resume(accountAt(ca, accountUrl)),
+    changeTerms(url) {
+      terms.url = url;
+      for (const account of records.accounts.values()) terms.outdated.add(account);
+    },
+    agreeToTerms: (accountUrl) => void terms.outdated.delete(accountAt(ca, accountUrl)),
+    setNonceRejectPercent(percent) {
+      nonceRejection.percent = percent;
+    },
+    on(name, listener) {
+      const untyped: EventEmitter = emitter;
+      untyped.on(name, listener as (...event: unknown[]) => void);
+      return () => void untyped.off(name, listener as (...event: unknown[]) => void);
     },
   };
 }
@@ -79,28 +169,9 @@ function createValidations(ca: () => Ca, validator: Validator) {
  * It needs nothing but Node. Everything it knows is in memory and gone when it is disposed of.
  */
 export async function startAcmeServer(options: AcmeServerOptions = {}): Promise<AcmeServer> {
-  const settings = settingsOf(options);
-  const clock = createClock(options.now);
-  const { keyAlgorithm, roots, intermediates, limits, website } = settings;
   const tls = await createServerCertificate();
-  const authority = await createAuthority({ keyAlgorithm, roots, intermediates, now: clock.now() });
-  const emitter = new EventEmitter<AcmeServerEvents>();
-  const renewals: RenewalScript = { overrides: new Map(), incident: undefined };
-  const records = createRecords();
-  const validations = createValidations(() => ca, createValidator(settings, clock));
-  const ca: Ca = {
-    settings,
-    clock,
-    random: options.random ?? Math.random,
-    records,
-    authority,
-    limiter: createLimiter({ limits, clock, renewals, website }),
-    renewals,
-    terms: { url: settings.termsOfService, outdated: new Set() },
-    nonceRejection: { percent: settings.nonceRejectPercent },
-    validate: (job) => validations.begin(job),
-    emit: (name, ...event) => void (emitter as EventEmitter).emit(name, ...event),
-  };
+  const open = await openCa(options);
+  const { ca, validations } = open;
   const faults = createFaults();
   const requests: LoggedRequest[] = [];
   const handler = createRequestHandler({ ca, nonces: createNonces(), faults, log: requests });
@@ -108,54 +179,20 @@ export async function startAcmeServer(options: AcmeServerOptions = {}): Promise<
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-
-  async function close(): Promise<void> {
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    await validations.end();
-    await closed;
-  }
   let closing: Promise<void> | undefined;
-
-  const accountAt = (url: string) => {
-    const account = records.accounts.get(url.slice(url.lastIndexOf('/') + 1));
-    if (!account) throw new TypeError(`There is no account ${url}`);
-    return account;
-  };
-
   return {
+    ...controlsOf(open),
     directory: `https://127.0.0.1:${port}${PATHS.directory}`,
     roots: tls.root,
-    issuedRoots: authority.roots,
-    clock,
+    issuedRoots: ca.hierarchy.roots,
+    clock: ca.clock,
     requests,
     faults,
     get orderCount() {
-      return records.orders.size;
-    },
-    certificates: () => [...records.certificates.values()].map(viewCertificate),
-    overrideRenewalInfo: (certificateId, body) => void renewals.overrides.set(certificateId, body),
-    setIncident(incident) {
-      renewals.incident = incident;
-    },
-    pause: (accountUrl, name) => ca.limiter.pause(accountAt(accountUrl), name),
-    unpause: (accountUrl) => ca.limiter.resume(accountAt(accountUrl)),
-    changeTerms(url) {
-      ca.terms.url = url;
-      for (const account of records.accounts.values()) ca.terms.outdated.add(account);
-    },
-    agreeToTerms: (accountUrl) => void ca.terms.outdated.delete(accountAt(accountUrl)),
-    setNonceRejectPercent(percent) {
-      ca.nonceRejection.percent = percent;
-    },
-    on(name, listener) {
-      const untyped: EventEmitter = emitter;
-      untyped.on(name, listener as (...event: unknown[]) => void);
-      return () => void untyped.off(name, listener as (...event: unknown[]) => void);
+      return ca.records.orders.size;
     },
     async [Symbol.asyncDispose]() {
-      closing ??= close();
+      closing ??= closeServer(server, validations);
       await closing;
     },
   };

@@ -1,3 +1,4 @@
+/** Starts the DNS server, whose records a test sets. */
 import type { Packet } from 'dns-packet';
 import { answerQuery, type DnsFailure } from './dns/answer.ts';
 import { openDnsManagement } from './dns/management.ts';

@@ -1,13 +1,14 @@
+/** A strict ACME server for tests, and a DNS server to prove names in. */
 export { type AcmeServer, startAcmeServer } from './acme-server.ts';
 export type { DnsFailure } from './dns/answer.ts';
 export type { CaaValue, DnsRecords, DnsType, DnsValues, SoaValue } from './dns/records.ts';
 export { type DnsQuery, type DnsServer, type DnsServerOptions, startDnsServer } from './dns-server.ts';
-export type { KeyAlgorithm } from './server/authority.ts';
 export type { CertificateView } from './server/certificate-view.ts';
 export type { Clock } from './server/clock.ts';
 export type { AcmeServerEvents } from './server/events.ts';
 export type { Fault } from './server/fault.ts';
 export type { FaultCondition, InjectedFault } from './server/faults.ts';
+export type { KeyAlgorithm } from './server/hierarchy.ts';
 export {
   type Endpoint,
   letsEncryptLimits,

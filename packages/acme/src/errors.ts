@@ -1,4 +1,5 @@
 /** The errors of this package. */
+
 /** Every way a conversation with a CA, or with the DNS host that proves a name, can fail. */
 export type AcmeErrorCode =
   | 'CERTBUS_ACME_PROBLEM'

@@ -1,3 +1,4 @@
+/** Answers DNS queries from records, or fails as told. */
 import { Buffer } from 'node:buffer';
 import { type Answer, AUTHORITATIVE_ANSWER, type Packet, type Question, RECURSION_AVAILABLE } from 'dns-packet';
 import { type DnsRecords, type DnsType, plainName } from './records.ts';
@@ -64,13 +65,13 @@ function authorityOf({ records }: AnswerSource, name: string): Answer[] {
     : records.get(zone, 'SOA').map((data) => ({ name: zone, type: 'SOA', ttl: TTL_S, data }));
 }
 
-function respond(query: Packet, rcode: number, parts: Pick<Packet, 'answers' | 'authorities'> = {}): Packet {
+function respond(query: Packet, rcode: number, records: Pick<Packet, 'answers' | 'authorities'> = {}): Packet {
   return {
     type: 'response',
     id: query.id ?? 0,
     flags: (query.flags ?? 0) | AUTHORITATIVE_ANSWER | RECURSION_AVAILABLE | rcode,
     questions: query.questions ?? [],
-    ...parts,
+    ...records,
   };
 }
 

@@ -1,3 +1,4 @@
+/** The management API of the DNS server, as pebble-challtestsrv has it. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

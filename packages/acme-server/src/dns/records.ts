@@ -1,3 +1,5 @@
+/** The records of the DNS server. */
+
 /** What a CAA record says (RFC 8659 §4.1). */
 export interface CaaValue {
   /** 128 where it is critical. Default 0. */

@@ -1,3 +1,4 @@
+/** DNS over UDP and TCP, on one port. */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, type Socket as Connection, createServer, type Server } from 'node:net';

@@ -2,7 +2,7 @@ import { KeyObject, X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { certificateId } from '../tests/certificate-id.builders.ts';
 import { createRawCsr } from '../tests/csr.builders.ts';
-import { chainOf, finalize, issue, order, prove, settled } from '../tests/issue.builders.ts';
+import { chainOf, finalize, issue, order, pollWhile, prove } from '../tests/issue.builders.ts';
 import {
   createRawKey,
   problem,
@@ -61,7 +61,7 @@ describeTargets((world) => {
     test('an order is finalized once', async () => {
       const made = await ready(['once.test']);
       expect((await finalize(world.client, made)).status).toBe(200);
-      await settled(world.client, String(made.headers.location), 'processing');
+      await pollWhile(world.client, String(made.headers.location), 'processing');
       expect(problem(await finalize(world.client, made))).toEqual({ status: 403, type: 'orderNotReady' });
     });
   });

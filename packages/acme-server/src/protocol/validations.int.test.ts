@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chainOf, digestOf, finalize, issue, keyAuthorization, order, settled } from '../tests/issue.builders.ts';
+import { chainOf, digestOf, finalize, issue, keyAuthorization, order, pollWhile } from '../tests/issue.builders.ts';
 import { problem, type RawAnswer } from '../tests/raw-client.builders.ts';
 import { describeTargets } from '../tests/world.builders.ts';
 
@@ -20,8 +20,8 @@ describeTargets((world) => {
     const value = world.ca.isModern ? [digest.slice(0, 20), digest.slice(20)] : digest;
     world.answers.dns.set('validation.elsewhere.test', 'TXT', [value]);
     await world.client.post(challenge.url, {});
-    const { body: settledBody } = await settled(world.client, String(made.body.authorizations?.[0]), 'pending');
-    expect(settledBody.status).toBe('valid');
+    const { body: verdict } = await pollWhile(world.client, String(made.body.authorizations?.[0]), 'pending');
+    expect(verdict.status).toBe('valid');
   });
 
   test.each(['http-01', 'tls-alpn-01'])('%s proves a name', async (type) => {
@@ -56,7 +56,7 @@ describeTargets((world) => {
       response.writeHead(302, { location: to }).end(),
     );
     await world.client.post(challenge.url, {});
-    const { body: after } = await settled(world.client, String(made.body.authorizations?.[0]), 'pending');
+    const { body: after } = await pollWhile(world.client, String(made.body.authorizations?.[0]), 'pending');
     expect(after.status).toBe('valid');
     expect(world.answers.asked).toContain(`other.test:${world.answers.httpPort}/elsewhere`);
   });
@@ -67,7 +67,7 @@ describeTargets((world) => {
     const { body } = await world.client.post(url);
     const challenge = body.challenges?.find((each) => each.type === type);
     await world.client.post(String(challenge?.url), {});
-    const after = await settled(world.client, url, 'pending');
+    const after = await pollWhile(world.client, url, 'pending');
     expect(after.body.status).toBe('invalid');
     const failed = after.body.challenges?.find((each) => each.type === type);
     expect(failed?.status).toBe('invalid');
@@ -97,7 +97,7 @@ describeTargets((world) => {
     if (!challenge) throw new Error('no http-01');
     world.answers.pages.set(`/.well-known/acme-challenge/${challenge.token}`, keyAuthorization(other, challenge));
     await world.client.post(challenge.url, {});
-    const after = await settled(world.client, String(made.body.authorizations?.[0]), 'pending');
+    const after = await pollWhile(world.client, String(made.body.authorizations?.[0]), 'pending');
     expect(after.body.status).toBe('invalid');
   });
 });

@@ -1,3 +1,4 @@
+/** The actions of the Route 53 API. */
 import { createThrottle, type Route53Limits } from './limits.ts';
 import { costOf, type StoredChange, type StoredSet } from './records.ts';
 import { childOf, parseXml, type XmlElement, type XmlFields } from './xml.ts';

@@ -1,3 +1,4 @@
+/** Answers DNS queries from hosted zones. */
 import { type Answer, AUTHORITATIVE_ANSWER, type Packet, type Question, RECURSION_AVAILABLE } from 'dns-packet';
 import { type RecordSets, type StoredSet, setKey, txtStrings } from './records.ts';
 import type { ZoneState } from './zone.ts';

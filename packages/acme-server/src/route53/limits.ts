@@ -1,3 +1,5 @@
+/** The limits of a Route 53 account, and the throttle that keeps them. */
+
 /** A token bucket's measures. */
 export interface BucketSize {
   /** Tokens in a full bucket. */

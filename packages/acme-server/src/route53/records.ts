@@ -1,3 +1,5 @@
+/** Record sets, and batches of changes to them. */
+
 /** A record set as Route 53 keeps it. */
 export interface StoredSet {
   /** Lower case, without the closing dot. */

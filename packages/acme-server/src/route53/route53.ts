@@ -1,3 +1,4 @@
+/** Starts the Route 53 fake. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { openDnsSockets } from '../dns/sockets.ts';
@@ -110,7 +111,10 @@ function credentialFault(authorization: string, known: readonly string[] | undef
   return undefined;
 }
 
-function documentOf(answer: Route53Answer | Route53Error, isBare: boolean): string {
+function documentOf(
+  answer: Route53Answer | Route53Error,
+  { isBare = false }: Pick<Route53FakeOptions, 'isBare'>,
+): string {
   const head = '<?xml version="1.0" encoding="UTF-8"?>\n';
   if (!isRoute53Error(answer)) {
     return `${head}<${answer.root} xmlns="${NAMESPACE}">${writeXml(answer.content)}</${answer.root}>`;
@@ -126,9 +130,11 @@ function documentOf(answer: Route53Answer | Route53Error, isBare: boolean): stri
 
 /** Starts the fake. Dispose of it to end it. */
 export async function startRoute53Fake(options: Route53FakeOptions): Promise<Route53Fake> {
-  const { now = () => new Date(), applyMs = 0, inSyncMs = 0, accessKeyIds, onRequest, isBare = false } = options;
+  const { now = () => new Date(), applyMs = 0, inSyncMs = 0, accessKeyIds, onRequest } = options;
   const names = options.zones.map(({ name, isPrivate }) => (isPrivate ? '' : name));
-  const zones = options.zones.map((zone, at) => openZone(zone, NAME_SERVER, names.indexOf(zone.name) === at));
+  const zones = options.zones.map((zone, at) =>
+    openZone(zone, { nameServer: NAME_SERVER, isFirst: names.indexOf(zone.name) === at }),
+  );
   const api = createApi({ zones, limits: { ...ROUTE53_LIMITS, ...options.limits }, applyMs, inSyncMs, now });
   const requests: Route53LogEntry[] = [];
   const asked = new Map<Route53Action, number>();
@@ -145,7 +151,7 @@ export async function startRoute53Fake(options: Route53FakeOptions): Promise<Rou
     const target = route(message.method ?? 'GET', url);
     const send = (answer: Route53Answer | Route53Error) => {
       const status = isRoute53Error(answer) ? answer.status : 200;
-      response.writeHead(status, { 'content-type': 'text/xml' }).end(documentOf(answer, isBare));
+      response.writeHead(status, { 'content-type': 'text/xml' }).end(documentOf(answer, options));
     };
     if (!target) return send({ status: 404, code: 'UnknownOperation', message: `${message.method} ${url.pathname}` });
     const { action, id } = target;

@@ -1,3 +1,5 @@
+/** Reads and writes the XML of the Route 53 API. */
+
 /** An XML element without attributes, as Route 53 speaks it: text, or children, or neither. */
 export interface XmlElement {
   readonly name: string;

@@ -1,3 +1,4 @@
+/** A hosted zone: what the API shows, and what its name servers serve. */
 import { applyBatch, compareSets, type RecordSets, type StoredChange, type StoredSet, setKey } from './records.ts';
 
 /** A hosted zone as a test asks for it. */
@@ -49,8 +50,11 @@ export interface ZoneState extends Route53Zone {
 
 const bare = (name: string): string => name.toLowerCase().replace(/\.$/, '');
 
-/** Opens a zone with the SOA and NS records that Route 53 gives it. */
-export function openZone(options: Route53ZoneOptions, nameServer: string, isFirst: boolean): ZoneState {
+/** Opens a zone with the SOA and NS records that Route 53 gives it. `isFirst`: it is the first of its name. */
+export function openZone(
+  options: Route53ZoneOptions,
+  { nameServer, isFirst }: { readonly nameServer: string; readonly isFirst: boolean },
+): ZoneState {
   const name = bare(options.name);
   const { id, isPrivate = false, isDelegated = isFirst && !isPrivate } = options;
   let versions: Version[] = [{ sets: new Map(), from: 0 }];

@@ -1,3 +1,4 @@
+/** Reads base64url strictly. */
 import { malformed } from './problem-document.ts';
 
 /** Decodes base64url as RFC 8555 §6.1 wants it: without padding, without anything else. Throws `malformed`, naming `what`. */

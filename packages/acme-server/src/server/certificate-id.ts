@@ -1,3 +1,4 @@
+/** The names of certificates in renewal information (RFC 9773 §4.1). */
 import { decodeBase64Url } from './base64url.ts';
 import { malformed } from './problem-document.ts';
 
@@ -16,9 +17,8 @@ export function certificateIdOf(keyIdentifier: string, serial: string): string {
 
 /** Takes the name of a certificate apart. Throws `malformed`. */
 export function parseCertificateId(text: string): ParsedCertificateId {
-  const parts = text.split('.');
-  const [keyIdentifier, serial] = parts;
-  if (parts.length !== 2 || !keyIdentifier || !serial) throw malformed(`"${text}" is no name of a certificate`);
+  const [keyIdentifier, serial, ...rest] = text.split('.');
+  if (rest.length > 0 || !keyIdentifier || !serial) throw malformed(`"${text}" is no name of a certificate`);
   decodeBase64Url(keyIdentifier, 'The key identifier');
   return { keyIdentifier, serial: decodeBase64Url(serial, 'The serial number').toString('hex') };
 }

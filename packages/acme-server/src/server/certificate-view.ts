@@ -1,3 +1,4 @@
+/** Shows an issued certificate to a test. */
 import type { IssuedCertificate } from './records.ts';
 
 /** A certificate that the server issued, for assertions. */

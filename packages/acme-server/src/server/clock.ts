@@ -1,3 +1,5 @@
+/** The server's clock, which a test can advance. */
+
 const DAY_MS = 86_400_000;
 
 /** The time that a server lives in: another clock, plus what a test has let pass. */

@@ -1,3 +1,4 @@
+/** Reads and checks certificate requests. */
 import { createPublicKey } from 'node:crypto';
 import type { Identifier } from './identifier.ts';
 import { setKey } from './identifier-policy.ts';

@@ -1,3 +1,4 @@
+/** The events that a test can listen to. */
 import type { ChallengeType } from './records.ts';
 import type { LoggedRequest } from './request-log.ts';
 

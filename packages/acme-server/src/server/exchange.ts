@@ -1,3 +1,4 @@
+/** A request as it came in, and its reply. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { NonceState } from './nonces.ts';
 

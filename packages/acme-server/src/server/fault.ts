@@ -1,3 +1,5 @@
+/** What can go wrong with a request. */
+
 /** Something that goes wrong with one request. */
 export type Fault =
   /** The connection breaks: before anything was done, or when all was done and the answer is due. */

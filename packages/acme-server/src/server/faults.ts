@@ -1,3 +1,4 @@
+/** The faults that a test injects: which requests they meet, and what they do to the answer. */
 import type { Reply } from './exchange.ts';
 import type { Fault } from './fault.ts';
 import type { LoggedRequest, ResourceKind } from './request-log.ts';

@@ -1,3 +1,4 @@
+/** Which identifiers the CA certifies. */
 import { isIP } from 'node:net';
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { isRecord } from './base64url.ts';

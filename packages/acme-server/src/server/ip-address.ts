@@ -1,3 +1,5 @@
+/** The groups of IPv6 addresses. */
+
 /** The eight groups of an IPv6 address, four digits each. */
 export function groupsOf(address: string): string[] {
   const [front = [], back = []] = address.split('::').map((part) => (part === '' ? [] : part.split(':')));

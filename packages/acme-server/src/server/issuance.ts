@@ -1,3 +1,4 @@
+/** Issues the certificate of a finalized order, at once or later. */
 import type { Ca } from './ca.ts';
 import { certificateIdOf } from './certificate-id.ts';
 import type { IssuedCertificate, Order } from './records.ts';
@@ -12,10 +13,10 @@ async function sign(ca: Ca, order: Order, publicKey: Uint8Array<ArrayBuffer>): P
   // As at Let's Encrypt: an hour back, for clients whose clocks are late, and the last second counts.
   const notBefore = new Date(Math.floor((ca.clock.now().getTime() - BACKDATE_MS) / 1000) * 1000);
   const notAfter = new Date(notBefore.getTime() + validityMs - 1000);
-  const { serial, leaf, chains } = await ca.authority.sign({ publicKey, identifiers, notBefore, notAfter });
+  const { serial, leaf, chains } = await ca.hierarchy.sign({ publicKey, identifiers, notBefore, notAfter });
   const certificate: IssuedCertificate = {
     serial,
-    certificateId: certificateIdOf(ca.authority.keyIdentifier, serial),
+    certificateId: certificateIdOf(ca.hierarchy.keyIdentifier, serial),
     account,
     identifiers,
     profile,

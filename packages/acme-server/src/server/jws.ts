@@ -1,3 +1,4 @@
+/** Parses and verifies JWS (RFC 8555 §6.2). */
 import { constants, verify } from 'node:crypto';
 import { decodeBase64Url, decodeJsonObject, parseJsonObject } from './base64url.ts';
 import { malformed, ProblemDocument } from './problem-document.ts';

@@ -1,3 +1,4 @@
+/** The nonces that the server gave out, each good for one request. */
 import { randomBytes } from 'node:crypto';
 
 /** What a nonce is when it comes in: good, used before, or never given out. */

@@ -1,4 +1,5 @@
-import type { KeyAlgorithm } from './authority.ts';
+/** The options of the server, and the settings that they become. */
+import type { KeyAlgorithm } from './hierarchy.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 import { letsEncryptProfiles, type Profile } from './profile.ts';
 import { CHALLENGE_TYPES, type ChallengeType } from './records.ts';

@@ -1,3 +1,4 @@
+/** The status of orders and authorizations at an instant. */
 import type { Authorization, Order } from './records.ts';
 
 /** States of an authorization (RFC 8555 §7.1.6). */

@@ -1,3 +1,4 @@
+/** Problem documents (RFC 8555 §6.7). */
 import type { Identifier } from './identifier.ts';
 
 /** Problem types of RFC 8555 §6.7, RFC 9773 §7.4 and the profiles draft, with the status that goes with each. */
@@ -65,7 +66,7 @@ export class ProblemDocument extends Error {
     this.headers = headers ?? {};
     this.#members = {
       ...members,
-      ...(subproblems ? { subproblems: subproblems.map((part) => ({ ...part, type: urn(part.type) })) } : {}),
+      ...(subproblems ? { subproblems: subproblems.map((each) => ({ ...each, type: urn(each.type) })) } : {}),
     };
   }
 

@@ -1,3 +1,5 @@
+/** The profiles that orders can have. */
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 

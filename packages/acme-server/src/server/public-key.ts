@@ -1,3 +1,4 @@
+/** Public keys of accounts as they come in requests. */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { isRecord } from './base64url.ts';
 import { malformed, ProblemDocument } from './problem-document.ts';

@@ -1,3 +1,4 @@
+/** What the CA keeps: accounts, orders, authorizations, certificates. */
 import { randomBytes } from 'node:crypto';
 import type { Identifier } from './identifier.ts';
 import type { ProblemDocument } from './problem-document.ts';

@@ -1,3 +1,4 @@
+/** When a certificate should be renewed (RFC 9773 §4.2). */
 import type { IssuedCertificate } from './records.ts';
 import type { Incident } from './renewal-script.ts';
 

@@ -1,3 +1,4 @@
+/** Writes replies to HTTP. */
 import type { ServerResponse } from 'node:http';
 import type { Reply } from './exchange.ts';
 

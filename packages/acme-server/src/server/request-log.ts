@@ -1,3 +1,4 @@
+/** The log of requests, for assertions. */
 import type { Fault } from './fault.ts';
 import type { NonceState } from './nonces.ts';
 
@@ -67,6 +68,6 @@ export function peekJws(body: string): PeekedJws {
   }
 }
 
-function decode(part: unknown): string {
-  return Buffer.from(String(part), 'base64url').toString();
+function decode(text: unknown): string {
+  return Buffer.from(String(text), 'base64url').toString();
 }

@@ -1,3 +1,4 @@
+/** Which resource answers a request. */
 import type { Ca } from './ca.ts';
 import type { Received, Reply } from './exchange.ts';
 import type { Endpoint } from './limits/rate-limits.ts';

@@ -1,3 +1,4 @@
+/** Checks the signature of a request, and finds the account that made it (RFC 8555 §6). */
 import { parseJsonObject } from './base64url.ts';
 import type { Ca } from './ca.ts';
 import type { Received } from './exchange.ts';

@@ -1,3 +1,4 @@
+/** Terms of service, and the accounts that have yet to agree to them. */
 import { link } from './exchange.ts';
 import { ProblemDocument } from './problem-document.ts';
 import type { Account } from './records.ts';

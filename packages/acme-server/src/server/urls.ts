@@ -1,3 +1,4 @@
+/** The paths of all resources, and the URLs made of them. */
 import type { Account, Authorization, Challenge, IssuedCertificate, Order } from './records.ts';
 
 /** Paths of the resources that the directory names (RFC 8555 §7.1.1, RFC 9773 §4). */

@@ -1,3 +1,4 @@
+/** Answers challenges on this machine. */
 import { createHash, KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer as createWebServer, type ServerResponse } from 'node:http';

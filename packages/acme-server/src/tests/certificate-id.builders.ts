@@ -1,3 +1,4 @@
+/** Names a certificate as renewal information does, read from its DER. */
 import { x509 } from '../server/x509.ts';
 
 /** Name of a certificate in renewal information, read from the certificate itself (RFC 9773 section 4.1). */

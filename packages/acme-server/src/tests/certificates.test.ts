@@ -163,7 +163,7 @@ test('several roots give several chains, over as many intermediates as were aske
   expect((await client.post(`${certificateUrl}/3`)).status).toBe(404);
 });
 
-test('an RSA authority signs as well', async () => {
+test('an RSA hierarchy signs as well', async () => {
   const { client, answers, server } = await startOwn({ keyAlgorithm: 'rsa', roots: 1 });
   const { pem, answer } = await issue(client, answers, ['rsa.test']);
   const [leaf, intermediate] = chainOf(pem);

@@ -1,3 +1,4 @@
+/** Makes CSRs for tests, right and wrong. */
 import type { webcrypto } from 'node:crypto';
 import { x509 } from '../server/x509.ts';
 

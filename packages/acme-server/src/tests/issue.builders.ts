@@ -1,3 +1,4 @@
+/** The steps of an issuance by hand. */
 import { createHash, X509Certificate } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Answers } from './answers.builders.ts';
@@ -49,7 +50,7 @@ export async function present(
 }
 
 /** Reads a resource until it is in another state than these. */
-export async function settled(client: RawClient, url: string, ...states: readonly string[]): Promise<RawAnswer> {
+export async function pollWhile(client: RawClient, url: string, ...states: readonly string[]): Promise<RawAnswer> {
   for (let tries = 0; tries < 600; tries += 1) {
     const answer = await client.post(url);
     if (!states.includes(String(answer.body.status))) return answer;
@@ -77,7 +78,7 @@ export async function prove(client: RawClient, answers: Answers, made: RawAnswer
     if (!challenge || !body.identifier) throw new Error(`${type} is not offered at ${url}`);
     await present(client, answers, body.identifier, challenge);
     await client.post(challenge.url, {});
-    await settled(client, url, 'pending');
+    await pollWhile(client, url, 'pending');
   }
 }
 
@@ -114,7 +115,7 @@ export async function issue(
   await prove(client, answers, made, type);
   const submitted = await finalize(client, made, csr);
   if (submitted.status !== 200) throw new Error(`finalization was refused: ${submitted.text}`);
-  const { body } = await settled(client, orderUrl, 'processing', 'ready', 'pending');
+  const { body } = await pollWhile(client, orderUrl, 'processing', 'ready', 'pending');
   const answer = await client.post(String(body.certificate));
   return { orderUrl, certificateUrl: String(body.certificate), pem: answer.text, answer };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRawCsr } from './csr.builders.ts';
-import { chainOf, finalize, issue, order, prove, settled } from './issue.builders.ts';
+import { chainOf, finalize, issue, order, pollWhile, prove } from './issue.builders.ts';
 import { startOwn } from './own.builders.ts';
 import { problem, toBase64Url } from './raw-client.builders.ts';
 
@@ -134,7 +134,7 @@ test('a validation can take its time, and shows it', async () => {
   const challenge = body.challenges?.find(({ type }) => type === 'dns-01');
   expect((await client.post(String(challenge?.url), {})).body.status).toBe('processing');
   expect((await client.post(url)).headers['retry-after']).toBe('2');
-  expect((await settled(client, url, 'pending')).body.status).toBe('invalid');
+  expect((await pollWhile(client, url, 'pending')).body.status).toBe('invalid');
 });
 
 test('a hundred names make one certificate', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type AcmeServerOptions, letsEncryptLimits, letsEncryptStagingLimits } from '../index.ts';
 import { certificateId } from './certificate-id.builders.ts';
-import { chainOf, issue, order, settled } from './issue.builders.ts';
+import { chainOf, issue, order, pollWhile } from './issue.builders.ts';
 import { type Own, startOwn } from './own.builders.ts';
 import { openRawClient, problem, type RawAnswer } from './raw-client.builders.ts';
 
@@ -135,7 +135,7 @@ describe('failed authorizations', () => {
     const [url = ''] = made.body.authorizations ?? [];
     const { body } = await client.post(url);
     await client.post(String(body.challenges?.find(({ type }) => type === 'dns-01')?.url), {});
-    await settled(client, url, 'pending');
+    await pollWhile(client, url, 'pending');
     return made;
   }
 
@@ -155,7 +155,7 @@ describe('failed authorizations', () => {
     const [url = ''] = made.body.authorizations ?? [];
     const { body } = await own.client.post(url);
     await own.client.post(String(body.challenges?.[0]?.url), {});
-    await settled(own.client, url, 'pending');
+    await pollWhile(own.client, url, 'pending');
     waitOf(await order(own.client, ['2001:db8::ffff:1'], profile));
     expect((await order(own.client, ['2001:db8:0:1::1'], profile)).status).toBe(201);
   });

@@ -1,3 +1,4 @@
+/** A server of this package for one test. */
 import { onTestFinished } from 'vitest';
 import { type AcmeServer, type AcmeServerOptions, type Clock, startAcmeServer } from '../index.ts';
 import { type Answers, startAnswers } from './answers.builders.ts';

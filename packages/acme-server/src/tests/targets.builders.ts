@@ -1,3 +1,4 @@
+/** The CAs that the protocol suites run against. */
 import { BLOCKED_NAME, requirePart, startPebble } from 'certbus-services';
 import { startAcmeServer } from '../index.ts';
 import type { Answers } from './answers.builders.ts';

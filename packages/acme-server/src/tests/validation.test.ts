@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type AcmeServerOptions, startDnsServer } from '../index.ts';
-import { digestOf, keyAuthorization, order, present, settled } from './issue.builders.ts';
+import { digestOf, keyAuthorization, order, pollWhile, present } from './issue.builders.ts';
 import { type Own, startOwn } from './own.builders.ts';
 import type { RawChallenge } from './raw-client.builders.ts';
 
@@ -18,7 +18,7 @@ async function tryChallenge(
   if (!challenge) throw new Error(`${type} is not offered`);
   await meet(challenge);
   await client.post(challenge.url, {});
-  const after = await settled(client, url, 'pending');
+  const after = await pollWhile(client, url, 'pending');
   const error = after.body.challenges?.[0]?.error;
   return error ? `${error.type.replace(/^.*:/, '')}: ${error.detail}` : String(after.body.status);
 }

@@ -1,3 +1,4 @@
+/** Runs the protocol suites against each CA. */
 import { afterAll, beforeAll, describe, onTestFinished } from 'vitest';
 import { type Answers, startAnswers } from './answers.builders.ts';
 import { openRawClient, type RawClient, type RawKey } from './raw-client.builders.ts';

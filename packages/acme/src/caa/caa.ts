@@ -1,4 +1,5 @@
 /** CAA records (RFC 8659, RFC 8657): what they allow, and which ones let a CA issue. */
+
 /** A CAA record (RFC 8659 §4.1). */
 export interface CaaRecord {
   readonly isCritical: boolean;

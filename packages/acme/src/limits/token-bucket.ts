@@ -1,4 +1,5 @@
 /** A token bucket: so many at once, and one more each so often. */
+
 /** A limit as CAs publish them: so many at once, and one more each `refillMs`. */
 export interface Rate {
   readonly capacity: number;

@@ -1,4 +1,5 @@
 /** The names of a certificate as ACME identifiers: DNS names and IP addresses. */
+
 /** What a CA confirms (RFC 8555 §7.1.3, RFC 8738 §3). */
 export interface Identifier {
   readonly type: 'dns' | 'ip';

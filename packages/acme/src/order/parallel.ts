@@ -1,4 +1,5 @@
 /** Requests about many names, a few at a time. */
+
 const PARALLEL = 4;
 
 /** Maps a few at a time, so that an order of a hundred names is not a burst; results in the order of the items. */

@@ -1,4 +1,5 @@
 /** The TXT records that allow an account to issue for good (draft-ietf-acme-dns-persist-01). */
+
 /** What a standing record must allow (draft-ietf-acme-dns-persist-01). */
 export interface PersistentGrant {
   /** Names by which the CA goes; any of them will do. */

@@ -1,3 +1,4 @@
+/** A solver for the DNS server of a test. */
 import type { DnsServer } from '@certbus/acme-server';
 import type { Solver } from '../solver/solver.ts';
 

@@ -1,3 +1,5 @@
+/** Hostile variations of JSON and text, the same for the same seed. */
+
 /** Numbers that look random and are the same for the same seed. */
 export interface Dice {
   /** A whole number below `limit`. */

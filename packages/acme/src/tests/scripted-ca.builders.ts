@@ -1,3 +1,4 @@
+/** A loopback CA that follows a script, for tests of the HTTP layer. */
 import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

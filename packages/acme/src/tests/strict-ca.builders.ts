@@ -1,3 +1,4 @@
+/** A strict CA for tests that believes every answer, and ways to it. */
 import { type AcmeServer, type AcmeServerOptions, startAcmeServer } from '@certbus/acme-server';
 import { createCsr } from 'certbus-services';
 import { onTestFinished } from 'vitest';

@@ -1,4 +1,5 @@
 /** Reads values out of JSON that a CA sent. */
+
 /** Whether a parsed value is an object with named fields. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

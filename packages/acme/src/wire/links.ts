@@ -1,4 +1,5 @@
 /** Reads `Link` headers (RFC 8288). */
+
 /** One target of a `Link` header (RFC 8288). */
 export interface Link {
   readonly url: string;

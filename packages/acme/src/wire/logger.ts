@@ -1,4 +1,5 @@
 /** The port that the package logs to. */
+
 /** Where the package writes what it does. Challenge tokens appear at `debug` only, keys nowhere. */
 export interface Logger {
   debug(message: string, fields?: Record<string, unknown>): void;

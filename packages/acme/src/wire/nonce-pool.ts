@@ -1,4 +1,5 @@
 /** The nonces that a CA gave, kept for later requests. */
+
 const MAX_COUNT = 64;
 const MAX_AGE_MS = 600_000;
 const MAX_REMEMBERED = 1024;

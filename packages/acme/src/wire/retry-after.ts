@@ -1,4 +1,5 @@
 /** Reads `Retry-After` headers. */
+
 const MAX_MS = 7 * 86_400_000;
 
 /**

@@ -1,4 +1,5 @@
 /** Reads and writes DER (X.690). */
+
 /** One value of DER (X.690): its tag, the bytes inside, and the bytes with tag and length. */
 export interface DerValue {
   readonly tag: number;

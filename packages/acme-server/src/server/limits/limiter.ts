@@ -1,3 +1,4 @@
+/** Keeps the CA's limits on requests, accounts, orders and failures. */
 import type { Clock } from '../clock.ts';
 import { link } from '../exchange.ts';
 import type { Identifier } from '../identifier.ts';
@@ -8,7 +9,7 @@ import type { Account, IssuedCertificate, Order } from '../records.ts';
 import type { RenewalScript } from '../renewal-script.ts';
 import { renewalWindow } from '../renewal-window.ts';
 import type { Endpoint, RateLimits } from './rate-limits.ts';
-import { type Bucket, createTokenBuckets } from './token-bucket.ts';
+import { type Bucket, createTokenBuckets, type TokenBuckets } from './token-bucket.ts';
 
 /** An order that is about to be made. */
 export interface IntendedOrder {
@@ -22,10 +23,10 @@ export interface Limiter {
   /** Throws 503 with `Retry-After`. */
   spendRequest(endpoint: Endpoint, from: string): void;
   spendNewAccount(from: string): void;
-  /** Says whether the order renews a certificate, and so does not count for its domains. */
+  /** Whether the order renews a certificate, and so does not count for its domains. */
   spendNewOrder(order: IntendedOrder): boolean;
   recordIssuance(order: Order): void;
-  recordValidation(account: Account, name: string, isValid: boolean): void;
+  recordValidation(account: Account, outcome: { readonly name: string; readonly isValid: boolean }): void;
   /** Refuses further orders of an account for a name until `resume`. */
   pause(account: Account, name: string): void;
   resume(account: Account): void;
@@ -52,120 +53,152 @@ function lastTwoLabels(name: string): string {
   return name.split('.').slice(-2).join('.');
 }
 
-/** Keeps limits on the server's clock. */
-export function createLimiter({ limits, clock, renewals, website }: LimiterOptions): Limiter {
-  const buckets = (bucket: Bucket | undefined) => (bucket ? createTokenBuckets(bucket) : undefined);
-  const newAccounts = buckets(limits.newAccounts);
-  const newOrders = buckets(limits.newOrders);
-  const perDomain = buckets(limits.certificatesPerDomain);
-  const perSet = buckets(limits.certificatesPerSet);
-  const failures = buckets(limits.failedAuthorizations);
-  const consecutive = buckets(limits.consecutiveFailures);
-  const requests = new Map(
-    Object.entries(limits.requests ?? {}).map(([endpoint, { perSecond, burst }]) => [
-      endpoint,
-      createTokenBuckets({ capacity: burst, periodMs: (burst / perSecond) * 1000 }),
-    ]),
-  );
-  const paused = new Map<Account, Set<string>>();
-  const issuedSets = new Set<string>();
-  const { registeredDomain = lastTwoLabels } = limits;
+/** What a limiter counts. */
+interface Counters extends LimiterOptions {
+  readonly newAccounts: TokenBuckets | undefined;
+  readonly newOrders: TokenBuckets | undefined;
+  readonly perDomain: TokenBuckets | undefined;
+  readonly perSet: TokenBuckets | undefined;
+  readonly failures: TokenBuckets | undefined;
+  readonly consecutive: TokenBuckets | undefined;
+  readonly requests: ReadonlyMap<string, TokenBuckets>;
+  readonly paused: Map<Account, Set<string>>;
+  /** Sets of identifiers that have had a certificate. */
+  readonly issuedSets: Set<string>;
+}
 
-  function refuse(what: string, waitMs: number): never {
-    const at = new Date(clock.now().getTime() + waitMs);
-    const help = `${website}docs/rate-limits`;
-    throw new ProblemDocument('rateLimited', `too many ${what}, retry after ${at.toISOString()}: see ${help}`, {
-      headers: { 'retry-after': String(Math.ceil(waitMs / 1000)), link: link(help, 'help') },
+function createCounters(options: LimiterOptions): Counters {
+  const { limits } = options;
+  const buckets = (bucket: Bucket | undefined) => (bucket ? createTokenBuckets(bucket) : undefined);
+  const requests = Object.entries(limits.requests ?? {}).map(
+    ([endpoint, { perSecond, burst }]) =>
+      [endpoint, createTokenBuckets({ capacity: burst, periodMs: (burst / perSecond) * 1000 })] as const,
+  );
+  return {
+    ...options,
+    newAccounts: buckets(limits.newAccounts),
+    newOrders: buckets(limits.newOrders),
+    perDomain: buckets(limits.certificatesPerDomain),
+    perSet: buckets(limits.certificatesPerSet),
+    failures: buckets(limits.failedAuthorizations),
+    consecutive: buckets(limits.consecutiveFailures),
+    requests: new Map(requests),
+    paused: new Map(),
+    issuedSets: new Set(),
+  };
+}
+
+function checkBucket({ clock, website }: Counters, of: TokenBuckets | undefined, key: string, what: string): void {
+  const waitMs = of?.waitMs(key, clock.now()) ?? 0;
+  if (waitMs <= 0) return;
+  const at = new Date(clock.now().getTime() + waitMs);
+  const help = `${website}docs/rate-limits`;
+  throw new ProblemDocument('rateLimited', `too many ${what}, retry after ${at.toISOString()}: see ${help}`, {
+    headers: { 'retry-after': String(Math.ceil(waitMs / 1000)), link: link(help, 'help') },
+  });
+}
+
+function domainsOf({ limits }: Counters, identifiers: readonly Identifier[]): ReadonlySet<string> {
+  const { registeredDomain = lastTwoLabels } = limits;
+  return new Set(
+    identifiers.map(({ type, value }) =>
+      type === 'dns' ? registeredDomain(value.replace(/^\*\./, '')) : countedName(value),
+    ),
+  );
+}
+
+function checkPaused({ paused, website }: Counters, account: Account, identifiers: readonly Identifier[]): void {
+  const names = identifiers.map(({ value }) => value).filter((name) => paused.get(account)?.has(name));
+  const [first] = names;
+  if (first === undefined) return;
+  const page = `${website}unpause?account=${account.id}`;
+  const others = names.length > 1 ? ' and others' : '';
+  // No Retry-After: waiting changes nothing, a person has to act.
+  const detail = `Your account is temporarily prevented from requesting certificates for ${first}${others}. Please visit: ${page}`;
+  throw new ProblemDocument('rateLimited', detail);
+}
+
+function pause({ paused }: Counters, account: Account, name: string): void {
+  const names = paused.get(account) ?? new Set();
+  paused.set(account, names.add(name));
+}
+
+/** Whether a certificate's renewal is asked for now, which exempts its order from limits (RFC 9773 §5). */
+function isInsideWindow({ clock, renewals }: Counters, replaced: IssuedCertificate | undefined): boolean {
+  if (!replaced) return false;
+  const now = clock.now();
+  const { start, end } = renewalWindow(replaced, renewals.incident, now);
+  return now >= start && now < end;
+}
+
+function spendRequest({ requests, clock }: Counters, endpoint: Endpoint, from: string): void {
+  const of = requests.get(endpoint);
+  const waitMs = of?.waitMs(from, clock.now()) ?? 0;
+  if (waitMs > 0) {
+    throw new ProblemDocument('rateLimited', 'Service busy; retry later.', {
+      status: 503,
+      headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
     });
   }
+  of?.spend(from, clock.now());
+}
 
-  function checkBucket(of: ReturnType<typeof buckets>, key: string, what: string): void {
-    const waitMs = of?.waitMs(key, clock.now()) ?? 0;
-    if (waitMs > 0) refuse(what, waitMs);
+function spendNewOrder(counters: Counters, { account, identifiers, replaced }: IntendedOrder): boolean {
+  const { clock, failures, perSet, perDomain, newOrders, issuedSets } = counters;
+  checkPaused(counters, account, identifiers);
+  const set = setKey(identifiers);
+  const isExempt = isInsideWindow(counters, replaced);
+  const isRenewal = isExempt || issuedSets.has(set);
+  if (!isExempt) {
+    for (const { value } of identifiers) {
+      checkBucket(counters, failures, keyOf(account, countedName(value)), `failed authorizations for "${value}"`);
+    }
+    checkBucket(counters, perSet, set, 'certificates already issued for this exact set of identifiers');
   }
-
-  const domainsOf = (identifiers: readonly Identifier[]) =>
-    new Set(
-      identifiers.map((each) =>
-        each.type === 'dns' ? registeredDomain(each.value.replace(/^\*\./, '')) : countedName(each.value),
-      ),
-    );
-
-  function checkPaused(account: Account, identifiers: readonly Identifier[]): void {
-    const names = identifiers.map(({ value }) => value).filter((name) => paused.get(account)?.has(name));
-    const [first] = names;
-    if (first === undefined) return;
-    const page = `${website}unpause?account=${account.id}`;
-    const others = names.length > 1 ? ' and others' : '';
-    // No Retry-After: waiting changes nothing, a person has to act.
-    const detail = `Your account is temporarily prevented from requesting certificates for ${first}${others}. Please visit: ${page}`;
-    throw new ProblemDocument('rateLimited', detail);
+  if (!isRenewal) {
+    for (const domain of domainsOf(counters, identifiers)) {
+      checkBucket(counters, perDomain, domain, `certificates already issued for "${domain}"`);
+    }
+    checkBucket(counters, newOrders, account.id, 'new orders from this account');
+    newOrders?.spend(account.id, clock.now());
   }
+  return isRenewal;
+}
 
-  function pause(account: Account, name: string): void {
-    const names = paused.get(account) ?? new Set();
-    paused.set(account, names.add(name));
-  }
+function recordIssuance(counters: Counters, { identifiers, isRenewal }: Order): void {
+  const { clock, perSet, perDomain, issuedSets } = counters;
+  const now = clock.now();
+  const set = setKey(identifiers);
+  issuedSets.add(set);
+  perSet?.spend(set, now);
+  if (!isRenewal) for (const domain of domainsOf(counters, identifiers)) perDomain?.spend(domain, now);
+}
 
-  function isInsideWindow(replaced: IssuedCertificate | undefined): boolean {
-    if (!replaced) return false;
-    const now = clock.now();
-    const { start, end } = renewalWindow(replaced, renewals.incident, now);
-    return now >= start && now < end;
-  }
+function recordFailure(counters: Counters, account: Account, name: string): void {
+  const { clock, failures, consecutive } = counters;
+  const key = keyOf(account, countedName(name));
+  failures?.spend(key, clock.now());
+  const left = consecutive?.spend(key, clock.now());
+  if (left !== undefined && left <= 0) pause(counters, account, name);
+}
 
+/** Keeps limits on the server's clock. */
+export function createLimiter(options: LimiterOptions): Limiter {
+  const counters = createCounters(options);
+  const { clock, newAccounts, consecutive, paused } = counters;
   return {
-    spendRequest(endpoint, from) {
-      const of = requests.get(endpoint);
-      const waitMs = of?.waitMs(from, clock.now()) ?? 0;
-      if (waitMs > 0) {
-        throw new ProblemDocument('rateLimited', 'Service busy; retry later.', {
-          status: 503,
-          headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
-        });
-      }
-      of?.spend(from, clock.now());
-    },
+    spendRequest: (endpoint, from) => spendRequest(counters, endpoint, from),
     spendNewAccount(from) {
-      checkBucket(newAccounts, from, 'new registrations from this IP address');
+      checkBucket(counters, newAccounts, from, 'new registrations from this IP address');
       newAccounts?.spend(from, clock.now());
     },
-    spendNewOrder({ account, identifiers, replaced }) {
-      checkPaused(account, identifiers);
-      const set = setKey(identifiers);
-      const isExempt = isInsideWindow(replaced);
-      const isRenewal = isExempt || issuedSets.has(set);
-      if (!isExempt) {
-        for (const each of identifiers) {
-          const what = `failed authorizations for "${each.value}"`;
-          checkBucket(failures, keyOf(account, countedName(each.value)), what);
-        }
-        checkBucket(perSet, set, 'certificates already issued for this exact set of identifiers');
-      }
-      if (!isRenewal) {
-        for (const domain of domainsOf(identifiers)) {
-          checkBucket(perDomain, domain, `certificates already issued for "${domain}"`);
-        }
-        checkBucket(newOrders, account.id, 'new orders from this account');
-        newOrders?.spend(account.id, clock.now());
-      }
-      return isRenewal;
+    spendNewOrder: (order) => spendNewOrder(counters, order),
+    recordIssuance: (order) => recordIssuance(counters, order),
+    recordValidation(account, { name, isValid }) {
+      if (isValid) consecutive?.reset(keyOf(account, countedName(name)));
+      else recordFailure(counters, account, name);
     },
-    recordIssuance({ identifiers, isRenewal }) {
-      const now = clock.now();
-      const set = setKey(identifiers);
-      issuedSets.add(set);
-      perSet?.spend(set, now);
-      if (!isRenewal) for (const domain of domainsOf(identifiers)) perDomain?.spend(domain, now);
-    },
-    recordValidation(account, name, isValid) {
-      const key = keyOf(account, countedName(name));
-      if (isValid) return consecutive?.reset(key);
-      failures?.spend(key, clock.now());
-      const left = consecutive?.spend(key, clock.now());
-      if (left !== undefined && left <= 0) pause(account, name);
-    },
-    pause,
+    pause: (account, name) => pause(counters, account, name),
     resume(account) {
       for (const name of paused.get(account) ?? []) consecutive?.reset(keyOf(account, countedName(name)));
       paused.delete(account);

@@ -1,3 +1,4 @@
+/** The limits that a CA can have, and those that Let's Encrypt publishes. */
 import type { Bucket } from './token-bucket.ts';
 
 /** What clients ask for, as limits on requests tell it apart. */

@@ -1,3 +1,5 @@
+/** Token buckets by key, as Boulder counts them. */
+
 /** How much is allowed: `capacity` at once, refilled evenly over `periodMs`. */
 export interface Bucket {
   readonly capacity: number;

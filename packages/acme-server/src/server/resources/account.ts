@@ -1,3 +1,4 @@
+/** The account resources. */
 import { isRecord } from '../base64url.ts';
 import type { Ca } from '../ca.ts';
 import { timestamp } from '../clock.ts';
@@ -47,10 +48,6 @@ function flagOf(payload: Readonly<Record<string, unknown>>, name: string): boole
   return value === true;
 }
 
-function checkTerms({ terms }: Ca, isAgreed: boolean): void {
-  if (terms.url !== null && !isAgreed) throw agreementRequired(terms.url);
-}
-
 function replyWith(account: Account, status: number, { origin }: Received): Reply {
   return { status, headers: { location: accountUrl(account, origin) }, body: accountBody(account) };
 }
@@ -64,7 +61,7 @@ function createAccount(ca: Ca, request: SignedRequest): Account {
   const payload = requirePayload(request);
   const isAgreed = flagOf(payload, 'termsOfServiceAgreed');
   const contact = payload['contact'] === undefined ? [] : parseContacts(payload['contact']);
-  checkTerms(ca, isAgreed);
+  if (ca.terms.url !== null && !isAgreed) throw agreementRequired(ca.terms.url);
   const binding = payload['externalAccountBinding'];
   if (binding !== undefined && !isRecord(binding)) throw malformed('externalAccountBinding must be a JWS');
   const externalAccount = bindExternalAccount(ca, binding, request);

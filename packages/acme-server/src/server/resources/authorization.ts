@@ -1,3 +1,4 @@
+/** The authorization resource. */
 import type { Ca } from '../ca.ts';
 import { timestamp } from '../clock.ts';
 import type { Reply } from '../exchange.ts';

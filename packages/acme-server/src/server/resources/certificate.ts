@@ -1,3 +1,4 @@
+/** The certificate resource. */
 import type { Ca } from '../ca.ts';
 import { link, type Reply } from '../exchange.ts';
 import { notFound, ProblemDocument } from '../problem-document.ts';

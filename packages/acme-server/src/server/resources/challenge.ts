@@ -1,3 +1,4 @@
+/** The challenge resource. */
 import type { Ca } from '../ca.ts';
 import { link, type Reply } from '../exchange.ts';
 import { authorizationStatus } from '../order-status.ts';

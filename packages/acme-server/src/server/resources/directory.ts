@@ -1,3 +1,4 @@
+/** The directory resource. */
 import { randomBytes } from 'node:crypto';
 import type { Ca } from '../ca.ts';
 import type { Received, Reply } from '../exchange.ts';

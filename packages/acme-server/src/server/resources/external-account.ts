@@ -1,3 +1,4 @@
+/** Binding an account to one outside ACME. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { parseJsonObject } from '../base64url.ts';
 import type { Ca } from '../ca.ts';

@@ -1,3 +1,4 @@
+/** The finalize resource. */
 import { decodeBase64Url } from '../base64url.ts';
 import type { Ca } from '../ca.ts';
 import { checkCsr } from '../csr.ts';

@@ -1,3 +1,4 @@
+/** The keyChange resource. */
 import { parseJsonObject } from '../base64url.ts';
 import type { Ca } from '../ca.ts';
 import type { Reply } from '../exchange.ts';

@@ -1,3 +1,4 @@
+/** The newOrder resource. */
 import { randomBytes } from 'node:crypto';
 import type { Ca } from '../ca.ts';
 import type { Reply } from '../exchange.ts';

@@ -1,3 +1,4 @@
+/** The renewal information resource. */
 import type { Ca } from '../ca.ts';
 import { parseCertificateId } from '../certificate-id.ts';
 import { timestamp } from '../clock.ts';
@@ -8,7 +9,7 @@ import { renewalWindow } from '../renewal-window.ts';
 /** Says when a certificate is to be renewed (RFC 9773 §4). Anyone may ask. */
 export function renewalInfo(ca: Ca, certificateId: string): Reply {
   const { keyIdentifier, serial } = parseCertificateId(certificateId);
-  const certificate = keyIdentifier === ca.authority.keyIdentifier ? ca.records.certificates.get(serial) : undefined;
+  const certificate = keyIdentifier === ca.hierarchy.keyIdentifier ? ca.records.certificates.get(serial) : undefined;
   if (!certificate) throw notFound(`The certificate ${certificateId}`);
   const headers = { 'retry-after': String(ca.settings.renewalRetryAfterS) };
   const { overrides, incident } = ca.renewals;

@@ -1,3 +1,4 @@
+/** Finds the certificate that an order replaces. */
 import type { Ca } from '../ca.ts';
 import { parseCertificateId } from '../certificate-id.ts';
 import type { Identifier } from '../identifier.ts';
@@ -25,7 +26,7 @@ export function findReplaced(
   if (value === undefined) return undefined;
   if (typeof value !== 'string') throw malformed('replaces must be a text');
   const { keyIdentifier, serial } = parseCertificateId(value);
-  const certificate = keyIdentifier === ca.authority.keyIdentifier ? ca.records.certificates.get(serial) : undefined;
+  const certificate = keyIdentifier === ca.hierarchy.keyIdentifier ? ca.records.certificates.get(serial) : undefined;
   if (!certificate) throw notFound(`The certificate ${value} that is to be replaced`);
   if (certificate.account !== account) {
     throw new ProblemDocument('unauthorized', `The certificate ${value} belongs to another account`);

@@ -1,3 +1,4 @@
+/** The revokeCert resource. */
 import { X509Certificate } from 'node:crypto';
 import { decodeBase64Url } from '../base64url.ts';
 import type { Ca } from '../ca.ts';

@@ -1,3 +1,4 @@
+/** Checks that the CAA records of a name allow to issue. */
 import { ProblemDocument } from '../problem-document.ts';
 import type { CaaRecord } from './dns-lookup.ts';
 import { parseIssueValue } from './issue-value.ts';

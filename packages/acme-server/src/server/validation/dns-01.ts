@@ -1,3 +1,4 @@
+/** Validates dns-01 and dns-account-01. */
 import { createHash } from 'node:crypto';
 import { ProblemDocument } from '../problem-document.ts';
 import type { MethodContext } from './method.ts';

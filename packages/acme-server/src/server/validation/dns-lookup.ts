@@ -1,3 +1,4 @@
+/** What validations ask DNS for. */
 import { Resolver } from 'node:dns/promises';
 import { ProblemDocument } from '../problem-document.ts';
 

@@ -1,3 +1,4 @@
+/** Validates dns-persist-01. */
 import { ProblemDocument } from '../problem-document.ts';
 import { type IssueValue, parseIssueValue } from './issue-value.ts';
 import type { MethodContext } from './method.ts';

@@ -1,3 +1,4 @@
+/** Validates http-01 (RFC 8555 §8.3). */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';

@@ -1,9 +1,10 @@
-import type { ValidationJob } from '../ca.ts';
+/** What one way of validation is given, and how it ends. */
+import type { PendingValidation } from '../ca.ts';
 import type { Settings } from '../options.ts';
 import type { DnsLookup } from './dns-lookup.ts';
 
 /** What one way of validation is given. */
-export interface MethodContext extends ValidationJob {
+export interface MethodContext extends PendingValidation {
   readonly dns: DnsLookup;
   readonly settings: Settings;
   readonly now: Date;

@@ -1,3 +1,4 @@
+/** Validates tls-alpn-01 (RFC 8737). */
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';

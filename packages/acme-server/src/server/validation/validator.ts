@@ -1,5 +1,6 @@
+/** Validates a challenge by its type, within a time. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ValidationJob } from '../ca.ts';
+import type { PendingValidation } from '../ca.ts';
 import type { Clock } from '../clock.ts';
 import type { Settings } from '../options.ts';
 import { ProblemDocument } from '../problem-document.ts';
@@ -12,8 +13,8 @@ import { validateHttp01 } from './http-01.ts';
 import type { Method } from './method.ts';
 import { validateTlsAlpn01 } from './tls-alpn-01.ts';
 
-/** Says why a challenge is not met; `undefined` where it is. */
-export type Validator = (job: ValidationJob, signal: AbortSignal) => Promise<ProblemDocument | undefined>;
+/** Gives the reason why a challenge is not met; `undefined` where it is. */
+export type Validator = (validation: PendingValidation, signal: AbortSignal) => Promise<ProblemDocument | undefined>;
 
 const METHODS: Readonly<Record<ChallengeType, Method>> = {
   'http-01': validateHttp01,
@@ -34,14 +35,14 @@ function problemOf(error: unknown, timeoutMs: number): ProblemDocument {
 export function createValidator(settings: Settings, clock: Clock): Validator {
   const { dnsServer, delayMs, timeoutMs, alwaysValid } = settings.validation;
   const dns = createDnsLookup(dnsServer);
-  return async (job, stop) => {
+  return async (validation, stop) => {
     if (delayMs > 0) await wait(delayMs, undefined, { signal: stop });
     if (alwaysValid) return undefined;
     const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
-    const keyAuthorization = `${job.challenge.token}.${job.account.publicKey.thumbprint}`;
-    const context = { ...job, dns, settings, now: clock.now(), keyAuthorization, signal };
+    const keyAuthorization = `${validation.challenge.token}.${validation.account.publicKey.thumbprint}`;
+    const context = { ...validation, dns, settings, now: clock.now(), keyAuthorization, signal };
     try {
-      await METHODS[job.challenge.type](context);
+      await METHODS[validation.challenge.type](context);
       if (settings.validation.checkCaa) await checkCaa(context);
       return undefined;
     } catch (error) {

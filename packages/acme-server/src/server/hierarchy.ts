@@ -1,14 +1,15 @@
+/** The certificates that the CA signs with: roots, intermediates, and the leaves below them. */
 import { randomBytes, type webcrypto } from 'node:crypto';
 import type { Identifier } from './identifier.ts';
 import { x509 } from './x509.ts';
 
 type CryptoKeyPair = webcrypto.CryptoKeyPair;
 
-/** What an authority signs with. */
+/** What roots and intermediates sign with. */
 export type KeyAlgorithm = 'ecdsa' | 'rsa';
 
-/** What an authority looks like. */
-export interface AuthorityOptions {
+/** What a hierarchy looks like. */
+export interface HierarchyOptions {
   /** Of its own keys, not of what it certifies. */
   readonly keyAlgorithm: KeyAlgorithm;
   /** How many roots vouch for it: the first is the default, each other one gives an alternate chain. */
@@ -37,7 +38,7 @@ export interface SignedLeaf {
 }
 
 /** Roots, intermediates, and what they sign. */
-export interface Authority {
+export interface Hierarchy {
   /** PEM, the default root first. */
   readonly roots: readonly string[];
   /** Key identifier of the issuing certificate, base64url: first half of every name in renewal information. */
@@ -115,54 +116,75 @@ function alternativeNames(identifiers: readonly Identifier[]): x509.SubjectAlter
 
 const pemOf = (certificate: x509.X509Certificate) => `${certificate.toString('pem').trim()}\n`;
 
-/** Makes roots and intermediates with keys of their own. The topmost intermediate is signed by each root. */
-export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { keyAlgorithm: algorithm, now } = options;
-  const label = randomBytes(3).toString('hex');
-  const named = async (name: string) => ({ name: `${name} ${label}`, keys: await generateKeys(algorithm) });
-  const rootNames = Array.from({ length: options.roots }, (_, index) => `Root ${index + 1}`);
-  const roots = await Promise.all(
-    rootNames.map(async (name) => certify(await named(name), undefined, { now, years: ROOT_YEARS, algorithm })),
-  );
-  const lifetime = { now, years: INTERMEDIATE_YEARS, algorithm };
-  const top = await named('Intermediate 1');
+/** Makes the intermediates, the lowest first. The topmost is signed by each root, and so comes once for each. */
+async function createIntermediates(
+  roots: readonly Signer[],
+  { intermediates, keyAlgorithm, now }: HierarchyOptions,
+  label: string,
+) {
+  const lifetime = { now, years: INTERMEDIATE_YEARS, algorithm: keyAlgorithm };
+  const named = async (depth: number) => ({
+    name: `Intermediate ${depth} ${label}`,
+    keys: await generateKeys(keyAlgorithm),
+  });
+  const top = await named(1);
   const crossSigned = await Promise.all(roots.map((root) => certify(top, root, lifetime)));
   const below: Signer[] = [];
-  for (let depth = 2; depth <= options.intermediates; depth += 1) {
-    below.unshift(await certify(await named(`Intermediate ${depth}`), below[0] ?? crossSigned[0], lifetime));
+  for (let depth = 2; depth <= intermediates; depth += 1) {
+    below.unshift(await certify(await named(depth), below[0] ?? crossSigned[0], lifetime));
   }
-  const [firstTop] = crossSigned;
-  const issuer = below[0] ?? firstTop;
-  if (!issuer) throw new TypeError('An authority needs at least one root');
-  const authorityKey = await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey);
+  return { crossSigned, below };
+}
+
+/** Signs a leaf. */
+async function signLeaf(
+  issuer: Signer,
+  { publicKey, identifiers, notBefore, notAfter }: LeafRequest,
+  { serialNumber, algorithm }: { readonly serialNumber: string; readonly algorithm: KeyAlgorithm },
+): Promise<x509.X509Certificate> {
+  return x509.X509CertificateGenerator.create({
+    serialNumber,
+    subject: '',
+    issuer: issuer.certificate.subjectName,
+    notBefore,
+    notAfter,
+    publicKey,
+    signingKey: issuer.keys.privateKey,
+    signingAlgorithm: ALGORITHM[algorithm],
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([SERVER_AUTH]),
+      new x509.CertificatePolicyExtension([DOMAIN_VALIDATED]),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      alternativeNames(identifiers),
+    ],
+  });
+}
+
+/** Makes roots and intermediates with keys of their own. */
+export async function createHierarchy(options: HierarchyOptions): Promise<Hierarchy> {
+  const { keyAlgorithm: algorithm, now } = options;
+  const label = randomBytes(3).toString('hex');
+  const rootLifetime = { now, years: ROOT_YEARS, algorithm };
+  const rootNames = Array.from({ length: options.roots }, (_, index) => `Root ${index + 1} ${label}`);
+  const roots = await Promise.all(
+    rootNames.map(async (name) => certify({ name, keys: await generateKeys(algorithm) }, undefined, rootLifetime)),
+  );
+  const { crossSigned, below } = await createIntermediates(roots, options, label);
+  const issuer = below[0] ?? crossSigned[0];
+  if (!issuer) throw new TypeError('A hierarchy needs at least one root');
+  const { keyId = '' } = await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey);
   const tails = crossSigned.map((signer) => [...below, signer].map(({ certificate }) => pemOf(certificate)).join('\n'));
   let issued = 0;
-
   return {
     roots: roots.map(({ certificate }) => pemOf(certificate)),
-    keyIdentifier: Buffer.from(authorityKey.keyId ?? '', 'hex').toString('base64url'),
-    async sign({ publicKey, identifiers, notBefore, notAfter }) {
+    keyIdentifier: Buffer.from(keyId, 'hex').toString('base64url'),
+    async sign(request) {
       const serialNumber = createSerial(issued);
       issued += 1;
-      const certificate = await x509.X509CertificateGenerator.create({
-        serialNumber,
-        subject: '',
-        issuer: issuer.certificate.subjectName,
-        notBefore,
-        notAfter,
-        publicKey,
-        signingKey: issuer.keys.privateKey,
-        signingAlgorithm: ALGORITHM[algorithm],
-        extensions: [
-          new x509.BasicConstraintsExtension(false, undefined, true),
-          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-          new x509.ExtendedKeyUsageExtension([SERVER_AUTH]),
-          new x509.CertificatePolicyExtension([DOMAIN_VALIDATED]),
-          authorityKey,
-          await x509.SubjectKeyIdentifierExtension.create(publicKey),
-          alternativeNames(identifiers),
-        ],
-      });
+      const certificate = await signLeaf(issuer, request, { serialNumber, algorithm });
       const leaf = pemOf(certificate);
       return {
         serial: Number.parseInt(serialNumber.slice(0, 2), 16) > 0x7f ? `00${serialNumber}` : serialNumber,
@@ -175,10 +197,10 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
 
 /** PEM key and certificate of the server's own HTTPS address on loopback, and the root that vouches for it alone. */
 export async function createServerCertificate(): Promise<{ key: string; certificate: string; root: string }> {
-  const authority = await createAuthority({ keyAlgorithm: 'ecdsa', roots: 1, intermediates: 1, now: new Date() });
+  const hierarchy = await createHierarchy({ keyAlgorithm: 'ecdsa', roots: 1, intermediates: 1, now: new Date() });
   const keys = await generateKeys('ecdsa');
   const spki = new Uint8Array(await crypto.subtle.exportKey('spki', keys.publicKey));
-  const { chains } = await authority.sign({
+  const { chains } = await hierarchy.sign({
     publicKey: spki,
     identifiers: [
       { type: 'dns', value: 'localhost' },
@@ -191,6 +213,6 @@ export async function createServerCertificate(): Promise<{ key: string; certific
   return {
     key: `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`,
     certificate: chains[0] ?? '',
-    root: authority.roots[0] ?? '',
+    root: hierarchy.roots[0] ?? '',
   };
 }
