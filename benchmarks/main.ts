@@ -41,6 +41,10 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
   },
   { names: ['acme.badnonce'], load: async () => (await import('./acme-badnonce.ts')).acmeBadNonce },
   { names: ['manager.scan', 'manager.scan.stall'], load: async () => (await import('./manager-scan.ts')).managerScan },
+  {
+    names: ['acme', 'client', 'certbus'].flatMap((name) => [`install.${name}.packages`, `install.${name}.megabytes`]),
+    load: async () => (await import('./install.ts')).install,
+  },
   { names: ['handshake.hot'], load: async () => (await import('./handshake-hot.ts')).handshakeHot },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
   { names: ['path.served.p50', 'path.served.p99'], load: async () => (await import('./path-served.ts')).pathServed },

@@ -18,6 +18,7 @@ export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
 export { type Moto, startMoto } from './moto.ts';
 export { findNode, type NodeVersion } from './node-versions.ts';
 export { installPackages } from './npm-packages.ts';
+export { installPacked, runPnpm } from './packed-packages.ts';
 export { type Part, requirePart } from './parts.ts';
 export { BLOCKED_NAME, type Pebble, type PebbleOptions, startPebble } from './pebble.ts';
 export type { PebbleOrigin } from './pebble-programs.ts';

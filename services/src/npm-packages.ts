@@ -4,7 +4,7 @@ import { installOnce } from './install.ts';
 import { run } from './process.ts';
 
 /** npm as somebody would call it in a fresh shell: an npm or pnpm above hands settings down, and puts its Node in front. */
-function freshEnvironment(): Record<string, string> {
+export function freshEnvironment(): Record<string, string> {
   const inherited = Object.keys(process.env).filter((name) => /^p?npm_/i.test(name));
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
   // npm takes an empty setting for none.

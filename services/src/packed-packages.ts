@@ -1,0 +1,67 @@
+/** Installs packages of this workspace as users will: packed as they are published, into an empty folder, by npm. */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freshEnvironment } from './npm-packages.ts';
+import { run } from './process.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Manifest {
+  readonly name: string;
+  readonly packageManager?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+async function readManifest(folder: string): Promise<Manifest> {
+  return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** Folders of the workspace's packages, by their names. */
+async function workspaceFolders(): Promise<ReadonlyMap<string, string>> {
+  const rooms = await Promise.all(
+    ['packages', 'apps'].map(async (room) => (await readdir(join(ROOT, room))).map((each) => join(ROOT, room, each))),
+  );
+  const named = rooms.flat().map(async (folder) => [(await readManifest(folder)).name, folder] as const);
+  return new Map(await Promise.all(named));
+}
+
+/** Folders of a package and of all that it depends on in this workspace. */
+async function closureOf(name: string): Promise<readonly string[]> {
+  const folders = await workspaceFolders();
+  const found = new Set<string>();
+  const open = [name];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const folder = folders.get(next);
+    if (folder === undefined) throw new TypeError(`The workspace has no package ${next}`);
+    if (found.has(folder)) continue;
+    found.add(folder);
+    const { dependencies = {} } = await readManifest(folder);
+    open.push(...Object.keys(dependencies).filter((each) => folders.has(each)));
+  }
+  return [...found];
+}
+
+/** Runs pnpm of the version that the workspace names. */
+export async function runPnpm(args: readonly string[], cwd: string = ROOT): Promise<void> {
+  const { packageManager = 'pnpm' } = await readManifest(ROOT);
+  await run('npx', ['-y', '--allow-scripts=pnpm', packageManager, ...args], { cwd, env: freshEnvironment() });
+}
+
+/**
+ * Packs a built package of this workspace, and all that it depends on here, and installs them into `folder`, which is made. Rejects
+ * where one of them was not built.
+ */
+export async function installPacked(name: string, folder: string): Promise<void> {
+  const tarballs = join(folder, 'tarballs');
+  await mkdir(tarballs, { recursive: true });
+  for (const each of await closureOf(name)) {
+    if (!(await readdir(each)).includes('dist'))
+      throw new Error(`${each} is not built: run "npm test", or turbo run build`);
+    await runPnpm(['pack', '--pack-destination', tarballs], each);
+  }
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'empty', private: true, type: 'module' }));
+  const files = (await readdir(tarballs)).map((file) => join(tarballs, file));
+  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...files];
+  await run('npm', args, { cwd: folder, env: freshEnvironment() });
+}
