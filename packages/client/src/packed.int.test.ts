@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { freePort, temporaryFolder } from 'certbus-services';
+import { freePort, installPacked, temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestBus } from './testing.ts';
 
@@ -18,21 +18,7 @@ const temporary = temporaryFolder();
 const project = join(temporary.path, 'project');
 
 beforeAll(async () => {
-  const tarballs = join(temporary.path, 'tarballs');
-  mkdirSync(tarballs);
-  mkdirSync(project);
-  for (const name of ['events', 'store', 'replica', 'client']) {
-    const folder = join(root, 'packages', name);
-    if (!readdirSync(folder).includes('dist'))
-      throw new Error(`packages/${name} is not built: run "npm test", or turbo run build`);
-    await run('npx', ['-y', '--allow-scripts=pnpm', 'pnpm@12.21.0', 'pack', '--pack-destination', tarballs], {
-      cwd: folder,
-      env,
-    });
-  }
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true, type: 'module' }));
-  const files = readdirSync(tarballs).map((name) => join(tarballs, name));
-  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...files], { cwd: project, env });
+  await installPacked('@certbus/client', project);
   copyFileSync(example, join(project, 'load-balancer.mjs'));
 }, 180_000);
 afterAll(() => temporary.remove());
