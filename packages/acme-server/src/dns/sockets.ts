@@ -36,7 +36,7 @@ function serveDatagrams(socket: Socket, respond: Responder): void {
       const answer = respond(query);
       if (answer) socket.send(encodeForUdp(answer, udpSizeOf(query)), from.port, from.address);
     } catch {
-      // What is no query gets no answer.
+      // What is not a query gets no answer.
     }
   });
   socket.on('error', () => {});

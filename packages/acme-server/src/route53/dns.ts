@@ -41,7 +41,7 @@ function soaOf(set: StoredSet): Answer[] {
   });
 }
 
-/** Records that DNS can carry; types that nobody needs here are left out. */
+/** Records that DNS can carry; types that are not needed here are left out. */
 function recordsOf(set: StoredSet, name: string = set.name): Answer[] {
   const { type, ttl, values } = set;
   if (type === 'SOA') return soaOf(set);

@@ -18,7 +18,7 @@ export function certificateIdOf(keyIdentifier: string, serial: string): string {
 /** Takes the name of a certificate apart. Throws `malformed`. */
 export function parseCertificateId(text: string): ParsedCertificateId {
   const [keyIdentifier, serial, ...rest] = text.split('.');
-  if (rest.length > 0 || !keyIdentifier || !serial) throw malformed(`"${text}" is no name of a certificate`);
+  if (rest.length > 0 || !keyIdentifier || !serial) throw malformed(`"${text}" is not the name of a certificate`);
   decodeBase64Url(keyIdentifier, 'The key identifier');
   return { keyIdentifier, serial: decodeBase64Url(serial, 'The serial number').toString('hex') };
 }

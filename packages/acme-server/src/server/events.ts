@@ -2,7 +2,7 @@
 import type { ChallengeType } from './records.ts';
 import type { LoggedRequest } from './request-log.ts';
 
-/** What a server tells whoever watches it. Names are as the client ordered them. */
+/** What a server tells those who watch it. Names are as the client ordered them. */
 export interface AcmeServerEvents {
   /** A request was answered, or was not, on purpose. */
   request: [LoggedRequest];

@@ -33,7 +33,7 @@ function faultOfName(name: string): string | undefined {
 /** What is wrong with an IP address; RFC 8738 §3 wants the text of RFC 5952. */
 function faultOfAddress(address: string): string | undefined {
   const family = isIP(address);
-  if (family === 0 || address.includes('%')) return 'is no IP address';
+  if (family === 0 || address.includes('%')) return 'is not an IP address';
   const canonical = family === 4 ? address : new URL(`http://[${address}]`).hostname.slice(1, -1);
   return canonical === address ? undefined : `is to be written ${canonical}`;
 }

@@ -99,6 +99,6 @@ function createKey(jwk: Record<string, string>): KeyObject {
   try {
     return createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
-    throw malformed('The jwk is no public key');
+    throw malformed('The jwk is not a public key');
   }
 }

@@ -33,7 +33,7 @@ function checkNonce(ca: Ca, { nonce }: Received): void {
   const refuse = (why: string) => new ProblemDocument('badNonce', why);
   if (nonce === undefined) throw refuse('The JWS has no nonce');
   if (nonce === 'replayed') throw refuse('The nonce was used before');
-  if (nonce === 'unknown') throw refuse('The nonce is not one of ours');
+  if (nonce === 'unknown') throw refuse('The nonce did not come from this server');
   if (ca.random() * 100 < ca.nonceRejection.percent) throw refuse('The nonce is good, and refused for a test');
 }
 

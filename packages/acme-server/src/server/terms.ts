@@ -10,7 +10,7 @@ export interface Terms {
   readonly outdated: Set<Account>;
 }
 
-/** What is said to whoever has to agree: where the terms are and, where given, where a person does it. */
+/** The problem for an account that has to agree: where the terms are and, where given, where a person agrees. */
 export function agreementRequired(url: string, instance?: string): ProblemDocument {
   return new ProblemDocument('userActionRequired', `The terms at ${url} have to be agreed to`, {
     headers: { link: link(url, 'terms-of-service') },

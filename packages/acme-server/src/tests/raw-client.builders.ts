@@ -245,7 +245,7 @@ export async function openRawClient({ directory: at, roots }: CaAddress, own = c
   };
 }
 
-/** Status and last part of the problem's type; `none` where an answer is no problem document. */
+/** Status and last part of the problem's type; `none` where an answer is not a problem document. */
 export function problem({ status, body, headers }: RawAnswer): { readonly status: number; readonly type: string } {
   if (!headers['content-type']?.startsWith('application/problem+json')) return { status, type: 'none' };
   return { status, type: String(body.type).replace('urn:ietf:params:acme:error:', '') };

@@ -85,7 +85,7 @@ export interface KeyCandidates {
 }
 
 /**
- * Which of several keys is the account's now: after a roll-over whose end nobody saw. Makes no account and changes nothing; `ca` may
+ * Which of several keys is the account's now: after a roll-over whose end was not seen. Makes no account and changes nothing; `ca` may
  * have any of the keys. Resolves `undefined` where none is. Rejects as `readDirectory` does.
  */
 export async function findAccountKey(

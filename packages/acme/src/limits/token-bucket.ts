@@ -12,9 +12,9 @@ export interface TokenBucket {
   take(now: Date): number;
   /** Takes a token also where there is none. */
   force(now: Date): void;
-  /** The time until a token is there for somebody with so many ahead, in ms. */
+  /** The time until a token is there for a request with so many ahead, in ms. */
   waitMs(now: Date, ahead?: number): number;
-  /** Lets nobody through before an instant, nor fills up until then. Later instants win. */
+  /** Gives no token before an instant, nor fills up until then. Later instants win. */
   pause(until: Date, now: Date): void;
   /** Whether nothing is taken, so that the bucket can be forgotten. */
   isFull(now: Date): boolean;

@@ -26,7 +26,7 @@ export interface Problem {
 
 /**
  * What a problem means for the caller. `temporary`: try again soon; `rate-limited`: after `notBefore`; `account`: all orders of
- * the account fail; `authority`: the CA itself failed; `permanent-name`: this name will not pass until somebody acts;
+ * the account fail; `authority`: the CA itself failed; `permanent-name`: this name will not pass until a person acts;
  * `permanent-request`: the same request will never pass; `operator-action`: a person has to do something at the CA.
  */
 export type ProblemClass =

@@ -60,7 +60,7 @@ function readVersion(): string {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
     return String(version);
   } catch {
-    // Bundled into one file, there is no package.json beside.
+    // Bundled into one file, there is no package.json next to it.
     return 'bundled';
   }
 }

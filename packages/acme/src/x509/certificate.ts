@@ -71,7 +71,7 @@ function checkDates({ validFromDate, validToDate }: X509Certificate, now: Date, 
 /** What a chain must match. */
 export interface ChainExpectation {
   readonly names: readonly string[];
-  /** Whether the leaf's public key (SPKI, DER) is one of ours. */
+  /** Whether the leaf's public key (SPKI, DER) is accepted. */
   readonly acceptKey: (spki: Uint8Array) => boolean;
   readonly now: Date;
   /** Whether the CA may add names of its own. Default false. */
@@ -79,7 +79,7 @@ export interface ChainExpectation {
 }
 
 /**
- * Reads what a CA issued and checks it: exactly the names asked for, a key of ours, links that verify, dates that make sense. The
+ * Reads what a CA issued and checks it: exactly the names asked for, an accepted key, links that verify, dates that make sense. The
  * chain is put in order, and its root left out. Throws `CERTBUS_ACME_CERTIFICATE_REFUSED`.
  */
 export function parseCertificate(pem: unknown, expectation: ChainExpectation): NamedChain {

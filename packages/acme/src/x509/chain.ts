@@ -60,7 +60,7 @@ export function fingerprintOf({ raw }: X509Certificate): string {
   return createHash('sha256').update(raw).digest('hex');
 }
 
-/** Whether a chain is what somebody prefers: a root's common name, or the fingerprint of an issuer, colons or not. */
+/** Whether a chain is what is preferred: a root's common name, or the fingerprint of an issuer, colons or not. */
 export function isPreferred({ rootName, fingerprints }: NamedChain, preference: string): boolean {
   const bare = preference.replaceAll(':', '').toLowerCase();
   return preference === rootName || (/^[0-9a-f]{64}$/.test(bare) && fingerprints.includes(bare));

@@ -13,7 +13,7 @@ function isReplaced({ records, clock }: Ca, { replacedBy }: IssuedCertificate): 
 }
 
 /**
- * Finds the certificate that an order replaces (RFC 9773 §5). Throws as Let's Encrypt does: `malformed` for a text that is no name of
+ * Finds the certificate that an order replaces (RFC 9773 §5). Throws as Let's Encrypt does: `malformed` for a text that is not the name of
  * a certificate or one without a common identifier, `malformed` with status 404 for one of another CA, `unauthorized` for one of
  * another account, `alreadyReplaced` for one that has a replacement.
  */

@@ -3,7 +3,7 @@ import { ProblemDocument } from '../problem-document.ts';
 import { type IssueValue, parseIssueValue } from './issue-value.ts';
 import type { MethodContext } from './method.ts';
 
-/** Why a record of ours does not authorize; `undefined` where it does. */
+/** Why a record for this CA does not authorize; `undefined` where it does. */
 function faultOf({ parameters }: IssueValue, context: MethodContext): string | undefined {
   const { accountUrl, authorization, now } = context;
   const accountUri = parameters.get('accounturi');

@@ -2,7 +2,7 @@
 
 /** The value of an `issue` property (RFC 8659 §4.2): whom it allows, and on what terms. */
 export interface IssueValue {
-  /** Lower case; empty where nobody is allowed. */
+  /** Lower case; empty where no CA is allowed. */
   readonly issuer: string;
   /** By lower-case name. */
   readonly parameters: ReadonlyMap<string, string>;

@@ -32,7 +32,7 @@ function shakeHands({ settings, authorization, signal }: MethodContext, host: st
       port: settings.validation.tlsPort,
       servername: serverNameOf(authorization.identifier),
       ALPNProtocols: [PROTOCOL],
-      // RFC 8737 §3: the certificate is signed by nobody but itself.
+      // RFC 8737 §3: the certificate is signed by itself alone.
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
     });
