@@ -37,7 +37,7 @@ export const HOUSE: House = {
     },
     'packages/acme': {
       io: ['wire/acme-client.ts', 'wire/undici.ts'],
-      composition: ['wire/create-engine.ts'],
+      composition: ['wire/create-engine.ts', 'wire/create-acme.ts'],
     },
     // Presenting a challenge, and looking whether it is there, is I/O.
     'packages/solvers': { io: 'everything', composition: ['registry.ts'] },
