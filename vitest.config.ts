@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const conditions = ['certbus:source', 'node', 'import', 'default'];
@@ -7,6 +8,9 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     disableConsoleIntercept: true,
+    // vitest would leave one core to itself, which is half of a small machine.
+    maxWorkers: availableParallelism(),
+    tags: [{ name: 'full', description: 'has more to show with CERTBUS_TESTS=full' }],
     // A bound against what hangs, not a measure of speed: several files share two cores, and some tests start programs.
     testTimeout: 30_000,
     hookTimeout: 60_000,

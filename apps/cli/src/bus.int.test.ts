@@ -1,25 +1,26 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openExportFile } from '@certbus/store/export-file';
 import { openSqliteLog } from '@certbus/store/sqlite';
 import { type ExampleServer, startExampleServer } from 'certbus-example-server';
-import { requirePart, startDynamoDbLocal, temporaryFolder } from 'certbus-services';
-import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { requirePart, temporaryFolder } from 'certbus-services';
+import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { certbus } from './cli.builders.ts';
 import { putCertificate, serialAt } from './site.builders.ts';
 
 const dynamoDb = requirePart('dynamodb-local');
 const temporary = temporaryFolder();
 const servers: ExampleServer[] = [];
+/** What `certbus init` makes; each test has a copy. */
+const untouched = join(temporary.path, 'untouched');
 let sites = 0;
 let site: string;
 
 const run = (...args: string[]) => certbus(site, args);
 
-beforeEach(async () => {
-  sites += 1;
-  site = join(temporary.path, `site${sites}`);
-  mkdirSync(site);
+beforeAll(async () => {
+  mkdirSync(untouched);
   const ca = [
     '--directory',
     'https://127.0.0.1:1/dir',
@@ -28,7 +29,12 @@ beforeEach(async () => {
     '--dns-url',
     'http://127.0.0.1:1',
   ];
-  expect((await run('init', '--agree-tos', ...ca)).status).toBe(0);
+  expect((await certbus(untouched, ['init', '--agree-tos', ...ca])).status).toBe(0);
+}, 60_000);
+beforeEach(() => {
+  sites += 1;
+  site = join(temporary.path, `site${sites}`);
+  cpSync(untouched, site, { recursive: true });
 });
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
@@ -261,26 +267,23 @@ describe('archives and exports', { timeout: 60_000 }, () => {
 
 describe.skipIf(dynamoDb.skip)(dynamoDb.title('a table'), { timeout: 120_000 }, () => {
   test('is bootstrapped twice, with policies, and takes an export', async () => {
-    const service = await startDynamoDbLocal();
-    try {
-      const env = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
-      const address = `dynamodb://certbus/prod?region=eu-central-1&endpoint=${encodeURIComponent(service.endpoint)}`;
-      const args = ['bus', 'bootstrap', address, '--archive', 's3://my-bucket/certbus'];
-      const first = await certbus(site, args, { env });
-      expect(first.status).toBe(0);
-      expect(Object.keys(JSON.parse(first.stdout))).toEqual(['manager', 'loadBalancer', 'operator']);
-      expect(first.stdout).toContain('arn:aws:s3:::my-bucket/certbus/*');
-      expect((await certbus(site, args, { env })).stdout).toBe(first.stdout);
-      const configured = { ...env, CERTBUS_BUS: address, CERTBUS_ARCHIVE: 's3://my-bucket/certbus' };
-      expect((await certbus(site, ['bus', 'bootstrap'], { env: configured })).stdout).toBe(first.stdout);
-      await putCertificate(site);
-      await run('bus', 'export', 'backup');
-      const imported = await certbus(site, ['bus', 'import', 'backup', '--bus', address], { env });
-      expect(imported).toMatchObject({ status: 0 });
-      const verified = await certbus(site, ['bus', 'verify'], { env: { ...env, CERTBUS_BUS: address } });
-      expect(verified.stdout).toContain('are good');
-    } finally {
-      await service.stop();
-    }
+    const { endpoint } = await sharedDynamoDbLocal();
+    const { accessKeyId, secretAccessKey } = drawCredentials();
+    const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    const address = `dynamodb://certbus/prod?region=eu-central-1&endpoint=${encodeURIComponent(endpoint)}`;
+    const args = ['bus', 'bootstrap', address, '--archive', 's3://my-bucket/certbus'];
+    const first = await certbus(site, args, { env });
+    expect(first.status).toBe(0);
+    expect(Object.keys(JSON.parse(first.stdout))).toEqual(['manager', 'loadBalancer', 'operator']);
+    expect(first.stdout).toContain('arn:aws:s3:::my-bucket/certbus/*');
+    expect((await certbus(site, args, { env })).stdout).toBe(first.stdout);
+    const configured = { ...env, CERTBUS_BUS: address, CERTBUS_ARCHIVE: 's3://my-bucket/certbus' };
+    expect((await certbus(site, ['bus', 'bootstrap'], { env: configured })).stdout).toBe(first.stdout);
+    await putCertificate(site);
+    await run('bus', 'export', 'backup');
+    const imported = await certbus(site, ['bus', 'import', 'backup', '--bus', address], { env });
+    expect(imported).toMatchObject({ status: 0 });
+    const verified = await certbus(site, ['bus', 'verify'], { env: { ...env, CERTBUS_BUS: address } });
+    expect(verified.stdout).toContain('are good');
   });
 });

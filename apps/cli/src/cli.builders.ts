@@ -32,7 +32,14 @@ export async function certbus(
     readonly bin?: string;
   } = {},
 ): Promise<Ended> {
-  const own = { PATH: process.env['PATH'] ?? '', HOME: folder, CERTBUS_STATE_DIR: `${folder}/state`, NO_COLOR: '1' };
+  const own = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: folder,
+    CERTBUS_STATE_DIR: `${folder}/state`,
+    NO_COLOR: '1',
+    // Every call is a process: what the first one compiled, the others load.
+    NODE_COMPILE_CACHE: isDiskFull ? '' : (process.env['NODE_COMPILE_CACHE'] ?? ''),
+  };
   const command = [process.execPath, '--conditions=certbus:source', bin, ...args];
   const [program = '', ...rest] = isDiskFull
     ? ['sh', '-c', `trap '' XFSZ; ulimit -f 0; exec "$@"`, 'sh', ...command]

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -20,11 +21,11 @@ import {
   type Pebble,
   requirePart,
   startChallTestSrv,
-  startDynamoDbLocal,
   startPebble,
   startTlsProxy,
   temporaryFolder,
 } from 'certbus-services';
+import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus, type Ended } from './cli.builders.ts';
 import { putCertificate } from './site.builders.ts';
@@ -64,11 +65,19 @@ afterAll(() => temporary.remove());
 
 describe('without a CA', { timeout: 30_000 }, () => {
   let site: string;
+  /** What `certbus init` makes; tests that change it have a copy each. */
+  const untouched = join(temporary.path, 'untouched');
+  function newSite(): string {
+    const folder = newFolder();
+    cpSync(untouched, folder, { recursive: true });
+    return folder;
+  }
   beforeAll(async () => {
-    site = newFolder();
-    const { status, stderr } = await run(site, OFFLINE);
+    mkdirSync(untouched);
+    const { status, stderr } = await run(untouched, OFFLINE);
     expect(stderr).toContain('no account of yours yet');
     expect(status).toBe(0);
+    site = newSite();
   });
 
   test('init makes keys for this user only, says what each is for, and a second time changes nothing', async () => {
@@ -89,8 +98,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
   });
 
   test('an interrupted init is completed by the next', async () => {
-    const folder = newFolder();
-    await run(folder, OFFLINE);
+    const folder = newSite();
     const key = readFileSync(join(folder, 'manager.key'), 'utf8');
     rmSync(join(folder, 'certbus.json'));
     expect((await run(folder, OFFLINE)).status).toBe(0);
@@ -113,8 +121,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
   );
 
   test('init does not call a bus complete that is empty', async () => {
-    const folder = newFolder();
-    await run(folder, OFFLINE);
+    const folder = newSite();
     for (const file of ['bus.db', 'bus.db-wal', 'bus.db-shm']) rmSync(join(folder, file), { force: true });
     expect((await run(folder, ['bus', 'bootstrap'])).status).toBe(0);
     const { status, stderr } = await run(folder, OFFLINE);
@@ -122,8 +129,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
   });
 
   test('bus verify says where commits are missing, with the status of a history that breaks', async () => {
-    const folder = newFolder();
-    await run(folder, OFFLINE);
+    const folder = newSite();
     await putCertificate(folder);
     const log = await openSqliteLog(join(folder, 'bus.db'));
     const { commits } = await log.read('certbus', 1, { limit: 1 });
@@ -266,6 +272,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
   });
 
   test('a key file that others may read, is no key, or is the wrong key', async () => {
+    // Keys of its own, so that those of `site` are wrong here.
     const folder = newFolder();
     await run(folder, OFFLINE);
     const key = join(folder, 'manager.key');
@@ -307,8 +314,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
   });
 
   test('secrets of the configuration are shown as <redacted>, kept when sent back, and shown when asked for', async () => {
-    const folder = newFolder();
-    await run(folder, OFFLINE);
+    const folder = newSite();
     const config = JSON.parse((await run(folder, ['conf', 'display'])).stdout);
     const hmacKey = crypto.randomUUID();
     config.authorities.ca.eab = { kid: 'kid', hmacKey };
@@ -323,8 +329,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
   });
 
   test('a SQLite bus that is away is told, and not created, not even by init', async () => {
-    const folder = newFolder();
-    await run(folder, OFFLINE);
+    const folder = newSite();
     const bus = join(folder, 'bus.db');
     renameSync(bus, `${bus}.away`);
     for (const args of [['cert', 'ls'], ['bus', 'log'], ['bus', 'verify'], ['cert', 'mk', 'a.test'], OFFLINE]) {
@@ -334,8 +339,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
   });
 
   test('the example server with an empty replica and no bus: a clear error that names the bus and what to do', async () => {
-    const folder = newFolder();
-    await run(folder, OFFLINE);
+    const folder = newSite();
     renameSync(join(folder, 'bus.db'), join(folder, 'away.db'));
     const { status, stderr } = await run(folder, ['example-server', '--port', '0', '--http-port', '0']);
     expect(status).toBe(7);
@@ -343,8 +347,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
   });
 
   test('bus verify says exactly where a history breaks', async () => {
-    const folder = newFolder();
-    await run(folder, OFFLINE);
+    const folder = newSite();
     const { DatabaseSync } = await import('node:sqlite');
     const database = new DatabaseSync(join(folder, 'bus.db'));
     const row = database.prepare('SELECT bytes FROM commits WHERE position = 2').get();
@@ -393,29 +396,26 @@ describe('without a CA', { timeout: 30_000 }, () => {
 
 describe.skipIf(dynamoDb.skip)(dynamoDb.title('on DynamoDB'), { timeout: 120_000 }, () => {
   test('init makes the table, a missing table and wrong credentials are told', async () => {
-    const local = await startDynamoDbLocal();
-    try {
-      const folder = newFolder();
-      const at = `region=eu-central-1&endpoint=${encodeURIComponent(local.endpoint)}`;
-      const env = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
-      expect((await run(folder, [...OFFLINE, '--bus', `dynamodb://certbus/prod?${at}`], { env })).status).toBe(0);
-      expect(await run(folder, ['bus', 'verify'], { env })).toMatchObject({
-        status: 0,
-        stdout: expect.stringContaining('all 3 commits are good'),
-      });
-      const elsewhere = { ...env, CERTBUS_BUS: `dynamodb://no-such-table/prod?${at}` };
-      expect(await run(folder, ['bus', 'verify'], { env: elsewhere })).toMatchObject({
-        status: 7,
-        stderr: expect.stringContaining('"no-such-table" does not exist'),
-      });
-      const wrong = { ...env, AWS_ACCESS_KEY_ID: 'not-valid' };
-      expect(await run(folder, ['bus', 'verify'], { env: wrong })).toMatchObject({
-        status: 7,
-        stderr: expect.stringContaining('credentials'),
-      });
-    } finally {
-      await local.stop();
-    }
+    const { endpoint } = await sharedDynamoDbLocal();
+    const { accessKeyId, secretAccessKey } = drawCredentials();
+    const folder = newFolder();
+    const at = `region=eu-central-1&endpoint=${encodeURIComponent(endpoint)}`;
+    const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    expect((await run(folder, [...OFFLINE, '--bus', `dynamodb://certbus/prod?${at}`], { env })).status).toBe(0);
+    expect(await run(folder, ['bus', 'verify'], { env })).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('all 3 commits are good'),
+    });
+    const elsewhere = { ...env, CERTBUS_BUS: `dynamodb://no-such-table/prod?${at}` };
+    expect(await run(folder, ['bus', 'verify'], { env: elsewhere })).toMatchObject({
+      status: 7,
+      stderr: expect.stringContaining('"no-such-table" does not exist'),
+    });
+    const wrong = { ...env, AWS_ACCESS_KEY_ID: 'not-valid' };
+    expect(await run(folder, ['bus', 'verify'], { env: wrong })).toMatchObject({
+      status: 7,
+      stderr: expect.stringContaining('credentials'),
+    });
   });
 });
 

@@ -117,7 +117,7 @@ function parse(text: string, problem: string): unknown {
 }
 
 /** Runs commands as a user does, and learns the contract from them. */
-export function createRecorder({ cacheFolder }: { readonly cacheFolder: string }) {
+export function createRecorder() {
   const calls: Call[] = [];
 
   async function call(folder: string, line: string, options: Parameters<typeof certbus>[2] = {}) {
@@ -128,9 +128,7 @@ export function createRecorder({ cacheFolder }: { readonly cacheFolder: string }
       ) ?? [];
     if (!name || !command) throw new Error(`There is no command for "${line}".`);
     const args = command.enableJsonFlag ? [...words, '--json'] : words;
-    // Every call is a process: what the first one compiled, the others load.
-    const env = { NODE_COMPILE_CACHE: cacheFolder, ...options.env };
-    const { status, stdout, stderr } = await certbus(folder, args, { ...options, env });
+    const { status, stdout, stderr } = await certbus(folder, args, options);
     const isFollowing = words.includes('--follow');
     const texts = isFollowing ? stdout.trim().split('\n') : [stdout];
     const json = command.enableJsonFlag ? texts.map((text) => parse(text, `"certbus ${line}" wrote: ${stderr}`)) : [];

@@ -23,7 +23,7 @@ import { putCertificate } from './site.builders.ts';
 const RECORD = fileURLToPath(new URL('./contract.json', import.meta.url));
 
 const temporary = temporaryFolder();
-const { succeeds, fails, contract: learn } = createRecorder({ cacheFolder: join(temporary.path, 'compiled') });
+const { succeeds, fails, contract: learn } = createRecorder();
 /** A folder with a bus and a CA. */
 const site = join(temporary.path, 'site');
 /** A folder with a bus, whose CA does not answer. */

@@ -1,6 +1,7 @@
 import { BEGINNING, type Commit } from '@certbus/events/history';
-import { type DynamoDbLocal, type Fault, requirePart, startDynamoDbLocal, startFaultProxy } from 'certbus-services';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Fault, requirePart, startFaultProxy } from 'certbus-services';
+import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { beginBus, createView, type Keys, removed } from '../../bus.builders.ts';
 import { openBus } from '../../bus.ts';
 import { checkHistory, conformance, createRecorder } from '../../conformance/index.ts';
@@ -13,8 +14,7 @@ import { transact } from '../../transact.ts';
 import { openDynamoDbLog } from './dynamodb.ts';
 
 const part = requirePart('dynamodb-local');
-// DynamoDB Local looks at the form of credentials only.
-const local = { region: 'eu-central-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+const local = { region: 'eu-central-1', credentials: drawCredentials() };
 
 /** Loses 10 % of the replies to these operations and 5 % of the requests; 3 % end in an error after the write, 3 % are throttled. */
 function createBadNetwork(operations: readonly string[]) {
@@ -43,7 +43,7 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 
 describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Local'), { timeout: 60_000 }, () => {
-  let service: DynamoDbLocal;
+  let service: Awaited<ReturnType<typeof sharedDynamoDbLocal>>;
   let tables = 0;
   const newTable = () => {
     tables += 1;
@@ -51,9 +51,8 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
   };
 
   beforeAll(async () => {
-    service = await startDynamoDbLocal();
+    service = await sharedDynamoDbLocal();
   }, 120_000);
-  afterAll(() => service?.stop());
 
   const open = (table: string, endpoint = service.endpoint) => openDynamoDbLog({ ...local, table, endpoint });
   const create = (table: string) => openDynamoDbLog({ ...local, table, endpoint: service.endpoint, create: true });
@@ -235,8 +234,8 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
     const table = newTable();
     const log = await create(table);
     await log.append('prod', 0, Buffer.from('hello'));
-    process.env['AWS_ACCESS_KEY_ID'] = 'local';
-    process.env['AWS_SECRET_ACCESS_KEY'] = 'local';
+    process.env['AWS_ACCESS_KEY_ID'] = local.credentials.accessKeyId;
+    process.env['AWS_SECRET_ACCESS_KEY'] = local.credentials.secretAccessKey;
     const address = `dynamodb://${table}/prod?region=eu-central-1&endpoint=${encodeURIComponent(service.endpoint)}`;
     const other = await openLog(address);
     expect((await other.read('prod', 0, { consistent: true })).commits).toHaveLength(1);

@@ -1,19 +1,18 @@
-import { type DynamoDbLocal, requirePart, startDynamoDbLocal } from 'certbus-services';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { requirePart } from 'certbus-services';
+import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { FEWEST, runModel } from '../model.builders.ts';
 import { openDynamoDbLog } from './dynamodb.ts';
 
 const part = requirePart('dynamodb-local');
-// DynamoDB Local looks at the form of credentials only.
-const local = { region: 'eu-central-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+const local = { region: 'eu-central-1', credentials: drawCredentials() };
 
 describe.skipIf(part.skip)(part.title('the model on DynamoDB Local'), () => {
-  let service: DynamoDbLocal;
+  let service: Awaited<ReturnType<typeof sharedDynamoDbLocal>>;
 
   beforeAll(async () => {
-    service = await startDynamoDbLocal();
+    service = await sharedDynamoDbLocal();
   }, 120_000);
-  afterAll(() => service?.stop());
 
   test('1,000 random sequences of commands leave a DynamoDB log and a plain list the same', async () => {
     const address = { ...local, table: 'model', endpoint: service.endpoint };

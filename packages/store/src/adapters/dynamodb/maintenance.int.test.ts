@@ -7,14 +7,9 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { Checkpoint } from '@certbus/events/history';
-import {
-  type DynamoDbLocal,
-  requirePart,
-  startDynamoDbLocal,
-  startFaultProxy,
-  temporaryFolder,
-} from 'certbus-services';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { requirePart, startFaultProxy, temporaryFolder } from 'certbus-services';
+import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { beginBus, readPositions, writeCommits } from '../../bus.builders.ts';
 import { openBus } from '../../bus.ts';
 import { exportBus } from '../../recovery/backup.ts';
@@ -24,15 +19,14 @@ import { bootstrapTable, openDynamoDbLog } from './dynamodb.ts';
 import { createPolicies } from './policies.ts';
 
 const part = requirePart('dynamodb-local');
-const local = { region: 'eu-central-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+const local = { region: 'eu-central-1', credentials: drawCredentials() };
 
 describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), { timeout: 60_000 }, () => {
-  let service: DynamoDbLocal;
+  let service: Awaited<ReturnType<typeof sharedDynamoDbLocal>>;
   let tables = 0;
   beforeAll(async () => {
-    service = await startDynamoDbLocal();
+    service = await sharedDynamoDbLocal();
   }, 120_000);
-  afterAll(() => service?.stop());
   const options = () => ({ ...local, table: `maintenance-${tables}`, endpoint: service.endpoint });
 
   test('a trim that was interrupted is completed by the next one', async () => {

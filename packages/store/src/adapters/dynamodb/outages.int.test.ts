@@ -2,14 +2,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { type DynamoDbLocal, requirePart, startDynamoDbLocal } from 'certbus-services';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { requirePart } from 'certbus-services';
+import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { openLog } from '../../open.ts';
 import { openDynamoDbLog } from './dynamodb.ts';
 
 const part = requirePart('dynamodb-local');
-// DynamoDB Local looks at the form of credentials only.
-const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+const credentials = drawCredentials();
 const local = { region: 'eu-central-1', credentials };
 const ERROR = 'com.amazonaws.dynamodb.v20120810#';
 
@@ -52,7 +52,7 @@ async function startBetween(target: string, instead: Instead) {
 }
 
 describe.skipIf(part.skip)(part.title('the DynamoDB adapter in outages'), { timeout: 60_000 }, () => {
-  let service: DynamoDbLocal;
+  let service: Awaited<ReturnType<typeof sharedDynamoDbLocal>>;
   let tables = 0;
   const newTable = () => {
     tables += 1;
@@ -60,9 +60,8 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter in outages'), { time
   };
 
   beforeAll(async () => {
-    service = await startDynamoDbLocal();
+    service = await sharedDynamoDbLocal();
   }, 120_000);
-  afterAll(() => service?.stop());
 
   test("somebody else's table is refused, also when a bus is to be created in it", async () => {
     const table = newTable();
