@@ -56,4 +56,4 @@ test('every TypeScript block of a package README and of the guides to packages c
     project,
   ]).catch((error: Error) => error.message);
   expect(output).toBe('');
-}, 60_000);
+});

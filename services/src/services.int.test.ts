@@ -42,7 +42,7 @@ test.skipIf(pebble.skip)(
     }
     expect([ca.pid, dns.pid].filter(isRunning)).toEqual([]);
   },
-  120_000,
+  300_000,
 );
 
 test.skipIf(dynamoDb.skip)(
@@ -53,7 +53,7 @@ test.skipIf(dynamoDb.skip)(
     await local.stop();
     expect(isRunning(local.pid)).toBe(false);
   },
-  120_000,
+  300_000,
 );
 
 const zones = [{ name: 'zone.test', delegations: ['child.zone.test'] }, { name: 'child.zone.test' }];
@@ -77,7 +77,7 @@ describe.each([
       }
       expect(isRunning(server.pid)).toBe(false);
     },
-    60_000,
+    300_000,
   );
 });
 
@@ -94,7 +94,7 @@ test.skipIf(powerdns.skip)(
     await server.stop();
     expect(isRunning(server.pid)).toBe(false);
   },
-  60_000,
+  300_000,
 );
 
 test.skipIf(moto.skip)(
@@ -105,5 +105,5 @@ test.skipIf(moto.skip)(
     await server.stop();
     expect(isRunning(server.pid)).toBe(false);
   },
-  120_000,
+  300_000,
 );

@@ -5,7 +5,7 @@ import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
 
-describe('the accounts of a bus', { timeout: 60_000 }, () => {
+describe('the accounts of a bus', () => {
   const folder = temporaryFolder();
   let dns: DnsServer;
   let ca: AcmeServer;

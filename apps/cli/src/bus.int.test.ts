@@ -30,7 +30,7 @@ beforeAll(async () => {
     'http://127.0.0.1:1',
   ];
   expect((await certbus(untouched, ['init', '--agree-tos', ...ca])).status).toBe(0);
-}, 60_000);
+});
 beforeEach(() => {
   sites += 1;
   site = join(temporary.path, `site${sites}`);
@@ -59,7 +59,7 @@ async function startServer(options: Partial<Parameters<typeof startExampleServer
   return { ...server, alarms };
 }
 
-const eventually = (check: () => unknown) => expect.poll(check, { timeout: 15_000, interval: 50 });
+const eventually = (check: () => unknown) => expect.poll(check, { interval: 50 });
 
 /** What somebody can do who may write to the store but has no key. */
 async function vandalise(change: (log: Awaited<ReturnType<typeof openSqliteLog>>) => Promise<unknown>): Promise<void> {
@@ -68,7 +68,7 @@ async function vandalise(change: (log: Awaited<ReturnType<typeof openSqliteLog>>
   await log.close();
 }
 
-describe('a bus that was written to without a key', { timeout: 60_000 }, () => {
+describe('a bus that was written to without a key', () => {
   test('stops, is served from, and is repaired from an export', async () => {
     const serial = await putCertificate(site);
     const { port, client, alarms } = await startServer();
@@ -114,7 +114,7 @@ describe('a bus that was written to without a key', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a bus that something was taken from', { timeout: 60_000 }, () => {
+describe('a bus that something was taken from', () => {
   const removeAt = async (position: number) =>
     vandalise(async (log) => {
       const { commits } = await log.read('certbus', position - 1, { limit: 1 });
@@ -175,7 +175,7 @@ test('a log that is followed as JSON is a line for each commit, and ends well by
   expect(lines.map((line) => JSON.parse(line).position)).toEqual(lines.map((_, index) => index + 1));
 });
 
-describe('a restore', { timeout: 60_000 }, () => {
+describe('a restore', () => {
   test('is served through, and followed once the root has said so', async () => {
     const kept = await putCertificate(site, 'certificate1');
     copyFileSync(join(site, 'bus.db'), join(site, 'saved.db'));
@@ -215,7 +215,7 @@ describe('a restore', { timeout: 60_000 }, () => {
   });
 });
 
-describe('archives and exports', { timeout: 60_000 }, () => {
+describe('archives and exports', () => {
   test('an export becomes a bus elsewhere, and a load balancer starts from it', async () => {
     const serial = await putCertificate(site);
     await run('bus', 'export', 'backup');
@@ -265,7 +265,7 @@ describe('archives and exports', { timeout: 60_000 }, () => {
   });
 });
 
-describe.skipIf(dynamoDb.skip)(dynamoDb.title('a table'), { timeout: 120_000 }, () => {
+describe.skipIf(dynamoDb.skip)(dynamoDb.title('a table'), () => {
   test('is bootstrapped twice, with policies, and takes an export', async () => {
     const { endpoint } = await sharedDynamoDbLocal();
     const { accessKeyId, secretAccessKey } = drawCredentials();

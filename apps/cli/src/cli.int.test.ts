@@ -63,7 +63,7 @@ const OFFLINE = [
 
 afterAll(() => temporary.remove());
 
-describe('without a CA', { timeout: 30_000 }, () => {
+describe('without a CA', () => {
   let site: string;
   /** What `certbus init` makes; tests that change it have a copy each. */
   const untouched = join(temporary.path, 'untouched');
@@ -394,7 +394,7 @@ describe('without a CA', { timeout: 30_000 }, () => {
   });
 });
 
-describe.skipIf(dynamoDb.skip)(dynamoDb.title('on DynamoDB'), { timeout: 120_000 }, () => {
+describe.skipIf(dynamoDb.skip)(dynamoDb.title('on DynamoDB'), () => {
   test('init makes the table, a missing table and wrong credentials are told', async () => {
     const { endpoint } = await sharedDynamoDbLocal();
     const { accessKeyId, secretAccessKey } = drawCredentials();
@@ -419,7 +419,7 @@ describe.skipIf(dynamoDb.skip)(dynamoDb.title('on DynamoDB'), { timeout: 120_000
   });
 });
 
-describe.skipIf(pebble.skip)(pebble.title('at a real CA'), { timeout: 60_000 }, () => {
+describe.skipIf(pebble.skip)(pebble.title('at a real CA'), () => {
   let dns: ChallTestSrv;
   let ca: Pebble;
   let proxy: Awaited<ReturnType<typeof startTlsProxy>>;
@@ -442,7 +442,7 @@ describe.skipIf(pebble.skip)(pebble.title('at a real CA'), { timeout: 60_000 }, 
       dns.url,
     ];
     expect((await run(site, ['init', '--agree-tos', ...flags])).status).toBe(0);
-  }, 120_000);
+  });
   afterAll(async () => {
     await proxy?.stop();
     await ca?.stop();

@@ -176,7 +176,7 @@ beforeAll(async () => {
   if (process.env['CERTBUS_CONTRACT'] === 'write') writeFileSync(RECORD, text);
   contract = JSON.parse(text);
   recorded = JSON.parse(readFileSync(RECORD, 'utf8'));
-}, 600_000);
+});
 afterAll(() => temporary.remove());
 
 describe.each(COMMAND_NAMES)('certbus %s', (name) => {

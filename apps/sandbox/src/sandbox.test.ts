@@ -42,14 +42,12 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
     expect(await Promise.all(ports.map(isOpen))).not.toContain(false);
     child.kill(signal);
     await once(child, 'exit');
-    await expect
-      .poll(async () => (await Promise.all(ports.map(isOpen))).includes(true), { timeout: 10_000 })
-      .toBe(false);
+    await expect.poll(async () => (await Promise.all(ports.map(isOpen))).includes(true)).toBe(false);
   },
-  60_000,
+  300_000,
 );
 
 test('a CA that there is not is refused', async () => {
   const child = spawn(process.execPath, ['--conditions=certbus:source', SANDBOX, '--ca', 'other'], { stdio: 'ignore' });
   expect(await once(child, 'exit')).toEqual([2, null]);
-}, 30_000);
+});

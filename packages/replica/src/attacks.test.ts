@@ -58,7 +58,7 @@ beforeAll(async () => {
     await replica.apply(story.commits.slice(0, position - 1), checkpointBefore(position));
     honest.set(position, contentOf(path));
   }
-}, 60_000);
+});
 afterEach(async () => {
   for (const replica of opened.splice(0)) await replica.close();
 });
@@ -83,7 +83,7 @@ async function followUntilRefused(replica: Replica, log: Log): Promise<HistoryEr
     refused = error as HistoryError;
     stop.abort();
   };
-  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(10_000)]);
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(300_000)]);
   try {
     const bus = openBus(log, 'test', { trust: story.trust });
     for await (const { commits, checkpoint } of follow(bus, replica.checkpoint(), { onError, signal }))
@@ -213,7 +213,7 @@ describe.each(PLACES)('at %s commit of a page, position %s', (_, position) => {
     expect(alarm.message).toContain(`Commit ${position} refused`);
     expect(fileOf(path)).toBe(before);
     const bus = openBus(good, 'test', { trust: story.trust });
-    const { value } = await follow(bus, replica.checkpoint(), { signal: AbortSignal.timeout(5_000) }).next();
+    const { value } = await follow(bus, replica.checkpoint(), { signal: AbortSignal.timeout(300_000) }).next();
     expect(value?.commits[0]?.position).toBe(position + 1);
   }
 

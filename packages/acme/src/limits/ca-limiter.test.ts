@@ -44,7 +44,7 @@ test("the accounts' order limit of Let's Encrypt is never met, and orders go on 
   expect(hours).toBeGreaterThan(0.19);
   expect(hours).toBeLessThan(0.25);
   expect(counts()).toMatchObject({ orders: { issued: 305 }, waits: { orders: { count: 20 } }, breaker: 'closed' });
-}, 120_000);
+});
 
 test('new accounts wait for their turn as well', async () => {
   const { open, options, refused, server } = await startLimited();

@@ -246,7 +246,7 @@ test.each(Object.keys(TARGETS))(
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(400_000_000);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   },
-  120_000,
+  300_000,
 );
 
 test('all of them are more than a million', () => {
@@ -331,4 +331,4 @@ test('whole conversations with a hostile CA end, with a certificate or a typed e
   }
   expect(outcomes.size).toBeGreaterThan(4);
   expect(outcomes).toContain('done');
-}, 120_000);
+});

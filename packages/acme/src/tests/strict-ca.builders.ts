@@ -38,7 +38,7 @@ export async function startStrictCa(options: AcmeServerOptions = {}): Promise<St
   const server = await startAcmeServer({ ...options, validation: { alwaysValid: true, ...options.validation } });
   onTestFinished(() => server[Symbol.asyncDispose]());
   const accountKey = await generateAccountKey();
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(300_000);
 
   function open(more: Partial<AcmeOptions> = {}): Acme {
     const ca = createAcme({ directory: server.directory, roots: server.roots, accountKey, ...more });
@@ -66,7 +66,7 @@ export async function obtainFor(
   options: Partial<ObtainOptions> = {},
 ): Promise<Obtained> {
   const { csr } = await createCsr(names);
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(300_000);
   return obtain(ca, {
     names,
     csr,

@@ -28,7 +28,7 @@ test('with half of all nonces refused, 500 of 500 orders succeed', async () => {
   expect(server.certificates()).toHaveLength(500);
   expect(server.requests.filter(({ problem }) => problem === 'badNonce').length).toBeGreaterThan(1000);
   expect(replayed(server)).toEqual([]);
-}, 240_000);
+});
 
 test('one order has a hundred names', async () => {
   const { server, openRegistered } = await startStrictCa();
@@ -81,5 +81,5 @@ describe.each(FAULTS)('where the CA does %j', (fault) => {
     }
     await getCertificate(later, ['afterwards.test']);
     expect(replayed(server)).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -165,4 +165,4 @@ test('several addresses and a challenge at once are no trouble to anybody', asyn
     ),
   );
   expect(await Promise.all(asked)).toEqual(asked.map((_, n) => wanted[n % 3]?.serialNumber));
-}, 20_000);
+});

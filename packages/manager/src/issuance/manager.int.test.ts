@@ -96,7 +96,7 @@ async function waitFor(site: Site, type: string): Promise<void> {
 
 describe.skipIf(part.skip)(
   `managers at a real CA${part.skip ? ` (skipped: ${part.reason})` : ''}`,
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   () => {
     const folder = temporaryFolder();
     let dns: ChallTestSrv;
@@ -106,7 +106,7 @@ describe.skipIf(part.skip)(
     beforeAll(async () => {
       dns = await startChallTestSrv();
       ca = await startPebble({ dnsServer: dns.dns });
-    }, 120_000);
+    });
 
     afterAll(async () => {
       for (const child of running) child.kill('SIGKILL');

@@ -31,7 +31,7 @@ test.each(KEY_TYPES)(
     expect(curves[namedCurve] ?? `RSA-${modulusLength}`).toBe(keyType);
     expect(offer.recipientsPosition).toBe(7);
   },
-  30_000,
+  300_000,
 );
 
 test('where nobody chose, the key is P-256, and every offer has its own', async () => {

@@ -25,7 +25,7 @@ test('when a CA wants all renewed at once, two managers renew each once, most ur
   expect(Math.max(...lapsed)).toBeLessThan(EACH * 1.5);
   expect(Math.max(...emergency)).toBeLessThan(EACH * 2.5);
   expect(Math.min(...rest)).toBeGreaterThan(EACH * 1.5);
-}, 60_000);
+});
 
 test('what another manager renewed before its turn came is left alone', async () => {
   const { server, run } = await startMassRenewal({ each: 2 });
@@ -46,7 +46,7 @@ test('what another manager renewed before its turn came is left alone', async ()
   const outcomes = await late;
   expect([countOf(outcomes, 'renewed'), countOf(outcomes, 'no-longer-due')]).toEqual([1, 5]);
   expect(server.certificates()).toHaveLength(12);
-}, 60_000);
+});
 
 test('an outage in the middle puts the run off, costs no certificate its patience, and no order is made twice', async () => {
   const { server, run } = await startMassRenewal({ each: 10, parallelOrders: 4 });
@@ -70,7 +70,7 @@ test('an outage in the middle puts the run off, costs no certificate its patienc
   await run('two', renewAll);
   expect(server.certificates()).toHaveLength(60);
   expect(server.orderCount - made).toBe(30);
-}, 60_000);
+});
 
 test('new names of which the CA takes no more hold no renewal up, and are not tried one by one', async () => {
   const newOrders = { capacity: 9, periodMs: 9_000 * 3_600_000 };
@@ -88,4 +88,4 @@ test('new names of which the CA takes no more hold no renewal up, and are not tr
     expect(Math.max(...attempts())).toBe(1);
   });
   expect(server.requests.filter(({ status }) => status === 429).length).toBeLessThan(5);
-}, 60_000);
+});

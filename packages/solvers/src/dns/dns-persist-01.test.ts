@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startDns } from './dns.builders.ts';
 import { createDnsPersist01Solver, type DnsPersist01Options } from './dns-persist-01.ts';
 
-const signal = AbortSignal.timeout(30_000);
+const { signal } = new AbortController();
 const accountUrl = 'https://ca.test/acct/123';
 const offered: Challenge & { type: 'dns-persist-01' } = {
   type: 'dns-persist-01',

@@ -53,7 +53,7 @@ test('a resolver that does not answer is told, with what was asked', async () =>
       /the CNAME of a\.test failed: the resolver 127\.0\.0\.1:\d+ does not answer \(ETIMEOUT\)/,
     ),
   });
-}, 20_000);
+});
 
 test('what is not there yet is not remembered', async () => {
   const shown: string[] = [];

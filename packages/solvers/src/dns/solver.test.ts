@@ -4,7 +4,7 @@ import { startDnsServer } from './dns-server.builders.ts';
 import { createDnsSolver, type DnsHost, type ZoneValues } from './solver.ts';
 import { zoneInDns } from './zone-of.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 
 /** A host in memory whose name servers show what it has, and the changes that it was asked for. */
 async function setUp(change: (host: DnsHost) => Partial<DnsHost> = () => ({})) {

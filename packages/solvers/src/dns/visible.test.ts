@@ -4,7 +4,7 @@ import { openLookups } from './lookups.ts';
 import type { DnsOptions } from './options.ts';
 import { awaitVisible, serversOf } from './visible.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 const NAME = '_acme-challenge.zone.test';
 
 /** A name server of the zone that shows values, and can be taught others. */

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startDns } from '../dns/dns.builders.ts';
 import { createHttp01ClientsSolver } from './clients.ts';
 
-const signal = AbortSignal.timeout(20_000);
+const { signal } = new AbortController();
 const token = crypto.randomUUID();
 const challenge = presentedChallenge('site.test', { type: 'http-01', url: '', status: 'pending', token }, 'thumbprint');
 const right: RequestListener = ({ url }, response) =>

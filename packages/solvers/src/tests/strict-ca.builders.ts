@@ -14,7 +14,7 @@ export interface Registered {
 export async function startRegistered(options: AcmeServerOptions): Promise<Registered> {
   const { directory, roots, ...server } = await startAcmeServer(options);
   onTestFinished(() => server[Symbol.asyncDispose]());
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(300_000);
   const ca = createAcme({ directory, roots, accountKey: await generateAccountKey() });
   onTestFinished(() => ca.close());
   const { url } = await registerAccount(ca, { termsOfServiceAgreed: true, signal });

@@ -11,7 +11,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startDns } from '../dns/dns.builders.ts';
 import { createTlsAlpn01ClientsSolver } from './clients.ts';
 
-const signal = AbortSignal.timeout(30_000);
+const { signal } = new AbortController();
 const token = crypto.randomUUID();
 const challengeFor = (name: string) =>
   presentedChallenge(name, { type: 'tls-alpn-01', url: '', status: 'pending', token }, 'thumbprint');

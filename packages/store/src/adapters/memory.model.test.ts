@@ -8,7 +8,7 @@ test('1,000 random sequences of commands leave a memory log and a plain list the
   expect(sequences.length).toBeGreaterThanOrEqual(1_000);
   expect(Math.min(...sequences)).toBeGreaterThanOrEqual(FEWEST);
   expect(Math.min(...Object.values(counts))).toBeGreaterThan(1_000);
-}, 120_000);
+});
 
 describe('the model finds that', () => {
   const sequential = [

@@ -39,7 +39,9 @@ test('an id that stands twice is found with both positions, and the rest of the 
   });
 
   // Followers have no part in it: their state is by position, and a manager could otherwise halt them all.
-  const { value } = await follow(openBus(log, 'test', keys), BEGINNING, { signal: AbortSignal.timeout(5_000) }).next();
+  const { value } = await follow(openBus(log, 'test', keys), BEGINNING, {
+    signal: AbortSignal.timeout(300_000),
+  }).next();
   expect(value?.commits).toHaveLength(150);
 });
 

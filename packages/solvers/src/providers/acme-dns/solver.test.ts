@@ -12,7 +12,7 @@ import {
   registerAcmeDnsAccount,
 } from './solver.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const { signal } = new AbortController();
 
 /** The double with DNS: its own zone, and zones of a user whose names point to accounts. */
 async function startHost(names: readonly string[]) {
@@ -86,9 +86,7 @@ const limits = {
   'foreign-values': 'Rolling update of two TXT records',
 };
 
-describe('passes the suite against a double', { timeout: 120_000 }, () =>
-  solverConformance({ describe, test, create, limits }),
-);
+describe('passes the suite against a double', () => solverConformance({ describe, test, create, limits }));
 
 test('a registration says which record to set', async () => {
   const { host } = await setUp();

@@ -6,7 +6,7 @@ import { startHttpReq } from './double.builders.ts';
 import { createHttpReqSolver, type HttpReqOptions } from './solver.ts';
 
 const ZONES = ['zone.test', 'child.zone.test'];
-const signal = AbortSignal.timeout(120_000);
+const { signal } = new AbortController();
 
 async function startHost() {
   const host = await startHttpReq(ZONES);
@@ -45,7 +45,7 @@ async function create(mode: 'default' | 'raw'): Promise<SolverUnderTest> {
   };
 }
 
-describe.each(['default', 'raw'] as const)('passes the suite in %s mode', { timeout: 120_000 }, (mode) =>
+describe.each(['default', 'raw'] as const)('passes the suite in %s mode', (mode) =>
   solverConformance({ describe, test, create: () => create(mode) }),
 );
 

@@ -11,7 +11,7 @@ import { sign, verify } from './tsig.ts';
 import { buildUpdate } from './update.ts';
 
 const ZONES = [{ name: 'zone.test', delegations: ['child.zone.test'] }, { name: 'child.zone.test' }];
-const signal = AbortSignal.timeout(600_000);
+const { signal } = new AbortController();
 let subjects = 0;
 
 const servers = [
@@ -28,7 +28,7 @@ describe.each(servers)('$title', ({ part, start }) => {
       beforeAll(async () => {
         server = await start({ zones: ZONES, algorithm });
         silent = await startSilentServer();
-      }, 60_000);
+      });
       afterAll(async () => {
         await server?.stop();
         await silent?.stop();
@@ -79,7 +79,7 @@ describe.each(servers)('$title', ({ part, start }) => {
 
       // The suite is about updates, not about how they are signed.
       if (algorithm === 'hmac-sha256') {
-        describe('passes the suite', { timeout: 120_000 }, () => solverConformance({ describe, test, create }));
+        describe('passes the suite', () => solverConformance({ describe, test, create }));
       }
 
       const refusals: readonly [string, (secret: string) => Partial<Rfc2136Options>, string, RegExp][] = [

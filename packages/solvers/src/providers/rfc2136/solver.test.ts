@@ -9,7 +9,7 @@ import { sign, type TsigKey, verify } from './tsig.ts';
 import { buildUpdate } from './update.ts';
 
 const NOW = new Date('2026-11-25T12:00:00Z');
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(32)));
 const key: TsigKey = { name: 'key.test', algorithm: 'hmac-sha256', secret };
 

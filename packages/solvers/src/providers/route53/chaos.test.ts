@@ -4,7 +4,7 @@ import { startFastClock } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { challengeFor, recordOf, setUp } from './solver.builders.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const { signal } = new AbortController();
 const NAMES = ['example.test', 'a.example.test', 'b.example.test', 'sub.example.test', 'x.sub.example.test'];
 const MANAGERS = 3;
 const JOBS = 6;
@@ -80,5 +80,5 @@ test.each([1, 2, 3])(
     ]);
     expect(left.toSorted()).toEqual(rivals.toSorted());
   },
-  120_000,
+  300_000,
 );

@@ -2,7 +2,7 @@ import { startFastClock } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { challengeFor, setUp } from './solver.builders.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const { signal } = new AbortController();
 
 test('a thousand names of a zone are presented, in sync and cleaned up in at most sixty calls, and nothing is throttled', async () => {
   const clock = startFastClock(10);
@@ -27,7 +27,7 @@ test('a thousand names of a zone are presented, in sync and cleaned up in at mos
   expect(fake.count()).toBeLessThanOrEqual(60);
   expect(fake.count(undefined, 'Throttling')).toBe(0);
   expect(fake.count(undefined, 'InvalidChangeBatch')).toBe(0);
-}, 120_000);
+});
 
 test('two hundred orders for a wildcard and its apex at once see both values at every name server', async () => {
   const clock = startFastClock(30);
@@ -44,7 +44,7 @@ test('two hundred orders for a wildcard and its apex at once see both values at 
   );
   expect(fake.zone('Z1').size).toBe(2);
   expect(fake.count(undefined, 'Throttling')).toBe(0);
-}, 120_000);
+});
 
 test('sixty zones at once stay within the rate of an account', async () => {
   const clock = startFastClock(30);
@@ -61,7 +61,7 @@ test('sixty zones at once stay within the rate of an account', async () => {
   );
   expect(zones.every(({ id }) => fake.zone(id).size === 2)).toBe(true);
   expect(fake.count(undefined, 'Throttling')).toBe(0);
-}, 120_000);
+});
 
 test('two managers that ask for more than an account may slow down, and both get through', async () => {
   const clock = startFastClock(30);
@@ -79,4 +79,4 @@ test('two managers that ask for more than an account may slow down, and both get
   );
   expect(fake.count(undefined, 'Throttling')).toBeGreaterThan(0);
   expect(zones.every(({ id }) => fake.zone(id).size === 2)).toBe(true);
-}, 120_000);
+});

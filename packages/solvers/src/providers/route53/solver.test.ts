@@ -6,7 +6,7 @@ import { startDns } from '../../dns/dns.builders.ts';
 import { challengeFor, quoted, recordOf, setUp } from './solver.builders.ts';
 import { createRoute53Solver, type Route53Options } from './solver.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 const HOME = { id: 'Z1', name: 'example.test' };
 const RECORD = recordOf('example.test');
 

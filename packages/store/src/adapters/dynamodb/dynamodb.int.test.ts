@@ -42,7 +42,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'CERTBUS_STORE_ATTEMPTS_EXHAUSTED',
 ]);
 
-describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Local'), { timeout: 60_000 }, () => {
+describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Local'), () => {
   let service: Awaited<ReturnType<typeof sharedDynamoDbLocal>>;
   let tables = 0;
   const newTable = () => {
@@ -52,7 +52,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
 
   beforeAll(async () => {
     service = await sharedDynamoDbLocal();
-  }, 120_000);
+  });
 
   const open = (table: string, endpoint = service.endpoint) => openDynamoDbLog({ ...local, table, endpoint });
   const create = (table: string) => openDynamoDbLog({ ...local, table, endpoint: service.endpoint, create: true });
@@ -128,7 +128,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(0);
     await Promise.all(logs.slice(1).map((other) => other.close()));
     await stop();
-  }, 180_000);
+  });
 
   /** Says what a worker has to say, one commit a decision, again where the network kept it from being said. */
   async function say(log: Log, keys: Keys, names: readonly string[]): Promise<void> {
@@ -197,7 +197,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(0);
     await Promise.all(logs.map((log) => log.close()));
     await stop();
-  }, 180_000);
+  });
 
   test('an abort while the outcome is unknown says so', async () => {
     const { log, stop } = await openFaulty((operation) => (operation === 'PutItem' ? 'drop-request' : 'forward'));

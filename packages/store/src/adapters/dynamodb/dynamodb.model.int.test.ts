@@ -12,7 +12,7 @@ describe.skipIf(part.skip)(part.title('the model on DynamoDB Local'), () => {
 
   beforeAll(async () => {
     service = await sharedDynamoDbLocal();
-  }, 120_000);
+  });
 
   test('1,000 random sequences of commands leave a DynamoDB log and a plain list the same', async () => {
     const address = { ...local, table: 'model', endpoint: service.endpoint };
@@ -22,5 +22,5 @@ describe.skipIf(part.skip)(part.title('the model on DynamoDB Local'), () => {
     expect(sequences.length).toBeGreaterThanOrEqual(1_000);
     expect(Math.min(...sequences)).toBeGreaterThanOrEqual(FEWEST);
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(1_000);
-  }, 300_000);
+  });
 });

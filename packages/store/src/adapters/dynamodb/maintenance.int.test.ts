@@ -21,12 +21,12 @@ import { createPolicies } from './policies.ts';
 const part = requirePart('dynamodb-local');
 const local = { region: 'eu-central-1', credentials: drawCredentials() };
 
-describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), { timeout: 60_000 }, () => {
+describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), () => {
   let service: Awaited<ReturnType<typeof sharedDynamoDbLocal>>;
   let tables = 0;
   beforeAll(async () => {
     service = await sharedDynamoDbLocal();
-  }, 120_000);
+  });
   const options = () => ({ ...local, table: `maintenance-${tables}`, endpoint: service.endpoint });
 
   test('a trim that was interrupted is completed by the next one', async () => {

@@ -51,7 +51,7 @@ async function startBetween(target: string, instead: Instead) {
   return { ...between, seen };
 }
 
-describe.skipIf(part.skip)(part.title('the DynamoDB adapter in outages'), { timeout: 60_000 }, () => {
+describe.skipIf(part.skip)(part.title('the DynamoDB adapter in outages'), () => {
   let service: Awaited<ReturnType<typeof sharedDynamoDbLocal>>;
   let tables = 0;
   const newTable = () => {
@@ -61,7 +61,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter in outages'), { time
 
   beforeAll(async () => {
     service = await sharedDynamoDbLocal();
-  }, 120_000);
+  });
 
   test("somebody else's table is refused, also when a bus is to be created in it", async () => {
     const table = newTable();

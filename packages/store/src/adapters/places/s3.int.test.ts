@@ -8,12 +8,12 @@ import { openS3 } from './s3.ts';
 
 const part = requirePart('s3');
 
-describe.skipIf(part.skip)(part.title('an archive in S3'), { timeout: 60_000 }, () => {
+describe.skipIf(part.skip)(part.title('an archive in S3'), () => {
   let server: S3Server;
   let places = 0;
   beforeAll(async () => {
     server = await startS3Server();
-  }, 300_000);
+  });
   afterAll(() => server?.stop());
 
   const open = (options: Partial<Parameters<typeof openS3>[0]> = {}) => {

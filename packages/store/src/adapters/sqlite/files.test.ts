@@ -216,7 +216,7 @@ test('a process that holds the lock for a second delays an append, and does not 
   // The holder released it before: what it wrote is there.
   expect((await log.read('of the holder', 0)).commits).toHaveLength(1);
   await log.close();
-}, 30_000);
+});
 
 test.skipIf(isWindows)(
   'a disk that fails during a commit leaves the outcome unknown, and loses nothing before it',

@@ -45,7 +45,7 @@ async function expectNothingLost(path: string, versions: readonly NodeVersion[])
   expect(pragma(path, 'integrity_check')).toBe('ok');
 }
 
-describe.skipIf(nodes.skip)(nodes.title('several versions of Node'), { timeout: 60_000 }, () => {
+describe.skipIf(nodes.skip)(nodes.title('several versions of Node'), () => {
   test.each([[AFFECTED, false] as const, ...FIXED.map((version) => [version, true] as const)])(
     'Node %s has a SQLite with the fix of the WAL-reset race: %s',
     async (version, fixed) => {

@@ -125,7 +125,7 @@ test('four processes on one file leave a log without gaps in which everything ac
   expect(texts).toHaveLength(200);
   expect(acknowledged).toHaveLength(200);
   expect(lost(acknowledged, texts)).toEqual([]);
-}, 60_000);
+});
 
 describe.each([
   ['wal', 100],
@@ -152,5 +152,5 @@ describe.each([
     }
     expect(acknowledged.length).toBeGreaterThan(rounds * 5);
     expect(pragma(path, 'journal_mode')).toBe(mode);
-  }, 120_000);
+  });
 });
