@@ -220,7 +220,7 @@ test('a successor that begins a moment ahead is shown from then on, also as the 
   expect([await shown('a.test'), await shown('')]).toEqual([successor.serialNumber, successor.serialNumber]);
 });
 
-test('a restart without the bus serves within a second, and catches up when the bus is back', async () => {
+test('a restart without the bus serves, and catches up when the bus is back', async () => {
   const path = newPlace('bus.db');
   const stateDirectory = newPlace('state');
   const address = `sqlite:${path}#test`;
@@ -229,19 +229,19 @@ test('a restart without the bus serves within a second, and catches up when the 
   const options = { bus: address, stateDirectory, replica: undefined } as unknown as Partial<ConnectOptions>;
   await (await newClient(bus, options)).close();
   renameSync(path, `${path}.away`);
-  const start = performance.now();
-  const client = await newClient(bus, options);
+  // It does not wait for the bus.
+  const client = await newClient(bus, { ...options, startTimeoutMs: 3_600_000 });
   const { port } = await newServer(client);
   expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(before.serialNumber);
-  expect(performance.now() - start).toBeLessThan(1_000);
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(client.health()).toMatchObject({ live: false, trouble: { code: 'CERTBUS_STORE_NOT_FOUND' } });
+  await expect
+    .poll(() => client.health())
+    .toMatchObject({ live: false, trouble: { code: 'CERTBUS_STORE_NOT_FOUND' } });
   renameSync(`${path}.away`, path);
   const after = await bus.issue(['a.test']);
   await expect
     .poll(async () => (await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber)
     .toBe(after.serialNumber);
-  expect(client.health()).toMatchObject({ live: true, trouble: undefined });
+  await expect.poll(() => client.health()).toMatchObject({ live: true, trouble: undefined });
 });
 
 test('an empty replica and no bus: a clear error that names the bus and what to do', async () => {

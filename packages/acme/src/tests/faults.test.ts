@@ -179,12 +179,13 @@ test('a paused name is for the operator: a link, a day of patience, and one requ
 const active = (kind: string) => process.getActiveResourcesInfo().filter((each) => each === kind).length;
 
 test.each(RESOURCES.filter((resource) => resource !== 'order'))(
-  'an abort while %s stalls ends within a second, and leaves no timer or socket',
+  'an abort while %s stalls ends the work, and leaves no timer or socket',
   async (resource) => {
     const { openRegistered, open, server, signal } = await startStrictCa();
     await (await openRegistered()).close();
     const before = { timers: active('Timeout'), sockets: active('TCPSocketWrap') };
-    const ca = open();
+    // Nothing but the abort ends it.
+    const ca = open({ requestTimeoutMs: 3_600_000 });
     const stop = new AbortController();
     server.faults.inject({ kind: 'stall', when: 'before' }, { resource, times: Number.POSITIVE_INFINITY });
     const seen = server.requests.length;
@@ -194,10 +195,8 @@ test.each(RESOURCES.filter((resource) => resource !== 'order'))(
     }).then(() => obtainFor(ca, ['a.test'], { signal: stop.signal }));
     const aborted = expect(pending).rejects.toThrow('enough');
     await expect.poll(() => server.requests.slice(seen).some((each) => each.resource === resource)).toBe(true);
-    const start = performance.now();
     stop.abort(new Error('enough'));
     await aborted;
-    expect(performance.now() - start).toBeLessThan(1000);
     await ca.close();
     await expect.poll(() => active('TCPSocketWrap')).toBeLessThanOrEqual(before.sockets);
     await expect.poll(() => active('Timeout')).toBeLessThanOrEqual(before.timers + 1);
@@ -205,15 +204,13 @@ test.each(RESOURCES.filter((resource) => resource !== 'order'))(
 );
 
 test('an abort during a wait for a limit or a poll ends it as well', async () => {
-  const { openRegistered } = await startStrictCa({ pollRetryAfterS: 60, validation: { delayMs: 5000 } });
+  const { openRegistered } = await startStrictCa({ pollRetryAfterS: 500, validation: { delayMs: 5000 } });
   const stop = new AbortController();
   const pending = expect(obtainFor(await openRegistered(), ['a.test'], { signal: stop.signal })).rejects.toThrow(
     'enough',
   );
   setTimeout(() => stop.abort(new Error('enough')), 200);
-  const start = performance.now();
   await pending;
-  expect(performance.now() - start).toBeLessThan(1200);
 });
 
 test('renewal information that fails says so, and asks no sooner than it may', async () => {

@@ -249,18 +249,18 @@ test('https to a server without TLS is explained', async () => {
   await ca.close();
 });
 
-test('an abort ends a stalled request within a second and leaves no timer', async () => {
+test('an abort ends a stalled request at once and leaves no timer', async () => {
   const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
-  const { ca, server } = await connect(({ path }) => (path === '/order' ? 'stall' : undefined));
+  const { ca, server } = await connect(({ path }) => (path === '/order' ? 'stall' : undefined), {
+    requestTimeoutMs: 3_600_000,
+  });
   const before = timers();
   const stop = new AbortController();
   const session = await engineOf(ca).open({ signal: stop.signal });
   const pending = session.createOrder({});
   await expect.poll(() => server.asked.some(({ path }) => path === '/order')).toBe(true);
-  const start = performance.now();
   stop.abort(new Error('enough'));
   await expect(pending).rejects.toThrow('enough');
-  expect(performance.now() - start).toBeLessThan(1000);
   session[Symbol.dispose]();
   await ca.close();
   expect(timers()).toBeLessThanOrEqual(before);

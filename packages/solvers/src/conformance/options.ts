@@ -52,7 +52,7 @@ export interface SolverConformanceOptions {
   /** The runner's functions: vitest's, node:test's or the like. */
   readonly describe: (name: string, body: () => void) => void;
   readonly test: (name: string, body: () => Promise<void>) => void;
-  /** How long one step may take, and a change until everybody sees it. Only an abort has to be quick. Default 30,000. */
+  /** How long one step may take, and a change until everybody sees it. Only an abort has to be quick. Default 120,000. */
   readonly patienceMs?: number;
   /** Makes the surroundings of one test. What solvers have to log goes to `logger`. */
   readonly create: (options: { readonly logger: Logger }) => Promise<SolverUnderTest>;

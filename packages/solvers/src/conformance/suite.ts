@@ -28,7 +28,7 @@ export function solverConformance({
   describe,
   test,
   create,
-  patienceMs = 30_000,
+  patienceMs = 120_000,
   limits = {},
 }: SolverConformanceOptions): void {
   const can = (...abilities: readonly SolverAbility[]) => abilities.every((ability) => limits[ability] === undefined);

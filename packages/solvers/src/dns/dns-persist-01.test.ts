@@ -41,11 +41,9 @@ test('ready when every server shows a record that allows it, and nothing is ever
 });
 
 test('what is missing is told at once, for all names, as lines of a zone', async () => {
-  const solver = await twoServers([{ [NAME]: [allowing] }, { [NAME]: [allowing] }]);
+  const solver = await twoServers([{ [NAME]: [allowing] }, { [NAME]: [allowing] }], { visibleWithinMs: 3_600_000 });
   const challenges = [challengeFor('a.test'), challengeFor('a.test', true), challengeFor('b.test')];
-  const start = performance.now();
   const failure = await solver.ready(challenges, { signal }).catch((error: unknown) => error);
-  expect(performance.now() - start).toBeLessThan(1500);
   expect(failure).toMatchObject({
     code: 'CERTBUS_ACME_RECORD_MISSING',
     records: [

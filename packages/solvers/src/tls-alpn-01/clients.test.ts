@@ -73,7 +73,7 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)(
     const challenge = challengeFor('site.test');
     const options = { ...(await certificateFor(challenge)), ALPNProtocols, maxVersion };
     const port = await listen(options);
-    const { solver, told } = await solverAt(port, ['127.0.0.1', '127.0.0.2'], 10_000);
+    const { solver, told } = await solverAt(port, ['127.0.0.1', '127.0.0.2'], 300_000);
     await solver.present([challenge], { signal });
     expect(told).toEqual([challenge]);
     const ready = solver.ready([challenge], { signal });
@@ -94,7 +94,7 @@ test('an IP address is asked itself, by its reverse name', async () => {
       callback(null, context);
     },
   });
-  const { solver } = await solverAt(port, []);
+  const { solver } = await solverAt(port, [], 300_000);
   await solver.ready([challenge], { signal });
   expect(asked).toEqual([reverseNameOf('127.0.0.1')]);
 });
@@ -126,9 +126,9 @@ test('a server that speaks no ALPN, and one that is closed, are told', async () 
   );
 });
 
-test('an abort ends the waiting within a second', async () => {
+test('an abort ends the waiting', async () => {
   const challenge = challengeFor('site.test');
-  const { solver } = await solverAt(1, ['127.0.0.1'], 60_000);
+  const { solver } = await solverAt(1, ['127.0.0.1'], 3_600_000);
   const stop = new AbortController();
   const ready = solver.ready([challenge], { signal: stop.signal });
   setTimeout(() => stop.abort(new Error('enough')), 200);

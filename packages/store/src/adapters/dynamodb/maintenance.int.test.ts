@@ -34,7 +34,7 @@ describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), () => {
     const direct = await openDynamoDbLog({ ...options(), create: true });
     for (let after = 0; after < 120; after += 1) await direct.append('s', after, Buffer.from(`c${after + 1}`));
     const proxy = await startFaultProxy({ target: service.endpoint });
-    const faulty = await openDynamoDbLog({ ...options(), endpoint: proxy.endpoint, requestTimeoutMs: 500 });
+    const faulty = await openDynamoDbLog({ ...options(), endpoint: proxy.endpoint, requestTimeoutMs: 3_000 });
     let batches = 0;
     proxy.plan((operation) => {
       if (operation !== 'BatchWriteItem') return 'forward';

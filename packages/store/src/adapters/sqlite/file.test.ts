@@ -1,8 +1,8 @@
-import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { temporaryFolder } from 'certbus-services';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { isBusy } from '../sqlite-codes.ts';
 import { openSqliteFile, type SqliteFile } from './file.ts';
 import { openSqliteLog } from './sqlite.ts';
@@ -100,6 +100,9 @@ describe.skipIf(process.platform === 'win32')('a file that is read without locks
 
   test('is opened again for each read until a change could no longer go unseen', async () => {
     const { path, asManager } = await createBus();
+    const { ctimeMs } = statSync(path);
+    vi.useFakeTimers({ toFake: ['Date'], now: ctimeMs });
+    onTestFinished(() => void vi.useRealTimers());
     const file = asReader(() => openSqliteFile(path, { create: false }));
     const connected = () => file.read((connection) => connection);
     const staysOpen = () =>
@@ -108,7 +111,7 @@ describe.skipIf(process.platform === 'win32')('a file that is read without locks
         return connected() === first;
       });
     expect(staysOpen()).toBe(false);
-    await new Promise((resolve) => setTimeout(resolve, 3_500));
+    vi.setSystemTime(ctimeMs + 3_500);
     expect(staysOpen()).toBe(true);
     asReader(() => asManager(() => insert(path, 1)));
     expect(asReader(() => count(file))).toBe(1);
