@@ -233,9 +233,7 @@ test('a restart without the bus serves, and catches up when the bus is back', as
   const client = await newClient(bus, { ...options, startTimeoutMs: 3_600_000 });
   const { port } = await newServer(client);
   expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(before.serialNumber);
-  await expect
-    .poll(() => client.health())
-    .toMatchObject({ live: false, trouble: { code: 'CERTBUS_STORE_NOT_FOUND' } });
+  await expect.poll(() => client.health()).toMatchObject({ live: false, trouble: { code: 'CERTBUS_STORE_NOT_FOUND' } });
   renameSync(`${path}.away`, path);
   const after = await bus.issue(['a.test']);
   await expect

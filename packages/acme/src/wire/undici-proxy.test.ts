@@ -73,7 +73,9 @@ test('an abort ends the wait for a proxy that says nothing', async () => {
   const verdict: ProxyVerdict = 'stall';
   const { open, proxy } = await start(() => verdict);
   const stop = new AbortController();
-  const pending = readDirectory(open({ proxy: { url: proxy.url }, requestTimeoutMs: 3_600_000 }), { signal: stop.signal });
+  const pending = readDirectory(open({ proxy: { url: proxy.url }, requestTimeoutMs: 3_600_000 }), {
+    signal: stop.signal,
+  });
   const aborted = expect(pending).rejects.toThrow('enough');
   await expect.poll(() => proxy.tunnels.length).toBe(1);
   stop.abort(new Error('enough'));

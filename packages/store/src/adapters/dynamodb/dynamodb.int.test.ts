@@ -1,6 +1,6 @@
 import { BEGINNING, type Commit } from '@certbus/events/history';
 import { type Fault, requirePart, startFaultProxy } from 'certbus-services';
-import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
+import { drawCredentials, sharedDynamoDbLocal, sized } from 'certbus-services/vitest';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { beginBus, createView, type Keys, removed } from '../../bus.builders.ts';
 import { openBus } from '../../bus.ts';
@@ -115,16 +115,19 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
     await stop();
   });
 
-  test('1,500 appends by 8 workers through a bad network: none duplicated, lost, or reported failed but present', async () => {
+  test('appends by 8 workers through a bad network: none duplicated, lost, or reported failed but present', {
+    tags: 'full',
+  }, async () => {
+    const commits = sized({ small: 300, full: 1_500 });
     const { plan, counts } = createBadNetwork(['PutItem']);
     const { table, log, direct, proxy, stop } = await openFaulty(plan);
     const logs = [log, ...(await Promise.all(Array.from({ length: 7 }, () => open(table, proxy.endpoint))))];
     const { operations, watch } = createRecorder('s');
-    await raceAppends(logs.map(watch), { workers: 8, commits: 1_500 });
+    await raceAppends(logs.map(watch), { workers: 8, commits });
     const all = await readAll(direct);
     expect(checkHistory(operations, all)).toEqual([]);
-    expect(all).toHaveLength(1_500);
-    expect(new Set(all).size).toBe(1_500);
+    expect(all).toHaveLength(commits);
+    expect(new Set(all).size).toBe(commits);
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(0);
     await Promise.all(logs.slice(1).map((other) => other.close()));
     await stop();
@@ -151,14 +154,17 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
     }
   }
 
-  test('three followers through a bad network deliver each commit once, in order, while four workers decide', async () => {
+  test('three followers through a bad network deliver each commit once, in order, while four workers decide', {
+    tags: 'full',
+  }, async () => {
+    const each = sized({ small: 25, full: 75 });
     const { plan, counts } = createBadNetwork(['PutItem', 'Query']);
     const { table, direct, proxy, stop } = await openFaulty(() => 'forward');
     const { keys } = await beginBus(direct, 's');
     const logs = await Promise.all(Array.from({ length: 7 }, () => open(table, proxy.endpoint)));
     proxy.plan(plan);
     const workers = logs.slice(0, 4).map((log, worker) => {
-      const names = Array.from({ length: 75 }, (_, n) => `${worker}-${n}`);
+      const names = Array.from({ length: each }, (_, n) => `${worker}-${n}`);
       return { names, said: say(log, keys, names) };
     });
     let head = Number.POSITIVE_INFINITY;
@@ -184,7 +190,7 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
     await transact(openBus(direct, 's', keys), view, () => ({ events: [], result: undefined }));
     head = view.checkpoint.position;
 
-    expect(head).toBe(301);
+    expect(head).toBe(4 * each + 1);
     const names = workers.flatMap((worker) => worker.names.map((name) => `certificate-${name}`));
     expect(view.removals.toSorted()).toEqual(names.toSorted());
     for (const delivered of await Promise.all(followers)) {
