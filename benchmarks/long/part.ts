@@ -1,4 +1,5 @@
 import { availableParallelism, cpus } from 'node:os';
+import { checkedOut } from './commit.ts';
 
 /** What came of a long test. */
 export interface PartResult {
@@ -17,11 +18,11 @@ export interface Part {
   run(certificates: number): Promise<PartResult>;
 }
 
-/** When and on what it was measured. */
+/** When, at which commit and on what it was measured. */
 export function measuredOn(): string {
   const processor = cpus()[0]?.model.trim() ?? 'unknown processor';
   const machine = `${processor}, ${availableParallelism()} cores, Node ${process.versions.node}`;
-  return `Measured ${new Date().toISOString().slice(0, 10)} on ${machine}`;
+  return `Measured ${new Date().toISOString().slice(0, 10)} at commit ${checkedOut()} on ${machine}`;
 }
 
 /** Bytes in millions. */
