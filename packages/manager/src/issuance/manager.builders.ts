@@ -33,6 +33,8 @@ export interface ProcessOptions {
   readonly claimMs?: number;
   readonly graceMs?: number;
   readonly now?: () => Date;
+  /** How far its clock is ahead of the machine's; default 0. To it, claims of others have ended. */
+  readonly aheadMs?: number;
   readonly notes?: RenewalInfoNotes;
   /** What stands between the manager and the bus. */
   readonly throughBus?: (bus: Bus) => Bus;
@@ -111,14 +113,15 @@ export async function withManager<T>(
   run: (manager: Manager) => Promise<T>,
 ): Promise<T> {
   const { throughLog = (log) => log, throughReplica = (replica) => replica, ...rest } = options;
-  const { throughBus = (bus) => bus, solvers = sandboxSolvers, ...settings } = rest;
+  const { throughBus = (bus) => bus, solvers = sandboxSolvers, aheadMs = 0, ...settings } = rest;
   const log = throughLog(await openLog(address));
   const replica = throughReplica(await openReplica({ path: ':memory:', busId: trust.busId }));
   try {
     const key = parseManagerKey(managerKey);
     const bus = throughBus(openBus(log, STREAM, { trust, signer: key.signer }));
     const secrets = () => undefined;
-    const manager = await openManager({ bus, key, replica, solvers, secrets, ...settings });
+    const now = () => new Date(Date.now() + aheadMs);
+    const manager = await openManager({ bus, key, replica, solvers, secrets, now, ...settings });
     try {
       return await run(manager);
     } finally {
