@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findNode, type NodeVersion, requirePart, run, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -29,7 +29,10 @@ async function createUnder(version: NodeVersion): Promise<string> {
 /** Lets writers of several Nodes append to one file at once, and looks for what each was told was written. */
 async function expectNothingLost(path: string, versions: readonly NodeVersion[]): Promise<void> {
   const programs = await Promise.all(versions.map(findNode));
-  const writers = programs.map((node, n) => startWriter(path, `writer${n}`, { node, most: 300 }));
+  const gate = `${path}.gate`;
+  const writers = programs.map((node, n) => startWriter(path, `writer${n}`, { node, most: 300, gate }));
+  await until(() => programs.every((_, n) => existsSync(`${gate}.writer${n}`)));
+  writeFileSync(gate, '');
   await Promise.all(writers.map(({ ended }) => ended));
   const texts = await readTexts(path);
   expect(texts).toHaveLength(1 + 300 * versions.length);

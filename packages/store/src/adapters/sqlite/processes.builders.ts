@@ -34,13 +34,20 @@ export interface Writer {
   kill(): Promise<unknown>;
 }
 
-/** Starts a writer: under `node` (default: this Node), for `most` commits (default: until it is killed). */
+/**
+ * Starts a writer: under `node` (default: this Node), for `most` commits (default: until it is killed). With a `gate` it begins once a
+ * file is there, and says by a file `GATE.NAME` that it waits.
+ */
 export function startWriter(
   path: string,
   name: string,
-  { node = process.execPath, most }: { readonly node?: string; readonly most?: number } = {},
+  {
+    node = process.execPath,
+    most,
+    gate,
+  }: { readonly node?: string; readonly most?: number; readonly gate?: string } = {},
 ): Writer {
-  return startProcess(node, [WRITER, path, name, ...(most ? [String(most)] : [])]);
+  return startProcess(node, [WRITER, path, name, ...(most ? [String(most)] : []), ...(gate ? [gate] : [])]);
 }
 
 /** Begins a bus in a new file for {@link startSigningWriter}; returns where it ends. */
@@ -113,11 +120,11 @@ function startProcess(node: string, args: readonly string[], env = process.env):
   };
 }
 
-/** Waits until `isSo`; rejects after half a minute. */
+/** Waits until `isSo`; rejects after four minutes, which only what hangs takes. */
 export async function until(isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 240_000;
   while (!isSo()) {
-    if (performance.now() > deadline) throw new Error('it did not come to that within half a minute');
+    if (performance.now() > deadline) throw new Error('it did not come to that within four minutes');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -1,11 +1,17 @@
+import { existsSync, writeFileSync } from 'node:fs';
 import { openSqliteLog } from './sqlite.ts';
 
 /**
  * A writer in a process of its own: appends behind the head, whatever it is, without end or so many times, and prints each position
- * that was acknowledged. It makes the bus where there is none.
+ * that was acknowledged. It makes the bus where there is none. With a gate it makes a file `GATE.NAME` and
+ * waits until there is a file `GATE`.
  */
-const [, , path = '', name = '', most = '1000000'] = process.argv;
+const [, , path = '', name = '', most = '1000000', gate] = process.argv;
 const log = await openSqliteLog(path, { create: true });
+if (gate) {
+  writeFileSync(`${gate}.${name}`, '');
+  while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 5));
+}
 let head = 0;
 for (let n = 0; n < Number(most); ) {
   try {
