@@ -23,7 +23,7 @@ test('the account keeps its URL, the new key orders, the old one does not', asyn
 
 test.each(['drop', 'stall'] as const)('an answer that is lost (%s) does not lose the account', async (kind) => {
   const { open, server, url, newAccountKey } = await prepare();
-  const old = open({ accountUrl: url, requestTimeoutMs: 500 });
+  const old = open({ accountUrl: url, requestTimeoutMs: 3_000 });
   server.faults.inject({ kind, when: 'after' }, { resource: 'keyChange' });
   expect(await rollOverAccountKey(old, { newAccountKey, signal })).toEqual({ url });
   expect(server.requests.filter(({ resource }) => resource === 'keyChange')).toHaveLength(1);

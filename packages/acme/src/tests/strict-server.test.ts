@@ -1,5 +1,5 @@
 import type { AcmeServer, Fault, ResourceKind } from '@certbus/acme-server';
-import { createCsr, startFastClock } from 'certbus-services';
+import { createCsr, startJumpClock } from 'certbus-services';
 import { sized } from 'certbus-services/vitest';
 import { describe, expect, test } from 'vitest';
 import { type Acme, type AcmeError, type Obtained, obtain } from '../index.ts';
@@ -73,7 +73,7 @@ describe.each(FAULTS)('where the CA does %j', (fault) => {
     const { server, open, openRegistered } = await startStrictCa({ finalizeDelayMs: 1 });
     const later = await openRegistered();
     const patience = fault.kind === 'stall' ? { requestTimeoutMs: 500 } : {};
-    const ca = open({ ...patience, ...startFastClock(10) });
+    const ca = open({ ...patience, ...startJumpClock() });
     for (const resource of RESOURCES) {
       const { remove } = server.faults.inject(fault, { resource });
       await getCertificate(ca, [`${resource.toLowerCase()}.test`], 3_000).catch((error: AcmeError) => {

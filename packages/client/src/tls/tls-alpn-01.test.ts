@@ -54,7 +54,7 @@ async function listen<S extends Server>(server: S): Promise<number> {
 
 function presented(
   identifier: string,
-  { issuanceId = createId(), forMs = 60_000 } = {},
+  { issuanceId = createId(), forMs = 3_600_000 } = {},
 ): EventOf<'ChallengePresented'> {
   const expiresAt = new Date(Date.now() + forMs).toISOString();
   return {

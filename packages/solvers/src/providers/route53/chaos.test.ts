@@ -1,6 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 import type { Route53FakeOptions } from '@certbus/acme-server/route53';
-import { startFastClock } from 'certbus-services';
+import { startJumpClock } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { challengeFor, recordOf, setUp } from './solver.builders.ts';
 
@@ -22,7 +22,7 @@ test.each([1, 2, 3])(
   'whatever goes wrong at Route 53, no value is lost and none is left (seed %i)',
   async (seed) => {
     const roll = createDie(seed);
-    const clock = startFastClock(100);
+    const clock = startJumpClock();
     const rivals: string[] = [];
     const onRequest: Route53FakeOptions['onRequest'] = ({ action }) => {
       if (action === 'ChangeResourceRecordSets' && roll(6) === 0) {

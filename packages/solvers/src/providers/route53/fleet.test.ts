@@ -1,11 +1,11 @@
-import { startFastClock } from 'certbus-services';
+import { startJumpClock } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { challengeFor, setUp } from './solver.builders.ts';
 
 const { signal } = new AbortController();
 
 test('a thousand names of a zone are presented, in sync and cleaned up in at most sixty calls, and nothing is throttled', async () => {
-  const clock = startFastClock(10);
+  const clock = startJumpClock();
   const home = { id: 'Z1', name: 'example.test' };
   const { fake, manager } = await setUp([home], { applyMs: 300, inSyncMs: 35_000, now: clock.now });
   for (let number = 0; number < 500; number += 1) {
@@ -30,7 +30,7 @@ test('a thousand names of a zone are presented, in sync and cleaned up in at mos
 });
 
 test('two hundred orders for a wildcard and its apex at once see both values at every name server', async () => {
-  const clock = startFastClock(30);
+  const clock = startJumpClock();
   const { fake, manager } = await setUp([{ id: 'Z1', name: 'example.test' }], { inSyncMs: 20_000, now: clock.now });
   const solver = manager({ ...clock, visibleWithinMs: 1 });
   await Promise.all(
@@ -47,7 +47,7 @@ test('two hundred orders for a wildcard and its apex at once see both values at 
 });
 
 test('sixty zones at once stay within the rate of an account', async () => {
-  const clock = startFastClock(30);
+  const clock = startJumpClock();
   const zones = Array.from({ length: 60 }, (_, number) => ({ id: `Z${number}`, name: `z${number}.test` }));
   const { fake, manager } = await setUp(zones, { inSyncMs: 35_000, now: clock.now });
   const solver = manager(clock);
@@ -64,7 +64,7 @@ test('sixty zones at once stay within the rate of an account', async () => {
 });
 
 test('two managers that ask for more than an account may slow down, and both get through', async () => {
-  const clock = startFastClock(30);
+  const clock = startJumpClock();
   const zones = Array.from({ length: 40 }, (_, number) => ({ id: `Z${number}`, name: `z${number}.test` }));
   const { fake, manager } = await setUp(zones, { now: clock.now, limits: { requests: { burst: 10, perSecond: 5 } } });
   const managers = [manager(clock), manager(clock)];

@@ -1,5 +1,5 @@
 import { ChangeResourceRecordSetsCommand, Route53Client } from '@aws-sdk/client-route-53';
-import { startFastClock } from 'certbus-services';
+import { startJumpClock } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { createBudget } from './budget.ts';
 import { createAwaitInSync } from './in-sync.ts';
@@ -10,7 +10,7 @@ const { signal } = new AbortController();
 const ENDLESS = { perSecond: 1e9, burst: 1e9 };
 
 async function start(inSyncMs: number) {
-  const { now, sleep } = startFastClock(50);
+  const { now, sleep } = startJumpClock();
   const { fake } = await setUp([{ id: 'Z1', name: 'example.test' }], { inSyncMs, now });
   const client = new Route53Client({
     endpoint: fake.endpoint,

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import type { Route53FakeOptions } from '@certbus/acme-server/route53';
-import { startFastClock } from 'certbus-services';
+import { startJumpClock } from 'certbus-services';
 import { expect, test } from 'vitest';
 import { startDns } from '../../dns/dns.builders.ts';
 import { challengeFor, quoted, recordOf, setUp } from './solver.builders.ts';
@@ -85,7 +85,7 @@ test.each([
 });
 
 test('two managers at one record lose neither value', async () => {
-  const clock = startFastClock(50);
+  const clock = startJumpClock();
   const { fake, manager } = await setUp([HOME], { applyMs: 300, now: clock.now });
   const [one, other] = [manager(clock), manager(clock)];
   for (let round = 0; round < 10; round += 1) {
