@@ -58,7 +58,7 @@ async function startLoft() {
   return { dns, flights, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-describe('a DNS provider of three files and its line in the registry', { timeout: 120_000 }, () => {
+describe('a DNS provider of three files and its line in the registry', () => {
   test('fits the types', async () => {
     const project = join(copy, 'tsconfig.new.json');
     const include = ['packages/solvers/src/index.ts', 'packages/acme/src/**/*.d.ts'];

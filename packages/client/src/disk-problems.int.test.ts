@@ -84,9 +84,7 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
     const live = liveOf(client);
     disk.remount('rw');
     await live;
-    await expect
-      .poll(() => [...client.certificates()], { timeout: 20_000 })
-      .toMatchObject([{ serialNumber: renewed.serialNumber }]);
+    await expect.poll(() => [...client.certificates()]).toMatchObject([{ serialNumber: renewed.serialNumber }]);
   });
 
   test('a disk that fills while a client follows is an alarm; it goes on from where it was once there is room', async () => {
@@ -101,7 +99,7 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
     const live = liveOf(client);
     execFileSync('rm', [join(disk.path, 'filler')]);
     await live;
-    await expect.poll(() => [...client.certificates()].length, { timeout: 20_000 }).toBe(41);
+    await expect.poll(() => [...client.certificates()].length).toBe(41);
   });
 });
 
