@@ -1,4 +1,5 @@
 import { letsEncryptLimits, startDnsServer } from '@certbus/acme-server';
+import { startJumpClock } from 'certbus-services';
 import { expect, test } from 'vitest';
 import {
   createAcmeCounters,
@@ -60,10 +61,11 @@ test('new accounts wait for their turn as well', async () => {
 });
 
 test('requests in parallel keep under the limits of each endpoint', async () => {
-  const { openRegistered, server, signal } = await startStrictCa({ limits });
+  const clock = startJumpClock();
+  const { openRegistered, server, signal } = await startStrictCa({ limits, now: clock.now });
   const { observe, read } = createAcmeCounters();
-  const limiter = createCaLimiter(server.directory, { limits: LETS_ENCRYPT_LIMITS });
-  const ca = await openRegistered({ limiter, observe });
+  const limiter = createCaLimiter(server.directory, { limits: LETS_ENCRYPT_LIMITS, now: clock.now });
+  const ca = await openRegistered({ limiter, observe, ...clock });
   using session = await engineOf(ca).open({ signal });
   await Promise.all(Array.from({ length: 20 }, () => session.createAccount({ onlyReturnExisting: true })));
   expect(server.requests.filter(({ status }) => status === 503)).toEqual([]);
@@ -71,11 +73,12 @@ test('requests in parallel keep under the limits of each endpoint', async () => 
 });
 
 test('two processes that take half of the requests each keep under the limits together', async () => {
-  const { openRegistered, open, server, signal } = await startStrictCa({ limits });
-  await openRegistered();
+  const clock = startJumpClock();
+  const { openRegistered, open, server, signal } = await startStrictCa({ limits, now: clock.now });
+  await openRegistered(clock);
   const ask = async () => {
-    const limiter = createCaLimiter(server.directory, { limits: LETS_ENCRYPT_LIMITS, requestShare: 0.5 });
-    using session = await engineOf(open({ limiter })).open({ signal });
+    const limiter = createCaLimiter(server.directory, { limits: LETS_ENCRYPT_LIMITS, requestShare: 0.5, now: clock.now });
+    using session = await engineOf(open({ limiter, ...clock })).open({ signal });
     await Promise.all(Array.from({ length: 12 }, () => session.createAccount({ onlyReturnExisting: true })));
   };
   await Promise.all([ask(), ask()]);
