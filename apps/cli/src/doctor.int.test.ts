@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
-import { temporaryFolder } from 'certbus-services';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mountDisk, requirePart, temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
 
 describe('certbus doctor', () => {
@@ -74,6 +74,48 @@ describe('certbus doctor', () => {
     const [id = ''] = (await run('cert', 'ls')).stdout.split('\t');
     expect((await run('cert', 'rm', id, '--yes')).status).toBe(0);
   });
+
+  test.skipIf(process.platform === 'win32')('looks at owners and modes of the files of this machine', async () => {
+    expect((await diagnose('--no-write-dns')).of('files')).toMatchObject([
+      { status: 'good', subject: 'owners and modes' },
+    ]);
+    const [root, state] = [join(folder.path, 'root.key'), join(folder.path, 'state')];
+    chmodSync(root, 0o644);
+    chmodSync(state, 0o777);
+    const { status, of } = await diagnose('--no-write-dns');
+    expect(of('files')).toMatchObject([
+      { status: 'failed', subject: root, advice: expect.stringContaining(`chmod 600 ${root}`) },
+      { status: 'warning', subject: state, detail: expect.stringContaining('open to others') },
+    ]);
+    expect(status).toBe(10);
+    chmodSync(root, 0o600);
+    chmodSync(state, 0o700);
+  });
+
+  const disks = requirePart('disks');
+  test.skipIf(disks.skip)(
+    disks.title('reports a key on a read-only mount that others can read, and takes it'),
+    async () => {
+      const mount = mountDisk(join(folder.path, 'secrets'));
+      onTestFinished(() => mount.remove());
+      const key = join(mount.path, 'manager.key');
+      copyFileSync(join(folder.path, 'manager.key'), key);
+      chmodSync(key, 0o444);
+      chmodSync(mount.path, 0o755);
+      const env = { CERTBUS_MANAGER_KEY_FILE: key };
+      const args = ['doctor', '--json', '--no-write-dns', '--resolver', dns.address];
+      expect(await certbus(folder.path, args, { env })).toMatchObject({
+        status: 3,
+        stdout: expect.stringContaining('CERTBUS_CLI_KEY_FILE_OPEN'),
+      });
+      mount.remount('ro');
+      const { status, stdout } = await certbus(folder.path, args, { env });
+      expect(JSON.parse(stdout).findings).toContainEqual(
+        expect.objectContaining({ check: 'files', status: 'warning', subject: key }),
+      );
+      expect(status).toBe(0);
+    },
+  );
 
   test("asks the configuration's resolver where no flag names one", async () => {
     const before = dns.queries.length;

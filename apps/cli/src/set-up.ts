@@ -17,12 +17,13 @@ import { createBus, parseConfiguration } from '@certbus/manager';
 import { openLocalBus, withManager } from '@certbus/runtime';
 import {
   CONFIG_FILE,
+  checkOwnToWrite,
   type Environment,
   environmentOf,
   type LocalConfig,
-  readFile,
   readKeyFile,
   readLocalConfig,
+  readOwnFile,
   resolveAddress,
   writeNew,
 } from '@certbus/runtime/local';
@@ -69,6 +70,7 @@ type FileName = keyof typeof FILES;
 
 async function writeFiles(folder: string): Promise<WrittenFile[]> {
   mkdirSync(folder, { recursive: true });
+  checkOwnToWrite(folder, 'The folder for keys');
   const write = (name: FileName, text: string): WrittenFile => {
     const [file, purpose] = FILES[name];
     const path = join(folder, file);
@@ -94,7 +96,7 @@ async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
   const log = await openLog(bus, { create: true });
   try {
     await createBus(log, parseAddress(bus).stream, {
-      trust: parseTrust(readFile(pathOf('trust'), 'The trust line')),
+      trust: parseTrust(readOwnFile(pathOf('trust'), 'The trust line')),
       root: parseRootKey(readKeyFile(pathOf('root'), 'The root key')),
       managers: [{ name, signingKey: signer.publicKey, recipient: await recipientOf('manager') }],
       recipients: [
@@ -136,6 +138,7 @@ function newEnvironment({
     rootKey: notYet,
     identity: notYet,
     programs: { json: {}, file: configPath },
+    files: [],
   });
 }
 
@@ -164,7 +167,7 @@ export async function setUp(
   onStep('keys are made');
   await beginBus(resolved);
   onStep('the bus is begun');
-  const trust = readFile(join(folder, FILES.trust[0]), 'The trust line');
+  const trust = readOwnFile(join(folder, FILES.trust[0]), 'The trust line');
   const managerKey = () => readKeyFile(join(folder, FILES.manager[0]), 'The manager key');
   const accountProblem = await withManager(
     newEnvironment({ bus: resolved.bus, trust, managerKey, configPath }),

@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -341,6 +341,43 @@ test('a damaged replica is set aside and read anew, with an alarm', async () => 
   expect(alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_REPLICA_SET_ASIDE' }]);
 });
 
+test('a state directory that others can write, as that of a pod, is used for a folder of its own', async () => {
+  const address = `sqlite:${newPlace('bus.db')}#test`;
+  const bus = await newBus(address);
+  const { serialNumber } = await bus.issue(['a.test']);
+  const stateDirectory = newPlace('state');
+  mkdirSync(stateDirectory);
+  chmodSync(stateDirectory, 0o777);
+  const options = { bus: address, stateDirectory, replica: undefined } as unknown as Partial<ConnectOptions>;
+  const client = await newClient(bus, options);
+  const { port } = await newServer(client);
+  expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(serialNumber);
+  const [own = '', ...others] = readdirSync(stateDirectory);
+  expect(others).toEqual([]);
+  expect(statSync(join(stateDirectory, own)).mode & 0o777).toBe(0o700);
+  expect(readdirSync(join(stateDirectory, own))).toContainEqual(expect.stringMatching(/^client-\w+\.db$/));
+  await client.close();
+  chmodSync(join(stateDirectory, own), 0o702);
+  await expect(newClient(bus, options)).rejects.toMatchObject({ code: 'CERTBUS_REPLICA_FILE_OPEN' });
+});
+
+test('a key vault that others can write is not used, with an alarm', async () => {
+  const address = `sqlite:${newPlace('bus.db')}#test`;
+  const bus = await newBus(address);
+  const { serialNumber } = await bus.issue(['a.test']);
+  const stateDirectory = newPlace('state');
+  const options = { bus: address, stateDirectory, replica: undefined } as unknown as Partial<ConnectOptions>;
+  await (await newClient(bus, options)).close();
+  const [vault = ''] = readdirSync(stateDirectory).filter((name) => name.endsWith('.keys'));
+  chmodSync(join(stateDirectory, vault), 0o666);
+  const client = await newClient(bus, options);
+  const alarms: Error[] = [];
+  client.on('alarm', (error) => alarms.push(error));
+  const { port } = await newServer(client);
+  expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(serialNumber);
+  expect(alarms).toMatchObject([{ message: expect.stringContaining('can be written by others') }]);
+});
+
 test('key files: others may not read them, and what is no key is refused', async () => {
   const bus = await newBus();
   const identity = newPlace('loadbalancer.key');
@@ -353,6 +390,25 @@ test('key files: others may not read them, and what is no key is refused', async
   await newClient({ ...bus, identity });
   await expect(newClient({ ...bus, identity: newPlace('none.key') })).rejects.toMatchObject({
     code: 'CERTBUS_CLIENT_FILE_UNREADABLE',
+  });
+  const trust = newPlace('bus.pub');
+  writeFileSync(trust, bus.trust);
+  chmodSync(trust, 0o666);
+  await expect(newClient({ ...bus, trust })).rejects.toMatchObject({
+    code: 'CERTBUS_CLIENT_KEY_FILE_OPEN',
+    message: expect.stringContaining('chmod go-w'),
+  });
+  chmodSync(trust, 0o644);
+  await newClient({ ...bus, identity, trust });
+  const open = newPlace('open');
+  mkdirSync(open);
+  copyFileSync(identity, join(open, 'loadbalancer.key'));
+  chmodSync(join(open, 'loadbalancer.key'), 0o600);
+  await newClient({ ...bus, identity: join(open, 'loadbalancer.key') });
+  chmodSync(open, 0o777);
+  await expect(newClient({ ...bus, identity: join(open, 'loadbalancer.key') })).rejects.toMatchObject({
+    code: 'CERTBUS_CLIENT_KEY_FILE_OPEN',
+    message: expect.stringContaining(`chmod go-w ${open}`),
   });
   writeFileSync(identity, 'no key');
   await expect(newClient({ ...bus, identity })).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_KEY_MALFORMED' });

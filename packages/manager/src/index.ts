@@ -9,6 +9,7 @@ export {
 export { mergeRedacted, REDACTED, redactConfiguration } from './configuration/redaction.ts';
 export { resolveSecret, type SecretSource } from './configuration/secrets.ts';
 export type { DiagnosisOptions } from './doctor/doctor.ts';
+export type { LocalFile, LocalFiles } from './doctor/files.ts';
 export type { Check, Finding } from './doctor/finding.ts';
 export { ManagerError, type ManagerErrorCode } from './errors.ts';
 export type { Progress } from './issuance/drive.ts';

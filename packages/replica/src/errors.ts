@@ -5,6 +5,7 @@ export type ReplicaErrorCode =
   | 'CERTBUS_REPLICA_NOT_READY'
   | 'CERTBUS_REPLICA_READ_ONLY'
   | 'CERTBUS_REPLICA_FAILED'
+  | 'CERTBUS_REPLICA_FILE_OPEN'
   | 'CERTBUS_REPLICA_CLOSED';
 
 /** A failure of the local replica. Branch on `code`, never on the message. */

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -179,6 +188,25 @@ test('what was taken is there after a restart, and one position is never taken t
   await again.close();
 });
 
+test.skipIf(process.platform === 'win32').each([
+  ['the folder', (path: string) => dirname(path)],
+  ['the file', (path: string) => path],
+  ['the lock', (path: string) => `${path}.lock`],
+])('a replica is refused where others can write %s, and read again once they cannot', async (_, what) => {
+  const { busId } = await beginStory();
+  const path = newPath();
+  await (await openReplica({ path, busId })).close();
+  const exposed = what(path);
+  const { mode } = statSync(exposed);
+  chmodSync(exposed, mode | 0o002);
+  await expect(openReplica({ path, busId })).rejects.toMatchObject({
+    code: 'CERTBUS_REPLICA_FILE_OPEN',
+    message: expect.stringContaining(`chmod go-w ${exposed}`),
+  });
+  chmodSync(exposed, mode);
+  await (await openReplica({ path, busId })).close();
+});
+
 test('its file and folder are for this user only', async () => {
   const { busId } = await beginStory();
   const path = newPath();
@@ -286,6 +314,14 @@ test('a replica lies where the environment and the platform say, one file a role
   expect(resolveStateDirectory({ env: { STATE_DIRECTORY: '/y:/z' }, platform: 'linux', home })).toBe('/y');
   expect(resolveStateDirectory({ env: {}, platform: 'linux', home })).toBe('/home/alice/.local/state/certbus');
   expect(resolveStateDirectory({ env: {}, platform: 'darwin', home })).toContain('Application Support');
+  const homeless = {
+    env: { CERTBUS_STATE_DIR: '/x' },
+    platform: 'linux',
+    get home(): string {
+      throw new Error('this user has no home');
+    },
+  } as const;
+  expect(resolveStateDirectory(homeless)).toBe('/x');
   const at = (role: 'client' | 'manager', address: string) => replicaPath({ stateDirectory: '/s', role, address });
   expect(at('client', 'sqlite:a')).toMatch(/^\/s\/client-[0-9a-f]{16}\.db$/);
   expect(new Set([at('client', 'sqlite:a'), at('client', 'sqlite:b'), at('manager', 'sqlite:a')]).size).toBe(3);

@@ -219,7 +219,8 @@ async function askToAdvance(thread: WriterThread): Promise<Advance> {
  * file is set aside and another one begun. Otherwise the file is read, and {@link Replica.version} shows what whoever advances it has
  * written. A replica that cannot be written is read as it is, see {@link Replica.problem}.
  *
- * Rejects `CERTBUS_REPLICA_OTHER_BUS`, `CERTBUS_REPLICA_NOT_READY` or, where there is nothing to read either, `CERTBUS_REPLICA_FAILED`.
+ * Rejects `CERTBUS_REPLICA_FILE_OPEN` where others can write the file or its folder, `CERTBUS_REPLICA_OTHER_BUS`,
+ * `CERTBUS_REPLICA_NOT_READY` or, where there is nothing to read either, `CERTBUS_REPLICA_FAILED`.
  */
 export async function openReplica({ path, busId }: ReplicaOptions): Promise<Replica> {
   if (path === ':memory:') return openInMemory(busId);

@@ -1,6 +1,5 @@
 /** What a manager's program knows of its machine: the local configuration, the environment's variables, and where state is kept. */
-import { homedir } from 'node:os';
-import { resolveStateDirectory } from '@certbus/replica';
+import { ownFolder, stateDirectoryOf } from '@certbus/replica';
 import { type LocalConfig, readLocalConfig } from './local-config.ts';
 
 /** Variables of the environment, by name. */
@@ -10,7 +9,9 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 export interface Environment {
   readonly config: LocalConfig;
   readonly variables: Variables;
-  /** Where replicas are kept. */
+  /** The state directory of this machine, as it is named. */
+  readonly namedStateDirectory: string;
+  /** Where replicas are kept: the state directory, or this user's own folder in it. */
   readonly stateDirectory: string;
   /** Takes lines of the log. */
   readonly writeLine: (line: string) => void;
@@ -27,8 +28,8 @@ export interface EnvironmentOptions {
 /** The environment of a local configuration. */
 export function environmentOf(config: LocalConfig, options: EnvironmentOptions = {}): Environment {
   const { variables = process.env, writeLine = (line) => void process.stderr.write(`${line}\n`) } = options;
-  const stateDirectory = resolveStateDirectory({ env: variables, platform: process.platform, home: homedir() });
-  return { config, variables, stateDirectory, writeLine };
+  const namedStateDirectory = stateDirectoryOf(variables);
+  return { config, variables, namedStateDirectory, stateDirectory: ownFolder(namedStateDirectory), writeLine };
 }
 
 /**

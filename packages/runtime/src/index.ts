@@ -1,6 +1,7 @@
 export { type Environment, type EnvironmentOptions, readEnvironment, type Variables } from './environment.ts';
 export { RuntimeError, type RuntimeErrorCode } from './errors.ts';
 export type { LocalConfig, LocalPrograms } from './local-config.ts';
+export { localFiles } from './local-files.ts';
 export { createLogger } from './logger.ts';
 export { checkNothingLost } from './nothing-lost.ts';
 export { knownCheckpoint, type OpenBus, openLocalBus } from './open-bus.ts';

@@ -1,12 +1,12 @@
+/** Files of this machine: those that only this user can read, those that only this user can change, and new ones. */
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { RuntimeError } from './errors.ts';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { describeExposure, examineFile } from '@certbus/replica';
+import { RuntimeError, type RuntimeErrorCode } from './errors.ts';
 
-/** Reads a file that a command needs. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
-export function readFile(path: string, what: string): string {
+function orUnreadable<T>(path: string, what: string, work: () => T): T {
   try {
-    return readFileSync(path, 'utf8');
+    return work();
   } catch (cause) {
     const why =
       cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' ? 'it does not exist' : String(cause);
@@ -14,25 +14,34 @@ export function readFile(path: string, what: string): string {
   }
 }
 
-/** Reads a secret key file. Throws `CERTBUS_CLI_KEY_FILE_OPEN` when others may read it. */
-export function readKeyFile(path: string, what: string): string {
-  const text = readFile(path, what);
-  if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
-    const message = `${what} in ${path} can be read by others. Make it yours alone with "chmod 600 ${path}".`;
-    throw new RuntimeError('CERTBUS_CLI_KEY_FILE_OPEN', message);
-  }
-  return text;
+/** Reads a file that a command needs. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
+export function readFile(path: string, what: string): string {
+  return orUnreadable(path, what, () => readFileSync(path, 'utf8'));
 }
 
-/** Refuses a file that says which programs run here, where others could write it. Throws `CERTBUS_CLI_CONFIG_OPEN`. */
-export function checkOwnToWrite(file: string): void {
-  if (process.platform === 'win32') return;
-  for (const path of [file, dirname(file)]) {
-    const { mode, uid } = statSync(path);
-    if ((mode & 0o022) === 0 && (uid === 0 || uid === process.getuid?.())) continue;
-    const message = `${path} can be written by others, who could have their programs run as you. Make it yours with "chmod go-w ${path}", or "chown".`;
-    throw new RuntimeError('CERTBUS_CLI_CONFIG_OPEN', message);
-  }
+function check(path: string, what: string, { code, isSecret }: { code: RuntimeErrorCode; isSecret: boolean }): void {
+  const { refused } = orUnreadable(path, what, () => examineFile(path, { isSecret }));
+  if (refused) throw new RuntimeError(code, `${what} in ${path} is not used: ${describeExposure(refused)}`);
+}
+
+/** Reads a secret key file. Throws `CERTBUS_CLI_KEY_FILE_OPEN` when others can read or change it, else as {@link readFile}. */
+export function readKeyFile(path: string, what: string): string {
+  check(path, what, { code: 'CERTBUS_CLI_KEY_FILE_OPEN', isSecret: true });
+  return readFile(path, what);
+}
+
+/**
+ * Refuses what this program obeys where others can change it: a file, or a folder. Throws `CERTBUS_CLI_CONFIG_OPEN`, or
+ * `CERTBUS_CLI_FILE_UNREADABLE` where it is not there.
+ */
+export function checkOwnToWrite(path: string, what: string): void {
+  check(path, what, { code: 'CERTBUS_CLI_CONFIG_OPEN', isSecret: false });
+}
+
+/** Reads a file that this program obeys. Throws as {@link checkOwnToWrite} and {@link readFile}. */
+export function readOwnFile(path: string, what: string): string {
+  checkOwnToWrite(path, what);
+  return readFile(path, what);
 }
 
 /**

@@ -1,9 +1,11 @@
+/** What `certbus.json` and the environment's variables specify on this machine. */
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
+import type { LocalFile } from '@certbus/manager';
 import { formatAddress, parseAddress, parseArchiveAddress } from '@certbus/store';
 import { RuntimeError } from './errors.ts';
 import { jsonFaultOf } from './json-fault.ts';
-import { readFile, readKeyFile } from './key-files.ts';
+import { readKeyFile, readOwnFile } from './key-files.ts';
 
 /** What is said of the programs of this machine, unchecked: they are looked at when one is needed. */
 export interface LocalPrograms {
@@ -27,6 +29,8 @@ export interface LocalConfig {
   /** Text of a load balancer's identity. */
   identity(): string;
   readonly programs: LocalPrograms;
+  /** The files of all this, `certbus.json` among them; some need not be there. Programs are not among them. */
+  readonly files: readonly LocalFile[];
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -37,7 +41,7 @@ type Fields = Partial<Record<(typeof FIELDS)[number], unknown>>;
 export const CONFIG_FILE = 'certbus.json';
 
 function parse(path: string): Fields {
-  const text = readFile(path, 'The configuration');
+  const text = readOwnFile(path, 'The configuration');
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -74,6 +78,19 @@ function resolveArchive(address: string | undefined, folder: string): string | u
   return place.kind === 'folder' ? `file:${resolve(folder, place.path)}` : address;
 }
 
+/** Where a secret key is named. */
+interface KeyName {
+  readonly field: 'managerKey' | 'rootKey' | 'identity';
+  readonly variable: string;
+  readonly what: string;
+}
+
+const KEYS = {
+  root: { field: 'rootKey', variable: 'CERTBUS_ROOT_KEY', what: 'The root key' },
+  manager: { field: 'managerKey', variable: 'CERTBUS_MANAGER_KEY', what: 'The manager key' },
+  identity: { field: 'identity', variable: 'CERTBUS_IDENTITY', what: 'The identity' },
+} as const satisfies Record<string, KeyName>;
+
 function missing(what: string, variable: string): RuntimeError {
   const message = `There is no ${what}: no ${CONFIG_FILE} here names one, and ${variable} is not set. Run "certbus init" first, or say where with --config.`;
   return new RuntimeError('CERTBUS_CLI_CONFIG_MISSING', message);
@@ -81,7 +98,8 @@ function missing(what: string, variable: string): RuntimeError {
 
 /**
  * Reads `--config`, `$CERTBUS_CONFIG` or `./certbus.json`; variables of the environment override it. Throws
- * `CERTBUS_CLI_CONFIG_MISSING` or `CERTBUS_CLI_CONFIG_INVALID`.
+ * `CERTBUS_CLI_CONFIG_MISSING`, `CERTBUS_CLI_CONFIG_INVALID` or, where others can change it or the trust line's file,
+ * `CERTBUS_CLI_CONFIG_OPEN`.
  */
 export function readLocalConfig({
   file,
@@ -98,14 +116,21 @@ export function readLocalConfig({
   const folder = dirname(path);
   const inFolder = (name: string) => (isAbsolute(name) ? name : join(folder, name));
 
-  /** A secret: from the environment as text or path, else from the file that the configuration names. */
-  function secret(field: 'managerKey' | 'rootKey' | 'identity', variable: string, what: string): string {
-    const text = env[variable];
-    if (text) return text;
+  /** The file of a secret: the one that the environment names, else the configuration. */
+  function keyFile({ field, variable }: KeyName): string | undefined {
     const ownFile = env[`${variable}_FILE`];
     const fromConfig = textField(fields, field, path);
-    if (!ownFile && !fromConfig) throw missing(what.toLowerCase(), `${variable}_FILE`);
-    return readKeyFile(ownFile ? resolve(cwd, ownFile) : inFolder(fromConfig ?? ''), what);
+    if (ownFile) return resolve(cwd, ownFile);
+    return fromConfig ? inFolder(fromConfig) : undefined;
+  }
+  /** A secret: from the environment as text, else from its file. */
+  function secret(key: KeyName): string {
+    const { variable, what } = key;
+    const text = env[variable];
+    if (text) return text;
+    const file = keyFile(key);
+    if (!file) throw missing(what.toLowerCase(), `${variable}_FILE`);
+    return readKeyFile(file, what);
   }
 
   const bus = env['CERTBUS_BUS'];
@@ -114,17 +139,26 @@ export function readLocalConfig({
   const trustField = textField(fields, 'trust', path);
   const trust = env['CERTBUS_TRUST'] ?? trustField;
   if (!trust) throw missing('trust line', 'CERTBUS_TRUST');
+  const isText = trust.startsWith('certbus1 ');
+  const trustFile = env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(trust);
+  const keyFiles = Object.values(KEYS).flatMap((key) => {
+    const file = env[key.variable] ? undefined : keyFile(key);
+    return file === undefined ? [] : [{ what: key.what, path: file, isSecret: true }];
+  });
   return {
     bus: bus ? resolveAddress(bus, cwd) : resolveAddress(busField ?? '', folder),
-    trust: trust.startsWith('certbus1 ')
-      ? trust
-      : readFile(env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(trust), 'The trust line'),
+    trust: isText ? trust : readOwnFile(trustFile, 'The trust line'),
     archive: env['CERTBUS_ARCHIVE']
       ? resolveArchive(env['CERTBUS_ARCHIVE'], cwd)
       : resolveArchive(textField(fields, 'archive', path), folder),
-    rootKey: () => secret('rootKey', 'CERTBUS_ROOT_KEY', 'The root key'),
-    managerKey: () => secret('managerKey', 'CERTBUS_MANAGER_KEY', 'The manager key'),
-    identity: () => secret('identity', 'CERTBUS_IDENTITY', 'The identity'),
+    rootKey: () => secret(KEYS.root),
+    managerKey: () => secret(KEYS.manager),
+    identity: () => secret(KEYS.identity),
     programs: { json: fields.programs ?? {}, file: path },
+    files: [
+      { what: 'The configuration', path, isSecret: false },
+      ...(isText ? [] : [{ what: 'The trust line', path: trustFile, isSecret: false }]),
+      ...keyFiles,
+    ],
   };
 }

@@ -8,6 +8,6 @@ export {
 } from './environment.ts';
 export { nothingThere, RuntimeError, type RuntimeErrorCode } from './errors.ts';
 export { jsonFaultOf } from './json-fault.ts';
-export { readFile, readKeyFile, writeNew } from './key-files.ts';
+export { checkOwnToWrite, readFile, readKeyFile, readOwnFile, writeNew } from './key-files.ts';
 export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig, resolveAddress } from './local-config.ts';
 export { clean } from './printable.ts';

@@ -99,7 +99,7 @@ describe('programs of certbus.json', () => {
     const file = write('open');
     const find = () => findProgram(read(file), 'raw');
     const refusal = expect.objectContaining({ code: 'CERTBUS_CLI_CONFIG_OPEN' });
-    chmodSync(file, 0o664);
+    chmodSync(file, 0o666);
     expect(find).toThrow(refusal);
     expect(find).toThrow(/chmod go-w/);
     chmodSync(file, 0o600);
@@ -108,5 +108,25 @@ describe('programs of certbus.json', () => {
     expect(find).toThrow(refusal);
     chmodSync(join(file, '..'), 0o700);
     expect(find()).toEqual(valid.raw);
+  });
+
+  test.skipIf(process.platform === 'win32').each([
+    ['json', 'path', {}],
+    ['certbot', 'cleanup', { path: '/opt/auth' }],
+    ['acme.sh', 'dnsapi', { path: '/opt/acme.sh' }],
+  ])('are refused where others can write a file that is run: %s, %s', (preset, field, others) => {
+    const program = join(temporary.path, `${field}.sh`);
+    writeFileSync(program, '', { mode: 0o755 });
+    const file = write(`open-${field}`, { x: { preset, ...others, [field]: program }, raw: valid.raw });
+    const find = () => findProgram(read(file), 'x');
+    expect(find()).toMatchObject({ [field]: program });
+    chmodSync(program, 0o757);
+    expect(find).toThrow(
+      expect.objectContaining({
+        code: 'CERTBUS_CLI_CONFIG_OPEN',
+        message: expect.stringContaining(`chmod go-w ${program}`),
+      }),
+    );
+    expect(findProgram(read(file), 'raw')).toEqual(valid.raw);
   });
 });

@@ -1,3 +1,5 @@
+/** The programs of this machine that `exec` solvers can run, as `certbus.json` describes them. */
+import { existsSync } from 'node:fs';
 import { ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
 import type { Program } from '@certbus/solvers';
 import * as v from 'valibot';
@@ -88,9 +90,26 @@ function parsePrograms({ json, file }: LocalPrograms): Programs {
   throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${file}: ${problems.join('; ')}.`);
 }
 
+/** The files that are run for a program. */
+function filesOf(program: ProgramSettings): readonly string[] {
+  switch (program.preset) {
+    case 'certbot':
+      return program.cleanup === undefined ? [program.path] : [program.path, program.cleanup];
+    case 'acme.sh':
+      return [program.path, program.dnsapi];
+    default:
+      return [program.path];
+  }
+}
+
+/** Paths of the files of all programs that `certbus.json` names. Throws `CERTBUS_CLI_CONFIG_INVALID`. */
+export function programFiles(local: LocalPrograms): readonly string[] {
+  return Object.values(parsePrograms(local)).flatMap(filesOf);
+}
+
 /**
  * Finds a program of this machine. Throws `CERTBUS_CLI_CONFIG_INVALID`, which names the JSON path of what is wrong with any of them,
- * `CERTBUS_MANAGER_PROGRAM_MISSING`, or `CERTBUS_CLI_CONFIG_OPEN` where others could write what is said of it.
+ * `CERTBUS_MANAGER_PROGRAM_MISSING`, or `CERTBUS_CLI_CONFIG_OPEN` where others can change one of its files.
  */
 export function findProgram(local: LocalPrograms, name: string): ProgramSettings {
   const all = parsePrograms(local);
@@ -100,7 +119,7 @@ export function findProgram(local: LocalPrograms, name: string): ProgramSettings
     const message = `The configuration on the bus wants the program "${name}", which is not under "programs" in ${local.file}. There are: ${names}. Add it, or run the manager where it is.`;
     throw new ManagerError('CERTBUS_MANAGER_PROGRAM_MISSING', message);
   }
-  checkOwnToWrite(local.file);
+  for (const path of filesOf(program)) if (existsSync(path)) checkOwnToWrite(path, `The program "${name}"`);
   return program;
 }
 

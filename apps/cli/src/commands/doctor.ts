@@ -23,7 +23,7 @@ function checkResolver(resolver: string): void {
 export default class Doctor extends BaseCommand {
   static override summary = 'Check all that an issuance depends on, and say what to do about what is wrong.';
   static override description =
-    'Looks at the bus and this manager key, at certificates that fail, at each CA of the configuration with its clock and the account there, at CAA records, and writes a TXT value into DNS, waits until every authoritative server shows it, and takes it away again. The exit status is 10 where something failed.';
+    'Looks at the bus and this manager key, at certificates that fail, at who else can read or change the files of this machine, at each CA of the configuration with its clock and the account there, at CAA records, and writes a TXT value into DNS, waits until every authoritative server shows it, and takes it away again. The exit status is 10 where something failed.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --domain example.com --no-write-dns --json',
@@ -44,13 +44,15 @@ export default class Doctor extends BaseCommand {
     const { flags } = await this.parse(Doctor);
     for (const domain of flags.domain ?? []) checkDomain(domain);
     for (const resolver of flags.resolver ?? []) checkResolver(resolver);
-    const { withManager } = await import('@certbus/runtime');
+    const { localFiles, withManager } = await import('@certbus/runtime');
     const onFinding = (finding: Finding) => {
       this.log(`${finding.status.padEnd(8)} ${finding.check.padEnd(10)} ${finding.subject}: ${finding.detail}`);
       if (finding.advice) this.log(`${''.padEnd(20)}${finding.advice}`);
     };
-    const findings = await withManager(this.environment(flags), (manager) =>
+    const environment = this.environment(flags);
+    const findings = await withManager(environment, (manager) =>
       manager.diagnose({
+        local: localFiles(environment),
         writeDns: flags['write-dns'],
         ...(flags.domain ? { domains: flags.domain } : {}),
         ...(flags.resolver ? { resolvers: flags.resolver } : {}),

@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } fro
 import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type IssuedCertificate, open, openPrivateKey, type Recipient, seal } from '@certbus/events';
+import { describeExposure, examineState } from '@certbus/replica';
 import { describeFileProblem, fileProblemOf } from '@certbus/store/sqlite-files';
 
 /** Private keys, opened once and kept sealed for this machine, so that a later opening takes microseconds. */
@@ -116,12 +117,18 @@ export interface KeyVaultOptions {
 /** Opens the vault next to a replica. Where its file cannot be used, keys are kept until the process ends, see {@link KeyVault.problem}. */
 export async function openKeyVault(options: KeyVaultOptions): Promise<KeyVault> {
   const { path } = options;
+  const inMemory = async (why: string) => {
+    const problem = `The private keys that this server opens cannot be kept in ${path}, so that it opens them again after a restart: ${why}`;
+    return { ...(await openVault({ ...options, path: ':memory:' })), problem };
+  };
+  // Others could have put a key there that they know, and would then read what is kept under it.
+  const exposure = path === ':memory:' ? undefined : examineState(path);
+  if (exposure) return inMemory(describeExposure(exposure));
   try {
     return await openVault(options);
   } catch (error) {
     if (path === ':memory:' || fileProblemOf(error, path) === undefined) throw error;
-    const problem = `The private keys that this server opens cannot be kept in ${path}, so that it opens them again after a restart: ${describeFileProblem(error, path)}.`;
-    return { ...(await openVault({ ...options, path: ':memory:' })), problem };
+    return inMemory(`${describeFileProblem(error, path)}.`);
   }
 }
 

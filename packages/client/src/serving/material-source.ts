@@ -1,8 +1,15 @@
 /** Certificates with their opened keys, from a replica that follows the bus: everything that a server needs but TLS itself. */
-import { homedir } from 'node:os';
 import { type IssuedCertificate, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
 import type { Challenge } from '@certbus/events/history';
-import { keepUp, openReplica, type Replica, ReplicaError, replicaPath, resolveStateDirectory } from '@certbus/replica';
+import {
+  keepUp,
+  openReplica,
+  ownFolder,
+  type Replica,
+  ReplicaError,
+  replicaPath,
+  stateDirectoryOf,
+} from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
 import { ClientError, notOpened } from '../errors.ts';
@@ -102,6 +109,11 @@ function busOpener({ bus }: MaterialOptions, trust: Trust, archive: ArchivePlace
   return async () => openBus(await openLog(bus), stream, { trust, archive });
 }
 
+function pathOfReplica({ bus, stateDirectory }: MaterialOptions, trust: Trust): string {
+  const folder = ownFolder(stateDirectory ?? stateDirectoryOf(process.env));
+  return replicaPath({ stateDirectory: folder, role: 'client', address: addressOf(bus, trust) });
+}
+
 /** Opens replica, vault and archive; nothing is followed yet. */
 async function openServing(options: MaterialOptions): Promise<Serving> {
   const trust = parseTrust(readText(options.trust, { marks: 'certbus1 ', isSecret: false }));
@@ -110,11 +122,7 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   );
   const { busId } = trust;
   const inMemory = options.replica === ':memory:';
-  const surroundings = { env: process.env, platform: process.platform, home: homedir() };
-  const stateDirectory = options.stateDirectory ?? resolveStateDirectory(surroundings);
-  const path = inMemory
-    ? ':memory:'
-    : replicaPath({ stateDirectory, role: 'client', address: addressOf(options.bus, trust) });
+  const path = inMemory ? ':memory:' : pathOfReplica(options, trust);
   const archive = await openArchive(options);
   const replica = await openReplica({ path, busId });
   const vault = await openKeyVault({ path: inMemory ? ':memory:' : `${path}.keys`, busId, identity, recipient });

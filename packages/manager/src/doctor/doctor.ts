@@ -9,6 +9,7 @@ import { examineCaa } from './caa.ts';
 import { examineCertificates } from './certificates.ts';
 import { examineControl } from './control.ts';
 import { examineDns } from './dns.ts';
+import { examineFiles, type LocalFiles } from './files.ts';
 import type { Finding } from './finding.ts';
 
 /** What to look at beside the bus and the CAs. */
@@ -17,6 +18,8 @@ export interface DiagnosisOptions {
   readonly domains?: readonly string[];
   /** `ADDRESS` or `ADDRESS:PORT` of the resolvers to ask; default those of the configuration for a domain, else the system's. */
   readonly resolvers?: readonly string[];
+  /** Files of this machine whose owners and modes are looked at. Default none. */
+  readonly local?: LocalFiles;
   /** Whether to write a value into DNS, and take it away again. Default true. */
   readonly writeDns?: boolean;
   readonly signal: AbortSignal;
@@ -95,7 +98,7 @@ function resolversFor(config: Configuration, domain: string): readonly string[] 
 export async function diagnose(
   context: Context,
   config: Configuration,
-  { domains = domainsOf(context), resolvers, writeDns = true, signal, onFinding = () => {} }: DiagnosisOptions,
+  { domains = domainsOf(context), resolvers, local, writeDns = true, signal, onFinding = () => {} }: DiagnosisOptions,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const say = (found: readonly Finding[]) => {
@@ -104,6 +107,7 @@ export async function diagnose(
   };
   say(examineBus(context));
   say(examineCertificates(context, config));
+  if (local) say(examineFiles(local));
   const silent = new Set<string>();
   for (const [name, authority] of Object.entries(config.authorities)) {
     const found = await examineAuthority(context, { name, authority }, signal);

@@ -15,6 +15,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { describeFileProblem, fileProblemOf, lockFile } from '@certbus/store/sqlite-files';
 import { ReplicaError } from '../errors.ts';
+import { describeExposure, examineState } from '../private-file.ts';
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.ts';
 import { createTables } from './tables.ts';
 
@@ -154,7 +155,17 @@ export function isWritable(path: string): boolean {
   }
 }
 
-/** Makes the folder of a replica, for this user only. Throws `CERTBUS_REPLICA_FAILED`. */
+/** Refuses a file or folder of a replica that others could have written. Throws `CERTBUS_REPLICA_FILE_OPEN`. */
+function checkOwn(path: string): void {
+  const exposure = examineState(path);
+  if (!exposure) return;
+  throw new ReplicaError('CERTBUS_REPLICA_FILE_OPEN', `The replica cannot be trusted: ${describeExposure(exposure)}`);
+}
+
+/**
+ * Makes the folder of a replica, for this user only. Throws `CERTBUS_REPLICA_FAILED`, or `CERTBUS_REPLICA_FILE_OPEN` where others can
+ * write it or the replica.
+ */
 export function makeFolder(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -164,6 +175,7 @@ export function makeFolder(path: string): void {
       cause,
     });
   }
+  for (const each of [dirname(path), path, `${path}-wal`, `${path}-shm`, `${path}.lock`]) checkOwn(each);
 }
 
 /**
