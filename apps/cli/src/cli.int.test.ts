@@ -158,19 +158,22 @@ describe('without a CA', () => {
         'rfc2136',
         ['--dns-server', 'ns1.test', '--dns-key-name', 'k'],
         { server: 'ns1.test', key: { name: 'k', secret: { env: 'CERTBUS_SECRET_TSIG' } } },
+        { CERTBUS_SECRET_TSIG: ['ns1.test:53'] },
       ],
       [
         'powerdns',
         ['--dns-url', 'https://ns1.test:8081'],
         { url: 'https://ns1.test:8081', apiKey: { env: 'CERTBUS_SECRET_POWERDNS' } },
+        { CERTBUS_SECRET_POWERDNS: ['ns1.test:8081'] },
       ],
       [
         'httpreq',
         ['--dns-url', 'https://dns.test', '--dns-username', 'u'],
         { username: 'u', password: { env: 'CERTBUS_SECRET_HTTPREQ' } },
+        { CERTBUS_SECRET_HTTPREQ: ['dns.test:443'] },
       ],
       ['exec', ['--dns-program', 'my-dns'], { program: 'my-dns' }],
-    ] as const)('%s, by flags', async (provider, flags, expected) => {
+    ] as const)('%s, by flags', async (provider, flags, expected, hosts = undefined) => {
       const folder = newFolder();
       const made = await run(folder, [...CA, provider, ...flags]);
       expect(made).toMatchObject({ status: 0 });
@@ -178,6 +181,8 @@ describe('without a CA', () => {
         expect(made.stderr).toContain(`${variable}, which is not set here`);
       const { dns } = JSON.parse((await run(folder, ['conf', 'display'])).stdout);
       expect(dns).toEqual([expect.objectContaining({ zones: ['*'], provider, ...expected })]);
+      const { secretHosts } = JSON.parse(readFileSync(join(folder, 'certbus.json'), 'utf8'));
+      expect(secretHosts).toEqual(hosts);
     });
 
     test('acme-dns, by a file or standard input', async () => {

@@ -100,8 +100,8 @@ describe.each([
       const site = join(temporary.path, address.replace(':', '-'));
       mkdirSync(site);
       writeFileSync(join(site, 'roots.pem'), ca.roots);
-      const run = (args: readonly string[], input = '') =>
-        certbus(site, args, { input, env: { CERTBUS_SECRET_DNS: secret } });
+      const env = { CERTBUS_SECRET_DNS: secret, CERTBUS_SECRET_DNS_HOSTS: `127.0.0.1, ${address}` };
+      const run = (args: readonly string[], input = '') => certbus(site, args, { input, env });
       const made = await run(['init', '--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem']);
       expect(made.stderr).not.toContain('Error');
       if (programs) {
@@ -124,6 +124,51 @@ describe.each([
     300_000,
   );
 });
+
+test('a secret of this machine goes to no host that the machine does not allow, whatever the bus says', async () => {
+  const secret = crypto.randomUUID();
+  const heard: string[] = [];
+  const server = createServer((request, response) => {
+    heard.push(JSON.stringify(request.headers));
+    response.writeHead(401).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const site = join(temporary.path, 'other-host');
+  mkdirSync(site);
+  const run = (args: readonly string[], { input = '', hosts = '' } = {}) =>
+    certbus(site, args, { input, env: { CERTBUS_SECRET_DNS: secret, CERTBUS_SECRET_DNS_HOSTS: hosts } });
+  const provider = ['--dns-provider', 'powerdns', '--dns-url', 'http://127.0.0.1:1'];
+  await run(['init', '--agree-tos', '--directory', 'http://127.0.0.1:1/directory', ...provider]);
+  const local = join(site, 'certbus.json');
+  const made = JSON.parse(readFileSync(local, 'utf8'));
+  expect(made.secretHosts).toEqual({ CERTBUS_SECRET_POWERDNS: ['127.0.0.1:1'] });
+  const stored = JSON.parse((await run(['conf', 'display'])).stdout);
+  const apiKey = { env: 'CERTBUS_SECRET_DNS' };
+  const dns = [{ zones: ['*'], provider: 'powerdns', url: `http://${host}`, apiKey, resolver: [host] }];
+  const updated = await run(['conf', 'update'], { input: JSON.stringify({ ...stored, dns }) });
+  const advice = `add "secretHosts": { "CERTBUS_SECRET_DNS": ["${host}"] } to certbus.json, or set CERTBUS_SECRET_DNS_HOSTS=${host}`;
+  expect(updated).toMatchObject({ status: 0, stderr: expect.stringContaining(advice) });
+  for (const hosts of ['', '127.0.0.1:1', 'localhost']) {
+    const refused = await run(['cert', 'mk', 'zone.test'], { hosts });
+    expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining(advice) });
+    expect(refused.stderr).not.toContain(secret);
+  }
+  const refusals = async () => {
+    const { findings } = JSON.parse((await run(['doctor', '--json', '--no-write-dns'])).stdout);
+    return findings.filter(({ check }: { check: string }) => check === 'secrets');
+  };
+  expect(await refusals()).toMatchObject([{ status: 'failed', subject: 'CERTBUS_SECRET_DNS' }]);
+  expect(heard).toEqual([]);
+  const allowed = await run(['conf', 'update'], { input: JSON.stringify({ ...stored, dns }), hosts: host });
+  expect(allowed.stderr).not.toContain('secretHosts');
+  writeFileSync(local, JSON.stringify({ ...made, secretHosts: { CERTBUS_SECRET_DNS: [host] } }));
+  expect(await refusals()).toEqual([]);
+}, 120_000);
 
 test('a program that this machine does not have is told by its name, before any order', async () => {
   const site = join(temporary.path, 'without-program');

@@ -111,12 +111,3 @@ export function dnsSettingsFrom(provider: DnsProvider, flags: GivenFlags, file: 
   }
   return { ...settings, provider: name };
 }
-
-/** Names of the environment variables that settings take secrets from. */
-export function secretVariables(settings: unknown): string[] {
-  if (Array.isArray(settings)) return settings.flatMap(secretVariables);
-  if (!isObject(settings)) return [];
-  const { env, ...rest } = settings;
-  const own = typeof env === 'string' && Object.keys(rest).length === 0 ? [env] : [];
-  return [...own, ...Object.values(rest).flatMap(secretVariables)];
-}

@@ -13,7 +13,7 @@ import {
   parseTrust,
 } from '@certbus/events';
 import { BEGINNING, HistoryError } from '@certbus/events/history';
-import { createBus, parseConfiguration } from '@certbus/manager';
+import { createBus, parseConfiguration, secretHosts } from '@certbus/manager';
 import { openLocalBus, withManager } from '@certbus/runtime';
 import {
   CONFIG_FILE,
@@ -128,7 +128,7 @@ async function checkBus(folder: string): Promise<string> {
 function newEnvironment({
   configPath,
   ...config
-}: Pick<LocalConfig, 'bus' | 'trust' | 'managerKey'> & { readonly configPath: string }): Environment {
+}: Pick<LocalConfig, 'bus' | 'trust' | 'managerKey' | 'secretHosts'> & { readonly configPath: string }): Environment {
   const notYet = () => {
     throw new TypeError('only the manager key is there before the local configuration');
   };
@@ -160,7 +160,7 @@ export async function setUp(
   // Written last, it says that all before it is done.
   if (existsSync(configPath))
     return { files: [], bus: await checkBus(folder), changed: false, accountProblem: undefined };
-  parseConfiguration(request.configuration);
+  const hosts = Object.fromEntries(secretHosts(parseConfiguration(request.configuration)));
   parseAddress(request.bus);
   const files = await writeFiles(folder);
   const resolved = { ...request, bus: resolveAddress(request.bus, folder) };
@@ -170,7 +170,7 @@ export async function setUp(
   const trust = readOwnFile(join(folder, FILES.trust[0]), 'The trust line');
   const managerKey = () => readKeyFile(join(folder, FILES.manager[0]), 'The manager key');
   const accountProblem = await withManager(
-    newEnvironment({ bus: resolved.bus, trust, managerKey, configPath }),
+    newEnvironment({ bus: resolved.bus, trust, managerKey, secretHosts: hosts, configPath }),
     async (manager) => {
       await manager.refresh({ signal });
       if (!(await manager.configuration())) await manager.configure(request.configuration);
@@ -185,6 +185,7 @@ export async function setUp(
     rootKey: FILES.root[0],
     identity: FILES.loadbalancer[0],
     trust: FILES.trust[0],
+    ...(Object.keys(hosts).length > 0 ? { secretHosts: hosts } : {}),
   };
   writeNew(configPath, `${JSON.stringify(local, undefined, 2)}\n`, { isSecret: false });
   const all = [...files, { path: configPath, purpose: 'says where all of this is', isNew: true }];

@@ -7,7 +7,14 @@ export {
   type TlsAlpn01Settings,
 } from './configuration/configuration.ts';
 export { mergeRedacted, REDACTED, redactConfiguration } from './configuration/redaction.ts';
-export { resolveSecret, type SecretSource } from './configuration/secrets.ts';
+export {
+  hostsOf,
+  type RefusedSecret,
+  refusedSecrets,
+  resolveSecret,
+  type SecretSource,
+  secretHosts,
+} from './configuration/secrets.ts';
 export type { DiagnosisOptions } from './doctor/doctor.ts';
 export type { LocalFile, LocalFiles } from './doctor/files.ts';
 export type { Check, Finding } from './doctor/finding.ts';

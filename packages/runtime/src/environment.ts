@@ -17,6 +17,18 @@ export interface Environment {
   readonly writeLine: (line: string) => void;
 }
 
+/**
+ * The secrets of an environment: its variables and, for a secret's variable with `_HOSTS` behind it, the hosts of the local configuration
+ * as well.
+ */
+export function secretsOf({ config, variables }: Environment): (name: string) => string | undefined {
+  return (name) => {
+    const [, variable = ''] = /^(.+)_HOSTS$/.exec(name) ?? [];
+    const hosts = config.secretHosts[variable] ?? [];
+    return hosts.length === 0 ? variables[name] : [variables[name] ?? '', ...hosts].join(' ');
+  };
+}
+
 /** The parts of an environment that have defaults. */
 export interface EnvironmentOptions {
   /** Default: the process's. */

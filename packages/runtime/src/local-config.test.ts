@@ -1,7 +1,8 @@
-import { chmodSync, chownSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requirePart, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
+import { environmentOf, secretsOf } from './environment.ts';
 import { readLocalConfig } from './local-config.ts';
 
 const STRANGER = 4712;
@@ -33,6 +34,36 @@ test('names every file, whether it is there or not, and none for what is given a
   expect(names({})).toEqual(['certbus.json', 'bus.pub', 'manager.key'].map(path));
   expect(names({ CERTBUS_MANAGER_KEY: 'text', CERTBUS_TRUST: 'certbus1 x y' })).toEqual([path('certbus.json')]);
   expect(names({ CERTBUS_IDENTITY_FILE: 'lb.key' })).toContain(path('lb.key'));
+});
+
+describe('hosts of secrets', () => {
+  const withHosts = (secretHosts: unknown) => {
+    const { folder, path } = newSite();
+    const config = JSON.parse(readFileSync(path('certbus.json'), 'utf8'));
+    writeFileSync(path('certbus.json'), JSON.stringify({ ...config, secretHosts }));
+    return (env: Readonly<Record<string, string>> = {}) => environmentOf(read(folder), { variables: env });
+  };
+
+  test('come from certbus.json and the environment, for the variable that they name', () => {
+    const environment = withHosts({ CERTBUS_SECRET_X: ['a.test', '[2001:db8::1]:53'], CERTBUS_SECRET_Y: [] });
+    const env = { CERTBUS_SECRET_X: 'x', CERTBUS_SECRET_X_HOSTS: 'b.test', CERTBUS_SECRET_Z_HOSTS: 'z.test' };
+    const secrets = secretsOf(environment(env));
+    expect(secrets('CERTBUS_SECRET_X')).toBe('x');
+    expect(secrets('CERTBUS_SECRET_X_HOSTS')).toBe('b.test a.test [2001:db8::1]:53');
+    expect(secrets('CERTBUS_SECRET_Y_HOSTS')).toBeUndefined();
+    expect(secrets('CERTBUS_SECRET_Z_HOSTS')).toBe('z.test');
+    expect(secretsOf(environment())('CERTBUS_SECRET_X_HOSTS')?.trim()).toBe('a.test [2001:db8::1]:53');
+  });
+
+  test.each([
+    ['a list', ['a.test']],
+    ['a host that is not in a list', { CERTBUS_SECRET_X: 'a.test' }],
+    ['an address of a page', { CERTBUS_SECRET_X: ['https://a.test/'] }],
+    ['a variable that holds no secret', { HOME: ['a.test'] }],
+    ['a variable that holds hosts', { CERTBUS_SECRET_X_HOSTS: ['a.test'] }],
+  ])('are refused where they are %s', (_, secretHosts) => {
+    expect(withHosts(secretHosts)).toThrow(refusal('CERTBUS_CLI_CONFIG_INVALID', '"secretHosts"'));
+  });
 });
 
 describe.skipIf(process.platform === 'win32')('what others can change is refused', () => {

@@ -29,13 +29,29 @@ export interface LocalConfig {
   /** Text of a load balancer's identity. */
   identity(): string;
   readonly programs: LocalPrograms;
+  /** Hosts, `HOST` or `HOST:PORT`, at which secrets of the environment may be used, by the variable of the secret. */
+  readonly secretHosts: Readonly<Record<string, readonly string[]>>;
   /** The files of all this, `certbus.json` among them; some need not be there. Programs are not among them. */
   readonly files: readonly LocalFile[];
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
-const FIELDS = ['bus', 'trust', 'archive', 'managerKey', 'rootKey', 'identity', 'backupKey', 'programs'] as const;
+const FIELDS = [
+  'bus',
+  'trust',
+  'archive',
+  'managerKey',
+  'rootKey',
+  'identity',
+  'backupKey',
+  'programs',
+  'secretHosts',
+] as const;
 type Fields = Partial<Record<(typeof FIELDS)[number], unknown>>;
+
+const SECRET = /^CERTBUS_SECRET_\w+(?<!_HOSTS)$/;
+/** A host, without what an address of a page has beside it. */
+const HOST = /^[^\s,/?#@]+$/;
 
 /** The name that is looked for in the current folder. */
 export const CONFIG_FILE = 'certbus.json';
@@ -63,6 +79,18 @@ function textField(fields: Fields, name: (typeof FIELDS)[number], path: string):
   const value = fields[name];
   if (value === undefined || typeof value === 'string') return value;
   throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path}: "${name}" must be a text.`);
+}
+
+function hostsField({ secretHosts = {} }: Fields, path: string): LocalConfig['secretHosts'] {
+  const isRecord = typeof secretHosts === 'object' && secretHosts !== null && !Array.isArray(secretHosts);
+  const entries = isRecord ? Object.entries<unknown>({ ...secretHosts }) : [];
+  const isValid = ([name, hosts]: readonly [string, unknown]) =>
+    SECRET.test(name) && Array.isArray(hosts) && hosts.every((host) => typeof host === 'string' && HOST.test(host));
+  const wrong = entries.find((entry) => !isValid(entry));
+  if (isRecord && !wrong) return Object.fromEntries(entries as [string, string[]][]);
+  const where = wrong ? `"secretHosts"."${wrong[0]}"` : '"secretHosts"';
+  const what = `${path}: ${where} must be like { "CERTBUS_SECRET_X": ["ns1.example.com", "192.0.2.1:8081"] }: a list of HOST or HOST:PORT for each variable.`;
+  throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', what);
 }
 
 /** The address with its path, if it has one, taken from a folder. */
@@ -155,6 +183,7 @@ export function readLocalConfig({
     managerKey: () => secret(KEYS.manager),
     identity: () => secret(KEYS.identity),
     programs: { json: fields.programs ?? {}, file: path },
+    secretHosts: hostsField(fields, path),
     files: [
       { what: 'The configuration', path, isSecret: false },
       ...(isText ? [] : [{ what: 'The trust line', path: trustFile, isSecret: false }]),

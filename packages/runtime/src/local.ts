@@ -4,6 +4,7 @@ export {
   type EnvironmentOptions,
   environmentOf,
   readEnvironment,
+  secretsOf,
   type Variables,
 } from './environment.ts';
 export { nothingThere, RuntimeError, type RuntimeErrorCode } from './errors.ts';

@@ -38,6 +38,11 @@ test.each([
     { x: { ...valid.mine, env: { A: { env: 'HOME' } } } },
     /programs\.x\.env\.A\.env .*CERTBUS_SECRET_/,
   ],
+  [
+    'the hosts of a secret',
+    { x: { ...valid.mine, env: { A: { env: 'CERTBUS_SECRET_X_HOSTS' } } } },
+    /programs\.x\.env\.A\.env must not end in _HOSTS/,
+  ],
 ])('%s is refused by its path', (_, change, message) => {
   const refused = refusalOf({ ...valid, ...change });
   expect(refused).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_CONFIG_INVALID' }));

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { ManagerError, resolveSecret, type SecretSource } from '@certbus/manager';
 import type { Program } from '@certbus/solvers';
+import { secretVariable } from '@certbus/solvers';
 import * as v from 'valibot';
 import { RuntimeError } from './errors.ts';
 import { checkOwnToWrite } from './key-files.ts';
@@ -43,7 +44,7 @@ type Programs = Readonly<Record<string, ProgramSettings>>;
 const text = v.string('must be a text');
 const absolutePath = v.pipe(text, v.regex(/^\//, 'must be an absolute path'));
 const variable = v.union(
-  [text, v.strictObject({ env: v.pipe(text, v.regex(/^CERTBUS_SECRET_\w+$/, 'must begin with CERTBUS_SECRET_')) })],
+  [text, v.strictObject({ env: secretVariable })],
   'must be a text or {"env": "CERTBUS_SECRET_…"}',
 );
 const any = {

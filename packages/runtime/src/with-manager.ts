@@ -5,7 +5,7 @@ import { createId, parseManagerKey } from '@certbus/events';
 import { type Manager, openManager } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica } from '@certbus/replica';
-import type { Environment } from './environment.ts';
+import { type Environment, secretsOf } from './environment.ts';
 import { nothingThere } from './errors.ts';
 import { createLogger } from './logger.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
@@ -28,7 +28,7 @@ export async function withManager<T>(
     const replica = await openReplica({ path, busId: trust.busId });
     try {
       using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
-      const secrets = (name: string) => variables[name];
+      const secrets = secretsOf(environment);
       const manager = await openManager({
         bus,
         key,

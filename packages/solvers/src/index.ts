@@ -1,5 +1,4 @@
 /** The DNS providers by name, light to import: the code of a solver is loaded when one is made. */
-
 export {
   httpUrl,
   nonEmpty,
@@ -8,8 +7,18 @@ export {
   type Secret,
   secret,
   secretNames,
+  secretVariable,
+  secretVariables,
   servers,
 } from './definition/fields.ts';
+export { hostOfUrl, parseHost } from './definition/hosts.ts';
 export type { Program } from './definition/program.ts';
-export type { DnsProvider, DnsSettings, ProviderField, ProviderFlag, Surroundings } from './definition/provider.ts';
+export type {
+  DnsProvider,
+  DnsSettings,
+  ProviderField,
+  ProviderFlag,
+  SecretUse,
+  Surroundings,
+} from './definition/provider.ts';
 export { createSolver, PROVIDERS } from './registry.ts';

@@ -61,6 +61,19 @@ describe.each(PROVIDERS)('$name', (provider) => {
     }
   });
 
+  test('the machine is told where its secrets go, by every address of the settings', async () => {
+    const uses: unknown[] = [];
+    const { surroundings } = newMachine();
+    const resolveSecret: Surroundings['resolveSecret'] = (secret, use) => {
+      uses.push(use);
+      return surroundings.resolveSecret(secret);
+    };
+    await createSolver(example, { ...surroundings, resolveSecret });
+    const hosts = provider.hosts(example);
+    expect(hosts).toHaveLength(/"(url|server)"/.test(JSON.stringify(example)) ? 1 : 0);
+    for (const use of uses) expect(use).toEqual({ hosts });
+  });
+
   test('its solver is made of settings, with the secrets and programs of the machine', async () => {
     const { asked, surroundings } = newMachine();
     const solver: Solver = await createSolver(example, surroundings);

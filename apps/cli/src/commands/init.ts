@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { readFile } from '@certbus/runtime/local';
-import { PROVIDERS } from '@certbus/solvers';
+import { PROVIDERS, secretVariables } from '@certbus/solvers';
 import { Flags, type Interfaces } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
 import {
@@ -10,7 +10,6 @@ import {
   neededFlags,
   parseDnsSettings,
   providerNamed,
-  secretVariables,
 } from '../dns-flags.ts';
 import { CliError } from '../errors.ts';
 import { ask, canAsk, confirm } from '../prompt.ts';

@@ -9,7 +9,7 @@ import {
 import { open, type Recipient, seal } from '@certbus/events';
 import type { Account, BusState } from '@certbus/events/history';
 import type { Authority, Configuration } from '../configuration/configuration.ts';
-import { resolveSecret } from '../configuration/secrets.ts';
+import { hostsOf, resolveSecret } from '../configuration/secrets.ts';
 import { type Context, decide } from '../context.ts';
 import { ManagerError } from '../errors.ts';
 import type { Connections } from './connections.ts';
@@ -49,8 +49,10 @@ function readersOf({ view }: Context): Recipient[] {
 function externalAccount(
   { kid, hmacKey, algorithm }: NonNullable<Authority['eab']>,
   { secrets }: Context,
+  directory: string,
 ): ExternalAccount {
-  return { kid, hmacKey: resolveSecret(hmacKey, secrets), ...(algorithm ? { algorithm } : {}) };
+  const key = resolveSecret(hmacKey, secrets, { hosts: hostsOf(directory) });
+  return { kid, hmacKey: key, ...(algorithm ? { algorithm } : {}) };
 }
 
 function connect(context: Context, authority: Authority, account: { accountKey: string; accountUrl?: string }): Acme {
@@ -59,7 +61,7 @@ function connect(context: Context, authority: Authority, account: { accountKey: 
     directory,
     ...account,
     ...(roots ? { roots } : {}),
-    ...(eab ? { eab: externalAccount(eab, context) } : {}),
+    ...(eab ? { eab: externalAccount(eab, context, directory) } : {}),
     now: context.now,
     logger: context.logger,
   });

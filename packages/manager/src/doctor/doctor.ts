@@ -11,6 +11,7 @@ import { examineControl } from './control.ts';
 import { examineDns } from './dns.ts';
 import { examineFiles, type LocalFiles } from './files.ts';
 import type { Finding } from './finding.ts';
+import { examineSecrets } from './secrets.ts';
 
 /** What to look at beside the bus and the CAs. */
 export interface DiagnosisOptions {
@@ -108,6 +109,7 @@ export async function diagnose(
   say(examineBus(context));
   say(examineCertificates(context, config));
   if (local) say(examineFiles(local));
+  say(examineSecrets(context, config));
   const silent = new Set<string>();
   for (const [name, authority] of Object.entries(config.authorities)) {
     const found = await examineAuthority(context, { name, authority }, signal);

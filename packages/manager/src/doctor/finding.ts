@@ -1,5 +1,5 @@
 /** What was looked at. */
-export type Check = 'files' | 'bus' | 'renewal' | 'directory' | 'clock' | 'account' | 'caa' | 'dns';
+export type Check = 'files' | 'secrets' | 'bus' | 'renewal' | 'directory' | 'clock' | 'account' | 'caa' | 'dns';
 
 /** What a look at one thing found. */
 export interface Finding {

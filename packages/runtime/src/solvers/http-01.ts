@@ -1,5 +1,5 @@
 import type { Solver } from '@certbus/acme';
-import { type Http01Settings, resolveSecret, type SecretSource } from '@certbus/manager';
+import { type Http01Settings, hostsOf, resolveSecret, type SecretSource } from '@certbus/manager';
 
 /** The solver that answers HTTP-01 the way the configuration says. Imported when needed: the AWS SDK takes a quarter of a second. */
 export async function createHttp01Solver(
@@ -20,7 +20,7 @@ export async function createHttp01Solver(
   const { accessKeyId, secretAccessKey, ...bucket } = answer.s3;
   const credentials =
     accessKeyId && secretAccessKey
-      ? { accessKeyId, secretAccessKey: resolveSecret(secretAccessKey, secrets) }
+      ? { accessKeyId, secretAccessKey: resolveSecret(secretAccessKey, secrets, { hosts: hostsOf(bucket.endpoint) }) }
       : undefined;
   return createHttp01S3Solver({ ...probe, ...bucket, credentials });
 }

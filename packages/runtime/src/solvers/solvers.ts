@@ -10,7 +10,7 @@ import { createHttp01Solver } from './http-01.ts';
 /** What solvers of DNS providers take from this machine. */
 function surroundingsOf({ config, variables, stateDirectory }: Environment, secrets: SecretSource): Surroundings {
   return {
-    resolveSecret: (secret) => resolveSecret(secret, secrets),
+    resolveSecret: (secret, use) => resolveSecret(secret, secrets, use),
     proxy: proxyOf(variables),
     async findProgram(name) {
       const { findProgram, programFor } = await import('../programs.ts');

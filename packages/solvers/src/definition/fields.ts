@@ -25,12 +25,19 @@ export const httpUrl: v.GenericSchema<string> = v.pipe(
   v.check(hasNoCredentials, 'must hold no user name or password'),
 );
 
+/** A server by another protocol: `HOST`, `HOST:PORT` or `[IPV6]:PORT`. */
+export const serverAddress: v.GenericSchema<string> = v.pipe(nonEmpty);
+
+/** An environment variable that holds a secret. One that ends in `_HOSTS` has the hosts that another is for. */
+export const secretVariable: v.GenericSchema<string> = v.pipe(
+  nonEmpty,
+  v.regex(/^CERTBUS_SECRET_\w+$/, 'must begin with CERTBUS_SECRET_'),
+  v.regex(/(?<!_HOSTS)$/, 'must not end in _HOSTS: such a variable has the hosts that a secret is for'),
+);
+
 /** A {@link Secret}. A field with this schema is hidden where the configuration is shown. */
 export const secret: v.GenericSchema<unknown, Secret> = v.union(
-  [
-    nonEmpty,
-    v.strictObject({ env: v.pipe(nonEmpty, v.regex(/^CERTBUS_SECRET_\w+$/, 'must begin with CERTBUS_SECRET_')) }),
-  ],
+  [nonEmpty, v.strictObject({ env: secretVariable })],
   'must be a text or {"env": "CERTBUS_SECRET_…"}',
 );
 
@@ -91,4 +98,13 @@ export function secretNames(schema: unknown, name = ''): readonly string[] {
     ...Object.entries(entries).flatMap(([key, inner]) => secretNames(inner, key)),
     ...[...options, ...pipe.slice(0, 1), wrapped, item, value].flatMap((inner) => secretNames(inner, name)),
   ];
+}
+
+/** Names of the environment variables that settings, or anything else in the configuration, take secrets from. */
+export function secretVariables(settings: unknown): readonly string[] {
+  if (Array.isArray(settings)) return settings.flatMap(secretVariables);
+  if (typeof settings !== 'object' || settings === null) return [];
+  const { env, ...rest }: { readonly env?: unknown } = settings;
+  const own = typeof env === 'string' && Object.keys(rest).length === 0 ? [env] : [];
+  return [...own, ...Object.values(rest).flatMap(secretVariables)];
 }

@@ -2,6 +2,7 @@
 import type { ProxyOptions, Solver } from '@certbus/acme';
 import * as v from 'valibot';
 import { type Secret, secretNames } from './fields.ts';
+import { hostsIn } from './hosts.ts';
 import type { Program } from './program.ts';
 
 /** Where DNS-01 answers for some zones are written. Providers add fields of their own. */
@@ -23,10 +24,19 @@ export type SettingsSchema<Settings extends DnsSettings> = v.StrictObjectSchema<
 > &
   v.GenericSchema<unknown, Settings>;
 
+/** What a secret is used for. */
+export interface SecretUse {
+  /** The servers that the settings name, as `HOST:PORT`; none where the code of a provider has its one address. */
+  readonly hosts: readonly string[];
+}
+
 /** What a solver takes from the machine and the program around it. */
 export interface Surroundings {
-  /** The text of a secret. Throws where the environment variable that holds it is not set. */
-  resolveSecret(secret: Secret): string;
+  /**
+   * The text of a secret. Throws where the environment variable that holds it is not set, or is not for the hosts of its use. A solver
+   * leaves the use away: it is filled in by the schema of the settings.
+   */
+  resolveSecret(secret: Secret, use?: SecretUse): string;
   /** The proxy between this machine and APIs by https; `undefined` where there is none. */
   readonly proxy: ProxyOptions | undefined;
   /** Finds a program of this machine by its name. Rejects where there is none, or where its own secrets are not set. */
@@ -91,6 +101,8 @@ export interface DnsProvider {
   readonly isForTests: boolean;
   /** What is left to do on this machine; `undefined` where nothing is, or the settings are not valid. */
   toDo(settings: unknown): string | undefined;
+  /** The servers that settings name, as `HOST:PORT`: where their secrets go. */
+  hosts(settings: DnsSettings): readonly string[];
   /** Makes the solver of settings that are valid. Rejects with `TypeError`, or as {@link Surroundings} does. */
   createSolver(settings: DnsSettings, surroundings: Surroundings): Promise<Solver>;
 }
@@ -117,9 +129,12 @@ export function defineProvider<Settings extends DnsSettings>(definition: Provide
       const parsed = v.safeParse(schema, settings);
       return parsed.success ? toDo?.(parsed.output) : undefined;
     },
+    hosts: (settings) => hostsIn(schema, settings),
     async createSolver(settings, surroundings) {
       const { createFromSettings } = await load();
-      return createFromSettings(v.parse(schema, settings), surroundings);
+      const hosts = hostsIn(schema, settings);
+      const resolveSecret: Surroundings['resolveSecret'] = (secret) => surroundings.resolveSecret(secret, { hosts });
+      return createFromSettings(v.parse(schema, settings), { ...surroundings, resolveSecret });
     },
   };
 }

@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import { jsonFaultOf, RuntimeError } from '@certbus/runtime/local';
+import { jsonFaultOf, RuntimeError, secretsOf } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
@@ -29,10 +29,16 @@ export default class ConfUpdate extends BaseCommand {
       );
     }
     const { withManager } = await import('@certbus/runtime');
-    const result = await withManager(this.environment(flags), (manager) =>
+    const { parseConfiguration, refusedSecrets } = await import('@certbus/manager');
+    const environment = this.environment(flags);
+    const result = await withManager(environment, (manager) =>
       manager.configure(json, flags.expect === undefined ? {} : { expectPosition: flags.expect }),
     );
     this.log(`the configuration is on the bus at position ${result.position}`);
+    for (const { variable, host, advice } of refusedSecrets(parseConfiguration(json), secretsOf(environment)))
+      this.warn(
+        `this machine does not allow ${variable} to be used at ${host}, so orders that need it fail here. ${advice}`,
+      );
     return result;
   }
 }

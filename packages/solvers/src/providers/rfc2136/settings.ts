@@ -1,6 +1,6 @@
 /** Settings of a server that takes signed dynamic updates, in the configuration. */
 import * as v from 'valibot';
-import { lookup, nonEmpty, type Secret, secret } from '../../definition/fields.ts';
+import { lookup, nonEmpty, type Secret, secret, serverAddress } from '../../definition/fields.ts';
 import type { DnsSettings, SettingsSchema } from '../../definition/provider.ts';
 
 /** Answers by signed dynamic updates (RFC 2136, RFC 8945). */
@@ -23,7 +23,7 @@ export interface Rfc2136Settings extends DnsSettings {
 export const settings: SettingsSchema<Rfc2136Settings> = v.strictObject({
   ...lookup,
   provider: v.literal('rfc2136'),
-  server: nonEmpty,
+  server: serverAddress,
   key: v.strictObject({
     name: nonEmpty,
     algorithm: v.optional(
