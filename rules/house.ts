@@ -44,7 +44,7 @@ export const HOUSE: House = {
     // It is a server, and a DNS server.
     'packages/acme-server': { io: 'everything', composition: [] },
     'packages/manager': {
-      io: ['renewal/renewal-info-notes.ts', 'upkeep/check-in.ts'],
+      io: ['doctor/files.ts', 'renewal/renewal-info-notes.ts', 'upkeep/check-in.ts'],
       composition: ['manager.ts', 'doctor/doctor.ts'],
     },
     // It finds on a machine what a manager needs, and puts it together.

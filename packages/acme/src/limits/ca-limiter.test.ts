@@ -77,7 +77,11 @@ test('two processes that take half of the requests each keep under the limits to
   const { openRegistered, open, server, signal } = await startStrictCa({ limits, now: clock.now });
   await openRegistered(clock);
   const ask = async () => {
-    const limiter = createCaLimiter(server.directory, { limits: LETS_ENCRYPT_LIMITS, requestShare: 0.5, now: clock.now });
+    const limiter = createCaLimiter(server.directory, {
+      limits: LETS_ENCRYPT_LIMITS,
+      requestShare: 0.5,
+      now: clock.now,
+    });
     using session = await engineOf(open({ limiter, ...clock })).open({ signal });
     await Promise.all(Array.from({ length: 12 }, () => session.createAccount({ onlyReturnExisting: true })));
   };
