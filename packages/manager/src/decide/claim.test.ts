@@ -7,7 +7,7 @@ const NOW = new Date('2026-11-24T03:00:00Z');
 const later = (ms: number) => new Date(NOW.getTime() + ms);
 const CLAIM_MS = 300_000;
 const GRACE_MS = 120_000;
-const offer = { csr: 'Y3Ny', sealedKey: 'c2VhbGVk', recipientsPosition: 1 };
+const csr = { csr: 'Y3Ny', sealedKey: 'c2VhbGVk', recipientsPosition: 1 };
 const terms = (holder: string, takeOver = false): ClaimTerms => ({
   holder,
   claimMs: CLAIM_MS,
@@ -31,7 +31,7 @@ const started: WrittenEvent = {
   reason: 'new',
   holder: 'alice',
   until: later(CLAIM_MS).toISOString(),
-  ...offer,
+  ...csr,
 };
 const obtained: WrittenEvent = {
   type: 'CertificateObtained',
@@ -59,22 +59,20 @@ const order: WrittenEvent = {
 const oneCa = { authorities: {}, unavailable: new Set<string>() };
 
 describe('given nothing', () => {
-  test('when asked without an offer, then an offer is asked for and nothing said', () => {
-    const claim = claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, offer: undefined });
-    expect(claim).toEqual({ events: [], result: { kind: 'offer-needed', names: subject.names } });
+  test('when asked without a CSR, then a CSR is asked for and nothing said', () => {
+    const claim = claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, csr: undefined });
+    expect(claim).toEqual({ events: [], result: { kind: 'csr-needed', names: subject.names } });
   });
 
-  test('when asked with an offer to recipients that changed since, then another is asked for', () => {
-    const stale = { ...offer, recipientsPosition: 9 };
-    expect(claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, offer: stale }).result.kind).toBe(
-      'offer-needed',
-    );
+  test('when asked with a CSR to recipients that changed since, then another is asked for', () => {
+    const stale = { ...csr, recipientsPosition: 9 };
+    expect(claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, csr: stale }).result.kind).toBe('csr-needed');
   });
 
-  test('when asked with an offer, then a claim carries the CSR and the sealed key', () => {
-    const { events, result } = claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, offer });
+  test('when asked with a CSR, then a claim carries the CSR and the sealed key', () => {
+    const { events, result } = claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, csr });
     expect(events).toMatchObject([
-      { type: 'IssuanceStarted', holder: 'alice', until: later(CLAIM_MS).toISOString(), ...offer },
+      { type: 'IssuanceStarted', holder: 'alice', until: later(CLAIM_MS).toISOString(), ...csr },
     ]);
     expect(result).toMatchObject({ kind: 'claimed', certificateId: 'newcertificate', resumed: false });
   });
@@ -83,7 +81,7 @@ describe('given nothing', () => {
     const options = {
       ...terms('alice'),
       issuanceId: 'i',
-      offer,
+      csr,
       replaces: undefined,
       otherwise: { challengeType: 'dns-01', directory },
       ...oneCa,
@@ -96,34 +94,34 @@ describe('given a claim of another', () => {
   const claimed = () => given([started, NOW], [order, NOW]);
 
   test('when asked for the same names in force, then it says who holds it and until when', () => {
-    const { events, result } = claimNew(claimed(), later(1_000), subject, { ...terms('bob'), ...ids, offer });
+    const { events, result } = claimNew(claimed(), later(1_000), subject, { ...terms('bob'), ...ids, csr });
     expect(events).toEqual([]);
     expect(result).toEqual({ kind: 'held', certificateId: 'certificate1', holder: 'alice', until: later(CLAIM_MS) });
   });
 
   test('when it lapsed less than the grace ago, then it counts still, for clocks that differ', () => {
-    const { result } = claimNew(claimed(), later(CLAIM_MS + GRACE_MS - 1), subject, { ...terms('bob'), ...ids, offer });
+    const { result } = claimNew(claimed(), later(CLAIM_MS + GRACE_MS - 1), subject, { ...terms('bob'), ...ids, csr });
     expect(result.kind).toBe('held');
   });
 
   test('when it would last for years, since the clock of its holder was wrong, then it is taken over', () => {
-    const { result } = claimNew(claimed(), later(-365 * 86_400_000), subject, { ...terms('bob'), ...ids, offer });
+    const { result } = claimNew(claimed(), later(-365 * 86_400_000), subject, { ...terms('bob'), ...ids, csr });
     expect(result).toMatchObject({ kind: 'claimed', resumed: true });
   });
 
   test('when it lapsed, then it is taken over with its order and its key', () => {
     const now = later(CLAIM_MS + GRACE_MS);
-    const { events, result } = claimNew(claimed(), now, subject, { ...terms('bob'), ...ids, offer: undefined });
+    const { events, result } = claimNew(claimed(), now, subject, { ...terms('bob'), ...ids, csr: undefined });
     expect(events).toMatchObject([{ type: 'IssuanceTakenOver', issuanceId: 'issuance01', holder: 'bob' }]);
     expect(result).toMatchObject({
       kind: 'claimed',
       resumed: true,
-      issuance: { orderUrl: 'https://ca.test/order/1', csrs: [offer] },
+      issuance: { orderUrl: 'https://ca.test/order/1', csrs: [csr] },
     });
   });
 
   test('when told to take over, then it does not wait', () => {
-    const { result } = claimNew(claimed(), later(1), subject, { ...terms('bob', true), ...ids, offer });
+    const { result } = claimNew(claimed(), later(1), subject, { ...terms('bob', true), ...ids, csr });
     expect(result).toMatchObject({ kind: 'claimed', resumed: true });
   });
 
@@ -135,7 +133,7 @@ describe('given a claim of another', () => {
       holder: 'alice',
     };
     const state = given([started, NOW], [order, NOW], [released, NOW]);
-    expect(claimNew(state, later(1), subject, { ...terms('bob'), ...ids, offer }).result).toMatchObject({
+    expect(claimNew(state, later(1), subject, { ...terms('bob'), ...ids, csr }).result).toMatchObject({
       kind: 'claimed',
       resumed: true,
     });
@@ -143,14 +141,14 @@ describe('given a claim of another', () => {
 
   test('when other names are asked for, then it is no hindrance', () => {
     const other = { ...subject, names: ['b.test'] };
-    expect(claimNew(claimed(), later(1), other, { ...terms('bob'), ...ids, offer }).result).toMatchObject({
+    expect(claimNew(claimed(), later(1), other, { ...terms('bob'), ...ids, csr }).result).toMatchObject({
       kind: 'claimed',
       resumed: false,
     });
   });
 
   test('when a second certificate for the same names is asked for, then it is excluded too', () => {
-    const { result } = claimNew(claimed(), later(1), subject, { ...terms('bob'), ...ids, another: true, offer });
+    const { result } = claimNew(claimed(), later(1), subject, { ...terms('bob'), ...ids, another: true, csr });
     expect(result.kind).toBe('held');
   });
 });
@@ -159,13 +157,13 @@ describe('given a certificate', () => {
   const served = () => given([started, NOW], [obtained, NOW]);
 
   test('when the same names are asked for in any order, then it is the answer', () => {
-    const { events, result } = claimNew(served(), later(1), subject, { ...terms('bob'), ...ids, offer });
+    const { events, result } = claimNew(served(), later(1), subject, { ...terms('bob'), ...ids, csr });
     expect(events).toEqual([]);
     expect(result).toMatchObject({ kind: 'managed', certificate: { certificateId: 'certificate1' } });
   });
 
   test('when a second one is asked for, then it gets an id of its own', () => {
-    const { result } = claimNew(served(), later(1), subject, { ...terms('bob'), ...ids, another: true, offer });
+    const { result } = claimNew(served(), later(1), subject, { ...terms('bob'), ...ids, another: true, csr });
     expect(result).toMatchObject({ kind: 'claimed', certificateId: 'newcertificate' });
   });
 
@@ -173,7 +171,7 @@ describe('given a certificate', () => {
     const options = {
       ...terms('bob'),
       issuanceId: 'issuance02',
-      offer,
+      csr,
       replaces: 'aki.serial',
       otherwise: { challengeType: 'dns-01', directory },
       ...oneCa,
@@ -188,7 +186,7 @@ describe('given a certificate', () => {
     const options = {
       ...terms('bob'),
       issuanceId: 'issuance02',
-      offer,
+      csr,
       replaces: undefined,
       otherwise: { challengeType: 'dns-01', directory },
       ...oneCa,
@@ -229,7 +227,7 @@ describe('given a certificate', () => {
     const { events } = claimRenewal(state, later(1), 'certificate1', {
       ...terms('bob'),
       issuanceId: 'issuance02',
-      offer,
+      csr,
       replaces: 'aki.serial',
       otherwise: { challengeType: 'dns-01', directory },
       authorities: {
@@ -250,7 +248,7 @@ describe('given a certificate', () => {
       [obtained, NOW],
       [{ type: 'CertificateRemoved', certificateId: 'certificate1' }, NOW],
     );
-    expect(claimNew(state, later(1), subject, { ...terms('bob'), ...ids, offer }).result).toMatchObject({
+    expect(claimNew(state, later(1), subject, { ...terms('bob'), ...ids, csr }).result).toMatchObject({
       kind: 'claimed',
       certificateId: 'newcertificate',
     });
@@ -270,7 +268,7 @@ describe('given a certificate', () => {
     const { result } = claimNew(given([started, NOW], [failed, NOW]), later(1), subject, {
       ...terms('bob'),
       ...ids,
-      offer,
+      csr,
     });
     expect(result).toMatchObject({ kind: 'claimed', certificateId: 'certificate1', resumed: false });
   });

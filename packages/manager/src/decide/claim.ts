@@ -12,7 +12,7 @@ import type { WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { certificateNotFound } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
-import { type Choice, destinationOf } from './authority.ts';
+import { type Choice, destinationOf } from './destination.ts';
 
 /** How long claims last. */
 export interface ClaimTerms {
@@ -46,11 +46,11 @@ export type ClaimResult =
   | { readonly kind: 'managed'; readonly certificate: ManagedCertificate }
   /** Another process holds a claim on this set of names. */
   | { readonly kind: 'held'; readonly certificateId: string; readonly holder: string; readonly until: Date }
-  /** A claim could be made, with an offer for these names sealed to the recipients now in force. */
-  | ({ readonly kind: 'offer-needed' } & OfferSubject);
+  /** A claim could be made, with a CSR for these names sealed to the recipients now in force. */
+  | ({ readonly kind: 'csr-needed' } & CsrSubject);
 
 /** What a key and its CSR are made for. */
-export type OfferSubject = Pick<IssuanceSubject, 'names' | 'keyType'>;
+export type CsrSubject = Pick<IssuanceSubject, 'names' | 'keyType'>;
 
 /** The state in which a renewal is still wanted; where it has passed, somebody else was first. */
 export interface RenewalCondition {
@@ -68,20 +68,20 @@ interface NewClaim extends IssuanceSubject {
   readonly issuanceId: string;
   readonly reason: IssuanceReason;
   readonly replaces: string | undefined;
-  readonly offer: CsrWithKey | undefined;
+  readonly csr: CsrWithKey | undefined;
 }
 
 const say = (result: ClaimResult, ...events: WrittenEvent[]): Claim => ({ events, result });
 
 function start(state: ManagerState, now: Date, claim: NewClaim, { holder, claimMs }: ClaimTerms): Claim {
   const { certificateId, issuanceId, names, reason, challengeType, profile, keyType, directory, fallbackFor } = claim;
-  const { replaces, offer } = claim;
-  if (offer?.recipientsPosition !== state.bus.recipientsPosition) return say({ kind: 'offer-needed', names, keyType });
+  const { replaces, csr } = claim;
+  if (csr?.recipientsPosition !== state.bus.recipientsPosition) return say({ kind: 'csr-needed', names, keyType });
   const until = new Date(now.getTime() + claimMs).toISOString();
   const subject = { names, reason, challengeType, profile, keyType, directory, fallbackFor, replaces };
   const started = { issuanceId, ...subject, holder, until };
-  const issuance: Issuance = { ...started, csrs: [offer], orderUrl: undefined };
-  const event = { type: 'IssuanceStarted' as const, certificateId, ...started, ...offer };
+  const issuance: Issuance = { ...started, csrs: [csr], orderUrl: undefined };
+  const event = { type: 'IssuanceStarted' as const, certificateId, ...started, ...csr };
   return say({ kind: 'claimed', certificateId, issuance, resumed: false }, event);
 }
 
@@ -115,7 +115,7 @@ export function claimNew(
   options: ClaimTerms & {
     readonly certificateId: string;
     readonly issuanceId: string;
-    readonly offer: CsrWithKey | undefined;
+    readonly csr: CsrWithKey | undefined;
     /** Make a second certificate for names that have one. */
     readonly another: boolean;
   },
@@ -125,15 +125,10 @@ export function claimNew(
   if (open?.issuance) return resume(open, open.issuance, now, options);
   const managed = same.find(({ current }) => current);
   if (managed && !options.another) return say({ kind: 'managed', certificate: managed });
-  const { issuanceId, offer } = options;
+  const { issuanceId, csr } = options;
   // A certificate whose first issuance failed keeps its id.
   const certificateId = same.find(({ current }) => !current)?.certificateId ?? options.certificateId;
-  return start(
-    state,
-    now,
-    { ...subject, certificateId, issuanceId, reason: 'new', replaces: undefined, offer },
-    options,
-  );
+  return start(state, now, { ...subject, certificateId, issuanceId, reason: 'new', replaces: undefined, csr }, options);
 }
 
 function isStillWanted(certificate: ManagedCertificate, now: Date, { leafHash, dueBy }: RenewalCondition): boolean {
@@ -149,7 +144,7 @@ export function claimRenewal(
   certificateId: string,
   options: ClaimTerms & {
     readonly issuanceId: string;
-    readonly offer: CsrWithKey | undefined;
+    readonly csr: CsrWithKey | undefined;
     /** RFC 9773 identifier of the current certificate. */
     readonly replaces: string | undefined;
     /** Used where the bus does not say how an imported certificate is renewed. */
@@ -163,9 +158,9 @@ export function claimRenewal(
   if (options.only && !isStillWanted(certificate, now, options.only)) return say({ kind: 'managed', certificate });
   if (certificate.issuance) return resume(certificate, certificate.issuance, now, options);
   const { names, keyType, current } = certificate;
-  const { challengeType = options.otherwise.challengeType, directory: home = options.otherwise.directory } =
+  const { challengeType = options.otherwise.challengeType, directory: ownDirectory = options.otherwise.directory } =
     certificate;
-  const destination = destinationOf(certificate, { ...options, home, now });
+  const destination = destinationOf(certificate, { ...options, ownDirectory, now });
   const profile = destination.fallbackFor === undefined ? certificate.profile : undefined;
   const subject = { names, challengeType, profile, keyType, ...destination };
   const sibling = openSibling(state, subject, certificateId);
@@ -173,9 +168,9 @@ export function claimRenewal(
     const { holder, until } = sibling.issuance;
     return say({ kind: 'held', certificateId: sibling.certificateId, holder, until: new Date(until) });
   }
-  const { issuanceId, offer } = options;
+  const { issuanceId, csr } = options;
   // Another CA does not know the certificate, and refuses an order that names it.
   const replaces = current?.directory === destination.directory ? options.replaces : undefined;
   const reason = current ? 'renewal' : 'new';
-  return start(state, now, { ...subject, certificateId, issuanceId, reason, replaces, offer }, options);
+  return start(state, now, { ...subject, certificateId, issuanceId, reason, replaces, csr }, options);
 }

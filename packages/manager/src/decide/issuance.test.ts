@@ -2,8 +2,8 @@ import { type FailureClass, nextActionAt } from '@certbus/events';
 import { readEvent, type WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import {
+  extendClaim,
   type FailureReason,
-  keepClaim,
   presentChallenges,
   recordFailure,
   recordObtained,
@@ -17,7 +17,7 @@ const DAY = 86_400_000;
 const NOW = new Date('2026-11-24T03:00:00Z');
 const later = (ms: number) => new Date(NOW.getTime() + ms);
 const mine = { certificateId: 'certificate1', issuanceId: 'issuance01', holder: 'alice' };
-const offer = { csr: 'Y3Ny', sealedKey: 'c2VhbGVk', recipientsPosition: 1 };
+const csr = { csr: 'Y3Ny', sealedKey: 'c2VhbGVk', recipientsPosition: 1 };
 const started: WrittenEvent = {
   type: 'IssuanceStarted',
   ...mine,
@@ -26,7 +26,7 @@ const started: WrittenEvent = {
   challengeType: 'dns-01',
   directory: 'https://ca.test/dir',
   until: later(300_000).toISOString(),
-  ...offer,
+  ...csr,
 };
 const taken: WrittenEvent = { type: 'IssuanceTakenOver', ...mine, holder: 'bob', until: later(900_000).toISOString() };
 const content = {
@@ -49,9 +49,9 @@ test('every step of a driver whose claim changed hands is refused', () => {
   const state = given([started, NOW], [taken, NOW]);
   const steps = [
     () => recordOrder(state, mine, 'https://ca.test/order/1'),
-    () => keepClaim(state, NOW, { ...mine, claimMs: 1_000 }),
-    () => replaceCsr(state, mine, offer),
-    () => recordObtained(state, mine, { content, offer }),
+    () => extendClaim(state, NOW, { ...mine, claimMs: 1_000 }),
+    () => replaceCsr(state, mine, csr),
+    () => recordObtained(state, mine, { content, csr }),
     () => recordFailure(state, NOW, mine, why),
     () => presentChallenges(state, NOW, mine, []),
   ];
@@ -86,12 +86,10 @@ test('clients are told of a challenge once, and again when it is about to lapse'
 });
 
 test('a certificate brings the issuers that the bus does not know yet, once', () => {
-  const { events } = recordObtained(given([started, NOW]), mine, { content, offer });
+  const { events } = recordObtained(given([started, NOW]), mine, { content, csr });
   expect(events.map(({ type }) => type)).toEqual(['IssuerAdded', 'CertificateObtained']);
   const state = given([events[0] as WrittenEvent, NOW], [started, NOW]);
-  expect(recordObtained(state, mine, { content, offer }).events.map(({ type }) => type)).toEqual([
-    'CertificateObtained',
-  ]);
+  expect(recordObtained(state, mine, { content, csr }).events.map(({ type }) => type)).toEqual(['CertificateObtained']);
 });
 
 test('failures back off by 1, 10 and 100 minutes, then daily, and count up', () => {
@@ -140,7 +138,7 @@ test.each<[FailureClass, number, number | undefined, boolean]>([
     if (servedDays) {
       const { events } = recordObtained(given([started, NOW]), mine, {
         content: { ...content, notAfter: later(servedDays * DAY) },
-        offer,
+        csr,
       });
       served.push([started, NOW], ...events.map((event) => [event, NOW] as const));
     }

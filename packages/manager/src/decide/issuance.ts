@@ -9,8 +9,8 @@ import {
 import type { WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { claimLost } from '../errors.ts';
-import { attemptAfter, backOffUntil } from '../renewal/back-off.ts';
 import type { ManagerState } from '../state/state.ts';
+import { attemptAfter, backOffUntil } from './back-off.ts';
 
 /** Which claim a driver believes it holds. */
 export interface HeldClaim {
@@ -88,7 +88,7 @@ export function presentChallenges(
 }
 
 /** Makes one's own claim last longer. */
-export function keepClaim(
+export function extendClaim(
   state: ManagerState,
   now: Date,
   claim: HeldClaim & { readonly claimMs: number },
@@ -108,18 +108,18 @@ export function recordOrder(state: ManagerState, claim: HeldClaim, orderUrl: str
 }
 
 /** Puts another key forward for the same order. */
-export function replaceCsr(state: ManagerState, claim: HeldClaim, offer: CsrWithKey): Decision<Issuance> {
+export function replaceCsr(state: ManagerState, claim: HeldClaim, csr: CsrWithKey): Decision<Issuance> {
   const issuance = issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;
-  const event = { type: 'CsrReplaced' as const, issuanceId, certificateId, ...offer };
-  return { events: [event], result: { ...issuance, csrs: [...issuance.csrs, offer] } };
+  const event = { type: 'CsrReplaced' as const, issuanceId, certificateId, ...csr };
+  return { events: [event], result: { ...issuance, csrs: [...issuance.csrs, csr] } };
 }
 
 /** Records what was issued, with the sealed key that matches it and the issuers that the bus does not know yet. */
 export function recordObtained(
   state: ManagerState,
   claim: HeldClaim,
-  { content, offer }: { readonly content: IssuedContent; readonly offer: CsrWithKey },
+  { content, csr }: { readonly content: IssuedContent; readonly csr: CsrWithKey },
 ): Decision<void> {
   const { reason, challengeType, profile, keyType, directory, fallbackFor } = issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;
@@ -138,7 +138,7 @@ export function recordObtained(
     names: content.names,
     leaf: Buffer.from(content.leaf).toString('base64'),
     issuers: issuers.map(({ hash }) => hash),
-    sealedKey: offer.sealedKey,
+    sealedKey: csr.sealedKey,
     serialNumber: content.serialNumber,
     notBefore: content.notBefore.toISOString(),
     notAfter: content.notAfter.toISOString(),

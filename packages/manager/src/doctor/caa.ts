@@ -2,7 +2,7 @@ import { type CaaResolver, caaRecordsFor, checkCaa, readDirectory } from '@certb
 import { accountAt, openProbe } from '../accounts/account.ts';
 import type { Context } from '../context.ts';
 import { bare } from '../issuance/solvers.ts';
-import type { NamedAuthority } from './authority.ts';
+import type { NamedAuthority } from './certificate-authority.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
 /** What a look at CAA needs. */

@@ -12,7 +12,7 @@ import type { ChallengeType, CsrWithKey, Issuance, ManagedCertificate } from '@c
 import { authorityOf, openAuthority } from '../accounts/account.ts';
 import type { Authority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
-import { destinationOf, needsRehearsal } from '../decide/authority.ts';
+import { destinationOf, needsRehearsal } from '../decide/destination.ts';
 import {
   type HeldClaim,
   type IssuedContent,
@@ -25,9 +25,9 @@ import {
   replaceCsr,
 } from '../decide/issuance.ts';
 import { claimLost, ManagerError } from '../errors.ts';
-import { keep } from './claim-keeper.ts';
+import { keepClaimAlive } from './claim-keep-alive.ts';
+import { createCsrWithKey, publicKeyOf } from './csr.ts';
 import { reasonOf } from './failure.ts';
-import { createOffer, publicKeyOf } from './offer.ts';
 import { rehearse } from './rehearsal.ts';
 import { solverFor } from './solvers.ts';
 
@@ -64,7 +64,7 @@ function spkiOf(leaf: Uint8Array): Buffer {
 }
 
 /** Puts a new key forward where the recipients changed since the last one was sealed. */
-async function currentOffer(
+async function currentCsr(
   context: Context,
   claim: HeldClaim,
   issuance: Issuance,
@@ -73,9 +73,9 @@ async function currentOffer(
   const { bus } = context.view.state;
   const last = issuance.csrs.at(-1);
   if (last?.recipientsPosition === bus.recipientsPosition) return last;
-  const offer = await createOffer(issuance, bus);
-  await decide(context, (state) => replaceCsr(state, claim, offer), { signal });
-  return offer;
+  const csr = await createCsrWithKey(issuance, bus);
+  await decide(context, (state) => replaceCsr(state, claim, csr), { signal });
+  return csr;
 }
 
 /** What an authority's settings ask of each order there. */
@@ -92,7 +92,7 @@ async function runOrder(
   const stop = AbortSignal.any([signal, lost]);
   const issuance = issuanceOf(context.view.state, claim);
   const { names, reason, challengeType, profile, directory, replaces, orderUrl } = issuance;
-  const offer = await currentOffer(context, claim, issuance, stop);
+  const csr = await currentCsr(context, claim, issuance, stop);
   const publish = async (challenges: readonly PresentedChallenge[]) => {
     const told = challenges.map(({ name, token, keyAuthorization }) => {
       return { name, token, thumbprint: keyAuthorization.slice(token.length + 1) };
@@ -128,8 +128,8 @@ async function runOrder(
   const order = (resume: string | undefined) =>
     obtain(ca, {
       names,
-      csr: Buffer.from(offer.csr, 'base64'),
-      acceptKey: (spki) => offerFor(context, claim, spki) !== undefined,
+      csr: Buffer.from(csr.csr, 'base64'),
+      acceptKey: (spki) => csrFor(context, claim, spki) !== undefined,
       challenge: challengeType,
       solver: watched,
       isRenewal: reason === 'renewal',
@@ -154,10 +154,10 @@ async function runOrder(
   }
 }
 
-/** The offer whose public key this is. */
-function offerFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrWithKey | undefined {
+/** The CSR that asks for this public key. */
+function csrFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrWithKey | undefined {
   const { csrs } = issuanceOf(context.view.state, claim);
-  return csrs.find((offer) => Buffer.compare(publicKeyOf(offer), spki) === 0);
+  return csrs.find((csr) => Buffer.compare(publicKeyOf(csr), spki) === 0);
 }
 
 const DAY_MS = 86_400_000;
@@ -171,22 +171,22 @@ const GIVE_UP_AFTER_DAYS = 30;
 export async function drive(context: Context, claim: HeldClaim, options: DriveOptions): Promise<IssuedContent> {
   const { names } = issuanceOf(context.view.state, claim);
   const { certificateId } = claim;
-  await using keeper = keep(context, claim);
+  await using keepAlive = keepClaimAlive(context, claim);
   try {
-    const { leaf, issuers } = await runOrder(context, claim, options, keeper.lost);
+    const { leaf, issuers } = await runOrder(context, claim, options, keepAlive.lost);
     options.onProgress({ step: 'issued', certificateId, names });
-    const offer = offerFor(context, claim, spkiOf(leaf));
-    if (!offer)
+    const csr = csrFor(context, claim, spkiOf(leaf));
+    if (!csr)
       throw new AcmeError(
         'CERTBUS_ACME_CERTIFICATE_REFUSED',
         `The certificate for ${names.join(', ')} has a key that nobody here made.`,
       );
     const content = readLeaf(leaf, issuers, names);
-    await decide(context, (state) => recordObtained(state, claim, { content, offer }));
+    await decide(context, (state) => recordObtained(state, claim, { content, csr }));
     options.onProgress({ step: 'recorded', certificateId, names });
     return content;
   } catch (error) {
-    throw await giveUp(context, claim, error, { ...options, lost: keeper.lost });
+    throw await giveUp(context, claim, error, { ...options, lost: keepAlive.lost });
   }
 }
 
@@ -198,8 +198,8 @@ function isKept({ view, now }: Context, { certificateId }: HeldClaim, config: Co
   const certificate = view.state.certificate(certificateId);
   const issuance = certificate?.issuance;
   if (!certificate || issuance?.orderUrl === undefined || !isOutage(error)) return false;
-  const { directory, fallbackFor: home = directory } = issuance;
-  const choice = { home, authorities: config.authorities, unavailable: new Set([directory]), now: now() };
+  const { directory, fallbackFor: ownDirectory = directory } = issuance;
+  const choice = { ownDirectory, authorities: config.authorities, unavailable: new Set([directory]), now: now() };
   return destinationOf(certificate, choice).directory === directory;
 }
 

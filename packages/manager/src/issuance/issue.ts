@@ -6,9 +6,9 @@ import { type Context, decide } from '../context.ts';
 import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal, type RenewalCondition } from '../decide/claim.ts';
 import { certificateNotFound, ManagerError } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
+import { createCsrWithKey } from './csr.ts';
 import { drive, type Progress, replacedBy } from './drive.ts';
 import { parseKeyType } from './key-type.ts';
-import { createOffer } from './offer.ts';
 import { checkSolvable } from './solvers.ts';
 import { parseSubject } from './subject.ts';
 
@@ -46,7 +46,7 @@ type AskForClaim = (
   state: ManagerState,
   now: Date,
   terms: ClaimTerms,
-  offer: CsrWithKey | undefined,
+  csr: CsrWithKey | undefined,
 ) => Decision<ClaimResult>;
 
 const LOOK_AGAIN_MS = 1_000;
@@ -71,12 +71,12 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Makes the key and the CSR that a claim needs, where the picture of a moment ago says that one is to be made: without asking the bus. */
-async function offerAhead(
+async function createCsrAhead(
   { view, now }: Context,
   ask: (state: ManagerState, now: Date) => Decision<ClaimResult>,
 ): Promise<CsrWithKey | undefined> {
   const { result } = ask(view.state, now());
-  return result.kind === 'offer-needed' ? createOffer(result, view.state.bus) : undefined;
+  return result.kind === 'csr-needed' ? createCsrWithKey(result, view.state.bus) : undefined;
 }
 
 /** Claims, drives, and waits for those who were first. `wait: false` gives a held claim up at once. */
@@ -93,16 +93,16 @@ async function run(
   const { config, signal, takeOver = false, onProgress = () => {}, wait = true } = options;
   const terms = { holder: context.holder, claimMs: context.claimMs, graceMs: context.graceMs, takeOver };
   let { caughtUp = false } = options;
-  let offer: CsrWithKey | undefined = caughtUp
-    ? await offerAhead(context, (state, now) => ask(state, now, terms, undefined))
+  let csr: CsrWithKey | undefined = caughtUp
+    ? await createCsrAhead(context, (state, now) => ask(state, now, terms, undefined))
     : undefined;
   for (;;) {
     signal.throwIfAborted();
-    const claim = await decide(context, (state, now) => ask(state, now, terms, offer), { signal, caughtUp });
+    const claim = await decide(context, (state, now) => ask(state, now, terms, csr), { signal, caughtUp });
     caughtUp = false;
     if (claim.kind === 'managed') return managed(claim.certificate);
-    if (claim.kind === 'offer-needed') {
-      offer = await createOffer(claim, context.view.state.bus);
+    if (claim.kind === 'csr-needed') {
+      csr = await createCsrWithKey(claim, context.view.state.bus);
       continue;
     }
     const { certificateId } = claim;
@@ -148,8 +148,8 @@ export async function issue(
   };
   checkSolvable(options.config, subject.names, challengeType);
   const ids = { certificateId: createId(), issuanceId: createId() };
-  const ask: AskForClaim = (state, now, terms, offer) =>
-    claimNew(state, now, subject, { ...terms, ...ids, offer, another });
+  const ask: AskForClaim = (state, now, terms, csr) =>
+    claimNew(state, now, subject, { ...terms, ...ids, csr, another });
   return run(context, ask, { ...options, caughtUp: true });
 }
 
@@ -173,7 +173,7 @@ export async function renew(
   const choice = { authorities: options.config.authorities, unavailable: options.unavailable ?? new Set<string>() };
   const { only } = options;
   const otherwise = { challengeType: 'dns-01' as const, directory: defaultDirectory(options.config) };
-  const ask: AskForClaim = (state, now, terms, offer) =>
-    claimRenewal(state, now, certificateId, { ...terms, ...choice, issuanceId, offer, replaces, otherwise, only });
+  const ask: AskForClaim = (state, now, terms, csr) =>
+    claimRenewal(state, now, certificateId, { ...terms, ...choice, issuanceId, csr, replaces, otherwise, only });
   return run(context, ask, options);
 }

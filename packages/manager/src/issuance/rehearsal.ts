@@ -3,7 +3,7 @@ import type { Issuance } from '@certbus/events';
 import { openAuthority } from '../accounts/account.ts';
 import type { Authority, Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { createOffer } from './offer.ts';
+import { createCsrWithKey } from './csr.ts';
 
 /** What is to be rehearsed. */
 export interface Rehearsal {
@@ -53,7 +53,7 @@ export async function rehearse(context: Context, rehearsal: Rehearsal): Promise<
 async function tryAt(context: Context, staging: Authority, { issuance, solver, signal }: Rehearsal): Promise<void> {
   const { names, challengeType } = issuance;
   const ca = await openAuthority(context, staging, { signal });
-  const { csr } = await createOffer(issuance, context.view.state.bus);
+  const { csr } = await createCsrWithKey(issuance, context.view.state.bus);
   const order = { names, csr: Buffer.from(csr, 'base64'), challenge: challengeType, solver };
   await obtain(ca, { ...order, onOrder: async () => {}, signal });
 }

@@ -1,11 +1,11 @@
 import { defaultDirectory } from '../accounts/account.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { destinationOf } from '../decide/authority.ts';
+import { destinationOf } from '../decide/destination.ts';
 import { dueBy } from '../decide/due.ts';
 import { ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
-import { createTroubles } from './troubles.ts';
+import { createSharedFailures } from './shared-failures.ts';
 import { inTurns } from './turns.ts';
 import { createWorkQueue, type Work } from './work-queue.ts';
 
@@ -58,31 +58,32 @@ export async function renewDue(
   const due = inTurns(dueBy(context.view.state, { at: dueAt(), now }));
   const queue = await createWorkQueue(due, { now, limit, parallel });
   const outcomes: RenewalOutcome[] = [];
-  const troubles = createTroubles();
+  const sharedFailures = createSharedFailures();
 
   // One order shows whether the CA is there before many are tried, and a CA hears no burst from whoever starts on the hour.
   let allowed = 1;
   const speedUp = () => (allowed = Math.min(allowed + 1, parallel));
 
-  async function renewOne({ certificateId, lane, leafHash }: Work): Promise<RenewalOutcome> {
+  async function renewOne({ certificateId, kind, leafHash }: Work): Promise<RenewalOutcome> {
     const certificate = context.view.state.certificate(certificateId);
     if (!certificate || certificate.removed) return { certificateId, names: [], outcome: 'no-longer-due' };
-    const { names, directory: home = defaultDirectory(config) } = certificate;
+    const { names, directory: ownDirectory = defaultDirectory(config) } = certificate;
     const subject = { certificateId, names };
-    const unavailable = troubles.directories(lane);
+    const unavailable = sharedFailures.directories(kind);
     const { authorities } = config;
-    const { directory } = destinationOf(certificate, { home, authorities, unavailable, now: context.now() });
-    if (unavailable.has(directory)) return { ...subject, outcome: 'postponed', error: troubles.at(directory, lane) };
+    const { directory } = destinationOf(certificate, { ownDirectory, authorities, unavailable, now: context.now() });
+    if (unavailable.has(directory))
+      return { ...subject, outcome: 'postponed', error: sharedFailures.at(directory, kind) };
     try {
       const only = { leafHash, dueBy: dueAt() };
       const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
       if (result.outcome === 'already-managed') return { ...subject, outcome: 'no-longer-due' };
       speedUp();
-      troubles.passed(directory);
+      sharedFailures.passed(directory);
       return { ...subject, outcome: 'renewed', serialNumber: result.serialNumber };
     } catch (error) {
       if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere' };
-      if (!troubles.add(directory, { lane, error })) speedUp();
+      if (!sharedFailures.add(directory, { kind, error })) speedUp();
       return { ...subject, outcome: 'failed', error };
     }
   }

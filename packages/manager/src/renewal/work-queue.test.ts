@@ -85,7 +85,7 @@ test('new names, renewals and retries take turns, and renewals have half of them
 
 test('what failed with its CA as a whole is no retry', async () => {
   const work = (await create([ending('a', 600, failed('authority'))])).take();
-  expect(work).toMatchObject({ lane: 'renewal', leafHash: 'leaf of a' });
+  expect(work).toMatchObject({ kind: 'renewal', leafHash: 'leaf of a' });
 });
 
 test('slow new names leave three quarters of the places to renewals that wait, and then have all', async () => {
@@ -95,13 +95,13 @@ test('slow new names leave three quarters of the places to renewals that wait, a
   ];
   const queue = await create(due, { parallel: 20 });
   const begun = Array.from({ length: 20 }, () => queue.take());
-  const lanes = begun.map((work) => work?.lane);
-  expect(lanes.filter((lane) => lane === 'new')).toHaveLength(5);
-  expect(lanes.filter((lane) => lane === 'renewal')).toHaveLength(15);
-  expect(queue.take()?.lane).toBe('new');
+  const kinds = begun.map((work) => work?.kind);
+  expect(kinds.filter((kind) => kind === 'new')).toHaveLength(5);
+  expect(kinds.filter((kind) => kind === 'renewal')).toHaveLength(15);
+  expect(queue.take()?.kind).toBe('new');
 });
 
-test('one place is enough for every lane', async () => {
+test('one place is enough for every kind of work', async () => {
   const due = [
     ending('renewal', 600),
     ending('new', -1, { current: undefined }),
@@ -110,7 +110,7 @@ test('one place is enough for every lane', async () => {
   expect(takeAll(await create(due, { parallel: 1 })).toSorted()).toEqual(['new', 'renewal', 'retry']);
 });
 
-test('where only one may be done, it is the most urgent of all lanes', async () => {
+test('where only one may be done, it is the most urgent of all work', async () => {
   const due = [ending('renewal', 600), ending('retry', 3, failed('temporary')), ending('other', 700)];
   expect(takeAll(await create(due, { limit: 1 }))).toEqual(['retry']);
   expect(takeAll(await create([], { limit: 1 }))).toEqual([]);

@@ -1,13 +1,13 @@
 import { type ManagedCertificate, nextActionAt, URGENCIES, urgencyOf } from '@certbus/events';
-import { isShared } from './back-off.ts';
+import { isShared } from '../decide/back-off.ts';
 
 /** `new`: never issued, so that the CA's limits on new orders count it. `retry`: what failed by its own fault. `renewal`: the rest. */
-export type Lane = 'new' | 'renewal' | 'retry';
+export type WorkKind = 'new' | 'renewal' | 'retry';
 
 /** A certificate that is due, with what decided that. Small, so that ten thousands can wait. */
 export interface Work {
   readonly certificateId: string;
-  readonly lane: Lane;
+  readonly kind: WorkKind;
   /** The leaf that is to be replaced; another one by the time of its turn means that somebody else was first. */
   readonly leafHash: string | undefined;
 }
@@ -25,11 +25,11 @@ interface Ranked extends Work {
 }
 
 /** Whose turn it is: half of the turns are the renewals'. */
-const TURNS: readonly Lane[] = ['renewal', 'new', 'renewal', 'retry'];
+const TURNS: readonly WorkKind[] = ['renewal', 'new', 'renewal', 'retry'];
 
 const DAY_MS = 86_400_000;
 
-function laneOf({ current, failure }: ManagedCertificate, now: Date): Lane {
+function kindOf({ current, failure }: ManagedCertificate, now: Date): WorkKind {
   // What failed with its CA or account as a whole is treated as if it had not; after a day it is rather the CA that fails with it.
   const isOwn = failure && (!isShared(failure.class) || now.getTime() - Date.parse(failure.since) > DAY_MS);
   if (isOwn) return 'retry';
@@ -42,7 +42,7 @@ function rank(certificate: ManagedCertificate, now: Date): Ranked {
   const isEnding = current !== undefined && (urgency === 'lapsed' || urgency === 'emergency');
   // Whoever ends first goes first; before that comes the instant that was drawn in the CA's window, or the older duty.
   const at = isEnding ? Date.parse(current.notAfter) : (nextActionAt(certificate)?.getTime() ?? 0);
-  const subject = { certificateId, lane: laneOf(certificate, now), leafHash: current?.leafHash };
+  const subject = { certificateId, kind: kindOf(certificate, now), leafHash: current?.leafHash };
   return { ...subject, rank: URGENCIES.indexOf(urgency), at };
 }
 
@@ -61,8 +61,8 @@ function createShortlist(limit: number) {
 }
 
 /**
- * Queues what is due, `limit` of it at most, most urgent first in each of three lanes, which take turns. While renewals wait, no other lane has more than a
- * quarter of `parallel` under way: new names may wait for the CA's limits for long, and what failed before will often be slow to fail.
+ * Queues what is due, `limit` of it at most, most urgent first of each of three kinds, which take turns. While renewals
+ * wait, no other kind has more than a quarter of `parallel` under way: new names may wait for the CA's limits for long, and what failed before will often be slow to fail.
  */
 export async function createWorkQueue(
   due: AsyncIterable<ManagedCertificate>,
@@ -71,35 +71,35 @@ export async function createWorkQueue(
   const shortlists = { new: createShortlist(limit), renewal: createShortlist(limit), retry: createShortlist(limit) };
   for await (const certificate of due) {
     const work = rank(certificate, now);
-    shortlists[work.lane].add(work);
+    shortlists[work.kind].add(work);
   }
   // The last is the next: taking from the end of a long list costs nothing.
-  const next = (lane: Lane) => shortlists[lane].sorted().reverse();
-  const lanes: Record<Lane, Ranked[]> = { new: next('new'), renewal: next('renewal'), retry: next('retry') };
-  const heads = TURNS.flatMap((lane) => lanes[lane].at(-1) ?? []).sort(byUrgency);
+  const next = (kind: WorkKind) => shortlists[kind].sorted().reverse();
+  const waiting: Record<WorkKind, Ranked[]> = { new: next('new'), renewal: next('renewal'), retry: next('retry') };
+  const heads = TURNS.flatMap((kind) => waiting[kind].at(-1) ?? []).sort(byUrgency);
   // Where but one may be done, it is the most urgent of all.
-  let turn = Math.max(0, TURNS.indexOf(heads[0]?.lane ?? 'renewal'));
+  let turn = Math.max(0, TURNS.indexOf(heads[0]?.kind ?? 'renewal'));
   let left = limit;
-  const running: Record<Lane, number> = { new: 0, renewal: 0, retry: 0 };
+  const running: Record<WorkKind, number> = { new: 0, renewal: 0, retry: 0 };
   const share = Math.max(1, Math.floor(parallel / 4));
 
-  const mayBegin = (lane: Lane) => lane === 'renewal' || lanes.renewal.length === 0 || running[lane] < share;
+  const mayBegin = (kind: WorkKind) => kind === 'renewal' || waiting.renewal.length === 0 || running[kind] < share;
 
   return {
     take() {
       for (let looked = 0; looked < TURNS.length && left > 0; looked += 1) {
-        const lane = TURNS[turn % TURNS.length] as Lane;
+        const kind = TURNS[turn % TURNS.length] as WorkKind;
         turn += 1;
-        const work = mayBegin(lane) ? lanes[lane].pop() : undefined;
+        const work = mayBegin(kind) ? waiting[kind].pop() : undefined;
         if (!work) continue;
-        running[lane] += 1;
+        running[kind] += 1;
         left -= 1;
         return work;
       }
       return undefined;
     },
-    done({ lane }) {
-      running[lane] -= 1;
+    done({ kind }) {
+      running[kind] -= 1;
     },
   };
 }

@@ -1,15 +1,15 @@
 import { AcmeProblemError } from '@certbus/acme';
 import { reasonOf } from '../issuance/failure.ts';
-import type { Lane } from './work-queue.ts';
+import type { WorkKind } from './work-queue.ts';
 
 /** What went wrong with more than one certificate in a run. */
-export interface Troubles {
+export interface SharedFailures {
   /** Takes a certificate's failure, and says whether others will fare alike. */
-  add(directory: string, failure: { readonly lane: Lane; readonly error: unknown }): boolean;
-  /** Directories at which orders of this lane need not be tried. */
-  directories(lane: Lane): ReadonlySet<string>;
+  add(directory: string, failure: { readonly kind: WorkKind; readonly error: unknown }): boolean;
+  /** Directories at which orders of this kind need not be tried. */
+  directories(kind: WorkKind): ReadonlySet<string>;
   /** The failure that says so. */
-  at(directory: string, lane: Lane): unknown;
+  at(directory: string, kind: WorkKind): unknown;
   /** Takes a success, which shows that failures before it were no trouble of the CA as a whole. */
   passed(directory: string): void;
 }
@@ -24,23 +24,23 @@ function isAmbiguous(error: unknown): boolean {
 }
 
 /** Whose orders fare alike: `all`, those for names that the CA has not issued before (`new`), or nobody's. */
-function scopeOf(error: unknown, lane: Lane): 'all' | 'new' | 'none' {
+function scopeOf(error: unknown, kind: WorkKind): 'all' | 'new' | 'none' {
   const { class: failureClass } = reasonOf(error);
   if (failureClass === 'authority' || failureClass === 'account') return 'all';
   if (failureClass !== 'rate-limited') return 'none';
   // A busy CA answers 503. Limits on new orders spare renewals, and those on single names spare all others (RFC 8555 §6.6).
   if (error instanceof AcmeProblemError && error.problem.status === 503) return 'all';
-  return lane === 'new' ? 'new' : 'none';
+  return kind === 'new' ? 'new' : 'none';
 }
 
 /** Knows of none yet. */
-export function createTroubles(): Troubles {
+export function createSharedFailures(): SharedFailures {
   const everywhere = new Map<string, unknown>();
   const forNew = new Map<string, unknown>();
   const inARow = new Map<string, number>();
   return {
-    add(directory, { lane, error }) {
-      const scope = scopeOf(error, lane);
+    add(directory, { kind, error }) {
+      const scope = scopeOf(error, kind);
       if (scope === 'all' && isAmbiguous(error)) {
         const count = (inARow.get(directory) ?? 0) + 1;
         inARow.set(directory, count);
@@ -49,8 +49,8 @@ export function createTroubles(): Troubles {
       if (scope !== 'none') (scope === 'all' ? everywhere : forNew).set(directory, error);
       return scope !== 'none';
     },
-    directories: (lane) => new Set([...everywhere.keys(), ...(lane === 'new' ? forNew.keys() : [])]),
+    directories: (kind) => new Set([...everywhere.keys(), ...(kind === 'new' ? forNew.keys() : [])]),
     passed: (directory) => void inARow.delete(directory),
-    at: (directory, lane) => everywhere.get(directory) ?? (lane === 'new' ? forNew.get(directory) : undefined),
+    at: (directory, kind) => everywhere.get(directory) ?? (kind === 'new' ? forNew.get(directory) : undefined),
   };
 }

@@ -4,8 +4,8 @@ import { createPublicKey } from 'node:crypto';
 import { createIdentity, KEY_TYPES, open, parseIdentityFile } from '@certbus/events';
 import { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } from '@peculiar/x509';
 import { expect, test } from 'vitest';
+import { createCsrWithKey, publicKeyOf } from './csr.ts';
 import { parseKeyType } from './key-type.ts';
-import { createOffer, publicKeyOf } from './offer.ts';
 
 const identityFile = await createIdentity();
 const { identity, recipient } = await parseIdentityFile(identityFile);
@@ -15,8 +15,8 @@ const names = ['192.0.2.7', '2001:db8::1', '*.a.test', 'a.test'];
 test.each(KEY_TYPES)(
   'a %s key signs its CSR, which has all names in its SAN and no subject',
   async (keyType) => {
-    const offer = await createOffer({ names, keyType }, bus);
-    const request = new Pkcs10CertificateRequest(Buffer.from(offer.csr, 'base64'));
+    const csr = await createCsrWithKey({ names, keyType }, bus);
+    const request = new Pkcs10CertificateRequest(Buffer.from(csr.csr, 'base64'));
     expect(await request.verify()).toBe(true);
     expect(request.subject).toBe('');
     const [extension, ...others] = request.extensions;
@@ -24,18 +24,18 @@ test.each(KEY_TYPES)(
     const san = new SubjectAlternativeNameExtension(extension?.rawData ?? new Uint8Array()).names.toJSON();
     expect(san.map(({ value }) => value)).toEqual(names);
     expect(san.map(({ type }) => type)).toEqual(['ip', 'ip', 'dns', 'dns']);
-    const sealed = createPublicKey(await open(offer.sealedKey, identity));
-    expect(sealed.export({ type: 'spki', format: 'der' })).toEqual(publicKeyOf(offer));
+    const sealed = createPublicKey(await open(csr.sealedKey, identity));
+    expect(sealed.export({ type: 'spki', format: 'der' })).toEqual(publicKeyOf(csr));
     const { namedCurve = '', modulusLength } = sealed.asymmetricKeyDetails ?? {};
     const curves: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384' };
     expect(curves[namedCurve] ?? `RSA-${modulusLength}`).toBe(keyType);
-    expect(offer.recipientsPosition).toBe(7);
+    expect(csr.recipientsPosition).toBe(7);
   },
   300_000,
 );
 
-test('where nobody chose, the key is P-256, and every offer has its own', async () => {
-  const [one, other] = [await createOffer({ names }, bus), await createOffer({ names }, bus)];
+test('where nobody chose, the key is P-256, and every CSR has its own', async () => {
+  const [one, other] = [await createCsrWithKey({ names }, bus), await createCsrWithKey({ names }, bus)];
   const key = createPublicKey({ key: Buffer.from(publicKeyOf(one)), format: 'der', type: 'spki' });
   expect(key.asymmetricKeyDetails?.namedCurve).toBe('prime256v1');
   expect(publicKeyOf(one)).not.toEqual(publicKeyOf(other));

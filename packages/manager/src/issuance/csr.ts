@@ -1,15 +1,15 @@
 import { KeyObject } from 'node:crypto';
 import { createCsr, publicKeyOfCsr } from '@certbus/acme';
 import { type CsrWithKey, type Recipient, seal } from '@certbus/events';
-import type { OfferSubject } from '../decide/claim.ts';
+import type { CsrSubject } from '../decide/claim.ts';
 import { ALGORITHMS, DEFAULT_KEY_TYPE } from './key-type.ts';
 
 /**
  * Makes a key pair, its CSR (SAN only, no common name) and seals the private key to the recipients. The key exists in the clear
  * inside this function only. An RSA key of 4096 bits takes a second or more.
  */
-export async function createOffer(
-  { names, keyType = DEFAULT_KEY_TYPE }: OfferSubject,
+export async function createCsrWithKey(
+  { names, keyType = DEFAULT_KEY_TYPE }: CsrSubject,
   {
     recipients,
     recipientsPosition,

@@ -1,9 +1,9 @@
 import { type Context, decide } from '../context.ts';
-import { type HeldClaim, keepClaim } from '../decide/issuance.ts';
+import { extendClaim, type HeldClaim } from '../decide/issuance.ts';
 import { claimLost, ManagerError } from '../errors.ts';
 
 /** Keeps a claim alive while its order is driven. */
-export interface ClaimKeeper extends AsyncDisposable {
+export interface ClaimKeepAlive extends AsyncDisposable {
   /** Aborted, with the `ManagerError`, once the claim is known to be somebody else's or past its end. */
   readonly lost: AbortSignal;
 }
@@ -12,7 +12,7 @@ export interface ClaimKeeper extends AsyncDisposable {
  * Renews a claim at half its length until disposed of. All claims of a process that fall due together share a commit. A
  * claim that could not be renewed before its end counts as lost: another manager may have it by now.
  */
-export function keep(context: Context, claim: HeldClaim): ClaimKeeper {
+export function keepClaimAlive(context: Context, claim: HeldClaim): ClaimKeepAlive {
   const lost = new AbortController();
   const { claimMs } = context;
   let until = context.now().getTime() + claimMs;
@@ -20,7 +20,7 @@ export function keep(context: Context, claim: HeldClaim): ClaimKeeper {
 
   async function renew(): Promise<void> {
     try {
-      until = (await decide(context, (state, now) => keepClaim(state, now, { ...claim, claimMs }))).getTime();
+      until = (await decide(context, (state, now) => extendClaim(state, now, { ...claim, claimMs }))).getTime();
     } catch (error) {
       const isOver = context.now().getTime() >= until;
       if (isOver || (error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_CLAIM_LOST')) lost.abort(error);

@@ -1,6 +1,6 @@
 import type { ManagedCertificate } from '@certbus/events';
 import type { Authority } from '../configuration/configuration.ts';
-import { isShared } from '../renewal/back-off.ts';
+import { isShared } from './back-off.ts';
 
 /** Failures in a row after which a second CA is asked in turn with the certificate's own. */
 const FAILURES_BEFORE_FALLBACK = 3;
@@ -17,7 +17,7 @@ export interface Destination {
 /** What a destination is chosen from. */
 export interface Choice {
   /** The certificate's own CA. */
-  readonly home: string;
+  readonly ownDirectory: string;
   readonly authorities: Readonly<Record<string, Authority>>;
   /** Directories that failed as a whole in this run. */
   readonly unavailable: ReadonlySet<string>;
@@ -37,18 +37,18 @@ function isUrgent({ current }: ManagedCertificate, now: Date): boolean {
  */
 export function destinationOf(
   certificate: ManagedCertificate,
-  { home, authorities, unavailable, now }: Choice,
+  { ownDirectory, authorities, unavailable, now }: Choice,
 ): Destination {
   const { failure } = certificate;
-  const own = Object.values(authorities).find(({ directory }) => directory === home);
+  const own = Object.values(authorities).find(({ directory }) => directory === ownDirectory);
   const second = own?.fallback === undefined ? undefined : authorities[own.fallback];
   const failedAsAWhole = failure && isShared(failure.class) ? failure.directory : undefined;
   const isAway = (directory: string) => unavailable.has(directory) || failedAsAWhole === directory;
   const isTurn = failure && failure.attempt >= FAILURES_BEFORE_FALLBACK && failure.attempt % 2 === 1;
-  const isSecond = isAway(home) ? isUrgent(certificate, now) : isTurn;
+  const isSecond = isAway(ownDirectory) ? isUrgent(certificate, now) : isTurn;
   return second && isSecond && !isAway(second.directory)
-    ? { directory: second.directory, fallbackFor: home }
-    : { directory: home, fallbackFor: undefined };
+    ? { directory: second.directory, fallbackFor: ownDirectory }
+    : { directory: ownDirectory, fallbackFor: undefined };
 }
 
 /** Whether the next order should pass at the staging CA first, so that the CA proper does not count another failure. */
