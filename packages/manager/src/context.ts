@@ -1,7 +1,7 @@
+/** What every operation of a manager works with, and how it reads the bus and writes to it. */
 import type { Logger } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
-import type { Bus, Decide, TransactOptions } from '@certbus/store';
-import { transact } from '@certbus/store';
+import { type ArchivePlace, type Bus, catchUp, type Decide, type TransactOptions, transact } from '@certbus/store';
 import type { Connections } from './accounts/connections.ts';
 import type { SecretSource } from './configuration/secrets.ts';
 import { ManagerError } from './errors.ts';
@@ -9,10 +9,12 @@ import type { SolverFactory } from './issuance/solvers.ts';
 import type { ManagerState } from './state/state.ts';
 import type { ManagerView } from './state/view.ts';
 
-/** What every flow of a manager works with. */
+/** What every operation of a manager works with. */
 export interface Context {
   readonly bus: Bus;
   readonly view: ManagerView;
+  /** Where archives and snapshots are; `undefined` for nowhere. */
+  readonly archive: ArchivePlace | undefined;
   readonly key: ManagerKey;
   readonly connections: Connections;
   readonly solvers: SolverFactory;
@@ -27,7 +29,13 @@ export interface Context {
   readonly graceMs: number;
 }
 
-/** Throws `CERTBUS_MANAGER_UPGRADE_NEEDED` where the bus says what this release does not know. */
+/** Catches up with the head of the bus. */
+export const refresh = (
+  { bus, view }: Context,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> => catchUp(bus, view, signal);
+
+/** Throws `CERTBUS_MANAGER_UPGRADE_NEEDED` where the bus has events that this release does not know. */
 function checkKnown({ bus }: ManagerState): void {
   // Unknown fields are harmless by design; unknown events may change what the right decision is.
   const types = bus.unknown.filter((what) => !what.includes('.'));
@@ -36,7 +44,7 @@ function checkKnown({ bus }: ManagerState): void {
   throw new ManagerError('CERTBUS_MANAGER_UPGRADE_NEEDED', what);
 }
 
-/** Decides on the newest state and says it on the bus, exactly once. Rejects as `transact` does. */
+/** Decides on the newest state and records the decision on the bus, exactly once. Rejects as `transact` does. */
 export function decide<Result>(
   { bus, view, now }: Context,
   decision: Decide<ManagerState, Result>,

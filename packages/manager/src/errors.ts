@@ -44,3 +44,18 @@ export function certificateNotFound(certificateId: string): ManagerError {
   const what = `No managed certificate has the id ${shown}. "certbus cert ls" lists them.`;
   return new ManagerError('CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND', what);
 }
+
+/** The bus has no account there; `where` completes the sentence "The bus has no account …". */
+export function accountMissing(where: string): ManagerError {
+  const what = `The bus has no account ${where}. "certbus account register" makes one; "certbus account ls" lists them.`;
+  return new ManagerError('CERTBUS_MANAGER_ACCOUNT_MISSING', what);
+}
+
+/** The account at a CA was deactivated. `isKeySpent`: its key is still the one that all accounts share. */
+export function accountClosed(directory: string, { isKeySpent }: { readonly isKeySpent: boolean }): ManagerError {
+  const first = isKeySpent
+    ? 'first give the other accounts a fresh key, for that one is spent ("certbus account rollover"), then '
+    : '';
+  const what = `The account at ${directory} was deactivated. Take that CA out of the configuration, or make another account: ${first}"certbus account register NAME", with the CA's name in the configuration.`;
+  return new ManagerError('CERTBUS_MANAGER_ACCOUNT_CLOSED', what);
+}

@@ -1,5 +1,6 @@
+export type { AccountOptions } from './accounts/account-operations.ts';
 export {
-  type Authority,
+  type CertificateAuthority,
   type Configuration,
   type DnsPersist01Settings,
   type Http01Settings,
@@ -23,7 +24,7 @@ export type { Progress } from './issuance/drive.ts';
 export type { IssueRequest, IssueResult, RunOptions } from './issuance/issue.ts';
 export type { SolverFactory } from './issuance/solvers.ts';
 export { parseSubject } from './issuance/subject.ts';
-export { type AccountOptions, type Manager, type ManagerOptions, openManager } from './manager.ts';
+export { type Manager, type ManagerOptions, openManager } from './manager.ts';
 export type { RenewalOptions, RenewalOutcome } from './renewal/renewal.ts';
 export type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 export type { RevocationRequest, RevocationResult } from './renewal/revocation.ts';

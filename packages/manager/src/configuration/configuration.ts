@@ -6,7 +6,7 @@ import { ManagerError } from '../errors.ts';
 import { dnsSettings } from './dns-settings.ts';
 
 /** A CA, by its ACME directory. */
-export interface Authority {
+export interface CertificateAuthority {
   readonly directory: string;
   readonly contact?: readonly string[] | undefined;
   readonly termsOfServiceAgreed: boolean;
@@ -68,7 +68,7 @@ export interface DnsPersist01Settings {
 /** The configuration as it lies, sealed to the managers, on the bus. */
 export interface Configuration {
   readonly version: 1;
-  readonly authorities: Readonly<Record<string, Authority>>;
+  readonly authorities: Readonly<Record<string, CertificateAuthority>>;
   readonly defaultAuthority: string;
   readonly dns?: readonly DnsSettings[] | undefined;
   readonly http01?: Http01Settings | undefined;

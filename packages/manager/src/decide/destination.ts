@@ -1,5 +1,5 @@
 import type { ManagedCertificate } from '@certbus/events';
-import type { Authority } from '../configuration/configuration.ts';
+import type { CertificateAuthority } from '../configuration/configuration.ts';
 import { isShared } from './back-off.ts';
 
 /** Failures in a row after which a second CA is asked in turn with the certificate's own. */
@@ -18,7 +18,7 @@ export interface Destination {
 export interface Choice {
   /** The certificate's own CA. */
   readonly ownDirectory: string;
-  readonly authorities: Readonly<Record<string, Authority>>;
+  readonly authorities: Readonly<Record<string, CertificateAuthority>>;
   /** Directories that failed as a whole in this run. */
   readonly unavailable: ReadonlySet<string>;
   readonly now: Date;

@@ -1,7 +1,8 @@
 import { type CaaResolver, caaRecordsFor, checkCaa, readDirectory } from '@certbus/acme';
-import { accountAt, openProbe } from '../accounts/account.ts';
+import { connectToRead } from '../accounts/connect.ts';
 import type { Context } from '../context.ts';
 import { bare } from '../issuance/solvers.ts';
+import { accountAt } from '../state/accounts.ts';
 import type { NamedAuthority } from './certificate-authority.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
@@ -24,7 +25,7 @@ export async function examineCaa(context: Context, look: CaaLook): Promise<reado
   const { name, authority } = named;
   const { good, warning, failed } = findingsOn('caa', `${domain} at ${name}`);
   try {
-    const ca = await openProbe(context, authority);
+    const ca = await connectToRead(context, authority);
     const { caaIdentities: issuers } = await readDirectory(ca, { signal });
     const [issuer] = issuers;
     if (issuer === undefined) return [good('the CA says no name of its own for CAA records')];

@@ -1,19 +1,24 @@
 import { type Acme, type DirectorySummary, readAccount, readClock, readDirectory } from '@certbus/acme';
-import { accountAt, connectAs, isClosedAt, openProbe } from '../accounts/account.ts';
-import type { Authority } from '../configuration/configuration.ts';
+import { connectAs, connectToRead } from '../accounts/connect.ts';
+import type { CertificateAuthority } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
+import { accountAt, isClosedAt } from '../state/accounts.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
 /** A CA of the configuration. */
 export interface NamedAuthority {
   readonly name: string;
-  readonly authority: Authority;
+  readonly authority: CertificateAuthority;
 }
 
 /** Longer than this, and what a CA issues can be in the future here. */
 const SKEW_MS = 60_000;
 
-function examineDirectory(name: string, authority: Authority, summary: DirectorySummary): readonly Finding[] {
+function examineDirectory(
+  name: string,
+  authority: CertificateAuthority,
+  summary: DirectorySummary,
+): readonly Finding[] {
   const { good, failed, warning } = findingsOn('directory', name);
   const profiles = Object.keys(summary.profiles).join(', ') || 'none';
   const renewal = summary.renewalInfo ? 'says when to renew (RFC 9773)' : 'does not say when to renew';
@@ -70,7 +75,7 @@ async function examineAccount(
 }
 
 /** Whether a CA answers, what it offers, whether its clock is ours, and whether the bus's account is good there. */
-export async function examineAuthority(
+export async function examineCertificateAuthority(
   context: Context,
   named: NamedAuthority,
   signal: AbortSignal,
@@ -78,7 +83,7 @@ export async function examineAuthority(
   const { name, authority } = named;
   const { failed } = findingsOn('directory', name);
   try {
-    const ca: Acme = await openProbe(context, authority);
+    const ca: Acme = await connectToRead(context, authority);
     const summary = await readDirectory(ca, { signal });
     return [
       ...examineDirectory(name, authority, summary),

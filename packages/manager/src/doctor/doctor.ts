@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { bare, dnsSettingsFor } from '../issuance/solvers.ts';
 import { examineBus } from './bus.ts';
 import { examineCaa } from './caa.ts';
-import { examineAuthority, type NamedAuthority } from './certificate-authority.ts';
+import { examineCertificateAuthority, type NamedAuthority } from './certificate-authority.ts';
 import { examineCertificates } from './certificates.ts';
 import { examineControl } from './control.ts';
 import { examineDns } from './dns.ts';
@@ -112,7 +112,7 @@ export async function diagnose(
   say(examineSecrets(context, config));
   const silent = new Set<string>();
   for (const [name, authority] of Object.entries(config.authorities)) {
-    const found = await examineAuthority(context, { name, authority }, signal);
+    const found = await examineCertificateAuthority(context, { name, authority }, signal);
     if (found.some(({ check, status }) => check === 'directory' && status === 'failed')) silent.add(name);
     say(found);
   }

@@ -9,8 +9,9 @@ import {
   type Solver,
 } from '@certbus/acme';
 import type { ChallengeType, CsrWithKey, Issuance, ManagedCertificate } from '@certbus/events';
-import { authorityOf, openAuthority } from '../accounts/account.ts';
-import type { Authority, Configuration } from '../configuration/configuration.ts';
+import { openAccount } from '../accounts/open-account.ts';
+import { authorityAt } from '../configuration/certificate-authorities.ts';
+import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { destinationOf, needsRehearsal } from '../decide/destination.ts';
 import {
@@ -79,7 +80,7 @@ async function currentCsr(
 }
 
 /** What an authority's settings ask of each order there. */
-function chosen({ preferredChain, ifProfileMissing }: Authority) {
+function chosen({ preferredChain, ifProfileMissing }: CertificateAuthority) {
   return { ...(preferredChain ? { preferredChain } : {}), ...(ifProfileMissing ? { ifProfileMissing } : {}) };
 }
 
@@ -113,12 +114,12 @@ async function runOrder(
     },
     cleanUp: (challenges, options) => solver.cleanUp(challenges, options),
   };
-  const authority = authorityOf(config, directory);
+  const authority = authorityAt(config, directory);
   const certificate = context.view.state.certificate(claim.certificateId);
   if (orderUrl === undefined && authority.staging !== undefined && certificate && needsRehearsal(certificate)) {
     await rehearse(context, { config, authority, issuance, solver, signal: stop });
   }
-  const ca = await openAuthority(context, authority, { signal: stop });
+  const ca = await openAccount(context, authority, { signal: stop });
   const { certificateId } = claim;
   const told = async (obtained: Promise<Obtained>) => {
     const { warnings, ...chain } = await obtained;

@@ -1,6 +1,6 @@
 import { type ChallengeType, type CsrWithKey, createId, type ManagedCertificate } from '@certbus/events';
 import type { Decision } from '@certbus/store';
-import { defaultDirectory } from '../accounts/account.ts';
+import { defaultDirectory } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal, type RenewalCondition } from '../decide/claim.ts';

@@ -1,7 +1,7 @@
 import { AcmeError, AcmeProblemError, obtain, type Solver } from '@certbus/acme';
 import type { Issuance } from '@certbus/events';
-import { openAuthority } from '../accounts/account.ts';
-import type { Authority, Configuration } from '../configuration/configuration.ts';
+import { openAccount } from '../accounts/open-account.ts';
+import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
 import { createCsrWithKey } from './csr.ts';
 
@@ -9,7 +9,7 @@ import { createCsrWithKey } from './csr.ts';
 export interface Rehearsal {
   readonly config: Configuration;
   /** The CA proper, which names its staging. */
-  readonly authority: Authority;
+  readonly authority: CertificateAuthority;
   readonly issuance: Issuance;
   readonly solver: Solver;
   readonly signal: AbortSignal;
@@ -50,9 +50,13 @@ export async function rehearse(context: Context, rehearsal: Rehearsal): Promise<
   }
 }
 
-async function tryAt(context: Context, staging: Authority, { issuance, solver, signal }: Rehearsal): Promise<void> {
+async function tryAt(
+  context: Context,
+  staging: CertificateAuthority,
+  { issuance, solver, signal }: Rehearsal,
+): Promise<void> {
   const { names, challengeType } = issuance;
-  const ca = await openAuthority(context, staging, { signal });
+  const ca = await openAccount(context, staging, { signal });
   const { csr } = await createCsrWithKey(issuance, context.view.state.bus);
   const order = { names, csr: Buffer.from(csr, 'base64'), challenge: challengeType, solver };
   await obtain(ca, { ...order, onOrder: async () => {}, signal });

@@ -1,8 +1,8 @@
 /** Asks the CAs when they want their certificates renewed (RFC 9773). */
 import { type Acme, AcmeError, AcmeProblemError, isOutage, type RenewalInfo, renewalInfo } from '@certbus/acme';
 import type { IssuedCertificate } from '@certbus/events';
-import { openAuthority } from '../accounts/account.ts';
-import type { Authority, Configuration } from '../configuration/configuration.ts';
+import { openAccount } from '../accounts/open-account.ts';
+import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { recordRenewalInfo } from '../decide/renewal-info.ts';
 import { isOpen, type RenewalInfoNotes } from './renewal-info-schedule.ts';
@@ -140,14 +140,14 @@ async function askOne(
 
 async function askAuthority(
   context: Context,
-  authority: Authority,
+  authority: CertificateAuthority,
   { due, notes, signal }: { readonly due: DueQuestions } & Asking,
 ): Promise<void> {
   const { directory } = authority;
   const open = questions(context, { directory, due, notes, signal });
   const first = await open.next();
   if (first.done) return;
-  const asking = { ca: await openAuthority(context, authority, { signal }), directory, notes, signal };
+  const asking = { ca: await openAccount(context, authority, { signal }), directory, notes, signal };
   let isStopped = (await askOne(context, asking, first.value)) === 'stop';
   const worker = async () => {
     for (let next = await open.next(); !next.done && !isStopped; next = await open.next()) {

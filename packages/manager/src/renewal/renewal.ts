@@ -1,4 +1,4 @@
-import { defaultDirectory } from '../accounts/account.ts';
+import { defaultDirectory } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
 import { destinationOf } from '../decide/destination.ts';

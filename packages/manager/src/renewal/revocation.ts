@@ -1,6 +1,7 @@
 import { REVOCATION_REASONS, type RevocationReason, revoke } from '@certbus/acme';
 import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
-import { authorityOf, openAuthority } from '../accounts/account.ts';
+import { openAccount } from '../accounts/open-account.ts';
+import { authorityAt } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { recordRevocation } from '../decide/revocation.ts';
@@ -52,10 +53,10 @@ export async function revokeCertificate(
     const what = `The certificate with the serial number ${issued.serialNumber} came from elsewhere: revoke it where it came from.`;
     throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
   }
-  const authority = authorityOf(options.config, directory);
+  const authority = authorityAt(options.config, directory);
   const isCurrent = leafHash === certificate.current?.leafHash;
   const replaced = isCurrent ? await renew(context, certificateId, options) : undefined;
-  const ca = await openAuthority(context, authority, options);
+  const ca = await openAccount(context, authority, options);
   await revoke(ca, Buffer.from(leaf, 'base64'), { reason, signal: options.signal });
   await decide(context, (state) =>
     recordRevocation(state, { certificateId, leafHash, reason: REVOCATION_REASONS[reason] }),

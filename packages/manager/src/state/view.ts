@@ -22,7 +22,7 @@ function stateOf(reader: ReplicaReader): ManagerState {
 /** A manager's picture of the bus, and its replica, which may be some commits behind. */
 export interface ManagerView extends View<ManagerState> {
   readonly state: ManagerState;
-  readonly replica: ReplicaReader;
+  readonly replica: Replica;
   /** Resolves once the replica has taken, or failed to take, all that was applied. */
   written(): Promise<void>;
 }

@@ -6,7 +6,6 @@ import {
   type PlacedRootEvent,
   verifyCommits,
 } from '@certbus/events/history';
-import type { Replica } from '@certbus/replica';
 import {
   type ArchivePlace,
   archiveRange,
@@ -44,8 +43,7 @@ const PAGE = 150;
 
 /** What is in force behind a commit that this bus is known to have had. */
 function checkpointAt(
-  { bus: { trust } }: Context,
-  replica: Replica,
+  { bus: { trust }, view: { replica } }: Context,
   at: { readonly position: number; readonly hash: string } | undefined,
 ): Checkpoint {
   return at ? checkpointOf(trust, at, replica.rootEvents()) : BEGINNING;
@@ -70,13 +68,12 @@ async function* readProved(
 /** Archives every range that is complete and was not archived; returns how many commits those are. */
 export async function archiveRanges(
   context: Context,
-  replica: Replica,
   { place, signal, onProgress }: UpkeepOptions,
 ): Promise<{ commits: number }> {
   const { bus, view } = context;
   let commits = 0;
   for (;;) {
-    const from = checkpointAt(context, replica, view.state.bus.archived);
+    const from = checkpointAt(context, view.state.bus.archived);
     const last = from.position + RANGE_COMMITS;
     if (last > view.checkpoint.position) return { commits };
     const pages = readProved(bus, from, last, signal);
@@ -145,7 +142,6 @@ async function proveArchived(
  */
 export async function trim(
   context: Context,
-  replica: Replica,
   { place, log, keep = RANGE_COMMITS, signal }: TrimOptions,
 ): Promise<{ first: number }> {
   const { bus, view } = context;
@@ -155,7 +151,7 @@ export async function trim(
   const first = await firstKept(log, bus.stream);
   const last = Math.min(end?.position ?? 0, view.checkpoint.position - Math.max(1, keep));
   if (!end || last < first) return { first };
-  await proveArchived(context, { place, rootEvents: replica.rootEvents(), first, end, signal });
+  await proveArchived(context, { place, rootEvents: view.replica.rootEvents(), first, end, signal });
   await maintenance.trim(bus.stream, last + 1, signal ? { signal } : {});
   return { first: last + 1 };
 }
@@ -164,14 +160,10 @@ export async function trim(
  * Puts a snapshot of the state into the archive, says so on the bus, and lets newcomers find it. Rejects
  * `CERTBUS_MANAGER_REPLICA_EMPTY` while another process of this machine holds the replica and has not read anything.
  */
-export async function takeSnapshot(
-  context: Context,
-  replica: Replica,
-  { place, signal }: UpkeepOptions,
-): Promise<TakenSnapshot> {
+export async function takeSnapshot(context: Context, { place, signal }: UpkeepOptions): Promise<TakenSnapshot> {
   const { bus } = context;
   const { busId } = bus.trust;
-  const held = replica.hold();
+  const held = context.view.replica.hold();
   let taken: TakenSnapshot;
   const checkpoint = held.checkpoint();
   try {

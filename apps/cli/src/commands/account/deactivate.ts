@@ -32,7 +32,7 @@ export default class AccountDeactivate extends BaseCommand {
       const question = `Deactivate the account at ${authority} for ever? Its certificates cannot be renewed there any more.`;
       const deactivated = flags.yes || (await confirm(question, this.signal));
       const closed = deactivated
-        ? await manager.closeAccount({ authority, forget: flags.forget, signal: this.signal })
+        ? await manager.closeAccount({ authorityName: authority, forget: flags.forget, signal: this.signal })
         : undefined;
       const done = flags.forget ? 'forgot' : 'deactivated';
       this.log(closed ? `${done} ${closed.accountUrl}` : 'nothing was deactivated');

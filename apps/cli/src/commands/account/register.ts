@@ -13,7 +13,7 @@ export default class AccountRegister extends BaseCommand {
     const { args, flags } = await this.parse(AccountRegister);
     const { withManager } = await import('@certbus/runtime');
     const { accountUrl, directory } = await withManager(this.environment(flags), (manager) =>
-      manager.register({ authority: args.authority, signal: this.signal }),
+      manager.register({ authorityName: args.authority, signal: this.signal }),
     );
     this.log(accountUrl);
     return { accountUrl, directory };

@@ -46,7 +46,7 @@ async function said(type: BusEvent['type']): Promise<number> {
 test('every account gets a fresh key and keeps its URL, and the next order needs nothing else', async () => {
   await manage(async (manager) => {
     const first = await manager.register({ signal });
-    const second = await manager.register({ authority: 'other', signal });
+    const second = await manager.register({ authorityName: 'other', signal });
     expect(second.thumbprint).toBe(first.thumbprint);
     const accounts = await manager.rollOverAccounts({ signal });
     expect(accounts.map(({ accountUrl }) => accountUrl).sort()).toEqual([first.accountUrl, second.accountUrl].sort());
@@ -62,7 +62,7 @@ test('every account gets a fresh key and keeps its URL, and the next order needs
 
 test('a roll-over whose process ended once the CA had the key is completed by the next run, and by an order, too', async () => {
   await manage((manager) => manager.register({ signal }));
-  await manage((manager) => manager.register({ authority: 'other', signal }));
+  await manage((manager) => manager.register({ authorityName: 'other', signal }));
   const stop = new AbortController();
   one.faults.inject({ kind: 'stall', when: 'after' }, { resource: 'keyChange' });
   one.on('account', ({ what }) => what === 'key-changed' && stop.abort(new Error('the machine fails')));
@@ -112,7 +112,7 @@ test('two managers that roll over at once agree on one key', async () => {
 
 test('a CA that is away keeps no other from its fresh key', async () => {
   await manage((manager) => manager.register({ signal }));
-  await manage((manager) => manager.register({ authority: 'other', signal }));
+  await manage((manager) => manager.register({ authorityName: 'other', signal }));
   one.faults.inject({ kind: 'status', status: 403 }, { resource: 'keyChange' });
   await manage(async (manager) => {
     await expect(manager.rollOverAccounts({ signal })).rejects.toThrow('scripted');
@@ -134,7 +134,7 @@ test.each([
   ['the beginning of the next one', beginRollOver],
 ])('a manager that slept through the end of its roll-over and %s loses no account', async (_, next) => {
   await manage((manager) => manager.register({ signal }));
-  await manage((manager) => manager.register({ authority: 'other', signal }));
+  await manage((manager) => manager.register({ authorityName: 'other', signal }));
   let appends = 0;
   const throughBus = (bus: Bus): Bus => ({
     ...bus,
@@ -158,7 +158,7 @@ test.each([
 test('an account that was given up serves no order until the bus has a fresh key', async () => {
   await manage(async (manager) => {
     const { accountUrl } = await manager.register({ signal });
-    await manager.register({ authority: 'other', signal });
+    await manager.register({ authorityName: 'other', signal });
     expect(await manager.closeAccount({ signal })).toMatchObject({ accountUrl });
     await expect(manager.issue({ names: ['closed.test'] }, { signal })).rejects.toMatchObject({
       code: 'CERTBUS_MANAGER_ACCOUNT_CLOSED',
@@ -181,7 +181,7 @@ test('a deactivation whose process ended once the CA had heard of it is complete
   expect(await manage((manager) => manager.closeAccount({ signal }))).toMatchObject({ accountUrl });
   expect(await said('AccountDeactivated')).toBe(1);
   await manage(async (manager) => {
-    await manager.register({ authority: 'other', signal });
+    await manager.register({ authorityName: 'other', signal });
     await manager.rollOverAccounts({ signal });
     expect((await manager.register({ signal })).accountUrl).not.toBe(accountUrl);
   });
@@ -192,7 +192,7 @@ test('without an account there is nothing to roll over or to close, and a name t
     const missing = { code: 'CERTBUS_MANAGER_ACCOUNT_MISSING' };
     await expect(manager.rollOverAccounts({ signal })).rejects.toMatchObject(missing);
     await expect(manager.closeAccount({ signal })).rejects.toMatchObject(missing);
-    await expect(manager.register({ authority: 'nowhere', signal })).rejects.toMatchObject({
+    await expect(manager.register({ authorityName: 'nowhere', signal })).rejects.toMatchObject({
       code: 'CERTBUS_MANAGER_CONFIG_INVALID',
       message: expect.stringContaining('pebble, other'),
     });
@@ -201,7 +201,7 @@ test('without an account there is nothing to roll over or to close, and a name t
 
 test('an account at a CA that is gone for ever can be forgotten, so that the roll-over of the others ends', async () => {
   await manage((manager) => manager.register({ signal }));
-  await manage((manager) => manager.register({ authority: 'other', signal }));
+  await manage((manager) => manager.register({ authorityName: 'other', signal }));
   const { directory } = two;
   await two[Symbol.asyncDispose]();
   await expect(manage((manager) => manager.rollOverAccounts({ signal }))).rejects.toMatchObject({
@@ -210,7 +210,7 @@ test('an account at a CA that is gone for ever can be forgotten, so that the rol
   await manage(async (manager) => {
     await manager.refresh();
     expect(manager.state.bus.nextAccountKey).toBeDefined();
-    await manager.closeAccount({ authority: directory, forget: true, signal });
+    await manager.closeAccount({ authorityName: directory, forget: true, signal });
     expect(manager.state.bus.accounts.map((account) => account.directory)).toEqual([one.directory]);
     expect(manager.state.bus.nextAccountKey).toBeUndefined();
     const before = manager.state.bus.accounts[0]?.thumbprint;

@@ -1,0 +1,27 @@
+/** Makes, seals and opens the ACME account key that the accounts of a bus share. */
+import { accountThumbprint, generateAccountKey } from '@certbus/acme';
+import { open, type Recipient, seal } from '@certbus/events';
+import type { Context } from '../context.ts';
+import type { AccountKey } from '../state/accounts.ts';
+
+/** Name of the recipient to whom account keys are sealed besides the managers. */
+const BACKUP = 'backup';
+
+function readersOf({ view }: Context): Recipient[] {
+  const backup = view.state.bus.recipients.filter(({ name }) => name === BACKUP);
+  return [...view.checkpoint.managers.map(({ name, recipient }) => ({ name, recipient })), ...backup];
+}
+
+/** Seals an account key to the managers and to the backup. */
+export async function sealAccountKey(context: Context, accountKey: string): Promise<AccountKey> {
+  return { thumbprint: accountThumbprint(accountKey), sealedKey: await seal(accountKey, readersOf(context)) };
+}
+
+/** Generates an account key, sealed as {@link sealAccountKey} does. */
+export async function createSealedAccountKey(context: Context): Promise<AccountKey> {
+  return sealAccountKey(context, await generateAccountKey());
+}
+
+/** The account key in the clear. Rejects as `open` of `@certbus/events` does. */
+export const openAccountKey = (context: Context, { sealedKey }: AccountKey): Promise<string> =>
+  open(sealedKey, context.key.identity);

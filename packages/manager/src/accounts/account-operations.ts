@@ -1,0 +1,53 @@
+/** What a manager does with the ACME accounts of its bus. */
+import type { Account } from '@certbus/events/history';
+import { authorityNamed } from '../configuration/certificate-authorities.ts';
+import { withConfiguration } from '../configuration/stored-configuration.ts';
+import type { Context } from '../context.ts';
+import { accountAt } from '../state/accounts.ts';
+import { closeAccount } from './deactivation.ts';
+import { openAccount } from './open-account.ts';
+import { rollOverAccounts } from './roll-over.ts';
+
+/** Which account. */
+export interface AccountOptions {
+  /** Name of the authority in the configuration; default its default. */
+  readonly authorityName?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A manager's operations on accounts. */
+export interface AccountOperations {
+  /**
+   * Registers the bus's account at a CA of the configuration, where there is none yet. Rejects as `issue` does, and with
+   * `CERTBUS_MANAGER_CONFIG_INVALID` for a name that is not in the configuration.
+   */
+  register(options: AccountOptions): Promise<Account>;
+  /** Gives every account a fresh key; the next run completes one that was interrupted. Rejects `CERTBUS_MANAGER_ACCOUNT_MISSING`. */
+  rollOverAccounts(options: { readonly signal: AbortSignal }): Promise<readonly Account[]>;
+  /**
+   * Deactivates the account at a CA, permanently. `forget`: without asking the CA, which is gone; then `authorityName` can also be its
+   * directory. Rejects as {@link AccountOperations.register} and `CERTBUS_MANAGER_ACCOUNT_MISSING`.
+   */
+  closeAccount(options: AccountOptions & { readonly forget?: boolean }): Promise<Account>;
+}
+
+/** The operations of one manager. */
+export function accountOperations(context: Context): AccountOperations {
+  const { view } = context;
+  return {
+    async register(options) {
+      const { config, signal, authorityName } = await withConfiguration(context, options);
+      const authority = authorityNamed(config, authorityName);
+      await openAccount(context, authority, { signal, replaceClosed: true });
+      return accountAt(view.state.bus, authority.directory) as Account;
+    },
+    rollOverAccounts: async (options) => rollOverAccounts(context, await withConfiguration(context, options)),
+    async closeAccount(options) {
+      const { config, signal, authorityName, forget = false } = await withConfiguration(context, options);
+      const isDirectory =
+        forget && authorityName !== undefined && accountAt(view.state.bus, authorityName) !== undefined;
+      const directory = isDirectory ? authorityName : authorityNamed(config, authorityName).directory;
+      return closeAccount(context, { config, signal, directory, forget });
+    },
+  };
+}

@@ -1,0 +1,27 @@
+/** Finds a certificate authority of the configuration by its directory or by its name. */
+import { ManagerError } from '../errors.ts';
+import type { CertificateAuthority, Configuration } from './configuration.ts';
+
+/** The authority with this directory. Throws `CERTBUS_MANAGER_CONFIG_INVALID` where the configuration does not have it any more. */
+export function authorityAt({ authorities }: Configuration, directory: string): CertificateAuthority {
+  const authority = Object.values(authorities).find((candidate) => candidate.directory === directory);
+  if (authority) return authority;
+  const what = `The configuration has no authority with the directory ${directory}, which this certificate came from. Add it with "certbus conf update".`;
+  throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
+}
+
+/** The authority of this name, or the default one. Throws `CERTBUS_MANAGER_CONFIG_INVALID` where there is none. */
+export function authorityNamed(
+  { authorities, defaultAuthority }: Configuration,
+  name: string = defaultAuthority,
+): CertificateAuthority {
+  const authority = Object.hasOwn(authorities, name) ? authorities[name] : undefined;
+  if (authority) return authority;
+  const what = `The configuration has no authority "${name}" (it has: ${Object.keys(authorities).join(', ')}).`;
+  throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
+}
+
+/** The directory that new certificates come from. */
+export function defaultDirectory({ authorities, defaultAuthority }: Configuration): string {
+  return (authorities[defaultAuthority] as CertificateAuthority).directory;
+}

@@ -1,0 +1,61 @@
+/** What a manager does with the certificates of its bus. */
+import type { ManagedCertificate } from '@certbus/events';
+import { withConfiguration } from '../configuration/stored-configuration.ts';
+import { type Context, decide } from '../context.ts';
+import { dueBy } from '../decide/due.ts';
+import { remove } from '../decide/removal.ts';
+import { certificateNotFound } from '../errors.ts';
+import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from '../issuance/issue.ts';
+import type { RenewalOptions, RenewalOutcome } from './renewal.ts';
+import { type RunDependencies, renewAsConfigured } from './renewal-run.ts';
+import { type RevocationRequest, type RevocationResult, revokeCertificate } from './revocation.ts';
+
+/** A manager's operations on certificates. */
+export interface CertificateOperations {
+  /** A managed certificate. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, also for a removed one. */
+  certificate(certificateId: string): ManagedCertificate;
+  /** DER of what a certificate is served with, leaf first; empty before it is issued. Throws as {@link CertificateOperations.certificate}. */
+  chain(certificateId: string): readonly Uint8Array[];
+  issue(request: IssueRequest, options: RunOptions): Promise<IssueResult>;
+  renew(certificateId: string, options: RunOptions): Promise<IssueResult>;
+  /** Replaces a certificate and revokes the old one. Rejects as {@link CertificateOperations.renew}. */
+  revoke(request: RevocationRequest, options: RunOptions): Promise<RevocationResult>;
+  remove(certificateId: string): Promise<{ names: readonly string[] }>;
+  /** What a manager should act on by `at`; default now. */
+  due(at?: Date): readonly ManagedCertificate[];
+  /**
+   * Asks the CAs when to renew (RFC 9773), renews what is due, writes a heartbeat to the bus, and checks in, where the configuration
+   * says so and nothing failed.
+   */
+  renewDue(options: RenewalOptions): Promise<readonly RenewalOutcome[]>;
+}
+
+function find({ view }: Context, certificateId: string): ManagedCertificate {
+  const found = view.state.certificate(certificateId);
+  if (!found || found.removed) throw certificateNotFound(certificateId);
+  return found;
+}
+
+function chainOf(context: Context, certificateId: string): readonly Uint8Array[] {
+  const { current } = find(context, certificateId);
+  if (!current) return [];
+  const { state } = context.view;
+  const issuers = current.issuers.map((hash) => state.issuer(hash)).filter((der) => der !== undefined);
+  return [Buffer.from(current.leaf, 'base64'), ...issuers];
+}
+
+/** The operations of one manager. */
+export function certificateOperations(context: Context, dependencies: RunDependencies): CertificateOperations {
+  const { view, now } = context;
+  return {
+    certificate: (certificateId) => find(context, certificateId),
+    chain: (certificateId) => chainOf(context, certificateId),
+    issue: async (request, options) => issue(context, request, await withConfiguration(context, options)),
+    renew: async (certificateId, options) => renew(context, certificateId, await withConfiguration(context, options)),
+    revoke: async (request, options) => revokeCertificate(context, request, await withConfiguration(context, options)),
+    remove: (certificateId) => decide(context, (state) => remove(state, certificateId)),
+    due: (at = now()) => [...dueBy(view.state, { at, now: now() })],
+    renewDue: async (options) =>
+      renewAsConfigured(context, { ...(await withConfiguration(context, options)), ...dependencies }),
+  };
+}

@@ -1,0 +1,34 @@
+/** One run of a manager: asks the CAs, renews, shows that it is there, and checks in. */
+import type { Configuration } from '../configuration/configuration.ts';
+import { type Context, decide } from '../context.ts';
+import { heartbeat } from '../decide/upkeep.ts';
+import { type RenewalOptions, type RenewalOutcome, renewDue } from './renewal.ts';
+import { askRenewalInfo } from './renewal-info.ts';
+import type { RenewalInfoNotes } from './renewal-info-schedule.ts';
+
+/** What a run needs besides the bus and the CAs. */
+export interface RunDependencies {
+  /** This manager's notes of when to ask the CAs. */
+  readonly notes: RenewalInfoNotes;
+  /** Reports a successful run to a dead man's switch. */
+  readonly checkIn: (url: string, signal: AbortSignal) => Promise<void>;
+}
+
+const FAILED: ReadonlySet<RenewalOutcome['outcome']> = new Set(['failed', 'postponed']);
+
+/**
+ * Asks the CAs when to renew (RFC 9773), renews what is due, writes a heartbeat where the bus has been quiet, and checks in where
+ * nothing failed. Rejects `CERTBUS_MANAGER_CHECK_IN_FAILED`, with a `StoreError`, or with the signal's reason.
+ */
+export async function renewAsConfigured(
+  context: Context,
+  options: RenewalOptions & RunDependencies & { readonly config: Configuration },
+): Promise<readonly RenewalOutcome[]> {
+  const { config, signal, checkIn } = options;
+  await askRenewalInfo(context, options);
+  const outcomes = await renewDue(context, options);
+  await decide(context, heartbeat, { signal });
+  const url = config.checkIn?.url;
+  if (url && !outcomes.some(({ outcome }) => FAILED.has(outcome))) await checkIn(url, signal);
+  return outcomes;
+}

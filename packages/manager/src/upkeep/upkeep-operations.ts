@@ -1,0 +1,38 @@
+/** What a manager does with the archive of its bus. */
+import type { ArchivePlace, Log, TakenSnapshot } from '@certbus/store';
+import { type Context, refresh } from '../context.ts';
+import { ManagerError } from '../errors.ts';
+import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
+
+type Options = Omit<UpkeepOptions, 'place'>;
+
+/** A manager's operations on archive and store. */
+export interface UpkeepOperations {
+  /** Archives every complete range of commits; returns how many commits those were. Rejects `CERTBUS_MANAGER_ARCHIVE_MISSING`. */
+  archive(options?: Options): Promise<{ commits: number }>;
+  /** Removes from the store what is in the archive, but for the newest `keep` commits (default 10,000). Rejects as {@link UpkeepOperations.archive}. */
+  trim(options: Options & { readonly log: Log; readonly keep?: number }): Promise<{ first: number }>;
+  /** Puts a snapshot of the state into the archive, for newcomers. Rejects as {@link UpkeepOperations.archive}. */
+  snapshot(options?: Options): Promise<TakenSnapshot>;
+}
+
+/** Adds the archive to the options of an operation, once the replica is at the head of the bus. */
+async function withArchive<T extends Options>(context: Context, options: T): Promise<T & { place: ArchivePlace }> {
+  const { archive, view } = context;
+  if (!archive) {
+    const what = 'No archive is configured. Say where it is: "archive" in certbus.json, or CERTBUS_ARCHIVE.';
+    throw new ManagerError('CERTBUS_MANAGER_ARCHIVE_MISSING', what);
+  }
+  await refresh(context, options);
+  await view.written();
+  return { ...options, place: archive };
+}
+
+/** The operations of one manager. */
+export function upkeepOperations(context: Context): UpkeepOperations {
+  return {
+    archive: async (options = {}) => archiveRanges(context, await withArchive(context, options)),
+    trim: async (options) => trim(context, await withArchive(context, options)),
+    snapshot: async (options = {}) => takeSnapshot(context, await withArchive(context, options)),
+  };
+}
