@@ -42,6 +42,7 @@ export {
 export {
   type Duty,
   dutyOf,
+  isUrgent,
   LONGEST_PAUSE_MS,
   NEVER,
   nextActionAt,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { IssuedCertificate, ManagedCertificate } from './managed-certificate.ts';
-import { type Urgency, urgencyOf } from './renewal.ts';
+import { isUrgent, type Urgency, urgencyOf } from './renewal.ts';
 
 const NOW = new Date('2026-11-24T03:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -32,4 +32,16 @@ test.each<[string, ManagedCertificate, Urgency]>([
   ['one whose window is open', certificate(2160, 700, { renewalInfo: window(-2, 1) }), 'due'],
 ])('%s is as urgent as it should be', (_, subject, expected) => {
   expect(urgencyOf(subject, NOW)).toBe(expected);
+});
+
+test.each([
+  ['one that was never issued', certificate(1, 1, { current: undefined }), true],
+  ['one that has expired', certificate(2160, -1), true],
+  ['one that was revoked, with most of its lifetime left', certificate(2160, 2000, { revoked: true }), true],
+  ['one with hours left of 90 days', certificate(2160, 23), true],
+  ['one with a sixth of its lifetime left', certificate(2160, 360), true],
+  ['one with more than a sixth left', certificate(2160, 361), false],
+  ['one whose window is over, with much left', certificate(2160, 2000, { renewalInfo: window(-2, -1) }), false],
+])('%s is urgent exactly where it cannot wait', (_, subject, expected) => {
+  expect(isUrgent(subject, NOW)).toBe(expected);
 });

@@ -4,16 +4,28 @@ import type { ManagedCertificate } from './managed-certificate.ts';
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 
-/**
- * When a certificate should be renewed by its dates alone, the last instant that nothing may postpone, and the earliest instant that
- * a CA may ask for: a CA that answers "now" for everything it has just issued must not cause endless renewals.
- */
-function renewalOf(notBefore: number, notAfter: number): { ordinary: number; floor: number; earliest: number } {
+/** The instants of a certificate's lifetime at which a manager acts, milliseconds since 1970. */
+interface RenewalInstants {
+  /** The earliest that a CA may ask for: a CA that answers "now" for everything it has just issued must not cause endless renewals. */
+  readonly earliest: number;
+  /** When to renew where the CA names no instant. */
+  readonly ordinary: number;
+  /** From here on an outage of its own CA is not waited out, where there is a second one. */
+  readonly urgent: number;
+  /** The last instant, which nothing may postpone. */
+  readonly floor: number;
+}
+
+function renewalOf(notBefore: number, notAfter: number): RenewalInstants {
   const lifetime = notAfter - notBefore;
-  // A third of the lifetime left, or half of it below 10 days: what Let's Encrypt asks of integrators.
-  const ordinary = notBefore + (lifetime < 10 * DAY_MS ? lifetime / 2 : (lifetime * 2) / 3);
-  const earliest = notBefore + Math.min(lifetime / 50, 6 * HOUR_MS);
-  return { ordinary, floor: notAfter - Math.min(lifetime / 6, DAY_MS), earliest };
+  const urgent = notAfter - lifetime / 6;
+  return {
+    earliest: notBefore + Math.min(lifetime / 50, 6 * HOUR_MS),
+    // A third of the lifetime left, or half of it below 10 days: what Let's Encrypt asks of integrators.
+    ordinary: notBefore + (lifetime < 10 * DAY_MS ? lifetime / 2 : (lifetime * 2) / 3),
+    urgent,
+    floor: Math.max(urgent, notAfter - DAY_MS),
+  };
 }
 
 function wantedAt({ current, renewalInfo, revoked }: ManagedCertificate): number {
@@ -85,4 +97,14 @@ export function urgencyOf({ current, renewalInfo, revoked }: ManagedCertificate,
   if (notAfter <= at) return 'lapsed';
   if (renewalOf(notBefore, notAfter).floor <= at) return 'emergency';
   return renewalInfo && Date.parse(renewalInfo.windowEnd) <= at ? 'window-over' : 'due';
+}
+
+/**
+ * Whether a certificate cannot wait for the end of an outage of its own CA: nothing valid is served, or a sixth of the
+ * lifetime or less is left. Every certificate of the urgencies `lapsed` and `emergency` is urgent.
+ */
+export function isUrgent(certificate: ManagedCertificate, now: Date): boolean {
+  const { current } = certificate;
+  if (!current || urgencyOf(certificate, now) === 'lapsed') return true;
+  return renewalOf(Date.parse(current.notBefore), Date.parse(current.notAfter)).urgent <= now.getTime();
 }

@@ -70,6 +70,12 @@ test.each<[string, Failed | undefined, number, ReadonlySet<string>, string]>([
   expect(destination).toEqual({ directory, fallbackFor: directory === ownDirectory ? undefined : ownDirectory });
 });
 
+test('when the CA is down, a revoked certificate does not wait for it, however much of its lifetime is left', () => {
+  const revoked = { ...certificate({ class: 'authority', attempt: 1 }), revoked: true };
+  const { directory } = destinationOf(revoked, { ownDirectory, authorities, unavailable: none, now: at(10) });
+  expect(directory).toBe(second);
+});
+
 test('without a second CA it is always the first', () => {
   const alone = { own: { directory: ownDirectory, termsOfServiceAgreed: true } };
   const failing = certificate({ class: 'temporary', attempt: 3 });

@@ -1,4 +1,4 @@
-import type { ManagedCertificate } from '@certbus/events';
+import { isUrgent, type ManagedCertificate } from '@certbus/events';
 import type { CertificateAuthority } from '../configuration/configuration.ts';
 import { isShared } from './back-off.ts';
 
@@ -22,13 +22,6 @@ export interface Choice {
   /** Directories that failed as a whole in this run. */
   readonly unavailable: ReadonlySet<string>;
   readonly now: Date;
-}
-
-/** Whether so little of a certificate's lifetime is left that an outage of its CA is not waited out: a sixth. */
-function isUrgent({ current }: ManagedCertificate, now: Date): boolean {
-  if (!current) return true;
-  const [from, to] = [Date.parse(current.notBefore), Date.parse(current.notAfter)];
-  return to - now.getTime() < (to - from) / 6;
 }
 
 /**
