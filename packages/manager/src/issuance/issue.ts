@@ -6,9 +6,11 @@ import { type Context, decide } from '../context.ts';
 import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal, type RenewalCondition } from '../decide/claim.ts';
 import { certificateNotFound, ManagerError } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
+import { completeIssuance } from './completion.ts';
 import { createCsrWithKey } from './csr.ts';
-import { drive, type Progress, replacedBy } from './drive.ts';
 import { parseKeyType } from './key-type.ts';
+import { replacedBy } from './leaf.ts';
+import type { Progress } from './progress.ts';
 import { checkSolvable } from './solvers.ts';
 import { parseSubject } from './subject.ts';
 
@@ -70,7 +72,44 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Makes the key and the CSR that a claim needs, where the picture of a moment ago says that one is to be made: without asking the bus. */
+/** How a claim is asked for and its issuance completed. */
+interface ClaimedRun extends RunOptions {
+  readonly config: Configuration;
+  /** Whether to wait for the end of a claim that another process holds. Default true. */
+  readonly wait?: boolean;
+  /** Whether the context was caught up a moment ago. Default false. */
+  readonly caughtUp?: boolean;
+}
+
+type Claim<Kind extends ClaimResult['kind']> = Extract<ClaimResult, { kind: Kind }>;
+
+/** Reports who holds a claim, and waits before it is asked for again. Rejects `CERTBUS_MANAGER_CLAIMED_ELSEWHERE` without `wait`. */
+async function waitForHolder(
+  { view }: Context,
+  { certificateId, holder, until }: Claim<'held'>,
+  { signal, onProgress = () => {}, wait = true }: ClaimedRun,
+): Promise<void> {
+  if (!wait) {
+    const what = `Another manager (${holder}) is at work on certificate ${certificateId} until ${until.toISOString()}.`;
+    throw new ManagerError('CERTBUS_MANAGER_CLAIMED_ELSEWHERE', what);
+  }
+  const names = view.state.certificate(certificateId)?.names ?? [];
+  onProgress({ step: 'waiting', certificateId, names, holder, until });
+  await sleep(LOOK_AGAIN_MS, signal);
+}
+
+async function complete(
+  context: Context,
+  { certificateId, issuance: { issuanceId, names }, resumed }: Claim<'claimed'>,
+  { config, signal, onProgress = () => {} }: ClaimedRun,
+): Promise<IssueResult> {
+  onProgress({ step: resumed ? 'taken-over' : 'claimed', certificateId, names });
+  const held = { certificateId, issuanceId, holder: context.holder };
+  const { serialNumber, notAfter } = await completeIssuance(context, held, { config, signal, onProgress });
+  return { certificateId, names, outcome: 'issued', serialNumber, notAfter };
+}
+
+/** The CSR that a claim will need, by the picture of a moment ago: made without asking the bus. */
 async function createCsrAhead(
   { view, now }: Context,
   ask: (state: ManagerState, now: Date) => Decision<ClaimResult>,
@@ -79,60 +118,27 @@ async function createCsrAhead(
   return result.kind === 'csr-needed' ? createCsrWithKey(result, view.state.bus) : undefined;
 }
 
-/** Claims, drives, and waits for those who were first. `wait: false` gives a held claim up at once. */
-async function run(
-  context: Context,
-  ask: AskForClaim,
-  options: RunOptions & {
-    readonly config: Configuration;
-    readonly wait?: boolean;
-    /** The context was caught up a moment ago. */
-    readonly caughtUp?: boolean;
-  },
-): Promise<IssueResult> {
-  const { config, signal, takeOver = false, onProgress = () => {}, wait = true } = options;
-  const terms = { holder: context.holder, claimMs: context.claimMs, graceMs: context.graceMs, takeOver };
+/** Claims an issuance, waits while another process holds the claim, and completes it. */
+async function run(context: Context, ask: AskForClaim, options: ClaimedRun): Promise<IssueResult> {
+  const { holder, claimMs, graceMs, view } = context;
+  const { signal, takeOver = false } = options;
+  const terms = { holder, claimMs, graceMs, takeOver };
   let { caughtUp = false } = options;
-  let csr: CsrWithKey | undefined = caughtUp
-    ? await createCsrAhead(context, (state, now) => ask(state, now, terms, undefined))
-    : undefined;
+  let csr = caughtUp ? await createCsrAhead(context, (state, now) => ask(state, now, terms, undefined)) : undefined;
   for (;;) {
     signal.throwIfAborted();
     const claim = await decide(context, (state, now) => ask(state, now, terms, csr), { signal, caughtUp });
     caughtUp = false;
     if (claim.kind === 'managed') return managed(claim.certificate);
-    if (claim.kind === 'csr-needed') {
-      csr = await createCsrWithKey(claim, context.view.state.bus);
-      continue;
-    }
-    const { certificateId } = claim;
-    if (claim.kind === 'held') {
-      const { holder, until } = claim;
-      if (!wait) {
-        const what = `Another manager (${holder}) is at work on certificate ${certificateId} until ${until.toISOString()}.`;
-        throw new ManagerError('CERTBUS_MANAGER_CLAIMED_ELSEWHERE', what);
-      }
-      onProgress({
-        step: 'waiting',
-        certificateId,
-        names: context.view.state.certificate(certificateId)?.names ?? [],
-        holder,
-        until,
-      });
-      await sleep(LOOK_AGAIN_MS, signal);
-      continue;
-    }
-    const { issuance, resumed } = claim;
-    onProgress({ step: resumed ? 'taken-over' : 'claimed', certificateId, names: issuance.names });
-    const held = { certificateId, issuanceId: issuance.issuanceId, holder: context.holder };
-    const { names, serialNumber, notAfter } = await drive(context, held, { config, signal, onProgress });
-    return { certificateId, names, outcome: 'issued', serialNumber, notAfter };
+    if (claim.kind === 'claimed') return complete(context, claim, options);
+    if (claim.kind === 'csr-needed') csr = await createCsrWithKey(claim, view.state.bus);
+    else await waitForHolder(context, claim, options);
   }
 }
 
 /**
- * Makes a managed certificate, or finds the one that these names have already, in a context that was caught up a moment ago. Rejects with `ManagerError`, `AcmeError`,
- * `StoreError`, or the signal's reason once the claim is released.
+ * Makes a managed certificate, or finds the one that these names have already, in a context that was caught up a moment ago. Rejects
+ * with `ManagerError`, `AcmeError`, `StoreError`, or the signal's reason once the claim is released.
  */
 export async function issue(
   context: Context,

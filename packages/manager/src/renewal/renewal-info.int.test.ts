@@ -1,7 +1,7 @@
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { replacedBy } from '../issuance/drive.ts';
+import { replacedBy } from '../issuance/leaf.ts';
 import { configFor, createSite, withManager } from '../issuance/manager.builders.ts';
 import { idle } from './mass-renewal.builders.ts';
 import { openRenewalInfoNotes } from './renewal-info-notes.ts';

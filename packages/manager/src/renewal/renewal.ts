@@ -5,9 +5,9 @@ import { destinationOf } from '../decide/destination.ts';
 import { dueBy } from '../decide/due.ts';
 import { ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
-import { createSharedFailures } from './shared-failures.ts';
+import { createSharedFailures, type SharedFailures } from './shared-failures.ts';
 import { inTurns } from './turns.ts';
-import { createWorkQueue, type Work } from './work-queue.ts';
+import { createWorkQueue, type Work, type WorkQueue } from './work-queue.ts';
 
 /** What became of one due certificate. */
 export interface RenewalOutcome {
@@ -42,70 +42,92 @@ const isClaimedElsewhere = (error: unknown): boolean =>
   error instanceof ManagerError &&
   (error.code === 'CERTBUS_MANAGER_CLAIMED_ELSEWHERE' || error.code === 'CERTBUS_MANAGER_CLAIM_LOST');
 
+type Options = RenewalOptions & { readonly config: Configuration };
+
+/** A run of renewals and how far it is. */
+interface Run {
+  readonly context: Context;
+  readonly options: Options;
+  readonly sharedFailures: SharedFailures;
+  readonly dueBy: () => Date;
+  /** How many orders can be under way now, which grows with each one that shows that the CA is there. */
+  allowed: number;
+}
+
+const parallelOf = ({ config: { parallelOrders = PARALLEL } }: Options): number => parallelOrders;
+
+function speedUp(run: Run): void {
+  run.allowed = Math.min(run.allowed + 1, parallelOf(run.options));
+}
+
+async function renewOne(run: Run, { certificateId, kind, leafHash }: Work): Promise<RenewalOutcome> {
+  const { context, options, sharedFailures } = run;
+  const { config } = options;
+  const certificate = context.view.state.certificate(certificateId);
+  if (!certificate || certificate.removed) return { certificateId, names: [], outcome: 'no-longer-due' };
+  const { names, directory: ownDirectory = defaultDirectory(config) } = certificate;
+  const subject = { certificateId, names };
+  const unavailable = sharedFailures.directories(kind);
+  const choice = { ownDirectory, authorities: config.authorities, unavailable, now: context.now() };
+  const { directory } = destinationOf(certificate, choice);
+  if (unavailable.has(directory))
+    return { ...subject, outcome: 'postponed', error: sharedFailures.at(directory, kind) };
+  try {
+    const only = { leafHash, dueBy: run.dueBy() };
+    const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
+    if (result.outcome === 'already-managed') return { ...subject, outcome: 'no-longer-due' };
+    speedUp(run);
+    sharedFailures.passed(directory);
+    return { ...subject, outcome: 'renewed', serialNumber: result.serialNumber };
+  } catch (error) {
+    if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere' };
+    if (!sharedFailures.add(directory, { kind, error })) speedUp(run);
+    return { ...subject, outcome: 'failed', error };
+  }
+}
+
+/** Takes work from the queue, as much at a time as the run allows, until none is left or the signal aborts. */
+async function renewQueued(run: Run, queue: WorkQueue): Promise<RenewalOutcome[]> {
+  const outcomes: RenewalOutcome[] = [];
+  const running = new Set<Promise<void>>();
+  const start = (work: Work) => {
+    const renewal = renewOne(run, work).then((outcome) => {
+      outcomes.push(outcome);
+      queue.done(work);
+      running.delete(renewal);
+    });
+    running.add(renewal);
+  };
+  for (;;) {
+    while (running.size < run.allowed && !run.options.signal.aborted) {
+      const work = queue.take();
+      if (!work) break;
+      start(work);
+    }
+    if (running.size === 0) return outcomes;
+    await Promise.race(running);
+  }
+}
+
 /**
  * Renews what is due, most urgent first, first one alone and then ever more at a time, up to the configuration's `parallelOrders`. One
  * that fails holds no other up: its error is in its outcome. Where the CA or the account there fails as a whole, the rest that comes
  * from it is left for the next run. Only an abort rejects, with its reason, after every claim was released.
  */
-export async function renewDue(
-  context: Context,
-  { limit = LIMIT, at, ...options }: RenewalOptions & { readonly config: Configuration },
-): Promise<readonly RenewalOutcome[]> {
-  const { config, signal } = options;
-  const { parallelOrders: parallel = PARALLEL } = config;
-  const dueAt = () => at ?? context.now();
+export async function renewDue(context: Context, options: Options): Promise<readonly RenewalOutcome[]> {
+  const { limit = LIMIT, at, signal } = options;
   const now = context.now();
-  const due = inTurns(dueBy(context.view.state, { at: dueAt(), now }));
-  const queue = await createWorkQueue(due, { now, limit, parallel });
-  const outcomes: RenewalOutcome[] = [];
-  const sharedFailures = createSharedFailures();
-
-  // One order shows whether the CA is there before many are tried, and a CA hears no burst from whoever starts on the hour.
-  let allowed = 1;
-  const speedUp = () => (allowed = Math.min(allowed + 1, parallel));
-
-  async function renewOne({ certificateId, kind, leafHash }: Work): Promise<RenewalOutcome> {
-    const certificate = context.view.state.certificate(certificateId);
-    if (!certificate || certificate.removed) return { certificateId, names: [], outcome: 'no-longer-due' };
-    const { names, directory: ownDirectory = defaultDirectory(config) } = certificate;
-    const subject = { certificateId, names };
-    const unavailable = sharedFailures.directories(kind);
-    const { authorities } = config;
-    const { directory } = destinationOf(certificate, { ownDirectory, authorities, unavailable, now: context.now() });
-    if (unavailable.has(directory))
-      return { ...subject, outcome: 'postponed', error: sharedFailures.at(directory, kind) };
-    try {
-      const only = { leafHash, dueBy: dueAt() };
-      const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
-      if (result.outcome === 'already-managed') return { ...subject, outcome: 'no-longer-due' };
-      speedUp();
-      sharedFailures.passed(directory);
-      return { ...subject, outcome: 'renewed', serialNumber: result.serialNumber };
-    } catch (error) {
-      if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere' };
-      if (!sharedFailures.add(directory, { kind, error })) speedUp();
-      return { ...subject, outcome: 'failed', error };
-    }
-  }
-
-  const running = new Set<Promise<void>>();
-  const begin = (work: Work) => {
-    const job = renewOne(work).then((outcome) => {
-      outcomes.push(outcome);
-      queue.done(work);
-      running.delete(job);
-    });
-    running.add(job);
+  const due = inTurns(dueBy(context.view.state, { at: at ?? now, now }));
+  const queue = await createWorkQueue(due, { now, limit, parallel: parallelOf(options) });
+  // One order shows whether the CA is there before many are tried, and a CA gets no burst from everyone who starts on the hour.
+  const run = {
+    context,
+    options,
+    sharedFailures: createSharedFailures(),
+    dueBy: () => at ?? context.now(),
+    allowed: 1,
   };
-  for (;;) {
-    while (running.size < allowed && !signal.aborted) {
-      const work = queue.take();
-      if (!work) break;
-      begin(work);
-    }
-    if (running.size === 0) break;
-    await Promise.race(running);
-  }
+  const outcomes = await renewQueued(run, queue);
   signal.throwIfAborted();
   return outcomes;
 }

@@ -1,0 +1,24 @@
+/** Reads what a manager needs to know of a leaf certificate. */
+import { X509Certificate } from 'node:crypto';
+import { certificateId } from '@certbus/acme';
+import type { ManagedCertificate } from '@certbus/events';
+import type { IssuedContent } from '../decide/issuance.ts';
+
+/** What a leaf says, with the chain and the names that it was issued with. */
+export function readLeaf(
+  leaf: Uint8Array,
+  { issuers, names }: Pick<IssuedContent, 'issuers' | 'names'>,
+): IssuedContent {
+  const { serialNumber, validFromDate, validToDate } = new X509Certificate(leaf);
+  return { leaf, issuers, names, serialNumber, notBefore: validFromDate, notAfter: validToDate };
+}
+
+/** The public key of a leaf, SPKI in DER. */
+export function publicKeyOfLeaf(leaf: Uint8Array): Buffer {
+  return new X509Certificate(leaf).publicKey.export({ format: 'der', type: 'spki' });
+}
+
+/** RFC 9773 identifier of what a renewal replaces; `undefined` where no CA here issued it. */
+export function replacedBy({ current }: ManagedCertificate): string | undefined {
+  return current?.directory === undefined ? undefined : certificateId(Buffer.from(current.leaf, 'base64'));
+}

@@ -1,0 +1,17 @@
+/** The steps of an issuance, for those who watch it. */
+import type { ChallengeType } from '@certbus/events';
+
+/** A step of an issuance. */
+export interface Progress {
+  readonly step: 'waiting' | 'claimed' | 'taken-over' | 'order' | 'answered' | 'warning' | 'issued' | 'recorded';
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  /** With `waiting`: who holds the claim, and its end. */
+  readonly holder?: string;
+  readonly until?: Date;
+  readonly orderUrl?: string;
+  /** With `answered`: the challenge type that proves the names. */
+  readonly challengeType?: ChallengeType;
+  /** With `warning`: what will be a problem later. */
+  readonly message?: string;
+}
