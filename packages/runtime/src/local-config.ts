@@ -124,6 +124,71 @@ function missing(what: string, variable: string): RuntimeError {
   return new RuntimeError('CERTBUS_CLI_CONFIG_MISSING', message);
 }
 
+/** The local configuration as it was found: the fields of its file, and the variables that override them. */
+interface Found {
+  readonly fields: Fields;
+  readonly path: string;
+  readonly env: Env;
+  readonly cwd: string;
+}
+
+/** A path of the configuration, which is relative to the configuration's folder. */
+const inFolder = ({ path }: Found, name: string): string => (isAbsolute(name) ? name : join(dirname(path), name));
+
+/** The file of a key: the one that the environment names, else the configuration. */
+function keyFile(found: Found, { field, variable }: KeyName): string | undefined {
+  const { fields, path, env, cwd } = found;
+  const ownFile = env[`${variable}_FILE`];
+  const fromConfig = textField(fields, field, path);
+  if (ownFile) return resolve(cwd, ownFile);
+  return fromConfig ? inFolder(found, fromConfig) : undefined;
+}
+
+/** The text of a key: from the environment, else from its file. */
+function keyText(found: Found, key: KeyName): string {
+  const { variable, what } = key;
+  const text = found.env[variable];
+  if (text) return text;
+  const file = keyFile(found, key);
+  if (!file) throw missing(what.toLowerCase(), `${variable}_FILE`);
+  return readKeyFile(file, what);
+}
+
+function busAddress({ fields, path, env, cwd }: Found): string {
+  const bus = env['CERTBUS_BUS'];
+  const field = textField(fields, 'bus', path);
+  if (!bus && !field) throw missing('bus', 'CERTBUS_BUS');
+  return bus ? resolveAddress(bus, cwd) : resolveAddress(field ?? '', dirname(path));
+}
+
+/** The trust line, as a text or as the path of its file. */
+function trustLine(found: Found): { readonly text: string } | { readonly file: string } {
+  const { fields, path, env, cwd } = found;
+  const field = textField(fields, 'trust', path);
+  const trust = env['CERTBUS_TRUST'] ?? field;
+  if (!trust) throw missing('trust line', 'CERTBUS_TRUST');
+  if (trust.startsWith('certbus1 ')) return { text: trust };
+  return { file: env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(found, trust) };
+}
+
+/** The files that the configuration was read from, or can be. */
+function filesOf(found: Found, trust: ReturnType<typeof trustLine>): LocalFile[] {
+  const keys = Object.values(KEYS).flatMap((key) => {
+    const file = found.env[key.variable] ? undefined : keyFile(found, key);
+    return file === undefined ? [] : [{ what: key.what, path: file, isSecret: true }];
+  });
+  return [
+    { what: 'The configuration', path: found.path, isSecret: false },
+    ...('file' in trust ? [{ what: 'The trust line', path: trust.file, isSecret: false }] : []),
+    ...keys,
+  ];
+}
+
+function archiveAddress({ fields, path, env, cwd }: Found): string | undefined {
+  const archive = env['CERTBUS_ARCHIVE'];
+  return archive ? resolveArchive(archive, cwd) : resolveArchive(textField(fields, 'archive', path), dirname(path));
+}
+
 /**
  * Reads `--config`, `$CERTBUS_CONFIG` or `./certbus.json`; variables of the environment override it. Throws
  * `CERTBUS_CLI_CONFIG_MISSING`, `CERTBUS_CLI_CONFIG_INVALID` or, where others can change it or the trust line's file,
@@ -141,53 +206,18 @@ export function readLocalConfig({
   const named = file ?? env['CERTBUS_CONFIG'];
   const path = resolve(cwd, named ?? CONFIG_FILE);
   const fields = named !== undefined || existsSync(path) ? parse(path) : {};
-  const folder = dirname(path);
-  const inFolder = (name: string) => (isAbsolute(name) ? name : join(folder, name));
-
-  /** The file of a secret: the one that the environment names, else the configuration. */
-  function keyFile({ field, variable }: KeyName): string | undefined {
-    const ownFile = env[`${variable}_FILE`];
-    const fromConfig = textField(fields, field, path);
-    if (ownFile) return resolve(cwd, ownFile);
-    return fromConfig ? inFolder(fromConfig) : undefined;
-  }
-  /** A secret: from the environment as text, else from its file. */
-  function secret(key: KeyName): string {
-    const { variable, what } = key;
-    const text = env[variable];
-    if (text) return text;
-    const file = keyFile(key);
-    if (!file) throw missing(what.toLowerCase(), `${variable}_FILE`);
-    return readKeyFile(file, what);
-  }
-
-  const bus = env['CERTBUS_BUS'];
-  const busField = textField(fields, 'bus', path);
-  if (!bus && !busField) throw missing('bus', 'CERTBUS_BUS');
-  const trustField = textField(fields, 'trust', path);
-  const trust = env['CERTBUS_TRUST'] ?? trustField;
-  if (!trust) throw missing('trust line', 'CERTBUS_TRUST');
-  const isText = trust.startsWith('certbus1 ');
-  const trustFile = env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(trust);
-  const keyFiles = Object.values(KEYS).flatMap((key) => {
-    const file = env[key.variable] ? undefined : keyFile(key);
-    return file === undefined ? [] : [{ what: key.what, path: file, isSecret: true }];
-  });
+  const found: Found = { fields, path, env, cwd };
+  const bus = busAddress(found);
+  const trust = trustLine(found);
   return {
-    bus: bus ? resolveAddress(bus, cwd) : resolveAddress(busField ?? '', folder),
-    trust: isText ? trust : readOwnFile(trustFile, 'The trust line'),
-    archive: env['CERTBUS_ARCHIVE']
-      ? resolveArchive(env['CERTBUS_ARCHIVE'], cwd)
-      : resolveArchive(textField(fields, 'archive', path), folder),
-    rootKey: () => secret(KEYS.root),
-    managerKey: () => secret(KEYS.manager),
-    identity: () => secret(KEYS.identity),
+    bus,
+    trust: 'text' in trust ? trust.text : readOwnFile(trust.file, 'The trust line'),
+    archive: archiveAddress(found),
+    rootKey: () => keyText(found, KEYS.root),
+    managerKey: () => keyText(found, KEYS.manager),
+    identity: () => keyText(found, KEYS.identity),
     programs: { json: fields.programs ?? {}, file: path },
     secretHosts: hostsField(fields, path),
-    files: [
-      { what: 'The configuration', path, isSecret: false },
-      ...(isText ? [] : [{ what: 'The trust line', path: trustFile, isSecret: false }]),
-      ...keyFiles,
-    ],
+    files: filesOf(found, trust),
   };
 }

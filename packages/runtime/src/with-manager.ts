@@ -1,7 +1,7 @@
 /** Starts a manager on this machine: for the command line, a daemon, a function in the cloud, a web page. */
 import { hostname } from 'node:os';
 import { proxyOf } from '@certbus/acme';
-import { createId, parseManagerKey } from '@certbus/events';
+import { createId, type ManagerKey, parseManagerKey } from '@certbus/events';
 import { type Manager, openManager } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica } from '@certbus/replica';
@@ -11,6 +11,43 @@ import { createLogger } from './logger.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { createSolverFactory } from './solvers/solvers.ts';
 
+/** Runs with a manager on a bus that is open; the replica and the notes are closed afterwards. */
+async function runOn<T>(
+  { open, key, environment }: { readonly open: OpenBus; readonly key: ManagerKey; readonly environment: Environment },
+  run: (manager: Manager) => Promise<T>,
+): Promise<T> {
+  const { config, variables, writeLine } = environment;
+  const { bus, trust, archive } = open;
+  const path = managerReplicaPath(environment);
+  const replica = await openReplica({ path, busId: trust.busId });
+  try {
+    using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
+    const secrets = secretsOf(environment);
+    const manager = await openManager({
+      bus,
+      key,
+      replica,
+      archive,
+      holder: `${hostname()} process ${process.pid} (${createId()})`,
+      solvers: createSolverFactory(environment, secrets),
+      secrets,
+      notes,
+      proxy: proxyOf(variables),
+      logger: createLogger(variables['CERTBUS_LOG'], writeLine),
+    });
+    try {
+      // The replica may be empty only because another process is about to fill it.
+      if (manager.checkpoint.position === 0) await manager.refresh();
+      if (manager.checkpoint.position === 0) throw nothingThere(config.bus);
+      return await run(manager);
+    } finally {
+      await manager.close();
+    }
+  } finally {
+    await replica.close();
+  }
+}
+
 /**
  * Runs with a manager of this machine, and closes what was opened for it. Rejects with a `RuntimeError`, with
  * `CERTBUS_STORE_NOT_FOUND` where there is no bus at the address, as `openManager` does, and with what `run` rejects with.
@@ -19,40 +56,11 @@ export async function withManager<T>(
   environment: Environment,
   run: (manager: Manager, open: OpenBus) => Promise<T>,
 ): Promise<T> {
-  const { config, variables, writeLine } = environment;
-  const key = parseManagerKey(config.managerKey());
-  const open = await openLocalBus(config, key);
-  const { bus, trust, archive, close } = open;
+  const key = parseManagerKey(environment.config.managerKey());
+  const open = await openLocalBus(environment.config, key);
   try {
-    const path = managerReplicaPath(environment);
-    const replica = await openReplica({ path, busId: trust.busId });
-    try {
-      using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
-      const secrets = secretsOf(environment);
-      const manager = await openManager({
-        bus,
-        key,
-        replica,
-        archive,
-        holder: `${hostname()} process ${process.pid} (${createId()})`,
-        solvers: createSolverFactory(environment, secrets),
-        secrets,
-        notes,
-        proxy: proxyOf(variables),
-        logger: createLogger(variables['CERTBUS_LOG'], writeLine),
-      });
-      try {
-        // The replica may be empty only because another process is about to fill it.
-        if (manager.checkpoint.position === 0) await manager.refresh();
-        if (manager.checkpoint.position === 0) throw nothingThere(config.bus);
-        return await run(manager, open);
-      } finally {
-        await manager.close();
-      }
-    } finally {
-      await replica.close();
-    }
+    return await runOn({ open, key, environment }, (manager) => run(manager, open));
   } finally {
-    await close();
+    await open.close();
   }
 }

@@ -61,7 +61,7 @@ export default class Init extends BaseCommand {
     const configuration = isComplete ? undefined : await this.#configuration(flags);
     const request = { folder, bus: flags.bus, name: flags.name ?? defaultManagerName(), configuration };
     const result = await setUp(request, { signal: this.signal, onStep: (line) => this.progress(line) });
-    this.#report(result, folder, configuration?.dns !== undefined);
+    this.#report(result, { folder, hasDns: configuration?.dns !== undefined });
     return result;
   }
 
@@ -149,7 +149,10 @@ export default class Init extends BaseCommand {
     return (await ask(question, this.signal)) || undefined;
   }
 
-  #report({ files, bus, changed, accountProblem }: SetUpResult, folder: string, hasDns: boolean): void {
+  #report(
+    { files, bus, changed, accountProblem }: SetUpResult,
+    { folder, hasDns }: { readonly folder: string; readonly hasDns: boolean },
+  ): void {
     if (!changed) {
       this.log(`${folder} is set up already for the bus ${bus}; nothing was changed.`);
       return;

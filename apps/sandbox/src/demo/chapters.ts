@@ -51,7 +51,7 @@ export async function issue({
       );
     const answered =
       (await until(isThere)) && (await Promise.all(names.map((name) => visitor.visit(server, name)))).length;
-    narrator.check(`server ${server.name} answers for ${names.join(', ')}`, answered === names.length);
+    narrator.check(`server ${server.name} answers for ${names.join(', ')}`, { holds: answered === names.length });
   }
   return { wildcardId, shopId };
 }
@@ -75,14 +75,12 @@ export async function renewUnderLoad(
     swaps.push({ server: server.name, before, after, servedAfterMs: at - Date.parse(commit?.at ?? '') });
     narrator.say(`server ${server.name}: ${before} until the renewal, then ${after}`);
   }
-  narrator.check(
-    'both servers show the new serial number',
-    isSwapped && new Set(swaps.map(({ after }) => after)).size === 1,
-  );
-  narrator.check(
-    `${load.made} requests were made meanwhile, and none failed`,
-    load.errors.length === 0 && load.made > 50,
-  );
+  narrator.check('both servers show the new serial number', {
+    holds: isSwapped && new Set(swaps.map(({ after }) => after)).size === 1,
+  });
+  narrator.check(`${load.made} requests were made meanwhile, and none failed`, {
+    holds: load.errors.length === 0 && load.made > 50,
+  });
   for (const error of load.errors.slice(0, 3)) narrator.say(error);
 }
 
@@ -92,11 +90,11 @@ export async function killManager({ narrator, programs, local }: Stage): Promise
   const before = await local.ca.orders();
   const args = ['cert', 'mk', '--subdomain', 'killed.test'];
   const { status } = await programs.killWhenItSays('the CA has the order', ...args);
-  narrator.check('it was killed in the middle', status === null);
+  narrator.check('it was killed in the middle', { holds: status === null });
   const id = await programs.certbus(...args, '--take-over');
-  narrator.check(`the second run finished what the first began: certificate ${id}`, id.length > 0);
+  narrator.check(`the second run finished what the first began: certificate ${id}`, { holds: id.length > 0 });
   const orders = (await local.ca.orders()) - before;
-  narrator.check(`the CA, by its own count, saw ${orders} order for both runs`, orders === 1);
+  narrator.check(`the CA, by its own count, saw ${orders} order for both runs`, { holds: orders === 1 });
 }
 
 async function canOpen(sealed: string, keyFile: string): Promise<boolean> {
@@ -121,14 +119,12 @@ export async function tryManagerKeys({ narrator, busLog, folder }: Stage): Promi
   const opened = async (file: string) =>
     (await Promise.all(sealed.map((key) => canOpen(key, join(folder, file))))).filter(Boolean).length;
   const byManager = await opened('manager.key');
-  narrator.check(
-    `of ${sealed.length} sealed private keys the manager's key opens ${byManager}`,
-    sealed.length > 0 && byManager === 0,
-  );
-  narrator.check(
-    "the load balancers' key opens each, and so does the backup's",
-    (await opened('loadbalancer.key')) === sealed.length && (await opened('backup.key')) === sealed.length,
-  );
+  narrator.check(`of ${sealed.length} sealed private keys the manager's key opens ${byManager}`, {
+    holds: sealed.length > 0 && byManager === 0,
+  });
+  narrator.check("the load balancers' key opens each, and so does the backup's", {
+    holds: (await opened('loadbalancer.key')) === sealed.length && (await opened('backup.key')) === sealed.length,
+  });
 }
 
 /** A removed certificate is gone from both servers. */
@@ -141,14 +137,13 @@ export async function remove({ narrator, programs, servers, visitor }: Stage, id
         () => false,
         () => true,
       );
-    narrator.check(`server ${server.name} refuses www.${WILDCARD}`, await until(isRefused));
-    narrator.check(
-      `server ${server.name} still answers for ${SHOP}`,
-      await visitor.visit(server, SHOP).then(
+    narrator.check(`server ${server.name} refuses www.${WILDCARD}`, { holds: await until(isRefused) });
+    narrator.check(`server ${server.name} still answers for ${SHOP}`, {
+      holds: await visitor.visit(server, SHOP).then(
         () => true,
         () => false,
       ),
-    );
+    });
   }
 }
 
@@ -163,7 +158,7 @@ export async function outage(
   const restarted = await programs.startServer({ name: 'two', host: hosts.two, ...ports });
   servers[1] = restarted;
   const old = await visitor.visit(restarted, SHOP).catch(() => 'none');
-  narrator.check(`server two, restarted without the bus, serves ${SHOP} from its replica`, old !== 'none');
+  narrator.check(`server two, restarted without the bus, serves ${SHOP} from its replica`, { holds: old !== 'none' });
   moveBus('back');
   await programs.certbus('cert', 'renew', shopId);
   const serial = (await busLog())
@@ -171,6 +166,6 @@ export async function outage(
     .at(-1)?.serialNumber;
   for (const server of servers) {
     const isNew = async () => (await visitor.probe(server, SHOP)) === serial;
-    narrator.check(`server ${server.name} caught up: it shows ${serial}`, await until(isNew));
+    narrator.check(`server ${server.name} caught up: it shows ${serial}`, { holds: await until(isNew) });
   }
 }

@@ -5,8 +5,8 @@ export interface Narrator {
   /** Begins a chapter. */
   step(title: string): void;
   say(line: string): void;
-  /** Says that something holds; where it does not, says so and fails the demo at its end. */
-  check(text: string, holds: boolean): void;
+  /** Shows whether something holds; where it does not, the demo fails at its end. */
+  check(text: string, result: { readonly holds: boolean }): void;
   readonly failed: number;
   readonly checked: number;
 }
@@ -28,7 +28,7 @@ export function createNarrator(): Narrator {
       console.log(`\n${style('bold', `${steps}. ${title}`)} ${style('dim', `(${seconds} s)`)}`);
     },
     say: (line) => console.log(`   ${line}`),
-    check(text, holds) {
+    check(text, { holds }) {
       checked += 1;
       if (!holds) failed += 1;
       console.log(`   ${holds ? style('green', 'ok') : style('red', 'NOT SO')}  ${text}`);

@@ -35,33 +35,58 @@ export interface Programs {
 const CERTBUS = fileURLToPath(new URL('../../../cli/bin/dev.js', import.meta.url));
 const INTERVAL_MS = '1000';
 
+/** A program that is running, and how it will end. */
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+/** Starts `certbus` with the configuration in `folder`, and its state in a folder of that. */
+function spawnCertbus(
+  args: readonly string[],
+  { folder, stateFolder }: { readonly folder: string; readonly stateFolder: string },
+): Running {
+  const env = {
+    ...process.env,
+    NO_COLOR: '1',
+    CERTBUS_CONFIG: `${folder}/certbus.json`,
+    CERTBUS_STATE_DIR: `${folder}/${stateFolder}`,
+  };
+  const child = spawn(process.execPath, ['--conditions=certbus:source', CERTBUS, ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk) => (stdout += chunk));
+  child.stderr?.on('data', (chunk) => (stderr += chunk));
+  const ended = once(child, 'close').then(([status]) => ({ status: status as number | null, stdout, stderr }));
+  return { child, ended };
+}
+
+/** Resolves when an example server listens. Rejects when it ends before. */
+async function whenListening({ child, ended }: Running, name: string): Promise<void> {
+  const listening = new Promise<void>((resolve) => {
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+      if (line.startsWith('listening')) resolve();
+    });
+  });
+  const failed = ended.then(({ stderr }) => {
+    throw new Error(`the ${name} server did not start:\n${stderr}`);
+  });
+  await Promise.race([listening, failed]);
+  failed.catch(() => {});
+}
+
 /** `folder` holds the bus and every state, so that nothing is left anywhere else. */
 export function createPrograms(folder: string): Programs {
   const running = new Set<ChildProcess>();
-
-  function start(args: readonly string[], stateFolder: string): { child: ChildProcess; ended: Promise<Ended> } {
-    const env = {
-      ...process.env,
-      NO_COLOR: '1',
-      CERTBUS_CONFIG: `${folder}/certbus.json`,
-      CERTBUS_STATE_DIR: `${folder}/${stateFolder}`,
-    };
-    const child = spawn(process.execPath, ['--conditions=certbus:source', CERTBUS, ...args], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    running.add(child);
-    let stdout = '';
-    let stderr = '';
-    child.stdout?.on('data', (chunk) => (stdout += chunk));
-    child.stderr?.on('data', (chunk) => (stderr += chunk));
-    const ended = once(child, 'close').then(([status]) => {
-      running.delete(child);
-      return { status: status as number | null, stdout, stderr };
-    });
-    return { child, ended };
-  }
-
+  const start = (args: readonly string[], stateFolder: string): Running => {
+    const started = spawnCertbus(args, { folder, stateFolder });
+    running.add(started.child);
+    started.child.once('close', () => running.delete(started.child));
+    return started;
+  };
   return {
     async certbus(...args) {
       const { status, stdout, stderr } = await start(args, 'manager').ended;
@@ -77,23 +102,14 @@ export function createPrograms(folder: string): Programs {
     },
     async startServer({ name, host, port, httpPort }) {
       const ports = ['--port', String(port), '--http-port', String(httpPort)];
-      const { child, ended } = start(['example-server', '--host', host, ...ports, '--interval', INTERVAL_MS], name);
-      const listening = new Promise<void>((resolve) => {
-        createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-          if (line.startsWith('listening')) resolve();
-        });
-      });
-      const failed = ended.then(({ stderr }) => {
-        throw new Error(`the ${name} server did not start:\n${stderr}`);
-      });
-      await Promise.race([listening, failed]);
-      failed.catch(() => {});
+      const server = start(['example-server', '--host', host, ...ports, '--interval', INTERVAL_MS], name);
+      await whenListening(server, name);
       return {
         name,
         host,
         async stop() {
-          child.kill('SIGTERM');
-          await ended;
+          server.child.kill('SIGTERM');
+          await server.ended;
         },
       };
     },

@@ -30,43 +30,82 @@ export interface Load {
 
 const TIMEOUT_MS = 5_000;
 
-/** `ca` is the PEM of the only root that is trusted. */
-export function createVisitor({ ca, port }: { readonly ca: string; readonly port: number }): Visitor {
+/** How requests are made: `ca` is the PEM of the only root that is trusted. */
+interface Connection {
+  readonly ca: string;
+  readonly port: number;
+}
+
+/** One HTTPS request over a connection of its own; the serial number of the certificate that was shown. */
+function requestOnce(
+  { host }: Target,
+  serverName: string,
+  { ca, port, path }: Connection & { readonly path: string },
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = { host: serverName };
+    const options = { host, port, path, servername: serverName, ca, agent: false, timeout: TIMEOUT_MS, headers };
+    const call = request(options, (response) => {
+      const { serialNumber = '' } = (response.socket as TLSSocket).getPeerCertificate() ?? {};
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+      response.on('end', () =>
+        text.includes(path) ? resolve(serialNumber) : reject(new Error(`an odd greeting: ${text}`)),
+      );
+    });
+    call
+      .on('timeout', () => call.destroy(new Error('no answer in 5 s')))
+      .on('error', reject)
+      .end();
+  });
+}
+
+const WORKERS_PER_TARGET = 2;
+
+function startLoad(targets: readonly Target[], visit: (target: Target) => Promise<string>): Load {
+  const seen = new Map<Target, Map<string, number>>(targets.map((target) => [target, new Map()]));
+  const errors: string[] = [];
+  let made = 0;
+  let isStopped = false;
+
+  async function keepVisiting(target: Target): Promise<void> {
+    while (!isStopped) {
+      made += 1;
+      try {
+        const serial = await visit(target);
+        const serials = seen.get(target);
+        if (!serials?.has(serial)) serials?.set(serial, Date.now());
+      } catch (error) {
+        errors.push(`${target.name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+
+  const workers = targets.flatMap((target) => Array.from({ length: WORKERS_PER_TARGET }, () => keepVisiting(target)));
+  return {
+    firstSeen: (target) => seen.get(target) ?? new Map(),
+    get made() {
+      return made;
+    },
+    errors,
+    async stop() {
+      isStopped = true;
+      await Promise.all(workers);
+    },
+  };
+}
+
+/** Makes a visitor that has not visited anything yet. */
+export function createVisitor(connection: Connection): Visitor {
   let made = 0;
   let failed = 0;
-
-  function once({ host }: Target, serverName: string): Promise<string> {
-    const path = `/hello/${made}`;
-    return new Promise((resolve, reject) => {
-      const options = {
-        host,
-        port,
-        path,
-        servername: serverName,
-        ca,
-        agent: false,
-        timeout: TIMEOUT_MS,
-        headers: { host: serverName },
-      };
-      const call = request(options, (response) => {
-        const { serialNumber = '' } = (response.socket as TLSSocket).getPeerCertificate() ?? {};
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk) => (text += chunk));
-        response.on('end', () =>
-          text.includes(path) ? resolve(serialNumber) : reject(new Error(`an odd greeting: ${text}`)),
-        );
-      });
-      call
-        .on('timeout', () => call.destroy(new Error('no answer in 5 s')))
-        .on('error', reject)
-        .end();
-    });
-  }
+  const probe = (target: Target, serverName: string) =>
+    requestOnce(target, serverName, { ...connection, path: `/hello/${made}` });
 
   async function visit(target: Target, serverName: string): Promise<string> {
     made += 1;
     try {
-      return await once(target, serverName);
+      return await probe(target, serverName);
     } catch (error) {
       failed += 1;
       throw error;
@@ -75,38 +114,8 @@ export function createVisitor({ ca, port }: { readonly ca: string; readonly port
 
   return {
     visit,
-    probe: once,
-    keepVisiting(targets, serverName) {
-      const seen = new Map<Target, Map<string, number>>(targets.map((target) => [target, new Map()]));
-      const errors: string[] = [];
-      let visits = 0;
-      let isStopped = false;
-      const workers = targets.flatMap((target) =>
-        [1, 2].map(async () => {
-          while (!isStopped) {
-            visits += 1;
-            try {
-              const serial = await visit(target, serverName);
-              const serials = seen.get(target);
-              if (!serials?.has(serial)) serials?.set(serial, Date.now());
-            } catch (error) {
-              errors.push(`${target.name}: ${error instanceof Error ? error.message : String(error)}`);
-            }
-          }
-        }),
-      );
-      return {
-        firstSeen: (target) => seen.get(target) ?? new Map(),
-        get made() {
-          return visits;
-        },
-        errors,
-        async stop() {
-          isStopped = true;
-          await Promise.all(workers);
-        },
-      };
-    },
+    probe,
+    keepVisiting: (targets, serverName) => startLoad(targets, (target) => visit(target, serverName)),
     get made() {
       return made;
     },

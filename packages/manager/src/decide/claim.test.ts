@@ -8,12 +8,7 @@ const later = (ms: number) => new Date(NOW.getTime() + ms);
 const CLAIM_MS = 300_000;
 const GRACE_MS = 120_000;
 const csr = { csr: 'Y3Ny', sealedKey: 'c2VhbGVk', recipientsPosition: 1 };
-const terms = (holder: string, takeOver = false): ClaimTerms => ({
-  holder,
-  claimMs: CLAIM_MS,
-  graceMs: GRACE_MS,
-  takeOver,
-});
+const terms = (holder: string): ClaimTerms => ({ holder, claimMs: CLAIM_MS, graceMs: GRACE_MS, takeOver: false });
 const subject: IssuanceSubject = {
   names: ['a.test', 'www.a.test'],
   challengeType: 'dns-01',
@@ -121,7 +116,7 @@ describe('given a claim of another', () => {
   });
 
   test('when told to take over, then it does not wait', () => {
-    const { result } = claimNew(claimed(), later(1), subject, { ...terms('bob', true), ...ids, csr });
+    const { result } = claimNew(claimed(), later(1), subject, { ...terms('bob'), takeOver: true, ...ids, csr });
     expect(result).toMatchObject({ kind: 'claimed', resumed: true });
   });
 

@@ -1,4 +1,4 @@
-import { type CaaResolver, caaRecordsFor, checkCaa, readDirectory } from '@certbus/acme';
+import { type CaaResolver, type CaaVerdict, caaRecordsFor, checkCaa, readDirectory } from '@certbus/acme';
 import { connectToRead } from '../accounts/connect.ts';
 import type { Context } from '../context.ts';
 import { bare } from '../issuance/solvers.ts';
@@ -16,48 +16,74 @@ export interface CaaLook {
   readonly signal: AbortSignal;
 }
 
+/** How a CA and its account are named in CAA records. */
+interface Issuer {
+  readonly issuers: readonly string[];
+  readonly accountUrl: string | undefined;
+}
+
+/** The least favourable verdict of all challenge types; `undefined` where there is none. */
+async function leastVerdict(
+  subject: string,
+  challengeTypes: readonly string[],
+  question: Issuer & Pick<CaaLook, 'resolver' | 'signal'>,
+): Promise<CaaVerdict | undefined> {
+  const verdicts = await Promise.all(
+    challengeTypes.map((challengeType) => checkCaa(subject, { ...question, challengeType })),
+  );
+  return verdicts.find(({ verdict }) => verdict !== 'allowed') ?? verdicts[0];
+}
+
+/** What the verdict on a domain itself comes to; `undefined` where its records name the CA, so that wildcards are looked at as well. */
+function findingOf(
+  verdict: CaaVerdict | undefined,
+  {
+    domain,
+    record,
+    on,
+  }: { readonly domain: string; readonly record: string; readonly on: ReturnType<typeof findingsOn> },
+): Finding | undefined {
+  // Name servers of one's own, asked in place of a resolver, refuse to answer for domains that are not theirs.
+  if (verdict?.verdict === 'unknown' && verdict.at !== bare(domain))
+    return on.warning(verdict.why, 'A CA asks there, too: try "--resolver" with one that answers for every domain.');
+  if (verdict?.verdict === 'unknown') return on.failed(verdict.why, 'A CA refuses as well until DNS answers.');
+  if (verdict?.verdict === 'forbidden') return on.failed(verdict.why, `Add: ${record}`);
+  if (verdict?.at === undefined) return on.good(`any CA may issue; this would bind it to this account: ${record}`);
+  return undefined;
+}
+
+async function examineRecords(look: CaaLook, { issuers, accountUrl }: Issuer): Promise<readonly Finding[]> {
+  const { named, domain, challengeTypes } = look;
+  const on = findingsOn('caa', `${domain} at ${named.name}`);
+  const [issuer] = issuers;
+  if (issuer === undefined) return [on.good('the CA says no name of its own for CAA records')];
+  const [record = ''] = caaRecordsFor([domain], { issuer, ...(accountUrl ? { accountUrl } : {}), challengeTypes });
+  const question = { issuers, accountUrl, resolver: look.resolver, signal: look.signal };
+  const verdict = await leastVerdict(domain, challengeTypes, question);
+  const finding = findingOf(verdict, { domain, record, on });
+  if (finding) return [finding];
+  const allowed = on.good(`the records of ${verdict?.at} allow it`);
+  const forWildcards = challengeTypes.filter((type) => type.startsWith('dns-'));
+  const wild = await leastVerdict(`*.${domain}`, forWildcards, question);
+  return wild === undefined || wild.verdict === 'allowed'
+    ? [allowed]
+    : [allowed, on.warning(`no wildcards: ${wild.why}`, 'Add an issuewild record, if there are any.')];
+}
+
 /**
  * Whether a domain's CAA records let a CA issue to the bus's account by challenges of these types (RFC 8659, RFC 8657), for names and for
  * wildcards; where they bind nobody, the record that would.
  */
 export async function examineCaa(context: Context, look: CaaLook): Promise<readonly Finding[]> {
-  const { named, domain, challengeTypes, resolver, signal } = look;
-  const { name, authority } = named;
-  const { good, warning, failed } = findingsOn('caa', `${domain} at ${name}`);
+  const { named, domain, signal } = look;
   try {
-    const ca = await connectToRead(context, authority);
+    const ca = await connectToRead(context, named.authority);
     const { caaIdentities: issuers } = await readDirectory(ca, { signal });
-    const [issuer] = issuers;
-    if (issuer === undefined) return [good('the CA says no name of its own for CAA records')];
-    const accountUrl = accountAt(context.view.state.bus, authority.directory)?.accountUrl;
-    const ask = async (subject: string, types: readonly string[]) => {
-      const question = { issuers, accountUrl, resolver, signal };
-      const verdicts = types.map((challengeType) => checkCaa(subject, { ...question, challengeType }));
-      const all = await Promise.all(verdicts);
-      return all.find(({ verdict }) => verdict !== 'allowed') ?? all[0];
-    };
-    const [record = ''] = caaRecordsFor([domain], {
-      issuer,
-      ...(accountUrl ? { accountUrl } : {}),
-      challengeTypes,
-    });
-    const verdict = await ask(domain, challengeTypes);
-    // Name servers of one's own, in a resolver's place, refuse to tell of domains that are not theirs.
-    if (verdict?.verdict === 'unknown' && verdict.at !== bare(domain))
-      return [warning(verdict.why, 'A CA asks there, too: try "--resolver" with one that answers for every domain.')];
-    if (verdict?.verdict === 'unknown') return [failed(verdict.why, 'A CA refuses as well until DNS answers.')];
-    if (verdict?.verdict === 'forbidden') return [failed(verdict.why, `Add: ${record}`)];
-    if (verdict?.at === undefined) return [good(`any CA may issue; this would bind it to this account: ${record}`)];
-    const wild = await ask(
-      `*.${domain}`,
-      challengeTypes.filter((type) => type.startsWith('dns-')),
-    );
-    const said = good(`the records of ${verdict.at} allow it`);
-    return wild === undefined || wild.verdict === 'allowed'
-      ? [said]
-      : [said, warning(`no wildcards: ${wild.why}`, 'Add an issuewild record, if there are any.')];
+    const accountUrl = accountAt(context.view.state.bus, named.authority.directory)?.accountUrl;
+    return await examineRecords(look, { issuers, accountUrl });
   } catch (error) {
     signal.throwIfAborted();
+    const { failed } = findingsOn('caa', `${domain} at ${named.name}`);
     return [failed(reasonFor(error), 'The CA cannot be asked for its name in CAA records.')];
   }
 }
