@@ -1,3 +1,4 @@
+/** Tests of the account commands, as processes. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';

@@ -1,3 +1,4 @@
+/** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
 import { clean, type Environment, readEnvironment } from '@certbus/runtime/local';
 import { Command, Errors, Flags } from '@oclif/core';
 import { CliError } from './errors.ts';

@@ -1,3 +1,4 @@
+/** Makes the store of a bus, for `certbus bus bootstrap`. */
 import { parseAddress, parseArchiveAddress } from '@certbus/store';
 import type { Policies } from '@certbus/store/dynamodb-policies';
 import { openLog } from '@certbus/store/open';

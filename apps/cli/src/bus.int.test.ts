@@ -1,3 +1,4 @@
+/** Tests of a bus that was overwritten, cut off, restored or exported, by the bus commands as processes. */
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openExportFile } from '@certbus/store/export-file';

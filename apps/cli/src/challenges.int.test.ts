@@ -1,3 +1,4 @@
+/** Tests of every challenge type, with a CA, load balancers and the command line as processes. */
 import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

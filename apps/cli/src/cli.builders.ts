@@ -1,3 +1,4 @@
+/** Runs `certbus` as a process, for tests. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -1,3 +1,4 @@
+/** Tests of the command line as a user meets it, with and without a CA. */
 import {
   chmodSync,
   copyFileSync,

@@ -1,3 +1,4 @@
+/** Records what programs can depend on of the command line, from runs of it, for the contract test. */
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Command } from '@oclif/core';

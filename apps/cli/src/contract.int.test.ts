@@ -1,3 +1,4 @@
+/** Compares the command line with `contract.json`: arguments, flags, JSON fields, exit statuses and codes. */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,3 +1,4 @@
+/** Tests of DNS-01 with the DNS servers and programs of others, through the command line. */
 import { Resolver } from 'node:dns/promises';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

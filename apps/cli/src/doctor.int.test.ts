@@ -1,3 +1,4 @@
+/** Tests of `certbus doctor`, with a CA and a DNS server that are set to be wrong. */
 import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';

@@ -1,3 +1,4 @@
+/** Gives every error the exit status of its command, and the next steps where there are some. */
 /** What the exit status of a command means; `docs/errors.md` shows the same table. */
 const EXIT = {
   unexpected: 1,

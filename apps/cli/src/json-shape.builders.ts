@@ -1,3 +1,4 @@
+/** Reduces JSON to its shape, for the contract test. */
 /** What JSON looks like without its values: types, lists of one shape, and fields by name, with `?` where some lack it. */
 export type Shape = string | readonly Shape[] | { readonly [field: string]: Shape };
 

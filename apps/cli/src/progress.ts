@@ -1,3 +1,4 @@
+/** Puts the steps of an issuance into words. */
 import type { Progress } from '@certbus/manager';
 
 /** A step of an issuance in words. */

@@ -1,3 +1,4 @@
+/** Asks the person at the terminal. */
 import { createInterface } from 'node:readline/promises';
 
 /** Whether a person sits at the other end. */

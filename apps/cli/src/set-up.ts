@@ -1,3 +1,4 @@
+/** Makes what a bus begins with: keys, store, first commit, configuration and account. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Writes to a bus that `certbus init` made, and asks its servers, for tests. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Formats tables for terminals and for programs. */
 import { clean } from '@certbus/runtime/local';
 
 /**

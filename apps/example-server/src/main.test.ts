@@ -1,3 +1,4 @@
+/** Tests of the example server, on a bus of its own. */
 import { request } from 'node:https';
 import { createTestBus } from '@certbus/client/testing';
 import { temporaryFolder } from 'certbus-services';

@@ -1,3 +1,4 @@
+/** An HTTPS server that serves the certificates of a bus, as an example of the client. */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
@@ -5,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type CertBus, type ConnectOptions, connect } from '@certbus/client';
 
+/** Where the server listens, and which bus it follows. */
 export interface ExampleServerOptions
   extends Pick<ConnectOptions, 'bus' | 'identity' | 'trust' | 'archive' | 'stateDirectory' | 'intervalMs'> {
   /** Address to listen on; default `127.0.0.1`. */
@@ -17,6 +19,7 @@ export interface ExampleServerOptions
   readonly log?: (line: string) => void;
 }
 
+/** A server that is running. */
 export interface ExampleServer {
   readonly port: number;
   readonly httpPort: number;
@@ -40,7 +43,7 @@ function logEvents(client: CertBus, log: (line: string) => void): void {
 }
 
 /**
- * Starts an HTTPS server that shows whatever certificates the bus says and greets with the path asked for, beside an HTTP server
+ * Starts an HTTPS server that serves the certificates of a bus and greets with the path asked for, next to an HTTP server
  * that answers HTTP-01 challenges. Rejects as `connect` of `@certbus/client`, and when a port is taken.
  */
 export async function startExampleServer({

@@ -1,3 +1,4 @@
+/** The demo: a certificate's way from a CA to a handshake, with every promise checked. */
 import { issue, killManager, outage, remove, renewUnderLoad, setUp, tryManagerKeys } from './demo/chapters.ts';
 import { createNarrator } from './demo/narrator.ts';
 import { openStage, type Stage } from './demo/stage.ts';

@@ -1,3 +1,4 @@
+/** Starts a CA and a DNS server on this machine, for the demo and the sandbox. */
 import { writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';

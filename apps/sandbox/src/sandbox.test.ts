@@ -1,3 +1,4 @@
+/** Tests that the sandbox starts, and that nothing of it is left running. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';

@@ -1,3 +1,4 @@
+/** The sandbox: a CA and a DNS server on this machine, until Ctrl-C. */
 import { once } from 'node:events';
 import { caFromArguments, initFlags, startLocalCa } from './local-ca.ts';
 

@@ -1,3 +1,4 @@
+/** How a manager can fail: the error, its codes, and the failures that several rooms share. */
 /** Every way a manager can refuse or fail by itself; `docs/errors.md` says what to do about each. */
 export type ManagerErrorCode =
   | 'CERTBUS_MANAGER_CONFIG_INVALID'
@@ -32,7 +33,7 @@ export class ManagerError extends Error {
   }
 }
 
-/** The claim is somebody else's now: this driver stops and leaves the cleaning up to them. */
+/** Another process holds the claim now: this one stops and leaves the cleaning up to the other. */
 export function claimLost(certificateId: string): ManagerError {
   const what = `The claim on certificate ${certificateId} passed to another manager, which goes on with its order. Nothing is left to do here.`;
   return new ManagerError('CERTBUS_MANAGER_CLAIM_LOST', what);

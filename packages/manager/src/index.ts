@@ -1,3 +1,4 @@
+/** The manager of a bus: decides, issues, renews and removes certificates. */
 export type { AccountOptions } from './accounts/account-operations.ts';
 export {
   type CertificateAuthority,
@@ -31,4 +32,4 @@ export type { RevocationRequest, RevocationResult } from './renewal/revocation.t
 export type { ManagerState } from './state/state.ts';
 export type { TrimOptions, UpkeepOptions } from './upkeep/archive.ts';
 export { createBus } from './upkeep/create-bus.ts';
-export { type RestoreOptions, sayRestored } from './upkeep/restore.ts';
+export { type RestoreOptions, recordRestored } from './upkeep/restore.ts';

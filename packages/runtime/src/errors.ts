@@ -9,7 +9,7 @@ export type RuntimeErrorCode =
   | 'CERTBUS_CLI_KEY_FILE_OPEN'
   | 'CERTBUS_CLI_CONFIG_OPEN';
 
-/** A refusal of what this machine says of its bus. */
+/** A refusal of the files or the environment of this machine. */
 export class RuntimeError extends Error {
   override readonly name = 'RuntimeError';
   readonly code: RuntimeErrorCode;

@@ -1,3 +1,4 @@
+/** Starts a manager on a machine: local configuration, keys, bus, replica, solvers, logger. */
 export { type Environment, type EnvironmentOptions, readEnvironment, type Variables } from './environment.ts';
 export { RuntimeError, type RuntimeErrorCode } from './errors.ts';
 export type { LocalConfig, LocalPrograms } from './local-config.ts';

@@ -1,3 +1,4 @@
+/** Tests that no part of a refused text is in the message. */
 import { expect, test } from 'vitest';
 import { jsonFaultOf } from './json-fault.ts';
 

@@ -19,6 +19,7 @@ export function readFile(path: string, what: string): string {
   return orUnreadable(path, what, () => readFileSync(path, 'utf8'));
 }
 
+/** Refuses a file that names the programs that run here, where others could write it. Throws `CERTBUS_CLI_CONFIG_OPEN`. */
 function check(path: string, what: string, { code, isSecret }: { code: RuntimeErrorCode; isSecret: boolean }): void {
   const { refused } = orUnreadable(path, what, () => examineFile(path, { isSecret }));
   if (refused) throw new RuntimeError(code, `${what} in ${path} is not used: ${describeExposure(refused)}`);

@@ -7,14 +7,14 @@ import { RuntimeError } from './errors.ts';
 import { jsonFaultOf } from './json-fault.ts';
 import { readKeyFile, readOwnFile } from './key-files.ts';
 
-/** What is said of the programs of this machine, unchecked: they are looked at when one is needed. */
+/** The programs of this machine, unchecked: they are checked when one is needed. */
 export interface LocalPrograms {
   readonly json: unknown;
-  /** The file that says it; it need not be there. */
+  /** The file that defines them; it need not exist. */
   readonly file: string;
 }
 
-/** What `certbus.json` and the environment say of one bus, on this machine. */
+/** One bus, as `certbus.json` and the environment describe it on this machine. */
 export interface LocalConfig {
   /** Address of the bus; a path in it is absolute. */
   readonly bus: string;
@@ -65,7 +65,7 @@ function parse(path: string): Fields {
     throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path} is not JSON: ${jsonFaultOf(error)}.`);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path} is no JSON object.`);
+    throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path} is not a JSON object.`);
   const unknown = Object.keys(json).find((key) => !(FIELDS as readonly string[]).includes(key));
   if (unknown)
     throw new RuntimeError(

@@ -1,3 +1,4 @@
+/** Tests of the lines that the logger writes. */
 import { expect, test } from 'vitest';
 import { createLogger } from './logger.ts';
 

@@ -1,3 +1,4 @@
+/** Writes the log of a manager as lines of text. */
 import type { Logger } from '@certbus/acme';
 import { clean } from './printable.ts';
 
@@ -14,7 +15,7 @@ function line(level: Level, message: string, fields: Record<string, unknown> = {
   return clean(text).replaceAll('\n', ' ');
 }
 
-/** Writes what goes on beside a command, a line each, from a level on: `debug`, `info`, `warn`, `error`, or `silent`; default `warn`. */
+/** Writes the log of a command, a line each, from a level on: `debug`, `info`, `warn`, `error`, or `silent`; default `warn`. */
 export function createLogger(level: string | undefined, write: (line: string) => void): Logger {
   const least = level === 'silent' ? LEVELS.length : LEVELS.findIndex((known) => known === (level ?? 'warn'));
   const from = least < 0 ? LEVELS.indexOf('warn') : least;

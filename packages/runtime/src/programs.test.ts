@@ -1,3 +1,4 @@
+/** Tests of the programs of `certbus.json`: which are accepted, and who may write them. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';

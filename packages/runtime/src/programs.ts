@@ -21,7 +21,7 @@ interface AnyProgram {
   readonly sequential?: boolean | undefined;
 }
 
-/** A program of this machine, as `programs` in `certbus.json` tells it. */
+/** A program of this machine, as `programs` in `certbus.json` defines it. */
 export type ProgramSettings =
   | (AnyProgram & {
       readonly preset: 'json' | 'lego' | 'lego-raw';
@@ -124,7 +124,7 @@ export function findProgram(local: LocalPrograms, name: string): ProgramSettings
   return program;
 }
 
-/** What settings of a program do not say. */
+/** What the settings of a program leave out. */
 interface Surroundings {
   readonly name: string;
   readonly secrets: SecretSource;

@@ -1,3 +1,4 @@
+/** `certbus doctor`. */
 import { isIP } from 'node:net';
 import { normalizeServerName } from '@certbus/events';
 import type { Finding } from '@certbus/manager';

@@ -1,3 +1,4 @@
+/** `certbus example-server`. */
 import { once } from 'node:events';
 import { clean } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';

@@ -1,3 +1,4 @@
+/** All commands, by the ids that oclif knows them by. */
 import AccountDeactivate from './account/deactivate.ts';
 import AccountLs from './account/ls.ts';
 import AccountRegister from './account/register.ts';

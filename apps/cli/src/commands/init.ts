@@ -1,3 +1,4 @@
+/** `certbus init`: asks for what no flag gives, and sets up a bus. */
 import { basename, resolve } from 'node:path';
 import { readFile } from '@certbus/runtime/local';
 import { PROVIDERS, secretVariables } from '@certbus/solvers';

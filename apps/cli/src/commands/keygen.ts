@@ -1,3 +1,4 @@
+/** `certbus keygen`. */
 import { createIdentity, createManagerKey } from '@certbus/events';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';

@@ -1,3 +1,4 @@
+/** The process that runs the strict ACME server. */
 import { startAcmeServer } from '@certbus/acme-server';
 import { serveParent } from './parent.ts';
 

@@ -1,7 +1,8 @@
+/** Starts a module of the sandbox as a process that ends with this one. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 
-/** A program of ours in a process of its own, which ends with this one at the latest. */
+/** A module in a process of its own, which ends with this process at the latest. */
 export interface Child<Ready> {
   readonly ready: Ready;
   /** Sends a question and gives the answer. */

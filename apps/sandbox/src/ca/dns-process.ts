@@ -1,3 +1,4 @@
+/** The process that runs the DNS server. */
 import { startDnsServer } from '@certbus/acme-server';
 import { serveParent } from './parent.ts';
 

@@ -1,3 +1,4 @@
+/** The sandbox's own CA and DNS server, as processes. */
 import { fileURLToPath } from 'node:url';
 import { startChild } from './child.ts';
 import type { CaKind, RunningCa, RunningDns } from './running.ts';

@@ -1,3 +1,4 @@
+/** Pebble and its DNS server, as a CA for the sandbox. */
 import { startChallTestSrv, startPebble } from 'certbus-services';
 import type { CaKind, RunningCa } from './running.ts';
 

@@ -1,3 +1,4 @@
+/** What the sandbox needs of a CA and of a DNS server, whichever they are. */
 /** A DNS server whose answers can be set. */
 export interface RunningDns {
   /** `ADDRESS:PORT` that answers DNS. */
@@ -9,7 +10,7 @@ export interface RunningDns {
 
 /** A CA that validates for real. */
 export interface RunningCa {
-  /** What is said of it. */
+  /** What it is, for people. */
   readonly description: string;
   readonly directory: string;
   /** PEM to trust the ACME endpoint itself by. */

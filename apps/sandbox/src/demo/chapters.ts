@@ -1,3 +1,4 @@
+/** The chapters of the demo, in the order in which they are shown. */
 import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
@@ -109,7 +110,7 @@ async function canOpen(sealed: string, keyFile: string): Promise<boolean> {
   );
 }
 
-/** Whoever steals all of a manager's keys reads no private key, not even from the past. */
+/** A thief of all of a manager's keys can read no private key, not even from the past. */
 export async function tryManagerKeys({ narrator, busLog, folder }: Stage): Promise<void> {
   narrator.step("Try the manager's key on every private key on the bus");
   const withKeys = ['IssuanceStarted', 'CertificateObtained'];

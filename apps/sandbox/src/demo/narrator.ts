@@ -1,3 +1,4 @@
+/** Prints the demo's story and counts what was checked. */
 import { styleText } from 'node:util';
 
 /** Tells the story, and keeps count of what was checked. */

@@ -1,3 +1,4 @@
+/** Runs the command line and the example servers of the demo as processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';

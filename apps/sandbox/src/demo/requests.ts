@@ -1,3 +1,4 @@
+/** Makes the demo's HTTPS requests, verified and counted. */
 import { request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 

@@ -1,3 +1,4 @@
+/** Sets up what the chapters of the demo share. */
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -52,16 +53,16 @@ export interface Hosts {
   readonly two: string;
 }
 
-function isOurs(address: string): Promise<boolean> {
+function canListenAt(address: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer().once('error', () => resolve(false));
     server.listen(0, address, () => server.close(() => resolve(true)));
   });
 }
 
-/** macOS has no loopback address beside 127.0.0.1 but that of IPv6. */
+/** macOS has no second loopback address but that of IPv6. */
 async function findHosts(): Promise<Hosts> {
-  return { one: '127.0.0.1', two: (await isOurs('127.0.0.2')) ? '127.0.0.2' : '::1' };
+  return { one: '127.0.0.1', two: (await canListenAt('127.0.0.2')) ? '127.0.0.2' : '::1' };
 }
 
 /** Starts the CA and the DNS server and finds ports. */

@@ -1,3 +1,4 @@
+/** Tests of accounts at CAs: registered once, rolled over, given up, and completed after a crash. */
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import type { BusEvent } from '@certbus/events';
 import { BEGINNING } from '@certbus/events/history';

@@ -1,3 +1,4 @@
+/** Keeps a manager's connections to CAs, so that all orders share each CA's limits. */
 import {
   type Acme,
   type AcmeOptions,
@@ -16,7 +17,7 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-/** CAs count requests by address, which a second manager may share, and whoever issues by hand meanwhile. */
+/** CAs count requests by address, which a second manager can share, and a person who issues by hand. */
 const REQUEST_SHARE = 0.5;
 
 /** What all connections have in common. */

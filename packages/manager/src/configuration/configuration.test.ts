@@ -1,3 +1,4 @@
+/** Tests of which configurations are accepted, and how others are refused. */
 import { expect, test } from 'vitest';
 import { checkSolvable } from '../issuance/solvers.ts';
 import { parseConfiguration } from './configuration.ts';

@@ -65,7 +65,7 @@ export interface DnsPersist01Settings {
   readonly nameServers?: readonly string[] | undefined;
 }
 
-/** The configuration as it lies, sealed to the managers, on the bus. */
+/** The configuration as it is on the bus, sealed to the managers. */
 export interface Configuration {
   readonly version: 1;
   readonly authorities: Readonly<Record<string, CertificateAuthority>>;

@@ -1,3 +1,4 @@
+/** Decides when a failed issuance is tried again. */
 import type { Failure, FailureClass, IssuedCertificate } from '@certbus/events';
 
 const MINUTE_MS = 60_000;
@@ -5,9 +6,9 @@ const DAY_MS = 86_400_000;
 const PAUSES_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS];
 const SHARED_PAUSE_MS = 10 * MINUTE_MS;
 
-/** Troubles of a CA or an account as a whole, which are no certificate's fault. */
+/** Classes of failures of a CA or an account as a whole, which are not the fault of one certificate. */
 const SHARED: ReadonlySet<FailureClass> = new Set(['authority', 'account', 'rate-limited']);
-/** What only somebody's doing will change. */
+/** Classes of failures that last until a person acts. */
 const LASTING: ReadonlySet<FailureClass> = new Set(['operator-action', 'permanent-request', 'permanent-name']);
 
 /** Whether a failure of this class hits every certificate of the CA's account alike. */

@@ -1,3 +1,4 @@
+/** Tests of claims: who gets one, who waits, and what is renewed under it. */
 import { readEvent, type WrittenEvent } from '@certbus/events/history';
 import { describe, expect, test } from 'vitest';
 import { type ClaimTerms, claimNew, claimRenewal, type IssuanceSubject } from './claim.ts';

@@ -1,3 +1,4 @@
+/** Decides who may work on an issuance: a claim that ends by itself. */
 import {
   type ChallengeType,
   type CsrWithKey,
@@ -85,12 +86,12 @@ function start(state: ManagerState, now: Date, claim: NewClaim, { holder, claimM
   return say({ kind: 'claimed', certificateId, issuance, resumed: false }, event);
 }
 
-/** Takes over what is open, or says who holds it. */
+/** Takes over what is open, or returns who holds it. */
 function resume(certificate: ManagedCertificate, issuance: Issuance, now: Date, terms: ClaimTerms): Claim {
   const { certificateId } = certificate;
   const { holder: other, issuanceId } = issuance;
   const end = Date.parse(issuance.until);
-  // One that lasts far longer than claims do was made by a clock that was wrong, and would be in nobody's hands for years.
+  // One that lasts far longer than claims do was made by a clock that was wrong, and would block the names for years.
   const isSound = end - now.getTime() <= Math.max(LONGEST_CLAIM_MS, 2 * terms.claimMs);
   const isHeld = other !== undefined && other !== terms.holder && isSound && now.getTime() < end + terms.graceMs;
   if (isHeld && !terms.takeOver) return say({ kind: 'held', certificateId, holder: other, until: new Date(end) });

@@ -1,3 +1,4 @@
+/** Decides whether a configuration replaces the one on the bus. */
 import type { Decision } from '@certbus/store';
 import { ManagerError } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';

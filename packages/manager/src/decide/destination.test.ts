@@ -1,3 +1,4 @@
+/** Tests of which CA an order goes to. */
 import type { ManagedCertificate } from '@certbus/events';
 import { expect, test } from 'vitest';
 import { destinationOf, needsRehearsal } from './destination.ts';

@@ -1,3 +1,4 @@
+/** Decides which CA the next order of a certificate goes to. */
 import { isUrgent, type ManagedCertificate } from '@certbus/events';
 import type { CertificateAuthority } from '../configuration/configuration.ts';
 import { isShared } from './back-off.ts';

@@ -1,3 +1,4 @@
+/** Tests of the steps of an issuance, given what the bus has recorded. */
 import { type FailureClass, nextActionAt } from '@certbus/events';
 import { readEvent, type WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';

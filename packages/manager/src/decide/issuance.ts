@@ -1,3 +1,4 @@
+/** Decides the steps of an issuance whose claim is held, from its order to its end. */
 import {
   type CsrWithKey,
   type FailureClass,
@@ -57,10 +58,10 @@ export interface ClientChallenge {
   readonly thumbprint: string;
 }
 
-/** Longer than an order may take; whoever resumes it says its challenges again. */
+/** Longer than an order can take; a manager that resumes it presents its challenges again. */
 const CHALLENGE_MS = 900_000;
 
-/** Tells the clients of challenges; those that they answer already are not said again. */
+/** Presents challenges to the clients; those that they answer already are not presented again. */
 export function presentChallenges(
   state: ManagerState,
   now: Date,
@@ -158,12 +159,12 @@ function isHopeless({ failure, current }: ManagedCertificate, now: Date, why: Fa
   return isRefused && !isServed && now.getTime() - Date.parse(failure.since) >= why.giveUpAfterMs;
 }
 
-/** Whatever a second CA refuses, and until when, the certificate's own may take at once: so it waits as for an outage. */
+/** What a second CA refuses, the certificate's own CA can accept at once: so it waits as for an outage. */
 const SECOND_CA = { class: 'authority', atLeast: undefined } as const;
 
 /**
- * Gives an issuance up and says when the next attempt may be: never, by itself, where the names were refused for long enough and
- * the last certificate has expired. A person can always renew it.
+ * Closes an issuance that failed, and records when the next attempt can be: never, by itself, where the names were refused for long
+ * enough and the last certificate has expired. A person can always renew it.
  */
 export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, why: FailureReason): Decision<Date> {
   const isAtSecond = issuanceOf(state, claim).fallbackFor !== undefined;

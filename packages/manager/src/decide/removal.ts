@@ -1,3 +1,4 @@
+/** Decides the end of a certificate's management. */
 import type { Decision } from '@certbus/store';
 import { certificateNotFound } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';

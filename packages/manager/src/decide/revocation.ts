@@ -1,3 +1,4 @@
+/** Decides what is recorded of a revocation. */
 import type { Decision } from '@certbus/store';
 import type { ManagerState } from '../state/state.ts';
 
@@ -8,7 +9,7 @@ export interface Revoked {
   readonly reason: number;
 }
 
-/** Says that a CA revoked a leaf, where the bus still counts on it. */
+/** Records that a CA revoked a leaf, where the bus still counts on it. */
 export function recordRevocation(state: ManagerState, { certificateId, leafHash, reason }: Revoked): Decision<void> {
   const certificate = state.certificate(certificateId);
   const isCurrent = certificate?.current?.leafHash === leafHash && !certificate.revoked;

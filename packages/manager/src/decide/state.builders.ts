@@ -11,7 +11,7 @@ const NOTHING: ManagerState = {
   issuer: () => undefined,
 };
 
-/** A state that knows what these events say, each at its instant. */
+/** A state after these events, each at its instant. */
 export function given(...events: readonly (readonly [WrittenEvent, Date])[]): Layer {
   const layer = layerOn(NOTHING);
   events.forEach(([event, at], index) => {

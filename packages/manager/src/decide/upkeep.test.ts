@@ -1,3 +1,4 @@
+/** Tests of heartbeats, archives and snapshots, given what the bus has recorded. */
 import { EMPTY_BUS } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import type { ManagerState } from '../state/state.ts';

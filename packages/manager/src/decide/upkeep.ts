@@ -1,3 +1,4 @@
+/** Decides what is recorded of the bus's own upkeep: heartbeats, archives, snapshots. */
 import type { WrittenEvent } from '@certbus/events/history';
 import type { ArchivedRange, TakenSnapshot } from '@certbus/store';
 import type { ManagerState } from '../state/state.ts';
@@ -5,9 +6,9 @@ import type { ManagerState } from '../state/state.ts';
 const DAY_MS = 86_400_000;
 
 /**
- * Says that somebody is there, where nothing else was said for 24 hours: so that silence can be told from a frozen bus. A last word
- * from further in the future than that was said by a manager whose clock was wrong, and is none: so that no bus is ever silent for
- * more than 48 hours.
+ * Writes a heartbeat where nothing else was written for 24 hours, so that silence can be told from a frozen bus. A newest commit from
+ * further in the future than that was written by a manager whose clock was wrong, and does not count: so no bus is silent for more than
+ * 48 hours.
  */
 export function heartbeat({ bus }: ManagerState, now: Date): { events: WrittenEvent[]; result: boolean } {
   const quietMs = bus.newestAt === undefined ? 0 : now.getTime() - Date.parse(bus.newestAt);
@@ -16,13 +17,13 @@ export function heartbeat({ bus }: ManagerState, now: Date): { events: WrittenEv
     : { events: [], result: false };
 }
 
-/** Says that a range was archived, unless another manager said so first. */
+/** Records that a range was archived, unless another manager recorded it first. */
 export function archived({ bus }: ManagerState, range: ArchivedRange): { events: WrittenEvent[]; result: boolean } {
   const isNext = range.first === (bus.archived?.position ?? 0) + 1;
   return { events: isNext ? [{ type: 'RangeArchived', ...range }] : [], result: isNext };
 }
 
-/** Says that a snapshot was taken, unless a newer one was meanwhile. */
+/** Records that a snapshot was taken, unless a newer one was taken meanwhile. */
 export function snapshotTaken(
   { bus }: ManagerState,
   taken: TakenSnapshot,

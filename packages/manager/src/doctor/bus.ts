@@ -1,12 +1,13 @@
+/** Examines the bus and this manager's place on it. */
 import type { Context } from '../context.ts';
 import { type Finding, findingsOn } from './finding.ts';
 
 const HOUR_MS = 3_600_000;
-/** A heartbeat is said after 24 hours of silence, by the next run. */
+/** The first run after 24 hours of silence writes a heartbeat. */
 const SILENCE_HOURS = 50;
 const AHEAD_MS = 120_000;
 
-/** Whether this manager's key is in force, all that the bus says is known here, and somebody was there lately. */
+/** Whether this manager's key is in force, this release knows every event, and a manager wrote to the bus lately. */
 export function examineBus({ view, key, now }: Context): readonly Finding[] {
   const { bus } = view.state;
   const { position, managers } = view.checkpoint;

@@ -1,3 +1,4 @@
+/** Examines the CAA records of a domain. */
 import { type CaaResolver, type CaaVerdict, caaRecordsFor, checkCaa, readDirectory } from '@certbus/acme';
 import { connectToRead } from '../accounts/connect.ts';
 import type { Context } from '../context.ts';

@@ -1,3 +1,4 @@
+/** Examines a CA of the configuration: its directory, its clock, and the account there. */
 import { type Acme, type DirectorySummary, readAccount, readClock, readDirectory } from '@certbus/acme';
 import { connectAs, connectToRead } from '../accounts/connect.ts';
 import type { CertificateAuthority } from '../configuration/configuration.ts';

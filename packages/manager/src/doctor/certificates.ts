@@ -1,10 +1,11 @@
+/** Examines the managed certificates, as far as bus and configuration show. */
 import { type ManagedCertificate, NEVER } from '@certbus/events';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
 import { dnsSettingsFor } from '../issuance/solvers.ts';
 import { type Finding, findingsOn } from './finding.ts';
 
-/** How many certificates with one trouble are named. */
+/** How many certificates that fail are named. */
 const SHOWN = 10;
 
 /** Why the next renewal of a certificate cannot succeed under this configuration; `undefined` where it can. */
@@ -33,21 +34,21 @@ function examine(certificate: ManagedCertificate, config: Configuration, now: Da
   return find(said, `It is tried again from ${failure.notBefore}; "certbus cert renew ${certificateId}" tries it now.`);
 }
 
-/** Which certificates fail, or will at their next renewal, as far as the bus and the configuration can say. */
+/** Which certificates fail, or will fail at their next renewal, as far as the bus and the configuration show. */
 export function examineCertificates({ view, now }: Context, config: Configuration): readonly Finding[] {
   const found: Finding[] = [];
   let managed = 0;
-  let troubled = 0;
+  let failing = 0;
   for (const certificate of view.state.all()) {
     managed += 1;
     const finding = examine(certificate, config, now());
     if (!finding) continue;
-    troubled += 1;
+    failing += 1;
     if (found.length < SHOWN) found.push(finding);
   }
   const { good, failed } = findingsOn('renewal', 'all');
-  if (troubled === 0) return [good(managed === 0 ? 'nothing is managed yet' : `${managed} managed, none fails`)];
-  const unnamed = troubled - found.length;
+  if (failing === 0) return [good(managed === 0 ? 'nothing is managed yet' : `${managed} managed, none fails`)];
+  const unnamed = failing - found.length;
   return unnamed === 0
     ? found
     : [

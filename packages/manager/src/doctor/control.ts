@@ -1,3 +1,4 @@
+/** Examines whether a domain exists and who serves it. */
 import { classifyControl } from '@certbus/acme';
 import type { DnsView } from '@certbus/solvers/dns-view';
 import { type Finding, findingsOn } from './finding.ts';

@@ -1,3 +1,4 @@
+/** Examines whether values can be written into a domain's DNS. */
 import { randomBytes } from 'node:crypto';
 import { presentedChallenge, type Solver } from '@certbus/acme';
 import type { Configuration } from '../configuration/configuration.ts';
@@ -18,7 +19,7 @@ export interface DnsLook {
 }
 
 /**
- * Writes a value under `_acme-challenge.NAME`, beside those that are there, waits until every authoritative name server shows it, and
+ * Writes a value under `_acme-challenge.NAME`, next to those that are there, waits until every authoritative name server shows it, and
  * takes it away again: what a DNS-01 order would do.
  */
 export async function examineDns(context: Context, { config, domain, name, signal }: DnsLook): Promise<Finding> {
@@ -36,7 +37,7 @@ export async function examineDns(context: Context, { config, domain, name, signa
       await solver.present(challenges, { signal });
       await solver.ready(challenges, { signal });
     } catch (error) {
-      // What failed first is what to tell; a clean-up that fails after it has the same cause, or none of its own.
+      // What failed first is what to report; a clean-up that fails after it has the same cause, or none of its own.
       await cleanUp().catch(() => {});
       throw error;
     }

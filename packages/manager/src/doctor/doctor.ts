@@ -1,3 +1,4 @@
+/** Runs all examinations of `certbus doctor`, in their order. */
 import { createDnsView } from '@certbus/solvers/dns-view';
 import { getDomain } from 'tldts';
 import type { Configuration } from '../configuration/configuration.ts';
@@ -13,7 +14,7 @@ import { examineFiles, type LocalFiles } from './files.ts';
 import type { Finding } from './finding.ts';
 import { examineSecrets } from './secrets.ts';
 
-/** What to look at beside the bus and the CAs. */
+/** What to look at besides the bus and the CAs. */
 export interface DiagnosisOptions {
   /** Domains whose DNS is tried; default the registered domains of the managed certificates, 20 at most. */
   readonly domains?: readonly string[];
@@ -24,7 +25,7 @@ export interface DiagnosisOptions {
   /** Whether to write a value into DNS, and take it away again. Default true. */
   readonly writeDns?: boolean;
   readonly signal: AbortSignal;
-  /** Told of each finding as it comes. */
+  /** Called with each finding as it comes. */
   readonly onFinding?: (finding: Finding) => void;
 }
 
@@ -102,34 +103,34 @@ export async function diagnose(
   { domains = domainsOf(context), resolvers, local, writeDns = true, signal, onFinding = () => {} }: DiagnosisOptions,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  const say = (found: readonly Finding[]) => {
+  const add = (found: readonly Finding[]) => {
     findings.push(...found);
     found.forEach(onFinding);
   };
-  say(examineBus(context));
-  say(examineCertificates(context, config));
-  if (local) say(examineFiles(local));
-  say(examineSecrets(context, config));
+  add(examineBus(context));
+  add(examineCertificates(context, config));
+  if (local) add(examineFiles(local));
+  add(examineSecrets(context, config));
   const silent = new Set<string>();
   for (const [name, authority] of Object.entries(config.authorities)) {
     const found = await examineCertificateAuthority(context, { name, authority }, signal);
     if (found.some(({ check, status }) => check === 'directory' && status === 'failed')) silent.add(name);
-    say(found);
+    add(found);
   }
   const useOf = usesOf(domains, context);
   for (const domain of domains) {
     const servers = resolvers ?? resolversFor(config, domain);
     const dnsView = createDnsView(servers ? { resolvers: servers } : {});
     const { caa: resolver } = dnsView;
-    say([await examineControl(domain, dnsView, signal)]);
+    add([await examineControl(domain, dnsView, signal)]);
     const { challengeTypes: inUse, writtenName } = useOf(domain);
     const name = inUse.length > 0 ? writtenName : bare(domain);
     const isWritten = name !== undefined && dnsSettingsFor(config, name) !== undefined;
     const challengeTypes = inUse.length > 0 ? inUse : [isWritten ? 'dns-01' : 'http-01'];
-    // Whoever does not answer was told of already, and cannot be asked for its name in CAA records.
+    // A CA that does not answer is a finding already, and cannot be asked for its name in CAA records.
     for (const named of issuing(config).filter(({ name }) => !silent.has(name)))
-      say(await examineCaa(context, { named, domain, challengeTypes, resolver, signal }));
-    if (writeDns && isWritten) say([await examineDns(context, { config, domain, name, signal })]);
+      add(await examineCaa(context, { named, domain, challengeTypes, resolver, signal }));
+    if (writeDns && isWritten) add([await examineDns(context, { config, domain, name, signal })]);
   }
   return findings;
 }

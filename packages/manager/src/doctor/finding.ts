@@ -1,3 +1,4 @@
+/** What an examination finds. */
 /** What was looked at. */
 export type Check = 'files' | 'secrets' | 'bus' | 'renewal' | 'directory' | 'clock' | 'account' | 'caa' | 'dns';
 
@@ -23,5 +24,5 @@ export function findingsOn(check: Check, subject: string): Readonly<Record<Findi
   return { good: find('good'), warning: find('warning'), failed: find('failed') };
 }
 
-/** What an error says, for a finding. */
+/** The message of an error, for a finding. */
 export const reasonFor = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,16 +1,17 @@
+/** Keeps a claim alive while its order is under way. */
 import { type Context, decide } from '../context.ts';
 import { extendClaim, type HeldClaim } from '../decide/issuance.ts';
 import { claimLost, ManagerError } from '../errors.ts';
 
 /** Keeps a claim alive while its order is driven. */
 export interface ClaimKeepAlive extends AsyncDisposable {
-  /** Aborted, with the `ManagerError`, once the claim is known to be somebody else's or past its end. */
+  /** Aborted, with the `ManagerError`, once another process is known to hold the claim, or it is past its end. */
   readonly lost: AbortSignal;
 }
 
 /**
  * Renews a claim at half its length until disposed of. All claims of a process that fall due together share a commit. A
- * claim that could not be renewed before its end counts as lost: another manager may have it by now.
+ * claim that could not be renewed before its end counts as lost: another manager can have it by now.
  */
 export function keepClaimAlive(context: Context, claim: HeldClaim): ClaimKeepAlive {
   const lost = new AbortController();

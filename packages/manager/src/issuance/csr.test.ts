@@ -1,3 +1,4 @@
+/** Tests of keys and their CSRs. */
 import 'reflect-metadata';
 
 import { createPublicKey } from 'node:crypto';

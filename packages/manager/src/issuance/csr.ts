@@ -1,3 +1,4 @@
+/** Makes a key pair, its CSR, and seals the private key. */
 import { KeyObject } from 'node:crypto';
 import { createCsr, publicKeyOfCsr } from '@certbus/acme';
 import { type CsrWithKey, type Recipient, seal } from '@certbus/events';

@@ -1,11 +1,12 @@
+/** Describes a failed issuance for the bus: its problem and its class. */
 import { AcmeError, AcmeProblemError, isOutage } from '@certbus/acme';
 import type { FailureClass } from '@certbus/events';
 import type { FailureReason } from '../decide/issuance.ts';
 
-/** Codes of what waits for somebody's doing. */
+/** Codes of failures that last until a person acts. */
 const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING']);
 
-/** Codes that say that a name is not ours to prove. */
+/** Codes of names that cannot be proved here. */
 const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);
 
 function classOf(error: unknown, code: string): FailureClass {
@@ -15,7 +16,7 @@ function classOf(error: unknown, code: string): FailureClass {
   return REFUSALS.has(code) ? 'permanent-name' : 'temporary';
 }
 
-/** What goes on the bus of a failure: the CA's words, or ours. */
+/** What is recorded of a failure: the CA's words, or our own. */
 export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
   if (error instanceof AcmeProblemError) {
     const { problem, notBefore } = error;
@@ -25,7 +26,7 @@ export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
   const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
   const detail = error instanceof Error ? error.message : 'unknown';
   const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
-  // A wait that would have passed the deadline was for a limit that is everybody's.
+  // A wait that would have passed the deadline was for a limit that all orders share.
   const isWait = problem === 'CERTBUS_ACME_DEADLINE' && notBefore !== undefined;
   const failureClass = isWait ? 'rate-limited' : classOf(error, problem);
   return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };

@@ -1,3 +1,4 @@
+/** Issues and renews one certificate: asks for the claim, waits for it, completes the issuance. */
 import { type ChallengeType, type CsrWithKey, createId, type ManagedCertificate } from '@certbus/events';
 import type { Decision } from '@certbus/store';
 import { defaultDirectory } from '../configuration/certificate-authorities.ts';

@@ -1,3 +1,4 @@
+/** The key types that a certificate can have, and how their keys are made. */
 import type { webcrypto } from 'node:crypto';
 import { KEY_TYPES, type KeyType } from '@certbus/events';
 import { ManagerError } from '../errors.ts';

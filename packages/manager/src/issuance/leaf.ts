@@ -4,7 +4,7 @@ import { certificateId } from '@certbus/acme';
 import type { ManagedCertificate } from '@certbus/events';
 import type { IssuedContent } from '../decide/issuance.ts';
 
-/** What a leaf says, with the chain and the names that it was issued with. */
+/** The content of a leaf, with the chain and the names that it was issued with. */
 export function readLeaf(
   leaf: Uint8Array,
   { issuers, names }: Pick<IssuedContent, 'issuers' | 'names'>,

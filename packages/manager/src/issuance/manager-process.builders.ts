@@ -1,3 +1,4 @@
+/** A manager as a process of its own, which tests kill. */
 import type { ProcessOptions, Site } from './manager.builders.ts';
 import { withManager } from './manager.builders.ts';
 

@@ -1,3 +1,4 @@
+/** Makes a bus and starts managers on it, for tests. */
 import type { CaLimits } from '@certbus/acme';
 import {
   createBusId,

@@ -1,3 +1,4 @@
+/** Tests of managers at a real CA: races, crashes, outages, and what stays secret. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';

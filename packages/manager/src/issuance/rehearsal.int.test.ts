@@ -1,3 +1,4 @@
+/** Tests of orders that are tried at a staging CA first. */
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';

@@ -1,3 +1,4 @@
+/** Tries an order at a staging CA before the CA proper counts another failure. */
 import { AcmeError, AcmeProblemError, obtain, type Solver } from '@certbus/acme';
 import type { Issuance } from '@certbus/events';
 import { openAccount } from '../accounts/open-account.ts';
@@ -22,16 +23,16 @@ const OF_THE_NAMES = new Set([
   'CERTBUS_ACME_ZONE_NOT_FOUND',
 ]);
 
-/** Whether a failure at the staging CA says something of the order to come. CAA records may name the account at the CA proper. */
+/** Whether a failure at the staging CA predicts one of the order to come. CAA records can name the account at the CA proper. */
 function isTelling(error: unknown): boolean {
   if (!(error instanceof AcmeError) || !OF_THE_NAMES.has(error.code)) return false;
   return !(error instanceof AcmeProblemError && error.problem.type.endsWith(':caa'));
 }
 
 /**
- * Makes an order at the staging CA with a key that nobody keeps. What fails there because the names cannot be proved would have failed
+ * Makes an order at the staging CA with a key that is not kept. What fails there because the names cannot be proved would have failed
  * at the CA proper, which counts failures and in the end pauses the name; so it fails here, and rejects as `obtain` does. Any other
- * trouble of the staging CA is its own, and holds nothing up.
+ * failure of the staging CA is its own, and holds nothing up.
  */
 export async function rehearse(context: Context, rehearsal: Rehearsal): Promise<void> {
   const { config, authority, issuance, signal } = rehearsal;

@@ -1,3 +1,4 @@
+/** Finds the solver for a set of names, as the configuration says. */
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import type { ChallengeType } from '@certbus/events';
 import type { DnsSettings } from '@certbus/solvers';
@@ -17,13 +18,13 @@ export type SolverFactory = (
     | {
         readonly challenge: 'dns-persist-01';
         readonly dnsPersist01: DnsPersist01Settings;
-        /** Takes what an operator should hear of. */
+        /** Takes what an operator should know. */
         readonly warn: (message: string) => void;
       }
     | {
         readonly challenge: 'tls-alpn-01';
         readonly tlsAlpn01: TlsAlpn01Settings;
-        /** Tells the clients. */
+        /** Announces the challenges to the clients. */
         readonly publish: Solver['present'];
       },
 ) => Promise<Solver>;

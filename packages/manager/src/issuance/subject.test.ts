@@ -1,3 +1,4 @@
+/** Tests of which names a certificate can be made for. */
 import { expect, test } from 'vitest';
 import { parseSubject } from './subject.ts';
 

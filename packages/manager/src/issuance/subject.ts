@@ -1,3 +1,4 @@
+/** Checks the names of a certificate before a CA is asked. */
 import { type ChallengeType, EventsError, isAddress, normalizeNames } from '@certbus/events';
 import { parse } from 'tldts';
 import { ManagerError } from '../errors.ts';
@@ -26,7 +27,7 @@ function checkRegistrable(name: string): void {
   );
 }
 
-/** Whoever answers at a name proves nothing about those below it. */
+/** An answer at a name proves nothing about the names below it. */
 const FOR_WILDCARDS = new Set<ChallengeType>(['dns-01', 'dns-account-01', 'dns-persist-01']);
 /** RFC 8738 section 7: DNS proves nothing about an address. */
 const FOR_ADDRESSES = new Set<ChallengeType>(['http-01', 'tls-alpn-01']);
@@ -41,7 +42,7 @@ function checkAddress(address: string, challengeType: ChallengeType): void {
 /**
  * The names of a certificate to be made, in their one form, checked for what every CA would refuse.
  *
- * Throws `CERTBUS_MANAGER_NAME_REFUSED` for a malformed name, a public suffix, a name that a wildcard beside it covers, a
+ * Throws `CERTBUS_MANAGER_NAME_REFUSED` for a malformed name, a public suffix, a name that a wildcard next to it covers, a
  * wildcard or an IP address with a challenge that cannot prove it, and more names than a certificate takes.
  */
 export function parseSubject(names: readonly string[], challengeType: ChallengeType): string[] {

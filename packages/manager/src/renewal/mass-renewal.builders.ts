@@ -1,3 +1,4 @@
+/** Makes a CA that wants many certificates renewed at once, for tests. */
 import { LETS_ENCRYPT_LIMITS, type Solver } from '@certbus/acme';
 import { type AcmeServer, letsEncryptLimits, type RateLimits, startAcmeServer } from '@certbus/acme-server';
 import type { Urgency } from '@certbus/events';

@@ -1,3 +1,4 @@
+/** Tests of a mass renewal within a CA's limits. */
 import { expect, test } from 'vitest';
 import { idle, renewAll, startMassRenewal } from './mass-renewal.builders.ts';
 import type { RenewalOutcome } from './renewal.ts';

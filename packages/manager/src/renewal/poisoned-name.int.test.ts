@@ -1,3 +1,4 @@
+/** Tests that names that a CA stumbles over hold up no others. */
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';

@@ -1,3 +1,4 @@
+/** Renews everything that is due, most urgent first. */
 import { defaultDirectory } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';

@@ -1,3 +1,4 @@
+/** Revokes a certificate once another has taken its place. */
 import { REVOCATION_REASONS, type RevocationReason, revoke } from '@certbus/acme';
 import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import { openAccount } from '../accounts/open-account.ts';
@@ -35,8 +36,8 @@ function find({ certificateId, current, predecessors }: ManagedCertificate, seri
 }
 
 /**
- * Revokes a certificate at the CA that issued it, once another has taken its place on the bus: no visitor ever meets a revoked one for
- * want of a better. Where a run ends in between, `serialNumber` goes on with the one that was replaced. Rejects
+ * Revokes a certificate at the CA that issued it, once another has taken its place on the bus: no visitor meets a revoked one because
+ * there is no better. Where a run ends in between, `serialNumber` goes on with the one that was replaced. Rejects
  * `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, `CERTBUS_MANAGER_CONFIG_INVALID` where its CA is not in the configuration, or as `renew` and
  * `revoke` do.
  */

@@ -1,3 +1,4 @@
+/** Tests of which failures hold up which other certificates. */
 import { AcmeError, AcmeProblemError } from '@certbus/acme';
 import { expect, test } from 'vitest';
 import { createSharedFailures } from './shared-failures.ts';

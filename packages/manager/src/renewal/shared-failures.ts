@@ -1,16 +1,17 @@
+/** Keeps the failures of a run that other certificates of the same CA would meet as well. */
 import { AcmeProblemError } from '@certbus/acme';
 import { reasonOf } from '../issuance/failure.ts';
 import type { WorkKind } from './work-queue.ts';
 
-/** What went wrong with more than one certificate in a run. */
+/** The failures of a run that concern more than one certificate. */
 export interface SharedFailures {
-  /** Takes a certificate's failure, and says whether others will fare alike. */
+  /** Adds a certificate's failure; returns whether others will fail in the same way. */
   add(directory: string, failure: { readonly kind: WorkKind; readonly error: unknown }): boolean;
   /** Directories at which orders of this kind need not be tried. */
   directories(kind: WorkKind): ReadonlySet<string>;
-  /** The failure that says so. */
+  /** The failure because of which they need not be tried. */
   at(directory: string, kind: WorkKind): unknown;
-  /** Takes a success, which shows that failures before it were no trouble of the CA as a whole. */
+  /** Takes a success, which shows that the failures before it were not those of the CA as a whole. */
   passed(directory: string): void;
 }
 
@@ -23,7 +24,7 @@ function isAmbiguous(error: unknown): boolean {
   return error.problem.status === 500 || error.problem.type.endsWith(':unauthorized');
 }
 
-/** Whose orders fare alike: `all`, those for names that the CA has not issued before (`new`), or nobody's. */
+/** Whose orders fail in the same way: `all`, those for names that the CA has not issued before (`new`), or no others. */
 function scopeOf(error: unknown, kind: WorkKind): 'all' | 'new' | 'none' {
   const { class: failureClass } = reasonOf(error);
   if (failureClass === 'authority' || failureClass === 'account') return 'all';
@@ -33,7 +34,7 @@ function scopeOf(error: unknown, kind: WorkKind): 'all' | 'new' | 'none' {
   return kind === 'new' ? 'new' : 'none';
 }
 
-/** Knows of none yet. */
+/** Starts without any failure. */
 export function createSharedFailures(): SharedFailures {
   const everywhere = new Map<string, unknown>();
   const forNew = new Map<string, unknown>();

@@ -1,3 +1,4 @@
+/** Tests that a clock that was wrong puts nothing off once it is right. */
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';

@@ -1,3 +1,4 @@
+/** Tests of archives, trimming and snapshots, on a bus of more than one range. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {

@@ -1,3 +1,4 @@
+/** Archives ranges of commits, trims the store, and takes snapshots. */
 import {
   BEGINNING,
   type Checkpoint,
@@ -24,16 +25,18 @@ import { type Context, decide } from '../context.ts';
 import { archived, snapshotTaken } from '../decide/upkeep.ts';
 import { ManagerError } from '../errors.ts';
 
+/** What an upkeep of the bus needs. */
 export interface UpkeepOptions {
-  /** Where archives and snapshots lie. */
+  /** Where archives and snapshots are. */
   readonly place: ArchivePlace;
   readonly signal?: AbortSignal | undefined;
-  /** Told how far it is. */
+  /** Called with the position that was reached. */
   readonly onProgress?: ((position: number) => void) | undefined;
 }
 
+/** What trimming needs. */
 export interface TrimOptions extends UpkeepOptions {
-  /** The log that the bus lies in. */
+  /** The log that holds the bus. */
   readonly log: Log;
   /** How many of the newest commits stay in any case; default 10,000. */
   readonly keep?: number;
@@ -101,7 +104,7 @@ function refuseArchive(position: number, why: string, cause?: unknown): StoreErr
 }
 
 /**
- * Reads what is about to be let go back from the archive: nobody will ask the store again. That the chain of hashes ends in the
+ * Reads back from the archive what is about to be removed from the store, which cannot be asked again. That the chain of hashes ends in the
  * one which is on the bus proves all of it, wherever it is entered.
  */
 async function proveArchived(
@@ -137,7 +140,7 @@ async function proveArchived(
 }
 
 /**
- * Lets go of commits that lie in the archive, after proving that they do; returns the first position that stays. Needs an
+ * Removes from the store the commits that are in the archive, after proving that they are; returns the first position that stays. Needs an
  * operator's credentials. Rejects `CERTBUS_STORE_UNSUPPORTED`, `CERTBUS_STORE_ARCHIVE_REFUSED`.
  */
 export async function trim(
@@ -157,7 +160,7 @@ export async function trim(
 }
 
 /**
- * Puts a snapshot of the state into the archive, says so on the bus, and lets newcomers find it. Rejects
+ * Puts a snapshot of the state into the archive, records it on the bus, and lets newcomers find it. Rejects
  * `CERTBUS_MANAGER_REPLICA_EMPTY` while another process of this machine holds the replica and has not read anything.
  */
 export async function takeSnapshot(context: Context, { place, signal }: UpkeepOptions): Promise<TakenSnapshot> {

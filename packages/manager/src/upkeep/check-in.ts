@@ -1,8 +1,9 @@
+/** Reports a successful run to a dead man's switch. */
 import { ManagerError } from '../errors.ts';
 
 const TIMEOUT_MS = 10_000;
 
-/** Tells a dead man's switch that a run succeeded. Rejects `CERTBUS_MANAGER_CHECK_IN_FAILED` without naming the URL's path, which is a secret of sorts. */
+/** Reports a successful run to a dead man's switch. Rejects `CERTBUS_MANAGER_CHECK_IN_FAILED` without the URL's path, which is as good as a secret. */
 export async function checkIn(url: string, signal: AbortSignal): Promise<void> {
   const { host } = new URL(url);
   try {

@@ -1,3 +1,4 @@
+/** Writes the first commit of a bus. */
 import { checkRecipients, type Manager, type Recipient, type Signer, type Trust } from '@certbus/events';
 import { BEGINNING, signRootEvent, type WrittenEvent } from '@certbus/events/history';
 import { type Log, openBus, VersionConflictError } from '@certbus/store';

@@ -1,9 +1,10 @@
+/** Tests of when a bus counts as restored. */
 import { createBusId, createRootKey, parseRootKey } from '@certbus/events';
 import { BEGINNING } from '@certbus/events/history';
 import { type Log, openBus, StoreError } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
 import { expect, test } from 'vitest';
-import { sayRestored } from './restore.ts';
+import { recordRestored } from './restore.ts';
 
 async function beginBus() {
   const log = createMemoryLog();
@@ -17,7 +18,7 @@ async function beginBus() {
 
 test('a bus that was not restored is not said to be', async () => {
   const { log, root, trust, checkpoint } = await beginBus();
-  const said = sayRestored(log, 'test', { trust, root, known: checkpoint });
+  const said = recordRestored(log, 'test', { trust, root, known: checkpoint });
   await expect(said).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_NOT_RESTORED' });
 });
 
@@ -30,7 +31,7 @@ test('a store that fails while it is asked for what was lost has lost nothing by
       return log.read(stream, after, options);
     },
   };
-  const said = sayRestored(failing, 'test', { trust, root, known: checkpoint });
+  const said = recordRestored(failing, 'test', { trust, root, known: checkpoint });
   await expect(said).rejects.toMatchObject({ code: 'CERTBUS_STORE_THROTTLED' });
   expect((await log.read('test', 0)).commits).toHaveLength(1);
 });

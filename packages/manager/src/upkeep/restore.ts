@@ -1,23 +1,25 @@
+/** Records on a bus that its store was put back to an earlier state. */
 import type { Signer, Trust } from '@certbus/events';
 import { BEGINNING, type Checkpoint, HistoryError, signRootEvent } from '@certbus/events/history';
 import { type ArchivePlace, type Bus, type Log, openBus, VersionConflictError } from '@certbus/store';
 import { ManagerError } from '../errors.ts';
 
-/** How far the sequence leaps: the part that was lost may have held root events that nobody has seen any more. */
+/** How far the sequence leaps: the part that was lost can have held root events that nobody remembers. */
 const LEAP = 100;
 const ATTEMPTS = 5;
 
+/** What a restore is recorded with. */
 export interface RestoreOptions {
   readonly trust: Trust;
   readonly root: Signer;
-  /** The furthest that anybody here has read of the line that was lost; default nothing. */
+  /** The furthest position that was read here of the line that was lost; default nothing. */
   readonly known?: Checkpoint | undefined;
   readonly archive?: ArchivePlace | undefined;
   readonly now?: () => Date;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Only a bus that holds something else says no; one that does not answer says nothing. */
+/** `false` only where the bus holds something else; where it does not answer, the error stands. */
 async function isStillThere(bus: Bus, known: Checkpoint, signal: AbortSignal | undefined): Promise<boolean> {
   try {
     await bus.confirm(known, { signal });
@@ -29,11 +31,11 @@ async function isStillThere(bus: Bus, known: Checkpoint, signal: AbortSignal | u
 }
 
 /**
- * Says on a bus whose store was put back to an earlier state that its line goes on from there, so that followers beyond it build
- * their replicas anew. Verifies the bus first. Rejects `CERTBUS_MANAGER_NOT_RESTORED` when `known` is still on the bus, with
+ * Records on a bus whose store was put back to an earlier state that its line goes on from there, so that followers beyond it build
+ * their replicas again. Verifies the bus first. Rejects `CERTBUS_MANAGER_NOT_RESTORED` when `known` is still on the bus, with
  * the `HistoryError` of a refused commit, and with a `StoreError`.
  */
-export async function sayRestored(
+export async function recordRestored(
   log: Log,
   stream: string,
   { trust, root, known, archive, now = () => new Date(), signal }: RestoreOptions,

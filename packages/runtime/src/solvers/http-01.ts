@@ -1,3 +1,4 @@
+/** Makes the solver that answers HTTP-01, as the configuration says. */
 import type { Solver } from '@certbus/acme';
 import { type Http01Settings, hostsOf, resolveSecret, type SecretSource } from '@certbus/manager';
 

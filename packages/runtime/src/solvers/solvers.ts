@@ -1,4 +1,4 @@
-/** Makes the solver that a certificate needs, of what the configuration and this machine say. */
+/** Makes the solver that a certificate needs, from the configuration and the programs of this machine. */
 import { join } from 'node:path';
 import { proxyOf } from '@certbus/acme';
 import { resolveSecret, type SecretSource, type SolverFactory } from '@certbus/manager';

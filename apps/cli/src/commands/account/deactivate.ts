@@ -1,3 +1,4 @@
+/** `certbus account deactivate`. */
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';

@@ -1,3 +1,4 @@
+/** `certbus account ls`. */
 import { BaseCommand } from '../../base-command.ts';
 
 interface Row {

@@ -1,3 +1,4 @@
+/** `certbus account register`. */
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 

@@ -1,3 +1,4 @@
+/** `certbus account rollover`. */
 import { BaseCommand } from '../../base-command.ts';
 
 export default class AccountRollover extends BaseCommand {

@@ -1,3 +1,4 @@
+/** `certbus bus archive`. */
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 

@@ -1,3 +1,4 @@
+/** `certbus bus bootstrap`. */
 import type { Policies } from '@certbus/store/dynamodb-policies';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';

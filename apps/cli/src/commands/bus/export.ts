@@ -1,3 +1,4 @@
+/** `certbus bus export`. */
 import { nothingThere } from '@certbus/runtime/local';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';

@@ -1,3 +1,4 @@
+/** `certbus bus import`. */
 import type { Log } from '@certbus/store';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';

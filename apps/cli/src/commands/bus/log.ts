@@ -1,3 +1,4 @@
+/** `certbus bus log`. */
 import { BEGINNING, type Commit, type ReadEvent } from '@certbus/events/history';
 import { clean, nothingThere } from '@certbus/runtime/local';
 import { follow } from '@certbus/store';

@@ -1,3 +1,4 @@
+/** `certbus bus restored`. */
 import { BaseCommand } from '../../base-command.ts';
 
 export default class BusRestored extends BaseCommand {
@@ -8,7 +9,7 @@ export default class BusRestored extends BaseCommand {
   async run(): Promise<{ position: number }> {
     const { flags } = await this.parse(BusRestored);
     const { knownCheckpoint, openLocalBus } = await import('@certbus/runtime');
-    const { sayRestored } = await import('@certbus/manager');
+    const { recordRestored } = await import('@certbus/manager');
     const { parseRootKey } = await import('@certbus/events');
     const environment = this.environment(flags);
     const { config } = environment;
@@ -16,7 +17,7 @@ export default class BusRestored extends BaseCommand {
     const { log, stream, trust, archive, close } = await openLocalBus(config);
     try {
       const known = await knownCheckpoint(environment);
-      const { position } = await sayRestored(log, stream, { trust, root, known, archive, signal: this.signal });
+      const { position } = await recordRestored(log, stream, { trust, root, known, archive, signal: this.signal });
       this.log(`position ${position} says that the bus was restored`);
       return { position };
     } finally {

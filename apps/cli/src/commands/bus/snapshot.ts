@@ -1,3 +1,4 @@
+/** `certbus bus snapshot`. */
 import { BaseCommand } from '../../base-command.ts';
 
 export default class BusSnapshot extends BaseCommand {

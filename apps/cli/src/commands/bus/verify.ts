@@ -1,3 +1,4 @@
+/** `certbus bus verify`. */
 import { BaseCommand } from '../../base-command.ts';
 
 /** Commits between two lines of progress. */

@@ -1,3 +1,4 @@
+/** `certbus cert cat`. */
 import { X509Certificate } from 'node:crypto';
 import { type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
 import { clean } from '@certbus/runtime/local';

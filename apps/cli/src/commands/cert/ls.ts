@@ -1,3 +1,4 @@
+/** `certbus cert ls`. */
 import { BaseCommand } from '../../base-command.ts';
 
 interface Row {

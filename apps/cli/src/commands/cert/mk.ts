@@ -1,3 +1,4 @@
+/** `certbus cert mk`. */
 import { CHALLENGE_TYPES, normalizeAddress } from '@certbus/events';
 import type { IssueResult, Progress } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';

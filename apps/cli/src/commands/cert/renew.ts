@@ -1,3 +1,4 @@
+/** `certbus cert renew`. */
 import { nextActionAt } from '@certbus/events';
 import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';

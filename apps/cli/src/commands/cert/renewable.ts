@@ -1,3 +1,4 @@
+/** `certbus cert renewable`. */
 import { nextActionAt } from '@certbus/events';
 import type { RenewalOutcome } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';

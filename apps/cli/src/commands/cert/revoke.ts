@@ -1,3 +1,4 @@
+/** `certbus cert revoke`. */
 import type { RevocationReason } from '@certbus/acme';
 import type { RevocationResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';

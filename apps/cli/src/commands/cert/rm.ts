@@ -1,3 +1,4 @@
+/** `certbus cert rm`. */
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { confirm } from '../../prompt.ts';

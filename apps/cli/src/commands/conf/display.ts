@@ -1,3 +1,4 @@
+/** `certbus conf display`. */
 import { redactConfiguration } from '@certbus/manager';
 import { clean } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';

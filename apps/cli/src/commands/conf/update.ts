@@ -1,3 +1,4 @@
+/** `certbus conf update`. */
 import { text } from 'node:stream/consumers';
 import { jsonFaultOf, RuntimeError, secretsOf } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
