@@ -1,3 +1,4 @@
+/** Tests that a new DNS provider needs its own files and one line in the registry. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

@@ -1,3 +1,4 @@
+/** Tests of the DNS settings of a configuration. */
 import { PROVIDERS } from '@certbus/solvers';
 import { expect, test } from 'vitest';
 import { parseConfiguration } from './configuration.ts';

@@ -1,3 +1,4 @@
+/** Tests that secrets are shown as `<redacted>`, and kept when that is sent back. */
 import { PROVIDERS } from '@certbus/solvers';
 import { expect, test } from 'vitest';
 import { mergeRedacted, redactConfiguration } from './redaction.ts';

@@ -41,7 +41,7 @@ export interface IssuanceSubject {
 
 /** What came of asking for a claim. */
 export type ClaimResult =
-  /** This process holds the claim and drives the issuance. */
+  /** This process holds the claim and completes the issuance. */
   | { readonly kind: 'claimed'; readonly certificateId: string; readonly issuance: Issuance; readonly resumed: boolean }
   /** There is a certificate already, or, for a renewal that was asked for only where it is due, it is not any more. */
   | { readonly kind: 'managed'; readonly certificate: ManagedCertificate }

@@ -1,3 +1,4 @@
+/** Tests of which certificates are due. */
 import type { EventOf } from '@certbus/events';
 import { readEvent, type WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';

@@ -46,7 +46,7 @@ const why: FailureReason = {
   giveUpAfterMs: 30 * DAY,
 };
 
-test('every step of a driver whose claim changed hands is refused', () => {
+test('every step of an issuance whose claim changed hands is refused', () => {
   const state = given([started, NOW], [taken, NOW]);
   const steps = [
     () => recordOrder(state, mine, 'https://ca.test/order/1'),
@@ -106,7 +106,7 @@ test('failures back off by 1, 10 and 100 minutes, then daily, and count up', () 
   expect(pauses).toEqual([1, 10, 100, 1_440, 1_440]);
 });
 
-test('trouble of the CA as a whole counts as no attempt of the certificate', () => {
+test('a failure of the CA as a whole counts as no attempt of the certificate', () => {
   const events: (readonly [WrittenEvent, Date])[] = [];
   const attempts: unknown[] = [];
   for (const failureClass of ['authority', 'authority', 'temporary', 'account', 'temporary', 'temporary'] as const) {

@@ -13,7 +13,7 @@ import { claimLost } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
 import { attemptAfter, backOffUntil } from './back-off.ts';
 
-/** Which claim a driver believes it holds. */
+/** Which claim a process believes it holds. */
 export interface HeldClaim {
   readonly certificateId: string;
   readonly issuanceId: string;

@@ -1,3 +1,4 @@
+/** Tests of what is recorded of a CA's window for renewal, and of the instant in it. */
 import { nextActionAt, sha256 } from '@certbus/events';
 import type { WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';

@@ -1,3 +1,4 @@
+/** Decides what is recorded of a CA's window for renewal. */
 import type { RenewalInfo } from '@certbus/acme';
 import type { Decision } from '@certbus/store';
 import type { ManagerState } from '../state/state.ts';

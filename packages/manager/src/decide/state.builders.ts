@@ -1,3 +1,4 @@
+/** Makes a state from events, for tests of decisions. */
 import { EMPTY_BUS, readEvent, type WrittenEvent } from '@certbus/events/history';
 import { type Layer, layerOn, type ManagerState } from '../state/state.ts';
 

@@ -51,8 +51,5 @@ export function examineCertificates({ view, now }: Context, config: Configuratio
   const unnamed = failing - found.length;
   return unnamed === 0
     ? found
-    : [
-        ...found,
-        failed(`${unnamed} more of ${managed} have such a trouble`, '"certbus cert renewable" lists what is due.'),
-      ];
+    : [...found, failed(`${unnamed} more of ${managed} fail as well`, '"certbus cert renewable" lists what is due.')];
 }

@@ -3,7 +3,7 @@ import { type Context, decide } from '../context.ts';
 import { extendClaim, type HeldClaim } from '../decide/issuance.ts';
 import { claimLost, ManagerError } from '../errors.ts';
 
-/** Keeps a claim alive while its order is driven. */
+/** Keeps a claim alive while its order is under way. */
 export interface ClaimKeepAlive extends AsyncDisposable {
   /** Aborted, with the `ManagerError`, once another process is known to hold the claim, or it is past its end. */
   readonly lost: AbortSignal;

@@ -1,3 +1,4 @@
+/** Tests of how often an issuance reads the bus. */
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import type { Log } from '@certbus/store';
 import { temporaryFolder } from 'certbus-services';

@@ -32,7 +32,7 @@ async function bindByCaa(host: string): Promise<void> {
 }
 
 /** Fails twice, so that the next order is tried at the staging CA first; gives what became of that one. */
-async function thirdTry(name: string, trouble: (name: string) => unknown) {
+async function thirdTry(name: string, failAtStaging: (name: string) => unknown) {
   sites += 1;
   const config = configFor(ca, { url: dns.url, dns: dns.address }) as { dns: object[] };
   const authorities = { ca: { ...authority(ca), staging: 'staging' }, staging: authority(staging) };
@@ -46,7 +46,7 @@ async function thirdTry(name: string, trouble: (name: string) => unknown) {
       now += 3 * 3_600_000;
     }
     await manager.configure(good);
-    await trouble(name);
+    await failAtStaging(name);
     const before = { ca: ca.orderCount, staging: staging.orderCount };
     const outcome = await manager.issue({ names: [name] }, { signal }).then(
       (issued) => issued.outcome,
@@ -67,9 +67,12 @@ test.each([
     () => staging.faults.inject({ kind: 'html', status: 200 }, { times: Number.POSITIVE_INFINITY }),
   ],
   ['may not issue by CAA records that name the account at the CA proper', bindByCaa],
-])('a staging CA that %s holds up no order at the CA proper', async (what, trouble) => {
+])('a staging CA that %s holds up no order at the CA proper', async (what, failAtStaging) => {
   try {
-    const { outcome, orders } = await thirdTry(`${what.replaceAll(' ', '-').toLowerCase().slice(0, 40)}.test`, trouble);
+    const { outcome, orders } = await thirdTry(
+      `${what.replaceAll(' ', '-').toLowerCase().slice(0, 40)}.test`,
+      failAtStaging,
+    );
     expect([outcome, orders.ca]).toEqual(['issued', 1]);
   } finally {
     staging.faults.clear();

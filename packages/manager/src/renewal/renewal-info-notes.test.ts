@@ -1,3 +1,4 @@
+/** Tests of the notes of when to ask the CAs. */
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

@@ -1,3 +1,4 @@
+/** Tests that a run of renewals reads no more certificates than it acts on. */
 import { BEGINNING, type Checkpoint, type WrittenEvent } from '@certbus/events/history';
 import { openReplica, type Replica, synchronize } from '@certbus/replica';
 import { temporaryFolder } from 'certbus-services';

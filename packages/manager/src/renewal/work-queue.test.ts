@@ -1,3 +1,4 @@
+/** Tests of the order in which renewals take their turns. */
 import type { FailureClass, IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import { expect, test } from 'vitest';
 import { inTurns } from './turns.ts';

@@ -1,3 +1,4 @@
+/** Orders what is due, so that no kind of work holds up another. */
 import { type ManagedCertificate, nextActionAt, URGENCIES, urgencyOf } from '@certbus/events';
 import { isShared } from '../decide/back-off.ts';
 

@@ -1,3 +1,4 @@
+/** The state that a manager decides on, and layers of changes on top of it. */
 import { type CertificateEvent, dutyOf, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
 import { type BusState, evolve, evolveBus, type ReadEvent } from '@certbus/events/history';
 

@@ -1,3 +1,4 @@
+/** Tests of a manager's picture of the bus and of its replica. */
 import {
   createBusId,
   createManagerKey,

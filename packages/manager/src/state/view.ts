@@ -1,3 +1,4 @@
+/** A manager's picture of the bus: its replica, and what the replica has not taken yet. */
 import type { Checkpoint, Commit } from '@certbus/events/history';
 import type { Replica, ReplicaReader } from '@certbus/replica';
 import type { View } from '@certbus/store';

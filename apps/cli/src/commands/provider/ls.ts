@@ -1,3 +1,4 @@
+/** `certbus provider ls`. */
 import { BaseCommand } from '../../base-command.ts';
 
 export default class ProviderLs extends BaseCommand {

@@ -1,3 +1,4 @@
+/** `certbus provider show`. */
 import type { DnsProvider } from '@certbus/solvers';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
