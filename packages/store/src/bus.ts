@@ -130,11 +130,11 @@ function checkSame(from: Checkpoint, stored: StoredCommit | undefined): void {
 /** Reads a page without gaps: strongly again where an eventual read had one. Rejects `CERTBUS_STORE_GAP`. */
 async function readContiguous({ log, stream }: OpenBus, after: number, options: BusReadOptions): Promise<Page> {
   const { limit, consistent = false, signal } = options;
-  const readPage = (strongly: boolean) =>
-    log.read(stream, after, { ...(limit ? { limit } : {}), consistent: strongly, ...only(signal) });
-  const page = await readPage(consistent);
+  const own = { ...(limit ? { limit } : {}), ...only(signal) };
+  const page = await log.read(stream, after, { ...own, consistent });
   const isGapped = contiguous(after, page.commits).length < page.commits.length;
-  return wholePart(isGapped && !consistent ? await readPage(true) : page, stream, after);
+  const whole = isGapped && !consistent ? await log.read(stream, after, { ...own, consistent: true }) : page;
+  return wholePart(whole, stream, after);
 }
 
 /** Reads a page without gaps strongly, and the commit at `from` with it, which it compares. Rejects as both do. */
