@@ -1,3 +1,4 @@
+/** Entry: certificates with their opened keys, without TLS. */
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Health } from './health.ts';
 export type { MaterialEvents } from './serving/events.ts';

@@ -1,3 +1,4 @@
+/** Entry: a bus in memory, for the tests of those who build on the client. */
 import 'reflect-metadata';
 import { KeyObject, type webcrypto } from 'node:crypto';
 import {

@@ -189,7 +189,7 @@ function openToWriters({ path, stats }: Node, user: User): Exposure | undefined 
 }
 
 /** Judges nodes from the root folder down; the last is the file. */
-function examine(nodes: readonly Node[], isSecret: boolean): FileExamination {
+function examine(nodes: readonly Node[], { isSecret }: { readonly isSecret: boolean }): FileExamination {
   const user = thisUser();
   const accepted: Exposure[] = [];
   if (!user) return { refused: undefined, accepted };
@@ -210,7 +210,7 @@ function examine(nodes: readonly Node[], isSecret: boolean): FileExamination {
  * everything, since its modes cannot be changed: Kubernetes, Docker and systemd mount secrets so. Throws as `lstat` does.
  */
 export function examineFile(path: string, { isSecret = false }: { readonly isSecret?: boolean } = {}): FileExamination {
-  return thisUser() ? examine(nodesOf(path), isSecret) : { refused: undefined, accepted: [] };
+  return thisUser() ? examine(nodesOf(path), { isSecret }) : { refused: undefined, accepted: [] };
 }
 
 /** Looks at a file or folder of this program's state, without the folders above it. `undefined` where it is good, or not there. */
@@ -218,7 +218,7 @@ export function examineState(path: string): Exposure | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (!stats) return undefined;
   const target = stats.isSymbolicLink() ? [{ path, stats: statSync(path) }] : [];
-  return examine([{ path, stats }, ...target], false).refused;
+  return examine([{ path, stats }, ...target], { isSecret: false }).refused;
 }
 
 /**

@@ -130,6 +130,26 @@ function createLeafReader(
   };
 }
 
+/** All rows of a query that pages by certificate id, `(after, limit)`. */
+function* pages(select: StatementSync): Iterable<Readonly<Record<string, unknown>>> {
+  for (let last = ''; ; ) {
+    const rows = select.all(last, PAGE);
+    yield* rows;
+    const end = rows.at(-1);
+    if (!end || rows.length < PAGE) return;
+    last = idOf(end);
+  }
+}
+
+/** What a snapshot is made of, issuers first. */
+function* snapshotRecords(issuers: StatementSync, certificates: StatementSync): Iterable<SnapshotRecord> {
+  for (const row of issuers.all()) {
+    const certificate = Buffer.from(row['certificate'] as Uint8Array).toString('base64');
+    yield { issuer: { hash: String(row['hash']), certificate } };
+  }
+  for (const row of pages(certificates)) yield { position: Number(row['position']), certificate: parseState(row) };
+}
+
 /** Asks an open database with the replica's tables. */
 export function createReader(database: DatabaseSync, generation: Generation = 'served'): ReplicaReader {
   const suffix = suffixOf(generation);
@@ -163,30 +183,6 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
     `SELECT certificate_id, position, state FROM ${withState} WHERE certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
 
-  function* records(): Iterable<SnapshotRecord> {
-    for (const row of selectIssuers.all()) {
-      const certificate = Buffer.from(row['certificate'] as Uint8Array).toString('base64');
-      yield { issuer: { hash: String(row['hash']), certificate } };
-    }
-    for (let last = ''; ; ) {
-      const rows = selectRecords.all(last, PAGE);
-      for (const row of rows) yield { position: Number(row['position']), certificate: parseState(row) };
-      const end = rows.at(-1);
-      if (!end || rows.length < PAGE) return;
-      last = idOf(end);
-    }
-  }
-
-  function* certificates(): Iterable<ManagedCertificate> {
-    for (let last = ''; ; ) {
-      const rows = selectPage.all(last, PAGE);
-      for (const row of rows) yield parseState(row);
-      const end = rows.at(-1);
-      if (!end || rows.length < PAGE) return;
-      last = idOf(end);
-    }
-  }
-
   return {
     checkpoint: () => JSON.parse(String(selectBus.get()?.['checkpoint'])),
     bus: () => JSON.parse(String(selectBus.get()?.['state'])),
@@ -195,7 +191,9 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
       return row && parseState(row);
     },
     lookup: (serverName) => candidatesOf(serverName).flatMap((name) => selectNamed.all(name).map(parseState)),
-    certificates,
+    *certificates() {
+      for (const row of pages(selectPage)) yield parseState(row);
+    },
     idsByNameSet: (key) => selectNameSet.all(key).map(idOf),
     due: (at) => byNextAction({ after: Number.MIN_SAFE_INTEGER, upTo: at.getTime() }),
     paused: ({ until, wantedBy }) =>
@@ -219,6 +217,6 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
         position: Number(row['position']),
         root: JSON.parse(String(row['envelope'])),
       })),
-    records,
+    records: () => snapshotRecords(selectIssuers, selectRecords),
   };
 }

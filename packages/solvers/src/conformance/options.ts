@@ -1,3 +1,4 @@
+/** What the conformance suite of solvers takes: a DNS host under test, and what it can do. */
 import type { Logger, Solver } from '@certbus/acme';
 
 /** A DNS host, or a part of one, that belongs to one test. Domains are as in DNS, lower case, without a final dot. */

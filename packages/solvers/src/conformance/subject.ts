@@ -1,3 +1,4 @@
+/** One test of the suite, on a host of its own. */
 import { deepEqual } from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { PresentedChallenge, Solver } from '@certbus/acme';

@@ -1,7 +1,8 @@
+/** The conformance suite: what every solver of dns-01 must hold to. */
 import type { Logger } from '@certbus/acme';
+import { checkTrouble } from './failures.ts';
 import type { SolverAbility, SolverConformanceOptions } from './options.ts';
 import { type Check, drawChallenge } from './subject.ts';
-import { checkTrouble } from './trouble.ts';
 import { checkCleanUp, checkCrowds, checkPresent } from './values.ts';
 import { checkZones } from './zones.ts';
 

@@ -1,3 +1,4 @@
+/** Checks of the suite: what is presented shows, and what is cleaned up is gone. */
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import type { PresentedChallenge } from '@certbus/acme';
 import type { SolverAbility } from './options.ts';

@@ -1,3 +1,4 @@
+/** Checks of the suite: aliases, delegations and zones. */
 import { rejects } from 'node:assert/strict';
 import { AcmeError } from '@certbus/acme';
 import type { SolverAbility } from './options.ts';

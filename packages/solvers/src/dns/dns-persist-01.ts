@@ -1,3 +1,4 @@
+/** Verifies standing records for dns-persist-01, and prints what to set. */
 import type { PersistentGrant, PresentedChallenge, Solver } from '@certbus/acme';
 import { AcmeError, RecordMissingError } from '@certbus/acme';
 import { mapFew, readGrant, recordFor } from '@certbus/acme/solver-kit';

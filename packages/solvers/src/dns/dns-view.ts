@@ -1,3 +1,4 @@
+/** What DNS shows of names: CAA records, and who controls a name. */
 import type { CaaRecord as NodeCaaRecord } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import type { CaaRecord, CaaResolver, ControlFacts } from '@certbus/acme';

@@ -1,3 +1,4 @@
+/** One value at a time, for hosts that take no more. */
 import type { PresentedChallenge } from '@certbus/acme';
 import type { ZoneValues } from './solver.ts';
 

@@ -1,3 +1,4 @@
+/** Where a record goes that an alias points to. */
 import { AcmeError } from '@certbus/acme';
 import type { Lookups } from './lookups.ts';
 

@@ -1,3 +1,4 @@
+/** Requests to the HTTP API of a DNS host. */
 import type { ProxyOptions } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { parseRetryAfter, proxyHost, textOf } from '@certbus/acme/solver-kit';

@@ -1,3 +1,4 @@
+/** Questions to resolvers and to name servers. */
 import { Resolver } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { AcmeError } from '@certbus/acme';

@@ -1,3 +1,4 @@
+/** A wait that a signal ends. */
 import { setTimeout as wait } from 'node:timers/promises';
 
 /** Waits, unless the signal ends it; then rejects with its reason. */

@@ -1,3 +1,4 @@
+/** Work on one name, one piece after the other. */
 const tails = new Map<string, Promise<unknown>>();
 
 /** The promise's outcome, or the signal's reason where that comes first. */

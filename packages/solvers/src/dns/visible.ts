@@ -1,3 +1,4 @@
+/** Waits until every authoritative name server shows every value. */
 import { AcmeError } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
 import type { Lookups } from './lookups.ts';

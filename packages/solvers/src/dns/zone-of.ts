@@ -1,3 +1,4 @@
+/** Finds the zone of a name in DNS. */
 import { AcmeError } from '@certbus/acme';
 import type { Lookups } from './lookups.ts';
 

@@ -1,3 +1,4 @@
+/** http-01 answered by CertBus clients, which need no announcement. */
 import type { Solver } from '@certbus/acme';
 import { awaitHttp01, type Http01ProbeOptions } from '../probes/http-01.ts';
 

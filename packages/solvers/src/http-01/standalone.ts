@@ -1,3 +1,4 @@
+/** http-01 answered on a port of this machine. */
 import { createServer, type Server } from 'node:http';
 import type { Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
@@ -74,8 +75,8 @@ export function createHttp01StandaloneSolver(options: Http01StandaloneOptions = 
   const place = `${address ?? '*'} port ${listenPort}`;
   const owner = {};
 
-  /** Opens and closes one after another, so that a port that is being let go of is not found taken. */
-  async function settle(responder: Responder): Promise<void> {
+  /** Opens and closes one after another, so that a port that is being closed is not found taken. */
+  async function openOrClose(responder: Responder): Promise<void> {
     const turn = responder.turn.then(async () => {
       const { answers, server } = responder;
       if (answers.size > 0 && !server) responder.server = await listen(responder, { port: listenPort, address });
@@ -109,7 +110,7 @@ export function createHttp01StandaloneSolver(options: Http01StandaloneOptions = 
         responder.answers.set(token, answer);
       }
       try {
-        await settle(responder);
+        await openOrClose(responder);
       } catch (cause) {
         withdraw(
           responder,
@@ -125,7 +126,7 @@ export function createHttp01StandaloneSolver(options: Http01StandaloneOptions = 
         responder,
         challenges.map(({ token }) => token),
       );
-      await settle(responder);
+      await openOrClose(responder);
     },
   };
 }

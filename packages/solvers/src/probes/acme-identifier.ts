@@ -1,3 +1,4 @@
+/** Reads the acmeIdentifier of a TLS-ALPN-01 certificate (RFC 8737). */
 import { createHash, X509Certificate } from 'node:crypto';
 import { canonicalName, childOf, type DerValue, readDer } from '@certbus/acme/solver-kit';
 

@@ -1,3 +1,4 @@
+/** Looks at every address of a name, as a CA does from several places. */
 import { Resolver } from 'node:dns/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { PresentedChallenge, Solver } from '@certbus/acme';

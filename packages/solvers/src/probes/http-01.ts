@@ -1,3 +1,4 @@
+/** Looks at an http-01 answer from outside. */
 import { get as httpGet } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import type { Solver } from '@certbus/acme';

@@ -1,3 +1,4 @@
+/** Looks at a tls-alpn-01 answer from outside. */
 import { connect, type TLSSocket } from 'node:tls';
 import type { Solver } from '@certbus/acme';
 import { isAddress, reverseNameOf } from '@certbus/acme/solver-kit';

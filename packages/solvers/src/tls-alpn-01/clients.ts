@@ -1,3 +1,4 @@
+/** tls-alpn-01 answered by CertBus clients, which hear of the challenge by the bus. */
 import type { Solver } from '@certbus/acme';
 import { awaitTlsAlpn01, type TlsAlpn01ProbeOptions } from '../probes/tls-alpn-01.ts';
 

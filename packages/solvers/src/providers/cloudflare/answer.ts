@@ -1,3 +1,4 @@
+/** Reads the answers of Cloudflare's API. */
 import { isRecord } from '@certbus/acme/solver-kit';
 
 /** A record as the API tells it. */

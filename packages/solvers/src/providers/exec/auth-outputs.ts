@@ -1,3 +1,4 @@
+/** Keeps what certbot's auth hooks print, for the clean-up hooks. */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** How a program is started for a task, by preset. */
 import { basename } from 'node:path';
 import type { Program } from '../../definition/program.ts';
 import { ACME_SH_SHIM } from './acme-sh-shim.ts';

@@ -1,3 +1,4 @@
+/** Record sets as the API of PowerDNS has them. */
 import { isRecord } from '@certbus/acme/solver-kit';
 import { canonical } from '../../dns/lookups.ts';
 

@@ -1,3 +1,4 @@
+/** Sends one DNS message to a server and takes its answer. */
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+/** Sends signed updates, and reads what the server answers. */
 import { AcmeError } from '@certbus/acme';
 import { exchange, type ServerAddress } from './exchange.ts';
 import { sign, type TsigKey, type TsigVerdict, verify } from './tsig.ts';

@@ -1,3 +1,4 @@
+/** Signs DNS messages, and checks their signatures (RFC 8945). */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { decode, encode } from 'dns-packet';
 

@@ -1,3 +1,4 @@
+/** Builds update messages (RFC 2136). */
 import { encode } from 'dns-packet';
 
 /** A TXT value that is added to a name, or taken away. */

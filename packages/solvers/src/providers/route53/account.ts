@@ -1,3 +1,4 @@
+/** What all jobs of a process share on one AWS account. */
 import { Route53Client } from '@aws-sdk/client-route-53';
 import { createHolders, type Holders } from '../../dns/holders.ts';
 import { sleep as sleepUntil } from '../../dns/sleep.ts';

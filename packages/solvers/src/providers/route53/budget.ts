@@ -1,3 +1,4 @@
+/** A budget of requests, so many at once and then so many a second. */
 import { createTurnstile, type Sleep, type Turnstile } from './waiting.ts';
 
 /** How much of something may be done: so much at once, then so much per second. */

@@ -1,3 +1,4 @@
+/** One call to Route 53, within its budget, and repeated where that helps. */
 import { InvalidChangeBatch, type Route53Client, Route53ServiceException } from '@aws-sdk/client-route-53';
 import { AcmeError } from '@certbus/acme';
 import type { Budget } from './budget.ts';

@@ -1,3 +1,4 @@
+/** Waits until every server of Route 53 has a change. */
 import { GetChangeCommand } from '@aws-sdk/client-route-53';
 import { AcmeError } from '@certbus/acme';
 import { type Caller, call } from './call.ts';

@@ -1,3 +1,4 @@
+/** Plans a batch of changes to one zone. */
 import type { Change, ResourceRecordSet } from '@aws-sdk/client-route-53';
 import { AcmeError } from '@certbus/acme';
 import { quote, withoutValues, withValues } from '../../dns/txt-values.ts';

@@ -1,3 +1,4 @@
+/** An edit that waits for its batch. */
 import type { Edit } from './plan.ts';
 
 /** A change of a zone that was submitted. */

@@ -1,3 +1,4 @@
+/** Reads record sets of a zone. */
 import { ListResourceRecordSetsCommand, type ResourceRecordSet } from '@aws-sdk/client-route-53';
 import { type Caller, call } from './call.ts';
 

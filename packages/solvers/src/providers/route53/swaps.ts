@@ -1,3 +1,4 @@
+/** Changes record sets by compare-and-swap. */
 import type { Change, ResourceRecordSet } from '@aws-sdk/client-route-53';
 import type { BatchRefused } from './call.ts';
 import { blameIn, editValues, refused, setWith, swap, valuesOf } from './plan.ts';

@@ -1,3 +1,4 @@
+/** Waits that several share. */
 import { orAbort } from '../../dns/turns.ts';
 
 /** Waits, unless the signal ends it; then rejects with its reason. */

@@ -1,3 +1,4 @@
+/** Finds the hosted zone of a record. */
 import { type HostedZone, ListHostedZonesCommand } from '@aws-sdk/client-route-53';
 import { AcmeError } from '@certbus/acme';
 import { type Caller, call } from './call.ts';

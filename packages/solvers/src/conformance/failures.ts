@@ -1,3 +1,4 @@
+/** Checks of the suite: aborts, silent hosts, and secrets in errors and logs. */
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { inspect } from 'node:util';
 import type { PresentedChallenge, Solver } from '@certbus/acme';
