@@ -1,5 +1,5 @@
 /** What can be asked of a replica. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { candidatesOf, type ManagedCertificate } from '@certbus/events';
 import type { BusState, Checkpoint, PlacedRootEvent } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
