@@ -1,5 +1,6 @@
 /** The manager of a bus: decides, issues, renews and removes certificates. */
 export type { AccountOptions } from './accounts/account-operations.ts';
+export type { ConfigurationChanges } from './configuration/changes.ts';
 export {
   type CertificateAuthority,
   type Configuration,
@@ -17,6 +18,7 @@ export {
   type SecretSource,
   secretHosts,
 } from './configuration/secrets.ts';
+export type { ConfigureResult } from './configuration/stored-configuration.ts';
 export type { DiagnosisOptions } from './doctor/doctor.ts';
 export type { LocalFile, LocalFiles } from './doctor/files.ts';
 export type { Check, Finding } from './doctor/finding.ts';

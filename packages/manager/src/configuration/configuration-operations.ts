@@ -1,6 +1,7 @@
 /** What a manager does with the configuration of its bus. */
 import { type Context, refresh } from '../context.ts';
 import {
+  type ConfigureResult,
   readConfiguration,
   requireConfiguration,
   type StoredConfiguration,
@@ -11,8 +12,12 @@ import {
 export interface ConfigurationOperations {
   /** The CAs of the configuration. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`. */
   authorities(): Promise<readonly { readonly name: string; readonly directory: string }[]>;
-  /** Replaces the configuration; `<redacted>` keeps the stored secret. */
-  configure(json: unknown, options?: { readonly expectPosition?: number }): Promise<{ position: number }>;
+  /**
+   * Replaces the configuration, and returns what that changes; `<redacted>` keeps the secret that is stored for the same owner. Rejects
+   * `CERTBUS_MANAGER_CONFIG_INVALID`, and `CERTBUS_MANAGER_CONFIG_CHANGED` when the one on the bus is not of `expectPosition` (default:
+   * any) or is replaced at the same moment.
+   */
+  configure(json: unknown, options?: { readonly expectPosition?: number | undefined }): Promise<ConfigureResult>;
   /** The stored JSON with its position; `undefined` before the first. */
   configuration(): Promise<StoredConfiguration | undefined>;
 }

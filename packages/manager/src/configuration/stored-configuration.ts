@@ -1,8 +1,9 @@
 /** Reads and writes the configuration that is on the bus, sealed to the managers. */
 import { open, seal } from '@certbus/events';
 import { type Context, decide, refresh } from '../context.ts';
-import { configure } from '../decide/configuration.ts';
+import { checkUnchanged, configure } from '../decide/configuration.ts';
 import { ManagerError } from '../errors.ts';
+import { type ConfigurationChanges, changesBetween } from './changes.ts';
 import { type Configuration, parseConfiguration } from './configuration.ts';
 import { mergeRedacted } from './redaction.ts';
 
@@ -10,6 +11,13 @@ import { mergeRedacted } from './redaction.ts';
 export interface StoredConfiguration {
   readonly json: unknown;
   readonly position: number;
+}
+
+/** A configuration that was put on the bus. */
+export interface ConfigureResult {
+  readonly position: number;
+  /** What differs from the one that was there; every field is added where there was none. */
+  readonly changes: ConfigurationChanges;
 }
 
 /** The configuration on the bus; `undefined` before the first. */
@@ -37,19 +45,25 @@ export async function withConfiguration<T extends { readonly signal: AbortSignal
   return { ...options, config: await requireConfiguration(context) };
 }
 
-/** Replaces the configuration; `<redacted>` keeps the stored secret. Rejects `CERTBUS_MANAGER_CONFIG_CHANGED` and as {@link parseConfiguration} throws. */
+/**
+ * Replaces the configuration; `<redacted>` keeps the secret that is stored for the same owner. Rejects `CERTBUS_MANAGER_CONFIG_CHANGED`
+ * when the one on the bus is not of `expectPosition` (`undefined`: any), and as {@link mergeRedacted} and {@link parseConfiguration} throw.
+ */
 export async function writeConfiguration(
   context: Context,
   json: unknown,
   expectPosition: number | undefined,
-): Promise<{ position: number }> {
+): Promise<ConfigureResult> {
   const stored = await readConfiguration(context);
+  // What is merged in comes from this position; a configuration that arrives meanwhile must not be lost.
+  const expected = expectPosition ?? stored?.position ?? 0;
+  checkUnchanged(context.view.state, expected);
   const merged = mergeRedacted(json, stored?.json);
   parseConfiguration(merged);
+  const text = JSON.stringify(merged);
   const readers = context.view.checkpoint.managers.map(({ name, recipient }) => ({ name, recipient }));
-  const sealed = await seal(JSON.stringify(merged), readers);
-  // What was merged in came from this position; a configuration that arrived since must not be lost.
-  const expected = expectPosition ?? stored?.position ?? 0;
+  const sealed = await seal(text, readers);
   await decide(context, (state) => configure(state, sealed, expected));
-  return { position: context.view.state.bus.config?.position ?? 0 };
+  const position = context.view.state.bus.config?.position ?? 0;
+  return { position, changes: changesBetween(stored?.json ?? {}, JSON.parse(text)) };
 }
