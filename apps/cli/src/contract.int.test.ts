@@ -67,8 +67,12 @@ async function setUp(
   const line = `${init} ${ca.directory} --roots roots.pem --dns-url ${dns.url} --resolver ${dns.address}`;
   await succeeds(site, line);
   await succeeds(site, line);
-  const input = JSON.stringify(await succeeds(site, 'conf display'));
-  await succeeds(site, 'conf update', { input });
+  const shown = (await succeeds(site, 'conf display')) as { readonly position: number };
+  const { position: _, ...bare } = shown;
+  const input = JSON.stringify(bare);
+  for (const giveUpAfterDays of [3, 4, undefined])
+    await succeeds(site, 'conf update', { input: JSON.stringify({ ...bare, giveUpAfterDays }) });
+  await fails(site, 'conf update --expect 99', 'CERTBUS_CLI_USAGE', { input: JSON.stringify(shown) });
   await fails(site, 'conf update', 'CERTBUS_CLI_CONFIG_INVALID', { input: '{' });
   await fails(site, 'conf update', 'CERTBUS_MANAGER_CONFIG_INVALID', { input: '{}' });
   await fails(site, 'conf update --expect 99', 'CERTBUS_MANAGER_CONFIG_CHANGED', { input });

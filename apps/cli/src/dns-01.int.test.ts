@@ -148,7 +148,7 @@ test('a secret of this machine goes to no host that the machine does not allow, 
   const local = join(site, 'certbus.json');
   const made = JSON.parse(readFileSync(local, 'utf8'));
   expect(made.secretHosts).toEqual({ CERTBUS_SECRET_POWERDNS: ['127.0.0.1:1'] });
-  const stored = JSON.parse((await run(['conf', 'display'])).stdout);
+  const { position: _, ...stored } = JSON.parse((await run(['conf', 'display'])).stdout);
   const apiKey = { env: 'CERTBUS_SECRET_DNS' };
   const dns = [{ zones: ['*'], provider: 'powerdns', url: `http://${host}`, apiKey, resolver: [host] }];
   const updated = await run(['conf', 'update'], { input: JSON.stringify({ ...stored, dns }) });
@@ -166,7 +166,7 @@ test('a secret of this machine goes to no host that the machine does not allow, 
   expect(await refusals()).toMatchObject([{ status: 'failed', subject: 'CERTBUS_SECRET_DNS' }]);
   expect(heard).toEqual([]);
   const allowed = await run(['conf', 'update'], { input: JSON.stringify({ ...stored, dns }), hosts: host });
-  expect(allowed.stderr).not.toContain('secretHosts');
+  expect(allowed).toMatchObject({ status: 0, stderr: expect.not.stringContaining('secretHosts') });
   writeFileSync(local, JSON.stringify({ ...made, secretHosts: { CERTBUS_SECRET_DNS: [host] } }));
   expect(await refusals()).toEqual([]);
 }, 120_000);

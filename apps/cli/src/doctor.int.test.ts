@@ -125,9 +125,9 @@ describe('certbus doctor', () => {
   });
 
   test('a certificate that cannot be renewed as things are is told before its time', async () => {
-    const stored = (await run('conf', 'display')).stdout;
+    const { position: _, ...stored } = JSON.parse((await run('conf', 'display')).stdout);
     const configure = async (change: (json: { dns: { zones: string[] }[]; authorities: { ca: object } }) => void) => {
-      const json = JSON.parse(stored);
+      const json = structuredClone(stored);
       change(json);
       expect((await certbus(folder.path, ['conf', 'update'], { input: JSON.stringify(json) })).status).toBe(0);
     };

@@ -1,11 +1,14 @@
-/** `certbus conf display`. */
+/** `certbus conf display`: shows the configuration on the bus, as a document for `certbus conf update`. */
 import { redactConfiguration } from '@certbus/manager';
 import { clean } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { documentOf } from '../../configuration-document.ts';
 
 export default class ConfDisplay extends BaseCommand {
   static override summary = 'Show the configuration on the bus; secrets as <redacted>.';
+  static override description =
+    'Its "position" is where it is on the bus. With it, "certbus conf update" refuses to replace a newer one; leave it out of what you keep in version control.';
   static override flags = { 'show-secrets': Flags.boolean({ description: 'show secrets, too' }) };
 
   async run(): Promise<unknown> {
@@ -19,7 +22,8 @@ export default class ConfDisplay extends BaseCommand {
       this.progress('the bus has no configuration yet; put one on it with "certbus conf update < FILE"');
       return {};
     }
-    const shown = flags['show-secrets'] ? stored.json : redactConfiguration(stored.json);
+    const json = flags['show-secrets'] ? stored.json : redactConfiguration(stored.json);
+    const shown = documentOf(json, stored.position);
     this.progress(`configuration of position ${stored.position}`);
     this.log(clean(JSON.stringify(shown, undefined, 2)));
     return shown;

@@ -1,45 +1,57 @@
-/** `certbus conf update`. */
+/** `certbus conf update`: replaces the configuration on the bus. */
 import { text } from 'node:stream/consumers';
-import { jsonFaultOf, RuntimeError, secretsOf } from '@certbus/runtime/local';
+import type { ConfigureResult } from '@certbus/manager';
+import { clean, secretsOf } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { parseDocument } from '../../configuration-document.ts';
 import { CliError } from '../../errors.ts';
 
 export default class ConfUpdate extends BaseCommand {
   static override summary = 'Replace the configuration on the bus by the one on standard input.';
-  static override description = 'A secret that reads <redacted> keeps its stored value.';
+  static override description =
+    'A secret that reads <redacted> keeps its stored value while everything that says where it is sent is unchanged. A document with "position", as "certbus conf display" prints it, is refused when somebody changed the configuration since then; one without replaces what is there. What differs is printed by path.';
   static override examples = ['<%= config.bin %> <%= command.id %> < config.json'];
   static override flags = {
-    expect: Flags.integer({ min: 1, description: 'refuse when the stored one is not of this position' }),
+    expect: Flags.integer({
+      min: 1,
+      description: 'refuse when the stored one is not of this position; default the "position" in the document',
+    }),
   };
 
-  async run(): Promise<{ position: number }> {
+  async run(): Promise<ConfigureResult> {
     const { flags } = await this.parse(ConfUpdate);
     if (process.stdin.isTTY)
       throw new CliError(
         'CERTBUS_CLI_USAGE',
         'The configuration is read from standard input: certbus conf update < FILE',
       );
-    let json: unknown;
-    try {
-      json = JSON.parse(await text(process.stdin));
-    } catch (error) {
-      throw new RuntimeError(
-        'CERTBUS_CLI_CONFIG_INVALID',
-        `What came on standard input is not JSON: ${jsonFaultOf(error)}.`,
+    const { json, position } = parseDocument(await text(process.stdin));
+    if (flags.expect !== undefined && position !== undefined && flags.expect !== position)
+      throw new CliError(
+        'CERTBUS_CLI_USAGE',
+        `--expect ${flags.expect} is not the "position" ${position} in the document. Leave one of them out.`,
       );
-    }
     const { withManager } = await import('@certbus/runtime');
     const { parseConfiguration, refusedSecrets } = await import('@certbus/manager');
     const environment = this.environment(flags);
-    const result = await withManager(environment, (manager) =>
-      manager.configure(json, flags.expect === undefined ? {} : { expectPosition: flags.expect }),
-    );
+    const expectPosition = flags.expect ?? position;
+    const result = await withManager(environment, (manager) => manager.configure(json, { expectPosition }));
     this.log(`the configuration is on the bus at position ${result.position}`);
+    this.#print(result);
     for (const { variable, host, advice } of refusedSecrets(parseConfiguration(json), secretsOf(environment)))
       this.warn(
         `this machine does not allow ${variable} to be used at ${host}, so orders that need it fail here. ${advice}`,
       );
     return result;
+  }
+
+  #print({ changes: { added, removed, changed } }: ConfigureResult): void {
+    const lines = [
+      ...added.map((path) => `added: ${path}`),
+      ...removed.map((path) => `removed: ${path}`),
+      ...changed.map((path) => `changed: ${path}`),
+    ];
+    for (const line of lines.length > 0 ? lines : ['nothing differs from what was there']) this.log(clean(line));
   }
 }

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { documentOf, parseDocument } from './configuration-document.ts';
+
+test('a document has the configuration and its position, and is read as both', () => {
+  const document = documentOf({ version: 1, dns: [] }, 7);
+  expect(document).toEqual({ position: 7, version: 1, dns: [] });
+  expect(parseDocument(JSON.stringify(document))).toEqual({ json: { version: 1, dns: [] }, position: 7 });
+});
+
+test.each(['{"version":1}', '[]', 'null', '"position"'])('%s has no position, and is left to the schema', (text) => {
+  expect(parseDocument(text)).toEqual({ json: JSON.parse(text), position: undefined });
+});
+
+test.each(['0', '-1', '1.5', '"3"', 'null', '1e300'])('a position of %s is refused', (position) => {
+  expect(() => parseDocument(`{"version":1,"position":${position}}`)).toThrow(
+    expect.objectContaining({
+      code: 'CERTBUS_CLI_CONFIG_INVALID',
+      message: expect.stringContaining('position must be a whole number, 1 or more. Take it from'),
+    }),
+  );
+});
+
+test('what is not JSON is refused without being repeated', () => {
+  expect(() => parseDocument('{"token": the-secret')).toThrow(/^What came on standard input is not JSON: (?!.*secret)/);
+});
