@@ -1,4 +1,8 @@
 /** How a manager can fail: the error, its codes, and the failures that several rooms share. */
+import { HistoryError } from '@certbus/events/history';
+import { ReplicaError } from '@certbus/replica';
+import { StoreError } from '@certbus/store';
+
 /** Every way a manager can refuse or fail by itself; `docs/errors.md` says what to do about each. */
 export type ManagerErrorCode =
   | 'CERTBUS_MANAGER_CONFIG_INVALID'
@@ -31,6 +35,15 @@ export class ManagerError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/**
+ * Whether an error is one of the bus, of its history or of the local replica, or was caused by one. It says nothing about a CA or a
+ * certificate.
+ */
+export function isBusError(error: unknown): boolean {
+  if (error instanceof StoreError || error instanceof HistoryError || error instanceof ReplicaError) return true;
+  return error instanceof Error && error.cause !== undefined && isBusError(error.cause);
 }
 
 /** Another process holds the claim now: this one stops and leaves the cleaning up to the other. */

@@ -178,3 +178,13 @@ test.each<[FailureClass, Date | undefined]>([
   expect(recordFailure(state, later(DAY), mine, refused).result).toEqual(later(DAY + 600_000));
   expect(state.certificate(certificateId)?.failure?.directory).toBe('https://ca.test/dir');
 });
+
+test('a certificate whose append failed but was written is recorded once; another claim that recorded it is a claim lost', () => {
+  const before = given([started, NOW]);
+  const { events } = recordObtained(before, mine, { content, csr });
+  const written = given([started, NOW], ...events.map((event) => [event, NOW] as const));
+  expect(recordObtained(written, mine, { content, csr, isRepeated: true }).events).toEqual([]);
+  expect(() => recordObtained(written, mine, { content, csr })).toThrow(
+    expect.objectContaining({ code: 'CERTBUS_MANAGER_CLAIM_LOST' }),
+  );
+});

@@ -108,22 +108,33 @@ export function recordOrder(state: ManagerState, claim: HeldClaim, orderUrl: str
   return { events: [{ type: 'OrderCreated', issuanceId, certificateId, holder, orderUrl }], result: undefined };
 }
 
-/** Puts another key forward for the same order. */
+/** Puts another key forward for the same order, once. */
 export function replaceCsr(state: ManagerState, claim: HeldClaim, csr: CsrWithKey): Decision<Issuance> {
   const issuance = issuanceOf(state, claim);
+  if (issuance.csrs.some((known) => known.csr === csr.csr)) return { events: [], result: issuance };
   const { certificateId, issuanceId } = claim;
   const event = { type: 'CsrReplaced' as const, issuanceId, certificateId, ...csr };
   return { events: [event], result: { ...issuance, csrs: [...issuance.csrs, csr] } };
 }
 
-/** Records what was issued, with the sealed key that matches it and the issuers that the bus does not know yet. */
+/** What is recorded of a certificate. */
+export interface ObtainedRecord {
+  readonly content: IssuedContent;
+  readonly csr: CsrWithKey;
+  /** Whether an append of it failed before, which can have written it all the same. Default false. */
+  readonly isRepeated?: boolean;
+}
+
+/** Records what was issued, once, with the sealed key that matches it and the issuers that the bus does not know yet. */
 export function recordObtained(
   state: ManagerState,
   claim: HeldClaim,
-  { content, csr }: { readonly content: IssuedContent; readonly csr: CsrWithKey },
+  { content, csr, isRepeated = false }: ObtainedRecord,
 ): Decision<void> {
-  const { reason, challengeType, profile, keyType, directory, fallbackFor } = issuanceOf(state, claim);
   const { certificateId, issuanceId } = claim;
+  const recorded = state.certificate(certificateId)?.current?.leafHash;
+  if (isRepeated && recorded === sha256(content.leaf)) return { events: [], result: undefined };
+  const { reason, challengeType, profile, keyType, directory, fallbackFor } = issuanceOf(state, claim);
   const issuers = content.issuers.map((der) => ({
     hash: sha256(der),
     certificate: Buffer.from(der).toString('base64'),

@@ -2,43 +2,61 @@
 import { type Context, decide } from '../context.ts';
 import { extendClaim, type HeldClaim } from '../decide/issuance.ts';
 import { claimLost, ManagerError } from '../errors.ts';
+import { keepTrying } from './keep-trying.ts';
 
 /** Keeps a claim alive while its order is under way. */
 export interface ClaimKeepAlive extends AsyncDisposable {
-  /** Aborted, with the `ManagerError`, once another process is known to hold the claim, or it is past its end. */
+  /**
+   * Aborted once another process is known to hold the claim, with the `ManagerError`, or once the claim is past its end, with the error
+   * because of which it could not be extended.
+   */
   readonly lost: AbortSignal;
 }
 
 /**
- * Renews a claim at half its length until disposed of. All claims of a process that fall due together share a commit. A
- * claim that could not be renewed before its end counts as lost: another manager can have it by now.
+ * Extends a claim at half its length until disposed of, and tries again where the bus fails. All claims of a process that fall due
+ * together share a commit. A claim that could not be extended before its end counts as lost: another manager can have it by now.
  */
 export function keepClaimAlive(context: Context, claim: HeldClaim): ClaimKeepAlive {
   const lost = new AbortController();
-  const { claimMs } = context;
-  let until = context.now().getTime() + claimMs;
-  let renewing: Promise<void> = Promise.resolve();
+  const disposed = new AbortController();
+  const stop = AbortSignal.any([lost.signal, disposed.signal]);
+  const { claimMs, logger, now } = context;
+  const { certificateId } = claim;
+  let until = now().getTime() + claimMs;
+  let extending: Promise<void> = Promise.resolve();
+  let lastError: unknown;
 
-  async function renew(): Promise<void> {
+  const isOver = () => now().getTime() >= until;
+  const onRetry = (error: unknown) => {
+    lastError = error;
+    logger.warn('claim not extended yet', { certificateId, why: String(error) });
+  };
+
+  async function extend(): Promise<void> {
+    const decideOnce = () => decide(context, (state, at) => extendClaim(state, at, { ...claim, claimMs }));
     try {
-      until = (await decide(context, (state, now) => extendClaim(state, now, { ...claim, claimMs }))).getTime();
+      until = (await keepTrying(decideOnce, { forMs: claimMs / 2, signal: stop, onRetry })).getTime();
+      lastError = undefined;
     } catch (error) {
-      const isOver = context.now().getTime() >= until;
-      if (isOver || (error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_CLAIM_LOST')) lost.abort(error);
-      else context.logger.warn('claim not renewed yet', { certificateId: claim.certificateId });
+      if (stop.aborted) return;
+      const isTaken = error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_CLAIM_LOST';
+      if (isTaken || isOver()) lost.abort(error);
+      else onRetry(error);
     }
   }
 
   const timer = setInterval(() => {
-    // A renewal may still be waiting for the bus while the claim runs out.
-    if (context.now().getTime() >= until) lost.abort(claimLost(claim.certificateId));
-    renewing = renewing.then(renew);
+    // An extension may still be waiting for the bus while the claim runs out.
+    if (isOver()) lost.abort(lastError ?? claimLost(certificateId));
+    extending = extending.then(extend);
   }, claimMs / 2);
   return {
     lost: lost.signal,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      await renewing;
+      disposed.abort();
+      await extending;
     },
   };
 }

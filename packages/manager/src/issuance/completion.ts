@@ -1,5 +1,6 @@
 /** Completes a claimed issuance, and records how it ended. */
 import { AcmeError, isOutage } from '@certbus/acme';
+import { StoreError } from '@certbus/store';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { destinationOf } from '../decide/destination.ts';
@@ -11,39 +12,72 @@ import {
   recordObtained,
   releaseClaim,
 } from '../decide/issuance.ts';
-import { claimLost, ManagerError } from '../errors.ts';
+import { claimLost, isBusError, ManagerError } from '../errors.ts';
 import { keepClaimAlive } from './claim-keep-alive.ts';
 import { reasonOf } from './failure.ts';
+import { keepTrying } from './keep-trying.ts';
 import { publicKeyOfLeaf, readLeaf } from './leaf.ts';
 import { csrFor, type OrderOptions, runOrder } from './order.ts';
 
 const DAY_MS = 86_400_000;
 const GIVE_UP_AFTER_DAYS = 30;
 
+/** Tries the bus until the claim is lost, or for as long as a claim lasts where its extensions go through. */
+function persistence(
+  { claimMs, logger }: Context,
+  { certificateId }: HeldClaim,
+  {
+    names,
+    signal,
+    lost,
+    onProgress,
+  }: Pick<OrderOptions, 'signal' | 'lost' | 'onProgress'> & Pick<IssuedContent, 'names'>,
+): OrderOptions['persist'] {
+  const stop = AbortSignal.any([signal, lost]);
+  return (work) => {
+    let isShown = false;
+    const onRetry = (error: unknown) => {
+      logger.warn('the bus fails; trying again', { certificateId, why: String(error) });
+      const message = `The bus fails, and is tried again while the claim on the certificate lasts: ${String(error)}`;
+      if (!isShown) onProgress({ step: 'warning', certificateId, names, message });
+      isShown = true;
+    };
+    return keepTrying(work, { forMs: claimMs, signal: stop, onRetry });
+  };
+}
+
 /**
- * Completes a claimed issuance: order, challenges, certificate, event. Whatever ends it early is recorded first: an interruption, and an
- * outage once there is an order, releases the claim; a failure closes the issuance; a lost claim leaves everything to its new holder.
+ * Completes a claimed issuance: order, challenges, certificate, event. Where the bus fails it is tried again while the claim lasts.
+ * Whatever ends the issuance early is recorded first: an interruption, an error of the bus, and an outage once there is an order,
+ * release the claim, so that the next run goes on with the order; a failure closes the issuance; a lost claim leaves everything to its
+ * new holder.
  */
 export async function completeIssuance(
   context: Context,
   claim: HeldClaim,
-  options: Omit<OrderOptions, 'lost'>,
+  options: Omit<OrderOptions, 'lost' | 'persist'>,
 ): Promise<IssuedContent> {
   const { certificateId } = claim;
   const { names } = issuanceOf(context.view.state, claim);
   await using keepAlive = keepClaimAlive(context, claim);
   const { lost } = keepAlive;
+  const persist = persistence(context, claim, { ...options, names, lost });
   try {
-    const { leaf, issuers } = await runOrder(context, claim, { ...options, lost });
+    const { leaf, issuers } = await runOrder(context, claim, { ...options, lost, persist });
     options.onProgress({ step: 'issued', certificateId, names });
     const csr = csrFor(context, claim, publicKeyOfLeaf(leaf));
     if (!csr) throw keyNotOurs(names);
     const content = readLeaf(leaf, { issuers, names });
-    await decide(context, (state) => recordObtained(state, claim, { content, csr }));
+    let isRepeated = false;
+    await persist(async () => {
+      const record = { content, csr, isRepeated };
+      isRepeated = true;
+      await decide(context, (state) => recordObtained(state, claim, record));
+    });
     options.onProgress({ step: 'recorded', certificateId, names });
     return content;
   } catch (error) {
-    throw await giveUp(context, claim, error, { ...options, lost });
+    throw await giveUp(context, claim, error, { ...options, lost, persist });
   }
 }
 
@@ -65,20 +99,26 @@ function isKept({ view, now }: Context, { certificateId }: HeldClaim, config: Co
   return destinationOf(certificate, choice).directory === directory;
 }
 
+/** Whether the bus is the reason, and not that what was issued is too large for any bus. */
+function isOfTheBus(error: unknown): boolean {
+  return isBusError(error) && !(error instanceof StoreError && error.code === 'CERTBUS_STORE_TOO_LARGE');
+}
+
 /** Records the end of an issuance that failed; returns the error that the caller sees. */
 async function giveUp(
   context: Context,
   claim: HeldClaim,
   error: unknown,
-  { config, signal, lost }: Pick<OrderOptions, 'config' | 'signal' | 'lost'>,
+  { config, signal, lost, persist }: Pick<OrderOptions, 'config' | 'signal' | 'lost' | 'persist'>,
 ): Promise<unknown> {
   if (error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_CLAIM_LOST') return error;
-  if (lost.aborted) return claimLost(claim.certificateId);
+  // Nobody took over a claim that only lapsed because the bus took no extension.
+  if (lost.aborted) return [error, lost.reason].find(isBusError) ?? claimLost(claim.certificateId);
   try {
     const reason = { ...reasonOf(error), giveUpAfterMs: (config.giveUpAfterDays ?? GIVE_UP_AFTER_DAYS) * DAY_MS };
-    if (signal.aborted || isKept(context, claim, config, error))
+    if (signal.aborted || isOfTheBus(error) || isKept(context, claim, config, error))
       await decide(context, (state) => releaseClaim(state, claim));
-    else await decide(context, (state, now) => recordFailure(state, now, claim, reason));
+    else await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason)));
   } catch (unrecorded) {
     // The bus is away as well: the claim runs out by itself, and the first error is the one to see.
     context.logger.warn('the end of an issuance could not be recorded', {

@@ -12,6 +12,7 @@ import { createCsrWithKey } from './csr.ts';
 import { parseKeyType } from './key-type.ts';
 import { replacedBy } from './leaf.ts';
 import type { Progress } from './progress.ts';
+import { sleep } from './sleep.ts';
 import { checkSolvable } from './solvers.ts';
 import { parseSubject } from './subject.ts';
 
@@ -57,20 +58,6 @@ const LOOK_AGAIN_MS = 1_000;
 function managed({ certificateId, names, current }: ManagedCertificate): IssueResult {
   const notAfter = current && new Date(current.notAfter);
   return { certificateId, names, outcome: 'already-managed', serialNumber: current?.serialNumber, notAfter };
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    signal.addEventListener('abort', stop, { once: true });
-  });
 }
 
 /** How a claim is asked for and its issuance completed. */

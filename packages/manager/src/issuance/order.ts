@@ -19,6 +19,8 @@ export interface OrderOptions {
   /** Aborted once the claim is lost: then the order is left as it is, for the claim's new holder. */
   readonly lost: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
+  /** Does what needs the bus, again and again while the bus fails and the claim lasts. */
+  readonly persist: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** An order that is being run. */
@@ -43,12 +45,12 @@ export function csrFor(context: Context, claim: HeldClaim, spki: Uint8Array): Cs
 }
 
 /** The CSR to finalize with: another one where the recipients changed since the last key was sealed. */
-async function currentCsr(context: Context, { claim, issuance, stop }: Run): Promise<CsrWithKey> {
+async function currentCsr(context: Context, { claim, issuance, stop, persist }: Run): Promise<CsrWithKey> {
   const { bus } = context.view.state;
   const last = issuance.csrs.at(-1);
   if (last?.recipientsPosition === bus.recipientsPosition) return last;
   const csr = await createCsrWithKey(issuance, bus);
-  await decide(context, (state) => replaceCsr(state, claim, csr), { signal: stop });
+  await persist(() => decide(context, (state) => replaceCsr(state, claim, csr), { signal: stop }));
   return csr;
 }
 
@@ -62,13 +64,15 @@ const warner =
 
 /** The solver for an issuance, which reports when it waits for its answers to be visible. */
 async function watchedSolver(context: Context, run: Run): Promise<Solver> {
-  const { config, claim, issuance, stop, onProgress } = run;
+  const { config, claim, issuance, stop, onProgress, persist } = run;
   const { names, challengeType } = issuance;
   const publish = async (challenges: readonly PresentedChallenge[]) => {
     const announced = challenges.map(({ name, token, keyAuthorization }) => {
       return { name, token, thumbprint: keyAuthorization.slice(token.length + 1) };
     });
-    await decide(context, (state, now) => presentChallenges(state, now, claim, announced), { signal: stop });
+    await persist(() =>
+      decide(context, (state, now) => presentChallenges(state, now, claim, announced), { signal: stop }),
+    );
   };
   const warn = warner(context, run);
   const solver = await solverFor(config, { names, challengeType, publish, warn }, context.solvers);
@@ -102,7 +106,7 @@ async function obtainChain(
   run: Run,
   { ca, csr, solver, resume }: { ca: Acme; csr: CsrWithKey; solver: Solver; resume: string | undefined },
 ): Promise<ObtainedChain> {
-  const { claim, issuance, authority, signal, lost, stop, onProgress } = run;
+  const { claim, issuance, authority, signal, lost, stop, onProgress, persist } = run;
   const { names, reason, challengeType, profile, replaces } = issuance;
   const { warnings, ...chain } = await obtain(ca, {
     names,
@@ -116,7 +120,7 @@ async function obtainChain(
     ...(replaces ? { replaces } : {}),
     ...(resume ? { resume } : {}),
     async onOrder(url) {
-      await decide(context, (state) => recordOrder(state, claim, url), { signal: stop });
+      await persist(() => decide(context, (state) => recordOrder(state, claim, url), { signal: stop }));
       onProgress({ step: 'order', certificateId: claim.certificateId, names, orderUrl: url });
     },
     signal,
@@ -140,7 +144,7 @@ export async function runOrder(context: Context, claim: HeldClaim, options: Orde
   const csr = await currentCsr(context, run);
   const solver = await watchedSolver(context, run);
   await rehearseWhereNeeded(context, run, solver);
-  const ca = await openAccount(context, authority, { signal: stop });
+  const ca = await run.persist(() => openAccount(context, authority, { signal: stop }));
   const resume = issuance.orderUrl;
   try {
     return await obtainChain(context, run, { ca, csr, solver, resume });

@@ -5,6 +5,7 @@ import { openAccount } from '../accounts/open-account.ts';
 import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { recordRenewalInfo } from '../decide/renewal-info.ts';
+import { isBusError } from '../errors.ts';
 import { isOpen, type RenewalInfoNotes } from './renewal-info-schedule.ts';
 import { noteLeaves } from './renewal-info-stretch.ts';
 import { inTurns } from './turns.ts';
@@ -112,6 +113,12 @@ async function record(context: Context, { certificateId, current }: Question, in
   await decide(context, (state) => recordRenewalInfo(state, heard));
 }
 
+/** Ends the asking where the CA is not at fault, so that nothing is noted of it. */
+function stopAfter({ logger }: Context, error: unknown): 'stop' {
+  logger.warn('the asking when to renew ended early', { why: String(error) });
+  return 'stop';
+}
+
 async function askOne(
   context: Context,
   { ca, directory, notes, signal }: { readonly ca: Acme; readonly directory: string } & Asking,
@@ -127,7 +134,8 @@ async function askOne(
     notes.set({ ...subject, askAt: info.retryAt, failures: 0 });
     return 'go on';
   } catch (error) {
-    if (signal.aborted) return 'stop';
+    // What the bus did not take is asked about again in the next run.
+    if (signal.aborted || isBusError(error)) return stopAfter(context, error);
     const noted = notes.get(certificateId);
     const failures = (noted?.leafHash === leafHash ? noted.failures : 0) + 1;
     const retryAt = error instanceof AcmeError ? error.notBefore?.getTime() : undefined;

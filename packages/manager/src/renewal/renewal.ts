@@ -4,7 +4,7 @@ import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
 import { destinationOf } from '../decide/destination.ts';
 import { dueBy } from '../decide/due.ts';
-import { ManagerError } from '../errors.ts';
+import { isBusError, ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
 import { createSharedFailures, type SharedFailures } from './shared-failures.ts';
 import { inTurns } from './turns.ts';
@@ -82,7 +82,8 @@ async function renewOne(run: Run, { certificateId, kind, leafHash }: Work): Prom
     return { ...subject, outcome: 'renewed', serialNumber: result.serialNumber };
   } catch (error) {
     if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere' };
-    if (!sharedFailures.add(directory, { kind, error })) speedUp(run);
+    // An error of the bus does not show that the CA is there.
+    if (!isBusError(error) && !sharedFailures.add(directory, { kind, error })) speedUp(run);
     return { ...subject, outcome: 'failed', error };
   }
 }
