@@ -1,5 +1,4 @@
 /** The download of an issued certificate: the CA's chains, and the choice between them. */
-import { AcmeError } from '../errors.ts';
 import type { Engine, Session } from '../wire/engine.ts';
 import { type ChainExpectation, parseCertificate } from '../x509/certificate.ts';
 import { isPreferred, type NamedChain } from '../x509/chain.ts';
@@ -24,9 +23,8 @@ async function readAlternate(
     return parseCertificate((await session.read(url)).body, expectation);
   } catch (error) {
     session.signal.throwIfAborted();
-    if (!(error instanceof AcmeError)) throw error;
     // There is a good chain already.
-    engine.logger.info('another chain of the CA is of no use', { url, why: error.message });
+    engine.logger.info('another chain of the CA is of no use', { url, why: String(error) });
     return undefined;
   }
 }

@@ -118,6 +118,8 @@ export interface IssuanceFailed {
   readonly attempt: number;
   /** The next attempt is not made before this instant, ISO 8601. */
   readonly notBefore: string;
+  /** The CA that would have been asked: given only where it failed before there was a claim, so that no `IssuanceStarted` names it. */
+  readonly directory?: string | undefined;
 }
 
 /** The certificate that `CertificateObtained` and `CertificateImported` carry; no other event is needed to serve it. */

@@ -166,6 +166,7 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     detail: text,
     attempt: position,
     notBefore: instant,
+    directory: v.optional(text),
   }),
   CertificateObtained: v.object({
     type: v.literal('CertificateObtained'),

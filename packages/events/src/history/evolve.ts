@@ -120,8 +120,10 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
     }
     case 'IssuanceFailed': {
       const { problem, class: problemClass, detail, attempt, notBefore } = event;
-      if (certificate.issuance?.issuanceId !== event.issuanceId) return certificate;
-      const { directory } = certificate.issuance;
+      const { issuance } = certificate;
+      const directory = issuance?.issuanceId === event.issuanceId ? issuance.directory : event.directory;
+      const isOpenStill = issuance !== undefined && issuance.issuanceId !== event.issuanceId;
+      if (directory === undefined || isOpenStill) return certificate;
       const since = certificate.failure?.since ?? at.toISOString();
       const failure = { problem, class: problemClass, detail, attempt, directory, notBefore, since };
       return { ...certificate, issuance: undefined, failure };

@@ -191,6 +191,31 @@ export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, 
   return { events: [{ type: 'IssuanceFailed', ...failure, notBefore: notBefore.toISOString() }], result: notBefore };
 }
 
+/** A renewal that failed before there was a claim. */
+export interface UnstartedRenewal {
+  readonly certificateId: string;
+  readonly issuanceId: string;
+  /** The CA that would have been asked where the bus does not name one. */
+  readonly otherwise: string;
+}
+
+/** Records a renewal that failed before there was a claim, so that it backs off as any other. */
+export function recordUnstarted(
+  state: ManagerState,
+  now: Date,
+  { certificateId, issuanceId, otherwise }: UnstartedRenewal,
+  why: FailureReason,
+): Decision<void> {
+  const certificate = state.certificate(certificateId);
+  if (!certificate || certificate.removed || certificate.issuance) return { events: [], result: undefined };
+  const { problem, class: problemClass, detail, notBefore: atLeast } = why;
+  const { current, directory = otherwise } = certificate;
+  const attempt = attemptAfter(certificate.failure);
+  const notBefore = backOffUntil(now, { attempt, class: problemClass, current, atLeast }).toISOString();
+  const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt, notBefore, directory };
+  return { events: [{ type: 'IssuanceFailed', ...failure }], result: undefined };
+}
+
 /** Gives a claim up before its end, so that others need not wait. A claim that is gone already needs nothing. */
 export function releaseClaim(state: ManagerState, { certificateId, issuanceId, holder }: HeldClaim): Decision<void> {
   const issuance = state.certificate(certificateId)?.issuance;

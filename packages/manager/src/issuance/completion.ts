@@ -14,13 +14,10 @@ import {
 } from '../decide/issuance.ts';
 import { claimLost, isBusError, ManagerError } from '../errors.ts';
 import { keepClaimAlive } from './claim-keep-alive.ts';
-import { reasonOf } from './failure.ts';
+import { recordedReason } from './failure.ts';
 import { keepTrying } from './keep-trying.ts';
 import { publicKeyOfLeaf, readLeaf } from './leaf.ts';
 import { csrFor, type OrderOptions, runOrder } from './order.ts';
-
-const DAY_MS = 86_400_000;
-const GIVE_UP_AFTER_DAYS = 30;
 
 /** Tries the bus until the claim is lost, or for as long as a claim lasts where its extensions go through. */
 function persistence(
@@ -115,7 +112,7 @@ async function giveUp(
   // Nobody took over a claim that only lapsed because the bus took no extension.
   if (lost.aborted) return [error, lost.reason].find(isBusError) ?? claimLost(claim.certificateId);
   try {
-    const reason = { ...reasonOf(error), giveUpAfterMs: (config.giveUpAfterDays ?? GIVE_UP_AFTER_DAYS) * DAY_MS };
+    const reason = recordedReason(error, config);
     if (signal.aborted || isOfTheBus(error) || isKept(context, claim, config, error))
       await decide(context, (state) => releaseClaim(state, claim));
     else await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason)));

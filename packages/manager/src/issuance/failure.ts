@@ -1,6 +1,7 @@
 /** Describes a failed issuance for the bus: its problem and its class. */
 import { AcmeError, AcmeProblemError, isOutage } from '@certbus/acme';
 import type { FailureClass } from '@certbus/events';
+import type { Configuration } from '../configuration/configuration.ts';
 import type { FailureReason } from '../decide/issuance.ts';
 
 /** Codes of failures that last until a person acts. */
@@ -14,6 +15,14 @@ function classOf(error: unknown, code: string): FailureClass {
   if (isOutage(error) || code === 'CERTBUS_ACME_NOT_ACME') return 'authority';
   if (FOR_PEOPLE.has(code)) return 'operator-action';
   return REFUSALS.has(code) ? 'permanent-name' : 'temporary';
+}
+
+const DAY_MS = 86_400_000;
+const GIVE_UP_AFTER_DAYS = 30;
+
+/** What is recorded of a failure under a configuration. */
+export function recordedReason(error: unknown, { giveUpAfterDays = GIVE_UP_AFTER_DAYS }: Configuration): FailureReason {
+  return { ...reasonOf(error), giveUpAfterMs: giveUpAfterDays * DAY_MS };
 }
 
 /** What is recorded of a failure: the CA's words, or our own. */

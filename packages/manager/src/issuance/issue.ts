@@ -5,10 +5,12 @@ import { defaultDirectory } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal, type RenewalCondition } from '../decide/claim.ts';
-import { certificateNotFound, ManagerError } from '../errors.ts';
+import { recordUnstarted } from '../decide/issuance.ts';
+import { certificateNotFound, isBusError, ManagerError } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
 import { completeIssuance } from './completion.ts';
 import { createCsrWithKey } from './csr.ts';
+import { recordedReason } from './failure.ts';
 import { parseKeyType } from './key-type.ts';
 import { replacedBy } from './leaf.ts';
 import type { Progress } from './progress.ts';
@@ -106,8 +108,12 @@ async function createCsrAhead(
   return result.kind === 'csr-needed' ? createCsrWithKey(result, view.state.bus) : undefined;
 }
 
-/** Claims an issuance, waits while another process holds the claim, and completes it. */
-async function run(context: Context, ask: AskForClaim, options: ClaimedRun): Promise<IssueResult> {
+/** Claims an issuance, and waits while another process holds the claim. */
+async function claim(
+  context: Context,
+  ask: AskForClaim,
+  options: ClaimedRun,
+): Promise<Claim<'managed'> | Claim<'claimed'>> {
   const { holder, claimMs, graceMs, view } = context;
   const { signal, takeOver = false } = options;
   const terms = { holder, claimMs, graceMs, takeOver };
@@ -115,12 +121,42 @@ async function run(context: Context, ask: AskForClaim, options: ClaimedRun): Pro
   let csr = caughtUp ? await createCsrAhead(context, (state, now) => ask(state, now, terms, undefined)) : undefined;
   for (;;) {
     signal.throwIfAborted();
-    const claim = await decide(context, (state, now) => ask(state, now, terms, csr), { signal, caughtUp });
+    const result = await decide(context, (state, now) => ask(state, now, terms, csr), { signal, caughtUp });
     caughtUp = false;
-    if (claim.kind === 'managed') return managed(claim.certificate);
-    if (claim.kind === 'claimed') return complete(context, claim, options);
-    if (claim.kind === 'csr-needed') csr = await createCsrWithKey(claim, view.state.bus);
-    else await waitForHolder(context, claim, options);
+    if (result.kind === 'managed' || result.kind === 'claimed') return result;
+    if (result.kind === 'csr-needed') csr = await createCsrWithKey(result, view.state.bus);
+    else await waitForHolder(context, result, options);
+  }
+}
+
+/** Completes what was claimed; what is managed already needs nothing. */
+async function finish(
+  context: Context,
+  result: Claim<'managed'> | Claim<'claimed'>,
+  options: ClaimedRun,
+): Promise<IssueResult> {
+  return result.kind === 'managed' ? managed(result.certificate) : complete(context, result, options);
+}
+
+/** Whether a renewal failed before its claim by a fault that back-off, doctor and alerts must know: not an answer or the bus's error. */
+const isUnrecorded = (error: unknown, signal: AbortSignal): boolean =>
+  !signal.aborted && !isBusError(error) && !(error instanceof ManagerError);
+
+/** Claims a renewal, and records it as failed where it cannot even be claimed. */
+async function claimOrRecord(
+  context: Context,
+  ask: AskForClaim,
+  renewal: { readonly certificateId: string; readonly issuanceId: string },
+  options: ClaimedRun,
+): Promise<Claim<'managed'> | Claim<'claimed'>> {
+  const { config, signal } = options;
+  try {
+    return await claim(context, ask, options);
+  } catch (error) {
+    if (!isUnrecorded(error, signal)) throw error;
+    const [unstarted, why] = [{ ...renewal, otherwise: defaultDirectory(config) }, recordedReason(error, config)];
+    await decide(context, (state, now) => recordUnstarted(state, now, unstarted, why), { signal });
+    throw error;
   }
 }
 
@@ -144,7 +180,8 @@ export async function issue(
   const ids = { certificateId: createId(), issuanceId: createId() };
   const ask: AskForClaim = (state, now, terms, csr) =>
     claimNew(state, now, subject, { ...terms, ...ids, csr, another });
-  return run(context, ask, { ...options, caughtUp: true });
+  const asked = { ...options, caughtUp: true };
+  return finish(context, await claim(context, ask, asked), asked);
 }
 
 /** Renews one certificate, due or not. Rejects as {@link issue}, and with `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
@@ -169,5 +206,5 @@ export async function renew(
   const otherwise = { challengeType: 'dns-01' as const, directory: defaultDirectory(options.config) };
   const ask: AskForClaim = (state, now, terms, csr) =>
     claimRenewal(state, now, certificateId, { ...terms, ...choice, issuanceId, csr, replaces, otherwise, only });
-  return run(context, ask, options);
+  return finish(context, await claimOrRecord(context, ask, { certificateId, issuanceId }, options), options);
 }

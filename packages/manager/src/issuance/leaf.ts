@@ -18,7 +18,19 @@ export function publicKeyOfLeaf(leaf: Uint8Array): Buffer {
   return new X509Certificate(leaf).publicKey.export({ format: 'der', type: 'spki' });
 }
 
-/** RFC 9773 identifier of what a renewal replaces; `undefined` where no CA here issued it. */
+/** Whether RFC 9773 can name a leaf (DER): not one without an authority key identifier. */
+export const isNameable = (leaf: Uint8Array): boolean => identify(leaf) !== undefined;
+
+function identify(leaf: Uint8Array): string | undefined {
+  try {
+    return certificateId(leaf);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** RFC 9773 identifier of what a renewal replaces; `undefined` where no CA here issued it, or where it cannot be named. */
 export function replacedBy({ current }: ManagedCertificate): string | undefined {
-  return current?.directory === undefined ? undefined : certificateId(Buffer.from(current.leaf, 'base64'));
+  return current?.directory === undefined ? undefined : identify(Buffer.from(current.leaf, 'base64'));
 }

@@ -22,6 +22,8 @@ import type { RenewalInfoNotes } from '../renewal/renewal-info-schedule.ts';
 export interface Site {
   readonly address: string;
   readonly trust: Trust;
+  /** Text of the root key file. */
+  readonly rootKey: string;
   /** Text of a manager key file. */
   readonly managerKey: string;
   /** Texts of the age identities of the load balancers and the backup. */
@@ -82,7 +84,8 @@ export function configFor(
 /** Makes keys, a store and a bus with a configuration on it, as `certbus init` does. */
 export async function createSite(path: string, config: unknown): Promise<Site> {
   const address = `sqlite:${path}#${STREAM}`;
-  const root = parseRootKey(createRootKey());
+  const rootKey = createRootKey();
+  const root = parseRootKey(rootKey);
   const managerKey = await createManagerKey();
   const { signer } = parseManagerKey(managerKey);
   const identities = await Promise.all([createIdentity(), createIdentity()]);
@@ -102,7 +105,7 @@ export async function createSite(path: string, config: unknown): Promise<Site> {
     ],
   });
   await log.close();
-  const site = { address, trust, managerKey, identities, config };
+  const site = { address, trust, rootKey, managerKey, identities, config };
   await withManager(site, { holder: 'init' }, (manager) => manager.configure(config));
   return site;
 }

@@ -6,6 +6,7 @@ import type { CertificateAuthority, Configuration } from '../configuration/confi
 import { type Context, decide } from '../context.ts';
 import { recordRenewalInfo } from '../decide/renewal-info.ts';
 import { isBusError } from '../errors.ts';
+import { isNameable } from '../issuance/leaf.ts';
 import { isOpen, type RenewalInfoNotes } from './renewal-info-schedule.ts';
 import { noteLeaves } from './renewal-info-stretch.ts';
 import { inTurns } from './turns.ts';
@@ -20,6 +21,9 @@ const ASKING_MS = 60_000;
 const DUE_MAX = 10_000;
 /** What has ended is not asked about, until a clock that was wrong when it looked so could have been set right. */
 const ENDED_PAUSE_MS = 7 * 24 * 60 * MINUTE_MS;
+
+/** A leaf that RFC 9773 cannot name is renewed by its lifetime, and never has an answer. */
+const UNNAMED_PAUSE_MS = ENDED_PAUSE_MS;
 
 interface Asking {
   readonly notes: RenewalInfoNotes;
@@ -127,8 +131,13 @@ async function askOne(
   const { certificateId } = question;
   const { leaf, leafHash } = question.current;
   const subject = { certificateId, leafHash, directory };
+  const der = Buffer.from(leaf, 'base64');
+  if (!isNameable(der)) {
+    notes.set({ ...subject, askAt: new Date(context.now().getTime() + UNNAMED_PAUSE_MS), failures: 0 });
+    return 'go on';
+  }
   try {
-    const info = await renewalInfo(ca, Buffer.from(leaf, 'base64'), { signal });
+    const info = await renewalInfo(ca, der, { signal });
     if (!info) return 'stop';
     await record(context, question, info);
     notes.set({ ...subject, askAt: info.retryAt, failures: 0 });
