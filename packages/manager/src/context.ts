@@ -29,11 +29,14 @@ export interface Context {
   readonly graceMs: number;
 }
 
-/** Catches up with the head of the bus. */
-export const refresh = (
+/** Catches up with the head of the bus, and has a replica that could not take a commit read it again. */
+export async function refresh(
   { bus, view }: Context,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<void> => catchUp(bus, view, signal);
+): Promise<void> {
+  await catchUp(bus, view, signal);
+  view.mend();
+}
 
 /** Throws `CERTBUS_MANAGER_UPGRADE_NEEDED` where the bus has events that this release does not know. */
 function checkKnown({ bus }: ManagerState): void {

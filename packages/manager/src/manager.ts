@@ -83,13 +83,16 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   const { bus, key, replica, archive, holder, solvers, secrets } = options;
   const { logger = silent, now = () => new Date(), random = Math.random } = options;
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS } = options;
-  await synchronize(replica, bus, {
-    archive,
-    onError: (error) => logger.warn('the snapshot could not be used', { error: String(error) }),
-    onRestored: () =>
-      logger.warn('the bus was restored; the replica is built again', { position: replica.checkpoint().position }),
-  });
-  const view = createView(replica, (error) => logger.warn('the replica is behind', { error: String(error) }));
+  const readAgain = () =>
+    synchronize(replica, bus, {
+      archive,
+      onError: (error) => logger.warn('the snapshot could not be used', { error: String(error) }),
+      onRestored: () =>
+        logger.warn('the bus was restored; the replica is built again', { position: replica.checkpoint().position }),
+    });
+  await readAgain();
+  const onReplicaFailed = (error: unknown) => logger.warn('the replica is behind', { error: String(error) });
+  const view = createView(replica, { readAgain, onReplicaFailed });
   const given = { bus, key, archive, holder, solvers, secrets };
   return { ...given, view, connections: connectionsFor(options), logger, now, random, claimMs, graceMs };
 }

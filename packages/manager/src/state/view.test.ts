@@ -8,11 +8,11 @@ import {
   parseRootKey,
 } from '@certbus/events';
 import { BEGINNING, signRootEvent, type WrittenEvent } from '@certbus/events/history';
-import { openReplica, type Replica } from '@certbus/replica';
-import { catchUp, openBus } from '@certbus/store';
+import { openReplica, type Replica, ReplicaError, synchronize } from '@certbus/replica';
+import { type Bus, catchUp, openBus } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
 import { expect, test } from 'vitest';
-import { createView } from './view.ts';
+import { createView, type ManagerView } from './view.ts';
 
 /** How many commits the other process takes between two looks. */
 const STEPS = [0, 1, 3, 6, 2];
@@ -66,10 +66,25 @@ function watched(replica: Replica): Replica & { readonly asked: string[] } {
   });
 }
 
+/** A view whose replica reads the bus again where it could not take something. */
+const viewOf = (bus: Bus, replica: Replica, onReplicaFailed: (error: unknown) => void = () => {}): ManagerView =>
+  createView(replica, { readAgain: () => synchronize(replica, bus), onReplicaFailed });
+
+/** A replica of which one write fails. */
+function failingOnce(replica: Replica): Replica {
+  let isFailed = false;
+  const apply: Replica['apply'] = async (...call) => {
+    if (isFailed) return replica.apply(...call);
+    isFailed = true;
+    throw new ReplicaError('CERTBUS_REPLICA_FAILED', 'The disk is full.');
+  };
+  return Object.assign(Object.create(replica) as Replica, { apply });
+}
+
 test('what the replica has taken is kept in memory no longer', async () => {
   const { bus, busId, say } = await beginBus();
   const replica = watched(await openReplica({ path: ':memory:', busId }));
-  const view = createView(replica, () => {});
+  const view = viewOf(bus, replica);
   await say(obtained(1, 'one'));
   await catchUp(bus, view);
   await view.written();
@@ -85,8 +100,8 @@ test('a replica that another process advances, in steps of its own, never shows 
   const { bus, busId, say } = await beginBus();
   const replica = await openReplica({ path: ':memory:', busId });
   const another = Object.create(replica, { advancing: { value: false } }) as Replica;
-  const view = createView(another, () => {});
-  const whole = createView(await openReplica({ path: ':memory:', busId }), () => {});
+  const view = viewOf(bus, another);
+  const whole = viewOf(bus, await openReplica({ path: ':memory:', busId }));
   for (let round = 0; round < 40; round += 1) {
     await say(obtained(round % 3, `leaf ${round}`), { type: 'Heartbeat' });
     await say(obtained((round + 1) % 3, `other leaf ${round}`));
@@ -100,5 +115,36 @@ test('a replica that another process advances, in steps of its own, never shows 
       await replica.apply(commits, checkpoint);
     }
   }
+  await replica.close();
+});
+
+test('a replica of which one write failed reads the bus again with the next commit', async () => {
+  const { bus, busId, say } = await beginBus();
+  const replica = failingOnce(await openReplica({ path: ':memory:', busId }));
+  const failures: unknown[] = [];
+  const view = viewOf(bus, replica, (error) => failures.push(error));
+  for (const n of [1, 2, 3]) {
+    await say(obtained(n, `leaf ${n}`));
+    await catchUp(bus, view);
+    await view.written();
+  }
+  expect(failures).toMatchObject([{ code: 'CERTBUS_REPLICA_FAILED' }]);
+  expect(replica.checkpoint()).toEqual(view.checkpoint);
+  for (const n of [1, 2, 3]) expect(replica.certificate(`certificate${n}`)?.names).toEqual([`n${n}.test`]);
+  await replica.close();
+});
+
+test('a replica of which a write failed while others were under way misses none of them', async () => {
+  const { bus, busId, say } = await beginBus();
+  const replica = failingOnce(await openReplica({ path: ':memory:', busId }));
+  const view = viewOf(bus, replica);
+  for (const n of [1, 2, 3, 4]) {
+    await say(obtained(n, `leaf ${n}`));
+    await catchUp(bus, view);
+  }
+  await view.written();
+  view.mend();
+  await view.written();
+  expect(replica.checkpoint()).toEqual(view.checkpoint);
   await replica.close();
 });

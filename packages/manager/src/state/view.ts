@@ -24,21 +24,57 @@ function stateOf(reader: ReplicaReader): ManagerState {
 export interface ManagerView extends View<ManagerState> {
   readonly state: ManagerState;
   readonly replica: Replica;
+  /** Has the replica read the bus again from its checkpoint, where it could not take something. */
+  mend(): void;
   /** Resolves once the replica has taken, or failed to take, all that was applied. */
   written(): Promise<void>;
+}
+
+/** What a view needs of its replica. */
+export interface ViewOptions {
+  /** Brings the replica to the head of the bus from its own checkpoint. */
+  readonly readAgain: () => Promise<unknown>;
+  /** Takes each failure to write the replica. */
+  readonly onReplicaFailed: (error: unknown) => void;
 }
 
 /**
  * A manager's picture of the bus: its replica, and in memory what the replica has not taken yet.
  *
  * Where this process may advance the replica, commits are handed on to it; where another process does, they stay in memory
- * until it has. So a second manager on one machine decides on the head of the bus, too.
+ * until it has. So a second manager on one machine decides on the head of the bus, too. A replica that could not take a commit, on a
+ * disk that was full for a while, reads the bus again from its checkpoint with the next commit.
  */
-export function createView(replica: Replica, onReplicaFailed: (error: unknown) => void): ManagerView {
+export function createView(replica: Replica, { readAgain, onReplicaFailed }: ViewOptions): ManagerView {
   const below = stateOf(replica);
   let above: Layer = layerOn(below);
   let checkpoint: Checkpoint = replica.checkpoint();
   let writing: Promise<void> = Promise.resolve();
+  let isBehind = false;
+  let mending = 0;
+
+  /** Whether what is applied does not fit onto the replica, or is about to be read from the bus. */
+  const isOff = (): boolean => isBehind || mending > 0 || replica.problem !== undefined;
+
+  /** Takes the outcome of a write: after one that failed, nothing that follows fits. */
+  const settle = (write: Promise<unknown>): Promise<void> =>
+    write.then(
+      () => undefined,
+      (error: unknown) => {
+        isBehind = true;
+        onReplicaFailed(error);
+      },
+    );
+
+  function mend(): void {
+    if (!isOff()) return;
+    mending += 1;
+    writing = writing.then(async () => {
+      isBehind = false;
+      await settle(readAgain());
+      mending -= 1;
+    });
+  }
 
   function take(commits: readonly Commit[], reached: Checkpoint): void {
     const base = replica.checkpoint();
@@ -69,8 +105,10 @@ export function createView(replica: Replica, onReplicaFailed: (error: unknown) =
     },
     apply(commits, reached) {
       replica.snapshot(() => take(commits, reached));
-      if (replica.advancing) writing = replica.apply(commits, reached).catch(onReplicaFailed);
+      if (isOff()) mend();
+      else if (replica.advancing) writing = settle(replica.apply(commits, reached));
     },
+    mend,
     written: () => writing,
     draft() {
       const layer = layerOn(above);
