@@ -261,7 +261,7 @@ test('a bus without certificates is enough to start, and to answer HTTP-01', asy
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/.well-known/acme-challenge`;
   expect((await fetch(`${url}/token`)).status).toBe(404);
-  const thumbprint = 't'.repeat(43);
+  const thumbprint = 'A'.repeat(43);
   await bus.append({
     type: 'AccountRegistered',
     directory: 'https://ca.test/',

@@ -11,7 +11,7 @@ export {
   type KeyType,
 } from './event-types/certificate-events.ts';
 export type { BusEvent, EventOf, EventType } from './event-types/event-schema.ts';
-export { sha256 } from './hash.ts';
+export { isHash, sha256 } from './hash.ts';
 export { createId } from './ids.ts';
 export {
   createIdentity,

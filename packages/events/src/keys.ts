@@ -1,6 +1,7 @@
 /** Key files: root keys, manager keys and age identities; and Ed25519 signatures by them. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
+import { isBase64url } from './canonical.ts';
 import { EventsError } from './errors.ts';
 
 /** What signs commits or root events: an Ed25519 private key (RFC 8032). */
@@ -18,6 +19,9 @@ export interface ManagerKey {
   /** age identity, `AGE-SECRET-KEY-1…`. */
   readonly identity: string;
 }
+
+/** Of an Ed25519 signature. */
+export const SIGNATURE_BYTES = 64;
 
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
 const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
@@ -66,7 +70,7 @@ function createSeedText(prefix: string): string {
 function parseSeed(text: string, prefix: string, what: string): Uint8Array {
   const line = text.split(/\r?\n|\\n/).find((candidate) => candidate.startsWith(prefix));
   const encoded = line?.slice(prefix.length).trim() ?? '';
-  if (!/^[\w-]{43}$/.test(encoded)) {
+  if (!isBase64url(encoded, 32)) {
     throw new EventsError(
       'CERTBUS_EVENTS_KEY_MALFORMED',
       `This is not ${what}: it needs a line that begins with ${prefix}. Was another file given?`,

@@ -1,6 +1,7 @@
 /** Sealing: private keys as age files for their recipients. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { Decrypter, Encrypter } from 'age-encryption';
+import { isBase64 } from './canonical.ts';
 import { EventsError } from './errors.ts';
 import type { Recipient } from './event-types/bus-events.ts';
 
@@ -47,6 +48,7 @@ export async function seal(text: string, recipients: readonly Recipient[]): Prom
 /** Opens what {@link seal} made with an age identity. Rejects `CERTBUS_EVENTS_NOT_OPENED`. */
 export async function open(sealed: string, identity: string): Promise<string> {
   try {
+    if (!isBase64(sealed)) throw new TypeError('the sealed text is not base64');
     const decrypter = new Decrypter();
     decrypter.addIdentity(identity);
     return await decrypter.decrypt(Buffer.from(sealed, 'base64'), 'text');

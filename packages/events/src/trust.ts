@@ -1,4 +1,5 @@
 /** The trust line: what a client pins of a bus. */
+import { isBase64url } from './canonical.ts';
 import { EventsError } from './errors.ts';
 
 /** What a client pins of a bus: its id and the public key of its root. */
@@ -19,12 +20,12 @@ export function formatTrust({ busId, rootKey }: Trust): string {
 
 /** Reads a trust line. Throws `CERTBUS_EVENTS_TRUST_MALFORMED`. */
 export function parseTrust(text: string): Trust {
-  const match = /^certbus1 ([\w-]{43}) ([\w-]{43})$/.exec(text.trim());
-  if (!match?.[1] || !match[2]) {
+  const [, busId = '', rootKey = ''] = /^certbus1 (\S+) (\S+)$/.exec(text.trim()) ?? [];
+  if (!isBase64url(busId, 32) || !isBase64url(rootKey, 32)) {
     throw new EventsError(
       'CERTBUS_EVENTS_TRUST_MALFORMED',
       'A trust line reads "certbus1 BUSID ROOTKEY", as in the file bus.pub that certbus init writes; this one does not.',
     );
   }
-  return { busId: match[1], rootKey: match[2] };
+  return { busId, rootKey };
 }

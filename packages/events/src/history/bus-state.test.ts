@@ -4,7 +4,7 @@ import { type BusState, EMPTY_BUS, evolveBus } from './bus-state.ts';
 import { readEvent } from './codec.ts';
 
 const at = new Date('2026-11-24T03:00:00Z');
-const thumbprint = (letter: string) => letter.repeat(43);
+const thumbprint = (letter: string) => `${letter.repeat(42)}A`;
 const account = (name: string, letter: string) => ({
   directory: `https://${name}.test/dir`,
   accountUrl: `https://${name}.test/account/1`,

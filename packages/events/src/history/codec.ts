@@ -1,9 +1,10 @@
 /** The bytes of a commit: writes and signs them, reads them. */
 import * as v from 'valibot';
+import { base64url, hash, isBase64url } from '../canonical.ts';
 import { EventsError } from '../errors.ts';
 import { type BusEvent, isKnownType, parseEvent } from '../event-types/event-schema.ts';
 import { sha256 } from '../hash.ts';
-import { isSignatureOf, type Signer } from '../keys.ts';
+import { isSignatureOf, SIGNATURE_BYTES, type Signer } from '../keys.ts';
 import { findDuplicateKey } from './duplicate-keys.ts';
 import type { RootEnvelope, RootEvent } from './root-event.ts';
 
@@ -58,13 +59,12 @@ const SIGNED_CONTEXT = Buffer.from('certbus/commit/v1\0');
 const NEWLINE = 0x0a;
 /** The limit of an item in DynamoDB; our own logs take less. Parsing costs a hundred times the size, and anyone may have written it. */
 const MAX_BYTES = 400_000;
-const hash = v.pipe(v.string(), v.regex(/^[\w-]{43}$/));
 const integer = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const header = v.looseObject({ format: integer });
 const payload = v.object({
   format: integer,
   bus: hash,
-  id: v.pipe(v.string(), v.regex(/^[\w-]{22}$/)),
+  id: base64url(16),
   position: integer,
   previous: v.nullable(hash),
   at: v.pipe(v.string(), v.isoTimestamp()),
@@ -75,7 +75,7 @@ const envelope = v.object({
   type: v.string(),
   rootSequence: integer,
   body: v.string(),
-  rootSignature: v.pipe(v.string(), v.regex(/^[\w-]{86}$/)),
+  rootSignature: base64url(SIGNATURE_BYTES),
 });
 
 function malformed(what: string): EventsError {
@@ -94,8 +94,9 @@ export function encodeCommit(content: CommitContent, signer: Signer): Uint8Array
 function splitLines(bytes: Uint8Array): { line: Uint8Array; keyId: string; signature: Uint8Array } {
   const end = bytes.indexOf(NEWLINE);
   const rest = Buffer.from(bytes.subarray(end + 1)).toString('latin1');
-  const match = end < 0 ? null : /^([0-9a-f]{16}) ([\w-]{86})\n$/.exec(rest);
-  if (!match?.[1] || !match[2]) throw malformed('a commit is two lines, the payload and "KEYID SIGNATURE"');
+  const match = end < 0 ? null : /^([0-9a-f]{16}) ([\w-]+)\n$/.exec(rest);
+  if (!match?.[1] || !match[2] || !isBase64url(match[2], SIGNATURE_BYTES))
+    throw malformed('a commit is two lines, the payload and "KEYID SIGNATURE"');
   return { line: bytes.subarray(0, end), keyId: match[1], signature: Buffer.from(match[2], 'base64url') };
 }
 

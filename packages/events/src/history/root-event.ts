@@ -1,6 +1,7 @@
 /** Root events: the envelope that the root key signs. */
+import { isBase64url } from '../canonical.ts';
 import type { BusRestored, FormatRaised, ManagersUpdated, RecipientsUpdated } from '../event-types/bus-events.ts';
-import { isSignatureOf, type Signer } from '../keys.ts';
+import { isSignatureOf, SIGNATURE_BYTES, type Signer } from '../keys.ts';
 import type { Trust } from '../trust.ts';
 
 /** A root event as it is written in a commit: the body's exact text, signed by the root for one bus and one place in the sequence. */
@@ -44,5 +45,7 @@ export function signRootEvent(root: Signer, busId: string, rootSequence: number,
 /** Whether the root of `trust` signed this envelope for its bus. */
 export function isSignedByRoot(trust: Trust, { rootSequence, body, rootSignature }: RootEnvelope): boolean {
   const message = messageOf(trust.busId, rootSequence, body);
+  // Envelopes of a snapshot have not been read by the codec.
+  if (!isBase64url(rootSignature, SIGNATURE_BYTES) || !body.isWellFormed()) return false;
   return isSignatureOf(trust.rootKey, message, Buffer.from(rootSignature, 'base64url'));
 }

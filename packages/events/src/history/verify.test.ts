@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { HistoryError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { createManagerKey, parseManagerKey, type Signer } from '../keys.ts';
+import { createBusId } from '../trust.ts';
 import type { WrittenEvent } from './codec.ts';
 import { beginning, commitBehind, createKeys, type Keys, RECIPIENT, type Stored } from './history.builders.ts';
 import { type PlacedRootEvent, signRootEvent } from './root-event.ts';
@@ -81,7 +82,7 @@ describe.each([
 
   test('moved over from another bus', () => {
     const refused = read((before) =>
-      commitBehind(before, [removed(99)], { bus: 'x'.repeat(43), by: 'alice', signer: keys.signer }),
+      commitBehind(before, [removed(99)], { bus: createBusId(), by: 'alice', signer: keys.signer }),
     );
     expect(refused?.code).toBe('CERTBUS_EVENTS_OTHER_BUS');
   });
@@ -193,7 +194,7 @@ test('an old root event played again is refused', () => {
 
 test('a root event of another bus with the same root is refused', () => {
   const { stored, checkpoints } = write(2);
-  append(stored, checkpoints, [signRootEvent(keys.root, 'y'.repeat(43), 3, managers(['alice', keys.signer]))]);
+  append(stored, checkpoints, [signRootEvent(keys.root, createBusId(), 3, managers(['alice', keys.signer]))]);
   expect(verifyCommits(keys.trust, BEGINNING, stored).refused?.code).toBe('CERTBUS_EVENTS_ROOT_SIGNATURE_INVALID');
 });
 

@@ -1,5 +1,5 @@
 /** Archives ranges of commits, and reads them. */
-import { sha256 } from '@certbus/events';
+import { isHash, sha256 } from '@certbus/events';
 import * as v from 'valibot';
 import { StoreError } from '../errors.ts';
 import type { StoredCommit } from '../log.ts';
@@ -21,7 +21,7 @@ export interface ArchivedRange {
   readonly place: string;
 }
 
-const hash = v.pipe(v.string(), v.regex(/^[\w-]{43}$/));
+const hash = v.pipe(v.string(), v.check(isHash));
 const position = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const manifestSchema = v.object({
   format: v.literal(1),

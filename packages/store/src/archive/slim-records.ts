@@ -36,6 +36,7 @@ function restore(value: unknown, take: (kind: Binary, length: number) => string)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
   const fields = value as Json;
   for (const [key, inner] of Object.entries(fields)) {
+    if (isBinary(key, inner)) throw new RangeError('a frame has base64 where a length belongs');
     if ((BINARY as readonly string[]).includes(key) && typeof inner === 'number')
       fields[key] = take(key as Binary, inner);
     else restore(inner, take);

@@ -22,6 +22,7 @@ let checkpoint: Checkpoint;
 
 /** How far the bus reaches. */
 const HEAD = { position: 100, restored: 102 };
+const ISSUER = Buffer.from('issuer');
 const leafOf = (n: number) => Buffer.from(`leaf ${n} \u0000\u00ff`).toString('base64');
 const record = (n: number): SnapshotRecord => ({
   position: n,
@@ -35,7 +36,7 @@ const record = (n: number): SnapshotRecord => ({
     current: {
       leaf: leafOf(n),
       leafHash: sha256(Buffer.from(leafOf(n), 'base64')),
-      issuers: ['i'.repeat(43)],
+      issuers: [sha256(ISSUER)],
       sealedKey: Buffer.from(`key ${n}`).toString('base64'),
       serialNumber: '0A',
       notBefore: '2026-11-22T00:00:00Z',
@@ -82,13 +83,13 @@ beforeEach(async () => {
   ).events.slice(1);
   rootEvents = envelopes.map((envelope: PlacedRootEvent['root']) => ({ position: 1, root: envelope }));
   const manager = { name: 'alice', signingKey: keys.signer.publicKey, recipient: 'age1x' };
-  checkpoint = { ...BEGINNING, position: 7, hash: 'h'.repeat(43), rootSequence: 2, managers: [manager] };
+  checkpoint = { ...BEGINNING, position: 7, hash: 'A'.repeat(43), rootSequence: 2, managers: [manager] };
 });
 afterAll(() => folder.remove());
 
 function content(count: number, at = checkpoint): SnapshotContent {
   const records = Array.from({ length: count }, (_, n) => record(n));
-  const issuer = { issuer: { hash: 'i'.repeat(43), certificate: Buffer.from('issuer').toString('base64') } };
+  const issuer = { issuer: { hash: sha256(ISSUER), certificate: ISSUER.toString('base64') } };
   return { checkpoint: at, bus: EMPTY_BUS, rootEvents, records: [issuer, ...records] };
 }
 
@@ -131,6 +132,11 @@ test.each([
 ])('a frame that %s is refused: it could become any size', (_, lengths) => {
   const json = JSON.stringify(lengths.map((leaf) => ({ leaf })));
   expect(() => unpackRecords(frameOf(json, Buffer.alloc(1_000)))).toThrow(RangeError);
+});
+
+test('a frame with base64 in the place of a length is refused: its encoding would not be the only one', () => {
+  const json = JSON.stringify([{ certificate: { current: { leaf: 'AB==' } } }]);
+  expect(() => unpackRecords(frameOf(json, Buffer.alloc(0)))).toThrow(RangeError);
 });
 
 test('a snapshot of several frames comes back whole, with its checkpoint proved by the root', async () => {

@@ -1,5 +1,5 @@
 /** Snapshots of the whole state of a bus: writes, publishes and opens them. */
-import { EventsError, sha256, type Trust } from '@certbus/events';
+import { EventsError, isHash, sha256, type Trust } from '@certbus/events';
 import { type BusState, type Checkpoint, checkpointOf, type PlacedRootEvent } from '@certbus/events/history';
 import * as v from 'valibot';
 import { StoreError } from '../errors.ts';
@@ -38,7 +38,7 @@ export interface Snapshot extends TakenSnapshot {
 const FRAME_RECORDS = 256;
 const CHUNK_BYTES = 32_000_000;
 
-const hash = v.pipe(v.string(), v.regex(/^[\w-]{43}$/));
+const hash = v.pipe(v.string(), v.check(isHash));
 const position = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const manifestSchema = v.object({
   format: v.literal(1),

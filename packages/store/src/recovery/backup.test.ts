@@ -1,12 +1,21 @@
 import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sha256 } from '@certbus/events';
 import { BEGINNING, type Checkpoint } from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
 import { openExportFile } from '../adapters/places/export-file.ts';
 import { openSqliteLog } from '../adapters/sqlite/sqlite.ts';
-import { beginBus, createKeys, type Keys, readPositions, removed, writeCommits } from '../bus.builders.ts';
+import {
+  beginBus,
+  createKeys,
+  type Keys,
+  readPositions,
+  removed,
+  withOtherEncoding,
+  writeCommits,
+} from '../bus.builders.ts';
 import { openBus } from '../bus.ts';
 import type { Log } from '../log.ts';
 import { exportBus, importBus } from './backup.ts';
@@ -64,6 +73,20 @@ test('an export holds the whole bus, and an import of it is the same bus, byte f
 test('the file of an export is for this user only', async () => {
   await writeExport();
   expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test('an export whose last signature is in another encoding is refused', async () => {
+  const { commits } = await log.read('test', 0, { limit: 401 });
+  const file = await openExportFile(path, { create: true });
+  const changed = commits.map((commit) =>
+    commit.position === 401 ? { ...commit, bytes: withOtherEncoding(commit.bytes) } : commit,
+  );
+  await file.append(changed);
+  await file.close();
+  await expect(readExport(createMemoryLog())).rejects.toMatchObject({
+    code: 'CERTBUS_STORE_EXPORT_REFUSED',
+    message: expect.stringContaining('Commit 401 refused'),
+  });
 });
 
 test('a second export adds what is new, and nothing else', async () => {
@@ -150,11 +173,9 @@ test('commits of the largest size make blocks that can be opened again', async (
   const made = await beginBus(large);
   ({ keys } = made);
   let { checkpoint } = await made.bus.read(BEGINNING);
-  const certificate = Buffer.alloc(200_000, 7).toString('base64');
-  for (let n = 0; n < 60; n += 1)
-    ({ checkpoint } = await made.bus.append(checkpoint, [{ type: 'IssuerAdded', hash: 'h'.repeat(43), certificate }], {
-      at: new Date(),
-    }));
+  const der = Buffer.alloc(200_000, 7);
+  const issuer = { type: 'IssuerAdded', hash: sha256(der), certificate: der.toString('base64') } as const;
+  for (let n = 0; n < 60; n += 1) ({ checkpoint } = await made.bus.append(checkpoint, [issuer], { at: new Date() }));
   expect(await writeExport(made.bus)).toEqual(checkpoint);
   expect(await readExport(createMemoryLog())).toEqual(checkpoint);
 });

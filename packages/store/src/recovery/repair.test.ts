@@ -7,7 +7,7 @@ import { afterAll, beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
 import { openExportFile } from '../adapters/places/export-file.ts';
 import { openSqliteLog } from '../adapters/sqlite/sqlite.ts';
-import { beginBus, type Keys, readPositions, removed, writeCommits } from '../bus.builders.ts';
+import { beginBus, type Keys, readPositions, removed, withOtherEncoding, writeCommits } from '../bus.builders.ts';
 import { openBus } from '../bus.ts';
 import { follow } from '../follow.ts';
 import type { Log, LogMaintenance } from '../log.ts';
@@ -69,6 +69,17 @@ test.each([1, 2, 200, 400])('position %s, overwritten, is put back, and follower
   expect(await bytesAt(position)).toEqual(good);
   expect(await readPositions(bus())).toHaveLength(400);
 });
+
+test.each([1, 200, 400])(
+  'position %s with its signature in another encoding is refused by a newcomer, and put back',
+  async (position) => {
+    const good = await bytesAt(position);
+    await maintenance().replace('test', position, { found: good, bytes: withOtherEncoding(good) });
+    await expect(readPositions(bus())).rejects.toMatchObject({ position, code: 'CERTBUS_EVENTS_COMMIT_MALFORMED' });
+    expect(await runRepair()).toMatchObject({ replaced: [position], dropped: [] });
+    expect(await bytesAt(position)).toEqual(good);
+  },
+);
 
 test('what was cut off is put back, and what was appended since the export stays', async () => {
   const { checkpoint } = await bus().append(checkpoints.at(-1) as Checkpoint, [removed('since')], { at: new Date() });

@@ -94,7 +94,7 @@ describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), () => {
       const { keys } = await beginBus(log);
       const bus = openBus(log, 'test', keys);
       const checkpoint = (await writeCommits(log, { keys, count: 29 })).at(-1) as Checkpoint;
-      const range = { first: 1, last: 10, hash: 'h'.repeat(43), manifest: 'h'.repeat(43), place: 'archives/x' };
+      const range = { first: 1, last: 10, hash: 'A'.repeat(43), manifest: 'A'.repeat(43), place: 'archives/x' };
       await bus.append(checkpoint, [{ type: 'RangeArchived', ...range }], { at: new Date() });
       const folder = temporaryFolder();
       const file = await openExportFile(join(folder.path, 'export'), { create: true });
