@@ -81,8 +81,9 @@ export interface LogMaintenance {
     options?: { readonly dryRun?: boolean; readonly signal?: AbortSignal },
   ): Promise<boolean>;
   /**
-   * Everything behind a position as it is in the store, holes left out, in order, page by page, read strongly. MUST NOT reject
-   * because of what it finds: anyone who can write to a store may have put anything into it.
+   * Everything behind a position as it is in the store, holes left out, in order, page by page, read strongly; from 0 on the strays
+   * of the stream as well, wherever they are. MUST NOT reject because of what it finds: anyone who can write to a store may have put
+   * anything into it.
    */
   inspect(
     stream: string,
@@ -113,7 +114,8 @@ export interface Log {
    */
   append(stream: string, after: number, bytes: Uint8Array, options?: AppendOptions): Promise<number>;
   /**
-   * Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice. MUST reject with
+   * Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice, nor anything that no append
+   * wrote: where such a thing is next, MUST reject with `CERTBUS_STORE_DAMAGED`. MUST reject with
    * {@link TrimmedError} when the commit behind `after` was trimmed, and an `after` or a `limit` that is not one with a
    * `TypeError`.
    */

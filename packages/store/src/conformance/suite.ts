@@ -1,6 +1,7 @@
 /** The conformance suite: its entry, and the tests of append, read, abort and close. */
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { MAX_COMMIT_BYTES } from '../log.ts';
+import { checkBadRows } from './bad-rows.ts';
 import { checkConcurrency, checkFaults } from './concurrency.ts';
 import { checkMaintenance } from './maintenance.ts';
 import type { Check, ConformanceOptions, LogUnderTest } from './options.ts';
@@ -171,15 +172,17 @@ function checkAbortAndClose(check: Check): void {
  * - Give `reopen` wherever two processes can have the log open. It makes a second connection, not a second name of the first.
  * - Give `faults` wherever there is a network: a log behind a proxy that drops requests and replies, answers with an error after
  *   the write, and throttles. No other test shows whether a lost reply makes a second commit.
+ * - Give `badRows` and `putBadRow` wherever somebody can write to the store past the log: almost everywhere.
  * - Give tests a minute where a service is asked: some append more than a hundred times.
  */
 export function conformance(options: ConformanceOptions): void {
-  const { describe, create, faults } = options;
+  const { describe, create, faults, badRows } = options;
   const check = checkOn(options, create);
   describe('append', () => checkAppend(check));
   describe('read', () => checkRead(check));
   describe('abort and close', () => checkAbortAndClose(check));
   describe('several at once', () => checkConcurrency(check));
   describe('maintenance', () => checkMaintenance(check));
+  if (badRows) describe('what no append wrote', () => checkBadRows(check, badRows));
   if (faults) describe('a bad network', () => checkFaults(checkOn(options, faults)));
 }

@@ -6,6 +6,7 @@ import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
 import { openExportFile } from '../adapters/places/export-file.ts';
+import { BAD_ROWS, putBadRow } from '../adapters/sqlite/bad-rows.builders.ts';
 import { openSqliteLog } from '../adapters/sqlite/sqlite.ts';
 import { beginBus, type Keys, readPositions, removed, withOtherEncoding, writeCommits } from '../bus.builders.ts';
 import { openBus } from '../bus.ts';
@@ -89,6 +90,22 @@ test('what was cut off is put back, and what was appended since the export stays
   const { replaced } = await runRepair();
   expect(replaced).toEqual([391, 392, 393, 394, 395, 396, 397, 398, 399, 400]);
   expect(await readPositions(bus())).toHaveLength(400);
+});
+
+test.each(BAD_ROWS)('%s in a SQLite bus is removed by a repair', async (kind) => {
+  const busFile = join(folder.path, `bus${files}.db`);
+  const sqlite = await openSqliteLog(busFile, { create: true });
+  const { commits } = await log.read('test', 0, { limit: 400 });
+  for (const { position, bytes } of commits.slice(0, 20)) await sqlite.append('test', position - 1, bytes);
+  path = join(folder.path, `part${files}`);
+  const file = await openExportFile(path, { create: true });
+  await exportBus(openBus(sqlite, 'test', keys), file);
+  await file.close();
+  for (const position of [1, 11, 20, 22]) putBadRow(busFile, kind, 'test', position);
+  await runRepair({ dropTail: true }, sqlite);
+  expect(await readPositions(openBus(sqlite, 'test', keys))).toHaveLength(20);
+  expect(await runRepair({}, sqlite)).toMatchObject({ replaced: [], dropped: [], strays: 0, first: undefined });
+  await sqlite.close();
 });
 
 test('a dry run says what is wrong and changes nothing', async () => {

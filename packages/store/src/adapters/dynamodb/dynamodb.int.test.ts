@@ -1,3 +1,4 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { BEGINNING, type Commit } from '@certbus/events/history';
 import { type Fault, requirePart, startFaultProxy } from 'certbus-services';
 import { drawCredentials, sharedDynamoDbLocal, sized } from 'certbus-services/vitest';
@@ -11,6 +12,7 @@ import { follow } from '../../follow.ts';
 import type { Log } from '../../log.ts';
 import { openLog } from '../../open.ts';
 import { transact } from '../../transact.ts';
+import { BAD_ITEMS, putBadItem } from './bad-items.builders.ts';
 import { openDynamoDbLog } from './dynamodb.ts';
 
 const part = requirePart('dynamodb-local');
@@ -63,8 +65,19 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter against DynamoDB Loc
     async create() {
       const table = newTable();
       const log = await create(table);
-      return { log, reopen: () => open(table), dispose: () => log.close() };
+      const client = new DynamoDBClient({ ...local, endpoint: service.endpoint });
+      const dispose = async () => {
+        client.destroy();
+        await log.close();
+      };
+      return {
+        log,
+        reopen: () => open(table),
+        putBadRow: (kind, stream, position) => putBadItem({ client, table }, kind, stream, position),
+        dispose,
+      };
     },
+    badRows: BAD_ITEMS,
     async faults() {
       const { table, log, proxy, stop } = await openFaulty(createBadNetwork(['PutItem', 'Query']).plan);
       return { log, reopen: () => open(table, proxy.endpoint), dispose: stop };

@@ -1,7 +1,7 @@
 /** Commits as items of the table, and back. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { StoreError } from '../../errors.ts';
-import type { LogEntry, StoredCommit } from '../../log.ts';
+import { type LogEntry, MAX_COMMIT_BYTES, type StoredCommit } from '../../log.ts';
 
 /**
  * An item of the table: `s` stream, `v` position, and `d` the commit's bytes. A trimmed position keeps an item without `d`, so
@@ -37,7 +37,7 @@ export function toEntry(item: Item): LogEntry {
 export function toCommit(item: Item): StoredCommit | undefined {
   const position = positionOf(item);
   const bytes = item['d']?.B;
-  if (position !== undefined && bytes) return { position, bytes };
+  if (position !== undefined && bytes && bytes.length <= MAX_COMMIT_BYTES) return { position, bytes };
   if (position !== undefined && !item['d']) return undefined;
   throw new StoreError(
     'CERTBUS_STORE_DAMAGED',

@@ -141,6 +141,8 @@ async function replace(
   }
 }
 
+const behind = (after: number) => ({ condition: 's = :s AND v > :v', values: { ':v': { N: String(after) } } });
+
 async function* inspect(
   connection: Table,
   stream: string,
@@ -149,16 +151,18 @@ async function* inspect(
 ): AsyncIterable<readonly LogEntry[]> {
   const { client, table } = connection;
   let start: Item | undefined;
+  // From the beginning on, also what is before every position.
+  const range = after === 0 ? { condition: 's = :s', values: {} } : behind(after);
   do {
     const request = new QueryCommand({
       TableName: table,
-      KeyConditionExpression: 's = :s AND v > :v',
-      ExpressionAttributeValues: { ':s': { S: stream }, ':v': { N: String(after) } },
+      KeyConditionExpression: range.condition,
+      ExpressionAttributeValues: { ':s': { S: stream }, ...range.values },
       ConsistentRead: true,
       ExclusiveStartKey: start,
     });
     const found = await once(connection, signal, () => client.send(request, requestOptions(signal)));
-    yield (found.Items ?? []).map(toEntry);
+    yield (found.Items ?? []).filter(({ v }) => v?.N !== '0').map(toEntry);
     start = found.LastEvaluatedKey;
   } while (start);
 }
@@ -204,7 +208,8 @@ export function createMaintenance(connection: DynamoDbConnection): LogMaintenanc
       return inspect(connection, stream, after, signal);
     },
     async removeStray(stream, stray, { signal } = {}) {
-      if (!('stray' in toEntry(keyOf(stream, stray)))) throw new TypeError(`${stray} is a position`);
+      // At 0 is the stream's own item.
+      if (stray === '0' || !('stray' in toEntry(keyOf(stream, stray)))) throw new TypeError(`${stray} is not a stray`);
       await once(connection, signal, () => removeStray(connection, stream, stray, signal));
     },
   };

@@ -4,6 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { StoreError } from '../../errors.ts';
 import { hasWalResetFix, isRefused } from './errors.ts';
+import { prepareRowStatements, type RowStatements } from './rows.ts';
 import { fileAt, hasJournal, isFile, isPastTick, stateOf, unlessChanged } from './state.ts';
 
 /** "cbus" in ASCII: marks the file as ours. */
@@ -28,10 +29,7 @@ export interface SqliteConnection {
    * `undefined` where SQLite itself looks for changes.
    */
   readonly shows: string | undefined;
-  readonly select: StatementSync;
-  readonly selectOne: StatementSync;
-  /** First position of a stream that was not trimmed; no row for a whole stream. */
-  readonly selectFirst: StatementSync;
+  readonly rows: RowStatements;
   readonly insert: StatementSync;
   readonly dataVersion: StatementSync;
   /** Throws where this SQLite may not write in the file's present journal mode; to be asked with the write lock held. */
@@ -130,11 +128,7 @@ function connect(path: string, { shows }: { readonly shows?: string } = {}): Sql
       file,
       shows,
       checkJournal,
-      select: database.prepare(
-        'SELECT position, bytes FROM commits WHERE stream = ? AND position > ? ORDER BY position LIMIT ?',
-      ),
-      selectOne: database.prepare('SELECT bytes FROM commits WHERE stream = ? AND position = ?'),
-      selectFirst: database.prepare('SELECT first FROM streams WHERE stream = ?'),
+      rows: prepareRowStatements(database),
       insert: database.prepare('INSERT INTO commits (stream, position, bytes) VALUES (?, ?, ?)'),
       dataVersion: database.prepare('PRAGMA data_version'),
     };

@@ -67,7 +67,7 @@ function thrownBy(work: () => unknown): unknown {
   }
 }
 
-const count = (file: SqliteFile) => file.read(({ select }) => select.all('s', 0, 100).length);
+const count = (file: SqliteFile) => file.read(({ rows }) => rows.selectBehind.all('s', 0, 100).length);
 
 describe.skipIf(process.platform === 'win32')('a file that is read without locks', () => {
   test('what was read while somebody wrote is not believed, and the next read sees the whole', async () => {

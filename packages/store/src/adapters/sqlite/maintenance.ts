@@ -4,10 +4,13 @@ import type { LogEntry, LogMaintenance, ReplaceOptions } from '../../log.ts';
 import { checkRead, checkReplace } from '../checks.ts';
 import type { SqliteConnection } from './connection.ts';
 import { changeFile, type OpenLog, queryFile } from './open-log.ts';
-import { bytesAt, commitsBehind, firstOf, isSame, transaction } from './streams.ts';
+import { REMOVE_STRAY, toRow } from './rows.ts';
+import { bytesAt, firstInFile, firstOf, isSame, rowAt, transaction } from './streams.ts';
 
-/** How many commits one step of {@link inspect} reads. */
+/** How many rows one step of {@link inspect} reads. */
 const STEP = 150;
+/** How {@link inspect} names a row that is at no position. */
+const STRAY = /^row (-?\d{1,19})$/;
 /** How many commits one transaction removes. */
 const TRIM_STEP = 1_000;
 
@@ -44,8 +47,9 @@ function replace(
 ): void {
   const { database } = connection;
   transaction(connection, stream, position, () => {
-    const there = bytesAt(connection, stream, position);
-    if (isSame(there, bytes)) return;
+    const row = rowAt(connection, stream, position);
+    const there = row?.bytes;
+    if (isSame(there, bytes) && (there || !row)) return;
     if (!isSame(there, found)) throw new VersionConflictError(stream, position, there);
     database.prepare('DELETE FROM commits WHERE stream = ? AND position = ?').run(stream, position);
     if (bytes) connection.insert.run(stream, position, bytes);
@@ -60,6 +64,21 @@ function correctFirst(connection: SqliteConnection, stream: string, first: numbe
   });
 }
 
+/** Rows at no position, by their own order: SQLite sorts some of them before every position, and others behind. */
+async function* inspectStrays(
+  log: OpenLog,
+  stream: string,
+  signal: AbortSignal | undefined,
+): AsyncIterable<readonly LogEntry[]> {
+  for (let reached: string | null = null; ; ) {
+    const rows = await queryFile(log, signal, (connection) => connection.rows.selectStrays.all(stream, reached, STEP));
+    const last = rows.at(-1);
+    if (!last) return;
+    reached = String(last['id']);
+    yield rows.map(({ id }) => ({ stray: `row ${String(id)}` }));
+  }
+}
+
 async function* inspect(
   log: OpenLog,
   stream: string,
@@ -67,13 +86,21 @@ async function* inspect(
   signal: AbortSignal | undefined,
 ): AsyncIterable<readonly LogEntry[]> {
   checkRead(after, STEP);
+  if (after === 0) yield* inspectStrays(log, stream, signal);
   for (let reached = after; ; ) {
-    const entries = await queryFile(log, signal, (connection) => commitsBehind(connection, stream, reached, STEP));
+    const rows = await queryFile(log, signal, ({ rows }) => rows.selectPlaced.all(stream, reached, STEP).map(toRow));
+    const entries = rows.flatMap(({ position, bytes }) => (position === undefined ? [] : [{ position, bytes }]));
     const last = entries.at(-1);
     if (!last) return;
     reached = last.position;
     yield entries;
   }
+}
+
+function removeStray(connection: SqliteConnection, stream: string, stray: string): void {
+  const [, id] = STRAY.exec(stray) ?? [];
+  if (id === undefined) throw new TypeError(`${stray} is not a row at no position`);
+  transaction(connection, stream, 0, () => void connection.database.prepare(REMOVE_STRAY).run(id));
 }
 
 /** The maintenance of a log in a bus file. */
@@ -89,15 +116,18 @@ export function createMaintenance(log: OpenLog): LogMaintenance {
       await changeFile(log, options.signal, (connection) => replace(connection, stream, position, options));
     },
     async first(stream, { signal } = {}) {
-      return queryFile(log, signal, (connection) => firstOf(connection, stream));
+      return (await queryFile(log, signal, (connection) => firstInFile(connection, stream))) ?? 1;
     },
     async correctFirst(stream, first, { dryRun = false, signal } = {}) {
       checkRead(first, 1);
-      const found = await queryFile(log, signal, (connection) => firstOf(connection, stream));
+      const found = await queryFile(log, signal, (connection) => firstInFile(connection, stream));
       if (found === first) return false;
       if (!dryRun) await changeFile(log, signal, (connection) => correctFirst(connection, stream, first));
       return true;
     },
     inspect: (stream, after, { signal } = {}) => inspect(log, stream, after, signal),
+    async removeStray(stream, stray, { signal } = {}) {
+      await changeFile(log, signal, (connection) => removeStray(connection, stream, stray));
+    },
   };
 }

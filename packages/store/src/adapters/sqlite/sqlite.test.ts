@@ -6,6 +6,7 @@ import { sized } from 'certbus-services/vitest';
 import { afterAll, describe, expect, test } from 'vitest';
 import { conformance } from '../../conformance/index.ts';
 import { openLog } from '../../open.ts';
+import { BAD_ROWS, putBadRow, putFirst } from './bad-rows.builders.ts';
 import { hasWalResetFix } from './errors.ts';
 import {
   type Acknowledged,
@@ -36,9 +37,79 @@ describe('the SQLite adapter', () => {
     async create() {
       const path = newPath();
       const log = await openSqliteLog(path, { create: true });
-      return { log, reopen: () => openSqliteLog(path), dispose: () => log.close() };
+      return {
+        log,
+        reopen: () => openSqliteLog(path),
+        putBadRow: async (kind, stream, position) => putBadRow(path, kind, stream, position),
+        dispose: () => log.close(),
+      };
     },
+    badRows: BAD_ROWS,
   });
+});
+
+/** A bus file with five commits and one bad row. */
+async function openWithBadRow(kind: string, position: number) {
+  const path = newPath();
+  const log = await openSqliteLog(path, { create: true });
+  for (let after = 0; after < 5; after += 1) await log.append('s', after, Buffer.from(`commit ${after + 1}`));
+  putBadRow(path, kind, 's', position);
+  return log;
+}
+
+const damaged = expect.objectContaining({
+  code: 'CERTBUS_STORE_DAMAGED',
+  message: expect.stringContaining('bus repair'),
+});
+
+test.each(BAD_ROWS.filter((kind) => !kind.includes('stream')))(
+  '%s damages the bus, and what is before it is read',
+  async (kind) => {
+    const log = await openWithBadRow(kind, 4);
+    const good: number[] = [];
+    const read = async (after: number): Promise<void> => {
+      const { commits, end } = await log.read('s', after);
+      good.push(...commits.map(({ position }) => position));
+      if (!end) await read(good.at(-1) ?? after);
+    };
+    await expect(read(0)).rejects.toEqual(damaged);
+    expect(good).toEqual([1, 2, 3, 4, 5].slice(0, good.length));
+    await log.close();
+  },
+);
+
+test.each(BAD_ROWS.filter((kind) => kind.includes('stream')))('%s is in no stream', async (kind) => {
+  const log = await openWithBadRow(kind, 4);
+  expect((await log.read('s', 0)).commits).toHaveLength(5);
+  expect(await log.append('s', 5, Buffer.from('commit 6'))).toBe(6);
+  await log.close();
+});
+
+test.each([0n, -1n, 2n ** 53n, 2n ** 63n - 1n, -(2n ** 63n)])(
+  'a stream that begins at %s is damaged, and put right',
+  async (first) => {
+    const path = newPath();
+    const log = await openSqliteLog(path, { create: true });
+    putFirst(path, 's', first);
+    await expect(log.read('s', 0)).rejects.toEqual(damaged);
+    await expect(log.append('s', 0, Buffer.from('commit 1'))).rejects.toEqual(damaged);
+    expect(await log.maintenance?.first('s')).toBe(1);
+    expect(await log.maintenance?.correctFirst('s', 1)).toBe(true);
+    expect(await log.append('s', 0, Buffer.from('commit 1'))).toBe(1);
+    expect((await log.read('s', 0)).commits).toHaveLength(1);
+    await log.close();
+  },
+);
+
+test('what is not a stray is not removed as one', async () => {
+  const log = await openWithBadRow('a position of 2^53', 4);
+  const remove = (stray: string) => log.maintenance?.removeStray?.('s', stray);
+  await expect(remove('4')).rejects.toThrow(TypeError);
+  await expect(remove('row 1; DROP TABLE commits')).rejects.toThrow(TypeError);
+  await remove('row 1');
+  await remove('row 6');
+  expect((await log.read('s', 0)).commits).toHaveLength(5);
+  await log.close();
 });
 
 test('a bus that is away is not created', async () => {

@@ -3,15 +3,40 @@ import { StoreError, TrimmedError, VersionConflictError } from '../../errors.ts'
 import type { Page, StoredCommit } from '../../log.ts';
 import type { SqliteConnection } from './connection.ts';
 import { isOutcomeUnknown } from './errors.ts';
+import { type Row, toRow } from './rows.ts';
 
-/** The bytes at a position; `undefined` where nothing is. */
-export function bytesAt({ selectOne }: SqliteConnection, stream: string, position: number): Uint8Array | undefined {
-  return selectOne.get(stream, position)?.['bytes'] as Uint8Array | undefined;
+function damaged(stream: string, what: string): StoreError {
+  return new StoreError(
+    'CERTBUS_STORE_DAMAGED',
+    `Stream "${stream}" of the bus ${what}: somebody wrote to the file past CertBus. "certbus bus repair --from EXPORT" removes it.`,
+  );
 }
 
-/** The first position of a stream that was not trimmed. */
-export function firstOf({ selectFirst }: SqliteConnection, stream: string): number {
-  return Number(selectFirst.get(stream)?.['first'] ?? 1);
+/** The row at a position, whatever it holds; `undefined` where none is. */
+export function rowAt({ rows }: SqliteConnection, stream: string, position: number): Row | undefined {
+  const found = rows.selectAt.get(stream, position);
+  return found && toRow(found);
+}
+
+/** The bytes at a position; `undefined` where nothing is. Throws `CERTBUS_STORE_DAMAGED` for what is not a commit. */
+export function bytesAt(connection: SqliteConnection, stream: string, position: number): Uint8Array | undefined {
+  const row = rowAt(connection, stream, position);
+  if (row && !row.bytes) throw damaged(stream, `holds something at position ${position} that is not a commit`);
+  return row?.bytes;
+}
+
+/** The first position of a stream that was not trimmed; `undefined` where the file has something else than a position there. */
+export function firstInFile({ rows }: SqliteConnection, stream: string): number | undefined {
+  const row = rows.selectFirst.get(stream);
+  if (!row) return 1;
+  return typeof row['first'] === 'number' ? row['first'] : undefined;
+}
+
+/** The first position of a stream that was not trimmed. Throws `CERTBUS_STORE_DAMAGED`. */
+export function firstOf(connection: SqliteConnection, stream: string): number {
+  const first = firstInFile(connection, stream);
+  if (first === undefined) throw damaged(stream, 'begins at something that is not a position');
+  return first;
 }
 
 /** Whether two positions hold the same, or both nothing. */
@@ -19,27 +44,34 @@ export function isSame(one: Uint8Array | undefined, other: Uint8Array | undefine
   return one && other ? Buffer.compare(one, other) === 0 : one === other;
 }
 
-/** Up to `limit` commits behind a position, holes left out. */
-export function commitsBehind(
-  { select }: SqliteConnection,
-  stream: string,
-  after: number,
-  limit: number,
-): StoredCommit[] {
-  return select
-    .all(stream, after, limit)
-    .map((row) => ({ position: Number(row['position']), bytes: row['bytes'] as Uint8Array }));
+/**
+ * Up to `limit` commits behind a position, holes left out, and whether a row that is not a commit comes behind them. Throws
+ * `CERTBUS_STORE_DAMAGED` where it comes at once, or before every position.
+ */
+function commitsBehind({ rows }: SqliteConnection, stream: string, after: number, limit: number) {
+  if (rows.selectBefore.get(stream)?.['found'] !== 0) throw damaged(stream, 'holds a row before its first position');
+  const commits: StoredCommit[] = [];
+  for (const { position, bytes } of rows.selectBehind.all(stream, after, limit).map(toRow)) {
+    if (position !== undefined && bytes) {
+      commits.push({ position, bytes });
+      continue;
+    }
+    // What is good before it can still be served: the next read begins with what is not.
+    if (commits.length > 0) return { commits, isCut: true };
+    throw damaged(stream, `holds something behind position ${after} that is not a commit`);
+  }
+  return { commits, isCut: false };
 }
 
-/** The page behind a position. Throws a {@link TrimmedError}. */
+/** The page behind a position. Throws a {@link TrimmedError}, and `CERTBUS_STORE_DAMAGED` where it begins with what is not a commit. */
 export function pageBehind(connection: SqliteConnection, stream: string, after: number, limit: number): Page {
-  const commits = commitsBehind(connection, stream, after, limit + 1);
+  const { commits, isCut } = commitsBehind(connection, stream, after, limit + 1);
   // Asked last: what is trimmed between the two is not taken for a gap.
   if (commits[0]?.position !== after + 1) {
     const first = firstOf(connection, stream);
     if (after + 1 < first) throw new TrimmedError(stream, first);
   }
-  return { commits: commits.slice(0, limit), end: commits.length <= limit };
+  return { commits: commits.slice(0, limit), end: commits.length <= limit && !isCut };
 }
 
 function commit({ database }: SqliteConnection, stream: string, position: number): void {
