@@ -1,5 +1,5 @@
 /** Brings a replica onto the line that its bus is on: from a snapshot, after an upgrade, after a restore. */
-import { BEGINNING, type Checkpoint, HistoryError, isKnown } from '@certbus/events/history';
+import { BEGINNING, type Checkpoint, HistoryError, isCommitSignedBy, isKnown, keyIdOf } from '@certbus/events/history';
 import {
   type ArchivePlace,
   type Bus,
@@ -28,24 +28,44 @@ export function isOutgrown(replica: Pick<Replica, 'bus'>): boolean {
   return replica.bus().unknown.some(isKnown);
 }
 
+/** Public keys that can sign a commit: the root's, and those of the managers in force. */
+const signersOf = ({ trust }: Bus, { managers }: Checkpoint): string[] => [
+  trust.rootKey,
+  ...managers.map(({ signingKey }) => signingKey),
+];
+
+/** The keys of those who say in a page that a snapshot was taken, each by a signature of their own. */
+function vouchersIn(page: VerifiedPage, { manifest, position, hash }: Snapshot, signers: readonly string[]): string[] {
+  return page.commits.flatMap(({ events, keyId }, index) => {
+    const isVoucher = events.some(
+      ({ event }) =>
+        event?.type === 'SnapshotTaken' &&
+        event.manifest === manifest &&
+        event.position === position &&
+        event.hash === hash,
+    );
+    const bytes = page.stored[index]?.bytes;
+    if (!isVoucher || !bytes) return [];
+    // Inside a segment only the links are verified: any manager could have written a commit there in the name of another.
+    return signers.filter((key) => keyIdOf(key) === keyId && isCommitSignedBy(key, bytes));
+  });
+}
+
 /**
- * Whether a commit behind a snapshot says that it was taken. Asked before anything of it is opened: whoever can write to the archive
- * could have put there what takes all memory. Managers say it right behind the snapshot, so that little is read for it.
+ * Whether a commit behind a snapshot says that it was taken, by a key that is still in force at the head: what a manager wrote who
+ * has been removed since vouches for nothing. Asked before anything of it is opened: whoever can write to the archive could have put
+ * there what takes all memory. Managers take snapshots often, so that little is read for it.
  */
 async function isVouchedFor(bus: Bus, snapshot: Snapshot, { signal, onProgress }: SyncOptions): Promise<boolean> {
-  const { manifest, position } = snapshot;
+  const vouchers = new Set<string>();
   for (let { checkpoint } = snapshot; ; ) {
     const page = await bus.read(checkpoint, { consistent: true, signal });
     onProgress?.();
-    const isTaken = page.commits.some(({ events }) =>
-      events.some(
-        ({ event }) => event?.type === 'SnapshotTaken' && event.manifest === manifest && event.position === position,
-      ),
-    );
-    if (isTaken) return true;
-    if (page.refused) throw page.refused;
-    if (page.end) return false;
+    const signers = [...signersOf(bus, checkpoint), ...signersOf(bus, page.checkpoint)];
+    for (const key of vouchersIn(page, snapshot, signers)) vouchers.add(key);
     ({ checkpoint } = page);
+    if (page.refused) throw page.refused;
+    if (page.end) return signersOf(bus, checkpoint).some((key) => vouchers.has(key));
   }
 }
 
@@ -85,7 +105,7 @@ async function buildFromSnapshot(replica: Replica, bus: Bus, snapshot: Snapshot,
   const { signal, onProgress } = options;
   const { checkpoint, bus: state, rootEvents } = snapshot;
   if (!(await isVouchedFor(bus, snapshot, options))) {
-    const what = `The snapshot at position ${snapshot.position} is refused: no commit behind it says that it was taken. The archives and the log are read instead.`;
+    const what = `The snapshot at position ${snapshot.position} is refused: no commit behind it, by a key that is in force, says that it was taken. The archives and the log are read instead.`;
     throw new StoreError('CERTBUS_STORE_SNAPSHOT_REFUSED', what);
   }
   await build(replica, { checkpoint, bus: state, rootEvents }, async (building) => {

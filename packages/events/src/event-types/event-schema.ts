@@ -9,6 +9,18 @@ import {
   type FailureClass,
   KEY_TYPES,
 } from './certificate-events.ts';
+import {
+  account,
+  challenge,
+  closedAccount,
+  id,
+  instant,
+  managers,
+  position,
+  recipients,
+  snapshot,
+  text,
+} from './fields.ts';
 
 /** Any event that this release knows. */
 export type BusEvent = BusLevelEvent | CertificateEvent;
@@ -19,15 +31,6 @@ export type EventType = BusEvent['type'];
 /** The event of a name: `EventOf<'CertificateObtained'>`. */
 export type EventOf<Type extends EventType> = Extract<BusEvent, { readonly type: Type }>;
 
-const id = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][\w-]{7,31}$/, 'is not an id'));
-const instant = v.pipe(
-  v.string(),
-  v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/, 'is not an instant in UTC'),
-  v.check((text) => !Number.isNaN(Date.parse(text)), 'is not an instant in UTC'),
-);
-const text = v.pipe(v.string(), v.maxLength(4096));
-const position = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const ageRecipient = v.pipe(v.string(), v.regex(/^age1[a-z0-9]{20,4000}$/, 'is not an age recipient'));
 const names = v.pipe(v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(255))), v.nonEmpty(), v.maxLength(100));
 const challengeType = v.picklist(CHALLENGE_TYPES);
 const keyType = v.picklist(KEY_TYPES);
@@ -38,13 +41,6 @@ const failureClass = v.pipe(
 );
 const reason = v.picklist(['new', 'renewal']);
 const rootSequence = position;
-
-const unique = <T extends { readonly name: string }>(items: readonly T[]): boolean =>
-  new Set(items.map((item) => item.name)).size === items.length;
-
-const manager = v.object({ name: v.pipe(text, v.nonEmpty()), signingKey: hash, recipient: ageRecipient });
-const recipient = v.object({ name: v.pipe(text, v.nonEmpty()), recipient: ageRecipient });
-const account = { directory: text, accountUrl: text, thumbprint: hash, sealedKey: base64 };
 const content = {
   certificateId: id,
   names,
@@ -65,12 +61,12 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
   ManagersUpdated: v.object({
     type: v.literal('ManagersUpdated'),
     rootSequence,
-    managers: v.pipe(v.array(manager), v.nonEmpty(), v.maxLength(100), v.check(unique, 'has a name twice')),
+    managers,
   }),
   RecipientsUpdated: v.object({
     type: v.literal('RecipientsUpdated'),
     rootSequence,
-    recipients: v.pipe(v.array(recipient), v.nonEmpty(), v.maxLength(20), v.check(unique, 'has a name twice')),
+    recipients,
   }),
   FormatRaised: v.object({ type: v.literal('FormatRaised'), rootSequence, format: position }),
   BusRestored: v.object({ type: v.literal('BusRestored'), rootSequence, position, hash }),
@@ -84,17 +80,11 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
   AccountKeyRolledOver: v.object({ type: v.literal('AccountKeyRolledOver'), ...account }),
   AccountDeactivated: v.object({
     type: v.literal('AccountDeactivated'),
-    directory: text,
-    accountUrl: text,
-    thumbprint: hash,
+    ...closedAccount,
   }),
   ChallengePresented: v.object({
     type: v.literal('ChallengePresented'),
-    issuanceId: id,
-    identifier: v.pipe(v.string(), v.nonEmpty(), v.maxLength(255)),
-    token: v.pipe(v.string(), v.regex(/^[\w-]{1,256}$/, 'is not a token')),
-    thumbprint: hash,
-    expiresAt: instant,
+    ...challenge,
   }),
   IssuerAdded: v.object({ type: v.literal('IssuerAdded'), hash, certificate: base64 }),
   RangeArchived: v.object({
@@ -105,7 +95,7 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     manifest: hash,
     place: text,
   }),
-  SnapshotTaken: v.object({ type: v.literal('SnapshotTaken'), position, hash, manifest: hash, place: text }),
+  SnapshotTaken: v.object({ type: v.literal('SnapshotTaken'), ...snapshot }),
   Heartbeat: v.object({ type: v.literal('Heartbeat') }),
   IssuanceStarted: v.object({
     type: v.literal('IssuanceStarted'),

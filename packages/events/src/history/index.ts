@@ -3,11 +3,13 @@ export { HistoryError } from '../errors.ts';
 export { isKnown } from '../event-types/event-schema.ts';
 export { keyIdOf } from '../keys.ts';
 export { type Account, type BusState, type Challenge, EMPTY_BUS, evolveBus } from './bus-state.ts';
+export { parseBusState } from './bus-state-schema.ts';
 export {
   type Commit,
   type CommitContent,
   decodeCommit,
   encodeCommit,
+  isCommitSignedBy,
   type ReadEvent,
   readEvent,
   type WrittenEvent,

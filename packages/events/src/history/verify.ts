@@ -1,6 +1,6 @@
 /** Verifies stored commits: links, signatures, and who was allowed to sign. */
 import { EventsError, type EventsErrorCode, HistoryError } from '../errors.ts';
-import type { Manager } from '../event-types/bus-events.ts';
+import type { Manager, Recipient } from '../event-types/bus-events.ts';
 import type { BusEvent } from '../event-types/event-schema.ts';
 import { keyIdOf } from '../keys.ts';
 import type { Trust } from '../trust.ts';
@@ -21,6 +21,10 @@ export interface Checkpoint {
   readonly restored: number;
   /** Who may sign from here on. Before the first commit only the root may, which may always. */
   readonly managers: readonly Manager[];
+  /** Whom private keys are sealed to from here on. */
+  readonly recipients: readonly Recipient[];
+  /** Position of the commit that named them; 0 before. */
+  readonly recipientsPosition: number;
 }
 
 /** Before the first commit. */
@@ -31,6 +35,8 @@ export const BEGINNING: Checkpoint = {
   rootSequence: 0,
   restored: 0,
   managers: [],
+  recipients: [],
+  recipientsPosition: 0,
 };
 
 /** What verifying a run of commits gave. */
@@ -89,9 +95,12 @@ function link(trust: Trust, before: Checkpoint, position: number, bytes: Uint8Ar
 }
 
 /** What a root event makes of what is in force. */
-function applyRootEvent(before: Checkpoint, event: BusEvent | undefined, rootSequence: number): Checkpoint {
+function applyRootEvent(before: Checkpoint, { event, root }: RootRead, position: number): Checkpoint {
+  const { rootSequence } = root;
   const next = { ...before, rootSequence };
   switch (event?.type) {
+    case 'RecipientsUpdated':
+      return { ...next, recipients: event.recipients, recipientsPosition: position };
     case 'ManagersUpdated':
       return { ...next, managers: event.managers };
     case 'FormatRaised':
@@ -146,7 +155,7 @@ function advance(trust: Trust, before: Checkpoint, commit: Commit): Checkpoint {
         `its BusRestored belongs behind position ${event.position}`,
       );
     }
-    next = applyRootEvent(next, event, root.rootSequence);
+    next = applyRootEvent(next, { event, root }, position);
   }
   return { ...next, position, hash };
 }
@@ -161,11 +170,15 @@ export function checkpointOf(
   rootEvents: readonly PlacedRootEvent[],
 ): Checkpoint {
   let checkpoint: Checkpoint = BEGINNING;
+  let last = 1;
   for (const { position: at, root } of rootEvents) {
+    if (at < last)
+      throw refuse('CERTBUS_EVENTS_POSITION_WRONG', at, 'its root event comes after one of a later commit');
+    last = at;
     if (at > position) continue;
     const { event } = readEvent(root);
     checkRootEvent(trust, checkpoint, { event, root }, position);
-    checkpoint = applyRootEvent(checkpoint, event, root.rootSequence);
+    checkpoint = applyRootEvent(checkpoint, { event, root }, at);
   }
   return { ...checkpoint, position, hash };
 }

@@ -2,7 +2,14 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { sha256 } from '@certbus/events';
-import { BEGINNING, type Checkpoint, EMPTY_BUS, type PlacedRootEvent, signRootEvent } from '@certbus/events/history';
+import {
+  BEGINNING,
+  type BusState,
+  type Checkpoint,
+  EMPTY_BUS,
+  type PlacedRootEvent,
+  signRootEvent,
+} from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
@@ -87,10 +94,17 @@ beforeEach(async () => {
 });
 afterAll(() => folder.remove());
 
+/** The state of a bus on which nothing was said but the root's events. */
+function stateOf(events: readonly PlacedRootEvent[]): BusState {
+  const named = events.find(({ root: { type } }) => type === 'RecipientsUpdated');
+  const { recipients } = JSON.parse(named?.root.body ?? '{"recipients":[]}');
+  return { ...EMPTY_BUS, recipients, recipientsPosition: named?.position ?? 0 };
+}
+
 function content(count: number, at = checkpoint): SnapshotContent {
   const records = Array.from({ length: count }, (_, n) => record(n));
   const issuer = { issuer: { hash: sha256(ISSUER), certificate: ISSUER.toString('base64') } };
-  return { checkpoint: at, bus: EMPTY_BUS, rootEvents, records: [issuer, ...records] };
+  return { checkpoint: at, bus: stateOf(rootEvents), rootEvents, records: [issuer, ...records] };
 }
 
 async function write(count: number, at = checkpoint) {
@@ -221,4 +235,28 @@ test('root events that the root did not sign, or of which one is missing, are re
     );
     await expect(openSnapshot(place, keys.trust)).rejects.toMatchObject({ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' });
   }
+});
+
+/** What is wrong with a state that is not one of a bus. */
+const malformed: [string, (bus: BusState) => unknown][] = [
+  ['nothing', () => undefined],
+  ['a list', () => []],
+  ['no recipients', ({ recipients: _, ...rest }) => rest],
+  ['a configuration that is not sealed', (bus) => ({ ...bus, config: { sealed: '{"version":1}', position: 1 } })],
+  ['a configuration of a later commit', (bus) => ({ ...bus, config: { sealed: 'AAAA', position: 8 } })],
+  ['an account without a key', (bus) => ({ ...bus, accounts: [{ directory: 'x', accountUrl: 'x', thumbprint: 'x' }] })],
+  ['a next account key in another encoding', (bus) => ({ ...bus, nextAccountKey: { thumbprint: 'B'.repeat(43) } })],
+  ['a closed account that is text', (bus) => ({ ...bus, closedAccounts: ['x'] })],
+  ['a challenge without an end', (bus) => ({ ...bus, challenges: [{ identifier: 'a.test', token: 't' }] })],
+  ['an archive of a later commit', (bus) => ({ ...bus, archived: { position: 10_000, hash: 'A'.repeat(43) } })],
+  ['a snapshot of no position', (bus) => ({ ...bus, snapshot: { hash: 'A'.repeat(43) } })],
+  ['unknown things that are numbers', (bus) => ({ ...bus, unknown: [1] })],
+  ['a newest commit at no instant', (bus) => ({ ...bus, newestAt: 'yesterday' })],
+];
+
+test.each(malformed)('a snapshot whose state of the bus is or has %s is refused', async (_, change) => {
+  const good = content(1);
+  const taken = await writeSnapshot(place, keys.trust.busId, { ...good, bus: change(good.bus) as BusState });
+  await publishSnapshot(place, keys.trust.busId, taken, { restored: 0, head: HEAD });
+  await expect(openSnapshot(place, keys.trust)).rejects.toMatchObject({ code: 'CERTBUS_STORE_SNAPSHOT_REFUSED' });
 });

@@ -1,6 +1,13 @@
 /** Snapshots of the whole state of a bus: writes, publishes and opens them. */
+import { isDeepStrictEqual } from 'node:util';
 import { EventsError, isHash, sha256, type Trust } from '@certbus/events';
-import { type BusState, type Checkpoint, checkpointOf, type PlacedRootEvent } from '@certbus/events/history';
+import {
+  type BusState,
+  type Checkpoint,
+  checkpointOf,
+  type PlacedRootEvent,
+  parseBusState,
+} from '@certbus/events/history';
 import * as v from 'valibot';
 import { StoreError } from '../errors.ts';
 import { type ArchivePlace, MAX_MANIFEST_BYTES, type PlaceOptions } from './place.ts';
@@ -26,7 +33,10 @@ export interface TakenSnapshot {
   readonly place: string;
 }
 
-/** A snapshot that was found. Its checkpoint is proved by the root; its content only by the `SnapshotTaken` that names it. */
+/**
+ * A snapshot that was found. Its checkpoint, and the recipients of its state, are proved by the root; the rest only by the
+ * `SnapshotTaken` that names it.
+ */
 export interface Snapshot extends TakenSnapshot {
   readonly checkpoint: Checkpoint;
   readonly bus: BusState;
@@ -51,7 +61,7 @@ const manifestSchema = v.object({
       root: v.object({ type: v.string(), rootSequence: position, body: v.string(), rootSignature: v.string() }),
     }),
   ),
-  bus: v.custom<BusState>((value) => typeof value === 'object' && value !== null),
+  bus: v.unknown(),
   chunks: v.array(v.object({ sha256: hash, bytes: position })),
 });
 type Manifest = v.InferOutput<typeof manifestSchema>;
@@ -221,6 +231,28 @@ async function* readChunks(
   }
 }
 
+/** What is in force behind a snapshot, by its root events alone. */
+function proveCheckpoint(key: string, trust: Trust, { position: at, hash: sum, rootEvents }: Manifest): Checkpoint {
+  if (rootEvents.some((placed) => placed.position > at)) throw refuse(key, 'it has a root event of a later commit');
+  try {
+    return checkpointOf(trust, { position: at, hash: sum }, rootEvents);
+  } catch (cause) {
+    if (!(cause instanceof EventsError)) throw cause;
+    throw refuse(key, 'its root events are not those of the root', cause);
+  }
+}
+
+/** The state of the bus in a manifest. What only the root can say of it must be what the root said. */
+function parseBus(key: string, manifest: Manifest, { recipients, recipientsPosition }: Checkpoint): BusState {
+  const bus = parseBusState(manifest.bus);
+  if (!bus) throw refuse(key, 'its state of the bus is malformed');
+  if (!isDeepStrictEqual(bus.recipients, recipients) || bus.recipientsPosition !== recipientsPosition)
+    throw refuse(key, 'its recipients are not those of the root');
+  const positions = [bus.config, bus.archived, bus.snapshot].flatMap((placed) => (placed ? [placed.position] : []));
+  if (positions.some((at) => at > manifest.position)) throw refuse(key, 'its state is that of a later commit');
+  return bus;
+}
+
 /**
  * Finds the newest snapshot of a bus; `undefined` where there is none. Its root events are checked here against the trusted
  * root; whether a `SnapshotTaken` behind it names its manifest, the reader MUST check before it opens its records. Rejects
@@ -243,19 +275,17 @@ export async function openSnapshot(
   if (!bytes) throw refuse(manifestPlace, 'it is missing');
   const manifest = parse(manifestPlace, manifestSchema, bytes);
   if (manifest.busId !== trust.busId) throw refuse(manifestPlace, 'it belongs to another bus');
-  try {
-    return {
-      position: manifest.position,
-      hash: manifest.hash,
-      manifest: sha256(bytes),
-      place: manifestPlace,
-      checkpoint: checkpointOf(trust, manifest, manifest.rootEvents),
-      bus: manifest.bus,
-      rootEvents: manifest.rootEvents,
-      records: (own = options) => readChunks(place, manifest, own),
-    };
-  } catch (cause) {
-    if (!(cause instanceof EventsError)) throw cause;
-    throw refuse(manifestPlace, 'its root events are not those of the root', cause);
-  }
+  const { position, hash, rootEvents } = manifest;
+  const checkpoint = proveCheckpoint(manifestPlace, trust, manifest);
+  const bus = parseBus(manifestPlace, manifest, checkpoint);
+  return {
+    position,
+    hash,
+    manifest: sha256(bytes),
+    place: manifestPlace,
+    checkpoint,
+    bus,
+    rootEvents,
+    records: (own = options) => readChunks(place, manifest, own),
+  };
 }

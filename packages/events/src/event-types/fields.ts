@@ -1,0 +1,62 @@
+/** Schemas of the fields that events share with the state that is made of them. */
+import * as v from 'valibot';
+import { base64, hash } from '../canonical.ts';
+import type { Manager, Recipient } from './bus-events.ts';
+
+/** The schema of a field. */
+export type Field<T> = v.GenericSchema<unknown, T>;
+
+export const id: Field<string> = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][\w-]{7,31}$/, 'is not an id'));
+export const instant: Field<string> = v.pipe(
+  v.string(),
+  v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/, 'is not an instant in UTC'),
+  v.check((text) => !Number.isNaN(Date.parse(text)), 'is not an instant in UTC'),
+);
+export const text: Field<string> = v.pipe(v.string(), v.maxLength(4096));
+export const position: Field<number> = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+
+const ageRecipient = v.pipe(v.string(), v.regex(/^age1[a-z0-9]{20,4000}$/, 'is not an age recipient'));
+const name = v.pipe(text, v.nonEmpty());
+const unique = <T extends { readonly name: string }>(items: readonly T[]): boolean =>
+  new Set(items.map((item) => item.name)).size === items.length;
+
+/** Every manager of a bus. */
+export const managers: Field<readonly Manager[]> = v.pipe(
+  v.array(v.object({ name, signingKey: hash, recipient: ageRecipient })),
+  v.nonEmpty(),
+  v.maxLength(100),
+  v.check(unique, 'has a name twice'),
+);
+/** Whom private keys are sealed to. */
+export const recipients: Field<readonly Recipient[]> = v.pipe(
+  v.array(v.object({ name, recipient: ageRecipient })),
+  v.nonEmpty(),
+  v.maxLength(20),
+  v.check(unique, 'has a name twice'),
+);
+
+/** An ACME account that was given up. */
+export const closedAccount: Readonly<Record<'directory' | 'accountUrl' | 'thumbprint', Field<string>>> = {
+  directory: text,
+  accountUrl: text,
+  thumbprint: hash,
+};
+/** An ACME account, with its key sealed. */
+export const account: typeof closedAccount & { readonly sealedKey: Field<string> } = {
+  ...closedAccount,
+  sealedKey: base64,
+};
+/** A challenge that clients answer. */
+export const challenge: Readonly<
+  Record<'issuanceId' | 'identifier' | 'token' | 'thumbprint' | 'expiresAt', Field<string>>
+> = {
+  issuanceId: id,
+  identifier: v.pipe(v.string(), v.nonEmpty(), v.maxLength(255)),
+  token: v.pipe(v.string(), v.regex(/^[\w-]{1,256}$/, 'is not a token')),
+  thumbprint: hash,
+  expiresAt: instant,
+};
+/** A snapshot in the archive. */
+export const snapshot: Readonly<Record<'hash' | 'manifest' | 'place', Field<string>>> & {
+  readonly position: Field<number>;
+} = { position, hash, manifest: hash, place: text };
