@@ -56,7 +56,7 @@ export function prepareRowStatements(database: DatabaseSync): RowStatements {
 }
 
 /** Removes a row that {@link RowStatements.selectStrays} names, and nothing that is at a position of a stream. */
-export const REMOVE_STRAY = `DELETE FROM commits WHERE rowid = CAST(? AS INTEGER) AND NOT (typeof(stream) = 'text' AND ${IS_POSITION})`;
+export const REMOVE_STRAY: string = `DELETE FROM commits WHERE rowid = CAST(? AS INTEGER) AND NOT (typeof(stream) = 'text' AND ${IS_POSITION})`;
 
 /** A row of a stream; each field is `undefined` where it holds something else. */
 export interface Row {
