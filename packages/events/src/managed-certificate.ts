@@ -59,6 +59,8 @@ export interface Failure {
   readonly notBefore: string;
   /** When the first attempt failed since the last success, ISO 8601. */
   readonly since: string;
+  /** When the last attempt failed, ISO 8601. */
+  readonly failedAt: string;
 }
 
 /** When a CA wants a certificate renewed (RFC 9773 section 4.2); instants in ISO 8601. */

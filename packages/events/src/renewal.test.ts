@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import type { FailureClass } from './event-types/certificate-events.ts';
 import type { IssuedCertificate, ManagedCertificate } from './managed-certificate.ts';
-import { isUrgent, type Urgency, urgencyOf } from './renewal.ts';
+import { dutyOf, isUrgent, NEVER, nextActionAt, type Urgency, urgencyOf } from './renewal.ts';
 
 const NOW = new Date('2026-11-24T03:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -44,4 +45,27 @@ test.each([
   ['one whose window is over, with much left', certificate(2160, 2000, { renewalInfo: window(-2, -1) }), false],
 ])('%s is urgent exactly where it cannot wait', (_, subject, expected) => {
   expect(isUrgent(subject, NOW)).toBe(expected);
+});
+
+/** A certificate of 160 hours, whose floor is 24 hours before its end, that failed so many hours from now, until so many. */
+function failed(left: number, failedIn: number, until: number | string, failureClass: FailureClass = 'authority') {
+  const notBefore = typeof until === 'number' ? inHours(until) : until;
+  const failure = { class: failureClass, attempt: 1, directory: 'https://ca.test/dir', notBefore };
+  const at = { since: inHours(failedIn), failedAt: inHours(failedIn) };
+  const described = { ...failure, ...at, problem: '', detail: '' };
+  return certificate(160, left, { directory: 'https://ca.test/dir', failure: described });
+}
+
+test.each<[string, ManagedCertificate, number]>([
+  ['a week, asked for long before the floor, ends at the floor', failed(60, 0, 168), 36],
+  ['a far instant of another manager ends at the floor', failed(60, 0, 100_000), 36],
+  ['one that was given up while it was valid is tried at the floor', failed(60, 0, NEVER), 36],
+  ['up to an hour is kept across the floor', failed(27, 0, 0.9), 0.9],
+  ['a week, asked for behind the floor, ends after the longest back-off of the lifetime', failed(20, 0, 168), 8],
+  ['a day behind an unpause link is kept across the floor', failed(27, 0, 24, 'operator-action'), 24],
+  ['a week that would wait for a person ends after a day', failed(27, 0, 168, 'operator-action'), 24],
+])('a pause of %s', (_, subject, hours) => {
+  const at = nextActionAt(subject)?.getTime() ?? 0;
+  expect((at - NOW.getTime()) / HOUR_MS).toBeCloseTo(hours, 1);
+  expect(dutyOf(subject)?.pausedUntil?.getTime()).toBe(at);
 });

@@ -1,8 +1,11 @@
 /** When a certificate is due for renewal, and how urgent that is. */
-import type { ManagedCertificate } from './managed-certificate.ts';
+import type { Failure, IssuedCertificate, ManagedCertificate } from './managed-certificate.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
+const SHORTEST_PAUSE_MS = 300_000;
+/** A Retry-After of up to so long is always kept. */
+export const KEPT_PAUSE_MS: number = HOUR_MS;
 
 /** The instants of a certificate's lifetime at which a manager acts, milliseconds since 1970. */
 interface RenewalInstants {
@@ -41,6 +44,45 @@ export const NEVER = '9999-12-31T23:59:59.000Z';
 /** Longer than any pause, milliseconds: a CA's own Retry-After counts for seven days at most, a claim for minutes. */
 export const LONGEST_PAUSE_MS: number = 8 * DAY_MS;
 
+type Lifetime = Pick<IssuedCertificate, 'notBefore' | 'notAfter'>;
+
+const instantsOf = ({ notBefore, notAfter }: Lifetime) => renewalOf(Date.parse(notBefore), Date.parse(notAfter));
+
+/**
+ * The instant that no back-off passes, since a certificate would end without having been tried again: the emergency floor of its
+ * lifetime; with a second CA, which can be asked at once, where it becomes urgent.
+ */
+export function pauseLimit(current: Lifetime, { hasFallback }: { readonly hasFallback: boolean }): Date {
+  const { floor, urgent } = instantsOf(current);
+  return new Date(hasFallback ? urgent : floor);
+}
+
+/** The shortest pause behind that limit, milliseconds: a twentieth of the lifetime that is left, 5 minutes at least. */
+export function shortestPauseMs({ notAfter }: Lifetime, now: Date): number {
+  return Math.max(SHORTEST_PAUSE_MS, (Date.parse(notAfter) - now.getTime()) / 20);
+}
+
+/** Whether no further attempt is made by itself: not where a certificate that was valid then was given up by mistake. */
+function isGivenUp({ notBefore, failedAt }: Failure, current: Lifetime | undefined): boolean {
+  return notBefore === NEVER && (!current || Date.parse(failedAt) >= Date.parse(current.notAfter));
+}
+
+/**
+ * Until when a failure puts a certificate off. What the bus says is kept up to an hour, up to the emergency floor, and behind it up to
+ * the longest back-off that this lifetime has; a day where a person has to act, as CAs ask behind an unpause link.
+ */
+function pauseEnd({ notBefore, failedAt: at, class: failureClass }: Failure, current: Lifetime | undefined): number {
+  const until = Date.parse(notBefore);
+  if (!current) return until;
+  const failedAt = Date.parse(at);
+  const { floor } = instantsOf(current);
+  const lifetime = Date.parse(current.notAfter) - Date.parse(current.notBefore);
+  const backOff = failureClass === 'operator-action' ? DAY_MS : Math.min(DAY_MS, lifetime / 20);
+  const longest = failedAt >= floor || failureClass === 'operator-action' ? Math.max(backOff, SHORTEST_PAUSE_MS) : 0;
+  const latest = Math.max(floor, failedAt + Math.max(longest, SHORTEST_PAUSE_MS));
+  return until - failedAt <= KEPT_PAUSE_MS ? until : Math.min(until, latest);
+}
+
 /** When a manager should next act on a certificate, and what puts that off. */
 export interface Duty {
   /** When it should be renewed, or what was left open taken up. */
@@ -53,21 +95,22 @@ const instant = (text: string | undefined): Date | undefined => (text === undefi
 
 /** What a manager has to do for a certificate. `undefined`: nothing, since it was removed, was given up, or did not come from a CA here. */
 export function dutyOf(certificate: ManagedCertificate): Duty | undefined {
-  const { removed, directory, issuance, failure } = certificate;
+  const { removed, directory, issuance, failure, current } = certificate;
   if (removed || directory === undefined) return undefined;
   if (issuance) {
     const until = issuance.holder === undefined ? undefined : issuance.until;
     return { wantedAt: new Date(0), pausedUntil: instant(until) };
   }
-  if (failure?.notBefore === NEVER) return undefined;
-  return { wantedAt: new Date(wantedAt(certificate)), pausedUntil: instant(failure?.notBefore) };
+  if (failure && isGivenUp(failure, current)) return undefined;
+  const pausedUntil = failure && new Date(pauseEnd(failure, current));
+  return { wantedAt: new Date(wantedAt(certificate)), pausedUntil };
 }
 
 /**
  * When a manager should next act on a certificate: renew it, or resume an open issuance. In the past when it is due.
  *
  * The CA's chosen instant counts before the lifetime's ratio, an emergency floor before both; a claim that is held and the
- * back-off after a failure postpone it. `undefined`: never, as in {@link dutyOf}.
+ * back-off after a failure postpone it, the back-off not beyond that floor. `undefined`: never, as in {@link dutyOf}.
  *
  * With `now`, a claim or a back-off that would last longer than any real one is ignored: the clock of the manager that wrote it was
  * wrong.

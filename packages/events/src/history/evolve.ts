@@ -125,7 +125,16 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
       const isOpenStill = issuance !== undefined && issuance.issuanceId !== event.issuanceId;
       if (directory === undefined || isOpenStill) return certificate;
       const since = certificate.failure?.since ?? at.toISOString();
-      const failure = { problem, class: problemClass, detail, attempt, directory, notBefore, since };
+      const failure = {
+        problem,
+        class: problemClass,
+        detail,
+        attempt,
+        directory,
+        notBefore,
+        since,
+        failedAt: at.toISOString(),
+      };
       return { ...certificate, issuance: undefined, failure };
     }
     case 'PrivateKeyResealed':

@@ -1,9 +1,17 @@
 /** Decides when a failed issuance is tried again. */
-import type { Failure, FailureClass, IssuedCertificate } from '@certbus/events';
+import {
+  type Failure,
+  type FailureClass,
+  type IssuedCertificate,
+  KEPT_PAUSE_MS,
+  pauseLimit,
+  shortestPauseMs,
+} from '@certbus/events';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const PAUSES_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS];
+const SHORTEST_PAUSE_MS = 5 * MINUTE_MS;
 const SHARED_PAUSE_MS = 10 * MINUTE_MS;
 
 /** Classes of failures of a CA or an account as a whole, which are not the fault of one certificate. */
@@ -33,16 +41,46 @@ export interface FailedAttempt {
   readonly current: IssuedCertificate | undefined;
   /** The CA's own Retry-After. */
   readonly atLeast: Date | undefined;
+  /** Whether a second CA can be asked. */
+  readonly hasFallback: boolean;
+}
+
+function usualPauseMs({ attempt, class: failureClass, current }: FailedAttempt): number {
+  const lifetime = current ? Date.parse(current.notAfter) - Date.parse(current.notBefore) : Number.POSITIVE_INFINITY;
+  const longest = failureClass === 'operator-action' ? DAY_MS : lifetime / 20;
+  return Math.min(pauseFor(attempt, failureClass), longest);
+}
+
+/** The end of a pause that would pass `limit`: there the CA is tried once, then after the shorter of its Retry-After and the back-off. */
+function limited(
+  now: Date,
+  limit: Date,
+  current: IssuedCertificate,
+  { pauseMs, askedMs }: Record<'pauseMs' | 'askedMs', number>,
+): number {
+  const shortest = shortestPauseMs(current, now);
+  const at = now.getTime();
+  const asked = askedMs > 0 ? askedMs : pauseMs;
+  const isBefore = at < limit.getTime();
+  const end = isBefore
+    ? Math.max(limit.getTime(), at + SHORTEST_PAUSE_MS)
+    : at + Math.max(Math.min(asked, pauseMs), shortest);
+  return askedMs <= KEPT_PAUSE_MS ? Math.max(end, at + askedMs) : end;
 }
 
 /**
  * When to try again after a failure: 1, 10, 100 minutes, then daily, as Let's Encrypt asks of integrators; at once daily where only
  * a person can help. Never longer than a twentieth of the certificate's lifetime, unless the CA waits for an operator's action, and
- * not before the CA's own Retry-After.
+ * not before the CA's own Retry-After. Except for an operator's action and a Retry-After of up to an hour, no pause goes beyond the
+ * emergency floor, or, with a second CA, beyond the urgent point: there it is tried once, then after the CA's Retry-After or the
+ * back-off, whichever is shorter, but not within 5 minutes nor more often than once per twentieth of the lifetime that is left.
  */
-export function backOffUntil(now: Date, { attempt, class: failureClass, current, atLeast }: FailedAttempt): Date {
-  const lifetime = current ? Date.parse(current.notAfter) - Date.parse(current.notBefore) : Number.POSITIVE_INFINITY;
-  const longest = failureClass === 'operator-action' ? DAY_MS : lifetime / 20;
-  const pause = Math.min(pauseFor(attempt, failureClass), longest);
-  return new Date(Math.max(now.getTime() + pause, atLeast?.getTime() ?? 0));
+export function backOffUntil(now: Date, failed: FailedAttempt): Date {
+  const { class: failureClass, current, atLeast, hasFallback } = failed;
+  const pauseMs = usualPauseMs(failed);
+  const askedMs = (atLeast?.getTime() ?? 0) - now.getTime();
+  const usual = now.getTime() + Math.max(pauseMs, askedMs);
+  if (!current || failureClass === 'operator-action') return new Date(usual);
+  const limit = pauseLimit(current, { hasFallback });
+  return new Date(usual <= limit.getTime() ? usual : limited(now, limit, current, { pauseMs, askedMs }));
 }

@@ -188,3 +188,38 @@ test('a certificate whose append failed but was written is recorded once; anothe
     expect.objectContaining({ code: 'CERTBUS_MANAGER_CLAIM_LOST' }),
   );
 });
+
+const HOUR = 3_600_000;
+
+/** Hours until the next attempt of a certificate of 160 hours that fails with so many left. */
+function pauseWith(left: number, { retryAfter, ...more }: Partial<FailureReason> & { readonly retryAfter?: number }) {
+  const lifetime = { notBefore: later((left - 160) * HOUR), notAfter: later(left * HOUR) };
+  const { events } = recordObtained(given([started, NOW]), mine, { content: { ...content, ...lifetime }, csr });
+  const state = given([started, NOW], ...events.map((event) => [event, NOW] as const), [started, NOW]);
+  const notBefore = retryAfter === undefined ? undefined : later(retryAfter * HOUR);
+  const { events: said, result } = recordFailure(state, NOW, mine, { ...why, class: 'authority', notBefore, ...more });
+  state.apply([readEvent(said[0] as WrittenEvent)], { at: NOW, position: 99 });
+  const certificate = state.certificate('certificate1');
+  expect(certificate && nextActionAt(certificate)).toEqual(result);
+  return (result.getTime() - NOW.getTime()) / HOUR;
+}
+
+test.each<[string, number, Parameters<typeof pauseWith>[1], number]>([
+  ['a Retry-After of a week ends at the floor', 60, { retryAfter: 168 }, 36],
+  ['with a second CA it ends at the urgent point', 60, { retryAfter: 168, hasFallback: true }, 60 - 160 / 6],
+  ['behind the floor the back-off is shorter, but not more often than a twentieth', 20, { retryAfter: 168 }, 1],
+  ['a Retry-After of up to an hour is always kept', 5, { retryAfter: 0.9 }, 0.9],
+  ['minutes before the end it is 5 minutes', 0.2, { retryAfter: 168 }, 1 / 6],
+  ['24 hours behind an unpause link are kept', 20, { class: 'operator-action' }, 24],
+])('the pause of a short certificate: %s', (_, left, reason, hours) => {
+  expect(pauseWith(left, reason)).toBeCloseTo(hours, 5);
+});
+
+test('with a second CA no pause of 90 days goes beyond the urgent point', () => {
+  const lifetime = { notBefore: later(-70 * DAY), notAfter: later(20 * DAY) };
+  const { events } = recordObtained(given([started, NOW]), mine, { content: { ...content, ...lifetime }, csr });
+  const state = given([started, NOW], ...events.map((event) => [event, NOW] as const), [started, NOW]);
+  const asked = { ...why, class: 'authority' as const, notBefore: later(7 * DAY) };
+  expect(recordFailure(state, NOW, mine, { ...asked, hasFallback: true }).result).toEqual(later(5 * DAY));
+  expect(recordFailure(state, NOW, mine, asked).result).toEqual(later(7 * DAY));
+});

@@ -42,6 +42,8 @@ export interface FailureReason {
   readonly notBefore: Date | undefined;
   /** For how long names that are refused are tried again. */
   readonly giveUpAfterMs: number;
+  /** Whether the certificate's CA has a second one behind it. Default false. */
+  readonly hasFallback?: boolean;
 }
 
 /** The issuance as it stands. Throws `CERTBUS_MANAGER_CLAIM_LOST` when it is closed or somebody else's. */
@@ -183,7 +185,8 @@ export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, 
   const certificate = state.certificate(certificateId);
   const attempt = attemptAfter(certificate?.failure);
   const said = isAtSecond ? SECOND_CA : { class: why.class, atLeast: why.notBefore };
-  const failed = { attempt, current: certificate?.current, ...said };
+  const { hasFallback = false } = why;
+  const failed = { attempt, current: certificate?.current, hasFallback, ...said };
   const isGivenUp = certificate !== undefined && !isAtSecond && isHopeless(certificate, now, why);
   const notBefore = isGivenUp ? new Date(NEVER) : backOffUntil(now, failed);
   const { problem, class: problemClass, detail } = why;
@@ -208,10 +211,10 @@ export function recordUnstarted(
 ): Decision<void> {
   const certificate = state.certificate(certificateId);
   if (!certificate || certificate.removed || certificate.issuance) return { events: [], result: undefined };
-  const { problem, class: problemClass, detail, notBefore: atLeast } = why;
+  const { problem, class: problemClass, detail, notBefore: atLeast, hasFallback = false } = why;
   const { current, directory = otherwise } = certificate;
   const attempt = attemptAfter(certificate.failure);
-  const notBefore = backOffUntil(now, { attempt, class: problemClass, current, atLeast }).toISOString();
+  const notBefore = backOffUntil(now, { attempt, class: problemClass, current, atLeast, hasFallback }).toISOString();
   const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt, notBefore, directory };
   return { events: [{ type: 'IssuanceFailed', ...failure }], result: undefined };
 }

@@ -112,7 +112,8 @@ async function giveUp(
   // Nobody took over a claim that only lapsed because the bus took no extension.
   if (lost.aborted) return [error, lost.reason].find(isBusError) ?? claimLost(claim.certificateId);
   try {
-    const reason = recordedReason(error, config);
+    const { directory } = context.view.state.certificate(claim.certificateId) ?? {};
+    const reason = recordedReason(error, config, directory);
     if (signal.aborted || isOfTheBus(error) || isKept(context, claim, config, error))
       await decide(context, (state) => releaseClaim(state, claim));
     else await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason)));

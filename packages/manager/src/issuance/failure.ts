@@ -20,13 +20,19 @@ function classOf(error: unknown, code: string): FailureClass {
 const DAY_MS = 86_400_000;
 const GIVE_UP_AFTER_DAYS = 30;
 
-/** What is recorded of a failure under a configuration. */
-export function recordedReason(error: unknown, { giveUpAfterDays = GIVE_UP_AFTER_DAYS }: Configuration): FailureReason {
-  return { ...reasonOf(error), giveUpAfterMs: giveUpAfterDays * DAY_MS };
+/** What is recorded of the failure of a certificate of the CA `directory` under a configuration. */
+export function recordedReason(
+  error: unknown,
+  { giveUpAfterDays = GIVE_UP_AFTER_DAYS, authorities }: Configuration,
+  directory: string | undefined,
+): FailureReason {
+  const own = Object.values(authorities).find((authority) => authority.directory === directory);
+  const hasFallback = own?.fallback !== undefined;
+  return { ...reasonOf(error), giveUpAfterMs: giveUpAfterDays * DAY_MS, hasFallback };
 }
 
 /** What is recorded of a failure: the CA's words, or our own. */
-export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs'> {
+export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs' | 'hasFallback'> {
   if (error instanceof AcmeProblemError) {
     const { problem, notBefore } = error;
     return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore };

@@ -154,7 +154,9 @@ async function claimOrRecord(
     return await claim(context, ask, options);
   } catch (error) {
     if (!isUnrecorded(error, signal)) throw error;
-    const [unstarted, why] = [{ ...renewal, otherwise: defaultDirectory(config) }, recordedReason(error, config)];
+    const { directory } = context.view.state.certificate(renewal.certificateId) ?? {};
+    const unstarted = { ...renewal, otherwise: defaultDirectory(config) };
+    const why = recordedReason(error, config, directory);
     await decide(context, (state, now) => recordUnstarted(state, now, unstarted, why), { signal });
     throw error;
   }

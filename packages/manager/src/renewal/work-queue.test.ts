@@ -24,6 +24,7 @@ const failed = (failureClass: FailureClass) => ({
     attempt: 1,
     notBefore: inHours(-1),
     since: inHours(-2),
+    failedAt: inHours(-2),
   },
 });
 const windowOver = (hours: number) => ({
