@@ -41,6 +41,7 @@ export {
 } from './names.ts';
 export {
   type Duty,
+  dueSince,
   dutyOf,
   isUrgent,
   KEPT_PAUSE_MS,

@@ -61,6 +61,8 @@ export interface Failure {
   readonly since: string;
   /** When the last attempt failed, ISO 8601. */
   readonly failedAt: string;
+  /** What went wrong with this certificate before its CA or account failed as a whole, which says nothing of it. */
+  readonly own?: Pick<Failure, 'problem' | 'class' | 'detail'>;
 }
 
 /** When a CA wants a certificate renewed (RFC 9773 section 4.2); instants in ISO 8601. */

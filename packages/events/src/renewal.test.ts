@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { FailureClass } from './event-types/certificate-events.ts';
 import type { IssuedCertificate, ManagedCertificate } from './managed-certificate.ts';
-import { dutyOf, isUrgent, NEVER, nextActionAt, type Urgency, urgencyOf } from './renewal.ts';
+import { dueSince, dutyOf, isUrgent, NEVER, nextActionAt, type Urgency, urgencyOf } from './renewal.ts';
 
 const NOW = new Date('2026-11-24T03:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -68,4 +68,14 @@ test.each<[string, ManagedCertificate, number]>([
   const at = nextActionAt(subject)?.getTime() ?? 0;
   expect((at - NOW.getTime()) / HOUR_MS).toBeCloseTo(hours, 1);
   expect(dutyOf(subject)?.pausedUntil?.getTime()).toBe(at);
+});
+
+test('names that were never issued are due since their first failure, since their claim ended, or since nobody knows when', () => {
+  const directory = 'https://ca.test/dir';
+  const issuance = { until: inHours(-3) } as NonNullable<ManagedCertificate['issuance']>;
+  const never = { current: undefined, directory };
+  const { failure } = failed(10, -5, -4);
+  expect(dueSince(certificate(1, 1, { ...never, issuance, failure }), NOW)?.toISOString()).toBe(inHours(-5));
+  expect(dueSince(certificate(1, 1, { ...never, issuance }), NOW)?.toISOString()).toBe(inHours(-3));
+  expect(dueSince(certificate(1, 1, never), NOW)).toBeUndefined();
 });

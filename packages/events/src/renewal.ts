@@ -123,6 +123,13 @@ export function nextActionAt(certificate: ManagedCertificate, now?: Date): Date 
   return new Date(Math.max(duty.wantedAt.getTime(), isSound ? until : 0));
 }
 
+/** Since when a certificate that is due is; `undefined` where the bus does not say, as for names that were never issued. */
+export function dueSince(certificate: ManagedCertificate, now: Date): Date | undefined {
+  const at = nextActionAt(certificate, now);
+  if (at === undefined || at.getTime() > 0) return at;
+  return instant(certificate.failure?.since ?? certificate.issuance?.until);
+}
+
 /** How urgent a certificate that is due is, the most urgent first. */
 export const URGENCIES = ['lapsed', 'emergency', 'window-over', 'due'] as const;
 

@@ -3,10 +3,11 @@ import type {
   CertificateContent,
   CertificateEvent,
   CertificateObtained,
+  FailureClass,
   IssuanceStarted,
 } from '../event-types/certificate-events.ts';
 import { sha256 } from '../hash.ts';
-import type { Issuance, IssuedCertificate, ManagedCertificate } from '../managed-certificate.ts';
+import type { Failure, Issuance, IssuedCertificate, ManagedCertificate } from '../managed-certificate.ts';
 
 const MAX_PREDECESSORS = 3;
 
@@ -104,6 +105,16 @@ type LaterEvent = Exclude<
   { type: 'IssuanceStarted' | 'CertificateObtained' | 'CertificateImported' }
 >;
 
+/** Classes of failures of a CA or an account as a whole. */
+const SHARED: ReadonlySet<FailureClass> = new Set(['authority', 'account', 'rate-limited']);
+
+/** The reason that a failure of the CA as a whole must not hide; `undefined` where there is none, or the new one takes its place. */
+function ownReason(last: Failure | undefined, next: FailureClass): Failure['own'] {
+  if (!last || !SHARED.has(next)) return undefined;
+  const { problem, class: problemClass, detail } = last;
+  return last.own ?? (SHARED.has(problemClass) ? undefined : { problem, class: problemClass, detail });
+}
+
 function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): ManagedCertificate {
   const isCurrent = 'leafHash' in event && certificate.current?.leafHash === event.leafHash;
   switch (event.type) {
@@ -125,7 +136,9 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
       const isOpenStill = issuance !== undefined && issuance.issuanceId !== event.issuanceId;
       if (directory === undefined || isOpenStill) return certificate;
       const since = certificate.failure?.since ?? at.toISOString();
+      const own = ownReason(certificate.failure, problemClass);
       const failure = {
+        ...(own ? { own } : {}),
         problem,
         class: problemClass,
         detail,

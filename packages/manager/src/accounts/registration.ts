@@ -1,5 +1,5 @@
 /** Registers the bus's account at a CA: once, however many orders of this process need it. */
-import { registerAccount } from '@certbus/acme';
+import { AcmeError, AcmeProblemError, registerAccount } from '@certbus/acme';
 import type { CertificateAuthority } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { recordRegistered, shareAccountKey } from '../decide/accounts.ts';
@@ -17,6 +17,14 @@ async function findSharedKey(context: Context, signal: AbortSignal): Promise<Acc
   return decide(context, (state) => shareAccountKey(state, fresh), { signal });
 }
 
+const isEabMissing = (error: unknown): boolean =>
+  error instanceof AcmeProblemError && error.problem.type.endsWith(':externalAccountRequired');
+
+function eabMissing(directory: string, cause: unknown): AcmeError {
+  const what = `The CA at ${directory} takes only accounts that are bound to one of its own (EAB). Get a key id and an HMAC key from the CA's page, and add them as "eab" to this authority with "certbus conf update".`;
+  return new AcmeError('CERTBUS_ACME_EAB_INVALID', what, { cause });
+}
+
 async function register(context: Context, authority: CertificateAuthority, signal: AbortSignal): Promise<void> {
   const { directory, contact = [], termsOfServiceAgreed } = authority;
   const shared = await findSharedKey(context, signal);
@@ -24,7 +32,9 @@ async function register(context: Context, authority: CertificateAuthority, signa
   const accountKey = await openAccountKey(context, shared);
   const sealed = await sealAccountKey(context, accountKey);
   const ca = connectWithKey(context, authority, { accountKey });
-  const { url } = await registerAccount(ca, { contact, termsOfServiceAgreed, signal });
+  const { url } = await registerAccount(ca, { contact, termsOfServiceAgreed, signal }).catch((error: unknown) => {
+    throw isEabMissing(error) ? eabMissing(directory, error) : error;
+  });
   const account = { directory, accountUrl: url, ...sealed };
   await decide(context, (state) => recordRegistered(state, account), { signal });
 }

@@ -223,3 +223,35 @@ test('with a second CA no pause of 90 days goes beyond the urgent point', () => 
   expect(recordFailure(state, NOW, mine, { ...asked, hasFallback: true }).result).toEqual(later(5 * DAY));
   expect(recordFailure(state, NOW, mine, asked).result).toEqual(later(7 * DAY));
 });
+
+test('what is refused as impossible before anything was issued is not kept; after an outage neither', () => {
+  const refused = { ...why, class: 'permanent-request' as const };
+  const typesOf = (state: ReturnType<typeof given>) =>
+    recordFailure(state, NOW, mine, refused).events.map(({ type }) => type);
+  expect(typesOf(given([started, NOW]))).toEqual(['IssuanceFailed', 'CertificateRemoved']);
+  const after = (failureClass: FailureClass) => {
+    const { events } = recordFailure(given([started, NOW]), NOW, mine, { ...why, class: failureClass });
+    return given([started, NOW], ...events.map((event) => [event, NOW] as const), [started, NOW]);
+  };
+  expect(typesOf(after('authority'))).toEqual(['IssuanceFailed', 'CertificateRemoved']);
+  expect(typesOf(after('temporary'))).toEqual(['IssuanceFailed']);
+  const { events } = recordObtained(given([started, NOW]), mine, { content, csr });
+  expect(typesOf(given([started, NOW], ...events.map((event) => [event, NOW] as const), [started, NOW]))).toEqual([
+    'IssuanceFailed',
+  ]);
+});
+
+test("an outage does not hide a certificate's own reason, and the next own reason takes its place", () => {
+  const failures: (readonly [WrittenEvent, Date])[] = [];
+  const fail = (reason: Partial<FailureReason>) => {
+    failures.push([started, NOW]);
+    const [event] = recordFailure(given(...failures), NOW, mine, { ...why, ...reason }).events;
+    failures.push([event as WrittenEvent, NOW]);
+    return given(...failures).certificate('certificate1')?.failure;
+  };
+  fail({ detail: 'no TXT' });
+  const outage = { class: 'authority' as const, detail: 'down' };
+  expect(fail(outage)).toMatchObject({ detail: 'down', own: { detail: 'no TXT' } });
+  expect(fail(outage)).toMatchObject({ own: { detail: 'no TXT' } });
+  expect(fail({ detail: 'other TXT' })).not.toHaveProperty('own');
+});

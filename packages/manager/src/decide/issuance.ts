@@ -11,7 +11,7 @@ import type { WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { claimLost } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
-import { attemptAfter, backOffUntil } from './back-off.ts';
+import { attemptAfter, backOffUntil, isShared } from './back-off.ts';
 
 /** Which claim a process believes it holds. */
 export interface HeldClaim {
@@ -172,12 +172,19 @@ function isHopeless({ failure, current }: ManagedCertificate, now: Date, why: Fa
   return isRefused && !isServed && now.getTime() - Date.parse(failure.since) >= why.giveUpAfterMs;
 }
 
+/** Whether names that were never issued cannot be as they were asked for: no attempt but an outage's came before this refusal. */
+function isImpossible(certificate: ManagedCertificate | undefined, why: FailureReason): boolean {
+  const { current, failure } = certificate ?? {};
+  return why.class === 'permanent-request' && !current && (!failure || isShared(failure.class));
+}
+
 /** What a second CA refuses, the certificate's own CA can accept at once: so it waits as for an outage. */
 const SECOND_CA = { class: 'authority', atLeast: undefined } as const;
 
 /**
  * Closes an issuance that failed, and records when the next attempt can be: never, by itself, where the names were refused for long
- * enough and the last certificate has expired. A person can always renew it.
+ * enough and the last certificate has expired. A person can always renew it. What cannot be issued as it was asked for, and never was, is
+ * not kept.
  */
 export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, why: FailureReason): Decision<Date> {
   const isAtSecond = issuanceOf(state, claim).fallbackFor !== undefined;
@@ -186,12 +193,15 @@ export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, 
   const attempt = attemptAfter(certificate?.failure);
   const said = isAtSecond ? SECOND_CA : { class: why.class, atLeast: why.notBefore };
   const { hasFallback = false } = why;
-  const failed = { attempt, current: certificate?.current, hasFallback, ...said };
+  const pause = { attempt, current: certificate?.current, hasFallback, ...said };
   const isGivenUp = certificate !== undefined && !isAtSecond && isHopeless(certificate, now, why);
-  const notBefore = isGivenUp ? new Date(NEVER) : backOffUntil(now, failed);
+  const notBefore = isGivenUp ? new Date(NEVER) : backOffUntil(now, pause);
   const { problem, class: problemClass, detail } = why;
   const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt };
-  return { events: [{ type: 'IssuanceFailed', ...failure, notBefore: notBefore.toISOString() }], result: notBefore };
+  const failed: WrittenEvent = { type: 'IssuanceFailed', ...failure, notBefore: notBefore.toISOString() };
+  const isKept = isAtSecond || !isImpossible(certificate, why);
+  const removed: WrittenEvent = { type: 'CertificateRemoved', certificateId };
+  return { events: isKept ? [failed] : [failed, removed], result: notBefore };
 }
 
 /** A renewal that failed before there was a claim. */

@@ -27,7 +27,8 @@ function examine(certificate: ManagedCertificate, config: Configuration, now: Da
   if (why) return failed(why, 'Add it with "certbus conf update".');
   const isOver = current !== undefined && Date.parse(current.notAfter) <= now.getTime();
   if (!failure) return isOver ? failed(`it ended ${current.notAfter}`, '"certbus cert renew" it.') : undefined;
-  const said = `it fails since ${failure.since}: ${failure.detail || failure.problem}`;
+  const { detail, problem } = failure.own ?? failure;
+  const said = `it fails since ${failure.since}: ${detail || problem}`;
   if (failure.notBefore === NEVER)
     return failed(`${said}. It was given up`, `Prove the names again, then "certbus cert renew ${certificateId}".`);
   const find = isOver ? failed : warning;

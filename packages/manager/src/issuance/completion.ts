@@ -14,7 +14,7 @@ import {
 } from '../decide/issuance.ts';
 import { claimLost, isBusError, ManagerError } from '../errors.ts';
 import { keepClaimAlive } from './claim-keep-alive.ts';
-import { recordedReason } from './failure.ts';
+import { isUnsendable, recordedReason } from './failure.ts';
 import { keepTrying } from './keep-trying.ts';
 import { publicKeyOfLeaf, readLeaf } from './leaf.ts';
 import { csrFor, type OrderOptions, runOrder } from './order.ts';
@@ -112,8 +112,9 @@ async function giveUp(
   // Nobody took over a claim that only lapsed because the bus took no extension.
   if (lost.aborted) return [error, lost.reason].find(isBusError) ?? claimLost(claim.certificateId);
   try {
-    const { directory } = context.view.state.certificate(claim.certificateId) ?? {};
-    const reason = recordedReason(error, config, directory);
+    const { directory, issuance } = context.view.state.certificate(claim.certificateId) ?? {};
+    const why = recordedReason(error, config, directory);
+    const reason = isUnsendable(error, issuance?.orderUrl) ? { ...why, class: 'permanent-request' as const } : why;
     if (signal.aborted || isOfTheBus(error) || isKept(context, claim, config, error))
       await decide(context, (state) => releaseClaim(state, claim));
     else await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason)));

@@ -5,7 +5,7 @@ import type { Configuration } from '../configuration/configuration.ts';
 import type { FailureReason } from '../decide/issuance.ts';
 
 /** Codes of failures that last until a person acts. */
-const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING']);
+const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING', 'CERTBUS_ACME_EAB_INVALID']);
 
 /** Codes of names that cannot be proved here. */
 const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);
@@ -14,11 +14,17 @@ function classOf(error: unknown, code: string): FailureClass {
   // Something else answers in the CA's place, which is no certificate's fault either.
   if (isOutage(error) || code === 'CERTBUS_ACME_NOT_ACME') return 'authority';
   if (FOR_PEOPLE.has(code)) return 'operator-action';
+  // The CA offers no challenge of the type that was asked for.
+  if (code === 'CERTBUS_ACME_NO_SOLVER') return 'permanent-request';
   return REFUSALS.has(code) ? 'permanent-name' : 'temporary';
 }
 
 const DAY_MS = 86_400_000;
 const GIVE_UP_AFTER_DAYS = 30;
+
+/** Whether an order was not even sent, since the CA cannot take it: an unknown profile, too many names. */
+export const isUnsendable = (error: unknown, orderUrl: string | undefined): boolean =>
+  orderUrl === undefined && error instanceof AcmeError && error.code === 'CERTBUS_ACME_ORDER_INVALID';
 
 /** What is recorded of the failure of a certificate of the CA `directory` under a configuration. */
 export function recordedReason(

@@ -64,9 +64,10 @@ function describe(shown: Shown): string {
     return `${label.padEnd(14)} ${Array.isArray(value) ? value.join(', ') : String(value)}`;
   });
   const { failure } = shown;
+  const { problem, detail } = failure?.own ?? failure ?? {};
   if (failure)
     lines.push(
-      `${'last failure'.padEnd(14)} ${failure.problem}: ${failure.detail} (failing since ${failure.since}; ${nextAttempt(failure)})`,
+      `${'last failure'.padEnd(14)} ${problem}: ${detail} (failing since ${failure.since}; ${nextAttempt(failure)})`,
     );
   return lines.join('\n');
 }

@@ -1,5 +1,5 @@
 /** `certbus cert renewable`. */
-import { nextActionAt } from '@certbus/events';
+import { dueSince } from '@certbus/events';
 import type { RenewalOutcome } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
@@ -56,7 +56,7 @@ export default class CertRenewable extends BaseCommand {
       const due = manager.due(at).map((certificate) => ({
         certificateId: certificate.certificateId,
         names: certificate.names,
-        since: nextActionAt(certificate, new Date())?.toISOString() ?? '',
+        since: dueSince(certificate, new Date())?.toISOString() ?? '',
       }));
       await this.printTable(
         ['id', 'due since', 'domains'],
