@@ -1,6 +1,6 @@
 /** `certbus cert cat`. */
 import { X509Certificate } from 'node:crypto';
-import { type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
+import { dueSince, dutyOf, type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
 import { clean } from '@certbus/runtime/local';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
@@ -41,10 +41,11 @@ const LABELS: readonly (readonly [keyof Shown, string])[] = [
   ['directory', 'directory'],
 ];
 
-function reasonOf({ current, revoked, renewalInfo, failure, issuance }: ManagedCertificate, due: Date): string {
+function reasonOf(certificate: ManagedCertificate, due: Date): string {
+  const { current, revoked, renewalInfo, failure, issuance } = certificate;
   if (issuance)
     return issuance.holder === undefined ? 'an issuance was interrupted' : `${issuance.holder} is at work on it`;
-  if (failure && due.toISOString() === failure.notBefore) return 'the last attempt failed';
+  if (failure && due.getTime() === dutyOf(certificate)?.pausedUntil?.getTime()) return 'the last attempt failed';
   if (!current) return 'it was never issued';
   if (revoked) return 'the CA revoked it';
   if (!renewalInfo) return 'its lifetime says so; the CA has not said when yet';
@@ -100,7 +101,7 @@ export default class CertCat extends BaseCommand {
         profile,
         keyType: keyType ?? (directory && 'P-256'),
         directory,
-        renewal: due?.toISOString(),
+        renewal: dueSince(certificate, new Date())?.toISOString(),
         renewalReason: due && reasonOf(certificate, due),
         failure,
         pem: chain.map(String).join(''),
