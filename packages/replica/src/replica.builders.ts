@@ -27,6 +27,8 @@ export interface Story {
   readonly commits: Commit[];
   readonly checkpoints: Checkpoint[];
   say(...events: WrittenEvent[]): Promise<void>;
+  /** The same, signed at another instant than now. */
+  sayAt(at: Date, ...events: WrittenEvent[]): Promise<void>;
 }
 
 export const obtained = (
@@ -58,14 +60,15 @@ export async function beginStory(): Promise<Story> {
   const log = createMemoryLog();
   const commits: Commit[] = [];
   const checkpoints: Checkpoint[] = [];
-  const say = async (as: typeof signer, ...events: WrittenEvent[]) => {
+  const sayAs = async (as: typeof signer, at: Date, ...events: WrittenEvent[]) => {
     const bus = openBus(log, 'test', { trust, signer: as });
-    const { commit, checkpoint } = await bus.append(checkpoints.at(-1) ?? BEGINNING, events, { at: new Date() });
+    const { commit, checkpoint } = await bus.append(checkpoints.at(-1) ?? BEGINNING, events, { at });
     commits.push(commit);
     checkpoints.push(checkpoint);
   };
-  await say(
+  await sayAs(
     root,
+    new Date(),
     { type: 'BusCreated', busId: trust.busId, rootKey: trust.rootKey },
     signRootEvent(root, trust.busId, 1, {
       type: 'ManagersUpdated',
@@ -82,6 +85,7 @@ export async function beginStory(): Promise<Story> {
     bus: openBus(log, 'test', { trust, signer }),
     commits,
     checkpoints,
-    say: (...events) => say(signer, ...events),
+    say: (...events) => sayAs(signer, new Date(), ...events),
+    sayAt: (at, ...events) => sayAs(signer, at, ...events),
   };
 }

@@ -101,11 +101,9 @@ test('what a claim or a back-off puts off is found by how far', async () => {
       sealedKey: 'a2V5',
       recipientsPosition: 1,
     }) as const;
-  await story.say(
-    obtained('certificate1', ['b.test']),
-    until('certificate2', '2026-12-01T00:00:00Z'),
-    until('certificate3', '2027-12-01T00:00:00Z'),
-  );
+  await story.say(obtained('certificate1', ['b.test']));
+  await story.sayAt(new Date('2026-11-30T23:00:00Z'), until('certificate2', '2026-12-01T00:00:00Z'));
+  await story.sayAt(new Date('2027-11-30T23:00:00Z'), until('certificate3', '2027-12-01T00:00:00Z'));
   await tell(replica, story);
   const pausedBeyond = (instant: string, wantedBy = '2026-12-01') =>
     idsOf(replica.paused({ until: new Date(instant), wantedBy: new Date(wantedBy) }));

@@ -234,6 +234,12 @@ function sign(
   // The same rules as for every other commit: what this process could not read back is never written.
   const { commits, checkpoint, refused } = verifyCommits(trust, from, [{ position, bytes }]);
   if (refused || !commits[0]) throw refused;
+  const broken = commits[0].events.find((event) => event.broken !== undefined);
+  if (broken)
+    throw new EventsError(
+      'CERTBUS_EVENTS_COMMIT_MALFORMED',
+      `${broken.type} at position ${position}: ${broken.broken}`,
+    );
   return { commit: commits[0], checkpoint, bytes };
 }
 

@@ -15,6 +15,8 @@ export interface Challenges {
 }
 
 const HOUR_MS = 3_600_000;
+/** How much the clocks of managers and load balancers may differ. */
+const SKEW_MS = 300_000;
 
 /** The server name that a CA asks with (RFC 8737 section 3, RFC 8738 section 6). */
 const serverNameOf = ({ identifier }: Challenge): string =>
@@ -49,8 +51,10 @@ export function createChallenges({
     },
     contextFor(serverName) {
       const challenge = byServerName.get(serverName);
-      const isLapsed = challenge && Date.parse(challenge.expiresAt) <= now().getTime();
-      return challenge && !isLapsed ? contextOf(challenge) : undefined;
+      if (!challenge) return undefined;
+      const leftMs = Date.parse(challenge.expiresAt) - now().getTime();
+      // The event's own commit says when it was signed, which its manager can choose: it is answered for an hour, and not for years.
+      return leftMs > 0 && leftMs <= HOUR_MS + SKEW_MS ? contextOf(challenge) : undefined;
     },
     refresh(challenges) {
       // Of two for one name, the newest is asked for.

@@ -23,6 +23,7 @@ const schema = v.object({
   challenges: v.array(v.object(challenge)),
   archived: v.optional(v.object({ position, hash })),
   snapshot: v.optional(v.object(snapshot)),
+  voided: v.array(v.object({ type: text, position, rule: text })),
   unknown: v.array(text),
   newestAt: v.optional(instant),
 });

@@ -16,6 +16,18 @@ export type Account = Omit<AccountRegistered, 'type'>;
 /** A TLS-ALPN-01 challenge that is being answered. */
 export type Challenge = Omit<ChallengePresented, 'type'>;
 
+/** An event that breaks a rule where it stands. */
+export interface VoidedEvent {
+  readonly type: string;
+  /** Position of its commit. */
+  readonly position: number;
+  /** The rule, in words. */
+  readonly rule: string;
+}
+
+/** Whoever has a manager's key could write any number of them. */
+const MAX_VOIDED = 20;
+
 /** What the bus says about itself, apart from the keys in force, which a {@link Checkpoint} holds. Plain JSON. */
 export interface BusState {
   readonly recipients: readonly Recipient[];
@@ -35,6 +47,8 @@ export interface BusState {
   readonly archived: { readonly position: number; readonly hash: string } | undefined;
   /** The newest snapshot in the archive; `undefined` before the first. */
   readonly snapshot: Omit<SnapshotTaken, 'type'> | undefined;
+  /** The newest events that broke a rule where they stood, newest last: none of them counts. */
+  readonly voided: readonly VoidedEvent[];
   /** Types and fields met that this release does not know. */
   readonly unknown: readonly string[];
   /** When the newest commit was signed, ISO 8601; `undefined` on an empty bus. */
@@ -52,6 +66,7 @@ export const EMPTY_BUS: BusState = {
   challenges: [],
   archived: undefined,
   snapshot: undefined,
+  voided: [],
   unknown: [],
   newestAt: undefined,
 };
@@ -121,8 +136,10 @@ export function evolveBus(
 ): BusState {
   const isLapsed = ({ expiresAt }: Challenge) => Date.parse(expiresAt) <= at.getTime();
   let next: BusState = { ...withoutChallenges(state, isLapsed), newestAt: at.toISOString() };
-  for (const { event, unknown } of events) {
+  for (const { type, event, unknown, broken } of events) {
     if (event) next = evolveEvent(next, event, position);
+    if (broken !== undefined)
+      next = { ...next, voided: [...next.voided, { type, position, rule: broken }].slice(-MAX_VOIDED) };
     const news = unknown.filter((what) => !next.unknown.includes(what));
     if (news.length > 0) next = { ...next, unknown: [...next.unknown, ...news] };
   }

@@ -6,6 +6,7 @@ import { type BusEvent, isKnownType, parseEvent } from '../event-types/event-sch
 import { sha256 } from '../hash.ts';
 import { isSignatureOf, SIGNATURE_BYTES, type Signer } from '../keys.ts';
 import { findDuplicateKey } from './duplicate-keys.ts';
+import { brokenRule, type EventPlace } from './event-rules.ts';
 import type { RootEnvelope, RootEvent } from './root-event.ts';
 
 /** The highest format that this release reads and writes; a bus begins with 1 and is raised by `FormatRaised`. */
@@ -17,8 +18,10 @@ export type WrittenEvent = Exclude<BusEvent, RootEvent> | RootEnvelope;
 /** An event as it is read from a commit. */
 export interface ReadEvent {
   readonly type: string;
-  /** `undefined` when this release does not know the type. */
+  /** `undefined` when this release does not know the type, or the event is void. */
   readonly event: BusEvent | undefined;
+  /** Which rule the event breaks where it stands, so that it is void; see {@link brokenRule}. */
+  readonly broken?: string;
   /** Present where the event came in the root's envelope. */
   readonly root?: RootEnvelope;
   /** `Type` or `Type.field` of what this release does not know. */
@@ -150,6 +153,12 @@ export function readEvent(raw: { readonly type: string }): ReadEvent {
   return readPlainEvent(raw.type, raw);
 }
 
+/** The event where it stands; without its content where it breaks a rule. */
+function orVoid(read: ReadEvent, place: EventPlace): ReadEvent {
+  const broken = read.event && brokenRule(read.event, place);
+  return broken === undefined ? read : { ...read, event: undefined, broken };
+}
+
 /**
  * Reads a commit's bytes; does not check whether they are genuine. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`, and
  * `CERTBUS_EVENTS_FORMAT_UNKNOWN` for a format of a later release.
@@ -174,7 +183,7 @@ export function decodeCommit(bytes: Uint8Array): Commit {
     previous,
     at: new Date(at),
     by,
-    events: events.map(readEvent),
+    events: events.map((raw) => orVoid(readEvent(raw), { position, at: new Date(at) })),
     keyId,
     hash: sha256(bytes),
   };

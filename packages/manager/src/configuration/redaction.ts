@@ -82,6 +82,16 @@ export function redactConfiguration(json: unknown): unknown {
   return mapSecrets(json, (secret) => (typeof secret === 'string' ? REDACTED : secret));
 }
 
+/** Whether any secret says {@link REDACTED}, so that only the stored configuration completes this one. */
+export function hasRedacted(json: unknown): boolean {
+  let isFound = false;
+  mapSecrets(json, (secret) => {
+    isFound ||= secret === REDACTED;
+    return secret;
+  });
+  return isFound;
+}
+
 /** A secret, with what identifies its owner and all settings around it, in which no secret counts. */
 interface Found {
   readonly secret: unknown;

@@ -5,7 +5,7 @@ import { checkUnchanged, configure } from '../decide/configuration.ts';
 import { ManagerError } from '../errors.ts';
 import { type ConfigurationChanges, changesBetween } from './changes.ts';
 import { type Configuration, parseConfiguration } from './configuration.ts';
-import { mergeRedacted } from './redaction.ts';
+import { hasRedacted, mergeRedacted } from './redaction.ts';
 
 /** A configuration as it is on the bus, and the position it was written at. */
 export interface StoredConfiguration {
@@ -46,6 +46,19 @@ export async function withConfiguration<T extends { readonly signal: AbortSignal
 }
 
 /**
+ * The JSON of the configuration that is replaced; `undefined` before the first, and for one that this manager cannot read, sealed to
+ * others or to nobody, where nothing is to be taken from it: a manager's stolen key could otherwise put a dead end on the bus.
+ */
+async function readReplaced(context: Context, next: unknown): Promise<unknown> {
+  try {
+    return (await readConfiguration(context))?.json;
+  } catch (error) {
+    if (hasRedacted(next)) throw error;
+    return undefined;
+  }
+}
+
+/**
  * Replaces the configuration; `<redacted>` keeps the secret that is stored for the same owner. Rejects `CERTBUS_MANAGER_CONFIG_CHANGED`
  * when the one on the bus is not of `expectPosition` (`undefined`: any), and as {@link mergeRedacted} and {@link parseConfiguration} throw.
  */
@@ -54,16 +67,16 @@ export async function writeConfiguration(
   json: unknown,
   expectPosition: number | undefined,
 ): Promise<ConfigureResult> {
-  const stored = await readConfiguration(context);
   // What is merged in comes from this position; a configuration that arrives meanwhile must not be lost.
-  const expected = expectPosition ?? stored?.position ?? 0;
+  const expected = expectPosition ?? context.view.state.bus.config?.position ?? 0;
   checkUnchanged(context.view.state, expected);
-  const merged = mergeRedacted(json, stored?.json);
+  const stored = await readReplaced(context, json);
+  const merged = mergeRedacted(json, stored);
   parseConfiguration(merged);
   const text = JSON.stringify(merged);
   const readers = context.view.checkpoint.managers.map(({ name, recipient }) => ({ name, recipient }));
   const sealed = await seal(text, readers);
   await decide(context, (state) => configure(state, sealed, expected));
   const position = context.view.state.bus.config?.position ?? 0;
-  return { position, changes: changesBetween(stored?.json ?? {}, JSON.parse(text)) };
+  return { position, changes: changesBetween(stored ?? {}, JSON.parse(text)) };
 }

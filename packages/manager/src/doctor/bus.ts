@@ -26,6 +26,14 @@ export function examineBus({ view, key, now }: Context): readonly Finding[] {
         'Upgrade before you decide anything.',
       ),
     );
+  const last = bus.voided.at(-1);
+  if (last)
+    findings.push(
+      warning(
+        `${last.type} at position ${last.position} is void: ${last.rule}`,
+        'No release of CertBus writes this. Find out who signed it with "certbus bus log", and name another key in the place of theirs.',
+      ),
+    );
   const age = now().getTime() - Date.parse(bus.newestAt ?? '');
   if (age < -AHEAD_MS)
     findings.push(

@@ -41,6 +41,11 @@ function restore(value: unknown, take: (kind: Binary, length: number) => string)
       fields[key] = take(key as Binary, inner);
     else restore(inner, take);
   }
+  if (
+    typeof fields['certificate'] === 'string' &&
+    fields['hash'] !== sha256(Buffer.from(fields['certificate'], 'base64'))
+  )
+    throw new RangeError('a frame has an issuer under the hash of another');
   if (typeof fields['leaf'] === 'string') fields['leafHash'] = sha256(Buffer.from(fields['leaf'], 'base64'));
 }
 

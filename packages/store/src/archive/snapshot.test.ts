@@ -153,6 +153,11 @@ test('a frame with base64 in the place of a length is refused: its encoding woul
   expect(() => unpackRecords(frameOf(json, Buffer.alloc(0)))).toThrow(RangeError);
 });
 
+test('a frame with an issuer under the hash of another is refused', () => {
+  const issuer = { hash: 'A'.repeat(43), certificate: ISSUER.toString('base64') };
+  expect(() => unpackRecords(packRecords([{ issuer }]))).toThrow('hash of another');
+});
+
 test('a snapshot of several frames comes back whole, with its checkpoint proved by the root', async () => {
   const taken = await write(600);
   const snapshot = await openSnapshot(place, keys.trust);
