@@ -169,7 +169,7 @@ test('a secret of this machine goes to no host that the machine does not allow, 
   expect(allowed).toMatchObject({ status: 0, stderr: expect.not.stringContaining('secretHosts') });
   writeFileSync(local, JSON.stringify({ ...made, secretHosts: { CERTBUS_SECRET_DNS: [host] } }));
   expect(await refusals()).toEqual([]);
-}, 120_000);
+});
 
 test('a program that this machine does not have is told by its name, before any order', async () => {
   const site = join(temporary.path, 'without-program');

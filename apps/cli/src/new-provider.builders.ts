@@ -87,7 +87,8 @@ function register(registry: string): string {
 
 /** Copies what the command line is made of into a folder, and adds the provider there; returns the path of the program. */
 export function copyWithNewProvider(folder: string): string {
-  const isSource = (path: string) => !/^(dist|\.turbo|\.bin)$|\.test\.ts$/.test(basename(path));
+  // What a build left would answer in the place of the sources, with what it knew: the manifest has every flag.
+  const isSource = (path: string) => !/^(dist|\.turbo|\.bin|oclif\.manifest\.json)$|\.test\.ts$/.test(basename(path));
   for (const part of ['packages', 'apps/cli', 'apps/example-server', 'tsconfig.json', 'tsconfig.base.json']) {
     // Packages find one another by relative links, so those of the copy lead to the copy.
     cpSync(join(ROOT, part), join(folder, part), { recursive: true, verbatimSymlinks: true, filter: isSource });

@@ -59,7 +59,7 @@ beforeAll(async () => {
   const options = ['--emitDeclarationOnly', '--declarationMap', 'false', '--outDir', folder];
   const args = [COMPILER, '-p', 'tsconfig.build.json', ...options, '--tsBuildInfoFile', join(folder, 'build.json')];
   await promisify(execFile)(process.execPath, args, { cwd: PACKAGE });
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each(['index.d.ts', 'solver/solver-kit.d.ts'])('%s shows no type that users cannot name', (entry) => {
