@@ -39,7 +39,9 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
   'the CA and the DNS server end with the sandbox, at %s',
   async (signal) => {
     const { child, said, ports } = await startSandbox();
-    expect(said).toMatch(/CA +https:\/\/127\.0\.0\.1:\d+\/directory +\(the strict ACME server of @certbus\/acme\)/);
+    expect(said).toMatch(
+      /CA +https:\/\/127\.0\.0\.1:\d+\/directory +\(the strict ACME server of @certbus\/acme-server\)/,
+    );
     expect(await Promise.all(ports.map(isOpen))).not.toContain(false);
     child.kill(signal);
     await once(child, 'exit');
