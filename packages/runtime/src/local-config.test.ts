@@ -1,3 +1,4 @@
+/** Tests of `certbus.json` and of the variables that override it. */
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requirePart, temporaryFolder } from 'certbus-services';

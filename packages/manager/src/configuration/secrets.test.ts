@@ -1,3 +1,4 @@
+/** Tests of secrets from the environment, and of the hosts that they may go to. */
 import { expect, test } from 'vitest';
 import { parseConfiguration } from './configuration.ts';
 import { refusedSecrets, resolveSecret, secretHosts } from './secrets.ts';
