@@ -1,3 +1,4 @@
+/** Keys, CSRs, issuers and leaves for tests. */
 // Brings the Reflect polyfill that the X.509 library expects.
 import 'reflect-metadata';
 

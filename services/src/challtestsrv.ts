@@ -1,3 +1,4 @@
+/** Pebble's DNS server for tests. */
 import { Resolver } from 'node:dns/promises';
 import { freePort } from './machine.ts';
 import { findPebble } from './pebble-programs.ts';

@@ -1,3 +1,4 @@
+/** A forward proxy on loopback. */
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 

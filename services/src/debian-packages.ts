@@ -1,3 +1,4 @@
+/** Installs a Debian package where a test needs one. */
 import { readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** DynamoDB Local, installed and started. */
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

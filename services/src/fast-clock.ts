@@ -1,3 +1,4 @@
+/** A clock that runs faster than the real one. */
 import { setTimeout as wait } from 'node:timers/promises';
 
 /** A clock that runs faster than the world's. */

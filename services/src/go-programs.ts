@@ -1,3 +1,4 @@
+/** Builds Go programs from their sources. */
 import { createHash } from 'node:crypto';
 import { cp, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Entry: the real services, and what tests share. */
 export {
   createCsr,
   createIssuer,

@@ -1,3 +1,4 @@
+/** Installs something into the cache, once. */
 import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';

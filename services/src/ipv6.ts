@@ -1,3 +1,4 @@
+/** Whether this machine has IPv6. */
 import { networkInterfaces } from 'node:os';
 
 /** Why IPv6 cannot be tried on this machine; `undefined` where it can. */

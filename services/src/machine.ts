@@ -1,3 +1,4 @@
+/** The machine that tests run on: programs, folders, ports. */
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** moto, which judges requests to Amazon services. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Other versions of Node, installed. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheFolder, hasProgram } from './machine.ts';

@@ -1,3 +1,4 @@
+/** Packages of npm, installed into the cache. */
 import { writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { installOnce } from './install.ts';

@@ -1,3 +1,4 @@
+/** What some tests need of the machine, and whether it is there. */
 import { missingDisks } from './disks.ts';
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
 import { missingIpv6 } from './ipv6.ts';

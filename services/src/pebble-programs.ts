@@ -1,3 +1,4 @@
+/** Pebble, built or taken from a package. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { unpackDebianPackage } from './debian-packages.ts';

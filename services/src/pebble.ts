@@ -1,3 +1,4 @@
+/** Pebble, started. */
 import { writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';

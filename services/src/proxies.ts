@@ -1,3 +1,4 @@
+/** Proxies that break what passes through them. */
 import {
   createServer as createHttpServer,
   request as httpRequest,

@@ -1,3 +1,4 @@
+/** An S3 server, built and started. */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

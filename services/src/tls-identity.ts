@@ -1,3 +1,4 @@
+/** A server certificate for loopback. */
 import 'reflect-metadata';
 import { createPrivateKey, KeyObject } from 'node:crypto';
 import * as x509 from '@peculiar/x509';

@@ -1,3 +1,4 @@
+/** BIND and Knot DNS, started. */
 import { Resolver } from 'node:dns/promises';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -116,7 +116,7 @@ function secretsOf(json: unknown) {
   };
 }
 
-function refusalOf({ path, free }: Place, isStored: boolean): string {
+function refusalOf({ path, free }: Place, { isStored }: { readonly isStored: boolean }): string {
   const where = `${path.join('.')} says ${REDACTED}`;
   const same = `the same settings${free.length > 0 ? ` (${free.join(', ')} do not count)` : ''}`;
   return isStored
@@ -139,7 +139,7 @@ export function mergeRedacted(next: unknown, stored: unknown): unknown {
     const [owned, alike] = [before.owned(found), before.alike(found)];
     if (owned.length === 1 && after.owned(found).length === 1) return owned[0]?.secret;
     if (alike.length === 1 && after.alike(found).length === 1) return alike[0]?.secret;
-    refused.push(refusalOf(place, owned.length > 0));
+    refused.push(refusalOf(place, { isStored: owned.length > 0 }));
     return secret;
   });
   if (refused.length === 0) return merged;

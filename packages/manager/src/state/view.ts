@@ -57,7 +57,7 @@ export function createView(replica: Replica, { readAgain, onReplicaFailed }: Vie
   const isOff = (): boolean => isBehind || mending > 0 || replica.problem !== undefined;
 
   /** Takes the outcome of a write: after one that failed, nothing that follows fits. */
-  const settle = (write: Promise<unknown>): Promise<void> =>
+  const awaitWrite = (write: Promise<unknown>): Promise<void> =>
     write.then(
       () => undefined,
       (error: unknown) => {
@@ -71,7 +71,7 @@ export function createView(replica: Replica, { readAgain, onReplicaFailed }: Vie
     mending += 1;
     writing = writing.then(async () => {
       isBehind = false;
-      await settle(readAgain());
+      await awaitWrite(readAgain());
       mending -= 1;
     });
   }
@@ -106,7 +106,7 @@ export function createView(replica: Replica, { readAgain, onReplicaFailed }: Vie
     apply(commits, reached) {
       replica.snapshot(() => take(commits, reached));
       if (isOff()) mend();
-      else if (replica.advancing) writing = settle(replica.apply(commits, reached));
+      else if (replica.advancing) writing = awaitWrite(replica.apply(commits, reached));
     },
     mend,
     written: () => writing,

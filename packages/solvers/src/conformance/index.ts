@@ -1,2 +1,3 @@
+/** Entry: the conformance suite of solvers. */
 export type { SolverAbility, SolverConformanceOptions, SolverUnderTest } from './options.ts';
 export { solverConformance } from './suite.ts';

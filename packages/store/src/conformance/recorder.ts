@@ -34,15 +34,15 @@ export function createRecorder(stream: string): Recorder {
         const tried = { kind: 'append', text: textOf(bytes), after, began: tick() } as const;
         // Written down before it settles: one that never does may have written all the same.
         const index = operations.push({ ...tried, outcome: { kind: 'unknown' }, ended: Number.POSITIVE_INFINITY }) - 1;
-        const settle = (outcome: AppendOutcome) => {
+        const record = (outcome: AppendOutcome) => {
           operations[index] = { ...tried, outcome, ended: tick() };
         };
         try {
           const position = await log.append(name, after, bytes, options);
-          settle({ kind: 'acknowledged', position });
+          record({ kind: 'acknowledged', position });
           return position;
         } catch (error) {
-          settle(outcomeOf(error));
+          record(outcomeOf(error));
           throw error;
         }
       },
