@@ -57,28 +57,36 @@ function shown(value: number): string {
   return value < 10 ? value.toFixed(2) : value.toFixed(1);
 }
 
+const HEADER =
+  '| figure | value | quartiles | against | control | n | measured |\n| --- | --- | --- | --- | --- | --- | --- |';
+
 function row({ figure, value, unit, against, low, high, control, n }: Figure): string {
   const trust = control === undefined ? '' : shown(control);
-  return `| \`${figure}\` | ${shown(value)} ${unit} | ${shown(low)} to ${shown(high)} | ${against ?? ''} | ${trust} | ${n} |`;
+  const today = new Date().toISOString().slice(0, 10);
+  return `| \`${figure}\` | ${shown(value)} ${unit} | ${shown(low)} to ${shown(high)} | ${against ?? ''} | ${trust} | ${n} | ${today} |`;
 }
 
-function table(figures: readonly Figure[]): string {
-  const header = '| figure | value | quartiles | against | control | n |\n| --- | --- | --- | --- | --- | --- |';
-  return [header, ...figures.map(row)].join('\n');
-}
-
+/** Puts the rows of these figures onto the page, in the place of those that it has; the others stay with their date. */
 async function publish(figures: readonly Figure[]): Promise<void> {
   const text = await readFile(DOCUMENT, 'utf8');
-  const begin = text.indexOf(BEGIN) + BEGIN.length;
+  const [begin, end] = [text.indexOf(BEGIN) + BEGIN.length, text.indexOf(END)];
+  const rows = new Map<string, string>();
+  for (const [line, figure = ''] of text.slice(begin, end).matchAll(/^\| `([^`]+)` \|.*$/gm)) rows.set(figure, line);
+  for (const figure of figures) rows.set(figure.figure, row(figure));
+  const places = BENCHMARKS.flatMap(({ names }) => names);
+  const sorted = [...rows].sort(([one], [other]) => places.indexOf(one) - places.indexOf(other));
   const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores, Node ${process.versions.node}`;
-  const today = new Date().toISOString().slice(0, 10);
-  const section = `\n\nMeasured ${today} on ${machine}.\n\n${table(figures)}\n\n`;
-  await writeFile(DOCUMENT, text.slice(0, begin) + section + text.slice(text.indexOf(END)));
+  const section = `\n\nThe last run was on ${machine}.\n\n${[HEADER, ...sorted.map(([, line]) => line)].join('\n')}\n\n`;
+  await writeFile(DOCUMENT, text.slice(0, begin) + section + text.slice(end));
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    publish: { type: 'boolean', default: false },
+  },
 });
 const wanted = BENCHMARKS.filter(
   ({ names }) =>
@@ -96,7 +104,7 @@ for (const { names, load } of wanted) {
   const run = await load();
   figures.push(...(await run({ quick: values.quick })));
 }
-console.log(table(figures));
+console.log([HEADER, ...figures.map(row)].join('\n'));
 if (values.json) await writeFile(values.json, `${JSON.stringify(figures, undefined, 2)}\n`);
-// Only a whole and unhurried run is worth publishing.
-if (wanted.length === BENCHMARKS.length && !values.quick) await publish(figures);
+// A whole run is published, a part where that is asked for; one in a hurry is not worth it.
+if ((wanted.length === BENCHMARKS.length || values.publish) && !values.quick) await publish(figures);
