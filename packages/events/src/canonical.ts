@@ -2,7 +2,7 @@
  * Encodings of bytes as text, each accepted in its one canonical form (RFC 4648 section 3.5).
  *
  * The last character of base64 can carry bits that a decoder drops. Text that decodes to the same bytes would still change the hash
- * of what it is written in: whoever can write to a store could then fork a history that is signed.
+ * of what it is written in: anyone who can write to a store could then fork a history that is signed.
  */
 import * as v from 'valibot';
 

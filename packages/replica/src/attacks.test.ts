@@ -202,7 +202,7 @@ describe.each(PLACES)('at %s commit of a page, position %s', (_, position) => {
     expect(fileOf(path)).toBe(before);
   });
 
-  /** Whoever has read so far keeps what it has, byte for byte, and takes the log again once it is right. */
+  /** Anyone who has read so far keeps what it has, byte for byte, and takes the log again once it is right. */
   async function expectHeld(attack: (log: Log & { maintenance: LogMaintenance }) => Promise<Log>): Promise<void> {
     const good = await logWith([]);
     const { replica, path, followUntilRefused } = await startFollower();
@@ -217,7 +217,7 @@ describe.each(PLACES)('at %s commit of a page, position %s', (_, position) => {
     expect(value?.commits[0]?.position).toBe(position + 1);
   }
 
-  test('a log that was cut off there is refused by whoever has read so far, and taken again once it is right', () =>
+  test('a log that was cut off there is refused by anyone who has read so far, and taken again once it is right', () =>
     expectHeld(async (log) => {
       for (let at = HEAD; at >= position; at -= 1)
         await log.maintenance.replace('test', at, { found: bytesAt(at), bytes: undefined });
@@ -227,7 +227,7 @@ describe.each(PLACES)('at %s commit of a page, position %s', (_, position) => {
   test.each([
     ['somebody without a key', () => stranger],
     ['a manager', () => story.signer],
-  ])('a commit that %s overwrote is refused by whoever has read it, until it is right again', (_who, signer) =>
+  ])('a commit that %s overwrote is refused by anyone who has read it, until it is right again', (_who, signer) =>
     expectHeld(async (log) => {
       const { bytes } = write(position, {}, signer());
       await log.maintenance.replace('test', position, { found: bytesAt(position), bytes });

@@ -216,7 +216,7 @@ async function askToAdvance(thread: WriterThread): Promise<Advance> {
 
 /**
  * Opens a replica, and makes it where there is none. The right to advance is taken where it is free; then a damaged or foreign
- * file is set aside and another one begun. Otherwise the file is read, and {@link Replica.version} shows what whoever advances it has
+ * file is set aside and another one begun. Otherwise the file is read, and {@link Replica.version} shows what the process that advances it has
  * written. A replica that cannot be written is read as it is, see {@link Replica.problem}.
  *
  * Rejects `CERTBUS_REPLICA_FILE_OPEN` where others can write the file or its folder, `CERTBUS_REPLICA_OTHER_BUS`,

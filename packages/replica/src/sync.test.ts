@@ -178,7 +178,7 @@ async function vouchFor(
 ): Promise<void> {
   const taken = await writeSnapshot(place, story.busId, content);
   await story.say({ type: 'SnapshotTaken', ...taken });
-  // Whoever can write to the archive can put any pointer there.
+  // Anyone who can write to the archive can put any pointer there.
   const pointer = { position: taken.position, restored: 0, place: taken.place };
   await place.update(`snapshots/${story.busId}/latest`, () => Buffer.from(JSON.stringify(pointer)));
 }

@@ -53,7 +53,7 @@ function vouchersIn(page: VerifiedPage, { manifest, position, hash }: Snapshot, 
 
 /**
  * Whether a commit behind a snapshot says that it was taken, by a key that is still in force at the head: what a manager wrote who
- * has been removed since vouches for nothing. Asked before anything of it is opened: whoever can write to the archive could have put
+ * has been removed since vouches for nothing. Asked before anything of it is opened: anyone who can write to the archive could have put
  * there what takes all memory. Managers take snapshots often, so that little is read for it.
  */
 async function isVouchedFor(bus: Bus, snapshot: Snapshot, { signal, onProgress }: SyncOptions): Promise<boolean> {

@@ -25,7 +25,7 @@ export interface VoidedEvent {
   readonly rule: string;
 }
 
-/** Whoever has a manager's key could write any number of them. */
+/** Anyone who has a manager's key could write any number of them. */
 const MAX_VOIDED = 20;
 
 /** What the bus says about itself, apart from the keys in force, which a {@link Checkpoint} holds. Plain JSON. */

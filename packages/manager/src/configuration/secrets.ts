@@ -38,7 +38,7 @@ function refusals(variable: string, hosts: readonly string[], source: SecretSour
 }
 
 /**
- * The text of a secret. A literal was written by whoever wrote the configuration and goes where that says; a secret of this machine only
+ * The text of a secret. A literal was written by anyone who wrote the configuration and goes where that says; a secret of this machine only
  * where this machine allows it, unless the program has the host itself. Throws `CERTBUS_MANAGER_SECRET_MISSING`, naming the
  * variable that is not set, or `CERTBUS_MANAGER_SECRET_HOST_REFUSED`.
  */

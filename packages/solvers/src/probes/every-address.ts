@@ -28,7 +28,7 @@ export type Ask = (
 const REQUEST_TIMEOUT_MS = 10_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
-/** Far more than names have. Whoever has the name in DNS decides where this machine connects to, and must not make a flood of it. */
+/** Far more than names have. Anyone who has the name in DNS decides where this machine connects to, and must not make a flood of it. */
 const MAX_ADDRESSES = 64;
 
 /** A resolver of addresses that asks these servers, or those of this machine. */
