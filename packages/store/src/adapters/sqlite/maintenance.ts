@@ -71,7 +71,9 @@ async function* inspectStrays(
   signal: AbortSignal | undefined,
 ): AsyncIterable<readonly LogEntry[]> {
   for (let reached: string | null = null; ; ) {
-    const rows = await queryFile(log, signal, (connection) => connection.rows.selectStrays.all(stream, reached, STEP));
+    const rows = await queryFile(log, signal, (connection) =>
+      connection.rows.selectStrays.all(stream, reached, reached, STEP),
+    );
     const last = rows.at(-1);
     if (!last) return;
     reached = String(last['id']);

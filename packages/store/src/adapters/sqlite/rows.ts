@@ -13,7 +13,7 @@ const POSITION = `CASE WHEN ${IS_POSITION} THEN commits.position END AS position
 /** `NULL` where the row does not hold a commit. */
 const BYTES = `CASE WHEN typeof(commits.bytes) = 'blob' AND length(commits.bytes) <= ${MAX_COMMIT_BYTES} THEN commits.bytes END AS bytes`;
 
-/** The statements that read rows. */
+/** The statements that read rows. Node 22.18 does not bind numbered parameters by their place, so that a value which stands twice is given twice. */
 export interface RowStatements {
   /** Rows behind a position in their order: what is not at a position and sorts behind it is among them. */
   readonly selectBehind: StatementSync;
@@ -31,26 +31,26 @@ export interface RowStatements {
 
 /** Prepares them. */
 export function prepareRowStatements(database: DatabaseSync): RowStatements {
-  const ofStream = 'FROM commits WHERE commits.stream = ?1';
+  const ofStream = 'FROM commits WHERE commits.stream = ?';
   return {
     selectBehind: database.prepare(
-      `SELECT ${POSITION}, ${BYTES} ${ofStream} AND commits.position > ?2 ORDER BY commits.position LIMIT ?3`,
+      `SELECT ${POSITION}, ${BYTES} ${ofStream} AND commits.position > ? ORDER BY commits.position LIMIT ?`,
     ),
-    selectAt: database.prepare(`SELECT ${BYTES} ${ofStream} AND commits.position = ?2`),
+    selectAt: database.prepare(`SELECT ${BYTES} ${ofStream} AND commits.position = ?`),
     selectPlaced: database.prepare(
-      `SELECT ${POSITION}, ${BYTES} ${ofStream} AND commits.position > ?2 AND ${IS_POSITION} ORDER BY commits.position LIMIT ?3`,
+      `SELECT ${POSITION}, ${BYTES} ${ofStream} AND commits.position > ? AND ${IS_POSITION} ORDER BY commits.position LIMIT ?`,
     ),
     selectBefore: database.prepare(
       `SELECT EXISTS (SELECT 1 ${ofStream} AND commits.position < 1) OR EXISTS (SELECT 1 ${ofStream} AND commits.position IS NULL) AS found`,
     ),
     selectStrays: database.prepare(
       `SELECT CAST(rowid AS TEXT) AS id FROM commits
-       WHERE (typeof(stream) <> 'text' OR (stream = ?1 AND NOT (${IS_POSITION}))) AND (?2 IS NULL OR rowid > CAST(?2 AS INTEGER))
-       ORDER BY rowid LIMIT ?3`,
+       WHERE (typeof(stream) <> 'text' OR (stream = ? AND NOT (${IS_POSITION}))) AND (? IS NULL OR rowid > CAST(? AS INTEGER))
+       ORDER BY rowid LIMIT ?`,
     ),
     selectFirst: database.prepare(
       `SELECT CASE WHEN typeof(first) = 'integer' AND first BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER} THEN first END AS first
-       FROM streams WHERE stream = ?1`,
+       FROM streams WHERE stream = ?`,
     ),
   };
 }

@@ -49,7 +49,8 @@ export function isSame(one: Uint8Array | undefined, other: Uint8Array | undefine
  * `CERTBUS_STORE_DAMAGED` where it comes at once, or before every position.
  */
 function commitsBehind({ rows }: SqliteConnection, stream: string, after: number, limit: number) {
-  if (rows.selectBefore.get(stream)?.['found'] !== 0) throw damaged(stream, 'holds a row before its first position');
+  if (rows.selectBefore.get(stream, stream)?.['found'] !== 0)
+    throw damaged(stream, 'holds a row before its first position');
   const commits: StoredCommit[] = [];
   for (const { position, bytes } of rows.selectBehind.all(stream, after, limit).map(toRow)) {
     if (position !== undefined && bytes) {
