@@ -122,7 +122,7 @@ describe('a DNS provider of three files and its line in the registry', () => {
 
     const update = (ring: unknown) =>
       run(['conf', 'update'], JSON.stringify({ ...stored, dns: [{ ...stored.dns[0], ring }] }));
-    expect((await update(7)).stderr).toContain('dns.0.ring must be a text or {"env": "CERTBUS_SECRET_…"}');
+    expect((await update(7)).stderr).toContain('dns.0.ring must be a string or {"env": "CERTBUS_SECRET_…"}');
     expect((await update(RING)).status).toBe(0);
     const shown = JSON.parse((await run(['conf', 'display'])).stdout);
     expect(shown.dns).toEqual([{ ...stored.dns[0], ring: '<redacted>' }]);

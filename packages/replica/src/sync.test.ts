@@ -308,7 +308,7 @@ test.each(rootOnly)('a snapshot with %s is refused, though a manager vouches for
   expect(newcomer.checkpoint().position).toBe(0);
 });
 
-test('a snapshot that is what the bus says is taken, whoever of its managers vouches for it', async () => {
+test('a snapshot that is what the bus says is taken, whichever of its managers vouches for it', async () => {
   const made = await withSnapshot();
   const { story, first, place } = made;
   const held = first.hold();

@@ -142,7 +142,7 @@ async function trySnapshot(replica: Replica, bus: Bus, options: SyncOptions): Pr
 }
 
 /**
- * Builds a replica anew, up to the head of the bus, beside what is served meanwhile: from a snapshot where one is to be had, else
+ * Builds a replica again, up to the head of the bus, next to what is served meanwhile: from a snapshot where there is one, else
  * from the archives and the log. Rejects with the `HistoryError` of a refused commit and with a `StoreError`, and then nothing
  * has changed.
  */

@@ -78,7 +78,7 @@ function parse(path: string): Fields {
 function textField(fields: Fields, name: (typeof FIELDS)[number], path: string): string | undefined {
   const value = fields[name];
   if (value === undefined || typeof value === 'string') return value;
-  throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path}: "${name}" must be a text.`);
+  throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path}: "${name}" must be a string.`);
 }
 
 function hostsField({ secretHosts = {} }: Fields, path: string): LocalConfig['secretHosts'] {

@@ -31,7 +31,7 @@ test.each([
   ],
   ['arguments for acme.sh', { x: { ...valid.cf, args: [] } }, /programs\.x\.args is not a known field/],
   ['a file that is no dnsapi', { x: { ...valid.cf, dnsapi: '/dnsapi' } }, /programs\.x\.dnsapi must name a file/],
-  ['arguments that are no list', { x: { ...valid.mine, args: 'a b' } }, /programs\.x\.args must be a list of texts/],
+  ['arguments that are no list', { x: { ...valid.mine, args: 'a b' } }, /programs\.x\.args must be a list of strings/],
   ['a time that is none', { x: { ...valid.mine, timeoutS: 0 } }, /programs\.x\.timeoutS must be 1 or more/],
   ['a variable that cannot be', { x: { ...valid.mine, env: { 'A-B': '' } } }, /programs\.x\.env\.A-B must be the name/],
   [

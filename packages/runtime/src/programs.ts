@@ -41,11 +41,11 @@ export type ProgramSettings =
 
 type Programs = Readonly<Record<string, ProgramSettings>>;
 
-const text = v.string('must be a text');
+const text = v.string('must be a string');
 const absolutePath = v.pipe(text, v.regex(/^\//, 'must be an absolute path'));
 const variable = v.union(
   [text, v.strictObject({ env: secretVariable })],
-  'must be a text or {"env": "CERTBUS_SECRET_…"}',
+  'must be a string or {"env": "CERTBUS_SECRET_…"}',
 );
 const any = {
   path: absolutePath,
@@ -59,7 +59,7 @@ const any = {
   ),
   sequential: v.optional(v.boolean('must be true or false')),
 };
-const args = v.optional(v.array(text, 'must be a list of texts'));
+const args = v.optional(v.array(text, 'must be a list of strings'));
 const dnsapi = v.pipe(absolutePath, v.regex(/\/\w+\.sh$/, 'must name a file such as /…/dnsapi/dns_cf.sh'));
 
 const presets = [

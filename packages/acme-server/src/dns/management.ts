@@ -18,7 +18,7 @@ const MAX_BODY = 1_000_000;
 
 function textOf(value: unknown, what: string): string {
   if (typeof value === 'string') return value;
-  throw new TypeError(`${what} must be a text`);
+  throw new TypeError(`${what} must be a string`);
 }
 
 function listOf<T>(value: unknown, what: string, read: (each: unknown) => T): T[] {

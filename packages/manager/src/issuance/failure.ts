@@ -11,7 +11,7 @@ const FOR_PEOPLE = new Set(['CERTBUS_ACME_RECORD_MISSING', 'CERTBUS_ACME_EAB_INV
 const REFUSALS = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_MANAGER_ZONE_NOT_CONFIGURED']);
 
 function classOf(error: unknown, code: string): FailureClass {
-  // Something else answers in the CA's place, which is no certificate's fault either.
+  // Something else answers in the CA's place, which is not the fault of a certificate either.
   if (isOutage(error) || code === 'CERTBUS_ACME_NOT_ACME') return 'authority';
   if (FOR_PEOPLE.has(code)) return 'operator-action';
   // The CA offers no challenge of the type that was asked for.

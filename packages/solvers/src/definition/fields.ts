@@ -16,7 +16,7 @@ function hasNoCredentials(text: string): boolean {
 }
 
 /** A string with at least one character. */
-export const nonEmpty: v.GenericSchema<string> = v.pipe(v.string('must be a text'), v.nonEmpty('must not be empty'));
+export const nonEmpty: v.GenericSchema<string> = v.pipe(v.string('must be a string'), v.nonEmpty('must not be empty'));
 
 /** An address by http or https. */
 export const httpUrl: v.GenericSchema<string> = v.pipe(
@@ -38,7 +38,7 @@ export const secretVariable: v.GenericSchema<string> = v.pipe(
 /** A {@link Secret}. A field with this schema is hidden where the configuration is shown. */
 export const secret: v.GenericSchema<unknown, Secret> = v.union(
   [nonEmpty, v.strictObject({ env: secretVariable })],
-  'must be a text or {"env": "CERTBUS_SECRET_…"}',
+  'must be a string or {"env": "CERTBUS_SECRET_…"}',
 );
 
 const PORT = 'must be a number from 1 to 65535';

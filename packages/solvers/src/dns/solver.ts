@@ -37,7 +37,7 @@ export interface DnsHost {
   add(values: ZoneValues, options: HostOptions): Promise<void>;
   /** Takes values away. MUST leave others at the same names alone, and MUST succeed where they are not there. */
   remove(values: ZoneValues, options: HostOptions): Promise<void>;
-  /** Whether the host can only write whole sets, so that another program's writing may lose a value of ours: it is added again. */
+  /** Whether the host can only write whole sets, so that another program's writing may lose one of our values: it is added again. */
   readonly isRacy?: boolean;
   /** Whether the host is told domains and puts `_acme-challenge.` before them itself: then it can answer dns-01 alone. */
   readonly makesNames?: boolean;

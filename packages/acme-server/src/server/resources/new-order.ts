@@ -44,7 +44,7 @@ function shuffled<T>(values: readonly T[], random: () => number): T[] {
 }
 
 function profileOf({ settings }: Ca, asked: unknown): Pick<OrderRequest, 'profile' | 'profileName'> {
-  if (asked !== undefined && typeof asked !== 'string') throw malformed('profile must be a text');
+  if (asked !== undefined && typeof asked !== 'string') throw malformed('profile must be a string');
   const profileName = asked ?? settings.defaultProfile;
   const profile = Object.hasOwn(settings.profiles, profileName) ? settings.profiles[profileName] : undefined;
   if (profile) return { profile, profileName };

@@ -24,7 +24,7 @@ export function findReplaced(
   identifiers: readonly Identifier[],
 ): IssuedCertificate | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== 'string') throw malformed('replaces must be a text');
+  if (typeof value !== 'string') throw malformed('replaces must be a string');
   const { keyIdentifier, serial } = parseCertificateId(value);
   const certificate = keyIdentifier === ca.hierarchy.keyIdentifier ? ca.records.certificates.get(serial) : undefined;
   if (!certificate) throw notFound(`The certificate ${value} that is to be replaced`);

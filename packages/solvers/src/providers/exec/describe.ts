@@ -16,6 +16,6 @@ export const exec: DnsProvider = defineProvider({
       question: 'Name of the program, for "programs" in certbus.json:',
     },
   ],
-  toDo: ({ program }) => `"${program}" is to stand under "programs" in certbus.json, which says what it is`,
+  toDo: ({ program }) => `"${program}" has to be defined under "programs" in certbus.json`,
   load: () => import('./solver.ts'),
 });
