@@ -53,6 +53,7 @@ export const HOUSE: House = {
   adapters: ['packages/store/src/adapters', 'packages/store/src/adapters/places', 'packages/solvers/src/providers'],
   shared: [
     'packages/store/src/adapters/checks.ts',
+    'packages/store/src/adapters/file-problem.ts',
     'packages/store/src/adapters/sqlite-codes.ts',
     'packages/store/src/adapters/places/file-lock.ts',
   ],

@@ -61,7 +61,7 @@ async function run(certificates: number): Promise<PartResult> {
       await phase('newcomer, from the snapshot', newcomer(`file:${place('archive')}`), 'by-snapshot'),
     );
     rmSync(place('by-snapshot'), { recursive: true });
-    await phase('certbus bus archive --trim', [CLI, 'bus', 'archive', '--trim']);
+    await phase('certbus bus archive --trim', [CLI, 'bus', 'archive', '--trim', '--yes']);
     await phase('certbus bus verify, archived', [CLI, 'bus', 'verify']);
     const trimmed = await phase('newcomer, after the trim', newcomer(`file:${place('archive')}`), 'trimmed');
     checkFollowed('after the trim', trimmed);

@@ -48,9 +48,19 @@ export async function runPnpm(args: readonly string[], cwd: string = ROOT): Prom
   await run('npx', ['-y', '--allow-scripts=pnpm', packageManager, ...args], { cwd, env: freshEnvironment() });
 }
 
+/** Makes a folder a project of npm, unless it is one. */
+async function beginProject(folder: string): Promise<void> {
+  const manifest = JSON.stringify({ private: true, type: 'module' });
+  await writeFile(join(folder, 'package.json'), `${manifest}\n`, { flag: 'wx' }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    },
+  );
+}
+
 /**
- * Packs a built package of this workspace, and all that it depends on here, and installs them into `folder`, which is made. Rejects
- * where one of them was not built.
+ * Packs a built package of this workspace, and all that it depends on here, and installs them into `folder`, which is made, and keeps
+ * its `package.json` if it has one. Rejects where one of them was not built.
  */
 export async function installPacked(name: string, folder: string): Promise<void> {
   const tarballs = join(folder, 'tarballs');
@@ -60,7 +70,7 @@ export async function installPacked(name: string, folder: string): Promise<void>
       throw new Error(`${each} is not built: run "npm test", or turbo run build`);
     await runPnpm(['pack', '--pack-destination', tarballs], each);
   }
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'empty', private: true, type: 'module' }));
+  await beginProject(folder);
   const files = (await readdir(tarballs)).map((file) => join(tarballs, file));
   const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...files];
   await run('npm', args, { cwd: folder, env: freshEnvironment() });

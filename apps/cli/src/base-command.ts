@@ -1,27 +1,32 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
 import { clean, type Environment, readEnvironment } from '@certbus/runtime/local';
 import { Command, Errors, Flags } from '@oclif/core';
+import { type Answer, describeError } from './answer.ts';
 import { CliError } from './errors.ts';
-import { codeOf, exitStatusOf, nextSteps } from './exit-status.ts';
+import { exitStatusOf } from './exit-status.ts';
+import { canAsk, confirm } from './prompt.ts';
+import { explainSystemError } from './system-error.ts';
 import { formatTable } from './table.ts';
 
-/** Records of DNS that an error says are missing. */
-function recordsOf(error: Error): readonly string[] {
-  return 'records' in error && Array.isArray(error.records) ? error.records.map(String) : [];
-}
+/** A message of several lines as one, for logs. */
+const oneLine = (message: string): string => message.replaceAll(/:\s*\n\s*/g, ': ').replaceAll(/\s*\n\s*/g, '; ');
+
+/** The flag of commands that ask before they go on. */
+export const YES_FLAG = Flags.boolean({ char: 'y', description: 'do not ask; needed where there is no terminal' });
 
 /** What every command shares: where the configuration is, `--json`, errors with their exit status, and an end by signal. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true;
   static override baseFlags = {
     config: Flags.string({
-      description: 'the local configuration; default ./certbus.json',
+      description: 'the local configuration; default certbus.json here, in ~/.config/certbus or in /etc/certbus',
       env: 'CERTBUS_CONFIG',
       helpGroup: 'GLOBAL',
     }),
   };
 
   readonly #stop = new AbortController();
+  readonly #warnings: string[] = [];
 
   /** Aborted by Ctrl-C or a SIGTERM, so that a claim is released before the end. A second one ends at once. */
   protected get signal(): AbortSignal {
@@ -62,29 +67,63 @@ export abstract class BaseCommand extends Command {
     this.log(await formatTable(header, rows, { isTerminal: process.stdout.isTTY === true }));
   }
 
-  protected override toErrorJson(error: unknown): unknown {
-    const message = error instanceof Error ? clean(error.message) : 'unknown';
-    if (error instanceof Errors.CLIError)
-      return { error: { code: 'CERTBUS_CLI_USAGE', message: message.replace(/\s*See more help with --help$/, '') } };
-    const records = error instanceof Error ? recordsOf(error) : [];
-    const code = codeOf(error) ?? 'CERTBUS_UNEXPECTED';
-    return { error: { code, message, ...(records.length > 0 ? { records: records.map(clean) } : {}) } };
+  /**
+   * Asks before what deletes, revokes, or orders a certificate that is not due; with `--yes` it does not ask. Throws
+   * `CERTBUS_CLI_DECLINED` where the answer is no, and `CERTBUS_CLI_USAGE` where nobody can be asked.
+   *
+   * @param question names what would happen.
+   */
+  protected async agree(question: string, { yes }: { readonly yes: boolean }): Promise<void> {
+    if (yes) return;
+    if (this.jsonEnabled() || !canAsk()) {
+      const message = `This command asks before it goes on: "${question}" Nobody can be asked here; add --yes to agree.`;
+      throw new CliError('CERTBUS_CLI_USAGE', message);
+    }
+    if (!(await confirm(question, this.signal))) throw new CliError('CERTBUS_CLI_DECLINED', 'Nothing was changed.');
   }
 
-  protected override async catch(error: Error & { exitCode?: number }): Promise<unknown> {
-    // oclif's own errors, about flags and arguments, have their status already.
-    if (error instanceof Errors.CLIError) return super.catch(error);
-    const status = exitStatusOf(error);
+  override warn(input: Error | string): Error | string {
+    const message = clean(input instanceof Error ? input.message : input);
+    this.#warnings.push(message);
+    if (this.jsonEnabled()) return input;
+    if (process.stderr.isTTY) return super.warn(message);
+    process.stderr.write(`Warning: ${oneLine(message)}\n`);
+    return input;
+  }
+
+  protected override toSuccessJson(result: unknown): Answer {
+    return { status: 'ok', result, warnings: this.#warnings, error: null, exitCode: 0 };
+  }
+
+  protected override toErrorJson(thrown: unknown): Answer {
+    const error = explainSystemError(thrown);
+    const result = error instanceof CliError ? (error.result ?? null) : null;
+    return {
+      status: 'failed',
+      result,
+      warnings: this.#warnings,
+      error: describeError(error),
+      exitCode: exitStatusOf(error),
+    };
+  }
+
+  protected override async catch(thrown: Error): Promise<unknown> {
+    const answer = this.toErrorJson(thrown);
+    process.exitCode = answer.exitCode;
     if (this.jsonEnabled()) {
-      process.exitCode = status;
-      this.logJson(this.toErrorJson(error));
+      this.logJson(answer);
       return undefined;
     }
-    const code = codeOf(error);
-    // Whole lines on stdout, to be pasted into a zone; an error's text is broken to the width of the terminal.
-    for (const record of recordsOf(error)) this.log(clean(record));
-    const suggestions = nextSteps(error);
-    const shown = new Errors.CLIError(clean(error.message), { exit: status, ...(code ? { code } : {}), suggestions });
-    throw shown;
+    const { code, message, next, records = [] } = answer.error ?? describeError(thrown);
+    // Whole lines on stdout, to be pasted into a zone.
+    for (const record of records) this.log(record);
+    if (!process.stderr.isTTY) {
+      const advice = next.length > 0 ? ` Next: ${next.join('; ')}.` : '';
+      process.stderr.write(`Error: ${oneLine(message)} Code: ${code}.${advice}\n`);
+      return undefined;
+    }
+    // oclif shows its own errors of usage with the help of the command.
+    if (thrown instanceof Errors.CLIError) return super.catch(thrown);
+    throw new Errors.CLIError(message, { exit: answer.exitCode, code, suggestions: [...next] });
   }
 }

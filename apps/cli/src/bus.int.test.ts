@@ -7,7 +7,7 @@ import { type ExampleServer, startExampleServer } from 'certbus-example-server';
 import { requirePart, temporaryFolder } from 'certbus-services';
 import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { certbus } from './cli.builders.ts';
+import { certbus, resultOf } from './cli.builders.ts';
 import { putCertificate, serialAt } from './site.builders.ts';
 
 const dynamoDb = requirePart('dynamodb-local');
@@ -90,8 +90,9 @@ describe('a bus that was written to without a key', () => {
       stderr: expect.stringContaining('--drop-tail'),
     });
     const dry = await run('bus', 'repair', '--from', 'backup', '--dry-run', '--json');
-    expect(JSON.parse(dry.stdout)).toMatchObject({ replaced: [], dropped: [position] });
-    expect(await run('bus', 'repair', '--from', 'backup', '--drop-tail')).toMatchObject({ status: 0 });
+    expect(resultOf(dry)).toMatchObject({ replaced: [], dropped: [position] });
+    expect(await run('bus', 'repair', '--from', 'backup', '--drop-tail')).toMatchObject({ status: 2 });
+    expect(await run('bus', 'repair', '--from', 'backup', '--drop-tail', '--yes')).toMatchObject({ status: 0 });
     expect((await run('bus', 'verify')).status).toBe(0);
     const renewed = await putCertificate(site);
     await eventually(() => serialAt(port)).toBe(renewed);
@@ -110,7 +111,7 @@ describe('a bus that was written to without a key', () => {
     expect(listed).toMatchObject({ status: 9, stderr: expect.stringContaining('bus repair --from EXPORT --dry-run') });
     expect(listed.stdout).toContain('BusCreated');
     const repaired = await run('bus', 'repair', '--from', 'backup', '--json');
-    expect(JSON.parse(repaired.stdout)).toMatchObject({ replaced: [2], dropped: [] });
+    expect(resultOf(repaired)).toMatchObject({ replaced: [2], dropped: [] });
     expect((await run('bus', 'verify')).status).toBe(0);
   });
 });
@@ -202,7 +203,7 @@ describe('a restore', () => {
     expect((await run('bus', 'verify')).stderr).toMatch(/commits that are there are good .*no longer in the log/);
     const said = await run('bus', 'restored', '--json');
     expect(said.status).toBe(0);
-    await eventually(() => client.health().position).toBe(JSON.parse(said.stdout).position);
+    await eventually(() => client.health().position).toBe(resultOf(said).position);
     await eventually(() => serialAt(port)).toBe(kept);
     expect((await run('cert', 'ls')).stdout).toContain('certificate1');
     expect(await run('bus', 'restored')).toMatchObject({
@@ -256,9 +257,11 @@ describe('archives and exports', () => {
     });
     const env = { CERTBUS_ARCHIVE: 'file:./archive' };
     const taken = await certbus(site, ['bus', 'snapshot', '--json'], { env });
-    expect(existsSync(join(site, 'archive', JSON.parse(taken.stdout).place))).toBe(true);
+    expect(existsSync(join(site, 'archive', resultOf(taken).place))).toBe(true);
     expect((await certbus(site, ['bus', 'archive'], { env })).stdout).toContain('0 commits were archived');
-    expect((await certbus(site, ['bus', 'archive', '--trim'], { env })).stdout).toContain('begins at position 1');
+    expect(await certbus(site, ['bus', 'archive', '--trim'], { env })).toMatchObject({ status: 2, stdout: '' });
+    const trimmed = await certbus(site, ['bus', 'archive', '--trim', '--yes'], { env });
+    expect(trimmed.stdout).toContain('begins at position 1');
     const { port, client } = await startServer({ archive: `file:${join(site, 'archive')}` });
     expect(await serialAt(port)).toBe(serial);
     expect(client.health().live).toBe(true);

@@ -17,7 +17,7 @@ import {
   temporaryFolder,
 } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { certbus } from './cli.builders.ts';
+import { certbus, resultOf } from './cli.builders.ts';
 
 const pebble = requirePart('pebble');
 const s3Part = requirePart('s3');
@@ -136,7 +136,7 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
       expect(names).toEqual(['127.0.0.1']);
       expect(await shownFor('')).toBe('IP Address:127.0.0.1');
       expect((await certbus(site, ['cert', 'ls'])).stdout).toContain(`\t${type}\t127.0.0.1`);
-      const shown = JSON.parse((await certbus(site, ['cert', 'cat', id, '--json'])).stdout);
+      const shown = resultOf(await certbus(site, ['cert', 'cat', id, '--json']));
       expect(shown).toMatchObject({ profile: 'shortlived', challengeType: type });
       expect(Date.parse(shown.notAfter) - Date.parse(shown.notBefore)).toBeLessThanOrEqual(160 * 3_600_000);
     },
@@ -200,7 +200,7 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
     const record = { host, value: `${value}; persistUntil=${until}` };
     await fetch(`${dns.url}/set-txt`, { method: 'POST', body: JSON.stringify(record) });
     const { id } = await make(...args);
-    const renewed = await certbus(site, ['cert', 'renew', id]);
+    const renewed = await certbus(site, ['cert', 'renew', id, '--yes']);
     expect(renewed).toMatchObject({
       status: 0,
       stderr: expect.stringMatching(/persist\.test ends on 20.*persistUntil/),
@@ -214,9 +214,9 @@ describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real 
     const name = `${keyType.toLowerCase()}.test`;
     const { id } = await make('--challenge', 'http-01', '--subdomain', '--key-type', typed, name);
     expect(await shownFor(name)).toBe(`DNS:${name}`);
-    const before = JSON.parse((await certbus(site, ['cert', 'cat', id, '--json'])).stdout);
-    expect((await certbus(site, ['cert', 'renew', id])).status).toBe(0);
-    const after = JSON.parse((await certbus(site, ['cert', 'cat', id, '--json'])).stdout);
+    const before = resultOf(await certbus(site, ['cert', 'cat', id, '--json']));
+    expect((await certbus(site, ['cert', 'renew', id, '--yes'])).status).toBe(0);
+    const after = resultOf(await certbus(site, ['cert', 'cat', id, '--json']));
     expect(after.serialNumber).not.toBe(before.serialNumber);
     for (const shown of [before, after]) {
       expect(shown.keyType).toBe(keyType);

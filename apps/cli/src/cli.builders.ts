@@ -10,6 +10,13 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** What a command with `--json` found or did. Throws where it failed without a result. */
+export function resultOf({ stdout }: Pick<Ended, 'stdout'>): ReturnType<typeof JSON.parse> {
+  const answer = JSON.parse(stdout);
+  if (answer.result === null) throw new Error(stdout);
+  return answer.result;
+}
+
 const CERTBUS = fileURLToPath(new URL('../bin/dev.js', import.meta.url));
 
 /** Runs `certbus` as a user does: a process of its own, in a folder, with nothing of ours in its environment. */

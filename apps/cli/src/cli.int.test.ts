@@ -28,7 +28,7 @@ import {
 } from 'certbus-services';
 import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { certbus, type Ended } from './cli.builders.ts';
+import { certbus, type Ended, resultOf } from './cli.builders.ts';
 import { putCertificate } from './site.builders.ts';
 
 const pebble = requirePart('pebble');
@@ -89,7 +89,12 @@ describe('without a CA', () => {
       statSync(join(site, name)).isFile() && readFileSync(join(site, name)).toString('base64'),
     ]);
     const again = await run(site, OFFLINE);
-    expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining('nothing was changed') });
+    expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining('nothing was changed'), stderr: '' });
+    const other = await run(site, [...OFFLINE, '--zone', 'other.test', '--bus', 'sqlite:other.db']);
+    expect(other).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/--bus sqlite:\S+other\.db\S* differs .*--zone other\.test differs .*conf update/),
+    });
     expect(
       readdirSync(site).map((name) => [
         name,
@@ -225,7 +230,7 @@ describe('without a CA', () => {
     ['an unknown id to renew', ['cert', 'renew', 'nosuchid'], 4, /cert ls/],
     ['an unknown id to remove', ['cert', 'rm', 'nosuchid'], 4, /cert ls/],
     ['a name with an underscore', ['cert', 'mk', 'foo_bar.test'], 2, /underscore/],
-    ['a date that is none', ['cert', 'renewable', 'tomorrow'], 2, /no instant/],
+    ['a date that is none', ['cert', 'renewable', 'tomorrow'], 2, /not a date/],
     ['an unknown flag', ['cert', 'ls', '--colour'], 2, /Nonexistent flag/],
     ['a configuration file that is away', ['cert', 'ls', '--config', 'none.json'], 3, /none\.json: it does not exist/],
   ] as const)('%s: a clear error and its status', async (_, args, status, message) => {
@@ -235,14 +240,56 @@ describe('without a CA', () => {
     expect(ended.stderr).not.toMatch(/ at .*\.ts:/);
   });
 
+  test('a mistyped command prints what it is like, and runs nothing', async () => {
+    const before = (await run(site, ['bus', 'log'])).stdout;
+    const typed = ['cert', 'renewabel', '--renew-all'];
+    expect(await run(site, typed)).toMatchObject({
+      status: 127,
+      stdout: '',
+      stderr: expect.stringContaining('Did you mean "certbus cert renewable"?'),
+    });
+    const { status, stdout } = await run(site, [...typed, '--json']);
+    expect({ status, ...JSON.parse(stdout) }).toMatchObject({
+      status: 'failed',
+      error: { code: 'CERTBUS_CLI_USAGE', next: expect.arrayContaining(['certbus cert renewable']) },
+      exitCode: 127,
+    });
+    expect((await run(site, ['bus', 'log'])).stdout).toBe(before);
+  });
+
+  test('what the system refuses says where and what to do, on one line', async () => {
+    const folder = newFolder();
+    const refused = await run(site, ['bus', 'export', folder]);
+    expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining('it is a folder; name a file') });
+    const port = ['example-server', '--port', '8443', '--host', '192.0.2.1'];
+    expect(await run(site, port)).toMatchObject({
+      status: 3,
+      stderr: expect.stringMatching(
+        /192\.0\.2\.1 port \d+: this machine does not have that address.*CERTBUS_CLI_PORT_PROBLEM/,
+      ),
+    });
+  });
+
   test('with --json an error is JSON on standard output, with the same status', async () => {
     const { status, stdout } = await run(site, ['cert', 'cat', 'nosuchid', '--json']);
     expect(status).toBe(4);
-    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND' } });
+    expect(JSON.parse(stdout)).toEqual({
+      status: 'failed',
+      result: null,
+      warnings: [],
+      error: {
+        code: 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND',
+        message: expect.stringContaining('nosuchid'),
+        next: [],
+      },
+      exitCode: 4,
+    });
     const usage = await run(site, ['cert', 'cat', '--json']);
     expect(usage.status).toBe(2);
     expect(JSON.parse(usage.stdout)).toMatchObject({
+      status: 'failed',
       error: { code: 'CERTBUS_CLI_USAGE', message: expect.stringMatching(/^Missing 1 required arg/) },
+      exitCode: 2,
     });
   });
 
@@ -467,7 +514,7 @@ describe.skipIf(pebble.skip)(pebble.title('at a real CA'), () => {
       '*.xn--bcher-kva.test, xn--bcher-kva.test',
     ]);
     const cat = await run(site, ['cert', 'cat', id, '--json']);
-    const before = JSON.parse(cat.stdout);
+    const before = resultOf(cat);
     expect(before).toMatchObject({ certificateId: id, names: ['*.xn--bcher-kva.test', 'xn--bcher-kva.test'] });
     expect((await run(site, ['cert', 'cat', id, '--pem'])).stdout.match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThan(
       1,
@@ -475,10 +522,21 @@ describe.skipIf(pebble.skip)(pebble.title('at a real CA'), () => {
     expect((await run(site, ['cert', 'renewable'])).stdout).toBe('');
     const inAYear = new Date(Date.now() + 365 * 86_400_000).toISOString();
     expect((await run(site, ['cert', 'renewable', inAYear])).stdout).toContain(id);
-    expect((await run(site, ['cert', 'renewable', inAYear, '--renew-first'])).status).toBe(0);
-    const renewed = await run(site, ['cert', 'renew', id]);
-    expect(renewed.stderr).toContain('is not due before');
-    const after = JSON.parse((await run(site, ['cert', 'cat', id, '--json'])).stdout);
+    const early = await run(site, ['cert', 'renewable', inAYear, '--renew-all']);
+    expect(early).toMatchObject({ status: 2, stderr: expect.stringContaining('renew what is due now') });
+    expect(await run(site, ['cert', 'renew', id])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--yes'),
+    });
+    const renewed = await run(site, ['cert', 'renew', id, '--yes', '--json']);
+    expect(JSON.parse(renewed.stdout)).toMatchObject({
+      status: 'ok',
+      result: { certificateId: id },
+      warnings: [expect.stringContaining('is not due before')],
+      error: null,
+      exitCode: 0,
+    });
+    const after = resultOf(await run(site, ['cert', 'cat', id, '--json']));
     expect(after.serialNumber).not.toBe(before.serialNumber);
     expect(await run(site, ['cert', 'revoke', id])).toMatchObject({
       status: 2,
@@ -488,7 +546,11 @@ describe.skipIf(pebble.skip)(pebble.title('at a real CA'), () => {
       status: 0,
       stdout: expect.stringMatching(new RegExp(`^revoked ${after.serialNumber}, replaced by [0-9A-F]+$`, 'm')),
     });
-    expect((await run(site, ['cert', 'rm', id])).status).toBe(0);
+    for (const flags of [[], ['--json']]) {
+      expect((await run(site, ['cert', 'rm', id, ...flags])).status).toBe(2);
+      expect((await run(site, ['cert', 'ls'])).stdout).toContain(id);
+    }
+    expect((await run(site, ['cert', 'rm', id, '--yes'])).status).toBe(0);
     expect((await run(site, ['cert', 'ls', '--json'])).stdout).toContain('"certificates": []');
     expect(await run(site, ['bus', 'verify'])).toMatchObject({ status: 0 });
   });

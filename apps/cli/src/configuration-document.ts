@@ -1,5 +1,5 @@
 /** The document that `certbus conf display` prints and `certbus conf update` reads: a configuration, and where it was on the bus. */
-import { jsonFaultOf, RuntimeError } from '@certbus/runtime/local';
+import { jsonFaultOf, RuntimeError, withoutMark } from '@certbus/runtime/local';
 
 /** A configuration that was read from a document. */
 export interface ReadDocument {
@@ -20,7 +20,7 @@ export function parseDocument(text: string): ReadDocument {
     new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `What came on standard input is ${what}.`);
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    document = JSON.parse(withoutMark(text));
   } catch (error) {
     throw refuse(`not JSON: ${jsonFaultOf(error)}`);
   }

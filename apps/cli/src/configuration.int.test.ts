@@ -1,6 +1,6 @@
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { certbus } from './cli.builders.ts';
+import { certbus, resultOf } from './cli.builders.ts';
 
 const temporary = temporaryFolder();
 afterAll(() => temporary.remove());
@@ -65,8 +65,8 @@ describe('the configuration on the bus', { timeout: 120_000 }, () => {
     expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining('dns.0.apiKey says <redacted>') });
 
     const edited = { ...server('two', '<redacted>'), zones: ['*'] };
-    const { stdout } = await update({ ...kept, dns: [edited] }, '--json');
-    const { position, changes } = JSON.parse(stdout);
+    const updated = await update({ ...kept, dns: [edited] }, '--json');
+    const { position, changes } = resultOf(updated);
     expect(changes).toEqual({ added: [], removed: ['dns.0'], changed: ['dns.0.zones'] });
     const open = await display('--show-secrets');
     expect(open).toEqual({ ...kept, position, dns: [{ ...edited, apiKey: second }] });

@@ -2,6 +2,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Command } from '@oclif/core';
+import type { Answer } from './answer.ts';
 import { certbus } from './cli.builders.ts';
 import { COMMANDS } from './commands/index.ts';
 import { exitStatusOf } from './exit-status.ts';
@@ -23,22 +24,21 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
   keygen: 'none: it writes the text of a key file',
 };
 
-/** In the place of a code, where oclif writes an error of usage as text. */
-export const NO_CODE = 'without a code';
-
 /** What scripts can rely on, of one command. */
 export interface CommandContract {
   readonly aliases: readonly string[];
   readonly arguments: readonly unknown[];
   readonly flags: Readonly<Record<string, unknown>>;
-  /** Shape of the result, or why there is none; `undefined` where nothing is known. */
+  /** Shape of `result`, or why there is no JSON; `undefined` where nothing is known. */
   readonly json: Shape | undefined;
   /** Shape of a line, where the output goes on until Ctrl-C. */
   readonly jsonLines?: Shape;
   /** How it ends without an error. */
   readonly statuses: readonly (number | null)[];
   /** By the code of the error. */
-  readonly failures: Readonly<Record<string, { readonly status: number | null; readonly json?: Shape }>>;
+  readonly failures: Readonly<
+    Record<string, { readonly status: number | null; readonly error?: Shape; readonly result?: Shape }>
+  >;
 }
 
 /** What scripts can rely on. */
@@ -54,8 +54,10 @@ interface Call {
   readonly status: number | null;
   /** Of its error. */
   readonly code: string | undefined;
-  readonly json: readonly unknown[];
-  readonly isFollowing: boolean;
+  /** `undefined` where it has no JSON, or goes on until Ctrl-C. */
+  readonly answer: Answer | undefined;
+  /** What it wrote while it went on. */
+  readonly lines: readonly unknown[];
 }
 
 /** All of a flag or an argument that a program can depend on: not its description. */
@@ -75,14 +77,19 @@ function parametersOf({ aliases, args, baseFlags, flags, enableJsonFlag }: Comma
 }
 
 function failureOf(calls: readonly Call[]): CommandContract['failures'][string] {
-  const json = calls.flatMap((call) => call.json);
-  return { status: calls[0]?.status ?? null, ...(json.length > 0 ? { json: shapeOf(json) } : {}) };
+  const answers = calls.flatMap(({ answer }) => answer ?? []);
+  const results = answers.map(({ result }) => result).filter((result) => result !== null);
+  return {
+    status: calls[0]?.status ?? null,
+    ...(answers.length > 0 ? { error: shapeOf(answers.map(({ error }) => error)) } : {}),
+    ...(results.length > 0 ? { result: shapeOf(results) } : {}),
+  };
 }
 
 function resultsOf(name: string, calls: readonly Call[]): Omit<CommandContract, keyof ReturnType<typeof parametersOf>> {
   const done = calls.filter(({ code }) => code === undefined);
-  const results = done.filter(({ isFollowing }) => !isFollowing).flatMap(({ json }) => json);
-  const lines = done.filter(({ isFollowing }) => isFollowing).flatMap(({ json }) => json);
+  const results = done.flatMap(({ answer }) => answer?.result ?? []);
+  const lines = done.flatMap((call) => call.lines);
   const failures = Map.groupBy(
     calls.filter(({ code }) => code !== undefined),
     ({ code = '' }) => code,
@@ -109,6 +116,23 @@ function exitStatuses(): Contract['exitStatuses'] {
   return { ...Object.fromEntries(codes.map((code) => [code, statusesOf(code)])), 'any other error': statusOf('Error') };
 }
 
+/** The one shape of every answer; what differs by command is in `result` and `error`. */
+const ANSWER = { error: null, exitCode: 0, result: null, status: 'ok', warnings: [] } satisfies Answer;
+
+/** Refuses what is not in the one shape, or contradicts itself or the process's status. */
+function checkAnswer(answer: Answer, status: number | null): Answer {
+  const fields = Object.keys(answer).sort().join();
+  const isFailed = answer.error !== null;
+  const isSound =
+    fields === Object.keys(ANSWER).join() &&
+    answer.status === (isFailed ? 'failed' : 'ok') &&
+    answer.exitCode === status &&
+    isFailed === (status !== 0) &&
+    Array.isArray(answer.warnings);
+  if (isSound) return answer;
+  throw new Error(`status ${status}, and an answer that does not fit: ${JSON.stringify(answer)}`);
+}
+
 function parse(text: string, problem: string): unknown {
   try {
     return JSON.parse(text);
@@ -130,22 +154,28 @@ export function createRecorder() {
     if (!name || !command) throw new Error(`There is no command for "${line}".`);
     const args = command.enableJsonFlag ? [...words, '--json'] : words;
     const { status, stdout, stderr } = await certbus(folder, args, options);
+    const problem = `"certbus ${line}" wrote: ${stderr}`;
     const isFollowing = words.includes('--follow');
-    const texts = isFollowing ? stdout.trim().split('\n') : [stdout];
-    const json = command.enableJsonFlag ? texts.map((text) => parse(text, `"certbus ${line}" wrote: ${stderr}`)) : [];
-    const [first] = json as { readonly error?: { readonly code: string } }[];
-    const codeInText = status === 0 ? undefined : (/Code: (\w+)/.exec(stderr)?.[1] ?? NO_CODE);
-    const code = command.enableJsonFlag ? first?.error?.code : codeInText;
-    calls.push({ command: name, status, code, json, isFollowing });
-    return { code, first };
+    const lines = isFollowing
+      ? stdout
+          .trim()
+          .split('\n')
+          .map((text) => parse(text, problem))
+      : [];
+    const hasAnswer = command.enableJsonFlag && !isFollowing;
+    const answer = hasAnswer ? checkAnswer(parse(stdout, problem) as Answer, status) : undefined;
+    const codeInText = status === 0 ? undefined : /Code: (\w+)/.exec(stderr)?.[1];
+    const code = answer ? answer.error?.code : codeInText;
+    calls.push({ command: name, status, code, answer, lines });
+    return { code, answer };
   }
 
   return {
-    /** Runs a command that is to do what it is asked; returns its JSON. */
+    /** Runs a command that is to do what it is asked; returns its result. */
     async succeeds(folder: string, line: string, options?: Parameters<typeof certbus>[2]): Promise<unknown> {
-      const { code, first } = await call(folder, line, options);
-      if (code !== undefined) throw new Error(`"certbus ${line}" failed: ${JSON.stringify(first)}`);
-      return first;
+      const { code, answer } = await call(folder, line, options);
+      if (code !== undefined) throw new Error(`"certbus ${line}" failed: ${JSON.stringify(answer)}`);
+      return answer?.result;
     },
 
     /** Runs a command that is to fail with this code. */
@@ -155,9 +185,9 @@ export function createRecorder() {
       expected: string,
       options?: Parameters<typeof certbus>[2],
     ): Promise<void> {
-      const { code, first } = await call(folder, line, options);
+      const { code, answer } = await call(folder, line, options);
       if (code !== expected)
-        throw new Error(`"certbus ${line}" did not fail with ${expected}: ${JSON.stringify(first)}`);
+        throw new Error(`"certbus ${line}" did not fail with ${expected}: ${JSON.stringify(answer)}`);
     },
 
     contract(): Contract {

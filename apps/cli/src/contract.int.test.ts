@@ -13,9 +13,8 @@ import {
   type Contract,
   createRecorder,
   formatContract,
-  NO_CODE,
 } from './contract.builders.ts';
-import { putCertificate } from './site.builders.ts';
+import { markRevoked, putCertificate } from './site.builders.ts';
 
 /**
  * What scripts rely on. After a change that is meant, `CERTBUS_CONTRACT=write vitest run apps/cli/src/contract.int.test.ts` writes it
@@ -48,7 +47,7 @@ async function withoutABus(): Promise<void> {
     await fails(nowhere, line, 'CERTBUS_CLI_CONFIG_MISSING');
   await fails(nowhere, 'init', 'CERTBUS_CLI_USAGE');
   await succeeds(nowhere, 'keygen manager');
-  await fails(nowhere, 'keygen nonsense', NO_CODE);
+  await fails(nowhere, 'keygen nonsense', 'CERTBUS_CLI_USAGE');
   const { providers } = (await succeeds(nowhere, 'provider ls')) as { providers: { name: string }[] };
   for (const { name } of providers) await succeeds(nowhere, `provider show ${name}`);
   await fails(nowhere, 'provider list --nonsense', 'CERTBUS_CLI_USAGE');
@@ -86,7 +85,7 @@ async function useTheAccount(): Promise<void> {
   await fails(noCa, 'account rollover', 'CERTBUS_MANAGER_ACCOUNT_MISSING');
 }
 
-async function manageCertificates(): Promise<void> {
+async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void> {
   await succeeds(site, 'cert renewable');
   const line = 'cert make --wildcard --profile tlsserver shop.test';
   const { certificateId: id } = (await succeeds(site, line)) as { certificateId: string };
@@ -95,18 +94,29 @@ async function manageCertificates(): Promise<void> {
   await fails(site, 'cert mk blocked.test', 'CERTBUS_ACME_PROBLEM');
   await fails(site, 'cert mk --challenge dns-persist-01 shop.test', 'CERTBUS_ACME_RECORD_MISSING');
   await fails(noCa, 'cert mk shop.test', 'CERTBUS_ACME_UNREACHABLE');
+  const makeDue = async () => {
+    const shown = (await succeeds(site, `cert cat ${id}`)) as { pem: string };
+    await markRevoked(site, id, shown.pem);
+  };
+  await makeDue();
+  await succeeds(site, 'cert renewable --renew-first');
+  await makeDue();
+  ca.faults.inject({ kind: 'status', status: 403 }, { resource: 'newOrder', times: Number.POSITIVE_INFINITY });
+  await fails(site, 'cert renewable --renew-all', 'CERTBUS_CLI_RENEWAL_FAILED');
+  ca.faults.clear();
   await putCertificate(site);
   const { certificates } = (await succeeds(site, 'cert ls')) as { certificates: { certificateId: string }[] };
   for (const { certificateId } of certificates) await succeeds(site, `cert cat ${certificateId}`);
 
-  const { serialNumber } = (await succeeds(site, `cert renew ${id}`)) as { serialNumber: string };
-  await fails(site, 'cert renewable 2099-01-01 --renew-all', 'CERTBUS_CLI_RENEWAL_FAILED');
+  await fails(site, `cert renew ${id}`, 'CERTBUS_CLI_USAGE');
+  const { serialNumber } = (await succeeds(site, `cert renew ${id} --yes`)) as { serialNumber: string };
   for (const { certificateId } of certificates)
-    if (certificateId !== id) await succeeds(site, `cert remove ${certificateId}`);
-  await succeeds(site, 'cert renewable 2099-01-01 --renew-first');
+    if (certificateId !== id) await succeeds(site, `cert remove ${certificateId} --yes`);
+  await succeeds(site, 'cert renewable 2099-01-01');
   await fails(site, 'cert renewable tomorrow', 'CERTBUS_CLI_USAGE');
 
   await fails(site, `cert revoke ${id}`, 'CERTBUS_CLI_USAGE');
+  await succeeds(site, `cert renew ${id} --yes`);
   await succeeds(site, `cert revoke ${id} --yes`);
   await succeeds(site, `cert revoke ${id} --yes --serial ${serialNumber}`);
   for (const command of ['cat', 'renew', 'rm'])
@@ -123,7 +133,7 @@ async function lookAtTheBus(): Promise<void> {
     await fails(site, `bus ${command}`, 'CERTBUS_MANAGER_ARCHIVE_MISSING');
     await succeeds(site, `bus ${command}`, { env });
   }
-  await succeeds(site, 'bus archive --trim', { env });
+  await succeeds(site, 'bus archive --trim --yes', { env });
   await succeeds(site, 'bus export backup');
   await succeeds(site, 'bus import backup --bus sqlite:./other.db#moved');
   await fails(site, 'bus import none', 'CERTBUS_STORE_EXPORT_UNREADABLE');
@@ -143,14 +153,14 @@ async function repairTheBus(): Promise<void> {
     await fails(site, line, 'CERTBUS_EVENTS_COMMIT_MALFORMED');
   await succeeds(site, 'bus repair --from backup --dry-run');
   await fails(site, 'bus repair --from backup', 'CERTBUS_STORE_EXPORT_REFUSED');
-  await succeeds(site, 'bus repair --from backup --drop-tail');
+  await succeeds(site, 'bus repair --from backup --drop-tail --yes');
 }
 
 async function restoreTheBus(): Promise<void> {
   await fails(site, 'bus restored', 'CERTBUS_MANAGER_NOT_RESTORED');
   copyFileSync(join(site, 'bus.db'), join(site, 'saved.db'));
   const { certificates } = (await succeeds(site, 'cert ls')) as { certificates: { certificateId: string }[] };
-  await succeeds(site, `cert rm ${certificates[0]?.certificateId}`);
+  await succeeds(site, `cert rm ${certificates[0]?.certificateId} --yes`);
   for (const file of ['bus.db-wal', 'bus.db-shm']) rmSync(join(site, file), { force: true });
   copyFileSync(join(site, 'saved.db'), join(site, 'bus.db'));
   await succeeds(site, 'bus restored');
@@ -161,7 +171,7 @@ async function askTheDoctor(): Promise<void> {
   await succeeds(site, 'doctor');
   await fails(site, 'account deactivate ca', 'CERTBUS_CLI_USAGE');
   await succeeds(site, 'account deactivate ca --yes');
-  await succeeds(site, 'doctor');
+  await fails(site, 'doctor', 'CERTBUS_CLI_UNHEALTHY');
 }
 
 beforeAll(async () => {
@@ -171,7 +181,7 @@ beforeAll(async () => {
   await withoutABus();
   await setUp(ca, dns);
   await useTheAccount();
-  await manageCertificates();
+  await manageCertificates(ca);
   await lookAtTheBus();
   await damageTheBus();
   await repairTheBus();
@@ -208,7 +218,7 @@ describe.each(COMMAND_NAMES)('certbus %s', (name) => {
 
   test('fails with the exit status of the code', () => {
     for (const [code, { status }] of Object.entries(ofCommand(contract).failures)) {
-      const declared = contract.exitStatuses[code === NO_CODE ? 'CERTBUS_CLI_USAGE' : code];
+      const declared = contract.exitStatuses[code];
       expect({ code, status }).toEqual({ code, status: declared });
     }
   });

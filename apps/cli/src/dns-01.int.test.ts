@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { startDnsServer } from '@certbus/acme-server';
 import { requirePart, startBind, startPebble, startPowerDns, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { certbus } from './cli.builders.ts';
+import { certbus, resultOf } from './cli.builders.ts';
 
 const temporary = temporaryFolder();
 const ZONES = [{ name: 'zone.test' }];
@@ -160,7 +160,7 @@ test('a secret of this machine goes to no host that the machine does not allow, 
     expect(refused.stderr).not.toContain(secret);
   }
   const refusals = async () => {
-    const { findings } = JSON.parse((await run(['doctor', '--json', '--no-write-dns'])).stdout);
+    const { findings } = resultOf(await run(['doctor', '--json', '--no-write-dns']));
     return findings.filter(({ check }: { check: string }) => check === 'secrets');
   };
   expect(await refusals()).toMatchObject([{ status: 'failed', subject: 'CERTBUS_SECRET_DNS' }]);

@@ -1,4 +1,5 @@
 /** DNS settings for `certbus init`: from flags, a file, answers at the terminal and the environment, as the registry describes them. */
+import { withoutMark } from '@certbus/runtime/local';
 import { type DnsProvider, PROVIDERS, type ProviderFlag } from '@certbus/solvers';
 import { CliError } from './errors.ts';
 
@@ -47,7 +48,7 @@ export function providerNamed(name: string): DnsProvider {
 export function parseDnsSettings(text: string, source: string): Fields {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(withoutMark(text));
   } catch {
     // The parser's own message quotes the text, in which secrets are.
     throw usage(`${source} is not JSON. It has settings as "certbus provider show NAME" shows them.`);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { mountDisk, requirePart, temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { certbus } from './cli.builders.ts';
+import { certbus, resultOf } from './cli.builders.ts';
 
 describe('certbus doctor', () => {
   const folder = temporaryFolder();
@@ -13,7 +13,7 @@ describe('certbus doctor', () => {
   const run = (...args: string[]) => certbus(folder.path, args);
   const diagnose = async (...args: string[]) => {
     const { status, stdout } = await run('doctor', '--json', '--resolver', dns.address, ...args);
-    const { findings } = JSON.parse(stdout) as { findings: { check: string; status: string; detail: string }[] };
+    const { findings } = resultOf({ stdout }) as { findings: { check: string; status: string; detail: string }[] };
     return { status, findings, of: (check: string) => findings.filter((finding) => finding.check === check) };
   };
 
@@ -111,7 +111,7 @@ describe('certbus doctor', () => {
       });
       mount.remount('ro');
       const { status, stdout } = await certbus(folder.path, args, { env });
-      expect(JSON.parse(stdout).findings).toContainEqual(
+      expect(resultOf({ stdout }).findings).toContainEqual(
         expect.objectContaining({ check: 'files', status: 'warning', subject: key }),
       );
       expect(status).toBe(0);

@@ -1,4 +1,6 @@
 /** Gives every error the exit status of its command, and the next steps where there are some. */
+import { Errors } from '@oclif/core';
+
 /** What the exit status of a command means; `docs/errors.md` shows the same table. */
 const EXIT = {
   unexpected: 1,
@@ -10,17 +12,16 @@ const EXIT = {
   outOfReach: 7,
   conflict: 8,
   historyRefused: 9,
+  unhealthy: 10,
   interrupted: 130,
 } as const;
-
-/** Exit status of `certbus doctor` where something failed. */
-export const UNHEALTHY = 10;
 
 type Status = (typeof EXIT)[keyof typeof EXIT];
 
 const STATUS: readonly (readonly [RegExp, Status])[] = [
-  [/^CERTBUS_CLI_INTERRUPTED$/, EXIT.interrupted],
-  [/^CERTBUS_CLI_(USAGE)$|^CERTBUS_MANAGER_(NAME|KEY_TYPE)_REFUSED$|^CERTBUS_STORE_ADDRESS_INVALID$/, EXIT.usage],
+  [/^CERTBUS_CLI_(INTERRUPTED|DECLINED)$/, EXIT.interrupted],
+  [/^CERTBUS_CLI_UNHEALTHY$/, EXIT.unhealthy],
+  [/^CERTBUS_CLI_USAGE$|^CERTBUS_MANAGER_(NAME|KEY_TYPE)_REFUSED$|^CERTBUS_STORE_ADDRESS_INVALID$/, EXIT.usage],
   [/^CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND$/, EXIT.notFound],
   [/^CERTBUS_MANAGER_(CONFIG_CHANGED|CLAIM_LOST|CLAIMED_ELSEWHERE|BUS_EXISTS|NOT_RESTORED)$/, EXIT.conflict],
   [/^CERTBUS_STORE_(VERSION_CONFLICT|ATTEMPTS_EXHAUSTED|EXPORT_BUSY)$/, EXIT.conflict],
@@ -50,6 +51,8 @@ export function codeOf(error: unknown): string | undefined {
 
 /** The exit status of a command that failed with this error. */
 export function exitStatusOf(error: unknown): Status {
+  // oclif's own errors are about flags and arguments.
+  if (error instanceof Errors.CLIError) return EXIT.usage;
   const name = error instanceof Error ? error.name : '';
   const code = codeOf(error);
   // A key that may not sign is the operator's key file; a commit that such a key signed is the bus's history.

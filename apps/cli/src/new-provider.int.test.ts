@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { certbus as runCertbus } from './cli.builders.ts';
+import { resultOf, certbus as runCertbus } from './cli.builders.ts';
 import { copyWithNewProvider } from './new-provider.builders.ts';
 
 const temporary = temporaryFolder();
@@ -73,9 +73,9 @@ describe('a DNS provider of three files and its line in the registry', () => {
   test('is listed and shown', async () => {
     const folder = newFolder('nowhere');
     const listed = await certbus(folder, ['provider', 'ls', '--json']);
-    expect(JSON.parse(listed.stdout).providers.at(-1)).toEqual({ name: 'pigeons', summary: 'carrier pigeons' });
+    expect(resultOf(listed).providers.at(-1)).toEqual({ name: 'pigeons', summary: 'carrier pigeons' });
     const shown = await certbus(folder, ['provider', 'show', 'pigeons', '--json']);
-    expect(JSON.parse(shown.stdout)).toMatchObject({
+    expect(resultOf(shown)).toMatchObject({
       name: 'pigeons',
       example: { ring: { env: 'CERTBUS_SECRET_RING' } },
       fields: [

@@ -20,8 +20,7 @@ export async function ask(question: string, signal: AbortSignal, otherwise = '')
   }
 }
 
-/** Asks yes or no; yes where nobody can be asked. */
+/** Asks yes or no; an empty line is no. */
 export async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
-  if (!canAsk()) return true;
   return /^y(es)?$/i.test(await ask(`${question} (y/N)`, signal));
 }

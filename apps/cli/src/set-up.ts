@@ -25,11 +25,11 @@ import {
   readKeyFile,
   readLocalConfig,
   readOwnFile,
-  resolveAddress,
   writeNew,
 } from '@certbus/runtime/local';
-import { parseAddress } from '@certbus/store';
+import { parseAddress, resolveAddress } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
+import { type Difference, differencesFrom, type Given } from './set-up-differences.ts';
 
 /** What `init` is told. */
 export interface SetUp {
@@ -41,6 +41,8 @@ export interface SetUp {
   readonly name: string;
   /** The configuration to put on the bus. */
   readonly configuration: unknown;
+  /** The flags that were given, to compare them with what is set up already. */
+  readonly given: Given;
 }
 
 /** A file and what it is for. */
@@ -57,6 +59,13 @@ export interface SetUpResult {
   readonly changed: boolean;
   /** Why the account is not registered yet; the first certificate registers it. */
   readonly accountProblem: string | undefined;
+  /** What differs from what is set up already. */
+  readonly differences: readonly Difference[];
+}
+
+interface SetUpOptions {
+  readonly signal: AbortSignal;
+  readonly onStep: (line: string) => void;
 }
 
 const FILES = {
@@ -110,9 +119,8 @@ async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
   }
 }
 
-/** The bus is there, and is the one of these files. */
-async function checkBus(folder: string): Promise<string> {
-  const config = readLocalConfig({ file: join(folder, CONFIG_FILE), env: {}, cwd: folder });
+/** Checks that the bus of a folder that is set up is there, and is the one of these files. */
+async function checkBus(config: LocalConfig): Promise<void> {
   const { bus, close } = await openLocalBus(config);
   try {
     const page = await bus.read(BEGINNING, { limit: 1 });
@@ -122,7 +130,18 @@ async function checkBus(folder: string): Promise<string> {
   } finally {
     await close();
   }
-  return config.bus;
+}
+
+/** Looks at a folder that is set up, and at its bus. */
+async function findSetUp(folder: string, { given, signal }: SetUpOptions & Pick<SetUp, 'given'>): Promise<SetUpResult> {
+  const config = readLocalConfig({ file: join(folder, CONFIG_FILE), env: {}, cwd: folder });
+  await checkBus(config);
+  const configuration = await withManager(environmentOf(config), async (manager) => {
+    await manager.refresh({ signal });
+    return (await manager.configuration())?.json;
+  });
+  const differences = differencesFrom({ bus: config.bus, configuration }, given);
+  return { files: [], bus: config.bus, changed: false, accountProblem: undefined, differences };
 }
 
 /** The environment of a bus whose local configuration is not written yet. */
@@ -152,15 +171,12 @@ export function defaultManagerName(): string {
  * Makes keys, store, bus and configuration. What an interrupted run made is kept and completed; after a complete one nothing is
  * changed, and a store that is away is not made anew.
  */
-export async function setUp(
-  request: SetUp,
-  { signal, onStep }: { readonly signal: AbortSignal; readonly onStep: (line: string) => void },
-): Promise<SetUpResult> {
+export async function setUp(request: SetUp, options: SetUpOptions): Promise<SetUpResult> {
   const { folder } = request;
+  const { signal, onStep } = options;
   const configPath = join(folder, CONFIG_FILE);
   // Written last, it says that all before it is done.
-  if (existsSync(configPath))
-    return { files: [], bus: await checkBus(folder), changed: false, accountProblem: undefined };
+  if (existsSync(configPath)) return findSetUp(folder, { ...request, ...options });
   const hosts = Object.fromEntries(secretHosts(parseConfiguration(request.configuration)));
   parseAddress(request.bus);
   const files = await writeFiles(folder);
@@ -190,7 +206,7 @@ export async function setUp(
   };
   writeNew(configPath, `${JSON.stringify(local, undefined, 2)}\n`, { isSecret: false });
   const all = [...files, { path: configPath, purpose: 'says where all of this is', isNew: true }];
-  return { files: all, bus: resolved.bus, changed: true, accountProblem };
+  return { files: all, bus: resolved.bus, changed: true, accountProblem, differences: [] };
 }
 
 function describeProblem(error: unknown): string {

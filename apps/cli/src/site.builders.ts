@@ -1,5 +1,5 @@
 /** Writes to a bus that `certbus init` made, and asks its servers, for tests. */
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as dial } from 'node:tls';
@@ -51,6 +51,12 @@ export async function putCertificate(site: string, certificateId = createId()): 
     },
   ]);
   return leaf.serialNumber;
+}
+
+/** Says on a site's bus that its CA revoked a certificate, PEM, which makes it due. */
+export async function markRevoked(site: string, certificateId: string, pem: string): Promise<void> {
+  const leafHash = createHash('sha256').update(new X509Certificate(pem).raw).digest('base64url');
+  await say(site, async () => [{ type: 'CertificateRevoked', certificateId, leafHash, reason: 5 }]);
 }
 
 /** The serial number of what a server on this port shows for `localhost`. */

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
 import { posix, win32 } from 'node:path';
+import { ReplicaError } from './errors.ts';
 
 /** Where a program keeps state, by its environment. */
 export interface Surroundings {
@@ -22,13 +23,22 @@ export function resolveStateDirectory(surroundings: Surroundings): string {
   return join(env['XDG_STATE_HOME'] || join(surroundings.home, '.local', 'state'), 'certbus');
 }
 
-/** The state directory of this process with these variables of the environment. */
+/**
+ * The state directory of this process with these variables of the environment. Throws `CERTBUS_REPLICA_FAILED` where they name none
+ * and the user has no home folder.
+ */
 export function stateDirectoryOf(env: Surroundings['env']): string {
   return resolveStateDirectory({
     env,
     platform: process.platform,
     get home() {
-      return homedir();
+      try {
+        return homedir();
+      } catch (cause) {
+        const what =
+          'There is no place for state: this user has no home folder. Set CERTBUS_STATE_DIR to a folder that it can write.';
+        throw new ReplicaError('CERTBUS_REPLICA_FAILED', what, { cause });
+      }
     },
   });
 }

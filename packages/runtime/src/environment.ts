@@ -18,14 +18,14 @@ export interface Environment {
 }
 
 /**
- * The secrets of an environment: its variables and, for a secret's variable with `_HOSTS` behind it, the hosts of the local configuration
+ * The secrets of an environment: its variables, of which an empty one is not set, and, for a secret's variable with `_HOSTS` behind it, the hosts of the local configuration
  * as well.
  */
 export function secretsOf({ config, variables }: Environment): (name: string) => string | undefined {
   return (name) => {
     const [, variable = ''] = /^(.+)_HOSTS$/.exec(name) ?? [];
     const hosts = config.secretHosts[variable] ?? [];
-    return hosts.length === 0 ? variables[name] : [variables[name] ?? '', ...hosts].join(' ');
+    return hosts.length === 0 ? variables[name] || undefined : [variables[name] ?? '', ...hosts].join(' ');
   };
 }
 

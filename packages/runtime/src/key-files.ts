@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describeExposure, examineFile } from '@certbus/replica';
+import { describeFileProblem } from '@certbus/store/sqlite-files';
 import { RuntimeError, type RuntimeErrorCode } from './errors.ts';
 
 function orUnreadable<T>(path: string, what: string, work: () => T): T {
@@ -9,14 +10,19 @@ function orUnreadable<T>(path: string, what: string, work: () => T): T {
     return work();
   } catch (cause) {
     const why =
-      cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' ? 'it does not exist' : String(cause);
+      cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
+        ? 'it does not exist'
+        : describeFileProblem(cause, path);
     throw new RuntimeError('CERTBUS_CLI_FILE_UNREADABLE', `${what} cannot be read from ${path}: ${why}.`, { cause });
   }
 }
 
-/** Reads a file that a command needs. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
+/** Text without the byte order mark that editors on Windows put before it. */
+export const withoutMark = (text: string): string => text.replace(/^\ufeff/, '');
+
+/** Reads a text that a command needs, without a byte order mark. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
 export function readFile(path: string, what: string): string {
-  return orUnreadable(path, what, () => readFileSync(path, 'utf8'));
+  return withoutMark(orUnreadable(path, what, () => readFileSync(path, 'utf8')));
 }
 
 /** Refuses a file that names the programs that run here, where others could write it. Throws `CERTBUS_CLI_CONFIG_OPEN`. */

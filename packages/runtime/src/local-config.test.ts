@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { requirePart, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
 import { environmentOf, secretsOf } from './environment.ts';
-import { readLocalConfig } from './local-config.ts';
+import { configPlaces, readLocalConfig } from './local-config.ts';
 
 const STRANGER = 4712;
 const temporary = temporaryFolder();
@@ -35,6 +35,54 @@ test('names every file, whether it is there or not, and none for what is given a
   expect(names({})).toEqual(['certbus.json', 'bus.pub', 'manager.key'].map(path));
   expect(names({ CERTBUS_MANAGER_KEY: 'text', CERTBUS_TRUST: 'certbus1 x y' })).toEqual([path('certbus.json')]);
   expect(names({ CERTBUS_IDENTITY_FILE: 'lb.key' })).toContain(path('lb.key'));
+});
+
+describe('the local configuration is looked for', () => {
+  test('in the current folder, then in the one of the user', () => {
+    const [here, ofUser] = [newSite(), newSite()];
+    mkdirSync(ofUser.path('certbus'));
+    for (const name of ['certbus.json', 'bus.pub', 'manager.key'])
+      renameSync(ofUser.path(name), ofUser.path(`certbus/${name}`));
+    const env = { XDG_CONFIG_HOME: ofUser.folder, HOME: '/nonexistent' };
+    expect(read(here.folder, env).bus).toBe(`sqlite:${here.path('bus.db')}#test`);
+    renameSync(here.path('certbus.json'), here.path('other.json'));
+    expect(read(here.folder, env).bus).toBe(`sqlite:${ofUser.path('certbus/bus.db')}#test`);
+    expect(read(here.folder, env).managerKey()).toBe('the manager key');
+    expect(read(here.folder, env, 'other.json').bus).toBe(`sqlite:${here.path('bus.db')}#test`);
+  });
+
+  test('and where it is not, the error says where it was looked for', () => {
+    const { folder } = newSite();
+    const home = join(folder, 'home');
+    expect(configPlaces({ env: { HOME: home }, cwd: '/srv' })).toEqual([
+      '/srv/certbus.json',
+      join(home, '.config/certbus/certbus.json'),
+      '/etc/certbus/certbus.json',
+    ]);
+    expect(configPlaces({ env: { HOME: '', XDG_CONFIG_HOME: '' }, cwd: '/srv' })).toEqual([
+      '/srv/certbus.json',
+      '/etc/certbus/certbus.json',
+    ]);
+    const places = configPlaces({ env: { HOME: home }, cwd: home }).join(', ');
+    expect(() => read(home, { HOME: home })).toThrow(refusal('CERTBUS_CLI_CONFIG_MISSING', places));
+  });
+
+  test('with a byte order mark before it', () => {
+    const { folder, path } = newSite();
+    writeFileSync(path('certbus.json'), `\ufeff${readFileSync(path('certbus.json'), 'utf8')}`);
+    expect(read(folder).bus).toBe(`sqlite:${path('bus.db')}#test`);
+  });
+});
+
+test('an empty variable is not set', () => {
+  const { folder, path } = newSite();
+  const names = ['CONFIG', 'BUS', 'TRUST', 'ARCHIVE', 'MANAGER_KEY', 'MANAGER_KEY_FILE', 'ROOT_KEY', 'IDENTITY_FILE'];
+  const env = Object.fromEntries(names.map((name) => [`CERTBUS_${name}`, '']));
+  const config = read(folder, env);
+  expect(config).toMatchObject({ bus: `sqlite:${path('bus.db')}#test`, trust: 'certbus1 x y\n', archive: undefined });
+  expect(config.managerKey()).toBe('the manager key');
+  const environment = environmentOf(config, { variables: { CERTBUS_SECRET_X: '', CERTBUS_STATE_DIR: folder } });
+  expect(secretsOf(environment)('CERTBUS_SECRET_X')).toBeUndefined();
 });
 
 describe('hosts of secrets', () => {

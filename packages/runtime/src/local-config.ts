@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { LocalFile } from '@certbus/manager';
-import { formatAddress, parseAddress, parseArchiveAddress } from '@certbus/store';
+import { parseArchiveAddress, resolveAddress } from '@certbus/store';
 import { RuntimeError } from './errors.ts';
 import { jsonFaultOf } from './json-fault.ts';
 import { readKeyFile, readOwnFile } from './key-files.ts';
@@ -53,8 +53,15 @@ const SECRET = /^CERTBUS_SECRET_\w+(?<!_HOSTS)$/;
 /** A host, without what an address of a page has beside it. */
 const HOST = /^[^\s,/?#@]+$/;
 
-/** The name that is looked for in the current folder. */
+/** The name of the local configuration's file. */
 export const CONFIG_FILE = 'certbus.json';
+
+/** Where a local configuration is looked for, in this order: the current folder, the user's configuration, the machine's. */
+export function configPlaces({ env, cwd }: { readonly env: Env; readonly cwd: string }): string[] {
+  const ofUser = env['XDG_CONFIG_HOME'] || (env['HOME'] ? join(env['HOME'], '.config') : undefined);
+  const folders = [cwd, ...(ofUser ? [join(ofUser, 'certbus')] : []), '/etc/certbus'];
+  return folders.map((folder) => resolve(cwd, folder, CONFIG_FILE));
+}
 
 function parse(path: string): Fields {
   const text = readOwnFile(path, 'The configuration');
@@ -93,12 +100,6 @@ function hostsField({ secretHosts = {} }: Fields, path: string): LocalConfig['se
   throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', what);
 }
 
-/** The address with its path, if it has one, taken from a folder. */
-export function resolveAddress(address: string, folder: string): string {
-  const place = parseAddress(address);
-  return place.kind === 'sqlite' ? formatAddress({ ...place, path: resolve(folder, place.path) }) : address;
-}
-
 /** The archive's address with its path, if it has one, taken from a folder. */
 function resolveArchive(address: string | undefined, folder: string): string | undefined {
   if (!address) return undefined;
@@ -119,8 +120,11 @@ const KEYS = {
   identity: { field: 'identity', variable: 'CERTBUS_IDENTITY', what: 'The identity' },
 } as const satisfies Record<string, KeyName>;
 
-function missing(what: string, variable: string): RuntimeError {
-  const message = `There is no ${what}: no ${CONFIG_FILE} here names one, and ${variable} is not set. Run "certbus init" first, or say where with --config.`;
+function missing({ path, isThere, env, cwd }: Found, what: string, variable: string): RuntimeError {
+  const file = isThere
+    ? `${path} does not name one`
+    : `there is no ${CONFIG_FILE} (looked for ${configPlaces({ env, cwd }).join(', ')})`;
+  const message = `There is no ${what}: ${file}, and ${variable} is not set. Run "certbus init" first, or say where the file is with --config.`;
   return new RuntimeError('CERTBUS_CLI_CONFIG_MISSING', message);
 }
 
@@ -128,6 +132,7 @@ function missing(what: string, variable: string): RuntimeError {
 interface Found {
   readonly fields: Fields;
   readonly path: string;
+  readonly isThere: boolean;
   readonly env: Env;
   readonly cwd: string;
 }
@@ -150,14 +155,15 @@ function keyText(found: Found, key: KeyName): string {
   const text = found.env[variable];
   if (text) return text;
   const file = keyFile(found, key);
-  if (!file) throw missing(what.toLowerCase(), `${variable}_FILE`);
+  if (!file) throw missing(found, what.toLowerCase(), `${variable}_FILE`);
   return readKeyFile(file, what);
 }
 
-function busAddress({ fields, path, env, cwd }: Found): string {
+function busAddress(found: Found): string {
+  const { fields, path, env, cwd } = found;
   const bus = env['CERTBUS_BUS'];
   const field = textField(fields, 'bus', path);
-  if (!bus && !field) throw missing('bus', 'CERTBUS_BUS');
+  if (!bus && !field) throw missing(found, 'bus', 'CERTBUS_BUS');
   return bus ? resolveAddress(bus, cwd) : resolveAddress(field ?? '', dirname(path));
 }
 
@@ -165,8 +171,8 @@ function busAddress({ fields, path, env, cwd }: Found): string {
 function trustLine(found: Found): { readonly text: string } | { readonly file: string } {
   const { fields, path, env, cwd } = found;
   const field = textField(fields, 'trust', path);
-  const trust = env['CERTBUS_TRUST'] ?? field;
-  if (!trust) throw missing('trust line', 'CERTBUS_TRUST');
+  const trust = env['CERTBUS_TRUST'] || field;
+  if (!trust) throw missing(found, 'trust line', 'CERTBUS_TRUST');
   if (trust.startsWith('certbus1 ')) return { text: trust };
   return { file: env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(found, trust) };
 }
@@ -190,8 +196,8 @@ function archiveAddress({ fields, path, env, cwd }: Found): string | undefined {
 }
 
 /**
- * Reads `--config`, `$CERTBUS_CONFIG` or `./certbus.json`; variables of the environment override it. Throws
- * `CERTBUS_CLI_CONFIG_MISSING`, `CERTBUS_CLI_CONFIG_INVALID` or, where others can change it or the trust line's file,
+ * Reads `--config`, `$CERTBUS_CONFIG` or the first `certbus.json` of {@link configPlaces}; variables of the environment override
+ * it, and an empty one counts as not set. Throws `CERTBUS_CLI_CONFIG_MISSING`, `CERTBUS_CLI_CONFIG_INVALID` or, where others can change it or the trust line's file,
  * `CERTBUS_CLI_CONFIG_OPEN`.
  */
 export function readLocalConfig({
@@ -203,10 +209,11 @@ export function readLocalConfig({
   readonly env: Env;
   readonly cwd: string;
 }): LocalConfig {
-  const named = file ?? env['CERTBUS_CONFIG'];
-  const path = resolve(cwd, named ?? CONFIG_FILE);
-  const fields = named !== undefined || existsSync(path) ? parse(path) : {};
-  const found: Found = { fields, path, env, cwd };
+  const named = file ?? (env['CERTBUS_CONFIG'] || undefined);
+  const existing = named ?? configPlaces({ env, cwd }).find((place) => existsSync(place));
+  const path = resolve(cwd, existing ?? CONFIG_FILE);
+  const fields = existing === undefined ? {} : parse(path);
+  const found: Found = { fields, path, isThere: existing !== undefined, env, cwd };
   const bus = busAddress(found);
   const trust = trustLine(found);
   return {

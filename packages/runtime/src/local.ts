@@ -9,6 +9,6 @@ export {
 } from './environment.ts';
 export { nothingThere, RuntimeError, type RuntimeErrorCode } from './errors.ts';
 export { jsonFaultOf } from './json-fault.ts';
-export { checkOwnToWrite, readFile, readKeyFile, readOwnFile, writeNew } from './key-files.ts';
-export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig, resolveAddress } from './local-config.ts';
+export { checkOwnToWrite, readFile, readKeyFile, readOwnFile, withoutMark, writeNew } from './key-files.ts';
+export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig } from './local-config.ts';
 export { clean } from './printable.ts';

@@ -1,4 +1,5 @@
 /** The address of a bus as one text. */
+import { resolve } from 'node:path';
 import { StoreError } from './errors.ts';
 
 /** Where a bus is: one stream of one store. */
@@ -76,4 +77,10 @@ export function formatAddress(address: BusAddress): string {
   if (address.endpoint) parameters.set('endpoint', address.endpoint);
   const query = parameters.size > 0 ? `?${parameters}` : '';
   return `dynamodb://${address.table}/${stream}${query}`;
+}
+
+/** The address with the path of its file, if it has one, taken from a folder: one bus has one address, from wherever it is used. */
+export function resolveAddress(address: string, folder: string): string {
+  const place = parseAddress(address);
+  return place.kind === 'sqlite' ? formatAddress({ ...place, path: resolve(folder, place.path) }) : address;
 }

@@ -5,7 +5,6 @@ import type { Finding } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
 import { CliError } from '../errors.ts';
-import { UNHEALTHY } from '../exit-status.ts';
 
 function checkDomain(domain: string): void {
   if (normalizeServerName(domain.replace(/^\*\./, '')) !== undefined) return;
@@ -62,9 +61,11 @@ export default class Doctor extends BaseCommand {
       }),
     );
     const failed = findings.filter(({ status }) => status === 'failed');
-    this.progress(failed.length === 0 ? 'nothing failed' : `${failed.length} of ${findings.length} checks failed`);
-    // The findings are the result, also where they are bad: no error stands in their place.
-    if (failed.length > 0) process.exitCode = UNHEALTHY;
+    if (failed.length > 0) {
+      const message = `${failed.length} of ${findings.length} checks failed.`;
+      throw new CliError('CERTBUS_CLI_UNHEALTHY', message, { result: { findings } });
+    }
+    this.progress('nothing failed');
     return { findings };
   }
 }

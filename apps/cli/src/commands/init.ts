@@ -2,6 +2,7 @@
 import { basename, resolve } from 'node:path';
 import { readFile } from '@certbus/runtime/local';
 import { PROVIDERS, secretVariables } from '@certbus/solvers';
+import { resolveAddress } from '@certbus/store';
 import { Flags, type Interfaces } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
 import {
@@ -54,13 +55,17 @@ export default class Init extends BaseCommand {
   };
 
   async run(): Promise<SetUpResult> {
-    const { flags } = await this.parse(Init);
+    const { flags, metadata } = await this.parse(Init);
     const { defaultManagerName, setUp } = await import('../set-up.ts');
     const { existsSync } = await import('node:fs');
     const folder = resolve(flags.dir);
     const isComplete = existsSync(resolve(folder, 'certbus.json'));
     const configuration = isComplete ? undefined : await this.#configuration(flags);
-    const request = { folder, bus: flags.bus, name: flags.name ?? defaultManagerName(), configuration };
+    const given = Object.fromEntries(
+      Object.entries(flags).filter(([name]) => metadata.flags[name]?.setFromDefault !== true),
+    );
+    if (given['bus'] !== undefined) given['bus'] = resolveAddress(flags.bus, folder);
+    const request = { folder, bus: flags.bus, name: flags.name ?? defaultManagerName(), configuration, given };
     const result = await setUp(request, { signal: this.signal, onStep: (line) => this.progress(line) });
     this.#report(result, { folder, hasDns: configuration?.dns !== undefined });
     return result;
@@ -151,11 +156,15 @@ export default class Init extends BaseCommand {
   }
 
   #report(
-    { files, bus, changed, accountProblem }: SetUpResult,
+    { files, bus, changed, accountProblem, differences }: SetUpResult,
     { folder, hasDns }: { readonly folder: string; readonly hasDns: boolean },
   ): void {
     if (!changed) {
       this.log(`${folder} is set up already for the bus ${bus}; nothing was changed.`);
+      for (const { flag, given, found } of differences)
+        this.warn(
+          `--${flag} ${given} differs from what is set up, which is ${found}. ${flag === 'bus' ? 'Set up another bus in another folder (--dir).' : 'Change it with "certbus conf display" and "certbus conf update".'}`,
+        );
       return;
     }
     for (const { path, purpose, isNew } of files)

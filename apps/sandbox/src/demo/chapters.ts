@@ -66,7 +66,7 @@ export async function renewUnderLoad(
   const name = `www.${WILDCARD}`;
   const load = visitor.keepVisiting(servers, name);
   await until(() => servers.every((server) => load.firstSeen(server).size === 1));
-  await programs.certbus('cert', 'renew', id);
+  await programs.certbus('cert', 'renew', id, '--yes');
   const isSwapped = await until(() => servers.every((server) => load.firstSeen(server).size === 2));
   await new Promise((resolve) => setTimeout(resolve, 300));
   await load.stop();
@@ -131,7 +131,7 @@ export async function tryManagerKeys({ narrator, busLog, folder }: Stage): Promi
 /** A removed certificate is gone from both servers. */
 export async function remove({ narrator, programs, servers, visitor }: Stage, id: string): Promise<void> {
   narrator.step(`Remove the certificate of ${WILDCARD}`);
-  await programs.certbus('cert', 'rm', id);
+  await programs.certbus('cert', 'rm', id, '--yes');
   for (const server of servers) {
     const isRefused = () =>
       visitor.probe(server, `www.${WILDCARD}`).then(
@@ -161,7 +161,7 @@ export async function outage(
   const old = await visitor.visit(restarted, SHOP).catch(() => 'none');
   narrator.check(`server two, restarted without the bus, serves ${SHOP} from its replica`, { holds: old !== 'none' });
   moveBus('back');
-  await programs.certbus('cert', 'renew', shopId);
+  await programs.certbus('cert', 'renew', shopId, '--yes');
   const serial = (await busLog())
     .flatMap(({ events }) => events.filter(({ type }) => type === 'CertificateObtained'))
     .at(-1)?.serialNumber;

@@ -87,8 +87,10 @@ export async function openStage(narrator: Narrator, kind: CaKind): Promise<Stage
     servers: [],
     swaps: [],
     async busLog() {
-      const { commits } = JSON.parse(await programs.certbus('bus', 'log', '--json')) as { commits: LoggedCommit[] };
-      return commits;
+      const { result } = JSON.parse(await programs.certbus('bus', 'log', '--json')) as {
+        result: { commits: LoggedCommit[] };
+      };
+      return result.commits;
     },
     moveBus(to) {
       const [from, into] = to === 'away' ? [folder, away] : [away, folder];

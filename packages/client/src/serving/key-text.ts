@@ -26,5 +26,6 @@ export function readText(
     const what = `The file ${pathOrText} is not used: ${describeExposure(examined.refused)}`;
     throw new ClientError('CERTBUS_CLIENT_KEY_FILE_OPEN', what);
   }
-  return text;
+  // Editors on Windows put a byte order mark before it.
+  return text.replace(/^\ufeff/, '');
 }

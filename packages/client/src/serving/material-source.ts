@@ -10,7 +10,7 @@ import {
   replicaPath,
   stateDirectoryOf,
 } from '@certbus/replica';
-import { type ArchivePlace, type Bus, openBus, parseAddress } from '@certbus/store';
+import { type ArchivePlace, type Bus, openBus, parseAddress, resolveAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
 import { ClientError, notOpened } from '../errors.ts';
 import { createNotes, type Health, type Notes, noteMissing, report } from '../health.ts';
@@ -93,9 +93,13 @@ interface Serving {
 const addressOf = (bus: string | Bus, { busId }: Trust): string =>
   typeof bus === 'string' ? bus : `bus:${busId}/${bus.stream}`;
 
+/** The options with a path in the bus's address taken from the folder that the process is in now. */
+const resolved = (options: MaterialOptions): MaterialOptions =>
+  typeof options.bus === 'string' ? { ...options, bus: resolveAddress(options.bus, process.cwd()) } : options;
+
 /** The archive, and whether it is ours to close. */
 async function openArchive({ archive }: MaterialOptions): Promise<Serving['archive']> {
-  const address = archive ?? process.env['CERTBUS_ARCHIVE'];
+  const address = archive ?? (process.env['CERTBUS_ARCHIVE'] || undefined);
   if (address === undefined || address === '') return { place: undefined, close() {} };
   if (typeof address !== 'string') return { place: address, close() {} };
   const place = await openArchivePlace(address);
@@ -260,7 +264,7 @@ function createSource(serving: Serving): MaterialSource {
  * identity or the trust line, and with a `ReplicaError`.
  */
 export async function openMaterial(options: MaterialOptions): Promise<MaterialSource> {
-  const serving = await openServing(options);
+  const serving = await openServing(resolved(options));
   const source = createSource(serving);
   try {
     await started(serving);

@@ -171,9 +171,8 @@ export function makeFolder(path: string): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   } catch (cause) {
     const why = describeFileProblem(cause, path);
-    throw new ReplicaError('CERTBUS_REPLICA_FAILED', `The folder of the replica ${path} cannot be made: ${why}.`, {
-      cause,
-    });
+    const what = `The folder of the replica ${path} cannot be made: ${why}. Set CERTBUS_STATE_DIR to a folder that this user can write.`;
+    throw new ReplicaError('CERTBUS_REPLICA_FAILED', what, { cause });
   }
   for (const each of [dirname(path), path, `${path}-wal`, `${path}-shm`, `${path}.lock`]) checkOwn(each);
 }

@@ -23,7 +23,7 @@ export default class BusBootstrap extends BaseCommand {
   async run(): Promise<{ bus: string; policies: Policies | undefined }> {
     const { args, flags } = await this.parse(BusBootstrap);
     const { bootstrap } = await import('../../bootstrap.ts');
-    const { resolveAddress } = await import('@certbus/runtime/local');
+    const { resolveAddress } = await import('@certbus/store');
     const config = args.bus ? undefined : this.environment(flags).config;
     const address = config ? config.bus : resolveAddress(args.bus ?? '', process.cwd());
     const archive = flags.archive ?? config?.archive;

@@ -16,11 +16,10 @@ export default class BusImport extends BaseCommand {
 
   async run(): Promise<{ commits: number; bus: string }> {
     const { args, flags } = await this.parse(BusImport);
-    const { importBus, parseAddress } = await import('@certbus/store');
+    const { importBus, parseAddress, resolveAddress } = await import('@certbus/store');
     const { openLog } = await import('@certbus/store/open');
     const { openExportFile } = await import('@certbus/store/export-file');
     const { parseTrust } = await import('@certbus/events');
-    const { resolveAddress } = await import('@certbus/runtime/local');
     const config = this.environment(flags).config;
     const address = flags.bus ? resolveAddress(flags.bus, process.cwd()) : config.bus;
     const file = await openExportFile(args.file);

@@ -1,6 +1,6 @@
 /** `certbus bus repair`. */
 import { Flags } from '@oclif/core';
-import { BaseCommand } from '../../base-command.ts';
+import { BaseCommand, YES_FLAG } from '../../base-command.ts';
 
 export default class BusRepair extends BaseCommand {
   static override summary = 'Put what was overwritten or removed back from an export.';
@@ -9,7 +9,8 @@ export default class BusRepair extends BaseCommand {
   static override flags = {
     from: Flags.string({ required: true, description: 'a file that "certbus bus export" wrote' }),
     'dry-run': Flags.boolean({ description: 'only say what is wrong' }),
-    'drop-tail': Flags.boolean({ description: 'remove what is wrong behind the end of the export' }),
+    'drop-tail': Flags.boolean({ description: 'delete what is wrong behind the end of the export; asks first' }),
+    yes: YES_FLAG,
   };
 
   async run(): Promise<{
@@ -24,10 +25,13 @@ export default class BusRepair extends BaseCommand {
     const { repair } = await import('@certbus/store');
     const { openExportFile } = await import('@certbus/store/export-file');
     const dryRun = flags['dry-run'];
+    const question = `Delete what is wrong on the bus behind the end of ${flags.from}? No export holds it.`;
+    const dropTail = flags['drop-tail'];
+    if (dropTail && !dryRun) await this.agree(question, flags);
     const { log, stream, trust, close } = await openLocalBus(this.environment(flags).config);
     const file = await openExportFile(flags.from);
     try {
-      const options = { stream, trust, dryRun, dropTail: flags['drop-tail'], signal: this.signal };
+      const options = { stream, trust, dryRun, dropTail, signal: this.signal };
       const { replaced, dropped, strays, first, checkpoint } = await repair(file, log, options);
       this.#report(replaced, dryRun ? 'would be put back' : 'put back');
       this.#report(dropped, dryRun ? 'wrong, and not in the export' : 'removed');

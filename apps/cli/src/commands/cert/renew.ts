@@ -2,14 +2,16 @@
 import { nextActionAt } from '@certbus/events';
 import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand } from '../../base-command.ts';
+import { BaseCommand, YES_FLAG } from '../../base-command.ts';
 import { progressPrinter } from '../../progress.ts';
 
 export default class CertRenew extends BaseCommand {
   static override summary = 'Renew one certificate, due or not.';
+  static override description = 'Asks first where it is not due: CAs limit how often the same names are issued.';
   static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };
   static override flags = {
     'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
+    yes: YES_FLAG,
   };
 
   async run(): Promise<IssueResult> {
@@ -19,8 +21,11 @@ export default class CertRenew extends BaseCommand {
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const due = nextActionAt(manager.certificate(args.id));
-      if (due && due > new Date())
-        this.warn(`${args.id} is not due before ${due.toISOString()}; CAs limit how often the same names are issued`);
+      if (due && due > new Date()) {
+        const early = `${args.id} is not due before ${due.toISOString()}`;
+        await this.agree(`${early}. Order a new certificate now?`, flags);
+        this.warn(`${early}; CAs limit how often the same names are issued`);
+      }
       return manager.renew(args.id, { signal: this.signal, takeOver: flags['take-over'], onProgress });
     });
     this.log(

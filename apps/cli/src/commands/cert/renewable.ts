@@ -2,8 +2,10 @@
 import { dueSince } from '@certbus/events';
 import type { RenewalOutcome } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
+import { type AnswerError, describeError } from '../../answer.ts';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
+import { parseInstant } from '../../instant.ts';
 import { progressPrinter } from '../../progress.ts';
 
 interface Result {
@@ -12,8 +14,23 @@ interface Result {
     readonly names: readonly string[];
     readonly since: string;
   }[];
-  readonly outcomes: readonly { readonly certificateId: string; readonly outcome: string; readonly error?: string }[];
+  /** One for each certificate that was taken up; empty without a renewing flag. */
+  readonly outcomes: readonly Outcome[];
 }
+
+/** What became of one certificate. */
+interface Outcome extends Pick<RenewalOutcome, 'certificateId' | 'names' | 'outcome' | 'serialNumber'> {
+  /** Why it failed or was postponed. */
+  readonly error?: AnswerError;
+}
+
+const describeOutcome = ({ certificateId, names, outcome, serialNumber, error }: RenewalOutcome): Outcome => ({
+  certificateId,
+  names,
+  outcome,
+  ...(serialNumber === undefined ? {} : { serialNumber }),
+  ...(error === undefined ? {} : { error: describeError(error) }),
+});
 
 /** How many certificates with one reason are named. */
 const SHOWN = 10;
@@ -34,7 +51,7 @@ export default class CertRenewable extends BaseCommand {
   static override description =
     'Without a renewing flag nothing is changed. From cron: certbus cert renewable --renew-all';
   static override args = {
-    at: Args.string({ description: 'what is due by this instant, such as 2027-01-31; default now' }),
+    at: Args.string({ description: 'list what will be due by then, such as 2027-01-31; not with a renewing flag' }),
   };
   static override flags = {
     'renew-first': Flags.boolean({ char: 'r', description: 'renew the most urgent one', exclusive: ['renew-all'] }),
@@ -43,12 +60,12 @@ export default class CertRenewable extends BaseCommand {
 
   async run(): Promise<Result> {
     const { args, flags } = await this.parse(CertRenewable);
-    const at = args.at ? new Date(args.at) : new Date();
-    if (Number.isNaN(at.getTime()))
-      throw new CliError(
-        'CERTBUS_CLI_USAGE',
-        `"${args.at}" is no instant; write one like 2027-01-31 or 2027-01-31T03:00:00Z.`,
-      );
+    const renews = flags['renew-first'] || flags['renew-all'];
+    if (args.at !== undefined && renews) {
+      const message = `${args.at} only asks what will be due by then; --renew-first and --renew-all renew what is due now. Leave one of them out.`;
+      throw new CliError('CERTBUS_CLI_USAGE', message);
+    }
+    const at = args.at === undefined ? new Date() : parseInstant(args.at);
     const { withManager } = await import('@certbus/runtime');
     const onProgress = progressPrinter((line) => this.progress(line));
     return withManager(this.environment(flags), async (manager) => {
@@ -63,14 +80,16 @@ export default class CertRenewable extends BaseCommand {
         due.map(({ certificateId, names, since }) => [certificateId, since, names.join(', ')]),
       );
       if (due.length === 0) this.progress(`nothing is due${args.at ? ` by ${at.toISOString()}` : ''}`);
-      if (!flags['renew-first'] && !flags['renew-all']) return { due, outcomes: [] };
+      if (!renews) return { due, outcomes: [] };
       const limit = flags['renew-first'] ? 1 : undefined;
       const outcomes = await manager.renewDue({ signal: this.signal, at, onProgress, ...(limit ? { limit } : {}) });
-      return { due, outcomes: this.#report(outcomes) };
+      const result = { due, outcomes: outcomes.map(describeOutcome) };
+      this.#report(outcomes, result);
+      return result;
     });
   }
 
-  #report(outcomes: readonly RenewalOutcome[]): Result['outcomes'] {
+  #report(outcomes: readonly RenewalOutcome[], result: Result): void {
     for (const { certificateId, outcome, serialNumber } of outcomes) {
       if (outcome !== 'failed' && outcome !== 'postponed')
         this.log(`${certificateId}: ${outcome}${serialNumber ? `, serial number ${serialNumber}` : ''}`);
@@ -84,8 +103,8 @@ export default class CertRenewable extends BaseCommand {
       throw new CliError(
         'CERTBUS_CLI_RENEWAL_FAILED',
         `${failed.length} of ${outcomes.length} renewals failed:\n${what.join('\n')}`,
+        { result },
       );
     }
-    return outcomes.map(({ certificateId, outcome }) => ({ certificateId, outcome }));
   }
 }

@@ -2,10 +2,8 @@
 import type { RevocationReason } from '@certbus/acme';
 import type { RevocationResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand } from '../../base-command.ts';
-import { CliError } from '../../errors.ts';
+import { BaseCommand, YES_FLAG } from '../../base-command.ts';
 import { progressPrinter } from '../../progress.ts';
-import { canAsk, confirm } from '../../prompt.ts';
 
 const REASONS: readonly RevocationReason[] = ['superseded', 'keyCompromise', 'cessationOfOperation', 'unspecified'];
 
@@ -20,22 +18,12 @@ export default class CertRevoke extends BaseCommand {
       description: 'why (RFC 5280)',
     }),
     serial: Flags.string({ description: 'serial number of an older one that is still valid; it needs no replacement' }),
-    yes: Flags.boolean({ char: 'y', description: 'do not ask; needed where there is no terminal' }),
+    yes: YES_FLAG,
   };
 
-  async run(): Promise<RevocationResult | { revoked: false }> {
+  async run(): Promise<RevocationResult> {
     const { args, flags } = await this.parse(CertRevoke);
-    if (!flags.yes && (this.jsonEnabled() || !canAsk())) {
-      const what = `The certificate ${args.id} would be revoked for ever, and nobody can be asked here: say --yes.`;
-      throw new CliError('CERTBUS_CLI_USAGE', what);
-    }
-    if (
-      !flags.yes &&
-      !(await confirm(`Replace and revoke ${args.id}? Nothing takes a revocation back.`, this.signal))
-    ) {
-      this.log('nothing was revoked');
-      return { revoked: false };
-    }
+    await this.agree(`Replace and revoke ${args.id}? Nothing takes a revocation back.`, flags);
     const { withManager } = await import('@certbus/runtime');
     const onProgress = progressPrinter((line) => this.progress(line));
     const request = { certificateId: args.id, reason: flags.reason, serialNumber: flags.serial };

@@ -5,6 +5,7 @@ import { packCommits, unpackCommits } from '../../archive/commit-blocks.ts';
 import { StoreError } from '../../errors.ts';
 import type { StoredCommit } from '../../log.ts';
 import { type ExportFile, exportRefused } from '../../recovery/export-port.ts';
+import { describeFileProblem } from '../file-problem.ts';
 import { lockFile } from './file-lock.ts';
 
 /** A skippable frame of zstd (RFC 8878 section 3.1.2): `zstd -d` passes it over, so the file reads as the log's text. */
@@ -69,15 +70,15 @@ async function readBlock(file: FileHandle, offset: number, { first, last, bytes 
   return commits;
 }
 
-function unreadable(what: string, cause: unknown): StoreError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new StoreError('CERTBUS_STORE_EXPORT_UNREADABLE', `The export ${what}: ${why}.`, { cause });
+function unreadable(path: string, what: string, cause: unknown): StoreError {
+  const message = `The export ${path} ${what}: ${describeFileProblem(cause, path)}.`;
+  return new StoreError('CERTBUS_STORE_EXPORT_UNREADABLE', message, { cause });
 }
 
 /** What an error of a write means for an export. */
 function writeFailed(path: string, cause: unknown): StoreError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  if (!NO_ROOM.has(code)) return unreadable('cannot be written', cause);
+  if (!NO_ROOM.has(code)) return unreadable(path, 'cannot be written', cause);
   const what = `The export ${path} does not fit on its disk any more, or is larger than this user's files may be. Make room and run the same export again: what is whole in the file is kept.`;
   return new StoreError('CERTBUS_STORE_FULL', what, { cause });
 }
@@ -87,7 +88,7 @@ function takeLock(path: string): Disposable {
   try {
     lock = lockFile(`${path}.lock`);
   } catch (cause) {
-    throw unreadable('cannot be locked', cause);
+    throw unreadable(path, 'cannot be locked', cause);
   }
   if (lock) return lock;
   const what = `Another process is writing to the export ${path}. Wait until it has ended, or name another file: two at once would damage it.`;
@@ -98,7 +99,7 @@ async function openFile(path: string, flags: 'a+' | 'r'): Promise<FileHandle> {
   try {
     return await open(path, flags, 0o600);
   } catch (cause) {
-    throw unreadable('cannot be opened', cause);
+    throw unreadable(path, 'cannot be opened', cause);
   }
 }
 

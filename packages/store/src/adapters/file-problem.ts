@@ -1,9 +1,19 @@
-/** Why a file of SQLite, or one beside it, cannot be opened, locked or written: for locks and replicas. */
+/** Why a file, of SQLite or any other, cannot be opened, locked or written, in words. */
 import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** What an operator can do something about. */
-export type FileProblem = 'busy' | 'damaged' | 'full' | 'read-only' | 'denied' | 'too-many-open' | 'disk' | 'missing';
+export type FileProblem =
+  | 'busy'
+  | 'damaged'
+  | 'full'
+  | 'read-only'
+  | 'denied'
+  | 'too-many-open'
+  | 'disk'
+  | 'missing'
+  | 'folder'
+  | 'exists';
 
 /** By the code of an error of the operating system. */
 const BY_NAME: Readonly<Record<string, FileProblem>> = {
@@ -17,6 +27,8 @@ const BY_NAME: Readonly<Record<string, FileProblem>> = {
   EIO: 'disk',
   ENOENT: 'missing',
   ENOTDIR: 'missing',
+  EISDIR: 'folder',
+  EEXIST: 'exists',
 };
 
 /** By SQLite's primary result code (sqlite.org/rescode.html). */
@@ -40,7 +52,9 @@ const ADVICE: Readonly<Record<FileProblem, string>> = {
   denied: 'this user has no access to it; check owner and mode of the file and its folder',
   'too-many-open': 'this process has too many open files; raise its limit (ulimit -n)',
   disk: 'its disk reports an error; look at the system log',
-  missing: 'its folder does not exist',
+  missing: 'the file or its folder does not exist; check the path',
+  folder: 'it is a folder; name a file',
+  exists: 'it exists already; move it away, or choose another name',
 };
 
 /** What the operating system says when the file, or one beside it, is opened for writing: SQLite only says that it could not. */

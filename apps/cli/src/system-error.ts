@@ -1,0 +1,29 @@
+/** Puts errors of the operating system about files and ports into words: what, where, and what to do. */
+import { describeFileProblem, fileProblemOf } from '@certbus/store/sqlite-files';
+import { CliError } from './errors.ts';
+
+const PORT_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there; stop it, or choose another port',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+  EACCES: 'this user may not listen there; ports below 1024 need the capability CAP_NET_BIND_SERVICE',
+};
+
+/** A string or a number that Node puts on an error of the system. */
+function field(error: Error, name: 'code' | 'syscall' | 'path' | 'address' | 'port'): string | undefined {
+  const value: unknown = Reflect.get(error, name);
+  return value === undefined ? undefined : String(value);
+}
+
+/** An error of the system about a file or a port as one of the command line's own; any other error unchanged. */
+export function explainSystemError(error: unknown): unknown {
+  if (!(error instanceof Error) || field(error, 'syscall') === undefined) return error;
+  const path = field(error, 'path');
+  if (path !== undefined && fileProblemOf(error, path)) {
+    const what = `${path}: ${describeFileProblem(error, path)}.`;
+    return new CliError('CERTBUS_CLI_FILE_PROBLEM', what, { cause: error });
+  }
+  const problem = field(error, 'syscall') === 'listen' ? PORT_PROBLEMS[field(error, 'code') ?? ''] : undefined;
+  if (problem === undefined) return error;
+  const where = [field(error, 'address'), field(error, 'port')].filter(Boolean).join(' port ');
+  return new CliError('CERTBUS_CLI_PORT_PROBLEM', `${where}: ${problem} (${field(error, 'code')}).`, { cause: error });
+}
