@@ -1,18 +1,28 @@
 /** Issues the certificate of a finalized order, at once or later. */
 import type { Ca } from './ca.ts';
 import { certificateIdOf } from './certificate-id.ts';
-import type { IssuedCertificate, Order } from './records.ts';
+import type { Profile } from './profile.ts';
+import type { IssuedCertificate, Order, Validity } from './records.ts';
 
 const BACKDATE_MS = 3_600_000;
+const BACKDATED_PART = 10;
+
+/**
+ * Dates of a certificate that is issued, or ordered, at an instant. As at Let's Encrypt: an hour back, for clients whose clocks are late, and
+ * the last second counts. A short lifetime is not used up by that.
+ */
+export function validityFrom(at: Date, { validityMs }: Pick<Profile, 'validityMs'>): Validity {
+  const backdateMs = Math.min(BACKDATE_MS, validityMs / BACKDATED_PART);
+  const notBefore = new Date(Math.floor((at.getTime() - backdateMs) / 1000) * 1000);
+  return { notBefore, notAfter: new Date(notBefore.getTime() + validityMs - 1000) };
+}
 
 const inProgress = new WeakMap<Order, { readonly publicKey: Uint8Array<ArrayBuffer>; issued?: Promise<void> }>();
 
 async function sign(ca: Ca, order: Order, publicKey: Uint8Array<ArrayBuffer>): Promise<void> {
   const { account, identifiers, profile } = order;
   const validityMs = ca.settings.profiles[profile]?.validityMs ?? 0;
-  // As at Let's Encrypt: an hour back, for clients whose clocks are late, and the last second counts.
-  const notBefore = new Date(Math.floor((ca.clock.now().getTime() - BACKDATE_MS) / 1000) * 1000);
-  const notAfter = new Date(notBefore.getTime() + validityMs - 1000);
+  const { notBefore, notAfter } = order.validity ?? validityFrom(ca.clock.now(), { validityMs });
   const { serial, leaf, chains } = await ca.hierarchy.sign({ publicKey, identifiers, notBefore, notAfter });
   const certificate: IssuedCertificate = {
     serial,

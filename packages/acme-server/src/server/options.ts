@@ -22,6 +22,11 @@ export interface ValidationOptions {
   readonly checkCaa?: boolean;
   /** Passes every challenge without looking, for load tests. Default false. */
   readonly alwaysValid?: boolean;
+  /**
+   * State of a challenge after a validation that failed. `invalid` ends its authorization, as at Let's Encrypt. With `pending` (step-ca) and
+   * `processing` it stays open with its error, and is validated again each time that it is answered (RFC 8555 §8.2). Default `invalid`.
+   */
+  readonly failedStatus?: 'invalid' | 'pending' | 'processing';
 }
 
 /** A key that the CA gave out over another channel (RFC 8555 §7.3.4). */
@@ -56,6 +61,11 @@ export interface AcmeServerOptions {
   readonly validation?: ValidationOptions;
   /** Names, with all below them, that are refused with `rejectedIdentifier`. Default none. */
   readonly blockedNames?: readonly string[];
+  /**
+   * Whether the dates of a certificate are fixed by its order, which shows them, as at step-ca: a finalization after `notAfter` is answered with
+   * status 500, and leaves the order ready. Default false: they count from the finalization.
+   */
+  readonly fixesDates?: boolean;
   /** Time on the server's clock from finalization to the certificate, milliseconds. Default 0: issued in the answer. */
   readonly finalizeDelayMs?: number;
   /** `Retry-After` of orders and authorizations that are being worked on, seconds; `null` for none. Default none. */
@@ -99,6 +109,7 @@ export function settingsOf(options: AcmeServerOptions): Settings {
     externalAccountRequired: false,
     challengeTypes: CHALLENGE_TYPES,
     blockedNames: [],
+    fixesDates: false,
     finalizeDelayMs: 0,
     pollRetryAfterS: null,
     reuseOrders: false,
@@ -121,6 +132,7 @@ export function settingsOf(options: AcmeServerOptions): Settings {
       timeoutMs: 10_000,
       checkCaa: false,
       alwaysValid: false,
+      failedStatus: 'invalid',
       ...validation,
     },
   };

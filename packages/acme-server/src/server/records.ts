@@ -27,6 +27,8 @@ export interface Challenge {
   readonly type: ChallengeType;
   readonly token: string;
   status: 'pending' | 'processing' | 'valid' | 'invalid';
+  /** Whether a validation of it runs. */
+  isChecked: boolean;
   validatedAt?: Date;
   error?: ProblemDocument;
 }
@@ -44,6 +46,12 @@ export interface Authorization {
   readonly challenges: readonly Challenge[];
 }
 
+/** Dates of a certificate. */
+export interface Validity {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
 /** An order (RFC 8555 §7.1.3). Its status follows from the rest, see `order-status.ts`. */
 export interface Order {
   readonly id: string;
@@ -56,6 +64,8 @@ export interface Order {
   readonly authorizations: readonly Authorization[];
   readonly expires: Date;
   readonly createdAt: Date;
+  /** Dates of the certificate to come, where the order fixes them. */
+  readonly validity?: Validity;
   /** Accepted for issuance, which is done at `doneAt`. */
   finalizing?: { readonly doneAt: Date };
   error?: ProblemDocument;
@@ -63,7 +73,7 @@ export interface Order {
 }
 
 /** A certificate and what became of it. */
-export interface IssuedCertificate {
+export interface IssuedCertificate extends Validity {
   /** Hexadecimal, two digits a byte, as in the DER: with the leading zero of a number whose top bit is set. */
   readonly serial: string;
   /** Name in renewal information (RFC 9773 §4.1). */
@@ -75,8 +85,6 @@ export interface IssuedCertificate {
   readonly leaf: Buffer;
   /** PEM chains, the default one first, each without its root. */
   readonly chains: readonly string[];
-  readonly notBefore: Date;
-  readonly notAfter: Date;
   /** Id of the order that replaces it. */
   replacedBy?: string;
   revoked?: { readonly at: Date; readonly reason: number };

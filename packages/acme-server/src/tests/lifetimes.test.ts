@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { letsEncryptProfiles, type Profile } from '../index.ts';
 import { createRawCsr } from './csr.builders.ts';
 import { chainOf, finalize, issue, order, pollWhile, prove } from './issue.builders.ts';
 import { startOwn } from './own.builders.ts';
@@ -38,6 +39,30 @@ test('the clock under the server can stand still', async () => {
   const { client, answers } = await startOwn({ now: () => at });
   const { pem } = await issue(client, answers, ['still.test']);
   expect(chainOf(pem)[0]?.validFromDate).toEqual(new Date('2030-05-31T23:00:00Z'));
+});
+
+const SHORT = { ...letsEncryptProfiles['tlsserver'], validityMs: 10 * MINUTE_MS } as Profile;
+
+test('an order can fix the dates of its certificate, and cannot be finalized after them', async () => {
+  const { client, answers, clock } = await startOwn({ fixesDates: true, profiles: { short: SHORT } });
+  const at = clock.now().getTime();
+  const made = await order(client, ['dated.test']);
+  const [from, to] = [made.body.notBefore, made.body.notAfter].map((date) => Date.parse(String(date)));
+  expect(Math.abs(Number(from) + MINUTE_MS - at)).toBeLessThan(5_000);
+  expect(Number(to) - Number(from)).toBe(10 * MINUTE_MS - 1000);
+  await prove(client, answers, made, 'dns-01');
+  clock.advance(5 * MINUTE_MS);
+  await finalize(client, made);
+  const { body } = await client.post(String(made.headers.location));
+  const [leaf] = chainOf((await client.post(String(body.certificate))).text);
+  expect([leaf?.validFromDate.getTime(), leaf?.validToDate.getTime()]).toEqual([from, to]);
+  const late = await order(client, ['late.test']);
+  await prove(client, answers, late, 'dns-01');
+  clock.advance(9 * MINUTE_MS);
+  const refused = await finalize(client, late);
+  expect(problem(refused)).toEqual({ status: 500, type: 'serverInternal' });
+  expect(refused.text).toContain('notAfter cannot be in the past');
+  expect((await client.post(String(late.headers.location))).body.status).toBe('ready');
 });
 
 test('finalization takes its time, and says when to come back', async () => {

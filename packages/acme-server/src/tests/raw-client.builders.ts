@@ -23,6 +23,8 @@ export interface RawBody {
   readonly finalize?: string;
   readonly certificate?: string;
   readonly expires?: string;
+  readonly notBefore?: string;
+  readonly notAfter?: string;
   readonly profile?: string;
   readonly replaces?: string;
   readonly identifier?: { readonly type: string; readonly value: string };

@@ -289,3 +289,27 @@ test('a CA that is told to passes everything', async () => {
   const own = await startOwn({ validation: { alwaysValid: true } });
   expect(await tryChallenge(own, 'anything.test', 'http-01', () => {})).toBe('valid');
 });
+
+describe.each(['pending', 'processing'] as const)('a CA that leaves failed challenges %s', (failedStatus) => {
+  test('keeps them open with their error, and validates them each time that they are answered', async () => {
+    const { client, answers } = await startOwn({ validation: { failedStatus }, pollRetryAfterS: 3 });
+    const made = await order(client, ['late.test']);
+    const [url = ''] = made.body.authorizations ?? [];
+    const before = (await client.post(url)).body;
+    const challenge = before.challenges?.find(({ type }) => type === 'dns-01');
+    if (!challenge || !before.identifier) throw new Error('dns-01 is not offered');
+    const isOurs = (each: RawChallenge) => each.url === challenge.url;
+    const answerAndRead = async (isDone: (each: RawChallenge | undefined) => boolean) => {
+      expect((await client.post(challenge.url, {})).body.status).toBe('processing');
+      await expect.poll(async () => isDone((await client.post(url)).body.challenges?.find(isOurs))).toBe(true);
+      return client.post(url);
+    };
+    const failed = await answerAndRead((each) => each?.error !== undefined);
+    expect(failed).toMatchObject({ body: { status: 'pending' }, headers: { 'retry-after': '3' } });
+    expect(failed.body.challenges?.find(isOurs)?.status).toBe(failedStatus);
+    await present(client, answers, before.identifier, challenge);
+    const passed = await answerAndRead((each) => each?.status === 'valid');
+    expect(passed.body).toMatchObject({ status: 'valid', challenges: [{ type: 'dns-01', status: 'valid' }] });
+    expect(passed.body.challenges?.[0]?.error).toBeUndefined();
+  });
+});

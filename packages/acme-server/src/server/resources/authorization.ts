@@ -31,7 +31,7 @@ function shownChallenges({ status, challenges }: Authorization): readonly Challe
 function authorizationReply(ca: Ca, authorization: Authorization, origin: string): Reply {
   const { identifier, isWildcard, expires, challenges } = authorization;
   const shown = shownChallenges(authorization);
-  const isWorkedOn = challenges.some(({ status }) => status === 'processing');
+  const isWorkedOn = challenges.some(({ status, error }) => status === 'processing' || (status === 'pending' && error));
   return {
     status: 200,
     headers: isWorkedOn ? retryAfter(ca) : {},

@@ -16,10 +16,12 @@ export function challenge(ca: Ca, request: AccountRequest, id: string): Reply {
   if (authorization.account !== account) {
     throw new ProblemDocument('unauthorized', 'This is a challenge of another account');
   }
-  if (payload !== undefined && subject.status === 'pending') {
+  const isOpen = subject.status === 'pending' || subject.status === 'processing';
+  if (payload !== undefined && isOpen && !subject.isChecked) {
     const status = authorizationStatus(authorization, ca.clock.now());
     if (status !== 'pending') throw malformed(`The authorization of this challenge is ${status}`);
     subject.status = 'processing';
+    subject.isChecked = true;
     ca.validate({ account, accountUrl: accountUrl(account, origin), authorization, challenge: subject });
   }
   return {

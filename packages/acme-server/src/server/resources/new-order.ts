@@ -4,6 +4,7 @@ import type { Ca } from '../ca.ts';
 import type { Reply } from '../exchange.ts';
 import type { Identifier } from '../identifier.ts';
 import { parseIdentifiers, setKey } from '../identifier-policy.ts';
+import { validityFrom } from '../issuance.ts';
 import { authorizationStatus, orderStatus } from '../order-status.ts';
 import { malformed, ProblemDocument } from '../problem-document.ts';
 import type { Profile } from '../profile.ts';
@@ -77,7 +78,7 @@ function parseRequest(ca: Ca, request: AccountRequest): OrderRequest {
 }
 
 function createChallenge(type: ChallengeType): Challenge {
-  return { id: createId(), type, token: randomBytes(32).toString('base64url'), status: 'pending' };
+  return { id: createId(), type, token: randomBytes(32).toString('base64url'), status: 'pending', isChecked: false };
 }
 
 function createAuthorization(ca: Ca, account: Account, identifier: Identifier, order: OrderRequest): Authorization {
@@ -157,6 +158,7 @@ function createOrder(ca: Ca, account: Account, request: OrderRequest): Order {
     authorizations,
     expires: new Date(Math.min(...ends)),
     createdAt: now,
+    ...(ca.settings.fixesDates ? { validity: validityFrom(now, profile) } : {}),
   };
 }
 

@@ -25,13 +25,14 @@ export function retryAfter({ settings: { pollRetryAfterS } }: Ca): Record<string
 /** An order as clients see it (RFC 8555 §7.1.3). */
 export function orderReply(ca: Ca, order: Order, origin: string): Reply {
   const status = orderStatus(order, ca.clock.now());
-  const { identifiers, authorizations, expires, profile, replaces, certificate, error } = order;
+  const { identifiers, authorizations, expires, validity, profile, replaces, certificate, error } = order;
   return {
     status: 200,
     headers: status === 'processing' ? retryAfter(ca) : {},
     body: {
       status,
       expires: timestamp(expires),
+      ...(validity ? { notBefore: timestamp(validity.notBefore), notAfter: timestamp(validity.notAfter) } : {}),
       identifiers,
       profile,
       ...(replaces === undefined ? {} : { replaces }),
