@@ -41,6 +41,27 @@ export class AcmeError extends Error {
   }
 }
 
+/** What may be added to a {@link DeadlineError}. */
+export interface DeadlineErrorOptions extends AcmeErrorOptions {
+  /** Default false. */
+  readonly isLimit?: boolean;
+}
+
+/**
+ * `CERTBUS_ACME_DEADLINE`: the work did not end in the time that it was given. It has a `notBefore` only where the CA set the end of the
+ * wait that would have passed the deadline.
+ */
+export class DeadlineError extends AcmeError {
+  override readonly name = 'DeadlineError';
+  /** Whether that wait was for room under a limit of the CA, which all orders share. */
+  readonly isLimit: boolean;
+
+  constructor(message: string, { isLimit = false, ...options }: DeadlineErrorOptions = {}) {
+    super('CERTBUS_ACME_DEADLINE', message, options);
+    this.isLimit = isLimit;
+  }
+}
+
 /** `CERTBUS_ACME_RECORD_MISSING`: a person has to set records in DNS before a CA can be asked. */
 export class RecordMissingError extends AcmeError {
   override readonly name = 'RecordMissingError';

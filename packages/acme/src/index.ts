@@ -23,7 +23,14 @@ export {
   type RevocationReason,
   revoke,
 } from './certificates/revocation.ts';
-export { AcmeError, type AcmeErrorCode, type AcmeErrorOptions, RecordMissingError } from './errors.ts';
+export {
+  AcmeError,
+  type AcmeErrorCode,
+  type AcmeErrorOptions,
+  DeadlineError,
+  type DeadlineErrorOptions,
+  RecordMissingError,
+} from './errors.ts';
 export type { BreakerOptions, BreakerState } from './limits/breaker.ts';
 export { type CaLimiter, type CaLimiterOptions, createCaLimiter } from './limits/ca-limiter.ts';
 export {

@@ -9,16 +9,16 @@ function createWorld() {
   const now = () => new Date(clock);
 
   function createDeadline(signal = new AbortController().signal, ends = Number.POSITIVE_INFINITY): Deadline {
-    const check = (ms: number, why = '') => {
-      if (clock + ms > ends) throw new Error(`too late: ${why}`);
+    const check: Deadline['check'] = (ms, reason) => {
+      if (clock + ms > ends) throw new Error(`too late: ${reason?.kind === 'limit' ? reason.what : ''}`);
     };
     return {
       signal,
       check,
-      sleep: (ms, why) =>
+      sleep: (ms, reason) =>
         new Promise((resolve, reject) => {
           signal.throwIfAborted();
-          check(ms, why);
+          check(ms, reason);
           signal.addEventListener('abort', () => reject(signal.reason));
           sleepers.push({ at: clock + ms, wake: resolve });
         }),

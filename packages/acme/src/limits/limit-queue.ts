@@ -28,7 +28,7 @@ function awaitTurn(signal: AbortSignal): { readonly promise: Promise<void>; read
 /** Creates the queue of a limit, called `name` in messages. */
 export function createLimitQueue(name: string, rate: Rate, now: () => Date): LimitQueue {
   const bucket = createTokenBucket(rate);
-  const why = `The CA's limits (${name}) leave room`;
+  const room = { kind: 'limit', what: `The CA's limits (${name}) leave room` } as const;
   let queue: Turn[] = [];
 
   function leave(turn: Turn): void {
@@ -43,14 +43,14 @@ export function createLimitQueue(name: string, rate: Rate, now: () => Date): Lim
       deadline.signal.throwIfAborted();
       const start = now();
       if (queue.length === 0 && bucket.take(start) === 0) return 0;
-      deadline.check(bucket.waitMs(start, queue.length), why);
+      deadline.check(bucket.waitMs(start, queue.length), room);
       const turn = awaitTurn(deadline.signal);
       queue.push(turn);
       if (queue[0] === turn) turn.come();
       try {
         await turn.promise;
         // Looked at when it is used: timers can be late, and then fire together.
-        for (let wait = bucket.take(now()); wait > 0; wait = bucket.take(now())) await deadline.sleep(wait, why);
+        for (let wait = bucket.take(now()); wait > 0; wait = bucket.take(now())) await deadline.sleep(wait, room);
       } finally {
         leave(turn);
       }

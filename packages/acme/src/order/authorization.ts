@@ -54,24 +54,35 @@ function withoutToken(problem: Problem, tokens: readonly string[]): Problem {
   return { ...problem, detail: clean(problem.detail), subproblems };
 }
 
-function failureOf({ url, name, isWildcard, status, challenges }: Authorization): AcmeError {
-  const subject = isWildcard ? `*.${name}` : name;
-  const attempt = `The CA could not confirm ${subject}`;
-  const failed = challenges.find(({ error }) => error);
-  if (failed?.error) {
-    const problem = withoutToken(
-      failed.error,
-      challenges.flatMap(({ token }) => token ?? []),
-    );
-    const how = `${attempt} by ${failed.type}`;
-    return new AcmeProblemError(problem, {
-      attempt: how,
-      url,
-      code: 'CERTBUS_ACME_CHALLENGE_FAILED',
-      isValidation: true,
-    });
-  }
-  const message = `${attempt}: the authorization ${url} is ${status}. Order again.`;
+/** What an authorization is for, as it was ordered. */
+export const subjectOf = ({ name, isWildcard }: Pick<Authorization, 'name' | 'isWildcard'>): string =>
+  isWildcard ? `*.${name}` : name;
+
+/** `CERTBUS_ACME_CHALLENGE_FAILED` with the CA's words about one challenge of an authorization; it MUST have an error. */
+export function challengeError(
+  { url, name, isWildcard, status, challenges, retryAfter }: Authorization,
+  challenge: Pick<Challenge, 'type' | 'url'>,
+): AcmeProblemError {
+  const error = challenges.find((each) => each.url === challenge.url)?.error;
+  if (!error) throw new TypeError(`The challenge ${challenge.url} has no error`);
+  const tokens = challenges.flatMap(({ token }) => token ?? []);
+  return new AcmeProblemError(withoutToken(error, tokens), {
+    attempt: `The CA could not confirm ${subjectOf({ name, isWildcard })} by ${challenge.type}`,
+    url,
+    code: 'CERTBUS_ACME_CHALLENGE_FAILED',
+    isValidation: true,
+    // Where it is still open, the CA says when it looks again.
+    notBefore: status === 'pending' ? retryAfter : undefined,
+  });
+}
+
+function failureOf(authorization: Authorization): AcmeError {
+  const { url, status, challenges } = authorization;
+  // Of several, the one that decided it; where nothing did, any other that has an error.
+  const failed = challenges.filter(({ error }) => error);
+  const [challenge] = [...failed.filter((each) => each.status === 'invalid'), ...failed];
+  if (challenge) return challengeError(authorization, challenge);
+  const message = `The CA could not confirm ${subjectOf(authorization)}: the authorization ${url} is ${status}. Order again.`;
   return new AcmeError('CERTBUS_ACME_CHALLENGE_FAILED', message);
 }
 

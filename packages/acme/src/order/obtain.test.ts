@@ -38,6 +38,8 @@ const authorization = (status: string, { wildcard = false, challenge = {} as obj
   ],
 });
 const WILD = { wildcard: true };
+const DONE = authorization('valid', WILD);
+const ZERO = '0001-01-01T00:00:00Z';
 
 const proven: Record<string, Said[]> = {
   createOrder: [say(order('pending'))],
@@ -283,6 +285,97 @@ test('an order finalized before the answer was lost is not finalized twice', asy
 test('a refused CSR is final', async () => {
   const ca = createFakeCa({ ...proven, 'finalize finalize/1': [problem('badCSR')] });
   expect(await failureOf(run(ca))).toMatchObject({ code: 'CERTBUS_ACME_PROBLEM', class: 'permanent-request' });
+});
+
+const refused = problem('serverInternal', { status: 500 });
+
+test.each<[string, Partial<ObtainOptions>, string]>([
+  ['a new order', {}, 'CERTBUS_ACME_PROBLEM'],
+  ['an order to resume, which leads nowhere,', { resume: at('order/1') }, 'CERTBUS_ACME_ORDER_GONE'],
+])('%s that the CA refuses to finalize again and again fails in its words', async (_, options, code) => {
+  const ca = createFakeCa({ ...proven, 'finalize finalize/1': [refused], 'read order/1': [say(order('ready'))] });
+  const error = await failureOf(run(ca, options));
+  expect(error).toMatchObject({ code, message: expect.stringContaining('because serverInternal') });
+  expect(error?.message).not.toContain('submissions');
+  expect(ca.calls.filter((call) => call.startsWith('finalize'))).toHaveLength(5);
+});
+
+test('an old order whose CSR the CA refuses leads nowhere, and an outage at its finalization says nothing of it', async () => {
+  const ready = { ...proven, 'read order/1': [say(order('ready'))] };
+  const old = { resume: at('order/1') };
+  const refusing = createFakeCa({ ...ready, 'finalize finalize/1': [problem('badCSR')] });
+  expect(await failureOf(run(refusing, old))).toMatchObject({ code: 'CERTBUS_ACME_ORDER_GONE' });
+  const down = createFakeCa({ ...ready, 'finalize finalize/1': [problem('serverInternal', { status: 503 })] });
+  expect(await failureOf(run(down, old))).toMatchObject({ code: 'CERTBUS_ACME_PROBLEM', class: 'authority' });
+});
+
+test('an order that is processed until our deadline fails with what is known of it, and asks for nothing', async () => {
+  const processing = { ...proven, 'finalize finalize/1': [say(order('processing'))] };
+  const silent = createFakeCa({ ...processing, 'read order/1': [say(order('processing'))] });
+  expect(await failureOf(run(silent))).toMatchObject({
+    code: 'CERTBUS_ACME_DEADLINE',
+    notBefore: undefined,
+    message: expect.stringMatching(/within 600 s\. The order \S+ is still "processing"\. Try again later\.$/),
+  });
+  const error = { type: 'urn:ietf:params:acme:error:serverInternal', detail: 'the HSM is away' };
+  const saying = createFakeCa({ ...processing, 'read order/1': [say(order('processing', { error }))] });
+  expect(await failureOf(run(saying))).toMatchObject({
+    code: 'CERTBUS_ACME_ORDER_INVALID',
+    message: expect.stringMatching(/is still "processing": the HSM is away/),
+  });
+});
+
+const START = new Date(Math.floor(Date.now() / 1000) * 1000);
+const minutes = (count: number) => new Date(START.getTime() + count * 60_000).toISOString();
+const dates = (from: number, to: number) => ({ notBefore: minutes(from), notAfter: minutes(to) });
+
+test.each<[string, object, boolean]>([
+  ['half of its lifetime left is gone on with', dates(-5, 5), false],
+  ['less than half left is gone', dates(-6, 5), true],
+  ['none left is gone', dates(-60, -1), true],
+  ['an end that has come, and no beginning, is gone', { notAfter: minutes(-1) }, true],
+  ['an end to come, and no beginning, is gone on with', { notAfter: minutes(1) }, false],
+  ["no dates but Go's zero time is gone on with", { notBefore: ZERO, notAfter: ZERO }, false],
+])('an order to resume whose certificate would have %s', async (_, given, isGone) => {
+  const ready = say(order('ready', given));
+  const ca = createFakeCa({ ...proven, 'read order/1': [ready] }, { start: START });
+  const error = await failureOf(run(ca, { resume: at('order/1') }));
+  expect(error?.code).toBe(isGone ? 'CERTBUS_ACME_ORDER_GONE' : undefined);
+  expect(ca.calls.some((call) => call.startsWith('finalize'))).toBe(!isGone);
+});
+
+test('a new order that took more than half of the lifetime it had left to prove is gone, backdated however far', async () => {
+  const proveIn = (seconds: number) => {
+    const pending = say(order('pending', dates(-600, 4)));
+    const slow = [say(authorization('pending', WILD)), say(authorization('pending', WILD), seconds)];
+    return createFakeCa(
+      { ...proven, createOrder: [pending], 'read authz/1': [...slow, say(authorization('valid', WILD))] },
+      { start: START },
+    );
+  };
+  const late = proveIn(125);
+  expect(await failureOf(run(late))).toMatchObject({ code: 'CERTBUS_ACME_ORDER_GONE' });
+  expect(late.calls.some((call) => call.startsWith('finalize'))).toBe(false);
+  await run(proveIn(110));
+});
+
+test('an order that the CA finds too old is gone with its words', async () => {
+  const old = order('ready', { notAfter: minutes(0.001) });
+  const ca = createFakeCa(
+    { ...proven, 'read order/1': [say(old)], 'finalize finalize/1': [refused], 'read authz/1': [say(DONE, 1)] },
+    { start: START },
+  );
+  const error = await failureOf(run(ca, { resume: at('order/1') }));
+  expect(error).toMatchObject({
+    code: 'CERTBUS_ACME_ORDER_GONE',
+    message: expect.stringContaining('because serverInternal'),
+  });
+});
+
+test('a certificate that an earlier run left, and that is of no use now, makes its order gone', async () => {
+  const inTime = new Date(Date.now() + 40 * 86_400_000);
+  const ca = createFakeCa({ ...proven, 'read order/1': [say(VALID)] }, { start: inTime });
+  expect(await failureOf(run(ca, { resume: at('order/1') }))).toMatchObject({ code: 'CERTBUS_ACME_ORDER_GONE' });
 });
 
 test('an order that stays ready for ever is given up', async () => {

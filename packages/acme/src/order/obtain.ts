@@ -1,16 +1,26 @@
 /** Obtains a certificate: from the order to the checked chain. */
 import { isAccountKey } from '../account/account-key.ts';
 import type { Acme } from '../acme.ts';
-import { AcmeError } from '../errors.ts';
+import { AcmeError, DeadlineError } from '../errors.ts';
 import type { SolvableChallenge, Solver } from '../solver/solver.ts';
 import type { Engine, Session } from '../wire/engine.ts';
 import { engineOf } from '../wire/handles.ts';
 import { mayHaveArrived } from '../wire/may-have-arrived.ts';
+import { isOutage } from '../wire/outage.ts';
 import { AcmeProblemError, shortType } from '../wire/problem.ts';
 import { publicKeyOfCsr } from '../x509/certificate.ts';
 import type { Chain } from '../x509/chain.ts';
 import { type Download, downloadChain } from './download.ts';
-import { createOrder, isSameNames, type Order, orderGone, orderInvalid, parseOrder, readOrder } from './order.ts';
+import {
+  checkWorth,
+  createOrder,
+  isSameNames,
+  type Order,
+  orderGone,
+  orderInvalid,
+  parseOrder,
+  readOrder,
+} from './order.ts';
 import { startWaiting } from './poll.ts';
 import { type ProofContext, proveNames, sweep } from './prove.ts';
 
@@ -46,6 +56,11 @@ export interface ObtainOptions {
   readonly resume?: string;
   /** Awaited with the new order's URL before anything else happens to the order. */
   readonly onOrder: (url: string) => Promise<void>;
+  /**
+   * Takes what goes wrong while the order goes on, in words for the operator, such as the CA's error of a challenge that is tried again.
+   * The log has it as well. Default: nobody.
+   */
+  readonly onWarning?: (message: string) => void;
   /** Stops the work; answers to challenges are still cleaned up. */
   readonly signal: AbortSignal;
   /** Stops the work and leaves everything where it is, for the process that has taken the order over. */
@@ -100,47 +115,82 @@ async function resumeOrder(engine: Engine, session: Session, url: string, names:
   if (!isSameNames(order.names, names)) throw orderGone(url, `it is for ${order.names.join(', ') || 'no name'}`);
   const isOpen = order.status === 'pending' || order.status === 'ready';
   if (isOpen && order.expires && order.expires <= engine.now()) throw orderGone(url, 'it has expired');
+  if (isOpen) checkWorth(order, order.notBefore, engine.now());
   return order;
 }
 
+/** An order after its finalization was asked for, and the CA's refusal where there was one that does not end it. */
+interface Submitted {
+  readonly order: Order;
+  readonly refusal?: unknown;
+}
+
 /** Submits the CSR once. A lost answer, or a state that another run has changed meanwhile, is looked up at the order itself. */
-async function submit(engine: Engine, session: Session, order: Order, csr: Uint8Array): Promise<Order> {
+async function submit(engine: Engine, session: Session, order: Order, csr: Uint8Array): Promise<Submitted> {
   try {
     const resource = await session.finalize(order.finalize, csr);
-    return parseOrder({ ...resource, url: order.url }, engine.directory);
-  } catch (error) {
+    return { order: parseOrder({ ...resource, url: order.url }, engine.directory) };
+  } catch (refusal) {
     session.signal.throwIfAborted();
-    const isEarly = error instanceof AcmeProblemError && shortType(error.problem.type) === 'orderNotReady';
-    if (!isEarly && !mayHaveArrived(error)) throw error;
+    const isEarly = refusal instanceof AcmeProblemError && shortType(refusal.problem.type) === 'orderNotReady';
+    if (!isEarly && !mayHaveArrived(refusal)) throw refusal;
     engine.logger.info('looking an order up whose finalization gave no answer', {
       order: order.url,
-      why: String(error),
+      why: String(refusal),
     });
     const current = await readOrder(engine, session, order.url);
     if (current.status === 'invalid') throw orderInvalid(current);
-    return current;
+    return { order: current, refusal };
   }
 }
 
+/** How an order is finalized. */
+interface Finalization {
+  readonly csr: Uint8Array;
+  readonly isResumed: boolean;
+  /** Since when the lifetime of its certificate runs that is worth having; see `checkWorth`. */
+  readonly since: Date | undefined;
+}
+
+/**
+ * The error of an order that was not finalized: in the CA's words, where there are any, and not by how long they were waited for. What the
+ * CA refuses of an old order it may take of a new one.
+ */
+function notFinalized(error: unknown, { order, refusal }: Submitted, { isResumed }: Finalization): unknown {
+  const isLate = error instanceof DeadlineError;
+  if (isLate && order.error) return orderInvalid(order, `is still "${order.status}"`);
+  const reason = isLate ? (refusal ?? error) : error;
+  const isRefusal = reason instanceof AcmeProblemError && reason.url === order.finalize && !isOutage(reason);
+  const isOfTheOrder = isRefusal && (reason.class === 'authority' || reason.class === 'permanent-request');
+  return isResumed && isOfTheOrder ? orderGone(order.url, reason.message, reason) : reason;
+}
+
 /** Takes an order from ready to valid (RFC 8555 §7.4): finalization can be quick, slow, early, or done already. */
-async function finalize(engine: Engine, session: Session, order: Order, csr: Uint8Array): Promise<Order> {
-  let current = order;
+async function finalize(engine: Engine, session: Session, order: Order, how: Finalization): Promise<Order> {
+  let current: Submitted = { order };
   const waiting = startWaiting(engine, session, 'issuance');
   let submissions = 0;
-  for (let attempt = 0; current.status !== 'valid'; attempt += 1) {
-    if (current.status === 'invalid') throw orderInvalid(current);
-    if (attempt > 0) await waiting.pause(current.retryAfter);
-    if (current.status === 'ready') {
-      if (submissions === MAX_SUBMISSIONS)
-        throw orderInvalid(current, `stays "ready" after ${submissions} submissions`);
-      submissions += 1;
-      current = await submit(engine, session, current, csr);
-    } else {
-      current = await readOrder(engine, session, current.url);
+  try {
+    for (let attempt = 0; current.order.status !== 'valid'; attempt += 1) {
+      const { order: known, refusal } = current;
+      if (known.status === 'invalid') throw orderInvalid(known);
+      const what = `The order ${known.url} is still "${known.status}"`;
+      if (known.status === 'ready') checkWorth(known, how.since, engine.now(), refusal);
+      if (attempt > 0) await waiting.pause(known.retryAfter, { what });
+      if (known.status === 'ready') {
+        const isStuck = submissions === MAX_SUBMISSIONS;
+        if (isStuck) throw refusal ?? orderInvalid(known, `stays "ready" after ${submissions} submissions`);
+        submissions += 1;
+        current = await submit(engine, session, known, how.csr);
+      } else {
+        current = { order: await readOrder(engine, session, known.url), refusal };
+      }
     }
+  } catch (error) {
+    throw notFinalized(error, current, how);
   }
   waiting.done();
-  return current;
+  return current.order;
 }
 
 async function download(engine: Engine, session: Session, order: Order, options: ObtainOptions): Promise<Download> {
@@ -182,20 +232,30 @@ function checkOptions(engine: Engine, { names, csr, challenge, solver }: ObtainO
   throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
 }
 
+/** Whether what is of no use was issued to an earlier run, such as a certificate that has ended since: a new one may be of use. */
+function isLeftover({ status }: Order, isResumed: boolean, error: unknown): error is AcmeError {
+  const isRefused = error instanceof AcmeError && error.code === 'CERTBUS_ACME_CERTIFICATE_REFUSED';
+  return isRefused && isResumed && status === 'valid';
+}
+
 async function run(engine: Engine, options: ObtainOptions): Promise<Obtained> {
   const { names, csr, challenge, solver, resume, signal, abandon, deadlineMs = DEADLINE_MS } = options;
+  const { onWarning = () => {} } = options;
   const stop = abandon ? AbortSignal.any([signal, abandon]) : signal;
   using session = await engine.open({ signal: stop, deadlineMs });
   const isResumed = resume !== undefined;
   const order = isResumed
     ? await resumeOrder(engine, session, resume, names)
     : await startOrder(engine, session, options);
-  const context: ProofContext = { engine, session, challenge, solver, isResumed, abandon };
+  const since = isResumed ? order.notBefore : engine.now();
+  const context: ProofContext = { engine, session, challenge, solver, isResumed, onWarning, abandon };
   if (order.status === 'pending') await proveNames(context, order);
   else if (isResumed) await sweep(context, order);
   const proven: Order = order.status === 'pending' ? { ...order, status: 'ready', retryAfter: undefined } : order;
-  const valid = await finalize(engine, session, proven, csr);
-  const { chain, isPreferred } = await download(engine, session, valid, options);
+  const valid = await finalize(engine, session, proven, { csr, isResumed, since });
+  const { chain, isPreferred } = await download(engine, session, valid, options).catch((error: unknown) => {
+    throw isLeftover(order, isResumed, error) ? orderGone(order.url, error.message, error) : error;
+  });
   const warnings = warningsOf(options, valid.profile ?? order.profile, { chain, isPreferred });
   for (const warning of warnings) engine.logger.warn(warning, { names, order: order.url });
   engine.logger.info('certificate issued', { names, order: order.url });
@@ -205,7 +265,7 @@ async function run(engine: Engine, options: ObtainOptions): Promise<Obtained> {
 
 /**
  * Obtains a certificate: order, challenges in two phases, finalization, download, checks (RFC 8555 §7.4). Goes on with `resume` from
- * any state. Rejects with the signal's reason; `CERTBUS_ACME_ORDER_GONE` (order again), `CERTBUS_ACME_ORDER_INVALID`,
+ * any state. Rejects with the signal's reason; `CERTBUS_ACME_ORDER_GONE` (order again, also where the order was a new one), `CERTBUS_ACME_ORDER_INVALID`,
  * `CERTBUS_ACME_CHALLENGE_FAILED`, `CERTBUS_ACME_NO_SOLVER`, `CERTBUS_ACME_SOLVER_FAILED`, `CERTBUS_ACME_ZONE_NOT_FOUND`,
  * `CERTBUS_ACME_CERTIFICATE_REFUSED`, `CERTBUS_ACME_PROBLEM`, `CERTBUS_ACME_UNREACHABLE`, `CERTBUS_ACME_BREAKER_OPEN`,
  * `CERTBUS_ACME_NOT_ACME` or `CERTBUS_ACME_DEADLINE`; and with what `onOrder` rejects with.

@@ -11,7 +11,8 @@ async function awaitNames(engine: Engine, session: Session, names: readonly stri
   const last = waits.reduce((one, other) => (other.at > one.at ? other : one), { name: '', at: 0 });
   const ms = last.at - engine.now().getTime();
   if (!(ms > 0)) return;
-  await session.sleep(ms, `The CA's limits (failed authorizations of ${last.name}) leave room`);
+  const what = `The CA's limits (failed authorizations of ${last.name}) leave room`;
+  await session.sleep(ms, { kind: 'limit', what });
   engine.observe({ type: 'wait', for: 'failures', ms });
 }
 

@@ -25,6 +25,9 @@ export interface Order {
   readonly finalize: string;
   readonly certificate?: string;
   readonly expires?: Date;
+  /** Dates of the certificate to come, where the CA fixes them with the order. */
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
   readonly profile?: string;
   readonly error?: Problem;
   readonly retryAfter: Date | undefined;
@@ -42,13 +45,19 @@ function parseNames(value: unknown): string[] {
   return identifiers.map((identifier) => canonicalName(textOf(identifier.value, 255) ?? ''));
 }
 
+/** An instant of an order; Go's zero time, which some CAs send, means that there is none. */
+function dateOf(value: unknown): Date | undefined {
+  const instant = instantOf(value);
+  return instant && instant.getTime() > 0 ? instant : undefined;
+}
+
 /** Reads an order; its addresses must lie at the directory's origin. Throws `CERTBUS_ACME_NOT_ACME`. */
 export function parseOrder({ url, body, retryAfter }: Resource, directory: string): Order {
   if (!isRecord(body)) throw malformed(url, 'it is not an object');
   const status = STATUSES.find((known) => known === body.status);
   if (!status) throw malformed(url, 'its status is unknown');
   const { authorizations, certificate, profile } = body;
-  const expires = instantOf(body.expires);
+  const [expires, notBefore, notAfter] = [body.expires, body.notBefore, body.notAfter].map(dateOf);
   const error = parseProblem(body.error, 400);
   return {
     url,
@@ -60,6 +69,8 @@ export function parseOrder({ url, body, retryAfter }: Resource, directory: strin
     finalize: checkOrigin(body.finalize, directory),
     ...(certificate === undefined ? {} : { certificate: checkOrigin(certificate, directory) }),
     ...(expires ? { expires } : {}),
+    ...(notBefore ? { notBefore } : {}),
+    ...(notAfter ? { notAfter } : {}),
     ...(typeof profile === 'string' ? { profile: textOf(profile, 100) ?? '' } : {}),
     ...(error ? { error } : {}),
     retryAfter,
@@ -172,7 +183,21 @@ export function orderInvalid({ url, names, error }: Order, what = 'became invali
 
 /** `CERTBUS_ACME_ORDER_GONE`: this order leads nowhere, a new one may. */
 export function orderGone(url: string, why: string, cause?: unknown): AcmeError {
-  return new AcmeError('CERTBUS_ACME_ORDER_GONE', `The order ${url} cannot be resumed: ${why}. Make a new one.`, {
+  return new AcmeError('CERTBUS_ACME_ORDER_GONE', `The order ${url} leads nowhere: ${why}. Make a new one.`, {
     cause,
   });
+}
+
+/**
+ * Throws `CERTBUS_ACME_ORDER_GONE` where an order is not worth going on with: its certificate would have less than half of the lifetime
+ * that it had left at `since`, the instant of the order, or of its own `notBefore`. Only CAs that fix the dates with the order (step-ca)
+ * have such orders, and refuse to finalize those whose certificate has ended. `refusal` is the CA's, where there was one.
+ */
+export function checkWorth({ url, notAfter }: Order, since: Date | undefined, now: Date, refusal?: unknown): void {
+  if (!notAfter) return;
+  const left = notAfter.getTime() - now.getTime();
+  const whole = since ? notAfter.getTime() - since.getTime() : 0;
+  if (left > 0 && left >= whole / 2) return;
+  const said = refusal instanceof Error ? `; ${refusal.message}` : '';
+  throw orderGone(url, `its certificate would end at ${notAfter.toISOString()}${said}`, refusal);
 }

@@ -1,23 +1,23 @@
 import { expect, test } from 'vitest';
 import { createFakeCa, type FakeCa } from '../tests/acme.builders.ts';
-import { poll, startWaiting } from './poll.ts';
+import { startWaiting } from './poll.ts';
 
 const { signal } = new AbortController();
+const what = 'It is not done';
 
 /** Waits for something that takes the CA so long; returns the waits, in ms. */
 async function waitFor(ca: FakeCa, tookMs: number, retryAfterS?: number): Promise<number[]> {
-  const session = await ca.engine.open({ signal });
+  using session = await ca.engine.open({ signal });
   const before = ca.sleptMs.length;
-  const ready = ca.engine.now().getTime() + tookMs;
-  const look = () => ({
-    isReady: ca.engine.now().getTime() >= ready,
-    retryAfter: retryAfterS === undefined ? undefined : new Date(ca.engine.now().getTime() + retryAfterS * 1000),
-  });
-  await poll(startWaiting(ca.engine, session, 'validation'), {
-    first: { isReady: tookMs === 0, retryAfter: undefined },
-    read: async () => look(),
-    isDone: ({ isReady }) => isReady,
-  });
+  const now = () => ca.engine.now().getTime();
+  const ready = now() + tookMs;
+  const waiting = startWaiting(ca.engine, session, 'validation');
+  let retryAfter: Date | undefined;
+  while (now() < ready) {
+    await waiting.pause(retryAfter, { what });
+    retryAfter = retryAfterS === undefined ? undefined : new Date(now() + retryAfterS * 1000);
+  }
+  waiting.done();
   return ca.sleptMs.slice(before);
 }
 
@@ -64,19 +64,20 @@ test('what one CA takes says nothing of another, nor a validation of an issuance
   const slow = createFakeCa({});
   await waitOften(slow, 4000, 40);
   expect((await waitFor(createFakeCa({}), 60))[0]).toBeLessThan(60);
-  await startWaiting(slow.engine, await slow.engine.open({ signal }), 'issuance').pause(undefined);
+  using session = await slow.engine.open({ signal });
+  await startWaiting(slow.engine, session, 'issuance').pause(undefined, { what });
   expect(slow.sleptMs.at(-1)).toBeLessThan(60);
 });
 
 test('one hiccup of the CA, however many waits it hits, makes nobody wait long afterwards', async () => {
   const ca = createFakeCa({});
   await waitOften(ca, 100, 50);
-  const session = await ca.engine.open({ signal });
+  using session = await ca.engine.open({ signal });
   const waits = Array.from({ length: 10 }, () => startWaiting(ca.engine, session, 'validation'));
-  for (const wait of waits) await wait.pause(undefined);
+  for (const wait of waits) await wait.pause(undefined, { what });
   await session.sleep(20_000);
   for (const wait of waits) {
-    await wait.pause(undefined);
+    await wait.pause(undefined, { what });
     wait.done();
   }
   expect((await waitFor(ca, 100))[0]).toBeLessThan(300);
@@ -86,4 +87,16 @@ test('what is done at once was not waited for, and teaches nothing', async () =>
   const ca = createFakeCa({});
   expect(await waitFor(ca, 0)).toEqual([]);
   expect((await waitFor(ca, 60))[0]).toBeGreaterThanOrEqual(45);
+});
+
+test('a wait of our own is cut off where something else is due, and the Retry-After of the CA is not', async () => {
+  const ca = createFakeCa({});
+  using session = await ca.engine.open({ signal });
+  const waiting = startWaiting(ca.engine, session, 'validation');
+  const soon = (ms: number) => new Date(ca.engine.now().getTime() + ms);
+  await waiting.pause(undefined, { what, until: soon(7) });
+  await waiting.pause(soon(3000), { what, until: soon(7) });
+  await waiting.pause(undefined, { what, until: soon(-7) });
+  expect(ca.sleptMs.slice(0, 2)).toEqual([7, 3000]);
+  expect(ca.sleptMs[2]).toBeGreaterThanOrEqual(45);
 });

@@ -11,10 +11,18 @@ const LONGEST_MS = 5000;
 /** How long each CA took lately, by what it did, for as long as its engine is in use. */
 const learned = new WeakMap<Engine, Map<Awaited, number>>();
 
+/** What bounds a wait, and what it is for. */
+export interface PauseOptions {
+  /** What is not decided yet, as a sentence without its full stop, for the error of a deadline that the wait would pass. */
+  readonly what: string;
+  /** Where our own time ends at the latest. Default: it is not cut off. */
+  readonly until?: Date | undefined;
+}
+
 /** Waits between looks at something that the CA is busy with. */
 export interface Waiting {
   /** Waits before the next look: our own time, or the CA's `Retry-After` where that is longer. The session's deadline bounds both. */
-  pause(retryAfter: Date | undefined): Promise<void>;
+  pause(retryAfter: Date | undefined, options: PauseOptions): Promise<void>;
   /** Reports that the last look was the right one. */
   done(): void;
 }
@@ -30,15 +38,18 @@ export function startWaiting(engine: Engine, session: Session, what: Awaited): W
   const began = engine.now().getTime();
   let looks = 0;
 
-  function ownMs(): number {
+  function ownMs(until: Date | undefined): number {
     const wait = looks === 0 ? first : Math.max(first / 4, Math.min(first, UNKNOWN_MS)) * 2 ** (looks - 1);
-    return Math.min(wait, LONGEST_MS) * (0.9 + engine.random() * 0.2);
+    const own = Math.min(wait, LONGEST_MS) * (0.9 + engine.random() * 0.2);
+    const left = until ? until.getTime() - engine.now().getTime() : own;
+    return left > 0 ? Math.min(own, left) : own;
   }
 
   return {
-    async pause(retryAfter) {
+    async pause(retryAfter, { what, until }) {
       const asked = retryAfter ? retryAfter.getTime() - engine.now().getTime() : 0;
-      await session.sleep(Math.max(asked, ownMs()));
+      const own = ownMs(until);
+      await (asked > own ? session.sleep(asked, { kind: 'asked' }) : session.sleep(own, { kind: 'undecided', what }));
       looks += 1;
     },
     done() {
@@ -51,22 +62,4 @@ export function startWaiting(engine: Engine, session: Session, what: Awaited): W
       paces.set(what, Math.min(Math.max(next, SHORTEST_MS), LONGEST_MS));
     },
   };
-}
-
-/** Reads a resource again and again, from a first value on, until it is done. */
-export async function poll<T extends { readonly retryAfter: Date | undefined }>(
-  waiting: Waiting,
-  {
-    first,
-    read,
-    isDone,
-  }: { readonly first: T; readonly read: () => Promise<T>; readonly isDone: (value: T) => boolean },
-): Promise<T> {
-  let value = first;
-  while (!isDone(value)) {
-    await waiting.pause(value.retryAfter);
-    value = await read();
-  }
-  waiting.done();
-  return value;
 }

@@ -3,11 +3,11 @@ import { AcmeError } from '../errors.ts';
 import type { PresentedChallenge, SolvableChallenge, Solver } from '../solver/solver.ts';
 import type { Engine, Session } from '../wire/engine.ts';
 import { mayHaveArrived } from '../wire/may-have-arrived.ts';
-import { type Authorization, challengeFailed, readAuthorization } from './authorization.ts';
+import { type Authorization, challengeFailed, readAuthorization, subjectOf } from './authorization.ts';
 import { type Challenge, type ChallengeSubject, isOfType, presentedChallenge } from './challenge.ts';
 import { type Order, orderGone } from './order.ts';
 import { mapFew } from './parallel.ts';
-import { poll, startWaiting } from './poll.ts';
+import { awaitVerdict } from './verdict.ts';
 
 const CLEAN_UP_MS = 60_000;
 const CLEAN_UP_ABORTED_MS = 10_000;
@@ -21,6 +21,8 @@ export interface ProofContext {
   readonly solver: Solver;
   /** Whether an earlier run may have got somewhere, and left answers behind. */
   readonly isResumed: boolean;
+  /** Takes what goes wrong while the verdicts are waited for, in words for the operator. */
+  readonly onWarning: (message: string) => void;
   /** Aborted: another process has taken the order over, so its answers stay where they are. */
   readonly abandon: AbortSignal | undefined;
 }
@@ -49,8 +51,7 @@ function proofOf(
     return { authorization, challenge, presented };
   }
   const offered = challenges.map(({ type }) => type).join(', ') || 'none';
-  const subject = isWildcard ? `*.${name}` : name;
-  const message = `The CA offers no ${wanted} challenge for ${subject} (it offers: ${offered}). Choose one of these.`;
+  const message = `The CA offers no ${wanted} challenge for ${subjectOf(authorization)} (it offers: ${offered}). Choose one of these.`;
   throw new AcmeError('CERTBUS_ACME_NO_SOLVER', message);
 }
 
@@ -119,28 +120,26 @@ async function answer({ session }: ProofContext, { authorization, challenge }: P
   }
 }
 
-async function awaitVerdict(
-  { engine, session }: ProofContext,
-  { authorization }: Proof,
-  retryAfter: Date | undefined,
-): Promise<Authorization> {
-  return poll(startWaiting(engine, session, 'validation'), {
-    first: { ...authorization, retryAfter },
-    read: () => readAuthorization(session, authorization.url),
-    isDone: ({ status }) => status !== 'pending',
-  });
-}
-
 /** Present all, wait once, answer all, wait for the verdicts: a wildcard and its apex share one TXT name. */
 async function proveAll(context: ProofContext, proofs: readonly Proof[]): Promise<void> {
   await solve(context, 'present', proofs);
   await solve(context, 'ready', proofs);
   const answered = await mapFew(proofs, async (proof) => ({ proof, retryAfter: await answer(context, proof) }));
-  const verdicts = await mapFew(answered, ({ proof, retryAfter }) => awaitVerdict(context, proof, retryAfter));
+  let isLost = false;
+  const verdicts = await mapFew(answered, async ({ proof, retryAfter }) => {
+    const verdict = await awaitVerdict({ ...context, isLost: () => isLost }, proof, retryAfter);
+    isLost ||= verdict.status !== 'valid';
+    return verdict;
+  });
   const failed = verdicts.filter(({ status }) => status !== 'valid');
   const { limiter, thumbprint } = context.engine;
-  for (const { status, name } of failed) if (status === 'invalid') limiter.nameFailed(thumbprint, name);
+  for (const each of failed) if (isInvalid(context, each)) limiter.nameFailed(thumbprint, each.name);
   if (failed.length > 0) throw challengeFailed(context.engine, failed);
+}
+
+/** Whether the CA has decided against a name. step-ca leaves the authorization of an invalid challenge pending. */
+function isInvalid({ challenge }: ProofContext, { status, challenges }: Authorization): boolean {
+  return status === 'invalid' || (status === 'pending' && challenges.find(isOfType(challenge))?.status === 'invalid');
 }
 
 const bare = (name: string): string => name.replace(/^\*\./, '');
@@ -158,14 +157,15 @@ async function readOwn(session: Session, order: Order, url: string): Promise<Aut
 export async function proveNames(context: ProofContext, order: Order): Promise<void> {
   const { engine, session } = context;
   const authorizations = await mapFew(order.authorizations, (url) => readOwn(session, order, url));
-  const pending = authorizations.filter(({ status }) => status === 'pending');
-  const decided = authorizations.filter(({ status }) => status !== 'pending');
+  const isOpen = (each: Authorization) => each.status === 'pending' && !isInvalid(context, each);
+  const pending = authorizations.filter(isOpen);
+  const decided = authorizations.filter((each) => !isOpen(each));
   const dead = decided.filter(({ status }) => status !== 'valid');
   const asked = await askedOf(context);
   const leftovers = leftoversOf(context, decided, asked);
   if (dead.length > 0) {
     await cleanUp(context, leftovers);
-    if (context.isResumed) throw orderGone(order.url, `the authorization of ${dead[0]?.name} is ${dead[0]?.status}`);
+    if (context.isResumed) throw orderGone(order.url, `the CA did not confirm ${dead[0]?.name}`);
     throw challengeFailed(engine, dead);
   }
   const proofs = pending.map((authorization) => proofOf(context, authorization, asked));

@@ -1,9 +1,8 @@
 /** A CA without a network, and a solver that records, for tests of what drives orders. */
 
 import type { Acme } from '../acme.ts';
-import { AcmeError } from '../errors.ts';
 import { createCaLimiter, guardsOf } from '../limits/ca-limiter.ts';
-import type { Deadline } from '../limits/deadline.ts';
+import { type Deadline, startDeadline } from '../limits/deadline.ts';
 import type { CaLimits } from '../limits/limits.ts';
 import type { PresentedChallenge, SolvableChallenge, Solver } from '../solver/solver.ts';
 import type { Engine, Resource, Session, SessionOptions } from '../wire/engine.ts';
@@ -74,22 +73,17 @@ function answerOf(state: FakeState, call: string, url: string): Resource {
   return { url, status: 200, body: next.body, retryAfter, alternates: next.alternates ?? [] };
 }
 
-function deadlineOf(state: FakeState, { signal, deadlineMs = 120_000 }: SessionOptions): Deadline {
-  const ends = state.clockMs + deadlineMs;
-  const check = (ms: number) => {
-    const notBefore = new Date(state.clockMs + ms);
-    if (notBefore.getTime() > ends) throw new AcmeError('CERTBUS_ACME_DEADLINE', 'too long', { notBefore });
-  };
-  return {
+function deadlineOf(state: FakeState, { signal, deadlineMs = 120_000 }: SessionOptions): Deadline & Disposable {
+  return startDeadline(at('dir'), {
     signal,
-    check,
+    deadlineMs,
+    now: () => new Date(state.clockMs),
     async sleep(ms) {
       signal.throwIfAborted();
-      check(ms);
       state.sleptMs.push(ms);
       state.clockMs += ms;
     },
-  };
+  });
 }
 
 function sessionOf(state: FakeState, options: SessionOptions): Session {
@@ -122,7 +116,6 @@ function sessionOf(state: FakeState, options: SessionOptions): Session {
     read: on('read'),
     answer: on('answer'),
     finalize: on('finalize'),
-    [Symbol.dispose]() {},
   };
 }
 

@@ -113,15 +113,20 @@ export async function guard(connection: Connection, endpoint: Endpoint, ask: () 
   }
 }
 
-/** What to wait before another try; `undefined` where there should be none. */
-function waitAfter(connection: Connection, result: Result, tries: number): number | undefined {
+/** What to wait before another try, and whether the CA asked for that; `undefined` where there should be none. */
+function waitAfter(
+  connection: Connection,
+  result: Result,
+  tries: number,
+): { readonly ms: number; readonly isAsked: boolean } | undefined {
   const isFailure = result instanceof HttpFailure;
   const isTransient = isFailure ? result.kind === 'lost' || result.kind === 'refused' : result.status >= 500;
   if (!isTransient || tries >= MAX_TRIES) return undefined;
-  const asked = isFailure ? undefined : retryAfterOf(connection, result);
+  const retryAfter = isFailure ? undefined : retryAfterOf(connection, result);
+  const asked = retryAfter ? retryAfter.getTime() - connection.now().getTime() : 0;
   const own = FIRST_WAIT_MS * 2 ** (tries - 1) * (0.75 + connection.random() * 0.5);
-  const wait = Math.max(own, asked ? asked.getTime() - connection.now().getTime() : 0);
-  return wait <= LONGEST_WAIT_MS ? wait : undefined;
+  const ms = Math.max(own, asked);
+  return ms <= LONGEST_WAIT_MS ? { ms, isAsked: asked > own } : undefined;
 }
 
 /** Tries a request that may be made twice without harm a few times. Each try is built, and so signed, again. */
@@ -134,6 +139,6 @@ export async function repeat(
     const result = await attempt();
     const wait = waitAfter(connection, result, tries);
     if (wait === undefined) return result;
-    await deadline.sleep(wait);
+    await deadline.sleep(wait.ms, wait.isAsked ? { kind: 'asked' } : undefined);
   }
 }

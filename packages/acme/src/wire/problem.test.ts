@@ -101,8 +101,13 @@ test.each([
   expect(error.message.includes('See ')).toBe(expected !== undefined);
 });
 
-test('an unauthorized answer to a challenge blames the answer, not the account', () => {
-  expect(classify(acme('unauthorized'), { isValidation: true })).toBe('temporary');
+test.each([
+  ['unauthorized', 'account'],
+  ['rejectedIdentifier', 'permanent-name'],
+  ['somethingElse', 'permanent-request'],
+])('the type %s blames the answer where a validation ended with it, and otherwise is %s', (type, otherwise) => {
+  expect(classify(acme(type), { isValidation: true })).toBe('temporary');
+  expect(classify(acme(type))).toBe(otherwise);
 });
 
 test('a name that is gone is told from a record that is not there yet', () => {

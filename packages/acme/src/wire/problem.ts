@@ -87,7 +87,13 @@ export function isPaused({ type, detail }: Problem, retryAfter: Date | undefined
   return shortType(type) === 'rateLimited' && !retryAfter && /paus/i.test(detail);
 }
 
-/** Sorts a problem. `isValidation`: it came out of a challenge, where `unauthorized` blames the answer and not the account. */
+/** Types that blame the answer to a challenge where a validation ends with them. step-ca calls a wrong answer a rejected identifier. */
+const OF_THE_ANSWER = new Set(['unauthorized', 'rejectedIdentifier']);
+
+/**
+ * Sorts a problem. `isValidation`: it came out of a challenge or of its order, where some types blame the answer and not the account or the
+ * name, and one that is not known says no more than that the validation failed.
+ */
 export function classify(
   problem: Problem,
   { isValidation = false, notBefore }: { readonly isValidation?: boolean; readonly notBefore?: Date | undefined } = {},
@@ -95,13 +101,15 @@ export function classify(
   const { type, detail, status, subproblems } = problem;
   const short = shortType(type);
   if (isPaused(problem, notBefore)) return 'operator-action';
-  if (short === 'unauthorized') return isValidation ? 'temporary' : 'account';
+  if (isValidation && OF_THE_ANSWER.has(short)) return 'temporary';
+  if (short === 'unauthorized') return 'account';
   // The name itself is gone, unlike a TXT record that was not seen yet.
   if (short === 'dns' && /NXDOMAIN looking up (?:A|AAAA|CAA)\b/.test(detail)) return 'permanent-name';
   const [first] = subproblems;
   if (short === 'compound' && first)
     return classify({ ...first, status, subproblems: [] }, { isValidation, notBefore });
-  return (Object.hasOwn(CLASS_OF, short) ? CLASS_OF[short] : undefined) ?? classOfStatus(status);
+  const known = Object.hasOwn(CLASS_OF, short) ? CLASS_OF[short] : undefined;
+  return known ?? (isValidation && status < 500 && status !== 429 ? 'temporary' : classOfStatus(status));
 }
 
 function parseSubproblem(value: unknown): Subproblem | undefined {

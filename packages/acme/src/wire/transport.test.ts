@@ -11,6 +11,7 @@ import {
   generateAccountKey,
   readDirectory,
 } from '../index.ts';
+import type { WaitReason } from '../limits/deadline.ts';
 import { type Answer, type Asked, startScriptedCa } from '../tests/scripted-ca.builders.ts';
 import { engineOf } from './handles.ts';
 
@@ -272,12 +273,35 @@ test('a session ends at its deadline', async () => {
   expect((await failureOf(session.createOrder({}))).code).toBe('CERTBUS_ACME_DEADLINE');
 });
 
-test('a wait beyond the deadline is not begun, and its end is told', async () => {
+const inAnHour = { notBefore: new Date('2026-11-23T13:00:00Z') };
+
+test.each<[string, WaitReason | undefined, object, string]>([
+  ['of our own says nothing of the CA', undefined, { notBefore: undefined, isLimit: false }, 'Try again later.'],
+  [
+    'for what is not decided says what that is, and nothing of what the CA wants',
+    { kind: 'undecided', what: 'The order is still "processing"' },
+    { notBefore: undefined, isLimit: false },
+    'The order is still "processing". Try again later.',
+  ],
+  [
+    'that the CA asked for says so, and its end',
+    { kind: 'asked' },
+    { ...inAnHour, isLimit: false },
+    'The CA asks to come back at 2026-11-23T13:00:00.000Z.',
+  ],
+  [
+    'for a limit says which, and its end',
+    { kind: 'limit', what: 'There is room' },
+    { ...inAnHour, isLimit: true },
+    'There is room at 2026-11-23T13:00:00.000Z.',
+  ],
+])('a wait beyond the deadline is not begun, and one %s', async (_, reason, expected, words) => {
   const now = new Date('2026-11-23T12:00:00Z');
   const { ca, slept } = await connect(undefined, { now: () => now });
   using session = await engineOf(ca).open({ signal: never, deadlineMs: 60_000 });
-  const error = await failureOf(session.sleep(3_600_000));
-  expect(error).toMatchObject({ code: 'CERTBUS_ACME_DEADLINE', notBefore: new Date('2026-11-23T13:00:00Z') });
+  const error = await failureOf(session.sleep(3_600_000, reason));
+  expect(error).toMatchObject({ code: 'CERTBUS_ACME_DEADLINE', ...expected });
+  expect(error.message.endsWith(`did not end within 60 s. ${words}`)).toBe(true);
   expect(slept).toEqual([]);
 });
 
