@@ -14,6 +14,8 @@ export interface IssuedCertificate extends Omit<CertificateContent, 'certificate
   readonly leafHash: string;
   /** The CA that issued it; `undefined` for an imported one. */
   readonly directory: string | undefined;
+  /** When the bus got it from its CA, ISO 8601, which can be long after `notBefore`; absent for an imported one. */
+  readonly obtainedAt?: string;
 }
 
 /** A key pair of an issuance: the public half as CSR, the private half sealed. */

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { FailureClass } from './event-types/certificate-events.ts';
 import type { IssuedCertificate, ManagedCertificate } from './managed-certificate.ts';
@@ -78,4 +79,44 @@ test('names that were never issued are due since their first failure, since thei
   expect(dueSince(certificate(1, 1, { ...never, issuance, failure }), NOW)?.toISOString()).toBe(inHours(-5));
   expect(dueSince(certificate(1, 1, { ...never, issuance }), NOW)?.toISOString()).toBe(inHours(-3));
   expect(dueSince(certificate(1, 1, never), NOW)).toBeUndefined();
+});
+
+const ago = (hours: number) => ({ obtainedAt: inHours(-hours) });
+
+/** One that the bus got so many hours after it began, with so many hours left of its lifetime then. */
+function obtainedLate(begun: number, left: number, more: Partial<ManagedCertificate> = {}): ManagedCertificate {
+  const { current, ...rest } = certificate(begun + left, left, { directory: 'https://ca.test/dir', ...more });
+  return { ...rest, current: { ...(current as IssuedCertificate), ...ago(0) } };
+}
+
+const hoursUntilDue = (subject: ManagedCertificate) =>
+  ((nextActionAt(subject)?.getTime() ?? 0) - NOW.getTime()) / HOUR_MS;
+
+test('what was just obtained is not due, however late it came and whatever its CA asks for', () => {
+  const hours = fc.double({ min: 0.05, max: 3000, noNaN: true });
+  fc.assert(
+    fc.property(hours, hours, fc.option(fc.double({ min: -5000, max: 5000, noNaN: true })), (begun, left, asked) => {
+      const renewalInfo = asked === null ? undefined : window(asked, asked + 1);
+      const subject = obtainedLate(begun, left, { renewalInfo });
+      const due = hoursUntilDue(subject);
+      expect(due).toBeGreaterThanOrEqual((asked === null ? left / 3 : Math.min(left / 3, 1)) - 1e-5);
+      expect(due).toBeLessThan(left);
+    }),
+  );
+});
+
+test.each([
+  ['90 days, an hour after it began', 1, 2159, 2160 * (2 / 3) - 1],
+  ['160 hours, an hour after it began', 1, 159, 79],
+  ['6 minutes, a minute after it began', 1 / 60, 5 / 60, 2 / 60],
+])('one of %s is due when its lifetime says', (_, begun, left, due) => {
+  expect(hoursUntilDue(obtainedLate(begun, left))).toBeCloseTo(due, 5);
+});
+
+test('an instant outside its lifetime, of a manager whose clock was wrong, says nothing of when it was obtained', () => {
+  for (const hours of [3000, -3000]) {
+    const { current, ...rest } = certificate(2160, 2000, { directory: 'https://ca.test/dir' });
+    const wrong = { ...rest, current: { ...(current as IssuedCertificate), ...ago(hours) } };
+    expect(nextActionAt(wrong)).toEqual(nextActionAt({ ...rest, current }));
+  }
 });

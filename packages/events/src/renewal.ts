@@ -19,23 +19,42 @@ interface RenewalInstants {
   readonly floor: number;
 }
 
-function renewalOf(notBefore: number, notAfter: number): RenewalInstants {
-  const lifetime = notAfter - notBefore;
-  const urgent = notAfter - lifetime / 6;
+/** What the instants depend on. */
+type Lifetime = Pick<IssuedCertificate, 'notBefore' | 'notAfter'>;
+
+function instantsOf({ notBefore, notAfter }: Lifetime): RenewalInstants {
+  const [from, to] = [Date.parse(notBefore), Date.parse(notAfter)];
+  const lifetime = to - from;
+  const urgent = to - lifetime / 6;
   return {
-    earliest: notBefore + Math.min(lifetime / 50, 6 * HOUR_MS),
+    earliest: from + Math.min(lifetime / 50, 6 * HOUR_MS),
     // A third of the lifetime left, or half of it below 10 days: what Let's Encrypt asks of integrators.
-    ordinary: notBefore + (lifetime < 10 * DAY_MS ? lifetime / 2 : (lifetime * 2) / 3),
+    ordinary: from + (lifetime < 10 * DAY_MS ? lifetime / 2 : (lifetime * 2) / 3),
     urgent,
-    floor: Math.max(urgent, notAfter - DAY_MS),
+    floor: Math.max(urgent, to - DAY_MS),
   };
 }
 
-function wantedAt({ current, renewalInfo, revoked }: ManagedCertificate): number {
+/**
+ * Until when a certificate that has just been obtained is not renewed again, milliseconds since 1970. One can come back past its half-life or
+ * its floor, where its CA fixed the dates with an order that waited: then a third of what was left passes first, an hour at most
+ * where its CA wants it renewed.
+ */
+function settledAt({ notBefore, notAfter, obtainedAt = notBefore }: IssuedCertificate, isAsked: boolean): number {
+  const [from, to, obtained] = [Date.parse(notBefore), Date.parse(notAfter), Date.parse(obtainedAt)];
+  // A manager whose clock is wrong says nothing of when that was.
+  if (obtained < from || obtained >= to) return from;
+  const left = to - obtained;
+  return obtained + Math.min(left / 3, isAsked ? HOUR_MS : left);
+}
+
+function wantedAt({ current, renewalInfo, revoked, failure }: ManagedCertificate): number {
   if (!current || revoked) return 0;
-  const { ordinary, floor, earliest } = renewalOf(Date.parse(current.notBefore), Date.parse(current.notAfter));
+  const { ordinary, floor, earliest } = instantsOf(current);
   const wanted = renewalInfo ? Math.max(Date.parse(renewalInfo.renewAt), earliest) : ordinary;
-  return Math.min(wanted, floor);
+  const atTheLatest = Math.min(wanted, floor);
+  // A renewal that was tried since then goes on by its back-off.
+  return failure ? atTheLatest : Math.max(atTheLatest, settledAt(current, renewalInfo !== undefined));
 }
 
 /** `notBefore` of a failure after which a manager makes no further attempt by itself, ISO 8601. */
@@ -43,10 +62,6 @@ export const NEVER = '9999-12-31T23:59:59.000Z';
 
 /** Longer than any pause, milliseconds: a CA's own Retry-After counts for seven days at most, a claim for minutes. */
 export const LONGEST_PAUSE_MS: number = 8 * DAY_MS;
-
-type Lifetime = Pick<IssuedCertificate, 'notBefore' | 'notAfter'>;
-
-const instantsOf = ({ notBefore, notAfter }: Lifetime) => renewalOf(Date.parse(notBefore), Date.parse(notAfter));
 
 /**
  * The instant that no back-off passes, since a certificate would end without having been tried again: the emergency floor of its
@@ -143,9 +158,8 @@ export type Urgency = (typeof URGENCIES)[number];
 export function urgencyOf({ current, renewalInfo, revoked }: ManagedCertificate, now: Date): Urgency {
   const at = now.getTime();
   if (!current || revoked) return 'lapsed';
-  const [notBefore, notAfter] = [Date.parse(current.notBefore), Date.parse(current.notAfter)];
-  if (notAfter <= at) return 'lapsed';
-  if (renewalOf(notBefore, notAfter).floor <= at) return 'emergency';
+  if (Date.parse(current.notAfter) <= at) return 'lapsed';
+  if (instantsOf(current).floor <= at) return 'emergency';
   return renewalInfo && Date.parse(renewalInfo.windowEnd) <= at ? 'window-over' : 'due';
 }
 
@@ -156,5 +170,5 @@ export function urgencyOf({ current, renewalInfo, revoked }: ManagedCertificate,
 export function isUrgent(certificate: ManagedCertificate, now: Date): boolean {
   const { current } = certificate;
   if (!current || urgencyOf(certificate, now) === 'lapsed') return true;
-  return renewalOf(Date.parse(current.notBefore), Date.parse(current.notAfter)).urgent <= now.getTime();
+  return instantsOf(current).urgent <= now.getTime();
 }

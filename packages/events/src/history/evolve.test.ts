@@ -59,6 +59,12 @@ describe('given a claim', () => {
     expect(certificate).toMatchObject({ issuance: undefined, current: { leaf: base64('leaf 1') }, predecessors: [] });
   });
 
+  test('when the certificate comes back past its half-life, it is due after a third of what is left', () => {
+    const late = given([started('issuance01'), 0], [obtained('issuance01', 'leaf 1', 0, 90), 75]);
+    expect(late?.current?.obtainedAt).toBe(iso(75));
+    expect(late && nextActionAt(late)).toEqual(new Date(iso(80)));
+  });
+
   test('when it is taken over, the order and the sealed key stay', () => {
     const certificate = given(
       [started('issuance01'), 0],

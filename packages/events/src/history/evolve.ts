@@ -55,7 +55,9 @@ function replace(
 
 function obtain(certificate: ManagedCertificate, event: CertificateObtained, at: Date): ManagedCertificate {
   const { challengeType, profile, keyType, directory, fallbackFor } = event;
-  const replaced = { ...replace(certificate, event, at), challengeType, keyType, issuance: undefined };
+  const { current, ...rest } = replace(certificate, event, at);
+  const dated = current && { ...current, obtainedAt: at.toISOString() };
+  const replaced = { ...rest, current: dated, challengeType, keyType, issuance: undefined };
   // A second CA has profiles of its own; the certificate keeps what it asks its own CA for.
   return fallbackFor === undefined ? { ...replaced, profile, directory } : { ...replaced, directory: fallbackFor };
 }
