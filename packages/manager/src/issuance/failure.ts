@@ -1,5 +1,5 @@
 /** Describes a failed issuance for the bus: its problem and its class. */
-import { AcmeError, AcmeProblemError, isOutage } from '@certbus/acme';
+import { AcmeError, AcmeProblemError, DeadlineError, isOutage } from '@certbus/acme';
 import type { FailureClass } from '@certbus/events';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { FailureReason } from '../decide/issuance.ts';
@@ -47,8 +47,7 @@ export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs' | 
   const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
   const detail = error instanceof Error ? error.message : 'unknown';
   const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
-  // A wait that would have passed the deadline was for a limit that all orders share.
-  const isWait = problem === 'CERTBUS_ACME_DEADLINE' && notBefore !== undefined;
-  const failureClass = isWait ? 'rate-limited' : classOf(error, problem);
+  const isLimit = error instanceof DeadlineError && error.isLimit;
+  const failureClass = isLimit ? 'rate-limited' : classOf(error, problem);
   return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };
 }

@@ -119,6 +119,8 @@ async function obtainChain(
     ...settingsOf(authority),
     ...(replaces ? { replaces } : {}),
     ...(resume ? { resume } : {}),
+    // The client has logged it.
+    onWarning: (message) => onProgress({ step: 'warning', certificateId: claim.certificateId, names, message }),
     async onOrder(url) {
       await persist(() => decide(context, (state) => recordOrder(state, claim, url), { signal: stop }));
       onProgress({ step: 'order', certificateId: claim.certificateId, names, orderUrl: url });
@@ -133,7 +135,8 @@ async function obtainChain(
 const isGone = (error: unknown): boolean => error instanceof AcmeError && error.code === 'CERTBUS_ACME_ORDER_GONE';
 
 /**
- * Runs the order of a claimed issuance to its certificate: the one that is recorded, or a new one. Rejects as `obtain` and
+ * Runs the order of a claimed issuance to its certificate: the one that is recorded, or a new one, and once more a new one where that leads
+ * nowhere. Rejects as `obtain` and
  * `openAccount` do, with a `ManagerError`, or with a `StoreError`.
  */
 export async function runOrder(context: Context, claim: HeldClaim, options: OrderOptions): Promise<ObtainedChain> {
@@ -149,8 +152,9 @@ export async function runOrder(context: Context, claim: HeldClaim, options: Orde
   try {
     return await obtainChain(context, run, { ca, csr, solver, resume });
   } catch (error) {
-    if (!resume || !isGone(error)) throw error;
-    // What was left behind can no longer be finished; the claim and its key serve a new order.
+    if (!isGone(error)) throw error;
+    // What was left behind, or took too long, is not worth finishing; the claim and its key serve a new order.
+    context.logger.info('ordering again', { names: issuance.names, why: String(error) });
     return await obtainChain(context, run, { ca, csr, solver, resume: undefined });
   }
 }

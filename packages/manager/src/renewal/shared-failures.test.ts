@@ -1,5 +1,5 @@
 /** Tests of which failures hold up which other certificates. */
-import { AcmeError, AcmeProblemError } from '@certbus/acme';
+import { AcmeError, AcmeProblemError, DeadlineError } from '@certbus/acme';
 import { expect, test } from 'vitest';
 import { createSharedFailures } from './shared-failures.ts';
 import type { WorkKind } from './work-queue.ts';
@@ -12,7 +12,8 @@ function problem(type: string, status: number, detail = ''): AcmeProblemError {
   return new AcmeProblemError(stated, { attempt: 'The CA refused newOrder', url: `${CA}/order`, notBefore });
 }
 
-const full = new AcmeError('CERTBUS_ACME_DEADLINE', 'no room', { notBefore: new Date('2026-11-24T03:00:00Z') });
+const notBefore = new Date('2026-11-24T03:00:00Z');
+const full = new DeadlineError('no room', { notBefore, isLimit: true });
 
 test.each<[string, unknown, WorkKind, WorkKind[]]>([
   ['a gateway without its CA', problem('serverInternal', 502), 'renewal', ['new', 'renewal', 'retry']],
@@ -23,7 +24,8 @@ test.each<[string, unknown, WorkKind, WorkKind[]]>([
   ['no room for a new order', full, 'new', ['new']],
   ['a limit on the names of a renewal', problem('rateLimited', 429), 'renewal', []],
   ['a name that does not pass', problem('dns', 400), 'new', []],
-  ['a deadline that was missed', new AcmeError('CERTBUS_ACME_DEADLINE', 'slow'), 'renewal', []],
+  ['a deadline that was missed', new DeadlineError('slow'), 'new', []],
+  ['a CA that asks to come back for one order', new DeadlineError('slow', { notBefore }), 'new', []],
 ])('%s holds up those that will fare alike, and no others', (_, error, kind, expected) => {
   const sharedFailures = createSharedFailures();
   expect(sharedFailures.add(CA, { kind, error })).toBe(expected.length > 0);
