@@ -1,0 +1,102 @@
+/** Tests what a manager makes of challenges that a CA leaves open, and of orders and certificates that come late. */
+import {
+  type AcmeServerOptions,
+  letsEncryptProfiles,
+  type Profile,
+  startAcmeServer,
+  startDnsServer,
+} from '@certbus/acme-server';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import type { Manager } from '../index.ts';
+import { configFor, createSite, type ProcessOptions, withManager } from './manager.builders.ts';
+import type { Progress } from './progress.ts';
+
+const MINUTE_MS = 60_000;
+const { signal } = new AbortController();
+const folder = temporaryFolder();
+let sites = 0;
+
+afterAll(() => folder.remove());
+
+/** A CA, and managers on a bus of their own, all on the clock of the CA. */
+async function startWorld(options: AcmeServerOptions) {
+  const dns = await startDnsServer();
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  const validation = { dnsServer: dns.address, ...options.validation };
+  const server = await startAcmeServer({ ...options, validation });
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  sites += 1;
+  const site = await createSite(`${folder.path}/${sites}.db`, configFor(server, { url: dns.url, dns: dns.address }));
+  const { clock } = server;
+  const process: ProcessOptions = { holder: 'one', now: () => clock.now() };
+  return { dns, server, clock, manage: <T>(run: (manager: Manager) => Promise<T>) => withManager(site, process, run) };
+}
+
+const short = { ...letsEncryptProfiles['tlsserver'], validityMs: 10 * MINUTE_MS } as Profile;
+
+test('the error of a challenge that a CA leaves open is shown, and recorded as what it is', async () => {
+  const { dns, clock, manage } = await startWorld({ validation: { failedStatus: 'pending' } });
+  dns.fail('_acme-challenge.a.test', 'SERVFAIL');
+  const warnings: string[] = [];
+  const onProgress = ({ step, message = '' }: Progress) => {
+    if (step !== 'warning') return;
+    warnings.push(message);
+    clock.advance(61_000);
+  };
+  await manage(async (manager) => {
+    const refused = { code: 'CERTBUS_ACME_CHALLENGE_FAILED' };
+    await expect(manager.issue({ names: ['a.test'] }, { signal, onProgress })).rejects.toMatchObject(refused);
+    expect(warnings).toEqual([expect.stringContaining('The CA could not confirm a.test by dns-01')]);
+    const problem = expect.stringMatching(/^urn:ietf:params:acme:error:/);
+    expect([...manager.state.all()]).toMatchObject([{ failure: { class: 'temporary', problem, attempt: 1 } }]);
+  });
+});
+
+test('an order whose dates were fixed too long ago is made again at once, and what it gave is not due', async () => {
+  const { server, clock, manage } = await startWorld({ fixesDates: true, profiles: { short } });
+  const stop = new AbortController();
+  const onProgress = ({ step }: Progress) => {
+    if (step === 'order') stop.abort(new Error('stopped'));
+  };
+  const interrupted = { signal: stop.signal, onProgress };
+  await manage((manager) => expect(manager.issue({ names: ['a.test'] }, interrupted)).rejects.toThrow('stopped'));
+  clock.advance(6 * MINUTE_MS);
+  await manage(async (manager) => {
+    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect(server.orderCount).toBe(2);
+    clock.advance(2 * MINUTE_MS);
+    expect(await manager.renewDue({ signal })).toEqual([]);
+    expect([server.orderCount, server.certificates().length]).toEqual([2, 1]);
+  });
+});
+
+test('a certificate that is fetched past its half-life is not renewed again at once', async () => {
+  const { server, clock, manage } = await startWorld({ profiles: { short } });
+  server.faults.inject({ kind: 'drop', when: 'before' }, { resource: 'certificate', times: Number.POSITIVE_INFINITY });
+  const lost = { code: 'CERTBUS_ACME_UNREACHABLE' };
+  await manage((manager) => expect(manager.issue({ names: ['a.test'] }, { signal })).rejects.toMatchObject(lost));
+  server.faults.clear();
+  clock.advance(6 * MINUTE_MS);
+  await manage(async (manager) => {
+    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    clock.advance(30_000);
+    expect(await manager.renewDue({ signal })).toEqual([]);
+    expect(server.orderCount).toBe(1);
+    clock.advance(MINUTE_MS);
+    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect(server.orderCount).toBe(2);
+  });
+});
+
+test('a certificate that ended before it could be fetched is ordered again at once', async () => {
+  const { server, clock, manage } = await startWorld({ profiles: { short } });
+  server.faults.inject({ kind: 'drop', when: 'before' }, { resource: 'certificate', times: Number.POSITIVE_INFINITY });
+  await manage((manager) => expect(manager.issue({ names: ['a.test'] }, { signal })).rejects.toThrow());
+  server.faults.clear();
+  clock.advance(20 * MINUTE_MS);
+  await manage(async (manager) => {
+    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect(server.orderCount).toBe(2);
+  });
+});
