@@ -95,7 +95,7 @@ export async function createCsr(names: readonly string[]): Promise<{ csr: Uint8A
 }
 
 /** PEM of a private key. */
-async function privateKeyPem({ privateKey }: CryptoKeyPair): Promise<string> {
+export async function privateKeyPem({ privateKey }: CryptoKeyPair): Promise<string> {
   const body = Buffer.from(await crypto.subtle.exportKey('pkcs8', privateKey)).toString('base64');
   return `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`;
 }

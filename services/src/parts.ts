@@ -7,11 +7,13 @@ import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts
 import { findPebble, missingPebble } from './pebble-programs.ts';
 import { missingPowerDns } from './powerdns.ts';
 import { findS3Server, missingS3Server } from './s3-server.ts';
+import { findStepCa, missingStepCa } from './step-ca.ts';
 import { missingBind, missingKnot } from './update-servers.ts';
 
 /** A real service or program that some tests need. */
 export type Part =
   | 'pebble'
+  | 'step-ca'
   | 'dynamodb-local'
   | 'node-versions'
   | 's3'
@@ -24,6 +26,7 @@ export type Part =
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
+  'step-ca': missingStepCa,
   'dynamodb-local': missingDynamoDbLocal,
   'node-versions': missingNodeVersions,
   s3: missingS3Server,
@@ -52,6 +55,7 @@ export function requirePart(part: Part): {
 /** Installs every part that this machine can have, so that no test's time goes into it. */
 export async function installParts(): Promise<void> {
   if (!missingPebble()) await findPebble();
+  if (!missingStepCa()) await findStepCa();
   if (!missingDynamoDbLocal()) await findDynamoDbLocal();
   if (!missingS3Server()) await findS3Server();
   if (!missingMoto()) await findMoto();

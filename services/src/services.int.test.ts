@@ -9,9 +9,11 @@ import {
   startMoto,
   startPebble,
   startPowerDns,
+  startStepCa,
 } from './index.ts';
 
 const pebble = requirePart('pebble');
+const stepCa = requirePart('step-ca');
 const dynamoDb = requirePart('dynamodb-local');
 const moto = requirePart('moto');
 
@@ -41,6 +43,17 @@ test.skipIf(pebble.skip)(
       await dns.stop();
     }
     expect([ca.pid, dns.pid].filter(isRunning)).toEqual([]);
+  },
+  300_000,
+);
+
+test.skipIf(stepCa.skip)(
+  stepCa.title('step-ca starts, answers and leaves nothing behind'),
+  async () => {
+    const ca = await startStepCa();
+    expect(ca.orders()).toBe(0);
+    await ca.stop();
+    expect(isRunning(ca.pid)).toBe(false);
   },
   300_000,
 );
