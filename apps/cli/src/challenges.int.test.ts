@@ -14,6 +14,7 @@ import {
   startChallTestSrv,
   startPebble,
   startS3Server,
+  startStepCa,
   temporaryFolder,
 } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -21,6 +22,7 @@ import { certbus, resultOf } from './cli.builders.ts';
 
 const pebble = requirePart('pebble');
 const s3Part = requirePart('s3');
+const stepPart = requirePart('step-ca');
 const temporary = temporaryFolder();
 
 afterAll(() => temporary.remove());
@@ -100,6 +102,33 @@ test('the strict server takes what load balancers answer to tls-alpn-01, for a n
     await dns[Symbol.asyncDispose]();
   }
 });
+
+test.skipIf(stepPart.skip)(
+  stepPart.title('step-ca takes tls-alpn-01, http-01 and dns-01, a renewal, and a revocation'),
+  async () => {
+    const dns = await startDnsServer();
+    const ca = await startStepCa({ dnsServer: dns.address });
+    const folder = join(temporary.path, 'step-ca');
+    const issuedRoots = async () => ca.roots;
+    const site = await openSite(folder, { ...ca, issuedRoots }, { dns: dns.address, url: dns.url });
+    try {
+      await site.make('--challenge', 'tls-alpn-01', '--subdomain', 'alpn.test');
+      expect(await site.shownFor('alpn.test')).toBe('DNS:alpn.test');
+      await site.make('--challenge', 'http-01', '--subdomain', 'http.test');
+      expect(await site.shownFor('http.test')).toBe('DNS:http.test');
+      const { id } = await site.make('--wildcard', 'dns.test');
+      expect(await site.shownFor('any.dns.test')).toBe('DNS:*.dns.test, DNS:dns.test');
+      const orders = ca.orders();
+      expect(await certbus(folder, ['cert', 'renew', id])).toMatchObject({ status: 0 });
+      expect(ca.orders()).toBe(orders + 1);
+      expect(await certbus(folder, ['cert', 'revoke', id, '--yes'])).toMatchObject({ status: 0 });
+    } finally {
+      await site.close();
+      await ca.stop();
+      await dns[Symbol.asyncDispose]();
+    }
+  },
+);
 
 describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real CA'), () => {
   let dns: ChallTestSrv;

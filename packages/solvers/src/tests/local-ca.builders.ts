@@ -1,5 +1,5 @@
 import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
-import { freePort, requirePart, startChallTestSrv, startPebble } from 'certbus-services';
+import { freePort, requirePart, startChallTestSrv, startPebble, startStepCa } from 'certbus-services';
 
 /** A DNS server for a CA. */
 export interface LocalDns {
@@ -37,6 +37,12 @@ export interface LocalCaOptions {
 export interface LocalCaKind {
   readonly name: string;
   readonly skip: boolean;
+  /** What it does not have; the tests of that are skipped. */
+  readonly lacks: readonly ('terms' | 'nonce rejection')[];
+  /** Whether a failed challenge, and with it the order, stays open (RFC 8555 §8.2). */
+  readonly leavesFailedOpen: boolean;
+  /** Address of an order that it never made, relative to the directory. */
+  readonly unknownOrder: string;
   startDns(): Promise<LocalDns>;
   start(options: LocalCaOptions): Promise<LocalCa>;
 }
@@ -44,6 +50,9 @@ export interface LocalCaKind {
 const own: LocalCaKind = {
   name: 'our own server',
   skip: false,
+  lacks: [],
+  leavesFailedOpen: false,
+  unknownOrder: '/my-order/none',
   async startDns() {
     const server = await startDnsServer();
     return { dns: server.address, url: server.url, stop: async () => server[Symbol.asyncDispose]() };
@@ -70,6 +79,9 @@ const part = requirePart('pebble');
 const pebble: LocalCaKind = {
   name: part.title('Pebble'),
   skip: part.skip,
+  lacks: [],
+  leavesFailedOpen: false,
+  unknownOrder: '/my-order/none',
   startDns: startChallTestSrv,
   // It follows redirects to any port.
   start: async (options) => ({
@@ -78,5 +90,21 @@ const pebble: LocalCaKind = {
   }),
 };
 
-/** The strict server of this package, and Pebble as the independent one. */
-export const LOCAL_CAS: readonly LocalCaKind[] = [own, pebble];
+const stepPart = requirePart('step-ca');
+
+const stepCa: LocalCaKind = {
+  name: stepPart.title('step-ca'),
+  skip: stepPart.skip,
+  lacks: ['terms', 'nonce rejection'],
+  leavesFailedOpen: true,
+  unknownOrder: 'order/none',
+  startDns: own.startDns,
+  // It follows redirects to any port.
+  async start({ dnsServer }) {
+    const ca = await startStepCa({ dnsServer });
+    return { ...ca, redirectPort: await freePort(), issuedRoots: async () => ca.roots };
+  },
+};
+
+/** The strict server of our own, and independent ones: Pebble, and step-ca for what it has. */
+export const LOCAL_CAS: readonly LocalCaKind[] = [own, pebble, stepCa];
