@@ -6,7 +6,7 @@ import {
   startAcmeServer,
   startDnsServer,
 } from '@certbus/acme-server';
-import { temporaryFolder } from 'certbus-services';
+import { requirePart, startStepCa, temporaryFolder } from 'certbus-services';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import type { Manager } from '../index.ts';
 import { configFor, createSite, type ProcessOptions, withManager } from './manager.builders.ts';
@@ -100,3 +100,32 @@ test('a certificate that ended before it could be fetched is ordered again at on
     expect(server.orderCount).toBe(2);
   });
 });
+
+const stepPart = requirePart('step-ca');
+
+test.skipIf(stepPart.skip)(
+  stepPart.title('at step-ca an order that waited is made again at once, and what it gave is not due'),
+  async () => {
+    const dns = await startDnsServer();
+    onTestFinished(() => dns[Symbol.asyncDispose]());
+    const stepCa = await startStepCa({ dnsServer: dns.address, certificateValidityS: 120 });
+    onTestFinished(() => stepCa.stop());
+    const config = configFor(stepCa, { url: dns.url, dns: dns.address });
+    const site = await createSite(`${folder.path}/step-ca.db`, config);
+    const stop = new AbortController();
+    const onProgress = ({ step }: Progress) => {
+      if (step === 'order') stop.abort(new Error('stopped'));
+    };
+    const interrupted = { signal: stop.signal, onProgress };
+    await withManager(site, { holder: 'one' }, (manager) =>
+      expect(manager.issue({ names: ['a.test'] }, interrupted)).rejects.toThrow('stopped'),
+    );
+    // Past the half of the three minutes, by the clock of this manager.
+    await withManager(site, { holder: 'one', aheadMs: 70_000 }, async (manager) => {
+      expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+      expect(stepCa.orders()).toBe(2);
+      expect(await manager.renewDue({ signal })).toEqual([]);
+      expect(stepCa.orders()).toBe(2);
+    });
+  },
+);

@@ -12,6 +12,6 @@ export interface Progress {
   readonly orderUrl?: string;
   /** With `answered`: the challenge type that proves the names. */
   readonly challengeType?: ChallengeType;
-  /** With `warning`: what will be a problem later. */
+  /** With `warning`: what goes wrong, or will be a problem later. */
   readonly message?: string;
 }
