@@ -46,7 +46,7 @@ test('a leaf without an authority key identifier is renewed, and no CA is asked 
     notAfter: lifetime.notAfter.toISOString(),
     directory: ca.directory,
   };
-  await withBus(site, async (bus) => bus.append(await headOf(bus), [event], { at: new Date() }));
+  await withBus(site, async (bus) => bus.append(await headOf(bus), [event], { at: lifetime.notBefore }));
   using notes = openRenewalInfoNotes(':memory:');
   await withManager(site, { holder: 'one', notes }, async (manager) => {
     expect(await manager.renewDue({ signal })).toMatchObject([{ certificateId: 'certificate1', outcome: 'renewed' }]);
