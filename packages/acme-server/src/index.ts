@@ -18,7 +18,7 @@ export {
 } from './server/limits/rate-limits.ts';
 export type { Bucket } from './server/limits/token-bucket.ts';
 export type { NonceState } from './server/nonces.ts';
-export type { AcmeServerOptions, ExternalAccountKey, ValidationOptions } from './server/options.ts';
+export type { AcmeServerOptions, ExternalAccountKey, KeyChange, ValidationOptions } from './server/options.ts';
 export { letsEncryptProfiles, type Profile } from './server/profile.ts';
 export type { ChallengeType } from './server/records.ts';
 export type { Incident } from './server/renewal-script.ts';

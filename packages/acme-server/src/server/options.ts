@@ -29,6 +29,12 @@ export interface ValidationOptions {
   readonly failedStatus?: 'invalid' | 'pending' | 'processing';
 }
 
+/**
+ * Whether keys of accounts can be changed: `offered`; `not-implemented`, where the directory names keyChange, which answers 501, as
+ * step-ca and Caddy do; or `absent`, where the directory does not name it, and nothing is there.
+ */
+export type KeyChange = 'offered' | 'not-implemented' | 'absent';
+
 /** A key that the CA gave out over another channel (RFC 8555 §7.3.4). */
 export interface ExternalAccountKey {
   readonly kid: string;
@@ -54,6 +60,8 @@ export interface AcmeServerOptions {
   readonly externalAccounts?: readonly ExternalAccountKey[];
   /** Whether an account must be bound. Default false. */
   readonly externalAccountRequired?: boolean;
+  /** Default `offered`. */
+  readonly keyChange?: KeyChange;
   /** By name; the first is the default. Default {@link letsEncryptProfiles}. */
   readonly profiles?: Readonly<Record<string, Profile>>;
   /** Challenges to offer where an identifier can have them. Default all. */
@@ -107,6 +115,7 @@ export function settingsOf(options: AcmeServerOptions): Settings {
     caaIdentities: ['ca.test'],
     externalAccounts: [],
     externalAccountRequired: false,
+    keyChange: 'offered',
     challengeTypes: CHALLENGE_TYPES,
     blockedNames: [],
     fixesDates: false,

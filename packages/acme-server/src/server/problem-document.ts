@@ -1,7 +1,7 @@
 /** Problem documents (RFC 8555 §6.7). */
 import type { Identifier } from './identifier.ts';
 
-/** Problem types of RFC 8555 §6.7, RFC 9773 §7.4 and the profiles draft, with the status that goes with each. */
+/** Problem types of RFC 8555 §6.7, RFC 9773 §7.4, the profiles draft and step-ca, with the status that goes with each. */
 const STATUS = {
   accountDoesNotExist: 400,
   alreadyReplaced: 409,
@@ -20,6 +20,7 @@ const STATUS = {
   invalidContact: 400,
   invalidProfile: 400,
   malformed: 400,
+  notImplemented: 501,
   orderNotReady: 403,
   rateLimited: 429,
   rejectedIdentifier: 400,

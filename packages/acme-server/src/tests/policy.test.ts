@@ -21,6 +21,17 @@ test('the directory tells terms, website, CAA names, profiles, and a name that n
   expect(server.directory).toMatch(/^https:\/\/127\.0\.0\.1:\d+\/directory$/);
 });
 
+test.each([
+  ['not-implemented', true, { status: 501, type: 'notImplemented' }],
+  ['absent', false, { status: 404, type: 'malformed' }],
+] as const)('a CA whose key change is %s keeps the key of an account', async (keyChange, isNamed, refused) => {
+  const { server, client } = await startOwn({ keyChange });
+  expect('keyChange' in client.directory()).toBe(isNamed);
+  const url = `${new URL(server.directory).origin}/acme/key-change`;
+  expect(problem(await client.post(url, {}))).toEqual(refused);
+  expect((await order(client, ['kept.test'])).status).toBe(201);
+});
+
 test('without terms nobody has to agree', async () => {
   const { server } = await startOwn({ termsOfService: null });
   const client = await openRawClient(server);

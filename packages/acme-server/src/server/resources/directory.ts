@@ -7,7 +7,8 @@ import { PATHS } from '../urls.ts';
 /** Answers what the CA is and where its resources are (RFC 8555 §7.1.1, draft-ietf-acme-profiles). */
 export function readDirectory({ settings, terms }: Ca, { origin }: Received): Reply {
   const { website, caaIdentities, externalAccountRequired, profiles } = settings;
-  const { directory: _, ...resources } = PATHS;
+  const { directory: _, keyChange, ...others } = PATHS;
+  const resources = settings.keyChange === 'absent' ? others : { keyChange, ...others };
   const urls = Object.entries(resources).map(([name, path]) => [name, `${origin}${path}`]);
   const described = Object.entries(profiles).map(([name, { description }]) => [name, description]);
   return {

@@ -3,11 +3,11 @@ import { parseJsonObject } from '../base64url.ts';
 import type { Ca } from '../ca.ts';
 import type { Reply } from '../exchange.ts';
 import { type Jws, parseJws, verifyJws } from '../jws.ts';
-import { malformed } from '../problem-document.ts';
+import { malformed, notFound, ProblemDocument } from '../problem-document.ts';
 import { type AccountPublicKey, parseJwk } from '../public-key.ts';
 import { accountOfKey } from '../records.ts';
 import { type AccountRequest, requirePayload } from '../signed-request.ts';
-import { accountUrl } from '../urls.ts';
+import { accountUrl, PATHS } from '../urls.ts';
 import { accountBody } from './account.ts';
 
 function checkInner(inner: Jws, outer: Jws): AccountPublicKey {
@@ -26,8 +26,15 @@ function checkIntent({ payload }: Jws, { account, origin }: AccountRequest): voi
   if (parseJwk(oldKey).thumbprint !== account.publicKey.thumbprint) throw malformed('oldKey is not the account key');
 }
 
+function checkOffered({ settings }: Ca): void {
+  if (settings.keyChange === 'absent') throw notFound(`The path ${PATHS.keyChange}`);
+  if (settings.keyChange === 'not-implemented')
+    throw new ProblemDocument('notImplemented', 'The requested resource is not implemented');
+}
+
 /** Puts a new key in an account's place of the old one (RFC 8555 §7.3.5). The URL of the account stays. */
 export function keyChange(ca: Ca, request: AccountRequest): Reply {
+  checkOffered(ca);
   const { account, jws, origin } = request;
   const inner = parseJws(requirePayload(request));
   const key = checkInner(inner, jws);
