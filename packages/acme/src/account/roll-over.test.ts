@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { AcmeProblemError, findAccountKey, generateAccountKey, registerAccount, rollOverAccountKey } from '../index.ts';
 import { at, createFakeCa, say } from '../tests/acme.builders.ts';
 import { obtainFor, startStrictCa } from '../tests/strict-ca.builders.ts';
+import { NotAcmeAnswerError } from '../wire/answer.ts';
 
 const signal = new AbortController().signal;
 const type = 'urn:ietf:params:acme:error:accountDoesNotExist';
@@ -85,4 +86,47 @@ test('no key in force is no account, and none is made', async () => {
 test('the same key again is a mistake of the caller', async () => {
   const { old, accountKey } = await prepare();
   await expect(rollOverAccountKey(old, { newAccountKey: accountKey, signal })).rejects.toThrow(TypeError);
+});
+
+test.each([
+  ['absent', 'its directory has no keyChange'],
+  ['not-implemented', 'HTTP 501'],
+] as const)('a CA whose key change is %s keeps the key, and is told from one that fails', async (keyChange, why) => {
+  const { open, openRegistered, accountKey, server } = await startStrictCa({ keyChange });
+  const ca = await openRegistered();
+  const newAccountKey = await generateAccountKey();
+  for (const _ of Array.from({ length: 6 }))
+    await expect(rollOverAccountKey(ca, { newAccountKey, signal })).rejects.toMatchObject({
+      code: 'CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED',
+      message: expect.stringContaining(why),
+    });
+  expect(await findAccountKey(ca, { accountKeys: [newAccountKey, accountKey], signal })).toMatchObject({ accountKey });
+  await obtainFor(open(), ['kept.test']);
+  const asked = server.requests.filter(({ resource }) => resource === 'keyChange');
+  expect(asked).toHaveLength(keyChange === 'absent' ? 0 : 6);
+});
+
+const answered = (status: number, short: string) =>
+  new AcmeProblemError(
+    { type: `urn:ietf:params:acme:error:${short}`, detail: '', status, subproblems: [] },
+    { attempt: 'Asking', url: at('key-change') },
+  );
+
+test.each([
+  [answered(501, 'serverInternal'), 'CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED'],
+  [answered(400, 'notImplemented'), 'CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED'],
+  [answered(404, 'malformed'), 'CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED'],
+  [answered(405, 'malformed'), 'CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED'],
+  [new NotAcmeAnswerError('no page', 404), 'CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED'],
+  [new NotAcmeAnswerError('a page', 200), 'CERTBUS_ACME_NOT_ACME'],
+  [answered(404, 'accountDoesNotExist'), 'CERTBUS_ACME_PROBLEM'],
+  [answered(403, 'unauthorized'), 'CERTBUS_ACME_PROBLEM'],
+  [answered(500, 'serverInternal'), 'CERTBUS_ACME_PROBLEM'],
+  [answered(503, 'serverInternal'), 'CERTBUS_ACME_PROBLEM'],
+])('%s is %s', async (error, code) => {
+  const nobody = answered(400, 'accountDoesNotExist');
+  const ca = createFakeCa({ changeKey: [error], findAccount: [nobody] }, { accountUrl: at('account/2') });
+  await expect(rollOverAccountKey(ca, { newAccountKey: await generateAccountKey(), signal })).rejects.toMatchObject({
+    code,
+  });
 });

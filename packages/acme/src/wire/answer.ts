@@ -41,10 +41,22 @@ function parseBody(response: HttpResponse): unknown {
   }
 }
 
+/** `CERTBUS_ACME_NOT_ACME` with the status of what answered in a problem document's place. */
+export class NotAcmeAnswerError extends AcmeError {
+  override readonly name = 'NotAcmeAnswerError';
+  /** HTTP status. */
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super('CERTBUS_ACME_NOT_ACME', message);
+    this.status = status;
+  }
+}
+
 function notAcme({ status, text }: HttpResponse, directory: string): AcmeError {
   const what = HTML.test(text) ? 'a web page' : 'something that is not JSON';
   const message = `The CA at ${directory} answered ${what} (HTTP ${status}). Check that this is an ACME directory, and no proxy is between.`;
-  return new AcmeError('CERTBUS_ACME_NOT_ACME', message);
+  return new NotAcmeAnswerError(message, status);
 }
 
 function problemIn(response: HttpResponse, body: unknown, directory: string): Problem {

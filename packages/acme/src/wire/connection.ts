@@ -52,12 +52,15 @@ function retryAfterOf({ now }: Connection, { headers }: HttpResponse): Date | un
   return parseRetryAfter(headers['retry-after'], now());
 }
 
+/** Whether a status blames the CA. What it does not have (501) is not there at the next request either: it is not down. */
+const isFailed = (status: number): boolean => status >= 500 && status !== 501;
+
 /** Whether it blames the CA. A busy endpoint says when to come back, and is not down, unless it is the directory itself. */
 function outcomeOf(result: Result, endpoint: Endpoint): Outcome {
   if (result instanceof HttpFailure)
     return result.kind === 'oversize' || result.kind === 'garbage' ? 'unknown' : 'failed';
   const isBusy = result.status === 503 && result.headers['retry-after'] !== undefined && endpoint !== 'directory';
-  return result.status >= 500 && !isBusy ? 'failed' : 'answered';
+  return isFailed(result.status) && !isBusy ? 'failed' : 'answered';
 }
 
 /** Sends once, after {@link waitForRoom}. */
@@ -120,7 +123,7 @@ function waitAfter(
   tries: number,
 ): { readonly ms: number; readonly isAsked: boolean } | undefined {
   const isFailure = result instanceof HttpFailure;
-  const isTransient = isFailure ? result.kind === 'lost' || result.kind === 'refused' : result.status >= 500;
+  const isTransient = isFailure ? result.kind === 'lost' || result.kind === 'refused' : isFailed(result.status);
   if (!isTransient || tries >= MAX_TRIES) return undefined;
   const retryAfter = isFailure ? undefined : retryAfterOf(connection, result);
   const asked = retryAfter ? retryAfter.getTime() - connection.now().getTime() : 0;

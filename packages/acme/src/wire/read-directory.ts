@@ -10,6 +10,8 @@ export interface DirectorySummary {
   readonly externalAccountRequired: boolean;
   /** Names that stand for this CA in CAA records; empty where the CA does not say. */
   readonly caaIdentities: string[];
+  /** Set where the directory names a resource that changes account keys (RFC 8555 §7.3.5); some CAs name one and answer 501. */
+  readonly keyChange?: string;
   /** Set where the CA offers renewal information (RFC 9773). */
   readonly renewalInfo?: string;
 }
@@ -29,12 +31,13 @@ export async function readClock(ca: Acme, { signal }: { readonly signal: AbortSi
  */
 export async function readDirectory(ca: Acme, { signal }: { readonly signal: AbortSignal }): Promise<DirectorySummary> {
   using session = await engineOf(ca).open({ signal });
-  const { meta, renewalInfo } = await session.readDirectory();
+  const { meta, keyChange, renewalInfo } = await session.readDirectory();
   const { profiles, caaIdentities, ...rest } = meta;
   return {
     ...rest,
     profiles: { ...profiles },
     caaIdentities: [...caaIdentities],
+    ...(keyChange ? { keyChange } : {}),
     ...(renewalInfo ? { renewalInfo } : {}),
   };
 }
