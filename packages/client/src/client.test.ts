@@ -261,15 +261,23 @@ test('a bus without certificates is enough to start, and to answer HTTP-01', asy
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/.well-known/acme-challenge`;
   expect((await fetch(`${url}/token`)).status).toBe(404);
-  const thumbprint = 'A'.repeat(43);
-  await bus.append({
-    type: 'AccountRegistered',
-    directory: 'https://ca.test/',
-    accountUrl: 'https://ca.test/1',
-    thumbprint,
-    sealedKey: '',
-  });
+  const [thumbprint, other] = ['A'.repeat(43), 'E'.repeat(43)];
+  const account = (directory: string) => ({ directory, accountUrl: `${directory}1`, sealedKey: '' });
+  await bus.append(
+    { type: 'AccountRegistered', ...account('https://ca.test/'), thumbprint, stateless: true },
+    { type: 'AccountRegistered', ...account('https://other.test/'), thumbprint: other },
+    {
+      type: 'ChallengePresented',
+      issuanceId: 'issuance01',
+      challengeType: 'http-01',
+      identifier: 'a.test',
+      token: 'announced',
+      thumbprint: other,
+      expiresAt: new Date(Date.now() + 900_000).toISOString(),
+    },
+  );
   await expect.poll(async () => (await fetch(`${url}/to_ken-1`)).text()).toBe(`to_ken-1.${thumbprint}`);
+  expect(await (await fetch(`${url}/announced`)).text()).toBe(`announced.${other}`);
   for (const wrong of ['/../secret', '/a%2fb', '/', `/${'a'.repeat(300)}`])
     expect((await fetch(url + wrong)).status).toBe(404);
   expect((await fetch(`${url}/token`, { method: 'POST' })).status).toBe(404);

@@ -97,7 +97,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
     },
     sniCallback,
     attach,
-    acmeHttpHandler: (request, response) => answerHttp01(request, response, source.accountThumbprint()),
+    acmeHttpHandler: (request, response) => answerHttp01(request, response, source.keyAuthorization),
     async secureContextFor(typed) {
       const name = nameOf(typed);
       return name ? contexts.get(name) : undefined;

@@ -4,18 +4,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 const PATH = /^\/\.well-known\/acme-challenge\/([\w-]{1,256})$/;
 
 /**
- * Answers HTTP-01 (RFC 8555 section 8.3) from the account's thumbprint alone, so that any load balancer of the group can:
- * the key authorization is the token asked for and the thumbprint. Returns false, and leaves the response alone, for whatever
- * is no challenge.
+ * Answers HTTP-01 (RFC 8555 section 8.3) with the key authorization that `find` has for the token asked for. Returns false, and leaves the
+ * response alone, for whatever is not a challenge, and where `find` has none.
  */
 export function answerHttp01(
   request: IncomingMessage,
   response: ServerResponse,
-  thumbprint: string | undefined,
+  find: (token: string) => string | undefined,
 ): boolean {
   const [path = ''] = (request.url ?? '').split('?');
   const token = PATH.exec(path)?.[1];
-  if (!token || !thumbprint || request.method !== 'GET') return false;
-  response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(`${token}.${thumbprint}`);
+  const keyAuthorization = token && request.method === 'GET' ? find(token) : undefined;
+  if (keyAuthorization === undefined) return false;
+  response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(keyAuthorization);
   return true;
 }

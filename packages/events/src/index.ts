@@ -1,6 +1,6 @@
 /** What programs on top of a bus need: event types, names, keys, sealing, trust, ids and when to renew. */
 export { EventsError, type EventsErrorCode } from './errors.ts';
-export type { Manager, Recipient } from './event-types/bus-events.ts';
+export type { AnnouncedChallengeType, Manager, Recipient } from './event-types/bus-events.ts';
 export {
   type CertificateEvent,
   CHALLENGE_TYPES,

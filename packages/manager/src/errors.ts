@@ -65,11 +65,8 @@ export function accountMissing(where: string): ManagerError {
   return new ManagerError('CERTBUS_MANAGER_ACCOUNT_MISSING', what);
 }
 
-/** The account at a CA was deactivated. `isKeySpent`: its key is still the one that all accounts share. */
-export function accountClosed(directory: string, { isKeySpent }: { readonly isKeySpent: boolean }): ManagerError {
-  const first = isKeySpent
-    ? 'first give the other accounts a fresh key, for that one is spent ("certbus account rollover"), then '
-    : '';
-  const what = `The account at ${directory} was deactivated. Take that CA out of the configuration, or make another account: ${first}"certbus account register NAME", with the CA's name in the configuration.`;
+/** The account at a CA was deactivated. */
+export function accountClosed(directory: string): ManagerError {
+  const what = `The account at ${directory} was deactivated. Take that CA out of the configuration, or make another account: "certbus account register NAME", with the CA's name in the configuration.`;
   return new ManagerError('CERTBUS_MANAGER_ACCOUNT_CLOSED', what);
 }

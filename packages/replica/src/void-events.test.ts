@@ -27,6 +27,7 @@ test('a replica takes nothing of a void event, reports it, and goes on', async (
     {
       type: 'ChallengePresented',
       issuanceId: 'issuance0001',
+      challengeType: 'http-01',
       identifier: 'a.test',
       token: 'token',
       thumbprint: sha256(der),

@@ -17,6 +17,7 @@ import { createNotes, type Health, type Notes, noteMissing, report } from '../he
 import { chainOf } from './chain.ts';
 import { createChangeWatcher } from './change-watcher.ts';
 import { createEmitter, type MaterialEmitter, type MaterialEvents } from './events.ts';
+import { createHttp01Answers } from './http-01-answers.ts';
 import { readText } from './key-text.ts';
 import { type KeyVault, openKeyVault } from './key-vault.ts';
 import { createListener } from './listener.ts';
@@ -62,8 +63,11 @@ export interface MaterialSource extends AsyncDisposable {
   isCovered(serverName: string): boolean;
   /** Challenges that the manager has announced to be answered here, HTTP-01 and TLS-ALPN-01. */
   challenges(): readonly Challenge[];
-  /** Thumbprint of the ACME account whose HTTP-01 challenges are answered without announcement; `undefined` before there is one. */
-  accountThumbprint(): string | undefined;
+  /**
+   * What answers HTTP-01 for a token: the key authorization that was announced for it, else that of the one account whose challenges are
+   * answered without announcement; `undefined` where there is neither.
+   */
+  keyAuthorization(token: string): string | undefined;
   /** Server names that were in use before the last stop, most recent first. */
   recentNames(): readonly string[];
   /** Keeps server names over a restart. */
@@ -193,7 +197,10 @@ function createSource(serving: Serving): MaterialSource {
   const { options, replica, vault, emitter, notes, trust, now, archive } = serving;
   const stop = new AbortController();
   const reportChanges = createChangeWatcher(serving);
+  const http01 = createHttp01Answers({ now });
+  http01.refresh(replica.bus());
   const listener = createListener(serving, () => {
+    http01.refresh(replica.bus());
     emitter.emit('moved');
     reportChanges();
   });
@@ -234,7 +241,7 @@ function createSource(serving: Serving): MaterialSource {
     open: (candidate) => openCandidate(serving, candidate),
     isCovered: (serverName) => replica.lookup(serverName).length > 0,
     challenges: () => replica.bus().challenges,
-    accountThumbprint: () => replica.bus().accounts.at(-1)?.thumbprint,
+    keyAuthorization: (token) => http01.keyAuthorization(token),
     recentNames: () => vault.recentNames(),
     keepRecentNames: (serverNames) => vault.keepRecentNames(serverNames),
     noteMissing: (serverName) => noteMissing(notes, serverName),

@@ -2,6 +2,7 @@
 import type { SecureContext } from 'node:tls';
 import { isAddress, reverseNameOf } from '@certbus/events';
 import type { Challenge } from '@certbus/events/history';
+import { isAnswered } from '../serving/announced.ts';
 import { type ChallengeCertificate, createChallengeCertificate } from './challenge-certificate.ts';
 
 /** The TLS-ALPN-01 challenges that a client answers now. */
@@ -10,13 +11,11 @@ export interface Challenges {
   readonly isEmpty: boolean;
   /** The context for a handshake for `acme-tls/1` with this server name; `undefined` where nothing is to be proved for it. */
   contextFor(serverName: string): SecureContext | undefined;
-  /** Takes what the bus says now. */
+  /** Takes what the bus says now; challenges of other types are passed over. */
   refresh(challenges: readonly Challenge[]): void;
 }
 
 const HOUR_MS = 3_600_000;
-/** How much the clocks of managers and load balancers may differ. */
-const SKEW_MS = 300_000;
 
 /** The server name that a CA asks with (RFC 8737 section 3, RFC 8738 section 6). */
 const serverNameOf = ({ identifier }: Challenge): string =>
@@ -51,12 +50,10 @@ export function createChallenges({
     },
     contextFor(serverName) {
       const challenge = byServerName.get(serverName);
-      if (!challenge) return undefined;
-      const leftMs = Date.parse(challenge.expiresAt) - now().getTime();
-      // The event's own commit says when it was signed, which its manager can choose: it is answered for an hour, and not for years.
-      return leftMs > 0 && leftMs <= HOUR_MS + SKEW_MS ? contextOf(challenge) : undefined;
+      return challenge && isAnswered(challenge, now()) ? contextOf(challenge) : undefined;
     },
-    refresh(challenges) {
+    refresh(announced) {
+      const challenges = announced.filter(({ challengeType }) => challengeType === 'tls-alpn-01');
       // Of two for one name, the newest is asked for.
       byServerName = new Map(challenges.map((challenge) => [serverNameOf(challenge), challenge]));
       lastEnd = Math.max(0, ...challenges.map(({ expiresAt }) => Date.parse(expiresAt)));

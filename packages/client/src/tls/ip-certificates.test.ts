@@ -151,6 +151,7 @@ test('several addresses and a challenge at once are no trouble to anybody', asyn
   await bus.append({
     type: 'ChallengePresented',
     issuanceId: 'issuance01',
+    challengeType: 'tls-alpn-01',
     identifier: 'named.test',
     token: 'token',
     thumbprint: 'A'.repeat(43),

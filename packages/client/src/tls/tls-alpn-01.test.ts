@@ -60,6 +60,7 @@ function presented(
   return {
     type: 'ChallengePresented',
     issuanceId,
+    challengeType: 'tls-alpn-01',
     identifier,
     token: `token-${identifier}`.replace(/\W/g, '-'),
     thumbprint,

@@ -66,31 +66,49 @@ export interface ConfigUpdated {
   readonly sealed: string;
 }
 
-/** An ACME account exists (RFC 8555 section 7.3). One account key a bus serves all its directories. */
+/**
+ * An ACME account exists (RFC 8555 section 7.3), with a key of its own: one a directory. One with another URL takes the place of the
+ * directory's account, which is to be deactivated then; one with the same URL says again what that account is.
+ */
 export interface AccountRegistered {
   readonly type: 'AccountRegistered';
   readonly directory: string;
   readonly accountUrl: string;
-  /** JWK thumbprint of the account key (RFC 7638), with which load balancers answer HTTP-01. */
+  /** JWK thumbprint of the account key (RFC 7638). */
   readonly thumbprint: string;
   /** The account key as an age file for the managers and the recipient named `backup`, base64. */
   readonly sealedKey: string;
+  /**
+   * Set where clients MUST answer HTTP-01 for any token with this account's thumbprint, without announcement. One account at a time: the
+   * newest event that says so takes it from the others.
+   */
+  readonly stateless?: true | undefined;
 }
 
 /**
- * The account key that comes next, the first one as well. It is on the bus before any CA knows it, so that no crash can lose the key
- * of an account (RFC 8555 section 7.3.5); until {@link AccountKeyRolledOver} an account has its old key, if there is one.
+ * The key that comes next for the account at a directory, the first one as well. It is on the bus before the CA knows it, so that no
+ * crash can lose the key of an account (RFC 8555 section 7.3.5); until {@link AccountKeyRolledOver} the account has its old key, if there
+ * is one.
  */
 export interface AccountKeyRollOverStarted {
   readonly type: 'AccountKeyRollOverStarted';
+  readonly directory: string;
   readonly thumbprint: string;
   /** As in {@link AccountRegistered}. */
   readonly sealedKey: string;
 }
 
 /** The CA took the new key for an account, whose URL stays. */
-export interface AccountKeyRolledOver extends Omit<AccountRegistered, 'type'> {
+export interface AccountKeyRolledOver extends Omit<AccountRegistered, 'type' | 'stateless'> {
   readonly type: 'AccountKeyRolledOver';
+}
+
+/** The next key of the account at a directory was given up: the CA has not taken it, and cannot. The account keeps its key. */
+export interface AccountKeyRollOverAbandoned {
+  readonly type: 'AccountKeyRollOverAbandoned';
+  readonly directory: string;
+  /** Of the key that was given up. */
+  readonly thumbprint: string;
 }
 
 /** An account was given up permanently: its key serves no other at that CA (RFC 8555 section 7.3.6). */
@@ -101,18 +119,28 @@ export interface AccountDeactivated {
   readonly thumbprint: string;
 }
 
-/** A TLS-ALPN-01 challenge that clients MUST answer (RFC 8737), until its issuance ends or it lapses. */
+/**
+ * A challenge that clients MUST answer until its issuance ends or it lapses: every one of TLS-ALPN-01 (RFC 8737), and those of HTTP-01
+ * (RFC 8555 section 8.3) whose account is not answered for without announcement, or has its key rolled over.
+ */
 export interface ChallengePresented {
   readonly type: 'ChallengePresented';
   readonly issuanceId: string;
+  readonly challengeType: AnnouncedChallengeType;
   /** The DNS name or IP address to prove, in its one form. */
   readonly identifier: string;
   readonly token: string;
-  /** JWK thumbprint of the account key that is asked for, since a bus in a roll-over has two. */
+  /** JWK thumbprint of the account key that is asked for: each account has its own, and two in a roll-over. */
   readonly thumbprint: string;
   /** Until when it is answered, ISO 8601. */
   readonly expiresAt: string;
 }
+
+/** Types of challenges that clients answer. */
+export const ANNOUNCED_CHALLENGE_TYPES = ['http-01', 'tls-alpn-01'] as const;
+
+/** A type of challenge that clients answer. */
+export type AnnouncedChallengeType = (typeof ANNOUNCED_CHALLENGE_TYPES)[number];
 
 /** An issuer's certificate, written once; other events refer to it by hash. */
 export interface IssuerAdded {
@@ -167,6 +195,7 @@ export type BusLevelEvent =
   | AccountRegistered
   | AccountKeyRollOverStarted
   | AccountKeyRolledOver
+  | AccountKeyRollOverAbandoned
   | AccountDeactivated
   | ChallengePresented
   | IssuerAdded

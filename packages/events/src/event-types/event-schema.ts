@@ -11,6 +11,7 @@ import {
 } from './certificate-events.ts';
 import {
   account,
+  accountKey,
   challenge,
   closedAccount,
   id,
@@ -19,6 +20,7 @@ import {
   position,
   recipients,
   snapshot,
+  stateless,
   text,
 } from './fields.ts';
 
@@ -71,13 +73,14 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
   FormatRaised: v.object({ type: v.literal('FormatRaised'), rootSequence, format: position }),
   BusRestored: v.object({ type: v.literal('BusRestored'), rootSequence, position, hash }),
   ConfigUpdated: v.object({ type: v.literal('ConfigUpdated'), sealed: base64 }),
-  AccountRegistered: v.object({ type: v.literal('AccountRegistered'), ...account }),
-  AccountKeyRollOverStarted: v.object({
-    type: v.literal('AccountKeyRollOverStarted'),
-    thumbprint: hash,
-    sealedKey: base64,
-  }),
+  AccountRegistered: v.object({ type: v.literal('AccountRegistered'), ...account, stateless }),
+  AccountKeyRollOverStarted: v.object({ type: v.literal('AccountKeyRollOverStarted'), ...accountKey }),
   AccountKeyRolledOver: v.object({ type: v.literal('AccountKeyRolledOver'), ...account }),
+  AccountKeyRollOverAbandoned: v.object({
+    type: v.literal('AccountKeyRollOverAbandoned'),
+    directory: text,
+    thumbprint: hash,
+  }),
   AccountDeactivated: v.object({
     type: v.literal('AccountDeactivated'),
     ...closedAccount,

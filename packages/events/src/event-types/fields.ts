@@ -1,7 +1,7 @@
 /** Schemas of the fields that events share with the state that is made of them. */
 import * as v from 'valibot';
 import { base64, hash } from '../canonical.ts';
-import type { Manager, Recipient } from './bus-events.ts';
+import { ANNOUNCED_CHALLENGE_TYPES, type AnnouncedChallengeType, type Manager, type Recipient } from './bus-events.ts';
 
 /** The schema of a field. */
 export type Field<T> = v.GenericSchema<unknown, T>;
@@ -41,16 +41,22 @@ export const closedAccount: Readonly<Record<'directory' | 'accountUrl' | 'thumbp
   accountUrl: text,
   thumbprint: hash,
 };
-/** An ACME account, with its key sealed. */
-export const account: typeof closedAccount & { readonly sealedKey: Field<string> } = {
-  ...closedAccount,
+/** A key for the account at a directory, sealed. */
+export const accountKey: Readonly<Record<'directory' | 'thumbprint' | 'sealedKey', Field<string>>> = {
+  directory: text,
+  thumbprint: hash,
   sealedKey: base64,
 };
+/** An ACME account, with its key sealed. */
+export const account: typeof closedAccount & typeof accountKey = { ...closedAccount, ...accountKey };
+/** Whether clients answer HTTP-01 for an account without announcement. */
+export const stateless: Field<true | undefined> = v.optional(v.literal(true));
 /** A challenge that clients answer. */
 export const challenge: Readonly<
   Record<'issuanceId' | 'identifier' | 'token' | 'thumbprint' | 'expiresAt', Field<string>>
-> = {
+> & { readonly challengeType: Field<AnnouncedChallengeType> } = {
   issuanceId: id,
+  challengeType: v.picklist(ANNOUNCED_CHALLENGE_TYPES),
   identifier: v.pipe(v.string(), v.nonEmpty(), v.maxLength(255)),
   token: v.pipe(v.string(), v.regex(/^[\w-]{1,256}$/, 'is not a token')),
   thumbprint: hash,

@@ -19,45 +19,90 @@ const given = (...events: readonly BusEvent[]): BusState =>
   );
 
 const registered: BusEvent[] = [
-  { type: 'AccountRegistered', ...account('one', 'A') },
-  { type: 'AccountRegistered', ...account('two', 'A') },
+  { type: 'AccountRegistered', ...account('one', 'A'), stateless: true },
+  { type: 'AccountRegistered', ...account('two', 'B') },
 ];
-const next = { thumbprint: thumbprint('B'), sealedKey: Buffer.from('B').toString('base64') };
-const started: BusEvent = { type: 'AccountKeyRollOverStarted', ...next };
+const keyFor = (name: string, letter: string) => {
+  const { accountUrl: _, ...key } = account(name, letter);
+  return key;
+};
+const started: BusEvent = { type: 'AccountKeyRollOverStarted', ...keyFor('one', 'C') };
+const keysOf = ({ accounts }: BusState) => accounts.map((each) => [each.thumbprint, each.keyPosition]);
+const markedIn = ({ accounts }: BusState) =>
+  accounts.filter(({ stateless }) => stateless).map(({ accountUrl }) => accountUrl);
 
 test('a key that is to come changes no account', () => {
   const state = given(...registered, started);
-  expect(state.accounts).toEqual([account('one', 'A'), account('two', 'A')]);
-  expect(state.nextAccountKey).toEqual(next);
+  expect(state.accounts).toEqual([
+    { ...account('one', 'A'), stateless: true, keyPosition: 1 },
+    { ...account('two', 'B'), keyPosition: 2 },
+  ]);
+  expect(state.nextAccountKeys).toEqual([{ ...keyFor('one', 'C'), keyPosition: 3 }]);
 });
 
-test('a roll-over is over when every account has the new key; the newest key stands last', () => {
-  const half = given(...registered, started, { type: 'AccountKeyRolledOver', ...account('one', 'B') });
-  expect(half.accounts).toEqual([account('two', 'A'), account('one', 'B')]);
-  expect(half.nextAccountKey).toEqual(next);
-  const whole = given(
-    ...registered,
-    started,
-    { type: 'AccountKeyRolledOver', ...account('one', 'B') },
-    {
-      type: 'AccountKeyRolledOver',
-      ...account('two', 'B'),
-    },
-  );
-  expect(whole.accounts.map((one) => one.thumbprint)).toEqual([thumbprint('B'), thumbprint('B')]);
-  expect(whole.nextAccountKey).toBeUndefined();
+test('a roll-over is over when its account has the new key, whatever the others have; the mark stays', () => {
+  const other: BusEvent = { type: 'AccountKeyRollOverStarted', ...keyFor('two', 'D') };
+  const state = given(...registered, started, other, { type: 'AccountKeyRolledOver', ...account('one', 'C') });
+  expect(keysOf(state)).toEqual([
+    [thumbprint('B'), 2],
+    [thumbprint('C'), 3],
+  ]);
+  expect(state.nextAccountKeys).toEqual([{ ...keyFor('two', 'D'), keyPosition: 4 }]);
+  expect(markedIn(state)).toEqual([account('one', 'C').accountUrl]);
 });
 
-test('an account that was given up is none any more, and is remembered', () => {
+test('a roll-over that is given up leaves the account its key', () => {
+  const abandoned: BusEvent = {
+    type: 'AccountKeyRollOverAbandoned',
+    directory: 'https://one.test/dir',
+    thumbprint: thumbprint('C'),
+  };
+  const state = given(...registered, started, abandoned);
+  expect(state).toEqual(given(...registered));
+  const later: BusEvent = { type: 'AccountKeyRollOverStarted', ...keyFor('one', 'D') };
+  expect(given(...registered, started, later, abandoned).nextAccountKeys).toHaveLength(1);
+});
+
+test('one account at a time is answered for without announcement: the one that the newest event names', () => {
+  expect(markedIn(given(...registered))).toEqual([account('one', 'A').accountUrl]);
+  const moved = given(...registered, { type: 'AccountRegistered', ...account('two', 'B'), stateless: true });
+  expect(markedIn(moved)).toEqual([account('two', 'B').accountUrl]);
+  expect(keysOf(moved)).toEqual([
+    [thumbprint('A'), 1],
+    [thumbprint('B'), 2],
+  ]);
+  const unmarked = given(...registered, { type: 'AccountRegistered', ...account('one', 'A') });
+  expect(markedIn(unmarked)).toEqual([]);
+});
+
+test('an account whose place another takes is kept until it is deactivated', () => {
+  const first: BusEvent = { type: 'AccountKeyRollOverStarted', ...keyFor('one', 'C') };
+  const second = { ...account('one', 'C'), accountUrl: 'https://one.test/account/2' };
   const { sealedKey: _, ...closed } = account('one', 'A');
-  const state = given(...registered, { type: 'AccountDeactivated', ...closed });
-  expect(state.accounts).toEqual([account('two', 'A')]);
+  const events: BusEvent[] = [...registered, first, { type: 'AccountRegistered', ...second, stateless: true }];
+  const state = given(...events);
+  expect(state.accounts.at(-1)).toEqual({ ...second, stateless: true, keyPosition: 3 });
+  expect(state.replacedAccounts).toEqual([{ ...account('one', 'A'), keyPosition: 1 }]);
+  expect(state.nextAccountKeys).toEqual([]);
+  const later: BusEvent = { type: 'AccountKeyRollOverStarted', ...keyFor('one', 'D') };
+  const over = given(...events, later, { type: 'AccountDeactivated', ...closed });
+  expect(over.replacedAccounts).toEqual([]);
+  expect(over.accounts).toHaveLength(2);
+  expect(over.nextAccountKeys).toHaveLength(1);
+});
+
+test('an account that was given up is none any more, and is remembered; no key is to come for it', () => {
+  const { sealedKey: _, ...closed } = account('one', 'A');
+  const state = given(...registered, started, { type: 'AccountDeactivated', ...closed });
+  expect(state.accounts).toEqual([{ ...account('two', 'B'), keyPosition: 2 }]);
+  expect(state.nextAccountKeys).toEqual([]);
   expect(state.closedAccounts).toEqual([closed]);
 });
 
 const presented = (issuanceId: string, identifier: string, expiresAt = '2026-11-24T03:15:00.000Z'): BusEvent => ({
   type: 'ChallengePresented',
   issuanceId,
+  challengeType: 'tls-alpn-01',
   identifier,
   token: 'token',
   thumbprint: thumbprint('A'),

@@ -2,6 +2,7 @@
 import type {
   AccountDeactivated,
   AccountKeyRolledOver,
+  AccountKeyRollOverStarted,
   AccountRegistered,
   ChallengePresented,
   Recipient,
@@ -10,10 +11,19 @@ import type {
 import type { BusEvent } from '../event-types/event-schema.ts';
 import type { Commit } from './codec.ts';
 
-/** An ACME account, with its key sealed. */
-export type Account = Omit<AccountRegistered, 'type'>;
+/** Where a key of an account came from. */
+interface PlacedKey {
+  /** Position of the commit that put the key on the bus: it is sealed to the managers of that position. */
+  readonly keyPosition: number;
+}
 
-/** A TLS-ALPN-01 challenge that is being answered. */
+/** An ACME account, with its key sealed. */
+export interface Account extends Omit<AccountRegistered, 'type'>, PlacedKey {}
+
+/** The key that comes next for the account at a directory, the first one as well. */
+export interface NextAccountKey extends Omit<AccountKeyRollOverStarted, 'type'>, PlacedKey {}
+
+/** A challenge that is being answered. */
 export type Challenge = Omit<ChallengePresented, 'type'>;
 
 /** An event that breaks a rule where it stands. */
@@ -35,13 +45,15 @@ export interface BusState {
   readonly recipientsPosition: number;
   /** The configuration, sealed to the managers; `undefined` before the first. */
   readonly config: { readonly sealed: string; readonly position: number } | undefined;
-  /** In the order in which their keys came into force, newest last. */
+  /** One a directory. At most one of them is `stateless`. */
   readonly accounts: readonly Account[];
-  /** The key that accounts are being rolled over to; `undefined` where all have it. */
-  readonly nextAccountKey: Pick<Account, 'thumbprint' | 'sealedKey'> | undefined;
+  /** Keys that no CA is known to have taken yet: one a directory at most. */
+  readonly nextAccountKeys: readonly NextAccountKey[];
+  /** Accounts in whose place another was registered, and which are still to be deactivated. */
+  readonly replacedAccounts: readonly Account[];
   /** Accounts that were given up. */
   readonly closedAccounts: readonly Omit<AccountDeactivated, 'type'>[];
-  /** TLS-ALPN-01 challenges that clients answer now, newest last. */
+  /** Challenges that clients answer now, newest last. */
   readonly challenges: readonly Challenge[];
   /** The last commit that is in the archive, as all before it are; `undefined` before the first range. */
   readonly archived: { readonly position: number; readonly hash: string } | undefined;
@@ -61,7 +73,8 @@ export const EMPTY_BUS: BusState = {
   recipientsPosition: 0,
   config: undefined,
   accounts: [],
-  nextAccountKey: undefined,
+  nextAccountKeys: [],
+  replacedAccounts: [],
   closedAccounts: [],
   challenges: [],
   archived: undefined,
@@ -71,16 +84,42 @@ export const EMPTY_BUS: BusState = {
   newestAt: undefined,
 };
 
-/** A roll-over is over when every account has the new key. */
-function endRollOver(state: BusState): BusState {
-  const { accounts, nextAccountKey } = state;
-  const isOver = accounts.every(({ thumbprint }) => thumbprint === nextAccountKey?.thumbprint);
-  return isOver ? { ...state, nextAccountKey: undefined } : state;
+const withoutMark = ({ stateless: _, ...account }: Account): Account => account;
+
+/** Puts an account in the place of its directory's, with the position from which its key is on the bus. */
+function putAccount(state: BusState, account: Omit<Account, 'keyPosition'>, position: number): BusState {
+  const { directory, accountUrl, thumbprint } = account;
+  const isThere = (each: { readonly directory: string }) => each.directory === directory;
+  const isTheKey = (each: Pick<NextAccountKey, 'directory' | 'thumbprint'>) =>
+    isThere(each) && each.thumbprint === thumbprint;
+  const known = state.accounts.find(isThere);
+  const { keyPosition } = [...state.nextAccountKeys, ...state.accounts].find(isTheKey) ?? { keyPosition: position };
+  const others = state.accounts.filter((each) => !isThere(each));
+  const isReplaced = known !== undefined && known.accountUrl !== accountUrl;
+  return {
+    ...state,
+    accounts: [...(account.stateless ? others.map(withoutMark) : others), { ...account, keyPosition }],
+    nextAccountKeys: state.nextAccountKeys.filter((each) => !isTheKey(each)),
+    replacedAccounts: isReplaced ? [...state.replacedAccounts, withoutMark(known)] : state.replacedAccounts,
+  };
 }
 
-function putAccount(state: BusState, { type: _, ...account }: AccountRegistered | AccountKeyRolledOver): BusState {
-  const others = state.accounts.filter(({ directory }) => directory !== account.directory);
-  return endRollOver({ ...state, accounts: [...others, account] });
+function rollOver(state: BusState, { type: _, ...account }: AccountKeyRolledOver, position: number): BusState {
+  const known = state.accounts.find(({ directory }) => directory === account.directory);
+  return putAccount(state, { ...account, ...(known?.stateless ? { stateless: true } : {}) }, position);
+}
+
+function closeAccount(state: BusState, { type: _, ...closed }: AccountDeactivated): BusState {
+  const isOther = ({ accountUrl }: Account) => accountUrl !== closed.accountUrl;
+  const isCurrent = !state.accounts.every(isOther);
+  return {
+    ...state,
+    accounts: state.accounts.filter(isOther),
+    replacedAccounts: state.replacedAccounts.filter(isOther),
+    // A key that was to come for the account has none to come for.
+    nextAccountKeys: state.nextAccountKeys.filter(({ directory }) => !isCurrent || directory !== closed.directory),
+    closedAccounts: [...state.closedAccounts, closed],
+  };
 }
 
 function withoutChallenges(state: BusState, isOver: (challenge: Challenge) => boolean): BusState {
@@ -95,18 +134,24 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
       return { ...state, recipients: event.recipients, recipientsPosition: position };
     case 'ConfigUpdated':
       return { ...state, config: { sealed: event.sealed, position } };
-    case 'AccountRegistered':
+    case 'AccountRegistered': {
+      const { type: _, ...account } = event;
+      return putAccount(state, account, position);
+    }
     case 'AccountKeyRolledOver':
-      return putAccount(state, event);
+      return rollOver(state, event, position);
     case 'AccountKeyRollOverStarted': {
-      const { thumbprint, sealedKey } = event;
-      return { ...state, nextAccountKey: { thumbprint, sealedKey } };
+      const { type: _, ...next } = event;
+      const others = state.nextAccountKeys.filter(({ directory }) => directory !== next.directory);
+      return { ...state, nextAccountKeys: [...others, { ...next, keyPosition: position }] };
     }
-    case 'AccountDeactivated': {
-      const { type: _, ...closed } = event;
-      const accounts = state.accounts.filter(({ accountUrl }) => accountUrl !== closed.accountUrl);
-      return endRollOver({ ...state, accounts, closedAccounts: [...state.closedAccounts, closed] });
+    case 'AccountKeyRollOverAbandoned': {
+      const isKept = ({ directory, thumbprint }: NextAccountKey) =>
+        directory !== event.directory || thumbprint !== event.thumbprint;
+      return { ...state, nextAccountKeys: state.nextAccountKeys.filter(isKept) };
     }
+    case 'AccountDeactivated':
+      return closeAccount(state, event);
     case 'ChallengePresented': {
       const { type: _, ...challenge } = event;
       return { ...state, challenges: [...state.challenges, challenge] };

@@ -22,6 +22,7 @@ const issuer = (name: string): WrittenEvent => ({
 const challenge = (expiresAt: string): WrittenEvent => ({
   type: 'ChallengePresented',
   issuanceId,
+  challengeType: 'tls-alpn-01',
   identifier: 'a.test',
   token: 'token',
   thumbprint: hash,

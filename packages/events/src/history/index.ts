@@ -2,7 +2,15 @@
 export { HistoryError } from '../errors.ts';
 export { isKnown } from '../event-types/event-schema.ts';
 export { keyIdOf } from '../keys.ts';
-export { type Account, type BusState, type Challenge, EMPTY_BUS, evolveBus, type VoidedEvent } from './bus-state.ts';
+export {
+  type Account,
+  type BusState,
+  type Challenge,
+  EMPTY_BUS,
+  evolveBus,
+  type NextAccountKey,
+  type VoidedEvent,
+} from './bus-state.ts';
 export { parseBusState } from './bus-state-schema.ts';
 export {
   type Commit,

@@ -1,4 +1,4 @@
-/** Makes, seals and opens the ACME account key that the accounts of a bus share. */
+/** Makes, seals and opens the keys of ACME accounts. */
 import { accountThumbprint, generateAccountKey } from '@certbus/acme';
 import { open, type Recipient, seal } from '@certbus/events';
 import type { Context } from '../context.ts';

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { accountAt } from '../state/accounts.ts';
 import { closeAccount } from './deactivation.ts';
 import { openAccount } from './open-account.ts';
-import { rollOverAccounts } from './roll-over.ts';
+import { type RollOverOptions, rollOverAccounts } from './roll-over-all.ts';
 
 /** Which account. */
 export interface AccountOptions {
@@ -22,8 +22,12 @@ export interface AccountOperations {
    * `CERTBUS_MANAGER_CONFIG_INVALID` for a name that is not in the configuration.
    */
   register(options: AccountOptions): Promise<Account>;
-  /** Gives every account a fresh key; the next run completes one that was interrupted. Rejects `CERTBUS_MANAGER_ACCOUNT_MISSING`. */
-  rollOverAccounts(options: { readonly signal: AbortSignal }): Promise<readonly Account[]>;
+  /**
+   * Gives every account a fresh key, or with `keysBefore` those whose key is that old; the next run completes one that was interrupted. At
+   * a CA that cannot change keys an account keeps its key, or with `replace` another takes its place. Rejects
+   * `CERTBUS_MANAGER_ACCOUNT_MISSING`, and `CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED` where an account kept its key.
+   */
+  rollOverAccounts(options: Omit<RollOverOptions, 'config'>): Promise<readonly Account[]>;
   /**
    * Deactivates the account at a CA, permanently. `forget`: without asking the CA, which is gone; then `authorityName` can also be its
    * directory. Rejects as {@link AccountOperations.register} and `CERTBUS_MANAGER_ACCOUNT_MISSING`.
@@ -38,7 +42,7 @@ export function accountOperations(context: Context): AccountOperations {
     async register(options) {
       const { config, signal, authorityName } = await withConfiguration(context, options);
       const authority = authorityNamed(config, authorityName);
-      await openAccount(context, authority, { signal, replaceClosed: true });
+      await openAccount(context, authority, { config, signal, replaceClosed: true });
       return accountAt(view.state.bus, authority.directory) as Account;
     },
     rollOverAccounts: async (options) => rollOverAccounts(context, await withConfiguration(context, options)),

@@ -26,12 +26,13 @@ export async function closeAccount(
   context: Context,
   { config, signal, directory, forget }: DeactivationOptions,
 ): Promise<Account> {
-  const account = accountAt(context.view.state.bus, directory);
+  const find = () => accountAt(context.view.state.bus, directory);
+  if (!find()) throw accountMissing(`at ${directory}`);
+  const ca = forget ? undefined : await openAccount(context, authorityAt(config, directory), { config, signal });
+  // What an earlier run began may have put another in its place.
+  const account = find();
   if (!account) throw accountMissing(`at ${directory}`);
-  if (!forget) {
-    const ca = await openAccount(context, authorityAt(config, directory), { signal });
-    await deactivateAccount(ca, { signal });
-  }
+  if (ca) await deactivateAccount(ca, { signal });
   await decide(context, (state) => recordDeactivated(state, account));
   return account;
 }

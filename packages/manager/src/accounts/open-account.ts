@@ -1,50 +1,68 @@
 /** Connects to a CA with the bus's account, whatever state that account is in. */
-import { type Acme, findAccountKey } from '@certbus/acme';
-import type { Account } from '@certbus/events/history';
-import type { CertificateAuthority } from '../configuration/configuration.ts';
-import { type Context, decide } from '../context.ts';
-import { recordRolledOver } from '../decide/accounts.ts';
-import { accountClosed } from '../errors.ts';
-import { accountAt, isClosedAt, isKeySpentAt } from '../state/accounts.ts';
-import { openAccountKey } from './account-key.ts';
+import type { Acme } from '@certbus/acme';
+import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
+import type { Context } from '../context.ts';
+import { accountClosed, isBusError } from '../errors.ts';
+import { accountAt, isClosedAt, isUnfinishedAt, nextKeyAt } from '../state/accounts.ts';
 import { connectAs } from './connect.ts';
-import { registerInTurn } from './registration.ts';
+import type { Connections } from './connections.ts';
+import { inTurn } from './in-turn.ts';
+import { type RegistrationOptions, registerInTurn } from './registration.ts';
+import { carryThrough } from './roll-over.ts';
+import { markDefaultAccount } from './stateless.ts';
 
-/** Records the end of an interrupted roll-over, where the CA has the new key already. Returns whether it has. */
-async function completeRollOver(
-  context: Context,
-  authority: CertificateAuthority,
-  { account, signal }: { readonly account: Account; readonly signal: AbortSignal },
-): Promise<boolean> {
-  const { nextAccountKey } = context.view.state.bus;
-  if (!nextAccountKey || nextAccountKey.thumbprint === account.thumbprint) return false;
-  const next = await openAccountKey(context, nextAccountKey);
-  const ca = await connectAs(context, authority, account);
-  const { accountUrl } = account;
-  if (!(await findAccountKey(ca, { accountKeys: [next], accountUrl, signal }))) return false;
-  await decide(context, (state) => recordRolledOver(state, account, nextAccountKey.thumbprint));
-  return true;
+/** How an account is opened. */
+export interface OpenAccountOptions {
+  readonly config: Configuration;
+  readonly signal: AbortSignal;
+  /** Whether another account is registered where there was one that was deactivated. Default false. */
+  readonly replaceClosed?: boolean;
+}
+
+/** What each manager has failed to complete: every order would try it again. */
+const failed = new WeakMap<Connections, Set<string>>();
+
+/** Completes what an earlier run began with the account. A CA that does not let it go through holds up no order. */
+async function finish(context: Context, options: RegistrationOptions): Promise<void> {
+  const { connections, view, logger } = context;
+  const { directory } = options.authority;
+  const known = failed.get(connections) ?? new Set<string>();
+  failed.set(connections, known);
+  await inTurn(connections, directory, async () => {
+    const { bus } = view.state;
+    const what = `${directory} ${nextKeyAt(bus, directory)?.thumbprint}`;
+    if (known.has(what) || !isUnfinishedAt(bus, directory)) return;
+    try {
+      await carryThrough(context, options);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (isBusError(error)) throw error;
+      known.add(what);
+      logger.warn('what was begun with an account could not be completed', { directory, why: String(error) });
+    }
+  });
 }
 
 /**
- * Connects to a CA with the bus's account there. An account that is not there yet is registered first; its key is looked up where a
- * roll-over was interrupted. After a deactivation only `replaceClosed` registers another. The connection lives as long as the manager.
- * Rejects with an `AcmeError`, `CERTBUS_MANAGER_ACCOUNT_CLOSED`, `CERTBUS_MANAGER_SECRET_MISSING` or a `StoreError`.
+ * Connects to a CA with the bus's account there. An account that is not there yet is registered first; a roll-over or replacement that
+ * was interrupted is completed, or given up where the CA cannot change keys. After a deactivation only `replaceClosed` registers another.
+ * The connection lives as long as the manager. Rejects with an `AcmeError`, `CERTBUS_MANAGER_ACCOUNT_CLOSED`,
+ * `CERTBUS_MANAGER_SECRET_MISSING` or a `StoreError`.
  */
 export async function openAccount(
   context: Context,
   authority: CertificateAuthority,
-  { signal, replaceClosed = false }: { readonly signal: AbortSignal; readonly replaceClosed?: boolean },
+  { config, signal, replaceClosed = false }: OpenAccountOptions,
 ): Promise<Acme> {
   const { directory } = authority;
+  const { view } = context;
+  await markDefaultAccount(context, config, signal);
   for (;;) {
     signal.throwIfAborted();
-    const { bus } = context.view.state;
-    const account = accountAt(bus, directory);
-    if (isClosedAt(bus, directory) && !replaceClosed)
-      throw accountClosed(directory, { isKeySpent: isKeySpentAt(bus, directory) });
-    if (!account) await registerInTurn(context, authority, signal);
-    else if (await completeRollOver(context, authority, { account, signal })) continue;
-    else return connectAs(context, authority, account);
+    if (isClosedAt(view.state.bus, directory) && !replaceClosed) throw accountClosed(directory);
+    if (!accountAt(view.state.bus, directory)) await registerInTurn(context, { authority, config, signal });
+    else if (isUnfinishedAt(view.state.bus, directory)) await finish(context, { authority, config, signal });
+    const account = accountAt(view.state.bus, directory);
+    if (account) return connectAs(context, authority, account);
   }
 }

@@ -1,20 +1,19 @@
 /** Registers the bus's account at a CA: once, however many orders of this process need it. */
 import { AcmeError, AcmeProblemError, registerAccount } from '@certbus/acme';
-import type { CertificateAuthority } from '../configuration/configuration.ts';
+import { defaultDirectory } from '../configuration/certificate-authorities.ts';
+import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
-import { recordRegistered, shareAccountKey } from '../decide/accounts.ts';
-import { accountClosed } from '../errors.ts';
-import { type AccountKey, accountAt, isKeySpentAt, sharedKeyOf } from '../state/accounts.ts';
+import { proposeFirstKey, recordRegistered } from '../decide/accounts.ts';
+import { type AccountKey, accountAt, nextKeyAt } from '../state/accounts.ts';
 import { createSealedAccountKey, openAccountKey, sealAccountKey } from './account-key.ts';
 import { connectWithKey } from './connect.ts';
-import type { Connections } from './connections.ts';
+import { inTurn } from './in-turn.ts';
 
-/** The shared key, which is on the bus before a CA sees it: no crash can lose an account, or what it was bound with. */
-async function findSharedKey(context: Context, signal: AbortSignal): Promise<AccountKey> {
-  const known = sharedKeyOf(context.view.state.bus);
-  if (known) return known;
-  const fresh = await createSealedAccountKey(context);
-  return decide(context, (state) => shareAccountKey(state, fresh), { signal });
+/** At which CA, under which configuration. */
+export interface RegistrationOptions {
+  readonly authority: CertificateAuthority;
+  readonly config: Configuration;
+  readonly signal: AbortSignal;
 }
 
 const isEabMissing = (error: unknown): boolean =>
@@ -25,40 +24,46 @@ function eabMissing(directory: string, cause: unknown): AcmeError {
   return new AcmeError('CERTBUS_ACME_EAB_INVALID', what, { cause });
 }
 
-async function register(context: Context, authority: CertificateAuthority, signal: AbortSignal): Promise<void> {
+/** Registers an account with a key that is on the bus, or finds the one that it has, and records it in the place of `replaces`. */
+export async function registerWithKey(
+  context: Context,
+  { authority, config, signal }: RegistrationOptions,
+  { key, replaces }: { readonly key: AccountKey; readonly replaces?: string },
+): Promise<void> {
   const { directory, contact = [], termsOfServiceAgreed } = authority;
-  const shared = await findSharedKey(context, signal);
-  if (isKeySpentAt(context.view.state.bus, directory)) throw accountClosed(directory, { isKeySpent: true });
-  const accountKey = await openAccountKey(context, shared);
+  const accountKey = await openAccountKey(context, key);
+  // The managers may have changed since the key was put on the bus.
   const sealed = await sealAccountKey(context, accountKey);
   const ca = connectWithKey(context, authority, { accountKey });
   const { url } = await registerAccount(ca, { contact, termsOfServiceAgreed, signal }).catch((error: unknown) => {
     throw isEabMissing(error) ? eabMissing(directory, error) : error;
   });
-  const account = { directory, accountUrl: url, ...sealed };
-  await decide(context, (state) => recordRegistered(state, account), { signal });
+  const isDefault = directory === defaultDirectory(config);
+  const account = { directory, accountUrl: url, ...sealed, ...(isDefault ? { stateless: true as const } : {}) };
+  await decide(context, (state) => recordRegistered(state, account, replaces), { signal });
 }
 
-/** The last registration of each manager, under way or done. */
-const registering = new WeakMap<Connections, Promise<void>>();
+/** The account's first key, which is on the bus before a CA sees it: no crash can lose an account, or what it was bound with. */
+async function findFirstKey(context: Context, directory: string, signal: AbortSignal): Promise<AccountKey> {
+  const known = nextKeyAt(context.view.state.bus, directory);
+  if (known) return known;
+  const fresh = await createSealedAccountKey(context);
+  return decide(context, (state) => proposeFirstKey(state, directory, fresh), { signal });
+}
 
 /**
  * Registers an account, one registration of this process at a time, and only where none was registered meanwhile: orders that start
  * together would each make a key and an account.
  */
-export async function registerInTurn(
-  context: Context,
-  authority: CertificateAuthority,
-  signal: AbortSignal,
-): Promise<void> {
+export async function registerInTurn(context: Context, options: RegistrationOptions): Promise<void> {
   const { connections, view } = context;
-  const own = (registering.get(connections) ?? Promise.resolve()).then(async () => {
+  const { authority, signal } = options;
+  const { directory } = authority;
+  await inTurn(connections, directory, async () => {
     signal.throwIfAborted();
-    if (!accountAt(view.state.bus, authority.directory)) await register(context, authority, signal);
+    if (accountAt(view.state.bus, directory)) return;
+    const key = await findFirstKey(context, directory, signal);
+    // Another manager's may be there by now.
+    if (!accountAt(view.state.bus, directory)) await registerWithKey(context, options, { key });
   });
-  registering.set(
-    connections,
-    own.catch(() => {}),
-  );
-  await own;
 }

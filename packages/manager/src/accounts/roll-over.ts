@@ -1,72 +1,58 @@
-/** Gives every account of the bus a fresh key. */
-import { rollOverAccountKey } from '@certbus/acme';
+/** Carries the roll-over of one account through, or gives it up where the CA cannot change keys. */
+import { AcmeError, findAccountKey, rollOverAccountKey } from '@certbus/acme';
 import type { Account } from '@certbus/events/history';
-import { authorityAt } from '../configuration/certificate-authorities.ts';
-import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
-import { recordRolledOver, startRollOver } from '../decide/accounts.ts';
-import { accountAt } from '../state/accounts.ts';
-import { createSealedAccountKey, openAccountKey } from './account-key.ts';
+import { abandonRollOver, recordRolledOver } from '../decide/accounts.ts';
+import { accountAt, nextKeyAt } from '../state/accounts.ts';
+import { openAccountKey } from './account-key.ts';
 import { connectAs } from './connect.ts';
-import { openAccount } from './open-account.ts';
+import { type RegistrationOptions, registerWithKey } from './registration.ts';
+import { retireReplaced } from './replacement.ts';
 
-/** What a roll-over needs. */
-export interface RollOverOptions {
-  readonly config: Configuration;
-  readonly signal: AbortSignal;
+/** How the roll-over of one account is carried through. */
+export interface CarryThroughOptions extends RegistrationOptions {
+  /** Where the CA cannot change keys: register another account with the next key, and deactivate this one. Default false. */
+  readonly replace?: boolean | undefined;
 }
 
-/** The key to roll over to, in the clear. */
-interface NextKey {
-  readonly thumbprint: string;
-  readonly accountKey: string;
+/** Whether a CA has no key change, so that trying again is of no use. */
+export const isKeyChangeUnsupported = (error: unknown): error is AcmeError =>
+  error instanceof AcmeError && error.code === 'CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED';
+
+function keyKept({ accountUrl }: Account, cause: AcmeError): AcmeError {
+  const what = `${cause.message} The next key was given up. To change it all the same, "certbus account rollover --replace" registers another account there and deactivates ${accountUrl}; CAA and dns-persist-01 records that name this URL have to name the new one then.`;
+  return new AcmeError('CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED', what, { cause });
 }
 
-async function findNextKey(context: Context, signal: AbortSignal): Promise<NextKey> {
-  const fresh = await createSealedAccountKey(context);
-  const next = await decide(context, (state) => startRollOver(state, fresh), { signal });
-  return { thumbprint: next.thumbprint, accountKey: await openAccountKey(context, next) };
-}
-
-async function rollOverOne(
-  context: Context,
-  { directory, config, signal }: RollOverOptions & { readonly directory: string },
-  { thumbprint, accountKey }: NextKey,
-): Promise<void> {
-  const authority = authorityAt(config, directory);
-  // Where the CA took the key in an earlier run, this records it.
-  await openAccount(context, authority, { signal });
+/** Asks the CA which key the account has, has it take the next one where it has not, and records what came of it. */
+async function completeRollOver(context: Context, options: CarryThroughOptions): Promise<void> {
+  const { authority, signal, replace = false } = options;
   const { bus } = context.view.state;
-  const account = accountAt(bus, directory);
-  if (!account || account.thumbprint === thumbprint) return;
-  // Another manager may have ended this roll-over and started the next: the key would be an old one.
-  if (bus.nextAccountKey?.thumbprint !== thumbprint) return;
+  const [account, key] = [accountAt(bus, authority.directory), nextKeyAt(bus, authority.directory)];
+  if (!account || !key) return;
+  const newAccountKey = await openAccountKey(context, key);
   const ca = await connectAs(context, authority, account);
-  await rollOverAccountKey(ca, { newAccountKey: accountKey, signal });
-  await decide(context, (state) => recordRolledOver(state, account, thumbprint));
+  const { accountUrl } = account;
+  const found = await findAccountKey(ca, { accountKeys: [newAccountKey], signal });
+  // The next key belongs to another account only where that was registered in the place of this one, and not yet recorded.
+  if (found && found.url !== accountUrl) return registerWithKey(context, options, { key, replaces: accountUrl });
+  try {
+    if (!found) await rollOverAccountKey(ca, { newAccountKey, signal });
+  } catch (error) {
+    if (!isKeyChangeUnsupported(error)) throw error;
+    if (replace) return registerWithKey(context, options, { key, replaces: accountUrl });
+    await decide(context, (state) => abandonRollOver(state, authority.directory, key.thumbprint));
+    throw keyKept(account, error);
+  }
+  await decide(context, (state) => recordRolledOver(state, account, key));
 }
 
 /**
- * Gives every account of the bus a fresh key (RFC 8555 section 7.3.5). The key is on the bus before a CA sees it, so the next run
- * completes one that was interrupted. Account URLs stay, and so do CAA records that name them. A CA that fails does not keep the others
- * from it; the first failure is the rejection. Rejects `CERTBUS_MANAGER_ACCOUNT_MISSING`, `CERTBUS_MANAGER_CONFIG_INVALID` for an
- * account at a CA that is not in the configuration any more, or as `rollOverAccountKey` does.
+ * Completes what was begun with the account at a CA: its roll-over, or its replacement. It can be repeated after an end at any step, and
+ * by several managers at once. Rejects `CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED` once the next key was given up, or as `rollOverAccountKey`,
+ * `registerAccount` and `deactivateAccount` do.
  */
-export async function rollOverAccounts(
-  context: Context,
-  { config, signal }: RollOverOptions,
-): Promise<readonly Account[]> {
-  const next = await findNextKey(context, signal);
-  const failures: unknown[] = [];
-  for (const { directory } of context.view.state.bus.accounts) {
-    try {
-      await rollOverOne(context, { directory, config, signal }, next);
-    } catch (error) {
-      signal.throwIfAborted();
-      context.logger.warn('an account has no fresh key yet', { directory, why: String(error) });
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
-  return context.view.state.bus.accounts;
+export async function carryThrough(context: Context, options: CarryThroughOptions): Promise<void> {
+  await completeRollOver(context, options);
+  await retireReplaced(context, options.authority, options.signal);
 }

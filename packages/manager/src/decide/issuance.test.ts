@@ -72,7 +72,12 @@ test('an order is recorded once, however often it is said', () => {
 });
 
 test('clients are told of a challenge once, and again when it is about to lapse', () => {
-  const challenge = { name: 'a.test', token: 'token', thumbprint: 'A'.repeat(43) };
+  const challenge = {
+    challengeType: 'tls-alpn-01' as const,
+    name: 'a.test',
+    token: 'token',
+    thumbprint: 'A'.repeat(43),
+  };
   const [told, ...more] = presentChallenges(given([started, NOW]), NOW, mine, [challenge]).events;
   expect(more).toEqual([]);
   expect(told).toMatchObject({
@@ -84,6 +89,25 @@ test('clients are told of a challenge once, and again when it is about to lapse'
   expect(presentChallenges(state, later(60_000), mine, [challenge]).events).toEqual([]);
   expect(presentChallenges(state, later(60_000), mine, [{ ...challenge, token: 'new' }]).events).toHaveLength(1);
   expect(presentChallenges(state, later(600_000), mine, [challenge]).events).toHaveLength(1);
+});
+
+test('clients are told of HTTP-01 unless it is for the account that needs no announcement', () => {
+  const [own, other] = ['A'.repeat(43), 'E'.repeat(43)];
+  const account = (directory: string, thumbprint: string) =>
+    ({ type: 'AccountRegistered', directory, accountUrl: `${directory}/1`, thumbprint, sealedKey: 'AAAA' }) as const;
+  const marked = { ...account('https://ca.test/dir', own), stateless: true } as const;
+  const rolling = { ...account('https://ca.test/dir', other), type: 'AccountKeyRollOverStarted' } as WrittenEvent;
+  const presented = (thumbprint: string, ...events: WrittenEvent[]) => {
+    const challenge = { challengeType: 'http-01' as const, name: 'a.test', token: 'token', thumbprint };
+    return presentChallenges(given([started, NOW], ...events.map((event) => [event, NOW] as const)), NOW, mine, [
+      challenge,
+    ]).events.length;
+  };
+  expect(presented(own, marked)).toBe(0);
+  expect(presented(own, account('https://ca.test/dir', own))).toBe(1);
+  expect(presented(other, marked, account('https://other.test/dir', other))).toBe(1);
+  // While its key is rolled over, for both keys.
+  expect([presented(own, marked, rolling), presented(other, marked, rolling)]).toEqual([1, 1]);
 });
 
 test('a certificate brings the issuers that the bus does not know yet, once', () => {

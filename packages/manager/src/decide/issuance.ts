@@ -1,5 +1,6 @@
 /** Decides the steps of an issuance whose claim is held, from its order to its end. */
 import {
+  type AnnouncedChallengeType,
   type CsrWithKey,
   type FailureClass,
   type Issuance,
@@ -10,6 +11,7 @@ import {
 import type { WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { claimLost } from '../errors.ts';
+import { isStateless } from '../state/accounts.ts';
 import type { ManagerState } from '../state/state.ts';
 import { attemptAfter, backOffUntil, isShared } from './back-off.ts';
 
@@ -55,6 +57,7 @@ export function issuanceOf(state: ManagerState, { certificateId, issuanceId, hol
 
 /** A challenge that clients are to answer. */
 export interface ClientChallenge {
+  readonly challengeType: AnnouncedChallengeType;
   readonly name: string;
   readonly token: string;
   readonly thumbprint: string;
@@ -63,7 +66,10 @@ export interface ClientChallenge {
 /** Longer than an order can take; a manager that resumes it presents its challenges again. */
 const CHALLENGE_MS = 900_000;
 
-/** Presents challenges to the clients; those that they answer already are not presented again. */
+/**
+ * Presents challenges to the clients; those that they answer already are not presented again: HTTP-01 of the account that needs no
+ * announcement, and what was presented a moment ago.
+ */
 export function presentChallenges(
   state: ManagerState,
   now: Date,
@@ -71,10 +77,12 @@ export function presentChallenges(
   challenges: readonly ClientChallenge[],
 ): Decision<void> {
   const { issuanceId } = issuanceOf(state, claim);
-  const isAnswered = ({ name, token, thumbprint }: ClientChallenge) =>
+  const isAnswered = ({ challengeType, name, token, thumbprint }: ClientChallenge) =>
+    (challengeType === 'http-01' && isStateless(state.bus, thumbprint)) ||
     state.bus.challenges.some(
       (known) =>
         known.issuanceId === issuanceId &&
+        known.challengeType === challengeType &&
         known.identifier === name &&
         known.token === token &&
         known.thumbprint === thumbprint &&
@@ -83,8 +91,8 @@ export function presentChallenges(
   const expiresAt = new Date(now.getTime() + CHALLENGE_MS).toISOString();
   const events = challenges
     .filter((challenge) => !isAnswered(challenge))
-    .map(({ name, token, thumbprint }) => {
-      const challenge = { issuanceId, identifier: name, token, thumbprint, expiresAt };
+    .map(({ challengeType, name, token, thumbprint }) => {
+      const challenge = { issuanceId, challengeType, identifier: name, token, thumbprint, expiresAt };
       return { type: 'ChallengePresented' as const, ...challenge };
     });
   return { events, result: undefined };

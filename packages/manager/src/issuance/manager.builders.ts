@@ -59,7 +59,8 @@ const SURROUNDINGS: Surroundings = {
 };
 
 const sandboxSolvers: SolverFactory = async (settings) => {
-  if (settings.challenge === 'http-01') return createHttp01ClientsSolver(settings.http01);
+  if (settings.challenge === 'http-01')
+    return createHttp01ClientsSolver({ ...settings.http01, publish: settings.publish });
   if (settings.challenge === 'tls-alpn-01') throw new TypeError('these tests have no load balancers');
   if (settings.challenge === 'dns-persist-01') throw new TypeError('these tests have no standing records');
   if (settings.dns.provider !== 'challtestsrv') throw new TypeError('these tests have one DNS server');

@@ -1,6 +1,6 @@
 /** Runs the order of a claimed issuance at its CA, new or resumed. */
 import { type Acme, AcmeError, obtain, type PresentedChallenge, type Solver } from '@certbus/acme';
-import type { CsrWithKey, Issuance } from '@certbus/events';
+import type { AnnouncedChallengeType, CsrWithKey, Issuance } from '@certbus/events';
 import { openAccount } from '../accounts/open-account.ts';
 import { authorityAt } from '../configuration/certificate-authorities.ts';
 import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
@@ -62,13 +62,19 @@ const warner =
     onProgress({ step: 'warning', certificateId: claim.certificateId, names, message });
   };
 
+type AnnouncedChallenge = PresentedChallenge & { readonly type: AnnouncedChallengeType };
+
+/** Whether clients answer challenges of this type. */
+const isAnnounced = (challenge: PresentedChallenge): challenge is AnnouncedChallenge =>
+  challenge.type === 'http-01' || challenge.type === 'tls-alpn-01';
+
 /** The solver for an issuance, which reports when it waits for its answers to be visible. */
 async function watchedSolver(context: Context, run: Run): Promise<Solver> {
   const { config, claim, issuance, stop, onProgress, persist } = run;
   const { names, challengeType } = issuance;
   const publish = async (challenges: readonly PresentedChallenge[]) => {
-    const announced = challenges.map(({ name, token, keyAuthorization }) => {
-      return { name, token, thumbprint: keyAuthorization.slice(token.length + 1) };
+    const announced = challenges.filter(isAnnounced).map(({ type, name, token, keyAuthorization }) => {
+      return { challengeType: type, name, token, thumbprint: keyAuthorization.slice(token.length + 1) };
     });
     await persist(() =>
       decide(context, (state, now) => presentChallenges(state, now, claim, announced), { signal: stop }),
@@ -147,7 +153,7 @@ export async function runOrder(context: Context, claim: HeldClaim, options: Orde
   const csr = await currentCsr(context, run);
   const solver = await watchedSolver(context, run);
   await rehearseWhereNeeded(context, run, solver);
-  const ca = await run.persist(() => openAccount(context, authority, { signal: stop }));
+  const ca = await run.persist(() => openAccount(context, authority, { config: options.config, signal: stop }));
   const resume = issuance.orderUrl;
   try {
     return await obtainChain(context, run, { ca, csr, solver, resume });

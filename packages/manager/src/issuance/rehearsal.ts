@@ -54,10 +54,10 @@ export async function rehearse(context: Context, rehearsal: Rehearsal): Promise<
 async function tryAt(
   context: Context,
   staging: CertificateAuthority,
-  { issuance, solver, signal }: Rehearsal,
+  { config, issuance, solver, signal }: Rehearsal,
 ): Promise<void> {
   const { names, challengeType } = issuance;
-  const ca = await openAccount(context, staging, { signal });
+  const ca = await openAccount(context, staging, { config, signal });
   const { csr } = await createCsrWithKey(issuance, context.view.state.bus);
   const order = { names, csr: Buffer.from(csr, 'base64'), challenge: challengeType, solver };
   await obtain(ca, { ...order, onOrder: async () => {}, signal });

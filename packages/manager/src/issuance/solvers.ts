@@ -14,7 +14,12 @@ import { ManagerError } from '../errors.ts';
 export type SolverFactory = (
   settings:
     | { readonly challenge: 'dns-01'; readonly dns: DnsSettings }
-    | { readonly challenge: 'http-01'; readonly http01: Http01Settings }
+    | {
+        readonly challenge: 'http-01';
+        readonly http01: Http01Settings;
+        /** Announces to the clients the challenges that they would not answer by themselves. */
+        readonly publish: Solver['present'];
+      }
     | {
         readonly challenge: 'dns-persist-01';
         readonly dnsPersist01: DnsPersist01Settings;
@@ -98,7 +103,7 @@ export async function solverFor(
 ): Promise<Solver> {
   checkSolvable(config, names, challengeType);
   if (challengeType === 'http-01') {
-    return create({ challenge: 'http-01', http01: config.http01 ?? { answer: 'clients' } });
+    return create({ challenge: 'http-01', http01: config.http01 ?? { answer: 'clients' }, publish });
   }
   if (challengeType === 'tls-alpn-01') {
     return create({ challenge: 'tls-alpn-01', tlsAlpn01: config.tlsAlpn01 ?? {}, publish });

@@ -158,13 +158,13 @@ async function askOne(
 async function askAuthority(
   context: Context,
   authority: CertificateAuthority,
-  { due, notes, signal }: { readonly due: DueQuestions } & Asking,
+  { config, due, notes, signal }: { readonly config: Configuration; readonly due: DueQuestions } & Asking,
 ): Promise<void> {
   const { directory } = authority;
   const open = questions(context, { directory, due, notes, signal });
   const first = await open.next();
   if (first.done) return;
-  const asking = { ca: await openAccount(context, authority, { signal }), directory, notes, signal };
+  const asking = { ca: await openAccount(context, authority, { config, signal }), directory, notes, signal };
   let isStopped = (await askOne(context, asking, first.value)) === 'stop';
   const worker = async () => {
     for (let next = await open.next(); !next.done && !isStopped; next = await open.next()) {
@@ -188,7 +188,7 @@ export async function askRenewalInfo(
   await Promise.all(
     Object.values(config.authorities).map(async (authority) => {
       try {
-        await askAuthority(context, authority, { due, notes, signal: limit });
+        await askAuthority(context, authority, { config, due, notes, signal: limit });
       } catch (error) {
         const { directory } = authority;
         context.logger.warn('a CA could not be asked when to renew', { directory, why: String(error) });

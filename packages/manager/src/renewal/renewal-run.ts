@@ -1,4 +1,5 @@
 /** One run of a manager: asks the CAs, renews, shows that it is there, and checks in. */
+import { markDefaultAccount } from '../accounts/stateless.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { heartbeat } from '../decide/upkeep.ts';
@@ -25,6 +26,7 @@ export async function renewAsConfigured(
   options: RenewalOptions & RunDependencies & { readonly config: Configuration },
 ): Promise<readonly RenewalOutcome[]> {
   const { config, signal, checkIn } = options;
+  await markDefaultAccount(context, config, signal);
   await askRenewalInfo(context, options);
   const outcomes = await renewDue(context, options);
   await decide(context, heartbeat, { signal });

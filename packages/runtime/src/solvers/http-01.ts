@@ -5,12 +5,12 @@ import { type Http01Settings, hostsOf, resolveSecret, type SecretSource } from '
 /** The solver that answers HTTP-01 the way the configuration says. Imported when needed: the AWS SDK takes a quarter of a second. */
 export async function createHttp01Solver(
   { answer, port, resolver }: Http01Settings,
-  secrets: SecretSource,
+  { publish, secrets }: { readonly publish: Solver['present']; readonly secrets: SecretSource },
 ): Promise<Solver> {
   const probe = { port, resolver };
   if (answer === 'clients') {
     const { createHttp01ClientsSolver } = await import('@certbus/solvers/http-01-clients');
-    return createHttp01ClientsSolver(probe);
+    return createHttp01ClientsSolver({ ...probe, publish });
   }
   if ('standalone' in answer) {
     const { createHttp01StandaloneSolver } = await import('@certbus/solvers/http-01-standalone');

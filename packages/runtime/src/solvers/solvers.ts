@@ -24,7 +24,8 @@ function surroundingsOf({ config, variables, stateDirectory }: Environment, secr
 export function createSolverFactory(environment: Environment, secrets: SecretSource): SolverFactory {
   const surroundings = surroundingsOf(environment, secrets);
   return async (settings) => {
-    if (settings.challenge === 'http-01') return createHttp01Solver(settings.http01, secrets);
+    if (settings.challenge === 'http-01')
+      return createHttp01Solver(settings.http01, { publish: settings.publish, secrets });
     if (settings.challenge === 'tls-alpn-01') {
       const { createTlsAlpn01ClientsSolver } = await import('@certbus/solvers/tls-alpn-01-clients');
       return createTlsAlpn01ClientsSolver({ ...settings.tlsAlpn01, publish: settings.publish });

@@ -9,6 +9,7 @@ import { startDns } from '../dns/dns.builders.ts';
 import { createHttp01ClientsSolver } from './clients.ts';
 
 const { signal } = new AbortController();
+const publish = async () => {};
 const token = crypto.randomUUID();
 const challenge = presentedChallenge('site.test', { type: 'http-01', url: '', status: 'pending', token }, 'thumbprint');
 const right: RequestListener = ({ url }, response) =>
@@ -27,7 +28,7 @@ async function listen(address: string, port: number, listener: RequestListener):
 async function solverAt(port: number, addresses: readonly string[], timeoutMs = 2000) {
   const dns = await startDns(({ type, name }) => (type === 'A' && name === 'site.test' ? addresses : []));
   onTestFinished(() => dns[Symbol.asyncDispose]());
-  return createHttp01ClientsSolver({ port, resolver: [dns.address], timeoutMs });
+  return createHttp01ClientsSolver({ publish, port, resolver: [dns.address], timeoutMs });
 }
 
 test("ready when every address answers the challenge's own URL", async () => {
@@ -100,7 +101,7 @@ test('redirects are followed as CAs do, ten of them, to https with any certifica
   });
   const dns = await startDns(({ type }) => (type === 'A' ? ['127.0.0.1'] : []));
   onTestFinished(() => dns[Symbol.asyncDispose]());
-  const solver = createHttp01ClientsSolver({ port, resolver: [dns.address], timeoutMs: 300_000 });
+  const solver = createHttp01ClientsSolver({ publish, port, resolver: [dns.address], timeoutMs: 300_000 });
   await solver.ready([challenge], { signal });
   expect(asked).toHaveLength(10);
 });
@@ -140,6 +141,6 @@ test('a name that leads to more addresses than any has sends nobody to all of th
   const addresses = Array.from({ length: 65 }, (_, index) => `127.0.1.${index}`);
   const answer = { host: 'site.test', addresses };
   await fetch(`${dns.url}/add-a`, { method: 'POST', body: JSON.stringify(answer) });
-  const solver = createHttp01ClientsSolver({ port: 1, resolver: [dns.address], timeoutMs: 500 });
+  const solver = createHttp01ClientsSolver({ publish, port: 1, resolver: [dns.address], timeoutMs: 500 });
   await expect(solver.ready([challenge], { signal })).rejects.toThrow(/site\.test has \d+ addresses in DNS/);
 });

@@ -1,20 +1,23 @@
-/** http-01 answered by CertBus clients, which need no announcement. */
+/** http-01 answered by CertBus clients, most of it without announcement. */
 import type { Solver } from '@certbus/acme';
 import { awaitHttp01, type Http01ProbeOptions } from '../probes/http-01.ts';
 
-/** How to look at the answers of CertBus clients. */
-export type Http01ClientsOptions = Http01ProbeOptions;
+/** How clients hear of challenges, and how to look at their answers. */
+export interface Http01ClientsOptions extends Http01ProbeOptions {
+  /** Tells the clients of those challenges that they do not answer by themselves; what they are told lapses by itself. */
+  readonly publish: Solver['present'];
+}
 
 /**
- * Answers http-01 by the CertBus clients that serve the names already: they know the account's thumbprint from the bus, so nothing is
- * presented. Ready when each address of each name answers the challenge's own URL with the key authorization; addresses of a
- * family that this machine cannot reach count only if no other is there. `ready` rejects with `CERTBUS_ACME_SOLVER_FAILED` at the
- * timeout.
+ * Answers http-01 by the CertBus clients that serve the names already: they know the thumbprint of one account from the bus and answer
+ * for it unasked, and are told of the challenges of others. Ready when each address of each name answers the challenge's own URL with
+ * the key authorization; addresses of a family that this machine cannot reach count only if no other is there. `ready` rejects with
+ * `CERTBUS_ACME_SOLVER_FAILED` at the timeout, `present` with whatever `publish` rejects with.
  */
-export function createHttp01ClientsSolver(options: Http01ClientsOptions = {}): Solver {
+export function createHttp01ClientsSolver({ publish, ...options }: Http01ClientsOptions): Solver {
   return {
     challenges: ['http-01'],
-    async present() {},
+    present: publish,
     ready: awaitHttp01('A CertBus client must run at each of its addresses and follow this bus.', options),
     async cleanUp() {},
   };

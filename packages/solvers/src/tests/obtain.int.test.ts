@@ -122,7 +122,7 @@ describe.each(LOCAL_CAS)('against $name', ({ skip: isMissing, start, startDns, .
       const late = new Promise((resolve) => setTimeout(resolve, 600)).then(() =>
         startClient(accountThumbprint(accountKey)),
       );
-      const clients = createHttp01ClientsSolver({ port: local.httpPort, resolver: [dns.dns] });
+      const clients = createHttp01ClientsSolver({ publish: async () => {}, port: local.httpPort, resolver: [dns.dns] });
       const names = ['site.test', 'www.site.test'];
       const { leaf } = await obtain(connect(), await jobFor(names, { challenge: 'http-01', solver: clients }));
       await late;

@@ -242,6 +242,11 @@ test('root events that the root did not sign, or of which one is missing, are re
   }
 });
 
+const accountAt = () => {
+  const directory = 'https://ca.test/dir';
+  return { directory, accountUrl: `${directory}/1`, thumbprint: sha256(ISSUER), sealedKey: 'AAAA' };
+};
+
 /** What is wrong with a state that is not one of a bus. */
 const malformed: [string, (bus: BusState) => unknown][] = [
   ['nothing', () => undefined],
@@ -250,7 +255,19 @@ const malformed: [string, (bus: BusState) => unknown][] = [
   ['a configuration that is not sealed', (bus) => ({ ...bus, config: { sealed: '{"version":1}', position: 1 } })],
   ['a configuration of a later commit', (bus) => ({ ...bus, config: { sealed: 'AAAA', position: 8 } })],
   ['an account without a key', (bus) => ({ ...bus, accounts: [{ directory: 'x', accountUrl: 'x', thumbprint: 'x' }] })],
-  ['a next account key in another encoding', (bus) => ({ ...bus, nextAccountKey: { thumbprint: 'B'.repeat(43) } })],
+  [
+    'a next account key in another encoding',
+    (bus) => ({
+      ...bus,
+      nextAccountKeys: [{ directory: 'x', thumbprint: 'B'.repeat(43), sealedKey: 'AAAA', keyPosition: 1 }],
+    }),
+  ],
+  ['a replaced account without a position', (bus) => ({ ...bus, replacedAccounts: [accountAt()] })],
+  ['an account whose key is of a later commit', (bus) => ({ ...bus, accounts: [{ ...accountAt(), keyPosition: 8 }] })],
+  [
+    'two accounts that are answered for without announcement',
+    (bus) => ({ ...bus, accounts: [1, 2].map((keyPosition) => ({ ...accountAt(), keyPosition, stateless: true })) }),
+  ],
   ['a closed account that is text', (bus) => ({ ...bus, closedAccounts: ['x'] })],
   ['a challenge without an end', (bus) => ({ ...bus, challenges: [{ identifier: 'a.test', token: 't' }] })],
   ['an archive of a later commit', (bus) => ({ ...bus, archived: { position: 10_000, hash: 'A'.repeat(43) } })],

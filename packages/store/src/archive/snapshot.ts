@@ -248,7 +248,9 @@ function parseBus(key: string, manifest: Manifest, { recipients, recipientsPosit
   if (!bus) throw refuse(key, 'its state of the bus is malformed');
   if (!isDeepStrictEqual(bus.recipients, recipients) || bus.recipientsPosition !== recipientsPosition)
     throw refuse(key, 'its recipients are not those of the root');
-  const positions = [bus.config, bus.archived, bus.snapshot].flatMap((placed) => (placed ? [placed.position] : []));
+  const keys = [...bus.accounts, ...bus.nextAccountKeys, ...bus.replacedAccounts];
+  const placed = [bus.config, bus.archived, bus.snapshot].flatMap((each) => (each ? [each.position] : []));
+  const positions = [...placed, ...keys.map(({ keyPosition }) => keyPosition)];
   if (positions.some((at) => at > manifest.position)) throw refuse(key, 'its state is that of a later commit');
   return bus;
 }

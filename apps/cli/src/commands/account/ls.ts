@@ -23,10 +23,10 @@ export default class AccountLs extends BaseCommand {
     const accounts = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const names = await manager.authorities();
-      const { accounts: known, nextAccountKey } = manager.state.bus;
+      const { accounts: known, nextAccountKeys } = manager.state.bus;
       return known.map(({ directory, accountUrl, thumbprint }): Row => {
         const authority = names.find((each) => each.directory === directory)?.name;
-        const rollingOver = nextAccountKey !== undefined && nextAccountKey.thumbprint !== thumbprint;
+        const rollingOver = nextAccountKeys.some((next) => next.directory === directory);
         return { authority, directory, accountUrl, thumbprint, rollingOver };
       });
     });
