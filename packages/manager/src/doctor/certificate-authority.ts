@@ -1,9 +1,11 @@
 /** Examines a CA of the configuration: its directory, its clock, and the account there. */
-import { type Acme, type DirectorySummary, readAccount, readClock, readDirectory } from '@certbus/acme';
+import { type Acme, type DirectorySummary, findAccountKey, readAccount, readClock, readDirectory } from '@certbus/acme';
+import type { Account } from '@certbus/events/history';
+import { openAccountKey } from '../accounts/account-key.ts';
 import { connectAs, connectToRead } from '../accounts/connect.ts';
 import type { CertificateAuthority } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { accountAt, isClosedAt } from '../state/accounts.ts';
+import { accountAt, isClosedAt, nextKeyAt, replacedAt } from '../state/accounts.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
 /** A CA of the configuration. */
@@ -31,6 +33,13 @@ function examineDirectory(
         `Set "eab" of "${name}" with what the CA's web page gave you.`,
       ),
     );
+  if (!summary.keyChange)
+    findings.push(
+      warning(
+        'it cannot change account keys: its directory has no keyChange',
+        '"certbus account rollover --replace" registers another account there instead, and deactivates the one before.',
+      ),
+    );
   if (!summary.renewalInfo)
     findings.push(warning('a mass revocation there would not be heard of', 'Renewals go by the lifetime alone.'));
   return findings;
@@ -47,11 +56,34 @@ async function examineClock(name: string, now: Date, ca: Acme, signal: AbortSign
   return failed(`${seconds} s ${way} the CA's`, 'Set this machine by NTP; claims and renewals go by its clock.');
 }
 
-async function examineAccount(
+const COMPLETES = 'The next order there completes it, or "certbus account rollover".';
+
+/** What is under way with the account: a roll-over, of which the CA is asked how far it came, and accounts that were replaced. */
+async function examineUnfinished(
   context: Context,
   { name, authority }: NamedAuthority,
+  { ca, account, signal }: { readonly ca: Acme; readonly account: Account; readonly signal: AbortSignal },
+): Promise<readonly Finding[]> {
+  const { warning } = findingsOn('account', name);
+  const { bus } = context.view.state;
+  const findings = replacedAt(bus, authority.directory).map(({ accountUrl }) =>
+    warning(`${accountUrl}, which ${account.accountUrl} replaced, is not deactivated yet`, COMPLETES),
+  );
+  const next = nextKeyAt(bus, authority.directory);
+  if (!next) return findings;
+  const found = await findAccountKey(ca, { accountKeys: [await openAccountKey(context, next)], signal });
+  const there = found?.url === account.accountUrl ? 'the new key already' : 'the old key still';
+  const detail =
+    found && found.url !== account.accountUrl ? `${found.url} was registered in its place` : `the CA has ${there}`;
+  return [...findings, warning(`a roll-over of ${account.accountUrl} was interrupted; ${detail}`, COMPLETES)];
+}
+
+async function examineAccount(
+  context: Context,
+  named: NamedAuthority,
   signal: AbortSignal,
-): Promise<Finding> {
+): Promise<Finding | readonly Finding[]> {
+  const { name, authority } = named;
   const { good, warning, failed } = findingsOn('account', name);
   const account = accountAt(context.view.state.bus, authority.directory);
   if (isClosedAt(context.view.state.bus, authority.directory))
@@ -61,17 +93,17 @@ async function examineAccount(
     );
   if (!account)
     return warning('there is none yet', `The first certificate registers it, or "certbus account register ${name}".`);
+  const replace = `If the account is lost, "certbus account deactivate ${name} --forget" and "certbus account register ${name}" make another.`;
   try {
     const ca = await connectAs(context, authority, account);
+    const unfinished = await examineUnfinished(context, named, { ca, account, signal });
+    // With an interrupted roll-over the account may not be this key's any more.
+    if (nextKeyAt(context.view.state.bus, authority.directory)) return unfinished;
     const { status, url } = await readAccount(ca, { signal });
-    if (status === 'valid') return good(url);
-    return failed(`${url} is ${status}`, '"certbus account rollover", then "certbus account register".');
+    return [status === 'valid' ? good(url) : failed(`${url} is ${status}`, replace), ...unfinished];
   } catch (error) {
     signal.throwIfAborted();
-    return failed(
-      reasonFor(error),
-      'Is the key on the bus still that account\'s? "certbus account rollover" completes a roll-over.',
-    );
+    return failed(reasonFor(error), replace);
   }
 }
 
@@ -87,10 +119,10 @@ export async function examineCertificateAuthority(
     const ca: Acme = await connectToRead(context, authority);
     const summary = await readDirectory(ca, { signal });
     return [
-      ...examineDirectory(name, authority, summary),
+      examineDirectory(name, authority, summary),
       await examineClock(name, context.now(), ca, signal),
       await examineAccount(context, named, signal),
-    ];
+    ].flat();
   } catch (error) {
     signal.throwIfAborted();
     return [failed(reasonFor(error), 'Check the address, the network, and a proxy between.')];
