@@ -78,3 +78,28 @@ describe('the accounts of a bus', () => {
     });
   });
 });
+
+test('an account whose key the CA cannot change keeps it, or is replaced where that is asked for', async () => {
+  const folder = temporaryFolder();
+  await using ca = await startAcmeServer({ keyChange: 'not-implemented' });
+  const run = (...args: string[]) => certbus(folder.path, args);
+  try {
+    writeFileSync(join(folder.path, 'roots.pem'), ca.roots);
+    const where = ['--directory', ca.directory, '--roots', 'roots.pem'];
+    expect(await run('init', '--agree-tos', ...where)).toMatchObject({ status: 0 });
+    const accounts = async () => JSON.parse((await run('account', 'ls', '--json')).stdout).accounts;
+    const [first] = await accounts();
+    expect(await run('account', 'rollover')).toMatchObject({
+      status: 5,
+      stderr: expect.stringMatching(/keeps its key.*account rollover --replace.*CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED/s),
+    });
+    expect(await accounts()).toEqual([first]);
+    const { status, stdout } = await run('account', 'rollover', '--replace');
+    const [second] = await accounts();
+    expect([status, stdout]).toEqual([0, `${second.accountUrl} has a fresh key, ${second.thumbprint}\n`]);
+    expect(second.accountUrl).not.toBe(first.accountUrl);
+    expect((await run('bus', 'log')).stdout).toContain(`AccountDeactivated directory=${ca.directory}`);
+  } finally {
+    folder.remove();
+  }
+});

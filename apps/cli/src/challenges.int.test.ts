@@ -119,7 +119,7 @@ test.skipIf(stepPart.skip)(
       const { id } = await site.make('--wildcard', 'dns.test');
       expect(await site.shownFor('any.dns.test')).toBe('DNS:*.dns.test, DNS:dns.test');
       const orders = ca.orders();
-      expect(await certbus(folder, ['cert', 'renew', id])).toMatchObject({ status: 0 });
+      expect(await certbus(folder, ['cert', 'renew', id, '--yes'])).toMatchObject({ status: 0 });
       expect(ca.orders()).toBe(orders + 1);
       expect(await certbus(folder, ['cert', 'revoke', id, '--yes'])).toMatchObject({ status: 0 });
     } finally {
@@ -129,6 +129,39 @@ test.skipIf(stepPart.skip)(
     }
   },
 );
+
+test('http-01 is proved at two CAs: of one account any token is answered, of the other those that are announced', async () => {
+  const dns = await startDnsServer();
+  const [httpPort, tlsPort] = [await freePort(), await freePort()];
+  const start = () => startAcmeServer({ validation: { dnsServer: dns.address, httpPort, tlsPort } });
+  const [one, two] = [await start(), await start()];
+  const folder = join(temporary.path, 'two-accounts');
+  const ca = { ...one, httpPort, tlsPort, issuedRoots: async () => one.issuedRoots[0] ?? '' };
+  const site = await openSite(folder, ca, { dns: dns.address, url: dns.url });
+  const countAnnounced = async () =>
+    (await certbus(folder, ['bus', 'log'])).stdout.match(/ChallengePresented .*challengeType=http-01/g)?.length ?? 0;
+  const setDefault = async (defaultAuthority: string) => {
+    const { position: _, ...json } = JSON.parse((await certbus(folder, ['conf', 'display'])).stdout);
+    const second = { directory: two.directory, roots: two.roots, termsOfServiceAgreed: true };
+    const authorities = { ...json.authorities, second };
+    const input = JSON.stringify({ ...json, authorities, defaultAuthority });
+    expect(await certbus(folder, ['conf', 'update'], { input })).toMatchObject({ status: 0 });
+  };
+  try {
+    await site.make('--challenge', 'http-01', '--subdomain', 'one.test');
+    await setDefault('second');
+    const { id } = await site.make('--challenge', 'http-01', '--subdomain', 'two.test');
+    expect(await countAnnounced()).toBe(0);
+    await setDefault('ca');
+    await site.make('--challenge', 'http-01', '--subdomain', 'three.test');
+    expect(await countAnnounced()).toBe(0);
+    expect(await certbus(folder, ['cert', 'renew', id, '--yes'])).toMatchObject({ status: 0 });
+    expect(await countAnnounced()).toBe(1);
+  } finally {
+    await site.close();
+    await Promise.all([one, two, dns].map((each) => each[Symbol.asyncDispose]()));
+  }
+});
 
 describe.skipIf(pebble.skip)(pebble.title('every way to prove a name, at a real CA'), () => {
   let dns: ChallTestSrv;

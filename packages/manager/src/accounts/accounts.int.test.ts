@@ -405,3 +405,43 @@ test.each<[string, KeyChange, (manager: Manager) => Promise<unknown>, number]>([
     }
   },
 );
+
+async function examined(check: 'account' | 'directory', subject = 'pebble'): Promise<readonly string[]> {
+  const findings = await manage((manager) => manager.diagnose({ domains: [], writeDns: false, signal }));
+  return findings
+    .filter((finding) => finding.check === check && finding.subject === subject)
+    .map(({ status, detail, advice = '' }) => `${status}: ${detail} ${advice}`);
+}
+
+test('doctor asks the CA how far an interrupted roll-over came', async () => {
+  const { accountUrl } = await manage(register);
+  expect(await examined('account')).toEqual([`good: ${accountUrl} `]);
+  await beginRollOver();
+  expect(await examined('account')).toEqual([
+    expect.stringMatching(/^warning: .* was interrupted; the CA has the old key still .*certbus account rollover/),
+  ]);
+  const { throughBus } = killedAt(1, false);
+  const run = withManager(site, { holder: 'victim', throughBus }, (manager) => manager.rollOverAccounts({ signal }));
+  await expect(run).rejects.toThrow('killed');
+  expect(await examined('account')).toEqual([
+    expect.stringMatching(/^warning: .* was interrupted; the CA has the new key already/),
+  ]);
+  await rollOver();
+  expect(await examined('account')).toEqual([`good: ${accountUrl} `]);
+});
+
+test('doctor tells of a CA that cannot change keys, and of an account that is replaced and not deactivated', async () => {
+  await using _ca = await createUnchangeableSite('absent');
+  const { accountUrl } = await manage(register);
+  expect(await examined('directory')).toContainEqual(expect.stringMatching(/^warning: .* no keyChange .*--replace/));
+  // At its third append the new account is on the bus, and the old one is deactivated at the CA.
+  const { throughBus } = killedAt(3, false);
+  const run = withManager(site, { holder: 'victim', throughBus }, (manager) =>
+    manager.rollOverAccounts({ replace: true, signal }),
+  );
+  await expect(run).rejects.toThrow('killed');
+  expect(await examined('account')).toEqual([
+    expect.stringMatching(/^good: /),
+    expect.stringMatching(new RegExp(`^warning: ${accountUrl}, which \\S+ replaced, is not deactivated yet`)),
+  ]);
+});
