@@ -87,14 +87,15 @@ test('an account whose key the CA cannot change keeps it, or is replaced where t
     writeFileSync(join(folder.path, 'roots.pem'), ca.roots);
     const where = ['--directory', ca.directory, '--roots', 'roots.pem'];
     expect(await run('init', '--agree-tos', ...where)).toMatchObject({ status: 0 });
-    const accounts = async () => JSON.parse((await run('account', 'ls', '--json')).stdout).accounts;
+    const accounts = async () => resultOf(await run('account', 'ls', '--json')).accounts;
     const [first] = await accounts();
     expect(await run('account', 'rollover')).toMatchObject({
       status: 5,
       stderr: expect.stringMatching(/keeps its key.*account rollover --replace.*CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED/s),
     });
     expect(await accounts()).toEqual([first]);
-    const { status, stdout } = await run('account', 'rollover', '--replace');
+    expect(await run('account', 'rollover', '--replace')).toMatchObject({ status: 2 });
+    const { status, stdout } = await run('account', 'rollover', '--replace', '--yes');
     const [second] = await accounts();
     expect([status, stdout]).toEqual([0, `${second.accountUrl} has a fresh key, ${second.thumbprint}\n`]);
     expect(second.accountUrl).not.toBe(first.accountUrl);
