@@ -115,6 +115,9 @@ function createCounter(): View<number> {
       for (const { events } of commits) count += countIn(events);
       checkpoint = reached;
     },
+    async rebuild() {
+      throw new TypeError('no manager is expelled here');
+    },
     draft() {
       let drafted = count;
       return {

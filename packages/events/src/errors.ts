@@ -24,7 +24,7 @@ const UNSAFE = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 const MAX_MESSAGE = 600;
 
 /** Anyone who can write to a store chooses the text of a refused commit, and the message is printed in logs and terminals. */
-function harmless(message: string): string {
+export function harmless(message: string): string {
   const cut = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
   return cut.replaceAll(UNSAFE, '\ufffd');
 }

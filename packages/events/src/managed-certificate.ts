@@ -16,6 +16,8 @@ export interface IssuedCertificate extends Omit<CertificateContent, 'certificate
   readonly directory: string | undefined;
   /** When the bus got it from its CA, ISO 8601, which can be long after `notBefore`; absent for an imported one. */
   readonly obtainedAt?: string;
+  /** An expelled manager obtained it after the last position that is trusted: it ranks behind all that are valid and are not marked so. */
+  readonly distrusted?: true;
 }
 
 /** A key pair of an issuance: the public half as CSR, the private half sealed. */
@@ -82,7 +84,10 @@ export interface ManagedCertificate {
   readonly directory: string | undefined;
   /** What is served; `undefined` until the first one is obtained. */
   readonly current: IssuedCertificate | undefined;
-  /** Certificates before the current one that were still valid when it came, newest first, 3 at most. */
+  /**
+   * Certificates before the current one that were still valid when it came, newest first, 3 at most; behind them those that an expelled
+   * manager obtained, newest first, 4 at most.
+   */
   readonly predecessors: readonly IssuedCertificate[];
   readonly issuance: Issuance | undefined;
   readonly failure: Failure | undefined;

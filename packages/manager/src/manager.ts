@@ -2,7 +2,7 @@
 import type { CaLimits, Logger, Observe, ProxyOptions } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
-import { type Replica, synchronize } from '@certbus/replica';
+import { openReplica, type Replica, synchronize } from '@certbus/replica';
 import type { ArchivePlace, Bus } from '@certbus/store';
 import { type AccountOperations, accountOperations } from './accounts/account-operations.ts';
 import { createConnections } from './accounts/connections.ts';
@@ -89,10 +89,17 @@ async function createContext(options: ManagerOptions): Promise<Context> {
       onError: (error) => logger.warn('the snapshot could not be used', { error: String(error) }),
       onRestored: () =>
         logger.warn('the bus was restored; the replica is built again', { position: replica.checkpoint().position }),
+      onExpelled: () =>
+        logger.warn('a manager was expelled; the replica is built again', { position: replica.checkpoint().position }),
     });
+  const readElsewhere = async ({ signal }: { readonly signal?: AbortSignal | undefined }) => {
+    const inMemory = await openReplica({ path: ':memory:', busId: bus.trust.busId });
+    await synchronize(inMemory, bus, { archive, signal });
+    return inMemory;
+  };
   await readAgain();
   const onReplicaFailed = (error: unknown) => logger.warn('the replica is behind', { error: String(error) });
-  const view = createView(replica, { readAgain, onReplicaFailed });
+  const view = createView(replica, { readAgain, readElsewhere, onReplicaFailed });
   const given = { bus, key, archive, holder, solvers, secrets };
   return { ...given, view, connections: connectionsFor(options), logger, now, random, claimMs, graceMs };
 }

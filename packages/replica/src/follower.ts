@@ -1,8 +1,9 @@
 /** Keeps a replica up to date with its bus: follows it, or reads along while another process of this machine does. */
-import type { Checkpoint, HistoryError } from '@certbus/events/history';
+import { EventsError } from '@certbus/events';
+import type { Checkpoint, Commit, HistoryError } from '@certbus/events/history';
 import { type ArchivePlace, type Bus, follow, type StoreError } from '@certbus/store';
 import type { Replica } from './replica.ts';
-import { isOutgrown, prepare, rebuildIfRestored } from './sync.ts';
+import { isOutgrown, prepare, rebuildIfRestored, takePage } from './sync.ts';
 
 /** Hears what following meets. */
 export interface FollowerListener {
@@ -96,25 +97,45 @@ function createRestorer({ replica, archive, intervalMs, signal, listener }: Foll
   };
 }
 
+/** Reports the last event of some commits that is void, and says why. */
+function reportVoid(commits: readonly Commit[], listener: FollowerListener): void {
+  const broken = commits.flatMap(({ position, by, events }) =>
+    events.flatMap(({ type, broken: rule }) => (rule === undefined ? [] : [{ position, by, type, rule }])),
+  );
+  const last = broken.at(-1);
+  if (!last) return;
+  const what = `${last.type} at position ${last.position} is void, and nothing was taken of it: ${last.rule}. No release of CertBus writes this; the commit names "${last.by}" as its writer.`;
+  listener.failed(new EventsError('CERTBUS_EVENTS_COMMIT_MALFORMED', what));
+}
+
+/** Follows from where the replica is, and takes every batch into it; ends when the replica was built again. */
+async function followOnce(bus: Bus, options: FollowerOptions, restore: Restorer): Promise<void> {
+  const { replica, archive, intervalMs, signal, listener } = options;
+  const onError = (error: Error) => listener.failed(error);
+  const onProgress = () => listener.contact({ live: false });
+  const onRefused = () => restore(bus);
+  for await (const { commits, checkpoint, live } of follow(bus, replica.checkpoint(), {
+    intervalMs,
+    onError,
+    onRefused,
+    signal,
+  })) {
+    reportVoid(commits, listener);
+    const page = { commits, checkpoint };
+    const isBuilt = (await takePage(replica, bus, { page, archive, signal, onError, onProgress })) === 'built';
+    if (commits.length > 0) listener.moved();
+    if (isBuilt) return;
+    listener.contact({ live });
+  }
+}
+
 /** Follows the bus and takes every batch into the replica, until the signal or an error that only opening it again can mend. */
 async function advance(options: FollowerOptions, restore: Restorer): Promise<void> {
-  const { replica, openBus, intervalMs, signal, listener } = options;
+  const { openBus, signal } = options;
   const bus = await openBus();
   try {
-    const onError = (error: StoreError | HistoryError) => listener.failed(error);
     await makeReady(bus, options);
-    for await (const { commits, checkpoint, live } of follow(bus, replica.checkpoint(), {
-      intervalMs,
-      onError,
-      onRefused: () => restore(bus),
-      signal,
-    })) {
-      if (commits.length > 0) {
-        await replica.apply(commits, checkpoint);
-        listener.moved();
-      }
-      listener.contact({ live });
-    }
+    while (!signal.aborted) await followOnce(bus, options, restore);
   } finally {
     await bus.close();
   }

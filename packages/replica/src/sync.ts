@@ -1,5 +1,16 @@
-/** Brings a replica onto the line that its bus is on: from a snapshot, after an upgrade, after a restore. */
-import { BEGINNING, type Checkpoint, HistoryError, isCommitSignedBy, isKnown, keyIdOf } from '@certbus/events/history';
+/** Brings a replica onto the line that its bus is on: from a snapshot, after an upgrade, a restore or an expulsion. */
+import {
+  BEGINNING,
+  type Checkpoint,
+  EMPTY_BUS,
+  type Expulsion,
+  HistoryError,
+  isCommitSignedBy,
+  isKnown,
+  isRewritten,
+  isTainted,
+  keyIdOf,
+} from '@certbus/events/history';
 import {
   type ArchivePlace,
   type Bus,
@@ -18,6 +29,8 @@ export interface SyncOptions {
   readonly onError?: ((error: Error) => void) | undefined;
   /** Called when the root has announced a restore, before the replica is built again. */
   readonly onRestored?: (() => void) | undefined;
+  /** Called when a manager was expelled whose events are part of the replica, before the replica is built again. */
+  readonly onExpelled?: (() => void) | undefined;
   /** Called at each step that a build takes. */
   readonly onProgress?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -52,11 +65,15 @@ function vouchersIn(page: VerifiedPage, { manifest, position, hash }: Snapshot, 
 }
 
 /**
- * Whether a commit behind a snapshot says that it was taken, by a key that is still in force at the head: what a manager wrote who
+ * The head of the bus, where a commit behind a snapshot says that it was taken, by a key that is still in force at the head: what a manager wrote who
  * has been removed since vouches for nothing. Asked before anything of it is opened: anyone who can write to the archive could have put
  * there what takes all memory. Managers take snapshots often, so that little is read for it.
  */
-async function isVouchedFor(bus: Bus, snapshot: Snapshot, { signal, onProgress }: SyncOptions): Promise<boolean> {
+async function findVouched(
+  bus: Bus,
+  snapshot: Snapshot,
+  { signal, onProgress }: SyncOptions,
+): Promise<Checkpoint | undefined> {
   const vouchers = new Set<string>();
   for (let { checkpoint } = snapshot; ; ) {
     const page = await bus.read(checkpoint, { consistent: true, signal });
@@ -64,24 +81,52 @@ async function isVouchedFor(bus: Bus, snapshot: Snapshot, { signal, onProgress }
     const signers = [...signersOf(bus, checkpoint), ...signersOf(bus, page.checkpoint)];
     for (const key of vouchersIn(page, snapshot, signers)) vouchers.add(key);
     ({ checkpoint } = page);
-    if (page.refused) throw page.refused;
-    if (page.end) return signersOf(bus, checkpoint).some((key) => vouchers.has(key));
+    if (isRefused(page)) throw page.refused;
+    if (page.end && !page.refused)
+      return signersOf(bus, checkpoint).some((key) => vouchers.has(key)) ? checkpoint : undefined;
   }
 }
 
-/** Takes the bus from a checkpoint to its head into what is built. */
+/**
+ * Whether nothing behind a checkpoint is good. What is refused at the end of a page may be good further on: a thief can put a commit there
+ * that only the signature behind it proves.
+ */
+function isRefused(page: VerifiedPage): page is VerifiedPage & Required<Pick<VerifiedPage, 'refused'>> {
+  return page.refused !== undefined && page.commits.length === 0;
+}
+
+/** What a build knows of the bus before it begins. */
+interface Foreknown {
+  /** Managers that were expelled further on. */
+  readonly expelled: readonly Expulsion[];
+  /** How far the bus is known to be good: what is refused behind it is left to those who follow. */
+  readonly position: number;
+}
+
+const NOTHING_KNOWN: Foreknown = { expelled: [], position: 0 };
+
+/** What a build came to: it is at the head of the bus, or it has to begin again with what it met. */
+type Outcome = { readonly isDone: true } | { readonly isDone: false; readonly known: Foreknown };
+
+/** Takes the bus from a checkpoint to its head into what is built, or to where it meets an expulsion that makes void what it took. */
 async function follow(
   building: Building,
   bus: Bus,
-  { from, signal, onProgress }: SyncOptions & { readonly from: Checkpoint },
-): Promise<void> {
+  { from, known, signal, onProgress }: SyncOptions & { readonly from: Checkpoint; readonly known: Foreknown },
+): Promise<Outcome> {
   for (let checkpoint = from; ; ) {
     const page = await bus.read(checkpoint, { signal });
-    if (page.refused) throw page.refused;
-    await building.apply(page.commits, page.checkpoint);
+    const { expelled, position } = page.checkpoint;
+    if (isRewritten(checkpoint, page.checkpoint)) return { isDone: false, known: { expelled, position } };
+    if (page.commits.length > 0) await building.apply(page.commits, page.checkpoint);
     ({ checkpoint } = page);
     onProgress?.();
-    if (page.end) return;
+    if (isRefused(page)) {
+      if (position < known.position || known.position === 0) throw page.refused;
+      return { isDone: true };
+    }
+    // A read that is not consistent may end before what is known.
+    if (page.end && !page.refused) return { isDone: true };
   }
 }
 
@@ -89,26 +134,34 @@ async function follow(
 async function build(
   replica: Replica,
   state: Parameters<Replica['build']>[0],
-  fill: (building: Building) => Promise<void>,
-): Promise<void> {
+  fill: (building: Building) => Promise<Outcome>,
+): Promise<Outcome> {
   const building = await replica.build(state);
   try {
-    await fill(building);
-    await building.serve();
+    const outcome = await fill(building);
+    await (outcome.isDone ? building.serve() : building.abandon());
+    return outcome;
   } catch (error) {
     await building.abandon();
     throw error;
   }
 }
 
-async function buildFromSnapshot(replica: Replica, bus: Bus, snapshot: Snapshot, options: SyncOptions) {
+async function buildFromSnapshot(
+  replica: Replica,
+  bus: Bus,
+  { snapshot, known, ...options }: SyncOptions & { readonly snapshot: Snapshot; readonly known: Foreknown },
+): Promise<Outcome> {
   const { signal, onProgress } = options;
-  const { checkpoint, bus: state, rootEvents } = snapshot;
-  if (!(await isVouchedFor(bus, snapshot, options))) {
+  const { bus: state, rootEvents } = snapshot;
+  const head = await findVouched(bus, snapshot, options);
+  if (!head) {
     const what = `The snapshot at position ${snapshot.position} is refused: no commit behind it, by a key that is in force, says that it was taken. The archives and the log are read instead.`;
     throw new StoreError('CERTBUS_STORE_SNAPSHOT_REFUSED', what);
   }
-  await build(replica, { checkpoint, bus: state, rootEvents }, async (building) => {
+  if (isTainted(snapshot.position, head.expelled)) return { isDone: false, known: head };
+  const from = { ...snapshot.checkpoint, expelled: head.expelled };
+  return build(replica, { checkpoint: from, bus: state, rootEvents }, async (building) => {
     // One frame is unpacked while the one before it is written.
     let loading = Promise.resolve();
     for await (const records of snapshot.records({ signal })) {
@@ -119,38 +172,109 @@ async function buildFromSnapshot(replica: Replica, bus: Bus, snapshot: Snapshot,
       onProgress?.();
     }
     await loading;
-    await follow(building, bus, { ...options, from: checkpoint });
+    return follow(building, bus, { ...options, from, known });
   });
 }
 
-/** Whether a snapshot was found and could be used. */
-async function trySnapshot(replica: Replica, bus: Bus, options: SyncOptions): Promise<boolean> {
-  const { archive, signal, onError = () => {} } = options;
-  if (!archive) return false;
+/** Reports why a snapshot could not be used: whatever is wrong with it, the archives and the log say the same. */
+async function orReport<T>(
+  { signal, onError = () => {} }: SyncOptions,
+  work: () => Promise<T | undefined>,
+): Promise<T | undefined> {
   try {
-    const snapshot = await openSnapshot(archive, bus.trust, { signal });
-    // One that was taken by a release that knew less lacks what this one would have made of it.
-    if (!snapshot || snapshot.bus.unknown.some(isKnown)) return false;
-    await buildFromSnapshot(replica, bus, snapshot, options);
-    return true;
+    return await work();
   } catch (error) {
     signal?.throwIfAborted();
-    // Whatever is wrong with it, the archives and the log say the same.
     onError(error instanceof Error ? error : new Error(String(error)));
-    return false;
+    return undefined;
   }
+}
+
+/** The snapshots to try, the newest first; after an expulsion those from before the part that is void. */
+async function* findSnapshots(
+  replica: Replica,
+  { trust }: Bus,
+  { known: { expelled }, ...options }: SyncOptions & { readonly known: Foreknown },
+): AsyncIterable<Snapshot> {
+  const { archive, signal } = options;
+  if (!archive) return;
+  const newest = await orReport(options, () => openSnapshot(archive, trust, { signal }));
+  if (newest && !isTainted(newest.position, expelled)) yield newest;
+  if (expelled.length === 0) return;
+  const noted = [...replica.bus().snapshots, ...(newest?.bus.snapshots ?? [])].filter(
+    ({ position, manifest }) => manifest !== newest?.manifest && !isTainted(position, expelled),
+  );
+  const older = [...new Map(noted.map((taken) => [taken.manifest, taken])).values()];
+  for (const taken of older.sort((one, other) => other.position - one.position)) {
+    const snapshot = await orReport(options, () => openSnapshot(archive, trust, { signal, taken }));
+    if (snapshot?.manifest === taken.manifest) yield snapshot;
+  }
+}
+
+/** What a build from a snapshot came to; `undefined` where there is none that could be used. */
+async function trySnapshot(
+  replica: Replica,
+  bus: Bus,
+  options: SyncOptions & { readonly known: Foreknown },
+): Promise<Outcome | undefined> {
+  for await (const snapshot of findSnapshots(replica, bus, options)) {
+    // One that was taken by a release that knew less lacks what this one would have made of it.
+    if (snapshot.bus.unknown.some(isKnown)) continue;
+    const outcome = await orReport(options, () => buildFromSnapshot(replica, bus, { ...options, snapshot }));
+    if (outcome) return outcome;
+  }
+  return undefined;
+}
+
+/** Builds from a snapshot where there is one, else from the archives and the log. */
+async function buildOnce(replica: Replica, bus: Bus, options: SyncOptions & { readonly known: Foreknown }) {
+  const outcome = await trySnapshot(replica, bus, options);
+  if (outcome) return outcome;
+  const from = { ...BEGINNING, expelled: options.known.expelled };
+  return build(replica, { checkpoint: from, bus: EMPTY_BUS, rootEvents: [] }, (building) =>
+    follow(building, bus, { ...options, from }),
+  );
+}
+
+/** Goes on from what a build came to, until one is at the head of the bus. */
+async function buildOn(replica: Replica, bus: Bus, options: SyncOptions & { readonly outcome: Outcome }) {
+  for (let { outcome } = options; !outcome.isDone; )
+    outcome = await buildOnce(replica, bus, { ...options, ...outcome });
 }
 
 /**
  * Builds a replica again, up to the head of the bus, next to what is served meanwhile: from a snapshot where there is one, else
- * from the archives and the log. Rejects with the `HistoryError` of a refused commit and with a `StoreError`, and then nothing
- * has changed.
+ * from the archives and the log. `reached`: where the history led that makes void what the replica holds. Rejects with the
+ * `HistoryError` of a refused commit and with a `StoreError`, and then nothing has changed.
  */
-export async function rebuild(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<void> {
-  if (await trySnapshot(replica, bus, options)) return;
-  await build(replica, undefined, async (building) => {
-    await follow(building, bus, { ...options, from: BEGINNING });
-  });
+export async function rebuild(
+  replica: Replica,
+  bus: Bus,
+  { reached, ...options }: SyncOptions & { readonly reached?: Checkpoint } = {},
+): Promise<void> {
+  const known = reached ? { expelled: reached.expelled, position: reached.position } : NOTHING_KNOWN;
+  await buildOn(replica, bus, { ...options, outcome: { isDone: false, known } });
+}
+
+/**
+ * Takes a page into a replica. Where it has an expulsion that makes void what the replica holds, the replica is built again instead, next to
+ * what is served meanwhile. Returns which of the two it was. Only while advancing; rejects as {@link rebuild} does.
+ */
+export async function takePage(
+  replica: Replica,
+  bus: Bus,
+  {
+    page: { commits, checkpoint },
+    ...options
+  }: SyncOptions & { readonly page: Pick<VerifiedPage, 'commits' | 'checkpoint'> },
+): Promise<'taken' | 'built'> {
+  if (isRewritten(replica.checkpoint(), checkpoint)) {
+    options.onExpelled?.();
+    await rebuild(replica, bus, { ...options, reached: checkpoint });
+    return 'built';
+  }
+  if (commits.length > 0) await replica.apply(commits, checkpoint);
+  return 'taken';
 }
 
 /**
@@ -158,7 +282,11 @@ export async function rebuild(replica: Replica, bus: Bus, options: SyncOptions =
  * knew less, is built again. Returns whether anything was built. Only while advancing; rejects as {@link rebuild} does.
  */
 export async function prepare(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<boolean> {
-  if (replica.checkpoint().position === 0) return trySnapshot(replica, bus, options);
+  if (replica.checkpoint().position === 0) {
+    const outcome = await trySnapshot(replica, bus, { ...options, known: NOTHING_KNOWN });
+    if (outcome) await buildOn(replica, bus, { ...options, outcome });
+    return outcome !== undefined;
+  }
   if (!isOutgrown(replica)) return false;
   await rebuild(replica, bus, options);
   return true;
@@ -197,10 +325,10 @@ export async function synchronize(replica: Replica, bus: Bus, options: SyncOptio
   await prepare(replica, bus, options);
   // Page by page, so that a replica which is far behind takes no memory.
   for (let page = await readFirst(replica, bus, options); ; ) {
-    if (page.commits.length > 0) await replica.apply(page.commits, page.checkpoint);
+    const isBuilt = (await takePage(replica, bus, { ...options, page })) === 'built';
     options.onProgress?.();
-    if (page.refused) throw page.refused;
-    if (page.end) return true;
+    if (isRefused(page)) throw page.refused;
+    if (page.end && !page.refused && !isBuilt) return true;
     page = await bus.read(replica.checkpoint(), { consistent: true, signal });
   }
 }

@@ -77,6 +77,9 @@ export function createView(): View<readonly string[]> & { readonly removals: str
       for (const { events } of commits) removals.push(...idsOf(events));
       checkpoint = reached;
     },
+    async rebuild() {
+      throw new TypeError('no manager is expelled here');
+    },
     draft() {
       const state = [...removals];
       return { state, apply: (events) => void state.push(...idsOf(events)) };

@@ -1,5 +1,12 @@
 /** Decides on the newest state of a bus and appends what was decided, exactly once. */
-import { type Checkpoint, type Commit, type ReadEvent, readEvent, type WrittenEvent } from '@certbus/events/history';
+import {
+  type Checkpoint,
+  type Commit,
+  isRewritten,
+  type ReadEvent,
+  readEvent,
+  type WrittenEvent,
+} from '@certbus/events/history';
 import type { Bus } from './bus.ts';
 import { StoreError, VersionConflictError } from './errors.ts';
 import { MAX_COMMIT_BYTES } from './log.ts';
@@ -17,6 +24,11 @@ export interface View<State> {
   readonly checkpoint: Checkpoint;
   /** Takes commits that follow {@link checkpoint}. MUST take all of them or, by throwing, none. */
   apply(commits: readonly Commit[], checkpoint: Checkpoint): void;
+  /**
+   * Makes the state again up to the head of the bus, where a manager was expelled whose events are part of it. Afterwards {@link checkpoint}
+   * MUST include that expulsion.
+   */
+  rebuild(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** A draft on the state as it is now, thrown away after use. */
   draft(): Draft<State>;
 }
@@ -71,6 +83,20 @@ const queues = new WeakMap<object, Queue<never>>();
 /** Views whose position was found on their bus by this process. */
 const confirmed = new WeakSet<object>();
 
+/** Takes commits into a view, or has it made again where they make void what it took before. Returns whether they were taken. */
+async function take<State>(
+  view: View<State>,
+  { commits, checkpoint }: { readonly commits: readonly Commit[]; readonly checkpoint: Checkpoint },
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (isRewritten(view.checkpoint, checkpoint)) {
+    await view.rebuild({ signal });
+    return false;
+  }
+  if (commits.length > 0) view.apply(commits, checkpoint);
+  return true;
+}
+
 /**
  * Brings the view up to the head of the bus with strong reads. The first time its own position is read again and compared, so
  * that a bus that was rolled back shows. Rejects with the `HistoryError` of a refused commit: a manager never decides on less
@@ -82,9 +108,11 @@ export async function catchUp<State>(bus: Bus, view: View<State>, signal?: Abort
     const page = await bus.read(view.checkpoint, { consistent: true, confirm, signal });
     confirmed.add(view);
     const { commits, checkpoint, end, refused } = page;
-    if (commits.length > 0) view.apply(commits, checkpoint);
-    if (refused) throw refused;
-    if (end) return;
+    const isDone = await take(view, { commits, checkpoint }, signal);
+    if (!isDone) continue;
+    if (refused && commits.length === 0) throw refused;
+    // What is refused at the end of a page may be good further on, by the signature behind it.
+    if (end && !refused) return;
   }
 }
 
@@ -151,7 +179,9 @@ async function decideAndAppend<State>(
       const appended = events.length > 0 ? await bus.append(view.checkpoint, events, { at, signal }) : undefined;
       // Known from here on: a view that cannot take it fails the next decision, not these. It has the commit before they continue.
       for (const decision of decided) decision.settle();
-      if (appended) view.apply([appended.commit], appended.checkpoint);
+      if (!appended) return left;
+      if (isRewritten(view.checkpoint, appended.checkpoint)) await view.rebuild({ signal });
+      else view.apply([appended.commit], appended.checkpoint);
       return left;
     } catch (error) {
       if (!(error instanceof VersionConflictError)) throw error;

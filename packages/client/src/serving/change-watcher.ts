@@ -1,4 +1,5 @@
 /** Finds what changed in a replica since the last look. */
+import { lineOf } from '@certbus/events/history';
 import type { Replica } from '@certbus/replica';
 import { forgetKeys, type Notes } from '../health.ts';
 import type { MaterialEmitter } from './events.ts';
@@ -19,13 +20,17 @@ export function createChangeWatcher({
   readonly notes: Notes;
   readonly emitter: MaterialEmitter;
 }): () => void {
-  let { position, restored } = replica.checkpoint();
+  const at = () => {
+    const checkpoint = replica.checkpoint();
+    return { position: checkpoint.position, line: lineOf(checkpoint) };
+  };
+  let seen = at();
   return () => {
-    const reached = replica.checkpoint();
-    const changes = replica.changedSince(Math.min(position, reached.position), MAX_REPORTED + 1);
+    const reached = at();
+    const changes = replica.changedSince(Math.min(seen.position, reached.position), MAX_REPORTED + 1);
     // A replica that was begun again is behind what was seen of the one before, or goes another way.
-    const isAnother = reached.position < position || reached.restored !== restored;
-    ({ position, restored } = reached);
+    const isAnother = reached.position < seen.position || reached.line !== seen.line;
+    seen = reached;
     if (isAnother || changes.length > MAX_REPORTED) {
       forgetKeys(notes);
       emitter.emit('rebuilt');

@@ -1,6 +1,6 @@
 /** Which certificate is served for a server name. */
 import { X509Certificate } from 'node:crypto';
-import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
+import { candidatesOf as coveringNamesOf, type IssuedCertificate, type ManagedCertificate } from '@certbus/events';
 
 /** A certificate that could be shown for a server name. */
 export interface Candidate {
@@ -48,7 +48,7 @@ function nextChange(candidates: readonly Candidate[], now: number): Date | undef
 }
 
 /**
- * What can be shown for a server name: valid now, exact name before wildcard, RSA before other keys, not yet renewed, later expiry.
+ * What can be shown for a server name: valid now, not obtained by an expelled manager, exact name before wildcard, RSA before other keys, not yet renewed, later expiry.
  * RSA comes first because every client can use it, and because the order of two certificates must not depend on which was renewed last.
  * Where all of these are equal, the id decides, so that every server shows the same one.
  */
@@ -58,12 +58,17 @@ export function rank(certificates: readonly ManagedCertificate[], serverName: st
   const hasSeveral = certificates.length > 1;
   const order = ({ issued, isPredecessor }: Candidate): readonly number[] => [
     isValidAt(issued, at) ? 0 : 1,
+    issued.distrusted ? 1 : 0,
     issued.names.includes(serverName) ? 0 : 1,
     hasSeveral && isRsa(issued) ? 0 : 1,
     isPredecessor ? 1 : 0,
     -Date.parse(issued.notAfter),
   ];
-  const all = certificates.flatMap(candidatesOf);
+  const covering = coveringNamesOf(serverName);
+  // One timeline can have certificates for other names than its own, of a manager who was expelled.
+  const all = certificates
+    .flatMap(candidatesOf)
+    .filter(({ issued: { names } }) => names.some((name) => covering.includes(name)));
   const candidates = all
     .map((candidate) => ({ candidate, keys: order(candidate) }))
     .sort((a, b) => {

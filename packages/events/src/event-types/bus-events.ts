@@ -32,6 +32,21 @@ export interface ManagersUpdated {
   readonly managers: readonly Manager[];
 }
 
+/**
+ * Root event: a manager's key is not trusted from a position on. It takes the key out of force as well, permanently: no `ManagersUpdated` brings
+ * it back. What the key wrote from `since` on is void, but for certificates and issuers; certificates rank behind those that are trusted.
+ */
+export interface ManagerExpelled {
+  readonly type: 'ManagerExpelled';
+  readonly rootSequence: number;
+  /** The manager's name, for people. */
+  readonly manager: string;
+  /** Its Ed25519 public key, base64url: what counts. */
+  readonly key: string;
+  /** The first position that is not trusted. */
+  readonly since: number;
+}
+
 /** Root event: whom private keys are sealed to, from now on. At most 20, or 5 where one is post-quantum hybrid. */
 export interface RecipientsUpdated {
   readonly type: 'RecipientsUpdated';
@@ -188,6 +203,7 @@ export interface Heartbeat {
 export type BusLevelEvent =
   | BusCreated
   | ManagersUpdated
+  | ManagerExpelled
   | RecipientsUpdated
   | FormatRaised
   | BusRestored

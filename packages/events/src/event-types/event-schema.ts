@@ -17,6 +17,7 @@ import {
   id,
   instant,
   managers,
+  name,
   position,
   recipients,
   snapshot,
@@ -64,6 +65,13 @@ const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     type: v.literal('ManagersUpdated'),
     rootSequence,
     managers,
+  }),
+  ManagerExpelled: v.object({
+    type: v.literal('ManagerExpelled'),
+    rootSequence,
+    manager: name,
+    key: hash,
+    since: position,
   }),
   RecipientsUpdated: v.object({
     type: v.literal('RecipientsUpdated'),

@@ -16,7 +16,8 @@ export const text: Field<string> = v.pipe(v.string(), v.maxLength(4096));
 export const position: Field<number> = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 
 const ageRecipient = v.pipe(v.string(), v.regex(/^age1[a-z0-9]{20,4000}$/, 'is not an age recipient'));
-const name = v.pipe(text, v.nonEmpty());
+/** Of a manager or recipient. */
+export const name: Field<string> = v.pipe(text, v.nonEmpty());
 const unique = <T extends { readonly name: string }>(items: readonly T[]): boolean =>
   new Set(items.map((item) => item.name)).size === items.length;
 

@@ -30,7 +30,7 @@ const schema = v.object({
   closedAccounts: v.array(v.object(closedAccount)),
   challenges: v.array(v.object(challenge)),
   archived: v.optional(v.object({ position, hash })),
-  snapshot: v.optional(v.object(snapshot)),
+  snapshots: v.pipe(v.array(v.object(snapshot)), v.maxLength(8)),
   voided: v.array(v.object({ type: text, position, rule: text })),
   unknown: v.array(text),
   newestAt: v.optional(instant),
@@ -42,5 +42,5 @@ export function parseBusState(json: unknown): BusState | undefined {
   if (!parsed.success) return undefined;
   // JSON has no `undefined`.
   const absent = { config: undefined, archived: undefined };
-  return { ...absent, snapshot: undefined, newestAt: undefined, ...parsed.output };
+  return { ...absent, newestAt: undefined, ...parsed.output };
 }

@@ -37,6 +37,8 @@ export interface VoidedEvent {
 
 /** Anyone who has a manager's key could write any number of them. */
 const MAX_VOIDED = 20;
+/** An older one is needed where a manager is expelled: the last one from before the first position that is not trusted. */
+const MAX_SNAPSHOTS = 8;
 
 /** What the bus says about itself, apart from the keys in force, which a {@link Checkpoint} holds. Plain JSON. */
 export interface BusState {
@@ -57,8 +59,8 @@ export interface BusState {
   readonly challenges: readonly Challenge[];
   /** The last commit that is in the archive, as all before it are; `undefined` before the first range. */
   readonly archived: { readonly position: number; readonly hash: string } | undefined;
-  /** The newest snapshot in the archive; `undefined` before the first. */
-  readonly snapshot: Omit<SnapshotTaken, 'type'> | undefined;
+  /** The snapshots in the archive, newest last, 8 at most. */
+  readonly snapshots: readonly Omit<SnapshotTaken, 'type'>[];
   /** The newest events that broke a rule where they stood, newest last: none of them counts. */
   readonly voided: readonly VoidedEvent[];
   /** Types and fields met that this release does not know. */
@@ -78,7 +80,7 @@ export const EMPTY_BUS: BusState = {
   closedAccounts: [],
   challenges: [],
   archived: undefined,
-  snapshot: undefined,
+  snapshots: [],
   voided: [],
   unknown: [],
   newestAt: undefined,
@@ -167,7 +169,7 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
     }
     case 'SnapshotTaken': {
       const { type: _, ...snapshot } = event;
-      return { ...state, snapshot };
+      return { ...state, snapshots: [...state.snapshots, snapshot].slice(-MAX_SNAPSHOTS) };
     }
     default:
       return state;
@@ -180,8 +182,12 @@ export function evolveBus(
   { events, position, at }: Pick<Commit, 'events' | 'position' | 'at'>,
 ): BusState {
   const isLapsed = ({ expiresAt }: Challenge) => Date.parse(expiresAt) <= at.getTime();
-  let next: BusState = { ...withoutChallenges(state, isLapsed), newestAt: at.toISOString() };
-  for (const { type, event, unknown, broken } of events) {
+  // The instant of a commit is what its writer says, too.
+  const isTrusted = events.every(({ distrusted }) => !distrusted);
+  let next: BusState = isTrusted ? { ...withoutChallenges(state, isLapsed), newestAt: at.toISOString() } : state;
+  for (const { type, event, unknown, broken, distrusted } of events) {
+    // Certificates and issuers count all the same, and are not part of this state.
+    if (distrusted) continue;
     if (event) next = evolveEvent(next, event, position);
     if (broken !== undefined)
       next = { ...next, voided: [...next.voided, { type, position, rule: broken }].slice(-MAX_VOIDED) };

@@ -1,7 +1,7 @@
 /** The bytes of a commit: writes and signs them, reads them. */
 import * as v from 'valibot';
 import { base64url, hash, isBase64url } from '../canonical.ts';
-import { EventsError } from '../errors.ts';
+import { EventsError, harmless } from '../errors.ts';
 import { type BusEvent, isKnownType, parseEvent } from '../event-types/event-schema.ts';
 import { sha256 } from '../hash.ts';
 import { isSignatureOf, SIGNATURE_BYTES, type Signer } from '../keys.ts';
@@ -20,8 +20,10 @@ export interface ReadEvent {
   readonly type: string;
   /** `undefined` when this release does not know the type, or the event is void. */
   readonly event: BusEvent | undefined;
-  /** Which rule the event breaks where it stands, so that it is void; see {@link brokenRule}. */
+  /** Which rule the event breaks where it stands, or which of its fields is wrong, so that it is void; see {@link brokenRule}. */
   readonly broken?: string;
+  /** An expelled manager wrote it, from the first position on that is not trusted: void, but for certificates and issuers. */
+  readonly distrusted?: true;
   /** Present where the event came in the root's envelope. */
   readonly root?: RootEnvelope;
   /** `Type` or `Type.field` of what this release does not know. */
@@ -127,7 +129,7 @@ function readRootEvent(raw: object): ReadEvent {
     throw malformed('the body of a root event has another type than its envelope');
   }
   return {
-    ...readPlainEvent(root.output.type, { ...body, rootSequence: root.output.rootSequence }),
+    ...refuseBroken(readPlainEvent(root.output.type, { ...body, rootSequence: root.output.rootSequence })),
     root: root.output,
   };
 }
@@ -135,22 +137,34 @@ function readRootEvent(raw: object): ReadEvent {
 function readPlainEvent(type: string, raw: object): ReadEvent {
   if (!isKnownType(type)) return { type, event: undefined, unknown: [type.slice(0, 80)] };
   const parsed = parseEvent(type, raw);
-  if (!parsed.event) throw malformed(parsed.problem);
-  return { type, event: parsed.event, unknown: parsed.unknownFields };
+  return parsed.event
+    ? { type, event: parsed.event, unknown: parsed.unknownFields }
+    : { type, event: undefined, broken: harmless(parsed.problem), unknown: [] };
+}
+
+function refuseBroken(read: ReadEvent): ReadEvent {
+  if (read.broken !== undefined) throw malformed(read.broken);
+  return read;
 }
 
 const needsRoot = new Set<string>([
   'ManagersUpdated',
+  'ManagerExpelled',
   'RecipientsUpdated',
   'FormatRaised',
   'BusRestored',
 ] satisfies RootEvent['type'][]);
 
-/** Reads one event as it is written in a commit. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`. */
-export function readEvent(raw: { readonly type: string }): ReadEvent {
+/** One event of a commit. One of a manager whose fields are wrong is void, as one that breaks a rule: see {@link brokenRule}. */
+function readWrittenEvent(raw: { readonly type: string }): ReadEvent {
   if ('rootSignature' in raw) return readRootEvent(raw);
   if (needsRoot.has(raw.type)) throw malformed(`${raw.type} is not signed by the root`);
   return readPlainEvent(raw.type, raw);
+}
+
+/** Reads one event that is to be written in a commit. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`. */
+export function readEvent(raw: { readonly type: string }): ReadEvent {
+  return refuseBroken(readWrittenEvent(raw));
 }
 
 /** The event where it stands; without its content where it breaks a rule. */
@@ -183,7 +197,7 @@ export function decodeCommit(bytes: Uint8Array): Commit {
     previous,
     at: new Date(at),
     by,
-    events: events.map((raw) => orVoid(readEvent(raw), { position, at: new Date(at) })),
+    events: events.map((raw) => orVoid(readWrittenEvent(raw), { position, at: new Date(at) })),
     keyId,
     hash: sha256(bytes),
   };

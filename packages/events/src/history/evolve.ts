@@ -2,6 +2,7 @@
 import type {
   CertificateContent,
   CertificateEvent,
+  CertificateImported,
   CertificateObtained,
   FailureClass,
   IssuanceStarted,
@@ -10,6 +11,8 @@ import { sha256 } from '../hash.ts';
 import type { Failure, Issuance, IssuedCertificate, ManagedCertificate } from '../managed-certificate.ts';
 
 const MAX_PREDECESSORS = 3;
+/** The current one and its predecessors, which were served before their manager was expelled. */
+const MAX_DISTRUSTED = MAX_PREDECESSORS + 1;
 
 function begin({ certificateId, names }: { certificateId: string; names: readonly string[] }): ManagedCertificate {
   return {
@@ -40,16 +43,27 @@ function start(certificate: ManagedCertificate, event: IssuanceStarted): Managed
     : { ...certificate, challengeType, keyType, directory: fallbackFor, issuance };
 }
 
-function replace(
-  certificate: ManagedCertificate,
-  content: CertificateContent & { readonly directory?: string },
-  at: Date,
-): ManagedCertificate {
+type Content = CertificateContent & { readonly directory?: string };
+
+function issuedOf(content: Content): IssuedCertificate {
   const { leaf, issuers, sealedKey, serialNumber, notBefore, notAfter, names, directory } = content;
   const leafHash = sha256(Buffer.from(leaf, 'base64'));
-  const current = { leaf, leafHash, issuers, sealedKey, serialNumber, notBefore, notAfter, names, directory };
-  const before = certificate.current ? [certificate.current, ...certificate.predecessors] : [];
-  const predecessors = before.filter(({ notAfter: end }) => Date.parse(end) > at.getTime()).slice(0, MAX_PREDECESSORS);
+  return { leaf, leafHash, issuers, sealedKey, serialNumber, notBefore, notAfter, names, directory };
+}
+
+/** Those that stay, of certificates in order of age: trusted ones are never pushed out by others. */
+function keep(predecessors: readonly IssuedCertificate[]): readonly IssuedCertificate[] {
+  const trusted = predecessors.filter(({ distrusted }) => !distrusted).slice(0, MAX_PREDECESSORS);
+  return [...trusted, ...predecessors.filter(({ distrusted }) => distrusted).slice(0, MAX_DISTRUSTED)];
+}
+
+const allOf = ({ current, predecessors }: ManagedCertificate): readonly IssuedCertificate[] =>
+  current ? [current, ...predecessors] : predecessors;
+
+function replace(certificate: ManagedCertificate, content: Content, at: Date): ManagedCertificate {
+  const { names } = content;
+  const current = issuedOf(content);
+  const predecessors = keep(allOf(certificate).filter(({ notAfter: end }) => Date.parse(end) > at.getTime()));
   return { ...certificate, names, current, predecessors, failure: undefined, renewalInfo: undefined, revoked: false };
 }
 
@@ -79,17 +93,54 @@ function reseal(certificate: ManagedCertificate, leafHash: string, sealedKey: st
   return { ...certificate, current: current && change(current), predecessors: predecessors.map(change) };
 }
 
+function beginDistrusted(event: CertificateObtained | CertificateImported): ManagedCertificate {
+  if (event.type === 'CertificateImported') return begin(event);
+  const { challengeType, profile, keyType, directory, fallbackFor } = event;
+  return { ...begin(event), challengeType, profile, keyType, directory: fallbackFor ?? directory };
+}
+
+/**
+ * Takes a certificate that an expelled manager obtained: behind one that is trusted, in its place where there is none. All else about it,
+ * the instant of its commit too, is only what that manager wrote.
+ */
+function standIn(
+  certificate: ManagedCertificate,
+  event: CertificateObtained | CertificateImported,
+): ManagedCertificate {
+  const issued: IssuedCertificate = { ...issuedOf(event), distrusted: true };
+  const { current, predecessors } = certificate;
+  if (current && !current.distrusted) return { ...certificate, predecessors: keep([issued, ...predecessors]) };
+  return { ...certificate, current: issued, predecessors: keep(allOf(certificate)) };
+}
+
+function takeDistrusted(
+  certificate: ManagedCertificate | undefined,
+  event: CertificateEvent,
+): ManagedCertificate | undefined {
+  if (event.type !== 'CertificateObtained' && event.type !== 'CertificateImported') return certificate;
+  return standIn(certificate ?? beginDistrusted(event), event);
+}
+
+/** The names that a certificate is served for. */
+export function servedNames({ current, predecessors }: ManagedCertificate): readonly string[] {
+  const distrusted = predecessors.filter((issued) => issued.distrusted);
+  if (distrusted.length === 0) return current?.names ?? [];
+  return [...new Set([...(current?.names ?? []), ...distrusted.flatMap(({ names }) => names)])];
+}
+
 /**
  * What an event makes of a managed certificate. Pure; `certificate` is `undefined` before its first event.
  *
- * An event of a certificate that this timeline does not know, or that was removed, changes nothing.
+ * An event of a certificate that this timeline does not know, or that was removed, changes nothing. `distrusted`: an expelled manager
+ * wrote it, as {@link ReadEvent} has it.
  */
 export function evolve(
   certificate: ManagedCertificate | undefined,
   event: CertificateEvent,
-  { at }: { readonly at: Date },
+  { at, distrusted }: { readonly at: Date; readonly distrusted?: true | undefined },
 ): ManagedCertificate | undefined {
   if (certificate?.removed) return certificate;
+  if (distrusted) return takeDistrusted(certificate, event);
   switch (event.type) {
     case 'IssuanceStarted':
       return start(certificate ?? begin(event), event);

@@ -22,7 +22,8 @@ export {
   readEvent,
   type WrittenEvent,
 } from './codec.ts';
-export { evolve } from './evolve.ts';
+export { evolve, servedNames } from './evolve.ts';
+export { type Expulsion, isRewritten, isTainted, lineOf } from './expulsion.ts';
 export {
   isSignedByRoot,
   type PlacedRootEvent,

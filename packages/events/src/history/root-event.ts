@@ -1,6 +1,12 @@
 /** Root events: the envelope that the root key signs. */
 import { isBase64url } from '../canonical.ts';
-import type { BusRestored, FormatRaised, ManagersUpdated, RecipientsUpdated } from '../event-types/bus-events.ts';
+import type {
+  BusRestored,
+  FormatRaised,
+  ManagerExpelled,
+  ManagersUpdated,
+  RecipientsUpdated,
+} from '../event-types/bus-events.ts';
 import { isSignatureOf, SIGNATURE_BYTES, type Signer } from '../keys.ts';
 import type { Trust } from '../trust.ts';
 
@@ -22,7 +28,7 @@ export interface PlacedRootEvent {
 }
 
 /** An event that only the root can write. */
-export type RootEvent = ManagersUpdated | RecipientsUpdated | FormatRaised | BusRestored;
+export type RootEvent = ManagersUpdated | ManagerExpelled | RecipientsUpdated | FormatRaised | BusRestored;
 
 /** What the root signs of an event: all but its sequence, which the envelope carries. */
 export type RootBody = RootEvent extends infer Event

@@ -5,6 +5,7 @@ import type { BusEvent } from '../event-types/event-schema.ts';
 import { keyIdOf } from '../keys.ts';
 import type { Trust } from '../trust.ts';
 import { type Commit, decodeCommit, FORMAT, isCommitSignedBy, readEvent } from './codec.ts';
+import { type Expulsion, includesExpulsion, judge } from './expulsion.ts';
 import { isSignedByRoot, type PlacedRootEvent, type RootEnvelope } from './root-event.ts';
 
 /** What must be known of a bus's past to verify what comes next. Plain JSON; a replica keeps it with its state. */
@@ -25,6 +26,11 @@ export interface Checkpoint {
   readonly recipients: readonly Recipient[];
   /** Position of the commit that named them; 0 before. */
   readonly recipientsPosition: number;
+  /**
+   * Which managers were expelled. A reader that begins again MAY put in those that it met further on: what they make void is then void
+   * from the start, and the history is refused that does not have them.
+   */
+  readonly expelled: readonly Expulsion[];
 }
 
 /** Before the first commit. */
@@ -37,6 +43,7 @@ export const BEGINNING: Checkpoint = {
   managers: [],
   recipients: [],
   recipientsPosition: 0,
+  expelled: [],
 };
 
 /** What verifying a run of commits gave. */
@@ -94,6 +101,13 @@ function link(trust: Trust, before: Checkpoint, position: number, bytes: Uint8Ar
   return { commit, bytes };
 }
 
+/** Without the managers that were expelled by the commit at a position or before it. */
+function withoutExpelled(checkpoint: Checkpoint, position: number): Checkpoint {
+  const expelled = checkpoint.expelled.filter((expulsion) => expulsion.position <= position);
+  const managers = checkpoint.managers.filter(({ signingKey }) => expelled.every(({ key }) => key !== signingKey));
+  return { ...checkpoint, managers };
+}
+
 /** What a root event makes of what is in force. */
 function applyRootEvent(before: Checkpoint, { event, root }: RootRead, position: number): Checkpoint {
   const { rootSequence } = root;
@@ -102,7 +116,13 @@ function applyRootEvent(before: Checkpoint, { event, root }: RootRead, position:
     case 'RecipientsUpdated':
       return { ...next, recipients: event.recipients, recipientsPosition: position };
     case 'ManagersUpdated':
-      return { ...next, managers: event.managers };
+      return withoutExpelled({ ...next, managers: event.managers }, position);
+    case 'ManagerExpelled': {
+      const { manager, key, since } = event;
+      const expulsion = { manager, key, since, position, sequence: rootSequence };
+      const isKnown = includesExpulsion(next.expelled, expulsion);
+      return withoutExpelled(isKnown ? next : { ...next, expelled: [...next.expelled, expulsion] }, position);
+    }
     case 'FormatRaised':
       return { ...next, format: event.format };
     case 'BusRestored':
@@ -132,12 +152,29 @@ function checkRootEvent(trust: Trust, before: Checkpoint, { event, root }: RootR
   }
 }
 
+/** Throws unless a commit has the expulsions that a reader met at its position before. */
+function checkForeseen({ expelled }: Checkpoint, { position, events }: Commit): void {
+  const isThere = ({ key, since, sequence }: Expulsion) =>
+    events.some(
+      ({ event }) =>
+        event?.type === 'ManagerExpelled' &&
+        event.key === key &&
+        event.since === since &&
+        event.rootSequence === sequence,
+    );
+  const missing = expelled.find((expulsion) => expulsion.position === position && !isThere(expulsion));
+  if (!missing) return;
+  const why = `the expulsion of "${missing.manager.slice(0, 80)}" was read there before, and it is there no longer`;
+  throw refuse('CERTBUS_EVENTS_HISTORY_FORKED', position, why);
+}
+
 /** Applies the root events of a commit to what is in force. */
 function advance(trust: Trust, before: Checkpoint, commit: Commit): Checkpoint {
   const { position, hash, previous, events } = commit;
-  if (position === 1 && events[0]?.type !== 'BusCreated') {
+  if (position === 1 && events[0]?.event?.type !== 'BusCreated') {
     throw refuse('CERTBUS_EVENTS_OTHER_BUS', 1, 'a bus begins with BusCreated');
   }
+  checkForeseen(before, commit);
   let next = before;
   for (const { event, root } of events) {
     if (
@@ -205,8 +242,8 @@ function verifySegment(trust: Trust, start: Checkpoint, segment: readonly Linked
     const beginning = segment.slice(0, length);
     try {
       checkSignature(trust, start, beginning[length - 1] as Linked);
-      const commits = beginning.map(({ commit }) => commit);
-      const checkpoint = commits.reduce((before, commit) => advance(trust, before, commit), start);
+      const checkpoint = beginning.reduce((before, { commit }) => advance(trust, before, commit), start);
+      const commits = beginning.map((linked) => judge(trust, start, linked));
       return refused ? { commits, checkpoint, refused } : { commits, checkpoint };
     } catch (error) {
       if (!(error instanceof HistoryError)) throw error;

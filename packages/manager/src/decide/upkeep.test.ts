@@ -39,5 +39,5 @@ test('a range is said once, and only behind the one before it', () => {
 
 test('a snapshot is said unless a newer one was', () => {
   expect(snapshotTaken(stateWith({}), taken).events).toEqual([{ type: 'SnapshotTaken', ...taken }]);
-  expect(snapshotTaken(stateWith({ snapshot: { ...taken, position: 8 } }), taken).events).toEqual([]);
+  expect(snapshotTaken(stateWith({ snapshots: [{ ...taken, position: 8 }] }), taken).events).toEqual([]);
 });

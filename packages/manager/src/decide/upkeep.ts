@@ -28,6 +28,6 @@ export function snapshotTaken(
   { bus }: ManagerState,
   taken: TakenSnapshot,
 ): { events: WrittenEvent[]; result: boolean } {
-  const isNewest = taken.position > (bus.snapshot?.position ?? 0);
+  const isNewest = taken.position > (bus.snapshots.at(-1)?.position ?? 0);
   return { events: isNewest ? [{ type: 'SnapshotTaken', ...taken }] : [], result: isNewest };
 }

@@ -12,7 +12,7 @@ export interface RenewalInfoNote {
 
 /** The positions whose certificates have been noted: all that changed last behind `after`, and at `upTo` or before it. */
 export interface NotedStretch {
-  /** Of the checkpoint: which line of a restored bus the positions are on. */
+  /** `lineOf` of the checkpoint: which line of the bus the positions are on. */
   readonly restored: number;
   readonly after: number;
   readonly upTo: number;

@@ -1,4 +1,5 @@
 /** Keeps the notes of when to ask a CA up with the certificates, without ever reading all of them at once. */
+import { lineOf } from '@certbus/events/history';
 import type { PlacedLeaf, ReplicaReader } from '@certbus/replica';
 import type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal-info-schedule.ts';
 import { inTurns } from './turns.ts';
@@ -31,7 +32,9 @@ function* steps(replica: Leaves, from: NotedStretch): Iterable<Step> {
 
 /** What was noted already; nothing, at any position, for a replica on another line of the bus, or one that is behind the notes. */
 function beginningOf(replica: Leaves, random: () => number, known: NotedStretch | undefined): NotedStretch {
-  const { position: head, restored } = replica.checkpoint();
+  const checkpoint = replica.checkpoint();
+  const { position: head } = checkpoint;
+  const restored = lineOf(checkpoint);
   if (known?.restored === restored && known.upTo <= head) return known;
   const anywhere = Math.floor(random() * (head + 1));
   return { restored, after: anywhere, upTo: anywhere };

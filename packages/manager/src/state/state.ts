@@ -88,11 +88,11 @@ export function layerOn(base: ManagerState): Layer {
     issuer: (hash) => issuers.get(hash) ?? base.issuer(hash),
     apply(events, { at, position }) {
       bus = evolveBus(layer.bus, { events, at, position });
-      for (const { event } of events) {
+      for (const { event, distrusted } of events) {
         if (!event) continue;
         if (event.type === 'IssuerAdded') issuers.set(event.hash, Buffer.from(event.certificate, 'base64'));
         if (!isCertificateEvent(event)) continue;
-        const next = evolve(layer.certificate(event.certificateId), event, { at });
+        const next = evolve(layer.certificate(event.certificateId), event, { at, distrusted });
         if (next) changed.set(event.certificateId, next);
       }
     },

@@ -68,7 +68,11 @@ function watched(replica: Replica): Replica & { readonly asked: string[] } {
 
 /** A view whose replica reads the bus again where it could not take something. */
 const viewOf = (bus: Bus, replica: Replica, onReplicaFailed: (error: unknown) => void = () => {}): ManagerView =>
-  createView(replica, { readAgain: () => synchronize(replica, bus), onReplicaFailed });
+  createView(replica, {
+    readAgain: () => synchronize(replica, bus),
+    readElsewhere: async () => replica,
+    onReplicaFailed,
+  });
 
 /** A replica of which one write fails. */
 function failingOnce(replica: Replica): Replica {

@@ -1,5 +1,5 @@
 /** A manager's picture of the bus: its replica, and what the replica has not taken yet. */
-import type { Checkpoint, Commit } from '@certbus/events/history';
+import { type Checkpoint, type Commit, isRewritten } from '@certbus/events/history';
 import type { Replica, ReplicaReader } from '@certbus/replica';
 import type { View } from '@certbus/store';
 import { type Layer, layerOn, type ManagerState } from './state.ts';
@@ -32,8 +32,10 @@ export interface ManagerView extends View<ManagerState> {
 
 /** What a view needs of its replica. */
 export interface ViewOptions {
-  /** Brings the replica to the head of the bus from its own checkpoint. */
-  readonly readAgain: () => Promise<unknown>;
+  /** Brings the replica to the head of the bus from its own checkpoint. Resolves with whether this process advances it. */
+  readonly readAgain: () => Promise<boolean>;
+  /** Opens a replica in memory and brings it to the head of the bus, for where the one of this machine cannot be built again. */
+  readonly readElsewhere: (options: { readonly signal?: AbortSignal | undefined }) => Promise<Replica>;
   /** Takes each failure to write the replica. */
   readonly onReplicaFailed: (error: unknown) => void;
 }
@@ -45,8 +47,9 @@ export interface ViewOptions {
  * until it has. So a second manager on one machine decides on the head of the bus, too. A replica that could not take a commit, on a
  * disk that was full for a while, reads the bus again from its checkpoint with the next commit.
  */
-export function createView(replica: Replica, { readAgain, onReplicaFailed }: ViewOptions): ManagerView {
-  const below = stateOf(replica);
+export function createView(opened: Replica, { readAgain, readElsewhere, onReplicaFailed }: ViewOptions): ManagerView {
+  let replica = opened;
+  let below = stateOf(replica);
   let above: Layer = layerOn(below);
   let checkpoint: Checkpoint = replica.checkpoint();
   let writing: Promise<void> = Promise.resolve();
@@ -95,8 +98,18 @@ export function createView(replica: Replica, { readAgain, onReplicaFailed }: Vie
     checkpoint = reached;
   }
 
+  function begin(from: Replica): void {
+    replica = from;
+    below = stateOf(replica);
+    above = layerOn(below);
+    checkpoint = replica.checkpoint();
+    isBehind = false;
+  }
+
   return {
-    replica,
+    get replica() {
+      return replica;
+    },
     get checkpoint() {
       return checkpoint;
     },
@@ -109,6 +122,17 @@ export function createView(replica: Replica, { readAgain, onReplicaFailed }: Vie
       else if (replica.advancing) writing = awaitWrite(replica.apply(commits, reached));
     },
     mend,
+    async rebuild({ signal }) {
+      await writing;
+      // Another process of this machine builds the replica in its own time, and a full disk takes no second copy.
+      const isBuilt = await readAgain().catch((error: unknown) => {
+        onReplicaFailed(error);
+        return false;
+      });
+      signal?.throwIfAborted();
+      const isReady = isBuilt || isRewritten(checkpoint, replica.checkpoint());
+      begin(isReady ? replica : await readElsewhere({ signal }));
+    },
     written: () => writing,
     draft() {
       const layer = layerOn(above);

@@ -1,5 +1,7 @@
 /** Certificates and issuers as rows of the tables. */
+
 import { dutyOf, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
+import { servedNames } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
 
 /** A certificate as the tables hold it: its state as JSON, and beside it what queries look for. */
@@ -46,7 +48,7 @@ export function certificateRow(
     notAfter: current ? Date.parse(current.notAfter) : null,
     removed,
     state: JSON.stringify(certificate),
-    names: current?.names ?? [],
+    names: servedNames(certificate),
   };
 }
 

@@ -25,6 +25,13 @@ export interface BeginningState {
 
 const NOTHING: BeginningState = { checkpoint: BEGINNING, bus: EMPTY_BUS, rootEvents: [] };
 
+/** Where an event stands, and whether its writer was expelled. */
+interface EventContext {
+  readonly position: number;
+  readonly at: Date;
+  readonly distrusted: true | undefined;
+}
+
 /** Takes what a bus says into one generation of a database's tables. */
 export interface TableWriter {
   /**
@@ -130,19 +137,20 @@ export function createTableWriter(database: DatabaseSync, generation: Generation
   function take(commits: readonly Commit[], checkpoint: Checkpoint): void {
     const changed = new Map<string, { certificate: ManagedCertificate; position: number; hadNames: boolean }>();
     let bus = reader.bus();
-    const takeCertificateEvent = (event: CertificateEvent, { position, at }: Commit) => {
+    const takeCertificateEvent = (event: CertificateEvent, { position, at, distrusted }: EventContext) => {
       const known = changed.get(event.certificateId);
       const before = known?.certificate ?? reader.certificate(event.certificateId);
-      const certificate = evolve(before, event, { at });
+      const certificate = evolve(before, event, { at, distrusted });
       const hadNames = known ? known.hadNames : before?.current !== undefined;
       if (certificate) changed.set(event.certificateId, { certificate, position, hadNames });
     };
     for (const commit of commits) {
       bus = evolveBus(bus, commit);
-      for (const { event, root } of commit.events) {
-        if (event && 'certificateId' in event) takeCertificateEvent(event, commit);
+      const { position, at } = commit;
+      for (const { event, root, distrusted } of commit.events) {
+        if (event && 'certificateId' in event) takeCertificateEvent(event, { position, at, distrusted });
         if (event?.type === 'IssuerAdded') insertIssuer(issuerRow(event));
-        if (root) addRoot.run(root.rootSequence, commit.position, JSON.stringify(root));
+        if (root) addRoot.run(root.rootSequence, position, JSON.stringify(root));
       }
     }
     for (const { certificate, position, hadNames } of changed.values()) {

@@ -271,7 +271,7 @@ const malformed: [string, (bus: BusState) => unknown][] = [
   ['a closed account that is text', (bus) => ({ ...bus, closedAccounts: ['x'] })],
   ['a challenge without an end', (bus) => ({ ...bus, challenges: [{ identifier: 'a.test', token: 't' }] })],
   ['an archive of a later commit', (bus) => ({ ...bus, archived: { position: 10_000, hash: 'A'.repeat(43) } })],
-  ['a snapshot of no position', (bus) => ({ ...bus, snapshot: { hash: 'A'.repeat(43) } })],
+  ['a snapshot of no position', (bus) => ({ ...bus, snapshots: [{ hash: 'A'.repeat(43) }] })],
   ['unknown things that are numbers', (bus) => ({ ...bus, unknown: [1] })],
   ['a newest commit at no instant', (bus) => ({ ...bus, newestAt: 'yesterday' })],
 ];

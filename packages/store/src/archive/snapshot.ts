@@ -249,30 +249,40 @@ function parseBus(key: string, manifest: Manifest, { recipients, recipientsPosit
   if (!isDeepStrictEqual(bus.recipients, recipients) || bus.recipientsPosition !== recipientsPosition)
     throw refuse(key, 'its recipients are not those of the root');
   const keys = [...bus.accounts, ...bus.nextAccountKeys, ...bus.replacedAccounts];
-  const placed = [bus.config, bus.archived, bus.snapshot].flatMap((each) => (each ? [each.position] : []));
+  const placed = [bus.config, bus.archived, ...bus.snapshots].flatMap((each) => (each ? [each.position] : []));
   const positions = [...placed, ...keys.map(({ keyPosition }) => keyPosition)];
   if (positions.some((at) => at > manifest.position)) throw refuse(key, 'its state is that of a later commit');
   return bus;
 }
 
+export interface OpenSnapshotOptions extends PlaceOptions {
+  /** The one to open; default the newest. */
+  readonly taken?: TakenSnapshot;
+}
+
+/** Key of the newest snapshot's manifest; `undefined` where there is none. */
+async function findNewest(place: ArchivePlace, busId: string, options: PlaceOptions): Promise<string | undefined> {
+  const key = pointerKey(busId);
+  const pointer = await place.get(key, options);
+  return pointer && parse(key, pointerSchema, pointer).place;
+}
+
 /**
- * Finds the newest snapshot of a bus; `undefined` where there is none. Its root events are checked here against the trusted
+ * Finds the newest snapshot of a bus, or one of those that it names; `undefined` where there is none. Its root events are checked here against the trusted
  * root; whether a `SnapshotTaken` behind it names its manifest, the reader MUST check before it opens its records. Rejects
  * `CERTBUS_STORE_SNAPSHOT_REFUSED` and with what the place rejects.
  */
 export async function openSnapshot(
   place: ArchivePlace,
   trust: Trust,
-  options: PlaceOptions = {},
+  { taken, ...options }: OpenSnapshotOptions = {},
 ): Promise<Snapshot | undefined> {
-  const key = pointerKey(trust.busId);
   const small = { ...options, maxBytes: MAX_MANIFEST_BYTES };
-  const pointer = await place.get(key, small);
-  if (!pointer) return undefined;
-  const { place: manifestPlace } = parse(key, pointerSchema, pointer);
+  const manifestPlace = taken ? taken.place : await findNewest(place, trust.busId, small);
+  if (manifestPlace === undefined) return undefined;
   const folder = `snapshots/${trust.busId}/`;
   if (!manifestPlace.startsWith(folder) || !MANIFEST_NAME.test(manifestPlace.slice(folder.length)))
-    throw refuse(key, 'it points somewhere else');
+    throw refuse(pointerKey(trust.busId), 'it points somewhere else');
   const bytes = await place.get(manifestPlace, small);
   if (!bytes) throw refuse(manifestPlace, 'it is missing');
   const manifest = parse(manifestPlace, manifestSchema, bytes);

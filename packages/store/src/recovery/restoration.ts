@@ -20,8 +20,8 @@ async function hasNewRestore(
     if (checkpoint.restored > known.rootSequence) return true;
     const page = await bus.read(checkpoint, { consistent: true, signal });
     if (page.checkpoint.restored > known.rootSequence) return true;
-    if (page.refused) throw page.refused;
-    if (page.end) return false;
+    if (page.refused && page.commits.length === 0) throw page.refused;
+    if (page.end && !page.refused) return false;
     ({ checkpoint } = page);
   }
 }
