@@ -97,12 +97,13 @@ export function mischief(certificateId: string, names: readonly string[], leafHa
   return [
     { type: 'ConfigUpdated', sealed: bytes },
     { type: 'AccountRegistered', ...account, sealedKey: bytes },
-    { type: 'AccountKeyRollOverStarted', thumbprint: hash, sealedKey: bytes },
+    { type: 'AccountKeyRollOverStarted', directory: 'https://evil.test/next', thumbprint: hash, sealedKey: bytes },
     { type: 'AccountKeyRolledOver', ...account, sealedKey: bytes },
     { type: 'AccountDeactivated', directory: 'https://ca.test/dir', accountUrl: 'https://ca.test/1', thumbprint: hash },
     {
       type: 'ChallengePresented',
       issuanceId: 'evilissuance',
+      challengeType: 'tls-alpn-01',
       identifier: 'victim.test',
       token: 'token',
       thumbprint: hash,

@@ -111,3 +111,20 @@ test('of an RSA and an ECDSA certificate for one name RSA comes first, whichever
     order([certificate('rsa', ['*.a.test'], [-1, 50, rsa]), certificate('ecdsa', ['www.a.test'], [-1, 5, ecdsa])]),
   ).toEqual(['ecdsa', 'rsa']);
 });
+
+test('a certificate of an expelled manager ranks behind every other that is valid, and not behind one that has ended', () => {
+  const good = certificate('good', ['*.a.test'], [-10, 20]);
+  const ended = certificate('ended', ['www.a.test'], [-40, -5]);
+  const evil = certificate('evil', ['www.a.test'], [-10, 80]);
+  const marked = { ...evil, current: evil.current && { ...evil.current, distrusted: true as const } };
+  expect(order([marked, good])).toEqual(['good', 'evil']);
+  expect(order([marked, ended])).toEqual(['evil', 'ended']);
+});
+
+test('a stand-in for other names is not shown for this one, nor the certificate for its names', () => {
+  const good = certificate('good', ['www.a.test'], [-10, 20]);
+  const other = certificate('other', ['b.test'], [-10, 80]).current;
+  const both = { ...good, predecessors: other ? [{ ...other, distrusted: true as const }] : [] };
+  expect(order([both])).toEqual(['good']);
+  expect(order([both], 'b.test')).toEqual(['good before']);
+});

@@ -1,9 +1,9 @@
 /** What is left of what a manager wrote whose key was expelled. */
+import type { Manager } from '../event-types/bus-events.ts';
 import type { BusEvent } from '../event-types/event-schema.ts';
 import { keyIdOf } from '../keys.ts';
 import type { Trust } from '../trust.ts';
 import { type Commit, isCommitSignedBy, type ReadEvent } from './codec.ts';
-import type { Checkpoint } from './verify.ts';
 
 /** A manager's key that the root does not trust from a position on. */
 export interface Expulsion {
@@ -17,6 +17,11 @@ export interface Expulsion {
   readonly position: number;
   /** Sequence of the root event that expelled it. */
   readonly sequence: number;
+}
+
+/** What of a checkpoint says who was expelled. */
+interface Expelled {
+  readonly expelled: readonly Expulsion[];
 }
 
 /** Events of an expelled manager that count: a certificate proves itself where its key opens, an issuer by its hash. */
@@ -37,7 +42,7 @@ export const includesExpulsion = (list: readonly Expulsion[], expulsion: Expulsi
  * Whether a history that was read from `known` to `reached` met an expulsion that `known` does not include, and that makes a part void which
  * was read already. Then the state has to be made again, from a checkpoint before that part that includes the expulsions of `reached`.
  */
-export function isRewritten(known: Pick<Checkpoint, 'expelled'>, reached: Pick<Checkpoint, 'expelled'>): boolean {
+export function isRewritten(known: Expelled, reached: Expelled): boolean {
   return reached.expelled.some(
     (expulsion) => expulsion.since <= expulsion.position && !includesExpulsion(known.expelled, expulsion),
   );
@@ -47,7 +52,7 @@ export function isRewritten(known: Pick<Checkpoint, 'expelled'>, reached: Pick<C
  * A number that differs between two states whose positions cannot be compared: the bus was restored to another line, or a part of its
  * history became void. It is the sequence of the root event that did so last; 0 before the first.
  */
-export function lineOf({ restored, expelled }: Pick<Checkpoint, 'restored' | 'expelled'>): number {
+export function lineOf({ restored, expelled }: Expelled & { readonly restored: number }): number {
   return Math.max(restored, ...expelled.map(({ sequence }) => sequence));
 }
 
@@ -69,7 +74,7 @@ function distrust({ type, event, root, ...read }: ReadEvent): ReadEvent {
  */
 export function judge(
   trust: Trust,
-  { managers, expelled }: Checkpoint,
+  { managers, expelled }: Expelled & { readonly managers: readonly Manager[] },
   { commit, bytes }: { readonly commit: Commit; readonly bytes: Uint8Array },
 ): Commit {
   const { position, keyId, events } = commit;

@@ -31,7 +31,7 @@ export function examineBus({ view, key, now }: Context): readonly Finding[] {
     findings.push(
       warning(
         `${last.type} at position ${last.position} is void: ${last.rule}`,
-        'No release of CertBus writes this. Find out who signed it with "certbus bus log", and name another key in the place of theirs.',
+        'No release of CertBus writes this. Find out who signed it with "certbus bus log", and have the root expel that key.',
       ),
     );
   const age = now().getTime() - Date.parse(bus.newestAt ?? '');

@@ -51,7 +51,17 @@ async function beginBus() {
   const say = async (...events: WrittenEvent[]) => {
     ({ checkpoint } = await bus.append(checkpoint, events, { at }));
   };
-  return { bus, busId: trust.busId, say };
+  /** Has the root name mallory, who writes these events, and is expelled for it. */
+  const beRobbed = async (...events: WrittenEvent[]) => {
+    const mallory = parseManagerKey(await createManagerKey()).signer;
+    const names = [...managers, { name: 'mallory', signingKey: mallory.publicKey, recipient: 'age1'.padEnd(62, 'q') }];
+    await say(signRootEvent(root, trust.busId, 2, { type: 'ManagersUpdated', managers: names }));
+    const stolen = openBus(log, 'test', { trust, signer: mallory });
+    ({ checkpoint } = await stolen.append(checkpoint, events, { at }));
+    const key = { manager: 'mallory', key: mallory.publicKey, since: checkpoint.position };
+    return () => say(signRootEvent(root, trust.busId, 3, { type: 'ManagerExpelled', ...key }));
+  };
+  return { bus, busId: trust.busId, say, beRobbed };
 }
 
 /** A replica that says which certificates it was asked for. */
@@ -151,4 +161,70 @@ test('a replica of which a write failed while others were under way misses none 
   await view.written();
   expect(replica.checkpoint()).toEqual(view.checkpoint);
   await replica.close();
+});
+
+const removal: WrittenEvent = { type: 'CertificateRemoved', certificateId: 'certificate1' };
+
+/** A bus with a certificate that a thief removed, and a view of it. */
+async function beginHeist(readElsewhere: (bus: Bus, busId: string) => Promise<Replica>, by: (of: Replica) => Replica) {
+  const { bus, busId, say, beRobbed } = await beginBus();
+  await say(obtained(1, 'one'));
+  const expel = await beRobbed(removal, { type: 'MoonPhaseChanged' } as unknown as WrittenEvent);
+  const replica = await openReplica({ path: ':memory:', busId });
+  const own = by(replica);
+  const failures: unknown[] = [];
+  const view = createView(own, {
+    readAgain: async () => own.advancing && synchronize(own, bus),
+    readElsewhere: () => readElsewhere(bus, busId),
+    onReplicaFailed: (error) => failures.push(error),
+  });
+  await catchUp(bus, view);
+  expect([view.state.certificate('certificate1')?.removed, view.state.bus.unknown]).toEqual([
+    true,
+    ['MoonPhaseChanged'],
+  ]);
+  return { bus, say, expel, replica, view, failures };
+}
+
+async function readInMemory(bus: Bus, busId: string): Promise<Replica> {
+  const replica = await openReplica({ path: ':memory:', busId });
+  await synchronize(replica, bus);
+  return replica;
+}
+
+/** As a process sees a replica that another one advances. */
+const advancedElsewhere = (replica: Replica): Replica =>
+  Object.create(replica, { advancing: { value: false } }) as Replica;
+
+/** A replica that cannot be built again, on a disk that is full. */
+const onFullDisk = (replica: Replica): Replica =>
+  Object.assign(Object.create(replica) as Replica, {
+    build: () => Promise.reject(new ReplicaError('CERTBUS_REPLICA_FAILED', 'The disk is full.')),
+  });
+
+test.each([
+  ['its own replica', (replica: Replica) => replica, 0],
+  ['memory, where another process holds the replica', advancedElsewhere, 0],
+  ['memory, where the disk is full', onFullDisk, 1],
+] as const)('an expulsion has a manager make its picture again in %s', async (_, by, failed) => {
+  const { bus, say, expel, view, failures } = await beginHeist(readInMemory, by);
+  await expel();
+  await catchUp(bus, view);
+  expect(view.state.certificate('certificate1')).toMatchObject({ removed: false, current: { names: ['n1.test'] } });
+  expect(view.state.bus.unknown).toEqual([]);
+  expect(failures).toHaveLength(failed);
+  await say(obtained(2, 'two'));
+  await catchUp(bus, view);
+  await view.written();
+  expect(view.replica.checkpoint()).toEqual(view.checkpoint);
+});
+
+test('an expulsion that another process has taken into the replica is read there', async () => {
+  const readElsewhere = () => Promise.reject(new TypeError('the replica is there'));
+  const { bus, expel, replica, view } = await beginHeist(readElsewhere, advancedElsewhere);
+  await expel();
+  await synchronize(replica, bus);
+  await catchUp(bus, view);
+  expect(view.state.certificate('certificate1')).toMatchObject({ removed: false });
+  expect(view.checkpoint).toEqual(replica.checkpoint());
 });
