@@ -34,4 +34,15 @@ export type { RevocationRequest, RevocationResult } from './renewal/revocation.t
 export type { ManagerState } from './state/state.ts';
 export type { TrimOptions, UpkeepOptions } from './upkeep/archive.ts';
 export { createBus } from './upkeep/create-bus.ts';
+export type { CompletedExpulsion } from './upkeep/expulsion/completion.ts';
+export { type ExpelledManager, expelManager } from './upkeep/expulsion/expel.ts';
+export {
+  type EventsOfType,
+  type ExpulsionPlan,
+  planExpulsion,
+  type SuspectCertificate,
+  type SuspectEvent,
+} from './upkeep/expulsion/plan.ts';
+export { type ExpulsionOptions, recordExpulsion } from './upkeep/expulsion/record.ts';
+export type { Suspicion } from './upkeep/expulsion/suspect.ts';
 export { type RestoreOptions, recordRestored } from './upkeep/restore.ts';

@@ -82,6 +82,25 @@ export function redactConfiguration(json: unknown): unknown {
   return mapSecrets(json, (secret) => (typeof secret === 'string' ? REDACTED : secret));
 }
 
+/** Where a configuration has a secret; never what it is. */
+export interface SecretPlace {
+  /** Names and indices with dots between, such as `dns.0.token`. */
+  readonly path: string;
+  /** The environment variable that it is taken from; `undefined` for one that is in the configuration itself. */
+  readonly variable: string | undefined;
+}
+
+/** Where a configuration has secrets, in its order. */
+export function secretPlaces(json: unknown): readonly SecretPlace[] {
+  const places: SecretPlace[] = [];
+  mapSecrets(json, (secret, { path }) => {
+    const variable = isFields(secret) ? String(secret['env']) : undefined;
+    places.push({ path: path.join('.'), variable });
+    return secret;
+  });
+  return places;
+}
+
 /** Whether any secret says {@link REDACTED}, so that only the stored configuration completes this one. */
 export function hasRedacted(json: unknown): boolean {
   let isFound = false;

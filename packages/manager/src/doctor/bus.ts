@@ -1,4 +1,5 @@
 /** Examines the bus and this manager's place on it. */
+import type { BusState, Checkpoint, Expulsion } from '@certbus/events/history';
 import type { Context } from '../context.ts';
 import { type Finding, findingsOn } from './finding.ts';
 
@@ -6,6 +7,16 @@ const HOUR_MS = 3_600_000;
 /** The first run after 24 hours of silence writes a heartbeat. */
 const SILENCE_HOURS = 50;
 const AHEAD_MS = 120_000;
+
+/** The last manager whose expulsion has left something behind that it could open; `undefined` where none has. */
+export function findUnfinished(
+  { expelled }: Pick<Checkpoint, 'expelled'>,
+  { config, accounts, nextAccountKeys, replacedAccounts }: BusState,
+): Expulsion | undefined {
+  const keys = [...accounts, ...nextAccountKeys, ...replacedAccounts].map(({ keyPosition }) => keyPosition);
+  const oldest = Math.min(...keys, config?.position ?? Number.POSITIVE_INFINITY);
+  return expelled.findLast(({ position }) => oldest < position);
+}
 
 /** Whether this manager's key is in force, this release knows every event, and a manager wrote to the bus lately. */
 export function examineBus({ view, key, now }: Context): readonly Finding[] {
@@ -24,6 +35,14 @@ export function examineBus({ view, key, now }: Context): readonly Finding[] {
       failed(
         `it has events that this release does not know (${unknown.join(', ')})`,
         'Upgrade before you decide anything.',
+      ),
+    );
+  const unfinished = findUnfinished(view.checkpoint, bus);
+  if (unfinished)
+    findings.push(
+      failed(
+        `the expulsion of "${unfinished.manager}" at position ${unfinished.position} is not finished: it could open an account key or the configuration`,
+        'Run it again until it ends without an error.',
       ),
     );
   const last = bus.voided.at(-1);

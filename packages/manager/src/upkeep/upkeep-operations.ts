@@ -3,6 +3,7 @@ import type { ArchivePlace, Log, TakenSnapshot } from '@certbus/store';
 import { type Context, refresh } from '../context.ts';
 import { ManagerError } from '../errors.ts';
 import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
+import { type CompletedExpulsion, completeExpulsion } from './expulsion/completion.ts';
 
 type Options = Omit<UpkeepOptions, 'place'>;
 
@@ -14,6 +15,11 @@ export interface UpkeepOperations {
   trim(options: Options & { readonly log: Log; readonly keep?: number }): Promise<{ first: number }>;
   /** Puts a snapshot of the state into the archive, for newcomers. Rejects as {@link UpkeepOperations.archive}. */
   snapshot(options?: Options): Promise<TakenSnapshot>;
+  /**
+   * Does what the expulsion of a manager needs besides its event: account keys, configuration; and lists what is left to do by hand. It can be
+   * run until it resolves. Rejects as {@link completeExpulsion}.
+   */
+  completeExpulsion(options: { readonly signal: AbortSignal }): Promise<CompletedExpulsion>;
 }
 
 /** Adds the archive to the options of an operation, once the replica is at the head of the bus. */
@@ -33,6 +39,7 @@ export function upkeepOperations(context: Context): UpkeepOperations {
   return {
     archive: async (options = {}) => archiveRanges(context, await withArchive(context, options)),
     trim: async (options) => trim(context, await withArchive(context, options)),
+    completeExpulsion: (options) => completeExpulsion(context, options),
     snapshot: async (options = {}) => takeSnapshot(context, await withArchive(context, options)),
   };
 }
