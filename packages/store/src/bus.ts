@@ -6,6 +6,7 @@ import {
   encodeCommit,
   HistoryError,
   keyIdOf,
+  type Refusal,
   type VerifiedCommits,
   verifyCommits,
   type WrittenEvent,
@@ -90,6 +91,8 @@ interface OpenBus {
   readonly archive: ArchiveSource | undefined;
   /** Whether the last read ended before the end of the bus. */
   isBehind: boolean;
+  /** What the last read refused: while the same bytes are there, they are not verified again. */
+  refusal: Refusal | undefined;
 }
 
 /** Cuts a page where it stops being contiguous: an eventually consistent read may show 7 before 6. */
@@ -147,14 +150,15 @@ async function readConfirmed({ log, stream }: OpenBus, from: Checkpoint, options
   return wholePart({ commits: behind, end }, stream, from.position);
 }
 
-/** Verifies commits that follow `from`. */
+/** Verifies commits that follow `from`, those that were refused before only once they are others. */
 function verifyPage(
-  { trust }: OpenBus,
+  bus: OpenBus,
   from: Checkpoint,
   { commits: stored, end }: Pick<VerifiedPage, 'end'> & { readonly commits: readonly StoredCommit[] },
   { everySignature = false }: BusReadOptions,
 ): VerifiedPage {
-  const verified = verifyCommits(trust, from, stored, { everySignature });
+  const verified = verifyCommits(bus.trust, from, stored, { everySignature, refusal: bus.refusal });
+  if (verified.refusal) bus.refusal = verified.refusal;
   return { ...verified, stored: stored.slice(0, verified.commits.length), end };
 }
 
@@ -246,7 +250,7 @@ function sign(
 /** Opens the bus that is in a stream of a log. */
 export function openBus(log: Log, stream: string, { trust, signer, archive }: BusOptions): Bus {
   const source = archive && createArchiveSource(archive, trust.busId);
-  const bus: OpenBus = { log, stream, trust, archive: source, isBehind: false };
+  const bus: OpenBus = { log, stream, trust, archive: source, isBehind: false, refusal: undefined };
   return {
     trust,
     stream,

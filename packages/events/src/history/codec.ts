@@ -96,13 +96,29 @@ export function encodeCommit(content: CommitContent, signer: Signer): Uint8Array
   return Buffer.from(`${line}\n${signer.keyId} ${Buffer.from(signature).toString('base64url')}\n`);
 }
 
-function splitLines(bytes: Uint8Array): { line: Uint8Array; keyId: string; signature: Uint8Array } {
+/** The two lines of a commit. Nothing of the payload is parsed, and nothing is proved. */
+export interface CommitLines {
+  /** The payload, without its newline. */
+  readonly line: Uint8Array;
+  readonly keyId: string;
+  readonly signature: Uint8Array;
+}
+
+/** Splits a commit into its lines. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`. */
+export function splitCommit(bytes: Uint8Array): CommitLines {
+  if (bytes.length > MAX_BYTES) throw malformed(`it has ${bytes.length} bytes, and no commit has over ${MAX_BYTES}`);
   const end = bytes.indexOf(NEWLINE);
   const rest = Buffer.from(bytes.subarray(end + 1)).toString('latin1');
   const match = end < 0 ? null : /^([0-9a-f]{16}) ([\w-]+)\n$/.exec(rest);
   if (!match?.[1] || !match[2] || !isBase64url(match[2], SIGNATURE_BYTES))
     throw malformed('a commit is two lines, the payload and "KEYID SIGNATURE"');
   return { line: bytes.subarray(0, end), keyId: match[1], signature: Buffer.from(match[2], 'base64url') };
+}
+
+/** The bus that a commit's text names where {@link encodeCommit} writes it, for a message: nobody has vouched for it. */
+export function claimedBus(bytes: Uint8Array): string | undefined {
+  const beginning = Buffer.from(bytes.subarray(0, 100)).toString('latin1');
+  return /^\{"format":\d{1,16},"bus":"([\w-]{43})"/.exec(beginning)?.[1];
 }
 
 function parseJson(line: Uint8Array): unknown {
@@ -178,8 +194,11 @@ function orVoid(read: ReadEvent, place: EventPlace): ReadEvent {
  * `CERTBUS_EVENTS_FORMAT_UNKNOWN` for a format of a later release.
  */
 export function decodeCommit(bytes: Uint8Array): Commit {
-  if (bytes.length > MAX_BYTES) throw malformed(`it has ${bytes.length} bytes, and no commit has over ${MAX_BYTES}`);
-  const { line, keyId } = splitLines(bytes);
+  return decodeLines(splitCommit(bytes), sha256(bytes));
+}
+
+/** Reads a commit that was split; `sum` is the hash of both lines. Throws as {@link decodeCommit}. */
+export function decodeLines({ line, keyId }: CommitLines, sum: string): Commit {
   const value = parseJson(line);
   const { format } = parseShape(header, value);
   if (format > FORMAT) {
@@ -199,7 +218,7 @@ export function decodeCommit(bytes: Uint8Array): Commit {
     by,
     events: events.map((raw) => orVoid(readWrittenEvent(raw), { position, at: new Date(at) })),
     keyId,
-    hash: sha256(bytes),
+    hash: sum,
   };
 }
 
@@ -209,8 +228,12 @@ function parseShape<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T {
   throw malformed(`the payload's ${v.getDotPath(parsed.issues[0]) ?? 'shape'} is wrong`);
 }
 
-/** Whether the holder of `publicKey` signed these bytes of a commit. Throws as {@link decodeCommit}. */
-export function isCommitSignedBy(publicKey: string, bytes: Uint8Array): boolean {
-  const { line, signature } = splitLines(bytes);
+/** Whether the holder of `publicKey` signed the payload of a commit that was split. */
+export function isSignedLine(publicKey: string, { line, signature }: CommitLines): boolean {
   return isSignatureOf(publicKey, Buffer.concat([SIGNED_CONTEXT, line]), signature);
+}
+
+/** Whether the holder of `publicKey` signed these bytes of a commit. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`. */
+export function isCommitSignedBy(publicKey: string, bytes: Uint8Array): boolean {
+  return isSignedLine(publicKey, splitCommit(bytes));
 }

@@ -3,7 +3,8 @@ import { sha256 } from '../hash.ts';
 import { EMPTY_BUS, evolveBus } from './bus-state.ts';
 import { decodeCommit, encodeCommit, type WrittenEvent } from './codec.ts';
 import { beginning, createKeys, type Keys } from './history.builders.ts';
-import { BEGINNING, verifyCommits } from './verify.ts';
+import { verifyCommits } from './segments.ts';
+import { BEGINNING } from './verify.ts';
 
 const POSITION = 12;
 const at = new Date('2026-11-24T03:00:00Z');

@@ -3,7 +3,7 @@ import type { Manager } from '../event-types/bus-events.ts';
 import type { BusEvent } from '../event-types/event-schema.ts';
 import { keyIdOf } from '../keys.ts';
 import type { Trust } from '../trust.ts';
-import { type Commit, isCommitSignedBy, type ReadEvent } from './codec.ts';
+import type { Commit, ReadEvent } from './codec.ts';
 
 /** A manager's key that the root does not trust from a position on. */
 export interface Expulsion {
@@ -75,7 +75,7 @@ function distrust({ type, event, root, ...read }: ReadEvent): ReadEvent {
 export function judge(
   trust: Trust,
   { managers, expelled }: Expelled & { readonly managers: readonly Manager[] },
-  { commit, bytes }: { readonly commit: Commit; readonly bytes: Uint8Array },
+  { commit, isSignedBy }: { readonly commit: Commit; readonly isSignedBy: (publicKey: string) => boolean },
 ): Commit {
   const { position, keyId, events } = commit;
   const covering = expelled.filter(({ since, position: until }) => since <= position && position <= until);
@@ -83,6 +83,6 @@ export function judge(
   const trusted = [trust.rootKey, ...managers.map(({ signingKey }) => signingKey)].filter(
     (signingKey) => !covering.some(({ key }) => key === signingKey),
   );
-  const isTrusted = trusted.some((key) => keyIdOf(key) === keyId && isCommitSignedBy(key, bytes));
+  const isTrusted = trusted.some((key) => keyIdOf(key) === keyId && isSignedBy(key));
   return isTrusted ? commit : { ...commit, events: events.map(distrust) };
 }

@@ -32,4 +32,5 @@ export {
   type RootEvent,
   signRootEvent,
 } from './root-event.ts';
-export { BEGINNING, type Checkpoint, checkpointOf, type VerifiedCommits, verifyCommits } from './verify.ts';
+export { type Refusal, type VerifiedCommits, type VerifyOptions, verifyCommits } from './segments.ts';
+export { BEGINNING, type Checkpoint, checkpointOf } from './verify.ts';

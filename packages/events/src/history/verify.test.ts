@@ -6,7 +6,8 @@ import { createBusId } from '../trust.ts';
 import type { WrittenEvent } from './codec.ts';
 import { beginning, commitBehind, createKeys, type Keys, RECIPIENT, type Stored } from './history.builders.ts';
 import { type PlacedRootEvent, signRootEvent } from './root-event.ts';
-import { BEGINNING, type Checkpoint, checkpointOf, verifyCommits } from './verify.ts';
+import { verifyCommits } from './segments.ts';
+import { BEGINNING, type Checkpoint, checkpointOf } from './verify.ts';
 
 let keys: Keys;
 let stranger: Signer;

@@ -1,11 +1,10 @@
-/** Verifies stored commits: links, signatures, and who was allowed to sign. */
-import { EventsError, type EventsErrorCode, HistoryError } from '../errors.ts';
+/** What is in force behind a commit of a bus, and what the commits behind it make of it. */
+import { type EventsErrorCode, HistoryError } from '../errors.ts';
 import type { Manager, Recipient } from '../event-types/bus-events.ts';
 import type { BusEvent } from '../event-types/event-schema.ts';
-import { keyIdOf } from '../keys.ts';
 import type { Trust } from '../trust.ts';
-import { type Commit, decodeCommit, FORMAT, isCommitSignedBy, readEvent } from './codec.ts';
-import { type Expulsion, includesExpulsion, judge } from './expulsion.ts';
+import { type Commit, readEvent } from './codec.ts';
+import { type Expulsion, includesExpulsion } from './expulsion.ts';
 import { isSignedByRoot, type PlacedRootEvent, type RootEnvelope } from './root-event.ts';
 
 /** What must be known of a bus's past to verify what comes next. Plain JSON; a replica keeps it with its state. */
@@ -46,21 +45,6 @@ export const BEGINNING: Checkpoint = {
   expelled: [],
 };
 
-/** What verifying a run of commits gave. */
-export interface VerifiedCommits {
-  /** The commits that are proved, in order; those behind a refused one are left out. */
-  readonly commits: readonly Commit[];
-  /** Where the proved ones end. */
-  readonly checkpoint: Checkpoint;
-  /** Why the commit behind {@link checkpoint} was refused, where one was. */
-  readonly refused?: HistoryError;
-}
-
-interface Linked {
-  readonly commit: Commit;
-  readonly bytes: Uint8Array;
-}
-
 interface RootRead {
   readonly event: BusEvent | undefined;
   readonly root: RootEnvelope;
@@ -68,37 +52,6 @@ interface RootRead {
 
 function refuse(code: EventsErrorCode, position: number, why: string): HistoryError {
   return new HistoryError(code, position, why);
-}
-
-/** Decodes one commit and compares it with its place: bus, position and the hash of the one before. */
-function link(trust: Trust, before: Checkpoint, position: number, bytes: Uint8Array): Linked {
-  let commit: Commit;
-  try {
-    commit = decodeCommit(bytes);
-  } catch (cause) {
-    if (!(cause instanceof EventsError)) throw cause;
-    const isForged = cause.code === 'CERTBUS_EVENTS_FORMAT_UNKNOWN' && before.format <= FORMAT;
-    const code = isForged ? 'CERTBUS_EVENTS_FORMAT_WRONG' : cause.code;
-    throw new HistoryError(code, position, isForged ? 'the root did not raise the format to its' : cause.message, {
-      cause,
-    });
-  }
-  if (commit.format !== before.format) {
-    const why = `it has format ${commit.format} where ${before.format} is in force`;
-    throw refuse('CERTBUS_EVENTS_FORMAT_WRONG', position, why);
-  }
-  if (commit.bus !== trust.busId) throw refuse('CERTBUS_EVENTS_OTHER_BUS', position, 'it was written for another bus');
-  if (commit.position !== before.position + 1 || position !== commit.position) {
-    throw refuse(
-      'CERTBUS_EVENTS_POSITION_WRONG',
-      position,
-      `it was signed for position ${commit.position} and stands where ${before.position + 1} belongs`,
-    );
-  }
-  if (commit.previous !== before.hash) {
-    throw refuse('CERTBUS_EVENTS_HISTORY_FORKED', position, 'it does not continue the commit before it');
-  }
-  return { commit, bytes };
 }
 
 /** Without the managers that were expelled by the commit at a position or before it. */
@@ -168,9 +121,13 @@ function checkForeseen({ expelled }: Checkpoint, { position, events }: Commit): 
   throw refuse('CERTBUS_EVENTS_HISTORY_FORKED', position, why);
 }
 
-/** Applies the root events of a commit to what is in force. */
-function advance(trust: Trust, before: Checkpoint, commit: Commit): Checkpoint {
-  const { position, hash, previous, events } = commit;
+/** What is in force behind a commit that is proved. Throws a {@link HistoryError} where it has a root event that the root did not sign, or breaks a rule of a bus's beginning. */
+export function advance(trust: Trust, before: Checkpoint, commit: Commit): Checkpoint {
+  const { position, hash, previous, events, format } = commit;
+  if (format !== before.format) {
+    const why = `it has format ${format} where ${before.format} is in force`;
+    throw refuse('CERTBUS_EVENTS_FORMAT_WRONG', position, why);
+  }
   if (position === 1 && events[0]?.event?.type !== 'BusCreated') {
     throw refuse('CERTBUS_EVENTS_OTHER_BUS', 1, 'a bus begins with BusCreated');
   }
@@ -218,81 +175,4 @@ export function checkpointOf(
     checkpoint = applyRootEvent(checkpoint, { event, root }, at);
   }
   return { ...checkpoint, position, hash };
-}
-
-/** Throws unless a key that is in force at `before` signed the commit. */
-function checkSignature(trust: Trust, before: Checkpoint, { commit, bytes }: Linked): void {
-  const signers = [{ name: 'root', signingKey: trust.rootKey }, ...before.managers];
-  const signer = signers.find(({ signingKey }) => keyIdOf(signingKey) === commit.keyId);
-  if (!signer || signer.name !== commit.by) {
-    const why = `its signer "${commit.by.slice(0, 80)}" (key ${commit.keyId}) is not a manager in force`;
-    throw refuse('CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE', commit.position, why);
-  }
-  if (!isCommitSignedBy(signer.signingKey, bytes)) {
-    throw refuse('CERTBUS_EVENTS_SIGNATURE_INVALID', commit.position, 'its signature does not match its bytes');
-  }
-}
-
-const changesKeys = (commit: Commit): boolean => commit.events.some(({ root }) => root !== undefined);
-
-/** Verifies a segment: every commit linked, the last one signed. Where the last is not, finds how far it is good. */
-function verifySegment(trust: Trust, start: Checkpoint, segment: readonly Linked[]): VerifiedCommits {
-  let refused: HistoryError | undefined;
-  for (let length = segment.length; length > 0; length -= 1) {
-    const beginning = segment.slice(0, length);
-    try {
-      checkSignature(trust, start, beginning[length - 1] as Linked);
-      const checkpoint = beginning.reduce((before, { commit }) => advance(trust, before, commit), start);
-      const commits = beginning.map((linked) => judge(trust, start, linked));
-      return refused ? { commits, checkpoint, refused } : { commits, checkpoint };
-    } catch (error) {
-      if (!(error instanceof HistoryError)) throw error;
-      refused = error;
-    }
-  }
-  return refused ? { commits: [], checkpoint: start, refused } : { commits: [], checkpoint: start };
-}
-
-/**
- * Verifies stored commits that follow `start`.
- *
- * Every commit is linked to the one before it by hash, and one signature a segment is checked: a segment ends at the end of
- * `stored` and at every commit that carries a root event, and its last signature must be by a key in force before the
- * segment. With `everySignature` each commit is a segment. What is refused is returned, not thrown, with all that was
- * proved before it.
- */
-export function verifyCommits(
-  trust: Trust,
-  start: Checkpoint,
-  stored: readonly { readonly position: number; readonly bytes: Uint8Array }[],
-  { everySignature = false }: { readonly everySignature?: boolean } = {},
-): VerifiedCommits {
-  const commits: Commit[] = [];
-  let checkpoint = start;
-  let segment: Linked[] = [];
-  let linkedTo = start;
-  let broken: HistoryError | undefined;
-  const close = (): HistoryError | undefined => {
-    const verified = verifySegment(trust, checkpoint, segment);
-    for (const commit of verified.commits) commits.push(commit);
-    checkpoint = verified.checkpoint;
-    segment = [];
-    return verified.refused;
-  };
-  for (const { position, bytes } of stored) {
-    try {
-      const linked = link(trust, linkedTo, position, bytes);
-      segment.push(linked);
-      linkedTo = { ...linkedTo, position, hash: linked.commit.hash };
-      if (!everySignature && !changesKeys(linked.commit)) continue;
-      broken = close();
-      linkedTo = checkpoint;
-    } catch (error) {
-      if (!(error instanceof HistoryError)) throw error;
-      broken = error;
-    }
-    if (broken) break;
-  }
-  const refused = close() ?? broken;
-  return refused ? { commits, checkpoint, refused } : { commits, checkpoint };
 }
