@@ -21,6 +21,7 @@ export {
   type LogEntry,
   type LogMaintenance,
   MAX_COMMIT_BYTES,
+  MAX_PAGE_BYTES,
   type Page,
   type ReadOptions,
   type ReplaceOptions,

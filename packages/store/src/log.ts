@@ -3,6 +3,12 @@
 /** The largest commit that a log takes, in bytes: DynamoDB's items end at 400 KB. */
 export const MAX_COMMIT_BYTES = 300_000;
 
+/**
+ * The most bytes of commits that a page has, unless its first commit alone has more. A reader holds a page in memory, and anyone may
+ * have written what is in it.
+ */
+export const MAX_PAGE_BYTES = 1_000_000;
+
 /** One commit as it is in a log. */
 export interface StoredCommit {
   /** 1, 2, 3 … without gaps. */
@@ -12,7 +18,10 @@ export interface StoredCommit {
 
 /** What one read returned. */
 export interface Page {
-  /** In order of position; the first one's position is `after + 1`, unless an eventually consistent read missed it. */
+  /**
+   * In order of position; the first one's position is `after + 1`, unless an eventually consistent read missed it. MUST NOT have over
+   * {@link MAX_PAGE_BYTES} in all, unless it is one commit.
+   */
   readonly commits: readonly StoredCommit[];
   /**
    * True when nothing was known behind the last commit; false when the next read may have more at once. A page that is
@@ -81,7 +90,8 @@ export interface LogMaintenance {
     options?: { readonly dryRun?: boolean; readonly signal?: AbortSignal },
   ): Promise<boolean>;
   /**
-   * Everything behind a position as it is in the store, holes left out, in order, page by page, read strongly; from 0 on the strays
+   * Everything behind a position as it is in the store, holes left out, in order, page by page, read strongly, none with over
+   * {@link MAX_PAGE_BYTES} unless it is one entry; from 0 on the strays
    * of the stream as well, wherever they are. MUST NOT reject because of what it finds: anyone who can write to a store may have put
    * anything into it.
    */
@@ -115,7 +125,7 @@ export interface Log {
   append(stream: string, after: number, bytes: Uint8Array, options?: AppendOptions): Promise<number>;
   /**
    * Reads what comes behind position `after` (0 for all), in order. A page MUST NOT hold a commit twice, nor anything that no append
-   * wrote: where such a thing is next, MUST reject with `CERTBUS_STORE_DAMAGED`. MUST reject with
+   * wrote, such as a commit over {@link MAX_COMMIT_BYTES}: where such a thing is next, MUST reject with `CERTBUS_STORE_DAMAGED`. MUST reject with
    * {@link TrimmedError} when the commit behind `after` was trimmed, and an `after` or a `limit` that is not one with a
    * `TypeError`.
    */

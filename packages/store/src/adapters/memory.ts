@@ -1,6 +1,7 @@
 /** The adapter for this process's memory, for tests. */
 import { TrimmedError, VersionConflictError } from '../errors.ts';
 import type { Log, LogEntry, LogMaintenance, Page, ReplaceOptions, StoredCommit } from '../log.ts';
+import { withinPage } from '../page-size.ts';
 import { checkAppend, checkRead, checkReplace, closedError } from './checks.ts';
 
 const DEFAULT_LIMIT = 150;
@@ -40,14 +41,20 @@ function append(name: string, stream: Stream, { position, bytes }: StoredCommit)
   stream.head = position;
 }
 
-function commitsAt({ head, commits }: Stream, after: number, limit: number): Page {
-  const page: StoredCommit[] = [];
-  let position = after + 1;
-  for (; position <= head && page.length < limit; position += 1) {
+function* commitsBehind({ head, commits }: Stream, after: number): Iterable<StoredCommit> {
+  for (let position = after + 1; position <= head; position += 1) {
     const bytes = commits.get(position);
-    if (bytes) page.push({ position, bytes: Uint8Array.from(bytes) });
+    if (bytes) yield { position, bytes };
   }
-  return { commits: page, end: position > head };
+}
+
+function pageBehind(stream: Stream, after: number, limit: number): Page {
+  const page: StoredCommit[] = [];
+  for (const { position, bytes } of withinPage(commitsBehind(stream, after))) {
+    if (page.length === limit) break;
+    page.push({ position, bytes: Uint8Array.from(bytes) });
+  }
+  return { commits: page, end: (page.at(-1)?.position ?? stream.head) >= stream.head };
 }
 
 function trim(name: string, stream: Stream, first: number): void {
@@ -73,14 +80,11 @@ async function* inspect(
   signal: AbortSignal | undefined,
 ): AsyncIterable<readonly LogEntry[]> {
   checkRead(after, DEFAULT_LIMIT);
-  for (let start = after + 1; ; start += DEFAULT_LIMIT) {
-    const { head, commits } = enter(log, name, signal);
-    if (start > head) return;
-    const positions = Array.from({ length: DEFAULT_LIMIT }, (_, n) => start + n);
-    yield positions.flatMap((position) => {
-      const bytes = commits.get(position);
-      return bytes ? [{ position, bytes: Uint8Array.from(bytes) }] : [];
-    });
+  for (let reached = after; ; ) {
+    const { commits, end } = pageBehind(enter(log, name, signal), reached, DEFAULT_LIMIT);
+    yield commits;
+    if (end) return;
+    reached = commits.at(-1)?.position ?? reached;
   }
 }
 
@@ -120,7 +124,7 @@ function openLogOn(streams: Streams): Log {
       checkRead(after, limit);
       const stream = enter(log, name, signal);
       if (after + 1 < stream.first) throw new TrimmedError(name, stream.first);
-      return commitsAt(stream, after, limit);
+      return pageBehind(stream, after, limit);
     },
     maintenance: createMaintenance(log),
     async close() {

@@ -3,6 +3,7 @@ import { isHash, sha256 } from '@certbus/events';
 import * as v from 'valibot';
 import { StoreError } from '../errors.ts';
 import type { StoredCommit } from '../log.ts';
+import { cutToPage } from '../page-size.ts';
 import { beginBlock, packCommits, unpackCommits } from './commit-blocks.ts';
 import { type ArchivePlace, MAX_MANIFEST_BYTES, type PlaceOptions } from './place.ts';
 
@@ -84,7 +85,7 @@ export async function archiveRange(
 /** Reads archived commits. They are not verified here: the reader verifies them like those of the log. */
 export interface ArchiveReader {
   /**
-   * Up to `limit` commits behind a position; `undefined` where the archive has none. Rejects
+   * Up to `limit` commits behind a position, no more than a page of a log has; `undefined` where the archive has none. Rejects
    * `CERTBUS_STORE_ARCHIVE_REFUSED` where what is there is damaged, and with what the place rejects.
    */
   read(after: number, limit: number, options?: PlaceOptions): Promise<readonly StoredCommit[] | undefined>;
@@ -145,7 +146,7 @@ export function createArchiveReader(place: ArchivePlace, busId: string): Archive
       }
       const start = from(wanted);
       if (start < 0) throw refuse(manifestKey(busId, rangeStart(wanted)), `position ${wanted} is in no block of it`);
-      return block.slice(start, start + limit);
+      return cutToPage(block.slice(start, start + limit));
     },
   };
 }

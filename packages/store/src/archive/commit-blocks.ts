@@ -1,7 +1,7 @@
 /** Blocks of commits: gathers, compresses and unpacks them. */
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
-import type { StoredCommit } from '../log.ts';
+import { MAX_COMMIT_BYTES, type StoredCommit } from '../log.ts';
 
 /** A block is closed when it has this many bytes of commits, before compression. */
 const BLOCK_BYTES = 8_000_000;
@@ -58,8 +58,9 @@ export async function unpackCommits(block: Uint8Array, first: number): Promise<S
     const payload = text.indexOf(NEWLINE, start);
     const end = payload < 0 ? -1 : text.indexOf(NEWLINE, payload + 1);
     if (end < 0) throw new RangeError('a block ends in the middle of a commit');
-    // Each costs a few hundred bytes of memory, even an empty one.
-    if (end - start < MIN_COMMIT_BYTES) throw new RangeError('a block holds what is not a commit');
+    // Each costs a few hundred bytes of memory, even an empty one; and no log takes a larger one.
+    if (end - start < MIN_COMMIT_BYTES || end + 1 - start > MAX_COMMIT_BYTES)
+      throw new RangeError('a block holds what is not a commit');
     commits.push({ position: first + commits.length, bytes: text.subarray(start, end + 1) });
     start = end + 1;
   }

@@ -1,6 +1,6 @@
 import { createMemoryLog } from '../adapters/memory.ts';
 import { TrimmedError, VersionConflictError } from '../errors.ts';
-import { type Log, type LogMaintenance, MAX_COMMIT_BYTES, type Page } from '../log.ts';
+import { type Log, type LogEntry, type LogMaintenance, MAX_COMMIT_BYTES, MAX_PAGE_BYTES, type Page } from '../log.ts';
 
 /** Makes of a sound log one with a fault. */
 export type Mutate = (sound: Log) => Log;
@@ -29,6 +29,8 @@ const withPage = (change: (page: Page, limit: number) => Page): Mutate =>
     const page = await sound.read(stream, after, options);
     return change(page, options.limit ?? DEFAULT_LIMIT);
   });
+
+const sizeOf = ({ commits }: Page): number => commits.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
 async function bytesAt(log: Log, stream: string, position: number): Promise<Uint8Array | undefined> {
   const { commits } = await log.read(stream, position - 1, { limit: 1, consistent: true });
@@ -181,16 +183,31 @@ export const mutants: readonly Mutant[] = [
     }),
   },
   {
-    fault: 'a page ends at a megabyte and says that nothing is behind it',
+    fault: 'a page that its bytes fill says that nothing is behind it',
     foundBy: 'goes through commits of many megabytes',
-    mutate: withPage(({ commits, end }) => {
-      let room = 1_000_000;
-      const whole = commits.filter(({ bytes }) => {
-        room -= bytes.length;
-        return room > 0;
-      });
-      return { commits: whole, end: end || whole.length < commits.length };
+    mutate: withPage((page) => ({ ...page, end: page.end || sizeOf(page) > MAX_PAGE_BYTES / 2 })),
+  },
+  {
+    fault: 'a page is bounded by its number of commits alone',
+    foundBy: 'gives no page over a megabyte, whatever its limit',
+    mutate: withRead((sound) => async (stream, after, options = {}) => {
+      const first = await sound.read(stream, after, options);
+      const limit = (options.limit ?? DEFAULT_LIMIT) - first.commits.length;
+      if (first.end || limit < 1) return first;
+      const { commits, end } = await sound.read(stream, after + first.commits.length, { ...options, limit });
+      return { commits: [...first.commits, ...commits], end };
     }),
+  },
+  {
+    fault: 'an operator is shown everything at once',
+    foundBy: 'shows an operator no more than a megabyte at once',
+    mutate: withMaintenance(({ inspect }) => ({
+      async *inspect(...call) {
+        const all: LogEntry[] = [];
+        for await (const entries of inspect(...call)) all.push(...entries);
+        yield all;
+      },
+    })),
   },
   {
     fault: 'a limit of nothing is taken for the default',

@@ -5,6 +5,7 @@ import { checkBadRows } from './bad-rows.ts';
 import { checkConcurrency, checkFaults } from './concurrency.ts';
 import { checkMaintenance } from './maintenance.ts';
 import type { Check, ConformanceOptions, LogUnderTest } from './options.ts';
+import { checkPageSize } from './page-size.ts';
 import { bytesOf, conflict, fill, readAll } from './stream-texts.ts';
 
 /** Declares tests that `create` a log each and dispose of it. */
@@ -180,6 +181,7 @@ export function conformance(options: ConformanceOptions): void {
   const check = checkOn(options, create);
   describe('append', () => checkAppend(check));
   describe('read', () => checkRead(check));
+  describe('the size of pages', () => checkPageSize(check));
   describe('abort and close', () => checkAbortAndClose(check));
   describe('several at once', () => checkConcurrency(check));
   describe('maintenance', () => checkMaintenance(check));

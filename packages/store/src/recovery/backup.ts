@@ -79,19 +79,21 @@ async function writtenAlready(
 ): Promise<number> {
   const [first] = block;
   if (!first) return 0;
-  const { commits } = await log.read(stream, first.position - 1, {
-    limit: block.length,
-    consistent: true,
-    ...(signal ? { signal } : {}),
-  });
-  for (const [index, { position, bytes }] of commits.entries()) {
-    const ours = block[index];
-    if (ours?.position === position && Buffer.compare(ours.bytes, bytes) === 0) continue;
-    throw exportRefused(
-      `the stream "${stream}" holds something else at position ${position}; nothing was changed there`,
-    );
+  const options = { limit: block.length, consistent: true, ...(signal ? { signal } : {}) };
+  for (let have = 0; ; ) {
+    const { commits, end } = await log.read(stream, first.position - 1 + have, options);
+    for (const { position, bytes } of commits) {
+      const ours = block[have];
+      // Behind the block is what the next one is compared with.
+      if (!ours) return have;
+      if (ours.position !== position || Buffer.compare(ours.bytes, bytes) !== 0)
+        throw exportRefused(
+          `the stream "${stream}" holds something else at position ${position}; nothing was changed there`,
+        );
+      have += 1;
+    }
+    if (end || have === block.length) return have;
   }
-  return commits.length;
 }
 
 /**

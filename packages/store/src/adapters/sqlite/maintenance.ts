@@ -1,10 +1,11 @@
 /** What an operator does to a stream in a bus file: trim, replace, inspect. */
 import { VersionConflictError } from '../../errors.ts';
 import type { LogEntry, LogMaintenance, ReplaceOptions } from '../../log.ts';
+import { withinPage } from '../../page-size.ts';
 import { checkRead, checkReplace } from '../checks.ts';
 import type { SqliteConnection } from './connection.ts';
 import { changeFile, type OpenLog, queryFile } from './open-log.ts';
-import { REMOVE_STRAY, toRow } from './rows.ts';
+import { REMOVE_STRAY, toRows } from './rows.ts';
 import { bytesAt, firstInFile, firstOf, isSame, rowAt, transaction } from './streams.ts';
 
 /** How many rows one step of {@link inspect} reads. */
@@ -90,7 +91,9 @@ async function* inspect(
   checkRead(after, STEP);
   if (after === 0) yield* inspectStrays(log, stream, signal);
   for (let reached = after; ; ) {
-    const rows = await queryFile(log, signal, ({ rows }) => rows.selectPlaced.all(stream, reached, STEP).map(toRow));
+    const rows = await queryFile(log, signal, ({ rows }) => [
+      ...withinPage(toRows(rows.selectPlaced.iterate(stream, reached, STEP))),
+    ]);
     const entries = rows.flatMap(({ position, bytes }) => (position === undefined ? [] : [{ position, bytes }]));
     const last = entries.at(-1);
     if (!last) return;

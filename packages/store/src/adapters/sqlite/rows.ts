@@ -71,3 +71,8 @@ export function toRow({ position, bytes }: Record<string, unknown>): Row {
     bytes: bytes instanceof Uint8Array ? bytes : undefined,
   };
 }
+
+/** The same, one row after the other, as they are asked for. */
+export function* toRows(found: Iterable<Record<string, unknown>>): Iterable<Row> {
+  for (const each of found) yield toRow(each);
+}

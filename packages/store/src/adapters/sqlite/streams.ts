@@ -1,9 +1,9 @@
 /** The streams of a bus file: reads pages of them, and writes one commit in one durable transaction. */
 import { StoreError, TrimmedError, VersionConflictError } from '../../errors.ts';
-import type { Page, StoredCommit } from '../../log.ts';
+import { MAX_PAGE_BYTES, type Page, type StoredCommit } from '../../log.ts';
 import type { SqliteConnection } from './connection.ts';
 import { isOutcomeUnknown } from './errors.ts';
-import { type Row, toRow } from './rows.ts';
+import { type Row, toRow, toRows } from './rows.ts';
 
 function damaged(stream: string, what: string): StoreError {
   return new StoreError(
@@ -45,34 +45,37 @@ export function isSame(one: Uint8Array | undefined, other: Uint8Array | undefine
 }
 
 /**
- * Up to `limit` commits behind a position, holes left out, and whether a row that is not a commit comes behind them. Throws
- * `CERTBUS_STORE_DAMAGED` where it comes at once, or before every position.
+ * Up to `limit` commits behind a position, holes left out, and whether there is more. Throws `CERTBUS_STORE_DAMAGED` where a row that is
+ * not a commit comes at once, or before every position.
  */
-function commitsBehind({ rows }: SqliteConnection, stream: string, after: number, limit: number) {
+function commitsBehind({ rows }: SqliteConnection, stream: string, after: number, limit: number): Page {
   if (rows.selectBefore.get(stream, stream)?.['found'] !== 0)
     throw damaged(stream, 'holds a row before its first position');
   const commits: StoredCommit[] = [];
-  for (const { position, bytes } of rows.selectBehind.all(stream, after, limit).map(toRow)) {
-    if (position !== undefined && bytes) {
-      commits.push({ position, bytes });
-      continue;
-    }
-    // What is good before it can still be served: the next read begins with what is not.
-    if (commits.length > 0) return { commits, isCut: true };
-    throw damaged(stream, `holds something behind position ${after} that is not a commit`);
+  let size = 0;
+  // Row by row: what is behind the page is not read.
+  for (const { position, bytes } of toRows(rows.selectBehind.iterate(stream, after, limit + 1))) {
+    const isCommit = position !== undefined && bytes !== undefined;
+    if (!isCommit && commits.length === 0)
+      throw damaged(stream, `holds something behind position ${after} that is not a commit`);
+    size += bytes?.length ?? 0;
+    // What is good before a row that is not a commit can still be served: the next read begins with that row.
+    if (!isCommit || commits.length === limit || (commits.length > 0 && size > MAX_PAGE_BYTES))
+      return { commits, end: false };
+    commits.push({ position, bytes });
   }
-  return { commits, isCut: false };
+  return { commits, end: true };
 }
 
 /** The page behind a position. Throws a {@link TrimmedError}, and `CERTBUS_STORE_DAMAGED` where it begins with what is not a commit. */
 export function pageBehind(connection: SqliteConnection, stream: string, after: number, limit: number): Page {
-  const { commits, isCut } = commitsBehind(connection, stream, after, limit + 1);
+  const page = commitsBehind(connection, stream, after, limit);
   // Asked last: what is trimmed between the two is not taken for a gap.
-  if (commits[0]?.position !== after + 1) {
+  if (page.commits[0]?.position !== after + 1) {
     const first = firstOf(connection, stream);
     if (after + 1 < first) throw new TrimmedError(stream, first);
   }
-  return { commits: commits.slice(0, limit), end: commits.length <= limit && !isCut };
+  return page;
 }
 
 function commit({ database }: SqliteConnection, stream: string, position: number): void {
