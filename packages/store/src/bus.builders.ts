@@ -20,7 +20,7 @@ import {
   type WrittenEvent,
 } from '@certbus/events/history';
 import { type Bus, openBus } from './bus.ts';
-import type { Log } from './log.ts';
+import type { Log, StoredCommit } from './log.ts';
 import type { View } from './transact.ts';
 
 export interface Keys {
@@ -103,6 +103,16 @@ export async function writeCommits(
     checkpoints.push({ ...from, position: from.position + 1, hash: sha256(bytes) });
   }
   return checkpoints;
+}
+
+/** Everything that a stream holds, page by page. */
+export async function readStream(log: Log, stream = 'test'): Promise<StoredCommit[]> {
+  const all: StoredCommit[] = [];
+  for (;;) {
+    const { commits, end } = await log.read(stream, all.at(-1)?.position ?? 0, { limit: 10_000 });
+    for (const commit of commits) all.push(commit);
+    if (end) return all;
+  }
 }
 
 /** Everything that a bus holds, verified; rejects with what is refused. */

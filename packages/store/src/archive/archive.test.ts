@@ -8,7 +8,7 @@ import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
 import { openFolder } from '../adapters/places/folder.ts';
-import { beginBus, type Keys, readPositions, writeCommits } from '../bus.builders.ts';
+import { beginBus, type Keys, readPositions, readStream, writeCommits } from '../bus.builders.ts';
 import { openBus } from '../bus.ts';
 import { StoreError } from '../errors.ts';
 import type { Log, LogMaintenance, StoredCommit } from '../log.ts';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   const first = createMemoryLog();
   ({ keys } = await beginBus(first));
   checkpoints = await writeCommits(first, { keys, count: HEAD - 1 });
-  whole = [...(await first.read('test', 0, { limit: HEAD })).commits];
+  whole = await readStream(first);
 });
 beforeEach(async () => {
   runs += 1;

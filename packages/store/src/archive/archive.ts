@@ -3,7 +3,7 @@ import { isHash, sha256 } from '@certbus/events';
 import * as v from 'valibot';
 import { StoreError } from '../errors.ts';
 import type { StoredCommit } from '../log.ts';
-import { cutToPage } from '../page-size.ts';
+import { withinPage } from '../page-size.ts';
 import { beginBlock, packCommits, unpackCommits } from './commit-blocks.ts';
 import { type ArchivePlace, MAX_MANIFEST_BYTES, type PlaceOptions } from './place.ts';
 
@@ -146,7 +146,7 @@ export function createArchiveReader(place: ArchivePlace, busId: string): Archive
       }
       const start = from(wanted);
       if (start < 0) throw refuse(manifestKey(busId, rangeStart(wanted)), `position ${wanted} is in no block of it`);
-      return cutToPage(block.slice(start, start + limit));
+      return [...withinPage(block.slice(start, start + limit))];
     },
   };
 }

@@ -12,6 +12,7 @@ import {
   createKeys,
   type Keys,
   readPositions,
+  readStream,
   removed,
   withOtherEncoding,
   writeCommits,
@@ -58,8 +59,7 @@ async function readExport(into: Log, trust = keys.trust): Promise<Checkpoint> {
 }
 
 async function textsOf(from: Log, stream: string): Promise<string[]> {
-  const { commits } = await from.read(stream, 0, { limit: 10_000 });
-  return commits.map(({ bytes }) => Buffer.from(bytes).toString());
+  return (await readStream(from, stream)).map(({ bytes }) => Buffer.from(bytes).toString());
 }
 
 test('an export holds the whole bus, and an import of it is the same bus, byte for byte', async () => {

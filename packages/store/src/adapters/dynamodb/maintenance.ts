@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { VersionConflictError } from '../../errors.ts';
 import type { LogEntry, LogMaintenance, ReplaceOptions } from '../../log.ts';
+import { withinPage } from '../../page-size.ts';
 import { checkRead, checkReplace } from '../checks.ts';
 import { type DynamoDbConnection, once, requestOptions } from './connection.ts';
 import { type Item, keyOf, toEntry, toItem } from './items.ts';
@@ -162,7 +163,12 @@ async function* inspect(
       ExclusiveStartKey: start,
     });
     const found = await once(connection, signal, () => client.send(request, requestOptions(signal)));
-    yield (found.Items ?? []).filter(({ v }) => v?.N !== '0').map(toEntry);
+    // The service goes past a megabyte by its last item.
+    for (let rest = (found.Items ?? []).filter(({ v }) => v?.N !== '0').map(toEntry); rest.length > 0; ) {
+      const page = [...withinPage(rest)];
+      yield page;
+      rest = rest.slice(page.length);
+    }
     start = found.LastEvaluatedKey;
   } while (start);
 }

@@ -2,7 +2,7 @@
 import { QueryCommand } from '@aws-sdk/client-dynamodb';
 import { TrimmedError } from '../../errors.ts';
 import type { Page, StoredCommit } from '../../log.ts';
-import { cutToPage } from '../../page-size.ts';
+import { withinPage } from '../../page-size.ts';
 import { type DynamoDbConnection, requestOptions, retried } from './connection.ts';
 import { type Item, toCommit } from './items.ts';
 import { readFirst } from './maintenance.ts';
@@ -39,7 +39,8 @@ async function query(
       }),
       requestOptions(signal),
     );
-    const commits = cutToPage(untilTrimmed(Items.map(toCommit)));
+    // The service goes past a megabyte by its last item.
+    const commits = [...withinPage(untilTrimmed(Items.map(toCommit)))];
     if (Items.length > 0 && commits.length === 0)
       throw new TrimmedError(stream, (await readFirst(connection, stream, signal)).first);
     const last = commits.at(-1);

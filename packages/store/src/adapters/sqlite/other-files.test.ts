@@ -15,6 +15,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test, vi } from 'vitest';
+import { readStream } from '../../bus.builders.ts';
 import type { Log } from '../../log.ts';
 import { smallDisk } from '../places/small-disk.builders.ts';
 import { openSqliteLog } from './sqlite.ts';
@@ -158,7 +159,7 @@ async function fill(log: Log, head: number): Promise<number> {
 async function expectFilled(path: string, log: Log, head: number): Promise<void> {
   const other = await openSqliteLog(path);
   for (const reader of [log, other]) {
-    const { commits } = await reader.read('s', 0, { limit: 1_000 });
+    const commits = await readStream(reader, 's');
     expect(commits.map(({ bytes }) => bytes[0])).toEqual(Array.from({ length: head }, (_, n) => n % 256));
   }
   await other.close();
@@ -233,7 +234,7 @@ test.skipIf(isWindows)(
     await once(child, 'close');
     expect(complaint).toContain('CERTBUS_STORE_OUTCOME_UNKNOWN');
     const log = await openSqliteLog(path);
-    const all = (await log.read('s', 0, { limit: 100_000 })).commits.map(({ bytes }) => Buffer.from(bytes).toString());
+    const all = (await readStream(log, 's')).map(({ bytes }) => Buffer.from(bytes).toString());
     await log.close();
     const acknowledged = said.trim().split('\n');
     expect(acknowledged.length).toBeGreaterThan(5);

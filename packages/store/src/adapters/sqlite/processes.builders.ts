@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { formatTrust } from '@certbus/events';
 import { BEGINNING, type Checkpoint } from '@certbus/events/history';
-import { beginBus, type Keys } from '../../bus.builders.ts';
+import { beginBus, type Keys, readStream } from '../../bus.builders.ts';
 import { openBus } from '../../bus.ts';
 import { openSqliteLog } from './sqlite.ts';
 
@@ -132,7 +132,7 @@ export async function until(isSo: () => boolean): Promise<void> {
 /** All texts in the log, in order. Throws where a position is missing. */
 export async function readTexts(path: string): Promise<string[]> {
   const log = await openSqliteLog(path);
-  const { commits } = await log.read('s', 0, { limit: 1_000_000 });
+  const commits = await readStream(log, 's');
   await log.close();
   return commits.map(({ position, bytes }, n) => {
     if (position !== n + 1) throw new Error(`position ${position} stands where ${n + 1} should`);

@@ -1,3 +1,4 @@
+import { readStream } from '../../bus.builders.ts';
 import type { Log } from '../../log.ts';
 import { openSqliteLog } from './sqlite.ts';
 
@@ -6,7 +7,7 @@ const [, , path = ''] = process.argv;
 let opened: Promise<Log> | undefined;
 
 async function readTexts(log: Log): Promise<string[]> {
-  const { commits } = await log.read('s', 0, { limit: 100_000 });
+  const commits = await readStream(log, 's');
   commits.forEach(({ position }, n) => {
     if (position !== n + 1) throw new Error(`position ${position} stands where ${n + 1} should`);
   });
