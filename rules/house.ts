@@ -55,6 +55,7 @@ export const HOUSE: House = {
     'packages/store/src/adapters/checks.ts',
     'packages/store/src/adapters/file-problem.ts',
     'packages/store/src/adapters/sqlite-codes.ts',
+    'packages/store/src/adapters/sqlite-guard.ts',
     'packages/store/src/adapters/places/file-lock.ts',
   ],
   entries: { 'packages/acme/src': 12, 'packages/manager/src': 12 },

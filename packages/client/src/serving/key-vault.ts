@@ -1,10 +1,10 @@
 /** Private keys of one replica, opened once and sealed again for this machine. */
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { type IssuedCertificate, open, openPrivateKey, type Recipient, seal } from '@certbus/events';
 import { describeExposure, examineState } from '@certbus/replica';
-import { describeFileProblem, fileProblemOf } from '@certbus/store/sqlite-files';
+import { checkSchema, describeFileProblem, fileProblemOf, openGuarded } from '@certbus/store/sqlite-files';
 
 /** Private keys, opened once and kept sealed for this machine, so that a later opening takes microseconds. */
 export interface KeyVault {
@@ -32,8 +32,9 @@ const SCHEMA = `
 
 function openDatabase(path: string): DatabaseSync {
   if (path !== ':memory:' && !existsSync(path)) closeSync(openSync(path, 'a', 0o600));
-  const database = new DatabaseSync(path, { timeout: 2_000 });
+  const database = openGuarded(path, { timeout: 2_000 });
   try {
+    checkSchema(database, SCHEMA, { isPartial: true });
     database.exec(`PRAGMA secure_delete = ON; ${SCHEMA}`);
     return database;
   } catch (error) {

@@ -1,7 +1,8 @@
 /** Keeps a manager's own notes of when to ask the CAs about each leaf. */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { checkSchema, openGuarded } from '@certbus/store/sqlite-files';
 import { LONGEST_NOTE_MS, type RenewalInfoNote, type RenewalInfoNotes } from './renewal-info-schedule.ts';
 
 /** Notes that outlive the process. Dispose of them to close their file. */
@@ -43,8 +44,9 @@ function openDatabase(path: string): { database: DatabaseSync; statements: State
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     closeSync(openSync(path, 'a', 0o600));
   }
-  const database = new DatabaseSync(path, { timeout: 2_000 });
+  const database = openGuarded(path, { timeout: 2_000 });
   try {
+    checkSchema(database, SCHEMA, { isPartial: true });
     // What is lost here is only asked for again, so nothing waits for the disk.
     database.exec(`PRAGMA synchronous = OFF; ${SCHEMA}`);
     return { database, statements: prepare(database) };

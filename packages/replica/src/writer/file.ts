@@ -13,10 +13,10 @@ import {
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { describeFileProblem, fileProblemOf, lockFile } from '@certbus/store/sqlite-files';
+import { checkSchema, describeFileProblem, fileProblemOf, lockFile, openGuarded } from '@certbus/store/sqlite-files';
 import { ReplicaError } from '../errors.ts';
 import { describeExposure, examineState } from '../private-file.ts';
-import { APPLICATION_ID, SCHEMA_VERSION } from './schema.ts';
+import { APPLICATION_ID, originalOf, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 import { createTables } from './tables.ts';
 
 const LOCK_WAIT_MS = 5_000;
@@ -25,17 +25,24 @@ function pragma(database: DatabaseSync, name: string): unknown {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
+/** Throws for a file that holds anything which a replica does not: a view, for one, could run without end. */
+function checkTables(database: DatabaseSync): void {
+  checkSchema(database, SCHEMA, { isPartial: true, original: originalOf });
+}
+
 /**
  * Whether a file holds a sound replica of this release, of whatever bus. Throws what says nothing of the file itself, such as a full
  * disk: a good replica is never set aside for it.
  */
 function isReplica(path: string): boolean {
   try {
-    const database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
+    const database = openGuarded(path, { timeout: LOCK_WAIT_MS });
     try {
       const isOurs =
         pragma(database, 'application_id') === APPLICATION_ID && pragma(database, 'user_version') === SCHEMA_VERSION;
-      return isOurs && pragma(database, 'quick_check(1)') === 'ok';
+      if (!isOurs) return false;
+      checkTables(database);
+      return pragma(database, 'quick_check(1)') === 'ok';
     } finally {
       database.close();
     }
@@ -76,7 +83,7 @@ export function openToWrite(
 ): { database: DatabaseSync; setAside: string | undefined } {
   const aside = existsSync(path) && !isReplica(path) ? setAside(path) : undefined;
   if (!existsSync(path)) createFile(path, busId);
-  const database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
+  const database = openGuarded(path, { timeout: LOCK_WAIT_MS });
   try {
     checkBus(database, path, busId);
     // What is lost with the machine is read from the bus again.
@@ -115,8 +122,9 @@ export function openToRead(path: string, busId: string): DatabaseSync {
  */
 function openReadOnly(path: string): DatabaseSync {
   const options = { readOnly: true, timeout: LOCK_WAIT_MS };
-  const database = new DatabaseSync(path, options);
+  const database = openGuarded(path, options);
   try {
+    checkTables(database);
     database.prepare('SELECT bus_id FROM bus').get();
     return database;
   } catch (error) {
@@ -125,7 +133,9 @@ function openReadOnly(path: string): DatabaseSync {
     if (problem === undefined || problem === 'damaged' || problem === 'busy' || hasLog(path)) throw error;
     const url = pathToFileURL(path);
     url.search = '?immutable=1';
-    return new DatabaseSync(url, options);
+    const unchanging = openGuarded(url, options);
+    checkTables(unchanging);
+    return unchanging;
   }
 }
 

@@ -69,6 +69,20 @@ export function indexesOf(generation: Generation, mark: string): string {
   CREATE INDEX names_by_certificate_${mark} ON names${suffix} (certificate_id);`;
 }
 
+const MARK = 'mark';
+
+/** Everything that can be in a replica's file. */
+export const SCHEMA: string = (['served', 'building'] as const)
+  .flatMap((generation) => [schemaOf(generation), indexesOf(generation, MARK)])
+  .join('\n');
+
+/** A statement of a replica's file as it was made: a table that was built is renamed since, and each set of indexes has a mark of its own. */
+export function originalOf(statement: string): string {
+  return statement
+    .replace(/^CREATE TABLE "(\w+)"/, 'CREATE TABLE $1')
+    .replace(/^(CREATE (?:UNIQUE )?INDEX \w+?)_[0-9a-z]+_[0-9a-z]+ ON "?(\w+)"?/, `$1_${MARK} ON $2`);
+}
+
 /** Puts the tables that were built in the place of those that were served. */
 export const SWAP: string = TABLES.map(
   (table) => `DROP TABLE ${table}; ALTER TABLE ${table}${suffixOf('building')} RENAME TO ${table};`,

@@ -1,7 +1,7 @@
 /** A lock on a file that ends with the process. */
 import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { isBusy } from '../sqlite-codes.ts';
+import { openGuarded } from '../sqlite-guard.ts';
 
 /**
  * Takes a lock that the kernel releases the moment this process ends, however it ends: SQLite's exclusive one, on an empty file
@@ -13,7 +13,7 @@ export function lockFile(path: string): Disposable | undefined {
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
   // Where it cannot be written, SQLite would take a shared lock and call it exclusive.
   accessSync(path, constants.R_OK | constants.W_OK);
-  const database = new DatabaseSync(path, { timeout: 0 });
+  const database = openGuarded(path, { timeout: 0 });
   try {
     database.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
     return { [Symbol.dispose]: () => database.close() };

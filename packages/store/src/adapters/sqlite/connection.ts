@@ -1,8 +1,10 @@
 /** A connection to a bus file: opens it, or makes it, in the journal mode that is safe. */
 import { closeSync, openSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { StoreError } from '../../errors.ts';
+import { MAX_COMMIT_BYTES } from '../../log.ts';
+import { findSchemaProblem, openGuarded } from '../sqlite-guard.ts';
 import { hasWalResetFix, isRefused } from './errors.ts';
 import { prepareRowStatements, type RowStatements } from './rows.ts';
 import { fileAt, hasJournal, isFile, isPastTick, stateOf, unlessChanged } from './state.ts';
@@ -10,12 +12,15 @@ import { fileAt, hasJournal, isFile, isPastTick, stateOf, unlessChanged } from '
 /** "cbus" in ASCII: marks the file as ours. */
 const APPLICATION_ID = 0x63627573;
 const SCHEMA_VERSION = 1;
+/** More than any row of a bus has; a Node that knows no limits reads larger ones no further than to their length. */
+const LIMITS = { length: 2 * MAX_COMMIT_BYTES, sqlLength: 2 * MAX_COMMIT_BYTES, attach: 0 };
 /** How long SQLite itself waits for a lock, which blocks the event loop. */
 const LOCK_WAIT_MS = 50;
 
-const SCHEMA = `
+const TABLES = `
   CREATE TABLE commits (stream TEXT NOT NULL, position INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (stream, position)) STRICT;
-  CREATE TABLE streams (stream TEXT PRIMARY KEY, first INTEGER NOT NULL) STRICT;
+  CREATE TABLE streams (stream TEXT PRIMARY KEY, first INTEGER NOT NULL) STRICT;`;
+const MARKS = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};`;
 
@@ -32,6 +37,8 @@ export interface SqliteConnection {
   readonly rows: RowStatements;
   readonly insert: StatementSync;
   readonly dataVersion: StatementSync;
+  /** Throws where the tables are not those of a bus; to be asked within the transaction that uses them. */
+  checkTables(): void;
   /** Throws where this SQLite may not write in the file's present journal mode; to be asked with the write lock held. */
   checkJournal(): void;
 }
@@ -51,6 +58,23 @@ function checkIsOurs(database: DatabaseSync, path: string): void {
   throw new StoreError('CERTBUS_STORE_DAMAGED', `The file ${path} ${what}.`);
 }
 
+/** Looks at the tables once, and again whenever somebody has changed the schema. */
+function tablesCheck(database: DatabaseSync, path: string): () => void {
+  const version = database.prepare('PRAGMA schema_version');
+  let checked: unknown;
+  return () => {
+    const now = version.get()?.['schema_version'];
+    if (now === checked) return;
+    const problem = findSchemaProblem(database, TABLES);
+    if (problem !== undefined)
+      throw new StoreError(
+        'CERTBUS_STORE_DAMAGED',
+        `The bus ${path} ${problem}: somebody changed the file past CertBus, and reading it could run what they wrote. It is not read. Move it away, make another of an export with "certbus bus import FILE", and find out who can write to it.`,
+      );
+    checked = now;
+  };
+}
+
 /** Readable by the file's group, which SQLite alone would not restrict; its journals take the mode over. */
 function createFile(path: string): void {
   try {
@@ -65,7 +89,7 @@ function openDatabase(path: string, mode: 'writable' | 'immutable'): DatabaseSyn
   const url = pathToFileURL(path);
   if (mode === 'immutable') url.searchParams.set('immutable', '1');
   else url.searchParams.set('mode', 'rw');
-  return new DatabaseSync(url, { readOnly: mode === 'immutable', timeout: LOCK_WAIT_MS });
+  return openGuarded(url, { readOnly: mode === 'immutable', timeout: LOCK_WAIT_MS, limits: LIMITS });
 }
 
 function isEmpty(database: DatabaseSync): boolean {
@@ -92,7 +116,7 @@ function createBus(path: string): void {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT');
     if (!isEmpty(database)) return;
     if (hasWalResetFix(versionOf(database))) database.exec('PRAGMA journal_mode = WAL');
-    database.exec(`BEGIN; ${SCHEMA} COMMIT`);
+    database.exec(`BEGIN; ${TABLES} ${MARKS} COMMIT`);
   } finally {
     database.close();
   }
@@ -120,6 +144,8 @@ function connect(path: string, { shows }: { readonly shows?: string } = {}): Sql
   const database = openDatabase(path, shows === undefined ? 'writable' : 'immutable');
   try {
     checkIsOurs(database, path);
+    const checkTables = tablesCheck(database, path);
+    checkTables();
     const checkJournal = journalCheck(database, path, shows);
     checkJournal();
     database.exec('PRAGMA synchronous = FULL');
@@ -127,6 +153,7 @@ function connect(path: string, { shows }: { readonly shows?: string } = {}): Sql
       database,
       file,
       shows,
+      checkTables,
       checkJournal,
       rows: prepareRowStatements(database),
       insert: database.prepare('INSERT INTO commits (stream, position, bytes) VALUES (?, ?, ?)'),

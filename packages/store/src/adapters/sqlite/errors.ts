@@ -12,6 +12,10 @@ const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
   11: ['CERTBUS_STORE_DAMAGED', 'is damaged: restore it from a backup'],
   13: ['CERTBUS_STORE_FULL', 'does not fit on its disk any more: make room'],
   14: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be opened: check its folder, owner and mode'],
+  18: [
+    'CERTBUS_STORE_DAMAGED',
+    'holds a value that is larger than any of CertBus: restore it from a backup, and find out who can write to it',
+  ],
   26: ['CERTBUS_STORE_DAMAGED', 'is not a SQLite database: look whether the address is right'],
 };
 

@@ -38,13 +38,25 @@ function reopen(current: Current): void {
   current.opened += 1;
 }
 
+/** Runs a query on one state of the file, once its tables were looked at in the same one. */
+function queryTables<T>({ connection }: Current, query: (connection: SqliteConnection) => T): T {
+  const { database } = connection;
+  database.exec('BEGIN');
+  try {
+    connection.checkTables();
+    return query(connection);
+  } finally {
+    if (database.isTransaction) database.exec('COMMIT');
+  }
+}
+
 function readNow<T>(current: Current, query: (connection: SqliteConnection) => T): T {
   const { path } = current;
-  if (current.connection.shows === undefined) return query(current.connection);
+  if (current.connection.shows === undefined) return queryTables(current, query);
   const state = stateOf(path);
   if (current.connection.shows !== state) reopen(current);
-  if (current.connection.shows === undefined) return query(current.connection);
-  const result = unlessChanged(path, state, () => query(current.connection));
+  if (current.connection.shows === undefined) return queryTables(current, query);
+  const result = unlessChanged(path, state, () => queryTables(current, query));
   if (stateOf(path) !== state) throw changedMeanwhile();
   return result;
 }

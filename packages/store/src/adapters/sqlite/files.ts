@@ -1,4 +1,5 @@
-/** What other packages need for SQLite files of their own: a lock, and what is wrong with a file. */
+/** What other packages need for SQLite files of their own: a guard, a lock, and what is wrong with a file. */
 
 export { describeFileProblem, type FileProblem, fileProblemOf } from '../file-problem.ts';
 export { lockFile } from '../places/file-lock.ts';
+export { checkSchema, openGuarded, type SchemaOptions } from '../sqlite-guard.ts';

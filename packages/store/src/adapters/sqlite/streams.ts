@@ -94,6 +94,7 @@ export function transaction(connection: SqliteConnection, stream: string, positi
   database.exec('BEGIN IMMEDIATE');
   try {
     connection.checkJournal();
+    connection.checkTables();
     work();
     commit(connection, stream, position);
   } catch (error) {
