@@ -105,7 +105,8 @@ export async function* follow(bus: Bus, from: Checkpoint, options: FollowOptions
       wait = jittered(Math.min(interval, FIRST_PAUSE_MS * 2 ** failures));
       failures += 1;
     }
-    await pause(bus, wait, signal);
+    // What was refused is looked at no sooner because somebody keeps writing to the store.
+    await (failures > 0 ? sleep(wait, signal) : pause(bus, wait, signal));
   }
 }
 
