@@ -33,7 +33,7 @@ StatementSync.prototype.iterate = function* (this: StatementSync, ...call: Param
   } finally {
     pages.push(size);
     looks += 1;
-    if (code !== undefined && looks % LOOKS === 0) setImmediate(tell);
+    if (code !== undefined && looks % LOOKS === 0) setImmediate(() => void tell());
   }
 } as typeof iterate;
 

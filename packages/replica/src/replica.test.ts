@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { nameSetKey, sha256 } from '@certbus/events';
 import { afterAll, expect, test } from 'vitest';
@@ -214,6 +215,16 @@ test('its file and folder are for this user only', async () => {
   await replica.close();
 });
 
+/** What a query of the table `names` would never come back from. */
+const ENDLESS = `CREATE VIEW names AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+  SELECT 'a' AS name, 'b' AS certificate_id FROM n WHERE i < 0`;
+
+function change(path: string, sql: string): void {
+  const database = new DatabaseSync(path);
+  database.exec(sql);
+  database.close();
+}
+
 test.each([
   [
     'damaged',
@@ -222,6 +233,11 @@ test.each([
   ],
   ['no database', (path: string) => writeFileSync(path, 'hello')],
   ['empty', (path: string) => writeFileSync(path, '')],
+  [
+    'one with a view without end in the place of a table',
+    (path: string) => change(path, `DROP TABLE names; ${ENDLESS}`),
+  ],
+  ['one with a trigger', (path: string) => change(path, 'CREATE TRIGGER t BEFORE UPDATE ON bus BEGIN SELECT 1; END')],
 ])('a file that is %s is set aside and begun anew', async (_, damage) => {
   const story = await beginStory();
   const path = newPath();

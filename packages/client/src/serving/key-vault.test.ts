@@ -1,5 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { createIdentity, type IssuedCertificate, parseIdentityFile, seal } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
@@ -83,4 +84,16 @@ test('another identity, another bus or a damaged file get nothing out of it, and
   const anew = await openKeyVault({ path, busId, ...self });
   expect(await anew.privateKey('certificate1', issued)).toBe(made.privateKey);
   anew.close();
+});
+
+test('a vault with a view without end in the place of its keys is begun again', async () => {
+  const path = join(folder.path, 'view.keys');
+  (await openKeyVault({ path, busId, ...self })).close();
+  const database = new DatabaseSync(path);
+  database.exec(`DROP TABLE keys; CREATE VIEW keys AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+    SELECT 'a' AS certificate_id, 'b' AS leaf_hash, x'61' AS sealed FROM n WHERE i < 0`);
+  database.close();
+  const vault = await openKeyVault({ path, busId, ...self });
+  expect(await vault.privateKey('certificate1', issued)).toBe(made.privateKey);
+  vault.close();
 });

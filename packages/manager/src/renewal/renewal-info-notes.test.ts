@@ -108,3 +108,17 @@ test('a file that breaks while it is in use holds nothing up: what it lost is as
   notes.extend({ restored: 0, after: 0, upTo: 5 }, { notes: [noteOf('a')], gone: [] });
   expect(notes.stretch()).toBeUndefined();
 });
+
+test('notes with a view without end in the place of a table are set aside', () => {
+  const path = join(folder.path, 'view.db');
+  openRenewalInfoNotes(path)[Symbol.dispose]();
+  const database = new DatabaseSync(path);
+  database.exec(`DROP TABLE stretch; CREATE VIEW stretch AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+    SELECT 1 AS id, 0 AS restored, 0 AS after, 0 AS up_to FROM n WHERE i < 0`);
+  database.close();
+  const notes = openRenewalInfoNotes(path);
+  expect(notes.stretch()).toBeUndefined();
+  notes.set(noteOf('a'));
+  expect(notes.get('a')).toEqual(noteOf('a'));
+  notes[Symbol.dispose]();
+});

@@ -1,9 +1,11 @@
 /** Archives ranges of commits, trims the store, and takes snapshots. */
+import type { Trust } from '@certbus/events';
 import {
   BEGINNING,
   type Checkpoint,
   checkpointOf,
   decodeCommit,
+  isCommitSignedBy,
   type PlacedRootEvent,
   verifyCommits,
 } from '@certbus/events/history';
@@ -103,6 +105,22 @@ function refuseArchive(position: number, why: string, cause?: unknown): StoreErr
   return new StoreError('CERTBUS_STORE_ARCHIVE_REFUSED', what, { cause });
 }
 
+/** Where the history stands before a commit of the archive, which is parsed only where a key in force there signed it. */
+function enterBefore(
+  trust: Trust,
+  { position, bytes }: StoredCommit,
+  rootEvents: readonly PlacedRootEvent[],
+): Checkpoint {
+  const after = position - 1;
+  if (after === 0) return BEGINNING;
+  // The hash is not known yet: the commit itself has it.
+  const inForce = checkpointOf(trust, { position: after, hash: '' }, rootEvents);
+  const signers = [trust.rootKey, ...inForce.managers.map(({ signingKey }) => signingKey)];
+  if (!signers.some((key) => isCommitSignedBy(key, bytes)))
+    throw refuseArchive(after, 'no manager in force signed its first commit.');
+  return { ...inForce, hash: decodeCommit(bytes).previous };
+}
+
 /**
  * Reads back from the archive what is about to be removed from the store, which cannot be asked again. That the chain of hashes ends in the
  * one which is on the bus proves all of it, wherever it is entered.
@@ -129,8 +147,7 @@ async function proveArchived(
     const after: number = checkpoint?.position ?? first - 1;
     const page = await reader.read(after, RANGE_COMMITS, { signal });
     if (!page?.[0]) throw refuseArchive(after, 'it is not there.');
-    const { previous } = decodeCommit(page[0].bytes);
-    checkpoint ??= previous === null ? BEGINNING : checkpointOf(trust, { position: after, hash: previous }, rootEvents);
+    checkpoint ??= enterBefore(trust, page[0], rootEvents);
     const verified = verifyCommits(trust, checkpoint, page);
     if (verified.refused) throw refuseArchive(after, verified.refused.message, verified.refused);
     ({ checkpoint } = verified);

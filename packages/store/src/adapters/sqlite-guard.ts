@@ -32,7 +32,7 @@ export function openGuarded(path: string | URL, options: DatabaseSyncOptions = {
 }
 
 /** The statements of a schema that make something. */
-export const statementsOf = (schema: string): string[] =>
+const statementsOf = (schema: string): string[] =>
   schema.split(';').flatMap((statement) => (MAKES_OBJECT.test(statement.trim()) ? [spellingOf(statement)] : []));
 
 /**

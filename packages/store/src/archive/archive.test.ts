@@ -11,7 +11,7 @@ import { openFolder } from '../adapters/places/folder.ts';
 import { beginBus, type Keys, readPositions, readStream, writeCommits } from '../bus.builders.ts';
 import { openBus } from '../bus.ts';
 import { StoreError } from '../errors.ts';
-import type { Log, LogMaintenance, StoredCommit } from '../log.ts';
+import { type Log, type LogMaintenance, MAX_COMMIT_BYTES, MAX_PAGE_BYTES, type StoredCommit } from '../log.ts';
 import { type ArchivedRange, archiveRange, createArchiveReader, RANGE_COMMITS } from './archive.ts';
 import { packCommits, unpackCommits } from './commit-blocks.ts';
 import type { ArchivePlace } from './place.ts';
@@ -159,6 +159,17 @@ test.each([
 test('a block of a great many empty lines is refused before it takes memory', async () => {
   const packed = await packCommits([{ position: 1, bytes: Buffer.alloc(2_000_000, '\n') }]);
   await expect(unpackCommits(packed, 1)).rejects.toThrow(RangeError);
+});
+
+test('a commit that no log takes is refused in a block, and a page of the archive is a megabyte', async () => {
+  const line = (size: number) => Buffer.from(`${'x'.repeat(size - 106)}\n${'y'.repeat(104)}\n`);
+  const packed = await packCommits([{ position: 1, bytes: line(MAX_COMMIT_BYTES + 1) }]);
+  await expect(unpackCommits(packed, 1)).rejects.toThrow(RangeError);
+  expect(await unpackCommits(await packCommits([{ position: 1, bytes: line(MAX_COMMIT_BYTES) }]), 1)).toHaveLength(1);
+  const page = (await createArchiveReader(openFolder(root), keys.trust.busId).read(0, RANGE_COMMITS)) ?? [];
+  const size = page.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  expect(size).toBeGreaterThan(MAX_PAGE_BYTES - 2_000);
+  expect(size).toBeLessThanOrEqual(MAX_PAGE_BYTES);
 });
 
 test('a manifest of another bus is refused', async () => {
