@@ -138,6 +138,21 @@ test('a new manager and the commits behind take one signature a segment', () => 
   expect(everyOne.parsed).toBe(parsed);
 });
 
+test('a commit that changes keys needs a signature of its own, whoever signs what is behind it', () => {
+  const change = withoutSignature(
+    commitBehind(
+      start,
+      [signRootEvent(keys.root, keys.trust.busId, 3, managers(['alice', keys.signer], ['bob', stranger]))],
+      { bus: keys.trust.busId, by: 'alice', signer: keys.signer },
+    ),
+  );
+  const page = [change, ...run(behind(change), 3)];
+  expect(verifyCommits(keys.trust, start, page)).toMatchObject({
+    commits: [],
+    refused: { code: 'CERTBUS_EVENTS_SIGNATURE_INVALID', position: 2 },
+  });
+});
+
 test('a key that the root did not put in force opens nothing that is signed by it', () => {
   const change = commitBehind(
     start,
