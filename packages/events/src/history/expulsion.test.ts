@@ -10,7 +10,8 @@ import { evolve, servedNames } from './evolve.ts';
 import { isRewritten, isTainted, lineOf } from './expulsion.ts';
 import { beginning, commitBehind, createKeys, RECIPIENT, type Stored } from './history.builders.ts';
 import { type RootBody, signRootEvent } from './root-event.ts';
-import { BEGINNING, type Checkpoint, checkpointOf, verifyCommits } from './verify.ts';
+import { verifyCommits } from './segments.ts';
+import { BEGINNING, type Checkpoint, checkpointOf } from './verify.ts';
 
 const keys = await createKeys();
 const { signer: thief } = parseManagerKey(await createManagerKey());
