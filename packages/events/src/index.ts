@@ -55,4 +55,4 @@ export {
   urgencyOf,
 } from './renewal.ts';
 export { checkRecipients, open, openPrivateKey, seal } from './sealed-key.ts';
-export { createBusId, formatTrust, parseTrust, type Trust } from './trust.ts';
+export { createBusId, type Floor, formatTrust, parseTrust, type Trust } from './trust.ts';

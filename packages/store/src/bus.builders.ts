@@ -19,7 +19,8 @@ import {
   signRootEvent,
   type WrittenEvent,
 } from '@certbus/events/history';
-import { type Bus, openBus } from './bus.ts';
+import { openBus } from './bus.ts';
+import type { Bus } from './bus-port.ts';
 import type { Log, StoredCommit } from './log.ts';
 import type { View } from './transact.ts';
 

@@ -2,82 +2,29 @@
 import { EventsError, type Signer, sha256, type Trust } from '@certbus/events';
 import {
   type Checkpoint,
-  type Commit,
   encodeCommit,
   HistoryError,
   keyIdOf,
   type Refusal,
-  type VerifiedCommits,
   verifyCommits,
   type WrittenEvent,
 } from '@certbus/events/history';
 import type { ArchivePlace } from './archive/place.ts';
 import { type ArchiveSource, createArchiveSource } from './archive/source.ts';
+import type { Appended, Bus, BusReadOptions, VerifiedPage } from './bus-port.ts';
 import { StoreError, TrimmedError } from './errors.ts';
+import { aboveFloor } from './floor.ts';
 import type { Log, Page, StoredCommit } from './log.ts';
 
 const DEFAULT_LIMIT = 150;
 
-/** A page of proved commits. */
-export interface VerifiedPage extends VerifiedCommits {
-  /** The proved commits as they are in the store. */
-  readonly stored: readonly StoredCommit[];
-  /** True when nothing was known behind the last commit. */
-  readonly end: boolean;
-}
-
-export interface BusReadOptions {
-  /** At most this many commits; default 150. */
-  readonly limit?: number;
-  /** See every append acknowledged before the read began. Default false. */
-  readonly consistent?: boolean;
-  /** In the same request, and so consistently, do what {@link Bus.confirm} does, and reject as it does. Default false. */
-  readonly confirm?: boolean;
-  /** Check every commit's own signature instead of one a segment. Default false. */
-  readonly everySignature?: boolean;
-  readonly signal?: AbortSignal | undefined;
-}
-
+/** How a bus is opened. */
 export interface BusOptions {
   readonly trust: Trust;
   /** Needed to append only. */
   readonly signer?: Signer | undefined;
   /** Where the commits are that were trimmed from the log; a reader that is far behind reads the others there, too, to spare the log. */
   readonly archive?: ArchivePlace | undefined;
-}
-
-/** A commit that this process wrote, and where the history stands behind it. */
-export interface Appended {
-  readonly commit: Commit;
-  readonly checkpoint: Checkpoint;
-}
-
-/** A log whose commits are verified and decoded: one stream of one store. */
-export interface Bus {
-  readonly trust: Trust;
-  readonly stream: string;
-  /**
-   * Reads and verifies what follows `from`, from the archive where the log has it no more. Rejects with a `StoreError`, as
-   * {@link TrimmedError} where no archive has it; what is refused is returned as `refused`.
-   */
-  read(from: Checkpoint, options?: BusReadOptions): Promise<VerifiedPage>;
-  /**
-   * Re-reads the commit at `from` strongly and compares its hash, so that an overwritten, truncated or rolled-back log
-   * shows. Rejects with a {@link HistoryError}.
-   */
-  confirm(from: Checkpoint, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
-  /**
-   * Signs the events as one commit behind `from` and appends it. Rejects with `VersionConflictError`,
-   * `CERTBUS_STORE_OUTCOME_UNKNOWN`, and `CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE` when this signer may not write here.
-   */
-  append(
-    from: Checkpoint,
-    events: readonly WrittenEvent[],
-    options: { readonly at: Date; readonly signal?: AbortSignal | undefined },
-  ): Promise<Appended>;
-  /** A number that differs after any write by another connection; `undefined` where the store cannot tell cheaply. */
-  version(): number | undefined;
-  close(): Promise<void>;
 }
 
 /** Without `signal: undefined`, which `exactOptionalPropertyTypes` refuses. */
@@ -247,11 +194,11 @@ function sign(
   return { commit: commits[0], checkpoint, bytes };
 }
 
-/** Opens the bus that is in a stream of a log. */
+/** Opens the bus that is in a stream of a log, held against the floor of its trust. */
 export function openBus(log: Log, stream: string, { trust, signer, archive }: BusOptions): Bus {
   const source = archive && createArchiveSource(archive, trust.busId);
   const bus: OpenBus = { log, stream, trust, archive: source, isBehind: false, refusal: undefined };
-  return {
+  const unbounded: Bus = {
     trust,
     stream,
     read: (from, options = {}) => read(bus, from, options),
@@ -265,4 +212,5 @@ export function openBus(log: Log, stream: string, { trust, signer, archive }: Bu
     version: () => log.version?.(),
     close: () => log.close(),
   };
+  return aboveFloor(unbounded, trust);
 }

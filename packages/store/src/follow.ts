@@ -1,6 +1,6 @@
 /** Follows a bus: delivers each commit once, in order. */
 import type { Checkpoint, Commit, HistoryError } from '@certbus/events/history';
-import type { Bus } from './bus.ts';
+import type { Bus } from './bus-port.ts';
 import { StoreError } from './errors.ts';
 
 /** The result of one look at the bus. */

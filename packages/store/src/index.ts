@@ -12,8 +12,10 @@ export {
   type TakenSnapshot,
   writeSnapshot,
 } from './archive/snapshot.ts';
-export { type Appended, type Bus, type BusOptions, type BusReadOptions, openBus, type VerifiedPage } from './bus.ts';
+export { type BusOptions, openBus } from './bus.ts';
+export type { Appended, Bus, BusReadOptions, VerifiedPage } from './bus-port.ts';
 export { StoreError, type StoreErrorCode, TrimmedError, VersionConflictError } from './errors.ts';
+export { aboveFloor } from './floor.ts';
 export { type Batch, type FollowOptions, follow } from './follow.ts';
 export {
   type AppendOptions,

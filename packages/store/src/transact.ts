@@ -7,7 +7,7 @@ import {
   readEvent,
   type WrittenEvent,
 } from '@certbus/events/history';
-import type { Bus } from './bus.ts';
+import type { Bus } from './bus-port.ts';
 import { StoreError, VersionConflictError } from './errors.ts';
 import { MAX_COMMIT_BYTES } from './log.ts';
 

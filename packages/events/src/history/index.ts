@@ -24,6 +24,7 @@ export {
 } from './codec.ts';
 export { evolve, servedNames } from './evolve.ts';
 export { type Expulsion, isRewritten, isTainted, lineOf } from './expulsion.ts';
+export { belowFloor, contradictionOfFloor, floorAt, isBelowFloor, otherThanFloor } from './floor.ts';
 export {
   isSignedByRoot,
   type PlacedRootEvent,

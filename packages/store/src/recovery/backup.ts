@@ -1,8 +1,16 @@
 /** Exports a bus into one file, and imports it. */
 import type { Trust } from '@certbus/events';
-import { BEGINNING, type Checkpoint, HistoryError, verifyCommits } from '@certbus/events/history';
+import {
+  BEGINNING,
+  belowFloor,
+  type Checkpoint,
+  contradictionOfFloor,
+  HistoryError,
+  isBelowFloor,
+  verifyCommits,
+} from '@certbus/events/history';
 import { beginBlock } from '../archive/commit-blocks.ts';
-import type { Bus } from '../bus.ts';
+import type { Bus } from '../bus-port.ts';
 import type { Log, StoredCommit } from '../log.ts';
 import { type ExportFile, exportRefused } from './export-port.ts';
 
@@ -13,8 +21,8 @@ export interface BackupOptions {
 }
 
 /**
- * Verifies an export, every signature, and hands its commits on, block by block; returns where it ends. Rejects
- * `CERTBUS_STORE_EXPORT_REFUSED` with the position of what is wrong.
+ * Verifies an export, every signature, and hands its commits on, block by block; returns where it ends, which can be below the floor of the
+ * trust. Rejects `CERTBUS_STORE_EXPORT_REFUSED` with the position of what is wrong, and where it has another commit at the floor.
  */
 export async function* verifyExport(
   file: ExportFile,
@@ -22,16 +30,24 @@ export async function* verifyExport(
   { signal, onProgress }: BackupOptions = {},
 ): AsyncGenerator<readonly StoredCommit[], Checkpoint> {
   let checkpoint = BEGINNING;
+  let contradiction: HistoryError | undefined;
   for await (const block of file.blocks()) {
     signal?.throwIfAborted();
     const verified = verifyCommits(trust, checkpoint, block, { everySignature: true });
     if (verified.refused) throw exportRefused(verified.refused.message, verified.refused);
+    contradiction ??= contradictionOfFloor(trust, checkpoint, verified);
     ({ checkpoint } = verified);
     onProgress?.(checkpoint.position);
     yield block;
   }
+  if (contradiction && !isRestoredSince(trust, checkpoint))
+    throw exportRefused(`${contradiction.message} Use an export that was begun since`, contradiction);
   return checkpoint;
 }
+
+/** Whether the root restored the line of an export after the floor was written, so that the floor counts no more. */
+const isRestoredSince = ({ floor }: Trust, { restored }: Checkpoint): boolean =>
+  floor === undefined || restored > floor.rootSequence;
 
 /** Reads an export to its end, for the sake of its checkpoint. */
 async function checkpointOfExport(file: ExportFile, trust: Trust, options: BackupOptions): Promise<Checkpoint> {
@@ -99,17 +115,30 @@ async function writtenAlready(
 /**
  * Writes an export into a stream that is empty or holds its beginning, and returns where it ends. Everything is verified before
  * the log is opened, so that a wrong file makes no store; an interrupted import is continued where it stopped. The caller closes
- * the log.
+ * the log. Rejects `CERTBUS_STORE_EXPORT_REFUSED`, also where the export ends below the floor of the trust, unless `acceptStale` is set:
+ * then nobody begins on the bus before the root has recorded a restore.
  */
 export async function importBus(
   file: ExportFile,
   openLog: () => Promise<Log>,
-  { stream, trust, ...options }: BackupOptions & { readonly stream: string; readonly trust: Trust },
+  {
+    stream,
+    trust,
+    acceptStale = false,
+    ...options
+  }: BackupOptions & { readonly stream: string; readonly trust: Trust; readonly acceptStale?: boolean },
 ): Promise<Checkpoint> {
   const { signal, onProgress } = options;
   const checkpoint = await checkpointOfExport(file, trust, { signal });
   if (file.isTorn) throw exportRefused('its last block is unfinished: run the same export again');
   if (checkpoint.position === 0) throw exportRefused('it is empty');
+  if (!acceptStale && isBelowFloor(trust, checkpoint)) {
+    const cause = belowFloor(trust, checkpoint);
+    throw exportRefused(
+      `${cause.message} Look for a newer export; without one, import it with --accept-stale and go on with "certbus bus restored"`,
+      cause,
+    );
+  }
   const log = await openLog();
   for await (const block of file.blocks()) {
     const have = await writtenAlready(log, stream, block, signal);

@@ -2,7 +2,8 @@ import { type Checkpoint, signRootEvent } from '@certbus/events/history';
 import { beforeEach, expect, test } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
 import { beginBus, type Keys, readPositions, removed, writeCommits } from '../bus.builders.ts';
-import { type Bus, openBus } from '../bus.ts';
+import { openBus } from '../bus.ts';
+import type { Bus } from '../bus-port.ts';
 import type { Log } from '../log.ts';
 import { isRestored } from './restoration.ts';
 

@@ -2,7 +2,7 @@
 import { BEGINNING, type Checkpoint, HistoryError } from '@certbus/events/history';
 import type { ArchivePlace } from '../archive/place.ts';
 import { openSnapshot } from '../archive/snapshot.ts';
-import type { Bus } from '../bus.ts';
+import type { Bus } from '../bus-port.ts';
 
 export interface RestorationOptions {
   /** Where snapshots are, which save reading the bus from its beginning. */

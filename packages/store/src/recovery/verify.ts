@@ -1,6 +1,6 @@
 /** Verifies a whole bus: every position, link, signature and id. */
 import { BEGINNING, type Checkpoint, HistoryError } from '@certbus/events/history';
-import type { Bus } from '../bus.ts';
+import type { Bus } from '../bus-port.ts';
 import type { BackupOptions } from './backup.ts';
 import { createCommitIds } from './commit-ids.ts';
 
