@@ -119,8 +119,8 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
  * Connects a load balancer to a bus: follows it, keeps a replica, and answers TLS server names from it.
  *
  * Resolves at once where a replica exists, whether the bus answers or not; else after the first catch-up, also on a bus without
- * certificates. Rejects `CERTBUS_CLIENT_BUS_UNREACHABLE` when a first start finds no bus in time, with what is wrong with the
- * identity or the trust line, and with a `ReplicaError`.
+ * certificates. Rejects `CERTBUS_CLIENT_BUS_UNREACHABLE` when a first start finds no bus in time, `CERTBUS_EVENTS_BELOW_FLOOR` when it
+ * finds one that was cut off, with what is wrong with the identity or the trust file, and with a `ReplicaError`.
  */
 export async function connect(options: ConnectOptions): Promise<CertBus> {
   return serve(await openMaterial(options), options);

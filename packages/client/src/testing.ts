@@ -40,7 +40,7 @@ export interface TestBus {
   readonly bus: Bus;
   /** Text of the load balancers' age identity, for `connect`. */
   readonly identity: string;
-  /** The trust line, for `connect`. */
+  /** The trust line, for `connect`; there is no floor below it. */
   readonly trust: string;
   /** PEM of the root of every certificate made here. */
   readonly roots: string;

@@ -1,9 +1,9 @@
 /** Keeps a replica up to date with its bus: follows it, or reads along while another process of this machine does. */
 import { EventsError } from '@certbus/events';
-import type { Checkpoint, Commit, HistoryError } from '@certbus/events/history';
+import { type Checkpoint, type Commit, HistoryError } from '@certbus/events/history';
 import { type ArchivePlace, type Bus, follow, type StoreError } from '@certbus/store';
 import type { Replica } from './replica.ts';
-import { isOutgrown, prepare, rebuildIfRestored, takePage } from './sync.ts';
+import { isOutgrown, prepare, reachFloor, rebuildIfRestored, takePage } from './sync.ts';
 
 /** Hears what following meets. */
 export interface FollowerListener {
@@ -77,6 +77,15 @@ async function makeReady(bus: Bus, { replica, archive, intervalMs, signal, liste
   if (await prepare(replica, bus, { archive, signal, onError, onProgress })) listener.moved();
 }
 
+/** Reaches the floor of the bus before anything is taken, or the line of a restored bus. */
+async function makeSure(bus: Bus, { replica, signal, listener }: FollowerOptions, restore: Restorer): Promise<void> {
+  try {
+    await reachFloor(replica, bus, { signal, onProgress: () => listener.contact({ live: false }) });
+  } catch (error) {
+    if (!(error instanceof HistoryError) || !(await restore(bus))) throw error;
+  }
+}
+
 /** Asked when history is refused; see {@link createRestorer}. */
 type Restorer = (bus: Bus) => Promise<Checkpoint | undefined>;
 
@@ -135,6 +144,7 @@ async function advance(options: FollowerOptions, restore: Restorer): Promise<voi
   const bus = await openBus();
   try {
     await makeReady(bus, options);
+    await makeSure(bus, options, restore);
     while (!signal.aborted) await followOnce(bus, options, restore);
   } finally {
     await bus.close();

@@ -26,6 +26,8 @@ export interface ReplicaReader {
   /** How far the replica goes. */
   checkpoint(): Checkpoint;
   bus(): BusState;
+  /** Whether what the replica began with was found to be the newest of its bus, see `Replica.settle`. */
+  isSettled(): boolean;
   /** A managed certificate, removed ones included. */
   certificate(certificateId: string): ManagedCertificate | undefined;
   /** Those that can be served for a server name in its one form: exact names first, then one wildcard level. */
@@ -156,6 +158,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   // Crossed: the state is looked up for what was found, and never read to find it.
   const withState = `certificates${suffix} CROSS JOIN states${suffix} USING (number)`;
   const selectBus = database.prepare(`SELECT checkpoint, state FROM bus${suffix}`);
+  const selectSettled = database.prepare(`SELECT settled FROM bus${suffix}`);
   const selectOne = database.prepare(`SELECT state FROM ${withState} WHERE certificate_id = ?`);
   const selectPage = database.prepare(
     `SELECT certificate_id, state FROM ${withState} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
@@ -186,6 +189,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   return {
     checkpoint: () => JSON.parse(String(selectBus.get()?.['checkpoint'])),
     bus: () => JSON.parse(String(selectBus.get()?.['state'])),
+    isSettled: () => selectSettled.get()?.['settled'] === 1,
     certificate(certificateId) {
       const row = selectOne.get(certificateId);
       return row && parseState(row);

@@ -40,6 +40,8 @@ export interface Replica extends ReplicaReader {
   apply(commits: readonly Commit[], checkpoint: Checkpoint): Promise<void>;
   /** Begins to build a copy anew, empty or with a snapshot's state. Only while advancing; one at a time. */
   build(state?: BeginningState): Promise<Building>;
+  /** Keeps that what it began with was found to be the newest of its bus, or was accepted as that: it is a checkpoint from now on. Only while advancing. */
+  settle(): Promise<void>;
   /** The replica as it is now, for a long read beside everything else. */
   hold(): ReplicaReader & { close(): void };
   /** Reads in one transaction, so that nothing changes in between. */
@@ -52,7 +54,7 @@ export interface Replica extends ReplicaReader {
 export interface ReplicaOptions {
   /** The file, or `:memory:` for a replica that ends with the process. */
   readonly path: string;
-  /** The bus's id, from its trust line. */
+  /** The bus's id, from its trust file. */
   readonly busId: string;
 }
 
@@ -63,6 +65,7 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
   return {
     checkpoint: () => current().checkpoint(),
     bus: () => current().bus(),
+    isSettled: () => current().isSettled(),
     certificate: (certificateId) => current().certificate(certificateId),
     lookup: (serverName) => current().lookup(serverName),
     certificates: () => current().certificates(),
@@ -121,6 +124,7 @@ function openInMemory(busId: string): Replica {
     tryAdvance: async () => true,
     apply: (commits, checkpoint) => write({ kind: 'apply', commits, checkpoint }),
     build: buildWith(write),
+    settle: () => write({ kind: 'settle' }),
     hold() {
       // Nobody else writes here, and a memory has no second connection.
       const [checkpoint, bus, records] = [reader.checkpoint(), reader.bus(), [...reader.records()]];
@@ -244,6 +248,10 @@ function replicaOf(file: ReturnType<typeof openFile>, thread: WriterThread, firs
     if (isClosed) throw new ReplicaError('CERTBUS_REPLICA_CLOSED', 'This replica was closed.');
     return file.reader();
   };
+  const write = async (wanted: Write): Promise<void> => {
+    if (!state.advancing) throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
+    await thread.write(wanted);
+  };
   return {
     ...delegate(current),
     get advancing() {
@@ -262,15 +270,9 @@ function replicaOf(file: ReturnType<typeof openFile>, thread: WriterThread, firs
       if (state.problem) throw state.problem;
       return state.advancing;
     },
-    async apply(commits, checkpoint) {
-      if (!state.advancing)
-        throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
-      await thread.write({ kind: 'apply', commits, checkpoint });
-    },
-    build: buildWith((wanted) => {
-      if (state.advancing) return thread.write(wanted);
-      throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
-    }),
+    apply: (commits, checkpoint) => write({ kind: 'apply', commits, checkpoint }),
+    build: buildWith(write),
+    settle: () => write({ kind: 'settle' }),
     hold: () => file.hold(),
     snapshot: (read) => inTransaction(file.database(), () => read(current())),
     version: () => file.version(),

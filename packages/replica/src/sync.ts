@@ -1,10 +1,12 @@
 /** Brings a replica onto the line that its bus is on: from a snapshot, after an upgrade, a restore or an expulsion. */
 import {
   BEGINNING,
+  belowFloor,
   type Checkpoint,
   EMPTY_BUS,
   type Expulsion,
   HistoryError,
+  isBelowFloor,
   isCommitSignedBy,
   isKnown,
   isRewritten,
@@ -153,14 +155,15 @@ async function buildFromSnapshot(
   { snapshot, known, ...options }: SyncOptions & { readonly snapshot: Snapshot; readonly known: Foreknown },
 ): Promise<Outcome> {
   const { signal, onProgress } = options;
-  const { bus: state, rootEvents } = snapshot;
+  const { checkpoint, bus: state, rootEvents } = snapshot;
+  await bus.confirm(checkpoint, { signal });
   const head = await findVouched(bus, snapshot, options);
   if (!head) {
     const what = `The snapshot at position ${snapshot.position} is refused: no commit behind it, by a key that is in force, says that it was taken. The archives and the log are read instead.`;
     throw new StoreError('CERTBUS_STORE_SNAPSHOT_REFUSED', what);
   }
   if (isTainted(snapshot.position, head.expelled)) return { isDone: false, known: head };
-  const from = { ...snapshot.checkpoint, expelled: head.expelled };
+  const from = { ...checkpoint, expelled: head.expelled };
   return build(replica, { checkpoint: from, bus: state, rootEvents }, async (building) => {
     // One frame is unpacked while the one before it is written.
     let loading = Promise.resolve();
@@ -277,19 +280,50 @@ export async function takePage(
   return 'taken';
 }
 
+/** Whether the last commit of a replica is on its bus. */
+async function isOnItsBus(replica: Replica, bus: Bus, { signal }: SyncOptions): Promise<boolean> {
+  try {
+    await bus.confirm(replica.checkpoint(), { signal });
+    return true;
+  } catch (error) {
+    if (error instanceof HistoryError) return false;
+    throw error;
+  }
+}
+
 /**
- * Makes a replica ready to follow the bus: an empty one takes a snapshot where there is one; one that an older release wrote, which
- * knew less, is built again. Returns whether anything was built. Only while advancing; rejects as {@link rebuild} does.
+ * Makes a replica ready to follow the bus: an empty one takes a snapshot where there is one, or where the bus has a floor is built whole, so
+ * that nothing below it is ever served; one that an older release wrote, which knew less, is built again, unless the bus no longer has what
+ * was read of it. Returns whether anything was built. Only while advancing; rejects as {@link rebuild} does.
  */
 export async function prepare(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<boolean> {
   if (replica.checkpoint().position === 0) {
+    if (bus.trust.floor) {
+      await rebuild(replica, bus, options);
+      return replica.checkpoint().position > 0;
+    }
     const outcome = await trySnapshot(replica, bus, { ...options, known: NOTHING_KNOWN });
     if (outcome) await buildOn(replica, bus, { ...options, outcome });
     return outcome !== undefined;
   }
-  if (!isOutgrown(replica)) return false;
+  if (!isOutgrown(replica) || !(await isOnItsBus(replica, bus, options))) return false;
   await rebuild(replica, bus, options);
   return true;
+}
+
+/**
+ * Reads on from a replica that is below the floor until the bus has reached it, and takes nothing of it: a line that misses the floor is
+ * refused as a whole. Rejects with the `HistoryError` of what is refused, and with a `StoreError`.
+ */
+export async function reachFloor(replica: Replica, bus: Bus, { signal, onProgress }: SyncOptions = {}): Promise<void> {
+  for (let checkpoint = replica.checkpoint(); isBelowFloor(bus.trust, checkpoint); ) {
+    const page = await bus.read(checkpoint, { consistent: true, signal });
+    onProgress?.();
+    if (isRefused(page)) throw page.refused;
+    ({ checkpoint } = page);
+    // An empty stream is refused by nobody who reads it.
+    if (page.end && isBelowFloor(bus.trust, checkpoint)) throw belowFloor(bus.trust, checkpoint);
+  }
 }
 
 /**
@@ -308,6 +342,7 @@ export async function rebuildIfRestored(replica: Replica, bus: Bus, options: Syn
 async function readFirst(replica: Replica, bus: Bus, options: SyncOptions): Promise<VerifiedPage> {
   const consistently = { consistent: true, signal: options.signal };
   try {
+    if (replica.checkpoint().position > 0) await reachFloor(replica, bus, options);
     return await bus.read(replica.checkpoint(), { ...consistently, confirm: true });
   } catch (error) {
     if (!(error instanceof HistoryError) || !(await rebuildIfRestored(replica, bus, options))) throw error;

@@ -10,7 +10,7 @@ import {
   replicaPath,
   stateDirectoryOf,
 } from '@certbus/replica';
-import { type ArchivePlace, type Bus, openBus, parseAddress, resolveAddress } from '@certbus/store';
+import { type ArchivePlace, aboveFloor, type Bus, openBus, parseAddress, resolveAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
 import { ClientError, notOpened } from '../errors.ts';
 import { createNotes, type Health, type Notes, noteMissing, report } from '../health.ts';
@@ -112,7 +112,7 @@ async function openArchive({ archive }: MaterialOptions): Promise<Serving['archi
 
 function busOpener({ bus }: MaterialOptions, trust: Trust, archive: ArchivePlace | undefined): () => Promise<Bus> {
   // A bus that was handed over open is closed by its owner.
-  if (typeof bus !== 'string') return async () => ({ ...bus, close: async () => {} });
+  if (typeof bus !== 'string') return async () => aboveFloor({ ...bus, close: async () => {} }, trust);
   const { stream } = parseAddress(bus);
   return async () => openBus(await openLog(bus), stream, { trust, archive });
 }
@@ -138,7 +138,10 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   return { options, trust, replica, vault, archive, emitter: createEmitter(), notes: createNotes(), now };
 }
 
-/** Resolves when there is something to serve from; rejects when a first start finds no bus in time. */
+/** Whether nothing can be begun on what a bus holds: it was cut off, or is another line than that of the trust file. */
+const isBelowFloor = (error: Error): boolean => 'code' in error && error.code === 'CERTBUS_EVENTS_BELOW_FLOOR';
+
+/** Resolves when there is something to serve from; rejects when a first start finds no bus in time, or one that ends below the floor. */
 async function started({ options, trust, replica, notes, emitter }: Serving): Promise<void> {
   if (notes.live || replica.checkpoint().position > 0) return;
   const ms = options.startTimeoutMs ?? START_TIMEOUT_MS;
@@ -160,6 +163,11 @@ async function started({ options, trust, replica, notes, emitter }: Serving): Pr
     emitter.once('live', () => {
       clearTimeout(timer);
       resolve();
+    });
+    emitter.on('alarm', (error) => {
+      if (!isBelowFloor(error)) return;
+      clearTimeout(timer);
+      reject(error);
     });
   });
 }
@@ -267,8 +275,8 @@ function createSource(serving: Serving): MaterialSource {
  * Follows a bus and opens the keys of its certificates for this server.
  *
  * Resolves at once where a replica exists, whether the bus answers or not; else after the first catch-up, also on a bus without
- * certificates. Rejects `CERTBUS_CLIENT_BUS_UNREACHABLE` when a first start finds no bus in time, with what is wrong with the
- * identity or the trust line, and with a `ReplicaError`.
+ * certificates. Rejects `CERTBUS_CLIENT_BUS_UNREACHABLE` when a first start finds no bus in time, `CERTBUS_EVENTS_BELOW_FLOOR` when it
+ * finds one that was cut off, with what is wrong with the identity or the trust file, and with a `ReplicaError`.
  */
 export async function openMaterial(options: MaterialOptions): Promise<MaterialSource> {
   const serving = await openServing(resolved(options));

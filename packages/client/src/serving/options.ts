@@ -7,7 +7,7 @@ export interface MaterialOptions {
   readonly bus: string | Bus;
   /** This group's age identity: a path, or the text. */
   readonly identity: string;
-  /** The bus's trust line: a path, or the text. */
+  /** The bus's trust file, `bus.pub`: its path, or its one or two lines. Nothing is begun on a bus that ends below the floor in it. */
   readonly trust: string;
   /**
    * Where archives and snapshots are, `file:FOLDER` or `s3://BUCKET/PREFIX?region=…`, or the open place; default

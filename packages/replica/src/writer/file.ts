@@ -149,7 +149,7 @@ function checkBus(database: DatabaseSync, path: string, busId: string): void {
   if (found === busId) return;
   throw new ReplicaError(
     'CERTBUS_REPLICA_OTHER_BUS',
-    `The replica ${path} belongs to another bus than the trust line names. Is bus.pub that of this bus? If the bus was made again, remove the file.`,
+    `The replica ${path} belongs to another bus than the trust file names. Is bus.pub that of this bus? If the bus was made again, remove the file.`,
   );
 }
 

@@ -3,7 +3,7 @@
 export const APPLICATION_ID = 0x63726570;
 
 /** Raised with every change of the tables or of the state in them; a file of another version is set aside and rebuilt. */
-export const SCHEMA_VERSION = 7;
+export const SCHEMA_VERSION = 8;
 
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
 export type Generation = 'served' | 'building';
@@ -26,7 +26,8 @@ export function schemaOf(generation: Generation): string {
     position INTEGER NOT NULL,
     checkpoint TEXT NOT NULL,
     state TEXT NOT NULL,
-    holder TEXT
+    holder TEXT,
+    settled INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   CREATE TABLE certificates${suffix} (
     number INTEGER PRIMARY KEY,

@@ -95,7 +95,7 @@ export function indexBuilding(database: DatabaseSync): void {
 /** Puts what was built in the place of what was served, in one transaction: every reader sees the one or the other. */
 export function serveBuilding(database: DatabaseSync): void {
   inTransaction(database, () => {
-    database.exec('UPDATE bus_building SET holder = (SELECT holder FROM bus)');
+    database.exec('UPDATE bus_building SET (holder, settled) = (SELECT holder, settled FROM bus)');
     database.exec(SWAP);
   });
 }

@@ -20,7 +20,8 @@ export type Write =
   | { readonly kind: 'load'; readonly loaded: LoadedRows }
   | { readonly kind: 'apply-to-building'; readonly commits: readonly Commit[]; readonly checkpoint: Checkpoint }
   | { readonly kind: 'serve' }
-  | { readonly kind: 'abandon' };
+  | { readonly kind: 'abandon' }
+  | { readonly kind: 'settle' };
 
 /** Records of a snapshot that one transaction takes. */
 const LOADED_TOGETHER = 8_192;
@@ -99,6 +100,9 @@ export function createWriter(database: DatabaseSync, busId: string): (write: Wri
         building = undefined;
         abandonBuilding(database);
         database.exec('PRAGMA synchronous = NORMAL');
+        return;
+      case 'settle':
+        database.exec('UPDATE bus SET settled = 1');
         return;
     }
   };
