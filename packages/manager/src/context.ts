@@ -6,6 +6,7 @@ import type { Connections } from './accounts/connections.ts';
 import type { SecretSource } from './configuration/secrets.ts';
 import { ManagerError } from './errors.ts';
 import type { SolverFactory } from './issuance/solvers.ts';
+import type { Freshness } from './state/freshness.ts';
 import type { ManagerState } from './state/state.ts';
 import type { ManagerView } from './state/view.ts';
 
@@ -13,6 +14,7 @@ import type { ManagerView } from './state/view.ts';
 export interface Context {
   readonly bus: Bus;
   readonly view: ManagerView;
+  readonly freshness: Freshness;
   /** Where archives and snapshots are; `undefined` for nowhere. */
   readonly archive: ArchivePlace | undefined;
   readonly key: ManagerKey;
@@ -47,14 +49,18 @@ function checkKnown({ bus }: ManagerState): void {
   throw new ManagerError('CERTBUS_MANAGER_UPGRADE_NEEDED', what);
 }
 
-/** Decides on the newest state and records the decision on the bus, exactly once. Rejects as `transact` does. */
+/**
+ * Decides on the newest state and records the decision on the bus, exactly once. Rejects as `transact` does,
+ * `CERTBUS_MANAGER_UPGRADE_NEEDED` and `CERTBUS_MANAGER_BUS_STALE`.
+ */
 export function decide<Result>(
-  { bus, view, now }: Context,
+  { bus, view, freshness, now }: Context,
   decision: Decide<ManagerState, Result>,
   { signal, caughtUp = false }: Pick<TransactOptions, 'signal' | 'caughtUp'> = {},
 ): Promise<Result> {
   const careful: Decide<ManagerState, Result> = (state, at) => {
     checkKnown(state);
+    freshness.check();
     return decision(state, at);
   };
   return transact(bus, view, careful, { signal, caughtUp, now });

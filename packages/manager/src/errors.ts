@@ -26,7 +26,8 @@ export type ManagerErrorCode =
   | 'CERTBUS_MANAGER_NOT_RESTORED'
   | 'CERTBUS_MANAGER_MANAGER_NOT_FOUND'
   | 'CERTBUS_MANAGER_ARCHIVE_MISSING'
-  | 'CERTBUS_MANAGER_UPGRADE_NEEDED';
+  | 'CERTBUS_MANAGER_UPGRADE_NEEDED'
+  | 'CERTBUS_MANAGER_BUS_STALE';
 
 /** A refusal or failure of the manager. Branch on `code`, never on the message. */
 export class ManagerError extends Error {
@@ -52,6 +53,12 @@ export function isBusError(error: unknown): boolean {
 export function claimLost(certificateId: string): ManagerError {
   const what = `The claim on certificate ${certificateId} passed to another manager, which goes on with its order. Nothing is left to do here.`;
   return new ManagerError('CERTBUS_MANAGER_CLAIM_LOST', what);
+}
+
+/** The bus was silent for too long to be begun on; `newestAt` is when its newest commit was signed. */
+export function busStale(position: number, newestAt: Date): ManagerError {
+  const what = `The newest commit of the bus, at position ${position}, was signed at ${newestAt.toISOString()}, more than 48 hours ago, and this machine has not read the bus before: what came since could have been cut off. Nothing is signed. Compare that position with a machine that has read the bus ("certbus bus verify" there, or a load balancer's health). If no manager ran since then, go on once with --accept-stale, or CERTBUS_ACCEPT_STALE=1.`;
+  return new ManagerError('CERTBUS_MANAGER_BUS_STALE', what);
 }
 
 /** No managed certificate has this id. */

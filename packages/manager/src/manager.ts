@@ -8,7 +8,7 @@ import { type AccountOperations, accountOperations } from './accounts/account-op
 import { createConnections } from './accounts/connections.ts';
 import { type ConfigurationOperations, configurationOperations } from './configuration/configuration-operations.ts';
 import type { SecretSource } from './configuration/secrets.ts';
-import { withConfiguration } from './configuration/stored-configuration.ts';
+import { requireConfiguration } from './configuration/stored-configuration.ts';
 import { type Context, refresh } from './context.ts';
 import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
 import type { Finding } from './doctor/finding.ts';
@@ -16,6 +16,7 @@ import type { SolverFactory } from './issuance/solvers.ts';
 import { type CertificateOperations, certificateOperations } from './renewal/certificate-operations.ts';
 import { openRenewalInfoNotes } from './renewal/renewal-info-notes.ts';
 import type { RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
+import { createFreshness } from './state/freshness.ts';
 import type { ManagerState } from './state/state.ts';
 import { createView } from './state/view.ts';
 import { checkIn } from './upkeep/check-in.ts';
@@ -37,6 +38,11 @@ export interface ManagerOptions {
   readonly holder: string;
   readonly solvers: SolverFactory;
   readonly secrets: SecretSource;
+  /**
+   * Begin on a bus whose newest commit is older than 48 hours, where the replica is new; default false. Give it once, where no manager ran
+   * for that long: what came since could have been cut off.
+   */
+  readonly acceptStale?: boolean | undefined;
   /** Length of a claim, milliseconds; default 300,000. */
   readonly claimMs?: number;
   /** How long a lapsed claim is left alone, milliseconds; default 120,000. */
@@ -60,6 +66,11 @@ export interface Manager extends AccountOperations, CertificateOperations, Confi
   /** The picture as of the last refresh or decision. */
   readonly state: ManagerState;
   readonly checkpoint: Checkpoint;
+  /**
+   * When the newest commit was signed, where this manager began without a checkpoint of its own on a bus that was silent for more than 48 hours:
+   * then everything that signs rejects `CERTBUS_MANAGER_BUS_STALE`. `undefined` where it can sign.
+   */
+  readonly staleSince: Date | undefined;
   /** Catches up with the head of the bus. */
   refresh(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Looks at everything that an issuance depends on. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`; what is wrong is a finding. */
@@ -100,8 +111,19 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   await readAgain();
   const onReplicaFailed = (error: unknown) => logger.warn('the replica is behind', { error: String(error) });
   const view = createView(replica, { readAgain, readElsewhere, onReplicaFailed });
+  const { acceptStale = false } = options;
+  const freshness = createFreshness({ view, trust: bus.trust, acceptStale, now, onReplicaFailed });
   const given = { bus, key, archive, holder, solvers, secrets };
-  return { ...given, view, connections: connectionsFor(options), logger, now, random, claimMs, graceMs };
+  return { ...given, view, freshness, connections: connectionsFor(options), logger, now, random, claimMs, graceMs };
+}
+
+/** What only reads goes on, with a warning. */
+function warnIfStale({ freshness, view, logger }: Context): void {
+  const newestAt = freshness.staleSince();
+  if (!newestAt) return;
+  const { position } = view.checkpoint;
+  const what = 'the bus was silent for more than 48 hours, and this machine has not read it before: nothing is signed';
+  logger.warn(what, { position, newestAt: newestAt.toISOString() });
 }
 
 /**
@@ -110,7 +132,8 @@ async function createContext(options: ManagerOptions): Promise<Context> {
  */
 export async function openManager(options: ManagerOptions): Promise<Manager> {
   const context = await createContext(options);
-  const { view, connections } = context;
+  const { view, freshness, connections } = context;
+  warnIfStale(context);
   const { notes = openRenewalInfoNotes(':memory:') } = options;
   return {
     ...accountOperations(context),
@@ -123,10 +146,13 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     get checkpoint() {
       return view.checkpoint;
     },
+    get staleSince() {
+      return freshness.staleSince();
+    },
     refresh: (run) => refresh(context, run),
     async diagnose(run) {
-      const { config } = await withConfiguration(context, run);
-      return diagnose(context, config, run);
+      await refresh(context, run);
+      return diagnose(context, await requireConfiguration(context), run);
     },
     close: () => connections.close(),
   };

@@ -36,12 +36,16 @@ export async function requireConfiguration(context: Context): Promise<Configurat
   throw new ManagerError('CERTBUS_MANAGER_CONFIG_MISSING', what);
 }
 
-/** Adds the configuration at the head of the bus to the options of an operation. Rejects as {@link requireConfiguration}. */
+/**
+ * Adds the configuration at the head of the bus to the options of an operation that signs. Rejects as {@link requireConfiguration}, and
+ * `CERTBUS_MANAGER_BUS_STALE` before anything is asked of a CA.
+ */
 export async function withConfiguration<T extends { readonly signal: AbortSignal }>(
   context: Context,
   options: T,
 ): Promise<T & { readonly config: Configuration }> {
   await refresh(context, options);
+  context.freshness.check();
   return { ...options, config: await requireConfiguration(context) };
 }
 

@@ -19,7 +19,7 @@ export function findUnfinished(
 }
 
 /** Whether this manager's key is in force, this release knows every event, and a manager wrote to the bus lately. */
-export function examineBus({ view, key, now }: Context): readonly Finding[] {
+export function examineBus({ view, freshness, key, now }: Context): readonly Finding[] {
   const { bus } = view.state;
   const { position, managers } = view.checkpoint;
   const { good, warning, failed } = findingsOn('bus', `position ${position}`);
@@ -51,6 +51,13 @@ export function examineBus({ view, key, now }: Context): readonly Finding[] {
       warning(
         `${last.type} at position ${last.position} is void: ${last.rule}`,
         'No release of CertBus writes this. Find out who signed it with "certbus bus log", and have the root expel that key.',
+      ),
+    );
+  if (freshness.staleSince())
+    findings.push(
+      failed(
+        `the newest commit was signed at ${bus.newestAt}, and this machine has not read the bus before: nothing is signed here`,
+        'Compare the position with a machine that has read the bus. If no manager ran since then, go on once with --accept-stale.',
       ),
     );
   const age = now().getTime() - Date.parse(bus.newestAt ?? '');

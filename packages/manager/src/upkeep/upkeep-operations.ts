@@ -24,12 +24,13 @@ export interface UpkeepOperations {
 
 /** Adds the archive to the options of an operation, once the replica is at the head of the bus. */
 async function withArchive<T extends Options>(context: Context, options: T): Promise<T & { place: ArchivePlace }> {
-  const { archive, view } = context;
+  const { archive, view, freshness } = context;
   if (!archive) {
     const what = 'No archive is configured. Say where it is: "archive" in certbus.json, or CERTBUS_ARCHIVE.';
     throw new ManagerError('CERTBUS_MANAGER_ARCHIVE_MISSING', what);
   }
   await refresh(context, options);
+  freshness.check();
   await view.written();
   return { ...options, place: archive };
 }
