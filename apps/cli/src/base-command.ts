@@ -14,6 +14,11 @@ const oneLine = (message: string): string => message.replaceAll(/:\s*\n\s*/g, ':
 /** The flag of commands that ask before they go on. */
 export const YES_FLAG = Flags.boolean({ char: 'y', description: 'do not ask; needed where there is no terminal' });
 
+interface CommonFlags {
+  readonly config?: string | undefined;
+  readonly 'accept-stale'?: boolean | undefined;
+}
+
 /** What every command shares: where the configuration is, `--json`, errors with their exit status, and an end by signal. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true;
@@ -53,8 +58,8 @@ export abstract class BaseCommand extends Command {
   }
 
   /** What this machine knows of its bus. */
-  protected environment(flags: { readonly config?: string | undefined }): Environment {
-    return readEnvironment({ file: flags.config });
+  protected environment(flags: CommonFlags): Environment {
+    return readEnvironment({ file: flags.config, acceptStale: flags['accept-stale'] || undefined });
   }
 
   /** A line about what goes on, beside the data. */
@@ -126,4 +131,16 @@ export abstract class BaseCommand extends Command {
     if (thrown instanceof Errors.CLIError) return super.catch(thrown);
     throw new Errors.CLIError(message, { exit: answer.exitCode, code, suggestions: [...next] });
   }
+}
+
+/** A command that signs: on a machine that has not read the bus before it can be told that an old head is the newest. */
+export abstract class SigningCommand extends BaseCommand {
+  static override baseFlags = {
+    ...BaseCommand.baseFlags,
+    'accept-stale': Flags.boolean({
+      description:
+        'sign although the newest commit is older than 48 hours and this machine has not read the bus before; once, where no manager ran since; also CERTBUS_ACCEPT_STALE=1',
+      helpGroup: 'GLOBAL',
+    }),
+  };
 }

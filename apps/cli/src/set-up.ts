@@ -15,7 +15,7 @@ import {
 } from '@certbus/events';
 import { BEGINNING, HistoryError } from '@certbus/events/history';
 import { createBus, parseConfiguration, secretHosts } from '@certbus/manager';
-import { openLocalBus, withManager } from '@certbus/runtime';
+import { openLocalBus, withManager, writeFloor } from '@certbus/runtime';
 import {
   CONFIG_FILE,
   checkOwnToWrite,
@@ -73,7 +73,7 @@ const FILES = {
   manager: ['manager.key', 'signs commits, opens the configuration; only where certbus runs'],
   loadbalancer: ['loadbalancer.key', 'opens private keys; on every load balancer'],
   backup: ['backup.key', 'opens private keys, if all load balancers are lost; keep it offline'],
-  trust: ['bus.pub', "the bus's id and root, not secret; on every load balancer"],
+  trust: ['bus.pub', "the bus's id, root and floor, not secret; on every load balancer"],
 } as const;
 
 type FileName = keyof typeof FILES;
@@ -96,17 +96,19 @@ async function writeFiles(folder: string): Promise<WrittenFile[]> {
   return [...keys, write('trust', `${formatTrust({ busId: createBusId(), rootKey: root.publicKey })}\n`)];
 }
 
-/** Makes the store and begins the bus in it, where that was not done yet. */
+/** Makes the store and begins the bus in it, where that was not done yet; the trust file has the first floor then. */
 async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
   const pathOf = (file: FileName) => join(folder, FILES[file][0]);
   const recipientOf = async (file: FileName) =>
     (await parseIdentityFile(readKeyFile(pathOf(file), `The ${file} key`))).recipient;
   const managerText = readKeyFile(pathOf('manager'), 'The manager key');
   const { signer } = parseManagerKey(managerText);
+  const trustFile = pathOf('trust');
+  const trust = readOwnFile(trustFile, 'The trust file');
   const log = await openLog(bus, { create: true });
   try {
-    await createBus(log, parseAddress(bus).stream, {
-      trust: parseTrust(readOwnFile(pathOf('trust'), 'The trust line')),
+    const { floor } = await createBus(log, parseAddress(bus).stream, {
+      trust: parseTrust(trust),
       root: parseRootKey(readKeyFile(pathOf('root'), 'The root key')),
       managers: [{ name, signingKey: signer.publicKey, recipient: await recipientOf('manager') }],
       recipients: [
@@ -114,6 +116,8 @@ async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
         { name: 'backup', recipient: await recipientOf('backup') },
       ],
     });
+    const { problem } = writeFloor({ trust, trustFile }, floor);
+    if (problem) throw problem;
   } finally {
     await log.close();
   }
@@ -154,6 +158,7 @@ function newEnvironment({
   };
   return environmentOf({
     ...config,
+    trustFile: undefined,
     archive: undefined,
     rootKey: notYet,
     identity: notYet,
@@ -184,7 +189,7 @@ export async function setUp(request: SetUp, options: SetUpOptions): Promise<SetU
   onStep('keys are made');
   await beginBus(resolved);
   onStep('the bus is begun');
-  const trust = readOwnFile(join(folder, FILES.trust[0]), 'The trust line');
+  const trust = readOwnFile(join(folder, FILES.trust[0]), 'The trust file');
   const managerKey = () => readKeyFile(join(folder, FILES.manager[0]), 'The manager key');
   const accountProblem = await withManager(
     newEnvironment({ bus: resolved.bus, trust, managerKey, secretHosts: hosts, configPath }),

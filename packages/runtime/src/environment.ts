@@ -13,6 +13,8 @@ export interface Environment {
   readonly namedStateDirectory: string;
   /** Where replicas are kept: the state directory, or this user's own folder in it. */
   readonly stateDirectory: string;
+  /** Whether a manager signs although the newest commit is older than 48 hours and this machine has not read the bus before. */
+  readonly acceptStale: boolean;
   /** Takes lines of the log. */
   readonly writeLine: (line: string) => void;
 }
@@ -33,6 +35,8 @@ export function secretsOf({ config, variables }: Environment): (name: string) =>
 export interface EnvironmentOptions {
   /** Default: the process's. */
   readonly variables?: Variables;
+  /** Default: whether the variable `CERTBUS_ACCEPT_STALE` is `1` or `true`. */
+  readonly acceptStale?: boolean | undefined;
   /** Default: standard error. */
   readonly writeLine?: (line: string) => void;
 }
@@ -40,8 +44,10 @@ export interface EnvironmentOptions {
 /** The environment of a local configuration. */
 export function environmentOf(config: LocalConfig, options: EnvironmentOptions = {}): Environment {
   const { variables = process.env, writeLine = (line) => void process.stderr.write(`${line}\n`) } = options;
+  const { acceptStale = /^(?:1|true)$/.test(variables['CERTBUS_ACCEPT_STALE'] ?? '') } = options;
   const namedStateDirectory = stateDirectoryOf(variables);
-  return { config, variables, namedStateDirectory, stateDirectory: ownFolder(namedStateDirectory), writeLine };
+  const stateDirectory = ownFolder(namedStateDirectory);
+  return { config, variables, namedStateDirectory, stateDirectory, acceptStale, writeLine };
 }
 
 /**

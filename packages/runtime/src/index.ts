@@ -6,4 +6,5 @@ export { localFiles } from './local-files.ts';
 export { createLogger } from './logger.ts';
 export { checkNothingLost } from './nothing-lost.ts';
 export { knownCheckpoint, type OpenBus, openLocalBus } from './open-bus.ts';
+export { type WrittenFloor, writeFloor } from './trust-file.ts';
 export { withManager } from './with-manager.ts';

@@ -1,6 +1,16 @@
 /** Files of this machine: those that only this user can read, those that only this user can change, and new ones. */
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { describeExposure, examineFile } from '@certbus/replica';
 import { describeFileProblem } from '@certbus/store/sqlite-files';
 import { RuntimeError, type RuntimeErrorCode } from './errors.ts';
@@ -65,6 +75,25 @@ export function writeNew(path: string, text: string, { isSecret }: { readonly is
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
+}
+
+/**
+ * Replaces a file by one with the same owner and mode. It is there with the old text or the new one, whole and on the disk; a symbolic link
+ * to it stays. Throws the error of the system where that cannot be done here.
+ */
+export function replaceFile(path: string, text: string): void {
+  const target = realpathSync(path);
+  const { mode, uid, gid } = statSync(target);
+  const unfinished = `${target}.${randomUUID()}.new`;
+  try {
+    writeFileSync(unfinished, text, { flag: 'wx', mode: 0o600, flush: true });
+    const made = statSync(unfinished);
+    if (made.uid !== uid || made.gid !== gid) chownSync(unfinished, uid, gid);
+    chmodSync(unfinished, mode & 0o7777);
+    renameSync(unfinished, target);
   } finally {
     rmSync(unfinished, { force: true });
   }

@@ -18,8 +18,10 @@ export interface LocalPrograms {
 export interface LocalConfig {
   /** Address of the bus; a path in it is absolute. */
   readonly bus: string;
-  /** The trust line. */
+  /** Text of the trust file: one or two lines. */
   readonly trust: string;
+  /** The file of that text; `undefined` where it is given as text. */
+  readonly trustFile: string | undefined;
   /** Address of the archive, a path in it absolute; `undefined` where there is none. */
   readonly archive: string | undefined;
   /** Text of the root key. Throws as {@link LocalConfig.managerKey}. */
@@ -167,13 +169,14 @@ function busAddress(found: Found): string {
   return bus ? resolveAddress(bus, cwd) : resolveAddress(field ?? '', dirname(path));
 }
 
-/** The trust line, as a text or as the path of its file. */
+/** The trust file: its text, or its path. */
 function trustLine(found: Found): { readonly text: string } | { readonly file: string } {
   const { fields, path, env, cwd } = found;
   const field = textField(fields, 'trust', path);
   const trust = env['CERTBUS_TRUST'] || field;
-  if (!trust) throw missing(found, 'trust line', 'CERTBUS_TRUST');
-  if (trust.startsWith('certbus1 ')) return { text: trust };
+  if (!trust) throw missing(found, 'trust file', 'CERTBUS_TRUST');
+  // A byte order mark of Windows may come first.
+  if (trust.trimStart().startsWith('certbus1 ')) return { text: trust };
   return { file: env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(found, trust) };
 }
 
@@ -185,7 +188,7 @@ function filesOf(found: Found, trust: ReturnType<typeof trustLine>): LocalFile[]
   });
   return [
     { what: 'The configuration', path: found.path, isSecret: false },
-    ...('file' in trust ? [{ what: 'The trust line', path: trust.file, isSecret: false }] : []),
+    ...('file' in trust ? [{ what: 'The trust file', path: trust.file, isSecret: false }] : []),
     ...keys,
   ];
 }
@@ -218,7 +221,8 @@ export function readLocalConfig({
   const trust = trustLine(found);
   return {
     bus,
-    trust: 'text' in trust ? trust.text : readOwnFile(trust.file, 'The trust line'),
+    trust: 'text' in trust ? trust.text : readOwnFile(trust.file, 'The trust file'),
+    trustFile: 'file' in trust ? trust.file : undefined,
     archive: archiveAddress(found),
     rootKey: () => keyText(found, KEYS.root),
     managerKey: () => keyText(found, KEYS.manager),

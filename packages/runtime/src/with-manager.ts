@@ -16,7 +16,7 @@ async function runOn<T>(
   { open, key, environment }: { readonly open: OpenBus; readonly key: ManagerKey; readonly environment: Environment },
   run: (manager: Manager) => Promise<T>,
 ): Promise<T> {
-  const { config, variables, writeLine } = environment;
+  const { config, variables, acceptStale, writeLine } = environment;
   const { bus, trust, archive } = open;
   const path = managerReplicaPath(environment);
   const replica = await openReplica({ path, busId: trust.busId });
@@ -28,6 +28,7 @@ async function runOn<T>(
       key,
       replica,
       archive,
+      acceptStale,
       holder: `${hostname()} process ${process.pid} (${createId()})`,
       solvers: createSolverFactory(environment, secrets),
       secrets,

@@ -1,8 +1,8 @@
 /** `certbus account register`. */
 import { Args } from '@oclif/core';
-import { BaseCommand } from '../../base-command.ts';
+import { SigningCommand } from '../../base-command.ts';
 
-export default class AccountRegister extends BaseCommand {
+export default class AccountRegister extends SigningCommand {
   static override summary = "Register this bus's account at a CA, where there is none yet.";
   static override description =
     'The terms of service were agreed to in the configuration. The first certificate registers the account, too.';

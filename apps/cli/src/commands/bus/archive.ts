@@ -1,8 +1,8 @@
 /** `certbus bus archive`. */
 import { Flags } from '@oclif/core';
-import { BaseCommand, YES_FLAG } from '../../base-command.ts';
+import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 
-export default class BusArchive extends BaseCommand {
+export default class BusArchive extends SigningCommand {
   static override summary = 'Put complete ranges of 10,000 commits into the archive.';
   static override description =
     'With --trim what lies in the archive is deleted from the store, after reading it back; that needs the policy "operator" of "certbus bus bootstrap". Every follower must know the archive before.';

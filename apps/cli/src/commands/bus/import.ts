@@ -6,13 +6,16 @@ import { BaseCommand } from '../../base-command.ts';
 export default class BusImport extends BaseCommand {
   static override summary = 'Write an export into a new store.';
   static override description =
-    'Everything is verified against the trust line before anything is written. Without --bus it goes to the bus of the local configuration. An interrupted run is taken up where it stopped; a stream that holds anything else is left as it is. Where the export is older than what load balancers have read, go on with "certbus bus restored".';
+    'Everything is verified against the trust file before anything is written. Without --bus it goes to the bus of the local configuration. An interrupted run is taken up where it stopped; a stream that holds anything else is left as it is. Where the export is older than what load balancers have read, go on with "certbus bus restored"; one that ends below the floor of bus.pub needs --accept-stale.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> backup.certbus',
     '<%= config.bin %> <%= command.id %> backup.certbus --bus "dynamodb://certbus/prod?region=eu-central-1"',
   ];
   static override args = { file: Args.string({ required: true, description: 'the file' }) };
-  static override flags = { bus: Flags.string({ description: 'address of the bus to make' }) };
+  static override flags = {
+    bus: Flags.string({ description: 'address of the bus to make' }),
+    'accept-stale': Flags.boolean({ description: 'import an export that ends below the floor of bus.pub' }),
+  };
 
   async run(): Promise<{ commits: number; bus: string }> {
     const { args, flags } = await this.parse(BusImport);
@@ -31,7 +34,8 @@ export default class BusImport extends BaseCommand {
     try {
       const { stream } = parseAddress(address);
       const onProgress = (at: number) => this.progress(`${at} commits are written`);
-      const options = { stream, trust: parseTrust(config.trust), signal: this.signal, onProgress };
+      const acceptStale = flags['accept-stale'];
+      const options = { stream, trust: parseTrust(config.trust), acceptStale, signal: this.signal, onProgress };
       const { position } = await importBus(file, open, options);
       this.log(`${address} holds all ${position} commits of ${args.file}`);
       return { commits: position, bus: address };

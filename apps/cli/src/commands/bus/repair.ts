@@ -22,6 +22,7 @@ export default class BusRepair extends BaseCommand {
   }> {
     const { flags } = await this.parse(BusRepair);
     const { openLocalBus } = await import('@certbus/runtime');
+    const { belowFloor, isBelowFloor } = await import('@certbus/events/history');
     const { repair } = await import('@certbus/store');
     const { openExportFile } = await import('@certbus/store/export-file');
     const dryRun = flags['dry-run'];
@@ -43,6 +44,7 @@ export default class BusRepair extends BaseCommand {
         this.log(`${dryRun ? 'wrong' : 'put right'}: where the stream begins, which is at position ${first}`);
       if (replaced.length + dropped.length + strays === 0 && first === undefined) this.log('nothing is wrong');
       this.log(`the history is good up to position ${checkpoint.position}`);
+      if (isBelowFloor(trust, checkpoint)) this.warn(belowFloor(trust, checkpoint).message);
       return { replaced, dropped, strays, first, position: checkpoint.position };
     } finally {
       await file.close();

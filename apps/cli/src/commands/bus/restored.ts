@@ -1,14 +1,15 @@
 /** `certbus bus restored`. */
+import type { WrittenFloor } from '@certbus/runtime';
 import { BaseCommand } from '../../base-command.ts';
 
 export default class BusRestored extends BaseCommand {
   static override summary = 'Say on a bus that was put back to an earlier state that it goes on from there.';
   static override description =
-    'After a restore from a backup, or an import of an older export: followers that have read further build their replicas anew, and serve what they have meanwhile. Needs the root key (rootKey in certbus.json, or CERTBUS_ROOT_KEY_FILE).';
+    'After a restore from a backup, or an import of an older export: followers that have read further build their replicas anew, and serve what they have meanwhile. Needs the root key (rootKey in certbus.json, or CERTBUS_ROOT_KEY_FILE). Afterwards bus.pub has a new floor, below which nobody begins: copy it to every machine.';
 
-  async run(): Promise<{ position: number }> {
+  async run(): Promise<{ position: number; trust: string }> {
     const { flags } = await this.parse(BusRestored);
-    const { knownCheckpoint, openLocalBus } = await import('@certbus/runtime');
+    const { knownCheckpoint, openLocalBus, writeFloor } = await import('@certbus/runtime');
     const { recordRestored } = await import('@certbus/manager');
     const { parseRootKey } = await import('@certbus/events');
     const environment = this.environment(flags);
@@ -17,11 +18,24 @@ export default class BusRestored extends BaseCommand {
     const { log, stream, trust, archive, close } = await openLocalBus(config);
     try {
       const known = await knownCheckpoint(environment);
-      const { position } = await recordRestored(log, stream, { trust, root, known, archive, signal: this.signal });
+      const options = { trust, root, known, archive, signal: this.signal };
+      const { position, floor } = await recordRestored(log, stream, options);
+      const written = writeFloor(config, floor);
       this.log(`position ${position} says that the bus was restored`);
-      return { position };
+      this.#reportFloor(written);
+      return { position, trust: written.trust };
     } finally {
       await close();
     }
+  }
+
+  #reportFloor({ trust, file, problem }: WrittenFloor): void {
+    if (file !== undefined && problem === undefined) {
+      this.progress(`${file} has a new floor: copy it to every machine that has one`);
+      return;
+    }
+    const why = problem ? `${file} could not be written (${problem.message})` : 'the trust is given as text';
+    this.warn(`${why}. Give these two lines to every machine as its bus.pub, or as CERTBUS_TRUST:`);
+    this.log(trust);
   }
 }

@@ -1,7 +1,7 @@
 /** `certbus bus snapshot`. */
-import { BaseCommand } from '../../base-command.ts';
+import { SigningCommand } from '../../base-command.ts';
 
-export default class BusSnapshot extends BaseCommand {
+export default class BusSnapshot extends SigningCommand {
   static override summary = 'Put a snapshot of the whole state into the archive.';
   static override description =
     'A load balancer that starts for the first time reads it instead of the log. Run it daily, or after many changes.';

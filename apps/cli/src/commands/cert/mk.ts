@@ -2,7 +2,7 @@
 import { CHALLENGE_TYPES, normalizeAddress } from '@certbus/events';
 import type { IssueResult, Progress } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand } from '../../base-command.ts';
+import { SigningCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
 import { progressPrinter } from '../../progress.ts';
 
@@ -28,7 +28,7 @@ function namesFor(
   return subdomain || /^www\./i.test(domain) ? [domain] : [domain, `www.${domain}`];
 }
 
-export default class CertMk extends BaseCommand {
+export default class CertMk extends SigningCommand {
   static override summary = 'Make a managed certificate for a domain and its www. name.';
   static override description =
     'For names that are managed already it prints the id of their certificate and ends well.';

@@ -2,10 +2,10 @@
 import { nextActionAt } from '@certbus/events';
 import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand, YES_FLAG } from '../../base-command.ts';
+import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { progressPrinter } from '../../progress.ts';
 
-export default class CertRenew extends BaseCommand {
+export default class CertRenew extends SigningCommand {
   static override summary = 'Renew one certificate, due or not.';
   static override description = 'Asks first where it is not due: CAs limit how often the same names are issued.';
   static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };

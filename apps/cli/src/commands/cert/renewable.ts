@@ -3,7 +3,7 @@ import { dueSince } from '@certbus/events';
 import type { RenewalOutcome } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { type AnswerError, describeError } from '../../answer.ts';
-import { BaseCommand } from '../../base-command.ts';
+import { SigningCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
 import { parseInstant } from '../../instant.ts';
 import { progressPrinter } from '../../progress.ts';
@@ -46,7 +46,7 @@ function describeFailures(failed: readonly RenewalOutcome[]): string[] {
   });
 }
 
-export default class CertRenewable extends BaseCommand {
+export default class CertRenewable extends SigningCommand {
   static override summary = 'Say which certificates are due, and renew them when told to.';
   static override description =
     'Without a renewing flag nothing is changed. From cron: certbus cert renewable --renew-all';

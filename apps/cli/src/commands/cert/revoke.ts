@@ -2,12 +2,12 @@
 import type { RevocationReason } from '@certbus/acme';
 import type { RevocationResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand, YES_FLAG } from '../../base-command.ts';
+import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { progressPrinter } from '../../progress.ts';
 
 const REASONS: readonly RevocationReason[] = ['superseded', 'keyCompromise', 'cessationOfOperation', 'unspecified'];
 
-export default class CertRevoke extends BaseCommand {
+export default class CertRevoke extends SigningCommand {
   static override summary = 'Replace a certificate, and revoke the old one at its CA.';
   static override description =
     'The new one is on the bus before the old one is revoked; load balancers that have not heard of it yet go on with the old one until they have. Where this is interrupted in between, say the serial number of the old one with --serial.';

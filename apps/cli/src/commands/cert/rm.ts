@@ -1,8 +1,8 @@
 /** `certbus cert rm`. */
 import { Args } from '@oclif/core';
-import { BaseCommand, YES_FLAG } from '../../base-command.ts';
+import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 
-export default class CertRm extends BaseCommand {
+export default class CertRm extends SigningCommand {
   static override summary = 'Remove a certificate: no load balancer serves it any more, and it is not renewed.';
   static override aliases = ['cert:remove'];
   static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };

@@ -3,11 +3,11 @@ import { text } from 'node:stream/consumers';
 import type { ConfigureResult } from '@certbus/manager';
 import { clean, secretsOf } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
-import { BaseCommand } from '../../base-command.ts';
+import { SigningCommand } from '../../base-command.ts';
 import { parseDocument } from '../../configuration-document.ts';
 import { CliError } from '../../errors.ts';
 
-export default class ConfUpdate extends BaseCommand {
+export default class ConfUpdate extends SigningCommand {
   static override summary = 'Replace the configuration on the bus by the one on standard input.';
   static override description =
     'A secret that reads <redacted> keeps its stored value while everything that says where it is sent is unchanged. A document with "position", as "certbus conf display" prints it, is refused when somebody changed the configuration since then; one without replaces what is there. What differs is printed by path.';
