@@ -18,7 +18,7 @@ export { buildGoProgram } from './go-programs.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
 export { type Moto, startMoto } from './moto.ts';
-export { findNode, type NodeVersion } from './node-versions.ts';
+export { findNode, type NodeVersion, OLD_NODE } from './node-versions.ts';
 export { installPackages } from './npm-packages.ts';
 export { installPacked, runPnpm } from './packed-packages.ts';
 export { type Part, requirePart } from './parts.ts';

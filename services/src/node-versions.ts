@@ -7,8 +7,11 @@ import { installPackages } from './npm-packages.ts';
 /** The Nodes that tests run beside this one. The first has SQLite 3.50.2, the others 3.51.3 or later. */
 export const NODE_VERSIONS = ['22.18.0', '22.23.3', '24.21.0', '26.10.0'] as const;
 
+/** A Node on which nothing of CertBus runs: what it says there is tested. */
+export const OLD_NODE = '20.20.2' as const;
+
 /** A Node that tests run beside this one. */
-export type NodeVersion = (typeof NODE_VERSIONS)[number];
+export type NodeVersion = (typeof NODE_VERSIONS)[number] | typeof OLD_NODE;
 
 const folderOf = (version: NodeVersion): string => `node-${version}`;
 
@@ -21,7 +24,8 @@ const PACKAGE =
 /** Why this machine cannot have other versions of Node; `undefined` when it can. */
 export function missingNodeVersions(): string | undefined {
   if (!['linux', 'darwin'].includes(process.platform)) return 'other versions of Node are used on Linux and macOS';
-  const areThere = NODE_VERSIONS.every((version) => existsSync(cacheFolder(folderOf(version))));
+  const versions: readonly NodeVersion[] = [...NODE_VERSIONS, OLD_NODE];
+  const areThere = versions.every((version) => existsSync(cacheFolder(folderOf(version))));
   return areThere || hasProgram('npm') ? undefined : 'other versions of Node are fetched by npm';
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { freePort, installPacked, temporaryFolder } from 'certbus-services';
+import { findNode, freePort, installPacked, OLD_NODE, requirePart, temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestBus } from './testing.ts';
 
@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const example = join(root, 'examples', 'load-balancer.mjs');
 // What npm hands down to the scripts that it runs is not what a user's shell has.
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm|pnpm)_/i.test(name)));
+const nodes = requirePart('node-versions');
 const temporary = temporaryFolder();
 const project = join(temporary.path, 'project');
 
@@ -58,6 +59,13 @@ test("the README's load balancer runs on nothing but the packed client, and serv
     server.kill('SIGKILL');
     await bus.close();
   }
+});
+
+test.skipIf(nodes.skip)(nodes.title('a Node that is too old is told so, in a sentence'), async () => {
+  const old = await findNode(OLD_NODE);
+  const script = "import('@certbus/client').catch((error) => console.log(error.code, error.message))";
+  const { stdout } = await run(old, ['--input-type=module', '-e', script], { cwd: project });
+  expect(stdout).toMatch(/^CERTBUS_STORE_NODE_TOO_OLD CertBus needs Node 22\.15 or later, .* this is Node 20\.20\.2\./);
 });
 
 test('importing the packed client loads neither the AWS SDK nor any ACME code', async () => {

@@ -1,8 +1,8 @@
 /** A machine's local copy of what a bus says, in one SQLite file. */
 import { existsSync, statSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import type { Checkpoint, Commit } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
+import { DatabaseSync } from '@certbus/store/sqlite-files';
 import { ReplicaError } from './errors.ts';
 import { createReader, type ReplicaReader } from './reader.ts';
 import { hasLog, isWritable, makeFolder, openToRead } from './writer/file.ts';

@@ -11,9 +11,15 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { checkSchema, describeFileProblem, fileProblemOf, lockFile, openGuarded } from '@certbus/store/sqlite-files';
+import {
+  checkSchema,
+  DatabaseSync,
+  describeFileProblem,
+  fileProblemOf,
+  lockFile,
+  openGuarded,
+} from '@certbus/store/sqlite-files';
 import { ReplicaError } from '../errors.ts';
 import { describeExposure, examineState } from '../private-file.ts';
 import { APPLICATION_ID, originalOf, SCHEMA, SCHEMA_VERSION } from './schema.ts';

@@ -4,8 +4,9 @@
  * A view in the place of a table, a trigger, a generated column or a virtual table is a program that runs when the table is read or
  * written, without end where it is written so (sqlite.org/security.html).
  */
-import { DatabaseSync, type DatabaseSyncOptions } from 'node:sqlite';
+import type { DatabaseSyncOptions } from 'node:sqlite';
 import type { URL } from 'node:url';
+import { DatabaseSync } from '../node-modules.ts';
 
 const MAKES_OBJECT = /^CREATE /;
 /** SQLite's primary result code for a damaged file (sqlite.org/rescode.html). */

@@ -1,7 +1,7 @@
 /** Blocks of commits: gathers, compresses and unpacks them. */
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { MAX_COMMIT_BYTES, type StoredCommit } from '../log.ts';
+import { zstd } from '../node-modules.ts';
 
 /** A block is closed when it has this many bytes of commits, before compression. */
 const BLOCK_BYTES = 8_000_000;
@@ -10,10 +10,10 @@ const MAX_BLOCK_BYTES = BLOCK_BYTES + 1_000_000;
 /** No commit is shorter: its second line, the key id and the signature, is that long. */
 const MIN_COMMIT_BYTES = 104;
 const NEWLINE = 0x0a;
-const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } };
+const LEVEL = { params: { [zstd.constants.ZSTD_c_compressionLevel]: 3, [zstd.constants.ZSTD_c_checksumFlag]: 1 } };
 
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
+const compress = promisify(zstd.zstdCompress);
+const decompress = promisify(zstd.zstdDecompress);
 
 /** Commits that are gathered for a block. */
 export interface BlockInProgress {

@@ -1,6 +1,6 @@
 /** Records of a snapshot in compressed frames. */
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type EventOf, type ManagedCertificate, sha256 } from '@certbus/events';
+import { zstd } from '../node-modules.ts';
 
 /** What a snapshot is a list of: a managed certificate with the position of its last event, or an issuer. */
 export type SnapshotRecord =
@@ -60,12 +60,12 @@ export function packRecords(records: readonly SnapshotRecord[]): Uint8Array {
     head.writeUInt32LE(section.length, 4 + 4 * index);
     return section;
   });
-  return zstdCompressSync(Buffer.concat([head, json, ...sections]));
+  return zstd.zstdCompressSync(Buffer.concat([head, json, ...sections]));
 }
 
 /** The records of a frame. Throws where it is damaged. */
 export function unpackRecords(frame: Uint8Array): SnapshotRecord[] {
-  const bytes = zstdDecompressSync(frame, { maxOutputLength: MAX_FRAME_BYTES });
+  const bytes = zstd.zstdDecompressSync(frame, { maxOutputLength: MAX_FRAME_BYTES });
   const jsonLength = bytes.readUInt32LE(0);
   let offset = 4 + 4 * BINARY.length;
   const json = bytes.toString('utf8', offset, offset + jsonLength);
