@@ -6,11 +6,17 @@ import { ANNOUNCED_CHALLENGE_TYPES, type AnnouncedChallengeType, type Manager, t
 /** The schema of a field. */
 export type Field<T> = v.GenericSchema<unknown, T>;
 
+/** A parser counts a day that the month does not have, and an hour 24, on into the next day. */
+function isInCalendar(text: string): boolean {
+  const at = Date.parse(text);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text.slice(0, 19));
+}
+
 export const id: Field<string> = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][\w-]{7,31}$/, 'is not an id'));
 export const instant: Field<string> = v.pipe(
   v.string(),
   v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/, 'is not an instant in UTC'),
-  v.check((text) => !Number.isNaN(Date.parse(text)), 'is not an instant in UTC'),
+  v.check(isInCalendar, 'is not an instant in UTC'),
 );
 export const text: Field<string> = v.pipe(v.string(), v.maxLength(4096));
 export const position: Field<number> = v.pipe(v.number(), v.safeInteger(), v.minValue(1));

@@ -88,6 +88,19 @@ test('a key that stands twice in one object is refused', () => {
   expect(codeOf(() => decodeCommit(doubled))).toBe('CERTBUS_EVENTS_COMMIT_MALFORMED');
 });
 
+test.each([
+  '2026-11-24T03:00:00+05',
+  '2026-11-24T03:00:00+05:00',
+  '2026-11-24 03:00:00Z',
+  '2026-02-31T03:00:00Z',
+  '2026-11-24T24:00:00Z',
+  '2026-11-24T03:00:60Z',
+  '2026-11-24T03:00Z',
+])('an instant that readers would take for different ones, or for none, is refused: %s', (at) => {
+  const dated = withPayload((payload) => payload.replace('2026-11-24T03:00:00.000Z', at));
+  expect(codeOf(() => decodeCommit(dated))).toBe('CERTBUS_EVENTS_COMMIT_MALFORMED');
+});
+
 test('text that is not UTF-8 is refused', () => {
   const broken = Buffer.from(bytes);
   broken[20] = 0xff;

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { base64url, hash, isBase64url } from '../canonical.ts';
 import { EventsError, harmless } from '../errors.ts';
 import { type BusEvent, isKnownType, parseEvent } from '../event-types/event-schema.ts';
+import { instant } from '../event-types/fields.ts';
 import { sha256 } from '../hash.ts';
 import { isSignatureOf, SIGNATURE_BYTES, type Signer } from '../keys.ts';
 import { findDuplicateKey } from './duplicate-keys.ts';
@@ -72,7 +73,7 @@ const payload = v.object({
   id: base64url(16),
   position: integer,
   previous: v.nullable(hash),
-  at: v.pipe(v.string(), v.isoTimestamp()),
+  at: instant,
   by: v.pipe(v.string(), v.maxLength(4096)),
   events: v.pipe(v.array(v.looseObject({ type: v.string() })), v.nonEmpty()),
 });
