@@ -59,7 +59,8 @@ type EventSchema<T extends EventType> = v.GenericSchema<unknown, EventOf<T>> & {
   readonly entries: Readonly<Record<string, unknown>>;
 };
 
-const schemas: { readonly [T in EventType]: EventSchema<T> } = {
+/** One schema for each type of event. */
+export const schemas: { readonly [T in EventType]: EventSchema<T> } = {
   BusCreated: v.object({ type: v.literal('BusCreated'), busId: hash, rootKey: hash }),
   ManagersUpdated: v.object({
     type: v.literal('ManagersUpdated'),
