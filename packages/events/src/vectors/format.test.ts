@@ -10,15 +10,16 @@ import { formatTrust, parseTrust } from '../trust.ts';
 import { ACCEPTED } from './accepted.builders.ts';
 import { beginDraft, type Draft, written } from './draft.builders.ts';
 import { examplesOf } from './examples.builders.ts';
-import { EVENT_TYPES, fieldsOf, type Row, readPage, type SchemaField } from './page.builders.ts';
+import { EVENT_TYPES, fieldsOf, PAGE, type Row, readPage, type SchemaField } from './page.builders.ts';
 import { REFUSED } from './refused.builders.ts';
-import { samplesOf } from './samples.builders.ts';
+import { SAMPLES, samplesOf } from './samples.builders.ts';
 import { type Finding, findingOf, makeVector, storedIn, type Vector } from './vector.builders.ts';
 import { createWorld, type World } from './world.builders.ts';
 
 const VECTORS = join(import.meta.dirname, '../../vectors');
 const MAKE = 'run "node packages/events/vectors/make.ts"';
 const page = readPage();
+const PAGE_TEXT = readFileSync(PAGE, 'utf8');
 const folder = mkdtempSync(join(tmpdir(), 'certbus-vectors-'));
 const read = (file: string): Vector[] =>
   readFileSync(join(VECTORS, `${file}.jsonl`), 'utf8')
@@ -83,6 +84,18 @@ describe('docs/format.md', () => {
   test.each(EVENT_TYPES)('has every field of %s, and whether it is optional', (type) => {
     const shown = ({ field, isOptional }: SchemaField) => `${type}.${field}${isOptional ? ' (optional)' : ''}`;
     expect((page.get(type) ?? []).map(shown).sort()).toEqual(fieldsOf(type).map(shown).sort());
+  });
+
+  test('has every kind of value that a field can have, and none that no field has', () => {
+    const kinds = [...PAGE_TEXT.matchAll(/^\| `([a-z0-9 ]+)` \|/gm)].map(([, kind]) => kind);
+    const used = EVENT_TYPES.flatMap((type) => (page.get(type) ?? []).map(({ kind }) => kind));
+    for (const kind of used) expect(kinds).toContain(kind);
+    expect(Object.keys(SAMPLES).filter((kind) => !used.includes(kind))).toEqual([]);
+  });
+
+  test('has every reason for which a vector is refused, and none without a vector', () => {
+    const reasons = new Set(refused.map(({ expect: found }) => found.verdict === 'refused' && found.reason));
+    expect(new Set(PAGE_TEXT.match(/\bCERTBUS_EVENTS_[A-Z_]+/g))).toEqual(reasons);
   });
 
   test('has every field of a commit and of an envelope', () => {
