@@ -1,7 +1,6 @@
 /** Writes the buses of test vectors: good commits as the codec writes them, and bad ones byte by byte. */
 import { sha256 } from '../hash.ts';
-import { encodeCommit, type WrittenEvent } from '../history/codec.ts';
-import { type RootBody, type RootEnvelope, signRootEvent } from '../history/root-event.ts';
+import { encodeCommit, type RootBody, type RootEnvelope, signRootEvent, type WrittenEvent } from '../history/index.ts';
 import type { Signer } from '../keys.ts';
 import { examplesOf, type Place } from './examples.builders.ts';
 import type { Party, World } from './world.builders.ts';

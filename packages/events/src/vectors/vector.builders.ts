@@ -1,7 +1,6 @@
 /** A test vector: a bus, and what a verifier must find. Its JSON is described in packages/events/vectors/README.md. */
 import type { EventsErrorCode } from '../errors.ts';
-import type { Commit } from '../history/codec.ts';
-import { BEGINNING, type Checkpoint, verifyCommits } from '../history/verify.ts';
+import { BEGINNING, type Checkpoint, type Commit, verifyCommits } from '../history/index.ts';
 import { formatTrust } from '../trust.ts';
 import type { Draft, Stored } from './draft.builders.ts';
 import type { World } from './world.builders.ts';
