@@ -44,6 +44,7 @@ const is = {
   signature: isBase64url(64),
   base64: (value) => typeof value === 'string' && Buffer.from(value, 'base64').toString('base64') === value,
   count: (value) => Number.isSafeInteger(value) && value >= 1,
+  flag: (value) => value === true,
   instant: isInstant,
   id: matches(/^[A-Za-z0-9_][A-Za-z0-9_-]{7,31}$/),
   text: (value) => isString(value, 0, 4096),
@@ -99,17 +100,20 @@ const EVENTS = {
       managers: objects(100, { name: is.name, signingKey: is.hash, recipient: is.recipient }),
     },
   ],
+  ManagerExpelled: [{ rootSequence: is.count, manager: is.name, key: is.hash, since: is.count }],
   RecipientsUpdated: [{ rootSequence: is.count, recipients: objects(20, { name: is.name, recipient: is.recipient }) }],
   FormatRaised: [{ rootSequence: is.count, format: is.count }],
   BusRestored: [{ rootSequence: is.count, position: is.count, hash: is.hash }],
   ConfigUpdated: [{ sealed: is.base64 }],
-  AccountRegistered: [{ ...account, sealedKey: is.base64 }],
-  AccountKeyRollOverStarted: [{ thumbprint: is.hash, sealedKey: is.base64 }],
+  AccountRegistered: [{ ...account, sealedKey: is.base64 }, { stateless: is.flag }],
+  AccountKeyRollOverStarted: [{ directory: is.text, thumbprint: is.hash, sealedKey: is.base64 }],
   AccountKeyRolledOver: [{ ...account, sealedKey: is.base64 }],
+  AccountKeyRollOverAbandoned: [{ directory: is.text, thumbprint: is.hash }],
   AccountDeactivated: [account],
   ChallengePresented: [
     {
       issuanceId: is.id,
+      challengeType: oneOf('http-01', 'tls-alpn-01'),
       identifier: is.identifier,
       token: is.token,
       thumbprint: is.hash,
@@ -167,7 +171,7 @@ const EVENTS = {
   CertificateRemoved: [{ certificateId: is.id }],
   CertificateRevoked: [{ certificateId: is.id, leafHash: is.hash, reason: is.reason }],
 };
-const NEEDS_ENVELOPE = ['ManagersUpdated', 'RecipientsUpdated', 'FormatRaised', 'BusRestored'];
+const NEEDS_ENVELOPE = ['ManagersUpdated', 'ManagerExpelled', 'RecipientsUpdated', 'FormatRaised', 'BusRestored'];
 
 // Bytes
 
@@ -236,7 +240,9 @@ function readEvent(raw) {
   const table = Object.hasOwn(EVENTS, type) ? EVENTS[type] : undefined;
   if (!table) return { type, envelope, unknown: [type] };
   const [required, optional = {}] = table;
-  must(fits(fields, required, optional));
+  const isRight = fits(fields, required, optional);
+  must(isRight || !envelope);
+  if (!isRight) return { type, isMisfit: true, unknown: [] };
   const known = ['type', ...Object.keys(required), ...Object.keys(optional)];
   const unknown = Object.keys(fields).flatMap((field) => (known.includes(field) ? [] : [`${type}.${field}`]));
   return { type, envelope, fields, unknown };
@@ -248,8 +254,8 @@ const HOUR = 3_600_000;
 const isLater = (instant, at, most) => Date.parse(instant) - Date.parse(at) > most;
 
 /** Whether an event does not fit where it stands. */
-function isVoid({ type, fields }, { position, at }) {
-  if (!fields) return false;
+function isVoid({ type, fields, isMisfit = false }, { position, at }) {
+  if (!fields) return isMisfit;
   if (type === 'IssuerAdded') return hashOf(Buffer.from(fields.certificate, 'base64')) !== fields.hash;
   if (type === 'ChallengePresented') return isLater(fields.expiresAt, at, HOUR);
   if (type === 'IssuanceStarted') return fields.recipientsPosition > position || isLater(fields.until, at, 24 * HOUR);
@@ -258,6 +264,12 @@ function isVoid({ type, fields }, { position, at }) {
   if (type === 'RangeArchived') return !(fields.first <= fields.last && fields.last < position);
   if (type === 'SnapshotTaken') return fields.position >= position;
   return false;
+}
+
+/** Keys that were expelled never come back. */
+function withoutExpelled(state) {
+  const managers = state.managers.filter(({ signingKey }) => state.expelled.every(({ key }) => key !== signingKey));
+  return { ...state, managers };
 }
 
 /** Rule 9, for one envelope. */
@@ -272,11 +284,18 @@ function applyEnvelope(state, { type, fields, envelope }, { trust, position, pre
   const next = { ...state, rootSequence };
   if (type === 'ManagersUpdated') {
     const managers = fields.managers.map(({ name, signingKey, recipient }) => ({ name, signingKey, recipient }));
-    return { ...next, managers };
+    return withoutExpelled({ ...next, managers });
   }
   if (type === 'RecipientsUpdated') {
     const recipients = fields.recipients.map(({ name, recipient }) => ({ name, recipient }));
     return { ...next, recipients, recipientsPosition: position };
+  }
+  if (type === 'ManagerExpelled') {
+    const { manager, key, since } = fields;
+    return withoutExpelled({
+      ...next,
+      expelled: [...next.expelled, { manager, key, since, position, sequence: rootSequence }],
+    });
   }
   if (type === 'FormatRaised') {
     must(fields.format > state.format, 'CERTBUS_EVENTS_FORMAT_WRONG');
@@ -297,6 +316,7 @@ function checkSigner(state, { trust, by, keyId, payload, signature }) {
   must(signer?.name === by, 'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE');
   const message = Buffer.concat([Buffer.from('certbus/commit/v1\0'), payload]);
   must(isSigned(signer.signingKey, message, signature), 'CERTBUS_EVENTS_SIGNATURE_INVALID');
+  return signer.signingKey;
 }
 
 /** Rules 1 to 5. */
@@ -324,12 +344,12 @@ function readCommit(state, { trust, position, bytes }) {
 /** Rules 8 and 9, and the state behind the commit. */
 function applyCommit(state, commit) {
   const { position, hash, events, trust } = commit;
-  must(position !== 1 || events[0].type === 'BusCreated', 'CERTBUS_EVENTS_OTHER_BUS');
+  must(position !== 1 || (events[0].type === 'BusCreated' && events[0].fields), 'CERTBUS_EVENTS_OTHER_BUS');
   let next = state;
   for (const event of events) {
     const { type, fields, envelope } = event;
     const isOurs = position === 1 && fields?.busId === trust.bus && fields?.rootKey === trust.root;
-    must(type !== 'BusCreated' || isOurs, 'CERTBUS_EVENTS_OTHER_BUS');
+    must(type !== 'BusCreated' || !fields || isOurs, 'CERTBUS_EVENTS_OTHER_BUS');
     if (envelope) next = applyEnvelope(next, event, commit);
   }
   return { ...next, position, hash };
@@ -344,6 +364,7 @@ const BEGINNING = {
   managers: [],
   recipients: [],
   recipientsPosition: 0,
+  expelled: [],
 };
 
 function parseTrust(text) {
@@ -351,27 +372,42 @@ function parseTrust(text) {
   return { bus, root };
 }
 
+const KEPT = ['CertificateObtained', 'CertificateImported', 'IssuerAdded'];
+
+/** Which events do not count, once all expulsions are known, and what nobody knows in the others. */
+function countedIn(read, { expelled }) {
+  const voided = [];
+  const unknown = new Set();
+  for (const commit of read) {
+    const { position, key } = commit;
+    const isExpelled = expelled.some((each) => each.key === key && each.since <= position && position <= each.position);
+    for (const event of commit.events) {
+      const isDistrusted = isExpelled && !event.envelope;
+      const isKept = event.fields && KEPT.includes(event.type);
+      if (isVoid(event, commit) || (isDistrusted && !isKept)) voided.push({ position, type: event.type });
+      if (!isDistrusted) for (const what of event.unknown) unknown.add(what);
+    }
+  }
+  return { voided, unknown: [...unknown] };
+}
+
 /** Verifies a bus: its trust line, and its commits with the positions at which they are stored. */
 function verifyBus(trustText, stored) {
   const trust = parseTrust(trustText);
   let state = BEGINNING;
-  const voided = [];
-  const unknown = new Set();
+  const read = [];
   for (const { position, bytes } of stored) {
     try {
       const commit = readCommit(state, { trust, position, bytes: Buffer.from(bytes, 'base64') });
-      checkSigner(state, commit);
+      const key = checkSigner(state, commit);
       state = applyCommit(state, commit);
-      for (const event of commit.events) {
-        if (isVoid(event, commit)) voided.push({ position, type: event.type });
-        for (const what of event.unknown) unknown.add(what);
-      }
+      read.push({ ...commit, key });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       return { verdict: 'refused', position, reason: error.message, end: state };
     }
   }
-  return { verdict: 'accepted', end: state, voided, unknown: [...unknown] };
+  return { verdict: 'accepted', end: state, ...countedIn(read, state) };
 }
 
 // Vectors

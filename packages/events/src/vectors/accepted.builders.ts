@@ -1,6 +1,6 @@
 /** Good buses of the test vectors. */
 import { type EventType, schemas } from '../event-types/event-schema.ts';
-import { asManager, beginDraft, type Draft, written } from './draft.builders.ts';
+import { asManager, beginDraft, type Draft, type Payload, written } from './draft.builders.ts';
 import { examplesOf } from './examples.builders.ts';
 import type { Recipe } from './vector.builders.ts';
 import type { World } from './world.builders.ts';
@@ -47,6 +47,66 @@ function voidEvents(world: World): Draft {
     { ...example.SnapshotTaken, position: position + 1 },
     removed,
   ]);
+}
+
+/** Fields that do not fit their tables: one of each kind. Tests try every field of every event. */
+const MISFITS = [
+  ['id', { ...removed, certificateId: '-ALDUHpdGMs' }],
+  ['id-with-line-feed', { ...removed, certificateId: 'UALDUHpdGMs\n' }],
+  ['field-missing', { type: 'CertificateRemoved' }],
+  ['null-for-absent', { type: 'IssuanceFailed', directory: null }],
+  ['hash', { type: 'PrivateKeyResealed', leafHash: `${'A'.repeat(42)}B` }],
+  ['base64', { type: 'PrivateKeyResealed', sealedKey: 'AB==' }],
+  ['base64-without-padding', { type: 'PrivateKeyResealed', sealedKey: 'AA' }],
+  ['base64url-for-base64', { type: 'PrivateKeyResealed', sealedKey: '-_AA' }],
+  ['count', { type: 'IssuanceFailed', attempt: 0 }],
+  ['count-fraction', { type: 'IssuanceFailed', attempt: 1.5 }],
+  ['text-too-long', { type: 'IssuanceFailed', detail: 'a'.repeat(4_097) }],
+  ['instant', { type: 'IssuanceFailed', notBefore: '2026-11-24' }],
+  ['instant-of-no-calendar', { type: 'IssuanceFailed', notBefore: '2026-02-30T00:00:00Z' }],
+  ['one-of', { type: 'IssuanceStarted', challengeType: 'DNS-01' }],
+  ['names-empty', { type: 'IssuanceStarted', names: [] }],
+  ['token', { type: 'ChallengePresented', token: 'a.b' }],
+  ['serial', { type: 'CertificateImported', serialNumber: '0a' }],
+  ['reason', { type: 'CertificateRevoked', reason: 11 }],
+] satisfies [string, Payload & { readonly type: string }][];
+
+function misfits(world: World): Draft {
+  const draft = beginDraft(world);
+  const examples: Readonly<Record<string, object>> = examplesOf(world, draft.place);
+  const events = MISFITS.map(([name, change]) => ({
+    ...(name === 'field-missing' ? {} : examples[change.type]),
+    ...change,
+  }));
+  return draft.forge([...events, removed]);
+}
+
+/** A manager whose key was stolen: what the thief wrote, and the root's answer. */
+function expulsion(world: World): Draft {
+  const { alice, bob } = world;
+  const draft = beginDraft(world, [alice, bob]);
+  const example = examplesOf(world, draft.place);
+  draft.write([example.ConfigUpdated], { by: bob });
+  draft.forge(
+    [
+      example.IssuerAdded,
+      { ...example.IssuerAdded, hash: world.leafHash },
+      example.AccountRegistered,
+      example.CertificateObtained,
+      example.CertificateImported,
+      removed,
+      { type: 'MoonPhaseChanged' },
+      draft.root({ type: 'RecipientsUpdated', recipients: world.recipients }),
+    ],
+    { by: bob },
+  );
+  draft.write([removed]);
+  const { position } = draft.place;
+  draft.write(
+    [draft.root({ type: 'ManagerExpelled', manager: bob.name, key: bob.signer.publicKey, since: position - 1 })],
+    { by: world.root },
+  );
+  return draft.write([example.ConfigUpdated]);
 }
 
 /** The most and the least that fields can hold, and what is just not void. */
@@ -144,6 +204,20 @@ export const ACCEPTED: readonly Recipe[] = [
       '2 SnapshotTaken',
     ],
     write: voidEvents,
+  },
+  {
+    name: 'fields-that-do-not-fit',
+    about:
+      'Events with a field that does not fit its table, one of each kind of value: they are void, and the commit is good.',
+    voided: MISFITS.map(([, { type }]) => `2 ${type}`),
+    write: misfits,
+  },
+  {
+    name: 'expelled-manager',
+    about:
+      'The root expels bob from position 3 on. What bob wrote there is void, but for certificates and an issuer with the right hash, and for what the root signed itself; what bob wrote before stays.',
+    voided: ['3 IssuerAdded', '3 AccountRegistered', '3 CertificateRemoved', '3 MoonPhaseChanged'],
+    write: expulsion,
   },
   {
     name: 'limits',

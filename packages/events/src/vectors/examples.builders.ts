@@ -50,7 +50,7 @@ export function examplesOf(
     },
     RecipientsUpdated: { type: 'RecipientsUpdated', rootSequence, recipients },
     ConfigUpdated: { type: 'ConfigUpdated', sealed: sealedConfig },
-    AccountRegistered: { type: 'AccountRegistered', ...account, sealedKey: sealedAccountKey },
+    AccountRegistered: { type: 'AccountRegistered', ...account, sealedKey: sealedAccountKey, stateless: true },
     IssuanceStarted: {
       type: 'IssuanceStarted',
       issuanceId,
@@ -93,6 +93,7 @@ export function examplesOf(
     ChallengePresented: {
       type: 'ChallengePresented',
       issuanceId,
+      challengeType: 'tls-alpn-01',
       identifier: 'shop.example.test',
       token: 'DGyRejmCefe7v4NfDGDKfA',
       thumbprint: leafHash,
@@ -134,6 +135,7 @@ export function examplesOf(
     CertificateRemoved: { type: 'CertificateRemoved', certificateId: 'mP3eYh6bK0o' },
     AccountKeyRollOverStarted: {
       type: 'AccountKeyRollOverStarted',
+      directory,
       thumbprint: issuerHash,
       sealedKey: sealedAccountKey,
     },
@@ -143,10 +145,18 @@ export function examplesOf(
       thumbprint: issuerHash,
       sealedKey: sealedAccountKey,
     },
+    AccountKeyRollOverAbandoned: { type: 'AccountKeyRollOverAbandoned', directory, thumbprint: trust.busId },
     AccountDeactivated: { type: 'AccountDeactivated', ...account, thumbprint: issuerHash },
     RangeArchived: { type: 'RangeArchived', first: 1, last: position, ...archived },
     SnapshotTaken: { type: 'SnapshotTaken', position, ...archived },
     Heartbeat: { type: 'Heartbeat' },
+    ManagerExpelled: {
+      type: 'ManagerExpelled',
+      rootSequence,
+      manager: 'bob',
+      key: bob.signer.publicKey,
+      since: position + 1,
+    },
     BusRestored: { type: 'BusRestored', rootSequence, position, hash },
     FormatRaised: { type: 'FormatRaised', rootSequence, format: 2 },
   };

@@ -37,6 +37,7 @@ export const SAMPLES: Readonly<Record<string, Samples>> = {
     bad: [...NO_STRING, 'A', 'AA', 'AAA', 'AA=', 'AB==', 'AAB=', 'AA==AAAA', '====', '-_-_', 'AAAA\n', ' AAAA', 'AA A'],
   },
   count: { good: [1, 2 ** 53 - 1], bad: [...NO_NUMBER, 0, -1, 1.5, 2 ** 53, 1e300] },
+  flag: { good: [true], bad: [null, false, 'true', 1, {}] },
   reason: { good: [0, 10], bad: [...NO_NUMBER, -1, 11, 1.5] },
   instant: {
     good: [

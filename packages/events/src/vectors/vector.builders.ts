@@ -1,6 +1,6 @@
 /** A test vector: a bus, and what a verifier must find. Its JSON is described in packages/events/vectors/README.md. */
 import type { EventsErrorCode } from '../errors.ts';
-import { BEGINNING, type Checkpoint, type Commit, verifyCommits } from '../history/index.ts';
+import { BEGINNING, type Checkpoint, type Commit, isRewritten, verifyCommits } from '../history/index.ts';
 import { formatTrust } from '../trust.ts';
 import type { Draft, Stored } from './draft.builders.ts';
 import type { World } from './world.builders.ts';
@@ -50,14 +50,21 @@ export interface Vector {
 
 /** What the packages find in a bus. */
 export function findingOf(world: Pick<World, 'trust'>, stored: readonly Stored[], everySignature = true): Finding {
-  const { commits, checkpoint, refused } = verifyCommits(world.trust, BEGINNING, stored, { everySignature });
+  const once = verifyCommits(world.trust, BEGINNING, stored, { everySignature });
+  // What an expulsion makes void was read before it.
+  const { expelled } = once.checkpoint;
+  const { commits, checkpoint, refused } = isRewritten(BEGINNING, once.checkpoint)
+    ? verifyCommits(world.trust, { ...BEGINNING, expelled }, stored, { everySignature })
+    : once;
   if (refused) return { verdict: 'refused', position: refused.position, reason: refused.code, end: checkpoint };
   return { verdict: 'accepted', end: checkpoint, voided: voidedIn(commits), unknown: unknownIn(commits) };
 }
 
 const voidedIn = (commits: readonly Commit[]) =>
   commits.flatMap(({ position, events }) =>
-    events.flatMap(({ type, broken }) => (broken === undefined ? [] : [{ position, type }])),
+    events.flatMap(({ type, event, broken, distrusted }) =>
+      broken !== undefined || (distrusted && !event) ? [{ position, type }] : [],
+    ),
   );
 
 const unknownIn = (commits: readonly Commit[]) => [
