@@ -368,8 +368,18 @@ const BEGINNING = {
 };
 
 function parseTrust(text) {
-  const [, bus, root] = /^certbus1 (\S+) (\S+)$/.exec(text.trim());
-  return { bus, root };
+  const [first, second] = text.trim().split('\n');
+  const [, bus, root] = /^certbus1 (\S+) (\S+)$/.exec(first);
+  const [, position, hash, rootSequence] = /^since (\d+) (\S+) (\d+)$/.exec(second ?? '') ?? [];
+  return { bus, root, floor: second && { position: Number(position), hash, rootSequence: Number(rootSequence) } };
+}
+
+/** Where a bus that is good so far contradicts the floor of its trust; `undefined` where it does not. */
+function brokenFloor(floor, end, states) {
+  if (!floor || end.restored > floor.rootSequence) return undefined;
+  if (end.position < floor.position) return Math.max(end.position, 1);
+  const there = states[floor.position - 1];
+  return there.hash !== floor.hash || there.rootSequence < floor.rootSequence ? floor.position : undefined;
 }
 
 const KEPT = ['CertificateObtained', 'CertificateImported', 'IssuerAdded'];
@@ -396,17 +406,21 @@ function verifyBus(trustText, stored) {
   const trust = parseTrust(trustText);
   let state = BEGINNING;
   const read = [];
+  const states = [];
   for (const { position, bytes } of stored) {
     try {
       const commit = readCommit(state, { trust, position, bytes: Buffer.from(bytes, 'base64') });
       const key = checkSigner(state, commit);
       state = applyCommit(state, commit);
       read.push({ ...commit, key });
+      states.push(state);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       return { verdict: 'refused', position, reason: error.message, end: state };
     }
   }
+  const position = brokenFloor(trust.floor, state, states);
+  if (position) return { verdict: 'refused', position, reason: 'CERTBUS_EVENTS_BELOW_FLOOR', end: state };
   return { verdict: 'accepted', end: state, ...countedIn(read, state) };
 }
 

@@ -1,5 +1,7 @@
 /** Good buses of the test vectors. */
 import { type EventType, schemas } from '../event-types/event-schema.ts';
+import { sha256 } from '../hash.ts';
+import type { Floor } from '../trust.ts';
 import { asManager, beginDraft, type Draft, type Payload, written } from './draft.builders.ts';
 import { examplesOf } from './examples.builders.ts';
 import type { Recipe } from './vector.builders.ts';
@@ -135,6 +137,13 @@ function limits(world: World): Draft {
   );
 }
 
+/** The first commit as a floor. */
+const floorOfFirst = ({ stored }: Draft): Floor => ({
+  position: 1,
+  hash: sha256(stored[0]?.bytes ?? new Uint8Array()),
+  rootSequence: 2,
+});
+
 /** The good buses. */
 export const ACCEPTED: readonly Recipe[] = [
   {
@@ -257,6 +266,24 @@ export const ACCEPTED: readonly Recipe[] = [
             .replace('"position":2', '"position":20.0e-1')
             .replace('"by":"alice"', '"\\u0062y" : "\\u0061lice"')} `,
       }),
+  },
+  {
+    name: 'floor-reached',
+    about: 'The trust file has a floor, which the bus reaches and goes beyond.',
+    floor: floorOfFirst,
+    write: (world) => beginDraft(world).write([removed]),
+  },
+  {
+    name: 'floor-left-behind-by-a-restore',
+    about: 'The bus ends below the floor, and was restored by the root since, with a higher sequence.',
+    floor: (draft) => ({ position: 100, hash: 'A'.repeat(43), rootSequence: draft.place.rootSequence - 2 }),
+    write(world) {
+      const draft = beginDraft(world);
+      const { position, hash, rootSequence } = draft.place;
+      return draft.write([draft.root({ type: 'BusRestored', position, hash }, { sequence: rootSequence + 100 })], {
+        by: world.root,
+      });
+    },
   },
   {
     name: 'id-twice',

@@ -522,6 +522,30 @@ const ROOT_EVENTS: readonly Recipe[] = [
   ),
 ];
 
+const FLOORS: readonly Recipe[] = [
+  {
+    name: 'floor-beyond-the-end',
+    about: 'The bus is good as far as it goes, and ends before the floor of its trust file: it was cut off.',
+    reason: 'CERTBUS_EVENTS_BELOW_FLOOR',
+    floor: () => ({ position: 3, hash: A_HASH, rootSequence: 2 }),
+    write: (world) => beginDraft(world).write([removed]),
+  },
+  {
+    name: 'floor-of-another-commit',
+    about: 'The bus has another commit where the floor of its trust file is.',
+    reason: 'CERTBUS_EVENTS_BELOW_FLOOR',
+    floor: () => ({ position: 2, hash: A_HASH, rootSequence: 2 }),
+    write: (world) => beginDraft(world).write([removed]),
+  },
+  {
+    name: 'floor-with-more-root-events',
+    about: 'The bus has fewer root events at the floor than its trust file says: changes of keys are missing.',
+    reason: 'CERTBUS_EVENTS_BELOW_FLOOR',
+    floor: ({ place: { position, hash } }) => ({ position, hash, rootSequence: 3 }),
+    write: (world) => beginDraft(world).write([removed]),
+  },
+];
+
 const BEGINNINGS: readonly Recipe[] = [
   refused(
     'OTHER_BUS',
@@ -572,5 +596,6 @@ export const REFUSED: readonly Recipe[] = [
   ...PLACE,
   ...SIGNERS,
   ...ROOT_EVENTS,
+  ...FLOORS,
   ...BEGINNINGS,
 ];

@@ -1,7 +1,16 @@
 /** A test vector: a bus, and what a verifier must find. Its JSON is described in packages/events/vectors/README.md. */
 import type { EventsErrorCode } from '../errors.ts';
-import { BEGINNING, type Checkpoint, type Commit, isRewritten, verifyCommits } from '../history/index.ts';
-import { formatTrust } from '../trust.ts';
+import {
+  BEGINNING,
+  belowFloor,
+  type Checkpoint,
+  type Commit,
+  contradictionOfFloor,
+  isBelowFloor,
+  isRewritten,
+  verifyCommits,
+} from '../history/index.ts';
+import { type Floor, formatTrust } from '../trust.ts';
 import type { Draft, Stored } from './draft.builders.ts';
 import type { World } from './world.builders.ts';
 
@@ -18,6 +27,8 @@ export interface Recipe {
   readonly voided?: readonly string[];
   /** What readers of this release do not know in it; absent for nothing. */
   readonly unknown?: readonly string[];
+  /** The floor of its trust; absent for none. */
+  floor?(draft: Draft): Floor;
   write(world: World): Draft;
 }
 
@@ -56,7 +67,9 @@ export function findingOf(world: Pick<World, 'trust'>, stored: readonly Stored[]
   const { commits, checkpoint, refused } = isRewritten(BEGINNING, once.checkpoint)
     ? verifyCommits(world.trust, { ...BEGINNING, expelled }, stored, { everySignature })
     : once;
-  if (refused) return { verdict: 'refused', position: refused.position, reason: refused.code, end: checkpoint };
+  const below = isBelowFloor(world.trust, checkpoint) ? belowFloor(world.trust, checkpoint) : undefined;
+  const problem = refused ?? contradictionOfFloor(world.trust, BEGINNING, { commits, checkpoint }) ?? below;
+  if (problem) return { verdict: 'refused', position: problem.position, reason: problem.code, end: checkpoint };
   return { verdict: 'accepted', end: checkpoint, voided: voidedIn(commits), unknown: unknownIn(commits) };
 }
 
@@ -77,15 +90,17 @@ export const storedIn = (vector: Pick<Vector, 'commits'>): Stored[] =>
 
 /** Makes a vector. Throws where the packages do not find what its recipe says. */
 export function makeVector(recipe: Recipe, world: World): Vector {
-  const { name, about, write } = recipe;
-  const { stored } = write(world);
-  const expect = findingOf(world, stored);
+  const { name, about, write, floor } = recipe;
+  const draft = write(world);
+  const { stored } = draft;
+  const trust = { ...world.trust, floor: floor?.(draft) };
+  const expect = findingOf({ trust }, stored);
   checkFinding(recipe, stored, expect);
-  const bySegment = findingOf(world, stored, false);
+  const bySegment = findingOf({ trust }, stored, false);
   if (bySegment.verdict !== expect.verdict && recipe.position === undefined)
     throw new Error(`${name}: ${bySegment.verdict} where one signature a segment is checked`);
   const commits = stored.map(({ position, bytes }) => ({ position, bytes: Buffer.from(bytes).toString('base64') }));
-  const vector = { name, about, trust: formatTrust(world.trust), commits, expect };
+  const vector = { name, about, trust: formatTrust(trust), commits, expect };
   return bySegment.verdict === expect.verdict ? vector : { ...vector, expectBySegment: bySegment };
 }
 
