@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { zstdDecompressSync } from 'node:zlib';
-import { type ManagedCertificate, sha256 } from '@certbus/events';
-import { BEGINNING, type BusState, type PlacedRootEvent, verifyCommits } from '@certbus/events/history';
+import { type IssuedCertificate, type ManagedCertificate, sha256 } from '@certbus/events';
+import { type Account, BEGINNING, type BusState, type PlacedRootEvent, verifyCommits } from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
 import { toItem } from './adapters/dynamodb/items.ts';
@@ -58,6 +58,9 @@ function pathsIn(value: unknown, prefix = ''): Set<string> {
     }),
   );
 }
+
+/** The field at the end of such a path. */
+const lastOf = (path: string): string => path.replace(/^.*[.\]]/, '');
 
 const missingIn = (known: ReadonlySet<string>, names: Iterable<string>) =>
   [...names].filter((name) => !known.has(name));
@@ -150,7 +153,8 @@ const hash = sha256(Buffer.from('x'));
 const instant = '2026-11-24T03:00:00.000Z';
 const directory = 'https://ca.test/dir';
 
-const issued = (leaf: string) => ({
+/** With all that there can be in one, though no certificate has both of the last two. */
+const issued = (leaf: string): Required<IssuedCertificate> => ({
   leaf: bytes(leaf),
   leafHash: sha256(Buffer.from(leaf)),
   issuers: [hash],
@@ -160,6 +164,8 @@ const issued = (leaf: string) => ({
   notAfter: instant,
   names: ['shop.test'],
   directory,
+  obtainedAt: instant,
+  distrusted: true,
 });
 
 /** With all that there can be in one. */
@@ -171,7 +177,7 @@ const CERTIFICATE: ManagedCertificate = {
   keyType: 'P-256',
   directory,
   current: issued('leaf'),
-  predecessors: [issued('one before'), { ...issued('two before'), distrusted: true }],
+  predecessors: [issued('one before'), issued('two before')],
   issuance: {
     issuanceId: 'issuance1',
     reason: 'renewal',
@@ -236,14 +242,20 @@ test('a snapshot is laid out as docs/format.md says', async () => {
     events.flatMap(({ root: envelope }): PlacedRootEvent[] => (envelope ? [{ position, root: envelope }] : [])),
   );
   const account = { directory, accountUrl: directory, thumbprint: hash };
+  const placedAccount = (key: string): Required<Account> => ({
+    ...account,
+    sealedKey: bytes(key),
+    stateless: true,
+    keyPosition: 1,
+  });
   const placed = { position: 1, hash, manifest: hash, place: 'x' };
   const bus: Required<BusState> = {
     recipients: checkpoint.recipients,
     recipientsPosition: checkpoint.recipientsPosition,
     config: { sealed: bytes('config'), position: 1 },
-    accounts: [{ ...account, sealedKey: bytes('account'), stateless: true, keyPosition: 1 }],
+    accounts: [placedAccount('account')],
     nextAccountKeys: [{ directory, thumbprint: hash, sealedKey: bytes('next'), keyPosition: 1 }],
-    replacedAccounts: [{ ...account, sealedKey: bytes('former'), keyPosition: 1 }],
+    replacedAccounts: [placedAccount('former')],
     closedAccounts: [account],
     challenges: [
       {
@@ -280,6 +292,12 @@ test('a snapshot is laid out as docs/format.md says', async () => {
   const known = namedIn(page);
   const own = [...pathsIn(others)].filter((path) => !path.startsWith('rootEvents[].root.'));
   expect(missingIn(known, [...own, ...Object.keys(writtenBus)])).toEqual([]);
+  expect(
+    missingIn(
+      codeIn(PAGE),
+      [...pathsIn(writtenBus)].map(lastOf).filter((name) => name !== ''),
+    ),
+  ).toEqual([]);
 
   const chunks = manifest.chunks.map(({ sha256: sum }) => {
     const chunk = readFileSync(join(root, `snapshots/${busId}/000000000001/${sum}.zst`));
@@ -294,7 +312,7 @@ test('a snapshot is laid out as docs/format.md says', async () => {
   });
   const found = frames.flatMap(recordsIn);
   expect(found).toEqual(withoutLeafHash(records));
-  const names = [...pathsIn(found)].map((path) => path.replace(/^.*[.\]]/, '')).filter((name) => name !== '');
+  const names = [...pathsIn(found)].map(lastOf).filter((name) => name !== '');
   const described = new Set([...codeIn(page), 'issuer', 'certificate', 'position', 'hash']);
   expect(missingIn(described, names)).toEqual([]);
   expect(readdirSync(join(root, `snapshots/${busId}`)).sort()).toEqual(['000000000001', 'latest']);

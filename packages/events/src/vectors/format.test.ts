@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EventsError } from '../errors.ts';
 import { type EventType, parseEvent } from '../event-types/event-schema.ts';
 import { sha256 } from '../hash.ts';
 import { formatTrust, parseTrust } from '../trust.ts';
@@ -187,6 +188,46 @@ describe('a bus that is written now', () => {
   test('is judged alike by the packages and by the verifier of the page, in each way that it can be wrong', () => {
     const vectors = [...ACCEPTED, ...REFUSED].map((recipe) => makeVector(recipe, world));
     expect(disagreeing(vectors)).toEqual([]);
+  });
+
+  test('is read by its trust file in each form that the page allows, and in no other', () => {
+    const { position, hash } = beginDraft(world).place;
+    const text = formatTrust({ ...world.trust, floor: { position, hash, rootSequence: 2 } });
+    const [first = '', second = ''] = text.split('\n');
+    const good = [
+      text,
+      first,
+      `${first}\\n`,
+      `${text}\n`,
+      `${first}\r\n${second}\r\n`,
+      `${first}\\n${second}\\n\\n`,
+      `\ufeff ${first}\t\n  ${second} \n\n`,
+      `${first}\nsince 1 ${hash} 0`,
+    ];
+    const bad = [
+      '',
+      second,
+      `${second}\n${first}`,
+      `${first}\n\n${second}`,
+      `${text}\n${second}`,
+      first.replace(' ', '  '),
+      `${first}=`,
+      `${first}\nsince 0 ${hash} 0`,
+      `${first}\nsince 01 ${hash} 0`,
+      `${first}\nsince 1 ${hash} 00`,
+      `${first}\nsince 1 ${hash}= 0`,
+      `${first}\nsince 1 ${hash}`,
+      `${first}\nsince ${2 ** 53} ${hash} 0`,
+      `${first}\nsince 1 ${hash} ${2 ** 53}`,
+    ];
+    const { stored } = beginDraft(world);
+    const judge = (trust: string) => ({ ...unjudged(JSON.stringify(trust), stored), trust });
+    for (const trust of good) expect(findingOf({ trust: parseTrust(trust) }, stored).verdict, trust).toBe('accepted');
+    for (const trust of bad) expect(() => parseTrust(trust), trust).toThrow(EventsError);
+    const wrong = (texts: readonly string[], verdict: string) =>
+      independently(texts.map(judge)).filter((found) => found.verdict !== verdict);
+    expect(wrong(good, 'accepted')).toEqual([]);
+    expect(wrong(bad, 'refused')).toEqual([]);
   });
 
   test('is refused with a commit of more than 400,000 bytes, and accepted with one of as many', () => {

@@ -243,6 +243,17 @@ const PLACE: readonly Recipe[] = [
         .forge([], { payload: { format: 2, events: { of: 'format 2' } } });
     },
   ),
+  refused(
+    'FORMAT_UNKNOWN',
+    'format-raised-to-other-bytes',
+    'Bytes that have no form of format 1, behind a commit that raised it to 2: a reader of format 1 stops, and the bus is good.',
+    (world) => {
+      const draft = beginDraft(world);
+      return draft
+        .write([draft.root({ type: 'FormatRaised', format: 2 })])
+        .forge([removed], { bytes: () => Buffer.from('a commit of format 2') });
+    },
+  ),
 ];
 
 const SIGNERS: readonly Recipe[] = [
@@ -345,6 +356,25 @@ const SIGNERS: readonly Recipe[] = [
       message: (line) => Buffer.concat([line, Buffer.from('\n')]),
     }),
   ),
+  {
+    name: 'forged-by-an-expelled-manager',
+    about:
+      "A commit in alice's name that alice did not sign, behind it one that bob signed, and the root's expulsion of bob from there on. A reader that checks one signature a segment accepts this bus, and both are void.",
+    reason: 'CERTBUS_EVENTS_SIGNATURE_INVALID',
+    position: 2,
+    voided: ['2 CertificateRemoved', '3 CertificateRemoved'],
+    write(world) {
+      const { alice, bob, root } = world;
+      const draft = beginDraft(world, [alice, bob]);
+      draft.forge([removed], {
+        signer: bob.signer,
+        ...secondLine((line) => alice.signer.keyId + line.slice(16)),
+      });
+      draft.write([removed], { by: bob });
+      const expelled = { type: 'ManagerExpelled', manager: bob.name, key: bob.signer.publicKey, since: 2 };
+      return draft.write([draft.root(expelled)], { by: root });
+    },
+  },
   {
     name: 'signature-damaged-inside',
     about:
