@@ -199,6 +199,27 @@ test('a root event of another bus with the same root is refused', () => {
   expect(verifyCommits(keys.trust, BEGINNING, stored).refused?.code).toBe('CERTBUS_EVENTS_ROOT_SIGNATURE_INVALID');
 });
 
+test('a root event is signed for one place in its sequence, and is refused in another', () => {
+  const { stored, checkpoints } = write(2);
+  const change = signRootEvent(keys.root, keys.trust.busId, 4, managers(['bob', stranger]));
+  append(stored, checkpoints, [{ ...change, rootSequence: 3 }]);
+  expect(verifyCommits(keys.trust, BEGINNING, stored).refused).toMatchObject({
+    code: 'CERTBUS_EVENTS_ROOT_SIGNATURE_INVALID',
+    position: 3,
+  });
+  // Dropped since, bob would be named again by the same words in a later place.
+  const root = (sequence: number, signer: Signer) =>
+    signRootEvent(keys.root, keys.trust.busId, sequence, managers(['alice', keys.signer], ['bob', signer]));
+  const moved = { ...root(3, stranger), rootSequence: 4 };
+  const { stored: longer, checkpoints: ends } = write(2);
+  append(longer, ends, [root(3, keys.signer)]);
+  append(longer, ends, [moved]);
+  expect(verifyCommits(keys.trust, BEGINNING, longer).refused).toMatchObject({
+    code: 'CERTBUS_EVENTS_ROOT_SIGNATURE_INVALID',
+    position: 4,
+  });
+});
+
 test('a bus does not begin with anything but BusCreated, signed by its root', async () => {
   const options = { bus: keys.trust.busId, by: 'root', signer: keys.root };
   const headless = commitBehind(BEGINNING, [removed(1)], options);
