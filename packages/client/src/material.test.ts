@@ -1,7 +1,11 @@
 import { execFile } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { createIdentity, parseIdentityFile, seal } from '@certbus/events';
+import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { type MaterialSource, openMaterial } from './material.ts';
 import { createTestBus, type TestBus } from './testing.ts';
@@ -77,6 +81,36 @@ test('signals a renewal and a removal, and gives what is to be served from then 
   expect(await removed).toMatchObject({ certificateId, names: ['a.test'] });
   expect(await source.material(certificateId)).toBeUndefined();
   expect([...source.certificates()]).toEqual([]);
+});
+
+/** The certificates whose keys are in the vaults of a state folder. */
+function keptKeys(folder: string): string[] {
+  const vaults = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.keys'));
+  return vaults.flatMap((name) => {
+    using database = new DatabaseSync(join(folder, name), { readOnly: true });
+    return database
+      .prepare('SELECT certificate_id FROM keys')
+      .all()
+      .map((row) => String(row['certificate_id']));
+  });
+}
+
+test('the key of a certificate that was removed is kept no longer, and those of others are', async () => {
+  const folder = temporaryFolder();
+  onTestFinished(() => folder.remove());
+  const bus = await newBus();
+  const [kept, removed] = [await bus.issue(['kept.test']), await bus.issue(['removed.test'])];
+  const { identity, trust } = bus;
+  const source = await openMaterial({ bus: bus.bus, identity, trust, stateDirectory: folder.path, intervalMs: 100 });
+  onTestFinished(() => source.close());
+  for (const { certificateId } of [kept, removed])
+    expect((await source.material(certificateId))?.certificateId).toBe(certificateId);
+  const all = [kept.certificateId, removed.certificateId].toSorted();
+  await expect.poll(() => keptKeys(folder.path).toSorted()).toEqual(all);
+  const change = changeOf(source, removed.certificateId);
+  await bus.remove(removed.certificateId);
+  expect(await change).toMatchObject({ removed: true });
+  await expect.poll(() => keptKeys(folder.path), { timeout: 10_000 }).toEqual([kept.certificateId]);
 });
 
 test('a successor whose key does not open leaves its predecessor in service, with one alarm', async () => {

@@ -17,6 +17,17 @@ const issued = { leaf, leafHash: 'h'.repeat(43), sealedKey } as IssuedCertificat
 /** The same certificate with a key on the bus that nobody can open: only the vault can answer for it. */
 const unreadable = { ...issued, sealedKey: 'AAAA' };
 const busId = 'b'.repeat(43);
+
+/** What a vault's file holds, read as anybody with the file would. */
+function keptIn(path: string): { readonly certificateId: string; readonly sealed: Buffer }[] {
+  using database = new DatabaseSync(path, { readOnly: true });
+  const rows = database.prepare('SELECT certificate_id, sealed FROM keys').all();
+  return rows.map((row) => ({
+    certificateId: String(row['certificate_id']),
+    sealed: Buffer.from(row['sealed'] as Uint8Array),
+  }));
+}
+
 const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 afterAll(async () => {
@@ -40,6 +51,32 @@ test("a key that was opened once is opened again without the bus's sealed text, 
   await nextTurn();
   await expect(again.privateKey('certificate1', unreadable)).rejects.toThrow();
   again.close();
+});
+
+test('a key that opens but belongs to another certificate is refused, and not kept', async () => {
+  const path = join(folder.path, 'mismatch.keys');
+  const other = await bus.issue(['other.test']);
+  const swapped = { ...issued, sealedKey: await seal(other.privateKey, [{ name: 'self', ...self }]) };
+  const vault = await openKeyVault({ path, busId, ...self });
+  const refused = { code: 'CERTBUS_EVENTS_KEY_MISMATCH' };
+  await expect(vault.privateKey('certificate1', swapped)).rejects.toMatchObject(refused);
+  await nextTurn();
+  expect(keptIn(path)).toEqual([]);
+  await expect(vault.privateKey('certificate1', swapped)).rejects.toMatchObject(refused);
+  expect(await vault.privateKey('certificate1', issued)).toBe(made.privateKey);
+  vault.close();
+});
+
+test('every key is sealed with a nonce of its own, the same key again as well', async () => {
+  const path = join(folder.path, 'nonces.keys');
+  const vault = await openKeyVault({ path, busId, ...self });
+  const ids = Array.from({ length: 20 }, (_, n) => `certificate${n}`);
+  for (const id of ids) await vault.privateKey(id, issued);
+  await nextTurn();
+  vault.close();
+  const kept = keptIn(path);
+  expect(kept.map(({ certificateId }) => certificateId).toSorted()).toEqual(ids.toSorted());
+  expect(new Set(kept.map(({ sealed }) => sealed.subarray(0, 12).toString('hex'))).size).toBe(ids.length);
 });
 
 test('the file is for its user only, and holds no key in the clear', async () => {

@@ -60,6 +60,12 @@ test('a successor comes before its predecessor, and a valid predecessor before a
   expect(order([certificate('a', ['www.a.test'], [-60, 30], [-9, -1])])).toEqual(['a before', 'a']);
 });
 
+test('a predecessor that outlives its successor comes behind it, for as long as the successor is valid', () => {
+  expect(order([certificate('a', ['www.a.test'], [-60, 89], [-1, 30])])).toEqual(['a', 'a before']);
+  expect(order([certificate('a', ['www.a.test'], [-60, 89], [-50, 80], [-1, 30])])[0]).toBe('a');
+  expect(order([certificate('a', ['www.a.test'], [-60, 89], [-9, -1])])).toEqual(['a before', 'a']);
+});
+
 test('equals are told apart by id, the same way on every server', () => {
   const [one, two] = [certificate('one', ['www.a.test'], [-1, 5]), certificate('two', ['www.a.test'], [-1, 5])];
   expect(order([one, two])).toEqual(order([two, one]));
