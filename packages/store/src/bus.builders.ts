@@ -116,6 +116,28 @@ export async function readStream(log: Log, stream = 'test'): Promise<StoredCommi
   }
 }
 
+/**
+ * Appends a commit in a manager's name whose signature is another key's, and one behind it that the manager signed: only who looks at
+ * every signature finds it. Returns its position.
+ */
+export async function writeForged(
+  log: Log,
+  { keys, stream = 'test', from }: { readonly keys: Keys; readonly stream?: string; readonly from: Checkpoint },
+): Promise<number> {
+  const { signer, trust } = keys;
+  const stranger = parseManagerKey(await createManagerKey()).signer;
+  const append = async (position: number, previous: string | null, as: Signer): Promise<string> => {
+    const content = { format: 1, bus: trust.busId, position, previous, at: new Date(), by: 'alice' };
+    const bytes = encodeCommit({ ...content, events: [removed(position)] }, as);
+    await log.append(stream, position - 1, bytes);
+    return sha256(bytes);
+  };
+  const position = from.position + 1;
+  const forged = await append(position, from.hash, { ...signer, sign: (message) => stranger.sign(message) });
+  await append(position + 1, forged, signer);
+  return position;
+}
+
 /** Everything that a bus holds, verified; rejects with what is refused. */
 export async function readPositions(bus: Bus): Promise<number[]> {
   const positions: number[] = [];

@@ -167,7 +167,7 @@ test.each(unenveloped)("$type without the root's envelope is refused, though it 
   const root = signRootEvent(keys.root, keys.trust.busId, 3, body);
   const { event } = readEvent(root);
   expect(event).toEqual({ ...body, rootSequence: 3 });
-  expect(() => readEvent({ ...body, rootSequence: 3 } as { type: string })).toThrow(`${body.type} is not signed`);
+  expect(() => readEvent(Object.assign({}, body, { rootSequence: 3 }))).toThrow(`${body.type} is not signed`);
   const { rootSignature: _, ...unsigned } = root;
   expect(() => readEvent(unsigned)).toThrow(`${body.type} is not signed`);
 });

@@ -138,15 +138,18 @@ test('a forged run of commits inside a page is not vouched for by a forged end',
   });
 });
 
-test('every signature is looked at when asked for', () => {
-  const { stored } = write(5);
-  const [payload, signature = ''] = Buffer.from(stored[2]?.bytes ?? [])
-    .toString()
-    .split('\n');
-  const other = signature.slice(0, 20) + (signature[20] === 'A' ? 'B' : 'A') + signature.slice(21);
-  const bytes = Buffer.from(`${payload}\n${other}\n`);
-  const damaged = stored.map((commit) => (commit.position === 3 ? { position: 3, bytes } : commit));
-  expect(verifyCommits(keys.trust, BEGINNING, damaged, { everySignature: true }).refused?.position).toBe(3);
+test('every signature is looked at when asked for, also where a manager has signed on top of a wrong one', () => {
+  const { stored, checkpoints } = write(2);
+  append(stored, checkpoints, [removed(3)], { ...keys.signer, sign: (message) => stranger.sign(message) });
+  const forged = stored.at(-1) as Stored;
+  const behind = { ...(checkpoints[1] as Checkpoint), position: 3, hash: sha256(forged.bytes) };
+  const options = { bus: keys.trust.busId, by: 'alice', signer: keys.signer };
+  stored.push(commitBehind(behind, [removed(4)], options));
+  expect(verifyCommits(keys.trust, BEGINNING, stored)).toMatchObject({ checkpoint: { position: 4 } });
+  expect(verifyCommits(keys.trust, BEGINNING, stored, { everySignature: true })).toMatchObject({
+    refused: { code: 'CERTBUS_EVENTS_SIGNATURE_INVALID', position: 3 },
+    checkpoint: checkpoints[1],
+  });
 });
 
 test('a manager that the root names may sign from the next commit on', () => {

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '@certbus/events';
 import { BEGINNING, type Checkpoint } from '@certbus/events/history';
@@ -16,6 +16,7 @@ import {
   removed,
   withOtherEncoding,
   writeCommits,
+  writeForged,
 } from '../bus.builders.ts';
 import { openBus } from '../bus.ts';
 import type { Log } from '../log.ts';
@@ -68,6 +69,20 @@ test('an export holds the whole bus, and an import of it is the same bus, byte f
   expect(await readExport(fresh)).toEqual(last());
   expect(await textsOf(fresh, 'new')).toEqual(await textsOf(log, 'test'));
   await fresh.close();
+});
+
+test("a signature that is not its manager's is in no export, and an export that has it is not imported", async () => {
+  const position = await writeForged(log, { keys, from: last() });
+  await expect(writeExport()).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_SIGNATURE_INVALID', position });
+  const { commits } = await log.read('test', 0, { limit: 1_000 });
+  rmSync(path);
+  const file = await openExportFile(path, { create: true });
+  await file.append(commits);
+  await file.close();
+  await expect(readExport(createMemoryLog())).rejects.toMatchObject({
+    code: 'CERTBUS_STORE_EXPORT_REFUSED',
+    message: expect.stringContaining(`Commit ${position} refused: its signature`),
+  });
 });
 
 test('the file of an export is for this user only', async () => {

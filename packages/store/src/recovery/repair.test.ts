@@ -8,7 +8,15 @@ import { createMemoryLog } from '../adapters/memory.ts';
 import { openExportFile } from '../adapters/places/export-file.ts';
 import { BAD_ROWS, putBadRow } from '../adapters/sqlite/bad-rows.builders.ts';
 import { openSqliteLog } from '../adapters/sqlite/sqlite.ts';
-import { beginBus, type Keys, readPositions, removed, withOtherEncoding, writeCommits } from '../bus.builders.ts';
+import {
+  beginBus,
+  type Keys,
+  readPositions,
+  removed,
+  withOtherEncoding,
+  writeCommits,
+  writeForged,
+} from '../bus.builders.ts';
 import { openBus } from '../bus.ts';
 import { follow } from '../follow.ts';
 import type { Log, LogMaintenance } from '../log.ts';
@@ -56,6 +64,13 @@ async function runRepair(options: Partial<RepairOptions> = {}, on = log): Promis
     await file.close();
   }
 }
+
+test("behind the export a signature that is not its manager's ends what is good", async () => {
+  const from = checkpoints.at(-1) as Checkpoint;
+  const position = await writeForged(log, { keys, from });
+  const found = await runRepair({ dryRun: true });
+  expect(found).toMatchObject({ dropped: [position, position + 1], checkpoint: from });
+});
 
 test.each([1, 2, 200, 400])('position %s, overwritten, is put back, and followers go on', async (position) => {
   const good = await bytesAt(position);

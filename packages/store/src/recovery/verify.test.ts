@@ -1,7 +1,7 @@
 import { BEGINNING, type Checkpoint } from '@certbus/events/history';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createMemoryLog } from '../adapters/memory.ts';
-import { beginBus, removed, writeCommits } from '../bus.builders.ts';
+import { beginBus, removed, writeCommits, writeForged } from '../bus.builders.ts';
 import { openBus } from '../bus.ts';
 import { follow } from '../follow.ts';
 import { createCommitIds } from './commit-ids.ts';
@@ -56,6 +56,16 @@ test('a bus whose ids are all its own is good, and what is refused ends the look
   expect(positions).toEqual([150, 300, 301]);
   await log.append('test', 301, Buffer.from('forged'));
   await expect(verifyBus(bus)).rejects.toMatchObject({ name: 'HistoryError', position: 302 });
+});
+
+test("a signature that is not its manager's is found, also where that manager has signed on top of it", async () => {
+  const log = createMemoryLog();
+  const { bus, keys } = await beginBus(log);
+  const from = (await writeCommits(log, { keys, count: 3 })).at(-1) as Checkpoint;
+  const position = await writeForged(log, { keys, from });
+  // Followers take it: the manager vouches for all that its own signature is linked to.
+  expect((await bus.read(BEGINNING)).refused).toBeUndefined();
+  await expect(verifyBus(bus)).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_SIGNATURE_INVALID', position });
 });
 
 test('ids are told from one another, however many and however alike, and nothing else is taken for one', () => {
