@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and a bare Debian lacks: Java and Maven for DynamoDB Local, Python's venv for moto, age and zstd to open
-# what is written here with stock tools, and the name servers that the DNS solvers are tested against. Where all of it is there it does
-# nothing. Pebble needs no package: the tests bring it themselves.
+# what is written here with stock tools, strace to see what is flushed to the disk, and the name servers that the DNS solvers are tested
+# against. Where all of it is there it does nothing. Pebble needs no package: the tests bring it themselves.
 set -euo pipefail
 wanted=()
 command -v java >/dev/null || wanted+=(openjdk-17-jre-headless)
@@ -15,6 +15,7 @@ command -v knotd >/dev/null || wanted+=(knot)
 command -v pdns_server >/dev/null || wanted+=(pdns-server)
 [ -d /usr/share/pdns-backend-sqlite3 ] || wanted+=(pdns-backend-sqlite3)
 python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3 python3-venv)
+command -v strace >/dev/null || wanted+=(strace)
 command -v git >/dev/null || wanted+=(git ca-certificates)
 [ "${#wanted[@]}" -eq 0 ] && exit 0
 as_root=()

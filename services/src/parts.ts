@@ -8,6 +8,7 @@ import { findPebble, missingPebble } from './pebble-programs.ts';
 import { missingPowerDns } from './powerdns.ts';
 import { findS3Server, missingS3Server } from './s3-server.ts';
 import { findStepCa, missingStepCa } from './step-ca.ts';
+import { missingStrace } from './strace.ts';
 import { missingBind, missingKnot } from './update-servers.ts';
 
 /** A real service or program that some tests need. */
@@ -22,7 +23,8 @@ export type Part =
   | 'knot'
   | 'powerdns'
   | 'ipv6'
-  | 'disks';
+  | 'disks'
+  | 'strace';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
@@ -36,6 +38,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   powerdns: missingPowerDns,
   ipv6: missingIpv6,
   disks: missingDisks,
+  strace: missingStrace,
 };
 
 /**

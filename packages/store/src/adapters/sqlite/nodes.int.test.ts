@@ -2,8 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findNode, type NodeVersion, requirePart, run, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
+import { checkHistory, type Operation } from '../../conformance/history.ts';
 import { hasWalResetFix } from './errors.ts';
-import { lost, pragma, readTexts, startWriter, until } from './processes.builders.ts';
+import { pragma, readTexts, startWriter, until } from './processes.builders.ts';
 
 const AFFECTED = '22.18.0';
 const FIXED = ['22.23.3', '24.21.0', '26.10.0'] as const;
@@ -18,16 +19,22 @@ const newPath = () => {
 };
 afterAll(() => folder.remove());
 
-/** A bus with one commit, made under a version of Node. */
-async function createUnder(version: NodeVersion): Promise<string> {
+/** A bus with one commit, made under a version of Node, and how it was made. */
+async function createUnder(
+  version: NodeVersion,
+): Promise<{ readonly path: string; readonly made: readonly Operation[] }> {
   const path = newPath();
-  await startWriter(path, 'made', { node: await findNode(version), most: 1 }).ended;
+  const writer = startWriter(path, 'made', { node: await findNode(version), most: 1 });
+  await writer.ended;
   expect(await readTexts(path)).toEqual(['made:0']);
-  return path;
+  return { path, made: writer.operations() };
 }
 
-/** Lets writers of several Nodes append to one file at once, and looks for what each was told was written. */
-async function expectNothingLost(path: string, versions: readonly NodeVersion[]): Promise<void> {
+/** Lets writers of several Nodes append to one file at once, and checks the history that they saw together. */
+async function expectNothingLost(
+  { path, made }: Awaited<ReturnType<typeof createUnder>>,
+  versions: readonly NodeVersion[],
+): Promise<void> {
   const programs = await Promise.all(versions.map(findNode));
   const gate = `${path}.gate`;
   const writers = programs.map((node, n) => startWriter(path, `writer${n}`, { node, most: 300, gate }));
@@ -37,10 +44,8 @@ async function expectNothingLost(path: string, versions: readonly NodeVersion[])
   const texts = await readTexts(path);
   expect(texts).toHaveLength(1 + 300 * versions.length);
   const spans = writers.map((writer) => writer.acknowledged());
-  for (const span of spans) {
-    expect(span).toHaveLength(300);
-    expect(lost(span, texts)).toEqual([]);
-  }
+  for (const span of spans) expect(span).toHaveLength(300);
+  expect(checkHistory([...made, ...writers.flatMap((writer) => writer.operations())], texts)).toEqual([]);
   // Each began before any had ended, else they did not write at once.
   const begun = Math.max(...spans.map((span) => span[0]?.position ?? Number.NaN));
   const ended = Math.min(...spans.map((span) => span.at(-1)?.position ?? Number.NaN));
@@ -58,13 +63,13 @@ describe.skipIf(nodes.skip)(nodes.title('several versions of Node'), () => {
   );
 
   test('22.23, 24 and 26 write one bus at once and lose nothing', async () => {
-    const path = await createUnder('24.21.0');
-    expect(pragma(path, 'journal_mode')).toBe('wal');
-    await expectNothingLost(path, FIXED);
+    const bus = await createUnder('24.21.0');
+    expect(pragma(bus.path, 'journal_mode')).toBe('wal');
+    await expectNothingLost(bus, FIXED);
   });
 
   test('22.18 refuses a bus in WAL mode, leaves it as it is, and says which Node to use', async () => {
-    const path = await createUnder('24.21.0');
+    const { path } = await createUnder('24.21.0');
     const before = readFileSync(path);
     const writer = startWriter(path, 'late', { node: await findNode(AFFECTED), most: 1 });
     await writer.ended;
@@ -74,10 +79,10 @@ describe.skipIf(nodes.skip)(nodes.title('several versions of Node'), () => {
   });
 
   test('a bus that 22.18 made stays as 22.18 can write it, and 24 writes it at the same time', async () => {
-    const path = await createUnder(AFFECTED);
-    expect(pragma(path, 'journal_mode')).toBe('delete');
-    await expectNothingLost(path, [AFFECTED, '24.21.0']);
-    expect(pragma(path, 'journal_mode')).toBe('delete');
+    const bus = await createUnder(AFFECTED);
+    expect(pragma(bus.path, 'journal_mode')).toBe('delete');
+    await expectNothingLost(bus, [AFFECTED, '24.21.0']);
+    expect(pragma(bus.path, 'journal_mode')).toBe('delete');
   });
 
   test('a bus that 22.18 and 24 make at the same moment is of one kind or the other, and loses nothing', async () => {
@@ -89,12 +94,13 @@ describe.skipIf(nodes.skip)(nodes.title('several versions of Node'), () => {
       const [ofAffected = [], ofFixed = []] = writers.map((writer) => writer.acknowledged());
       expect(ofFixed).toHaveLength(20);
       expect(ofAffected).toHaveLength(pragma(path, 'journal_mode') === 'wal' ? 0 : 20);
-      expect(lost([...ofAffected, ...ofFixed], await readTexts(path))).toEqual([]);
+      const operations = writers.flatMap((writer) => writer.operations());
+      expect(checkHistory(operations, await readTexts(path))).toEqual([]);
     }
   });
 
   test('22.18 writes no more once somebody put the bus in WAL mode under it', async () => {
-    const path = await createUnder(AFFECTED);
+    const { path, made } = await createUnder(AFFECTED);
     const writer = startWriter(path, 'writer', { node: await findNode(AFFECTED) });
     try {
       await until(() => writer.acknowledged().length > 20);
@@ -109,7 +115,7 @@ describe.skipIf(nodes.skip)(nodes.title('several versions of Node'), () => {
       await writer.ended;
       expect(writer.complaint()).toContain(UPGRADE);
       const texts = await readTexts(path);
-      expect(lost(writer.acknowledged(), texts)).toEqual([]);
+      expect(checkHistory([...made, ...writer.operations()], texts)).toEqual([]);
       expect(texts).toHaveLength(1 + writer.acknowledged().length);
     } finally {
       await writer.kill();

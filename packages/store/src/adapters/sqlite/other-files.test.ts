@@ -16,8 +16,11 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test, vi } from 'vitest';
 import { readStream } from '../../bus.builders.ts';
+import { checkHistory } from '../../conformance/history.ts';
 import type { Log } from '../../log.ts';
 import { smallDisk } from '../places/small-disk.builders.ts';
+import { firstAppend } from './processes.builders.ts';
+import { operationsIn } from './reporting-log.builders.ts';
 import { openSqliteLog } from './sqlite.ts';
 
 const NOBODY = 65_534;
@@ -236,8 +239,10 @@ test.skipIf(isWindows)(
     const log = await openSqliteLog(path);
     const all = (await readStream(log, 's')).map(({ bytes }) => Buffer.from(bytes).toString());
     await log.close();
-    const acknowledged = said.trim().split('\n');
-    expect(acknowledged.length).toBeGreaterThan(5);
-    for (const line of acknowledged) expect(all[Number(line.split(' ')[0]) - 1]).toBe(line.split(' ')[1]);
+    const operations = operationsIn(said);
+    const appends = operations.filter(({ kind }) => kind === 'append');
+    expect(appends.length).toBeGreaterThan(5);
+    expect(appends.at(-1)).toMatchObject({ outcome: { kind: 'unknown' }, ended: expect.any(Number) });
+    expect(checkHistory([firstAppend(all[0] ?? ''), ...operations], all)).toEqual([]);
   },
 );

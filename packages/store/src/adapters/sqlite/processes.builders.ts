@@ -7,6 +7,8 @@ import { formatTrust } from '@certbus/events';
 import { BEGINNING, type Checkpoint } from '@certbus/events/history';
 import { beginBus, type Keys, readStream } from '../../bus.builders.ts';
 import { openBus } from '../../bus.ts';
+import type { Operation } from '../../conformance/history.ts';
+import { operationsIn } from './reporting-log.builders.ts';
 import { openSqliteLog } from './sqlite.ts';
 
 const WRITER = fileURLToPath(new URL('./writer.builders.ts', import.meta.url));
@@ -18,15 +20,12 @@ process.on('exit', () => {
   for (const child of STARTED) child.kill('SIGKILL');
 });
 
-/** A commit that a writer got acknowledged. */
-export interface Acknowledged {
-  readonly position: number;
-  readonly text: string;
-}
-
 /** A writer in a process of its own. */
 export interface Writer {
-  acknowledged(): Acknowledged[];
+  /** All that it has done on the stream so far. */
+  operations(): Operation[];
+  /** Those of its appends that were acknowledged. */
+  acknowledged(): { readonly position: number; readonly text: string }[];
   /** What it said on standard error. */
   complaint(): string;
   /** Resolves once it has ended. */
@@ -47,25 +46,45 @@ export function startWriter(
     gate,
   }: { readonly node?: string; readonly most?: number; readonly gate?: string } = {},
 ): Writer {
-  return startProcess(node, [WRITER, path, name, ...(most ? [String(most)] : []), ...(gate ? [gate] : [])]);
+  return startNode(node, [WRITER, path, name, ...(most ? [String(most)] : []), ...(gate ? [gate] : [])]);
 }
 
-/** Begins a bus in a new file for {@link startSigningWriter}; returns where it ends. */
-export async function beginSignedBus(path: string): Promise<{ keys: Keys; checkpoint: Checkpoint }> {
+/**
+ * Starts a writer of so many commits under strace, which writes into a file what the kernel is asked by the thread that has the bus:
+ * every write, every flush, in order.
+ */
+export function startTracedWriter(
+  path: string,
+  name: string,
+  { most, trace }: { most: number; trace: string },
+): Writer {
+  const calls = ['-e', 'trace=write,pwrite64,writev,pwritev,fsync,fdatasync'];
+  const node = [process.execPath, '--conditions=certbus:source', WRITER, path, name, String(most)];
+  return startProcess('strace', ['-qq', '-y', '-s', '400', ...calls, '-o', trace, ...node]);
+}
+
+/** The append of the first commit of a bus, before all others. */
+export const firstAppend = (text: string): Operation => {
+  const outcome = { kind: 'acknowledged', position: 1 } as const;
+  return { kind: 'append', text, after: 0, outcome, began: 0, ended: 0 };
+};
+
+/** Begins a bus in a new file for {@link startSigningWriter}; returns where it ends, and how it was begun. */
+export async function beginSignedBus(path: string): Promise<{ keys: Keys; checkpoint: Checkpoint; begun: Operation }> {
   const log = await openSqliteLog(path, { create: true });
   const { bus, keys } = await beginBus(log, 's');
   const { checkpoint } = await bus.read(BEGINNING);
   await log.close();
   writeFileSync(`${path}.key`, keys.managerKey, { mode: 0o600 });
   writeFileSync(`${path}.pub`, formatTrust(keys.trust));
-  return { keys, checkpoint };
+  return { keys, checkpoint, begun: firstAppend(checkpoint.hash ?? '') };
 }
 
 /** Starts a manager that appends signed commits behind a checkpoint until it is killed; the text of each is its hash. */
 export function startSigningWriter(path: string, name: string, from: Checkpoint): Writer {
   // Compiling what reads and signs commits takes longer than all else, two hundred times over.
   const env = { ...process.env, NODE_COMPILE_CACHE: `${path}.cache` };
-  return startProcess(process.execPath, [SIGNING_WRITER, path, name, JSON.stringify(from)], env);
+  return startNode(process.execPath, [SIGNING_WRITER, path, name, JSON.stringify(from)], env);
 }
 
 /**
@@ -94,23 +113,26 @@ export async function verifyFile(
   }
 }
 
-function startProcess(node: string, args: readonly string[], env = process.env): Writer {
-  const child = spawn(node, ['--conditions=certbus:source', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
+function startNode(node: string, args: readonly string[], env = process.env): Writer {
+  return startProcess(node, ['--conditions=certbus:source', ...args], env);
+}
+
+function startProcess(program: string, args: readonly string[], env = process.env): Writer {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   STARTED.add(child);
   let said = '';
   let complaint = '';
   child.stdout.on('data', (chunk) => (said += chunk));
   child.stderr.on('data', (chunk) => (complaint += chunk));
   const ended = once(child, 'close').finally(() => STARTED.delete(child));
+  const operations = () => operationsIn(said);
+  const acknowledgedIn = (operation: Operation) =>
+    operation.kind === 'append' && operation.outcome.kind === 'acknowledged'
+      ? [{ position: operation.outcome.position, text: operation.text }]
+      : [];
   return {
-    acknowledged: () =>
-      said
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => {
-          const [position, text = ''] = line.split(' ');
-          return { position: Number(position), text };
-        }),
+    operations,
+    acknowledged: () => operations().flatMap(acknowledgedIn),
     complaint: () => complaint,
     ended,
     kill() {
@@ -138,13 +160,6 @@ export async function readTexts(path: string): Promise<string[]> {
     if (position !== n + 1) throw new Error(`position ${position} stands where ${n + 1} should`);
     return Buffer.from(bytes).toString();
   });
-}
-
-/** Those of the acknowledged commits that are not where they were acknowledged, or stand there twice. */
-export function lost(acknowledged: readonly Acknowledged[], texts: readonly string[]): Acknowledged[] {
-  return acknowledged.filter(
-    ({ position, text }) => texts.indexOf(text) !== position - 1 || texts.lastIndexOf(text) !== position - 1,
-  );
 }
 
 /** Runs a pragma on a file of its own accord, as a person with a SQLite tool would, and returns its answer. */

@@ -1,13 +1,13 @@
 import { existsSync, writeFileSync } from 'node:fs';
+import { reporting } from './reporting-log.builders.ts';
 import { openSqliteLog } from './sqlite.ts';
 
 /**
- * A writer in a process of its own: appends behind the head, whatever it is, without end or so many times, and prints each position
- * that was acknowledged. It makes the bus where there is none. With a gate it makes a file `GATE.NAME` and
- * waits until there is a file `GATE`.
+ * A writer in a process of its own: appends behind the head, whatever it is, without end or so many times, and prints each operation.
+ * It makes the bus where there is none. With a gate it makes a file `GATE.NAME` and waits until there is a file `GATE`.
  */
 const [, , path = '', name = '', most = '1000000', gate] = process.argv;
-const log = await openSqliteLog(path, { create: true });
+const log = reporting(await openSqliteLog(path, { create: true }), 's', (bytes) => Buffer.from(bytes).toString());
 if (gate) {
   writeFileSync(`${gate}.${name}`, '');
   while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -16,7 +16,6 @@ let head = 0;
 for (let n = 0; n < Number(most); ) {
   try {
     head = await log.append('s', head, Buffer.from(`${name}:${n}`));
-    process.stdout.write(`${head} ${name}:${n}\n`);
     n += 1;
     // Two writers without a pause would never let each other in.
     await new Promise((resolve) => setTimeout(resolve, 1));
