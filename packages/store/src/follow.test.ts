@@ -1,11 +1,11 @@
 import { BEGINNING, type HistoryError } from '@certbus/events/history';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMemoryLog } from './adapters/memory.ts';
 import { beginBus, createView, removed } from './bus.builders.ts';
 import { openBus } from './bus.ts';
 import type { Bus } from './bus-port.ts';
 import { StoreError } from './errors.ts';
-import { type Batch, follow } from './follow.ts';
+import { type Batch, type FollowOptions, follow } from './follow.ts';
 import type { Log } from './log.ts';
 import { transact } from './transact.ts';
 
@@ -194,4 +194,121 @@ test('an abort ends a quiet wait at once', async () => {
   const next = follower.next();
   setTimeout(() => stop.abort(new Error('stop')), 20);
   await expect(next).rejects.toThrow('stop');
+});
+
+/** A follower of a quiet bus on a clock of the test's own, and when it looked, confirmed and failed, in milliseconds. */
+async function followOnVirtualClock({
+  chance = 0.5,
+  outages = [],
+  version,
+  ...options
+}: Omit<FollowOptions, 'signal'> & {
+  /** What is drawn for the jitter: 0 makes a pause the shortest, 0.5 is none. */
+  readonly chance?: number;
+  /** Which looks fail, counted from 1. */
+  readonly outages?: readonly number[];
+  readonly version?: () => number;
+}) {
+  const memory = createMemoryLog();
+  const { bus: quiet } = await beginBus(memory);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const random = vi.spyOn(Math, 'random').mockReturnValue(chance);
+  const stop = new AbortController();
+  onTestFinished(() => {
+    stop.abort();
+    random.mockRestore();
+    vi.useRealTimers();
+  });
+  const began = performance.now();
+  const now = () => performance.now() - began;
+  const looks: number[] = [];
+  const confirms: number[] = [];
+  const bus: Bus = {
+    ...quiet,
+    async read(...call) {
+      looks.push(now());
+      if (outages.includes(looks.length)) throw new StoreError('CERTBUS_STORE_UNREACHABLE', 'away');
+      return quiet.read(...call);
+    },
+    confirm(...call) {
+      confirms.push(now());
+      return quiet.confirm(...call);
+    },
+    version: () => version?.(),
+  };
+  const following = (async () => {
+    for await (const _ of follow(bus, BEGINNING, { ...options, signal: stop.signal }));
+  })();
+  following.catch(() => {});
+  const pauses = () => looks.slice(1).map((at, index) => Math.round(at - (looks[index] ?? 0)));
+  return { looks, confirms, pauses, after: (ms: number) => vi.advanceTimersByTimeAsync(ms) };
+}
+
+test.each([
+  [0, 9_000],
+  [0.5, 10_000],
+  [1, 11_000],
+])('a quiet bus is looked at once an interval, more or less by a tenth as %s is drawn', async (chance, pause) => {
+  const follower = await followOnVirtualClock({ chance });
+  await follower.after(pause * 3 + 10);
+  expect(follower.pauses()).toEqual([pause, pause, pause]);
+});
+
+test.each([
+  ['the default floor', { intervalMs: 1 }, 100],
+  ['the default ceiling', { intervalMs: 1e9 }, 3_600_000],
+  ['a floor of its own', { intervalMs: 1, floorMs: 20 }, 20],
+  ['a ceiling of its own', { intervalMs: 1e9, ceilingMs: 50_000 }, 50_000],
+])('no interval goes beyond %s', async (_, options, pause) => {
+  const follower = await followOnVirtualClock(options);
+  await follower.after(pause * 3 + 10);
+  expect(follower.pauses()).toEqual([pause, pause, pause]);
+});
+
+test('while the bus is away the pauses grow up to the interval, and begin again once it was back', async () => {
+  const outages = [2, 3, 4, 5, 6, 7, 9];
+  const follower = await followOnVirtualClock({ intervalMs: 5_000, outages });
+  await follower.after(24_400);
+  expect(follower.pauses()).toEqual([5_000, 250, 500, 1_000, 2_000, 4_000, 5_000, 5_000, 250]);
+});
+
+test.each([
+  [0, [225, 450, 900]],
+  [1, [275, 550, 1_100]],
+])(
+  'the pauses of an outage are drawn as well, so that a fleet does not come back in one moment: %s',
+  async (chance, pauses) => {
+    const follower = await followOnVirtualClock({ outages: [1, 2, 3], chance });
+    await follower.after(2_000);
+    expect(follower.pauses()).toEqual(pauses);
+  },
+);
+
+test('what was read is compared again at the first look, once an hour, and after every outage', async () => {
+  const follower = await followOnVirtualClock({ intervalMs: 60_000 });
+  await follower.after(2.5 * 3_600_000);
+  expect(follower.confirms.map((at) => Math.floor(at / 3_600_000))).toEqual([0, 1, 2]);
+  expect(follower.confirms[0]).toBe(0);
+});
+
+test('after an outage what was read is compared again at the next look, and at no other', async () => {
+  const follower = await followOnVirtualClock({ intervalMs: 1_000, outages: [4, 5] });
+  await follower.after(10_000);
+  const [, , , fourth, fifth, sixth] = follower.looks;
+  expect(follower.confirms).toEqual([0, fifth, sixth]);
+  expect(fourth).toBe(3_000);
+});
+
+test('a follower of a store that says when it was written looks at once, and otherwise as seldom as any', async () => {
+  let version = 7;
+  const follower = await followOnVirtualClock({ intervalMs: 60_000, version: () => version });
+  await follower.after(59_000);
+  expect(follower.looks).toEqual([0]);
+  version += 1;
+  await follower.after(10);
+  expect(follower.pauses()).toEqual([59_010]);
+  await follower.after(59_000);
+  expect(follower.looks).toHaveLength(2);
+  await follower.after(1_010);
+  expect(follower.looks).toHaveLength(3);
 });

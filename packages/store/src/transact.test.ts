@@ -209,6 +209,42 @@ test('nothing is decided on a history that is refused', async () => {
   await expect(transact(bus, createView(), say('a'))).rejects.toMatchObject({ name: 'HistoryError', position: 2 });
 });
 
+/** Takes the newest commit out of a log, as a store does that is put back to an older copy of itself. */
+async function rollBack(log: Log): Promise<void> {
+  const { commits } = await log.read('test', 0, { limit: 1_000 });
+  const newest = commits.at(-1);
+  if (!newest) throw new TypeError('the log is empty');
+  await log.maintenance?.replace('test', newest.position, { found: newest.bytes, bytes: undefined });
+}
+
+test('a view that was ahead of its bus when this process began is refused at its first look', async () => {
+  const log = createMemoryLog();
+  const { bus } = await beginBus(log);
+  const view = createView();
+  for (const id of ['a', 'b']) await transact(bus, view, say(id));
+  await rollBack(log);
+  // As another process would, with a view that was kept on a disk.
+  const kept = { ...createView(), checkpoint: view.checkpoint };
+  await expect(catchUp(bus, kept)).rejects.toMatchObject({ name: 'HistoryError', position: 3 });
+  await expect(transact(bus, kept, say('c'))).rejects.toMatchObject({ name: 'HistoryError', position: 3 });
+});
+
+test.each([false, true])(
+  'a bus that is rolled back under this process shows by the first conflict with nothing (caught up: %s)',
+  async (caughtUp) => {
+    const log = createMemoryLog();
+    const { bus } = await beginBus(log);
+    const view = createView();
+    for (const id of ['a', 'b']) await transact(bus, view, say(id));
+    await rollBack(log);
+    await expect(transact(bus, view, say('c'), { caughtUp })).rejects.toMatchObject({
+      name: 'HistoryError',
+      position: 3,
+    });
+    expect((await log.read('test', 0)).commits).toHaveLength(2);
+  },
+);
+
 test('two processes that decide at once both get their say, in one line', async () => {
   const log = createMemoryLog();
   const { keys, bus } = await beginBus(log);
