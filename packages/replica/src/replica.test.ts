@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { nameSetKey, sha256 } from '@certbus/events';
+import type { Checkpoint } from '@certbus/events/history';
 import { afterAll, expect, test } from 'vitest';
 import { replicaPath, resolveStateDirectory } from './location.ts';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
@@ -161,30 +162,64 @@ test('a removed certificate is found by nobody, and its removal is told', async 
   await replica.close();
 });
 
-test('commits that do not follow on the replica are refused, and it stays as it was', async () => {
-  const story = await beginStory();
-  const replica = await openReplica({ path: newPath(), busId: story.busId });
-  await story.say(obtained('certificate1', ['a.test']));
-  await tell(replica, story);
-  const [first, second] = story.commits;
-  if (!first || !second) throw new TypeError('two commits were said');
-  const reached = replica.checkpoint();
-  await expect(replica.apply([second], reached)).rejects.toMatchObject({ code: 'CERTBUS_REPLICA_BEHIND' });
-  expect(replica.checkpoint()).toEqual(reached);
-  await replica.close();
+/** All that a replica says of certificates, for comparing. */
+const contentOf = (replica: Replica) => ({
+  checkpoint: replica.checkpoint(),
+  records: [...replica.records()],
+  rootEvents: replica.rootEvents(),
+  served: replica.countServed(),
 });
+
+test.each(['file', 'memory'])(
+  'commits that do not follow on a replica in %s are refused, and nothing of them is taken',
+  async (kind) => {
+    const story = await beginStory();
+    const replica = await openReplica({ path: kind === 'file' ? newPath() : ':memory:', busId: story.busId });
+    await story.say(obtained('certificate1', ['a.test']));
+    await tell(replica, story);
+    const before = contentOf(replica);
+    const reached = story.checkpoints.at(-1) as Checkpoint;
+    await story.say(obtained('certificate2', ['b.test']));
+    await story.say(obtained('certificate1', ['a.test'], 'renewed'), obtained('certificate3', ['c.test']));
+    // Refused by its position alone, once all that it says of certificates was worked out.
+    const skipped = story.commits.slice(3);
+    const refused = { code: 'CERTBUS_REPLICA_BEHIND' };
+    await expect(replica.apply(skipped, { ...reached, position: 4 })).rejects.toMatchObject(refused);
+    expect(contentOf(replica)).toEqual(before);
+    expect(replica.lookup('c.test')).toEqual([]);
+    await tell(replica, story);
+    expect(replica.countServed()).toBe(3);
+    await replica.close();
+  },
+);
 
 test('what was taken is there after a restart, and one position is never taken twice', async () => {
   const story = await beginStory();
   const path = newPath();
   const replica = await openReplica({ path, busId: story.busId });
   await story.say(obtained('certificate1', ['a.test']));
+  await story.say(obtained('certificate1', ['a.test'], 'renewed'));
   await tell(replica, story);
+  const taken = contentOf(replica);
+  expect(replica.certificate('certificate1')?.predecessors).toHaveLength(1);
+  const again = async (on: Replica) => {
+    for (const first of [0, 1, 2]) {
+      const commits = story.commits.slice(first);
+      // The root events of the first commit are refused before its position is looked at.
+      const refused = first === 0 ? { name: 'ReplicaError' } : { code: 'CERTBUS_REPLICA_BEHIND' };
+      await expect(on.apply(commits, story.checkpoints.at(-1) as Checkpoint)).rejects.toMatchObject(refused);
+      // A commit alone, with the checkpoint behind it.
+      const alone = on.apply(commits.slice(0, 1), story.checkpoints[first] as Checkpoint);
+      await expect(alone).rejects.toMatchObject(refused);
+    }
+    expect(contentOf(on)).toEqual(taken);
+  };
+  await again(replica);
   await replica.close();
-  const again = await openReplica({ path, busId: story.busId });
-  expect(again.checkpoint()).toEqual(story.checkpoints.at(-1));
-  expect(again.lookup('a.test')).toHaveLength(1);
-  await again.close();
+  const reopened = await openReplica({ path, busId: story.busId });
+  expect(reopened.lookup('a.test')).toHaveLength(1);
+  await again(reopened);
+  await reopened.close();
 });
 
 test.skipIf(process.platform === 'win32').each([
