@@ -37,7 +37,9 @@ function base64At(bytes: Uint8Array, offset: number): string {
 }
 
 /** Where a part can be found: in a text as it is, and in the same without white space and in one case. */
-function formsOf(bytes: Uint8Array): readonly { readonly form: string; readonly text: string; readonly isFolded: boolean }[] {
+function formsOf(
+  bytes: Uint8Array,
+): readonly { readonly form: string; readonly text: string; readonly isFolded: boolean }[] {
   const base64 = [0, 1, 2].map((offset) => ({ form: `base64 at ${offset}`, text: base64At(bytes, offset) }));
   const base64url = base64.map(({ form, text }) => ({
     form: form.replace('base64', 'base64url'),

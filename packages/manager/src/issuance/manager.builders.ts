@@ -1,5 +1,5 @@
 /** Makes a bus and starts managers on it, for tests. */
-import type { CaLimits } from '@certbus/acme';
+import type { CaLimits, Logger } from '@certbus/acme';
 import {
   createBusId,
   createIdentity,
@@ -48,6 +48,7 @@ export interface ProcessOptions {
   /** Default: what answers with the sandbox's servers. */
   readonly solvers?: SolverFactory;
   readonly limits?: (directory: string) => CaLimits;
+  readonly logger?: Logger;
 }
 
 const STREAM = 'test';
