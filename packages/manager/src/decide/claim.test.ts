@@ -238,6 +238,33 @@ describe('given a certificate', () => {
     expect(state.certificate('certificate1')).toMatchObject({ directory, issuance: { directory: second } });
   });
 
+  test('when another one for the same names has an order open at the same CA, then its renewal waits for that', () => {
+    const twin = { certificateId: 'certificate2', issuanceId: 'issuance03' };
+    const another: WrittenEvent = { ...obtained, ...twin, names: subject.names.toReversed() } as WrittenEvent;
+    const renewal = (at: string): WrittenEvent =>
+      ({ ...started, ...twin, reason: 'renewal', directory: at }) as WrittenEvent;
+    const options = {
+      ...terms('bob'),
+      issuanceId: 'issuance04',
+      csr,
+      replaces: undefined,
+      otherwise: { challengeType: 'dns-01', directory },
+      ...oneCa,
+    } as const;
+    const both = [[started, NOW] as const, [obtained, NOW] as const, [another, NOW] as const];
+    const ask = (...more: (readonly [WrittenEvent, Date])[]) =>
+      claimRenewal(given(...both, ...more), later(1), 'certificate1', options);
+    expect(ask().result).toMatchObject({ kind: 'claimed', certificateId: 'certificate1' });
+    expect(ask([renewal(directory), NOW])).toEqual({
+      events: [],
+      result: { kind: 'held', certificateId: 'certificate2', holder: 'alice', until: later(CLAIM_MS) },
+    });
+    const released: WrittenEvent = { type: 'IssuanceReleased', ...twin, holder: 'alice' };
+    expect(ask([renewal(directory), NOW], [released, NOW]).result.kind).toBe('claimed');
+    // At another CA it cannot be one and the same order.
+    expect(ask([renewal('https://second.test/dir'), NOW]).result.kind).toBe('claimed');
+  });
+
   test('when it was removed, then its names are free for a new one', () => {
     const state = given(
       [started, NOW],
