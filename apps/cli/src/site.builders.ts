@@ -3,7 +3,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as dial } from 'node:tls';
-import { createId, parseManagerKey, parseTrust, seal } from '@certbus/events';
+import { createId, open, parseManagerKey, parseTrust, seal } from '@certbus/events';
 import { BEGINNING, EMPTY_BUS, evolveBus, type WrittenEvent } from '@certbus/events/history';
 import { type Bus, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
@@ -15,6 +15,27 @@ async function openSite(site: string): Promise<{ bus: Bus; close(): Promise<void
   const { signer } = parseManagerKey(text('manager.key'));
   const log = await openLog(`sqlite:${join(site, 'bus.db')}#certbus`);
   return { bus: openBus(log, 'certbus', { trust: parseTrust(text('bus.pub')), signer }), close: () => log.close() };
+}
+
+/** The text of every commit on a site's bus. */
+export async function commitsOf(site: string): Promise<string> {
+  const log = await openLog(`sqlite:${join(site, 'bus.db')}#certbus`);
+  const { commits } = await log.read('certbus', 0, { limit: 100_000, consistent: true });
+  await log.close();
+  return commits.map(({ bytes }) => Buffer.from(bytes).toString()).join('');
+}
+
+/** How an age file begins, in base64. */
+const SEALED = /YWdlLWVuY3J5cHRpb24ub3JnL3Yx[A-Za-z0-9+/]+=*/g;
+
+/** The private keys, in PEM, that are sealed in a text and open for an age identity in one of these files. */
+export async function sealedKeysIn(text: string, keyFiles: readonly string[]): Promise<readonly string[]> {
+  const identities = [...new Set(keyFiles.flatMap((file) => file.match(/^AGE-SECRET-KEY-\S+$/gm) ?? []))];
+  const sealed = [...new Set(text.match(SEALED))];
+  const opened = await Promise.all(
+    sealed.flatMap((each) => identities.map((identity) => open(each, identity).catch(() => ''))),
+  );
+  return [...new Set(opened.filter((each) => each.includes('PRIVATE KEY')))];
 }
 
 /** Says events on a site's bus, as its manager would. */
