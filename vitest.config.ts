@@ -23,6 +23,7 @@ export default defineConfig({
       'apps/*/src/**/*.test.ts',
       'services/src/**/*.test.ts',
       'rules/**/*.test.ts',
+      'mutants/**/*.test.ts',
     ],
   },
 });

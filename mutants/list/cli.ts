@@ -1,0 +1,33 @@
+/** Mutants of the command line: what it prints. */
+import type { Mutant } from '../mutant.ts';
+
+const LOG = 'apps/cli/src/commands/bus/log.ts';
+const LOG_TEST = { file: 'apps/cli/src/bus-log.int.test.ts', only: 'has no control character of anybody else' };
+
+export const cli: readonly Mutant[] = [
+  {
+    fault: '"bus log" prints the control characters of an event',
+    file: LOG,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+    find: 'clean(`      ${describe(event)}`)',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+    replace: '`      ${describe(event)}`',
+    noticedBy: [LOG_TEST],
+  },
+  {
+    fault: '"bus log" prints the control characters of a manager\'s name',
+    file: LOG,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+    find: 'clean(`${position}  ${at.toISOString()}  by ${by}`)',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+    replace: '`${position}  ${at.toISOString()}  by ${by}`',
+    noticedBy: [LOG_TEST],
+  },
+  {
+    fault: 'text that turns itself round is printed',
+    file: 'packages/runtime/src/printable.ts',
+    find: '\\u202a-\\u202e',
+    replace: '',
+    noticedBy: [LOG_TEST],
+  },
+];

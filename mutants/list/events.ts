@@ -1,0 +1,52 @@
+/** Mutants of the event model: signatures, envelopes and sealed keys. */
+import type { Mutant } from '../mutant.ts';
+
+const CODEC = 'packages/events/src/history/codec.test.ts';
+const VERIFY = 'packages/events/src/history/verify.test.ts';
+
+export const events: readonly Mutant[] = [
+  {
+    fault: 'a root event is read without its envelope',
+    file: 'packages/events/src/history/codec.ts',
+    find: 'needsRoot.has(raw.type)',
+    replace: 'false',
+    noticedBy: [{ file: CODEC }],
+  },
+  {
+    fault: 'a root event that is not signed is read',
+    file: 'packages/events/src/history/verify.ts',
+    find: '!isSignedByRoot(trust, root)',
+    replace: 'false',
+    noticedBy: [{ file: VERIFY }],
+  },
+  {
+    fault: 'a root signature is good at any place in the sequence',
+    file: 'packages/events/src/history/root-event.ts',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+    find: '\\0${rootSequence}\\0',
+    replace: '\\0',
+    noticedBy: [{ file: VERIFY }],
+  },
+  {
+    fault: 'a root signature is good on any bus',
+    file: 'packages/events/src/history/root-event.ts',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+    find: '\\0${busId}\\0',
+    replace: '\\0',
+    noticedBy: [{ file: VERIFY }],
+  },
+  {
+    fault: 'every signature is looked at, and one a segment is',
+    file: 'packages/events/src/history/verify.ts',
+    find: '!everySignature && ',
+    replace: '',
+    noticedBy: [{ file: VERIFY }],
+  },
+  {
+    fault: 'a key that belongs to another leaf is given out',
+    file: 'packages/events/src/sealed-key.ts',
+    find: 'if (isKeyOf(leaf, privateKey)) return',
+    replace: 'return',
+    noticedBy: [{ file: 'packages/client/src/serving/key-vault.test.ts' }],
+  },
+];

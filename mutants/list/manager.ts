@@ -1,0 +1,106 @@
+/** Mutants of the manager: what it decides, what it seals, and what it shows. */
+import type { Mutant } from '../mutant.ts';
+
+const CSR = 'packages/manager/src/issuance/csr.ts';
+const SECRETS = 'packages/manager/src/issuance/secrets.int.test.ts';
+const CLAIM = 'packages/manager/src/decide/claim.ts';
+const CLAIM_TEST = 'packages/manager/src/decide/claim.test.ts';
+const REDACTION = 'packages/manager/src/configuration/redaction.ts';
+const REDACTION_TEST = 'packages/manager/src/configuration/redaction.test.ts';
+/** The end of what is made of a key, where a leak would be added. */
+const CSR_END = 'sealedKey, recipientsPosition };';
+const derOf = "key.export({ type: 'pkcs8', format: 'der' })";
+
+export const manager: readonly Mutant[] = [
+  {
+    fault: 'a manager decides on events that it does not know',
+    file: 'packages/manager/src/context.ts',
+    find: 'if (types.length === 0) return;',
+    replace: 'if (types.length >= 0) return;',
+    noticedBy: [{ file: 'packages/manager/src/state/unknown-events.int.test.ts' }],
+  },
+  {
+    fault: 'a certificate is sealed to recipients that were replaced meanwhile',
+    file: 'packages/manager/src/issuance/order.ts',
+    find: 'last?.recipientsPosition === bus.recipientsPosition',
+    replace: 'last',
+    noticedBy: [{ file: 'packages/manager/src/issuance/recipients.int.test.ts' }],
+  },
+  {
+    fault: 'the private key is on the bus in hexadecimal',
+    file: CSR,
+    find: CSR_END,
+    replace: `sealedKey, recipientsPosition, note: ${derOf}.toString('hex') } as CsrWithKey;`,
+    noticedBy: [{ file: SECRETS }],
+  },
+  {
+    fault: 'the private key is on the bus in base64 behind one byte',
+    file: CSR,
+    find: CSR_END,
+    replace: `sealedKey, recipientsPosition, note: Buffer.concat([Buffer.from('a'), ${derOf}]).toString('base64') } as CsrWithKey;`,
+    noticedBy: [{ file: SECRETS }],
+  },
+  {
+    fault: 'the private key is on the bus as a JWK',
+    file: CSR,
+    find: CSR_END,
+    replace: "sealedKey, recipientsPosition, note: key.export({ format: 'jwk' }) } as CsrWithKey;",
+    noticedBy: [{ file: SECRETS }],
+  },
+  {
+    fault: 'the account key is logged at debug level',
+    file: 'packages/manager/src/accounts/connect.ts',
+    find: 'logger: context.logger,',
+    replace: "logger: (context.logger.debug('connecting', account), context.logger),",
+    noticedBy: [{ file: SECRETS }],
+  },
+  {
+    fault: '"conf display" shows secretAccessKey',
+    file: REDACTION,
+    find: 'secretNames(configuration)',
+    replace: "secretNames(configuration).filter((name) => name !== 'secretAccessKey')",
+    noticedBy: [{ file: REDACTION_TEST }],
+  },
+  {
+    fault: '"conf display" shows apiKey',
+    file: REDACTION,
+    find: 'secretNames(configuration)',
+    replace: "secretNames(configuration).filter((name) => name !== 'apiKey')",
+    noticedBy: [{ file: REDACTION_TEST }],
+  },
+  {
+    fault: 'of two updates of the configuration at once the first is lost',
+    file: 'packages/manager/src/configuration/stored-configuration.ts',
+    find: 'configure(state, sealed, expected)',
+    replace: 'configure(state, sealed, state.bus.config?.position ?? 0)',
+    noticedBy: [{ file: 'packages/manager/src/configuration/concurrent.int.test.ts' }],
+  },
+  {
+    fault: 'a run of renewals writes no heartbeat',
+    file: 'packages/manager/src/renewal/renewal-run.ts',
+    find: 'await decide(context, heartbeat, { signal });',
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/renewal/heartbeat.int.test.ts' }],
+  },
+  {
+    fault: 'two orders for one name set are made at once, by renewals',
+    file: CLAIM,
+    find: 'sibling?.issuance?.holder',
+    replace: 'sibling?.issuance?.holder === null',
+    noticedBy: [{ file: CLAIM_TEST }],
+  },
+  {
+    fault: 'two orders for one name set are made at once, for new names',
+    file: CLAIM,
+    find: 'if (open?.issuance) return',
+    replace: 'if (open?.issuance === null) return',
+    noticedBy: [{ file: CLAIM_TEST }],
+  },
+  {
+    fault: 'the back-off is as long for a certificate of an hour as for one of 90 days',
+    file: 'packages/manager/src/decide/back-off.ts',
+    find: 'lifetime / 20;',
+    replace: 'DAY_MS;',
+    noticedBy: [{ file: 'packages/manager/src/decide/back-off.test.ts' }],
+  },
+];

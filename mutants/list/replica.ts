@@ -1,0 +1,29 @@
+/** Mutants of the replica: each commit is taken once and as a whole. */
+import type { Mutant } from '../mutant.ts';
+
+const TABLES = 'packages/replica/src/writer/tables.ts';
+const REPLICA_TEST = 'packages/replica/src/replica.test.ts';
+
+export const replica: readonly Mutant[] = [
+  {
+    fault: 'a replica takes commits without a transaction',
+    file: TABLES,
+    find: 'inTransaction(database, () => take(commits, checkpoint))',
+    replace: 'take(commits, checkpoint)',
+    noticedBy: [{ file: REPLICA_TEST, only: 'nothing of them is taken' }],
+  },
+  {
+    fault: 'a replica takes commits behind any position',
+    file: TABLES,
+    find: 'if (changes === 1) return;',
+    replace: 'if (changes <= 1) return;',
+    noticedBy: [{ file: REPLICA_TEST, only: 'nothing of them is taken' }],
+  },
+  {
+    fault: 'a replica takes a position twice',
+    file: TABLES,
+    find: ' WHERE position = ?`',
+    replace: ' WHERE position >= ?`',
+    noticedBy: [{ file: REPLICA_TEST, only: 'one position is never taken twice' }],
+  },
+];
