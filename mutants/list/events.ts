@@ -4,6 +4,9 @@ import type { Mutant } from '../mutant.ts';
 const CODEC = 'packages/events/src/history/codec.test.ts';
 const VERIFY = 'packages/events/src/history/verify.test.ts';
 
+const RENEWAL = 'packages/events/src/renewal.ts';
+const RENEWAL_TEST = 'packages/events/src/renewal.test.ts';
+
 export const events: readonly Mutant[] = [
   {
     fault: 'a root event is read without its envelope',
@@ -48,5 +51,19 @@ export const events: readonly Mutant[] = [
     find: 'if (isKeyOf(leaf, privateKey)) return',
     replace: 'return',
     noticedBy: [{ file: 'packages/client/src/serving/key-vault.test.ts' }],
+  },
+  {
+    fault: 'certificates are renewed 30 days before their end, whatever their lifetime',
+    file: RENEWAL,
+    find: '(lifetime * 2) / 3)',
+    replace: 'lifetime - 30 * DAY_MS)',
+    noticedBy: [{ file: RENEWAL_TEST }],
+  },
+  {
+    fault: "a renewal is put off beyond the emergency floor by the CA's word",
+    file: RENEWAL,
+    find: 'Math.min(wanted, floor)',
+    replace: 'wanted',
+    noticedBy: [{ file: RENEWAL_TEST }],
   },
 ];

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { FailureClass } from './event-types/certificate-events.ts';
 import type { IssuedCertificate, ManagedCertificate } from './managed-certificate.ts';
 import { dueSince, dutyOf, isUrgent, NEVER, nextActionAt, type Urgency, urgencyOf } from './renewal.ts';
@@ -46,6 +46,42 @@ test.each([
   ['one whose window is over, with much left', certificate(2160, 2000, { renewalInfo: window(-2, -1) }), false],
 ])('%s is urgent exactly where it cannot wait', (_, subject, expected) => {
   expect(isUrgent(subject, NOW)).toBe(expected);
+});
+
+const DIRECTORY = 'https://ca.test/dir';
+/** Hours from now until a manager acts. */
+const hoursUntil = (subject: ManagedCertificate) => ((nextActionAt(subject)?.getTime() ?? 0) - NOW.getTime()) / HOUR_MS;
+
+describe.each([
+  ['160 hours', 160, 80, 3.2],
+  ['45 days', 45 * 24, 30 * 24, 6],
+  ['64 days', 64 * 24, (64 * 24 * 2) / 3, 6],
+  ['90 days', 90 * 24, 60 * 24, 6],
+  ['200 days', 200 * 24, (200 * 24 * 2) / 3, 6],
+])('a certificate of %s that was just issued', (_, lifetime, ratio, earliest) => {
+  const issued = (more: Partial<ManagedCertificate> = {}) =>
+    certificate(lifetime, lifetime, { directory: DIRECTORY, ...more });
+
+  test('is renewed by the ratio of its lifetime where the CA names no instant', () => {
+    expect(hoursUntil(issued())).toBeCloseTo(ratio, 5);
+  });
+
+  test.each([0.1, 0.4, 0.6, 0.8])('is renewed when the CA wants it, before that ratio and after: %s', (part) => {
+    const renewalInfo = window(lifetime * part, lifetime * part + 1);
+    expect(hoursUntil(issued({ renewalInfo }))).toBeCloseTo(lifetime * part, 5);
+  });
+
+  test('is not renewed at once for a CA that answers "now", and never later than a day before its end', () => {
+    expect(hoursUntil(issued({ renewalInfo: window(-2, -1) }))).toBeCloseTo(earliest, 5);
+    for (const from of [lifetime - 23, lifetime, lifetime * 10])
+      expect(hoursUntil(issued({ renewalInfo: window(from, from + 1) }))).toBeCloseTo(lifetime - 24, 5);
+  });
+
+  test('is urgent with a sixth of its lifetime left', () => {
+    const withLeft = (hours: number) => certificate(lifetime, hours, { directory: DIRECTORY });
+    expect(isUrgent(withLeft(lifetime / 6 + 0.1), NOW)).toBe(false);
+    expect(isUrgent(withLeft(lifetime / 6 - 0.1), NOW)).toBe(true);
+  });
 });
 
 /** A certificate of 160 hours, whose floor is 24 hours before its end, that failed so many hours from now, until so many. */

@@ -182,6 +182,7 @@ describe('given a certificate that is served', () => {
 });
 
 test.each([
+  [200, 400 / 3],
   [90, 60],
   [64, (64 * 2) / 3],
   [45, 30],
