@@ -5,6 +5,8 @@ const CSR = 'packages/manager/src/issuance/csr.ts';
 const SECRETS = 'packages/manager/src/issuance/secrets.int.test.ts';
 const CLAIM = 'packages/manager/src/decide/claim.ts';
 const CLAIM_TEST = 'packages/manager/src/decide/claim.test.ts';
+const ARI = 'packages/manager/src/renewal/renewal-info.property.int.test.ts';
+const MASS = 'packages/manager/src/renewal/mass-renewal.test.ts';
 const REDACTION = 'packages/manager/src/configuration/redaction.ts';
 const REDACTION_TEST = 'packages/manager/src/configuration/redaction.test.ts';
 /** The end of what is made of a key, where a leak would be added. */
@@ -102,5 +104,42 @@ export const manager: readonly Mutant[] = [
     find: 'lifetime / 20;',
     replace: 'DAY_MS;',
     noticedBy: [{ file: 'packages/manager/src/decide/back-off.test.ts' }],
+  },
+  {
+    fault: 'a CA is asked again when to renew before it said so',
+    file: 'packages/manager/src/renewal/renewal-info.ts',
+    find: 'askAt: info.retryAt, failures',
+    replace: 'askAt: context.now(), failures',
+    noticedBy: [{ file: ARI }],
+  },
+  {
+    fault: 'a CA is asked about what has ended',
+    file: 'packages/manager/src/renewal/renewal-info.ts',
+    find: 'else if (hasEnded(current, at))',
+    replace: 'else if (hasEnded(current, new Date(0)))',
+    noticedBy: [
+      { file: 'packages/manager/src/renewal/renewal-info.int.test.ts', only: 'what has ended is not asked about' },
+    ],
+  },
+  {
+    fault: 'an instant is drawn again with every answer of a CA',
+    file: 'packages/manager/src/decide/renewal-info.ts',
+    find: ' || isKnown)',
+    replace: ')',
+    noticedBy: [{ file: 'packages/manager/src/decide/renewal-info.test.ts' }, { file: ARI }],
+  },
+  {
+    fault: 'of all that a CA wants renewed at once the most urgent does not come first',
+    file: 'packages/manager/src/renewal/work-queue.ts',
+    find: 'one.rank - other.rank || ',
+    replace: '',
+    noticedBy: [{ file: MASS }],
+  },
+  {
+    fault: 'all managers draw the same instant in a window',
+    file: 'packages/manager/src/decide/renewal-info.ts',
+    find: ' * USED_PART * chance',
+    replace: ' * USED_PART',
+    noticedBy: [{ file: MASS }],
   },
 ];
