@@ -28,8 +28,8 @@ export { type PowerDns, startPowerDns } from './powerdns.ts';
 export { run, type Service, startService } from './process.ts';
 export { type Exchange, type Fault, startFaultProxy, startTlsProxy, type Verdict } from './proxies.ts';
 export { type S3Server, startS3Server } from './s3-server.ts';
-export { type StepCa, type StepCaOptions, startStepCa } from './step-ca.ts';
 export { findSecrets, type ScannedSecret, secretsOfKey, secretText } from './secret-scan.ts';
+export { type StepCa, type StepCaOptions, startStepCa } from './step-ca.ts';
 export { createTlsIdentity, type TlsIdentity } from './tls-identity.ts';
 export {
   startBind,
