@@ -20,9 +20,15 @@ async function openSite(site: string): Promise<{ bus: Bus; close(): Promise<void
 /** The text of every commit on a site's bus. */
 export async function commitsOf(site: string): Promise<string> {
   const log = await openLog(`sqlite:${join(site, 'bus.db')}#certbus`);
-  const { commits } = await log.read('certbus', 0, { limit: 100_000, consistent: true });
+  const texts: string[] = [];
+  for (let isEnd = false; !isEnd; ) {
+    // A page is bounded by its bytes as well.
+    const { commits, end } = await log.read('certbus', texts.length, { limit: 10_000, consistent: true });
+    texts.push(...commits.map(({ bytes }) => Buffer.from(bytes).toString()));
+    isEnd = end;
+  }
   await log.close();
-  return commits.map(({ bytes }) => Buffer.from(bytes).toString()).join('');
+  return texts.join('');
 }
 
 /** How an age file begins, in base64. */

@@ -40,7 +40,8 @@ async function readEverything({ address, trust }: Site): Promise<{ readonly comm
   const replica = await openReplica({ path, busId: trust.busId });
   try {
     await synchronize(replica, openBus(log, 'test', { trust }));
-    const { commits } = await log.read('test', 0, { limit: 10_000, consistent: true });
+    const { commits, end } = await log.read('test', 0, { limit: 10_000, consistent: true });
+    expect(end).toBe(true);
     const text = commits.map(({ bytes }) => Buffer.from(bytes).toString()).join('');
     await replica.close();
     const bus = address.replace(/^sqlite:|#.*$/g, '');
