@@ -39,10 +39,10 @@ export const events: readonly Mutant[] = [
     noticedBy: [{ file: VERIFY }],
   },
   {
-    fault: 'every signature is looked at, and one a segment is',
-    file: 'packages/events/src/history/verify.ts',
-    find: '!everySignature && ',
-    replace: '',
+    fault: 'where every signature is to be looked at, one a segment is',
+    file: 'packages/events/src/history/segments.ts',
+    find: 'everySignature ? from + 1 : rest.length',
+    replace: 'rest.length',
     noticedBy: [{ file: VERIFY }],
   },
   {

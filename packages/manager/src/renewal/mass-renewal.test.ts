@@ -63,7 +63,11 @@ async function beginBus() {
   const open = async () => {
     const replica = await openReplica({ path: ':memory:', busId: trust.busId });
     const bus = openBus(log, 'test', { trust, signer });
-    const view = createView(replica, { readAgain: () => synchronize(replica, bus), onReplicaFailed() {} });
+    const view = createView(replica, {
+      readAgain: () => synchronize(replica, bus),
+      readElsewhere: async () => replica,
+      onReplicaFailed() {},
+    });
     await catchUp(bus, view);
     return { bus, view };
   };
