@@ -86,6 +86,47 @@ export async function markRevoked(site: string, certificateId: string, pem: stri
   await say(site, async () => [{ type: 'CertificateRevoked', certificateId, leafHash, reason: 5 }]);
 }
 
+/** Puts a certificate of a CA on a site's bus that has ended, and a claim on it of a manager that was killed. */
+export async function putEnded(
+  site: string,
+  {
+    certificateId,
+    names,
+    directory,
+    holder,
+    until,
+  }: {
+    readonly certificateId: string;
+    readonly names: readonly string[];
+    readonly directory: string;
+    readonly holder: string;
+    /** End of the claim. */
+    readonly until: Date;
+  },
+): Promise<void> {
+  const { certificate, key } = await createTlsIdentity();
+  const leaf = new X509Certificate(certificate).raw.toString('base64');
+  const common = { certificateId, names, directory, challengeType: 'dns-01' } as const;
+  await say(site, async ({ recipients, recipientsPosition }) => {
+    const sealedKey = await seal(key, recipients);
+    const ended = { notBefore: '2026-01-01T00:00:00.000Z', notAfter: '2026-03-01T00:00:00.000Z', serialNumber: '0A' };
+    const claim = { holder, until: until.toISOString(), csr: leaf, sealedKey, recipientsPosition };
+    return [
+      {
+        type: 'CertificateObtained',
+        issuanceId: createId(),
+        reason: 'new',
+        ...common,
+        leaf,
+        issuers: [],
+        sealedKey,
+        ...ended,
+      },
+      { type: 'IssuanceStarted', issuanceId: createId(), reason: 'renewal', ...common, ...claim },
+    ];
+  });
+}
+
 /** The serial number of what a server on this port shows for `localhost`. */
 export function serialAt(port: number): Promise<string> {
   return new Promise((resolve, reject) => {

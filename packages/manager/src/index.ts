@@ -19,6 +19,7 @@ export {
   secretHosts,
 } from './configuration/secrets.ts';
 export type { ConfigureResult } from './configuration/stored-configuration.ts';
+export { type Hold, holdOf, isEnding, type PutOff } from './decide/put-off.ts';
 export type { DiagnosisOptions } from './doctor/doctor.ts';
 export type { LocalFile, LocalFiles } from './doctor/files.ts';
 export type { Check, Finding } from './doctor/finding.ts';

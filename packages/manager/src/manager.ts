@@ -43,9 +43,9 @@ export interface ManagerOptions {
    * for that long: what came since could have been cut off.
    */
   readonly acceptStale?: boolean | undefined;
-  /** Length of a claim, milliseconds; default 300,000. */
+  /** Length of a claim, milliseconds, or a twentieth of a certificate's lifetime where that is shorter; default 300,000. */
   readonly claimMs?: number;
-  /** How long a lapsed claim is left alone, milliseconds; default 120,000. */
+  /** How long a lapsed claim is left alone, milliseconds, or a twentieth of the lifetime as well; default 120,000. */
   readonly graceMs?: number;
   readonly now?: () => Date;
   /** From 0 to 1; default `Math.random`. */

@@ -296,3 +296,43 @@ describe('given a certificate', () => {
     expect(result).toMatchObject({ kind: 'claimed', certificateId: 'certificate1', resumed: false });
   });
 });
+
+describe('given a certificate that lives for minutes', () => {
+  const lasting = (minutes: number): WrittenEvent => ({
+    ...obtained,
+    notAfter: later(minutes * 60_000).toISOString(),
+  });
+  const renewal = {
+    issuanceId: 'i',
+    csr,
+    replaces: undefined,
+    otherwise: { challengeType: 'dns-01', directory },
+  } as const;
+
+  test.each([
+    [90 * 24 * 60, CLAIM_MS],
+    [100, CLAIM_MS],
+    [10, 30_000],
+    [5, 15_000],
+    [1, 10_000],
+  ])('when it lives for %d minutes, then a claim on it lasts %d ms', (minutes, expectedMs) => {
+    const state = given([started, NOW], [lasting(minutes), NOW]);
+    const { events } = claimRenewal(state, NOW, 'certificate1', { ...terms('bob'), ...renewal, ...oneCa });
+    expect(events).toMatchObject([{ type: 'IssuanceStarted', until: later(expectedMs).toISOString() }]);
+    const second = claimNew(state, NOW, subject, { ...terms('bob'), ...ids, csr, another: true });
+    expect(second.events).toMatchObject([{ until: later(expectedMs).toISOString() }]);
+  });
+
+  test('when its manager was killed, then another takes over after the claim and as much again, not after minutes', () => {
+    const again = {
+      ...started,
+      issuanceId: 'issuance02',
+      reason: 'renewal',
+      until: later(30_000).toISOString(),
+    } as const;
+    const state = given([started, NOW], [lasting(10), NOW], [again, NOW]);
+    const ask = (at: Date) => claimRenewal(state, at, 'certificate1', { ...terms('bob'), ...renewal, ...oneCa }).result;
+    expect(ask(later(59_999))).toMatchObject({ kind: 'held', holder: 'alice', until: later(30_000) });
+    expect(ask(later(60_000))).toMatchObject({ kind: 'claimed', resumed: true });
+  });
+});

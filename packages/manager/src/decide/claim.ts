@@ -13,15 +13,16 @@ import type { WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { certificateNotFound } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
+import { claimLengthMs } from './claim-length.ts';
 import { type Choice, destinationOf } from './destination.ts';
 
-/** How long claims last. */
+/** Who asks for a claim, and how long it lasts at most. */
 export interface ClaimTerms {
   /** Name of this process, unlike any other's. */
   readonly holder: string;
-  /** Length of a claim, milliseconds. */
+  /** The longest that a claim lasts, milliseconds; see {@link claimLengthMs}. */
   readonly claimMs: number;
-  /** How long after its end a claim of another counts still, for clocks that differ, milliseconds. */
+  /** The longest that a claim of another counts after its end, for clocks that differ, milliseconds; as above. */
   readonly graceMs: number;
   /** Take a claim that another holds without waiting for its end. */
   readonly takeOver: boolean;
@@ -74,7 +75,9 @@ interface NewClaim extends IssuanceSubject {
 
 const say = (result: ClaimResult, ...events: WrittenEvent[]): Claim => ({ events, result });
 
-function start(state: ManagerState, now: Date, claim: NewClaim, { holder, claimMs }: ClaimTerms): Claim {
+function start(state: ManagerState, now: Date, claim: NewClaim, terms: ClaimTerms): Claim {
+  const { holder } = terms;
+  const claimMs = claimLengthMs(state, claim, terms.claimMs);
   const { certificateId, issuanceId, names, reason, challengeType, profile, keyType, directory, fallbackFor } = claim;
   const { replaces, csr } = claim;
   if (csr?.recipientsPosition !== state.bus.recipientsPosition) return say({ kind: 'csr-needed', names, keyType });
@@ -87,15 +90,22 @@ function start(state: ManagerState, now: Date, claim: NewClaim, { holder, claimM
 }
 
 /** Takes over what is open, or returns who holds it. */
-function resume(certificate: ManagedCertificate, issuance: Issuance, now: Date, terms: ClaimTerms): Claim {
+function resume(
+  state: ManagerState,
+  now: Date,
+  { certificate, issuance }: { readonly certificate: ManagedCertificate; readonly issuance: Issuance },
+  terms: ClaimTerms,
+): Claim {
   const { certificateId } = certificate;
+  const claimMs = claimLengthMs(state, certificate, terms.claimMs);
+  const graceMs = claimLengthMs(state, certificate, terms.graceMs);
   const { holder: other, issuanceId } = issuance;
   const end = Date.parse(issuance.until);
   // One that lasts far longer than claims do was made by a clock that was wrong, and would block the names for years.
-  const isSound = end - now.getTime() <= Math.max(LONGEST_CLAIM_MS, 2 * terms.claimMs);
-  const isHeld = other !== undefined && other !== terms.holder && isSound && now.getTime() < end + terms.graceMs;
+  const isSound = end - now.getTime() <= Math.max(LONGEST_CLAIM_MS, 2 * claimMs);
+  const isHeld = other !== undefined && other !== terms.holder && isSound && now.getTime() < end + graceMs;
   if (isHeld && !terms.takeOver) return say({ kind: 'held', certificateId, holder: other, until: new Date(end) });
-  const until = new Date(now.getTime() + terms.claimMs).toISOString();
+  const until = new Date(now.getTime() + claimMs).toISOString();
   const taken = { ...issuance, holder: terms.holder, until };
   const event = { type: 'IssuanceTakenOver' as const, issuanceId, certificateId, holder: terms.holder, until };
   return say({ kind: 'claimed', certificateId, issuance: taken, resumed: true }, event);
@@ -123,7 +133,7 @@ export function claimNew(
 ): Claim {
   const same = state.withNames(nameSetKey(subject.names));
   const open = same.find(({ issuance }) => issuance);
-  if (open?.issuance) return resume(open, open.issuance, now, options);
+  if (open?.issuance) return resume(state, now, { certificate: open, issuance: open.issuance }, options);
   const managed = same.find(({ current }) => current);
   if (managed && !options.another) return say({ kind: 'managed', certificate: managed });
   const { issuanceId, csr } = options;
@@ -157,7 +167,8 @@ export function claimRenewal(
   const certificate = state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
   if (options.only && !isStillWanted(certificate, now, options.only)) return say({ kind: 'managed', certificate });
-  if (certificate.issuance) return resume(certificate, certificate.issuance, now, options);
+  const { issuance } = certificate;
+  if (issuance) return resume(state, now, { certificate, issuance }, options);
   const { names, keyType, current } = certificate;
   const { challengeType = options.otherwise.challengeType, directory: ownDirectory = options.otherwise.directory } =
     certificate;

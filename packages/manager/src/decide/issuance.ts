@@ -14,6 +14,7 @@ import { claimLost } from '../errors.ts';
 import { isStateless } from '../state/accounts.ts';
 import type { ManagerState } from '../state/state.ts';
 import { attemptAfter, backOffUntil, isShared } from './back-off.ts';
+import { claimLengthMs } from './claim-length.ts';
 
 /** Which claim a process believes it holds. */
 export interface HeldClaim {
@@ -98,14 +99,15 @@ export function presentChallenges(
   return { events, result: undefined };
 }
 
-/** Makes one's own claim last longer. */
+/** Makes one's own claim last longer, by `claimMs` at most. */
 export function extendClaim(
   state: ManagerState,
   now: Date,
   claim: HeldClaim & { readonly claimMs: number },
 ): Decision<Date> {
-  issuanceOf(state, claim);
-  const { certificateId, issuanceId, holder, claimMs } = claim;
+  const { names } = issuanceOf(state, claim);
+  const { certificateId, issuanceId, holder } = claim;
+  const claimMs = claimLengthMs(state, { certificateId, names }, claim.claimMs);
   const until = new Date(now.getTime() + claimMs);
   const event = { type: 'IssuanceTakenOver' as const, issuanceId, certificateId, holder, until: until.toISOString() };
   return { events: [event], result: until };

@@ -1,7 +1,8 @@
 /** Examines the managed certificates, as far as bus and configuration show. */
-import { type ManagedCertificate, NEVER } from '@certbus/events';
+import { dutyOf, type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
+import { holdOf, isEnding } from '../decide/put-off.ts';
 import { dnsSettingsFor } from '../issuance/solvers.ts';
 import { type Finding, findingsOn } from './finding.ts';
 
@@ -20,19 +21,43 @@ function obstacle({ directory, challengeType, names }: ManagedCertificate, confi
     : `no DNS settings cover ${uncovered}, which it proves by ${challengeType}`;
 }
 
-function examine(certificate: ManagedCertificate, config: Configuration, now: Date): Finding | undefined {
-  const { certificateId, names, current, failure } = certificate;
+/** How a certificate stands that has ended, or is urgent although its renewal is wanted; `undefined` for any other. */
+function endOf(certificate: ManagedCertificate, now: Date): string | undefined {
+  const { current, revoked } = certificate;
+  if (!current) return undefined;
+  if (Date.parse(current.notAfter) <= now.getTime()) return `it ended ${current.notAfter}`;
+  const duty = dutyOf(certificate);
+  if (!duty || duty.wantedAt > now || !isEnding(certificate, now)) return undefined;
+  return revoked ? 'the CA revoked it' : `it ends ${current.notAfter}`;
+}
+
+/** Why a certificate that has failed does, and when it is tried again. */
+function examineFailure(certificate: ManagedCertificate, failure: Failure, now: Date): Finding {
+  const { certificateId, names } = certificate;
   const { warning, failed } = findingsOn('renewal', `${certificateId} (${names.join(', ')})`);
-  const why = obstacle(certificate, config);
-  if (why) return failed(why, 'Add it with "certbus conf update".');
-  const isOver = current !== undefined && Date.parse(current.notAfter) <= now.getTime();
-  if (!failure) return isOver ? failed(`it ended ${current.notAfter}`, '"certbus cert renew" it.') : undefined;
   const { detail, problem } = failure.own ?? failure;
   const said = `it fails since ${failure.since}: ${detail || problem}`;
   if (failure.notBefore === NEVER)
     return failed(`${said}. It was given up`, `Prove the names again, then "certbus cert renew ${certificateId}".`);
-  const find = isOver ? failed : warning;
-  return find(said, `It is tried again from ${failure.notBefore}; "certbus cert renew ${certificateId}" tries it now.`);
+  const find = endOf(certificate, now) === undefined ? warning : failed;
+  const again = nextActionAt(certificate, now)?.toISOString() ?? failure.notBefore;
+  return find(said, `It is tried again from ${again}; "certbus cert renew ${certificateId}" tries it now.`);
+}
+
+function examine(certificate: ManagedCertificate, config: Configuration, now: Date): Finding | undefined {
+  const { certificateId, names, failure } = certificate;
+  const { failed } = findingsOn('renewal', `${certificateId} (${names.join(', ')})`);
+  const why = obstacle(certificate, config);
+  if (why) return failed(why, 'Add it with "certbus conf update".');
+  const end = endOf(certificate, now);
+  const hold = holdOf(certificate, now);
+  if (end && hold?.kind === 'claimed')
+    return failed(
+      `${end}, and ${hold.holder} claims it until ${hold.until.toISOString()}`,
+      `Another manager takes it over after the claim's end; "certbus cert renew ${certificateId} --take-over" does it now.`,
+    );
+  if (failure) return examineFailure(certificate, failure, now);
+  return end ? failed(end, `"certbus cert renew ${certificateId}" renews it now.`) : undefined;
 }
 
 /** Which certificates fail, or will fail at their next renewal, as far as the bus and the configuration show. */

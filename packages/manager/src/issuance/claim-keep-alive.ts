@@ -1,5 +1,6 @@
 /** Keeps a claim alive while its order is under way. */
 import { type Context, decide } from '../context.ts';
+import { claimLengthMs } from '../decide/claim-length.ts';
 import { extendClaim, type HeldClaim } from '../decide/issuance.ts';
 import { claimLost, ManagerError } from '../errors.ts';
 import { keepTrying } from './keep-trying.ts';
@@ -13,6 +14,12 @@ export interface ClaimKeepAlive extends AsyncDisposable {
   readonly lost: AbortSignal;
 }
 
+/** How long claims on the certificate of a claim last, milliseconds. */
+export function claimMsOf({ view, claimMs }: Context, { certificateId }: HeldClaim): number {
+  const certificate = view.state.certificate(certificateId);
+  return certificate ? claimLengthMs(view.state, certificate, claimMs) : claimMs;
+}
+
 /**
  * Extends a claim at half its length until disposed of, and tries again where the bus fails. All claims of a process that fall due
  * together share a commit. A claim that could not be extended before its end counts as lost: another manager can have it by now.
@@ -21,8 +28,9 @@ export function keepClaimAlive(context: Context, claim: HeldClaim): ClaimKeepAli
   const lost = new AbortController();
   const disposed = new AbortController();
   const stop = AbortSignal.any([lost.signal, disposed.signal]);
-  const { claimMs, logger, now } = context;
+  const { logger, now } = context;
   const { certificateId } = claim;
+  const claimMs = claimMsOf(context, claim);
   let until = now().getTime() + claimMs;
   let extending: Promise<void> = Promise.resolve();
   let lastError: unknown;

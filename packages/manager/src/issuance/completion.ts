@@ -13,7 +13,7 @@ import {
   releaseClaim,
 } from '../decide/issuance.ts';
 import { claimLost, isBusError, ManagerError } from '../errors.ts';
-import { keepClaimAlive } from './claim-keep-alive.ts';
+import { claimMsOf, keepClaimAlive } from './claim-keep-alive.ts';
 import { isUnsendable, recordedReason } from './failure.ts';
 import { keepTrying } from './keep-trying.ts';
 import { publicKeyOfLeaf, readLeaf } from './leaf.ts';
@@ -21,8 +21,8 @@ import { csrFor, type OrderOptions, runOrder } from './order.ts';
 
 /** Tries the bus until the claim is lost, or for as long as a claim lasts where its extensions go through. */
 function persistence(
-  { claimMs, logger }: Context,
-  { certificateId }: HeldClaim,
+  context: Context,
+  claim: HeldClaim,
   {
     names,
     signal,
@@ -30,6 +30,9 @@ function persistence(
     onProgress,
   }: Pick<OrderOptions, 'signal' | 'lost' | 'onProgress'> & Pick<IssuedContent, 'names'>,
 ): OrderOptions['persist'] {
+  const { logger } = context;
+  const { certificateId } = claim;
+  const claimMs = claimMsOf(context, claim);
   const stop = AbortSignal.any([signal, lost]);
   return (work) => {
     let isShown = false;

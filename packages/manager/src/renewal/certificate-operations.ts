@@ -3,6 +3,7 @@ import type { ManagedCertificate } from '@certbus/events';
 import { withConfiguration } from '../configuration/stored-configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { dueBy } from '../decide/due.ts';
+import { type PutOff, putOff } from '../decide/put-off.ts';
 import { remove } from '../decide/removal.ts';
 import { certificateNotFound } from '../errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from '../issuance/issue.ts';
@@ -23,9 +24,11 @@ export interface CertificateOperations {
   remove(certificateId: string): Promise<{ names: readonly string[] }>;
   /** What a manager should act on by `at`; default now. */
   due(at?: Date): readonly ManagedCertificate[];
+  /** What is wanted by now, and not acted on since another manager claims it or a back-off lasts. */
+  putOff(): readonly PutOff[];
   /**
    * Asks the CAs when to renew (RFC 9773), renews what is due, writes a heartbeat to the bus, and checks in, where the configuration
-   * says so and nothing failed.
+   * says so, nothing failed, and nothing that has ended or is urgent was left.
    */
   renewDue(options: RenewalOptions): Promise<readonly RenewalOutcome[]>;
 }
@@ -55,6 +58,7 @@ export function certificateOperations(context: Context, dependencies: RunDepende
     revoke: async (request, options) => revokeCertificate(context, request, await withConfiguration(context, options)),
     remove: (certificateId) => decide(context, (state) => remove(state, certificateId)),
     due: (at = now()) => [...dueBy(view.state, { at, now: now() })],
+    putOff: () => [...putOff(view.state, now())],
     renewDue: async (options) =>
       renewAsConfigured(context, { ...(await withConfiguration(context, options)), ...dependencies }),
   };

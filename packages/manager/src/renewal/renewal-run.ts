@@ -18,8 +18,15 @@ export interface RunDependencies {
 const FAILED: ReadonlySet<RenewalOutcome['outcome']> = new Set(['failed', 'postponed']);
 
 /**
+ * Whether a run left nothing behind: nothing failed, and nothing that has ended or is urgent was not renewed, be it that another manager
+ * claims it.
+ */
+const isInOrder = (outcomes: readonly RenewalOutcome[]): boolean =>
+  !outcomes.some(({ outcome, isEnding }) => isEnding || FAILED.has(outcome));
+
+/**
  * Asks the CAs when to renew (RFC 9773), renews what is due, writes a heartbeat where the bus has been quiet, and checks in where
- * nothing failed. Rejects `CERTBUS_MANAGER_CHECK_IN_FAILED`, with a `StoreError`, or with the signal's reason.
+ * nothing failed and nothing that has ended or is urgent was left. Rejects `CERTBUS_MANAGER_CHECK_IN_FAILED`, with a `StoreError`, or with the signal's reason.
  */
 export async function renewAsConfigured(
   context: Context,
@@ -31,6 +38,6 @@ export async function renewAsConfigured(
   const outcomes = await renewDue(context, options);
   await decide(context, heartbeat, { signal });
   const url = config.checkIn?.url;
-  if (url && !outcomes.some(({ outcome }) => FAILED.has(outcome))) await checkIn(url, signal);
+  if (url && isInOrder(outcomes)) await checkIn(url, signal);
   return outcomes;
 }

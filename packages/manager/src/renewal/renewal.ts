@@ -8,6 +8,7 @@ import { isBusError, ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
 import { createSharedFailures, type SharedFailures } from './shared-failures.ts';
 import { inTurns } from './turns.ts';
+import { withUnrenewed } from './unrenewed.ts';
 import { createWorkQueue, type Work, type WorkQueue } from './work-queue.ts';
 
 /** What became of one due certificate. */
@@ -15,13 +16,20 @@ export interface RenewalOutcome {
   readonly certificateId: string;
   readonly names: readonly string[];
   /**
-   * `claimed-elsewhere`: another manager is at work on it. `no-longer-due`: another one was, or it was put off or removed, before its
-   * turn came. `postponed`: not tried, since its CA or the account there failed for another certificate of this run.
+   * `claimed-elsewhere`: another manager claims it. `no-longer-due`: another one was at work on it, or it was put off or removed, before
+   * its turn came. `postponed`: not tried, since its CA or the account there failed for another certificate of this run, or since
+   * the run had reached its limit. `backed-off`: not tried, since it failed before and waits.
    */
-  readonly outcome: 'renewed' | 'claimed-elsewhere' | 'no-longer-due' | 'failed' | 'postponed';
+  readonly outcome: 'renewed' | 'claimed-elsewhere' | 'no-longer-due' | 'failed' | 'postponed' | 'backed-off';
+  /** Whether it was not renewed although it has ended, was revoked, or has a sixth of its lifetime or less left. Default false. */
+  readonly isEnding?: boolean;
   readonly serialNumber?: string | undefined;
   /** With `failed`, and with `postponed` that of the other certificate. */
   readonly error?: unknown;
+  /** With `claimed-elsewhere`: who holds the claim. */
+  readonly holder?: string | undefined;
+  /** With `claimed-elsewhere` and `backed-off`: the end of the claim or of the back-off. */
+  readonly until?: Date | undefined;
 }
 
 /** How a run of renewals behaves. */
@@ -61,6 +69,12 @@ function speedUp(run: Run): void {
   run.allowed = Math.min(run.allowed + 1, parallelOf(run.options));
 }
 
+/** Who claims a certificate, and until when. */
+function claimOn({ context: { view } }: Run, certificateId: string): Pick<RenewalOutcome, 'holder' | 'until'> {
+  const issuance = view.state.certificate(certificateId)?.issuance;
+  return issuance?.holder === undefined ? {} : { holder: issuance.holder, until: new Date(issuance.until) };
+}
+
 async function renewOne(run: Run, { certificateId, kind, leafHash }: Work): Promise<RenewalOutcome> {
   const { context, options, sharedFailures } = run;
   const { config } = options;
@@ -81,7 +95,7 @@ async function renewOne(run: Run, { certificateId, kind, leafHash }: Work): Prom
     sharedFailures.passed(directory);
     return { ...subject, outcome: 'renewed', serialNumber: result.serialNumber };
   } catch (error) {
-    if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere' };
+    if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere', ...claimOn(run, certificateId) };
     // An error of the bus does not show that the CA is there.
     if (!isBusError(error) && !sharedFailures.add(directory, { kind, error })) speedUp(run);
     return { ...subject, outcome: 'failed', error };
@@ -114,7 +128,7 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<RenewalOutcome[]
 /**
  * Renews what is due, most urgent first, first one alone and then ever more at a time, up to the configuration's `parallelOrders`. One
  * that fails holds no other up: its error is in its outcome. Where the CA or the account there fails as a whole, the rest that comes
- * from it is left for the next run. Only an abort rejects, with its reason, after every claim was released.
+ * from it is left for the next run. What has ended or is urgent has an outcome also where it was not tried. Only an abort rejects, with its reason, after every claim was released.
  */
 export async function renewDue(context: Context, options: Options): Promise<readonly RenewalOutcome[]> {
   const { limit = LIMIT, at, signal } = options;
@@ -131,5 +145,5 @@ export async function renewDue(context: Context, options: Options): Promise<read
   };
   const outcomes = await renewQueued(run, queue);
   signal.throwIfAborted();
-  return outcomes;
+  return withUnrenewed(context, outcomes);
 }

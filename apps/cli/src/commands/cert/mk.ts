@@ -4,7 +4,9 @@ import type { IssueResult, Progress } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
+import { UNHEALTHY } from '../../exit-status.ts';
 import { progressPrinter } from '../../progress.ts';
+import { describePutOff } from '../../put-off.ts';
 
 function namesFor(
   domain: string,
@@ -31,7 +33,7 @@ function namesFor(
 export default class CertMk extends SigningCommand {
   static override summary = 'Make a managed certificate for a domain and its www. name.';
   static override description =
-    'For names that are managed already it prints the id of their certificate and ends well.';
+    'For names that are managed already it prints the id of their certificate and exits 0, or 10 where that has ended or is about to.';
   static override aliases = ['cert:make'];
   static override examples = [
     '<%= config.bin %> <%= command.id %> example.com',
@@ -67,7 +69,10 @@ export default class CertMk extends SigningCommand {
       ...(flags.profile ? { profile: flags.profile } : {}),
       ...(flags['key-type'] ? { keyType: flags['key-type'] } : {}),
     };
-    const { withManager } = await import('@certbus/runtime');
+    const [{ isEnding, holdOf }, { withManager }] = await Promise.all([
+      import('@certbus/manager'),
+      import('@certbus/runtime'),
+    ]);
     const onProgress = progressPrinter((line) => this.progress(line));
     const result = await withManager(this.environment(flags), async (manager) => {
       let claimed: string | undefined;
@@ -77,7 +82,14 @@ export default class CertMk extends SigningCommand {
       };
       const options = { signal: this.signal, takeOver: flags['take-over'], onProgress: watch };
       try {
-        return await manager.issue(request, options);
+        const issued = await manager.issue(request, options);
+        const certificate = manager.certificate(issued.certificateId);
+        // What is managed already is not in order for that alone.
+        if (issued.outcome === 'already-managed' && isEnding(certificate, new Date())) {
+          this.progress(describePutOff(certificate, holdOf(certificate, new Date())));
+          process.exitCode = UNHEALTHY;
+        }
+        return issued;
       } catch (error) {
         if (claimed && !this.signal.aborted)
           this.progress(

@@ -1,12 +1,26 @@
 /** `certbus cert renewable`. */
 import { dueSince } from '@certbus/events';
-import type { RenewalOutcome } from '@certbus/manager';
+import type { Manager, RenewalOutcome } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { type AnswerError, describeError } from '../../answer.ts';
 import { SigningCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
+import { UNHEALTHY } from '../../exit-status.ts';
 import { parseInstant } from '../../instant.ts';
 import { progressPrinter } from '../../progress.ts';
+import { describePutOff, firstOf } from '../../put-off.ts';
+
+/** What is wanted, and not renewed now. */
+interface PutOffRow {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  readonly notAfter: string | undefined;
+  readonly reason: 'claimed' | 'backed-off';
+  readonly holder: string | undefined;
+  readonly until: string;
+  /** Whether it has ended, was revoked, or has a sixth of its lifetime or less left. */
+  readonly isEnding: boolean;
+}
 
 interface Result {
   readonly due: readonly {
@@ -14,42 +28,69 @@ interface Result {
     readonly names: readonly string[];
     readonly since: string;
   }[];
-  /** One for each certificate that was taken up; empty without a renewing flag. */
+  readonly putOff: readonly PutOffRow[];
+  /** One for each certificate that was taken up, and for what is left that has ended or is about to; empty without a renewing flag. */
   readonly outcomes: readonly Outcome[];
 }
 
 /** What became of one certificate. */
-interface Outcome extends Pick<RenewalOutcome, 'certificateId' | 'names' | 'outcome' | 'serialNumber'> {
+interface Outcome extends Omit<RenewalOutcome, 'error' | 'until'> {
   /** Why it failed or was postponed. */
   readonly error?: AnswerError;
+  readonly until?: string;
 }
 
-const describeOutcome = ({ certificateId, names, outcome, serialNumber, error }: RenewalOutcome): Outcome => ({
-  certificateId,
-  names,
-  outcome,
-  ...(serialNumber === undefined ? {} : { serialNumber }),
+const rowOf = ({ error, until, ...outcome }: RenewalOutcome): Outcome => ({
+  ...outcome,
   ...(error === undefined ? {} : { error: describeError(error) }),
+  ...(until === undefined ? {} : { until: until.toISOString() }),
 });
-
-/** How many certificates with one reason are named. */
-const SHOWN = 10;
 
 const messageOf = ({ error }: RenewalOutcome): string => (error instanceof Error ? error.message : 'unknown');
 
 /** Each reason once, under the certificates that failed for it: an outage has one reason for a thousand. */
 function describeFailures(failed: readonly RenewalOutcome[]): string[] {
   return [...Map.groupBy(failed, messageOf)].map(([message, alike]) => {
-    const shown = alike.slice(0, SHOWN).map(({ certificateId, names }) => `${certificateId} (${names.join(', ')})`);
-    if (alike.length > SHOWN) shown.push(`${alike.length - SHOWN} more`);
-    return `${shown.join(', ')}: ${message}`;
+    const shown = alike.map(({ certificateId, names }) => `${certificateId} (${names.join(', ')})`);
+    return `${firstOf(shown).join(', ')}: ${message}`;
+  });
+}
+
+/** What was not tried in a run, since its CA was found down. */
+const isRefused = ({ outcome, error }: RenewalOutcome): boolean => outcome === 'postponed' && error !== undefined;
+
+/** Failures of a run in words; `undefined` where it has none. */
+function failuresOf(outcomes: readonly RenewalOutcome[]): string | undefined {
+  const failed = outcomes.filter(({ outcome }) => outcome === 'failed');
+  const refused = outcomes.filter(isRefused);
+  const tried = outcomes.filter(({ outcome }) => outcome !== 'backed-off').length;
+  if (failed.length === 0 && refused.length === 0) return undefined;
+  if (failed.length === 0)
+    return `${refused.length} of ${tried} renewals were not tried:\n${describeFailures(refused).join('\n')}`;
+  const what = describeFailures(failed);
+  if (refused.length > 0)
+    what.push(`${refused.length} more from the same CA were not tried; the next run takes them up.`);
+  return `${failed.length} of ${tried} renewals failed:\n${what.join('\n')}`;
+}
+
+/** An outcome in words, where it is no failure. */
+function describeOutcome({ certificateId, outcome, serialNumber, holder, until }: RenewalOutcome): string {
+  const details = [serialNumber && `serial number ${serialNumber}`, holder, until && `until ${until.toISOString()}`];
+  return [`${certificateId}: ${outcome}`, ...details.filter((detail) => detail !== undefined)].join(', ');
+}
+
+function putOffBy(manager: Manager): PutOffRow[] {
+  return manager.putOff().map(({ certificate: { certificateId, names, current }, hold, isEnding }) => {
+    const holder = hold.kind === 'claimed' ? hold.holder : undefined;
+    const notAfter = current?.notAfter;
+    return { certificateId, names, notAfter, reason: hold.kind, holder, until: hold.until.toISOString(), isEnding };
   });
 }
 
 export default class CertRenewable extends SigningCommand {
   static override summary = 'Say which certificates are due, and renew them when told to.';
   static override description =
-    'Without a renewing flag nothing is changed. From cron: certbus cert renewable --renew-all';
+    'Without a renewing flag nothing is changed. From cron: certbus cert renewable --renew-all. The exit status is 10 where something that has ended or is about to is not renewed, be it that another manager claims it.';
   static override args = {
     at: Args.string({ description: 'list what will be due by then, such as 2027-01-31; not with a renewing flag' }),
   };
@@ -66,45 +107,44 @@ export default class CertRenewable extends SigningCommand {
       throw new CliError('CERTBUS_CLI_USAGE', message);
     }
     const at = args.at === undefined ? new Date() : parseInstant(args.at);
-    const { withManager } = await import('@certbus/runtime');
+    const [{ isEnding }, { withManager }] = await Promise.all([import('@certbus/manager'), import('@certbus/runtime')]);
     const onProgress = progressPrinter((line) => this.progress(line));
     return withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
+      const isEndingNow = manager.due(at).some((certificate) => isEnding(certificate, new Date()));
       const due = manager.due(at).map((certificate) => ({
         certificateId: certificate.certificateId,
         names: certificate.names,
         since: dueSince(certificate, new Date())?.toISOString() ?? '',
       }));
+      const putOff = putOffBy(manager);
       await this.printTable(
         ['id', 'due since', 'domains'],
         due.map(({ certificateId, names, since }) => [certificateId, since, names.join(', ')]),
       );
-      if (due.length === 0) this.progress(`nothing is due${args.at ? ` by ${at.toISOString()}` : ''}`);
-      if (!renews) return { due, outcomes: [] };
+      const waiting = manager.putOff().map(({ certificate, hold }) => describePutOff(certificate, hold));
+      for (const line of firstOf(waiting)) this.progress(line);
+      if (due.length === 0 && putOff.length === 0)
+        this.progress(`nothing is due${args.at ? ` by ${at.toISOString()}` : ''}`);
+      if (!renews) {
+        if (isEndingNow || putOff.some((each) => each.isEnding)) process.exitCode = UNHEALTHY;
+        return { due, putOff, outcomes: [] };
+      }
       const limit = flags['renew-first'] ? 1 : undefined;
       const outcomes = await manager.renewDue({ signal: this.signal, at, onProgress, ...(limit ? { limit } : {}) });
-      const result = { due, outcomes: outcomes.map(describeOutcome) };
+      const result = { due, putOff, outcomes: outcomes.map(rowOf) };
       this.#report(outcomes, result);
       return result;
     });
   }
 
   #report(outcomes: readonly RenewalOutcome[], result: Result): void {
-    for (const { certificateId, outcome, serialNumber } of outcomes) {
-      if (outcome !== 'failed' && outcome !== 'postponed')
-        this.log(`${certificateId}: ${outcome}${serialNumber ? `, serial number ${serialNumber}` : ''}`);
-    }
-    const failed = outcomes.filter(({ outcome }) => outcome === 'failed');
-    const postponed = outcomes.filter(({ outcome }) => outcome === 'postponed');
-    if (failed.length > 0) {
-      const what = describeFailures(failed);
-      if (postponed.length > 0)
-        what.push(`${postponed.length} more from the same CA were not tried; the next run takes them up.`);
-      throw new CliError(
-        'CERTBUS_CLI_RENEWAL_FAILED',
-        `${failed.length} of ${outcomes.length} renewals failed:\n${what.join('\n')}`,
-        { result },
-      );
-    }
+    for (const each of outcomes) if (each.outcome !== 'failed' && !isRefused(each)) this.log(describeOutcome(each));
+    const failures = failuresOf(outcomes);
+    if (failures !== undefined) throw new CliError('CERTBUS_CLI_RENEWAL_FAILED', failures, { result });
+    const left = outcomes.filter((each) => each.isEnding);
+    if (left.length === 0) return;
+    this.progress(`${left.length} that have ended or are about to were not renewed by this run`);
+    process.exitCode = UNHEALTHY;
   }
 }

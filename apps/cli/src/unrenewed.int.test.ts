@@ -1,0 +1,44 @@
+/** Tests that the command line calls nothing in order that has ended and that another manager claims. */
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { certbus } from './cli.builders.ts';
+import { putEnded } from './site.builders.ts';
+
+const DIRECTORY = 'https://127.0.0.1:1/dir';
+const folder = temporaryFolder();
+const site = folder.path;
+const until = new Date(Date.now() + 600_000);
+const claim = `(killed.test) ended 2026-03-01T00:00:00.000Z: elsewhere process 7 claims it until ${until.toISOString()}`;
+
+beforeAll(async () => {
+  const dns = ['--dns-provider', 'challtestsrv', '--dns-url', 'http://127.0.0.1:1'];
+  const { status } = await certbus(site, ['init', '--agree-tos', '--directory', DIRECTORY, ...dns]);
+  expect(status).toBe(0);
+  const ended = { certificateId: 'endedcert01', names: ['killed.test'], directory: DIRECTORY };
+  await putEnded(site, { ...ended, holder: 'elsewhere process 7', until });
+});
+afterAll(() => folder.remove());
+
+test('cert renewable names the claim in the place of "nothing is due", and does not exit 0', async () => {
+  const { status, stderr } = await certbus(site, ['cert', 'renewable']);
+  expect({ status, stderr }).toMatchObject({ status: 10, stderr: expect.stringContaining(`endedcert01 ${claim}`) });
+  expect(stderr).not.toContain('nothing is due');
+});
+
+test('cert renewable --renew-all is not a success while somebody else claims it', async () => {
+  const { status, stdout } = await certbus(site, ['cert', 'renewable', '--renew-all']);
+  expect(status).toBe(10);
+  expect(stdout).toContain(`endedcert01: claimed-elsewhere, elsewhere process 7, until ${until.toISOString()}`);
+  const json = JSON.parse((await certbus(site, ['cert', 'renewable', '--renew-all', '--json'])).stdout);
+  const held = { certificateId: 'endedcert01', holder: 'elsewhere process 7', until: until.toISOString() };
+  expect(json.outcomes).toEqual([{ ...held, outcome: 'claimed-elsewhere', isEnding: true }]);
+  expect(json.putOff).toMatchObject([{ ...held, reason: 'claimed', isEnding: true }]);
+});
+
+test('doctor names the claim', async () => {
+  const { status, stdout } = await certbus(site, ['doctor', '--no-write-dns', '--domain', 'killed.test']);
+  expect(status).toBe(10);
+  expect(stdout).toMatch(
+    /endedcert01 \(killed\.test\): it ended 2026-03-01\S+, and elsewhere process 7 claims it until/,
+  );
+});
