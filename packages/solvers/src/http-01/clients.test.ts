@@ -6,6 +6,7 @@ import { startDnsServer } from '@certbus/acme-server';
 import { createTlsIdentity } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { startDns } from '../dns/dns.builders.ts';
+import { startSilentServer } from '../dns/silent-server.builders.ts';
 import { createHttp01ClientsSolver } from './clients.ts';
 
 const { signal } = new AbortController();
@@ -143,4 +144,39 @@ test('a name that leads to more addresses than any has sends nobody to all of th
   await fetch(`${dns.url}/add-a`, { method: 'POST', body: JSON.stringify(answer) });
   const solver = createHttp01ClientsSolver({ publish, port: 1, resolver: [dns.address], timeoutMs: 500 });
   await expect(solver.ready([challenge], { signal })).rejects.toThrow(/site\.test has \d+ addresses in DNS/);
+});
+
+test.each([
+  [
+    'nothing listens at',
+    async () => {
+      const dns = await startDns(() => []);
+      await dns[Symbol.asyncDispose]();
+      return dns.address;
+    },
+  ],
+  [
+    'is silent',
+    async () => {
+      const silent = await startSilentServer();
+      onTestFinished(() => silent.stop());
+      return silent.address;
+    },
+  ],
+])('a resolver that %s is reported as that, long before the timeout', { timeout: 60_000 }, async (_, start) => {
+  const resolver = await start();
+  const solver = createHttp01ClientsSolver({ port: 80, resolver: [resolver], timeoutMs: 3_600_000 });
+  const message = expect.stringMatching(/^DNS does not answer for site\.test \(E\w+; resolvers: 127\.0\.0\.1:\d+\)/);
+  await expect(solver.ready([challenge], { signal })).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_SOLVER_FAILED',
+    message,
+  });
+});
+
+test('a name for which DNS fails is not called one without an address', async () => {
+  const dns = await startDnsServer();
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  dns.fail('site.test', 'SERVFAIL');
+  const solver = createHttp01ClientsSolver({ port: 80, resolver: [dns.address], timeoutMs: 1 });
+  await expect(solver.ready([challenge], { signal })).rejects.toThrow(/cannot be looked up in DNS \(ESERVFAIL\)/);
 });

@@ -38,16 +38,43 @@ export function createResolver(servers: readonly string[] | undefined): Resolver
   return resolver;
 }
 
-/** All addresses of a name; those of an IP address are itself. */
-export async function addressesOf(name: string, resolver: Resolver): Promise<string[]> {
-  if (isAddress(name)) return [name];
-  const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
-  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-}
-
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'failed';
 }
+
+/** Answers of DNS that mean that a name has no address, and not that DNS failed. */
+const ABSENT = /^(ENODATA|ENOTFOUND)$/;
+/** No server of DNS answered at all: waiting for a name's address changes nothing about it. */
+const DEAD = /^(ETIMEOUT|ETIMEDOUT|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH)$/;
+
+function dnsIsDead(name: string, code: string, resolver: Resolver): AcmeError {
+  const where = resolver.getServers().join(', ') || 'none';
+  const message = `DNS does not answer for ${name} (${code}; resolvers: ${where}). Check the resolver of this machine, or the one that "resolver" names in the configuration.`;
+  return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
+}
+
+/** The addresses of a name in DNS, and why there are none where DNS failed for it. */
+export interface Addresses {
+  readonly found: readonly string[];
+  /** Code of the failure, such as `ESERVFAIL`; `undefined` where DNS answered, or for one of the families. */
+  readonly problem: string | undefined;
+}
+
+/** All addresses of a name; those of an IP address are itself. Rejects `CERTBUS_ACME_SOLVER_FAILED` where no server of DNS answers. */
+export async function addressesOf(name: string, resolver: Resolver): Promise<Addresses> {
+  if (isAddress(name)) return { found: [name], problem: undefined };
+  const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
+  const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  if (found.length > 0) return { found, problem: undefined };
+  const codes = answers.flatMap((answer) => (answer.status === 'rejected' ? codeOf(answer.reason) : []));
+  const dead = codes.find((code) => DEAD.test(code));
+  if (dead) throw dnsIsDead(name, dead, resolver);
+  return { found, problem: codes.find((code) => !ABSENT.test(code)) };
+}
+
+/** Why a name has no address, in words that follow it. */
+export const noAddress = ({ problem }: Addresses): string =>
+  problem === undefined ? 'has no address in DNS' : `cannot be looked up in DNS (${problem})`;
 
 async function judge(
   ask: Ask,
@@ -59,6 +86,7 @@ async function judge(
     return await ask(challenge, { address, signal: limit });
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof AcmeError) throw error;
     const code = codeOf(error);
     const isUnrouted = /^(ENETUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT)$/.test(code);
     const why = limit.aborted ? `does not answer within ${REQUEST_TIMEOUT_MS / 1000} s` : `cannot be asked (${code})`;
@@ -68,7 +96,6 @@ async function judge(
 
 /** What still stands in the way for one name; `undefined` when every address answers right. */
 function obstacleIn(verdicts: readonly (Verdict & { readonly address: string })[]): string | undefined {
-  if (verdicts.length === 0) return 'has no address in DNS';
   const wrong = verdicts.find(({ kind }) => kind === 'wrong');
   if (wrong) return `at ${wrong.address} ${wrong.why}`;
   if (verdicts.some(({ kind }) => kind === 'right')) return undefined;
@@ -77,8 +104,8 @@ function obstacleIn(verdicts: readonly (Verdict & { readonly address: string })[
 
 /**
  * Makes a solver's `ready`: it waits until every address of every name answers right. Addresses of a family that this machine
- * cannot reach count only if no other is there. At the timeout it rejects with `CERTBUS_ACME_SOLVER_FAILED`; `advice` says where
- * it looked, and what must be there.
+ * cannot reach count only if no other is there. At the timeout, and at once where DNS does not answer, it rejects with
+ * `CERTBUS_ACME_SOLVER_FAILED`; `advice` says where it looked, and what must be there.
  */
 export function awaitEveryAddress(
   ask: Ask,
@@ -87,8 +114,10 @@ export function awaitEveryAddress(
   const resolver = createResolver(servers);
 
   async function look(challenge: PresentedChallenge, signal: AbortSignal): Promise<string | undefined> {
-    const addresses = await addressesOf(challenge.name, resolver);
+    const inDns = await addressesOf(challenge.name, resolver);
+    const { found: addresses } = inDns;
     signal.throwIfAborted();
+    if (addresses.length === 0) return noAddress(inDns);
     if (addresses.length > MAX_ADDRESSES)
       return `has ${addresses.length} addresses in DNS, and ${MAX_ADDRESSES} are asked at most,`;
     const verdicts = addresses.map(async (address) => ({

@@ -8,6 +8,7 @@ import {
   addressesOf,
   awaitEveryAddress,
   createResolver,
+  noAddress,
   type ProbeOptions,
   type Verdict,
 } from './every-address.ts';
@@ -98,8 +99,11 @@ export function awaitHttp01(advice: string, { port = 80, ...options }: Http01Pro
       if (redirects === MAX_REDIRECTS) return wrong(`redirects more than ${MAX_REDIRECTS} times`);
       const objection = objectionTo(next, port);
       if (objection) return wrong(objection);
-      if (next.hostname !== url.hostname) at = (await addressesOf(hostOf(next), resolver))[0];
-      if (!at) return wrong(`redirects to ${next.hostname}, which has no address in DNS`);
+      if (next.hostname !== url.hostname) {
+        const inDns = await addressesOf(hostOf(next), resolver);
+        [at] = inDns.found;
+        if (!at) return wrong(`redirects to ${next.hostname}, which ${noAddress(inDns)}`);
+      }
       url = next;
     }
   };
