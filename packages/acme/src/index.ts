@@ -31,7 +31,7 @@ export {
   type DeadlineErrorOptions,
   RecordMissingError,
 } from './errors.ts';
-export type { BreakerOptions, BreakerState } from './limits/breaker.ts';
+export type { BreakerOptions, BreakerState, Outage } from './limits/breaker.ts';
 export { type CaLimiter, type CaLimiterOptions, createCaLimiter } from './limits/ca-limiter.ts';
 export {
   type CaLimits,

@@ -104,3 +104,29 @@ test('a clock that goes back keeps nothing open for long', () => {
   breaker.admit().end('answered');
   expect(breaker.state()).toBe('closed');
 });
+
+test('an outage has its beginning, and the reason that was heard last', () => {
+  const { breaker, advance } = create();
+  expect(breaker.outage()).toBeUndefined();
+  breaker.admit({ isVital: true }).end('failed', undefined, new Error('nothing listens there'));
+  advance(30_000);
+  expect(breaker.outage()).toBeUndefined();
+  const cause = new Error('busy');
+  const retryAt = new Date(start + 3_630_000);
+  breaker.admit().end('failed', retryAt, cause);
+  const error = expect.objectContaining({ code: 'CERTBUS_ACME_BREAKER_OPEN', notBefore: retryAt, cause });
+  const since = new Date(start + 30_000);
+  expect(breaker.outage()).toEqual({ began: new Date(start), since, until: retryAt, isAsked: true, error });
+  expect(() => breaker.admit()).toThrow(/\(busy\)/);
+});
+
+test('told to look again, it lets one request through before the end of the pause', () => {
+  const { breaker } = create();
+  breaker.admit({ isVital: true }).end('failed', new Date(start + 3_600_000));
+  breaker.lookAgain();
+  expect(breaker.outage()).toBeUndefined();
+  const probe = breaker.admit();
+  expect(breaker.outage()).toMatchObject({ until: new Date(start + 5000) });
+  probe.end('answered');
+  expect(breaker.state()).toBe('closed');
+});

@@ -1,5 +1,6 @@
 /** What all connections of a process to one CA share: its limits, and the breaker that stops asking while it is down. */
-import { type Breaker, type BreakerOptions, type BreakerState, createBreaker } from './breaker.ts';
+import { AcmeError } from '../errors.ts';
+import { type Breaker, type BreakerOptions, type BreakerState, createBreaker, type Outage } from './breaker.ts';
 import { type CaLimits, limitsOf } from './limits.ts';
 import { createRateLimiter, type RateLimiter } from './rate-limiter.ts';
 
@@ -14,6 +15,10 @@ export interface CaLimiter {
   breakerState(): BreakerState;
   /** With `open`: when it will be tried again. */
   openUntil(): Date | undefined;
+  /** Why no new order can be made now: the CA is down, or it asked to be left alone. `undefined` where one can be. */
+  outage(): Outage | undefined;
+  /** Ends the pause of an outage: one request may look whether the CA is back. */
+  lookAgain(): void;
   readonly [brand]: never;
 }
 
@@ -36,14 +41,36 @@ export interface CaGuards {
 
 const guards = new WeakMap<CaLimiter, CaGuards>();
 
+/** An order waits so long for its turn by itself. */
+const LONGEST_WAIT_MS = 600_000;
+
+/** A CA that answers 503 with a time to come back is not down, and takes no orders until then. */
+function pauseOf(directory: string, limiter: RateLimiter, now: Date): Outage | undefined {
+  const pause = limiter.orderPause();
+  if (!pause || pause.until.getTime() - now.getTime() <= LONGEST_WAIT_MS) return undefined;
+  const { since, until } = pause;
+  const message = `The CA at ${directory} is busy and asked to be left alone until ${until.toISOString()} (HTTP 503).`;
+  const error = new AcmeError('CERTBUS_ACME_BREAKER_OPEN', message, { notBefore: until });
+  return { began: since, since, until, isAsked: true, error };
+}
+
 /** Creates the limiter of a CA, by its directory, with nothing used up. */
 export function createCaLimiter(
   directory: string,
   { limits = limitsOf(directory), requestShare = 1, breaker: options, now = () => new Date() }: CaLimiterOptions = {},
 ): CaLimiter {
   const breaker = createBreaker(directory, now, options);
-  const handle = { breakerState: breaker.state, openUntil: breaker.openUntil } as CaLimiter;
-  guards.set(handle, { limiter: createRateLimiter(limits, now, { requestShare }), breaker });
+  const limiter = createRateLimiter(limits, now, { requestShare });
+  const handle = {
+    breakerState: breaker.state,
+    openUntil: breaker.openUntil,
+    outage: () => breaker.outage() ?? pauseOf(directory, limiter, now()),
+    lookAgain() {
+      breaker.lookAgain();
+      limiter.resumeEndpoints();
+    },
+  } as CaLimiter;
+  guards.set(handle, { limiter, breaker });
   return handle;
 }
 

@@ -22,6 +22,10 @@ export interface RateLimiter {
   nameFailed(account: string, name: string): void;
   /** The CA said when to come back to an endpoint; kept for a day at most. */
   pauseEndpoint(endpoint: Endpoint, until: Date): void;
+  /** The pause of what a new order needs, and since when; `undefined` where there is none. */
+  orderPause(): { readonly since: Date; readonly until: Date } | undefined;
+  /** Ends the pauses of all endpoints. */
+  resumeEndpoints(): void;
   /** The CA said when it takes new orders of an account again; kept for a day at most. */
   pauseOrders(account: string, until: Date): void;
 }
@@ -30,6 +34,9 @@ export interface RateLimiter {
 const LONGEST_PAUSE_MS = 86_400_000;
 /** Above this many, full buckets are forgotten: they are as good as new ones. */
 const MAX_IDLE = 10_000;
+
+/** What a new order is made with. */
+const FOR_ORDERS: readonly Endpoint[] = ['new-nonce', 'new-order'];
 
 /** Queues by name, made as they are needed. */
 function createQueues(what: string, rate: Rate, now: () => Date): (name: string) => LimitQueue {
@@ -61,6 +68,7 @@ export function createRateLimiter(
   const failuresOf = createQueues('failed authorizations', withHeadroom(limits.failures), now);
   const queueOf = (endpoint: Endpoint) => requests.get(endpoint) as LimitQueue;
   const failures = (account: string, name: string) => failuresOf(`${account} ${name}`).bucket;
+  const pauses = new Map<Endpoint, { readonly since: Date; readonly until: Date }>();
   const clamped = (until: Date) => new Date(Math.min(until.getTime(), now().getTime() + LONGEST_PAUSE_MS));
   return {
     request: (deadline, endpoint) => queueOf(endpoint).pass(deadline),
@@ -68,7 +76,16 @@ export function createRateLimiter(
     order: (deadline, account) => ordersOf(account).pass(deadline),
     nameReadyAt: (account, name) => new Date(now().getTime() + failures(account, name).waitMs(now())),
     nameFailed: (account, name) => failures(account, name).force(now()),
-    pauseEndpoint: (endpoint, until) => queueOf(endpoint).bucket.pause(clamped(until), now()),
+    pauseEndpoint(endpoint, until) {
+      queueOf(endpoint).bucket.pause(clamped(until), now());
+      pauses.set(endpoint, { since: now(), until: clamped(until) });
+    },
+    orderPause: () =>
+      FOR_ORDERS.map((endpoint) => pauses.get(endpoint)).find((pause) => pause !== undefined && pause.until > now()),
+    resumeEndpoints() {
+      for (const endpoint of pauses.keys()) queueOf(endpoint).bucket.resume(now());
+      pauses.clear();
+    },
     pauseOrders: (account, until) => ordersOf(account).bucket.pause(clamped(until), now()),
   };
 }

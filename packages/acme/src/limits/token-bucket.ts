@@ -16,6 +16,8 @@ export interface TokenBucket {
   waitMs(now: Date, ahead?: number): number;
   /** Gives no token before an instant, nor fills up until then. Later instants win. */
   pause(until: Date, now: Date): void;
+  /** Ends a pause. */
+  resume(now: Date): void;
   /** Whether nothing is taken, so that the bucket can be forgotten. */
   isFull(now: Date): boolean;
 }
@@ -54,6 +56,10 @@ export function createTokenBucket({ capacity, refillMs }: Rate): TokenBucket {
     pause(until, now) {
       fill(now.getTime());
       filledAt = Math.max(filledAt, until.getTime());
+    },
+    resume(now) {
+      fill(now.getTime());
+      filledAt = Math.min(filledAt, now.getTime());
     },
     isFull(now) {
       fill(now.getTime());

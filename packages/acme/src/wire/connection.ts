@@ -99,18 +99,30 @@ export async function waitForRoom(
   if (ms > 0) observe({ type: 'wait', for: endpoint, ms });
 }
 
-/** Asks where the breaker admits it, and reports to the breaker how that ended. */
-export async function guard(connection: Connection, endpoint: Endpoint, ask: () => Promise<Result>): Promise<Result> {
+/** A request that the breaker guards. */
+export interface Guarded<T> {
+  readonly endpoint: Endpoint;
+  ask(): Promise<Result>;
+  /** What the answer is. Throws what it means for the caller, which is what the breaker keeps of a CA that is down. */
+  read(result: Result): T;
+}
+
+/** Asks where the breaker admits it, reports to the breaker how that ended and why, and reads the answer. */
+export async function guard<T>(connection: Connection, { endpoint, ask, read }: Guarded<T>): Promise<T> {
   const { breaker, observe } = connection;
   const before = breaker.state();
   const admission = breaker.admit({ isVital: endpoint === 'directory' });
   let result: Result | undefined;
+  let cause: unknown;
   try {
     result = await ask();
-    return result;
+    return read(result);
+  } catch (error) {
+    cause = error;
+    throw error;
   } finally {
     const retryAt = result && !(result instanceof HttpFailure) ? retryAfterOf(connection, result) : undefined;
-    admission.end(result ? outcomeOf(result, endpoint) : 'unknown', retryAt);
+    admission.end(result ? outcomeOf(result, endpoint) : 'unknown', retryAt, cause);
     const state = breaker.state();
     if (state !== before) observe({ type: 'breaker', state, until: breaker.openUntil() });
   }

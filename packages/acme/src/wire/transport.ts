@@ -61,7 +61,8 @@ async function get(connection: Connection, url: string, deadline: Deadline): Pro
     await waitForRoom(connection, deadline, endpoint);
     return send(connection, { method: 'GET', url, signal: deadline.signal });
   };
-  return read(connection, url, await guard(connection, endpoint, () => repeat(connection, deadline, attempt)));
+  const ask = () => repeat(connection, deadline, attempt);
+  return guard(connection, { endpoint, ask, read: (result) => read(connection, url, result) });
 }
 
 async function getResource(connection: Connection, url: string, deadline: Deadline): Promise<Resource> {
@@ -126,7 +127,11 @@ async function sendSigned(connection: Connection, deadline: Deadline, asked: Pos
   // what is revoked stays so.
   const isRepeatable = payload === null || [newAccount, newOrder, revokeCert].includes(url);
   const ask = isRepeatable ? () => repeat(connection, deadline, attempt) : attempt;
-  return read(connection, url, await guard(connection, endpointAt(connection, url), ask));
+  return guard(connection, {
+    endpoint: endpointAt(connection, url),
+    ask,
+    read: (result) => read(connection, url, result),
+  });
 }
 
 function bind(connection: Connection, deadline: Deadline): SeamHttp {
