@@ -61,6 +61,8 @@ export interface Failure {
   /** The CA that was asked. */
   readonly directory: string;
   readonly notBefore: string;
+  /** Where the CA was down: from when on it is tried before `notBefore` once the CA answers, ISO 8601. */
+  readonly retryAt?: string;
   /** When the first attempt failed since the last success, ISO 8601. */
   readonly since: string;
   /** When the last attempt failed, ISO 8601. */

@@ -118,6 +118,11 @@ export interface IssuanceFailed {
   readonly attempt: number;
   /** The next attempt is not made before this instant, ISO 8601. */
   readonly notBefore: string;
+  /**
+   * Where the CA was down: from this instant on it is tried before `notBefore` once the CA answers, ISO 8601. The end of the CA's own
+   * Retry-After, or when it failed.
+   */
+  readonly retryAt?: string | undefined;
   /** The CA that would have been asked: given only where it failed before there was a claim, so that no `IssuanceStarted` names it. */
   readonly directory?: string | undefined;
 }

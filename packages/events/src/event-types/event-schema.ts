@@ -159,6 +159,7 @@ export const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     detail: text,
     attempt: position,
     notBefore: instant,
+    retryAt: v.optional(instant),
     directory: v.optional(text),
   }),
   CertificateObtained: v.object({

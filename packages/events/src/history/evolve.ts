@@ -183,7 +183,7 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
       return changeIssuance(certificate, event.issuanceId, ({ csrs }) => ({ csrs: [...csrs, replacement] }));
     }
     case 'IssuanceFailed': {
-      const { problem, class: problemClass, detail, attempt, notBefore } = event;
+      const { problem, class: problemClass, detail, attempt, notBefore, retryAt } = event;
       const { issuance } = certificate;
       const directory = issuance?.issuanceId === event.issuanceId ? issuance.directory : event.directory;
       const isOpenStill = issuance !== undefined && issuance.issuanceId !== event.issuanceId;
@@ -192,6 +192,7 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
       const own = ownReason(certificate.failure, problemClass);
       const failure = {
         ...(own ? { own } : {}),
+        ...(retryAt ? { retryAt } : {}),
         problem,
         class: problemClass,
         detail,

@@ -8,12 +8,17 @@ import {
   createAcme,
   createCaLimiter,
   limitsOf,
+  type Outage,
 } from '@certbus/acme';
 
 /** A manager's connections to CAs, kept for its life: one per account key, and one limiter per CA, so that all keep its limits. */
 export interface Connections {
   /** The connection with this account; made where there is none yet. Throws as `createAcme` does. */
   connect(options: AcmeOptions): Acme;
+  /** Why no order can be made now at a CA, by its directory, as far as this process knows; `undefined` where one can be. */
+  outage(directory: string): Outage | undefined;
+  /** Ends the pause of an outage: one request may look whether the CA is back. */
+  lookAgain(directory: string): void;
   close(): Promise<void>;
 }
 
@@ -43,6 +48,8 @@ export function createConnections({ limits = limitsOf, ...defaults }: Connection
       open.set(key, ca);
       return ca;
     },
+    outage: (directory) => limiters.get(directory)?.outage(),
+    lookAgain: (directory) => limiters.get(directory)?.lookAgain(),
     async close() {
       await Promise.all([...open.values()].map((ca) => ca.close()));
       open.clear();

@@ -7,7 +7,6 @@ import {
   type KeyType,
   type ManagedCertificate,
   nameSetKey,
-  nextActionAt,
 } from '@certbus/events';
 import type { WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
@@ -15,6 +14,7 @@ import { certificateNotFound } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
 import { claimLengthMs } from './claim-length.ts';
 import { type Choice, destinationOf } from './destination.ts';
+import { nextActionAfterOutage } from './outage.ts';
 
 /** Who asks for a claim, and how long it lasts at most. */
 export interface ClaimTerms {
@@ -144,7 +144,7 @@ export function claimNew(
 
 function isStillWanted(certificate: ManagedCertificate, now: Date, { leafHash, dueBy }: RenewalCondition): boolean {
   if (certificate.current?.leafHash !== leafHash) return false;
-  const dueAt = certificate.issuance ? dueBy : nextActionAt(certificate, now);
+  const dueAt = certificate.issuance ? dueBy : nextActionAfterOutage(certificate, now);
   return dueAt !== undefined && dueAt <= dueBy;
 }
 

@@ -279,3 +279,14 @@ test("an outage does not hide a certificate's own reason, and the next own reaso
   expect(fail(outage)).toMatchObject({ own: { detail: 'no TXT' } });
   expect(fail({ detail: 'other TXT' })).not.toHaveProperty('own');
 });
+
+test.each([
+  ['without a Retry-After it is tried as soon as the CA answers', undefined, NOW],
+  ['with one it is kept', new Date(NOW.getTime() + 120_000), new Date(NOW.getTime() + 120_000)],
+])('an outage is not waited out for longer than it lasts: %s', (_, notBefore, retryAt) => {
+  const down: FailureReason = { ...why, class: 'authority', notBefore, isOutage: true };
+  const { events } = recordFailure(given([started, NOW]), NOW, mine, down);
+  const again = new Date(NOW.getTime() + 600_000).toISOString();
+  expect(events).toMatchObject([{ notBefore: again, retryAt: retryAt.toISOString() }]);
+  expect(recordFailure(given([started, NOW]), NOW, mine, why).events[0]).not.toHaveProperty('retryAt');
+});

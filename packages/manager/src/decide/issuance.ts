@@ -47,6 +47,15 @@ export interface FailureReason {
   readonly giveUpAfterMs: number;
   /** Whether the certificate's CA has a second one behind it. Default false. */
   readonly hasFallback?: boolean;
+  /** Whether the CA as a whole was down, so that the back-off ends with the outage. Default false. */
+  readonly isOutage?: boolean;
+}
+
+/** From when on it is tried again once the CA answers: after the CA's own Retry-After. Nothing where the CA was not down. */
+function retryAtOf(now: Date, notBefore: Date, why: FailureReason): { readonly retryAt?: string } {
+  if (!why.isOutage) return {};
+  const askedAt = Math.max(now.getTime(), why.notBefore?.getTime() ?? 0);
+  return { retryAt: new Date(Math.min(notBefore.getTime(), askedAt)).toISOString() };
 }
 
 /** The issuance as it stands. Throws `CERTBUS_MANAGER_CLAIM_LOST` when it is closed or somebody else's. */
@@ -208,7 +217,8 @@ export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, 
   const notBefore = isGivenUp ? new Date(NEVER) : backOffUntil(now, pause);
   const { problem, class: problemClass, detail } = why;
   const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt };
-  const failed: WrittenEvent = { type: 'IssuanceFailed', ...failure, notBefore: notBefore.toISOString() };
+  const retry = isAtSecond ? {} : retryAtOf(now, notBefore, why);
+  const failed: WrittenEvent = { type: 'IssuanceFailed', ...failure, notBefore: notBefore.toISOString(), ...retry };
   const isKept = isAtSecond || !isImpossible(certificate, why);
   const removed: WrittenEvent = { type: 'CertificateRemoved', certificateId };
   return { events: isKept ? [failed] : [failed, removed], result: notBefore };
@@ -234,9 +244,10 @@ export function recordUnstarted(
   const { problem, class: problemClass, detail, notBefore: atLeast, hasFallback = false } = why;
   const { current, directory = otherwise } = certificate;
   const attempt = attemptAfter(certificate.failure);
-  const notBefore = backOffUntil(now, { attempt, class: problemClass, current, atLeast, hasFallback }).toISOString();
-  const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt, notBefore, directory };
-  return { events: [{ type: 'IssuanceFailed', ...failure }], result: undefined };
+  const notBefore = backOffUntil(now, { attempt, class: problemClass, current, atLeast, hasFallback });
+  const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt, directory };
+  const event = { type: 'IssuanceFailed' as const, ...failure, ...retryAtOf(now, notBefore, why) };
+  return { events: [{ ...event, notBefore: notBefore.toISOString() }], result: undefined };
 }
 
 /** Gives a claim up before its end, so that others need not wait. A claim that is gone already needs nothing. */

@@ -14,7 +14,7 @@ import {
 } from '../decide/issuance.ts';
 import { claimLost, isBusError, ManagerError } from '../errors.ts';
 import { claimMsOf, keepClaimAlive } from './claim-keep-alive.ts';
-import { isUnsendable, recordedReason } from './failure.ts';
+import { isRefusedByBreaker, isUnsendable, recordedReason } from './failure.ts';
 import { keepTrying } from './keep-trying.ts';
 import { publicKeyOfLeaf, readLeaf } from './leaf.ts';
 import { csrFor, type OrderOptions, runOrder } from './order.ts';
@@ -118,7 +118,9 @@ async function giveUp(
     const { directory, issuance } = context.view.state.certificate(claim.certificateId) ?? {};
     const why = recordedReason(error, config, directory);
     const reason = isUnsendable(error, issuance?.orderUrl) ? { ...why, class: 'permanent-request' as const } : why;
-    if (signal.aborted || isOfTheBus(error) || isKept(context, claim, config, error))
+    // An order that was never sent is not a failed one.
+    const isUnsent = isRefusedByBreaker(error) && issuance?.orderUrl === undefined;
+    if (signal.aborted || isUnsent || isOfTheBus(error) || isKept(context, claim, config, error))
       await decide(context, (state) => releaseClaim(state, claim));
     else await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason)));
   } catch (unrecorded) {

@@ -34,11 +34,16 @@ export function recordedReason(
 ): FailureReason {
   const own = Object.values(authorities).find((authority) => authority.directory === directory);
   const hasFallback = own?.fallback !== undefined;
-  return { ...reasonOf(error), giveUpAfterMs: giveUpAfterDays * DAY_MS, hasFallback };
+  return { ...reasonOf(error), giveUpAfterMs: giveUpAfterDays * DAY_MS, hasFallback, isOutage: isOutage(error) };
 }
 
-/** What is recorded of a failure: the CA's words, or our own. */
-export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs' | 'hasFallback'> {
+/** Whether nothing was sent since the CA was found down before, or asked to be left alone. */
+export const isRefusedByBreaker = (error: unknown): error is AcmeError =>
+  error instanceof AcmeError && error.code === 'CERTBUS_ACME_BREAKER_OPEN';
+
+/** What is recorded of a failure: the CA's words, or our own. Of a CA that was found down before: what was heard of it then. */
+export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs' | 'hasFallback' | 'isOutage'> {
+  if (isRefusedByBreaker(error) && error.cause instanceof AcmeError) return reasonOf(error.cause);
   if (error instanceof AcmeProblemError) {
     const { problem, notBefore } = error;
     return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore };

@@ -13,6 +13,7 @@ import { createCsrWithKey } from './csr.ts';
 import { recordedReason } from './failure.ts';
 import { parseKeyType } from './key-type.ts';
 import { replacedBy } from './leaf.ts';
+import { outagesFor, targetOf } from './outages.ts';
 import type { Progress } from './progress.ts';
 import { sleep } from './sleep.ts';
 import { checkSolvable } from './solvers.ts';
@@ -149,17 +150,25 @@ async function claimOrRecord(
   renewal: { readonly certificateId: string; readonly issuanceId: string },
   options: ClaimedRun,
 ): Promise<Claim<'managed'> | Claim<'claimed'>> {
-  const { config, signal } = options;
   try {
     return await claim(context, ask, options);
   } catch (error) {
-    if (!isUnrecorded(error, signal)) throw error;
-    const { directory } = context.view.state.certificate(renewal.certificateId) ?? {};
-    const unstarted = { ...renewal, otherwise: defaultDirectory(config) };
-    const why = recordedReason(error, config, directory);
-    await decide(context, (state, now) => recordUnstarted(state, now, unstarted, why), { signal });
+    if (isUnrecorded(error, options.signal)) await recordUnsent(context, renewal, error, options);
     throw error;
   }
+}
+
+/** Records why no order for a renewal could be sent. Without `issuanceId` it has one of its own. */
+export async function recordUnsent(
+  context: Context,
+  renewal: { readonly certificateId: string; readonly issuanceId?: string },
+  error: unknown,
+  { config, signal }: Pick<ClaimedRun, 'config' | 'signal'>,
+): Promise<void> {
+  const { directory } = context.view.state.certificate(renewal.certificateId) ?? {};
+  const unstarted = { issuanceId: createId(), ...renewal, otherwise: defaultDirectory(config) };
+  const why = recordedReason(error, config, directory);
+  await decide(context, (state, now) => recordUnstarted(state, now, unstarted, why), { signal });
 }
 
 /**
@@ -179,6 +188,9 @@ export async function issue(
     directory: defaultDirectory(options.config),
   };
   checkSolvable(options.config, subject.names, challengeType);
+  // Nothing is claimed for an order that could not be sent.
+  const outage = outagesFor(context, options.config, undefined).get(subject.directory);
+  if (outage) throw outage.error;
   const ids = { certificateId: createId(), issuanceId: createId() };
   const ask: AskForClaim = (state, now, terms, csr) =>
     claimNew(state, now, subject, { ...terms, ...ids, csr, another });
@@ -203,7 +215,13 @@ export async function renew(
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
   const issuanceId = createId();
   const replaces = replacedBy(certificate);
-  const choice = { authorities: options.config.authorities, unavailable: options.unavailable ?? new Set<string>() };
+  const outages = outagesFor(context, options.config, certificate);
+  const unavailable = new Set([...(options.unavailable ?? []), ...outages.keys()]);
+  const choice = { authorities: options.config.authorities, unavailable };
+  const ownDirectory = certificate.directory ?? defaultDirectory(options.config);
+  const { directory, isLeft } = targetOf(certificate, { ...choice, ownDirectory, now: context.now() });
+  const outage = outages.get(directory);
+  if (outage && !isLeft) throw outage.error;
   const { only } = options;
   const otherwise = { challengeType: 'dns-01' as const, directory: defaultDirectory(options.config) };
   const ask: AskForClaim = (state, now, terms, csr) =>

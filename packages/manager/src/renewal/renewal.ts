@@ -1,11 +1,14 @@
 /** Renews everything that is due, most urgent first. */
+import { isOutage, type Outage } from '@certbus/acme';
+import type { ManagedCertificate } from '@certbus/events';
 import { defaultDirectory } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { destinationOf } from '../decide/destination.ts';
 import { dueBy } from '../decide/due.ts';
 import { isBusError, ManagerError } from '../errors.ts';
-import { type RunOptions, renew } from '../issuance/issue.ts';
+import { type RunOptions, recordUnsent, renew } from '../issuance/issue.ts';
+import { outagesFor, targetOf } from '../issuance/outages.ts';
+import { type Answering, createAnswering, dueAfterOutage } from './after-outage.ts';
 import { createSharedFailures, type SharedFailures } from './shared-failures.ts';
 import { inTurns } from './turns.ts';
 import { withUnrenewed } from './unrenewed.ts';
@@ -58,6 +61,7 @@ interface Run {
   readonly context: Context;
   readonly options: Options;
   readonly sharedFailures: SharedFailures;
+  readonly answering: Answering;
   readonly dueBy: () => Date;
   /** How many orders can be under way now, which grows with each one that shows that the CA is there. */
   allowed: number;
@@ -75,18 +79,40 @@ function claimOn({ context: { view } }: Run, certificateId: string): Pick<Renewa
   return issuance?.holder === undefined ? {} : { holder: issuance.holder, until: new Date(issuance.until) };
 }
 
+/** Puts on the bus why a CA cannot be asked, once: with the first that cannot be renewed for it. */
+async function recordOutage(
+  { context, options, answering }: Run,
+  {
+    certificateId,
+    directory,
+    outage,
+  }: { readonly certificateId: string; readonly directory: string; readonly outage: Outage | undefined },
+): Promise<void> {
+  // Without a cause an order was refused that has recorded it.
+  if (!outage || outage.error.cause === undefined || answering.isRecorded(directory)) return;
+  answering.record(directory);
+  await recordUnsent(context, { certificateId }, outage.error, options);
+}
+
 async function renewOne(run: Run, { certificateId, kind, leafHash }: Work): Promise<RenewalOutcome> {
-  const { context, options, sharedFailures } = run;
+  const { context, options, sharedFailures, answering } = run;
   const { config } = options;
   const certificate = context.view.state.certificate(certificateId);
   if (!certificate || certificate.removed) return { certificateId, names: [], outcome: 'no-longer-due' };
   const { names, directory: ownDirectory = defaultDirectory(config) } = certificate;
   const subject = { certificateId, names };
-  const unavailable = sharedFailures.directories(kind);
+  // What an outage interrupted is not claimed again to find the CA still away.
+  const { issuance } = certificate;
+  if (issuance?.orderUrl !== undefined && issuance.holder === undefined) await answering.at(issuance.directory);
+  const outages = outagesFor(context, config, certificate);
+  const unavailable = new Set([...sharedFailures.directories(kind), ...outages.keys()]);
   const choice = { ownDirectory, authorities: config.authorities, unavailable, now: context.now() };
-  const { directory } = destinationOf(certificate, choice);
-  if (unavailable.has(directory))
-    return { ...subject, outcome: 'postponed', error: sharedFailures.at(directory, kind) };
+  const { directory, isLeft } = targetOf(certificate, choice);
+  if (unavailable.has(directory) && !isLeft) {
+    const error = sharedFailures.at(directory, kind) ?? outages.get(directory)?.error;
+    await recordOutage(run, { certificateId, directory, outage: outages.get(directory) });
+    return { ...subject, outcome: 'postponed', error };
+  }
   try {
     const only = { leafHash, dueBy: run.dueBy() };
     const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
@@ -96,6 +122,7 @@ async function renewOne(run: Run, { certificateId, kind, leafHash }: Work): Prom
     return { ...subject, outcome: 'renewed', serialNumber: result.serialNumber };
   } catch (error) {
     if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere', ...claimOn(run, certificateId) };
+    if (isOutage(error)) answering.record(directory);
     // An error of the bus does not show that the CA is there.
     if (!isBusError(error) && !sharedFailures.add(directory, { kind, error })) speedUp(run);
     return { ...subject, outcome: 'failed', error };
@@ -125,6 +152,16 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<RenewalOutcome[]
   }
 }
 
+/** What is due, and what only waits for the back-off of an outage that is over. */
+async function* everythingDue(
+  context: Context,
+  answering: Answering,
+  { at, now }: { readonly at: Date; readonly now: Date },
+): AsyncGenerator<ManagedCertificate, void> {
+  yield* inTurns(dueBy(context.view.state, { at, now }));
+  yield* dueAfterOutage(context, answering, at);
+}
+
 /**
  * Renews what is due, most urgent first, first one alone and then ever more at a time, up to the configuration's `parallelOrders`. One
  * that fails holds no other up: its error is in its outcome. Where the CA or the account there fails as a whole, the rest that comes
@@ -133,13 +170,15 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<RenewalOutcome[]
 export async function renewDue(context: Context, options: Options): Promise<readonly RenewalOutcome[]> {
   const { limit = LIMIT, at, signal } = options;
   const now = context.now();
-  const due = inTurns(dueBy(context.view.state, { at: at ?? now, now }));
+  const answering = createAnswering(context, options.config, signal);
+  const due = everythingDue(context, answering, { at: at ?? now, now });
   const queue = await createWorkQueue(due, { now, limit, parallel: parallelOf(options) });
   // One order shows whether the CA is there before many are tried, and a CA gets no burst from everyone who starts on the hour.
   const run = {
     context,
     options,
     sharedFailures: createSharedFailures(),
+    answering,
     dueBy: () => at ?? context.now(),
     allowed: 1,
   };

@@ -1,5 +1,5 @@
 /** Keeps the failures of a run that other certificates of the same CA would meet as well. */
-import { AcmeProblemError } from '@certbus/acme';
+import { AcmeProblemError, isOutage } from '@certbus/acme';
 import { reasonOf } from '../issuance/failure.ts';
 import type { WorkKind } from './work-queue.ts';
 
@@ -26,11 +26,11 @@ function isAmbiguous(error: unknown): boolean {
 
 /** Whose orders fail in the same way: `all`, those for names that the CA has not issued before (`new`), or no others. */
 function scopeOf(error: unknown, kind: WorkKind): 'all' | 'new' | 'none' {
+  if (isOutage(error)) return 'all';
   const { class: failureClass } = reasonOf(error);
   if (failureClass === 'authority' || failureClass === 'account') return 'all';
   if (failureClass !== 'rate-limited') return 'none';
-  // A busy CA answers 503. Limits on new orders spare renewals, and those on single names spare all others (RFC 8555 §6.6).
-  if (error instanceof AcmeProblemError && error.problem.status === 503) return 'all';
+  // Limits on new orders spare renewals, and those on single names spare all others (RFC 8555 §6.6).
   return kind === 'new' ? 'new' : 'none';
 }
 
