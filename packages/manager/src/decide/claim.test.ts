@@ -336,3 +336,52 @@ describe('given a certificate that lives for minutes', () => {
     expect(ask(later(60_000))).toMatchObject({ kind: 'claimed', resumed: true });
   });
 });
+
+describe('given a certificate with an ECDSA key', () => {
+  const rsa: IssuanceSubject = { ...subject, keyType: 'RSA-2048' };
+  const claimRsa = (state: ReturnType<typeof given>, at: Date, options: Partial<ClaimTerms> = {}) =>
+    claimNew(state, at, rsa, { ...terms('bob'), ...ids, csr, ...options }).result;
+
+  test('when one with an RSA key is asked for, then it gets an id of its own, and is managed from then on', () => {
+    const state = given([started, NOW], [obtained, NOW]);
+    expect(claimRsa(state, NOW)).toMatchObject({ kind: 'claimed', certificateId: 'newcertificate', resumed: false });
+    const second = {
+      ...obtained,
+      certificateId: 'certificate2',
+      issuanceId: 'issuance02',
+      keyType: 'RSA-2048',
+    } as const;
+    const both = given([started, NOW], [obtained, NOW], [second, NOW]);
+    expect(claimRsa(both, NOW)).toMatchObject({ kind: 'managed', certificate: { certificateId: 'certificate2' } });
+    const ecdsa = { ...subject, keyType: 'P-256' } as const;
+    expect(claimNew(both, NOW, ecdsa, { ...terms('bob'), ...ids, csr }).result).toMatchObject({
+      kind: 'managed',
+      certificate: { certificateId: 'certificate1' },
+    });
+  });
+
+  test('when its order is under way, then the other key type waits, at any process', () => {
+    const state = given([started, NOW], [order, NOW]);
+    for (const holder of ['bob', 'alice'])
+      expect(claimRsa(state, NOW, { holder })).toMatchObject({ kind: 'held', certificateId: 'certificate1' });
+  });
+
+  test('when its claim has lapsed or was released, then its order is completed first', () => {
+    const released = {
+      type: 'IssuanceReleased',
+      issuanceId: 'issuance01',
+      certificateId: 'certificate1',
+      holder: 'alice',
+    };
+    const first = { kind: 'claimed', certificateId: 'certificate1', resumed: true, isSibling: true };
+    const open = given([started, NOW], [order, NOW]);
+    expect(claimRsa(open, later(CLAIM_MS + GRACE_MS))).toMatchObject(first);
+    expect(claimRsa(open, NOW, { takeOver: true })).toMatchObject(first);
+    expect(claimRsa(given([started, NOW], [order, NOW], [released as WrittenEvent, NOW]), NOW)).toMatchObject(first);
+  });
+
+  test('when its renewal waits at another CA, then it is no hindrance', () => {
+    const elsewhere = { ...started, directory: 'https://second.test/dir' };
+    expect(claimRsa(given([elsewhere, NOW], [order, NOW]), NOW)).toMatchObject({ certificateId: 'newcertificate' });
+  });
+});

@@ -14,6 +14,7 @@ import { certificateNotFound } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
 import { claimLengthMs } from './claim-length.ts';
 import { type Choice, destinationOf } from './destination.ts';
+import { DEFAULT_KEY_TYPE, keyKindOf } from './key-type.ts';
 import { nextActionAfterOutage } from './outage.ts';
 
 /** Who asks for a claim, and how long it lasts at most. */
@@ -43,8 +44,15 @@ export interface IssuanceSubject {
 /** What came of asking for a claim. */
 export type ClaimResult =
   /** This process holds the claim and completes the issuance. */
-  | { readonly kind: 'claimed'; readonly certificateId: string; readonly issuance: Issuance; readonly resumed: boolean }
-  /** There is a certificate already, or, for a renewal that was asked for only where it is due, it is not any more. */
+  | {
+      readonly kind: 'claimed';
+      readonly certificateId: string;
+      readonly issuance: Issuance;
+      readonly resumed: boolean;
+      /** Whether it is another certificate's for the same names, whose order is open: it is completed first, then asked again. */
+      readonly isSibling?: boolean;
+    }
+  /** There is a certificate already with such a key, or, for a renewal that was asked for only where it is due, it is not any more. */
   | { readonly kind: 'managed'; readonly certificate: ManagedCertificate }
   /** Another process holds a claim on this set of names. */
   | { readonly kind: 'held'; readonly certificateId: string; readonly holder: string; readonly until: Date }
@@ -89,11 +97,18 @@ function start(state: ManagerState, now: Date, claim: NewClaim, terms: ClaimTerm
   return say({ kind: 'claimed', certificateId, issuance, resumed: false }, event);
 }
 
+/** An issuance that is open, and the certificate that it is for. */
+interface OpenIssuance {
+  readonly certificate: ManagedCertificate;
+  readonly issuance: Issuance;
+  readonly isSibling?: boolean;
+}
+
 /** Takes over what is open, or returns who holds it. */
 function resume(
   state: ManagerState,
   now: Date,
-  { certificate, issuance }: { readonly certificate: ManagedCertificate; readonly issuance: Issuance },
+  { certificate, issuance, isSibling = false }: OpenIssuance,
   terms: ClaimTerms,
 ): Claim {
   const { certificateId } = certificate;
@@ -103,22 +118,37 @@ function resume(
   const end = Date.parse(issuance.until);
   // One that lasts far longer than claims do was made by a clock that was wrong, and would block the names for years.
   const isSound = end - now.getTime() <= Math.max(LONGEST_CLAIM_MS, 2 * claimMs);
-  const isHeld = other !== undefined && other !== terms.holder && isSound && now.getTime() < end + graceMs;
-  if (isHeld && !terms.takeOver) return say({ kind: 'held', certificateId, holder: other, until: new Date(end) });
+  const isMine = other === terms.holder;
+  // Of a sibling's, this process is at work on it at the same time.
+  const isOther = other !== undefined && (isSibling || !isMine);
+  const isHeld = isOther && isSound && now.getTime() < end + graceMs;
+  if (isHeld && (isMine || !terms.takeOver))
+    return say({ kind: 'held', certificateId, holder: other, until: new Date(end) });
   const until = new Date(now.getTime() + claimMs).toISOString();
   const taken = { ...issuance, holder: terms.holder, until };
   const event = { type: 'IssuanceTakenOver' as const, issuanceId, certificateId, holder: terms.holder, until };
-  return say({ kind: 'claimed', certificateId, issuance: taken, resumed: true }, event);
+  return say({ kind: 'claimed', certificateId, issuance: taken, resumed: true, isSibling }, event);
 }
 
-/** One order for a name set at a time: two might be one pending order at the CA. */
-function openSibling(state: ManagerState, { names, directory }: IssuanceSubject, certificateId?: string) {
-  return state
-    .withNames(nameSetKey(names))
-    .find((sibling) => sibling.certificateId !== certificateId && sibling.issuance?.directory === directory);
+/**
+ * What is open for the same names at the same CA, under another id: one order for a name set at a time, since two might be one pending
+ * order at the CA. `undefined` where it is only to be begun again.
+ */
+function openSibling(
+  state: ManagerState,
+  { names, directory }: Pick<IssuanceSubject, 'names' | 'directory'>,
+  certificateId: string | undefined,
+): OpenIssuance | undefined {
+  for (const certificate of state.withNames(nameSetKey(names))) {
+    const { issuance } = certificate;
+    const isOrdered = issuance?.holder !== undefined || issuance?.orderUrl !== undefined;
+    if (issuance?.directory === directory && isOrdered && certificate.certificateId !== certificateId)
+      return { certificate, issuance, isSibling: true };
+  }
+  return undefined;
 }
 
-/** Asks for a claim on a certificate for a set of names that may be managed already. */
+/** Asks for a claim on a certificate for a set of names that may be managed already with a key of this type. */
 export function claimNew(
   state: ManagerState,
   now: Date,
@@ -127,11 +157,12 @@ export function claimNew(
     readonly certificateId: string;
     readonly issuanceId: string;
     readonly csr: CsrWithKey | undefined;
-    /** Make a second certificate for names that have one. */
+    /** Make a second certificate for names that have one with a key of this type. */
     readonly another: boolean;
   },
 ): Claim {
-  const same = state.withNames(nameSetKey(subject.names));
+  const { keyType = DEFAULT_KEY_TYPE } = subject;
+  const same = state.withNames(nameSetKey(subject.names)).filter((each) => keyKindOf(each) === keyType);
   const open = same.find(({ issuance }) => issuance);
   if (open?.issuance) return resume(state, now, { certificate: open, issuance: open.issuance }, options);
   const managed = same.find(({ current }) => current);
@@ -139,6 +170,8 @@ export function claimNew(
   const { issuanceId, csr } = options;
   // A certificate whose first issuance failed keeps its id.
   const certificateId = same.find(({ current }) => !current)?.certificateId ?? options.certificateId;
+  const sibling = openSibling(state, subject, certificateId);
+  if (sibling) return resume(state, now, sibling, options);
   return start(state, now, { ...subject, certificateId, issuanceId, reason: 'new', replaces: undefined, csr }, options);
 }
 
@@ -176,10 +209,7 @@ export function claimRenewal(
   const profile = destination.fallbackFor === undefined ? certificate.profile : undefined;
   const subject = { names, challengeType, profile, keyType, ...destination };
   const sibling = openSibling(state, subject, certificateId);
-  if (sibling?.issuance?.holder) {
-    const { holder, until } = sibling.issuance;
-    return say({ kind: 'held', certificateId: sibling.certificateId, holder, until: new Date(until) });
-  }
+  if (sibling) return resume(state, now, sibling, options);
   const { issuanceId, csr } = options;
   // Another CA does not know the certificate, and refuses an order that names it.
   const replaces = current?.directory === destination.directory ? options.replaces : undefined;

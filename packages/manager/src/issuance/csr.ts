@@ -3,7 +3,8 @@ import { KeyObject } from 'node:crypto';
 import { createCsr, publicKeyOfCsr } from '@certbus/acme';
 import { type CsrWithKey, type Recipient, seal } from '@certbus/events';
 import type { CsrSubject } from '../decide/claim.ts';
-import { ALGORITHMS, DEFAULT_KEY_TYPE } from './key-type.ts';
+import { DEFAULT_KEY_TYPE } from '../decide/key-type.ts';
+import { ALGORITHMS } from './key-type.ts';
 
 /**
  * Makes a key pair, its CSR (SAN only, no common name) and seals the private key to the recipients. The key exists in the clear

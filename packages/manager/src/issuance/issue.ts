@@ -28,7 +28,7 @@ export interface IssueRequest {
   readonly profile?: string;
   /** `P-256` (the default), `P-384`, `RSA-2048`, `RSA-3072` or `RSA-4096`; kept by renewals. */
   readonly keyType?: string;
-  /** Make a second certificate for names that have one already. */
+  /** Make a second certificate for names that have one with a key of this type already. */
   readonly another?: boolean;
 }
 
@@ -76,11 +76,12 @@ type Claim<Kind extends ClaimResult['kind']> = Extract<ClaimResult, { kind: Kind
 
 /** Reports who holds a claim, and waits before it is asked for again. Rejects `CERTBUS_MANAGER_CLAIMED_ELSEWHERE` without `wait`. */
 async function waitForHolder(
-  { view }: Context,
+  { view, holder: self }: Context,
   { certificateId, holder, until }: Claim<'held'>,
   { signal, onProgress = () => {}, wait = true }: ClaimedRun,
 ): Promise<void> {
-  if (!wait) {
+  // What this process does itself for the same names is over soon.
+  if (!wait && holder !== self) {
     const what = `Another manager (${holder}) is at work on certificate ${certificateId} until ${until.toISOString()}.`;
     throw new ManagerError('CERTBUS_MANAGER_CLAIMED_ELSEWHERE', what);
   }
@@ -130,13 +131,29 @@ async function claim(
   }
 }
 
-/** Completes what was claimed; what is managed already needs nothing. */
+/** Completes the order of a sibling. One that fails is closed, and no longer in the way; else rejects with what went wrong. */
+async function completeSibling(context: Context, sibling: Claim<'claimed'>, options: ClaimedRun): Promise<void> {
+  const { certificateId } = sibling;
+  try {
+    await complete(context, sibling, options);
+  } catch (error) {
+    if (options.signal.aborted || context.view.state.certificate(certificateId)?.issuance) throw error;
+    context.logger.warn('an open order for the same names failed', { certificateId, why: String(error) });
+  }
+}
+
+/** Completes what is claimed, after what is open for the same names; what is managed already needs nothing. */
 async function finish(
   context: Context,
-  result: Claim<'managed'> | Claim<'claimed'>,
+  ask: (isFirst: boolean) => Promise<Claim<'managed'> | Claim<'claimed'>>,
   options: ClaimedRun,
 ): Promise<IssueResult> {
-  return result.kind === 'managed' ? managed(result.certificate) : complete(context, result, options);
+  for (let isFirst = true; ; isFirst = false) {
+    const result = await ask(isFirst);
+    if (result.kind === 'managed') return managed(result.certificate);
+    if (!result.isSibling) return complete(context, result, options);
+    await completeSibling(context, result, options);
+  }
 }
 
 /** Whether a renewal failed before its claim by a fault that back-off, doctor and alerts must know: not an answer or the bus's error. */
@@ -172,7 +189,7 @@ export async function recordUnsent(
 }
 
 /**
- * Makes a managed certificate, or finds the one that these names have already, in a context that was caught up a moment ago. Rejects
+ * Makes a managed certificate, or finds the one that these names have already with a key of this type, in a context that was caught up a moment ago. Rejects
  * with `ManagerError`, `AcmeError`, `StoreError`, or the signal's reason once the claim is released.
  */
 export async function issue(
@@ -194,8 +211,7 @@ export async function issue(
   const ids = { certificateId: createId(), issuanceId: createId() };
   const ask: AskForClaim = (state, now, terms, csr) =>
     claimNew(state, now, subject, { ...terms, ...ids, csr, another });
-  const asked = { ...options, caughtUp: true };
-  return finish(context, await claim(context, ask, asked), asked);
+  return finish(context, (caughtUp) => claim(context, ask, { ...options, caughtUp }), options);
 }
 
 /** Renews one certificate, due or not. Rejects as {@link issue}, and with `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
@@ -226,5 +242,6 @@ export async function renew(
   const otherwise = { challengeType: 'dns-01' as const, directory: defaultDirectory(options.config) };
   const ask: AskForClaim = (state, now, terms, csr) =>
     claimRenewal(state, now, certificateId, { ...terms, ...choice, issuanceId, csr, replaces, otherwise, only });
-  return finish(context, await claimOrRecord(context, ask, { certificateId, issuanceId }, options), options);
+  const renewal = { certificateId, issuanceId };
+  return finish(context, () => claimOrRecord(context, ask, renewal, options), options);
 }

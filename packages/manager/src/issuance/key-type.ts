@@ -5,9 +5,6 @@ import { ManagerError } from '../errors.ts';
 
 type KeyAlgorithm = (webcrypto.EcKeyGenParams | webcrypto.RsaHashedKeyGenParams) & { readonly hash: string };
 
-/** What a certificate's key is where nobody chose: as CAs advise, and the quickest in a handshake. */
-export const DEFAULT_KEY_TYPE: KeyType = 'P-256';
-
 /** Reads a key type, in any case. Throws `CERTBUS_MANAGER_KEY_TYPE_REFUSED` with the reason. */
 export function parseKeyType(text: string): KeyType {
   const found = KEY_TYPES.find((known) => known === text.trim().toUpperCase());

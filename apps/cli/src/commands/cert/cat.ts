@@ -4,6 +4,7 @@ import { dueSince, dutyOf, type Failure, type ManagedCertificate, NEVER, nextAct
 import { clean } from '@certbus/runtime/local';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { certificateIdOf } from '../../certificate-argument.ts';
 import { CliError } from '../../errors.ts';
 
 interface Shown {
@@ -76,7 +77,9 @@ function describe(shown: Shown): string {
 export default class CertCat extends BaseCommand {
   static override summary = 'Show a certificate: as text, as PEM with its chain, or as JSON. Never a key.';
   static override examples = ['<%= config.bin %> <%= command.id %> ID --pem > chain.pem'];
-  static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };
+  static override args = {
+    id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
+  };
   static override flags = { pem: Flags.boolean({ description: 'the certificate and its issuers, PEM' }) };
 
   async run(): Promise<Shown> {
@@ -84,9 +87,10 @@ export default class CertCat extends BaseCommand {
     const { withManager } = await import('@certbus/runtime');
     const shown = await withManager(this.environment(flags), async (manager): Promise<Shown> => {
       await manager.refresh({ signal: this.signal });
-      const certificate = manager.certificate(args.id);
+      const id = certificateIdOf(manager, args.id);
+      const certificate = manager.certificate(id);
       const { certificateId, names, current, challengeType, profile, keyType, directory, failure } = certificate;
-      const chain = manager.chain(args.id).map((der) => new X509Certificate(der));
+      const chain = manager.chain(id).map((der) => new X509Certificate(der));
       const [leaf] = chain;
       const due = nextActionAt(certificate);
       return {

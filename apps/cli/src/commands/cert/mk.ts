@@ -33,7 +33,7 @@ function namesFor(
 export default class CertMk extends SigningCommand {
   static override summary = 'Make a managed certificate for a domain and its www. name.';
   static override description =
-    'For names that are managed already it prints the id of their certificate and exits 0, or 10 where that has ended or is about to.';
+    'For names that are managed already with a key of this type it prints the id of their certificate and exits 0, or 10 where that has ended or is about to.';
   static override aliases = ['cert:make'];
   static override examples = [
     '<%= config.bin %> <%= command.id %> example.com',
@@ -56,7 +56,7 @@ export default class CertMk extends SigningCommand {
     'key-type': Flags.string({
       description: 'P-256, P-384, RSA-2048, RSA-3072 or RSA-4096; default P-256; renewals keep it',
     }),
-    new: Flags.boolean({ description: 'make a second certificate for names that have one' }),
+    new: Flags.boolean({ description: 'make a second certificate for names that have one with such a key' }),
     'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
   };
 

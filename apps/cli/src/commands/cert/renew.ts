@@ -3,12 +3,15 @@ import { nextActionAt } from '@certbus/events';
 import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
+import { certificateIdOf } from '../../certificate-argument.ts';
 import { progressPrinter } from '../../progress.ts';
 
 export default class CertRenew extends SigningCommand {
   static override summary = 'Renew one certificate, due or not.';
   static override description = 'Asks first where it is not due: CAs limit how often the same names are issued.';
-  static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };
+  static override args = {
+    id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
+  };
   static override flags = {
     'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
     yes: YES_FLAG,
@@ -20,13 +23,14 @@ export default class CertRenew extends SigningCommand {
     const onProgress = progressPrinter((line) => this.progress(line));
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
-      const due = nextActionAt(manager.certificate(args.id));
+      const id = certificateIdOf(manager, args.id);
+      const due = nextActionAt(manager.certificate(id));
       if (due && due > new Date()) {
-        const early = `${args.id} is not due before ${due.toISOString()}`;
+        const early = `${id} is not due before ${due.toISOString()}`;
         await this.agree(`${early}. Order a new certificate now?`, flags);
         this.warn(`${early}; CAs limit how often the same names are issued`);
       }
-      return manager.renew(args.id, { signal: this.signal, takeOver: flags['take-over'], onProgress });
+      return manager.renew(id, { signal: this.signal, takeOver: flags['take-over'], onProgress });
     });
     this.log(
       `renewed ${result.certificateId}: serial number ${result.serialNumber}, valid until ${result.notAfter?.toISOString()}`,

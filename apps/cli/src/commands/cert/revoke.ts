@@ -3,6 +3,7 @@ import type { RevocationReason } from '@certbus/acme';
 import type { RevocationResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
+import { certificateIdOf } from '../../certificate-argument.ts';
 import { progressPrinter } from '../../progress.ts';
 
 const REASONS: readonly RevocationReason[] = ['superseded', 'keyCompromise', 'cessationOfOperation', 'unspecified'];
@@ -11,7 +12,9 @@ export default class CertRevoke extends SigningCommand {
   static override summary = 'Replace a certificate, and revoke the old one at its CA.';
   static override description =
     'The new one is on the bus before the old one is revoked; load balancers that have not heard of it yet go on with the old one until they have. Where this is interrupted in between, say the serial number of the old one with --serial.';
-  static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };
+  static override args = {
+    id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
+  };
   static override flags = {
     reason: Flags.custom<RevocationReason>({ options: [...REASONS] })({
       default: 'superseded',
@@ -26,9 +29,10 @@ export default class CertRevoke extends SigningCommand {
     await this.agree(`Replace and revoke ${args.id}? Nothing takes a revocation back.`, flags);
     const { withManager } = await import('@certbus/runtime');
     const onProgress = progressPrinter((line) => this.progress(line));
-    const request = { certificateId: args.id, reason: flags.reason, serialNumber: flags.serial };
+    const what = { reason: flags.reason, serialNumber: flags.serial };
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
+      const request = { certificateId: certificateIdOf(manager, args.id), ...what };
       return manager.revoke(request, { signal: this.signal, onProgress });
     });
     const { serialNumber, replacement } = result;

@@ -1,11 +1,14 @@
 /** `certbus cert rm`. */
 import { Args } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
+import { certificateIdOf } from '../../certificate-argument.ts';
 
 export default class CertRm extends SigningCommand {
   static override summary = 'Remove a certificate: no load balancer serves it any more, and it is not renewed.';
   static override aliases = ['cert:remove'];
-  static override args = { id: Args.string({ required: true, description: 'id of the managed certificate' }) };
+  static override args = {
+    id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
+  };
   static override flags = { yes: YES_FLAG };
 
   async run(): Promise<{ certificateId: string; names: readonly string[] }> {
@@ -13,11 +16,12 @@ export default class CertRm extends SigningCommand {
     const { withManager } = await import('@certbus/runtime');
     return withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
-      const { names } = manager.certificate(args.id);
+      const id = certificateIdOf(manager, args.id);
+      const { names } = manager.certificate(id);
       await this.agree(`Stop serving ${names.join(', ')} on every load balancer?`, flags);
-      await manager.remove(args.id);
-      this.log(`removed ${args.id} (${names.join(', ')})`);
-      return { certificateId: args.id, names };
+      await manager.remove(id);
+      this.log(`removed ${id} (${names.join(', ')})`);
+      return { certificateId: id, names };
     });
   }
 }
