@@ -44,6 +44,15 @@ function examineFailure(certificate: ManagedCertificate, failure: Failure, now: 
   return find(said, `It is tried again from ${again}; "certbus cert renew ${certificateId}" tries it now.`);
 }
 
+/** A certificate that begins ahead of this machine's clock. */
+function examineBeginning({ certificateId, names, current }: ManagedCertificate, now: Date): Finding | undefined {
+  if (!current || Date.parse(current.notBefore) <= now.getTime()) return undefined;
+  return findingsOn('renewal', `${certificateId} (${names.join(', ')})`).warning(
+    `it begins ${current.notBefore}, which is in the future here, and is not served before that`,
+    "Compare this machine's clock with the CA's.",
+  );
+}
+
 function examine(certificate: ManagedCertificate, config: Configuration, now: Date): Finding | undefined {
   const { certificateId, names, failure } = certificate;
   const { failed } = findingsOn('renewal', `${certificateId} (${names.join(', ')})`);
@@ -57,7 +66,8 @@ function examine(certificate: ManagedCertificate, config: Configuration, now: Da
       `Another manager takes it over after the claim's end; "certbus cert renew ${certificateId} --take-over" does it now.`,
     );
   if (failure) return examineFailure(certificate, failure, now);
-  return end ? failed(end, `"certbus cert renew ${certificateId}" renews it now.`) : undefined;
+  if (end) return failed(end, `"certbus cert renew ${certificateId}" renews it now.`);
+  return examineBeginning(certificate, now);
 }
 
 /** Which certificates fail, or will fail at their next renewal, as far as the bus and the configuration show. */

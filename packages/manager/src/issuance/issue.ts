@@ -5,7 +5,7 @@ import { defaultDirectory } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal, type RenewalCondition } from '../decide/claim.ts';
-import { recordUnstarted } from '../decide/issuance.ts';
+import { type IssuedContent, recordUnstarted } from '../decide/issuance.ts';
 import { certificateNotFound, isBusError, ManagerError } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
 import { completeIssuance } from './completion.ts';
@@ -47,6 +47,8 @@ export interface IssueResult {
   readonly outcome: 'issued' | 'already-managed';
   readonly serialNumber: string | undefined;
   readonly notAfter: Date | undefined;
+  /** What is not as it should be, in words for the operator. */
+  readonly warnings: readonly string[];
 }
 
 type AskForClaim = (
@@ -60,7 +62,8 @@ const LOOK_AGAIN_MS = 1_000;
 
 function managed({ certificateId, names, current }: ManagedCertificate): IssueResult {
   const notAfter = current && new Date(current.notAfter);
-  return { certificateId, names, outcome: 'already-managed', serialNumber: current?.serialNumber, notAfter };
+  const { serialNumber } = current ?? {};
+  return { certificateId, names, outcome: 'already-managed', serialNumber, notAfter, warnings: [] };
 }
 
 /** How a claim is asked for and its issuance completed. */
@@ -90,15 +93,34 @@ async function waitForHolder(
   await sleep(LOOK_AGAIN_MS, signal);
 }
 
+/** Why a leaf is not served yet: the CA's clock is ahead, or this machine's is behind. */
+function aheadOfClock({ names, notBefore }: IssuedContent, now: Date): string | undefined {
+  const aheadMs = notBefore.getTime() - now.getTime();
+  if (aheadMs <= 0) return undefined;
+  const seconds = Math.ceil(aheadMs / 1000);
+  return `The certificate for ${names.join(', ')} begins ${notBefore.toISOString()}, ${seconds} s ahead of this machine's clock, and is not served before that. Compare the clocks with "certbus doctor".`;
+}
+
 async function complete(
   context: Context,
   { certificateId, issuance: { issuanceId, names }, resumed }: Claim<'claimed'>,
   { config, signal, onProgress = () => {} }: ClaimedRun,
 ): Promise<IssueResult> {
-  onProgress({ step: resumed ? 'taken-over' : 'claimed', certificateId, names });
+  const warnings: string[] = [];
+  const watch = (progress: Progress) => {
+    if (progress.step === 'warning' && progress.message) warnings.push(progress.message);
+    onProgress(progress);
+  };
+  watch({ step: resumed ? 'taken-over' : 'claimed', certificateId, names });
   const held = { certificateId, issuanceId, holder: context.holder };
-  const { serialNumber, notAfter } = await completeIssuance(context, held, { config, signal, onProgress });
-  return { certificateId, names, outcome: 'issued', serialNumber, notAfter };
+  const content = await completeIssuance(context, held, { config, signal, onProgress: watch });
+  const message = aheadOfClock(content, context.now());
+  if (message) {
+    context.logger.warn('a certificate begins ahead of this clock', { certificateId, notBefore: content.notBefore });
+    watch({ step: 'warning', certificateId, names, message });
+  }
+  const { serialNumber, notAfter } = content;
+  return { certificateId, names, outcome: 'issued', serialNumber, notAfter, warnings };
 }
 
 /** The CSR that a claim will need, by the picture of a moment ago: made without asking the bus. */

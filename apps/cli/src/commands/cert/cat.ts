@@ -55,12 +55,15 @@ function reasonOf(certificate: ManagedCertificate, due: Date): string {
   return `the CA asks for it from ${windowStart} to ${windowEnd}${explanationUrl ? `, see ${explanationUrl}` : ''}`;
 }
 
-const nextAttempt = ({ notBefore }: Failure): string =>
-  notBefore === NEVER
-    ? 'given up: once the names can be proved again, run "certbus cert renew"'
-    : `next attempt from ${notBefore}`;
+/** When a manager tries it again, as it decides: what the bus says can be later than any pause lasts. */
+function nextAttempt(certificate: ManagedCertificate, { notBefore, retryAt }: Failure, now: Date): string {
+  if (notBefore === NEVER) return 'given up: once the names can be proved again, run "certbus cert renew"';
+  const next = nextActionAt(certificate, now)?.toISOString() ?? notBefore;
+  const isEarlier = retryAt !== undefined && retryAt < next;
+  return `next attempt from ${next}${isEarlier ? ', or once the CA answers again' : ''}`;
+}
 
-function describe(shown: Shown): string {
+function describe(shown: Shown, next: string): string {
   const lines = LABELS.filter(([field]) => shown[field] !== undefined).map(([field, label]) => {
     const value = shown[field];
     return `${label.padEnd(14)} ${Array.isArray(value) ? value.join(', ') : String(value)}`;
@@ -68,9 +71,7 @@ function describe(shown: Shown): string {
   const { failure } = shown;
   const { problem, detail } = failure?.own ?? failure ?? {};
   if (failure)
-    lines.push(
-      `${'last failure'.padEnd(14)} ${problem}: ${detail} (failing since ${failure.since}; ${nextAttempt(failure)})`,
-    );
+    lines.push(`${'last failure'.padEnd(14)} ${problem}: ${detail} (failing since ${failure.since}; ${next})`);
   return lines.join('\n');
 }
 
@@ -85,6 +86,7 @@ export default class CertCat extends BaseCommand {
   async run(): Promise<Shown> {
     const { args, flags } = await this.parse(CertCat);
     const { withManager } = await import('@certbus/runtime');
+    let next = '';
     const shown = await withManager(this.environment(flags), async (manager): Promise<Shown> => {
       await manager.refresh({ signal: this.signal });
       const id = certificateIdOf(manager, args.id);
@@ -92,7 +94,9 @@ export default class CertCat extends BaseCommand {
       const { certificateId, names, current, challengeType, profile, keyType, directory, failure } = certificate;
       const chain = manager.chain(id).map((der) => new X509Certificate(der));
       const [leaf] = chain;
-      const due = nextActionAt(certificate);
+      const now = new Date();
+      const due = nextActionAt(certificate, now);
+      if (failure) next = nextAttempt(certificate, failure, now);
       return {
         certificateId,
         names,
@@ -105,7 +109,7 @@ export default class CertCat extends BaseCommand {
         profile,
         keyType: keyType ?? (directory && 'P-256'),
         directory,
-        renewal: dueSince(certificate, new Date())?.toISOString(),
+        renewal: dueSince(certificate, now)?.toISOString(),
         renewalReason: due && reasonOf(certificate, due),
         failure,
         pem: chain.map(String).join(''),
@@ -113,7 +117,7 @@ export default class CertCat extends BaseCommand {
     });
     if (flags.pem && !shown.pem)
       throw new CliError('CERTBUS_CLI_USAGE', `Certificate ${args.id} was not issued yet: there is no PEM to show.`);
-    this.log(flags.pem ? shown.pem.trimEnd() : clean(describe(shown)));
+    this.log(flags.pem ? shown.pem.trimEnd() : clean(describe(shown, next)));
     return shown;
   }
 }
