@@ -14,7 +14,7 @@ import {
   createRecorder,
   formatContract,
 } from './contract.builders.ts';
-import { markRevoked, putCertificate } from './site.builders.ts';
+import { markRevoked, putCertificate, putEnded } from './site.builders.ts';
 
 /**
  * What scripts rely on. After a change that is meant, `CERTBUS_CONTRACT=write vitest run apps/cli/src/contract.int.test.ts` writes it
@@ -114,6 +114,12 @@ async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void>
     if (certificateId !== id) await succeeds(site, `cert remove ${certificateId} --yes`);
   await succeeds(site, 'cert renewable 2099-01-01');
   await fails(site, 'cert renewable tomorrow', 'CERTBUS_CLI_USAGE');
+
+  const held = { names: ['held.test'], directory: 'https://127.0.0.1:1/directory', holder: 'elsewhere process 7' };
+  await putEnded(site, { ...held, certificateId: 'endedcert01', until: new Date(Date.now() + 3_600_000) });
+  await succeeds(site, 'cert renewable');
+  await succeeds(site, 'cert renewable --renew-all');
+  await succeeds(site, 'cert remove endedcert01');
 
   await fails(site, `cert revoke ${id}`, 'CERTBUS_CLI_USAGE');
   await succeeds(site, `cert renew ${id} --yes`);

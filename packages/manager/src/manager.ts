@@ -2,7 +2,7 @@
 import type { CaLimits, Logger, Observe, ProxyOptions } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
-import { openReplica, type Replica, synchronize } from '@certbus/replica';
+import { openReplica, type Replica, ReplicaError, synchronize } from '@certbus/replica';
 import type { ArchivePlace, Bus } from '@certbus/store';
 import { type AccountOperations, accountOperations } from './accounts/account-operations.ts';
 import { createConnections } from './accounts/connections.ts';
@@ -108,7 +108,12 @@ async function createContext(options: ManagerOptions): Promise<Context> {
     await synchronize(inMemory, bus, { archive, signal });
     return inMemory;
   };
-  await readAgain();
+  await readAgain().catch((error: unknown) => {
+    // What was read before is there to go on from, and what follows is kept in memory.
+    const isOfTheDisk = error instanceof ReplicaError && error.code === 'CERTBUS_REPLICA_FAILED';
+    if (!isOfTheDisk || replica.checkpoint().position === 0) throw error;
+    logger.warn('the replica cannot be written, and the manager goes on in memory', { error: String(error) });
+  });
   const onReplicaFailed = (error: unknown) => logger.warn('the replica is behind', { error: String(error) });
   const view = createView(replica, { readAgain, readElsewhere, onReplicaFailed });
   const { acceptStale = false } = options;
@@ -127,8 +132,9 @@ function warnIfStale({ freshness, view, logger }: Context): void {
 }
 
 /**
- * Starts a manager: takes the right to advance the replica where it is free, and makes the replica ready. Rejects with the
- * `HistoryError` of a bus that was rolled back, and with a `StoreError`.
+ * Starts a manager: takes the right to advance the replica where it is free, and makes the replica ready. Where the disk of a replica
+ * that has been read is full or read-only, it goes on from there in memory. Rejects with the `HistoryError` of a bus that was rolled back,
+ * with a `StoreError`, and with `CERTBUS_REPLICA_FAILED` where an empty replica cannot be written.
  */
 export async function openManager(options: ManagerOptions): Promise<Manager> {
   const context = await createContext(options);

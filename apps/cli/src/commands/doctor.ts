@@ -23,7 +23,7 @@ function checkResolver(resolver: string): void {
 export default class Doctor extends BaseCommand {
   static override summary = 'Check all that an issuance depends on, and say what to do about what is wrong.';
   static override description =
-    'Looks at the bus and this manager key, at certificates that fail, at who else can read or change the files of this machine, at each CA of the configuration with its clock and the account there, at CAA records, and writes a TXT value into DNS, waits until every authoritative server shows it, and takes it away again. The exit status is 10 where something failed.';
+    'Looks at the bus and this manager key, at certificates that fail, at who else can read or change the files of this machine, at whether its state directory can be written, at each CA of the configuration with its clock and the account there, at CAA records, and writes a TXT value into DNS, waits until every authoritative server shows it, and takes it away again. The exit status is 10 where something failed.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --domain example.com --no-write-dns --json',

@@ -1,6 +1,8 @@
 /** Who else can read or change the files of this machine that a manager depends on. */
-import { existsSync } from 'node:fs';
-import { describeExposure, examineFile } from '@certbus/replica';
+import { randomUUID } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describeExposure, examineFile, ownFolder } from '@certbus/replica';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
 /** A file that the program around a manager reads. */
@@ -45,10 +47,52 @@ function examineStateDirectory(path: string): readonly Finding[] {
   return [warning(detail, 'Replicas are in a folder that is for this user only, but others can remove or rename it.')];
 }
 
-/** Looks at owners and modes of this machine's files: what is refused, and what is accepted and still worth knowing. */
+/** More than the smallest replica takes at once. */
+const WRITTEN_BYTES = 65_536;
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'Make room on that disk.',
+  EDQUOT: 'Make room on that disk, or raise the quota of this user.',
+  EROFS: 'Mount it for writing, or name another with CERTBUS_STATE_DIR.',
+  EACCES: 'Let this user write there, or name another with CERTBUS_STATE_DIR.',
+  EPERM: 'Let this user write there, or name another with CERTBUS_STATE_DIR.',
+};
+
+/** Writes a file, flushes it to the disk, and takes it away again. Throws what the system says. */
+function writeAndFlush(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, `doctor-${randomUUID()}`);
+  const file = openSync(path, 'wx', 0o600);
+  try {
+    writeFileSync(file, Buffer.alloc(WRITTEN_BYTES));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+    rmSync(path, { force: true });
+  }
+}
+
+/** Whether replicas can be written where they are kept. */
+function examineDisk(stateDirectory: string): readonly Finding[] {
+  const { failed } = findingsOn('files', stateDirectory);
+  try {
+    writeAndFlush(ownFolder(stateDirectory));
+    return [];
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const advice = ADVICE[code] ?? 'Look at the disk and at the system log.';
+    return [failed(`the state directory cannot be written: ${reasonFor(error)}`, advice)];
+  }
+}
+
+/**
+ * Looks at owners and modes of this machine's files: what is refused, and what is accepted and still worth knowing. Tries whether the state
+ * directory can be written.
+ */
 export function examineFiles({ files, stateDirectory }: LocalFiles): readonly Finding[] {
   const there = files.filter(({ path }) => existsSync(path));
-  const findings = [...there.flatMap(examineOne), ...examineStateDirectory(stateDirectory)];
+  const state = [...examineStateDirectory(stateDirectory), ...examineDisk(stateDirectory)];
+  const findings = [...there.flatMap(examineOne), ...state];
   if (findings.length > 0) return findings;
   const { good } = findingsOn('files', 'owners and modes');
   return [

@@ -2,7 +2,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { checkSchema, openGuarded } from '@certbus/store/sqlite-files';
+import { checkSchema, type FileProblem, fileProblemOf, openGuarded } from '@certbus/store/sqlite-files';
 import { LONGEST_NOTE_MS, type RenewalInfoNote, type RenewalInfoNotes } from './renewal-info-schedule.ts';
 
 /** Notes that outlive the process. Dispose of them to close their file. */
@@ -56,12 +56,28 @@ function openDatabase(path: string): { database: DatabaseSync; statements: State
   }
 }
 
+/** What a file that cannot be used is not at fault for: then it stays where it is, and its notes are as good as before. */
+const ELSEWHERE: ReadonlySet<FileProblem | undefined> = new Set([
+  'busy',
+  'full',
+  'read-only',
+  'denied',
+  'too-many-open',
+  'disk',
+]);
+
+/** Opens the notes; damaged ones are set aside. Where the disk takes none they are kept in memory, since they are only asked for again. */
 function openOrBeginAgain(path: string): ReturnType<typeof openDatabase> {
   try {
     return openDatabase(path);
-  } catch {
+  } catch (error) {
+    if (ELSEWHERE.has(fileProblemOf(error, path))) return openDatabase(':memory:');
+  }
+  try {
     renameSync(path, `${path}.damaged-${Date.now()}`);
     return openDatabase(path);
+  } catch {
+    return openDatabase(':memory:');
   }
 }
 

@@ -7,9 +7,10 @@ import { openReplica } from '@certbus/replica';
 import type { Bus } from '@certbus/store';
 import { type Disk, mountDisk, requirePart, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { openManager } from '../index.ts';
+import { type Manager, openManager } from '../index.ts';
 import { createSite } from '../issuance/manager.builders.ts';
 import { obtained, withBus } from '../renewal/fleet.builders.ts';
+import { openRenewalInfoNotes } from '../renewal/renewal-info-notes.ts';
 
 /** Its CA is not asked. */
 const CONFIG = {
@@ -70,6 +71,56 @@ describe.skipIf(part.skip)(part.title('a replica on a disk that is full for a wh
       await expect.poll(() => replica.checkpoint()).toEqual(manager.checkpoint);
       expect(replica.certificate('certificate999')).toBeDefined();
       await manager.close();
+    });
+  });
+
+  test.each(['full', 'read-only'])(
+    'that is %s at the start, a manager goes on in memory from what was read',
+    async (state) => {
+      const disk = mountDisk(join(folder.path, `state-${state}`), { megabytes: 4 });
+      onTestFinished(() => disk.remove());
+      const site = await createSite(`${folder.path}/${state}.db`, CONFIG);
+      const path = join(disk.path, 'replica.db');
+      await withBus(site, async (bus) => {
+        const open = async (run: (manager: Manager) => Promise<void>) => {
+          const replica = await openReplica({ path, busId: site.trust.busId });
+          try {
+            using notes = openRenewalInfoNotes(join(disk.path, 'notes.db'));
+            const key = parseManagerKey(site.managerKey);
+            const solvers = () => Promise.reject(new TypeError('nothing is proved here'));
+            const secrets = () => undefined;
+            const manager = await openManager({ bus, key, replica, solvers, secrets, notes, holder: 'one' });
+            await run(manager);
+            await manager.close();
+          } finally {
+            await replica.close();
+          }
+        };
+        await open((manager) => manager.refresh());
+        if (state === 'full') fill(disk);
+        else disk.remount('ro');
+        await say(bus, 'certificate1');
+        await open(async (manager) => {
+          await manager.refresh();
+          expect(manager.certificate('certificate1').names).toEqual(['certificate1.test']);
+          const local = { files: [], stateDirectory: disk.path };
+          const signal = AbortSignal.timeout(60_000);
+          const findings = await manager.diagnose({ signal, local, domains: [], writeDns: false });
+          const detail = expect.stringMatching(/cannot be written: E(NOSPC|ROFS)/);
+          expect(findings).toContainEqual(expect.objectContaining({ check: 'files', status: 'failed', detail }));
+        });
+      });
+    },
+  );
+
+  test('that is full when there is no replica yet, the error has the reason of the disk', async () => {
+    const disk = mountDisk(join(folder.path, 'none'), { megabytes: 4 });
+    onTestFinished(() => disk.remove());
+    fill(disk);
+    const opening = openReplica({ path: join(disk.path, 'replica.db'), busId: 'x'.repeat(43) });
+    await expect(opening).rejects.toMatchObject({
+      code: 'CERTBUS_REPLICA_FAILED',
+      message: expect.stringContaining('its disk is full'),
     });
   });
 });
