@@ -115,8 +115,8 @@ async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void>
   await succeeds(site, 'cert renewable 2099-01-01');
   await fails(site, 'cert renewable tomorrow', 'CERTBUS_CLI_USAGE');
 
-  const held = { names: ['held.test'], directory: 'https://127.0.0.1:1/directory', holder: 'elsewhere process 7' };
-  await putEnded(site, { ...held, certificateId: 'endedcert01', until: new Date(Date.now() + 3_600_000) });
+  const ended = { certificateId: 'endedcert01', names: ['held.test'], directory: 'https://127.0.0.1:1/directory' };
+  await putEnded(site, { ...ended, claim: { holder: 'elsewhere', until: new Date(Date.now() + 3_600_000) } });
   await succeeds(site, 'cert renewable');
   await succeeds(site, 'cert renewable --renew-all');
   await succeeds(site, 'cert remove endedcert01');

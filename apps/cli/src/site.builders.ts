@@ -86,44 +86,58 @@ export async function markRevoked(site: string, certificateId: string, pem: stri
   await say(site, async () => [{ type: 'CertificateRevoked', certificateId, leafHash, reason: 5 }]);
 }
 
-/** Puts a certificate of a CA on a site's bus that has ended, and a claim on it of a manager that was killed. */
+/** Puts a certificate of a CA on a site's bus that has ended, and what a manager said of it then: a claim, or that it failed. */
 export async function putEnded(
   site: string,
   {
     certificateId,
     names,
     directory,
-    holder,
-    until,
+    claim,
+    notBefore,
   }: {
     readonly certificateId: string;
     readonly names: readonly string[];
     readonly directory: string;
-    readonly holder: string;
-    /** End of the claim. */
-    readonly until: Date;
+    /** What a manager that was killed claims. Default: nothing. */
+    readonly claim?: { readonly holder: string; readonly until: Date };
+    /** Until when the last failure asks to wait. Default: it did not fail. */
+    readonly notBefore?: Date;
   },
 ): Promise<void> {
   const { certificate, key } = await createTlsIdentity();
   const leaf = new X509Certificate(certificate).raw.toString('base64');
+  const issuanceId = createId();
   const common = { certificateId, names, directory, challengeType: 'dns-01' } as const;
+  const ended = { notBefore: '2026-01-01T00:00:00.000Z', notAfter: '2026-03-01T00:00:00.000Z', serialNumber: '0A' };
   await say(site, async ({ recipients, recipientsPosition }) => {
     const sealedKey = await seal(key, recipients);
-    const ended = { notBefore: '2026-01-01T00:00:00.000Z', notAfter: '2026-03-01T00:00:00.000Z', serialNumber: '0A' };
-    const claim = { holder, until: until.toISOString(), csr: leaf, sealedKey, recipientsPosition };
-    return [
-      {
-        type: 'CertificateObtained',
-        issuanceId: createId(),
-        reason: 'new',
+    const csr = { csr: leaf, sealedKey, recipientsPosition };
+    const issued = { issuanceId, ...common, leaf, issuers: [], sealedKey, ...ended };
+    const events: WrittenEvent[] = [{ type: 'CertificateObtained', reason: 'new', ...issued }];
+    if (claim)
+      events.push({
+        type: 'IssuanceStarted',
+        issuanceId,
+        reason: 'renewal',
         ...common,
-        leaf,
-        issuers: [],
-        sealedKey,
-        ...ended,
-      },
-      { type: 'IssuanceStarted', issuanceId: createId(), reason: 'renewal', ...common, ...claim },
-    ];
+        ...csr,
+        holder: claim.holder,
+        until: claim.until.toISOString(),
+      });
+    if (notBefore)
+      events.push({
+        type: 'IssuanceFailed',
+        issuanceId,
+        certificateId,
+        problem: 'urn:ietf:params:acme:error:dns',
+        class: 'temporary',
+        detail: 'no TXT record',
+        attempt: 1,
+        notBefore: notBefore.toISOString(),
+        directory,
+      });
+    return events;
   });
 }
 

@@ -15,7 +15,7 @@ beforeAll(async () => {
   const { status } = await certbus(site, ['init', '--agree-tos', '--directory', DIRECTORY, ...dns]);
   expect(status).toBe(0);
   const ended = { certificateId: 'endedcert01', names: ['killed.test'], directory: DIRECTORY };
-  await putEnded(site, { ...ended, holder: 'elsewhere process 7', until });
+  await putEnded(site, { ...ended, claim: { holder: 'elsewhere process 7', until } });
 });
 afterAll(() => folder.remove());
 
@@ -41,4 +41,20 @@ test('doctor names the claim', async () => {
   expect(stdout).toMatch(
     /endedcert01 \(killed\.test\): it ended 2026-03-01\S+, and elsewhere process 7 claims it until/,
   );
+});
+
+test('cert mk prints the id of one that has ended and waits, but is not a success', async () => {
+  const notBefore = new Date(Date.now() + 7 * 86_400_000);
+  await putEnded(site, { certificateId: 'waitingcert', names: ['waits.test'], directory: DIRECTORY, notBefore });
+  const { status, stdout, stderr } = await certbus(site, ['cert', 'mk', '--subdomain', 'waits.test']);
+  expect([status, stdout]).toEqual([10, 'waitingcert\n']);
+  expect(stderr).toContain(
+    'waitingcert (waits.test) ended 2026-03-01T00:00:00.000Z: it failed, and is tried again from',
+  );
+  // What was recorded is later than any pause of a certificate lasts.
+  const shown = (await certbus(site, ['cert', 'cat', 'waits.test'])).stdout;
+  const [, next = ''] = /next attempt from (\S+)\)/.exec(shown) ?? [];
+  expect(Date.parse(next)).toBeLessThan(notBefore.getTime());
+  const { failure } = JSON.parse((await certbus(site, ['cert', 'cat', 'waitingcert', '--json'])).stdout);
+  expect(failure.notBefore).toBe(notBefore.toISOString());
 });

@@ -12,6 +12,7 @@ import {
 import { createDnsSolver } from '../tests/dns-solver.builders.ts';
 import { obtainFor, startStrictCa } from '../tests/strict-ca.builders.ts';
 import { engineOf } from '../wire/handles.ts';
+import { guardsOf } from './ca-limiter.ts';
 
 const never = new AbortController().signal;
 // Limits on domains and sets are about what is certified, which only the manager can choose.
@@ -188,4 +189,18 @@ test('an observer that throws costs no certificate', async () => {
     },
   });
   await obtainFor(ca, ['a.test']);
+});
+
+test('a CA that is busy for long takes no orders until then, or until it is asked whether it is back', () => {
+  const start = new Date('2026-11-28T12:00:00Z');
+  const later = (ms: number) => new Date(start.getTime() + ms);
+  const limiter = createCaLimiter('https://ca.test/directory', { now: () => start });
+  const { limiter: rates } = guardsOf(limiter);
+  rates.pauseEndpoint('new-order', later(600_000));
+  expect(limiter.outage()).toBeUndefined();
+  rates.pauseEndpoint('new-order', later(3_600_000));
+  const error = expect.objectContaining({ code: 'CERTBUS_ACME_BREAKER_OPEN', notBefore: later(3_600_000) });
+  expect(limiter.outage()).toMatchObject({ since: start, until: later(3_600_000), isAsked: true, error });
+  limiter.lookAgain();
+  expect(limiter.outage()).toBeUndefined();
 });

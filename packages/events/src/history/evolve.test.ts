@@ -100,6 +100,12 @@ describe('given a claim', () => {
     expect(certificate && nextActionAt(certificate)).toEqual(new Date(iso(3)));
   });
 
+  test('when it fails in an outage, then from when on it is tried once the CA answers is known', () => {
+    const failure = { problem: 'CERTBUS_ACME_UNREACHABLE', class: 'authority', detail: '', attempt: 1 } as const;
+    const failed = { type: 'IssuanceFailed', ...ours, ...failure, notBefore: iso(3), retryAt: iso(1) } as const;
+    expect(given([started('issuance01'), 0], [failed, 0])).toMatchObject({ failure: { retryAt: iso(1) } });
+  });
+
   test('events of an issuance that is closed already change nothing', () => {
     const before = given([started('issuance01'), 0], [obtained('issuance01', 'leaf 1', 0), 0]);
     const late = { type: 'OrderCreated', ...ours, holder: 'alice', orderUrl: 'https://ca.test/order/1' } as const;

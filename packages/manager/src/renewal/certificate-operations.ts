@@ -7,7 +7,8 @@ import { type PutOff, putOff } from '../decide/put-off.ts';
 import { remove } from '../decide/removal.ts';
 import { certificateNotFound } from '../errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from '../issuance/issue.ts';
-import type { RenewalOptions, RenewalOutcome } from './renewal.ts';
+import type { RenewalOutcome } from './outcome.ts';
+import type { RenewalOptions } from './renewal.ts';
 import { type RunDependencies, renewAsConfigured } from './renewal-run.ts';
 import { type RevocationRequest, type RevocationResult, revokeCertificate } from './revocation.ts';
 

@@ -2,7 +2,7 @@
 import { sized } from 'certbus-services/vitest';
 import { expect, test } from 'vitest';
 import { idle, renewAll, startMassRenewal } from './mass-renewal.builders.ts';
-import type { RenewalOutcome } from './renewal.ts';
+import type { RenewalOutcome } from './outcome.ts';
 
 const never = new AbortController().signal;
 const countOf = (outcomes: readonly RenewalOutcome[], wanted: RenewalOutcome['outcome']) =>

@@ -3,7 +3,8 @@ import { markDefaultAccount } from '../accounts/stateless.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { heartbeat } from '../decide/upkeep.ts';
-import { type RenewalOptions, type RenewalOutcome, renewDue } from './renewal.ts';
+import type { RenewalOutcome } from './outcome.ts';
+import { type RenewalOptions, renewDue } from './renewal.ts';
 import { askRenewalInfo } from './renewal-info.ts';
 import type { RenewalInfoNotes } from './renewal-info-schedule.ts';
 

@@ -3,7 +3,7 @@ import type { ManagedCertificate } from '@certbus/events';
 import type { Context } from '../context.ts';
 import { dueBy } from '../decide/due.ts';
 import { holdOf, isEnding } from '../decide/put-off.ts';
-import type { RenewalOutcome } from './renewal.ts';
+import type { RenewalOutcome } from './outcome.ts';
 import { inTurns } from './turns.ts';
 
 /** As many as a run renews. */
