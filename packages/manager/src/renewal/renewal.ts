@@ -81,9 +81,9 @@ async function renewOne(run: Run, { certificateId, kind, leafHash }: Work): Prom
   if (!certificate || certificate.removed) return { certificateId, names: [], outcome: 'no-longer-due' };
   const { names, directory: ownDirectory = defaultDirectory(config) } = certificate;
   const subject = { certificateId, names };
-  // What an outage interrupted is not claimed again to find the CA still away.
+  // What was released, as in an outage, is not claimed again to find the CA still away.
   const { issuance } = certificate;
-  if (issuance?.orderUrl !== undefined && issuance.holder === undefined) await answering.at(issuance.directory);
+  if (issuance && issuance.holder === undefined) await answering.at(issuance.directory);
   const outages = outagesFor(context, config, certificate);
   const unavailable = new Set([...sharedFailures.directories(kind), ...outages.keys()]);
   const choice = { ownDirectory, authorities: config.authorities, unavailable, now: context.now() };
