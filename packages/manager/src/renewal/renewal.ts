@@ -13,7 +13,7 @@ import type { RenewalOutcome } from './outcome.ts';
 import { createSharedFailures, type SharedFailures } from './shared-failures.ts';
 import { inTurns } from './turns.ts';
 import { withUnrenewed } from './unrenewed.ts';
-import { createWorkQueue, type Work, type WorkQueue } from './work-queue.ts';
+import { createWorkQueue, type Work, type WorkKind, type WorkQueue } from './work-queue.ts';
 
 /** How a run of renewals behaves. */
 export interface RenewalOptions extends RunOptions {
@@ -74,39 +74,78 @@ async function recordOutage(
   await recordUnsent(context, { certificateId }, outage.error, options);
 }
 
-async function renewOne(run: Run, { certificateId, kind, leafHash }: Work): Promise<RenewalOutcome> {
+/** Where the next order of a certificate goes in this run. */
+interface Place {
+  readonly directory: string;
+  readonly unavailable: ReadonlySet<string>;
+  /** Whether it is not tried, since the CA there is down or failed for another certificate. */
+  readonly isClosed: boolean;
+  readonly outage: Outage | undefined;
+}
+
+async function placeOf(run: Run, certificate: ManagedCertificate, kind: WorkKind): Promise<Place> {
   const { context, options, sharedFailures, answering } = run;
   const { config } = options;
-  const certificate = context.view.state.certificate(certificateId);
-  if (!certificate || certificate.removed) return { certificateId, names: [], outcome: 'no-longer-due' };
-  const { names, directory: ownDirectory = defaultDirectory(config) } = certificate;
-  const subject = { certificateId, names };
+  const { issuance, directory: ownDirectory = defaultDirectory(config) } = certificate;
   // What was released, as in an outage, is not claimed again to find the CA still away.
-  const { issuance } = certificate;
   if (issuance && issuance.holder === undefined) await answering.at(issuance.directory);
   const outages = outagesFor(context, config, certificate);
   const unavailable = new Set([...sharedFailures.directories(kind), ...outages.keys()]);
   const choice = { ownDirectory, authorities: config.authorities, unavailable, now: context.now() };
   const { directory, isLeft } = targetOf(certificate, choice);
-  if (unavailable.has(directory) && !isLeft) {
-    const error = sharedFailures.at(directory, kind) ?? outages.get(directory)?.error;
-    await recordOutage(run, { certificateId, directory, outage: outages.get(directory) });
-    return { ...subject, outcome: 'postponed', error };
+  const isClosed = unavailable.has(directory) && !isLeft;
+  return { directory, unavailable, isClosed, outage: outages.get(directory) };
+}
+
+async function renewAt(
+  run: Run,
+  { certificateId, kind, leafHash }: Work,
+  { directory, unavailable, isClosed, outage }: Place,
+): Promise<Pick<RenewalOutcome, 'outcome' | 'serialNumber' | 'error'>> {
+  const { context, options, sharedFailures } = run;
+  if (isClosed) {
+    await recordOutage(run, { certificateId, directory, outage });
+    return { outcome: 'postponed', error: sharedFailures.at(directory, kind) ?? outage?.error };
   }
+  const only = { leafHash, dueBy: run.dueBy() };
+  const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
+  if (result.outcome === 'already-managed') return { outcome: 'no-longer-due' };
+  speedUp(run);
+  sharedFailures.passed(directory);
+  return { outcome: 'renewed', serialNumber: result.serialNumber };
+}
+
+async function renewOne(run: Run, work: Work): Promise<RenewalOutcome> {
+  const { certificateId, kind } = work;
+  const certificate = run.context.view.state.certificate(certificateId);
+  if (!certificate || certificate.removed) return { certificateId, names: [], outcome: 'no-longer-due' };
+  const { names } = certificate;
+  let directory: string | undefined;
   try {
-    const only = { leafHash, dueBy: run.dueBy() };
-    const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
-    if (result.outcome === 'already-managed') return { ...subject, outcome: 'no-longer-due' };
-    speedUp(run);
-    sharedFailures.passed(directory);
-    return { ...subject, outcome: 'renewed', serialNumber: result.serialNumber };
+    const place = await placeOf(run, certificate, kind);
+    ({ directory } = place);
+    return { certificateId, names, ...(await renewAt(run, work, place)) };
   } catch (error) {
-    if (isClaimedElsewhere(error)) return { ...subject, outcome: 'claimed-elsewhere', ...claimOn(run, certificateId) };
-    if (isOutage(error)) answering.record(directory);
-    // An error of the bus does not show that the CA is there.
-    if (!isBusError(error) && !sharedFailures.add(directory, { kind, error })) speedUp(run);
-    return { ...subject, outcome: 'failed', error };
+    if (isClaimedElsewhere(error))
+      return { certificateId, names, outcome: 'claimed-elsewhere', ...claimOn(run, certificateId) };
+    heed(run, { directory, kind, error });
+    return { certificateId, names, outcome: 'failed', error };
   }
+}
+
+/** Learns from a failure what it means for the other certificates. */
+function heed(
+  run: Run,
+  {
+    directory,
+    kind,
+    error,
+  }: { readonly directory: string | undefined; readonly kind: WorkKind; readonly error: unknown },
+): void {
+  // An error of the bus does not show that the CA is there.
+  if (directory === undefined || isBusError(error)) return;
+  if (isOutage(error)) run.answering.record(directory);
+  if (!run.sharedFailures.add(directory, { kind, error })) speedUp(run);
 }
 
 /** Takes work from the queue, as much at a time as the run allows, until none is left or the signal aborts. */
@@ -145,7 +184,8 @@ async function* everythingDue(
 /**
  * Renews what is due, most urgent first, first one alone and then ever more at a time, up to the configuration's `parallelOrders`. One
  * that fails holds no other up: its error is in its outcome. Where the CA or the account there fails as a whole, the rest that comes
- * from it is left for the next run. What has ended or is urgent has an outcome also where it was not tried. Only an abort rejects, with its reason, after every claim was released.
+ * from it is left for the next run. What has ended or is urgent has an outcome also where it was not tried. Only an abort rejects, with
+ * its reason, after every claim was released.
  */
 export async function renewDue(context: Context, options: Options): Promise<readonly RenewalOutcome[]> {
   const { limit = LIMIT, at, signal } = options;
