@@ -117,9 +117,15 @@ async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void>
 
   const ended = { certificateId: 'endedcert01', names: ['held.test'], directory: 'https://127.0.0.1:1/directory' };
   await putEnded(site, { ...ended, claim: { holder: 'elsewhere', until: new Date(Date.now() + 3_600_000) } });
-  await succeeds(site, 'cert renewable');
-  await succeeds(site, 'cert renewable --renew-all');
-  await succeeds(site, 'cert remove endedcert01');
+  await putEnded(site, {
+    ...ended,
+    certificateId: 'endedcert02',
+    names: ['ended.test'],
+    notBefore: new Date('2099-01-01'),
+  });
+  for (const line of ['cert renewable', 'cert renewable --renew-all', 'cert mk --subdomain ended.test'])
+    await fails(site, line, 'CERTBUS_CLI_UNHEALTHY');
+  for (const each of ['endedcert01', 'endedcert02']) await succeeds(site, `cert remove ${each} --yes`);
 
   await fails(site, `cert revoke ${id}`, 'CERTBUS_CLI_USAGE');
   await succeeds(site, `cert renew ${id} --yes`);

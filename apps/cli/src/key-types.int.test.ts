@@ -42,7 +42,7 @@ test('a second key type makes a second certificate, and a name that both have is
     expect(stderr).toContain(`${ecdsa} (P-256: both.test)`);
     expect(stderr).toContain(`${rsa} (RSA-2048: both.test)`);
   }
-  expect(await run('cert', 'rm', ecdsa)).toMatchObject({ status: 0 });
-  expect((await run('cert', 'rm', 'both.test')).stdout).toContain(`removed ${rsa}`);
+  expect(await run('cert', 'rm', ecdsa, '--yes')).toMatchObject({ status: 0 });
+  expect((await run('cert', 'rm', 'both.test', '--yes')).stdout).toContain(`removed ${rsa}`);
   expect(await run('cert', 'cat', 'both.test')).toMatchObject({ status: 4 });
 });

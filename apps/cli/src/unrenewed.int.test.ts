@@ -29,9 +29,12 @@ test('cert renewable --renew-all is not a success while somebody else claims it'
   const { status, stdout } = await certbus(site, ['cert', 'renewable', '--renew-all']);
   expect(status).toBe(10);
   expect(stdout).toContain(`endedcert01: claimed-elsewhere, elsewhere process 7, until ${until.toISOString()}`);
-  const json = JSON.parse((await certbus(site, ['cert', 'renewable', '--renew-all', '--json'])).stdout);
+  const { result: json, exitCode } = JSON.parse(
+    (await certbus(site, ['cert', 'renewable', '--renew-all', '--json'])).stdout,
+  );
   const held = { certificateId: 'endedcert01', holder: 'elsewhere process 7', until: until.toISOString() };
-  expect(json.outcomes).toEqual([{ ...held, outcome: 'claimed-elsewhere', isEnding: true }]);
+  expect(exitCode).toBe(10);
+  expect(json.outcomes).toEqual([{ ...held, names: ['killed.test'], outcome: 'claimed-elsewhere', isEnding: true }]);
   expect(json.putOff).toMatchObject([{ ...held, reason: 'claimed', isEnding: true }]);
 });
 
@@ -55,6 +58,6 @@ test('cert mk prints the id of one that has ended and waits, but is not a succes
   const shown = (await certbus(site, ['cert', 'cat', 'waits.test'])).stdout;
   const [, next = ''] = /next attempt from (\S+)\)/.exec(shown) ?? [];
   expect(Date.parse(next)).toBeLessThan(notBefore.getTime());
-  const { failure } = JSON.parse((await certbus(site, ['cert', 'cat', 'waitingcert', '--json'])).stdout);
-  expect(failure.notBefore).toBe(notBefore.toISOString());
+  const { result } = JSON.parse((await certbus(site, ['cert', 'cat', 'waitingcert', '--json'])).stdout);
+  expect(result.failure.notBefore).toBe(notBefore.toISOString());
 });

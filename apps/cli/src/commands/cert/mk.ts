@@ -4,7 +4,6 @@ import type { IssueResult, Progress } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
-import { UNHEALTHY } from '../../exit-status.ts';
 import { progressPrinter } from '../../progress.ts';
 import { describePutOff } from '../../put-off.ts';
 
@@ -74,6 +73,7 @@ export default class CertMk extends SigningCommand {
       import('@certbus/runtime'),
     ]);
     const onProgress = progressPrinter((line) => this.progress(line));
+    let problem: string | undefined;
     const result = await withManager(this.environment(flags), async (manager) => {
       let claimed: string | undefined;
       const watch = (progress: Progress) => {
@@ -85,10 +85,8 @@ export default class CertMk extends SigningCommand {
         const issued = await manager.issue(request, options);
         const certificate = manager.certificate(issued.certificateId);
         // What is managed already is not in order for that alone.
-        if (issued.outcome === 'already-managed' && isEnding(certificate, new Date())) {
-          this.progress(describePutOff(certificate, holdOf(certificate, new Date())));
-          process.exitCode = UNHEALTHY;
-        }
+        if (issued.outcome === 'already-managed' && isEnding(certificate, new Date()))
+          problem = describePutOff(certificate, holdOf(certificate, new Date()));
         return issued;
       } catch (error) {
         if (claimed && !this.signal.aborted)
@@ -100,6 +98,7 @@ export default class CertMk extends SigningCommand {
     });
     if (result.outcome === 'already-managed') this.progress(`${result.names.join(', ')} is managed already`);
     this.log(result.certificateId);
+    if (problem !== undefined) throw new CliError('CERTBUS_CLI_UNHEALTHY', problem, { result });
     return result;
   }
 }

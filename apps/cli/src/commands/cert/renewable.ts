@@ -5,7 +5,6 @@ import { Args, Flags } from '@oclif/core';
 import { type AnswerError, describeError } from '../../answer.ts';
 import { SigningCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
-import { UNHEALTHY } from '../../exit-status.ts';
 import { parseInstant } from '../../instant.ts';
 import { progressPrinter } from '../../progress.ts';
 import { describePutOff, firstOf } from '../../put-off.ts';
@@ -87,6 +86,16 @@ function putOffBy(manager: Manager): PutOffRow[] {
   });
 }
 
+/** Throws `CERTBUS_CLI_UNHEALTHY` where so many that have ended, or are about to, were not renewed. */
+function checkEnding(count: number, result: Result): void {
+  if (count === 0) return;
+  const what =
+    count === 1
+      ? '1 certificate that has ended or is about to was'
+      : `${count} certificates that have ended or are about to were`;
+  throw new CliError('CERTBUS_CLI_UNHEALTHY', `${what} not renewed by this run.`, { result });
+}
+
 export default class CertRenewable extends SigningCommand {
   static override summary = 'Say which certificates are due, and renew them when told to.';
   static override description =
@@ -111,7 +120,7 @@ export default class CertRenewable extends SigningCommand {
     const onProgress = progressPrinter((line) => this.progress(line));
     return withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
-      const isEndingNow = manager.due(at).some((certificate) => isEnding(certificate, new Date()));
+      const ending = manager.due(at).filter((certificate) => isEnding(certificate, new Date())).length;
       const due = manager.due(at).map((certificate) => ({
         certificateId: certificate.certificateId,
         names: certificate.names,
@@ -127,8 +136,9 @@ export default class CertRenewable extends SigningCommand {
       if (due.length === 0 && putOff.length === 0)
         this.progress(`nothing is due${args.at ? ` by ${at.toISOString()}` : ''}`);
       if (!renews) {
-        if (isEndingNow || putOff.some((each) => each.isEnding)) process.exitCode = UNHEALTHY;
-        return { due, putOff, outcomes: [] };
+        const result: Result = { due, putOff, outcomes: [] };
+        checkEnding(ending + putOff.filter((each) => each.isEnding).length, result);
+        return result;
       }
       const limit = flags['renew-first'] ? 1 : undefined;
       const outcomes = await manager.renewDue({ signal: this.signal, at, onProgress, ...(limit ? { limit } : {}) });
@@ -142,9 +152,6 @@ export default class CertRenewable extends SigningCommand {
     for (const each of outcomes) if (each.outcome !== 'failed' && !isRefused(each)) this.log(describeOutcome(each));
     const failures = failuresOf(outcomes);
     if (failures !== undefined) throw new CliError('CERTBUS_CLI_RENEWAL_FAILED', failures, { result });
-    const left = outcomes.filter((each) => each.isEnding);
-    if (left.length === 0) return;
-    this.progress(`${left.length} that have ended or are about to were not renewed by this run`);
-    process.exitCode = UNHEALTHY;
+    checkEnding(outcomes.filter((each) => each.isEnding).length, result);
   }
 }
