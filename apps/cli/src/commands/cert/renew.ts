@@ -1,5 +1,5 @@
 /** `certbus cert renew`. */
-import { dutyOf } from '@certbus/events';
+import { nextActionAt } from '@certbus/events';
 import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
@@ -24,8 +24,7 @@ export default class CertRenew extends SigningCommand {
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const id = certificateIdOf(manager, args.id);
-      // One that is due and waits for a claim or a back-off is due all the same.
-      const due = dutyOf(manager.certificate(id))?.wantedAt;
+      const due = nextActionAt(manager.certificate(id), new Date());
       if (due && due > new Date()) {
         const early = `${id} is not due before ${due.toISOString()}`;
         await this.agree(`${early}. Order a new certificate now?`, flags);
