@@ -165,7 +165,7 @@ test.each([
   ],
 ])('a resolver that %s is reported as that, long before the timeout', { timeout: 60_000 }, async (_, start) => {
   const resolver = await start();
-  const solver = createHttp01ClientsSolver({ port: 80, resolver: [resolver], timeoutMs: 3_600_000 });
+  const solver = createHttp01ClientsSolver({ publish, port: 80, resolver: [resolver], timeoutMs: 3_600_000 });
   const message = expect.stringMatching(/^DNS does not answer for site\.test \(E\w+; resolvers: 127\.0\.0\.1:\d+\)/);
   await expect(solver.ready([challenge], { signal })).rejects.toMatchObject({
     code: 'CERTBUS_ACME_SOLVER_FAILED',
@@ -177,6 +177,6 @@ test('a name for which DNS fails is not called one without an address', async ()
   const dns = await startDnsServer();
   onTestFinished(() => dns[Symbol.asyncDispose]());
   dns.fail('site.test', 'SERVFAIL');
-  const solver = createHttp01ClientsSolver({ port: 80, resolver: [dns.address], timeoutMs: 1 });
+  const solver = createHttp01ClientsSolver({ publish, port: 80, resolver: [dns.address], timeoutMs: 1 });
   await expect(solver.ready([challenge], { signal })).rejects.toThrow(/cannot be looked up in DNS \(ESERVFAIL\)/);
 });
