@@ -87,8 +87,8 @@ export const manager: readonly Mutant[] = [
   {
     fault: 'two orders for one name set are made at once, by renewals',
     file: CLAIM,
-    find: 'sibling?.issuance?.holder',
-    replace: 'sibling?.issuance?.holder === null',
+    find: '...destination };\n  const sibling = openSibling(state, subject, certificateId);',
+    replace: '...destination };\n  const sibling = undefined as ReturnType<typeof openSibling>;',
     noticedBy: [{ file: CLAIM_TEST }],
   },
   {

@@ -129,6 +129,7 @@ export function examplesOf(
       detail: 'too many certificates for this set of names',
       attempt: 1,
       notBefore: inMinutes(60),
+      retryAt: inMinutes(30),
       directory,
     },
     CertificateImported: { type: 'CertificateImported', ...content, certificateId: 'mP3eYh6bK0o' },
