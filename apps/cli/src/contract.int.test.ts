@@ -22,6 +22,8 @@ import { markRevoked, putCertificate, putEnded } from './site.builders.ts';
  */
 const RECORD = fileURLToPath(new URL('./contract.json', import.meta.url));
 
+/** A hundred commands one after the other: on a busy machine they take longer than any test. */
+const HANGS_MS = 1_200_000;
 const temporary = temporaryFolder();
 const { succeeds, fails, contract: learn } = createRecorder();
 /** A folder with a bus and a CA. */
@@ -203,7 +205,7 @@ beforeAll(async () => {
   if (process.env['CERTBUS_CONTRACT'] === 'write') writeFileSync(RECORD, text);
   contract = JSON.parse(text);
   recorded = JSON.parse(readFileSync(RECORD, 'utf8'));
-});
+}, HANGS_MS);
 afterAll(() => temporary.remove());
 
 describe.each(COMMAND_NAMES)('certbus %s', (name) => {
