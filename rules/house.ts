@@ -28,7 +28,10 @@ export interface House {
 export const HOUSE: House = {
   packages: {
     'packages/events': { io: [], composition: [] },
-    'packages/store': { io: [], composition: ['open.ts'] },
+    'packages/store': {
+      io: ['outgoing/agents.ts', 'outgoing/dispatcher.ts', 'outgoing/tunnel.ts'],
+      composition: ['open.ts', 'outgoing/outgoing.ts'],
+    },
     // One SQLite file is what it is.
     'packages/replica': { io: 'everything', composition: [] },
     'packages/client': {

@@ -9,7 +9,7 @@ const IO_MODULE =
 
 /** Functions of these modules that compute, and do no I/O. */
 const COMPUTING: Readonly<Record<string, readonly string[]>> = {
-  'node:net': ['isIP', 'isIPv4', 'isIPv6'],
+  'node:net': ['BlockList', 'isIP', 'isIPv4', 'isIPv6'],
   'node:tls': ['createSecureContext'],
 };
 
