@@ -2,11 +2,20 @@
 import { parseAddress, parseArchiveAddress } from '@certbus/store';
 import type { Policies } from '@certbus/store/dynamodb-policies';
 import { openLog } from '@certbus/store/open';
+import type { Outgoing } from '@certbus/store/outgoing';
 
 /** Makes the store that an address names, where it is not there; for a table the policies of those who use it. */
 export async function bootstrap(
   address: string,
-  { archive, signal }: { readonly archive: string | undefined; readonly signal: AbortSignal },
+  {
+    archive,
+    outgoing,
+    signal,
+  }: {
+    readonly archive: string | undefined;
+    readonly outgoing: Outgoing | undefined;
+    readonly signal: AbortSignal;
+  },
 ): Promise<{ policies: Policies | undefined }> {
   const place = parseAddress(address);
   const archivePlace = archive ? parseArchiveAddress(archive) : undefined;
@@ -17,7 +26,7 @@ export async function bootstrap(
   const { bootstrapTable } = await import('@certbus/store/dynamodb');
   const { createPolicies } = await import('@certbus/store/dynamodb-policies');
   const { table, stream, region, endpoint } = place;
-  const options = { table, signal, ...(region ? { region } : {}), ...(endpoint ? { endpoint } : {}) };
+  const options = { table, outgoing, signal, ...(region ? { region } : {}), ...(endpoint ? { endpoint } : {}) };
   const { tableArn } = await bootstrapTable(options);
   return {
     policies: createPolicies({ tableArn, stream, archive: archivePlace?.kind === 's3' ? archivePlace : undefined }),

@@ -29,6 +29,7 @@ import {
 } from '@certbus/runtime/local';
 import { parseAddress, resolveAddress } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
+import { createOutgoing } from '@certbus/store/outgoing';
 import { type Difference, differencesFrom, type Given } from './set-up-differences.ts';
 
 /** What `init` is told. */
@@ -105,7 +106,7 @@ async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
   const { signer } = parseManagerKey(managerText);
   const trustFile = pathOf('trust');
   const trust = readOwnFile(trustFile, 'The trust file');
-  const log = await openLog(bus, { create: true });
+  const log = await openLog(bus, { create: true, outgoing: createOutgoing({ environment: process.env }) });
   try {
     const { floor } = await createBus(log, parseAddress(bus).stream, {
       trust: parseTrust(trust),
@@ -125,7 +126,7 @@ async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
 
 /** Checks that the bus of a folder that is set up is there, and is the one of these files. */
 async function checkBus(config: LocalConfig): Promise<void> {
-  const { bus, close } = await openLocalBus(config);
+  const { bus, close } = await openLocalBus(environmentOf(config));
   try {
     const page = await bus.read(BEGINNING, { limit: 1 });
     if (page.refused) throw page.refused;

@@ -4,7 +4,7 @@ import type { CaLimiter } from './limits/ca-limiter.ts';
 import type { Http } from './wire/http.ts';
 import type { Logger } from './wire/logger.ts';
 import type { Observe } from './wire/observe.ts';
-import type { ProxyOptions } from './wire/proxy.ts';
+import type { Outgoing } from './wire/outgoing.ts';
 
 declare const brand: unique symbol;
 
@@ -25,9 +25,12 @@ export interface AcmeOptions {
   readonly accountKey: string;
   /** PEM of a private CA's roots: then these alone are trusted for its TLS. Default: Node's roots. */
   readonly roots?: string;
-  /** The proxy to the CA; see `proxyOf`. Default: none, whatever the environment contains. */
-  readonly proxy?: ProxyOptions;
-  /** Sends the requests, in place of the package's own HTTP client; it then ignores `roots`, `proxy` and `requestTimeoutMs`. */
+  /**
+   * The way to the CA through a proxy, from `createOutgoing` of `@certbus/store/outgoing`. Default: the direct one, whatever the
+   * environment contains.
+   */
+  readonly outgoing?: Outgoing | undefined;
+  /** Sends the requests, in place of the package's own HTTP client; it then ignores `roots`, `outgoing` and `requestTimeoutMs`. */
   readonly http?: Http;
   /** The account's URL, where it is known. Default: looked up by the key. */
   readonly accountUrl?: string;

@@ -19,8 +19,7 @@ export type AcmeErrorCode =
   | 'CERTBUS_ACME_ACCOUNT_KEY_TAKEN'
   | 'CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED'
   | 'CERTBUS_ACME_EAB_INVALID'
-  | 'CERTBUS_ACME_DIRECTORY_INVALID'
-  | 'CERTBUS_ACME_PROXY_INVALID';
+  | 'CERTBUS_ACME_DIRECTORY_INVALID';
 
 /** What may be added to an {@link AcmeError}. */
 export interface AcmeErrorOptions extends ErrorOptions {

@@ -57,6 +57,7 @@ export {
   type Observe,
 } from './wire/observe.ts';
 export { isOutage } from './wire/outage.ts';
+export type { DispatcherOptions, Outgoing } from './wire/outgoing.ts';
 export {
   AcmeProblemError,
   type AcmeProblemOptions,
@@ -64,7 +65,6 @@ export {
   type ProblemClass,
   type Subproblem,
 } from './wire/problem.ts';
-export { type ProxyOptions, proxyOf } from './wire/proxy.ts';
 export { type DirectorySummary, readClock, readDirectory } from './wire/read-directory.ts';
 export { publicKeyOfCsr } from './x509/certificate.ts';
 export type { Chain } from './x509/chain.ts';

@@ -120,7 +120,8 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
  *
  * Resolves at once where a replica exists, whether the bus answers or not; else after the first catch-up, also on a bus without
  * certificates. Rejects `CERTBUS_CLIENT_BUS_UNREACHABLE` when a first start finds no bus in time, `CERTBUS_EVENTS_BELOW_FLOOR` when it
- * finds one that was cut off, with what is wrong with the identity or the trust file, and with a `ReplicaError`.
+ * finds one that was cut off, `CERTBUS_STORE_PROXY_INVALID`, with what is wrong with the identity or the trust file, and with a
+ * `ReplicaError`.
  */
 export async function connect(options: ConnectOptions): Promise<CertBus> {
   return serve(await openMaterial(options), options);

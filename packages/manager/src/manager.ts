@@ -1,9 +1,10 @@
 /** Opens a manager of a bus: what it is given, what it can do, and how it starts. */
-import type { CaLimits, Logger, Observe, ProxyOptions } from '@certbus/acme';
+import type { CaLimits, Logger, Observe } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
 import { openReplica, type Replica, ReplicaError, synchronize } from '@certbus/replica';
 import type { ArchivePlace, Bus } from '@certbus/store';
+import type { Outgoing } from '@certbus/store/outgoing';
 import { type AccountOperations, accountOperations } from './accounts/account-operations.ts';
 import { createConnections } from './accounts/connections.ts';
 import { type ConfigurationOperations, configurationOperations } from './configuration/configuration-operations.ts';
@@ -19,7 +20,7 @@ import type { RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 import { createFreshness } from './state/freshness.ts';
 import type { ManagerState } from './state/state.ts';
 import { createView } from './state/view.ts';
-import { checkIn } from './upkeep/check-in.ts';
+import { checkInThrough } from './upkeep/check-in.ts';
 import { type UpkeepOperations, upkeepOperations } from './upkeep/upkeep-operations.ts';
 
 const CLAIM_MS = 300_000;
@@ -52,8 +53,8 @@ export interface ManagerOptions {
   readonly random?: () => number;
   /** When to ask the CAs about each certificate; default in memory, for one process. The caller closes it. */
   readonly notes?: RenewalInfoNotes;
-  /** The proxy to the CAs; default none. */
-  readonly proxy?: ProxyOptions | undefined;
+  /** The way to CAs and to the check-in through a proxy, from `createOutgoing`; default the direct one. */
+  readonly outgoing?: Outgoing | undefined;
   /** Takes what the ACME client does, for metrics; default nothing does. */
   readonly observe?: Observe;
   /** What a CA lets one client do, by its directory; default what it publishes. This process takes half of the requests. */
@@ -81,9 +82,9 @@ export interface Manager extends AccountOperations, CertificateOperations, Confi
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-function connectionsFor({ proxy, observe, limits }: ManagerOptions) {
+function connectionsFor({ outgoing, observe, limits }: ManagerOptions) {
   return createConnections({
-    ...(proxy ? { proxy } : {}),
+    outgoing,
     ...(observe ? { observe } : {}),
     ...(limits ? { limits } : {}),
   });
@@ -140,10 +141,10 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
   const context = await createContext(options);
   const { view, freshness, connections } = context;
   warnIfStale(context);
-  const { notes = openRenewalInfoNotes(':memory:') } = options;
+  const { notes = openRenewalInfoNotes(':memory:'), outgoing } = options;
   return {
     ...accountOperations(context),
-    ...certificateOperations(context, { notes, checkIn }),
+    ...certificateOperations(context, { notes, checkIn: checkInThrough(outgoing) }),
     ...configurationOperations(context),
     ...upkeepOperations(context),
     get state() {

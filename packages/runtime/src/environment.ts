@@ -1,5 +1,6 @@
 /** What a manager's program knows of its machine: the local configuration, the environment's variables, and where state is kept. */
 import { ownFolder, stateDirectoryOf } from '@certbus/replica';
+import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
 import { type LocalConfig, readLocalConfig } from './local-config.ts';
 
 /** Variables of the environment, by name. */
@@ -9,6 +10,8 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 export interface Environment {
   readonly config: LocalConfig;
   readonly variables: Variables;
+  /** The way to other hosts through the proxy that the variables name; `undefined` where they name none. */
+  readonly outgoing: Outgoing | undefined;
   /** The state directory of this machine, as it is named. */
   readonly namedStateDirectory: string;
   /** Where replicas are kept: the state directory, or this user's own folder in it. */
@@ -47,7 +50,8 @@ export function environmentOf(config: LocalConfig, options: EnvironmentOptions =
   const { acceptStale = /^(?:1|true)$/.test(variables['CERTBUS_ACCEPT_STALE'] ?? '') } = options;
   const namedStateDirectory = stateDirectoryOf(variables);
   const stateDirectory = ownFolder(namedStateDirectory);
-  return { config, variables, namedStateDirectory, stateDirectory, acceptStale, writeLine };
+  const outgoing = createOutgoing({ environment: variables });
+  return { config, variables, outgoing, namedStateDirectory, stateDirectory, acceptStale, writeLine };
 }
 
 /**

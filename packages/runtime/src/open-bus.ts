@@ -6,7 +6,6 @@ import { openReplica, replicaPath } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
 import type { Environment } from './environment.ts';
-import type { LocalConfig } from './local-config.ts';
 
 /** A bus that is open, and how to close it. */
 export interface OpenBus {
@@ -18,15 +17,16 @@ export interface OpenBus {
   close(): Promise<void>;
 }
 
-/** Opens the bus that the local configuration names; with a manager's key, commits are signed by it. */
+/** Opens the bus that the local configuration names, through the proxy of the environment; with a manager's key, commits are signed by it. */
 export async function openLocalBus(
-  { bus, trust: line, archive: archiveAddress }: Pick<LocalConfig, 'bus' | 'trust' | 'archive'>,
+  { config, outgoing }: Pick<Environment, 'config' | 'outgoing'>,
   key?: ManagerKey,
 ): Promise<OpenBus> {
+  const { bus, trust: line, archive: archiveAddress } = config;
   const trust = parseTrust(line);
   const { stream } = parseAddress(bus);
-  const archive = archiveAddress === undefined ? undefined : await openArchivePlace(archiveAddress);
-  const log = await openLog(bus);
+  const archive = archiveAddress === undefined ? undefined : await openArchivePlace(archiveAddress, { outgoing });
+  const log = await openLog(bus, { outgoing });
   return {
     bus: openBus(log, stream, { trust, archive, signer: key?.signer }),
     log,

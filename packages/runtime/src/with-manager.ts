@@ -1,6 +1,5 @@
 /** Starts a manager on this machine: for the command line, a daemon, a function in the cloud, a web page. */
 import { hostname } from 'node:os';
-import { proxyOf } from '@certbus/acme';
 import { createId, type ManagerKey, parseManagerKey } from '@certbus/events';
 import { type Manager, openManager } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
@@ -16,7 +15,7 @@ async function runOn<T>(
   { open, key, environment }: { readonly open: OpenBus; readonly key: ManagerKey; readonly environment: Environment },
   run: (manager: Manager) => Promise<T>,
 ): Promise<T> {
-  const { config, variables, acceptStale, writeLine } = environment;
+  const { config, variables, outgoing, acceptStale, writeLine } = environment;
   const { bus, trust, archive } = open;
   const path = managerReplicaPath(environment);
   const replica = await openReplica({ path, busId: trust.busId });
@@ -33,7 +32,7 @@ async function runOn<T>(
       solvers: createSolverFactory(environment, secrets),
       secrets,
       notes,
-      proxy: proxyOf(variables),
+      outgoing,
       logger: createLogger(variables['CERTBUS_LOG'], writeLine),
     });
     try {
@@ -58,7 +57,7 @@ export async function withManager<T>(
   run: (manager: Manager, open: OpenBus) => Promise<T>,
 ): Promise<T> {
   const key = parseManagerKey(environment.config.managerKey());
-  const open = await openLocalBus(environment.config, key);
+  const open = await openLocalBus(environment, key);
   try {
     return await runOn({ open, key, environment }, (manager) => run(manager, open));
   } finally {

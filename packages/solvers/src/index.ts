@@ -12,6 +12,7 @@ export {
   servers,
 } from './definition/fields.ts';
 export { hostOfUrl, parseHost } from './definition/hosts.ts';
+export type { Outgoing } from './definition/outgoing.ts';
 export type { Program } from './definition/program.ts';
 export type {
   DnsProvider,

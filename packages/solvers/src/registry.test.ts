@@ -17,7 +17,7 @@ function newMachine() {
       // In base64, since one of them has to be.
       return 'c2VjcmV0';
     },
-    proxy: undefined,
+    outgoing: undefined,
     async findProgram(name) {
       asked.push(name);
       return { preset: 'json', name, path: '/opt/program' };

@@ -3,6 +3,7 @@ import { type BusAddress, parseAddress } from './address.ts';
 import { type ArchiveAddress, parseArchiveAddress } from './archive/address.ts';
 import type { ArchivePlace } from './archive/place.ts';
 import type { Log } from './log.ts';
+import type { Outgoing } from './outgoing/outgoing.ts';
 
 /** AWS credentials: a subset of what the SDK takes. */
 export interface AwsCredentials {
@@ -17,6 +18,8 @@ export interface OpenLogOptions {
   readonly create?: boolean;
   /** For DynamoDB. Default: the SDK's chain of environment, profile and role. */
   readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>) | undefined;
+  /** The way to AWS through a proxy, from `createOutgoing` of `@certbus/store/outgoing`. Default: the direct one. */
+  readonly outgoing?: Pick<Outgoing, 'agents'> | undefined;
   /** Ends opening, with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -27,7 +30,7 @@ export interface OpenLogOptions {
  */
 export async function openLog(
   address: string | BusAddress,
-  { create = false, credentials, signal }: OpenLogOptions = {},
+  { create = false, credentials, outgoing, signal }: OpenLogOptions = {},
 ): Promise<Log> {
   const place = typeof address === 'string' ? parseAddress(address) : address;
   signal?.throwIfAborted();
@@ -47,6 +50,7 @@ export async function openLog(
         table,
         stream,
         create,
+        outgoing,
         signal,
         ...(region ? { region } : {}),
         ...(endpoint ? { endpoint } : {}),
@@ -59,7 +63,7 @@ export async function openLog(
 /** Opens the place of archives and snapshots that an address names. Throws `CERTBUS_STORE_ADDRESS_INVALID`. */
 export async function openArchivePlace(
   address: string | ArchiveAddress,
-  { credentials }: Pick<OpenLogOptions, 'credentials'> = {},
+  { credentials, outgoing }: Pick<OpenLogOptions, 'credentials' | 'outgoing'> = {},
 ): Promise<ArchivePlace> {
   const place = typeof address === 'string' ? parseArchiveAddress(address) : address;
   if (place.kind === 'folder') {
@@ -67,5 +71,5 @@ export async function openArchivePlace(
     return openFolder(place.path);
   }
   const { openS3 } = await import('./adapters/places/s3.ts');
-  return openS3({ ...place, credentials });
+  return openS3({ ...place, credentials, outgoing });
 }

@@ -4,6 +4,5 @@ export { canonicalName, isAddress, reverseNameOf } from '../order/identifier.ts'
 export { mapFew } from '../order/parallel.ts';
 export { type Allowance, readGrant, recordFor } from '../order/persistent-record.ts';
 export { isRecord, textOf } from '../wire/json.ts';
-export { proxyHost } from '../wire/proxy.ts';
 export { parseRetryAfter } from '../wire/retry-after.ts';
 export { childOf, type DerValue, readDer } from '../x509/der.ts';

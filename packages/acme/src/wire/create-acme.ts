@@ -5,7 +5,7 @@ import { acmeOf } from './handles.ts';
 
 /**
  * A CA and an account there, without a request yet. Throws `CERTBUS_ACME_DIRECTORY_INVALID`,
- * `CERTBUS_ACME_ACCOUNT_KEY_INVALID`, `CERTBUS_ACME_EAB_INVALID` and `CERTBUS_ACME_PROXY_INVALID`. Close it when done.
+ * `CERTBUS_ACME_ACCOUNT_KEY_INVALID` and `CERTBUS_ACME_EAB_INVALID`, and what `outgoing` throws. Close it when done.
  */
 export function createAcme(options: AcmeOptions): Acme {
   return acmeOf(createEngine(options));

@@ -10,7 +10,6 @@ import { parseDirectoryUrl } from './directory.ts';
 import type { Engine, Session } from './engine.ts';
 import { type Logger, SILENT } from './logger.ts';
 import type { AcmeEvent, Observe } from './observe.ts';
-import { proxyHost } from './proxy.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const DEADLINE_MS = 120_000;
@@ -48,7 +47,8 @@ function sharedOf({ limiter, ...options }: AcmeOptions): Shared {
   const directory = parseDirectoryUrl(options.directory).href;
   const key = readAccountKey(options.accountKey);
   if (options.eab) readExternalAccount(options.eab);
-  if (options.proxy) proxyHost(options.proxy);
+  // A proxy that is wrong is an error now, and not with the first request.
+  options.outgoing?.proxyHost(directory);
   const guards = guardsOf(limiter ?? createCaLimiter(directory, { now }));
   const observe = guarded(options.observe, logger);
   return { ...options, ...guards, directory, key, observe, logger, now, random, sleep };
@@ -61,8 +61,8 @@ async function connect(shared: Shared, account: AccountSlot) {
     import('./transport.ts'),
     import('./acme-client.ts'),
   ]);
-  const { directory, key, roots, proxy, eab, requestTimeoutMs = REQUEST_TIMEOUT_MS } = shared;
-  const http = shared.http ?? openHttp({ roots, proxy, requestTimeoutMs });
+  const { directory, key, roots, outgoing, eab, requestTimeoutMs = REQUEST_TIMEOUT_MS } = shared;
+  const http = shared.http ?? (await openHttp({ roots, outgoing, requestTimeoutMs }));
   const transport = createTransport({ ...shared, http, eab: eab && readExternalAccount(eab) });
   return {
     sessionUntil(deadline: Deadline & Disposable): Session {

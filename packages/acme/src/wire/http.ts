@@ -35,6 +35,7 @@ export type HttpFailureKind =
   | 'timeout'
   | 'lost'
   | 'proxy'
+  | 'proxy-away'
   | 'garbage'
   | 'oversize';
 
@@ -61,6 +62,7 @@ const ADVICE: Readonly<Record<HttpFailureKind, string>> = {
   timeout: 'it did not answer in time. Try again later, and check firewalls and proxies',
   lost: 'the connection broke before the answer came. Try again',
   proxy: 'the proxy does not let it through. Check its credentials and rules, and NO_PROXY',
+  'proxy-away': 'the proxy does not answer. Check its address, HTTPS_PROXY as a rule, and that it is running',
   garbage: 'it does not speak HTTP. Check scheme and port of the directory',
   oversize: 'its answer is far larger than anything ACME sends. Check the address of the directory',
 };

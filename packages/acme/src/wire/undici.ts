@@ -1,15 +1,15 @@
 /** Sends requests with undici, over a pool of kept-alive connections. */
 import { readFileSync } from 'node:fs';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, errors, request } from 'undici';
+import { Agent, type Dispatcher, errors, request } from 'undici';
 import { type Http, HttpFailure, type HttpFailureKind, type HttpRequest, type HttpResponse } from './http.ts';
-import { type ProxyOptions, proxyHost } from './proxy.ts';
+import type { Outgoing } from './outgoing.ts';
 
 /** How to reach a CA. */
 export interface HttpOptions {
   /** PEM of the only roots to trust; default: those of Node. */
   readonly roots?: string | undefined;
-  /** Default: none. */
-  readonly proxy?: ProxyOptions | undefined;
+  /** Default: the direct way. */
+  readonly outgoing?: Outgoing | undefined;
   /** Bound of one request, from its start to the end of its answer. */
   readonly requestTimeoutMs: number;
 }
@@ -34,9 +34,8 @@ function kindOf(error: unknown): HttpFailureKind {
   if (error instanceof errors.HTTPParserError) return 'garbage';
   if (error instanceof errors.ResponseExceededMaxSizeError || error instanceof errors.HeadersOverflowError)
     return 'oversize';
-  // How undici says that CONNECT was answered, and not with 200.
-  if (code === 'UND_ERR_ABORTED' && error instanceof Error && error.message.startsWith('Proxy response'))
-    return 'proxy';
+  if (code === 'ERR_PROXY_REFUSED') return 'proxy';
+  if (code === 'ERR_PROXY_UNREACHABLE') return 'proxy-away';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'unresolved';
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return 'timeout';
   return /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)$/.test(code) ? 'refused' : 'lost';
@@ -65,10 +64,9 @@ function readVersion(): string {
   }
 }
 
-function openAgent({ roots, proxy, requestTimeoutMs }: HttpOptions): Dispatcher {
-  const trust = roots ? { ca: roots } : {};
-  const connect = { timeout: requestTimeoutMs, ...trust };
-  const common = {
+async function openAgent({ roots, outgoing, requestTimeoutMs }: HttpOptions): Promise<Dispatcher> {
+  const options = {
+    connect: { timeout: requestTimeoutMs, ...(roots ? { ca: roots } : {}) },
     // One request on one connection at a time: a lost connection is one lost answer.
     allowH2: false,
     pipelining: 1,
@@ -77,25 +75,14 @@ function openAgent({ roots, proxy, requestTimeoutMs }: HttpOptions): Dispatcher 
     headersTimeout: requestTimeoutMs,
     bodyTimeout: requestTimeoutMs,
   };
-  if (!proxy) return new Agent({ ...common, connect });
-  // Every value is given, because it would take what is not from the environment. Plain HTTP is for loopback alone.
-  return new EnvHttpProxyAgent({
-    ...common,
-    connect,
-    connectTimeout: requestTimeoutMs,
-    requestTls: connect,
-    httpsProxy: proxy.url,
-    httpProxy: '',
-    noProxy: proxy.noProxy ?? '',
-  });
+  return outgoing ? outgoing.openDispatcher(options) : new Agent(options);
 }
 
 /** Opens the HTTP layer, over a pool of kept-alive connections. */
-export function openHttp(options: HttpOptions): Http {
-  const { requestTimeoutMs } = options;
+export async function openHttp(options: HttpOptions): Promise<Http> {
+  const { requestTimeoutMs, outgoing } = options;
   const userAgent = `certbus/${readVersion()}`;
-  const proxy = options.proxy && proxyHost(options.proxy);
-  const agent = openAgent(options);
+  const agent = await openAgent(options);
 
   async function exchange({ method, url, body, signal }: HttpRequest, limit: AbortSignal): Promise<HttpResponse> {
     const response = await request(url, {
@@ -117,7 +104,10 @@ export function openHttp(options: HttpOptions): Http {
         return await exchange(asked, limit.signal);
       } catch (error) {
         asked.signal.throwIfAborted();
-        throw new HttpFailure(limit.signal.aborted ? 'timeout' : kindOf(error), { cause: error, proxy });
+        throw new HttpFailure(limit.signal.aborted ? 'timeout' : kindOf(error), {
+          cause: error,
+          proxy: outgoing?.proxyHost(asked.url),
+        });
       } finally {
         clearTimeout(timer);
       }

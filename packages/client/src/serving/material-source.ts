@@ -12,6 +12,7 @@ import {
 } from '@certbus/replica';
 import { type ArchivePlace, aboveFloor, type Bus, openBus, parseAddress, resolveAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
+import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
 import { ClientError, notOpened } from '../errors.ts';
 import { createNotes, type Health, type Notes, noteMissing, report } from '../health.ts';
 import { chainOf } from './chain.ts';
@@ -89,6 +90,7 @@ interface Serving {
   readonly replica: Replica;
   readonly vault: KeyVault;
   readonly archive: { readonly place: ArchivePlace | undefined; close(): unknown };
+  readonly outgoing: Outgoing | undefined;
   readonly emitter: MaterialEmitter;
   readonly notes: Notes;
   readonly now: () => Date;
@@ -102,19 +104,19 @@ const resolved = (options: MaterialOptions): MaterialOptions =>
   typeof options.bus === 'string' ? { ...options, bus: resolveAddress(options.bus, process.cwd()) } : options;
 
 /** The archive, and whether it is ours to close. */
-async function openArchive({ archive }: MaterialOptions): Promise<Serving['archive']> {
+async function openArchive({ archive }: MaterialOptions, outgoing: Outgoing | undefined): Promise<Serving['archive']> {
   const address = archive ?? (process.env['CERTBUS_ARCHIVE'] || undefined);
   if (address === undefined || address === '') return { place: undefined, close() {} };
   if (typeof address !== 'string') return { place: address, close() {} };
-  const place = await openArchivePlace(address);
+  const place = await openArchivePlace(address, { outgoing });
   return { place, close: () => place.close() };
 }
 
-function busOpener({ bus }: MaterialOptions, trust: Trust, archive: ArchivePlace | undefined): () => Promise<Bus> {
+function busOpener({ options: { bus }, trust, archive, outgoing }: Serving): () => Promise<Bus> {
   // A bus that was handed over open is closed by its owner.
   if (typeof bus !== 'string') return async () => aboveFloor({ ...bus, close: async () => {} }, trust);
   const { stream } = parseAddress(bus);
-  return async () => openBus(await openLog(bus), stream, { trust, archive });
+  return async () => openBus(await openLog(bus, { outgoing }), stream, { trust, archive: archive.place });
 }
 
 function pathOfReplica({ bus, stateDirectory }: MaterialOptions, trust: Trust): string {
@@ -131,19 +133,28 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   const { busId } = trust;
   const inMemory = options.replica === ':memory:';
   const path = inMemory ? ':memory:' : pathOfReplica(options, trust);
-  const archive = await openArchive(options);
+  const outgoing = createOutgoing({ proxy: options.proxy, environment: process.env });
+  const archive = await openArchive(options, outgoing);
   const replica = await openReplica({ path, busId });
   const vault = await openKeyVault({ path: inMemory ? ':memory:' : `${path}.keys`, busId, identity, recipient });
   const now = options.now ?? (() => new Date());
-  return { options, trust, replica, vault, archive, emitter: createEmitter(), notes: createNotes(), now };
+  return { options, trust, replica, vault, archive, outgoing, emitter: createEmitter(), notes: createNotes(), now };
+}
+
+/** Throws `CERTBUS_STORE_PROXY_INVALID` where the proxy to the bus is not one. Waiting for the bus would not change it. */
+function checkWay({ options: { bus }, outgoing }: Serving): void {
+  const place = typeof bus === 'string' ? parseAddress(bus) : undefined;
+  if (place?.kind === 'dynamodb') outgoing?.proxyHost(place.endpoint ?? 'https://dynamodb.amazonaws.com');
 }
 
 /** Whether nothing can be begun on what a bus holds: it was cut off, or is another line than that of the trust file. */
 const isBelowFloor = (error: Error): boolean => 'code' in error && error.code === 'CERTBUS_EVENTS_BELOW_FLOOR';
 
 /** Resolves when there is something to serve from; rejects when a first start finds no bus in time, or one that ends below the floor. */
-async function started({ options, trust, replica, notes, emitter }: Serving): Promise<void> {
+async function started(serving: Serving): Promise<void> {
+  const { options, trust, replica, notes, emitter } = serving;
   if (notes.live || replica.checkpoint().position > 0) return;
+  checkWay(serving);
   const ms = options.startTimeoutMs ?? START_TIMEOUT_MS;
   await new Promise<void>((resolve, reject) => {
     let { answers } = notes;
@@ -202,7 +213,7 @@ async function openCandidate({ replica, vault }: Serving, candidate: Candidate):
 
 /** Starts to follow. */
 function createSource(serving: Serving): MaterialSource {
-  const { options, replica, vault, emitter, notes, trust, now, archive } = serving;
+  const { options, replica, vault, emitter, notes, now, archive } = serving;
   const stop = new AbortController();
   const reportChanges = createChangeWatcher(serving);
   const http01 = createHttp01Answers({ now });
@@ -214,7 +225,7 @@ function createSource(serving: Serving): MaterialSource {
   });
   const following = keepUp({
     replica,
-    openBus: busOpener(options, trust, archive.place),
+    openBus: busOpener(serving),
     archive: archive.place,
     intervalMs: options.intervalMs ?? INTERVAL_MS,
     signal: stop.signal,
@@ -276,7 +287,8 @@ function createSource(serving: Serving): MaterialSource {
  *
  * Resolves at once where a replica exists, whether the bus answers or not; else after the first catch-up, also on a bus without
  * certificates. Rejects `CERTBUS_CLIENT_BUS_UNREACHABLE` when a first start finds no bus in time, `CERTBUS_EVENTS_BELOW_FLOOR` when it
- * finds one that was cut off, with what is wrong with the identity or the trust file, and with a `ReplicaError`.
+ * finds one that was cut off, `CERTBUS_STORE_PROXY_INVALID`, with what is wrong with the identity or the trust file, and with a
+ * `ReplicaError`.
  */
 export async function openMaterial(options: MaterialOptions): Promise<MaterialSource> {
   const serving = await openServing(resolved(options));

@@ -1,5 +1,6 @@
 /** What a process that serves certificates is told. */
 import type { ArchivePlace, Bus } from '@certbus/store';
+import type { ProxySetting } from '@certbus/store/outgoing';
 
 /** Where the bus is, who this server is, and where it keeps its replica. */
 export interface MaterialOptions {
@@ -14,6 +15,11 @@ export interface MaterialOptions {
    * `$CERTBUS_ARCHIVE`, or none. A new server of a large fleet starts from a snapshot in seconds.
    */
   readonly archive?: string | ArchivePlace | undefined;
+  /**
+   * The proxy to a bus and an archive in AWS: its URL, or `{ url, noProxy }`; `false` for none. Default: what HTTPS_PROXY, HTTP_PROXY,
+   * ALL_PROXY and NO_PROXY say.
+   */
+  readonly proxy?: ProxySetting | undefined;
   /** Folder of the replica; default `$CERTBUS_STATE_DIR`, `$STATE_DIRECTORY` or the platform's. */
   readonly stateDirectory?: string;
   /** `:memory:` for a replica that ends with the process; default a file. */

@@ -26,7 +26,7 @@ export interface Connections {
 const REQUEST_SHARE = 0.5;
 
 /** What all connections have in common. */
-export interface ConnectionDefaults extends Pick<AcmeOptions, 'proxy' | 'observe'> {
+export interface ConnectionDefaults extends Pick<AcmeOptions, 'outgoing' | 'observe'> {
   /** The limits of a CA, by its directory. Default: the published ones. */
   readonly limits?: (directory: string) => CaLimits;
 }

@@ -55,7 +55,7 @@ const STREAM = 'test';
 
 const SURROUNDINGS: Surroundings = {
   resolveSecret: () => '',
-  proxy: undefined,
+  outgoing: undefined,
   findProgram: () => Promise.reject(new TypeError('these tests have no programs')),
 };
 

@@ -1,11 +1,18 @@
 /** Makes the solver that answers HTTP-01, as the configuration says. */
 import type { Solver } from '@certbus/acme';
-import { type Http01Settings, hostsOf, resolveSecret, type SecretSource } from '@certbus/manager';
+import { type Http01Settings, hostsOf } from '@certbus/manager';
+import type { Surroundings } from '@certbus/solvers';
+
+/** What solvers of HTTP-01 take from this machine. */
+interface Http01Surroundings extends Pick<Surroundings, 'resolveSecret' | 'outgoing'> {
+  /** Announces the challenges to the clients. */
+  readonly publish: Solver['present'];
+}
 
 /** The solver that answers HTTP-01 the way the configuration says. Imported when needed: the AWS SDK takes a quarter of a second. */
 export async function createHttp01Solver(
   { answer, port, resolver }: Http01Settings,
-  { publish, secrets }: { readonly publish: Solver['present']; readonly secrets: SecretSource },
+  { publish, resolveSecret, outgoing }: Http01Surroundings,
 ): Promise<Solver> {
   const probe = { port, resolver };
   if (answer === 'clients') {
@@ -21,7 +28,7 @@ export async function createHttp01Solver(
   const { accessKeyId, secretAccessKey, ...bucket } = answer.s3;
   const credentials =
     accessKeyId && secretAccessKey
-      ? { accessKeyId, secretAccessKey: resolveSecret(secretAccessKey, secrets, { hosts: hostsOf(bucket.endpoint) }) }
+      ? { accessKeyId, secretAccessKey: resolveSecret(secretAccessKey, { hosts: hostsOf(bucket.endpoint) }) }
       : undefined;
-  return createHttp01S3Solver({ ...probe, ...bucket, credentials });
+  return createHttp01S3Solver({ ...probe, ...bucket, credentials, outgoing });
 }

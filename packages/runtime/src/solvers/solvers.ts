@@ -1,6 +1,5 @@
 /** Makes the solver that a certificate needs, from the configuration and the programs of this machine. */
 import { join } from 'node:path';
-import { proxyOf } from '@certbus/acme';
 import { resolveSecret, type SecretSource, type SolverFactory } from '@certbus/manager';
 import type { Surroundings } from '@certbus/solvers';
 import type { Environment } from '../environment.ts';
@@ -8,10 +7,10 @@ import { createDns01Solver } from './dns-01.ts';
 import { createHttp01Solver } from './http-01.ts';
 
 /** What solvers of DNS providers take from this machine. */
-function surroundingsOf({ config, variables, stateDirectory }: Environment, secrets: SecretSource): Surroundings {
+function surroundingsOf({ config, outgoing, stateDirectory }: Environment, secrets: SecretSource): Surroundings {
   return {
     resolveSecret: (secret, use) => resolveSecret(secret, secrets, use),
-    proxy: proxyOf(variables),
+    outgoing,
     async findProgram(name) {
       const { findProgram, programFor } = await import('../programs.ts');
       const outputs = join(stateDirectory, 'program-outputs');
@@ -25,7 +24,7 @@ export function createSolverFactory(environment: Environment, secrets: SecretSou
   const surroundings = surroundingsOf(environment, secrets);
   return async (settings) => {
     if (settings.challenge === 'http-01')
-      return createHttp01Solver(settings.http01, { publish: settings.publish, secrets });
+      return createHttp01Solver(settings.http01, { ...surroundings, publish: settings.publish });
     if (settings.challenge === 'tls-alpn-01') {
       const { createTlsAlpn01ClientsSolver } = await import('@certbus/solvers/tls-alpn-01-clients');
       return createTlsAlpn01ClientsSolver({ ...settings.tlsAlpn01, publish: settings.publish });

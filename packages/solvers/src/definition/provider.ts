@@ -1,8 +1,9 @@
 /** The port of a DNS provider: what the registry needs from one, and what a provider gets to make its solver. */
-import type { ProxyOptions, Solver } from '@certbus/acme';
+import type { Solver } from '@certbus/acme';
 import * as v from 'valibot';
 import { type Secret, secretNames } from './fields.ts';
 import { hostsIn } from './hosts.ts';
+import type { Outgoing } from './outgoing.ts';
 import type { Program } from './program.ts';
 
 /** Where DNS-01 answers for some zones are written. Providers add fields of their own. */
@@ -37,8 +38,8 @@ export interface Surroundings {
    * leaves the use away: it is filled in by the schema of the settings.
    */
   resolveSecret(secret: Secret, use?: SecretUse): string;
-  /** The proxy between this machine and APIs by https; `undefined` where there is none. */
-  readonly proxy: ProxyOptions | undefined;
+  /** The way to APIs through a proxy; `undefined` where every host is reached directly. */
+  readonly outgoing: Outgoing | undefined;
   /** Finds a program of this machine by its name. Rejects where there is none, or where its own secrets are not set. */
   findProgram(name: string): Promise<Program>;
 }

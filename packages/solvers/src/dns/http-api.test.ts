@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createTlsIdentity, startConnectProxy } from 'certbus-services';
+import { ProxyAgent } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { type ApiRequest, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from './http-api.ts';
 
@@ -112,12 +113,16 @@ test('an API by https is asked through a proxy, trusting the roots of a private 
     const api = { title: 'the host', url: `https://${host}`, headers: {}, secrets: [], network };
     return callApi(api, { attempt: 'Trying', method: 'GET', path: '/', signal, isRepeatable: false });
   };
-  const through = { url: proxy.url };
-  expect(await ask({ proxy: through, roots: root })).toMatchObject({ status: 200 });
+  const through = {
+    proxyHost: () => new URL(proxy.url).host,
+    openDispatcher: async ({ connect = {} }) => new ProxyAgent({ uri: proxy.url, requestTls: connect }),
+    agents: () => expect.unreachable('of no use here'),
+  };
+  expect(await ask({ outgoing: through, roots: root })).toMatchObject({ status: 200 });
   expect(proxy.tunnels).toEqual([host]);
   expect(await ask({ roots: root })).toMatchObject({ status: 200 });
   expect(proxy.tunnels).toHaveLength(1);
-  await expect(ask({ proxy: through })).rejects.toThrow(
+  await expect(ask({ outgoing: through })).rejects.toThrow(
     /at the host through the proxy 127\.0\.0\.1:\d+: its TLS certificate is not trusted here \(.*set "roots"/,
   );
 });

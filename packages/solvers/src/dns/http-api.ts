@@ -1,14 +1,14 @@
 /** Requests to the HTTP API of a DNS host. */
-import type { ProxyOptions } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
-import { parseRetryAfter, proxyHost, textOf } from '@certbus/acme/solver-kit';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch, type Response } from 'undici';
+import { parseRetryAfter, textOf } from '@certbus/acme/solver-kit';
+import { Agent, type Dispatcher, fetch, type Response } from 'undici';
+import type { Outgoing } from '../definition/outgoing.ts';
 import { sleep } from './sleep.ts';
 
 /** What lies between this machine and an API. */
 export interface NetworkOptions {
-  /** The proxy to addresses by https; see `proxyOf`. Default: none, whatever the environment says. */
-  readonly proxy?: ProxyOptions | undefined;
+  /** The way through a proxy. Default: the direct one, whatever the environment says. */
+  readonly outgoing?: Outgoing | undefined;
   /** PEM of a private CA's roots, for the TLS of the API. Default: the public ones. */
   readonly roots?: string | undefined;
 }
@@ -74,19 +74,29 @@ function codeOf(error: unknown): string {
   return error.cause === undefined ? error.message : codeOf(error.cause);
 }
 
-/** Connections by what lies between; kept for all solvers of the process, and closed by themselves when idle. */
-const dispatchers = new Map<string, Dispatcher>();
+type Dispatchers = Map<string | undefined, Promise<Dispatcher>>;
 
-function dispatcherFor({ proxy, roots }: NetworkOptions): Dispatcher {
-  const key = JSON.stringify([proxy?.url, proxy?.noProxy, roots]);
-  const known = dispatchers.get(key);
-  if (known) return known;
+/** Connections by the way out and the roots; kept for all solvers of the process, and closed by themselves when idle. */
+const direct: Dispatchers = new Map();
+const through = new WeakMap<Outgoing, Dispatchers>();
+
+function dispatchersOf(outgoing: Outgoing | undefined): Dispatchers {
+  if (!outgoing) return direct;
+  const known = through.get(outgoing) ?? new Map();
+  through.set(outgoing, known);
+  return known;
+}
+
+async function openDispatcher({ outgoing, roots }: NetworkOptions): Promise<Dispatcher> {
   const connect = roots ? { ca: roots } : {};
-  // Every value is given, because it would take what is not from the environment.
-  const through = { httpsProxy: proxy?.url ?? '', httpProxy: '', noProxy: proxy?.noProxy ?? '' };
-  const made = proxy ? new EnvHttpProxyAgent({ connect, requestTls: connect, ...through }) : new Agent({ connect });
-  dispatchers.set(key, made);
-  return made;
+  return outgoing ? outgoing.openDispatcher({ connect }) : new Agent({ connect });
+}
+
+function dispatcherFor(network: NetworkOptions): Promise<Dispatcher> {
+  const known = dispatchersOf(network.outgoing);
+  const dispatcher = known.get(network.roots) ?? openDispatcher(network);
+  known.set(network.roots, dispatcher);
+  return dispatcher;
 }
 
 async function readText(response: Response): Promise<string> {
@@ -115,9 +125,10 @@ function printable(text: string, secrets: readonly string[]): string {
 }
 
 /** A failure of an API in words for people; without the error of `fetch`, which may hold the request. */
-export function apiFailure({ title, network }: HttpApi, attempt: string, why: string): AcmeError {
-  const through = network?.proxy ? ` through the proxy ${proxyHost(network.proxy)}` : '';
-  return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', `${attempt} at ${title}${through}: ${why}`);
+export function apiFailure({ title, url, network }: HttpApi, attempt: string, why: string): AcmeError {
+  const proxy = network?.outgoing?.proxyHost(url);
+  const way = proxy ? ` through the proxy ${proxy}` : '';
+  return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', `${attempt} at ${title}${way}: ${why}`);
 }
 
 async function send(
@@ -128,7 +139,7 @@ async function send(
     method,
     headers: { ...headers, ...(body ? { 'content-type': 'application/json' } : {}), 'user-agent': 'certbus' },
     ...(body ? { body: JSON.stringify(body) } : {}),
-    dispatcher: dispatcherFor(network),
+    dispatcher: await dispatcherFor(network),
     // Another host than the one that was meant must not see the credentials.
     redirect: 'manual',
     signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]),
@@ -138,10 +149,13 @@ async function send(
 
 /**
  * Makes one call, again with growing waits while the host is busy (429, 503, as its `Retry-After` says) or the network fails. Any
- * other status is the caller's to judge. Rejects with `CERTBUS_ACME_SOLVER_FAILED`.
+ * other status is the caller's to judge. Rejects with `CERTBUS_ACME_SOLVER_FAILED`, or with
+ * what the way out throws.
  */
 export async function callApi(api: HttpApi, request: ApiRequest): Promise<ApiAnswer> {
   const { attempt, signal, isRepeatable = true } = request;
+  // A proxy that is wrong is not an API that cannot be reached.
+  api.network?.outgoing?.proxyHost(api.url);
   for (let tries = 1; ; tries += 1) {
     signal.throwIfAborted();
     let why: string;

@@ -3,6 +3,7 @@ import { DeleteObjectCommand, PutObjectCommand, S3Client, type S3ClientConfig } 
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
+import type { Outgoing } from '../definition/outgoing.ts';
 import { awaitHttp01, type Http01ProbeOptions } from '../probes/http-01.ts';
 
 /** Which bucket to write to, and how to look at the answers. */
@@ -14,10 +15,20 @@ export interface Http01S3Options extends Http01ProbeOptions {
   readonly endpoint?: string | undefined;
   /** Default: what the AWS SDK finds (environment, profile, role). */
   readonly credentials?: NonNullable<S3ClientConfig['credentials']> | undefined;
+  /** The way to S3 through a proxy. Default: the direct one. Answers are looked at directly, as a CA does. */
+  readonly outgoing?: Outgoing | undefined;
+}
+
+const CONNECTION_TIMEOUT_MS = 10_000;
+
+/** The name of an error of S3; what went wrong with a proxy in whole, for the SDK's messages can have the key, and so the token. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'unknown';
+  return 'code' in cause && /PROXY/.test(String(cause.code)) ? cause.message : cause.name;
 }
 
 function failed(bucket: string, act: string, cause: unknown): AcmeError {
-  const why = cause instanceof Error ? cause.name : 'unknown';
+  const why = reasonOf(cause);
   const message = `An answer to http-01 could not be ${act} the bucket ${bucket}: ${why}. Check bucket, region, credentials and network.`;
   return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message, { cause });
 }
@@ -28,14 +39,19 @@ function failed(bucket: string, act: string, cause: unknown): AcmeError {
  * `s3:PutObject` and `s3:DeleteObject` on `.well-known/acme-challenge/*`.
  */
 export function createHttp01S3Solver(options: Http01S3Options): Solver {
-  const { bucket, region, endpoint, credentials, ...probe } = options;
+  const { bucket, region, endpoint, credentials, outgoing, ...probe } = options;
   const client = new S3Client({
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
     ...(credentials ? { credentials } : {}),
     // Whole objects are put and deleted: both can be repeated as they are.
     maxAttempts: 3,
-    requestHandler: { connectionTimeout: 10_000, requestTimeout: 30_000, throwOnRequestTimeout: true },
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      requestTimeout: 30_000,
+      throwOnRequestTimeout: true,
+      ...outgoing?.agents({ timeoutMs: CONNECTION_TIMEOUT_MS }),
+    },
   });
   const objectOf = ({ token }: PresentedChallenge) => ({ Bucket: bucket, Key: `.well-known/acme-challenge/${token}` });
 

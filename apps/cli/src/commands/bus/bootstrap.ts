@@ -24,10 +24,12 @@ export default class BusBootstrap extends BaseCommand {
     const { args, flags } = await this.parse(BusBootstrap);
     const { bootstrap } = await import('../../bootstrap.ts');
     const { resolveAddress } = await import('@certbus/store');
+    const { createOutgoing } = await import('@certbus/store/outgoing');
     const config = args.bus ? undefined : this.environment(flags).config;
     const address = config ? config.bus : resolveAddress(args.bus ?? '', process.cwd());
     const archive = flags.archive ?? config?.archive;
-    const { policies } = await bootstrap(address, { archive, signal: this.signal });
+    const outgoing = createOutgoing({ environment: process.env });
+    const { policies } = await bootstrap(address, { archive, outgoing, signal: this.signal });
     this.progress(`the store of ${address} is there`);
     if (policies) this.log(JSON.stringify(policies, undefined, 2));
     return { bus: address, policies };

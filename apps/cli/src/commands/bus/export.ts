@@ -14,8 +14,9 @@ export default class BusExport extends BaseCommand {
     const { openLocalBus } = await import('@certbus/runtime');
     const { exportBus } = await import('@certbus/store');
     const { openExportFile } = await import('@certbus/store/export-file');
-    const config = this.environment(flags).config;
-    const { bus, close } = await openLocalBus(config);
+    const environment = this.environment(flags);
+    const { config } = environment;
+    const { bus, close } = await openLocalBus(environment);
     const file = await openExportFile(args.file, { create: true });
     try {
       const onProgress = (at: number) => this.progress(`${at} commits are in the file`);

@@ -23,12 +23,12 @@ export default class BusImport extends BaseCommand {
     const { openLog } = await import('@certbus/store/open');
     const { openExportFile } = await import('@certbus/store/export-file');
     const { parseTrust } = await import('@certbus/events');
-    const config = this.environment(flags).config;
+    const { config, outgoing } = this.environment(flags);
     const address = flags.bus ? resolveAddress(flags.bus, process.cwd()) : config.bus;
     const file = await openExportFile(args.file);
     let log: Log | undefined;
     const open = async () => {
-      log = await openLog(address, { create: true, signal: this.signal });
+      log = await openLog(address, { create: true, outgoing, signal: this.signal });
       return log;
     };
     try {

@@ -36,8 +36,9 @@ export default class BusLog extends BaseCommand {
   async run(): Promise<{ commits: Entry[] } | undefined> {
     const { flags } = await this.parse(BusLog);
     const { openLocalBus } = await import('@certbus/runtime');
-    const config = this.environment(flags).config;
-    const { bus, close } = await openLocalBus(config);
+    const environment = this.environment(flags);
+    const { config } = environment;
+    const { bus, close } = await openLocalBus(environment);
     const commits: Entry[] = [];
     try {
       let told = '';

@@ -29,7 +29,7 @@ export default class BusRepair extends BaseCommand {
     const question = `Delete what is wrong on the bus behind the end of ${flags.from}? No export holds it.`;
     const dropTail = flags['drop-tail'];
     if (dropTail && !dryRun) await this.agree(question, flags);
-    const { log, stream, trust, close } = await openLocalBus(this.environment(flags).config);
+    const { log, stream, trust, close } = await openLocalBus(this.environment(flags));
     const file = await openExportFile(flags.from);
     try {
       const options = { stream, trust, dryRun, dropTail, signal: this.signal };

@@ -15,7 +15,7 @@ export default class BusRestored extends BaseCommand {
     const environment = this.environment(flags);
     const { config } = environment;
     const root = parseRootKey(config.rootKey());
-    const { log, stream, trust, archive, close } = await openLocalBus(config);
+    const { log, stream, trust, archive, close } = await openLocalBus(environment);
     try {
       const known = await knownCheckpoint(environment);
       const options = { trust, root, known, archive, signal: this.signal };

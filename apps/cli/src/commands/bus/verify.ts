@@ -15,7 +15,7 @@ export default class BusVerify extends BaseCommand {
     const { openLocalBus } = await import('@certbus/runtime');
     const { checkNothingLost } = await import('@certbus/runtime');
     const environment = this.environment(flags);
-    const { bus, close } = await openLocalBus(environment.config);
+    const { bus, close } = await openLocalBus(environment);
     try {
       let told = 0;
       const onProgress = (position: number) => {

@@ -83,8 +83,8 @@ export function acmeDnsRecord(name: string, { fulldomain }: Pick<AcmeDnsAccount,
  * clean-up does nothing. Operations reject with `CERTBUS_ACME_ZONE_NOT_FOUND`, where a name points to none of the accounts, or
  * `CERTBUS_ACME_SOLVER_FAILED`.
  */
-export function createAcmeDnsSolver({ url, accounts, proxy, roots, ...dns }: AcmeDnsOptions): Solver {
-  const network = { proxy, roots };
+export function createAcmeDnsSolver({ url, accounts, outgoing, roots, ...dns }: AcmeDnsOptions): Solver {
+  const network = { outgoing, roots };
   const accountOf = new Map(accounts.map((account) => [canonical(account.fulldomain), account]));
   const { title } = apiOf(url, network);
 
@@ -139,7 +139,7 @@ export function createAcmeDnsSolver({ url, accounts, proxy, roots, ...dns }: Acm
 }
 
 /** The solver of settings in the configuration. Throws where a secret is not set. */
-export function createFromSettings(settings: AcmeDnsSettings, { resolveSecret, proxy }: Surroundings): Solver {
+export function createFromSettings(settings: AcmeDnsSettings, { resolveSecret, outgoing }: Surroundings): Solver {
   const accounts = settings.accounts.map((account) => ({ ...account, password: resolveSecret(account.password) }));
-  return createAcmeDnsSolver({ ...settings, proxy, accounts });
+  return createAcmeDnsSolver({ ...settings, outgoing, accounts });
 }

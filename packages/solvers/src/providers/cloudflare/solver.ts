@@ -124,13 +124,13 @@ async function remove(api: HttpApi, zoneValues: ZoneValues, signal: AbortSignal)
  * while the rate limit is exceeded they wait as Cloudflare says, for five minutes at most.
  */
 export function createCloudflareSolver(options: CloudflareOptions): Solver {
-  const { token, url = 'https://api.cloudflare.com/client/v4', proxy, roots, ...dns } = options;
+  const { token, url = 'https://api.cloudflare.com/client/v4', outgoing, roots, ...dns } = options;
   const api: HttpApi = {
     title: `Cloudflare (${parseApiUrl(url).origin})`,
     url,
     headers: { authorization: `Bearer ${token}` },
     secrets: [token],
-    network: { proxy, roots },
+    network: { outgoing, roots },
     longestWaitMs: LONGEST_WAIT_MS,
   };
   const host: DnsHost = {
@@ -152,7 +152,7 @@ export function createCloudflareSolver(options: CloudflareOptions): Solver {
 /** The solver of settings in the configuration. Throws where a secret is not set. */
 export function createFromSettings(
   { token, resolver, nameServers }: CloudflareSettings,
-  { resolveSecret, proxy }: Surroundings,
+  { resolveSecret, outgoing }: Surroundings,
 ): Solver {
-  return createCloudflareSolver({ token: resolveSecret(token), proxy, resolver, nameServers });
+  return createCloudflareSolver({ token: resolveSecret(token), outgoing, resolver, nameServers });
 }

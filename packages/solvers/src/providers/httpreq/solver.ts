@@ -36,7 +36,7 @@ function credentialsOf({ username, password }: HttpReqOptions): Pick<HttpApi, 'h
  * a name, or `CERTBUS_ACME_SOLVER_FAILED`.
  */
 export function createHttpReqSolver(options: HttpReqOptions): Solver {
-  const { url, mode = 'default', proxy, roots, ...dns } = options;
+  const { url, mode = 'default', outgoing, roots, ...dns } = options;
   const { origin } = parseApiUrl(url);
   const { headers, secrets } = credentialsOf(options);
   const title = `the httpreq server (${origin})`;
@@ -44,7 +44,7 @@ export function createHttpReqSolver(options: HttpReqOptions): Solver {
   async function post(action: 'present' | 'cleanup', each: OneValue, signal: AbortSignal): Promise<void> {
     const { name, value, challenge } = each;
     const { token, keyAuthorization } = challenge;
-    const api = { title, url, headers, secrets: [...secrets, keyAuthorization, token], network: { proxy, roots } };
+    const api = { title, url, headers, secrets: [...secrets, keyAuthorization, token], network: { outgoing, roots } };
     const body =
       mode === 'raw' ? { domain: challenge.name, token, keyAuth: keyAuthorization } : { fqdn: `${name}.`, value };
     const attempt = `${action === 'present' ? 'Presenting' : 'Cleaning up'} the TXT value of ${name}`;
@@ -75,7 +75,7 @@ export function createHttpReqSolver(options: HttpReqOptions): Solver {
 }
 
 /** The solver of settings in the configuration. Throws where a secret is not set. */
-export function createFromSettings(settings: HttpReqSettings, { resolveSecret, proxy }: Surroundings): Solver {
+export function createFromSettings(settings: HttpReqSettings, { resolveSecret, outgoing }: Surroundings): Solver {
   const password = settings.password === undefined ? undefined : resolveSecret(settings.password);
-  return createHttpReqSolver({ ...settings, proxy, password });
+  return createHttpReqSolver({ ...settings, outgoing, password });
 }

@@ -160,14 +160,14 @@ function findZones(api: HttpApi, signal: AbortSignal): (name: string) => Promise
  * `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED`.
  */
 export function createPowerDnsSolver(options: PowerDnsOptions): Solver {
-  const { url, apiKey, serverId = 'localhost', proxy, roots, ...dns } = options;
+  const { url, apiKey, serverId = 'localhost', outgoing, roots, ...dns } = options;
   const { origin } = parseApiUrl(url);
   const api: HttpApi = {
     title: `PowerDNS (${origin})`,
     url: `${url.replace(/\/$/, '')}/api/v1/servers/${encodeURIComponent(serverId)}`,
     headers: { 'x-api-key': apiKey },
     secrets: [apiKey],
-    network: { proxy, roots },
+    network: { outgoing, roots },
   };
   const host: DnsHost = {
     id: `powerdns ${api.url}`,
@@ -180,6 +180,6 @@ export function createPowerDnsSolver(options: PowerDnsOptions): Solver {
 }
 
 /** The solver of settings in the configuration. Throws where a secret is not set. */
-export function createFromSettings(settings: PowerDnsSettings, { resolveSecret, proxy }: Surroundings): Solver {
-  return createPowerDnsSolver({ ...settings, proxy, apiKey: resolveSecret(settings.apiKey) });
+export function createFromSettings(settings: PowerDnsSettings, { resolveSecret, outgoing }: Surroundings): Solver {
+  return createPowerDnsSolver({ ...settings, outgoing, apiKey: resolveSecret(settings.apiKey) });
 }

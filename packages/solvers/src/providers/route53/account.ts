@@ -1,5 +1,6 @@
 /** What all jobs of a process share on one AWS account. */
 import { Route53Client } from '@aws-sdk/client-route-53';
+import type { Outgoing } from '../../definition/outgoing.ts';
 import { createHolders, type Holders } from '../../dns/holders.ts';
 import { sleep as sleepUntil } from '../../dns/sleep.ts';
 import { createBudget, type Rate } from './budget.ts';
@@ -19,6 +20,8 @@ export interface AccountOptions {
   readonly credentials?:
     | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }
     | undefined;
+  /** The way to AWS through a proxy. Default: the direct one. */
+  readonly outgoing?: Outgoing | undefined;
   /** A client to use instead of one made from the other options. */
   readonly client?: Route53Client | undefined;
   /** API requests of this process. Default 4 a second, 10 at once; an account may make 10 a second, 50 at once. */
@@ -47,20 +50,33 @@ export interface Account {
 const REQUESTS: Rate = { perSecond: 4, burst: 10 };
 const CHANGES: Rate = { perSecond: 50, burst: 750 };
 const DNS_AT_ONCE = 32;
+const CONNECTION_TIMEOUT_MS = 10_000;
 
 const byTimer: Sleep = (ms, { signal }) => sleepUntil(ms, signal);
 
 /** Accounts in use by what distinguishes them. There are as many as an operator has credentials. */
-const accounts = new Map<string, Account>();
+const direct = new Map<string, Account>();
+const through = new WeakMap<Outgoing, Map<string, Account>>();
 
-function createClient({ region = 'us-east-1', endpoint, credentials }: AccountOptions): Route53Client {
+function accountsBy(outgoing: Outgoing | undefined): Map<string, Account> {
+  if (!outgoing) return direct;
+  const known = through.get(outgoing) ?? new Map();
+  through.set(outgoing, known);
+  return known;
+}
+
+function createClient({ region = 'us-east-1', endpoint, credentials, outgoing }: AccountOptions): Route53Client {
   return new Route53Client({
     region,
     ...(endpoint ? { endpoint } : {}),
     ...(credentials ? { credentials } : {}),
     // Tries are counted here, where a signal can end them.
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: 10_000, requestTimeout: 30_000 },
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      requestTimeout: 30_000,
+      ...outgoing?.agents({ timeoutMs: CONNECTION_TIMEOUT_MS }),
+    },
   });
 }
 
@@ -89,6 +105,7 @@ function createAccount(options: AccountOptions): Account {
 export function openAccount(options: AccountOptions): Account {
   const { client, now, sleep, random, region, endpoint, credentials, requestRate, changeRate } = options;
   if (client || now || sleep || random) return createAccount(options);
+  const accounts = accountsBy(options.outgoing);
   const key = JSON.stringify([region, endpoint, credentials, requestRate, changeRate]);
   const account = accounts.get(key) ?? createAccount(options);
   accounts.set(key, account);

@@ -27,7 +27,7 @@ const LONGEST_WAIT_MS = 20_000;
 
 const THROTTLED = /^(Throttl|TooManyRequests|RequestThrottled|RequestLimitExceeded)/;
 const BUSY = /^PriorRequestNotComplete$/;
-const LOST = /^(ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EAI_AGAIN|TimeoutError)$/;
+const LOST = /^(ERR_PROXY_UNREACHABLE|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EAI_AGAIN|TimeoutError)$/;
 const CREDENTIALS =
   /Credential|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|ExpiredToken|InvalidSignature|MissingAuthenticationToken|InvalidAccessKeyId/;
 

@@ -162,9 +162,9 @@ export function createRoute53Solver(options: Route53Options = {}): Solver {
 /** The solver of settings in the configuration. Throws where a secret is not set. */
 export function createFromSettings(
   { accessKeyId, secretAccessKey, ...options }: Route53Settings,
-  { resolveSecret }: Surroundings,
+  { resolveSecret, outgoing }: Surroundings,
 ): Solver {
   const credentials =
     accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey: resolveSecret(secretAccessKey) } : undefined;
-  return createRoute53Solver({ ...options, credentials });
+  return createRoute53Solver({ ...options, credentials, outgoing });
 }

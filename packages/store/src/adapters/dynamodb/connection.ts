@@ -1,5 +1,6 @@
 /** A connection to a DynamoDB table: its client, its time limits, and how requests are repeated. */
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+import type { Outgoing } from '../../outgoing/outgoing.ts';
 import { closedError } from '../checks.ts';
 import { isFinal, wrapDynamoDbError } from './errors.ts';
 import { createSeenHeads, type SeenHeads } from './heads.ts';
@@ -18,6 +19,8 @@ export interface DynamoDbLogOptions {
   readonly endpoint?: string;
   /** Default: the SDK's chain of environment, profile and role. */
   readonly credentials?: NonNullable<DynamoDBClientConfig['credentials']>;
+  /** The way to AWS through a proxy, from `createOutgoing` of `@certbus/store/outgoing`. Default: the direct one. */
+  readonly outgoing?: Pick<Outgoing, 'agents'> | undefined;
   /** Make the table where it does not exist. Default false. */
   readonly create?: boolean;
   /** How long one request may take before it is tried again, in milliseconds; default 10,000. */
@@ -44,7 +47,8 @@ function decodeBase64(text: string): Uint8Array {
 
 /** Makes a connection; sends nothing yet. */
 export function connectDynamoDb(options: Omit<DynamoDbLogOptions, 'create' | 'signal'>): DynamoDbConnection {
-  const { table, region, endpoint, credentials, requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } = options;
+  const { table, region, endpoint, credentials, outgoing } = options;
+  const { requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } = options;
   const client = new DynamoDBClient({
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint } : {}),
@@ -59,6 +63,7 @@ export function connectDynamoDb(options: Omit<DynamoDbLogOptions, 'create' | 'si
       throwOnRequestTimeout: true,
       // The request's time ends with the answer's headers; this one covers a body that stops coming.
       socketTimeout: requestTimeoutMs,
+      ...outgoing?.agents({ timeoutMs: requestTimeoutMs }),
     },
   });
   return { client, table, requestTimeoutMs, heads: createSeenHeads(), isClosed: false };

@@ -11,7 +11,9 @@ import {
 import { type ArchivePlace, type GetOptions, MAX_OBJECT_BYTES, type PlaceOptions } from '../../archive/place.ts';
 import { checkKey, checkSize, wrapPlaceError } from '../../archive/place-errors.ts';
 import { StoreError } from '../../errors.ts';
+import type { Outgoing } from '../../outgoing/outgoing.ts';
 
+const CONNECTION_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const UPDATE_ATTEMPTS = 5;
 /** What the service answers to a condition that does not hold, or that another request raced. */
@@ -27,6 +29,8 @@ export interface S3Options {
   readonly endpoint?: string | undefined;
   /** Default: the SDK's chain of environment, profile and role. */
   readonly credentials?: NonNullable<S3ClientConfig['credentials']> | undefined;
+  /** The way to S3 through a proxy, from `createOutgoing` of `@certbus/store/outgoing`. Default: the direct one. */
+  readonly outgoing?: Pick<Outgoing, 'agents'> | undefined;
 }
 
 /** A bucket with the client that reaches it. */
@@ -38,7 +42,7 @@ interface Bucket {
 
 const requestOptions = ({ signal }: PlaceOptions) => (signal ? { abortSignal: signal } : {});
 
-function createClient({ region, endpoint, credentials }: S3Options): S3Client {
+function createClient({ region, endpoint, credentials, outgoing }: S3Options): S3Client {
   return new S3Client({
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
@@ -46,10 +50,11 @@ function createClient({ region, endpoint, credentials }: S3Options): S3Client {
     // Puts and gets of whole objects can be repeated as they are.
     maxAttempts: 3,
     requestHandler: {
-      connectionTimeout: 10_000,
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       throwOnRequestTimeout: true,
       socketTimeout: REQUEST_TIMEOUT_MS,
+      ...outgoing?.agents({ timeoutMs: CONNECTION_TIMEOUT_MS }),
     },
   });
 }
