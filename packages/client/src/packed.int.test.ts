@@ -5,8 +5,17 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { findNode, freePort, installPacked, OLD_NODE, requirePart, temporaryFolder } from 'certbus-services';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  findNode,
+  freePort,
+  installPacked,
+  OLD_NODE,
+  requirePart,
+  startConnectProxy,
+  temporaryFolder,
+} from 'certbus-services';
+import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createTestBus } from './testing.ts';
 
 const run = promisify(execFile);
@@ -15,6 +24,7 @@ const example = join(root, 'examples', 'load-balancer.mjs');
 // What npm hands down to the scripts that it runs is not what a user's shell has.
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm|pnpm)_/i.test(name)));
 const nodes = requirePart('node-versions');
+const dynamoDb = requirePart('dynamodb-local');
 const temporary = temporaryFolder();
 const project = join(temporary.path, 'project');
 
@@ -68,7 +78,39 @@ test.skipIf(nodes.skip)(nodes.title('a Node that is too old is told so, in a sen
   expect(stdout).toMatch(/^CERTBUS_STORE_NODE_TOO_OLD CertBus needs Node 22\.15 or later, .* this is Node 20\.20\.2\./);
 });
 
-test('importing the packed client loads neither the AWS SDK nor any ACME code', async () => {
+test.skipIf(dynamoDb.skip)(
+  dynamoDb.title('the packed client reads a DynamoDB bus through the proxy of its environment'),
+  async () => {
+    const { endpoint } = await sharedDynamoDbLocal();
+    const { accessKeyId, secretAccessKey } = drawCredentials();
+    vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const address = `dynamodb://packed/test?region=eu-central-1&endpoint=${encodeURIComponent(endpoint)}`;
+    const bus = await createTestBus({ address });
+    onTestFinished(() => bus.close());
+    await bus.issue(['proxied.test']);
+    const proxy = await startConnectProxy();
+    onTestFinished(() => proxy[Symbol.asyncDispose]());
+    const script = `
+      import { connect } from '@certbus/client';
+      const [bus, identity, trust] = process.argv.slice(1);
+      const client = await connect({ bus, identity, trust, replica: ':memory:' });
+      console.log([...client.certificates()].flatMap(({ names }) => names).join());
+      await client.close();`;
+    const own = { ...env, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    const args = ['--input-type=module', '-e', script, address, bus.identity, bus.trust];
+    const read = (variables: object) =>
+      run(process.execPath, args, { cwd: project, env: { ...own, ...variables } as NodeJS.ProcessEnv });
+    expect((await read({ HTTP_PROXY: proxy.url })).stdout.trim()).toBe('proxied.test');
+    expect(new Set(proxy.tunnels)).toEqual(new Set([new URL(endpoint).host]));
+    const before = proxy.tunnels.length;
+    expect((await read({ HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.0/8' })).stdout.trim()).toBe('proxied.test');
+    expect(proxy.tunnels).toHaveLength(before);
+  },
+);
+
+test('importing the packed client loads neither the AWS SDK, nor an HTTP client, nor any ACME code', async () => {
   const script = `
     import { registerHooks } from 'node:module';
     const loaded = [];
@@ -78,5 +120,5 @@ test('importing the packed client loads neither the AWS SDK nor any ACME code', 
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: project });
   const loaded: string[] = JSON.parse(stdout);
   expect(loaded.some((url) => url.endsWith('/client/dist/connect.js'))).toBe(true);
-  expect(loaded.filter((url) => /aws-sdk|smithy|acme/.test(url))).toEqual([]);
+  expect(loaded.filter((url) => /aws-sdk|smithy|acme|undici/.test(url))).toEqual([]);
 });

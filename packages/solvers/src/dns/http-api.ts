@@ -124,6 +124,15 @@ function printable(text: string, secrets: readonly string[]): string {
   return textOf(clean.trim(), 300) ?? '';
 }
 
+/** What a proxy on the way did, in its own words; `undefined` where the failure is not the proxy's. */
+function proxyFailure(error: unknown): { readonly isRefusal: boolean; readonly why: string } | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const code = 'code' in error ? error.code : undefined;
+  const isRefusal = code === 'ERR_PROXY_REFUSED';
+  if (isRefusal || code === 'ERR_PROXY_UNREACHABLE') return { isRefusal, why: `${error.message}.` };
+  return proxyFailure(error.cause);
+}
+
 /** A failure of an API in words for people; without the error of `fetch`, which may hold the request. */
 export function apiFailure({ title, url, network }: HttpApi, attempt: string, why: string): AcmeError {
   const proxy = network?.outgoing?.proxyHost(url);
@@ -177,10 +186,11 @@ export async function callApi(api: HttpApi, request: ApiRequest): Promise<ApiAns
       if (error instanceof AcmeError) throw error;
       const code = printable(codeOf(error), api.secrets);
       const isDistrusted = /CERT|VERIFY|SELF_SIGNED/.test(code);
+      const proxy = proxyFailure(error);
       why = isDistrusted
         ? `its TLS certificate is not trusted here (${code}). For a private CA set "roots" to the PEM of its root certificates.`
-        : `it cannot be reached (${code}). Check its address, and what lies between.`;
-      if (isDistrusted) maxTries = 1;
+        : (proxy?.why ?? `it cannot be reached (${code}). Check its address, and what lies between.`);
+      if (isDistrusted || proxy?.isRefusal) maxTries = 1;
       if (!isRepeatable) throw apiFailure(api, attempt, why);
     }
     if (tries >= maxTries || waitMs > (api.longestWaitMs ?? LONGEST_WAIT_MS)) throw apiFailure(api, attempt, why);
