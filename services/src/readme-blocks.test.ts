@@ -27,6 +27,7 @@ function extract(document: string, home: string = dirname(document)): string[] {
 /** The package in which a guide's imports resolve. */
 const guides = {
   'docs/client.md': 'packages/client',
+  'docs/guides/proxies.md': 'packages/client',
   'docs/guides/test-against-an-acme-server.md': 'packages/acme-server',
   'docs/guides/use-the-acme-client.md': 'packages/solvers',
   'docs/guides/write-a-log-adapter.md': 'packages/client',
