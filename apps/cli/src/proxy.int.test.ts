@@ -1,7 +1,7 @@
 /** Tests that all that the command line and a load balancer reach goes through the proxy of the environment, or none of it. */
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
@@ -27,12 +27,14 @@ async function startProxy(): Promise<ConnectProxy> {
 
 /** A web server on loopback that answers all with 200, and acts on what it gets. */
 async function startWeb(act: (path: string, body: string) => void = () => {}): Promise<string> {
-  const server = createServer(async (request, response) => {
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = '';
     for await (const chunk of request) body += chunk;
     act(request.url ?? '', body);
     response.end();
-  }).listen(0, '127.0.0.1');
+  }
+  const server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()));
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(async () => {
     server.closeAllConnections();

@@ -1,9 +1,9 @@
 /** Agents of `node:http` and `node:https` that go through a proxy, for programs such as the AWS SDK. */
 import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent as HttpsAgent } from 'node:https';
 import { isIP, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { portOf } from './no-proxy.ts';
 import type { ProxyAddress, Routes } from './routes.ts';
 import { openTunnel, TunnelError, type TunnelOptions } from './tunnel.ts';
@@ -35,6 +35,7 @@ const TIMEOUT_MS = 10_000;
 /** TLS with the target, over a tunnel. */
 async function secure(socket: Socket, target: ConnectionOptions, { timeoutMs, signal }: TunnelOptions) {
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
+  const { connect: connectTls } = process.getBuiltinModule('node:tls');
   // The agent's options have the path of the request, which is a pipe's to `tls`.
   const { path: _, ...options } = target;
   const servername = options.servername ?? (isIP(options.host ?? '') ? '' : options.host);
@@ -93,46 +94,27 @@ class Tunnels {
   }
 }
 
-class TunnellingHttpAgent extends HttpAgent {
-  readonly #tunnels: Tunnels;
+/** An agent of its own class, whose connections go through a proxy where the routes say so. */
+function createAgent(protocol: 'http:' | 'https:', tunnels: Tunnels): HttpAgent {
+  // Not before a proxy is used: who takes certificates without TLS loads no TLS.
+  const Agent: typeof HttpAgent = protocol === 'http:' ? HttpAgent : process.getBuiltinModule('node:https').Agent;
+  class TunnellingAgent extends Agent {
+    override createConnection(target: Target, created?: Created): Duplex | null | undefined {
+      return tunnels.connect(protocol, target, created) ? undefined : super.createConnection(target, created);
+    }
 
-  constructor(tunnels: Tunnels) {
-    super(POOL);
-    this.#tunnels = tunnels;
+    override destroy(): void {
+      tunnels.close();
+      super.destroy();
+    }
   }
-
-  override createConnection(target: Target, created?: Created): Duplex | null | undefined {
-    return this.#tunnels.connect('http:', target, created) ? undefined : super.createConnection(target, created);
-  }
-
-  override destroy(): void {
-    this.#tunnels.close();
-    super.destroy();
-  }
-}
-
-class TunnellingHttpsAgent extends HttpsAgent {
-  readonly #tunnels: Tunnels;
-
-  constructor(tunnels: Tunnels) {
-    super(POOL);
-    this.#tunnels = tunnels;
-  }
-
-  override createConnection(target: Target, created?: Created): Duplex | null | undefined {
-    return this.#tunnels.connect('https:', target, created) ? undefined : super.createConnection(target, created);
-  }
-
-  override destroy(): void {
-    this.#tunnels.close();
-    super.destroy();
-  }
+  return new TunnellingAgent(POOL);
 }
 
 /** Agents that reach each URL as the routes say. */
 export function createAgents(routes: Routes, { timeoutMs = TIMEOUT_MS }: AgentOptions = {}): Agents {
   return {
-    httpAgent: new TunnellingHttpAgent(new Tunnels(routes, timeoutMs)),
-    httpsAgent: new TunnellingHttpsAgent(new Tunnels(routes, timeoutMs)),
+    httpAgent: createAgent('http:', new Tunnels(routes, timeoutMs)),
+    httpsAgent: createAgent('https:', new Tunnels(routes, timeoutMs)) as HttpsAgent,
   };
 }

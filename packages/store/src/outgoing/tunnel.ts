@@ -1,6 +1,5 @@
 /** Opens a connection through a proxy with CONNECT (RFC 9110 section 9.3.6). */
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { type IncomingMessage, request } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import type { ProxyAddress } from './routes.ts';
 
@@ -51,7 +50,9 @@ function connectTo({ isTls, hostname, port, authorization }: ProxyAddress, targe
     ...(authorization ? { 'proxy-authorization': authorization } : {}),
   };
   const options = { host: hostname, port, method: 'CONNECT', path: target, headers, agent: false } as const;
-  return isTls ? httpsRequest({ ...options, servername: isIP(hostname) ? '' : hostname }) : httpRequest(options);
+  if (!isTls) return request(options);
+  // Not before a proxy needs it: who takes certificates without TLS loads no TLS.
+  return process.getBuiltinModule('node:https').request({ ...options, servername: isIP(hostname) ? '' : hostname });
 }
 
 /** A socket to the target, `HOST:PORT`, through a proxy. Rejects with a {@link TunnelError}, or the signal's reason. */
