@@ -49,6 +49,9 @@ function spawnCertbus(
 ): Running {
   const env = {
     ...process.env,
+    // CA, DNS and servers are on this machine.
+    NO_PROXY: '*',
+    no_proxy: '*',
     NO_COLOR: '1',
     CERTBUS_CONFIG: `${folder}/certbus.json`,
     CERTBUS_STATE_DIR: `${folder}/${stateFolder}`,
