@@ -124,3 +124,24 @@ test('what is no query disturbs nobody', async () => {
   await new Promise((resolve) => socket.once('close', resolve));
   expect(await resolver.resolve4('still.test')).toEqual(['127.0.0.1']);
 });
+
+test('a wildcard covers names that are not there, up to the nearest that is (RFC 4592)', async () => {
+  await start({ defaultAddresses: [] });
+  dns.add('*.wild.test', 'CNAME', 'lb.hoster.test');
+  dns.add('there.wild.test', 'A', '127.0.0.5');
+  expect(await resolver.resolveCname('any.wild.test')).toEqual(['lb.hoster.test']);
+  expect(await resolver.resolveCname('two.labels.wild.test')).toEqual(['lb.hoster.test']);
+  expect(await codeOf(resolver.resolveCname('there.wild.test'))).toBe('ENODATA');
+  expect(await codeOf(resolver.resolveCname('below.there.wild.test'))).toBe('ENOTFOUND');
+  dns.add('any.wild.test', 'TXT', 'a record of its own');
+  expect(await codeOf(resolver.resolveCname('any.wild.test'))).toBe('ENODATA');
+});
+
+test('what is made up is answered at every name of a zone, and nowhere else', async () => {
+  await start({ defaultAddresses: [] });
+  dns.makeUp('liar.test', 'NS', ['ns1.liar.test']);
+  dns.add('www.liar.test', 'A', '127.0.0.5');
+  for (const name of ['liar.test', 'www.liar.test', 'never.made.liar.test'])
+    expect(await resolver.resolveNs(name)).toEqual(['ns1.liar.test']);
+  expect(await codeOf(resolver.resolveNs('honest.test'))).toBe('ENOTFOUND');
+});

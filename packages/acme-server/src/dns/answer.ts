@@ -1,7 +1,7 @@
 /** Answers DNS queries from records, or fails as told. */
 import { Buffer } from 'node:buffer';
 import { type Answer, AUTHORITATIVE_ANSWER, type Packet, type Question, RECURSION_AVAILABLE } from 'dns-packet';
-import { type DnsRecords, type DnsType, plainName } from './records.ts';
+import { type DnsRecords, type DnsType, type DnsValues, plainName } from './records.ts';
 
 /** How a server fails: as resolvers say it, or by silence. */
 export type DnsFailure = 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED' | 'silence';
@@ -12,6 +12,8 @@ export interface AnswerSource {
   /** Addresses of every name that has no A record. */
   readonly defaultAddresses: readonly string[];
   readonly failures: ReadonlyMap<string, DnsFailure>;
+  /** Values that every name at or below a zone has, whether it is there or not, by zone and type. */
+  readonly madeUp: ReadonlyMap<string, ReadonlyMap<DnsType, readonly DnsValues[DnsType][]>>;
 }
 
 const RCODE = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 } as const;
@@ -29,11 +31,35 @@ function chunksOf(value: string | readonly string[]): Buffer[] {
   });
 }
 
-function answersAt({ records, defaultAddresses }: AnswerSource, name: string, type: DnsType): Answer[] {
-  if (type === 'TXT') {
-    return records.get(name, type).map((value) => ({ name, type, ttl: TTL_S, data: chunksOf(value) }));
+/** A name and those above it. */
+function upwards(name: string): string[] {
+  const labels = plainName(name).split('.');
+  return labels.map((_, depth) => labels.slice(depth).join('.'));
+}
+
+/** Whose records a name has: its own, or those of the wildcard that covers it (RFC 4592 §3.3.1). */
+function sourceOf(records: DnsRecords, name: string): string {
+  if (records.has(name)) return name;
+  for (const encloser of upwards(name).slice(1)) {
+    if (records.has(`*.${encloser}`)) return `*.${encloser}`;
+    if (records.has(encloser)) return name;
   }
-  const own = records.get(name, type);
+  return name;
+}
+
+function madeUpAt({ madeUp }: AnswerSource, name: string, type: DnsType): readonly DnsValues[DnsType][] {
+  const zone = [...upwards(name), ''].find((each) => madeUp.has(each));
+  return (zone === undefined ? undefined : madeUp.get(zone)?.get(type)) ?? [];
+}
+
+function answersAt(source: AnswerSource, name: string, type: DnsType): Answer[] {
+  const { records, defaultAddresses } = source;
+  const at = sourceOf(records, name);
+  if (type === 'TXT') {
+    return records.get(at, type).map((value) => ({ name, type, ttl: TTL_S, data: chunksOf(value) }));
+  }
+  const found: readonly unknown[] = records.get(at, type);
+  const own = found.length > 0 ? found : madeUpAt(source, name, type);
   const values = own.length === 0 && type === 'A' ? defaultAddresses : own;
   return values.map((data) => ({ name, type, ttl: TTL_S, data }) as Answer);
 }
@@ -47,7 +73,7 @@ function resolve(
   const answers: Answer[] = [];
   let end = name;
   for (let hops = 0; hops < MAX_ALIASES && type !== 'CNAME'; hops += 1) {
-    const [target] = source.records.get(end, 'CNAME');
+    const [target] = source.records.get(sourceOf(source.records, end), 'CNAME');
     if (target === undefined) break;
     answers.push({ name: end, type: 'CNAME', ttl: TTL_S, data: target });
     end = target;
@@ -57,9 +83,7 @@ function resolve(
 
 /** The SOA record of the zone that a name is in. */
 function authorityOf({ records }: AnswerSource, name: string): Answer[] {
-  const labels = plainName(name).split('.');
-  const zones = labels.map((_, depth) => labels.slice(depth).join('.'));
-  const zone = zones.find((each) => records.get(each, 'SOA').length > 0);
+  const zone = upwards(name).find((each) => records.get(each, 'SOA').length > 0);
   return zone === undefined
     ? []
     : records.get(zone, 'SOA').map((data) => ({ name: zone, type: 'SOA', ttl: TTL_S, data }));
@@ -85,7 +109,8 @@ export function answerQuery(source: AnswerSource, query: Packet): Packet | undef
   const { name, type } = question;
   const { answers, end } = TYPES.has(type) ? resolve(source, name, type as DnsType) : { answers: [], end: name };
   if (answers.some((answer) => answer.type === type)) return respond(query, RCODE.NOERROR, { answers });
-  const exists = answers.length > 0 || source.defaultAddresses.length > 0 || source.records.has(end);
+  const exists =
+    answers.length > 0 || source.defaultAddresses.length > 0 || source.records.has(sourceOf(source.records, end));
   const authorities = authorityOf(source, end);
   return respond(query, exists ? RCODE.NOERROR : RCODE.NXDOMAIN, { answers, authorities });
 }
