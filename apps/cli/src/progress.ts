@@ -10,6 +10,7 @@ function describeProgress({
   until,
   orderUrl,
   challengeType,
+  message,
 }: Progress): string | undefined {
   const subject = names.join(', ');
   switch (step) {
@@ -23,6 +24,8 @@ function describeProgress({
       return `the CA has the order ${orderUrl}`;
     case 'answered':
       return `waiting until the answers to the challenges can be seen (${challengeType})`;
+    case 'pending':
+      return `still waiting: ${message}; until ${until?.toISOString()} at most`;
     case 'warning':
       // The log says it.
       return undefined;

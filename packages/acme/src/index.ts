@@ -44,7 +44,7 @@ export type { Rate } from './limits/token-bucket.ts';
 export { type Challenge, type ChallengeSubject, presentedChallenge } from './order/challenge.ts';
 export { type Obtained, type ObtainOptions, obtain } from './order/obtain.ts';
 export type { PersistentGrant } from './order/persistent-record.ts';
-export type { PresentedChallenge, SolvableChallenge, Solver } from './solver/solver.ts';
+export type { PresentedChallenge, ReadyOptions, SolvableChallenge, Solver, Waiting } from './solver/solver.ts';
 export { createAcme } from './wire/create-acme.ts';
 export type { Endpoint } from './wire/endpoint.ts';
 export { type Http, HttpFailure, type HttpFailureKind, type HttpRequest, type HttpResponse } from './wire/http.ts';

@@ -1,5 +1,6 @@
 /** The DNS providers by name, light to import: the code of a solver is loaded when one is made. */
 export {
+  flag,
   httpUrl,
   nonEmpty,
   pem,
@@ -10,6 +11,7 @@ export {
   secretVariable,
   secretVariables,
   servers,
+  serversOrNone,
 } from './definition/fields.ts';
 export { hostOfUrl, parseHost } from './definition/hosts.ts';
 export type { Outgoing } from './definition/outgoing.ts';

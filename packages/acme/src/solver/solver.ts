@@ -24,6 +24,23 @@ export interface PresentedChallenge {
   readonly grant?: PersistentGrant;
 }
 
+/** What a wait for answers has come to. */
+export interface Waiting {
+  /** What the last look found, in words for people, without tokens and key authorizations. */
+  readonly why: string;
+  /** When the wait is given up. */
+  readonly until: Date;
+}
+
+/** How to wait until answers are visible. */
+export interface ReadyOptions {
+  readonly signal: AbortSignal;
+  /** Called when what is waited for has changed. */
+  readonly onWaiting?: ((waiting: Waiting) => void) | undefined;
+  /** Called with what does not stop the order and will be a problem later, in words for people. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
 /**
  * Port: makes answers to challenges visible to the CA, and takes them away again. All challenges of an order come in one call. A
  * name can come twice, with different values (a wildcard and its apex): both MUST be visible together. Each operation MUST stop
@@ -34,8 +51,11 @@ export interface Solver {
   readonly challenges: readonly SolvableChallenge[];
   /** Publishes the answers. MUST leave values of others under the same name alone. */
   present(challenges: readonly PresentedChallenge[], options: { readonly signal: AbortSignal }): Promise<void>;
-  /** Resolves when the CA would see the answers. Called once after `present`, with the same challenges. */
-  ready(challenges: readonly PresentedChallenge[], options: { readonly signal: AbortSignal }): Promise<void>;
+  /**
+   * Resolves when the CA would see the answers. Called once after `present`, with the same challenges. A solver that looks again and
+   * again SHOULD report by `onWaiting` what it waits for.
+   */
+  ready(challenges: readonly PresentedChallenge[], options: ReadyOptions): Promise<void>;
   /** Takes away exactly these answers. MUST succeed where they are not there. */
   cleanUp(challenges: readonly PresentedChallenge[], options: { readonly signal: AbortSignal }): Promise<void>;
 }

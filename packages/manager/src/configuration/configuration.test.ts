@@ -26,6 +26,7 @@ const valid = {
       server: 'ns1.b.test:53',
       key: { name: 'certbus', algorithm: 'hmac-sha512', secret: 'c2VjcmV0' },
       nameServers: false,
+      followAliases: false,
     },
     { zones: ['c.test'], provider: 'powerdns', url: 'https://ns1.c.test:8081', apiKey: 'an api key' },
     {
@@ -45,7 +46,9 @@ const valid = {
     },
     { zones: ['f.test'], provider: 'exec', program: 'my-dns' },
   ],
-  http01: { answer: 'clients' },
+  http01: { answer: 'clients', probe: false },
+  tlsAlpn01: { probe: false },
+  dnsPersist01: { nameServers: false },
   checkIn: { url: 'https://check.example/in', within: '48h' },
 };
 
@@ -74,6 +77,8 @@ test.each([
   ['a default that is not there', 'defaultAuthority', 'x', /defaultAuthority must be one of/],
   ['terms not agreed', 'authorities.le.termsOfServiceAgreed', false, /terms of service/],
   ['a password in an address', 'checkIn.url', 'https://me:hunter2@check.example/in', /^(?!.*hunter2).*checkIn\.url/],
+  ['a switch that is a text', 'http01.probe', 'no', /http01\.probe must be true or false/],
+  ['a switch of DNS that is a text', 'dns.3.followAliases', 'no', /dns\.3\.followAliases must be true or false/],
   ['http to another machine', 'authorities.le.directory', 'http://ca.example/dir', /https/],
   ['an unknown provider', 'dns.0.provider', 'carrier-pigeon', /dns\.0\.provider.*route53, .*challtestsrv/],
   ['a key that no server knows', 'dns.3.key.algorithm', 'hmac-md5', /dns\.3\.key\.algorithm must be hmac-sha256/],

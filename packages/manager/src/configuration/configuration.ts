@@ -1,6 +1,17 @@
 /** The configuration on the bus: its fields, and the schema that checks them. */
 import type { MacAlgorithm } from '@certbus/acme';
-import { type DnsSettings, httpUrl, nonEmpty, pem, port, type Secret, secret, servers } from '@certbus/solvers';
+import {
+  type DnsSettings,
+  flag,
+  httpUrl,
+  nonEmpty,
+  pem,
+  port,
+  type Secret,
+  secret,
+  servers,
+  serversOrNone,
+} from '@certbus/solvers';
 import * as v from 'valibot';
 import { ManagerError } from '../errors.ts';
 import { dnsSettings } from './dns-settings.ts';
@@ -47,6 +58,8 @@ export interface Http01Settings {
   readonly port?: number | undefined;
   /** `ADDRESS:PORT` of the name servers that the manager's own probe asks; the system's where absent. */
   readonly resolver?: readonly string[] | undefined;
+  /** Whether the manager looks at the answers before the CA does; default true. `false` where it cannot reach the names' addresses. */
+  readonly probe?: boolean | undefined;
 }
 
 /** How the manager looks at TLS-ALPN-01 answers, which every attached load balancer gives. */
@@ -55,14 +68,16 @@ export interface TlsAlpn01Settings {
   readonly port?: number | undefined;
   /** As in {@link Http01Settings}. */
   readonly resolver?: readonly string[] | undefined;
+  /** As in {@link Http01Settings}; clients then get fifteen seconds to hear of a challenge. */
+  readonly probe?: boolean | undefined;
 }
 
 /** How the manager looks at the standing records of dns-persist-01. */
 export interface DnsPersist01Settings {
   /** Resolvers that are asked for aliases, zones and name servers; the system's where absent. */
   readonly resolver?: readonly string[] | undefined;
-  /** `ADDRESS:PORT` of the servers that must show the records; those that DNS names where absent. */
-  readonly nameServers?: readonly string[] | undefined;
+  /** `ADDRESS:PORT` of the servers that must show the records; those that DNS names where absent. `false`: only the CA looks. */
+  readonly nameServers?: readonly string[] | false | undefined;
 }
 
 /** The configuration as it is on the bus, sealed to the managers. */
@@ -130,6 +145,7 @@ const http01 = v.strictObject({
   ),
   port: v.optional(port),
   resolver: v.optional(servers),
+  probe: v.optional(flag),
 });
 
 /** The schema of a {@link Configuration}. */
@@ -144,8 +160,10 @@ export const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
       v.pipe(v.number('must be a number'), v.integer('must be whole'), v.minValue(1, 'must be 1 or more')),
     ),
     giveUpAfterDays: v.optional(v.pipe(v.number('must be a number'), v.minValue(0, 'must be 0 or more'))),
-    dnsPersist01: v.optional(v.strictObject({ resolver: v.optional(servers), nameServers: v.optional(servers) })),
-    tlsAlpn01: v.optional(v.strictObject({ port: v.optional(port), resolver: v.optional(servers) })),
+    dnsPersist01: v.optional(v.strictObject({ resolver: v.optional(servers), nameServers: v.optional(serversOrNone) })),
+    tlsAlpn01: v.optional(
+      v.strictObject({ port: v.optional(port), resolver: v.optional(servers), probe: v.optional(flag) }),
+    ),
     checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(nonEmpty) })),
   }),
   v.forward(

@@ -67,7 +67,7 @@ test('a server that is edited while another is removed does not get the secret o
   const dns = [{ ...hiddenPowerTwo, url: 'https://new.test' }];
   expect(() => mergeRedacted({ dns }, stored)).toThrow(
     'The configuration is refused: dns.0.apiKey says <redacted>, but no secret is stored there with the same settings ' +
-      '(zones, resolver, nameServers do not count). Give the secret, or {"env": "CERTBUS_SECRET_…"}.',
+      '(zones, resolver, nameServers, followAliases do not count). Give the secret, or {"env": "CERTBUS_SECRET_…"}.',
   );
   const kept = { ...hiddenPowerTwo, zones: ['new.test'] };
   expect(mergeRedacted({ dns: [kept] }, stored)).toEqual({ dns: [{ ...powerTwo, zones: ['new.test'] }] });
@@ -110,9 +110,9 @@ test.each([
 
 test.each([
   ['', { version: 2, giveUpAfterDays: 3 }],
-  ['dns.4', { zones: ['*'], resolver: ['192.0.2.1'], nameServers: false }],
+  ['dns.4', { zones: ['*'], resolver: ['192.0.2.1'], nameServers: false, followAliases: false }],
   ['dns.6', { zones: ['a.test'] }],
-  ['http01', { port: 8080, resolver: ['192.0.2.1'] }],
+  ['http01', { port: 8080, resolver: ['192.0.2.1'], probe: false }],
   ['authorities', { other: { directory: 'https://other.test' } }],
   ['authorities.ca', { contact: ['mailto:a@b.test'], preferredChain: 'X', ifProfileMissing: 'fail', staging: 'other' }],
 ])('a field of "%s" that cannot change where secrets are sent keeps them', (path, change) => {
@@ -126,7 +126,7 @@ test('of several secrets with one owner, each is kept while all its settings are
   });
   const edited = { ...hiddenTwo, zones: ['two.test', 'new.test'] };
   expect(() => mergeRedacted({ dns: [edited] }, stored)).toThrow(
-    'dns.0.token says <redacted>, but more than one secret there has the same settings (zones, resolver, nameServers do not count)',
+    'dns.0.token says <redacted>, but more than one secret there has the same settings (zones, resolver, nameServers, followAliases do not count)',
   );
 });
 

@@ -18,8 +18,8 @@ const COLLECTIONS: ReadonlySet<string> = new Set(['', 'authorities']);
  */
 const FREE_FIELDS: ReadonlyMap<string, readonly string[]> = new Map([
   ['authorities.*', ['contact', 'termsOfServiceAgreed', 'preferredChain', 'ifProfileMissing', 'staging', 'fallback']],
-  ['dns.*', ['zones', 'resolver', 'nameServers']],
-  ['http01', ['port', 'resolver']],
+  ['dns.*', ['zones', 'resolver', 'nameServers', 'followAliases']],
+  ['http01', ['port', 'resolver', 'probe']],
 ]);
 
 /** A place in the configuration, and the fields around it on the way there. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { presentedChallenge, type Solver } from '@certbus/acme';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { solverFor } from '../issuance/solvers.ts';
+import { dnsSettingsFor, solverFor } from '../issuance/solvers.ts';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
 const token = (): string => randomBytes(32).toString('base64url');
@@ -23,7 +23,8 @@ export interface DnsLook {
  * takes it away again: what a DNS-01 order would do.
  */
 export async function examineDns(context: Context, { config, domain, name, signal }: DnsLook): Promise<Finding> {
-  const { good, failed } = findingsOn('dns', domain);
+  const { good, warning, failed } = findingsOn('dns', domain);
+  const warnings: string[] = [];
   const challenges = [
     presentedChallenge(name, { type: 'dns-01', url: '', status: 'pending', token: token() }, token()),
   ];
@@ -35,7 +36,7 @@ export async function examineDns(context: Context, { config, domain, name, signa
     const cleanUp = () => solver.cleanUp(challenges, { signal: AbortSignal.timeout(30_000) });
     try {
       await solver.present(challenges, { signal });
-      await solver.ready(challenges, { signal });
+      await solver.ready(challenges, { signal, onWarning: (message) => warnings.push(message) });
     } catch (error) {
       // What failed first is what to report; a clean-up that fails after it has the same cause, or none of its own.
       await cleanUp().catch(() => {});
@@ -43,9 +44,14 @@ export async function examineDns(context: Context, { config, domain, name, signa
     }
     await cleanUp();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    return good(
-      `a TXT value was written at ${where}, seen at every authoritative server and taken away in ${seconds} s`,
-    );
+    const isUnseen = dnsSettingsFor(config, name)?.nameServers === false;
+    const seen = isUnseen ? '' : ', seen at every authoritative server';
+    if (warnings.length > 0)
+      return warning(
+        `a TXT value was written at ${where} and taken away in ${seconds} s. ${warnings.join(' ')}`,
+        'Certificates are issued all the same.',
+      );
+    return good(`a TXT value was written at ${where}${seen} and taken away in ${seconds} s`);
   } catch (error) {
     signal.throwIfAborted();
     return failed(

@@ -1,5 +1,5 @@
 /** Runs the order of a claimed issuance at its CA, new or resumed. */
-import { type Acme, AcmeError, obtain, type PresentedChallenge, type Solver } from '@certbus/acme';
+import { type Acme, AcmeError, obtain, type PresentedChallenge, type Solver, type Waiting } from '@certbus/acme';
 import type { AnnouncedChallengeType, CsrWithKey, Issuance } from '@certbus/events';
 import { openAccount } from '../accounts/open-account.ts';
 import { authorityAt } from '../configuration/certificate-authorities.ts';
@@ -68,6 +68,12 @@ type AnnouncedChallenge = PresentedChallenge & { readonly type: AnnouncedChallen
 const isAnnounced = (challenge: PresentedChallenge): challenge is AnnouncedChallenge =>
   challenge.type === 'http-01' || challenge.type === 'tls-alpn-01';
 
+/** Shows what is waited for to those who watch. */
+const waiter =
+  ({ claim, issuance: { names }, onProgress }: Run) =>
+  ({ why, until }: Waiting): void =>
+    onProgress({ step: 'pending', certificateId: claim.certificateId, names, message: why, until });
+
 /** The solver for an issuance, which reports when it waits for its answers to be visible. */
 async function watchedSolver(context: Context, run: Run): Promise<Solver> {
   const { config, claim, issuance, stop, onProgress, persist } = run;
@@ -87,7 +93,7 @@ async function watchedSolver(context: Context, run: Run): Promise<Solver> {
     present: (challenges, options) => solver.present(challenges, options),
     ready(challenges, options) {
       onProgress({ step: 'answered', certificateId: claim.certificateId, names, challengeType });
-      return solver.ready(challenges, options);
+      return solver.ready(challenges, { ...options, onWaiting: waiter(run), onWarning: warn });
     },
     cleanUp: (challenges, options) => solver.cleanUp(challenges, options),
   };

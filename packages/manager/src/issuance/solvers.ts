@@ -1,5 +1,5 @@
 /** Finds the solver for a set of names, as the configuration says. */
-import type { PresentedChallenge, Solver } from '@certbus/acme';
+import type { PresentedChallenge, ReadyOptions, Solver } from '@certbus/acme';
 import type { ChallengeType } from '@certbus/events';
 import type { DnsSettings } from '@certbus/solvers';
 import type {
@@ -66,7 +66,7 @@ function dnsFor(config: Configuration, name: string): DnsSettings {
 /** One solver over several, each of which gets the challenges of its own names. */
 function compose(challenges: Solver['challenges'], solverOf: ReadonlyMap<string, Solver>): Solver {
   type Step = 'present' | 'ready' | 'cleanUp';
-  const each = async (step: Step, challenges: readonly PresentedChallenge[], options: { signal: AbortSignal }) => {
+  const each = async (step: Step, challenges: readonly PresentedChallenge[], options: ReadyOptions) => {
     const groups = Map.groupBy(challenges, ({ name }) => solverOf.get(name));
     const runs = [...groups].map(async ([solver, own]) => solver?.[step](own, options));
     const failed = (await Promise.allSettled(runs)).find((run) => run.status === 'rejected');

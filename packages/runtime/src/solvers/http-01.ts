@@ -11,10 +11,10 @@ interface Http01Surroundings extends Pick<Surroundings, 'resolveSecret' | 'outgo
 
 /** The solver that answers HTTP-01 the way the configuration says. Imported when needed: the AWS SDK takes a quarter of a second. */
 export async function createHttp01Solver(
-  { answer, port, resolver }: Http01Settings,
+  { answer, port, resolver, probe: isProbed }: Http01Settings,
   { publish, resolveSecret, outgoing }: Http01Surroundings,
 ): Promise<Solver> {
-  const probe = { port, resolver };
+  const probe = { port, resolver, probe: isProbed };
   if (answer === 'clients') {
     const { createHttp01ClientsSolver } = await import('@certbus/solvers/http-01-clients');
     return createHttp01ClientsSolver({ ...probe, publish });

@@ -57,6 +57,15 @@ export const servers: v.GenericSchema<string[]> = v.pipe(
   v.nonEmpty('must name at least one server'),
 );
 
+/** Name servers, or `false` for none. */
+export const serversOrNone: v.GenericSchema<unknown, string[] | false> = v.union(
+  [servers, v.literal(false)],
+  'must be a list of servers, or false',
+);
+
+/** A switch. */
+export const flag: v.GenericSchema<boolean> = v.boolean('must be true or false');
+
 /** Certificates. */
 export const pem: v.GenericSchema<string> = v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must be PEM'));
 
@@ -70,13 +79,15 @@ interface LookupEntries {
   readonly zones: typeof zones;
   readonly resolver: v.OptionalSchema<typeof servers, undefined>;
   readonly nameServers: v.OptionalSchema<v.GenericSchema<unknown, string[] | false>, undefined>;
+  readonly followAliases: v.OptionalSchema<typeof flag, undefined>;
 }
 
 /** The fields of every provider that finds zones in DNS and waits until name servers show the values. */
 export const lookup: LookupEntries = {
   zones,
   resolver: v.optional(servers),
-  nameServers: v.optional(v.union([servers, v.literal(false)], 'must be a list of servers, or false')),
+  nameServers: v.optional(serversOrNone),
+  followAliases: v.optional(flag),
 };
 
 /** The parts of a valibot schema in which others are. */

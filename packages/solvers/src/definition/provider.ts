@@ -16,6 +16,8 @@ export interface DnsSettings {
   readonly resolver?: readonly string[] | undefined;
   /** Servers that must show an answer. Default: those of the zone's NS records; `false` where none can be asked from here. */
   readonly nameServers?: readonly string[] | false | undefined;
+  /** Whether answers go where CNAMEs lead; default true. Those that a wildcard makes are never followed. */
+  readonly followAliases?: boolean | undefined;
 }
 
 /** Schema of a provider's settings: `v.strictObject`, with checks behind it where fields depend on each other. */

@@ -1,9 +1,9 @@
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { presentedChallenge } from '@certbus/acme';
+import { presentedChallenge, type Waiting } from '@certbus/acme';
 import { startDnsServer } from '@certbus/acme-server';
-import { createTlsIdentity } from 'certbus-services';
+import { createTlsIdentity, startJumpClock } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { startDns } from '../dns/dns.builders.ts';
 import { startSilentServer } from '../dns/silent-server.builders.ts';
@@ -179,4 +179,42 @@ test('a name for which DNS fails is not called one without an address', async ()
   dns.fail('site.test', 'SERVFAIL');
   const solver = createHttp01ClientsSolver({ publish, port: 80, resolver: [dns.address], timeoutMs: 1 });
   await expect(solver.ready([challenge], { signal })).rejects.toThrow(/cannot be looked up in DNS \(ESERVFAIL\)/);
+});
+
+test('with the probe turned off nothing is looked at', async () => {
+  const solver = createHttp01ClientsSolver({ probe: false, resolver: ['127.0.0.1:1'] });
+  await solver.ready([challenge], { signal });
+});
+
+test('what the last look found is reported when it changes, with the end of the wait', async () => {
+  const told: Waiting[] = [];
+  const clock = startJumpClock();
+  let looks = 0;
+  const port = await listen('127.0.0.1', 0, (_, response) => {
+    looks += 1;
+    response.writeHead(looks < 4 ? 404 : 503).end();
+  });
+  const dns = await startDns(({ type }) => (type === 'A' ? ['127.0.0.1'] : []));
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  const solver = createHttp01ClientsSolver({ port, resolver: [dns.address], clock });
+  const until = new Date(clock.now().getTime() + 60_000);
+  await expect(solver.ready([challenge], { signal, onWaiting: (waiting) => told.push(waiting) })).rejects.toThrow(
+    /HTTP 503/,
+  );
+  expect(told).toEqual([
+    { why: 'site.test at 127.0.0.1 answers with HTTP 404', until },
+    { why: 'site.test at 127.0.0.1 answers with HTTP 503', until },
+  ]);
+});
+
+test('of many names that are not ready one is reported, and how many there are', async () => {
+  const told: Waiting[] = [];
+  const dns = await startDns(() => []);
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  const solver = createHttp01ClientsSolver({ port: 1, resolver: [dns.address], clock: startJumpClock() });
+  const challenges = ['a.test', 'b.test', 'c.test'].map((name) => ({ ...challenge, name }));
+  await expect(solver.ready(challenges, { signal, onWaiting: (waiting) => told.push(waiting) })).rejects.toThrow(
+    /has no address/,
+  );
+  expect(told.map(({ why }) => why)).toEqual([expect.stringMatching(/^[abc]\.test has no address in DNS/)]);
 });

@@ -1,9 +1,10 @@
 /** Looks at every address of a name, as a CA does from several places. */
 import { Resolver } from 'node:dns/promises';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { isAddress } from '@certbus/acme/solver-kit';
+import { type Clock, realClock } from '../clock.ts';
+import { type Watch, watchWait } from '../watch.ts';
 
 /** What one address said: `right`, something else in words, or that this machine has no way to ask it. */
 export interface Verdict {
@@ -13,10 +14,14 @@ export interface Verdict {
 
 /** How to look at answers from outside, as a CA does. */
 export interface ProbeOptions {
+  /** Whether to look at all: not where the names' addresses cannot be reached from here, as behind NAT without hairpin. Default true. */
+  readonly probe?: boolean | undefined;
   /** DNS servers to ask for addresses, `ip:port`. Default: those of this machine. */
   readonly resolver?: readonly string[] | undefined;
   /** How long every address may take to answer right. Default 60,000. */
   readonly timeoutMs?: number | undefined;
+  /** Measures the wait. Default: real time. */
+  readonly clock?: Clock | undefined;
 }
 
 /** Asks one address for the answer to a challenge. May reject; then the reason is the verdict. */
@@ -76,6 +81,9 @@ export async function addressesOf(name: string, resolver: Resolver): Promise<Add
 export const noAddress = ({ problem }: Addresses): string =>
   problem === undefined ? 'has no address in DNS' : `cannot be looked up in DNS (${problem})`;
 
+/** Whether this machine has no way to an address, as to one of a family that it does not speak. */
+export const isUnrouted = (error: unknown): boolean => /^(ENETUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT)$/.test(codeOf(error));
+
 async function judge(
   ask: Ask,
   challenge: PresentedChallenge,
@@ -88,9 +96,8 @@ async function judge(
     signal.throwIfAborted();
     if (error instanceof AcmeError) throw error;
     const code = codeOf(error);
-    const isUnrouted = /^(ENETUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT)$/.test(code);
     const why = limit.aborted ? `does not answer within ${REQUEST_TIMEOUT_MS / 1000} s` : `cannot be asked (${code})`;
-    return { kind: isUnrouted ? 'no-route' : 'wrong', why };
+    return { kind: isUnrouted(error) ? 'no-route' : 'wrong', why };
   }
 }
 
@@ -105,12 +112,19 @@ function obstacleIn(verdicts: readonly (Verdict & { readonly address: string })[
 /**
  * Makes a solver's `ready`: it waits until every address of every name answers right. Addresses of a family that this machine
  * cannot reach count only if no other is there. At the timeout, and at once where DNS does not answer, it rejects with
- * `CERTBUS_ACME_SOLVER_FAILED`; `advice` says where it looked, and what must be there.
+ * `CERTBUS_ACME_SOLVER_FAILED`; `advice` says where it looked, and what must be there. With `probe: false` it does not look.
  */
 export function awaitEveryAddress(
   ask: Ask,
-  { resolver: servers, timeoutMs = 60_000, advice }: ProbeOptions & { readonly advice: string },
+  {
+    probe = true,
+    resolver: servers,
+    timeoutMs = 60_000,
+    clock = realClock,
+    advice,
+  }: ProbeOptions & { readonly advice: string },
 ): Solver['ready'] {
+  if (!probe) return async (_, { signal }) => signal.throwIfAborted();
   const resolver = createResolver(servers);
 
   async function look(challenge: PresentedChallenge, signal: AbortSignal): Promise<string | undefined> {
@@ -127,22 +141,27 @@ export function awaitEveryAddress(
     return obstacleIn(await Promise.all(verdicts));
   }
 
-  async function awaitAnswer(challenge: PresentedChallenge, signal: AbortSignal): Promise<void> {
-    const start = performance.now();
+  async function awaitAnswer(
+    challenge: PresentedChallenge,
+    { signal, until, watch }: { readonly signal: AbortSignal; readonly until: Date; readonly watch: Watch },
+  ): Promise<void> {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       const obstacle = await look(challenge, signal);
-      if (!obstacle) return;
-      if (performance.now() - start + waitMs > timeoutMs) {
+      if (!obstacle) return watch(challenge.name, undefined);
+      if (clock.now().getTime() + waitMs > until.getTime()) {
         const message = `The name ${challenge.name} ${obstacle} for ${challenge.type} (${advice}`;
         throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
       }
-      await wait(waitMs, undefined, { signal });
+      watch(challenge.name, `${challenge.name} ${obstacle}`);
+      await clock.sleep(waitMs, { signal });
     }
   }
 
-  return async (challenges, { signal }) => {
+  return async (challenges, { signal, onWaiting }) => {
+    const until = new Date(clock.now().getTime() + timeoutMs);
+    const watch = watchWait(until, { onWaiting });
     try {
-      await Promise.all(challenges.map((challenge) => awaitAnswer(challenge, signal)));
+      await Promise.all(challenges.map((challenge) => awaitAnswer(challenge, { signal, until, watch })));
     } catch (error) {
       signal.throwIfAborted();
       throw error;

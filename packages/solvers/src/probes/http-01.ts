@@ -1,6 +1,7 @@
 /** Looks at an http-01 answer from outside. */
 import { get as httpGet } from 'node:http';
 import { get as httpsGet } from 'node:https';
+import { isIP } from 'node:net';
 import type { Solver } from '@certbus/acme';
 import { isAddress } from '@certbus/acme/solver-kit';
 import {
@@ -8,6 +9,7 @@ import {
   addressesOf,
   awaitEveryAddress,
   createResolver,
+  isUnrouted,
   noAddress,
   type ProbeOptions,
   type Verdict,
@@ -64,6 +66,21 @@ function fetchFrom(url: URL, { address, signal }: { address: string; signal: Abo
   return promise;
 }
 
+/** Asks an address of each family in turn, until this machine has a way to one. */
+async function fetchFromAny(
+  url: URL,
+  { addresses, signal }: { readonly addresses: readonly string[]; readonly signal: AbortSignal },
+): Promise<Answer> {
+  const [first] = addresses;
+  const other = addresses.find((address) => isIP(address) !== isIP(first ?? ''));
+  try {
+    return await fetchFrom(url, { address: first ?? '', signal });
+  } catch (error) {
+    if (other === undefined || !isUnrouted(error)) throw error;
+    return fetchFrom(url, { address: other, signal });
+  }
+}
+
 const wrong = (why: string): Verdict => ({ kind: 'wrong', why });
 
 /** Why a CA would not follow a redirect to this URL. */
@@ -85,8 +102,8 @@ export function awaitHttp01(advice: string, { port = 80, ...options }: Http01Pro
   const ask: Ask = async ({ name, token, keyAuthorization }, { address, signal }) => {
     const host = name.includes(':') ? `[${name}]` : name;
     let url = new URL(`http://${host}:${port}/.well-known/acme-challenge/${token}`);
-    for (let redirects = 0, at: string | undefined = address; ; redirects += 1) {
-      const answer = await fetchFrom(url, { address: at, signal });
+    for (let redirects = 0, addresses: readonly string[] = [address]; ; redirects += 1) {
+      const answer = await fetchFromAny(url, { addresses, signal });
       // RFC 8555 §8.3 lets the server end the body with white space.
       if (answer.status === 200) {
         return answer.body.trimEnd() === keyAuthorization
@@ -101,8 +118,8 @@ export function awaitHttp01(advice: string, { port = 80, ...options }: Http01Pro
       if (objection) return wrong(objection);
       if (next.hostname !== url.hostname) {
         const inDns = await addressesOf(hostOf(next), resolver);
-        [at] = inDns.found;
-        if (!at) return wrong(`redirects to ${next.hostname}, which ${noAddress(inDns)}`);
+        addresses = inDns.found;
+        if (addresses.length === 0) return wrong(`redirects to ${next.hostname}, which ${noAddress(inDns)}`);
       }
       url = next;
     }

@@ -2,11 +2,11 @@ import 'reflect-metadata';
 import { createHash, KeyObject } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createSecureContext, createServer, type TlsOptions } from 'node:tls';
-import type { PresentedChallenge } from '@certbus/acme';
+import type { PresentedChallenge, Waiting } from '@certbus/acme';
 import { presentedChallenge } from '@certbus/acme';
 import { reverseNameOf } from '@certbus/acme/solver-kit';
 import { Extension, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
-import { createKeys } from 'certbus-services';
+import { createKeys, startJumpClock } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { startDns } from '../dns/dns.builders.ts';
 import { createTlsAlpn01ClientsSolver } from './clients.ts';
@@ -133,4 +133,19 @@ test('an abort ends the waiting', async () => {
   const ready = solver.ready([challenge], { signal: stop.signal });
   setTimeout(() => stop.abort(new Error('enough')), 200);
   await expect(ready).rejects.toThrow('enough');
+});
+
+test('with the probe turned off nobody is asked, and clients get time to hear of the challenge', async () => {
+  const clock = startJumpClock();
+  const told: Waiting[] = [];
+  const solver = createTlsAlpn01ClientsSolver({
+    publish: async () => {},
+    probe: false,
+    resolver: ['127.0.0.1:1'],
+    clock,
+  });
+  const start = clock.now().getTime();
+  await solver.ready([challengeFor('site.test')], { signal, onWaiting: (waiting) => told.push(waiting) });
+  expect(clock.now().getTime() - start).toBe(15_000);
+  expect(told).toEqual([{ why: expect.stringContaining('the probe is turned off'), until: new Date(start + 15_000) }]);
 });
