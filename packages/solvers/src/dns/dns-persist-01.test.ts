@@ -1,5 +1,7 @@
 import { type Challenge, presentedChallenge } from '@certbus/acme';
 import { recordFor } from '@certbus/acme/solver-kit';
+import { startDnsServer } from '@certbus/acme-server';
+import { startJumpClock } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { startDns } from './dns.builders.ts';
 import { createDnsPersist01Solver, type DnsPersist01Options } from './dns-persist-01.ts';
@@ -100,7 +102,9 @@ test('servers that do not answer are no missing record', async () => {
   const solver = createDnsPersist01Solver({ resolver: [server.address], nameServers: ['127.0.0.1:1'] });
   await expect(solver.ready([challengeFor('a.test')], { signal })).rejects.toMatchObject({
     code: 'CERTBUS_ACME_SOLVER_FAILED',
-    message: expect.stringMatching(/No name server of _validation-persist\.a\.test answers/),
+    message: expect.stringMatching(
+      /No name server of _validation-persist\.a\.test answers \(127\.0\.0\.1:1 does not answer \(E\w+\)\)/,
+    ),
   });
 });
 
@@ -113,4 +117,41 @@ test('an account of a very long URI is set in several texts of 255 bytes', async
   const texts = [...record.matchAll(/"([^"]*)"/g)].map(([, text = '']) => text);
   expect(texts.map(({ length }) => length)).toEqual([255, challenge.dnsValue.length - 255]);
   expect(texts.join('')).toBe(challenge.dnsValue);
+});
+
+test('one dead server of two is left out with a warning', async () => {
+  const server = await startDns(({ type, name }) => (type === 'TXT' && name === NAME ? [allowing] : []));
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  const nameServers = [server.address, '127.0.0.1:1'];
+  const [warnings, told] = [[] as string[], [] as string[]];
+  const solver = createDnsPersist01Solver({ resolver: [server.address], nameServers, clock: startJumpClock() });
+  await solver.ready([challengeFor('a.test')], {
+    signal,
+    onWarning: (message) => warnings.push(message),
+    onWaiting: ({ why }) => told.push(why),
+  });
+  expect(warnings).toEqual([expect.stringMatching(/^The name server 127\.0\.0\.1:1 does not answer/)]);
+  expect(told).toEqual([
+    expect.stringMatching(/^_validation-persist\.a\.test: does not answer \(E\w+\), at 127\.0\.0\.1:1$/),
+  ]);
+});
+
+test('where only a wildcard leads elsewhere, the record is missing at the name itself', async () => {
+  const dns = await startDnsServer({ defaultAddresses: [] });
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  dns.add('*.a.test', 'CNAME', 'lb.hoster.invalid');
+  dns.set('a.test', 'SOA', [{ mname: 'ns1.a.test', rname: 'admin.a.test' }]);
+  dns.set('a.test', 'NS', ['ns1.a.test']);
+  dns.set('ns1.a.test', 'A', ['127.0.0.1']);
+  const nameServerPort = Number(dns.address.split(':')[1]);
+  const solver = createDnsPersist01Solver({ resolver: [dns.address], nameServerPort });
+  await expect(solver.ready([challengeFor('a.test')], { signal })).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_RECORD_MISSING',
+    records: [expect.stringContaining(NAME)],
+  });
+});
+
+test('nothing is looked at where that is turned off', async () => {
+  const solver = createDnsPersist01Solver({ resolver: ['127.0.0.1:1'], nameServers: false });
+  await solver.ready([challengeFor('a.test')], { signal });
 });

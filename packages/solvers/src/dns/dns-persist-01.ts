@@ -2,11 +2,12 @@
 import type { PersistentGrant, PresentedChallenge, Solver } from '@certbus/acme';
 import { AcmeError, RecordMissingError } from '@certbus/acme';
 import { mapFew, readGrant, recordFor } from '@certbus/acme/solver-kit';
+import { realClock } from '../clock.ts';
+import { watchWait } from '../watch.ts';
 import { effectiveName } from './effective-name.ts';
 import { canonical, type Lookups, openLookups, rememberLookups } from './lookups.ts';
+import { type Asking, beginAsking, leftOut, type NameServer, serversToAsk, silenceOf } from './name-servers.ts';
 import type { DnsOptions } from './options.ts';
-import { sleep } from './sleep.ts';
-import { serversOf } from './visible.ts';
 import { zoneInDns } from './zone-of.ts';
 
 /** How to look at standing records. */
@@ -33,6 +34,12 @@ interface Found {
   /** Whether some server does: then the others may yet. */
   readonly isSpreading: boolean;
   readonly until: Date | undefined;
+}
+
+/** What the looks of one wait have. */
+interface Looking {
+  readonly lookups: Lookups;
+  readonly asking: Asking;
 }
 
 const LOOK_AGAIN_MS = 2000;
@@ -70,33 +77,43 @@ function missing(lacking: readonly Found[]): RecordMissingError {
  * every authoritative server shows a record that allows this CA and account what is asked. `ready` rejects with
  * `CERTBUS_ACME_RECORD_MISSING`, whose message has the records to set, at once where no server shows one, and after a minute
  * (`visibleWithinMs`) where some still do not; with `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED` where DNS
- * does not answer.
+ * does not answer. With `nameServers: false` nothing is looked at.
  */
 export function createDnsPersist01Solver(options: DnsPersist01Options = {}): Solver {
   const { resolver, nameServers, nameServerPort, visibleWithinMs = VISIBLE_WITHIN_MS } = options;
-  const { warn = () => {}, warnWithinDays = 100, now = () => new Date() } = options;
+  const { warn = () => {}, warnWithinDays = 100, now = () => new Date(), clock = realClock } = options;
 
-  async function serversFor(dnsName: string, lookups: Lookups): Promise<readonly string[]> {
-    if (nameServers) return nameServers;
-    const zone = await zoneInDns(dnsName, lookups);
-    const servers = await serversOf(zone, lookups, nameServerPort);
+  async function serversFor(dnsName: string, lookups: Lookups): Promise<readonly NameServer[]> {
+    const servers = await serversToAsk(() => zoneInDns(dnsName, lookups), { nameServers, nameServerPort }, lookups);
     if (servers.length > 0) return servers;
     throw new AcmeError(
       'CERTBUS_ACME_SOLVER_FAILED',
-      `The zone ${zone} has no name server in DNS. Check its delegation.`,
+      `The zone of ${dnsName} has no name server in DNS. Check its delegation.`,
     );
   }
 
-  async function look(wanted: Wanted, lookups: Lookups): Promise<Found> {
-    const name = await effectiveName(wanted.dnsName, lookups);
-    const servers = await serversFor(name, lookups);
-    const shown = await mapFew(servers, async (server) => {
-      const { values, trouble } = await lookups.txt(name, server);
-      return { server, trouble, verdict: trouble ?? readGrant(values, wanted.grant, now()) };
+  /** Servers of the place that a name leads to. Where only a wildcard leads there, nobody has set a record, and nobody need serve it. */
+  async function findServers(dnsName: string, lookups: Lookups) {
+    const own = await effectiveName(dnsName, lookups);
+    const { name } = await effectiveName(dnsName, lookups, { followWildcards: true });
+    try {
+      return { name, servers: await serversFor(name, lookups) };
+    } catch (error) {
+      if (!(error instanceof AcmeError) || own.name === name) throw error;
+      return { name: own.name, servers: await serversFor(own.name, lookups) };
+    }
+  }
+
+  async function look(wanted: Wanted, { lookups, asking }: Looking): Promise<Found> {
+    const { name, servers } = await findServers(wanted.dnsName, lookups);
+    const answers = asking.counting(await mapFew(servers, (server) => asking.ask(server, name)));
+    const shown = answers.map(({ server, values, trouble }) => {
+      const verdict = trouble === undefined ? readGrant(values, wanted.grant, now()) : silenceOf(trouble);
+      return { server: server.title, trouble, verdict };
     });
     const [first] = shown;
     if (first && shown.every(({ trouble }) => trouble !== undefined)) {
-      const message = `No name server of ${name} answers (${first.server}: ${first.trouble}). Check the zone and the network.`;
+      const message = `No name server of ${name} answers (${first.server} ${first.verdict}). Check the zone and the network.`;
       throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
     }
     const allowing = shown.flatMap(({ verdict }) => (typeof verdict === 'string' ? [] : [verdict]));
@@ -113,18 +130,25 @@ export function createDnsPersist01Solver(options: DnsPersist01Options = {}): Sol
   return {
     challenges: ['dns-persist-01'],
     async present() {},
-    async ready(challenges, { signal }) {
-      const deadline = performance.now() + visibleWithinMs;
+    async ready(challenges, { signal, onWaiting, onWarning = warn }) {
+      if (nameServers === false) return;
+      const deadline = clock.now().getTime() + visibleWithinMs;
+      const watch = watchWait(new Date(deadline), { onWaiting });
+      const { txt } = openLookups({ servers: resolver, signal });
+      const onSilent = (server: NameServer, trouble: string) => onWarning(leftOut(server, trouble));
+      const asking = beginAsking({ lookups: { txt }, clock, onSilent });
       for (let rest = wantedOf(challenges); ; ) {
         const lookups = rememberLookups(openLookups({ servers: resolver, signal }));
-        const found = await mapFew(rest, (wanted) => look(wanted, lookups));
+        const found = await mapFew(rest, (wanted) => look(wanted, { lookups, asking }));
         for (const each of found) if (each.lack === undefined) warnOf(each);
         const lacking = found.filter(({ lack }) => lack !== undefined);
         if (lacking.length === 0) return;
         const isHopeless = lacking.some(({ isSpreading }) => !isSpreading);
-        if (isHopeless || performance.now() + LOOK_AGAIN_MS > deadline) throw missing(lacking);
+        if (isHopeless || clock.now().getTime() + LOOK_AGAIN_MS > deadline) throw missing(lacking);
+        for (const { wanted, lack } of found) watch(wanted.dnsName, lack && `${wanted.dnsName}: ${lack}`);
         rest = lacking.map(({ wanted }) => wanted);
-        await sleep(LOOK_AGAIN_MS, signal);
+        await clock.sleep(LOOK_AGAIN_MS, { signal });
+        asking.lookAgain();
       }
     },
     async cleanUp() {},

@@ -1,6 +1,5 @@
 /** Questions to resolvers and to name servers. */
 import { Resolver } from 'node:dns/promises';
-import { networkInterfaces } from 'node:os';
 import { AcmeError } from '@certbus/acme';
 import { remembering } from './remember.ts';
 
@@ -15,11 +14,11 @@ export interface ShownValues {
 export interface Lookups {
   /** Where a name points to by CNAME; `undefined` for a name without one. Rejects with `CERTBUS_ACME_SOLVER_FAILED`. */
   cname(name: string): Promise<string | undefined>;
-  /** Whether a name is the apex of a zone, by its SOA record. Rejects with `CERTBUS_ACME_SOLVER_FAILED`. */
+  /** Whether a name has an SOA record of its own, as the apex of a zone has. Rejects with `CERTBUS_ACME_SOLVER_FAILED`. */
   isApex(name: string): Promise<boolean>;
   /** Names of the servers of a zone; empty where there are none. Rejects with `CERTBUS_ACME_SOLVER_FAILED`. */
   nameServers(zone: string): Promise<readonly string[]>;
-  /** Addresses of a host, of the family that this machine speaks. Rejects with `CERTBUS_ACME_SOLVER_FAILED`. */
+  /** Addresses of a host, of both families: which of them this machine reaches, trying shows. Rejects with `CERTBUS_ACME_SOLVER_FAILED`. */
   addresses(host: string): Promise<readonly string[]>;
   /** What a server itself shows. */
   txt(name: string, server: string): Promise<ShownValues>;
@@ -34,14 +33,6 @@ const codeOf = (error: unknown): string => (error instanceof Error && 'code' in 
 
 /** A name as it is compared: lower case, without the final dot. */
 export const canonical = (name: string): string => name.toLowerCase().replace(/\.$/, '');
-
-/** Whether IPv4 leads out of this machine; where nothing does, it is loopback that counts. */
-function speaksIpv4(): boolean {
-  const outside = Object.values(networkInterfaces()).flatMap((addresses) =>
-    (addresses ?? []).filter((each) => !each.internal),
-  );
-  return outside.length === 0 || outside.some(({ family }) => family === 'IPv4');
-}
 
 /** Opens the lookups. `servers` are resolvers; default: the system's. */
 export function openLookups({
@@ -105,11 +96,15 @@ export function openLookups({
     },
     async addresses(host) {
       const what = `the addresses of ${host}`;
-      const v4 = () => find(what, (resolver) => resolver.resolve4(host));
-      const v6 = () => find(what, (resolver) => resolver.resolve6(host));
-      const [first, second] = speaksIpv4() ? [v4, v6] : [v6, v4];
-      const found = await first?.();
-      return found?.length ? found : ((await second?.()) ?? []);
+      const answers = await Promise.allSettled([
+        find(what, (resolver) => resolver.resolve4(host)),
+        find(what, (resolver) => resolver.resolve6(host)),
+      ]);
+      signal.throwIfAborted();
+      const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? (answer.value ?? []) : []));
+      const failed = answers.find((answer) => answer.status === 'rejected');
+      if (found.length === 0 && failed) throw failed.reason;
+      return found;
     },
     async txt(name, server) {
       try {

@@ -1,6 +1,8 @@
+import { startDnsServer as startAcmeDnsServer } from '@certbus/acme-server';
 import { expect, onTestFinished, test } from 'vitest';
 import { drawChallenge } from '../conformance/subject.ts';
 import { startDnsServer } from './dns-server.builders.ts';
+import type { DnsOptions } from './options.ts';
 import { createDnsSolver, type DnsHost, type ZoneValues } from './solver.ts';
 import { zoneInDns } from './zone-of.ts';
 
@@ -106,4 +108,63 @@ test('changes of one name are made one after another, whichever solver makes the
   }));
   await Promise.all(Array.from({ length: 8 }, () => open().present([drawChallenge('zone.test')], { signal })));
   expect(most).toBe(1);
+});
+
+/** An in-memory host of one zone, and a DNS server that makes things up. */
+async function setUpMadeUp(options: DnsOptions = {}) {
+  const dns = await startAcmeDnsServer({ defaultAddresses: [] });
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  const port = Number(dns.address.split(':')[1]);
+  dns.set('zone.test', 'SOA', [{ mname: 'ns1.zone.test', rname: 'admin.zone.test' }]);
+  dns.set('zone.test', 'NS', ['ns1.zone.test']);
+  dns.set('ns1.zone.test', 'A', ['127.0.0.1']);
+  const zones: string[] = [];
+  const change = async ({ zone, sets }: ZoneValues, act: 'add' | 'remove') => {
+    zones.push(zone);
+    for (const { name, values } of sets) for (const value of values) dns[act](name, 'TXT', value);
+  };
+  const host: DnsHost = {
+    id: `made up ${dns.address}`,
+    findZones:
+      ({ lookups }) =>
+      (name) =>
+        zoneInDns(name, lookups),
+    add: (values) => change(values, 'add'),
+    remove: (values) => change(values, 'remove'),
+  };
+  const solver = createDnsSolver(host, { resolver: [dns.address], nameServerPort: port, ...options });
+  return { dns, solver, zones };
+}
+
+test('a wildcard CNAME that covers the challenge is no delegation: the answer goes to the name itself, and away', async () => {
+  const { dns, solver, zones } = await setUpMadeUp();
+  dns.set('*.zone.test', 'CNAME', ['lb.hoster.test']);
+  dns.makeUp('zone.test', 'SOA', [{ mname: 'ns1.zone.test', rname: 'admin.zone.test' }]);
+  const challenges = [drawChallenge('zone.test'), drawChallenge('www.zone.test')];
+  await solver.present(challenges, { signal });
+  await solver.ready(challenges, { signal });
+  for (const { dnsName, dnsValue } of challenges) expect(dns.get(dnsName, 'TXT')).toEqual([dnsValue]);
+  await solver.cleanUp(challenges, { signal });
+  for (const { dnsName } of challenges) expect(dns.get(dnsName, 'TXT')).toEqual([]);
+  expect(zones).toEqual(['zone.test', 'zone.test']);
+});
+
+test('a zone that is not found is reported with every alias on the way', async () => {
+  const { dns, solver } = await setUpMadeUp();
+  const mine = drawChallenge('zone.test');
+  dns.add(mine.dnsName, 'CNAME', 'hop.zone.test');
+  dns.add('hop.zone.test', 'CNAME', 'lb.hoster.invalid');
+  await expect(solver.present([mine], { signal })).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_ZONE_NOT_FOUND',
+    message: expect.stringContaining('_acme-challenge.zone.test -> hop.zone.test -> lb.hoster.invalid'),
+  });
+});
+
+test('with aliases turned off the answer goes to the name itself', async () => {
+  const { dns, solver } = await setUpMadeUp({ followAliases: false, nameServers: false });
+  const mine = drawChallenge('zone.test');
+  dns.add(mine.dnsName, 'CNAME', 'lb.hoster.invalid');
+  await solver.present([mine], { signal });
+  await solver.ready([mine], { signal });
+  expect(dns.get(mine.dnsName, 'TXT')).toEqual([mine.dnsValue]);
 });

@@ -1,7 +1,7 @@
 /** The part that solvers of DNS hosts share: from challenges to values by zone and name, and the wait until they are visible. */
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
-import { effectiveName } from './effective-name.ts';
+import { type EffectiveName, effectiveName, withWay } from './effective-name.ts';
 import { createHolders } from './holders.ts';
 import { canonical, type Lookups, openLookups, rememberLookups } from './lookups.ts';
 import type { DnsOptions } from './options.ts';
@@ -43,18 +43,20 @@ export interface DnsHost {
   readonly makesNames?: boolean;
 }
 
-type Located = ExpectedValues & NameValues;
+type Located = ExpectedValues & NameValues & { readonly found: EffectiveName };
 
 /** Of this process, whichever solvers it has: two orders can share an authorization, and so a value. */
 const holders = createHolders(() => new Date());
 
 function byZone(expected: readonly Located[]): ZoneValues[] {
-  return [...Map.groupBy(expected, ({ zone }) => zone)].map(([zone, sets]) => ({ zone, sets }));
+  const sets = expected.map(({ found: _, ...set }) => set);
+  return [...Map.groupBy(sets, ({ zone }) => zone)].map(([zone, group]) => ({ zone, sets: group }));
 }
 
 /** One solver of a host. */
 interface HostSolver {
   readonly host: DnsHost;
+  readonly options: DnsOptions;
   /** What this solver has presented, by zone and name: only that is mended. */
   readonly presented: Map<string, Set<string>>;
 }
@@ -68,20 +70,22 @@ function keyOf({ host }: HostSolver, { zone, name }: Pick<ExpectedValues, 'zone'
 }
 
 async function locate(
-  host: DnsHost,
+  { host, options }: HostSolver,
   challenges: readonly PresentedChallenge[],
   { lookups, signal }: HostOptions,
 ): Promise<Located[]> {
   const asked = Map.groupBy(challenges, ({ dnsName }) => canonical(dnsName));
   const located = await mapFew([...asked], async ([dnsName, group]) => {
-    return { name: await effectiveName(dnsName, lookups), group };
+    return { found: await effectiveName(dnsName, lookups, options), group };
   });
-  const byName = Map.groupBy(located, ({ name }) => name);
+  const byName = Map.groupBy(located, ({ found }) => found.name);
   const zoneOf = host.findZones({ lookups, signal });
   return mapFew([...byName], async ([name, groups]) => {
+    const { found } = groups.find((each) => each.found.path.length > 1) ??
+      groups[0] ?? { found: { name, path: [name] } };
     const own = groups.flatMap(({ group }) => group);
     const values = [...new Set(own.map(({ dnsValue }) => dnsValue))];
-    return { zone: await zoneOf(name), name, values, challenges: own };
+    return { zone: await withWay(found, () => zoneOf(name)), name, values, challenges: own, found };
   });
 }
 
@@ -128,32 +132,33 @@ function openHow({ resolver }: DnsOptions, signal: AbortSignal): HostOptions {
 }
 
 /**
- * A solver for dns-01 at a host: aliases are followed, values are grouped by zone and name, changes of a name are made one after
+ * A solver for dns-01 at a host: aliases are followed unless a wildcard makes them, values are grouped by zone and name, changes of a name are made one after
  * another, and it is ready when every authoritative server shows every value.
  */
 export function createDnsSolver(host: DnsHost, options: DnsOptions): Solver {
-  const solver: HostSolver = { host, presented: new Map() };
+  const solver: HostSolver = { host, options, presented: new Map() };
   return {
     challenges: host.makesNames ? ['dns-01'] : ['dns-01', 'dns-account-01'],
     async present(challenges, { signal }) {
       const how = openHow(options, signal);
-      const expected = await locate(host, challenges, how);
+      const expected = await locate(solver, challenges, how);
       for (const challenge of challenges) holders.hold(holdingOf(solver, challenge), challenge);
       await change(solver, { action: 'add', expected }, how);
       remember(solver, expected);
     },
-    async ready(challenges, { signal }) {
+    async ready(challenges, { signal, ...watching }) {
       const how = openHow(options, signal);
-      const expected = await locate(host, challenges, how);
+      const expected = await locate(solver, challenges, how);
       await awaitVisible(expected, options, {
         ...how,
+        ...watching,
         mend: host.isRacy ? (missing) => mend(solver, missing, how) : undefined,
       });
     },
     async cleanUp(challenges, { signal }) {
       const how = openHow(options, signal);
       const free = challenges.filter((challenge) => holders.release(holdingOf(solver, challenge), challenge));
-      const expected = await locate(host, free, how);
+      const expected = await locate(solver, free, how);
       forget(solver, expected);
       await change(solver, { action: 'remove', expected }, how);
     },

@@ -1,21 +1,27 @@
 /** Waits until every authoritative name server shows every value. */
-import { AcmeError } from '@certbus/acme';
+import { AcmeError, type ReadyOptions } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
+import { realClock } from '../clock.ts';
+import { watchWait } from '../watch.ts';
+import { type EffectiveName, howFound } from './effective-name.ts';
 import type { Lookups } from './lookups.ts';
+import { type Asking, beginAsking, leftOut, serversToAsk, silenceOf } from './name-servers.ts';
 import type { DnsOptions } from './options.ts';
-import { sleep } from './sleep.ts';
 
 /** TXT values that a CA shall find at a name. */
 export interface ExpectedValues {
   readonly zone: string;
   readonly name: string;
   readonly values: readonly string[];
+  /** How the name was found, for errors. */
+  readonly found?: EffectiveName;
 }
 
 /** A CA refuses DNS answers that grow large, long before a host would. */
 export const MAX_VALUES = 20;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4000;
+const MAX_NAMED = 5;
 
 /** Too many values under one name, in words for people. */
 export function tooManyValues(name: string, count: number): AcmeError {
@@ -23,74 +29,85 @@ export function tooManyValues(name: string, count: number): AcmeError {
   return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
 }
 
-const withPort = (address: string, port: number) =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+/** Why a name is not ready. */
+interface Lack {
+  readonly why: string;
+  /** Whether some server answers without the value, as opposed to servers that do not answer. */
+  readonly isMissing: boolean;
+}
 
-/** Far more than any zone has. Whoever delegates it decides where questions go, and must not make a flood of them. */
-const MAX_SERVERS = 64;
+/** What servers lack of what they should show; `undefined` where those that count lack nothing. */
+async function lackOf(
+  { zone, name, values }: ExpectedValues,
+  options: DnsOptions,
+  { asking, lookups }: { readonly asking: Asking; readonly lookups: Lookups },
+): Promise<Lack | undefined> {
+  const servers = await serversToAsk(async () => zone, options, lookups);
+  if (servers.length === 0) return { why: `the zone ${zone} has no name server in DNS`, isMissing: true };
+  const shown = asking.counting(await Promise.all(servers.map((server) => asking.ask(server, name))));
+  const crowded = shown.find((each) => each.values.length > MAX_VALUES);
+  if (crowded) throw tooManyValues(name, crowded.values.length);
+  const lacking = shown.filter((each) => !values.every((value) => each.values.includes(value)));
+  if (lacking.length === 0) return undefined;
+  const missing = lacking.filter(({ trouble }) => trouble === undefined);
+  const silent = lacking.filter(({ trouble }) => trouble !== undefined);
+  const named = [
+    ...missing.map(({ server }) => `${server.title} does not show it`),
+    ...silent.map(({ server, trouble = '' }) => `${server.title} ${silenceOf(trouble)}`),
+  ];
+  const more = named.length > MAX_NAMED ? `; and ${named.length - MAX_NAMED} more` : '';
+  return { why: `${named.slice(0, MAX_NAMED).join('; ')}${more}`, isMissing: missing.length > 0 };
+}
 
-function tooManyServers(zone: string, count: number): AcmeError {
-  const message = `The zone ${zone} has ${count} name servers in DNS, more than ${MAX_SERVERS}. Check its delegation.`;
+function notVisible({ zone, name, found }: ExpectedValues, { why, isMissing }: Lack): AcmeError {
+  const advice = isMissing
+    ? `Is ${zone} the zone that the domain is delegated to, and do its servers get changes?`
+    : 'Check these servers, and whether this machine can ask them; "nameServers" names others, and with false none is asked.';
+  const how = found && howFound(found);
+  const message = `The TXT value of ${name} is not visible: ${why}. ${advice}${how ? ` ${how}` : ''}`;
   return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
 }
 
-/** Every address of every name server of a zone. Rejects with `CERTBUS_ACME_SOLVER_FAILED` for more than 64 of them. */
-export async function serversOf(
-  zone: string,
-  { nameServers, addresses }: Pick<Lookups, 'nameServers' | 'addresses'>,
-  port = 53,
-): Promise<string[]> {
-  const hosts = await nameServers(zone);
-  if (hosts.length > MAX_SERVERS) throw tooManyServers(zone, hosts.length);
-  const found = (await Promise.all(hosts.map(addresses))).flat();
-  if (found.length > MAX_SERVERS) throw tooManyServers(zone, found.length);
-  return found.map((address) => withPort(address, port));
-}
-
-/** What one server lacks of what it should show; `undefined` where it lacks nothing. */
-async function lackAt(server: string, { name, values }: ExpectedValues, { txt }: Lookups): Promise<string | undefined> {
-  const shown = await txt(name, server);
-  if (shown.values.length > MAX_VALUES) throw tooManyValues(name, shown.values.length);
-  if (values.every((value) => shown.values.includes(value))) return undefined;
-  return shown.trouble ? `${server} does not answer for it (${shown.trouble})` : `${server} does not show it`;
-}
-
 /** What to do while values are not visible yet. */
-export interface Waiting<T extends ExpectedValues> {
+export interface Waiting<T extends ExpectedValues> extends ReadyOptions {
   readonly lookups: Lookups;
-  readonly signal: AbortSignal;
   /** Called before each further look, with what is not shown everywhere. */
   readonly mend?: ((missing: readonly T[]) => Promise<void>) | undefined;
 }
 
 /**
  * Waits until every authoritative server shows every value. Never asks a recursive resolver for a value, which would remember its
- * absence. Rejects with `CERTBUS_ACME_SOLVER_FAILED` when time is up, or where a name has too many values.
+ * absence. A server that does not answer is left out after ten seconds, with a warning, where others do: {@link Asking}. Rejects with
+ * `CERTBUS_ACME_SOLVER_FAILED` when time is up, or where a name has too many values.
  */
 export async function awaitVisible<T extends ExpectedValues>(
   expected: readonly T[],
-  { nameServers, nameServerPort, visibleWithinMs = 120_000 }: DnsOptions,
-  { lookups, signal, mend }: Waiting<T>,
+  options: DnsOptions,
+  { lookups, signal, mend, onWaiting, onWarning }: Waiting<T>,
 ): Promise<void> {
+  const { nameServers, visibleWithinMs = 120_000, clock = realClock } = options;
   if (nameServers === false) return;
-  const deadline = performance.now() + visibleWithinMs;
+  const deadline = clock.now().getTime() + visibleWithinMs;
+  const watch = watchWait(new Date(deadline), { onWaiting });
+  const asking = beginAsking({
+    lookups,
+    clock,
+    onSilent: (server, trouble) => onWarning?.(leftOut(server, trouble)),
+  });
   let missing = expected;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
-    const verdicts = await mapFew(missing, async (each) => {
-      const servers = nameServers ?? (await serversOf(each.zone, lookups, nameServerPort));
-      const lacks = await Promise.all(servers.map((server) => lackAt(server, each, lookups)));
-      const none = servers.length === 0 ? `the zone ${each.zone} has no name server in DNS` : undefined;
-      return { each, lack: none ?? lacks.find((lack) => lack !== undefined) };
-    });
-    const behind = verdicts.filter(({ lack }) => lack !== undefined);
+    const verdicts = await mapFew(missing, async (each) => ({
+      each,
+      lack: await lackOf(each, options, { asking, lookups }),
+    }));
+    const behind = verdicts.flatMap(({ each, lack }) => (lack ? [{ each, lack }] : []));
     const [first] = behind;
     if (!first) return;
-    if (performance.now() + waitMs > deadline) {
-      const message = `The TXT value of ${first.each.name} is not visible: ${first.lack}. Is ${first.each.zone} the zone that the domain is delegated to, and do its servers get changes?`;
-      throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
-    }
+    if (clock.now().getTime() + waitMs > deadline) throw notVisible(first.each, first.lack);
+    for (const { each, lack } of verdicts) watch(each.name, lack && `${each.name}: ${lack.why}`);
     missing = behind.map(({ each }) => each);
-    await sleep(waitMs, signal);
+    await clock.sleep(waitMs, { signal });
+    asking.lookAgain();
     await mend?.(missing);
   }
 }

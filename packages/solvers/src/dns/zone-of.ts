@@ -1,19 +1,59 @@
 /** Finds the zone of a name in DNS. */
 import { AcmeError } from '@certbus/acme';
+import { parse } from 'tldts';
+import { controlNameFor } from './control-label.ts';
 import type { Lookups } from './lookups.ts';
 
-/** A name and those above it, the nearest first, without the top-level domain. */
+/** A name and those above it, the nearest first, with the top-level domain: a private one can be a zone. */
 export function namesUpwards(name: string): string[] {
   const labels = name.split('.');
-  return labels.slice(0, -1).map((_, from) => labels.slice(from).join('.'));
+  return labels.map((_, from) => labels.slice(from).join('.'));
+}
+
+/** Whether names are registered under this one by the public, such as `com` and `co.uk`: then it is nobody's zone here. */
+function isPublicSuffix(name: string): boolean {
+  const { isIcann, publicSuffix } = parse(`x.${name}`);
+  return isIcann === true && publicSuffix === name;
+}
+
+/** Whether the name next to it has an SOA record, too. That it cannot be looked up proves nothing. */
+async function hasControl(look: (name: string) => Promise<boolean>, name: string): Promise<boolean> {
+  try {
+    return await look(controlNameFor(name));
+  } catch (error) {
+    if (error instanceof AcmeError) return false;
+    throw error;
+  }
 }
 
 /**
- * The zone that a name lies in by the delegations of DNS: the nearest name upwards with an SOA record. Top-level domains are no
- * zones of anybody here. Rejects with `CERTBUS_ACME_ZONE_NOT_FOUND`.
+ * The zone that a name is in by the delegations of DNS: the nearest name upwards that has SOA and NS records which a name next to it, that
+ * nobody has made, has not as well; some hosts answer them at every name. Where no name upwards has NS records, SOA records are
+ * enough. A private top-level domain, such as `lan`, can be a zone, a public suffix cannot. Rejects with
+ * `CERTBUS_ACME_ZONE_NOT_FOUND`, whose message says what was found at each name.
  */
-export async function zoneInDns(name: string, { isApex }: Pick<Lookups, 'isApex'>): Promise<string> {
-  for (const candidate of namesUpwards(name)) if (await isApex(candidate)) return candidate;
-  const message = `DNS has no zone for ${name}: no name upwards has an SOA record. Check the name, its delegation, and the resolver.`;
+export async function zoneInDns(
+  name: string,
+  { isApex, nameServers }: Pick<Lookups, 'isApex' | 'nameServers'>,
+): Promise<string> {
+  const hasServers = async (zone: string) => (await nameServers(zone)).length > 0;
+  const refused: string[] = [];
+  let unserved: string | undefined;
+  for (const candidate of namesUpwards(name)) {
+    if (!(await isApex(candidate))) continue;
+    if (isPublicSuffix(candidate)) {
+      refused.push(`${candidate} is a public suffix`);
+      break;
+    }
+    const isServed = await hasServers(candidate);
+    const isMadeUp = (await hasControl(isApex, candidate)) && (!isServed || (await hasControl(hasServers, candidate)));
+    if (isMadeUp) refused.push(`${candidate} has what a name next to it has that nobody made`);
+    else if (isServed) return candidate;
+    else unserved ??= candidate;
+  }
+  if (unserved !== undefined) return unserved;
+  const found =
+    refused.length > 0 ? `no name upwards is a zone (${refused.join('; ')})` : 'no name upwards has an SOA record';
+  const message = `DNS has no zone for ${name}: ${found}. Check the name, its delegation, and the resolver.`;
   throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
 }

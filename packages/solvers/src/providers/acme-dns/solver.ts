@@ -5,9 +5,9 @@ import { isRecord } from '@certbus/acme/solver-kit';
 import type { Surroundings } from '../../definition/provider.ts';
 import { apiFailure, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from '../../dns/http-api.ts';
 import { canonical } from '../../dns/lookups.ts';
+import { serversToAsk } from '../../dns/name-servers.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { createDnsSolver, type HostOptions, type ZoneValues } from '../../dns/solver.ts';
-import { serversOf } from '../../dns/visible.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';
 import type { AcmeDnsSettings } from './settings.ts';
 
@@ -101,11 +101,12 @@ export function createAcmeDnsSolver({ url, accounts, outgoing, roots, ...dns }: 
     throw apiFailure(api, attempt, `it answers with HTTP ${status}: ${said || 'nothing more'}.`);
   }
 
-  /** Values that every server shows already: to write them again could push another one out. */
+  /** Values that every server that answers shows already: to write them again could push another one out. */
   async function shownAt(zone: string, name: string, lookups: HostOptions['lookups']): Promise<readonly string[]> {
-    const servers = dns.nameServers || (await serversOf(zone, lookups, dns.nameServerPort));
-    const shown = await Promise.all(servers.map((server) => lookups.txt(name, server)));
-    return (shown[0]?.values ?? []).filter((value) => shown.every(({ values }) => values.includes(value)));
+    const servers = await serversToAsk(async () => zone, dns, lookups);
+    const shown = await Promise.all(servers.flatMap(({ address }) => (address ? [lookups.txt(name, address)] : [])));
+    const answers = shown.filter(({ trouble }) => trouble === undefined);
+    return (answers[0]?.values ?? []).filter((value) => answers.every(({ values }) => values.includes(value)));
   }
 
   async function add({ zone, sets }: ZoneValues, { lookups, signal }: HostOptions): Promise<void> {
@@ -127,7 +128,8 @@ export function createAcmeDnsSolver({ url, accounts, outgoing, roots, ...dns }: 
       findZones:
         ({ lookups }) =>
         async (name) => {
-          if (accountOf.has(name)) return zoneInDns(name, lookups);
+          // The zone is needed only for the name servers to ask.
+          if (accountOf.has(name)) return dns.nameServers === false ? name : zoneInDns(name, lookups);
           const message = `${name} is none of the accounts at ${title}. Let its CNAME point to the fulldomain of one: registerAcmeDnsAccount makes them, acmeDnsRecord says the record.`;
           throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
         },

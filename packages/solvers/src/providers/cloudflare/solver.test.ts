@@ -1,3 +1,4 @@
+import { startDnsServer as startAcmeDnsServer } from '@certbus/acme-server';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type SolverUnderTest, solverConformance } from '../../conformance/index.ts';
 import { drawChallenge } from '../../conformance/subject.ts';
@@ -125,4 +126,25 @@ test('more values than a CA bears are told', async () => {
   const solver = open();
   await solver.present(many, { signal });
   await expect(solver.ready(many, { signal })).rejects.toThrow(/more than CAs accept/);
+});
+
+test('a zone that DNS makes up below one of the host is not one, by the word of both', async () => {
+  const host = await startCloudflare(['zone.test']);
+  onTestFinished(() => host.stop());
+  const dns = await startAcmeDnsServer({ defaultAddresses: [] });
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  const soa = { mname: 'ns1.host.test', rname: 'admin.host.test' };
+  for (const name of ['zone.test', 'www.zone.test']) {
+    dns.set(name, 'SOA', [soa]);
+    dns.set(name, 'NS', ['ns1.host.test', 'ns2.host.test']);
+  }
+  const { url, token } = host;
+  const solver = createCloudflareSolver({ url, token, resolver: [dns.address], nameServers: false });
+  await solver.present([drawChallenge('www.zone.test')], { signal });
+  expect(host.records.map(({ name }) => name)).toEqual(['_acme-challenge.www.zone.test']);
+  dns.set('www.zone.test', 'NS', ['ns1.other.test']);
+  await expect(solver.present([drawChallenge('www.zone.test')], { signal })).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_ZONE_NOT_FOUND',
+    message: expect.stringContaining('has no zone www.zone.test'),
+  });
 });

@@ -12,10 +12,11 @@ import {
   type NetworkOptions,
   parseApiUrl,
 } from '../../dns/http-api.ts';
+import { canonical, type Lookups } from '../../dns/lookups.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { remembering } from '../../dns/remember.ts';
 import { createDnsSolver, type DnsHost, type ZoneValues } from '../../dns/solver.ts';
-import { zoneInDns } from '../../dns/zone-of.ts';
+import { namesUpwards, zoneInDns } from '../../dns/zone-of.ts';
 import { type CloudflareRecord, errorCodes, errorTexts, isValue, pagesIn, parseRecords, resultsIn } from './answer.ts';
 import type { CloudflareSettings } from './settings.ts';
 
@@ -51,6 +52,22 @@ async function call(api: HttpApi, request: ApiRequest, accepted: readonly number
   }
   const texts = api.secrets.reduce((text, token) => text.replaceAll(token, '…'), errorTexts(json));
   throw apiFailure(api, request.attempt, `it answers with HTTP ${status}: ${texts || said || 'nothing more'}.`);
+}
+
+/**
+ * The zone above one that DNS shows and Cloudflare does not have, where the same servers serve both: then DNS made up the lower one, for
+ * Cloudflare would have it. `undefined` where other servers serve it, so that it is delegated elsewhere.
+ */
+async function zoneBehind(
+  zone: string,
+  { idOf, lookups }: { readonly idOf: (zone: string) => Promise<string | undefined>; readonly lookups: Lookups },
+): Promise<string | undefined> {
+  const serversAt = async (name: string) => (await lookups.nameServers(name)).map(canonical).toSorted().join();
+  for (const above of namesUpwards(zone).slice(1)) {
+    if ((await idOf(above)) === undefined) continue;
+    return (await serversAt(above)) === (await serversAt(zone)) ? above : undefined;
+  }
+  return undefined;
 }
 
 /** Finds the ids of zones, for one operation; `undefined` where the token can see no such zone. */
@@ -139,8 +156,10 @@ export function createCloudflareSolver(options: CloudflareOptions): Solver {
       const idOf = findZoneIds(api, signal);
       return async (name) => {
         const zone = await zoneInDns(name, lookups);
-        if ((await idOf(zone)) === undefined) throw zoneNotSeen(api, zone, name);
-        return zone;
+        if ((await idOf(zone)) !== undefined) return zone;
+        const behind = await zoneBehind(zone, { idOf, lookups });
+        if (behind === undefined) throw zoneNotSeen(api, zone, name);
+        return behind;
       };
     },
     add: (values, { signal }) => add(api, values, signal),
@@ -150,9 +169,6 @@ export function createCloudflareSolver(options: CloudflareOptions): Solver {
 }
 
 /** The solver of settings in the configuration. Throws where a secret is not set. */
-export function createFromSettings(
-  { token, resolver, nameServers }: CloudflareSettings,
-  { resolveSecret, outgoing }: Surroundings,
-): Solver {
-  return createCloudflareSolver({ token: resolveSecret(token), outgoing, resolver, nameServers });
+export function createFromSettings(settings: CloudflareSettings, { resolveSecret, outgoing }: Surroundings): Solver {
+  return createCloudflareSolver({ ...settings, outgoing, token: resolveSecret(settings.token) });
 }

@@ -142,9 +142,6 @@ export function createExecSolver({ program, ...dns }: ExecOptions): Solver {
 }
 
 /** The solver of settings in the configuration. Rejects where this machine does not have the program. */
-export async function createFromSettings(
-  { program, resolver, nameServers }: ExecSettings,
-  { findProgram }: Surroundings,
-): Promise<Solver> {
-  return createExecSolver({ program: await findProgram(program), resolver, nameServers });
+export async function createFromSettings(settings: ExecSettings, { findProgram }: Surroundings): Promise<Solver> {
+  return createExecSolver({ ...settings, program: await findProgram(settings.program) });
 }

@@ -62,8 +62,9 @@ export function createHttpReqSolver(options: HttpReqOptions): Solver {
       id: `httpreq ${url}`,
       findZones:
         ({ lookups }) =>
-        (name) =>
-          zoneInDns(name, lookups),
+        async (name) =>
+          // The server is not told the zone: it is needed only for the name servers to ask.
+          dns.nameServers === false ? name : zoneInDns(name, lookups),
       add: (values, { signal }) =>
         eachFew(singleValues(values), { parallel: PARALLEL, goOn: false }, (each) => post('present', each, signal)),
       remove: (values, { signal }) =>

@@ -1,5 +1,6 @@
 /** Sends one DNS message to a server and takes its answer. */
 import { createSocket } from 'node:dgram';
+import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect, isIP } from 'node:net';
@@ -30,14 +31,16 @@ export function parseServer(text: string): ServerAddress {
 const isAnswerTo = (message: Buffer, answer: Buffer): boolean =>
   answer.length >= 12 && answer.readUInt16BE(0) === message.readUInt16BE(0) && (answer[2] ?? 0) >= 0x80;
 
-/** Asks once by UDP; `undefined` where no answer comes in time. */
-async function askByDatagram(message: Buffer, server: ServerAddress, signal: AbortSignal): Promise<Buffer | undefined> {
-  const { address, family } = await lookup(server.host);
-  signal.throwIfAborted();
-  const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
+/** Asks an address once by UDP; `undefined` where no answer comes in time, or there is no way to it. */
+async function askByDatagram(
+  message: Buffer,
+  { host, port }: ServerAddress,
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  const socket = createSocket(isIP(host) === 6 ? 'udp6' : 'udp4');
   const limit = AbortSignal.any([signal, AbortSignal.timeout(DATAGRAM_MS)]);
   try {
-    socket.connect(server.port, address);
+    socket.connect(port, host);
     await once(socket, 'connect', { signal: limit });
     socket.send(message);
     for (;;) {
@@ -46,7 +49,7 @@ async function askByDatagram(message: Buffer, server: ServerAddress, signal: Abo
     }
   } catch (error) {
     signal.throwIfAborted();
-    if (limit.aborted) return undefined;
+    if (limit.aborted || (error instanceof Error && 'syscall' in error)) return undefined;
     throw error;
   } finally {
     socket.close();
@@ -82,6 +85,14 @@ async function askByStream(message: Buffer, { host, port }: ServerAddress, signa
   }
 }
 
+/** As many as there are tries, of both families in turn: which of them this machine reaches, trying shows. */
+function inTurns(addresses: readonly LookupAddress[], tries: number): readonly LookupAddress[] {
+  const [first] = addresses;
+  if (!first) return [];
+  const other = addresses.find(({ family }) => family !== first.family) ?? first;
+  return Array.from({ length: tries }, (_, tried) => (tried % 2 === 0 ? first : other));
+}
+
 /**
  * Sends a message and gets its answer: small ones by UDP, sent twice at most, which an update bears; large ones, truncated answers and
  * lost ones by TCP. Rejects with the signal's reason, or with what the network says, within fifteen seconds.
@@ -93,8 +104,10 @@ export async function exchange(
 ): Promise<Buffer> {
   signal.throwIfAborted();
   const tries = transport === 'udp' && message.length <= DATAGRAM_BYTES ? DATAGRAM_TRIES : 0;
-  for (let tried = 0; tried < tries; tried += 1) {
-    const answer = await askByDatagram(message, server, signal);
+  const addresses = tries > 0 ? await lookup(server.host, { all: true }) : [];
+  signal.throwIfAborted();
+  for (const { address } of inTurns(addresses, tries)) {
+    const answer = await askByDatagram(message, { host: address, port: server.port }, signal);
     if (!answer) continue;
     if (((answer[2] ?? 0) & TRUNCATED) === 0) return answer;
     break;

@@ -10,7 +10,8 @@ export type AwaitInSync = (change: Submitted, signal: AbortSignal) => Promise<vo
 
 const LEAST_POLL_MS = 500;
 const MOST_POLL_MS = 4000;
-const GIVE_UP_MS = 600_000;
+/** How long after it was made a change is waited for, in ms. */
+export const IN_SYNC_WITHIN_MS = 600_000;
 const REMEMBERED = 1000;
 /** How long a change waits for the first of all to tell what is usual. */
 const SCOUT_MS = 60_000;
@@ -44,8 +45,8 @@ export function createAwaitInSync(caller: Caller, now: () => Date): AwaitInSync 
     for (let polls = 1; ; polls += 1) {
       const answer = await call(caller, { attempt, signal }, (client, options) => client.send(command, options));
       if (answer.ChangeInfo?.Status === 'INSYNC') return finish(change, { isTimed: !isLate || polls > 1 });
-      if (age(change) > GIVE_UP_MS) {
-        const message = `${attempt}: still pending after ${GIVE_UP_MS / 60_000} minutes. Try again later.`;
+      if (age(change) > IN_SYNC_WITHIN_MS) {
+        const message = `${attempt}: still pending after ${IN_SYNC_WITHIN_MS / 60_000} minutes. Try again later.`;
         throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message);
       }
       // Half of its age so far: a change that is quick is seen quickly, one that is slow is not asked about all the time.

@@ -1,12 +1,13 @@
 /** Answers dns-01 in Route 53. */
-import type { PresentedChallenge, Solver } from '@certbus/acme';
+import type { PresentedChallenge, ReadyOptions, Solver } from '@certbus/acme';
 import type { Surroundings } from '../../definition/provider.ts';
-import { effectiveName } from '../../dns/effective-name.ts';
+import { type EffectiveName, effectiveName, withWay } from '../../dns/effective-name.ts';
 import { canonical, type Lookups, openLookups, rememberLookups } from '../../dns/lookups.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { awaitVisible } from '../../dns/visible.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';
 import { type Account, type AccountOptions, openAccount } from './account.ts';
+import { IN_SYNC_WITHIN_MS } from './in-sync.ts';
 import type { Edit } from './plan.ts';
 import type { Submitted } from './queued-edit.ts';
 import type { Route53Settings } from './settings.ts';
@@ -26,6 +27,7 @@ export interface Route53Options extends AccountOptions, DnsOptions {
 interface Place {
   readonly zoneId: string;
   readonly name: string;
+  readonly found: EffectiveName;
 }
 
 interface PlacedEdit {
@@ -58,14 +60,16 @@ function look({ account, options }: Session, signal: AbortSignal): Lookups {
 }
 
 async function findPlace(
-  { account, options: { zoneId, zones = ['*'] } }: Session,
+  { account, options: { zoneId, zones = ['*'], followAliases } }: Session,
   challenge: PresentedChallenge,
   { lookups, signal }: { readonly lookups: Lookups; readonly signal: AbortSignal },
 ): Promise<Place> {
   const dnsName = canonical(challenge.dnsName);
-  const name = await effectiveName(dnsName, lookups);
+  const found = await effectiveName(dnsName, lookups, { followAliases });
+  const { name } = found;
   const allowed = name === dnsName ? zones : ['*'];
-  return { name, zoneId: await account.findZone(name, { zoneId, zones: allowed }, signal) };
+  const place = await withWay(found, () => account.findZone(name, { zoneId, zones: allowed }, signal));
+  return { name, found, zoneId: place };
 }
 
 /** Finds the places of challenges and remembers them. Resolves to the first failure, where there was one. */
@@ -117,18 +121,24 @@ async function change(
 async function awaitReady(
   session: Session,
   challenges: readonly PresentedChallenge[],
-  signal: AbortSignal,
+  { signal, ...watching }: ReadyOptions,
 ): Promise<void> {
   const { options, account, placeOf, changeOf } = session;
   const changes = new Set(challenges.map((challenge) => changeOf.get(challenge)).filter((made) => made !== undefined));
-  for (const made of changes) await account.awaitInSync(made, signal);
+  for (const made of changes) {
+    const until = new Date(made.at.getTime() + IN_SYNC_WITHIN_MS);
+    watching.onWaiting?.({ why: 'Route 53 is putting the change on all of its servers', until });
+    await account.awaitInSync(made, signal);
+  }
   if (options.nameServers === false) return;
   const lookups = look(session, signal);
   const expected = challenges.map(async (challenge) => {
-    const name = placeOf.get(challenge)?.name ?? canonical(challenge.dnsName);
-    return { zone: await zoneInDns(name, lookups), name, values: [challenge.dnsValue] };
+    const dnsName = canonical(challenge.dnsName);
+    const found = placeOf.get(challenge)?.found ?? { name: dnsName, path: [dnsName] };
+    const zone = options.nameServers ? found.name : await withWay(found, () => zoneInDns(found.name, lookups));
+    return { zone, name: found.name, values: [challenge.dnsValue], found };
   });
-  await awaitVisible(await Promise.all(expected), options, { lookups, signal });
+  await awaitVisible(await Promise.all(expected), options, { lookups, signal, ...watching });
 }
 
 /**
@@ -147,7 +157,7 @@ export function createRoute53Solver(options: Route53Options = {}): Solver {
       for (const challenge of challenges) account.holders.hold(keyOf(challenge), challenge);
       await change(session, editsOf(session, challenges, 'add'), signal);
     },
-    ready: (challenges, { signal }) => awaitReady(session, challenges, signal),
+    ready: (challenges, options) => awaitReady(session, challenges, options),
     async cleanUp(challenges, { signal }) {
       const unplaced = challenges.filter((challenge) => !session.placeOf.has(challenge));
       const lost = await findPlaces(session, unplaced, signal);
