@@ -73,13 +73,15 @@ export function howFound({ name, path, wildcardTarget }: EffectiveName): string 
   return text === '' ? undefined : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
-/** Looks for the zone of a name; a zone that is not found is reported with the way to the name. */
-export async function withWay<T>(found: EffectiveName, look: () => Promise<T>): Promise<T> {
+const OF_THE_PLACE: ReadonlySet<string> = new Set(['CERTBUS_ACME_ZONE_NOT_FOUND', 'CERTBUS_ACME_SOLVER_FAILED']);
+
+/** Works at a name, such as looking for its zone; a failure has the way to the name. */
+export async function withWay<T>(found: EffectiveName | undefined, work: () => Promise<T>): Promise<T> {
   try {
-    return await look();
+    return await work();
   } catch (error) {
-    const how = howFound(found);
-    if (!(error instanceof AcmeError) || error.code !== 'CERTBUS_ACME_ZONE_NOT_FOUND' || !how) throw error;
+    const how = found && howFound(found);
+    if (!(error instanceof AcmeError) || !OF_THE_PLACE.has(error.code) || !how) throw error;
     throw new AcmeError(error.code, `${error.message} ${how}`, { cause: error });
   }
 }

@@ -27,6 +27,8 @@ export interface Lookups {
 const QUERY = { timeout: 2000, tries: 2 } as const;
 /** Answers that mean that there is nothing; a server refuses what lies in none of its zones. */
 const NOTHING = /^(ENODATA|ENOTFOUND|EREFUSED)$/;
+/** Nobody answered, as opposed to an answer that is an error. */
+export const UNANSWERED: RegExp = /^E(TIMEOUT|TIMEDOUT|CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH)$/;
 const ABSENT = /^(ENODATA|ENOTFOUND)$/;
 
 const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : 'failed');
@@ -66,7 +68,9 @@ export function openLookups({
       signal.throwIfAborted();
       if (NOTHING.test(codeOf(cause))) return undefined;
       const where = servers ? `the resolver ${servers.join(', ')}` : 'the resolver of this machine';
-      const message = `Looking up ${what} failed: ${where} does not answer (${codeOf(cause)}). Check it, and the delegation of the domain.`;
+      const code = codeOf(cause);
+      const how = UNANSWERED.test(code) ? 'does not answer' : 'answers with an error';
+      const message = `Looking up ${what} failed: ${where} ${how} (${code}). Check it, and the delegation of the domain.`;
       throw new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message, { cause });
     }
   }

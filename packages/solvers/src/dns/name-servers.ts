@@ -1,7 +1,7 @@
 /** The name servers of a zone, and which of them count while they are asked for values. */
 import { AcmeError } from '@certbus/acme';
 import type { Clock } from '../clock.ts';
-import type { Lookups, ShownValues } from './lookups.ts';
+import { type Lookups, type ShownValues, UNANSWERED } from './lookups.ts';
 import type { DnsOptions } from './options.ts';
 
 /** One address of a name server, or a name server without one. */
@@ -145,9 +145,6 @@ export function beginAsking({
     },
   };
 }
-
-/** Whether nobody answered, as opposed to an answer that is an error. */
-const UNANSWERED = /^E(TIMEOUT|TIMEDOUT|CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH)$/;
 
 /** Why a server says nothing about a name, in words that follow its title. */
 export function silenceOf(trouble: string): string {

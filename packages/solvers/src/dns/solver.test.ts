@@ -1,3 +1,4 @@
+import { AcmeError } from '@certbus/acme';
 import { startDnsServer as startAcmeDnsServer } from '@certbus/acme-server';
 import { expect, onTestFinished, test } from 'vitest';
 import { drawChallenge } from '../conformance/subject.ts';
@@ -167,4 +168,18 @@ test('with aliases turned off the answer goes to the name itself', async () => {
   await solver.present([mine], { signal });
   await solver.ready([mine], { signal });
   expect(dns.get(mine.dnsName, 'TXT')).toEqual([mine.dnsValue]);
+});
+
+test('what a host refuses is reported with the way to the name', async () => {
+  const { open, aliases } = await setUp(() => ({
+    add: () => Promise.reject(new AcmeError('CERTBUS_ACME_SOLVER_FAILED', 'The host refuses it.')),
+  }));
+  const mine = drawChallenge('www.zone.test');
+  aliases.set(mine.dnsName, 'far.other.test');
+  await expect(open().present([mine], { signal })).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_SOLVER_FAILED',
+    message: expect.stringContaining(
+      'The host refuses it. CNAMEs lead there: _acme-challenge.www.zone.test -> far.other.test',
+    ),
+  });
 });

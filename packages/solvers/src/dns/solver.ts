@@ -1,7 +1,7 @@
 /** The part that solvers of DNS hosts share: from challenges to values by zone and name, and the wait until they are visible. */
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
-import { type EffectiveName, effectiveName, withWay } from './effective-name.ts';
+import { type EffectiveName, effectiveName, howFound, withWay } from './effective-name.ts';
 import { createHolders } from './holders.ts';
 import { canonical, type Lookups, openLookups, rememberLookups } from './lookups.ts';
 import type { DnsOptions } from './options.ts';
@@ -48,9 +48,14 @@ type Located = ExpectedValues & NameValues & { readonly found: EffectiveName };
 /** Of this process, whichever solvers it has: two orders can share an authorization, and so a value. */
 const holders = createHolders(() => new Date());
 
-function byZone(expected: readonly Located[]): ZoneValues[] {
-  const sets = expected.map(({ found: _, ...set }) => set);
-  return [...Map.groupBy(sets, ({ zone }) => zone)].map(([zone, group]) => ({ zone, sets: group }));
+/** The values of each zone, and the way to one of its names that aliases lead to, where there is one. */
+function byZone(
+  expected: readonly Located[],
+): { readonly found: EffectiveName | undefined; readonly values: ZoneValues }[] {
+  return [...Map.groupBy(expected, ({ zone }) => zone)].map(([zone, group]) => ({
+    found: group.map(({ found }) => found).find((found) => howFound(found) !== undefined),
+    values: { zone, sets: group.map(({ found: _, ...set }) => set) },
+  }));
 }
 
 /** One solver of a host. */
@@ -96,7 +101,7 @@ async function change(
 ): Promise<void> {
   const keys = expected.map((each) => keyOf(solver, each));
   await inTurn(keys, how.signal, async () => {
-    for (const values of byZone(expected)) await solver.host[action](values, how);
+    for (const { found, values } of byZone(expected)) await withWay(found, () => solver.host[action](values, how));
   });
 }
 
