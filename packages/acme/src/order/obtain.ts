@@ -2,7 +2,7 @@
 import { isAccountKey } from '../account/account-key.ts';
 import type { Acme } from '../acme.ts';
 import { AcmeError, DeadlineError } from '../errors.ts';
-import type { SolvableChallenge, Solver } from '../solver/solver.ts';
+import type { SolvableChallenge, Solver, Waiting } from '../solver/solver.ts';
 import type { Engine, Session } from '../wire/engine.ts';
 import { engineOf } from '../wire/handles.ts';
 import { mayHaveArrived } from '../wire/may-have-arrived.ts';
@@ -21,7 +21,7 @@ import {
   parseOrder,
   readOrder,
 } from './order.ts';
-import { startWaiting } from './poll.ts';
+import { type Awaited, type OnSlow, startWaiting } from './poll.ts';
 import { type ProofContext, proveNames, sweep } from './prove.ts';
 
 /** What to obtain, and how. */
@@ -61,6 +61,8 @@ export interface ObtainOptions {
    * The log has it as well. Default: nobody.
    */
   readonly onWarning?: (message: string) => void;
+  /** Called where the CA takes more than five seconds for its verdicts, or for the certificate. What a solver waits for it reports itself. */
+  readonly onWaiting?: (waiting: Waiting) => void;
   /** Stops the work; answers to challenges are still cleaned up. */
   readonly signal: AbortSignal;
   /** Stops the work and leaves everything where it is, for the process that has taken the order over. */
@@ -150,6 +152,7 @@ interface Finalization {
   readonly isResumed: boolean;
   /** Since when the lifetime of its certificate runs that is worth having; see `checkWorth`. */
   readonly since: Date | undefined;
+  readonly onSlow: OnSlow;
 }
 
 /**
@@ -168,7 +171,7 @@ function notFinalized(error: unknown, { order, refusal }: Submitted, { isResumed
 /** Takes an order from ready to valid (RFC 8555 §7.4): finalization can be quick, slow, early, or done already. */
 async function finalize(engine: Engine, session: Session, order: Order, how: Finalization): Promise<Order> {
   let current: Submitted = { order };
-  const waiting = startWaiting(engine, session, 'issuance');
+  const waiting = startWaiting(engine, session, 'issuance', how.onSlow);
   let submissions = 0;
   try {
     for (let attempt = 0; current.order.status !== 'valid'; attempt += 1) {
@@ -240,19 +243,26 @@ function isLeftover({ status }: Order, isResumed: boolean, error: unknown): erro
 
 async function run(engine: Engine, options: ObtainOptions): Promise<Obtained> {
   const { names, csr, challenge, solver, resume, signal, abandon, deadlineMs = DEADLINE_MS } = options;
-  const { onWarning = () => {} } = options;
+  const { onWarning = () => {}, onWaiting = () => {} } = options;
   const stop = abandon ? AbortSignal.any([signal, abandon]) : signal;
   using session = await engine.open({ signal: stop, deadlineMs });
+  const until = new Date(engine.now().getTime() + deadlineMs);
+  const reported = new Set<Awaited>();
+  const onSlow: OnSlow = (why, awaited) => {
+    // One name stands for all that are waited for.
+    if (!reported.has(awaited)) onWaiting({ why, until });
+    reported.add(awaited);
+  };
   const isResumed = resume !== undefined;
   const order = isResumed
     ? await resumeOrder(engine, session, resume, names)
     : await startOrder(engine, session, options);
   const since = isResumed ? order.notBefore : engine.now();
-  const context: ProofContext = { engine, session, challenge, solver, isResumed, onWarning, abandon };
+  const context: ProofContext = { engine, session, challenge, solver, isResumed, onWarning, onSlow, abandon };
   if (order.status === 'pending') await proveNames(context, order);
   else if (isResumed) await sweep(context, order);
   const proven: Order = order.status === 'pending' ? { ...order, status: 'ready', retryAfter: undefined } : order;
-  const valid = await finalize(engine, session, proven, { csr, isResumed, since });
+  const valid = await finalize(engine, session, proven, { csr, isResumed, since, onSlow });
   const { chain, isPreferred } = await download(engine, session, valid, options).catch((error: unknown) => {
     throw isLeftover(order, isResumed, error) ? orderGone(order.url, error.message, error) : error;
   });

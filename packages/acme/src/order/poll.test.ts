@@ -100,3 +100,18 @@ test('a wait of our own is cut off where something else is due, and the Retry-Af
   expect(ca.sleptMs.slice(0, 2)).toEqual([7, 3000]);
   expect(ca.sleptMs[2]).toBeGreaterThanOrEqual(45);
 });
+
+test.each([
+  ['two seconds', 2000, undefined, []],
+  ['a minute', 60_000, undefined, [what]],
+  ['a minute, and says so', 60_000, 30_000, [what]],
+])('a CA that takes %s is reported as slow at most once', async (_, tookMs, askedMs, expected) => {
+  const ca = createFakeCa({});
+  using session = await ca.engine.open({ signal });
+  const now = () => ca.engine.now().getTime();
+  const ready = now() + tookMs;
+  const reports: string[] = [];
+  const waiting = startWaiting(ca.engine, session, 'validation', (undecided) => reports.push(undecided));
+  while (now() < ready) await waiting.pause(askedMs === undefined ? undefined : new Date(now() + askedMs), { what });
+  expect(reports).toEqual(expected);
+});

@@ -7,6 +7,7 @@ import { type Authorization, challengeFailed, readAuthorization, subjectOf } fro
 import { type Challenge, type ChallengeSubject, isOfType, presentedChallenge } from './challenge.ts';
 import { type Order, orderGone } from './order.ts';
 import { mapFew } from './parallel.ts';
+import type { OnSlow } from './poll.ts';
 import { awaitVerdict } from './verdict.ts';
 
 const CLEAN_UP_MS = 60_000;
@@ -23,6 +24,8 @@ export interface ProofContext {
   readonly isResumed: boolean;
   /** Takes what goes wrong while the verdicts are waited for, in words for the operator. */
   readonly onWarning: (message: string) => void;
+  /** Called where the CA takes more than a few seconds for a verdict. */
+  readonly onSlow: OnSlow;
   /** Aborted: another process has taken the order over, so its answers stay where they are. */
   readonly abandon: AbortSignal | undefined;
 }

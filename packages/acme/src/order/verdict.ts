@@ -3,7 +3,7 @@ import { DeadlineError } from '../errors.ts';
 import type { Engine, Session } from '../wire/engine.ts';
 import { type Authorization, challengeError, readAuthorization, subjectOf } from './authorization.ts';
 import type { Challenge } from './challenge.ts';
-import { startWaiting } from './poll.ts';
+import { type OnSlow, startWaiting } from './poll.ts';
 
 /** How long an error may stand before the challenge counts as failed. A repair that takes longer is for the next attempt. */
 const PATIENCE_MS = 60_000;
@@ -16,6 +16,8 @@ export interface VerdictContext {
   readonly session: Session;
   /** Takes each new error with which the CA leaves a challenge open, in the CA's own words. */
   readonly onWarning: (message: string) => void;
+  /** Called where the CA takes more than a few seconds. */
+  readonly onSlow: OnSlow;
   /** Whether another name of the order has failed: then nothing is gained by a further answer. */
   readonly isLost: () => boolean;
 }
@@ -93,7 +95,7 @@ export async function awaitVerdict(
   retryAfter: Date | undefined,
 ): Promise<Authorization> {
   const { engine, session } = context;
-  const waiting = startWaiting(engine, session, 'validation');
+  const waiting = startWaiting(engine, session, 'validation', context.onSlow);
   const what = `The CA has not decided yet whether it can confirm ${subjectOf(authorization)}`;
   const errors = watchErrors(context, challenge);
   let current: Authorization = { ...authorization, retryAfter };

@@ -133,6 +133,7 @@ async function obtainChain(
     ...(resume ? { resume } : {}),
     // The client has logged it.
     onWarning: (message) => onProgress({ step: 'warning', certificateId: claim.certificateId, names, message }),
+    onWaiting: waiter(run),
     async onOrder(url) {
       await persist(() => decide(context, (state) => recordOrder(state, claim, url), { signal: stop }));
       onProgress({ step: 'order', certificateId: claim.certificateId, names, orderUrl: url });

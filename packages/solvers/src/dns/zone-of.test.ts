@@ -62,7 +62,7 @@ test('a resolver that makes up both for every name has no zone, and the error sa
   });
 });
 
-test.each(['lan', 'corp'])('the private top-level domain %s is a zone', async (zone) => {
+test.each(['lan', 'corp', 'internal', 'home.arpa'])('the private domain %s is a zone', async (zone) => {
   const { zoneOf } = await setUp(zone);
   expect(await zoneOf(`_acme-challenge.printer.${zone}`)).toBe(zone);
   expect(await zoneOf(`_acme-challenge.${zone}`)).toBe(zone);

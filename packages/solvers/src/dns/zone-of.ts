@@ -10,8 +10,12 @@ export function namesUpwards(name: string): string[] {
   return labels.map((_, from) => labels.slice(from).join('.'));
 }
 
-/** Whether names are registered under this one by the public, such as `com` and `co.uk`: then it is nobody's zone here. */
+/**
+ * Whether names are registered under this one by the public, such as `com` and `co.uk`: then it is nobody's zone here. `home.arpa` is one
+ * of every home (RFC 8375), although the list of suffixes has it.
+ */
 function isPublicSuffix(name: string): boolean {
+  if (name === 'home.arpa') return false;
   const { isIcann, publicSuffix } = parse(`x.${name}`);
   return isIcann === true && publicSuffix === name;
 }

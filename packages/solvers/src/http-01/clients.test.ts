@@ -181,9 +181,12 @@ test('a name for which DNS fails is not called one without an address', async ()
   await expect(solver.ready([challenge], { signal })).rejects.toThrow(/cannot be looked up in DNS \(ESERVFAIL\)/);
 });
 
-test('with the probe turned off nothing is looked at', async () => {
-  const solver = createHttp01ClientsSolver({ probe: false, resolver: ['127.0.0.1:1'] });
+test('with the probe turned off nothing is looked at, and clients get time to hear of the challenge', async () => {
+  const clock = startJumpClock();
+  const start = clock.now().getTime();
+  const solver = createHttp01ClientsSolver({ publish, probe: false, resolver: ['127.0.0.1:1'], clock });
   await solver.ready([challenge], { signal });
+  expect(clock.now().getTime() - start).toBe(15_000);
 });
 
 test('what the last look found is reported when it changes, with the end of the wait', async () => {
@@ -196,7 +199,7 @@ test('what the last look found is reported when it changes, with the end of the 
   });
   const dns = await startDns(({ type }) => (type === 'A' ? ['127.0.0.1'] : []));
   onTestFinished(() => dns[Symbol.asyncDispose]());
-  const solver = createHttp01ClientsSolver({ port, resolver: [dns.address], clock });
+  const solver = createHttp01ClientsSolver({ publish, port, resolver: [dns.address], clock });
   const until = new Date(clock.now().getTime() + 60_000);
   await expect(solver.ready([challenge], { signal, onWaiting: (waiting) => told.push(waiting) })).rejects.toThrow(
     /HTTP 503/,
@@ -211,7 +214,7 @@ test('of many names that are not ready one is reported, and how many there are',
   const told: Waiting[] = [];
   const dns = await startDns(() => []);
   onTestFinished(() => dns[Symbol.asyncDispose]());
-  const solver = createHttp01ClientsSolver({ port: 1, resolver: [dns.address], clock: startJumpClock() });
+  const solver = createHttp01ClientsSolver({ publish, port: 1, resolver: [dns.address], clock: startJumpClock() });
   const challenges = ['a.test', 'b.test', 'c.test'].map((name) => ({ ...challenge, name }));
   await expect(solver.ready(challenges, { signal, onWaiting: (waiting) => told.push(waiting) })).rejects.toThrow(
     /has no address/,

@@ -58,6 +58,16 @@ test('a port that another program has is told, and free again it is used', async
   await solver.ready([challenge], { signal });
 });
 
+test('with the probe turned off, as behind NAT that does not lead back, it is ready at once', async () => {
+  const port = await freePort();
+  const solver = createHttp01StandaloneSolver({ probe: false, port: await freePort(), listenPort: port });
+  const challenge = challengeFor('behind-nat');
+  await solver.present([challenge], { signal });
+  onTestFinished(() => solver.cleanUp([challenge], { signal }));
+  await solver.ready([challenge], { signal });
+  expect(await (await ask(port, 'behind-nat')).text()).toBe('behind-nat.thumbprint');
+});
+
 test('a name that leads to another machine is told, without the token', async () => {
   const port = await freePort();
   const elsewhere = await freePort();

@@ -1,6 +1,6 @@
 /** tls-alpn-01 answered by CertBus clients, which hear of the challenge by the bus. */
 import type { Solver } from '@certbus/acme';
-import { realClock } from '../clock.ts';
+import { awaitHearing } from '../probes/hearing.ts';
 import { awaitTlsAlpn01, type TlsAlpn01ProbeOptions } from '../probes/tls-alpn-01.ts';
 
 /** How clients hear of challenges, and how to look at their answers. */
@@ -8,9 +8,6 @@ export interface TlsAlpn01ClientsOptions extends TlsAlpn01ProbeOptions {
   /** Tells the clients of challenges; what they are told lapses by itself. */
   readonly publish: Solver['present'];
 }
-
-/** By then every client has heard of a challenge: by default it looks at the bus every ten seconds. */
-const HEARD_WITHIN_MS = 15_000;
 
 /**
  * Answers tls-alpn-01 by the CertBus clients that serve the names: they are told of the challenges, and make the certificates (RFC 8737,
@@ -21,16 +18,10 @@ const HEARD_WITHIN_MS = 15_000;
 export function createTlsAlpn01ClientsSolver({ publish, ...probe }: TlsAlpn01ClientsOptions): Solver {
   const advice =
     'A CertBus client that is attached to its TLS server must run at each of its addresses and follow this bus.';
-  const { clock = realClock } = probe;
-  const awaitHearing: Solver['ready'] = async (_, { signal, onWaiting }) => {
-    const until = new Date(clock.now().getTime() + HEARD_WITHIN_MS);
-    onWaiting?.({ why: 'clients are hearing of the challenges, and the probe is turned off', until });
-    await clock.sleep(HEARD_WITHIN_MS, { signal });
-  };
   return {
     challenges: ['tls-alpn-01'],
     present: publish,
-    ready: probe.probe === false ? awaitHearing : awaitTlsAlpn01(advice, probe),
+    ready: probe.probe === false ? awaitHearing(probe) : awaitTlsAlpn01(advice, probe),
     async cleanUp() {},
   };
 }
