@@ -136,7 +136,7 @@ export function createDnsPersist01Solver(options: DnsPersist01Options = {}): Sol
       const watch = watchWait(new Date(deadline), { onWaiting });
       const { txt } = openLookups({ servers: resolver, signal });
       const onSilent = (server: NameServer, trouble: string) => onWarning(leftOut(server, trouble));
-      const asking = beginAsking({ lookups: { txt }, clock, onSilent });
+      const asking = beginAsking({ lookups: { txt }, clock, withinMs: visibleWithinMs, onSilent });
       for (let rest = wantedOf(challenges); ; ) {
         const lookups = rememberLookups(openLookups({ servers: resolver, signal }));
         const found = await mapFew(rest, (wanted) => look(wanted, { lookups, asking }));

@@ -77,7 +77,7 @@ export interface Asking {
   /** Begins another look at all servers. */
   lookAgain(): void;
   /**
-   * The answers that count. A server that does not answer counts not where another one does and it has been silent for ten seconds, for
+   * The answers that count. A server that does not answer counts not where another one does and it has been silent for ten seconds, or half of the wait, for
    * a CA asks another one as well; it is reported once, by `onSilent`. It counts not at once, and is not reported, where nothing
    * of its family, IPv4 or IPv6, answers and the other family does: then this machine does not speak it. The last one always counts.
    */
@@ -91,12 +91,17 @@ const familyOf = ({ address }: NameServer) =>
 export function beginAsking({
   lookups,
   clock,
+  withinMs,
   onSilent,
 }: {
   readonly lookups: Pick<Lookups, 'txt'>;
   readonly clock: Clock;
+  /** How long the whole wait lasts. */
+  readonly withinMs: number;
   readonly onSilent: (server: NameServer, why: string) => void;
 }): Asking {
+  // A short wait must not end before the silent servers are left out.
+  const silentMs = Math.min(SILENT_MS, withinMs / 2);
   const silentSince = new Map<string, number>();
   /** Servers that are left out, and not asked again. */
   const dropped = new Set<string>();
@@ -120,7 +125,7 @@ export function beginAsking({
       dropped.add(server.title);
       return true;
     }
-    if (clock.now().getTime() - (silentSince.get(server.title) ?? Number.POSITIVE_INFINITY) < SILENT_MS) return false;
+    if (clock.now().getTime() - (silentSince.get(server.title) ?? Number.POSITIVE_INFINITY) < silentMs) return false;
     if (!dropped.has(server.title)) onSilent(server, trouble);
     dropped.add(server.title);
     return true;

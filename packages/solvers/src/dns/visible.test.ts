@@ -196,3 +196,10 @@ test('an error has the way on which the name was found', async () => {
     `CNAMEs lead there: _acme-challenge.a.test -> ${NAME}`,
   );
 });
+
+test('a short wait leaves a dead server out before it ends', async () => {
+  const [alive, dead, warnings] = [await startNameServer('x'), await startDead(), [] as string[]];
+  const options = { clock: startJumpClock(), visibleWithinMs: 2000 };
+  await wait([alive, dead], options, ['x'], { onWarning: (message) => warnings.push(message) });
+  expect(warnings).toHaveLength(1);
+});

@@ -92,6 +92,7 @@ export async function awaitVisible<T extends ExpectedValues>(
   const asking = beginAsking({
     lookups,
     clock,
+    withinMs: visibleWithinMs,
     onSilent: (server, trouble) => onWarning?.(leftOut(server, trouble)),
   });
   let missing = expected;

@@ -148,3 +148,19 @@ test('a zone that DNS makes up below one of the host is not one, by the word of 
     message: expect.stringContaining('has no zone www.zone.test'),
   });
 });
+
+test('where DNS makes up a zone at every name, the list of the host decides', async () => {
+  const host = await startCloudflare(['zone.test']);
+  onTestFinished(() => host.stop());
+  const dns = await startAcmeDnsServer({ defaultAddresses: [] });
+  onTestFinished(() => dns[Symbol.asyncDispose]());
+  dns.makeUp('', 'SOA', [{ mname: 'ns1.host.test', rname: 'admin.host.test' }]);
+  dns.makeUp('', 'NS', ['ns1.host.test']);
+  const { url, token } = host;
+  const solver = createCloudflareSolver({ url, token, resolver: [dns.address], nameServers: false });
+  await solver.present([drawChallenge('www.zone.test')], { signal });
+  expect(host.records.map(({ name }) => name)).toEqual(['_acme-challenge.www.zone.test']);
+  await expect(solver.present([drawChallenge('www.other.test')], { signal })).rejects.toMatchObject({
+    code: 'CERTBUS_ACME_ZONE_NOT_FOUND',
+  });
+});

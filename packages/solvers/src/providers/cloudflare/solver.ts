@@ -70,6 +70,20 @@ async function zoneBehind(
   return undefined;
 }
 
+/** The zone of a name in DNS, or else the nearest one that Cloudflare lists: DNS can make up so much that nothing of it counts. */
+async function dnsOrList(
+  name: string,
+  { idOf, lookups }: { readonly idOf: (zone: string) => Promise<string | undefined>; readonly lookups: Lookups },
+): Promise<string> {
+  try {
+    return await zoneInDns(name, lookups);
+  } catch (error) {
+    if (!(error instanceof AcmeError) || error.code !== 'CERTBUS_ACME_ZONE_NOT_FOUND') throw error;
+    for (const zone of namesUpwards(name)) if ((await idOf(zone)) !== undefined) return zone;
+    throw error;
+  }
+}
+
 /** Finds the ids of zones, for one operation; `undefined` where the token can see no such zone. */
 function findZoneIds(api: HttpApi, signal: AbortSignal): (zone: string) => Promise<string | undefined> {
   return remembering(async (zone) => {
@@ -155,7 +169,7 @@ export function createCloudflareSolver(options: CloudflareOptions): Solver {
     findZones({ lookups, signal }) {
       const idOf = findZoneIds(api, signal);
       return async (name) => {
-        const zone = await zoneInDns(name, lookups);
+        const zone = await dnsOrList(name, { idOf, lookups });
         if ((await idOf(zone)) !== undefined) return zone;
         const behind = await zoneBehind(zone, { idOf, lookups });
         if (behind === undefined) throw zoneNotSeen(api, zone, name);
