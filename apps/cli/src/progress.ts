@@ -1,6 +1,11 @@
 /** Puts the steps of an issuance into words. */
 import type { Progress } from '@certbus/manager';
 
+/** What is waited for, and for how long, in words. */
+export function describeWaiting({ why, until }: { readonly why: string; readonly until: Date }): string {
+  return `still waiting: ${why}; until ${until.toISOString()} at most`;
+}
+
 /** A step of an issuance in words. */
 function describeProgress({
   step,
@@ -25,7 +30,7 @@ function describeProgress({
     case 'answered':
       return `waiting until the answers to the challenges can be seen (${challengeType})`;
     case 'pending':
-      return `still waiting: ${message}; until ${until?.toISOString()} at most`;
+      return message === undefined || until === undefined ? undefined : describeWaiting({ why: message, until });
     case 'warning':
       // The log says it.
       return undefined;

@@ -5,6 +5,7 @@ import type { Finding } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
 import { CliError } from '../errors.ts';
+import { describeWaiting } from '../progress.ts';
 
 function checkDomain(domain: string): void {
   if (normalizeServerName(domain.replace(/^\*\./, '')) !== undefined) return;
@@ -58,6 +59,7 @@ export default class Doctor extends BaseCommand {
         ...(flags.resolver ? { resolvers: flags.resolver } : {}),
         signal: this.signal,
         onFinding,
+        onWaiting: (waiting) => this.progress(describeWaiting(waiting)),
       }),
     );
     const failed = findings.filter(({ status }) => status === 'failed');

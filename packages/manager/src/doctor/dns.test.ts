@@ -3,12 +3,15 @@ import type { Solver } from '@certbus/acme';
 import { expect, test } from 'vitest';
 import { parseConfiguration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { examineDns } from './dns.ts';
+import { type DnsLook, examineDns } from './dns.ts';
 
 const { signal } = new AbortController();
 
 /** What is found with a solver whose values are visible at once, and these settings of it. */
-function examine(settings: object, ready: Solver['ready'] = async () => {}) {
+function examine(
+  settings: object,
+  { ready = async () => {}, onWaiting }: Partial<Pick<Solver, 'ready'>> & Pick<DnsLook, 'onWaiting'> = {},
+) {
   const config = parseConfiguration({
     version: 1,
     authorities: { ca: { directory: 'https://ca.test/directory', termsOfServiceAgreed: true } },
@@ -17,7 +20,7 @@ function examine(settings: object, ready: Solver['ready'] = async () => {}) {
   });
   const solver: Solver = { challenges: ['dns-01'], present: async () => {}, ready, cleanUp: async () => {} };
   const context: Pick<Context, 'solvers'> = { solvers: async () => solver };
-  return examineDns(context as Context, { config, domain: 'a.test', name: 'a.test', signal });
+  return examineDns(context as Context, { config, domain: 'a.test', name: 'a.test', signal, onWaiting });
 }
 
 test('a value that every server shows is good', async () => {
@@ -34,11 +37,22 @@ test('where no server is asked, none is said to have shown it', async () => {
 });
 
 test('a dead name server among others is a warning', async () => {
-  const finding = await examine({}, async (_, { onWarning }) =>
-    onWarning?.('The name server ns2.test does not answer.'),
+  const finding = await examine(
+    {},
+    {
+      ready: async (_, { onWarning }) => onWarning?.('The name server ns2.test does not answer.'),
+    },
   );
   expect(finding).toMatchObject({
     status: 'warning',
     detail: expect.stringContaining('The name server ns2.test does not answer.'),
   });
+});
+
+test('what the doctor waits for is passed on', async () => {
+  const told: string[] = [];
+  const until = new Date('2026-11-29T02:00:00Z');
+  const ready: Solver['ready'] = async (_, { onWaiting }) => onWaiting?.({ why: 'ns2.test does not show it', until });
+  await examine({}, { ready, onWaiting: ({ why }) => told.push(why) });
+  expect(told).toEqual(['ns2.test does not show it']);
 });

@@ -1,6 +1,6 @@
 /** Examines whether values can be written into a domain's DNS. */
 import { randomBytes } from 'node:crypto';
-import { presentedChallenge, type Solver } from '@certbus/acme';
+import { presentedChallenge, type ReadyOptions, type Solver } from '@certbus/acme';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
 import { dnsSettingsFor, solverFor } from '../issuance/solvers.ts';
@@ -16,13 +16,18 @@ export interface DnsLook {
   /** The name at which a value is written: credentials may allow no other, and aliases and accounts are for single names. */
   readonly name: string;
   readonly signal: AbortSignal;
+  /** Called when what is waited for has changed. */
+  readonly onWaiting?: ReadyOptions['onWaiting'];
 }
 
 /**
  * Writes a value under `_acme-challenge.NAME`, next to those that are there, waits until every authoritative name server shows it, and
  * takes it away again: what a DNS-01 order would do.
  */
-export async function examineDns(context: Context, { config, domain, name, signal }: DnsLook): Promise<Finding> {
+export async function examineDns(
+  context: Context,
+  { config, domain, name, signal, onWaiting }: DnsLook,
+): Promise<Finding> {
   const { good, warning, failed } = findingsOn('dns', domain);
   const warnings: string[] = [];
   const challenges = [
@@ -36,7 +41,7 @@ export async function examineDns(context: Context, { config, domain, name, signa
     const cleanUp = () => solver.cleanUp(challenges, { signal: AbortSignal.timeout(30_000) });
     try {
       await solver.present(challenges, { signal });
-      await solver.ready(challenges, { signal, onWarning: (message) => warnings.push(message) });
+      await solver.ready(challenges, { signal, onWaiting, onWarning: (message) => warnings.push(message) });
     } catch (error) {
       // What failed first is what to report; a clean-up that fails after it has the same cause, or none of its own.
       await cleanUp().catch(() => {});

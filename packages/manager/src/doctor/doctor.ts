@@ -1,4 +1,5 @@
 /** Runs all examinations of `certbus doctor`, in their order. */
+import type { Waiting } from '@certbus/acme';
 import { createDnsView } from '@certbus/solvers/dns-view';
 import { getDomain } from 'tldts';
 import type { Configuration } from '../configuration/configuration.ts';
@@ -27,6 +28,8 @@ export interface DiagnosisOptions {
   readonly signal: AbortSignal;
   /** Called with each finding as it comes. */
   readonly onFinding?: (finding: Finding) => void;
+  /** Called with what a look at DNS waits for, when it has changed. */
+  readonly onWaiting?: ((waiting: Waiting) => void) | undefined;
 }
 
 const MAX_DOMAINS = 20;
@@ -100,7 +103,15 @@ function resolversFor(config: Configuration, domain: string): readonly string[] 
 export async function diagnose(
   context: Context,
   config: Configuration,
-  { domains = domainsOf(context), resolvers, local, writeDns = true, signal, onFinding = () => {} }: DiagnosisOptions,
+  {
+    domains = domainsOf(context),
+    resolvers,
+    local,
+    writeDns = true,
+    signal,
+    onFinding = () => {},
+    onWaiting,
+  }: DiagnosisOptions,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const add = (found: readonly Finding[]) => {
@@ -130,7 +141,7 @@ export async function diagnose(
     // A CA that does not answer is a finding already, and cannot be asked for its name in CAA records.
     for (const named of issuing(config).filter(({ name }) => !silent.has(name)))
       add(await examineCaa(context, { named, domain, challengeTypes, resolver, signal }));
-    if (writeDns && isWritten) add([await examineDns(context, { config, domain, name, signal })]);
+    if (writeDns && isWritten) add([await examineDns(context, { config, domain, name, signal, onWaiting })]);
   }
   return findings;
 }
