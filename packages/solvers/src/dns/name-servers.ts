@@ -85,7 +85,7 @@ export interface Asking {
 }
 
 const familyOf = ({ address }: NameServer) =>
-  address === undefined ? undefined : address.startsWith('[') ? 'IPv6' : 'IPv4';
+  address === undefined ? undefined : /^\[|:.*:/.test(address) ? 'IPv6' : 'IPv4';
 
 /** Begins to ask name servers. */
 export function beginAsking({
