@@ -37,8 +37,8 @@ export interface LocalCaOptions {
 export interface LocalCaKind {
   readonly name: string;
   readonly skip: boolean;
-  /** What it does not have; the tests of that are skipped. */
-  readonly lacks: readonly ('terms' | 'nonce rejection')[];
+  /** What it does not have by its nature; there are no tests of that against it. */
+  readonly lacks: readonly ('terms' | 'nonce rejection' | 'renewal information' | 'challenges of the account')[];
   /** Whether a failed challenge, and with it the order, stays open (RFC 8555 §8.2). */
   readonly leavesFailedOpen: boolean;
   /** Address of an order that it never made, relative to the directory. */
@@ -95,7 +95,7 @@ const stepPart = requirePart('step-ca');
 const stepCa: LocalCaKind = {
   name: stepPart.title('step-ca'),
   skip: stepPart.skip,
-  lacks: ['terms', 'nonce rejection'],
+  lacks: ['terms', 'nonce rejection', 'renewal information', 'challenges of the account'],
   leavesFailedOpen: true,
   unknownOrder: 'order/none',
   startDns: own.startDns,
