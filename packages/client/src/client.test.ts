@@ -184,7 +184,46 @@ test('a successor whose key does not open leaves the predecessor in service, and
   await untilChanged(client, () => bus.append(event));
   expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(good.serialNumber);
   expect(alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_KEY_NOT_OPENED' }]);
-  expect(client.health().unopenedKeys).toHaveLength(1);
+  expect(client.health().unopenedKeys).toEqual([event.certificateId]);
+  // Another certificate's change is no reason to raise the same alarm again.
+  await untilChanged(client, () => bus.issue(['c.test']));
+  expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(good.serialNumber);
+  expect(alarms).toHaveLength(1);
+});
+
+test('a certificate whose only key does not open raises one alarm for all of its names, until it changes', async () => {
+  const bus = await newBus();
+  const stranger = await parseIdentityFile(await createIdentity());
+  const other = await bus.issue(['other.test']);
+  const sealedTo = async ({ recipient }: { readonly recipient: string }, issuanceId: string) => ({
+    type: 'CertificateObtained' as const,
+    issuanceId,
+    certificateId: 'certificate1',
+    reason: 'new' as const,
+    names: ['*.a.test'],
+    leaf: new X509Certificate(other.certificate).raw.toString('base64'),
+    issuers: [],
+    sealedKey: await seal(other.privateKey, [{ name: 'somebody', recipient }]),
+    serialNumber: 'BAD0',
+    notBefore: new Date(Date.now() - 1_000).toISOString(),
+    notAfter: new Date(Date.now() + 86_400_000 * 90).toISOString(),
+    challengeType: 'dns-01' as const,
+    directory: 'https://ca.test/directory',
+  });
+  await bus.append(await sealedTo(stranger, 'issuance0001'));
+  const client = await newClient(bus);
+  const alarms: Error[] = [];
+  client.on('alarm', (error) => alarms.push(error));
+  const ask = () => Promise.all(['x.a.test', 'y.a.test', 'x.a.test'].map((name) => client.secureContextFor(name)));
+  expect(await ask()).toEqual([undefined, undefined, undefined]);
+  await untilChanged(client, () => bus.issue(['c.test']));
+  expect(await ask()).toEqual([undefined, undefined, undefined]);
+  expect(alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_KEY_NOT_OPENED' }]);
+  expect(client.health().unopenedKeys).toEqual(['certificate1']);
+  const own = await parseIdentityFile(bus.identity);
+  await untilChanged(client, async () => bus.append(await sealedTo(own, 'issuance0002')));
+  expect((await ask()).every(Boolean)).toBe(true);
+  expect([alarms.length, client.health().unopenedKeys]).toEqual([1, []]);
 });
 
 test('a successor that begins a moment ahead is shown from then on, also as the default certificate', async () => {

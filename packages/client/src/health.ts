@@ -21,7 +21,7 @@ export interface Health {
   readonly offlineBudgetMs: number | undefined;
   /** TLS clients' names without a certificate, most recent last, 100 at most. */
   readonly missingNames: readonly string[];
-  /** Certificates whose key does not open here. */
+  /** Ids of certificates whose current key does not open here, as far as a client asked for them. */
   readonly unopenedKeys: readonly string[];
   /** What stands between this server and the bus; `undefined` when nothing does. */
   readonly trouble: { readonly code: string | undefined; readonly message: string } | undefined;
@@ -37,9 +37,6 @@ export interface Notes {
   trouble: Error | undefined;
   /** The latest last; a scanner's names do not pile up. */
   readonly missingNames: Set<string>;
-  readonly unopenedKeys: Set<string>;
-  /** Alarms about keys that were raised since certificates last changed. */
-  readonly reported: Set<string>;
 }
 
 const MAX_MISSING = 100;
@@ -53,15 +50,7 @@ export function createNotes(): Notes {
     lastContactAt: undefined,
     trouble: undefined,
     missingNames: new Set(),
-    unopenedKeys: new Set(),
-    reported: new Set(),
   };
-}
-
-/** Forgets what was noted of keys, since certificates have changed. */
-export function forgetKeys({ unopenedKeys, reported }: Notes): void {
-  unopenedKeys.clear();
-  reported.clear();
 }
 
 /** Notes a name that no certificate covers. */
@@ -74,8 +63,8 @@ export function noteMissing({ missingNames }: Notes, serverName: string): void {
 const WEEK_MS = 7 * 86_400_000;
 
 /** Makes the report. */
-export function report(replica: ReplicaReader, notes: Notes, now: Date): Health {
-  const { trouble } = notes;
+export function report(replica: ReplicaReader, notes: Notes & Pick<Health, 'unopenedKeys'>, now: Date): Health {
+  const { trouble, unopenedKeys } = notes;
   const { newestAt } = replica.bus();
   const expired = replica.countEnding(now);
   const end = replica.nextEnd(now);
@@ -93,7 +82,7 @@ export function report(replica: ReplicaReader, notes: Notes, now: Date): Health 
     },
     offlineBudgetMs: end && end.getTime() - now.getTime(),
     missingNames: [...notes.missingNames],
-    unopenedKeys: [...notes.unopenedKeys],
+    unopenedKeys,
     trouble: trouble && { code, message: trouble.message },
   };
 }

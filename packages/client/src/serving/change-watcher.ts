@@ -1,9 +1,9 @@
 /** Finds what changed in a replica since the last look. */
 import { lineOf } from '@certbus/events/history';
 import type { Replica } from '@certbus/replica';
-import { forgetKeys, type Notes } from '../health.ts';
 import type { MaterialEmitter } from './events.ts';
 import type { KeyVault } from './key-vault.ts';
+import type { Openings } from './openings.ts';
 
 /** Changes that are reported one by one; a million of them would block the event loop. */
 const MAX_REPORTED = 10_000;
@@ -12,12 +12,12 @@ const MAX_REPORTED = 10_000;
 export function createChangeWatcher({
   replica,
   vault,
-  notes,
+  openings,
   emitter,
 }: {
   readonly replica: Replica;
   readonly vault: KeyVault;
-  readonly notes: Notes;
+  readonly openings: Openings;
   readonly emitter: MaterialEmitter;
 }): () => void {
   const at = () => {
@@ -32,15 +32,15 @@ export function createChangeWatcher({
     const isAnother = reached.position < seen.position || reached.line !== seen.line;
     seen = reached;
     if (isAnother || changes.length > MAX_REPORTED) {
-      forgetKeys(notes);
+      openings.clear();
       emitter.emit('rebuilt');
       return;
     }
     for (const { certificateId, names } of changes) {
       const certificate = replica.certificate(certificateId);
+      openings.keep(certificateId, certificate);
       const removed = certificate?.removed ?? true;
       if (!removed && !certificate?.current) continue;
-      forgetKeys(notes);
       if (removed) vault.forget(certificateId);
       emitter.emit('changed', { certificateId, names, removed });
     }

@@ -1,5 +1,5 @@
 /** Certificates with their opened keys, from a replica that follows the bus: everything that a server needs but TLS itself. */
-import { type IssuedCertificate, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
+import { EventsError, type IssuedCertificate, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
 import type { Challenge } from '@certbus/events/history';
 import {
   keepUp,
@@ -22,6 +22,7 @@ import { createHttp01Answers } from './http-01-answers.ts';
 import { readText } from './key-text.ts';
 import { type KeyVault, openKeyVault } from './key-vault.ts';
 import { createListener } from './listener.ts';
+import { createOpenings, type Openings } from './openings.ts';
 import type { MaterialOptions } from './options.ts';
 import { type Candidate, type Ranking, rank } from './ranking.ts';
 
@@ -58,7 +59,10 @@ export interface MaterialSource extends AsyncDisposable {
   material(certificateId: string): Promise<(Material & Pick<Ranking, 'until'>) | undefined>;
   /** What can be served for a server name in its one form. */
   ranking(serverName: string): Ranking;
-  /** Chain and opened key. Rejects `CERTBUS_CLIENT_KEY_NOT_OPENED` where this server cannot use the key. */
+  /**
+   * Chain and opened key. Rejects `CERTBUS_CLIENT_KEY_NOT_OPENED` where this server cannot use the key; then it is not opened again
+   * until the certificate changes.
+   */
   open(candidate: Candidate): Promise<Material>;
   /** Whether a certificate covers a server name in its one form. */
   isCovered(serverName: string): boolean;
@@ -75,8 +79,10 @@ export interface MaterialSource extends AsyncDisposable {
   keepRecentNames(serverNames: readonly string[]): void;
   /** Notes that a client asked for a name without a certificate, for {@link MaterialSource.health}. */
   noteMissing(serverName: string): void;
-  /** Raises an alarm about a certificate's key, once until certificates change. */
-  reportKey(error: ClientError): void;
+  /** Notes that a candidate cannot be used here, and raises an alarm, once until its certificate changes. */
+  refuse(candidate: Candidate, error: ClientError): void;
+  /** Raises an alarm about a certificate's key that is used all the same, once until the certificate changes. */
+  reportKey(certificateId: string, error: ClientError): void;
   health(): Health;
   on<Event extends keyof MaterialEvents>(event: Event, listener: (...args: MaterialEvents[Event]) => void): this;
   /** Stops following and closes files. */
@@ -93,6 +99,7 @@ interface Serving {
   readonly outgoing: Outgoing | undefined;
   readonly emitter: MaterialEmitter;
   readonly notes: Notes;
+  readonly openings: Openings;
   readonly now: () => Date;
 }
 
@@ -138,7 +145,12 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   const replica = await openReplica({ path, busId });
   const vault = await openKeyVault({ path: inMemory ? ':memory:' : `${path}.keys`, busId, identity, recipient });
   const now = options.now ?? (() => new Date());
-  return { options, trust, replica, vault, archive, outgoing, emitter: createEmitter(), notes: createNotes(), now };
+  const openings = createOpenings({
+    open: (candidate) => openCandidate({ replica, vault }, candidate),
+    certificate: (certificateId) => replica.certificate(certificateId),
+    isLasting: ({ cause }) => !isOfThisMachine(cause),
+  });
+  return { options, trust, replica, vault, archive, outgoing, emitter: createEmitter(), notes: createNotes(), openings, now };
 }
 
 /** Throws `CERTBUS_STORE_PROXY_INVALID` where the proxy to the bus is not one. Waiting for the bus would not change it. */
@@ -146,6 +158,11 @@ function checkWay({ options: { bus }, outgoing }: Serving): void {
   const place = typeof bus === 'string' ? parseAddress(bus) : undefined;
   if (place?.kind === 'dynamodb') outgoing?.proxyHost(place.endpoint ?? 'https://dynamodb.amazonaws.com');
 }
+
+/** Whether a disk or a database caused a failure, which may pass; what age, the key or TLS refuses stays refused. */
+const isOfThisMachine = (cause: unknown): boolean =>
+  cause instanceof ReplicaError ||
+  (cause instanceof Error && !(cause instanceof EventsError) && ('errno' in cause || 'errcode' in cause));
 
 /** Whether nothing can be begun on what a bus holds: it was cut off, or is another line than that of the trust file. */
 const isBelowFloor = (error: Error): boolean => 'code' in error && error.code === 'CERTBUS_EVENTS_BELOW_FLOOR';
@@ -201,7 +218,10 @@ function* summaries(replica: Replica): Iterable<CertificateSummary> {
   }
 }
 
-async function openCandidate({ replica, vault }: Serving, candidate: Candidate): Promise<Material> {
+async function openCandidate(
+  { replica, vault }: Pick<Serving, 'replica' | 'vault'>,
+  candidate: Candidate,
+): Promise<Material> {
   const { certificateId, issued } = candidate;
   try {
     const key = await vault.privateKey(certificateId, issued);
@@ -213,7 +233,7 @@ async function openCandidate({ replica, vault }: Serving, candidate: Candidate):
 
 /** Starts to follow. */
 function createSource(serving: Serving): MaterialSource {
-  const { options, replica, vault, emitter, notes, now, archive } = serving;
+  const { options, replica, vault, emitter, notes, openings, now, archive } = serving;
   const stop = new AbortController();
   const reportChanges = createChangeWatcher(serving);
   const http01 = createHttp01Answers({ now });
@@ -249,29 +269,28 @@ function createSource(serving: Serving): MaterialSource {
       const { candidates, until } = rank([certificate], certificate.names[0] ?? '', now());
       for (const candidate of candidates) {
         try {
-          return { ...(await openCandidate(serving, candidate)), until };
+          return { ...(await openings.open(candidate)), until };
         } catch (error) {
-          source.reportKey(error as ClientError);
+          source.refuse(candidate, error as ClientError);
         }
       }
       return undefined;
     },
     ranking: (serverName) => rank(replica.lookup(serverName), serverName, now()),
-    open: (candidate) => openCandidate(serving, candidate),
+    open: (candidate) => openings.open(candidate),
     isCovered: (serverName) => replica.lookup(serverName).length > 0,
     challenges: () => replica.bus().challenges,
     keyAuthorization: (token) => http01.keyAuthorization(token),
     recentNames: () => vault.recentNames(),
     keepRecentNames: (serverNames) => vault.keepRecentNames(serverNames),
     noteMissing: (serverName) => noteMissing(notes, serverName),
-    reportKey(error) {
-      // Once until certificates change, not once a handshake.
-      if (notes.reported.has(error.message)) return;
-      notes.reported.add(error.message);
-      if (error.code === 'CERTBUS_CLIENT_KEY_NOT_OPENED') notes.unopenedKeys.add(error.message);
-      emitter.emit('alarm', error);
+    refuse(candidate, error) {
+      if (openings.refuse(candidate, error)) emitter.emit('alarm', error);
     },
-    health: () => report(replica, notes, now()),
+    reportKey(certificateId, error) {
+      if (openings.isDue(certificateId, error.code)) emitter.emit('alarm', error);
+    },
+    health: () => report(replica, { ...notes, unopenedKeys: openings.refused() }, now()),
     on(event, listen) {
       emitter.on(event, listen as never);
       return source;

@@ -5,7 +5,7 @@ import type { NamedContext } from './context-cache.ts';
 
 /** What is needed to make TLS contexts. */
 export interface ContextMaking {
-  readonly source: Pick<MaterialSource, 'ranking' | 'open' | 'reportKey'>;
+  readonly source: Pick<MaterialSource, 'ranking' | 'open' | 'refuse' | 'reportKey'>;
   /** Builds the native context. */
   build(material: Material): NamedContext['context'];
   readonly now: () => Date;
@@ -23,7 +23,8 @@ export async function makeContext(
   serverName: string,
 ): Promise<NamedContext | undefined> {
   const { candidates, until, hasKeyTypes } = source.ranking(serverName);
-  if (hasKeyTypes) source.reportKey(keyTypeUnused(serverName));
+  const [best] = candidates;
+  if (hasKeyTypes && best) source.reportKey(best.certificateId, keyTypeUnused(serverName));
   for (const candidate of candidates) {
     const { certificateId, issued } = candidate;
     try {
@@ -31,7 +32,7 @@ export async function makeContext(
       const next = until?.getTime() ?? now().getTime() + EXPIRED_MS;
       return { certificateId, leafHash: issued.leafHash, context, until: next };
     } catch (error) {
-      source.reportKey(error as ClientError);
+      source.refuse(candidate, error as ClientError);
     }
   }
   return undefined;

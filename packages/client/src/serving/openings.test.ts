@@ -1,0 +1,98 @@
+import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
+import { expect, test } from 'vitest';
+import { ClientError } from '../errors.ts';
+import type { Material } from './material-source.ts';
+import { createOpenings } from './openings.ts';
+
+const issuedOf = (leafHash: string, sealedKey = 'sealed') => ({ leafHash, sealedKey }) as IssuedCertificate;
+const refusal = () => new ClientError('CERTBUS_CLIENT_KEY_NOT_OPENED', 'the key does not open');
+const candidateOf = (issued: IssuedCertificate, certificateId = 'one') => ({
+  certificateId,
+  issued,
+  isPredecessor: false,
+});
+
+/** Openings of the certificate `one`, whose keys never open; `opened` counts how often one was tried. */
+function openingsOf(current: IssuedCertificate, { isLasting = true } = {}) {
+  const state = { current, predecessors: [], removed: false } as unknown as ManagedCertificate;
+  const world = { opened: 0, alarms: 0, certificate: state as ManagedCertificate | undefined };
+  const openings = createOpenings({
+    async open() {
+      world.opened += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+      throw refusal();
+    },
+    certificate: () => world.certificate,
+    isLasting: () => isLasting,
+  });
+  async function shakeHands(candidate = candidateOf(world.certificate?.current ?? current)): Promise<void> {
+    try {
+      await openings.open(candidate);
+    } catch (error) {
+      if (openings.refuse(candidate, error as ClientError)) world.alarms += 1;
+    }
+  }
+  function renew(issued: IssuedCertificate): void {
+    world.certificate = { ...state, current: issued };
+    openings.keep('one', world.certificate);
+  }
+  return { world, openings, shakeHands, renew };
+}
+
+test('a key that does not open is opened once for a thousand handshakes, with one alarm', async () => {
+  const { world, openings, shakeHands } = openingsOf(issuedOf('a'));
+  for (let handshake = 0; handshake < 1_000; handshake += 1) await shakeHands();
+  expect(world).toMatchObject({ opened: 1, alarms: 1 });
+  expect(openings.refused()).toEqual(['one']);
+});
+
+test('handshakes at the same moment share one opening', async () => {
+  const { world, shakeHands } = openingsOf(issuedOf('a'));
+  await Promise.all(Array.from({ length: 100 }, () => shakeHands()));
+  expect(world).toMatchObject({ opened: 1, alarms: 1 });
+});
+
+test('a renewed certificate, or one whose key was sealed again, is opened again, and one that only has news is not', async () => {
+  const { world, openings, shakeHands, renew } = openingsOf(issuedOf('a'));
+  await shakeHands();
+  renew(issuedOf('a'));
+  await shakeHands();
+  expect(world).toMatchObject({ opened: 1, alarms: 1 });
+  renew(issuedOf('a', 'sealed again'));
+  await shakeHands();
+  expect(world).toMatchObject({ opened: 2, alarms: 2 });
+  renew(issuedOf('b', 'sealed again'));
+  expect(openings.refused()).toEqual([]);
+  await shakeHands();
+  await shakeHands();
+  expect(world).toMatchObject({ opened: 3, alarms: 3 });
+});
+
+test('a removed certificate leaves nothing behind, and another begins after everything is forgotten', async () => {
+  const { world, openings, shakeHands } = openingsOf(issuedOf('a'));
+  await shakeHands();
+  openings.keep('one', undefined);
+  expect(openings.refused()).toEqual([]);
+  await shakeHands();
+  openings.clear();
+  await shakeHands();
+  expect(world).toMatchObject({ opened: 3, alarms: 3 });
+});
+
+test('what a busy disk refused is tried again, with one alarm', async () => {
+  const { world, openings, shakeHands } = openingsOf(issuedOf('a'), { isLasting: false });
+  for (let handshake = 0; handshake < 5; handshake += 1) await shakeHands();
+  expect(world).toMatchObject({ opened: 5, alarms: 1 });
+  expect(openings.refused()).toEqual(['one']);
+});
+
+test('a key that opens is passed on, and another certificate is not touched by a refusal', async () => {
+  const material = { certificateId: 'two' } as Material;
+  const openings = createOpenings({
+    open: async () => material,
+    certificate: () => undefined,
+    isLasting: () => true,
+  });
+  openings.refuse(candidateOf(issuedOf('a')), refusal());
+  expect(await openings.open(candidateOf(issuedOf('a'), 'two'))).toBe(material);
+});
