@@ -47,7 +47,7 @@ export interface Issuance {
   readonly holder: string | undefined;
   /** End of the claim, ISO 8601. */
   readonly until: string;
-  /** Every CSR of this issuance, with its key; the last one is the one to finalize with. */
+  /** The CSRs of this issuance with their keys, the newest 16; the last one is the one to finalize with. */
   readonly csrs: readonly CsrWithKey[];
   readonly orderUrl: string | undefined;
 }

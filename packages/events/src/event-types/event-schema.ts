@@ -1,6 +1,7 @@
 /** Checks events as they are read: one schema for each type. */
 import * as v from 'valibot';
 import { base64, hash } from '../canonical.ts';
+import { sha256 } from '../hash.ts';
 import type { BusLevelEvent } from './bus-events.ts';
 import {
   type CertificateEvent,
@@ -208,11 +209,28 @@ export function isKnownType(type: string): type is EventType {
   return Object.hasOwn(schemas, type);
 }
 
-/** Whether this release knows what was noted as `Type` or `Type.field` when another one met it. */
+/** Names the types and fields of this release: it is another one's where that knows others. */
+export const vocabulary: string = sha256(
+  Buffer.from(
+    Object.entries(schemas)
+      .map(([type, { entries }]) => `${type} ${Object.keys(entries).sort().join(' ')}`)
+      .sort()
+      .join('\n'),
+  ),
+).slice(0, 16);
+
+/**
+ * Whether this release knows what was noted as `Type` or `Type.field` when another one met it. Of what found no room in the note,
+ * `*.VOCABULARY`, it may know something where its vocabulary is another.
+ */
 export function isKnown(what: string): boolean {
+  if (what.startsWith('*.')) return what !== `*.${vocabulary}`;
   const [type = '', field] = what.split('.');
   return isKnownType(type) && (field === undefined || Object.hasOwn(schemas[type].entries, field));
 }
+
+/** Longer than any field that a release has: what is cut off makes nothing known. */
+const MAX_FIELD = 80;
 
 /** Checks one event of a known type. Fields that this release does not know are left out and named. */
 export function parseEvent(type: EventType, value: object): ParsedEvent {
@@ -223,6 +241,6 @@ export function parseEvent(type: EventType, value: object): ParsedEvent {
   }
   const unknownFields = Object.keys(value)
     .filter((key) => !Object.hasOwn(parsed.output, key))
-    .map((key) => `${type}.${key}`);
+    .map((key) => `${type}.${key.slice(0, MAX_FIELD)}`);
   return { event: parsed.output, unknownFields };
 }

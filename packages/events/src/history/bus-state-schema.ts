@@ -13,6 +13,7 @@ import {
   stateless,
   text,
 } from '../event-types/fields.ts';
+import { MAX_CHALLENGES, MAX_DIRECTORIES, MAX_REPLACED, MAX_UNKNOWN_ALL } from './bounds.ts';
 import type { BusState } from './bus-state.ts';
 
 const placedAccount = v.object({ ...account, stateless, keyPosition: position });
@@ -23,16 +24,17 @@ const schema = v.object({
   config: v.optional(v.object({ sealed: base64, position })),
   accounts: v.pipe(
     v.array(placedAccount),
+    v.maxLength(MAX_DIRECTORIES),
     v.check((accounts) => accounts.filter((each) => each.stateless).length <= 1, 'has two stateless accounts'),
   ),
-  nextAccountKeys: v.array(v.object({ ...accountKey, keyPosition: position })),
-  replacedAccounts: v.array(placedAccount),
-  closedAccounts: v.array(v.object(closedAccount)),
-  challenges: v.array(v.object(challenge)),
+  nextAccountKeys: v.pipe(v.array(v.object({ ...accountKey, keyPosition: position })), v.maxLength(MAX_DIRECTORIES)),
+  replacedAccounts: v.pipe(v.array(placedAccount), v.maxLength(MAX_REPLACED)),
+  closedAccounts: v.pipe(v.array(v.object(closedAccount)), v.maxLength(MAX_DIRECTORIES)),
+  challenges: v.pipe(v.array(v.object(challenge)), v.maxLength(MAX_CHALLENGES)),
   archived: v.optional(v.object({ position, hash })),
   snapshots: v.pipe(v.array(v.object(snapshot)), v.maxLength(8)),
-  voided: v.array(v.object({ type: text, position, rule: text })),
-  unknown: v.array(text),
+  voided: v.pipe(v.array(v.object({ type: text, position, rule: text })), v.maxLength(20)),
+  unknown: v.pipe(v.array(text), v.maxLength(MAX_UNKNOWN_ALL)),
   newestAt: v.optional(instant),
 });
 

@@ -9,6 +9,7 @@ import type {
   SnapshotTaken,
 } from '../event-types/bus-events.ts';
 import type { BusEvent } from '../event-types/event-schema.ts';
+import { MAX_DIRECTORIES, withChallenge, withDirectory, withReplaced, withUnknown } from './bounds.ts';
 import type { Commit } from './codec.ts';
 
 /** Where a key of an account came from. */
@@ -47,15 +48,15 @@ export interface BusState {
   readonly recipientsPosition: number;
   /** The configuration, sealed to the managers; `undefined` before the first. */
   readonly config: { readonly sealed: string; readonly position: number } | undefined;
-  /** One a directory. At most one of them is `stateless`. */
+  /** One a directory, 100 at most. At most one of them is `stateless`. */
   readonly accounts: readonly Account[];
-  /** Keys that no CA is known to have taken yet: one a directory at most. */
+  /** Keys that no CA is known to have taken yet: one a directory at most, 100 at most. */
   readonly nextAccountKeys: readonly NextAccountKey[];
-  /** Accounts in whose place another was registered, and which are still to be deactivated. */
+  /** Accounts in whose place another was registered, and which are still to be deactivated, each once, 100 at most. */
   readonly replacedAccounts: readonly Account[];
-  /** Accounts that were given up. */
+  /** The account that was given up last at each directory, 100 at most. */
   readonly closedAccounts: readonly Omit<AccountDeactivated, 'type'>[];
-  /** Challenges that clients answer now, newest last. */
+  /** Challenges that clients answer now, newest last, 5,000 at most. */
   readonly challenges: readonly Challenge[];
   /** The last commit that is in the archive, as all before it are; `undefined` before the first range. */
   readonly archived: { readonly position: number; readonly hash: string } | undefined;
@@ -63,7 +64,10 @@ export interface BusState {
   readonly snapshots: readonly Omit<SnapshotTaken, 'type'>[];
   /** The newest events that broke a rule where they stood, newest last: none of them counts. */
   readonly voided: readonly VoidedEvent[];
-  /** Types and fields met that this release does not know. */
+  /**
+   * Types and fields met that this release does not know, 50 of each at most, and a mark where there were more: {@link isKnown} takes it
+   * for something that a release with other types or fields knows.
+   */
   readonly unknown: readonly string[];
   /** When the newest commit was signed, ISO 8601; `undefined` on an empty bus. */
   readonly newestAt: string | undefined;
@@ -97,12 +101,15 @@ function putAccount(state: BusState, account: Omit<Account, 'keyPosition'>, posi
   const known = state.accounts.find(isThere);
   const { keyPosition } = [...state.nextAccountKeys, ...state.accounts].find(isTheKey) ?? { keyPosition: position };
   const others = state.accounts.filter((each) => !isThere(each));
+  // Nobody has so many CAs; what is there already is not pushed out.
+  if (others.length >= MAX_DIRECTORIES) return state;
   const isReplaced = known !== undefined && known.accountUrl !== accountUrl;
+  const stillReplaced = state.replacedAccounts.filter((each) => each.accountUrl !== accountUrl);
   return {
     ...state,
     accounts: [...(account.stateless ? others.map(withoutMark) : others), { ...account, keyPosition }],
     nextAccountKeys: state.nextAccountKeys.filter((each) => !isTheKey(each)),
-    replacedAccounts: isReplaced ? [...state.replacedAccounts, withoutMark(known)] : state.replacedAccounts,
+    replacedAccounts: isReplaced ? withReplaced(stillReplaced, withoutMark(known)) : stillReplaced,
   };
 }
 
@@ -120,7 +127,7 @@ function closeAccount(state: BusState, { type: _, ...closed }: AccountDeactivate
     replacedAccounts: state.replacedAccounts.filter(isOther),
     // A key that was to come for the account has none to come for.
     nextAccountKeys: state.nextAccountKeys.filter(({ directory }) => !isCurrent || directory !== closed.directory),
-    closedAccounts: [...state.closedAccounts, closed],
+    closedAccounts: withDirectory(state.closedAccounts, closed),
   };
 }
 
@@ -144,8 +151,7 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
       return rollOver(state, event, position);
     case 'AccountKeyRollOverStarted': {
       const { type: _, ...next } = event;
-      const others = state.nextAccountKeys.filter(({ directory }) => directory !== next.directory);
-      return { ...state, nextAccountKeys: [...others, { ...next, keyPosition: position }] };
+      return { ...state, nextAccountKeys: withDirectory(state.nextAccountKeys, { ...next, keyPosition: position }) };
     }
     case 'AccountKeyRollOverAbandoned': {
       const isKept = ({ directory, thumbprint }: NextAccountKey) =>
@@ -156,7 +162,7 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
       return closeAccount(state, event);
     case 'ChallengePresented': {
       const { type: _, ...challenge } = event;
-      return { ...state, challenges: [...state.challenges, challenge] };
+      return { ...state, challenges: withChallenge(state.challenges, challenge) };
     }
     case 'CertificateObtained':
     case 'IssuanceFailed':
@@ -191,8 +197,8 @@ export function evolveBus(
     if (event) next = evolveEvent(next, event, position);
     if (broken !== undefined)
       next = { ...next, voided: [...next.voided, { type, position, rule: broken }].slice(-MAX_VOIDED) };
-    const news = unknown.filter((what) => !next.unknown.includes(what));
-    if (news.length > 0) next = { ...next, unknown: [...next.unknown, ...news] };
+    const noted = withUnknown(next.unknown, unknown);
+    if (noted !== next.unknown) next = { ...next, unknown: noted };
   }
   return next;
 }

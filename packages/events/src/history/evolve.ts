@@ -11,6 +11,8 @@ import { sha256 } from '../hash.ts';
 import type { Failure, Issuance, IssuedCertificate, ManagedCertificate } from '../managed-certificate.ts';
 
 const MAX_PREDECESSORS = 3;
+/** The last one is finalized with, and one before it can have been where a manager ended in between. Recipients change far less often. */
+const MAX_CSRS = 16;
 /** The current one and its predecessors, which were served before their manager was expelled. */
 const MAX_DISTRUSTED = MAX_PREDECESSORS + 1;
 
@@ -180,7 +182,9 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
     case 'CsrReplaced': {
       const { csr, sealedKey, recipientsPosition } = event;
       const replacement = { csr, sealedKey, recipientsPosition };
-      return changeIssuance(certificate, event.issuanceId, ({ csrs }) => ({ csrs: [...csrs, replacement] }));
+      return changeIssuance(certificate, event.issuanceId, ({ csrs }) => ({
+        csrs: [...csrs, replacement].slice(-MAX_CSRS),
+      }));
     }
     case 'IssuanceFailed': {
       const { problem, class: problemClass, detail, attempt, notBefore, retryAt } = event;
