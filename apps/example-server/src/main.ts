@@ -5,6 +5,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type CertBus, type ConnectOptions, connect } from '@certbus/client';
+import { createMissingLog } from './missing-log.ts';
 
 /** Where the server listens, and which bus it follows. */
 export interface ExampleServerOptions
@@ -37,7 +38,6 @@ function logEvents(client: CertBus, log: (line: string) => void): void {
   client.on('changed', ({ certificateId, names, removed }) =>
     log(`${removed ? 'removed' : 'serving'} ${names.join(' ')} (${certificateId})`),
   );
-  client.on('missing', ({ serverName }) => log(`no certificate for ${JSON.stringify(serverName)}`));
   client.on('alarm', (error) => log(`alarm: ${error.message}`));
   client.on('live', () => log(`caught up with the bus, at position ${client.health().position}`));
 }
@@ -55,6 +55,9 @@ export async function startExampleServer({
 }: ExampleServerOptions): Promise<ExampleServer> {
   const client = await connect(options);
   logEvents(client, log);
+  const missingLog = createMissingLog(log);
+  client.on('missing', ({ serverName }) => missingLog.note(serverName));
+  const minute = setInterval(missingLog.flush, 60_000).unref();
   const https = client.attach(createHttpsServer(client.tlsOptions(), greet));
   const http = createHttpServer((request, response) => {
     if (!client.acmeHttpHandler(request, response))
@@ -63,6 +66,8 @@ export async function startExampleServer({
   async function close(): Promise<void> {
     for (const server of [https, http]) server.close().closeAllConnections();
     await client.close();
+    clearInterval(minute);
+    missingLog.flush();
   }
   try {
     await Promise.all([once(https.listen(port, host), 'listening'), once(http.listen(httpPort, host), 'listening')]);

@@ -97,6 +97,18 @@ test('a name without a certificate is refused by TLS, and told', async () => {
   expect(client.health().missingNames).toEqual(missing);
 });
 
+test("a name that steers a terminal is shown without what steers it, and not longer than DNS's names", async () => {
+  const bus = await newBus();
+  const client = await newClient(bus);
+  const missing: string[] = [];
+  client.on('missing', ({ serverName }) => missing.push(serverName));
+  const ask = (typed: string) => new Promise((resolve) => client.sniCallback(typed, resolve));
+  await ask('a\u001b[31m\u009b2J\u202e\u2028\u061c\ud800.test');
+  await ask('x'.repeat(100_000));
+  expect(missing).toEqual(['a\ufffd[31m\ufffd2J\ufffd\ufffd\ufffd\ufffd.test', 'x'.repeat(255)]);
+  expect(client.health().missingNames).toEqual(missing);
+});
+
 test('with a default name, clients without a name get its certificate and unknown names are reset', async () => {
   const bus = await newBus();
   const { serialNumber } = await bus.issue(['a.test']);

@@ -1,4 +1,5 @@
 /** How a load balancer stands, and the notes that the report is made of. */
+import { cleanLine } from '@certbus/events';
 import type { ReplicaReader } from '@certbus/replica';
 
 /** How a load balancer stands. */
@@ -19,7 +20,10 @@ export interface Health {
   readonly certificates: { readonly served: number; readonly expired: number; readonly endingWithin7Days: number };
   /** How long this server can go on without the bus: until the next certificate ends, milliseconds. */
   readonly offlineBudgetMs: number | undefined;
-  /** TLS clients' names without a certificate, most recent last, 100 at most. */
+  /**
+   * TLS clients' names without a certificate, most recent last, 100 at most, each cut at 255 characters and without what could steer a
+   * terminal.
+   */
   readonly missingNames: readonly string[];
   /** Ids of certificates whose current key does not open here, as far as a client asked for them. */
   readonly unopenedKeys: readonly string[];
@@ -40,6 +44,8 @@ export interface Notes {
 }
 
 const MAX_MISSING = 100;
+/** Longest name in DNS. */
+const MAX_NAME = 255;
 
 /** Nothing is noted yet. */
 export function createNotes(): Notes {
@@ -54,7 +60,8 @@ export function createNotes(): Notes {
 }
 
 /** Notes a name that no certificate covers. */
-export function noteMissing({ missingNames }: Notes, serverName: string): void {
+export function noteMissing({ missingNames }: Notes, typed: string): void {
+  const serverName = cleanLine(typed.slice(0, MAX_NAME));
   missingNames.delete(serverName);
   missingNames.add(serverName);
   if (missingNames.size > MAX_MISSING) missingNames.delete([...missingNames][0] ?? '');

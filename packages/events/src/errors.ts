@@ -1,4 +1,5 @@
 /** The errors of this package. */
+import { cleanLine } from './printable.ts';
 
 /** Every way bytes or keys can be refused; `docs/errors.md` says what to do about each. */
 export type EventsErrorCode =
@@ -21,13 +22,12 @@ export type EventsErrorCode =
   | 'CERTBUS_EVENTS_KEY_MISMATCH'
   | 'CERTBUS_EVENTS_NAME_INVALID';
 
-const UNSAFE = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 const MAX_MESSAGE = 600;
 
 /** Anyone who can write to a store chooses the text of a refused commit, and the message is printed in logs and terminals. */
 export function harmless(message: string): string {
   const cut = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
-  return cut.replaceAll(UNSAFE, '\ufffd');
+  return cleanLine(cut);
 }
 
 /** A refused commit, key, seal or name. Branch on `code`, never on the message. */

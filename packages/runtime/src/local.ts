@@ -1,4 +1,6 @@
 /** What a program reads of its machine before it opens anything: light to import. */
+
+export { clean } from '@certbus/events';
 export {
   type Environment,
   type EnvironmentOptions,
@@ -11,4 +13,3 @@ export { nothingThere, RuntimeError, type RuntimeErrorCode } from './errors.ts';
 export { jsonFaultOf } from './json-fault.ts';
 export { checkOwnToWrite, readFile, readKeyFile, readOwnFile, withoutMark, writeNew } from './key-files.ts';
 export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig } from './local-config.ts';
-export { clean } from './printable.ts';

@@ -1,6 +1,6 @@
 /** Writes the log of a manager as lines of text. */
 import type { Logger } from '@certbus/acme';
-import { clean } from './printable.ts';
+import { cleanLine } from '@certbus/events';
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 type Level = (typeof LEVELS)[number];
@@ -12,7 +12,7 @@ const shown = (value: unknown): string => (typeof value === 'string' ? value : J
 function line(level: Level, message: string, fields: Record<string, unknown> = {}): string {
   const details = Object.entries(fields).map(([name, value]) => `${name}: ${shown(value)}`);
   const text = `${WORDS[level]}: ${message}${details.length > 0 ? ` (${details.join('; ')})` : ''}`;
-  return clean(text).replaceAll('\n', ' ');
+  return cleanLine(text.replaceAll(/[\n\t]/g, ' '));
 }
 
 /** Writes the log of a command, a line each, from a level on: `debug`, `info`, `warn`, `error`, or `silent`; default `warn`. */

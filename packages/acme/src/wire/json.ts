@@ -5,8 +5,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-// C0, C1, line separators, and the bidirectional controls that turn text round on a terminal.
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]+/gu;
+// What moves a cursor, ends a line or turns text round, as `clean` of @certbus/events, which this package cannot import; a test of
+// @certbus/runtime holds the two together.
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]+/gu;
+/** What a cut leaves of a pair of surrogates. */
+const HALF_AT_END = /[\ud800-\udbff]$/;
 const CHALLENGE_PATH = /(\/\.well-known\/acme-challenge\/)[\w-]+/g;
 // Two segments and not three, so that the JWT in a link to lift a pause stays whole.
 const KEY_AUTHORIZATION = /(?<![\w.-])[\w-]{16,}\.[\w-]{43}(?![\w-])/g;
@@ -22,7 +25,8 @@ export function textOf(value: unknown, limit: number): string | undefined {
     .replace(UNPRINTABLE, ' ')
     .replace(CHALLENGE_PATH, '$1…')
     .replace(KEY_AUTHORIZATION, '…')
-    .slice(0, limit);
+    .slice(0, limit)
+    .replace(HALF_AT_END, '');
 }
 
 /** An instant of RFC 3339, `undefined` where the value is not one. */

@@ -1,6 +1,6 @@
 /** The parts of a TLS server that depend on certificates: server names, ticket keys, resumed sessions. */
 import { createSecureContext, type SecureContext, type Server, type TLSSocket } from 'node:tls';
-import { normalizeServerName } from '@certbus/events';
+import { cleanLine, normalizeServerName } from '@certbus/events';
 import { ClientError } from '../errors.ts';
 import type { ContextCache } from './context-cache.ts';
 
@@ -10,6 +10,8 @@ export type SniCallback = (
   callback: (error: Error | null, context?: SecureContext) => void,
 ) => void;
 
+/** Longest name in DNS; what is longer is cut before it is shown. */
+const MAX_SHOWN = 255;
 const TICKET_KEY_BYTES = 48;
 
 /**
@@ -27,14 +29,15 @@ export function createSniCallback({
   readonly hasDefault: () => boolean;
 }): SniCallback {
   const empty = createSecureContext();
-  const refuse = (shown: string, callback: Parameters<SniCallback>[1]) => {
+  const refuse = (typed: string, callback: Parameters<SniCallback>[1]) => {
+    const shown = cleanLine(typed.slice(0, MAX_SHOWN));
     onMissing(shown);
     if (!hasDefault()) return callback(null, empty);
     callback(new ClientError('CERTBUS_CLIENT_NAME_UNKNOWN', `No certificate covers ${JSON.stringify(shown)}.`));
   };
   return (typed, callback) => {
     const serverName = normalizeServerName(typed);
-    if (!serverName) return refuse(typed.slice(0, 255), callback);
+    if (!serverName) return refuse(typed, callback);
     const there = contexts.peek(serverName);
     if (there) return callback(null, there);
     contexts.get(serverName).then(
