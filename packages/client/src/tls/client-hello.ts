@@ -1,4 +1,5 @@
 /** Reads server name and protocols from the first bytes of a TLS connection. */
+
 /** What a TLS client says first, as far as it matters here (RFC 8446 §4.1.2). */
 export interface ClientHello {
   /** As sent; `undefined` where the client names no server. */
@@ -44,19 +45,6 @@ class Reader {
   }
 }
 
-/** The handshake bytes of the records that are there whole; `undefined` for what is no TLS handshake. */
-function joinRecords(bytes: Buffer): Buffer | undefined {
-  const parts: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    if (bytes[at] !== HANDSHAKE) return undefined;
-    if (at + 5 > bytes.length) break;
-    const end = at + 5 + bytes.readUInt16BE(at + 3);
-    parts.push(bytes.subarray(at + 5, end));
-    at = end;
-  }
-  return Buffer.concat(parts);
-}
-
 function serverNameOf(extension: Buffer): string | undefined {
   const list = new Reader(new Reader(extension).vector(2));
   while (!list.isAtEnd) {
@@ -94,18 +82,74 @@ function parseHello(body: Buffer): ClientHello {
   return { serverName, protocols };
 }
 
-/**
- * Reads the ClientHello that a connection begins with: `incomplete` while more bytes are needed, `undefined` for whatever is none.
- * It decides only who goes on with the connection, and changes nothing of it.
- */
-export function readClientHello(bytes: Buffer): ClientHello | 'incomplete' | undefined {
-  const message = joinRecords(bytes);
-  if (!message || (message.length > 0 && message[0] !== CLIENT_HELLO)) return undefined;
-  if (message.length < 4 || message.length < 4 + message.readUIntBE(1, 3)) return 'incomplete';
-  try {
-    return parseHello(message.subarray(4, 4 + message.readUIntBE(1, 3)));
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
+/** Takes the bytes of a connection as they come, each of them once. */
+export interface HelloReader {
+  /**
+   * Takes what came next. Returns the ClientHello once it is there whole, `undefined` for whatever is none, and `incomplete` while more
+   * bytes are needed. It decides only who goes on with the connection, and changes nothing of it.
+   */
+  push(chunk: Buffer): ClientHello | 'incomplete' | undefined;
+}
+
+const RECORD_HEADER = 5;
+const MESSAGE_HEADER = 4;
+
+/** Reads the ClientHello that a connection begins with, in whatever records and chunks it comes (RFC 8446 section 5.1). */
+export function createHelloReader(): HelloReader {
+  /** The header of the record that is being read, as far as it has come. */
+  const header = Buffer.alloc(RECORD_HEADER);
+  let headerLength = 0;
+  /** Bytes of the record that are still to come. */
+  let left = 0;
+  /** Handshake bytes, without the records' headers. */
+  const parts: Buffer[] = [];
+  let length = 0;
+  /** Of the message with its header; known once that is there. */
+  let wanted = Number.POSITIVE_INFINITY;
+
+  function measure(): void {
+    if (wanted !== Number.POSITIVE_INFINITY || length < MESSAGE_HEADER) return;
+    // Few bytes: the first parts, of which a stranger may have made four.
+    wanted = MESSAGE_HEADER + Buffer.concat(parts, MESSAGE_HEADER).readUIntBE(1, 3);
   }
+
+  function parse(): ClientHello | undefined {
+    try {
+      return parseHello(Buffer.concat(parts, wanted).subarray(MESSAGE_HEADER));
+    } catch (error) {
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    }
+  }
+
+  function takeHeader(byte: number): void {
+    header[headerLength] = byte;
+    headerLength += 1;
+    if (headerLength < RECORD_HEADER) return;
+    left = header.readUInt16BE(3);
+    headerLength = 0;
+  }
+
+  return {
+    push(chunk) {
+      for (let at = 0; at < chunk.length; ) {
+        if (left === 0) {
+          const byte = chunk.readUInt8(at);
+          if (headerLength === 0 && byte !== HANDSHAKE) return undefined;
+          takeHeader(byte);
+          at += 1;
+          continue;
+        }
+        const part = chunk.subarray(at, at + left);
+        if (length === 0 && part[0] !== CLIENT_HELLO) return undefined;
+        parts.push(part);
+        length += part.length;
+        left -= part.length;
+        at += part.length;
+        measure();
+        if (length >= wanted) return parse();
+      }
+      return 'incomplete';
+    },
+  };
 }

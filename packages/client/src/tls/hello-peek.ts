@@ -1,6 +1,6 @@
 /** Looks at a connection's ClientHello and gives it back. */
 import type { Socket } from 'node:net';
-import { type ClientHello, readClientHello } from './client-hello.ts';
+import { type ClientHello, createHelloReader } from './client-hello.ts';
 
 /** More than any ClientHello of a client that gets through. */
 const MAX_BYTES = 65_536;
@@ -11,20 +11,25 @@ const TIMEOUT_MS = 10_000;
  * ClientHello or does not come in time; it is not called where the connection ends first.
  */
 export function peekHello(socket: Socket, use: (hello: ClientHello | undefined) => void): void {
-  let bytes: Buffer = Buffer.alloc(0);
+  const reader = createHelloReader();
+  const chunks: Buffer[] = [];
+  let length = 0;
   const ignore = () => {};
 
   function finish(hello: ClientHello | undefined): void {
     letGo();
-    if (bytes.length > 0) socket.unshift(bytes);
+    if (length > 0) socket.unshift(Buffer.concat(chunks, length));
     use(hello);
   }
   function read(): void {
-    for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read())
-      bytes = Buffer.concat([bytes, chunk]);
-    const hello = readClientHello(bytes);
-    if (hello === 'incomplete' && bytes.length < MAX_BYTES) return;
-    finish(hello === 'incomplete' ? undefined : hello);
+    for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read()) {
+      chunks.push(chunk);
+      length += chunk.length;
+      const hello = reader.push(chunk);
+      if (hello === 'incomplete' && length < MAX_BYTES) continue;
+      finish(hello === 'incomplete' ? undefined : hello);
+      return;
+    }
   }
   function end(): void {
     letGo();
