@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { AcmeError } from '../errors.ts';
 import type { PresentedChallenge, SolvableChallenge } from '../solver/solver.ts';
+import { hasCredentials } from '../wire/directory.ts';
 import { isRecord, textOf } from '../wire/json.ts';
 import { type Problem, parseProblem } from '../wire/problem.ts';
 import { recordFor } from './persistent-record.ts';
@@ -91,6 +92,7 @@ function dnsNameFor(name: string, { type }: OfType<SolvableChallenge>, { account
 /** The record lets the holder of the account issue, so one at another CA must not be put into people's hands. */
 function isElsewhere(account: string, own: string | undefined): boolean {
   const url = URL.parse(account);
+  if (url && hasCredentials(url)) return true;
   return own !== undefined && /^https?:$/.test(url?.protocol ?? '') && url?.origin !== URL.parse(own)?.origin;
 }
 

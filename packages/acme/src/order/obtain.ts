@@ -3,6 +3,8 @@ import { isAccountKey } from '../account/account-key.ts';
 import type { Acme } from '../acme.ts';
 import { AcmeError, DeadlineError } from '../errors.ts';
 import type { SolvableChallenge, Solver, Waiting } from '../solver/solver.ts';
+import type { SolvableChallenge, Solver } from '../solver/solver.ts';
+import { hasCredentials } from '../wire/directory.ts';
 import type { Engine, Session } from '../wire/engine.ts';
 import { engineOf } from '../wire/handles.ts';
 import { mayHaveArrived } from '../wire/may-have-arrived.ts';
@@ -98,8 +100,10 @@ async function startOrder(engine: Engine, session: Session, options: ObtainOptio
 }
 
 async function findOrder(engine: Engine, session: Session, url: string): Promise<Order> {
-  if (URL.parse(url)?.origin !== new URL(engine.directory).origin)
-    throw orderGone(url, `it is not at ${engine.directory}`);
+  const parsed = URL.parse(url);
+  const isThere = parsed?.origin === new URL(engine.directory).origin;
+  if (parsed && hasCredentials(parsed)) throw orderGone(parsed.origin, 'its URL has a user name or password');
+  if (!isThere) throw orderGone(url, `it is not at ${engine.directory}`);
   try {
     return await readOrder(engine, session, url);
   } catch (error) {

@@ -4,7 +4,7 @@ import AcmeApi from 'acme-client/src/api.js';
 import type { Jwk } from '../account/account-key.ts';
 import { AcmeError } from '../errors.ts';
 import type { Answer } from './answer.ts';
-import { checkOrigin } from './directory.ts';
+import { checkOrigin, hasCredentials } from './directory.ts';
 import type { Resource, Session } from './engine.ts';
 import { signKeyChange } from './jws.ts';
 import { linked, parseLinks } from './links.ts';
@@ -51,7 +51,10 @@ function resourceOf({ directory }: Caller, { status, headers, data, retryAfter }
     status,
     body: data,
     retryAfter,
-    alternates: alternates.filter((each) => new URL(each).origin === origin),
+    alternates: alternates.filter((each) => {
+      const alternate = new URL(each);
+      return alternate.origin === origin && !hasCredentials(alternate);
+    }),
   };
 }
 

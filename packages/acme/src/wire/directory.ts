@@ -25,21 +25,32 @@ function invalid(message: string): AcmeError {
   return new AcmeError('CERTBUS_ACME_DIRECTORY_INVALID', message);
 }
 
+/** Whether a URL has a user name or a password, which would be logged and shown with it. */
+export const hasCredentials = ({ username, password }: URL): boolean => username !== '' || password !== '';
+
+/** Text that is not a URL, without what may be a password in it. */
+const withoutCredentials = (text: string): string => text.replace(/^([^/]*\/\/).*@/, '$1…@');
+
 /** Checks a directory URL: https, or http on loopback. Throws `CERTBUS_ACME_DIRECTORY_INVALID`. */
 export function parseDirectoryUrl(directory: string): URL {
   const url = URL.parse(directory);
   if (!url)
-    throw invalid(`"${directory}" is not a URL. Give the CA's directory, such as https://ca.example/directory.`);
-  if (url.username || url.password)
-    throw invalid(`The directory ${url.origin} must not carry a user name or password.`);
+    throw invalid(
+      `"${withoutCredentials(directory)}" is not a URL. Give the CA's directory, such as https://ca.example/directory.`,
+    );
+  if (hasCredentials(url)) throw invalid(`The directory ${url.origin} must not carry a user name or password.`);
   if (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))) return url;
   throw invalid(`The directory ${directory} must be https: what a CA says is trusted only over TLS.`);
 }
 
-/** The given URL if it is at the directory's origin. Throws `CERTBUS_ACME_NOT_ACME`: a CA never points elsewhere. */
+/** The given URL if it is at the directory's origin, without credentials. Throws `CERTBUS_ACME_NOT_ACME`: a CA never points elsewhere. */
 export function checkOrigin(url: unknown, directory: string): string {
   const parsed = typeof url === 'string' ? URL.parse(url) : null;
   const { origin } = new URL(directory);
+  if (parsed && hasCredentials(parsed)) {
+    const message = `The CA at ${directory} points to ${parsed.origin} with a user name or password in the URL. No CA needs one; nothing is sent there.`;
+    throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
+  }
   if (parsed?.origin === origin) return parsed.href;
   const where = parsed ? parsed.origin : 'something that is not a URL';
   const message = `The CA at ${directory} points to ${where}; requests go to ${origin} only.`;
