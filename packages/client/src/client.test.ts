@@ -437,6 +437,20 @@ test('a key vault that others can write is not used, with an alarm', async () =>
   expect(alarms).toMatchObject([{ message: expect.stringContaining('can be written by others') }]);
 });
 
+test('a pipe in the place of a key or trust file hangs no start', async () => {
+  const { bus, identity, trust } = await newBus();
+  const pipe = newPlace('fifo');
+  await promisify(execFile)('mkfifo', ['-m', '600', pipe]);
+  for (const files of [
+    { identity: pipe, trust },
+    { identity, trust: pipe },
+  ])
+    await expect(newClient({ bus, ...files })).rejects.toMatchObject({
+      code: 'CERTBUS_CLIENT_FILE_UNREADABLE',
+      message: expect.stringMatching(/not a regular file/),
+    });
+});
+
 test('key files: others may not read them, and what is no key is refused', async () => {
   const bus = await newBus();
   const identity = newPlace('loadbalancer.key');

@@ -1,18 +1,8 @@
 /** Files of this machine: those that only this user can read, those that only this user can change, and new ones. */
 import { randomUUID } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  linkSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, linkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { describeExposure, examineFile } from '@certbus/replica';
-import { describeFileProblem } from '@certbus/store/sqlite-files';
+import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
 import { RuntimeError, type RuntimeErrorCode } from './errors.ts';
 
 function orUnreadable<T>(path: string, what: string, work: () => T): T {
@@ -32,7 +22,7 @@ export const withoutMark = (text: string): string => text.replace(/^\ufeff/, '')
 
 /** Reads a text that a command needs, without a byte order mark. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
 export function readFile(path: string, what: string): string {
-  return withoutMark(orUnreadable(path, what, () => readFileSync(path, 'utf8')));
+  return withoutMark(orUnreadable(path, what, () => readRegular(path)));
 }
 
 /** Refuses a file that names the programs that run here, where others could write it. Throws `CERTBUS_CLI_CONFIG_OPEN`. */

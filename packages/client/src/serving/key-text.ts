@@ -1,6 +1,6 @@
 /** Texts that an option gives: themselves, or the path of a file. */
-import { readFileSync } from 'node:fs';
 import { describeExposure, examineFile, type FileExamination } from '@certbus/replica';
+import { readRegular } from '@certbus/store/sqlite-files';
 import { ClientError } from '../errors.ts';
 
 /**
@@ -17,7 +17,7 @@ export function readText(
   try {
     examined = examineFile(pathOrText, { isSecret });
     // Nobody's pipe is waited for, and nobody's endless file is read.
-    text = examined.refused ? '' : readFileSync(pathOrText, 'utf8');
+    text = examined.refused ? '' : readRegular(pathOrText);
   } catch (cause) {
     const what = `The file ${pathOrText.slice(0, 200)} cannot be read: ${cause instanceof Error ? cause.message : 'unknown'}.`;
     throw new ClientError('CERTBUS_CLIENT_FILE_UNREADABLE', what, { cause });

@@ -13,7 +13,8 @@ export type FileProblem =
   | 'disk'
   | 'missing'
   | 'folder'
-  | 'exists';
+  | 'exists'
+  | 'special';
 
 /** By the code of an error of the operating system. */
 const BY_NAME: Readonly<Record<string, FileProblem>> = {
@@ -29,6 +30,8 @@ const BY_NAME: Readonly<Record<string, FileProblem>> = {
   ENOTDIR: 'missing',
   EISDIR: 'folder',
   EEXIST: 'exists',
+  ENOTREG: 'special',
+  ENXIO: 'special',
 };
 
 /** By SQLite's primary result code (sqlite.org/rescode.html). */
@@ -54,6 +57,7 @@ const ADVICE: Readonly<Record<FileProblem, string>> = {
   disk: 'its disk reports an error; look at the system log',
   missing: 'the file or its folder does not exist; check the path',
   folder: 'it is a folder; name a file',
+  special: 'it is not a regular file, but a pipe, a socket or a device; name a file',
   exists: 'it exists already; move it away, or choose another name',
 };
 

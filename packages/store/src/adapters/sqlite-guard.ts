@@ -5,8 +5,9 @@
  * written, without end where it is written so (sqlite.org/security.html).
  */
 import type { DatabaseSyncOptions } from 'node:sqlite';
-import type { URL } from 'node:url';
+import { fileURLToPath, type URL } from 'node:url';
 import { DatabaseSync } from '../node-modules.ts';
+import { checkRegular } from './regular-file.ts';
 
 const MAKES_OBJECT = /^CREATE /;
 /** SQLite's primary result code for a damaged file (sqlite.org/rescode.html). */
@@ -24,8 +25,12 @@ export interface SchemaOptions {
   readonly original?: (statement: string) => string;
 }
 
-/** Opens a file so that its schema can call no function with a side effect, and nothing can change it but as SQL. */
+/**
+ * Opens a file so that its schema can call no function with a side effect, and nothing can change it but as SQL. Throws with the code
+ * `ENOTREG` for a pipe, a socket or a device, of which reading might never end.
+ */
 export function openGuarded(path: string | URL, options: DatabaseSyncOptions = {}): DatabaseSync {
+  if (path !== ':memory:') checkRegular(typeof path === 'string' ? path : fileURLToPath(path));
   // Node 22 has no defensive mode, and takes no notice.
   const database = new DatabaseSync(path, { ...options, defensive: true });
   database.exec('PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON');

@@ -18,6 +18,14 @@ export function checkSize(key: string, size: number | undefined, maxBytes: numbe
 const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   EACCES: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],
   EPERM: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],
+  ENOTREG: [
+    'CERTBUS_STORE_ACCESS_DENIED',
+    'is not a regular file, but a pipe, a socket or a device: find out who put it there',
+  ],
+  ENXIO: [
+    'CERTBUS_STORE_ACCESS_DENIED',
+    'is not a regular file, but a pipe, a socket or a device: find out who put it there',
+  ],
   EROFS: ['CERTBUS_STORE_READ_ONLY', 'is on a disk mounted read-only'],
   ENOSPC: ['CERTBUS_STORE_FULL', 'does not fit on its disk any more: make room'],
   EDQUOT: ['CERTBUS_STORE_FULL', 'is over the quota of its disk: make room'],

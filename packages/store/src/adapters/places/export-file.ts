@@ -1,11 +1,13 @@
 /** The file of an export: blocks of commits that are appended and read. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import * as v from 'valibot';
 import { packCommits, unpackCommits } from '../../archive/commit-blocks.ts';
 import { StoreError } from '../../errors.ts';
 import type { StoredCommit } from '../../log.ts';
 import { type ExportFile, exportRefused } from '../../recovery/export-port.ts';
 import { describeFileProblem } from '../file-problem.ts';
+import { openRegular } from '../regular-file.ts';
 import { lockFile } from './file-lock.ts';
 
 /** A skippable frame of zstd (RFC 8878 section 3.1.2): `zstd -d` passes it over, so the file reads as the log's text. */
@@ -95,9 +97,11 @@ function takeLock(path: string): Disposable {
   throw new StoreError('CERTBUS_STORE_EXPORT_BUSY', what);
 }
 
-async function openFile(path: string, flags: 'a+' | 'r'): Promise<FileHandle> {
+const APPEND: number = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
+
+async function openFile(path: string, flags: number): Promise<FileHandle> {
   try {
-    return await open(path, flags, 0o600);
+    return await openRegular(path, flags, 0o600);
   } catch (cause) {
     throw unreadable(path, 'cannot be opened', cause);
   }
@@ -161,7 +165,7 @@ export async function openExportFile(
   { create = false }: { readonly create?: boolean } = {},
 ): Promise<ExportFile> {
   const lock = create ? takeLock(path) : undefined;
-  const file = await openFile(path, create ? 'a+' : 'r').catch((error: unknown) => {
+  const file = await openFile(path, create ? APPEND : constants.O_RDONLY).catch((error: unknown) => {
     lock?.[Symbol.dispose]();
     throw error;
   });

@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type ArchivePlace, type GetOptions, MAX_OBJECT_BYTES } from '../../archive/place.ts';
 import { checkKey, checkSize, wrapPlaceError } from '../../archive/place-errors.ts';
+import { openRegular } from '../regular-file.ts';
 
 async function readIfThere(
   path: string,
@@ -11,7 +12,7 @@ async function readIfThere(
 ): Promise<Uint8Array | undefined> {
   let file: FileHandle;
   try {
-    file = await open(path);
+    file = await openRegular(path);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;

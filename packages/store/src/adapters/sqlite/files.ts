@@ -3,4 +3,5 @@
 export { DatabaseSync } from '../../node-modules.ts';
 export { describeFileProblem, type FileProblem, fileProblemOf } from '../file-problem.ts';
 export { lockFile } from '../places/file-lock.ts';
+export { readRegular } from '../regular-file.ts';
 export { checkSchema, openGuarded, type SchemaOptions } from '../sqlite-guard.ts';

@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { openExportFile } from './places/export-file.ts';
+import { lockFile } from './places/file-lock.ts';
+import { openFolder } from './places/folder.ts';
+import { openRegular, readRegular } from './regular-file.ts';
+import { openGuarded } from './sqlite-guard.ts';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+const pathOf = (name: string) => join(folder.path, name);
+execFileSync('mkfifo', [pathOf('fifo')]);
+symlinkSync(pathOf('fifo'), pathOf('link'));
+writeFileSync(pathOf('file'), 'text');
+
+async function listen(path: string): Promise<void> {
+  const server = createServer().listen(path);
+  await new Promise((resolve) => server.once('listening', resolve));
+  onTestFinished(() => void server.close());
+}
+
+test.each(['fifo', 'link', 'socket', '/dev/null', '/dev/zero'])(
+  '%s is not read, and nothing is waited for',
+  async (name) => {
+    if (name === 'socket') await listen(pathOf(name));
+    const path = name.startsWith('/') ? name : pathOf(name);
+    const code = expect.stringMatching(/^(ENOTREG|ENXIO)$/);
+    await expect(openRegular(path)).rejects.toMatchObject({ code });
+    expect(() => readRegular(path)).toThrow(expect.objectContaining({ code }));
+  },
+);
+
+test('a regular file is read, a folder is none, and a pipe that this process has is read by its descriptor', async () => {
+  expect(readRegular(pathOf('file'))).toBe('text');
+  expect(() => readRegular(folder.path)).toThrow(/EISDIR/);
+  const file = openSync(pathOf('file'), 'r');
+  expect(readRegular(`/dev/fd/${file}`)).toBe('text');
+  closeSync(file);
+});
+
+test('a pipe in the folder of an archive is an error that says what it is, and hangs no start', async () => {
+  const place = openFolder(folder.path);
+  await expect(place.get('fifo')).rejects.toMatchObject({
+    name: 'StoreError',
+    message: expect.stringMatching(/regular file/),
+  });
+  await expect(place.update('fifo', () => undefined)).rejects.toThrow(/regular file/);
+  expect(Buffer.from((await place.get('file')) ?? []).toString()).toBe('text');
+  expect(await place.get('away')).toBeUndefined();
+});
+
+test.each([false, true])('a pipe in the place of an export is refused (create: %s)', async (create) => {
+  await expect(openExportFile(pathOf('fifo'), { create })).rejects.toMatchObject({
+    code: 'CERTBUS_STORE_EXPORT_UNREADABLE',
+    message: expect.stringMatching(/regular file/),
+  });
+});
+
+test('a pipe in the place of a database or a lock is not opened', () => {
+  for (const act of [
+    () => openGuarded(pathOf('fifo')),
+    () => openGuarded(pathOf('link'), { readOnly: true }),
+    () => openGuarded(new URL(`file://${pathOf('fifo')}?mode=rw`)),
+    () => lockFile(pathOf('fifo')),
+  ])
+    expect(act).toThrow(/regular file/);
+});

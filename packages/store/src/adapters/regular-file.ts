@@ -1,0 +1,55 @@
+/** Opens files by paths at which somebody else may have put a pipe, a socket or a device: opening or reading one could never end. */
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+
+/** Windows has no such flag, and no such files. */
+const NONBLOCK: number = constants.O_NONBLOCK ?? 0;
+
+/** A pipe or a file that this process was started with: standard input, or `<(…)` of a shell. It is meant, and waited for. */
+const OWN_DESCRIPTOR = /^\/(?:dev\/(?:stdin|fd\/\d+)|proc\/(?:self|\d+)\/fd\/\d+)$/;
+
+function check(path: string, stats: Stats): void {
+  if (stats.isFile()) return;
+  const code = stats.isDirectory() ? 'EISDIR' : 'ENOTREG';
+  throw Object.assign(new Error(`${code}: not a regular file, open '${path}'`), { code });
+}
+
+/** Throws an error with the code `ENOTREG`, or `EISDIR`, where there is something else than a regular file at a path; nothing is fine. */
+export function checkRegular(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats) check(path, stats);
+}
+
+/**
+ * Opens a regular file to read, or with `flags` such as `O_RDWR | O_CREAT`; never waits for another process. Rejects with the error of the
+ * system, and with the code `ENOTREG` or `EISDIR` for anything else than a regular file.
+ */
+export async function openRegular(
+  path: string,
+  flags: number = constants.O_RDONLY,
+  mode?: number,
+): Promise<FileHandle> {
+  const file = await open(path, flags | NONBLOCK, mode);
+  try {
+    // What was opened is asked, not the path: that can lead elsewhere by now.
+    check(path, await file.stat());
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/**
+ * The text of a regular file, or of a pipe that this process was started with. Throws as {@link openRegular} rejects.
+ */
+export function readRegular(path: string): string {
+  if (OWN_DESCRIPTOR.test(path)) return readFileSync(path, 'utf8');
+  const file = openSync(path, constants.O_RDONLY | NONBLOCK);
+  try {
+    check(path, fstatSync(file));
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
+}
