@@ -14,6 +14,7 @@ import {
   type ProbeOptions,
   type Verdict,
 } from './every-address.ts';
+import { objectionToAddress } from './special-addresses.ts';
 
 /** How to look at http-01 answers from outside. */
 export interface Http01ProbeOptions extends ProbeOptions {
@@ -94,7 +95,7 @@ function objectionTo(url: URL, port: number): string | undefined {
 /**
  * Waits until every address of every name answers http-01 right: GETs the challenge's own URL, and follows redirects as CAs do, 10
  * at most, also to https with any certificate, on ports 80 and 443 (any where `port` is not 80, which only a private CA
- * uses). Rejects as {@link awaitEveryAddress}.
+ * uses). It follows none to this machine or its link, unless the name itself is there. Rejects as {@link awaitEveryAddress}.
  */
 export function awaitHttp01(advice: string, { port = 80, ...options }: Http01ProbeOptions): Solver['ready'] {
   const resolver = createResolver(options.resolver);
@@ -121,6 +122,8 @@ export function awaitHttp01(advice: string, { port = 80, ...options }: Http01Pro
         addresses = inDns.found;
         if (addresses.length === 0) return wrong(`redirects to ${next.hostname}, which ${noAddress(inDns)}`);
       }
+      const refused = at === undefined ? undefined : objectionToAddress(at, address);
+      if (refused) return wrong(`redirects to ${next.hostname} ${refused}`);
       url = next;
     }
   };
