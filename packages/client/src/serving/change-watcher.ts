@@ -17,7 +17,7 @@ export function createChangeWatcher({
 }: {
   readonly replica: Replica;
   readonly vault: KeyVault;
-  readonly openings: Openings;
+  readonly openings: Pick<Openings<unknown>, 'keep' | 'clear'>;
   readonly emitter: MaterialEmitter;
 }): () => void {
   const at = () => {

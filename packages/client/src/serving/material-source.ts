@@ -99,7 +99,7 @@ interface Serving {
   readonly outgoing: Outgoing | undefined;
   readonly emitter: MaterialEmitter;
   readonly notes: Notes;
-  readonly openings: Openings;
+  readonly openings: Openings<Material>;
   readonly now: () => Date;
 }
 
@@ -150,7 +150,18 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
     certificate: (certificateId) => replica.certificate(certificateId),
     isLasting: ({ cause }) => !isOfThisMachine(cause),
   });
-  return { options, trust, replica, vault, archive, outgoing, emitter: createEmitter(), notes: createNotes(), openings, now };
+  return {
+    options,
+    trust,
+    replica,
+    vault,
+    archive,
+    outgoing,
+    emitter: createEmitter(),
+    notes: createNotes(),
+    openings,
+    now,
+  };
 }
 
 /** Throws `CERTBUS_STORE_PROXY_INVALID` where the proxy to the bus is not one. Waiting for the bus would not change it. */

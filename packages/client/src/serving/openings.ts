@@ -1,11 +1,10 @@
 /** Opens keys, each leaf once at a time, and remembers which of them cannot be used on this server. */
 import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import type { ClientError } from '../errors.ts';
-import type { Material } from './material-source.ts';
 import type { Candidate } from './ranking.ts';
 
 /** Openings of keys. What was refused stays refused until its leaf or its sealed key changes, and costs nothing until then. */
-export interface Openings {
+export interface Openings<Material> {
   /** Chain and opened key; callers that ask for one leaf at the same time share an opening. Rejects with what was remembered, else as `open`. */
   open(candidate: Candidate): Promise<Material>;
   /**
@@ -23,7 +22,7 @@ export interface Openings {
   refused(): string[];
 }
 
-export interface OpeningsOptions {
+export interface OpeningsOptions<Material> {
   readonly open: (candidate: Candidate) => Promise<Material>;
   /** The certificate as it is now. */
   readonly certificate: (certificateId: string) => ManagedCertificate | undefined;
@@ -40,7 +39,11 @@ const marksOf = (certificate: ManagedCertificate | undefined): readonly string[]
     : [];
 
 /** Nothing is opened or refused yet. */
-export function createOpenings({ open, certificate, isLasting }: OpeningsOptions): Openings {
+export function createOpenings<Material>({
+  open,
+  certificate,
+  isLasting,
+}: OpeningsOptions<Material>): Openings<Material> {
   const opening = new Map<string, Promise<Material>>();
   /** Errors by leaf and sealed key, by certificate. */
   const refusals = new Map<string, Map<string, ClientError>>();

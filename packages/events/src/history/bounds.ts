@@ -1,6 +1,8 @@
 /** How long the lists in the state of a bus can get: anyone who has a manager's key can write to them, and every server reads them. */
+import type { ChallengePresented } from '../event-types/bus-events.ts';
 import { vocabulary } from '../event-types/event-schema.ts';
-import type { Challenge } from './bus-state.ts';
+
+type Challenge = Omit<ChallengePresented, 'type'>;
 
 /** Directories of CAs that a bus has accounts at. What the ones after them write is not taken: it pushes out nothing that is there. */
 export const MAX_DIRECTORIES = 100;
