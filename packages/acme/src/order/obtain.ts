@@ -3,7 +3,6 @@ import { isAccountKey } from '../account/account-key.ts';
 import type { Acme } from '../acme.ts';
 import { AcmeError, DeadlineError } from '../errors.ts';
 import type { SolvableChallenge, Solver, Waiting } from '../solver/solver.ts';
-import type { SolvableChallenge, Solver } from '../solver/solver.ts';
 import { hasCredentials } from '../wire/directory.ts';
 import type { Engine, Session } from '../wire/engine.ts';
 import { engineOf } from '../wire/handles.ts';
