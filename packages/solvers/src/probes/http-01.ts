@@ -122,7 +122,7 @@ export function awaitHttp01(advice: string, { port = 80, ...options }: Http01Pro
         addresses = inDns.found;
         if (addresses.length === 0) return wrong(`redirects to ${next.hostname}, which ${noAddress(inDns)}`);
       }
-      const refused = at === undefined ? undefined : objectionToAddress(at, address);
+      const refused = addresses.map((each) => objectionToAddress(each, address)).find((why) => why !== undefined);
       if (refused) return wrong(`redirects to ${next.hostname} ${refused}`);
       url = next;
     }
