@@ -25,8 +25,8 @@ export const cli: readonly Mutant[] = [
   },
   {
     fault: 'text that turns itself round is printed',
-    file: 'packages/runtime/src/printable.ts',
-    find: '\\u202a-\\u202e',
+    file: 'packages/events/src/printable.ts',
+    find: '\\p{Bidi_Control}',
     replace: '',
     noticedBy: [LOG_TEST],
   },

@@ -1,4 +1,5 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
+import { printableJson } from '@certbus/events';
 import { clean, type Environment, readEnvironment } from '@certbus/runtime/local';
 import { Command, Errors, Flags } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
@@ -94,6 +95,10 @@ export abstract class BaseCommand extends Command {
     if (process.stderr.isTTY) return super.warn(message);
     process.stderr.write(`Warning: ${oneLine(message)}\n`);
     return input;
+  }
+
+  override logJson(json: unknown): void {
+    process.stdout.write(`${printableJson(json, 2)}\n`);
   }
 
   protected override toSuccessJson(result: unknown): Answer {

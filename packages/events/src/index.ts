@@ -39,7 +39,7 @@ export {
   normalizeServerName,
   reverseNameOf,
 } from './names.ts';
-export { clean, cleanLine } from './printable.ts';
+export { clean, cleanLine, printableJson } from './printable.ts';
 export {
   type Duty,
   dueSince,

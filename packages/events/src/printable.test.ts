@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { EventsError } from './errors.ts';
-import { clean, cleanLine } from './printable.ts';
+import { clean, cleanLine, printableJson } from './printable.ts';
 
 /** Every code point, halves of surrogate pairs included. */
 const ALL = Array.from({ length: 0x11_0000 }, (_, code) => String.fromCodePoint(code));
@@ -35,4 +35,12 @@ test('a pair of surrogates stays, and its halves do not', () => {
 test('the message of a refused commit is cleaned in the same way', () => {
   const { message } = new EventsError('CERTBUS_EVENTS_NAME_INVALID', 'a\u2028b\u2029c\u061cd\ud800\u0007e');
   expect(message).toBe('a\ufffdb\ufffdc\ufffdd\ufffd\ufffde');
+});
+
+test('JSON of any text has nothing that steers a terminal, and is read back as it was', () => {
+  // A lone half is written as an escape by JSON itself.
+  const texts = ALL.map((character) => `a${character}b`);
+  const json = printableJson(texts, 2);
+  expect(clean(json)).toBe(json);
+  expect(JSON.parse(json)).toEqual(texts);
 });

@@ -11,6 +11,14 @@ const REPLACEMENT = '\ufffd';
 /** Text in one line: every character that could steer a terminal or end the line is replaced by U+FFFD. */
 export const cleanLine = (text: string): string => text.replaceAll(UNSAFE, REPLACEMENT);
 
+/** JSON of a value whose texts can steer no terminal: such a character is written as its escape, so that a parser reads the same value. */
+export function printableJson(value: unknown, indent?: number): string {
+  const escaped = (character: string) =>
+    // A line feed is only ever the indentation's: JSON has those of texts as escapes.
+    character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value, undefined, indent).replaceAll(UNSAFE, escaped);
+}
+
 /** Text that came from a CA, a DNS server or the bus, safe to print; its line breaks (LF) and tabs stay. */
 export function clean(text: string): string {
   return text.replaceAll(UNSAFE, (character) => (character === '\n' || character === '\t' ? character : REPLACEMENT));

@@ -1,4 +1,5 @@
 /** `certbus bus log`. */
+import { printableJson } from '@certbus/events';
 import { BEGINNING, type Commit, type ReadEvent } from '@certbus/events/history';
 import { clean, nothingThere } from '@certbus/runtime/local';
 import { follow } from '@certbus/store';
@@ -53,7 +54,7 @@ export default class BusLog extends BaseCommand {
       for await (const batch of follow(bus, BEGINNING, { intervalMs: 1_000, onError, signal: this.signal })) {
         for (const commit of batch.commits.filter(({ position }) => position > flags.after)) {
           const entry = this.#show(commit);
-          if (isLine) process.stdout.write(`${JSON.stringify(entry)}\n`);
+          if (isLine) process.stdout.write(`${printableJson(entry)}\n`);
           else commits.push(entry);
         }
         if (flags.follow || !batch.live) continue;

@@ -1,6 +1,6 @@
 /** `certbus conf display`: shows the configuration on the bus, as a document for `certbus conf update`. */
+import { printableJson } from '@certbus/events';
 import { redactConfiguration } from '@certbus/manager';
-import { clean } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { documentOf } from '../../configuration-document.ts';
@@ -25,7 +25,7 @@ export default class ConfDisplay extends BaseCommand {
     const json = flags['show-secrets'] ? stored.json : redactConfiguration(stored.json);
     const shown = documentOf(json, stored.position);
     this.progress(`configuration of position ${stored.position}`);
-    this.log(clean(JSON.stringify(shown, undefined, 2)));
+    this.log(printableJson(shown, 2));
     return shown;
   }
 }
