@@ -1,5 +1,5 @@
 /** Makes what a bus begins with: keys, store, first commit, configuration and account. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -21,10 +21,13 @@ import {
   checkOwnToWrite,
   type Environment,
   environmentOf,
+  flushFolder,
   type LocalConfig,
+  makeFolder,
   readKeyFile,
   readLocalConfig,
   readOwnFile,
+  removeUnfinished,
   writeNew,
 } from '@certbus/runtime/local';
 import { parseAddress, resolveAddress } from '@certbus/store';
@@ -79,9 +82,23 @@ const FILES = {
 
 type FileName = keyof typeof FILES;
 
+/** Refuses what is there already and is not to be kept, before anything is made: a key of another user, or a link to nothing. */
+function checkKept(folder: string): void {
+  const isThere = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  for (const [name, [file]] of Object.entries(FILES)) {
+    const path = join(folder, file);
+    if (!isThere(path)) continue;
+    if (name === 'trust') readOwnFile(path, 'The trust file');
+    else readKeyFile(path, `The ${name} key`);
+  }
+  const configPath = join(folder, CONFIG_FILE);
+  if (isThere(configPath)) readOwnFile(configPath, 'The local configuration');
+}
+
 async function writeFiles(folder: string): Promise<WrittenFile[]> {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   checkOwnToWrite(folder, 'The folder for keys');
+  checkKept(folder);
   const write = (name: FileName, text: string): WrittenFile => {
     const [file, purpose] = FILES[name];
     const path = join(folder, file);
@@ -94,7 +111,10 @@ async function writeFiles(folder: string): Promise<WrittenFile[]> {
     write('backup', await createIdentity()),
   ];
   const root = parseRootKey(readKeyFile(join(folder, FILES.root[0]), 'The root key'));
-  return [...keys, write('trust', `${formatTrust({ busId: createBusId(), rootKey: root.publicKey })}\n`)];
+  const trust = write('trust', `${formatTrust({ busId: createBusId(), rootKey: root.publicKey })}\n`);
+  // A bus that is begun elsewhere, as in DynamoDB, survives a power cut here: so must the only keys to it.
+  flushFolder(folder);
+  return [...keys, trust];
 }
 
 /** Makes the store and begins the bus in it, where that was not done yet; the trust file has the first floor then. */
@@ -139,7 +159,9 @@ async function checkBus(config: LocalConfig): Promise<void> {
 
 /** Looks at a folder that is set up, and at its bus. */
 async function findSetUp(folder: string, { given, signal }: SetUpOptions & Pick<SetUp, 'given'>): Promise<SetUpResult> {
-  const config = readLocalConfig({ file: join(folder, CONFIG_FILE), env: {}, cwd: folder });
+  const configPath = join(folder, CONFIG_FILE);
+  const config = readLocalConfig({ file: configPath, env: {}, cwd: folder });
+  removeUnfinished(configPath);
   await checkBus(config);
   const configuration = await withManager(environmentOf(config), async (manager) => {
     await manager.refresh({ signal });
@@ -210,8 +232,9 @@ export async function setUp(request: SetUp, options: SetUpOptions): Promise<SetU
     trust: FILES.trust[0],
     ...(Object.keys(hosts).length > 0 ? { secretHosts: hosts } : {}),
   };
-  writeNew(configPath, `${JSON.stringify(local, undefined, 2)}\n`, { isSecret: false });
-  const all = [...files, { path: configPath, purpose: 'says where all of this is', isNew: true }];
+  const isNew = writeNew(configPath, `${JSON.stringify(local, undefined, 2)}\n`, { isSecret: false });
+  flushFolder(folder);
+  const all = [...files, { path: configPath, purpose: 'says where all of this is', isNew }];
   return { files: all, bus: resolved.bus, changed: true, accountProblem, differences: [] };
 }
 

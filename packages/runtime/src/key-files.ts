@@ -1,18 +1,44 @@
 /** Files of this machine: those that only this user can read, those that only this user can change, and new ones. */
 import { randomUUID } from 'node:crypto';
-import { chmodSync, chownSync, linkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describeExposure, examineFile } from '@certbus/replica';
 import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
 import { RuntimeError, type RuntimeErrorCode } from './errors.ts';
+
+/** How many other processes can take a file that is being written for one that was left behind. */
+const MAX_TRIES = 5;
+
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code;
+
+function describeMissing(path: string): string {
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
+  if (!isLink) return 'it does not exist';
+  return `it is a symbolic link to ${readlinkSync(path)}, which does not exist; remove the link, or make what it leads to`;
+}
 
 function orUnreadable<T>(path: string, what: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    const why =
-      cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
-        ? 'it does not exist'
-        : describeFileProblem(cause, path);
+    const why = hasCode(cause, 'ENOENT') ? describeMissing(path) : describeFileProblem(cause, path);
     throw new RuntimeError('CERTBUS_CLI_FILE_UNREADABLE', `${what} cannot be read from ${path}: ${why}.`, { cause });
   }
 }
@@ -51,40 +77,84 @@ export function readOwnFile(path: string, what: string): string {
   return readFile(path, what);
 }
 
-/**
- * Writes a file unless it is there already; a secret one for this user only. Returns whether it was written. It is there whole and
- * on the disk, or not at all: half a root key that is found again would be a bus that nobody can manage.
- */
-export function writeNew(path: string, text: string, { isSecret }: { readonly isSecret: boolean }): boolean {
-  const unfinished = `${path}.${randomUUID()}.new`;
+/** Makes the names in a folder durable: until then a power cut can take them. Windows cannot flush a folder. */
+export function flushFolder(path: string): void {
+  if (process.platform === 'win32') return;
+  const folder = openSync(path, 'r');
   try {
-    writeFileSync(unfinished, text, { flag: 'wx', mode: isSecret ? 0o600 : 0o644, flush: true });
-    // A rename would take the place of what another process has just made.
-    linkSync(unfinished, path);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-    throw error;
+    fsyncSync(folder);
   } finally {
-    rmSync(unfinished, { force: true });
+    closeSync(folder);
+  }
+}
+
+/** Makes a folder, and those above it, where they are not there; the names of what was made are on the disk. */
+export function makeFolder(path: string): void {
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) flushFolder(dirname(made));
+}
+
+/** Names of the unfinished files of a file, all by the one pattern of {@link writeUnfinished}. */
+function unfinishedOf(path: string): readonly string[] {
+  const prefix = `${basename(path)}.`;
+  const isUnfinished = (name: string) =>
+    name.startsWith(prefix) && /^[0-9a-f-]{36}\.new$/.test(name.slice(prefix.length));
+  return readdirSync(dirname(path)).filter(isUnfinished);
+}
+
+/** Removes what writers of a file left next to it when they were killed: half a file, or a second name of a secret. */
+export function removeUnfinished(path: string): void {
+  for (const name of unfinishedOf(path)) rmSync(join(dirname(path), name), { force: true });
+}
+
+/** Writes a text under another name, on the disk, and hands that name on; removes it, and those that were left behind before. */
+function writeUnfinished<T>(path: string, text: string, mode: number, finish: (unfinished: string) => T): T {
+  removeUnfinished(path);
+  for (let tries = 1; ; tries += 1) {
+    const unfinished = `${path}.${randomUUID()}.new`;
+    try {
+      writeFileSync(unfinished, text, { flag: 'wx', mode, flush: true });
+      return finish(unfinished);
+    } catch (error) {
+      // A process that has just begun to write the same file removed this one as a leftover.
+      if (!hasCode(error, 'ENOENT') || tries === MAX_TRIES) throw error;
+    } finally {
+      rmSync(unfinished, { force: true });
+    }
   }
 }
 
 /**
+ * Writes a file unless it is there already; a secret one for this user only. Returns whether it was written. It is there whole and
+ * on the disk, or not at all: half a root key that is found again would be a bus that nobody can manage. Its name is on the disk once
+ * its folder was flushed, see {@link flushFolder}. Removes what an earlier call left behind when it was killed.
+ */
+export function writeNew(path: string, text: string, { isSecret }: { readonly isSecret: boolean }): boolean {
+  return writeUnfinished(path, text, isSecret ? 0o600 : 0o644, (unfinished) => {
+    try {
+      // A rename would take the place of what another process has just made.
+      linkSync(unfinished, path);
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return false;
+      throw error;
+    }
+  });
+}
+
+/**
  * Replaces a file by one with the same owner and mode. It is there with the old text or the new one, whole and on the disk; a symbolic link
- * to it stays. Throws the error of the system where that cannot be done here.
+ * to it stays. Removes what an earlier call left behind when it was killed. Throws the error of the system where that cannot be done here.
  */
 export function replaceFile(path: string, text: string): void {
   const target = realpathSync(path);
   const { mode, uid, gid } = statSync(target);
-  const unfinished = `${target}.${randomUUID()}.new`;
-  try {
-    writeFileSync(unfinished, text, { flag: 'wx', mode: 0o600, flush: true });
+  writeUnfinished(target, text, 0o600, (unfinished) => {
     const made = statSync(unfinished);
     if (made.uid !== uid || made.gid !== gid) chownSync(unfinished, uid, gid);
     chmodSync(unfinished, mode & 0o7777);
     renameSync(unfinished, target);
-  } finally {
-    rmSync(unfinished, { force: true });
-  }
+  });
+  flushFolder(dirname(target));
 }

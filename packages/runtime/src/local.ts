@@ -11,5 +11,15 @@ export {
 } from './environment.ts';
 export { nothingThere, RuntimeError, type RuntimeErrorCode } from './errors.ts';
 export { jsonFaultOf } from './json-fault.ts';
-export { checkOwnToWrite, readFile, readKeyFile, readOwnFile, withoutMark, writeNew } from './key-files.ts';
+export {
+  checkOwnToWrite,
+  flushFolder,
+  makeFolder,
+  readFile,
+  readKeyFile,
+  readOwnFile,
+  removeUnfinished,
+  withoutMark,
+  writeNew,
+} from './key-files.ts';
 export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig } from './local-config.ts';
