@@ -25,6 +25,8 @@ export interface Question {
 
 const HTML = /^\s{0,1000}<(!doctype|html|\?xml|head|body)/i;
 const DAY_MS = 86_400_000;
+/** Longest address of another place in a message. */
+const MAX_TARGET = 300;
 
 function isChain({ headers }: HttpResponse): boolean {
   return headers['content-type']?.startsWith('application/pem-certificate-chain') ?? false;
@@ -53,18 +55,33 @@ export class NotAcmeAnswerError extends AcmeError {
   }
 }
 
-function notAcme({ status, text }: HttpResponse, directory: string): AcmeError {
+/** Where a redirect leads, without what a URL can carry of secrets. */
+function redirectTarget(location: string, url: string): string {
+  const target = URL.parse(location, url);
+  return target ? `${target.origin}${target.pathname}`.slice(0, MAX_TARGET) : 'something that is not a URL';
+}
+
+function notAcme({ status, text, headers }: HttpResponse, { directory, url }: Question): AcmeError {
+  if (status >= 300 && status < 400 && headers.location !== undefined) {
+    const advice =
+      url === directory
+        ? 'If that is the directory of this CA, set it as the directory'
+        : 'Check that no proxy is between';
+    const target = redirectTarget(headers.location, url);
+    const message = `The CA at ${directory} redirects to ${target} (HTTP ${status}), and redirects are not followed. ${advice}.`;
+    return new NotAcmeAnswerError(message, status);
+  }
   const what = HTML.test(text) ? 'a web page' : 'something that is not JSON';
   const message = `The CA at ${directory} answered ${what} (HTTP ${status}). Check that this is an ACME directory, and no proxy is between.`;
   return new NotAcmeAnswerError(message, status);
 }
 
-function problemIn(response: HttpResponse, body: unknown, directory: string): Problem {
+function problemIn(response: HttpResponse, body: unknown, question: Question): Problem {
   const { status, text } = response;
   const problem = parseProblem(body, status);
   if (problem) return problem;
   const isBlank = text.trim() === '' || status >= 500 || status === 429;
-  if (!isBlank) throw notAcme(response, directory);
+  if (!isBlank) throw notAcme(response, question);
   return { type: 'about:blank', detail: 'no reason given', status, subproblems: [] };
 }
 
@@ -75,9 +92,10 @@ export function isBadNonce(response: HttpResponse): boolean {
   return problem !== undefined && shortType(problem.type) === 'badNonce';
 }
 
-function refusal(response: HttpResponse, body: unknown, { directory, url, name, now }: Question): AcmeProblemError {
+function refusal(response: HttpResponse, body: unknown, question: Question): AcmeProblemError {
+  const { directory, url, name, now } = question;
   const { headers } = response;
-  const problem = problemIn(response, body, directory);
+  const problem = problemIn(response, body, question);
   const retryAfter = parseRetryAfter(headers['retry-after'], now);
   // A person has to act first; a day is Let's Encrypt's own measure of patience.
   const isPause = isPaused(problem, retryAfter);
@@ -100,6 +118,6 @@ export function readAnswer(response: HttpResponse, question: Question): Answer {
   const { status, headers } = response;
   const data = parseBody(response);
   if (status >= 400) throw refusal(response, data, question);
-  if (status >= 300 || (typeof data === 'string' && !isChain(response))) throw notAcme(response, question.directory);
+  if (status >= 300 || (typeof data === 'string' && !isChain(response))) throw notAcme(response, question);
   return { status, headers, data, retryAfter: parseRetryAfter(headers['retry-after'], question.now) };
 }

@@ -165,6 +165,19 @@ test.each<[string, Answer, string]>([
   expect(error.message).toContain(server.origin.replace('http://', ''));
 });
 
+test.each([
+  ['https://new.ca.test/acme/directory', 'https://new.ca.test/acme/directory'],
+  ['/moved/dir', '/moved/dir'],
+  ['https://user:secret@new.ca.test/dir?token=secret', 'https://new.ca.test/dir '],
+  ['http://[', 'something that is not a URL'],
+])('the error of a directory that redirects to %s names the target', async (location, target) => {
+  const { ca } = await connect(({ path }) => (path === '/dir' ? { status: 301, headers: { location } } : undefined));
+  const error = await failureOf(readDirectory(ca, { signal: never }));
+  expect(error).toMatchObject({ code: 'CERTBUS_ACME_NOT_ACME', message: expect.stringContaining(target) });
+  expect(error.message).toContain('set it as the directory');
+  expect(error.message).not.toContain('secret');
+});
+
 test('a directory of two million bytes is not read to its end', async () => {
   const { ca, server } = await connect(({ path }) => {
     const at = (name: string) => `${server.origin}/${name}`;
