@@ -54,7 +54,14 @@ function archiveStatements({ tableArn, archive }: Place, actions: readonly strin
       Resource: `${bucketArn}/${prefix ? `${prefix}/` : ''}*`,
     },
     // Without it S3 answers "denied" where it should say "not there".
-    { Sid: 'CertBusArchiveMissing', Effect: 'Allow' as const, Action: ['s3:ListBucket'], Resource: bucketArn },
+    {
+      Sid: 'CertBusArchiveMissing',
+      Effect: 'Allow' as const,
+      Action: ['s3:ListBucket'],
+      Resource: bucketArn,
+      // What else is in the bucket stays unknown.
+      ...(prefix ? { Condition: { StringLike: { 's3:prefix': [`${prefix}/*`] } } } : {}),
+    },
   ];
 }
 
