@@ -3,6 +3,7 @@ import { DeleteObjectCommand, PutObjectCommand, S3Client, type S3ClientConfig } 
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
+import { describeExpiredLogin } from '../aws-login.ts';
 import type { Outgoing } from '../definition/outgoing.ts';
 import { awaitHttp01, type Http01ProbeOptions } from '../probes/http-01.ts';
 
@@ -28,8 +29,8 @@ function reasonOf(cause: unknown): string {
 }
 
 function failed(bucket: string, act: string, cause: unknown): AcmeError {
-  const why = reasonOf(cause);
-  const message = `An answer to http-01 could not be ${act} the bucket ${bucket}: ${why}. Check bucket, region, credentials and network.`;
+  const why = describeExpiredLogin(cause) ?? `${reasonOf(cause)}. Check bucket, region, credentials and network`;
+  const message = `An answer to http-01 could not be ${act} the bucket ${bucket}: ${why}.`;
   return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', message, { cause });
 }
 

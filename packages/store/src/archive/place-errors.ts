@@ -1,4 +1,5 @@
 /** Checks and errors that all places of archives share. */
+import { describeExpiredLogin } from '../aws-login.ts';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 
 const KEY = /^[\w-]+(?:\/[\w.-]+)*$/;
@@ -54,6 +55,11 @@ export function wrapPlaceError(place: string, error: unknown): StoreError {
     const what =
       'The address of the archive names no region, and AWS_REGION is not set. Add "?region=…" to the address.';
     return new StoreError('CERTBUS_STORE_ADDRESS_INVALID', what, { cause: error });
+  }
+  const login = describeExpiredLogin(error);
+  if (login) {
+    const what = `The archive at ${place} needs AWS credentials: ${login}.`;
+    return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
   }
   const names = error instanceof Error ? [error.name, 'code' in error ? String(error.code) : ''] : [];
   const known = names.map((name) => MEANING[name]).find((meaning) => meaning !== undefined);

@@ -1,6 +1,7 @@
 /** One call to Route 53, within its budget, and repeated where that helps. */
 import { InvalidChangeBatch, type Route53Client, Route53ServiceException } from '@aws-sdk/client-route-53';
 import { AcmeError } from '@certbus/acme';
+import { describeExpiredLogin } from '../../aws-login.ts';
 import type { Budget } from './budget.ts';
 import type { Sleep } from './waiting.ts';
 
@@ -67,6 +68,8 @@ export function explain(attempt: string, cause: unknown): AcmeError {
     const message = `${attempt}: Route 53 has no hosted zone with this id. Correct "zoneId".`;
     return new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message, { cause });
   }
+  const login = describeExpiredLogin(cause);
+  if (login) return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', `${attempt}: ${login}.`, { cause });
   const what = cause instanceof Error ? cause.message : String(cause);
   return new AcmeError('CERTBUS_ACME_SOLVER_FAILED', `${attempt}: ${what} (${name}). ${adviceFor(name)}`, { cause });
 }

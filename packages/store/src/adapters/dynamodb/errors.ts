@@ -1,4 +1,6 @@
 /** What errors of DynamoDB and its SDK mean for a log. */
+
+import { describeExpiredLogin } from '../../aws-login.ts';
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
 
 /** Errors of the service that an operator can do something about, by name. */
@@ -43,6 +45,11 @@ export function wrapDynamoDbError(table: string, error: unknown): StoreError {
   if (message === 'Region is missing') {
     const what = 'The address of the bus names no region, and AWS_REGION is not set. Add "?region=…" to the address.';
     return new StoreError('CERTBUS_STORE_ADDRESS_INVALID', what, { cause: error });
+  }
+  const login = describeExpiredLogin(error);
+  if (login) {
+    const what = `The DynamoDB table "${table}" needs AWS credentials: ${login}.`;
+    return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
   }
   const [code, what] = MEANING[name] ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}.`] as const);
   return new StoreError(code, `The DynamoDB table "${table}" ${what}`, { cause: error });
