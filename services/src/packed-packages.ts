@@ -42,10 +42,11 @@ async function closureOf(name: string): Promise<readonly string[]> {
   return [...found];
 }
 
-/** Runs pnpm of the version that the workspace names. */
+/** Runs pnpm of the version that the workspace names, without the hash that corepack checks: npx takes the name and version alone. */
 export async function runPnpm(args: readonly string[], cwd: string = ROOT): Promise<void> {
   const { packageManager = 'pnpm' } = await readManifest(ROOT);
-  await run('npx', ['-y', '--allow-scripts=pnpm', packageManager, ...args], { cwd, env: freshEnvironment() });
+  const [program = packageManager] = packageManager.split('+');
+  await run('npx', ['-y', '--allow-scripts=pnpm', program, ...args], { cwd, env: freshEnvironment() });
 }
 
 /** Makes a folder a project of npm, unless it is one. */
