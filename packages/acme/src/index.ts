@@ -68,4 +68,4 @@ export {
 export { type DirectorySummary, readClock, readDirectory } from './wire/read-directory.ts';
 export { publicKeyOfCsr } from './x509/certificate.ts';
 export type { Chain } from './x509/chain.ts';
-export { createCsr } from './x509/csr.ts';
+export { type CsrOptions, createCsr } from './x509/csr.ts';

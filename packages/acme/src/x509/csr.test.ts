@@ -33,6 +33,17 @@ describe.each<[string, KeyObject]>([
   });
 });
 
+test.each([
+  [['192.0.2.7', `${'a'.repeat(60)}.test`, 'b.test', 'c.test'], 'CN=b.test'],
+  [['*.a.test', 'a.test'], 'CN=*.a.test'],
+  [['192.0.2.7'], ''],
+])('a common name is the first name that can be one', async (wanted, subject) => {
+  const { request, names } = read(createCsr(wanted, P256, { commonName: 'first' }));
+  expect(await request.verify()).toBe(true);
+  expect(request.subject).toBe(subject);
+  expect(names).toHaveLength(wanted.length);
+});
+
 test('a hundred long names need lengths of several bytes', async () => {
   const label = 'a'.repeat(63);
   const wanted = Array.from({ length: 100 }, (_, n) => `n${n}.${label}.${label}.test`);

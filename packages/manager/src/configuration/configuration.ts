@@ -29,6 +29,8 @@ export interface CertificateAuthority {
     | undefined;
   /** The chain to serve where the CA has several: name of its root, or SHA-256 fingerprint of an issuer in it. */
   readonly preferredChain?: string | undefined;
+  /** `first`: requests have their first DNS name as the common name, for a CA that wants one. Default: they have no subject. */
+  readonly commonName?: 'first' | undefined;
   /** Where the CA has no such profile any more: fail, the default, or take the CA's own choice. */
   readonly ifProfileMissing?: 'fail' | 'default' | undefined;
   /** Name of the authority at which an order is tried first once a certificate has failed twice in a row. */
@@ -106,6 +108,7 @@ const authority = v.strictObject({
   roots: v.optional(v.nullable(pem)),
   eab: v.optional(v.strictObject({ kid: nonEmpty, hmacKey: secret, algorithm: v.optional(macAlgorithm) })),
   preferredChain: v.optional(nonEmpty),
+  commonName: v.optional(v.literal('first', 'must be "first"')),
   ifProfileMissing: v.optional(v.picklist(['fail', 'default'], 'must be "fail" or "default"')),
   staging: v.optional(nonEmpty),
   fallback: v.optional(nonEmpty),

@@ -114,7 +114,16 @@ test.each([
   ['dns.6', { zones: ['a.test'] }],
   ['http01', { port: 8080, resolver: ['192.0.2.1'], probe: false }],
   ['authorities', { other: { directory: 'https://other.test' } }],
-  ['authorities.ca', { contact: ['mailto:a@b.test'], preferredChain: 'X', ifProfileMissing: 'fail', staging: 'other' }],
+  [
+    'authorities.ca',
+    {
+      contact: ['mailto:a@b.test'],
+      preferredChain: 'X',
+      commonName: 'first',
+      ifProfileMissing: 'fail',
+      staging: 'other',
+    },
+  ],
 ])('a field of "%s" that cannot change where secrets are sent keeps them', (path, change) => {
   expect(mergeRedacted(edit(shown, path, change), stored)).toEqual(edit(stored, path, change));
 });

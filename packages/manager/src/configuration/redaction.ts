@@ -17,7 +17,10 @@ const COLLECTIONS: ReadonlySet<string> = new Set(['', 'authorities']);
  * of what identifies the secret's owner, so that a field that is added later needs no line here to be safe.
  */
 const FREE_FIELDS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['authorities.*', ['contact', 'termsOfServiceAgreed', 'preferredChain', 'ifProfileMissing', 'staging', 'fallback']],
+  [
+    'authorities.*',
+    ['contact', 'termsOfServiceAgreed', 'preferredChain', 'commonName', 'ifProfileMissing', 'staging', 'fallback'],
+  ],
   ['dns.*', ['zones', 'resolver', 'nameServers', 'followAliases']],
   ['http01', ['port', 'resolver', 'probe']],
 ]);

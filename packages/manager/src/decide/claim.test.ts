@@ -57,7 +57,10 @@ const oneCa = { authorities: {}, unavailable: new Set<string>() };
 describe('given nothing', () => {
   test('when asked without a CSR, then a CSR is asked for and nothing said', () => {
     const claim = claimNew(given(), NOW, subject, { ...terms('alice'), ...ids, csr: undefined });
-    expect(claim).toEqual({ events: [], result: { kind: 'csr-needed', names: subject.names } });
+    expect(claim).toEqual({
+      events: [],
+      result: { kind: 'csr-needed', names: subject.names, directory: subject.directory },
+    });
   });
 
   test('when asked with a CSR to recipients that changed since, then another is asked for', () => {

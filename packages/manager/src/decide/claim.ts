@@ -60,7 +60,7 @@ export type ClaimResult =
   | ({ readonly kind: 'csr-needed' } & CsrSubject);
 
 /** What a key and its CSR are made for. */
-export type CsrSubject = Pick<IssuanceSubject, 'names' | 'keyType'>;
+export type CsrSubject = Pick<IssuanceSubject, 'names' | 'keyType' | 'directory'>;
 
 /** The state in which a renewal is still wanted; where it has passed, somebody else was first. */
 export interface RenewalCondition {
@@ -88,7 +88,8 @@ function start(state: ManagerState, now: Date, claim: NewClaim, terms: ClaimTerm
   const claimMs = claimLengthMs(state, claim, terms.claimMs);
   const { certificateId, issuanceId, names, reason, challengeType, profile, keyType, directory, fallbackFor } = claim;
   const { replaces, csr } = claim;
-  if (csr?.recipientsPosition !== state.bus.recipientsPosition) return say({ kind: 'csr-needed', names, keyType });
+  if (csr?.recipientsPosition !== state.bus.recipientsPosition)
+    return say({ kind: 'csr-needed', names, keyType, directory });
   const until = new Date(now.getTime() + claimMs).toISOString();
   const subject = { names, reason, challengeType, profile, keyType, directory, fallbackFor, replaces };
   const started = { issuanceId, ...subject, holder, until };

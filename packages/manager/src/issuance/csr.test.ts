@@ -42,6 +42,11 @@ test('where nobody chose, the key is P-256, and every CSR has its own', async ()
   expect(publicKeyOf(one)).not.toEqual(publicKeyOf(other));
 });
 
+test('a CA that wants a common name has one', async () => {
+  const { csr } = await createCsrWithKey({ names }, bus, { commonName: 'first' });
+  expect(new Pkcs10CertificateRequest(Buffer.from(csr, 'base64')).subject).toBe('CN=*.a.test');
+});
+
 test('a key type is read in any case', () => {
   expect(['p-256', 'P-384', 'rsa-2048', ' RSA-4096 '].map(parseKeyType)).toEqual([
     'P-256',

@@ -123,13 +123,25 @@ async function complete(
   return { certificateId, names, outcome: 'issued', serialNumber, notAfter, warnings };
 }
 
+/** A CSR as the CA that it is for wants it. */
+function csrFor(
+  config: Configuration,
+  needed: Claim<'csr-needed'>,
+  bus: Context['view']['state']['bus'],
+): Promise<CsrWithKey> {
+  // An authority that is gone is reported, and recorded, when its order is made.
+  const authority = Object.values(config.authorities).find(({ directory }) => directory === needed.directory);
+  return createCsrWithKey(needed, bus, authority);
+}
+
 /** The CSR that a claim will need, by the picture of a moment ago: made without asking the bus. */
 async function createCsrAhead(
   { view, now }: Context,
+  config: Configuration,
   ask: (state: ManagerState, now: Date) => Decision<ClaimResult>,
 ): Promise<CsrWithKey | undefined> {
   const { result } = ask(view.state, now());
-  return result.kind === 'csr-needed' ? createCsrWithKey(result, view.state.bus) : undefined;
+  return result.kind === 'csr-needed' ? csrFor(config, result, view.state.bus) : undefined;
 }
 
 /** Claims an issuance, and waits while another process holds the claim. */
@@ -139,16 +151,18 @@ async function claim(
   options: ClaimedRun,
 ): Promise<Claim<'managed'> | Claim<'claimed'>> {
   const { holder, claimMs, graceMs, view } = context;
-  const { signal, takeOver = false } = options;
+  const { config, signal, takeOver = false } = options;
   const terms = { holder, claimMs, graceMs, takeOver };
   let { caughtUp = false } = options;
-  let csr = caughtUp ? await createCsrAhead(context, (state, now) => ask(state, now, terms, undefined)) : undefined;
+  let csr = caughtUp
+    ? await createCsrAhead(context, config, (state, now) => ask(state, now, terms, undefined))
+    : undefined;
   for (;;) {
     signal.throwIfAborted();
     const result = await decide(context, (state, now) => ask(state, now, terms, csr), { signal, caughtUp });
     caughtUp = false;
     if (result.kind === 'managed' || result.kind === 'claimed') return result;
-    if (result.kind === 'csr-needed') csr = await createCsrWithKey(result, view.state.bus);
+    if (result.kind === 'csr-needed') csr = await csrFor(config, result, view.state.bus);
     else await waitForHolder(context, result, options);
   }
 }

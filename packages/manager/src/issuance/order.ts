@@ -45,11 +45,11 @@ export function csrFor(context: Context, claim: HeldClaim, spki: Uint8Array): Cs
 }
 
 /** The CSR to finalize with: another one where the recipients changed since the last key was sealed. */
-async function currentCsr(context: Context, { claim, issuance, stop, persist }: Run): Promise<CsrWithKey> {
+async function currentCsr(context: Context, { claim, issuance, authority, stop, persist }: Run): Promise<CsrWithKey> {
   const { bus } = context.view.state;
   const last = issuance.csrs.at(-1);
   if (last?.recipientsPosition === bus.recipientsPosition) return last;
-  const csr = await createCsrWithKey(issuance, bus);
+  const csr = await createCsrWithKey(issuance, bus, authority);
   await persist(() => decide(context, (state) => replaceCsr(state, claim, csr), { signal: stop }));
   return csr;
 }

@@ -58,7 +58,7 @@ async function tryAt(
 ): Promise<void> {
   const { names, challengeType } = issuance;
   const ca = await openAccount(context, staging, { config, signal });
-  const { csr } = await createCsrWithKey(issuance, context.view.state.bus);
+  const { csr } = await createCsrWithKey(issuance, context.view.state.bus, staging);
   const order = { names, csr: Buffer.from(csr, 'base64'), challenge: challengeType, solver };
   await obtain(ca, { ...order, onOrder: async () => {}, signal });
 }
