@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { readdirSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { requirePart, type S3Server, startS3Server } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,6 +10,33 @@ import { describePlace } from './places.builders.ts';
 import { openS3 } from './s3.ts';
 
 const part = requirePart('s3');
+
+/** Passes requests on to S3, and answers "denied" where S3 says that an object is not there: as Amazon's does to those who cannot list the bucket. */
+async function startDenyingGateway(endpoint: string): Promise<{ readonly port: number; stop(): Promise<void> }> {
+  const gateway = createServer((incoming, outgoing) => {
+    const { url = '/', method, headers } = incoming;
+    const passed = request(new URL(url, endpoint), { method, headers }, (response) => {
+      const isHidden = response.statusCode === 404 && !url.includes('list-type');
+      if (!isHidden) {
+        outgoing.writeHead(response.statusCode ?? 500, response.headers);
+        response.pipe(outgoing);
+        return;
+      }
+      response.resume();
+      outgoing.writeHead(403, { 'content-type': 'application/xml' });
+      outgoing.end('<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>');
+    });
+    incoming.pipe(passed);
+  }).listen(0, '127.0.0.1');
+  await once(gateway, 'listening');
+  const stop = async () => {
+    const closed = once(gateway, 'close');
+    gateway.close();
+    gateway.closeAllConnections();
+    await closed;
+  };
+  return { port: (gateway.address() as AddressInfo).port, stop };
+}
 
 describe.skipIf(part.skip)(part.title('an archive in S3'), () => {
   let server: S3Server;
@@ -24,6 +54,16 @@ describe.skipIf(part.skip)(part.title('an archive in S3'), () => {
   describePlace(async () => {
     places += 1;
     return open({ prefix: `place${places}` });
+  });
+
+  test('an object that is not there is told from a denied one by those who can list a prefix alone', async () => {
+    const { port, stop } = await startDenyingGateway(server.endpoint);
+    const place = open({ endpoint: `http://127.0.0.1:${port}`, prefix: 'denied' });
+    expect(await place.get('none')).toBeUndefined();
+    await place.update('made', () => Buffer.from('x'));
+    expect(Buffer.from((await place.get('made')) ?? []).toString()).toBe('x');
+    await place.close();
+    await stop();
   });
 
   test('updates that race lose nobody', async () => {

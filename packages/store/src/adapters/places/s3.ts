@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import {
   GetObjectCommand,
   type GetObjectCommandOutput,
+  ListObjectsV2Command,
   NoSuchKey,
   PutObjectCommand,
   S3Client,
@@ -17,6 +18,7 @@ const CONNECTION_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const UPDATE_ATTEMPTS = 5;
 /** What the service answers to a condition that does not hold, or that another request raced. */
+const DENIED = 'AccessDenied';
 const LOST = new Set(['PreconditionFailed', 'ConditionalRequestConflict']);
 
 export interface S3Options {
@@ -64,6 +66,22 @@ function objectAt({ name, prefix }: Bucket, key: string): { Bucket: string; Key:
   return { Bucket: name, Key: prefix ? `${prefix}/${key}` : key };
 }
 
+/**
+ * Whether an object is not there, where S3 answers "denied" to its reader: it says "not there" only to those who can list the whole bucket, and
+ * the policies of `createPolicies` let an archive's users list its prefix alone. False where listing is denied as well.
+ */
+async function isMissing(bucket: Bucket, key: string, options: PlaceOptions): Promise<boolean> {
+  const { Bucket: name, Key: prefix } = objectAt(bucket, key);
+  const request = new ListObjectsV2Command({ Bucket: name, Prefix: prefix, MaxKeys: 1 });
+  try {
+    const { Contents = [] } = await bucket.client.send(request, requestOptions(options));
+    return !Contents.some(({ Key }) => Key === prefix);
+  } catch (error) {
+    if (error instanceof Error && error.name === DENIED) return false;
+    throw error;
+  }
+}
+
 async function find(
   bucket: Bucket,
   key: string,
@@ -75,6 +93,7 @@ async function find(
     found = await bucket.client.send(new GetObjectCommand(objectAt(bucket, key)), requestOptions(options));
   } catch (error) {
     if (error instanceof NoSuchKey) return undefined;
+    if (error instanceof Error && error.name === DENIED && (await isMissing(bucket, key, options))) return undefined;
     throw error;
   }
   try {
