@@ -1,6 +1,7 @@
 /** Serves TLS from the certificates of a bus. */
 import { EventEmitter } from 'node:events';
 import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
+import { normalizeServerName } from '@certbus/events';
 import type { CertBus, ClientEvents, ConnectOptions } from './cert-bus.ts';
 import { answerHttp01 } from './http-01.ts';
 import { type MaterialSource, openMaterial } from './serving/material-source.ts';
@@ -8,7 +9,7 @@ import { createChallenges } from './tls/challenges.ts';
 import { type ContextCache, createContextCache } from './tls/context-cache.ts';
 import { makeContext } from './tls/contexts.ts';
 import { showDefaultCertificates } from './tls/default-certificates.ts';
-import { createDefaults, nameOf } from './tls/defaults.ts';
+import { createDefaults } from './tls/defaults.ts';
 import { hideDefaultFromNamed } from './tls/named-connections.ts';
 import { answerTlsAlpn01 } from './tls/tls-alpn-01.ts';
 import { createSniCallback, guardResumption, rotateTicketKeys } from './tls/tls-server.ts';
@@ -99,7 +100,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
     attach,
     acmeHttpHandler: (request, response) => answerHttp01(request, response, source.keyAuthorization),
     async secureContextFor(typed) {
-      const name = nameOf(typed);
+      const name = normalizeServerName(typed);
       return name ? contexts.get(name) : undefined;
     },
     health: () => source.health(),

@@ -95,3 +95,19 @@ test.each([
 ])('%j is no address', (typed) => {
   expect(normalizeAddress(typed)).toBeUndefined();
 });
+
+test.each([
+  ['a-.bench.test', 'a-.bench.test'],
+  ['-A.bench.test', '-a.bench.test'],
+  ['a_b.bench.test.', 'a_b.bench.test'],
+  ['192.0.2.7', '192.0.2.7'],
+  ['2001:DB8:0::7', '2001:db8::7'],
+  ['::ffff:192.0.2.7', '::ffff:c000:207'],
+  ['[::1]', undefined],
+  ['fe80::1%eth0', undefined],
+  ['127.1', undefined],
+  ['', undefined],
+  ['a..test', undefined],
+])('a client that types %s as server name is looked up as %s', (typed, name) => {
+  expect(normalizeServerName(typed)).toBe(name);
+});

@@ -4,6 +4,9 @@ import { EventsError } from './errors.ts';
 
 const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
 
+/** Labels as a client may type them below a wildcard, also where no CA would put them into a certificate of their own. */
+const TYPED_LABEL = /^[a-z0-9_-]{1,63}$/;
+
 const FOREIGN_ASCII = /[^A-Za-z0-9._\u0080-\u{10ffff}-]/u;
 
 function toASCII(text: string): string {
@@ -11,16 +14,25 @@ function toASCII(text: string): string {
 }
 
 /**
- * A server name as TLS and this bus compare it: A-labels, lower case, no trailing dot, no wildcard; `undefined` when the text is not
- * a server name. Accepts what a client typed.
+ * A server name that a client typed, as it is looked up: A-labels, lower case, no trailing dot, no wildcard; an IP address as
+ * {@link normalizeAddress} writes it, though RFC 6066 section 3 wants none here; `undefined` where the text is neither. What a
+ * certificate can be issued for is stricter, see {@link normalizeName}.
  */
 export function normalizeServerName(name: string): string | undefined {
   const text = name.endsWith('.') ? name.slice(0, -1) : name;
   // Nearly every name arrives in this form; the URL parser costs more than the whole look-up. It would also accept a path,
   // a port or a %-escape, so a text with one of these never gets there.
-  const ascii = /^[a-z0-9_.-]+$/.test(text) ? text : toASCII(text);
-  if (ascii === '' || ascii.length > 253 || /^[\d.]+$/.test(ascii)) return undefined;
-  return ascii.split('.').every((label) => LABEL.test(label)) ? ascii : undefined;
+  const ascii = /^[A-Za-z0-9_.-]+$/.test(text) ? text.toLowerCase() : toASCII(text);
+  if (ascii === '' || /^[\d.]+$/.test(ascii)) return normalizeAddress(name);
+  if (ascii.length > 253) return undefined;
+  return ascii.split('.').every((label) => TYPED_LABEL.test(label)) ? ascii : undefined;
+}
+
+/** A domain name that a certificate can be issued for, without wildcard. */
+function normalizeDomain(name: string): string | undefined {
+  const domain = normalizeServerName(name);
+  const isDomain = domain !== undefined && !isAddress(domain) && domain.split('.').every((label) => LABEL.test(label));
+  return isDomain ? domain : undefined;
 }
 
 /**
@@ -31,7 +43,7 @@ export function normalizeName(name: string): string {
   const address = normalizeAddress(name.trim());
   if (address !== undefined) return address;
   const wildcard = name.startsWith('*.');
-  const rest = normalizeServerName((wildcard ? name.slice(2) : name).trim());
+  const rest = normalizeDomain((wildcard ? name.slice(2) : name).trim());
   if (rest === undefined || (!wildcard && rest.includes('*'))) {
     const shown = JSON.stringify(name.slice(0, 80));
     throw new EventsError(

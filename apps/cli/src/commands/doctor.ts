@@ -1,14 +1,22 @@
 /** `certbus doctor`. */
 import { isIP } from 'node:net';
-import { normalizeServerName } from '@certbus/events';
+import { isAddress, normalizeNames } from '@certbus/events';
 import type { Finding } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
 import { CliError } from '../errors.ts';
 import { describeWaiting } from '../progress.ts';
 
+function isDomain(text: string): boolean {
+  try {
+    return !normalizeNames([text]).some(isAddress);
+  } catch {
+    return false;
+  }
+}
+
 function checkDomain(domain: string): void {
-  if (normalizeServerName(domain.replace(/^\*\./, '')) !== undefined) return;
+  if (isDomain(domain)) return;
   throw new CliError('CERTBUS_CLI_USAGE', `"${domain}" is no domain; name one like example.com.`);
 }
 

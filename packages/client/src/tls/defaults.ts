@@ -1,12 +1,9 @@
 /** What clients that name no server are shown. */
 import { createSecureContext } from 'node:tls';
-import { normalizeAddress, normalizeServerName } from '@certbus/events';
+import { normalizeServerName } from '@certbus/events';
 import type { MaterialSource } from '../serving/material-source.ts';
 import { makeContext } from './contexts.ts';
 import type { DefaultKeyPair, KeyPair } from './default-certificates.ts';
-
-/** A name or address as somebody typed it, in its one form. */
-export const nameOf = (typed: string): string | undefined => normalizeAddress(typed) ?? normalizeServerName(typed);
 
 /** The certificates of clients without a server name. */
 export interface Defaults {
@@ -42,7 +39,7 @@ export function createDefaults({
   return {
     isFound: () => isFound,
     async find(address) {
-      for (const name of [address, defaultName && nameOf(defaultName)]) {
+      for (const name of [address, defaultName && normalizeServerName(defaultName)]) {
         const pair = name ? await pairFor(name) : undefined;
         if (!pair) continue;
         isFound = true;

@@ -167,3 +167,17 @@ test('several addresses and a challenge at once are no trouble to anybody', asyn
   );
   expect(await Promise.all(asked)).toEqual(asked.map((_, n) => wanted[n % 3]?.serialNumber));
 });
+
+test('a client that sends an address as server name gets the certificate of that address, or none', async () => {
+  const bus = await newBus();
+  await bus.issue(['192.0.2.7', '2001:db8::7']);
+  await bus.issue(['*.a.test']);
+  const { sniCallback } = await newClient(bus, { defaultName: 'www.a.test' });
+  const answer = (typed: string) =>
+    new Promise((resolve) => sniCallback(typed, (error, context) => resolve(error ?? context)));
+  const refused = { code: 'CERTBUS_CLIENT_NAME_UNKNOWN' };
+  for (const typed of ['192.0.2.7', '2001:DB8:0::7', 'x-.a.test', '-x.a.test', 'x_y.a.test'])
+    expect(await answer(typed)).toHaveProperty('context');
+  for (const typed of ['192.0.2.8', '2001:db8::8', '[2001:db8::7]', 'fe80::1%eth0', '192.0.2', '*.a.test'])
+    expect(await answer(typed)).toMatchObject(refused);
+});
