@@ -6,7 +6,8 @@ export type ClientErrorCode =
   | 'CERTBUS_CLIENT_KEY_NOT_OPENED'
   | 'CERTBUS_CLIENT_KEY_TYPE_UNUSED'
   | 'CERTBUS_CLIENT_NAME_UNKNOWN'
-  | 'CERTBUS_CLIENT_REPLICA_SET_ASIDE';
+  | 'CERTBUS_CLIENT_REPLICA_SET_ASIDE'
+  | 'CERTBUS_CLIENT_WRITER_UNTHREADED';
 
 /** A failure or an alarm of the client. Branch on `code`, never on the message. */
 export class ClientError extends Error {

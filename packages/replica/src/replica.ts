@@ -34,6 +34,8 @@ export interface Replica extends ReplicaReader {
    * without access. What is there is served all the same. `undefined` where nothing is wrong.
    */
   readonly problem: ReplicaError | undefined;
+  /** Why it is written on this thread, between handshakes: the file of the writing thread cannot be loaded. `undefined` where it can. */
+  readonly unthreaded: Error | undefined;
   /** Takes the right to advance where it is free. Rejects `CERTBUS_REPLICA_FAILED` where it cannot be taken here at all. */
   tryAdvance(): Promise<boolean>;
   /** Takes commits that follow on {@link ReplicaReader.checkpoint}, durably and in order of the calls. Only while advancing. */
@@ -121,6 +123,7 @@ function openInMemory(busId: string): Replica {
     advancing: true,
     setAside: undefined,
     problem: undefined,
+    unthreaded: undefined,
     tryAdvance: async () => true,
     apply: (commits, checkpoint) => write({ kind: 'apply', commits, checkpoint }),
     build: buildWith(write),
@@ -229,7 +232,7 @@ async function askToAdvance(thread: WriterThread): Promise<Advance> {
 export async function openReplica({ path, busId }: ReplicaOptions): Promise<Replica> {
   if (path === ':memory:') return openInMemory(busId);
   makeFolder(path);
-  const thread = startWriterThread(path, busId);
+  const thread = await startWriterThread(path, busId);
   try {
     const first = await askToAdvance(thread);
     if (first.problem && !existsSync(path)) throw first.problem;
@@ -263,6 +266,7 @@ function replicaOf(file: ReturnType<typeof openFile>, thread: WriterThread, firs
     get problem() {
       return state.problem;
     },
+    unthreaded: thread.unthreaded,
     async tryAdvance() {
       if (state.advancing) return true;
       if (state.problem) file.refresh();

@@ -216,9 +216,15 @@ function replicaSetAside(path: string): ClientError {
   return new ClientError('CERTBUS_CLIENT_REPLICA_SET_ASIDE', what);
 }
 
+function writerUnthreaded(cause: Error): ClientError {
+  const what = `The file of the thread that writes the replica cannot be loaded, so it is written between handshakes: ${cause.message}. Was the program bundled? Bundle that file as well, see docs/client.md.`;
+  return new ClientError('CERTBUS_CLIENT_WRITER_UNTHREADED', what, { cause });
+}
+
 /** Raises the alarms of what was found when replica and vault were opened. */
-function reportStart({ replica: { setAside }, vault: { problem }, emitter }: Serving): void {
+function reportStart({ replica: { setAside, unthreaded }, vault: { problem }, emitter }: Serving): void {
   if (setAside) emitter.emit('alarm', replicaSetAside(setAside));
+  if (unthreaded) emitter.emit('alarm', writerUnthreaded(unthreaded));
   if (problem) emitter.emit('alarm', new ReplicaError('CERTBUS_REPLICA_FAILED', problem));
 }
 

@@ -1,20 +1,16 @@
-/** The writer on a thread of its own, from outside. */
-import { Worker } from 'node:worker_threads';
+/** The writer on a thread of its own, from outside; on this thread where its file cannot be loaded. */
+// Without "node:", which webpack does not recognise as the worker of a thread.
+// biome-ignore lint/style/useNodejsImportProtocol: see above
+import { Worker } from 'worker_threads';
 import { ReplicaError, type ReplicaErrorCode } from '../errors.ts';
+import { type Answer, type Call, createAnswers, type Writing } from './calls.ts';
+import { READY } from './ready.ts';
 import type { Write } from './writer.ts';
 
-/** What the thread is asked. */
-export type Call = { readonly kind: 'advance' } | { readonly kind: 'close' } | Write;
-
-/** What the thread answers. */
-export interface Answer {
-  readonly id: number;
-  readonly value?: unknown;
-  readonly error?: { readonly code: string | undefined; readonly message: string };
-}
-
-/** The writing thread, from outside. */
+/** What writes a replica, from outside. */
 export interface WriterThread {
+  /** Why it writes on the thread that asks; `undefined` where it has one of its own. */
+  readonly unthreaded: Error | undefined;
   /** Takes the right to write where it is free; says what damaged file was set aside. */
   advance(): Promise<{ advancing: boolean; setAside: string | undefined }>;
   write(write: Write): Promise<void>;
@@ -36,14 +32,36 @@ function toError({ code, message }: NonNullable<Answer['error']>): ReplicaError 
   );
 }
 
-/** Starts the thread. It never keeps a process alive that has nothing else to do. */
-export function startWriterThread(path: string, busId: string): WriterThread {
+/** What takes calls, each answered after those before it. */
+interface Asked {
+  ask(call: Call): Promise<unknown>;
+  end(): Promise<unknown>;
+}
+
+function loadWorker(workerData: Writing): Worker {
   // Run from sources the thread is TypeScript too, and Node strips its types.
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const holder = `process ${process.pid}`;
-  const worker = new Worker(new URL(`./thread.worker.${extension}`, import.meta.url), {
-    workerData: { path, busId, holder },
+  if (import.meta.url.endsWith('.ts'))
+    return new Worker(new URL(import.meta.url.replace(/thread\.ts$/, 'thread.worker.ts')), { workerData });
+  // Bundlers look for exactly this form.
+  return new Worker(new URL('./thread.worker.js', import.meta.url), { workerData });
+}
+
+/** Starts the thread. Rejects where its file is not there: bundlers that do not know workers leave it out, or the URL of the bundle. */
+function startWorker(writing: Writing): Promise<Worker> {
+  return new Promise((resolve, reject) => {
+    const worker = loadWorker(writing);
+    const end = (code: number) => reject(new Error(`the thread ended with status ${code} before it was ready`));
+    worker.once('error', reject).once('exit', end);
+    worker.on('message', function becomeReady(message: unknown) {
+      if (message !== READY) return;
+      worker.off('message', becomeReady).off('error', reject).off('exit', end);
+      resolve(worker);
+    });
   });
+}
+
+/** Asks a thread, which never keeps a process alive that has nothing else to do. */
+function askWorker(worker: Worker): Asked {
   const pending = new Map<number, Pending>();
   let calls = 0;
   let failure: ReplicaError | undefined;
@@ -59,7 +77,7 @@ export function startWriterThread(path: string, busId: string): WriterThread {
     for (const id of [...pending.keys()]) takePending(id)?.reject(failure);
   };
   worker.unref();
-  worker.on('message', ({ id, value, error }: Answer) => {
+  worker.on('message', ({ id, value, error }: Answer & { readonly id: number }) => {
     const waiting = takePending(id);
     if (error) waiting?.reject(toError(error));
     else waiting?.resolve(value);
@@ -68,24 +86,47 @@ export function startWriterThread(path: string, busId: string): WriterThread {
     failAll(`The thread that writes the replica failed: ${error instanceof Error ? error.message : String(error)}`),
   );
   worker.on('exit', () => failAll('The thread that writes the replica has ended.'));
-
-  function ask(call: Call): Promise<unknown> {
-    if (failure) return Promise.reject(failure);
-    calls += 1;
-    const id = calls;
-    worker.ref();
-    return new Promise((resolve, reject) => {
-      pending.set(id, { resolve, reject });
-      worker.postMessage({ id, call }, call.kind === 'load' ? [call.loaded.memory] : []);
-    });
-  }
-
   return {
+    ask(call) {
+      if (failure) return Promise.reject(failure);
+      calls += 1;
+      const id = calls;
+      worker.ref();
+      return new Promise((resolve, reject) => {
+        pending.set(id, { resolve, reject });
+        worker.postMessage({ id, call }, call.kind === 'load' ? [call.loaded.memory] : []);
+      });
+    },
+    end: () => worker.terminate(),
+  };
+}
+
+/** Answers on this thread, each call in a turn of the event loop of its own, so that handshakes come in between. */
+function askHere(writing: Writing): Asked {
+  const answer = createAnswers(writing);
+  return {
+    async ask(call) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const { value, error } = answer(call);
+      if (error) throw toError(error);
+      return value;
+    },
+    async end() {},
+  };
+}
+
+/** Starts what writes a replica. */
+export async function startWriterThread(path: string, busId: string): Promise<WriterThread> {
+  const writing = { path, busId, holder: `process ${process.pid}` };
+  const worker = await startWorker(writing).catch((error: Error) => error);
+  const { ask, end } = worker instanceof Error ? askHere(writing) : askWorker(worker);
+  return {
+    unthreaded: worker instanceof Error ? worker : undefined,
     advance: async () => (await ask({ kind: 'advance' })) as { advancing: boolean; setAside: string | undefined },
     write: async (write) => void (await ask(write)),
     async close() {
       await ask({ kind: 'close' }).catch(() => {});
-      await worker.terminate();
+      await end();
     },
   };
 }

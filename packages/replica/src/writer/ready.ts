@@ -1,0 +1,2 @@
+/** What the writing thread sends once it is loaded. */
+export const READY = 'certbus-replica-writer-ready';
