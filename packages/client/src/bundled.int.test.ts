@@ -1,0 +1,86 @@
+/** The packed client in one file, as bundlers make it: it starts, serves, and says where it writes. */
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { installPackages, installPacked, temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestBus, type TestBus } from './testing.ts';
+
+const run = promisify(execFile);
+const temporary = temporaryFolder();
+const project = join(temporary.path, 'project');
+const PROGRAM = `
+  import { connect } from '@certbus/client';
+  import { join } from 'node:path';
+  async function main() {
+    const [, , folder, state] = process.argv;
+    const file = (name) => join(folder, name);
+    const options = { identity: file('loadbalancer.key'), trust: file('bus.pub'), stateDirectory: file(state) };
+    const certbus = await connect({ bus: 'sqlite:' + file('bus.db'), ...options });
+    const alarms = [];
+    certbus.on('alarm', ({ code }) => alarms.push(code));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const { position, certificates } = certbus.health();
+    await certbus.close();
+    console.log(JSON.stringify({ position, served: certificates.served, alarms }));
+  }
+  void main();`;
+
+let bus: TestBus;
+/** The bus's beginning, the issuer, the certificate. */
+const position = 3;
+
+beforeAll(async () => {
+  await installPacked('@certbus/client', project);
+  bus = await createTestBus({ address: `sqlite:${project}/bus.db` });
+  await bus.issue(['bundled.test']);
+  writeFileSync(join(project, 'loadbalancer.key'), bus.identity, { mode: 0o600 });
+  writeFileSync(join(project, 'bus.pub'), bus.trust);
+  writeFileSync(join(project, 'program.mjs'), PROGRAM);
+});
+afterAll(async () => {
+  await bus?.close();
+  temporary.remove();
+});
+
+async function serve(bundle: string, state: string): Promise<unknown> {
+  const { stdout } = await run(process.execPath, [bundle, project, state]);
+  return JSON.parse(stdout);
+}
+
+test.each([
+  ['esm', 'mjs'],
+  ['cjs', 'cjs'],
+])('esbuild, %s: it serves, writes on the main thread, and says so once', async (format, extension) => {
+  const modules = await installPackages('esbuild-0.28.2', ['esbuild@0.28.2']);
+  const { build } = createRequire(join(modules, 'x.js'))('esbuild');
+  const outfile = join(project, `esbuild-${format}`, `program.${extension}`);
+  const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+  await build({
+    entryPoints: [join(project, 'program.mjs')],
+    bundle: true,
+    platform: 'node',
+    format,
+    outfile,
+    banner: format === 'esm' ? { js: banner } : {},
+    logLevel: 'error',
+  });
+  const alarms = ['CERTBUS_CLIENT_WRITER_UNTHREADED'];
+  expect(await serve(outfile, `esbuild-state-${format}`)).toEqual({ position, served: 1, alarms });
+});
+
+test('webpack finds the file of the writing thread by itself', async () => {
+  const modules = await installPackages('webpack-5.113.0', ['webpack@5.113.0']);
+  const webpack = createRequire(join(modules, 'x.js'))('webpack');
+  const folder = join(project, 'webpack');
+  const stats = await promisify(webpack)({
+    mode: 'production',
+    target: 'node22',
+    entry: join(project, 'program.mjs'),
+    output: { path: folder, filename: 'program.cjs', chunkFilename: '[id].cjs' },
+  });
+  expect(stats.compilation.errors).toEqual([]);
+  expect(await serve(join(folder, 'program.cjs'), 'webpack-state')).toEqual({ position, served: 1, alarms: [] });
+});
