@@ -9,6 +9,16 @@ function lacks(read) {
   }
 }
 
+/** Node 22 says at every command that SQLite is experimental. Certbus tests what it uses of it on each Node; every other warning is shown. */
+function hideSqliteWarning() {
+  var emitWarning = process.emitWarning;
+  process.emitWarning = function (warning) {
+    if (String(warning).indexOf('SQLite is an experimental feature') === 0) return;
+    // biome-ignore lint/complexity/noArguments: this file is in old syntax
+    emitWarning.apply(process, arguments);
+  };
+}
+
 /**
  * Ends the process on a Node that is too old, and makes up what a user without an entry in /etc/passwd lacks: libraries of the command
  * line ask for a home and a shell while they are loaded, and throw.
@@ -19,6 +29,7 @@ export function prepare(advice) {
     console.error(`certbus needs Node 22.19 or later; this is Node ${process.versions.node}. ${advice}`);
     process.exit(3);
   }
+  hideSqliteWarning();
   if (lacks(homedir)) process.env.HOME = '/nonexistent';
   if (!process.env.SHELL && lacks(() => userInfo().shell)) process.env.SHELL = '/bin/sh';
 }

@@ -1,4 +1,5 @@
 /** The thread that writes a replica, so that taking many commits never delays a handshake. */
+import './reported-once.ts';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Call, createAnswers, type Writing } from './calls.ts';
 import { READY } from './ready.ts';
