@@ -16,9 +16,20 @@ export interface MaterialEvents {
 }
 
 /** A typed emitter of {@link MaterialEvents}. */
-export type MaterialEmitter = EventEmitter<MaterialEvents>;
+export class MaterialEmitter extends EventEmitter<MaterialEvents> {
+  readonly #warned = new Set<unknown>();
+
+  /** Raises an alarm. Where nobody listens, the first of each code becomes a warning of the process. */
+  raise(error: Error & { readonly code?: unknown }): void {
+    if (this.emit('alarm', error)) return;
+    const code = String(error.code ?? error.name);
+    if (this.#warned.has(code)) return;
+    this.#warned.add(code);
+    process.emitWarning(error.message, { type: 'CertBusAlarm', code });
+  }
+}
 
 /** Makes an emitter. */
 export function createEmitter(): MaterialEmitter {
-  return new EventEmitter<MaterialEvents>();
+  return new MaterialEmitter();
 }

@@ -37,7 +37,7 @@ export function createListener(
         notes.live = false;
         notes.following = false;
       }
-      if (isNew) emitter.emit('alarm', error);
+      if (isNew) emitter.raise(error);
     },
   };
 }

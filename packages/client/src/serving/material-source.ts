@@ -199,14 +199,16 @@ async function started(serving: Serving): Promise<void> {
       reject(new ClientError('CERTBUS_CLIENT_BUS_UNREACHABLE', what, { cause: notes.trouble }));
     };
     let timer = setTimeout(giveUp, ms);
-    emitter.once('live', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    emitter.on('alarm', (error) => {
+    const refuse = (error: Error) => {
       if (!isBelowFloor(error)) return;
       clearTimeout(timer);
       reject(error);
+    };
+    emitter.on('alarm', refuse);
+    emitter.once('live', () => {
+      emitter.off('alarm', refuse);
+      clearTimeout(timer);
+      resolve();
     });
   });
 }
@@ -223,9 +225,9 @@ function writerUnthreaded(cause: Error): ClientError {
 
 /** Raises the alarms of what was found when replica and vault were opened. */
 function reportStart({ replica: { setAside, unthreaded }, vault: { problem }, emitter }: Serving): void {
-  if (setAside) emitter.emit('alarm', replicaSetAside(setAside));
-  if (unthreaded) emitter.emit('alarm', writerUnthreaded(unthreaded));
-  if (problem) emitter.emit('alarm', new ReplicaError('CERTBUS_REPLICA_FAILED', problem));
+  if (setAside) emitter.raise(replicaSetAside(setAside));
+  if (unthreaded) emitter.raise(writerUnthreaded(unthreaded));
+  if (problem) emitter.raise(new ReplicaError('CERTBUS_REPLICA_FAILED', problem));
 }
 
 function* summaries(replica: Replica): Iterable<CertificateSummary> {
@@ -302,10 +304,10 @@ function createSource(serving: Serving): MaterialSource {
     keepRecentNames: (serverNames) => vault.keepRecentNames(serverNames),
     noteMissing: (serverName) => noteMissing(notes, serverName),
     refuse(candidate, error) {
-      if (openings.refuse(candidate, error)) emitter.emit('alarm', error);
+      if (openings.refuse(candidate, error)) emitter.raise(error);
     },
     reportKey(certificateId, error) {
-      if (openings.isDue(certificateId, error.code)) emitter.emit('alarm', error);
+      if (openings.isDue(certificateId, error.code)) emitter.raise(error);
     },
     health: () => report(replica, { ...notes, unopenedKeys: openings.refused() }, now()),
     on(event, listen) {
