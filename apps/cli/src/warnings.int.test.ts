@@ -17,10 +17,11 @@ describe.skipIf(part.skip)(part.title('on Node 22'), () => {
   test('commands that read the bus write no warning, and one of another feature is shown', async () => {
     const node = await findNode('22.23.3');
     const bin = join(project, 'node_modules/certbus/bin');
-    const env = { ...process.env, CERTBUS_STATE_DIR: join(project, 'state') };
+    // Nothing of a test's own environment, such as NODE_ENV, for which the command line's library has warnings of its own.
+    const env = { PATH: process.env['PATH'], HOME: project, CERTBUS_STATE_DIR: join(project, 'state') };
     const certbus = (...args: string[]) => run(node, [join(bin, 'run.js'), ...args], { cwd: project, env });
     await certbus('init', '--dir', '.', '--directory', 'https://127.0.0.1:9/directory', '--agree-tos');
-    expect((await certbus('cert', 'ls')).stderr).toBe('');
+    expect((await certbus('cert', 'ls')).stderr).toMatch(/^no managed certificates;.*\n$/);
     const script = `
       const { prepare } = await import(${JSON.stringify(join(bin, 'prepare.js'))});
       prepare('');
