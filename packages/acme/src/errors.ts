@@ -45,6 +45,8 @@ export class AcmeError extends Error {
 export interface DeadlineErrorOptions extends AcmeErrorOptions {
   /** Default false. */
   readonly isLimit?: boolean;
+  /** Default false. */
+  readonly isProcessing?: boolean;
 }
 
 /**
@@ -55,10 +57,13 @@ export class DeadlineError extends AcmeError {
   override readonly name = 'DeadlineError';
   /** Whether that wait was for room under a limit of the CA, which all orders share. */
   readonly isLimit: boolean;
+  /** Whether the CA was at work on the certificate (RFC 8555 section 7.1.6): the order goes on, and a second one would be a second certificate. */
+  readonly isProcessing: boolean;
 
-  constructor(message: string, { isLimit = false, ...options }: DeadlineErrorOptions = {}) {
+  constructor(message: string, { isLimit = false, isProcessing = false, ...options }: DeadlineErrorOptions = {}) {
     super('CERTBUS_ACME_DEADLINE', message, options);
     this.isLimit = isLimit;
+    this.isProcessing = isProcessing;
   }
 }
 

@@ -165,6 +165,10 @@ interface Finalization {
 function notFinalized(error: unknown, { order, refusal }: Submitted, { isResumed }: Finalization): unknown {
   const isLate = error instanceof DeadlineError;
   if (isLate && order.error) return orderInvalid(order, `is still "${order.status}"`);
+  if (isLate && order.status === 'processing') {
+    const { message, notBefore } = error;
+    return new DeadlineError(message, { notBefore, isProcessing: true, cause: error });
+  }
   const reason = isLate ? (refusal ?? error) : error;
   const isRefusal = reason instanceof AcmeProblemError && reason.url === order.finalize && !isOutage(reason);
   const isOfTheOrder = isRefusal && (reason.class === 'authority' || reason.class === 'permanent-request');

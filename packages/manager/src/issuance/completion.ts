@@ -1,5 +1,5 @@
 /** Completes a claimed issuance, and records how it ended. */
-import { AcmeError, isOutage } from '@certbus/acme';
+import { AcmeError, DeadlineError, isOutage } from '@certbus/acme';
 import { StoreError } from '@certbus/store';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
@@ -87,17 +87,19 @@ function keyNotOurs(names: readonly string[]): AcmeError {
 }
 
 /**
- * Whether an order that its CA's outage left open waits for the CA: it may be finalized already, so that a second one would be a second
- * certificate. Not where a second CA is asked in its place.
+ * Whether an order waits for its CA, which an outage left open, or which is still at work on the certificate: it may be finalized already, so
+ * that a second one would be a second certificate. Not where a second CA is asked in its place.
  */
 function isKept({ view, now }: Context, { certificateId }: HeldClaim, config: Configuration, error: unknown): boolean {
   const certificate = view.state.certificate(certificateId);
   const issuance = certificate?.issuance;
-  if (!certificate || issuance?.orderUrl === undefined || !isOutage(error)) return false;
+  if (!certificate || issuance?.orderUrl === undefined || !(isOutage(error) || isProcessing(error))) return false;
   const { directory, fallbackFor: ownDirectory = directory } = issuance;
   const choice = { ownDirectory, authorities: config.authorities, unavailable: new Set([directory]), now: now() };
   return destinationOf(certificate, choice).directory === directory;
 }
+
+const isProcessing = (error: unknown): boolean => error instanceof DeadlineError && error.isProcessing;
 
 /** Whether the bus is the reason, and not that what was issued is too large for any bus. */
 function isOfTheBus(error: unknown): boolean {

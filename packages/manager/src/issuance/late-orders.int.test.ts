@@ -53,6 +53,22 @@ test('the error of a challenge that a CA leaves open is shown, and recorded as w
   });
 });
 
+test('an order that its CA is still at work on when the time is up is not made again', async () => {
+  const { server, clock, manage } = await startWorld({ finalizeDelayMs: 60 * MINUTE_MS });
+  const onProgress = ({ step }: Progress) => {
+    if (step === 'pending') clock.advance(30 * MINUTE_MS);
+  };
+  await manage((manager) => {
+    const late = { code: 'CERTBUS_ACME_DEADLINE', isProcessing: true };
+    return expect(manager.issue({ names: ['a.test'] }, { signal, onProgress })).rejects.toMatchObject(late);
+  });
+  clock.advance(60 * MINUTE_MS);
+  await manage(async (manager) => {
+    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect([server.orderCount, server.certificates().length]).toEqual([1, 1]);
+  });
+});
+
 test('an order whose dates were fixed too long ago is made again at once, and what it gave is not due', async () => {
   const { server, clock, manage } = await startWorld({ fixesDates: true, profiles: { short } });
   const stop = new AbortController();
