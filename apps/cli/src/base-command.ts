@@ -82,7 +82,8 @@ export abstract class BaseCommand extends Command {
   protected async agree(question: string, { yes }: { readonly yes: boolean }): Promise<void> {
     if (yes) return;
     if (this.jsonEnabled() || !canAsk()) {
-      const message = `This command asks before it goes on: "${question}" Nobody can be asked here; add --yes to agree.`;
+      const why = this.jsonEnabled() ? 'With --json it cannot ask' : 'There is no terminal to ask on';
+      const message = `This command asks before it goes on: "${question}" ${why}; add --yes to agree.`;
       throw new CliError('CERTBUS_CLI_USAGE', message);
     }
     if (!(await confirm(question, this.signal))) throw new CliError('CERTBUS_CLI_DECLINED', 'Nothing was changed.');

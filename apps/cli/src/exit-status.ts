@@ -65,6 +65,12 @@ export function exitStatusOf(error: unknown): Status {
 /** What to do next, where the message of an error cannot know it: a bus whose history is refused is put right in a few ways. */
 export function nextSteps(error: unknown): string[] {
   const code = codeOf(error);
+  if (code === 'CERTBUS_EVENTS_FORMAT_UNKNOWN')
+    return ['upgrade certbus on this machine; do not repair the bus: its commits are good'];
+  if (code === 'CERTBUS_EVENTS_OTHER_BUS')
+    return [
+      'compare the address of the bus with bus.pub ("bus" and "trust" in certbus.json, CERTBUS_BUS, CERTBUS_TRUST)',
+    ];
   const isHistory = error instanceof Error && (error.name === 'HistoryError' || code === 'CERTBUS_STORE_GAP');
   // Such a history stays as it is: nothing can be put back.
   return isHistory && code !== 'CERTBUS_EVENTS_ID_REPEATED'

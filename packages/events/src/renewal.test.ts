@@ -107,6 +107,13 @@ test.each<[string, ManagedCertificate, number]>([
   expect(dutyOf(subject)?.pausedUntil?.getTime()).toBe(at);
 });
 
+test('what an expelled manager obtained is due, whatever it says of its end', () => {
+  const subject = certificate(24 * 90, 24 * 80, { directory: DIRECTORY });
+  const current = subject.current && { ...subject.current, distrusted: true as const };
+  expect(nextActionAt(subject)?.getTime()).toBeGreaterThan(NOW.getTime());
+  expect(nextActionAt({ ...subject, ...(current ? { current } : {}) })).toEqual(new Date(0));
+});
+
 test('names that were never issued are due since their first failure, since their claim ended, or since nobody knows when', () => {
   const directory = 'https://ca.test/dir';
   const issuance = { until: inHours(-3) } as NonNullable<ManagedCertificate['issuance']>;

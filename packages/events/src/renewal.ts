@@ -49,7 +49,8 @@ function settledAt({ notBefore, notAfter, obtainedAt = notBefore }: IssuedCertif
 }
 
 function wantedAt({ current, renewalInfo, revoked, failure }: ManagedCertificate): number {
-  if (!current || revoked) return 0;
+  // What an expelled manager obtained says of itself what it likes.
+  if (!current || revoked || current.distrusted) return 0;
   const { ordinary, floor, earliest } = instantsOf(current);
   const wanted = renewalInfo ? Math.max(Date.parse(renewalInfo.renewAt), earliest) : ordinary;
   const atTheLatest = Math.min(wanted, floor);

@@ -74,6 +74,12 @@ export function accountMissing(where: string): ManagerError {
   return new ManagerError('CERTBUS_MANAGER_ACCOUNT_MISSING', what);
 }
 
+/** The bus does not take an account, since it has so many. */
+export function noRoomForAccount(directory: string): ManagerError {
+  const what = `The bus takes no account at ${directory}: it has accounts, or keys of accounts, at as many CAs as it can. "certbus account ls" lists them, "certbus account deactivate" makes room.`;
+  return new ManagerError('CERTBUS_MANAGER_ACCOUNT_MISSING', what);
+}
+
 /** The account at a CA was deactivated. */
 export function accountClosed(directory: string): ManagerError {
   const what = `The account at ${directory} was deactivated. Take that CA out of the configuration, or make another account: "certbus account register NAME", with the CA's name in the configuration.`;

@@ -17,7 +17,7 @@ function isDomain(text: string): boolean {
 
 function checkDomain(domain: string): void {
   if (isDomain(domain)) return;
-  throw new CliError('CERTBUS_CLI_USAGE', `"${domain}" is no domain; name one like example.com.`);
+  throw new CliError('CERTBUS_CLI_USAGE', `"${domain}" is not a domain name; give one like example.com.`);
 }
 
 function checkResolver(resolver: string): void {
@@ -25,7 +25,7 @@ function checkResolver(resolver: string): void {
   if (isIP(bracketed ?? host ?? resolver) !== 0) return;
   throw new CliError(
     'CERTBUS_CLI_USAGE',
-    `"${resolver}" is no address of a resolver; write one like 192.0.2.53 or [2001:db8::53]:5353.`,
+    `"${resolver}" is not the address of a resolver; write one like 192.0.2.53 or [2001:db8::53]:5353.`,
   );
 }
 

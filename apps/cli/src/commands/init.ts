@@ -80,7 +80,7 @@ export default class Init extends BaseCommand {
     if (!agreed)
       throw new CliError(
         'CERTBUS_CLI_USAGE',
-        'A CA issues to those who agree to its terms of service: read them, then say --agree-tos.',
+        'A CA issues to those who agree to its terms of service: read them, then add --agree-tos.',
       );
     const dns = await this.#dnsSettings(flags);
     const http01 = { answer: 'clients', port: flags['http01-port'], resolver: flags.resolver };

@@ -225,8 +225,8 @@ export const vocabulary: string = sha256(
  */
 export function isKnown(what: string): boolean {
   if (what.startsWith('*.')) return what !== `*.${vocabulary}`;
-  const [type = '', field] = what.split('.');
-  return isKnownType(type) && (field === undefined || Object.hasOwn(schemas[type].entries, field));
+  const [type = '', field, ...more] = what.split('.');
+  return more.length === 0 && isKnownType(type) && (field === undefined || Object.hasOwn(schemas[type].entries, field));
 }
 
 /** Longer than any field that a release has: what is cut off makes nothing known. */

@@ -157,3 +157,13 @@ test('of very many key pairs of one issuance the newest stay', () => {
   );
   expect(state?.issuance?.csrs.map(({ csr }) => csr)).toEqual(csrs.slice(-16));
 });
+
+test('a type whose name passes for a field that this release knows is not noted, and one part too many is not known', () => {
+  const state = given({ type: 'CertificateObtained.leaf' } as never);
+  expect(state.unknown).toEqual([]);
+  expect(['CertificateObtained', 'CertificateObtained.leaf', 'CertificateObtained.leaf.x'].map(isKnown)).toEqual([
+    true,
+    true,
+    false,
+  ]);
+});

@@ -1,6 +1,6 @@
 /** How long the lists in the state of a bus can get: anyone who has a manager's key can write to them, and every server reads them. */
 import type { ChallengePresented } from '../event-types/bus-events.ts';
-import { vocabulary } from '../event-types/event-schema.ts';
+import { isKnown, vocabulary } from '../event-types/event-schema.ts';
 
 type Challenge = Omit<ChallengePresented, 'type'>;
 
@@ -27,8 +27,8 @@ const isField = (what: string): boolean => what.includes('.');
 export function withUnknown(known: readonly string[], met: readonly string[]): readonly string[] {
   let next = known;
   for (const what of met) {
-    // No release has a type of this name, and it would pass for a mark.
-    if (what.startsWith('*') || next.includes(what)) continue;
+    // No release has a type of these names, and they would pass for a mark, or for what this release knows.
+    if (what.startsWith('*') || isKnown(what) || next.includes(what)) continue;
     const ofItsKind = next.filter((each) => each !== MORE && isField(each) === isField(what));
     const added = ofItsKind.length < MAX_UNKNOWN ? what : MORE;
     if (!next.includes(added)) next = [...next, added];

@@ -129,3 +129,26 @@ test('a challenge that nobody ends lapses', () => {
   expect(identifiersOf(evolveBus(state, { events: [], at: later(14), position: 2 }))).toEqual(['a.test']);
   expect(identifiersOf(evolveBus(state, { events: [], at: later(15), position: 2 }))).toEqual([]);
 });
+
+test('an account with a key that is neither the one there nor to come is not taken', () => {
+  const known = given(...registered, started);
+  // As an expelled manager's account that a manager in force had repeated before the expulsion made it void.
+  const foreign = { ...account('one', 'D'), accountUrl: 'https://one.test/account/thief' };
+  expect(given(...registered, started, { type: 'AccountRegistered', ...foreign, stateless: true })).toEqual(known);
+  const replaced = { ...account('one', 'C'), accountUrl: 'https://one.test/account/2' };
+  const next = given(...registered, started, { type: 'AccountRegistered', ...replaced });
+  expect(next.accounts).toContainEqual({ ...replaced, keyPosition: 3 });
+});
+
+test('a roll-over of another account than the one there is not taken', () => {
+  const { sealedKey, directory } = account('one', 'C');
+  const accountUrl = 'https://one.test/account/thief';
+  const rolled = {
+    type: 'AccountKeyRolledOver' as const,
+    directory,
+    accountUrl,
+    thumbprint: thumbprint('C'),
+    sealedKey,
+  };
+  expect(given(...registered, started, rolled)).toEqual(given(...registered, started));
+});

@@ -113,8 +113,22 @@ function putAccount(state: BusState, account: Omit<Account, 'keyPosition'>, posi
   };
 }
 
+/**
+ * Whether an account has a key that is neither the one of its directory nor to come there. Its event counts for nothing: a manager in force
+ * can have repeated an account that an expelled one had put there, which the expulsion made void.
+ */
+function isForeign(
+  { accounts, nextAccountKeys }: BusState,
+  account: Pick<Account, 'directory' | 'thumbprint'>,
+): boolean {
+  const ofDirectory = ({ directory }: { readonly directory: string }) => directory === account.directory;
+  const keys = [...accounts, ...nextAccountKeys].filter(ofDirectory);
+  return accounts.some(ofDirectory) && !keys.some(({ thumbprint }) => thumbprint === account.thumbprint);
+}
+
 function rollOver(state: BusState, { type: _, ...account }: AccountKeyRolledOver, position: number): BusState {
   const known = state.accounts.find(({ directory }) => directory === account.directory);
+  if (known && known.accountUrl !== account.accountUrl) return state;
   return putAccount(state, { ...account, ...(known?.stateless ? { stateless: true } : {}) }, position);
 }
 
@@ -145,7 +159,7 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
       return { ...state, config: { sealed: event.sealed, position } };
     case 'AccountRegistered': {
       const { type: _, ...account } = event;
-      return putAccount(state, account, position);
+      return isForeign(state, account) ? state : putAccount(state, account, position);
     }
     case 'AccountKeyRolledOver':
       return rollOver(state, event, position);

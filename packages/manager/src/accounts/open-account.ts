@@ -2,7 +2,7 @@
 import type { Acme } from '@certbus/acme';
 import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
-import { accountClosed, isBusError } from '../errors.ts';
+import { accountClosed, isBusError, noRoomForAccount } from '../errors.ts';
 import { accountAt, isClosedAt, isUnfinishedAt, nextKeyAt } from '../state/accounts.ts';
 import { connectAs } from './connect.ts';
 import type { Connections } from './connections.ts';
@@ -18,6 +18,9 @@ export interface OpenAccountOptions {
   /** Whether another account is registered where there was one that was deactivated. Default false. */
   readonly replaceClosed?: boolean;
 }
+
+/** How often an account is registered, or what is left of it completed, before it is there: another manager can close it in between. */
+const MAX_ROUNDS = 3;
 
 /** What each manager has failed to complete: every order would try it again. */
 const failed = new WeakMap<Connections, Set<string>>();
@@ -46,7 +49,7 @@ async function finish(context: Context, options: RegistrationOptions): Promise<v
 /**
  * Connects to a CA with the bus's account there. An account that is not there yet is registered first; a roll-over or replacement that
  * was interrupted is completed, or given up where the CA cannot change keys. After a deactivation only `replaceClosed` registers another.
- * The connection lives as long as the manager. Rejects with an `AcmeError`, `CERTBUS_MANAGER_ACCOUNT_CLOSED`,
+ * The connection lives as long as the manager. Rejects with an `AcmeError`, `CERTBUS_MANAGER_ACCOUNT_CLOSED`, `CERTBUS_MANAGER_ACCOUNT_MISSING`,
  * `CERTBUS_MANAGER_SECRET_MISSING` or a `StoreError`.
  */
 export async function openAccount(
@@ -57,8 +60,10 @@ export async function openAccount(
   const { directory } = authority;
   const { view } = context;
   await markDefaultAccount(context, config, signal);
-  for (;;) {
+  for (let round = 1; ; round += 1) {
     signal.throwIfAborted();
+    // Each would register another account, where the bus has no room for one more.
+    if (round > MAX_ROUNDS) throw noRoomForAccount(directory);
     if (isClosedAt(view.state.bus, directory) && !replaceClosed) throw accountClosed(directory);
     if (!accountAt(view.state.bus, directory)) await registerInTurn(context, { authority, config, signal });
     else if (isUnfinishedAt(view.state.bus, directory)) await finish(context, { authority, config, signal });

@@ -90,10 +90,22 @@ function keyNotOurs(names: readonly string[]): AcmeError {
  * Whether an order waits for its CA, which an outage left open, or which is still at work on the certificate: it may be finalized already, so
  * that a second one would be a second certificate. Not where a second CA is asked in its place.
  */
-function isKept({ view, now }: Context, { certificateId }: HeldClaim, config: Configuration, error: unknown): boolean {
+function isKept(context: Context, claim: HeldClaim, config: Configuration, error: unknown): boolean {
+  const hasOrder = context.view.state.certificate(claim.certificateId)?.issuance?.orderUrl !== undefined;
+  return hasOrder && (isOutage(error) || isProcessing(error)) && isStillAsked(context, claim, config);
+}
+
+/** Whether an order that was never sent is no failed one: not where a second CA is to be asked, which only a failure lets happen. */
+function isUnsent(context: Context, claim: HeldClaim, config: Configuration, error: unknown): boolean {
+  const hasOrder = context.view.state.certificate(claim.certificateId)?.issuance?.orderUrl !== undefined;
+  return isRefusedByBreaker(error) && !hasOrder && isStillAsked(context, claim, config);
+}
+
+/** Whether the CA of an issuance is waited for while it is down, since no second one takes its place. */
+function isStillAsked({ view, now }: Context, { certificateId }: HeldClaim, config: Configuration): boolean {
   const certificate = view.state.certificate(certificateId);
   const issuance = certificate?.issuance;
-  if (!certificate || issuance?.orderUrl === undefined || !(isOutage(error) || isProcessing(error))) return false;
+  if (!certificate || !issuance) return false;
   const { directory, fallbackFor: ownDirectory = directory } = issuance;
   const choice = { ownDirectory, authorities: config.authorities, unavailable: new Set([directory]), now: now() };
   return destinationOf(certificate, choice).directory === directory;
@@ -120,10 +132,8 @@ async function giveUp(
     const { directory, issuance } = context.view.state.certificate(claim.certificateId) ?? {};
     const why = recordedReason(error, config, directory);
     const reason = isUnsendable(error, issuance?.orderUrl) ? { ...why, class: 'permanent-request' as const } : why;
-    // An order that was never sent is not a failed one.
-    const isUnsent = isRefusedByBreaker(error) && issuance?.orderUrl === undefined;
-    if (signal.aborted || isUnsent || isOfTheBus(error) || isKept(context, claim, config, error))
-      await decide(context, (state) => releaseClaim(state, claim));
+    const isOver = !isUnsent(context, claim, config, error) && !isKept(context, claim, config, error);
+    if (signal.aborted || isOfTheBus(error) || !isOver) await decide(context, (state) => releaseClaim(state, claim));
     else await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason)));
   } catch (unrecorded) {
     // The bus is away as well: the claim runs out by itself, and the first error is the one to see.

@@ -93,7 +93,9 @@ function checkEnding(count: number, result: Result): void {
     count === 1
       ? '1 certificate that has ended or is about to was'
       : `${count} certificates that have ended or are about to were`;
-  throw new CliError('CERTBUS_CLI_UNHEALTHY', `${what} not renewed by this run.`, { result });
+  const next =
+    '"certbus cert renewable --renew-all" renews what is due; "certbus cert cat ID" shows what another one waits for';
+  throw new CliError('CERTBUS_CLI_UNHEALTHY', `${what} not renewed. ${next}.`, { result });
 }
 
 export default class CertRenewable extends SigningCommand {
@@ -112,7 +114,7 @@ export default class CertRenewable extends SigningCommand {
     const { args, flags } = await this.parse(CertRenewable);
     const renews = flags['renew-first'] || flags['renew-all'];
     if (args.at !== undefined && renews) {
-      const message = `${args.at} only asks what will be due by then; --renew-first and --renew-all renew what is due now. Leave one of them out.`;
+      const message = `With a date (${args.at}) the command only lists what will be due by then; --renew-first and --renew-all renew what is due now. Leave one of them out.`;
       throw new CliError('CERTBUS_CLI_USAGE', message);
     }
     const at = args.at === undefined ? new Date() : parseInstant(args.at);

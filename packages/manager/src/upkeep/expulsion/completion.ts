@@ -72,8 +72,10 @@ async function renewAccountKeys(
   if (context.view.state.bus.accounts.length === 0) return [];
   const config = await requireConfiguration(context);
   const options = { config, keysBefore: since, signal };
-  const lost = await replaceLostAccounts(context, options);
+  const failures: unknown[] = [];
+  const lost = await replaceLostAccounts(context, { ...options, onFailed: (error) => failures.push(error) });
   await rollOverAccounts(context, { ...options, replace: true });
+  if (failures.length > 0) throw failures[0];
   return lost;
 }
 

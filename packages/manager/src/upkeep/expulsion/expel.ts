@@ -1,4 +1,6 @@
 /** Expels a manager, from the event on the bus to what is left to do by hand. */
+import type { Floor } from '@certbus/events';
+import { floorAt } from '@certbus/events/history';
 import { type Log, openBus } from '@certbus/store';
 import type { UpkeepOperations } from '../upkeep-operations.ts';
 import type { CompletedExpulsion } from './completion.ts';
@@ -6,7 +8,10 @@ import { type ExpulsionOptions, recordExpulsion } from './record.ts';
 import { findSuspect, type Suspect, type Suspicion } from './suspect.ts';
 
 /** What came of an expulsion. */
-export interface ExpelledManager extends Omit<Suspect, 'head'>, CompletedExpulsion {}
+export interface ExpelledManager extends Omit<Suspect, 'head'>, CompletedExpulsion {
+  /** For the trust file of every machine (`writeFloor` of `@certbus/runtime`), so that none begins on a log that was cut off before the expulsion. */
+  readonly floor: Floor;
+}
 
 /**
  * Expels a manager: the root's event, then fresh account keys at the CAs and the configuration sealed to those who are left, by a manager
@@ -20,6 +25,6 @@ export async function expelManager(
 ): Promise<ExpelledManager> {
   const { trust, archive } = options;
   const { head: _, ...suspect } = await findSuspect(openBus(log, stream, { trust, archive }), options, { signal });
-  await recordExpulsion(log, stream, { ...options, suspect, signal });
-  return { ...suspect, ...(await manager.completeExpulsion({ signal })) };
+  const recorded = await recordExpulsion(log, stream, { ...options, suspect, signal });
+  return { ...suspect, ...(await manager.completeExpulsion({ signal })), floor: floorAt(recorded) };
 }

@@ -1,5 +1,6 @@
 /** What errors of SQLite mean for a log. */
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
+import { describeFileProblem, fileProblemOf } from '../file-problem.ts';
 import { resultCode } from '../sqlite-codes.ts';
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) that an operator can do something about. */
@@ -22,6 +23,11 @@ const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
 /** Turns an error of SQLite into what it means for a bus; anything else is returned as it is. */
 export function wrapSqliteError(path: string, error: unknown): unknown {
   const number = resultCode(error);
+  const problem = number === undefined ? fileProblemOf(error, path) : undefined;
+  if (problem === 'folder' || problem === 'special') {
+    const what = `The bus ${path} cannot be opened: ${describeFileProblem(error, path)}.`;
+    return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
+  }
   if (number === undefined || !(error instanceof Error)) return error;
   const [code, what] = MEANING[number] ?? (['CERTBUS_STORE_UNREACHABLE', `failed: ${error.message}`] as const);
   return new StoreError(code, `The bus ${path} ${what}.`, { cause: error });
