@@ -75,7 +75,7 @@ export abstract class BaseCommand extends Command {
 
   /**
    * Asks before what deletes, revokes, or orders a certificate that is not due; with `--yes` it does not ask. Throws
-   * `CERTBUS_CLI_DECLINED` where the answer is no, and `CERTBUS_CLI_USAGE` where nobody can be asked.
+   * `CERTBUS_CLI_DECLINED` where the answer is no, and `CERTBUS_CLI_USAGE` where it cannot ask.
    *
    * @param question names what would happen.
    */

@@ -75,7 +75,7 @@ test('a bus that is handed over open is held against the floor of the trust as w
   await expect(connect({ ...options, bus, replica: ':memory:' })).rejects.toMatchObject(BELOW);
 });
 
-test('a stream that was emptied is no bus to begin on', async () => {
+test('nothing begins on a stream that was emptied', async () => {
   const { options, cutOff } = await newSite();
   await cutOff(0);
   await expect(connect(options)).rejects.toMatchObject(BELOW);

@@ -1,4 +1,4 @@
-/** Refuses a history that does not reach the floor of a trust file, whoever reads it and from wherever. */
+/** Refuses a history that does not reach the floor of a trust file, for every reader, from wherever it reads. */
 import type { Trust } from '@certbus/events';
 import {
   BEGINNING,

@@ -138,7 +138,7 @@ test('a new manager and the commits behind take one signature a segment', () => 
   expect(everyOne.parsed).toBe(parsed);
 });
 
-test('a commit that changes keys needs a signature of its own, whoever signs what is behind it', () => {
+test('a commit that changes keys needs a signature of its own, also where what is behind it is signed', () => {
   const change = withoutSignature(
     commitBehind(
       start,

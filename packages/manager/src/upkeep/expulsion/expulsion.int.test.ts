@@ -180,7 +180,7 @@ test('the plan counts and lists by type what would be void, and writes nothing',
   expect(await head()).toEqual(before);
 });
 
-test('a certificate whose private key the suspect made is to be replaced, whoever obtained it', async () => {
+test('a certificate whose private key the suspect made is to be replaced, also where another manager obtained it', async () => {
   const until = new Date(Date.now() + 60_000).toISOString();
   const ids = { issuanceId: 'issuance0001', certificateId: 'certificate1' };
   const order = { names: ['a.test'], reason: 'new', challengeType: 'dns-01', directory: one.directory } as const;
@@ -224,7 +224,7 @@ test('a name that had several keys is not enough', async () => {
   expect(await plan(2, other.signingKey)).toMatchObject({ manager: 'mallory', key: other.signingKey });
 });
 
-test('an expulsion gives every account a fresh key, seals what is left anew, and lists what is to be done by hand', async () => {
+test('an expulsion gives every account a fresh key, seals again what is left, and lists what is to be done by hand', async () => {
   const kept = await withManager(site, { holder: 'alice' }, (manager) =>
     manager.issue({ names: ['kept.test'] }, { signal }),
   );

@@ -90,7 +90,7 @@ export async function findTraces(
 ): Promise<Traces> {
   const [voided, kept] = [createTally(), createTally()];
   const certificates: SuspectCertificate[] = [];
-  /** Issuances whose private key a suspect made, so that it has it, whoever completed them. */
+  /** Issuances whose private key a suspect made, so that it has it, also where others completed them. */
   const tainted = new Set<string>();
   const takeCommit = ({ commit: { position, events }, stored }: ReadCommit) => {
     // What is void has no content any more; as it was written it has.
