@@ -1,5 +1,5 @@
 /** Tests of expelling a manager: what is shown before, and what is done at the CAs and on the bus. */
-import { rollOverAccountKey } from '@certbus/acme';
+import { type Acme, createAcme, deactivateAccount, generateAccountKey, rollOverAccountKey } from '@certbus/acme';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import {
   createManagerKey,
@@ -342,19 +342,24 @@ test('a lost key is not a dead end: others are named, the configuration is repla
   expect((await head()).managers.map(({ name }) => name)).toEqual(['bob']);
 });
 
-test('an account whose key the thief changed at the CA is given up, and another is registered', async () => {
+test.each<[string, (ca: Acme) => Promise<unknown>]>([
+  [
+    'whose key the thief changed',
+    async (ca) => rollOverAccountKey(ca, { newAccountKey: await generateAccountKey(), signal }),
+  ],
+  ['that the thief closed', (ca) => deactivateAccount(ca, { signal })],
+])('an account %s at the CA is given up, and another is registered', async (_, misuse) => {
   const since = (await head()).position + 1;
   const [account] = await withManager(stolen, { holder: 'mallory' }, async (manager) => manager.state.bus.accounts);
   if (!account) throw new TypeError('there are accounts');
   const accountKey = await open(account.sealedKey, parseManagerKey(stolen.managerKey).identity);
-  const { createAcme, generateAccountKey } = await import('@certbus/acme');
   const ca = createAcme({
     directory: account.directory,
     accountKey,
     accountUrl: account.accountUrl,
     roots: (account.directory === one.directory ? one : two).roots,
   });
-  await rollOverAccountKey(ca, { newAccountKey: await generateAccountKey(), signal });
+  await misuse(ca);
   await ca.close();
   const done = await expel(since);
   expect(done.lostAccounts).toEqual([{ directory: account.directory, accountUrl: account.accountUrl }]);
