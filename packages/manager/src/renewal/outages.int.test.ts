@@ -5,6 +5,7 @@ import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Manager, RenewalOutcome } from '../index.ts';
 import { createSite, type Site, withManager } from '../issuance/manager.builders.ts';
+import type { Progress } from '../issuance/progress.ts';
 import { withBus } from './fleet.builders.ts';
 import { idle } from './mass-renewal.builders.ts';
 
@@ -149,4 +150,25 @@ test('in one process, with a second CA, it is asked once the certificate is urge
       { directory: own.directory, current: { directory: second.directory } },
     ]);
   });
+});
+
+test('a claim whose order was never sent does not keep the second CA from being asked', async () => {
+  const { own, second, advance, run } = await start({ hasFallback: true });
+  await run('seed', (manager) => issueAll(manager, ['a.test']));
+  advance(140 * HOUR_MS);
+  const stop = new AbortController();
+  const onProgress = ({ step }: Progress) => {
+    if (step === 'claimed') stop.abort(new Error('stopped'));
+  };
+  await run('one', (manager) =>
+    expect(manager.renewDue({ signal: stop.signal, onProgress })).rejects.toThrow('stopped'),
+  );
+  own.faults.inject({ kind: 'drop', when: 'before' }, ALWAYS);
+  // The first run closes what was begun at the own CA, the second asks the other one.
+  for (const holder of ['two', 'three']) {
+    await run(holder, (manager) => manager.renewDue({ signal }));
+    // Longer than the pause behind the urgent point, a twentieth of what is left.
+    advance(2 * HOUR_MS);
+  }
+  expect([own.orderCount, second.orderCount]).toEqual([1, 1]);
 });
