@@ -2,7 +2,7 @@
 
 /**
  * What moves a cursor, ends a line or turns text round: control characters, line and paragraph separators, Unicode's bidirectional controls,
- * and halves of surrogate pairs, which no encoding can write. By property, so that no list of ours is incomplete.
+ * and halves of surrogate pairs, which no encoding can write. By property, so that none is forgotten.
  */
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/gu;
 
