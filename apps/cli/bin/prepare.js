@@ -12,10 +12,9 @@ function lacks(read) {
 /** Node 22 says at every command that SQLite is experimental. Certbus tests what it uses of it on each Node; every other warning is shown. */
 function hideSqliteWarning() {
   var emitWarning = process.emitWarning;
-  process.emitWarning = function (warning) {
-    if (String(warning).indexOf('SQLite is an experimental feature') === 0) return;
-    // biome-ignore lint/complexity/noArguments: this file is in old syntax
-    emitWarning.apply(process, arguments);
+  process.emitWarning = (warning, ...more) => {
+    if (String(warning).startsWith('SQLite is an experimental feature')) return;
+    emitWarning.call(process, warning, ...more);
   };
 }
 

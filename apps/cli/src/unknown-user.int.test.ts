@@ -49,7 +49,7 @@ describe.skipIf(part.skip)(part.title('a user without a name, a home or a shell'
     expect(await certbus('cert ls')).toMatchObject({ status: 0 });
   });
 
-  test('the error says what to set where there is no place for state', async () => {
+  test('without a folder for state, the error says what to set', async () => {
     const { status, output } = await certbus('cert ls', '');
     expect({ status, output }).toMatchObject({ status: 7, output: expect.stringContaining('Set CERTBUS_STATE_DIR') });
     // One line, whole, for a log.

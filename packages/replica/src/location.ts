@@ -36,7 +36,7 @@ export function stateDirectoryOf(env: Surroundings['env']): string {
         return homedir();
       } catch (cause) {
         const what =
-          'There is no place for state: this user has no home folder. Set CERTBUS_STATE_DIR to a folder that it can write.';
+          'This user has no home folder to keep state in. Set CERTBUS_STATE_DIR to a folder that it can write.';
         throw new ReplicaError('CERTBUS_REPLICA_FAILED', what, { cause });
       }
     },

@@ -1,6 +1,5 @@
 /** The writer on a thread of its own, from outside; on this thread where its file cannot be loaded. */
-// Without "node:", which webpack does not recognise as the worker of a thread.
-// biome-ignore lint/style/useNodejsImportProtocol: see above
+// biome-ignore lint/style/useNodejsImportProtocol: webpack bundles the thread's file only where Worker comes from this spelling
 import { Worker } from 'worker_threads';
 import { ReplicaError, type ReplicaErrorCode } from '../errors.ts';
 import { type Answer, type Call, createAnswers, type Writing } from './calls.ts';
