@@ -1,8 +1,9 @@
 /** The demo: a certificate's way from a CA to a handshake, with every promise checked. */
+
+import { parseArguments } from './arguments.ts';
 import { issue, killManager, outage, remove, renewUnderLoad, setUp, tryManagerKeys } from './demo/chapters.ts';
 import { createNarrator } from './demo/narrator.ts';
 import { openStage, type Stage } from './demo/stage.ts';
-import { caFromArguments } from './local-ca.ts';
 
 function closingTable({ visitor, swaps }: Stage): string {
   const rows = swaps.map(({ server, before, after, servedAfterMs }) => [server, before, after, `${servedAfterMs} ms`]);
@@ -19,7 +20,7 @@ function closingTable({ visitor, swaps }: Stage): string {
   );
 }
 
-const kind = caFromArguments();
+const { kind } = parseArguments({});
 const began = performance.now();
 const narrator = createNarrator();
 console.log('CertBus, from a CA to a handshake: a real ACME server, a durable log, two load balancers.');

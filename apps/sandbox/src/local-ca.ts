@@ -2,17 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { temporaryFolder } from 'certbus-services';
-import { own } from './ca/own.ts';
-import { pebble } from './ca/pebble.ts';
 import type { CaKind, CaStart, RunningCa, RunningDns } from './ca/running.ts';
 
 /** A CA and a DNS server on this machine, and the files that go with them. */
 export interface LocalCa {
   readonly ca: RunningCa;
   readonly dns: RunningDns;
-  /** A folder for files, removed at the end. */
+  /** A folder for files: the home, or one that is removed at the end. */
   readonly folder: string;
   /** PEM file by which the CA's own address is trusted. */
   readonly rootsFile: string;
@@ -23,43 +20,37 @@ export interface LocalCa {
   stop(): Promise<void>;
 }
 
-const KINDS = new Map<string, CaKind>([
-  ['own', own],
-  ['pebble', pebble],
-]);
-
-/** The CA that the command line asks for: `--ca own`, which is the default, or `--ca pebble`. Ends the program at any other. */
-export function caFromArguments(): CaKind {
-  const { values } = parseArgs({ options: { ca: { type: 'string', default: 'own' } } });
-  const kind = KINDS.get(values.ca);
-  if (kind) return kind;
-  console.error(`There is no CA "${values.ca}". Choose one of: ${[...KINDS.keys()].join(', ')}.`);
-  process.exit(2);
-}
-
 async function setRecord(url: string, path: string, body: object): Promise<void> {
   const response = await fetch(`${url}/${path}`, { method: 'POST', body: JSON.stringify(body) });
   await response.body?.cancel();
   if (!response.ok) throw new Error(`the DNS server did not take ${path}: status ${response.status}`);
 }
 
+/** Where files go when nothing is kept. */
+function openFolder(home: LocalCaOptions['home']): { readonly path: string; remove(): void } {
+  return home ? { path: home.folder, remove() {} } : temporaryFolder();
+}
+
+/** How a local CA is started. */
+export type LocalCaOptions = Pick<CaStart, 'httpPort' | 'tlsPort' | 'home'>;
+
 /** Starts a DNS server and a CA that asks it, and that validates HTTP-01 and TLS-ALPN-01 at these ports. */
 export async function startLocalCa(
   { startDns, startCa }: CaKind,
-  ports: Pick<CaStart, 'httpPort' | 'tlsPort'>,
+  { home, ...ports }: LocalCaOptions,
 ): Promise<LocalCa> {
-  const temporary = temporaryFolder();
-  const dns = await startDns();
+  const folder = openFolder(home);
+  const dns = await startDns(home);
   try {
-    const ca = await startCa({ dnsServer: dns.dns, ...ports });
-    const rootsFile = join(temporary.path, 'ca-address.pem');
-    const issuedRootsFile = join(temporary.path, 'ca-root.pem');
+    const ca = await startCa({ dnsServer: dns.dns, ...ports, home });
+    const rootsFile = join(folder.path, 'ca-address.pem');
+    const issuedRootsFile = join(folder.path, 'ca-root.pem');
     writeFileSync(rootsFile, ca.roots);
     writeFileSync(issuedRootsFile, ca.issuedRoots);
     return {
       ca,
       dns,
-      folder: temporary.path,
+      folder: folder.path,
       rootsFile,
       issuedRootsFile,
       setAddress: (name, address) =>
@@ -67,12 +58,12 @@ export async function startLocalCa(
       async stop() {
         await ca.stop();
         await dns.stop();
-        temporary.remove();
+        folder.remove();
       },
     };
   } catch (error) {
     await dns.stop();
-    temporary.remove();
+    folder.remove();
     throw error;
   }
 }

@@ -1,30 +1,54 @@
-/** Tests that the sandbox starts, and that nothing of it is left running. */
-import { spawn } from 'node:child_process';
+/** Tests that the sandbox starts, that it is the same CA after a restart, and that nothing of it is left running. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { get } from 'node:https';
 import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startDnsServer } from '@certbus/acme-server';
+import { freePort, temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
+import { openHome } from './home.ts';
 
-const SANDBOX = fileURLToPath(new URL('sandbox.ts', import.meta.url));
+const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const nodeArguments = (program: string, args: readonly string[]) => ['--conditions=certbus:source', program, ...args];
+const SANDBOX = pathOf('sandbox.ts');
+const CERTBUS = pathOf('../../cli/bin/dev.js');
 
-/** Starts the sandbox and waits until it has said all that it says. */
-async function startSandbox(...args: readonly string[]) {
-  const options = { stdio: ['ignore', 'pipe', 'inherit'] as ['ignore', 'pipe', 'inherit'] };
-  const child = spawn(process.execPath, ['--conditions=certbus:source', SANDBOX, ...args], options);
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let said = '';
-  await new Promise<void>((resolve) => {
-    child.stdout.on('data', (chunk) => {
-      said += String(chunk);
-      if (said.includes('everything is gone')) resolve();
-    });
+function openFolder(): string {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  return path;
+}
+
+function start(program: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
+  const child = spawn(process.execPath, nodeArguments(program, args), {
+    ...options,
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [, rootsFile = ''] = /--roots (\S+)/.exec(said) ?? [];
-  // A sandbox that is killed cannot remove its folder.
-  onTestFinished(() => rmSync(dirname(rootsFile), { recursive: true, force: true }));
-  return { child, said, ports: [...said.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port)) };
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+/** Waits until a program has said all of its opening words. */
+async function readUntil({ stdout }: ChildProcess, mark: string): Promise<string> {
+  let said = '';
+  for await (const line of createInterface({ input: stdout as NodeJS.ReadableStream })) {
+    said += `${line}\n`;
+    if (line.includes(mark)) return said;
+  }
+  throw new Error(`it ended after: ${said}`);
+}
+
+async function startSandbox(state: string) {
+  const child = start(SANDBOX, ['--state', state]);
+  const said = await readUntil(child, 'everything is gone');
+  const [, init = ''] = /certbus -- (init .*)/.exec(said) ?? [];
+  return { child, said, init, ports: [...said.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port)) };
 }
 
 function isOpen(port: number): Promise<boolean> {
@@ -35,22 +59,84 @@ function isOpen(port: number): Promise<boolean> {
   });
 }
 
-test.each(['SIGTERM', 'SIGKILL'] as const)(
-  'the CA and the DNS server end with the sandbox, at %s',
-  async (signal) => {
-    const { child, said, ports } = await startSandbox();
-    expect(said).toMatch(
-      /CA +https:\/\/127\.0\.0\.1:\d+\/directory +\(the strict ACME server of @certbus\/acme-server\)/,
-    );
-    expect(await Promise.all(ports.map(isOpen))).not.toContain(false);
-    child.kill(signal);
-    await once(child, 'exit');
-    await expect.poll(async () => (await Promise.all(ports.map(isOpen))).includes(true)).toBe(false);
-  },
-  300_000,
-);
+async function expectGone(ports: readonly number[]): Promise<void> {
+  await expect.poll(async () => (await Promise.all(ports.map(isOpen))).includes(true)).toBe(false);
+}
 
-test('a CA that there is not is refused', async () => {
-  const child = spawn(process.execPath, ['--conditions=certbus:source', SANDBOX, '--ca', 'other'], { stdio: 'ignore' });
-  expect(await once(child, 'exit')).toEqual([2, null]);
+/** Serial number that a server shows for a name, verified by a root. */
+function visit(port: number, ca: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const servername = 'www.example.test';
+    const call = get({ host: '127.0.0.1', port, servername, headers: { host: servername }, ca, agent: false });
+    call.on('error', reject).on('response', (response) => {
+      resolve((response.socket as TLSSocket).getPeerCertificate().serialNumber);
+      response.destroy();
+    });
+  });
+}
+
+test('a bus that was made with a sandbox goes on after its restart, and servers verify by the same root', async () => {
+  const folder = openFolder();
+  const state = join(folder, 'state');
+  const env = {
+    ...process.env,
+    CERTBUS_CONFIG: join(folder, 'my-bus', 'certbus.json'),
+    CERTBUS_STATE_DIR: join(folder, 'my-bus', 'state'),
+  };
+  const certbus = async (...args: readonly string[]) => {
+    const run = await promisify(execFile)(process.execPath, nodeArguments(CERTBUS, args), { cwd: folder, env });
+    return run.stdout.trim();
+  };
+  const first = await startSandbox(state);
+  expect(first.said).toMatch(/CA +https:\/\/127\.0\.0\.1:\d+\/directory +\(the strict ACME server of @certbus/);
+  expect(await Promise.all(first.ports.map(isOpen))).not.toContain(false);
+  expect(statSync(state).mode & 0o777).toBe(0o700);
+  await certbus(...first.init.split(' '));
+  const id = await certbus('cert', 'mk', '--wildcard', 'example.test');
+  const root = readFileSync(join(state, 'ca-root.pem'), 'utf8');
+
+  first.child.kill('SIGTERM');
+  await once(first.child, 'exit');
+  await expectGone(first.ports);
+  const again = await startSandbox(state);
+  expect(again.said).toBe(first.said);
+  expect(await certbus('cert', 'renew', id, '--yes')).toMatch(/^renewed/);
+  expect(readFileSync(join(state, 'ca-root.pem'), 'utf8')).toBe(root);
+
+  const [port, httpPort] = [await freePort(), await freePort()];
+  const ports = ['--port', String(port), '--http-port', String(httpPort)];
+  await readUntil(start(CERTBUS, ['example-server', ...ports], { cwd: folder, env }), 'listening');
+  const { result } = JSON.parse(await certbus('cert', 'cat', id, '--json')) as { result: { serialNumber: string } };
+  expect(BigInt(`0x${await visit(port, root)}`)).toBe(BigInt(`0x${result.serialNumber}`));
+
+  again.child.kill('SIGKILL');
+  await once(again.child, 'exit');
+  await expectGone(again.ports);
+}, 300_000);
+
+/** Runs the sandbox to its end, which it is refused the start of. */
+async function refused(...args: readonly string[]) {
+  return promisify(execFile)(process.execPath, nodeArguments(SANDBOX, args)).then(
+    () => expect.fail('the sandbox started'),
+    ({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
+  );
+}
+
+test('a CA that there is not, a flag that there is not, and a folder for Pebble are refused', async () => {
+  const told = [await refused('--ca', 'other'), await refused('--port', '1')];
+  expect(told.map(({ code }) => code)).toEqual([2, 2]);
+  const { code, stderr } = await refused('--ca', 'pebble', '--state', openFolder());
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('Pebble cannot keep its state') });
+});
+
+test('a port that another program has taken is named, with what to do', async () => {
+  const state = openFolder();
+  const { ports } = await openHome(state);
+  await using dns = await startDnsServer({ port: ports.dns });
+  expect(dns.address).toContain(String(ports.dns));
+  const { code, stderr } = await refused('--state', state);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    new RegExp(`^Port ${ports.dns} of 127\\.0\\.0\\.1 is taken.*End the other program.*--state FOLDER`, 's'),
+  );
 });

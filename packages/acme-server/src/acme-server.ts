@@ -7,14 +7,15 @@ import { type CertificateView, viewCertificate } from './server/certificate-view
 import { type Clock, createClock } from './server/clock.ts';
 import type { AcmeServerEvents } from './server/events.ts';
 import { createFaults, type Faults } from './server/faults.ts';
-import { createHierarchy, createServerCertificate } from './server/hierarchy.ts';
+import { createServerCertificate, openHierarchy } from './server/hierarchy.ts';
 import { createLimiter } from './server/limits/limiter.ts';
 import { createNonces } from './server/nonces.ts';
 import { type AcmeServerOptions, settingsOf } from './server/options.ts';
-import { type Account, createRecords } from './server/records.ts';
+import type { Account } from './server/records.ts';
 import type { Incident, RenewalScript } from './server/renewal-script.ts';
 import { createRequestHandler } from './server/request-handler.ts';
 import type { LoggedRequest } from './server/request-log.ts';
+import { createState, openStateFolder, type ServerState } from './server/state/state-folder.ts';
 import { PATHS } from './server/urls.ts';
 import { recordOutcome } from './server/validation/outcome.ts';
 import { createValidator, type Validator } from './server/validation/validator.ts';
@@ -87,10 +88,20 @@ interface OpenCa {
   readonly validations: Validations;
 }
 
-async function openCa(options: AcmeServerOptions): Promise<OpenCa> {
+/** Writes down what each change leaves, before its request is answered. */
+function keepChanges({ ca, emitter }: OpenCa, { keepAccount, keepCertificate }: ServerState): void {
+  const keep = ({ serial }: { readonly serial: string }) => {
+    const certificate = ca.records.certificates.get(serial);
+    if (certificate) keepCertificate(certificate);
+  };
+  emitter.on('account', ({ url }) => keepAccount(accountAt(ca, url)));
+  emitter.on('certificate', keep);
+  emitter.on('revocation', keep);
+}
+
+async function openCa(options: AcmeServerOptions, clock: Clock, state: ServerState): Promise<OpenCa> {
   const settings = settingsOf(options);
-  const clock = createClock(options.now);
-  const { keyAlgorithm, roots, intermediates, limits, website } = settings;
+  const { limits, website } = settings;
   const emitter = new EventEmitter<AcmeServerEvents>();
   const renewals: RenewalScript = { overrides: new Map(), incident: undefined };
   const validations = createValidations(createValidator(settings, clock));
@@ -98,8 +109,8 @@ async function openCa(options: AcmeServerOptions): Promise<OpenCa> {
     settings,
     clock,
     random: options.random ?? Math.random,
-    records: createRecords(),
-    hierarchy: await createHierarchy({ keyAlgorithm, roots, intermediates, now: clock.now() }),
+    records: state.records,
+    hierarchy: await openHierarchy(state.keys.issuing),
     limiter: createLimiter({ limits, clock, renewals, website }),
     renewals,
     terms: { url: settings.termsOfService, outdated: new Set() },
@@ -107,7 +118,9 @@ async function openCa(options: AcmeServerOptions): Promise<OpenCa> {
     validate: (validation) => validations.begin(ca, validation),
     emit: (name, ...event) => void (emitter as EventEmitter).emit(name, ...event),
   };
-  return { ca, emitter, validations };
+  const open = { ca, emitter, validations };
+  keepChanges(open, state);
+  return open;
 }
 
 async function closeServer(server: Server, validations: Validations): Promise<void> {
@@ -166,11 +179,17 @@ function controlsOf({ ca, emitter }: OpenCa): Controls {
 
 /**
  * Starts a CA that keeps to RFC 8555, RFC 8737, RFC 8738 and RFC 9773 to the letter, validates for real, and fails as it is told to.
- * It needs nothing but Node. Everything it knows is in memory and gone when it is disposed of.
+ * It needs nothing but Node. Everything it knows is in memory and gone when it is disposed of, but for what `stateFolder` keeps. Rejects
+ * with the error of the folder, or of a port that is taken (`EADDRINUSE`).
  */
 export async function startAcmeServer(options: AcmeServerOptions = {}): Promise<AcmeServer> {
-  const tls = await createServerCertificate();
-  const open = await openCa(options);
+  const clock = createClock(options.now);
+  const { keyAlgorithm, roots, intermediates } = settingsOf(options);
+  const hierarchy = { keyAlgorithm, roots, intermediates, now: clock.now() };
+  const { stateFolder } = options;
+  const state = await (stateFolder === undefined ? createState(hierarchy) : openStateFolder(stateFolder, hierarchy));
+  const tls = await createServerCertificate(state.keys.tls);
+  const open = await openCa(options, clock, state);
   const { ca, validations } = open;
   const faults = createFaults();
   const requests: LoggedRequest[] = [];

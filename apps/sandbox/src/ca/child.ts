@@ -1,6 +1,7 @@
 /** Starts a module of the sandbox as a process that ends with this one. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { basename } from 'node:path';
 
 /** A module in a process of its own, which ends with this process at the latest. */
 export interface Child<Ready> {
@@ -14,7 +15,7 @@ export interface Child<Ready> {
 export async function startChild<Ready>(module: string, ...args: readonly string[]): Promise<Child<Ready>> {
   const child = fork(module, args, { execArgv: ['--conditions=certbus:source'] });
   const failed = once(child, 'exit').then(([status]) => {
-    throw new Error(`${module} ended with status ${status} before it was ready`);
+    throw new Error(`${basename(module)} ended with status ${status} before it was ready`);
   });
   const [ready] = (await Promise.race([once(child, 'message'), failed])) as [Ready];
   failed.catch(() => {});

@@ -1,4 +1,6 @@
 /** What the sandbox needs of a CA and of a DNS server, whichever they are. */
+import type { Home } from '../home.ts';
+
 /** A DNS server whose answers can be set. */
 export interface RunningDns {
   /** `ADDRESS:PORT` that answers DNS. */
@@ -32,10 +34,14 @@ export interface CaStart {
   readonly dnsServer: string;
   readonly httpPort: number;
   readonly tlsPort: number;
+  /** What it keeps over restarts, where its kind can. Default nothing. */
+  readonly home?: Home | undefined;
 }
 
 /** A kind of CA, with the DNS server that goes with it. */
 export interface CaKind {
-  startDns(): Promise<RunningDns>;
+  /** Whether it can be the same CA after a restart. */
+  readonly keepsState: boolean;
+  startDns(home?: Home): Promise<RunningDns>;
   startCa(start: CaStart): Promise<RunningCa>;
 }

@@ -37,6 +37,17 @@ export interface SignedLeaf {
   readonly chains: readonly string[];
 }
 
+/** A hierarchy as it can be kept. The keys of all but the issuing certificate sign nothing once it is made, and are not in it. */
+export interface HierarchyMaterial {
+  readonly keyAlgorithm: KeyAlgorithm;
+  /** PEM, the default root first. */
+  readonly roots: readonly string[];
+  /** PEM certificates between each root and a leaf, the issuing one first. */
+  readonly tails: readonly string[];
+  /** Private key of the issuing certificate, PKCS #8 in PEM. */
+  readonly issuingKey: string;
+}
+
 /** Roots, intermediates, and what they sign. */
 export interface Hierarchy {
   /** PEM, the default root first. */
@@ -136,50 +147,76 @@ async function createIntermediates(
   return { crossSigned, below };
 }
 
+/** What signs leaves. */
+interface Issuer {
+  readonly certificate: x509.X509Certificate;
+  readonly privateKey: webcrypto.CryptoKey;
+}
+
 /** Signs a leaf. */
 async function signLeaf(
-  issuer: Signer,
+  { certificate, privateKey }: Issuer,
   { publicKey, identifiers, notBefore, notAfter }: LeafRequest,
   { serialNumber, algorithm }: { readonly serialNumber: string; readonly algorithm: KeyAlgorithm },
 ): Promise<x509.X509Certificate> {
   return x509.X509CertificateGenerator.create({
     serialNumber,
     subject: '',
-    issuer: issuer.certificate.subjectName,
+    issuer: certificate.subjectName,
     notBefore,
     notAfter,
     publicKey,
-    signingKey: issuer.keys.privateKey,
+    signingKey: privateKey,
     signingAlgorithm: ALGORITHM[algorithm],
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([SERVER_AUTH]),
       new x509.CertificatePolicyExtension([DOMAIN_VALIDATED]),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(certificate.publicKey),
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
       alternativeNames(identifiers),
     ],
   });
 }
 
+const pkcs8Pem = async (key: webcrypto.CryptoKey) =>
+  x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
+
 /** Makes roots and intermediates with keys of their own. */
-export async function createHierarchy(options: HierarchyOptions): Promise<Hierarchy> {
-  const { keyAlgorithm: algorithm, now } = options;
+export async function createHierarchyMaterial(options: HierarchyOptions): Promise<HierarchyMaterial> {
+  const { keyAlgorithm, now } = options;
   const label = randomBytes(3).toString('hex');
-  const rootLifetime = { now, years: ROOT_YEARS, algorithm };
+  const rootLifetime = { now, years: ROOT_YEARS, algorithm: keyAlgorithm };
   const rootNames = Array.from({ length: options.roots }, (_, index) => `Root ${index + 1} ${label}`);
   const roots = await Promise.all(
-    rootNames.map(async (name) => certify({ name, keys: await generateKeys(algorithm) }, undefined, rootLifetime)),
+    rootNames.map(async (name) => certify({ name, keys: await generateKeys(keyAlgorithm) }, undefined, rootLifetime)),
   );
   const { crossSigned, below } = await createIntermediates(roots, options, label);
   const issuer = below[0] ?? crossSigned[0];
   if (!issuer) throw new TypeError('A hierarchy needs at least one root');
-  const { keyId = '' } = await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey);
-  const tails = crossSigned.map((signer) => [...below, signer].map(({ certificate }) => pemOf(certificate)).join('\n'));
+  return {
+    keyAlgorithm,
+    roots: roots.map(({ certificate }) => pemOf(certificate)),
+    tails: crossSigned.map((signer) => [...below, signer].map(({ certificate }) => pemOf(certificate)).join('\n')),
+    issuingKey: await pkcs8Pem(issuer.keys.privateKey),
+  };
+}
+
+async function openIssuer({ keyAlgorithm, tails, issuingKey }: HierarchyMaterial): Promise<Issuer> {
+  const [pkcs8 = new ArrayBuffer()] = x509.PemConverter.decode(issuingKey);
+  const privateKey = await crypto.subtle.importKey('pkcs8', pkcs8, ALGORITHM[keyAlgorithm], false, ['sign']);
+  return { certificate: new x509.X509Certificate(x509.PemConverter.decodeFirst(tails[0] ?? '')), privateKey };
+}
+
+/** Signs with what was made, or kept. */
+export async function openHierarchy(material: HierarchyMaterial): Promise<Hierarchy> {
+  const { roots, tails, keyAlgorithm: algorithm } = material;
+  const issuer = await openIssuer(material);
+  const { keyId = '' } = await x509.AuthorityKeyIdentifierExtension.create(issuer.certificate.publicKey);
   let issued = 0;
   return {
-    roots: roots.map(({ certificate }) => pemOf(certificate)),
+    roots,
     keyIdentifier: Buffer.from(keyId, 'hex').toString('base64url'),
     async sign(request) {
       const serialNumber = createSerial(issued);
@@ -195,13 +232,19 @@ export async function createHierarchy(options: HierarchyOptions): Promise<Hierar
   };
 }
 
-/** PEM key and certificate of the server's own HTTPS address on loopback, and the root that vouches for it alone. */
-export async function createServerCertificate(): Promise<{ key: string; certificate: string; root: string }> {
-  const hierarchy = await createHierarchy({ keyAlgorithm: 'ecdsa', roots: 1, intermediates: 1, now: new Date() });
+/** Makes what vouches for the server's own HTTPS address, and for nothing else. */
+export function createTlsMaterial(): Promise<HierarchyMaterial> {
+  return createHierarchyMaterial({ keyAlgorithm: 'ecdsa', roots: 1, intermediates: 1, now: new Date() });
+}
+
+/** PEM key and certificate of the server's own HTTPS address on loopback, valid for a year, and the root that vouches for it alone. */
+export async function createServerCertificate(
+  material: HierarchyMaterial,
+): Promise<{ key: string; certificate: string; root: string }> {
+  const hierarchy = await openHierarchy(material);
   const keys = await generateKeys('ecdsa');
-  const spki = new Uint8Array(await crypto.subtle.exportKey('spki', keys.publicKey));
   const { chains } = await hierarchy.sign({
-    publicKey: spki,
+    publicKey: new Uint8Array(await crypto.subtle.exportKey('spki', keys.publicKey)),
     identifiers: [
       { type: 'dns', value: 'localhost' },
       { type: 'ip', value: '127.0.0.1' },
@@ -209,10 +252,5 @@ export async function createServerCertificate(): Promise<{ key: string; certific
     notBefore: new Date(Date.now() - DAY_MS),
     notAfter: new Date(Date.now() + 365 * DAY_MS),
   });
-  const body = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  return {
-    key: `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`,
-    certificate: chains[0] ?? '',
-    root: hierarchy.roots[0] ?? '',
-  };
+  return { key: await pkcs8Pem(keys.privateKey), certificate: chains[0] ?? '', root: hierarchy.roots[0] ?? '' };
 }

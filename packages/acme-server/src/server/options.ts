@@ -46,6 +46,11 @@ export interface ExternalAccountKey {
 export interface AcmeServerOptions {
   /** Port on 127.0.0.1. Default 0: one that is free. */
   readonly port?: number;
+  /**
+   * Folder in which it keeps the keys of its hierarchy and of its own address, accounts and certificates, so that it is the same CA
+   * after a restart; made with mode 0700. Orders and authorizations end with the server. Default none: everything is in memory.
+   */
+  readonly stateFolder?: string;
   /** The clock under the server's own, which can be advanced. Default: the system's. */
   readonly now?: () => Date;
   /** Between 0 and 1: decides the order of challenges, and which nonces are refused. Default `Math.random`. */
@@ -97,7 +102,8 @@ export interface AcmeServerOptions {
 }
 
 /** Options with nothing left open. */
-export interface Settings extends Required<Omit<AcmeServerOptions, 'validation' | 'now' | 'random' | 'port'>> {
+export interface Settings
+  extends Required<Omit<AcmeServerOptions, 'validation' | 'now' | 'random' | 'port' | 'stateFolder'>> {
   readonly validation: Required<Omit<ValidationOptions, 'dnsServer'>> & { readonly dnsServer: string | undefined };
   readonly defaultProfile: string;
 }
