@@ -2,16 +2,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { installPackages } from 'certbus-services';
 
-/** The version of emmett-sqlite that is measured. */
+/** The version of emmett-sqlite that is measured, as `services/locks/emmett` pins it. */
 export const EMMETT_VERSION = '0.42.4';
-// The versions that work together: with sqlite3 6 its transactions fail, and the emmett that it asks for, 0.42.4, cannot be had.
-const PACKAGES = [
-  '@event-driven-io/emmett@0.42.0',
-  `@event-driven-io/emmett-sqlite@${EMMETT_VERSION}`,
-  'async-retry@1.3.3',
-  'sqlite3@5.1.7',
-  'uuid@10.0.0',
-];
+// There are the versions that work together: with sqlite3 6 its transactions fail, and the emmett that it asks for, 0.42.4, cannot be had.
 
 interface Connection {
   query(sql: string): Promise<unknown>;
@@ -47,7 +40,7 @@ export interface EmmettStore {
  * wants to work on this repository.
  */
 export async function openEmmettStore(fileName: string): Promise<EmmettStore> {
-  const modules = await installPackages(`bench-emmett-sqlite-${EMMETT_VERSION}`, PACKAGES, { scripts: true });
+  const modules = await installPackages('emmett', { scripts: true });
   const entry = join(modules, '@event-driven-io/emmett-sqlite/dist/index.js');
   const { sqliteConnection, getSQLiteEventStore } = (await import(pathToFileURL(entry).href)) as EmmettSqlite;
   const connection = sqliteConnection({ fileName });

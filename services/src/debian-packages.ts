@@ -3,13 +3,14 @@ import { readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installOnce } from './install.ts';
+import { checkHashes, lockOf } from './locks.ts';
+import { cacheFolder } from './machine.ts';
 import { run } from './process.ts';
 
-/**
- * Unpacks one of Debian's packages into a folder: `name`, or `name=version`. Works without root, and where no package list was ever
- * fetched: apt gets folders of its own.
- */
-export async function unpackDebianPackage(wanted: string, folder: string): Promise<void> {
+const LOCK = 'debian';
+
+/** Unpacks a package that `services/locks/debian` pins. Works without root, and where no package list was ever fetched: apt gets folders of its own. */
+async function unpackDebianPackage(wanted: string, folder: string): Promise<void> {
   const lists = join(folder, 'lists');
   const archives = join(folder, 'archives');
   await mkdir(join(lists, 'partial'), { recursive: true });
@@ -20,15 +21,27 @@ export async function unpackDebianPackage(wanted: string, folder: string): Promi
   const user = ['-o', 'APT::Sandbox::User=', '-o', 'Debug::NoLocking=1'];
   await run('apt-get', [...own, ...user, 'update']);
   await run('apt-get', [...own, ...user, 'download', wanted], { cwd: archives });
-  for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb'))) {
+  const files = readdirSync(archives).filter((name) => name.endsWith('.deb'));
+  checkHashes(archives, files, join(lockOf(LOCK).folder, 'packages.sha256'));
+  for (const file of files) {
     await run('dpkg-deb', ['-x', join(archives, file), folder]);
   }
   await run('rm', ['-r', lists, archives]);
 }
 
-/** Installs a package of an exact version into a cache folder of its own, once, and returns that folder. */
+const cacheNameOf = (name: string) => `${name}-${lockOf(LOCK).cacheName}`;
+
+/** Where a package is, or will be once it is installed. */
+export function debianPackageFolder(name: string): string {
+  return cacheFolder(cacheNameOf(name));
+}
+
+/**
+ * Installs a package of an exact version, whose SHA-256 is in `services/locks/debian`, into a cache folder of its own, once, and returns that
+ * folder. Rejects where the file has another hash.
+ */
 export function installDebianPackage(name: string, version: string): Promise<string> {
-  return installOnce(`${name}-debian-${version}`, `Debian's ${name} ${version}`, (folder) =>
+  return installOnce(cacheNameOf(name), `Debian's ${name} ${version}`, (folder) =>
     unpackDebianPackage(`${name}=${version}`, folder),
   );
 }

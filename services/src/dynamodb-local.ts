@@ -1,8 +1,9 @@
 /** DynamoDB Local, installed and started. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installOnce } from './install.ts';
+import { checkHashes, lockOf } from './locks.ts';
 import { cacheFolder, freePort, hasProgram } from './machine.ts';
 import { run, startService } from './process.ts';
 
@@ -15,7 +16,9 @@ export interface DynamoDbLocal {
 }
 
 const VERSION = '3.3.1';
-const FOLDER = `dynamodb-local-${VERSION}`;
+const LOCK = 'dynamodb-local';
+// Its own files have no hash here: Maven runs what it has fetched.
+const PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -28,20 +31,24 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 async function install(folder: string): Promise<void> {
   const pom = join(folder, 'pom.xml');
   await writeFile(pom, POM);
-  const args = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${join(folder, 'lib')}`];
+  const lib = join(folder, 'lib');
+  // With -C, a file that is not what its repository's checksum says ends it.
+  const args = ['-q', '-B', '-C', '-f', pom, `${PLUGIN}:copy-dependencies`, `-DoutputDirectory=${lib}`];
   await run('mvn', [...args, '-DincludeScope=runtime'], { cwd: folder });
+  checkHashes(lib, readdirSync(lib), join(lockOf(LOCK).folder, 'lib.sha256'));
 }
 
 /** Why this machine cannot have DynamoDB Local; `undefined` when it can. */
 export function missingDynamoDbLocal(): string | undefined {
   if (!hasProgram('java')) return 'DynamoDB Local needs Java 17';
-  if (!existsSync(cacheFolder(FOLDER)) && !hasProgram('mvn')) return 'DynamoDB Local is fetched by Maven (mvn)';
+  if (!existsSync(cacheFolder(lockOf(LOCK).cacheName)) && !hasProgram('mvn'))
+    return 'DynamoDB Local is fetched by Maven (mvn)';
   return undefined;
 }
 
 /** Finds or installs DynamoDB Local and returns its folder of jars. */
 export async function findDynamoDbLocal(): Promise<string> {
-  return join(await installOnce(FOLDER, `DynamoDB Local ${VERSION} from Maven`, install), 'lib');
+  return join(await installOnce(lockOf(LOCK).cacheName, `DynamoDB Local ${VERSION} from Maven`, install), 'lib');
 }
 
 /** Starts DynamoDB Local, installing it first where it was never used. */

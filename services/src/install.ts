@@ -8,7 +8,7 @@ const STALE_MS = 15 * 60_000;
 
 /**
  * Installs a part into the cache once and returns its folder. Several processes that ask at once wait for one of them; a
- * half-made folder is never seen under the part's name.
+ * half-made folder is never seen under the part's name. Rejects with what `make` rejects with, and names the part.
  */
 export async function installOnce(
   name: string,
@@ -29,7 +29,10 @@ export async function installOnce(
     process.stderr.write(`installing ${what}, once, into the user's cache …\n`);
     await rm(unfinished, { recursive: true, force: true });
     await mkdir(unfinished);
-    await make(unfinished);
+    await make(unfinished).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`${what} could not be installed, and nothing of it is used: ${why}`, { cause: error });
+    });
     await rename(unfinished, folder);
     return folder;
   } finally {

@@ -1,6 +1,7 @@
 /** Other versions of Node, installed. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { lockOf } from './locks.ts';
 import { cacheFolder, hasProgram } from './machine.ts';
 import { installPackages } from './npm-packages.ts';
 
@@ -13,7 +14,7 @@ export const OLD_NODE = '20.20.2' as const;
 /** A Node that tests run beside this one. */
 export type NodeVersion = (typeof NODE_VERSIONS)[number] | typeof OLD_NODE;
 
-const folderOf = (version: NodeVersion): string => `node-${version}`;
+const lockNameOf = (version: NodeVersion): string => `node-${version}`;
 
 /** The package in which npm's `node` has the program for this machine; it would fetch it by a script, which is not needed. */
 const PACKAGE =
@@ -25,12 +26,12 @@ const PACKAGE =
 export function missingNodeVersions(): string | undefined {
   if (!['linux', 'darwin'].includes(process.platform)) return 'other versions of Node are used on Linux and macOS';
   const versions: readonly NodeVersion[] = [...NODE_VERSIONS, OLD_NODE];
-  const areThere = versions.every((version) => existsSync(cacheFolder(folderOf(version))));
+  const areThere = versions.every((version) => existsSync(cacheFolder(lockOf(lockNameOf(version)).cacheName)));
   return areThere || hasProgram('npm') ? undefined : 'other versions of Node are fetched by npm';
 }
 
 /** Finds or installs a version of Node and returns its program. */
 export async function findNode(version: NodeVersion): Promise<string> {
-  const modules = await installPackages(folderOf(version), [`${PACKAGE}@${version}`]);
+  const modules = await installPackages(lockNameOf(version));
   return join(modules, PACKAGE, 'bin', 'node');
 }

@@ -1,7 +1,8 @@
 /** Packages of npm, installed into the cache. */
-import { writeFile } from 'node:fs/promises';
+import { cp } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { installOnce } from './install.ts';
+import { lockOf } from './locks.ts';
 import { run } from './process.ts';
 
 /** npm as somebody would call it in a fresh shell: an npm or pnpm above hands settings down, and puts its Node in front. */
@@ -13,20 +14,21 @@ export function freshEnvironment(): Record<string, string> {
 }
 
 /**
- * Installs packages of exact versions into a cache folder of their own, once, and returns their `node_modules`: for what is no
- * dependency of the workspace. Their install scripts run only where that is asked for.
+ * Installs what a folder of `services/locks` pins, by its `package-lock.json`, into the cache, once, and returns its `node_modules`: for what is
+ * no dependency of the workspace. Install scripts run only where that is asked for, and build from what was checked. Rejects where a package
+ * has another hash.
  */
 export async function installPackages(
   name: string,
-  packages: readonly string[],
   { scripts = false }: { readonly scripts?: boolean } = {},
 ): Promise<string> {
-  const folder = await installOnce(name, `${packages.join(', ')} from npm`, async (unfinished) => {
+  const { folder: lock, cacheName } = lockOf(name);
+  const folder = await installOnce(cacheName, `${name} from npm`, async (unfinished) => {
     const quiet = ['--no-audit', '--no-fund', '--loglevel=error', ...(scripts ? [] : ['--ignore-scripts'])];
-    // Says where to install, as --prefix would; that would also hide the machine's own settings.
-    await writeFile(join(unfinished, 'package.json'), '{}');
-    const args = ['install', '--no-save', '--no-package-lock', '--legacy-peer-deps', ...quiet, ...packages];
-    await run('npm', args, { cwd: unfinished, env: freshEnvironment() });
+    await cp(lock, unfinished, { recursive: true });
+    // What a script would download has no hash here.
+    const env = { ...freshEnvironment(), npm_config_build_from_source: 'true' };
+    await run('npm', ['ci', '--legacy-peer-deps', ...quiet], { cwd: unfinished, env });
   });
   return join(folder, 'node_modules');
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freshEnvironment } from './npm-packages.ts';
 import { run } from './process.ts';
+import { checkInstalled, overridesOf, readWorkspaceLock } from './workspace-lock.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -49,19 +50,22 @@ export async function runPnpm(args: readonly string[], cwd: string = ROOT): Prom
   await run('npx', ['-y', '--allow-scripts=pnpm', program, ...args], { cwd, env: freshEnvironment() });
 }
 
-/** Makes a folder a project of npm, unless it is one. */
-async function beginProject(folder: string): Promise<void> {
-  const manifest = JSON.stringify({ private: true, type: 'module' });
-  await writeFile(join(folder, 'package.json'), `${manifest}\n`, { flag: 'wx' }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    },
-  );
+/** Makes a folder a project of npm with the dependencies that this workspace was tested with, unless it is one; whether it was made. */
+async function beginProject(folder: string, overrides: Readonly<Record<string, object>>): Promise<boolean> {
+  const manifest = JSON.stringify({ private: true, type: 'module', overrides });
+  try {
+    await writeFile(join(folder, 'package.json'), `${manifest}\n`, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 /**
  * Packs a built package of this workspace, and all that it depends on here, and installs them into `folder`, which is made, and keeps
- * its `package.json` if it has one. Rejects where one of them was not built.
+ * its `package.json` if it has one. In a folder without one, dependencies are those of the workspace's lockfile: of its versions, and
+ * checked by its hashes. Rejects where a package was not built, or where a dependency is another one.
  */
 export async function installPacked(name: string, folder: string): Promise<void> {
   const tarballs = join(folder, 'tarballs');
@@ -71,8 +75,10 @@ export async function installPacked(name: string, folder: string): Promise<void>
       throw new Error(`${each} is not built: run "npm test", or turbo run build`);
     await runPnpm(['pack', '--pack-destination', tarballs], each);
   }
-  await beginProject(folder);
+  const locked = readWorkspaceLock(ROOT);
+  const isNew = await beginProject(folder, overridesOf(locked));
   const files = (await readdir(tarballs)).map((file) => join(tarballs, file));
-  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...files];
+  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', ...files];
   await run('npm', args, { cwd: folder, env: freshEnvironment() });
+  if (isNew) checkInstalled(folder, locked);
 }

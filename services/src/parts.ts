@@ -2,8 +2,10 @@
 import { missingDisks } from './disks.ts';
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
 import { missingIpv6 } from './ipv6.ts';
+import { hasProgram } from './machine.ts';
 import { findMoto, missingMoto } from './moto.ts';
 import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts';
+import { installPackages } from './npm-packages.ts';
 import { findPebble, missingPebble } from './pebble-programs.ts';
 import { missingPowerDns } from './powerdns.ts';
 import { findS3Server, missingS3Server } from './s3-server.ts';
@@ -63,4 +65,5 @@ export async function installParts(): Promise<void> {
   if (!missingS3Server()) await findS3Server();
   if (!missingMoto()) await findMoto();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
+  if (hasProgram('npm')) for (const bundler of ['esbuild', 'rollup', 'webpack']) await installPackages(bundler);
 }

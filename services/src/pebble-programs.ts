@@ -1,10 +1,10 @@
 /** Pebble, built or taken from a package. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { unpackDebianPackage } from './debian-packages.ts';
-import { installOnce } from './install.ts';
+import { debianPackageFolder, installDebianPackage } from './debian-packages.ts';
+import { buildGoTools } from './go-programs.ts';
+import { lockOf } from './locks.ts';
 import { cacheFolder, hasProgram, isExecutable } from './machine.ts';
-import { run } from './process.ts';
 
 /** Where Pebble came from: built from its Go module, or Debian's package. */
 export type PebbleOrigin = 'go' | 'debian';
@@ -18,13 +18,8 @@ export interface PebblePrograms {
 }
 
 const GO_VERSION = '2.10.1';
-const GO_FOLDER = `pebble-go-${GO_VERSION}`;
-const DEBIAN_FOLDER = 'pebble-debian';
-
-async function installFromGo(folder: string): Promise<void> {
-  const env = { GOBIN: folder, CGO_ENABLED: '0', GOFLAGS: '' };
-  await run('go', ['install', `github.com/letsencrypt/pebble/v2/cmd/...@v${GO_VERSION}`], { env });
-}
+const DEBIAN_VERSION = '2.4.0+ds1-2+b4';
+const LOCK = 'pebble';
 
 function fromGo(folder: string): PebblePrograms {
   return {
@@ -49,8 +44,8 @@ function fromDebian(folder: string): PebblePrograms {
 function originHere(): PebbleOrigin | undefined {
   const forced = process.env['CERTBUS_DEV_PEBBLE'];
   if (forced === 'go' || forced === 'debian') return forced;
-  if (hasProgram('go') || existsSync(cacheFolder(GO_FOLDER))) return 'go';
-  return hasProgram('apt-get') || existsSync(cacheFolder(DEBIAN_FOLDER)) ? 'debian' : undefined;
+  if (hasProgram('go') || existsSync(cacheFolder(lockOf(LOCK).cacheName))) return 'go';
+  return hasProgram('apt-get') || existsSync(debianPackageFolder('pebble')) ? 'debian' : undefined;
 }
 
 /** Why this machine cannot have Pebble; `undefined` when it can. */
@@ -64,12 +59,8 @@ export async function findPebble(): Promise<PebblePrograms> {
   if (!origin) throw new Error(missingPebble());
   const programs =
     origin === 'go'
-      ? fromGo(await installOnce(GO_FOLDER, `Pebble ${GO_VERSION} from the Go module proxy`, installFromGo))
-      : fromDebian(
-          await installOnce(DEBIAN_FOLDER, "Debian's pebble package", (folder) =>
-            unpackDebianPackage('pebble', folder),
-          ),
-        );
+      ? fromGo(await buildGoTools(LOCK))
+      : fromDebian(await installDebianPackage('pebble', DEBIAN_VERSION));
   if (!isExecutable(programs.pebble)) throw new Error(`${programs.pebble} is missing: remove its folder and try again`);
   return programs;
 }

@@ -2,9 +2,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { installOnce } from './install.ts';
+import { buildGoTools } from './go-programs.ts';
+import { lockOf } from './locks.ts';
 import { cacheFolder, freePort, hasProgram, temporaryFolder } from './machine.ts';
-import { run, startService } from './process.ts';
+import { startService } from './process.ts';
 
 /** A real S3 server over a directory, on loopback. */
 export interface S3Server {
@@ -19,23 +20,19 @@ export interface S3Server {
   stop(): Promise<void>;
 }
 
-const VERSION = '1.8.0';
-const FOLDER = `versitygw-${VERSION}`;
+const LOCK = 'versitygw';
 const BUCKET = 'certbus-test';
-
-async function install(folder: string): Promise<void> {
-  const env = { GOBIN: folder, CGO_ENABLED: '0', GOFLAGS: '' };
-  await run('go', ['install', `github.com/versity/versitygw/cmd/versitygw@v${VERSION}`], { env });
-}
 
 /** Why this machine cannot have an S3 server; `undefined` when it can. */
 export function missingS3Server(): string | undefined {
-  return hasProgram('go') || existsSync(cacheFolder(FOLDER)) ? undefined : 'the S3 server versitygw is built with Go';
+  return hasProgram('go') || existsSync(cacheFolder(lockOf(LOCK).cacheName))
+    ? undefined
+    : 'the S3 server versitygw is built with Go';
 }
 
 /** Finds or installs versitygw and returns its path. */
 export async function findS3Server(): Promise<string> {
-  return join(await installOnce(FOLDER, `versitygw ${VERSION} from the Go module proxy`, install), 'versitygw');
+  return join(await buildGoTools(LOCK), 'versitygw');
 }
 
 /** Starts versitygw with keys of its own and one empty bucket, installing it first where it was never used. */

@@ -4,9 +4,10 @@ import { writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { createIssuer, privateKeyPem } from './certificates.ts';
-import { installOnce } from './install.ts';
+import { buildGoTools } from './go-programs.ts';
+import { lockOf } from './locks.ts';
 import { cacheFolder, freePort, hasProgram, temporaryFolder } from './machine.ts';
-import { run, startService, withFreePorts } from './process.ts';
+import { startService, withFreePorts } from './process.ts';
 
 /** How a step-ca is started. */
 export interface StepCaOptions {
@@ -37,22 +38,16 @@ export interface StepCa {
   stop(): Promise<void>;
 }
 
-const VERSION = '0.30.2';
-const FOLDER = `step-ca-${VERSION}`;
-
-async function install(folder: string): Promise<void> {
-  const env = { GOBIN: folder, CGO_ENABLED: '0', GOFLAGS: '' };
-  await run('go', ['install', `github.com/smallstep/certificates/cmd/step-ca@v${VERSION}`], { env });
-}
+const LOCK = 'step-ca';
 
 /** Why this machine cannot have step-ca; `undefined` when it can. */
 export function missingStepCa(): string | undefined {
-  return hasProgram('go') || existsSync(cacheFolder(FOLDER)) ? undefined : 'step-ca is built with Go';
+  return hasProgram('go') || existsSync(cacheFolder(lockOf(LOCK).cacheName)) ? undefined : 'step-ca is built with Go';
 }
 
 /** Finds or installs step-ca and returns its path. */
 export async function findStepCa(): Promise<string> {
-  return join(await installOnce(FOLDER, `step-ca ${VERSION} from the Go module proxy`, install), 'step-ca');
+  return join(await buildGoTools(LOCK), 'step-ca');
 }
 
 /** Writes the root, and the intermediate with its key, and returns their paths. */

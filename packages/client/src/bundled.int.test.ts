@@ -31,6 +31,7 @@ const PROGRAM = `
 let bus: TestBus;
 /** The bus's beginning, the issuer, the certificate. */
 const position = 3;
+const UNTHREADED = ['CERTBUS_CLIENT_WRITER_UNTHREADED'];
 
 beforeAll(async () => {
   await installPacked('@certbus/client', project);
@@ -54,7 +55,7 @@ test.each([
   ['esm', 'mjs'],
   ['cjs', 'cjs'],
 ])('esbuild, %s: it serves, writes on the main thread, and says so once', async (format, extension) => {
-  const modules = await installPackages('esbuild-0.28.2', ['esbuild@0.28.2']);
+  const modules = await installPackages('esbuild');
   const { build } = createRequire(join(modules, 'x.js'))('esbuild');
   const outfile = join(project, `esbuild-${format}`, `program.${extension}`);
   const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
@@ -67,12 +68,11 @@ test.each([
     banner: format === 'esm' ? { js: banner } : {},
     logLevel: 'error',
   });
-  const alarms = ['CERTBUS_CLIENT_WRITER_UNTHREADED'];
-  expect(await serve(outfile, `esbuild-state-${format}`)).toEqual({ position, served: 1, alarms });
+  expect(await serve(outfile, `esbuild-state-${format}`)).toEqual({ position, served: 1, alarms: UNTHREADED });
 });
 
 test('webpack finds the file of the writing thread by itself', async () => {
-  const modules = await installPackages('webpack-5.113.0', ['webpack@5.113.0']);
+  const modules = await installPackages('webpack');
   const webpack = createRequire(join(modules, 'x.js'))('webpack');
   const folder = join(project, 'webpack');
   const stats = await promisify(webpack)({
@@ -83,4 +83,24 @@ test('webpack finds the file of the writing thread by itself', async () => {
   });
   expect(stats.compilation.errors).toEqual([]);
   expect(await serve(join(folder, 'program.cjs'), 'webpack-state')).toEqual({ position, served: 1, alarms: [] });
+});
+
+test('rollup, esm and cjs: it serves, writes on the main thread, and says so once', async () => {
+  const require = createRequire(join(await installPackages('rollup'), 'x.js'));
+  const plugins = ['node-resolve', 'commonjs', 'json'].map((name) => require(`@rollup/plugin-${name}`));
+  const bundle = await require('rollup').rollup({
+    input: join(project, 'program.mjs'),
+    plugins: plugins.map((plugin) => (plugin.default ?? plugin)({ exportConditions: ['node'], preferBuiltins: true })),
+    onwarn() {},
+  });
+  for (const [format, extension] of [
+    ['es', 'mjs'],
+    ['cjs', 'cjs'],
+  ]) {
+    const names = { entryFileNames: `[name].${extension}`, chunkFileNames: `[name].${extension}` };
+    await bundle.write({ dir: join(project, `rollup-${format}`), format, ...names });
+    const served = await serve(join(project, `rollup-${format}`, `program.${extension}`), `rollup-state-${format}`);
+    expect(served).toEqual({ position, served: 1, alarms: UNTHREADED });
+  }
+  await bundle.close();
 });
