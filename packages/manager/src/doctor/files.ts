@@ -1,6 +1,16 @@
 /** Who else can read or change the files of this machine that a manager depends on. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describeExposure, examineFile, ownFolder } from '@certbus/replica';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
@@ -58,9 +68,22 @@ const ADVICE: Readonly<Record<string, string>> = {
   EPERM: 'Let this user write there, or name another with CERTBUS_STATE_DIR.',
 };
 
+/** The names of files that show whether a folder can be written, and when one was left by a doctor that was killed. */
+const WRITTEN = /^doctor-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const LEFTOVER_MS = 3_600_000;
+
+function removeLeftovers(folder: string): void {
+  for (const name of readdirSync(folder).filter((each) => WRITTEN.test(each))) {
+    const path = join(folder, name);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats && Date.now() - stats.mtimeMs > LEFTOVER_MS) rmSync(path, { force: true });
+  }
+}
+
 /** Writes a file, flushes it to the disk, and takes it away again. Throws what the system says. */
 function writeAndFlush(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  removeLeftovers(folder);
   const path = join(folder, `doctor-${randomUUID()}`);
   const file = openSync(path, 'wx', 0o600);
   try {

@@ -68,7 +68,7 @@ function setAside(path: string): string {
 function createFile(path: string, busId: string): void {
   // Made under another name, so that nobody ever reads a file without tables.
   const unfinished = `${path}.new`;
-  rmSync(unfinished, { force: true });
+  for (const companion of ['', '-journal']) rmSync(unfinished + companion, { force: true });
   closeSync(openSync(unfinished, 'wx', 0o600));
   const database = new DatabaseSync(unfinished);
   // A state is three kilobytes: a page of four would hold one, and every page costs as much again in the journal.

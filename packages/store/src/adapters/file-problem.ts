@@ -14,7 +14,8 @@ export type FileProblem =
   | 'missing'
   | 'folder'
   | 'exists'
-  | 'special';
+  | 'special'
+  | 'large';
 
 /** By the code of an error of the operating system. */
 const BY_NAME: Readonly<Record<string, FileProblem>> = {
@@ -32,6 +33,7 @@ const BY_NAME: Readonly<Record<string, FileProblem>> = {
   EEXIST: 'exists',
   ENOTREG: 'special',
   ENXIO: 'special',
+  EFBIG: 'large',
 };
 
 /** By SQLite's primary result code (sqlite.org/rescode.html). */
@@ -58,6 +60,7 @@ const ADVICE: Readonly<Record<FileProblem, string>> = {
   missing: 'the file or its folder does not exist; check the path',
   folder: 'it is a folder; name a file',
   special: 'it is not a regular file, but a pipe, a socket or a device; name a file',
+  large: 'it is larger than any file of its kind; name another file',
   exists: 'it exists already; move it away, or choose another name',
 };
 

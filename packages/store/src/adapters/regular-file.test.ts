@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
@@ -34,6 +34,12 @@ test.each(['fifo', 'link', 'socket', '/dev/null', '/dev/zero'])(
     expect(() => readRegular(path)).toThrow(expect.objectContaining({ code }));
   },
 );
+
+test('a text of more than 16 MiB is not read into memory', () => {
+  writeFileSync(pathOf('large'), '');
+  truncateSync(pathOf('large'), 16_777_217);
+  expect(() => readRegular(pathOf('large'))).toThrow(expect.objectContaining({ code: 'EFBIG' }));
+});
 
 test('a regular file is read, a folder is none, and a pipe that this process has is read by its descriptor', async () => {
   expect(readRegular(pathOf('file'))).toBe('text');

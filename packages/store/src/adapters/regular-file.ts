@@ -40,14 +40,21 @@ export async function openRegular(
   }
 }
 
+/** Keys, roots and configurations are thousands of times smaller. */
+const MAX_TEXT_BYTES = 16_777_216;
+
 /**
- * The text of a regular file, or of a pipe that this process was started with. Throws as {@link openRegular} rejects.
+ * The text of a regular file of up to 16 MiB, or of a pipe that this process was started with. Throws as {@link openRegular} rejects, and with
+ * the code `EFBIG` for a larger file.
  */
 export function readRegular(path: string): string {
   if (OWN_DESCRIPTOR.test(path)) return readFileSync(path, 'utf8');
   const file = openSync(path, constants.O_RDONLY | NONBLOCK);
   try {
-    check(path, fstatSync(file));
+    const stats = fstatSync(file);
+    check(path, stats);
+    if (stats.size > MAX_TEXT_BYTES)
+      throw Object.assign(new Error(`EFBIG: larger than 16 MiB, read '${path}'`), { code: 'EFBIG' });
     return readFileSync(file, 'utf8');
   } finally {
     closeSync(file);

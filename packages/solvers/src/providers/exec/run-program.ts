@@ -1,6 +1,6 @@
 /** Runs a program to its end, within bounds. */
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -156,6 +156,23 @@ async function runIn(folder: string, invocation: Invocation, options: RunOptions
   return { end: typeof first === 'string' ? { kind: 'overdue' } : first, stdout: stdout(), said: said() };
 }
 
+const FOLDER = 'certbus-program-';
+/** Longer than any program may run. */
+const LEFTOVER_MS = 86_400_000;
+
+/** Removes the folders of programs from this user's processes that were killed more than a day ago. */
+export async function removeLeftovers(parent: string): Promise<void> {
+  for (const name of (await readdir(parent)).filter((each) => each.startsWith(FOLDER))) {
+    const path = join(parent, name);
+    const stats = await lstat(path).catch(() => undefined);
+    if (!stats?.isDirectory() || stats.uid !== process.getuid?.()) continue;
+    if (Date.now() - stats.mtimeMs > LEFTOVER_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Once in a process: a folder for temporary files may hold many. What cannot be removed takes room, and does no harm. */
+let tidied: Promise<void> | undefined;
+
 /**
  * Runs a program without a shell, as leader of a process group of its own and in a folder of its own, with `PATH` and `HOME` of this
  * process and nothing else of its environment. After its time, and after an abort, the group gets SIGTERM, and SIGKILL half a second
@@ -164,7 +181,9 @@ async function runIn(folder: string, invocation: Invocation, options: RunOptions
 export async function runProgram(invocation: Invocation, options: RunOptions): Promise<ProgramResult> {
   let folder: string;
   try {
-    folder = await mkdtemp(join(tmpdir(), 'certbus-program-'));
+    tidied ??= removeLeftovers(tmpdir()).catch(() => {});
+    await tidied;
+    folder = await mkdtemp(join(tmpdir(), FOLDER));
   } catch (error) {
     return { end: { kind: 'not-started', code: `no temporary folder (${codeOf(error)})` }, stdout: '', said: '' };
   }

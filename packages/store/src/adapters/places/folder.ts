@@ -1,7 +1,7 @@
 /** Archives and snapshots in a folder. */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { type ArchivePlace, type GetOptions, MAX_OBJECT_BYTES } from '../../archive/place.ts';
 import { checkKey, checkSize, wrapPlaceError } from '../../archive/place-errors.ts';
 import { openRegular } from '../regular-file.ts';
@@ -42,6 +42,21 @@ async function makeFolder(path: string): Promise<void> {
   for (let made = path; made.length >= first.length; made = dirname(made)) await flushFolder(dirname(made));
 }
 
+/** The names that {@link writeWhole} writes under. */
+const UNFINISHED = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.new$/;
+
+/** A writer is done in minutes, and its file gets younger with every write. A day allows for clocks of other machines, too. */
+const LEFTOVER_MS = 86_400_000;
+
+/** Removes what writers left in a folder when they were killed. */
+async function removeLeftovers(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => UNFINISHED.test(name));
+  for (const path of names.map((name) => join(folder, name))) {
+    const stats = await lstat(path).catch(() => undefined);
+    if (stats?.isFile() && Date.now() - stats.mtimeMs > LEFTOVER_MS) await rm(path, { force: true });
+  }
+}
+
 /**
  * Writes under another name first, flushes, then renames: nobody ever sees half a file, and the file survives a power cut. It must: the
  * log is trimmed of what is here.
@@ -65,8 +80,23 @@ async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Opens the place of archives and snapshots in a folder, which is made where it does not exist. */
+/**
+ * Opens the place of archives and snapshots in a folder, which is made where it does not exist. What writers left there when they were killed is
+ * removed after a day, with the first file that is written next to it.
+ */
 export function openFolder(root: string): ArchivePlace {
+  const tidied = new Set<string>();
+  /** Once for each folder: it may hold many files. */
+  const tidy = async (folder: string): Promise<void> => {
+    if (tidied.has(folder)) return;
+    tidied.add(folder);
+    // What cannot be listed or removed here takes room, and does no harm.
+    await removeLeftovers(folder).catch(() => {});
+  };
+  const write = async (path: string, bytes: Uint8Array): Promise<void> => {
+    await writeWhole(path, bytes);
+    await tidy(dirname(path));
+  };
   const run = async <T>(
     key: string,
     signal: AbortSignal | undefined,
@@ -83,11 +113,11 @@ export function openFolder(root: string): ArchivePlace {
   };
   return {
     get: (key, options = {}) => run(key, options.signal, (path) => readIfThere(path, options)),
-    put: (key, bytes, { signal } = {}) => run(key, signal, (path) => writeWhole(path, bytes)),
+    put: (key, bytes, { signal } = {}) => run(key, signal, (path) => write(path, bytes)),
     update: (key, change, { signal } = {}) =>
       run(key, signal, async (path) => {
         const next = change(await readIfThere(path, { signal }));
-        if (next) await writeWhole(path, next);
+        if (next) await write(path, next);
       }),
     async close() {},
   };
