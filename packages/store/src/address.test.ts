@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { connectDynamoDb } from './adapters/dynamodb/connection.ts';
+import { openS3 } from './adapters/places/s3.ts';
 import { formatAddress, parseAddress } from './address.ts';
 
 test.each([
@@ -41,4 +43,26 @@ test.each([
   'dynamodb://table#prod',
 ])('%j is refused, with the forms that there are', (text) => {
   expect(() => parseAddress(text)).toThrow(/sqlite:\.\/bus\.db#STREAM, dynamodb:\/\/TABLE\/STREAM/);
+});
+
+test.each([
+  'dynamodb://table/s?endpoint=https://ops:s3cret@db.test',
+  'dynamodb://table/s?endpoint=https%3A%2F%2Fops%3As3cret%40db.test',
+  'dynamodb://table/s?region=x&endpoint=https://s3cret@db.test',
+  'dynamodb://ops:s3cret@table/s',
+  'https://ops:s3cret@db.test',
+])('%s is refused without its password', (text) => {
+  expect(() => parseAddress(text)).toThrow(/^"(?:dynamodb|https):…" is not the address of a bus/);
+  expect(() => parseAddress(text)).not.toThrow(/s3cret/);
+});
+
+test('an adapter refuses an endpoint with a password, which it does not repeat', () => {
+  const endpoint = 'https://ops:s3cret@db.test';
+  for (const open of [
+    () => connectDynamoDb({ table: 'table', endpoint }),
+    () => openS3({ bucket: 'bucket', endpoint }),
+  ]) {
+    expect(open).toThrow(/has a user name or a password/);
+    expect(open).not.toThrow(/s3cret/);
+  }
 });

@@ -1,5 +1,6 @@
 /** The address of a bus as one text. */
 import { resolve } from 'node:path';
+import { endpointProblem, shownAddress } from './endpoint.ts';
 import { StoreError } from './errors.ts';
 
 /** Where a bus is: one stream of one store. */
@@ -20,10 +21,9 @@ const STREAM = /^[\w.-]{1,128}$/;
 const TABLE = /^[\w.-]{3,255}$/;
 
 function refuse(address: string, why: string): StoreError {
-  const shown = JSON.stringify(address.slice(0, 200));
   return new StoreError(
     'CERTBUS_STORE_ADDRESS_INVALID',
-    `${shown} is not the address of a bus: ${why}. An address reads ${FORMS}.`,
+    `${shownAddress(address)} is not the address of a bus: ${why}. An address reads ${FORMS}.`,
   );
 }
 
@@ -31,8 +31,6 @@ function parseStream(address: string, stream: string): string {
   if (STREAM.test(stream)) return stream;
   throw refuse(address, 'a stream has 1 to 128 letters, digits, dots, dashes or underscores');
 }
-
-const isWebAddress = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 
 function parseDynamoDb(address: string): BusAddress {
   if (!URL.canParse(address)) throw refuse(address, 'what follows dynamodb: is not a URL');
@@ -48,8 +46,8 @@ function parseDynamoDb(address: string): BusAddress {
     if (parameters.getAll(key).length > 1) throw refuse(address, `it has more than one ${key}`);
   }
   const endpoint = parameters.get('endpoint') ?? undefined;
-  if (endpoint !== undefined && !isWebAddress(endpoint))
-    throw refuse(address, 'its endpoint is not an http or https URL');
+  const problem = endpoint === undefined ? undefined : endpointProblem(endpoint);
+  if (problem) throw refuse(address, problem);
   const region = parameters.get('region') ?? undefined;
   return { kind: 'dynamodb', table, stream: parseStream(address, stream || DEFAULT_STREAM), region, endpoint };
 }

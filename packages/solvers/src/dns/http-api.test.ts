@@ -4,7 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { createTlsIdentity, startConnectProxy } from 'certbus-services';
 import { ProxyAgent } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
-import { type ApiRequest, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from './http-api.ts';
+import { createHttp01S3Solver } from '../http-01/s3.ts';
+import { createChallTestSrvSolver } from '../providers/challtestsrv/solver.ts';
+import { createRoute53Solver } from '../providers/route53/solver.ts';
+import { parseApiUrl } from './api-url.ts';
+import { type ApiRequest, callApi, type HttpApi, type NetworkOptions } from './http-api.ts';
 
 const SECRET = crypto.randomUUID();
 const { signal } = new AbortController();
@@ -96,6 +100,16 @@ test('an answer without an end is cut off', async () => {
 test.each(['ftp://a.test', 'a.test', 'https://user:s3cret@a.test'])('"%s" is no address of an API', (text) => {
   expect(() => parseApiUrl(text)).toThrow(TypeError);
   expect(() => parseApiUrl(text)).not.toThrow(/s3cret/);
+});
+
+test.each([
+  ['Route 53', (endpoint: string) => createRoute53Solver({ endpoint })],
+  ['S3', (endpoint: string) => createHttp01S3Solver({ bucket: 'bucket', endpoint })],
+  ['challtestsrv', (url: string) => createChallTestSrvSolver({ url })],
+])('the solver for %s refuses an address with a password, and does not repeat it', (_, create) => {
+  const open = () => create('https://user:s3cret@a.test');
+  expect(open).toThrow('must not hold a user name or password');
+  expect(open).not.toThrow(/s3cret/);
 });
 
 test('an API by https is asked through a proxy, trusting the roots of a private CA', async () => {

@@ -57,17 +57,6 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
 const BUSY = new Set([429, 503]);
 
-/**
- * Reads an API's address. Throws `TypeError`, which does not say the address, where it is none or holds credentials: those belong in
- * fields of their own.
- */
-export function parseApiUrl(text: string): URL {
-  const url = URL.parse(text);
-  if (!url || !/^https?:$/.test(url.protocol)) throw new TypeError('The address of the API is no http or https URL');
-  if (url.username || url.password) throw new TypeError('The address of the API must not hold a user name or password');
-  return url;
-}
-
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if ('code' in error && typeof error.code === 'string') return error.code;

@@ -5,6 +5,7 @@ import { AcmeError } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
 import { describeExpiredLogin } from '../aws-login.ts';
 import type { Outgoing } from '../definition/outgoing.ts';
+import { parseApiUrl } from '../dns/api-url.ts';
 import { awaitHttp01, type Http01ProbeOptions } from '../probes/http-01.ts';
 
 /** Which bucket to write to, and how to look at the answers. */
@@ -41,6 +42,7 @@ function failed(bucket: string, act: string, cause: unknown): AcmeError {
  */
 export function createHttp01S3Solver(options: Http01S3Options): Solver {
   const { bucket, region, endpoint, credentials, outgoing, ...probe } = options;
+  if (endpoint !== undefined) parseApiUrl(endpoint);
   const client = new S3Client({
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),

@@ -28,3 +28,14 @@ test.each([
   expect(() => parseArchiveAddress(address)).toThrow(why);
   expect(() => parseArchiveAddress(address)).toThrow('s3://BUCKET/PREFIX');
 });
+
+test.each([
+  's3://bucket?endpoint=https://ops:s3cret@s3.test',
+  's3://bucket?endpoint=https%3A%2F%2Fops%3As3cret%40s3.test',
+  's3://bucket?endpoint=https://s3cret@s3.test',
+  's3://ops:s3cret@bucket/prefix',
+  'https://ops:s3cret@s3.test/bucket',
+])('%s is refused without its password', (address) => {
+  expect(() => parseArchiveAddress(address)).toThrow(/^"(?:s3|https):…" is not the address of an archive/);
+  expect(() => parseArchiveAddress(address)).not.toThrow(/s3cret/);
+});

@@ -1,4 +1,5 @@
 /** The address of an archive as one text. */
+import { endpointProblem, shownAddress } from '../endpoint.ts';
 import { StoreError } from '../errors.ts';
 
 /** Where an archive is. */
@@ -13,8 +14,7 @@ export type ArchiveAddress =
     };
 
 function refuse(address: string, why: string): StoreError {
-  const shown = JSON.stringify(address.slice(0, 200));
-  const what = `${shown} is not the address of an archive: ${why}. An address reads file:./FOLDER or s3://BUCKET/PREFIX?region=REGION.`;
+  const what = `${shownAddress(address)} is not the address of an archive: ${why}. An address reads file:./FOLDER or s3://BUCKET/PREFIX?region=REGION.`;
   return new StoreError('CERTBUS_STORE_ADDRESS_INVALID', what);
 }
 
@@ -31,8 +31,8 @@ function parseS3(address: string): ArchiveAddress {
   for (const key of parameters.keys())
     if (key !== 'region' && key !== 'endpoint') throw refuse(address, `it has no parameter "${key}"`);
   const endpoint = parameters.get('endpoint') ?? undefined;
-  if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:/.test(endpoint)))
-    throw refuse(address, 'its endpoint is not an http or https URL');
+  const problem = endpoint === undefined ? undefined : endpointProblem(endpoint);
+  if (problem) throw refuse(address, problem);
   return { kind: 's3', bucket: match[1], prefix, region: parameters.get('region') ?? undefined, endpoint };
 }
 

@@ -1,6 +1,7 @@
 /** Answers dns-01 in pebble-challtestsrv, for sandbox and tests. */
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
+import { parseApiUrl } from '../../dns/api-url.ts';
 import { createHolders, type Holders } from '../../dns/holders.ts';
 import type { ChallTestSrvSettings } from './settings.ts';
 
@@ -31,9 +32,11 @@ function failed(url: string, path: string, why: string, cause?: unknown): AcmeEr
 
 /**
  * Answers dns-01 by the management API of pebble-challtestsrv: for sandbox and tests, never for real names. Values that another
- * program published under the same name are lost when this one cleans up. Operations reject with `CERTBUS_ACME_SOLVER_FAILED`.
+ * program published under the same name are lost when this one cleans up. Operations reject with `CERTBUS_ACME_SOLVER_FAILED`; an address with a
+ * password in it is a `TypeError`.
  */
 export function createChallTestSrvSolver({ url }: ChallTestSrvOptions): Solver {
+  parseApiUrl(url);
   async function post(path: 'set-txt' | 'clear-txt', body: object, signal: AbortSignal): Promise<void> {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
     let status: number;

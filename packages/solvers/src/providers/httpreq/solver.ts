@@ -1,8 +1,9 @@
 /** Answers dns-01 by a server for lego's httpreq protocol. */
 import type { Solver } from '@certbus/acme';
 import type { Surroundings } from '../../definition/provider.ts';
+import { parseApiUrl } from '../../dns/api-url.ts';
 import { eachFew, type OneValue, singleValues } from '../../dns/each-value.ts';
-import { apiFailure, callApi, type HttpApi, type NetworkOptions, parseApiUrl } from '../../dns/http-api.ts';
+import { apiFailure, callApi, type HttpApi, type NetworkOptions } from '../../dns/http-api.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { createDnsSolver } from '../../dns/solver.ts';
 import { zoneInDns } from '../../dns/zone-of.ts';

@@ -3,6 +3,7 @@ import type { Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
 import type { Surroundings } from '../../definition/provider.ts';
+import { parseApiUrl } from '../../dns/api-url.ts';
 import {
   type ApiAnswer,
   type ApiRequest,
@@ -10,7 +11,6 @@ import {
   callApi,
   type HttpApi,
   type NetworkOptions,
-  parseApiUrl,
 } from '../../dns/http-api.ts';
 import type { DnsOptions } from '../../dns/options.ts';
 import { remembering } from '../../dns/remember.ts';

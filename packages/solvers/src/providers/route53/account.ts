@@ -1,6 +1,7 @@
 /** What all jobs of a process share on one AWS account. */
 import { Route53Client } from '@aws-sdk/client-route-53';
 import type { Outgoing } from '../../definition/outgoing.ts';
+import { parseApiUrl } from '../../dns/api-url.ts';
 import { createHolders, type Holders } from '../../dns/holders.ts';
 import { sleep as sleepUntil } from '../../dns/sleep.ts';
 import { createBudget, type Rate } from './budget.ts';
@@ -66,6 +67,7 @@ function accountsBy(outgoing: Outgoing | undefined): Map<string, Account> {
 }
 
 function createClient({ region = 'us-east-1', endpoint, credentials, outgoing }: AccountOptions): Route53Client {
+  if (endpoint !== undefined) parseApiUrl(endpoint);
   return new Route53Client({
     region,
     ...(endpoint ? { endpoint } : {}),

@@ -1,5 +1,6 @@
 /** A connection to a DynamoDB table: its client, its time limits, and how requests are repeated. */
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+import { checkEndpoint } from '../../endpoint.ts';
 import type { Outgoing } from '../../outgoing/outgoing.ts';
 import { closedError } from '../checks.ts';
 import { isFinal, wrapDynamoDbError } from './errors.ts';
@@ -48,6 +49,7 @@ function decodeBase64(text: string): Uint8Array {
 /** Makes a connection; sends nothing yet. */
 export function connectDynamoDb(options: Omit<DynamoDbLogOptions, 'create' | 'signal'>): DynamoDbConnection {
   const { table, region, endpoint, credentials, outgoing } = options;
+  checkEndpoint(endpoint);
   const { requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } = options;
   const client = new DynamoDBClient({
     ...(region ? { region } : {}),

@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { type ArchivePlace, type GetOptions, MAX_OBJECT_BYTES, type PlaceOptions } from '../../archive/place.ts';
 import { checkKey, checkSize, wrapPlaceError } from '../../archive/place-errors.ts';
+import { checkEndpoint } from '../../endpoint.ts';
 import { StoreError } from '../../errors.ts';
 import type { Outgoing } from '../../outgoing/outgoing.ts';
 
@@ -45,6 +46,7 @@ interface Bucket {
 const requestOptions = ({ signal }: PlaceOptions) => (signal ? { abortSignal: signal } : {});
 
 function createClient({ region, endpoint, credentials, outgoing }: S3Options): S3Client {
+  checkEndpoint(endpoint);
   return new S3Client({
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
