@@ -1,6 +1,6 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
 import { printableJson } from '@certbus/events';
-import { clean, type Environment, readEnvironment } from '@certbus/runtime/local';
+import { clean, type Environment, readEnvironment, type WriteLine } from '@certbus/runtime/local';
 import { Command, Errors, Flags } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
 import { CliError } from './errors.ts';
@@ -60,7 +60,11 @@ export abstract class BaseCommand extends Command {
 
   /** What this machine knows of its bus. */
   protected environment(flags: CommonFlags): Environment {
-    return readEnvironment({ file: flags.config, acceptStale: flags['accept-stale'] || undefined });
+    const writeLine: WriteLine = (line, level) => {
+      process.stderr.write(`${line}\n`);
+      if (level === 'warn') this.#warnings.push(line.replace(/^warning: /, ''));
+    };
+    return readEnvironment({ file: flags.config, acceptStale: flags['accept-stale'] || undefined, writeLine });
   }
 
   /** A line about what goes on, beside the data. */

@@ -197,8 +197,12 @@ describe('a bus that was silent for three days', () => {
   });
 
   test('is read by a new machine, and signed on once it is told to', { timeout: 120_000 }, async () => {
-    const listed = await on('new', ['cert', 'ls']);
+    const listed = await on('new', ['cert', 'ls', '--json']);
     expect(listed).toMatchObject({ status: 0, stderr: expect.stringContaining('nothing is signed') });
+    expect(JSON.parse(listed.stdout)).toMatchObject({
+      status: 'ok',
+      warnings: [expect.stringMatching(/^the bus was silent .*nothing is signed \(position: \d+; newestAt: /)],
+    });
     const refused = await update('new');
     expect({ status: refused.status, code: codeIn(refused.stdout) }).toEqual({ status: 9, code: STALE });
     expect(codeIn((await on('new', ['cert', 'mk', 'a.test', '--json'])).stdout)).toBe(STALE);

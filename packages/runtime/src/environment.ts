@@ -2,6 +2,7 @@
 import { ownFolder, stateDirectoryOf } from '@certbus/replica';
 import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
 import { type LocalConfig, readLocalConfig } from './local-config.ts';
+import type { WriteLine } from './logger.ts';
 
 /** Variables of the environment, by name. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -19,7 +20,7 @@ export interface Environment {
   /** Whether a manager signs although the newest commit is older than 48 hours and this machine has not read the bus before. */
   readonly acceptStale: boolean;
   /** Takes lines of the log. */
-  readonly writeLine: (line: string) => void;
+  readonly writeLine: WriteLine;
 }
 
 /**
@@ -41,7 +42,7 @@ export interface EnvironmentOptions {
   /** Default: whether the variable `CERTBUS_ACCEPT_STALE` is `1` or `true`. */
   readonly acceptStale?: boolean | undefined;
   /** Default: standard error. */
-  readonly writeLine?: (line: string) => void;
+  readonly writeLine?: WriteLine;
 }
 
 /** The environment of a local configuration. */

@@ -3,26 +3,31 @@ import type { Logger } from '@certbus/acme';
 import { cleanLine } from '@certbus/events';
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-type Level = (typeof LEVELS)[number];
 
-const WORDS: Readonly<Record<Level, string>> = { debug: 'debug', info: 'info', warn: 'warning', error: 'error' };
+/** How much a line of a log matters. */
+export type LogLevel = (typeof LEVELS)[number];
+
+const WORDS: Readonly<Record<LogLevel, string>> = { debug: 'debug', info: 'info', warn: 'warning', error: 'error' };
+
+/** Takes a line of a log. */
+export type WriteLine = (line: string, level: LogLevel) => void;
 
 const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
-function line(level: Level, message: string, fields: Record<string, unknown> = {}): string {
+function line(level: LogLevel, message: string, fields: Record<string, unknown> = {}): string {
   const details = Object.entries(fields).map(([name, value]) => `${name}: ${shown(value)}`);
   const text = `${WORDS[level]}: ${message}${details.length > 0 ? ` (${details.join('; ')})` : ''}`;
   return cleanLine(text.replaceAll(/[\n\t]/g, ' '));
 }
 
 /** Writes the log of a command, a line each, from a level on: `debug`, `info`, `warn`, `error`, or `silent`; default `warn`. */
-export function createLogger(level: string | undefined, write: (line: string) => void): Logger {
+export function createLogger(level: string | undefined, write: WriteLine): Logger {
   const least = level === 'silent' ? LEVELS.length : LEVELS.findIndex((known) => known === (level ?? 'warn'));
   const from = least < 0 ? LEVELS.indexOf('warn') : least;
   const logAt =
-    (own: Level) =>
+    (own: LogLevel) =>
     (message: string, fields?: Record<string, unknown>): void => {
-      if (LEVELS.indexOf(own) >= from) write(line(own, message, fields));
+      if (LEVELS.indexOf(own) >= from) write(line(own, message, fields), own);
     };
   return { debug: logAt('debug'), info: logAt('info'), warn: logAt('warn'), error: logAt('error') };
 }
