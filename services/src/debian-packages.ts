@@ -9,8 +9,15 @@ import { run } from './process.ts';
 
 const LOCK = 'debian';
 
-/** Unpacks a package that `services/locks/debian` pins. Works without root, and where no package list was ever fetched: apt gets folders of its own. */
-async function unpackDebianPackage(wanted: string, folder: string): Promise<void> {
+/**
+ * Unpacks some of Debian's packages into a folder: `name`, or `name=version`. Works without root, and where no package list was ever
+ * fetched: apt gets folders of its own, and checks what it fetches against the lists that Debian signed.
+ */
+export async function unpackDebianPackages(
+  wanted: readonly string[],
+  folder: string,
+  check: (archives: string, files: readonly string[]) => void = () => {},
+): Promise<void> {
   const lists = join(folder, 'lists');
   const archives = join(folder, 'archives');
   await mkdir(join(lists, 'partial'), { recursive: true });
@@ -20,9 +27,9 @@ async function unpackDebianPackage(wanted: string, folder: string): Promise<void
   );
   const user = ['-o', 'APT::Sandbox::User=', '-o', 'Debug::NoLocking=1'];
   await run('apt-get', [...own, ...user, 'update']);
-  await run('apt-get', [...own, ...user, 'download', wanted], { cwd: archives });
+  await run('apt-get', [...own, ...user, 'download', ...wanted], { cwd: archives });
   const files = readdirSync(archives).filter((name) => name.endsWith('.deb'));
-  checkHashes(archives, files, join(lockOf(LOCK).folder, 'packages.sha256'));
+  check(archives, files);
   for (const file of files) {
     await run('dpkg-deb', ['-x', join(archives, file), folder]);
   }
@@ -41,7 +48,8 @@ export function debianPackageFolder(name: string): string {
  * folder. Rejects where the file has another hash.
  */
 export function installDebianPackage(name: string, version: string): Promise<string> {
+  const list = join(lockOf(LOCK).folder, 'packages.sha256');
   return installOnce(cacheNameOf(name), `Debian's ${name} ${version}`, (folder) =>
-    unpackDebianPackage(`${name}=${version}`, folder),
+    unpackDebianPackages([`${name}=${version}`], folder, (archives, files) => checkHashes(archives, files, list)),
   );
 }

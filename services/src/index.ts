@@ -15,6 +15,7 @@ export { type Disk, mountDisk } from './disks.ts';
 export { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
 export { type FastClock, startFastClock } from './fast-clock.ts';
 export { buildGoProgram } from './go-programs.ts';
+export { findHaproxy, startHaproxy } from './haproxy.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
 export { type Moto, startMoto } from './moto.ts';

@@ -1,6 +1,7 @@
 /** What some tests need of the machine, and whether it is there. */
 import { missingDisks } from './disks.ts';
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
+import { findHaproxy, missingHaproxy } from './haproxy.ts';
 import { missingIpv6 } from './ipv6.ts';
 import { hasProgram } from './machine.ts';
 import { findMoto, missingMoto } from './moto.ts';
@@ -26,7 +27,8 @@ export type Part =
   | 'powerdns'
   | 'ipv6'
   | 'disks'
-  | 'strace';
+  | 'strace'
+  | 'haproxy';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
@@ -41,6 +43,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   ipv6: missingIpv6,
   disks: missingDisks,
   strace: missingStrace,
+  haproxy: missingHaproxy,
 };
 
 /**
@@ -64,6 +67,7 @@ export async function installParts(): Promise<void> {
   if (!missingDynamoDbLocal()) await findDynamoDbLocal();
   if (!missingS3Server()) await findS3Server();
   if (!missingMoto()) await findMoto();
+  if (!missingHaproxy()) await findHaproxy();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
   if (hasProgram('npm')) for (const bundler of ['esbuild', 'rollup', 'webpack']) await installPackages(bundler);
 }

@@ -1,5 +1,12 @@
 /** Certificates with their opened keys, from a replica that follows the bus: everything that a server needs but TLS itself. */
-import { EventsError, type IssuedCertificate, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
+import {
+  EventsError,
+  type IssuedCertificate,
+  type ManagedCertificate,
+  parseIdentityFile,
+  parseTrust,
+  type Trust,
+} from '@certbus/events';
 import type { Challenge } from '@certbus/events/history';
 import {
   keepUp,
@@ -34,6 +41,8 @@ export interface CertificateSummary {
   readonly certificateId: string;
   readonly names: readonly string[];
   readonly serialNumber: string;
+  /** SHA-256 of the current leaf's DER, base64url. */
+  readonly leafHash: string;
   readonly notAfter: Date;
 }
 
@@ -52,6 +61,8 @@ export interface Material {
 export interface MaterialSource extends AsyncDisposable {
   /** Those that can be served, in order of id. */
   certificates(): Iterable<CertificateSummary>;
+  /** One of them; `undefined` where it was removed or never issued. */
+  certificate(certificateId: string): CertificateSummary | undefined;
   /**
    * What is to be served of a certificate: the current leaf or, where it is not valid yet or its key does not open here, a predecessor
    * that is and does, the latter with an alarm. `undefined` where it was removed, was never issued, or no key opens.
@@ -230,10 +241,16 @@ function reportStart({ replica: { setAside, unthreaded }, vault: { problem }, em
   if (problem) emitter.raise(new ReplicaError('CERTBUS_REPLICA_FAILED', problem));
 }
 
+function summaryOf({ certificateId, names, current, removed }: ManagedCertificate): CertificateSummary | undefined {
+  if (!current || removed) return undefined;
+  const { serialNumber, leafHash, notAfter } = current;
+  return { certificateId, names, serialNumber, leafHash, notAfter: new Date(notAfter) };
+}
+
 function* summaries(replica: Replica): Iterable<CertificateSummary> {
-  for (const { certificateId, names, current } of replica.certificates()) {
-    if (!current) continue;
-    yield { certificateId, names, serialNumber: current.serialNumber, notAfter: new Date(current.notAfter) };
+  for (const certificate of replica.certificates()) {
+    const summary = summaryOf(certificate);
+    if (summary) yield summary;
   }
 }
 
@@ -282,6 +299,10 @@ function createSource(serving: Serving): MaterialSource {
 
   const source: MaterialSource = {
     certificates: () => summaries(replica),
+    certificate(certificateId) {
+      const certificate = replica.certificate(certificateId);
+      return certificate && summaryOf(certificate);
+    },
     async material(certificateId) {
       const certificate = replica.certificate(certificateId);
       if (!certificate || certificate.removed) return undefined;

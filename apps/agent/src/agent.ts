@@ -1,0 +1,142 @@
+/** An agent: follows a bus, and feeds balancers with its certificates. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { type MaterialSource, openMaterial } from '@certbus/client/material';
+import { ownFolder, stateDirectoryOf } from '@certbus/replica';
+import type { NamedTarget, ResolvedConfiguration } from './configuration/read-configuration.ts';
+import { openPauses } from './pauses.ts';
+import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
+import { type AgentStatus, describeTarget, writeStatus } from './status.ts';
+import { createTarget } from './targets/create-target.ts';
+
+/** What an agent is told beside its configuration. */
+export interface AgentOptions {
+  readonly log: (line: string) => void;
+  /** Goes by the replica that is there and does not wait for the bus. */
+  readonly isOffline?: boolean;
+  readonly now?: () => Date;
+}
+
+/** An agent that runs. */
+export interface Agent {
+  status(): AgentStatus;
+  /** Resolves once each target had its first pass, whether it went well or not. */
+  readonly started: Promise<void>;
+  stop(): Promise<void>;
+}
+
+const RECONCILE_EVERY_MS = 60_000;
+const PASS_TIMEOUT_MS = 300_000;
+const RELOAD_WINDOW_MS = 60_000;
+
+/** What distinguishes this machine from its neighbours. */
+function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim() || hostname();
+  } catch {
+    return hostname();
+  }
+}
+
+/** A command after each change is run once a window, not by all machines in the same second. */
+const windowOf = (target: NamedTarget) => {
+  const { windowMs = 'after' in target && target.after ? RELOAD_WINDOW_MS : 0, spreadMs = windowMs } = target;
+  return { windowMs, spreadMs: Math.min(spreadMs, windowMs) };
+};
+
+/** The folder of an agent's replica, status and pauses. */
+export const stateDirectoryFor = ({ stateDirectory }: Pick<ResolvedConfiguration, 'stateDirectory'>): string =>
+  ownFolder(stateDirectory ?? stateDirectoryOf(process.env));
+
+/** Opens the certificates of a configuration's bus. Rejects as `openMaterial` of `@certbus/client`. */
+export function openCertificates(
+  configuration: ResolvedConfiguration,
+  { isOffline = false }: { readonly isOffline?: boolean } = {},
+): Promise<MaterialSource> {
+  const { bus, trust, identity, archive, intervalMs } = configuration;
+  return openMaterial({
+    bus,
+    trust,
+    identity,
+    archive,
+    stateDirectory: stateDirectoryFor(configuration),
+    ...(intervalMs === undefined ? {} : { intervalMs }),
+    // The replica is there, or it is not: no bus is waited for.
+    ...(isOffline ? { startTimeoutMs: 1 } : {}),
+  });
+}
+
+/** Logs what changed for a target, and what is new in what is wrong with it. */
+function createStatusLog(log: (line: string) => void): (status: TargetStatus) => void {
+  const known = new Map<string, string>();
+  return ({ name, error, standings }) => {
+    const problems = [...standings.values()].flatMap(({ problem }) => (problem ? [problem.message] : []));
+    const all = [...(error ? [error.message] : []), ...problems];
+    const text = all.join('\n');
+    if (known.get(name) === text) return;
+    known.set(name, text);
+    for (const line of all.slice(0, 10)) log(`${name}: ${line}`);
+    if (all.length > 10) log(`${name}: and ${all.length - 10} more; "certbus-agent status" lists them`);
+    if (all.length === 0) log(`${name}: ${standings.size} certificates in place`);
+  };
+}
+
+/** Starts an agent. Rejects as {@link openCertificates} and `createTarget`. */
+export async function startAgent(
+  configuration: ResolvedConfiguration,
+  { log, isOffline = false, now = () => new Date() }: AgentOptions,
+): Promise<Agent> {
+  const stateDirectory = stateDirectoryFor(configuration);
+  const targets = await Promise.all(
+    configuration.targets.map(async (settings) => ({ settings, target: await createTarget(settings) })),
+  );
+  const source = await openCertificates(configuration, { isOffline });
+  const pauses = openPauses(stateDirectory);
+  const logStatus = createStatusLog(log);
+  const waiting = new Set(targets.map(({ target }) => target.name));
+  let markStarted = () => {};
+  const started = new Promise<void>((resolve) => {
+    markStarted = resolve;
+  });
+  const workers: Worker[] = [];
+
+  function status(): AgentStatus {
+    const { position, live } = source.health();
+    const described = workers.map((worker) => describeTarget(worker.status));
+    return { pid: process.pid, at: now().toISOString(), position, live, targets: described };
+  }
+  function take(reported: TargetStatus): void {
+    logStatus(reported);
+    writeStatus(stateDirectory, status());
+    waiting.delete(reported.name);
+    if (waiting.size === 0) markStarted();
+  }
+  for (const { settings, target } of targets) {
+    const worker = startWorker({
+      target,
+      window: windowOf(settings),
+      machine: machineId(),
+      pass: { source, selection: settings.certificates ?? {}, defaultName: settings.default, now },
+      position: () => source.health().position,
+      isPaused: () => pauses.has(target.name),
+      intervalMs: RECONCILE_EVERY_MS,
+      timeoutMs: PASS_TIMEOUT_MS,
+      onStatus: take,
+    });
+    workers.push(worker);
+  }
+  const wake = (certificateId?: string) => {
+    for (const worker of workers) worker.wake(certificateId);
+  };
+  source.on('changed', ({ certificateId }) => wake(certificateId));
+  source.on('rebuilt', () => wake());
+  source.on('alarm', (error) => log(`alarm: ${error.message}`));
+  return {
+    status,
+    started,
+    async stop() {
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await source.close();
+    },
+  };
+}

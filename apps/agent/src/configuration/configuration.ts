@@ -1,0 +1,86 @@
+/** What `agent.json` may say. */
+import * as v from 'valibot';
+
+const text = v.pipe(v.string(), v.nonEmpty('must not be empty'));
+const path = v.pipe(v.string(), v.regex(/^\/[^\0]*$/, 'must be a full path, from / on'));
+const milliseconds = v.pipe(
+  v.number(),
+  v.integer('must be a whole number'),
+  v.minValue(0, 'must not be negative'),
+  v.maxValue(86_400_000, 'must be a day at most'),
+);
+const address = v.pipe(v.string(), v.regex(/^(?:\[[0-9a-f:.]+\]|[^\s:/@]+):\d{1,5}$/i, 'must be HOST:PORT'));
+const name = v.pipe(v.string(), v.regex(/^(?:\*\.)?[^\s*/]+$/, 'must be a name, or *.NAME for every name below it'));
+
+const CommandSchema = v.strictObject({
+  command: v.pipe(
+    v.array(text),
+    v.minLength(1, 'must name a program'),
+    v.check(([program = '']) => program.startsWith('/'), 'must begin with the full path of the program'),
+  ),
+  timeoutMs: v.optional(v.pipe(milliseconds, v.minValue(1, 'must be 1 at least'))),
+});
+
+/** What every target has. */
+const common = {
+  name: v.optional(
+    v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, 'must be letters, digits, dots and dashes')),
+  ),
+  certificates: v.optional(v.strictObject({ ids: v.optional(v.array(text)), names: v.optional(v.array(name)) })),
+  default: v.optional(name),
+  windowMs: v.optional(milliseconds),
+  spreadMs: v.optional(milliseconds),
+};
+
+/** Where a target's files are, and who may read them. */
+const files = {
+  folder: path,
+  owner: v.optional(text),
+  group: v.optional(text),
+  mode: v.optional(
+    v.pipe(v.string(), v.regex(/^0?[4-7][0-7]0$/, 'must be an octal mode without any access of others, such as 0640')),
+  ),
+  keyEncoding: v.optional(v.picklist(['pkcs8', 'traditional'])),
+};
+
+const FilesTargetSchema = v.strictObject({
+  type: v.literal('files'),
+  ...common,
+  ...files,
+  layout: v.optional(v.picklist(['certbot', 'lego', 'combined'])),
+  replaceBy: v.optional(v.picklist(['swap', 'replace'])),
+  after: v.optional(CommandSchema),
+  address: v.optional(address),
+});
+
+const HaproxyTargetSchema = v.strictObject({
+  type: v.literal('haproxy'),
+  ...common,
+  ...files,
+  socket: path,
+  balancerFolder: v.optional(path),
+  bufferSize: v.optional(
+    v.pipe(v.number(), v.integer('must be a whole number'), v.minValue(4_096, 'must be 4096 at least')),
+  ),
+  address: v.optional(address),
+});
+
+const TargetSchema = v.variant('type', [FilesTargetSchema, HaproxyTargetSchema]);
+
+/** The schema of `agent.json`. */
+export const AgentConfigurationSchema = v.strictObject({
+  bus: text,
+  trust: text,
+  identity: text,
+  archive: v.optional(text),
+  stateDirectory: v.optional(path),
+  intervalMs: v.optional(v.pipe(milliseconds, v.minValue(100, 'must be 100 at least'))),
+  http01: v.optional(v.strictObject({ listen: v.union([address, path]) })),
+  targets: v.pipe(v.array(TargetSchema), v.minLength(1, 'must have one entry at least')),
+});
+
+/** `agent.json`, as it is written. */
+export type AgentConfiguration = v.InferOutput<typeof AgentConfigurationSchema>;
+
+/** One entry of `targets`. */
+export type TargetConfiguration = AgentConfiguration['targets'][number];

@@ -1,0 +1,108 @@
+/** Reads `agent.json`. */
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { describeExposure, examineFile } from '@certbus/replica';
+import { resolveAddress } from '@certbus/store';
+import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
+import * as v from 'valibot';
+import { AgentError } from '../errors.ts';
+import { type AgentConfiguration, AgentConfigurationSchema, type TargetConfiguration } from './configuration.ts';
+
+/** A target with its name: its own, or its type, with a number behind it where that is taken. */
+export type NamedTarget = TargetConfiguration & { readonly name: string };
+
+/** `agent.json` with its paths resolved. */
+export type ResolvedConfiguration = Omit<AgentConfiguration, 'targets'> & {
+  /** The file that it was read from. */
+  readonly file: string;
+  readonly targets: readonly NamedTarget[];
+};
+
+const FILE = 'agent.json';
+
+/** Where the configuration is looked for, in this order. */
+export function configurationPlaces(cwd: string): readonly string[] {
+  return [join(cwd, FILE), join('/etc/certbus', FILE)];
+}
+
+function find(file: string | undefined, cwd: string): string {
+  if (file !== undefined) return resolve(cwd, file);
+  const places = configurationPlaces(cwd);
+  const found = places.find((place) => existsSync(place));
+  if (found) return found;
+  const what = `There is no ${FILE} (looked for ${places.join(', ')}). Run "certbus-agent init" first, or say where it is with --config.`;
+  throw new AgentError('CERTBUS_AGENT_CONFIG_MISSING', what);
+}
+
+/** The text of the configuration. Who can change it decides which programs run here, so that nobody else may. */
+function readOwn(file: string): string {
+  try {
+    const { refused } = examineFile(file, { isSecret: false });
+    if (refused)
+      throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `${file} is not used: ${describeExposure(refused)}`);
+    return readRegular(file).replace(/^\ufeff/, '');
+  } catch (cause) {
+    if (cause instanceof AgentError) throw cause;
+    const why = describeFileProblem(cause, file);
+    throw new AgentError('CERTBUS_AGENT_CONFIG_MISSING', `${file} cannot be read: ${why}.`, { cause });
+  }
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message shows a part of the text.
+    throw new AgentError(
+      'CERTBUS_AGENT_CONFIG_INVALID',
+      `${file} is not JSON. "node -e" or "jq . ${file}" shows where.`,
+    );
+  }
+}
+
+const pathOf = (issue: v.BaseIssue<unknown>): string => (v.getDotPath(issue) ?? '') || 'the whole';
+
+function named(targets: readonly TargetConfiguration[], file: string): NamedTarget[] {
+  const result: NamedTarget[] = [];
+  for (const target of targets) {
+    const same = targets.filter(({ name, type }) => name === undefined && type === target.type);
+    const number = same.indexOf(target) + 1;
+    const name = target.name ?? (same.length > 1 ? `${target.type}-${number}` : target.type);
+    if (result.some((other) => other.name === name)) {
+      const what = `${file}: two targets have the name "${name}". Give each a "name" of its own.`;
+      throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what);
+    }
+    result.push({ ...target, name });
+  }
+  return result;
+}
+
+/** A text of `agent.json` with its paths taken from the file's folder. Throws `CERTBUS_AGENT_CONFIG_INVALID`, which names the field. */
+export function parseConfiguration(text: string, file: string): ResolvedConfiguration {
+  const parsed = v.safeParse(AgentConfigurationSchema, parseJson(text, file));
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    const what = `${file}: ${pathOf(issue)}: ${issue.message}.`;
+    throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what);
+  }
+  const folder = dirname(file);
+  const inFolder = (path: string) => (isAbsolute(path) ? path : join(folder, path));
+  const { bus, trust, identity, targets, ...rest } = parsed.output;
+  return {
+    ...rest,
+    file,
+    bus: resolveAddress(bus, folder),
+    trust: trust.startsWith('certbus1 ') ? trust : inFolder(trust),
+    identity: inFolder(identity),
+    targets: named(targets, file),
+  };
+}
+
+/**
+ * Reads `file`, else the first of {@link configurationPlaces} that is there. Throws `CERTBUS_AGENT_CONFIG_MISSING`, or
+ * `CERTBUS_AGENT_CONFIG_INVALID` for what is wrong in it and where others can change it.
+ */
+export function readConfiguration(file: string | undefined, cwd: string): ResolvedConfiguration {
+  const found = find(file, cwd);
+  return parseConfiguration(readOwn(found), found);
+}

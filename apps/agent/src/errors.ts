@@ -1,0 +1,20 @@
+/** Every way the agent can fail; `docs/errors.md` says what to do about each. */
+export type AgentErrorCode =
+  | 'CERTBUS_AGENT_COMMAND_FAILED'
+  | 'CERTBUS_AGENT_CONFIG_INVALID'
+  | 'CERTBUS_AGENT_CONFIG_MISSING'
+  | 'CERTBUS_AGENT_NOT_SERVED'
+  | 'CERTBUS_AGENT_PAIR_REFUSED'
+  | 'CERTBUS_AGENT_TARGET_FAILED'
+  | 'CERTBUS_AGENT_TARGET_TIMED_OUT';
+
+/** A failure or an alarm of the agent. Branch on `code`, never on the message. */
+export class AgentError extends Error {
+  override readonly name = 'AgentError';
+  readonly code: AgentErrorCode;
+
+  constructor(code: AgentErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

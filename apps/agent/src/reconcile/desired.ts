@@ -1,0 +1,76 @@
+/** What a target is to hold: what the replica says of the certificates that are selected. */
+import type { Candidate, CertificateSummary, MaterialSource } from '@certbus/client/material';
+import { AgentError } from '../errors.ts';
+import { checkPair, type Pair } from '../pairs/pair.ts';
+import type { Wanted } from '../targets/target.ts';
+import { isSelected, type Selection } from './selection.ts';
+
+/** What is needed of a source. */
+export type Certificates = Pick<MaterialSource, 'certificates' | 'certificate' | 'material' | 'ranking' | 'open'>;
+
+/** A certificate that a target is to hold, before anything of it is opened. */
+export interface Desired extends Wanted {
+  /** SHA-256 of the leaf that the bus says is the current one, base64url. Another one is put where its key does not open here. */
+  readonly leafHash: string;
+  readonly notAfter: Date;
+}
+
+async function openPair(source: Certificates, certificateId: string, now: Date): Promise<Pair> {
+  const material = await source.material(certificateId);
+  if (material) return checkPair(material, now);
+  const what = `Certificate ${certificateId} is not handed to any balancer: its private key does not open on this machine. Is this the identity of its recipients?`;
+  throw new AgentError('CERTBUS_AGENT_PAIR_REFUSED', what);
+}
+
+/** What is selected of a source, and by which clock it is judged. */
+export interface DesiredOptions {
+  readonly source: Certificates;
+  readonly selection: Selection;
+  readonly now: () => Date;
+}
+
+function desire(summary: CertificateSummary, { source, now }: DesiredOptions): Desired {
+  const { certificateId, names, leafHash, notAfter } = summary;
+  return { certificateId, names, leafHash, notAfter, open: () => openPair(source, certificateId, now()) };
+}
+
+/** The certificates that a selection takes, by id. */
+export function allDesired(options: DesiredOptions): Map<string, Desired> {
+  const desired = new Map<string, Desired>();
+  for (const summary of options.source.certificates())
+    if (isSelected(summary, options.selection)) desired.set(summary.certificateId, desire(summary, options));
+  return desired;
+}
+
+/** One certificate, where the selection takes it. */
+export function desiredOf(certificateId: string, options: DesiredOptions): Desired | undefined {
+  const summary = options.source.certificate(certificateId);
+  return summary && isSelected(summary, options.selection) ? desire(summary, options) : undefined;
+}
+
+/** The certificate that ranks first for a name, of those that are desired. */
+export function bestFor(
+  source: Certificates,
+  serverName: string,
+  desired: ReadonlyMap<string, unknown>,
+): string | undefined {
+  return source.ranking(serverName).candidates.find(({ certificateId }) => desired.has(certificateId))?.certificateId;
+}
+
+/** A leaf that was in place before, with its key: the one that a balancer gets back where it does not show a newer one. */
+export async function openEarlier(
+  source: Certificates,
+  { certificateId, names }: Pick<Wanted, 'certificateId' | 'names'>,
+  leafHash: string,
+  now: Date,
+): Promise<Pair | undefined> {
+  const isIt = (candidate: Candidate) =>
+    candidate.certificateId === certificateId && candidate.issued.leafHash === leafHash;
+  const candidate = source.ranking(names[0] ?? '').candidates.find(isIt);
+  if (!candidate) return undefined;
+  try {
+    return checkPair(await source.open(candidate), now);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,221 @@
+/** One pass over a target: compare what it holds with what it is to hold, change it, and see whether it shows that. */
+import { AgentError } from '../errors.ts';
+import type { Pair } from '../pairs/pair.ts';
+import type { Leaf, Target, Wanted } from '../targets/target.ts';
+import { allDesired, bestFor, type Desired, type DesiredOptions, desiredOf, openEarlier } from './desired.ts';
+
+/** What a pass is about. */
+export interface PassOptions extends DesiredOptions {
+  readonly target: Target;
+  /** The name whose certificate is the default one. */
+  readonly defaultName: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** How one certificate stands at a target. */
+export interface Standing {
+  readonly names: readonly string[];
+  /** The leaf that the target holds; `undefined` where it holds none. */
+  readonly leafHash: string | undefined;
+  readonly notAfter: Date;
+  /** Why it is not what the bus says. */
+  readonly problem: Error | undefined;
+}
+
+/** What is known of a target after a pass: what it is to hold, and what it holds. */
+export interface Knowledge {
+  readonly desired: Map<string, Desired>;
+  readonly held: Map<string, string>;
+  defaultId: string | undefined;
+  readonly standings: Map<string, Standing>;
+}
+
+/** What a pass came to. */
+export interface PassReport {
+  readonly knowledge: Knowledge;
+  readonly put: number;
+  readonly removed: number;
+}
+
+/**
+ * Whether a certificate has to be put. One that is held in another leaf than the current one may be in place all the same: where the key of the current
+ * one does not open here, its predecessor is the one that is served.
+ */
+async function isToBePut(
+  { certificateId, names, leafHash, open }: Desired,
+  { held, isSuspect }: { readonly held: string | undefined; readonly isSuspect: boolean },
+): Promise<{ readonly isToBePut: boolean; readonly problem?: Error }> {
+  if (held === leafHash) return { isToBePut: false };
+  if (held === undefined && !isSuspect) return { isToBePut: true };
+  try {
+    const usable = (await open()).leafHash;
+    if (usable === leafHash) return { isToBePut: true };
+    const what = `Certificate ${certificateId} (${names.join(', ')}) was renewed, and the new one cannot be used here: its key does not open on this machine, or it is not valid yet. The one before it stays in place.`;
+    return { isToBePut: usable !== held, problem: new AgentError('CERTBUS_AGENT_PAIR_REFUSED', what) };
+  } catch (problem) {
+    return { isToBePut: false, problem: problem as Error };
+  }
+}
+
+/** Opens what was put once more, to compare it with what is shown; those that were refused are left out. */
+async function* openPut(put: readonly Desired[], refused: ReadonlyMap<string, Error>): AsyncIterable<Pair> {
+  for (const { certificateId, open } of put) {
+    if (refused.has(certificateId)) continue;
+    try {
+      yield await open();
+    } catch {
+      // Renewed or removed since: the next pass sees it.
+    }
+  }
+}
+
+const notServed = (name: string, { certificateId, names }: Leaf, shown: string | undefined): AgentError => {
+  const what = shown === undefined ? 'no certificate for it' : 'another certificate';
+  return new AgentError(
+    'CERTBUS_AGENT_NOT_SERVED',
+    `Target "${name}" took certificate ${certificateId} (${names.join(', ')}) and shows ${what}.`,
+  );
+};
+
+/** Puts back the leaves that were in place before, where the replica still has them; returns the ids of those. */
+async function putBack(
+  { target, source, now, signal }: PassOptions,
+  failed: ReadonlyMap<string, Error>,
+  {
+    desired,
+    before,
+    defaultId,
+  }: { desired: ReadonlyMap<string, Desired>; before: ReadonlyMap<string, string>; defaultId: string | undefined },
+): Promise<ReadonlySet<string>> {
+  const put: Wanted[] = [];
+  for (const certificateId of failed.keys()) {
+    const wanted = desired.get(certificateId);
+    const leafHash = before.get(certificateId);
+    const pair = wanted && leafHash && (await openEarlier(source, wanted, leafHash, now()));
+    if (pair) put.push({ ...wanted, open: async () => pair });
+  }
+  if (put.length > 0) await target.apply({ put, remove: [], defaultId, wanted: desired }, signal);
+  return new Set(put.map(({ certificateId }) => certificateId));
+}
+
+/** Compares what a target shows with what was put there. */
+async function verify(
+  { target, signal }: PassOptions,
+  put: readonly Desired[],
+  refused: ReadonlyMap<string, Error>,
+): Promise<{ readonly placed: readonly Leaf[]; readonly unserved: ReadonlyMap<string, Error> }> {
+  const leaves: Leaf[] = [];
+  for await (const { certificateId, names, leafHash } of openPut(put, refused))
+    leaves.push({ certificateId, names, leafHash });
+  if (leaves.length === 0) return { placed: [], unserved: new Map() };
+  const served = await target.served(leaves, signal);
+  const failed = leaves.filter(({ certificateId, leafHash }) => served.get(certificateId) !== leafHash);
+  const unserved = failed.map((leaf): [string, Error] => [
+    leaf.certificateId,
+    notServed(target.name, leaf, served.get(leaf.certificateId)),
+  ]);
+  return { placed: leaves, unserved: new Map(unserved) };
+}
+
+/** What is to be done for some certificates. */
+interface Plan {
+  readonly put: readonly Desired[];
+  readonly remove: readonly string[];
+  /** Why a certificate that is held stays as it is. */
+  readonly problems: Map<string, Error>;
+}
+
+async function plan(ids: Iterable<string>, { desired, held, standings }: Knowledge): Promise<Plan> {
+  const put: Desired[] = [];
+  const remove: string[] = [];
+  const problems = new Map<string, Error>();
+  for (const id of ids) {
+    const wanted = desired.get(id);
+    if (!wanted) {
+      if (held.has(id)) remove.push(id);
+      continue;
+    }
+    // What could not be put before is opened before anything is changed for it.
+    const isSuspect = standings.get(id)?.problem !== undefined;
+    const found = await isToBePut(wanted, { held: held.get(id), isSuspect });
+    if (found.isToBePut) put.push(wanted);
+    if (found.problem) problems.set(id, found.problem);
+  }
+  return { put, remove, problems };
+}
+
+/** Changes a target, sees whether it shows the change, and notes what it holds then. */
+async function change(
+  options: PassOptions,
+  { put, remove, problems }: Plan,
+  knowledge: Knowledge & { readonly wantedDefault: string | undefined },
+): Promise<void> {
+  const { target, signal } = options;
+  const { desired, held, wantedDefault: defaultId } = knowledge;
+  const { refused } = await target.apply({ put, remove, defaultId, wanted: desired }, signal);
+  const { placed, unserved } = await verify(options, put, refused);
+  const before = new Map(put.flatMap(({ certificateId: id }) => (held.has(id) ? [[id, held.get(id) ?? '']] : [])));
+  for (const [id, error] of [...refused, ...unserved]) problems.set(id, error);
+  for (const id of remove) held.delete(id);
+  for (const { certificateId, leafHash } of placed) held.set(certificateId, leafHash);
+  const back = await putBack(options, unserved, { desired, before, defaultId });
+  for (const id of unserved.keys()) {
+    const leafHash = back.has(id) ? before.get(id) : undefined;
+    if (leafHash) held.set(id, leafHash);
+  }
+}
+
+/**
+ * Brings a target to what the replica says: all of it, or those certificates that changed since the pass before. Rejects where the target
+ * cannot be asked or changed at all; what one certificate meets is in the report, and holds up no other.
+ *
+ * @param since what the pass before found, and the ids of the certificates that changed; `undefined`: everything is read and compared.
+ */
+export async function runPass(
+  options: PassOptions,
+  since: { readonly knowledge: Knowledge; readonly ids: ReadonlySet<string> } | undefined,
+): Promise<PassReport> {
+  const { target, source, defaultName, signal } = options;
+  const suspects = since?.knowledge.standings ?? new Map();
+  let isInEffect = true;
+  let knowledge: Knowledge;
+  if (since) {
+    knowledge = since.knowledge;
+    for (const id of since.ids) {
+      const desired = desiredOf(id, options);
+      if (desired) knowledge.desired.set(id, desired);
+      else knowledge.desired.delete(id);
+    }
+  } else {
+    const found = await target.held(signal);
+    isInEffect = found.isInEffect;
+    knowledge = {
+      desired: allDesired(options),
+      held: new Map(found.leafHashes),
+      defaultId: found.defaultId,
+      standings: new Map(suspects),
+    };
+  }
+  const { desired, held, standings } = knowledge;
+  const ids = since?.ids ?? new Set([...desired.keys(), ...held.keys()]);
+  const planned = await plan(ids, knowledge);
+  const wantedDefault = defaultName === undefined ? undefined : bestFor(source, defaultName, desired);
+  const { put, remove, problems } = planned;
+  if (put.length + remove.length > 0 || knowledge.defaultId !== wantedDefault || !isInEffect) {
+    await change(options, planned, { ...knowledge, wantedDefault });
+    knowledge.defaultId = wantedDefault;
+  }
+  for (const id of ids) {
+    const wanted = desired.get(id);
+    if (!wanted) standings.delete(id);
+    else
+      standings.set(id, {
+        names: wanted.names,
+        leafHash: held.get(id),
+        notAfter: wanted.notAfter,
+        problem: problems.get(id),
+      });
+  }
+  const failed = put.filter(({ certificateId }) => problems.has(certificateId)).length;
+  return { knowledge, put: put.length - failed, removed: remove.length };
+}

@@ -1,0 +1,189 @@
+/** Keeps one target up to date: a queue of its own, so that one that hangs holds up no other. */
+import { AgentError } from '../errors.ts';
+import type { Target } from '../targets/target.ts';
+import { type Knowledge, type PassOptions, type PassReport, runPass, type Standing } from './pass.ts';
+import { offsetOf, type Window, waitFor } from './schedule.ts';
+
+/** How a target stands. */
+export interface TargetStatus {
+  readonly name: string;
+  readonly isPaused: boolean;
+  /** The bus position that its last pass was for. */
+  readonly position: number | undefined;
+  /** When its last pass ended without an error of the target. */
+  readonly checkedAt: Date | undefined;
+  /** Why the target could not be brought up to date; `undefined` where it could. */
+  readonly error: Error | undefined;
+  readonly standings: ReadonlyMap<string, Standing>;
+}
+
+export interface WorkerOptions {
+  readonly target: Target;
+  readonly window: Window;
+  /** Names this machine among others, for the spread. */
+  readonly machine: string;
+  readonly pass: Pick<PassOptions, 'source' | 'selection' | 'defaultName' | 'now'>;
+  readonly position: () => number;
+  readonly isPaused: () => boolean;
+  /** Time between two passes over everything, milliseconds. */
+  readonly intervalMs: number;
+  /** How long a pass may take, milliseconds. */
+  readonly timeoutMs: number;
+  readonly onStatus: (status: TargetStatus) => void;
+}
+
+/** What keeps a target up to date. */
+export interface Worker {
+  readonly status: TargetStatus;
+  /** A certificate changed, or everything may have: the next pass comes as soon as the target's window allows. */
+  wake(certificateId?: string): void;
+  /** Ends after the step that is under way; the next start goes on from there. */
+  stop(): Promise<void>;
+}
+
+const FIRST_PAUSE_MS = 1_000;
+/** How often a paused target looks whether it is resumed. */
+const RESUME_LOOK_MS = 1_000;
+
+/** A sleep that ends early when it is woken or the signal is aborted. */
+function createSleeper(signal: AbortSignal) {
+  let isWoken = false;
+  let end = () => {};
+  signal.addEventListener('abort', () => end());
+  return {
+    wake() {
+      isWoken = true;
+      end();
+    },
+    /** Resolves after `ms`, or when woken, where that is meant to end it. */
+    async sleep(ms: number, { isWakeable }: { readonly isWakeable: boolean }): Promise<void> {
+      if (signal.aborted || ms <= 0) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        end = () => {
+          if (!signal.aborted && !isWakeable) return;
+          clearTimeout(timer);
+          resolve();
+        };
+        if (isWakeable && isWoken) end();
+      });
+      end = () => {};
+    },
+    take() {
+      isWoken = false;
+    },
+  };
+}
+
+/** Runs passes, each given up after a time; while one that was given up has not ended, no other begins: two would write over each other. */
+function createRunner({ target, pass, timeoutMs }: WorkerOptions, stop: AbortSignal) {
+  let hung: Promise<unknown> | undefined;
+  const tooLate = () =>
+    new AgentError(
+      'CERTBUS_AGENT_TARGET_TIMED_OUT',
+      `Target "${target.name}" was not done after ${timeoutMs / 1000} s.`,
+    );
+  return async (since: Parameters<typeof runPass>[1]): Promise<PassReport> => {
+    if (hung) throw tooLate();
+    const late = new AbortController();
+    const signal = AbortSignal.any([stop, late.signal]);
+    const timer = setTimeout(() => late.abort(tooLate()), timeoutMs);
+    const running = runPass({ ...pass, target, signal }, since);
+    const ended = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    try {
+      return await Promise.race([running, ended]);
+    } finally {
+      clearTimeout(timer);
+      const mine = running
+        .catch(() => {})
+        .then(() => {
+          if (hung === mine) hung = undefined;
+        });
+      hung = mine;
+      // Where it has ended, so does this.
+      if (!signal.aborted) await mine;
+    }
+  };
+}
+
+/** Starts to keep a target up to date. */
+export function startWorker(options: WorkerOptions): Worker {
+  const { target, window, machine, pass, position, isPaused, intervalMs, onStatus } = options;
+  const stop = new AbortController();
+  const sleeper = createSleeper(stop.signal);
+  const offset = offsetOf({ machine, target: target.name }, window);
+  let status: TargetStatus = {
+    name: target.name,
+    isPaused: false,
+    position: undefined,
+    checkedAt: undefined,
+    error: undefined,
+    standings: new Map(),
+  };
+  const run = createRunner(options, stop.signal);
+  let last: number | undefined;
+  let knowledge: Knowledge | undefined;
+  /** Ids of what changed since the last pass; `all` where that may be anything. */
+  let changed: Set<string> | 'all' = 'all';
+  let compareAllAt = 0;
+
+  function report(next: Partial<TargetStatus>): void {
+    status = { ...status, isPaused: isPaused(), ...next };
+    onStatus(status);
+  }
+
+  async function passOnce(): Promise<boolean> {
+    const isWhole = changed === 'all' || !knowledge || performance.now() >= compareAllAt;
+    const since = isWhole || !knowledge || changed === 'all' ? undefined : { knowledge, ids: changed };
+    changed = new Set();
+    const at = position();
+    try {
+      const found = await run(since);
+      ({ knowledge } = found);
+      if (!since) compareAllAt = performance.now() + intervalMs;
+      if (found.put + found.removed > 0) last = pass.now().getTime();
+      report({ position: at, checkedAt: pass.now(), error: undefined, standings: knowledge.standings });
+      return true;
+    } catch (error) {
+      changed = 'all';
+      if (!stop.signal.aborted) report({ error: error as Error });
+      return false;
+    }
+  }
+
+  async function keepUp(): Promise<void> {
+    let failures = 0;
+    while (!stop.signal.aborted) {
+      sleeper.take();
+      if (isPaused()) {
+        if (!status.isPaused) report({});
+        await sleeper.sleep(RESUME_LOOK_MS, { isWakeable: false });
+        continue;
+      }
+      failures = (await passOnce()) ? 0 : failures + 1;
+      const rest = failures === 0 ? intervalMs : Math.min(intervalMs, FIRST_PAUSE_MS * 2 ** (failures - 1));
+      // A target that just failed is not asked sooner because the bus is busy.
+      await sleeper.sleep(rest, { isWakeable: failures === 0 });
+      await sleeper.sleep(waitFor(window, { now: pass.now().getTime(), last, offset }), { isWakeable: false });
+    }
+  }
+
+  const running = keepUp();
+  return {
+    get status() {
+      return status;
+    },
+    wake(certificateId) {
+      if (certificateId === undefined) changed = 'all';
+      else if (changed !== 'all') changed.add(certificateId);
+      sleeper.wake();
+    },
+    async stop() {
+      stop.abort(new AgentError('CERTBUS_AGENT_TARGET_FAILED', 'the agent is ending'));
+      await running;
+      await target.close();
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/** What the agent tells about itself: a file that the command `status` reads. */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TargetStatus } from './reconcile/worker.ts';
+
+/** How one certificate stands at a target, in JSON. */
+export interface CertificateStatus {
+  readonly names: readonly string[];
+  /** SHA-256 of the leaf's DER that the target holds, base64url; `null` where it holds none. */
+  readonly leafHash: string | null;
+  /** ISO 8601. */
+  readonly notAfter: string;
+  readonly problem: { readonly code: string; readonly message: string } | null;
+}
+
+/** How the agent and its targets stand, in JSON. */
+export interface AgentStatus {
+  readonly pid: number;
+  /** When it was written, ISO 8601. */
+  readonly at: string;
+  /** The bus position that the agent has reached. */
+  readonly position: number;
+  /** Whether it has caught up with the bus. */
+  readonly live: boolean;
+  readonly targets: readonly {
+    readonly name: string;
+    readonly isPaused: boolean;
+    readonly position: number | null;
+    readonly checkedAt: string | null;
+    readonly error: { readonly code: string; readonly message: string } | null;
+    readonly certificates: Readonly<Record<string, CertificateStatus>>;
+  }[];
+}
+
+const FILE = 'agent-status.json';
+
+function describe(error: Error | undefined): { code: string; message: string } | null {
+  if (!error) return null;
+  return { code: 'code' in error ? String(error.code) : 'CERTBUS_UNEXPECTED', message: error.message };
+}
+
+/** A target's status in JSON. */
+export function describeTarget(status: TargetStatus): AgentStatus['targets'][number] {
+  const { name, isPaused, position, checkedAt, error, standings } = status;
+  const certificates = [...standings].map(([id, { names, leafHash, notAfter, problem }]) => [
+    id,
+    { names, leafHash: leafHash ?? null, notAfter: notAfter.toISOString(), problem: describe(problem) },
+  ]);
+  return {
+    name,
+    isPaused,
+    position: position ?? null,
+    checkedAt: checkedAt?.toISOString() ?? null,
+    error: describe(error),
+    certificates: Object.fromEntries(certificates),
+  };
+}
+
+/** Writes the status. It holds nothing secret; that it cannot be written stops nothing. */
+export function writeStatus(stateDirectory: string, status: AgentStatus): void {
+  const path = join(stateDirectory, FILE);
+  try {
+    writeFileSync(`${path}.new`, JSON.stringify(status), { mode: 0o640 });
+    renameSync(`${path}.new`, path);
+  } catch {
+    // A full disk: the certificates are what counts.
+  }
+}
+
+/** Reads the status that an agent wrote; `undefined` where none did. */
+export function readStatus(stateDirectory: string): AgentStatus | undefined {
+  try {
+    return JSON.parse(readFileSync(join(stateDirectory, FILE), 'utf8')) as AgentStatus;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,67 @@
+/** Who may read the files that the agent writes. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { AgentError } from '../../errors.ts';
+
+/** Owner and mode of a target's files, resolved. */
+export interface Access {
+  /** `undefined`: this process's user. */
+  readonly uid: number | undefined;
+  /** `undefined`: this process's group. */
+  readonly gid: number | undefined;
+  /** Of files that hold a private key. Others never have any access. */
+  readonly secretMode: number;
+  /** Of files without a private key. */
+  readonly publicMode: number;
+  /** Of folders. */
+  readonly folderMode: number;
+}
+
+/** Owner and mode as the configuration has them. */
+export interface AccessSettings {
+  /** Name or number; default the agent's own user. */
+  readonly owner?: string | undefined;
+  /** Name or number; default the agent's own group. Its members can read the keys. */
+  readonly group?: string | undefined;
+  /** Of files that hold a private key, octal; default `0600`, or `0640` where a group is named. */
+  readonly mode?: string | undefined;
+}
+
+const EXECUTE_WHERE_READ = 2;
+const OWNER_ALL = 0o700;
+const GROUP_BITS = 0o070;
+
+const run = promisify(execFile);
+
+/** Asks the system for the number of a user or group: it may be in a directory service and not in a file. */
+async function numberOf(database: 'passwd' | 'group', name: string): Promise<number> {
+  if (/^\d+$/.test(name)) return Number(name);
+  try {
+    const { stdout } = await run('getent', [database, '--', name], { timeout: 10_000 });
+    const number = Number(stdout.split(':')[2]);
+    if (Number.isInteger(number)) return number;
+  } catch {
+    // Not there, or a system without getent.
+  }
+  const what = database === 'passwd' ? 'user' : 'group';
+  const advice = `Name one that "getent ${database}" lists, or its number.`;
+  throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `There is no ${what} "${name}" on this machine. ${advice}`);
+}
+
+/** The mode of folders above files of a mode: whoever can read the files can enter them. */
+const folderModeOf = (secretMode: number): number => {
+  const group = secretMode & GROUP_BITS;
+  return OWNER_ALL | group | (group >> EXECUTE_WHERE_READ);
+};
+
+/** Resolves names. Rejects `CERTBUS_AGENT_CONFIG_INVALID` for a user or group that does not exist. */
+export async function resolveAccess({ owner, group, mode }: AccessSettings): Promise<Access> {
+  const secretMode = Number.parseInt(mode ?? (group === undefined ? '0600' : '0640'), 8);
+  return {
+    uid: owner === undefined ? undefined : await numberOf('passwd', owner),
+    gid: group === undefined ? undefined : await numberOf('group', group),
+    secretMode,
+    publicMode: secretMode | 0o044,
+    folderMode: folderModeOf(secretMode),
+  };
+}

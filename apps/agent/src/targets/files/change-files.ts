@@ -1,0 +1,86 @@
+/** Brings the files of a folder to what a change says. */
+import type { KeyEncoding } from '../../pairs/encodings.ts';
+import type { Change, Wanted } from '../target.ts';
+import type { Access } from './access.ts';
+import type { CertificateFolder, NextContents, WrittenCertificate } from './certificate-folder.ts';
+import { DEFAULT_NAME, fileNames, filesOf, type Layout } from './layouts.ts';
+import { entryOf, type Manifest } from './manifest.ts';
+
+/** How certificates become files. */
+export interface FileForm {
+  readonly layout: Layout;
+  readonly keyEncoding: KeyEncoding;
+}
+
+/** Everything on which the files depend besides the certificates. */
+export const formOf = ({ layout, keyEncoding, access }: FileForm & { readonly access: Access }): string =>
+  JSON.stringify([layout, keyEncoding, access]);
+
+/** What a change writes; what cannot be opened is noted as refused. */
+async function* writtenOf(
+  toWrite: readonly Wanted[],
+  defaultId: string | undefined,
+  {
+    layout,
+    keyEncoding,
+    names,
+    refused,
+  }: FileForm & {
+    readonly names: ReadonlyMap<string, string>;
+    readonly refused: Map<string, Error>;
+  },
+): AsyncIterable<WrittenCertificate> {
+  for (const { certificateId, open } of toWrite) {
+    try {
+      const pair = await open();
+      const name = names.get(certificateId) ?? certificateId;
+      const all = certificateId === defaultId ? [name, DEFAULT_NAME] : [name];
+      const files = all.flatMap((each) => filesOf(pair, { layout, name: each, keyEncoding }));
+      yield { certificateId, entry: entryOf(pair, name), files };
+    } catch (error) {
+      refused.set(certificateId, error as Error);
+    }
+  }
+}
+
+/** What is written: what is put, and where the default is another one, both certificates that this concerns. */
+function toWrite({ put, wanted, defaultId }: Change, before: string | undefined): readonly Wanted[] {
+  const ids = new Set(put.map(({ certificateId }) => certificateId));
+  const moved =
+    defaultId === before ? [] : [before, defaultId].flatMap((id) => (id === undefined || ids.has(id) ? [] : [id]));
+  return [...put, ...moved.flatMap((id) => wanted.get(id) ?? [])];
+}
+
+const namesIn = ({ certificates }: Pick<Manifest, 'certificates'>): Map<string, string> =>
+  new Map(Object.entries(certificates).map(([id, { name }]) => [id, name]));
+
+const without = <T>(record: Readonly<Record<string, T>>, ids: readonly string[]): Record<string, T> =>
+  Object.fromEntries(Object.entries(record).filter(([id]) => !ids.includes(id)));
+
+/**
+ * Writes what is put and removes what is removed; where that is nothing, nothing is written. Returns which certificates could not be opened, and
+ * why; what was there of them stays.
+ *
+ * @param shared makes files of all certificates together; default none.
+ */
+export async function changeFiles(
+  folder: CertificateFolder,
+  change: Change,
+  { shared = () => [], ...form }: FileForm & { readonly shared?: NextContents['shared'] },
+): Promise<ReadonlyMap<string, Error>> {
+  const refused = new Map<string, Error>();
+  const { certificates, defaultId } = await folder.known();
+  const written = toWrite(change, defaultId);
+  if (written.length + change.remove.length === 0) return refused;
+  await folder.write({
+    defaultId: change.defaultId,
+    kept: without(certificates, change.remove),
+    written: writtenOf(written, change.defaultId, {
+      ...form,
+      names: fileNames(change.wanted, namesIn({ certificates })),
+      refused,
+    }),
+    shared,
+  });
+  return refused;
+}

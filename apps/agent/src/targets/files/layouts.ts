@@ -1,0 +1,79 @@
+/** Which files a certificate becomes. */
+import { chainPem, issuersPem, type KeyEncoding, keyPem, leafPem } from '../../pairs/encodings.ts';
+import type { Pair } from '../../pairs/pair.ts';
+
+/**
+ * Names of the files: `certbot` as its `live` folder (`NAME/cert.pem`, `chain.pem`, `fullchain.pem`, `privkey.pem`), `lego` as its
+ * `certificates` folder (`NAME.crt`, `NAME.issuer.crt`, `NAME.key`), `combined` (`NAME.pem` with key and chain).
+ */
+export type Layout = 'certbot' | 'lego' | 'combined';
+
+/** One file of a certificate. */
+export interface CertificateFile {
+  /** Below the target's folder. */
+  readonly path: string;
+  readonly text: string;
+  readonly isSecret: boolean;
+}
+
+/** A wildcard's star as lego writes it: a star in a file name is read by shells. */
+const inFileName = (name: string): string => name.replace(/^\*/, '_');
+
+/** The name of the files of the default certificate, beside those under its own. */
+export const DEFAULT_NAME = 'default';
+
+const SAFE = /^[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?$/;
+
+/** The name that a certificate's files would have if it were the only one: the first of its names, or its id where that is not fit for a file. */
+function wishedName(certificateId: string, names: readonly string[]): string {
+  const name = inFileName((names[0] ?? '').toLowerCase());
+  return SAFE.test(name) ? name : certificateId;
+}
+
+/**
+ * Names of certificates in files. One that has a name keeps it, since the configuration of a balancer may name it; of two that would share
+ * one the later has its id behind it.
+ *
+ * @param given names that are in use, by certificate id.
+ */
+export function fileNames(
+  wanted: ReadonlyMap<string, { readonly names: readonly string[] }>,
+  given: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  const result = new Map([...given].filter(([id]) => wanted.has(id)));
+  const taken = new Set([...result.values(), DEFAULT_NAME]);
+  for (const [id, { names }] of wanted) {
+    if (result.has(id)) continue;
+    const wished = wishedName(id, names);
+    const name = taken.has(wished) ? `${wished}-${id}` : wished;
+    taken.add(name);
+    result.set(id, name);
+  }
+  return result;
+}
+
+/** The files of a certificate under a name. */
+export function filesOf(
+  pair: Pair,
+  { layout, name, keyEncoding }: { readonly layout: Layout; readonly name: string; readonly keyEncoding: KeyEncoding },
+): readonly CertificateFile[] {
+  const key = keyPem(pair, keyEncoding);
+  const file = (path: string, text: string): CertificateFile => ({ path, text, isSecret: text.includes(key) });
+  switch (layout) {
+    case 'certbot':
+      return [
+        file(`${name}/cert.pem`, leafPem(pair)),
+        file(`${name}/chain.pem`, issuersPem(pair)),
+        file(`${name}/fullchain.pem`, chainPem(pair)),
+        file(`${name}/privkey.pem`, key),
+      ];
+    case 'lego':
+      return [
+        file(`${name}.crt`, chainPem(pair)),
+        file(`${name}.issuer.crt`, issuersPem(pair)),
+        file(`${name}.key`, key),
+      ];
+    case 'combined':
+      return [file(`${name}.pem`, `${chainPem(pair)}${key}`)];
+  }
+}

@@ -1,0 +1,123 @@
+/** HAProxy's certificates in memory, changed through its runtime API. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AgentError } from '../../errors.ts';
+import type { RuntimeApi } from './runtime-api.ts';
+
+/** Certificates that a running HAProxy holds, by the path that it knows them by. */
+export interface CertificateStore {
+  /** Whether nothing more can be asked. */
+  readonly isClosed: boolean;
+  /** Paths of the certificates that it holds. */
+  paths(): Promise<ReadonlySet<string>>;
+  /** Paths of the certificates that its list offers to clients. */
+  offered(): Promise<ReadonlySet<string>>;
+  /** SHA-1 of a leaf's DER, upper-case hexadecimal; `undefined` where there is no such certificate. */
+  fingerprint(path: string): Promise<string | undefined>;
+  /** Ends a change that somebody else began and did not finish, after a while: as long as it is open, HAProxy changes no other certificate rightly. */
+  endForeignTransaction(): Promise<void>;
+  /** Replaces a certificate that it holds. Rejects `CERTBUS_AGENT_TARGET_FAILED` with its answer where it refuses it; then the old one stays. */
+  replace(path: string, pem: string): Promise<void>;
+  /** Takes a certificate that it does not hold. Rejects as {@link CertificateStore.replace}. */
+  add(path: string, pem: string): Promise<void>;
+  /** Offers a certificate that it holds and does not offer. */
+  offer(path: string): Promise<void>;
+  /** Stops to offer a certificate, and drops it. */
+  remove(path: string): Promise<void>;
+}
+
+const FOREIGN_WAIT_MS = 5_000;
+const FOREIGN_LOOK_MS = 250;
+/** What HAProxy needs of a buffer beside the payload. */
+const RESERVED = 1_024;
+
+const linesOf = (answer: string): string[] => answer.split('\n').map((line) => line.trim());
+
+/** The certificate that an unfinished change is about: HAProxy lists it first, with a star before it. */
+const transactionIn = (answer: string): string | undefined =>
+  linesOf(answer)
+    .find((line) => line.startsWith('*'))
+    ?.slice(1);
+
+function refuse(command: string, answer: string): AgentError {
+  const said = answer === '' ? 'nothing' : `"${answer.replaceAll(/\s*\n\s*/g, ' ')}"`;
+  return new AgentError('CERTBUS_AGENT_TARGET_FAILED', `HAProxy answered "${command}" with ${said}.`);
+}
+
+/**
+ * The certificates of the HAProxy at the other end of a connection.
+ *
+ * @param list path of the list in the `bind` line, as HAProxy knows it.
+ * @param bufferSize `tune.bufsize` of HAProxy, bytes: what is larger gets no answer at all.
+ */
+export function createCertificateStore(
+  api: RuntimeApi,
+  { list, bufferSize }: { readonly list: string; readonly bufferSize: number },
+): CertificateStore {
+  async function must(command: string, isGood: (answer: string) => boolean, payload?: string): Promise<void> {
+    const answer = await api.ask(command, payload);
+    if (!isGood(answer)) throw refuse(command, answer);
+  }
+  const succeeds = (answer: string) => linesOf(answer).includes('Success!');
+
+  async function setAndCommit(path: string, pem: string): Promise<void> {
+    if (pem.length > bufferSize - RESERVED) {
+      const what = `The certificate for ${path} has ${pem.length} bytes, and HAProxy takes ${bufferSize - RESERVED} at most. Set "tune.bufsize" in its configuration and "bufferSize" of this target to a larger value.`;
+      throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
+    }
+    try {
+      // With another certificate's change open, HAProxy 2.6 takes this one's text for that one.
+      const isOwn = (answer: string) =>
+        /^Transaction (?:created|updated) for certificate /.test(answer) && answer.endsWith(` ${path}!`);
+      await must(`set ssl cert ${path}`, isOwn, pem);
+      await must(`commit ssl cert ${path}`, succeeds);
+    } catch (error) {
+      await api.ask(`abort ssl cert ${path}`).catch(() => {});
+      throw error;
+    }
+  }
+
+  return {
+    get isClosed() {
+      return api.isClosed;
+    },
+    async paths() {
+      const lines = linesOf(await api.ask('show ssl cert'));
+      return new Set(lines.filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith('*')));
+    },
+    async offered() {
+      const lines = linesOf(await api.ask(`show ssl crt-list ${list}`));
+      return new Set(
+        lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => line.split(/[\s[]/)[0] ?? ''),
+      );
+    },
+    async fingerprint(path) {
+      return /^SHA1 FingerPrint: ([0-9A-F]{40})$/im.exec(await api.ask(`show ssl cert ${path}`))?.[1]?.toUpperCase();
+    },
+    async endForeignTransaction() {
+      const deadline = performance.now() + FOREIGN_WAIT_MS;
+      let open = transactionIn(await api.ask('show ssl cert'));
+      while (open !== undefined && performance.now() < deadline) {
+        await sleep(FOREIGN_LOOK_MS);
+        open = transactionIn(await api.ask('show ssl cert'));
+      }
+      if (open !== undefined) await api.ask(`abort ssl cert ${open}`);
+    },
+    replace: setAndCommit,
+    async add(path, pem) {
+      await must(`new ssl cert ${path}`, (answer) => answer.startsWith('New empty certificate store'));
+      try {
+        await setAndCommit(path, pem);
+      } catch (error) {
+        await api.ask(`del ssl cert ${path}`).catch(() => {});
+        throw error;
+      }
+    },
+    offer: (path) => must(`add ssl crt-list ${list} ${path}`, succeeds),
+    async remove(path) {
+      // Where it is offered no more, or was dropped by another, there is nothing left to do.
+      await api.ask(`del ssl crt-list ${list} ${path}`);
+      const answer = await api.ask(`del ssl cert ${path}`);
+      if (/in use/i.test(answer)) throw refuse(`del ssl cert ${path}`, answer);
+    },
+  };
+}

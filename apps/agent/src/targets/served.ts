@@ -1,0 +1,79 @@
+/** Asks a balancer by TLS which certificate it shows for a name. */
+import { isIP } from 'node:net';
+import { connect } from 'node:tls';
+import { sha256 } from '@certbus/events';
+import { AgentError } from '../errors.ts';
+import type { Leaf } from './target.ts';
+
+const TIMEOUT_MS = 5_000;
+const TOGETHER = 8;
+/** Stands for any name under a wildcard. */
+const LABEL = 'certbus-agent-check';
+
+/** The name to ask for; `undefined` where all of them are addresses, which no client sends as a server name (RFC 6066 section 3). */
+function nameToAsk(names: readonly string[]): string | undefined {
+  const hosts = names.filter((name) => isIP(name) === 0);
+  const exact = hosts.find((name) => !name.startsWith('*.'));
+  return exact ?? hosts[0]?.replace(/^\*/, LABEL);
+}
+
+/**
+ * The leaf that a TLS server shows for a server name: SHA-256 of its DER, base64url; `undefined` where it refuses the name. Rejects
+ * `CERTBUS_AGENT_TARGET_FAILED` where nothing listens there, and `CERTBUS_AGENT_TARGET_TIMED_OUT`.
+ */
+export function servedLeaf(address: string, serverName: string, signal: AbortSignal): Promise<string | undefined> {
+  const at = address.lastIndexOf(':');
+  const host = address.slice(0, at).replace(/^\[|\]$/g, '');
+  return new Promise((resolve, reject) => {
+    // Only which certificate it is counts here; whether it is a good one was checked before.
+    const socket = connect({
+      host,
+      port: Number(address.slice(at + 1)),
+      servername: serverName,
+      rejectUnauthorized: false,
+    });
+    const fail = (code: AgentError['code'], why: string) => {
+      socket.destroy();
+      reject(new AgentError(code, `${address} cannot be asked for the certificate of ${serverName}: ${why}.`));
+    };
+    const abort = () => fail('CERTBUS_AGENT_TARGET_FAILED', 'the agent is ending');
+    signal.addEventListener('abort', abort, { once: true });
+    socket.once('close', () => signal.removeEventListener('abort', abort));
+    socket.setTimeout(TIMEOUT_MS, () =>
+      fail('CERTBUS_AGENT_TARGET_TIMED_OUT', `it did not answer within ${TIMEOUT_MS / 1000} s`),
+    );
+    let isConnected = false;
+    socket.once('connect', () => {
+      isConnected = true;
+    });
+    socket.once('secureConnect', () => {
+      const { raw } = socket.getPeerX509Certificate() ?? {};
+      socket.destroy();
+      resolve(raw && sha256(raw));
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // An alert or a reset is its answer to this name.
+      if (isConnected) resolve(undefined);
+      else fail('CERTBUS_AGENT_TARGET_FAILED', error.code ?? error.message);
+    });
+  });
+}
+
+/** The leaves that a TLS server shows for some certificates, by id; none for those it refuses, and for those without a host name. */
+export async function servedLeaves(
+  address: string,
+  leaves: readonly Leaf[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const served = new Map<string, string>();
+  const left = [...leaves];
+  const work = async () => {
+    for (let next = left.pop(); next; next = left.pop()) {
+      const name = nameToAsk(next.names);
+      const leaf = name === undefined ? undefined : await servedLeaf(address, name, signal);
+      if (leaf !== undefined) served.set(next.certificateId, leaf);
+    }
+  };
+  await Promise.all(Array.from({ length: TOGETHER }, work));
+  return served;
+}
