@@ -19,6 +19,7 @@ export { findHaproxy, startHaproxy } from './haproxy.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
 export { type Moto, startMoto } from './moto.ts';
+export { findNginx, startNginx } from './nginx.ts';
 export { findNode, type NodeVersion, OLD_NODE } from './node-versions.ts';
 export { installPackages } from './npm-packages.ts';
 export { installPacked, runPnpm } from './packed-packages.ts';

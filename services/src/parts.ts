@@ -5,6 +5,7 @@ import { findHaproxy, missingHaproxy } from './haproxy.ts';
 import { missingIpv6 } from './ipv6.ts';
 import { hasProgram } from './machine.ts';
 import { findMoto, missingMoto } from './moto.ts';
+import { findNginx, missingNginx } from './nginx.ts';
 import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts';
 import { installPackages } from './npm-packages.ts';
 import { findPebble, missingPebble } from './pebble-programs.ts';
@@ -28,7 +29,8 @@ export type Part =
   | 'ipv6'
   | 'disks'
   | 'strace'
-  | 'haproxy';
+  | 'haproxy'
+  | 'nginx';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
@@ -44,6 +46,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   disks: missingDisks,
   strace: missingStrace,
   haproxy: missingHaproxy,
+  nginx: missingNginx,
 };
 
 /**
@@ -68,6 +71,7 @@ export async function installParts(): Promise<void> {
   if (!missingS3Server()) await findS3Server();
   if (!missingMoto()) await findMoto();
   if (!missingHaproxy()) await findHaproxy();
+  if (!missingNginx()) await findNginx();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
   if (hasProgram('npm')) for (const bundler of ['esbuild', 'rollup', 'webpack']) await installPackages(bundler);
 }

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { type MaterialSource, openMaterial } from '@certbus/client/material';
 import { ownFolder, stateDirectoryOf } from '@certbus/replica';
 import type { NamedTarget, ResolvedConfiguration } from './configuration/read-configuration.ts';
+import { startHttp01 } from './http-01.ts';
 import { openPauses } from './pauses.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
 import { type AgentStatus, describeTarget, writeStatus } from './status.ts';
@@ -22,12 +23,17 @@ export interface Agent {
   status(): AgentStatus;
   /** Resolves once each target had its first pass, whether it went well or not. */
   readonly started: Promise<void>;
+  /** Resolves once it has caught up with the bus, or the bus does not answer in time. */
+  readonly caughtUp: Promise<void>;
+  /** Where HTTP-01 challenges are answered; `undefined` where they are not. */
+  readonly http01: string | undefined;
   stop(): Promise<void>;
 }
 
 const RECONCILE_EVERY_MS = 60_000;
 const PASS_TIMEOUT_MS = 300_000;
 const RELOAD_WINDOW_MS = 60_000;
+const CATCH_UP_MS = 10_000;
 
 /** What distinguishes this machine from its neighbours. */
 function machineId(): string {
@@ -81,6 +87,18 @@ function createStatusLog(log: (line: string) => void): (status: TargetStatus) =>
   };
 }
 
+/** Resolves once the source is at the head of the bus, or it takes too long. */
+function catchUp(source: MaterialSource): Promise<void> {
+  if (source.health().live) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, CATCH_UP_MS);
+    source.on('live', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
 /** Starts an agent. Rejects as {@link openCertificates} and `createTarget`. */
 export async function startAgent(
   configuration: ResolvedConfiguration,
@@ -131,10 +149,15 @@ export async function startAgent(
   source.on('changed', ({ certificateId }) => wake(certificateId));
   source.on('rebuilt', () => wake());
   source.on('alarm', (error) => log(`alarm: ${error.message}`));
+  const { http01 } = configuration;
+  const answering = http01 && (await startHttp01(http01.listen, source));
   return {
     status,
     started,
+    caughtUp: catchUp(source),
+    http01: answering?.address,
     async stop() {
+      await answering?.close();
       await Promise.all(workers.map((worker) => worker.stop()));
       await source.close();
     },

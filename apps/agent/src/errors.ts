@@ -6,7 +6,8 @@ export type AgentErrorCode =
   | 'CERTBUS_AGENT_NOT_SERVED'
   | 'CERTBUS_AGENT_PAIR_REFUSED'
   | 'CERTBUS_AGENT_TARGET_FAILED'
-  | 'CERTBUS_AGENT_TARGET_TIMED_OUT';
+  | 'CERTBUS_AGENT_TARGET_TIMED_OUT'
+  | 'CERTBUS_AGENT_UNHEALTHY';
 
 /** A failure or an alarm of the agent. Branch on `code`, never on the message. */
 export class AgentError extends Error {
@@ -16,5 +17,16 @@ export class AgentError extends Error {
   constructor(code: AgentErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+  }
+}
+
+/** What a command found where it did what it was asked and something is wrong, `CERTBUS_AGENT_UNHEALTHY`. */
+export class UnhealthyError extends AgentError {
+  readonly result: unknown;
+
+  /** @param result what was found, for `--json`. */
+  constructor(message: string, result: unknown) {
+    super('CERTBUS_AGENT_UNHEALTHY', message);
+    this.result = result;
   }
 }

@@ -1,6 +1,7 @@
 /** Entry: certificates with their opened keys, without TLS. */
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Health } from './health.ts';
+export { answerHttp01 } from './http-01.ts';
 export type { MaterialEvents } from './serving/events.ts';
 export {
   type CertificateSummary,

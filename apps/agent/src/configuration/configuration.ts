@@ -65,7 +65,15 @@ const HaproxyTargetSchema = v.strictObject({
   address: v.optional(address),
 });
 
-const TargetSchema = v.variant('type', [FilesTargetSchema, HaproxyTargetSchema]);
+const NginxTargetSchema = v.strictObject({
+  type: v.literal('nginx'),
+  ...common,
+  socket: path,
+  tokenFile: path,
+  address: v.optional(address),
+});
+
+const TargetSchema = v.variant('type', [FilesTargetSchema, HaproxyTargetSchema, NginxTargetSchema]);
 
 /** The schema of `agent.json`. */
 export const AgentConfigurationSchema = v.strictObject({

@@ -1,7 +1,7 @@
 /** One pass over a target: compare what it holds with what it is to hold, change it, and see whether it shows that. */
 import { AgentError } from '../errors.ts';
 import type { Pair } from '../pairs/pair.ts';
-import type { Leaf, Target, Wanted } from '../targets/target.ts';
+import type { Change, Leaf, Target, Wanted } from '../targets/target.ts';
 import { allDesired, bestFor, type Desired, type DesiredOptions, desiredOf, openEarlier } from './desired.ts';
 
 /** What a pass is about. */
@@ -77,16 +77,22 @@ const notServed = (name: string, { certificateId, names }: Leaf, shown: string |
   );
 };
 
+const wantedOf = ({ source }: PassOptions, desired: Knowledge['desired']): Pick<Change, 'wanted' | 'bestFor'> => ({
+  wanted: desired,
+  bestFor: (name) => bestFor(source, name, desired),
+});
+
 /** Puts back the leaves that were in place before, where the replica still has them; returns the ids of those. */
 async function putBack(
-  { target, source, now, signal }: PassOptions,
+  options: PassOptions,
   failed: ReadonlyMap<string, Error>,
   {
     desired,
     before,
     defaultId,
-  }: { desired: ReadonlyMap<string, Desired>; before: ReadonlyMap<string, string>; defaultId: string | undefined },
+  }: { desired: Knowledge['desired']; before: ReadonlyMap<string, string>; defaultId: string | undefined },
 ): Promise<ReadonlySet<string>> {
+  const { target, source, now, signal } = options;
   const put: Wanted[] = [];
   for (const certificateId of failed.keys()) {
     const wanted = desired.get(certificateId);
@@ -94,7 +100,7 @@ async function putBack(
     const pair = wanted && leafHash && (await openEarlier(source, wanted, leafHash, now()));
     if (pair) put.push({ ...wanted, open: async () => pair });
   }
-  if (put.length > 0) await target.apply({ put, remove: [], defaultId, wanted: desired }, signal);
+  if (put.length > 0) await target.apply({ put, remove: [], defaultId, ...wantedOf(options, desired) }, signal);
   return new Set(put.map(({ certificateId }) => certificateId));
 }
 
@@ -152,7 +158,7 @@ async function change(
 ): Promise<void> {
   const { target, signal } = options;
   const { desired, held, wantedDefault: defaultId } = knowledge;
-  const { refused } = await target.apply({ put, remove, defaultId, wanted: desired }, signal);
+  const { refused } = await target.apply({ put, remove, defaultId, ...wantedOf(options, desired) }, signal);
   const { placed, unserved } = await verify(options, put, refused);
   const before = new Map(put.flatMap(({ certificateId: id }) => (held.has(id) ? [[id, held.get(id) ?? '']] : [])));
   for (const [id, error] of [...refused, ...unserved]) problems.set(id, error);

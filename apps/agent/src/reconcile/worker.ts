@@ -170,16 +170,17 @@ export function startWorker(options: WorkerOptions): Worker {
     }
   }
 
-  const running = keepUp();
+  const wake = (certificateId?: string) => {
+    if (certificateId === undefined) changed = 'all';
+    else if (changed !== 'all') changed.add(certificateId);
+    sleeper.wake();
+  };
+  const running = Promise.all([keepUp(), target.watch?.(() => wake(), stop.signal)]);
   return {
     get status() {
       return status;
     },
-    wake(certificateId) {
-      if (certificateId === undefined) changed = 'all';
-      else if (changed !== 'all') changed.add(certificateId);
-      sleeper.wake();
-    },
+    wake,
     async stop() {
       stop.abort(new AgentError('CERTBUS_AGENT_TARGET_FAILED', 'the agent is ending'));
       await running;

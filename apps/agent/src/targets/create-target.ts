@@ -3,6 +3,9 @@ import type { NamedTarget } from '../configuration/read-configuration.ts';
 import { resolveAccess } from './files/access.ts';
 import { createFilesTarget } from './files/files.ts';
 import { createHaproxyTarget } from './haproxy/haproxy.ts';
+import { openAdminApi } from './nginx/admin-api.ts';
+import { createNginxTarget } from './nginx/nginx.ts';
+import { readToken } from './nginx/token.ts';
 import type { Target } from './target.ts';
 
 /** HAProxy's default of `tune.bufsize`. */
@@ -10,16 +13,27 @@ const BUFFER_SIZE = 16_384;
 
 /** Opens a target. Rejects `CERTBUS_AGENT_CONFIG_INVALID` where a user or group of it does not exist. */
 export async function createTarget(configuration: NamedTarget): Promise<Target> {
-  const { name, folder, keyEncoding = 'pkcs8', address } = configuration;
-  const access = await resolveAccess(configuration);
+  const { name, address } = configuration;
   switch (configuration.type) {
     case 'files': {
-      const { layout = 'certbot', replaceBy = 'swap', after } = configuration;
+      const { folder, keyEncoding = 'pkcs8', layout = 'certbot', replaceBy = 'swap', after } = configuration;
+      const access = await resolveAccess(configuration);
       return createFilesTarget({ name, folder, layout, replaceBy, keyEncoding, access, after, address });
     }
     case 'haproxy': {
-      const { socket, balancerFolder = folder, bufferSize = BUFFER_SIZE } = configuration;
+      const {
+        folder,
+        keyEncoding = 'pkcs8',
+        socket,
+        balancerFolder = folder,
+        bufferSize = BUFFER_SIZE,
+      } = configuration;
+      const access = await resolveAccess(configuration);
       return createHaproxyTarget({ name, folder, socket, balancerFolder, bufferSize, keyEncoding, access, address });
+    }
+    case 'nginx': {
+      const { socket, tokenFile } = configuration;
+      return createNginxTarget({ name, address }, openAdminApi({ socket, token: () => readToken(tokenFile) }));
     }
   }
 }

@@ -30,6 +30,8 @@ export interface Change {
   readonly defaultId: string | undefined;
   /** All that it is to hold, by id. */
   readonly wanted: ReadonlyMap<string, Wanted>;
+  /** The id of the certificate, among those, that ranks first for a name. */
+  bestFor(name: string): string | undefined;
 }
 
 /** The leaf of a pair, without its key: what is kept of thousands. */
@@ -61,5 +63,7 @@ export interface Target {
   served(leaves: readonly Leaf[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** What {@link Target.apply} would need and does not find here: permissions, programs, a socket. Changes nothing. */
   problems(signal: AbortSignal): Promise<readonly string[]>;
+  /** Calls `onLost` whenever what the target holds may be gone, as after its restart, until the signal; only where that can be seen. */
+  watch?(onLost: () => void, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }

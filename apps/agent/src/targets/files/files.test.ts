@@ -14,22 +14,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import type { Agent } from '../../agent.ts';
+import { settled } from '../tls.builders.ts';
 
 const read = (...path: string[]) => readFileSync(join(...path), 'utf8');
 const serialOf = (...path: string[]) => new X509Certificate(read(...path)).serialNumber;
-
-/** Until the agent holds what is expected. */
-const until = (check: () => void) =>
-  expect
-    .poll(() => {
-      try {
-        check();
-        return 'done';
-      } catch (error) {
-        return (error as Error).message;
-      }
-    })
-    .toBe('done');
 
 const problemsOf = (agent: Agent) =>
   agent
@@ -58,12 +46,12 @@ test('writes the files of certbot, swaps them at a renewal, and removes what was
   const before = realpathSync(live);
   const untouched = statSync(join(live, '_.two.test', 'privkey.pem')).ino;
   const renewed = await site.bus.issue(['one.test', 'www.one.test']);
-  await until(() => expect(serialOf(live, 'one.test', 'cert.pem')).toBe(renewed.serialNumber));
+  await settled(() => expect(serialOf(live, 'one.test', 'cert.pem')).toBe(renewed.serialNumber));
   expect(realpathSync(live)).not.toBe(before);
   expect(statSync(join(live, '_.two.test', 'privkey.pem')).ino).toBe(untouched);
   await site.bus.remove(two.certificateId);
-  await until(() => expect(existsSync(join(live, '_.two.test'))).toBe(false));
-  expect(readdirSync(join(folder, '.versions'))).toHaveLength(2);
+  await settled(() => expect(existsSync(join(live, '_.two.test'))).toBe(false));
+  await settled(() => expect(readdirSync(join(folder, '.versions'))).toHaveLength(2));
 });
 
 test.each(['swap', 'replace'] as const)('nobody but owner and group can read a key, with %s', async (replaceBy) => {
@@ -122,9 +110,9 @@ test('a key that does not open here keeps the certificate before it in place, an
   await site.bus.append({ ...obtained, certificateId });
   const other = await site.bus.issue(['b.test']);
   const live = join(folder, 'current');
-  await until(() => expect(serialOf(live, 'b.test', 'cert.pem')).toBe(other.serialNumber));
+  await settled(() => expect(serialOf(live, 'b.test', 'cert.pem')).toBe(other.serialNumber));
   expect(serialOf(live, 'a.test', 'cert.pem')).toBe(serialNumber);
-  await until(() => expect(problemsOf(agent)).toEqual(['CERTBUS_AGENT_PAIR_REFUSED']));
+  await settled(() => expect(problemsOf(agent)).toEqual(['CERTBUS_AGENT_PAIR_REFUSED']));
 });
 
 test('runs a command after each change, without a shell, and again where it failed', async () => {

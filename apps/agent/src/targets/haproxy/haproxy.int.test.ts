@@ -1,24 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
 import { freePort, requirePart, startHaproxy } from 'certbus-services';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSite, type Site } from '../../agent.builders.ts';
+import { settled, shown } from '../tls.builders.ts';
 
 const part = requirePart('haproxy');
-
-/** The serial number that a server shows for a name; `undefined` where it refuses the name. */
-const shown = (port: number, servername?: string): Promise<string | undefined> =>
-  new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1', servername, rejectUnauthorized: false, timeout: 10_000 });
-    socket.once('secureConnect', () => {
-      resolve(socket.getPeerX509Certificate()?.serialNumber);
-      socket.destroy();
-    });
-    socket.once('error', () => resolve(undefined));
-    socket.once('timeout', () => socket.destroy(new Error('timed out')));
-  });
 
 const ask = (path: string, command: string): Promise<string> =>
   new Promise((resolve, reject) => {
@@ -69,18 +57,6 @@ frontend tls
     },
   };
 }
-
-const settled = (check: () => Promise<void>) =>
-  expect
-    .poll(async () => {
-      try {
-        await check();
-        return 'done';
-      } catch (error) {
-        return (error as Error).message;
-      }
-    })
-    .toBe('done');
 
 describe.skipIf(part.skip)(part.title('the target HAProxy'), () => {
   test('renews, adds and removes without a reload, and starts from the files', async () => {

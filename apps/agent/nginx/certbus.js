@@ -1,0 +1,100 @@
+// Certificates of certbus-agent in nginx (njs 0.8 or newer), in the zone of shared memory that is called "certbus".
+//   c:ID    fingerprint, names, chain and key of a certificate: one value, so that no handshake sees half of a change
+//   n:NAME  the id of the certificate for a name; "n:" that for clients that name no server
+//   e:      what the agent wrote last, gone with the zone
+
+const zone = ngx.shared.certbus;
+const FINGERPRINT_LENGTH = 43;
+const MAX_KEYS = 10000000;
+
+function idFor(serverName) {
+  let name = (serverName || '').toLowerCase();
+  if (name.endsWith('.')) name = name.slice(0, -1);
+  const exact = zone.get(`n:${name}`);
+  if (exact !== undefined || name === '') return exact;
+  const dot = name.indexOf('.');
+  return dot > 0 ? zone.get(`n:*${name.slice(dot)}`) : undefined;
+}
+
+// A value is "FINGERPRINT\nNAME NAME\n" + chain + "\n" + key; each part ends with a line's end.
+function part(request, isKey) {
+  const id = idFor(request.variables.ssl_server_name);
+  const value = id === undefined ? undefined : zone.get(`c:${id}`);
+  if (value === undefined) return '';
+  const chain = value.indexOf('\n', FINGERPRINT_LENGTH + 1) + 1;
+  const key = value.indexOf('\n\n', chain) + 2;
+  return isKey ? value.slice(key) : value.slice(chain, key - 1);
+}
+
+const chain = (request) => part(request, false);
+const key = (request) => part(request, true);
+
+function namesOf(value) {
+  const names = value.slice(FINGERPRINT_LENGTH + 1, value.indexOf('\n', FINGERPRINT_LENGTH + 1));
+  return names === '' ? [] : names.split(' ');
+}
+
+// "-" stands for clients that name no server.
+const nameKey = (name) => `n:${name === '-' ? '' : name}`;
+
+function drop(id, but) {
+  const value = zone.get(`c:${id}`);
+  if (value === undefined) return;
+  namesOf(value).forEach((name) => {
+    if (!but.includes(name) && zone.get(nameKey(name)) === id) zone.delete(nameKey(name));
+  });
+}
+
+function put(id, value) {
+  const names = namesOf(value);
+  drop(id, names);
+  zone.set(`c:${id}`, value);
+  names.forEach((name) => {
+    zone.set(nameKey(name), id);
+  });
+  return zone.get(`c:${id}`).slice(0, FINGERPRINT_LENGTH);
+}
+
+// A line a certificate: id, fingerprint and names, never a key.
+function list() {
+  let lines = '';
+  zone.keys(MAX_KEYS).forEach((each) => {
+    const value = each.startsWith('c:') ? zone.get(each) : undefined;
+    if (value === undefined) return;
+    const id = each.slice(2);
+    const names = namesOf(value).filter((name) => zone.get(nameKey(name)) === id);
+    lines += `${id} ${value.slice(0, FINGERPRINT_LENGTH)} ${names.join(' ')}\n`;
+  });
+  return lines;
+}
+
+function answer(request) {
+  const token = request.variables.certbus_token;
+  if (!token || request.headersIn['Authorization'] !== `Bearer ${token}`) return request.return(401, 'wrong token\n');
+  const id = request.uri.slice(request.uri.lastIndexOf('/') + 1);
+  const isOne = /\/certificates\/[\w-]+$/.test(request.uri);
+  if (isOne && request.method === 'PUT') return request.return(200, put(id, request.requestText));
+  if (isOne && request.method === 'DELETE') {
+    drop(id, []);
+    zone.delete(`c:${id}`);
+    return request.return(204);
+  }
+  if (request.uri.endsWith('/certificates') && request.method === 'GET') return request.return(200, list());
+  if (request.uri.endsWith('/epoch') && request.method === 'GET') return request.return(200, zone.get('e:') || '');
+  if (request.uri.endsWith('/epoch') && request.method === 'PUT') {
+    zone.set('e:', request.requestText);
+    return request.return(204);
+  }
+  return request.return(404, 'unknown\n');
+}
+
+function admin(request) {
+  try {
+    answer(request);
+  } catch (error) {
+    // What was sent is in no message: it holds a private key.
+    request.return(507, error.name === 'SharedMemoryError' ? 'the zone is full\n' : `${error.name}\n`);
+  }
+}
+
+export default { chain, key, admin };

@@ -1,0 +1,81 @@
+/** What every command shares: where the configuration is, `--json`, and errors with their exit status. */
+import { clean, printableJson } from '@certbus/events';
+import { Command, Errors, Flags } from '@oclif/core';
+import { type ResolvedConfiguration, readConfiguration } from '../configuration/read-configuration.ts';
+import { UnhealthyError } from '../errors.ts';
+
+/** What the exit status of a command means; `docs/errors.md` has the same table. */
+const EXIT = { unexpected: 1, usage: 2, configuration: 3, outOfReach: 7, unhealthy: 10 } as const;
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : 'CERTBUS_UNEXPECTED';
+
+function exitStatusOf(error: unknown): number {
+  if (error instanceof Errors.CLIError) return EXIT.usage;
+  if (error instanceof UnhealthyError) return EXIT.unhealthy;
+  const code = codeOf(error);
+  if (/^CERTBUS_(?:AGENT_CONFIG|EVENTS)_|_FILE_OPEN$|_FILE_UNREADABLE$|_PROXY_INVALID$/.test(code))
+    return EXIT.configuration;
+  return code.startsWith('CERTBUS_') && code !== 'CERTBUS_UNEXPECTED' ? EXIT.outOfReach : EXIT.unexpected;
+}
+
+/** What every command shares: where the configuration is, `--json`, and errors with their exit status. */
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true;
+  static override baseFlags = {
+    config: Flags.string({
+      description: 'the configuration; default agent.json here or in /etc/certbus',
+      env: 'CERTBUS_AGENT_CONFIG',
+      helpGroup: 'GLOBAL',
+    }),
+  };
+
+  readonly #stop = new AbortController();
+
+  /** Aborted by Ctrl-C or a SIGTERM. A second one ends at once. */
+  protected get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  protected override async init(): Promise<void> {
+    await super.init();
+    const interrupt = () => {
+      if (this.#stop.signal.aborted) process.exit(130);
+      this.#stop.abort();
+    };
+    process.on('SIGINT', interrupt);
+    process.on('SIGTERM', interrupt);
+  }
+
+  protected configuration({ config }: { readonly config?: string | undefined }): ResolvedConfiguration {
+    return readConfiguration(config, process.cwd());
+  }
+
+  override logJson(json: unknown): void {
+    process.stdout.write(`${printableJson(json, 2)}\n`);
+  }
+
+  protected override toSuccessJson(result: unknown): unknown {
+    return { status: 'ok', result: result ?? null, warnings: [], error: null, exitCode: 0 };
+  }
+
+  protected override toErrorJson(thrown: unknown): unknown {
+    const message = thrown instanceof Error ? clean(thrown.message) : 'unknown';
+    const code = thrown instanceof Errors.CLIError ? 'CERTBUS_CLI_USAGE' : codeOf(thrown);
+    const result = thrown instanceof UnhealthyError ? thrown.result : null;
+    return {
+      status: 'failed',
+      result,
+      warnings: [],
+      error: { code, message, next: [] },
+      exitCode: exitStatusOf(thrown),
+    };
+  }
+
+  protected override async catch(thrown: Error): Promise<unknown> {
+    process.exitCode = exitStatusOf(thrown);
+    if (this.jsonEnabled()) this.logJson(this.toErrorJson(thrown));
+    else process.stderr.write(`Error: ${clean(thrown.message)} Code: ${codeOf(thrown)}.\n`);
+    return undefined;
+  }
+}

@@ -1,0 +1,145 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { createSite, type Site } from '../agent.builders.ts';
+import { settled } from '../targets/tls.builders.ts';
+
+const program = fileURLToPath(new URL('../../bin/dev.js', import.meta.url));
+const node = ['--conditions=certbus:source', program];
+
+interface Answer {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const environmentOf = (site: Site) => ({
+  PATH: process.env['PATH'],
+  HOME: site.folder,
+  CERTBUS_STATE_DIR: join(site.folder, 'state'),
+});
+
+const run = (site: Site, ...args: string[]): Promise<Answer> =>
+  new Promise((resolve) => {
+    const options = { cwd: site.folder, env: environmentOf(site), timeout: 120_000 };
+    execFile(process.execPath, [...node, ...args], options, (error, stdout, stderr) =>
+      resolve({ status: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+    );
+  });
+
+test('a machine is set up, checked, fed once, kept up to date, paused, and stopped', async () => {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  const folder = join(site.folder, 'certs');
+  const flags = [
+    '--bus',
+    'sqlite:bus.db#test',
+    '--trust',
+    'bus.pub',
+    '--identity',
+    'loadbalancer.key',
+    '--target',
+    'files',
+  ];
+  const config = ['--config', join(site.folder, 'agent.json')];
+  const made = await run(site, 'init', ...flags, '--folder', folder, ...config);
+  expect(made.stderr).toBe('');
+  expect(made.stdout).toContain(`${folder}/current/NAME/fullchain.pem`);
+  const again = await run(site, 'init', ...flags, '--folder', folder, ...config);
+  expect(again).toMatchObject({ status: 3 });
+  expect(again.stderr).toContain('is there already, and is not written over');
+
+  const checked = await run(site, 'check');
+  expect(checked.stdout).toContain('files: 0 in place, 1 to put, 0 to remove\n  put a.test\n');
+  expect(existsSync(folder)).toBe(false);
+
+  const fed = await run(site, 'once', '--json');
+  expect(JSON.parse(fed.stdout)).toMatchObject({ status: 'ok', error: null, exitCode: 0 });
+  expect(readFileSync(join(folder, 'current', 'a.test', 'privkey.pem'), 'utf8')).toContain('PRIVATE KEY');
+  expect(fed.stdout + fed.stderr).not.toContain('PRIVATE KEY');
+  expect((await run(site, 'status')).stdout).toMatch(/^not running[^]*files: in place, 1 of 1 certificates/);
+
+  const agent = spawn(process.execPath, [...node, 'run'], { cwd: site.folder, env: environmentOf(site) });
+  onTestFinished(() => void agent.kill('SIGKILL'));
+  let said = '';
+  agent.stdout.on('data', (chunk) => (said += chunk));
+  await settled(() => expect(said).toContain('ready: 1 targets'));
+  await site.bus.issue(['b.test']);
+  await settled(() => expect(existsSync(join(folder, 'current', 'b.test'))).toBe(true));
+  expect((await run(site, 'pause', 'files')).stdout).toBe('paused: files\n');
+  await settled(async () => expect((await run(site, 'status')).stdout).toContain('files: paused'));
+  await site.bus.issue(['c.test']);
+  expect((await run(site, 'resume')).stdout).toBe('resumed: files\n');
+  await settled(() => expect(existsSync(join(folder, 'current', 'c.test'))).toBe(true));
+  agent.kill('SIGTERM');
+  await once(agent, 'exit');
+  expect(agent.exitCode).toBe(0);
+});
+
+test('a target that cannot be fed is named, and the status is 10', async () => {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  const file = join(site.folder, 'agent.json');
+  const targets = [
+    { type: 'files', folder: join(site.folder, 'good') },
+    { type: 'haproxy', folder: join(site.folder, 'haproxy'), socket: join(site.folder, 'missing.sock') },
+  ];
+  const content = { bus: 'sqlite:bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets };
+  writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
+  const fed = await run(site, 'once', '--json');
+  expect(fed.status).toBe(10);
+  expect(JSON.parse(fed.stdout)).toMatchObject({
+    status: 'failed',
+    result: { targets: [{ error: null }, { error: { code: 'CERTBUS_AGENT_TARGET_FAILED' } }] },
+    error: { code: 'CERTBUS_AGENT_UNHEALTHY' },
+    exitCode: 10,
+  });
+  expect(existsSync(join(site.folder, 'good', 'current', 'a.test', 'cert.pem'))).toBe(true);
+  // Its files are there for its start.
+  expect(statSync(join(site.folder, 'haproxy', 'a.test.pem')).mode & 0o777).toBe(0o600);
+});
+
+test.each([
+  ['a field that is unknown', { colour: 'red' }, 'colour'],
+  ['a mode that lets others read', { targets: [{ type: 'files', folder: '/x', mode: '0644' }] }, 'targets.0.mode'],
+  [
+    'a command without a full path',
+    { targets: [{ type: 'files', folder: '/x', after: { command: ['reload'] } }] },
+    'targets.0.after.command',
+  ],
+  ['a folder that is not a full path', { targets: [{ type: 'files', folder: 'x' }] }, 'targets.0.folder'],
+  ['no targets', { targets: [] }, 'targets'],
+])('a configuration with %s is refused, and the field is named', async (_, wrong, field) => {
+  const { parseConfiguration } = await import('../configuration/read-configuration.ts');
+  const good = {
+    bus: 'sqlite:/bus.db#test',
+    trust: 'bus.pub',
+    identity: 'x.key',
+    targets: [{ type: 'files', folder: '/x' }],
+  };
+  expect(() => parseConfiguration(JSON.stringify({ ...good, ...wrong }), '/etc/certbus/agent.json')).toThrow(
+    `/etc/certbus/agent.json: ${field}: `,
+  );
+});
+
+test('once --offline feeds from the replica while the bus is away', async () => {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  const folder = join(site.folder, 'certs');
+  const content = {
+    bus: 'sqlite:bus.db#test',
+    trust: 'bus.pub',
+    identity: 'loadbalancer.key',
+    targets: [{ type: 'files', folder }],
+  };
+  writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(content), { mode: 0o600 });
+  expect((await run(site, 'once')).status).toBe(0);
+  rmSync(folder, { recursive: true });
+  rmSync(join(site.folder, 'bus.db'));
+  const fed = await run(site, 'once', '--offline');
+  expect(fed.status).toBe(0);
+  expect(existsSync(join(folder, 'current', 'a.test', 'cert.pem'))).toBe(true);
+});

@@ -1,0 +1,110 @@
+/** `certbus-agent init`. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { createInterface, type Interface } from 'node:readline/promises';
+import { fileURLToPath } from 'node:url';
+import { Flags } from '@oclif/core';
+import { parseConfiguration } from '../configuration/read-configuration.ts';
+import { AgentError } from '../errors.ts';
+import { type Answers, configurationOf, findBalancer, PLACES, TARGET_TYPES, type TargetType } from '../init/answers.ts';
+import { http01Snippet, snippetFor } from '../init/snippets.ts';
+import { formatToken } from '../targets/nginx/token.ts';
+import { BaseCommand } from './base-command.ts';
+
+const SCRIPTS = fileURLToPath(new URL('../../nginx', import.meta.url));
+const TOKEN_BYTES = 24;
+const DEFAULT_FILE = '/etc/certbus/agent.json';
+
+/** What `init` can be told. */
+type Flag = 'bus' | 'trust' | 'identity' | 'target' | 'folder' | 'socket' | 'http01' | 'default';
+
+const isTargetType = (text: string): text is TargetType => (TARGET_TYPES as readonly string[]).includes(text);
+
+export default class Init extends BaseCommand {
+  static override summary = "Write agent.json, and print what the balancer's own configuration needs.";
+  static override description =
+    'Asks what is not given as a flag, where there is a terminal. Nothing that is there is written over.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --bus dynamodb://certbus/prod --trust bus.pub \\\n  --identity loadbalancer.key --target haproxy',
+  ];
+  static override flags = {
+    bus: Flags.string({ description: 'address of the bus, such as dynamodb://TABLE/STREAM or sqlite:PATH' }),
+    trust: Flags.string({ description: 'the trust file, bus.pub' }),
+    identity: Flags.string({ description: "this group's age identity, loadbalancer.key" }),
+    target: Flags.string({ description: 'what is fed; default what is found here', options: [...TARGET_TYPES] }),
+    folder: Flags.string({ description: 'where the files go' }),
+    socket: Flags.string({ description: "the balancer's socket" }),
+    http01: Flags.string({ description: 'answer HTTP-01 on HOST:PORT or on the path of a socket' }),
+    default: Flags.string({ description: 'the name whose certificate clients without a server name get' }),
+  };
+
+  async run(): Promise<unknown> {
+    const { flags } = await this.parse(Init);
+    const file = resolve(flags.config ?? DEFAULT_FILE);
+    if (existsSync(file)) {
+      const what = `${file} is there already, and is not written over. Edit it, or name another file with --config.`;
+      throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what);
+    }
+    const answers = await this.#answers(flags);
+    const text = `${JSON.stringify(configurationOf(answers), undefined, 2)}\n`;
+    // What could not be read back is not written.
+    const { targets } = parseConfiguration(text, file);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text, { flag: 'wx', mode: 0o644 });
+    this.log(`made ${file}`);
+    const [target] = targets;
+    if (target?.type === 'nginx' && !existsSync(target.tokenFile)) {
+      writeFileSync(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), { mode: 0o600 });
+      this.log(`made ${target.tokenFile}, which nginx and the agent alone may read`);
+    }
+    const snippet = target ? snippetFor(target, { scripts: SCRIPTS }) : '';
+    const challenges = answers.http01 === undefined ? undefined : http01Snippet(answers.target, answers.http01);
+    this.log(`\nAdd to the configuration of the balancer:\n\n${[snippet, challenges].filter(Boolean).join('\n')}`);
+    this.log('Then: "certbus-agent check" says what would change, and "certbus-agent run" is the service.');
+    return { file, snippet, http01: challenges ?? null };
+  }
+
+  async #answers(flags: Readonly<Record<Flag, string | undefined>>): Promise<Answers> {
+    const terminal = process.stdin.isTTY && process.stderr.isTTY && !this.jsonEnabled();
+    const lines: Interface | undefined = terminal
+      ? createInterface({ input: process.stdin, output: process.stderr })
+      : undefined;
+    const ask = async (flag: string, question: string, otherwise: string | undefined): Promise<string> => {
+      const shown = otherwise === undefined ? '' : ` [${otherwise}]`;
+      const answer = await lines?.question(`${question}${shown} `, { signal: this.signal });
+      const given = answer?.trim() || otherwise;
+      if (given) return given;
+      if (lines) return ask(flag, question, otherwise);
+      throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `There is no terminal to ask on; add --${flag}.`);
+    };
+    try {
+      const bus = flags.bus ?? (await ask('bus', 'Address of the bus?', undefined));
+      const trust = resolve(flags.trust ?? (await ask('trust', 'Trust file?', '/etc/certbus/bus.pub')));
+      const identity = resolve(
+        flags.identity ??
+          (await ask('identity', 'Identity of this group of load balancers?', '/etc/certbus/loadbalancer.key')),
+      );
+      const type = flags.target ?? (await ask('target', `What is fed (${TARGET_TYPES.join(', ')})?`, findBalancer()));
+      if (!isTargetType(type))
+        throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `"${type}" is none of ${TARGET_TYPES.join(', ')}.`);
+      const place = PLACES[type];
+      const folder = resolve(flags.folder ?? (await ask('folder', 'Where do the files go?', place.folder)));
+      const needsSocket = type !== 'files';
+      const socket = flags.socket ?? (needsSocket ? await ask('socket', "The balancer's socket?", place.socket) : '');
+      return {
+        bus,
+        trust,
+        identity,
+        target: type,
+        folder,
+        socket: socket && resolve(socket),
+        http01: flags.http01,
+        defaultName: flags.default,
+      };
+    } finally {
+      lines?.close();
+    }
+  }
+}

@@ -1,0 +1,17 @@
+/** What `pause` and `resume` share. */
+import { stateDirectoryFor } from '../agent.ts';
+import type { ResolvedConfiguration } from '../configuration/read-configuration.ts';
+import { AgentError } from '../errors.ts';
+import { openPauses, type Pauses } from '../pauses.ts';
+
+/** The pauses of a configuration's agent. */
+export const pausesFor = (configuration: ResolvedConfiguration): Pauses => openPauses(stateDirectoryFor(configuration));
+
+/** The target of a name, or all. Throws `CERTBUS_AGENT_CONFIG_INVALID` for one that is not configured. */
+export function namedTargets({ targets, file }: ResolvedConfiguration, name: string | undefined): readonly string[] {
+  const names = targets.map((target) => target.name);
+  if (name === undefined) return names;
+  if (names.includes(name)) return [name];
+  const what = `${file} has no target "${name}"; its targets are ${names.join(', ')}.`;
+  throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what);
+}

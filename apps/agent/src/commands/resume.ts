@@ -1,0 +1,20 @@
+/** `certbus-agent resume`. */
+import { Args } from '@oclif/core';
+import { BaseCommand } from './base-command.ts';
+import { namedTargets, pausesFor } from './paused-targets.ts';
+
+export default class Resume extends BaseCommand {
+  static override summary = 'Bring a paused target up to date again; without a name, all of them.';
+  static override examples = ['<%= config.bin %> <%= command.id %> haproxy'];
+  static override args = { target: Args.string({ description: 'name of the target' }) };
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Resume);
+    const configuration = this.configuration(flags);
+    const pauses = pausesFor(configuration);
+    const targets = namedTargets(configuration, args.target);
+    for (const name of targets) pauses.resume(name);
+    this.log(`resumed: ${targets.join(', ')}`);
+    return { targets };
+  }
+}

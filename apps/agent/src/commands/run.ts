@@ -1,0 +1,35 @@
+/** `certbus-agent run`. */
+import { cleanLine } from '@certbus/events';
+import { startAgent } from '../agent.ts';
+import { notifySystemd } from '../notify.ts';
+import { BaseCommand } from './base-command.ts';
+
+/** A balancer is not kept from its start by a bus or a target that hangs. */
+const READY_AFTER_MS = 10_000;
+
+export default class Run extends BaseCommand {
+  static override enableJsonFlag = false;
+  static override summary = 'Keep the targets up to date until it is stopped: the service.';
+  static override examples = ['<%= config.bin %> <%= command.id %>'];
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Run);
+    const log = (line: string) => process.stdout.write(`${cleanLine(line)}\n`);
+    const agent = await startAgent(this.configuration(flags), { log });
+    if (agent.http01) log(`answering HTTP-01 on ${agent.http01}`);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, READY_AFTER_MS);
+    });
+    await Promise.race([agent.started, late]);
+    clearTimeout(timer);
+    await notifySystemd('READY=1');
+    const { targets, position } = agent.status();
+    log(`ready: ${targets.length} targets, at position ${position} of the bus`);
+    if (!this.signal.aborted)
+      await new Promise((resolve) => this.signal.addEventListener('abort', resolve, { once: true }));
+    await notifySystemd('STOPPING=1');
+    await agent.stop();
+    log('stopped; the balancers go on with what they have');
+  }
+}

@@ -1,0 +1,59 @@
+/** Answers HTTP-01 challenges on a port or socket that the balancer sends them to. */
+import { once } from 'node:events';
+import { rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { answerHttp01, type MaterialSource } from '@certbus/client/material';
+
+/** A server that answers HTTP-01 challenges. */
+export interface Http01Server {
+  /** `HOST:PORT`, or the path of the socket. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** Removes the socket that an agent left here when it was killed; anything else stays. */
+function removeSocket(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
+}
+
+/**
+ * Starts to answer `GET /.well-known/acme-challenge/TOKEN` with what the bus announced, and everything else with 404.
+ *
+ * @param listen `HOST:PORT`, port 0 for any, or the path of a socket, which its group may write to. Rejects with the error of the system
+ *   where it is taken.
+ */
+export async function startHttp01(
+  listen: string,
+  source: Pick<MaterialSource, 'keyAuthorization'>,
+): Promise<Http01Server> {
+  const server = createServer((request, response) => {
+    if (answerHttp01(request, response, (token) => source.keyAuthorization(token))) return;
+    response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('not a challenge of this bus\n');
+  });
+  server.requestTimeout = 10_000;
+  if (listen.startsWith('/')) {
+    removeSocket(listen);
+    // Before anybody can connect, only owner and group may.
+    const before = process.umask(0o117);
+    try {
+      server.listen(listen);
+    } finally {
+      process.umask(before);
+    }
+  } else {
+    const at = listen.lastIndexOf(':');
+    server.listen(Number(listen.slice(at + 1)), listen.slice(0, at).replace(/^\[|\]$/g, ''));
+  }
+  await once(server, 'listening');
+  const bound = server.address();
+  const address =
+    typeof bound === 'object' && bound ? `${listen.slice(0, listen.lastIndexOf(':'))}:${bound.port}` : listen;
+  return {
+    address,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}

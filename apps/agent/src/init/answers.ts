@@ -1,0 +1,59 @@
+/** What `certbus-agent init` asks, and what it finds on this machine. */
+import { existsSync } from 'node:fs';
+import type { AgentConfiguration, TargetConfiguration } from '../configuration/configuration.ts';
+
+/** Kinds of targets that `init` sets up. */
+export const TARGET_TYPES = ['haproxy', 'nginx', 'files'] as const;
+
+/** One of {@link TARGET_TYPES}. */
+export type TargetType = (typeof TARGET_TYPES)[number];
+
+/** Answers to the questions of `init`. */
+export interface Answers {
+  readonly bus: string;
+  readonly trust: string;
+  readonly identity: string;
+  readonly target: TargetType;
+  readonly folder: string;
+  readonly socket: string;
+  /** `HOST:PORT` or the path of a socket; `undefined` where challenges are not answered here. */
+  readonly http01: string | undefined;
+  readonly defaultName: string | undefined;
+}
+
+const PROGRAMS: Readonly<Record<'haproxy' | 'nginx', readonly string[]>> = {
+  haproxy: ['/usr/sbin/haproxy', '/usr/local/sbin/haproxy'],
+  nginx: ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/local/nginx/sbin/nginx'],
+};
+
+/** What runs on this machine, as far as its usual places say. */
+export function findBalancer(): TargetType {
+  const found = (['haproxy', 'nginx'] as const).find((name) => PROGRAMS[name].some((path) => existsSync(path)));
+  return found ?? 'files';
+}
+
+/** Where each kind of target has its files and its socket, unless told. */
+export const PLACES: Readonly<Record<TargetType, { readonly folder: string; readonly socket: string }>> = {
+  haproxy: { folder: '/var/lib/certbus-agent/haproxy', socket: '/run/haproxy/admin.sock' },
+  nginx: { folder: '/etc/certbus', socket: '/run/certbus-nginx/admin.sock' },
+  files: { folder: '/var/lib/certbus-agent/files', socket: '' },
+};
+
+function targetOf({ target: type, folder, socket, defaultName }: Answers): TargetConfiguration {
+  const common = defaultName === undefined ? {} : { default: defaultName };
+  switch (type) {
+    case 'files':
+      return { type, folder, ...common };
+    case 'haproxy':
+      return { type, folder, socket, ...common };
+    case 'nginx':
+      return { type, socket, tokenFile: `${folder}/nginx-token.conf`, ...common };
+  }
+}
+
+/** The configuration that answers lead to. */
+export function configurationOf(answers: Answers): AgentConfiguration {
+  const { bus, trust, identity, http01 } = answers;
+  const listening = http01 === undefined ? {} : { http01: { listen: http01 } };
+  return { bus, trust, identity, ...listening, targets: [targetOf(answers)] };
+}

@@ -1,0 +1,90 @@
+/** What a balancer's own configuration needs, for each kind of target. */
+import type { NamedTarget } from '../configuration/read-configuration.ts';
+
+/** Lines for HAProxy. */
+function haproxySnippet({ folder, socket, default: defaultName }: Extract<NamedTarget, { type: 'haproxy' }>): string {
+  const first = defaultName === undefined ? '' : `crt ${folder}/default.pem `;
+  const strict = defaultName === undefined ? ' strict-sni' : '';
+  return `# In "global":
+stats socket ${socket} mode 660 group certbus-agent level admin
+
+# In the frontend that takes TLS:
+bind :443 ssl ${first}crt-list ${folder}/crt-list.txt${strict}
+`;
+}
+
+/** Lines for nginx with njs. */
+function nginxSnippet(
+  { socket, tokenFile }: Extract<NamedTarget, { type: 'nginx' }>,
+  { scripts }: { readonly scripts: string },
+): string {
+  return `# At the top, where njs is a module of its own: load_module modules/ngx_http_js_module.so;
+
+# In "http":
+js_path ${scripts};
+js_import certbus from certbus.js;
+# About 6 kB a certificate. It is empty after a restart of nginx until the agent fills it, in about a second for 10,000
+# certificates. To start with certificates while the agent is down, add: state=FILE, in a folder of mode 0700 of
+# nginx's worker user, since the file holds private keys and is readable by all.
+js_shared_dict_zone zone=certbus:64M;
+js_set $certbus_chain certbus.chain;
+js_set $certbus_key certbus.key;
+server {
+  # In a folder of mode 0750 that only nginx's master and the agent can enter: nginx makes the socket itself with mode 0666.
+  listen unix:${socket};
+  include ${tokenFile};
+  client_body_buffer_size 256k;
+  client_max_body_size 256k;
+  location /certbus/ { js_content certbus.admin; }
+}
+
+# In each server that takes TLS:
+ssl_certificate data:$certbus_chain;
+ssl_certificate_key data:$certbus_key;
+`;
+}
+
+/** Where the files are. */
+function filesSnippet({
+  folder,
+  layout = 'certbot',
+  replaceBy = 'swap',
+}: Extract<NamedTarget, { type: 'files' }>): string {
+  const place = replaceBy === 'swap' ? `${folder}/current` : folder;
+  const files = {
+    certbot: `${place}/NAME/fullchain.pem and ${place}/NAME/privkey.pem`,
+    lego: `${place}/NAME.crt and ${place}/NAME.key`,
+    combined: `${place}/NAME.pem, which holds chain and key`,
+  };
+  return `# Name these files in the program's configuration, a wildcard's star as "_":\n# ${files[layout]}\n`;
+}
+
+/** The lines to add to a balancer's configuration for a target. */
+export function snippetFor(target: NamedTarget, places: { readonly scripts: string }): string {
+  switch (target.type) {
+    case 'files':
+      return filesSnippet(target);
+    case 'haproxy':
+      return haproxySnippet(target);
+    case 'nginx':
+      return nginxSnippet(target, places);
+  }
+}
+
+/** Lines that send HTTP-01 challenges to the agent. */
+export function http01Snippet(type: NamedTarget['type'], listen: string): string | undefined {
+  if (type === 'nginx') {
+    const upstream = listen.startsWith('/') ? `http://unix:${listen}:` : `http://${listen}`;
+    return `# In the server that listens on port 80:\nlocation /.well-known/acme-challenge/ { proxy_pass ${upstream}; }\n`;
+  }
+  if (type === 'haproxy') {
+    const server = listen.startsWith('/') ? `unix@${listen}` : listen;
+    return `# In the frontend that listens on port 80:
+use_backend certbus_agent if { path_beg /.well-known/acme-challenge/ }
+
+backend certbus_agent
+  server agent ${server}
+`;
+  }
+  return undefined;
+}

@@ -1,0 +1,75 @@
+/** What the agent would do, without doing it. */
+
+import { openCertificates } from './agent.ts';
+import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
+import { allDesired } from './reconcile/desired.ts';
+import { createTarget } from './targets/create-target.ts';
+
+/** What a look at one target found. */
+export interface TargetPreview {
+  readonly name: string;
+  /** Sentences about what stands in the way. */
+  readonly problems: readonly string[];
+  /** Names of the certificates that would be put. */
+  readonly put: readonly (readonly string[])[];
+  /** Ids of those that would be removed. */
+  readonly remove: readonly string[];
+  /** How many are in place already. */
+  readonly inPlace: number;
+}
+
+/** What a look at bus and targets found. */
+export interface Preview {
+  readonly position: number;
+  /** Whether the bus has answered. */
+  readonly live: boolean;
+  /** What stands between this machine and the bus. */
+  readonly trouble: string | undefined;
+  /** Ids of certificates whose key does not open here. */
+  readonly unopened: readonly string[];
+  readonly targets: readonly TargetPreview[];
+}
+
+async function look(
+  settings: ResolvedConfiguration['targets'][number],
+  source: Awaited<ReturnType<typeof openCertificates>>,
+  signal: AbortSignal,
+): Promise<TargetPreview> {
+  const target = await createTarget(settings);
+  try {
+    const problems = await target.problems(signal);
+    const options = { source, selection: settings.certificates ?? {}, now: () => new Date() };
+    const desired = allDesired(options);
+    const held = await target.held(signal).then(
+      ({ leafHashes }) => leafHashes,
+      () => new Map<string, string>(),
+    );
+    const put = [...desired.values()].filter(({ certificateId, leafHash }) => held.get(certificateId) !== leafHash);
+    const remove = [...held.keys()].filter((id) => !desired.has(id));
+    return {
+      name: target.name,
+      problems,
+      put: put.map(({ names }) => names),
+      remove,
+      inPlace: desired.size - put.length,
+    };
+  } finally {
+    await target.close();
+  }
+}
+
+/** Looks at the bus, the identity and every target; changes nothing but the replica. Rejects as `openCertificates` and `createTarget`. */
+export async function preview(configuration: ResolvedConfiguration, signal: AbortSignal): Promise<Preview> {
+  const source = await openCertificates(configuration);
+  try {
+    const unopened: string[] = [];
+    for (const { certificateId } of source.certificates())
+      if (!(await source.material(certificateId))) unopened.push(certificateId);
+    const targets: TargetPreview[] = [];
+    for (const settings of configuration.targets) targets.push(await look(settings, source, signal));
+    const { position, live, trouble } = source.health();
+    return { position, live, trouble: trouble?.message, unopened, targets };
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,102 @@
+/** The certificates in nginx's shared memory, through the socket that `certbus.js` or `certbus.lua` answers. */
+import { Agent, request } from 'node:http';
+import { AgentError } from '../../errors.ts';
+
+/** A certificate in nginx's memory. */
+export interface Kept {
+  /** SHA-256 of the leaf's DER, base64url. */
+  readonly leafHash: string;
+  /** Names that lead to it; `-` for clients that name no server. */
+  readonly names: readonly string[];
+}
+
+/** The certificates of one nginx. Every call rejects `CERTBUS_AGENT_TARGET_FAILED` or `CERTBUS_AGENT_TARGET_TIMED_OUT`. */
+export interface AdminApi {
+  list(signal: AbortSignal): Promise<ReadonlyMap<string, Kept>>;
+  /** Puts a certificate in one step, and resolves with the fingerprint that is kept then. */
+  put(certificateId: string, value: string, signal: AbortSignal): Promise<string>;
+  remove(certificateId: string, signal: AbortSignal): Promise<void>;
+  /** What was kept by {@link AdminApi.setEpoch}; empty where the memory is another one since. */
+  epoch(signal: AbortSignal): Promise<string>;
+  setEpoch(epoch: string, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+const TIMEOUT_MS = 10_000;
+const MAX_ANSWER = 1_000_000_000;
+/** Requests on their way at one time. */
+export const TOGETHER = 8;
+
+interface Call {
+  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly body?: string;
+}
+
+/** Opens the socket. Nothing is asked yet. */
+export function openAdminApi({ socket, token }: { readonly socket: string; readonly token: () => string }): AdminApi {
+  const agent = new Agent({ keepAlive: true, maxSockets: TOGETHER });
+  const unreachable = (why: string) =>
+    new AgentError(
+      'CERTBUS_AGENT_TARGET_FAILED',
+      `nginx cannot be told through ${socket}: ${why}. Is nginx running with the lines of "certbus-agent init", and may this user write to the socket?`,
+    );
+
+  function send({ method, path, body }: Call, signal: AbortSignal): Promise<{ status: number; text: string }> {
+    return new Promise((resolve, reject) => {
+      const headers = {
+        authorization: `Bearer ${token()}`,
+        ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+      };
+      const sent = request(
+        { socketPath: socket, path: `/certbus${path}`, method, headers, agent, signal },
+        (response) => {
+          const chunks: Buffer[] = [];
+          let length = 0;
+          response.on('data', (chunk: Buffer) => {
+            chunks.push(chunk);
+            length += chunk.length;
+            if (length > MAX_ANSWER) response.destroy(new Error('the answer is too long'));
+          });
+          response.on('end', () =>
+            resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+          );
+          response.on('error', reject);
+        },
+      );
+      sent.setTimeout(TIMEOUT_MS, () => {
+        const what = `nginx did not answer on ${socket} within ${TIMEOUT_MS / 1000} s.`;
+        sent.destroy(new AgentError('CERTBUS_AGENT_TARGET_TIMED_OUT', what));
+      });
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        reject(error instanceof AgentError ? error : unreachable(error.code ?? error.message));
+      });
+      sent.end(body);
+    });
+  }
+
+  async function must(call: Call, signal: AbortSignal): Promise<string> {
+    const { status, text } = await send(call, signal);
+    if (status < 300) return text;
+    if (status === 401) throw unreachable('it does not know the token of this agent');
+    if (status === 413) throw unreachable('the certificate is larger than "client_max_body_size"');
+    throw unreachable(`it answered ${status} ${text.trim().slice(0, 200)}`);
+  }
+
+  return {
+    async list(signal) {
+      const lines = (await must({ method: 'GET', path: '/certificates' }, signal)).split('\n');
+      return new Map(
+        lines.flatMap((line): [string, Kept][] => {
+          const [id, leafHash, ...names] = line.split(' ').filter((word) => word !== '');
+          return id && leafHash ? [[id, { leafHash, names }]] : [];
+        }),
+      );
+    },
+    put: (id, body, signal) => must({ method: 'PUT', path: `/certificates/${id}`, body }, signal),
+    remove: async (id, signal) => void (await must({ method: 'DELETE', path: `/certificates/${id}` }, signal)),
+    epoch: (signal) => must({ method: 'GET', path: '/epoch' }, signal),
+    setEpoch: async (body, signal) => void (await must({ method: 'PUT', path: '/epoch', body }, signal)),
+    close: () => agent.destroy(),
+  };
+}

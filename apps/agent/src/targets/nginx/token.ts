@@ -1,0 +1,25 @@
+/** The token by which nginx knows the agent: a line of nginx's configuration, which both read from one file. */
+import { describeExposure, examineFile } from '@certbus/replica';
+import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
+import { AgentError } from '../../errors.ts';
+
+const LINE = /^\s*set\s+\$certbus_token\s+"?([\w-]{16,})"?\s*;/m;
+
+/** The line of nginx's configuration for a token. */
+export const formatToken = (token: string): string => `set $certbus_token "${token}";\n`;
+
+/** Reads the token. Throws `CERTBUS_AGENT_CONFIG_INVALID` where there is none, or others can read it. */
+export function readToken(path: string): string {
+  const fail = (why: string) =>
+    new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `The token for nginx in ${path} is not used: ${why}`);
+  try {
+    const { refused } = examineFile(path, { isSecret: true });
+    if (refused) throw fail(describeExposure(refused));
+    const token = LINE.exec(readRegular(path))?.[1];
+    if (token !== undefined) return token;
+  } catch (error) {
+    if (error instanceof AgentError) throw error;
+    throw fail(`${describeFileProblem(error, path)}.`);
+  }
+  throw fail('it has no line such as set $certbus_token "…"; with 16 letters or digits at least.');
+}
