@@ -14,7 +14,7 @@ export interface Site {
   /** Lines that agents logged. */
   readonly lines: readonly string[];
   /** Starts an agent with these targets; it is stopped when the test ends. */
-  start(targets: readonly Record<string, unknown>[], now?: () => Date): Promise<Agent>;
+  start(targets: readonly Record<string, unknown>[], more?: Readonly<Record<string, unknown>>): Promise<Agent>;
 }
 
 /** Makes a bus in a file, and the files of a machine. */
@@ -30,7 +30,7 @@ export async function createSite(): Promise<Site> {
     bus,
     folder,
     lines,
-    async start(targets, now) {
+    async start(targets, more = {}) {
       const configuration = {
         bus: 'sqlite:./bus.db#test',
         trust: 'bus.pub',
@@ -38,10 +38,11 @@ export async function createSite(): Promise<Site> {
         stateDirectory: join(folder, 'state'),
         intervalMs: 100,
         targets,
+        ...more,
       };
       const parsed = parseConfiguration(JSON.stringify(configuration), join(folder, 'agent.json'));
       const log = (line: string) => lines.push(line);
-      const agent = await startAgent(parsed, now ? { log, now } : { log });
+      const agent = await startAgent(parsed, { log });
       onTestFinished(() => agent.stop());
       return agent;
     },

@@ -46,7 +46,8 @@ function machineId(): string {
 
 /** A command after each change is run once a window, not by all machines in the same second. */
 const windowOf = (target: NamedTarget) => {
-  const { windowMs = 'after' in target && target.after ? RELOAD_WINDOW_MS : 0, spreadMs = windowMs } = target;
+  const hasCommand = target.type === 'nginx-files' || ('after' in target && target.after !== undefined);
+  const { windowMs = hasCommand ? RELOAD_WINDOW_MS : 0, spreadMs = windowMs } = target;
   return { windowMs, spreadMs: Math.min(spreadMs, windowMs) };
 };
 

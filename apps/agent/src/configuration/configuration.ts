@@ -49,6 +49,7 @@ const FilesTargetSchema = v.strictObject({
   ...files,
   layout: v.optional(v.picklist(['certbot', 'lego', 'combined'])),
   replaceBy: v.optional(v.picklist(['swap', 'replace'])),
+  test: v.optional(CommandSchema),
   after: v.optional(CommandSchema),
   address: v.optional(address),
 });
@@ -73,7 +74,21 @@ const NginxTargetSchema = v.strictObject({
   address: v.optional(address),
 });
 
-const TargetSchema = v.variant('type', [FilesTargetSchema, HaproxyTargetSchema, NginxTargetSchema]);
+const NginxFilesTargetSchema = v.strictObject({
+  type: v.literal('nginx-files'),
+  ...common,
+  ...files,
+  test: v.optional(CommandSchema),
+  after: v.optional(CommandSchema),
+  address: v.optional(address),
+});
+
+const TargetSchema = v.variant('type', [
+  FilesTargetSchema,
+  HaproxyTargetSchema,
+  NginxTargetSchema,
+  NginxFilesTargetSchema,
+]);
 
 /** The schema of `agent.json`. */
 export const AgentConfigurationSchema = v.strictObject({

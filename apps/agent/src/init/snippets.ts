@@ -44,6 +44,17 @@ ssl_certificate_key data:$certbus_key;
 `;
 }
 
+/** Lines for nginx without njs. */
+function nginxFilesSnippet({ folder }: Extract<NamedTarget, { type: 'nginx-files' }>): string {
+  return `# In "http":
+include ${folder}/current/map.conf;
+
+# In each server that takes TLS. Workers read the files at each handshake: their user needs the group of the files.
+ssl_certificate $certbus_file;
+ssl_certificate_key $certbus_file;
+`;
+}
+
 /** Where the files are. */
 function filesSnippet({
   folder,
@@ -68,12 +79,14 @@ export function snippetFor(target: NamedTarget, places: { readonly scripts: stri
       return haproxySnippet(target);
     case 'nginx':
       return nginxSnippet(target, places);
+    case 'nginx-files':
+      return nginxFilesSnippet(target);
   }
 }
 
 /** Lines that send HTTP-01 challenges to the agent. */
 export function http01Snippet(type: NamedTarget['type'], listen: string): string | undefined {
-  if (type === 'nginx') {
+  if (type === 'nginx' || type === 'nginx-files') {
     const upstream = listen.startsWith('/') ? `http://unix:${listen}:` : `http://${listen}`;
     return `# In the server that listens on port 80:\nlocation /.well-known/acme-challenge/ { proxy_pass ${upstream}; }\n`;
   }

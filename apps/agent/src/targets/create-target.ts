@@ -1,9 +1,11 @@
 /** Makes the targets of a configuration: one line for each type. */
 import type { NamedTarget } from '../configuration/read-configuration.ts';
+import type { CommandSettings } from './commands/run-command.ts';
 import { resolveAccess } from './files/access.ts';
 import { createFilesTarget } from './files/files.ts';
 import { createHaproxyTarget } from './haproxy/haproxy.ts';
 import { openAdminApi } from './nginx/admin-api.ts';
+import { nginxMap } from './nginx/map.ts';
 import { createNginxTarget } from './nginx/nginx.ts';
 import { readToken } from './nginx/token.ts';
 import type { Target } from './target.ts';
@@ -11,14 +13,17 @@ import type { Target } from './target.ts';
 /** HAProxy's default of `tune.bufsize`. */
 const BUFFER_SIZE = 16_384;
 
+const NGINX_TEST: CommandSettings = { command: ['/usr/sbin/nginx', '-t'] };
+const NGINX_RELOAD: CommandSettings = { command: ['/usr/sbin/nginx', '-s', 'reload'] };
+
 /** Opens a target. Rejects `CERTBUS_AGENT_CONFIG_INVALID` where a user or group of it does not exist. */
 export async function createTarget(configuration: NamedTarget): Promise<Target> {
   const { name, address } = configuration;
   switch (configuration.type) {
     case 'files': {
-      const { folder, keyEncoding = 'pkcs8', layout = 'certbot', replaceBy = 'swap', after } = configuration;
+      const { folder, keyEncoding = 'pkcs8', layout = 'certbot', replaceBy = 'swap', test, after } = configuration;
       const access = await resolveAccess(configuration);
-      return createFilesTarget({ name, folder, layout, replaceBy, keyEncoding, access, after, address });
+      return createFilesTarget({ name, folder, layout, replaceBy, keyEncoding, access, test, after, address });
     }
     case 'haproxy': {
       const {
@@ -30,6 +35,14 @@ export async function createTarget(configuration: NamedTarget): Promise<Target> 
       } = configuration;
       const access = await resolveAccess(configuration);
       return createHaproxyTarget({ name, folder, socket, balancerFolder, bufferSize, keyEncoding, access, address });
+    }
+    case 'nginx-files': {
+      const { folder, keyEncoding = 'pkcs8', test = NGINX_TEST, after = NGINX_RELOAD } = configuration;
+      const access = await resolveAccess(configuration);
+      return createFilesTarget({
+        ...{ name, folder, layout: 'combined', replaceBy: 'swap', keyEncoding, access, test, after, address },
+        shared: nginxMap,
+      });
     }
     case 'nginx': {
       const { socket, tokenFile } = configuration;

@@ -23,8 +23,15 @@ export interface NextContents {
   readonly kept: Readonly<Record<string, ManifestEntry>>;
   /** Certificates that are written, one after the other. */
   readonly written: AsyncIterable<WrittenCertificate> | Iterable<WrittenCertificate>;
-  /** Files of all certificates together, made once the list is known. */
-  readonly shared: (manifest: Pick<Manifest, 'defaultId' | 'certificates'>) => readonly CertificateFile[];
+  /**
+   * Files of all certificates together, made once the list is known.
+   *
+   * @param folder where these files stay until the change after the next one.
+   */
+  readonly shared: (
+    manifest: Pick<Manifest, 'defaultId' | 'certificates'>,
+    folder: string,
+  ) => readonly CertificateFile[];
 }
 
 /** A certificate that is written. */
@@ -51,6 +58,8 @@ export interface CertificateFolder {
   known(): Promise<Manifest>;
   /** Changes it. What is not in the next contents is removed, as far as the agent wrote it. */
   write(next: NextContents): Promise<Manifest>;
+  /** Notes that a balancer uses what is there now: it stays until something else is noted. */
+  use(): Promise<void>;
 }
 
 const hashesOf = (files: readonly CertificateFile[]): Record<string, string> =>
@@ -60,7 +69,11 @@ const pathsOf = ({ shared, certificates }: Manifest): Set<string> =>
   new Set([shared, ...Object.values(certificates).map(({ files }) => files)].flatMap((files) => Object.keys(files)));
 
 /** Writes certificates and shared files below a folder, and returns their list. */
-async function writeAll(folder: string, next: NextContents, { access, form }: FolderOptions): Promise<Manifest> {
+async function writeAll(
+  folder: string,
+  next: NextContents,
+  { access, form, shownAs = folder }: FolderOptions & { readonly shownAs?: string },
+): Promise<Manifest> {
   const folders = new Set<string>();
   const write = async ({ path, text, isSecret }: CertificateFile) => {
     const full = join(folder, path);
@@ -76,7 +89,7 @@ async function writeAll(folder: string, next: NextContents, { access, form }: Fo
   const { defaultId } = next;
   const isThere = defaultId !== undefined && certificates[defaultId] !== undefined;
   const listed = { ...(isThere ? { defaultId } : {}), certificates };
-  const shared = next.shared(listed);
+  const shared = next.shared(listed, shownAs);
   for (const file of shared) await write(file);
   for (const made of folders) await flushFolder(made);
   return { version: 1, form, ...listed, shared: hashesOf(shared) };
@@ -119,15 +132,21 @@ export function openFolderInPlace(path: string, options: FolderOptions): Certifi
       for (const folder of touched) await removeUnfinished(folder);
       return keep(manifest);
     },
+    // There is one state only.
+    async use() {},
   };
 }
 
 const CURRENT = 'current';
+/** Leads to the version that a balancer uses, which may be an older one. */
+const IN_USE = '.in-use';
 const VERSIONS = '.versions';
 
-async function currentVersion(folder: string): Promise<number> {
+const linkTo = (version: number): string => join(VERSIONS, String(version).padStart(8, '0'));
+
+async function versionAt(link: string): Promise<number> {
   try {
-    return Number.parseInt(/(\d+)$/.exec(await readlink(join(folder, CURRENT)))?.[1] ?? '0', 10);
+    return Number.parseInt(/(\d+)$/.exec(await readlink(link))?.[1] ?? '0', 10);
   } catch {
     return 0;
   }
@@ -152,14 +171,14 @@ async function shareFiles(
 
 /**
  * A folder whose `current` is a symbolic link to the whole state, so that all files of a change appear in one step. The version before stays until the
- * next change, for programs that have just opened one of its files.
+ * next change, for programs that have just opened one of its files, and so does the one that a balancer uses.
  */
 export function openVersionedFolder(folder: string, options: FolderOptions): CertificateFolder {
   const { access, form } = options;
   const path = join(folder, CURRENT);
   const { read, known, keep } = remember(path, form);
   const versions = join(folder, VERSIONS);
-  const pathOf = (version: number) => join(versions, String(version).padStart(8, '0'));
+  const pathOf = (version: number) => join(folder, linkTo(version));
 
   async function removeVersions(keep: readonly number[]): Promise<void> {
     const kept = new Set(keep.map((version) => pathOf(version)));
@@ -180,21 +199,22 @@ export function openVersionedFolder(folder: string, options: FolderOptions): Cer
         const what = `${path} is there and is not a symbolic link of the agent. Move it away, or name another folder.`;
         throw Object.assign(new Error(what), { code: 'EEXIST' });
       }
-      const before = await currentVersion(folder);
+      const [before, used] = [await versionAt(path), await versionAt(join(folder, IN_USE))];
       // What a killed agent left, among it a whole version that was never shown.
-      await removeVersions([before, before - 1]);
+      await removeVersions([before, before - 1, used]);
       await removeUnfinished(folder);
       const building = unfinishedName(pathOf(before + 1));
       await makeFolder(building, access);
       await shareFiles({ from: path, to: building }, next.kept, access);
-      const manifest = await writeAll(building, next, options);
+      const manifest = await writeAll(building, next, { ...options, shownAs: pathOf(before + 1) });
       await writeDurably(join(building, MANIFEST), formatManifest(manifest), { access, isSecret: false });
       await flushFolder(building);
       await rename(building, pathOf(before + 1));
       await flushFolder(versions);
-      await pointLink(path, join(VERSIONS, String(before + 1).padStart(8, '0')));
-      await removeVersions([before + 1, before]);
+      await pointLink(path, linkTo(before + 1));
+      await removeVersions([before + 1, before, used]);
       return keep(manifest);
     },
+    use: async () => pointLink(join(folder, IN_USE), linkTo(await versionAt(path))),
   };
 }

@@ -1,5 +1,6 @@
 /** Files that are there whole, with their owner and mode, and on the disk, or not at all. */
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, chown, link, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Access } from './access.ts';
@@ -31,13 +32,18 @@ async function giveTo(path: string, { uid, gid }: Access): Promise<void> {
 
 /** Makes a folder, and those above it, that only its owner and group can enter. */
 export async function makeFolder(path: string, access: Access): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) {
-    await giveTo(made, access);
-    await chmod(made, access.folderMode);
-    await flushFolder(dirname(made));
+  // Step by step: the recursive way of Node never ends where a file system such as /proc makes no folders.
+  if (existsSync(path)) return;
+  await makeFolder(dirname(path), access);
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+    throw error;
   }
+  await giveTo(path, access);
+  await chmod(path, access.folderMode);
+  await flushFolder(dirname(path));
 }
 
 /**

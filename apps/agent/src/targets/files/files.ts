@@ -7,12 +7,13 @@ import { type CommandSettings, runCommand } from '../commands/run-command.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Held, Target } from '../target.ts';
 import type { Access } from './access.ts';
-import { openFolderInPlace, openVersionedFolder } from './certificate-folder.ts';
+import { type NextContents, openFolderInPlace, openVersionedFolder } from './certificate-folder.ts';
 import { changeFiles, formOf } from './change-files.ts';
 import { writeDurably } from './durable.ts';
 import type { Layout } from './layouts.ts';
 import { formatManifest, type Manifest } from './manifest.ts';
 import { folderProblems } from './problems.ts';
+import { remember, takeBack, type Undo } from './undo.ts';
 
 /** A folder, how its files are named and replaced, and what is run then. */
 export interface FilesSettings {
@@ -23,8 +24,12 @@ export interface FilesSettings {
   readonly replaceBy: 'swap' | 'replace';
   readonly keyEncoding: KeyEncoding;
   readonly access: Access;
+  /** Run after each change, before {@link FilesSettings.after}: where it fails, that is not run. It may name a file that it does not take. */
+  readonly test: CommandSettings | undefined;
   /** Run after each change. */
   readonly after: CommandSettings | undefined;
+  /** Files of all certificates together; default none. */
+  readonly shared?: NextContents['shared'];
   /** Where the balancer listens for TLS, `HOST:PORT`: what it shows is compared. `undefined`: the files are. */
   readonly address: string | undefined;
 }
@@ -43,7 +48,7 @@ const environmentOf = (target: string, path: string): Record<string, string> => 
 
 /** Opens the target. */
 export function createFilesTarget(settings: FilesSettings): Target {
-  const { name, layout, keyEncoding, access, after, address, replaceBy } = settings;
+  const { name, layout, keyEncoding, access, test, after, address, replaceBy, shared = () => [] } = settings;
   const open = replaceBy === 'swap' ? openVersionedFolder : openFolderInPlace;
   const folder = open(settings.folder, { access, form: formOf(settings) });
   const mark = join(settings.folder, IN_EFFECT);
@@ -54,9 +59,37 @@ export function createFilesTarget(settings: FilesSettings): Target {
     return hash.trim() === hashOf(await folder.known());
   }
 
+  /**
+   * Runs the test, and takes back what it names or, where it names none of this change, all of it: a balancer must be able to start with
+   * the files at any moment. Returns what was taken back, and why. Rejects where all of it was.
+   */
+  async function tryOut(
+    ids: ReadonlySet<string>,
+    undo: Undo,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Error>> {
+    const refused = new Map<string, Error>();
+    for (;;) {
+      try {
+        if (test) await runCommand(test, { env: environmentOf(name, folder.path), signal });
+        return refused;
+      } catch (error) {
+        const { certificates } = await folder.known();
+        const message = (error as Error).message;
+        const isNamed = (id: string) =>
+          Object.keys(certificates[id]?.files ?? {}).some((path) => message.includes(`/${path}`));
+        const named = [...ids].filter((id) => !refused.has(id) && isNamed(id));
+        await takeBack(folder, named.length > 0 ? named : ids, undo);
+        if (named.length === 0) throw error;
+        for (const id of named) refused.set(id, error as Error);
+      }
+    }
+  }
+
   async function bringIntoEffect(signal: AbortSignal): Promise<void> {
     if (!after || (await isInEffect())) return;
     await runCommand(after, { env: environmentOf(name, folder.path), signal });
+    await folder.use();
     await writeDurably(mark, `${hashOf(await folder.known())}\n`, { access, isSecret: false });
   }
 
@@ -68,9 +101,13 @@ export function createFilesTarget(settings: FilesSettings): Target {
       return { leafHashes, defaultId, isInEffect: await isInEffect() };
     },
     async apply(change, signal): Promise<Applied> {
-      const refused = await changeFiles(folder, change, { layout, keyEncoding });
+      const ids = new Set([...change.put.map(({ certificateId }) => certificateId), ...change.remove]);
+      const { defaultId } = await folder.known();
+      const before = test ? await remember(folder, ids) : new Map();
+      const unopened = await changeFiles(folder, change, { layout, keyEncoding, shared });
+      const refused = (await isInEffect()) ? [] : await tryOut(ids, { before, defaultId, shared }, signal);
       await bringIntoEffect(signal);
-      return { refused };
+      return { refused: new Map([...unopened, ...refused]) };
     },
     async served(pairs, signal) {
       if (address !== undefined) return servedLeaves(address, pairs, signal);

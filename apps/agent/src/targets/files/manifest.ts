@@ -25,6 +25,8 @@ const ManifestSchema = v.object({
     v.object({
       name: v.string(),
       names: v.array(v.string()),
+      /** ISO 8601. */
+      notAfter: v.string(),
       leafHash: HashSchema,
       /** SHA-1 of the leaf's DER, upper-case hexadecimal: how HAProxy names a certificate. */
       leafSha1: v.pipe(v.string(), v.regex(/^[0-9A-F]{40}$/)),
@@ -38,9 +40,9 @@ export type Manifest = v.InferOutput<typeof ManifestSchema>;
 
 /** The entry of a pair, without its files. */
 export function entryOf(pair: Pair, name: string): Omit<ManifestEntry, 'files'> {
-  const { names, leafHash, chain } = pair;
+  const { names, leafHash, chain, notAfter } = pair;
   const leafSha1 = chain[0]?.fingerprint.replaceAll(':', '') ?? '';
-  return { name, names: [...names], leafHash, leafSha1 };
+  return { name, names: [...names], notAfter: notAfter.toISOString(), leafHash, leafSha1 };
 }
 
 /** The files of one certificate. */

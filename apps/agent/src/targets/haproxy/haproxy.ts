@@ -4,10 +4,11 @@ import { dirname, join } from 'node:path';
 import { AgentError } from '../../errors.ts';
 import type { KeyEncoding } from '../../pairs/encodings.ts';
 import type { Access } from '../files/access.ts';
-import { type NextContents, openFolderInPlace, type WrittenCertificate } from '../files/certificate-folder.ts';
+import { type NextContents, openFolderInPlace } from '../files/certificate-folder.ts';
 import { changeFiles, type FileForm, formOf } from '../files/change-files.ts';
 import type { Manifest, ManifestEntry } from '../files/manifest.ts';
 import { folderProblems } from '../files/problems.ts';
+import { remember, takeBack } from '../files/undo.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Held, Target } from '../target.ts';
 import { type CertificateStore, createCertificateStore } from './certificate-store.ts';
@@ -142,29 +143,6 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     return refused;
   }
 
-  /** Puts the files back of what HAProxy refused: with one that it does not take, its next start would fail. */
-  async function takeBack(refused: Refused, before: ReadonlyMap<string, WrittenCertificate>): Promise<void> {
-    const { certificates, defaultId } = await folder.known();
-    const kept = Object.fromEntries(Object.entries(certificates).filter(([id]) => !refused.has(id)));
-    const written = [...refused.keys()].flatMap((id) => before.get(id) ?? []);
-    await folder.write({ defaultId, kept, written, shared });
-  }
-
-  /** What the files of some certificates hold. */
-  async function filesOf(ids: readonly string[]): Promise<ReadonlyMap<string, WrittenCertificate>> {
-    const { certificates } = await folder.known();
-    const found = new Map<string, WrittenCertificate>();
-    for (const certificateId of ids) {
-      const entry = certificates[certificateId];
-      if (!entry) continue;
-      const paths = Object.keys(entry.files);
-      const texts = await Promise.all(paths.map((path) => readFile(join(settings.folder, path), 'utf8')));
-      const files = paths.map((path, index) => ({ path, text: texts[index] ?? '', isSecret: true }));
-      found.set(certificateId, { certificateId, entry, files });
-    }
-    return found;
-  }
-
   return {
     name,
     async held(signal): Promise<Held> {
@@ -181,10 +159,9 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     },
     async apply(change, signal): Promise<Applied> {
       const ids = change.put.map(({ certificateId }) => certificateId);
-      const before = await filesOf(ids);
-      const removed = [...(await filesOf(change.remove)).values()].flatMap(({ files }) =>
-        files.map(({ path }) => path),
-      );
+      const before = await remember(folder, [...ids, ...change.remove]);
+      const removed = change.remove.flatMap((id) => before.get(id)?.files ?? []);
+      const { defaultId } = await folder.known();
       const unopened = await changeFiles(folder, change, { ...form, shared });
       const { certificates } = await folder.known();
       const changed = ids.flatMap((id) =>
@@ -192,10 +169,10 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       );
       const taken = new Set(changed.map(({ path }) => path));
       const entries = [...changed, ...lag.behind.filter(({ path, id }) => certificates[id] && !taken.has(path))];
-      const gone = [...removed.map((path) => join(balancerFolder, path)), ...lag.left];
+      const gone = [...removed.map(({ path }) => join(balancerFolder, path)), ...lag.left];
       const refused = await withStore(signal, (store) => bringIntoEffect(store, { entries, removed: gone }));
       lag = { behind: [], left: [] };
-      if (refused.size > 0) await takeBack(refused, before);
+      if (refused.size > 0) await takeBack(folder, refused.keys(), { before, defaultId, shared });
       return { refused: new Map([...unopened, ...refused]) };
     },
     async served(leaves, signal) {
