@@ -21,7 +21,7 @@ export type ResolvedConfiguration = Omit<AgentConfiguration, 'targets'> & {
 const FILE = 'agent.json';
 
 /** Where the configuration is looked for, in this order. */
-export function configurationPlaces(cwd: string): readonly string[] {
+function configurationPlaces(cwd: string): readonly string[] {
   return [join(cwd, FILE), join('/etc/certbus', FILE)];
 }
 

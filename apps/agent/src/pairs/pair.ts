@@ -35,7 +35,7 @@ function parseChain(pem: string): X509Certificate[] {
 const nameOf = (text: string): string => text.replace(/^(?:DNS|IP Address):/, '');
 
 /** Names and addresses that a certificate is for, in lower case. */
-export function namesOf({ subjectAltName = '' }: X509Certificate): ReadonlySet<string> {
+function namesOf({ subjectAltName = '' }: X509Certificate): ReadonlySet<string> {
   return new Set(subjectAltName.split(', ').map((entry) => nameOf(entry).toLowerCase()));
 }
 

@@ -21,7 +21,7 @@ function nameToAsk(names: readonly string[]): string | undefined {
  * The leaf that a TLS server shows for a server name: SHA-256 of its DER, base64url; `undefined` where it refuses the name. Rejects
  * `CERTBUS_AGENT_TARGET_FAILED` where nothing listens there, and `CERTBUS_AGENT_TARGET_TIMED_OUT`.
  */
-export function servedLeaf(address: string, serverName: string, signal: AbortSignal): Promise<string | undefined> {
+function servedLeaf(address: string, serverName: string, signal: AbortSignal): Promise<string | undefined> {
   const at = address.lastIndexOf(':');
   const host = address.slice(0, at).replace(/^\[|\]$/g, '');
   return new Promise((resolve, reject) => {

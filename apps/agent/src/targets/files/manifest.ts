@@ -49,7 +49,7 @@ export function entryOf(pair: Pair, name: string): Omit<ManifestEntry, 'files'> 
 export type ManifestEntry = Manifest['certificates'][string];
 
 /** The list of an empty folder. */
-export const EMPTY: Manifest = { version: 1, form: '', shared: {}, certificates: {} };
+const EMPTY: Manifest = { version: 1, form: '', shared: {}, certificates: {} };
 
 /** A list in the form that is written. */
 export const formatManifest = (manifest: Manifest): string => `${JSON.stringify(manifest)}\n`;
