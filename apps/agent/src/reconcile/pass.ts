@@ -20,7 +20,12 @@ export interface Standing {
   readonly notAfter: Date;
   /** Why it is not what the bus says. */
   readonly problem: Error | undefined;
+  /** The current leaf, where the target did not take or show it, and when: it is not offered again at once. */
+  readonly refusal?: { readonly leafHash: string; readonly at: Date };
 }
+
+/** How long a leaf that a target refused is not offered again, milliseconds. Each time, what the target is fed with is wrong for a moment. */
+const REFUSED_MS = 300_000;
 
 /** What is known of a target after a pass: what it is to hold, and what it holds. */
 export interface Knowledge {
@@ -129,39 +134,53 @@ interface Plan {
   readonly remove: readonly string[];
   /** Why a certificate that is held stays as it is. */
   readonly problems: Map<string, Error>;
+  /** Refusals that still count. */
+  readonly refusals: Map<string, NonNullable<Standing['refusal']>>;
 }
 
-async function plan(ids: Iterable<string>, { desired, held, standings }: Knowledge): Promise<Plan> {
+async function plan(ids: Iterable<string>, { desired, held, standings }: Knowledge, now: Date): Promise<Plan> {
   const put: Desired[] = [];
   const remove: string[] = [];
   const problems = new Map<string, Error>();
+  const refusals: Plan['refusals'] = new Map();
   for (const id of ids) {
     const wanted = desired.get(id);
     if (!wanted) {
       if (held.has(id)) remove.push(id);
       continue;
     }
+    const { problem, refusal } = standings.get(id) ?? {};
+    const isRefused = refusal?.leafHash === wanted.leafHash && now.getTime() - refusal.at.getTime() < REFUSED_MS;
+    if (isRefused && problem && held.get(id) !== wanted.leafHash) {
+      problems.set(id, problem);
+      refusals.set(id, refusal);
+      continue;
+    }
     // What could not be put before is opened before anything is changed for it.
-    const isSuspect = standings.get(id)?.problem !== undefined;
+    const isSuspect = problem !== undefined;
     const found = await isToBePut(wanted, { held: held.get(id), isSuspect });
     if (found.isToBePut) put.push(wanted);
     if (found.problem) problems.set(id, found.problem);
   }
-  return { put, remove, problems };
+  return { put, remove, problems, refusals };
 }
 
 /** Changes a target, sees whether it shows the change, and notes what it holds then. */
 async function change(
   options: PassOptions,
-  { put, remove, problems }: Plan,
+  { put, remove, problems, refusals }: Plan,
   knowledge: Knowledge & { readonly wantedDefault: string | undefined },
 ): Promise<void> {
-  const { target, signal } = options;
+  const { target, now, signal } = options;
   const { desired, held, wantedDefault: defaultId } = knowledge;
   const { refused } = await target.apply({ put, remove, defaultId, ...wantedOf(options, desired) }, signal);
   const { placed, unserved } = await verify(options, put, refused);
   const before = new Map(put.flatMap(({ certificateId: id }) => (held.has(id) ? [[id, held.get(id) ?? '']] : [])));
-  for (const [id, error] of [...refused, ...unserved]) problems.set(id, error);
+  for (const [id, error] of [...refused, ...unserved]) {
+    problems.set(id, error);
+    const { leafHash } = desired.get(id) ?? {};
+    if (leafHash !== undefined) refusals.set(id, { leafHash, at: now() });
+  }
   for (const id of remove) held.delete(id);
   for (const { certificateId, leafHash } of placed) held.set(certificateId, leafHash);
   const back = await putBack(options, unserved, { desired, before, defaultId });
@@ -204,23 +223,23 @@ export async function runPass(
   }
   const { desired, held, standings } = knowledge;
   const ids = since?.ids ?? new Set([...desired.keys(), ...held.keys()]);
-  const planned = await plan(ids, knowledge);
+  const planned = await plan(ids, knowledge, options.now());
   const wantedDefault = defaultName === undefined ? undefined : bestFor(source, defaultName, desired);
-  const { put, remove, problems } = planned;
+  const { put, remove, problems, refusals } = planned;
   if (put.length + remove.length > 0 || knowledge.defaultId !== wantedDefault || !isInEffect) {
     await change(options, planned, { ...knowledge, wantedDefault });
     knowledge.defaultId = wantedDefault;
   }
   for (const id of ids) {
     const wanted = desired.get(id);
-    if (!wanted) standings.delete(id);
-    else
-      standings.set(id, {
-        names: wanted.names,
-        leafHash: held.get(id),
-        notAfter: wanted.notAfter,
-        problem: problems.get(id),
-      });
+    if (!wanted) {
+      standings.delete(id);
+      continue;
+    }
+    const { names, notAfter } = wanted;
+    const refusal = refusals.get(id);
+    const standing = { names, leafHash: held.get(id), notAfter, problem: problems.get(id) };
+    standings.set(id, refusal ? { ...standing, refusal } : standing);
   }
   const failed = put.filter(({ certificateId }) => problems.has(certificateId)).length;
   return { knowledge, put: put.length - failed, removed: remove.length };

@@ -5,8 +5,6 @@ import type { RuntimeApi } from './runtime-api.ts';
 
 /** Certificates that a running HAProxy holds, by the path that it knows them by. */
 export interface CertificateStore {
-  /** Whether nothing more can be asked. */
-  readonly isClosed: boolean;
   /** Paths of the certificates that it holds. */
   paths(): Promise<ReadonlySet<string>>;
   /** Paths of the certificates that its list offers to clients. */
@@ -15,7 +13,7 @@ export interface CertificateStore {
   fingerprint(path: string): Promise<string | undefined>;
   /** Ends a change that somebody else began and did not finish, after a while: as long as it is open, HAProxy changes no other certificate rightly. */
   endForeignTransaction(): Promise<void>;
-  /** Replaces a certificate that it holds. Rejects `CERTBUS_AGENT_TARGET_FAILED` with its answer where it refuses it; then the old one stays. */
+  /** Replaces a certificate that it holds. Rejects `CERTBUS_AGENT_TARGET_REFUSED` with its answer where it refuses it; then the old one stays. */
   replace(path: string, pem: string): Promise<void>;
   /** Takes a certificate that it does not hold. Rejects as {@link CertificateStore.replace}. */
   add(path: string, pem: string): Promise<void>;
@@ -40,7 +38,7 @@ const transactionIn = (answer: string): string | undefined =>
 
 function refuse(command: string, answer: string): AgentError {
   const said = answer === '' ? 'nothing' : `"${answer.replaceAll(/\s*\n\s*/g, ' ')}"`;
-  return new AgentError('CERTBUS_AGENT_TARGET_FAILED', `HAProxy answered "${command}" with ${said}.`);
+  return new AgentError('CERTBUS_AGENT_TARGET_REFUSED', `HAProxy answered "${command}" with ${said}.`);
 }
 
 /**
@@ -62,7 +60,7 @@ export function createCertificateStore(
   async function setAndCommit(path: string, pem: string): Promise<void> {
     if (pem.length > bufferSize - RESERVED) {
       const what = `The certificate for ${path} has ${pem.length} bytes, and HAProxy takes ${bufferSize - RESERVED} at most. Set "tune.bufsize" in its configuration and "bufferSize" of this target to a larger value.`;
-      throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
+      throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
     }
     try {
       // With another certificate's change open, HAProxy 2.6 takes this one's text for that one.
@@ -77,9 +75,6 @@ export function createCertificateStore(
   }
 
   return {
-    get isClosed() {
-      return api.isClosed;
-    },
     async paths() {
       const lines = linesOf(await api.ask('show ssl cert'));
       return new Set(lines.filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith('*')));

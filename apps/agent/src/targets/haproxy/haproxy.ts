@@ -120,7 +120,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     if (isListed && !offered.has(path)) await store.offer(path);
     if ((await store.fingerprint(path)) === leafSha1) return;
     const what = `HAProxy took ${path} and holds another certificate under that name.`;
-    throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
+    throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
   }
 
   /** Brings the files' part of a change, and what was behind before, into HAProxy's memory. */
@@ -135,7 +135,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       try {
         await give(store, entry, { held, offered });
       } catch (error) {
-        if (!(error instanceof AgentError) || store.isClosed) throw error;
+        if (!(error instanceof AgentError) || error.code !== 'CERTBUS_AGENT_TARGET_REFUSED') throw error;
         refused.set(entry.id, error);
       }
     }

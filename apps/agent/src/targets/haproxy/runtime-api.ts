@@ -11,8 +11,6 @@ export interface RuntimeApi {
    * @param payload lines that the command reads; a blank one would end it, and HAProxy would obey the rest.
    */
   ask(command: string, payload?: string): Promise<string>;
-  /** Whether nothing more can be asked. */
-  readonly isClosed: boolean;
   close(): void;
 }
 
@@ -92,9 +90,6 @@ export async function openRuntimeApi(path: string, signal: AbortSignal): Promise
       const lines = payload.trimEnd();
       if (/^\s*$/m.test(lines)) throw new TypeError('a payload has no blank line');
       return send(`${command} <<\n${lines}\n\n`, command);
-    },
-    get isClosed() {
-      return socket.destroyed;
     },
     close() {
       socket.destroy();

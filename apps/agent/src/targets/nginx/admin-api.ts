@@ -10,7 +10,8 @@ export interface Kept {
   readonly names: readonly string[];
 }
 
-/** The certificates of one nginx. Every call rejects `CERTBUS_AGENT_TARGET_FAILED` or `CERTBUS_AGENT_TARGET_TIMED_OUT`. */
+/** The certificates of one nginx. Every call rejects `CERTBUS_AGENT_TARGET_FAILED`, `CERTBUS_AGENT_TARGET_REFUSED` or
+ * `CERTBUS_AGENT_TARGET_TIMED_OUT`. */
 export interface AdminApi {
   list(signal: AbortSignal): Promise<ReadonlyMap<string, Kept>>;
   /** Puts a certificate in one step, and resolves with the fingerprint that is kept then. */
@@ -41,6 +42,9 @@ export function openAdminApi({ socket, token }: { readonly socket: string; reado
       'CERTBUS_AGENT_TARGET_FAILED',
       `nginx cannot be told through ${socket}: ${why}. Is nginx running with the lines of "certbus-agent init", and may this user write to the socket?`,
     );
+
+  const refuse = (why: string) =>
+    new AgentError('CERTBUS_AGENT_TARGET_REFUSED', `nginx did not take a certificate through ${socket}: ${why}.`);
 
   function send({ method, path, body }: Call, signal: AbortSignal): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
@@ -79,7 +83,8 @@ export function openAdminApi({ socket, token }: { readonly socket: string; reado
     const { status, text } = await send(call, signal);
     if (status < 300) return text;
     if (status === 401) throw unreachable('it does not know the token of this agent');
-    if (status === 413) throw unreachable('the certificate is larger than "client_max_body_size"');
+    if (status === 413) throw refuse('it is larger than "client_max_body_size"');
+    if (status === 507) throw refuse(`${text.trim().slice(0, 200)}; make "js_shared_dict_zone" larger`);
     throw unreachable(`it answered ${status} ${text.trim().slice(0, 200)}`);
   }
 

@@ -1,78 +1,49 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findNginx, freePort, requirePart, startNginx } from 'certbus-services';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { requirePart } from 'certbus-services';
+import { describe, expect, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
+import { testTarget } from '../../conformance/suite.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
+import { createNginxWithFiles } from './nginx.builders.ts';
 
 const part = requirePart('nginx');
 
 describe.skipIf(part.skip)(part.title('the target nginx by files and reloads'), () => {
-  test('starts with the files, reloads after a change, and takes back what nginx refuses', async () => {
+  testTarget(createNginxWithFiles);
+
+  test('takes back what the test of its configuration names, and goes on with the others', async () => {
     const site = await createSite();
-    const one = await site.bus.issue(['one.test']);
-    const wild = await site.bus.issue(['*.two.test', 'two.test']);
-    const port = await freePort();
-    const prefix = join(site.folder, 'nginx');
-    const folder = join(site.folder, 'certs');
-    mkdirSync(join(prefix, 'logs'), { recursive: true });
-    chmodSync(site.folder, 0o755);
-    const file = join(prefix, 'nginx.conf');
-    writeFileSync(
-      file,
-      `user root; worker_processes 2; pid ${prefix}/nginx.pid; error_log ${prefix}/logs/error.log warn;
-events { worker_connections 256; }
-http {
-  access_log off;
-  client_body_temp_path ${prefix}/body; proxy_temp_path ${prefix}/proxy; fastcgi_temp_path ${prefix}/fastcgi;
-  uwsgi_temp_path ${prefix}/uwsgi; scgi_temp_path ${prefix}/scgi;
-  include ${folder}/current/map.conf;
-  server {
-    listen 127.0.0.1:${port} ssl;
-    ssl_certificate $certbus_file; ssl_certificate_key $certbus_file;
-    location / { return 200 "ok\\n"; }
-  }
-}
-`,
-    );
-    const nginx = await findNginx();
-    const own = ['-p', prefix, '-c', file];
-    const script = join(site.folder, 'reload');
-    writeFileSync(script, `#!/bin/sh\n[ ! -s ${prefix}/nginx.pid ] || exec ${nginx} ${own.join(' ')} -s reload\n`, {
-      mode: 0o700,
-    });
-    const checker = join(site.folder, 'test');
-    writeFileSync(
-      checker,
-      `#!/bin/sh\nif [ -e ${site.folder}/refuse ]; then echo "cannot load $(cat ${site.folder}/refuse)"; exit 1; fi\nexec ${nginx} ${own.join(' ')} -t\n`,
-      { mode: 0o700 },
-    );
-    const target = {
-      type: 'nginx-files',
-      folder,
-      windowMs: 0,
-      default: 'two.test',
-      test: { command: [checker] },
-      after: { command: [script] },
-    };
+    const bad = await site.bus.issue(['bad.test']);
+    const { start, port, target } = await createNginxWithFiles(site, { defaultName: undefined });
+    const folder = String(target['folder']);
     const agent = await site.start([target]);
     await agent.started;
-    expect(agent.status().targets[0]?.error).toBeNull();
-    const service = await startNginx(file, { prefix, port });
-    onTestFinished(() => service.stop());
-    expect(await shown(port, 'one.test')).toBe(one.serialNumber);
-    expect(await shown(port, 'a.two.test')).toBe(wild.serialNumber);
-    expect(await shown(port)).toBe(wild.serialNumber);
-    expect(await shown(port, 'unknown.test')).toBeUndefined();
-    const renewed = await site.bus.issue(['one.test']);
-    await settled(async () => expect(await shown(port, 'one.test')).toBe(renewed.serialNumber));
-
-    writeFileSync(join(site.folder, 'refuse'), `${folder}/current/one.test.pem`);
-    const before = readFileSync(join(folder, 'current', 'one.test.pem'), 'utf8');
-    await site.bus.issue(['one.test']);
-    await settled(() => expect(agent.status().targets[0]?.error?.code).toBe('CERTBUS_AGENT_COMMAND_FAILED'));
-    expect(readFileSync(join(folder, 'current', 'one.test.pem'), 'utf8')).toBe(before);
-    expect(await shown(port, 'one.test')).toBe(renewed.serialNumber);
+    await start();
+    await agent.stop();
+    const before = readFileSync(join(folder, 'current', 'bad.test.pem'), 'utf8');
+    writeFileSync(join(site.folder, 'refused'), `${folder}/current/bad.test.pem`);
+    await site.bus.issue(['bad.test']);
+    const good = await site.bus.issue(['good.test']);
+    // What is refused is refused until it is mended: here as soon as it is out of the way.
+    const second = await site.start([{ ...target, test: { command: [mendedOnce(site.folder)] } }]);
+    await settled(async () => expect(await shown(port, 'good.test')).toBe(good.serialNumber));
+    expect(readFileSync(join(folder, 'current', 'bad.test.pem'), 'utf8')).toBe(before);
+    expect(await shown(port, 'bad.test')).toBe(bad.serialNumber);
+    const problem = () => second.status().targets[0]?.certificates[bad.certificateId]?.problem?.code;
+    await settled(() => expect(problem()).toBe('CERTBUS_AGENT_COMMAND_FAILED'));
     expect(site.lines.join('\n')).not.toContain('PRIVATE KEY');
   });
 });
+
+/** A test of the configuration that refuses the pair that is named while that is the newest one of its name. */
+function mendedOnce(folder: string): string {
+  const path = join(folder, 'test-once');
+  const text = `#!/bin/sh
+refused=$(cat ${folder}/refused)
+[ -e ${folder}/seen ] || md5sum "$refused" > ${folder}/seen
+if md5sum --status -c ${folder}/seen; then echo "cannot load $refused"; exit 1; fi
+`;
+  writeFileSync(path, text, { mode: 0o700 });
+  return path;
+}

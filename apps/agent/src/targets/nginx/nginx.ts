@@ -1,6 +1,7 @@
 /** The target nginx with njs or Lua: certificates in its shared memory, changed without a reload. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AgentError } from '../../errors.ts';
 import { chainPem, keyPem } from '../../pairs/encodings.ts';
 import type { Pair } from '../../pairs/pair.ts';
 import { servedLeaves } from '../served.ts';
@@ -32,6 +33,10 @@ const formatValue = (pair: Pair, names: readonly string[]): string =>
 
 const isSame = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && [...a].sort().join(' ') === [...b].sort().join(' ');
+
+/** Whether an error is about one certificate. */
+const isOfOne = ({ code }: AgentError): boolean =>
+  code === 'CERTBUS_AGENT_PAIR_REFUSED' || code === 'CERTBUS_AGENT_TARGET_REFUSED';
 
 /** Opens the target. */
 export function createNginxTarget({ name, address }: NginxSettings, api: AdminApi): Target {
@@ -79,7 +84,9 @@ export function createNginxTarget({ name, address }: NginxSettings, api: AdminAp
           try {
             await write(next, change, signal);
           } catch (error) {
-            refused.set(next.certificateId, error as Error);
+            // What ends the connection concerns all of them.
+            if (!(error instanceof AgentError) || !isOfOne(error)) throw error;
+            refused.set(next.certificateId, error);
           }
         }
       };

@@ -1,0 +1,135 @@
+/** A real nginx for the tests: with certificates in its memory, or in files. */
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findNginx, freePort, startNginx } from 'certbus-services';
+import { onTestFinished } from 'vitest';
+import type { Site } from '../../agent.builders.ts';
+import type { CreateBalancer } from '../../conformance/balancer.builders.ts';
+import { formatToken } from './token.ts';
+
+const SCRIPTS = fileURLToPath(new URL('../../../nginx', import.meta.url));
+const TOKEN = '0123456789abcdef'.repeat(2);
+
+/** Writes a configuration, and gives what starts nginx with it. */
+async function setUp(site: Site, write: (prefix: string, port: number) => string) {
+  const port = await freePort();
+  const prefix = join(site.folder, 'nginx');
+  mkdirSync(join(prefix, 'logs'), { recursive: true });
+  // Its workers are another user.
+  chmodSync(site.folder, 0o755);
+  const file = join(prefix, 'nginx.conf');
+  writeFileSync(
+    file,
+    `user root; worker_processes 2; pid ${prefix}/nginx.pid; error_log ${prefix}/logs/error.log warn;
+events { worker_connections 256; }
+http {
+  access_log off;
+  client_body_temp_path ${prefix}/body; proxy_temp_path ${prefix}/proxy; fastcgi_temp_path ${prefix}/fastcgi;
+  uwsgi_temp_path ${prefix}/uwsgi; scgi_temp_path ${prefix}/scgi;
+${write(prefix, port)}
+}
+`,
+  );
+  const errors = join(prefix, 'logs', 'error.log');
+  return {
+    port,
+    prefix,
+    file,
+    async start() {
+      const service = await startNginx(file, { prefix, port });
+      onTestFinished(() => service.stop());
+      return service;
+    },
+    log: () => (existsSync(errors) ? readFileSync(errors, 'utf8') : ''),
+  };
+}
+
+/** Sends a request to the socket of the script. */
+const send = (socketPath: string, method: string, path: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    request({ socketPath, method, path, headers }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => (text += chunk)).on('end', () => resolve(text));
+    })
+      .on('error', reject)
+      .end();
+  });
+
+/** Sets an nginx with njs up. */
+export const createNginx: CreateBalancer = async (site) => {
+  const admin = join(site.folder, 'admin');
+  mkdirSync(admin, { mode: 0o750 });
+  const socket = join(admin, 'certbus.sock');
+  const tokenFile = join(site.folder, 'nginx-token.conf');
+  writeFileSync(tokenFile, formatToken(TOKEN), { mode: 0o600 });
+  const nginx = await setUp(
+    site,
+    (_, port) => `  js_path ${SCRIPTS}; js_import certbus from certbus.js; js_shared_dict_zone zone=certbus:8M;
+  js_set $certbus_chain certbus.chain; js_set $certbus_key certbus.key;
+  server {
+    listen 127.0.0.1:${port} ssl;
+    ssl_certificate data:$certbus_chain; ssl_certificate_key data:$certbus_key;
+    location / { return 200 "ok\\n"; }
+  }
+  server {
+    listen unix:${socket};
+    include ${tokenFile};
+    client_body_buffer_size 256k; client_max_body_size 256k;
+    location /certbus/ { js_content certbus.admin; }
+  }`,
+  );
+  return {
+    ...nginx,
+    target: { type: 'nginx', socket, tokenFile },
+    keepsOverRestart: false,
+    async start() {
+      // One that was killed leaves its socket, and does not start again over it.
+      rmSync(socket, { force: true });
+      return nginx.start();
+    },
+    async meddle(name) {
+      const lines = (await send(socket, 'GET', '/certbus/certificates')).split('\n');
+      const id = lines.find((line) => line.split(' ').includes(name))?.split(' ')[0];
+      await send(socket, 'DELETE', `/certbus/certificates/${id}`);
+    },
+  };
+};
+
+/** Sets an nginx up that reads files and is reloaded. */
+export const createNginxWithFiles: CreateBalancer = async (site) => {
+  const folder = join(site.folder, 'certs');
+  const nginx = await setUp(
+    site,
+    (_, port) => `  include ${folder}/current/map.conf;
+  server {
+    listen 127.0.0.1:${port} ssl;
+    ssl_certificate $certbus_file; ssl_certificate_key $certbus_file;
+    location / { return 200 "ok\\n"; }
+  }`,
+  );
+  const { prefix, file } = nginx;
+  const program = await findNginx();
+  const script = (name: string, line: string) => {
+    const path = join(site.folder, name);
+    writeFileSync(path, `#!/bin/sh\n${line}\n`, { mode: 0o700 });
+    return { command: [path] };
+  };
+  const own = `${program} -p ${prefix} -c ${file}`;
+  // What nginx refuses is named in a file here: with variables in the paths it refuses no pair itself.
+  const refused = join(site.folder, 'refused');
+  const check = script(
+    'test',
+    `if [ -e ${refused} ]; then echo "cannot load $(cat ${refused})"; exit 1; fi\nexec ${own} -t`,
+  );
+  // One that does not run is started with the files.
+  const reload = script('reload', `[ ! -s ${prefix}/nginx.pid ] || exec ${own} -s reload`);
+  return {
+    ...nginx,
+    target: { type: 'nginx-files', folder, windowMs: 0, test: check, after: reload },
+    keepsOverRestart: true,
+    meddle: async (name) => writeFileSync(join(folder, 'current', `${name}.pem`), 'meddled with'),
+  };
+};
