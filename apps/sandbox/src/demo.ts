@@ -1,6 +1,6 @@
 /** The demo: a certificate's way from a CA to a handshake, with every promise checked. */
-
-import { parseArguments } from './arguments.ts';
+import { exitWith, parseArguments } from './arguments.ts';
+import { BALANCERS } from './demo/balancers.ts';
 import { issue, killManager, outage, remove, renewUnderLoad, setUp, tryManagerKeys } from './demo/chapters.ts';
 import { createNarrator } from './demo/narrator.ts';
 import { openStage, type Stage } from './demo/stage.ts';
@@ -20,12 +20,16 @@ function closingTable({ visitor, swaps }: Stage): string {
   );
 }
 
-const { kind } = parseArguments({});
+const { kind: ca, flags } = parseArguments({ balancer: { type: 'string' } });
+const balancerName = String(flags['balancer'] ?? 'node');
+const balancer = BALANCERS.get(balancerName);
+if (!balancer) exitWith(2, `There is no balancer "${balancerName}". Choose one of: ${[...BALANCERS.keys()].join(', ')}.`);
 const began = performance.now();
 const narrator = createNarrator();
 console.log('CertBus, from a CA to a handshake: a real ACME server, a durable log, two load balancers.');
+if (balancerName !== 'node') console.log(`The load balancers are ${balancerName}, each with certbus-agent beside it.`);
 narrator.step('Start an ACME server and a DNS server on this machine');
-const stage = await openStage(narrator, kind);
+const stage = await openStage(narrator, { ca, balancer });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => void stage.close().finally(() => process.exit(130)));
 }

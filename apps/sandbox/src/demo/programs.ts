@@ -1,4 +1,4 @@
-/** Runs the command line and the example servers of the demo as processes. */
+/** Runs the command line and the load balancers of the demo as processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -11,8 +11,27 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** A running example server. */
-export interface ExampleServer {
+/** Where a load balancer is, and under which name. */
+export interface BalancerPlace {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly httpPort: number;
+}
+
+/** What a kind of load balancer is started with. */
+export interface BalancerStart extends BalancerPlace {
+  /** Where `bus.db`, `bus.pub` and `loadbalancer.key` are. */
+  readonly folder: string;
+  /** Starts a program of CertBus, until it says a line that begins like this; its state is a folder of its own. */
+  start(program: 'certbus' | 'certbus-agent', args: readonly string[], until: string): Promise<() => Promise<void>>;
+}
+
+/** A kind of load balancer: starts one, and resolves with what stops it. */
+export type BalancerKind = (start: BalancerStart) => Promise<() => Promise<void>>;
+
+/** A running load balancer. */
+export interface Balancer {
   readonly name: string;
   readonly host: string;
   stop(): Promise<void>;
@@ -24,17 +43,14 @@ export interface Programs {
   certbus(...args: string[]): Promise<string>;
   /** Runs `certbus` and kills it, with SIGKILL, as soon as it says a line that contains `mark`. */
   killWhenItSays(mark: string, ...args: string[]): Promise<Ended>;
-  startServer(server: {
-    readonly name: string;
-    readonly host: string;
-    readonly port: number;
-    readonly httpPort: number;
-  }): Promise<ExampleServer>;
+  startServer(place: BalancerPlace): Promise<Balancer>;
   stopAll(): Promise<void>;
 }
 
-const CERTBUS = fileURLToPath(new URL('../../../cli/bin/dev.js', import.meta.url));
-const INTERVAL_MS = '1000';
+const PROGRAMS = {
+  certbus: fileURLToPath(new URL('../../../cli/bin/dev.js', import.meta.url)),
+  'certbus-agent': fileURLToPath(new URL('../../../agent/bin/dev.js', import.meta.url)),
+} as const;
 
 /** A program that is running, and how it will end. */
 interface Running {
@@ -42,8 +58,9 @@ interface Running {
   readonly ended: Promise<Ended>;
 }
 
-/** Starts `certbus` with the configuration in `folder`, and its state in a folder of that. */
-function spawnCertbus(
+/** Starts a program with the configuration in `folder`, and its state in a folder of that. */
+function spawnProgram(
+  program: keyof typeof PROGRAMS,
   args: readonly string[],
   { folder, stateFolder }: { readonly folder: string; readonly stateFolder: string },
 ): Running {
@@ -56,7 +73,7 @@ function spawnCertbus(
     CERTBUS_CONFIG: `${folder}/certbus.json`,
     CERTBUS_STATE_DIR: `${folder}/${stateFolder}`,
   };
-  const child = spawn(process.execPath, ['--conditions=certbus:source', CERTBUS, ...args], {
+  const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAMS[program], ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -68,25 +85,26 @@ function spawnCertbus(
   return { child, ended };
 }
 
-/** Resolves when an example server listens. Rejects when it ends before. */
-async function whenListening({ child, ended }: Running, name: string): Promise<void> {
+/** Resolves when a program says a line that begins in some way. Rejects when it ends before. */
+async function whenItSays({ child, ended }: Running, beginning: string): Promise<void> {
   const listening = new Promise<void>((resolve) => {
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      if (line.startsWith('listening')) resolve();
+      if (line.startsWith(beginning)) resolve();
     });
   });
   const failed = ended.then(({ stderr }) => {
-    throw new Error(`the ${name} server did not start:\n${stderr}`);
+    throw new Error(`a load balancer did not start:\n${stderr}`);
   });
   await Promise.race([listening, failed]);
   failed.catch(() => {});
 }
 
 /** `folder` holds the bus and every state, so that nothing is left anywhere else. */
-export function createPrograms(folder: string): Programs {
+export function createPrograms(folder: string, kind: BalancerKind): Programs {
   const running = new Set<ChildProcess>();
-  const start = (args: readonly string[], stateFolder: string): Running => {
-    const started = spawnCertbus(args, { folder, stateFolder });
+  const stops = new Set<() => Promise<void>>();
+  const start = (args: readonly string[], stateFolder: string, program: keyof typeof PROGRAMS = 'certbus'): Running => {
+    const started = spawnProgram(program, args, { folder, stateFolder });
     running.add(started.child);
     started.child.once('close', () => running.delete(started.child));
     return started;
@@ -104,20 +122,32 @@ export function createPrograms(folder: string): Programs {
       });
       return ended;
     },
-    async startServer({ name, host, port, httpPort }) {
-      const ports = ['--port', String(port), '--http-port', String(httpPort)];
-      const server = start(['example-server', '--host', host, ...ports, '--interval', INTERVAL_MS], name);
-      await whenListening(server, name);
+    async startServer(place) {
+      const stop = await kind({
+        ...place,
+        folder,
+        async start(program, args, beginning) {
+          const started = start(args, place.name, program);
+          await whenItSays(started, beginning);
+          return async () => {
+            started.child.kill('SIGTERM');
+            await started.ended;
+          };
+        },
+      });
+      stops.add(stop);
+      const { name, host } = place;
       return {
         name,
         host,
         async stop() {
-          server.child.kill('SIGTERM');
-          await server.ended;
+          stops.delete(stop);
+          await stop();
         },
       };
     },
     async stopAll() {
+      await Promise.all([...stops].map((stop) => stop()));
       const ends = [...running].map((child) => once(child, 'close'));
       for (const child of running) child.kill('SIGKILL');
       await Promise.all(ends);

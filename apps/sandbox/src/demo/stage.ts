@@ -6,7 +6,7 @@ import { freePort } from 'certbus-services';
 import type { CaKind } from '../ca/running.ts';
 import { type LocalCa, startLocalCa } from '../local-ca.ts';
 import type { Narrator } from './narrator.ts';
-import { createPrograms, type ExampleServer, type Programs } from './programs.ts';
+import { type Balancer, type BalancerKind, createPrograms, type Programs } from './programs.ts';
 import { createVisitor, type Visitor } from './requests.ts';
 
 /** One commit, as `certbus bus log --json` gives it. */
@@ -38,8 +38,8 @@ export interface Stage {
   readonly folder: string;
   readonly hosts: Hosts;
   readonly ports: { readonly port: number; readonly httpPort: number };
-  /** The example servers, by their place. */
-  readonly servers: ExampleServer[];
+  /** The load balancers, by their place. */
+  readonly servers: Balancer[];
   readonly swaps: Swap[];
   busLog(): Promise<readonly LoggedCommit[]>;
   /** Moves the files of the bus out of everybody's sight, or back. */
@@ -66,13 +66,16 @@ async function findHosts(): Promise<Hosts> {
 }
 
 /** Starts the CA and the DNS server and finds ports. */
-export async function openStage(narrator: Narrator, kind: CaKind): Promise<Stage> {
+export async function openStage(
+  narrator: Narrator,
+  { ca, balancer }: { readonly ca: CaKind; readonly balancer: BalancerKind },
+): Promise<Stage> {
   const hosts = await findHosts();
   const { one, two } = hosts;
   const ports = { port: await freePort(one, two), httpPort: await freePort(one, two) };
-  const local = await startLocalCa(kind, { httpPort: ports.httpPort, tlsPort: ports.port });
+  const local = await startLocalCa(ca, { httpPort: ports.httpPort, tlsPort: ports.port });
   const { folder } = local;
-  const programs = createPrograms(folder);
+  const programs = createPrograms(folder, balancer);
   const visitor = createVisitor({ ca: local.ca.issuedRoots, port: ports.port });
   const away = join(folder, 'away');
   mkdirSync(away);

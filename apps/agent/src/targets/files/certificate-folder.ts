@@ -1,4 +1,5 @@
 /** A folder of certificate files that changes in steps of which each can be the last one before a kill. */
+import { existsSync } from 'node:fs';
 import { lstat, readdir, readlink, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sha256 } from '@certbus/events';
@@ -52,6 +53,8 @@ export interface FolderOptions {
 export interface CertificateFolder {
   /** Where the files are read: the paths of the list are below it. */
   readonly path: string;
+  /** Whether anything was ever written there; a balancer may need the files of all certificates together before there is a certificate. */
+  isBegun(): boolean;
   /** Reads every file: what is in it as it was written. What was changed or removed by others is left out. */
   read(): Promise<Manifest>;
   /** What the last {@link CertificateFolder.read} found, with what was written since. Reads only where there was none. */
@@ -100,6 +103,7 @@ function remember(path: string, form: string) {
   let known: Manifest | undefined;
   const read = async () => (known = await intactPart(path, await readManifest(path), form));
   return {
+    isBegun: () => existsSync(join(path, MANIFEST)),
     read,
     known: async () => known ?? (await read()),
     keep(manifest: Manifest): Manifest {
@@ -112,9 +116,10 @@ function remember(path: string, form: string) {
 /** A folder in which each file is replaced by itself. */
 export function openFolderInPlace(path: string, options: FolderOptions): CertificateFolder {
   const { access, form } = options;
-  const { read, known, keep } = remember(path, form);
+  const { isBegun, read, known, keep } = remember(path, form);
   return {
     path,
+    isBegun,
     read,
     known,
     async write(next) {
@@ -176,7 +181,7 @@ async function shareFiles(
 export function openVersionedFolder(folder: string, options: FolderOptions): CertificateFolder {
   const { access, form } = options;
   const path = join(folder, CURRENT);
-  const { read, known, keep } = remember(path, form);
+  const { isBegun, read, known, keep } = remember(path, form);
   const versions = join(folder, VERSIONS);
   const pathOf = (version: number) => join(folder, linkTo(version));
 
@@ -190,6 +195,7 @@ export function openVersionedFolder(folder: string, options: FolderOptions): Cer
 
   return {
     path,
+    isBegun,
     read,
     known,
     async write(next) {

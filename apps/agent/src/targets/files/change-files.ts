@@ -58,7 +58,7 @@ const without = <T>(record: Readonly<Record<string, T>>, ids: readonly string[])
   Object.fromEntries(Object.entries(record).filter(([id]) => !ids.includes(id)));
 
 /**
- * Writes what is put and removes what is removed; where that is nothing, nothing is written. Returns which certificates could not be opened, and
+ * Writes what is put and removes what is removed; where that is nothing, only a folder that was never written is. Returns which certificates could not be opened, and
  * why; what was there of them stays.
  *
  * @param shared makes files of all certificates together; default none.
@@ -71,7 +71,7 @@ export async function changeFiles(
   const refused = new Map<string, Error>();
   const { certificates, defaultId } = await folder.known();
   const written = toWrite(change, defaultId);
-  if (written.length + change.remove.length === 0) return refused;
+  if (written.length + change.remove.length === 0 && folder.isBegun()) return refused;
   await folder.write({
     defaultId: change.defaultId,
     kept: without(certificates, change.remove),

@@ -54,6 +54,7 @@ export function createFilesTarget(settings: FilesSettings): Target {
   const mark = join(settings.folder, IN_EFFECT);
 
   async function isInEffect(): Promise<boolean> {
+    if (!folder.isBegun()) return false;
     if (!after) return true;
     const hash = await readFile(mark, 'utf8').catch(() => '');
     return hash.trim() === hashOf(await folder.known());

@@ -51,7 +51,7 @@ frontend tls
     folder,
     keepsOverRestart: true,
     async start() {
-      const started = await startHaproxy(file, port);
+      const started = await startHaproxy(file, { port });
       onTestFinished(() => started.stop());
       service = started;
       return started;

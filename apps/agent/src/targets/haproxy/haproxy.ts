@@ -155,7 +155,11 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
         // A balancer that is not running starts with the files: they are written first.
         lag = { behind: allEntries(manifest), left: [] };
       }
-      return { leafHashes, defaultId: manifest.defaultId, isInEffect: lag.behind.length + lag.left.length === 0 };
+      return {
+        leafHashes,
+        defaultId: manifest.defaultId,
+        isInEffect: folder.isBegun() && lag.behind.length + lag.left.length === 0,
+      };
     },
     async apply(change, signal): Promise<Applied> {
       const ids = change.put.map(({ certificateId }) => certificateId);

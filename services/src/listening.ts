@@ -1,0 +1,19 @@
+/** Whether a program takes connections yet. */
+import { connect } from 'node:net';
+
+/** Where a program is to listen. */
+export interface Listening {
+  readonly port: number;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+}
+
+/** Whether something takes a connection there. */
+export const isListening = ({ port, host = '127.0.0.1' }: Listening): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, host, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
