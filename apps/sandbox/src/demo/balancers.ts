@@ -87,12 +87,14 @@ const nginx: BalancerKind = async (options) => {
     const line = `set $certbus_token "${randomBytes(24).toString('base64url')}";\n`;
     writeFileSync(tokenFile, line, { mode: 0o600 });
   }
+  // Its workers are to use the sockets of this user, as root they would be another one.
+  const user = process.getuid?.() === 0 ? 'user root; ' : '';
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${home}/${kind};`,
   );
   writeFileSync(
     file,
-    `worker_processes 1; pid ${home}/nginx.pid; error_log ${home}/logs/error.log warn;
+    `${user}worker_processes 1; pid ${home}/nginx.pid; error_log ${home}/logs/error.log warn;
 events { worker_connections 256; }
 http {
   access_log off; ${temporary.join(' ')}
