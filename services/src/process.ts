@@ -57,7 +57,7 @@ export async function startService(
 
 const PORT_TAKEN = /address already in use|EADDRINUSE|bind: /i;
 
-/** Starts what takes ports that were free a moment ago, and starts it anew where somebody else was quicker. */
+/** Starts what takes ports that were free a moment ago, and starts it again where another program was quicker. */
 export async function withFreePorts<T>(start: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {

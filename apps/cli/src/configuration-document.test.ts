@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { documentOf, parseDocument } from './configuration-document.ts';
+import { parseDnsSettings } from './dns-flags.ts';
 
 test('a document has the configuration and its position, and is read as both', () => {
   const document = documentOf({ version: 1, dns: [] }, 7);
@@ -22,4 +23,9 @@ test.each(['0', '-1', '1.5', '"3"', 'null', '1e300'])('a position of %s is refus
 
 test('what is not JSON is refused without being repeated', () => {
   expect(() => parseDocument('{"token": the-secret')).toThrow(/^What came on standard input is not JSON: (?!.*secret)/);
+});
+
+test('a byte order mark before a configuration, or before the settings of a provider, is left out', () => {
+  expect(parseDocument('\ufeff{"version":1}').json).toEqual({ version: 1 });
+  expect(parseDnsSettings('\ufeff{"url":"http://a.test"}', 'dns.json')).toEqual({ url: 'http://a.test' });
 });

@@ -54,7 +54,7 @@ export function parseDnsSettings(text: string, source: string): Fields {
     throw usage(`${source} is not JSON. It has settings as "certbus provider show NAME" shows them.`);
   }
   if (isObject(json)) return json;
-  throw usage(`${source} is no JSON object. It has settings as "certbus provider show NAME" shows them.`);
+  throw usage(`${source} is not a JSON object. It has settings as "certbus provider show NAME" shows them.`);
 }
 
 /** Fields with the one at a path set. */

@@ -6,7 +6,8 @@
  */
 export function parseApiUrl(text: string): URL {
   const url = URL.parse(text);
-  if (!url || !/^https?:$/.test(url.protocol)) throw new TypeError('The address of the API is no http or https URL');
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new TypeError('The address of the API is not an http or https URL');
   if (url.username || url.password) throw new TypeError('The address of the API must not hold a user name or password');
   return url;
 }
