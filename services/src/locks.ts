@@ -22,7 +22,7 @@ export function lockOf(nameOrFolder: string): Lock {
 }
 
 /** Reads a list as sha256sum writes it: hash, two spaces, file name. */
-export function readHashes(list: string): ReadonlyMap<string, string> {
+function readHashes(list: string): ReadonlyMap<string, string> {
   const lines = readFileSync(list, 'utf8').trim().split('\n');
   return new Map(lines.map((line) => [line.slice(66), line.slice(0, 64)]));
 }

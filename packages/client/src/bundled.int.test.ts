@@ -86,9 +86,9 @@ test('webpack finds the file of the writing thread by itself', async () => {
 });
 
 test('rollup, esm and cjs: it serves, writes on the main thread, and says so once', async () => {
-  const require = createRequire(join(await installPackages('rollup'), 'x.js'));
-  const plugins = ['node-resolve', 'commonjs', 'json'].map((name) => require(`@rollup/plugin-${name}`));
-  const bundle = await require('rollup').rollup({
+  const load = createRequire(join(await installPackages('rollup'), 'x.js'));
+  const plugins = ['node-resolve', 'commonjs', 'json'].map((name) => load(`@rollup/plugin-${name}`));
+  const bundle = await load('rollup').rollup({
     input: join(project, 'program.mjs'),
     plugins: plugins.map((plugin) => (plugin.default ?? plugin)({ exportConditions: ['node'], preferBuiltins: true })),
     onwarn() {},
