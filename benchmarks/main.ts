@@ -46,6 +46,18 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./install.ts')).install,
   },
   { names: ['handshake.hot'], load: async () => (await import('./handshake-hot.ts')).handshakeHot },
+  {
+    names: ['agent.haproxy.served', 'agent.nginx.served'],
+    load: async () => (await import('./agent-targets.ts')).agentServed,
+  },
+  {
+    names: ['agent.haproxy.verified'],
+    load: async () => (await import('./agent-targets.ts')).agentHaproxyRenewals,
+  },
+  {
+    names: ['agent.start', 'agent.memory', 'agent.nginx.fill'],
+    load: async () => (await import('./agent-targets.ts')).agentMany,
+  },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
   { names: ['path.served.p50', 'path.served.p99'], load: async () => (await import('./path-served.ts')).pathServed },
 ];
