@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { useMemoryFolder } from '../services/src/memory-folder.ts';
 import { copySources } from './copy.ts';
 import { MUTANTS } from './list.ts';
 import { type Mutant, mutate, type NamedTests } from './mutant.ts';
@@ -90,7 +91,8 @@ const words = process.argv.slice(2);
 const chosen = MUTANTS.filter(
   ({ fault, file }) => words.length === 0 || words.some((word) => `${fault} ${file}`.includes(word)),
 );
-const outcomes = await tryAll(looksAt(chosen));
+const removeFolder = useMemoryFolder();
+const outcomes = await tryAll(looksAt(chosen)).finally(removeFolder);
 const bad = outcomes.filter(({ isGood }) => !isGood);
 if (bad.length > 0) console.log(['', ...bad.map(({ line }) => line)].join('\n'));
 console.log(`tests: ${outcomes.length - bad.length} passed, ${bad.length} failed, 0 skipped`);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
+import { useMemoryFolder } from './memory-folder.ts';
 import { installParts } from './parts.ts';
 
 declare module 'vitest' {
@@ -40,7 +41,11 @@ async function offerDynamoDbLocal(): Promise<{ readonly url: string; stop(): Pro
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   process.env['NODE_COMPILE_CACHE'] = COMPILED;
   await installParts();
+  const removeFolder = useMemoryFolder();
   const { url, stop } = await offerDynamoDbLocal();
   project.provide('dynamoDbLocal', url);
-  return stop;
+  return async () => {
+    await stop();
+    removeFolder();
+  };
 }
