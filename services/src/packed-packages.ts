@@ -1,4 +1,5 @@
 /** Installs packages of this workspace as users will: packed as they are published, into an empty folder, by npm. */
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,38 +10,12 @@ import { checkInstalled, overridesOf, readWorkspaceLock } from './workspace-lock
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 interface Manifest {
-  readonly name: string;
   readonly packageManager?: string;
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
 async function readManifest(folder: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest;
-}
-
-/** Folders of the workspace's packages, by their names. */
-async function workspaceFolders(): Promise<ReadonlyMap<string, string>> {
-  const rooms = await Promise.all(
-    ['packages', 'apps'].map(async (room) => (await readdir(join(ROOT, room))).map((each) => join(ROOT, room, each))),
-  );
-  const named = rooms.flat().map(async (folder) => [(await readManifest(folder)).name, folder] as const);
-  return new Map(await Promise.all(named));
-}
-
-/** Folders of a package and of all that it depends on in this workspace. */
-async function closureOf(name: string): Promise<readonly string[]> {
-  const folders = await workspaceFolders();
-  const found = new Set<string>();
-  const open = [name];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const folder = folders.get(next);
-    if (folder === undefined) throw new TypeError(`The workspace has no package ${next}`);
-    if (found.has(folder)) continue;
-    found.add(folder);
-    const { dependencies = {} } = await readManifest(folder);
-    open.push(...Object.keys(dependencies).filter((each) => folders.has(each)));
-  }
-  return [...found];
 }
 
 /** Runs pnpm of the version that the workspace names, without the hash that corepack checks: npx takes the name and version alone. */
@@ -70,15 +45,15 @@ async function beginProject(folder: string, overrides: Readonly<Record<string, o
 export async function installPacked(name: string, folder: string): Promise<void> {
   const tarballs = join(folder, 'tarballs');
   await mkdir(tarballs, { recursive: true });
-  for (const each of await closureOf(name)) {
-    if (!(await readdir(each)).includes('dist'))
-      throw new Error(`${each} is not built: run "npm test", or turbo run build`);
-    await runPnpm(['pack', '--pack-destination', tarballs], each);
-  }
+  await runPnpm([`--filter-prod=${name}...`, 'pack', '--pack-destination', tarballs]);
   const locked = readWorkspaceLock(ROOT);
   const isNew = await beginProject(folder, overridesOf(locked));
   const files = (await readdir(tarballs)).map((file) => join(tarballs, file));
   const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', ...files];
   await run('npm', args, { cwd: folder, env: freshEnvironment() });
+  const { dependencies = {} } = await readManifest(folder);
+  for (const [each, from] of Object.entries(dependencies))
+    if (from.startsWith('file:tarballs/') && !existsSync(join(folder, 'node_modules', each, 'dist')))
+      throw new Error(`${each} is not built: run "npm test", or turbo run build`);
   if (isNew) checkInstalled(folder, locked);
 }

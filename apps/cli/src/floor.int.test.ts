@@ -17,7 +17,8 @@ import { createBus } from '@certbus/manager';
 import { openBus } from '@certbus/store';
 import { openSqliteLog } from '@certbus/store/sqlite';
 import { startExampleServer } from 'certbus-example-server';
-import { installPacked, temporaryFolder } from 'certbus-services';
+import { temporaryFolder } from 'certbus-services';
+import { usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
 import { putCertificate } from './site.builders.ts';
@@ -218,7 +219,7 @@ describe('a bus that was silent for three days', () => {
 
 test('the packed command line refuses both, and says what to do', { timeout: 300_000 }, async () => {
   const project = join(temporary.path, 'project');
-  await installPacked('certbus', project);
+  await usePacked('certbus', project);
   const bin = join(project, 'node_modules', 'certbus', 'bin', 'run.js');
   await beginSite(3);
   const withFloor = trustText();

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { installPacked, requirePart, temporaryFolder } from 'certbus-services';
+import { requirePart, temporaryFolder } from 'certbus-services';
+import { usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const run = promisify(execFile);
@@ -34,7 +35,7 @@ const certbus = (line: string, environment = `CERTBUS_STATE_DIR=${site}/state`) 
 describe.skipIf(part.skip)(part.title('a user without a name, a home or a shell'), () => {
   beforeAll(async () => {
     chmodSync(temporary.path, 0o755);
-    await installPacked('certbus', project);
+    await usePacked('certbus', project);
     mkdirSync(site, { mode: 0o700 });
     await run('chown', [`${USER}:${USER}`, site]);
     // No CA answers there: the account is registered with the first certificate.

@@ -2,7 +2,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findNode, installPacked, requirePart, temporaryFolder } from 'certbus-services';
+import { findNode, requirePart, temporaryFolder } from 'certbus-services';
+import { usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const run = promisify(execFile);
@@ -12,7 +13,7 @@ const project = join(temporary.path, 'project');
 afterAll(() => temporary.remove());
 
 describe.skipIf(part.skip)(part.title('on Node 22'), () => {
-  beforeAll(() => installPacked('certbus', project));
+  beforeAll(() => usePacked('certbus', project));
 
   test('commands that read the bus write no warning, and one of another feature is shown', async () => {
     const node = await findNode('22.23.3');

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { installPackages, installPacked, temporaryFolder } from 'certbus-services';
+import { installPackages, temporaryFolder } from 'certbus-services';
+import { usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestBus, type TestBus } from './testing.ts';
 
@@ -34,7 +35,7 @@ const position = 3;
 const UNTHREADED = ['CERTBUS_CLIENT_WRITER_UNTHREADED'];
 
 beforeAll(async () => {
-  await installPacked('@certbus/client', project);
+  await usePacked('@certbus/client', project);
   bus = await createTestBus({ address: `sqlite:${project}/bus.db` });
   await bus.issue(['bundled.test']);
   writeFileSync(join(project, 'loadbalancer.key'), bus.identity, { mode: 0o600 });

@@ -5,16 +5,8 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import {
-  findNode,
-  freePort,
-  installPacked,
-  OLD_NODE,
-  requirePart,
-  startConnectProxy,
-  temporaryFolder,
-} from 'certbus-services';
-import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
+import { findNode, freePort, OLD_NODE, requirePart, startConnectProxy, temporaryFolder } from 'certbus-services';
+import { drawCredentials, sharedDynamoDbLocal, usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createTestBus } from './testing.ts';
 
@@ -29,7 +21,7 @@ const temporary = temporaryFolder();
 const project = join(temporary.path, 'project');
 
 beforeAll(async () => {
-  await installPacked('@certbus/client', project);
+  await usePacked('@certbus/client', project);
   copyFileSync(example, join(project, 'load-balancer.mjs'));
 });
 afterAll(() => temporary.remove());

@@ -1,0 +1,60 @@
+/** What one process of a run makes once, when the first test file asks, for all of them: they are processes of their own. */
+import { chmodSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { startDynamoDbLocal } from './dynamodb-local.ts';
+import { temporaryFolder } from './machine.ts';
+import { installPacked } from './packed-packages.ts';
+
+/** What can be asked for: to start it takes seconds, and none of it is changed by a test. */
+export type Offer = 'dynamodb-local' | 'packed/certbus' | 'packed/@certbus/client';
+
+/** Something that was made, as files need to know it, and how it ends. */
+interface Made {
+  readonly text: string;
+  end(): Promise<void> | void;
+}
+
+async function startDynamoDb(): Promise<Made> {
+  const { endpoint, stop } = await startDynamoDbLocal();
+  return { text: endpoint, end: stop };
+}
+
+async function install(name: string): Promise<Made> {
+  const { path, remove } = temporaryFolder();
+  // Tests run it as other users.
+  chmodSync(path, 0o755);
+  await installPacked(name, path);
+  return { text: join(path, 'node_modules'), end: remove };
+}
+
+const MAKERS: Readonly<Record<Offer, () => Promise<Made>>> = {
+  'dynamodb-local': startDynamoDb,
+  'packed/certbus': () => install('certbus'),
+  'packed/@certbus/client': () => install('@certbus/client'),
+};
+
+/** Answers test files, at a path for each offer. */
+export async function startOffers(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const made = new Map<Offer, Promise<Made>>();
+  function make(offer: Offer): Promise<Made> {
+    const making = made.get(offer) ?? MAKERS[offer]();
+    made.set(offer, making);
+    return making;
+  }
+  const server = createServer(({ url = '' }, response) => {
+    make(url.slice(1) as Offer).then(
+      ({ text }) => response.end(text),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async stop() {
+      server.close().closeAllConnections();
+      await Promise.allSettled([...made.values()].map(async (each) => (await each).end()));
+    },
+  };
+}

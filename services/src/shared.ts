@@ -1,0 +1,33 @@
+/** What all files of a test run share. */
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inject } from 'vitest';
+import type { Offer } from './offers.ts';
+
+async function ask(offer: Offer): Promise<string> {
+  const response = await fetch(`${inject('offers')}/${offer}`);
+  const text = await response.text();
+  if (!response.ok) throw new Error(text);
+  return text;
+}
+
+/** The run's DynamoDB Local: to start one takes seconds, and a warm one answers faster. It ends with the run. */
+export async function sharedDynamoDbLocal(): Promise<{ readonly endpoint: string }> {
+  return { endpoint: await ask('dynamodb-local') };
+}
+
+/** Credentials with which a file sees its own tables only: DynamoDB Local has a database for each access key and region. */
+export function drawCredentials(): { readonly accessKeyId: string; readonly secretAccessKey: string } {
+  return { accessKeyId: crypto.randomUUID().replaceAll('-', ''), secretAccessKey: 'local' };
+}
+
+/**
+ * Makes a folder a project in which a package of this workspace is installed as users will have it. What is installed is the run's, and
+ * must not be changed; the folder is the test's own.
+ */
+export async function usePacked(name: 'certbus' | '@certbus/client', folder: string): Promise<void> {
+  const modules = await ask(`packed/${name}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
+  symlinkSync(modules, join(folder, 'node_modules'));
+}
