@@ -3,12 +3,13 @@ import { chmodSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { bundleCommandLine } from './bundle.ts';
 import { startDynamoDbLocal } from './dynamodb-local.ts';
 import { temporaryFolder } from './machine.ts';
 import { installPacked } from './packed-packages.ts';
 
 /** What can be asked for: to start it takes seconds, and none of it is changed by a test. */
-export type Offer = 'dynamodb-local' | 'packed/certbus' | 'packed/@certbus/client';
+export type Offer = 'dynamodb-local' | 'bundled/certbus' | 'packed/certbus' | 'packed/@certbus/client';
 
 /** Something that was made, as files need to know it, and how it ends. */
 interface Made {
@@ -21,6 +22,11 @@ async function startDynamoDb(): Promise<Made> {
   return { text: endpoint, end: stop };
 }
 
+async function bundle(): Promise<Made> {
+  const { path, remove } = temporaryFolder();
+  return { text: await bundleCommandLine(path), end: remove };
+}
+
 async function install(name: string): Promise<Made> {
   const { path, remove } = temporaryFolder();
   // Tests run it as other users.
@@ -31,6 +37,7 @@ async function install(name: string): Promise<Made> {
 
 const MAKERS: Readonly<Record<Offer, () => Promise<Made>>> = {
   'dynamodb-local': startDynamoDb,
+  'bundled/certbus': bundle,
   'packed/certbus': () => install('certbus'),
   'packed/@certbus/client': () => install('@certbus/client'),
 };

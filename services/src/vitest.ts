@@ -1,3 +1,3 @@
 /** What works inside vitest only. */
 export { sized } from './counts.ts';
-export { drawCredentials, sharedDynamoDbLocal, usePacked } from './shared.ts';
+export { bundledCommandLine, drawCredentials, sharedDynamoDbLocal, usePacked } from './shared.ts';

@@ -1,7 +1,8 @@
 /** Runs `certbus` as a process, for tests. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
+import { bundledCommandLine } from 'certbus-services/vitest';
 
 /** How a run of the command line ended. */
 export interface Ended {
@@ -17,7 +18,7 @@ export function resultOf({ stdout }: Pick<Ended, 'stdout'>): ReturnType<typeof J
   return answer.result;
 }
 
-const CERTBUS = fileURLToPath(new URL('../bin/dev.js', import.meta.url));
+let bundled: Promise<string> | undefined;
 
 /** Runs `certbus` as a user does: a process of its own, in a folder, with nothing of ours in its environment. */
 export async function certbus(
@@ -28,7 +29,7 @@ export async function certbus(
     input = '',
     isDiskFull = false,
     interruptAt,
-    bin = CERTBUS,
+    bin,
   }: {
     readonly env?: Readonly<Record<string, string>>;
     readonly input?: string;
@@ -36,23 +37,25 @@ export async function certbus(
     readonly isDiskFull?: boolean;
     /** Ctrl-C, once this is on standard output. */
     readonly interruptAt?: string;
-    /** The program. Default: the one of these sources. */
+    /** The program. Default: these sources, bundled. */
     readonly bin?: string;
   } = {},
 ): Promise<Ended> {
+  bundled ??= bundledCommandLine();
+  const program = bin ?? (await bundled);
   const own = {
     PATH: process.env['PATH'] ?? '',
     HOME: folder,
     CERTBUS_STATE_DIR: `${folder}/state`,
     NO_COLOR: '1',
     // Every call is a process: what the first one compiled, the others load.
-    NODE_COMPILE_CACHE: isDiskFull ? '' : (process.env['NODE_COMPILE_CACHE'] ?? ''),
+    NODE_COMPILE_CACHE: isDiskFull ? '' : join(dirname(program), 'compiled'),
   };
-  const command = [process.execPath, '--conditions=certbus:source', bin, ...args];
-  const [program = '', ...rest] = isDiskFull
+  const command = [process.execPath, '--conditions=certbus:source', program, ...args];
+  const [first = '', ...rest] = isDiskFull
     ? ['sh', '-c', `trap '' XFSZ; ulimit -f 0; exec "$@"`, 'sh', ...command]
     : command;
-  const child = spawn(program, rest, { cwd: folder, env: { ...own, ...env } });
+  const child = spawn(first, rest, { cwd: folder, env: { ...own, ...env } });
   let stdout = '';
   let stderr = '';
   let isInterrupted = false;
