@@ -1,20 +1,25 @@
 /** Bundles the sources of the command line, so that tests which start it hundreds of times do not load its 500 files each time. */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
 
-const CLI = fileURLToPath(new URL('../../apps/cli', import.meta.url));
+const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const CLI = at('apps/cli');
+/** Starts a thread from the file next to it, which is bundled as well: a thread loads its files by itself. */
+const STARTS_THREAD = at('packages/replica/src/writer/thread.ts');
 const INPUT = {
   certbus: join(CLI, 'bin/bundled.js'),
   commands: join(CLI, 'src/commands/index.ts'),
   'command-not-found': join(CLI, 'src/hooks/command-not-found.ts'),
+  'thread.worker': at('packages/replica/src/writer/thread.worker.ts'),
 };
 
-/** Sources find the files next to them as if they were not bundled: `package.json`, the writing thread. */
+/** Sources find the files of their package as if they were not bundled. */
 const KEEP_PLACES: Plugin = {
   name: 'keep-places',
   transform(code, file) {
-    if (file.includes('/node_modules/') || !code.includes('import.meta.url')) return null;
+    if (file === STARTS_THREAD || file.includes('/node_modules/') || !code.includes('import.meta.url')) return null;
     return code.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(file).href));
   },
 };
@@ -28,7 +33,8 @@ export async function bundleCommandLine(folder: string): Promise<string> {
     plugins: [KEEP_PLACES],
     logLevel: 'silent',
   });
-  await bundle.write({ dir: folder, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' });
+  await bundle.write({ dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' });
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   await bundle.close();
-  return join(folder, 'certbus.mjs');
+  return join(folder, 'certbus.js');
 }

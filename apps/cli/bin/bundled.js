@@ -8,6 +8,6 @@ prepare('The repository brings its own.');
 const { execute } = await import('@oclif/core');
 const root = fileURLToPath(new URL('..', import.meta.url));
 const nextToThis = (name) => relative(root, join(dirname(process.argv[1]), name));
-pjson.oclif.commands.target = nextToThis('commands.mjs');
-pjson.oclif.hooks.command_not_found = nextToThis('command-not-found.mjs');
+pjson.oclif.commands.target = nextToThis('commands.js');
+pjson.oclif.hooks.command_not_found = nextToThis('command-not-found.js');
 void execute({ loadOptions: { root, pjson } });
