@@ -1,5 +1,5 @@
 /** A folder in memory for what a run of tests writes: a bus flushes every commit, for which a disk takes milliseconds. */
-import { chmodSync, existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 
 /** Where Linux has a file system in memory. */
 const IN_MEMORY = '/dev/shm';
@@ -12,13 +12,22 @@ function hasRoom(): boolean {
   return bavail * bsize >= ENOUGH_BYTES;
 }
 
+/** Removes what runs left that were killed: it would take memory until the machine starts again. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(IN_MEMORY)) {
+    const [, pid] = /^certbus-tests-(\d+)-/.exec(name) ?? [];
+    if (pid && !existsSync(`/proc/${pid}`)) rmSync(`${IN_MEMORY}/${name}`, { recursive: true, force: true });
+  }
+}
+
 /**
  * Makes the temporary folder of this process and of all that it starts one in memory, and returns what removes it. It stays on the
  * disk where the machine lacks the room, or where `TMPDIR` says where it is.
  */
 export function useMemoryFolder(): () => void {
   if (process.env['TMPDIR'] || !hasRoom()) return () => {};
-  const folder = mkdtempSync(`${IN_MEMORY}/certbus-tests-`);
+  removeLeftovers();
+  const folder = mkdtempSync(`${IN_MEMORY}/certbus-tests-${process.pid}-`);
   // As open as /tmp: tests act as other users in it.
   chmodSync(folder, 0o1777);
   process.env['TMPDIR'] = folder;
