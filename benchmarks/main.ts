@@ -59,7 +59,10 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./agent-targets.ts')).agentMany,
   },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
-  { names: ['path.served.p50', 'path.served.p99'], load: async () => (await import('./path-served.ts')).pathServed },
+  {
+    names: ['', '.p99', '.quiet', '.quiet.p99'].map((suffix) => `served.after-event${suffix}`),
+    load: async () => (await import('./served-after-event.ts')).servedAfterEvent,
+  },
 ];
 const DOCUMENT = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
 const [BEGIN, END] = ['<!-- figures:begin -->', '<!-- figures:end -->'];

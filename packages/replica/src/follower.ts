@@ -29,7 +29,6 @@ export interface FollowerOptions {
   readonly listener: FollowerListener;
 }
 
-const WATCH_EVERY_MS = 100;
 const TAKE_OVER_EVERY_MS = 1_000;
 const FIRST_PAUSE_MS = 250;
 const HOUR_MS = 3_600_000;
@@ -64,7 +63,7 @@ async function watch({ replica, signal, listener }: FollowerOptions): Promise<vo
       if (await replica.tryAdvance()) return listener.moved();
       askAgain = performance.now() + TAKE_OVER_EVERY_MS;
     }
-    await sleep(WATCH_EVERY_MS, signal);
+    await replica.whenWritten(version, { withinMs: Math.max(0, askAgain - performance.now()), signal });
   }
 }
 

@@ -312,8 +312,10 @@ test('one of two advances, the other reads along, and takes over when the first 
     code: 'CERTBUS_REPLICA_READ_ONLY',
   });
   const before = second.version();
+  const written = second.whenWritten(before, { withinMs: 3_600_000, signal: new AbortController().signal });
   await story.say(obtained('certificate1', ['a.test']));
   await tell(first, story);
+  await written;
   expect(second.version()).not.toBe(before);
   expect(second.lookup('a.test')).toHaveLength(1);
   await first.close();

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import type { Checkpoint, Commit } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
-import { DatabaseSync } from '@certbus/store/sqlite-files';
+import { DatabaseSync, type WriteWait, whenWritten } from '@certbus/store/sqlite-files';
 import { ReplicaError } from './errors.ts';
 import { createReader, type ReplicaReader } from './reader.ts';
 import { hasLog, isWritable, makeFolder, openToRead } from './writer/file.ts';
@@ -50,6 +50,8 @@ export interface Replica extends ReplicaReader {
   snapshot<T>(read: (reader: ReplicaReader) => T): T;
   /** A number that differs after every change, by whomever. */
   version(): number;
+  /** Resolves after `withinMs`, sooner once {@link Replica.version} is not `version` any more. Rejects with the signal's reason. */
+  whenWritten(version: number, wait: WriteWait): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -135,6 +137,7 @@ function openInMemory(busId: string): Replica {
     },
     snapshot: (read) => inTransaction(database, () => read(reader)),
     version: () => version,
+    whenWritten: (before, wait) => whenWritten(':memory:', () => version !== before, wait),
     close: async () => database.close(),
   };
 }
@@ -165,6 +168,16 @@ function openFile(path: string, busId: string) {
     reopened += 1;
   }
 
+  function version(): number {
+    if (existsSync(path) && statSync(path).ino !== inode) {
+      const next = openToRead(path, busId);
+      database.close();
+      use(next);
+    }
+    // A new file counts its own changes from 1 again.
+    return reopened * 2 ** 32 + Number(database.prepare('PRAGMA data_version').get()?.['data_version']);
+  }
+
   return {
     database: () => database,
     reader: () => reader,
@@ -192,15 +205,8 @@ function openFile(path: string, busId: string) {
       heldReader.checkpoint();
       return { ...heldReader, close: () => held.close() };
     },
-    version(): number {
-      if (existsSync(path) && statSync(path).ino !== inode) {
-        const next = openToRead(path, busId);
-        database.close();
-        use(next);
-      }
-      // A new file counts its own changes from 1 again.
-      return reopened * 2 ** 32 + Number(database.prepare('PRAGMA data_version').get()?.['data_version']);
-    },
+    version,
+    whenWritten: (before: number, wait: WriteWait) => whenWritten(path, () => version() !== before, wait),
   };
 }
 
@@ -280,6 +286,7 @@ function replicaOf(file: ReturnType<typeof openFile>, thread: WriterThread, firs
     hold: () => file.hold(),
     snapshot: (read) => inTransaction(file.database(), () => read(current())),
     version: () => file.version(),
+    whenWritten: (version, wait) => file.whenWritten(version, wait),
     async close() {
       if (isClosed) return;
       isClosed = true;

@@ -58,5 +58,13 @@ export interface Bus {
   ): Promise<Appended>;
   /** A number that differs after any write by another connection; `undefined` where the store cannot tell cheaply. */
   version(): number | undefined;
+  /**
+   * Resolves after `withinMs`, sooner once {@link Bus.version} is not `version` any more, where the store finds that out cheaply. Rejects
+   * with the signal's reason.
+   */
+  whenWritten(
+    version: number | undefined,
+    options: { readonly withinMs: number; readonly signal: AbortSignal },
+  ): Promise<void>;
   close(): Promise<void>;
 }

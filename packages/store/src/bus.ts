@@ -15,6 +15,7 @@ import type { Appended, Bus, BusReadOptions, VerifiedPage } from './bus-port.ts'
 import { StoreError, TrimmedError } from './errors.ts';
 import { aboveFloor } from './floor.ts';
 import type { Log, Page, StoredCommit } from './log.ts';
+import { sleep } from './sleep.ts';
 
 const DEFAULT_LIMIT = 150;
 
@@ -210,6 +211,10 @@ export function openBus(log: Log, stream: string, { trust, signer, archive }: Bu
       return { commit, checkpoint };
     },
     version: () => log.version?.(),
+    whenWritten: async (version, { withinMs, signal: ended }) =>
+      version === undefined || !log.whenWritten
+        ? sleep(withinMs, ended)
+        : log.whenWritten(version, { withinMs, signal: ended }),
     close: () => log.close(),
   };
   return aboveFloor(unbounded, trust);

@@ -201,6 +201,7 @@ async function followOnVirtualClock({
   chance = 0.5,
   outages = [],
   version,
+  whenWritten,
   ...options
 }: Omit<FollowOptions, 'signal'> & {
   /** What is drawn for the jitter: 0 makes a pause the shortest, 0.5 is none. */
@@ -208,6 +209,7 @@ async function followOnVirtualClock({
   /** Which looks fail, counted from 1. */
   readonly outages?: readonly number[];
   readonly version?: () => number;
+  readonly whenWritten?: Bus['whenWritten'];
 }) {
   const memory = createMemoryLog();
   const { bus: quiet } = await beginBus(memory);
@@ -235,6 +237,7 @@ async function followOnVirtualClock({
       return quiet.confirm(...call);
     },
     version: () => version?.(),
+    whenWritten: whenWritten ?? quiet.whenWritten,
   };
   const following = (async () => {
     for await (const _ of follow(bus, BEGINNING, { ...options, signal: stop.signal }));
@@ -299,16 +302,27 @@ test('after an outage what was read is compared again at the next look, and at n
   expect(fourth).toBe(3_000);
 });
 
-test('a follower of a store that says when it was written looks at once, and otherwise as seldom as any', async () => {
-  let version = 7;
-  const follower = await followOnVirtualClock({ intervalMs: 60_000, version: () => version });
+test('a follower of a store that says when it was written reads at once, and otherwise as seldom as any', async () => {
+  const asked: { version: number | undefined; withinMs: number; write: () => void }[] = [];
+  const follower = await followOnVirtualClock({
+    intervalMs: 60_000,
+    version: () => asked.length,
+    whenWritten: (version, { withinMs }) =>
+      new Promise((resolve) => {
+        asked.push({ version, withinMs, write: resolve });
+        setTimeout(resolve, withinMs);
+      }),
+  });
   await follower.after(59_000);
   expect(follower.looks).toEqual([0]);
-  version += 1;
-  await follower.after(10);
-  expect(follower.pauses()).toEqual([59_010]);
+  asked.at(-1)?.write();
   await follower.after(59_000);
-  expect(follower.looks).toHaveLength(2);
-  await follower.after(1_010);
-  expect(follower.looks).toHaveLength(3);
+  expect(follower.pauses()).toEqual([59_000]);
+  await follower.after(1_000);
+  expect(follower.pauses()).toEqual([59_000, 60_000]);
+  expect(asked.map(({ version, withinMs }) => [version, withinMs])).toEqual([
+    [0, 60_000],
+    [1, 60_000],
+    [2, 60_000],
+  ]);
 });

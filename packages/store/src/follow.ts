@@ -2,6 +2,7 @@
 import type { Checkpoint, Commit, HistoryError } from '@certbus/events/history';
 import type { Bus } from './bus-port.ts';
 import { StoreError } from './errors.ts';
+import { sleep } from './sleep.ts';
 
 /** The result of one look at the bus. */
 export interface Batch {
@@ -33,34 +34,7 @@ export interface FollowOptions {
 
 /** Errors that no later read can repair. */
 const ENDING = new Set(['CERTBUS_STORE_CLOSED', 'CERTBUS_STORE_GAP', 'CERTBUS_STORE_TRIMMED']);
-const WATCH_EVERY_MS = 10;
 const FIRST_PAUSE_MS = 250;
-
-/** Resolves after `ms`, sooner when the store says that something was written; rejects with the signal's reason. */
-async function pause(bus: Bus, ms: number, signal: AbortSignal): Promise<void> {
-  const end = performance.now() + ms;
-  const version = bus.version();
-  const step = version === undefined ? ms : WATCH_EVERY_MS;
-  for (let left = ms; left > 0; left = end - performance.now()) {
-    await sleep(Math.min(step, left), signal);
-    if (bus.version() !== version) return;
-  }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-}
 
 const jittered = (ms: number): number => ms * (0.9 + Math.random() / 5);
 
@@ -80,7 +54,8 @@ export async function* follow(bus: Bus, from: Checkpoint, options: FollowOptions
   let failures = 0;
   for (;;) {
     signal.throwIfAborted();
-    let wait = jittered(interval);
+    // Asked before the read: what is written while a page is used is a change behind it.
+    const version = bus.version();
     try {
       if (performance.now() >= confirmAt) {
         await bus.confirm(checkpoint, { signal });
@@ -91,7 +66,7 @@ export async function* follow(bus: Bus, from: Checkpoint, options: FollowOptions
       yield { commits: page.commits, checkpoint, live: page.end && !page.refused };
       if (page.refused) throw page.refused;
       failures = 0;
-      if (!page.end) wait = 0;
+      if (!page.end) continue;
     } catch (error) {
       signal.throwIfAborted();
       if (!isPassing(error)) throw error;
@@ -102,11 +77,12 @@ export async function* follow(bus: Bus, from: Checkpoint, options: FollowOptions
         continue;
       }
       confirmAt = 0;
-      wait = jittered(Math.min(interval, FIRST_PAUSE_MS * 2 ** failures));
+      // What was refused is looked at no sooner because somebody keeps writing to the store.
+      await sleep(jittered(Math.min(interval, FIRST_PAUSE_MS * 2 ** failures)), signal);
       failures += 1;
+      continue;
     }
-    // What was refused is looked at no sooner because somebody keeps writing to the store.
-    await (failures > 0 ? sleep(wait, signal) : pause(bus, wait, signal));
+    await bus.whenWritten(version, { withinMs: jittered(interval), signal });
   }
 }
 

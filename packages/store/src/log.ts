@@ -135,6 +135,12 @@ export interface Log {
    * Adapters that cannot find it out cheaply leave it out.
    */
   version?(): number;
+  /**
+   * Resolves once {@link Log.version} is not `version` any more, or a read may fail because the store is away or another one; at the
+   * latest after `withinMs`. SHOULD do so within milliseconds of the write, and SHOULD cost nothing while nobody writes. Rejects with the
+   * signal's reason. Adapters without it are read once an interval.
+   */
+  whenWritten?(version: number, options: { readonly withinMs: number; readonly signal: AbortSignal }): Promise<void>;
   /** Absent where an adapter cannot; such a log is never trimmed and cannot be repaired in place. */
   readonly maintenance?: LogMaintenance;
   /** Closes connections and files. Later calls reject `CERTBUS_STORE_CLOSED`. A second close does nothing. */

@@ -6,6 +6,7 @@ import { beginBus, readStream, removed, writeCommits } from './bus.builders.ts';
 import { openBus } from './bus.ts';
 import { follow } from './follow.ts';
 import type { Log } from './log.ts';
+import { sleep } from './sleep.ts';
 
 // Counted, not replaced.
 vi.mock('node:crypto', { spy: true });
@@ -45,14 +46,14 @@ test('what was refused is looked at after growing pauses, however often somebody
   const { log, keys, repair } = await beginForged();
   vi.useFakeTimers();
   let reads = 0;
-  let writes = 0;
   const busy: Log = {
     ...log,
     read(...call) {
       reads += 1;
       return log.read(...call);
     },
-    version: () => (writes += 1),
+    version: () => 1,
+    whenWritten: (_version, { signal }) => sleep(10, signal),
   };
   const stop = new AbortController();
   const reached: number[] = [];

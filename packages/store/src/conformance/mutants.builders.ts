@@ -111,6 +111,11 @@ export const soundBehindBadNetwork: Mutate = behindBadNetwork(() => undefined);
 /** Faults of a log as such. */
 export const mutants: readonly Mutant[] = [
   {
+    fault: 'the wait for a write does not end by its signal',
+    foundBy: 'the wait for a write ends by one, and by its signal',
+    mutate: (sound) => ({ ...sound, version: () => 1, whenWritten: async () => {} }),
+  },
+  {
     fault: 'a repeated append is a conflict',
     foundBy: 'takes the same bytes at the same position again, without writing them twice',
     mutate: withAppend((sound) => async (stream, after, bytes, options) => {

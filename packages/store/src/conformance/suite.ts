@@ -162,6 +162,28 @@ function checkAbortAndClose(check: Check): void {
   });
 }
 
+function checkWait(check: Check): void {
+  check('the wait for a write ends by one, and by its signal', async ({ log, reopen }) => {
+    if (!reopen || !log.version || !log.whenWritten) return;
+    const other = await reopen();
+    try {
+      await log.read('s', 0);
+      const wait = { withinMs: 3_600_000, signal: new AbortController().signal };
+      const written = log.whenWritten(log.version(), wait);
+      const before = log.version();
+      await other.append('s', 0, bytesOf('x'));
+      await written;
+      // What was written before the wait began ends it at once.
+      await log.whenWritten(before, wait);
+      const reason = new Error('stop');
+      const signal = AbortSignal.abort(reason);
+      await rejects(log.whenWritten(log.version(), { ...wait, signal }), reason);
+    } finally {
+      await other.close();
+    }
+  });
+}
+
 /**
  * The suite that every adapter passes: order, paging, conflicts, repeated bytes, limits, aborts, closing, and what several
  * see who use the log at once, judged by `checkHistory`.
@@ -183,6 +205,7 @@ export function conformance(options: ConformanceOptions): void {
   describe('read', () => checkRead(check));
   describe('the size of pages', () => checkPageSize(check));
   describe('abort and close', () => checkAbortAndClose(check));
+  describe('the wait for a write', () => checkWait(check));
   describe('several at once', () => checkConcurrency(check));
   describe('maintenance', () => checkMaintenance(check));
   if (badRows) describe('what no append wrote', () => checkBadRows(check, badRows));

@@ -1,7 +1,8 @@
-/** What other packages need for SQLite files of their own: SQLite itself, a guard, a lock, and what is wrong with a file. */
+/** What other packages need for SQLite files of their own: SQLite itself, a guard, a lock, a watch, and what is wrong with a file. */
 
 export { DatabaseSync } from '../../node-modules.ts';
 export { describeFileProblem, type FileProblem, fileProblemOf } from '../file-problem.ts';
 export { lockFile } from '../places/file-lock.ts';
 export { readRegular } from '../regular-file.ts';
 export { checkSchema, openGuarded, type SchemaOptions } from '../sqlite-guard.ts';
+export { type WriteWait, whenWritten } from './watch.ts';

@@ -7,6 +7,7 @@ import { createMaintenance } from './maintenance.ts';
 import { changeFile, type OpenLog, queryFile, whenFree } from './open-log.ts';
 import { fileAt } from './state.ts';
 import { append, pageBehind } from './streams.ts';
+import { whenWritten } from './watch.ts';
 
 const DEFAULT_LIMIT = 150;
 
@@ -26,6 +27,9 @@ function versionOf({ file, isClosed }: OpenLog): number {
     return 0;
   }
 }
+
+/** Whether the file is away, or another one is in its place: the next read says which. */
+const isReplaced = ({ path, file }: OpenLog): boolean => fileAt(path) !== file.file;
 
 /**
  * Opens a log in a SQLite file. Several processes can read and write it at once; the file must not be on a network file
@@ -52,6 +56,7 @@ export async function openSqliteLog(path: string, { create = false, signal }: Sq
       return queryFile(log, options.signal, (connection) => pageBehind(connection, stream, after, limit));
     },
     version: () => versionOf(log),
+    whenWritten: (version, wait) => whenWritten(path, () => versionOf(log) !== version || isReplaced(log), wait),
     maintenance: createMaintenance(log),
     async close() {
       if (!log.isClosed) file.close();
