@@ -97,8 +97,8 @@ export const store: readonly Mutant[] = [
   {
     fault: 'followers do not see that the store was written',
     file: FOLLOW,
-    find: 'if (bus.version() !== version) return;',
-    replace: '',
+    find: 'bus.whenWritten(version, { withinMs: jittered(interval), signal })',
+    replace: 'sleep(jittered(interval), signal)',
     noticedBy: [{ file: FOLLOW_TEST }],
   },
   {
