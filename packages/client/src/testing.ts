@@ -35,6 +35,9 @@ export interface TestCertificate {
   readonly privateKey: string;
 }
 
+/** The type of a certificate's key. */
+export type TestKeyType = 'p-256' | 'p-384' | 'rsa-2048';
+
 /** A bus for tests: real events, signatures and seals, and a CA of its own in place of ACME. */
 export interface TestBus {
   readonly bus: Bus;
@@ -44,8 +47,11 @@ export interface TestBus {
   readonly trust: string;
   /** PEM of the root of every certificate made here. */
   readonly roots: string;
-  /** Makes a certificate for these names; made before, it is renewed. */
-  issue(names: readonly string[], options?: { readonly days?: number }): Promise<TestCertificate>;
+  /** Makes a certificate for these names, with a P-256 key by default; made before with the same key type, it is renewed. */
+  issue(
+    names: readonly string[],
+    options?: { readonly days?: number; readonly keyType?: TestKeyType },
+  ): Promise<TestCertificate>;
   remove(certificateId: string): Promise<void>;
   /** Appends any events, to see how a client takes them. */
   append(...events: WrittenEvent[]): Promise<void>;
@@ -56,7 +62,20 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 
-const generateKeys = () => crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+/** What WebCrypto makes keys of these types with. */
+const KEY_TYPES: Readonly<Record<TestKeyType, webcrypto.EcKeyGenParams | webcrypto.RsaHashedKeyGenParams>> = {
+  'p-256': ALGORITHM,
+  'p-384': { ...ALGORITHM, namedCurve: 'P-384' },
+  'rsa-2048': {
+    name: 'RSASSA-PKCS1-v1_5',
+    modulusLength: 2_048,
+    publicExponent: new Uint8Array([1, 0, 1]),
+    hash: 'SHA-256',
+  },
+};
+
+const generateKeys = (algorithm: webcrypto.EcKeyGenParams | webcrypto.RsaHashedKeyGenParams = ALGORITHM) =>
+  crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
 const toPem = (key: webcrypto.CryptoKey) => KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' }).toString();
 
 async function createAuthority() {
@@ -72,8 +91,8 @@ async function createAuthority() {
     },
     crypto,
   );
-  async function issue(names: readonly string[], days: number) {
-    const own = await generateKeys();
+  async function issue(names: readonly string[], days: number, keyType: TestKeyType) {
+    const own = await generateKeys(KEY_TYPES[keyType]);
     const leaf = await x509.X509CertificateGenerator.create(
       {
         issuer: root.subject,
@@ -150,13 +169,13 @@ export async function createTestBus({ address }: { readonly address?: string } =
     identity,
     trust: formatTrust(trust),
     roots: authority.root.toString('pem'),
-    async issue(typed, { days = 90 } = {}) {
+    async issue(typed, { days = 90, keyType = 'p-256' } = {}) {
       const names = normalizeNames(typed);
-      const key = nameSetKey(names);
+      const key = `${keyType} ${nameSetKey(names)}`;
       const isRenewal = ids.has(key);
       const certificateId = ids.get(key) ?? createId();
       ids.set(key, certificateId);
-      const { leaf, privateKey } = await authority.issue(names, days);
+      const { leaf, privateKey } = await authority.issue(names, days, keyType);
       const serialNumber = leaf.serialNumber.toUpperCase();
       await write([
         {
