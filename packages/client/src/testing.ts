@@ -87,7 +87,11 @@ async function createAuthority() {
       signingAlgorithm: ALGORITHM,
       notBefore: new Date(Date.now() - HOUR_MS),
       notAfter: new Date(Date.now() + 3_650 * DAY_MS),
-      extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      ],
     },
     crypto,
   );
@@ -102,10 +106,14 @@ async function createAuthority() {
         notBefore: new Date(Date.now() - HOUR_MS),
         notAfter: new Date(Date.now() + days * DAY_MS),
         extensions: [
+          // Critical, since the subject is empty (RFC 5280 section 4.2.1.6).
           new x509.SubjectAlternativeNameExtension(
             names.map((value) => ({ type: isAddress(value) ? ('ip' as const) : ('dns' as const), value })),
+            true,
           ),
+          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
           new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
+          await x509.AuthorityKeyIdentifierExtension.create(root.publicKey),
         ],
       },
       crypto,
