@@ -1,10 +1,11 @@
 /** An HTTPS server that serves the certificates of a bus, as an example of the client. */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type CertBus, type ConnectOptions, connect } from '@certbus/client';
+import { watchConnections } from './drain.ts';
 import { createMissingLog } from './missing-log.ts';
 
 /** Where the server listens, and which bus it follows. */
@@ -16,6 +17,8 @@ export interface ExampleServerOptions
   readonly port?: number;
   /** Port for HTTP, where HTTP-01 challenges are answered; default 5002, 0 for any. */
   readonly httpPort?: number;
+  /** How long requests that are under way have to finish when the server is closed, milliseconds; default 10,000. */
+  readonly drainMs?: number;
   /** Takes a line about everything that happens; default silent. */
   readonly log?: (line: string) => void;
 }
@@ -25,10 +28,14 @@ export interface ExampleServer {
   readonly port: number;
   readonly httpPort: number;
   readonly client: CertBus;
+  /** Accepts no more connections, lets each open one finish its request, and stops following the bus. */
   close(): Promise<void>;
 }
 
-function greet(request: IncomingMessage, response: ServerResponse): void {
+function greet(
+  request: IncomingMessage | Http2ServerRequest,
+  response: Pick<ServerResponse | Http2ServerResponse, 'setHeader' | 'end'>,
+): void {
   const { servername } = request.socket as TLSSocket & { servername?: string };
   response.setHeader('content-type', 'text/plain; charset=utf-8');
   response.end(`Hello from CertBus. You asked ${servername || 'this server'} for ${request.url}\n`);
@@ -43,13 +50,14 @@ function logEvents(client: CertBus, log: (line: string) => void): void {
 }
 
 /**
- * Starts an HTTPS server that serves the certificates of a bus and greets with the path asked for, next to an HTTP server
+ * Starts an HTTPS server, for HTTP/2 and HTTP/1.1, that serves the certificates of a bus and greets with the path asked for, next to an HTTP server
  * that answers HTTP-01 challenges. Rejects as `connect` of `@certbus/client`, and when a port is taken.
  */
 export async function startExampleServer({
   host = '127.0.0.1',
   port = 8443,
   httpPort = 5002,
+  drainMs = 10_000,
   log = () => {},
   ...options
 }: ExampleServerOptions): Promise<ExampleServer> {
@@ -58,13 +66,14 @@ export async function startExampleServer({
   const missingLog = createMissingLog(log);
   client.on('missing', ({ serverName }) => missingLog.note(serverName));
   const minute = setInterval(missingLog.flush, 60_000).unref();
-  const https = client.attach(createHttpsServer(client.tlsOptions(), greet));
+  const https = client.attach(createSecureServer({ ...client.tlsOptions(), allowHTTP1: true }, greet));
   const http = createHttpServer((request, response) => {
     if (!client.acmeHttpHandler(request, response))
       response.writeHead(404).end('This port answers HTTP-01 challenges only.\n');
   });
+  const drains = [https, http].map(watchConnections);
   async function close(): Promise<void> {
-    for (const server of [https, http]) server.close().closeAllConnections();
+    await Promise.all(drains.map((drain) => drain(drainMs)));
     await client.close();
     clearInterval(minute);
     missingLog.flush();
