@@ -10,11 +10,11 @@ import { run } from './process.ts';
 const LOCK = 'debian';
 
 /**
- * Unpacks some of Debian's packages into a folder: `name`, or `name=version`. Works without root, and where no package list was ever
- * fetched: apt gets folders of its own, and checks what it fetches against the lists that Debian signed.
+ * Fetches packages by a command of apt, and unpacks them. Works without root, and where no package list was ever fetched: apt gets folders
+ * of its own, and checks what it fetches against the lists that Debian signed.
  */
-export async function unpackDebianPackages(
-  wanted: readonly string[],
+async function unpack(
+  command: readonly string[],
   folder: string,
   check: (archives: string, files: readonly string[]) => void = () => {},
 ): Promise<void> {
@@ -27,13 +27,26 @@ export async function unpackDebianPackages(
   );
   const user = ['-o', 'APT::Sandbox::User=', '-o', 'Debug::NoLocking=1'];
   await run('apt-get', [...own, ...user, 'update']);
-  await run('apt-get', [...own, ...user, 'download', ...wanted], { cwd: archives });
+  await run('apt-get', [...own, ...user, ...command], { cwd: archives });
   const files = readdirSync(archives).filter((name) => name.endsWith('.deb'));
   check(archives, files);
   for (const file of files) {
     await run('dpkg-deb', ['-x', join(archives, file), folder]);
   }
   await run('rm', ['-r', lists, archives]);
+}
+
+/** Unpacks some of Debian's packages into a folder: `name`, or `name=version`. */
+export function unpackDebianPackages(wanted: readonly string[], folder: string): Promise<void> {
+  return unpack(['download', ...wanted], folder);
+}
+
+/**
+ * Unpacks programs into a folder, with all that they depend on and this machine does not have. They have no hash of ours: Debian replaces a
+ * browser every week and keeps none of those before.
+ */
+export function unpackDebianPrograms(names: readonly string[], folder: string): Promise<void> {
+  return unpack(['install', '--download-only', '--no-install-recommends', '--yes', ...names], folder);
 }
 
 const cacheNameOf = (name: string) => `${name}-${lockOf(LOCK).cacheName}`;
@@ -50,6 +63,6 @@ export function debianPackageFolder(name: string): string {
 export function installDebianPackage(name: string, version: string): Promise<string> {
   const list = join(lockOf(LOCK).folder, 'packages.sha256');
   return installOnce(cacheNameOf(name), `Debian's ${name} ${version}`, (folder) =>
-    unpackDebianPackages([`${name}=${version}`], folder, (archives, files) => checkHashes(archives, files, list)),
+    unpack(['download', `${name}=${version}`], folder, (archives, files) => checkHashes(archives, files, list)),
   );
 }

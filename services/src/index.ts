@@ -9,6 +9,7 @@ export {
   type LeafOptions,
 } from './certificates.ts';
 export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';
+export { type Chromium, type Page, startChromium } from './chromium.ts';
 export { type ConnectProxy, type ProxyVerdict, startConnectProxy } from './connect-proxy.ts';
 export { installDebianPackage } from './debian-packages.ts';
 export { type Disk, mountDisk } from './disks.ts';
@@ -20,7 +21,7 @@ export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
 export { type Moto, startMoto } from './moto.ts';
 export { findNginx, startNginx } from './nginx.ts';
-export { findNode, type NodeVersion, OLD_NODE } from './node-versions.ts';
+export { findNode, NODE_VERSIONS, type NodeVersion, OLD_NODE } from './node-versions.ts';
 export { installPackages } from './npm-packages.ts';
 export { installPacked, runPnpm } from './packed-packages.ts';
 export { type Part, requirePart } from './parts.ts';

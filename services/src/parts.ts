@@ -1,4 +1,5 @@
 /** What some tests need of the machine, and whether it is there. */
+import { findChromium, missingChromium } from './chromium.ts';
 import { missingDisks } from './disks.ts';
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
 import { findHaproxy, missingHaproxy } from './haproxy.ts';
@@ -26,6 +27,7 @@ export type Part =
   | 'bind'
   | 'knot'
   | 'powerdns'
+  | 'chromium'
   | 'ipv6'
   | 'disks'
   | 'strace'
@@ -42,6 +44,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   bind: missingBind,
   knot: missingKnot,
   powerdns: missingPowerDns,
+  chromium: missingChromium,
   ipv6: missingIpv6,
   disks: missingDisks,
   strace: missingStrace,
@@ -72,6 +75,7 @@ export async function installParts(): Promise<void> {
   if (!missingMoto()) await findMoto();
   if (!missingHaproxy()) await findHaproxy();
   if (!missingNginx()) await findNginx();
+  if (!missingChromium()) await findChromium();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
   if (hasProgram('npm')) for (const bundler of ['esbuild', 'rollup', 'webpack']) await installPackages(bundler);
 }
