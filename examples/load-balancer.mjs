@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import { connect } from '@certbus/client';
@@ -13,3 +14,12 @@ const challenges = http.createServer((request, response) => {
   if (!certbus.acmeHttpHandler(request, response)) response.writeHead(404).end();
 });
 challenges.listen(HTTP_PORT);
+
+process.once('SIGTERM', async () => {
+  // What is under way is answered, connections end once they are idle, and then the process does.
+  const closed = [server, challenges].map((each) => once(each.close(), 'close'));
+  const idle = setInterval(() => server.closeIdleConnections(), 100);
+  await Promise.all(closed);
+  clearInterval(idle);
+  await certbus.close();
+});

@@ -77,5 +77,5 @@ export async function installParts(): Promise<void> {
   if (!missingNginx()) await findNginx();
   if (!missingChromium()) await findChromium();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
-  if (hasProgram('npm')) for (const bundler of ['esbuild', 'rollup', 'webpack']) await installPackages(bundler);
+  if (hasProgram('npm')) for (const lock of ['esbuild', 'rollup', 'webpack', 'frameworks']) await installPackages(lock);
 }
