@@ -10,7 +10,8 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { freePort, installPackages, installPacked, run, temporaryFolder } from 'certbus-services';
+import { freePort, installPackages, run, temporaryFolder } from 'certbus-services';
+import { usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createTestBus, type TestBus } from './testing.ts';
 
@@ -24,7 +25,7 @@ let bus: TestBus;
 let started = 0;
 
 beforeAll(async () => {
-  await installPacked('@certbus/client', project);
+  await usePacked('@certbus/client', project);
   bus = await createTestBus({ address: `sqlite:${project}/bus.db` });
   await bus.issue([NAME]);
   writeFileSync(join(project, 'loadbalancer.key'), bus.identity, { mode: 0o600 });

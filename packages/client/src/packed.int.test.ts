@@ -5,14 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { connect } from 'node:tls';
 import { promisify } from 'node:util';
-import {
-  findNode,
-  NODE_VERSIONS,
-  OLD_NODE,
-  requirePart,
-  startConnectProxy,
-  temporaryFolder,
-} from 'certbus-services';
+import { findNode, NODE_VERSIONS, OLD_NODE, requirePart, startConnectProxy, temporaryFolder } from 'certbus-services';
 import { drawCredentials, sharedDynamoDbLocal, usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createTestBus, type TestBus } from './testing.ts';
