@@ -9,7 +9,7 @@ export {
   type FileExamination,
   ownFolder,
 } from './private-file.ts';
-export type { Change, PlacedLeaf, ReplicaReader } from './reader.ts';
+export type { Change, PlacedLeaf, ReplicaReader, SharedNames } from './reader.ts';
 export { type Building, openReplica, type Replica, type ReplicaOptions } from './replica.ts';
 export { prepare, rebuild, type SyncOptions, synchronize } from './sync.ts';
 export type { BeginningState } from './writer/tables.ts';

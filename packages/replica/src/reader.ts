@@ -21,6 +21,13 @@ export interface PlacedLeaf {
   readonly leaf: { readonly leafHash: string; readonly directory: string } | undefined;
 }
 
+/** A page of names that several certificates cover. */
+export interface SharedNames {
+  readonly names: readonly string[];
+  /** Where the next page begins; `undefined` where this was the last. */
+  readonly last: string | undefined;
+}
+
 /** What can be asked of a replica. Everything is synchronous and local. */
 export interface ReplicaReader {
   /** How far the replica goes. */
@@ -32,6 +39,12 @@ export interface ReplicaReader {
   certificate(certificateId: string): ManagedCertificate | undefined;
   /** Those that can be served for a server name in its one form: exact names first, then one wildcard level. */
   lookup(serverName: string): ManagedCertificate[];
+  /** Whether a certificate has exactly this name; a wildcard counts for itself alone. */
+  isNamed(name: string): boolean;
+  /** Whether several certificates cover a name of one of them: they have it, or the wildcard of its level. */
+  isShared(name: string): boolean;
+  /** The shared names among the next `limit` names behind `after`, to be read page by page. */
+  sharedNames(after: string, limit: number): SharedNames;
   /** All that are not removed, in order of id. */
   certificates(): Iterable<ManagedCertificate>;
   /** Ids of those that cover exactly this set of names and are not removed; the key is `nameSetKey`'s. */
@@ -63,6 +76,8 @@ export interface ReplicaReader {
 type Row = Record<string, unknown>;
 
 const PAGE = 500;
+/** Names are ASCII. */
+const BEHIND_ALL_NAMES = '\u{7f}';
 const parseState = (row: Row): ManagedCertificate => JSON.parse(String(row['state']));
 const idOf = (row: Row): string => String(row['certificate_id']);
 
@@ -166,6 +181,18 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   const selectNamed = database.prepare(
     `SELECT s.state FROM names${suffix} n CROSS JOIN certificates${suffix} c USING (certificate_id) CROSS JOIN states${suffix} s USING (number) WHERE n.name = ?`,
   );
+  const selectIsNamed = database.prepare(`SELECT 1 FROM names${suffix} WHERE name = ? LIMIT 1`);
+  const selectIsShared = database.prepare(
+    `SELECT count(DISTINCT certificate_id) AS n FROM names${suffix} WHERE name IN (?, ?)`,
+  );
+  const selectPageEnd = database.prepare(
+    `SELECT name FROM names${suffix} WHERE name > ? ORDER BY name LIMIT 1 OFFSET ?`,
+  );
+  const selectShared = database.prepare(
+    `SELECT DISTINCT n.name FROM names${suffix} n WHERE n.name > ? AND n.name <= ? AND EXISTS (
+       SELECT 1 FROM names${suffix} o
+       WHERE o.name IN (n.name, '*' || substr(n.name, instr(n.name || '.', '.'))) AND o.certificate_id <> n.certificate_id)`,
+  );
   const selectNameSet = database.prepare(
     `SELECT certificate_id FROM certificates${suffix} WHERE name_set = ? AND removed = 0`,
   );
@@ -195,6 +222,17 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
       return row && parseState(row);
     },
     lookup: (serverName) => candidatesOf(serverName).flatMap((name) => selectNamed.all(name).map(parseState)),
+    isNamed: (name) => selectIsNamed.get(name) !== undefined,
+    isShared(name) {
+      const [own = name, wildcard = own] = candidatesOf(name);
+      return Number(selectIsShared.get(own, wildcard)?.['n']) > 1;
+    },
+    sharedNames(after, limit) {
+      const end = selectPageEnd.get(after, limit - 1)?.['name'];
+      const last = typeof end === 'string' ? end : undefined;
+      const names = selectShared.all(after, last ?? BEHIND_ALL_NAMES).map((row) => String(row['name']));
+      return { names, last };
+    },
     *certificates() {
       for (const row of pages(selectPage)) yield parseState(row);
     },

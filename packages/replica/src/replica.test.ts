@@ -38,6 +38,32 @@ async function tell(replica: Replica, { commits, checkpoints }: Story): Promise<
   if (reached && reached.position > position) await replica.apply(commits.slice(position), reached);
 }
 
+test('names that several certificates cover are found, page by page and by themselves', async () => {
+  const story = await beginStory();
+  const many = Array.from({ length: 7 }, (_, n) => `n${n}.test`);
+  await story.say(
+    obtained('certificate1', ['*.a.test', 'a.test', 'own.b.test', '*.b.test']),
+    obtained('certificate2', ['www.a.test', 'n3.test']),
+    obtained('certificate3', ['localhost', '192.0.2.7']),
+    ...many.map((name, n) => obtained(`several0${n}`, [name])),
+  );
+  const replica = await openReplica({ path: ':memory:', busId: story.busId });
+  await tell(replica, story);
+  for (const size of [1, 2, 3, 100]) {
+    const found: string[] = [];
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const page = replica.sharedNames(after, size);
+      found.push(...page.names);
+      after = page.last;
+    }
+    // A certificate that covers one of its names twice shares it with none.
+    expect(found).toEqual(['n3.test', 'www.a.test']);
+  }
+  const all = ['a.test', 'www.a.test', 'n3.test', 'n4.test', '*.a.test', 'own.b.test', 'localhost', '192.0.2.7'];
+  expect(all.filter((name) => replica.isShared(name))).toEqual(['www.a.test', 'n3.test']);
+  await replica.close();
+});
+
 test.each(['file', 'memory'])('a replica in %s answers by id, name, name set and due time', async (kind) => {
   const story = await beginStory();
   await story.say(obtained('certificate1', ['*.a.test', 'a.test']), obtained('certificate2', ['www.a.test']), {
@@ -54,6 +80,12 @@ test.each(['file', 'memory'])('a replica in %s answers by id, name, name set and
   expect(idsFor('www.a.test')).toEqual(['certificate2', 'certificate1']);
   expect(idsFor('a.test')).toEqual(['certificate1']);
   expect(idsFor('deep.www.a.test')).toEqual([]);
+  expect(['a.test', '*.a.test', 'www.a.test', 'shop.a.test'].map((name) => replica.isNamed(name))).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ]);
   expect(replica.idsByNameSet(nameSetKey(['a.test', '*.a.test']))).toEqual(['certificate1']);
   expect([...replica.due(new Date('2027-01-01'))]).toEqual([]);
   expect([...replica.due(new Date('2027-01-22'))]).toHaveLength(2);
