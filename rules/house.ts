@@ -35,8 +35,15 @@ export const HOUSE: House = {
     // One SQLite file is what it is.
     'packages/replica': { io: 'everything', composition: [] },
     'packages/client': {
-      io: ['serving/key-vault.ts', 'tls/tls-alpn-01.ts'],
-      composition: ['serving/key-text.ts', 'serving/material-source.ts', 'connect.ts', 'material.ts', 'testing.ts'],
+      io: ['serving/key-vault.ts', 'tls/server-sockets.ts', 'tls/tls-alpn-01.ts'],
+      composition: [
+        'serving/key-text.ts',
+        'serving/material-source.ts',
+        'tls/attached-servers.ts',
+        'connect.ts',
+        'material.ts',
+        'testing.ts',
+      ],
     },
     'packages/acme': {
       io: ['wire/acme-client.ts', 'wire/undici.ts'],

@@ -1,7 +1,9 @@
 /** What `connect` takes and gives. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { SecureServerOptions } from 'node:http2';
+import type { ServerOptions as HttpsOptions } from 'node:https';
 import type { SecureContext, Server, TlsOptions } from 'node:tls';
 import type { Health } from './health.ts';
+import type { ChallengeRequest, ChallengeResponse } from './http-01.ts';
 import type { MaterialEvents } from './serving/events.ts';
 import type { CertificateSummary } from './serving/material-source.ts';
 import type { MaterialOptions } from './serving/options.ts';
@@ -27,21 +29,30 @@ export interface ConnectOptions extends MaterialOptions {
   readonly defaultName?: string;
 }
 
+/** What servers on TLS are made with: those of `node:tls`, `node:https` and `node:http2`. */
+export type ServerOptions = TlsOptions | HttpsOptions | SecureServerOptions;
+
 /** A load balancer's connection to a bus. */
 export interface CertBus extends AsyncDisposable {
-  /** Options for `tls.createServer` and `https.createServer`, with yours. */
-  tlsOptions<Options extends TlsOptions>(options?: Options): Options & { SNICallback: SniCallback };
-  /** For servers that want only this. */
+  /** Options for `createServer` of `node:tls` and `node:https` and `createSecureServer` of `node:http2`, with yours. */
+  tlsOptions<Options extends ServerOptions = TlsOptions>(options?: Options): Options & { SNICallback: SniCallback };
+  /**
+   * For servers that want only this. Where a name has certificates of several key types it shows the one that ranks first, an RSA one where there
+   * is one, since a callback is not told what the client can use.
+   */
   readonly sniCallback: SniCallback;
   /**
-   * Gives clients that name no server the certificate of the IP address that they came to, else that of `defaultName`; answers
-   * TLS-ALPN-01 on the server's port, and ends resumed sessions of removed names. Call it once, with a server that was made with
-   * the last `tlsOptions`, before it listens. Returns the server.
+   * Gives clients that name no server the certificate of the IP address that they came to, else that of `defaultName`; gives each client a key
+   * type that it can use, where a name has several; answers TLS-ALPN-01 on the server's port, and ends resumed sessions of removed names. Call
+   * it once, with a server that was made with the last `tlsOptions`, before it listens. Returns the server.
    */
   attach<S extends Server>(server: S): S;
-  /** Answers HTTP-01 challenges; false, and nothing done, for any other request. */
-  acmeHttpHandler(request: IncomingMessage, response: ServerResponse): boolean;
-  /** The TLS context for a server name as a client typed it, or for an IP address; `undefined` where no certificate covers it. */
+  /** Answers HTTP-01 challenges, of `node:http` and `node:http2`; false, and nothing done, for any other request. Never throws. */
+  acmeHttpHandler(request: ChallengeRequest, response: ChallengeResponse): boolean;
+  /**
+   * The TLS context for a server name as a client typed it, or for an IP address; `undefined` where no certificate covers it. It can be held for
+   * any time, also after a renewal or a removal: it goes on showing what it was made of.
+   */
   secureContextFor(serverName: string): Promise<SecureContext | undefined>;
   health(): Health;
   certificates(): Iterable<CertificateSummary>;

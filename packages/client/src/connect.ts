@@ -1,63 +1,100 @@
 /** Serves TLS from the certificates of a bus. */
 import { EventEmitter } from 'node:events';
-import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
+import { createSecureContext, type TlsOptions } from 'node:tls';
 import { normalizeServerName } from '@certbus/events';
-import type { CertBus, ClientEvents, ConnectOptions } from './cert-bus.ts';
+import type { CertBus, ClientEvents, ConnectOptions, ServerOptions } from './cert-bus.ts';
+import { keyTypeUnused } from './errors.ts';
 import { answerHttp01 } from './http-01.ts';
-import { type MaterialSource, openMaterial } from './serving/material-source.ts';
+import { type Material, type MaterialSource, openMaterial } from './serving/material-source.ts';
+import { createAttachedServers } from './tls/attached-servers.ts';
 import { createChallenges } from './tls/challenges.ts';
-import { type ContextCache, createContextCache } from './tls/context-cache.ts';
-import { makeContext } from './tls/contexts.ts';
-import { showDefaultCertificates } from './tls/default-certificates.ts';
+import { createContexts, handOut } from './tls/contexts.ts';
 import { createDefaults } from './tls/defaults.ts';
-import { hideDefaultFromNamed } from './tls/named-connections.ts';
-import { answerTlsAlpn01 } from './tls/tls-alpn-01.ts';
-import { createSniCallback, guardResumption, rotateTicketKeys } from './tls/tls-server.ts';
+import { type KeyTypeScan, scanKeyTypes } from './tls/key-type-scan.ts';
+import { createNameMap, type NameMap } from './tls/name-map.ts';
+import { serverOf } from './tls/server-sockets.ts';
+import { createSniCallback } from './tls/tls-server.ts';
 
 const CACHE_SIZE = 10_000;
+/** A certificate has seldom more names in use. */
+const NAMES_PER_CONTEXT = 4;
 const KEPT_NAMES = 1_000;
 const KEEP_NAMES_EVERY_MS = 60_000;
 
 /** Makes the contexts that were in use before a restart, one a turn of the event loop. */
-async function warm(source: MaterialSource, contexts: ContextCache, signal: AbortSignal): Promise<void> {
-  for (const name of source.recentNames()) {
+async function warm(names: readonly string[], map: NameMap, signal: AbortSignal): Promise<void> {
+  for (const name of names) {
     if (signal.aborted) return;
-    await contexts.get(name).catch(() => {});
+    try {
+      await map.find(name, () => undefined);
+    } catch {
+      // Closed or damaged: a handshake meets the same and says so.
+    }
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
-/** The cache of TLS contexts, which drops those of certificates that change. */
-function createContexts(source: MaterialSource, now: () => Date, size: number): ContextCache {
-  const making = {
+/** Makes what answers server names, and keeps it up to date with the source. */
+function createNames(source: MaterialSource, { now, size, scan }: NamesOptions) {
+  const build = ({ cert, key }: Material) => createSecureContext({ cert, key });
+  const contexts = createContexts({ source, build, size });
+  const names = createNameMap({
     source,
-    build: ({ cert, key }: { readonly cert: string; readonly key: string }) => createSecureContext({ cert, key }),
-    now,
-  };
-  const contexts = createContextCache({
-    size,
+    contexts,
+    size: size * NAMES_PER_CONTEXT,
     now: () => now().getTime(),
-    make: (serverName) => makeContext(making, serverName),
+    onKeyTypes: scan.found,
   });
-  source.on('changed', ({ certificateId, names }) => contexts.drop(certificateId, names));
-  source.on('rebuilt', () => contexts.clear());
-  return contexts;
+  source.on('changed', (change) => {
+    contexts.drop(change.certificateId);
+    names.forget(change.names);
+    scan.look(change.names);
+  });
+  source.on('rebuilt', () => {
+    contexts.clear();
+    names.clear();
+    scan.begin();
+  });
+  return { names, contexts };
+}
+
+interface NamesOptions {
+  readonly now: () => Date;
+  readonly size: number;
+  readonly scan: KeyTypeScan;
+}
+
+/** Whether a name is covered; where the replica was closed or cannot be read, what was served stays served. */
+function isCoveredBy(source: MaterialSource, serverName: string): boolean {
+  try {
+    return source.isCovered(serverName);
+  } catch {
+    return true;
+  }
 }
 
 function serve(source: MaterialSource, options: ConnectOptions): CertBus {
-  const { now = () => new Date(), cacheSize = CACHE_SIZE, defaultName } = options;
+  const { now = () => new Date(), cacheSize: size = CACHE_SIZE, defaultName } = options;
   const stop = new AbortController();
-  const contexts = createContexts(source, now, cacheSize);
+  const scan = scanKeyTypes(source, stop.signal);
+  const { names, contexts } = createNames(source, { now, size, scan });
   const challenges = createChallenges({ build: createSecureContext, now });
   challenges.refresh(source.challenges());
   source.on('moved', () => challenges.refresh(source.challenges()));
-  const warming = warm(source, contexts, stop.signal);
+  const warming = warm(source.recentNames(), names, stop.signal);
   const keepNames = () => source.keepRecentNames(contexts.recent().slice(0, KEPT_NAMES));
   const timer = setInterval(keepNames, KEEP_NAMES_EVERY_MS).unref();
   const defaults = createDefaults({ source, defaultName, now });
+  const isCovered = (serverName: string) => isCoveredBy(source, serverName);
+  const servers = createAttachedServers({ defaults, challenges, isCovered, needsHello: scan.isNeeded, now });
+  source.on('changed', servers.refresh);
+  source.on('rebuilt', () => servers.refresh({ removed: true }));
   const missing = new EventEmitter<Pick<ClientEvents, 'missing'>>();
   const sniCallback = createSniCallback({
-    contexts,
+    names,
+    serverOf,
+    abilityOf: servers.abilityOf,
+    onKeyTypeUnused: (name, { certificateId }) => source.reportKey(certificateId, keyTypeUnused(name)),
     hasDefault: defaults.isFound,
     onMissing(serverName) {
       source.noteMissing(serverName);
@@ -66,22 +103,6 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   });
   let settings: TlsOptions = {};
   let closing: Promise<void> | undefined;
-
-  function attach<S extends Server>(server: S): S {
-    hideDefaultFromNamed(server, settings);
-    const shown = showDefaultCertificates(server, { find: defaults.find, own: settings, now });
-    answerTlsAlpn01(server, challenges);
-    guardResumption(server, source.isCovered);
-    source.on('changed', ({ removed }) => {
-      shown.forget();
-      if (removed) rotateTicketKeys(server);
-    });
-    source.on('rebuilt', () => {
-      shown.forget();
-      rotateTicketKeys(server);
-    });
-    return server;
-  }
 
   async function close(): Promise<void> {
     stop.abort();
@@ -92,16 +113,20 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   }
 
   const client: CertBus = {
-    tlsOptions<Options extends TlsOptions>(own?: Options) {
+    tlsOptions<Options extends ServerOptions>(own?: Options) {
       settings = own ?? {};
       return { ...(own as Options), SNICallback: sniCallback };
     },
     sniCallback,
-    attach,
+    attach(server) {
+      servers.attach(server, settings);
+      return server;
+    },
     acmeHttpHandler: (request, response) => answerHttp01(request, response, source.keyAuthorization),
     async secureContextFor(typed) {
       const name = normalizeServerName(typed);
-      return name ? contexts.get(name) : undefined;
+      const found = name ? await names.find(name, () => undefined) : undefined;
+      return found && handOut(found);
     },
     health: () => source.health(),
     certificates: () => source.certificates(),

@@ -30,8 +30,8 @@ export function notOpened(
   return new ClientError('CERTBUS_CLIENT_KEY_NOT_OPENED', what, { cause });
 }
 
-/** The alarm that a name has certificates of which this server shows only one, `CERTBUS_CLIENT_KEY_TYPE_UNUSED`. */
+/** The alarm that a name has certificates of which a server shows only one, `CERTBUS_CLIENT_KEY_TYPE_UNUSED`. */
 export function keyTypeUnused(serverName: string): ClientError {
-  const what = `${serverName} has an RSA certificate and one with another key type. This server shows the RSA one to every client. Remove the other, or leave it for servers that can choose.`;
+  const what = `${serverName} has certificates of several key types, and a server that was not attached shows the same one to every client. Attach the server, so that each client gets one that it can use.`;
   return new ClientError('CERTBUS_CLIENT_KEY_TYPE_UNUSED', what);
 }

@@ -1,6 +1,7 @@
-export type { CertBus, ClientEvents, ConnectOptions } from './cert-bus.ts';
+export type { CertBus, ClientEvents, ConnectOptions, ServerOptions } from './cert-bus.ts';
 export { connect } from './connect.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Health } from './health.ts';
+export type { ChallengeRequest, ChallengeResponse } from './http-01.ts';
 export type { CertificateSummary } from './serving/material-source.ts';
 export type { SniCallback } from './tls/tls-server.ts';

@@ -3,6 +3,7 @@ export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Health } from './health.ts';
 export { answerHttp01 } from './http-01.ts';
 export type { MaterialEvents } from './serving/events.ts';
+export type { KeyType } from './serving/key-type.ts';
 export {
   type CertificateSummary,
   type Material,

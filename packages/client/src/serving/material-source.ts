@@ -15,6 +15,7 @@ import {
   type Replica,
   ReplicaError,
   replicaPath,
+  type SharedNames,
   stateDirectoryOf,
 } from '@certbus/replica';
 import { type ArchivePlace, aboveFloor, type Bus, openBus, parseAddress, resolveAddress } from '@certbus/store';
@@ -27,6 +28,7 @@ import { createChangeWatcher } from './change-watcher.ts';
 import { createEmitter, type MaterialEmitter, type MaterialEvents } from './events.ts';
 import { createHttp01Answers } from './http-01-answers.ts';
 import { readText } from './key-text.ts';
+import type { KeyType } from './key-type.ts';
 import { type KeyVault, openKeyVault } from './key-vault.ts';
 import { createListener } from './listener.ts';
 import { createOpenings, type Openings } from './openings.ts';
@@ -68,8 +70,16 @@ export interface MaterialSource extends AsyncDisposable {
    * that is and does, the latter with an alarm. `undefined` where it was removed, was never issued, or no key opens.
    */
   material(certificateId: string): Promise<(Material & Pick<Ranking, 'until'>) | undefined>;
-  /** What can be served for a server name in its one form. */
-  ranking(serverName: string): Ranking;
+  /**
+   * What can be served for a server name in its one form, and where it is known which key types the client can use: for this one.
+   */
+  ranking(serverName: string, canUse?: (keyType: KeyType) => boolean): Ranking;
+  /** Whether a certificate has exactly this name, in its one form; a wildcard counts for itself alone. */
+  isNamed(name: string): boolean;
+  /** Whether several certificates cover a name of one of them. */
+  isShared(name: string): boolean;
+  /** A page of names that several certificates cover, see `ReplicaReader.sharedNames`. */
+  sharedNames(after: string, limit: number): SharedNames;
   /**
    * Chain and opened key. Rejects `CERTBUS_CLIENT_KEY_NOT_OPENED` where this server cannot use the key; then it is not opened again
    * until the certificate changes.
@@ -306,7 +316,7 @@ function createSource(serving: Serving): MaterialSource {
     async material(certificateId) {
       const certificate = replica.certificate(certificateId);
       if (!certificate || certificate.removed) return undefined;
-      const { candidates, until } = rank([certificate], certificate.names[0] ?? '', now());
+      const { candidates, until } = rank([certificate], certificate.names[0] ?? '', { now: now() });
       for (const candidate of candidates) {
         try {
           return { ...(await openings.open(candidate)), until };
@@ -316,7 +326,10 @@ function createSource(serving: Serving): MaterialSource {
       }
       return undefined;
     },
-    ranking: (serverName) => rank(replica.lookup(serverName), serverName, now()),
+    ranking: (serverName, canUse) => rank(replica.lookup(serverName), serverName, { now: now(), canUse }),
+    isNamed: (name) => replica.isNamed(name),
+    isShared: (name) => replica.isShared(name),
+    sharedNames: (after, limit) => replica.sharedNames(after, limit),
     open: (candidate) => openings.open(candidate),
     isCovered: (serverName) => replica.lookup(serverName).length > 0,
     challenges: () => replica.bus().challenges,

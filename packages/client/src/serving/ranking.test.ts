@@ -33,7 +33,7 @@ function certificate(
 }
 
 const order = (certificates: readonly ManagedCertificate[], name = 'www.a.test') =>
-  rank(certificates, name, NOW).candidates.map(
+  rank(certificates, name, { now: NOW }).candidates.map(
     ({ certificateId, isPredecessor }) => certificateId + (isPredecessor ? ' before' : ''),
   );
 
@@ -84,11 +84,11 @@ test.each([
     20,
   ],
 ])('the order holds until it can change: %s', (_, certificates, days) => {
-  expect(rank(certificates, 'www.a.test', NOW).until).toEqual(new Date(day(days)));
+  expect(rank(certificates, 'www.a.test', { now: NOW }).until).toEqual(new Date(day(days)));
 });
 
 test('where all have ended, nothing changes by itself', () => {
-  expect(rank([certificate('a', ['www.a.test'], [-60, -1])], 'www.a.test', NOW).until).toBeUndefined();
+  expect(rank([certificate('a', ['www.a.test'], [-60, -1])], 'www.a.test', { now: NOW }).until).toBeUndefined();
 });
 
 test('of an RSA and an ECDSA certificate for one name RSA comes first, whichever was renewed last', async () => {
@@ -109,7 +109,7 @@ test('of an RSA and an ECDSA certificate for one name RSA comes first, whichever
       certificate('rsa', ['www.a.test'], [-60, 20, rsa], [-1, rsaEnd, rsa]),
       certificate('ecdsa', ['www.a.test'], [-1, ecdsaEnd, ecdsa]),
     ];
-    expect(rank(both, 'www.a.test', NOW).hasKeyTypes).toBe(true);
+    expect(rank(both, 'www.a.test', { now: NOW }).hasKeyTypes).toBe(true);
     expect(order(both)).toEqual(['rsa', 'rsa before', 'ecdsa']);
     expect(order(both.toReversed())).toEqual(['rsa', 'rsa before', 'ecdsa']);
   }

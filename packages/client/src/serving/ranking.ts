@@ -1,6 +1,6 @@
 /** Which certificate is served for a server name. */
-import { X509Certificate } from 'node:crypto';
 import { candidatesOf as coveringNamesOf, type IssuedCertificate, type ManagedCertificate } from '@certbus/events';
+import { type KeyType, keyTypeOf } from './key-type.ts';
 
 /** A certificate that could be shown for a server name. */
 export interface Candidate {
@@ -25,17 +25,8 @@ export interface Ranking {
   readonly candidates: readonly Candidate[];
   /** The next instant at which one of them begins or ends, and the order may change; `undefined` where all have ended. */
   readonly until: Date | undefined;
-  /** Whether RSA and other keys are among those that are valid: the best one is shown to every client. */
+  /** Whether they have keys of several types: which is shown depends on the client where its abilities are known. */
   readonly hasKeyTypes: boolean;
-}
-
-/** Whether every TLS client can use a leaf: some know no other keys than RSA. What does not parse counts as no. */
-function isRsa({ leaf }: IssuedCertificate): boolean {
-  try {
-    return new X509Certificate(Buffer.from(leaf, 'base64')).publicKey.asymmetricKeyType === 'rsa';
-  } catch {
-    return false;
-  }
 }
 
 function nextChange(candidates: readonly Candidate[], now: number): Date | undefined {
@@ -48,36 +39,42 @@ function nextChange(candidates: readonly Candidate[], now: number): Date | undef
 }
 
 /**
- * What can be shown for a server name: valid now, not obtained by an expelled manager, exact name before wildcard, RSA before other keys, not yet renewed, later expiry.
- * RSA comes first because every client can use it, and because the order of two certificates must not depend on which was renewed last.
- * Where all of these are equal, the id decides, so that every server shows the same one.
+ * What can be shown for a server name, best first: a key type that the client can use, valid now, not obtained by an expelled manager, exact
+ * name before wildcard, key type, not yet renewed, later expiry. Where all of these are equal, the id decides, so that every server shows the
+ * same one. Of two key types that a known client can use the others come before RSA, because they cost the server less. Where nothing is known
+ * of the client RSA comes first, because every client can use it. So the order of two certificates never depends on which was renewed last.
  */
-export function rank(certificates: readonly ManagedCertificate[], serverName: string, now: Date): Ranking {
+export function rank(
+  certificates: readonly ManagedCertificate[],
+  serverName: string,
+  { now, canUse }: { readonly now: Date; readonly canUse?: ((keyType: KeyType) => boolean) | undefined },
+): Ranking {
   const at = now.getTime();
   // One certificate has one key type; only among several does it decide anything.
-  const hasSeveral = certificates.length > 1;
-  const order = ({ issued, isPredecessor }: Candidate): readonly number[] => [
-    isValidAt(issued, at) ? 0 : 1,
-    issued.distrusted ? 1 : 0,
-    issued.names.includes(serverName) ? 0 : 1,
-    hasSeveral && isRsa(issued) ? 0 : 1,
-    isPredecessor ? 1 : 0,
-    -Date.parse(issued.notAfter),
-  ];
+  const typeOf = certificates.length > 1 ? keyTypeOf : () => 'other' as const;
   const covering = coveringNamesOf(serverName);
   // One timeline can have certificates for other names than its own, of a manager who was expelled.
   const all = certificates
     .flatMap(candidatesOf)
-    .filter(({ issued: { names } }) => names.some((name) => covering.includes(name)));
+    .filter(({ issued: { names } }) => names.some((name) => covering.includes(name)))
+    .map((candidate) => ({ candidate, keyType: typeOf(candidate.issued) }));
+  const order = ({ candidate: { issued, isPredecessor }, keyType }: (typeof all)[number]): readonly number[] => [
+    !canUse || canUse(keyType) ? 0 : 1,
+    isValidAt(issued, at) ? 0 : 1,
+    issued.distrusted ? 1 : 0,
+    issued.names.includes(serverName) ? 0 : 1,
+    (keyType === 'rsa') === (canUse === undefined) ? 0 : 1,
+    isPredecessor ? 1 : 0,
+    -Date.parse(issued.notAfter),
+  ];
   const candidates = all
-    .map((candidate) => ({ candidate, keys: order(candidate) }))
+    .map((it) => ({ candidate: it.candidate, keys: order(it) }))
     .sort((a, b) => {
       const differs = a.keys.findIndex((key, index) => key !== b.keys[index]);
       if (differs < 0) return a.candidate.certificateId < b.candidate.certificateId ? -1 : 1;
       return (a.keys[differs] ?? 0) - (b.keys[differs] ?? 0);
     })
     .map(({ candidate }) => candidate);
-  const valid = hasSeveral ? all.filter(({ issued }) => isValidAt(issued, at)) : [];
-  const hasKeyTypes = new Set(valid.map(({ issued }) => isRsa(issued))).size > 1;
-  return { candidates, until: nextChange(all, at), hasKeyTypes };
+  const hasKeyTypes = new Set(all.map(({ keyType }) => keyType)).size > 1;
+  return { candidates, until: nextChange(candidates, at), hasKeyTypes };
 }

@@ -1,4 +1,4 @@
-/** Reads server name and protocols from the first bytes of a TLS connection. */
+/** Reads server name, protocols and cipher suites from the first bytes of a TLS connection. */
 
 /** What a TLS client says first, as far as it matters here (RFC 8446 §4.1.2). */
 export interface ClientHello {
@@ -6,6 +6,8 @@ export interface ClientHello {
   readonly serverName: string | undefined;
   /** Protocols offered by ALPN, in the client's order. */
   readonly protocols: readonly string[];
+  /** By their numbers, in the client's order. */
+  readonly cipherSuites: readonly number[];
 }
 
 const HANDSHAKE = 22;
@@ -62,16 +64,23 @@ function protocolsOf(extension: Buffer): string[] {
   return protocols;
 }
 
+function suitesOf(vector: Buffer): number[] {
+  const list = new Reader(vector);
+  const suites: number[] = [];
+  while (!list.isAtEnd) suites.push(list.number(2));
+  return suites;
+}
+
 function parseHello(body: Buffer): ClientHello {
   const hello = new Reader(body);
-  // Version and random, session id, cipher suites, compression methods.
+  // Version and random, session id; behind the cipher suites the compression methods.
   hello.take(34);
   hello.vector(1);
-  hello.vector(2);
+  const cipherSuites = suitesOf(hello.vector(2));
   hello.vector(1);
   let serverName: string | undefined;
   let protocols: string[] = [];
-  if (hello.isAtEnd) return { serverName, protocols };
+  if (hello.isAtEnd) return { serverName, protocols, cipherSuites };
   const extensions = new Reader(hello.vector(2));
   while (!extensions.isAtEnd) {
     const type = extensions.number(2);
@@ -79,7 +88,7 @@ function parseHello(body: Buffer): ClientHello {
     if (type === SERVER_NAME) serverName = serverNameOf(extension);
     if (type === ALPN) protocols = protocolsOf(extension);
   }
-  return { serverName, protocols };
+  return { serverName, protocols, cipherSuites };
 }
 
 /** Takes the bytes of a connection as they come, each of them once. */

@@ -4,7 +4,7 @@ import type { Server } from 'node:tls';
 
 /**
  * Lets `first` have each new connection before a TLS server's own work begins; `passOn` gives it to the server, at once or later.
- * Whoever came before stays behind: the last one to be put in front sees a connection first.
+ * The last one to be put in front sees a connection first.
  */
 export function putInFront(server: Server, first: (socket: Socket, passOn: () => void) => void): void {
   const own = server.rawListeners('connection');

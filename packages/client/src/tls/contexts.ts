@@ -1,48 +1,160 @@
-/** Makes the TLS context of a server name. */
-import { type ClientError, keyTypeUnused, notOpened } from '../errors.ts';
+/** The TLS contexts of certificates: one for each leaf, bounded in number. */
+import type { SecureContext } from 'node:tls';
+import { type ClientError, notOpened } from '../errors.ts';
 import type { Material, MaterialSource } from '../serving/material-source.ts';
-import type { NamedContext } from './context-cache.ts';
+import type { Candidate } from '../serving/ranking.ts';
+import { type Cached, createBoundedCache } from './bounded-cache.ts';
 
-/** What is needed to make TLS contexts. */
-export interface ContextMaking {
-  readonly source: Pick<MaterialSource, 'ranking' | 'open' | 'refuse' | 'reportKey'>;
+/** The TLS context of one leaf of one managed certificate. */
+export interface CertificateContext extends Cached {
+  readonly certificateId: string;
+  readonly leafHash: string;
+  readonly context: SecureContext;
+  /** False once it was evicted, or its certificate changed. */
+  isCurrent: boolean;
+  /** Whether code that is not ours may hold it: then it is never closed. */
+  isHandedOut: boolean;
+  /** A server name that it was made for. */
+  readonly serverName: string;
+}
+
+/** What is needed to make contexts. */
+export interface ContextsOptions {
+  readonly source: Pick<MaterialSource, 'open' | 'refuse'>;
   /** Builds the native context. */
-  build(material: Material): NamedContext['context'];
-  readonly now: () => Date;
+  readonly build: (material: Material) => SecureContext;
+  /** Contexts kept at most. One takes about 47 KB. */
+  readonly size: number;
 }
 
-/** An expired certificate is shown where there is nothing better, and not looked up again at every handshake. */
-const EXPIRED_MS = 60_000;
+/** TLS contexts by certificate and leaf: each made once, and given up when their certificate changes. */
+export interface Contexts {
+  /** The context of a leaf, where it is there already. Counts as a use. */
+  get(candidate: Candidate): CertificateContext | undefined;
+  /**
+   * Makes the context of a leaf; those that ask at once share the making. `undefined` where its key does not open here, or TLS refuses
+   * it, which raises an alarm. What comes of it can be shown until the next turn of the event loop, also where it is not current.
+   */
+  make(candidate: Candidate, serverName: string): Promise<CertificateContext | undefined>;
+  /** Gives up the contexts of a certificate. */
+  drop(certificateId: string): void;
+  clear(): void;
+  /** Server names to warm after a restart, one for each context, those in use first. */
+  recent(): string[];
+  readonly size: number;
+}
 
-/**
- * Makes the context for a server name from the best certificate whose key opens here. Those that do not open raise an alarm, and
- * the next best is shown: a renewal never makes an outage.
- */
-export async function makeContext(
-  { source, build, now }: ContextMaking,
-  serverName: string,
-): Promise<NamedContext | undefined> {
-  const { candidates, until, hasKeyTypes } = source.ranking(serverName);
-  const [best] = candidates;
-  if (hasKeyTypes && best) source.reportKey(best.certificateId, keyTypeUnused(serverName));
-  for (const candidate of candidates) {
-    const { certificateId, issued } = candidate;
-    try {
-      const context = buildFrom(await source.open(candidate), build);
-      const next = until?.getTime() ?? now().getTime() + EXPIRED_MS;
-      return { certificateId, leafHash: issued.leafHash, context, until: next };
-    } catch (error) {
-      source.refuse(candidate, error as ClientError);
-    }
+/** The handle behind a context, whose `close` is not documented. */
+interface Native {
+  readonly context?: { close?: () => void };
+}
+
+/** A context that is merely forgotten keeps its 47 KB until the collector runs, and the collector does not see them. */
+const closeNative = (context: SecureContext): void => (context as Native).context?.close?.();
+
+/** What the collector is to see of a context that is not ours to close. The memory is not touched. */
+const CONTEXT_BYTES = 48_000;
+const weights = new WeakMap<SecureContext, ArrayBufferLike>();
+
+/** Hands a context to code that is not ours, which may hold it for any time. */
+export function handOut(made: CertificateContext): SecureContext {
+  const { context } = made;
+  if (!made.isHandedOut) {
+    made.isHandedOut = true;
+    weights.set(context, Buffer.allocUnsafeSlow(CONTEXT_BYTES).buffer);
   }
-  return undefined;
+  return context;
 }
+
+const keyOf = ({ certificateId, issued: { leafHash } }: Candidate): string => `${certificateId} ${leafHash}`;
 
 /** A key that opens and that TLS refuses is as useless as one that does not open. */
-function buildFrom(material: Material, build: ContextMaking['build']): NamedContext['context'] {
+function buildFrom(material: Material, build: ContextsOptions['build']): SecureContext {
   try {
     return build(material);
   } catch (cause) {
     throw notOpened(material, cause);
   }
+}
+
+/** Makes an empty set. */
+export function createContexts({ source, build, size }: ContextsOptions): Contexts {
+  const byCertificate = new Map<string, Map<string, CertificateContext>>();
+  const making = new Map<string, Promise<CertificateContext | undefined>>();
+  let retired: CertificateContext[] = [];
+
+  /** Whoever was given a context in this turn of the event loop has used it before the next one. */
+  function closeRetired(): void {
+    const closing = retired;
+    retired = [];
+    for (const { isHandedOut, context } of closing) if (!isHandedOut) closeNative(context);
+  }
+
+  function retire(made: CertificateContext): void {
+    made.isCurrent = false;
+    const leaves = byCertificate.get(made.certificateId);
+    if (leaves?.get(made.leafHash) === made) leaves.delete(made.leafHash);
+    if (leaves?.size === 0) byCertificate.delete(made.certificateId);
+    if (retired.length === 0) setImmediate(closeRetired);
+    retired.push(made);
+  }
+
+  const cache = createBoundedCache<CertificateContext>(size, retire);
+
+  function keep(key: string, made: CertificateContext): void {
+    const leaves = byCertificate.get(made.certificateId) ?? new Map<string, CertificateContext>();
+    cache.set(key, made);
+    byCertificate.set(made.certificateId, leaves.set(made.leafHash, made));
+  }
+
+  async function makeFrom(candidate: Candidate, serverName: string): Promise<CertificateContext | undefined> {
+    const { certificateId, issued } = candidate;
+    try {
+      const context = buildFrom(await source.open(candidate), build);
+      return {
+        certificateId,
+        leafHash: issued.leafHash,
+        context,
+        isCurrent: true,
+        isHandedOut: false,
+        isUsed: false,
+        serverName,
+      };
+    } catch (error) {
+      source.refuse(candidate, error as ClientError);
+      return undefined;
+    }
+  }
+
+  return {
+    get: (candidate) => cache.get(keyOf(candidate)),
+    make(candidate, serverName) {
+      const key = keyOf(candidate);
+      const shared = making.get(key);
+      if (shared) return shared;
+      const made = makeFrom(candidate, serverName).then((it) => {
+        // Its certificate changed meanwhile, and this may be what is no longer served.
+        const isStale = making.get(key) !== made;
+        if (!isStale) making.delete(key);
+        if (it && isStale) retire(it);
+        else if (it) keep(key, it);
+        return it;
+      });
+      making.set(key, made);
+      return made;
+    },
+    drop(certificateId) {
+      for (const leafHash of [...(byCertificate.get(certificateId)?.keys() ?? [])])
+        cache.delete(`${certificateId} ${leafHash}`);
+      for (const key of making.keys()) if (key.startsWith(`${certificateId} `)) making.delete(key);
+    },
+    clear() {
+      making.clear();
+      cache.clear();
+    },
+    recent: () => cache.values().map(({ serverName }) => serverName),
+    get size() {
+      return cache.size;
+    },
+  };
 }

@@ -10,8 +10,10 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** What is shown, until another certificate may rank higher, milliseconds since 1970. */
-export interface DefaultKeyPair extends KeyPair {
+/** What is shown: pairs of different key types, of which TLS chooses by the client. */
+export interface DefaultKeyPairs {
+  readonly pairs: readonly KeyPair[];
+  /** From then on another certificate may rank higher, milliseconds since 1970. */
   readonly until: number;
 }
 
@@ -20,7 +22,7 @@ export interface DefaultCertificatesOptions {
    * What is shown for a local address; `undefined` where no certificate is for it. Asked again after {@link DefaultCertificates.forget},
    * and when what was found may no longer be the best.
    */
-  readonly find: (address: string) => Promise<DefaultKeyPair | undefined>;
+  readonly find: (address: string) => Promise<DefaultKeyPairs | undefined>;
   readonly now: () => Date;
   /** What the server was made with, which stays apart from key and certificate. */
   readonly own: SecureContextOptions;
@@ -35,7 +37,7 @@ export interface DefaultCertificates {
 /** A default certificate, and the address that it is for. */
 interface Default {
   readonly address: string;
-  readonly material: DefaultKeyPair | undefined;
+  readonly material: DefaultKeyPairs | undefined;
 }
 
 /** Of a machine that takes connections for any address, such as a transparent proxy. */
@@ -58,9 +60,8 @@ export function showDefaultCertificates(
   let generation = 0;
   let shown: Default | undefined;
 
-  function isShown({ material }: Default): boolean {
-    return material?.cert === shown?.material?.cert && material?.key === shown?.material?.key;
-  }
+  const textOf = (it: Default | undefined) => (it?.material?.pairs ?? []).map(({ cert, key }) => cert + key).join();
+  const isShown = (wanted: Default): boolean => textOf(wanted) === textOf(shown);
 
   function show(wanted: Default): void {
     const { material } = wanted;
@@ -68,7 +69,9 @@ export function showDefaultCertificates(
     // Without its ticket keys, every session of the server would end with the change.
     const ticketKeys = server.getTicketKeys();
     server.setSecureContext({
-      ...(material ? { ...settings, key: material.key, cert: material.cert } : own),
+      ...(material
+        ? { ...settings, key: material.pairs.map(({ key }) => key), cert: material.pairs.map(({ cert }) => cert) }
+        : own),
       ticketKeys,
     });
   }

@@ -1,16 +1,31 @@
 /** What clients that name no server are shown. */
 import { createSecureContext } from 'node:tls';
 import { normalizeServerName } from '@certbus/events';
+import { type ClientError, notOpened } from '../errors.ts';
+import { type KeyType, keyTypeOf } from '../serving/key-type.ts';
 import type { MaterialSource } from '../serving/material-source.ts';
-import { makeContext } from './contexts.ts';
-import type { DefaultKeyPair, KeyPair } from './default-certificates.ts';
+import type { Candidate } from '../serving/ranking.ts';
+import type { DefaultKeyPairs, KeyPair } from './default-certificates.ts';
 
 /** The certificates of clients without a server name. */
 export interface Defaults {
-  /** The certificate of the address that they came to, else that of the default name. */
-  find(address: string): Promise<DefaultKeyPair | undefined>;
+  /** The certificates of the address that they came to, else those of the default name: the best one of each key type. */
+  find(address: string): Promise<DefaultKeyPairs | undefined>;
   /** Whether there may be one on some server. */
   isFound(): boolean;
+}
+
+/** An expired certificate is shown where there is nothing better, and not looked up again at every handshake. */
+const EXPIRED_MS = 60_000;
+
+/** A key that opens and that TLS refuses is as useless as one that does not open. */
+function checked(pair: KeyPair, candidate: Candidate): KeyPair {
+  try {
+    createSecureContext({ ...pair });
+    return pair;
+  } catch (cause) {
+    throw notOpened(candidate, cause);
+  }
 }
 
 /** Finds defaults among a client's certificates. */
@@ -19,31 +34,48 @@ export function createDefaults({
   defaultName,
   now,
 }: {
-  readonly source: MaterialSource;
+  readonly source: Pick<MaterialSource, 'ranking' | 'open' | 'refuse'>;
   readonly defaultName: string | undefined;
   readonly now: () => Date;
 }): Defaults {
   let isFound = defaultName !== undefined;
 
-  async function pairFor(name: string): Promise<DefaultKeyPair | undefined> {
-    let shown: KeyPair | undefined;
-    const build = ({ cert, key }: KeyPair) => {
-      const context = createSecureContext({ cert, key });
-      shown = { cert, key };
-      return context;
-    };
-    const made = await makeContext({ source, build, now }, name);
-    return made && shown && { ...shown, until: made.until };
+  /** Chain and key of a candidate, where both can be used; else it is refused, with an alarm. */
+  async function pairOf(candidate: Candidate): Promise<KeyPair | undefined> {
+    try {
+      const { cert, key } = await source.open(candidate);
+      return checked({ cert, key }, candidate);
+    } catch (error) {
+      source.refuse(candidate, error as ClientError);
+      return undefined;
+    }
+  }
+
+  async function pairsFor(name: string): Promise<DefaultKeyPairs | undefined> {
+    const at = now().getTime();
+    const { candidates, until, hasKeyTypes } = source.ranking(name);
+    const pairs = new Map<KeyType, KeyPair>();
+    for (const candidate of candidates) {
+      const { notBefore, notAfter } = candidate.issued;
+      const isValid = Date.parse(notBefore) <= at && at < Date.parse(notAfter);
+      const keyType = hasKeyTypes ? keyTypeOf(candidate.issued) : 'other';
+      // What is not valid is shown only where there is nothing else.
+      if (pairs.has(keyType) || (pairs.size > 0 && !isValid)) continue;
+      const pair = await pairOf(candidate);
+      if (pair) pairs.set(keyType, pair);
+    }
+    if (pairs.size === 0) return undefined;
+    return { pairs: [...pairs.values()], until: until?.getTime() ?? at + EXPIRED_MS };
   }
 
   return {
     isFound: () => isFound,
     async find(address) {
       for (const name of [address, defaultName && normalizeServerName(defaultName)]) {
-        const pair = name ? await pairFor(name) : undefined;
-        if (!pair) continue;
+        const found = name ? await pairsFor(name) : undefined;
+        if (!found) continue;
         isFound = true;
-        return pair;
+        return found;
       }
       return undefined;
     },

@@ -2,7 +2,9 @@
 import { createSecureContext, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import { cleanLine, normalizeServerName } from '@certbus/events';
 import { ClientError } from '../errors.ts';
-import type { ContextCache } from './context-cache.ts';
+import type { ClientAbility } from './client-ability.ts';
+import { type CertificateContext, handOut } from './contexts.ts';
+import type { NameMap } from './name-map.ts';
 
 /** What Node's TLS server calls with a server name. */
 export type SniCallback = (
@@ -19,31 +21,76 @@ const TICKET_KEY_BYTES = 48;
  * a default certificate an error, which Node answers with a reset, since an empty context would show the default's.
  */
 export function createSniCallback({
-  contexts,
+  names,
+  serverOf,
+  abilityOf,
+  onKeyTypeUnused,
   onMissing,
   hasDefault,
 }: {
-  readonly contexts: Pick<ContextCache, 'peek' | 'get'>;
+  readonly names: Pick<NameMap, 'peek' | 'find'>;
+  /** The server that a callback was called by; `undefined` where it was called by other code than Node's. */
+  readonly serverOf: (caller: unknown) => Server | undefined;
+  /** What the client of a connection can use; `undefined` where the server was not attached. */
+  readonly abilityOf: (caller: unknown) => ClientAbility | undefined;
+  /** Called where a name has several key types and nothing is known of the client. */
+  readonly onKeyTypeUnused: (serverName: string, shown: CertificateContext) => void;
   readonly onMissing: (serverName: string) => void;
   /** Whether a server may show a default certificate. */
   readonly hasDefault: () => boolean;
 }): SniCallback {
   const empty = createSecureContext();
-  const refuse = (typed: string, callback: Parameters<SniCallback>[1]) => {
+
+  /**
+   * The context as a caller may have it. Node's TLS has copied the certificate when the callback returns, unless the server answers OCSP itself,
+   * which it may do later. Everybody else may hold it for any time.
+   */
+  function contextFor(caller: unknown, made: CertificateContext): SecureContext {
+    const server = serverOf(caller);
+    return server && server.listenerCount('OCSPRequest') === 0 ? made.context : handOut(made);
+  }
+
+  function refuse(typed: string, callback: Parameters<SniCallback>[1]): void {
     const shown = cleanLine(typed.slice(0, MAX_SHOWN));
+    if (hasDefault())
+      callback(new ClientError('CERTBUS_CLIENT_NAME_UNKNOWN', `No certificate covers ${JSON.stringify(shown)}.`));
+    else callback(null, empty);
     onMissing(shown);
-    if (!hasDefault()) return callback(null, empty);
-    callback(new ClientError('CERTBUS_CLIENT_NAME_UNKNOWN', `No certificate covers ${JSON.stringify(shown)}.`));
-  };
-  return (typed, callback) => {
+  }
+
+  /** For what the map does not have, or has for some clients only. */
+  function search(caller: unknown, typed: string, callback: Parameters<SniCallback>[1]): void {
     const serverName = normalizeServerName(typed);
-    if (!serverName) return refuse(typed, callback);
-    const there = contexts.peek(serverName);
-    if (there) return callback(null, there);
-    contexts.get(serverName).then(
-      (context) => (context ? callback(null, context) : refuse(serverName, callback)),
-      (error: Error) => callback(error),
-    );
+    if (!serverName) {
+      refuse(typed, callback);
+      return;
+    }
+    let isUnknown = false;
+    const answer = (made: CertificateContext | undefined) => {
+      if (made) callback(null, contextFor(caller, made));
+      else refuse(serverName, callback);
+      if (made && isUnknown) onKeyTypeUnused(serverName, made);
+    };
+    const ability = () => {
+      const client = abilityOf(caller);
+      isUnknown = client === undefined;
+      return client;
+    };
+    let found: ReturnType<NameMap['find']>;
+    try {
+      found = names.find(serverName, ability);
+    } catch (error) {
+      callback(error as Error);
+      return;
+    }
+    if (found instanceof Promise) found.then(answer, callback);
+    else answer(found);
+  }
+
+  return function sniCallback(this: unknown, typed, callback) {
+    const there = names.peek(typed);
+    if (there) callback(null, contextFor(this, there));
+    else search(this, typed, callback);
   };
 }
 

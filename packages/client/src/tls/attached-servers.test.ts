@@ -1,0 +1,105 @@
+/** Many servers of one client. */
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { createSecureServer, connect as openHttp2 } from 'node:http2';
+import { createServer as createHttpsServer, get } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
+import type { CertBus } from '../cert-bus.ts';
+import { connect } from '../connect.ts';
+import { createTestBus, type TestBus } from '../testing.ts';
+import { createAttachedServers } from './attached-servers.ts';
+import { createChallenges } from './challenges.ts';
+
+const open: { close(): unknown }[] = [];
+
+afterEach(async () => {
+  for (const it of open.splice(0).reverse()) await it.close();
+});
+
+async function newClient(): Promise<{ bus: TestBus; client: CertBus }> {
+  const bus = await createTestBus();
+  const { identity, trust } = bus;
+  const client = await connect({ bus: bus.bus, identity, trust, replica: ':memory:', intervalMs: 50 });
+  open.push(bus, client);
+  return { bus, client };
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+test('twenty servers of every kind are attached without a warning, and all of them follow a removal', async () => {
+  const warnings: string[] = [];
+  const note = ({ message }: Error) => warnings.push(message);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  const { bus, client } = await newClient();
+  await bus.issue(['a.test']);
+  const kinds = [
+    () => createServer(client.tlsOptions()),
+    () => createHttpsServer(client.tlsOptions({ keepAliveTimeout: 1_000 })),
+    () => createSecureServer(client.tlsOptions({ allowHTTP1: true })),
+  ];
+  const servers: Server[] = Array.from({ length: 21 }, (_, n) =>
+    client.attach((kinds[n % 3] ?? kinds[0])?.() as Server),
+  );
+  const before = servers.map((server) => server.getTicketKeys());
+  const { certificateId } = await bus.issue(['gone.test']);
+  await bus.remove(certificateId);
+  await expect.poll(() => servers.every((server, n) => !before[n]?.equals(server.getTicketKeys()))).toBe(true);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warnings).toEqual([]);
+});
+
+test('a server that closes is released, and one that listens again begins with keys of its own', async () => {
+  const now = () => new Date();
+  const servers = createAttachedServers({
+    defaults: { find: async () => undefined },
+    challenges: createChallenges({ build: () => expect.unreachable(), now }),
+    isCovered: () => true,
+    needsHello: () => false,
+    now,
+  });
+  const server = createServer();
+  servers.attach(server, {});
+  expect(servers.size).toBe(1);
+  await listen(server);
+  server.close();
+  await once(server, 'close');
+  expect(servers.size).toBe(0);
+  const before = server.getTicketKeys();
+  // While it was closed it heard of no removal.
+  servers.refresh({ removed: true });
+  expect(before.equals(server.getTicketKeys())).toBe(true);
+  await listen(server);
+  expect([servers.size, before.equals(server.getTicketKeys())]).toEqual([1, false]);
+  server.close();
+});
+
+test('an HTTP/2 server serves both versions, and its requests are asked for HTTP-01 challenges', async () => {
+  const { bus, client } = await newClient();
+  const { serialNumber } = await bus.issue(['a.test']);
+  const account = { directory: 'https://ca.test/', accountUrl: 'https://ca.test/1', sealedKey: '' };
+  await bus.append({ type: 'AccountRegistered', ...account, thumbprint: 'A'.repeat(43), stateless: true });
+  const server = client.attach(
+    createSecureServer(client.tlsOptions({ allowHTTP1: true }), (request, response) => {
+      if (!client.acmeHttpHandler(request, response)) response.end(`by ${request.httpVersion}`);
+    }),
+  );
+  const port = await listen(server);
+  open.push(server);
+  await expect.poll(() => client.health().position).toBe(4);
+  const old = get({ host: '127.0.0.1', port, servername: 'a.test', ca: bus.roots, agent: false });
+  const [response] = (await once(old, 'response')) as [IncomingMessage];
+  expect((response.socket as TLSSocket).getPeerX509Certificate()?.serialNumber).toBe(serialNumber);
+  expect(await response.setEncoding('utf8').toArray()).toEqual(['by 1.1']);
+  const session = openHttp2(`https://127.0.0.1:${port}`, { servername: 'a.test', ca: bus.roots });
+  const ask = async (path: string) => String((await once(session.request({ ':path': path }), 'data'))[0]);
+  expect(await ask('/.well-known/acme-challenge/token')).toBe(`token.${'A'.repeat(43)}`);
+  expect(await ask('/')).toBe('by 2.0');
+  session.destroy();
+});

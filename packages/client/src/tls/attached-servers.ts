@@ -1,0 +1,73 @@
+/** The TLS servers that a client serves: one listener of the client for all of them. */
+import type { Server, TlsOptions } from 'node:tls';
+import type { Challenges } from './challenges.ts';
+import { abilityOf, type ClientAbility } from './client-ability.ts';
+import { putInFront } from './connections.ts';
+import { type DefaultCertificates, showDefaultCertificates } from './default-certificates.ts';
+import type { Defaults } from './defaults.ts';
+import { helloOf, peekHello } from './hello-peek.ts';
+import { hideDefaultFromNamed } from './named-connections.ts';
+import { serverOf } from './server-sockets.ts';
+import { answerTlsAlpn01 } from './tls-alpn-01.ts';
+import { guardResumption, rotateTicketKeys } from './tls-server.ts';
+
+/** The servers that were attached and have not been closed. */
+export interface AttachedServers {
+  attach(server: Server, own: TlsOptions): void;
+  /** What a certificate is about has changed: defaults are looked up again, and where one was removed no session is resumed. */
+  refresh(change: { readonly removed: boolean }): void;
+  /** What the client of a connection of an attached server can use; `undefined` for every other caller. */
+  abilityOf(caller: unknown): ClientAbility | undefined;
+  readonly size: number;
+}
+
+export interface AttachedServersOptions {
+  readonly defaults: Pick<Defaults, 'find'>;
+  readonly challenges: Challenges;
+  /** Whether a name is covered, for resumed sessions. */
+  readonly isCovered: (serverName: string) => boolean;
+  /** Whether ClientHellos are needed to choose a certificate. */
+  readonly needsHello: () => boolean;
+  readonly now: () => Date;
+}
+
+/** None is attached yet. */
+export function createAttachedServers(options: AttachedServersOptions): AttachedServers {
+  const { defaults, challenges, isCovered, needsHello, now } = options;
+  const open = new Map<Server, DefaultCertificates>();
+  /** Also those that were closed, which may listen again. */
+  const attached = new WeakSet<Server>();
+
+  return {
+    attach(server, own) {
+      hideDefaultFromNamed(server, own);
+      const shown = showDefaultCertificates(server, { find: defaults.find, own, now });
+      answerTlsAlpn01(server, challenges);
+      putInFront(server, (socket, passOn) => (needsHello() ? peekHello(socket, passOn) : passOn()));
+      guardResumption(server, isCovered);
+      attached.add(server);
+      open.set(server, shown);
+      server.on('close', () => open.delete(server));
+      server.on('listening', () => {
+        if (open.has(server)) return;
+        // What changed while it was closed has passed it by.
+        open.set(server, shown);
+        shown.forget();
+        rotateTicketKeys(server);
+      });
+    },
+    refresh({ removed }) {
+      for (const [server, shown] of open) {
+        shown.forget();
+        if (removed) rotateTicketKeys(server);
+      }
+    },
+    abilityOf(caller) {
+      const server = serverOf(caller);
+      return server && attached.has(server) ? abilityOf(caller as never, helloOf(caller)) : undefined;
+    },
+    get size() {
+      return open.size;
+    },
+  };
+}
