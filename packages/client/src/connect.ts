@@ -8,6 +8,7 @@ import { answerHttp01 } from './http-01.ts';
 import { type Material, type MaterialSource, openMaterial } from './serving/material-source.ts';
 import { createAttachedServers } from './tls/attached-servers.ts';
 import { createChallenges } from './tls/challenges.ts';
+import { startCoarseClock } from './tls/coarse-clock.ts';
 import { createContexts, handOut } from './tls/contexts.ts';
 import { createDefaults } from './tls/defaults.ts';
 import { type KeyTypeScan, scanKeyTypes } from './tls/key-type-scan.ts';
@@ -35,14 +36,14 @@ async function warm(names: readonly string[], map: NameMap, signal: AbortSignal)
 }
 
 /** Makes what answers server names, and keeps it up to date with the source. */
-function createNames(source: MaterialSource, { now, size, scan }: NamesOptions) {
+function createNames(source: MaterialSource, { nowMs, size, scan }: NamesOptions) {
   const build = ({ cert, key }: Material) => createSecureContext({ cert, key });
   const contexts = createContexts({ source, build, size });
   const names = createNameMap({
     source,
     contexts,
     size: size * NAMES_PER_CONTEXT,
-    now: () => now().getTime(),
+    now: nowMs,
     onKeyTypes: scan.found,
   });
   source.on('changed', (change) => {
@@ -59,7 +60,7 @@ function createNames(source: MaterialSource, { now, size, scan }: NamesOptions) 
 }
 
 interface NamesOptions {
-  readonly now: () => Date;
+  readonly nowMs: () => number;
   readonly size: number;
   readonly scan: KeyTypeScan;
 }
@@ -76,8 +77,9 @@ function isCoveredBy(source: MaterialSource, serverName: string): boolean {
 function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   const { now = () => new Date(), cacheSize: size = CACHE_SIZE, defaultName } = options;
   const stop = new AbortController();
+  const nowMs = options.now ? () => now().getTime() : startCoarseClock(stop.signal);
   const scan = scanKeyTypes(source, stop.signal);
-  const { names, contexts } = createNames(source, { now, size, scan });
+  const { names, contexts } = createNames(source, { nowMs, size, scan });
   const challenges = createChallenges({ build: createSecureContext, now });
   challenges.refresh(source.challenges());
   source.on('moved', () => challenges.refresh(source.challenges()));

@@ -98,8 +98,8 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
     return level;
   }
 
-  function keep(serverName: string, answer: Answer): void {
-    names.set(serverName, { ...answer, isUsed: false });
+  function keep(serverName: string, { shown, byAbility, until, level }: Answer): void {
+    names.set(serverName, { shown, byAbility, until, level, isUsed: false });
   }
 
   /** What is known for a name, also of the wildcard above it. What it returns may be usable no longer. */
