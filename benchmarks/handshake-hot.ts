@@ -1,100 +1,67 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { connect } from 'node:tls';
-import { fileURLToPath } from 'node:url';
-import { type Benchmark, quantile } from './figure.ts';
+/** What a handshake costs by names that are in use. */
+import type { TestKeyType } from '@certbus/client/testing';
+import { prepareEdgeSite } from './edge-site.ts';
+import { type Benchmark, type BenchOptions, type Figure, quantile } from './figure.ts';
+import { anyHot, costOfHandshakes, type MeasuredServer, pinLoad, startServer } from './handshakes.ts';
+import { interleave, ratioOf } from './slices.ts';
 
-const NAMES = 1_000;
-const PARALLEL = 8;
-const PROGRAM = fileURLToPath(new URL('./handshake-server.ts', import.meta.url));
+const RUNS = 3;
+const SLICE = 800;
 
-interface Server {
-  readonly child: ChildProcess;
-  readonly port: number;
+type Contender = 'certbus' | 'map' | 'again' | 'static';
+
+/** One run: handshakes a CPU second of every server, slice by slice. */
+async function runOnce(servers: Readonly<Record<Contender, MeasuredServer>>, rounds: number, hot: number) {
+  const rate = (name: Contender) => async () => 1e6 / (await costOfHandshakes(servers[name], SLICE, anyHot(hot)));
+  const contenders = { certbus: rate('certbus'), map: rate('map'), again: rate('again'), static: rate('static') };
+  return interleave(rounds, contenders);
 }
 
-async function start(kind: 'certbus' | 'map'): Promise<Server> {
-  const child = fork(PROGRAM, [kind, String(NAMES)], { execArgv: ['--conditions=certbus:source'] });
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  return { child, port };
+/** The runs' figures, and the one in the middle under the figure's own name. */
+function published(figure: string, runs: readonly Figure[]): Figure[] {
+  const middle = runs.toSorted((one, other) => one.value - other.value)[Math.floor(runs.length / 2)];
+  if (!middle) throw new TypeError('there is a run');
+  return [{ ...middle, figure }, ...runs.map((run, n) => ({ ...run, figure: `${figure}.run${n + 1}` }))];
 }
 
-async function cpuSeconds({ child }: Server): Promise<number> {
-  const answer = once(child, 'message');
-  child.send('cpu');
-  const [{ user, system }] = (await answer) as [NodeJS.CpuUsage];
-  return (user + system) / 1e6;
-}
-
-/** One full handshake: no session is offered, so none is resumed. */
-function shakeHands(port: number, name: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // The load is to be cheap; the test of who answers is in the client's own tests.
-    const socket = connect({
-      host: '127.0.0.1',
-      port,
-      servername: name,
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.3',
-    });
-    socket
-      .on('error', reject)
-      .on('data', () => socket.destroy())
-      .on('close', () => resolve());
-  });
-}
-
-async function shakeMany({ port }: Server, count: number, nameOf: (n: number) => number): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < count) {
-      const n = next;
-      next += 1;
-      await shakeHands(port, `h${nameOf(n)}.bench.test`);
-    }
+async function measure(keyType: TestKeyType, { quick }: BenchOptions): Promise<Figure[]> {
+  const site = { names: quick ? 10_000 : 100_000, hot: keyType === 'p-256' ? 1_000 : 200, keyType };
+  // Made here, so that no two servers make it at once.
+  await prepareEdgeSite(site);
+  pinLoad();
+  const start = (kind: 'certbus' | 'map' | 'static') => startServer({ kind, site });
+  const servers = {
+    certbus: await start('certbus'),
+    map: await start('map'),
+    again: await start('map'),
+    static: await start('static'),
   };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
-}
-
-/** Handshakes a CPU second of the server, over one slice. */
-async function slice(server: Server, handshakes: number): Promise<number> {
-  const before = await cpuSeconds(server);
-  await shakeMany(server, handshakes, () => Math.floor(Math.random() * NAMES));
-  return handshakes / ((await cpuSeconds(server)) - before);
-}
-
-/** `handshake.hot`: the client's callback against a bare SNICallback over a Map, all 1,000 names in use. */
-export const handshakeHot: Benchmark = async ({ quick }) => {
-  const rounds = quick ? 5 : 41;
-  const servers = await Promise.all([start('certbus'), start('map'), start('map')]);
   try {
-    for (const server of servers) await shakeMany(server, NAMES, (n) => n);
-    const ratios: number[] = [];
-    const controls: number[] = [];
-    for (let round = 0; round < rounds; round += 1) {
-      const [certbus, map, again] = servers as [Server, Server, Server];
-      // Turned about, so that a drift of the machine's speed favours nobody.
-      const order = round % 2 === 0 ? [certbus, map, again] : [again, map, certbus];
-      const rates = new Map<Server, number>();
-      for (const server of order) rates.set(server, await slice(server, 300));
-      const rateOf = (server: Server) => rates.get(server) ?? Number.NaN;
-      ratios.push(rateOf(certbus) / rateOf(map));
-      controls.push(rateOf(again) / rateOf(map));
-    }
-    const value = quantile(ratios, 0.5);
-    return [
-      {
-        figure: 'handshake.hot',
-        value,
-        unit: 'x',
-        against: 'bare SNICallback + Map',
-        low: quantile(ratios, 0.25),
-        high: quantile(ratios, 0.75),
+    for (const server of Object.values(servers))
+      await costOfHandshakes(server, 3 * site.hot, (n) => `h${n % site.hot}.bench.test`);
+    const [hot, plain]: [Figure[], Figure[]] = [[], []];
+    for (let run = 0; run < (quick ? 1 : RUNS); run += 1) {
+      const { certbus, map, again, static: bare } = await runOnce(servers, quick ? 5 : 31, site.hot);
+      hot.push(ratioOf('', { against: 'bare SNICallback + Map', ours: certbus, peer: map, again }));
+      const controls = again.map((value, round) => value / (map[round] ?? Number.NaN));
+      const against = 'plain Node, one static certificate';
+      plain.push({
+        ...ratioOf('', { against, ours: certbus, peer: bare, again: bare }),
         control: quantile(controls, 0.5),
-        n: rounds,
-      },
-    ];
+      });
+    }
+    const suffix = keyType === 'p-256' ? '' : '.rsa';
+    return [...published(`handshake.hot${suffix}`, hot), ...published(`handshake.hot.static${suffix}`, plain)];
   } finally {
-    for (const { child } of servers) child.disconnect();
+    for (const server of Object.values(servers)) await server.stop();
   }
-};
+}
+
+/**
+ * `handshake.hot`: the client's server against a bare SNICallback over a Map of all names, and `handshake.hot.static` against one
+ * certificate without any callback; `.rsa` with RSA-2048. The control is the Map against itself.
+ */
+export const handshakeHot: Benchmark = async (options) => [
+  ...(await measure('p-256', options)),
+  ...(await measure('rsa-2048', options)),
+];

@@ -45,7 +45,29 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     names: ['acme', 'client', 'certbus'].flatMap((name) => [`install.${name}.packages`, `install.${name}.megabytes`]),
     load: async () => (await import('./install.ts')).install,
   },
-  { names: ['handshake.hot'], load: async () => (await import('./handshake-hot.ts')).handshakeHot },
+  {
+    names: ['handshake.hot', 'handshake.hot.static'].flatMap((name) =>
+      ['', '.rsa'].flatMap((key) => ['', '.run1', '.run2', '.run3'].map((run) => name + key + run)),
+    ),
+    load: async () => (await import('./handshake-hot.ts')).handshakeHot,
+  },
+  {
+    names: ['handshake.addcontext'],
+    load: async () => (await import('./handshake-addcontext.ts')).handshakeAddContext,
+  },
+  {
+    names: ['handshake.servers.nginx', 'handshake.servers.haproxy'],
+    load: async () => (await import('./handshake-servers.ts')).handshakeServers,
+  },
+  {
+    names: ['flood.wildcard', 'flood.wildcard.callback'],
+    load: async () => (await import('./flood-wildcard.ts')).floodWildcard,
+  },
+  { names: ['lookup.exact', 'lookup.wildcard'], load: async () => (await import('./lookup.ts')).lookup },
+  {
+    names: ['memory.turnover', 'memory.turnover.held'],
+    load: async () => (await import('./memory-turnover.ts')).memoryTurnover,
+  },
   {
     names: ['agent.haproxy.served', 'agent.nginx.served'],
     load: async () => (await import('./agent-targets.ts')).agentServed,

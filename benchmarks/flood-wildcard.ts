@@ -1,0 +1,58 @@
+/** What names under one wildcard cost that are asked for once. */
+import { connect } from '@certbus/client';
+import { prepareEdgeSite } from './edge-site.ts';
+import { type Benchmark, type Figure, quantile } from './figure.ts';
+import { anyHot, costOfHandshakes, pinLoad, startServer } from './handshakes.ts';
+import { serverSocket } from './server-socket.ts';
+import { interleave, ratioOf } from './slices.ts';
+
+const SLICE = 400;
+const FLOOD = 10_000;
+
+const SITE = { hot: 1_000, keyType: 'p-256' } as const;
+
+/** Microseconds that the callback takes for each name behind the first 10,000. */
+async function callbackFigure(names: number): Promise<Figure> {
+  const { bus, identity, trust } = await prepareEdgeSite({ ...SITE, names });
+  const client = await connect({ bus, identity, trust, replica: ':memory:' });
+  const caller = serverSocket();
+  const times: number[] = [];
+  for (let n = 0; n < 2 * FLOOD; n += 1) {
+    const name = `x${n}.flood.test`;
+    const began = process.hrtime.bigint();
+    await new Promise((resolve) => client.sniCallback.call(caller, name, resolve));
+    if (n >= FLOOD) times.push(Number(process.hrtime.bigint() - began) / 1e3);
+  }
+  await client.close();
+  const [low, value, high] = [quantile(times, 0.25), quantile(times, 0.5), quantile(times, 0.75)];
+  return { figure: 'flood.wildcard.callback', value, unit: 'us', low, high, n: times.length };
+}
+
+/**
+ * `flood.wildcard`: server CPU of a whole handshake, of a name under one wildcard that nobody asked for before, behind 10,000 others, over
+ * that of a name in use; `.callback`: the callback alone.
+ */
+export const floodWildcard: Benchmark = async ({ quick }) => {
+  const site = { ...SITE, names: quick ? 10_000 : 100_000 };
+  const callback = await callbackFigure(site.names);
+  pinLoad();
+  const server = await startServer({ kind: 'certbus', site });
+  try {
+    for (let round = 0; round < 3; round += 1) await costOfHandshakes(server, site.hot, (n) => `h${n}.bench.test`);
+    let asked = 0;
+    const unknown = () => {
+      asked += 1;
+      return `f${asked}.flood.test`;
+    };
+    await costOfHandshakes(server, quick ? 1_000 : FLOOD, unknown);
+    const hot = () => costOfHandshakes(server, SLICE, anyHot(site.hot));
+    const costs = await interleave(quick ? 5 : 31, {
+      ours: () => costOfHandshakes(server, SLICE, unknown),
+      peer: hot,
+      again: hot,
+    });
+    return [ratioOf('flood.wildcard', { against: 'a handshake by a name in use', ...costs }), callback];
+  } finally {
+    await server.stop();
+  }
+};

@@ -1,0 +1,27 @@
+/** What a handshake costs against the contexts that Node keeps itself. */
+import { prepareEdgeSite } from './edge-site.ts';
+import type { Benchmark } from './figure.ts';
+import { anyHot, costOfHandshakes, type MeasuredServer, pinLoad, startServer } from './handshakes.ts';
+import { interleave, ratioOf } from './slices.ts';
+
+const SLICE = 200;
+
+/** `handshake.addcontext`: server CPU of a handshake, the client's server over one with 10,000 names by `addContext`. */
+export const handshakeAddContext: Benchmark = async ({ quick }) => {
+  const site = { names: quick ? 2_000 : 10_000, hot: 500, keyType: 'p-256' } as const;
+  await prepareEdgeSite(site);
+  pinLoad();
+  const servers = {
+    ours: await startServer({ kind: 'certbus', site }),
+    peer: await startServer({ kind: 'addContext', site }),
+  };
+  const cost = (server: MeasuredServer) => () => costOfHandshakes(server, SLICE, anyHot(site.hot));
+  try {
+    await costOfHandshakes(servers.ours, site.hot, (n) => `h${n}.bench.test`);
+    const { ours, peer } = servers;
+    const costs = await interleave(quick ? 5 : 21, { ours: cost(ours), peer: cost(peer), again: cost(peer) });
+    return [ratioOf('handshake.addcontext', { against: "Node's addContext, as many names", ...costs })];
+  } finally {
+    for (const server of Object.values(servers)) await server.stop();
+  }
+};
