@@ -1,5 +1,6 @@
 /** Certificates with their opened keys, from a replica that follows the bus: everything that a server needs but TLS itself. */
 import {
+  candidatesOf,
   EventsError,
   type IssuedCertificate,
   type ManagedCertificate,
@@ -331,7 +332,7 @@ function createSource(serving: Serving): MaterialSource {
     isShared: (name) => replica.isShared(name),
     sharedNames: (after, limit) => replica.sharedNames(after, limit),
     open: (candidate) => openings.open(candidate),
-    isCovered: (serverName) => replica.lookup(serverName).length > 0,
+    isCovered: (serverName) => candidatesOf(serverName).some((name) => replica.isNamed(name)),
     challenges: () => replica.bus().challenges,
     keyAuthorization: (token) => http01.keyAuthorization(token),
     recentNames: () => vault.recentNames(),

@@ -190,7 +190,7 @@ test('a server that answers OCSP late shows a certificate whose context was evic
   const port = await listen(server);
   server.on('OCSPRequest', (_certificate, _issuer, callback) => {
     const late = () => setImmediate(() => setImmediate(() => callback(null, Buffer.from([]))));
-    ask(client, 'b.test').then(late, callback);
+    ask(client, 'b.test').then(late, (error: Error) => callback(error, null));
   });
   const socket = dial({ host: '127.0.0.1', port, servername: 'a.test', ca: bus.roots, requestOCSP: true });
   await once(socket, 'secureConnect');

@@ -38,7 +38,12 @@ export interface DefaultCertificates {
 interface Default {
   readonly address: string;
   readonly material: DefaultKeyPairs | undefined;
+  /** The same where the same is shown; compared at every connection. */
+  readonly text: string;
 }
+
+const textOf = (material: DefaultKeyPairs | undefined): string =>
+  (material?.pairs ?? []).map(({ cert, key }) => cert + key).join('');
 
 /** Of a machine that takes connections for any address, such as a transparent proxy. */
 const MAX_ADDRESSES = 1_000;
@@ -60,8 +65,7 @@ export function showDefaultCertificates(
   let generation = 0;
   let shown: Default | undefined;
 
-  const textOf = (it: Default | undefined) => (it?.material?.pairs ?? []).map(({ cert, key }) => cert + key).join();
-  const isShown = (wanted: Default): boolean => textOf(wanted) === textOf(shown);
+  const isShown = (wanted: Default): boolean => wanted.text === (shown?.text ?? '');
 
   function show(wanted: Default): void {
     const { material } = wanted;
@@ -78,7 +82,8 @@ export function showDefaultCertificates(
 
   async function look(address: string): Promise<Default> {
     const began = generation;
-    const wanted = { address, material: await find(address) };
+    const material = await find(address);
+    const wanted = { address, material, text: textOf(material) };
     if (found.size >= MAX_ADDRESSES) found.clear();
     if (began === generation) found.set(address, wanted);
     return wanted;
