@@ -6,10 +6,20 @@ import { ANNOUNCED_CHALLENGE_TYPES, type AnnouncedChallengeType, type Manager, t
 /** The schema of a field. */
 export type Field<T> = v.GenericSchema<unknown, T>;
 
+const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 /** A parser counts a day that the month does not have, and an hour 24, on into the next day. */
 function isInCalendar(text: string): boolean {
-  const at = Date.parse(text);
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text.slice(0, 19));
+  // By digits: making a text of an instant takes ten times as long, and every event has some.
+  const number = (from: number, length: number) => {
+    let value = 0;
+    for (let at = from; at < from + length; at += 1) value = value * 10 + text.charCodeAt(at) - 48;
+    return value;
+  };
+  const [month, day] = [number(5, 2), number(8, 2)];
+  const days = month === 2 && isLeap(number(0, 4)) ? 29 : (DAYS[month - 1] ?? 0);
+  return day >= 1 && day <= days && number(11, 2) < 24 && number(14, 2) < 60 && number(17, 2) < 60;
 }
 
 export const id: Field<string> = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][\w-]{7,31}$/, 'is not an id'));

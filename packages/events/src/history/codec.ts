@@ -108,8 +108,10 @@ export interface CommitLines {
 /** Splits a commit into its lines. Throws `CERTBUS_EVENTS_COMMIT_MALFORMED`. */
 export function splitCommit(bytes: Uint8Array): CommitLines {
   if (bytes.length > MAX_BYTES) throw malformed(`it has ${bytes.length} bytes, and no commit has over ${MAX_BYTES}`);
-  const end = bytes.indexOf(NEWLINE);
-  const rest = Buffer.from(bytes.subarray(end + 1)).toString('latin1');
+  const { buffer, byteOffset, length } = bytes;
+  const text = Buffer.from(buffer, byteOffset, length);
+  const end = text.indexOf(NEWLINE);
+  const rest = text.toString('latin1', end + 1);
   const match = end < 0 ? null : /^([0-9a-f]{16}) ([\w-]+)\n$/.exec(rest);
   if (!match?.[1] || !match[2] || !isBase64url(match[2], SIGNATURE_BYTES))
     throw malformed('a commit is two lines, the payload and "KEYID SIGNATURE"');
@@ -208,16 +210,17 @@ export function decodeLines({ line, keyId }: CommitLines, sum: string): Commit {
       `it has format ${format} and this release reads up to ${FORMAT}; upgrade this program`,
     );
   }
-  const { bus, id, position, previous, at, by, events } = parseShape(payload, value);
+  const { bus, id, position, previous, at: signedAt, by, events } = parseShape(payload, value);
+  const at = new Date(signedAt);
   return {
     format,
     bus,
     id,
     position,
     previous,
-    at: new Date(at),
+    at,
     by,
-    events: events.map((raw) => orVoid(readWrittenEvent(raw), { position, at: new Date(at) })),
+    events: events.map((raw) => orVoid(readWrittenEvent(raw), { position, at })),
     keyId,
     hash: sum,
   };
