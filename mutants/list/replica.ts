@@ -2,21 +2,22 @@
 import type { Mutant } from '../mutant.ts';
 
 const TABLES = 'packages/replica/src/writer/tables.ts';
+const WRITER = 'packages/replica/src/writer/writer.ts';
 const REPLICA_TEST = 'packages/replica/src/replica.test.ts';
 
 export const replica: readonly Mutant[] = [
   {
     fault: 'a replica takes commits without a transaction',
-    file: TABLES,
-    find: 'inTransaction(database, () => take(commits, checkpoint))',
-    replace: 'take(commits, checkpoint)',
+    file: WRITER,
+    find: 'return inTransaction(database, () => served.take(commits, checkpoint));',
+    replace: 'return served.take(commits, checkpoint);',
     noticedBy: [{ file: REPLICA_TEST, only: 'nothing of them is taken' }],
   },
   {
     fault: 'a replica takes commits behind any position',
     file: TABLES,
-    find: 'if (changes === 1) return;',
-    replace: 'if (changes <= 1) return;',
+    find: '.changes === 1) return',
+    replace: '.changes <= 1) return',
     noticedBy: [{ file: REPLICA_TEST, only: 'nothing of them is taken' }],
   },
   {

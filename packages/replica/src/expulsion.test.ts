@@ -147,11 +147,12 @@ test('a malformed event of a manager in force is void and reported, and followin
       if (live) stop.abort();
     },
     moved() {},
+    rebuilt() {},
     watching() {},
     failed: (error: Error) => void alarms.push(error),
   };
-  const openReader = async () => readerOf(heist);
-  await keepUp({ replica, openBus: openReader, archive: undefined, intervalMs: 1_000, signal: stop.signal, listener });
+  const open = async () => ({ bus: readerOf(heist), archive: undefined, close: async () => {} });
+  await keepUp({ replica, source: { open }, intervalMs: 1_000, signal: stop.signal, listener });
   expect(replica.checkpoint().position).toBe(last);
   expect(replica.lookup('a.test')).toHaveLength(1);
   expect(alarms).toMatchObject([
@@ -172,15 +173,17 @@ test('a follower takes an expulsion while it serves, and goes on', async () => {
   const errors: Error[] = [];
   const seen: number[] = [];
   let found = (_: number) => {};
+  const look = () => {
+    const { position } = replica.checkpoint();
+    seen.push(position);
+    found(position);
+  };
   const listener = {
     contact() {},
     watching() {},
     failed: (error: Error) => void errors.push(error),
-    moved() {
-      const { position } = replica.checkpoint();
-      seen.push(position);
-      found(position);
-    },
+    moved: look,
+    rebuilt: look,
   };
   const reached = (position: number) =>
     new Promise<void>((resolve) => {
@@ -188,15 +191,8 @@ test('a follower takes an expulsion while it serves, and goes on', async () => {
         if (at >= position) resolve();
       };
     });
-  const openReader = async () => readerOf(heist);
-  const following = keepUp({
-    replica,
-    openBus: openReader,
-    archive: undefined,
-    intervalMs: 100,
-    signal: stop.signal,
-    listener,
-  });
+  const open = async () => ({ bus: readerOf(heist), archive: undefined, close: async () => {} });
+  const following = keepUp({ replica, source: { open }, intervalMs: 100, signal: stop.signal, listener });
   const built = reached(since + 1);
   await heist.expel(since);
   await built;

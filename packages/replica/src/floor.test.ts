@@ -83,13 +83,13 @@ async function followOnce(replica: Replica): Promise<Error | 'live'> {
   };
   await keepUp({
     replica,
-    openBus: async () => ({ ...bounded(), close: async () => {} }),
-    archive: undefined,
+    source: { open: async () => ({ bus: bounded(), archive: undefined, close: async () => {} }) },
     intervalMs: 100,
     signal: stop.signal,
     listener: {
       contact: ({ live }) => live && end('live'),
       moved() {},
+      rebuilt() {},
       watching() {},
       failed: (error) => end(error),
     },

@@ -1,5 +1,8 @@
+export type { OpenedBus } from './advance.ts';
+export type { BusPlace } from './bus-place.ts';
 export { ReplicaError, type ReplicaErrorCode } from './errors.ts';
-export { type FollowerListener, type FollowerOptions, keepUp } from './follower.ts';
+export type { Building, FollowedReplica } from './followed.ts';
+export { type BusSource, type FollowerListener, type FollowerOptions, keepUp } from './follower.ts';
 export { replicaPath, stateDirectoryOf } from './location.ts';
 export {
   describeExposure,
@@ -10,6 +13,7 @@ export {
   ownFolder,
 } from './private-file.ts';
 export type { Change, PlacedLeaf, ReplicaReader, SharedNames } from './reader.ts';
-export { type Building, openReplica, type Replica, type ReplicaOptions } from './replica.ts';
+export { openReplica, type Replica, type ReplicaOptions } from './replica.ts';
 export { prepare, rebuild, type SyncOptions, synchronize } from './sync.ts';
+export type { ReplicaRole } from './writer/role.ts';
 export type { BeginningState } from './writer/tables.ts';

@@ -9,6 +9,8 @@ import { type Generation, suffixOf } from './writer/schema.ts';
 export interface Change {
   readonly certificateId: string;
   readonly names: readonly string[];
+  /** Whether it is served no longer. */
+  readonly removed: boolean;
   /** Position of its last event. */
   readonly position: number;
 }
@@ -33,6 +35,11 @@ export interface ReplicaReader {
   /** How far the replica goes. */
   checkpoint(): Checkpoint;
   bus(): BusState;
+  /**
+   * Whether the replica has reached the head of its bus once. One that was interrupted before has a part of the bus, and nothing is to be
+   * served from it.
+   */
+  isComplete(): boolean;
   /** Whether what the replica began with was found to be the newest of its bus, see `Replica.settle`. */
   isSettled(): boolean;
   /** A managed certificate, removed ones included. */
@@ -173,13 +180,14 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   // Crossed: the state is looked up for what was found, and never read to find it.
   const withState = `certificates${suffix} CROSS JOIN states${suffix} USING (number)`;
   const selectBus = database.prepare(`SELECT checkpoint, state FROM bus${suffix}`);
+  const selectComplete = database.prepare(`SELECT is_complete FROM bus${suffix}`);
   const selectSettled = database.prepare(`SELECT settled FROM bus${suffix}`);
   const selectOne = database.prepare(`SELECT state FROM ${withState} WHERE certificate_id = ?`);
   const selectPage = database.prepare(
     `SELECT certificate_id, state FROM ${withState} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
   const selectNamed = database.prepare(
-    `SELECT s.state FROM names${suffix} n CROSS JOIN certificates${suffix} c USING (certificate_id) CROSS JOIN states${suffix} s USING (number) WHERE n.name = ?`,
+    `SELECT s.state FROM names${suffix} n CROSS JOIN states${suffix} s USING (number) WHERE n.name = ?`,
   );
   const selectIsNamed = database.prepare(`SELECT 1 FROM names${suffix} WHERE name = ? LIMIT 1`);
   const selectIsShared = database.prepare(
@@ -194,7 +202,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
        WHERE o.name IN (n.name, '*' || substr(n.name, instr(n.name || '.', '.'))) AND o.certificate_id <> n.certificate_id)`,
   );
   const selectNameSet = database.prepare(
-    `SELECT certificate_id FROM certificates${suffix} WHERE name_set = ? AND removed = 0`,
+    `SELECT certificate_id FROM certificates${suffix} WHERE name_set = ? AND name_set IS NOT NULL AND removed = 0`,
   );
   const byNextAction = createRangeReader(database, withState, { column: 'next_action_at' });
   const byPause = createRangeReader(database, withState, { column: 'paused_until', fits: 'wanted_at <= :wantedBy' });
@@ -205,7 +213,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   );
   const selectIssuer = database.prepare(`SELECT certificate FROM issuers${suffix} WHERE hash = ?`);
   const selectChanged = database.prepare(
-    `SELECT certificate_id, position, json_extract(state, '$.names') AS names FROM ${withState} WHERE position > ? ORDER BY position LIMIT ?`,
+    `SELECT certificate_id, position, removed, json_extract(state, '$.names') AS names FROM ${withState} WHERE position > ? ORDER BY position LIMIT ?`,
   );
   const selectRootEvents = database.prepare(`SELECT position, envelope FROM root_events${suffix} ORDER BY sequence`);
   const selectIssuers = database.prepare(`SELECT hash, certificate FROM issuers${suffix} ORDER BY hash`);
@@ -216,6 +224,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   return {
     checkpoint: () => JSON.parse(String(selectBus.get()?.['checkpoint'])),
     bus: () => JSON.parse(String(selectBus.get()?.['state'])),
+    isComplete: () => selectComplete.get()?.['is_complete'] === 1,
     isSettled: () => selectSettled.get()?.['settled'] === 1,
     certificate(certificateId) {
       const row = selectOne.get(certificateId);
@@ -252,6 +261,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
       selectChanged.all(position, limit).map((row) => ({
         certificateId: idOf(row),
         names: JSON.parse(String(row['names'])),
+        removed: row['removed'] === 1,
         position: Number(row['position']),
       })),
     rootEvents: () =>

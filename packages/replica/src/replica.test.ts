@@ -190,7 +190,8 @@ test('a removed certificate is found by nobody, and its removal is told', async 
   expect(replica.lookup('a.test')).toEqual([]);
   expect([...replica.certificates()]).toEqual([]);
   expect([...replica.due(new Date('2099-01-01'))]).toEqual([]);
-  expect(replica.changedSince(2, 100)).toEqual([{ certificateId: 'certificate1', names: ['a.test'], position: 3 }]);
+  const change = { certificateId: 'certificate1', names: ['a.test'], removed: true, position: 3 };
+  expect(replica.changedSince(2, 100)).toEqual([change]);
   await replica.close();
 });
 

@@ -1,30 +1,18 @@
 /** A machine's local copy of what a bus says, in one SQLite file. */
 import { existsSync, statSync } from 'node:fs';
-import type { Checkpoint, Commit } from '@certbus/events/history';
-import type { SnapshotRecord } from '@certbus/store';
 import { DatabaseSync, type WriteWait, whenWritten } from '@certbus/store/sqlite-files';
 import { ReplicaError } from './errors.ts';
-import { createReader, type ReplicaReader } from './reader.ts';
+import type { FollowedReplica } from './followed.ts';
+import { type Change, createReader, type ReplicaReader } from './reader.ts';
 import { hasLog, isWritable, makeFolder, openToRead } from './writer/file.ts';
-import { loadedRows } from './writer/rows.ts';
-import { type BeginningState, createTables } from './writer/tables.ts';
-import { startWriterThread, type WriterThread } from './writer/thread.ts';
+import { createBuilding, createLocalReplica } from './writer/local-replica.ts';
+import type { ReplicaRole } from './writer/role.ts';
+import { createTables } from './writer/tables.ts';
+import { startWriterThread, type ThreadFollowOptions, type WriterThread } from './writer/thread.ts';
 import { createWriter, type Write } from './writer/writer.ts';
 
-/** A copy that is built anew beside the one that is served. */
-export interface Building {
-  /** Takes records of the snapshot that it began with. */
-  load(records: readonly SnapshotRecord[]): Promise<void>;
-  /** Takes commits that follow directly. Nothing is loaded afterwards. */
-  apply(commits: readonly Commit[], checkpoint: Checkpoint): Promise<void>;
-  /** Takes the place of what is served, in one transaction. */
-  serve(): Promise<void>;
-  /** Lets go of it. */
-  abandon(): Promise<void>;
-}
-
 /** A machine's local copy of what a bus says. */
-export interface Replica extends ReplicaReader {
+export interface Replica extends ReplicaReader, FollowedReplica {
   /** Whether this process may advance the replica; one process at a time does. */
   readonly advancing: boolean;
   /** A damaged or foreign file that was put out of the way when this process began to advance. */
@@ -38,10 +26,11 @@ export interface Replica extends ReplicaReader {
   readonly unthreaded: Error | undefined;
   /** Takes the right to advance where it is free. Rejects `CERTBUS_REPLICA_FAILED` where it cannot be taken here at all. */
   tryAdvance(): Promise<boolean>;
-  /** Takes commits that follow on {@link ReplicaReader.checkpoint}, durably and in order of the calls. Only while advancing. */
-  apply(commits: readonly Commit[], checkpoint: Checkpoint): Promise<void>;
-  /** Begins to build a copy anew, empty or with a snapshot's state. Only while advancing; one at a time. */
-  build(state?: BeginningState): Promise<Building>;
+  /**
+   * Opens, reads and verifies a bus in the thread that writes this replica, and takes what it says, until the signal. Only while advancing;
+   * absent where it is written on this thread. Rejects with what only opening the bus again can mend.
+   */
+  readonly follow?: (options: ThreadFollowOptions) => Promise<void>;
   /** Keeps that what it began with was found to be the newest of its bus, or was accepted as that: it is a checkpoint from now on. Only while advancing. */
   settle(): Promise<void>;
   /** The replica as it is now, for a long read beside everything else. */
@@ -60,6 +49,8 @@ export interface ReplicaOptions {
   readonly path: string;
   /** The bus's id, from its trust file. */
   readonly busId: string;
+  /** Whom it is for: a client's keeps what is served, a manager's everything. Default `manager`. */
+  readonly role?: ReplicaRole;
 }
 
 const FILE_WAIT_MS = 5_000;
@@ -69,6 +60,7 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
   return {
     checkpoint: () => current().checkpoint(),
     bus: () => current().bus(),
+    isComplete: () => current().isComplete(),
     isSettled: () => current().isSettled(),
     certificate: (certificateId) => current().certificate(certificateId),
     lookup: (serverName) => current().lookup(serverName),
@@ -101,38 +93,25 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-function buildWith(write: (write: Write) => Promise<void>): Replica['build'] {
-  return async (state) => {
-    await write({ kind: 'build', state });
-    return {
-      load: (records) => write({ kind: 'load', loaded: loadedRows(records) }),
-      apply: (commits, checkpoint) => write({ kind: 'apply-to-building', commits, checkpoint }),
-      serve: () => write({ kind: 'serve' }),
-      abandon: () => write({ kind: 'abandon' }),
-    };
-  };
-}
-
-function openInMemory(busId: string): Replica {
+function openInMemory(busId: string, role: ReplicaRole): Replica {
   const database = new DatabaseSync(':memory:');
   createTables(database, busId);
   const reader = createReader(database);
-  const writer = createWriter(database, busId);
+  const writer = createWriter(database, { busId, role });
   let version = 0;
   const write = async (wanted: Write) => {
-    writer(wanted);
     version += 1;
+    return writer(wanted);
   };
   return {
     ...reader,
+    ...createLocalReplica(database, { role, write }),
     advancing: true,
     setAside: undefined,
     problem: undefined,
     unthreaded: undefined,
     tryAdvance: async () => true,
-    apply: (commits, checkpoint) => write({ kind: 'apply', commits, checkpoint }),
-    build: buildWith(write),
-    settle: () => write({ kind: 'settle' }),
+    settle: async () => void (await write({ kind: 'settle' })),
     hold() {
       // Nobody else writes here, and a memory has no second connection.
       const [checkpoint, bus, records] = [reader.checkpoint(), reader.bus(), [...reader.records()]];
@@ -238,31 +217,38 @@ async function askToAdvance(thread: WriterThread): Promise<Advance> {
  * Rejects `CERTBUS_REPLICA_FILE_OPEN` where others can write the file or its folder, `CERTBUS_REPLICA_OTHER_BUS`,
  * `CERTBUS_REPLICA_NOT_READY` or, where there is nothing to read either, `CERTBUS_REPLICA_FAILED`.
  */
-export async function openReplica({ path, busId }: ReplicaOptions): Promise<Replica> {
-  if (path === ':memory:') return openInMemory(busId);
+export async function openReplica({ path, busId, role = 'manager' }: ReplicaOptions): Promise<Replica> {
+  if (path === ':memory:') return openInMemory(busId, role);
   makeFolder(path);
-  const thread = await startWriterThread(path, busId);
+  const thread = await startWriterThread({ path, busId, role });
   try {
     const first = await askToAdvance(thread);
     if (first.problem && !existsSync(path)) throw first.problem;
     if (!first.advancing) await waitForFile(path);
-    return replicaOf(openFile(path, busId), thread, first);
+    return replicaOf({ file: openFile(path, busId), thread, role }, first);
   } catch (error) {
     await thread.close();
     throw error;
   }
 }
 
-function replicaOf(file: ReturnType<typeof openFile>, thread: WriterThread, first: Advance): Replica {
+/** What a replica in a file is made of. */
+interface FileReplica {
+  readonly file: ReturnType<typeof openFile>;
+  readonly thread: WriterThread;
+  readonly role: ReplicaRole;
+}
+
+function replicaOf({ file, thread, role }: FileReplica, first: Advance): Replica {
   let state = first;
   let isClosed = false;
   const current = () => {
     if (isClosed) throw new ReplicaError('CERTBUS_REPLICA_CLOSED', 'This replica was closed.');
     return file.reader();
   };
-  const write = async (wanted: Write): Promise<void> => {
+  const write = async (wanted: Write): Promise<readonly Change[]> => {
     if (!state.advancing) throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
-    await thread.write(wanted);
+    return thread.write(wanted);
   };
   return {
     ...delegate(current),
@@ -283,9 +269,15 @@ function replicaOf(file: ReturnType<typeof openFile>, thread: WriterThread, firs
       if (state.problem) throw state.problem;
       return state.advancing;
     },
+    ...(thread.follow ? { follow: thread.follow } : {}),
+    // Each call is durable: what the thread keeps in an open transaction could not be read from here.
     apply: (commits, checkpoint) => write({ kind: 'apply', commits, checkpoint }),
-    build: buildWith(write),
-    settle: () => write({ kind: 'settle' }),
+    async build(beginning) {
+      await write({ kind: 'build', state: beginning });
+      return createBuilding({ role, write });
+    },
+    complete: async () => void (await write({ kind: 'complete' })),
+    settle: async () => void (await write({ kind: 'settle' })),
     hold: () => file.hold(),
     snapshot: (read) => inTransaction(file.database(), () => read(current())),
     version: () => file.version(),

@@ -22,7 +22,8 @@ import {
   StoreError,
   type VerifiedPage,
 } from '@certbus/store';
-import type { Building, Replica } from './replica.ts';
+import type { Building, FollowedReplica } from './followed.ts';
+import type { Change } from './reader.ts';
 
 export interface SyncOptions {
   /** Where snapshots are. */
@@ -39,7 +40,7 @@ export interface SyncOptions {
 }
 
 /** Whether a replica was written by a release that did not know what this one knows. */
-export function isOutgrown(replica: Pick<Replica, 'bus'>): boolean {
+export function isOutgrown(replica: Pick<FollowedReplica, 'bus'>): boolean {
   return replica.bus().unknown.some(isKnown);
 }
 
@@ -134,8 +135,8 @@ async function follow(
 
 /** Builds in a copy of its own, which is served when all went well and dropped otherwise. */
 async function build(
-  replica: Replica,
-  state: Parameters<Replica['build']>[0],
+  replica: FollowedReplica,
+  state: Parameters<FollowedReplica['build']>[0],
   fill: (building: Building) => Promise<Outcome>,
 ): Promise<Outcome> {
   const building = await replica.build(state);
@@ -150,7 +151,7 @@ async function build(
 }
 
 async function buildFromSnapshot(
-  replica: Replica,
+  replica: FollowedReplica,
   bus: Bus,
   { snapshot, known, ...options }: SyncOptions & { readonly snapshot: Snapshot; readonly known: Foreknown },
 ): Promise<Outcome> {
@@ -195,7 +196,7 @@ async function orReport<T>(
 
 /** The snapshots to try, the newest first; after an expulsion those from before the part that is void. */
 async function* findSnapshots(
-  replica: Replica,
+  replica: FollowedReplica,
   { trust }: Bus,
   { known: { expelled }, ...options }: SyncOptions & { readonly known: Foreknown },
 ): AsyncIterable<Snapshot> {
@@ -216,7 +217,7 @@ async function* findSnapshots(
 
 /** What a build from a snapshot came to; `undefined` where there is none that could be used. */
 async function trySnapshot(
-  replica: Replica,
+  replica: FollowedReplica,
   bus: Bus,
   options: SyncOptions & { readonly known: Foreknown },
 ): Promise<Outcome | undefined> {
@@ -230,7 +231,7 @@ async function trySnapshot(
 }
 
 /** Builds from a snapshot where there is one, else from the archives and the log. */
-async function buildOnce(replica: Replica, bus: Bus, options: SyncOptions & { readonly known: Foreknown }) {
+async function buildOnce(replica: FollowedReplica, bus: Bus, options: SyncOptions & { readonly known: Foreknown }) {
   const outcome = await trySnapshot(replica, bus, options);
   if (outcome) return outcome;
   const from = { ...BEGINNING, expelled: options.known.expelled };
@@ -240,7 +241,7 @@ async function buildOnce(replica: Replica, bus: Bus, options: SyncOptions & { re
 }
 
 /** Goes on from what a build came to, until one is at the head of the bus. */
-async function buildOn(replica: Replica, bus: Bus, options: SyncOptions & { readonly outcome: Outcome }) {
+async function buildOn(replica: FollowedReplica, bus: Bus, options: SyncOptions & { readonly outcome: Outcome }) {
   for (let { outcome } = options; !outcome.isDone; )
     outcome = await buildOnce(replica, bus, { ...options, ...outcome });
 }
@@ -251,7 +252,7 @@ async function buildOn(replica: Replica, bus: Bus, options: SyncOptions & { read
  * `HistoryError` of a refused commit and with a `StoreError`, and then nothing has changed.
  */
 export async function rebuild(
-  replica: Replica,
+  replica: FollowedReplica,
   bus: Bus,
   { reached, ...options }: SyncOptions & { readonly reached?: Checkpoint } = {},
 ): Promise<void> {
@@ -261,27 +262,26 @@ export async function rebuild(
 
 /**
  * Takes a page into a replica. Where it has an expulsion that makes void what the replica holds, the replica is built again instead, next to
- * what is served meanwhile. Returns which of the two it was. Only while advancing; rejects as {@link rebuild} does.
+ * what is served meanwhile. Returns what changed, or which of the two it was. Only while advancing; rejects as {@link rebuild} does.
  */
 export async function takePage(
-  replica: Replica,
+  replica: FollowedReplica,
   bus: Bus,
   {
-    page: { commits, checkpoint },
+    page: { commits, checkpoint, end = true },
     ...options
-  }: SyncOptions & { readonly page: Pick<VerifiedPage, 'commits' | 'checkpoint'> },
-): Promise<'taken' | 'built'> {
+  }: SyncOptions & { readonly page: Pick<VerifiedPage, 'commits' | 'checkpoint'> & { readonly end?: boolean } },
+): Promise<readonly Change[] | 'built'> {
   if (isRewritten(replica.checkpoint(), checkpoint)) {
     options.onExpelled?.();
     await rebuild(replica, bus, { ...options, reached: checkpoint });
     return 'built';
   }
-  if (commits.length > 0) await replica.apply(commits, checkpoint);
-  return 'taken';
+  return commits.length > 0 ? replica.apply(commits, checkpoint, { isMore: !end }) : [];
 }
 
 /** Whether the last commit of a replica is on its bus. */
-async function isOnItsBus(replica: Replica, bus: Bus, { signal }: SyncOptions): Promise<boolean> {
+async function isOnItsBus(replica: FollowedReplica, bus: Bus, { signal }: SyncOptions): Promise<boolean> {
   try {
     await bus.confirm(replica.checkpoint(), { signal });
     return true;
@@ -296,7 +296,7 @@ async function isOnItsBus(replica: Replica, bus: Bus, { signal }: SyncOptions): 
  * that nothing below it is ever served; one that an older release wrote, which knew less, is built again, unless the bus no longer has what
  * was read of it. Returns whether anything was built. Only while advancing; rejects as {@link rebuild} does.
  */
-export async function prepare(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<boolean> {
+export async function prepare(replica: FollowedReplica, bus: Bus, options: SyncOptions = {}): Promise<boolean> {
   if (replica.checkpoint().position === 0) {
     if (bus.trust.floor) {
       await rebuild(replica, bus, options);
@@ -315,7 +315,11 @@ export async function prepare(replica: Replica, bus: Bus, options: SyncOptions =
  * Reads on from a replica that is below the floor until the bus has reached it, and takes nothing of it: a line that misses the floor is
  * refused as a whole. Rejects with the `HistoryError` of what is refused, and with a `StoreError`.
  */
-export async function reachFloor(replica: Replica, bus: Bus, { signal, onProgress }: SyncOptions = {}): Promise<void> {
+export async function reachFloor(
+  replica: FollowedReplica,
+  bus: Bus,
+  { signal, onProgress }: SyncOptions = {},
+): Promise<void> {
   for (let checkpoint = replica.checkpoint(); isBelowFloor(bus.trust, checkpoint); ) {
     const page = await bus.read(checkpoint, { consistent: true, signal });
     onProgress?.();
@@ -330,7 +334,11 @@ export async function reachFloor(replica: Replica, bus: Bus, { signal, onProgres
  * Builds a replica again where the history that it holds was refused and the root has announced a restore since. Returns whether it
  * did. Only while advancing; rejects as {@link rebuild} does.
  */
-export async function rebuildIfRestored(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<boolean> {
+export async function rebuildIfRestored(
+  replica: FollowedReplica,
+  bus: Bus,
+  options: SyncOptions = {},
+): Promise<boolean> {
   const { archive, signal } = options;
   if (!(await isRestored(bus, replica.checkpoint(), { archive, signal }))) return false;
   options.onRestored?.();
@@ -339,7 +347,7 @@ export async function rebuildIfRestored(replica: Replica, bus: Bus, options: Syn
 }
 
 /** What comes behind a replica whose last commit is on the bus, or behind the one that is built after a restore. */
-async function readFirst(replica: Replica, bus: Bus, options: SyncOptions): Promise<VerifiedPage> {
+async function readFirst(replica: FollowedReplica, bus: Bus, options: SyncOptions): Promise<VerifiedPage> {
   const consistently = { consistent: true, signal: options.signal };
   try {
     if (replica.checkpoint().position > 0) await reachFloor(replica, bus, options);
@@ -354,7 +362,11 @@ async function readFirst(replica: Replica, bus: Bus, options: SyncOptions): Prom
  * Brings a replica to the head of the bus, once. Returns whether this process may advance it; where another one does, nothing is
  * done. Rejects with the `HistoryError` of a bus that was rolled back and not restored by its root, and with a `StoreError`.
  */
-export async function synchronize(replica: Replica, bus: Bus, options: SyncOptions = {}): Promise<boolean> {
+export async function synchronize(
+  replica: FollowedReplica & { tryAdvance(): Promise<boolean> },
+  bus: Bus,
+  options: SyncOptions = {},
+): Promise<boolean> {
   const { signal } = options;
   if (!(await replica.tryAdvance())) return false;
   await prepare(replica, bus, options);
@@ -363,7 +375,9 @@ export async function synchronize(replica: Replica, bus: Bus, options: SyncOptio
     const isBuilt = (await takePage(replica, bus, { ...options, page })) === 'built';
     options.onProgress?.();
     if (isRefused(page)) throw page.refused;
-    if (page.end && !page.refused && !isBuilt) return true;
+    if (page.end && !page.refused && !isBuilt) break;
     page = await bus.read(replica.checkpoint(), { consistent: true, signal });
   }
+  await replica.complete();
+  return true;
 }

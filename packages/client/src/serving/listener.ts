@@ -3,10 +3,10 @@ import { type FollowerListener, ReplicaError } from '@certbus/replica';
 import type { Notes } from '../health.ts';
 import type { MaterialEmitter } from './events.ts';
 
-/** Makes the listener; `moved` is called when the replica may have changed. */
+/** Makes the listener; `changed` is told what changed in the replica. */
 export function createListener(
   { notes, emitter, now }: { readonly notes: Notes; readonly emitter: MaterialEmitter; readonly now: () => Date },
-  moved: () => void,
+  changed: Pick<FollowerListener, 'moved' | 'rebuilt'>,
 ): FollowerListener {
   const becomeLive = () => {
     if (notes.live) return;
@@ -23,7 +23,7 @@ export function createListener(
         becomeLive();
       }
     },
-    moved,
+    ...changed,
     watching() {
       notes.following = false;
       notes.trouble = undefined;

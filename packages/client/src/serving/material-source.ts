@@ -10,6 +10,7 @@ import {
 } from '@certbus/events';
 import type { Challenge } from '@certbus/events/history';
 import {
+  type BusSource,
   keepUp,
   openReplica,
   ownFolder,
@@ -19,7 +20,15 @@ import {
   type SharedNames,
   stateDirectoryOf,
 } from '@certbus/replica';
-import { type ArchivePlace, aboveFloor, type Bus, openBus, parseAddress, resolveAddress } from '@certbus/store';
+import {
+  type ArchivePlace,
+  aboveFloor,
+  type Bus,
+  openBus,
+  parseAddress,
+  parseArchiveAddress,
+  resolveAddress,
+} from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
 import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
 import { ClientError, notOpened } from '../errors.ts';
@@ -117,7 +126,8 @@ interface Serving {
   readonly trust: Trust;
   readonly replica: Replica;
   readonly vault: KeyVault;
-  readonly archive: { readonly place: ArchivePlace | undefined; close(): unknown };
+  /** Where archives and snapshots are, by address or open. */
+  readonly archive: string | ArchivePlace | undefined;
   readonly outgoing: Outgoing | undefined;
   readonly emitter: MaterialEmitter;
   readonly notes: Notes;
@@ -132,20 +142,34 @@ const addressOf = (bus: string | Bus, { busId }: Trust): string =>
 const resolved = (options: MaterialOptions): MaterialOptions =>
   typeof options.bus === 'string' ? { ...options, bus: resolveAddress(options.bus, process.cwd()) } : options;
 
-/** The archive, and whether it is ours to close. */
-async function openArchive({ archive }: MaterialOptions, outgoing: Outgoing | undefined): Promise<Serving['archive']> {
-  const address = archive ?? (process.env['CERTBUS_ARCHIVE'] || undefined);
-  if (address === undefined || address === '') return { place: undefined, close() {} };
-  if (typeof address !== 'string') return { place: address, close() {} };
-  const place = await openArchivePlace(address, { outgoing });
-  return { place, close: () => place.close() };
+/** The archive that is named, if any. Throws `CERTBUS_STORE_ADDRESS_INVALID`. */
+function archiveOf({ archive }: MaterialOptions): Serving['archive'] {
+  const named = (archive ?? process.env['CERTBUS_ARCHIVE']) || undefined;
+  if (typeof named === 'string') parseArchiveAddress(named);
+  return named;
 }
 
-function busOpener({ options: { bus }, trust, archive, outgoing }: Serving): () => Promise<Bus> {
+/** Opens a bus on this thread, with the archive that goes with it. */
+async function openHere({ options: { bus }, trust, archive, outgoing }: Serving) {
+  const isOwnArchive = typeof archive === 'string';
+  const place = isOwnArchive ? await openArchivePlace(archive, { outgoing }) : archive;
+  const closeArchive = async () => (isOwnArchive ? place?.close() : undefined);
   // A bus that was handed over open is closed by its owner.
-  if (typeof bus !== 'string') return async () => aboveFloor({ ...bus, close: async () => {} }, trust);
-  const { stream } = parseAddress(bus);
-  return async () => openBus(await openLog(bus, { outgoing }), stream, { trust, archive: archive.place });
+  if (typeof bus !== 'string') return { bus: aboveFloor(bus, trust), archive: place, close: closeArchive };
+  const opened = openBus(await openLog(bus, { outgoing }), parseAddress(bus).stream, { trust, archive: place });
+  const close = async () => {
+    await opened.close();
+    await closeArchive();
+  };
+  return { bus: opened, archive: place, close };
+}
+
+/** The bus by its address, for the replica's thread; one that is open, or whose archive is, is read here. */
+function sourceOf(serving: Serving): BusSource {
+  const { options, trust, archive } = serving;
+  const { bus, proxy } = options;
+  if (typeof bus !== 'string' || typeof archive === 'object') return { open: () => openHere(serving) };
+  return { place: { address: bus, trust, archive, proxy } };
 }
 
 function pathOfReplica({ bus, stateDirectory }: MaterialOptions, trust: Trust): string {
@@ -163,8 +187,8 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   const inMemory = options.replica === ':memory:';
   const path = inMemory ? ':memory:' : pathOfReplica(options, trust);
   const outgoing = createOutgoing({ proxy: options.proxy, environment: process.env });
-  const archive = await openArchive(options, outgoing);
-  const replica = await openReplica({ path, busId });
+  const archive = archiveOf(options);
+  const replica = await openReplica({ path, busId, role: 'client' });
   const vault = await openKeyVault({ path: inMemory ? ':memory:' : `${path}.keys`, busId, identity, recipient });
   const now = options.now ?? (() => new Date());
   const openings = createOpenings({
@@ -203,7 +227,7 @@ const isBelowFloor = (error: Error): boolean => 'code' in error && error.code ==
 /** Resolves when there is something to serve from; rejects when a first start finds no bus in time, or one that ends below the floor. */
 async function started(serving: Serving): Promise<void> {
   const { options, trust, replica, notes, emitter } = serving;
-  if (notes.live || replica.checkpoint().position > 0) return;
+  if (notes.live || replica.isComplete()) return;
   checkWay(serving);
   const ms = options.startTimeoutMs ?? START_TIMEOUT_MS;
   await new Promise<void>((resolve, reject) => {
@@ -280,20 +304,28 @@ async function openCandidate(
 
 /** Starts to follow. */
 function createSource(serving: Serving): MaterialSource {
-  const { options, replica, vault, emitter, notes, openings, now, archive } = serving;
+  const { options, replica, vault, emitter, notes, openings, now } = serving;
   const stop = new AbortController();
-  const reportChanges = createChangeWatcher(serving);
+  const changes = createChangeWatcher(serving);
   const http01 = createHttp01Answers({ now });
   http01.refresh(replica.bus());
-  const listener = createListener(serving, () => {
+  const refresh = () => {
     http01.refresh(replica.bus());
     emitter.emit('moved');
-    reportChanges();
+  };
+  const listener = createListener(serving, {
+    moved(changed) {
+      refresh();
+      changes.moved(changed);
+    },
+    rebuilt() {
+      refresh();
+      changes.rebuilt();
+    },
   });
   const following = keepUp({
     replica,
-    openBus: busOpener(serving),
-    archive: archive.place,
+    source: sourceOf(serving),
     intervalMs: options.intervalMs ?? INTERVAL_MS,
     signal: stop.signal,
     listener,
@@ -305,7 +337,6 @@ function createSource(serving: Serving): MaterialSource {
     await following;
     vault.close();
     await replica.close();
-    await archive.close();
   }
 
   const source: MaterialSource = {

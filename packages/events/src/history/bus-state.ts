@@ -151,6 +151,10 @@ function withoutChallenges(state: BusState, isOver: (challenge: Challenge) => bo
   return { ...state, challenges: state.challenges.filter((challenge) => !isOver(challenge)) };
 }
 
+/** Ends the challenges of an issuance, which are answered no longer. */
+export const endChallenges = (state: BusState, issuanceId: string): BusState =>
+  withoutChallenges(state, (challenge) => challenge.issuanceId === issuanceId);
+
 function evolveEvent(state: BusState, event: BusEvent, position: number): BusState {
   switch (event.type) {
     case 'RecipientsUpdated':
@@ -180,7 +184,7 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
     }
     case 'CertificateObtained':
     case 'IssuanceFailed':
-      return withoutChallenges(state, ({ issuanceId }) => issuanceId === event.issuanceId);
+      return endChallenges(state, event.issuanceId);
     case 'RangeArchived': {
       const { first, last, hash } = event;
       // Two managers may have archived one range at the same time.

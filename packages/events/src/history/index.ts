@@ -7,6 +7,7 @@ export {
   type BusState,
   type Challenge,
   EMPTY_BUS,
+  endChallenges,
   evolveBus,
   type NextAccountKey,
   type VoidedEvent,

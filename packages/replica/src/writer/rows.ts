@@ -3,13 +3,15 @@
 import { dutyOf, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
 import { servedNames } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
+import { keptPart, type ReplicaRole } from './role.ts';
 
 /** A certificate as the tables hold it: its state as JSON, and beside it what queries look for. */
 export interface CertificateRow {
   readonly certificateId: string;
   /** Position of its last event. */
   readonly position: number;
-  readonly nameSet: string;
+  /** `null` where only a manager asks for it. */
+  readonly nameSet: string | null;
   /** When a manager should act on it, in milliseconds; `null` for never. */
   readonly nextActionAt: number | null;
   /** The same without what puts it off, in milliseconds; `null` for never. */
@@ -32,41 +34,69 @@ export interface IssuerRow {
   readonly issuer: Uint8Array;
 }
 
-export function certificateRow(
-  certificate: ManagedCertificate,
-  position: number,
-): CertificateRow & { readonly state: string } {
-  const { certificateId, names, removed, current } = certificate;
+/** What only a manager looks for. */
+type DutyColumns = Pick<CertificateRow, 'nameSet' | 'nextActionAt' | 'wantedAt' | 'pausedUntil'>;
+
+const NO_DUTY: DutyColumns = { nameSet: null, nextActionAt: null, wantedAt: null, pausedUntil: null };
+
+function dutyColumns(certificate: ManagedCertificate): DutyColumns {
   const duty = dutyOf(certificate);
   return {
-    certificateId,
-    position,
-    nameSet: nameSetKey(names),
+    nameSet: nameSetKey(certificate.names),
     nextActionAt: nextActionAt(certificate)?.getTime() ?? null,
     wantedAt: duty?.wantedAt.getTime() ?? null,
     pausedUntil: duty?.pausedUntil?.getTime() ?? null,
+  };
+}
+
+/** The row of a certificate that has been cut to its part for a role. */
+export function certificateRow(
+  certificate: ManagedCertificate,
+  { position, role }: { readonly position: number; readonly role: ReplicaRole },
+): CertificateRow & { readonly state: string } {
+  const { certificateId, removed, current } = certificate;
+  return {
+    certificateId,
+    position,
+    ...(role === 'manager' ? dutyColumns(certificate) : NO_DUTY),
     notAfter: current ? Date.parse(current.notAfter) : null,
     removed,
     state: JSON.stringify(certificate),
-    names: servedNames(certificate),
+    names: namesOf(certificate),
   };
 }
+
+/** The names that a certificate is found by, each once. */
+export const namesOf = (certificate: ManagedCertificate): readonly string[] => [...new Set(servedNames(certificate))];
 
 export function issuerRow({ hash, certificate }: { readonly hash: string; readonly certificate: string }): IssuerRow {
   return { hash, issuer: Buffer.from(certificate, 'base64') };
 }
 
+/** An issuance that is open, as the tables of a client hold it. */
+export interface IssuanceRow {
+  readonly certificateId: string;
+  readonly issuanceId: string;
+}
+
 /** Rows for another thread. */
 export interface LoadedRows {
   readonly rows: readonly (CertificateRow | IssuerRow)[];
+  readonly issuances: readonly IssuanceRow[];
   /** The memory of all their states, which MAY be transferred instead of copied. */
   readonly memory: ArrayBuffer;
 }
 
 /** Makes records of a snapshot ready, on the thread that reads them: the one that writes is busy enough with writing. */
-export function loadedRows(records: readonly SnapshotRecord[]): LoadedRows {
+export function loadedRows(records: readonly SnapshotRecord[], role: ReplicaRole): LoadedRows {
+  const certificates = records.filter((record) => 'certificate' in record);
+  const issuances = certificates.flatMap(({ certificate: { certificateId, issuance } }) =>
+    role === 'client' && issuance ? [{ certificateId, issuanceId: issuance.issuanceId }] : [],
+  );
   const rows = records.map((record) =>
-    'issuer' in record ? issuerRow(record.issuer) : certificateRow(record.certificate, record.position),
+    'issuer' in record
+      ? issuerRow(record.issuer)
+      : certificateRow(keptPart(record.certificate, role), { position: record.position, role }),
   );
   const sizes = rows.map((row) => ('issuer' in row ? 0 : Buffer.byteLength(row.state)));
   const memory = new ArrayBuffer(sizes.reduce((sum, size) => sum + size, 0));
@@ -77,5 +107,5 @@ export function loadedRows(records: readonly SnapshotRecord[]): LoadedRows {
     offset += state.write(row.state);
     return { ...row, state: new Uint8Array(memory, state.byteOffset, state.length) };
   });
-  return { rows: moved, memory };
+  return { rows: moved, issuances, memory };
 }

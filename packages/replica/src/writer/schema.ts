@@ -3,19 +3,21 @@
 export const APPLICATION_ID = 0x63726570;
 
 /** Raised with every change of the tables or of the state in them; a file of another version is set aside and rebuilt. */
-export const SCHEMA_VERSION = 8;
+export const SCHEMA_VERSION = 9;
 
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
 export type Generation = 'served' | 'building';
 
-const TABLES = ['bus', 'certificates', 'states', 'names', 'issuers', 'root_events'] as const;
+const TABLES = ['bus', 'certificates', 'states', 'names', 'issuances', 'issuers', 'root_events'] as const;
 
 /** What the tables of a generation are called behind their name. */
 export const suffixOf = (generation: Generation): string => (generation === 'served' ? '' : '_building');
 
 /**
  * The tables of a generation. `states.state` is the JSON of a `ManagedCertificate`, of three kilobytes; what queries look for stands
- * in `certificates`, apart from it, so that an index is made of a table that is a thirtieth of the size. A removed certificate stays, so that its removal can be told to those who ask what changed.
+ * in `certificates`, apart from it, so that an index is made of a table that is a thirtieth of the size. A removed certificate stays, so that
+ * its removal can be told to those who ask what changed. `issuances` has the open ones, in the replica of a client only. `bus.is_complete`: the
+ * head of the bus was reached once, and there are indexes.
  */
 export function schemaOf(generation: Generation): string {
   const suffix = suffixOf(generation);
@@ -27,13 +29,14 @@ export function schemaOf(generation: Generation): string {
     checkpoint TEXT NOT NULL,
     state TEXT NOT NULL,
     holder TEXT,
-    settled INTEGER NOT NULL DEFAULT 0
+    settled INTEGER NOT NULL DEFAULT 0,
+    is_complete INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   CREATE TABLE certificates${suffix} (
     number INTEGER PRIMARY KEY,
     certificate_id TEXT NOT NULL UNIQUE,
     position INTEGER NOT NULL,
-    name_set TEXT NOT NULL,
+    name_set TEXT,
     next_action_at INTEGER,
     wanted_at INTEGER,
     paused_until INTEGER,
@@ -43,8 +46,9 @@ export function schemaOf(generation: Generation): string {
   CREATE TABLE states${suffix} (number INTEGER PRIMARY KEY, state TEXT NOT NULL) STRICT;
   CREATE TABLE names${suffix} (
     name TEXT NOT NULL,
-    certificate_id TEXT NOT NULL
+    number INTEGER NOT NULL
   ) STRICT;
+  CREATE TABLE issuances${suffix} (certificate_id TEXT PRIMARY KEY, issuance_id TEXT NOT NULL) STRICT;
   CREATE TABLE issuers${suffix} (hash TEXT PRIMARY KEY, certificate BLOB NOT NULL) STRICT;
   CREATE TABLE root_events${suffix} (
     sequence INTEGER PRIMARY KEY,
@@ -61,13 +65,12 @@ export function schemaOf(generation: Generation): string {
 export function indexesOf(generation: Generation, mark: string): string {
   const suffix = suffixOf(generation);
   return `
-  CREATE UNIQUE INDEX names_by_name_${mark} ON names${suffix} (name, certificate_id);
+  CREATE UNIQUE INDEX names_by_name_${mark} ON names${suffix} (name, number);
   CREATE INDEX certificates_by_position_${mark} ON certificates${suffix} (position);
-  CREATE INDEX certificates_by_name_set_${mark} ON certificates${suffix} (name_set) WHERE removed = 0;
+  CREATE INDEX certificates_by_name_set_${mark} ON certificates${suffix} (name_set) WHERE removed = 0 AND name_set IS NOT NULL;
   CREATE INDEX certificates_by_next_action_${mark} ON certificates${suffix} (next_action_at) WHERE next_action_at IS NOT NULL;
   CREATE INDEX certificates_by_pause_${mark} ON certificates${suffix} (paused_until, wanted_at) WHERE paused_until IS NOT NULL;
-  CREATE INDEX certificates_by_not_after_${mark} ON certificates${suffix} (not_after) WHERE not_after IS NOT NULL;
-  CREATE INDEX names_by_certificate_${mark} ON names${suffix} (certificate_id);`;
+  CREATE INDEX certificates_by_not_after_${mark} ON certificates${suffix} (not_after) WHERE not_after IS NOT NULL;`;
 }
 
 const MARK = 'mark';

@@ -7,13 +7,15 @@ import {
   type Checkpoint,
   type Commit,
   EMPTY_BUS,
+  endChallenges,
   evolve,
   evolveBus,
   type PlacedRootEvent,
 } from '@certbus/events/history';
 import { ReplicaError } from '../errors.ts';
-import { createReader } from '../reader.ts';
-import { type CertificateRow, certificateRow, type IssuerRow, issuerRow } from './rows.ts';
+import { type Change, createReader } from '../reader.ts';
+import { isKept, type ReplicaRole } from './role.ts';
+import { type CertificateRow, certificateRow, type IssuerRow, issuerRow, type LoadedRows, namesOf } from './rows.ts';
 import { ABANDON, type Generation, indexesOf, MARKS, SWAP, schemaOf, suffixOf } from './schema.ts';
 
 /** The state that a snapshot begins a generation with, apart from its records. */
@@ -25,31 +27,31 @@ export interface BeginningState {
 
 const NOTHING: BeginningState = { checkpoint: BEGINNING, bus: EMPTY_BUS, rootEvents: [] };
 
-/** Where an event stands, and whether its writer was expelled. */
-interface EventContext {
-  readonly position: number;
-  readonly at: Date;
-  readonly distrusted: true | undefined;
-}
-
 /** Takes what a bus says into one generation of a database's tables. */
 export interface TableWriter {
   /**
-   * Takes commits: certificates, names, issuers, bus state and position change in one transaction, which is what makes the
-   * effect of every commit exactly once. Throws `CERTBUS_REPLICA_BEHIND` unless they follow directly on what there is.
+   * Takes commits within a transaction of the caller's: certificates, names, issuers, bus state and position change in one, which is what
+   * makes the effect of every commit exactly once. Returns the certificates that changed. Throws `CERTBUS_REPLICA_BEHIND` unless they follow
+   * directly on what there is.
    */
-  apply(commits: readonly Commit[], checkpoint: Checkpoint): void;
+  take(commits: readonly Commit[], checkpoint: Checkpoint): readonly Change[];
   /** Takes what a snapshot holds, within a transaction of the caller's. */
-  load(rows: readonly (CertificateRow | IssuerRow)[]): void;
+  load(loaded: Pick<LoadedRows, 'rows' | 'issuances'>): void;
+  /** Makes the indexes where there are none yet, after bulk work, within a transaction of the caller's, and marks the tables as complete. */
+  complete(): void;
+  /** Whether there are no indexes yet. */
+  readonly isBulk: boolean;
 }
 
 const markOf = (): string => `${Date.now().toString(36)}_${Math.floor(Math.random() * 2 ** 32).toString(36)}`;
 
-function inTransaction(database: DatabaseSync, work: () => void): void {
+/** Does work in a transaction of its own. */
+export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');
   try {
-    work();
+    const result = work();
     database.exec('COMMIT');
+    return result;
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
@@ -66,10 +68,10 @@ function begin(database: DatabaseSync, generation: Generation, busId: string, st
   for (const { position, root } of rootEvents) addRoot.run(root.rootSequence, position, JSON.stringify(root));
 }
 
-/** Makes the tables for one bus in an empty database. */
+/** Makes the tables for one bus in an empty database; the indexes come with {@link TableWriter.complete}. */
 export function createTables(database: DatabaseSync, busId: string): void {
   inTransaction(database, () => {
-    database.exec(`${schemaOf('served')} ${indexesOf('served', markOf())} ${MARKS}`);
+    database.exec(`${schemaOf('served')} ${MARKS}`);
     begin(database, 'served', busId, NOTHING);
   });
 }
@@ -87,11 +89,6 @@ export function abandonBuilding(database: DatabaseSync): void {
   inTransaction(database, () => database.exec(ABANDON));
 }
 
-/** Makes the indexes of what was loaded. */
-export function indexBuilding(database: DatabaseSync): void {
-  inTransaction(database, () => database.exec(indexesOf('building', markOf())));
-}
-
 /** Puts what was built in the place of what was served, in one transaction: every reader sees the one or the other. */
 export function serveBuilding(database: DatabaseSync): void {
   inTransaction(database, () => {
@@ -100,79 +97,248 @@ export function serveBuilding(database: DatabaseSync): void {
   });
 }
 
-/** Makes the writer of one generation. */
-export function createTableWriter(database: DatabaseSync, generation: Generation = 'served'): TableWriter {
+/** The statements that write one generation. */
+function prepareStatements(database: DatabaseSync, generation: Generation) {
   const suffix = suffixOf(generation);
-  const reader = createReader(database, generation);
-  const upsert = database.prepare(
-    `INSERT INTO certificates${suffix} (certificate_id, position, name_set, next_action_at, wanted_at, paused_until, not_after, removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (certificate_id) DO UPDATE SET position = excluded.position, name_set = excluded.name_set,
-       next_action_at = excluded.next_action_at, wanted_at = excluded.wanted_at, paused_until = excluded.paused_until, not_after = excluded.not_after, removed = excluded.removed
-     RETURNING number`,
-  );
-  const setState = database.prepare(
-    `INSERT INTO states${suffix} VALUES (?, CAST(? AS TEXT)) ON CONFLICT (number) DO UPDATE SET state = excluded.state`,
-  );
-  const dropNames = database.prepare(`DELETE FROM names${suffix} WHERE certificate_id = ?`);
-  const addName = database.prepare(`INSERT INTO names${suffix} (name, certificate_id) VALUES (?, ?)`);
-  const addIssuer = database.prepare(
-    `INSERT INTO issuers${suffix} (hash, certificate) VALUES (?, ?) ON CONFLICT DO NOTHING`,
-  );
-  const addRoot = database.prepare(`INSERT INTO root_events${suffix} VALUES (?, ?, ?)`);
-  const moveOn = database.prepare(`UPDATE bus${suffix} SET position = ?, checkpoint = ?, state = ? WHERE position = ?`);
+  const prepare = (sql: string) => database.prepare(sql);
+  return {
+    find: prepare(
+      `SELECT number, state FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
+    ),
+    add: prepare(
+      `INSERT INTO certificates${suffix} (certificate_id, position, name_set, next_action_at, wanted_at, paused_until, not_after, removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    change: prepare(
+      `UPDATE certificates${suffix} SET position = ?, name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, not_after = ?, removed = ? WHERE number = ?`,
+    ),
+    addState: prepare(`INSERT INTO states${suffix} VALUES (?, CAST(? AS TEXT))`),
+    changeState: prepare(`UPDATE states${suffix} SET state = CAST(? AS TEXT) WHERE number = ?`),
+    lastNumber: prepare(`SELECT max(number) AS last, count(*) AS count FROM certificates${suffix}`),
+    renumber: prepare(`UPDATE certificates${suffix} SET number = ? WHERE number = ?`),
+    renumberState: prepare(`UPDATE states${suffix} SET number = ? WHERE number = ?`),
+    addName: prepare(`INSERT INTO names${suffix} (name, number) VALUES (?, ?)`),
+    dropName: prepare(`DELETE FROM names${suffix} WHERE name = ? AND number = ?`),
+    dropStrayNames: prepare(
+      `DELETE FROM names${suffix} WHERE number NOT IN (SELECT number FROM certificates${suffix})`,
+    ),
+    findIssuance: prepare(`SELECT issuance_id FROM issuances${suffix} WHERE certificate_id = ?`),
+    openIssuance: prepare(`INSERT OR REPLACE INTO issuances${suffix} (certificate_id, issuance_id) VALUES (?, ?)`),
+    closeIssuance: prepare(`DELETE FROM issuances${suffix} WHERE certificate_id = ?`),
+    addIssuer: prepare(`INSERT INTO issuers${suffix} (hash, certificate) VALUES (?, ?) ON CONFLICT DO NOTHING`),
+    addRoot: prepare(`INSERT INTO root_events${suffix} VALUES (?, ?, ?)`),
+    moveOn: prepare(`UPDATE bus${suffix} SET position = ?, checkpoint = ?, state = ? WHERE position = ?`),
+    complete: prepare(`UPDATE bus${suffix} SET is_complete = 1`),
+    hasIndexes: prepare(
+      `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'names${suffix}') AS found`,
+    ),
+  };
+}
+
+type Statements = ReturnType<typeof prepareStatements>;
+
+const columnsOf = (row: CertificateRow) =>
+  [
+    row.position,
+    row.nameSet,
+    row.nextActionAt,
+    row.wantedAt,
+    row.pausedUntil,
+    row.notAfter,
+    Number(row.removed),
+  ] as const;
+
+/** A certificate as the tables have it. */
+interface StoredCertificate {
+  readonly number: number;
+  readonly certificate: ManagedCertificate;
+}
+
+/** Writes certificates and their names. */
+function createCertificateWriter(statements: Statements) {
+  const { add, addState, addName, change, changeState, dropName, renumber, renumberState } = statements;
 
   function insert(row: CertificateRow): void {
-    const { certificateId, position, nameSet, nextActionAt, wantedAt, pausedUntil, notAfter, removed, state, names } =
-      row;
-    const found = [nameSet, nextActionAt, wantedAt, pausedUntil, notAfter, Number(removed)];
-    const stored = upsert.get(certificateId, position, ...found);
-    setState.run(Number(stored?.['number']), state);
-    for (const name of names) addName.run(name, certificateId);
+    const number = Number(add.run(row.certificateId, ...columnsOf(row)).lastInsertRowid);
+    addState.run(number, row.state);
+    for (const name of row.names) addName.run(name, number);
   }
 
-  function insertIssuer({ hash, issuer }: IssuerRow): void {
-    addIssuer.run(hash, issuer);
+  /** Gives a certificate whose names change another number: without an index, its names could only be found by reading all that there are. */
+  function moveAway(number: number): number {
+    const next = Number(statements.lastNumber.get()?.['last']) + 1;
+    renumber.run(next, number);
+    renumberState.run(next, number);
+    return next;
   }
 
-  function take(commits: readonly Commit[], checkpoint: Checkpoint): void {
-    const changed = new Map<string, { certificate: ManagedCertificate; position: number; hadNames: boolean }>();
-    let bus = reader.bus();
-    const takeCertificateEvent = (event: CertificateEvent, { position, at, distrusted }: EventContext) => {
-      const known = changed.get(event.certificateId);
-      const before = known?.certificate ?? reader.certificate(event.certificateId);
-      const certificate = evolve(before, event, { at, distrusted });
-      const hadNames = known ? known.hadNames : before?.current !== undefined;
-      if (certificate) changed.set(event.certificateId, { certificate, position, hadNames });
-    };
-    for (const commit of commits) {
-      bus = evolveBus(bus, commit);
-      const { position, at } = commit;
-      for (const { event, root, distrusted } of commit.events) {
-        if (event && 'certificateId' in event) takeCertificateEvent(event, { position, at, distrusted });
-        if (event?.type === 'IssuerAdded') insertIssuer(issuerRow(event));
-        if (root) addRoot.run(root.rootSequence, position, JSON.stringify(root));
-      }
-    }
-    for (const { certificate, position, hadNames } of changed.values()) {
-      if (hadNames) dropNames.run(certificate.certificateId);
-      insert(certificateRow(certificate, position));
-    }
-    const before = (commits[0]?.position ?? 0) - 1;
-    const { changes } = moveOn.run(checkpoint.position, JSON.stringify(checkpoint), JSON.stringify(bus), before);
-    if (changes === 1) return;
-    const what = `Commits from position ${before + 1} on do not follow on the replica, which is at ${reader.checkpoint().position}.`;
-    throw new ReplicaError('CERTBUS_REPLICA_BEHIND', what);
+  function changeNames(number: number, before: readonly string[], { names }: CertificateRow): void {
+    for (const name of before) if (!names.includes(name)) dropName.run(name, number);
+    for (const name of names) if (!before.includes(name)) addName.run(name, number);
   }
 
   return {
-    apply(commits, checkpoint) {
-      if (commits.length > 0) inTransaction(database, () => take(commits, checkpoint));
+    insert,
+    find(certificateId: string): StoredCertificate | undefined {
+      const row = statements.find.get(certificateId);
+      return row && { number: Number(row['number']), certificate: JSON.parse(String(row['state'])) };
     },
-    load(rows) {
+    update({ number, certificate }: StoredCertificate, row: CertificateRow, isBulk: boolean): void {
+      const before = namesOf(certificate);
+      const isMoved = isBulk && before.some((name) => !row.names.includes(name));
+      const now = isMoved ? moveAway(number) : number;
+      change.run(...columnsOf(row), now);
+      changeState.run(row.state, now);
+      changeNames(now, isMoved ? [] : before, row);
+    },
+  };
+}
+
+/** Where an event stands, and whether its writer was expelled. */
+interface EventContext {
+  readonly position: number;
+  readonly at: Date;
+  readonly distrusted: true | undefined;
+}
+
+/** A certificate that some commits change. */
+interface Changed {
+  readonly stored: StoredCertificate | undefined;
+  certificate: ManagedCertificate | undefined;
+  /** Position of the last event that changed it. */
+  position: number;
+}
+
+/** Which issuances are open, for a client: challenges end with them. What some commits both open and close is never written. */
+function createIssuances({ findIssuance, openIssuance, closeIssuance }: Statements) {
+  const changed = new Map<string, string | undefined>();
+  const openOf = (certificateId: string): string | undefined => {
+    if (changed.has(certificateId)) return changed.get(certificateId);
+    const found = findIssuance.get(certificateId)?.['issuance_id'];
+    return found === undefined ? undefined : String(found);
+  };
+  return {
+    /** Takes an event, and returns the id of the issuance that it ends without naming it. */
+    take(event: CertificateEvent): string | undefined {
+      const { certificateId } = event;
+      if (event.type === 'IssuanceStarted') {
+        const last = openOf(certificateId);
+        changed.set(certificateId, event.issuanceId);
+        return last === event.issuanceId ? undefined : last;
+      }
+      if (event.type === 'CertificateObtained' || event.type === 'IssuanceFailed') {
+        if (openOf(certificateId) === event.issuanceId) changed.set(certificateId, undefined);
+      } else if (event.type === 'CertificateRemoved') {
+        const last = openOf(certificateId);
+        changed.set(certificateId, undefined);
+        return last;
+      }
+      return undefined;
+    },
+    write(): void {
+      for (const [certificateId, issuanceId] of changed) {
+        if (issuanceId === undefined) closeIssuance.run(certificateId);
+        else openIssuance.run(certificateId, issuanceId);
+      }
+    },
+  };
+}
+
+export interface TableWriterOptions {
+  /** Which tables it writes; default those that are served. */
+  readonly generation?: Generation;
+  readonly role: ReplicaRole;
+}
+
+/** Makes the writer of one generation. */
+export function createTableWriter(
+  database: DatabaseSync,
+  { generation = 'served', role }: TableWriterOptions,
+): TableWriter {
+  const reader = createReader(database, generation);
+  const statements = prepareStatements(database, generation);
+  const certificates = createCertificateWriter(statements);
+  let isBulk = statements.hasIndexes.get()?.['found'] !== 1;
+
+  const insertIssuer = ({ hash, issuer }: IssuerRow): void => void statements.addIssuer.run(hash, issuer);
+
+  /** What some commits make of the certificates. */
+  function createChanges() {
+    const changed = new Map<string, Changed>();
+    const changeOf = (certificateId: string): Changed => {
+      const known = changed.get(certificateId);
+      if (known) return known;
+      const stored = certificates.find(certificateId);
+      const first = { stored, certificate: stored?.certificate, position: 0 };
+      changed.set(certificateId, first);
+      return first;
+    };
+    return {
+      take(event: CertificateEvent, { position, at, distrusted }: EventContext): void {
+        if (!isKept(event, role)) return;
+        const change = changeOf(event.certificateId);
+        const certificate = evolve(change.certificate, event, { at, distrusted });
+        if (certificate !== change.certificate) Object.assign(change, { certificate, position });
+      },
+      write(): Change[] {
+        const written: Change[] = [];
+        for (const { stored, certificate, position } of changed.values()) {
+          if (!certificate || certificate === stored?.certificate) continue;
+          const row = certificateRow(certificate, { position, role });
+          if (stored) certificates.update(stored, row, isBulk);
+          else certificates.insert(row);
+          const { certificateId, names, removed } = certificate;
+          written.push({ certificateId, names, removed, position });
+        }
+        return written;
+      },
+    };
+  }
+
+  return {
+    get isBulk() {
+      return isBulk;
+    },
+    take(commits, checkpoint) {
+      const changes = createChanges();
+      const issuances = createIssuances(statements);
+      let bus = reader.bus();
+      for (const commit of commits) {
+        bus = evolveBus(bus, commit);
+        const { position, at } = commit;
+        for (const { event, root, distrusted } of commit.events) {
+          if (event && 'certificateId' in event) {
+            changes.take(event, { position, at, distrusted });
+            const ended = role === 'client' && !distrusted ? issuances.take(event) : undefined;
+            if (ended !== undefined) bus = endChallenges(bus, ended);
+          }
+          if (event?.type === 'IssuerAdded') insertIssuer(issuerRow(event));
+          if (root) statements.addRoot.run(root.rootSequence, position, JSON.stringify(root));
+        }
+      }
+      const written = changes.write();
+      issuances.write();
+      const before = (commits[0]?.position ?? 0) - 1;
+      const found = [checkpoint.position, JSON.stringify(checkpoint), JSON.stringify(bus)] as const;
+      if (statements.moveOn.run(...found, before).changes === 1) return isBulk ? [] : written;
+      const what = `Commits from position ${before + 1} on do not follow on the replica, which is at ${reader.checkpoint().position}.`;
+      throw new ReplicaError('CERTBUS_REPLICA_BEHIND', what);
+    },
+    load({ rows, issuances }) {
       for (const row of rows) {
         if ('issuer' in row) insertIssuer(row);
-        else insert(row);
+        else certificates.insert(row);
       }
+      for (const { certificateId, issuanceId } of issuances) statements.openIssuance.run(certificateId, issuanceId);
+    },
+    complete() {
+      if (isBulk) {
+        const { last, count } = statements.lastNumber.get() ?? {};
+        // A certificate that was given another number left its names behind.
+        if (last !== null && last !== count) statements.dropStrayNames.run();
+        database.exec(indexesOf(generation, markOf()));
+      }
+      isBulk = false;
+      statements.complete.run();
     },
   };
 }

@@ -1,10 +1,22 @@
 /** The writer on a thread of its own, from outside; on this thread where its file cannot be loaded. */
 // biome-ignore lint/style/useNodejsImportProtocol: webpack bundles the thread's file only where Worker comes from this spelling
 import { Worker } from 'worker_threads';
-import { ReplicaError, type ReplicaErrorCode } from '../errors.ts';
-import { type Answer, type Call, createAnswers, type Writing } from './calls.ts';
-import { READY } from './ready.ts';
+import type { AdvanceListener } from '../advance.ts';
+import type { BusPlace } from '../bus-place.ts';
+import { ReplicaError } from '../errors.ts';
+import type { Change } from '../reader.ts';
+import { type Call, createAnswers, type Writing } from './calls.ts';
+import { type FollowCall, type Message, type Notice, type Order, READY } from './messages.ts';
+import { fromWire } from './wire-errors.ts';
 import type { Write } from './writer.ts';
+
+/** How a bus is followed in the writing thread. */
+export interface ThreadFollowOptions {
+  readonly place: BusPlace;
+  readonly intervalMs: number;
+  readonly signal: AbortSignal;
+  readonly listener: AdvanceListener;
+}
 
 /** What writes a replica, from outside. */
 export interface WriterThread {
@@ -12,7 +24,12 @@ export interface WriterThread {
   readonly unthreaded: Error | undefined;
   /** Takes the right to write where it is free; says what damaged file was set aside. */
   advance(): Promise<{ advancing: boolean; setAside: string | undefined }>;
-  write(write: Write): Promise<void>;
+  write(write: Write): Promise<readonly Change[]>;
+  /**
+   * Opens, reads and verifies a bus in the thread, and takes it into the replica, until the signal. Rejects with what only opening the bus again
+   * can mend. Absent where there is no thread.
+   */
+  readonly follow?: (options: ThreadFollowOptions) => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -21,19 +38,10 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-const KNOWN: readonly string[] = ['CERTBUS_REPLICA_OTHER_BUS', 'CERTBUS_REPLICA_BEHIND'] satisfies ReplicaErrorCode[];
-
-function toError({ code, message }: NonNullable<Answer['error']>): ReplicaError {
-  const known = code !== undefined && KNOWN.includes(code) ? (code as ReplicaErrorCode) : 'CERTBUS_REPLICA_FAILED';
-  return new ReplicaError(
-    known,
-    known === 'CERTBUS_REPLICA_FAILED' ? `The replica could not be written: ${message}` : message,
-  );
-}
-
-/** What takes calls, each answered after those before it. */
+/** What takes calls, each answered after those before it, but for one that follows. */
 interface Asked {
   ask(call: Call): Promise<unknown>;
+  readonly follow?: (options: ThreadFollowOptions) => Promise<void>;
   end(): Promise<unknown>;
 }
 
@@ -59,11 +67,32 @@ function startWorker(writing: Writing): Promise<Worker> {
   });
 }
 
+/** Takes notices one after the other, and gives the sender leave to go on where it waits for that. */
+function createNoticeReader(listener: AdvanceListener, goOn: () => void): (notice: Notice) => void {
+  const hear = (wait: Promise<void>) => {
+    // A listener that throws holds nobody up: it is told so, as for any other failure.
+    wait.catch((error: Error) => listener.failed(error)).finally(goOn);
+  };
+  return (notice) => {
+    switch (notice.notice) {
+      case 'contact':
+        return listener.contact(notice);
+      case 'moved':
+        return hear(listener.moved(notice.changes));
+      case 'rebuilt':
+        return hear(listener.rebuilt());
+      case 'failed':
+        return listener.failed(fromWire(notice.error));
+    }
+  };
+}
+
 /** Asks a thread, which never keeps a process alive that has nothing else to do. */
 function askWorker(worker: Worker): Asked {
   const pending = new Map<number, Pending>();
   let calls = 0;
   let failure: ReplicaError | undefined;
+  let takeNotice: ((notice: Notice) => void) | undefined;
 
   const takePending = (id: number): Pending | undefined => {
     const waiting = pending.get(id);
@@ -75,26 +104,43 @@ function askWorker(worker: Worker): Asked {
     failure = new ReplicaError('CERTBUS_REPLICA_FAILED', message);
     for (const id of [...pending.keys()]) takePending(id)?.reject(failure);
   };
+  const send = (order: Order, moved: ArrayBuffer[] = []) => worker.postMessage(order, moved);
   worker.unref();
-  worker.on('message', ({ id, value, error }: Answer & { readonly id: number }) => {
-    const waiting = takePending(id);
-    if (error) waiting?.reject(toError(error));
-    else waiting?.resolve(value);
+  worker.on('message', (message: Exclude<Message, typeof READY>) => {
+    if ('notice' in message) return takeNotice?.(message);
+    const waiting = takePending(message.id);
+    if (message.error) waiting?.reject(fromWire(message.error));
+    else waiting?.resolve(message.value);
   });
   worker.on('error', (error) =>
     failAll(`The thread that writes the replica failed: ${error instanceof Error ? error.message : String(error)}`),
   );
   worker.on('exit', () => failAll('The thread that writes the replica has ended.'));
+
+  function ask(call: Call | FollowCall): Promise<unknown> {
+    if (failure) return Promise.reject(failure);
+    calls += 1;
+    const id = calls;
+    worker.ref();
+    return new Promise((resolve, reject) => {
+      pending.set(id, { resolve, reject });
+      send({ id, call }, call.kind === 'load' ? [call.loaded.memory] : []);
+    });
+  }
+
   return {
-    ask(call) {
-      if (failure) return Promise.reject(failure);
-      calls += 1;
-      const id = calls;
-      worker.ref();
-      return new Promise((resolve, reject) => {
-        pending.set(id, { resolve, reject });
-        worker.postMessage({ id, call }, call.kind === 'load' ? [call.loaded.memory] : []);
-      });
+    ask,
+    async follow({ place, intervalMs, signal, listener }) {
+      signal.throwIfAborted();
+      takeNotice = createNoticeReader(listener, () => send({ order: 'go-on' }));
+      const stop = () => send({ order: 'stop' });
+      signal.addEventListener('abort', stop, { once: true });
+      try {
+        await ask({ kind: 'follow', place, intervalMs });
+      } finally {
+        signal.removeEventListener('abort', stop);
+        takeNotice = undefined;
+      }
     },
     end: () => worker.terminate(),
   };
@@ -102,12 +148,12 @@ function askWorker(worker: Worker): Asked {
 
 /** Answers on this thread, each call in a turn of the event loop of its own, so that handshakes come in between. */
 function askHere(writing: Writing): Asked {
-  const answer = createAnswers(writing);
+  const { answer } = createAnswers(writing);
   return {
     async ask(call) {
       await new Promise((resolve) => setImmediate(resolve));
       const { value, error } = answer(call);
-      if (error) throw toError(error);
+      if (error) throw fromWire(error);
       return value;
     },
     async end() {},
@@ -115,14 +161,15 @@ function askHere(writing: Writing): Asked {
 }
 
 /** Starts what writes a replica. */
-export async function startWriterThread(path: string, busId: string): Promise<WriterThread> {
-  const writing = { path, busId, holder: `process ${process.pid}` };
+export async function startWriterThread(replica: Omit<Writing, 'holder'>): Promise<WriterThread> {
+  const writing = { ...replica, holder: `process ${process.pid}` };
   const worker = await startWorker(writing).catch((error: Error) => error);
-  const { ask, end } = worker instanceof Error ? askHere(writing) : askWorker(worker);
+  const { ask, follow, end } = worker instanceof Error ? askHere(writing) : askWorker(worker);
   return {
     unthreaded: worker instanceof Error ? worker : undefined,
     advance: async () => (await ask({ kind: 'advance' })) as { advancing: boolean; setAside: string | undefined },
-    write: async (write) => void (await ask(write)),
+    write: async (write) => (await ask(write)) as readonly Change[],
+    ...(follow ? { follow } : {}),
     async close() {
       await ask({ kind: 'close' }).catch(() => {});
       await end();

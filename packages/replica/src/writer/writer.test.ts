@@ -28,7 +28,7 @@ test('a disk that fills up while a snapshot is loaded stops that build only: wha
   await story.say(obtained('certificate1', ['one.test']));
   const database = new DatabaseSync(':memory:');
   createTables(database, story.busId);
-  const write = createWriter(database, story.busId);
+  const write = createWriter(database, { busId: story.busId, role: 'manager' });
   const [first, second] = story.commits;
   const [beginning, reached] = story.checkpoints;
   if (!first || !second || !beginning || !reached) throw new TypeError('the story has two commits');
@@ -37,7 +37,7 @@ test('a disk that fills up while a snapshot is loaded stops that build only: wha
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
   database.exec(`PRAGMA max_page_count = ${pages + 20}`);
   const records = Array.from({ length: 500 }, (_, n) => ({ position: 1, certificate: certificate(n) }));
-  expect(() => write({ kind: 'load', loaded: loadedRows(records) })).toThrow('full');
+  expect(() => write({ kind: 'load', loaded: loadedRows(records, 'manager') })).toThrow('full');
   database.exec('PRAGMA max_page_count = 1000000');
   write({ kind: 'abandon' });
   write({ kind: 'apply', commits: [second], checkpoint: reached });

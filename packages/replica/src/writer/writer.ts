@@ -1,109 +1,146 @@
 /** Writes a replica's database: what is served, and what is built beside it. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Checkpoint, Commit } from '@certbus/events/history';
-import { createReader } from '../reader.ts';
+import { type Change, createReader } from '../reader.ts';
+import type { ReplicaRole } from './role.ts';
 import type { LoadedRows } from './rows.ts';
 import {
   abandonBuilding,
   type BeginningState,
   beginBuilding,
   createTableWriter,
-  indexBuilding,
+  inTransaction,
   serveBuilding,
   type TableWriter,
 } from './tables.ts';
 
 /** What a replica's writer can be asked. */
 export type Write =
-  | { readonly kind: 'apply'; readonly commits: readonly Commit[]; readonly checkpoint: Checkpoint }
+  | {
+      readonly kind: 'apply';
+      readonly commits: readonly Commit[];
+      readonly checkpoint: Checkpoint;
+      /** More follow at once: the first replay gathers them in one transaction, and what is lost of it is read again. */
+      readonly isMore?: boolean;
+    }
   | { readonly kind: 'build'; readonly state: BeginningState | undefined }
   | { readonly kind: 'load'; readonly loaded: LoadedRows }
   | { readonly kind: 'apply-to-building'; readonly commits: readonly Commit[]; readonly checkpoint: Checkpoint }
   | { readonly kind: 'serve' }
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'flush' }
   | { readonly kind: 'abandon' }
   | { readonly kind: 'settle' };
 
-/** Records of a snapshot that one transaction takes. */
-const LOADED_TOGETHER = 8_192;
+/** How much one transaction of bulk work takes, in records of a snapshot or events: each page of an index is then written once for many. */
+const GATHERED_TOGETHER = 16_384;
+
+const eventsIn = (commits: readonly Commit[]): number => commits.reduce((sum, { events }) => sum + events.length, 0);
+
+export interface WriterOptions {
+  readonly busId: string;
+  readonly role: ReplicaRole;
+}
+
+/** Writes, and returns what changed of that which is served: nothing before the replica is complete. Throws where nothing was changed. */
+export type Writer = (write: Write) => readonly Change[];
+
+const NOTHING: readonly Change[] = [];
 
 /** Makes the writer of a database. What it throws has changed nothing that is served. */
-export function createWriter(database: DatabaseSync, busId: string): (write: Write) => void {
-  const served = createTableWriter(database);
+export function createWriter(database: DatabaseSync, { busId, role }: WriterOptions): Writer {
+  let served = createTableWriter(database, { role });
   let building: TableWriter | undefined;
-  let isIndexed = false;
-  let loaded = 0;
+  let gathered = 0;
 
   function current(): TableWriter {
     if (!building) throw new TypeError('nothing is being built');
     return building;
   }
-  /** Lets go of the transaction that loads are gathered in. */
+  /** Gives up the transaction that bulk work is gathered in. On a full disk SQLite takes back all of it: then a build is over. */
   function discard(): void {
-    if (loaded > 0 && database.isTransaction) database.exec('ROLLBACK');
-    loaded = 0;
+    if (gathered > 0 && database.isTransaction) database.exec('ROLLBACK');
+    gathered = 0;
+    building = undefined;
   }
-  /** On a full disk SQLite takes back what was loaded before, too: the whole build is over. */
-  function orEnd(work: () => void): void {
+  /** Ends that transaction. */
+  function flush(): void {
+    if (gathered > 0) {
+      try {
+        database.exec('COMMIT');
+      } catch (error) {
+        discard();
+        throw error;
+      }
+    }
+    gathered = 0;
+  }
+  function gather(size: number, work: () => unknown): void {
     try {
+      if (gathered === 0) database.exec('BEGIN IMMEDIATE');
+      gathered += size;
       work();
     } catch (error) {
       discard();
-      building = undefined;
       throw error;
     }
+    if (gathered >= GATHERED_TOGETHER) flush();
   }
-  /** Ends the transaction that loads are gathered in. */
-  function flush(): void {
-    if (loaded > 0) orEnd(() => database.exec('COMMIT'));
-    loaded = 0;
-  }
-  /** After the last load, and before anything is looked up. */
-  function index(): void {
-    if (!isIndexed) indexBuilding(database);
-    isIndexed = true;
-  }
-  function load({ rows }: LoadedRows): void {
-    if (loaded === 0) database.exec('BEGIN IMMEDIATE');
-    loaded += rows.length;
-    orEnd(() => current().load(rows));
-    if (loaded >= LOADED_TOGETHER) flush();
+  function apply({ commits, checkpoint, isMore = false }: Extract<Write, { readonly kind: 'apply' }>) {
+    if (isMore && served.isBulk) {
+      gather(eventsIn(commits), () => served.take(commits, checkpoint));
+      return NOTHING;
+    }
+    flush();
+    if (commits.length === 0) return NOTHING;
+    return inTransaction(database, () => served.take(commits, checkpoint));
   }
 
-  return (write) => {
+  /** What changes nothing that is served. */
+  function prepare(write: Exclude<Write, { readonly kind: 'apply' }>): void {
     if (write.kind === 'abandon') discard();
-    else if (write.kind !== 'load') flush();
+    else if (write.kind !== 'load' && write.kind !== 'apply-to-building') flush();
     switch (write.kind) {
-      case 'apply':
-        return served.apply(write.commits, write.checkpoint);
       case 'build':
         beginBuilding(database, busId, write.state);
         // Nothing is lost with a replica that holds nothing yet; what is built is flushed before it is served.
         if (createReader(database).checkpoint().position === 0) database.exec('PRAGMA synchronous = OFF');
-        building = createTableWriter(database, 'building');
-        isIndexed = false;
+        building = createTableWriter(database, { generation: 'building', role });
         return;
       case 'load':
-        return load(write.loaded);
+        gather(write.loaded.rows.length, () => current().load(write.loaded));
+        return;
       case 'apply-to-building':
-        index();
-        return current().apply(write.commits, write.checkpoint);
+        gather(eventsIn(write.commits), () => current().take(write.commits, write.checkpoint));
+        return;
       case 'serve':
-        current();
-        index();
+        inTransaction(database, () => current().complete());
         // What is dropped is sealed; wiping gigabytes of it would stand every other change still.
         database.exec('PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF');
         serveBuilding(database);
         database.exec('PRAGMA wal_checkpoint(PASSIVE); PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON');
         building = undefined;
+        served = createTableWriter(database, { role });
         return;
       case 'abandon':
         building = undefined;
         abandonBuilding(database);
         database.exec('PRAGMA synchronous = NORMAL');
         return;
+      case 'complete':
+        if (served.isBulk || !createReader(database).isComplete()) inTransaction(database, () => served.complete());
+        return;
+      case 'flush':
+        return;
       case 'settle':
         database.exec('UPDATE bus SET settled = 1');
         return;
     }
+  }
+
+  return (write) => {
+    if (write.kind === 'apply') return apply(write);
+    prepare(write);
+    return NOTHING;
   };
 }

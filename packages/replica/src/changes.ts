@@ -1,0 +1,68 @@
+/** Finds what changed in a replica that another process writes, a few certificates at a time. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { lineOf } from '@certbus/events/history';
+import type { Change, ReplicaReader } from './reader.ts';
+
+/** Changes that are reported at once: with more, a turn of the event loop would take too long. */
+const MAX_TOGETHER = 100;
+/** Changes since the last look that are reported one by one. */
+const MAX_REPORTED = 10_000;
+
+/** Hears what changed; each call in a turn of the event loop of its own. */
+export interface ChangesListener {
+  /** The replica moved on. `changes`: those of what is served, in order, 100 at most unless one commit has more. */
+  moved(changes: readonly Change[]): void;
+  /** The replica is another one: it was built again, or is complete for the first time. */
+  rebuilt(): void;
+}
+
+/** Gives changes to a listener, a few in each turn of the event loop. */
+export async function spread(changes: readonly Change[], { moved }: Pick<ChangesListener, 'moved'>): Promise<void> {
+  moved(changes.slice(0, MAX_TOGETHER));
+  for (let from = MAX_TOGETHER; from < changes.length; from += MAX_TOGETHER) {
+    await nextTurn();
+    moved(changes.slice(from, from + MAX_TOGETHER));
+  }
+}
+
+/** What a look reads of. */
+type Read = Pick<ReplicaReader, 'checkpoint' | 'changedSince' | 'isComplete'>;
+
+/** The next changes behind a position, and up to where they go. A position is read whole, so that it can be gone on from. */
+function readTogether(replica: Read, after: number): { readonly changes: readonly Change[]; readonly upTo?: number } {
+  for (let limit = MAX_TOGETHER; ; limit *= 4) {
+    const found = replica.changedSince(after, limit);
+    const last = found.at(-1);
+    if (!last || found.length < limit) return { changes: found };
+    const whole = found.filter(({ position }) => position < last.position);
+    if (whole.length > 0) return { changes: whole, upTo: last.position - 1 };
+  }
+}
+
+/** Makes what reports the changes since its last call, or since it was made. */
+export function createChangeReader(replica: Read): (listener: ChangesListener) => Promise<void> {
+  const look = () => {
+    const checkpoint = replica.checkpoint();
+    return { position: checkpoint.position, line: lineOf(checkpoint), isComplete: replica.isComplete() };
+  };
+  let seen = look();
+
+  /** Whether the replica was begun again, or goes another way than the one that was seen, or is served from now on. */
+  const isAnother = ({ position, line, isComplete }: typeof seen): boolean =>
+    position < seen.position || line !== seen.line || isComplete !== seen.isComplete;
+
+  return async ({ moved, rebuilt }) => {
+    for (let reported = 0; ; await nextTurn()) {
+      const reached = look();
+      if (isAnother(reached) || reported >= MAX_REPORTED) {
+        seen = reached;
+        return rebuilt();
+      }
+      const { changes, upTo } = reached.isComplete ? readTogether(replica, seen.position) : { changes: [] };
+      seen = { ...reached, position: upTo ?? reached.position };
+      moved(changes);
+      if (upTo === undefined) return;
+      reported += changes.length;
+    }
+  };
+}
