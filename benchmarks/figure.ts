@@ -3,7 +3,18 @@ export interface Figure {
   readonly figure: string;
   /** CertBus divided by the peer where there is one, else an absolute value in `unit`. */
   readonly value: number;
-  readonly unit: 'x' | 'us' | 'ms' | 's' | 'CPU s' | 'USD a month' | 'requests' | 'orders lost' | 'packages' | 'MB';
+  readonly unit:
+    | 'x'
+    | 'us'
+    | 'ms'
+    | 's'
+    | 'events a CPU s'
+    | 'CPU s'
+    | 'USD a month'
+    | 'requests'
+    | 'orders lost'
+    | 'packages'
+    | 'MB';
   /** The peer in the same run; absent for an absolute figure. */
   readonly against?: string;
   /** First and third quartile of the slices; of the samples where there is no peer. */

@@ -34,6 +34,8 @@ const DAY_MS = 86_400_000;
 const LIFETIME_DAYS = 45;
 /** Days between two renewals. */
 const ROUND_DAYS = 30;
+/** A prime: with it, those that are renewed once more are spread over all of them. */
+const STRIDE = 15_485_863;
 
 /** The keys of a bus that is made up for a measurement. */
 export interface FleetKeys {
@@ -54,6 +56,8 @@ export interface FleetOptions {
   readonly together: number;
   /** How often each certificate was issued, a month apart; default once. */
   readonly rounds?: number;
+  /** How many of them, here and there, are issued once more after that; default none. */
+  readonly renewed?: number;
   readonly keys: FleetKeys;
 }
 
@@ -160,7 +164,13 @@ export interface Fleet {
 }
 
 /** Prepares a history: per certificate a claim, its order and the certificate. */
-export async function createFleet({ certificates, together, rounds = 1, keys }: FleetOptions): Promise<Fleet> {
+export async function createFleet({
+  certificates,
+  together,
+  rounds = 1,
+  renewed = 0,
+  keys,
+}: FleetOptions): Promise<Fleet> {
   const leaf = await leafTemplate();
   const sealed = await sealedKeyMaker(keys.recipients);
   const issuer = Buffer.from(randomBytes(800));
@@ -249,16 +259,20 @@ export async function createFleet({ certificates, together, rounds = 1, keys }: 
     ];
   }
 
+  /** The orders of so many certificates, of which a manager has some in hand at once. */
+  function* ordersOf(count: number, numberOf: (n: number) => number): Iterable<StoredCommit> {
+    for (let first = 0; first < count; first += together) {
+      const length = Math.min(together, count - first);
+      const orders = Array.from({ length }, (_, n) => order(numberOf(first + n)));
+      for (const step of [0, 1, 2] as const) yield commit(orders.map((events) => events[step]));
+    }
+  }
+
   function* commits(): Iterable<StoredCommit> {
     yield commit(beginning(), root, 'root');
     yield commit([{ type: 'IssuerAdded', hash: issuerHash, certificate: issuer.toString('base64') }]);
-    for (round = 0; round < rounds; round += 1) {
-      for (let first = 0; first < certificates; first += together) {
-        const count = Math.min(together, certificates - first);
-        const orders = Array.from({ length: count }, (_, n) => order(first + n));
-        for (const step of [0, 1, 2] as const) yield commit(orders.map((events) => events[step]));
-      }
-    }
+    for (round = 0; round < rounds; round += 1) yield* ordersOf(certificates, (n) => n);
+    yield* ordersOf(renewed, (n) => (n * STRIDE) % certificates);
   }
 
   function* obtained(): Iterable<EventOf<'CertificateObtained'>> {

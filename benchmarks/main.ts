@@ -68,6 +68,11 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     names: ['memory.turnover', 'memory.turnover.held'],
     load: async () => (await import('./memory-turnover.ts')).memoryTurnover,
   },
+  { names: ['replay.rate', 'replay.rate.full'], load: async () => (await import('./replay.ts')).replay },
+  {
+    names: ['loop.stall', 'loop.stall.max', 'loop.stall.watcher', 'loop.stall.watcher.max'],
+    load: async () => (await import('./loop-stall.ts')).loopStall,
+  },
   {
     names: ['agent.haproxy.served', 'agent.nginx.served'],
     load: async () => (await import('./agent-targets.ts')).agentServed,

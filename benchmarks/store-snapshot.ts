@@ -1,7 +1,7 @@
 import { rmSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openReplica, prepare, type Replica } from '@certbus/replica';
+import { openReplica, synchronize } from '@certbus/replica';
 import { type ArchivePlace, type Bus, openBus, publishSnapshot, writeSnapshot } from '@certbus/store';
 import { openFolder } from '@certbus/store/folder';
 import { openLog } from '@certbus/store/open';
@@ -13,15 +13,6 @@ import { createFleet, createFleetKeys } from './fleet.ts';
 /** Issued twelve times: what a year leaves of certificates that are renewed every month. */
 const YEAR = 12;
 
-async function follow(replica: Replica, bus: Bus): Promise<void> {
-  for (;;) {
-    const page = await bus.read(replica.checkpoint());
-    if (page.refused) throw page.refused;
-    if (page.commits.length > 0) await replica.apply(page.commits, page.checkpoint);
-    if (page.end) return;
-  }
-}
-
 /** A bus in a folder, a replica of it, and a snapshot that its bus vouches for. */
 async function openFleet(certificates: number, rounds: number) {
   const folder = temporaryFolder();
@@ -32,7 +23,7 @@ async function openFleet(certificates: number, rounds: number) {
   const log = await openLog(`sqlite:${folder.path}/bus.db#fleet`);
   const bus = openBus(log, 'fleet', keys);
   const replica = await openReplica({ path: join(folder.path, 'manager.db'), busId });
-  await follow(replica, bus);
+  await synchronize(replica, bus);
   const root = join(folder.path, 'archive');
   const place = openFolder(root);
   const held = replica.hold();
@@ -78,8 +69,7 @@ async function startNewcomer(site: Site, archive: ArchivePlace | undefined): Pro
   const folder = join(site.folder, 'newcomer');
   const began = performance.now();
   const replica = await openReplica({ path: join(folder, 'replica.db'), busId: site.busId });
-  if (archive) await prepare(replica, site.bus, { archive });
-  await follow(replica, site.bus);
+  await synchronize(replica, site.bus, { archive });
   const took = performance.now() - began;
   if (replica.countServed() !== site.certificates) throw new Error('a newcomer does not serve every certificate');
   await replica.close();

@@ -12,6 +12,7 @@ import { createTestBus, type TestBus } from './testing.ts';
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
 const PROCESS = fileURLToPath(new URL('./counting-process.builders.ts', import.meta.url));
+const COUNTING = new URL('./counting.builders.ts', import.meta.url).href;
 const COUNT = 150;
 let files = 0;
 
@@ -23,6 +24,7 @@ interface Report {
   readonly position: number;
   readonly parsed: number;
   readonly pages: readonly number[];
+  readonly checked: { readonly main: number; readonly elsewhere: number };
   readonly isServing: boolean;
 }
 
@@ -43,7 +45,10 @@ async function begin() {
 
 function startClient({ address, bus }: { readonly address: string; readonly bus: TestBus }) {
   const state = join(folder.path, `state${files}`);
-  const child = fork(PROCESS, [address, bus.identity, bus.trust, state], { execArgv: ['--conditions=certbus:source'] });
+  const child = fork(PROCESS, [address, bus.identity, bus.trust, state], {
+    // Every thread of the process has the conditions and the counting of the process.
+    execArgv: ['--conditions=certbus:source', '--import', COUNTING],
+  });
   onTestFinished(() => void child.kill());
   const messages = on(child, 'message', { signal: AbortSignal.timeout(100_000) });
   return async (isWanted: (report: Report) => boolean): Promise<Report> => {
@@ -89,7 +94,7 @@ test.each([
   ],
   ['of 400 KB', 400_000, 'CERTBUS_STORE_DAMAGED', () => '0123456789abcdef'],
 ])(
-  '150 unsigned commits %s cost a client a page a look and no parsing, and a repaired bus is taken up',
+  '150 unsigned commits %s cost a client a page a look, not on its main thread, and no parsing; a repaired bus is taken up',
   async (_, size, code, keyOf) => {
     const { address, bus, database, head, last } = await begin();
     const next = startClient({ address, bus });
@@ -97,10 +102,12 @@ test.each([
     putUnsigned(database, { head, last, size, keyId: keyOf(last) ?? '' });
     // The first one is the alarm; the looks behind it find the same bytes.
     expect((await next(isRefusal)).code).toBe(code);
-    const { parsed, pages, ...report } = await next(isRefusal);
+    const { parsed, pages, checked, ...report } = await next(isRefusal);
     expect(report).toMatchObject({ code, position: head, isServing: true });
     for (const page of pages) expect(page).toBeLessThanOrEqual(MAX_PAGE_BYTES + 300_000);
     expect(parsed).toBe(0);
+    expect(checked).toMatchObject({ main: 0, elsewhere: expect.any(Number) });
+    expect(checked.elsewhere).toBeGreaterThan(pages.length);
     database.prepare('DELETE FROM commits WHERE position > ?').run(head);
     await bus.issue(['b.test']);
     expect((await next(isChange)).changed).toBe(head + 1);

@@ -4,13 +4,13 @@ import { lineOf } from '@certbus/events/history';
 import type { Change, ReplicaReader } from './reader.ts';
 
 /** Changes that are reported at once: with more, a turn of the event loop would take too long. */
-const MAX_TOGETHER = 100;
+const MAX_TOGETHER = 50;
 /** Changes since the last look that are reported one by one. */
 const MAX_REPORTED = 10_000;
 
 /** Hears what changed; each call in a turn of the event loop of its own. */
 export interface ChangesListener {
-  /** The replica moved on. `changes`: those of what is served, in order, 100 at most unless one commit has more. */
+  /** The replica moved on. `changes`: those of what is served, in order, 50 at most unless one commit has more. */
   moved(changes: readonly Change[]): void;
   /** The replica is another one: it was built again, or is complete for the first time. */
   rebuilt(): void;
@@ -30,12 +30,20 @@ type Read = Pick<ReplicaReader, 'checkpoint' | 'changedSince' | 'isComplete'>;
 
 /** The next changes behind a position, and up to where they go. A position is read whole, so that it can be gone on from. */
 function readTogether(replica: Read, after: number): { readonly changes: readonly Change[]; readonly upTo?: number } {
-  for (let limit = MAX_TOGETHER; ; limit *= 4) {
-    const found = replica.changedSince(after, limit);
-    const last = found.at(-1);
-    if (!last || found.length < limit) return { changes: found };
-    const whole = found.filter(({ position }) => position < last.position);
-    if (whole.length > 0) return { changes: whole, upTo: last.position - 1 };
+  const found = replica.changedSince(after, MAX_TOGETHER);
+  const [first, last] = [found[0], found.at(-1)];
+  if (!first || !last || found.length < MAX_TOGETHER) return { changes: found };
+  if (first.position < last.position)
+    return { changes: found.filter(({ position }) => position < last.position), upTo: last.position - 1 };
+  return { changes: readPosition(replica, first.position), upTo: first.position };
+}
+
+/** All that changed last at one position. */
+function readPosition(replica: Read, at: number): readonly Change[] {
+  for (let limit = 4 * MAX_TOGETHER; ; limit *= 4) {
+    const found = replica.changedSince(at - 1, limit);
+    const whole = found.filter(({ position }) => position === at);
+    if (whole.length < found.length || found.length < limit) return whole;
   }
 }
 

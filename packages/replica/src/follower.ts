@@ -1,7 +1,14 @@
 /** Keeps a replica up to date with its bus: follows it, or reads along while another process of this machine does. */
 import type { HistoryError } from '@certbus/events/history';
 import { parseAddress, type StoreError } from '@certbus/store';
-import { type AdvanceListener, advance, createRestorer, type OpenedBus, type Restorer } from './advance.ts';
+import {
+  type AdvanceListener,
+  advance,
+  createRestorer,
+  inSmallPages,
+  type OpenedBus,
+  type Restorer,
+} from './advance.ts';
 import { type BusPlace, openPlace } from './bus-place.ts';
 import { type ChangesListener, createChangeReader, spread } from './changes.ts';
 import type { Replica } from './replica.ts';
@@ -71,11 +78,15 @@ async function advanceReplica(options: FollowerOptions, restore: Restorer): Prom
     failed: (error) => listener.failed(error),
   };
   const rest = { intervalMs, signal, listener: own };
-  if (!('place' in source)) return advance({ replica, openBus: source.open, ...rest }, restore);
-  const { place } = source;
   // A memory is that of one thread.
-  if (replica.follow && parseAddress(place.address).kind !== 'memory') return replica.follow({ place, ...rest });
-  return advance({ replica, openBus: () => openPlace(place), ...rest }, restore);
+  if ('place' in source && replica.follow && parseAddress(source.place.address).kind !== 'memory')
+    return replica.follow({ place: source.place, ...rest });
+  const open = 'place' in source ? () => openPlace(source.place) : source.open;
+  const openBus = async () => {
+    const opened = await open();
+    return { ...opened, bus: inSmallPages(opened.bus) };
+  };
+  return advance({ replica, openBus, ...rest }, restore);
 }
 
 /** Keeps a replica up to date until the signal. Never rejects: what fails is reported to the listener and tried again. */

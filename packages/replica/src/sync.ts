@@ -378,6 +378,6 @@ export async function synchronize(
     if (page.end && !page.refused && !isBuilt) break;
     page = await bus.read(replica.checkpoint(), { consistent: true, signal });
   }
-  await replica.complete();
+  if (!replica.isComplete()) await replica.complete();
   return true;
 }

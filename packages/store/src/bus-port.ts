@@ -16,6 +16,11 @@ export interface VerifiedPage extends VerifiedCommits {
 export interface BusReadOptions {
   /** At most this many commits; default 150. */
   readonly limit?: number;
+  /**
+   * At most this many bytes of commits, unless the first alone has more, or what is read is refused and only what is behind it could prove it:
+   * for a thread that has other things to do than to verify. Default 1,000,000.
+   */
+  readonly maxBytes?: number;
   /** See every append acknowledged before the read began. Default false. */
   readonly consistent?: boolean;
   /** In the same request, and so consistently, do what {@link Bus.confirm} does, and reject as it does. Default false. */

@@ -15,6 +15,7 @@ import type { Appended, Bus, BusReadOptions, VerifiedPage } from './bus-port.ts'
 import { StoreError, TrimmedError } from './errors.ts';
 import { aboveFloor } from './floor.ts';
 import type { Log, Page, StoredCommit } from './log.ts';
+import { withinPage } from './page-size.ts';
 import { sleep } from './sleep.ts';
 
 const DEFAULT_LIMIT = 150;
@@ -41,6 +42,8 @@ interface OpenBus {
   isBehind: boolean;
   /** What the last read refused: while the same bytes are there, they are not verified again. */
   refusal: Refusal | undefined;
+  /** What a commit of the last page had, in bytes: as many are asked for as a page is likely to have room for. */
+  commitBytes: number;
 }
 
 /** Cuts a page where it stops being contiguous: an eventually consistent read may show 7 before 6. */
@@ -78,10 +81,26 @@ function checkSame(from: Checkpoint, stored: StoredCommit | undefined): void {
   throw new HistoryError('CERTBUS_EVENTS_HISTORY_FORKED', from.position, `it was read before, and ${what}`);
 }
 
+/** How many commits to ask for. */
+function limitOf({ commitBytes }: OpenBus, { limit = DEFAULT_LIMIT, maxBytes }: BusReadOptions): number {
+  if (maxBytes === undefined) return limit;
+  return Math.min(limit, Math.max(1, Math.ceil(maxBytes / commitBytes)));
+}
+
+/** The part of a page that has room in so many bytes. */
+function cutTo<P extends Pick<Page, 'commits' | 'end'>>(bus: OpenBus, page: P, { maxBytes }: BusReadOptions): P {
+  if (page.commits.length > 0)
+    bus.commitBytes = page.commits.reduce((sum, { bytes }) => sum + bytes.length, 0) / page.commits.length;
+  if (maxBytes === undefined) return page;
+  const commits = [...withinPage(page.commits, maxBytes)];
+  return { ...page, commits, end: page.end && commits.length === page.commits.length };
+}
+
 /** Reads a page without gaps: strongly again where an eventual read had one. Rejects `CERTBUS_STORE_GAP`. */
-async function readContiguous({ log, stream }: OpenBus, after: number, options: BusReadOptions): Promise<Page> {
-  const { limit, consistent = false, signal } = options;
-  const own = { ...(limit ? { limit } : {}), ...only(signal) };
+async function readContiguous(bus: OpenBus, after: number, options: BusReadOptions): Promise<Page> {
+  const { log, stream } = bus;
+  const { consistent = false, signal } = options;
+  const own = { limit: limitOf(bus, options), ...only(signal) };
   const page = await log.read(stream, after, { ...own, consistent });
   const isGapped = contiguous(after, page.commits).length < page.commits.length;
   const whole = isGapped && !consistent ? await log.read(stream, after, { ...own, consistent: true }) : page;
@@ -89,10 +108,12 @@ async function readContiguous({ log, stream }: OpenBus, after: number, options: 
 }
 
 /** Reads a page without gaps strongly, and the commit at `from` with it, which it compares. Rejects as both do. */
-async function readConfirmed({ log, stream }: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<Page> {
-  const { limit = DEFAULT_LIMIT, signal } = options;
+async function readConfirmed(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<Page> {
+  const { log, stream } = bus;
+  const { signal } = options;
   const after = from.position - 1;
-  const { commits, end } = await log.read(stream, after, { limit: limit + 1, consistent: true, ...only(signal) });
+  const limit = limitOf(bus, options) + 1;
+  const { commits, end } = await log.read(stream, after, { limit, consistent: true, ...only(signal) });
   const [same, ...behind] = commits;
   checkSame(from, same);
   return wholePart({ commits: behind, end }, stream, from.position);
@@ -112,8 +133,10 @@ function verifyPage(
 
 /** What the archive proves behind `from`; `undefined` where the log has to be asked. */
 async function readArchive(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage | undefined> {
-  const commits = (await bus.archive?.read(from.position, options)) ?? [];
-  return commits.length === 0 ? undefined : verifyPage(bus, from, { commits, end: false }, options);
+  const commits = (await bus.archive?.read(from.position, { ...options, limit: limitOf(bus, options) })) ?? [];
+  return commits.length === 0
+    ? undefined
+    : verifyPage(bus, from, cutTo(bus, { commits, end: false }, options), options);
 }
 
 /** The same, where the log has it too and anything wrong with the archive does not matter. */
@@ -137,13 +160,21 @@ async function readLog(bus: OpenBus, from: Checkpoint, options: BusReadOptions):
     options.confirm && from.position > 0
       ? await readConfirmed(bus, from, options)
       : await readContiguous(bus, from.position, options);
-  const page = verifyPage(bus, from, found, options);
+  const page = verifyPage(bus, from, cutTo(bus, found, options), options);
   bus.isBehind = !page.end;
   if (page.end) bus.archive?.retry();
   return page;
 }
 
+/** Reads a page. Where one of few bytes proves nothing, what is behind it may. */
 async function read(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage> {
+  const page = await readPage(bus, from, options);
+  if (!page.refused || page.commits.length > 0 || options.maxBytes === undefined) return page;
+  const { maxBytes: _, ...unbounded } = options;
+  return readPage(bus, from, unbounded);
+}
+
+async function readPage(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Promise<VerifiedPage> {
   // More than a page behind: a thousand such readers put no load on the log, and a damaged archive makes no difference.
   const early = bus.isBehind && !options.confirm ? await readArchiveIfGood(bus, from, options) : undefined;
   if (early) return early;
@@ -152,7 +183,7 @@ async function read(bus: OpenBus, from: Checkpoint, options: BusReadOptions): Pr
   } catch (error) {
     if (!(error instanceof TrimmedError)) throw error;
     // What comes behind a commit that was trimmed shows whether it is the same history, and may be in the log.
-    if (options.confirm) return read(bus, from, { ...options, confirm: false });
+    if (options.confirm) return readPage(bus, from, { ...options, confirm: false });
     bus.archive?.retry();
     const page = await readArchive(bus, from, options);
     if (!page) throw error;
@@ -198,7 +229,7 @@ function sign(
 /** Opens the bus that is in a stream of a log, held against the floor of its trust. */
 export function openBus(log: Log, stream: string, { trust, signer, archive }: BusOptions): Bus {
   const source = archive && createArchiveSource(archive, trust.busId);
-  const bus: OpenBus = { log, stream, trust, archive: source, isBehind: false, refusal: undefined };
+  const bus: OpenBus = { log, stream, trust, archive: source, isBehind: false, refusal: undefined, commitBytes: 1 };
   const unbounded: Bus = {
     trust,
     stream,

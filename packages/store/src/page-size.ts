@@ -8,11 +8,11 @@ const sizeOf = (found: object): number =>
  * Takes commits or entries, one after the other, as long as a page has room for their bytes; the first always. The one that does not fit
  * is the last that is asked for.
  */
-export function* withinPage<T extends object>(found: Iterable<T>): Iterable<T> {
+export function* withinPage<T extends object>(found: Iterable<T>, maxBytes: number = MAX_PAGE_BYTES): Iterable<T> {
   let size = 0;
   for (const each of found) {
     const length = sizeOf(each);
-    if (size > 0 && size + length > MAX_PAGE_BYTES) return;
+    if (size > 0 && size + length > maxBytes) return;
     size += length;
     yield each;
   }

@@ -33,6 +33,7 @@ import { openArchivePlace, openLog } from '@certbus/store/open';
 import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
 import { ClientError, notOpened } from '../errors.ts';
 import { createNotes, type Health, type Notes, noteMissing, report } from '../health.ts';
+import { createReceivedChallenges } from './announced.ts';
 import { chainOf } from './chain.ts';
 import { createChangeWatcher } from './change-watcher.ts';
 import { createEmitter, type MaterialEmitter, type MaterialEvents } from './events.ts';
@@ -308,9 +309,16 @@ function createSource(serving: Serving): MaterialSource {
   const stop = new AbortController();
   const changes = createChangeWatcher(serving);
   const http01 = createHttp01Answers({ now });
-  http01.refresh(replica.bus());
+  const received = createReceivedChallenges({ now });
+  let challenges: readonly Challenge[] = [];
+  const receive = () => {
+    const bus = replica.bus();
+    challenges = received.take(bus.challenges);
+    http01.refresh({ accounts: bus.accounts, challenges });
+  };
+  receive();
   const refresh = () => {
-    http01.refresh(replica.bus());
+    receive();
     emitter.emit('moved');
   };
   const listener = createListener(serving, {
@@ -364,7 +372,7 @@ function createSource(serving: Serving): MaterialSource {
     sharedNames: (after, limit) => replica.sharedNames(after, limit),
     open: (candidate) => openings.open(candidate),
     isCovered: (serverName) => candidatesOf(serverName).some((name) => replica.isNamed(name)),
-    challenges: () => replica.bus().challenges,
+    challenges: () => challenges,
     keyAuthorization: (token) => http01.keyAuthorization(token),
     recentNames: () => vault.recentNames(),
     keepRecentNames: (serverNames) => vault.keepRecentNames(serverNames),

@@ -71,8 +71,8 @@ function createFile(path: string, busId: string): void {
   for (const companion of ['', '-journal']) rmSync(unfinished + companion, { force: true });
   closeSync(openSync(unfinished, 'wx', 0o600));
   const database = new DatabaseSync(unfinished);
-  // A state is three kilobytes: a page of four would hold one, and every page costs as much again in the journal.
-  database.exec('PRAGMA page_size = 16384; PRAGMA journal_mode = DELETE');
+  // A state is three kilobytes. Renewals change one here and one there, and every page goes into the journal and the file as a whole.
+  database.exec('PRAGMA page_size = 4096; PRAGMA journal_mode = DELETE');
   createTables(database, busId);
   database.close();
   renameSync(unfinished, path);

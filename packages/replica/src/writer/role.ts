@@ -22,3 +22,7 @@ export function keptPart(certificate: ManagedCertificate, role: ReplicaRole): Ma
   if (role === 'manager') return certificate;
   return { ...certificate, issuance: undefined, failure: undefined, renewalInfo: undefined };
 }
+
+/** Whether there is a part of a certificate that a role keeps: a client begins with the first one that is issued. */
+export const hasPart = ({ current, removed }: ManagedCertificate, role: ReplicaRole): boolean =>
+  role === 'manager' || removed || current !== undefined;

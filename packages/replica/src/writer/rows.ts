@@ -3,7 +3,7 @@
 import { dutyOf, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
 import { servedNames } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
-import { keptPart, type ReplicaRole } from './role.ts';
+import { hasPart, keptPart, type ReplicaRole } from './role.ts';
 
 /** A certificate as the tables hold it: its state as JSON, and beside it what queries look for. */
 export interface CertificateRow {
@@ -93,7 +93,8 @@ export function loadedRows(records: readonly SnapshotRecord[], role: ReplicaRole
   const issuances = certificates.flatMap(({ certificate: { certificateId, issuance } }) =>
     role === 'client' && issuance ? [{ certificateId, issuanceId: issuance.issuanceId }] : [],
   );
-  const rows = records.map((record) =>
+  const kept = records.filter((record) => 'issuer' in record || hasPart(record.certificate, role));
+  const rows = kept.map((record) =>
     'issuer' in record
       ? issuerRow(record.issuer)
       : certificateRow(keptPart(record.certificate, role), { position: record.position, role }),

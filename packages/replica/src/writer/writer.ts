@@ -128,7 +128,7 @@ export function createWriter(database: DatabaseSync, { busId, role }: WriterOpti
         database.exec('PRAGMA synchronous = NORMAL');
         return;
       case 'complete':
-        if (served.isBulk || !createReader(database).isComplete()) inTransaction(database, () => served.complete());
+        inTransaction(database, () => served.complete());
         return;
       case 'flush':
         return;

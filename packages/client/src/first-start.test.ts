@@ -1,0 +1,46 @@
+/** Tests of a start on a replica whose first replay was interrupted. */
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseTrust } from '@certbus/events';
+import { BEGINNING } from '@certbus/events/history';
+import { openReplica, replicaPath } from '@certbus/replica';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { connect } from './connect.ts';
+import { createTestBus } from './testing.ts';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+test('a client serves no part of a bus: it waits for the bus, and goes on with the replay', async () => {
+  const path = join(folder.path, 'bus.db');
+  const address = `sqlite:${path}#test`;
+  const bus = await createTestBus({ address });
+  onTestFinished(() => bus.close());
+  for (const name of ['a.test', 'b.test', 'c.test']) await bus.issue([name]);
+  const stateDirectory = join(folder.path, 'state');
+  const { busId } = parseTrust(bus.trust);
+  const part = await bus.bus.read(BEGINNING, { limit: 3 });
+  const replica = await openReplica({
+    path: replicaPath({ stateDirectory, role: 'client', address }),
+    busId,
+    role: 'client',
+  });
+  await replica.apply(part.commits, part.checkpoint);
+  expect(replica.lookup('a.test')).toHaveLength(1);
+  await replica.close();
+  const options = { bus: address, identity: bus.identity, trust: bus.trust, stateDirectory };
+  renameSync(path, `${path}.away`);
+  await expect(connect({ ...options, startTimeoutMs: 300 })).rejects.toMatchObject({
+    code: 'CERTBUS_CLIENT_BUS_UNREACHABLE',
+  });
+  renameSync(`${path}.away`, path);
+  await using client = await connect(options);
+  expect([...client.certificates()].map(({ names }) => names[0]).toSorted()).toEqual(['a.test', 'b.test', 'c.test']);
+  await client.close();
+  renameSync(path, `${path}.away`);
+  // It is whole now, and does not wait any more.
+  await using again = await connect({ ...options, startTimeoutMs: 1 });
+  expect(again.health().certificates.served).toBe(3);
+  renameSync(`${path}.away`, path);
+});
