@@ -1,4 +1,5 @@
 /** The bytes of a commit: writes and signs them, reads them. */
+import { isAscii } from 'node:buffer';
 import * as v from 'valibot';
 import { base64url, hash, isBase64url } from '../canonical.ts';
 import { EventsError, harmless } from '../errors.ts';
@@ -128,7 +129,10 @@ function parseJson(line: Uint8Array): unknown {
   let text: string;
   let value: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line);
+    // Nearly every commit is ASCII, which needs no decoder.
+    text = isAscii(line)
+      ? Buffer.from(line.buffer, line.byteOffset, line.length).toString('latin1')
+      : new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line);
     value = JSON.parse(text);
   } catch {
     // The parser's error is dropped: it quotes its input.

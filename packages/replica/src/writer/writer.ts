@@ -33,7 +33,7 @@ export type Write =
   | { readonly kind: 'settle' };
 
 /** How much one transaction of bulk work takes, in records of a snapshot or events: each page of an index is then written once for many. */
-const GATHERED_TOGETHER = 16_384;
+const GATHERED_TOGETHER = 65_536;
 
 const eventsIn = (commits: readonly Commit[]): number => commits.reduce((sum, { events }) => sum + events.length, 0);
 
