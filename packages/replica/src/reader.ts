@@ -191,7 +191,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   );
   const selectIsNamed = database.prepare(`SELECT 1 FROM names${suffix} WHERE name = ? LIMIT 1`);
   const selectIsShared = database.prepare(
-    `SELECT count(DISTINCT certificate_id) AS n FROM names${suffix} WHERE name IN (?, ?)`,
+    `SELECT count(DISTINCT number) AS n FROM names${suffix} WHERE name IN (?, ?)`,
   );
   const selectPageEnd = database.prepare(
     `SELECT name FROM names${suffix} WHERE name > ? ORDER BY name LIMIT 1 OFFSET ?`,
@@ -199,7 +199,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   const selectShared = database.prepare(
     `SELECT DISTINCT n.name FROM names${suffix} n WHERE n.name > ? AND n.name <= ? AND EXISTS (
        SELECT 1 FROM names${suffix} o
-       WHERE o.name IN (n.name, '*' || substr(n.name, instr(n.name || '.', '.'))) AND o.certificate_id <> n.certificate_id)`,
+       WHERE o.name IN (n.name, '*' || substr(n.name, instr(n.name || '.', '.'))) AND o.number <> n.number)`,
   );
   const selectNameSet = database.prepare(
     `SELECT certificate_id FROM certificates${suffix} WHERE name_set = ? AND name_set IS NOT NULL AND removed = 0`,
