@@ -199,7 +199,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   const selectShared = database.prepare(
     `SELECT DISTINCT n.name FROM names${suffix} n WHERE n.name > ? AND n.name <= ? AND EXISTS (
        SELECT 1 FROM names${suffix} o
-       WHERE o.name IN (n.name, '*' || substr(n.name, instr(n.name || '.', '.'))) AND o.number <> n.number)`,
+       WHERE o.name IN (n.name, '*' || substr(n.name, instr(n.name || '.', '.'))) AND o.number <> n.number) ORDER BY n.name`,
   );
   const selectNameSet = database.prepare(
     `SELECT certificate_id FROM certificates${suffix} WHERE name_set = ? AND name_set IS NOT NULL AND removed = 0`,
