@@ -142,7 +142,8 @@ test('a replica that a snapshot began wastes little room around the states in it
   expect(newcomer.countServed()).toBe(2_000);
   const stated = records.reduce((sum, { certificate }) => sum + JSON.stringify(certificate).length, 0);
   await newcomer.close();
-  expect(statSync(path).size).toBeLessThan(stated * 1.4);
+  // One state fills most of a page, so that a renewal writes one page.
+  expect(statSync(path).size).toBeLessThan(stated * 1.5);
 });
 
 test('a snapshot that no commit vouches for is refused, and the log is read instead', async () => {
