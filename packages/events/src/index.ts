@@ -55,5 +55,5 @@ export {
   type Urgency,
   urgencyOf,
 } from './renewal.ts';
-export { checkRecipients, open, openPrivateKey, seal } from './sealed-key.ts';
+export { checkRecipients, createOpener, type Opener, open, seal } from './sealed-key.ts';
 export { createBusId, type Floor, formatTrust, parseTrust, type Trust } from './trust.ts';

@@ -1,8 +1,8 @@
 /** Key files: root keys, manager keys and age identities; and Ed25519 signatures by them. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { isBase64url } from './canonical.ts';
 import { EventsError } from './errors.ts';
+import { parseAgeIdentity } from './identity.ts';
 
 /** What signs commits or root events: an Ed25519 private key (RFC 8032). */
 export interface Signer {
@@ -102,11 +102,19 @@ export function parseRootKey(text: string): Signer {
   return signerOf(parseSeed(text, ROOT_PREFIX, 'a root key'));
 }
 
+/** The library is loaded by those who make or seal keys: a load balancer's main thread does neither. */
+async function generateIdentity(): Promise<string> {
+  const age = await import('age-encryption');
+  return age.generateIdentity();
+}
+
+const recipientOf = async (identity: string): Promise<string> => (await parseAgeIdentity(identity)).recipient;
+
 /** Makes a manager's keys and returns the text of their file. */
 export async function createManagerKey(): Promise<string> {
   const text = `${createSeedText(SIGNING_PREFIX)}\n${await generateIdentity()}`;
   const { signer, identity } = parseManagerKey(text);
-  return `# CertBus manager key: signs commits, opens the configuration and the ACME account key.\n# signing key: ${signer.publicKey}\n# recipient: ${await identityToRecipient(identity)}\n${text}\n`;
+  return `# CertBus manager key: signs commits, opens the configuration and the ACME account key.\n# signing key: ${signer.publicKey}\n# recipient: ${await recipientOf(identity)}\n${text}\n`;
 }
 
 /** Reads the text of a manager key file; `\n` may be written as two characters. Throws `CERTBUS_EVENTS_KEY_MALFORMED`. */
@@ -120,14 +128,14 @@ export function parseManagerKey(text: string): ManagerKey {
 /** Makes an age identity and returns the text of its file, as age-keygen writes it. */
 export async function createIdentity(): Promise<string> {
   const identity = await generateIdentity();
-  return `# public key: ${await identityToRecipient(identity)}\n${identity}\n`;
+  return `# public key: ${await recipientOf(identity)}\n${identity}\n`;
 }
 
 /** Reads the text of an age identity file. Throws `CERTBUS_EVENTS_KEY_MALFORMED`. */
 export async function parseIdentityFile(text: string): Promise<{ identity: string; recipient: string }> {
   const identity = parseIdentity(text, 'an age identity');
   try {
-    return { identity, recipient: await identityToRecipient(identity) };
+    return { identity, recipient: await recipientOf(identity) };
   } catch {
     throw new EventsError('CERTBUS_EVENTS_KEY_MALFORMED', 'This age identity is damaged: its checksum is wrong.');
   }

@@ -1,20 +1,24 @@
 /** Sealing: private keys as age files for their recipients. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { Decrypter, Encrypter } from 'age-encryption';
+import type { Decrypter, Encrypter } from 'age-encryption';
 import { isBase64 } from './canonical.ts';
 import { EventsError } from './errors.ts';
 import type { Recipient } from './event-types/bus-events.ts';
+import { parseAgeIdentity } from './identity.ts';
 
 const MAX_RECIPIENTS = 20;
 const MAX_WITH_HYBRID = 5;
+
+/** 20 MB: loaded where something is sealed or opened, and nowhere else. */
+const loadAge = () => import('age-encryption');
 
 const isHybrid = ({ recipient }: Recipient): boolean => recipient.startsWith('age1pq1');
 
 /**
  * Checks a list of recipients: age can seal to each; at most 20, or 5 where one is post-quantum hybrid; hybrid and classic
- * ones are not mixed, since the classic one would void the other. Throws `CERTBUS_EVENTS_RECIPIENTS_INVALID`.
+ * ones are not mixed, since the classic one would void the other. Rejects `CERTBUS_EVENTS_RECIPIENTS_INVALID`.
  */
-export function checkRecipients(recipients: readonly Recipient[]): void {
+export async function checkRecipients(recipients: readonly Recipient[]): Promise<void> {
   const hybrids = recipients.filter(isHybrid).length;
   const problem =
     recipients.length === 0
@@ -25,7 +29,8 @@ export function checkRecipients(recipients: readonly Recipient[]): void {
           ? `at most ${hybrids ? MAX_WITH_HYBRID : MAX_RECIPIENTS} recipients; give the servers of a group one identity`
           : undefined;
   if (problem) throw new EventsError('CERTBUS_EVENTS_RECIPIENTS_INVALID', `Recipients refused: ${problem}.`);
-  for (const { name, recipient } of recipients) addRecipient(new Encrypter(), name, recipient);
+  const age = await loadAge();
+  for (const { name, recipient } of recipients) addRecipient(new age.Encrypter(), name, recipient);
 }
 
 function addRecipient(encrypter: Encrypter, name: string, recipient: string): void {
@@ -40,26 +45,66 @@ function addRecipient(encrypter: Encrypter, name: string, recipient: string): vo
 
 /** Seals a text to every recipient as an age file, base64; `base64 -d | age -d -i KEYFILE` opens it. */
 export async function seal(text: string, recipients: readonly Recipient[]): Promise<string> {
-  const encrypter = new Encrypter();
+  const age = await loadAge();
+  const encrypter = new age.Encrypter();
   for (const { name, recipient } of recipients) addRecipient(encrypter, name, recipient);
   return Buffer.from(await encrypter.encrypt(text)).toString('base64');
 }
 
-/** Opens what {@link seal} made with an age identity. Rejects `CERTBUS_EVENTS_NOT_OPENED`. */
-export async function open(sealed: string, identity: string): Promise<string> {
-  try {
-    if (!isBase64(sealed)) throw new TypeError('the sealed text is not base64');
-    const decrypter = new Decrypter();
-    decrypter.addIdentity(identity);
-    return await decrypter.decrypt(Buffer.from(sealed, 'base64'), 'text');
-  } catch {
-    // The library's error is dropped: it quotes its input, which must not be logged.
-    throw new EventsError(
-      'CERTBUS_EVENTS_NOT_OPENED',
-      'This identity does not open the sealed text: it was sealed to other recipients, or it is damaged.',
-    );
-  }
+/** Opens what was sealed to one identity. */
+export interface Opener {
+  /** The text that {@link seal} sealed. Rejects `CERTBUS_EVENTS_NOT_OPENED`. */
+  open(sealed: string): Promise<string>;
+  /**
+   * The private key of a certificate with this leaf in DER, as PKCS#8 PEM. Rejects `CERTBUS_EVENTS_NOT_OPENED`, and
+   * `CERTBUS_EVENTS_KEY_MISMATCH` when the key opens but belongs to another leaf.
+   */
+  openPrivateKey(sealed: string, leaf: Uint8Array): Promise<string>;
 }
+
+/** The library takes a stream as it comes; of bytes it would make a `Response`, which loads Node's HTTP client. */
+async function decrypt(decrypter: Decrypter, file: Uint8Array): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of await decrypter.decrypt(ReadableStream.from([file]))) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+/** Makes an opener of an age identity, which is parsed at the first opening and then kept. */
+export function createOpener(identity: string): Opener {
+  let ready: Promise<Decrypter> | undefined;
+  async function makeReady(): Promise<Decrypter> {
+    const [age, parsed] = await Promise.all([loadAge(), parseAgeIdentity(identity)]);
+    const decrypter = new age.Decrypter();
+    decrypter.addIdentity(parsed.identity);
+    return decrypter;
+  }
+
+  async function open(sealed: string): Promise<string> {
+    try {
+      if (!isBase64(sealed)) throw new TypeError('the sealed text is not base64');
+      ready ??= makeReady();
+      return await decrypt(await ready, Buffer.from(sealed, 'base64'));
+    } catch {
+      // The library's error is dropped: it quotes its input, which must not be logged.
+      throw new EventsError(
+        'CERTBUS_EVENTS_NOT_OPENED',
+        'This identity does not open the sealed text: it was sealed to other recipients, or it is damaged.',
+      );
+    }
+  }
+
+  return {
+    open,
+    async openPrivateKey(sealed, leaf) {
+      const privateKey = await open(sealed);
+      if (isKeyOf(leaf, privateKey)) return privateKey;
+      throw new EventsError('CERTBUS_EVENTS_KEY_MISMATCH', 'The sealed private key belongs to another certificate.');
+    },
+  };
+}
+
+/** Opens what {@link seal} made with an age identity, once. Rejects `CERTBUS_EVENTS_NOT_OPENED`. */
+export const open = (sealed: string, identity: string): Promise<string> => createOpener(identity).open(sealed);
 
 /** Whether a PKCS#8 PEM is the private key of a leaf in DER. */
 export function isKeyOf(leaf: Uint8Array, privateKey: string): boolean {
@@ -68,14 +113,4 @@ export function isKeyOf(leaf: Uint8Array, privateKey: string): boolean {
   } catch {
     return false;
   }
-}
-
-/**
- * Opens the private key of a certificate and returns its PKCS#8 PEM. Rejects `CERTBUS_EVENTS_NOT_OPENED`, and
- * `CERTBUS_EVENTS_KEY_MISMATCH` when the key opens but belongs to another leaf.
- */
-export async function openPrivateKey(sealed: string, leaf: Uint8Array, identity: string): Promise<string> {
-  const privateKey = await open(sealed, identity);
-  if (isKeyOf(leaf, privateKey)) return privateKey;
-  throw new EventsError('CERTBUS_EVENTS_KEY_MISMATCH', 'The sealed private key belongs to another certificate.');
 }

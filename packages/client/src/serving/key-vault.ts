@@ -2,7 +2,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import { type IssuedCertificate, open, openPrivateKey, type Recipient, seal } from '@certbus/events';
+import { createOpener, type IssuedCertificate, open, type Recipient, seal } from '@certbus/events';
 import { describeExposure, examineState } from '@certbus/replica';
 import { checkSchema, describeFileProblem, fileProblemOf, openGuarded } from '@certbus/store/sqlite-files';
 
@@ -141,6 +141,7 @@ async function openVault({ path, busId, identity, recipient }: KeyVaultOptions):
     'INSERT INTO keys (certificate_id, leaf_hash, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
   );
   const remove = database.prepare('DELETE FROM keys WHERE certificate_id = ?');
+  const { openPrivateKey } = createOpener(identity);
   let isClosed = false;
 
   /** Writes outside the handshake that needed the key; a vault that cannot be written only costs time. */
@@ -161,7 +162,7 @@ async function openVault({ path, busId, identity, recipient }: KeyVaultOptions):
       const sealed = select.get(certificateId, leafHash)?.['sealed'] as Uint8Array | undefined;
       const kept = sealed && openLocally(key, bound, sealed);
       if (kept) return kept;
-      const opened = await openPrivateKey(sealedKey, Buffer.from(leaf, 'base64'), identity);
+      const opened = await openPrivateKey(sealedKey, Buffer.from(leaf, 'base64'));
       later(() => insert.run(certificateId, leafHash, sealLocally(key, bound, opened)));
       return opened;
     },

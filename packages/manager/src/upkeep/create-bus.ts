@@ -29,7 +29,7 @@ export async function createBus(
     readonly now?: () => Date;
   },
 ): Promise<{ created: boolean; floor: Floor }> {
-  checkRecipients(recipients);
+  await checkRecipients(recipients);
   const bus = openBus(log, stream, { trust, signer: root });
   const events: WrittenEvent[] = [
     { type: 'BusCreated', busId: trust.busId, rootKey: trust.rootKey },
