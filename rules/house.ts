@@ -35,7 +35,7 @@ export const HOUSE: House = {
     // One SQLite file is what it is.
     'packages/replica': { io: 'everything', composition: [] },
     'packages/client': {
-      io: ['serving/key-vault.ts', 'tls/server-sockets.ts', 'tls/tls-alpn-01.ts'],
+      io: ['tls/server-sockets.ts', 'tls/tls-alpn-01.ts'],
       composition: [
         'serving/key-text.ts',
         'serving/material-source.ts',

@@ -208,7 +208,11 @@ const ACCEPTED: readonly (readonly [name: string, path: string, text: string])[]
     'packages/replica/src/accepted.ts',
     "export { openSqliteLog } from '@certbus/store/sqlite';\n",
   ],
-  ['an entry of a room', 'packages/client/src/serving/index.ts', "export { openKeyVault } from './key-vault.ts';\n"],
+  [
+    'an entry of a room',
+    'packages/client/src/serving/index.ts',
+    "export { openMaterial } from './material-source.ts';\n",
+  ],
   [
     'a pure file that is given its fetch',
     'packages/events/src/accepted-3.ts',

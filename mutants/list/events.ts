@@ -50,7 +50,7 @@ export const events: readonly Mutant[] = [
     file: 'packages/events/src/sealed-key.ts',
     find: 'if (isKeyOf(leaf, privateKey)) return',
     replace: 'return',
-    noticedBy: [{ file: 'packages/client/src/serving/key-vault.test.ts' }],
+    noticedBy: [{ file: 'packages/replica/src/vault/vault.test.ts' }],
   },
   {
     fault: 'certificates are renewed 30 days before their end, whatever their lifetime',

@@ -1,11 +1,47 @@
-/** Mutants of the replica: each commit is taken once and as a whole. */
+/** Mutants of the replica: each commit is taken once and as a whole, and the vault of opened keys next to it. */
 import type { Mutant } from '../mutant.ts';
 
 const TABLES = 'packages/replica/src/writer/tables.ts';
+const VAULT_TEST = 'packages/replica/src/vault/vault.test.ts';
 const WRITER = 'packages/replica/src/writer/writer.ts';
 const REPLICA_TEST = 'packages/replica/src/replica.test.ts';
 
 export const replica: readonly Mutant[] = [
+  {
+    fault: 'all keys of a vault are sealed with one nonce',
+    file: 'packages/replica/src/vault/sealing.ts',
+    find: 'crypto.getRandomValues(new Uint8Array(NONCE_BYTES))',
+    replace: 'new Uint8Array(NONCE_BYTES)',
+    noticedBy: [{ file: VAULT_TEST }],
+  },
+  {
+    fault: 'a vault forgets nothing',
+    file: 'packages/replica/src/vault/file.ts',
+    find: 'return Number(remove.run(note.certificateId, JSON.stringify(note.leafHashes)).changes);',
+    replace: 'return 0;',
+    noticedBy: [{ file: VAULT_TEST }],
+  },
+  {
+    fault: 'a removed key stays in the write-ahead log',
+    file: 'packages/replica/src/vault/file.ts',
+    find: "if (removed > 0) database.exec('PRAGMA wal_checkpoint(TRUNCATE)');",
+    replace: '',
+    noticedBy: [{ file: VAULT_TEST, only: 'out of every byte of the files' }],
+  },
+  {
+    fault: 'a handshake waits for a vault that is locked',
+    file: 'packages/replica/src/vault/file.ts',
+    find: 'readOnly: true, timeout: 0',
+    replace: 'readOnly: true, timeout: 60_000',
+    noticedBy: [{ file: VAULT_TEST, only: 'opened again instead of waited for' }],
+  },
+  {
+    fault: 'any number of keys is opened at once',
+    file: 'packages/replica/src/vault/vault.ts',
+    find: 'const MAX_OPENINGS = 8;',
+    replace: 'const MAX_OPENINGS = 1_000;',
+    noticedBy: [{ file: VAULT_TEST, only: 'eight keys are opened at once' }],
+  },
   {
     fault: 'a replica takes commits without a transaction',
     file: WRITER,

@@ -33,6 +33,7 @@ export { type Exchange, type Fault, startFaultProxy, startTlsProxy, type Verdict
 export { type S3Server, startS3Server } from './s3-server.ts';
 export { findSecrets, type ScannedSecret, secretsOfKey, secretText } from './secret-scan.ts';
 export { type StepCa, type StepCaOptions, startStepCa } from './step-ca.ts';
+export { type ThreadCall, type ThreadCalls, watchThreadCalls } from './thread-calls.ts';
 export { createTlsIdentity, type TlsIdentity } from './tls-identity.ts';
 export {
   startBind,

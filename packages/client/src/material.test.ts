@@ -4,7 +4,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
-import { createIdentity, parseIdentityFile, seal } from '@certbus/events';
+import { createIdentity, parseIdentityFile, parseTrust, seal } from '@certbus/events';
+import { openReplica, synchronize } from '@certbus/replica';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { type MaterialSource, openMaterial } from './material.ts';
@@ -111,6 +112,27 @@ test('the key of a certificate that was removed is kept no longer, and those of 
   await bus.remove(removed.certificateId);
   expect(await change).toMatchObject({ removed: true });
   await expect.poll(() => keptKeys(folder.path), { timeout: 10_000 }).toEqual([kept.certificateId]);
+});
+
+test('the key of a certificate that was removed while nothing ran is gone once the client has caught up', async () => {
+  const folder = temporaryFolder();
+  onTestFinished(() => folder.remove());
+  const bus = await newBus();
+  const [kept, removed] = [await bus.issue(['kept.test']), await bus.issue(['removed.test'])];
+  const { identity, trust } = bus;
+  const options = { bus: bus.bus, identity, trust, stateDirectory: folder.path, intervalMs: 100 };
+  const before = await openMaterial(options);
+  for (const { certificateId } of [kept, removed]) await before.material(certificateId);
+  await before.close();
+  expect(keptKeys(folder.path).toSorted()).toEqual([kept.certificateId, removed.certificateId].toSorted());
+  await bus.remove(removed.certificateId);
+  const [replica = ''] = readdirSync(folder.path).filter((name) => name.endsWith('.db'));
+  const other = await openReplica({ path: join(folder.path, replica), busId: parseTrust(trust).busId });
+  await synchronize(other, bus.bus);
+  await other.close();
+  const source = await openMaterial(options);
+  onTestFinished(() => source.close());
+  await expect.poll(() => keptKeys(folder.path)).toEqual([kept.certificateId]);
 });
 
 test('a successor whose key does not open leaves its predecessor in service, with one alarm', async () => {

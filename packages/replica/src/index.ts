@@ -13,7 +13,8 @@ export {
   ownFolder,
 } from './private-file.ts';
 export type { Change, PlacedLeaf, ReplicaReader, SharedNames } from './reader.ts';
-export { openReplica, type Replica, type ReplicaOptions } from './replica.ts';
+export { openReplica, type Replica, type ReplicaOptions, type VaultOwner } from './replica.ts';
 export { prepare, rebuild, type SyncOptions, synchronize } from './sync.ts';
+export type { KeyVault } from './vault/vault.ts';
 export type { ReplicaRole } from './writer/role.ts';
 export type { BeginningState } from './writer/tables.ts';

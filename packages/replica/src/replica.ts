@@ -4,6 +4,8 @@ import { DatabaseSync, type WriteWait, whenWritten } from '@certbus/store/sqlite
 import { ReplicaError } from './errors.ts';
 import type { FollowedReplica } from './followed.ts';
 import { type Change, createReader, type ReplicaReader } from './reader.ts';
+import { type KeyVault, openKeyVault } from './vault/vault.ts';
+import { startKeeper } from './writer/calls.ts';
 import { hasLog, isWritable, makeFolder, openToRead } from './writer/file.ts';
 import { createBuilding, createLocalReplica } from './writer/local-replica.ts';
 import type { ReplicaRole } from './writer/role.ts';
@@ -37,11 +39,20 @@ export interface Replica extends ReplicaReader, FollowedReplica {
   hold(): ReplicaReader & { close(): void };
   /** Reads in one transaction, so that nothing changes in between. */
   snapshot<T>(read: (reader: ReplicaReader) => T): T;
+  /** Opens the vault of opened keys next to the replica, to be closed before it. */
+  openVault(owner: VaultOwner): Promise<KeyVault>;
   /** A number that differs after every change, by whomever. */
   version(): number;
   /** Resolves after `withinMs`, sooner once {@link Replica.version} is not `version` any more. Rejects with the signal's reason. */
   whenWritten(version: number, wait: WriteWait): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Whose keys a vault keeps. */
+export interface VaultOwner {
+  /** This server's age identity. */
+  readonly identity: string;
+  readonly recipient: string;
 }
 
 export interface ReplicaOptions {
@@ -118,6 +129,7 @@ function openInMemory(busId: string, role: ReplicaRole): Replica {
       return { ...reader, checkpoint: () => checkpoint, bus: () => bus, records: () => records, close() {} };
     },
     snapshot: (read) => inTransaction(database, () => read(reader)),
+    openVault: (owner) => openKeyVault({ ...owner, path: undefined, replica: undefined, busId }, startKeeper),
     version: () => version,
     whenWritten: (before, wait) => whenWritten(':memory:', () => version !== before, wait),
     close: async () => database.close(),
@@ -225,7 +237,9 @@ export async function openReplica({ path, busId, role = 'manager' }: ReplicaOpti
     const first = await askToAdvance(thread);
     if (first.problem && !existsSync(path)) throw first.problem;
     if (!first.advancing) await waitForFile(path);
-    return replicaOf({ file: openFile(path, busId), thread, role }, first);
+    const openVault: Replica['openVault'] = (owner) =>
+      openKeyVault({ ...owner, path: `${path}.keys`, replica: path, busId }, thread.startKeeper);
+    return replicaOf({ file: openFile(path, busId), thread, role, openVault }, first);
   } catch (error) {
     await thread.close();
     throw error;
@@ -233,13 +247,13 @@ export async function openReplica({ path, busId, role = 'manager' }: ReplicaOpti
 }
 
 /** What a replica in a file is made of. */
-interface FileReplica {
+interface FileReplica extends Pick<Replica, 'openVault'> {
   readonly file: ReturnType<typeof openFile>;
   readonly thread: WriterThread;
   readonly role: ReplicaRole;
 }
 
-function replicaOf({ file, thread, role }: FileReplica, first: Advance): Replica {
+function replicaOf({ file, thread, role, openVault }: FileReplica, first: Advance): Replica {
   let state = first;
   let isClosed = false;
   const current = () => {
@@ -280,6 +294,7 @@ function replicaOf({ file, thread, role }: FileReplica, first: Advance): Replica
     settle: async () => void (await write({ kind: 'settle' })),
     hold: () => file.hold(),
     snapshot: (read) => inTransaction(file.database(), () => read(current())),
+    openVault,
     version: () => file.version(),
     whenWritten: (version, wait) => file.whenWritten(version, wait),
     async close() {

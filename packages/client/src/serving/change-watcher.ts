@@ -1,7 +1,6 @@
 /** Passes on what changed in a replica: to those who keep something of it here, and as events. */
-import type { FollowerListener, Replica } from '@certbus/replica';
+import type { FollowerListener, KeyVault, Replica } from '@certbus/replica';
 import type { MaterialEmitter } from './events.ts';
-import type { KeyVault } from './key-vault.ts';
 import type { Openings } from './openings.ts';
 
 /** Makes what passes changes on: as `changed` events, or as `rebuilt` where everything can have changed. */
@@ -19,8 +18,9 @@ export function createChangeWatcher({
   return {
     moved(changes) {
       for (const { certificateId, names, removed } of changes) {
-        openings.keep(certificateId, replica.certificate(certificateId));
-        if (removed) vault.forget(certificateId);
+        const certificate = replica.certificate(certificateId);
+        openings.keep(certificateId, certificate);
+        vault.update(certificateId, certificate);
         emitter.emit('changed', { certificateId, names, removed });
       }
     },

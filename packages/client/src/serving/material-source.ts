@@ -11,6 +11,7 @@ import {
 import type { Challenge } from '@certbus/events/history';
 import {
   type BusSource,
+  type KeyVault,
   keepUp,
   openReplica,
   ownFolder,
@@ -40,7 +41,6 @@ import { createEmitter, type MaterialEmitter, type MaterialEvents } from './even
 import { createHttp01Answers } from './http-01-answers.ts';
 import { readText } from './key-text.ts';
 import type { KeyType } from './key-type.ts';
-import { type KeyVault, openKeyVault } from './key-vault.ts';
 import { createListener } from './listener.ts';
 import { createOpenings, type Openings } from './openings.ts';
 import type { MaterialOptions } from './options.ts';
@@ -190,7 +190,7 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   const outgoing = createOutgoing({ proxy: options.proxy, environment: process.env });
   const archive = archiveOf(options);
   const replica = await openReplica({ path, busId, role: 'client' });
-  const vault = await openKeyVault({ path: inMemory ? ':memory:' : `${path}.keys`, busId, identity, recipient });
+  const vault = await replica.openVault({ identity, recipient });
   const now = options.now ?? (() => new Date());
   const openings = createOpenings({
     open: (candidate) => openCandidate({ replica, vault }, candidate),
@@ -338,12 +338,17 @@ function createSource(serving: Serving): MaterialSource {
     signal: stop.signal,
     listener,
   });
+  // Keys of certificates that were removed while this process was down, or that a replica which was built again does not have.
+  const sweep = () => {
+    if (notes.live) vault.sweep();
+  };
+  emitter.on('live', sweep).on('rebuilt', sweep);
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
     stop.abort();
     await following;
-    vault.close();
+    await vault.close();
     await replica.close();
   }
 

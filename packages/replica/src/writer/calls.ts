@@ -1,8 +1,10 @@
 /** Answers what a replica's writer is asked, on whichever thread it runs. */
 import type { DatabaseSync } from 'node:sqlite';
+import type { MessagePort } from 'node:worker_threads';
 import { describeFileProblem } from '@certbus/store/sqlite-files';
 import { ReplicaError, type ReplicaErrorCode } from '../errors.ts';
 import type { FollowedReplica } from '../followed.ts';
+import type { VaultSetup } from '../vault/keeper.ts';
 import { openToWrite, takeLock } from './file.ts';
 import { createLocalReplica } from './local-replica.ts';
 import type { ReplicaRole } from './role.ts';
@@ -10,7 +12,11 @@ import { toWire, type WireError } from './wire-errors.ts';
 import { createWriter, type Write, type Writer } from './writer.ts';
 
 /** What a writer is asked. */
-export type Call = { readonly kind: 'advance' } | { readonly kind: 'close' } | Write;
+export type Call =
+  | { readonly kind: 'advance' }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'serve-vault'; readonly port: MessagePort; readonly setup: VaultSetup }
+  | Write;
 
 /** What a writer answers. */
 export interface Answer {
@@ -41,6 +47,14 @@ function asReplicaError(error: unknown, path: string): ReplicaError {
   if (error instanceof ReplicaError && KNOWN.includes(error.code)) return error;
   const what = `The replica could not be written: ${describeFileProblem(error, path)}`;
   return new ReplicaError('CERTBUS_REPLICA_FAILED', what);
+}
+
+/** Loaded for a vault only: a manager's replica has none. A port that is closed says that it could not be. */
+export function startKeeper(port: MessagePort, setup: VaultSetup): void {
+  void import('../vault/keeper.ts').then(
+    ({ serveVault }) => serveVault(port, setup),
+    () => port.close(),
+  );
 }
 
 /** Makes the writer of a file; nothing is opened before it is asked to advance. */
@@ -80,6 +94,8 @@ export function createAnswers({ path, busId, role, holder }: Writing): Answers {
         return { advancing: advance(), setAside };
       case 'close':
         return close();
+      case 'serve-vault':
+        return startKeeper(call.port, call.setup);
       default:
         return write?.(call);
     }

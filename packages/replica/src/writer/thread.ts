@@ -1,10 +1,11 @@
 /** The writer on a thread of its own, from outside; on this thread where its file cannot be loaded. */
 // biome-ignore lint/style/useNodejsImportProtocol: webpack bundles the thread's file only where Worker comes from this spelling
-import { Worker } from 'worker_threads';
+import { type Transferable, Worker } from 'worker_threads';
 import type { AdvanceListener } from '../advance.ts';
 import type { BusPlace } from '../bus-place.ts';
 import { ReplicaError } from '../errors.ts';
 import type { Change } from '../reader.ts';
+import type { StartKeeper } from '../vault/vault.ts';
 import { type Call, createAnswers, type Writing } from './calls.ts';
 import { type FollowCall, type Message, type Notice, type Order, READY } from './messages.ts';
 import { fromWire } from './wire-errors.ts';
@@ -30,6 +31,8 @@ export interface WriterThread {
    * can mend. Absent where there is no thread.
    */
   readonly follow?: (options: ThreadFollowOptions) => Promise<void>;
+  /** Keeps a vault on the same thread, which answers over the port. */
+  readonly startKeeper: StartKeeper;
   close(): Promise<void>;
 }
 
@@ -87,6 +90,12 @@ function createNoticeReader(listener: AdvanceListener, goOn: () => void): (notic
   };
 }
 
+/** What a call gives away instead of copying it. */
+function transferOf(call: Call | FollowCall): Transferable[] {
+  if (call.kind === 'load') return [call.loaded.memory];
+  return call.kind === 'serve-vault' ? [call.port] : [];
+}
+
 /** Asks a thread, which never keeps a process alive that has nothing else to do. */
 function askWorker(worker: Worker): Asked {
   const pending = new Map<number, Pending>();
@@ -104,7 +113,7 @@ function askWorker(worker: Worker): Asked {
     failure = new ReplicaError('CERTBUS_REPLICA_FAILED', message);
     for (const id of [...pending.keys()]) takePending(id)?.reject(failure);
   };
-  const send = (order: Order, moved: ArrayBuffer[] = []) => worker.postMessage(order, moved);
+  const send = (order: Order, moved: Transferable[] = []) => worker.postMessage(order, moved);
   worker.unref();
   worker.on('message', (message: Exclude<Message, typeof READY>) => {
     if ('notice' in message) return takeNotice?.(message);
@@ -124,7 +133,7 @@ function askWorker(worker: Worker): Asked {
     worker.ref();
     return new Promise((resolve, reject) => {
       pending.set(id, { resolve, reject });
-      send({ id, call }, call.kind === 'load' ? [call.loaded.memory] : []);
+      send({ id, call }, transferOf(call));
     });
   }
 
@@ -170,6 +179,7 @@ export async function startWriterThread(replica: Omit<Writing, 'holder'>): Promi
     advance: async () => (await ask({ kind: 'advance' })) as { advancing: boolean; setAside: string | undefined },
     write: async (write) => (await ask(write)) as readonly Change[],
     ...(follow ? { follow } : {}),
+    startKeeper: (port, setup) => ask({ kind: 'serve-vault', port, setup }),
     async close() {
       await ask({ kind: 'close' }).catch(() => {});
       await end();

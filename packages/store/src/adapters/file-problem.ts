@@ -1,5 +1,5 @@
 /** Why a file, of SQLite or any other, cannot be opened, locked or written, in words. */
-import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** What an operator can do something about. */
@@ -70,7 +70,7 @@ function probe(path: string): FileProblem | undefined {
     accessSync(dirname(path), constants.W_OK);
     if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK);
     closeSync(openSync(dirname(path), 'r'));
-    return undefined;
+    return statfsSync(dirname(path)).bavail === 0 ? 'full' : undefined;
   } catch (error) {
     return error instanceof Error && 'code' in error ? BY_NAME[String(error.code)] : undefined;
   }

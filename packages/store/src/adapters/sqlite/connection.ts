@@ -5,9 +5,10 @@ import { pathToFileURL } from 'node:url';
 import { StoreError } from '../../errors.ts';
 import { MAX_COMMIT_BYTES } from '../../log.ts';
 import { findSchemaProblem, openGuarded } from '../sqlite-guard.ts';
-import { hasWalResetFix, isRefused } from './errors.ts';
+import { isRefused } from './errors.ts';
 import { prepareRowStatements, type RowStatements } from './rows.ts';
 import { fileAt, hasJournal, isFile, isPastTick, stateOf, unlessChanged } from './state.ts';
+import { isWalSafe, sqliteVersion } from './wal-reset.ts';
 
 /** "cbus" in ASCII: marks the file as ours. */
 const APPLICATION_ID = 0x63627573;
@@ -97,10 +98,6 @@ function isEmpty(database: DatabaseSync): boolean {
   return !hasTables && pragma(database, 'application_id') === 0;
 }
 
-function versionOf(database: DatabaseSync): string {
-  return String(database.prepare('SELECT sqlite_version() AS version').get()?.['version']);
-}
-
 /**
  * Makes a bus of a file that does not exist or is empty; a database with anything in it belongs to somebody else.
  *
@@ -115,7 +112,7 @@ function createBus(path: string): void {
     // Kept until this connection is closed: no other process finds the file half made, or makes it in another way.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT');
     if (!isEmpty(database)) return;
-    if (hasWalResetFix(versionOf(database))) database.exec('PRAGMA journal_mode = WAL');
+    if (isWalSafe(database)) database.exec('PRAGMA journal_mode = WAL');
     database.exec(`BEGIN; ${TABLES} ${MARKS} COMMIT`);
   } finally {
     database.close();
@@ -124,8 +121,8 @@ function createBus(path: string): void {
 
 /** Two processes that write and checkpoint in WAL mode lose commits where the linked SQLite lacks the WAL-reset fix. */
 function journalCheck(database: DatabaseSync, path: string, shows: string | undefined): () => void {
-  const version = versionOf(database);
-  if (hasWalResetFix(version)) return () => {};
+  if (isWalSafe(database)) return () => {};
+  const version = sqliteVersion(database);
   const mode = database.prepare('PRAGMA journal_mode');
   return () => {
     // Without locks a file in WAL mode looks as if it were not.

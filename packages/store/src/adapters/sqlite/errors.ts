@@ -33,15 +33,6 @@ export function wrapSqliteError(path: string, error: unknown): unknown {
   return new StoreError(code, `The bus ${path} ${what}.`, { cause: error });
 }
 
-/** Whether a SQLite version has the fix of the WAL-reset race: 3.51.3 or later, 3.50.7 or later in 3.50, 3.44.6 or later in 3.44. */
-export function hasWalResetFix(version: string): boolean {
-  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
-  if (major !== 3) return major > 3;
-  if (minor === 50) return patch >= 7;
-  if (minor === 44) return patch >= 6;
-  return minor > 51 || (minor === 51 && patch >= 3);
-}
-
 /** A read without locks met a writer: `isBusy` treats it like a lock. */
 export function changedMeanwhile(): Error {
   return Object.assign(new Error('the file was written while it was read'), { errcode: 5 });

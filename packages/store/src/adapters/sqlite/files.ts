@@ -5,4 +5,5 @@ export { describeFileProblem, type FileProblem, fileProblemOf } from '../file-pr
 export { lockFile } from '../places/file-lock.ts';
 export { readRegular } from '../regular-file.ts';
 export { checkSchema, openGuarded, type SchemaOptions } from '../sqlite-guard.ts';
+export { isWalSafe } from './wal-reset.ts';
 export { type WriteWait, whenWritten } from './watch.ts';

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { findNode, type NodeVersion, requirePart, run, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
 import { checkHistory, type Operation } from '../../conformance/history.ts';
-import { hasWalResetFix } from './errors.ts';
 import { pragma, readTexts, startWriter, until } from './processes.builders.ts';
+import { hasWalResetFix } from './wal-reset.ts';
 
 const AFFECTED = '22.18.0';
 const FIXED = ['22.23.3', '24.21.0', '26.10.0'] as const;

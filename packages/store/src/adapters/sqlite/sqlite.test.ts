@@ -8,7 +8,6 @@ import { checkHistory, type Operation } from '../../conformance/history.ts';
 import { conformance } from '../../conformance/index.ts';
 import { openLog } from '../../open.ts';
 import { BAD_ROWS, putBadRow, putFirst } from './bad-rows.builders.ts';
-import { hasWalResetFix } from './errors.ts';
 import {
   beginSignedBus,
   pragma,
@@ -19,6 +18,7 @@ import {
   verifyFile,
 } from './processes.builders.ts';
 import { openSqliteLog } from './sqlite.ts';
+import { hasWalResetFix } from './wal-reset.ts';
 
 const folder = temporaryFolder();
 let files = 0;

@@ -1,0 +1,285 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { createIdentity, type ManagedCertificate, parseIdentityFile } from '@certbus/events';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { beginStory, obtained } from '../replica.builders.ts';
+import { openReplica } from '../replica.ts';
+import { startKeeper } from '../writer/calls.ts';
+import { answerOver, type VaultCall } from './calls.ts';
+import { keyedLeaf } from './vault.builders.ts';
+import { type KeyVault, openKeyVault, type StartKeeper } from './vault.ts';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+const { owner, privateKey, leaf, unreadable } = await keyedLeaf();
+const busId = 'b'.repeat(43);
+const NOT_OPENED = { code: 'CERTBUS_EVENTS_NOT_OPENED' };
+const pathOf = (name: string) => join(folder.path, `${name}.keys`);
+
+/** A vault whose keeper is on this thread. */
+const open = (path: string, more: { replica?: string; busId?: string; owner?: typeof owner } = {}): Promise<KeyVault> =>
+  openKeyVault({ path, busId: more.busId ?? busId, replica: more.replica, ...(more.owner ?? owner) }, startKeeper);
+
+/** A vault in memory, whose keeper opens nothing but answers what it is told to. */
+async function openWith(answer: (call: VaultCall) => unknown): Promise<KeyVault> {
+  const start: StartKeeper = (port) => answerOver(port, (call) => (call.kind === 'begin' ? {} : answer(call)));
+  return openKeyVault({ path: undefined, replica: undefined, busId, ...owner }, start);
+}
+
+/** What a vault's file holds, read as anybody with the file would. */
+function keptIn(path: string): { readonly id: string; readonly leafHash: string; readonly sealed: Buffer }[] {
+  using database = new DatabaseSync(path, { readOnly: true });
+  const rows = database.prepare('SELECT certificate_id, leaf_hash, sealed FROM keys ORDER BY certificate_id').all();
+  return rows.map((row) => ({
+    id: String(row['certificate_id']),
+    leafHash: String(row['leaf_hash']),
+    sealed: Buffer.from(row['sealed'] as Uint8Array),
+  }));
+}
+
+const idsIn = (path: string): string[] => keptIn(path).map(({ id }) => id);
+
+test("a key that was opened once is opened again without the bus's sealed text, after a restart too", async () => {
+  const path = pathOf('one');
+  const vault = await open(path);
+  await expect(vault.privateKey('certificate1', unreadable)).rejects.toMatchObject(NOT_OPENED);
+  expect(await vault.privateKey('certificate1', leaf)).toBe(privateKey);
+  await expect.poll(() => idsIn(path)).toEqual(['certificate1']);
+  expect(await vault.privateKey('certificate1', unreadable)).toBe(privateKey);
+  await vault.close();
+  const again = await open(path);
+  expect(await again.privateKey('certificate1', unreadable)).toBe(privateKey);
+  await expect(again.privateKey('certificate2', unreadable)).rejects.toMatchObject(NOT_OPENED);
+  await again.close();
+});
+
+test('a key that opens but belongs to another certificate is refused, and not kept', async () => {
+  const path = pathOf('mismatch');
+  const other = await keyedLeaf(owner);
+  const swapped = { ...leaf, sealedKey: other.leaf.sealedKey };
+  const vault = await open(path);
+  const refused = { code: 'CERTBUS_EVENTS_KEY_MISMATCH' };
+  await expect(vault.privateKey('certificate1', swapped)).rejects.toMatchObject(refused);
+  await expect(vault.privateKey('certificate1', swapped)).rejects.toMatchObject(refused);
+  await vault.close();
+  expect(keptIn(path)).toEqual([]);
+});
+
+test('every key is sealed with a nonce of its own, the same key again as well', async () => {
+  const path = pathOf('nonces');
+  const vault = await open(path);
+  const ids = Array.from({ length: 20 }, (_, n) => `certificate${n}`);
+  await Promise.all(ids.map((id) => vault.privateKey(id, leaf)));
+  await vault.close();
+  const kept = keptIn(path);
+  expect(kept.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
+  expect(new Set(kept.map(({ sealed }) => sealed.subarray(0, 12).toString('hex'))).size).toBe(ids.length);
+});
+
+test('the file is for its user only, and holds no key in the clear', async () => {
+  const path = pathOf('two');
+  const vault = await open(path);
+  await vault.privateKey('certificate1', leaf);
+  await expect.poll(() => idsIn(path)).toEqual(['certificate1']);
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(statSync(file).mode & 0o777).toBe(0o600);
+  await vault.close();
+  const bytes = readFileSync(path).toString('latin1');
+  expect(bytes).toContain('certificate1');
+  expect(bytes).not.toContain('PRIVATE KEY');
+  expect(bytes).not.toContain(privateKey.split('\n')[1]);
+});
+
+test('two processes that begin one vault at the same moment share its key', async () => {
+  const path = pathOf('three');
+  const [one, two] = await Promise.all([open(path), open(path)]);
+  expect([one.problem, two.problem]).toEqual([undefined, undefined]);
+  await one.privateKey('certificate1', leaf);
+  await expect.poll(() => idsIn(path)).toEqual(['certificate1']);
+  expect(await two.privateKey('certificate1', unreadable)).toBe(privateKey);
+  await Promise.all([one.close(), two.close()]);
+});
+
+test('another identity, another bus or a damaged file get nothing out of it, and it is begun again', async () => {
+  const path = pathOf('four');
+  const vault = await open(path);
+  await vault.privateKey('certificate1', leaf);
+  await vault.close();
+  const elsewhere = await open(path, { busId: 'c'.repeat(43) });
+  await expect(elsewhere.privateKey('certificate1', unreadable)).rejects.toMatchObject(NOT_OPENED);
+  await elsewhere.close();
+  const stranger = await open(path, { owner: await parseIdentityFile(await createIdentity()) });
+  await expect(stranger.privateKey('certificate1', unreadable)).rejects.toMatchObject(NOT_OPENED);
+  await stranger.close();
+  writeFileSync(path, 'no database');
+  const again = await open(path);
+  expect(await again.privateKey('certificate1', leaf)).toBe(privateKey);
+  await again.close();
+});
+
+test('a vault with a view without end in the place of its keys is begun again', async () => {
+  const path = pathOf('view');
+  await (await open(path)).close();
+  const database = new DatabaseSync(path);
+  database.exec(`DROP TABLE keys; CREATE VIEW keys AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+    SELECT 'a' AS certificate_id, 'b' AS leaf_hash, x'61' AS sealed FROM n WHERE i < 0`);
+  database.close();
+  const vault = await open(path);
+  expect(await vault.privateKey('certificate1', leaf)).toBe(privateKey);
+  await vault.close();
+  expect(idsIn(path)).toEqual(['certificate1']);
+});
+
+test('of a renewed certificate the keys of old leaves go, of a removed one all of them, out of every byte of the files', async () => {
+  const path = pathOf('removed');
+  const vault = await open(path);
+  const ids = { renewed: 'renewed-certificate', removed: 'removed-certificate' };
+  for (const [id, leafHash] of [
+    [ids.renewed, 'current'],
+    [ids.renewed, 'predecessor'],
+    [ids.renewed, 'outdated'],
+    [ids.removed, 'current'],
+  ] as const)
+    await vault.privateKey(id, { ...leaf, leafHash });
+  await expect.poll(() => keptIn(path)).toHaveLength(4);
+  const [first] = keptIn(path).filter(({ id }) => id === ids.removed);
+  const issued = (leafHash: string) => ({ leafHash }) as ManagedCertificate['current'];
+  vault.update(ids.renewed, {
+    current: issued('current'),
+    predecessors: [issued('predecessor')],
+    removed: false,
+  } as unknown as ManagedCertificate);
+  vault.update(ids.removed, undefined);
+  await expect
+    .poll(() => keptIn(path).map(({ id, leafHash }) => `${id} ${leafHash}`))
+    .toEqual([`${ids.renewed} current`, `${ids.renewed} predecessor`]);
+  const bytes = Buffer.concat([readFileSync(path), readFileSync(`${path}-wal`)]);
+  expect(bytes.includes(ids.removed)).toBe(false);
+  expect(bytes.includes(first?.sealed ?? '')).toBe(false);
+  await vault.close();
+});
+
+test('a key whose certificate is removed while it is being opened is not kept', async () => {
+  const path = pathOf('in-work');
+  const vault = await open(path);
+  const opening = vault.privateKey('certificate1', leaf);
+  vault.update('certificate1', undefined);
+  expect(await opening).toBe(privateKey);
+  await vault.close();
+  expect(keptIn(path)).toEqual([]);
+});
+
+test('a sweep removes what the replica no longer has, and nothing where the replica has nothing yet', async () => {
+  const story = await beginStory();
+  const replicaPath = join(folder.path, 'swept.db');
+  const replica = await openReplica({ path: replicaPath, busId: story.busId });
+  onTestFinished(() => replica.close());
+  const path = `${replicaPath}.keys`;
+  const vault = await replica.openVault(owner);
+  for (const certificateId of ['certificate1', 'certificate2', 'unknown'])
+    await vault.privateKey(certificateId, { ...leaf, leafHash: 'old' });
+  await expect.poll(() => keptIn(path)).toHaveLength(3);
+  vault.sweep();
+  await story.say(obtained('certificate1', ['one.test']), obtained('certificate2', ['two.test']));
+  await story.say({ type: 'CertificateRemoved', certificateId: 'certificate2' });
+  const checkpoint = story.checkpoints.at(-1);
+  if (!checkpoint) throw new TypeError('the story has commits');
+  await replica.apply(story.commits, checkpoint);
+  const leafHash = replica.certificate('certificate1')?.current?.leafHash ?? '';
+  await vault.privateKey('certificate1', { ...leaf, leafHash });
+  await expect.poll(() => keptIn(path)).toHaveLength(4);
+  vault.sweep();
+  await expect.poll(() => keptIn(path)).toMatchObject([{ id: 'certificate1', leafHash }]);
+  await vault.close();
+});
+
+test('while another process writes, keys open, and what was opened is written afterwards', async () => {
+  const path = pathOf('busy');
+  const vault = await open(path);
+  const other = new DatabaseSync(path);
+  other.exec('BEGIN IMMEDIATE');
+  expect(await vault.privateKey('certificate1', leaf)).toBe(privateKey);
+  expect(await vault.privateKey('certificate2', leaf)).toBe(privateKey);
+  other.exec('COMMIT');
+  await expect.poll(() => idsIn(path)).toEqual(['certificate1', 'certificate2']);
+  other.close();
+  await vault.close();
+});
+
+test('a file without a write-ahead log stays one; while it is locked, a kept key is opened again instead of waited for', async () => {
+  const path = pathOf('rollback');
+  const first = await open(path);
+  await first.privateKey('certificate1', leaf);
+  await first.close();
+  const other = new DatabaseSync(path);
+  other.exec('PRAGMA journal_mode = DELETE');
+  const vault = await open(path);
+  expect(await vault.privateKey('certificate1', unreadable)).toBe(privateKey);
+  other.exec('BEGIN EXCLUSIVE');
+  await expect(vault.privateKey('certificate1', unreadable)).rejects.toMatchObject(NOT_OPENED);
+  expect(await vault.privateKey('certificate1', leaf)).toBe(privateKey);
+  expect(vault.recentNames()).toEqual([]);
+  other.exec('COMMIT');
+  expect(other.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'delete' });
+  other.close();
+  await vault.close();
+});
+
+test('names in use are kept over a restart, the last list of them', async () => {
+  const path = pathOf('names');
+  const vault = await open(path);
+  vault.keepRecentNames(['a.test', 'b.test']);
+  vault.keepRecentNames(['b.test']);
+  await vault.close();
+  const again = await open(path);
+  expect(again.recentNames()).toEqual(['b.test']);
+  await again.close();
+});
+
+test('eight keys are opened at once; those behind them wait, and a kept one does not', async () => {
+  const asked: string[] = [];
+  let answer = (_: string) => {};
+  const opened = new Promise<string>((resolve) => {
+    answer = resolve;
+  });
+  const vault = await openWith((call) => {
+    if (call.kind !== 'open') return undefined;
+    asked.push(call.certificateId);
+    return call.certificateId === 'kept' ? privateKey : opened;
+  });
+  expect(await vault.privateKey('kept', leaf)).toBe(privateKey);
+  const cold = Array.from({ length: 20 }, (_, n) => vault.privateKey(`cold${n}`, leaf));
+  await expect.poll(() => asked).toHaveLength(9);
+  expect(await vault.privateKey('kept', unreadable)).toBe(privateKey);
+  expect(asked).toHaveLength(9);
+  answer(privateKey);
+  expect(new Set(await Promise.all(cold))).toEqual(new Set([privateKey]));
+  expect(asked).toHaveLength(21);
+  await vault.close();
+});
+
+test('a key is opened on this thread where its keeper is busy, or has ended', async () => {
+  const busy = await openWith(({ kind }) => (kind === 'open' ? new Promise(() => {}) : undefined));
+  expect(await busy.privateKey('certificate1', leaf)).toBe(privateKey);
+  await expect(busy.privateKey('certificate2', unreadable)).rejects.toMatchObject(NOT_OPENED);
+  await busy.close();
+  const start: StartKeeper = (port) => answerOver(port, ({ kind }) => (kind === 'begin' ? {} : port.close()));
+  const ended = await openKeyVault({ path: undefined, replica: undefined, busId, ...owner }, start);
+  expect(await ended.privateKey('certificate1', leaf)).toBe(privateKey);
+  ended.update('certificate1', undefined);
+  ended.sweep();
+  await ended.close();
+});
+
+test('in memory a key is kept for as long as its certificate needs it', async () => {
+  const vault = await openKeyVault({ path: undefined, replica: undefined, busId, ...owner }, startKeeper);
+  await vault.privateKey('certificate1', leaf);
+  await vault.privateKey('certificate2', leaf);
+  vault.update('certificate1', undefined);
+  await expect(vault.privateKey('certificate1', unreadable)).rejects.toMatchObject(NOT_OPENED);
+  expect(await vault.privateKey('certificate2', unreadable)).toBe(privateKey);
+  vault.sweep();
+  await expect(vault.privateKey('certificate2', unreadable)).rejects.toMatchObject(NOT_OPENED);
+  await vault.close();
+});
