@@ -35,7 +35,7 @@ import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
 import { ClientError, notOpened } from '../errors.ts';
 import { createNotes, type Health, type Notes, noteMissing, report } from '../health.ts';
 import { createReceivedChallenges } from './announced.ts';
-import { chainOf } from './chain.ts';
+import { createChains } from './chain.ts';
 import { createChangeWatcher } from './change-watcher.ts';
 import { createEmitter, type MaterialEmitter, type MaterialEvents } from './events.ts';
 import { createHttp01Answers } from './http-01-answers.ts';
@@ -192,8 +192,9 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   const replica = await openReplica({ path, busId, role: 'client' });
   const vault = await replica.openVault({ identity, recipient });
   const now = options.now ?? (() => new Date());
+  const chainOf = createChains(replica.issuer);
   const openings = createOpenings({
-    open: (candidate) => openCandidate({ replica, vault }, candidate),
+    open: (candidate) => openCandidate({ vault, chainOf }, candidate),
     certificate: (certificateId) => replica.certificate(certificateId),
     isLasting: ({ cause }) => !isOfThisMachine(cause),
   });
@@ -291,13 +292,13 @@ function* summaries(replica: Replica): Iterable<CertificateSummary> {
 }
 
 async function openCandidate(
-  { replica, vault }: Pick<Serving, 'replica' | 'vault'>,
+  { vault, chainOf }: { readonly vault: KeyVault; readonly chainOf: ReturnType<typeof createChains> },
   candidate: Candidate,
 ): Promise<Material> {
   const { certificateId, issued } = candidate;
   try {
     const key = await vault.privateKey(certificateId, issued);
-    return { certificateId, issued, cert: chainOf(issued, replica.issuer), key };
+    return { certificateId, issued, cert: chainOf(issued), key };
   } catch (cause) {
     throw notOpened(candidate, cause);
   }

@@ -38,7 +38,9 @@ export function openLocally(key: KeyObject, sealedFor: SealedFor, sealed: Uint8A
   try {
     const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, NONCE_BYTES)).setAAD(associatedData(sealedFor));
     decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-    return decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+    const opened = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+    decipher.final();
+    return opened.toString();
   } catch {
     // The age file on the bus is opened instead.
     return undefined;
