@@ -74,6 +74,12 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./loop-stall.ts')).loopStall,
   },
   {
+    names: ['handshake.cold', 'handshake.cold.first'].flatMap((name) => [name, `${name}.rsa`]),
+    load: async () => (await import('./handshake-cold.ts')).handshakeCold,
+  },
+  { names: ['opening.loop'], load: async () => (await import('./opening-loop.ts')).openingLoop },
+  { names: ['flood.cold', 'flood.cold.ms'], load: async () => (await import('./flood-cold.ts')).floodCold },
+  {
     names: ['agent.haproxy.served', 'agent.nginx.served'],
     load: async () => (await import('./agent-targets.ts')).agentServed,
   },

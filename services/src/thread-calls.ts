@@ -27,8 +27,8 @@ const WRITING_SQL = /\b(INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|VACUUM|IM
 const isWritingFlag = (flags: unknown): boolean =>
   typeof flags === 'string' ? /[wa+]/.test(flags) : typeof flags === 'number' && (flags & 0o103) !== 0;
 
-/** Begins to watch this thread; it ends with the disposal. */
-export function watchThreadCalls(): ThreadCalls {
+/** Begins to watch this thread; it ends with the disposal. `isWatched` says of each call, as it is made, whether it is of interest. */
+export function watchThreadCalls(isWatched: () => boolean = () => true): ThreadCalls {
   const calls: ThreadCall[] = [];
   const undo: (() => void)[] = [];
 
@@ -39,6 +39,7 @@ export function watchThreadCalls(): ThreadCalls {
   ) {
     const original = owner[key] as Method;
     owner[key] = function (this: unknown, ...args: never[]) {
+      if (!isWatched()) return original.apply(this, args);
       const began = performance.now();
       try {
         return original.apply(this, args);

@@ -1,0 +1,33 @@
+import { shakeHands } from './shake-hands.ts';
+
+/** Connections that ask for names without a pause, each for one after the other, from `first` on and round again, until they are stopped. */
+const [, , port = '0', connections = '0'] = process.argv;
+
+interface Flood {
+  readonly first: number;
+  readonly count: number;
+}
+
+let flood: Flood | undefined;
+
+async function ask(wanted: Flood, offset: number): Promise<number> {
+  let asked = 0;
+  for (; flood === wanted; asked += 1) {
+    const n = wanted.first + ((asked * Number(connections) + offset) % wanted.count);
+    await shakeHands(Number(port), `n${n}.bench.test`).catch(() => Number.NaN);
+  }
+  return asked;
+}
+
+let asking: Promise<readonly number[]> = Promise.resolve([]);
+process.on('message', async (wanted: Flood | 'stop') => {
+  if (wanted !== 'stop') {
+    flood = wanted;
+    asking = Promise.all(Array.from({ length: Number(connections) }, (_, offset) => ask(wanted, offset)));
+    return;
+  }
+  flood = undefined;
+  const asked = await asking;
+  process.send?.({ asked: asked.reduce((sum, each) => sum + each, 0) });
+});
+process.on('disconnect', () => process.exit(0));
