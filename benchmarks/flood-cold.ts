@@ -8,6 +8,8 @@ import { createKeyedBus } from './keyed-bus.ts';
 import { shakeHands } from './shake-hands.ts';
 import { interleave } from './slices.ts';
 
+const SERVER = fileURLToPath(new URL('./flood-server.ts', import.meta.url));
+const CLIENTS = fileURLToPath(new URL('./flood-process.ts', import.meta.url));
 const HOT = 50;
 const COLD = 2_000;
 /** Room for the hot names and the victim, and so little more that a cold name is cold again when its turn comes. */
@@ -18,8 +20,7 @@ const PAUSE_MS = 5;
 const BEHIND = 5;
 
 function start(program: string, args: readonly string[], core: number): ChildProcess {
-  const path = fileURLToPath(new URL(program, import.meta.url));
-  const child = fork(path, args, { execArgv: ['--conditions=certbus:source'] });
+  const child = fork(program, args, { execArgv: ['--conditions=certbus:source'] });
   // Its threads as well, which it starts from here on.
   if (availableParallelism() > 1) execFileSync('taskset', ['-acp', String(core), String(child.pid)]);
   return child;
@@ -38,10 +39,10 @@ export const floodCold: Benchmark = async ({ quick }) => {
   const children: ChildProcess[] = [];
   try {
     const args = [address, bus.identity, bus.trust, folder.path, String(CACHE)];
-    const server = start('./flood-server.ts', args, 0);
+    const server = start(SERVER, args, 0);
     children.push(server);
     const [{ port }] = (await once(server, 'message')) as [{ port: number }];
-    const clients = start('./flood-clients.ts', [String(port), String(CONNECTIONS)], 1);
+    const clients = start(CLIENTS, [String(port), String(CONNECTIONS)], 1);
     children.push(clients);
     // The victim is not to wait for those on its own core.
     setPriority(clients.pid ?? 0, BEHIND);

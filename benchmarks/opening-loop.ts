@@ -32,7 +32,7 @@ export const openingLoop: Benchmark = async ({ quick }) => {
     return [{ figure: 'opening.loop', value: quantile(times, 0.99), unit: 'ms', low, high, n: times.length }];
   } finally {
     for (const child of children) if (child.connected) child.disconnect();
-    await Promise.all(children.map((child) => child.exitCode ?? once(child, 'exit')));
+    for (const child of children) if (child.exitCode === null) await once(child, 'exit');
     await bus.close();
     folder.remove();
   }

@@ -24,8 +24,9 @@ const PROGRAM = `
     certbus.on('alarm', ({ code }) => alarms.push(code));
     await new Promise((resolve) => setTimeout(resolve, 0));
     const { position, certificates } = certbus.health();
+    const opens = (await certbus.secureContextFor('bundled.test')) !== undefined;
     await certbus.close();
-    console.log(JSON.stringify({ position, served: certificates.served, alarms }));
+    console.log(JSON.stringify({ position, served: certificates.served, opens, alarms }));
   }
   void main();`;
 
@@ -69,7 +70,12 @@ test.each([
     banner: format === 'esm' ? { js: banner } : {},
     logLevel: 'error',
   });
-  expect(await serve(outfile, `esbuild-state-${format}`)).toEqual({ position, served: 1, alarms: UNTHREADED });
+  expect(await serve(outfile, `esbuild-state-${format}`)).toEqual({
+    position,
+    served: 1,
+    opens: true,
+    alarms: UNTHREADED,
+  });
 });
 
 test('webpack finds the file of the writing thread by itself', async () => {
@@ -83,7 +89,12 @@ test('webpack finds the file of the writing thread by itself', async () => {
     output: { path: folder, filename: 'program.cjs', chunkFilename: '[id].cjs' },
   });
   expect(stats.compilation.errors).toEqual([]);
-  expect(await serve(join(folder, 'program.cjs'), 'webpack-state')).toEqual({ position, served: 1, alarms: [] });
+  expect(await serve(join(folder, 'program.cjs'), 'webpack-state')).toEqual({
+    position,
+    served: 1,
+    opens: true,
+    alarms: [],
+  });
 });
 
 test('rollup, esm and cjs: it serves, writes on the main thread, and says so once', async () => {
@@ -101,7 +112,7 @@ test('rollup, esm and cjs: it serves, writes on the main thread, and says so onc
     const names = { entryFileNames: `[name].${extension}`, chunkFileNames: `[name].${extension}` };
     await bundle.write({ dir: join(project, `rollup-${format}`), format, ...names });
     const served = await serve(join(project, `rollup-${format}`, `program.${extension}`), `rollup-state-${format}`);
-    expect(served).toEqual({ position, served: 1, alarms: UNTHREADED });
+    expect(served).toEqual({ position, served: 1, opens: true, alarms: UNTHREADED });
   }
   await bundle.close();
 });

@@ -270,6 +270,13 @@ test('a key is opened on this thread where its keeper is busy, or has ended', as
   ended.update('certificate1', undefined);
   ended.sweep();
   await ended.close();
+  const never = await openKeyVault({ path: pathOf('never'), replica: undefined, busId, ...owner }, (port) =>
+    port.close(),
+  );
+  expect(never.problem).toContain('has ended');
+  expect(await never.privateKey('certificate1', leaf)).toBe(privateKey);
+  expect(await never.privateKey('certificate1', unreadable)).toBe(privateKey);
+  await never.close();
 });
 
 test('in memory a key is kept for as long as its certificate needs it', async () => {

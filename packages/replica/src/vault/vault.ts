@@ -68,6 +68,15 @@ function exposureOf(path: string): string | undefined {
   return first && describeExposure(first);
 }
 
+/** Asks the keeper to open the file. Where it cannot start, keys are opened all the same. */
+async function begin(ask: (call: VaultCall) => Promise<unknown>): Promise<Beginning> {
+  try {
+    return (await ask({ kind: 'begin' })) as Beginning;
+  } catch (error) {
+    return { problem: `${error instanceof Error ? error.message : String(error)}.` };
+  }
+}
+
 /**
  * Opens a vault, and lets its keeper start. Where its file cannot be used, keys are kept until the process ends, see
  * {@link KeyVault.problem}.
@@ -79,7 +88,7 @@ export async function openKeyVault(setup: VaultSetup, startKeeper: StartKeeper):
   const { port1, port2 } = new MessageChannel();
   const ask = askOver(port1);
   await startKeeper(port2, { ...setup, path });
-  const { key, problem = exposure } = (await ask({ kind: 'begin' })) as Beginning;
+  const { key, problem = exposure } = await begin(ask);
   const keeping =
     path !== undefined && key
       ? keepInFile(path, key)

@@ -20,14 +20,17 @@ async function ask(wanted: Flood, offset: number): Promise<number> {
 }
 
 let asking: Promise<readonly number[]> = Promise.resolve([]);
-process.on('message', async (wanted: Flood | 'stop') => {
-  if (wanted !== 'stop') {
-    flood = wanted;
-    asking = Promise.all(Array.from({ length: Number(connections) }, (_, offset) => ask(wanted, offset)));
-    return;
-  }
+
+function begin(wanted: Flood): void {
+  flood = wanted;
+  asking = Promise.all(Array.from({ length: Number(connections) }, (_, offset) => ask(wanted, offset)));
+}
+
+async function stop(): Promise<void> {
   flood = undefined;
   const asked = await asking;
   process.send?.({ asked: asked.reduce((sum, each) => sum + each, 0) });
-});
+}
+
+process.on('message', (wanted: Flood | 'stop') => (wanted === 'stop' ? void stop() : begin(wanted)));
 process.on('disconnect', () => process.exit(0));
