@@ -77,9 +77,9 @@ function createStore(database: DatabaseSync, { replica, busId }: VaultSetup): St
       if (replica === undefined) return;
       const replicated = openToRead(replica, busId);
       try {
-        const { certificate, checkpoint } = createReader(replicated);
-        // It was begun again: what it does not have yet may be needed.
-        if (checkpoint().position === 0) return;
+        const { certificate, isComplete } = createReader(replicated);
+        // What it does not have yet may be needed.
+        if (!isComplete()) return;
         for (let page = readPage(undefined, SWEPT_TOGETHER); page.length > 0 && !isClosed; ) {
           for (const { certificateId, leafHash } of page) {
             const leafHashes = neededLeaves(certificate(certificateId));
