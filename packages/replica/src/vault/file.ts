@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { createOpener, type Recipient, seal } from '@certbus/events';
 import { checkSchema, type DatabaseSync, fileProblemOf, isWalSafe, openGuarded } from '@certbus/store/sqlite-files';
 
-const OPENING_WAIT_MS = 2_000;
+const OPENING_WAIT_MS = 500;
 /** Afterwards: who waits here holds up a thread that has more to do, and what is busy is tried again. */
 const WRITING_WAIT_MS = 50;
 const LOG_BYTES = 1_048_576;

@@ -1,6 +1,6 @@
 /** Keeps a vault on the thread that writes the replica: opens keys, and writes what was opened, many at a time. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import { createOpener } from '@certbus/events';
 import { type DatabaseSync, describeFileProblem, fileProblemOf } from '@certbus/store/sqlite-files';
@@ -25,7 +25,10 @@ export interface VaultSetup {
 
 /** How long what is to be written waits for more of it. */
 const GATHER_MS = 20;
-const RETRY_MS = 250;
+/** Doubled with each failure in a row, up to the second one. */
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [250, 60_000];
+/** How often a file is opened that other processes hold, half a second each. */
+const MAX_TRIES = 20;
 /** More than that is opened again after a restart. */
 const MAX_WAITING = 10_000;
 const SWEPT_TOGETHER = 100;
@@ -52,6 +55,7 @@ function createStore(database: DatabaseSync, { replica, busId }: VaultSetup): St
   const readPage = createPageReader(database);
   const waiting: VaultNote[] = [];
   let timer: NodeJS.Timeout | undefined;
+  let retryMs = FIRST_RETRY_MS;
   let isClosed = false;
 
   function flush(): void {
@@ -60,10 +64,12 @@ function createStore(database: DatabaseSync, { replica, busId }: VaultSetup): St
     try {
       write(waiting);
       waiting.length = 0;
+      retryMs = FIRST_RETRY_MS;
     } catch {
       // Another process writes, or the disk is full: that only costs time.
       waiting.splice(0, waiting.length - MAX_WAITING);
-      if (!isClosed) timer = setTimeout(flush, RETRY_MS);
+      if (!isClosed) timer = setTimeout(flush, retryMs);
+      retryMs = Math.min(2 * retryMs, LAST_RETRY_MS);
     }
   }
   function note(...notes: readonly VaultNote[]): void {
@@ -111,19 +117,30 @@ function createKeeper(setup: VaultSetup): (call: VaultCall) => unknown {
   let sweeping: Promise<void> = Promise.resolve();
   const inWork = new Set<Opening>();
 
+  async function openStore(file: string): Promise<Uint8Array> {
+    const database = openVaultToWrite(file);
+    try {
+      const bytes = await vaultKey(database, { identity, recipient: { name: 'this server', recipient } });
+      store = createStore(database, setup);
+      key = createSecretKey(bytes);
+      return bytes;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
   async function begin(): Promise<Beginning> {
     if (path === undefined) return {};
-    let database: DatabaseSync | undefined;
-    try {
-      database = openVaultToWrite(path);
-      const bytes = await vaultKey(database, { identity, recipient: { name: 'this server', recipient } });
-      key = createSecretKey(bytes);
-      store = createStore(database, setup);
-      return { key: bytes };
-    } catch (error) {
-      database?.close();
-      if (fileProblemOf(error, path) === undefined) throw error;
-      return { problem: `${describeFileProblem(error, path)}.` };
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return { key: await openStore(path) };
+      } catch (error) {
+        const problem = fileProblemOf(error, path);
+        if (problem === undefined) throw error;
+        if (problem !== 'busy' || tries === MAX_TRIES) return { problem: `${describeFileProblem(error, path)}.` };
+        await sleep(Math.random() * FIRST_RETRY_MS);
+      }
     }
   }
 

@@ -208,6 +208,21 @@ test('while another process writes, keys open, and what was opened is written af
   await vault.close();
 });
 
+test('a vault that another process holds for a moment when it is opened is waited for', async () => {
+  const path = pathOf('held');
+  await (await open(path)).close();
+  const other = new DatabaseSync(path);
+  other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+  const began = performance.now();
+  const opening = open(path);
+  // A try takes half a second, in which it blocks the thread that both are on here.
+  while (performance.now() - began < 600) await new Promise((resolve) => setTimeout(resolve, 10));
+  other.close();
+  const vault = await opening;
+  expect(vault.problem).toBeUndefined();
+  await vault.close();
+});
+
 test('a file without a write-ahead log stays one; while it is locked, a kept key is opened again instead of waited for', async () => {
   const path = pathOf('rollback');
   const first = await open(path);
