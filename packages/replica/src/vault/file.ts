@@ -48,13 +48,23 @@ function makeTables(path: string): void {
   }
 }
 
+/** A Node with a newer SQLite made the file. This one may write it only as long as no other process follows it in WAL mode. */
+function leaveWal(database: DatabaseSync): void {
+  try {
+    database.exec('PRAGMA journal_mode = DELETE');
+  } catch (cause) {
+    const { node, sqlite } = process.versions;
+    const what = `a process with a newer Node has it open, and the SQLite ${sqlite} in this Node ${node} can lose what that one writes; use Node 22.23 or 24.15, or later`;
+    throw new Error(what, { cause });
+  }
+}
+
 function openDatabase(path: string): DatabaseSync {
   makeTables(path);
   const database = openGuarded(path, { timeout: OPENING_WAIT_MS });
   try {
     checkSchema(database, SCHEMA);
-    // Written by a Node with a newer SQLite. Throws while another process has it open, which is when this one could lose what that one wrote.
-    if (!isWalSafe(database)) database.exec('PRAGMA journal_mode = DELETE');
+    if (!isWalSafe(database)) leaveWal(database);
     // What is lost with the machine is opened again.
     database.exec(
       `PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = ${LOG_BYTES}; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`,
