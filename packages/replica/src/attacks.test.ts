@@ -94,13 +94,13 @@ async function followUntilRefused(replica: Replica, log: Log): Promise<HistoryEr
   return refused as HistoryError;
 }
 
-/** Everything that a replica's file says, but for the process that holds it. */
+/** Everything that a replica's file says, but for the process that holds it, and how often it was written. */
 function contentOf(path: string): string {
   const database = new DatabaseSync(path, { readOnly: true });
   const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
   const rows = tables.map(({ name }) => database.prepare(`SELECT * FROM ${String(name)}`).all());
   database.close();
-  return JSON.stringify(rows, (key, value: unknown) => (key === 'holder' ? undefined : value));
+  return JSON.stringify(rows, (key, value: unknown) => (key === 'holder' || key === 'changes' ? undefined : value));
 }
 
 /** The bytes of a replica's file and of the journal beside it. */

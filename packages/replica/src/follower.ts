@@ -11,15 +11,19 @@ import {
 } from './advance.ts';
 import { type BusPlace, openPlace } from './bus-place.ts';
 import { type ChangesListener, createChangeReader, spread } from './changes.ts';
+import type { Following } from './following.ts';
 import type { Replica } from './replica.ts';
 import { sleep } from './sleep.ts';
 
-/** Hears what following meets. Nothing is called before the replica is complete but `contact` and `failed`. */
+/** Hears what following meets. Nothing is called before the replica is complete but `contact`, `watching` and `failed`. */
 export interface FollowerListener extends ChangesListener {
   /** The bus answered. */
   contact(at: { readonly live: boolean }): void;
-  /** Another process of this machine follows the bus; this one reads what it writes. */
-  watching(): void;
+  /**
+   * Another process of this machine follows the bus; this one reads what it writes. Called at every look, with what that process last noted,
+   * see {@link Replica.following}.
+   */
+  watching(following: Following | undefined): void;
   /** The bus is away, its history is refused, or the replica cannot be written; following goes on. */
   failed(error: StoreError | HistoryError | Error): void;
 }
@@ -45,21 +49,13 @@ const FIRST_PAUSE_MS = 250;
 /** Reads along while another process advances, until it stops doing so. */
 async function watch({ replica, signal, listener }: FollowerOptions): Promise<void> {
   const reportChanges = createChangeReader(replica);
-  let isWatching = false;
   let version = replica.version();
   let askAgain = performance.now() + TAKE_OVER_EVERY_MS;
   while (!signal.aborted) {
     const now = replica.version();
-    if (now !== version) {
-      await reportChanges(listener);
-      // A first replay is under way: what it has written is not served, and shows that the bus answers.
-      if (!replica.isComplete()) listener.contact({ live: false });
-    }
+    if (now !== version) await reportChanges(listener);
     version = now;
-    if (!isWatching && replica.isComplete()) {
-      isWatching = true;
-      listener.watching();
-    }
+    listener.watching(replica.following());
     if (performance.now() >= askAgain) {
       if (await replica.tryAdvance()) return reportChanges(listener);
       askAgain = performance.now() + TAKE_OVER_EVERY_MS;

@@ -3,6 +3,7 @@ export type { BusPlace } from './bus-place.ts';
 export { ReplicaError, type ReplicaErrorCode } from './errors.ts';
 export type { Building, FollowedReplica } from './followed.ts';
 export { type BusSource, type FollowerListener, type FollowerOptions, keepUp } from './follower.ts';
+export type { Following, FollowingNote } from './following.ts';
 export { replicaPath, stateDirectoryOf } from './location.ts';
 export {
   describeExposure,

@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { candidatesOf, type ManagedCertificate } from '@certbus/events';
 import type { BusState, Checkpoint, PlacedRootEvent } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
+import { createEndReader } from './writer/ends.ts';
 import { type Generation, suffixOf } from './writer/schema.ts';
 
 /** A certificate that changed, with the names that it covers or covered. */
@@ -13,6 +14,8 @@ export interface Change {
   readonly removed: boolean;
   /** Position of its last event. */
   readonly position: number;
+  /** Whether what is served of it changed: a claim, an order, a failure or a key that is sealed again is no such change. */
+  readonly isServed: boolean;
 }
 
 /** What is served of a certificate, or that nothing is, with the position of its last event. */
@@ -206,14 +209,12 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   );
   const byNextAction = createRangeReader(database, withState, { column: 'next_action_at' });
   const byPause = createRangeReader(database, withState, { column: 'paused_until', fits: 'wanted_at <= :wantedBy' });
-  const countServed = database.prepare(`SELECT count(*) AS n FROM certificates${suffix} WHERE not_after IS NOT NULL`);
-  const countEnding = database.prepare(`SELECT count(*) AS n FROM certificates${suffix} WHERE not_after < ?`);
   const selectNextEnd = database.prepare(
     `SELECT min(not_after) AS next FROM certificates${suffix} WHERE not_after >= ?`,
   );
   const selectIssuer = database.prepare(`SELECT certificate FROM issuers${suffix} WHERE hash = ?`);
   const selectChanged = database.prepare(
-    `SELECT certificate_id, position, removed, json_extract(state, '$.names') AS names FROM ${withState} WHERE position > ? ORDER BY position LIMIT ?`,
+    `SELECT certificate_id, position, removed, coalesce(served_position, 0) > ? AS is_served, json_extract(state, '$.names') AS names FROM ${withState} WHERE position > ? ORDER BY position LIMIT ?`,
   );
   const selectRootEvents = database.prepare(`SELECT position, envelope FROM root_events${suffix} ORDER BY sequence`);
   const selectIssuers = database.prepare(`SELECT hash, certificate FROM issuers${suffix} ORDER BY hash`);
@@ -250,19 +251,19 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
     paused: ({ until, wantedBy }) =>
       byPause({ after: until.getTime(), upTo: Number.MAX_SAFE_INTEGER }, { wantedBy: wantedBy.getTime() }),
     ...createLeafReader(database, { certificates: `certificates${suffix}`, withState }),
-    countServed: () => Number(countServed.get()?.['n']),
-    countEnding: (at) => Number(countEnding.get(at.getTime())?.['n']),
+    ...createEndReader(database, suffix),
     nextEnd(at) {
       const next = selectNextEnd.get(at.getTime())?.['next'];
       return typeof next === 'number' ? new Date(next) : undefined;
     },
     issuer: (hash) => selectIssuer.get(hash)?.['certificate'] as Uint8Array | undefined,
     changedSince: (position, limit) =>
-      selectChanged.all(position, limit).map((row) => ({
+      selectChanged.all(position, position, limit).map((row) => ({
         certificateId: idOf(row),
         names: JSON.parse(String(row['names'])),
         removed: row['removed'] === 1,
         position: Number(row['position']),
+        isServed: row['is_served'] === 1,
       })),
     rootEvents: () =>
       selectRootEvents.all().map((row) => ({

@@ -190,8 +190,34 @@ test('a removed certificate is found by nobody, and its removal is told', async 
   expect(replica.lookup('a.test')).toEqual([]);
   expect([...replica.certificates()]).toEqual([]);
   expect([...replica.due(new Date('2099-01-01'))]).toEqual([]);
-  const change = { certificateId: 'certificate1', names: ['a.test'], removed: true, position: 3 };
+  const change = { certificateId: 'certificate1', names: ['a.test'], removed: true, position: 3, isServed: true };
   expect(replica.changedSince(2, 100)).toEqual([change]);
+  await replica.close();
+});
+
+test('a claim, an order, a failure and a key that is sealed again are no change of what is served', async () => {
+  const story = await beginStory();
+  const replica = await openReplica({ path: newPath(), busId: story.busId });
+  const [certificateId, issuanceId] = ['certificate1', 'issuance0002'];
+  const until = new Date(Date.now() + 600_000).toISOString();
+  const keys = { csr: 'Y3Ny', sealedKey: 'a2V5', recipientsPosition: 1 };
+  const claim = { reason: 'new', challengeType: 'dns-01', directory: 'https://ca.test/dir', holder: 'one' } as const;
+  await story.say({ type: 'IssuanceStarted', issuanceId, certificateId, names: ['a.test'], until, ...claim, ...keys });
+  await tell(replica, story);
+  expect(replica.changedSince(1, 9)).toMatchObject([{ position: 2, isServed: false }]);
+  await story.say(obtained(certificateId, ['a.test']));
+  const leafHash = sha256(Buffer.from('leaf'));
+  await story.say({ type: 'OrderCreated', issuanceId, certificateId, holder: 'one', orderUrl: 'https://ca.test/1' });
+  await story.say({
+    type: 'PrivateKeyResealed',
+    certificateId,
+    leafHash,
+    sealedKey: Buffer.from('x').toString('base64'),
+  });
+  await tell(replica, story);
+  expect(replica.changedSince(2, 9)).toMatchObject([{ position: 5, isServed: true }]);
+  expect(replica.changedSince(3, 9)).toMatchObject([{ position: 5, isServed: false }]);
+  expect(replica.certificate(certificateId)?.current?.sealedKey).toBe(Buffer.from('x').toString('base64'));
   await replica.close();
 });
 
@@ -335,7 +361,7 @@ test('the replica of another bus is refused, not overwritten', async () => {
   await again.close();
 });
 
-test('one of two advances, the other reads along, and takes over when the first has closed', async () => {
+test('one of two advances, the other reads along with what the first notes, and takes over when the first has closed', async () => {
   const story = await beginStory();
   const path = newPath();
   const first = await openReplica({ path, busId: story.busId });
@@ -351,6 +377,20 @@ test('one of two advances, the other reads along, and takes over when the first 
   await written;
   expect(second.version()).not.toBe(before);
   expect(second.lookup('a.test')).toHaveLength(1);
+  expect(second.following()).toBeUndefined();
+  const seen = second.version();
+  const note = {
+    everyMs: 1_000,
+    lastContactAt: new Date(1),
+    caughtUpAt: undefined,
+    live: true,
+    trouble: { code: undefined, message: 'the bus is away' },
+  };
+  await first.note(note);
+  await first.note(note);
+  expect(second.following()).toEqual({ ...note, beat: 2, holder: `process ${process.pid}` });
+  expect(second.version()).toBe(seen);
+  await expect(second.note(note)).rejects.toMatchObject({ code: 'CERTBUS_REPLICA_READ_ONLY' });
   await first.close();
   expect(await second.tryAdvance()).toBe(true);
   await story.say(obtained('certificate2', ['b.test']));

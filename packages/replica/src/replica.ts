@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync, type WriteWait, whenWritten } from '@certbus/store/sqlite-files';
 import { ReplicaError } from './errors.ts';
 import type { FollowedReplica } from './followed.ts';
+import { createFollowingReader, type Following, type FollowingNote } from './following.ts';
 import { type Change, createReader, type ReplicaReader } from './reader.ts';
 import { type KeyVault, openKeyVault } from './vault/vault.ts';
 import { startKeeper } from './writer/calls.ts';
@@ -41,10 +42,14 @@ export interface Replica extends ReplicaReader, FollowedReplica {
   snapshot<T>(read: (reader: ReplicaReader) => T): T;
   /** Opens the vault of opened keys next to the replica, to be closed before it. */
   openVault(owner: VaultOwner): Promise<KeyVault>;
-  /** A number that differs after every change, by whomever. */
+  /** A number that differs after every change, by whomever; what {@link Replica.note} writes is not one. */
   version(): number;
   /** Resolves after `withinMs`, sooner once {@link Replica.version} is not `version` any more. Rejects with the signal's reason. */
   whenWritten(version: number, wait: WriteWait): Promise<void>;
+  /** How following the bus stands, as the process that advances the replica last noted; `undefined` where none has. */
+  following(): Following | undefined;
+  /** Notes how following the bus stands, for those that read along. Only while advancing. */
+  note(note: FollowingNote): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -109,9 +114,10 @@ function openInMemory(busId: string, role: ReplicaRole): Replica {
   createTables(database, busId);
   const reader = createReader(database);
   const writer = createWriter(database, { busId, role });
+  const following = createFollowingReader(database);
   let version = 0;
   const write = async (wanted: Write) => {
-    version += 1;
+    if (wanted.kind !== 'note') version += 1;
     return writer(wanted);
   };
   return {
@@ -132,6 +138,8 @@ function openInMemory(busId: string, role: ReplicaRole): Replica {
     openVault: (owner) => openKeyVault({ ...owner, path: undefined, replica: undefined, busId }, startKeeper),
     version: () => version,
     whenWritten: (before, wait) => whenWritten(':memory:', () => version !== before, wait),
+    following,
+    note: async (note) => void (await write({ kind: 'note', note })),
     close: async () => database.close(),
   };
 }
@@ -148,16 +156,45 @@ async function waitForFile(path: string): Promise<void> {
   }
 }
 
+/** What a replica's file says of its own changes; looked up again only where somebody has written to it. */
+function createCounters(database: DatabaseSync) {
+  const dataVersion = database.prepare('PRAGMA data_version');
+  const selectChanges = database.prepare('SELECT changes FROM bus');
+  const readFollowing = createFollowingReader(database);
+  let seen: unknown;
+  let changes = 0;
+  let following: Following | undefined;
+  function look(): void {
+    const version = dataVersion.get()?.['data_version'];
+    if (version === seen) return;
+    changes = Number(selectChanges.get()?.['changes']);
+    following = readFollowing();
+    seen = version;
+  }
+  return {
+    changes(): number {
+      look();
+      return changes;
+    },
+    following(): Following | undefined {
+      look();
+      return following;
+    },
+  };
+}
+
 /** The file for reading; opened again when the process that advances has put another in its place. */
 function openFile(path: string, busId: string) {
   let database = openToRead(path, busId);
   let reader = createReader(database);
+  let counters = createCounters(database);
   let inode = statSync(path).ino;
   let reopened = 0;
 
   function use(next: DatabaseSync): void {
     database = next;
     reader = createReader(next);
+    counters = createCounters(next);
     inode = statSync(path).ino;
     reopened += 1;
   }
@@ -169,7 +206,7 @@ function openFile(path: string, busId: string) {
       use(next);
     }
     // A new file counts its own changes from 1 again.
-    return reopened * 2 ** 32 + Number(database.prepare('PRAGMA data_version').get()?.['data_version']);
+    return reopened * 2 ** 32 + counters.changes();
   }
 
   return {
@@ -201,6 +238,7 @@ function openFile(path: string, busId: string) {
     },
     version,
     whenWritten: (before: number, wait: WriteWait) => whenWritten(path, () => version() !== before, wait),
+    following: () => counters.following(),
   };
 }
 
@@ -297,6 +335,8 @@ function replicaOf({ file, thread, role, openVault }: FileReplica, first: Advanc
     openVault,
     version: () => file.version(),
     whenWritten: (version, wait) => file.whenWritten(version, wait),
+    following: () => file.following(),
+    note: async (note) => void (await write({ kind: 'note', note })),
     async close() {
       if (isClosed) return;
       isClosed = true;

@@ -10,6 +10,8 @@ export interface CertificateRow {
   readonly certificateId: string;
   /** Position of its last event. */
   readonly position: number;
+  /** Position where what is served of it last changed; `null` where it is what it was, or nothing ever was served. */
+  readonly servedPosition: number | null;
   /** `null` where only a manager asks for it. */
   readonly nameSet: string | null;
   /** When a manager should act on it, in milliseconds; `null` for never. */
@@ -52,12 +54,17 @@ function dutyColumns(certificate: ManagedCertificate): DutyColumns {
 /** The row of a certificate that has been cut to its part for a role. */
 export function certificateRow(
   certificate: ManagedCertificate,
-  { position, role }: { readonly position: number; readonly role: ReplicaRole },
+  {
+    position,
+    servedPosition,
+    role,
+  }: Pick<CertificateRow, 'position' | 'servedPosition'> & { readonly role: ReplicaRole },
 ): CertificateRow & { readonly state: string } {
   const { certificateId, removed, current } = certificate;
   return {
     certificateId,
     position,
+    servedPosition,
     ...(role === 'manager' ? dutyColumns(certificate) : NO_DUTY),
     notAfter: current ? Date.parse(current.notAfter) : null,
     removed,
@@ -97,7 +104,11 @@ export function loadedRows(records: readonly SnapshotRecord[], role: ReplicaRole
   const rows = kept.map((record) =>
     'issuer' in record
       ? issuerRow(record.issuer)
-      : certificateRow(keptPart(record.certificate, role), { position: record.position, role }),
+      : certificateRow(keptPart(record.certificate, role), {
+          position: record.position,
+          servedPosition: record.position,
+          role,
+        }),
   );
   const sizes = rows.map((row) => ('issuer' in row ? 0 : Buffer.byteLength(row.state)));
   const memory = new ArrayBuffer(sizes.reduce((sum, size) => sum + size, 0));

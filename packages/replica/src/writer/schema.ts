@@ -1,4 +1,7 @@
 /** The replica's tables and indexes. */
+import { FOLLOWING_SCHEMA } from '../following.ts';
+import { endsSchemaOf } from './ends.ts';
+
 /** "crep" in ASCII: marks the file as ours. */
 export const APPLICATION_ID = 0x63726570;
 
@@ -8,7 +11,7 @@ export const SCHEMA_VERSION = 9;
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
 export type Generation = 'served' | 'building';
 
-const TABLES = ['bus', 'certificates', 'states', 'names', 'issuances', 'issuers', 'root_events'] as const;
+const TABLES = ['bus', 'certificates', 'states', 'names', 'issuances', 'issuers', 'root_events', 'ends'] as const;
 
 /** What the tables of a generation are called behind their name. */
 export const suffixOf = (generation: Generation): string => (generation === 'served' ? '' : '_building');
@@ -17,7 +20,8 @@ export const suffixOf = (generation: Generation): string => (generation === 'ser
  * The tables of a generation. `states.state` is the JSON of a `ManagedCertificate`, of three kilobytes; what queries look for stands
  * in `certificates`, apart from it, so that an index is made of a table that is a thirtieth of the size. A removed certificate stays, so that
  * its removal can be told to those who ask what changed. `issuances` has the open ones, in the replica of a client only. `bus.is_complete`: the
- * head of the bus was reached once, and there are indexes.
+ * head of the bus was reached once, and there are indexes. `bus.changes` rises with every write that readers should see;
+ * `certificates.served_position` is where what is served of it last changed.
  */
 export function schemaOf(generation: Generation): string {
   const suffix = suffixOf(generation);
@@ -30,12 +34,14 @@ export function schemaOf(generation: Generation): string {
     state TEXT NOT NULL,
     holder TEXT,
     settled INTEGER NOT NULL DEFAULT 0,
-    is_complete INTEGER NOT NULL DEFAULT 0
+    is_complete INTEGER NOT NULL DEFAULT 0,
+    changes INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   CREATE TABLE certificates${suffix} (
     number INTEGER PRIMARY KEY,
     certificate_id TEXT NOT NULL UNIQUE,
     position INTEGER NOT NULL,
+    served_position INTEGER,
     name_set TEXT,
     next_action_at INTEGER,
     wanted_at INTEGER,
@@ -54,7 +60,8 @@ export function schemaOf(generation: Generation): string {
     sequence INTEGER PRIMARY KEY,
     position INTEGER NOT NULL,
     envelope TEXT NOT NULL
-  ) STRICT;`;
+  ) STRICT;
+  ${endsSchemaOf(suffix)}`;
 }
 
 /**
@@ -76,9 +83,10 @@ export function indexesOf(generation: Generation, mark: string): string {
 const MARK = 'mark';
 
 /** Everything that can be in a replica's file. */
-export const SCHEMA: string = (['served', 'building'] as const)
-  .flatMap((generation) => [schemaOf(generation), indexesOf(generation, MARK)])
-  .join('\n');
+export const SCHEMA: string = [
+  ...(['served', 'building'] as const).flatMap((generation) => [schemaOf(generation), indexesOf(generation, MARK)]),
+  FOLLOWING_SCHEMA,
+].join('\n');
 
 /** A statement of a replica's file as it was made: a table that was built is renamed since, and each set of indexes has a mark of its own. */
 export function originalOf(statement: string): string {

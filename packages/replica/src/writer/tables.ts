@@ -13,10 +13,13 @@ import {
   type PlacedRootEvent,
 } from '@certbus/events/history';
 import { ReplicaError } from '../errors.ts';
+import { FOLLOWING_SCHEMA } from '../following.ts';
 import { type Change, createReader } from '../reader.ts';
+import { createEndCounter } from './ends.ts';
 import { isKept, type ReplicaRole } from './role.ts';
 import { type CertificateRow, certificateRow, type IssuerRow, issuerRow, type LoadedRows, namesOf } from './rows.ts';
 import { ABANDON, type Generation, indexesOf, MARKS, SWAP, schemaOf, suffixOf } from './schema.ts';
+import { isServedAlike } from './served.ts';
 
 /** The state that a snapshot begins a generation with, apart from its records. */
 export interface BeginningState {
@@ -71,7 +74,7 @@ function begin(database: DatabaseSync, generation: Generation, busId: string, st
 /** Makes the tables for one bus in an empty database; the indexes come with {@link TableWriter.complete}. */
 export function createTables(database: DatabaseSync, busId: string): void {
   inTransaction(database, () => {
-    database.exec(`${schemaOf('served')} ${MARKS}`);
+    database.exec(`${schemaOf('served')} ${FOLLOWING_SCHEMA} ${MARKS}`);
     begin(database, 'served', busId, NOTHING);
   });
 }
@@ -92,7 +95,9 @@ export function abandonBuilding(database: DatabaseSync): void {
 /** Puts what was built in the place of what was served, in one transaction: every reader sees the one or the other. */
 export function serveBuilding(database: DatabaseSync): void {
   inTransaction(database, () => {
-    database.exec('UPDATE bus_building SET (holder, settled) = (SELECT holder, settled FROM bus)');
+    database.exec(
+      'UPDATE bus_building SET (holder, settled, changes) = (SELECT holder, settled, changes + 1 FROM bus)',
+    );
     database.exec(SWAP);
   });
 }
@@ -106,10 +111,10 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
       `SELECT number, state FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
     ),
     add: prepare(
-      `INSERT INTO certificates${suffix} (certificate_id, position, name_set, next_action_at, wanted_at, paused_until, not_after, removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, not_after, removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     change: prepare(
-      `UPDATE certificates${suffix} SET position = ?, name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, not_after = ?, removed = ? WHERE number = ?`,
+      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, not_after = ?, removed = ? WHERE number = ?`,
     ),
     addState: prepare(`INSERT INTO states${suffix} VALUES (?, CAST(? AS TEXT))`),
     changeState: prepare(`UPDATE states${suffix} SET state = CAST(? AS TEXT) WHERE number = ?`),
@@ -126,8 +131,10 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
     closeIssuance: prepare(`DELETE FROM issuances${suffix} WHERE certificate_id = ?`),
     addIssuer: prepare(`INSERT INTO issuers${suffix} (hash, certificate) VALUES (?, ?) ON CONFLICT DO NOTHING`),
     addRoot: prepare(`INSERT INTO root_events${suffix} VALUES (?, ?, ?)`),
-    moveOn: prepare(`UPDATE bus${suffix} SET position = ?, checkpoint = ?, state = ? WHERE position = ?`),
-    complete: prepare(`UPDATE bus${suffix} SET is_complete = 1`),
+    moveOn: prepare(
+      `UPDATE bus${suffix} SET position = ?, checkpoint = ?, state = ?, changes = changes + 1 WHERE position = ?`,
+    ),
+    complete: prepare(`UPDATE bus${suffix} SET is_complete = 1, changes = changes + 1`),
     hasIndexes: prepare(
       `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'names${suffix}') AS found`,
     ),
@@ -139,6 +146,7 @@ type Statements = ReturnType<typeof prepareStatements>;
 const columnsOf = (row: CertificateRow) =>
   [
     row.position,
+    row.servedPosition,
     row.nameSet,
     row.nextActionAt,
     row.wantedAt,
@@ -146,6 +154,9 @@ const columnsOf = (row: CertificateRow) =>
     row.notAfter,
     Number(row.removed),
   ] as const;
+
+const endOf = (certificate: ManagedCertificate | undefined): number | null =>
+  certificate?.current ? Date.parse(certificate.current.notAfter) : null;
 
 /** A certificate as the tables have it. */
 interface StoredCertificate {
@@ -206,6 +217,8 @@ interface Changed {
   certificate: ManagedCertificate | undefined;
   /** Position of the last event that changed it. */
   position: number;
+  /** That of the last event that changed what is served of it; `null` where none did. */
+  servedPosition: number | null;
 }
 
 /** Which issuances are open, for a client: challenges end with them. What some commits both open and close is never written. */
@@ -257,6 +270,7 @@ export function createTableWriter(
   const reader = createReader(database, generation);
   const statements = prepareStatements(database, generation);
   const certificates = createCertificateWriter(statements);
+  const ends = createEndCounter(database, suffixOf(generation));
   let isBulk = statements.hasIndexes.get()?.['found'] !== 1;
 
   const insertIssuer = ({ hash, issuer }: IssuerRow): void => void statements.addIssuer.run(hash, issuer);
@@ -268,7 +282,7 @@ export function createTableWriter(
       const known = changed.get(certificateId);
       if (known) return known;
       const stored = certificates.find(certificateId);
-      const first = { stored, certificate: stored?.certificate, position: 0 };
+      const first = { stored, certificate: stored?.certificate, position: 0, servedPosition: null };
       changed.set(certificateId, first);
       return first;
     };
@@ -277,17 +291,21 @@ export function createTableWriter(
         if (!isKept(event, role)) return;
         const change = changeOf(event.certificateId);
         const certificate = evolve(change.certificate, event, { at, distrusted });
-        if (certificate !== change.certificate) Object.assign(change, { certificate, position });
+        if (!certificate || certificate === change.certificate) return;
+        const servedPosition = isServedAlike(change.certificate, certificate) ? change.servedPosition : position;
+        Object.assign(change, { certificate, position, servedPosition });
       },
       write(): Change[] {
         const written: Change[] = [];
-        for (const { stored, certificate, position } of changed.values()) {
+        for (const { stored, certificate, position, servedPosition } of changed.values()) {
           if (!certificate || certificate === stored?.certificate) continue;
-          const row = certificateRow(certificate, { position, role });
+          const row = certificateRow(certificate, { position, servedPosition, role });
+          ends.remove(endOf(stored?.certificate));
+          ends.add(row.notAfter);
           if (stored) certificates.update(stored, row, isBulk);
           else certificates.insert(row);
           const { certificateId, names, removed } = certificate;
-          written.push({ certificateId, names, removed, position });
+          written.push({ certificateId, names, removed, position, isServed: servedPosition !== null });
         }
         return written;
       },
@@ -300,6 +318,7 @@ export function createTableWriter(
     },
     take(commits, checkpoint) {
       const changes = createChanges();
+      ends.forget();
       const issuances = createIssuances(statements);
       let bus = reader.bus();
       for (const commit of commits) {
@@ -317,6 +336,7 @@ export function createTableWriter(
       }
       const written = changes.write();
       issuances.write();
+      ends.flush();
       const before = (commits[0]?.position ?? 0) - 1;
       const found = [checkpoint.position, JSON.stringify(checkpoint), JSON.stringify(bus)] as const;
       if (statements.moveOn.run(...found, before).changes === 1) return isBulk ? [] : written;
@@ -324,10 +344,15 @@ export function createTableWriter(
       throw new ReplicaError('CERTBUS_REPLICA_BEHIND', what);
     },
     load({ rows, issuances }) {
+      ends.forget();
       for (const row of rows) {
         if ('issuer' in row) insertIssuer(row);
-        else certificates.insert(row);
+        else {
+          certificates.insert(row);
+          ends.add(row.notAfter);
+        }
       }
+      ends.flush();
       for (const { certificateId, issuanceId } of issuances) statements.openIssuance.run(certificateId, issuanceId);
     },
     complete() {

@@ -1,6 +1,7 @@
 /** Writes a replica's database: what is served, and what is built beside it. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Checkpoint, Commit } from '@certbus/events/history';
+import { createFollowingWriter, type FollowingNote } from '../following.ts';
 import { type Change, createReader } from '../reader.ts';
 import type { ReplicaRole } from './role.ts';
 import type { LoadedRows } from './rows.ts';
@@ -30,10 +31,14 @@ export type Write =
   | { readonly kind: 'complete' }
   | { readonly kind: 'flush' }
   | { readonly kind: 'abandon' }
-  | { readonly kind: 'settle' };
+  | { readonly kind: 'settle' }
+  | { readonly kind: 'note'; readonly note: FollowingNote };
 
 /** How much one transaction of bulk work takes, in records of a snapshot or events: each page of an index is then written once for many. */
 const GATHERED_TOGETHER = 65_536;
+
+/** Writes that may be part of an open transaction of bulk work. */
+const GATHERED: ReadonlySet<Write['kind']> = new Set(['load', 'apply-to-building', 'note']);
 
 const eventsIn = (commits: readonly Commit[]): number => commits.reduce((sum, { events }) => sum + events.length, 0);
 
@@ -49,6 +54,7 @@ const NOTHING: readonly Change[] = [];
 
 /** Makes the writer of a database. What it throws has changed nothing that is served. */
 export function createWriter(database: DatabaseSync, { busId, role }: WriterOptions): Writer {
+  const noteFollowing = createFollowingWriter(database);
   let served = createTableWriter(database, { role });
   let building: TableWriter | undefined;
   let gathered = 0;
@@ -99,7 +105,7 @@ export function createWriter(database: DatabaseSync, { busId, role }: WriterOpti
   /** What changes nothing that is served. */
   function prepare(write: Exclude<Write, { readonly kind: 'apply' }>): void {
     if (write.kind === 'abandon') discard();
-    else if (write.kind !== 'load' && write.kind !== 'apply-to-building') flush();
+    else if (!GATHERED.has(write.kind)) flush();
     switch (write.kind) {
       case 'build':
         beginBuilding(database, busId, write.state);
@@ -133,7 +139,10 @@ export function createWriter(database: DatabaseSync, { busId, role }: WriterOpti
       case 'flush':
         return;
       case 'settle':
-        database.exec('UPDATE bus SET settled = 1');
+        database.exec('UPDATE bus SET settled = 1, changes = changes + 1');
+        return;
+      case 'note':
+        noteFollowing(write.note);
         return;
     }
   }

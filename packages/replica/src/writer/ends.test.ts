@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { beginStory, obtained } from '../replica.builders.ts';
+import { openReplica } from '../replica.ts';
+
+const BEGIN = Date.parse('2027-02-19T23:30:00Z');
+const STEP_MS = 7 * 60_000;
+const endOf = (step: number) => new Date(BEGIN + step * STEP_MS);
+
+test('certificates are counted by their ends as they come, are renewed and go, also by one that was built beside', async () => {
+  const story = await beginStory();
+  const replica = await openReplica({ path: ':memory:', busId: story.busId });
+  const ends = new Map<string, Date>();
+  const issue = async (id: number, step: number) => {
+    const notAfter = endOf(step);
+    ends.set(`certificate${id}`, notAfter);
+    await story.say(obtained(`certificate${id}`, [`${id}.test`], `leaf ${id} ${step}`, notAfter.toISOString()));
+  };
+  for (let id = 0; id < 20; id += 1) await issue(id, id % 7);
+  for (let id = 0; id < 20; id += 3) await issue(id, 200 + id);
+  for (let id = 1; id < 20; id += 5) {
+    ends.delete(`certificate${id}`);
+    await story.say({ type: 'CertificateRemoved', certificateId: `certificate${id}` });
+  }
+  // In pages, so that one certificate changes within a page and across them.
+  for (let { position } = replica.checkpoint(); position < story.commits.length; position += 6) {
+    const page = story.commits.slice(position, position + 6);
+    const checkpoint = story.checkpoints[position + page.length - 1];
+    if (checkpoint) await replica.apply(page, checkpoint);
+  }
+  const expected = (at: Date) => [...ends.values()].filter((end) => end < at).length;
+  const check = () => {
+    expect(replica.countServed()).toBe(ends.size);
+    for (let step = -1; step < 230; step += 1)
+      for (const at of [endOf(step), new Date(endOf(step).getTime() + 1)])
+        expect([at, replica.countEnding(at)]).toEqual([at, expected(at)]);
+  };
+  check();
+  const records = [...replica.records()];
+  const building = await replica.build({ checkpoint: replica.checkpoint(), bus: replica.bus(), rootEvents: [] });
+  await building.load(records);
+  await building.serve();
+  check();
+  await replica.close();
+});
