@@ -29,13 +29,13 @@ export const HOUSE: House = {
   packages: {
     'packages/events': { io: [], composition: [] },
     'packages/store': {
-      io: ['outgoing/agents.ts', 'outgoing/dispatcher.ts', 'outgoing/tunnel.ts'],
+      io: ['outgoing/agents.ts', 'outgoing/check-in.ts', 'outgoing/dispatcher.ts', 'outgoing/tunnel.ts'],
       composition: ['open.ts', 'outgoing/outgoing.ts'],
     },
     // One SQLite file is what it is.
     'packages/replica': { io: 'everything', composition: [] },
     'packages/client': {
-      io: ['tls/server-sockets.ts', 'tls/tls-alpn-01.ts'],
+      io: ['reporting/endpoints.ts', 'tls/server-sockets.ts', 'tls/tls-alpn-01.ts'],
       composition: [
         'serving/key-text.ts',
         'serving/material-source.ts',
@@ -54,7 +54,7 @@ export const HOUSE: House = {
     // It is a server, and a DNS server.
     'packages/acme-server': { io: 'everything', composition: [] },
     'packages/manager': {
-      io: ['doctor/files.ts', 'renewal/renewal-info-notes.ts', 'upkeep/check-in.ts'],
+      io: ['doctor/files.ts', 'renewal/renewal-info-notes.ts'],
       composition: ['manager.ts', 'doctor/doctor.ts'],
     },
     // It finds on a machine what a manager needs, and puts it together.

@@ -6,7 +6,6 @@ import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type CertBus, type ConnectOptions, connect } from '@certbus/client';
 import { watchConnections } from './drain.ts';
-import { createMissingLog } from './missing-log.ts';
 
 /** Where the server listens, and which bus it follows. */
 export interface ExampleServerOptions
@@ -46,6 +45,11 @@ function logEvents(client: CertBus, log: (line: string) => void): void {
     log(`${removed ? 'removed' : 'serving'} ${names.join(' ')} (${certificateId})`),
   );
   client.on('alarm', (error) => log(`alarm: ${error.message}`));
+  client.on('missing', ({ serverName, leftOut }) =>
+    log(
+      `no certificate for ${JSON.stringify(serverName)}${leftOut > 0 ? `, nor for ${leftOut} handshakes before` : ''}`,
+    ),
+  );
   client.on('live', () => log(`caught up with the bus, at position ${client.health().position}`));
 }
 
@@ -63,10 +67,7 @@ export async function startExampleServer({
 }: ExampleServerOptions): Promise<ExampleServer> {
   const client = await connect(options);
   logEvents(client, log);
-  const missingLog = createMissingLog(log);
-  client.on('missing', ({ serverName }) => missingLog.note(serverName));
-  const minute = setInterval(missingLog.flush, 60_000).unref();
-  const https = client.attach(createSecureServer({ ...client.tlsOptions(), allowHTTP1: true }, greet));
+  const https = client.attach(createSecureServer(client.tlsOptions({ allowHTTP1: true }), greet));
   const http = createHttpServer((request, response) => {
     if (!client.acmeHttpHandler(request, response))
       response.writeHead(404).end('This port answers HTTP-01 challenges only.\n');
@@ -75,8 +76,6 @@ export async function startExampleServer({
   async function close(): Promise<void> {
     await Promise.all(drains.map((drain) => drain(drainMs)));
     await client.close();
-    clearInterval(minute);
-    missingLog.flush();
   }
   try {
     await Promise.all([once(https.listen(port, host), 'listening'), once(http.listen(httpPort, host), 'listening')]);

@@ -10,13 +10,7 @@ import type { MaterialOptions } from './serving/options.ts';
 import type { SniCallback } from './tls/tls-server.ts';
 
 /** What a client tells its program. */
-export interface ClientEvents extends Omit<MaterialEvents, 'moved'> {
-  /**
-   * A TLS client asked for a name that no certificate covers. Emitted at every such handshake, however many a stranger makes: count
-   * them, and bound what is written to a log. The name is cut at 255 characters, and what could steer a terminal is replaced.
-   */
-  missing: [{ readonly serverName: string }];
-}
+export type ClientEvents = Omit<MaterialEvents, 'moved'>;
 
 /** Where the bus is, who this server is, and how it serves. */
 export interface ConnectOptions extends MaterialOptions {

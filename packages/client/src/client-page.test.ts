@@ -31,6 +31,16 @@ test.each([
   expect(rowsUnder(heading).sort()).toEqual([...members].sort());
 });
 
+test('the table of metrics has what the code has', () => {
+  const source = read('reporting/metrics.ts');
+  const measures = [...source.matchAll(/^ {2}\[\s*'(\w+)',/gm)].map(([, name]) => `certbus_${name}`);
+  const others = [...source.matchAll(/name: '(certbus_\w+)'/g)].map(([, name = '']) => name);
+  const [, section = ''] = page.split('\n| metric | what it is |\n');
+  const [table = ''] = section.split('\n\n');
+  const rows = [...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, cell = '']) => cell.match(/certbus_\w+/g) ?? []);
+  expect(rows.sort()).toEqual([...measures, ...others].sort());
+});
+
 test('the tables of events and alarms have what the code has', () => {
   const events = membersOf('serving/events.ts', 'MaterialEvents').filter((event) => event !== 'moved');
   const codes = [...read('errors.ts').matchAll(/^ {2}\| '(\w+)'/gm)].map(([, code = '']) => code);
@@ -40,5 +50,5 @@ test('the tables of events and alarms have what the code has', () => {
   );
   const alarms = codes.filter((code) => !others.includes(code));
   const families = ['CERTBUS_EVENTS_', 'CERTBUS_REPLICA_', 'CERTBUS_STORE_'];
-  expect(rowsUnder('Events').sort()).toEqual([...events, 'missing', ...alarms, ...families].sort());
+  expect(rowsUnder('Events').sort()).toEqual([...events, ...alarms, ...families].sort());
 });

@@ -1,8 +1,7 @@
 /** Serves TLS from the certificates of a bus. */
-import { EventEmitter } from 'node:events';
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import { normalizeServerName } from '@certbus/events';
-import type { CertBus, ClientEvents, ConnectOptions, ServerOptions } from './cert-bus.ts';
+import type { CertBus, ConnectOptions, ServerOptions } from './cert-bus.ts';
 import { keyTypeUnused } from './errors.ts';
 import { answerHttp01 } from './http-01.ts';
 import { type Material, type MaterialSource, openMaterial } from './serving/material-source.ts';
@@ -91,17 +90,13 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   const servers = createAttachedServers({ defaults, challenges, isCovered, needsHello: scan.isNeeded, now });
   source.on('changed', servers.refresh);
   source.on('rebuilt', () => servers.refresh({ removed: true }));
-  const missing = new EventEmitter<Pick<ClientEvents, 'missing'>>();
   const sniCallback = createSniCallback({
     names,
     serverOf,
     abilityOf: servers.abilityOf,
     onKeyTypeUnused: (name, { certificateId }) => source.reportKey(certificateId, keyTypeUnused(name)),
     hasDefault: defaults.isFound,
-    onMissing(serverName) {
-      source.noteMissing(serverName);
-      missing.emit('missing', { serverName });
-    },
+    onMissing: source.noteMissing,
   });
   let settings: TlsOptions = {};
   let closing: Promise<void> | undefined;
@@ -133,8 +128,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
     health: () => source.health(),
     certificates: () => source.certificates(),
     on(event, listen) {
-      if (event === 'missing') missing.on(event, listen as never);
-      else source.on(event, listen as never);
+      source.on(event, listen as never);
       return client;
     },
     close: () => (closing ??= close()),

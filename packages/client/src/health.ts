@@ -1,31 +1,42 @@
 /** How a load balancer stands, and the notes that the report is made of. */
 import { cleanLine } from '@certbus/events';
-import type { ReplicaReader } from '@certbus/replica';
+import type { Replica } from '@certbus/replica';
 
-/** How a load balancer stands. */
+/** How a load balancer stands. To make it costs the same for a million certificates as for ten. */
 export interface Health {
+  /**
+   * Whether this server can answer clients, for a readiness probe: it has read its bus at least once, its replica can be read, and not
+   * every certificate has ended. True on a bus without certificates, whose challenges are answered; a bus that is away leaves it true.
+   */
+  readonly ready: boolean;
   /** Position that this server serves: two servers at one position serve the same. */
   readonly position: number;
   /**
    * Whether it has caught up with the bus since it started, here or in the process that follows for it. False while the replica cannot
-   * be written: then nothing new is taken, and `trouble` says why.
+   * be written, and while the process that follows is silent: then nothing new is taken, and `trouble` says why.
    */
   readonly live: boolean;
   /** Whether this process follows the bus; else it reads what another process of this machine writes. */
   readonly following: boolean;
-  /** When the bus last answered this process. */
+  /** When the bus last answered this machine, here or in the process that follows for it. */
   readonly lastContactAt: Date | undefined;
+  /** How long ago this machine last had everything that was on the bus, milliseconds; `undefined` where it never had. */
+  readonly lagMs: number | undefined;
   /** When the newest commit was signed. */
   readonly newestCommitAt: Date | undefined;
   readonly certificates: { readonly served: number; readonly expired: number; readonly endingWithin7Days: number };
   /** How long this server can go on without the bus: until the next certificate ends, milliseconds. */
   readonly offlineBudgetMs: number | undefined;
+  /** How many handshakes since the start were for a name without a certificate. */
+  readonly missingNameCount: number;
   /**
    * TLS clients' names without a certificate, most recent last, 100 at most, each cut at 255 characters and without what could steer a
    * terminal.
    */
   readonly missingNames: readonly string[];
-  /** Ids of certificates whose current key does not open here, as far as a client asked for them. */
+  /** How many certificates have a current key that does not open here, as far as a client asked for them. */
+  readonly unopenedKeyCount: number;
+  /** Ids of these certificates, 100 at most. */
   readonly unopenedKeys: readonly string[];
   /** What stands between this server and the bus; `undefined` when nothing does. */
   readonly trouble: { readonly code: string | undefined; readonly message: string } | undefined;
@@ -38,7 +49,10 @@ export interface Notes {
   answers: number;
   following: boolean;
   lastContactAt: Date | undefined;
+  /** When the replica last had all that was on the bus. */
+  caughtUpAt: Date | undefined;
   trouble: Error | undefined;
+  missingNameCount: number;
   /** The latest last; a scanner's names do not pile up. */
   readonly missingNames: Set<string>;
 }
@@ -47,49 +61,143 @@ const MAX_MISSING = 100;
 /** Longest name in DNS. */
 const MAX_NAME = 255;
 
-/** Nothing is noted yet. */
-export function createNotes(): Notes {
+/** Notes of a start: what an earlier process of this machine noted of the bus is still true. */
+export function createNotes(earlier: Partial<Pick<Notes, 'lastContactAt' | 'caughtUpAt'>> = {}): Notes {
   return {
     live: false,
     answers: 0,
     following: false,
-    lastContactAt: undefined,
+    lastContactAt: earlier.lastContactAt,
+    caughtUpAt: earlier.caughtUpAt,
     trouble: undefined,
+    missingNameCount: 0,
     missingNames: new Set(),
   };
 }
 
-/** Notes a name that no certificate covers. */
-export function noteMissing({ missingNames }: Notes, typed: string): void {
+/** Notes a name that no certificate covers; returns it as it can be shown. */
+export function noteMissing(notes: Notes, typed: string): string {
   const serverName = cleanLine(typed.slice(0, MAX_NAME));
+  const { missingNames } = notes;
+  notes.missingNameCount += 1;
   missingNames.delete(serverName);
   missingNames.add(serverName);
-  if (missingNames.size > MAX_MISSING) missingNames.delete([...missingNames][0] ?? '');
+  const [oldest] = missingNames;
+  if (missingNames.size > MAX_MISSING && oldest !== undefined) missingNames.delete(oldest);
+  return serverName;
 }
+
+/** An error as it is reported. */
+export const troubleOf = (error: Error): NonNullable<Health['trouble']> => ({
+  code: 'code' in error && error.code !== undefined ? String(error.code) : undefined,
+  message: error.message,
+});
+
+/** Certificates whose current key does not open here. */
+export interface Unopened {
+  readonly count: number;
+  /** The first of them. */
+  readonly certificateIds: readonly string[];
+}
+
+/** What the report takes from the replica. */
+interface Standing extends Pick<Health, 'position' | 'newestCommitAt' | 'certificates' | 'offlineBudgetMs'> {
+  /** Whether it has reached the head of its bus once: before that nothing is served from it. */
+  readonly isComplete: boolean;
+}
+
+const NOTHING: Standing = {
+  isComplete: false,
+  position: 0,
+  newestCommitAt: undefined,
+  certificates: { served: 0, expired: 0, endingWithin7Days: 0 },
+  offlineBudgetMs: undefined,
+};
 
 const WEEK_MS = 7 * 86_400_000;
 
-/** Makes the report. */
-export function report(replica: ReplicaReader, notes: Notes & Pick<Health, 'unopenedKeys'>, now: Date): Health {
-  const { trouble, unopenedKeys } = notes;
-  const { newestAt } = replica.bus();
-  const expired = replica.countEnding(now);
-  const end = replica.nextEnd(now);
-  const code = trouble && 'code' in trouble ? String(trouble.code) : undefined;
-  return {
-    position: replica.checkpoint().position,
-    live: notes.live,
-    following: notes.following,
-    lastContactAt: notes.lastContactAt,
-    newestCommitAt: newestAt ? new Date(newestAt) : undefined,
-    certificates: {
-      served: replica.countServed(),
-      expired,
-      endingWithin7Days: replica.countEnding(new Date(now.getTime() + WEEK_MS)) - expired,
-    },
-    offlineBudgetMs: end && end.getTime() - now.getTime(),
-    missingNames: [...notes.missingNames],
-    unopenedKeys,
-    trouble: trouble && { code, message: trouble.message },
+/** Makes what reads a replica for the report; what stays the same between two changes is read once. */
+function createStandingReader(replica: Replica): (now: Date) => Standing {
+  let version: number | undefined;
+  let unchanged: Pick<Standing, 'position' | 'newestCommitAt' | 'isComplete'> & { served: number } = {
+    ...NOTHING,
+    served: 0,
+  };
+  return (now) => {
+    const current = replica.version();
+    if (current !== version) {
+      const { newestAt } = replica.bus();
+      unchanged = {
+        position: replica.checkpoint().position,
+        newestCommitAt: newestAt ? new Date(newestAt) : undefined,
+        served: replica.countServed(),
+        isComplete: replica.isComplete(),
+      };
+      version = current;
+    }
+    const { position, newestCommitAt, served, isComplete } = unchanged;
+    // Nothing is served before a first replay is complete, and there are no indexes to count by.
+    if (!isComplete) return { ...NOTHING, position, newestCommitAt };
+    const expired = replica.countEnding(now);
+    const endingWithin7Days = replica.countEnding(new Date(now.getTime() + WEEK_MS)) - expired;
+    const end = replica.nextEnd(now);
+    return {
+      isComplete,
+      position,
+      newestCommitAt,
+      certificates: { served, expired, endingWithin7Days },
+      offlineBudgetMs: end && end.getTime() - now.getTime(),
+    };
+  };
+}
+
+/**
+ * Makes the report, which never throws: of a replica that is closed or damaged it says what was last read, that this server is not ready,
+ * and why.
+ */
+export function createReporter({
+  replica,
+  notes,
+  now,
+  unopened,
+}: {
+  readonly replica: Replica;
+  readonly notes: Notes;
+  readonly now: () => Date;
+  readonly unopened: () => Unopened;
+}): () => Health {
+  const read = createStandingReader(replica);
+  let standing = NOTHING;
+
+  function look(at: Date): Error | undefined {
+    try {
+      standing = read(at);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  return () => {
+    const at = now();
+    const unread = look(at);
+    const trouble = unread ?? notes.trouble;
+    const { isComplete, ...shown } = standing;
+    const { served, expired } = shown.certificates;
+    const hasBegun = notes.live || isComplete;
+    const { count, certificateIds } = unopened();
+    return {
+      ready: !unread && hasBegun && (served === 0 || expired < served),
+      ...shown,
+      live: !unread && notes.live,
+      following: !unread && notes.following,
+      lastContactAt: notes.lastContactAt,
+      lagMs: notes.caughtUpAt && Math.max(0, at.getTime() - notes.caughtUpAt.getTime()),
+      missingNameCount: notes.missingNameCount,
+      missingNames: [...notes.missingNames],
+      unopenedKeyCount: count,
+      unopenedKeys: certificateIds,
+      trouble: trouble && troubleOf(trouble),
+    };
   };
 }

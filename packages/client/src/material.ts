@@ -2,6 +2,8 @@
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Health } from './health.ts';
 export { answerHttp01 } from './http-01.ts';
+export type { CheckIn } from './reporting/check-ins.ts';
+export type { Logger } from './reporting/logger.ts';
 export type { MaterialEvents } from './serving/events.ts';
 export type { KeyType } from './serving/key-type.ts';
 export {

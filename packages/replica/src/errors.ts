@@ -6,7 +6,8 @@ export type ReplicaErrorCode =
   | 'CERTBUS_REPLICA_READ_ONLY'
   | 'CERTBUS_REPLICA_FAILED'
   | 'CERTBUS_REPLICA_FILE_OPEN'
-  | 'CERTBUS_REPLICA_CLOSED';
+  | 'CERTBUS_REPLICA_CLOSED'
+  | 'CERTBUS_REPLICA_SILENT';
 
 /** A failure of the local replica. Branch on `code`, never on the message. */
 export class ReplicaError extends Error {

@@ -99,6 +99,8 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
   };
 }
 
+const closed = (): ReplicaError => new ReplicaError('CERTBUS_REPLICA_CLOSED', 'This replica was closed.');
+
 function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   if (database.isTransaction) return work();
   database.exec('BEGIN');
@@ -112,10 +114,15 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
 function openInMemory(busId: string, role: ReplicaRole): Replica {
   const database = new DatabaseSync(':memory:');
   createTables(database, busId);
-  const reader = createReader(database);
+  const open = createReader(database);
   const writer = createWriter(database, { busId, role });
   const following = createFollowingReader(database);
   let version = 0;
+  let isClosed = false;
+  const reader = delegate(() => {
+    if (isClosed) throw closed();
+    return open;
+  });
   const write = async (wanted: Write) => {
     if (wanted.kind !== 'note') version += 1;
     return writer(wanted);
@@ -136,11 +143,18 @@ function openInMemory(busId: string, role: ReplicaRole): Replica {
     },
     snapshot: (read) => inTransaction(database, () => read(reader)),
     openVault: (owner) => openKeyVault({ ...owner, path: undefined, replica: undefined, busId }, startKeeper),
-    version: () => version,
+    version() {
+      if (isClosed) throw closed();
+      return version;
+    },
     whenWritten: (before, wait) => whenWritten(':memory:', () => version !== before, wait),
     following,
     note: async (note) => void (await write({ kind: 'note', note })),
-    close: async () => database.close(),
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      database.close();
+    },
   };
 }
 
@@ -295,7 +309,7 @@ function replicaOf({ file, thread, role, openVault }: FileReplica, first: Advanc
   let state = first;
   let isClosed = false;
   const current = () => {
-    if (isClosed) throw new ReplicaError('CERTBUS_REPLICA_CLOSED', 'This replica was closed.');
+    if (isClosed) throw closed();
     return file.reader();
   };
   const write = async (wanted: Write): Promise<readonly Change[]> => {
@@ -333,9 +347,15 @@ function replicaOf({ file, thread, role, openVault }: FileReplica, first: Advanc
     hold: () => file.hold(),
     snapshot: (read) => inTransaction(file.database(), () => read(current())),
     openVault,
-    version: () => file.version(),
+    version() {
+      current();
+      return file.version();
+    },
+    following() {
+      current();
+      return file.following();
+    },
     whenWritten: (version, wait) => file.whenWritten(version, wait),
-    following: () => file.following(),
     note: async (note) => void (await write({ kind: 'note', note })),
     async close() {
       if (isClosed) return;

@@ -3,7 +3,7 @@ import type { FollowerListener, KeyVault, Replica } from '@certbus/replica';
 import type { MaterialEmitter } from './events.ts';
 import type { Openings } from './openings.ts';
 
-/** Makes what passes changes on: as `changed` events, or as `rebuilt` where everything can have changed. */
+/** Makes what passes changes of what is served on: as `changed` events, or as `rebuilt` where everything can have changed. */
 export function createChangeWatcher({
   replica,
   vault,
@@ -17,10 +17,12 @@ export function createChangeWatcher({
 }): Pick<FollowerListener, 'moved' | 'rebuilt'> {
   return {
     moved(changes) {
-      for (const { certificateId, names, removed } of changes) {
+      for (const { certificateId, names, removed, isServed } of changes) {
         const certificate = replica.certificate(certificateId);
-        openings.keep(certificateId, certificate);
+        const mayOpen = openings.keep(certificateId, certificate);
         vault.update(certificateId, certificate);
+        // A key that is sealed to others as well changes nothing that is served, unless it did not open here.
+        if (!isServed && !mayOpen) continue;
         emitter.emit('changed', { certificateId, names, removed });
       }
     },

@@ -31,14 +31,20 @@ import {
   resolveAddress,
 } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
-import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
+import { checkIn, createOutgoing, type Outgoing } from '@certbus/store/outgoing';
 import { ClientError, notOpened } from '../errors.ts';
-import { createNotes, type Health, type Notes, noteMissing, report } from '../health.ts';
+import { createNotes, createReporter, type Health, type Notes, noteMissing } from '../health.ts';
+import { checkInOf, createCheckIns } from '../reporting/check-ins.ts';
+import { createClockAlarms } from '../reporting/clock-alarms.ts';
+import { logEvents } from '../reporting/logger.ts';
+import { createRateLimit } from '../reporting/rate-limit.ts';
 import { createReceivedChallenges } from './announced.ts';
 import { createChains } from './chain.ts';
 import { createChangeWatcher } from './change-watcher.ts';
 import { createEmitter, type MaterialEmitter, type MaterialEvents } from './events.ts';
+import { createFollowingNotes } from './following-notes.ts';
 import { createHttp01Answers } from './http-01-answers.ts';
+import { createKeyAlarms, type KeyAlarms } from './key-alarms.ts';
 import { readText } from './key-text.ts';
 import type { KeyType } from './key-type.ts';
 import { createListener } from './listener.ts';
@@ -48,6 +54,9 @@ import { type Candidate, type Ranking, rank } from './ranking.ts';
 
 const INTERVAL_MS = 10_000;
 const START_TIMEOUT_MS = 10_000;
+const SHORTEST_BEAT_MS = 1_000;
+/** Names without a certificate that are reported one by one, in a minute. */
+const MISSING_A_MINUTE = 10;
 
 /** One managed certificate, for those who list. */
 export interface CertificateSummary {
@@ -109,7 +118,7 @@ export interface MaterialSource extends AsyncDisposable {
   recentNames(): readonly string[];
   /** Keeps server names over a restart. */
   keepRecentNames(serverNames: readonly string[]): void;
-  /** Notes that a client asked for a name without a certificate, for {@link MaterialSource.health}. */
+  /** Notes that a client asked for a name without a certificate, for {@link MaterialSource.health} and the event `missing`. */
   noteMissing(serverName: string): void;
   /** Notes that a candidate cannot be used here, and raises an alarm, once until its certificate changes. */
   refuse(candidate: Candidate, error: ClientError): void;
@@ -133,6 +142,7 @@ interface Serving {
   readonly emitter: MaterialEmitter;
   readonly notes: Notes;
   readonly openings: Openings<Material>;
+  readonly keyAlarms: KeyAlarms;
   readonly now: () => Date;
 }
 
@@ -180,6 +190,7 @@ function pathOfReplica({ bus, stateDirectory }: MaterialOptions, trust: Trust): 
 
 /** Opens replica, vault and archive; nothing is followed yet. */
 async function openServing(options: MaterialOptions): Promise<Serving> {
+  if (options.checkIn !== undefined) checkInOf(options.checkIn);
   const trust = parseTrust(readText(options.trust, { marks: 'certbus1 ', isSecret: false }));
   const { identity, recipient } = await parseIdentityFile(
     readText(options.identity, { marks: 'AGE-SECRET-KEY-', isSecret: true }),
@@ -193,8 +204,18 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   const vault = await replica.openVault({ identity, recipient });
   const now = options.now ?? (() => new Date());
   const chainOf = createChains(replica.issuer);
+  const emitter = createEmitter();
+  const keyAlarms = createKeyAlarms({
+    isRecipient: () => replica.bus().recipients.some((each) => each.recipient === recipient),
+    served: () => replica.countServed(),
+    raise: (error) => emitter.raise(error),
+  });
   const openings = createOpenings({
-    open: (candidate) => openCandidate({ vault, chainOf }, candidate),
+    async open(candidate) {
+      const material = await openCandidate({ vault, chainOf }, candidate);
+      keyAlarms.opened();
+      return material;
+    },
     certificate: (certificateId) => replica.certificate(certificateId),
     isLasting: ({ cause }) => !isOfThisMachine(cause),
   });
@@ -205,9 +226,10 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
     vault,
     archive,
     outgoing,
-    emitter: createEmitter(),
-    notes: createNotes(),
+    emitter,
+    notes: createNotes(replica.following()),
     openings,
+    keyAlarms,
     now,
   };
 }
@@ -304,38 +326,75 @@ async function openCandidate(
   }
 }
 
-/** Starts to follow. */
-function createSource(serving: Serving): MaterialSource {
-  const { options, replica, vault, emitter, notes, openings, now } = serving;
+/** What can be shown of a ranking where certificates that have ended are refused. */
+function withoutExpired(ranking: Ranking, now: Date): Ranking {
+  const candidates = ranking.candidates.filter(({ issued }) => Date.parse(issued.notAfter) > now.getTime());
+  return { ...ranking, candidates };
+}
+
+/** Does something at regular intervals without keeping the process alive; what it throws stops neither it nor the process. */
+function repeat(work: () => void, everyMs: number): Disposable {
+  const timer = setInterval(() => {
+    try {
+      work();
+    } catch {
+      // A replica that is damaged or closed: what follows it reports that.
+    }
+  }, everyMs).unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Checks in where an option says so, until the signal. */
+function startCheckIns(serving: Serving, health: () => Health, signal: AbortSignal): Disposable | undefined {
+  const { options, outgoing, emitter } = serving;
+  if (options.checkIn === undefined) return undefined;
+  const { url, everyMs } = checkInOf(options.checkIn);
+  const send = (to: string) => checkIn(to, { outgoing, signal });
+  const raise = (error: ClientError) => {
+    if (!signal.aborted) emitter.raise(error);
+  };
+  const checkIns = createCheckIns({ url, health, send, raise });
+  const attempt = () => void checkIns.attempt();
+  emitter.on('live', attempt);
+  return repeat(attempt, everyMs);
+}
+
+/** Follows the bus; notes how that stands for others, and looks at the clock, at regular intervals. */
+function startFollowing(serving: Serving, { health, refresh }: { health: () => Health; refresh: () => void }) {
+  const { options, replica, emitter, notes, now } = serving;
   const stop = new AbortController();
+  const intervalMs = options.intervalMs ?? INTERVAL_MS;
+  const everyMs = Math.max(intervalMs, SHORTEST_BEAT_MS);
+  const followingNotes = createFollowingNotes({ replica, notes, everyMs });
+  const checkClock = createClockAlarms((error) => emitter.raise(error));
+  const look = () => checkClock(health(), now());
   const changes = createChangeWatcher(serving);
-  const http01 = createHttp01Answers({ now });
-  const received = createReceivedChallenges({ now });
-  let challenges: readonly Challenge[] = [];
-  const receive = () => {
-    const bus = replica.bus();
-    challenges = received.take(bus.challenges);
-    http01.refresh({ accounts: bus.accounts, challenges });
-  };
-  receive();
-  const refresh = () => {
-    receive();
-    emitter.emit('moved');
-  };
-  const listener = createListener(serving, {
-    moved(changed) {
-      refresh();
-      changes.moved(changed);
+  const listener = createListener({
+    replica,
+    notes,
+    emitter,
+    now,
+    elapsed: () => performance.now(),
+    changed: {
+      moved(changed) {
+        refresh();
+        changes.moved(changed);
+        look();
+      },
+      rebuilt() {
+        refresh();
+        changes.rebuilt();
+        look();
+      },
     },
-    rebuilt() {
-      refresh();
-      changes.rebuilt();
-    },
+    noted: followingNotes.update,
   });
+  // Known at once, not after the first look.
+  if (!replica.advancing && !replica.problem) listener.watching(replica.following());
   const following = keepUp({
     replica,
     source: sourceOf(serving),
-    intervalMs: options.intervalMs ?? INTERVAL_MS,
+    intervalMs,
     signal: stop.signal,
     listener,
   });
@@ -344,11 +403,57 @@ function createSource(serving: Serving): MaterialSource {
     if (notes.live) vault.sweep();
   };
   emitter.on('live', sweep).on('rebuilt', sweep);
+  const beats = repeat(() => {
+    followingNotes.beat();
+    look();
+  }, everyMs);
+  const checkIns = startCheckIns(serving, health, stop.signal);
+  return async () => {
+    stop.abort();
+    beats[Symbol.dispose]();
+    checkIns?.[Symbol.dispose]();
+    await following;
+  };
+}
+
+/** Starts to follow. */
+function createSource(serving: Serving): MaterialSource {
+  const { options, replica, vault, emitter, notes, openings, keyAlarms, now } = serving;
+  const health = createReporter({ replica, notes, now, unopened: openings.refused });
+  if (options.logger) logEvents(emitter, options.logger);
+  const http01 = createHttp01Answers({ now });
+  const received = createReceivedChallenges({ now });
+  let challenges: readonly Challenge[] = [];
+  function receive(): void {
+    const bus = replica.bus();
+    challenges = received.take(bus.challenges);
+    http01.refresh({ accounts: bus.accounts, challenges });
+  }
+  receive();
+  const missing = createRateLimit({ most: MISSING_A_MINUTE, everyMs: 60_000, elapsed: () => performance.now() });
+  const stopFollowing = startFollowing(serving, {
+    health,
+    refresh() {
+      receive();
+      emitter.emit('moved');
+    },
+  });
   let closing: Promise<void> | undefined;
 
+  function rankingOf(
+    certificates: readonly ManagedCertificate[],
+    serverName: string,
+    canUse?: (keyType: KeyType) => boolean,
+  ): Ranking {
+    const at = now();
+    const ranking = rank(certificates, serverName, { now: at, canUse });
+    return options.expired === 'refuse' ? withoutExpired(ranking, at) : ranking;
+  }
+  const ranking: MaterialSource['ranking'] = (serverName, canUse) =>
+    rankingOf(replica.lookup(serverName), serverName, canUse);
+
   async function close(): Promise<void> {
-    stop.abort();
-    await following;
+    await stopFollowing();
     await vault.close();
     await replica.close();
   }
@@ -362,7 +467,7 @@ function createSource(serving: Serving): MaterialSource {
     async material(certificateId) {
       const certificate = replica.certificate(certificateId);
       if (!certificate || certificate.removed) return undefined;
-      const { candidates, until } = rank([certificate], certificate.names[0] ?? '', { now: now() });
+      const { candidates, until } = rankingOf([certificate], certificate.names[0] ?? '');
       for (const candidate of candidates) {
         try {
           return { ...(await openings.open(candidate)), until };
@@ -372,24 +477,31 @@ function createSource(serving: Serving): MaterialSource {
       }
       return undefined;
     },
-    ranking: (serverName, canUse) => rank(replica.lookup(serverName), serverName, { now: now(), canUse }),
+    ranking,
     isNamed: (name) => replica.isNamed(name),
     isShared: (name) => replica.isShared(name),
     sharedNames: (after, limit) => replica.sharedNames(after, limit),
     open: (candidate) => openings.open(candidate),
-    isCovered: (serverName) => candidatesOf(serverName).some((name) => replica.isNamed(name)),
+    isCovered: (serverName) =>
+      options.expired === 'refuse'
+        ? ranking(serverName).candidates.length > 0
+        : candidatesOf(serverName).some((name) => replica.isNamed(name)),
     challenges: () => challenges,
     keyAuthorization: (token) => http01.keyAuthorization(token),
     recentNames: () => vault.recentNames(),
     keepRecentNames: (serverNames) => vault.keepRecentNames(serverNames),
-    noteMissing: (serverName) => noteMissing(notes, serverName),
+    noteMissing(typed) {
+      const serverName = noteMissing(notes, typed);
+      const leftOut = missing.take();
+      if (leftOut !== undefined) emitter.emit('missing', { serverName, leftOut });
+    },
     refuse(candidate, error) {
-      if (openings.refuse(candidate, error)) emitter.raise(error);
+      if (openings.refuse(candidate, error)) keyAlarms.refused(error);
     },
     reportKey(certificateId, error) {
       if (openings.isDue(certificateId, error.code)) emitter.raise(error);
     },
-    health: () => report(replica, { ...notes, unopenedKeys: openings.refused() }, now()),
+    health,
     on(event, listen) {
       emitter.on(event, listen as never);
       return source;

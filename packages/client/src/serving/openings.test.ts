@@ -15,7 +15,7 @@ const candidateOf = (issued: IssuedCertificate, certificateId = 'one') => ({
 /** Openings of the certificate `one`, whose keys never open; `opened` counts how often one was tried. */
 function openingsOf(current: IssuedCertificate, { isLasting = true } = {}) {
   const state = { current, predecessors: [], removed: false } as unknown as ManagedCertificate;
-  const world = { opened: 0, alarms: 0, certificate: state as ManagedCertificate | undefined };
+  const world = { opened: 0, alarms: 0, mayOpen: false, certificate: state as ManagedCertificate | undefined };
   const openings = createOpenings({
     async open() {
       world.opened += 1;
@@ -34,7 +34,7 @@ function openingsOf(current: IssuedCertificate, { isLasting = true } = {}) {
   }
   function renew(issued: IssuedCertificate): void {
     world.certificate = { ...state, current: issued };
-    openings.keep('one', world.certificate);
+    world.mayOpen = openings.keep('one', world.certificate);
   }
   return { world, openings, shakeHands, renew };
 }
@@ -43,7 +43,7 @@ test('a key that does not open is opened once for a thousand handshakes, with on
   const { world, openings, shakeHands } = openingsOf(issuedOf('a'));
   for (let handshake = 0; handshake < 1_000; handshake += 1) await shakeHands();
   expect(world).toMatchObject({ opened: 1, alarms: 1 });
-  expect(openings.refused()).toEqual(['one']);
+  expect(openings.refused()).toEqual({ count: 1, certificateIds: ['one'] });
 });
 
 test('handshakes at the same moment share one opening', async () => {
@@ -57,12 +57,13 @@ test('a renewed certificate, or one whose key was sealed again, is opened again,
   await shakeHands();
   renew(issuedOf('a'));
   await shakeHands();
-  expect(world).toMatchObject({ opened: 1, alarms: 1 });
+  expect(world).toMatchObject({ opened: 1, alarms: 1, mayOpen: false });
   renew(issuedOf('a', 'sealed again'));
+  expect(world.mayOpen).toBe(true);
   await shakeHands();
   expect(world).toMatchObject({ opened: 2, alarms: 2 });
   renew(issuedOf('b', 'sealed again'));
-  expect(openings.refused()).toEqual([]);
+  expect(openings.refused()).toEqual({ count: 0, certificateIds: [] });
   await shakeHands();
   await shakeHands();
   expect(world).toMatchObject({ opened: 3, alarms: 3 });
@@ -72,7 +73,7 @@ test('a removed certificate leaves nothing behind, and another begins after ever
   const { world, openings, shakeHands } = openingsOf(issuedOf('a'));
   await shakeHands();
   openings.keep('one', undefined);
-  expect(openings.refused()).toEqual([]);
+  expect(openings.refused()).toEqual({ count: 0, certificateIds: [] });
   await shakeHands();
   openings.clear();
   await shakeHands();
@@ -83,7 +84,7 @@ test('what a busy disk refused is tried again, with one alarm', async () => {
   const { world, openings, shakeHands } = openingsOf(issuedOf('a'), { isLasting: false });
   for (let handshake = 0; handshake < 5; handshake += 1) await shakeHands();
   expect(world).toMatchObject({ opened: 5, alarms: 1 });
-  expect(openings.refused()).toEqual(['one']);
+  expect(openings.refused()).toEqual({ count: 1, certificateIds: ['one'] });
 });
 
 test('a key that opens is passed on, and another certificate is not touched by a refusal', async () => {

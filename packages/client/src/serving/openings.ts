@@ -1,7 +1,10 @@
 /** Opens keys, each leaf once at a time, and remembers which of them cannot be used on this server. */
 import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import type { ClientError } from '../errors.ts';
+import type { Unopened } from '../health.ts';
 import type { Candidate } from './ranking.ts';
+
+const MAX_LISTED = 100;
 
 /** Openings of keys. What was refused stays refused until its leaf or its sealed key changes, and costs nothing until then. */
 export interface Openings<Material> {
@@ -14,12 +17,15 @@ export interface Openings<Material> {
   refuse(candidate: Candidate, error: ClientError): boolean;
   /** Whether an alarm about something else than a key is due for a certificate: once, and again once it has changed. */
   isDue(certificateId: string, code: string): boolean;
-  /** Takes what a certificate is now: what it no longer has is forgotten, and all of it where there is none. */
-  keep(certificateId: string, certificate: ManagedCertificate | undefined): void;
+  /**
+   * Takes what a certificate is now: what it no longer has is forgotten, and all of it where there is none. Returns whether something was
+   * refused that may open now.
+   */
+  keep(certificateId: string, certificate: ManagedCertificate | undefined): boolean;
   /** Forgets everything. */
   clear(): void;
-  /** Ids of certificates whose current leaf is refused; of what was renewed since, nobody needs the key. */
-  refused(): string[];
+  /** Certificates whose current leaf is refused, 100 ids at most; of what was renewed since, nobody needs the key. */
+  refused(): Unopened;
 }
 
 export interface OpeningsOptions<Material> {
@@ -37,6 +43,16 @@ const marksOf = (certificate: ManagedCertificate | undefined): readonly string[]
   certificate && !certificate.removed
     ? [certificate.current, ...certificate.predecessors].flatMap((issued) => (issued ? [markOf(issued)] : []))
     : [];
+
+/** The first of many, of which no copy is made. */
+function firstOf(all: Iterable<string>, most: number): string[] {
+  const first: string[] = [];
+  for (const each of all) {
+    if (first.length === most) break;
+    first.push(each);
+  }
+  return first;
+}
 
 /** Nothing is opened or refused yet. */
 export function createOpenings<Material>({
@@ -80,18 +96,20 @@ export function createOpenings<Material>({
     isDue,
     keep(certificateId, kept) {
       const marks = marksOf(kept);
-      const errors = [...(refusals.get(certificateId) ?? [])].filter(([mark]) => marks.includes(mark));
+      const before = refusals.get(certificateId);
+      const errors = [...(before ?? [])].filter(([mark]) => marks.includes(mark));
       if (errors.length > 0) refusals.set(certificateId, new Map(errors));
       else refusals.delete(certificateId);
       const isRefused = kept?.current && errors.some(([mark]) => mark === marks[0]);
       if (!isRefused) unopened.delete(certificateId);
       if (marks.length === 0) alarmed.delete(certificateId);
+      return (before?.size ?? 0) > errors.length;
     },
     clear() {
       refusals.clear();
       unopened.clear();
       alarmed.clear();
     },
-    refused: () => [...unopened],
+    refused: () => ({ count: unopened.size, certificateIds: firstOf(unopened, MAX_LISTED) }),
   };
 }

@@ -1,6 +1,8 @@
 /** What a process that serves certificates is told. */
 import type { ArchivePlace, Bus } from '@certbus/store';
 import type { ProxySetting } from '@certbus/store/outgoing';
+import type { CheckIn } from '../reporting/check-ins.ts';
+import type { Logger } from '../reporting/logger.ts';
 
 /** Where the bus is, who this server is, and where it keeps its replica. */
 export interface MaterialOptions {
@@ -28,5 +30,14 @@ export interface MaterialOptions {
   readonly intervalMs?: number;
   /** How long a first start waits for an answer of the bus, milliseconds; default 10,000. A start from a replica never waits. */
   readonly startTimeoutMs?: number;
+  /**
+   * What becomes of certificates that have ended: `serve`, they are shown where there is nothing better, and clients decide; or `refuse`, they
+   * are treated as if there were none. Default `serve`.
+   */
+  readonly expired?: 'serve' | 'refuse';
+  /** A URL of a dead man's switch for this server, called every 5 minutes while it is in order; or `{ url, everyMs }`. Default none. */
+  readonly checkIn?: string | CheckIn;
+  /** Takes what the client does, such as `console`; default silent. Lines about names without a certificate are 10 a minute at most. */
+  readonly logger?: Logger;
   readonly now?: () => Date;
 }

@@ -1,31 +1,7 @@
 /** Reports a successful run to a dead man's switch. */
-import type { Outgoing } from '@certbus/store/outgoing';
+import { StoreError } from '@certbus/store';
+import { checkIn, type Outgoing } from '@certbus/store/outgoing';
 import { ManagerError } from '../errors.ts';
-
-const TIMEOUT_MS = 10_000;
-
-/** The status of a GET; a redirect is not followed, for the secret in the path is for one host. */
-async function statusOf(url: string, outgoing: Outgoing | undefined, signal: AbortSignal): Promise<number> {
-  if (!outgoing?.proxyHost(url)) {
-    const response = await fetch(url, { redirect: 'manual', signal });
-    await response.body?.cancel();
-    return response.status;
-  }
-  const dispatcher = await outgoing.openDispatcher();
-  try {
-    const { origin, pathname, search } = new URL(url);
-    const { statusCode, body } = await dispatcher.request({ origin, path: pathname + search, method: 'GET', signal });
-    await body.dump();
-    return statusCode;
-  } finally {
-    await dispatcher.destroy();
-  }
-}
-
-function reasonOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return 'unknown';
-  return cause.cause instanceof Error && cause.message === 'fetch failed' ? cause.cause.message : cause.message;
-}
 
 /**
  * Reports successful runs to a dead man's switch, through the proxy on the way to it. The report rejects
@@ -33,16 +9,11 @@ function reasonOf(cause: unknown): string {
  */
 export function checkInThrough(outgoing: Outgoing | undefined): (url: string, signal: AbortSignal) => Promise<void> {
   return async (url, signal) => {
-    const { host } = new URL(url);
-    const proxy = outgoing?.proxyHost(url);
     try {
-      const status = await statusOf(url, outgoing, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
-      if (status >= 200 && status < 300) return;
-      const advice = status >= 300 && status < 400 ? '. It redirects: set the URL to where that leads' : '';
-      throw new Error(`HTTP status ${status}${advice}`);
+      await checkIn(url, { outgoing, signal });
     } catch (cause) {
-      const way = proxy ? ` through the proxy ${proxy}` : '';
-      const what = `The certificates are in order, but the check-in at ${host}${way} failed: ${reasonOf(cause)}.`;
+      if (cause instanceof StoreError || !(cause instanceof Error)) throw cause;
+      const what = `The certificates are in order, but ${cause.message}.`;
       throw new ManagerError('CERTBUS_MANAGER_CHECK_IN_FAILED', what, { cause });
     }
   };

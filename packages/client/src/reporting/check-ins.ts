@@ -1,0 +1,64 @@
+/** Calls a URL of a dead man's switch while a load balancer is in order. */
+import { ClientError } from '../errors.ts';
+import type { Health } from '../health.ts';
+
+/** Where to check in, and how often. */
+export interface CheckIn {
+  /** An `http:` or `https:` URL, fetched with GET. No redirect is followed. Its path is as good as a secret, and is shown nowhere. */
+  readonly url: string;
+  /** Time between two calls, milliseconds; default 300,000. */
+  readonly everyMs?: number;
+}
+
+const EVERY_MS = 300_000;
+
+/** The option as given, with its default. Throws a `TypeError`, without the URL, for what is not one. */
+export function checkInOf(given: string | CheckIn): Required<CheckIn> {
+  const { url, everyMs = EVERY_MS } = typeof given === 'string' ? { url: given } : given;
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new TypeError('The option "checkIn" is not an http or https URL.');
+  return { url, everyMs };
+}
+
+/** Whether a server is in order: it is ready, follows the bus, and nothing has ended. */
+const isInOrder = ({ ready, live, trouble, certificates }: Health): boolean =>
+  ready && live && trouble === undefined && certificates.expired === 0;
+
+/** Check-ins that are going on. */
+export interface CheckIns {
+  /** Checks in where the server is in order and no other call is under way. Never rejects. */
+  attempt(): Promise<void>;
+}
+
+/** Makes them. A call that fails is an alarm, once until one succeeds. */
+export function createCheckIns({
+  url,
+  health,
+  send,
+  raise,
+}: {
+  readonly url: string;
+  readonly health: () => Health;
+  readonly send: (url: string) => Promise<void>;
+  readonly raise: (error: ClientError) => void;
+}): CheckIns {
+  let isUnderWay = false;
+  let hasFailed = false;
+  return {
+    async attempt() {
+      if (isUnderWay || !isInOrder(health())) return;
+      isUnderWay = true;
+      try {
+        await send(url);
+        hasFailed = false;
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        const what = `This server is in order, but ${why}.`;
+        if (!hasFailed) raise(new ClientError('CERTBUS_CLIENT_CHECK_IN_FAILED', what, { cause }));
+        hasFailed = true;
+      } finally {
+        isUnderWay = false;
+      }
+    },
+  };
+}

@@ -1,0 +1,70 @@
+/** Tests of clients that read along while another one of their machine follows the bus. */
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatTrust, parseTrust } from '@certbus/events';
+import { BEGINNING, floorAt } from '@certbus/events/history';
+import { parseAddress } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, expect, test } from 'vitest';
+import { alarmsOf, newBus, newClient } from './client.builders.ts';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+let places = 0;
+
+async function newSite() {
+  places += 1;
+  const place = join(folder.path, String(places));
+  const path = `${place}.db`;
+  const address = `sqlite:${path}#test`;
+  const bus = await newBus(address);
+  return { bus, path, address, options: { bus: address, stateDirectory: `${place}-state` } };
+}
+
+test('a client that reads along reports the last contact, the liveness and the error of the one that follows', async () => {
+  const { bus, path, options } = await newSite();
+  await bus.issue(['a.test']);
+  const first = await newClient(bus, options);
+  const second = await newClient(bus, options);
+  expect([first.health().following, second.health().following]).toEqual([true, false]);
+  expect(second.health()).toMatchObject({ ready: true, live: true, trouble: undefined });
+  const { lastContactAt } = second.health();
+  expect(lastContactAt).toBeInstanceOf(Date);
+  await expect
+    .poll(() => second.health().lastContactAt?.getTime(), { timeout: 5_000 })
+    .toBeGreaterThan(lastContactAt?.getTime() ?? Number.NaN);
+  const alarms = alarmsOf(second);
+  renameSync(path, `${path}.away`);
+  const away = { code: 'CERTBUS_STORE_UNREACHABLE', message: expect.stringContaining('is away') };
+  await expect.poll(() => second.health().trouble, { timeout: 5_000 }).toMatchObject(away);
+  expect(alarms).toMatchObject([away]);
+  expect(second.health()).toMatchObject({ ready: true, lagMs: expect.any(Number) });
+  renameSync(`${path}.away`, path);
+  await expect.poll(() => second.health().trouble, { timeout: 5_000 }).toBeUndefined();
+  // What it reported stays true of the machine over a restart of both.
+  const contact = second.health().lastContactAt?.getTime() ?? Number.NaN;
+  await second.close();
+  await first.close();
+  renameSync(path, `${path}.away`);
+  const third = await newClient(bus, options);
+  expect(third.health().lastContactAt?.getTime()).toBeGreaterThanOrEqual(contact);
+  expect(third.health()).toMatchObject({ ready: true, live: false });
+});
+
+test('on a fresh machine nobody starts, nor reports to be live, while the bus that the first one follows is refused', async () => {
+  const { bus, address, options } = await newSite();
+  await bus.issue(['a.test']);
+  const { checkpoint } = await bus.bus.read(BEGINNING, { consistent: true });
+  const trust = formatTrust({ ...parseTrust(bus.trust), floor: floorAt(checkpoint) });
+  const log = await openLog(address);
+  const { stream } = parseAddress(address);
+  const { commits } = await log.read(stream, 2, { limit: 9 });
+  for (const { position, bytes } of commits.toReversed())
+    await log.maintenance?.replace(stream, position, { found: bytes, bytes: undefined });
+  await log.close();
+  const below = { code: 'CERTBUS_EVENTS_BELOW_FLOOR' };
+  const starts = [1, 2].map(() => newClient({ ...bus, trust }, { ...options, startTimeoutMs: 600_000 }));
+  const reasons = (await Promise.allSettled(starts)).map((start) => start.status === 'rejected' && start.reason);
+  expect(reasons).toMatchObject([below, below]);
+});
