@@ -91,6 +91,7 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     names: ['agent.start', 'agent.memory', 'agent.nginx.fill'],
     load: async () => (await import('./agent-targets.ts')).agentMany,
   },
+  { names: ['health.cost'], load: async () => (await import('./health-cost.ts')).healthCost },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
   {
     names: ['', '.p99', '.quiet', '.quiet.p99'].map((suffix) => `served.after-event${suffix}`),
