@@ -1,6 +1,6 @@
 /** How a load balancer stands, and the notes that the report is made of. */
 import { cleanLine } from '@certbus/events';
-import type { Replica } from '@certbus/replica';
+import { type Replica, ReplicaError } from '@certbus/replica';
 
 /** How a load balancer stands. To make it costs the same for a million certificates as for ten. */
 export interface Health {
@@ -151,6 +151,12 @@ function createStandingReader(replica: Replica): (now: Date) => Standing {
   };
 }
 
+function unreadable(cause: unknown): Error {
+  if (cause instanceof ReplicaError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new ReplicaError('CERTBUS_REPLICA_FAILED', `The replica cannot be read: ${why}. Look at the disk.`, { cause });
+}
+
 /**
  * Makes the report, which never throws: of a replica that is closed or damaged it says what was last read, that this server is not ready,
  * and why.
@@ -174,7 +180,7 @@ export function createReporter({
       standing = read(at);
       return undefined;
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      return unreadable(error);
     }
   }
 

@@ -7,8 +7,7 @@ const refusal = (id: string) => new ClientError('CERTBUS_CLIENT_KEY_NOT_OPENED',
 function listen(isRecipient: boolean) {
   const alarms: ClientError[] = [];
   const keys = createKeyAlarms({
-    isRecipient: () => isRecipient,
-    served: () => 1_000,
+    describeBus: () => ({ isRecipient, served: 1_000 }),
     raise: (error) => alarms.push(error),
   });
   return { alarms, keys };

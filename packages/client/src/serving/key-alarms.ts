@@ -2,10 +2,8 @@
 import { ClientError } from '../errors.ts';
 
 export interface KeyAlarmsOptions {
-  /** Whether this server's recipient is among those of the bus. */
-  readonly isRecipient: () => boolean;
-  /** How many certificates the bus has. */
-  readonly served: () => number;
+  /** Whether this server's recipient is among those of the bus, and how many certificates that has; `undefined` where it cannot be read. */
+  readonly describeBus: () => { readonly isRecipient: boolean; readonly served: number } | undefined;
   readonly raise: (error: ClientError) => void;
 }
 
@@ -17,9 +15,11 @@ export interface KeyAlarms {
   refused(error: ClientError): void;
 }
 
-function noKeyOpens(error: ClientError, { isRecipient, served }: KeyAlarmsOptions): ClientError {
-  if (isRecipient()) return error;
-  const what = `No private key of this bus opens here: this server's identity is not among the recipients of the bus, which has ${served()} certificates. Is it the right key file? Else add it with "certbus recipient add". The first that was asked for: ${error.message}`;
+function noKeyOpens(error: ClientError, { describeBus }: KeyAlarmsOptions): ClientError {
+  const bus = describeBus();
+  if (!bus || bus.isRecipient) return error;
+  const { served } = bus;
+  const what = `No private key of this bus opens here: this server's identity is not among the recipients of the bus, which has ${served} certificates. Is it the right key file? Else add it with "certbus recipient add". The first that was asked for: ${error.message}`;
   return new ClientError('CERTBUS_CLIENT_NO_KEY_OPENS', what, { cause: error });
 }
 

@@ -44,7 +44,7 @@ import { createChangeWatcher } from './change-watcher.ts';
 import { createEmitter, type MaterialEmitter, type MaterialEvents } from './events.ts';
 import { createFollowingNotes } from './following-notes.ts';
 import { createHttp01Answers } from './http-01-answers.ts';
-import { createKeyAlarms, type KeyAlarms } from './key-alarms.ts';
+import { createKeyAlarms, type KeyAlarms, type KeyAlarmsOptions } from './key-alarms.ts';
 import { readText } from './key-text.ts';
 import type { KeyType } from './key-type.ts';
 import { createListener } from './listener.ts';
@@ -188,6 +188,16 @@ function pathOfReplica({ bus, stateDirectory }: MaterialOptions, trust: Trust): 
   return replicaPath({ stateDirectory: folder, role: 'client', address: addressOf(bus, trust) });
 }
 
+/** What the alarm about keys says of the bus; `undefined` where a replica is damaged, which is an alarm of its own. */
+function describeBus(replica: Replica, recipient: string): ReturnType<KeyAlarmsOptions['describeBus']> {
+  try {
+    const isRecipient = replica.bus().recipients.some((each) => each.recipient === recipient);
+    return { isRecipient, served: replica.countServed() };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Opens replica, vault and archive; nothing is followed yet. */
 async function openServing(options: MaterialOptions): Promise<Serving> {
   if (options.checkIn !== undefined) checkInOf(options.checkIn);
@@ -206,8 +216,7 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   const chainOf = createChains(replica.issuer);
   const emitter = createEmitter();
   const keyAlarms = createKeyAlarms({
-    isRecipient: () => replica.bus().recipients.some((each) => each.recipient === recipient),
-    served: () => replica.countServed(),
+    describeBus: () => describeBus(replica, recipient),
     raise: (error) => emitter.raise(error),
   });
   const openings = createOpenings({
@@ -360,12 +369,12 @@ function startCheckIns(serving: Serving, health: () => Health, signal: AbortSign
 }
 
 /** Follows the bus; notes how that stands for others, and looks at the clock, at regular intervals. */
-function startFollowing(serving: Serving, { health, refresh }: { health: () => Health; refresh: () => void }) {
+function startFollowing(serving: Serving, { health, moved }: { health: () => Health; moved: () => void }) {
   const { options, replica, emitter, notes, now } = serving;
   const stop = new AbortController();
   const intervalMs = options.intervalMs ?? INTERVAL_MS;
   const everyMs = Math.max(intervalMs, SHORTEST_BEAT_MS);
-  const followingNotes = createFollowingNotes({ replica, notes, everyMs });
+  const followingNotes = createFollowingNotes({ replica, notes, everyMs, elapsed: () => performance.now() });
   const checkClock = createClockAlarms((error) => emitter.raise(error));
   const look = () => checkClock(health(), now());
   const changes = createChangeWatcher(serving);
@@ -377,12 +386,12 @@ function startFollowing(serving: Serving, { health, refresh }: { health: () => H
     elapsed: () => performance.now(),
     changed: {
       moved(changed) {
-        refresh();
+        moved();
         changes.moved(changed);
         look();
       },
       rebuilt() {
-        refresh();
+        moved();
         changes.rebuilt();
         look();
       },
@@ -424,16 +433,18 @@ function createSource(serving: Serving): MaterialSource {
   const http01 = createHttp01Answers({ now });
   const received = createReceivedChallenges({ now });
   let challenges: readonly Challenge[] = [];
+  let newestCommitAt: Date | undefined;
   function receive(): void {
     const bus = replica.bus();
     challenges = received.take(bus.challenges);
     http01.refresh({ accounts: bus.accounts, challenges });
+    newestCommitAt = bus.newestAt ? new Date(bus.newestAt) : undefined;
   }
   receive();
   const missing = createRateLimit({ most: MISSING_A_MINUTE, everyMs: 60_000, elapsed: () => performance.now() });
   const stopFollowing = startFollowing(serving, {
     health,
-    refresh() {
+    moved() {
       receive();
       emitter.emit('moved');
     },
@@ -446,7 +457,7 @@ function createSource(serving: Serving): MaterialSource {
     canUse?: (keyType: KeyType) => boolean,
   ): Ranking {
     const at = now();
-    const ranking = rank(certificates, serverName, { now: at, canUse });
+    const ranking = rank(certificates, serverName, { now: at, begun: newestCommitAt, canUse });
     return options.expired === 'refuse' ? withoutExpired(ranking, at) : ranking;
   }
   const ranking: MaterialSource['ranking'] = (serverName, canUse) =>

@@ -55,6 +55,15 @@ test('an exact name comes before a wildcard, then the later expiry', () => {
   expect(order(all)).toEqual(['long', 'short', 'wildcard']);
 });
 
+test('a clock that jumps back behind the newest commit makes no predecessor the better one', () => {
+  const renewed = certificate('a', ['www.a.test'], [-60, 30], [-1, 89]);
+  const backThen = new Date(day(-20));
+  const orderBy = (begun?: Date) =>
+    rank([renewed], 'www.a.test', backThen, { begun }).candidates.map(({ isPredecessor }) => isPredecessor);
+  expect(orderBy()).toEqual([true, false]);
+  expect(orderBy(NOW)).toEqual([false, true]);
+});
+
 test('a successor comes before its predecessor, and a valid predecessor before an expired successor', () => {
   expect(order([certificate('a', ['www.a.test'], [-60, 30], [-1, 89])])).toEqual(['a', 'a before']);
   expect(order([certificate('a', ['www.a.test'], [-60, 30], [-9, -1])])).toEqual(['a before', 'a']);

@@ -10,8 +10,15 @@ export interface Candidate {
   readonly isPredecessor: boolean;
 }
 
-function isValidAt({ notBefore, notAfter }: IssuedCertificate, now: number): boolean {
-  return Date.parse(notBefore) <= now && now < Date.parse(notAfter);
+/** Instants that decide what is valid, milliseconds since 1970. */
+interface Instants {
+  readonly now: number;
+  /** What begins before then has begun, whatever the clock of this machine says. */
+  readonly begun: number;
+}
+
+function isValidAt({ notBefore, notAfter }: IssuedCertificate, { now, begun }: Instants): boolean {
+  return Date.parse(notBefore) <= Math.max(now, begun) && now < Date.parse(notAfter);
 }
 
 function candidatesOf({ certificateId, current, predecessors }: ManagedCertificate): Candidate[] {
@@ -43,13 +50,25 @@ function nextChange(candidates: readonly Candidate[], now: number): Date | undef
  * name before wildcard, key type, not yet renewed, later expiry. Where all of these are equal, the id decides, so that every server shows the
  * same one. Of two key types that a known client can use the others come before RSA, because they cost the server less. Where nothing is known
  * of the client RSA comes first, because every client can use it. So the order of two certificates never depends on which was renewed last.
+ *
+ * `begun`: an instant that is surely over, such as that of the newest commit; default none. With it a clock that jumps back makes no
+ * predecessor the better one, so that no older certificate is shown than before.
  */
 export function rank(
   certificates: readonly ManagedCertificate[],
   serverName: string,
-  { now, canUse }: { readonly now: Date; readonly canUse?: ((keyType: KeyType) => boolean) | undefined },
+  {
+    now,
+    begun,
+    canUse,
+  }: {
+    readonly now: Date;
+    readonly begun?: Date | undefined;
+    readonly canUse?: ((keyType: KeyType) => boolean) | undefined;
+  },
 ): Ranking {
   const at = now.getTime();
+  const instants = { now: at, begun: begun?.getTime() ?? at };
   // One certificate has one key type; only among several does it decide anything.
   const typeOf = certificates.length > 1 ? keyTypeOf : () => 'other' as const;
   const covering = coveringNamesOf(serverName);
@@ -60,7 +79,7 @@ export function rank(
     .map((candidate) => ({ candidate, keyType: typeOf(candidate.issued) }));
   const order = ({ candidate: { issued, isPredecessor }, keyType }: (typeof all)[number]): readonly number[] => [
     !canUse || canUse(keyType) ? 0 : 1,
-    isValidAt(issued, at) ? 0 : 1,
+    isValidAt(issued, instants) ? 0 : 1,
     issued.distrusted ? 1 : 0,
     issued.names.includes(serverName) ? 0 : 1,
     (keyType === 'rsa') === (canUse === undefined) ? 0 : 1,
