@@ -1,3 +1,4 @@
+/** Buses and clients of tests, which close them at their end. */
 import { onTestFinished } from 'vitest';
 import type { CertBus, ConnectOptions } from './cert-bus.ts';
 import { connect } from './connect.ts';

@@ -51,11 +51,14 @@ test('a check-in that fails is one alarm, without the path; no redirect is follo
   expect(JSON.stringify(alarms.map(({ message }) => message))).not.toContain('secret-path');
 });
 
-test.each(['ftp://in.test/secret-path', 'secret-path'])(
-  'the option %s is refused without being shown',
-  async (checkIn) => {
-    const start = newClient(await newBus(), { checkIn });
-    await expect(start).rejects.toThrow(TypeError);
-    await expect(start).rejects.not.toThrow('secret-path');
-  },
-);
+test.each([
+  'ftp://in.test/secret-path',
+  'secret-path',
+  'https://me:secret-path@in.test/',
+  { url: 'https://in.test/secret-path', everyMs: 0 },
+  { url: 'https://in.test/secret-path', everyMs: 2 ** 31 },
+])('the option %j is refused without being shown', async (checkIn) => {
+  const start = newClient(await newBus(), { checkIn });
+  await expect(start).rejects.toThrow(TypeError);
+  await expect(start).rejects.not.toThrow('secret-path');
+});

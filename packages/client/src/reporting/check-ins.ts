@@ -6,17 +6,27 @@ import type { Health } from '../health.ts';
 export interface CheckIn {
   /** An `http:` or `https:` URL, fetched with GET. No redirect is followed. Its path is as good as a secret, and is shown nowhere. */
   readonly url: string;
-  /** Time between two calls, milliseconds; default 300,000. */
+  /** Time between two calls, milliseconds, more than 0 and less than 2^31; default 300,000. */
   readonly everyMs?: number;
 }
 
 const EVERY_MS = 300_000;
 
-/** The option as given, with its default. Throws a `TypeError`, without the URL, for what is not one. */
+/** Longest time of a timer, which fires at once for a longer one. */
+const MAX_MS = 2 ** 31 - 1;
+
+function isCallable(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, username, password } = new URL(url);
+  return /^https?:$/.test(protocol) && username === '' && password === '';
+}
+
+/** The option as given, with its default. Throws a `TypeError`, without the URL, for what cannot be called. */
 export function checkInOf(given: string | CheckIn): Required<CheckIn> {
   const { url, everyMs = EVERY_MS } = typeof given === 'string' ? { url: given } : given;
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new TypeError('The option "checkIn" is not an http or https URL.');
+  if (!isCallable(url))
+    throw new TypeError('The option "checkIn" is not an http or https URL without a user name and a password.');
+  if (!(everyMs > 0 && everyMs <= MAX_MS)) throw new TypeError(`"checkIn.everyMs" is out of range: ${everyMs}.`);
   return { url, everyMs };
 }
 

@@ -55,6 +55,7 @@ import { type Candidate, type Ranking, rank } from './ranking.ts';
 const INTERVAL_MS = 10_000;
 const START_TIMEOUT_MS = 10_000;
 const SHORTEST_BEAT_MS = 1_000;
+const LONGEST_BEAT_MS = 3_600_000;
 /** Names without a certificate that are reported one by one, in a minute. */
 const MISSING_A_MINUTE = 10;
 
@@ -373,7 +374,7 @@ function startFollowing(serving: Serving, { health, moved }: { health: () => Hea
   const { options, replica, emitter, notes, now } = serving;
   const stop = new AbortController();
   const intervalMs = options.intervalMs ?? INTERVAL_MS;
-  const everyMs = Math.max(intervalMs, SHORTEST_BEAT_MS);
+  const everyMs = Math.min(Math.max(intervalMs, SHORTEST_BEAT_MS), LONGEST_BEAT_MS);
   const followingNotes = createFollowingNotes({ replica, notes, everyMs, elapsed: () => performance.now() });
   const checkClock = createClockAlarms((error) => emitter.raise(error));
   const look = () => checkClock(health(), now());

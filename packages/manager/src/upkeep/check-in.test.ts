@@ -63,6 +63,12 @@ test.each([true, false])('a redirect is not followed; through a proxy: %j', asyn
   expect(other.asked).toEqual([]);
 });
 
+test('a URL with a password is called nowhere, and not told', async () => {
+  const failed = checkInThrough(undefined)('http://me:s3cret@in.test/secret-path', signal);
+  await expect(failed).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_CHECK_IN_FAILED' });
+  await expect(failed).rejects.not.toThrow(/s3cret|secret-path/);
+});
+
 test('a variable that is wrong is told by its name', async () => {
   const outgoing = createOutgoing({ environment: { HTTP_PROXY: 'ftp://p.test' } });
   await expect(checkInThrough(outgoing)('http://in.test/secret-path', signal)).rejects.toMatchObject({

@@ -38,7 +38,9 @@ export interface CheckInOptions {
  * `CERTBUS_STORE_PROXY_INVALID`.
  */
 export async function checkIn(url: string, { outgoing, signal }: CheckInOptions): Promise<void> {
-  const { host } = new URL(url);
+  const { host, username, password } = new URL(url);
+  // fetch refuses it with a message that has the whole URL.
+  if (username || password) throw new Error(`the check-in at ${host} failed: its URL has a user name or a password`);
   const proxy = outgoing?.proxyHost(url);
   try {
     const status = await statusOf(url, outgoing, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
