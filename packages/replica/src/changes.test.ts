@@ -44,7 +44,13 @@ test('changes are read a few at a time, each in a turn of its own, and none is l
 });
 
 test('what a page changed is spread over turns', async () => {
-  const changes = ids(0, 120).map((certificateId) => ({ certificateId, names: [], removed: false, position: 1 }));
+  const changes = ids(0, 120).map((certificateId) => ({
+    certificateId,
+    names: [],
+    removed: false,
+    position: 1,
+    isServed: true,
+  }));
   const sizes: number[] = [];
   await spread(changes, { moved: (some) => void sizes.push(some.length) });
   expect(sizes).toEqual([50, 50, 20]);
