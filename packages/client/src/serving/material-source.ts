@@ -371,7 +371,7 @@ function startCheckIns(serving: Serving, health: () => Health, signal: AbortSign
 
 /** Follows the bus; notes how that stands for others, and looks at the clock, at regular intervals. */
 function startFollowing(serving: Serving, { health, moved }: { health: () => Health; moved: () => void }) {
-  const { options, replica, emitter, notes, now } = serving;
+  const { options, replica, vault, emitter, notes, now } = serving;
   const stop = new AbortController();
   const intervalMs = options.intervalMs ?? INTERVAL_MS;
   const everyMs = Math.min(Math.max(intervalMs, SHORTEST_BEAT_MS), LONGEST_BEAT_MS);

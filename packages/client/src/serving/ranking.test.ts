@@ -59,7 +59,7 @@ test('a clock that jumps back behind the newest commit makes no predecessor the 
   const renewed = certificate('a', ['www.a.test'], [-60, 30], [-1, 89]);
   const backThen = new Date(day(-20));
   const orderBy = (begun?: Date) =>
-    rank([renewed], 'www.a.test', backThen, { begun }).candidates.map(({ isPredecessor }) => isPredecessor);
+    rank([renewed], 'www.a.test', { now: backThen, begun }).candidates.map(({ isPredecessor }) => isPredecessor);
   expect(orderBy()).toEqual([true, false]);
   expect(orderBy(NOW)).toEqual([false, true]);
 });
