@@ -42,7 +42,7 @@ async function followUntil(replica: Replica, source: BusSource, isEnd: (heard: s
     contact: ({ live }) => hear(live ? 'live' : 'contact'),
     moved: (changes) => hear(`moved ${changes.map(({ certificateId }) => certificateId).join()}`),
     rebuilt: () => hear('rebuilt'),
-    watching: () => hear('watching'),
+    watching: (following) => hear(following?.live ? 'told to serve' : 'watching'),
     failed: (error) => hear(`failed ${error.message}`),
   };
   await keepUp({ replica, source, intervalMs: 100, signal: stop.signal, listener });
@@ -129,7 +129,7 @@ test('one that reads along is not told to serve before the replica is complete',
   expect(along.advancing).toBe(false);
   let wasComplete: boolean | undefined;
   const heard = followUntil(along, sourceOf(story), (what) => {
-    if (what !== 'watching') return false;
+    if (what !== 'told to serve') return false;
     wasComplete = along.isComplete();
     return true;
   });
@@ -138,6 +138,8 @@ test('one that reads along is not told to serve before the replica is complete',
   if (!first || !reached) throw new TypeError('the story has a beginning');
   await advancing.apply([first], reached);
   await synchronize(advancing, story.bus);
+  const now = new Date();
+  await advancing.note({ everyMs: 1_000, lastContactAt: now, caughtUpAt: now, live: true, trouble: undefined });
   expect((await heard).filter((what) => what.startsWith('moved certificate'))).toEqual([]);
   expect(wasComplete).toBe(true);
 });
@@ -180,7 +182,7 @@ test('a bus by its address is followed in the thread of the replica, and its err
     certificateId: 'certificate1',
   });
   await copy();
-  const change = { certificateId: 'certificate1', names: ['a.test'], removed: true, position: 3 };
+  const change = { certificateId: 'certificate1', names: ['a.test'], removed: true, isServed: true, position: 3 };
   await expect.poll(() => heard).toContainEqual(change);
   errors.splice(0);
   await log.append('test', 3, Buffer.from('not a commit'));
