@@ -1,5 +1,6 @@
 /** A certificate with its private key, checked before a balancer sees it. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { sha256 } from '@certbus/events';
 import { AgentError } from '../errors.ts';
 
@@ -32,11 +33,15 @@ function parseChain(pem: string): X509Certificate[] {
   return (pem.match(PEM_BLOCK) ?? []).map((block) => new X509Certificate(block));
 }
 
-const nameOf = (text: string): string => text.replace(/^(?:DNS|IP Address):/, '');
+/** Host names that a certificate has, in lower case. */
+function hostsOf({ subjectAltName = '' }: X509Certificate): ReadonlySet<string> {
+  return new Set(subjectAltName.split(', ').map((entry) => entry.replace(/^DNS:/, '').toLowerCase()));
+}
 
-/** Names and addresses that a certificate is for, in lower case. */
-function namesOf({ subjectAltName = '' }: X509Certificate): ReadonlySet<string> {
-  return new Set(subjectAltName.split(', ').map((entry) => nameOf(entry).toLowerCase()));
+/** The first of some names that a certificate does not have. An address has many spellings, so the certificate is asked for it. */
+function missingName(leaf: X509Certificate, names: readonly string[]): string | undefined {
+  const hosts = hostsOf(leaf);
+  return names.find((name) => (isIP(name) === 0 ? !hosts.has(name.toLowerCase()) : leaf.checkIP(name) === undefined));
 }
 
 /** What is wrong with a chain: each certificate has to be issued by the one behind it. */
@@ -59,8 +64,7 @@ function faultOf(
   if (!leaf.checkPrivateKey(key)) return 'its private key belongs to another certificate';
   if (leaf.validFromDate > now) return `it is valid from ${leaf.validFromDate.toISOString()} on`;
   if (leaf.validToDate <= now) return `it expired on ${leaf.validToDate.toISOString()}`;
-  const names = namesOf(leaf);
-  const missing = issued.names.find((name) => !names.has(name.toLowerCase()));
+  const missing = missingName(leaf, issued.names);
   if (missing !== undefined) return `it is not for ${missing}`;
   return faultOfChain(chain);
 }

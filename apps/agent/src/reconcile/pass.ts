@@ -35,13 +35,6 @@ export interface Knowledge {
   readonly standings: Map<string, Standing>;
 }
 
-/** What a pass came to. */
-export interface PassReport {
-  readonly knowledge: Knowledge;
-  readonly put: number;
-  readonly removed: number;
-}
-
 /**
  * Whether a certificate has to be put. One that is held in another leaf than the current one may be in place all the same: where the key of the current
  * one does not open here, its predecessor is the one that is served.
@@ -109,9 +102,17 @@ async function putBack(
   return new Set(put.map(({ certificateId }) => certificateId));
 }
 
+/** Whether a leaf is that of another certificate for one of these names, which a balancer may prefer for it. */
+const isOfAnother = ({ source }: PassOptions, { certificateId, names }: Leaf, leafHash: string | undefined): boolean =>
+  names.some((name) =>
+    source
+      .ranking(name)
+      .candidates.some((other) => other.certificateId !== certificateId && other.issued.leafHash === leafHash),
+  );
+
 /** Compares what a target shows with what was put there. */
 async function verify(
-  { target, signal }: PassOptions,
+  options: PassOptions,
   put: readonly Desired[],
   refused: ReadonlyMap<string, Error>,
 ): Promise<{ readonly placed: readonly Leaf[]; readonly unserved: ReadonlyMap<string, Error> }> {
@@ -119,8 +120,12 @@ async function verify(
   for await (const { certificateId, names, leafHash } of openPut(put, refused))
     leaves.push({ certificateId, names, leafHash });
   if (leaves.length === 0) return { placed: [], unserved: new Map() };
+  const { target, signal } = options;
   const served = await target.served(leaves, signal);
-  const failed = leaves.filter(({ certificateId, leafHash }) => served.get(certificateId) !== leafHash);
+  const failed = leaves.filter((leaf) => {
+    const shown = served.get(leaf.certificateId);
+    return shown !== leaf.leafHash && !isOfAnother(options, leaf, shown);
+  });
   const unserved = failed.map((leaf): [string, Error] => [
     leaf.certificateId,
     notServed(target.name, leaf, served.get(leaf.certificateId)),
@@ -192,14 +197,14 @@ async function change(
 
 /**
  * Brings a target to what the replica says: all of it, or those certificates that changed since the pass before. Rejects where the target
- * cannot be asked or changed at all; what one certificate meets is in the report, and holds up no other.
+ * cannot be asked or changed at all; what one certificate meets is in its standing, and holds up no other.
  *
  * @param since what the pass before found, and the ids of the certificates that changed; `undefined`: everything is read and compared.
  */
 export async function runPass(
   options: PassOptions,
   since: { readonly knowledge: Knowledge; readonly ids: ReadonlySet<string> } | undefined,
-): Promise<PassReport> {
+): Promise<Knowledge> {
   const { target, source, defaultName, signal } = options;
   const suspects = since?.knowledge.standings ?? new Map();
   let isInEffect = true;
@@ -241,6 +246,5 @@ export async function runPass(
     const standing = { names, leafHash: held.get(id), notAfter, problem: problems.get(id) };
     standings.set(id, refusal ? { ...standing, refusal } : standing);
   }
-  const failed = put.filter(({ certificateId }) => problems.has(certificateId)).length;
-  return { knowledge, put: put.length - failed, removed: remove.length };
+  return knowledge;
 }

@@ -22,14 +22,15 @@ export function offsetOf(
   return Math.floor((digest.readUInt32BE(0) / RANGE) * spreadMs);
 }
 
-/** Milliseconds from `now` until the next change may begin; `last` is when the one before began. */
+/**
+ * Milliseconds from `now` until the next change may begin: until this machine's instant of the next window, however long the one before is
+ * ago. Else a fleet that was idle would take a change of the bus in the same second.
+ */
 export function waitFor(
   { windowMs }: Window,
-  { now, last, offset }: { readonly now: number; readonly last: number | undefined; readonly offset: number },
+  { now, offset }: { readonly now: number; readonly offset: number },
 ): number {
-  if (windowMs === 0 || last === undefined) return 0;
-  const windowOf = (instant: number) => Math.floor((instant - offset) / windowMs);
-  // A change belongs to a window; the next one is that which begins after it. A clock that was set back counts from now.
-  const begun = Math.min(last, now);
-  return Math.max(0, (windowOf(begun) + 1) * windowMs + offset - now);
+  if (windowMs === 0) return 0;
+  const sinceBegin = (((now - offset) % windowMs) + windowMs) % windowMs;
+  return windowMs - sinceBegin;
 }

@@ -1,7 +1,7 @@
 /** Keeps one target up to date: a queue of its own, so that one that hangs holds up no other. */
 import { AgentError } from '../errors.ts';
 import type { Target } from '../targets/target.ts';
-import { type Knowledge, type PassOptions, type PassReport, runPass, type Standing } from './pass.ts';
+import { type Knowledge, type PassOptions, runPass, type Standing } from './pass.ts';
 import { offsetOf, type Window, waitFor } from './schedule.ts';
 
 /** How a target stands. */
@@ -83,7 +83,7 @@ function createRunner({ target, pass, timeoutMs }: WorkerOptions, stop: AbortSig
       'CERTBUS_AGENT_TARGET_TIMED_OUT',
       `Target "${target.name}" was not done after ${timeoutMs / 1000} s.`,
     );
-  return async (since: Parameters<typeof runPass>[1]): Promise<PassReport> => {
+  return async (since: Parameters<typeof runPass>[1]): Promise<Knowledge> => {
     if (hung) throw tooLate();
     const late = new AbortController();
     const signal = AbortSignal.any([stop, late.signal]);
@@ -123,7 +123,6 @@ export function startWorker(options: WorkerOptions): Worker {
     standings: new Map(),
   };
   const run = createRunner(options, stop.signal);
-  let last: number | undefined;
   let knowledge: Knowledge | undefined;
   /** Ids of what changed since the last pass; `all` where that may be anything. */
   let changed: Set<string> | 'all' = 'all';
@@ -140,10 +139,8 @@ export function startWorker(options: WorkerOptions): Worker {
     changed = new Set();
     const at = position();
     try {
-      const found = await run(since);
-      ({ knowledge } = found);
+      knowledge = await run(since);
       if (!since) compareAllAt = performance.now() + intervalMs;
-      if (found.put + found.removed > 0) last = pass.now().getTime();
       report({ position: at, checkedAt: pass.now(), error: undefined, standings: knowledge.standings });
       return true;
     } catch (error) {
@@ -166,7 +163,7 @@ export function startWorker(options: WorkerOptions): Worker {
       const rest = failures === 0 ? intervalMs : Math.min(intervalMs, FIRST_PAUSE_MS * 2 ** (failures - 1));
       // A target that just failed is not asked sooner because the bus is busy.
       await sleeper.sleep(rest, { isWakeable: failures === 0 });
-      await sleeper.sleep(waitFor(window, { now: pass.now().getTime(), last, offset }), { isWakeable: false });
+      await sleeper.sleep(waitFor(window, { now: pass.now().getTime(), offset }), { isWakeable: false });
     }
   }
 

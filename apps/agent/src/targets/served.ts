@@ -59,7 +59,10 @@ function servedLeaf(address: string, serverName: string, signal: AbortSignal): P
   });
 }
 
-/** The leaves that a TLS server shows for some certificates, by id; none for those it refuses, and for those without a host name. */
+/**
+ * The leaves that a TLS server shows for some certificates, by id; none for those it refuses. Those without a host name cannot be asked for,
+ * and are taken to be shown.
+ */
 export async function servedLeaves(
   address: string,
   leaves: readonly Leaf[],
@@ -70,7 +73,7 @@ export async function servedLeaves(
   const work = async () => {
     for (let next = left.pop(); next; next = left.pop()) {
       const name = nameToAsk(next.names);
-      const leaf = name === undefined ? undefined : await servedLeaf(address, name, signal);
+      const leaf = name === undefined ? next.leafHash : await servedLeaf(address, name, signal);
       if (leaf !== undefined) served.set(next.certificateId, leaf);
     }
   };

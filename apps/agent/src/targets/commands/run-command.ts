@@ -1,5 +1,7 @@
 /** Runs the commands of a configuration: without a shell, within a time, with their output kept. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { cleanLine } from '@certbus/events';
 import { AgentError } from '../../errors.ts';
 
@@ -14,6 +16,8 @@ export interface CommandSettings {
 const TIMEOUT_MS = 30_000;
 /** Between SIGTERM and SIGKILL. */
 const GRACE_MS = 2_000;
+/** What a command said just before its end may still be on its way; a daemon that it started keeps its pipes open. */
+const LAST_WORDS_MS = 1_000;
 /** The end of what a command said is kept: there is why it failed. */
 const MAX_OUTPUT = 4_000;
 
@@ -28,6 +32,26 @@ function environmentOf(own: Readonly<Record<string, string>>): Record<string, st
   return { ...Object.fromEntries(passed), ...own };
 }
 
+/** How a command ended. Rejects where it cannot be started. */
+const exitOf = (
+  child: ChildProcess,
+  fail: (why: string) => Error,
+): Promise<readonly [status: number | null, killedBy: NodeJS.Signals | null]> =>
+  new Promise((resolve, reject) => {
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      reject(fail(`cannot be started: ${error.code ?? 'unknown'}`)),
+    );
+    child.once('exit', (status, killedBy) => resolve([status, killedBy]));
+  });
+
+/** Resolves once all that a command said is read, or after a while; then nothing more is. */
+async function lastWords({ stdout, stderr }: ChildProcessByStdio<null, Readable, Readable>): Promise<void> {
+  const signal = AbortSignal.timeout(LAST_WORDS_MS);
+  await Promise.allSettled([stdout, stderr].map((stream) => finished(stream, { signal })));
+  stdout.destroy();
+  stderr.destroy();
+}
+
 /**
  * Runs a command to its end and returns the end of its output. Rejects `CERTBUS_AGENT_COMMAND_FAILED` with that output where it cannot be
  * started, fails, or takes too long.
@@ -38,6 +62,7 @@ export async function runCommand(
   { command, timeoutMs = TIMEOUT_MS }: CommandSettings,
   { env, signal }: { readonly env: Readonly<Record<string, string>>; readonly signal: AbortSignal },
 ): Promise<string> {
+  signal.throwIfAborted();
   const [program = '', ...args] = command;
   let output = '';
   const fail = (why: string) => {
@@ -52,7 +77,6 @@ export async function runCommand(
   };
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
-  let isLate = false;
   const kill = (name: NodeJS.Signals) => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, name);
@@ -60,31 +84,30 @@ export async function runCommand(
       // It has ended.
     }
   };
+  let isEnded = false;
+  let isLate = false;
+  let grace: NodeJS.Timeout | undefined;
   const end = () => {
+    isEnded = true;
     kill('SIGTERM');
-    graces.push(setTimeout(() => kill('SIGKILL'), GRACE_MS));
+    grace = setTimeout(() => kill('SIGKILL'), GRACE_MS);
   };
-  const graces: NodeJS.Timeout[] = [];
   const timer = setTimeout(() => {
     isLate = true;
     end();
   }, timeoutMs);
   signal.addEventListener('abort', end, { once: true });
   try {
-    await new Promise<void>((resolve, reject) => {
-      child.once('error', (error: NodeJS.ErrnoException) =>
-        reject(fail(`cannot be started: ${error.code ?? 'unknown'}`)),
-      );
-      child.once('exit', (status, killedBy) => {
-        if (status === 0) return resolve();
-        if (isLate) return reject(fail(`took longer than ${timeoutMs / 1000} s and was ended`));
-        reject(fail(status === null ? `was ended by ${killedBy}` : `ended with status ${status}`));
-      });
-    });
-    return output;
+    const [status, killedBy] = await exitOf(child, fail);
+    // What it started and did not end itself.
+    if (isEnded) kill('SIGKILL');
+    await lastWords(child);
+    if (status === 0) return output;
+    if (isLate) throw fail(`took longer than ${timeoutMs / 1000} s and was ended`);
+    throw fail(status === null ? `was ended by ${killedBy}` : `ended with status ${status}`);
   } finally {
     clearTimeout(timer);
-    for (const grace of graces) clearTimeout(grace);
+    clearTimeout(grace);
     signal.removeEventListener('abort', end);
   }
 }

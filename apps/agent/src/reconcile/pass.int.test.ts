@@ -1,0 +1,85 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createSecureContext, createServer, type SecureContext } from 'node:tls';
+import { expect, onTestFinished, test } from 'vitest';
+import { createSite, type Site } from '../agent.builders.ts';
+import { settled, shown } from '../targets/tls.builders.ts';
+
+/** A balancer that shows the files of a folder, except for the names that it is stuck at. */
+async function startBalancer(folder: string) {
+  const stuck = new Map<string, SecureContext>();
+  const fileOf = (name: string) => join(folder, 'current', `${name.replace(/^.*\.wild\.test$/, '_.wild.test')}.pem`);
+  const read = (name: string) => {
+    const pem = readFileSync(fileOf(name), 'utf8');
+    return createSecureContext({ cert: pem, key: pem });
+  };
+  const server = createServer({
+    SNICallback: (name, done) => {
+      try {
+        done(null, stuck.get(fileOf(name)) ?? read(name));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  });
+  server.on('tlsClientError', () => {});
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    target: { type: 'files', folder, layout: 'combined', address: `127.0.0.1:${port}` },
+    stickTo: (name: string) => void stuck.set(fileOf(name), read(name)),
+  };
+}
+
+const serialIn = (site: Site, file: string) =>
+  new X509Certificate(readFileSync(join(site.folder, 'certs', 'current', `${file}.pem`))).serialNumber;
+
+test('what is not shown is put back, with an alarm, and the others go on', async () => {
+  const site = await createSite();
+  const stuck = await site.bus.issue(['stuck.test']);
+  const wild = await site.bus.issue(['*.wild.test']);
+  await site.bus.issue(['good.test']);
+  const address = await site.bus.issue(['192.0.2.1']);
+  const { port, target, stickTo } = await startBalancer(join(site.folder, 'certs'));
+  const agent = await site.start([target]);
+  await agent.started;
+  const problems = () =>
+    Object.entries(agent.status().targets[0]?.certificates ?? {}).flatMap(([id, { problem }]) =>
+      problem ? [[id, problem.code]] : [],
+    );
+  expect(problems()).toEqual([]);
+  expect(serialIn(site, '192.0.2.1')).toBe(address.serialNumber);
+  stickTo('stuck.test');
+  stickTo('x.wild.test');
+  await site.bus.issue(['stuck.test']);
+  await site.bus.issue(['*.wild.test']);
+  const good = await site.bus.issue(['good.test']);
+  await settled(async () => expect(await shown(port, 'good.test')).toBe(good.serialNumber));
+  const unserved = [stuck, wild].map(({ certificateId }) => [certificateId, 'CERTBUS_AGENT_NOT_SERVED']).sort();
+  await settled(() => expect(problems().sort()).toEqual(unserved));
+  expect(serialIn(site, 'stuck.test')).toBe(stuck.serialNumber);
+  expect(serialIn(site, '_.wild.test')).toBe(wild.serialNumber);
+  const alarm = `Target "files" took certificate ${stuck.certificateId} (stuck.test) and shows another certificate.`;
+  expect(site.lines.join('\n')).toContain(alarm);
+});
+
+test('a name that shows another certificate of the bus is not an alarm', async () => {
+  const site = await createSite();
+  await site.bus.issue(['a.test'], { days: 90 });
+  const { target } = await startBalancer(join(site.folder, 'certs'));
+  const agent = await site.start([target]);
+  await agent.started;
+  // Its file has another name, which the balancer above does not know.
+  const other = await site.bus.issue(['a.test', 'b.test'], { days: 30 });
+  await settled(() => expect(agent.status().targets[0]?.certificates).toHaveProperty(other.certificateId));
+  expect(Object.values(agent.status().targets[0]?.certificates ?? {}).map(({ problem }) => problem)).toEqual([
+    null,
+    null,
+  ]);
+});

@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { offsetOf, waitFor } from './schedule.ts';
+
+const window = { windowMs: 60_000, spreadMs: 60_000 };
+
+test('a change begins at the instant of this machine, once a window', () => {
+  const offset = 12_345;
+  expect(waitFor(window, { now: 600_000, offset })).toBe(12_345);
+  expect(waitFor(window, { now: 612_344, offset })).toBe(1);
+  // At that very instant the window's change has begun.
+  expect(waitFor(window, { now: 612_345, offset })).toBe(60_000);
+  expect(waitFor(window, { now: 659_999, offset })).toBe(12_346);
+});
+
+test('no clock makes it wait longer than one window', () => {
+  for (const now of [-1, 0, 1, -86_400_000, 1_800_000_000_123]) {
+    const waits = waitFor(window, { now, offset: 59_999 });
+    expect(waits).toBeGreaterThan(0);
+    expect(waits).toBeLessThanOrEqual(60_000);
+  }
+});
+
+test('without a window nothing waits', () => {
+  expect(waitFor({ windowMs: 0, spreadMs: 0 }, { now: 1, offset: 0 })).toBe(0);
+});
+
+test('a machine keeps its offset, and a fleet is spread over the whole of it and no further', () => {
+  const target = 'nginx';
+  expect(offsetOf({ machine: 'edge-1', target }, window)).toBe(offsetOf({ machine: 'edge-1', target }, window));
+  const fleet = Array.from({ length: 600 }, (_, n) => offsetOf({ machine: `edge-${n}`, target }, window));
+  for (let second = 0; second < 60; second += 10) {
+    const here = fleet.filter((offset) => offset >= second * 1_000 && offset < (second + 10) * 1_000);
+    expect(here.length).toBeGreaterThan(60);
+  }
+  expect(Math.max(...fleet)).toBeLessThan(60_000);
+  const narrow = fleet.map((_, n) => offsetOf({ machine: `edge-${n}`, target }, { windowMs: 60_000, spreadMs: 100 }));
+  expect(Math.max(...narrow)).toBeLessThan(100);
+  expect(offsetOf({ machine: 'edge-1', target }, { windowMs: 60_000, spreadMs: 0 })).toBe(0);
+});

@@ -1,0 +1,149 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { Target } from '../targets/target.ts';
+import { startWorker, type Worker, type WorkerOptions } from './worker.ts';
+
+const MINUTE_MS = 60_000;
+const AT = Date.parse('2030-01-01T00:00:00Z');
+
+/** A worker in virtual time. Its target never is in effect, so that each pass changes it. */
+function start(apply: Target['apply'], more: Partial<WorkerOptions> = {}) {
+  vi.useFakeTimers({ now: AT, toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
+  const changes: number[] = [];
+  let isPaused = false;
+  const target: Target = {
+    name: 'fake',
+    held: async () => ({ leafHashes: new Map(), defaultId: undefined, isInEffect: false }),
+    async apply(change, signal) {
+      changes.push(Date.now() - AT);
+      return apply(change, signal);
+    },
+    served: async () => new Map(),
+    problems: async () => [],
+    close: async () => {},
+  };
+  const source: WorkerOptions['pass']['source'] = {
+    certificates: () => [],
+    certificate: () => undefined,
+    material: async () => undefined,
+    ranking: () => ({ candidates: [], until: undefined, hasKeyTypes: false }),
+    open: () => Promise.reject(new Error('nothing is there to be opened')),
+  };
+  const worker: Worker = startWorker({
+    target,
+    window: { windowMs: MINUTE_MS, spreadMs: 0 },
+    machine: 'edge-1',
+    pass: { source, selection: {}, defaultName: undefined, now: () => new Date() },
+    position: () => 7,
+    isPaused: () => isPaused,
+    intervalMs: 10 * MINUTE_MS,
+    timeoutMs: 5 * MINUTE_MS,
+    onStatus: () => {},
+    ...more,
+  });
+  onTestFinished(async () => {
+    await worker.stop();
+    vi.useRealTimers();
+  });
+  return {
+    worker,
+    changes,
+    pause: (value: boolean) => {
+      isPaused = value;
+    },
+    /** Lets time pass, with something new on the bus each second. */
+    async busyFor(ms: number) {
+      for (let left = ms; left > 0; left -= 1_000) {
+        worker.wake();
+        await vi.advanceTimersByTimeAsync(1_000);
+      }
+    },
+  };
+}
+
+const taken = async () => ({ refused: new Map() });
+
+test('a busy bus, and a change that fails, lead to one change a window', async () => {
+  let isBroken = false;
+  const { worker, changes, busyFor } = start(async () => {
+    if (isBroken) throw new Error('refused');
+    return taken();
+  });
+  await busyFor(2 * MINUTE_MS + 30_000);
+  expect(changes).toEqual([0, MINUTE_MS, 2 * MINUTE_MS]);
+  isBroken = true;
+  await busyFor(2 * MINUTE_MS);
+  expect(changes).toEqual([0, 1, 2, 3, 4].map((n) => n * MINUTE_MS));
+  expect(worker.status).toMatchObject({ position: 7, error: { message: 'refused' } });
+});
+
+test('an idle target waits for the instant of its machine as well', async () => {
+  const { worker, changes } = start(taken);
+  await vi.advanceTimersByTimeAsync(5 * MINUTE_MS + 20_000);
+  worker.wake();
+  await vi.advanceTimersByTimeAsync(39_000);
+  expect(changes).toEqual([0]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(changes).toEqual([0, 6 * MINUTE_MS]);
+});
+
+test('a clock that was set back holds nothing up for longer than a window', async () => {
+  const { worker, changes } = start(taken);
+  await vi.advanceTimersByTimeAsync(1_000);
+  vi.setSystemTime(AT - 86_400_000);
+  worker.wake();
+  await vi.advanceTimersByTimeAsync(MINUTE_MS);
+  expect(changes).toHaveLength(2);
+});
+
+test('nothing begins while a change runs', async () => {
+  const running = { now: 0, most: 0 };
+  const { changes, busyFor } = start(async () => {
+    running.now += 1;
+    running.most = Math.max(running.most, running.now);
+    await new Promise((resolve) => setTimeout(resolve, 3 * MINUTE_MS));
+    running.now -= 1;
+    return taken();
+  });
+  await busyFor(7 * MINUTE_MS);
+  expect(running.most).toBe(1);
+  expect(changes).toEqual([0, 4 * MINUTE_MS]);
+});
+
+test('a target that hangs is given up, and no second pass begins next to it until it ends', async () => {
+  let end = () => {};
+  const hung = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const { worker, changes, busyFor } = start(async () => {
+    await hung;
+    return taken();
+  });
+  await busyFor(20 * MINUTE_MS);
+  expect(worker.status.error).toMatchObject({ code: 'CERTBUS_AGENT_TARGET_TIMED_OUT' });
+  expect(changes).toEqual([0]);
+  end();
+  await busyFor(11 * MINUTE_MS);
+  expect(changes.length).toBeGreaterThan(1);
+  expect(worker.status.error).toBeUndefined();
+});
+
+test('a paused target stays as it is, and is brought up to date once it is resumed', async () => {
+  const { worker, changes, pause, busyFor } = start(taken, { window: { windowMs: 0, spreadMs: 0 } });
+  await busyFor(2_000);
+  pause(true);
+  await busyFor(2_000);
+  const before = changes.length;
+  await busyFor(MINUTE_MS);
+  expect(changes).toHaveLength(before);
+  expect(worker.status.isPaused).toBe(true);
+  pause(false);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(changes).toHaveLength(before + 1);
+  expect(worker.status.isPaused).toBe(false);
+});
+
+test('a target that fails is asked again after pauses that grow, whatever the bus does', async () => {
+  const { changes, busyFor } = start(() => Promise.reject(new Error('away')), { window: { windowMs: 0, spreadMs: 0 } });
+  await busyFor(16_000);
+  expect(changes).toEqual([0, 1_000, 3_000, 7_000, 15_000]);
+});

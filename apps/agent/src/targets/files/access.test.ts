@@ -1,0 +1,83 @@
+import { lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { createSite } from '../../agent.builders.ts';
+import { resolveAccess } from './access.ts';
+
+test.each([
+  ['the agent alone', {}, { uid: undefined, gid: undefined, secretMode: 0o600, publicMode: 0o644, folderMode: 0o700 }],
+  ['a group', { group: '42' }, { uid: undefined, gid: 42, secretMode: 0o640, publicMode: 0o644, folderMode: 0o750 }],
+  [
+    'a mode',
+    { mode: '0400' },
+    { uid: undefined, gid: undefined, secretMode: 0o400, publicMode: 0o444, folderMode: 0o700 },
+  ],
+  [
+    'names',
+    { owner: 'root', group: 'root', mode: '640' },
+    { uid: 0, gid: 0, secretMode: 0o640, publicMode: 0o644, folderMode: 0o750 },
+  ],
+])('files are for %s', async (_, settings, expected) => {
+  expect(await resolveAccess(settings)).toEqual(expected);
+});
+
+test.each([
+  ['user', { owner: 'no-such-user' }],
+  ['group', { group: '--help' }],
+])('a %s that does not exist is named', async (what, settings) => {
+  await expect(resolveAccess(settings)).rejects.toThrow(`There is no ${what} "${Object.values(settings)[0]}"`);
+});
+
+/** Calls `look` before each of the changes of files and after it. */
+function watchSteps(look: () => void): void {
+  const names = ['chmod', 'chown', 'link', 'mkdir', 'open', 'rename', 'symlink'] as const;
+  const own = Object.fromEntries(names.map((name) => [name, fs[name]]));
+  for (const name of names) {
+    const call = fs[name] as (...args: readonly unknown[]) => Promise<unknown>;
+    const watched = async (...args: readonly unknown[]) => {
+      look();
+      const result = await call(...args);
+      look();
+      return result;
+    };
+    Object.assign(fs, { [name]: watched });
+  }
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    Object.assign(fs, own);
+    syncBuiltinESMExports();
+  });
+}
+
+const isRoot = process.getuid?.() === 0;
+
+test.each(['swap', 'replace'])('with %s a key is read by owner and group alone, at every step', async (replaceBy) => {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  const folder = join(site.folder, 'certs');
+  // Where anybody can enter the folder, the files themselves are what keeps others out.
+  mkdirSync(folder, { mode: 0o755 });
+  const own = isRoot ? { owner: '1234', group: '4321' } : {};
+  const seen = new Set<string>();
+  watchSteps(() => {
+    for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+      const stats = lstatSync(join(folder, name), { throwIfNoEntry: false });
+      if (!stats?.isFile() || !readFileSync(join(folder, name), 'utf8').includes('PRIVATE KEY')) continue;
+      seen.add((stats.mode & 0o777).toString(8));
+      expect(stats.mode & 0o007).toBe(0);
+      // Nobody of the group reads a key before it has its owner, and no owner but this one before it has its mode.
+      if (stats.mode & 0o070 && isRoot) expect([stats.uid, stats.gid]).toEqual([1234, 4321]);
+    }
+  });
+  const agent = await site.start([{ type: 'files', folder, layout: 'combined', replaceBy, mode: '0640', ...own }]);
+  await agent.started;
+  expect(agent.status().targets[0]?.error).toBeNull();
+  await agent.stop();
+  const place = replaceBy === 'swap' ? join(folder, 'current') : folder;
+  const { mode, uid, gid } = lstatSync(join(place, 'a.test.pem'));
+  expect(mode & 0o777).toBe(0o640);
+  if (isRoot) expect([uid, gid]).toEqual([1234, 4321]);
+  expect([...seen]).toEqual(['640']);
+});
