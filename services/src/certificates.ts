@@ -73,7 +73,8 @@ export async function createLeaf(options: LeafOptions): Promise<X509Certificate>
     signingKey: issuer.keys.privateKey,
     signingAlgorithm: KEY,
     extensions: [
-      new SubjectAlternativeNameExtension([...dns, ...ip]),
+      // Without a subject it has to be critical (RFC 5280 section 4.2.1.6).
+      new SubjectAlternativeNameExtension([...dns, ...ip], true),
       await AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
     ],
   });

@@ -32,6 +32,7 @@ export type Part =
   | 'disks'
   | 'strace'
   | 'haproxy'
+  | 'keytool'
   | 'nginx';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
@@ -49,6 +50,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   disks: missingDisks,
   strace: missingStrace,
   haproxy: missingHaproxy,
+  keytool: () => (hasProgram('keytool') ? undefined : 'keytool comes with Java'),
   nginx: missingNginx,
 };
 

@@ -112,6 +112,7 @@ test.each([
   ],
   ['a folder that is not a full path', { targets: [{ type: 'files', folder: 'x' }] }, 'targets.0.folder'],
   ['no targets', { targets: [] }, 'targets'],
+  ['PKCS#12 without a password', { targets: [{ type: 'files', folder: '/x', layout: 'pkcs12' }] }, 'targets.0'],
 ])('a configuration with %s is refused, and the field is named', async (_, wrong, field) => {
   const { parseConfiguration } = await import('../configuration/read-configuration.ts');
   const good = {

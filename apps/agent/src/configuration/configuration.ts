@@ -47,7 +47,9 @@ const FilesTargetSchema = v.strictObject({
   type: v.literal('files'),
   ...common,
   ...files,
-  layout: v.optional(v.picklist(['certbot', 'lego', 'combined'])),
+  layout: v.optional(v.picklist(['certbot', 'lego', 'combined', 'pkcs12'])),
+  /** Of the layout `pkcs12`, which needs one. */
+  passwordFile: v.optional(path),
   replaceBy: v.optional(v.picklist(['swap', 'replace'])),
   test: v.optional(CommandSchema),
   after: v.optional(CommandSchema),
@@ -83,12 +85,13 @@ const NginxFilesTargetSchema = v.strictObject({
   address: v.optional(address),
 });
 
-const TargetSchema = v.variant('type', [
-  FilesTargetSchema,
-  HaproxyTargetSchema,
-  NginxTargetSchema,
-  NginxFilesTargetSchema,
-]);
+const TargetSchema = v.pipe(
+  v.variant('type', [FilesTargetSchema, HaproxyTargetSchema, NginxTargetSchema, NginxFilesTargetSchema]),
+  v.check(
+    (target) => target.type !== 'files' || (target.layout === 'pkcs12') === (target.passwordFile !== undefined),
+    'the layout pkcs12 needs a "passwordFile", and no other has one',
+  ),
+);
 
 /** The schema of `agent.json`. */
 export const AgentConfigurationSchema = v.strictObject({

@@ -66,6 +66,7 @@ function filesSnippet({
     certbot: `${place}/NAME/fullchain.pem and ${place}/NAME/privkey.pem`,
     lego: `${place}/NAME.crt and ${place}/NAME.key`,
     combined: `${place}/NAME.pem, which holds chain and key`,
+    pkcs12: `${place}/NAME.p12, with the password of this target's passwordFile`,
   };
   return `# Name these files in the program's configuration, a wildcard's star as "_":\n# ${files[layout]}\n`;
 }

@@ -3,6 +3,7 @@ import type { NamedTarget } from '../configuration/read-configuration.ts';
 import type { CommandSettings } from './commands/run-command.ts';
 import { resolveAccess } from './files/access.ts';
 import { createFilesTarget } from './files/files.ts';
+import { readPassword } from './files/password.ts';
 import { createHaproxyTarget } from './haproxy/haproxy.ts';
 import { openAdminApi } from './nginx/admin-api.ts';
 import { nginxMap } from './nginx/map.ts';
@@ -16,14 +17,18 @@ const BUFFER_SIZE = 16_384;
 const NGINX_TEST: CommandSettings = { command: ['/usr/sbin/nginx', '-t'] };
 const NGINX_RELOAD: CommandSettings = { command: ['/usr/sbin/nginx', '-s', 'reload'] };
 
-/** Opens a target. Rejects `CERTBUS_AGENT_CONFIG_INVALID` where a user or group of it does not exist. */
+/** Opens a target. Rejects `CERTBUS_AGENT_CONFIG_INVALID` where a user or group of it does not exist, or its password cannot be used. */
 export async function createTarget(configuration: NamedTarget): Promise<Target> {
   const { name, address } = configuration;
   switch (configuration.type) {
     case 'files': {
       const { folder, keyEncoding = 'pkcs8', layout = 'certbot', replaceBy = 'swap', test, after } = configuration;
+      const { passwordFile } = configuration;
       const access = await resolveAccess(configuration);
-      return createFilesTarget({ name, folder, layout, replaceBy, keyEncoding, access, test, after, address });
+      return createFilesTarget({
+        ...{ name, folder, layout, replaceBy, keyEncoding, access, test, after, address },
+        password: passwordFile === undefined ? undefined : readPassword(passwordFile),
+      });
     }
     case 'haproxy': {
       const {

@@ -66,7 +66,7 @@ export interface CertificateFolder {
 }
 
 const hashesOf = (files: readonly CertificateFile[]): Record<string, string> =>
-  Object.fromEntries(files.map(({ path, text }) => [path, sha256(Buffer.from(text))]));
+  Object.fromEntries(files.map(({ path, content }) => [path, sha256(Buffer.from(content))]));
 
 const pathsOf = ({ shared, certificates }: Manifest): Set<string> =>
   new Set([shared, ...Object.values(certificates).map(({ files }) => files)].flatMap((files) => Object.keys(files)));
@@ -78,11 +78,11 @@ async function writeAll(
   { access, form, shownAs = folder }: FolderOptions & { readonly shownAs?: string },
 ): Promise<Manifest> {
   const folders = new Set<string>();
-  const write = async ({ path, text, isSecret }: CertificateFile) => {
+  const write = async ({ path, content, isSecret }: CertificateFile) => {
     const full = join(folder, path);
     if (!folders.has(dirname(full))) await makeFolder(dirname(full), access);
     folders.add(dirname(full));
-    await writeDurably(full, text, { access, isSecret });
+    await writeDurably(full, content, { access, isSecret });
   };
   const certificates: Record<string, ManifestEntry> = { ...next.kept };
   for await (const { certificateId, entry, files } of next.written) {

@@ -1,30 +1,23 @@
 /** Brings the files of a folder to what a change says. */
-import type { KeyEncoding } from '../../pairs/encodings.ts';
 import type { Change, Wanted } from '../target.ts';
 import type { Access } from './access.ts';
 import type { CertificateFolder, NextContents, WrittenCertificate } from './certificate-folder.ts';
-import { DEFAULT_NAME, fileNames, filesOf, type Layout } from './layouts.ts';
+import { DEFAULT_NAME, type FileForm, fileNames, filesOf } from './layouts.ts';
 import { entryOf, type Manifest } from './manifest.ts';
-
-/** How certificates become files. */
-export interface FileForm {
-  readonly layout: Layout;
-  readonly keyEncoding: KeyEncoding;
-}
+import { markOf } from './password.ts';
 
 /** Everything on which the files depend besides the certificates. */
-export const formOf = ({ layout, keyEncoding, access }: FileForm & { readonly access: Access }): string =>
-  JSON.stringify([layout, keyEncoding, access]);
+export const formOf = ({ layout, keyEncoding, password, access }: FileForm & { readonly access: Access }): string =>
+  JSON.stringify([layout, keyEncoding, access, ...(password === undefined ? [] : [markOf(password)])]);
 
 /** What a change writes; what cannot be opened is noted as refused. */
 async function* writtenOf(
   toWrite: readonly Wanted[],
   defaultId: string | undefined,
   {
-    layout,
-    keyEncoding,
     names,
     refused,
+    ...form
   }: FileForm & {
     readonly names: ReadonlyMap<string, string>;
     readonly refused: Map<string, Error>;
@@ -35,8 +28,8 @@ async function* writtenOf(
       const pair = await open();
       const name = names.get(certificateId) ?? certificateId;
       const all = certificateId === defaultId ? [name, DEFAULT_NAME] : [name];
-      const files = all.flatMap((each) => filesOf(pair, { layout, name: each, keyEncoding }));
-      yield { certificateId, entry: entryOf(pair, name), files };
+      const files = await Promise.all(all.map((each) => filesOf(pair, { ...form, name: each })));
+      yield { certificateId, entry: entryOf(pair, name), files: files.flat() };
     } catch (error) {
       refused.set(certificateId, error as Error);
     }

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -161,4 +163,36 @@ test('two certificates of one name have files each, and a default has files of i
     true,
   );
   expect(serialOf(live, 'default.pem')).toBe(second.serialNumber);
+});
+
+test('writes PKCS#12 under a password that nobody else can read, and again under another one', async () => {
+  const site = await createSite();
+  const { serialNumber } = await site.bus.issue(['a.test']);
+  const folder = join(site.folder, 'certs');
+  const passwordFile = join(site.folder, 'password');
+  const target = { type: 'files', folder, layout: 'pkcs12', passwordFile, test: { command: ['/bin/false'] } };
+  const serialWith = (password: string) => {
+    const args = ['pkcs12', '-in', join(folder, 'current', 'a.test.p12'), '-passin', `pass:${password}`, '-nokeys'];
+    return new X509Certificate(execFileSync('openssl', args, { stdio: 'pipe' })).serialNumber;
+  };
+  writeFileSync(passwordFile, 'one\n', { mode: 0o644 });
+  await expect(site.start([target])).rejects.toThrow('The password for PKCS#12 in ');
+  chmodSync(passwordFile, 0o600);
+  for (const password of ['one', 'two']) {
+    writeFileSync(passwordFile, `${password}\n`);
+    const agent = await site.start([{ ...target, test: undefined }]);
+    await agent.started;
+    expect(serialWith(password)).toBe(serialNumber);
+    expect(agent.status().targets[0]?.error).toBeNull();
+    await agent.stop();
+  }
+  // What a test refuses is taken back byte by byte.
+  const before = readFileSync(join(folder, 'current', 'a.test.p12'));
+  await site.bus.issue(['a.test']);
+  const refused = await site.start([{ ...target, windowMs: 0 }]);
+  const code = () => refused.status().targets[0]?.error?.code;
+  await settled(() => expect(code()).toBe('CERTBUS_AGENT_COMMAND_FAILED'));
+  expect(readFileSync(join(folder, 'current', 'a.test.p12')).equals(before)).toBe(true);
+  expect(statSync(join(folder, 'current', 'a.test.p12')).mode & 0o777).toBe(0o600);
+  expect(() => serialWith('one')).toThrow();
 });

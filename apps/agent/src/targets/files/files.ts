@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '@certbus/events';
-import type { KeyEncoding } from '../../pairs/encodings.ts';
 import { type CommandSettings, runCommand } from '../commands/run-command.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Held, Target } from '../target.ts';
@@ -10,19 +9,17 @@ import type { Access } from './access.ts';
 import { type NextContents, openFolderInPlace, openVersionedFolder } from './certificate-folder.ts';
 import { changeFiles, formOf } from './change-files.ts';
 import { writeDurably } from './durable.ts';
-import type { Layout } from './layouts.ts';
+import type { FileForm } from './layouts.ts';
 import { formatManifest, type Manifest } from './manifest.ts';
 import { folderProblems } from './problems.ts';
 import { remember, takeBack, type Undo } from './undo.ts';
 
 /** A folder, how its files are named and replaced, and what is run then. */
-export interface FilesSettings {
+export interface FilesSettings extends FileForm {
   readonly name: string;
   readonly folder: string;
-  readonly layout: Layout;
   /** `swap`: `folder/current` leads to all files, which change in one step. `replace`: each file changes by itself, in `folder`. */
   readonly replaceBy: 'swap' | 'replace';
-  readonly keyEncoding: KeyEncoding;
   readonly access: Access;
   /** Run after each change, before {@link FilesSettings.after}: where it fails, that is not run. It may name a file that it does not take. */
   readonly test: CommandSettings | undefined;
@@ -48,7 +45,7 @@ const environmentOf = (target: string, path: string): Record<string, string> => 
 
 /** Opens the target. */
 export function createFilesTarget(settings: FilesSettings): Target {
-  const { name, layout, keyEncoding, access, test, after, address, replaceBy, shared = () => [] } = settings;
+  const { name, layout, keyEncoding, password, access, test, after, address, replaceBy, shared = () => [] } = settings;
   const open = replaceBy === 'swap' ? openVersionedFolder : openFolderInPlace;
   const folder = open(settings.folder, { access, form: formOf(settings) });
   const mark = join(settings.folder, IN_EFFECT);
@@ -103,10 +100,13 @@ export function createFilesTarget(settings: FilesSettings): Target {
     },
     async apply(change, signal): Promise<Applied> {
       const ids = new Set([...change.put.map(({ certificateId }) => certificateId), ...change.remove]);
-      const { defaultId } = await folder.known();
+      const known = await folder.known();
+      const { defaultId } = known;
       const before = test ? await remember(folder, ids) : new Map();
-      const unopened = await changeFiles(folder, change, { layout, keyEncoding, shared });
-      const refused = (await isInEffect()) ? [] : await tryOut(ids, { before, defaultId, shared }, signal);
+      const unopened = await changeFiles(folder, change, { layout, keyEncoding, password, shared });
+      const isChanged = hashOf(known) !== hashOf(await folder.known());
+      const isNew = isChanged || !(await isInEffect());
+      const refused = isNew ? await tryOut(ids, { before, defaultId, shared }, signal) : [];
       await bringIntoEffect(signal);
       return { refused: new Map([...unopened, ...refused]) };
     },

@@ -1,20 +1,35 @@
 /** Which files a certificate becomes. */
+import { encodePkcs12 } from '@certbus/client/pkcs12';
 import { chainPem, issuersPem, type KeyEncoding, keyPem, leafPem } from '../../pairs/encodings.ts';
 import type { Pair } from '../../pairs/pair.ts';
 
 /**
  * Names of the files: `certbot` as its `live` folder (`NAME/cert.pem`, `chain.pem`, `fullchain.pem`, `privkey.pem`), `lego` as its
- * `certificates` folder (`NAME.crt`, `NAME.issuer.crt`, `NAME.key`), `combined` (`NAME.pem` with key and chain).
+ * `certificates` folder (`NAME.crt`, `NAME.issuer.crt`, `NAME.key`), `combined` (`NAME.pem` with key and chain), `pkcs12` (`NAME.p12`).
  */
-export type Layout = 'certbot' | 'lego' | 'combined';
+export type Layout = 'certbot' | 'lego' | 'combined' | 'pkcs12';
+
+/** How certificates become files. */
+export interface FileForm {
+  readonly layout: Layout;
+  readonly keyEncoding: KeyEncoding;
+  /** Of PKCS#12 files. */
+  readonly password?: string | undefined;
+}
 
 /** One file of a certificate. */
 export interface CertificateFile {
   /** Below the target's folder. */
   readonly path: string;
-  readonly text: string;
+  readonly content: string | Uint8Array;
   readonly isSecret: boolean;
 }
+
+const PKCS12 = '.p12';
+
+/** Whether a file holds a private key. */
+export const isSecretFile = (path: string, content: Buffer): boolean =>
+  path.endsWith(PKCS12) || content.includes('PRIVATE KEY');
 
 /** A wildcard's star as lego writes it: a star in a file name is read by shells. */
 const inFileName = (name: string): string => name.replace(/^\*/, '_');
@@ -53,12 +68,12 @@ export function fileNames(
 }
 
 /** The files of a certificate under a name. */
-export function filesOf(
+export async function filesOf(
   pair: Pair,
-  { layout, name, keyEncoding }: { readonly layout: Layout; readonly name: string; readonly keyEncoding: KeyEncoding },
-): readonly CertificateFile[] {
+  { layout, name, keyEncoding, password = '' }: FileForm & { readonly name: string },
+): Promise<readonly CertificateFile[]> {
   const key = keyPem(pair, keyEncoding);
-  const file = (path: string, text: string): CertificateFile => ({ path, text, isSecret: text.includes(key) });
+  const file = (path: string, content: string): CertificateFile => ({ path, content, isSecret: content.includes(key) });
   switch (layout) {
     case 'certbot':
       return [
@@ -75,5 +90,7 @@ export function filesOf(
       ];
     case 'combined':
       return [file(`${name}.pem`, `${chainPem(pair)}${key}`)];
+    case 'pkcs12':
+      return [{ path: `${name}${PKCS12}`, content: await encodePkcs12({ ...pair, name }, password), isSecret: true }];
   }
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CertificateFolder, NextContents, WrittenCertificate } from './certificate-folder.ts';
+import { isSecretFile } from './layouts.ts';
 
 /** What certificates were in a folder, by id. */
 export type Before = ReadonlyMap<string, WrittenCertificate>;
@@ -20,11 +21,12 @@ export async function remember(folder: CertificateFolder, ids: Iterable<string>)
     const entry = certificates[certificateId];
     if (!entry) continue;
     const paths = Object.keys(entry.files);
-    const texts = await Promise.all(paths.map((path) => readFile(join(folder.path, path), 'utf8')));
-    const files = paths.map((path, index) => {
-      const text = texts[index] ?? '';
-      return { path, text, isSecret: text.includes('PRIVATE KEY') };
-    });
+    const files = await Promise.all(
+      paths.map(async (path) => {
+        const content = await readFile(join(folder.path, path));
+        return { path, content, isSecret: isSecretFile(path, content) };
+      }),
+    );
     found.set(certificateId, { certificateId, entry, files });
   }
   return found;

@@ -5,7 +5,8 @@ import { AgentError } from '../../errors.ts';
 import type { KeyEncoding } from '../../pairs/encodings.ts';
 import type { Access } from '../files/access.ts';
 import { type NextContents, openFolderInPlace } from '../files/certificate-folder.ts';
-import { changeFiles, type FileForm, formOf } from '../files/change-files.ts';
+import { changeFiles, formOf } from '../files/change-files.ts';
+import type { FileForm } from '../files/layouts.ts';
 import type { Manifest, ManifestEntry } from '../files/manifest.ts';
 import { folderProblems } from '../files/problems.ts';
 import { remember, takeBack } from '../files/undo.ts';
@@ -68,7 +69,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
 
   const shared: NextContents['shared'] = ({ certificates }) => {
     const paths = Object.values(certificates).map((entry) => join(balancerFolder, fileOf(entry.name)));
-    return [{ path: LIST, text: paths.map((path) => `${path}\n`).join(''), isSecret: false }];
+    return [{ path: LIST, content: paths.map((path) => `${path}\n`).join(''), isSecret: false }];
   };
   const entriesOf = (id: string, { files, leafSha1, name: own }: ManifestEntry): Entry[] =>
     Object.keys(files).map((path) => ({

@@ -34,5 +34,5 @@ map $ssl_server_name $certbus_file {
   default "";
 ${otherwise}${lines.join('')}}
 `;
-  return [{ path: FILE, text, isSecret: false }];
+  return [{ path: FILE, content: text, isSecret: false }];
 };
