@@ -2,7 +2,8 @@
 import { TestRunner } from 'vitest';
 
 const TAG = 'full';
-const isFull = process.env['CERTBUS_TESTS'] === 'full';
+/** Whether this run does all of it: whole suites that it alone has are not even named in another one. */
+export const isFull: boolean = process.env['CERTBUS_TESTS'] === 'full';
 
 /**
  * What the running test does in this run: `small`, or `full` where `CERTBUS_TESTS=full` is set. Throws a `TypeError` unless the test

@@ -57,12 +57,25 @@ export function debianPackageFolder(name: string): string {
 }
 
 /**
- * Installs a package of an exact version, whose SHA-256 is in `services/locks/debian`, into a cache folder of its own, once, and returns that
- * folder. Rejects where the file has another hash.
+ * Installs packages of exact versions, whose SHA-256 are in `services/locks/debian`, into one cache folder, once, and returns that folder.
+ * Rejects where a file has another hash.
+ *
+ * @param name of the folder, by itself in the cache.
+ * @param versions by the name of the package.
  */
-export function installDebianPackage(name: string, version: string): Promise<string> {
+export function installDebianPackages(name: string, versions: Readonly<Record<string, string>>): Promise<string> {
   const list = join(lockOf(LOCK).folder, 'packages.sha256');
-  return installOnce(cacheNameOf(name), `Debian's ${name} ${version}`, (folder) =>
-    unpack(['download', `${name}=${version}`], folder, (archives, files) => checkHashes(archives, files, list)),
+  const wanted = Object.entries(versions).map(([each, version]) => `${each}=${version}`);
+  return installOnce(cacheNameOf(name), `Debian's ${wanted.join(', ')}`, (folder) =>
+    unpack(['download', ...wanted], folder, (archives, files) => checkHashes(archives, files, list)),
   );
 }
+
+/** Installs one package as {@link installDebianPackages}. */
+export const installDebianPackage = (name: string, version: string): Promise<string> =>
+  installDebianPackages(name, { [name]: version });
+
+/** What finds the libraries of packages that were unpacked into a folder. */
+export const libraryPath = (folder: string): Readonly<Record<string, string>> => ({
+  LD_LIBRARY_PATH: ['usr/lib', 'lib'].map((root) => join(folder, root, 'x86_64-linux-gnu')).join(':'),
+});

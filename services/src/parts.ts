@@ -6,7 +6,7 @@ import { findHaproxy, missingHaproxy } from './haproxy.ts';
 import { missingIpv6 } from './ipv6.ts';
 import { hasProgram } from './machine.ts';
 import { findMoto, missingMoto } from './moto.ts';
-import { findNginx, missingNginx } from './nginx.ts';
+import { findNginx, findNginxWithLua, missingNginx, missingNginxWithLua } from './nginx.ts';
 import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts';
 import { installPackages } from './npm-packages.ts';
 import { findPebble, missingPebble } from './pebble-programs.ts';
@@ -33,7 +33,8 @@ export type Part =
   | 'strace'
   | 'haproxy'
   | 'keytool'
-  | 'nginx';
+  | 'nginx'
+  | 'nginx-lua';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
@@ -52,6 +53,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   haproxy: missingHaproxy,
   keytool: () => (hasProgram('keytool') ? undefined : 'keytool comes with Java'),
   nginx: missingNginx,
+  'nginx-lua': missingNginxWithLua,
 };
 
 /**
@@ -77,6 +79,7 @@ export async function installParts(): Promise<void> {
   if (!missingMoto()) await findMoto();
   if (!missingHaproxy()) await findHaproxy();
   if (!missingNginx()) await findNginx();
+  if (!missingNginxWithLua()) await findNginxWithLua();
   if (!missingChromium()) await findChromium();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
   if (hasProgram('npm')) for (const lock of ['esbuild', 'rollup', 'webpack', 'frameworks']) await installPackages(lock);

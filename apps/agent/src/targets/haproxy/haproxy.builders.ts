@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { freePort, type Service, startHaproxy } from 'certbus-services';
+import { freePort, type HaproxyVersion, type Service, startHaproxy } from 'certbus-services';
 import { onTestFinished } from 'vitest';
 import type { Balancer, CreateBalancer } from '../../conformance/balancer.builders.ts';
 
@@ -21,16 +21,19 @@ export interface HaproxyBalancer extends Balancer {
   readonly folder: string;
 }
 
-/** Sets a HAProxy up. */
-export const createHaproxy = (async (site, { defaultName }) => {
-  const port = await freePort();
-  const folder = join(site.folder, 'haproxy');
-  const socket = join(site.folder, 'admin.sock');
-  const file = join(site.folder, 'haproxy.cfg');
-  const [first, strict] = defaultName === undefined ? ['', 'strict-sni'] : [`crt ${folder}/default.pem`, ''];
-  writeFileSync(
-    file,
-    `global
+type CreateHaproxy = (...args: Parameters<CreateBalancer>) => Promise<HaproxyBalancer>;
+
+/** Sets a HAProxy of a version up. */
+export const createHaproxyOf = (version: HaproxyVersion): CreateHaproxy =>
+  (async (site, { defaultName }) => {
+    const port = await freePort();
+    const folder = join(site.folder, 'haproxy');
+    const socket = join(site.folder, 'admin.sock');
+    const file = join(site.folder, 'haproxy.cfg');
+    const [first, strict] = defaultName === undefined ? ['', 'strict-sni'] : [`crt ${folder}/default.pem`, ''];
+    writeFileSync(
+      file,
+      `global
   stats socket ${socket} mode 600 level admin
   ssl-default-bind-options ssl-min-ver TLSv1.2
 defaults
@@ -42,21 +45,24 @@ frontend tls
   bind 127.0.0.1:${port} ssl ${first} crt-list ${folder}/crt-list.txt ${strict}
   http-request return status 200 content-type text/plain string ok
 `,
-  );
-  let service: Service | undefined;
-  return {
-    target: { type: 'haproxy', socket, folder },
-    port,
-    socket,
-    folder,
-    keepsOverRestart: true,
-    async start() {
-      const started = await startHaproxy(file, { port });
-      onTestFinished(() => started.stop());
-      service = started;
-      return started;
-    },
-    meddle: async (name) => void (await ask(socket, `del ssl crt-list ${folder}/crt-list.txt ${folder}/${name}.pem`)),
-    log: () => service?.log() ?? '',
-  };
-}) satisfies CreateBalancer as (...args: Parameters<CreateBalancer>) => Promise<HaproxyBalancer>;
+    );
+    let service: Service | undefined;
+    return {
+      target: { type: 'haproxy', socket, folder },
+      port,
+      socket,
+      folder,
+      keepsOverRestart: true,
+      async start() {
+        const started = await startHaproxy(file, { port }, version);
+        onTestFinished(() => started.stop());
+        service = started;
+        return started;
+      },
+      meddle: async (name) => void (await ask(socket, `del ssl crt-list ${folder}/crt-list.txt ${folder}/${name}.pem`)),
+      log: () => service?.log() ?? '',
+    };
+  }) satisfies CreateBalancer;
+
+/** Sets Debian's HAProxy up. */
+export const createHaproxy: CreateHaproxy = createHaproxyOf('2.6');

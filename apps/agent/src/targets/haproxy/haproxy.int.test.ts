@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requirePart } from 'certbus-services';
+import { isFull } from 'certbus-services/vitest';
 import { describe, expect, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
-import { ask, createHaproxy } from './haproxy.builders.ts';
+import { ask, createHaproxy, createHaproxyOf } from './haproxy.builders.ts';
 
 const part = requirePart('haproxy');
 
@@ -58,3 +59,8 @@ describe.skipIf(part.skip)(part.title('the target HAProxy'), () => {
     expect(await shown(port, 'a.test')).toBe(serialNumber);
   });
 });
+
+if (isFull)
+  describe('the target HAProxy 2.8', () => {
+    testTarget(createHaproxyOf('2.8'));
+  });
