@@ -35,6 +35,12 @@ export interface Knowledge {
   readonly standings: Map<string, Standing>;
 }
 
+const onlyEarlier = ({ certificateId, names }: Pick<Desired, 'certificateId' | 'names'>): AgentError =>
+  new AgentError(
+    'CERTBUS_AGENT_PAIR_REFUSED',
+    `Certificate ${certificateId} (${names.join(', ')}) was renewed, and the new one cannot be used here: its key does not open on this machine, or it is not valid yet. The one before it stays in place.`,
+  );
+
 /**
  * Whether a certificate has to be put. One that is held in another leaf than the current one may be in place all the same: where the key of the current
  * one does not open here, its predecessor is the one that is served.
@@ -48,23 +54,22 @@ async function isToBePut(
   try {
     const usable = (await open()).leafHash;
     if (usable === leafHash) return { isToBePut: true };
-    const what = `Certificate ${certificateId} (${names.join(', ')}) was renewed, and the new one cannot be used here: its key does not open on this machine, or it is not valid yet. The one before it stays in place.`;
-    return { isToBePut: usable !== held, problem: new AgentError('CERTBUS_AGENT_PAIR_REFUSED', what) };
+    return { isToBePut: usable !== held, problem: onlyEarlier({ certificateId, names }) };
   } catch (problem) {
     return { isToBePut: false, problem: problem as Error };
   }
 }
 
-/** Opens what was put once more, to compare it with what is shown; those that were refused are left out. */
-async function* openPut(put: readonly Desired[], refused: ReadonlyMap<string, Error>): AsyncIterable<Pair> {
-  for (const { certificateId, open } of put) {
-    if (refused.has(certificateId)) continue;
-    try {
-      yield await open();
-    } catch {
-      // Renewed or removed since: the next pass sees it.
-    }
-  }
+/** Notes which leaf of each certificate a target opens: the bus may have another one, or none, by the time that it is put. */
+function noting(put: readonly Desired[]): { readonly put: readonly Desired[]; readonly opened: Map<string, Leaf> } {
+  const opened = new Map<string, Leaf>();
+  const open = async (wanted: Desired): Promise<Pair> => {
+    const pair = await wanted.open();
+    const { certificateId, names, leafHash } = pair;
+    opened.set(certificateId, { certificateId, names, leafHash });
+    return pair;
+  };
+  return { put: put.map((wanted) => ({ ...wanted, open: () => open(wanted) })), opened };
 }
 
 const notServed = (name: string, { certificateId, names }: Leaf, shown: string | undefined): AgentError => {
@@ -111,15 +116,8 @@ const isOfAnother = ({ source }: PassOptions, { certificateId, names }: Leaf, le
   );
 
 /** Compares what a target shows with what was put there. */
-async function verify(
-  options: PassOptions,
-  put: readonly Desired[],
-  refused: ReadonlyMap<string, Error>,
-): Promise<{ readonly placed: readonly Leaf[]; readonly unserved: ReadonlyMap<string, Error> }> {
-  const leaves: Leaf[] = [];
-  for await (const { certificateId, names, leafHash } of openPut(put, refused))
-    leaves.push({ certificateId, names, leafHash });
-  if (leaves.length === 0) return { placed: [], unserved: new Map() };
+async function verify(options: PassOptions, leaves: readonly Leaf[]): Promise<ReadonlyMap<string, Error>> {
+  if (leaves.length === 0) return new Map();
   const { target, signal } = options;
   const served = await target.served(leaves, signal);
   const failed = leaves.filter((leaf) => {
@@ -130,7 +128,7 @@ async function verify(
     leaf.certificateId,
     notServed(target.name, leaf, served.get(leaf.certificateId)),
   ]);
-  return { placed: leaves, unserved: new Map(unserved) };
+  return new Map(unserved);
 }
 
 /** What is to be done for some certificates. */
@@ -178,13 +176,23 @@ async function change(
 ): Promise<void> {
   const { target, now, signal } = options;
   const { desired, held, wantedDefault: defaultId } = knowledge;
-  const { refused } = await target.apply({ put, remove, defaultId, ...wantedOf(options, desired) }, signal);
-  const { placed, unserved } = await verify(options, put, refused);
+  const { put: noted, opened } = noting(put);
+  const wanted = new Map([...desired, ...noted.map((each) => [each.certificateId, each] as const)]);
+  const { refused } = await target.apply({ put: noted, remove, defaultId, ...wantedOf(options, wanted) }, signal);
+  const placed = [...opened.values()].filter(({ certificateId }) => !refused.has(certificateId));
+  const unserved = await verify(options, placed);
   const before = new Map(put.flatMap(({ certificateId: id }) => (held.has(id) ? [[id, held.get(id) ?? '']] : [])));
   for (const [id, error] of [...refused, ...unserved]) {
     problems.set(id, error);
     const { leafHash } = desired.get(id) ?? {};
     if (leafHash !== undefined) refusals.set(id, { leafHash, at: now() });
+  }
+  for (const { certificateId: id, leafHash } of placed) {
+    const current = desired.get(id);
+    // What was renewed while it was put is newer than what was planned, and not earlier.
+    const isNewer = options.source.certificate(id)?.leafHash === leafHash;
+    if (current && current.leafHash !== leafHash && !isNewer && !problems.has(id))
+      problems.set(id, onlyEarlier(current));
   }
   for (const id of remove) held.delete(id);
   for (const { certificateId, leafHash } of placed) held.set(certificateId, leafHash);
