@@ -73,6 +73,8 @@ const NginxTargetSchema = v.strictObject({
   ...common,
   socket: path,
   tokenFile: path,
+  /** With Lua: files for its start. */
+  folder: v.optional(path),
   address: v.optional(address),
 });
 

@@ -8,6 +8,7 @@ import { createHaproxyTarget } from './haproxy/haproxy.ts';
 import { openAdminApi } from './nginx/admin-api.ts';
 import { nginxMap } from './nginx/map.ts';
 import { createNginxTarget } from './nginx/nginx.ts';
+import { openStartFiles } from './nginx/start-files.ts';
 import { readToken } from './nginx/token.ts';
 import type { Target } from './target.ts';
 
@@ -50,8 +51,9 @@ export async function createTarget(configuration: NamedTarget): Promise<Target> 
       });
     }
     case 'nginx': {
-      const { socket, tokenFile } = configuration;
-      return createNginxTarget({ name, address }, openAdminApi({ socket, token: () => readToken(tokenFile) }));
+      const { socket, tokenFile, folder } = configuration;
+      const files = folder === undefined ? undefined : openStartFiles(folder);
+      return createNginxTarget({ name, address, files }, openAdminApi({ socket, token: () => readToken(tokenFile) }));
     }
   }
 }

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findNginx, freePort, startNginx } from 'certbus-services';
+import { createTlsIdentity, findNginx, findNginxWithLua, freePort, startNginx } from 'certbus-services';
 import { onTestFinished } from 'vitest';
 import type { Site } from '../../agent.builders.ts';
 import type { CreateBalancer } from '../../conformance/balancer.builders.ts';
@@ -13,7 +13,11 @@ const SCRIPTS = fileURLToPath(new URL('../../../nginx', import.meta.url));
 const TOKEN = '0123456789abcdef'.repeat(2);
 
 /** Writes a configuration, and gives what starts nginx with it. */
-async function setUp(site: Site, write: (prefix: string, port: number) => string) {
+async function setUp(
+  site: Site,
+  write: (prefix: string, port: number) => string,
+  { program, first = '' }: { program?: Awaited<ReturnType<typeof findNginxWithLua>>; first?: string } = {},
+) {
   const port = await freePort();
   const prefix = join(site.folder, 'nginx');
   mkdirSync(join(prefix, 'logs'), { recursive: true });
@@ -22,7 +26,7 @@ async function setUp(site: Site, write: (prefix: string, port: number) => string
   const file = join(prefix, 'nginx.conf');
   writeFileSync(
     file,
-    `user root; worker_processes 2; pid ${prefix}/nginx.pid; error_log ${prefix}/logs/error.log warn;
+    `${first}user root; worker_processes 2; pid ${prefix}/nginx.pid; error_log ${prefix}/logs/error.log warn;
 events { worker_connections 256; }
 http {
   access_log off;
@@ -38,7 +42,7 @@ ${write(prefix, port)}
     prefix,
     file,
     async start() {
-      const service = await startNginx(file, { prefix, port });
+      const service = await startNginx(file, { prefix, port }, program);
       onTestFinished(() => service.stop());
       return service;
     },
@@ -58,8 +62,18 @@ const send = (socketPath: string, method: string, path: string): Promise<string>
       .end();
   });
 
-/** Sets an nginx with njs up. */
-export const createNginx: CreateBalancer = async (site) => {
+/** What a script needs in nginx's configuration. */
+interface Script {
+  /** In "http". */
+  readonly http: string;
+  /** In the server that takes TLS. */
+  readonly tls: string;
+  /** In the location of the socket. */
+  readonly admin: string;
+}
+
+/** Sets an nginx up whose memory a script fills. */
+async function setUpWithMemory(site: Site, script: Script, program?: Parameters<typeof setUp>[2]) {
   const admin = join(site.folder, 'admin');
   mkdirSync(admin, { mode: 0o750 });
   const socket = join(admin, 'certbus.sock');
@@ -67,19 +81,19 @@ export const createNginx: CreateBalancer = async (site) => {
   writeFileSync(tokenFile, formatToken(TOKEN), { mode: 0o600 });
   const nginx = await setUp(
     site,
-    (_, port) => `  js_path ${SCRIPTS}; js_import certbus from certbus.js; js_shared_dict_zone zone=certbus:8M;
-  js_set $certbus_chain certbus.chain; js_set $certbus_key certbus.key;
+    (_, port) => `  ${script.http}
   server {
     listen 127.0.0.1:${port} ssl;
-    ssl_certificate data:$certbus_chain; ssl_certificate_key data:$certbus_key;
+    ${script.tls}
     location / { return 200 "ok\\n"; }
   }
   server {
     listen unix:${socket};
     include ${tokenFile};
     client_body_buffer_size 256k; client_max_body_size 256k;
-    location /certbus/ { js_content certbus.admin; }
+    location /certbus/ { ${script.admin} }
   }`,
+    program,
   );
   return {
     ...nginx,
@@ -90,12 +104,46 @@ export const createNginx: CreateBalancer = async (site) => {
       rmSync(socket, { force: true });
       return nginx.start();
     },
-    async meddle(name) {
+    async meddle(name: string) {
       const lines = (await send(socket, 'GET', '/certbus/certificates')).split('\n');
       const id = lines.find((line) => line.split(' ').includes(name))?.split(' ')[0];
       await send(socket, 'DELETE', `/certbus/certificates/${id}`);
     },
   };
+}
+
+/** Sets an nginx with njs up. */
+export const createNginx: CreateBalancer = (site) =>
+  setUpWithMemory(site, {
+    http: `js_path ${SCRIPTS}; js_import certbus from certbus.js; js_shared_dict_zone zone=certbus:8M;
+  js_set $certbus_chain certbus.chain; js_set $certbus_key certbus.key;`,
+    tls: 'ssl_certificate data:$certbus_chain; ssl_certificate_key data:$certbus_key;',
+    admin: 'js_content certbus.admin;',
+  });
+
+/** Sets an nginx with Lua up, which starts with the agent's files. */
+export const createNginxWithLua: CreateBalancer = async (site) => {
+  const program = await findNginxWithLua();
+  const { modules, libraries } = program;
+  const { certificate, key } = await createTlsIdentity();
+  const placeholder = join(site.folder, 'placeholder.pem');
+  writeFileSync(placeholder, `${certificate}\n${key}`, { mode: 0o600 });
+  const folder = join(site.folder, 'certs');
+  const run = (what: string) => `_by_lua_block { require("certbus").${what} }`;
+  const balancer = await setUpWithMemory(
+    site,
+    {
+      http: `lua_package_path "${SCRIPTS}/?.lua;${libraries}/?.lua;;"; lua_shared_dict certbus 8m;
+  init${run(`fill("${folder}")`)}`,
+      tls: `ssl_certificate ${placeholder}; ssl_certificate_key ${placeholder}; ssl_certificate${run('certificate()')}`,
+      admin: `content${run('admin()')}`,
+    },
+    {
+      program,
+      first: `load_module ${modules}/ndk_http_module.so; load_module ${modules}/ngx_http_lua_module.so;\n`,
+    },
+  );
+  return { ...balancer, target: { ...balancer.target, folder }, keepsOverRestart: true };
 };
 
 /** Sets an nginx up that reads files and is reloaded. */

@@ -7,12 +7,15 @@ import type { Pair } from '../../pairs/pair.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Change, Held, Target, Wanted } from '../target.ts';
 import { type AdminApi, type Kept, TOGETHER } from './admin-api.ts';
+import type { StartFiles } from './start-files.ts';
 
 /** An nginx of this machine. */
 export interface NginxSettings {
   readonly name: string;
   /** Where it listens for TLS, `HOST:PORT`: what it shows there is compared. `undefined`: its own list is. */
   readonly address: string | undefined;
+  /** Files for its start; `undefined`: none. */
+  readonly files: StartFiles | undefined;
 }
 
 /** Stands for clients that name no server. */
@@ -39,7 +42,7 @@ const isOfOne = ({ code }: AgentError): boolean =>
   code === 'CERTBUS_AGENT_PAIR_REFUSED' || code === 'CERTBUS_AGENT_TARGET_REFUSED';
 
 /** Opens the target. */
-export function createNginxTarget({ name, address }: NginxSettings, api: AdminApi): Target {
+export function createNginxTarget({ name, address, files }: NginxSettings, api: AdminApi): Target {
   const epoch = randomUUID();
   let kept = new Map<string, Kept>();
 
@@ -74,7 +77,8 @@ export function createNginxTarget({ name, address }: NginxSettings, api: AdminAp
       kept = new Map(await api.list(signal));
       const defaultId = [...kept].find(([, { names }]) => names.includes(NO_NAME))?.[0];
       const leafHashes = new Map([...kept].map(([id, { leafHash }]) => [id, leafHash]));
-      return { leafHashes, defaultId, isInEffect: (await api.epoch(signal)) === epoch };
+      const isKnown = (await api.epoch(signal)) === epoch;
+      return { leafHashes, defaultId, isInEffect: isKnown && (await files?.areSame(kept)) !== false };
     },
     async apply(change, signal): Promise<Applied> {
       const refused = new Map<string, Error>();
@@ -95,6 +99,7 @@ export function createNginxTarget({ name, address }: NginxSettings, api: AdminAp
         await api.remove(id, signal);
         kept.delete(id);
       }
+      await files?.follow(kept, change);
       await api.setEpoch(epoch, signal);
       return { refused };
     },
