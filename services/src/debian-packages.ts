@@ -36,11 +36,6 @@ async function unpack(
   await run('rm', ['-r', lists, archives]);
 }
 
-/** Unpacks some of Debian's packages into a folder: `name`, or `name=version`. */
-export function unpackDebianPackages(wanted: readonly string[], folder: string): Promise<void> {
-  return unpack(['download', ...wanted], folder);
-}
-
 /**
  * Unpacks programs into a folder, with all that they depend on and this machine does not have. They have no hash of ours: Debian replaces a
  * browser every week and keeps none of those before.

@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext, createServer, type SecureContext } from 'node:tls';
@@ -82,4 +83,25 @@ test('a name that shows another certificate of the bus is not an alarm', async (
     null,
     null,
   ]);
+});
+
+test('what is removed while a target is given it does not stay there', async () => {
+  const site = await createSite();
+  const gone = await site.bus.issue(['gone.test']);
+  await site.bus.issue(['stays.test']);
+  const folder = join(site.folder, 'certs');
+  const [gate, begun, script] = [join(site.folder, 'gate'), join(site.folder, 'begun'), join(site.folder, 'script')];
+  execFileSync('mkfifo', [gate]);
+  // The first change is under way until somebody writes into the gate.
+  writeFileSync(script, `#!/bin/sh\n[ -e ${begun} ] && exit 0; echo > ${begun}; cat ${gate}\n`, { mode: 0o700 });
+  const agent = await site.start([{ type: 'files', folder, layout: 'combined', test: { command: [script] } }]);
+  await settled(() => expect(existsSync(begun)).toBe(true));
+  const file = join(folder, 'current', 'gone.test.pem');
+  expect(existsSync(file)).toBe(true);
+  const { position } = agent.status();
+  await site.bus.remove(gone.certificateId);
+  await settled(() => expect(agent.status().position).toBeGreaterThan(position));
+  writeFileSync(gate, '');
+  await settled(() => expect(existsSync(file)).toBe(false));
+  expect(existsSync(join(folder, 'current', 'stays.test.pem'))).toBe(true);
 });

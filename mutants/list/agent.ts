@@ -1,0 +1,82 @@
+/** Mutants of the agent: what balancers are given, and when. */
+import type { Mutant } from '../mutant.ts';
+
+const RECONCILE = 'apps/agent/src/reconcile';
+const TARGETS = 'apps/agent/src/targets';
+const PASS_TEST = `${RECONCILE}/pass.int.test.ts`;
+
+export const agent: readonly Mutant[] = [
+  {
+    fault: 'a wrong pair is handed over',
+    file: 'apps/agent/src/pairs/pair.ts',
+    find: 'if (fault !== undefined) {',
+    replace: 'if (fault === "") {',
+    noticedBy: [{ file: 'apps/agent/src/pairs/pair.test.ts', only: 'are refused, each by its name' }],
+  },
+  {
+    fault: 'what is not shown is not put back',
+    file: `${RECONCILE}/pass.ts`,
+    find: 'if (put.length > 0) await target.apply',
+    replace: 'if (put.length < 0) await target.apply',
+    noticedBy: [{ file: PASS_TEST, only: 'what is not shown is put back' }],
+  },
+  {
+    fault: 'a certificate that was removed is left',
+    file: `${RECONCILE}/pass.ts`,
+    find: 'if (held.has(id)) remove.push(id);',
+    replace: '',
+    noticedBy: [{ file: PASS_TEST, only: 'what is removed while a target is given it' }],
+  },
+  {
+    fault: 'a target is taken to hold what the bus says after it was given something',
+    file: `${RECONCILE}/pass.ts`,
+    find: 'const placed = [...opened.values()].filter(({ certificateId }) => !refused.has(certificateId));',
+    replace:
+      'const placed = [...opened.values()].filter(({ certificateId: id }) => !refused.has(id) && options.source.certificate(id));',
+    noticedBy: [{ file: PASS_TEST, only: 'what is removed while a target is given it' }],
+  },
+  {
+    fault: 'a change does not wait for its window',
+    file: `${RECONCILE}/schedule.ts`,
+    find: 'return windowMs - sinceBegin;',
+    replace: 'return 0;',
+    noticedBy: [{ file: `${RECONCILE}/worker.test.ts`, only: 'lead to one change a window' }],
+  },
+  {
+    fault: 'a pass begins next to one that hangs',
+    file: `${RECONCILE}/worker.ts`,
+    find: 'if (hung) throw tooLate();',
+    replace: '',
+    noticedBy: [{ file: `${RECONCILE}/worker.test.ts`, only: 'a target that hangs is given up' }],
+  },
+  {
+    fault: 'a file gets its name before it is on the disk',
+    file: `${TARGETS}/files/durable.ts`,
+    find: 'await file.sync();',
+    replace: '',
+    noticedBy: [{ file: `${TARGETS}/files/durable.test.ts` }],
+  },
+  {
+    fault: 'a key is readable by all until it has its mode',
+    file: `${TARGETS}/files/durable.ts`,
+    find: "'wx', 0o600)",
+    replace: "'wx', 0o644)",
+    noticedBy: [{ file: `${TARGETS}/files/access.test.ts`, only: 'a key is read by owner and group alone' }],
+  },
+  {
+    fault: 'what a command started outlives it',
+    file: `${TARGETS}/commands/run-command.ts`,
+    find: "if (isEnded) kill('SIGKILL');",
+    replace: '',
+    noticedBy: [
+      { file: `${TARGETS}/commands/run-command.test.ts`, only: 'a command that takes too long ends with all' },
+    ],
+  },
+  {
+    fault: "somebody else's open transaction of HAProxy is ignored",
+    file: `${TARGETS}/haproxy/haproxy.ts`,
+    find: 'await store.endForeignTransaction();',
+    replace: '',
+    noticedBy: [{ file: `${TARGETS}/haproxy/haproxy.int.test.ts`, only: 'ends a transaction that somebody left open' }],
+  },
+];
