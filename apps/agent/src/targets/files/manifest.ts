@@ -51,8 +51,9 @@ export type ManifestEntry = Manifest['certificates'][string];
 /** The list of an empty folder. */
 const EMPTY: Manifest = { version: 1, form: '', shared: {}, certificates: {} };
 
-/** A list in the form that is written. */
-export const formatManifest = (manifest: Manifest): string => `${JSON.stringify(manifest)}\n`;
+/** A list in the form that is written: a list that was read has the same one. */
+export const formatManifest = ({ version, form, defaultId, shared, certificates }: Manifest): string =>
+  `${JSON.stringify({ version, form, defaultId, shared, certificates })}\n`;
 
 /** Whether a file has the content of this hash. */
 async function isIntact(path: string, hash: string): Promise<boolean> {
