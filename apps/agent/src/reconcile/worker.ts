@@ -42,8 +42,8 @@ export interface Worker {
 }
 
 const FIRST_PAUSE_MS = 1_000;
-/** How often a paused target looks whether it is resumed. */
-const RESUME_LOOK_MS = 1_000;
+/** How often a target looks whether it is paused or resumed. */
+const PAUSE_LOOK_MS = 1_000;
 
 /** A sleep that ends early when it is woken or the signal is aborted. */
 function createSleeper(signal: AbortSignal) {
@@ -69,6 +69,7 @@ function createSleeper(signal: AbortSignal) {
       });
       end = () => {};
     },
+    isWoken: () => isWoken,
     take() {
       isWoken = false;
     },
@@ -150,20 +151,28 @@ export function startWorker(options: WorkerOptions): Worker {
     }
   }
 
+  /** Rests for a time, or until it is paused or, where that is meant to end it, woken. */
+  async function rest(ms: number, { isWakeable }: { readonly isWakeable: boolean }): Promise<void> {
+    for (let left = ms; left > 0; left -= PAUSE_LOOK_MS) {
+      if (stop.signal.aborted || isPaused() || (isWakeable && sleeper.isWoken())) return;
+      await sleeper.sleep(Math.min(left, PAUSE_LOOK_MS), { isWakeable });
+    }
+  }
+
   async function keepUp(): Promise<void> {
     let failures = 0;
     while (!stop.signal.aborted) {
       sleeper.take();
       if (isPaused()) {
         if (!status.isPaused) report({});
-        await sleeper.sleep(RESUME_LOOK_MS, { isWakeable: false });
+        await sleeper.sleep(PAUSE_LOOK_MS, { isWakeable: false });
         continue;
       }
       failures = (await passOnce()) ? 0 : failures + 1;
-      const rest = failures === 0 ? intervalMs : Math.min(intervalMs, FIRST_PAUSE_MS * 2 ** (failures - 1));
+      const restMs = failures === 0 ? intervalMs : Math.min(intervalMs, FIRST_PAUSE_MS * 2 ** (failures - 1));
       // A target that just failed is not asked sooner because the bus is busy.
-      await sleeper.sleep(rest, { isWakeable: failures === 0 });
-      await sleeper.sleep(waitFor(window, { now: pass.now().getTime(), offset }), { isWakeable: false });
+      await rest(restMs, { isWakeable: failures === 0 });
+      await rest(waitFor(window, { now: pass.now().getTime(), offset }), { isWakeable: false });
     }
   }
 
