@@ -63,7 +63,7 @@ export async function createMachine(): Promise<AgentMachine> {
       await new Promise<void>((resolve, reject) => {
         createInterface({ input: child.stdout }).on('line', (line) => {
           // It is ready for systemd after ten seconds in any case.
-          if (/ certificates in place$| cannot be used: /.test(line)) resolve();
+          if (/ certificates? in place$| cannot be used: /.test(line)) resolve();
         });
         child.once('exit', () => reject(new Error('the agent ended')));
       });

@@ -7,7 +7,7 @@ import type { NamedTarget, ResolvedConfiguration } from './configuration/read-co
 import { startHttp01 } from './http-01.ts';
 import { openPauses } from './pauses.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
-import { type AgentStatus, describeTarget, writeStatus } from './status.ts';
+import { type AgentStatus, counted, describeTarget, writeStatus } from './status.ts';
 import { createTarget } from './targets/create-target.ts';
 
 /** What an agent is told beside its configuration. */
@@ -84,12 +84,12 @@ function createStatusLog(log: (line: string) => void): (status: TargetStatus) =>
     known.set(name, text);
     for (const line of all.slice(0, 10)) log(`${name}: ${line}`);
     if (all.length > 10) log(`${name}: and ${all.length - 10} more; "certbus-agent status" lists them`);
-    if (all.length === 0) log(`${name}: ${standings.size} certificates in place`);
+    if (all.length === 0) log(`${name}: ${counted(standings.size, 'certificate')} in place`);
   };
 }
 
 /** Resolves once the source is at the head of the bus, or it takes too long. */
-function catchUp(source: MaterialSource): Promise<void> {
+export function catchUp(source: Pick<MaterialSource, 'health' | 'on'>): Promise<void> {
   if (source.health().live) return Promise.resolve();
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, CATCH_UP_MS);
@@ -100,7 +100,7 @@ function catchUp(source: MaterialSource): Promise<void> {
   });
 }
 
-/** Starts an agent. Rejects as {@link openCertificates} and `createTarget`. */
+/** Starts an agent. Rejects as {@link openCertificates}, `createTarget` and `startHttp01`; then nothing of it runs any more. */
 export async function startAgent(
   configuration: ResolvedConfiguration,
   { log, isOffline = false, now = () => new Date() }: AgentOptions,
@@ -150,8 +150,15 @@ export async function startAgent(
   source.on('changed', ({ certificateId }) => wake(certificateId));
   source.on('rebuilt', () => wake());
   source.on('alarm', (error) => log(`alarm: ${error.message}`));
+  const stop = async () => {
+    await Promise.all(workers.map((worker) => worker.stop()));
+    await source.close();
+  };
   const { http01 } = configuration;
-  const answering = http01 && (await startHttp01(http01, source));
+  const answering = await (http01 && startHttp01(http01, source))?.catch(async (error) => {
+    await stop();
+    throw error;
+  });
   return {
     status,
     started,
@@ -159,8 +166,7 @@ export async function startAgent(
     http01: answering?.address,
     async stop() {
       await answering?.close();
-      await Promise.all(workers.map((worker) => worker.stop()));
-      await source.close();
+      await stop();
     },
   };
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chownSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { answerHttp01, type MaterialSource } from '@certbus/client/material';
+import { AgentError } from './errors.ts';
 import { resolveAccess } from './targets/files/access.ts';
 
 /** A server that answers HTTP-01 challenges. */
@@ -12,6 +13,14 @@ export interface Http01Server {
   close(): Promise<void>;
 }
 
+/** What to do where it cannot be listened on, by the error of the system. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'Name a port from 1024 on, and let the balancer send challenges there.',
+  EADDRINUSE: 'Another program has it: name another port, and let the balancer send challenges there.',
+};
+
+const FOLDER_ADVICE = 'The folder of the socket must be there, and this user must be able to write to it.';
+
 /** Removes the socket that an agent left here when it was killed; anything else stays. */
 function removeSocket(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
@@ -20,7 +29,7 @@ function removeSocket(path: string): void {
 /**
  * Starts to answer `GET /.well-known/acme-challenge/TOKEN` with what the bus announced, and everything else with 404.
  *
- * Rejects with the error of the system where that cannot be listened on.
+ * Rejects `CERTBUS_AGENT_CONFIG_INVALID` where that cannot be listened on.
  *
  * @param listen `HOST:PORT`, port 0 for any, or the path of a socket that its owner and `group` can use, by default the agent's own group.
  */
@@ -46,7 +55,12 @@ export async function startHttp01(
     const at = listen.lastIndexOf(':');
     server.listen(Number(listen.slice(at + 1)), listen.slice(0, at).replace(/^\[|\]$/g, ''));
   }
-  await once(server, 'listening');
+  await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
+    const known = listen.startsWith('/') ? FOLDER_ADVICE : ADVICE[cause.code ?? ''];
+    const advice = known ?? 'Name another HOST:PORT, or the path of a socket.';
+    const what = `HTTP-01 cannot be answered on ${listen}, which is "http01" in the configuration (${cause.message}). ${advice}`;
+    throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what, { cause });
+  });
   if (group !== undefined && listen.startsWith('/')) {
     const { gid = -1 } = await resolveAccess({ group });
     chownSync(listen, -1, gid);

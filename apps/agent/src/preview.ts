@@ -1,6 +1,6 @@
 /** What the agent would do, without doing it. */
 
-import { openCertificates } from './agent.ts';
+import { catchUp, openCertificates } from './agent.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { allDesired } from './reconcile/desired.ts';
 import { createTarget } from './targets/create-target.ts';
@@ -61,7 +61,11 @@ async function look(
 /** Looks at the bus, the identity and every target; changes nothing but the replica. Rejects as `openCertificates` and `createTarget`. */
 export async function preview(configuration: ResolvedConfiguration, signal: AbortSignal): Promise<Preview> {
   const source = await openCertificates(configuration);
+  // What raises an alarm is part of what is found.
+  source.on('alarm', () => {});
   try {
+    // With a replica it opens before the bus has answered.
+    await catchUp(source);
     const unopened: string[] = [];
     for (const { certificateId } of source.certificates())
       if (!(await source.material(certificateId))) unopened.push(certificateId);

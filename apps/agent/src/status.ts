@@ -56,6 +56,9 @@ export function describeTarget(status: TargetStatus): AgentStatus['targets'][num
   };
 }
 
+/** A number of things in words. */
+export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
+
 /** Writes the status. It holds nothing secret; that it cannot be written stops nothing. */
 export function writeStatus(stateDirectory: string, status: AgentStatus): void {
   const path = join(stateDirectory, FILE);

@@ -7,17 +7,23 @@ import { UnhealthyError } from '../errors.ts';
 /** What the exit status of a command means; `docs/errors.md` has the same table. */
 const EXIT = { unexpected: 1, usage: 2, configuration: 3, outOfReach: 7, unhealthy: 10 } as const;
 
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : 'CERTBUS_UNEXPECTED';
+function codeOf(error: unknown): string {
+  if (error instanceof Errors.CLIError) return 'CERTBUS_CLI_USAGE';
+  return error instanceof Error && 'code' in error ? String(error.code) : 'CERTBUS_UNEXPECTED';
+}
 
 function exitStatusOf(error: unknown): number {
   if (error instanceof Errors.CLIError) return EXIT.usage;
   if (error instanceof UnhealthyError) return EXIT.unhealthy;
   const code = codeOf(error);
-  if (/^CERTBUS_(?:AGENT_CONFIG|EVENTS)_|_FILE_OPEN$|_FILE_UNREADABLE$|_PROXY_INVALID$/.test(code))
+  if (/^CERTBUS_(?:AGENT_CONFIG|EVENTS)_|_FILE_OPEN$|_FILE_UNREADABLE$|_ADDRESS_INVALID$|_PROXY_INVALID$/.test(code))
     return EXIT.configuration;
   return code.startsWith('CERTBUS_') && code !== 'CERTBUS_UNEXPECTED' ? EXIT.outOfReach : EXIT.unexpected;
 }
+
+/** A message of oclif as a sentence, without its own advice. */
+const withoutHelp = (message: string): string =>
+  message.replace(/\s*See more help with --help$/, '').replace(/([^.?!])$/, '$1.');
 
 /** What every command shares: where the configuration is, `--json`, and errors with their exit status. */
 export abstract class BaseCommand extends Command {
@@ -61,21 +67,28 @@ export abstract class BaseCommand extends Command {
 
   protected override toErrorJson(thrown: unknown): unknown {
     const message = thrown instanceof Error ? clean(thrown.message) : 'unknown';
-    const code = thrown instanceof Errors.CLIError ? 'CERTBUS_CLI_USAGE' : codeOf(thrown);
     const result = thrown instanceof UnhealthyError ? thrown.result : null;
     return {
       status: 'failed',
       result,
       warnings: [],
-      error: { code, message, next: [] },
+      error: { code: codeOf(thrown), message: withoutHelp(message), next: this.#next(thrown) },
       exitCode: exitStatusOf(thrown),
     };
+  }
+
+  /** Wrong flags and arguments are answered with where the right ones are listed. */
+  #next(thrown: unknown): readonly string[] {
+    return thrown instanceof Errors.CLIError ? [`"${this.config.bin} ${this.id} --help" lists what it takes.`] : [];
   }
 
   protected override async catch(thrown: Error): Promise<unknown> {
     process.exitCode = exitStatusOf(thrown);
     if (this.jsonEnabled()) this.logJson(this.toErrorJson(thrown));
-    else process.stderr.write(`Error: ${clean(thrown.message)} Code: ${codeOf(thrown)}.\n`);
+    else {
+      const next = this.#next(thrown).map((each) => ` ${each}`);
+      process.stderr.write(`Error: ${withoutHelp(clean(thrown.message))}${next.join('')} Code: ${codeOf(thrown)}.\n`);
+    }
     return undefined;
   }
 }

@@ -60,13 +60,15 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   expect(JSON.parse(fed.stdout)).toMatchObject({ status: 'ok', error: null, exitCode: 0 });
   expect(readFileSync(join(folder, 'current', 'a.test', 'privkey.pem'), 'utf8')).toContain('PRIVATE KEY');
   expect(fed.stdout + fed.stderr).not.toContain('PRIVATE KEY');
-  expect((await run(site, 'status')).stdout).toMatch(/^not running.*files: in place, 1 of 1 certificates/s);
+  expect((await run(site, 'status')).stdout).toMatch(
+    /^not running.*files: in place, 1 of 1 certificate, .* {2}a\.test: until /s,
+  );
 
   const agent = spawn(process.execPath, [...node, 'run'], { cwd: site.folder, env: environmentOf(site) });
   onTestFinished(() => void agent.kill('SIGKILL'));
   let said = '';
   agent.stdout.on('data', (chunk) => (said += chunk));
-  await settled(() => expect(said).toContain('ready: 1 targets'));
+  await settled(() => expect(said).toContain('ready: 1 target,'));
   await site.bus.issue(['b.test']);
   await settled(() => expect(existsSync(join(folder, 'current', 'b.test'))).toBe(true));
   expect((await run(site, 'pause', 'files')).stdout).toBe('paused: files\n');

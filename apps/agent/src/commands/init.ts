@@ -1,6 +1,6 @@
 /** `certbus-agent init`. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createInterface, type Interface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
@@ -8,16 +8,29 @@ import { Flags } from '@oclif/core';
 import { parseConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError } from '../errors.ts';
 import { type Answers, configurationOf, findBalancer, PLACES, TARGET_TYPES, type TargetType } from '../init/answers.ts';
-import { http01Snippet, snippetFor } from '../init/snippets.ts';
+import { http01Snippet, orderFor, snippetFor } from '../init/snippets.ts';
 import { formatToken } from '../targets/nginx/token.ts';
 import { BaseCommand } from './base-command.ts';
 
 const SCRIPTS = fileURLToPath(new URL('../../nginx', import.meta.url));
 const TOKEN_BYTES = 24;
+const GROUP_READS = 0o640;
 const DEFAULT_FILE = '/etc/certbus/agent.json';
 
 /** What `init` can be told. */
 type Flag = 'bus' | 'trust' | 'identity' | 'target' | 'folder' | 'socket' | 'http01' | 'default';
+
+/** Lets read a file whoever can read another one, as far as this user can give it. Nobody else gets access on the way. */
+function giveLike(path: string, model: string): void {
+  const stats = statSync(model, { throwIfNoEntry: false });
+  if (!stats) return;
+  try {
+    chownSync(path, stats.uid, stats.gid);
+    chmodSync(path, stats.mode & GROUP_READS);
+  } catch {
+    // Another user's: the agent says that it cannot read the file, and what to do.
+  }
+}
 
 const isTargetType = (text: string): text is TargetType => (TARGET_TYPES as readonly string[]).includes(text);
 
@@ -57,12 +70,15 @@ export default class Init extends BaseCommand {
     const [target] = targets;
     if (target?.type === 'nginx' && !existsSync(target.tokenFile)) {
       writeFileSync(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), { mode: 0o600 });
-      this.log(`made ${target.tokenFile}, which nginx and the agent alone may read`);
+      giveLike(target.tokenFile, answers.identity);
+      this.log(`made ${target.tokenFile}, for those who can read ${answers.identity}; nginx reads it as root`);
     }
     const snippet = target ? snippetFor(target, { scripts: SCRIPTS }) : '';
     const challenges = answers.http01 === undefined ? undefined : http01Snippet(answers.target, answers.http01);
     this.log(`\nAdd to the configuration of the balancer:\n\n${[snippet, challenges].filter(Boolean).join('\n')}`);
-    this.log('Then: "certbus-agent check" says what would change, and "certbus-agent run" is the service.');
+    this.log(`${orderFor(answers.target)} "certbus-agent check" says what would change.`);
+    for (const path of [answers.trust, answers.identity])
+      if (!existsSync(path)) this.log(`${path} is not there yet: copy it from the folder that "certbus init" made.`);
     return { file, snippet, http01: challenges ?? null };
   }
 
@@ -91,7 +107,7 @@ export default class Init extends BaseCommand {
         throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `"${type}" is none of ${TARGET_TYPES.join(', ')}.`);
       const place = PLACES[type];
       const folder = resolve(flags.folder ?? (await ask('folder', 'Where do the files go?', place.folder)));
-      const needsSocket = type !== 'files';
+      const needsSocket = place.socket !== '';
       const socket = flags.socket ?? (needsSocket ? await ask('socket', "The balancer's socket?", place.socket) : '');
       return {
         bus,

@@ -16,7 +16,9 @@ export default class Once extends BaseCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Once);
     const log = (line: string) => process.stderr.write(`${cleanLine(line)}\n`);
-    const agent = await startAgent(this.configuration(flags), { log, isOffline: flags.offline });
+    // Challenges are the service's: it may be running, and have the port.
+    const { http01: _, ...configuration } = this.configuration(flags);
+    const agent = await startAgent(configuration, { log, isOffline: flags.offline });
     try {
       if (!flags.offline) await agent.caughtUp;
       await agent.started;

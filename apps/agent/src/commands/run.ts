@@ -2,6 +2,7 @@
 import { cleanLine } from '@certbus/events';
 import { startAgent } from '../agent.ts';
 import { notifySystemd } from '../notify.ts';
+import { counted } from '../status.ts';
 import { BaseCommand } from './base-command.ts';
 
 /** A balancer is not kept from its start by a bus or a target that hangs. */
@@ -25,7 +26,7 @@ export default class Run extends BaseCommand {
     clearTimeout(timer);
     await notifySystemd('READY=1');
     const { targets, position } = agent.status();
-    log(`ready: ${targets.length} targets, at position ${position} of the bus`);
+    log(`ready: ${counted(targets.length, 'target')}, at position ${position} of the bus`);
     if (!this.signal.aborted)
       await new Promise((resolve) => this.signal.addEventListener('abort', resolve, { once: true }));
     await notifySystemd('STOPPING=1');

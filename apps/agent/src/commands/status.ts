@@ -2,7 +2,8 @@
 import { clean } from '@certbus/events';
 import { stateDirectoryFor } from '../agent.ts';
 import { AgentError } from '../errors.ts';
-import { type AgentStatus, readStatus } from '../status.ts';
+import { openPauses } from '../pauses.ts';
+import { type AgentStatus, counted, readStatus } from '../status.ts';
 import { BaseCommand } from './base-command.ts';
 
 /** Whether a process is there; one of another user is, too. */
@@ -16,14 +17,33 @@ function isRunning(pid: number): boolean {
 
 type Target = AgentStatus['targets'][number];
 
-function* linesOf({ name, isPaused, position, checkedAt, error, certificates }: Target): Iterable<string> {
+/** Certificates that are listed at each target; `--json` has all of them. */
+const SHOWN = 20;
+
+const named = (names: readonly string[]): string =>
+  names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+
+function stateOf({ isPaused, error }: Target, wrong: number): string {
+  if (isPaused) return 'paused';
+  if (error) return 'failed';
+  return wrong > 0 ? 'in part' : 'in place';
+}
+
+function* linesOf(target: Target): Iterable<string> {
+  const { name, position, checkedAt, error, certificates } = target;
   const all = Object.entries(certificates);
   const wrong = all.filter(([, { problem }]) => problem);
-  const state = isPaused ? 'paused' : error ? 'failed' : wrong.length > 0 ? 'in part' : 'in place';
-  yield `${name}: ${state}, ${all.length - wrong.length} of ${all.length} certificates, position ${position ?? 'unknown'}, compared ${checkedAt ?? 'never'}`;
+  const good = all.filter(([, { problem }]) => !problem).map(([, certificate]) => certificate);
+  const counts =
+    checkedAt === null
+      ? 'never compared'
+      : `${good.length} of ${counted(all.length, 'certificate')}, position ${position ?? 'unknown'}, compared ${checkedAt}`;
+  yield `${name}: ${stateOf(target, wrong.length)}, ${counts}`;
   if (error) yield `  ${error.message} Code: ${error.code}.`;
   for (const [id, { names, problem }] of wrong)
-    yield `  ${id} ${names.slice(0, 3).join(', ')}: ${problem?.message} Code: ${problem?.code}.`;
+    yield `  ${id} ${named(names)}: ${problem?.message} Code: ${problem?.code}.`;
+  for (const { names, notAfter } of good.slice(0, SHOWN)) yield `  ${named(names)}: until ${notAfter.slice(0, 10)}`;
+  if (good.length > SHOWN) yield `  and ${good.length - SHOWN} more in place; --json lists all`;
 }
 
 export default class Status extends BaseCommand {
@@ -39,9 +59,12 @@ export default class Status extends BaseCommand {
       throw new AgentError('CERTBUS_AGENT_CONFIG_MISSING', what);
     }
     const running = isRunning(status.pid);
+    const pauses = openPauses(folder);
+    // A target sees its pause at its next look; from then on it is left alone, and nothing was begun in between.
+    const targets = status.targets.map((target) => ({ ...target, isPaused: pauses.has(target.name) }));
     this.log(`${running ? `running as process ${status.pid}` : 'not running'}, as of ${status.at}`);
     this.log(`${status.live ? 'caught up with the bus' : 'behind the bus'}, position ${status.position}`);
-    for (const target of status.targets) for (const line of linesOf(target)) this.log(clean(line));
-    return { ...status, isRunning: running };
+    for (const target of targets) for (const line of linesOf(target)) this.log(clean(line));
+    return { ...status, targets, isRunning: running };
   }
 }

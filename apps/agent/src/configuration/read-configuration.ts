@@ -53,10 +53,7 @@ function parseJson(text: string, file: string): unknown {
     return JSON.parse(text);
   } catch {
     // The parser's message shows a part of the text.
-    throw new AgentError(
-      'CERTBUS_AGENT_CONFIG_INVALID',
-      `${file} is not JSON. "node -e" or "jq . ${file}" shows where.`,
-    );
+    throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `${file} is not JSON. "jq . ${file}" shows where.`);
   }
 }
 

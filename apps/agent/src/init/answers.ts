@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { AgentConfiguration, TargetConfiguration } from '../configuration/configuration.ts';
 
 /** Kinds of targets that `init` sets up. */
-export const TARGET_TYPES = ['haproxy', 'nginx', 'files'] as const;
+export const TARGET_TYPES = ['haproxy', 'nginx', 'nginx-files', 'files'] as const;
 
 /** One of {@link TARGET_TYPES}. */
 export type TargetType = (typeof TARGET_TYPES)[number];
@@ -36,6 +36,7 @@ export function findBalancer(): TargetType {
 export const PLACES: Readonly<Record<TargetType, { readonly folder: string; readonly socket: string }>> = {
   haproxy: { folder: '/var/lib/certbus-agent/haproxy', socket: '/run/haproxy/admin.sock' },
   nginx: { folder: '/etc/certbus', socket: '/run/certbus-nginx/admin.sock' },
+  'nginx-files': { folder: '/var/lib/certbus-agent/nginx', socket: '' },
   files: { folder: '/var/lib/certbus-agent/files', socket: '' },
 };
 
@@ -43,6 +44,7 @@ function targetOf({ target: type, folder, socket, defaultName }: Answers): Targe
   const common = defaultName === undefined ? {} : { default: defaultName };
   switch (type) {
     case 'files':
+    case 'nginx-files':
       return { type, folder, ...common };
     case 'haproxy':
       return { type, folder, socket, ...common };

@@ -1,11 +1,12 @@
 /** What a balancer's own configuration needs, for each kind of target. */
+import { dirname } from 'node:path';
 import type { NamedTarget } from '../configuration/read-configuration.ts';
 
 /** Lines for HAProxy. */
 function haproxySnippet({ folder, socket, default: defaultName }: Extract<NamedTarget, { type: 'haproxy' }>): string {
   const first = defaultName === undefined ? '' : `crt ${folder}/default.pem `;
   const strict = defaultName === undefined ? ' strict-sni' : '';
-  return `# In "global":
+  return `# In "global", in place of another line for this socket. HAProxy keeps a socket as it is over a reload: restart it once.
 stats socket ${socket} mode 660 group certbus-agent level admin
 
 # In the frontend that takes TLS:
@@ -30,7 +31,8 @@ js_shared_dict_zone zone=certbus:64M;
 js_set $certbus_chain certbus.chain;
 js_set $certbus_key certbus.key;
 server {
-  # In a folder of mode 0750 that only nginx's master and the agent can enter: nginx makes the socket itself with mode 0666.
+  # In a folder of root and the agent's group, mode 0750, since nginx makes the socket itself with mode 0666. A file
+  # /etc/tmpfiles.d/certbus-nginx.conf makes it at each boot: d ${dirname(socket)} 0750 root certbus-agent -
   listen unix:${socket};
   include ${tokenFile};
   client_body_buffer_size 256k;
@@ -38,11 +40,22 @@ server {
   location /certbus/ { js_content certbus.admin; }
 }
 
-# In each server that takes TLS:
+# In each server that takes TLS, once "certbus-agent check" says that the certificates are in place:
 ssl_certificate data:$certbus_chain;
 ssl_certificate_key data:$certbus_key;
 `;
 }
+
+/** In which order agent and balancer are started, so that no visitor is refused on the way. */
+export const orderFor = (type: NamedTarget['type']): string =>
+  ({
+    haproxy: 'Then start "certbus-agent run", which writes the files of these lines, and restart HAProxy after that.',
+    nginx:
+      'Then reload nginx with the lines for "http", start "certbus-agent run", and reload it with those for the servers after that.',
+    'nginx-files':
+      'Then start "certbus-agent run", which writes the files of these lines, and reload nginx after that.',
+    files: 'Then start "certbus-agent run", which writes the files.',
+  })[type];
 
 /** Lines for nginx without njs. */
 function nginxFilesSnippet({ folder }: Extract<NamedTarget, { type: 'nginx-files' }>): string {
@@ -93,9 +106,11 @@ export function http01Snippet(type: NamedTarget['type'], listen: string): string
   }
   if (type === 'haproxy') {
     const server = listen.startsWith('/') ? `unix@${listen}` : listen;
+    const chroot = listen.startsWith('/') ? ' With "chroot" it looks for the socket below that folder.' : '';
     return `# In the frontend that listens on port 80:
 use_backend certbus_agent if { path_beg /.well-known/acme-challenge/ }
 
+# At the end.${chroot}
 backend certbus_agent
   server agent ${server}
 `;

@@ -109,6 +109,14 @@ function createRunner({ target, pass, timeoutMs }: WorkerOptions, stop: AbortSig
   };
 }
 
+/** An error with a code of ours. Those of the system, such as of a folder that cannot be written, get the name of the target and what to do. */
+function withCode(name: string, error: unknown): Error {
+  if (error instanceof Error && 'code' in error && String(error.code).startsWith('CERTBUS_')) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  const what = `Target "${name}" cannot be brought up to date (${why}). "certbus-agent check", run as the user of the agent, says what is missing.`;
+  return new AgentError('CERTBUS_AGENT_TARGET_FAILED', what, { cause: error });
+}
+
 /** Starts to keep a target up to date. */
 export function startWorker(options: WorkerOptions): Worker {
   const { target, window, machine, pass, position, isPaused, intervalMs, onStatus } = options;
@@ -146,7 +154,7 @@ export function startWorker(options: WorkerOptions): Worker {
       return true;
     } catch (error) {
       changed = 'all';
-      if (!stop.signal.aborted) report({ error: error as Error });
+      if (!stop.signal.aborted) report({ error: withCode(target.name, error) });
       return false;
     }
   }

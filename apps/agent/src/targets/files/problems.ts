@@ -25,7 +25,8 @@ export async function folderProblems(folder: string, { uid, gid }: Access): Prom
     const isOwner = error instanceof Error && 'syscall' in error && error.syscall === 'chown';
     if (!isOwner) return [`Files cannot be written in ${folder}: ${describeFileProblem(error, place)}.`];
     const advice = 'Run the agent as a member of that group, or without "owner" and "group".';
-    return [`Files in ${folder} cannot be given to user ${uid ?? 'unchanged'}, group ${gid ?? 'unchanged'}. ${advice}`];
+    const to = [uid === undefined ? '' : `user ${uid}`, gid === undefined ? '' : `group ${gid}`].filter(Boolean);
+    return [`Files in ${folder} cannot be given to ${to.join(' and ')}. ${advice}`];
   } finally {
     await rm(probe, { force: true });
   }

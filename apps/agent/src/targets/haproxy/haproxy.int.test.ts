@@ -19,7 +19,7 @@ describe.skipIf(part.skip)(part.title('the target HAProxy'), () => {
     const balancer = await createHaproxy(site, { defaultName: undefined });
     const agent = await site.start([balancer.target]);
     await agent.started;
-    expect(agent.status().targets[0]?.error?.message).toContain('Is HAProxy running');
+    expect(agent.status().targets[0]?.error?.message).toContain('HAProxy is not running');
     await balancer.start();
     expect(await shown(balancer.port, 'one.test')).toBe(serialNumber);
     await settled(() => expect(agent.status().targets[0]?.error).toBeNull());

@@ -189,7 +189,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       );
     },
     async problems(signal) {
-      const unreachable = await withStore(signal, (store) => store.paths()).then(
+      const unreachable = await withStore(signal, (store) => store.offered()).then(
         () => [],
         (error: Error) => [error.message],
       );

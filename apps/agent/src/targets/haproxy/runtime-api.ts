@@ -20,8 +20,16 @@ const PROMPT = '\n> ';
 /** What it says to each line of a payload. */
 const PAYLOAD_PROMPTS = /^(?:\+ )+/;
 
+/** What to do, by the error of the system. */
+const advice = (path: string): Readonly<Record<string, string>> => ({
+  EACCES: `This user has no access to it: run the agent in the group of the socket, or add "mode 660 group GROUP" to its "stats socket" line and restart HAProxy, which keeps the socket as it is over a reload.`,
+  ECONNREFUSED: 'HAProxy is not running; start it.',
+  ENOENT: `HAProxy is not running, or its "global" section lacks "stats socket ${path} level admin".`,
+});
+
 function unreachable(path: string, why: string): AgentError {
-  const what = `HAProxy's admin socket ${path} cannot be used: ${why}. Is HAProxy running, with "stats socket ${path} level admin", and may this user write to the socket?`;
+  const otherwise = `Is HAProxy running, with "stats socket ${path} level admin"?`;
+  const what = `HAProxy's admin socket ${path} cannot be used: ${why}. ${advice(path)[why] ?? otherwise}`;
   return new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
 }
 

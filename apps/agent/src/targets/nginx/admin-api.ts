@@ -34,14 +34,23 @@ interface Call {
   readonly body?: string;
 }
 
+const WRONG_TOKEN = 'it does not know the token of this agent';
+/** What to do, by the error of the system. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'This user cannot enter its folder: give that to the group of the agent, with mode 0750.',
+  ECONNREFUSED:
+    'nginx is not running; start it. One that was killed leaves its socket and does not start again before that is removed.',
+  ENOENT: 'nginx is not running, or its configuration lacks the lines of "certbus-agent init".',
+  [WRONG_TOKEN]: 'Reload nginx, which reads the file of the token at its start and at each reload.',
+};
+
 /** Opens the socket. Nothing is asked yet. */
 export function openAdminApi({ socket, token }: { readonly socket: string; readonly token: () => string }): AdminApi {
   const agent = new Agent({ keepAlive: true, maxSockets: TOGETHER });
-  const unreachable = (why: string) =>
-    new AgentError(
-      'CERTBUS_AGENT_TARGET_FAILED',
-      `nginx cannot be told through ${socket}: ${why}. Is nginx running with the lines of "certbus-agent init", and may this user write to the socket?`,
-    );
+  const unreachable = (why: string) => {
+    const next = ADVICE[why] ?? 'Is nginx running with the lines of "certbus-agent init"?';
+    return new AgentError('CERTBUS_AGENT_TARGET_FAILED', `nginx cannot be reached through ${socket}: ${why}. ${next}`);
+  };
 
   const refuse = (why: string) =>
     new AgentError('CERTBUS_AGENT_TARGET_REFUSED', `nginx did not take a certificate through ${socket}: ${why}.`);
@@ -82,7 +91,7 @@ export function openAdminApi({ socket, token }: { readonly socket: string; reado
   async function must(call: Call, signal: AbortSignal): Promise<string> {
     const { status, text } = await send(call, signal);
     if (status < 300) return text;
-    if (status === 401) throw unreachable('it does not know the token of this agent');
+    if (status === 401) throw unreachable(WRONG_TOKEN);
     if (status === 413) throw refuse('it is larger than "client_max_body_size"');
     if (status === 507) throw refuse(`${text.trim().slice(0, 200)}; make "js_shared_dict_zone" larger`);
     throw unreachable(`it answered ${status} ${text.trim().slice(0, 200)}`);
