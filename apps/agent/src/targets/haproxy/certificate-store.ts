@@ -7,7 +7,7 @@ import type { RuntimeApi } from './runtime-api.ts';
 export interface CertificateStore {
   /** Paths of the certificates that it holds. */
   paths(): Promise<ReadonlySet<string>>;
-  /** Paths of the certificates that its list offers to clients. */
+  /** Paths of the certificates that its list offers to clients. Rejects `CERTBUS_AGENT_TARGET_FAILED` where no `bind` line uses the list. */
   offered(): Promise<ReadonlySet<string>>;
   /** SHA-1 of a leaf's DER, upper-case hexadecimal; `undefined` where there is no such certificate. */
   fingerprint(path: string): Promise<string | undefined>;
@@ -81,6 +81,11 @@ export function createCertificateStore(
     },
     async offered() {
       const lines = linesOf(await api.ask(`show ssl crt-list ${list}`));
+      // It names the list first. One that runs without it must find the files when it is reloaded with it, so that no certificate is refused here.
+      if (!lines[0]?.startsWith('#')) {
+        const what = `HAProxy does not use ${list} yet. Add the "bind" line that "certbus-agent init" prints, and reload HAProxy: the files for it are in place.`;
+        throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
+      }
       return new Set(
         lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => line.split(/[\s[]/)[0] ?? ''),
       );
