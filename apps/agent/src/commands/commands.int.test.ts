@@ -88,6 +88,7 @@ test('a target that cannot be fed is named, and the status is 10', async () => {
   const targets = [
     { type: 'files', folder: join(site.folder, 'good') },
     { type: 'haproxy', folder: join(site.folder, 'haproxy'), socket: join(site.folder, 'missing.sock') },
+    { type: 'files', name: 'blocked', folder: join(file, 'below-a-file') },
   ];
   const content = { bus: 'sqlite:bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets };
   writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
@@ -95,11 +96,30 @@ test('a target that cannot be fed is named, and the status is 10', async () => {
   expect(fed.status).toBe(10);
   expect(JSON.parse(fed.stdout)).toMatchObject({
     status: 'failed',
-    result: { targets: [{ error: null }, { error: { code: 'CERTBUS_AGENT_TARGET_FAILED' } }] },
+    result: {
+      targets: [
+        { error: null },
+        { error: { code: 'CERTBUS_AGENT_TARGET_FAILED', message: expect.stringContaining('HAProxy is not running') } },
+        {
+          error: {
+            code: 'CERTBUS_AGENT_TARGET_FAILED',
+            message: expect.stringContaining('Target "blocked" cannot be'),
+          },
+        },
+      ],
+    },
     error: { code: 'CERTBUS_AGENT_UNHEALTHY' },
     exitCode: 10,
   });
   expect(existsSync(join(site.folder, 'good', 'current', 'a.test', 'cert.pem'))).toBe(true);
+  expect((await run(site, 'status')).stdout).toContain('haproxy: failed, never compared\n  HAProxy');
+  // A pause is shown before the agent has seen it.
+  await run(site, 'pause', 'haproxy');
+  expect((await run(site, 'status')).stdout).toContain('haproxy: paused, never compared\n');
+  // The replica is there, and the answer of the bus is waited for all the same.
+  const checked = (await run(site, 'check')).stdout;
+  expect(checked).toMatch(/^bus: answers/);
+  expect(checked).toContain(`problem: ${file} is not a folder`);
   // Its files are there for its start.
   expect(statSync(join(site.folder, 'haproxy', 'a.test.pem')).mode & 0o777).toBe(0o600);
 });
@@ -145,4 +165,21 @@ test('once --offline feeds from the replica while the bus is away', async () => 
   const fed = await run(site, 'once', '--offline');
   expect(fed.status).toBe(0);
   expect(existsSync(join(folder, 'current', 'a.test', 'cert.pem'))).toBe(true);
+});
+
+test('a command or flag that does not exist is answered with what to type', async () => {
+  const site = await createSite();
+  expect(await run(site, 'statu')).toEqual({
+    status: 127,
+    stdout: '',
+    stderr:
+      'Error: "certbus-agent statu" is not a command. Did you mean "certbus-agent status"? "certbus-agent help" lists the commands.\n',
+  });
+  expect(await run(site, 'check', '--nonsense')).toEqual({
+    status: 2,
+    stdout: '',
+    stderr:
+      'Error: Nonexistent flag: --nonsense. "certbus-agent check --help" lists what it takes. Code: CERTBUS_CLI_USAGE.\n',
+  });
+  expect((await run(site, 'init', '--help')).stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
 });

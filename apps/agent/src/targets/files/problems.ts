@@ -28,6 +28,7 @@ export async function folderProblems(folder: string, { uid, gid }: Access): Prom
     const to = [uid === undefined ? '' : `user ${uid}`, gid === undefined ? '' : `group ${gid}`].filter(Boolean);
     return [`Files in ${folder} cannot be given to ${to.join(' and ')}. ${advice}`];
   } finally {
-    await rm(probe, { force: true });
+    // Below a file there is nothing to remove.
+    await rm(probe, { force: true }).catch(() => {});
   }
 }
