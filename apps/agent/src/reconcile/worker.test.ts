@@ -73,7 +73,7 @@ test('a busy bus, and a change that fails, lead to one change a window', async (
   isBroken = true;
   await busyFor(2 * MINUTE_MS);
   expect(changes).toEqual([0, 1, 2, 3, 4].map((n) => n * MINUTE_MS));
-  expect(worker.status).toMatchObject({ position: 7, error: { message: 'refused' } });
+  expect(worker.status).toMatchObject({ position: 7, error: { cause: { message: 'refused' } } });
 });
 
 test('an idle target waits for the instant of its machine as well', async () => {
