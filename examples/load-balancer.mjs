@@ -15,11 +15,12 @@ const challenges = http.createServer((request, response) => {
 });
 challenges.listen(HTTP_PORT);
 
-process.once('SIGTERM', async () => {
+async function drain() {
   // What is under way is answered, connections end once they are idle, and then the process does.
   const closed = [server, challenges].map((each) => once(each.close(), 'close'));
   const idle = setInterval(() => server.closeIdleConnections(), 100);
   await Promise.all(closed);
   clearInterval(idle);
   await certbus.close();
-});
+}
+process.once('SIGTERM', () => void drain());

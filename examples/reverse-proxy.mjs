@@ -149,4 +149,4 @@ async function drain() {
   clearTimeout(cut);
   await certbus.close();
 }
-process.once('SIGTERM', drain).once('SIGINT', drain);
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void drain());
