@@ -37,6 +37,7 @@ export async function startHttp01(
   { listen, group }: { readonly listen: string; readonly group?: string | undefined },
   source: Pick<MaterialSource, 'keyAuthorization'>,
 ): Promise<Http01Server> {
+  const { gid } = await resolveAccess({ group });
   const server = createServer((request, response) => {
     if (answerHttp01(request, response, (token) => source.keyAuthorization(token))) return;
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('not a challenge of this bus\n');
@@ -61,9 +62,14 @@ export async function startHttp01(
     const what = `HTTP-01 cannot be answered on ${listen}, which is "http01" in the configuration (${cause.message}). ${advice}`;
     throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what, { cause });
   });
-  if (group !== undefined && listen.startsWith('/')) {
-    const { gid = -1 } = await resolveAccess({ group });
-    chownSync(listen, -1, gid);
+  if (gid !== undefined && listen.startsWith('/')) {
+    try {
+      chownSync(listen, -1, gid);
+    } catch (cause) {
+      server.close();
+      const what = `The socket for HTTP-01, ${listen}, cannot be given to the group "${group}". Run the agent as a member of that group.`;
+      throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what, { cause });
+    }
   }
   const bound = server.address();
   const address =

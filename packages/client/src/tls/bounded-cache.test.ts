@@ -57,3 +57,9 @@ test('a cache of one entry holds the latest', () => {
   add('b');
   expect([cache.get('a')?.name, cache.get('b')?.name]).toEqual([undefined, 'b']);
 });
+
+test.each([0, -1, 0.5, Number.NaN])('a size of %s keeps one entry', (size) => {
+  const cache = createBoundedCache<{ isUsed: boolean }>(size);
+  for (const key of ['a', 'b']) cache.set(key, { isUsed: false });
+  expect([cache.get('a') === undefined, cache.get('b') !== undefined]).toEqual([true, true]);
+});

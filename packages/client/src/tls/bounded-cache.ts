@@ -30,9 +30,10 @@ export function createBoundedCache<Value extends Cached>(
   size: number,
   dispose: (value: Value) => void = () => {},
 ): BoundedCache<Value> {
+  const room = Math.max(1, Math.floor(size) || 1);
   const onProbation = new Map<string, Value>();
   const kept = new Map<string, Value>();
-  const probationSize = Math.max(1, Math.floor(size * PROBATION));
+  const probationSize = Math.max(1, Math.floor(room * PROBATION));
 
   /** Evicts one entry, or gives one that was used another round. */
   function evictFrom(queue: Map<string, Value>): void {
@@ -64,7 +65,7 @@ export function createBoundedCache<Value extends Cached>(
     },
     set(key, value) {
       remove(key);
-      while (onProbation.size + kept.size >= size)
+      while (onProbation.size + kept.size >= room)
         evictFrom(onProbation.size >= probationSize || kept.size === 0 ? onProbation : kept);
       onProbation.set(key, value);
     },

@@ -1,10 +1,11 @@
 /** The target of everything that reads certificates from files, and of the commands that tell it to. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sha256 } from '@certbus/events';
 import { type CommandSettings, runCommand } from '../commands/run-command.ts';
 import { servedLeaves } from '../served.ts';
-import type { Applied, Held, Target } from '../target.ts';
+import type { Applied, Held, Leaf, Target } from '../target.ts';
 import type { Access } from './access.ts';
 import { type NextContents, openFolderInPlace, openVersionedFolder } from './certificate-folder.ts';
 import { changeFiles, formOf } from './change-files.ts';
@@ -42,6 +43,25 @@ const environmentOf = (target: string, path: string): Record<string, string> => 
   CERTBUS_FOLDER: path,
   CERTBUS_LIST: join(path, '.certbus-agent.json'),
 });
+
+/** How long a program may go on showing what it had after the command that reloads it has ended, milliseconds. */
+const RELOAD_MS = 20_000;
+const LOOK_MS = 250;
+
+/** What is shown; asked again for a while where a command reloads the program, since most such commands end before it has. */
+async function servedOnceReloaded(
+  address: string,
+  leaves: readonly Leaf[],
+  { isReloaded, signal }: { readonly isReloaded: boolean; readonly signal: AbortSignal },
+): Promise<ReadonlyMap<string, string>> {
+  const deadline = performance.now() + (isReloaded ? RELOAD_MS : 0);
+  for (;;) {
+    const served = await servedLeaves(address, leaves, signal);
+    const isShown = leaves.every(({ certificateId, leafHash }) => served.get(certificateId) === leafHash);
+    if (isShown || performance.now() >= deadline) return served;
+    await sleep(LOOK_MS, undefined, { signal });
+  }
+}
 
 /** Opens the target. */
 export function createFilesTarget(settings: FilesSettings): Target {
@@ -111,7 +131,7 @@ export function createFilesTarget(settings: FilesSettings): Target {
       return { refused: new Map([...unopened, ...refused]) };
     },
     async served(pairs, signal) {
-      if (address !== undefined) return servedLeaves(address, pairs, signal);
+      if (address !== undefined) return servedOnceReloaded(address, pairs, { isReloaded: after !== undefined, signal });
       const { certificates } = await folder.known();
       return new Map(Object.entries(certificates).map(([id, { leafHash }]) => [id, leafHash]));
     },

@@ -37,12 +37,15 @@ const inFileName = (name: string): string => name.replace(/^\*/, '_');
 /** The name of the files of the default certificate, beside those under its own. */
 export const DEFAULT_NAME = 'default';
 
+/** Longest name: a file that is being written has 45 characters more, and file systems end at 255. */
+const LONGEST = 150;
+
 const SAFE = /^[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?$/;
 
 /** The name that a certificate's files would have if it were the only one: the first of its names, or its id where that is not fit for a file. */
 function wishedName(certificateId: string, names: readonly string[]): string {
   const name = inFileName((names[0] ?? '').toLowerCase());
-  return SAFE.test(name) ? name : certificateId;
+  return name.length <= LONGEST && SAFE.test(name) ? name : certificateId;
 }
 
 /**

@@ -41,6 +41,25 @@ describe.skipIf(part.skip)(part.title('the target HAProxy'), () => {
     expect(await ask(socket, 'show ssl cert')).not.toContain('*');
   });
 
+  test('starts again after the certificate of its default was removed, and goes on with the others', async () => {
+    const site = await createSite();
+    const gone = await site.bus.issue(['gone.test']);
+    const other = await site.bus.issue(['other.test']);
+    const { port, target, start } = await createHaproxy(site, { defaultName: 'gone.test' });
+    const agent = await site.start([{ ...target, default: 'gone.test' }]);
+    await agent.started;
+    const running = await start();
+    expect(await shown(port)).toBe(gone.serialNumber);
+    await site.bus.remove(gone.certificateId);
+    const renewed = await site.bus.issue(['other.test']);
+    await settled(async () => expect(await shown(port, 'other.test')).toBe(renewed.serialNumber));
+    expect(renewed.serialNumber).not.toBe(other.serialNumber);
+    await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
+    await running.stop();
+    await start();
+    expect(await shown(port, 'other.test')).toBe(renewed.serialNumber);
+  });
+
   test('a certificate that does not fit into its buffer is refused, and the file before it is back', async () => {
     const site = await createSite();
     const { serialNumber } = await site.bus.issue(['a.test']);

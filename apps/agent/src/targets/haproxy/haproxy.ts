@@ -7,6 +7,7 @@ import type { Access } from '../files/access.ts';
 import { type NextContents, openFolderInPlace } from '../files/certificate-folder.ts';
 import { changeFiles, formOf } from '../files/change-files.ts';
 import type { FileForm } from '../files/layouts.ts';
+import { DEFAULT_NAME } from '../files/layouts.ts';
 import type { Manifest, ManifestEntry } from '../files/manifest.ts';
 import { folderProblems } from '../files/problems.ts';
 import { remember, takeBack } from '../files/undo.ts';
@@ -56,6 +57,8 @@ interface Lag {
 
 const fileOf = (name: string): string => `${name}.pem`;
 
+const DEFAULT_FILE = fileOf(DEFAULT_NAME);
+
 /** What HAProxy refused, by certificate. */
 type Refused = Map<string, Error>;
 
@@ -66,10 +69,13 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
   const folder = openFolderInPlace(settings.folder, { access, form: formOf({ ...form, access }) });
   const list = join(balancerFolder, LIST);
   let lag: Lag = { behind: [], left: [] };
+  /** The last default certificate, while there is none: without the file that its `bind` line names, HAProxy does not start. */
+  let lastDefault: string | undefined;
 
   const shared: NextContents['shared'] = ({ certificates }) => {
     const paths = Object.values(certificates).map((entry) => join(balancerFolder, fileOf(entry.name)));
-    return [{ path: LIST, content: paths.map((path) => `${path}\n`).join(''), isSecret: false }];
+    const files = [{ path: LIST, content: paths.map((path) => `${path}\n`).join(''), isSecret: false }];
+    return lastDefault === undefined ? files : [...files, { path: DEFAULT_FILE, content: lastDefault, isSecret: true }];
   };
   const entriesOf = (id: string, { files, leafSha1, name: own }: ManifestEntry): Entry[] =>
     Object.keys(files).map((path) => ({
@@ -102,7 +108,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       if (!isListed && !held.has(path)) continue;
       if (!isThere || (await store.fingerprint(path)) !== leafSha1) behind.push(entry);
     }
-    const wanted = new Set(entries.map(({ path }) => path));
+    const wanted = new Set([...entries.map(({ path }) => path), join(balancerFolder, DEFAULT_FILE)]);
     const isLeft = (path: string) => dirname(path) === balancerFolder && path.endsWith(fileOf('')) && !wanted.has(path);
     return { behind, left: [...held].filter(isLeft) };
   }
@@ -124,11 +130,8 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
   }
 
-  /** Brings the files' part of a change, and what was behind before, into HAProxy's memory. */
-  async function bringIntoEffect(
-    store: CertificateStore,
-    { entries, removed }: { readonly entries: readonly Entry[]; readonly removed: readonly string[] },
-  ): Promise<Refused> {
+  /** Gives HAProxy what changed and what was behind before; what it refuses holds up no other. */
+  async function giveAll(store: CertificateStore, entries: readonly Entry[]): Promise<Refused> {
     const refused: Refused = new Map();
     await store.endForeignTransaction();
     const [held, offered] = [await store.paths(), await store.offered()];
@@ -140,8 +143,23 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
         refused.set(entry.id, error);
       }
     }
-    for (const path of removed) if (held.has(path)) await store.remove(path);
     return refused;
+  }
+
+  /** Drops certificates. What a `bind` line names by itself stays, and is told once all others are gone. */
+  async function dropAll(store: CertificateStore, paths: readonly string[]): Promise<void> {
+    const held = await store.paths();
+    let kept: AgentError | undefined;
+    for (const path of paths) {
+      if (!held.has(path)) continue;
+      try {
+        await store.remove(path);
+      } catch (error) {
+        if (!(error instanceof AgentError) || error.code !== 'CERTBUS_AGENT_TARGET_REFUSED') throw error;
+        kept ??= error;
+      }
+    }
+    if (kept) throw kept;
   }
 
   return {
@@ -167,6 +185,10 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       const before = await remember(folder, [...ids, ...change.remove]);
       const removed = change.remove.flatMap((id) => before.get(id)?.files ?? []);
       const { defaultId } = await folder.known();
+      const hasDefault = change.defaultId !== undefined;
+      lastDefault = hasDefault
+        ? undefined
+        : await readFile(join(settings.folder, DEFAULT_FILE), 'utf8').catch(() => undefined);
       const unopened = await changeFiles(folder, change, { ...form, shared });
       const { certificates } = await folder.known();
       const changed = ids.flatMap((id) =>
@@ -174,10 +196,17 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       );
       const taken = new Set(changed.map(({ path }) => path));
       const entries = [...changed, ...lag.behind.filter(({ path, id }) => certificates[id] && !taken.has(path))];
-      const gone = [...removed.map(({ path }) => join(balancerFolder, path)), ...lag.left];
-      const refused = await withStore(signal, (store) => bringIntoEffect(store, { entries, removed: gone }));
+      const dropped = removed.filter(({ path }) => path !== DEFAULT_FILE).map(({ path }) => join(balancerFolder, path));
+      const gone = [...dropped, ...lag.left];
+      const refused = await withStore(signal, async (store) => {
+        const found = await giveAll(store, entries);
+        // Of what was behind before, nothing older is known to go back to: its file stays.
+        const own = [...found.keys()].filter((id) => ids.includes(id));
+        if (own.length > 0) await takeBack(folder, own, { before, defaultId, shared });
+        await dropAll(store, gone);
+        return found;
+      });
       lag = { behind: [], left: [] };
-      if (refused.size > 0) await takeBack(folder, refused.keys(), { before, defaultId, shared });
       return { refused: new Map([...unopened, ...refused]) };
     },
     async served(leaves, signal) {

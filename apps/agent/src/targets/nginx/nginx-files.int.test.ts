@@ -12,6 +12,23 @@ const part = requirePart('nginx');
 describe.skipIf(part.skip)(part.title('the target nginx by files and reloads'), () => {
   testTarget(createNginxWithFiles);
 
+  test('a reload that goes on after its command has ended is waited for, before what is shown is compared', async () => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    const { start, port, target } = await createNginxWithFiles(site, { defaultName: undefined });
+    const first = await site.start([target]);
+    await first.started;
+    await start();
+    await first.stop();
+    const agent = await site.start([{ ...target, address: `127.0.0.1:${port}` }]);
+    await agent.started;
+    const renewed = await site.bus.issue(['a.test']);
+    await settled(async () => expect(await shown(port, 'a.test')).toBe(renewed.serialNumber));
+    await settled(() => expect(agent.status().targets[0]?.certificates[renewed.certificateId]?.leafHash).toBeDefined());
+    expect(agent.status().targets[0]?.error).toBeNull();
+    expect(site.lines.join('\n')).not.toContain('shows');
+  });
+
   test('takes back what the test of its configuration names, and goes on with the others', async () => {
     const site = await createSite();
     const bad = await site.bus.issue(['bad.test']);
