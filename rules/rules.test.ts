@@ -66,7 +66,8 @@ const VIOLATIONS: readonly Violation[] = [
   {
     name: 'a pure file that imports one that does I/O',
     seeds: {
-      'packages/manager/src/decide/seeded-import.ts': "export { openRenewalInfoNotes } from '../renewal/renewal-info-notes.ts';\n",
+      'packages/manager/src/decide/seeded-import.ts':
+        "export { openRenewalInfoNotes } from '../renewal/renewal-info-notes.ts';\n",
     },
     rule: 'pure-file',
     where: 'packages/manager/src/decide/seeded-import.ts:1',
