@@ -40,14 +40,14 @@ export const agent: readonly Mutant[] = [
     file: `${RECONCILE}/schedule.ts`,
     find: 'return windowMs - sinceBegin;',
     replace: 'return 0;',
-    noticedBy: [{ file: `${RECONCILE}/worker.test.ts`, only: 'lead to one change a window' }],
+    noticedBy: [{ file: 'apps/agent/src/reconcile/worker.test.ts', only: 'lead to one change a window' }],
   },
   {
     fault: 'a pass begins next to one that hangs',
-    file: `${RECONCILE}/worker.ts`,
+    file: 'apps/agent/src/reconcile/worker.ts',
     find: 'if (hung) throw tooLate();',
     replace: '',
-    noticedBy: [{ file: `${RECONCILE}/worker.test.ts`, only: 'a target that hangs is given up' }],
+    noticedBy: [{ file: 'apps/agent/src/reconcile/worker.test.ts', only: 'a target that hangs is given up' }],
   },
   {
     fault: 'a file gets its name before it is on the disk',

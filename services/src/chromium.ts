@@ -48,7 +48,7 @@ interface Reply {
   readonly sessionId?: string;
   // biome-ignore lint/suspicious/noExplicitAny: the protocol's answers have a shape for each of its methods.
   readonly params?: any;
-  // biome-ignore lint/suspicious/noExplicitAny: the same.
+  // biome-ignore lint/suspicious/noExplicitAny: the protocol's answers have a shape for each of its methods.
   readonly result?: any;
   readonly error?: { readonly message: string };
 }

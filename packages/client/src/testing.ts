@@ -150,7 +150,7 @@ function beginning(
 }
 
 /**
- * Makes a bus for the tests of whoever builds on the client; needs the packages `@peculiar/x509` and `reflect-metadata`.
+ * Makes a bus for the tests of those who build on the client; needs the packages `@peculiar/x509` and `reflect-metadata`.
  * `address` puts it into a store that does not exist yet, such as `sqlite:./test.db`; default this process's memory.
  */
 export async function createTestBus({ address }: { readonly address?: string } = {}): Promise<TestBus> {

@@ -129,7 +129,7 @@ async function followOnce(advance: Advance, restore: Restorer): Promise<void> {
       await listener.rebuilt();
     } else if (commits.length > 0) await listener.moved(taken);
     listener.contact({ live });
-    // A bus on this machine answers without a turn of the event loop, and whoever wants it to stop would not be heard.
+    // A bus on this machine answers without a turn of the event loop, and a request to stop would not be heard.
     await nextTurn();
   }
 }

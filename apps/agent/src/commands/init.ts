@@ -20,7 +20,7 @@ const DEFAULT_FILE = '/etc/certbus/agent.json';
 /** What `init` can be told. */
 type Flag = 'bus' | 'trust' | 'identity' | 'target' | 'folder' | 'socket' | 'http01' | 'default';
 
-/** Lets read a file whoever can read another one, as far as this user can give it. Nobody else gets access on the way. */
+/** Gives a file the owner, group and mode of another one, as far as this user can. Nobody else can read it in between. */
 function giveLike(path: string, model: string): void {
   const stats = statSync(model, { throwIfNoEntry: false });
   if (!stats) return;

@@ -55,7 +55,7 @@ test('a key of another certificate, another chain, other dates and other names a
   const { leafHash } = good.issued;
   await refused({ ...good, issued: { leafHash, names: ['a.test', 'c.test'] } }, 'it is not for c.test');
   await refused({ ...good, issued: { leafHash, names: ['x.b.test'] } }, 'it is not for x.b.test');
-  await refused({ ...good, cert: '' }, 'there is no certificate in it');
+  await refused({ ...good, cert: '' }, 'it holds no certificate');
 });
 
 test('what does not parse is refused without a word of it', async () => {

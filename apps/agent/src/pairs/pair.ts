@@ -59,7 +59,7 @@ function faultOf(
   now: Date,
 ): string | undefined {
   const [leaf] = chain;
-  if (!leaf) return 'there is no certificate in it';
+  if (!leaf) return 'it holds no certificate';
   if (sha256(leaf.raw) !== issued.leafHash) return 'its first certificate is not the one that the bus names';
   if (!leaf.checkPrivateKey(key)) return 'its private key belongs to another certificate';
   if (leaf.validFromDate > now) return `it is valid from ${leaf.validFromDate.toISOString()} on`;

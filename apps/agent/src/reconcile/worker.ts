@@ -109,7 +109,7 @@ function createRunner({ target, pass, timeoutMs }: WorkerOptions, stop: AbortSig
   };
 }
 
-/** An error with a code of ours. Those of the system, such as of a folder that cannot be written, get the name of the target and what to do. */
+/** An error with a CertBus code. An error of the system, such as of a folder that cannot be written, gets the name of the target and what to do. */
 function withCode(name: string, error: unknown): Error {
   if (error instanceof Error && 'code' in error && String(error.code).startsWith('CERTBUS_')) return error;
   const why = error instanceof Error ? error.message : String(error);

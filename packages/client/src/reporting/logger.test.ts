@@ -21,6 +21,6 @@ test('what a client does is logged: what it serves, names without a certificate,
     expect.stringMatching(/^info: removed /),
   ]);
   expect(lines.filter((line) => line.startsWith('warn'))).toEqual(
-    Array.from({ length: 10 }, () => 'warn: there is no certificate for "b.test"'),
+    Array.from({ length: 10 }, () => 'warn: no certificate covers "b.test"'),
   );
 });

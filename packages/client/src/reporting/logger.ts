@@ -31,7 +31,7 @@ export function logEvents(source: EventSource, logger: Logger): void {
   );
   source.on('missing', ({ serverName, leftOut }) => {
     const others = leftOut > 0 ? `, nor were there for ${leftOut} handshakes since the last line` : '';
-    logger.warn(`there is no certificate for ${JSON.stringify(serverName)}${others}`);
+    logger.warn(`no certificate covers ${JSON.stringify(serverName)}${others}`);
   });
   source.on('moved', () => logger.debug('the replica moved on'));
 }

@@ -9,7 +9,7 @@ export interface TlsServer {
   close(): Promise<void>;
 }
 
-/** A TLS server that says one word to whoever comes through the handshake. */
+/** A TLS server that says one word to each client that completes the handshake. */
 export async function startTlsServer(client: CertBus): Promise<TlsServer> {
   const server = client.attach(createServer(client.tlsOptions()));
   const sockets = new Set<TLSSocket>();

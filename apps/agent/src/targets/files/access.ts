@@ -48,7 +48,7 @@ async function numberOf(database: 'passwd' | 'group', name: string): Promise<num
   throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `There is no ${what} "${name}" on this machine. ${advice}`);
 }
 
-/** The mode of folders above files of a mode: whoever can read the files can enter them. */
+/** The mode of the folders above files of a mode: those who can read the files can enter them. */
 const folderModeOf = (secretMode: number): number => {
   const group = secretMode & GROUP_BITS;
   return OWNER_ALL | group | (group >> EXECUTE_WHERE_READ);

@@ -9,7 +9,7 @@ export interface CertificateStore {
   paths(): Promise<ReadonlySet<string>>;
   /** Paths of the certificates that its list offers to clients. Rejects `CERTBUS_AGENT_TARGET_FAILED` where no `bind` line uses the list. */
   offered(): Promise<ReadonlySet<string>>;
-  /** SHA-1 of a leaf's DER, upper-case hexadecimal; `undefined` where there is no such certificate. */
+  /** SHA-1 of a leaf's DER, upper-case hexadecimal; `undefined` where HAProxy does not hold the certificate. */
   fingerprint(path: string): Promise<string | undefined>;
   /** Ends a change that somebody else began and did not finish, after a while: as long as it is open, HAProxy changes no other certificate rightly. */
   endForeignTransaction(): Promise<void>;

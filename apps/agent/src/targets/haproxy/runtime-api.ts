@@ -33,7 +33,7 @@ function unreachable(path: string, why: string): AgentError {
   return new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
 }
 
-/** Takes what a socket says, and gives it to whoever waits, answer by answer. */
+/** Takes what a socket says, and gives each answer to the command that waits for it. */
 function createAnswers(socket: Socket, path: string) {
   let text = '';
   let failure: AgentError | undefined;
