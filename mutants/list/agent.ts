@@ -21,6 +21,20 @@ export const agent: readonly Mutant[] = [
     noticedBy: [{ file: PASS_TEST, only: 'what is not shown is put back' }],
   },
   {
+    fault: 'a target that opens a certificate twice gets two leaves of it',
+    file: `${RECONCILE}/pass.ts`,
+    find: 'const pair = first ?',
+    replace: 'const pair = first === null ?',
+    noticedBy: [{ file: PASS_TEST, only: 'a target that opens a certificate twice' }],
+  },
+  {
+    fault: 'what was never shown counts as in place from the next pass on',
+    file: `${RECONCILE}/pass.ts`,
+    find: 'if (held === leafHash && !wasRefused)',
+    replace: 'if (held === leafHash)',
+    noticedBy: [{ file: PASS_TEST, only: 'a certificate that was never shown' }],
+  },
+  {
     fault: 'a certificate that was removed is left',
     file: `${RECONCILE}/pass.ts`,
     find: 'if (held.has(id)) remove.push(id);',

@@ -57,8 +57,8 @@ export function bestFor(
   return source.ranking(serverName).candidates.find(({ certificateId }) => desired.has(certificateId))?.certificateId;
 }
 
-/** A leaf that was in place before, with its key: the one that a balancer gets back where it does not show a newer one. */
-export async function openEarlier(
+/** One leaf of a certificate with its key, whether it is the current one or not; `undefined` where it cannot be had any more. */
+export async function openLeaf(
   source: Certificates,
   { certificateId, names }: Pick<Wanted, 'certificateId' | 'names'>,
   leafHash: string,

@@ -5,9 +5,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext, createServer, type SecureContext } from 'node:tls';
+import { openMaterial } from '@certbus/client/material';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSite, type Site } from '../agent.builders.ts';
+import type { Change, Target } from '../targets/target.ts';
 import { settled, shown } from '../targets/tls.builders.ts';
+import { type Knowledge, runPass } from './pass.ts';
 
 /** A balancer that shows the files of a folder, except for the names that it is stuck at. */
 async function startBalancer(folder: string) {
@@ -104,4 +107,81 @@ test('what is removed while a target is given it does not stay there', async () 
   writeFileSync(gate, '');
   await settled(() => expect(existsSync(file)).toBe(false));
   expect(existsSync(join(folder, 'current', 'stays.test.pem'))).toBe(true);
+});
+
+/** Passes over a target that takes what `take` does, and shows what `shows` says. */
+async function passesOver(
+  site: Site,
+  { take, shows }: { take(change: Change): Promise<void>; shows(): ReadonlyMap<string, string> },
+) {
+  const { trust, identity } = site.bus;
+  const source = await openMaterial({
+    bus: `sqlite:${join(site.folder, 'bus.db')}#test`,
+    trust,
+    identity,
+    replica: ':memory:',
+    intervalMs: 100,
+  });
+  onTestFinished(() => source.close());
+  const clock = { now: new Date() };
+  const target: Target = {
+    name: 'memory',
+    held: async () => ({ leafHashes: new Map(), defaultId: undefined, isInEffect: true }),
+    apply: async (change) => {
+      await take(change);
+      return { refused: new Map() };
+    },
+    served: async () => shows(),
+    problems: async () => [],
+    close: async () => {},
+  };
+  const { signal } = new AbortController();
+  const pass = (since?: { knowledge: Knowledge; ids: ReadonlySet<string> }) =>
+    runPass({ target, source, selection: {}, now: () => clock.now, defaultName: undefined, signal }, since);
+  return { source, clock, pass };
+}
+
+test('a target that opens a certificate twice gets the same leaf twice, also where it is renewed in between', async () => {
+  const site = await createSite();
+  const { certificateId } = await site.bus.issue(['a.test']);
+  const opened: (string | undefined)[] = [];
+  const { source, pass } = await passesOver(site, {
+    async take({ put: [wanted] }) {
+      opened.push((await wanted?.open())?.leafHash);
+      const renewed = new Promise((resolve) => source.on('changed', resolve));
+      await site.bus.issue(['a.test']);
+      await renewed;
+      opened.push((await wanted?.open())?.leafHash);
+    },
+    shows: () => new Map([[certificateId, opened[0] ?? '']]),
+  });
+  const { held } = await pass();
+  expect(opened).toEqual([held.get(certificateId), held.get(certificateId)]);
+  expect(source.certificate(certificateId)?.leafHash).not.toBe(opened[0]);
+});
+
+test('a certificate that was never shown stays a problem, and is offered again after a time', async () => {
+  const site = await createSite();
+  const { certificateId } = await site.bus.issue(['a.test']);
+  let offered = 0;
+  let shown = new Map<string, string>();
+  const { clock, pass } = await passesOver(site, {
+    take: async ({ put }) => {
+      for (const wanted of put) await wanted.open();
+      offered += put.length;
+    },
+    shows: () => shown,
+  });
+  const ids = new Set([certificateId]);
+  let knowledge = await pass();
+  const problem = () => knowledge.standings.get(certificateId)?.problem;
+  expect(problem()).toMatchObject({ code: 'CERTBUS_AGENT_NOT_SERVED' });
+  knowledge = await pass({ knowledge, ids });
+  expect(problem()).toMatchObject({ code: 'CERTBUS_AGENT_NOT_SERVED' });
+  expect(offered).toBe(1);
+  clock.now = new Date(clock.now.getTime() + 300_000);
+  shown = new Map(knowledge.held);
+  knowledge = await pass({ knowledge, ids });
+  expect(offered).toBe(2);
+  expect(problem()).toBeUndefined();
 });

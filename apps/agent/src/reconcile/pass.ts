@@ -2,7 +2,7 @@
 import { AgentError } from '../errors.ts';
 import type { Pair } from '../pairs/pair.ts';
 import type { Change, Leaf, Target, Wanted } from '../targets/target.ts';
-import { allDesired, bestFor, type Desired, type DesiredOptions, desiredOf, openEarlier } from './desired.ts';
+import { allDesired, bestFor, type Desired, type DesiredOptions, desiredOf, openLeaf } from './desired.ts';
 
 /** What a pass is about. */
 export interface PassOptions extends DesiredOptions {
@@ -20,8 +20,8 @@ export interface Standing {
   readonly notAfter: Date;
   /** Why it is not what the bus says. */
   readonly problem: Error | undefined;
-  /** The current leaf, where the target did not take or show it, and when: it is not offered again at once. */
-  readonly refusal?: { readonly leafHash: string; readonly at: Date };
+  /** Leaves that the target did not take or show, and when: they are not offered again at once. */
+  readonly refusal?: { readonly leafHashes: readonly string[]; readonly at: Date };
 }
 
 /** How long a leaf that a target refused is not offered again, milliseconds. Each time, what the target is fed with is wrong for a moment. */
@@ -47,9 +47,14 @@ const onlyEarlier = ({ certificateId, names }: Pick<Desired, 'certificateId' | '
  */
 async function isToBePut(
   { certificateId, names, leafHash, open }: Desired,
-  { held, isSuspect }: { readonly held: string | undefined; readonly isSuspect: boolean },
+  {
+    held,
+    isSuspect,
+    wasRefused,
+  }: { readonly held: string | undefined; readonly isSuspect: boolean; readonly wasRefused: boolean },
 ): Promise<{ readonly isToBePut: boolean; readonly problem?: Error }> {
-  if (held === leafHash) return { isToBePut: false };
+  // What it holds and did not show is offered again.
+  if (held === leafHash && !wasRefused) return { isToBePut: false };
   if (held === undefined && !isSuspect) return { isToBePut: true };
   try {
     const usable = (await open()).leafHash;
@@ -60,11 +65,25 @@ async function isToBePut(
   }
 }
 
-/** Notes which leaf of each certificate a target opens: the bus may have another one, or none, by the time that it is put. */
-function noting(put: readonly Desired[]): { readonly put: readonly Desired[]; readonly opened: Map<string, Leaf> } {
+const renewedMeanwhile = ({ certificateId, names }: Leaf): AgentError =>
+  new AgentError(
+    'CERTBUS_AGENT_PAIR_REFUSED',
+    `Certificate ${certificateId} (${names.join(', ')}) was renewed or removed while it was put. The next pass, which follows at once, takes what it is now.`,
+  );
+
+/**
+ * Notes which leaf of each certificate a target opens: the bus may have another one, or none, by the time that it is put. A target that opens a
+ * certificate twice, for its memory and for a file, gets the same leaf twice.
+ */
+function noting(
+  put: readonly Desired[],
+  { source, now }: Pick<PassOptions, 'source' | 'now'>,
+): { readonly put: readonly Desired[]; readonly opened: Map<string, Leaf> } {
   const opened = new Map<string, Leaf>();
   const open = async (wanted: Desired): Promise<Pair> => {
-    const pair = await wanted.open();
+    const first = opened.get(wanted.certificateId);
+    const pair = first ? await openLeaf(source, first, first.leafHash, now()) : await wanted.open();
+    if (!pair) throw renewedMeanwhile(wanted);
     const { certificateId, names, leafHash } = pair;
     opened.set(certificateId, { certificateId, names, leafHash });
     return pair;
@@ -100,7 +119,7 @@ async function putBack(
   for (const certificateId of failed.keys()) {
     const wanted = desired.get(certificateId);
     const leafHash = before.get(certificateId);
-    const pair = wanted && leafHash && (await openEarlier(source, wanted, leafHash, now()));
+    const pair = wanted && leafHash && (await openLeaf(source, wanted, leafHash, now()));
     if (pair) put.push({ ...wanted, open: async () => pair });
   }
   if (put.length > 0) await target.apply({ put, remove: [], defaultId, ...wantedOf(options, desired) }, signal);
@@ -153,15 +172,15 @@ async function plan(ids: Iterable<string>, { desired, held, standings }: Knowled
       continue;
     }
     const { problem, refusal } = standings.get(id) ?? {};
-    const isRefused = refusal?.leafHash === wanted.leafHash && now.getTime() - refusal.at.getTime() < REFUSED_MS;
-    if (isRefused && problem && held.get(id) !== wanted.leafHash) {
+    const wasRefused = refusal?.leafHashes.includes(wanted.leafHash) === true;
+    if (wasRefused && problem && now.getTime() - refusal.at.getTime() < REFUSED_MS) {
       problems.set(id, problem);
       refusals.set(id, refusal);
       continue;
     }
     // What could not be put before is opened before anything is changed for it.
     const isSuspect = problem !== undefined;
-    const found = await isToBePut(wanted, { held: held.get(id), isSuspect });
+    const found = await isToBePut(wanted, { held: held.get(id), isSuspect, wasRefused });
     if (found.isToBePut) put.push(wanted);
     if (found.problem) problems.set(id, found.problem);
   }
@@ -176,7 +195,7 @@ async function change(
 ): Promise<void> {
   const { target, now, signal } = options;
   const { desired, held, wantedDefault: defaultId } = knowledge;
-  const { put: noted, opened } = noting(put);
+  const { put: noted, opened } = noting(put, options);
   const wanted = new Map([...desired, ...noted.map((each) => [each.certificateId, each] as const)]);
   const { refused } = await target.apply({ put: noted, remove, defaultId, ...wantedOf(options, wanted) }, signal);
   const placed = [...opened.values()].filter(({ certificateId }) => !refused.has(certificateId));
@@ -184,8 +203,8 @@ async function change(
   const before = new Map(put.flatMap(({ certificateId: id }) => (held.has(id) ? [[id, held.get(id) ?? '']] : [])));
   for (const [id, error] of [...refused, ...unserved]) {
     problems.set(id, error);
-    const { leafHash } = desired.get(id) ?? {};
-    if (leafHash !== undefined) refusals.set(id, { leafHash, at: now() });
+    const leafHashes = [desired.get(id), opened.get(id)].flatMap((leaf) => (leaf ? [leaf.leafHash] : []));
+    refusals.set(id, { leafHashes, at: now() });
   }
   for (const { certificateId: id, leafHash } of placed) {
     const current = desired.get(id);
