@@ -92,6 +92,10 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./agent-targets.ts')).agentMany,
   },
   { names: ['health.cost'], load: async () => (await import('./health-cost.ts')).healthCost },
+  {
+    names: ['restart.first-handshake', 'restart.cold-disk', 'restart.rss', 'lookup.disk'],
+    load: async () => (await import('./restart.ts')).restarts,
+  },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },
   {
     names: ['', '.p99', '.quiet', '.quiet.p99'].map((suffix) => `served.after-event${suffix}`),
