@@ -4,6 +4,9 @@ import type { Mutant } from '../mutant.ts';
 const TABLES = 'packages/replica/src/writer/tables.ts';
 const VAULT_TEST = 'packages/replica/src/vault/vault.test.ts';
 const WRITER = 'packages/replica/src/writer/writer.ts';
+const DIGEST = 'packages/replica/src/checking/digest.ts';
+const SALVAGE = 'packages/replica/src/checking/salvage.ts';
+const FLIPS_TEST = 'packages/replica/src/checking/bit-flips.test.ts';
 const REPLICA_TEST = 'packages/replica/src/replica.test.ts';
 
 export const replica: readonly Mutant[] = [
@@ -62,5 +65,26 @@ export const replica: readonly Mutant[] = [
     find: ' WHERE position = ?`',
     replace: ' WHERE position >= ?`',
     noticedBy: [{ file: REPLICA_TEST, only: 'one position is never taken twice' }],
+  },
+  {
+    fault: 'a row of a replica is served whatever its digest is',
+    file: DIGEST,
+    find: "if (digestOf(origin, state) === row['digest']) return JSON.parse(state);",
+    replace: 'if (digestOf(origin, state) > 0) return JSON.parse(state);',
+    noticedBy: [{ file: FLIPS_TEST, only: 'in the state of a certificate' }],
+  },
+  {
+    fault: 'a damaged log is read as far as SQLite reads it',
+    file: 'packages/replica/src/writer/file.ts',
+    find: '    if (!isLogWhole(path)) return false;\n',
+    replace: '',
+    noticedBy: [{ file: FLIPS_TEST, only: 'in the log' }],
+  },
+  {
+    fault: 'a certificate is salvaged in an older state than the file had',
+    file: SALVAGE,
+    find: 'coalesce(certificates.position, 0) < expected.position',
+    replace: 'certificates.position IS NULL',
+    noticedBy: [{ file: FLIPS_TEST, only: 'in the state of a certificate' }],
   },
 ];

@@ -397,7 +397,7 @@ test('a damaged replica is set aside and read anew, with an alarm', async () => 
   client.on('alarm', (error) => alarms.push(error));
   const { port } = await newServer(client);
   expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(serialNumber);
-  expect(alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_REPLICA_SET_ASIDE' }]);
+  expect(alarms).toMatchObject([{ code: 'CERTBUS_REPLICA_DAMAGED' }]);
 });
 
 test('a state directory that others can write, as that of a pod, is used for a folder of its own', async () => {

@@ -1,7 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseTrust } from '@certbus/events';
+import { openReplica, ownFolder, type Replica } from '@certbus/replica';
 import { type Disk, mountDisk, requirePart, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from './connect.ts';
@@ -30,6 +32,13 @@ async function start({ bus, identity, trust }: TestBus, disk: Disk): Promise<Cer
   return client;
 }
 
+/** The replica that a client has left on a disk, without its bus. */
+function openReplicaOf(disk: Disk, { trust }: TestBus): Promise<Replica> {
+  const folder = ownFolder(disk.path);
+  const [name = ''] = readdirSync(folder).filter((each) => each.endsWith('.db'));
+  return openReplica({ path: join(folder, name), busId: parseTrust(trust).busId, role: 'client' });
+}
+
 const alarmOf = (client: CertBus): Promise<Error> => new Promise((resolve) => client.on('alarm', resolve));
 const liveOf = (client: CertBus): Promise<void> => new Promise((resolve) => client.on('live', () => resolve()));
 
@@ -43,13 +52,27 @@ function fill({ path }: Disk): void {
 
 const part = requirePart('disks');
 describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
-  test('a client that restarts on a full disk serves, is not live, and raises an alarm with the reason', async () => {
+  /** What is listed for `a.test`. */
+  const serialsOf = (client: CertBus) => [...client.certificates()].map(({ serialNumber }) => serialNumber);
+
+  /** Waits until everything is on the disk, and looks whether it is there without the bus. */
+  async function expectWritten({ bus, disk }: { bus: TestBus; disk: Disk }, client: CertBus, serials: string[]) {
+    await expect.poll(() => client.health().trouble).toBeUndefined();
+    await client.close();
+    const again = await openReplicaOf(disk, bus);
+    expect([...again.certificates()].map(({ current }) => current?.serialNumber).toSorted()).toEqual(
+      serials.toSorted(),
+    );
+    await again.close();
+  }
+
+  test('a client that restarts on a full disk serves, also what is new, and raises an alarm with the reason', async () => {
     const { bus, disk, serialNumber } = await withReplica('full');
     execFileSync('rm', [
       '-f',
-      ...readdirSync(disk.path)
+      ...readdirSync(ownFolder(disk.path))
         .filter((name) => name.endsWith('.lock'))
-        .map((name) => join(disk.path, name)),
+        .map((name) => join(ownFolder(disk.path), name)),
     ]);
     fill(disk);
     const client = await start(bus, disk);
@@ -57,18 +80,38 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
       code: 'CERTBUS_REPLICA_FAILED',
       message: expect.stringMatching(/disk is full/),
     });
-    expect(client.health()).toMatchObject({ live: false, following: false });
-    expect([...client.certificates()]).toMatchObject([{ serialNumber }]);
+    expect(serialsOf(client)).toEqual([serialNumber]);
+    const renewed = await bus.issue(['a.test']);
+    await expect.poll(() => serialsOf(client)).toEqual([renewed.serialNumber]);
     expect(await client.secureContextFor('a.test')).toBeDefined();
-    const live = liveOf(client);
+    expect(client.health()).toMatchObject({ live: true, following: true, trouble: { code: 'CERTBUS_REPLICA_FAILED' } });
     execFileSync('rm', [join(disk.path, 'filler')]);
-    await live;
-    expect(client.health()).toMatchObject({ live: true, following: true, trouble: undefined });
+    await expectWritten({ bus, disk }, client, [renewed.serialNumber]);
   });
 
-  test('a client in a state folder that is read-only serves what its replica has, and takes news once it can write', async () => {
+  test('a client with a damaged replica on a full disk serves what can be read of it, and what is new, and replaces it once it can', async () => {
+    const { bus, disk, serialNumber } = await withReplica('damaged');
+    const [name = ''] = readdirSync(ownFolder(disk.path)).filter((each) => each.endsWith('.db'));
+    const path = join(ownFolder(disk.path), name);
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(3) ^ 1, 3);
+    writeFileSync(path, bytes);
+    fill(disk);
+    const client = await start(bus, disk);
+    const alarms: Error[] = [];
+    client.on('alarm', (error) => alarms.push(error));
+    expect(serialsOf(client)).toEqual([serialNumber]);
+    const renewed = await bus.issue(['a.test']);
+    await expect.poll(() => serialsOf(client)).toEqual([renewed.serialNumber]);
+    expect(alarms.map((alarm) => 'code' in alarm && alarm.code)).toContain('CERTBUS_REPLICA_FAILED');
+    execFileSync('rm', [join(disk.path, 'filler')]);
+    await expectWritten({ bus, disk }, client, [renewed.serialNumber]);
+    expect(alarms.map((alarm) => 'code' in alarm && alarm.code)).toContain('CERTBUS_REPLICA_DAMAGED');
+  });
+
+  test('a client in a state folder that is read-only serves what is new from memory, and writes it once it can', async () => {
     const { bus, disk, serialNumber } = await withReplica('read-only');
-    const names = () => readdirSync(disk.path).toSorted();
+    const names = () => readdirSync(ownFolder(disk.path)).toSorted();
     const before = names();
     disk.remount('ro');
     const client = await start(bus, disk);
@@ -76,30 +119,30 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
       code: 'CERTBUS_REPLICA_FAILED',
       message: expect.stringMatching(/mounted read-only/),
     });
-    expect(client.health()).toMatchObject({ live: false });
-    expect([...client.certificates()]).toMatchObject([{ serialNumber }]);
+    expect(serialsOf(client)).toEqual([serialNumber]);
+    const renewed = await bus.issue(['a.test']);
+    await expect.poll(() => serialsOf(client)).toEqual([renewed.serialNumber]);
     expect(await client.secureContextFor('a.test')).toBeDefined();
     expect(names()).toEqual(before);
-    const renewed = await bus.issue(['a.test']);
-    const live = liveOf(client);
     disk.remount('rw');
-    await live;
-    await expect.poll(() => [...client.certificates()]).toMatchObject([{ serialNumber: renewed.serialNumber }]);
+    await expectWritten({ bus, disk }, client, [renewed.serialNumber]);
   });
 
-  test('a disk that fills while a client follows is an alarm; it goes on from where it was once there is room', async () => {
+  test('a disk that fills while a client follows is one alarm; what comes is served, and written once there is room', async () => {
     const { bus, disk } = await withReplica('filling');
     const client = await start(bus, disk);
     if (!client.health().live) await liveOf(client);
     fill(disk);
-    const alarm = alarmOf(client);
+    const alarms: Error[] = [];
+    client.on('alarm', (error) => alarms.push(error));
     for (let i = 0; i < 40; i += 1) await bus.issue([`${i}.test`]);
-    expect(await alarm).toMatchObject({ code: 'CERTBUS_REPLICA_FAILED', message: expect.stringMatching(/full/) });
-    expect(client.health().live).toBe(false);
-    const live = liveOf(client);
+    const renewed = await bus.issue(['a.test']);
+    await expect.poll(() => serialsOf(client)).toContain(renewed.serialNumber);
+    expect(client.health()).toMatchObject({ live: true, certificates: { served: 41 } });
+    expect(await client.secureContextFor('39.test')).toBeDefined();
+    expect(alarms).toMatchObject([{ code: 'CERTBUS_REPLICA_FAILED', message: expect.stringMatching(/full/) }]);
     execFileSync('rm', [join(disk.path, 'filler')]);
-    await live;
-    await expect.poll(() => [...client.certificates()].length).toBe(41);
+    await expectWritten({ bus, disk }, client, serialsOf(client));
   });
 });
 

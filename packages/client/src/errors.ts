@@ -11,7 +11,6 @@ export type ClientErrorCode =
   | 'CERTBUS_CLIENT_LISTENER_FAILED'
   | 'CERTBUS_CLIENT_NAME_UNKNOWN'
   | 'CERTBUS_CLIENT_NO_KEY_OPENS'
-  | 'CERTBUS_CLIENT_REPLICA_SET_ASIDE'
   | 'CERTBUS_CLIENT_WRITER_UNTHREADED';
 
 /** A failure or an alarm of the client. Branch on `code`, never on the message. */

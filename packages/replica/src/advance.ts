@@ -5,8 +5,9 @@ import { type Checkpoint, type Commit, HistoryError } from '@certbus/events/hist
 import { type ArchivePlace, type Bus, follow, type StoreError } from '@certbus/store';
 import type { FollowedReplica } from './followed.ts';
 import type { Change } from './reader.ts';
+import { createRebuilds, type Rebuilds } from './rebuilds.ts';
 import { sleep } from './sleep.ts';
-import { isOutgrown, prepare, reachFloor, rebuildIfRestored, takePage } from './sync.ts';
+import { isOutgrown, prepare, reachFloor, rebuild, rebuildIfRestored, takePage } from './sync.ts';
 
 /** Hears what advancing meets. */
 export interface AdvanceListener {
@@ -78,10 +79,10 @@ async function makeSure(advance: Advance, restore: Restorer): Promise<void> {
 }
 
 /** Asked when history is refused; see {@link createRestorer}. */
-export type Restorer = (advance: Advance) => Promise<Checkpoint | undefined>;
+type Restorer = (advance: Advance) => Promise<Checkpoint | undefined>;
 
 /** Looks, seldom, whether a history that is refused is that of a restored bus, and then builds the replica again. */
-export function createRestorer(): Restorer {
+function createRestorer(): Restorer {
   let looks = 0;
   let lookAt = 0;
   return async (advance) => {
@@ -98,6 +99,35 @@ export function createRestorer(): Restorer {
   };
 }
 
+/** What advancing needs over all times that the bus is opened. */
+export interface Lasting {
+  readonly restore: Restorer;
+  readonly rebuilds: Rebuilds;
+}
+
+/** Makes it; nothing has failed yet. */
+export const createLasting = ({ intervalMs }: Pick<AdvanceOptions, 'intervalMs'>): Lasting => ({
+  restore: createRestorer(),
+  rebuilds: createRebuilds({ intervalMs }),
+});
+
+/** Builds a replica that was made of a damaged file again, seldom where that fails: what it has moves on meanwhile. Returns whether it did. */
+async function mend(advance: Advance, rebuilds: Rebuilds): Promise<boolean> {
+  const { replica, bus, signal, listener } = advance;
+  if (replica.countLost() === undefined || !rebuilds.isDue()) return false;
+  rebuilds.begin();
+  try {
+    await rebuild(replica, bus, reportsTo(advance));
+    rebuilds.done();
+    return true;
+  } catch (error) {
+    signal.throwIfAborted();
+    rebuilds.takeWaitMs();
+    listener.failed(error instanceof Error ? error : new Error(String(error)));
+    return false;
+  }
+}
+
 /** Reports the last event of some commits that is void, and says why. */
 function reportVoid(commits: readonly Commit[], listener: AdvanceListener): void {
   const broken = commits.flatMap(({ position, by, events }) =>
@@ -110,7 +140,7 @@ function reportVoid(commits: readonly Commit[], listener: AdvanceListener): void
 }
 
 /** Follows from where the replica is, and takes every batch into it; ends when the replica was built again. */
-async function followOnce(advance: Advance, restore: Restorer): Promise<void> {
+async function followOnce(advance: Advance, { restore, rebuilds }: Lasting): Promise<void> {
   const { replica, bus, intervalMs, signal, listener } = advance;
   const { archive, onError, onProgress } = reportsTo(advance);
   const onRefused = () => restore(advance);
@@ -121,9 +151,16 @@ async function followOnce(advance: Advance, restore: Restorer): Promise<void> {
     signal,
   })) {
     reportVoid(commits, listener);
+    if (await mend(advance, rebuilds)) return listener.rebuilt();
+    // Where the row with the position was lost, nothing fits onto what is served.
+    if (replica.countLost() !== undefined && replica.checkpoint().position === 0) continue;
     const page = { commits, checkpoint, end: live };
-    const taken = await takePage(replica, bus, { page, archive, signal, onError, onProgress });
-    if (taken === 'built') return listener.rebuilt();
+    const onExpelled = () => rebuilds.begin();
+    const taken = await takePage(replica, bus, { page, archive, signal, onError, onProgress, onExpelled });
+    if (taken === 'built') {
+      rebuilds.done();
+      return listener.rebuilt();
+    }
     if (live && !replica.isComplete()) {
       await replica.complete();
       await listener.rebuilt();
@@ -147,13 +184,15 @@ export const inSmallPages = (bus: Bus): Bus => ({
 });
 
 /** Follows the bus and takes every batch into the replica, until the signal or an error that only opening it again can mend. */
-export async function advance({ openBus, ...options }: AdvanceOptions, restore: Restorer): Promise<void> {
+export async function advance({ openBus, ...options }: AdvanceOptions, lasting: Lasting): Promise<void> {
+  await sleep(lasting.rebuilds.takeWaitMs(), options.signal);
+  if (options.signal.aborted) return;
   const { bus, archive, close } = await openBus();
   try {
     const opened = { ...options, bus, archive };
     await makeReady(opened);
-    await makeSure(opened, restore);
-    while (!options.signal.aborted) await followOnce(opened, restore);
+    await makeSure(opened, lasting.restore);
+    while (!options.signal.aborted) await followOnce(opened, lasting);
   } finally {
     await close();
   }

@@ -25,7 +25,7 @@ export interface ApplyOptions {
 }
 
 /** A replica that this process, or this thread, advances. */
-export interface FollowedReplica extends Pick<ReplicaReader, 'checkpoint' | 'bus' | 'isComplete'> {
+export interface FollowedReplica extends Pick<ReplicaReader, 'checkpoint' | 'bus' | 'isComplete' | 'countLost'> {
   /**
    * Takes commits that follow on {@link ReplicaReader.checkpoint}, durably and in order of the calls, and returns what changed of that which
    * is served; nothing before it is complete.

@@ -1,14 +1,7 @@
 /** Keeps a replica up to date with its bus: follows it, or reads along while another process of this machine does. */
 import type { HistoryError } from '@certbus/events/history';
 import { parseAddress, type StoreError } from '@certbus/store';
-import {
-  type AdvanceListener,
-  advance,
-  createRestorer,
-  inSmallPages,
-  type OpenedBus,
-  type Restorer,
-} from './advance.ts';
+import { type AdvanceListener, advance, createLasting, inSmallPages, type Lasting, type OpenedBus } from './advance.ts';
 import { type BusPlace, openPlace } from './bus-place.ts';
 import { type ChangesListener, createChangeReader, spread } from './changes.ts';
 import type { Following } from './following.ts';
@@ -65,7 +58,7 @@ async function watch({ replica, signal, listener }: FollowerOptions): Promise<vo
 }
 
 /** Advances the replica: in the thread that writes it where the bus can be opened there. */
-async function advanceReplica(options: FollowerOptions, restore: Restorer): Promise<void> {
+async function advanceReplica(options: FollowerOptions, lasting: Lasting): Promise<void> {
   const { replica, source, intervalMs, signal, listener } = options;
   const own: AdvanceListener = {
     contact: (at) => listener.contact(at),
@@ -82,17 +75,17 @@ async function advanceReplica(options: FollowerOptions, restore: Restorer): Prom
     const opened = await open();
     return { ...opened, bus: inSmallPages(opened.bus) };
   };
-  return advance({ replica, openBus, ...rest }, restore);
+  return advance({ replica, openBus, ...rest }, lasting);
 }
 
 /** Keeps a replica up to date until the signal. Never rejects: what fails is reported to the listener and tried again. */
 export async function keepUp(options: FollowerOptions): Promise<void> {
   const { replica, intervalMs, signal, listener } = options;
-  const restore = createRestorer();
+  const lasting = createLasting(options);
   for (let failures = 0; !signal.aborted; ) {
     const began = performance.now();
     try {
-      if (await replica.tryAdvance()) await advanceReplica(options, restore);
+      if (await replica.tryAdvance()) await advanceReplica(options, lasting);
       else await watch(options);
     } catch (error) {
       if (signal.aborted) return;

@@ -1,5 +1,7 @@
 export type { OpenedBus } from './advance.ts';
 export type { BusPlace } from './bus-place.ts';
+export type { Damage } from './checking/damage.ts';
+export type { Salvage } from './checking/salvage.ts';
 export { ReplicaError, type ReplicaErrorCode } from './errors.ts';
 export type { Building, FollowedReplica } from './followed.ts';
 export { type BusSource, type FollowerListener, type FollowerOptions, keepUp } from './follower.ts';

@@ -1,8 +1,9 @@
 /** What can be asked of a replica. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { candidatesOf, type ManagedCertificate } from '@certbus/events';
-import type { BusState, Checkpoint, PlacedRootEvent } from '@certbus/events/history';
+import { candidatesOf, type ManagedCertificate, sha256 } from '@certbus/events';
+import { type BusState, type Checkpoint, type PlacedRootEvent, servedNames } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
+import { CHECKED_BUS, CHECKED_STATE, checkedBus, checkedState, damaged, isDamage } from './checking/digest.ts';
 import { createEndReader } from './writer/ends.ts';
 import { type Generation, suffixOf } from './writer/schema.ts';
 
@@ -45,6 +46,8 @@ export interface ReplicaReader {
   isComplete(): boolean;
   /** Whether what the replica began with was found to be the newest of its bus, see `Replica.settle`. */
   isSettled(): boolean;
+  /** How many certificates were lost when it was made from a damaged file; `undefined` where all of it was read from the bus. */
+  countLost(): number | undefined;
   /** A managed certificate, removed ones included. */
   certificate(certificateId: string): ManagedCertificate | undefined;
   /** Those that can be served for a server name in its one form: exact names first, then one wildcard level. */
@@ -88,7 +91,16 @@ type Row = Record<string, unknown>;
 const PAGE = 500;
 /** Names are ASCII. */
 const BEHIND_ALL_NAMES = '\u{7f}';
-const parseState = (row: Row): ManagedCertificate => JSON.parse(String(row['state']));
+
+/** Makes the certificates of rows; of those that are damaged none. Throws where damage is not to be passed over. */
+type ParseStates = (rows: readonly Row[]) => ManagedCertificate[];
+
+/** How damage is met: reported and passed over, so that everything else is served, or thrown. */
+type OnDamage = (error: Error) => void;
+
+const throwDamage: OnDamage = (error) => {
+  throw error;
+};
 const idOf = (row: Row): string => String(row['certificate_id']);
 
 /** What a range is read by, and by what else a certificate must fit. */
@@ -98,8 +110,12 @@ interface Order {
 }
 
 /** Reads certificates in the order of an indexed column, page by page: no page is longer for how many there are. */
-function createRangeReader(database: DatabaseSync, from: string, { column, fits = 'TRUE' }: Order) {
-  const columns = `number, ${column} AS value, state`;
+function createRangeReader(
+  database: DatabaseSync,
+  { from, parse }: { readonly from: string; readonly parse: ParseStates },
+  { column, fits = 'TRUE' }: Order,
+) {
+  const columns = `number, ${column} AS value, ${CHECKED_STATE}`;
   // Two statements: with both in one condition, SQLite would read all that share a value again for each page of them.
   const alike = database.prepare(
     `SELECT ${columns} FROM ${from} WHERE ${column} = :after AND number > :number AND ${fits} ORDER BY number LIMIT :limit`,
@@ -114,7 +130,7 @@ function createRangeReader(database: DatabaseSync, from: string, { column, fits 
     for (let last = { after, number: Number.MAX_SAFE_INTEGER }; ; ) {
       const rows = alike.all({ ...more, ...last, limit: PAGE });
       rows.push(...next.all({ ...more, after: last.after, upTo, limit: PAGE - rows.length }));
-      for (const row of rows) yield parseState(row);
+      yield* parse(rows);
       const end = rows.at(-1);
       if (!end || rows.length < PAGE) return;
       last = { after: Number(end['value']), number: Number(end['number']) };
@@ -169,28 +185,40 @@ function* pages(select: StatementSync): Iterable<Readonly<Record<string, unknown
 }
 
 /** What a snapshot is made of, issuers first. */
-function* snapshotRecords(issuers: StatementSync, certificates: StatementSync): Iterable<SnapshotRecord> {
+function* snapshotRecords(
+  issuers: StatementSync,
+  certificates: StatementSync,
+  parse: ParseStates,
+): Iterable<SnapshotRecord> {
   for (const row of issuers.all()) {
     const certificate = Buffer.from(row['certificate'] as Uint8Array).toString('base64');
     yield { issuer: { hash: String(row['hash']), certificate } };
   }
-  for (const row of pages(certificates)) yield { position: Number(row['position']), certificate: parseState(row) };
+  for (const row of pages(certificates))
+    for (const certificate of parse([row])) yield { position: Number(row['of_position']), certificate };
 }
 
-/** Asks an open database with the replica's tables. */
-export function createReader(database: DatabaseSync, generation: Generation = 'served'): ReplicaReader {
+/**
+ * Asks an open database with the replica's tables. Everything that it answers was checked: a row that is not what was written is passed over
+ * and reported to `onDamage`, or thrown as `CERTBUS_REPLICA_DAMAGED` by default.
+ */
+export function createReader(
+  database: DatabaseSync,
+  generation: Generation = 'served',
+  { onDamage = throwDamage }: { readonly onDamage?: OnDamage | undefined } = {},
+): ReplicaReader {
   const suffix = suffixOf(generation);
   // Crossed: the state is looked up for what was found, and never read to find it.
   const withState = `certificates${suffix} CROSS JOIN states${suffix} USING (number)`;
-  const selectBus = database.prepare(`SELECT checkpoint, state FROM bus${suffix}`);
-  const selectComplete = database.prepare(`SELECT is_complete FROM bus${suffix}`);
+  const selectBus = database.prepare(`SELECT ${CHECKED_BUS} FROM bus${suffix}`);
   const selectSettled = database.prepare(`SELECT settled FROM bus${suffix}`);
-  const selectOne = database.prepare(`SELECT state FROM ${withState} WHERE certificate_id = ?`);
+  const selectLost = database.prepare(`SELECT lost FROM bus${suffix}`);
+  const selectOne = database.prepare(`SELECT ${CHECKED_STATE} FROM ${withState} WHERE certificate_id = ?`);
   const selectPage = database.prepare(
-    `SELECT certificate_id, state FROM ${withState} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
+    `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
   const selectNamed = database.prepare(
-    `SELECT s.state FROM names${suffix} n CROSS JOIN states${suffix} s USING (number) WHERE n.name = ?`,
+    `SELECT ${CHECKED_STATE} FROM names${suffix} n CROSS JOIN states${suffix} s USING (number) WHERE n.name = ?`,
   );
   const selectIsNamed = database.prepare(`SELECT 1 FROM names${suffix} WHERE name = ? LIMIT 1`);
   const selectIsShared = database.prepare(
@@ -207,31 +235,62 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
   const selectNameSet = database.prepare(
     `SELECT certificate_id FROM certificates${suffix} WHERE name_set = ? AND name_set IS NOT NULL AND removed = 0`,
   );
-  const byNextAction = createRangeReader(database, withState, { column: 'next_action_at' });
-  const byPause = createRangeReader(database, withState, { column: 'paused_until', fits: 'wanted_at <= :wantedBy' });
+  const busId = String(selectBus.get()?.['bus_id']);
+  const parse: ParseStates = (rows) =>
+    rows.flatMap((row) => {
+      try {
+        return [checkedState(row, busId)];
+      } catch (error) {
+        onDamage(error as Error);
+        return [];
+      }
+    });
+  const byNextAction = createRangeReader(database, { from: withState, parse }, { column: 'next_action_at' });
+  const byPause = createRangeReader(
+    database,
+    { from: withState, parse },
+    { column: 'paused_until', fits: 'wanted_at <= :wantedBy' },
+  );
   const selectNextEnd = database.prepare(
     `SELECT min(not_after) AS next FROM certificates${suffix} WHERE not_after >= ?`,
   );
-  const selectIssuer = database.prepare(`SELECT certificate FROM issuers${suffix} WHERE hash = ?`);
+  const selectIssuer = ['issuers', 'issuer_copies'].map((table) =>
+    database.prepare(`SELECT certificate FROM ${table}${suffix} WHERE hash = ?`),
+  );
   const selectChanged = database.prepare(
     `SELECT certificate_id, position, removed, coalesce(served_position, 0) > ? AS is_served, json_extract(state, '$.names') AS names FROM ${withState} WHERE position > ? ORDER BY position LIMIT ?`,
   );
   const selectRootEvents = database.prepare(`SELECT position, envelope FROM root_events${suffix} ORDER BY sequence`);
   const selectIssuers = database.prepare(`SELECT hash, certificate FROM issuers${suffix} ORDER BY hash`);
   const selectRecords = database.prepare(
-    `SELECT certificate_id, position, state FROM ${withState} WHERE certificate_id > ? ORDER BY certificate_id LIMIT ?`,
+    `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
 
+  /** Those of a name. The row that leads to one can be damaged as well, and a certificate is never shown for another's name. */
+  const named = (name: string): ManagedCertificate[] =>
+    parse(selectNamed.all(name)).filter((certificate) => {
+      if (servedNames(certificate).includes(name)) return true;
+      onDamage(damaged(`the name ${JSON.stringify(name)} leads to a certificate that is not for it`));
+      return false;
+    });
+
   return {
-    checkpoint: () => JSON.parse(String(selectBus.get()?.['checkpoint'])),
-    bus: () => JSON.parse(String(selectBus.get()?.['state'])),
-    isComplete: () => selectComplete.get()?.['is_complete'] === 1,
+    isComplete: () => checkedBus(selectBus.get()).isComplete,
+    checkpoint: () => JSON.parse(checkedBus(selectBus.get()).checkpoint),
+    bus: () => JSON.parse(checkedBus(selectBus.get()).state),
     isSettled: () => selectSettled.get()?.['settled'] === 1,
+    countLost() {
+      const lost = selectLost.get()?.['lost'];
+      return typeof lost === 'number' ? lost : undefined;
+    },
     certificate(certificateId) {
       const row = selectOne.get(certificateId);
-      return row && parseState(row);
+      const [certificate] = row ? parse([row]) : [];
+      if (!certificate || certificate.certificateId === certificateId) return certificate;
+      onDamage(damaged(`the id ${JSON.stringify(certificateId)} leads to another certificate`));
+      return undefined;
     },
-    lookup: (serverName) => candidatesOf(serverName).flatMap((name) => selectNamed.all(name).map(parseState)),
+    lookup: (serverName) => candidatesOf(serverName).flatMap(named),
     isNamed: (name) => selectIsNamed.get(name) !== undefined,
     isShared(name) {
       const [own = name, wildcard = own] = candidatesOf(name);
@@ -244,7 +303,7 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
       return { names, last };
     },
     *certificates() {
-      for (const row of pages(selectPage)) yield parseState(row);
+      for (const row of pages(selectPage)) yield* parse([row]);
     },
     idsByNameSet: (key) => selectNameSet.all(key).map(idOf),
     due: (at) => byNextAction({ after: Number.MIN_SAFE_INTEGER, upTo: at.getTime() }),
@@ -256,7 +315,20 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
       const next = selectNextEnd.get(at.getTime())?.['next'];
       return typeof next === 'number' ? new Date(next) : undefined;
     },
-    issuer: (hash) => selectIssuer.get(hash)?.['certificate'] as Uint8Array | undefined,
+    issuer(hash) {
+      for (const select of selectIssuer) {
+        try {
+          const found = select.get(hash)?.['certificate'];
+          if (found === undefined) continue;
+          if (found instanceof Uint8Array && sha256(found) === hash) return found;
+          onDamage(damaged(`the issuer ${hash} does not fit its hash`));
+        } catch (error) {
+          if (!isDamage(error)) throw error;
+          onDamage(error as Error);
+        }
+      }
+      return undefined;
+    },
     changedSince: (position, limit) =>
       selectChanged.all(position, position, limit).map((row) => ({
         certificateId: idOf(row),
@@ -270,6 +342,6 @@ export function createReader(database: DatabaseSync, generation: Generation = 's
         position: Number(row['position']),
         root: JSON.parse(String(row['envelope'])),
       })),
-    records: () => snapshotRecords(selectIssuers, selectRecords),
+    records: () => snapshotRecords(selectIssuers, selectRecords, parse),
   };
 }

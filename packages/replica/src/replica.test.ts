@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -16,6 +17,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { nameSetKey, sha256 } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
+import { lockFile } from '@certbus/store/sqlite-files';
 import { afterAll, expect, test } from 'vitest';
 import { replicaPath, resolveStateDirectory } from './location.ts';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
@@ -319,6 +321,20 @@ function change(path: string, sql: string): void {
   database.close();
 }
 
+test('a damaged file that never reached the head of its bus is begun again: nothing was served of it', async () => {
+  const story = await beginStory();
+  const path = newPath();
+  const replica = await openReplica({ path, busId: story.busId, role: 'client' });
+  await story.say(obtained('certificate1', ['a.test']));
+  await tell(replica, story);
+  await replica.close();
+  change(path, 'CREATE TRIGGER t BEFORE UPDATE ON bus BEGIN SELECT 1; END');
+  const again = await openReplica({ path, busId: story.busId, role: 'client' });
+  expect(again.damage.replaced).toMatchObject({ salvage: undefined });
+  expect([again.isComplete(), again.checkpoint().position]).toEqual([false, 0]);
+  await again.close();
+});
+
 test.each([
   [
     'damaged',
@@ -332,18 +348,24 @@ test.each([
     (path: string) => change(path, `DROP TABLE names; ${ENDLESS}`),
   ],
   ['one with a trigger', (path: string) => change(path, 'CREATE TRIGGER t BEFORE UPDATE ON bus BEGIN SELECT 1; END')],
-])('a file that is %s is set aside and begun anew', async (_, damage) => {
+])('a file that is %s is set aside, and what can be read of it is served', async (kind, damage) => {
   const story = await beginStory();
   const path = newPath();
   const replica = await openReplica({ path, busId: story.busId });
   await story.say(obtained('certificate1', ['a.test']));
   await tell(replica, story);
+  await replica.complete();
   await replica.close();
   damage(path);
   const again = await openReplica({ path, busId: story.busId });
-  expect(again.setAside).toMatch(/damaged-\d+$/);
-  expect(existsSync(again.setAside ?? '')).toBe(true);
-  expect(again.checkpoint().position).toBe(0);
+  const { aside = '', salvage } = again.damage.replaced ?? {};
+  expect(aside).toMatch(/damaged-\d+$/);
+  expect(existsSync(aside)).toBe(true);
+  const isReadable = kind.startsWith('one with');
+  expect(salvage).toEqual(isReadable ? { kept: 1, lost: 0 } : undefined);
+  expect(again.countLost()).toBe(isReadable ? 0 : undefined);
+  expect(again.isComplete()).toBe(isReadable);
+  expect(again.checkpoint().position).toBe(isReadable ? 2 : 0);
   await tell(again, story);
   expect(again.lookup('a.test')).toHaveLength(1);
   await again.close();
@@ -449,4 +471,52 @@ test('a replica lies where the environment and the platform say, one file a role
   const at = (role: 'client' | 'manager', address: string) => replicaPath({ stateDirectory: '/s', role, address });
   expect(at('client', 'sqlite:a')).toMatch(/^\/s\/client-[0-9a-f]{16}\.db$/);
   expect(new Set([at('client', 'sqlite:a'), at('client', 'sqlite:b'), at('manager', 'sqlite:a')]).size).toBe(3);
+});
+
+test.each([
+  ['removed', (path: string) => rmSync(path)],
+  [
+    'replaced',
+    (path: string) => {
+      rmSync(path);
+      writeFileSync(path, 'something else');
+    },
+  ],
+  ['removed with its folder', (path: string) => rmSync(dirname(path), { recursive: true })],
+])('a file that is %s while it is in use is made again, with all that it had', async (_, remove) => {
+  const story = await beginStory();
+  await story.say(obtained('certificate1', ['a.test']));
+  const path = newPath();
+  const replica = await openReplica({ path, busId: story.busId });
+  await tell(replica, story);
+  const reported = new Promise<Error>((resolve) => replica.onProblem(resolve));
+  remove(path);
+  expect(await reported).toMatchObject({
+    code: 'CERTBUS_REPLICA_DAMAGED',
+    message: expect.stringContaining('made again'),
+  });
+  await story.say(obtained('certificate2', ['b.test']));
+  await tell(replica, story);
+  expect(replica.countServed()).toBe(2);
+  await replica.close();
+  const again = await openReplica({ path, busId: story.busId });
+  expect([again.damage.found, again.countServed()]).toEqual([0, 2]);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  await again.close();
+});
+
+test('a lock that another process took in the place of the one that is held is left to that process', async () => {
+  const story = await beginStory();
+  const path = newPath();
+  const replica = await openReplica({ path, busId: story.busId });
+  await tell(replica, story);
+  const reported = new Promise<Error>((resolve) => replica.onProblem(resolve));
+  const other = lockFile(`${path}.other`);
+  renameSync(`${path}.other`, `${path}.lock`);
+  expect((await reported).message).toContain('another process advances');
+  expect([replica.advancing, await replica.tryAdvance()]).toEqual([false, false]);
+  expect(replica.checkpoint().position).toBe(1);
+  other?.[Symbol.dispose]();
+  expect(await replica.tryAdvance()).toBe(true);
+  await replica.close();
 });

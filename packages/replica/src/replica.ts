@@ -1,15 +1,21 @@
 /** A machine's local copy of what a bus says, in one SQLite file. */
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync, type WriteWait, whenWritten } from '@certbus/store/sqlite-files';
+import { type Damage, type DamageWatch, takeNews, watchDamage } from './checking/damage.ts';
+import { isDamage } from './checking/digest.ts';
+import { createTolerantReader, nothingRead } from './checking/tolerant-reader.ts';
 import { ReplicaError } from './errors.ts';
 import type { FollowedReplica } from './followed.ts';
 import { createFollowingReader, type Following, type FollowingNote } from './following.ts';
 import { type Change, createReader, type ReplicaReader } from './reader.ts';
+import { createLayer, type Layer } from './unwritten/layer.ts';
 import { type KeyVault, openKeyVault } from './vault/vault.ts';
 import { startKeeper } from './writer/calls.ts';
-import { hasLog, isWritable, makeFolder, openToRead } from './writer/file.ts';
+import { hasLog, isWritable, makeFolder, openToRead, openToServe } from './writer/file.ts';
 import { createBuilding, createLocalReplica } from './writer/local-replica.ts';
+import type { ReplicaFile } from './writer/replica-file.ts';
 import type { ReplicaRole } from './writer/role.ts';
+import type { WriterNews } from './writer/roomy-writer.ts';
 import { createTables } from './writer/tables.ts';
 import { startWriterThread, type ThreadFollowOptions, type WriterThread } from './writer/thread.ts';
 import { createWriter, type Write } from './writer/writer.ts';
@@ -18,11 +24,12 @@ import { createWriter, type Write } from './writer/writer.ts';
 export interface Replica extends ReplicaReader, FollowedReplica {
   /** Whether this process may advance the replica; one process at a time does. */
   readonly advancing: boolean;
-  /** A damaged or foreign file that was put out of the way when this process began to advance. */
-  readonly setAside: string | undefined;
+  /** What was found damaged in its file. */
+  readonly damage: Damage;
   /**
    * Why this process could not write the replica when it last tried to, `CERTBUS_REPLICA_FAILED`: a full or read-only disk, a folder
-   * without access. What is there is served all the same. `undefined` where nothing is wrong.
+   * without access. What is there is served all the same, and in a client that advances what came since from memory, up to some
+   * 5,000 renewals. `undefined` where nothing is wrong.
    */
   readonly problem: ReplicaError | undefined;
   /** Why it is written on this thread, between handshakes: the file of the writing thread cannot be loaded. `undefined` where it can. */
@@ -42,6 +49,12 @@ export interface Replica extends ReplicaReader, FollowedReplica {
   snapshot<T>(read: (reader: ReplicaReader) => T): T;
   /** Opens the vault of opened keys next to the replica, to be closed before it. */
   openVault(owner: VaultOwner): Promise<KeyVault>;
+  /**
+   * Has each problem of the file reported once, that of before at once: `CERTBUS_REPLICA_DAMAGED`, and in a client `CERTBUS_REPLICA_FAILED`
+   * where what it takes is in memory alone. A damaged file is replaced, by the process that advances it, by what can be read of it; the bus
+   * is read again then.
+   */
+  onProblem(listener: (error: ReplicaError) => void): void;
   /** A number that differs after every change, by whomever; what {@link Replica.note} writes is not one. */
   version(): number;
   /** Resolves after `withinMs`, sooner once {@link Replica.version} is not `version` any more. Rejects with the signal's reason. */
@@ -65,7 +78,10 @@ export interface ReplicaOptions {
   readonly path: string;
   /** The bus's id, from its trust file. */
   readonly busId: string;
-  /** Whom it is for: a client's keeps what is served, a manager's everything. Default `manager`. */
+  /**
+   * Whom it is for; default `manager`. A client's keeps what is served, and passes over what is damaged, so that everything else is served. A
+   * manager's keeps everything and throws `CERTBUS_REPLICA_DAMAGED`: what does not read must not be taken for what is not there.
+   */
   readonly role?: ReplicaRole;
 }
 
@@ -78,6 +94,7 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     bus: () => current().bus(),
     isComplete: () => current().isComplete(),
     isSettled: () => current().isSettled(),
+    countLost: () => current().countLost(),
     certificate: (certificateId) => current().certificate(certificateId),
     lookup: (serverName) => current().lookup(serverName),
     isNamed: (name) => current().isNamed(name),
@@ -129,9 +146,10 @@ function openInMemory(busId: string, role: ReplicaRole): Replica {
   };
   return {
     ...reader,
-    ...createLocalReplica(database, { role, write }),
+    ...createLocalReplica(reader, { role, write }),
     advancing: true,
-    setAside: undefined,
+    damage: { found: 0, replaced: undefined },
+    onProblem() {},
     problem: undefined,
     unthreaded: undefined,
     tryAdvance: async () => true,
@@ -181,8 +199,13 @@ function createCounters(database: DatabaseSync) {
   function look(): void {
     const version = dataVersion.get()?.['data_version'];
     if (version === seen) return;
-    changes = Number(selectChanges.get()?.['changes']);
-    following = readFollowing();
+    try {
+      changes = Number(selectChanges.get()?.['changes']);
+      following = readFollowing();
+    } catch (error) {
+      // What was read last counts until the file is mended.
+      if (!isDamage(error)) throw error;
+    }
     seen = version;
   }
   return {
@@ -197,17 +220,40 @@ function createCounters(database: DatabaseSync) {
   };
 }
 
-/** The file for reading; opened again when the process that advances has put another in its place. */
-function openFile(path: string, busId: string) {
-  let database = openToRead(path, busId);
-  let reader = createReader(database);
+/** Makes the reader of a connection. */
+type ReadWith = (database: DatabaseSync) => ReplicaReader;
+
+/** Reads as a role needs it; `note` takes what is passed over. */
+function readerFor(role: ReplicaRole, note: (error: unknown) => void): ReadWith {
+  const last = nothingRead();
+  return (database) =>
+    role === 'client'
+      ? createTolerantReader(createReader(database, 'served', { onDamage: note }), { last, onDamage: note })
+      : createReader(database);
+}
+
+/** How a file is opened to read. */
+interface Opening {
+  readonly path: string;
+  readonly busId: string;
+  readonly readWith: ReadWith;
+  /** The first database. */
+  readonly database: DatabaseSync;
+  /** Whether that is what can be read of the file, in memory. */
+  readonly isSalvaged: boolean;
+}
+
+/** The file for reading; opened again when another was put in its place. */
+function openFile({ path, busId, readWith, ...first }: Opening) {
+  let { database, isSalvaged } = first;
+  let reader = readWith(database);
   let counters = createCounters(database);
   let inode = statSync(path).ino;
   let reopened = 0;
 
   function use(next: DatabaseSync): void {
-    database = next;
-    reader = createReader(next);
+    [database, isSalvaged] = [next, false];
+    reader = readWith(next);
     counters = createCounters(next);
     inode = statSync(path).ino;
     reopened += 1;
@@ -231,6 +277,8 @@ function openFile(path: string, busId: string) {
      * one reads it from a disk that was read-only, the writing thread cannot write either.
      */
     refresh(): void {
+      // It is replaced first.
+      if (isSalvaged) return;
       if (isWritable(path)) {
         database.close();
         use(openToRead(path, busId));
@@ -241,17 +289,27 @@ function openFile(path: string, busId: string) {
         use(next);
       }
     },
+    /** Reads what was put in its place; where that cannot be opened, what it was before. */
+    reopen(): void {
+      try {
+        const next = openToRead(path, busId);
+        database.close();
+        use(next);
+      } catch (error) {
+        if (!(error instanceof ReplicaError)) throw error;
+      }
+    },
     close: () => database.close(),
     hold() {
       const held = openToRead(path, busId);
       // The first read makes the picture that the transaction keeps.
       held.exec('BEGIN');
-      const heldReader = createReader(held);
+      const heldReader = readWith(held);
       heldReader.checkpoint();
       return { ...heldReader, close: () => held.close() };
     },
     version,
-    whenWritten: (before: number, wait: WriteWait) => whenWritten(path, () => version() !== before, wait),
+    whenWritten: (isWritten: () => boolean, wait: WriteWait) => whenWritten(path, isWritten, wait),
     following: () => counters.following(),
   };
 }
@@ -259,23 +317,31 @@ function openFile(path: string, busId: string) {
 /** The right to advance, as this process holds it. */
 interface Advance {
   readonly advancing: boolean;
-  readonly setAside: string | undefined;
   readonly problem: ReplicaError | undefined;
 }
 
+const inMemoryOnly = (why: string): ReplicaError =>
+  new ReplicaError(
+    'CERTBUS_REPLICA_FAILED',
+    `The replica could not be written: ${why}. What comes from the bus is served from memory until it can be, and lost with this process.`,
+  );
+
 /** Asks the thread for the right to advance; that it cannot write is an answer, that the replica is another bus's is not. */
-async function askToAdvance(thread: WriterThread): Promise<Advance> {
+async function askToAdvance(thread: WriterThread, watch: DamageWatch): Promise<Advance> {
   try {
-    return { ...(await thread.advance()), problem: undefined };
+    const { advancing, replaced, unwritable } = await thread.advance();
+    if (replaced && replaced.aside !== watch.damage.replaced?.aside) watch.replaced(replaced);
+    return { advancing, problem: unwritable === undefined ? undefined : inMemoryOnly(unwritable) };
   } catch (error) {
     if (!(error instanceof ReplicaError) || error.code !== 'CERTBUS_REPLICA_FAILED') throw error;
-    return { advancing: false, setAside: undefined, problem: error };
+    return { advancing: false, problem: error };
   }
 }
 
 /**
  * Opens a replica, and makes it where there is none. The right to advance is taken where it is free; then a damaged or foreign
- * file is set aside and another one begun. Otherwise the file is read, and {@link Replica.version} shows what the process that advances it has
+ * file is replaced by what can be read of it. What can be opened is not read as a whole first: each row is checked when it is read, and all of
+ * them in the background. Otherwise the file is read, and {@link Replica.version} shows what the process that advances it has
  * written. A replica that cannot be written is read as it is, see {@link Replica.problem}.
  *
  * Rejects `CERTBUS_REPLICA_FILE_OPEN` where others can write the file or its folder, `CERTBUS_REPLICA_OTHER_BUS`,
@@ -284,46 +350,146 @@ async function askToAdvance(thread: WriterThread): Promise<Advance> {
 export async function openReplica({ path, busId, role = 'manager' }: ReplicaOptions): Promise<Replica> {
   if (path === ':memory:') return openInMemory(busId, role);
   makeFolder(path);
-  const thread = await startWriterThread({ path, busId, role });
+  const opened: { replica?: OpenedFile } = {};
+  const watch = watchDamage(path, () => opened.replica?.mend());
+  const thread = await startWriterThread({ path, busId, role }, (news) => opened.replica?.take(news));
   try {
-    const first = await askToAdvance(thread);
+    const first = await askToAdvance(thread, watch);
     if (first.problem && !existsSync(path)) throw first.problem;
     if (!first.advancing) await waitForFile(path);
+    const file = openFor({ path, busId, role }, { watch, isAlone: first.advancing && first.problem !== undefined });
+    const advance = { ...first };
+    const unwritten = watchUnwritten({ file, thread, watch, advance });
+    opened.replica = {
+      mend: () => (advance.advancing ? thread.mend : undefined),
+      take(news) {
+        if (news.kind === 'overtaken') advance.advancing = false;
+        if (news.kind === 'unwritten' || news.kind === 'written') return unwritten.take(news);
+        if (news.kind !== 'damaged') file.reopen();
+        takeNews(watch, path, news);
+      },
+    };
     const openVault: Replica['openVault'] = (owner) =>
       openKeyVault({ ...owner, path: `${path}.keys`, replica: path, busId }, thread.startKeeper);
-    return replicaOf({ file: openFile(path, busId), thread, role, openVault }, first);
+    return replicaOf({ file, role, thread, watch, advance, unwritten, openVault });
   } catch (error) {
     await thread.close();
     throw error;
   }
 }
 
-/** What a replica in a file is made of. */
-interface FileReplica extends Pick<Replica, 'openVault'> {
-  readonly file: ReturnType<typeof openFile>;
-  readonly thread: WriterThread;
-  readonly role: ReplicaRole;
+/** Opens a file to read as a role needs it. */
+function openFor(
+  { path, busId, role }: ReplicaFile,
+  { watch, isAlone }: { readonly watch: DamageWatch; readonly isAlone: boolean },
+) {
+  const readWith = readerFor(role, watch.note);
+  if (role === 'manager')
+    return openFile({ path, busId, readWith, database: openToRead(path, busId), isSalvaged: false });
+  const { database, damage } = openToServe({ path, busId, role }, { isAlone });
+  if (damage) watch.note(damage);
+  return openFile({ path, busId, readWith, database, isSalvaged: damage !== undefined });
 }
 
-function replicaOf({ file, thread, role, openVault }: FileReplica, first: Advance): Replica {
-  let state = first;
+/** What news of the file concern, once it is open. */
+interface OpenedFile {
+  mend(): (() => Promise<void>) | undefined;
+  take(news: WriterNews): void;
+}
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
+
+/** Reads what is in memory alone over what is on the disk, and tries to write it, with growing pauses. */
+function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'unwritten' | 'role' | 'openVault'>) {
+  let layer: Layer | undefined;
+  let changes = 0;
+  let failures = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function catchUp(): Promise<void> {
+    timer = undefined;
+    if (!advance.problem) return;
+    try {
+      file.refresh();
+      await thread.catchUp();
+    } catch {
+      // It was reported when it began.
+      failures += 1;
+    }
+    if (advance.advancing && advance.problem) later();
+  }
+  function later(): void {
+    timer ??= setTimeout(() => void catchUp(), Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures)).unref();
+  }
+  function begin(problem: ReplicaError): void {
+    if (advance.problem?.message !== problem.message) watch.happened(problem);
+    advance.problem = problem;
+    later();
+  }
+  if (advance.advancing && advance.problem) {
+    watch.happened(advance.problem);
+    later();
+  }
+
+  return {
+    take(news: Extract<WriterNews, { kind: 'unwritten' | 'written' }>): void {
+      changes += 1;
+      if (news.kind === 'written') {
+        [layer, failures, advance.problem] = [undefined, 0, undefined];
+        return;
+      }
+      if (layer) layer.take(news.change);
+      else layer = createLayer(file.reader, news.change);
+      begin(inMemoryOnly(news.message));
+    },
+    reader: () => layer ?? file.reader(),
+    /** Counts what is in memory as changes of the file. */
+    version(): number {
+      const version = file.version();
+      // Another process, which found room, has taken all of it.
+      if (layer && !advance.advancing && file.reader().checkpoint().position >= layer.checkpoint().position)
+        layer = undefined;
+      return changes * 2 ** 32 + version;
+    },
+    stop: () => clearTimeout(timer),
+  };
+}
+
+/** What a replica in a file is made of; `advance` changes with the right to. */
+interface Parts extends Pick<Replica, 'openVault'> {
+  readonly role: ReplicaRole;
+  readonly thread: WriterThread;
+  readonly watch: DamageWatch;
+  readonly advance: { -readonly [Key in keyof Advance]: Advance[Key] };
+  readonly file: ReturnType<typeof openFile>;
+  readonly unwritten: ReturnType<typeof watchUnwritten>;
+}
+
+function replicaOf({ file, role, thread, watch, unwritten, openVault, advance: state }: Parts): Replica {
   let isClosed = false;
   const current = () => {
     if (isClosed) throw closed();
-    return file.reader();
+    return unwritten.reader();
+  };
+  const noteDamage = (error: unknown): never => {
+    if (isDamage(error)) watch.note(error);
+    throw error;
   };
   const write = async (wanted: Write): Promise<readonly Change[]> => {
     if (!state.advancing) throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
-    return thread.write(wanted);
+    return thread.write(wanted).catch(noteDamage);
   };
+  const { follow } = thread;
   return {
     ...delegate(current),
     get advancing() {
       return state.advancing;
     },
-    get setAside() {
-      return state.setAside;
+    get damage() {
+      return watch.damage;
     },
+    onProblem: (listener) => watch.listen(listener),
     get problem() {
       return state.problem;
     },
@@ -331,11 +497,11 @@ function replicaOf({ file, thread, role, openVault }: FileReplica, first: Advanc
     async tryAdvance() {
       if (state.advancing) return true;
       if (state.problem) file.refresh();
-      state = await askToAdvance(thread);
-      if (state.problem) throw state.problem;
+      Object.assign(state, await askToAdvance(thread, watch));
+      if (state.problem && !state.advancing) throw state.problem;
       return state.advancing;
     },
-    ...(thread.follow ? { follow: thread.follow } : {}),
+    ...(follow ? { follow: (options: ThreadFollowOptions) => follow(options).catch(noteDamage) } : {}),
     // Each call is durable: what the thread keeps in an open transaction could not be read from here.
     apply: (commits, checkpoint) => write({ kind: 'apply', commits, checkpoint }),
     async build(beginning) {
@@ -349,17 +515,18 @@ function replicaOf({ file, thread, role, openVault }: FileReplica, first: Advanc
     openVault,
     version() {
       current();
-      return file.version();
+      return unwritten.version();
     },
     following() {
       current();
       return file.following();
     },
-    whenWritten: (version, wait) => file.whenWritten(version, wait),
+    whenWritten: (version, wait) => file.whenWritten(() => unwritten.version() !== version, wait),
     note: async (note) => void (await write({ kind: 'note', note })),
     async close() {
       if (isClosed) return;
       isClosed = true;
+      unwritten.stop();
       // The writer closes last, and takes the write-ahead log into the file: so that it can be read where nothing can be written.
       file.close();
       await thread.close();

@@ -8,6 +8,7 @@ import { openFolder } from '@certbus/store/folder';
 import { createMemoryLog } from '@certbus/store/memory';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, expect, test } from 'vitest';
+import { digestOf } from './checking/digest.ts';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
 import { openReplica, type Replica } from './replica.ts';
 import { prepare, rebuild } from './sync.ts';
@@ -465,14 +466,18 @@ test('a replica of a release that did not know an event is built anew by one tha
   await old.close();
   // As a release would have left it that did not know how a certificate is removed.
   const database = new DatabaseSync(path);
-  const state = JSON.parse(String(database.prepare('SELECT state FROM bus').get()?.['state']));
-  database
-    .prepare('UPDATE bus SET state = ?')
-    .run(JSON.stringify({ ...state, unknown: ['CertificateRemoved', 'Later'] }));
-  database.exec(
-    `UPDATE states SET state = json_set(state, '$.removed', json('false')) WHERE number IN (SELECT number FROM certificates WHERE removed = 1);
-     UPDATE certificates SET removed = 0 WHERE removed = 1`,
-  );
+  const { busId } = story;
+  const { position, checkpoint, ...bus } = database.prepare('SELECT position, checkpoint, state FROM bus').get() ?? {};
+  const state = JSON.stringify({ ...JSON.parse(String(bus['state'])), unknown: ['CertificateRemoved', 'Later'] });
+  const digest = digestOf({ busId, build: 1, position: Number(position) }, String(checkpoint), state);
+  database.prepare('UPDATE bus SET state = ?, digest = ?').run(state, digest);
+  const update = database.prepare('UPDATE states SET state = ?, digest = ? WHERE number = ?');
+  const removed = 'SELECT number, of_position, state FROM certificates JOIN states USING (number) WHERE removed = 1';
+  for (const row of database.prepare(removed).all()) {
+    const kept = JSON.stringify({ ...JSON.parse(String(row['state'])), removed: false });
+    update.run(kept, digestOf({ busId, build: 1, position: Number(row['of_position']) }, kept), Number(row['number']));
+  }
+  database.exec('UPDATE certificates SET removed = 0 WHERE removed = 1');
   database.close();
   const replica = await newReplica(story, path);
   expect(replica.certificate('certificate7')?.removed).toBe(false);

@@ -359,8 +359,8 @@ async function readFirst(replica: FollowedReplica, bus: Bus, options: SyncOption
 }
 
 /**
- * Brings a replica to the head of the bus, once. Returns whether this process may advance it; where another one does, nothing is
- * done. Rejects with the `HistoryError` of a bus that was rolled back and not restored by its root, and with a `StoreError`.
+ * Brings a replica to the head of the bus, once; one that was made of a damaged file is built again. Returns whether this process may
+ * advance it; where another one does, nothing is done. Rejects with the `HistoryError` of a bus that was rolled back and not restored by its root, and with a `StoreError`.
  */
 export async function synchronize(
   replica: FollowedReplica & { tryAdvance(): Promise<boolean> },
@@ -370,6 +370,7 @@ export async function synchronize(
   const { signal } = options;
   if (!(await replica.tryAdvance())) return false;
   await prepare(replica, bus, options);
+  if (replica.countLost() !== undefined) await rebuild(replica, bus, options);
   // Page by page, so that a replica which is far behind takes no memory.
   for (let page = await readFirst(replica, bus, options); ; ) {
     const isBuilt = (await takePage(replica, bus, { ...options, page })) === 'built';

@@ -23,7 +23,7 @@ function listen() {
   emitter.on('live', () => said.push('live'));
   const ignore = () => {};
   const listener = createListener({
-    replica: { advancing: false },
+    replica: { advancing: false, problem: undefined },
     notes,
     emitter,
     now: () => new Date(2_000),

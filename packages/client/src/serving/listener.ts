@@ -25,7 +25,7 @@ function silent({ holder }: Pick<Following, 'holder'>, ms: number): ReplicaError
 }
 
 export interface ListenerOptions {
-  readonly replica: Pick<Replica, 'advancing'>;
+  readonly replica: Pick<Replica, 'advancing' | 'problem'>;
   readonly notes: Notes;
   readonly emitter: MaterialEmitter;
   readonly now: () => Date;
@@ -68,7 +68,8 @@ export function createListener(options: ListenerOptions): FollowerListener {
       notes.following = true;
       if (live) {
         notes.caughtUpAt = at;
-        notes.trouble = undefined;
+        // What is in memory alone is served all the same.
+        notes.trouble = replica.problem;
         setLive(true);
       }
       noted();

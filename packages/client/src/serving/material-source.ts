@@ -293,19 +293,15 @@ async function started(serving: Serving): Promise<void> {
   });
 }
 
-function replicaSetAside(path: string): ClientError {
-  const what = `The replica was damaged or not of this release; it was set aside as ${path}, and the bus is read again. Look at the disk.`;
-  return new ClientError('CERTBUS_CLIENT_REPLICA_SET_ASIDE', what);
-}
-
 function writerUnthreaded(cause: Error): ClientError {
   const what = `The file of the thread that writes the replica cannot be loaded, so it is written between handshakes: ${cause.message}. Was the program bundled? Bundle that file as well, see docs/client.md.`;
   return new ClientError('CERTBUS_CLIENT_WRITER_UNTHREADED', what, { cause });
 }
 
 /** Raises the alarms of what was found when replica and vault were opened. */
-function reportStart({ replica: { setAside, unthreaded }, vault: { problem }, emitter }: Serving): void {
-  if (setAside) emitter.raise(replicaSetAside(setAside));
+function reportStart({ replica, vault: { problem }, emitter }: Serving): void {
+  const { unthreaded } = replica;
+  replica.onProblem((error) => emitter.raise(error));
   if (unthreaded) emitter.raise(writerUnthreaded(unthreaded));
   if (problem) emitter.raise(new ReplicaError('CERTBUS_REPLICA_FAILED', problem));
 }

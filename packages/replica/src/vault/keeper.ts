@@ -83,9 +83,9 @@ function createStore(database: DatabaseSync, { replica, busId }: VaultSetup): St
       if (replica === undefined) return;
       const replicated = openToRead(replica, busId);
       try {
-        const { certificate, isComplete } = createReader(replicated);
+        const { certificate, isComplete, countLost } = createReader(replicated);
         // What it does not have yet may be needed.
-        if (!isComplete()) return;
+        if (!isComplete() || countLost() !== undefined) return;
         for (let page = readPage(undefined, SWEPT_TOGETHER); page.length > 0 && !isClosed; ) {
           for (const { certificateId, leafHash } of page) {
             const leafHashes = neededLeaves(certificate(certificateId));

@@ -1,19 +1,20 @@
 /** Answers what a replica's writer is asked, on whichever thread it runs. */
-import type { DatabaseSync } from 'node:sqlite';
 import type { MessagePort } from 'node:worker_threads';
 import { describeFileProblem } from '@certbus/store/sqlite-files';
+import { damageOf, isDamage } from '../checking/digest.ts';
 import { ReplicaError, type ReplicaErrorCode } from '../errors.ts';
 import type { FollowedReplica } from '../followed.ts';
 import type { VaultSetup } from '../vault/keeper.ts';
-import { openToWrite, takeLock } from './file.ts';
 import { createLocalReplica } from './local-replica.ts';
-import type { ReplicaRole } from './role.ts';
+import { createRoomyWriter, type WriterNews, type Writing } from './roomy-writer.ts';
 import { toWire, type WireError } from './wire-errors.ts';
-import { createWriter, type Write, type Writer } from './writer.ts';
+import type { Write } from './writer.ts';
 
 /** What a writer is asked. */
 export type Call =
   | { readonly kind: 'advance' }
+  | { readonly kind: 'mend' }
+  | { readonly kind: 'catch-up' }
   | { readonly kind: 'close' }
   | { readonly kind: 'serve-vault'; readonly port: MessagePort; readonly setup: VaultSetup }
   | Write;
@@ -24,26 +25,22 @@ export interface Answer {
   readonly error?: WireError;
 }
 
-/** Which replica a writer writes. */
-export interface Writing {
-  readonly path: string;
-  readonly busId: string;
-  readonly role: ReplicaRole;
-  /** Who writes it, for people. */
-  readonly holder: string;
-}
-
 /** The writer of a file. */
 export interface Answers {
   answer(call: Call): Answer;
-  /** The replica as it is on this thread. Throws unless this writer advances it. */
-  replica(): FollowedReplica;
+  /** The replica as it is on this thread. */
+  readonly replica: FollowedReplica;
 }
 
-const KNOWN: readonly unknown[] = ['CERTBUS_REPLICA_OTHER_BUS', 'CERTBUS_REPLICA_BEHIND'] satisfies ReplicaErrorCode[];
+const KNOWN: readonly unknown[] = [
+  'CERTBUS_REPLICA_OTHER_BUS',
+  'CERTBUS_REPLICA_BEHIND',
+  'CERTBUS_REPLICA_DAMAGED',
+] satisfies ReplicaErrorCode[];
 
-/** What is wrong with the file at a path, as `CERTBUS_REPLICA_FAILED`; what is wrong with what was asked stays as it is. */
+/** What is wrong with the file at a path, as an error of the replica; what is wrong with what was asked stays as it is. */
 function asReplicaError(error: unknown, path: string): ReplicaError {
+  if (isDamage(error)) return damageOf(error);
   if (error instanceof ReplicaError && KNOWN.includes(error.code)) return error;
   const what = `The replica could not be written: ${describeFileProblem(error, path)}`;
   return new ReplicaError('CERTBUS_REPLICA_FAILED', what);
@@ -57,47 +54,25 @@ export function startKeeper(port: MessagePort, setup: VaultSetup): void {
   );
 }
 
-/** Makes the writer of a file; nothing is opened before it is asked to advance. */
-export function createAnswers({ path, busId, role, holder }: Writing): Answers {
-  let lock: Disposable | undefined;
-  let database: DatabaseSync | undefined;
-  let write: Writer | undefined;
-  let setAside: string | undefined;
-
-  function advance(): boolean {
-    lock ??= takeLock(path);
-    if (!lock) return false;
-    if (database) return true;
-    try {
-      ({ database, setAside } = openToWrite(path, busId, holder));
-      write = createWriter(database, { busId, role });
-      return true;
-    } catch (error) {
-      lock[Symbol.dispose]();
-      lock = undefined;
-      throw error;
-    }
-  }
-
-  function close(): void {
-    try {
-      write?.({ kind: 'flush' });
-    } finally {
-      database?.close();
-      lock?.[Symbol.dispose]();
-    }
-  }
+/** Makes what answers for a file; nothing is opened before it is asked to advance. `tell` takes what happens without being asked for. */
+export function createAnswers(writing: Writing, tell: (news: WriterNews) => void): Answers {
+  const { path, role } = writing;
+  const writer = createRoomyWriter(writing, tell);
 
   function run(call: Call): unknown {
     switch (call.kind) {
       case 'advance':
-        return { advancing: advance(), setAside };
+        return writer.advance();
+      case 'mend':
+        return writer.mend();
+      case 'catch-up':
+        return writer.catchUp();
       case 'close':
-        return close();
+        return writer.close();
       case 'serve-vault':
         return startKeeper(call.port, call.setup);
       default:
-        return write?.(call);
+        return writer.write(call);
     }
   }
 
@@ -109,19 +84,15 @@ export function createAnswers({ path, busId, role, holder }: Writing): Answers {
         return { error: toWire(asReplicaError(error, path)) };
       }
     },
-    replica() {
-      const writer = write;
-      if (!database || !writer) throw new TypeError('this writer does not advance the replica');
-      return createLocalReplica(database, {
-        role,
-        async write(wanted) {
-          try {
-            return writer(wanted);
-          } catch (error) {
-            throw asReplicaError(error, path);
-          }
-        },
-      });
-    },
+    replica: createLocalReplica(writer.reached, {
+      role,
+      async write(wanted) {
+        try {
+          return writer.write(wanted);
+        } catch (error) {
+          throw asReplicaError(error, path);
+        }
+      },
+    }),
   };
 }

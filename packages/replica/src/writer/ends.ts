@@ -59,6 +59,16 @@ export function createEndCounter(database: DatabaseSync, suffix: string): EndCou
   };
 }
 
+/** Counts all certificates of the served generation, in the place of what was counted; within the transaction of the caller. */
+export function recountEnds(database: DatabaseSync): void {
+  database.exec('DELETE FROM ends');
+  const count = database.prepare(
+    `INSERT INTO ends (width, starts_at, served)
+     SELECT :width, not_after - ((not_after % :width) + :width) % :width AS start, count(*) FROM certificates WHERE not_after IS NOT NULL GROUP BY start`,
+  );
+  for (const width of WIDTHS_MS) count.run({ width });
+}
+
 /** What can be asked about the ends of the certificates of a generation. */
 export interface EndReader {
   countServed(): number;

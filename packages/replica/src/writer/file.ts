@@ -1,4 +1,4 @@
-/** The replica's file: made, opened, checked, locked. */
+/** The replica's file: made, opened, replaced, locked. */
 import {
   accessSync,
   closeSync,
@@ -6,11 +6,12 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
   checkSchema,
@@ -20,8 +21,12 @@ import {
   lockFile,
   openGuarded,
 } from '@certbus/store/sqlite-files';
+import { CHECKED_BUS, checkedBus, damaged, damageOf, isDamage } from '../checking/digest.ts';
+import { isLogWhole, PAGE_BYTES } from '../checking/raw-file.ts';
+import { otherBus, type Salvage, salvage } from '../checking/salvage.ts';
 import { ReplicaError } from '../errors.ts';
 import { describeExposure, examineState } from '../private-file.ts';
+import type { ReplicaFile } from './replica-file.ts';
 import { APPLICATION_ID, originalOf, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 import { createTables } from './tables.ts';
 
@@ -37,67 +42,125 @@ function checkTables(database: DatabaseSync): void {
 }
 
 /**
- * Whether a file holds a sound replica of this release, of whatever bus. Throws what says nothing of the file itself, such as a full
- * disk: a good replica is never set aside for it.
+ * Whether a file can be opened as a replica of this release and bus, and its log be read as it was written. Its rows are checked when they
+ * are read, and in the background. Throws `CERTBUS_REPLICA_OTHER_BUS`, and what says nothing of the file itself, such as a full disk: a good
+ * replica is never replaced for it.
  */
-function isReplica(path: string): boolean {
+function isReadable(path: string, busId: string): boolean {
   try {
+    if (!isLogWhole(path)) return false;
     const database = openGuarded(path, { timeout: LOCK_WAIT_MS });
     try {
       const isOurs =
         pragma(database, 'application_id') === APPLICATION_ID && pragma(database, 'user_version') === SCHEMA_VERSION;
       if (!isOurs) return false;
       checkTables(database);
-      return pragma(database, 'quick_check(1)') === 'ok';
+      checkBus(database, path, busId);
+      return true;
     } finally {
       database.close();
     }
   } catch (error) {
-    if (fileProblemOf(error, path) === 'damaged') return false;
+    if (isDamage(error) || fileProblemOf(error, path) === 'damaged') return false;
     throw error;
   }
 }
 
+/** Moves a file out of the way, in the place of one that was moved there before. */
 function setAside(path: string): string {
+  const [folder, marked] = [dirname(path), `${basename(path)}.damaged-`];
+  for (const name of readdirSync(folder)) if (name.startsWith(marked)) rmSync(join(folder, name));
   const aside = `${path}.damaged-${Date.now()}`;
   renameSync(path, aside);
   for (const companion of ['-wal', '-shm']) rmSync(path + companion, { force: true });
   return aside;
 }
 
-function createFile(path: string, busId: string): void {
-  // Made under another name, so that nobody ever reads a file without tables.
+/** Makes an empty file under another name, so that nobody ever reads a file without tables. */
+function openUnfinished(path: string): { readonly unfinished: string; readonly database: DatabaseSync } {
   const unfinished = `${path}.new`;
   for (const companion of ['', '-journal']) rmSync(unfinished + companion, { force: true });
   closeSync(openSync(unfinished, 'wx', 0o600));
   const database = new DatabaseSync(unfinished);
   // A state is three kilobytes. Renewals change one here and one there, and every page goes into the journal and the file as a whole.
-  database.exec('PRAGMA page_size = 4096; PRAGMA journal_mode = DELETE');
+  database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = OFF`);
+  return { unfinished, database };
+}
+
+function createFile(path: string, busId: string): void {
+  const { unfinished, database } = openUnfinished(path);
   createTables(database, busId);
   database.close();
   renameSync(unfinished, path);
 }
 
+/** A damaged or foreign file that another took the place of. */
+export interface Replaced {
+  /** Where it is now. The one that was put there before is gone. */
+  readonly aside: string;
+  /** What was read of it; `undefined` where it was not a replica of this release at all. */
+  readonly salvage: Salvage | undefined;
+}
+
 /**
- * Opens a replica's file to write, as its one writer. A damaged or foreign file is set aside and a new one begun; its new
- * name is returned. Throws `CERTBUS_REPLICA_OTHER_BUS` for the replica of another bus.
+ * Puts a new file in the place of a damaged one, with all that can still be read of it. Only while nothing of this process writes it. Throws
+ * what the disk says, and `CERTBUS_REPLICA_OTHER_BUS`; the damaged file stays then.
+ */
+export function replaceFile({ path, busId, role }: ReplicaFile): Replaced {
+  const { unfinished, database } = openUnfinished(path);
+  try {
+    const found = salvage(database, { path, busId, role });
+    if (!found) createTables(database, busId);
+    database.close();
+    const aside = setAside(path);
+    renameSync(unfinished, path);
+    return { aside, salvage: found };
+  } catch (error) {
+    if (database.isOpen) database.close();
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
+
+/** Which file is at a path, whatever it is called; `undefined` where there is none. */
+export function idOfFile(path: string): string | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
+  return stats && `${stats.dev}:${stats.ino}`;
+}
+
+/**
+ * Makes a replica's file again that somebody removed or replaced, of the one that is open and has no name any more. Returns where that is now what
+ * was put in its place, if anything was.
+ */
+export function makeAgain(database: DatabaseSync, path: string): string | undefined {
+  const unfinished = `${path}.new`;
+  rmSync(unfinished, { force: true });
+  closeSync(openSync(unfinished, 'wx', 0o600));
+  database.prepare('VACUUM INTO ?').run(unfinished);
+  const aside = existsSync(path) ? setAside(path) : undefined;
+  for (const companion of ['-wal', '-shm']) rmSync(path + companion, { force: true });
+  renameSync(unfinished, path);
+  return aside;
+}
+
+/**
+ * Opens a replica's file to write, as its one writer. One that is damaged or foreign is replaced by what can be read of it. Throws
+ * `CERTBUS_REPLICA_OTHER_BUS` for the replica of another bus.
  */
 export function openToWrite(
-  path: string,
-  busId: string,
+  { path, busId, role }: ReplicaFile,
   holder: string,
-): { database: DatabaseSync; setAside: string | undefined } {
-  const aside = existsSync(path) && !isReplica(path) ? setAside(path) : undefined;
+): { database: DatabaseSync; replaced: Replaced | undefined } {
+  const replaced = existsSync(path) && !isReadable(path, busId) ? replaceFile({ path, busId, role }) : undefined;
   if (!existsSync(path)) createFile(path, busId);
   const database = openGuarded(path, { timeout: LOCK_WAIT_MS });
   try {
-    checkBus(database, path, busId);
     // What is lost with the machine is read from the bus again.
     database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -65536',
     );
     database.prepare('UPDATE bus SET holder = ?').run(holder);
-    return { database, setAside: aside };
+    return { database, replaced };
   } catch (error) {
     database.close();
     throw error;
@@ -118,7 +181,31 @@ export function openToRead(path: string, busId: string): DatabaseSync {
     database?.close();
     if (cause instanceof ReplicaError) throw cause;
     const why = describeFileProblem(cause, path);
+    if (isDamage(cause)) throw damaged(`${path} cannot be read: ${why}`, cause);
     throw new ReplicaError('CERTBUS_REPLICA_FAILED', `The replica ${path} cannot be read: ${why}.`, { cause });
+  }
+}
+
+/** What a replica that is salvaged into memory has at most: about 80,000 certificates. */
+const MOST_IN_MEMORY_BYTES = 256 * 2 ** 20;
+
+/**
+ * Opens a replica's file to serve from it, as {@link openToRead} does. One that is damaged as a whole, and that this process may not replace or has
+ * no room to, is served from what can be read of it, in memory, where it is not too large. `isAlone`: no other process writes it.
+ */
+export function openToServe(
+  { path, busId, role }: ReplicaFile,
+  { isAlone }: { readonly isAlone: boolean },
+): { readonly database: DatabaseSync; readonly damage: ReplicaError | undefined } {
+  try {
+    if (isAlone && !isLogWhole(path)) throw damaged(`the log of ${path} does not fit its checksums`);
+    return { database: openToRead(path, busId), damage: undefined };
+  } catch (error) {
+    if (!isDamage(error) || statSync(path).size > MOST_IN_MEMORY_BYTES) throw error;
+    const database = new DatabaseSync(':memory:');
+    if (salvage(database, { path, busId, role })) return { database, damage: damageOf(error) };
+    database.close();
+    throw error;
   }
 }
 
@@ -150,13 +237,11 @@ export function hasLog(path: string): boolean {
   return existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0;
 }
 
+/** Throws `CERTBUS_REPLICA_OTHER_BUS`, or `CERTBUS_REPLICA_DAMAGED` where the row that says which bus it is of is damaged. */
 function checkBus(database: DatabaseSync, path: string, busId: string): void {
-  const found = database.prepare('SELECT bus_id FROM bus').get()?.['bus_id'];
-  if (found === busId) return;
-  throw new ReplicaError(
-    'CERTBUS_REPLICA_OTHER_BUS',
-    `The replica ${path} belongs to another bus than the trust file names. Is bus.pub that of this bus? If the bus was made again, remove the file.`,
-  );
+  const row = database.prepare(`SELECT ${CHECKED_BUS} FROM bus`).get();
+  checkedBus(row);
+  if (row?.['bus_id'] !== busId) throw otherBus(path);
 }
 
 /** Whether a replica's file and its folder can be written. */

@@ -1,7 +1,6 @@
 /** A replica as the thread that writes it sees it: nothing is handed to another one. */
-import type { DatabaseSync } from 'node:sqlite';
 import type { Building, FollowedReplica } from '../followed.ts';
-import { type Change, createReader } from '../reader.ts';
+import type { Change } from '../reader.ts';
 import type { ReplicaRole } from './role.ts';
 import { loadedRows } from './rows.ts';
 import type { Write } from './writer.ts';
@@ -21,14 +20,17 @@ export function createBuilding({ role, write }: LocalReplicaOptions): Building {
   };
 }
 
-/** Makes it for an open database. */
-export function createLocalReplica(database: DatabaseSync, options: LocalReplicaOptions): FollowedReplica {
+/** Makes it; `reached` says how far it goes. */
+export function createLocalReplica(
+  { checkpoint, bus, isComplete, countLost }: Pick<FollowedReplica, 'checkpoint' | 'bus' | 'isComplete' | 'countLost'>,
+  options: LocalReplicaOptions,
+): FollowedReplica {
   const { write } = options;
-  const { checkpoint, bus, isComplete } = createReader(database);
   return {
     checkpoint,
     bus,
     isComplete,
+    countLost,
     apply: (commits, reached, { isMore = false } = {}) =>
       write({ kind: 'apply', commits, checkpoint: reached, isMore }),
     async build(state) {

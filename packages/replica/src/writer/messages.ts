@@ -2,6 +2,7 @@
 import type { BusPlace } from '../bus-place.ts';
 import type { Change } from '../reader.ts';
 import type { Answer, Call } from './calls.ts';
+import type { WriterNews } from './roomy-writer.ts';
 import type { WireError } from './wire-errors.ts';
 
 /** What the writing thread sends once it is loaded. */
@@ -30,4 +31,9 @@ export type Notice =
   | { readonly notice: 'failed'; readonly error: WireError };
 
 /** From the writing thread. */
-export type Message = typeof READY | (Answer & { readonly id: number }) | Notice;
+export type Message =
+  | typeof READY
+  | (Answer & { readonly id: number })
+  | Notice
+  /** What happens to the file. */
+  | { readonly news: WriterNews };

@@ -6,12 +6,25 @@ import { endsSchemaOf } from './ends.ts';
 export const APPLICATION_ID = 0x63726570;
 
 /** Raised with every change of the tables or of the state in them; a file of another version is set aside and rebuilt. */
-export const SCHEMA_VERSION = 9;
+export const SCHEMA_VERSION = 11;
 
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
 export type Generation = 'served' | 'building';
 
-const TABLES = ['bus', 'certificates', 'states', 'names', 'issuances', 'issuers', 'root_events', 'ends'] as const;
+const TABLES = [
+  'bus',
+  'certificates',
+  'states',
+  'names',
+  'issuances',
+  'issuers',
+  'issuer_copies',
+  'root_events',
+  'ends',
+] as const;
+
+/** A table of a generation. */
+export type Table = (typeof TABLES)[number];
 
 /** What the tables of a generation are called behind their name. */
 export const suffixOf = (generation: Generation): string => (generation === 'served' ? '' : '_building');
@@ -22,6 +35,10 @@ export const suffixOf = (generation: Generation): string => (generation === 'ser
  * its removal can be told to those who ask what changed. `issuances` has the open ones, in the replica of a client only. `bus.is_complete`: the
  * head of the bus was reached once, and there are indexes. `bus.changes` rises with every write that readers should see;
  * `certificates.served_position` is where what is served of it last changed.
+ *
+ * Rows of `bus` and `states` say by themselves which build of the replica and which position they are of, and have a digest over all
+ * that ({@link digestOf}), so that each can be checked without the rest of the file. Every build of the tables has the next `build`. All
+ * certificates of an issuer need its one row, so there is a second. `bus.lost` is set where a damaged file was salvaged.
  */
 export function schemaOf(generation: Generation): string {
   const suffix = suffixOf(generation);
@@ -35,7 +52,11 @@ export function schemaOf(generation: Generation): string {
     holder TEXT,
     settled INTEGER NOT NULL DEFAULT 0,
     is_complete INTEGER NOT NULL DEFAULT 0,
-    changes INTEGER NOT NULL DEFAULT 0
+    changes INTEGER NOT NULL DEFAULT 0,
+    build INTEGER NOT NULL,
+    is_served INTEGER NOT NULL,
+    lost INTEGER,
+    digest INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE certificates${suffix} (
     number INTEGER PRIMARY KEY,
@@ -47,21 +68,35 @@ export function schemaOf(generation: Generation): string {
     wanted_at INTEGER,
     paused_until INTEGER,
     not_after INTEGER,
-    removed INTEGER NOT NULL
+    removed INTEGER NOT NULL,
+    build INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE states${suffix} (number INTEGER PRIMARY KEY, state TEXT NOT NULL) STRICT;
+  CREATE TABLE states${suffix} (
+    number INTEGER PRIMARY KEY,
+    of_build INTEGER NOT NULL,
+    of_position INTEGER NOT NULL,
+    digest INTEGER NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT;
   CREATE TABLE names${suffix} (
     name TEXT NOT NULL,
     number INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE issuances${suffix} (certificate_id TEXT PRIMARY KEY, issuance_id TEXT NOT NULL) STRICT;
   CREATE TABLE issuers${suffix} (hash TEXT PRIMARY KEY, certificate BLOB NOT NULL) STRICT;
+  CREATE TABLE issuer_copies${suffix} (hash TEXT PRIMARY KEY, certificate BLOB NOT NULL) STRICT;
   CREATE TABLE root_events${suffix} (
     sequence INTEGER PRIMARY KEY,
     position INTEGER NOT NULL,
     envelope TEXT NOT NULL
   ) STRICT;
   ${endsSchemaOf(suffix)}`;
+}
+
+/** The columns of a table, in the order in which its rows have them. */
+export function columnsOf(table: Table): readonly string[] {
+  const [, columns = ''] = new RegExp(`CREATE TABLE ${table} \\(([^;]*)\\) STRICT;`).exec(schemaOf('served')) ?? [];
+  return columns.split(/,(?![^(]*\))/).map((column) => column.trim().split(' ')[0] ?? '');
 }
 
 /**

@@ -12,6 +12,15 @@ import {
   evolveBus,
   type PlacedRootEvent,
 } from '@certbus/events/history';
+import {
+  busDigestOf,
+  CHECKED_BUS,
+  CHECKED_STATE,
+  checkedBus,
+  checkedState,
+  damaged,
+  digestOf,
+} from '../checking/digest.ts';
 import { ReplicaError } from '../errors.ts';
 import { FOLLOWING_SCHEMA } from '../following.ts';
 import { type Change, createReader } from '../reader.ts';
@@ -61,29 +70,64 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-function begin(database: DatabaseSync, generation: Generation, busId: string, state: BeginningState): void {
+/** Which bus a generation is of, and which build of the tables it is. */
+interface Origin {
+  readonly busId: string;
+  readonly build: number;
+}
+
+const FIRST_BUILD = 1;
+
+/** Puts the row of the bus and the root events into a generation's empty tables. */
+export function begin(
+  database: DatabaseSync,
+  generation: Generation,
+  { busId, build, checkpoint, bus, rootEvents }: Origin & BeginningState,
+): void {
   const suffix = suffixOf(generation);
-  const { checkpoint, bus, rootEvents } = state;
+  const { position } = checkpoint;
+  const [reached, state] = [JSON.stringify(checkpoint), JSON.stringify(bus)];
   database
-    .prepare(`INSERT INTO bus${suffix} (id, bus_id, position, checkpoint, state) VALUES (1, ?, ?, ?, ?)`)
-    .run(busId, checkpoint.position, JSON.stringify(checkpoint), JSON.stringify(bus));
+    .prepare(
+      `INSERT INTO bus${suffix} (id, bus_id, position, checkpoint, state, build, is_served, digest) VALUES (1, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    .run(
+      busId,
+      position,
+      reached,
+      state,
+      build,
+      Number(generation === 'served'),
+      busDigestOf({ busId, build, position }, { checkpoint: reached, state, isComplete: false }),
+    );
   const addRoot = database.prepare(`INSERT INTO root_events${suffix} VALUES (?, ?, ?)`);
   for (const { position, root } of rootEvents) addRoot.run(root.rootSequence, position, JSON.stringify(root));
+}
+
+function originOf(database: DatabaseSync, generation: Generation): Origin {
+  const row = database.prepare(`SELECT bus_id, build FROM bus${suffixOf(generation)}`).get();
+  return { busId: String(row?.['bus_id']), build: Number(row?.['build']) };
 }
 
 /** Makes the tables for one bus in an empty database; the indexes come with {@link TableWriter.complete}. */
 export function createTables(database: DatabaseSync, busId: string): void {
   inTransaction(database, () => {
-    database.exec(`${schemaOf('served')} ${FOLLOWING_SCHEMA} ${MARKS}`);
-    begin(database, 'served', busId, NOTHING);
+    createBareTables(database);
+    begin(database, 'served', { busId, build: FIRST_BUILD, ...NOTHING });
   });
+}
+
+/** Makes empty tables without an index, within a transaction of the caller's. */
+export function createBareTables(database: DatabaseSync): void {
+  database.exec(`${schemaOf('served')} ${FOLLOWING_SCHEMA} ${MARKS}`);
 }
 
 /** Makes a second set of tables, empty or for a snapshot's records, in the place of what an interrupted build left. */
 export function beginBuilding(database: DatabaseSync, busId: string, state: BeginningState = NOTHING): void {
   inTransaction(database, () => {
     database.exec(`${ABANDON} ${schemaOf('building')}`);
-    begin(database, 'building', busId, state);
+    const build = originOf(database, 'served').build + 1;
+    begin(database, 'building', { busId, build, ...state });
   });
 }
 
@@ -96,7 +140,7 @@ export function abandonBuilding(database: DatabaseSync): void {
 export function serveBuilding(database: DatabaseSync): void {
   inTransaction(database, () => {
     database.exec(
-      'UPDATE bus_building SET (holder, settled, changes) = (SELECT holder, settled, changes + 1 FROM bus)',
+      'UPDATE bus_building SET (holder, settled, is_served, changes) = (SELECT holder, settled, 1, changes + 1 FROM bus)',
     );
     database.exec(SWAP);
   });
@@ -108,16 +152,20 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
   const prepare = (sql: string) => database.prepare(sql);
   return {
     find: prepare(
-      `SELECT number, state FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
+      `SELECT number, ${CHECKED_STATE} FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
     ),
     add: prepare(
-      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, not_after, removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, not_after, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     change: prepare(
       `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, not_after = ?, removed = ? WHERE number = ?`,
     ),
-    addState: prepare(`INSERT INTO states${suffix} VALUES (?, CAST(? AS TEXT))`),
-    changeState: prepare(`UPDATE states${suffix} SET state = CAST(? AS TEXT) WHERE number = ?`),
+    addState: prepare(
+      `INSERT INTO states${suffix} (number, of_build, of_position, digest, state) VALUES (?, ?, ?, ?, CAST(? AS TEXT))`,
+    ),
+    changeState: prepare(
+      `UPDATE states${suffix} SET of_build = ?, of_position = ?, digest = ?, state = CAST(? AS TEXT) WHERE number = ?`,
+    ),
     lastNumber: prepare(`SELECT max(number) AS last, count(*) AS count FROM certificates${suffix}`),
     renumber: prepare(`UPDATE certificates${suffix} SET number = ? WHERE number = ?`),
     renumberState: prepare(`UPDATE states${suffix} SET number = ? WHERE number = ?`),
@@ -130,11 +178,15 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
     openIssuance: prepare(`INSERT OR REPLACE INTO issuances${suffix} (certificate_id, issuance_id) VALUES (?, ?)`),
     closeIssuance: prepare(`DELETE FROM issuances${suffix} WHERE certificate_id = ?`),
     addIssuer: prepare(`INSERT INTO issuers${suffix} (hash, certificate) VALUES (?, ?) ON CONFLICT DO NOTHING`),
-    addRoot: prepare(`INSERT INTO root_events${suffix} VALUES (?, ?, ?)`),
-    moveOn: prepare(
-      `UPDATE bus${suffix} SET position = ?, checkpoint = ?, state = ?, changes = changes + 1 WHERE position = ?`,
+    addIssuerCopy: prepare(
+      `INSERT INTO issuer_copies${suffix} (hash, certificate) VALUES (?, ?) ON CONFLICT DO NOTHING`,
     ),
-    complete: prepare(`UPDATE bus${suffix} SET is_complete = 1, changes = changes + 1`),
+    addRoot: prepare(`INSERT INTO root_events${suffix} VALUES (?, ?, ?)`),
+    selectBus: prepare(`SELECT ${CHECKED_BUS} FROM bus${suffix}`),
+    moveOn: prepare(
+      `UPDATE bus${suffix} SET position = ?, checkpoint = ?, state = ?, digest = ?, changes = changes + 1 WHERE position = ?`,
+    ),
+    complete: prepare(`UPDATE bus${suffix} SET is_complete = 1, digest = ?, changes = changes + 1`),
     hasIndexes: prepare(
       `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'names${suffix}') AS found`,
     ),
@@ -165,12 +217,15 @@ interface StoredCertificate {
 }
 
 /** Writes certificates and their names. */
-function createCertificateWriter(statements: Statements) {
+function createCertificateWriter(statements: Statements, origin: Origin) {
   const { add, addState, addName, change, changeState, dropName, renumber, renumberState } = statements;
 
+  const checkedColumnsOf = ({ position, state }: CertificateRow) =>
+    [origin.build, position, digestOf({ ...origin, position }, state), state] as const;
+
   function insert(row: CertificateRow): void {
-    const number = Number(add.run(row.certificateId, ...columnsOf(row)).lastInsertRowid);
-    addState.run(number, row.state);
+    const number = Number(add.run(row.certificateId, ...columnsOf(row), origin.build).lastInsertRowid);
+    addState.run(number, ...checkedColumnsOf(row));
     for (const name of row.names) addName.run(name, number);
   }
 
@@ -191,14 +246,17 @@ function createCertificateWriter(statements: Statements) {
     insert,
     find(certificateId: string): StoredCertificate | undefined {
       const row = statements.find.get(certificateId);
-      return row && { number: Number(row['number']), certificate: JSON.parse(String(row['state'])) };
+      if (!row) return undefined;
+      const certificate = checkedState(row, origin.busId);
+      if (certificate.certificateId === certificateId) return { number: Number(row['number']), certificate };
+      throw damaged(`the id ${JSON.stringify(certificateId)} leads to another certificate`);
     },
     update({ number, certificate }: StoredCertificate, row: CertificateRow, isBulk: boolean): void {
       const before = namesOf(certificate);
       const isMoved = isBulk && before.some((name) => !row.names.includes(name));
       const now = isMoved ? moveAway(number) : number;
       change.run(...columnsOf(row), now);
-      changeState.run(row.state, now);
+      changeState.run(...checkedColumnsOf(row), now);
       changeNames(now, isMoved ? [] : before, row);
     },
   };
@@ -269,11 +327,15 @@ export function createTableWriter(
 ): TableWriter {
   const reader = createReader(database, generation);
   const statements = prepareStatements(database, generation);
-  const certificates = createCertificateWriter(statements);
+  const origin = originOf(database, generation);
+  const certificates = createCertificateWriter(statements, origin);
   const ends = createEndCounter(database, suffixOf(generation));
   let isBulk = statements.hasIndexes.get()?.['found'] !== 1;
 
-  const insertIssuer = ({ hash, issuer }: IssuerRow): void => void statements.addIssuer.run(hash, issuer);
+  function insertIssuer({ hash, issuer }: IssuerRow): void {
+    statements.addIssuer.run(hash, issuer);
+    statements.addIssuerCopy.run(hash, issuer);
+  }
 
   /** What some commits make of the certificates. */
   function createChanges() {
@@ -338,8 +400,13 @@ export function createTableWriter(
       issuances.write();
       ends.flush();
       const before = (commits[0]?.position ?? 0) - 1;
-      const found = [checkpoint.position, JSON.stringify(checkpoint), JSON.stringify(bus)] as const;
-      if (statements.moveOn.run(...found, before).changes === 1) return isBulk ? [] : written;
+      const { position } = checkpoint;
+      const [reached, state] = [JSON.stringify(checkpoint), JSON.stringify(bus)];
+      const digest = busDigestOf(
+        { ...origin, position },
+        { checkpoint: reached, state, isComplete: reader.isComplete() },
+      );
+      if (statements.moveOn.run(position, reached, state, digest, before).changes === 1) return isBulk ? [] : written;
       const what = `Commits from position ${before + 1} on do not follow on the replica, which is at ${reader.checkpoint().position}.`;
       throw new ReplicaError('CERTBUS_REPLICA_BEHIND', what);
     },
@@ -363,7 +430,9 @@ export function createTableWriter(
         database.exec(indexesOf(generation, markOf()));
       }
       isBulk = false;
-      statements.complete.run();
+      const row = statements.selectBus.get();
+      const found = { ...checkedBus(row), isComplete: true };
+      statements.complete.run(busDigestOf({ ...origin, position: Number(row?.['position']) }, found));
     },
   };
 }

@@ -1,6 +1,7 @@
 /** Follows a bus on the thread that writes its replica, and tells the other one what it meets. */
-import { type AdvanceListener, advance, createRestorer } from '../advance.ts';
+import { type AdvanceListener, advance, createLasting, type Lasting } from '../advance.ts';
 import { openPlace } from '../bus-place.ts';
+import { damageOf, isDamage } from '../checking/digest.ts';
 import type { FollowedReplica } from '../followed.ts';
 import type { Answer } from './calls.ts';
 import type { FollowCall, Notice } from './messages.ts';
@@ -8,7 +9,7 @@ import { toWire } from './wire-errors.ts';
 
 export interface ThreadFollowerOptions {
   /** The replica as it is on this thread. */
-  readonly replica: () => FollowedReplica;
+  readonly replica: FollowedReplica;
   readonly send: (notice: Notice) => void;
 }
 
@@ -23,8 +24,8 @@ export interface ThreadFollower {
 
 /** Makes it; nothing is followed yet. */
 export function createThreadFollower({ replica, send }: ThreadFollowerOptions): ThreadFollower {
-  // When to look for a restored bus is remembered over failures.
-  const restore = createRestorer();
+  // When to look for a restored bus, and to build again, is remembered over failures.
+  let lasting: Lasting | undefined;
   let stop = new AbortController();
   let following: Promise<unknown> = Promise.resolve();
   let goOn = () => {};
@@ -46,11 +47,12 @@ export function createThreadFollower({ replica, send }: ThreadFollowerOptions): 
 
   async function run({ place, intervalMs }: FollowCall): Promise<Answer> {
     const { signal } = stop;
+    lasting ??= createLasting({ intervalMs });
     try {
-      await advance({ replica: replica(), openBus: () => openPlace(place), intervalMs, signal, listener }, restore);
+      await advance({ replica, openBus: () => openPlace(place), intervalMs, signal, listener }, lasting);
       return {};
     } catch (error) {
-      return { error: toWire(error) };
+      return { error: toWire(isDamage(error) ? damageOf(error) : error) };
     }
   }
 

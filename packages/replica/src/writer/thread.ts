@@ -6,8 +6,9 @@ import type { BusPlace } from '../bus-place.ts';
 import { ReplicaError } from '../errors.ts';
 import type { Change } from '../reader.ts';
 import type { StartKeeper } from '../vault/vault.ts';
-import { type Call, createAnswers, type Writing } from './calls.ts';
+import { type Call, createAnswers } from './calls.ts';
 import { type FollowCall, type Message, type Notice, type Order, READY } from './messages.ts';
+import type { AdvanceAnswer, WriterNews, Writing } from './roomy-writer.ts';
 import { fromWire } from './wire-errors.ts';
 import type { Write } from './writer.ts';
 
@@ -23,8 +24,8 @@ export interface ThreadFollowOptions {
 export interface WriterThread {
   /** Why it writes on the thread that asks; `undefined` where it has one of its own. */
   readonly unthreaded: Error | undefined;
-  /** Takes the right to write where it is free; says what damaged file was set aside. */
-  advance(): Promise<{ advancing: boolean; setAside: string | undefined }>;
+  /** Takes the right to write where it is free; says which damaged file was replaced then. */
+  advance(): Promise<AdvanceAnswer>;
   write(write: Write): Promise<readonly Change[]>;
   /**
    * Opens, reads and verifies a bus in the thread, and takes it into the replica, until the signal. Rejects with what only opening the bus again
@@ -33,6 +34,10 @@ export interface WriterThread {
   readonly follow?: (options: ThreadFollowOptions) => Promise<void>;
   /** Keeps a vault on the same thread, which answers over the port. */
   readonly startKeeper: StartKeeper;
+  /** Replaces a damaged file by what can be read of it; news of that come before this resolves. */
+  mend(): Promise<void>;
+  /** Tries to write what is kept in memory; news of that come before this resolves. */
+  catchUp(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -97,7 +102,7 @@ function transferOf(call: Call | FollowCall): Transferable[] {
 }
 
 /** Asks a thread, which never keeps a process alive that has nothing else to do. */
-function askWorker(worker: Worker): Asked {
+function askWorker(worker: Worker, take: (news: WriterNews) => void): Asked {
   const pending = new Map<number, Pending>();
   let calls = 0;
   let failure: ReplicaError | undefined;
@@ -117,6 +122,7 @@ function askWorker(worker: Worker): Asked {
   worker.unref();
   worker.on('message', (message: Exclude<Message, typeof READY>) => {
     if ('notice' in message) return takeNotice?.(message);
+    if ('news' in message) return take(message.news);
     const waiting = takePending(message.id);
     if (message.error) waiting?.reject(fromWire(message.error));
     else waiting?.resolve(message.value);
@@ -156,8 +162,8 @@ function askWorker(worker: Worker): Asked {
 }
 
 /** Answers on this thread, each call in a turn of the event loop of its own, so that handshakes come in between. */
-function askHere(writing: Writing): Asked {
-  const { answer } = createAnswers(writing);
+function askHere(writing: Writing, take: (news: WriterNews) => void): Asked {
+  const { answer } = createAnswers(writing, take);
   return {
     async ask(call) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -169,17 +175,22 @@ function askHere(writing: Writing): Asked {
   };
 }
 
-/** Starts what writes a replica. */
-export async function startWriterThread(replica: Omit<Writing, 'holder'>): Promise<WriterThread> {
+/** Starts what writes a replica; `take` gets what it reports without being asked. */
+export async function startWriterThread(
+  replica: Omit<Writing, 'holder'>,
+  take: (news: WriterNews) => void,
+): Promise<WriterThread> {
   const writing = { ...replica, holder: `process ${process.pid}` };
   const worker = await startWorker(writing).catch((error: Error) => error);
-  const { ask, follow, end } = worker instanceof Error ? askHere(writing) : askWorker(worker);
+  const { ask, follow, end } = worker instanceof Error ? askHere(writing, take) : askWorker(worker, take);
   return {
     unthreaded: worker instanceof Error ? worker : undefined,
-    advance: async () => (await ask({ kind: 'advance' })) as { advancing: boolean; setAside: string | undefined },
+    advance: async () => (await ask({ kind: 'advance' })) as AdvanceAnswer,
     write: async (write) => (await ask(write)) as readonly Change[],
     ...(follow ? { follow } : {}),
     startKeeper: (port, setup) => ask({ kind: 'serve-vault', port, setup }),
+    mend: async () => void (await ask({ kind: 'mend' })),
+    catchUp: async () => void (await ask({ kind: 'catch-up' })),
     async close() {
       await ask({ kind: 'close' }).catch(() => {});
       await end();

@@ -1,0 +1,93 @@
+/** A client whose replica was damaged, with its bus away and back. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { connect } from './connect.ts';
+import type { CertBus } from './index.ts';
+import { createTestBus, type TestBus } from './testing.ts';
+
+const folder = temporaryFolder();
+const PAGE_BYTES = 4_096;
+const NAMES = Array.from({ length: 40 }, (_, n) => `host${n}.test`);
+const RENEWED = NAMES.slice(0, 10);
+const newest = new Map<string, string>();
+const busFile = join(folder.path, 'bus.db');
+const made = join(folder.path, 'made');
+let bus: TestBus;
+
+beforeAll(async () => {
+  const address = `sqlite:${busFile}#test`;
+  bus = await createTestBus({ address });
+  for (const name of [...NAMES, ...RENEWED]) newest.set(name, (await bus.issue([name])).serialNumber);
+  const { identity, trust } = bus;
+  const client = await connect({ bus: address, identity, trust, stateDirectory: made });
+  await client.close();
+  await bus.close();
+});
+afterAll(() => folder.remove());
+
+/** A client on a copy of the state, which was damaged before it starts. */
+async function start(name: string, damage: (bytes: Buffer) => void): Promise<{ client: CertBus; alarms: Error[] }> {
+  const state = join(folder.path, name);
+  mkdirSync(state, { mode: 0o700 });
+  for (const file of readdirSync(made)) copyFileSync(join(made, file), join(state, file));
+  const [replica = ''] = readdirSync(state).filter((file) => /^client-\w+\.db$/.test(file));
+  const bytes = readFileSync(join(state, replica));
+  damage(bytes);
+  writeFileSync(join(state, replica), bytes);
+  const { identity, trust } = bus;
+  const client = await connect({
+    bus: `sqlite:${busFile}#test`,
+    identity,
+    trust,
+    stateDirectory: state,
+    intervalMs: 100,
+  });
+  onTestFinished(() => client.close());
+  const alarms: Error[] = [];
+  client.on('alarm', (error) => alarms.push(error));
+  return { client, alarms };
+}
+
+/** Serial numbers by name, as the certificates list them. */
+const servedBy = (client: CertBus): Map<string, string> =>
+  new Map([...client.certificates()].flatMap(({ names, serialNumber }) => names.map((name) => [name, serialNumber])));
+
+function flip(bytes: Buffer, at: number): void {
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+}
+
+/** Where a text is in a table's page, which is the one that begins with its type. */
+function placeOf(bytes: Buffer, text: string): number {
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1))
+    if (bytes[at - (at % PAGE_BYTES)] === 0x0d) return at;
+  throw new Error(`${text} is not there`);
+}
+
+test.each([
+  ['the magic string of the file', (bytes: Buffer) => flip(bytes, 3), NAMES.length],
+  ['the schema', (bytes: Buffer) => flip(bytes, bytes.indexOf('CREATE TABLE certificates') + 20), NAMES.length],
+  ['the state of a certificate', (bytes: Buffer) => flip(bytes, placeOf(bytes, '"leafHash":"') + 14), NAMES.length - 1],
+  ['the position of the replica', (bytes: Buffer) => flip(bytes, placeOf(bytes, '"position":') + 12), NAMES.length],
+] as const)(
+  'a bit that flipped in %s loses what it is in, with an alarm, while the bus is away; and nothing once it is back',
+  async (what, damage, left) => {
+    renameSync(busFile, `${busFile}.away`);
+    const isBack = { yes: false };
+    const bringBack = () => {
+      if (!isBack.yes) renameSync(`${busFile}.away`, busFile);
+      isBack.yes = true;
+    };
+    onTestFinished(bringBack);
+    const { client, alarms } = await start(what.replaceAll(' ', '-'), damage);
+    await expect.poll(() => alarms.map((alarm) => 'code' in alarm && alarm.code)).toContain('CERTBUS_REPLICA_DAMAGED');
+    await expect.poll(() => servedBy(client).size).toBe(left);
+    for (const [name, serialNumber] of servedBy(client)) expect([name, serialNumber]).toEqual([name, newest.get(name)]);
+    const [name = ''] = servedBy(client).keys();
+    expect(await client.secureContextFor(name)).toBeDefined();
+    bringBack();
+    await expect.poll(() => client.health().position).toBeGreaterThan(NAMES.length);
+    await expect.poll(() => servedBy(client)).toEqual(newest);
+  },
+);

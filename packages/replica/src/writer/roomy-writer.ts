@@ -1,0 +1,178 @@
+/** Writes a replica; for a client it keeps in memory what the disk has no room for, so that a full disk costs durability and not freshness. */
+import { existsSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import { describeFileProblem, fileProblemOf } from '@certbus/store/sqlite-files';
+import { ReplicaError } from '../errors.ts';
+import type { FollowedReplica } from '../followed.ts';
+import { type Change, createReader, type ReplicaReader } from '../reader.ts';
+import { createUnwritten, type Unwritten, type UnwrittenChange } from '../unwritten/unwritten.ts';
+import { openToServe, type Replaced } from './file.ts';
+import { createKeeper, type News } from './keeper.ts';
+import type { ReplicaFile } from './replica-file.ts';
+import { createWriter, type Write, type Writer } from './writer.ts';
+
+/** Which replica a writer writes. */
+export interface Writing extends ReplicaFile {
+  /** Who writes it, for people. */
+  readonly holder: string;
+}
+
+/** What a writer reports without being asked. */
+export type WriterNews =
+  | News
+  /** A change is in memory alone, and why. */
+  | { readonly kind: 'unwritten'; readonly change: UnwrittenChange; readonly message: string }
+  /** Nothing is in memory alone any more. */
+  | { readonly kind: 'written' };
+
+/** The right to advance, as the writer has it. */
+export interface AdvanceAnswer {
+  readonly advancing: boolean;
+  readonly replaced: Replaced | undefined;
+  /** Why nothing can be written now; what is taken is kept in memory. */
+  readonly unwritable?: string;
+}
+
+export interface RoomyWriter {
+  /** Takes the right to advance where it is free; where nobody can write, a client advances in memory. */
+  advance(): AdvanceAnswer;
+  /** Writes, and returns what changed of that which is served. */
+  write(wanted: Write): readonly Change[];
+  /** How far the replica goes on this thread, with what is in memory alone. */
+  readonly reached: Pick<FollowedReplica, 'checkpoint' | 'bus' | 'isComplete' | 'countLost'>;
+  /** Tries to write what is kept in memory. */
+  catchUp(): void;
+  mend(): void;
+  close(): void;
+}
+
+/** Whether an error passes once there is room, or the disk is mounted to write again. */
+function isNoRoom(error: unknown, path: string): boolean {
+  const problem = fileProblemOf(error, path);
+  return problem === 'full' || problem === 'read-only' || problem === 'disk';
+}
+
+/** Makes the writer of a file; nothing is opened before it is asked to advance. */
+export function createRoomyWriter(
+  { path, busId, role, holder }: Writing,
+  tell: (news: WriterNews) => void,
+): RoomyWriter {
+  let write: Writer | undefined;
+  let reader: ReplicaReader | undefined;
+  /** What is read while nothing can be opened to write. */
+  let readOnly: { readonly database: DatabaseSync; readonly reader: ReplicaReader } | undefined;
+  let unwritten: Unwritten | undefined;
+  const keeper = createKeeper({
+    path,
+    busId,
+    role,
+    holder,
+    tell,
+    opened(next) {
+      reader = createReader(next);
+      write = createWriter(next, { busId, role });
+    },
+  });
+
+  function openBelow() {
+    const { database } = openToServe({ path, busId, role }, { isAlone: true });
+    return { database, reader: createReader(database) };
+  }
+  function readBelow(): ReplicaReader {
+    if (keeper.isOpen && reader) return reader;
+    readOnly ??= openBelow();
+    return readOnly.reader;
+  }
+  function closeBelow(): void {
+    readOnly?.database.close();
+    readOnly = undefined;
+  }
+  /** Opens a file again that could not be opened or written before, and returns whether this process may. */
+  function openAgain(): boolean {
+    if (keeper.isOpen) return true;
+    // As long as this thread reads it from a disk that was read-only, it cannot write it either.
+    closeBelow();
+    const { advancing, replaced } = keeper.advance();
+    if (replaced) tell({ kind: 'replaced', ...replaced });
+    return advancing;
+  }
+  function writeToDisk(wanted: Write): readonly Change[] {
+    if (!openAgain()) throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
+    keeper.touch();
+    return write?.(wanted) ?? [];
+  }
+  function keep({ commits, checkpoint }: Extract<Write, { kind: 'apply' }>, cause: unknown): readonly Change[] {
+    unwritten ??= createUnwritten(readBelow, busId);
+    const change = unwritten.take(commits, checkpoint);
+    // More would take too much memory: what was kept is served on, and the bus keeps the rest.
+    if (!change) throw cause;
+    tell({ kind: 'unwritten', change, message: describeFileProblem(cause, path) });
+    return change.certificates.map(({ certificate: { certificateId, names, removed }, position, isServed }) => ({
+      certificateId,
+      names,
+      removed,
+      position,
+      isServed,
+    }));
+  }
+  function apply(wanted: Extract<Write, { kind: 'apply' }>): readonly Change[] {
+    try {
+      writeKept();
+      return writeToDisk(wanted);
+    } catch (error) {
+      // A first replay that finds no room serves nothing yet, and goes on where it was.
+      if (role !== 'client' || !isNoRoom(error, path) || !reached.isComplete()) throw error;
+      return keep(wanted, error);
+    }
+  }
+  function writeKept(): void {
+    if (!unwritten) return;
+    unwritten.writeTo((commits, checkpoint) => writeToDisk({ kind: 'apply', commits, checkpoint }));
+    drop();
+  }
+  function drop(): void {
+    unwritten = undefined;
+    closeBelow();
+    tell({ kind: 'written' });
+  }
+
+  const reached: RoomyWriter['reached'] = {
+    checkpoint: () => unwritten?.checkpoint ?? readBelow().checkpoint(),
+    bus: () => unwritten?.bus ?? readBelow().bus(),
+    isComplete: () => unwritten !== undefined || readBelow().isComplete(),
+    countLost: () => readBelow().countLost(),
+  };
+
+  return {
+    reached,
+    advance() {
+      try {
+        return keeper.advance();
+      } catch (error) {
+        if (role !== 'client' || !isNoRoom(error, path) || !existsSync(path)) throw error;
+        return { advancing: true, replaced: undefined, unwritable: describeFileProblem(error, path) };
+      }
+    },
+    write(wanted) {
+      if (wanted.kind === 'apply') return apply(wanted);
+      const changes = writeToDisk(wanted);
+      // What was built again from the bus has all of it.
+      if (wanted.kind === 'serve' && unwritten) drop();
+      return changes;
+    },
+    catchUp() {
+      if (!openAgain()) tell({ kind: 'overtaken' });
+      else if (unwritten) writeKept();
+      else tell({ kind: 'written' });
+    },
+    mend: () => keeper.mend(),
+    close() {
+      closeBelow();
+      try {
+        if (keeper.isOpen) write?.({ kind: 'flush' });
+      } finally {
+        keeper.close();
+      }
+    },
+  };
+}
