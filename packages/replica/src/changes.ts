@@ -26,7 +26,7 @@ export async function spread(changes: readonly Change[], { moved }: Pick<Changes
 }
 
 /** What a look reads of. */
-type Read = Pick<ReplicaReader, 'checkpoint' | 'changedSince' | 'isComplete'>;
+type Read = Pick<ReplicaReader, 'checkpoint' | 'changedSince' | 'isComplete' | 'countLost'>;
 
 /** The next changes behind a position, and up to where they go. A position is read whole, so that it can be gone on from. */
 function readTogether(replica: Read, after: number): { readonly changes: readonly Change[]; readonly upTo?: number } {
@@ -51,13 +51,23 @@ function readPosition(replica: Read, at: number): readonly Change[] {
 export function createChangeReader(replica: Read): (listener: ChangesListener) => Promise<void> {
   const look = () => {
     const checkpoint = replica.checkpoint();
-    return { position: checkpoint.position, line: lineOf(checkpoint), isComplete: replica.isComplete() };
+    return {
+      position: checkpoint.position,
+      line: lineOf(checkpoint),
+      isComplete: replica.isComplete(),
+      isSalvaged: replica.countLost() !== undefined,
+    };
   };
   let seen = look();
 
-  /** Whether the replica was begun again, or goes another way than the one that was seen, or is served from now on. */
-  const isAnother = ({ position, line, isComplete }: typeof seen): boolean =>
-    position < seen.position || line !== seen.line || isComplete !== seen.isComplete;
+  /**
+   * Whether the replica was begun again, or goes another way than the one that was seen, or is served from now on. One that was made of a damaged
+   * file lacks what was lost, and is another one only once it was read from the bus again.
+   */
+  const isAnother = ({ position, line, isComplete, isSalvaged }: typeof seen): boolean =>
+    seen.isSalvaged !== isSalvaged
+      ? !isSalvaged
+      : !isSalvaged && (position < seen.position || line !== seen.line || isComplete !== seen.isComplete);
 
   return async ({ moved, rebuilt }) => {
     for (let reported = 0; ; await nextTurn()) {

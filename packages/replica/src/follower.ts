@@ -57,16 +57,20 @@ async function watch({ replica, signal, listener }: FollowerOptions): Promise<vo
   }
 }
 
-/** Advances the replica: in the thread that writes it where the bus can be opened there. */
+/** Advances the replica: in the thread that writes it where the bus can be opened there. Ends when another process has taken that over. */
 async function advanceReplica(options: FollowerOptions, lasting: Lasting): Promise<void> {
   const { replica, source, intervalMs, signal, listener } = options;
+  const overtaken = new AbortController();
   const own: AdvanceListener = {
-    contact: (at) => listener.contact(at),
+    contact(at) {
+      if (replica.advancing) listener.contact(at);
+      else overtaken.abort();
+    },
     moved: (changes) => spread(changes, listener),
     rebuilt: async () => listener.rebuilt(),
     failed: (error) => listener.failed(error),
   };
-  const rest = { intervalMs, signal, listener: own };
+  const rest = { intervalMs, signal: AbortSignal.any([signal, overtaken.signal]), listener: own };
   // A memory is that of one thread.
   if ('place' in source && replica.follow && parseAddress(source.place.address).kind !== 'memory')
     return replica.follow({ place: source.place, ...rest });
@@ -78,14 +82,29 @@ async function advanceReplica(options: FollowerOptions, lasting: Lasting): Promi
   return advance({ replica, openBus, ...rest }, lasting);
 }
 
+/** Advances; returns whether another process has taken that over, which was reported and is not a failure. */
+async function advanceUntilOvertaken(options: FollowerOptions, lasting: Lasting): Promise<boolean> {
+  try {
+    await advanceReplica(options, lasting);
+  } catch (error) {
+    if (options.replica.advancing) throw error;
+  }
+  return !options.replica.advancing;
+}
+
 /** Keeps a replica up to date until the signal. Never rejects: what fails is reported to the listener and tried again. */
 export async function keepUp(options: FollowerOptions): Promise<void> {
   const { replica, intervalMs, signal, listener } = options;
   const lasting = createLasting(options);
+  let isOvertaken = false;
   for (let failures = 0; !signal.aborted; ) {
     const began = performance.now();
     try {
-      if (await replica.tryAdvance()) await advanceReplica(options, lasting);
+      const mayAdvance = await replica.tryAdvance();
+      // What was in memory alone here is read from the bus by the other process.
+      if (isOvertaken) listener.rebuilt();
+      isOvertaken = false;
+      if (mayAdvance) isOvertaken = await advanceUntilOvertaken(options, lasting);
       else await watch(options);
     } catch (error) {
       if (signal.aborted) return;

@@ -513,7 +513,10 @@ test('a lock that another process took in the place of the one that is held is l
   const reported = new Promise<Error>((resolve) => replica.onProblem(resolve));
   const other = lockFile(`${path}.other`);
   renameSync(`${path}.other`, `${path}.lock`);
-  expect((await reported).message).toContain('another process advances');
+  expect(await reported).toMatchObject({
+    code: 'CERTBUS_REPLICA_FAILED',
+    message: expect.stringContaining('another process has taken one in its place'),
+  });
   expect([replica.advancing, await replica.tryAdvance()]).toEqual([false, false]);
   expect(replica.checkpoint().position).toBe(1);
   other?.[Symbol.dispose]();

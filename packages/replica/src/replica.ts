@@ -1,6 +1,9 @@
 /** A machine's local copy of what a bus says, in one SQLite file. */
 import { existsSync, statSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { lineOf } from '@certbus/events/history';
 import { DatabaseSync, type WriteWait, whenWritten } from '@certbus/store/sqlite-files';
+import { checkFile } from './checking/check.ts';
 import { type Damage, type DamageWatch, takeNews, watchDamage } from './checking/damage.ts';
 import { isDamage } from './checking/digest.ts';
 import { createTolerantReader, nothingRead } from './checking/tolerant-reader.ts';
@@ -26,6 +29,13 @@ export interface Replica extends ReplicaReader, FollowedReplica {
   readonly advancing: boolean;
   /** What was found damaged in its file. */
   readonly damage: Damage;
+  /**
+   * Whether all of its bus can be relied on to be there: it is complete, and nothing of it was found damaged or lost with a damaged file. While
+   * it is not, what is missing was not necessarily removed.
+   */
+  isWhole(): boolean;
+  /** Checks every row that is served, a few in each turn of the event loop, and returns {@link Replica.isWhole}. */
+  check(): Promise<boolean>;
   /**
    * Why this process could not write the replica when it last tried to, `CERTBUS_REPLICA_FAILED`: a full or read-only disk, a folder
    * without access. What is there is served all the same, and in a client that advances what came since from memory, up to some
@@ -149,6 +159,8 @@ function openInMemory(busId: string, role: ReplicaRole): Replica {
     ...createLocalReplica(reader, { role, write }),
     advancing: true,
     damage: { found: 0, replaced: undefined },
+    isWhole: () => reader.isComplete(),
+    check: async () => reader.isComplete(),
     onProblem() {},
     problem: undefined,
     unthreaded: undefined,
@@ -241,10 +253,12 @@ interface Opening {
   readonly database: DatabaseSync;
   /** Whether that is what can be read of the file, in memory. */
   readonly isSalvaged: boolean;
+  /** Called when another file was put in its place. */
+  readonly onReplaced: () => void;
 }
 
 /** The file for reading; opened again when another was put in its place. */
-function openFile({ path, busId, readWith, ...first }: Opening) {
+function openFile({ path, busId, readWith, onReplaced, ...first }: Opening) {
   let { database, isSalvaged } = first;
   let reader = readWith(database);
   let counters = createCounters(database);
@@ -255,7 +269,9 @@ function openFile({ path, busId, readWith, ...first }: Opening) {
     [database, isSalvaged] = [next, false];
     reader = readWith(next);
     counters = createCounters(next);
-    inode = statSync(path).ino;
+    const { ino } = statSync(path);
+    if (ino !== inode) onReplaced();
+    inode = ino;
     reopened += 1;
   }
 
@@ -363,7 +379,7 @@ export async function openReplica({ path, busId, role = 'manager' }: ReplicaOpti
     opened.replica = {
       mend: () => (advance.advancing ? thread.mend : undefined),
       take(news) {
-        if (news.kind === 'overtaken') advance.advancing = false;
+        if (news.kind === 'overtaken') unwritten.detach();
         if (news.kind === 'unwritten' || news.kind === 'written') return unwritten.take(news);
         if (news.kind !== 'damaged') file.reopen();
         takeNews(watch, path, news);
@@ -371,7 +387,7 @@ export async function openReplica({ path, busId, role = 'manager' }: ReplicaOpti
     };
     const openVault: Replica['openVault'] = (owner) =>
       openKeyVault({ ...owner, path: `${path}.keys`, replica: path, busId }, thread.startKeeper);
-    return replicaOf({ file, role, thread, watch, advance, unwritten, openVault });
+    return replicaOf({ path, file, role, thread, watch, advance, unwritten, openVault });
   } catch (error) {
     await thread.close();
     throw error;
@@ -383,12 +399,11 @@ function openFor(
   { path, busId, role }: ReplicaFile,
   { watch, isAlone }: { readonly watch: DamageWatch; readonly isAlone: boolean },
 ) {
-  const readWith = readerFor(role, watch.note);
-  if (role === 'manager')
-    return openFile({ path, busId, readWith, database: openToRead(path, busId), isSalvaged: false });
+  const rest = { path, busId, readWith: readerFor(role, watch.note), onReplaced: watch.reopened };
+  if (role === 'manager') return openFile({ ...rest, database: openToRead(path, busId), isSalvaged: false });
   const { database, damage } = openToServe({ path, busId, role }, { isAlone });
   if (damage) watch.note(damage);
-  return openFile({ path, busId, readWith, database, isSalvaged: damage !== undefined });
+  return openFile({ ...rest, database, isSalvaged: damage !== undefined });
 }
 
 /** What news of the file concern, once it is open. */
@@ -401,8 +416,10 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 
 /** Reads what is in memory alone over what is on the disk, and tries to write it, with growing pauses. */
-function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'unwritten' | 'role' | 'openVault'>) {
+function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | 'unwritten' | 'role' | 'openVault'>) {
   let layer: Layer | undefined;
+  /** Whether another process reads from the bus what is in the layer. */
+  let isDetached = false;
   let changes = 0;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -432,6 +449,17 @@ function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'unwritten
     later();
   }
 
+  function reader(): ReplicaReader {
+    const below = file.reader();
+    if (!layer || !isDetached) return layer ?? below;
+    const [reached, kept] = [below.checkpoint(), layer.checkpoint()];
+    // The bus is read on from where the file is.
+    if (reached.position < kept.position && lineOf(reached) === lineOf(kept))
+      return { ...layer, checkpoint: below.checkpoint };
+    layer = undefined;
+    return below;
+  }
+
   return {
     take(news: Extract<WriterNews, { kind: 'unwritten' | 'written' }>): void {
       changes += 1;
@@ -439,25 +467,26 @@ function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'unwritten
         [layer, failures, advance.problem] = [undefined, 0, undefined];
         return;
       }
-      if (layer) layer.take(news.change);
+      if (layer && !isDetached) layer.take(news.change);
       else layer = createLayer(file.reader, news.change);
+      isDetached = false;
       begin(inMemoryOnly(news.message));
     },
-    reader: () => layer ?? file.reader(),
-    /** Counts what is in memory as changes of the file. */
-    version(): number {
-      const version = file.version();
-      // Another process, which found room, has taken all of it.
-      if (layer && !advance.advancing && file.reader().checkpoint().position >= layer.checkpoint().position)
-        layer = undefined;
-      return changes * 2 ** 32 + version;
+    /** Another process advances now. What is in memory is served until that one has taken as much: nothing older than before is. */
+    detach(): void {
+      [advance.advancing, advance.problem, failures] = [false, undefined, 0];
+      isDetached = true;
     },
+    reader,
+    /** Counts what is in memory as changes of the file. */
+    version: () => changes * 2 ** 32 + file.version(),
     stop: () => clearTimeout(timer),
   };
 }
 
 /** What a replica in a file is made of; `advance` changes with the right to. */
 interface Parts extends Pick<Replica, 'openVault'> {
+  readonly path: string;
   readonly role: ReplicaRole;
   readonly thread: WriterThread;
   readonly watch: DamageWatch;
@@ -466,7 +495,7 @@ interface Parts extends Pick<Replica, 'openVault'> {
   readonly unwritten: ReturnType<typeof watchUnwritten>;
 }
 
-function replicaOf({ file, role, thread, watch, unwritten, openVault, advance: state }: Parts): Replica {
+function replicaOf({ path, file, role, thread, watch, unwritten, openVault, advance: state }: Parts): Replica {
   let isClosed = false;
   const current = () => {
     if (isClosed) throw closed();
@@ -481,8 +510,24 @@ function replicaOf({ file, role, thread, watch, unwritten, openVault, advance: s
     return thread.write(wanted).catch(noteDamage);
   };
   const { follow } = thread;
+  const reader = delegate(current);
+  // What is read may be found damaged by that.
+  const isWhole = () => reader.isComplete() && reader.countLost() === undefined && !watch.isDamaged;
   return {
-    ...delegate(current),
+    ...reader,
+    isWhole,
+    async check() {
+      try {
+        for (const _ of checkFile(path)) {
+          await nextTurn();
+          current();
+        }
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        watch.note(error);
+      }
+      return isWhole();
+    },
     get advancing() {
       return state.advancing;
     },

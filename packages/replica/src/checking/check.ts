@@ -29,7 +29,7 @@ function checkSmallTables(database: DatabaseSync): Pick<BusRow, 'isComplete'> & 
 /** Makes what checks the certificates behind a number, and whether each is found by its id and names; returns the last number and the count. */
 function createSliceCheck(database: DatabaseSync, busId: string) {
   const select = database.prepare(
-    `SELECT number, certificate_id, position = of_position AND build = of_build AS fits, ${CHECKED_STATE} FROM states LEFT JOIN certificates USING (number) WHERE number > ? ORDER BY number LIMIT ?`,
+    `SELECT number, certificate_id, position = of_position AND build = of_build AS fits, removed, ${CHECKED_STATE} FROM states LEFT JOIN certificates USING (number) WHERE number > ? ORDER BY number LIMIT ?`,
   );
   const selectId = database.prepare('SELECT number FROM certificates WHERE certificate_id = ?');
   const selectName = database.prepare('SELECT 1 FROM names WHERE name = ? AND number = ?');
@@ -37,8 +37,8 @@ function createSliceCheck(database: DatabaseSync, busId: string) {
     const rows = select.all(after, SLICE);
     for (const row of rows) {
       const certificate = checkedState(row, busId);
-      const { certificateId } = certificate;
-      if (row['fits'] !== 1 || row['certificate_id'] !== certificateId)
+      const { certificateId, removed } = certificate;
+      if (row['fits'] !== 1 || row['certificate_id'] !== certificateId || row['removed'] !== Number(removed))
         throw damaged('a certificate does not fit its state');
       if (selectId.get(certificateId)?.['number'] !== row['number'])
         throw damaged('a certificate is not found by its id');

@@ -1,5 +1,5 @@
 /** What is found damaged in a replica while it is read, and what is done about it. */
-import type { ReplicaError } from '../errors.ts';
+import { ReplicaError } from '../errors.ts';
 import type { Replaced } from '../writer/file.ts';
 import type { News } from '../writer/keeper.ts';
 import { damaged, damageOf } from './digest.ts';
@@ -15,10 +15,14 @@ export interface Damage {
 /** Watches over damage. */
 export interface DamageWatch {
   readonly damage: Damage;
+  /** Whether damage was found in the file that is in place. */
+  readonly isDamaged: boolean;
   /** Takes damage that a reader met; the file is replaced, where this process may write it. */
   note(error: unknown): void;
   /** Takes that a file was replaced. */
   replaced(done: Replaced): void;
+  /** Takes that another file is in place. */
+  reopened(): void;
   /** Takes what else happened to the file. */
   happened(error: ReplicaError): void;
   /** Reports each problem once, those of before at once. */
@@ -38,6 +42,7 @@ function describe(path: string, { aside, salvage }: Replaced): string {
 /** Makes a watch over a file. `mend` replaces it, and is `undefined` where another process writes it. */
 export function watchDamage(path: string, mend: () => (() => Promise<void>) | undefined): DamageWatch {
   let found = 0;
+  let isDamaged = false;
   let last: Replaced | undefined;
   let listener: ((error: ReplicaError) => void) | undefined;
   const unreported: ReplicaError[] = [];
@@ -68,8 +73,12 @@ export function watchDamage(path: string, mend: () => (() => Promise<void>) | un
     get damage() {
       return { found, replaced: last };
     },
+    get isDamaged() {
+      return isDamaged;
+    },
     note(error) {
       found += 1;
+      isDamaged = true;
       const replace = mend();
       if (!replace && !isReported) {
         isReported = true;
@@ -80,7 +89,11 @@ export function watchDamage(path: string, mend: () => (() => Promise<void>) | un
     replaced(done) {
       last = done;
       isReported = false;
+      isDamaged = false;
       report(damaged(describe(path, done)));
+    },
+    reopened() {
+      isDamaged = false;
     },
     happened: report,
     listen(listen) {
@@ -90,16 +103,28 @@ export function watchDamage(path: string, mend: () => (() => Promise<void>) | un
   };
 }
 
-function wordsOf(path: string, news: Exclude<News, { readonly kind: 'replaced' | 'damaged' }>): string {
-  if (news.kind === 'overtaken')
-    return `somebody removed the lock of ${path}, and another process advances the replica now; this one reads along. Who did that?`;
-  const where = news.aside ? ` What was put there is ${news.aside} now.` : '';
-  return `somebody removed or replaced the file ${path} while it was in use; it was made again.${where} Who did that?`;
+/** Another process writes the replica now. Nothing in the file is damaged. */
+function overtaken(path: string, isLockGone: boolean): ReplicaError {
+  const why = isLockGone
+    ? `The lock of ${path} was removed, and another process has taken one in its place. Look who removed it.`
+    : `Another process could write ${path} before this one could again.`;
+  return new ReplicaError(
+    'CERTBUS_REPLICA_FAILED',
+    `${why} That process follows the bus for this machine now, and this one reads what it writes.`,
+  );
+}
+
+function madeAgain(path: string, aside: string | undefined): ReplicaError {
+  const where = aside === undefined ? '' : ` What was put there is ${aside} now.`;
+  return damaged(
+    `the file ${path} was removed or replaced while it was in use; it was made again.${where} Look who did that`,
+  );
 }
 
 /** Takes what a writer reports without being asked. */
 export function takeNews(watch: DamageWatch, path: string, news: News): void {
   if (news.kind === 'replaced') watch.replaced({ aside: news.aside, salvage: news.salvage });
   else if (news.kind === 'damaged') watch.note(damaged(news.message));
-  else watch.happened(damaged(wordsOf(path, news)));
+  else if (news.kind === 'overtaken') watch.happened(overtaken(path, news.isLockGone));
+  else watch.happened(madeAgain(path, news.aside));
 }

@@ -12,8 +12,8 @@ export type News =
   | ({ readonly kind: 'replaced' } & Replaced)
   /** Somebody removed or replaced the file, and it was made again of what was open. */
   | { readonly kind: 'made-again'; readonly aside: string | undefined }
-  /** Somebody removed the lock, and another process has taken one in its place: it advances the replica now. */
-  | { readonly kind: 'overtaken' }
+  /** Another process advances the replica now. `isLockGone`: the lock was removed, and that process has taken one in its place. */
+  | { readonly kind: 'overtaken'; readonly isLockGone: boolean }
   /** Damage was found, or a file that is gone could not be made again. */
   | { readonly kind: 'damaged'; readonly message: string };
 
@@ -116,7 +116,7 @@ export function createKeeper({ path, busId, role, holder, opened, tell }: Keeper
       lock = before;
       end();
       release();
-      tell({ kind: 'overtaken' });
+      tell({ kind: 'overtaken', isLockGone: true });
     }
   }
 

@@ -62,12 +62,16 @@ export function createRoomyWriter(
   /** What is read while nothing can be opened to write. */
   let readOnly: { readonly database: DatabaseSync; readonly reader: ReplicaReader } | undefined;
   let unwritten: Unwritten | undefined;
+  let isOvertaken = false;
   const keeper = createKeeper({
     path,
     busId,
     role,
     holder,
-    tell,
+    tell(news) {
+      if (news.kind === 'overtaken') beOvertaken(news);
+      else tell(news);
+    },
     opened(next) {
       reader = createReader(next);
       write = createWriter(next, { busId, role });
@@ -97,7 +101,10 @@ export function createRoomyWriter(
     return advancing;
   }
   function writeToDisk(wanted: Write): readonly Change[] {
-    if (!openAgain()) throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
+    if (!openAgain()) {
+      beOvertaken();
+      throw new ReplicaError('CERTBUS_REPLICA_READ_ONLY', 'Another process advances this replica.');
+    }
     keeper.touch();
     return write?.(wanted) ?? [];
   }
@@ -130,10 +137,21 @@ export function createRoomyWriter(
     unwritten.writeTo((commits, checkpoint) => writeToDisk({ kind: 'apply', commits, checkpoint }));
     drop();
   }
-  function drop(): void {
+  /** Drops what is in memory alone: it is written, or the process that advances the replica now reads it from the bus. */
+  function forget(): void {
     unwritten = undefined;
     closeBelow();
+  }
+
+  function drop(): void {
+    forget();
     tell({ kind: 'written' });
+  }
+
+  function beOvertaken(news: WriterNews = { kind: 'overtaken', isLockGone: false }): void {
+    forget();
+    if (!isOvertaken) tell(news);
+    isOvertaken = true;
   }
 
   const reached: RoomyWriter['reached'] = {
@@ -146,6 +164,7 @@ export function createRoomyWriter(
   return {
     reached,
     advance() {
+      isOvertaken = false;
       try {
         return keeper.advance();
       } catch (error) {
@@ -161,7 +180,7 @@ export function createRoomyWriter(
       return changes;
     },
     catchUp() {
-      if (!openAgain()) tell({ kind: 'overtaken' });
+      if (!openAgain()) beOvertaken();
       else if (unwritten) writeKept();
       else tell({ kind: 'written' });
     },
