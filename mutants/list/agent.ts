@@ -37,9 +37,23 @@ export const agent: readonly Mutant[] = [
   {
     fault: 'a certificate that was removed is left',
     file: `${RECONCILE}/pass.ts`,
-    find: 'if (held.has(id)) remove.push(id);',
+    find: 'if (held.has(id)) undesired.push(id);',
     replace: '',
     noticedBy: [{ file: PASS_TEST, only: 'what is removed while a target is given it' }],
+  },
+  {
+    fault: 'a certificate that does not read is taken for one that was removed',
+    file: `${RECONCILE}/desired.ts`,
+    find: 'certificateIds.filter((id) => gone.has(id) || isExcluded(id))',
+    replace: '[...certificateIds]',
+    noticedBy: [{ file: `${RECONCILE}/damaged-replica.int.test.ts`, only: 'the mark of what was removed' }],
+  },
+  {
+    fault: 'something is removed from a target while rows are damaged',
+    file: `${RECONCILE}/desired.ts`,
+    find: 'return source.isWhole() ?',
+    replace: 'return source ?',
+    noticedBy: [{ file: `${RECONCILE}/damaged-replica.int.test.ts`, only: 'the state of a certificate' }],
   },
   {
     fault: 'a target is taken to hold what the bus says after it was given something',

@@ -1,6 +1,8 @@
 /** Mutants of the client: what is shown for a name, and for how long its key is kept. */
 import type { Mutant } from '../mutant.ts';
 
+const DAMAGED_TEST = 'packages/client/src/damaged-replica.test.ts';
+
 export const client: readonly Mutant[] = [
   {
     fault: 'the key of a removed certificate is kept in the vault',
@@ -22,5 +24,26 @@ export const client: readonly Mutant[] = [
     find: '    isPredecessor ? 1 : 0,\n',
     replace: '',
     noticedBy: [{ file: 'packages/client/src/serving/ranking.test.ts' }],
+  },
+  {
+    fault: 'a change of a certificate that does not read is a removal',
+    file: 'packages/client/src/serving/change-watcher.ts',
+    find: 'if (!certificate) continue;',
+    replace: '',
+    noticedBy: [{ file: 'packages/client/src/serving/change-watcher.test.ts', only: 'whose row does not read' }],
+  },
+  {
+    fault: 'a name whose certificate does not read any more is refused',
+    file: 'packages/client/src/tls/name-map.ts',
+    find: 'return found.shown ?? unread(there);',
+    replace: 'return found.shown;',
+    noticedBy: [{ file: DAMAGED_TEST, only: 'while a client runs' }],
+  },
+  {
+    fault: 'a default certificate that does not read any more is taken away',
+    file: 'packages/client/src/tls/defaults.ts',
+    find: 'if (isFound && !source.isWhole())',
+    replace: 'if (!isFound)',
+    noticedBy: [{ file: DAMAGED_TEST, only: 'while a client runs' }],
   },
 ];

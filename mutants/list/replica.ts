@@ -87,4 +87,11 @@ export const replica: readonly Mutant[] = [
     replace: 'certificates.position IS NULL',
     noticedBy: [{ file: FLIPS_TEST, only: 'in the state of a certificate' }],
   },
+  {
+    fault: 'a process that was overtaken goes on with what it has looked up',
+    file: 'packages/replica/src/follower.ts',
+    find: 'if (isOvertaken) listener.rebuilt();',
+    replace: '',
+    noticedBy: [{ file: 'packages/replica/src/overtaken.test.ts' }],
+  },
 ];

@@ -2,7 +2,7 @@
 
 import { catchUp, openCertificates } from './agent.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
-import { allDesired } from './reconcile/desired.ts';
+import { allDesired, sortUndesired } from './reconcile/desired.ts';
 import { createTarget } from './targets/create-target.ts';
 
 /** What a look at one target found. */
@@ -45,7 +45,8 @@ async function look(
       () => new Map<string, string>(),
     );
     const put = [...desired.values()].filter(({ certificateId, leafHash }) => held.get(certificateId) !== leafHash);
-    const remove = [...held.keys()].filter((id) => !desired.has(id));
+    const undesired = [...held.keys()].filter((id) => !desired.has(id));
+    const { remove } = await sortUndesired(undesired, options);
     return {
       name: target.name,
       problems,

@@ -64,10 +64,10 @@ interface NamesOptions {
   readonly scan: KeyTypeScan;
 }
 
-/** Whether a name is covered; where the replica was closed or cannot be read, what was served stays served. */
+/** Whether a name is covered; where the replica was closed, or not all of it can be read, what was served stays served. */
 function isCoveredBy(source: MaterialSource, serverName: string): boolean {
   try {
-    return source.isCovered(serverName);
+    return source.isCovered(serverName) || !source.isWhole();
   } catch {
     return true;
   }

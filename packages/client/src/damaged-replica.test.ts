@@ -1,11 +1,14 @@
 /** A client whose replica was damaged, with its bus away and back. */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { ConnectOptions } from './cert-bus.ts';
 import { connect } from './connect.ts';
 import type { CertBus } from './index.ts';
 import { createTestBus, type TestBus } from './testing.ts';
+import { shakeHands, startTlsServer } from './tls/tls.builders.ts';
 
 const folder = temporaryFolder();
 const PAGE_BYTES = 4_096;
@@ -28,7 +31,11 @@ beforeAll(async () => {
 afterAll(() => folder.remove());
 
 /** A client on a copy of the state, which was damaged before it starts. */
-async function start(name: string, damage: (bytes: Buffer) => void): Promise<{ client: CertBus; alarms: Error[] }> {
+async function start(
+  name: string,
+  damage: (bytes: Buffer) => void,
+  options: Partial<ConnectOptions> = {},
+): Promise<{ client: CertBus; alarms: Error[]; path: string }> {
   const state = join(folder.path, name);
   mkdirSync(state, { mode: 0o700 });
   for (const file of readdirSync(made)) copyFileSync(join(made, file), join(state, file));
@@ -43,11 +50,23 @@ async function start(name: string, damage: (bytes: Buffer) => void): Promise<{ c
     trust,
     stateDirectory: state,
     intervalMs: 100,
+    ...options,
   });
   onTestFinished(() => client.close());
   const alarms: Error[] = [];
   client.on('alarm', (error) => alarms.push(error));
-  return { client, alarms };
+  return { client, alarms, path: join(state, replica) };
+}
+
+/** Moves the bus away, and returns what brings it back. */
+function takeBusAway(): () => void {
+  const away = `${busFile}.away`;
+  renameSync(busFile, away);
+  const bringBack = () => {
+    if (existsSync(away)) renameSync(away, busFile);
+  };
+  onTestFinished(bringBack);
+  return bringBack;
 }
 
 /** Serial numbers by name, as the certificates list them. */
@@ -73,13 +92,7 @@ test.each([
 ] as const)(
   'a bit that flipped in %s loses what it is in, with an alarm, while the bus is away; and nothing once it is back',
   async (what, damage, left) => {
-    renameSync(busFile, `${busFile}.away`);
-    const isBack = { yes: false };
-    const bringBack = () => {
-      if (!isBack.yes) renameSync(`${busFile}.away`, busFile);
-      isBack.yes = true;
-    };
-    onTestFinished(bringBack);
+    const bringBack = takeBusAway();
     const { client, alarms } = await start(what.replaceAll(' ', '-'), damage);
     await expect.poll(() => alarms.map((alarm) => 'code' in alarm && alarm.code)).toContain('CERTBUS_REPLICA_DAMAGED');
     await expect.poll(() => servedBy(client).size).toBe(left);
@@ -91,3 +104,34 @@ test.each([
     await expect.poll(() => servedBy(client)).toEqual(newest);
   },
 );
+
+test('a row that is damaged while a client runs was not removed: what is shown of it goes on, to names and as the default', async () => {
+  const bringBack = takeBusAway();
+  const name = 'host3.test';
+  let at = Date.now();
+  const { client, alarms, path } = await start('running', () => {}, { defaultName: name, now: () => new Date(at) });
+  const server = await startTlsServer(client);
+  onTestFinished(() => server.close());
+  const shownTo = async (servername: string) =>
+    (await shakeHands(server.port, servername, { ca: '', insecure: true })).serialNumber;
+  const both = async () => [await shownTo(name), await shownTo('')];
+  const expected = [newest.get(name), newest.get(name)];
+  expect(await both()).toEqual(expected);
+  const changed: string[] = [];
+  client.on('changed', ({ names }) => changed.push(...names));
+  const rebuilt = new Promise<void>((resolve) => client.on('rebuilt', () => resolve()));
+  const database = new DatabaseSync(path);
+  database.prepare("UPDATE states SET digest = digest + 1 WHERE json_extract(state, '$.names[0]') = ?").run(name);
+  // No copy of the row is left that fits.
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  database.close();
+  // What was found for a name is looked up again once another certificate may rank higher.
+  at += 100 * 86_400_000;
+  expect(await both()).toEqual(expected);
+  await expect.poll(() => alarms.map(({ message }) => message).join()).toContain(', 1 were lost');
+  expect(await both()).toEqual(expected);
+  bringBack();
+  await rebuilt;
+  expect(await both()).toEqual(expected);
+  expect(changed).toEqual([]);
+});

@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseTrust } from '@certbus/events';
 import { openReplica, ownFolder, type Replica } from '@certbus/replica';
+import { lockFile } from '@certbus/store/sqlite-files';
 import { type Disk, mountDisk, requirePart, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from './connect.ts';
@@ -143,6 +144,29 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
     expect(alarms).toMatchObject([{ code: 'CERTBUS_REPLICA_FAILED', message: expect.stringMatching(/full/) }]);
     execFileSync('rm', [join(disk.path, 'filler')]);
     await expectWritten({ bus, disk }, client, serialsOf(client));
+  });
+
+  test('what is in memory alone is served on while another process has the role, and then read from the bus', async () => {
+    const { bus, disk } = await withReplica('overtaken');
+    const client = await start(bus, disk);
+    if (!client.health().live) await liveOf(client);
+    const state = ownFolder(disk.path);
+    const [lock = ''] = readdirSync(state).filter((name) => name.endsWith('.lock'));
+    const other = lockFile(join(state, 'other'));
+    fill(disk);
+    for (let i = 0; i < 40; i += 1) await bus.issue([`${i}.test`]);
+    await expect.poll(() => serialsOf(client)).toHaveLength(41);
+    const all = serialsOf(client).toSorted();
+    renameSync(join(state, 'other'), join(state, lock));
+    await expect.poll(() => client.health().following).toBe(false);
+    expect(serialsOf(client).toSorted()).toEqual(all);
+    execFileSync('rm', [join(disk.path, 'filler')]);
+    other?.[Symbol.dispose]();
+    await expect.poll(() => client.health().following).toBe(true);
+    expect(serialsOf(client)).toEqual(expect.arrayContaining(all));
+    const { serialNumber } = await bus.issue(['last.test']);
+    await expect.poll(() => serialsOf(client)).toContain(serialNumber);
+    await expectWritten({ bus, disk }, client, [...all, serialNumber]);
   });
 });
 

@@ -6,7 +6,10 @@ import type { Wanted } from '../targets/target.ts';
 import { isSelected, type Selection } from './selection.ts';
 
 /** What is needed of a source. */
-export type Certificates = Pick<MaterialSource, 'certificates' | 'certificate' | 'material' | 'ranking' | 'open'>;
+export type Certificates = Pick<
+  MaterialSource,
+  'certificates' | 'certificate' | 'material' | 'ranking' | 'open' | 'isWhole' | 'gone'
+>;
 
 /** A certificate that a target is to hold, before anything of it is opened. */
 export interface Desired extends Wanted {
@@ -18,7 +21,10 @@ export interface Desired extends Wanted {
 async function openPair(source: Certificates, certificateId: string, now: Date): Promise<Pair> {
   const material = await source.material(certificateId);
   if (material) return checkPair(material, now);
-  const what = `Certificate ${certificateId} is not handed to any balancer: its private key does not open on this machine. Is this the identity of its recipients?`;
+  const why = source.certificate(certificateId)
+    ? 'its private key does not open on this machine. Is this the identity of its recipients?'
+    : 'it was removed meanwhile, or does not read in the replica.';
+  const what = `Certificate ${certificateId} is not handed to any balancer: ${why}`;
   throw new AgentError('CERTBUS_AGENT_PAIR_REFUSED', what);
 }
 
@@ -46,6 +52,32 @@ export function allDesired(options: DesiredOptions): Map<string, Desired> {
 export function desiredOf(certificateId: string, options: DesiredOptions): Desired | undefined {
   const summary = options.source.certificate(certificateId);
   return summary && isSelected(summary, options.selection) ? desire(summary, options) : undefined;
+}
+
+/** What is to be done with certificates that a target holds and that are not desired. */
+export interface Undesired {
+  /** They are gone, or the selection leaves them out. */
+  readonly remove: readonly string[];
+  /** They stay, since they may be in what does not read of a damaged replica. */
+  readonly unread: readonly string[];
+}
+
+/**
+ * Sorts certificates that a target holds and that are not desired. Only what the replica positively says is removed, and nothing at all while it is
+ * not whole.
+ */
+export async function sortUndesired(
+  certificateIds: readonly string[],
+  { source, selection }: Pick<DesiredOptions, 'source' | 'selection'>,
+): Promise<Undesired> {
+  if (certificateIds.length === 0) return { remove: [], unread: [] };
+  const gone = await source.gone(certificateIds);
+  const isExcluded = (id: string) => {
+    const summary = source.certificate(id);
+    return summary !== undefined && !isSelected(summary, selection);
+  };
+  const remove = certificateIds.filter((id) => gone.has(id) || isExcluded(id));
+  return source.isWhole() ? { remove, unread: [] } : { remove: [], unread: certificateIds };
 }
 
 /** The certificate that ranks first for a name, of those that are desired. */

@@ -1,8 +1,18 @@
 /** One pass over a target: compare what it holds with what it is to hold, change it, and see whether it shows that. */
+import { ReplicaError } from '@certbus/replica';
 import { AgentError } from '../errors.ts';
 import type { Pair } from '../pairs/pair.ts';
 import type { Change, Leaf, Target, Wanted } from '../targets/target.ts';
-import { allDesired, bestFor, type Desired, type DesiredOptions, desiredOf, openLeaf } from './desired.ts';
+import {
+  allDesired,
+  bestFor,
+  type Desired,
+  type DesiredOptions,
+  desiredOf,
+  openLeaf,
+  sortUndesired,
+  type Undesired,
+} from './desired.ts';
 
 /** What a pass is about. */
 export interface PassOptions extends DesiredOptions {
@@ -33,7 +43,19 @@ export interface Knowledge {
   readonly held: Map<string, string>;
   defaultId: string | undefined;
   readonly standings: Map<string, Standing>;
+  /** Ids of those that it holds, and that stay since they may be in what does not read of a damaged replica. */
+  readonly unread: Set<string>;
 }
+
+/** Why nothing is removed from a target; `undefined` where there is no such reason. */
+export function removalProblem(name: string, { unread }: Pick<Knowledge, 'unread'>): Error | undefined {
+  if (unread.size === 0) return undefined;
+  const which = [...unread].slice(0, SHOWN_IDS).join(', ') + (unread.size > SHOWN_IDS ? ', …' : '');
+  const what = `Target "${name}" holds certificates that do not read in the replica, which is damaged (${unread.size}: ${which}). They stay in place, and nothing is removed, until the bus was read again. Look at the disk of the state directory.`;
+  return new ReplicaError('CERTBUS_REPLICA_DAMAGED', what);
+}
+
+const SHOWN_IDS = 3;
 
 const onlyEarlier = ({ certificateId, names }: Pick<Desired, 'certificateId' | 'names'>): AgentError =>
   new AgentError(
@@ -151,24 +173,28 @@ async function verify(options: PassOptions, leaves: readonly Leaf[]): Promise<Re
 }
 
 /** What is to be done for some certificates. */
-interface Plan {
+interface Plan extends Undesired {
   readonly put: readonly Desired[];
-  readonly remove: readonly string[];
   /** Why a certificate that is held stays as it is. */
   readonly problems: Map<string, Error>;
   /** Refusals that still count. */
   readonly refusals: Map<string, NonNullable<Standing['refusal']>>;
 }
 
-async function plan(ids: Iterable<string>, { desired, held, standings }: Knowledge, now: Date): Promise<Plan> {
+async function plan(
+  ids: Iterable<string>,
+  { desired, held, standings }: Knowledge,
+  options: PassOptions,
+): Promise<Plan> {
+  const now = options.now();
   const put: Desired[] = [];
-  const remove: string[] = [];
+  const undesired: string[] = [];
   const problems = new Map<string, Error>();
   const refusals: Plan['refusals'] = new Map();
   for (const id of ids) {
     const wanted = desired.get(id);
     if (!wanted) {
-      if (held.has(id)) remove.push(id);
+      if (held.has(id)) undesired.push(id);
       continue;
     }
     const { problem, refusal } = standings.get(id) ?? {};
@@ -184,7 +210,15 @@ async function plan(ids: Iterable<string>, { desired, held, standings }: Knowled
     if (found.isToBePut) put.push(wanted);
     if (found.problem) problems.set(id, found.problem);
   }
-  return { put, remove, problems, refusals };
+  return { put, problems, refusals, ...(await sortUndesired(undesired, options)) };
+}
+
+/** The certificate that is to be the default one. One that a target has stays that while it may be in what does not read of a damaged replica. */
+function defaultOf({ source, defaultName }: PassOptions, { desired, defaultId }: Knowledge): string | undefined {
+  if (defaultName === undefined) return undefined;
+  const best = bestFor(source, defaultName, desired);
+  const mayBeUnread = defaultId !== undefined && !desired.has(defaultId) && !source.isWhole();
+  return mayBeUnread ? defaultId : best;
 }
 
 /** Changes a target, sees whether it shows the change, and notes what it holds then. */
@@ -232,7 +266,7 @@ export async function runPass(
   options: PassOptions,
   since: { readonly knowledge: Knowledge; readonly ids: ReadonlySet<string> } | undefined,
 ): Promise<Knowledge> {
-  const { target, source, defaultName, signal } = options;
+  const { target, signal } = options;
   const suspects = since?.knowledge.standings ?? new Map();
   let isInEffect = true;
   let knowledge: Knowledge;
@@ -251,13 +285,16 @@ export async function runPass(
       held: new Map(found.leafHashes),
       defaultId: found.defaultId,
       standings: new Map(suspects),
+      unread: new Set(),
     };
   }
   const { desired, held, standings } = knowledge;
   const ids = since?.ids ?? new Set([...desired.keys(), ...held.keys()]);
-  const planned = await plan(ids, knowledge, options.now());
-  const wantedDefault = defaultName === undefined ? undefined : bestFor(source, defaultName, desired);
-  const { put, remove, problems, refusals } = planned;
+  const planned = await plan(ids, knowledge, options);
+  const wantedDefault = defaultOf(options, knowledge);
+  const { put, remove, unread, problems, refusals } = planned;
+  for (const id of ids) knowledge.unread.delete(id);
+  for (const id of unread) knowledge.unread.add(id);
   if (put.length + remove.length > 0 || knowledge.defaultId !== wantedDefault || !isInEffect) {
     await change(options, planned, { ...knowledge, wantedDefault });
     knowledge.defaultId = wantedDefault;
@@ -265,7 +302,7 @@ export async function runPass(
   for (const id of ids) {
     const wanted = desired.get(id);
     if (!wanted) {
-      standings.delete(id);
+      if (!held.has(id)) standings.delete(id);
       continue;
     }
     const { names, notAfter } = wanted;

@@ -1,7 +1,7 @@
 /** Keeps one target up to date: a queue of its own, so that one that hangs holds up no other. */
 import { AgentError } from '../errors.ts';
 import type { Target } from '../targets/target.ts';
-import { type Knowledge, type PassOptions, runPass, type Standing } from './pass.ts';
+import { type Knowledge, type PassOptions, removalProblem, runPass, type Standing } from './pass.ts';
 import { offsetOf, type Window, waitFor } from './schedule.ts';
 
 /** How a target stands. */
@@ -12,7 +12,7 @@ export interface TargetStatus {
   readonly position: number | undefined;
   /** When its last pass ended without an error of the target. */
   readonly checkedAt: Date | undefined;
-  /** Why the target could not be brought up to date; `undefined` where it could. */
+  /** Why the target could not be brought up to date, or nothing is removed from it; `undefined` where all is well. */
   readonly error: Error | undefined;
   readonly standings: ReadonlyMap<string, Standing>;
 }
@@ -150,7 +150,8 @@ export function startWorker(options: WorkerOptions): Worker {
     try {
       knowledge = await run(since);
       if (!since) compareAllAt = performance.now() + intervalMs;
-      report({ position: at, checkedAt: pass.now(), error: undefined, standings: knowledge.standings });
+      const error = removalProblem(target.name, knowledge);
+      report({ position: at, checkedAt: pass.now(), error, standings: knowledge.standings });
       return true;
     } catch (error) {
       changed = 'all';

@@ -2,7 +2,23 @@ import { sha256 } from '@certbus/events';
 import type { WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import { newBus } from '../client.builders.ts';
+import { createChangeWatcher } from './change-watcher.ts';
+import { createEmitter } from './events.ts';
 import { openMaterial } from './material-source.ts';
+
+test('a change of a certificate whose row does not read is not a removal: nothing that is kept of it is dropped', () => {
+  const emitter = createEmitter();
+  const events: unknown[] = [];
+  emitter.on('changed', (change) => events.push(change));
+  const watcher = createChangeWatcher({
+    replica: { certificate: () => undefined },
+    vault: { update: () => events.push('vault') },
+    openings: { keep: () => events.push('openings') > 0, clear: () => events.push('openings') },
+    emitter,
+  });
+  watcher.moved([{ certificateId: 'certificate1', names: ['a.test'], removed: true, position: 2, isServed: true }]);
+  expect(events).toEqual([]);
+});
 
 test('only what changes what is served is a change: no claim, order, failure, renewal window or key for others as well', async () => {
   const bus = await newBus();

@@ -84,8 +84,18 @@ export interface Material {
 export interface MaterialSource extends AsyncDisposable {
   /** Those that can be served, in order of id. */
   certificates(): Iterable<CertificateSummary>;
-  /** One of them; `undefined` where it was removed or never issued. */
+  /** One of them; `undefined` where it was removed or never issued, or its row does not read, see {@link MaterialSource.isWhole}. */
   certificate(certificateId: string): CertificateSummary | undefined;
+  /**
+   * Whether all that the bus says can be relied on to be here. While it is not, since rows of the replica were damaged or lost, what is missing
+   * was not necessarily removed, and goes on being used. An alarm says so, and `rebuilt` follows once the bus was read again.
+   */
+  isWhole(): boolean;
+  /**
+   * Those of some certificates that are positively not served any more: they were removed, or they are not on the bus at all. The latter counts only
+   * once this server has caught up with the bus, and all rows of the replica were checked for it. Empty while the replica is not whole.
+   */
+  gone(certificateIds: Iterable<string>): Promise<ReadonlySet<string>>;
   /**
    * What is to be served of a certificate: the current leaf or, where it is not valid yet or its key does not open here, a predecessor
    * that is and does, the latter with an alarm. `undefined` where it was removed, was never issued, or no key opens.
@@ -192,6 +202,7 @@ function pathOfReplica({ bus, stateDirectory }: MaterialOptions, trust: Trust): 
 /** What the alarm about keys says of the bus; `undefined` where a replica is damaged, which is an alarm of its own. */
 function describeBus(replica: Replica, recipient: string): ReturnType<KeyAlarmsOptions['describeBus']> {
   try {
+    if (!replica.isWhole()) return undefined;
     const isRecipient = replica.bus().recipients.some((each) => each.recipient === recipient);
     return { isRecipient, served: replica.countServed() };
   } catch {
@@ -319,6 +330,20 @@ function* summaries(replica: Replica): Iterable<CertificateSummary> {
   }
 }
 
+/** What {@link MaterialSource.gone} answers. */
+async function goneOf(
+  { replica, notes }: Pick<Serving, 'replica' | 'notes'>,
+  certificateIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const isUnknown = (id: string) => replica.certificate(id) === undefined;
+  const isChecked = notes.live && replica.isWhole() && certificateIds.some(isUnknown) && (await replica.check());
+  const gone = certificateIds.filter((id) => {
+    const certificate = replica.certificate(id);
+    return certificate ? summaryOf(certificate) === undefined : isChecked;
+  });
+  return new Set(replica.isWhole() ? gone : []);
+}
+
 async function openCandidate(
   { vault, chainOf }: { readonly vault: KeyVault; readonly chainOf: ReturnType<typeof createChains> },
   candidate: Candidate,
@@ -432,6 +457,8 @@ function createSource(serving: Serving): MaterialSource {
   let challenges: readonly Challenge[] = [];
   let newestCommitAt: Date | undefined;
   function receive(): void {
+    // The row of the bus itself was lost: what was received before counts until it was read again.
+    if (replica.checkpoint().position === 0 && replica.countLost() !== undefined) return;
     const bus = replica.bus();
     challenges = received.take(bus.challenges);
     http01.refresh({ accounts: bus.accounts, challenges });
@@ -472,6 +499,8 @@ function createSource(serving: Serving): MaterialSource {
       const certificate = replica.certificate(certificateId);
       return certificate && summaryOf(certificate);
     },
+    isWhole: () => replica.isWhole(),
+    gone: (certificateIds) => goneOf(serving, [...certificateIds]),
     async material(certificateId) {
       const certificate = replica.certificate(certificateId);
       if (!certificate || certificate.removed) return undefined;

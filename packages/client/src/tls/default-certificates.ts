@@ -115,7 +115,7 @@ export function showDefaultCertificates(
       if (wanted) prepare(socket, wanted, passOn);
       else passOn();
     };
-    // A client that was closed looks nothing up any more; its servers go on with what they show.
+    // A client that was closed, or whose replica is damaged, does not know better; its servers go on with what they show.
     look(address).then(go, () => go(undefined));
   });
 

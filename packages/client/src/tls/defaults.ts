@@ -1,6 +1,7 @@
 /** What clients that name no server are shown. */
 import { createSecureContext } from 'node:tls';
 import { normalizeServerName } from '@certbus/events';
+import { ReplicaError } from '@certbus/replica';
 import { type ClientError, notOpened } from '../errors.ts';
 import { type KeyType, keyTypeOf } from '../serving/key-type.ts';
 import type { MaterialSource } from '../serving/material-source.ts';
@@ -9,7 +10,10 @@ import type { DefaultKeyPairs, KeyPair } from './default-certificates.ts';
 
 /** The certificates of clients without a server name. */
 export interface Defaults {
-  /** The certificates of the address that they came to, else those of the default name: the best one of each key type. */
+  /**
+   * The certificates of the address that they came to, else those of the default name: the best one of each key type. Rejects where none is found
+   * and not all of the replica can be read: what was shown before goes on.
+   */
   find(address: string): Promise<DefaultKeyPairs | undefined>;
   /** Whether there may be one on some server. */
   isFound(): boolean;
@@ -34,7 +38,7 @@ export function createDefaults({
   defaultName,
   now,
 }: {
-  readonly source: Pick<MaterialSource, 'ranking' | 'open' | 'refuse'>;
+  readonly source: Pick<MaterialSource, 'ranking' | 'open' | 'refuse' | 'isWhole'>;
   readonly defaultName: string | undefined;
   readonly now: () => Date;
 }): Defaults {
@@ -77,6 +81,11 @@ export function createDefaults({
         isFound = true;
         return found;
       }
+      if (isFound && !source.isWhole())
+        throw new ReplicaError(
+          'CERTBUS_REPLICA_DAMAGED',
+          'The default certificate may be in a row that does not read.',
+        );
       return undefined;
     },
   };

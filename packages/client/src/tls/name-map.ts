@@ -45,7 +45,7 @@ export interface NameMap {
 }
 
 export interface NameMapOptions {
-  readonly source: Pick<MaterialSource, 'ranking' | 'isNamed'>;
+  readonly source: Pick<MaterialSource, 'ranking' | 'isNamed' | 'certificate' | 'isWhole'>;
   readonly contexts: Pick<Contexts, 'get' | 'make'>;
   /** Names kept at most, and wildcard levels. */
   readonly size: number;
@@ -117,6 +117,16 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
     }
     keep(serverName, above);
     return above;
+  }
+
+  /** What was shown, where its certificate has not changed. */
+  const shownBefore = (there: Answer | undefined): CertificateContext | undefined =>
+    there?.shown?.isCurrent && isCurrent(there) ? there.shown : undefined;
+
+  /** What was shown, where its certificate is in a row of the replica that does not read: it was not removed. */
+  function unread(there: Answer | undefined): CertificateContext | undefined {
+    const shown = shownBefore(there);
+    return shown && !source.certificate(shown.certificateId) && !source.isWhole() ? shown : undefined;
   }
 
   function answerFor(answer: Answer, ability: () => ClientAbility | undefined): Answer | undefined {
@@ -193,9 +203,11 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
       }
       try {
         const found = search(serverName, ability, { refused: NONE });
-        return found.missing ? makeAndFind(serverName, ability, found) : found.shown;
+        if (found.missing) return makeAndFind(serverName, ability, found);
+        return found.shown ?? unread(there);
       } catch (error) {
-        if (there?.shown?.isCurrent && isCurrent(there)) return there.shown;
+        const shown = shownBefore(there);
+        if (shown) return shown;
         throw error;
       }
     },

@@ -65,12 +65,13 @@ export async function changeFiles(
   const { certificates, defaultId } = await folder.known();
   const written = toWrite(change, defaultId);
   if (written.length + change.remove.length === 0 && folder.isBegun()) return refused;
+  const kept = without(certificates, change.remove);
   await folder.write({
     defaultId: change.defaultId,
-    kept: without(certificates, change.remove),
+    kept,
     written: writtenOf(written, change.defaultId, {
       ...form,
-      names: fileNames(change.wanted, namesIn({ certificates })),
+      names: fileNames(change.wanted, namesIn({ certificates: kept })),
       refused,
     }),
     shared,

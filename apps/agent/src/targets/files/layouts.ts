@@ -52,13 +52,13 @@ function wishedName(certificateId: string, names: readonly string[]): string {
  * Names of certificates in files. One that has a name keeps it, since the configuration of a balancer may name it; of two that would share
  * one the later has its id behind it.
  *
- * @param given names that are in use, by certificate id.
+ * @param given names that are in use and stay so, by certificate id.
  */
 export function fileNames(
   wanted: ReadonlyMap<string, { readonly names: readonly string[] }>,
   given: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> {
-  const result = new Map([...given].filter(([id]) => wanted.has(id)));
+  const result = new Map(given);
   const taken = new Set([...result.values(), DEFAULT_NAME]);
   for (const [id, { names }] of wanted) {
     if (result.has(id)) continue;
