@@ -127,9 +127,13 @@ function createStandingReader(replica: Replica): (now: Date) => Standing {
     const current = replica.version();
     if (current !== version) {
       const { newestAt } = replica.bus();
+      const newestCommitAt = newestAt ? new Date(newestAt) : undefined;
+      const { position } = replica.checkpoint();
+      // Where the row of the bus itself was lost, what was read of it before counts until it was read again.
+      const isLost = position === 0 && replica.countLost() !== undefined;
       unchanged = {
-        position: replica.checkpoint().position,
-        newestCommitAt: newestAt ? new Date(newestAt) : undefined,
+        position: isLost ? unchanged.position : position,
+        newestCommitAt: isLost ? unchanged.newestCommitAt : newestCommitAt,
         served: replica.countServed(),
         isComplete: replica.isComplete(),
       };
@@ -157,6 +161,12 @@ function unreadable(cause: unknown): Error {
   return new ReplicaError('CERTBUS_REPLICA_FAILED', `The replica cannot be read: ${why}. Look at the disk.`, { cause });
 }
 
+const lost = (): Error =>
+  new ReplicaError(
+    'CERTBUS_REPLICA_DAMAGED',
+    'The replica was lost as a whole, and is read from the bus again. Look at the disk.',
+  );
+
 /**
  * Makes the report, which never throws: of a replica that is closed or damaged it says what was last read, that this server is not ready,
  * and why.
@@ -177,7 +187,9 @@ export function createReporter({
 
   function look(at: Date): Error | undefined {
     try {
-      standing = read(at);
+      const next = read(at);
+      if (standing.isComplete && !next.isComplete) return lost();
+      standing = next;
       return undefined;
     } catch (error) {
       return unreadable(error);
