@@ -1,4 +1,5 @@
 /** Tests of how changes are handed to a thread that has other things to do. */
+import { BEGINNING } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import { createChangeReader, spread } from './changes.ts';
 import { beginStory, obtained } from './replica.builders.ts';
@@ -56,4 +57,32 @@ test('what a page changed is spread over turns', async () => {
   expect(sizes).toEqual([50, 50, 20]);
   await spread([], { moved: (some) => void sizes.push(some.length) });
   expect(sizes).toEqual([50, 50, 20, 0]);
+});
+
+test('a replica that lost rows is another one once it was read from the bus again, and not before', async () => {
+  const now = { position: 7, isComplete: true, lost: undefined as number | undefined };
+  const changes = [{ certificateId: 'certificate1', names: [], removed: false, position: 5, isServed: true }];
+  const read = createChangeReader({
+    checkpoint: () => ({ ...BEGINNING, position: now.position }),
+    isComplete: () => now.isComplete,
+    countLost: () => now.lost,
+    changedSince: (position) => changes.filter((change) => change.position > position),
+  });
+  const heard: string[] = [];
+  const look = () =>
+    read({ moved: ({ length }) => heard.push(`${length} changed`), rebuilt: () => heard.push('rebuilt') });
+  // Its own row is among what was lost.
+  Object.assign(now, { position: 0, lost: 3 });
+  await look();
+  await look();
+  expect(heard.splice(0)).toEqual(['0 changed', '0 changed']);
+  Object.assign(now, { position: 7, lost: undefined });
+  await look();
+  expect(heard.splice(0)).toEqual(['rebuilt']);
+  // One of which nothing could be read is empty first.
+  Object.assign(now, { position: 0, isComplete: false });
+  await look();
+  Object.assign(now, { position: 7, isComplete: true });
+  await look();
+  expect(heard).toEqual(['0 changed', 'rebuilt']);
 });

@@ -61,13 +61,13 @@ export function createChangeReader(replica: Read): (listener: ChangesListener) =
   let seen = look();
 
   /**
-   * Whether the replica was begun again, or goes another way than the one that was seen, or is served from now on. One that was made of a damaged
-   * file lacks what was lost, and is another one only once it was read from the bus again.
+   * Whether the replica was begun again, or goes another way than the one that was seen, or is served from now on. One that lost rows of a damaged
+   * file, or all of them, is another one only once it was read from the bus again.
    */
-  const isAnother = ({ position, line, isComplete, isSalvaged }: typeof seen): boolean =>
-    seen.isSalvaged !== isSalvaged
-      ? !isSalvaged
-      : !isSalvaged && (position < seen.position || line !== seen.line || isComplete !== seen.isComplete);
+  function isAnother({ position, line, isComplete, isSalvaged }: typeof seen): boolean {
+    if (isSalvaged || !isComplete) return false;
+    return seen.isSalvaged || !seen.isComplete || position < seen.position || line !== seen.line;
+  }
 
   return async ({ moved, rebuilt }) => {
     for (let reported = 0; ; await nextTurn()) {
@@ -77,7 +77,8 @@ export function createChangeReader(replica: Read): (listener: ChangesListener) =
         return rebuilt();
       }
       const { changes, upTo } = reached.isComplete ? readTogether(replica, seen.position) : { changes: [] };
-      seen = { ...reached, position: upTo ?? reached.position };
+      // One that lost its own row is at 0: what was reported before is not reported again.
+      seen = { ...reached, position: upTo ?? Math.max(reached.position, seen.position) };
       moved(changes);
       if (upTo === undefined) return;
       reported += changes.length;

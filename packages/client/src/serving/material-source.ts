@@ -456,9 +456,12 @@ function createSource(serving: Serving): MaterialSource {
   const received = createReceivedChallenges({ now });
   let challenges: readonly Challenge[] = [];
   let newestCommitAt: Date | undefined;
+  let isReceived = false;
   function receive(): void {
-    // The row of the bus itself was lost: what was received before counts until it was read again.
-    if (replica.checkpoint().position === 0 && replica.countLost() !== undefined) return;
+    const isComplete = replica.isComplete() && replica.checkpoint().position > 0;
+    // What was received counts until a replica that was lost, or the row of the bus in it, was read from the bus again.
+    if (isReceived && !isComplete) return;
+    isReceived ||= isComplete;
     const bus = replica.bus();
     challenges = received.take(bus.challenges);
     http01.refresh({ accounts: bus.accounts, challenges });
