@@ -1,5 +1,17 @@
 /** A client whose replica was damaged, with its bus away and back. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { temporaryFolder } from 'certbus-services';
@@ -134,4 +146,26 @@ test('a row that is damaged while a client runs was not removed: what is shown o
   await rebuilt;
   expect(await both()).toEqual(expected);
   expect(changed).toEqual([]);
+});
+
+test('a replica that is lost as a whole while a client runs takes nothing away of what is shown, until the bus is back', async () => {
+  const bringBack = takeBusAway();
+  const { client, alarms, path } = await start('lost', () => {});
+  const server = await startTlsServer(client);
+  onTestFinished(() => server.close());
+  const name = 'host3.test';
+  const shown = async () => (await shakeHands(server.port, name, { ca: '', insecure: true })).serialNumber;
+  expect(await shown()).toBe(newest.get(name));
+  const { position } = client.health();
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(statSync(path).size - PAGE_BYTES, 0xff), 0, undefined, PAGE_BYTES);
+  closeSync(file);
+  await expect.poll(() => alarms.map(({ message }) => message).join()).toContain('damaged as a whole');
+  expect(await shown()).toBe(newest.get(name));
+  expect(client.health()).toMatchObject({ ready: false, position, trouble: { code: 'CERTBUS_REPLICA_DAMAGED' } });
+  const rebuilt = new Promise<void>((resolve) => client.on('rebuilt', () => resolve()));
+  bringBack();
+  await rebuilt;
+  expect(servedBy(client)).toEqual(newest);
+  expect(client.health()).toMatchObject({ ready: true, position });
 });
