@@ -58,6 +58,8 @@ export interface FleetOptions {
   readonly rounds?: number;
   /** How many of them, here and there, are issued once more after that; default none. */
   readonly renewed?: number;
+  /** When the first commit was made; default 2026-11-01. */
+  readonly began?: Date;
   readonly keys: FleetKeys;
 }
 
@@ -169,6 +171,7 @@ export async function createFleet({
   together,
   rounds = 1,
   renewed = 0,
+  began = new Date('2026-11-01T00:00:00Z'),
   keys,
 }: FleetOptions): Promise<Fleet> {
   const leaf = await leafTemplate();
@@ -176,7 +179,6 @@ export async function createFleet({
   const issuer = Buffer.from(randomBytes(800));
   const issuerHash = sha256(issuer);
   const { trust, root, signer } = keys;
-  const began = new Date('2026-11-01T00:00:00Z');
   const csrBytes = 330;
   let checkpoint: Checkpoint = BEGINNING;
   let round = 0;

@@ -8,7 +8,9 @@ import { createFleet, createFleetKeys } from '../fleet.ts';
 const [, , folder = '', certificates = '0'] = process.argv;
 mkdirSync(folder, { recursive: true });
 const keys = await createFleetKeys();
-const fleet = await createFleet({ certificates: Number(certificates), together: 25, keys });
+// A manager that has not read a bus before signs nothing where its newest commit is older than two days.
+const began = new Date(Date.now() - 3_600_000);
+const fleet = await createFleet({ certificates: Number(certificates), together: 25, began, keys });
 await writeBus(join(folder, 'bus.db'), 'fleet', fleet.commits());
 const secret = { mode: 0o600 };
 writeFileSync(join(folder, 'manager.key'), keys.managerText, secret);
