@@ -540,7 +540,7 @@ function replicaOf({ path, file, role, thread, watch, unwritten, openVault, adva
     },
     unthreaded: thread.unthreaded,
     async tryAdvance() {
-      if (state.advancing) return true;
+      if (state.advancing && !thread.hasFailed) return true;
       if (state.problem) file.refresh();
       Object.assign(state, await askToAdvance(thread, watch));
       if (state.problem && !state.advancing) throw state.problem;

@@ -85,10 +85,13 @@ export async function openKeyVault(setup: VaultSetup, startKeeper: StartKeeper):
   const { busId, identity } = setup;
   const exposure = setup.path === undefined ? undefined : exposureOf(setup.path);
   const path = exposure === undefined ? setup.path : undefined;
-  const { port1, port2 } = new MessageChannel();
-  const ask = askOver(port1);
-  await startKeeper(port2, { ...setup, path });
-  const { key, problem = exposure } = await begin(ask);
+  async function connect() {
+    const { port1, port2 } = new MessageChannel();
+    await startKeeper(port2, { ...setup, path });
+    return { port: port1, ask: askOver(port1) };
+  }
+  let keeper = await connect();
+  const { key, problem = exposure } = await begin(keeper.ask);
   const keeping =
     path !== undefined && key
       ? keepInFile(path, key)
@@ -98,6 +101,31 @@ export async function openKeyVault(setup: VaultSetup, startKeeper: StartKeeper):
   const gate = createGate(MAX_OPENINGS);
   const notes: VaultNote[] = [];
   let lastNames = '';
+
+  let connecting: Promise<void> | undefined;
+  let isClosed = false;
+
+  /** Finds a keeper on the thread that took the place of one that failed; where there is none yet, the next failure asks again. */
+  async function connectAgain(): Promise<void> {
+    try {
+      const next = await connect();
+      await begin(next.ask);
+      keeper.port.close();
+      keeper = next;
+    } catch {
+      // The thread has not been started again.
+    } finally {
+      connecting = undefined;
+    }
+  }
+  async function ask(call: VaultCall): Promise<unknown> {
+    try {
+      return await keeper.ask(call);
+    } catch (error) {
+      if (!(error instanceof EventsError) && !isClosed) connecting ??= connectAgain();
+      throw error;
+    }
+  }
 
   /** What is not answered is found again by the next sweep, or opened again. */
   const tell = (call: VaultCall) => void ask(call).catch(() => {});
@@ -154,8 +182,10 @@ export async function openKeyVault(setup: VaultSetup, startKeeper: StartKeeper):
       if (notes.length > 0) tell({ kind: 'note', notes: notes.splice(0) });
       // The keeper closes last, and takes the write-ahead log into the file.
       kept.close();
-      await ask({ kind: 'close' }).catch(() => {});
-      port1.close();
+      isClosed = true;
+      await connecting;
+      await keeper.ask({ kind: 'close' }).catch(() => {});
+      keeper.port.close();
     },
   };
 }

@@ -24,7 +24,9 @@ export interface ThreadFollowOptions {
 export interface WriterThread {
   /** Why it writes on the thread that asks; `undefined` where it has one of its own. */
   readonly unthreaded: Error | undefined;
-  /** Takes the right to write where it is free; says which damaged file was replaced then. */
+  /** Whether the thread failed. It held the right to write, and nothing is written before another one takes it. */
+  readonly hasFailed: boolean;
+  /** Takes the right to write where it is free; says which damaged file was replaced then. Where the thread failed, another one is started for it. */
   advance(): Promise<AdvanceAnswer>;
   write(write: Write): Promise<readonly Change[]>;
   /**
@@ -50,6 +52,8 @@ interface Pending {
 interface Asked {
   ask(call: Call): Promise<unknown>;
   readonly follow?: (options: ThreadFollowOptions) => Promise<void>;
+  /** Whether nothing will be answered any more. */
+  readonly hasEnded: boolean;
   end(): Promise<unknown>;
 }
 
@@ -157,6 +161,9 @@ function askWorker(worker: Worker, take: (news: WriterNews) => void): Asked {
         takeNotice = undefined;
       }
     },
+    get hasEnded() {
+      return failure !== undefined;
+    },
     end: () => worker.terminate(),
   };
 }
@@ -171,8 +178,20 @@ function askHere(writing: Writing, take: (news: WriterNews) => void): Asked {
       if (error) throw fromWire(error);
       return value;
     },
+    hasEnded: false,
     async end() {},
   };
+}
+
+/** Starts a thread in place of one that failed. Rejects `CERTBUS_REPLICA_FAILED`. */
+async function startAgain(writing: Writing, take: (news: WriterNews) => void): Promise<Asked> {
+  try {
+    return askWorker(await startWorker(writing), take);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const what = `The thread that writes the replica failed, and no other can be started: ${why}.`;
+    throw new ReplicaError('CERTBUS_REPLICA_FAILED', what, { cause });
+  }
 }
 
 /** Starts what writes a replica; `take` gets what it reports without being asked. */
@@ -182,18 +201,27 @@ export async function startWriterThread(
 ): Promise<WriterThread> {
   const writing = { ...replica, holder: `process ${process.pid}` };
   const worker = await startWorker(writing).catch((error: Error) => error);
-  const { ask, follow, end } = worker instanceof Error ? askHere(writing, take) : askWorker(worker, take);
+  let asked = worker instanceof Error ? askHere(writing, take) : askWorker(worker, take);
+  let isClosed = false;
+  const follow = (options: ThreadFollowOptions) => asked.follow?.(options) ?? Promise.resolve();
   return {
     unthreaded: worker instanceof Error ? worker : undefined,
-    advance: async () => (await ask({ kind: 'advance' })) as AdvanceAnswer,
-    write: async (write) => (await ask(write)) as readonly Change[],
-    ...(follow ? { follow } : {}),
-    startKeeper: (port, setup) => ask({ kind: 'serve-vault', port, setup }),
-    mend: async () => void (await ask({ kind: 'mend' })),
-    catchUp: async () => void (await ask({ kind: 'catch-up' })),
+    get hasFailed() {
+      return asked.hasEnded;
+    },
+    async advance() {
+      if (asked.hasEnded && !isClosed) asked = await startAgain(writing, take);
+      return (await asked.ask({ kind: 'advance' })) as AdvanceAnswer;
+    },
+    write: async (write) => (await asked.ask(write)) as readonly Change[],
+    ...(asked.follow ? { follow } : {}),
+    startKeeper: (port, setup) => asked.ask({ kind: 'serve-vault', port, setup }),
+    mend: async () => void (await asked.ask({ kind: 'mend' })),
+    catchUp: async () => void (await asked.ask({ kind: 'catch-up' })),
     async close() {
-      await ask({ kind: 'close' }).catch(() => {});
-      await end();
+      isClosed = true;
+      await asked.ask({ kind: 'close' }).catch(() => {});
+      await asked.end();
     },
   };
 }
