@@ -49,7 +49,13 @@ const cases: readonly Case[] = [
     ],
   ),
   ["root's own key of mode 600, for root", 'good', key('root', '600'), byRoot],
-  ["root's own key of mode 640, for root", /by group 0/, key('root', '640'), byRoot],
+  ["root's own key of mode 640, for root", /by group 0.*chmod 600/, key('root', '640'), byRoot],
+  [
+    "root's own key of mode 640 for another group, for root",
+    /by group 4800 \(mode 0640\), and this is root\. Run this as the user of that group (?!.*chmod)/,
+    key(`root:${GROUP}`, '640'),
+    byRoot,
+  ],
   ["a stranger's key of mode 600, for root", /belongs to user 4712/, key(`${STRANGER}`, '600'), byRoot],
   [
     "a stranger's key of mode 640 and a group of this process",

@@ -163,6 +163,13 @@ function openToReaders({ path, stats }: Node, user: User): Exposure | undefined 
   const excess = mode & 0o777 & ~(isRoots && user.groups.has(gid) ? 0o740 : 0o700);
   if (excess === 0) return undefined;
   const who = (excess & 0o007) === 0 ? `group ${gid}` : 'others';
+  // Root made it for another user, and does not run what needs it.
+  const isOfGroup = user.uid === ROOT && uid === ROOT && gid !== ROOT && excess === 0o040;
+  if (isOfGroup) {
+    const advice =
+      'Run this as the user of that group for whom it is, or take the access of the group away if it is for root.';
+    return { path, what: `can be read by group ${gid} (${modeOf(stats)}), and this is root`, advice };
+  }
   const advice = isRoots
     ? `Let only a group of this process read it, as root: "chgrp GROUP ${path} && chmod 640 ${path}".`
     : `Make it yours alone with "chmod 600 ${path}".`;
