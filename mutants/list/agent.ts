@@ -92,6 +92,27 @@ export const agent: readonly Mutant[] = [
     noticedBy: [{ file: `${TARGETS}/files/access.test.ts`, only: 'a key is read by owner and group alone' }],
   },
   {
+    fault: 'files are written where another user can lead them elsewhere',
+    file: `${TARGETS}/files/own-place.ts`,
+    find: 'if (problem === undefined) return;',
+    replace: 'if (problem !== "") return;',
+    noticedBy: [{ file: `${TARGETS}/files/access.test.ts`, only: 'nothing is written, given away or read' }],
+  },
+  {
+    fault: 'what was not tested before a kill is taken for good',
+    file: `${TARGETS}/files/versioned-folder.ts`,
+    find: 'return !isJudged || settled === undefined || settled === current;',
+    replace: 'return !isJudged || settled === undefined || current > 0;',
+    noticedBy: [{ file: `${TARGETS}/files/judged.test.ts`, only: 'is tested by itself' }],
+  },
+  {
+    fault: 'a name stays in front of a certificate that no longer ranks first',
+    file: `${TARGETS}/haproxy/haproxy.ts`,
+    find: 'for (const offer of oldLinesOf(entry, offered)) await store.withdraw(entry.path, offer);',
+    replace: '',
+    noticedBy: [{ file: `${TARGETS}/haproxy/haproxy.int.test.ts`, only: 'a name is in front of the certificate' }],
+  },
+  {
     fault: 'what a command started outlives it',
     file: `${TARGETS}/commands/run-command.ts`,
     find: "if (isEnded) kill('SIGKILL');",

@@ -1,10 +1,12 @@
 /** Answers HTTP-01 challenges on a port or socket that the balancer sends them to. */
 import { once } from 'node:events';
-import { chownSync, rmSync, statSync } from 'node:fs';
+import { lchownSync, lstatSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { dirname } from 'node:path';
 import { answerHttp01, type MaterialSource } from '@certbus/client/material';
 import { AgentError } from './errors.ts';
 import { resolveAccess } from './targets/files/access.ts';
+import { placeProblem } from './targets/files/own-place.ts';
 
 /** A server that answers HTTP-01 challenges. */
 export interface Http01Server {
@@ -23,7 +25,7 @@ const FOLDER_ADVICE = 'The folder of the socket must be there, and this user mus
 
 /** Removes the socket that an agent left here when it was killed; anything else stays. */
 function removeSocket(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
 }
 
 /**
@@ -44,6 +46,9 @@ export async function startHttp01(
   });
   server.requestTimeout = 10_000;
   if (listen.startsWith('/')) {
+    // Another user who can write there could answer in place of the agent, and lead what is given to the group elsewhere.
+    const problem = placeProblem(dirname(listen));
+    if (problem !== undefined) throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', problem);
     removeSocket(listen);
     // Before anybody can connect, only owner and group may.
     const before = process.umask(0o117);
@@ -64,7 +69,7 @@ export async function startHttp01(
   });
   if (gid !== undefined && listen.startsWith('/')) {
     try {
-      chownSync(listen, -1, gid);
+      lchownSync(listen, -1, gid);
     } catch (cause) {
       server.close();
       const what = `The socket for HTTP-01, ${listen}, cannot be given to the group "${group}". Run the agent as a member of that group.`;

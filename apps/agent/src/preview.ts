@@ -40,7 +40,8 @@ async function look(
     const problems = await target.problems(signal);
     const options = { source, selection: settings.certificates ?? {}, now: () => new Date() };
     const desired = allDesired(options);
-    const held = await target.held(signal).then(
+    const ranking = { bestFor: () => undefined };
+    const held = await target.held({ wanted: desired, ...ranking }, signal).then(
       ({ leafHashes }) => leafHashes,
       () => new Map<string, string>(),
     );

@@ -80,13 +80,33 @@ export async function sortUndesired(
   return source.isWhole() ? { remove, unread: [] } : { remove: [], unread: certificateIds };
 }
 
-/** The certificate that ranks first for a name, of those that are desired. */
+/** The certificate that ranks first for a name, of those that pass. */
 export function bestFor(
   source: Certificates,
   serverName: string,
-  desired: ReadonlyMap<string, unknown>,
+  isAmong: (certificateId: string) => boolean,
 ): string | undefined {
-  return source.ranking(serverName).candidates.find(({ certificateId }) => desired.has(certificateId))?.certificateId;
+  return source.ranking(serverName).candidates.find(({ certificateId }) => isAmong(certificateId))?.certificateId;
+}
+
+/** The certificate that ranks first for a name, of those that are held or can be handed over: no default gives way to one that has no key here. */
+export async function chooseDefault(
+  source: Certificates,
+  serverName: string,
+  { desired, held }: { readonly desired: ReadonlyMap<string, Wanted>; readonly held: ReadonlyMap<string, unknown> },
+): Promise<string | undefined> {
+  for (const id of new Set(source.ranking(serverName).candidates.map(({ certificateId }) => certificateId))) {
+    const wanted = desired.get(id);
+    if (!wanted) continue;
+    const isUsable =
+      held.has(id) ||
+      (await wanted.open().then(
+        () => true,
+        () => false,
+      ));
+    if (isUsable) return id;
+  }
+  return undefined;
 }
 
 /** One leaf of a certificate with its key, whether it is the current one or not; `undefined` where it cannot be had any more. */

@@ -6,6 +6,7 @@ import type { Change, Leaf, Target, Wanted } from '../targets/target.ts';
 import {
   allDesired,
   bestFor,
+  chooseDefault,
   type Desired,
   type DesiredOptions,
   desiredOf,
@@ -123,7 +124,7 @@ const notServed = (name: string, { certificateId, names }: Leaf, shown: string |
 
 const wantedOf = ({ source }: PassOptions, desired: Knowledge['desired']): Pick<Change, 'wanted' | 'bestFor'> => ({
   wanted: desired,
-  bestFor: (name) => bestFor(source, name, desired),
+  bestFor: (name, isAmong) => bestFor(source, name, (id) => desired.has(id) && isAmong(id)),
 });
 
 /** Puts back the leaves that were in place before, where the replica still has them; returns the ids of those. */
@@ -214,11 +215,13 @@ async function plan(
 }
 
 /** The certificate that is to be the default one. One that a target has stays that while it may be in what does not read of a damaged replica. */
-function defaultOf({ source, defaultName }: PassOptions, { desired, defaultId }: Knowledge): string | undefined {
+async function defaultOf(
+  { source, defaultName }: PassOptions,
+  { desired, held, defaultId }: Knowledge,
+): Promise<string | undefined> {
   if (defaultName === undefined) return undefined;
-  const best = bestFor(source, defaultName, desired);
   const mayBeUnread = defaultId !== undefined && !desired.has(defaultId) && !source.isWhole();
-  return mayBeUnread ? defaultId : best;
+  return mayBeUnread ? defaultId : chooseDefault(source, defaultName, { desired, held });
 }
 
 /** Changes a target, sees whether it shows the change, and notes what it holds then. */
@@ -257,20 +260,46 @@ async function change(
 }
 
 /**
+ * Drops the problems that are over of certificates that the target holds in their current leaf: what it did not show it shows by now, or what it refused
+ * is in effect.
+ */
+async function dropOver(
+  options: PassOptions,
+  { put, problems, refusals }: Plan,
+  { desired, held, isInEffect }: Pick<Knowledge, 'desired' | 'held'> & { readonly isInEffect: boolean },
+): Promise<void> {
+  const isPut = new Set(put.map(({ certificateId }) => certificateId));
+  const leaves: Leaf[] = [];
+  const drop = (id: string) => {
+    problems.delete(id);
+    refusals.delete(id);
+  };
+  for (const [id, problem] of problems) {
+    const wanted = desired.get(id);
+    if (!wanted || isPut.has(id) || !refusals.has(id) || held.get(id) !== wanted.leafHash) continue;
+    const isUnserved = problem instanceof AgentError && problem.code === 'CERTBUS_AGENT_NOT_SERVED';
+    if (isUnserved) leaves.push({ certificateId: id, names: wanted.names, leafHash: wanted.leafHash });
+    else if (isInEffect) drop(id);
+  }
+  const unserved = await verify(options, leaves);
+  for (const { certificateId } of leaves) if (!unserved.has(certificateId)) drop(certificateId);
+}
+
+/**
  * Brings a target to what the replica says: all of it, or those certificates that changed since the pass before. Rejects where the target
  * cannot be asked or changed at all; what one certificate meets is in its standing, and holds up no other.
  *
- * @param since what the pass before found, and the ids of the certificates that changed; `undefined`: everything is read and compared.
+ * @param since what the pass before found, and the ids of the certificates that changed. Without ids everything is read and compared; what the target
+ * refused lately is not offered again all the same.
  */
 export async function runPass(
   options: PassOptions,
-  since: { readonly knowledge: Knowledge; readonly ids: ReadonlySet<string> } | undefined,
+  since: { readonly knowledge: Knowledge; readonly ids: ReadonlySet<string> | undefined } | undefined,
 ): Promise<Knowledge> {
   const { target, signal } = options;
-  const suspects = since?.knowledge.standings ?? new Map();
   let isInEffect = true;
   let knowledge: Knowledge;
-  if (since) {
+  if (since?.ids) {
     knowledge = since.knowledge;
     for (const id of since.ids) {
       const desired = desiredOf(id, options);
@@ -278,28 +307,32 @@ export async function runPass(
       else knowledge.desired.delete(id);
     }
   } else {
-    const found = await target.held(signal);
+    const desired = allDesired(options);
+    const found = await target.held(wantedOf(options, desired), signal);
     isInEffect = found.isInEffect;
     knowledge = {
-      desired: allDesired(options),
+      desired,
       held: new Map(found.leafHashes),
       defaultId: found.defaultId,
-      standings: new Map(suspects),
+      standings: new Map(since?.knowledge.standings),
       unread: new Set(),
     };
   }
   const { desired, held, standings } = knowledge;
-  const ids = since?.ids ?? new Set([...desired.keys(), ...held.keys()]);
+  // What has a standing and is neither held nor wanted any more left the bus or the selection.
+  const ids = since?.ids ?? new Set([...desired.keys(), ...held.keys(), ...standings.keys()]);
   const planned = await plan(ids, knowledge, options);
-  const wantedDefault = defaultOf(options, knowledge);
-  const { put, remove, unread, problems, refusals } = planned;
+  const wantedDefault = await defaultOf(options, knowledge);
+  const { remove, put, unread, problems, refusals } = planned;
   for (const id of ids) knowledge.unread.delete(id);
   for (const id of unread) knowledge.unread.add(id);
   if (put.length + remove.length > 0 || knowledge.defaultId !== wantedDefault || !isInEffect) {
     await change(options, planned, { ...knowledge, wantedDefault });
     knowledge.defaultId = wantedDefault;
   }
-  for (const id of ids) {
+  await dropOver(options, planned, { desired, held, isInEffect: isInEffect && !since?.ids });
+  // A change can meet certificates that did not change themselves.
+  for (const id of new Set([...ids, ...problems.keys()])) {
     const wanted = desired.get(id);
     if (!wanted) {
       if (!held.has(id)) standings.delete(id);

@@ -144,12 +144,13 @@ export function startWorker(options: WorkerOptions): Worker {
 
   async function passOnce(): Promise<boolean> {
     const isWhole = changed === 'all' || !knowledge || performance.now() >= compareAllAt;
-    const since = isWhole || !knowledge || changed === 'all' ? undefined : { knowledge, ids: changed };
+    const ids = isWhole || changed === 'all' ? undefined : changed;
+    const since = knowledge && { knowledge, ids };
     changed = new Set();
     const at = position();
     try {
       knowledge = await run(since);
-      if (!since) compareAllAt = performance.now() + intervalMs;
+      if (!ids) compareAllAt = performance.now() + intervalMs;
       const error = removalProblem(target.name, knowledge);
       report({ position: at, checkedAt: pass.now(), error, standings: knowledge.standings });
       return true;

@@ -18,6 +18,10 @@ const BUFFER_SIZE = 16_384;
 const NGINX_TEST: CommandSettings = { command: ['/usr/sbin/nginx', '-t'] };
 const NGINX_RELOAD: CommandSettings = { command: ['/usr/sbin/nginx', '-s', 'reload'] };
 
+/** Why nginx's own commands do not work for another user than root. */
+const NGINX_RIGHTS =
+  'The agent tests and reloads nginx by "nginx -t" and "nginx -s reload", which only root can. What "certbus-agent init --target nginx-files" prints lets its own user do that by systemd; set "test" and "after" of this target as it does.';
+
 /** Opens a target. Rejects `CERTBUS_AGENT_CONFIG_INVALID` where a user or group of it does not exist, or its password cannot be used. */
 export async function createTarget(configuration: NamedTarget): Promise<Target> {
   const { name, address } = configuration;
@@ -44,10 +48,12 @@ export async function createTarget(configuration: NamedTarget): Promise<Target> 
     }
     case 'nginx-files': {
       const { folder, keyEncoding = 'pkcs8', test = NGINX_TEST, after = NGINX_RELOAD } = configuration;
+      const isOwnCommand = test === NGINX_TEST || after === NGINX_RELOAD;
       const access = await resolveAccess(configuration);
       return createFilesTarget({
         ...{ name, folder, layout: 'combined', replaceBy: 'swap', keyEncoding, access, test, after, address },
         shared: nginxMap,
+        missingRights: isOwnCommand && process.geteuid?.() !== 0 ? NGINX_RIGHTS : undefined,
       });
     }
     case 'nginx': {

@@ -1,5 +1,6 @@
 /** The port to what is fed: a balancer, or a folder of files. */
 import type { Pair } from '../pairs/pair.ts';
+import type { Ranking } from './ranking.ts';
 
 /** What a target holds now. */
 export interface Held {
@@ -7,7 +8,10 @@ export interface Held {
   readonly leafHashes: ReadonlyMap<string, string>;
   /** The id of the certificate for clients that name no server or one that nobody knows. */
   readonly defaultId: string | undefined;
-  /** False where a change is in place and not in effect yet: a command that is still to be run, a balancer that is still to be told. */
+  /**
+   * False where a change is in place and not in effect yet: a test or command that is still to be run, a balancer that is still to be told, a name
+   * that leads to another certificate than the one that ranks first by now.
+   */
   readonly isInEffect: boolean;
 }
 
@@ -21,7 +25,7 @@ export interface Wanted {
 }
 
 /** What a target is to do, and what it holds once it is done. */
-export interface Change {
+export interface Change extends Ranking {
   /** Certificates that it does not hold, or holds another leaf of. */
   readonly put: readonly Wanted[];
   /** Ids of certificates that it holds and is not to hold any more. */
@@ -30,8 +34,6 @@ export interface Change {
   readonly defaultId: string | undefined;
   /** All that it is to hold, by id. */
   readonly wanted: ReadonlyMap<string, Wanted>;
-  /** The id of the certificate, among those, that ranks first for a name. */
-  bestFor(name: string): string | undefined;
 }
 
 /** The leaf of a pair, without its key: what is kept of thousands. */
@@ -53,7 +55,7 @@ export interface Target {
    * Reads all that it holds: at the start, from time to time, and after a failure. Between two calls it is taken to hold what it was given.
    * Rejects `CERTBUS_AGENT_TARGET_FAILED` where it cannot be asked.
    */
-  held(signal: AbortSignal): Promise<Held>;
+  held(expected: Pick<Change, 'wanted' | 'bestFor'>, signal: AbortSignal): Promise<Held>;
   /** Changes what it holds and brings it into effect. Rejects where nothing can be changed at all. */
   apply(change: Change, signal: AbortSignal): Promise<Applied>;
   /**

@@ -1,7 +1,16 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { resolveAccess } from './access.ts';
@@ -85,4 +94,45 @@ test.each(['swap', 'replace'])('with %s a key is read by owner and group alone, 
   expect(mode & 0o777).toBe(0o640);
   if (isRoot) expect([uid, gid]).toEqual([1234, 4321]);
   expect([...seen].sort()).toEqual(['600', '640']);
+  // An owner of a folder could put a link in the place of a file.
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    const stats = lstatSync(join(folder, name));
+    if (stats.isDirectory() && isRoot)
+      expect([stats.uid, stats.gid, stats.mode & 0o777], name).toEqual([0, 4321, 0o751]);
+  }
+});
+
+const isOpen = (folder: string) => chmodSync(folder, 0o777);
+const isOfOwner = (folder: string) => chownSync(folder, 1234, 1234);
+
+test.each([
+  ['others can write to', isOpen],
+  ['is in one that others can write to', (folder: string) => isOpen(dirname(folder))],
+  // Another user can be made by root alone.
+  ['belongs to its owner', isRoot ? isOfOwner : isOpen],
+  [
+    'has a link in the place of its versions',
+    (folder: string) => symlinkSync('../elsewhere', join(folder, '.versions')),
+  ],
+  [
+    'has a link in the place of the current one',
+    (folder: string) => symlinkSync('../elsewhere', join(folder, 'current')),
+  ],
+])('nothing is written, given away or read in a folder that %s', async (_, lead) => {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  const outer = join(site.folder, 'outer');
+  const [folder, elsewhere] = [join(outer, 'certs'), join(outer, 'elsewhere')];
+  for (const each of [outer, folder, elsewhere]) mkdirSync(each, { mode: 0o700 });
+  writeFileSync(join(elsewhere, 'a.test.pem'), 'of another', { mode: 0o600 });
+  lead(folder);
+  const found = () => [folder, elsewhere].map((each) => [readdirSync(each), lstatSync(each).mode, lstatSync(each).uid]);
+  const before = found();
+  const own = isRoot ? { owner: '1234' } : {};
+  const agent = await site.start([{ type: 'files', folder, layout: 'combined', mode: '0640', ...own }]);
+  await agent.started;
+  expect(agent.status().targets[0]?.error?.code).toBe('CERTBUS_AGENT_TARGET_FAILED');
+  expect(agent.status().targets[0]?.error?.message).toMatch(/lead it elsewhere|is not a (?:folder|symbolic)/);
+  expect(found()).toEqual(before);
+  expect(lstatSync(join(elsewhere, 'a.test.pem'))).toMatchObject({ uid: process.getuid?.(), mode: 0o100600 });
 });

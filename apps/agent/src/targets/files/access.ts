@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { AgentError } from '../../errors.ts';
 
-/** Owner and mode of a target's files, resolved. */
+/** Owner and mode of a target's files, resolved. Folders stay the agent's, and get the group. */
 export interface Access {
   /** `undefined`: this process's user. */
   readonly uid: number | undefined;
@@ -19,7 +19,7 @@ export interface Access {
 
 /** Owner and mode as the configuration has them. */
 export interface AccessSettings {
-  /** Name or number; default the agent's own user. */
+  /** Name or number; default the agent's own user. It can pass through the folders, and list them where it is in the group. */
   readonly owner?: string | undefined;
   /** Name or number; default the agent's own group. Its members can read the keys. */
   readonly group?: string | undefined;
@@ -29,7 +29,7 @@ export interface AccessSettings {
 
 const EXECUTE_WHERE_READ = 2;
 const OWNER_ALL = 0o700;
-const GROUP_BITS = 0o070;
+const GROUP_READS = 0o040;
 
 const run = promisify(execFile);
 
@@ -48,9 +48,9 @@ async function numberOf(database: 'passwd' | 'group', name: string): Promise<num
   throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `There is no ${what} "${name}" on this machine. ${advice}`);
 }
 
-/** The mode of the folders above files of a mode: those who can read the files can enter them. */
+/** The mode of the folders above files of a mode: a group that can read the files can enter them. Nobody but the agent can change what is in them. */
 const folderModeOf = (secretMode: number): number => {
-  const group = secretMode & GROUP_BITS;
+  const group = secretMode & GROUP_READS;
   return OWNER_ALL | group | (group >> EXECUTE_WHERE_READ);
 };
 

@@ -1,21 +1,12 @@
 /** A folder of certificate files that changes in steps of which each can be the last one before a kill. */
 import { existsSync } from 'node:fs';
-import { lstat, readdir, readlink, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sha256 } from '@certbus/events';
 import type { Access } from './access.ts';
-import {
-  flushFolder,
-  isUnfinished,
-  makeFolder,
-  pointLink,
-  removeUnfinished,
-  shareFile,
-  unfinishedName,
-  writeDurably,
-} from './durable.ts';
+import { flushFolder, makeOwnFolder, writeDurably } from './durable.ts';
 import type { CertificateFile } from './layouts.ts';
-import { formatManifest, intactPart, MANIFEST, type Manifest, type ManifestEntry, readManifest } from './manifest.ts';
+import { intactPart, MANIFEST, type Manifest, type ManifestEntry, readManifest } from './manifest.ts';
+import { checkPlace } from './own-place.ts';
 
 /** What a folder is to hold. */
 export interface NextContents {
@@ -27,7 +18,7 @@ export interface NextContents {
   /**
    * Files of all certificates together, made once the list is known.
    *
-   * @param folder where these files stay until the change after the next one.
+   * @param folder where these files are for as long as a balancer may read them there.
    */
   readonly shared: (
     manifest: Pick<Manifest, 'defaultId' | 'certificates'>,
@@ -47,9 +38,23 @@ export interface FolderOptions {
   readonly access: Access;
   /** Names everything else on which the content of the files depends: where it is another one, all are written again. */
   readonly form: string;
+  /** Whether a balancer or a command judges the files after each change: what was there before is kept until {@link CertificateFolder.settle}. */
+  readonly isJudged: boolean;
+  /** Whether shared files name the folder that they are made for: it goes on leading to files for as long as a balancer may have read them. */
+  readonly isNamedInShared?: boolean;
 }
 
-/** A folder of certificate files. */
+/** What a folder held when it was settled. */
+export interface SettledFiles {
+  readonly manifest: Manifest;
+  /** Where a file of it is now. */
+  pathOf(file: string): string;
+}
+
+/**
+ * A folder of certificate files. All but {@link CertificateFolder.isBegun} reject `CERTBUS_AGENT_TARGET_FAILED` where another user could lead what is
+ * written there elsewhere.
+ */
 export interface CertificateFolder {
   /** Where the files are read: the paths of the list are below it. */
   readonly path: string;
@@ -61,27 +66,48 @@ export interface CertificateFolder {
   known(): Promise<Manifest>;
   /** Changes it. What is not in the next contents is removed, as far as the agent wrote it. */
   write(next: NextContents): Promise<Manifest>;
-  /** Notes that a balancer uses what is there now: it stays until something else is noted. */
-  use(): Promise<void>;
+  /** Whether shared files that a change would write are those that are there. */
+  hasShared(shared: NextContents['shared']): Promise<boolean>;
+  /** Whether what is there was judged; after a kill it may not have been. */
+  isSettled(): Promise<boolean>;
+  /** Notes that what is there is good. */
+  settle(): Promise<void>;
+  /** What was noted as good last: an empty list where nothing was, or where it has another form. */
+  settled(): Promise<SettledFiles>;
 }
 
 const hashesOf = (files: readonly CertificateFile[]): Record<string, string> =>
   Object.fromEntries(files.map(({ path, content }) => [path, sha256(Buffer.from(content))]));
 
-const pathsOf = ({ shared, certificates }: Manifest): Set<string> =>
+/** Whether files have the contents of these hashes, and are all of them. */
+export const areSameFiles = (files: readonly CertificateFile[], hashes: Readonly<Record<string, string>>): boolean =>
+  files.length === Object.keys(hashes).length &&
+  Object.entries(hashesOf(files)).every(([path, hash]) => hashes[path] === hash);
+
+/** Paths of all files of a list. */
+export const pathsOf = ({ shared, certificates }: Manifest): Set<string> =>
   new Set([shared, ...Object.values(certificates).map(({ files }) => files)].flatMap((files) => Object.keys(files)));
 
+/** How {@link writeAll} writes. */
+export interface WriteOptions extends Pick<FolderOptions, 'access' | 'form'> {
+  /** The folder as shared files name it. */
+  readonly shownAs: string;
+  /** Called before a file is written. */
+  readonly before?: (path: string) => Promise<void>;
+}
+
 /** Writes certificates and shared files below a folder, and returns their list. */
-async function writeAll(
+export async function writeAll(
   folder: string,
   next: NextContents,
-  { access, form, shownAs = folder }: FolderOptions & { readonly shownAs?: string },
+  { access, form, shownAs, before = async () => {} }: WriteOptions,
 ): Promise<Manifest> {
-  const folders = new Set<string>();
+  const folders = new Set<string>([folder]);
   const write = async ({ path, content, isSecret }: CertificateFile) => {
     const full = join(folder, path);
-    if (!folders.has(dirname(full))) await makeFolder(dirname(full), access);
+    if (!folders.has(dirname(full))) await makeOwnFolder(dirname(full), access);
     folders.add(dirname(full));
+    await before(path);
     await writeDurably(full, content, { access, isSecret });
   };
   const certificates: Record<string, ManifestEntry> = { ...next.kept };
@@ -99,9 +125,13 @@ async function writeAll(
 }
 
 /** Remembers what a folder was found to hold: only one agent writes there. */
-function remember(path: string, form: string) {
+export function remember(folder: string, path: string, form: string) {
   let known: Manifest | undefined;
-  const read = async () => (known = await intactPart(path, await readManifest(path), form));
+  const read = async () => {
+    checkPlace(folder);
+    known = await intactPart(path, await readManifest(path), form);
+    return known;
+  };
   return {
     isBegun: () => existsSync(join(path, MANIFEST)),
     read,
@@ -110,117 +140,5 @@ function remember(path: string, form: string) {
       known = manifest;
       return manifest;
     },
-  };
-}
-
-/** A folder in which each file is replaced by itself. */
-export function openFolderInPlace(path: string, options: FolderOptions): CertificateFolder {
-  const { access, form } = options;
-  const { isBegun, read, known, keep } = remember(path, form);
-  return {
-    path,
-    isBegun,
-    read,
-    known,
-    async write(next) {
-      await makeFolder(path, access);
-      const before = await readManifest(path);
-      const manifest = await writeAll(path, next, options);
-      await writeDurably(join(path, MANIFEST), formatManifest(manifest), { access, isSecret: false });
-      await flushFolder(path);
-      const kept = pathsOf(manifest);
-      const touched = new Set([path]);
-      for (const file of pathsOf(before)) {
-        if (!kept.has(file)) await rm(join(path, file), { force: true });
-        touched.add(dirname(join(path, file)));
-      }
-      for (const folder of touched) await removeUnfinished(folder);
-      return keep(manifest);
-    },
-    // There is one state only.
-    async use() {},
-  };
-}
-
-const CURRENT = 'current';
-/** Leads to the version that a balancer uses, which may be an older one. */
-const IN_USE = '.in-use';
-const VERSIONS = '.versions';
-
-const linkTo = (version: number): string => join(VERSIONS, String(version).padStart(8, '0'));
-
-async function versionAt(link: string): Promise<number> {
-  try {
-    return Number.parseInt(/(\d+)$/.exec(await readlink(link))?.[1] ?? '0', 10);
-  } catch {
-    return 0;
-  }
-}
-
-/** Gives files of one version their names in the next one as well. */
-async function shareFiles(
-  { from, to }: { readonly from: string; readonly to: string },
-  kept: NextContents['kept'],
-  access: Access,
-): Promise<void> {
-  const folders = new Set<string>();
-  for (const { files } of Object.values(kept)) {
-    for (const path of Object.keys(files)) {
-      const folder = dirname(join(to, path));
-      if (!folders.has(folder)) await makeFolder(folder, access);
-      folders.add(folder);
-      await shareFile(join(from, path), join(to, path));
-    }
-  }
-}
-
-/**
- * A folder whose `current` is a symbolic link to the whole state, so that all files of a change appear in one step. The version before stays until the
- * next change, for programs that have just opened one of its files, and so does the one that a balancer uses.
- */
-export function openVersionedFolder(folder: string, options: FolderOptions): CertificateFolder {
-  const { access, form } = options;
-  const path = join(folder, CURRENT);
-  const { isBegun, read, known, keep } = remember(path, form);
-  const versions = join(folder, VERSIONS);
-  const pathOf = (version: number) => join(folder, linkTo(version));
-
-  async function removeVersions(keep: readonly number[]): Promise<void> {
-    const kept = new Set(keep.map((version) => pathOf(version)));
-    for (const name of await readdir(versions)) {
-      const isOurs = /^\d{8}$/.test(name) || isUnfinished(name);
-      if (isOurs && !kept.has(join(versions, name))) await rm(join(versions, name), { recursive: true, force: true });
-    }
-  }
-
-  return {
-    path,
-    isBegun,
-    read,
-    known,
-    async write(next) {
-      await makeFolder(versions, access);
-      const stats = await lstat(path).catch(() => undefined);
-      if (stats && !stats.isSymbolicLink()) {
-        const what = `${path} is there and is not a symbolic link of the agent. Move it away, or name another folder.`;
-        throw Object.assign(new Error(what), { code: 'EEXIST' });
-      }
-      const [before, used] = [await versionAt(path), await versionAt(join(folder, IN_USE))];
-      // What a killed agent left, among it a whole version that was never shown.
-      await removeVersions([before, before - 1, used]);
-      await removeUnfinished(folder);
-      const building = unfinishedName(pathOf(before + 1));
-      await makeFolder(building, access);
-      await shareFiles({ from: path, to: building }, next.kept, access);
-      const manifest = await writeAll(building, next, { ...options, shownAs: pathOf(before + 1) });
-      await writeDurably(join(building, MANIFEST), formatManifest(manifest), { access, isSecret: false });
-      await flushFolder(building);
-      await rename(building, pathOf(before + 1));
-      await flushFolder(versions);
-      await pointLink(path, linkTo(before + 1));
-      await removeVersions([before + 1, before, used]);
-      return keep(manifest);
-    },
-    use: async () => pointLink(join(folder, IN_USE), linkTo(await versionAt(path))),
   };
 }

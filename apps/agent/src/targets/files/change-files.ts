@@ -51,8 +51,8 @@ const without = <T>(record: Readonly<Record<string, T>>, ids: readonly string[])
   Object.fromEntries(Object.entries(record).filter(([id]) => !ids.includes(id)));
 
 /**
- * Writes what is put and removes what is removed; where that is nothing, only a folder that was never written is. Returns which certificates could not be opened, and
- * why; what was there of them stays.
+ * Writes what is put and removes what is removed; where that is nothing, only a folder that was never written is, and files of all certificates
+ * together that would be other ones now. Returns which certificates could not be opened, and why; what was there of them stays.
  *
  * @param shared makes files of all certificates together; default none.
  */
@@ -64,7 +64,8 @@ export async function changeFiles(
   const refused = new Map<string, Error>();
   const { certificates, defaultId } = await folder.known();
   const written = toWrite(change, defaultId);
-  if (written.length + change.remove.length === 0 && folder.isBegun()) return refused;
+  const isSame = written.length + change.remove.length === 0 && folder.isBegun();
+  if (isSame && (await folder.hasShared(shared))) return refused;
   const kept = without(certificates, change.remove);
   await folder.write({
     defaultId: change.defaultId,

@@ -1,8 +1,10 @@
 /** Files that are there whole, with their owner and mode, and on the disk, or not at all. */
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { chmod, chown, link, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { examineState } from '@certbus/replica';
+import { AgentError } from '../../errors.ts';
 import type { Access } from './access.ts';
 
 const UNFINISHED = /\.[0-9a-f-]{36}\.new$/;
@@ -23,27 +25,62 @@ export async function flushFolder(path: string): Promise<void> {
   }
 }
 
-/** Gives a file or folder to its owner. */
-async function giveTo(path: string, { uid, gid }: Access): Promise<void> {
-  if (uid === undefined && gid === undefined) return;
-  // -1 leaves it as it is (chown(2)).
-  await chown(path, uid ?? -1, gid ?? -1);
+/** Opens a folder itself: what a link leads to is given to nobody. */
+const openFolder = (path: string): Promise<FileHandle> =>
+  open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+
+/** Those who are not in the group can pass through a folder of another owner's files, and not list it. */
+const PASS = 0o001;
+
+/**
+ * Gives a folder its group and mode. Its owner stays the agent: an owner could put a link in the place of a file, and so lead the writes of an agent
+ * that runs as root.
+ */
+export async function shareFolder(path: string, { uid, gid, folderMode }: Access): Promise<void> {
+  const folder = await openFolder(path);
+  try {
+    // -1 leaves it as it is (chown(2)).
+    if (gid !== undefined) await folder.chown(-1, gid);
+    await folder.chmod(uid === undefined || uid === process.geteuid?.() ? folderMode : folderMode | PASS);
+  } finally {
+    await folder.close();
+  }
 }
 
-/** Makes a folder, and those above it, that only its owner and group can enter. */
-export async function makeFolder(path: string, access: Access): Promise<void> {
-  // Step by step: the recursive way of Node never ends where a file system such as /proc makes no folders.
-  if (existsSync(path)) return;
-  await makeFolder(dirname(path), access);
+const isThere = async (path: string): Promise<boolean> => (await lstat(path).catch(() => undefined)) !== undefined;
+
+async function makeOne(path: string, access: Access): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
     throw error;
   }
-  await giveTo(path, access);
-  await chmod(path, access.folderMode);
+  await shareFolder(path, access);
   await flushFolder(dirname(path));
+}
+
+/** Makes a folder, and those above it, that only this user and the group can list. One that is there stays as it is. */
+export async function makeFolder(path: string, access: Access): Promise<void> {
+  // Step by step: the recursive way of Node never ends where a file system such as /proc makes no folders.
+  if (await isThere(path)) return;
+  await makeFolder(dirname(path), access);
+  await makeOne(path, access);
+}
+
+/**
+ * Makes a folder below that of a target. One that is there stays as it is. Rejects `CERTBUS_AGENT_TARGET_FAILED` where a link has its name, or a folder
+ * that another user can write to.
+ */
+export async function makeOwnFolder(path: string, access: Access): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (!stats) {
+    await makeOwnFolder(dirname(path), access);
+    return makeOne(path, access);
+  }
+  if (stats.isDirectory() && !examineState(path)) return;
+  const what = `${path} is not a folder of this agent alone. Move it away, or name another folder for the target.`;
+  throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
 }
 
 /**

@@ -4,16 +4,19 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sha256 } from '@certbus/events';
 import { type CommandSettings, runCommand } from '../commands/run-command.ts';
+import type { Ranking } from '../ranking.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Held, Leaf, Target } from '../target.ts';
 import type { Access } from './access.ts';
-import { type NextContents, openFolderInPlace, openVersionedFolder } from './certificate-folder.ts';
+import type { NextContents } from './certificate-folder.ts';
 import { changeFiles, formOf } from './change-files.ts';
 import { writeDurably } from './durable.ts';
+import { openFolderInPlace } from './folder-in-place.ts';
 import type { FileForm } from './layouts.ts';
 import { formatManifest, type Manifest } from './manifest.ts';
 import { folderProblems } from './problems.ts';
-import { remember, takeBack, type Undo } from './undo.ts';
+import { changedIds, takeBack } from './undo.ts';
+import { openVersionedFolder } from './versioned-folder.ts';
 
 /** A folder, how its files are named and replaced, and what is run then. */
 export interface FilesSettings extends FileForm {
@@ -26,8 +29,10 @@ export interface FilesSettings extends FileForm {
   readonly test: CommandSettings | undefined;
   /** Run after each change. */
   readonly after: CommandSettings | undefined;
-  /** Files of all certificates together; default none. */
-  readonly shared?: NextContents['shared'];
+  /** Files of all certificates together, which name the folder of the others and depend on the ranking; default none. */
+  readonly shared?: (ranking: Ranking) => NextContents['shared'];
+  /** What this user lacks for the commands, as far as that is known beforehand: a sentence, for {@link Target.problems}. */
+  readonly missingRights?: string | undefined;
   /** Where the balancer listens for TLS, `HOST:PORT`: what it shows is compared. `undefined`: the files are. */
   readonly address: string | undefined;
 }
@@ -65,68 +70,71 @@ async function servedOnceReloaded(
 
 /** Opens the target. */
 export function createFilesTarget(settings: FilesSettings): Target {
-  const { name, layout, keyEncoding, password, access, test, after, address, replaceBy, shared = () => [] } = settings;
+  const { name, layout, keyEncoding, password, access, test, after, address, replaceBy } = settings;
+  const sharedFor = settings.shared ?? (() => () => []);
   const open = replaceBy === 'swap' ? openVersionedFolder : openFolderInPlace;
-  const folder = open(settings.folder, { access, form: formOf(settings) });
+  const folder = open(settings.folder, {
+    access,
+    form: formOf(settings),
+    isJudged: test !== undefined,
+    isNamedInShared: settings.shared !== undefined,
+  });
   const mark = join(settings.folder, IN_EFFECT);
 
-  async function isInEffect(): Promise<boolean> {
-    if (!folder.isBegun()) return false;
+  async function isReloaded(): Promise<boolean> {
     if (!after) return true;
     const hash = await readFile(mark, 'utf8').catch(() => '');
     return hash.trim() === hashOf(await folder.known());
   }
 
   /**
-   * Runs the test, and takes back what it names or, where it names none of this change, all of it: a balancer must be able to start with
-   * the files at any moment. Returns what was taken back, and why. Rejects where all of it was.
+   * Runs the test where what is there was not tested, also when that was left so by a kill. Takes back what it names or, where it names none of
+   * what changed, all of that: a balancer must be able to start with the files at any moment. Returns what was taken back, and why. Rejects where
+   * all of it was.
    */
-  async function tryOut(
-    ids: ReadonlySet<string>,
-    undo: Undo,
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, Error>> {
+  async function tryOut(shared: NextContents['shared'], signal: AbortSignal): Promise<ReadonlyMap<string, Error>> {
     const refused = new Map<string, Error>();
-    for (;;) {
+    while (test && !(await folder.isSettled())) {
       try {
-        if (test) await runCommand(test, { env: environmentOf(name, folder.path), signal });
-        return refused;
+        await runCommand(test, { env: environmentOf(name, folder.path), signal });
+        await folder.settle();
       } catch (error) {
+        // What the end of the agent interrupted was not refused.
+        signal.throwIfAborted();
         const { certificates } = await folder.known();
-        const message = (error as Error).message;
-        const isNamed = (id: string) =>
-          Object.keys(certificates[id]?.files ?? {}).some((path) => message.includes(`/${path}`));
-        const named = [...ids].filter((id) => !refused.has(id) && isNamed(id));
-        await takeBack(folder, named.length > 0 ? named : ids, undo);
+        const { manifest } = await folder.settled();
+        const changed = await changedIds(folder);
+        const filesOf = (id: string) => Object.keys((certificates[id] ?? manifest.certificates[id])?.files ?? {});
+        const { message } = error as Error;
+        const named = [...changed].filter(
+          (id) => !refused.has(id) && filesOf(id).some((path) => message.includes(`/${path}`)),
+        );
+        if (changed.size > 0) await takeBack(folder, named.length > 0 ? named : changed, shared);
         if (named.length === 0) throw error;
         for (const id of named) refused.set(id, error as Error);
       }
     }
+    return refused;
   }
 
   async function bringIntoEffect(signal: AbortSignal): Promise<void> {
-    if (!after || (await isInEffect())) return;
+    if (!after || (await isReloaded())) return;
     await runCommand(after, { env: environmentOf(name, folder.path), signal });
-    await folder.use();
     await writeDurably(mark, `${hashOf(await folder.known())}\n`, { access, isSecret: false });
   }
 
   return {
     name,
-    async held(): Promise<Held> {
+    async held(ranking): Promise<Held> {
       const { certificates, defaultId } = await folder.read();
       const leafHashes = new Map(Object.entries(certificates).map(([id, { leafHash }]) => [id, leafHash]));
-      return { leafHashes, defaultId, isInEffect: await isInEffect() };
+      const isWritten = folder.isBegun() && (await folder.hasShared(sharedFor(ranking)));
+      return { leafHashes, defaultId, isInEffect: isWritten && (await folder.isSettled()) && (await isReloaded()) };
     },
     async apply(change, signal): Promise<Applied> {
-      const ids = new Set([...change.put.map(({ certificateId }) => certificateId), ...change.remove]);
-      const known = await folder.known();
-      const { defaultId } = known;
-      const before = test ? await remember(folder, ids) : new Map();
+      const shared = sharedFor(change);
       const unopened = await changeFiles(folder, change, { layout, keyEncoding, password, shared });
-      const isChanged = hashOf(known) !== hashOf(await folder.known());
-      const isNew = isChanged || !(await isInEffect());
-      const refused = isNew ? await tryOut(ids, { before, defaultId, shared }, signal) : [];
+      const refused = await tryOut(shared, signal);
       await bringIntoEffect(signal);
       return { refused: new Map([...unopened, ...refused]) };
     },
@@ -135,7 +143,16 @@ export function createFilesTarget(settings: FilesSettings): Target {
       const { certificates } = await folder.known();
       return new Map(Object.entries(certificates).map(([id, { leafHash }]) => [id, leafHash]));
     },
-    problems: () => folderProblems(settings.folder, access),
+    async problems(signal) {
+      const found = [...(await folderProblems(settings.folder, access)), settings.missingRights ?? []].flat();
+      const env = environmentOf(name, folder.path);
+      const failed = await (test &&
+        runCommand(test, { env, signal }).then(
+          () => undefined,
+          (error: Error) => error.message,
+        ));
+      return failed === undefined ? found : [...found, failed];
+    },
     async close() {},
   };
 }

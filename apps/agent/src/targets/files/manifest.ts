@@ -49,7 +49,7 @@ export function entryOf(pair: Pair, name: string): Omit<ManifestEntry, 'files'> 
 export type ManifestEntry = Manifest['certificates'][string];
 
 /** The list of an empty folder. */
-const EMPTY: Manifest = { version: 1, form: '', shared: {}, certificates: {} };
+export const EMPTY: Manifest = { version: 1, form: '', shared: {}, certificates: {} };
 
 /** A list in the form that is written: a list that was read has the same one. */
 export const formatManifest = ({ version, form, defaultId, shared, certificates }: Manifest): string =>

@@ -1,15 +1,10 @@
 /** Says before anything is written whether the files of a target can be. */
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { chown, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describeFileProblem } from '@certbus/store/sqlite-files';
 import type { Access } from './access.ts';
-
-/** The first folder on the way up that is there. */
-function nearest(path: string): string {
-  return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path));
-}
+import { nearest, placeProblem } from './own-place.ts';
 
 /** What stands between this user and the files: a folder that cannot be written, or an owner that it cannot give them. */
 export async function folderProblems(folder: string, { uid, gid }: Access): Promise<readonly string[]> {
@@ -17,12 +12,17 @@ export async function folderProblems(folder: string, { uid, gid }: Access): Prom
   const probe = join(place, `.certbus-agent-${randomUUID()}.new`);
   try {
     if (!(await stat(place)).isDirectory()) return [`${place} is not a folder, so ${folder} cannot be made.`];
-    await writeFile(probe, '', { flag: 'wx', mode: 0o600 });
-    if (uid === undefined && gid === undefined) return [];
-    await chown(probe, uid ?? -1, gid ?? -1);
+    const problem = placeProblem(folder);
+    if (problem !== undefined) return [problem];
+    const file = await open(probe, 'wx', 0o600);
+    try {
+      if (uid !== undefined || gid !== undefined) await file.chown(uid ?? -1, gid ?? -1);
+    } finally {
+      await file.close();
+    }
     return [];
   } catch (error) {
-    const isOwner = error instanceof Error && 'syscall' in error && error.syscall === 'chown';
+    const isOwner = error instanceof Error && 'syscall' in error && error.syscall === 'fchown';
     if (!isOwner) return [`Files cannot be written in ${folder}: ${describeFileProblem(error, place)}.`];
     const advice = 'Run the agent as a member of that group, or without "owner" and "group".';
     const to = [uid === undefined ? '' : `user ${uid}`, gid === undefined ? '' : `group ${gid}`].filter(Boolean);

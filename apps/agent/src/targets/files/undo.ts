@@ -1,45 +1,46 @@
 /** Takes back what a balancer did not accept: with files that it refuses, its next start would fail. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { CertificateFolder, NextContents, WrittenCertificate } from './certificate-folder.ts';
+import type { CertificateFolder, NextContents, SettledFiles, WrittenCertificate } from './certificate-folder.ts';
 import { isSecretFile } from './layouts.ts';
 
-/** What certificates were in a folder, by id. */
-export type Before = ReadonlyMap<string, WrittenCertificate>;
-
-/** What a folder was before a change. */
-export interface Undo extends Pick<NextContents, 'shared'> {
-  readonly before: Before;
-  readonly defaultId: string | undefined;
+/** Ids of the certificates whose files are not those that were settled last. */
+export async function changedIds(folder: CertificateFolder): Promise<ReadonlySet<string>> {
+  const { certificates } = await folder.known();
+  const { manifest } = await folder.settled();
+  const ids = new Set([...Object.keys(certificates), ...Object.keys(manifest.certificates)]);
+  const filesOf = (entry: (typeof certificates)[string] | undefined) => JSON.stringify(entry?.files);
+  return new Set([...ids].filter((id) => filesOf(certificates[id]) !== filesOf(manifest.certificates[id])));
 }
 
-/** Reads what some certificates are in a folder now, as far as they are there. */
-export async function remember(folder: CertificateFolder, ids: Iterable<string>): Promise<Before> {
-  const { certificates } = await folder.known();
-  const found = new Map<string, WrittenCertificate>();
+async function* read({ manifest, pathOf }: SettledFiles, ids: Iterable<string>): AsyncIterable<WrittenCertificate> {
   for (const certificateId of ids) {
-    const entry = certificates[certificateId];
+    const entry = manifest.certificates[certificateId];
     if (!entry) continue;
-    const paths = Object.keys(entry.files);
     const files = await Promise.all(
-      paths.map(async (path) => {
-        const content = await readFile(join(folder.path, path));
-        return { path, content, isSecret: isSecretFile(path, content) };
+      Object.keys(entry.files).map(async (path) => {
+        const content = await readFile(pathOf(path)).catch(() => undefined);
+        return content && { path, content, isSecret: isSecretFile(path, content) };
       }),
     );
-    found.set(certificateId, { certificateId, entry, files });
+    // What somebody removed cannot be had back: the certificate is written again at the next pass.
+    if (files.every((file) => file !== undefined)) yield { certificateId, entry, files };
   }
-  return found;
 }
 
-/** Makes some certificates what they were, and those that were not there go away. */
+/** Makes some certificates what they were when the folder was settled; those that were not there go away. */
 export async function takeBack(
   folder: CertificateFolder,
   ids: Iterable<string>,
-  { before, defaultId, shared }: Undo,
+  shared: NextContents['shared'],
 ): Promise<void> {
-  const { certificates } = await folder.known();
+  const { certificates, defaultId: now } = await folder.known();
+  const settled = await folder.settled();
+  const { defaultId: before } = settled.manifest;
   const back = new Set(ids);
+  // A default certificate has files under that name as well: where one of the two is taken back, both are.
+  const isOfDefault = now !== before && [now, before].some((id) => id !== undefined && back.has(id));
+  if (isOfDefault) for (const id of [now, before]) if (id !== undefined) back.add(id);
   const kept = Object.fromEntries(Object.entries(certificates).filter(([id]) => !back.has(id)));
-  await folder.write({ defaultId, kept, written: [...back].flatMap((id) => before.get(id) ?? []), shared });
+  const defaultId = isOfDefault ? before : now;
+  await folder.write({ defaultId, kept, written: read(settled, back), shared });
 }

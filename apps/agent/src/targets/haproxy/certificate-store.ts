@@ -3,12 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../../errors.ts';
 import type { RuntimeApi } from './runtime-api.ts';
 
+/** A line of HAProxy's list. */
+export interface Offer {
+  /** What tells it from others of the same certificate. */
+  readonly line: number;
+  /** The names that it offers the certificate for; none: all that the certificate has. */
+  readonly names: readonly string[];
+}
+
 /** Certificates that a running HAProxy holds, by the path that it knows them by. */
 export interface CertificateStore {
   /** Paths of the certificates that it holds. */
   paths(): Promise<ReadonlySet<string>>;
-  /** Paths of the certificates that its list offers to clients. Rejects `CERTBUS_AGENT_TARGET_FAILED` where no `bind` line uses the list. */
-  offered(): Promise<ReadonlySet<string>>;
+  /** What its list offers to clients, by the path of the certificate. Rejects `CERTBUS_AGENT_TARGET_FAILED` where no `bind` line uses the list. */
+  offered(): Promise<ReadonlyMap<string, readonly Offer[]>>;
   /** SHA-1 of a leaf's DER, upper-case hexadecimal; `undefined` where HAProxy does not hold the certificate. */
   fingerprint(path: string): Promise<string | undefined>;
   /** Ends a change that somebody else began and did not finish, after a while: as long as it is open, HAProxy changes no other certificate rightly. */
@@ -17,8 +25,10 @@ export interface CertificateStore {
   replace(path: string, pem: string): Promise<void>;
   /** Takes a certificate that it does not hold. Rejects as {@link CertificateStore.replace}. */
   add(path: string, pem: string): Promise<void>;
-  /** Offers a certificate that it holds and does not offer. */
-  offer(path: string): Promise<void>;
+  /** Offers a certificate that it holds, for some names, or for all that it has. Of two certificates that are offered for a name the first goes on. */
+  offer(path: string, names: readonly string[]): Promise<void>;
+  /** Takes one line away. */
+  withdraw(path: string, offer: Offer): Promise<void>;
   /** Stops to offer a certificate, and drops it. */
   remove(path: string): Promise<void>;
 }
@@ -27,6 +37,9 @@ const FOREIGN_WAIT_MS = 5_000;
 const FOREIGN_LOOK_MS = 250;
 /** What HAProxy needs of a buffer beside the payload. */
 const RESERVED = 1_024;
+
+/** A line of the list with its number: `PATH:LINE [OPTIONS] NAME …`. Lines that are added while HAProxy runs are numbered on. */
+const LISTED = /^(?!#)(\S+):(\d+)(?: \[[^\]]*\])?(.*)$/;
 
 const linesOf = (answer: string): string[] => answer.split('\n').map((line) => line.trim());
 
@@ -74,21 +87,26 @@ export function createCertificateStore(
     }
   }
 
-  return {
+  const store: CertificateStore = {
     async paths() {
       const lines = linesOf(await api.ask('show ssl cert'));
       return new Set(lines.filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith('*')));
     },
     async offered() {
-      const lines = linesOf(await api.ask(`show ssl crt-list ${list}`));
+      const lines = linesOf(await api.ask(`show ssl crt-list -n ${list}`));
       // It names the list first. One that runs without it must find the files when it is reloaded with it, so that no certificate is refused here.
       if (!lines[0]?.startsWith('#')) {
         const what = `HAProxy does not use ${list} yet. Add the "bind" line that "certbus-agent init" prints, and reload HAProxy: the files for it are in place.`;
         throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
       }
-      return new Set(
-        lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => line.split(/[\s[]/)[0] ?? ''),
-      );
+      const offers = new Map<string, Offer[]>();
+      for (const text of lines) {
+        const [, path, line, names] = LISTED.exec(text) ?? [];
+        if (path === undefined) continue;
+        const offer = { line: Number(line), names: (names ?? '').split(' ').filter(Boolean) };
+        offers.set(path, [...(offers.get(path) ?? []), offer]);
+      }
+      return offers;
     },
     async fingerprint(path) {
       return /^SHA1 FingerPrint: ([0-9A-F]{40})$/im.exec(await api.ask(`show ssl cert ${path}`))?.[1]?.toUpperCase();
@@ -112,12 +130,20 @@ export function createCertificateStore(
         throw error;
       }
     },
-    offer: (path) => must(`add ssl crt-list ${list} ${path}`, succeeds),
+    offer: (path, names) =>
+      names.length === 0
+        ? must(`add ssl crt-list ${list} ${path}`, succeeds)
+        : must(`add ssl crt-list ${list}`, succeeds, [path, ...names].join(' ')),
+    withdraw: (path, { line }) =>
+      must(`del ssl crt-list ${list} ${path}:${line}`, (answer) => /deleted in crtlist/.test(answer)),
     async remove(path) {
       // Where it is offered no more, or was dropped by another, there is nothing left to do.
-      await api.ask(`del ssl crt-list ${list} ${path}`);
+      const gone = await api.ask(`del ssl crt-list ${list} ${path}`);
+      if (/several entries/.test(gone))
+        for (const offer of (await store.offered()).get(path) ?? []) await store.withdraw(path, offer);
       const answer = await api.ask(`del ssl cert ${path}`);
       if (/in use/i.test(answer)) throw refuse(`del ssl cert ${path}`, answer);
     },
   };
+  return store;
 }

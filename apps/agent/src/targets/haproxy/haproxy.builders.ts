@@ -30,7 +30,7 @@ export const createHaproxyOf = (version: HaproxyVersion): CreateHaproxy =>
     const folder = join(site.folder, 'haproxy');
     const socket = join(site.folder, 'admin.sock');
     const file = join(site.folder, 'haproxy.cfg');
-    const [first, strict] = defaultName === undefined ? ['', 'strict-sni'] : [`crt ${folder}/default.pem`, ''];
+    const strict = defaultName === undefined ? 'strict-sni' : '';
     writeFileSync(
       file,
       `global
@@ -42,7 +42,7 @@ defaults
   timeout server 10s
   timeout connect 5s
 frontend tls
-  bind 127.0.0.1:${port} ssl ${first} crt-list ${folder}/crt-list.txt ${strict}
+  bind 127.0.0.1:${port} ssl crt-list ${folder}/crt-list.txt ${strict}
   http-request return status 200 content-type text/plain string ok
 `,
     );

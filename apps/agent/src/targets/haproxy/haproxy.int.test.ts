@@ -5,6 +5,8 @@ import { isFull } from 'certbus-services/vitest';
 import { describe, expect, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
+import { createTarget } from '../create-target.ts';
+import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
 import { ask, createHaproxy, createHaproxyOf } from './haproxy.builders.ts';
 
@@ -58,6 +60,64 @@ describe.skipIf(part.skip)(part.title('the target HAProxy'), () => {
     await running.stop();
     await start();
     expect(await shown(port, 'other.test')).toBe(renewed.serialNumber);
+  });
+
+  test('a name is in front of the certificate that ranks first alone, also after time changed which that is', async () => {
+    const site = await createSite();
+    const [one, two] = [
+      await createWanted('one', ['a.test', 'b.test']),
+      await createWanted('two', ['a.test', 'c.test']),
+    ];
+    const exact = await createWanted('exact', ['www.d.test']);
+    const wild = await createWanted('wild', ['*.d.test']);
+    const { port, folder, target, start } = await createHaproxy(site, { defaultName: undefined });
+    const made = await createTarget({
+      ...target,
+      type: 'haproxy',
+      name: 'haproxy',
+      folder,
+      socket: String(target.socket),
+    });
+    const showing = async () =>
+      Promise.all(['a.test', 'b.test', 'c.test', 'www.d.test', 'x.d.test'].map((name) => shown(port, name)));
+    await bring(made, [one, two, exact, wild]).catch(() => {});
+    const running = await start();
+    const first = [one, one, two, exact, wild].map(({ serialNumber }) => serialNumber);
+    expect(await showing()).toEqual(first);
+    const then = [two, one, two, wild, wild].map(({ serialNumber }) => serialNumber);
+    const again = [wild, two, one, exact];
+    expect(await bring(made, again)).toMatchObject({ isInEffect: false });
+    expect(await showing()).toEqual(then);
+    expect(await bring(made, again)).toMatchObject({ isInEffect: true });
+    // One that leads to no name is not on the list, and comes back to it.
+    expect(readFileSync(join(folder, 'crt-list.txt'), 'utf8')).not.toContain('www.d.test.pem');
+    await running.stop();
+    const restarted = await start();
+    expect(await showing()).toEqual(then);
+    await bring(made, [one, two, exact, wild]);
+    expect(await showing()).toEqual(first);
+    await restarted.stop();
+  });
+
+  test('the default certificate is for names that nobody has, and stands before no other', async () => {
+    const site = await createSite();
+    const [one, two] = [
+      await createWanted('one', ['a.test', 'b.test']),
+      await createWanted('two', ['a.test', 'c.test']),
+    ];
+    const { port, folder, target, start } = await createHaproxy(site, { defaultName: 'c.test' });
+    const made = await createTarget({
+      ...target,
+      type: 'haproxy',
+      name: 'haproxy',
+      folder,
+      socket: String(target.socket),
+    });
+    await bring(made, [one, two], { defaultId: 'two' }).catch(() => {});
+    await start();
+    expect(await shown(port)).toBe(two.serialNumber);
+    expect(await shown(port, 'a.test')).toBe(one.serialNumber);
+    expect(await shown(port, 'c.test')).toBe(two.serialNumber);
   });
 
   test('a certificate that does not fit into its buffer is refused, and the file before it is back', async () => {

@@ -1,19 +1,22 @@
 /** The target HAProxy: files for its next start, and its runtime API for now. */
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
 import { AgentError } from '../../errors.ts';
 import type { KeyEncoding } from '../../pairs/encodings.ts';
 import type { Access } from '../files/access.ts';
-import { type NextContents, openFolderInPlace } from '../files/certificate-folder.ts';
+import type { NextContents } from '../files/certificate-folder.ts';
 import { changeFiles, formOf } from '../files/change-files.ts';
+import { openFolderInPlace } from '../files/folder-in-place.ts';
 import type { FileForm } from '../files/layouts.ts';
 import { DEFAULT_NAME } from '../files/layouts.ts';
-import type { Manifest, ManifestEntry } from '../files/manifest.ts';
+import type { Manifest } from '../files/manifest.ts';
 import { folderProblems } from '../files/problems.ts';
-import { remember, takeBack } from '../files/undo.ts';
+import { changedIds, takeBack } from '../files/undo.ts';
+import { leadersOf, namesByLeader, type Ranking } from '../ranking.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Held, Target } from '../target.ts';
-import { type CertificateStore, createCertificateStore } from './certificate-store.ts';
+import { type CertificateStore, createCertificateStore, type Offer } from './certificate-store.ts';
 import { openRuntimeApi } from './runtime-api.ts';
 
 /** A HAProxy of this machine. */
@@ -43,50 +46,92 @@ interface Entry {
   readonly file: string;
   /** The path that HAProxy knows it by. */
   readonly path: string;
-  /** Whether the list offers it; that of the default certificate is in the `bind` line. */
-  readonly isListed: boolean;
+  /** The names that the list offers it for, none for all that it has; `undefined` where it does not: another one ranks before it, or it is the default one. */
+  readonly names: readonly string[] | undefined;
   readonly leafSha1: string;
 }
 
 /** Where HAProxy's memory differs from the files. */
 interface Lag {
   readonly behind: readonly Entry[];
-  /** Paths in the folder that no file has any more. */
+  /** Paths in the folder that are not to be held any more. */
   readonly left: readonly string[];
+  /** Whether lines of its list have other names than are wanted. */
+  readonly hasOldLines: boolean;
 }
+
+const NO_LAG: Lag = { behind: [], left: [], hasOldLines: false };
 
 const fileOf = (name: string): string => `${name}.pem`;
 
 const DEFAULT_FILE = fileOf(DEFAULT_NAME);
+/** Keeps the names of the first certificate of a list from coming before those of the others: it is for clients whose name nobody has. */
+const NO_NAMES = '!*';
 
 /** What HAProxy refused, by certificate. */
 type Refused = Map<string, Error>;
+
+const isSameSet = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && [...a].sort().join(' ') === [...b].sort().join(' ');
+
+const isOffered = ({ path, names }: Entry, offered: ReadonlyMap<string, readonly Offer[]>): boolean =>
+  names === undefined || (offered.get(path) ?? []).some((offer) => isSameSet(offer.names, names));
+
+const oldLinesOf = ({ path, names = [] }: Entry, offered: ReadonlyMap<string, readonly Offer[]>): readonly Offer[] =>
+  (offered.get(path) ?? []).filter((offer) => !isSameSet(offer.names, names));
+
+/** The names that the list offers each certificate for, by id; none for all that it has, `undefined` for one that no name leads to. */
+function offersOf({ certificates }: Pick<Manifest, 'certificates'>, ranking: Ranking) {
+  const all = Object.entries(certificates).map(([certificateId, { names }]) => ({ certificateId, names }));
+  const leading = namesByLeader(leadersOf(all, ranking));
+  return (id: string): readonly string[] | undefined => {
+    const led = leading.get(id) ?? [];
+    if (isSameSet(led, certificates[id]?.names ?? [])) return [];
+    // No client sends an address as a server name (RFC 6066 section 3).
+    const hosts = led.filter((name) => isIP(name) === 0);
+    return hosts.length > 0 ? hosts : undefined;
+  };
+}
 
 /** Opens the target. */
 export function createHaproxyTarget(settings: HaproxySettings): Target {
   const { name, socket, balancerFolder, keyEncoding, access, bufferSize, address } = settings;
   const form: FileForm = { layout: 'combined', keyEncoding };
-  const folder = openFolderInPlace(settings.folder, { access, form: formOf({ ...form, access }) });
+  const folder = openFolderInPlace(settings.folder, { access, form: formOf({ ...form, access }), isJudged: true });
   const list = join(balancerFolder, LIST);
-  let lag: Lag = { behind: [], left: [] };
+  let lag = NO_LAG;
   /** The last default certificate, while there is none: without the file that its `bind` line names, HAProxy does not start. */
   let lastDefault: string | undefined;
 
-  const shared: NextContents['shared'] = ({ certificates }) => {
-    const paths = Object.values(certificates).map((entry) => join(balancerFolder, fileOf(entry.name)));
-    const files = [{ path: LIST, content: paths.map((path) => `${path}\n`).join(''), isSecret: false }];
-    return lastDefault === undefined ? files : [...files, { path: DEFAULT_FILE, content: lastDefault, isSecret: true }];
-  };
-  const entriesOf = (id: string, { files, leafSha1, name: own }: ManifestEntry): Entry[] =>
-    Object.keys(files).map((path) => ({
-      id,
-      file: join(settings.folder, path),
-      path: join(balancerFolder, path),
-      isListed: path === fileOf(own),
-      leafSha1,
-    }));
-  const allEntries = ({ certificates }: Manifest): Entry[] =>
-    Object.entries(certificates).flatMap(([id, entry]) => entriesOf(id, entry));
+  const sharedFor =
+    (ranking: Ranking): NextContents['shared'] =>
+    ({ certificates, defaultId }) => {
+      const namesOf = offersOf({ certificates }, ranking);
+      const hasDefault = defaultId !== undefined || lastDefault !== undefined;
+      const first = hasDefault ? [[join(balancerFolder, DEFAULT_FILE), NO_NAMES]] : [];
+      const offers = Object.entries(certificates).flatMap(([id, entry]) => {
+        const names = namesOf(id);
+        return names ? [[join(balancerFolder, fileOf(entry.name)), ...names]] : [];
+      });
+      const content = [...first, ...offers].map((words) => `${words.join(' ')}\n`).join('');
+      const files = [{ path: LIST, content, isSecret: false }];
+      return lastDefault === undefined
+        ? files
+        : [...files, { path: DEFAULT_FILE, content: lastDefault, isSecret: true }];
+    };
+  function entriesOf({ certificates }: Pick<Manifest, 'certificates'>, ranking: Ranking): Entry[] {
+    const namesOf = offersOf({ certificates }, ranking);
+    return Object.entries(certificates).flatMap(([id, { files, leafSha1, name: own }]) =>
+      Object.keys(files).map((path) => ({
+        id,
+        file: join(settings.folder, path),
+        path: join(balancerFolder, path),
+        names: path === fileOf(own) ? namesOf(id) : undefined,
+        leafSha1,
+      })),
+    );
+  }
+  const isDefault = ({ path }: Entry) => path === join(balancerFolder, DEFAULT_FILE);
 
   async function withStore<T>(signal: AbortSignal, use: (store: CertificateStore) => Promise<T>): Promise<T> {
     const api = await openRuntimeApi(socket, signal);
@@ -97,51 +142,63 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     }
   }
 
-  async function compare(store: CertificateStore, manifest: Manifest): Promise<Lag> {
+  async function compare(store: CertificateStore, entries: readonly Entry[]): Promise<Lag> {
     const [held, offered] = [await store.paths(), await store.offered()];
-    const entries = allEntries(manifest);
     const behind: Entry[] = [];
     for (const entry of entries) {
-      const { path, isListed, leafSha1 } = entry;
-      const isThere = held.has(path) && (!isListed || offered.has(path));
-      // A default certificate that no bind line names is not in use.
-      if (!isListed && !held.has(path)) continue;
-      if (!isThere || (await store.fingerprint(path)) !== leafSha1) behind.push(entry);
+      // One that no line names is not in use.
+      if (entry.names === undefined && !held.has(entry.path)) continue;
+      const isThere = held.has(entry.path) && isOffered(entry, offered);
+      if (!isThere || (await store.fingerprint(entry.path)) !== entry.leafSha1) behind.push(entry);
     }
-    const wanted = new Set([...entries.map(({ path }) => path), join(balancerFolder, DEFAULT_FILE)]);
+    const used = entries.filter((entry) => entry.names !== undefined || isDefault(entry));
+    const wanted = new Set([...used.map(({ path }) => path), join(balancerFolder, DEFAULT_FILE)]);
     const isLeft = (path: string) => dirname(path) === balancerFolder && path.endsWith(fileOf('')) && !wanted.has(path);
-    return { behind, left: [...held].filter(isLeft) };
+    const hasOldLines = used.some((entry) => !isDefault(entry) && oldLinesOf(entry, offered).length > 0);
+    return { behind: behind.filter(({ path }) => wanted.has(path)), left: [...held].filter(isLeft), hasOldLines };
   }
 
   /** Gives HAProxy one certificate as its file has it, and compares what it holds then. */
   async function give(
     store: CertificateStore,
-    { path, file, isListed, leafSha1 }: Entry,
-    { held, offered }: { readonly held: ReadonlySet<string>; readonly offered: ReadonlySet<string> },
+    entry: Entry,
+    { held, offered }: { readonly held: ReadonlySet<string>; readonly offered: ReadonlyMap<string, readonly Offer[]> },
   ): Promise<void> {
-    // A default certificate that no bind line names is not in use.
-    if (!isListed && !held.has(path)) return;
+    const { path, file, names, leafSha1 } = entry;
+    // One that no line names is not in use.
+    if (names === undefined && !(held.has(path) && isDefault(entry))) return;
     const pem = await readFile(file, 'utf8');
     if (held.has(path)) await store.replace(path, pem);
     else await store.add(path, pem);
-    if (isListed && !offered.has(path)) await store.offer(path);
+    if (names && !isOffered(entry, offered)) await store.offer(path, names);
     if ((await store.fingerprint(path)) === leafSha1) return;
     const what = `HAProxy took ${path} and holds another certificate under that name.`;
     throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
   }
 
-  /** Gives HAProxy what changed and what was behind before; what it refuses holds up no other. */
-  async function giveAll(store: CertificateStore, entries: readonly Entry[]): Promise<Refused> {
+  /** Gives HAProxy some certificates, and those that it does not offer as is wanted; what it refuses holds up no other. */
+  async function giveAll(
+    store: CertificateStore,
+    entries: readonly Entry[],
+    isGiven: (entry: Entry) => boolean,
+  ): Promise<Refused> {
     const refused: Refused = new Map();
     await store.endForeignTransaction();
     const [held, offered] = [await store.paths(), await store.offered()];
     for (const entry of entries) {
+      if (!isGiven(entry) && isOffered(entry, offered)) continue;
       try {
         await give(store, entry, { held, offered });
       } catch (error) {
         if (!(error instanceof AgentError) || error.code !== 'CERTBUS_AGENT_TARGET_REFUSED') throw error;
         refused.set(entry.id, error);
       }
+    }
+    // Only once all names are offered by those that rank first, so that none is without a certificate in between.
+    if (refused.size > 0) return refused;
+    for (const entry of entries) {
+      if (entry.names === undefined) continue;
+      for (const offer of oldLinesOf(entry, offered)) await store.withdraw(entry.path, offer);
     }
     return refused;
   }
@@ -164,49 +221,49 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
 
   return {
     name,
-    async held(signal): Promise<Held> {
+    async held(expected, signal): Promise<Held> {
       const manifest = await folder.read();
       const leafHashes = new Map(Object.entries(manifest.certificates).map(([id, { leafHash }]) => [id, leafHash]));
+      const entries = entriesOf(manifest, expected);
       try {
-        lag = await withStore(signal, (store) => compare(store, manifest));
+        lag = await withStore(signal, (store) => compare(store, entries));
       } catch {
         signal.throwIfAborted();
         // A balancer that is not running starts with the files: they are written first.
-        lag = { behind: allEntries(manifest), left: [] };
+        lag = { ...NO_LAG, behind: entries };
       }
-      return {
-        leafHashes,
-        defaultId: manifest.defaultId,
-        isInEffect: folder.isBegun() && lag.behind.length + lag.left.length === 0,
-      };
+      const { behind, left, hasOldLines } = lag;
+      const isWritten = folder.isBegun() && (await folder.hasShared(sharedFor(expected)));
+      const isTaken = behind.length + left.length === 0 && !hasOldLines && (await folder.isSettled());
+      return { leafHashes, defaultId: manifest.defaultId, isInEffect: isWritten && isTaken };
     },
     async apply(change, signal): Promise<Applied> {
-      const ids = change.put.map(({ certificateId }) => certificateId);
-      const before = await remember(folder, [...ids, ...change.remove]);
-      const removed = change.remove.flatMap((id) => before.get(id)?.files ?? []);
-      const { defaultId } = await folder.known();
-      const hasDefault = change.defaultId !== undefined;
-      lastDefault = hasDefault
-        ? undefined
-        : await readFile(join(settings.folder, DEFAULT_FILE), 'utf8').catch(() => undefined);
+      const shared = sharedFor(change);
+      const before = await folder.known();
+      const defaultFile = join(settings.folder, DEFAULT_FILE);
+      lastDefault =
+        change.defaultId === undefined ? await readFile(defaultFile, 'utf8').catch(() => undefined) : undefined;
       const unopened = await changeFiles(folder, change, { ...form, shared });
-      const { certificates } = await folder.known();
-      const changed = ids.flatMap((id) =>
-        certificates[id] && !unopened.has(id) ? entriesOf(id, certificates[id]) : [],
-      );
-      const taken = new Set(changed.map(({ path }) => path));
-      const entries = [...changed, ...lag.behind.filter(({ path, id }) => certificates[id] && !taken.has(path))];
-      const dropped = removed.filter(({ path }) => path !== DEFAULT_FILE).map(({ path }) => join(balancerFolder, path));
-      const gone = [...dropped, ...lag.left];
+      const manifest = await folder.known();
+      const entries = entriesOf(manifest, change);
+      const put = new Set(change.put.map(({ certificateId }) => certificateId));
+      const behind = new Set(lag.behind.map(({ path }) => path));
+      const isGiven = ({ id, path }: Entry) => (put.has(id) && !unopened.has(id)) || behind.has(path);
+      const removed = change.remove.flatMap((id) => Object.keys(before.certificates[id]?.files ?? {}));
+      const dropped = removed.filter((path) => path !== DEFAULT_FILE).map((path) => join(balancerFolder, path));
+      const unlisted = entries.filter((entry) => entry.names === undefined && !isDefault(entry));
+      const unlistedPaths = new Set(unlisted.map(({ path }) => path));
+      const gone = [...dropped, ...lag.left].filter((path) => !unlistedPaths.has(path));
       const refused = await withStore(signal, async (store) => {
-        const found = await giveAll(store, entries);
-        // Of what was behind before, nothing older is known to go back to: its file stays.
-        const own = [...found.keys()].filter((id) => ids.includes(id));
-        if (own.length > 0) await takeBack(folder, own, { before, defaultId, shared });
-        await dropAll(store, gone);
+        const found = await giveAll(store, entries, isGiven);
+        const changed = await changedIds(folder);
+        const own = [...found.keys()].filter((id) => changed.has(id));
+        if (own.length > 0) await takeBack(folder, own, shared);
+        await dropAll(store, found.size > 0 ? gone : [...gone, ...unlistedPaths]);
         return found;
       });
-      lag = { behind: [], left: [] };
+      await folder.settle();
+      lag = NO_LAG;
       return { refused: new Map([...unopened, ...refused]) };
     },
     async served(leaves, signal) {

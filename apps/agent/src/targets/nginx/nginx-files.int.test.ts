@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requirePart } from 'certbus-services';
@@ -27,6 +28,23 @@ describe.skipIf(part.skip)(part.title('the target nginx by files and reloads'), 
     await settled(() => expect(agent.status().targets[0]?.certificates[renewed.certificateId]?.leafHash).toBeDefined());
     expect(agent.status().targets[0]?.error).toBeNull();
     expect(site.lines.join('\n')).not.toContain('shows');
+  });
+
+  test('an nginx that took no reload goes on with the newest files of the names that it knows', async () => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    const { start, port, target } = await createNginxWithFiles(site, { defaultName: undefined });
+    // As where the master refuses a configuration after the command that tells it to read it has ended.
+    const agent = await site.start([{ ...target, after: { command: ['/bin/true'] } }]);
+    await agent.started;
+    await start();
+    for (let change = 0; change < 3; change += 1) {
+      const renewed = await site.bus.issue(['a.test']);
+      const file = join(String(target['folder']), 'current', 'a.test.pem');
+      await settled(() => expect(new X509Certificate(readFileSync(file)).serialNumber).toBe(renewed.serialNumber));
+      if (change < 2) expect(await shown(port, 'a.test')).toBeDefined();
+      else await settled(async () => expect(await shown(port, 'a.test')).toBe(renewed.serialNumber));
+    }
   });
 
   test('takes back what the test of its configuration names, and goes on with the others', async () => {

@@ -3,11 +3,15 @@ import { requirePart } from 'certbus-services';
 import { describe, expect, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
+import { AgentError } from '../../errors.ts';
+import { createTarget } from '../create-target.ts';
+import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
 import { createNginx } from './nginx.builders.ts';
 import { formatToken } from './token.ts';
 
 const part = requirePart('nginx');
+const refusal = new AgentError('CERTBUS_AGENT_PAIR_REFUSED', 'no key for it');
 
 describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
   testTarget(createNginx);
@@ -35,6 +39,37 @@ describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
     expect(await shown(port, 'a.test')).toBe(second.serialNumber);
     await site.bus.remove(second.certificateId);
     await settled(async () => expect(await shown(port, 'a.test')).toBe(first.serialNumber));
+  });
+
+  test('a name leads to the certificate that ranks first, also after time changed which that is', async () => {
+    const site = await createSite();
+    const [one, two] = [
+      await createWanted('one', ['a.test', 'b.test']),
+      await createWanted('two', ['a.test', 'c.test']),
+    ];
+    const exact = await createWanted('exact', ['www.d.test']);
+    const wild = await createWanted('wild', ['*.d.test']);
+    const { start, port, target } = await createNginx(site, { defaultName: undefined });
+    await start();
+    const [socket, tokenFile] = [String(target['socket']), String(target['tokenFile'])];
+    const made = await createTarget({ type: 'nginx', name: 'nginx', socket, tokenFile });
+    const showing = async () =>
+      Promise.all(['a.test', 'b.test', 'c.test', 'www.d.test', 'x.d.test'].map((name) => shown(port, name)));
+    await bring(made, [one, two, exact, wild]);
+    const first = [one, one, two, exact, wild].map(({ serialNumber }) => serialNumber);
+    expect(await showing()).toEqual(first);
+    const again = [wild, two, one, exact];
+    expect(await bring(made, again)).toMatchObject({ isInEffect: false });
+    expect(await showing()).toEqual([two, one, two, wild, wild].map(({ serialNumber }) => serialNumber));
+    expect(await bring(made, again)).toMatchObject({ isInEffect: true });
+    // One that cannot be opened takes no name from another.
+    const broken = {
+      ...(await createWanted('new', ['a.test'])),
+      open: () => two.open().then(() => Promise.reject(refusal)),
+    };
+    expect((await bring(made, [broken, one, two, exact, wild])).refused?.get('new')).toBe(refusal);
+    expect(await showing()).toEqual(first);
+    await made.close();
   });
 
   test('answers nobody without the token', async () => {

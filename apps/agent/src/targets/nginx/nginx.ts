@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../../errors.ts';
 import { chainPem, keyPem } from '../../pairs/encodings.ts';
 import type { Pair } from '../../pairs/pair.ts';
+import { leadersOf, wildcardOf } from '../ranking.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Change, Held, Target, Wanted } from '../target.ts';
 import { type AdminApi, type Kept, TOGETHER } from './admin-api.ts';
@@ -22,20 +23,8 @@ export interface NginxSettings {
 const NO_NAME = '-';
 const LOOK_EVERY_MS = 1_000;
 
-/** The names that lead to a certificate: those for which it ranks first, and `-` for the default one. */
-function namesFor(
-  { certificateId, names }: Pick<Wanted, 'certificateId' | 'names'>,
-  { bestFor, defaultId }: Change,
-): readonly string[] {
-  const own = names.filter((name) => bestFor(name) === certificateId);
-  return certificateId === defaultId ? [...own, NO_NAME] : own;
-}
-
 const formatValue = (pair: Pair, names: readonly string[]): string =>
   `${pair.leafHash}\n${names.join(' ')}\n${chainPem(pair)}\n${keyPem(pair)}`;
-
-const isSame = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && [...a].sort().join(' ') === [...b].sort().join(' ');
 
 /** Whether an error is about one certificate. */
 const isOfOne = ({ code }: AgentError): boolean =>
@@ -45,61 +34,121 @@ const isOfOne = ({ code }: AgentError): boolean =>
 export function createNginxTarget({ name, address, files }: NginxSettings, api: AdminApi): Target {
   const epoch = randomUUID();
   let kept = new Map<string, Kept>();
+  /** The certificate that each name leads to, and {@link NO_NAME}. */
+  let leads = new Map<string, string>();
+  /** Whether time may have changed which certificate ranks first for any name; after that only a change does. */
+  let isAllDue = true;
 
-  /** Certificates that have to be written: those of the change, and those to which other names lead now. */
-  function toWrite(change: Change): readonly Wanted[] {
-    const put = new Set(change.put);
-    const touched = new Set([
-      ...change.put.flatMap(({ names }) => names),
-      ...change.remove.flatMap((id) => kept.get(id)?.names ?? []),
-    ]);
-    const isTouched = ({ names, certificateId }: Wanted) =>
-      names.some((each) => touched.has(each)) ||
-      certificateId === change.defaultId ||
-      kept.get(certificateId)?.names.includes(NO_NAME);
-    for (const wanted of change.wanted.values()) {
-      const held = kept.get(wanted.certificateId);
-      if (held && isTouched(wanted) && !isSame(held.names, namesFor(wanted, change))) put.add(wanted);
+  /** The certificate that each name is to lead to, of those that nginx holds and keeps: for all names, or those that a change is about. */
+  function leadersFor({ put, remove, wanted, defaultId, ...ranking }: Change): Map<string, string> {
+    const gone = new Set(remove);
+    const isStaying = (id: string) => kept.has(id) && !gone.has(id);
+    const staying = [...wanted.values()].filter(({ certificateId }) => isStaying(certificateId));
+    const leaders = new Map<string, string>();
+    if (isAllDue) for (const [each, id] of leadersOf(staying, ranking)) leaders.set(each, id);
+    else {
+      const changed = [...put, ...remove.map((id) => ({ names: kept.get(id)?.names ?? [] }))];
+      const touched = new Set(changed.flatMap(({ names }) => names));
+      for (const { certificateId, names } of staying)
+        for (const each of names)
+          if (!leaders.has(each) && (touched.has(each) || touched.has(wildcardOf(each) ?? '')))
+            leaders.set(each, ranking.bestFor(each, isStaying) ?? certificateId);
     }
-    return [...put];
+    if (defaultId !== undefined && isStaying(defaultId)) leaders.set(NO_NAME, defaultId);
+    return leaders;
   }
 
-  async function write(wanted: Wanted, change: Change, signal: AbortSignal): Promise<void> {
+  async function write(wanted: Wanted, names: readonly string[], signal: AbortSignal): Promise<void> {
+    const { certificateId: id } = wanted;
     const pair = await wanted.open();
-    const names = namesFor(wanted, change);
-    const leafHash = await api.put(wanted.certificateId, formatValue(pair, names), signal);
-    kept.set(wanted.certificateId, { leafHash, names });
+    const leafHash = await api.put(id, formatValue(pair, names), signal);
+    kept.set(id, { leafHash, names });
+    for (const each of names) leads.set(each, id);
   }
+
+  /** Does something for each certificate, several at one time; what concerns one holds up no other. */
+  async function forEach(
+    certificates: readonly Wanted[],
+    refused: Map<string, Error>,
+    work: (wanted: Wanted) => Promise<void>,
+  ): Promise<void> {
+    const left = [...certificates];
+    const worker = async () => {
+      for (let next = left.pop(); next; next = left.pop()) {
+        try {
+          await work(next);
+        } catch (error) {
+          // What ends the connection concerns all of them.
+          if (!(error instanceof AgentError) || !isOfOne(error)) throw error;
+          refused.set(next.certificateId, error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: TOGETHER }, worker));
+  }
+
+  /** The names of a certificate that is put: those that lead to it, and its own for which nothing better is held. */
+  function namesOfPut(
+    { certificateId: own, names }: Wanted,
+    { bestFor, remove, defaultId }: Change,
+  ): readonly string[] {
+    const isAmong = (id: string) => id === own || (kept.has(id) && !remove.includes(id));
+    const led = (kept.get(own)?.names ?? []).filter((each) => each !== NO_NAME && leads.get(each) === own);
+    const first = names.filter((each) => (bestFor(each, isAmong) ?? own) === own);
+    return [...new Set([...led, ...first, ...(own === defaultId ? [NO_NAME] : [])])];
+  }
+
+  /** Lets names lead to other certificates that are held. What takes a name over does so in one step, so that none is without a certificate. */
+  async function moveNames(change: Change, refused: Map<string, Error>, signal: AbortSignal): Promise<void> {
+    const leaders = leadersFor(change);
+    const leaderOf = (each: string) => (each === NO_NAME ? leaders.get(each) : (leaders.get(each) ?? leads.get(each)));
+    const isMoved = (each: string, id: string) => leads.get(each) !== id;
+    const gaining = new Set([...leaders].flatMap(([each, id]) => (isMoved(each, id) ? [id] : [])));
+    const noDefault = leads.get(NO_NAME);
+    if (noDefault !== undefined && !leaders.has(NO_NAME) && !change.remove.includes(noDefault)) gaining.add(noDefault);
+    const due = [...gaining].flatMap((id) => change.wanted.get(id) ?? []);
+    await forEach(due, refused, async (wanted) => {
+      const { certificateId: id } = wanted;
+      const led = (kept.get(id)?.names ?? []).filter((each) => leaderOf(each) === id);
+      const gained = [...leaders].flatMap(([each, leader]) => (leader === id ? [each] : []));
+      await write(wanted, [...new Set([...led, ...gained])], signal);
+      if (leads.get(NO_NAME) === id && !leaders.has(NO_NAME)) leads.delete(NO_NAME);
+    });
+  }
+
+  /** What is kept, with the names that lead to each certificate now. */
+  const current = (): Map<string, Kept> =>
+    new Map(
+      [...kept].map(([id, { leafHash, names }]) => [
+        id,
+        { leafHash, names: names.filter((each) => leads.get(each) === id) },
+      ]),
+    );
 
   return {
     name,
-    async held(signal): Promise<Held> {
+    async held({ wanted, bestFor }, signal): Promise<Held> {
       kept = new Map(await api.list(signal));
-      const defaultId = [...kept].find(([, { names }]) => names.includes(NO_NAME))?.[0];
+      leads = new Map([...kept].flatMap(([id, { names }]) => names.map((each) => [each, id] as const)));
+      isAllDue = true;
       const leafHashes = new Map([...kept].map(([id, { leafHash }]) => [id, leafHash]));
       const isKnown = (await api.epoch(signal)) === epoch;
-      return { leafHashes, defaultId, isInEffect: isKnown && (await files?.areSame(kept)) !== false };
+      const leaders = leadersFor({ put: [], remove: [], defaultId: undefined, wanted, bestFor });
+      const isLed = [...leaders].every(([each, id]) => leads.get(each) === id);
+      const isInEffect = isKnown && isLed && (await files?.areSame(kept)) !== false;
+      return { leafHashes, defaultId: leads.get(NO_NAME), isInEffect };
     },
     async apply(change, signal): Promise<Applied> {
       const refused = new Map<string, Error>();
-      const left = [...toWrite(change)];
-      const work = async () => {
-        for (let next = left.pop(); next; next = left.pop()) {
-          try {
-            await write(next, change, signal);
-          } catch (error) {
-            // What ends the connection concerns all of them.
-            if (!(error instanceof AgentError) || !isOfOne(error)) throw error;
-            refused.set(next.certificateId, error);
-          }
-        }
-      };
-      await Promise.all(Array.from({ length: TOGETHER }, work));
+      await forEach(change.put, refused, (wanted) => write(wanted, namesOfPut(wanted, change), signal));
+      await moveNames(change, refused, signal);
       for (const id of change.remove) {
         await api.remove(id, signal);
+        for (const each of kept.get(id)?.names ?? []) if (leads.get(each) === id) leads.delete(each);
         kept.delete(id);
       }
-      await files?.follow(kept, change);
+      isAllDue = false;
+      await files?.follow(current(), change);
       await api.setEpoch(epoch, signal);
       return { refused };
     },

@@ -1,9 +1,9 @@
 /** Files from which nginx with Lua fills its memory at its start, so that it starts with certificates while the agent is down. */
-import { sha256 } from '@certbus/events';
 import type { Access } from '../files/access.ts';
-import { type NextContents, openVersionedFolder } from '../files/certificate-folder.ts';
+import type { NextContents } from '../files/certificate-folder.ts';
 import { changeFiles, formOf } from '../files/change-files.ts';
 import type { FileForm } from '../files/layouts.ts';
+import { openVersionedFolder } from '../files/versioned-folder.ts';
 import type { Change } from '../target.ts';
 import type { Kept } from './admin-api.ts';
 
@@ -23,7 +23,11 @@ const ACCESS: Access = { uid: undefined, gid: undefined, secretMode: 0o600, publ
 
 /** Opens the files in a folder. */
 export function openStartFiles(path: string): StartFiles {
-  const folder = openVersionedFolder(path, { access: ACCESS, form: formOf({ ...FORM, access: ACCESS }) });
+  const folder = openVersionedFolder(path, {
+    access: ACCESS,
+    form: formOf({ ...FORM, access: ACCESS }),
+    isJudged: false,
+  });
 
   const listOf =
     (kept: ReadonlyMap<string, Kept>): NextContents['shared'] =>
@@ -34,32 +38,19 @@ export function openStartFiles(path: string): StartFiles {
       return [{ path: LIST, content: lines.map((line) => `${line}\n`).join(''), isSecret: false }];
     };
 
-  /** Whether the list would be the same one. */
-  async function isListed(kept: ReadonlyMap<string, Kept>): Promise<boolean> {
-    const known = await folder.known();
-    return listOf(kept)(known, path).every(
-      ({ path: file, content }) => known.shared[file] === sha256(Buffer.from(content)),
-    );
-  }
-
   return {
     async areSame(kept) {
       const { certificates } = await folder.read();
       const isSame = [...kept].every(([id, { leafHash }]) => certificates[id]?.leafHash === leafHash);
-      return isSame && Object.keys(certificates).length === kept.size && (await isListed(kept));
+      return isSame && Object.keys(certificates).length === kept.size && (await folder.hasShared(listOf(kept)));
     },
     async follow(kept, change) {
       const { certificates } = await folder.known();
       const isBehind = (id: string) => kept.has(id) && certificates[id]?.leafHash !== kept.get(id)?.leafHash;
       const put = [...change.wanted.values()].filter(({ certificateId }) => isBehind(certificateId));
       const remove = Object.keys(certificates).filter((id) => !kept.has(id));
-      const shared = listOf(kept);
-      await changeFiles(folder, { ...change, defaultId: undefined, put, remove }, { ...FORM, shared });
-      // Another certificate may be the one for a name now, and no certificate be another one.
-      if (!(await isListed(kept))) {
-        const { certificates: written } = await folder.known();
-        await folder.write({ defaultId: undefined, kept: written, written: [], shared });
-      }
+      const next = { ...change, defaultId: undefined, put, remove };
+      await changeFiles(folder, next, { ...FORM, shared: listOf(kept) });
     },
   };
 }

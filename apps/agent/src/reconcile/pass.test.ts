@@ -1,0 +1,102 @@
+import type { MaterialSource } from '@certbus/client/material';
+import { expect, test } from 'vitest';
+import { AgentError } from '../errors.ts';
+import { createWanted, type TestWanted } from '../targets/target.builders.ts';
+import type { Target } from '../targets/target.ts';
+import { type Knowledge, type PassOptions, runPass } from './pass.ts';
+
+const NOW = new Date();
+const refusal = new AgentError('CERTBUS_AGENT_TARGET_REFUSED', 'no');
+const NEXT_YEAR = new Date(NOW.getTime() + 365 * 86_400_000);
+
+const codeOf = (error: Error) => ('code' in error ? error.code : error.message);
+
+/** A target that holds what it is given and shows what it likes, and a bus that says what a test likes. */
+function start() {
+  const onBus = new Map<string, TestWanted>();
+  const held = new Map<string, string>();
+  const hidden = new Set<string>();
+  const refuses = new Set<string>();
+  const puts: string[] = [];
+  const target: Target = {
+    name: 'fake',
+    held: async () => ({ leafHashes: held, defaultId: undefined, isInEffect: true }),
+    async apply({ put, remove }) {
+      const refused = new Map<string, Error>();
+      for (const { certificateId: id, open } of put) {
+        puts.push(id);
+        await open().then(
+          ({ leafHash }) => (refuses.has(id) ? refused.set(id, refusal) : held.set(id, leafHash)),
+          (error: Error) => refused.set(id, error),
+        );
+      }
+      for (const id of remove) held.delete(id);
+      return { refused };
+    },
+    served: async (leaves) =>
+      new Map(leaves.flatMap(({ certificateId: id, leafHash }) => (hidden.has(id) ? [] : [[id, leafHash]]))),
+    problems: async () => [],
+    close: async () => {},
+  };
+  const summary = ({ certificateId, names, leafHash, serialNumber }: TestWanted) => ({
+    ...{ certificateId, names, leafHash, serialNumber, notAfter: NEXT_YEAR },
+  });
+  const source: PassOptions['source'] = {
+    certificates: () => [...onBus.values()].map(summary),
+    certificate: (id) => {
+      const found = onBus.get(id);
+      return found && summary(found);
+    },
+    material: async (id) => onBus.get(id)?.unchecked as Awaited<ReturnType<MaterialSource['material']>>,
+    ranking: () => ({ candidates: [], until: undefined, hasKeyTypes: false }),
+    open: () => Promise.reject(new Error('no earlier one')),
+    isWhole: () => true,
+    gone: async (ids) => new Set([...ids].filter((id) => !onBus.has(id))),
+  };
+  const { signal } = new AbortController();
+  let now = NOW;
+  const options = { target, source, selection: {}, defaultName: undefined, now: () => now, signal };
+  let knowledge: Knowledge | undefined;
+  return {
+    ...{ onBus, hidden, refuses, puts },
+    /** A pass over everything, or over some certificates. */
+    async pass(...ids: readonly string[]) {
+      knowledge = await runPass(options, knowledge && { knowledge, ids: ids.length > 0 ? new Set(ids) : undefined });
+      const standings = [...knowledge.standings].map(([id, { problem }]) => [id, problem && codeOf(problem)]);
+      return Object.fromEntries(standings);
+    },
+    wait(ms: number) {
+      now = new Date(now.getTime() + ms);
+    },
+  };
+}
+
+test('what is not shown stays a problem until it is shown, also where there is nothing to put back', async () => {
+  const { onBus, hidden, pass } = start();
+  onBus.set('a', await createWanted('a', ['a.test']));
+  hidden.add('a');
+  expect(await pass()).toEqual({ a: 'CERTBUS_AGENT_NOT_SERVED' });
+  expect(await pass('a')).toEqual({ a: 'CERTBUS_AGENT_NOT_SERVED' });
+  expect(await pass()).toEqual({ a: 'CERTBUS_AGENT_NOT_SERVED' });
+  hidden.clear();
+  expect(await pass()).toEqual({ a: undefined });
+});
+
+test('what is refused is offered again after five minutes or once it was renewed, and has no standing once it left the bus', async () => {
+  const { onBus, refuses, puts, pass, wait } = start();
+  onBus.set('a', await createWanted('a', ['a.test']));
+  onBus.set('b', await createWanted('b', ['b.test']));
+  refuses.add('a');
+  const refused = { a: 'CERTBUS_AGENT_TARGET_REFUSED', b: undefined };
+  for (const _ of ['at once', 'a minute later']) expect(await pass()).toEqual(refused);
+  expect(puts).toEqual(['a', 'b']);
+  onBus.set('a', await createWanted('a', ['a.test']));
+  expect(await pass()).toEqual(refused);
+  expect(puts).toEqual(['a', 'b', 'a']);
+  wait(300_000);
+  expect(await pass()).toEqual(refused);
+  expect(puts).toHaveLength(4);
+  // Nobody told the pass, as after a replica that was built again.
+  onBus.delete('a');
+  expect(await pass()).toEqual({ b: undefined });
+});

@@ -1,0 +1,50 @@
+/** Certificates and changes that tests give a target without a bus. */
+import { KeyObject } from 'node:crypto';
+import { sha256 } from '@certbus/events';
+import { createIssuer, createKeys, createLeaf } from 'certbus-services';
+import { checkPair, type UncheckedPair } from '../pairs/pair.ts';
+import type { Change, Target, Wanted } from './target.ts';
+
+const NOW = new Date();
+const issuer = await createIssuer('Issuer');
+
+/** A certificate that a target can be given. */
+export interface TestWanted extends Wanted {
+  readonly leafHash: string;
+  readonly serialNumber: string;
+  readonly unchecked: UncheckedPair;
+}
+
+/** Makes a certificate. */
+export async function createWanted(certificateId: string, names: readonly string[]): Promise<TestWanted> {
+  const keys = await createKeys();
+  const leaf = await createLeaf({ issuer, names, publicKey: keys.publicKey });
+  const leafHash = sha256(Buffer.from(leaf.rawData));
+  const unchecked = {
+    certificateId,
+    issued: { names, leafHash },
+    cert: [leaf, issuer.certificate].map((each) => `${each.toString('pem')}\n`).join(''),
+    key: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+  const serialNumber = leaf.serialNumber.toUpperCase();
+  return { certificateId, names, leafHash, serialNumber, unchecked, open: async () => checkPair(unchecked, NOW) };
+}
+
+const signal = new AbortController().signal;
+
+/** Brings a target to some certificates, as a pass does: the first of them ranks first for each name. */
+export async function bring(
+  target: Target,
+  wanted: readonly TestWanted[],
+  { defaultId, signal: stop = signal }: { readonly defaultId?: string; readonly signal?: AbortSignal } = {},
+) {
+  const byId = new Map(wanted.map((each) => [each.certificateId, each]));
+  const bestFor: Change['bestFor'] = (_, isAmong) =>
+    wanted.find(({ certificateId }) => isAmong(certificateId))?.certificateId;
+  const { leafHashes, isInEffect } = await target.held({ wanted: byId, bestFor }, stop);
+  const put = wanted.filter(({ certificateId, leafHash }) => leafHashes.get(certificateId) !== leafHash);
+  const remove = [...leafHashes.keys()].filter((id) => !byId.has(id));
+  const isNothing = put.length + remove.length === 0 && isInEffect;
+  const applied = isNothing ? undefined : await target.apply({ put, remove, defaultId, wanted: byId, bestFor }, stop);
+  return { isInEffect, refused: applied?.refused };
+}
