@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { type MaterialSource, openMaterial } from '@certbus/client/material';
-import { ownFolder, stateDirectoryOf } from '@certbus/replica';
 import type { NamedTarget, ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { startHttp01 } from './http-01.ts';
 import { openPauses } from './pauses.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
+import { stateDirectoryFor } from './state-directory.ts';
 import { type AgentStatus, counted, describeTarget, writeStatus } from './status.ts';
 import { createTarget } from './targets/create-target.ts';
 
@@ -15,6 +15,8 @@ export interface AgentOptions {
   readonly log: (line: string) => void;
   /** Goes by the replica that is there and does not wait for the bus. */
   readonly isOffline?: boolean;
+  /** Begins no pass before it has caught up with the bus, or the bus does not answer in time: so the first pass is for the newest position. */
+  readonly waitsForBus?: boolean;
   readonly now?: () => Date;
 }
 
@@ -23,8 +25,6 @@ export interface Agent {
   status(): AgentStatus;
   /** Resolves once each target had its first pass, whether it went well or not. */
   readonly started: Promise<void>;
-  /** Resolves once it has caught up with the bus, or the bus does not answer in time. */
-  readonly caughtUp: Promise<void>;
   /** Where HTTP-01 challenges are answered; `undefined` where they are not. */
   readonly http01: string | undefined;
   stop(): Promise<void>;
@@ -50,10 +50,6 @@ const windowOf = (target: NamedTarget) => {
   const { windowMs = hasCommand ? RELOAD_WINDOW_MS : 0, spreadMs = windowMs } = target;
   return { windowMs, spreadMs: Math.min(spreadMs, windowMs) };
 };
-
-/** The folder of an agent's replica, status and pauses. */
-export const stateDirectoryFor = ({ stateDirectory }: Pick<ResolvedConfiguration, 'stateDirectory'>): string =>
-  ownFolder(stateDirectory ?? stateDirectoryOf(process.env));
 
 /** Opens the certificates of a configuration's bus. Rejects as `openMaterial` of `@certbus/client`. */
 export function openCertificates(
@@ -103,13 +99,15 @@ export function catchUp(source: Pick<MaterialSource, 'health' | 'on'>): Promise<
 /** Starts an agent. Rejects as {@link openCertificates}, `createTarget` and `startHttp01`; then nothing of it runs any more. */
 export async function startAgent(
   configuration: ResolvedConfiguration,
-  { log, isOffline = false, now = () => new Date() }: AgentOptions,
+  { log, isOffline = false, waitsForBus = false, now = () => new Date() }: AgentOptions,
 ): Promise<Agent> {
   const stateDirectory = stateDirectoryFor(configuration);
   const targets = await Promise.all(
     configuration.targets.map(async (settings) => ({ settings, target: await createTarget(settings) })),
   );
   const source = await openCertificates(configuration, { isOffline });
+  source.on('alarm', (error) => log(`alarm: ${error.message}`));
+  if (waitsForBus) await catchUp(source);
   const pauses = openPauses(stateDirectory);
   const logStatus = createStatusLog(log);
   const waiting = new Set(targets.map(({ target }) => target.name));
@@ -149,7 +147,6 @@ export async function startAgent(
   };
   source.on('changed', ({ certificateId }) => wake(certificateId));
   source.on('rebuilt', () => wake());
-  source.on('alarm', (error) => log(`alarm: ${error.message}`));
   const stop = async () => {
     await Promise.all(workers.map((worker) => worker.stop()));
     await source.close();
@@ -162,7 +159,6 @@ export async function startAgent(
   return {
     status,
     started,
-    caughtUp: catchUp(source),
     http01: answering?.address,
     async stop() {
       await answering?.close();

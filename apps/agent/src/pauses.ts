@@ -17,7 +17,7 @@ export function openPauses(stateDirectory: string): Pauses {
     has: (target) => existsSync(pathOf(target)),
     pause(target) {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-      writeFileSync(pathOf(target), '');
+      if (!existsSync(pathOf(target))) writeFileSync(pathOf(target), '', { flag: 'wx', mode: 0o600 });
     },
     resume: (target) => rmSync(pathOf(target), { force: true }),
   };

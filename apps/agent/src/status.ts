@@ -1,6 +1,7 @@
 /** What the agent tells about itself: a file that the command `status` reads. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AgentError } from './errors.ts';
 import type { TargetStatus } from './reconcile/worker.ts';
 
 /** How one certificate stands at a target, in JSON. */
@@ -32,7 +33,8 @@ export interface AgentStatus {
   }[];
 }
 
-const FILE = 'agent-status.json';
+/** Where an agent writes its status, in its state directory. */
+export const STATUS_FILE = 'agent-status.json';
 
 function describe(error: Error | undefined): { code: string; message: string } | null {
   if (!error) return null;
@@ -56,25 +58,34 @@ export function describeTarget(status: TargetStatus): AgentStatus['targets'][num
   };
 }
 
+/** Names of the targets at which not everything is in place. */
+export const unhealthyTargets = ({ targets }: AgentStatus): readonly string[] =>
+  targets
+    .filter(({ error, certificates }) => error || Object.values(certificates).some(({ problem }) => problem))
+    .map(({ name }) => name);
+
 /** A number of things in words. */
 export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
 
 /** Writes the status. It holds nothing secret; that it cannot be written stops nothing. */
 export function writeStatus(stateDirectory: string, status: AgentStatus): void {
-  const path = join(stateDirectory, FILE);
+  const path = join(stateDirectory, STATUS_FILE);
   try {
-    writeFileSync(`${path}.new`, JSON.stringify(status), { mode: 0o640 });
+    // Left by a kill, or by somebody else: what it leads to is not written.
+    rmSync(`${path}.new`, { force: true });
+    writeFileSync(`${path}.new`, JSON.stringify(status), { flag: 'wx', mode: 0o640 });
     renameSync(`${path}.new`, path);
   } catch {
     // A full disk: the certificates are what counts.
   }
 }
 
-/** Reads the status that an agent wrote; `undefined` where none did. */
-export function readStatus(stateDirectory: string): AgentStatus | undefined {
+/** Reads the status that an agent wrote. Throws `CERTBUS_AGENT_CONFIG_MISSING` where none did. */
+export function readStatus(stateDirectory: string): AgentStatus {
   try {
-    return JSON.parse(readFileSync(join(stateDirectory, FILE), 'utf8')) as AgentStatus;
-  } catch {
-    return undefined;
+    return JSON.parse(readFileSync(join(stateDirectory, STATUS_FILE), 'utf8')) as AgentStatus;
+  } catch (cause) {
+    const what = `No agent has written a status in ${stateDirectory} yet. Start one with "certbus-agent run". If one runs, write its "stateDirectory" into agent.json.`;
+    throw new AgentError('CERTBUS_AGENT_CONFIG_MISSING', what, { cause });
   }
 }

@@ -16,7 +16,11 @@ function exitStatusOf(error: unknown): number {
   if (error instanceof Errors.CLIError) return EXIT.usage;
   if (error instanceof UnhealthyError) return EXIT.unhealthy;
   const code = codeOf(error);
-  if (/^CERTBUS_(?:AGENT_CONFIG|EVENTS)_|_FILE_OPEN$|_FILE_UNREADABLE$|_ADDRESS_INVALID$|_PROXY_INVALID$/.test(code))
+  if (
+    /^CERTBUS_(?:AGENT_CONFIG|EVENTS)_|^CERTBUS_AGENT_OTHER_USER$|_FILE_OPEN$|_FILE_UNREADABLE$|_ADDRESS_INVALID$|_PROXY_INVALID$/.test(
+      code,
+    )
+  )
     return EXIT.configuration;
   return code.startsWith('CERTBUS_') && code !== 'CERTBUS_UNEXPECTED' ? EXIT.outOfReach : EXIT.unexpected;
 }

@@ -60,9 +60,9 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   expect(JSON.parse(fed.stdout)).toMatchObject({ status: 'ok', error: null, exitCode: 0 });
   expect(readFileSync(join(folder, 'current', 'a.test', 'privkey.pem'), 'utf8')).toContain('PRIVATE KEY');
   expect(fed.stdout + fed.stderr).not.toContain('PRIVATE KEY');
-  expect((await run(site, 'status')).stdout).toMatch(
-    /^not running.*files: in place, 1 of 1 certificate, .* {2}a\.test: until /s,
-  );
+  const idle = await run(site, 'status');
+  expect(idle.stdout).toMatch(/^not running.*files: in place, 1 of 1 certificate, .* {2}a\.test: until /s);
+  expect(idle).toMatchObject({ status: 10, stderr: expect.stringContaining('the agent is not running') });
 
   const agent = spawn(process.execPath, [...node, 'run'], { cwd: site.folder, env: environmentOf(site) });
   onTestFinished(() => void agent.kill('SIGKILL'));
@@ -72,7 +72,9 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   await site.bus.issue(['b.test']);
   await settled(() => expect(existsSync(join(folder, 'current', 'b.test'))).toBe(true));
   expect((await run(site, 'pause', 'files')).stdout).toBe('paused: files\n');
-  await settled(async () => expect((await run(site, 'status')).stdout).toContain('files: paused'));
+  await settled(async () =>
+    expect(await run(site, 'status')).toMatchObject({ status: 0, stdout: expect.stringContaining('files: paused') }),
+  );
   await site.bus.issue(['c.test']);
   expect((await run(site, 'resume')).stdout).toBe('resumed: files\n');
   await settled(() => expect(existsSync(join(folder, 'current', 'c.test'))).toBe(true));
@@ -112,7 +114,8 @@ test('a target that cannot be fed is named, and the status is 10', async () => {
     exitCode: 10,
   });
   expect(existsSync(join(site.folder, 'good', 'current', 'a.test', 'cert.pem'))).toBe(true);
-  expect((await run(site, 'status')).stdout).toContain('haproxy: failed, never compared\n  HAProxy');
+  const shown = await run(site, 'status', '--json');
+  expect(JSON.parse(shown.stdout)).toMatchObject({ result: { isRunning: false, live: true }, exitCode: 10 });
   // A pause is shown before the agent has seen it.
   await run(site, 'pause', 'haproxy');
   expect((await run(site, 'status')).stdout).toContain('haproxy: paused, never compared\n');
@@ -160,6 +163,10 @@ test('once --offline feeds from the replica while the bus is away', async () => 
   };
   writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(content), { mode: 0o600 });
   expect((await run(site, 'once')).status).toBe(0);
+  // The replica is there, and what the bus has more is in place all the same once it has ended.
+  await site.bus.issue(['b.test']);
+  expect((await run(site, 'once')).status).toBe(0);
+  expect(existsSync(join(folder, 'current', 'b.test', 'cert.pem'))).toBe(true);
   rmSync(folder, { recursive: true });
   rmSync(join(site.folder, 'bus.db'));
   const fed = await run(site, 'once', '--offline');

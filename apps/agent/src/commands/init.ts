@@ -1,34 +1,65 @@
 /** `certbus-agent init`. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  mkdirSync,
+  openSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createInterface, type Interface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
+import { stateDirectoryOf } from '@certbus/replica';
 import { Flags } from '@oclif/core';
 import { parseConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError } from '../errors.ts';
 import { type Answers, configurationOf, findBalancer, PLACES, TARGET_TYPES, type TargetType } from '../init/answers.ts';
 import { http01Snippet, orderFor, snippetFor } from '../init/snippets.ts';
+import { SERVICE_STATE_DIRECTORY } from '../state-directory.ts';
 import { formatToken } from '../targets/nginx/token.ts';
 import { BaseCommand } from './base-command.ts';
 
 const SCRIPTS = fileURLToPath(new URL('../../nginx', import.meta.url));
+const SYSTEMD = fileURLToPath(new URL('../../systemd', import.meta.url));
+/** The answer to a question that has none. */
+const NONE = 'none';
 const TOKEN_BYTES = 24;
 const GROUP_READS = 0o640;
 const DEFAULT_FILE = '/etc/certbus/agent.json';
 
 /** What `init` can be told. */
-type Flag = 'bus' | 'trust' | 'identity' | 'target' | 'folder' | 'socket' | 'http01' | 'default';
+type Flag = 'bus' | 'trust' | 'identity' | 'state-directory' | 'target' | 'folder' | 'socket' | 'http01' | 'default';
 
-/** Gives a file the owner, group and mode of another one, as far as this user can. Nobody else can read it in between. */
-function giveLike(path: string, model: string): void {
-  const stats = statSync(model, { throwIfNoEntry: false });
-  if (!stats) return;
+/** Where the service keeps its state, and where another user's agent does. */
+function defaultStateDirectory(): string {
+  const { env } = process;
+  const isNamed = Boolean(env['CERTBUS_STATE_DIR'] || env['STATE_DIRECTORY']);
+  return process.geteuid?.() === 0 && !isNamed ? SERVICE_STATE_DIRECTORY : stateDirectoryOf(env);
+}
+
+function giveLike(file: number, { uid, gid, mode }: Stats): void {
   try {
-    chownSync(path, stats.uid, stats.gid);
-    chmodSync(path, stats.mode & GROUP_READS);
+    fchownSync(file, uid, gid);
+    fchmodSync(file, mode & GROUP_READS);
   } catch {
     // Another user's: the agent says that it cannot read the file, and what to do.
+  }
+}
+
+/** Writes a new file with the owner, group and mode of another one, as far as this user can. Nobody else can read it in between. */
+function writeLike(path: string, text: string, model: string): void {
+  const stats = statSync(model, { throwIfNoEntry: false });
+  const file = openSync(path, 'wx', 0o600);
+  try {
+    writeFileSync(file, text);
+    if (stats) giveLike(file, stats);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -49,8 +80,11 @@ export default class Init extends BaseCommand {
     target: Flags.string({ description: 'what is fed; default what is found here', options: [...TARGET_TYPES] }),
     folder: Flags.string({ description: 'where the files go' }),
     socket: Flags.string({ description: "the balancer's socket" }),
-    http01: Flags.string({ description: 'answer HTTP-01 on HOST:PORT or on the path of a socket' }),
-    default: Flags.string({ description: 'the name whose certificate clients without a server name get' }),
+    'state-directory': Flags.string({ description: 'where the agent keeps its replica, status and pauses' }),
+    http01: Flags.string({ description: `answer HTTP-01 on HOST:PORT or on the path of a socket, or "${NONE}"` }),
+    default: Flags.string({
+      description: `the name whose certificate clients without a server name get, or "${NONE}"`,
+    }),
   };
 
   async run(): Promise<unknown> {
@@ -69,11 +103,10 @@ export default class Init extends BaseCommand {
     this.log(`made ${file}`);
     const [target] = targets;
     if (target?.type === 'nginx' && !existsSync(target.tokenFile)) {
-      writeFileSync(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), { mode: 0o600 });
-      giveLike(target.tokenFile, answers.identity);
+      writeLike(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), answers.identity);
       this.log(`made ${target.tokenFile}, for those who can read ${answers.identity}; nginx reads it as root`);
     }
-    const snippet = target ? snippetFor(target, { scripts: SCRIPTS }) : '';
+    const snippet = target ? snippetFor(target, { scripts: SCRIPTS, systemd: SYSTEMD }) : '';
     const challenges = answers.http01 === undefined ? undefined : http01Snippet(answers.target, answers.http01);
     this.log(`\nAdd to the configuration of the balancer:\n\n${[snippet, challenges].filter(Boolean).join('\n')}`);
     this.log(`${orderFor(answers.target)} "certbus-agent check" says what would change.`);
@@ -102,6 +135,10 @@ export default class Init extends BaseCommand {
         flags.identity ??
           (await ask('identity', 'Identity of this group of load balancers?', '/etc/certbus/loadbalancer.key')),
       );
+      const question = 'Where does the agent keep its replica, status and pauses?';
+      const stateDirectory = resolve(
+        flags['state-directory'] ?? (await ask('state-directory', question, defaultStateDirectory())),
+      );
       const type = flags.target ?? (await ask('target', `What is fed (${TARGET_TYPES.join(', ')})?`, findBalancer()));
       if (!isTargetType(type))
         throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `"${type}" is none of ${TARGET_TYPES.join(', ')}.`);
@@ -109,15 +146,20 @@ export default class Init extends BaseCommand {
       const folder = resolve(flags.folder ?? (await ask('folder', 'Where do the files go?', place.folder)));
       const needsSocket = place.socket !== '';
       const socket = flags.socket ?? (needsSocket ? await ask('socket', "The balancer's socket?", place.socket) : '');
+      const http01 =
+        flags.http01 ?? (await ask('http01', 'Answer HTTP-01 on HOST:PORT, such as 127.0.0.1:8402, or not?', NONE));
+      const defaultName =
+        flags.default ?? (await ask('default', 'Name whose certificate clients without a server name get?', NONE));
       return {
         bus,
         trust,
         identity,
+        stateDirectory,
         target: type,
         folder,
         socket: socket && resolve(socket),
-        http01: flags.http01,
-        defaultName: flags.default,
+        http01: http01 === NONE ? undefined : http01,
+        defaultName: defaultName === NONE ? undefined : defaultName,
       };
     } finally {
       lines?.close();

@@ -3,6 +3,7 @@ import { cleanLine } from '@certbus/events';
 import { Flags } from '@oclif/core';
 import { startAgent } from '../agent.ts';
 import { UnhealthyError } from '../errors.ts';
+import { unhealthyTargets } from '../status.ts';
 import { BaseCommand } from './base-command.ts';
 
 export default class Once extends BaseCommand {
@@ -18,20 +19,19 @@ export default class Once extends BaseCommand {
     const log = (line: string) => process.stderr.write(`${cleanLine(line)}\n`);
     // Challenges are the service's: it may be running, and have the port.
     const { http01: _, ...configuration } = this.configuration(flags);
-    const agent = await startAgent(configuration, { log, isOffline: flags.offline });
+    const agent = await startAgent(configuration, { log, isOffline: flags.offline, waitsForBus: !flags.offline });
     try {
-      if (!flags.offline) await agent.caughtUp;
       await agent.started;
       const status = agent.status();
-      const failed = status.targets.filter(
-        ({ error, certificates }) => error || Object.values(certificates).some(({ problem }) => problem),
-      );
-      if (failed.length === 0) return status;
-      const names = failed.map(({ name }) => name).join(', ');
-      throw new UnhealthyError(
-        `Not everything is in place at ${names}; "certbus-agent status" says what and why.`,
-        status,
-      );
+      for (const { name, isPaused } of status.targets) if (isPaused) log(`${name}: paused, and left as it is`);
+      const failed = unhealthyTargets(status).join(', ');
+      if (failed !== '') {
+        const what = `Not everything is in place at ${failed}; "certbus-agent status" says what and why.`;
+        throw new UnhealthyError(what, status);
+      }
+      if (status.live || flags.offline) return status;
+      const what = `The bus did not answer: the targets are as the replica has it, at position ${status.position}. With --offline that is enough.`;
+      throw new UnhealthyError(what, status);
     } finally {
       await agent.stop();
     }

@@ -1,11 +1,12 @@
 /** What `pause` and `resume` share. */
-import { stateDirectoryFor } from '../agent.ts';
 import type { ResolvedConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError } from '../errors.ts';
 import { openPauses, type Pauses } from '../pauses.ts';
+import { stateDirectoryOfAgent } from '../state-directory.ts';
 
-/** The pauses of a configuration's agent. */
-export const pausesFor = (configuration: ResolvedConfiguration): Pauses => openPauses(stateDirectoryFor(configuration));
+/** The pauses of a configuration's agent. Throws as `stateDirectoryOfAgent`. */
+export const pausesFor = (configuration: ResolvedConfiguration): Pauses =>
+  openPauses(stateDirectoryOfAgent(configuration));
 
 /** The target of a name, or all. Throws `CERTBUS_AGENT_CONFIG_INVALID` for one that is not configured. */
 export function namedTargets({ targets, file }: ResolvedConfiguration, name: string | undefined): readonly string[] {

@@ -1,9 +1,9 @@
 /** `certbus-agent status`. */
 import { clean } from '@certbus/events';
-import { stateDirectoryFor } from '../agent.ts';
-import { AgentError } from '../errors.ts';
+import { UnhealthyError } from '../errors.ts';
 import { openPauses } from '../pauses.ts';
-import { type AgentStatus, counted, readStatus } from '../status.ts';
+import { stateDirectoryOfAgent } from '../state-directory.ts';
+import { type AgentStatus, counted, readStatus, unhealthyTargets } from '../status.ts';
 import { BaseCommand } from './base-command.ts';
 
 /** Whether a process is there; one of another user is, too. */
@@ -48,16 +48,14 @@ function* linesOf(target: Target): Iterable<string> {
 
 export default class Status extends BaseCommand {
   static override summary = 'Show which certificates are in place at each target, and what failed and why.';
+  static override description =
+    'Ends with status 10 where the agent is not running, is behind the bus, or has something that is not in place.';
   static override examples = ['<%= config.bin %> <%= command.id %>', '<%= config.bin %> <%= command.id %> --json'];
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Status);
-    const folder = stateDirectoryFor(this.configuration(flags));
+    const folder = stateDirectoryOfAgent(this.configuration(flags));
     const status = readStatus(folder);
-    if (!status) {
-      const what = `No agent has written a status in ${folder} yet. Start one with "certbus-agent run".`;
-      throw new AgentError('CERTBUS_AGENT_CONFIG_MISSING', what);
-    }
     const running = isRunning(status.pid);
     const pauses = openPauses(folder);
     // A target sees its pause at its next look; from then on it is left alone, and nothing was begun in between.
@@ -65,6 +63,13 @@ export default class Status extends BaseCommand {
     this.log(`${running ? `running as process ${status.pid}` : 'not running'}, as of ${status.at}`);
     this.log(`${status.live ? 'caught up with the bus' : 'behind the bus'}, position ${status.position}`);
     for (const target of targets) for (const line of linesOf(target)) this.log(clean(line));
-    return { ...status, targets, isRunning: running };
+    const result = { ...status, targets, isRunning: running };
+    const wrong = [
+      ...(running ? [] : ['the agent is not running']),
+      ...(status.live ? [] : ['it is behind the bus']),
+      ...unhealthyTargets(status).map((name) => `not everything is in place at ${name}`),
+    ];
+    if (wrong.length === 0) return result;
+    throw new UnhealthyError(`Something is wrong: ${wrong.join('; ')}.`, result);
   }
 }

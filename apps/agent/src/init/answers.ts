@@ -1,5 +1,5 @@
 /** What `certbus-agent init` asks, and what it finds on this machine. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { AgentConfiguration, TargetConfiguration } from '../configuration/configuration.ts';
 
 /** Kinds of targets that `init` sets up. */
@@ -13,6 +13,7 @@ export interface Answers {
   readonly bus: string;
   readonly trust: string;
   readonly identity: string;
+  readonly stateDirectory: string;
   readonly target: TargetType;
   readonly folder: string;
   readonly socket: string;
@@ -32,11 +33,35 @@ export function findBalancer(): TargetType {
   return found ?? 'files';
 }
 
+/** How nginx without njs is tested and reloaded, where its agent is not root: units of systemd, which a rule of polkit lets the agent start. */
+const bySystemd = () => ({
+  test: { command: ['/usr/bin/systemctl', 'start', 'certbus-nginx-test.service'] },
+  after: { command: ['/usr/bin/systemctl', 'reload', 'nginx.service'] },
+});
+
+/** Whether systemd runs this machine (sd_booted(3)). */
+const hasSystemd = (): boolean => existsSync('/run/systemd/system');
+
+/** The group of nginx's workers, by the names that distributions give it; `undefined` where none of them is there. */
+function workersGroup(): string | undefined {
+  try {
+    const groups = new Set(
+      readFileSync('/etc/group', 'utf8')
+        .split('\n')
+        .map((line) => line.split(':')[0]),
+    );
+    return ['www-data', 'nginx'].find((name) => groups.has(name));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Where each kind of target has its files and its socket, unless told. */
 export const PLACES: Readonly<Record<TargetType, { readonly folder: string; readonly socket: string }>> = {
   haproxy: { folder: '/var/lib/certbus-agent/haproxy', socket: '/run/haproxy/admin.sock' },
   nginx: { folder: '/etc/certbus', socket: '/run/certbus-nginx/admin.sock' },
-  'nginx-files': { folder: '/var/lib/certbus-agent/nginx', socket: '' },
+  // Not in the agent's own folder, which nginx's workers do not enter: the identity may be there.
+  'nginx-files': { folder: '/var/lib/certbus-nginx', socket: '' },
   files: { folder: '/var/lib/certbus-agent/files', socket: '' },
 };
 
@@ -44,8 +69,17 @@ function targetOf({ target: type, folder, socket, defaultName }: Answers): Targe
   const common = defaultName === undefined ? {} : { default: defaultName };
   switch (type) {
     case 'files':
-    case 'nginx-files':
       return { type, folder, ...common };
+    case 'nginx-files': {
+      const group = workersGroup();
+      return {
+        type,
+        folder,
+        ...(group === undefined ? {} : { group }),
+        ...(hasSystemd() ? bySystemd() : {}),
+        ...common,
+      };
+    }
     case 'haproxy':
       return { type, folder, socket, ...common };
     case 'nginx':
@@ -55,7 +89,7 @@ function targetOf({ target: type, folder, socket, defaultName }: Answers): Targe
 
 /** The configuration that answers lead to. */
 export function configurationOf(answers: Answers): AgentConfiguration {
-  const { bus, trust, identity, http01 } = answers;
+  const { bus, trust, identity, stateDirectory, http01 } = answers;
   const listening = http01 === undefined ? {} : { http01: { listen: http01 } };
-  return { bus, trust, identity, ...listening, targets: [targetOf(answers)] };
+  return { bus, trust, identity, stateDirectory, ...listening, targets: [targetOf(answers)] };
 }

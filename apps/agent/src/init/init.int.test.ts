@@ -23,6 +23,7 @@ function init(site: Site, flags: Readonly<Record<string, string>>) {
     trust: 'bus.pub',
     identity: 'loadbalancer.key',
     config: join(site.folder, 'agent.json'),
+    'state-directory': join(site.folder, 'state'),
     ...flags,
   };
   const args = Object.entries(given).flatMap(([flag, value]) => [`--${flag}`, value]);
@@ -46,7 +47,8 @@ test('HAProxy starts with the printed lines, shows the certificates, and sends c
   const [tls, http, agentPort] = [await freePort(), await freePort(), await freePort()];
   const [folder, socket] = [join(site.folder, 'haproxy'), join(site.folder, 'admin.sock')];
   const section = init(site, { target: 'haproxy', folder, socket, http01: `127.0.0.1:${agentPort}` });
-  const { targets, http01 } = targetsOf(site);
+  const { targets, http01, stateDirectory } = targetsOf(site);
+  expect(stateDirectory).toBe(join(site.folder, 'state'));
   const file = join(site.folder, 'haproxy.cfg');
   const before = `global
 ${section('In "global"').replace('group certbus-agent ', '')}
@@ -144,7 +146,10 @@ test.each([
 });
 
 test('the guides show what init prints', () => {
-  const places = { scripts: '/usr/lib/node_modules/certbus-agent/nginx' };
+  const places = {
+    scripts: '/usr/lib/node_modules/certbus-agent/nginx',
+    systemd: '/usr/lib/node_modules/certbus-agent/systemd',
+  };
   const name = { name: 'x' };
   const haproxy = {
     ...name,
@@ -158,6 +163,14 @@ test('the guides show what init prints', () => {
     socket: '/run/certbus-nginx/admin.sock',
     tokenFile: '/etc/certbus/nginx-token.conf',
   };
+  const nginxFiles = {
+    ...name,
+    type: 'nginx-files' as const,
+    folder: '/var/lib/certbus-nginx',
+    group: 'www-data',
+    after: { command: ['/usr/bin/systemctl', 'reload', 'nginx.service'] },
+  };
+  expect(readFileSync(join(root, 'docs', 'guides', 'nginx.md'), 'utf8')).toContain(snippetFor(nginxFiles, places));
   for (const target of [haproxy, nginx]) {
     const guide = readFileSync(join(root, 'docs', 'guides', `${target.type}.md`), 'utf8');
     expect(guide).toContain(snippetFor(target, places));

@@ -4,13 +4,12 @@ import type { NamedTarget } from '../configuration/read-configuration.ts';
 
 /** Lines for HAProxy. */
 function haproxySnippet({ folder, socket, default: defaultName }: Extract<NamedTarget, { type: 'haproxy' }>): string {
-  const first = defaultName === undefined ? '' : `crt ${folder}/default.pem `;
   const strict = defaultName === undefined ? ' strict-sni' : '';
   return `# In "global", in place of another line for this socket. HAProxy keeps a socket as it is over a reload: restart it once.
 stats socket ${socket} mode 660 group certbus-agent level admin
 
 # In the frontend that takes TLS:
-bind :443 ssl ${first}crt-list ${folder}/crt-list.txt${strict}
+bind :443 ssl crt-list ${folder}/crt-list.txt${strict}
 `;
 }
 
@@ -57,14 +56,34 @@ export const orderFor = (type: NamedTarget['type']): string =>
     files: 'Then start "certbus-agent run", which writes the files.',
   })[type];
 
-/** Lines for nginx without njs. */
-function nginxFilesSnippet({ folder }: Extract<NamedTarget, { type: 'nginx-files' }>): string {
+/**
+ * Lines for nginx without njs, and what the shipped unit lacks for it. Only root can test nginx, whose configuration names logs and keys of root, and
+ * signal its master.
+ */
+function nginxFilesSnippet(
+  { folder, group = 'www-data', after }: Extract<NamedTarget, { type: 'nginx-files' }>,
+  { systemd }: { readonly systemd: string },
+): string {
+  const rights = after
+    ? `# As root: the agent may start one unit, which tests nginx, and reload nginx, and nothing else.
+cp ${systemd}/certbus-nginx-test.service /etc/systemd/system/
+cp ${systemd}/certbus-agent-nginx.rules /etc/polkit-1/rules.d/
+
+# As root: the folder, for nginx's workers, and the drop-in /etc/systemd/system/certbus-agent.service.d/nginx.conf.
+install -d -o certbus-agent -g ${group} -m 0750 ${folder}
+[Service]
+SupplementaryGroups=${group}
+ReadWritePaths=${folder}`
+    : `# Here is no systemd: the agent runs "nginx -t" and "nginx -s reload" itself. Only root can do that, so run it as root, or set
+# "test" and "after" of the target to commands that its user may run.`;
   return `# In "http":
 include ${folder}/current/map.conf;
 
-# In each server that takes TLS. Workers read the files at each handshake: their user needs the group of the files.
+# In each server that takes TLS. Workers read the files at each handshake, and so are in the group of the files.
 ssl_certificate $certbus_file;
 ssl_certificate_key $certbus_file;
+
+${rights}
 `;
 }
 
@@ -85,7 +104,10 @@ function filesSnippet({
 }
 
 /** The lines to add to a balancer's configuration for a target. */
-export function snippetFor(target: NamedTarget, places: { readonly scripts: string }): string {
+export function snippetFor(
+  target: NamedTarget,
+  places: { readonly scripts: string; readonly systemd: string },
+): string {
   switch (target.type) {
     case 'files':
       return filesSnippet(target);
@@ -94,7 +116,7 @@ export function snippetFor(target: NamedTarget, places: { readonly scripts: stri
     case 'nginx':
       return nginxSnippet(target, places);
     case 'nginx-files':
-      return nginxFilesSnippet(target);
+      return nginxFilesSnippet(target, places);
   }
 }
 
