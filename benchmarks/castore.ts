@@ -10,7 +10,7 @@ export interface CastoreAdapter {
   getEvents(aggregateId: string, context: { eventStoreId: string }): Promise<{ events: readonly unknown[] }>;
 }
 
-/** castore's adapter for one table. It is no dependency of the workspace: the first run installs it into the user's cache. */
+/** castore's adapter for one table. It is not a dependency of the workspace: the first run installs it into the user's cache. */
 export async function openCastore(table: string, settings: object): Promise<CastoreAdapter> {
   const modules = await installPackages('castore');
   const require = createRequire(join(modules, 'castore.js'));

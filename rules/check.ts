@@ -10,6 +10,7 @@ import { importedAdapters, impureFiles } from './purity.ts';
 import { crowdedFolders, oversizedPackages } from './sizes.ts';
 import { importedTests } from './test-imports.ts';
 import type { Tree } from './tree.ts';
+import { translatedWords } from './wording.ts';
 
 const RULES: readonly ((tree: Tree, house: House) => Finding[])[] = [
   staleFloorPlan,
@@ -21,6 +22,7 @@ const RULES: readonly ((tree: Tree, house: House) => Finding[])[] = [
   oversizedPackages,
   crowdedFolders,
   brokenReferences,
+  translatedWords,
   outdatedDiagram,
 ];
 

@@ -177,6 +177,12 @@ const VIOLATIONS: readonly Violation[] = [
     rule: 'floor-plan',
     where: 'packages/seeded',
   },
+  {
+    name: 'a message that is not plain English',
+    seeds: { 'packages/store/src/seeded-words.ts': "export const message = 'this is no seed';\n" },
+    rule: 'plain-words',
+    where: 'packages/store/src/seeded-words.ts:1',
+  },
   ...[
     ['a link to a file that is not there', '[gone](../seeded-gone.md)'],
     ['a link to a heading that is not there', '[gone](../architecture.md#seeded-gone)'],

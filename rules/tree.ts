@@ -15,6 +15,7 @@ export interface SourceFile {
   readonly path: string;
   /** The package or app that it belongs to, such as `packages/store`; `undefined` outside of all. */
   readonly home: string | undefined;
+  readonly text: string;
   readonly lines: number;
   readonly imports: readonly Import[];
   readonly globals: readonly GlobalUse[];
@@ -108,6 +109,7 @@ function readSource(
   return {
     path,
     home: homes.find((home) => path.startsWith(`${home}/`)),
+    text,
     lines: text.split('\n').length - 1,
     imports: imports.map((clause) => ({ ...clause, target: targetOf(clause.specifier) })),
     globals,

@@ -21,7 +21,7 @@ export interface Racer {
   close(): Promise<void>;
 }
 
-/** Opens a contender at a new CA. Where a slice does not end, Pebble hangs: then both are replaced and the slice is done anew. */
+/** Opens a contender at a new CA. Where a slice does not end, Pebble hangs: then both are replaced and the slice is done again. */
 export async function openRacer(open: OpenContender, options: CaOptions): Promise<Racer> {
   let count = 0;
   let ca = await openCa(options);

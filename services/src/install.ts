@@ -50,7 +50,7 @@ async function takeLock(lock: string): Promise<boolean> {
       ({ mtimeMs }) => Date.now() - mtimeMs,
       () => 0,
     );
-    // Whoever made it was killed: an installation takes a minute, not a quarter of an hour.
+    // The process that made it was killed: an installation takes a minute, not a quarter of an hour.
     if (age > STALE_MS) await rm(lock, { force: true });
     return false;
   }

@@ -52,7 +52,7 @@ export abstract class BaseCommand extends Command {
     };
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);
-    // Whoever read our output has gone: that is no failure of ours.
+    // The reader of our output has gone, which is not a failure of this command.
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(0);
     });

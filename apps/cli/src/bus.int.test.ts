@@ -135,7 +135,7 @@ describe('a bus that something was taken from', () => {
     expect((await run('bus', 'verify')).status).toBe(9);
   });
 
-  test('a stream that nothing lies in is no bus to any command', async () => {
+  test('a stream with nothing in it is not a bus to any command', async () => {
     const env = { CERTBUS_BUS: 'sqlite:./bus.db#another' };
     for (const args of [
       ['bus', 'verify'],
@@ -172,7 +172,7 @@ test("a bus on which an id stands twice, as after a manager's machine was cloned
   expect((await run('cert', 'ls')).stdout).toContain('certificate2');
 });
 
-test('a log that is followed as JSON is a line for each commit, and ends well by Ctrl-C', {
+test('a log that is followed as JSON is a line for each commit, and exits 0 at Ctrl-C', {
   timeout: 60_000,
 }, async () => {
   const followed = await certbus(site, ['bus', 'log', '--follow', '--json'], { interruptAt: 'ConfigUpdated' });

@@ -331,7 +331,7 @@ describe('without a CA', () => {
     expect((await run(folder, ['bus', 'log'])).stdout).not.toContain('IssuanceStarted');
   });
 
-  test('a key file that others may read, is no key, or is the wrong key', async () => {
+  test('a key file that others can read, is not a key, or is the wrong key', async () => {
     // Keys of its own, so that those of `site` are wrong here.
     const folder = newFolder();
     await run(folder, OFFLINE);

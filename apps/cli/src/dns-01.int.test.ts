@@ -39,7 +39,7 @@ async function powerDns(): Promise<Host> {
   return { address: server.address, secret: server.apiKey, settings };
 }
 
-/** A DNS server that takes values by lego's httpreq protocol, from whoever knows the password. */
+/** A DNS server that takes values by lego's httpreq protocol, from anyone who knows the password. */
 async function httpReq(): Promise<Host & { readonly url: string }> {
   const dns = await startDnsServer({ defaultAddresses: [] });
   dns.set('zone.test', 'SOA', [{ mname: 'ns1.zone.test', rname: 'admin.zone.test' }]);

@@ -197,7 +197,7 @@ export function defaultManagerName(): string {
 
 /**
  * Makes keys, store, bus and configuration. What an interrupted run made is kept and completed; after a complete one nothing is
- * changed, and a store that is away is not made anew.
+ * changed, and a store that is away is not made again.
  */
 export async function setUp(request: SetUp, options: SetUpOptions): Promise<SetUpResult> {
   const { folder } = request;

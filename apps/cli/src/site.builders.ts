@@ -144,7 +144,7 @@ export async function putEnded(
 /** The serial number of what a server on this port shows for `localhost`. */
 export function serialAt(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    // The certificate is looked at, not trusted: its root is made anew for each.
+    // The certificate is looked at, not trusted: each has a new root.
     const socket = dial({ host: '127.0.0.1', port, servername: 'localhost', rejectUnauthorized: false }, () => {
       resolve(socket.getPeerCertificate().serialNumber);
       socket.destroy();

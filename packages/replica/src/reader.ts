@@ -15,7 +15,7 @@ export interface Change {
   readonly removed: boolean;
   /** Position of its last event. */
   readonly position: number;
-  /** Whether what is served of it changed: a claim, an order, a failure or a key that is sealed again is no such change. */
+  /** Whether what is served of it changed: a claim, an order, a failure or a key that is sealed again is not such a change. */
   readonly isServed: boolean;
 }
 

@@ -74,7 +74,7 @@ install -d -o certbus-agent -g ${group} -m 0750 ${folder}
 [Service]
 SupplementaryGroups=${group}
 ReadWritePaths=${folder}`
-    : `# Here is no systemd: the agent runs "nginx -t" and "nginx -s reload" itself. Only root can do that, so run it as root, or set
+    : `# There is no systemd here: the agent runs "nginx -t" and "nginx -s reload" itself. Only root can do that, so run it as root, or set
 # "test" and "after" of the target to commands that its user may run.`;
   return `# In "http":
 include ${folder}/current/map.conf;

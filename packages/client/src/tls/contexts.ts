@@ -83,7 +83,7 @@ export function createContexts({ source, build, size }: ContextsOptions): Contex
   const making = new Map<string, Promise<CertificateContext | undefined>>();
   let retired: CertificateContext[] = [];
 
-  /** Whoever was given a context in this turn of the event loop has used it before the next one. */
+  /** Code that was given a context in this turn of the event loop has used it before the next one. */
   function closeRetired(): void {
     const closing = retired;
     retired = [];

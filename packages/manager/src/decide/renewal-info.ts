@@ -13,7 +13,7 @@ export interface HeardRenewalInfo {
 }
 
 /**
- * The last part of a window stays free: for whoever wakes every few minutes only, and for the order itself, which must be made
+ * The last part of a window stays free: for managers that wake every few minutes only, and for the order itself, which must be made
  * inside the window to be exempt from the CA's limits (3.2 hours wide at 160 hours of lifetime).
  */
 const USED_PART = 0.95;

@@ -95,7 +95,7 @@ function isKept(context: Context, claim: HeldClaim, config: Configuration, error
   return hasOrder && (isOutage(error) || isProcessing(error)) && isStillAsked(context, claim, config);
 }
 
-/** Whether an order that was never sent is no failed one: not where a second CA is to be asked, which only a failure lets happen. */
+/** Whether an order that was never sent is not a failed one: not where a second CA is to be asked, which only a failure lets happen. */
 function isUnsent(context: Context, claim: HeldClaim, config: Configuration, error: unknown): boolean {
   const hasOrder = context.view.state.certificate(claim.certificateId)?.issuance?.orderUrl !== undefined;
   return isRefusedByBreaker(error) && !hasOrder && isStillAsked(context, claim, config);

@@ -41,7 +41,7 @@ function rank(certificate: ManagedCertificate, now: Date): Ranked {
   const { certificateId, current } = certificate;
   const urgency = urgencyOf(certificate, now);
   const isEnding = current !== undefined && (urgency === 'lapsed' || urgency === 'emergency');
-  // Whoever ends first goes first; before that comes the instant that was drawn in the CA's window, or the older duty.
+  // The certificate that ends first goes first; before that comes the instant that was drawn in the CA's window, or the older duty.
   const at = isEnding ? Date.parse(current.notAfter) : (nextActionAt(certificate)?.getTime() ?? 0);
   const subject = { certificateId, kind: kindOf(certificate, now), leafHash: current?.leafHash };
   return { ...subject, rank: URGENCIES.indexOf(urgency), at };

@@ -135,7 +135,7 @@ export const SWAP: string = TABLES.map(
   (table) => `DROP TABLE ${table}; ALTER TABLE ${table}${suffixOf('building')} RENAME TO ${table};`,
 ).join('\n');
 
-/** Lets go of tables that are being built, or that an interrupted process left. */
+/** Removes tables that are being built, or that an interrupted process left. */
 export const ABANDON: string = TABLES.map((table) => `DROP TABLE IF EXISTS ${table}${suffixOf('building')};`).join(
   '\n',
 );

@@ -131,7 +131,7 @@ export function beginBuilding(database: DatabaseSync, busId: string, state: Begi
   });
 }
 
-/** Lets go of what was built. */
+/** Removes what was built. */
 export function abandonBuilding(database: DatabaseSync): void {
   inTransaction(database, () => database.exec(ABANDON));
 }

@@ -59,7 +59,7 @@ export interface SolverConformanceOptions {
   readonly create: (options: { readonly logger: Logger }) => Promise<SolverUnderTest>;
   /**
    * Abilities that the host lacks, each with the words of its documentation that say so. Their tests are left out; what a solver
-   * merely does not do yet is no limit.
+   * merely does not do yet is not a limit.
    */
   readonly limits?: Readonly<Partial<Record<SolverAbility, string>>>;
 }

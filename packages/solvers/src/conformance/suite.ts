@@ -14,7 +14,7 @@ function keepIn(said: string[]): Logger {
 }
 
 /**
- * The suite that every solver for dns-01 passes: values side by side, clean-up by whoever, crowds, aliases and zone cuts, refusals,
+ * The suite that every solver for dns-01 passes: values side by side, clean-up by another process, crowds, aliases and zone cuts, refusals,
  * aborts, and silence about secrets.
  *
  * Give it the runner's functions and a factory; it brings its own assertions, and needs `node:assert`, `node:util` and timers only.

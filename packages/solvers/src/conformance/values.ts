@@ -73,7 +73,7 @@ export function checkPresent(check: Check, can: Can): void {
   });
 }
 
-/** Exactly what was presented goes, whoever takes it away, and as often as one likes. */
+/** Exactly what was presented goes, no matter which process removes it or how often. */
 export function checkCleanUp(check: Check, can: Can): void {
   check('cleans up what was never there, and what is there no more', async (subject) => {
     const { open, challenge, domain } = subject;

@@ -47,7 +47,7 @@ function fetchFrom(url: URL, { address, signal }: { address: string; signal: Abo
       headers: { host: url.host, 'user-agent': 'certbus' },
       signal,
       agent: false,
-      // What is fetched is no secret, and the certificate behind a redirect may be the one that is being made (RFC 8555 §8.3).
+      // What is fetched is not a secret, and the certificate behind a redirect may be the one that is being made (RFC 8555 §8.3).
       ...(isTls ? { rejectUnauthorized: false, servername: isAddress(host) ? '' : host } : {}),
     },
     (response) => {

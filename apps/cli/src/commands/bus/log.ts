@@ -44,7 +44,7 @@ export default class BusLog extends BaseCommand {
     try {
       let told = '';
       const onError = (error: Error) => {
-        // Whoever does not follow has no use for a bus that may be right again later.
+        // Without --follow a bus that can be right again later is of no use.
         if (!flags.follow) throw error;
         const { message } = error;
         if (message !== told) this.progress(message);

@@ -72,7 +72,7 @@ function failuresOf(outcomes: readonly RenewalOutcome[]): string | undefined {
   return `${failed.length} of ${tried} renewals failed:\n${what.join('\n')}`;
 }
 
-/** An outcome in words, where it is no failure. */
+/** An outcome in words, where it is not a failure. */
 function describeOutcome({ certificateId, outcome, serialNumber, holder, until }: RenewalOutcome): string {
   const details = [serialNumber && `serial number ${serialNumber}`, holder, until && `until ${until.toISOString()}`];
   return [`${certificateId}: ${outcome}`, ...details.filter((detail) => detail !== undefined)].join(', ');

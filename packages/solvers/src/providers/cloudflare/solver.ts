@@ -151,7 +151,7 @@ async function remove(api: HttpApi, zoneValues: ZoneValues, signal: AbortSignal)
 
 /**
  * Answers dns-01 with TXT records at Cloudflare. Each value is a record of its own, created and deleted by itself, so values of
- * others survive whoever else is at work. Operations reject with `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED`;
+ * others survive. Operations reject with `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED`;
  * while the rate limit is exceeded they wait as Cloudflare says, for five minutes at most.
  */
 export function createCloudflareSolver(options: CloudflareOptions): Solver {

@@ -23,7 +23,7 @@ export function parseServer(text: string): ServerAddress {
   const plain = isIP(text) === 6 ? [text, text, undefined] : /^([^:[\]\s]+)(?::(\d+))?$/.exec(text);
   const [, host, port = '53'] = bracketed ?? plain ?? [];
   if (!host || Number(port) > 65_535 || Number(port) < 1) {
-    throw new TypeError(`"${text}" is no server: write HOST, HOST:PORT or [IPV6]:PORT`);
+    throw new TypeError(`"${text}" is not a server: write HOST, HOST:PORT or [IPV6]:PORT`);
   }
   return { host, port: Number(port) };
 }

@@ -47,7 +47,7 @@ function updatesOf(action: ValueUpdate['action'], { sets }: ZoneValues): ValueUp
 
 /**
  * Answers dns-01 by dynamic updates (RFC 2136) signed with TSIG (RFC 8945), as BIND, Knot DNS, PowerDNS and Windows take them. Exact
- * values are added and deleted, so those of others survive whoever else is at work. Operations reject with
+ * values are added and deleted, so those of others survive. Operations reject with
  * `CERTBUS_ACME_ZONE_NOT_FOUND` or `CERTBUS_ACME_SOLVER_FAILED`. Throws `TypeError` for a server or secret that is none.
  */
 export function createRfc2136Solver(options: Rfc2136Options): Solver {

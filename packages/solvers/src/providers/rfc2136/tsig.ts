@@ -139,7 +139,7 @@ function parseData(data: Buffer): TsigData {
 
 /**
  * What the TSIG record of an answer says, and whether it verifies (RFC 8945 §5.3). `undefined` for an answer without one. Throws
- * for an answer that is no DNS message.
+ * for an answer that is not a DNS message.
  */
 export function verify(answer: Buffer, request: SignedMessage, key: TsigKey, now: Date): TsigVerdict | undefined {
   const last = decode(answer).additionals?.at(-1);

@@ -26,7 +26,7 @@ function recordOf({ action, name, value }: ValueUpdate, ttlS: number): Buffer {
 
 /**
  * An update of one zone without prerequisites (RFC 2136 §2): values of others are named nowhere, so they stay whatever happens
- * meanwhile, and what is there or gone already is no error.
+ * meanwhile, and what is there or gone already is not an error.
  */
 export function buildUpdate(
   updates: readonly ValueUpdate[],

@@ -17,7 +17,7 @@ export interface BudgetOptions {
 
 /**
  * What this process takes of an account's rates, which it shares with others: consoles, infrastructure tools, other managers. Slows down
- * when Route 53 is throttling, whoever is to blame, and recovers step by step.
+ * when Route 53 is throttling, whatever the cause, and recovers step by step.
  */
 export interface Budget {
   /** Waits until one request with so many changes of record sets may be sent, in order of asking. */

@@ -11,7 +11,7 @@ export interface Crowd extends Disposable {
   join(signal: AbortSignal): void;
 }
 
-/** Creates a crowd without members. Disposing lets go of all signals. */
+/** Creates a crowd without members. Disposing releases all signals. */
 export function createCrowd(members: Iterable<AbortSignal> = []): Crowd {
   const controller = new AbortController();
   const left = new Map<AbortSignal, () => void>();

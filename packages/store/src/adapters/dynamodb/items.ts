@@ -41,6 +41,6 @@ export function toCommit(item: Item): StoredCommit | undefined {
   if (position !== undefined && !item['d']) return undefined;
   throw new StoreError(
     'CERTBUS_STORE_DAMAGED',
-    `An item of the table is no commit (position ${item['v']?.N ?? 'unknown'}).`,
+    `An item of the table is not a commit (position ${item['v']?.N ?? 'unknown'}).`,
   );
 }

@@ -78,7 +78,7 @@ function checkKeys(table: string, { KeySchema = [] }: TableDescription): void {
       (key, at) => KeySchema[at]?.AttributeName === key.AttributeName && KeySchema[at]?.KeyType === key.KeyType,
     );
   if (isOurs) return;
-  const what = `The DynamoDB table "${table}" is no CertBus table: it has not the keys "s" and "v". Is the name right?`;
+  const what = `The DynamoDB table "${table}" is not a CertBus table: it lacks the keys "s" and "v". Check its name.`;
   throw new StoreError('CERTBUS_STORE_DAMAGED', what);
 }
 
