@@ -27,6 +27,8 @@ export interface Context {
   readonly random: () => number;
   /** Name of this process in claims, unlike any other's. */
   readonly holder: string;
+  /** Whether the process of a claim's holder is known to have ended. */
+  readonly hasEnded: (holder: string) => boolean;
   readonly claimMs: number;
   readonly graceMs: number;
 }

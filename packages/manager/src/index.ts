@@ -33,6 +33,7 @@ export type { RenewalOutcome } from './renewal/outcome.ts';
 export type { RenewalOptions } from './renewal/renewal.ts';
 export type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 export type { RevocationRequest, RevocationResult } from './renewal/revocation.ts';
+export { type Picture, readPicture, readPictureAt, replicaPicture } from './state/picture.ts';
 export type { ManagerState } from './state/state.ts';
 export type { TrimOptions, UpkeepOptions } from './upkeep/archive.ts';
 export { createBus } from './upkeep/create-bus.ts';

@@ -2,7 +2,7 @@
 import type { CaLimits, Logger, Observe } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
-import { openReplica, type Replica, ReplicaError, synchronize } from '@certbus/replica';
+import type { Replica } from '@certbus/replica';
 import type { ArchivePlace, Bus } from '@certbus/store';
 import type { Outgoing } from '@certbus/store/outgoing';
 import { type AccountOperations, accountOperations } from './accounts/account-operations.ts';
@@ -18,8 +18,8 @@ import { type CertificateOperations, certificateOperations } from './renewal/cer
 import { openRenewalInfoNotes } from './renewal/renewal-info-notes.ts';
 import type { RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 import { createFreshness } from './state/freshness.ts';
+import { openView } from './state/picture.ts';
 import type { ManagerState } from './state/state.ts';
-import { createView } from './state/view.ts';
 import { checkInThrough } from './upkeep/check-in.ts';
 import { type UpkeepOperations, upkeepOperations } from './upkeep/upkeep-operations.ts';
 
@@ -37,6 +37,8 @@ export interface ManagerOptions {
   readonly archive?: ArchivePlace | undefined;
   /** Name of this process in claims; MUST differ from every other process's. */
   readonly holder: string;
+  /** Whether the process of a claim's holder is known to have ended, so that its claim is taken over at once. Default: of none. */
+  readonly hasEnded?: (holder: string) => boolean;
   readonly solvers: SolverFactory;
   readonly secrets: SecretSource;
   /**
@@ -92,34 +94,15 @@ function connectionsFor({ outgoing, observe, limits }: ManagerOptions) {
 
 /** Takes the right to advance the replica where it is free, and makes the replica ready. */
 async function createContext(options: ManagerOptions): Promise<Context> {
-  const { bus, key, replica, archive, holder, solvers, secrets } = options;
+  const { bus, key, replica, archive, holder, hasEnded = () => false, solvers, secrets } = options;
   const { logger = silent, now = () => new Date(), random = Math.random } = options;
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS } = options;
-  const readAgain = () =>
-    synchronize(replica, bus, {
-      archive,
-      onError: (error) => logger.warn('the snapshot could not be used', { error: String(error) }),
-      onRestored: () =>
-        logger.warn('the bus was restored; the replica is built again', { position: replica.checkpoint().position }),
-      onExpelled: () =>
-        logger.warn('a manager was expelled; the replica is built again', { position: replica.checkpoint().position }),
-    });
-  const readElsewhere = async ({ signal }: { readonly signal?: AbortSignal | undefined }) => {
-    const inMemory = await openReplica({ path: ':memory:', busId: bus.trust.busId });
-    await synchronize(inMemory, bus, { archive, signal });
-    return inMemory;
-  };
-  await readAgain().catch((error: unknown) => {
-    // What was read before is there to go on from, and what follows is kept in memory.
-    const isOfTheDisk = error instanceof ReplicaError && error.code === 'CERTBUS_REPLICA_FAILED';
-    if (!isOfTheDisk || replica.checkpoint().position === 0) throw error;
-    logger.warn('the replica cannot be written, and the manager goes on in memory', { error: String(error) });
-  });
-  const onReplicaFailed = (error: unknown) => logger.warn('the replica is behind', { error: String(error) });
-  const view = createView(replica, { readAgain, readElsewhere, onReplicaFailed });
+  const warn = (message: string, fields: Readonly<Record<string, unknown>>) => logger.warn(message, fields);
+  const view = await openView({ bus, replica, archive, warn });
+  const onReplicaFailed = (error: unknown) => warn('the replica is behind', { error: String(error) });
   const { acceptStale = false } = options;
   const freshness = createFreshness({ view, trust: bus.trust, acceptStale, now, onReplicaFailed });
-  const given = { bus, key, archive, holder, solvers, secrets };
+  const given = { bus, key, archive, holder, hasEnded, solvers, secrets };
   return { ...given, view, freshness, connections: connectionsFor(options), logger, now, random, claimMs, graceMs };
 }
 

@@ -1,11 +1,11 @@
 /** Starts a manager on this machine: for the command line, a daemon, a function in the cloud, a web page. */
-import { hostname } from 'node:os';
-import { createId, type ManagerKey, parseManagerKey } from '@certbus/events';
+import { type ManagerKey, parseManagerKey } from '@certbus/events';
 import { type Manager, openManager } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica } from '@certbus/replica';
 import { type Environment, secretsOf } from './environment.ts';
 import { nothingThere } from './errors.ts';
+import { createHolder, hasEnded } from './holder.ts';
 import { createLogger } from './logger.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { createSolverFactory } from './solvers/solvers.ts';
@@ -28,7 +28,8 @@ async function runOn<T>(
       replica,
       archive,
       acceptStale,
-      holder: `${hostname()} process ${process.pid} (${createId()})`,
+      holder: createHolder(),
+      hasEnded,
       solvers: createSolverFactory(environment, secrets),
       secrets,
       notes,

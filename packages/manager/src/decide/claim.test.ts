@@ -124,6 +124,13 @@ describe('given a claim of another', () => {
     expect(result).toMatchObject({ kind: 'claimed', resumed: true });
   });
 
+  test('when its process is known to have ended, then it is taken over at once, and that of no other', () => {
+    const ask = (ended: string) =>
+      claimNew(claimed(), later(1), subject, { ...terms('bob'), ended: new Set([ended]), ...ids, csr }).result;
+    expect(ask('alice')).toMatchObject({ kind: 'claimed', resumed: true });
+    expect(ask('carol')).toMatchObject({ kind: 'held', holder: 'alice' });
+  });
+
   test('when it was released, then it is taken over at once', () => {
     const released: WrittenEvent = {
       type: 'IssuanceReleased',

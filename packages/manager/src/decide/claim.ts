@@ -27,6 +27,8 @@ export interface ClaimTerms {
   readonly graceMs: number;
   /** Take a claim that another holds without waiting for its end. */
   readonly takeOver: boolean;
+  /** Holders whose process is known to have ended: their claims no longer count. Default none. */
+  readonly ended?: ReadonlySet<string>;
 }
 
 /** What is to be issued. */
@@ -122,7 +124,7 @@ function resume(
   const isMine = other === terms.holder;
   // Of a sibling's, this process is at work on it at the same time.
   const isOther = other !== undefined && (isSibling || !isMine);
-  const isHeld = isOther && isSound && now.getTime() < end + graceMs;
+  const isHeld = isOther && isSound && !terms.ended?.has(other) && now.getTime() < end + graceMs;
   if (isHeld && (isMine || !terms.takeOver))
     return say({ kind: 'held', certificateId, holder: other, until: new Date(end) });
   const until = new Date(now.getTime() + claimMs).toISOString();

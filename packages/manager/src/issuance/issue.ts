@@ -1,7 +1,7 @@
 /** Issues and renews one certificate: asks for the claim, waits for it, completes the issuance. */
 import { type ChallengeType, type CsrWithKey, createId, type ManagedCertificate } from '@certbus/events';
 import type { Decision } from '@certbus/store';
-import { defaultDirectory } from '../configuration/certificate-authorities.ts';
+import { authorityNamed, defaultDirectory } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal, type RenewalCondition } from '../decide/claim.ts';
@@ -30,6 +30,8 @@ export interface IssueRequest {
   readonly keyType?: string;
   /** Make a second certificate for names that have one with a key of this type already. */
   readonly another?: boolean;
+  /** Name of the CA in the configuration. Default its default one. */
+  readonly authority?: string;
 }
 
 /** How a run behaves. */
@@ -152,7 +154,8 @@ async function claim(
 ): Promise<Claim<'managed'> | Claim<'claimed'>> {
   const { holder, claimMs, graceMs, view } = context;
   const { config, signal, takeOver = false } = options;
-  const terms = { holder, claimMs, graceMs, takeOver };
+  const ended = new Set<string>();
+  const terms = { holder, claimMs, graceMs, takeOver, ended };
   let { caughtUp = false } = options;
   let csr = caughtUp
     ? await createCsrAhead(context, config, (state, now) => ask(state, now, terms, undefined))
@@ -163,6 +166,7 @@ async function claim(
     caughtUp = false;
     if (result.kind === 'managed' || result.kind === 'claimed') return result;
     if (result.kind === 'csr-needed') csr = await csrFor(config, result, view.state.bus);
+    else if (context.hasEnded(result.holder)) ended.add(result.holder);
     else await waitForHolder(context, result, options);
   }
 }
@@ -230,7 +234,7 @@ export async function recordUnsent(
  */
 export async function issue(
   context: Context,
-  { names, challengeType = 'dns-01', profile, keyType, another = false }: IssueRequest,
+  { names, challengeType = 'dns-01', profile, keyType, another = false, authority }: IssueRequest,
   options: RunOptions & { readonly config: Configuration },
 ): Promise<IssueResult> {
   const subject = {
@@ -238,7 +242,7 @@ export async function issue(
     challengeType,
     profile,
     keyType: keyType === undefined ? undefined : parseKeyType(keyType),
-    directory: defaultDirectory(options.config),
+    directory: authorityNamed(options.config, authority).directory,
   };
   checkSolvable(options.config, subject.names, challengeType);
   // Nothing is claimed for an order that could not be sent.

@@ -4,7 +4,8 @@ import type { Replica, ReplicaReader } from '@certbus/replica';
 import type { View } from '@certbus/store';
 import { type Layer, layerOn, type ManagerState } from './state.ts';
 
-function stateOf(reader: ReplicaReader): ManagerState {
+/** The state that a replica holds. */
+export function stateOf(reader: ReplicaReader): ManagerState {
   const resolve = (ids: readonly string[]) =>
     ids.map((id) => reader.certificate(id)).filter((found) => found !== undefined);
   return {

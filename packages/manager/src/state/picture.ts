@@ -1,0 +1,118 @@
+/** What a bus says of its certificates, for those who only look: no key is needed. */
+import { BEGINNING, type Checkpoint, EMPTY_BUS, isRewritten } from '@certbus/events/history';
+import { openReplica, type Replica, ReplicaError, synchronize } from '@certbus/replica';
+import { type ArchivePlace, type Bus, catchUp } from '@certbus/store';
+import { type Layer, layerOn, type ManagerState } from './state.ts';
+import { createView, type ManagerView, stateOf } from './view.ts';
+
+/** What a bus says, up to and with a position. */
+export interface Picture {
+  readonly state: ManagerState;
+  readonly position: number;
+}
+
+/** Where a picture is read from. */
+export interface PictureSource {
+  readonly bus: Bus;
+  /** The caller closes it. */
+  readonly replica: Replica;
+  /** Where archives and snapshots are; default nowhere. */
+  readonly archive?: ArchivePlace | undefined;
+}
+
+/** Called when the replica is built again, when a snapshot was of no use, and when the replica cannot be written. */
+export interface PictureWarnings {
+  readonly warn?: ((message: string, fields: Readonly<Record<string, unknown>>) => void) | undefined;
+}
+
+/**
+ * Takes the right to advance a replica where it is free, and brings it to the head of its bus. Where the disk of a replica that has been
+ * read is full or read-only, what follows is kept in memory. Rejects with the `HistoryError` of a bus that was rolled back, with a
+ * `StoreError`, and with `CERTBUS_REPLICA_FAILED` where an empty replica cannot be written.
+ */
+export async function openView({
+  bus,
+  replica,
+  archive,
+  warn = () => {},
+}: PictureSource & PictureWarnings): Promise<ManagerView> {
+  const position = () => replica.checkpoint().position;
+  const readAgain = () =>
+    synchronize(replica, bus, {
+      archive,
+      onError: (error) => warn('the snapshot could not be used', { error: String(error) }),
+      onRestored: () => warn('the bus was restored; the replica is built again', { position: position() }),
+      onExpelled: () => warn('a manager was expelled; the replica is built again', { position: position() }),
+    });
+  const readElsewhere = async ({ signal }: { readonly signal?: AbortSignal | undefined }) => {
+    const inMemory = await openReplica({ path: ':memory:', busId: bus.trust.busId });
+    await synchronize(inMemory, bus, { archive, signal });
+    return inMemory;
+  };
+  await readAgain().catch((error: unknown) => {
+    // What was read before is there to go on from, and what follows is kept in memory.
+    const isOfTheDisk = error instanceof ReplicaError && error.code === 'CERTBUS_REPLICA_FAILED';
+    if (!isOfTheDisk || position() === 0) throw error;
+    warn('the replica cannot be written, and the manager goes on in memory', { error: String(error) });
+  });
+  const onReplicaFailed = (error: unknown) => warn('the replica is behind', { error: String(error) });
+  return createView(replica, { readAgain, readElsewhere, onReplicaFailed });
+}
+
+/** What the bus says at its head. Rejects as {@link openView} does. */
+export async function readPicture(
+  source: PictureSource & PictureWarnings,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Picture> {
+  const view = await openView(source);
+  await catchUp(source.bus, view, signal);
+  await view.written();
+  return { state: view.state, position: view.checkpoint.position };
+}
+
+/** What the bus said when its replica was last brought up to date, for where the bus cannot be read. */
+export function replicaPicture(replica: Replica): Picture {
+  return { state: stateOf(replica), position: replica.checkpoint().position };
+}
+
+/** A state of a bus of which nothing was read yet. */
+const NOTHING: ManagerState = {
+  bus: EMPTY_BUS,
+  certificate: () => undefined,
+  withNames: () => [],
+  due: () => [],
+  paused: () => [],
+  all: () => [],
+  issuer: () => undefined,
+};
+
+/**
+ * What the bus said at an instant: everything that was signed by then, read from the beginning of the bus and kept in memory. Rejects with
+ * the `HistoryError` of a refused commit and with a `StoreError`.
+ */
+export async function readPictureAt(
+  bus: Bus,
+  at: Date,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Picture> {
+  let checkpoint: Checkpoint = BEGINNING;
+  let state: Layer = layerOn(NOTHING);
+  let position = 0;
+  for (;;) {
+    const page = await bus.read(checkpoint, { consistent: true, signal });
+    if (isRewritten(checkpoint, page.checkpoint)) {
+      // An expulsion makes void what was read before it: all is read again in that knowledge.
+      checkpoint = { ...BEGINNING, expelled: page.checkpoint.expelled };
+      state = layerOn(NOTHING);
+      continue;
+    }
+    for (const commit of page.commits) {
+      if (commit.at > at) return { state, position };
+      state.apply(commit.events, commit);
+      ({ position } = commit);
+    }
+    ({ checkpoint } = page);
+    if (page.refused && page.commits.length === 0) throw page.refused;
+    if (page.end && !page.refused) return { state, position };
+  }
+}

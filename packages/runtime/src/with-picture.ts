@@ -1,0 +1,75 @@
+/** Shows what this machine's bus says to those who only look: without a manager's key, and from the replica where the bus is away. */
+import { parseTrust } from '@certbus/events';
+import { type Picture, readPicture, readPictureAt, replicaPicture } from '@certbus/manager';
+import { openReplica, type Replica } from '@certbus/replica';
+import { StoreError } from '@certbus/store';
+import type { Environment } from './environment.ts';
+import { nothingThere } from './errors.ts';
+import { createLogger } from './logger.ts';
+import { managerReplicaPath, openLocalBus } from './open-bus.ts';
+
+/** What the bus says, and how new that is. */
+export interface DatedPicture extends Picture {
+  /** When the newest commit of the picture was signed, ISO 8601. */
+  readonly newestAt: string | undefined;
+  /** Why the bus could not be read, so that this is what its replica has; `undefined` where the picture is up to date. */
+  readonly away: StoreError | undefined;
+}
+
+/** How a picture is read. */
+export interface PictureOptions {
+  /** The instant to go back to. Default: the newest there is. */
+  readonly at?: Date | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A store that does not answer, or not to this machine: what was read before is still true of its time. */
+const AWAY = new Set([
+  'CERTBUS_STORE_NOT_FOUND',
+  'CERTBUS_STORE_UNREACHABLE',
+  'CERTBUS_STORE_THROTTLED',
+  'CERTBUS_STORE_ACCESS_DENIED',
+]);
+
+const isAway = (error: unknown): error is StoreError => error instanceof StoreError && AWAY.has(error.code);
+
+/** The picture of a bus that answers. */
+async function readNow(environment: Environment, replica: Replica, { at, signal }: PictureOptions): Promise<Picture> {
+  const { bus, archive, close } = await openLocalBus(environment);
+  try {
+    const log = createLogger(environment.variables['CERTBUS_LOG'], environment.writeLine);
+    const warn = (message: string, fields: Readonly<Record<string, unknown>>) => log.warn(message, fields);
+    const picture = at
+      ? await readPictureAt(bus, at, { signal })
+      : await readPicture({ bus, replica, archive, warn }, { signal });
+    if (picture.position === 0 && !at) throw nothingThere(environment.config.bus);
+    return picture;
+  } finally {
+    await close();
+  }
+}
+
+/**
+ * Runs with what the bus says, and closes what was opened for it. Where the bus is away, and no earlier instant is asked for, the picture is
+ * that of this machine's replica, if it has ever read the bus. Rejects with a `RuntimeError`, a `StoreError` or a `HistoryError`, and with
+ * what `run` rejects with.
+ */
+export async function withPicture<T>(
+  environment: Environment,
+  run: (picture: DatedPicture) => Promise<T>,
+  options: PictureOptions,
+): Promise<T> {
+  const { busId } = parseTrust(environment.config.trust);
+  const replica = await openReplica({ path: managerReplicaPath(environment), busId });
+  try {
+    let away: StoreError | undefined;
+    const picture = await readNow(environment, replica, options).catch((error: unknown) => {
+      if (!isAway(error) || options.at || !replica.isComplete()) throw error;
+      away = error;
+      return replicaPicture(replica);
+    });
+    return await run({ ...picture, newestAt: picture.state.bus.newestAt, away });
+  } finally {
+    await replica.close();
+  }
+}
