@@ -1,5 +1,6 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
 import { printableJson } from '@certbus/events';
+import type { DatedPicture } from '@certbus/runtime';
 import { clean, type Environment, readEnvironment, type WriteLine } from '@certbus/runtime/local';
 import { Command, Errors, Flags } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
@@ -72,9 +73,17 @@ export abstract class BaseCommand extends Command {
     if (!this.jsonEnabled()) process.stderr.write(`${clean(line)}\n`);
   }
 
+  /** Says how old a picture of the bus is, where the bus could not be read. */
+  protected warnIfAway({ away, position, newestAt }: DatedPicture): void {
+    if (!away) return;
+    const when = newestAt === undefined ? '' : `, ${newestAt.slice(0, 16).replace('T', ' ')} UTC`;
+    this.warn(`this is as of position ${position}${when}, as this machine has read it before: ${away.message}`);
+  }
+
   protected async printTable(header: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
     if (this.jsonEnabled() || rows.length === 0) return;
-    this.log(await formatTable(header, rows, { isTerminal: process.stdout.isTTY === true }));
+    const { isTTY = false, columns } = process.stdout;
+    this.log(await formatTable(header, rows, { isTerminal: isTTY, ...(columns ? { window: columns } : {}) }));
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Finds the managed certificate that an argument of a command means. */
-import { nameSetKey, normalizeNames } from '@certbus/events';
+import { type ManagedCertificate, nameSetKey, normalizeNames } from '@certbus/events';
 import type { Manager } from '@certbus/manager';
 import { CliError } from './errors.ts';
 
@@ -34,4 +34,13 @@ export function certificateIdOf({ state }: Pick<Manager, 'state'>, argument: str
     'CERTBUS_CLI_USAGE',
     `Several certificates have the name ${name}; give the id of one: ${list.join('; ')}.`,
   );
+}
+
+/** The certificate that an argument means. Throws as {@link certificateIdOf}, and `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
+export async function certificateOf(source: Pick<Manager, 'state'>, argument: string): Promise<ManagedCertificate> {
+  const id = certificateIdOf(source, argument);
+  const certificate = source.state.certificate(id);
+  if (certificate && !certificate.removed) return certificate;
+  const { certificateNotFound } = await import('@certbus/manager');
+  throw certificateNotFound(id);
 }

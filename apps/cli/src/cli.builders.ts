@@ -29,6 +29,7 @@ export async function certbus(
     input = '',
     isDiskFull = false,
     interruptAt,
+    killAt,
     bin,
   }: {
     readonly env?: Readonly<Record<string, string>>;
@@ -37,6 +38,8 @@ export async function certbus(
     readonly isDiskFull?: boolean;
     /** Ctrl-C, once this is on standard output. */
     readonly interruptAt?: string;
+    /** SIGKILL, once this is on standard output. */
+    readonly killAt?: string;
     /** The program. Default: these sources, bundled. */
     readonly bin?: string;
   } = {},
@@ -61,6 +64,7 @@ export async function certbus(
   let isInterrupted = false;
   child.stdout.on('data', (chunk) => {
     stdout += chunk;
+    if (killAt && stdout.includes(killAt)) child.kill('SIGKILL');
     if (isInterrupted || !interruptAt || !stdout.includes(interruptAt)) return;
     // A second one would end it at once.
     isInterrupted = true;

@@ -337,7 +337,7 @@ describe('without a CA', () => {
     await run(folder, OFFLINE);
     const key = join(folder, 'manager.key');
     chmodSync(key, 0o644);
-    expect(await run(folder, ['cert', 'ls'])).toMatchObject({
+    expect(await run(folder, ['conf', 'display'])).toMatchObject({
       status: 3,
       stderr: expect.stringContaining(`chmod 600 ${key}`),
     });
@@ -349,7 +349,7 @@ describe('without a CA', () => {
       stderr: expect.stringContaining('does not open'),
     });
     writeFileSync(key, 'no key at all', { mode: 0o600 });
-    expect(await run(folder, ['cert', 'ls'])).toMatchObject({
+    expect(await run(folder, ['conf', 'display'])).toMatchObject({
       status: 3,
       stderr: expect.stringContaining('not a manager key'),
     });
@@ -516,6 +516,7 @@ describe.skipIf(pebble.skip)(pebble.title('at a real CA'), () => {
     const [line = ''] = (await run(site, ['cert', 'ls'])).stdout.split('\n');
     expect(line.split('\t')).toEqual([
       id,
+      'valid',
       expect.stringMatching(/^\d{4}-/),
       'dns-01',
       '*.xn--bcher-kva.test, xn--bcher-kva.test',

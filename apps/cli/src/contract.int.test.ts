@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { openSqliteLog } from '@certbus/store/sqlite';
+import { startExampleServer } from 'certbus-example-server';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
@@ -87,6 +88,33 @@ async function useTheAccount(): Promise<void> {
   await fails(noCa, 'account rollover', 'CERTBUS_MANAGER_ACCOUNT_MISSING');
 }
 
+/** What is shown of certificates, in good order and not. */
+async function lookAtCertificates(): Promise<void> {
+  await succeeds(site, 'cert mk a.shop.test b.shop.test --dry-run');
+  await succeeds(site, 'cert mk --from -', { input: 'api.shop.test\n' });
+  await fails(site, 'cert mk --from -', 'CERTBUS_CLI_ISSUANCE_FAILED', { input: 'api.shop.test\nblocked.test\n' });
+  await succeeds(site, 'cert check --name api.shop.test');
+  await fails(site, 'cert check', 'CERTBUS_CLI_UNHEALTHY');
+  for (const name of ['api.shop.test', 'www.blocked.test']) await succeeds(site, `cert status ${name}`);
+  await succeeds(site, 'cert history api.shop.test');
+  for (const command of ['status', 'history'])
+    await fails(site, `cert ${command} none.test`, 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND');
+  await fails(site, 'cert ls --columns colour', 'CERTBUS_CLI_USAGE');
+  await fails(site, 'inspect 127.0.0.1:1', 'CERTBUS_CLI_SERVER_UNREACHABLE');
+  const server = await startExampleServer({
+    bus: `sqlite:${join(site, 'bus.db')}#certbus`,
+    identity: join(site, 'loadbalancer.key'),
+    trust: join(site, 'bus.pub'),
+    stateDirectory: join(site, 'server'),
+    port: 0,
+    httpPort: 0,
+    log() {},
+  });
+  await succeeds(site, `inspect 127.0.0.1:${server.port} --server-name api.shop.test`);
+  await fails(site, `inspect 127.0.0.1:${server.port} --server-name none.test`, 'CERTBUS_CLI_SERVER_UNREACHABLE');
+  await server.close();
+}
+
 async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void> {
   await succeeds(site, 'cert renewable');
   const line = 'cert make --wildcard --profile tlsserver shop.test';
@@ -107,6 +135,7 @@ async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void>
   await fails(site, 'cert renewable --renew-all', 'CERTBUS_CLI_RENEWAL_FAILED');
   ca.faults.clear();
   await putCertificate(site);
+  await lookAtCertificates();
   const { certificates } = (await succeeds(site, 'cert ls')) as { certificates: { certificateId: string }[] };
   for (const { certificateId } of certificates) await succeeds(site, `cert cat ${certificateId}`);
 
@@ -125,6 +154,7 @@ async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void>
     names: ['ended.test'],
     notBefore: new Date('2099-01-01'),
   });
+  await fails(site, 'cert check', 'CERTBUS_CLI_EXPIRED');
   for (const line of ['cert renewable', 'cert renewable --renew-all', 'cert mk --subdomain ended.test'])
     await fails(site, line, 'CERTBUS_CLI_UNHEALTHY');
   for (const each of ['endedcert01', 'endedcert02']) await succeeds(site, `cert remove ${each} --yes`);

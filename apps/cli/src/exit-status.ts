@@ -13,6 +13,7 @@ const EXIT = {
   conflict: 8,
   historyRefused: 9,
   unhealthy: 10,
+  expired: 11,
   interrupted: 130,
 } as const;
 
@@ -21,6 +22,8 @@ type Status = (typeof EXIT)[keyof typeof EXIT];
 const STATUS: readonly (readonly [RegExp, Status])[] = [
   [/^CERTBUS_CLI_(INTERRUPTED|DECLINED)$/, EXIT.interrupted],
   [/^CERTBUS_CLI_UNHEALTHY$/, EXIT.unhealthy],
+  [/^CERTBUS_CLI_EXPIRED$/, EXIT.expired],
+  [/^CERTBUS_CLI_SERVER_UNREACHABLE$/, EXIT.outOfReach],
   [/^CERTBUS_CLI_USAGE$|^CERTBUS_MANAGER_(NAME|KEY_TYPE)_REFUSED$|^CERTBUS_STORE_ADDRESS_INVALID$/, EXIT.usage],
   [/^CERTBUS_MANAGER_(CERTIFICATE|MANAGER)_NOT_FOUND$/, EXIT.notFound],
   [/^CERTBUS_MANAGER_(CONFIG_CHANGED|CLAIM_LOST|CLAIMED_ELSEWHERE|BUS_EXISTS|NOT_RESTORED)$/, EXIT.conflict],
@@ -33,7 +36,7 @@ const STATUS: readonly (readonly [RegExp, Status])[] = [
   ],
   [/^CERTBUS_ACME_(DIRECTORY_INVALID|ACCOUNT_KEY_INVALID|EAB_INVALID)$/, EXIT.configuration],
   [/^CERTBUS_ACME_/, EXIT.refusedByCa],
-  [/^CERTBUS_CLI_RENEWAL_FAILED$/, EXIT.refusedByCa],
+  [/^CERTBUS_CLI_(ISSUANCE|RENEWAL)_FAILED$/, EXIT.refusedByCa],
   [
     /^CERTBUS_EVENTS_(COMMIT_MALFORMED|FORMAT_UNKNOWN|FORMAT_WRONG|OTHER_BUS|POSITION_WRONG|HISTORY_FORKED|ID_REPEATED|BELOW_FLOOR|SIGNATURE_INVALID|ROOT_\w+)$/,
     EXIT.historyRefused,

@@ -1,33 +1,67 @@
 /** Formats tables for terminals and for programs. */
 import { clean } from '@certbus/runtime/local';
 
+/** Between two columns. */
+const GAP = 2;
+/** A column is cut no further than this. */
+const NARROWEST = 8;
+
+/** Widths of columns that fit into a window together: the widest are cut first. */
+function fit(widths: readonly number[], window: number): number[] {
+  const fitted = [...widths];
+  const total = () => fitted.reduce((sum, width) => sum + width, GAP * (fitted.length - 1));
+  while (total() > window) {
+    const widest = Math.max(...fitted);
+    if (widest <= NARROWEST) break;
+    fitted[fitted.indexOf(widest)] = widest - 1;
+  }
+  return fitted;
+}
+
+const NO_FRAME = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: ' '.repeat(GAP),
+};
+
 /**
- * Rows for people on a terminal, with a header and aligned; for programs, tab-separated without one.
+ * Rows for people on a terminal, with a header, aligned, and cut to the window, columns; for programs, tab-separated without a header and
+ * whole.
  */
 export async function formatTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
-  { isTerminal }: { readonly isTerminal: boolean },
+  { isTerminal, window = Number.POSITIVE_INFINITY }: { readonly isTerminal: boolean; readonly window?: number },
 ): Promise<string> {
   const cells = rows.map((row) => row.map((cell) => clean(cell).replaceAll(/[\n\t]/g, ' ')));
   if (!isTerminal) return cells.map((row) => row.join('\t')).join('\n');
-  const { default: Table } = await import('cli-table3');
-  const none = {
-    top: '',
-    'top-mid': '',
-    'top-left': '',
-    'top-right': '',
-    bottom: '',
-    'bottom-mid': '',
-    'bottom-left': '',
-    'bottom-right': '',
-  };
-  const lines = { left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' };
+  const [{ default: Table }, { default: widthOf }] = await Promise.all([import('cli-table3'), import('string-width')]);
+  const widths = [header, ...cells].reduce<number[]>(
+    (widest, row) => row.map((cell, index) => Math.max(widest[index] ?? 0, widthOf(cell))),
+    [],
+  );
   const table = new Table({
     head: [...header],
-    chars: { ...none, ...lines },
-    style: { 'padding-left': 0, 'padding-right': 0, head: [] },
+    chars: NO_FRAME,
+    colWidths: fit(widths, window),
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   });
-  table.push(...cells.map((row) => [...row]));
-  return table.toString();
+  table.push(...cells);
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
 }

@@ -17,7 +17,7 @@ import type { SolverFactory } from './issuance/solvers.ts';
 import { type CertificateOperations, certificateOperations } from './renewal/certificate-operations.ts';
 import { openRenewalInfoNotes } from './renewal/renewal-info-notes.ts';
 import type { RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
-import { createFreshness } from './state/freshness.ts';
+import { createFreshness, warnIfStale } from './state/freshness.ts';
 import { openView } from './state/picture.ts';
 import type { ManagerState } from './state/state.ts';
 import { checkInThrough } from './upkeep/check-in.ts';
@@ -106,15 +106,6 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   return { ...given, view, freshness, connections: connectionsFor(options), logger, now, random, claimMs, graceMs };
 }
 
-/** What only reads goes on, with a warning. */
-function warnIfStale({ freshness, view, logger }: Context): void {
-  const newestAt = freshness.staleSince();
-  if (!newestAt) return;
-  const { position } = view.checkpoint;
-  const what = 'the bus was silent for more than 48 hours, and this machine has not read it before: nothing is signed';
-  logger.warn(what, { position, newestAt: newestAt.toISOString() });
-}
-
 /**
  * Starts a manager: takes the right to advance the replica where it is free, and makes the replica ready. Where the disk of a replica
  * that has been read is full or read-only, it goes on from there in memory. Rejects with the `HistoryError` of a bus that was rolled back,
@@ -122,8 +113,8 @@ function warnIfStale({ freshness, view, logger }: Context): void {
  */
 export async function openManager(options: ManagerOptions): Promise<Manager> {
   const context = await createContext(options);
-  const { view, freshness, connections } = context;
-  warnIfStale(context);
+  const { view, freshness, connections, logger } = context;
+  warnIfStale({ view, freshness, warn: (message, fields) => logger.warn(message, fields) });
   const { notes = openRenewalInfoNotes(':memory:'), outgoing } = options;
   return {
     ...accountOperations(context),

@@ -13,17 +13,21 @@ import BusRestored from './bus/restored.ts';
 import BusSnapshot from './bus/snapshot.ts';
 import BusVerify from './bus/verify.ts';
 import CertCat from './cert/cat.ts';
+import CertCheck from './cert/check.ts';
+import CertHistory from './cert/history.ts';
 import CertLs from './cert/ls.ts';
 import CertMk from './cert/mk.ts';
 import CertRenew from './cert/renew.ts';
 import CertRenewable from './cert/renewable.ts';
 import CertRevoke from './cert/revoke.ts';
 import CertRm from './cert/rm.ts';
+import CertStatus from './cert/status.ts';
 import ConfDisplay from './conf/display.ts';
 import ConfUpdate from './conf/update.ts';
 import Doctor from './doctor.ts';
 import ExampleServer from './example-server.ts';
 import Init from './init.ts';
+import Inspect from './inspect.ts';
 import Keygen from './keygen.ts';
 import ProviderLs from './provider/ls.ts';
 import ProviderShow from './provider/show.ts';
@@ -44,17 +48,21 @@ export const COMMANDS = {
   'bus:snapshot': BusSnapshot,
   'bus:verify': BusVerify,
   'cert:cat': CertCat,
+  'cert:check': CertCheck,
+  'cert:history': CertHistory,
   'cert:ls': CertLs,
   'cert:mk': CertMk,
   'cert:renew': CertRenew,
   'cert:renewable': CertRenewable,
   'cert:revoke': CertRevoke,
   'cert:rm': CertRm,
+  'cert:status': CertStatus,
   'conf:display': ConfDisplay,
   'conf:update': ConfUpdate,
   doctor: Doctor,
   'example-server': ExampleServer,
   init: Init,
+  inspect: Inspect,
   keygen: Keygen,
   'provider:ls': ProviderLs,
   'provider:show': ProviderShow,

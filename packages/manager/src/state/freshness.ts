@@ -68,3 +68,20 @@ export function createFreshness({
     },
   };
 }
+
+/** Warns where a bus was silent so long that this machine cannot know it to be whole: what only reads goes on. */
+export function warnIfStale({
+  freshness,
+  view,
+  warn,
+}: {
+  readonly freshness: Freshness;
+  readonly view: Pick<ManagerView, 'checkpoint'>;
+  readonly warn: (message: string, fields: Readonly<Record<string, unknown>>) => void;
+}): void {
+  const newestAt = freshness.staleSince();
+  if (!newestAt) return;
+  const { position } = view.checkpoint;
+  const what = 'the bus was silent for more than 48 hours, and this machine has not read it before: nothing is signed';
+  warn(what, { position, newestAt: newestAt.toISOString() });
+}

@@ -2,6 +2,7 @@
 import { BEGINNING, type Checkpoint, EMPTY_BUS, isRewritten } from '@certbus/events/history';
 import { openReplica, type Replica, ReplicaError, synchronize } from '@certbus/replica';
 import { type ArchivePlace, type Bus, catchUp } from '@certbus/store';
+import { createFreshness, warnIfStale } from './freshness.ts';
 import { type Layer, layerOn, type ManagerState } from './state.ts';
 import { createView, type ManagerView, stateOf } from './view.ts';
 
@@ -65,8 +66,13 @@ export async function readPicture(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Picture> {
   const view = await openView(source);
-  await catchUp(source.bus, view, signal);
+  const { bus, warn = () => {} } = source;
+  await catchUp(bus, view, signal);
   await view.written();
+  const onReplicaFailed = (error: unknown) => warn('the replica is behind', { error: String(error) });
+  const now = () => new Date();
+  const freshness = createFreshness({ view, trust: bus.trust, acceptStale: false, now, onReplicaFailed });
+  warnIfStale({ view, freshness, warn });
   return { state: view.state, position: view.checkpoint.position };
 }
 

@@ -1,10 +1,12 @@
 /** `certbus bus log`. */
 import { printableJson } from '@certbus/events';
-import { BEGINNING, type Commit, type ReadEvent } from '@certbus/events/history';
+import { BEGINNING, type Commit } from '@certbus/events/history';
 import { clean, nothingThere } from '@certbus/runtime/local';
 import { follow } from '@certbus/store';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { createEventFilter } from '../../event-filter.ts';
+import { describeEvent } from '../../event-text.ts';
 
 interface Entry {
   readonly position: number;
@@ -13,25 +15,19 @@ interface Entry {
   readonly events: readonly unknown[];
 }
 
-const LONG = 60;
-
-/** What is worth a glance of an event: everything short. */
-function describe({ type, event }: ReadEvent): string {
-  if (!event) return `${type} (not known to this release)`;
-  const fields = Object.entries(event)
-    .filter(([field, value]) => field !== 'type' && value !== undefined)
-    .map(([field, value]): [string, string] => [field, typeof value === 'string' ? value : JSON.stringify(value)])
-    .filter(([, value]) => value.length <= LONG);
-  return [type, ...fields.map(([field, value]) => `${field}=${value}`)].join(' ');
-}
-
 export default class BusLog extends BaseCommand {
-  static override summary = 'Show what was said on the bus, verified.';
+  static override summary = 'Show the events of the bus, verified.';
   static override description =
     'With --follow it goes on until Ctrl-C; with --json as well, a line of JSON for each commit.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --follow',
+    '<%= config.bin %> <%= command.id %> --name example.com --type CertificateObtained',
+  ];
   static override flags = {
     follow: Flags.boolean({ char: 'f', description: 'go on with what comes' }),
     after: Flags.integer({ min: 0, default: 0, description: 'begin behind this position' }),
+    type: Flags.string({ multiple: true, description: 'only events of this type, such as CertificateObtained' }),
+    name: Flags.string({ description: 'only events about certificates with this id or name' }),
   };
 
   async run(): Promise<{ commits: Entry[] } | undefined> {
@@ -50,10 +46,13 @@ export default class BusLog extends BaseCommand {
         if (message !== told) this.progress(message);
         told = message;
       };
+      const filter = createEventFilter({ types: flags.type, subject: flags.name });
       const isLine = this.jsonEnabled() && flags.follow;
       for await (const batch of follow(bus, BEGINNING, { intervalMs: 1_000, onError, signal: this.signal })) {
-        for (const commit of batch.commits.filter(({ position }) => position > flags.after)) {
-          const entry = this.#show(commit);
+        for (const commit of batch.commits) {
+          const events = filter(commit.events);
+          if (commit.position <= flags.after || events.length === 0) continue;
+          const entry = this.#show({ ...commit, events });
           if (isLine) process.stdout.write(`${printableJson(entry)}\n`);
           else commits.push(entry);
         }
@@ -74,7 +73,7 @@ export default class BusLog extends BaseCommand {
   #show({ position, at, by, events }: Commit): Entry {
     if (!this.jsonEnabled()) {
       this.log(clean(`${position}  ${at.toISOString()}  by ${by}`));
-      for (const event of events) this.log(clean(`      ${describe(event)}`));
+      for (const event of events) this.log(clean(`      ${describeEvent(event)}`));
     }
     return { position, at: at.toISOString(), by, events: events.map(({ type, event }) => event ?? { type }) };
   }

@@ -1,10 +1,13 @@
 /** `certbus cert cat`. */
 import { X509Certificate } from 'node:crypto';
-import { dueSince, dutyOf, type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
+import { dueSince, type Failure, nextActionAt } from '@certbus/events';
 import { clean } from '@certbus/runtime/local';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
-import { certificateIdOf } from '../../certificate-argument.ts';
+import { certificateOf } from '../../certificate-argument.ts';
+import { chainOf } from '../../certificates/chain.ts';
+import { AT_FLAG } from '../../certificates/flags.ts';
+import { nextAttempt, reasonOf } from '../../certificates/renewal-text.ts';
 import { CliError } from '../../errors.ts';
 
 interface Shown {
@@ -42,27 +45,6 @@ const LABELS: readonly (readonly [keyof Shown, string])[] = [
   ['directory', 'directory'],
 ];
 
-function reasonOf(certificate: ManagedCertificate, due: Date): string {
-  const { current, revoked, renewalInfo, failure, issuance } = certificate;
-  if (issuance)
-    return issuance.holder === undefined ? 'an issuance was interrupted' : `${issuance.holder} is at work on it`;
-  if (failure && due.getTime() === dutyOf(certificate)?.pausedUntil?.getTime()) return 'the last attempt failed';
-  if (!current) return 'it was never issued';
-  if (revoked) return 'the CA revoked it';
-  if (!renewalInfo) return 'its lifetime says so; the CA has not said when yet';
-  const { windowStart, windowEnd, renewAt, explanationUrl } = renewalInfo;
-  if (due.getTime() < Date.parse(renewAt)) return `its end is near, though the CA would wait until ${renewAt}`;
-  return `the CA asks for it from ${windowStart} to ${windowEnd}${explanationUrl ? `, see ${explanationUrl}` : ''}`;
-}
-
-/** When a manager tries it again, as it decides: what the bus says can be later than any pause lasts. */
-function nextAttempt(certificate: ManagedCertificate, { notBefore, retryAt }: Failure, now: Date): string {
-  if (notBefore === NEVER) return 'given up: once the names can be proved again, run "certbus cert renew"';
-  const next = nextActionAt(certificate, now)?.toISOString() ?? notBefore;
-  const isEarlier = retryAt !== undefined && retryAt < next;
-  return `next attempt from ${next}${isEarlier ? ', or once the CA answers again' : ''}`;
-}
-
 function describe(shown: Shown, next: string): string {
   const lines = LABELS.filter(([field]) => shown[field] !== undefined).map(([field, label]) => {
     const value = shown[field];
@@ -81,40 +63,46 @@ export default class CertCat extends BaseCommand {
   static override args = {
     id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
   };
-  static override flags = { pem: Flags.boolean({ description: 'the certificate and its issuers, PEM' }) };
+  static override flags = {
+    pem: Flags.boolean({ description: 'the certificate and its issuers, PEM' }),
+    at: AT_FLAG,
+  };
 
   async run(): Promise<Shown> {
     const { args, flags } = await this.parse(CertCat);
-    const { withManager } = await import('@certbus/runtime');
+    const { withPicture } = await import('@certbus/runtime');
+    const now = flags.at ?? new Date();
     let next = '';
-    const shown = await withManager(this.environment(flags), async (manager): Promise<Shown> => {
-      await manager.refresh({ signal: this.signal });
-      const id = certificateIdOf(manager, args.id);
-      const certificate = manager.certificate(id);
-      const { certificateId, names, current, challengeType, profile, keyType, directory, failure } = certificate;
-      const chain = manager.chain(id).map((der) => new X509Certificate(der));
-      const [leaf] = chain;
-      const now = new Date();
-      const due = nextActionAt(certificate, now);
-      if (failure) next = nextAttempt(certificate, failure, now);
-      return {
-        certificateId,
-        names,
-        serialNumber: current?.serialNumber,
-        notBefore: current?.notBefore,
-        notAfter: current?.notAfter,
-        issuer: leaf?.issuer.replaceAll('\n', ', '),
-        fingerprint256: leaf?.fingerprint256,
-        challengeType,
-        profile,
-        keyType: keyType ?? (directory && 'P-256'),
-        directory,
-        renewal: dueSince(certificate, now)?.toISOString(),
-        renewalReason: due && reasonOf(certificate, due),
-        failure,
-        pem: chain.map(String).join(''),
-      };
-    });
+    const shown = await withPicture(
+      this.environment(flags),
+      async (picture): Promise<Shown> => {
+        this.warnIfAway(picture);
+        const certificate = await certificateOf(picture, args.id);
+        const { certificateId, names, current, challengeType, profile, keyType, directory, failure } = certificate;
+        const chain = chainOf(picture.state, certificate).map((der) => new X509Certificate(der));
+        const [leaf] = chain;
+        const due = nextActionAt(certificate, now);
+        if (failure) next = nextAttempt(certificate, failure, now);
+        return {
+          certificateId,
+          names,
+          serialNumber: current?.serialNumber,
+          notBefore: current?.notBefore,
+          notAfter: current?.notAfter,
+          issuer: leaf?.issuer.replaceAll('\n', ', '),
+          fingerprint256: leaf?.fingerprint256,
+          challengeType,
+          profile,
+          keyType: keyType ?? (directory && 'P-256'),
+          directory,
+          renewal: dueSince(certificate, now)?.toISOString(),
+          renewalReason: due && reasonOf(certificate, due),
+          failure,
+          pem: chain.map(String).join(''),
+        };
+      },
+      { at: flags.at, signal: this.signal },
+    );
     if (flags.pem && !shown.pem)
       throw new CliError('CERTBUS_CLI_USAGE', `Certificate ${args.id} was not issued yet: there is no PEM to show.`);
     this.log(flags.pem ? shown.pem.trimEnd() : clean(describe(shown, next)));

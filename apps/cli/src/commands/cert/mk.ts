@@ -1,49 +1,51 @@
 /** `certbus cert mk`. */
-import { CHALLENGE_TYPES, normalizeAddress } from '@certbus/events';
-import type { IssueResult, Progress } from '@certbus/manager';
-import { Args, Flags } from '@oclif/core';
+import { CHALLENGE_TYPES } from '@certbus/events';
+import type { IssueRequest, IssueResult, Manager, Progress } from '@certbus/manager';
+import { Args, Flags, type Interfaces } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
+import { type BulkOutcome, createTally, issueAll } from '../../certificates/bulk.ts';
+import type { NameSet } from '../../certificates/name-sets.ts';
+import type { Plan } from '../../certificates/plan.ts';
 import { CliError } from '../../errors.ts';
 import { progressPrinter } from '../../progress.ts';
-import { describePutOff } from '../../put-off.ts';
+import { describePutOff, firstOf } from '../../put-off.ts';
 
-function namesFor(
-  domain: string,
-  { wildcard, subdomain }: { readonly wildcard: boolean; readonly subdomain: boolean },
-): string[] {
-  if (domain.startsWith('*.')) {
-    const parent = domain.slice(2);
-    throw new CliError(
-      'CERTBUS_CLI_USAGE',
-      `Name the domain itself: "certbus cert mk ${parent} --wildcard" covers *.${parent} and ${parent}.`,
-    );
-  }
-  if (normalizeAddress(domain)) {
-    if (!wildcard) return [domain];
-    throw new CliError(
-      'CERTBUS_CLI_USAGE',
-      `${domain} is an IP address, which has no names below it: leave --wildcard out.`,
-    );
-  }
-  if (wildcard) return [`*.${domain}`, domain];
-  return subdomain || /^www\./i.test(domain) ? [domain] : [domain, `www.${domain}`];
+type MkFlags = Interfaces.InferredFlags<typeof CertMk.flags>;
+
+/** What became of a file of name sets. */
+interface BulkResult {
+  readonly issued: number;
+  readonly alreadyManaged: number;
+  readonly failed: number;
+  readonly certificates: readonly BulkOutcome[];
 }
 
 export default class CertMk extends SigningCommand {
-  static override summary = 'Make a managed certificate for a domain and its www. name.';
+  static override summary = 'Make a managed certificate for a domain and its www. name, or for many.';
   static override description =
-    'For names that are managed already with a key of this type it prints the id of their certificate and exits 0, or 10 where that has ended or is about to.';
+    'One domain stands for itself and its www. name; several are exactly the names of one certificate. --from takes the names of one certificate from each line of a file, makes what is not there yet, and goes on where it was interrupted when it is run again. For names that are managed already with a key of this type it prints the id of their certificate and exits 0, or 10 where that has ended or is about to.';
   static override aliases = ['cert:make'];
   static override examples = [
     '<%= config.bin %> <%= command.id %> example.com',
     '<%= config.bin %> <%= command.id %> --wildcard example.com',
+    '<%= config.bin %> <%= command.id %> shop.example.com api.example.com --dry-run',
+    '<%= config.bin %> <%= command.id %> --from domains.txt',
     '<%= config.bin %> <%= command.id %> --subdomain shop.example.com --challenge http-01',
-    '<%= config.bin %> <%= command.id %> 203.0.113.7 --challenge tls-alpn-01 --profile shortlived',
+    '<%= config.bin %> <%= command.id %> 203.0.113.7 --challenge tls-alpn-01',
   ];
   static override args = {
-    domain: Args.string({ required: true, description: 'the domain, IDNs are converted; or an IP address' }),
+    domain: Args.string({
+      multiple: true,
+      description: 'the domain, IDNs are converted; or an IP address; several are the names of one certificate',
+    }),
   };
   static override flags = {
+    from: Flags.string({
+      description: 'a file with the names of one certificate on each line; - for standard input',
+      exclusive: ['wildcard', 'subdomain', 'new'],
+    }),
+    'dry-run': Flags.boolean({ description: 'only show names, CA, challenge and limits, and ask for nothing' }),
+    authority: Flags.string({ description: 'a CA of the configuration, by its name; default its default one' }),
     wildcard: Flags.boolean({ description: 'cover *.DOMAIN and DOMAIN', exclusive: ['subdomain'] }),
     subdomain: Flags.boolean({ description: 'cover DOMAIN alone' }),
     challenge: Flags.option({
@@ -57,48 +59,138 @@ export default class CertMk extends SigningCommand {
     }),
     new: Flags.boolean({ description: 'make a second certificate for names that have one with such a key' }),
     'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
+    parallel: Flags.integer({
+      min: 1,
+      max: 100,
+      default: 20,
+      description: 'with --from: how many certificates are made at a time',
+    }),
   };
 
-  async run(): Promise<IssueResult> {
+  async run(): Promise<IssueResult | BulkResult | { plans: Plan[] }> {
     const { args, flags } = await this.parse(CertMk);
-    const request = {
-      names: namesFor(args.domain, flags),
-      challengeType: flags.challenge,
-      another: flags.new,
-      ...(flags.profile ? { profile: flags.profile } : {}),
-      ...(flags['key-type'] ? { keyType: flags['key-type'] } : {}),
-    };
-    const [{ isEnding, holdOf }, { withManager }] = await Promise.all([
-      import('@certbus/manager'),
+    const { domain = [] } = args;
+    if (flags.from !== undefined && domain.length > 0)
+      throw new CliError('CERTBUS_CLI_USAGE', 'Name domains, or a file with --from, not both.');
+    const [{ namesFor }, { withManager }] = await Promise.all([
+      import('../../certificates/name-sets.ts'),
       import('@certbus/runtime'),
     ]);
-    const onProgress = progressPrinter((line) => this.progress(line));
-    let problem: string | undefined;
-    const result = await withManager(this.environment(flags), async (manager) => {
-      let claimed: string | undefined;
-      const watch = (progress: Progress) => {
-        if (progress.step === 'claimed') claimed = progress.certificateId;
-        onProgress(progress);
-      };
-      const options = { signal: this.signal, takeOver: flags['take-over'], onProgress: watch };
-      try {
-        const issued = await manager.issue(request, options);
-        const certificate = manager.certificate(issued.certificateId);
-        // What is managed already is not in order for that alone.
-        if (issued.outcome === 'already-managed' && isEnding(certificate, new Date()))
-          problem = describePutOff(certificate, holdOf(certificate, new Date()));
-        return issued;
-      } catch (error) {
-        if (claimed && !this.signal.aborted)
-          this.progress(
-            `${claimed} stays managed: "certbus cert renewable --renew-all" tries it again, "certbus cert rm ${claimed}" forgets it`,
-          );
-        throw error;
-      }
+    const sets = flags.from === undefined ? undefined : await this.#readSets(flags.from, flags);
+    const names = sets ? [] : namesFor(domain, flags);
+    return withManager(this.environment(flags), async (manager) => {
+      if (flags['dry-run']) return this.#plan(manager, sets?.map((set) => set.names) ?? [names], flags);
+      return sets ? this.#makeAll(manager, sets, flags) : this.#makeOne(manager, names, flags);
     });
-    if (result.outcome === 'already-managed') this.progress(`${result.names.join(', ')} is managed already`);
+  }
+
+  async #readSets(from: string, { challenge }: MkFlags): Promise<NameSet[]> {
+    const { parseNameSets } = await import('../../certificates/name-sets.ts');
+    const options = { source: from === '-' ? 'What came on standard input' : from, challengeType: challenge };
+    if (from !== '-') {
+      const { readFile } = await import('node:fs/promises');
+      return parseNameSets(await readFile(from, 'utf8'), options);
+    }
+    if (process.stdin.isTTY)
+      throw new CliError(
+        'CERTBUS_CLI_USAGE',
+        'The names are read from standard input: certbus cert mk --from - < FILE',
+      );
+    const { text } = await import('node:stream/consumers');
+    return parseNameSets(await text(process.stdin), options);
+  }
+
+  #request(flags: MkFlags): Omit<IssueRequest, 'names'> {
+    const { challenge, profile, authority, 'key-type': keyType } = flags;
+    return {
+      challengeType: challenge,
+      another: flags.new,
+      ...(authority === undefined ? {} : { authority }),
+      ...(profile ? { profile } : {}),
+      ...(keyType ? { keyType } : {}),
+    };
+  }
+
+  async #plan(manager: Manager, sets: readonly (readonly string[])[], flags: MkFlags): Promise<{ plans: Plan[] }> {
+    const [{ parseConfiguration, parseSubject }, { describeLimits, describePlan, planFor }] = await Promise.all([
+      import('@certbus/manager'),
+      import('../../certificates/plan.ts'),
+    ]);
+    await manager.refresh({ signal: this.signal });
+    const stored = await manager.configuration();
+    const authorities = await manager.authorities();
+    const config = parseConfiguration(stored?.json);
+    const authority = flags.authority ?? config.defaultAuthority;
+    if (!authorities.some(({ name }) => name === authority)) {
+      const known = authorities.map(({ name }) => name).join(', ');
+      throw new CliError('CERTBUS_CLI_USAGE', `The configuration has no authority "${authority}" (it has: ${known}).`);
+    }
+    const { challenge: challengeType, 'key-type': keyType } = flags;
+    const plans = sets.map((set) =>
+      planFor(
+        { config, state: manager.state },
+        { names: parseSubject(set, challengeType), authority, challengeType, keyType },
+      ),
+    );
+    for (const plan of plans) this.log(`${describePlan(plan).join('\n')}\n`);
+    const asked = plans.filter(({ managedAs }) => managedAs === undefined).length;
+    const [{ directory } = { directory: '' }] = plans;
+    this.log(`limits     ${describeLimits(directory)}`);
+    this.log(`a run would order ${asked} of ${plans.length} certificates; nothing was asked for`);
+    return { plans };
+  }
+
+  async #makeAll(manager: Manager, sets: readonly NameSet[], flags: MkFlags): Promise<BulkResult> {
+    await manager.refresh({ signal: this.signal });
+    const tally = createTally(sets.length, new Date());
+    const onOutcome = (outcome: BulkOutcome) => {
+      const far = tally.add(outcome, new Date());
+      const { certificateId, names, error } = outcome;
+      if (certificateId !== undefined) this.log(`${certificateId}\t${names.join(', ')}`);
+      const what = error ? `failed: ${error.message}` : outcome.outcome.replace('-', ' ');
+      this.progress(`${far}: ${names.join(', ')} ${what}`);
+    };
+    const options = { request: this.#request(flags), parallel: flags.parallel, onOutcome };
+    const certificates = await issueAll(manager, sets, {
+      ...options,
+      signal: this.signal,
+      takeOver: flags['take-over'],
+    });
+    const count = (wanted: BulkOutcome['outcome']) => certificates.filter(({ outcome }) => outcome === wanted).length;
+    const [issued, alreadyManaged, failed] = [count('issued'), count('already-managed'), count('failed')];
+    const result = { issued, alreadyManaged, failed, certificates };
+    this.progress(`${issued} issued, ${alreadyManaged} managed already, ${failed} failed`);
+    if (failed === 0) return result;
+    const lines = certificates.flatMap(({ line, names, error }) =>
+      error ? [`line ${line}, ${names.join(', ')}: ${error.message} (${error.code})`] : [],
+    );
+    const message = `${failed} of ${sets.length} certificates could not be made. ${firstOf(lines).join('; ')}. Run the same command again: it tries these, and leaves the others as they are.`;
+    throw new CliError('CERTBUS_CLI_ISSUANCE_FAILED', message, { result });
+  }
+
+  async #makeOne(manager: Manager, names: readonly string[], flags: MkFlags): Promise<IssueResult> {
+    const { isEnding, holdOf } = await import('@certbus/manager');
+    const onProgress = progressPrinter((line) => this.progress(line));
+    let claimed: string | undefined;
+    const watch = (progress: Progress) => {
+      if (progress.step === 'claimed') claimed = progress.certificateId;
+      onProgress(progress);
+    };
+    const options = { signal: this.signal, takeOver: flags['take-over'], onProgress: watch };
+    const result = await manager.issue({ ...this.#request(flags), names }, options).catch((error: unknown) => {
+      if (claimed && !this.signal.aborted)
+        this.progress(
+          `${claimed} stays managed: "certbus cert renewable --renew-all" tries it again, "certbus cert rm ${claimed}" forgets it`,
+        );
+      throw error;
+    });
+    const isManaged = result.outcome === 'already-managed';
+    if (isManaged) this.progress(`${result.names.join(', ')} is managed already`);
     this.log(result.certificateId);
-    if (problem !== undefined) throw new CliError('CERTBUS_CLI_UNHEALTHY', problem, { result });
-    return result;
+    const certificate = manager.certificate(result.certificateId);
+    // What is managed already is not in order for that alone.
+    if (!isManaged || !isEnding(certificate, new Date())) return result;
+    const problem = describePutOff(certificate, holdOf(certificate, new Date()));
+    throw new CliError('CERTBUS_CLI_UNHEALTHY', problem, { result });
   }
 }

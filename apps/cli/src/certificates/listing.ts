@@ -1,0 +1,154 @@
+/** Chooses and orders managed certificates for lists: rows, filters, columns. */
+import { domainToASCII, domainToUnicode } from 'node:url';
+import type { ManagedCertificate } from '@certbus/events';
+import { CliError } from '../errors.ts';
+import { type CertificateState, type CertificateStatus, STATES, statusOf } from './status.ts';
+
+/** One managed certificate in a list. */
+export interface Row extends CertificateStatus {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  readonly status: CertificateState;
+  /** End of what is served, ISO 8601; `undefined` before the first one is issued. */
+  readonly notAfter: string | undefined;
+  readonly challengeType: string | undefined;
+  /** The ACME directory that it is renewed at; `undefined` for an imported certificate. */
+  readonly directory: string | undefined;
+  /** `undefined` for an imported certificate. */
+  readonly keyType: string | undefined;
+}
+
+/** A certificate as a row, with its status at an instant. */
+export function rowOf(certificate: ManagedCertificate, now: Date): Row {
+  const { certificateId, names, challengeType, directory, keyType, current } = certificate;
+  const key = keyType ?? (directory === undefined ? undefined : 'P-256');
+  const status = statusOf(certificate, now);
+  return { certificateId, names, ...status, notAfter: current?.notAfter, challengeType, directory, keyType: key };
+}
+
+/** What rows are kept. All that are set must fit. */
+export interface Filters {
+  /** Those that end by this instant, ended ones included. */
+  readonly endingBy?: Date | undefined;
+  /** A name, or a pattern with `*` for any letters, also dots. */
+  readonly name?: string | undefined;
+  /** Those that failed, ended, or were never issued. */
+  readonly isFailing?: boolean | undefined;
+  /** Part of the ACME directory's URL, such as the host. */
+  readonly authority?: string | undefined;
+}
+
+const FAILING: readonly CertificateState[] = ['expired', 'not-issued', 'failing'];
+
+/** A name or pattern in ASCII and lower case, as names are stored. */
+const inAscii = (pattern: string): string =>
+  pattern
+    .toLowerCase()
+    .replace(/\.$/, '')
+    .split('.')
+    .map((label) => domainToASCII(label) || label)
+    .join('.');
+
+function nameFilter(pattern: string): (names: readonly string[]) => boolean {
+  const wanted = inAscii(pattern);
+  const parts = wanted.split('*').map((part) => part.replaceAll(/[^a-z0-9_-]/g, '\\$&'));
+  const fits = new RegExp(`^${parts.join('.*')}$`);
+  return (names) => names.some((name) => fits.test(name));
+}
+
+/** A function that says which rows fit. */
+export function createFilter({ endingBy, name, isFailing = false, authority }: Filters): (row: Row) => boolean {
+  const hasName = name === undefined ? () => true : nameFilter(name);
+  const ca = authority?.toLowerCase();
+  return ({ names, notAfter, directory, status }) =>
+    hasName(names) &&
+    (endingBy === undefined || (notAfter !== undefined && Date.parse(notAfter) <= endingBy.getTime())) &&
+    (!isFailing || FAILING.includes(status)) &&
+    (ca === undefined || (directory?.toLowerCase().includes(ca) ?? false));
+}
+
+/** What lists can be ordered by. */
+export const SORTS = ['expires', 'name', 'status', 'id'] as const;
+
+type Sort = (typeof SORTS)[number];
+
+const SORT_KEYS: Readonly<Record<Sort, (row: Row) => string>> = {
+  expires: ({ notAfter }) => notAfter ?? '',
+  // By the registered part first, as directories of names do: a.example.com is next to b.example.com.
+  name: ({ names: [first = ''] }) => first.replace(/^\*\./, '').split('.').reverse().join('.'),
+  status: ({ status }) => String(STATES.indexOf(status)),
+  id: ({ certificateId }) => certificateId,
+};
+
+/** Rows in order; those that are alike by the end of what is served. */
+export function sortRows(rows: readonly Row[], by: Sort): Row[] {
+  const keyed = rows.map((row) => ({ row, key: SORT_KEYS[by](row), end: row.notAfter ?? '' }));
+  const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return keyed.sort((a, b) => compare(a.key, b.key) || compare(a.end, b.end)).map(({ row }) => row);
+}
+
+/** An IDN as people write it, where it is one. */
+const readable = (name: string): string => {
+  if (!name.includes('xn--')) return name;
+  const [, wildcard = '', rest = name] = /^(\*\.)?(.*)$/.exec(name) ?? [];
+  return `${wildcard}${domainToUnicode(rest) || rest}`;
+};
+
+/** How cells are written. */
+interface CellOptions {
+  /** For people: IDNs as they are written, statuses with their reason. */
+  readonly isTerminal: boolean;
+}
+
+interface Column {
+  readonly title: string;
+  readonly cell: (row: Row, options: CellOptions) => string;
+}
+
+/** The columns that a list can have, by the name that `--columns` takes. */
+const COLUMNS: Readonly<Record<string, Column>> = {
+  id: { title: 'id', cell: ({ certificateId }) => certificateId },
+  status: {
+    title: 'status',
+    cell: ({ status, why }, { isTerminal }) => (isTerminal && why ? `${status}: ${why}` : status),
+  },
+  expires: {
+    title: 'expires (UTC)',
+    cell: ({ notAfter }) => notAfter?.slice(0, 16).replace('T', ' ') ?? 'not issued',
+  },
+  challenge: { title: 'challenge', cell: ({ challengeType }) => challengeType ?? 'imported' },
+  names: {
+    title: 'names',
+    cell: ({ names }, { isTerminal }) => names.map((name) => (isTerminal ? readable(name) : name)).join(', '),
+  },
+  authority: {
+    title: 'authority',
+    cell: ({ directory }) => (directory === undefined ? 'imported' : new URL(directory).host),
+  },
+  key: { title: 'key', cell: ({ keyType }) => keyType ?? 'imported' },
+  why: { title: 'why', cell: ({ why }) => why ?? '' },
+};
+
+/** The names of all columns. */
+export const COLUMN_NAMES: readonly string[] = Object.keys(COLUMNS);
+
+/** The columns of a list where none are named. */
+export const DEFAULT_COLUMNS = 'id,status,expires,challenge,names';
+
+/** Titles and cells of a list. Throws `CERTBUS_CLI_USAGE` for a column that there is not. */
+export function tableOf(
+  rows: readonly Row[],
+  columns: string,
+  options: CellOptions,
+): { readonly header: readonly string[]; readonly rows: readonly (readonly string[])[] } {
+  const chosen = columns.split(',').map((name) => {
+    const column = COLUMNS[name.trim()];
+    if (column) return column;
+    const what = `"${name.trim()}" is not a column. There are: ${COLUMN_NAMES.join(', ')}.`;
+    throw new CliError('CERTBUS_CLI_USAGE', what);
+  });
+  return {
+    header: chosen.map(({ title }) => title),
+    rows: rows.map((row) => chosen.map(({ cell }) => cell(row, options))),
+  };
+}

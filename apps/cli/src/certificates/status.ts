@@ -1,0 +1,40 @@
+/** What state a managed certificate is in, in a word and a reason. */
+import { isUrgent, type ManagedCertificate, nextActionAt } from '@certbus/events';
+
+/** The states of a certificate, the one that needs a person most first. */
+export const STATES = ['expired', 'not-issued', 'failing', 'expiring', 'due', 'renewing', 'valid'] as const;
+
+/**
+ * `expired`: servers show one that has ended. `not-issued`: there is none yet. `failing`: the last attempt to renew it failed. `expiring`: a
+ * sixth of its lifetime or less is left. `due`: it is to be renewed now. `renewing`: a manager is at work on it. `valid`: none of these.
+ */
+export type CertificateState = (typeof STATES)[number];
+
+/** A state, and why it is that; no reason for what is valid. */
+export interface CertificateStatus {
+  readonly status: CertificateState;
+  readonly why?: string;
+}
+
+/** What a certificate waits for, where it has neither failed nor come to its end. */
+function waitingFor({ issuance, revoked, current }: ManagedCertificate): string | undefined {
+  if (issuance)
+    return issuance.holder === undefined ? 'an attempt was interrupted' : `${issuance.holder} is at work on it`;
+  if (revoked) return 'its CA revoked it';
+  return current?.distrusted ? 'an expelled manager obtained it' : undefined;
+}
+
+/** The state of a certificate at an instant. */
+export function statusOf(certificate: ManagedCertificate, now: Date): CertificateStatus {
+  const { current, failure, issuance, revoked } = certificate;
+  const failed = failure && (failure.own ?? failure);
+  const reason = failed ? failed.detail || failed.problem : waitingFor(certificate);
+  const as = (status: CertificateState): CertificateStatus => ({ status, ...(reason ? { why: reason } : {}) });
+  if (!current) return reason ? as('not-issued') : { status: 'not-issued', why: 'it was not tried yet' };
+  if (Date.parse(current.notAfter) <= now.getTime()) return as('expired');
+  if (failed) return as('failing');
+  if (!revoked && isUrgent(certificate, now)) return as('expiring');
+  if (issuance?.holder !== undefined) return as('renewing');
+  const due = nextActionAt(certificate, now);
+  return due && due <= now ? as('due') : { status: 'valid' };
+}

@@ -1,0 +1,55 @@
+/** `certbus cert check`. */
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { parseDuration } from '../../certificates/duration.ts';
+import { createFilter, type Row, rowOf, sortRows, tableOf } from '../../certificates/listing.ts';
+import { CliError } from '../../errors.ts';
+
+const COLUMNS = 'status,id,expires,names,why';
+
+export default class CertCheck extends BaseCommand {
+  static override summary = 'Check all certificates, for a monitor: the exit status says how they are.';
+  static override description =
+    'Exits 0 when all are valid, 10 when one is due, failing, about to end or was never issued, and 11 when one has ended; it lists those. Needs no manager key. When the bus cannot be reached, it checks what this machine has read before, with a warning.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    "<%= config.bin %> <%= command.id %> --expiring 7d --name '*.example.com'",
+  ];
+  static override flags = {
+    expiring: Flags.string({ description: 'also count those that end within this time, such as 7d or 36h' }),
+    name: Flags.string({ description: "only those with this name; '*' stands for any letters" }),
+  };
+
+  async run(): Promise<{ checked: number; certificates: Row[] }> {
+    const { flags } = await this.parse(CertCheck);
+    const now = new Date();
+    const soon = flags.expiring === undefined ? undefined : new Date(now.getTime() + parseDuration(flags.expiring));
+    const isMeant = createFilter({ name: flags.name });
+    const endsSoon = soon ? createFilter({ endingBy: soon }) : () => false;
+    const { withPicture } = await import('@certbus/runtime');
+    const rows = await withPicture(
+      this.environment(flags),
+      async (picture) => {
+        this.warnIfAway(picture);
+        return Array.from(picture.state.all(), (certificate) => rowOf(certificate, now)).filter(isMeant);
+      },
+      { signal: this.signal },
+    );
+    const isWrong = (row: Row) => !['valid', 'renewing'].includes(row.status) || endsSoon(row);
+    const certificates = sortRows(rows.filter(isWrong), 'status');
+    const result = { checked: rows.length, certificates };
+    const table = tableOf(certificates, COLUMNS, { isTerminal: false });
+    await this.printTable(table.header, table.rows);
+    const expired = certificates.filter(({ status }) => status === 'expired').length;
+    if (expired > 0) {
+      const message = `${expired} of ${rows.length} certificates have ended.`;
+      throw new CliError('CERTBUS_CLI_EXPIRED', message, { result });
+    }
+    if (certificates.length > 0) {
+      const message = `${certificates.length} of ${rows.length} certificates need attention.`;
+      throw new CliError('CERTBUS_CLI_UNHEALTHY', message, { result });
+    }
+    this.progress(`all ${rows.length} certificates are valid`);
+    return result;
+  }
+}

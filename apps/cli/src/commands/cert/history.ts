@@ -1,0 +1,51 @@
+/** `certbus cert history`. */
+import { BEGINNING } from '@certbus/events/history';
+import { clean } from '@certbus/runtime/local';
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { createEventFilter } from '../../event-filter.ts';
+import { describeEvent } from '../../event-text.ts';
+
+interface Entry {
+  readonly position: number;
+  readonly at: string;
+  readonly by: string;
+  readonly type: string;
+  /** All fields; `undefined` for an event that this release does not know. */
+  readonly event: unknown;
+}
+
+export default class CertHistory extends BaseCommand {
+  static override summary = 'Show everything that happened to a certificate, from its first order on.';
+  static override description = 'Reads the whole bus, also of certificates that were removed.';
+  static override examples = ['<%= config.bin %> <%= command.id %> example.com'];
+  static override args = {
+    id: Args.string({ required: true, description: 'id of the certificate, or a name that it has or had' }),
+  };
+
+  async run(): Promise<{ events: Entry[] }> {
+    const { args, flags } = await this.parse(CertHistory);
+    const { openLocalBus } = await import('@certbus/runtime');
+    const { bus, close } = await openLocalBus(this.environment(flags));
+    const filter = createEventFilter({ subject: args.id });
+    const events: Entry[] = [];
+    try {
+      for (let checkpoint = BEGINNING; ; ) {
+        const page = await bus.read(checkpoint, { signal: this.signal });
+        for (const { position, at, by, events: all } of page.commits)
+          for (const each of filter(all)) {
+            events.push({ position, at: at.toISOString(), by, type: each.type, event: each.event });
+            this.log(clean(`${String(position).padStart(6)}  ${at.toISOString()}  ${by}  ${describeEvent(each)}`));
+          }
+        if (page.refused && page.commits.length === 0) throw page.refused;
+        ({ checkpoint } = page);
+        if (page.end && !page.refused) break;
+      }
+    } finally {
+      await close();
+    }
+    if (events.length > 0) return { events };
+    const { certificateNotFound } = await import('@certbus/manager');
+    throw certificateNotFound(args.id);
+  }
+}

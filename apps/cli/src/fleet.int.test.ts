@@ -1,0 +1,140 @@
+/** Tests of many certificates at once: made from a file, listed, checked, and held against what a server serves. */
+import { renameSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createServer } from 'node:tls';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { startExampleServer } from 'certbus-example-server';
+import { createTlsIdentity, temporaryFolder } from 'certbus-services';
+import { sized } from 'certbus-services/vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { certbus, resultOf } from './cli.builders.ts';
+
+const folder = temporaryFolder();
+const run = (...args: string[]) => certbus(folder.path, args);
+/** What only a manager has: reading must do without it. */
+const withoutKey = { env: { CERTBUS_MANAGER_KEY_FILE: 'none.key' } };
+let dns: DnsServer;
+let ca: AcmeServer;
+
+beforeAll(async () => {
+  dns = await startDnsServer();
+  ca = await startAcmeServer({ blockedNames: ['blocked.test'], validation: { dnsServer: dns.address } });
+  writeFileSync(join(folder.path, 'roots.pem'), ca.roots);
+  const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url, '--resolver', dns.address];
+  const init = await run('init', '--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem', ...provider);
+  expect(init.status).toBe(0);
+});
+afterAll(async () => {
+  await Promise.all([ca, dns].map((each) => each[Symbol.asyncDispose]()));
+  folder.remove();
+});
+
+test('a dry run shows what would be asked for, and asks for nothing', async () => {
+  const { status, stdout } = await run('cert', 'mk', 'a.fleet.test', '*.b.fleet.test', '--dry-run');
+  expect(status).toBe(0);
+  expect(stdout).toContain('names      *.b.fleet.test, a.fleet.test\nCA         ca (https://127.0.0.1');
+  expect(stdout).toContain('challenge  dns-01, answered by challtestsrv');
+  expect(stdout).toContain('a run would order 1 of 1 certificates; nothing was asked for');
+  expect(await run('cert', 'mk', 'a.test', '--dry-run', '--authority', 'other')).toMatchObject({ status: 2 });
+  expect((await run('bus', 'log', '--type', 'IssuanceStarted')).stdout).toBe('');
+});
+
+test('a run from a file that is killed in the middle is completed by the same command: each name has one certificate', {
+  tags: 'full',
+}, async () => {
+  const count = sized({ small: 40, full: 1_000 });
+  const names = Array.from({ length: count }, (_, index) => `n${index}.fleet.test`);
+  writeFileSync(join(folder.path, 'domains.txt'), `# the fleet\n${names.join('\n')}\n`);
+  const mk = ['cert', 'mk', '--from', 'domains.txt'];
+  const killed = await certbus(folder.path, mk, { killAt: `\t${names[Math.floor(count / 3)]}` });
+  expect(killed.status).toBeNull();
+  const before = resultOf(await run('cert', 'ls', '--json')).certificates;
+  expect(before.length).toBeGreaterThan(count / 4);
+  const again = await run(...mk, '--json');
+  expect(again.status).toBe(0);
+  const { issued, alreadyManaged, failed, certificates } = resultOf(again);
+  expect({ sum: issued + alreadyManaged, failed }).toEqual({ sum: count, failed: 0 });
+  expect(alreadyManaged).toBeGreaterThan(0);
+  expect(certificates.map((each: { names: string[] }) => each.names.join())).toEqual(names);
+  const obtained = resultOf(await run('bus', 'log', '--type', 'CertificateObtained', '--json')).commits;
+  const events = obtained.flatMap((commit: { events: { names: string[] }[] }) => commit.events);
+  expect(events.map((event: { names: string[] }) => event.names.join()).sort()).toEqual([...names].sort());
+  const third = await run(...mk);
+  expect(third).toMatchObject({ status: 0, stderr: expect.stringContaining(`${count} managed already, 0 failed`) });
+});
+
+test('what fails is listed with its line, the others are made; standard input is a file, too', async () => {
+  const { status, stdout, stderr } = await certbus(folder.path, ['cert', 'mk', '--from', '-'], {
+    input: 'blocked.test\nshop.test www.shop.test\n',
+  });
+  expect(status).toBe(5);
+  expect(stdout).toMatch(/^\S+\tshop\.test, www\.shop\.test\n$/);
+  expect(stderr).toMatch(
+    /1 of 2 certificates could not be made\. line 1, blocked\.test: .*CERTBUS_CLI_ISSUANCE_FAILED/,
+  );
+  const refused = await certbus(folder.path, ['cert', 'mk', '--from', '-'], { input: 'ok.test\ncom\n' });
+  expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('line 2: "com" is a public suffix') });
+});
+
+test('lists and states need no manager key, and are what was read before when the bus is away', async () => {
+  const read = (...args: string[]) => certbus(folder.path, args, withoutKey);
+  const listed = (await read('cert', 'ls', '--name', '*.shop.test', '--columns', 'names,status,key')).stdout;
+  expect(listed).toBe('shop.test, www.shop.test\tvalid\tP-256\n');
+  expect((await read('cert', 'ls', '--failing')).stdout).toMatch(
+    /^\S+\tnot-issued\tnot issued\tdns-01\tblocked\.test\n$/,
+  );
+  expect((await read('cert', 'ls', '--at', '2020-01-01')).stderr).toContain('no managed certificates');
+  const shown = (await read('cert', 'status', 'blocked.test')).stdout;
+  expect(shown).toMatch(/^status +not-issued: .*blocked\.test/m);
+  expect(shown).toMatch(/^last error +urn:ietf:params:acme:error:\w+: /m);
+  expect(shown).toMatch(/^recipients +loadbalancers, backup$/m);
+  expect(await read('cert', 'check')).toMatchObject({ status: 10, stdout: expect.stringMatching(/^not-issued\t/) });
+  expect(await read('cert', 'check', '--name', 'shop.test')).toMatchObject({ status: 0, stdout: '' });
+  expect(await read('cert', 'check', '--name', 'shop.test', '--expiring', '52w')).toMatchObject({ status: 10 });
+  const history = (await read('cert', 'history', 'www.shop.test')).stdout;
+  expect(history.match(/ (IssuanceStarted|OrderCreated|CertificateObtained) /g)).toEqual([
+    ' IssuanceStarted ',
+    ' OrderCreated ',
+    ' CertificateObtained ',
+  ]);
+  expect(await read('cert', 'history', 'none.test')).toMatchObject({ status: 4 });
+
+  const bus = join(folder.path, 'bus.db');
+  renameSync(bus, `${bus}.away`);
+  onTestFinished(() => renameSync(`${bus}.away`, bus));
+  const away = await read('cert', 'ls', '--name', 'shop.test');
+  expect(away).toMatchObject({ status: 0, stdout: expect.stringContaining('shop.test, www.shop.test') });
+  expect(away.stderr).toMatch(/this is as of position \d+, \d{4}-\d\d-\d\d \d\d:\d\d UTC.*does not exist/);
+  expect(await read('cert', 'ls', '--at', '2027-01-01')).toMatchObject({ status: 7 });
+});
+
+test('inspect shows what a server serves next to what the bus says', async () => {
+  const balancer = await startExampleServer({
+    bus: `sqlite:${join(folder.path, 'bus.db')}#certbus`,
+    identity: join(folder.path, 'loadbalancer.key'),
+    trust: join(folder.path, 'bus.pub'),
+    stateDirectory: join(folder.path, 'server'),
+    port: 0,
+    httpPort: 0,
+    log() {},
+  });
+  const served = await run('inspect', `127.0.0.1:${balancer.port}`, '--server-name', 'www.shop.test');
+  expect(served).toMatchObject({ status: 0, stderr: 'the server serves what the bus says ' });
+  await balancer.close();
+
+  const { certificate: cert, key } = await createTlsIdentity();
+  const server = createServer({ cert, key });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const inspect = (...args: string[]) => certbus(folder.path, ['inspect', `127.0.0.1:${port}`, ...args], withoutKey);
+  const foreign = await inspect('--server-name', 'shop.test');
+  expect(foreign).toMatchObject({ status: 10, stderr: expect.stringContaining('is not from this bus') });
+  expect(foreign.stdout).toMatch(/names +localhost.* shop\.test, www\.shop\.test\n/);
+  expect((await inspect('--server-name', 'none.test')).stderr).toContain('the bus has no certificate for this name');
+  await new Promise((resolve) => server.close(resolve));
+  expect(await inspect('--server-name', 'shop.test')).toMatchObject({
+    status: 7,
+    stderr: expect.stringContaining('ECONNREFUSED'),
+  });
+});
