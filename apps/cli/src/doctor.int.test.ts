@@ -1,5 +1,5 @@
 /** Tests of `certbus doctor`, with a CA and a DNS server that are set to be wrong. */
-import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { mountDisk, requirePart, temporaryFolder } from 'certbus-services';
@@ -105,10 +105,11 @@ describe('certbus doctor', () => {
       chmodSync(mount.path, 0o755);
       const env = { CERTBUS_MANAGER_KEY_FILE: key };
       const args = ['doctor', '--json', '--no-write-dns', '--resolver', dns.address];
-      expect(await certbus(folder.path, args, { env })).toMatchObject({
-        status: 3,
-        stdout: expect.stringContaining('CERTBUS_CLI_KEY_FILE_OPEN'),
-      });
+      const open = await certbus(folder.path, args, { env });
+      expect(open.status).toBe(10);
+      expect(resultOf(open).findings).toContainEqual(
+        expect.objectContaining({ check: 'key', status: 'failed', detail: expect.stringContaining('can be read by') }),
+      );
       mount.remount('ro');
       const { status, stdout } = await certbus(folder.path, args, { env });
       expect(resultOf({ stdout }).findings).toContainEqual(
@@ -117,6 +118,33 @@ describe('certbus doctor', () => {
       expect(status).toBe(0);
     },
   );
+
+  test('goes on after what stops every other command: no key, a bus that is away, no configuration', async () => {
+    const examine = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+      const ended = await certbus(folder.path, ['doctor', '--no-write-dns', ...args], { env });
+      return { ...ended, failed: ended.stdout.match(/^failed +\S+/gm)?.map((line) => line.replace(/failed +/, '')) };
+    };
+    const withoutKey = await examine([], { CERTBUS_MANAGER_KEY_FILE: 'none.key' });
+    expect(withoutKey).toMatchObject({ status: 10, failed: ['key'] });
+    expect(withoutKey.stdout).toMatch(/good +bus .*good +renewal +all: \d managed.*good +files/s);
+    const balancer = await examine(['--load-balancer'], { CERTBUS_MANAGER_KEY_FILE: 'none.key' });
+    expect(balancer).toMatchObject({ status: 0, failed: undefined });
+    expect(balancer.stdout).toMatch(/good +key +identity: private keys are sealed to "loadbalancers"/);
+    const stranger = await examine(['--load-balancer'], { CERTBUS_IDENTITY_FILE: 'manager.key' });
+    expect(stranger).toMatchObject({ status: 10, failed: ['key'] });
+    renameSync(join(folder.path, 'bus.db'), join(folder.path, 'away.db'));
+    const away = await examine(['--quiet']);
+    const unread = await examine([], { CERTBUS_STATE_DIR: join(folder.path, 'another-state') });
+    const balancerAway = await examine(['--load-balancer']);
+    renameSync(join(folder.path, 'away.db'), join(folder.path, 'bus.db'));
+    expect(away).toMatchObject({ status: 10, failed: ['bus'] });
+    expect(away.stdout).not.toContain('good');
+    expect(away.stdout).toMatch(/it cannot be read, so what follows is as of position \d+: .*does not exist/);
+    expect(unread).toMatchObject({ status: 10, failed: ['bus', 'config'] });
+    expect(balancerAway).toMatchObject({ status: 10, failed: ['bus'] });
+    expect(await examine(['--config', 'none.json'])).toMatchObject({ status: 10, failed: ['config'] });
+    expect((await examine(['--quiet'])).stdout).toBe('');
+  });
 
   test("asks the configuration's resolver where no flag names one", async () => {
     const before = dns.queries.length;

@@ -20,7 +20,7 @@ export {
 } from './configuration/secrets.ts';
 export type { ConfigureResult } from './configuration/stored-configuration.ts';
 export { type Hold, holdOf, isEnding, type PutOff } from './decide/put-off.ts';
-export type { DiagnosisOptions } from './doctor/doctor.ts';
+export { type DiagnosisOptions, diagnoseReader, type ReaderDiagnosis } from './doctor/doctor.ts';
 export type { LocalFile, LocalFiles } from './doctor/files.ts';
 export type { Check, Finding } from './doctor/finding.ts';
 export { certificateNotFound, ManagerError, type ManagerErrorCode } from './errors.ts';

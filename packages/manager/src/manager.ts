@@ -46,6 +46,11 @@ export interface ManagerOptions {
    * for that long: what came since could have been cut off.
    */
   readonly acceptStale?: boolean | undefined;
+  /**
+   * Why the bus cannot be read: the manager begins with what its replica has, however little, for {@link Manager.diagnose} alone. Default: it
+   * can be read.
+   */
+  readonly away?: unknown;
   /** Length of a claim, milliseconds, or a twentieth of a certificate's lifetime where that is shorter; default 300,000. */
   readonly claimMs?: number;
   /** How long a lapsed claim is left alone, milliseconds, or a twentieth of the lifetime as well; default 120,000. */
@@ -76,7 +81,7 @@ export interface Manager extends AccountOperations, CertificateOperations, Confi
   readonly staleSince: Date | undefined;
   /** Catches up with the head of the bus. */
   refresh(options?: { readonly signal?: AbortSignal }): Promise<void>;
-  /** Looks at everything that an issuance depends on. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`; what is wrong is a finding. */
+  /** Looks at everything that an issuance depends on. What is wrong is a finding, also a bus that cannot be read. Rejects for an abort only. */
   diagnose(options: DiagnosisOptions): Promise<readonly Finding[]>;
   /** Closes the connections to CAs; orders that are under way fail. What was handed in stays open. */
   close(): Promise<void>;
@@ -98,7 +103,7 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   const { logger = silent, now = () => new Date(), random = Math.random } = options;
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS } = options;
   const warn = (message: string, fields: Readonly<Record<string, unknown>>) => logger.warn(message, fields);
-  const view = await openView({ bus, replica, archive, warn });
+  const view = await openView({ bus, replica, archive, warn, isAway: options.away !== undefined });
   const onReplicaFailed = (error: unknown) => warn('the replica is behind', { error: String(error) });
   const { acceptStale = false } = options;
   const freshness = createFreshness({ view, trust: bus.trust, acceptStale, now, onReplicaFailed });
@@ -132,8 +137,12 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     },
     refresh: (run) => refresh(context, run),
     async diagnose(run) {
-      await refresh(context, run);
-      return diagnose(context, await requireConfiguration(context), run);
+      const asError = (error: unknown) => {
+        run.signal.throwIfAborted();
+        return error instanceof Error ? error : new Error(String(error));
+      };
+      const away = options.away ?? (await refresh(context, run).catch(asError));
+      return diagnose(context, { away, config: await requireConfiguration(context).catch(asError) }, run);
     },
     close: () => connections.close(),
   };

@@ -1,8 +1,8 @@
 /** Starts a manager on a machine: local configuration, keys, bus, replica, solvers, logger. */
 export { type Environment, type EnvironmentOptions, readEnvironment, type Variables } from './environment.ts';
 export { RuntimeError, type RuntimeErrorCode } from './errors.ts';
+export { type ExaminationOptions, examineMachine } from './examination.ts';
 export type { LocalConfig, LocalPrograms } from './local-config.ts';
-export { localFiles } from './local-files.ts';
 export { createLogger } from './logger.ts';
 export { checkNothingLost } from './nothing-lost.ts';
 export { knownCheckpoint, type OpenBus, openLocalBus } from './open-bus.ts';

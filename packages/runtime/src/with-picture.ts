@@ -33,8 +33,12 @@ const AWAY = new Set([
 
 const isAway = (error: unknown): error is StoreError => error instanceof StoreError && AWAY.has(error.code);
 
-/** The picture of a bus that answers. */
-async function readNow(environment: Environment, replica: Replica, { at, signal }: PictureOptions): Promise<Picture> {
+/** The picture of a bus that answers. Rejects as {@link withPicture} does, also where the bus is away. */
+export async function readPictureNow(
+  environment: Environment,
+  replica: Replica,
+  { at, signal }: PictureOptions,
+): Promise<Picture> {
   const { bus, archive, close } = await openLocalBus(environment);
   try {
     const log = createLogger(environment.variables['CERTBUS_LOG'], environment.writeLine);
@@ -63,7 +67,7 @@ export async function withPicture<T>(
   const replica = await openReplica({ path: managerReplicaPath(environment), busId });
   try {
     let away: StoreError | undefined;
-    const picture = await readNow(environment, replica, options).catch((error: unknown) => {
+    const picture = await readPictureNow(environment, replica, options).catch((error: unknown) => {
       if (!isAway(error) || options.at || !replica.isComplete()) throw error;
       away = error;
       return replicaPicture(replica);

@@ -1,7 +1,7 @@
 /** Examines the bus and this manager's place on it. */
 import type { BusState, Checkpoint, Expulsion } from '@certbus/events/history';
 import type { Context } from '../context.ts';
-import { type Finding, findingsOn } from './finding.ts';
+import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
 const HOUR_MS = 3_600_000;
 /** The first run after 24 hours of silence writes a heartbeat. */
@@ -60,20 +60,30 @@ export function examineBus({ view, freshness, key, now }: Context): readonly Fin
         'Compare the position with a machine that has read the bus. If no manager ran since then, go on once with --accept-stale.',
       ),
     );
-  const age = now().getTime() - Date.parse(bus.newestAt ?? '');
-  if (age < -AHEAD_MS)
-    findings.push(
-      warning(
-        `the newest commit was signed at ${bus.newestAt}, which is in the future here`,
-        'Compare the clocks of all managers.',
-      ),
-    );
-  if (age > SILENCE_HOURS * HOUR_MS)
-    findings.push(
-      warning(
-        `nothing was said since ${bus.newestAt}`,
-        'Run "certbus cert renewable --renew-all" from cron; it says a heartbeat.',
-      ),
-    );
-  return findings;
+  return [...findings, ...examineAge(view.checkpoint.position, bus.newestAt, now())];
+}
+
+/** Whether managers write to the bus, by when its newest commit was signed. */
+export function examineAge(position: number, newestAt: string | undefined, now: Date): readonly Finding[] {
+  const { warning } = findingsOn('bus', `position ${position}`);
+  const age = now.getTime() - Date.parse(newestAt ?? '');
+  if (age < -AHEAD_MS) {
+    const what = `the newest commit was signed at ${newestAt}, which is in the future here`;
+    return [warning(what, 'Compare the clocks of all managers.')];
+  }
+  if (!(age > SILENCE_HOURS * HOUR_MS)) return [];
+  const advice = 'Run "certbus cert renewable --renew-all" from cron; it writes a heartbeat.';
+  return [warning(`nothing was written since ${newestAt}`, advice)];
+}
+
+/** Why the bus cannot be read, or its history is refused; what follows is then as of what this machine has read before. */
+export function examineAway(error: unknown, position: number): Finding {
+  const { failed } = findingsOn('bus', 'this bus');
+  const since =
+    position === 0 ? 'and this machine has not read it before' : `so what follows is as of position ${position}`;
+  const isHistory = error instanceof Error && error.name === 'HistoryError';
+  const advice = isHistory
+    ? '"certbus bus verify" says where the history breaks; the guide "Back up and restore a bus" says what to do.'
+    : 'Check its address, its credentials and the network.';
+  return failed(`it cannot be read, ${since}: ${reasonFor(error)}`, advice);
 }

@@ -1,9 +1,9 @@
 /** Examines the managed certificates, as far as bus and configuration show. */
 import { dutyOf, type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
 import type { Configuration } from '../configuration/configuration.ts';
-import type { Context } from '../context.ts';
 import { holdOf, isEnding } from '../decide/put-off.ts';
 import { dnsSettingsFor } from '../issuance/solvers.ts';
+import type { ManagerState } from '../state/state.ts';
 import { type Finding, findingsOn } from './finding.ts';
 
 /** How many certificates that fail are named. */
@@ -53,10 +53,29 @@ function examineBeginning({ certificateId, names, current }: ManagedCertificate,
   );
 }
 
-function examine(certificate: ManagedCertificate, config: Configuration, now: Date): Finding | undefined {
+/** A claim whose process has ended, or that is past its end: what it began waits for a command. */
+function examineClaim(certificate: ManagedCertificate, { hasEnded }: Look, now: Date): Finding | undefined {
+  const { certificateId, names, issuance } = certificate;
+  if (issuance?.holder === undefined) return undefined;
+  const isOver = Date.parse(issuance.until) <= now.getTime();
+  if (!isOver && !hasEnded(issuance.holder)) return undefined;
+  const why = isOver ? `whose claim ended ${issuance.until}` : `whose process has ended`;
+  return findingsOn('renewal', `${certificateId} (${names.join(', ')})`).warning(
+    `it was left open by ${issuance.holder}, ${why}`,
+    '"certbus cert renewable --renew-all" completes it.',
+  );
+}
+
+/** What certificates are looked at with. */
+interface Look {
+  readonly config: Configuration | undefined;
+  readonly hasEnded: (holder: string) => boolean;
+}
+
+function examine(certificate: ManagedCertificate, look: Look, now: Date): Finding | undefined {
   const { certificateId, names, failure } = certificate;
   const { failed } = findingsOn('renewal', `${certificateId} (${names.join(', ')})`);
-  const why = obstacle(certificate, config);
+  const why = look.config && obstacle(certificate, look.config);
   if (why) return failed(why, 'Add it with "certbus conf update".');
   const end = endOf(certificate, now);
   const hold = holdOf(certificate, now);
@@ -67,17 +86,20 @@ function examine(certificate: ManagedCertificate, config: Configuration, now: Da
     );
   if (failure) return examineFailure(certificate, failure, now);
   if (end) return failed(end, `"certbus cert renew ${certificateId}" renews it now.`);
-  return examineBeginning(certificate, now);
+  return examineClaim(certificate, look, now) ?? examineBeginning(certificate, now);
 }
 
-/** Which certificates fail, or will fail at their next renewal, as far as the bus and the configuration show. */
-export function examineCertificates({ view, now }: Context, config: Configuration): readonly Finding[] {
+/** Which certificates fail, or will fail at their next renewal, as far as the bus and, where it is known, the configuration show. */
+export function examineCertificates(
+  state: Pick<ManagerState, 'all'>,
+  { now, ...look }: Look & { readonly now: Date },
+): readonly Finding[] {
   const found: Finding[] = [];
   let managed = 0;
   let failing = 0;
-  for (const certificate of view.state.all()) {
+  for (const certificate of state.all()) {
     managed += 1;
-    const finding = examine(certificate, config, now());
+    const finding = examine(certificate, look, now);
     if (!finding) continue;
     failing += 1;
     if (found.length < SHOWN) found.push(finding);

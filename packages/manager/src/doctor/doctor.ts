@@ -5,14 +5,15 @@ import { getDomain } from 'tldts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
 import { bare, dnsSettingsFor } from '../issuance/solvers.ts';
-import { examineBus } from './bus.ts';
+import type { Picture } from '../state/picture.ts';
+import { examineAge, examineAway, examineBus } from './bus.ts';
 import { examineCaa } from './caa.ts';
 import { examineCertificateAuthority, type NamedAuthority } from './certificate-authority.ts';
 import { examineCertificates } from './certificates.ts';
 import { examineControl } from './control.ts';
 import { examineDns } from './dns.ts';
 import { examineFiles, type LocalFiles } from './files.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, findingsOn, reasonFor } from './finding.ts';
 import { examineSecrets } from './secrets.ts';
 
 /** What to look at besides the bus and the CAs. */
@@ -23,6 +24,8 @@ export interface DiagnosisOptions {
   readonly resolvers?: readonly string[];
   /** Files of this machine whose owners and modes are looked at. Default none. */
   readonly local?: LocalFiles;
+  /** `HOST:PORT` of the proxy that a URL is reached through; `undefined` where it is reached directly. Default: every URL is. Throws for a wrong one. */
+  readonly proxyOf?: ((url: string) => string | undefined) | undefined;
   /** Whether to write a value into DNS, and take it away again. Default true. */
   readonly writeDns?: boolean;
   readonly signal: AbortSignal;
@@ -96,17 +99,40 @@ function resolversFor(config: Configuration, domain: string): readonly string[] 
   return (dns && 'resolver' in dns ? dns.resolver : undefined) ?? config.http01?.resolver ?? config.tlsAlpn01?.resolver;
 }
 
+/** The proxy that each CA is reached through, where there is one. */
+function examineProxies({ authorities }: Configuration, proxyOf: NonNullable<DiagnosisOptions['proxyOf']>): Finding[] {
+  return Object.entries(authorities).flatMap(([name, { directory }]) => {
+    const { good, failed } = findingsOn('proxy', name);
+    try {
+      const proxy = proxyOf(directory);
+      return proxy === undefined ? [] : [good(`${directory} is reached through the proxy ${proxy}`)];
+    } catch (error) {
+      return [failed(reasonFor(error), 'Correct the variable.')];
+    }
+  });
+}
+
+/** What is known before the examinations begin. */
+export interface DiagnosisSubject {
+  /** The configuration, or why it cannot be read. */
+  readonly config: Configuration | Error;
+  /** Why the bus cannot be read; `undefined` where it was read to its head. */
+  readonly away: unknown;
+}
+
 /**
  * Looks at everything that an issuance depends on, as an issuance would use it: the bus and this manager's key, the certificates, each CA of the
- * configuration, its clock and the account there, and the DNS of each domain. What is wrong is a finding; only an abort rejects.
+ * configuration, its clock and the account there, and the DNS of each domain. What is wrong is a finding, after which it goes on; only an
+ * abort rejects.
  */
 export async function diagnose(
   context: Context,
-  config: Configuration,
+  subject: DiagnosisSubject,
   {
     domains = domainsOf(context),
     resolvers,
     local,
+    proxyOf,
     writeDns = true,
     signal,
     onFinding = () => {},
@@ -118,9 +144,20 @@ export async function diagnose(
     findings.push(...found);
     found.forEach(onFinding);
   };
-  add(examineBus(context));
-  add(examineCertificates(context, config));
+  const { view, now, hasEnded } = context;
+  const config = subject.config instanceof Error ? undefined : subject.config;
+  if (subject.away !== undefined) add([examineAway(subject.away, view.checkpoint.position)]);
+  if (view.checkpoint.position > 0) {
+    add(examineBus(context));
+    add(examineCertificates(view.state, { config, hasEnded, now: now() }));
+  }
   if (local) add(examineFiles(local));
+  if (!config) {
+    const advice = 'CAs and DNS cannot be looked at without it. Put one on the bus with "certbus conf update".';
+    add([findingsOn('config', 'on the bus').failed(reasonFor(subject.config), advice)]);
+    return findings;
+  }
+  if (proxyOf) add(examineProxies(config, proxyOf));
   add(examineSecrets(context, config));
   const silent = new Set<string>();
   for (const [name, authority] of Object.entries(config.authorities)) {
@@ -143,5 +180,60 @@ export async function diagnose(
       add(await examineCaa(context, { named, domain, challengeTypes, resolver, signal }));
     if (writeDns && isWritten) add([await examineDns(context, { config, domain, name, signal, onWaiting })]);
   }
+  return findings;
+}
+
+/** What a machine without a manager's key can look at. */
+export interface ReaderDiagnosis extends Pick<DiagnosisOptions, 'local' | 'onFinding'> {
+  /** What was read of the bus; `undefined` where this machine has never read it. */
+  readonly picture: Picture | undefined;
+  /** Why the bus cannot be read; `undefined` where it was read to its head. */
+  readonly away: unknown;
+  /** age recipient of this machine's identity, or why there is none; `undefined` where none is needed. */
+  readonly recipient: string | Error | undefined;
+  readonly hasEnded: (holder: string) => boolean;
+  readonly now: Date;
+}
+
+/** Whether private keys of the bus open on this machine. */
+function examineRecipient(recipient: string | Error, { state }: Picture): Finding {
+  const { good, failed } = findingsOn('key', 'identity');
+  if (recipient instanceof Error)
+    return failed(reasonFor(recipient), 'Name it as "identity" in certbus.json, or with CERTBUS_IDENTITY_FILE.');
+  const { recipients } = state.bus;
+  const own = recipients.find((each) => each.recipient === recipient);
+  return own
+    ? good(`private keys are sealed to "${own.name}", which is this one`)
+    : failed(
+        `private keys are sealed to ${recipients.map(({ name }) => `"${name}"`).join(', ')}, and this identity is none of them`,
+        'Copy the right identity here, or have the holder of the root key name this one.',
+      );
+}
+
+/** As {@link diagnose}, without what only a manager can open: the configuration, and with it CAs and DNS. */
+export function diagnoseReader({
+  picture,
+  away,
+  recipient,
+  local,
+  hasEnded,
+  now,
+  onFinding = () => {},
+}: ReaderDiagnosis): readonly Finding[] {
+  const findings: Finding[] = [];
+  const add = (found: readonly Finding[]) => {
+    findings.push(...found);
+    found.forEach(onFinding);
+  };
+  if (away !== undefined) add([examineAway(away, picture?.position ?? 0)]);
+  if (picture) {
+    const { position, state } = picture;
+    if (away === undefined)
+      add([findingsOn('bus', `position ${position}`).good('it was read, and all of it is signed')]);
+    add(examineAge(position, state.bus.newestAt, now));
+    if (recipient !== undefined) add([examineRecipient(recipient, picture)]);
+    add(examineCertificates(state, { config: undefined, hasEnded, now }));
+  }
+  if (local) add(examineFiles(local));
   return findings;
 }

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -95,12 +96,19 @@ function writeAndFlush(folder: string): void {
   }
 }
 
-/** Whether replicas can be written where they are kept. */
+/** Less than this, and a replica that is built again, next to the one that is served, may not fit. */
+const ROOM_BYTES = 100_000_000;
+
+/** Whether replicas can be written where they are kept, and have room there. */
 function examineDisk(stateDirectory: string): readonly Finding[] {
-  const { failed } = findingsOn('files', stateDirectory);
+  const { failed, warning } = findingsOn('files', stateDirectory);
   try {
-    writeAndFlush(ownFolder(stateDirectory));
-    return [];
+    const folder = ownFolder(stateDirectory);
+    writeAndFlush(folder);
+    const { bavail, bsize } = statfsSync(folder);
+    const free = bavail * bsize;
+    if (free >= ROOM_BYTES) return [];
+    return [warning(`the state directory has ${Math.floor(free / 1_000_000)} MB left`, 'Make room on that disk.')];
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const advice = ADVICE[code] ?? 'Look at the disk and at the system log.';

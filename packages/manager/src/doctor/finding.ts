@@ -1,6 +1,18 @@
 /** What an examination finds. */
 /** What was looked at. */
-export type Check = 'files' | 'secrets' | 'bus' | 'renewal' | 'directory' | 'clock' | 'account' | 'caa' | 'dns';
+export type Check =
+  | 'config'
+  | 'files'
+  | 'key'
+  | 'proxy'
+  | 'secrets'
+  | 'bus'
+  | 'renewal'
+  | 'directory'
+  | 'clock'
+  | 'account'
+  | 'caa'
+  | 'dns';
 
 /** What a look at one thing found. */
 export interface Finding {

@@ -29,14 +29,15 @@ export interface PictureWarnings {
 /**
  * Takes the right to advance a replica where it is free, and brings it to the head of its bus. Where the disk of a replica that has been
  * read is full or read-only, what follows is kept in memory. Rejects with the `HistoryError` of a bus that was rolled back, with a
- * `StoreError`, and with `CERTBUS_REPLICA_FAILED` where an empty replica cannot be written.
+ * `StoreError`, and with `CERTBUS_REPLICA_FAILED` where an empty replica cannot be written. With `isAway` the bus is not asked.
  */
 export async function openView({
   bus,
   replica,
   archive,
+  isAway = false,
   warn = () => {},
-}: PictureSource & PictureWarnings): Promise<ManagerView> {
+}: PictureSource & PictureWarnings & { readonly isAway?: boolean }): Promise<ManagerView> {
   const position = () => replica.checkpoint().position;
   const readAgain = () =>
     synchronize(replica, bus, {
@@ -50,12 +51,13 @@ export async function openView({
     await synchronize(inMemory, bus, { archive, signal });
     return inMemory;
   };
-  await readAgain().catch((error: unknown) => {
-    // What was read before is there to go on from, and what follows is kept in memory.
-    const isOfTheDisk = error instanceof ReplicaError && error.code === 'CERTBUS_REPLICA_FAILED';
-    if (!isOfTheDisk || position() === 0) throw error;
-    warn('the replica cannot be written, and the manager goes on in memory', { error: String(error) });
-  });
+  if (!isAway)
+    await readAgain().catch((error: unknown) => {
+      // What was read before is there to go on from, and what follows is kept in memory.
+      const isOfTheDisk = error instanceof ReplicaError && error.code === 'CERTBUS_REPLICA_FAILED';
+      if (!isOfTheDisk || position() === 0) throw error;
+      warn('the replica cannot be written, and the manager goes on in memory', { error: String(error) });
+    });
   const onReplicaFailed = (error: unknown) => warn('the replica is behind', { error: String(error) });
   return createView(replica, { readAgain, readElsewhere, onReplicaFailed });
 }
