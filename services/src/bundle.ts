@@ -12,6 +12,7 @@ const INPUT = {
   certbus: join(CLI, 'bin/bundled.js'),
   commands: join(CLI, 'src/commands/index.ts'),
   'command-not-found': join(CLI, 'src/hooks/command-not-found.ts'),
+  help: join(CLI, 'src/help/help.ts'),
   'thread.worker': at('packages/replica/src/writer/thread.worker.ts'),
 };
 

@@ -10,4 +10,5 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const nextToThis = (name) => relative(root, join(dirname(process.argv[1]), name));
 pjson.oclif.commands.target = nextToThis('commands.js');
 pjson.oclif.hooks.command_not_found = nextToThis('command-not-found.js');
+pjson.oclif.helpClass.target = nextToThis('help.js');
 void execute({ loadOptions: { root, pjson } });

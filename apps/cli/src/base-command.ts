@@ -1,14 +1,16 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
 import { printableJson } from '@certbus/events';
 import type { DatedPicture } from '@certbus/runtime';
-import { clean, type Environment, readEnvironment, type WriteLine } from '@certbus/runtime/local';
-import { Command, Errors, Flags } from '@oclif/core';
+import { clean, type Environment, jsonLine, readEnvironment, type WriteLine } from '@certbus/runtime/local';
+import { Command, Errors, Flags, toConfiguredId } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
 import { CliError } from './errors.ts';
 import { exitStatusOf } from './exit-status.ts';
 import { canAsk, confirm } from './prompt.ts';
 import { explainSystemError } from './system-error.ts';
 import { formatTable } from './table.ts';
+import { type CalledCommand, explainUsage, usageOf } from './usage-error.ts';
+import { writingOf } from './writing.ts';
 
 /** A message of several lines as one, for logs. */
 const oneLine = (message: string): string => message.replaceAll(/:\s*\n\s*/g, ': ').replaceAll(/\s*\n\s*/g, '; ');
@@ -30,10 +32,26 @@ export abstract class BaseCommand extends Command {
       env: 'CERTBUS_CONFIG',
       helpGroup: 'GLOBAL',
     }),
+    quiet: Flags.boolean({
+      char: 'q',
+      description: 'leave out progress; doctor shows only what is wrong',
+      exclusive: ['verbose'],
+      helpGroup: 'GLOBAL',
+    }),
+    verbose: Flags.boolean({ description: 'add the log of each step, as CERTBUS_LOG=debug does', helpGroup: 'GLOBAL' }),
+    'log-format': Flags.option({
+      options: ['text', 'json'] as const,
+      env: 'CERTBUS_LOG_FORMAT',
+      description: 'how progress, warnings and the log are written to standard error; default text',
+      helpGroup: 'GLOBAL',
+    })(),
+    'no-color': Flags.boolean({ description: 'no colours, as NO_COLOR does', helpGroup: 'GLOBAL' }),
   };
 
   readonly #stop = new AbortController();
   readonly #warnings: string[] = [];
+  /** Read before the flags are parsed, since that can fail. */
+  readonly #writing = writingOf(this.argv, process.env);
 
   /** Aborted by Ctrl-C or a SIGTERM, so that a claim is released before the end. A second one ends at once. */
   protected get signal(): AbortSignal {
@@ -61,16 +79,25 @@ export abstract class BaseCommand extends Command {
 
   /** What this machine knows of its bus. */
   protected environment(flags: CommonFlags): Environment {
+    const { level, format } = this.#writing;
     const writeLine: WriteLine = (line, level) => {
       process.stderr.write(`${line}\n`);
-      if (level === 'warn') this.#warnings.push(line.replace(/^warning: /, ''));
+      if (level !== 'warn') return;
+      this.#warnings.push(format === 'json' ? JSON.parse(line).message : line.replace(/^warning: /, ''));
     };
-    return readEnvironment({ file: flags.config, acceptStale: flags['accept-stale'] || undefined, writeLine });
+    const variables = {
+      ...process.env,
+      CERTBUS_LOG_FORMAT: format,
+      ...(level === undefined ? {} : { CERTBUS_LOG: level }),
+    };
+    const acceptStale = flags['accept-stale'] || undefined;
+    return readEnvironment({ file: flags.config, variables, acceptStale, writeLine });
   }
 
-  /** A line about what goes on, beside the data. */
+  /** A line about what goes on, next to the data. */
   protected progress(line: string): void {
-    if (!this.jsonEnabled()) process.stderr.write(`${clean(line)}\n`);
+    if (this.jsonEnabled() || this.#writing.isQuiet) return;
+    process.stderr.write(`${this.#writing.format === 'json' ? jsonLine('info', line) : clean(line)}\n`);
   }
 
   /** Says how old a picture of the bus is, where the bus could not be read. */
@@ -106,6 +133,10 @@ export abstract class BaseCommand extends Command {
     const message = clean(input instanceof Error ? input.message : input);
     this.#warnings.push(message);
     if (this.jsonEnabled()) return input;
+    if (this.#writing.format === 'json') {
+      process.stderr.write(`${jsonLine('warn', message)}\n`);
+      return input;
+    }
     if (process.stderr.isTTY) return super.warn(message);
     process.stderr.write(`Warning: ${oneLine(message)}\n`);
     return input;
@@ -126,9 +157,19 @@ export abstract class BaseCommand extends Command {
       status: 'failed',
       result,
       warnings: this.#warnings,
-      error: describeError(error),
+      error: {
+        ...describeError(error),
+        ...(error instanceof Errors.CLIError ? explainUsage(error, this.#called()) : {}),
+      },
       exitCode: exitStatusOf(error),
     };
+  }
+
+  /** This command, as its errors name it. */
+  #called(): CalledCommand {
+    const { flags = {}, args = {}, baseFlags } = this.ctor;
+    const name = `${this.config.bin} ${toConfiguredId(this.id ?? '', this.config)}`;
+    return { name, flags: { ...baseFlags, ...flags }, args };
   }
 
   protected override async catch(thrown: Error): Promise<unknown> {
@@ -141,14 +182,15 @@ export abstract class BaseCommand extends Command {
     const { code, message, next, records = [] } = answer.error ?? describeError(thrown);
     // Whole lines on stdout, to be pasted into a zone.
     for (const record of records) this.log(record);
-    if (!process.stderr.isTTY) {
+    if (this.#writing.format === 'json') process.stderr.write(`${jsonLine('error', message, { code, next })}\n`);
+    else if (!process.stderr.isTTY) {
       const advice = next.length > 0 ? ` Next: ${next.join('; ')}.` : '';
       process.stderr.write(`Error: ${oneLine(message)} Code: ${code}.${advice}\n`);
-      return undefined;
-    }
-    // oclif shows its own errors of usage with the help of the command.
-    if (thrown instanceof Errors.CLIError) return super.catch(thrown);
-    throw new Errors.CLIError(message, { exit: answer.exitCode, code, suggestions: [...next] });
+    } else if (code === 'CERTBUS_CLI_USAGE') {
+      const called = this.#called();
+      process.stderr.write(`Error: ${oneLine(message)}\nUsage: ${usageOf(called)}\nHelp:  ${called.name} --help\n`);
+    } else throw new Errors.CLIError(message, { exit: answer.exitCode, code, suggestions: [...next] });
+    return undefined;
   }
 }
 

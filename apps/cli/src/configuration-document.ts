@@ -1,4 +1,5 @@
 /** The document that `certbus conf display` prints and `certbus conf update` reads: a configuration, and where it was on the bus. */
+import type { ConfigurationChanges } from '@certbus/manager';
 import { jsonFaultOf, RuntimeError, withoutMark } from '@certbus/runtime/local';
 
 /** A configuration that was read from a document. */
@@ -15,9 +16,8 @@ export function documentOf(json: unknown, position: number): object {
 }
 
 /** Reads a document. Throws `CERTBUS_CLI_CONFIG_INVALID` where it is not JSON, or its position cannot be one. */
-export function parseDocument(text: string): ReadDocument {
-  const refuse = (what: string) =>
-    new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `What came on standard input is ${what}.`);
+export function parseDocument(text: string, source = 'What came on standard input'): ReadDocument {
+  const refuse = (what: string) => new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${source} is ${what}.`);
   let document: unknown;
   try {
     document = JSON.parse(withoutMark(text));
@@ -30,4 +30,13 @@ export function parseDocument(text: string): ReadDocument {
   if (typeof position === 'number' && Number.isSafeInteger(position) && position >= 1) return { json, position };
   const known = 'must be a whole number, 1 or more';
   throw refuse(`refused: position ${known}. Take it from "certbus conf display", or leave it out`);
+}
+
+/** What differs between two configurations, a line for each path. */
+export function describeChanges({ added, removed, changed }: ConfigurationChanges): string[] {
+  return [
+    ...added.map((path) => `added: ${path}`),
+    ...removed.map((path) => `removed: ${path}`),
+    ...changed.map((path) => `changed: ${path}`),
+  ];
 }

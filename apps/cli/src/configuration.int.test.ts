@@ -76,4 +76,48 @@ describe('the configuration on the bus', { timeout: 120_000 }, () => {
       expect(stdout + stderr).not.toMatch(new RegExp(`${first}|${second}`));
     expect(JSON.stringify(await display())).not.toMatch(new RegExp(`${first}|${second}`));
   });
+
+  test('conf edit puts on the bus what an editor saved, and refuses what is wrong or comes too late', async () => {
+    const edit = (EDITOR: string, ...args: string[]) =>
+      certbus(temporary.path, ['conf', 'edit', ...args], { env: { EDITOR, TMPDIR: temporary.path } });
+    const before = await display();
+    const set = (days: number) => `sed -i 's/"version": 1/"version": 1, "giveUpAfterDays": ${days}/'`;
+    expect(await edit('true')).toMatchObject({ status: 0, stdout: 'nothing differs from what was there\n' });
+    expect(await edit(set(9))).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/what you wrote is in.*--yes/),
+    });
+    const edited = await edit(set(9), '--yes');
+    expect(edited).toMatchObject({ status: 0, stdout: expect.stringMatching(/^added: giveUpAfterDays$/m) });
+    const after = await display();
+    expect(after).toEqual({ ...before, giveUpAfterDays: 9, position: expect.any(Number) });
+    const wrong = await edit(`sed -i 's/"version": 1/"version": 2/'`, '--yes');
+    expect(wrong).toMatchObject({ status: 3, stderr: expect.stringContaining('version must be 1') });
+    const late = await edit(
+      `sed -i 's/"position": .*,/"position": 1,/; s/"giveUpAfterDays": 9/"giveUpAfterDays": 8/'`,
+      '--yes',
+    );
+    expect(late).toMatchObject({
+      status: 8,
+      stderr: expect.stringMatching(/what you wrote is in \S+configuration\.json/),
+    });
+    expect(await edit('false', '--yes')).toMatchObject({ status: 2, stderr: expect.stringContaining('status 1') });
+    expect(await edit('')).toMatchObject({ status: 2, stderr: expect.stringContaining('set EDITOR') });
+    expect(await display()).toEqual(after);
+  });
+
+  test('conf validate needs no bus, and the schema that is printed accepts what it accepts', async () => {
+    const shown = JSON.stringify(await display());
+    const elsewhere = { env: { CERTBUS_CONFIG: 'none.json' }, input: shown };
+    const valid = await certbus(temporary.path, ['conf', 'validate', '-'], elsewhere);
+    expect(valid).toMatchObject({ status: 0, stdout: 'the configuration is valid: authorities ca\n' });
+    const wrong = await certbus(temporary.path, ['conf', 'validate', '-'], {
+      ...elsewhere,
+      input: '{"version":1,"a":2}',
+    });
+    expect(wrong).toMatchObject({ status: 3, stderr: expect.stringContaining('a is not a known field') });
+    const schema = resultOf(await certbus(temporary.path, ['conf', 'schema', '--json'], elsewhere));
+    expect(Object.keys(schema.properties)).toEqual(expect.arrayContaining(Object.keys(JSON.parse(shown))));
+    expect(schema.required).toEqual(['version', 'authorities', 'defaultAuthority']);
+  });
 });

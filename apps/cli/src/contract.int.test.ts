@@ -51,6 +51,11 @@ async function withoutABus(): Promise<void> {
   await fails(nowhere, 'init', 'CERTBUS_CLI_USAGE');
   await succeeds(nowhere, 'keygen manager');
   await fails(nowhere, 'keygen nonsense', 'CERTBUS_CLI_USAGE');
+  for (const line of ['help exit-codes', 'completion bash', 'complete -- cert', 'version', 'conf schema'])
+    await succeeds(nowhere, line);
+  for (const command of ['help', 'completion', 'complete', 'version', 'conf schema'])
+    await fails(nowhere, `${command} --nonsense`, 'CERTBUS_CLI_USAGE');
+  await fails(nowhere, 'conf validate -', 'CERTBUS_MANAGER_CONFIG_INVALID', { input: '{}' });
   const { providers } = (await succeeds(nowhere, 'provider ls')) as { providers: { name: string }[] };
   for (const { name } of providers) await succeeds(nowhere, `provider show ${name}`);
   await fails(nowhere, 'provider list --nonsense', 'CERTBUS_CLI_USAGE');
@@ -74,6 +79,11 @@ async function setUp(
   const input = JSON.stringify(bare);
   for (const giveUpAfterDays of [3, 4, undefined])
     await succeeds(site, 'conf update', { input: JSON.stringify({ ...bare, giveUpAfterDays }) });
+  await succeeds(site, 'conf validate -', { input });
+  const EDITOR = `sed -i 's/"version": 1/"version": 1, "parallelOrders": 5/'`;
+  await succeeds(site, 'conf edit --yes', { env: { EDITOR } });
+  await fails(site, 'conf edit', 'CERTBUS_CLI_USAGE');
+  await succeeds(site, 'conf update', { input });
   await fails(site, 'conf update --expect 99', 'CERTBUS_CLI_USAGE', { input: JSON.stringify(shown) });
   await fails(site, 'conf update', 'CERTBUS_CLI_CONFIG_INVALID', { input: '{' });
   await fails(site, 'conf update', 'CERTBUS_MANAGER_CONFIG_INVALID', { input: '{}' });

@@ -19,6 +19,28 @@ const EXIT = {
 
 type Status = (typeof EXIT)[keyof typeof EXIT];
 
+const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  unexpected: 'unexpected: please report it',
+  usage: 'flags, arguments, or a name that no CA takes',
+  configuration: 'a file or key of this machine, or the configuration',
+  notFound: 'no certificate has this id or name',
+  refusedByCa: 'the CA refused, or orders or renewals failed',
+  challengeFailed: 'a challenge or DNS failed',
+  outOfReach: 'the bus, the replica or a server is out of reach',
+  conflict: 'somebody else was first',
+  historyRefused: "the bus's history, or a backup of it, is refused",
+  unhealthy: 'something needs attention: doctor, cert check, inspect',
+  expired: 'cert check found a certificate that has ended',
+  interrupted: 'interrupted, or the answer was no',
+};
+
+/** Every exit status with its meaning in a few words, in order. */
+export const EXIT_MEANINGS: readonly (readonly [status: number, meaning: string])[] = [
+  [0, 'done, also when there was nothing to do'] as const,
+  ...Object.entries(MEANINGS).map(([name, meaning]) => [EXIT[name as keyof typeof EXIT], meaning] as const),
+  [127, 'no command has this name'] as const,
+].sort(([a], [b]) => a - b);
+
 const STATUS: readonly (readonly [RegExp, Status])[] = [
   [/^CERTBUS_CLI_(INTERRUPTED|DECLINED)$/, EXIT.interrupted],
   [/^CERTBUS_CLI_UNHEALTHY$/, EXIT.unhealthy],

@@ -154,7 +154,10 @@ describe('a bus that was cut off below the floor', () => {
       });
     }
     const doctor = await on('new', ['doctor']);
-    expect(doctor).toMatchObject({ status: 10, stdout: expect.stringMatching(/failed +bus .*was cut off or put back/) });
+    expect(doctor).toMatchObject({
+      status: 10,
+      stdout: expect.stringMatching(/failed +bus .*was cut off or put back/),
+    });
     // Not one that has read it either: it sees as well that what it read is no longer there, or that it is too little.
     expect((await on('old', ['cert', 'ls'])).status).toBe(9);
     await expect(exampleServer(join(site, 'bus.pub'))).rejects.toMatchObject({ code: BELOW });

@@ -1,9 +1,10 @@
 /** The manager of a bus: decides, issues, renews and removes certificates. */
 export type { AccountOptions } from './accounts/account-operations.ts';
-export type { ConfigurationChanges } from './configuration/changes.ts';
+export { type ConfigurationChanges, changesBetween } from './configuration/changes.ts';
 export {
   type CertificateAuthority,
   type Configuration,
+  configuration as configurationSchema,
   type DnsPersist01Settings,
   type Http01Settings,
   parseConfiguration,

@@ -7,7 +7,7 @@ import { type Environment, secretsOf } from './environment.ts';
 import { nothingThere } from './errors.ts';
 import { createHolder, hasEnded } from './holder.ts';
 import { localFiles } from './local-files.ts';
-import { createLogger } from './logger.ts';
+import { loggerOf } from './logger.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { createSolverFactory } from './solvers/solvers.ts';
 import { unreadableLog } from './unreadable-log.ts';
@@ -62,7 +62,7 @@ async function examineAsManager(
   { replica, trust, key, ...options }: DiagnosisOptions & { replica: Replica; trust: Trust; key: ManagerKey },
 ): Promise<void> {
   const { open, away } = await openOrAway(environment, { trust, key, signal: options.signal });
-  const { acceptStale, outgoing, variables, writeLine } = environment;
+  const { acceptStale, outgoing } = environment;
   const secrets = secretsOf(environment);
   const begin = (reason: unknown) =>
     openManager({
@@ -77,7 +77,7 @@ async function examineAsManager(
       solvers: createSolverFactory(environment, secrets),
       secrets,
       outgoing,
-      logger: createLogger(variables['CERTBUS_LOG'], writeLine),
+      logger: loggerOf(environment),
     });
   try {
     let manager = await begin(away).catch((error: unknown) => {

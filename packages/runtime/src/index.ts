@@ -8,4 +8,4 @@ export { checkNothingLost } from './nothing-lost.ts';
 export { knownCheckpoint, type OpenBus, openLocalBus } from './open-bus.ts';
 export { type WrittenFloor, writeFloor } from './trust-file.ts';
 export { withManager } from './with-manager.ts';
-export { type DatedPicture, type PictureOptions, withPicture } from './with-picture.ts';
+export { type DatedPicture, type PictureOptions, readReplica, withPicture } from './with-picture.ts';

@@ -23,4 +23,4 @@ export {
   writeNew,
 } from './key-files.ts';
 export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig } from './local-config.ts';
-export type { LogLevel, WriteLine } from './logger.ts';
+export { jsonLine, type LogLevel, type WriteLine } from './logger.ts';

@@ -1,6 +1,6 @@
 /** Writes the log of a manager as lines of text. */
 import type { Logger } from '@certbus/acme';
-import { cleanLine } from '@certbus/events';
+import { cleanLine, printableJson } from '@certbus/events';
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
@@ -20,14 +20,33 @@ function line(level: LogLevel, message: string, fields: Record<string, unknown> 
   return cleanLine(text.replaceAll(/[\n\t]/g, ' '));
 }
 
-/** Writes the log of a command, a line each, from a level on: `debug`, `info`, `warn`, `error`, or `silent`; default `warn`. */
-export function createLogger(level: string | undefined, write: WriteLine): Logger {
+/** A line of a log as JSON: `time`, `level` and `message`, and the fields of the message next to them. */
+export function jsonLine(level: LogLevel, message: string, fields: Record<string, unknown> = {}): string {
+  return printableJson({ ...fields, time: new Date().toISOString(), level, message });
+}
+
+/**
+ * Writes the log of a command, a line each, from a level on: `debug`, `info`, `warn`, `error`, or `silent`; default `warn`. `format`: `text`
+ * or `json`; default `text`.
+ */
+export function createLogger(level: string | undefined, write: WriteLine, format: string = 'text'): Logger {
   const least = level === 'silent' ? LEVELS.length : LEVELS.findIndex((known) => known === (level ?? 'warn'));
   const from = least < 0 ? LEVELS.indexOf('warn') : least;
   const logAt =
     (own: LogLevel) =>
     (message: string, fields?: Record<string, unknown>): void => {
-      if (LEVELS.indexOf(own) >= from) write(line(own, message, fields), own);
+      if (LEVELS.indexOf(own) >= from) write((format === 'json' ? jsonLine : line)(own, message, fields), own);
     };
   return { debug: logAt('debug'), info: logAt('info'), warn: logAt('warn'), error: logAt('error') };
+}
+
+/** The logger of an environment: `CERTBUS_LOG` is its level, `CERTBUS_LOG_FORMAT` its format. */
+export function loggerOf({
+  variables,
+  writeLine,
+}: {
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly writeLine: WriteLine;
+}): Logger {
+  return createLogger(variables['CERTBUS_LOG'], writeLine, variables['CERTBUS_LOG_FORMAT']);
 }

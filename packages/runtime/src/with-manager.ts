@@ -6,7 +6,7 @@ import { openReplica } from '@certbus/replica';
 import { type Environment, secretsOf } from './environment.ts';
 import { nothingThere } from './errors.ts';
 import { createHolder, hasEnded } from './holder.ts';
-import { createLogger } from './logger.ts';
+import { loggerOf } from './logger.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { createSolverFactory } from './solvers/solvers.ts';
 
@@ -15,7 +15,7 @@ async function runOn<T>(
   { open, key, environment }: { readonly open: OpenBus; readonly key: ManagerKey; readonly environment: Environment },
   run: (manager: Manager) => Promise<T>,
 ): Promise<T> {
-  const { config, variables, outgoing, acceptStale, writeLine } = environment;
+  const { config, outgoing, acceptStale } = environment;
   const { bus, trust, archive } = open;
   const path = managerReplicaPath(environment);
   const replica = await openReplica({ path, busId: trust.busId });
@@ -34,7 +34,7 @@ async function runOn<T>(
       secrets,
       notes,
       outgoing,
-      logger: createLogger(variables['CERTBUS_LOG'], writeLine),
+      logger: loggerOf(environment),
     });
     try {
       // The replica may be empty only because another process is about to fill it.

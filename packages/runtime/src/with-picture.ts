@@ -5,7 +5,7 @@ import { openReplica, type Replica } from '@certbus/replica';
 import { StoreError } from '@certbus/store';
 import type { Environment } from './environment.ts';
 import { nothingThere } from './errors.ts';
-import { createLogger } from './logger.ts';
+import { loggerOf } from './logger.ts';
 import { managerReplicaPath, openLocalBus } from './open-bus.ts';
 
 /** What the bus says, and how new that is. */
@@ -41,7 +41,7 @@ export async function readPictureNow(
 ): Promise<Picture> {
   const { bus, archive, close } = await openLocalBus(environment);
   try {
-    const log = createLogger(environment.variables['CERTBUS_LOG'], environment.writeLine);
+    const log = loggerOf(environment);
     const warn = (message: string, fields: Readonly<Record<string, unknown>>) => log.warn(message, fields);
     const picture = at
       ? await readPictureAt(bus, at, { signal })
@@ -73,6 +73,19 @@ export async function withPicture<T>(
       return replicaPicture(replica);
     });
     return await run({ ...picture, newestAt: picture.state.bus.newestAt, away });
+  } finally {
+    await replica.close();
+  }
+}
+
+/** What this machine has read of its bus before, without asking the bus. */
+export async function readReplica(environment: Environment): Promise<Picture> {
+  const { busId } = parseTrust(environment.config.trust);
+  const replica = await openReplica({ path: managerReplicaPath(environment), busId });
+  try {
+    const { state, position } = replicaPicture(replica);
+    const all = [...state.all()];
+    return { position, state: { ...state, bus: state.bus, all: () => all } };
   } finally {
     await replica.close();
   }

@@ -56,7 +56,6 @@ export default class Doctor extends BaseCommand {
       description: 'look at what a load balancer needs, without a manager key',
       exclusive: ['domain', 'resolver'],
     }),
-    quiet: Flags.boolean({ char: 'q', description: 'show only what is wrong' }),
   };
 
   async run(): Promise<{ findings: readonly Finding[] }> {
@@ -72,7 +71,7 @@ export default class Doctor extends BaseCommand {
       const message = `${failed.length} of ${findings.length} checks failed.`;
       throw new CliError('CERTBUS_CLI_UNHEALTHY', message, { result: { findings } });
     }
-    if (!flags.quiet) this.progress('nothing failed');
+    this.progress('nothing failed');
     return { findings };
   }
 

@@ -22,15 +22,22 @@ import CertRenewable from './cert/renewable.ts';
 import CertRevoke from './cert/revoke.ts';
 import CertRm from './cert/rm.ts';
 import CertStatus from './cert/status.ts';
+import Complete from './complete.ts';
+import Completion from './completion.ts';
 import ConfDisplay from './conf/display.ts';
+import ConfEdit from './conf/edit.ts';
+import ConfSchema from './conf/schema.ts';
 import ConfUpdate from './conf/update.ts';
+import ConfValidate from './conf/validate.ts';
 import Doctor from './doctor.ts';
 import ExampleServer from './example-server.ts';
+import Help from './help.ts';
 import Init from './init.ts';
 import Inspect from './inspect.ts';
 import Keygen from './keygen.ts';
 import ProviderLs from './provider/ls.ts';
 import ProviderShow from './provider/show.ts';
+import Version from './version.ts';
 
 /** Every command by its id. */
 export const COMMANDS = {
@@ -57,13 +64,20 @@ export const COMMANDS = {
   'cert:revoke': CertRevoke,
   'cert:rm': CertRm,
   'cert:status': CertStatus,
+  complete: Complete,
+  completion: Completion,
   'conf:display': ConfDisplay,
+  'conf:edit': ConfEdit,
+  'conf:schema': ConfSchema,
   'conf:update': ConfUpdate,
+  'conf:validate': ConfValidate,
   doctor: Doctor,
   'example-server': ExampleServer,
+  help: Help,
   init: Init,
   inspect: Inspect,
   keygen: Keygen,
   'provider:ls': ProviderLs,
   'provider:show': ProviderShow,
+  version: Version,
 };

@@ -27,10 +27,9 @@ export default class Init extends BaseCommand {
     'On a terminal it asks for what no flag says. Run again it completes what was interrupted, and changes nothing that is complete.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
-    '<%= config.bin %> <%= command.id %> --contact ops@example.com --agree-tos --dns-provider route53 --zone example.com',
-    '<%= config.bin %> <%= command.id %> --agree-tos --dns-provider rfc2136 --dns-server ns1.example.com --dns-key-name certbus',
-    '<%= config.bin %> <%= command.id %> --agree-tos --dns-provider acme-dns --dns-settings acme-dns.json',
-    '<%= config.bin %> <%= command.id %> --bus "dynamodb://certbus/prod?region=eu-central-1" --agree-tos --contact ops@example.com',
+    '<%= config.bin %> <%= command.id %> --agree-tos --dns-provider route53 --zone example.com',
+    '<%= config.bin %> <%= command.id %> --agree-tos --dns-settings acme-dns.json',
+    '<%= config.bin %> <%= command.id %> --agree-tos --bus "dynamodb://certbus/prod?region=eu-central-1"',
   ];
   static override flags = {
     dir: Flags.string({ default: '.', description: 'folder for the files' }),

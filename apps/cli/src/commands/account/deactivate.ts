@@ -6,6 +6,7 @@ export default class AccountDeactivate extends SigningCommand {
   static override summary = "Deactivate this bus's account at a CA (RFC 8555 section 7.3.6).";
   static override description =
     'Its certificates stay valid and served, and cannot be renewed there any more. Nothing takes it back. With --forget the CA is not asked, where it does not exist any more; then a roll-over of the other accounts can end. Take the CA out of the configuration, or register another account there with "certbus account register".';
+  static override examples = ['<%= config.bin %> <%= command.id %> letsencrypt'];
   static override args = {
     authority: Args.string({
       required: true,

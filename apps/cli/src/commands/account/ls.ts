@@ -15,6 +15,7 @@ export default class AccountLs extends BaseCommand {
   static override summary = 'List the ACME accounts of this bus: authority, directory, account URL, thumbprint.';
   static override description =
     'The account URL is what a CAA record names (RFC 8657): 0 issue "CA; accounturi=URL". On a terminal a table; piped, tab-separated lines without a header.';
+  static override examples = ['<%= config.bin %> <%= command.id %> --json'];
   static override aliases = ['account:list'];
 
   async run(): Promise<{ accounts: Row[] }> {

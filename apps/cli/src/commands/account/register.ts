@@ -6,6 +6,7 @@ export default class AccountRegister extends SigningCommand {
   static override summary = "Register this bus's account at a CA, where there is none yet.";
   static override description =
     'The terms of service were agreed to in the configuration. The first certificate registers the account, too.';
+  static override examples = ['<%= config.bin %> <%= command.id %> letsencrypt'];
   static override args = {
     authority: Args.string({ description: 'name of the authority in the configuration; default its default' }),
   };

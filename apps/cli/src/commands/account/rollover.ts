@@ -6,6 +6,7 @@ export default class AccountRollover extends SigningCommand {
   static override summary = 'Give every ACME account of this bus a fresh key (RFC 8555 section 7.3.5).';
   static override description =
     'Account URLs stay, and so do CAA records that name them. The key is on the bus before a CA sees it: where this is interrupted, run it again. HTTP-01 orders that are under way meanwhile wait, or are tried again. A CA that cannot change keys leaves the account its key; with --replace another account takes its place there, whose URL is new.';
+  static override examples = ['<%= config.bin %> <%= command.id %>'];
   static override flags = {
     replace: Flags.boolean({
       description: 'where a CA cannot change keys: register another account there, and deactivate the one before',

@@ -6,6 +6,10 @@ export default class BusArchive extends SigningCommand {
   static override summary = 'Put complete ranges of 10,000 commits into the archive.';
   static override description =
     'With --trim what lies in the archive is deleted from the store, after reading it back; that needs the policy "operator" of "certbus bus bootstrap". Every follower must know the archive before.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --trim --keep 100000',
+  ];
   static override flags = {
     trim: Flags.boolean({ description: 'delete from the store what lies in the archive; asks first' }),
     keep: Flags.integer({ min: 1, default: 10_000, description: 'newest commits that stay' }),

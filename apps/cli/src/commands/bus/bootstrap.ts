@@ -8,7 +8,8 @@ export default class BusBootstrap extends BaseCommand {
   static override description =
     'For DynamoDB: a table with on-demand billing, point-in-time recovery and deletion protection. One that is there is left as it is, its protection switched on. The bus itself is begun by "certbus init".';
   static override examples = [
-    '<%= config.bin %> <%= command.id %> "dynamodb://certbus/prod?region=eu-central-1" --archive s3://my-bucket/certbus',
+    '<%= config.bin %> <%= command.id %> "dynamodb://certbus/prod?region=eu-central-1"',
+    '<%= config.bin %> <%= command.id %> --archive s3://my-bucket/certbus',
   ];
   static override args = {
     bus: Args.string({ description: 'address of the bus; default that of the local configuration' }),

@@ -7,6 +7,7 @@ export default class BusExport extends BaseCommand {
   static override summary = 'Write the whole bus to one file, every signature verified.';
   static override description =
     'A file that exists is verified and added to, so that the same line in cron is an incremental backup, and an interrupted run is taken up. Copy the file to another place: it holds no key in the clear. "zstd -dc FILE" shows the text of the log.';
+  static override examples = ['<%= config.bin %> <%= command.id %> backup.certbus'];
   static override args = { file: Args.string({ required: true, description: 'the file' }) };
 
   async run(): Promise<{ commits: number; hash: string | null }> {

@@ -9,7 +9,7 @@ export default class BusImport extends BaseCommand {
     'Everything is verified against the trust file before anything is written. Without --bus it goes to the bus of the local configuration. An interrupted run is taken up where it stopped; a stream that holds anything else is left as it is. Where the export is older than what load balancers have read, go on with "certbus bus restored"; one that ends below the floor of bus.pub needs --accept-stale.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> backup.certbus',
-    '<%= config.bin %> <%= command.id %> backup.certbus --bus "dynamodb://certbus/prod?region=eu-central-1"',
+    '<%= config.bin %> <%= command.id %> backup.certbus --bus sqlite:./new.db#certbus',
   ];
   static override args = { file: Args.string({ required: true, description: 'the file' }) };
   static override flags = {

@@ -6,6 +6,7 @@ export default class BusRepair extends BaseCommand {
   static override summary = 'Put what was overwritten or removed back from an export.';
   static override description =
     'Run it with credentials of your own: the policy "operator" of "certbus bus bootstrap". Each position is changed only while exactly the wrong bytes that were read still lie there. Followers go on by themselves once the bus is right. Take the stolen credentials away first.';
+  static override examples = ['<%= config.bin %> <%= command.id %> --from backup.certbus --dry-run'];
   static override flags = {
     from: Flags.string({ required: true, description: 'a file that "certbus bus export" wrote' }),
     'dry-run': Flags.boolean({ description: 'only say what is wrong' }),

@@ -7,6 +7,7 @@ export default class BusRestored extends BaseCommand {
   static override description =
     'After a restore from a backup, or an import of an older export: followers that have read further build their replicas again, and serve what they have meanwhile. Needs the root key (rootKey in certbus.json, or CERTBUS_ROOT_KEY_FILE). Afterwards bus.pub has a new floor, below which nobody begins: copy it to every machine.';
 
+  static override examples = ['CERTBUS_ROOT_KEY_FILE=root.key <%= config.bin %> <%= command.id %>'];
   async run(): Promise<{ position: number; trust: string }> {
     const { flags } = await this.parse(BusRestored);
     const { knownCheckpoint, openLocalBus, writeFloor } = await import('@certbus/runtime');

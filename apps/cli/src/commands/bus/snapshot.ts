@@ -6,6 +6,7 @@ export default class BusSnapshot extends SigningCommand {
   static override description =
     'A load balancer that starts for the first time reads it instead of the log. Run it daily, or after many changes.';
 
+  static override examples = ['CERTBUS_ARCHIVE=s3://my-bucket/certbus <%= config.bin %> <%= command.id %>'];
   async run(): Promise<{ position: number; place: string }> {
     const { flags } = await this.parse(BusSnapshot);
     const { withManager } = await import('@certbus/runtime');

@@ -9,6 +9,7 @@ export default class BusVerify extends BaseCommand {
   static override description =
     'Ends with status 9 and the position where the history breaks, if it does, or lacks what this machine has read before.';
 
+  static override examples = ['<%= config.bin %> <%= command.id %>'];
   async run(): Promise<{ commits: number; hash: string | null }> {
     const { flags } = await this.parse(BusVerify);
     const { verifyBus } = await import('@certbus/store');

@@ -9,6 +9,10 @@ import { progressPrinter } from '../../progress.ts';
 export default class CertRenew extends SigningCommand {
   static override summary = 'Renew one certificate, due or not.';
   static override description = 'Asks first where it is not due: CAs limit how often the same names are issued.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> example.com',
+    '<%= config.bin %> <%= command.id %> example.com --yes',
+  ];
   static override args = {
     id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
   };

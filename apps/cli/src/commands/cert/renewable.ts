@@ -102,6 +102,10 @@ export default class CertRenewable extends SigningCommand {
   static override summary = 'Say which certificates are due, and renew them when told to.';
   static override description =
     'Without a renewing flag nothing is changed. From cron: certbus cert renewable --renew-all. The exit status is 10 where something that has ended or is about to is not renewed, be it that another manager claims it.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> 2027-01-31',
+    '<%= config.bin %> <%= command.id %> --renew-all',
+  ];
   static override args = {
     at: Args.string({ description: 'list what will be due by then, such as 2027-01-31; not with a renewing flag' }),
   };

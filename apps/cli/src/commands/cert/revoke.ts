@@ -12,6 +12,7 @@ export default class CertRevoke extends SigningCommand {
   static override summary = 'Replace a certificate, and revoke the old one at its CA.';
   static override description =
     'The new one is on the bus before the old one is revoked; load balancers that have not read it yet go on with the old one until they have. Where this is interrupted in between, run it again with --serial and the serial number of the old one.';
+  static override examples = ['<%= config.bin %> <%= command.id %> example.com --reason keyCompromise'];
   static override args = {
     id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
   };

@@ -5,6 +5,7 @@ import { certificateIdOf } from '../../certificate-argument.ts';
 
 export default class CertRm extends SigningCommand {
   static override summary = 'Remove a certificate: no load balancer serves it any more, and it is not renewed.';
+  static override examples = ['<%= config.bin %> <%= command.id %> example.com'];
   static override aliases = ['cert:remove'];
   static override args = {
     id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),

@@ -9,6 +9,7 @@ export default class ConfDisplay extends BaseCommand {
   static override summary = 'Show the configuration on the bus; secrets as <redacted>.';
   static override description =
     'Its "position" is where it is on the bus. With it, "certbus conf update" refuses to replace a newer one; leave it out of what you keep in version control.';
+  static override examples = ['<%= config.bin %> <%= command.id %> > config.json'];
   static override flags = { 'show-secrets': Flags.boolean({ description: 'show secrets, too' }) };
 
   async run(): Promise<unknown> {

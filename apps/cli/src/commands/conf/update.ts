@@ -4,7 +4,7 @@ import type { ConfigureResult } from '@certbus/manager';
 import { clean, secretsOf } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
-import { parseDocument } from '../../configuration-document.ts';
+import { describeChanges, parseDocument } from '../../configuration-document.ts';
 import { CliError } from '../../errors.ts';
 
 export default class ConfUpdate extends SigningCommand {
@@ -46,12 +46,8 @@ export default class ConfUpdate extends SigningCommand {
     return result;
   }
 
-  #print({ changes: { added, removed, changed } }: ConfigureResult): void {
-    const lines = [
-      ...added.map((path) => `added: ${path}`),
-      ...removed.map((path) => `removed: ${path}`),
-      ...changed.map((path) => `changed: ${path}`),
-    ];
+  #print({ changes }: ConfigureResult): void {
+    const lines = describeChanges(changes);
     for (const line of lines.length > 0 ? lines : ['nothing differs from what was there']) this.log(clean(line));
   }
 }

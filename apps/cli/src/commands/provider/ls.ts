@@ -3,6 +3,7 @@ import { BaseCommand } from '../../base-command.ts';
 
 export default class ProviderLs extends BaseCommand {
   static override summary = 'List the DNS providers that can answer DNS-01.';
+  static override examples = ['<%= config.bin %> <%= command.id %>'];
   static override aliases = ['provider:list'];
 
   async run(): Promise<{ providers: { name: string; summary: string }[] }> {

@@ -1,0 +1,27 @@
+/** `certbus complete`, which the scripts of `certbus completion` call. */
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../base-command.ts';
+import { candidates } from '../completion/candidates.ts';
+
+export default class Complete extends BaseCommand {
+  static override enableJsonFlag = false;
+  static override hidden = true;
+  static override summary = 'Print what can come next on a command line, one a line; for shells.';
+  static override examples = ['<%= config.bin %> <%= command.id %> -- cert re'];
+  static override args = {
+    words: Args.string({ multiple: true, description: 'the words behind "certbus"; the last is completed' }),
+  };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Complete);
+    const certificates = async (): Promise<readonly string[]> => {
+      const { readReplica } = await import('@certbus/runtime');
+      const { state } = await readReplica(this.environment(flags));
+      return Array.from(state.all()).flatMap(({ certificateId, names }) => [certificateId, ...names]);
+    };
+    // A shell shows nothing where there is no bus.
+    const known = { commands: this.config.commands, certificates: () => certificates().catch(() => []) };
+    const found = await candidates(args.words ?? [''], known);
+    if (found.length > 0) this.log(found.join('\n'));
+  }
+}

@@ -1,0 +1,32 @@
+/** `certbus conf validate`. */
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { parseDocument } from '../../configuration-document.ts';
+import { CliError } from '../../errors.ts';
+
+export default class ConfValidate extends BaseCommand {
+  static override summary = 'Check a configuration without putting it on the bus.';
+  static override description = 'Needs no bus and no key. A secret that reads <redacted> counts as one.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> config.json',
+    '<%= config.bin %> <%= command.id %> - < config.json',
+  ];
+  static override args = {
+    file: Args.string({ required: true, description: 'the configuration; - for standard input' }),
+  };
+
+  async run(): Promise<{ authorities: string[]; providers: string[] }> {
+    const { args } = await this.parse(ConfValidate);
+    if (args.file === '-' && process.stdin.isTTY)
+      throw new CliError('CERTBUS_CLI_USAGE', 'There is nothing on standard input: certbus conf validate - < FILE');
+    const document = args.file === '-' ? await text(process.stdin) : await readFile(args.file, 'utf8');
+    const { parseConfiguration } = await import('@certbus/manager');
+    const source = args.file === '-' ? undefined : args.file;
+    const { authorities, dns = [] } = parseConfiguration(parseDocument(document, source).json);
+    const names = Object.keys(authorities);
+    this.log(`the configuration is valid: authorities ${names.join(', ')}`);
+    return { authorities: names, providers: dns.map(({ provider }) => provider) };
+  }
+}

@@ -1,0 +1,34 @@
+/** `certbus help`. */
+import { Args, loadHelpClass, toStandardizedId } from '@oclif/core';
+import { BaseCommand } from '../base-command.ts';
+import { PAGES } from '../help/pages.ts';
+
+export default class HelpCommand extends BaseCommand {
+  static override enableJsonFlag = false;
+  static override summary = 'Show help about a command, or a page about more than one.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> cert mk',
+    '<%= config.bin %> <%= command.id %> exit-codes',
+  ];
+  static override args = {
+    subject: Args.string({
+      multiple: true,
+      description: `a command, or one of ${Object.keys(PAGES).join(', ')}`,
+    }),
+  };
+
+  async run(): Promise<void> {
+    const { subject = [] } = (await this.parse(HelpCommand)).args;
+    const [first = ''] = subject;
+    const page = subject.length === 1 ? PAGES[first] : undefined;
+    if (page) return this.log(page.text.trimEnd());
+    const id = toStandardizedId(subject.join(' '), this.config);
+    const isKnown = id === '' || this.config.findCommand(id) || this.config.findTopic(id);
+    if (!isKnown) {
+      await this.config.runHook('command_not_found', { id: subject.join(':'), argv: [] });
+      return;
+    }
+    const Help = await loadHelpClass(this.config);
+    await new Help(this.config, this.config.pjson.oclif.helpOptions).showHelp([...subject]);
+  }
+}

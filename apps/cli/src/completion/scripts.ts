@@ -1,0 +1,37 @@
+/** What each shell evaluates so that it asks `certbus complete` for what can come next. */
+
+/** The shells that completion is there for. */
+export const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
+
+/** The script of each shell. */
+export const SCRIPTS: Readonly<Record<(typeof SHELLS)[number], string>> = {
+  bash: `# Put this into ~/.bashrc: eval "$(certbus completion bash)"
+_certbus() {
+  local IFS=$'\\n'
+  COMPREPLY=($(certbus complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+}
+complete -o default -F _certbus certbus`,
+  zsh: `#compdef certbus
+# Put this into ~/.zshrc, after compinit: eval "$(certbus completion zsh)"
+_certbus() {
+  local -a found
+  found=("\${(@f)$(certbus complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if [[ -n "$found" ]]; then compadd -- $found; else _files; fi
+}
+compdef _certbus certbus`,
+  fish: `# certbus completion fish > ~/.config/fish/completions/certbus.fish
+function __certbus_complete
+    set -l words (commandline -opc) (commandline -ct)
+    certbus complete -- $words[2..-1] 2>/dev/null
+end
+complete -c certbus -a '(__certbus_complete)'`,
+  powershell: `# Put this into $PROFILE: certbus completion powershell | Out-String | Invoke-Expression
+Register-ArgumentCompleter -Native -CommandName certbus -ScriptBlock {
+    param($begun, $line, $cursor)
+    $words = @($line.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
+    if ($begun -eq '') { $words += '' }
+    certbus complete -- @words 2>$null | ForEach-Object {
+        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+    }
+}`,
+};

@@ -1,0 +1,153 @@
+/** Help, usage errors, completion and examples of every command, without starting a process. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Command, Config, Parser } from '@oclif/core';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { COMMANDS } from '../commands/index.ts';
+import { candidates } from '../completion/candidates.ts';
+import { SCRIPTS, SHELLS } from '../completion/scripts.ts';
+import { explainUsage, usageOf } from '../usage-error.ts';
+import { writingOf } from '../writing.ts';
+import { GROUPS, groupOf } from './groups.ts';
+import { Help } from './help.ts';
+import { PAGES } from './pages.ts';
+import { referenceOf } from './reference.builders.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const WIDTH = 80;
+const commands = Object.entries(COMMANDS) as [string, Command.Class][];
+const asTyped = (id: string) => id.replaceAll(':', ' ');
+let config: Config;
+
+beforeAll(async () => {
+  const pjson = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'));
+  pjson.oclif.commands.target = './src/commands/index.ts';
+  pjson.oclif.hooks = {};
+  delete pjson.oclif.helpClass;
+  config = await Config.load({ root: ROOT, pjson });
+});
+afterAll(() => vi.restoreAllMocks());
+
+describe.each(commands)('certbus %s', (id, command) => {
+  test('has examples that fit a terminal of 80 columns with their prompt', () => {
+    const examples = (command.examples ?? []).map((example) =>
+      String(example).replaceAll('<%= config.bin %>', 'certbus').replaceAll('<%= command.id %>', asTyped(id)),
+    );
+    expect(examples).not.toEqual([]);
+    for (const example of examples) expect(`  $ ${example}`.length, example).toBeLessThanOrEqual(WIDTH);
+  });
+
+  test('has a summary of one line, and is in a group of the top help', () => {
+    expect(command.summary).toMatch(/^[A-Z].*\.$/);
+    expect(groupOf(id) ?? command.hidden).toBeTruthy();
+  });
+});
+
+test('the top help has every command in its group, and the pages', async () => {
+  const lines: string[] = [];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => lines.push(String(text)) > 0);
+  await new Help(config, { stripAnsi: true }).showHelp([]);
+  vi.restoreAllMocks();
+  const text = lines.join('');
+  expect(text.match(/^[A-Z ]+$/gm)).toEqual(['USAGE', ...GROUPS.map(([title]) => title), 'MORE']);
+  for (const [id, { hidden }] of commands) if (!hidden) expect(text).toMatch(new RegExp(`^ +${asTyped(id)} `, 'm'));
+  expect(text).not.toMatch(/^ +(complete|cert list) /m);
+  for (const name of Object.keys(PAGES)) expect(text).toMatch(new RegExp(`^ +${name} `, 'm'));
+});
+
+test.each(Object.entries(PAGES))('the page %s fits a terminal of 80 columns', (_, { text }) => {
+  for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(WIDTH);
+});
+
+describe('a wrong command line', () => {
+  const called = (id: keyof typeof COMMANDS) => {
+    const { flags, args, baseFlags } = COMMANDS[id] as Command.Class;
+    return { name: `certbus ${asTyped(id)}`, flags: { ...baseFlags, ...flags }, args };
+  };
+  /** What the parser says of words behind a command, in plain words. */
+  async function explained(id: keyof typeof COMMANDS, ...argv: string[]): Promise<string> {
+    const { flags, args, name } = called(id);
+    const error = await Parser.parse(argv, { flags, args, strict: true } as never).then(
+      () => new Error('nothing is wrong'),
+      (thrown: Error) => thrown,
+    );
+    expect(explainUsage(error, called(id)).next).toEqual([`"${name} --help" shows its flags and examples`]);
+    return explainUsage(error, called(id)).message;
+  }
+
+  test.each([
+    ['cert:ls', ['--colums'], '"--colums" is not a flag of "certbus cert ls". Did you mean "--columns"?'],
+    ['cert:mk', ['a.test', '--wild'], '"--wild" is not a flag of "certbus cert mk". Did you mean "--wildcard"?'],
+    ['cert:ls', ['--utterly-wrong'], '"--utterly-wrong" is not a flag of "certbus cert ls".'],
+    ['cert:cat', [], '"certbus cert cat" needs ID.'],
+    ['bus:verify', ['x'], '"certbus bus verify" does not take "x".'],
+    ['keygen', ['nonsense'], 'Expected nonsense to be one of: manager, loadbalancer, backup.'],
+    ['cert:ls', ['--sort'], 'Flag --sort expects one of these values: expires, name, status, id.'],
+  ] as const)('%s %j: %s', async (id, argv, message) => {
+    expect(await explained(id, ...argv)).toBe(message);
+  });
+
+  test('is shown how the command is called', () => {
+    expect(usageOf(called('cert:mk'))).toBe('certbus cert mk [DOMAIN...] [FLAGS]');
+    expect(usageOf(called('cert:rm'))).toBe('certbus cert rm ID [FLAGS]');
+  });
+});
+
+test.each([
+  [[], {}, { isQuiet: false, level: undefined, format: 'text' }],
+  [['-q'], {}, { isQuiet: true, level: 'error', format: 'text' }],
+  [['--verbose', '--log-format=json'], {}, { isQuiet: false, level: 'debug', format: 'json' }],
+  [['--log-format', 'json'], {}, { isQuiet: false, level: undefined, format: 'json' }],
+  [['--log-format', 'text'], { CERTBUS_LOG_FORMAT: 'json' }, { isQuiet: false, level: undefined, format: 'text' }],
+  [['--', '--quiet'], { CERTBUS_LOG_FORMAT: 'json' }, { isQuiet: false, level: undefined, format: 'json' }],
+])('%j with %j writes as %j', (argv, env, expected) => {
+  expect(writingOf(argv, env)).toEqual(expected);
+});
+
+describe('completion', () => {
+  const names = ['a.test', 'b.test', 'idOfA'];
+  const complete = (...words: string[]) =>
+    candidates(words, { commands: config.commands, certificates: async () => names });
+
+  test.each([
+    [['ce'], ['cert']],
+    [
+      ['cert', 're'],
+      ['remove', 'renew', 'renewable', 'revoke'],
+    ],
+    [['cert', 'status', ''], names],
+    [['cert', 'renew', '--yes', 'b'], ['b.test']],
+    [['cert', 'status', 'a.test', ''], []],
+    [['cert', 'ls', '--so'], ['--sort']],
+    [
+      ['cert', 'ls', '--sort', ''],
+      ['expires', 'id', 'name', 'status'],
+    ],
+    [['cert', 'ls', '--sort', 'id', '--fail'], ['--failing']],
+    [['doctor', '--no-w'], ['--no-write-dns']],
+    [['keygen', 'm'], ['manager']],
+    [['completion', ''], [...SHELLS].sort()],
+    [['cert', 'mk', '--from', ''], []],
+    [['nonsense', ''], []],
+    [['compl'], ['completion']],
+  ])('%j: %j', async (words, expected) => {
+    expect(await complete(...words)).toEqual(expected);
+  });
+
+  test('bash asks for the words up to the cursor', () => {
+    const script = `certbus() { printf '%s\\n' "$@" one two; }
+      ${SCRIPTS.bash}
+      COMP_WORDS=(certbus cert 're' behind); COMP_CWORD=2; _certbus; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(stdout.trim().split('\n')).toEqual(['complete', '--', 'cert', 're', 'one', 'two']);
+  });
+});
+
+test('docs/commands.md is what the commands say of themselves; CERTBUS_CONTRACT=write writes it', async () => {
+  const file = fileURLToPath(new URL('../../../../docs/commands.md', import.meta.url));
+  const text = referenceOf(commands);
+  if (process.env['CERTBUS_CONTRACT'] === 'write') await (await import('node:fs/promises')).writeFile(file, text);
+  expect(readFileSync(file, 'utf8')).toBe(text);
+});

@@ -1,0 +1,64 @@
+/** Puts errors about flags and arguments into plain words, with what was probably meant. */
+import { distance } from 'fastest-levenshtein';
+
+/** The command that was called in a wrong way. */
+export interface CalledCommand {
+  /** As it is typed, such as `certbus cert ls`. */
+  readonly name: string;
+  readonly flags: Readonly<Record<string, { readonly type: string; readonly hidden?: boolean | undefined }>>;
+  readonly args: Readonly<
+    Record<string, { readonly required?: boolean | undefined; readonly multiple?: boolean | undefined }>
+  >;
+}
+
+/** What was wrong, and what to do. */
+export interface UsageError {
+  readonly message: string;
+  readonly next: readonly string[];
+}
+
+/** Letters that can differ: more, and a suggestion is a guess. */
+const LIKE = 3;
+
+/** The flag of a command that looks most like what was typed; `undefined` where none does. */
+function similarFlag(typed: string, { flags }: CalledCommand): string | undefined {
+  const bare = typed.replace(/^-+/, '');
+  const isLike = (name: string) =>
+    distance(bare, name) <= Math.min(LIKE, Math.ceil(name.length / 2)) || (bare.length > 2 && name.startsWith(bare));
+  const [found] = Object.entries(flags)
+    .filter(([name, { hidden }]) => !hidden && isLike(name))
+    .sort(([a], [b]) => distance(bare, a) - distance(bare, b));
+  return found && `--${found[0]}`;
+}
+
+/** How a command is called: its arguments, and that it has flags. */
+export function usageOf({ name, args }: CalledCommand): string {
+  const shown = Object.entries(args).map(([arg, { required, multiple }]) => {
+    const word = `${arg.toUpperCase()}${multiple ? '...' : ''}`;
+    return required ? word : `[${word}]`;
+  });
+  return [name, ...shown, '[FLAGS]'].join(' ');
+}
+
+const listOf = (error: Error, field: 'flags' | 'args'): readonly string[] => {
+  const value: unknown = Reflect.get(error, field);
+  return Array.isArray(value) ? value.map((each) => (typeof each === 'object' ? String(each.name) : String(each))) : [];
+};
+
+/** An error of the parser about a command, in plain words. */
+export function explainUsage(error: Error, command: CalledCommand): UsageError {
+  const help = `"${command.name} --help" shows its flags and examples`;
+  const [flag] = listOf(error, 'flags');
+  const args = listOf(error, 'args');
+  if (error.message.startsWith('Nonexistent flag') && flag !== undefined) {
+    const like = similarFlag(flag, command);
+    const message = `"${flag}" is not a flag of "${command.name}".${like ? ` Did you mean "${like}"?` : ''}`;
+    return { message, next: [help] };
+  }
+  if (error.message.startsWith('Missing'))
+    return { message: `"${command.name}" needs ${args.map((arg) => arg.toUpperCase()).join(' and ')}.`, next: [help] };
+  if (error.message.startsWith('Unexpected argument'))
+    return { message: `"${command.name}" does not take "${args.join(' ')}".`, next: [help] };
+  const [first = ''] = error.message.replace(/\s*See more help with --help$/, '').split('\n\n');
+  return { message: first.replace(/\s*\n\s*/g, ' ').replace(/([^.?!])$/, '$1.'), next: [help] };
+}
