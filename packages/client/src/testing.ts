@@ -78,15 +78,16 @@ const generateKeys = (algorithm: webcrypto.EcKeyGenParams | webcrypto.RsaHashedK
   crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
 const toPem = (key: webcrypto.CryptoKey) => KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' }).toString();
 
-async function createAuthority() {
+async function createAuthority(now: () => Date) {
+  const after = (ms: number) => new Date(now().getTime() + ms);
   const keys = await generateKeys();
   const root = await x509.X509CertificateGenerator.createSelfSigned(
     {
       name: 'CN=CertBus test bus',
       keys,
       signingAlgorithm: ALGORITHM,
-      notBefore: new Date(Date.now() - HOUR_MS),
-      notAfter: new Date(Date.now() + 3_650 * DAY_MS),
+      notBefore: after(-HOUR_MS),
+      notAfter: after(3_650 * DAY_MS),
       extensions: [
         new x509.BasicConstraintsExtension(true, 0, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
@@ -103,8 +104,8 @@ async function createAuthority() {
         publicKey: own.publicKey,
         signingKey: keys.privateKey,
         signingAlgorithm: ALGORITHM,
-        notBefore: new Date(Date.now() - HOUR_MS),
-        notAfter: new Date(Date.now() + days * DAY_MS),
+        notBefore: after(-HOUR_MS),
+        notAfter: after(days * DAY_MS),
         extensions: [
           // Critical, since the subject is empty (RFC 5280 section 4.2.1.6).
           new x509.SubjectAlternativeNameExtension(
@@ -124,12 +125,12 @@ async function createAuthority() {
 }
 
 /** Writes one commit after the other; the test bus is the only writer. */
-function createWriter(bus: Bus, root: Bus) {
+function createWriter(bus: Bus, root: Bus, now: () => Date) {
   let checkpoint: Checkpoint = BEGINNING;
   let last: Promise<void> = Promise.resolve();
   return (events: readonly WrittenEvent[], { asRoot = false } = {}): Promise<void> => {
     last = last.then(async () => {
-      ({ checkpoint } = await (asRoot ? root : bus).append(checkpoint, events, { at: new Date() }));
+      ({ checkpoint } = await (asRoot ? root : bus).append(checkpoint, events, { at: now() }));
     });
     return last;
   };
@@ -151,9 +152,16 @@ function beginning(
 
 /**
  * Makes a bus for the tests of those who build on the client; needs the packages `@peculiar/x509` and `reflect-metadata`.
- * `address` puts it into a store that does not exist yet, such as `sqlite:./test.db`; default this process's memory.
+ * `address` puts it into a store that does not exist yet, such as `sqlite:./test.db`; default this process's memory. `now` is the clock of its
+ * manager and its CA; default the system's.
  */
-export async function createTestBus({ address }: { readonly address?: string } = {}): Promise<TestBus> {
+export async function createTestBus({
+  address,
+  now = () => new Date(),
+}: {
+  readonly address?: string;
+  readonly now?: () => Date;
+} = {}): Promise<TestBus> {
   const root = parseRootKey(createRootKey());
   const managerText = await createManagerKey();
   const { signer } = parseManagerKey(managerText);
@@ -164,10 +172,10 @@ export async function createTestBus({ address }: { readonly address?: string } =
   const { stream } = parseAddress(place);
   const log = await openLog(place, { create: true });
   const bus = openBus(log, stream, { trust, signer });
-  const write = createWriter(bus, openBus(log, stream, { trust, signer: root }));
+  const write = createWriter(bus, openBus(log, stream, { trust, signer: root }), now);
   const manager = { signer, recipient: (await parseIdentityFile(managerText)).recipient };
   await write(beginning(trust.busId, root, manager, recipient), { asRoot: true });
-  const authority = await createAuthority();
+  const authority = await createAuthority(now);
   const rootDer = Buffer.from(authority.root.rawData);
   await write([{ type: 'IssuerAdded', hash: sha256(rootDer), certificate: rootDer.toString('base64') }]);
   const ids = new Map<string, string>();
