@@ -1,0 +1,59 @@
+/** A day on which everything fails that can, at random, against a model of what the bus has said. */
+import { join } from 'node:path';
+import { requirePart, temporaryFolder } from 'certbus-services';
+import { sized } from 'certbus-services/vitest';
+import fc from 'fast-check';
+import { describe, onTestFinished, test } from 'vitest';
+import { createFaultyWorld, type Happening } from './faulty-world.builders.ts';
+import { DAY_MS } from './site.builders.ts';
+
+/** How often each thing happens on one day: what goes wrong twice, so that it comes right. */
+const HAPPENINGS: Readonly<Record<Happening, number>> = {
+  renew: 4,
+  add: 1,
+  remove: 1,
+  line: 2,
+  room: 2,
+  mode: 2,
+  damage: 1,
+  clock: 2,
+  restart: 2,
+  sibling: 2,
+};
+
+const deck = (Object.keys(HAPPENINGS) as Happening[]).flatMap((kind) => Array<Happening>(HAPPENINGS[kind]).fill(kind));
+
+/** A day's happenings in any order, so many times over, each with a chance of its own. */
+const anyDay = (times: number) => {
+  const cards = Array.from({ length: times }, () => deck).flat();
+  const minLength = cards.length;
+  return fc
+    .tuple(fc.shuffledSubarray(cards, { minLength }), fc.array(fc.nat(), { minLength, maxLength: minLength }))
+    .map(([happenings, chances]) => happenings.map((happening, n) => ({ happening, chance: chances[n] ?? 0 })));
+};
+
+const part = requirePart('disks');
+describe.skipIf(part.skip)(part.title('on a disk of its own'), () => {
+  const title =
+    'a day of random faults: nothing older than before and no other name is shown, every report is true, and all comes right in the end';
+  test(title, { tags: 'full', timeout: 1_800_000 }, async () => {
+    const { times, ...runs } = sized<{ times: number; numRuns: number; seed?: number }>({
+      small: { times: 1, numRuns: 1, seed: 14 },
+      full: { times: 2, numRuns: 20 },
+    });
+    const folder = temporaryFolder();
+    onTestFinished(() => folder.remove());
+    let days = 0;
+    const property = fc.asyncProperty(anyDay(times), async (steps) => {
+      days += 1;
+      const world = await createFaultyWorld(join(folder.path, String(days)));
+      for (const [n, { happening, chance }] of steps.entries())
+        await world.step(happening, { chance, afterMs: DAY_MS / steps.length }).catch((cause) => {
+          throw new Error(`at step ${n}, "${happening}"`, { cause });
+        });
+      await world.end();
+    });
+    // What fails is a matter of instants, too: it is reported with its seed, and not made smaller.
+    await fc.assert(property, { ...runs, endOnFailure: true });
+  });
+});
