@@ -3,9 +3,10 @@ import { publish } from './document.ts';
 import { massRenewal } from './mass-renewal.ts';
 import { million } from './million.ts';
 import type { Part } from './part.ts';
+import { soak } from './soak.ts';
 
 /** `npm run test:long -- [PART...] [--certificates N]`: runs the long tests, all or those that are named, and publishes full-sized ones. */
-const PARTS: Readonly<Record<string, Part>> = { million, 'mass-renewal': massRenewal };
+const PARTS: Readonly<Record<string, Part>> = { million, 'mass-renewal': massRenewal, soak };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

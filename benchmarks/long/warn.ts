@@ -7,6 +7,6 @@ for (const [part, section] of readSections()) {
   const changes = commit === undefined ? undefined : changesSince(commit);
   if (changes === undefined || changes === 0) continue;
   console.warn(
-    `warning: docs/long-tests.md shows "${part}" at commit ${commit}, and packages/store or packages/replica changed in ${changes} commits since. If that matters: npm run test:long -- ${part}`,
+    `warning: docs/long-tests.md shows "${part}" at commit ${commit}, and what it measures changed in ${changes} commits since. If that matters: npm run test:long -- ${part}`,
   );
 }
