@@ -1,6 +1,6 @@
 /** Small disks of a test's own, which can be full or mounted read-only. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 
 /** A disk that ends with the test. */
 export interface Disk {
@@ -25,4 +25,13 @@ export function mountDisk(path: string, { megabytes = 1 }: { readonly megabytes?
     remount: (mode) => void mount('-o', `remount,${mode}`),
     remove: () => void execFileSync('umount', ['-l', path]),
   };
+}
+
+/** Unmounts the disks that tests have left below a folder, because they were killed. */
+export function unmountBelow(folder: string): void {
+  const mounted = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((path) => path.startsWith(`${folder}/`));
+  for (const path of mounted.reverse()) execFileSync('umount', ['-l', path], { stdio: 'pipe' });
 }

@@ -1,5 +1,6 @@
 /** A folder in memory for what a run of tests writes: a bus flushes every commit, for which a disk takes milliseconds. */
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { unmountBelow } from './disks.ts';
 
 /** Where Linux has a file system in memory. */
 const IN_MEMORY = '/dev/shm';
@@ -12,11 +13,17 @@ function hasRoom(): boolean {
   return bavail * bsize >= ENOUGH_BYTES;
 }
 
-/** Removes what runs left that were killed: it would take memory until the machine starts again. */
+/** Removes what runs left that were killed: it would take memory until the machine starts again. What another run is removing is left to it. */
 function removeLeftovers(): void {
   for (const name of readdirSync(IN_MEMORY)) {
     const [, pid] = /^certbus-tests-(\d+)-/.exec(name) ?? [];
-    if (pid && !existsSync(`/proc/${pid}`)) rmSync(`${IN_MEMORY}/${name}`, { recursive: true, force: true });
+    if (!pid || existsSync(`/proc/${pid}`)) continue;
+    try {
+      unmountBelow(`${IN_MEMORY}/${name}`);
+      rmSync(`${IN_MEMORY}/${name}`, { recursive: true, force: true });
+    } catch {
+      // No reason not to test.
+    }
   }
 }
 
