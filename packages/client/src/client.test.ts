@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,6 @@ const newPlace = (name: string) => {
   places += 1;
   return join(folder.path, `${places}-${name}`);
 };
-const PROCESS = fileURLToPath(new URL('./client-process.builders.ts', import.meta.url));
 
 afterEach(async () => {
   for (const it of open.splice(0).reverse()) await it.close();
@@ -120,36 +119,6 @@ test('with a default name, clients without a name get its certificate and unknow
     (error: Error) => error,
   );
   expect(unnamed).toMatchObject({ serialNumber });
-});
-
-test('a renewal is shown without failing a request, and sessions of before still resume', async () => {
-  const bus = await newBus();
-  const before = await bus.issue(['a.test']);
-  const client = await newClient(bus);
-  const { port } = await newServer(client);
-  const first = await shakeHands(port, 'a.test', { ca: bus.roots });
-  const serials: string[] = [];
-  let isDone = false;
-  const load = Promise.all(
-    Array.from({ length: 4 }, async () => {
-      while (!isDone || serials.length < 200)
-        serials.push((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber);
-    }),
-  );
-  let after = before;
-  await untilChanged(client, async () => {
-    after = await bus.issue(['a.test']);
-  });
-  isDone = true;
-  await load;
-  expect(serials.length).toBeGreaterThanOrEqual(200);
-  expect(new Set(serials)).toEqual(new Set([before.serialNumber, after.serialNumber]));
-  expect(serials.at(-1)).toBe(after.serialNumber);
-  const resumed = await shakeHands(port, 'a.test', {
-    ca: bus.roots,
-    ...(first.session ? { session: first.session } : {}),
-  });
-  expect(resumed.reused).toBe(true);
 });
 
 test.each(['TLSv1.3', 'TLSv1.2'] as const)(
@@ -333,37 +302,6 @@ test('a bus without certificates is enough to start, and to answer HTTP-01', asy
     expect((await fetch(url + wrong)).status).toBe(404);
   expect((await fetch(`${url}/token`, { method: 'POST' })).status).toBe(404);
   server.close();
-});
-
-test('two processes on one state directory: one follows, both serve, and the other takes over after a kill', async () => {
-  const address = `sqlite:${newPlace('bus.db')}#test`;
-  const stateDirectory = newPlace('state');
-  const bus = await newBus(address);
-  await bus.issue(['a.test']);
-  const child = spawn(
-    process.execPath,
-    ['--conditions=certbus:source', PROCESS, address, bus.identity, bus.trust, stateDirectory],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  const [said] = await once(child.stdout, 'data');
-  expect(String(said)).toBe('advancing\n');
-  const client = await newClient(bus, {
-    bus: address,
-    stateDirectory,
-    replica: undefined,
-  } as unknown as Partial<ConnectOptions>);
-  expect(client.health().following).toBe(false);
-  const { port } = await newServer(client);
-  const second = await bus.issue(['a.test']);
-  const shown = async () => (await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber;
-  await expect.poll(shown).toBe(second.serialNumber);
-  child.kill('SIGKILL');
-  await once(child, 'close');
-  const third = await bus.issue(['a.test']);
-  await expect.poll(shown).toBe(third.serialNumber);
-  expect(client.health().following).toBe(true);
 });
 
 test('a forged commit raises an alarm, and what was served stays served', async () => {

@@ -125,33 +125,36 @@ function createStandingReader(replica: Replica): (now: Date) => Standing {
   };
   return (now) => {
     const current = replica.version();
-    if (current !== version) {
-      const { newestAt } = replica.bus();
-      const newestCommitAt = newestAt ? new Date(newestAt) : undefined;
-      const { position } = replica.checkpoint();
-      // Where the row of the bus itself was lost, what was read of it before counts until it was read again.
-      const isLost = position === 0 && replica.countLost() !== undefined;
-      unchanged = {
-        position: isLost ? unchanged.position : position,
-        newestCommitAt: isLost ? unchanged.newestCommitAt : newestCommitAt,
-        served: replica.countServed(),
-        isComplete: replica.isComplete(),
+    // One picture of the file: what counts certificates must not see a commit that what reads the position did not.
+    return replica.snapshot((reader) => {
+      if (current !== version) {
+        const { newestAt } = reader.bus();
+        const newestCommitAt = newestAt ? new Date(newestAt) : undefined;
+        const { position } = reader.checkpoint();
+        // Where the row of the bus itself was lost, what was read of it before counts until it was read again.
+        const isLost = position === 0 && reader.countLost() !== undefined;
+        unchanged = {
+          position: isLost ? unchanged.position : position,
+          newestCommitAt: isLost ? unchanged.newestCommitAt : newestCommitAt,
+          served: reader.countServed(),
+          isComplete: reader.isComplete(),
+        };
+        version = current;
+      }
+      const { position, newestCommitAt, served, isComplete } = unchanged;
+      // Nothing is served before a first replay is complete, and there are no indexes to count by.
+      if (!isComplete) return { ...NOTHING, position, newestCommitAt };
+      const expired = reader.countEnding(now);
+      const endingWithin7Days = reader.countEnding(new Date(now.getTime() + WEEK_MS)) - expired;
+      const end = reader.nextEnd(now);
+      return {
+        isComplete,
+        position,
+        newestCommitAt,
+        certificates: { served, expired, endingWithin7Days },
+        offlineBudgetMs: end && end.getTime() - now.getTime(),
       };
-      version = current;
-    }
-    const { position, newestCommitAt, served, isComplete } = unchanged;
-    // Nothing is served before a first replay is complete, and there are no indexes to count by.
-    if (!isComplete) return { ...NOTHING, position, newestCommitAt };
-    const expired = replica.countEnding(now);
-    const endingWithin7Days = replica.countEnding(new Date(now.getTime() + WEEK_MS)) - expired;
-    const end = replica.nextEnd(now);
-    return {
-      isComplete,
-      position,
-      newestCommitAt,
-      certificates: { served, expired, endingWithin7Days },
-      offlineBudgetMs: end && end.getTime() - now.getTime(),
-    };
+    });
   };
 }
 

@@ -47,7 +47,7 @@ export interface TestBus {
   readonly trust: string;
   /** PEM of the root of every certificate made here. */
   readonly roots: string;
-  /** Makes a certificate for these names, with a P-256 key by default; made before with the same key type, it is renewed. */
+  /** Makes a certificate for these names, with a P-256 key by default; made before with the same key type, it is renewed, unless it was removed. */
   issue(
     names: readonly string[],
     options?: { readonly days?: number; readonly keyType?: TestKeyType },
@@ -212,7 +212,11 @@ export async function createTestBus({
       ]);
       return { certificateId, serialNumber, certificate: leaf.toString('pem'), privateKey };
     },
-    remove: (certificateId) => write([{ type: 'CertificateRemoved', certificateId }]),
+    async remove(certificateId) {
+      // What is issued for its names afterwards is another certificate: one that was removed stays removed.
+      for (const [key, id] of ids) if (id === certificateId) ids.delete(key);
+      await write([{ type: 'CertificateRemoved', certificateId }]);
+    },
     append: (...events) => write(events),
     close: () => log.close(),
   };

@@ -134,7 +134,8 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   try {
     return work();
   } finally {
-    database.exec('COMMIT');
+    // What the disk refuses ends some transactions by itself.
+    if (database.isTransaction) database.exec('COMMIT');
   }
 }
 
@@ -171,7 +172,10 @@ function openInMemory(busId: string, role: ReplicaRole): Replica {
       const [checkpoint, bus, records] = [reader.checkpoint(), reader.bus(), [...reader.records()]];
       return { ...reader, checkpoint: () => checkpoint, bus: () => bus, records: () => records, close() {} };
     },
-    snapshot: (read) => inTransaction(database, () => read(reader)),
+    snapshot(read) {
+      if (isClosed) throw closed();
+      return inTransaction(database, () => read(reader));
+    },
     openVault: (owner) => openKeyVault({ ...owner, path: undefined, replica: undefined, busId }, startKeeper),
     version() {
       if (isClosed) throw closed();
@@ -556,7 +560,10 @@ function replicaOf({ path, file, role, thread, watch, unwritten, openVault, adva
     complete: async () => void (await write({ kind: 'complete' })),
     settle: async () => void (await write({ kind: 'settle' })),
     hold: () => file.hold(),
-    snapshot: (read) => inTransaction(file.database(), () => read(current())),
+    snapshot(read) {
+      const reader = current();
+      return inTransaction(file.database(), () => read(reader));
+    },
     openVault,
     version() {
       current();

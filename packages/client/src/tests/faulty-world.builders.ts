@@ -38,7 +38,7 @@ const BRIEF = 'brief.test';
 const ISSUED = ['a.test', 'b.test', '*.wild.test', 'x.wild.test', BRIEF];
 const ASKED = ['a.test', 'b.test', 'x.wild.test', 'y.wild.test', BRIEF, 'never.test'];
 const lifeOf = (name: string) => ({ days: name === BRIEF ? 2 : 90 });
-const CLOCK_JUMPS_MS = 3 * DAY_MS;
+const FARTHEST_JUMP_MS = 3 * DAY_MS;
 const pick = (chance: number): string => ISSUED[chance % ISSUED.length] ?? '';
 
 /** Looks at a report every few milliseconds; the first that is wrong is thrown when it is asked for. */
@@ -151,7 +151,9 @@ function createHappenings({ site, options, disk, edge, state }: Parts) {
       else await edge.restart(damage);
     },
     async clock(chance) {
-      clock.aheadMs = (chance % (2 * CLOCK_JUMPS_MS)) - CLOCK_JUMPS_MS;
+      // To either side, most often by hours.
+      const share = (chance % 1_000) / 999;
+      clock.aheadMs = (chance % 2 === 0 ? -1 : 1) * Math.round(FARTHEST_JUMP_MS * share ** 2);
     },
     restart: () => edge.restart(),
     async sibling() {

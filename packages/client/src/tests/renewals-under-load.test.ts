@@ -48,6 +48,7 @@ test(title, { tags: 'full' }, async () => {
   const asking = Promise.all(Array.from({ length: CLIENTS }, (_, n) => ask(n)));
   asking.catch(() => (isDone = true));
   for (let n = 1; n <= renewals && !isDone; n += 1) {
+    site.clock.nowMs += 1_000;
     await site.issue([RENEWED[n % RENEWED.length] ?? '']);
     const wanted = (n * handshakes) / renewals;
     await expect.poll(() => isDone || shown >= wanted, { interval: 5 }).toBe(true);
