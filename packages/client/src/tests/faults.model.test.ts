@@ -5,7 +5,7 @@ import { sized } from 'certbus-services/vitest';
 import fc from 'fast-check';
 import { describe, onTestFinished, test } from 'vitest';
 import { createFaultyWorld, type Happening } from './faulty-world.builders.ts';
-import { DAY_MS } from './site.builders.ts';
+import { DAY_MS, MANY_MINUTES } from './site.builders.ts';
 
 /** How often each thing happens on one day: what goes wrong twice, so that it comes right. */
 const HAPPENINGS: Readonly<Record<Happening, number>> = {
@@ -36,7 +36,7 @@ const part = requirePart('disks');
 describe.skipIf(part.skip)(part.title('on a disk of its own'), () => {
   const title =
     'a day of random faults: nothing older than before and no other name is shown, every report is true, and all comes right in the end';
-  test(title, { tags: 'full', timeout: 1_800_000 }, async () => {
+  test(title, MANY_MINUTES, async () => {
     const { times, ...runs } = sized<{ times: number; numRuns: number; seed?: number }>({
       small: { times: 1, numRuns: 1, seed: 14 },
       full: { times: 2, numRuns: 20 },

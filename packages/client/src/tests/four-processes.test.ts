@@ -4,7 +4,7 @@ import { sized } from 'certbus-services/vitest';
 import { expect, onTestFinished, test } from 'vitest';
 import { checkShown, type Floors } from './edge.builders.ts';
 import { type EdgeProcess, startEdgeProcess } from './edge-processes.builders.ts';
-import { createSite, type Site } from './site.builders.ts';
+import { createSite, MANY_MINUTES, type Site } from './site.builders.ts';
 
 const PROCESSES = 4;
 const NAMES = ['a.test', 'b.test', 'x.wild.test'];
@@ -37,7 +37,7 @@ async function advancerOf(servers: readonly Server[]): Promise<Server> {
 
 const title =
   'four processes on one state folder, of which the one that follows is killed: no handshake with the others fails or shows anything older, and another one takes over';
-test(title, { tags: 'full' }, async () => {
+test(title, MANY_MINUTES, async () => {
   const kills = sized({ small: 1, full: 30 });
   const folder = temporaryFolder();
   onTestFinished(() => folder.remove());

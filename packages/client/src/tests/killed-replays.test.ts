@@ -6,7 +6,7 @@ import { sized } from 'certbus-services/vitest';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../connect.ts';
 import { type EdgeProcess, startEdgeProcess } from './edge-processes.builders.ts';
-import { createSite, type Site } from './site.builders.ts';
+import { createSite, MANY_MINUTES, type Site } from './site.builders.ts';
 
 /** Events of one commit, which has 300 KB at most. */
 const TOGETHER = 400;
@@ -57,7 +57,7 @@ const hasReplica = (folder: string): boolean =>
 
 const title =
   'a replay that is killed, at any moment and again and again: each next start finishes it, or serves all, and none serves a part';
-test(title, { tags: 'full' }, async () => {
+test(title, MANY_MINUTES, async () => {
   const { certificates, kills } = sized({
     small: { certificates: 10_000, kills: 3 },
     full: { certificates: 200_000, kills: 100 },

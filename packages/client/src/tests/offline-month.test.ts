@@ -34,7 +34,7 @@ test.each(['serve', 'refuse'] as const)(
   async (expired) => {
     const site = await newSite();
     const start = () => startEdge({ ...site.options, expired, startTimeoutMs: 3_600_000 });
-    const stepDays = sized({ small: 10, full: 0.5 });
+    const stepDays = sized({ small: 10, full: 1 });
     const cutAt = site.clock.nowMs;
     const floors: Floors = new Map();
     let edge = await start();

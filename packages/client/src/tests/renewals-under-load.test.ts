@@ -4,7 +4,7 @@ import { sized } from 'certbus-services/vitest';
 import { expect, onTestFinished, test } from 'vitest';
 import { shakeHands } from '../tls/tls.builders.ts';
 import { checkReport, checkShown, startEdge } from './edge.builders.ts';
-import { createSite } from './site.builders.ts';
+import { createSite, MANY_MINUTES } from './site.builders.ts';
 
 const RENEWED = ['a.load.test', 'b.load.test', 'c.load.test', '*.wild.test'];
 const QUIET = ['quiet.test', 'x.still.test'];
@@ -13,7 +13,7 @@ const CLIENTS = 4;
 
 const title =
   'renewals under load: no handshake fails, nothing older is shown, sessions still resume, and other names keep their contexts';
-test(title, { tags: 'full' }, async () => {
+test(title, MANY_MINUTES, async () => {
   const { renewals, handshakes } = sized({
     small: { renewals: 20, handshakes: 400 },
     full: { renewals: 500, handshakes: 30_000 },

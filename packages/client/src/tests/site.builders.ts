@@ -29,6 +29,8 @@ export interface Site {
 }
 
 export const DAY_MS = 86_400_000;
+/** Options of a test that takes many minutes at full counts. */
+export const MANY_MINUTES = { tags: ['full'], timeout: 3_600_000 };
 /** Positions that a test bus begins with: its keys, and the issuer of its certificates. */
 const BEGINNING = 2;
 
