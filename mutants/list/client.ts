@@ -38,8 +38,8 @@ export const client: readonly Mutant[] = [
   {
     fault: 'a restart without the bus does not know when the bus last answered',
     file: 'packages/client/src/serving/material-source.ts',
-    find: 'notes: createNotes(replica.following()),',
-    replace: 'notes: createNotes(),',
+    find: 'createNotes(replica.following(), {',
+    replace: 'createNotes(undefined, {',
     noticedBy: [{ file: 'packages/client/src/tests/offline-month.test.ts' }],
   },
   {
@@ -55,6 +55,13 @@ export const client: readonly Mutant[] = [
     find: 'if (notes.live || replica.isComplete()) return;',
     replace: 'if (notes.live || replica.checkpoint().position > 0) return;',
     noticedBy: [{ file: 'packages/client/src/first-start.test.ts' }],
+  },
+  {
+    fault: 'a report is ahead of what is shown',
+    file: 'packages/client/src/health.ts',
+    find: 'position: Math.min(shown.position, notes.reached),',
+    replace: '',
+    noticedBy: [{ file: 'packages/client/src/health.test.ts', only: 'not ahead of what is shown' }],
   },
   {
     fault: 'a predecessor that outlives its successor is shown',

@@ -94,4 +94,11 @@ export const replica: readonly Mutant[] = [
     replace: '',
     noticedBy: [{ file: 'packages/replica/src/overtaken.test.ts' }],
   },
+  {
+    fault: 'a replica that can be written again is read as if its file never changed',
+    file: 'packages/replica/src/replica.ts',
+    find: 'is one no longer.\n        file.reopen();',
+    replace: 'is one no longer.',
+    noticedBy: [{ file: 'packages/client/src/disk-problems.int.test.ts', only: 'as soon as a read-only disk' }],
+  },
 ];

@@ -1,4 +1,5 @@
 /** Buses and clients of tests, which close them at their end. */
+import { createId, type EventOf } from '@certbus/events';
 import { onTestFinished } from 'vitest';
 import type { CertBus, ConnectOptions } from './cert-bus.ts';
 import { connect } from './connect.ts';
@@ -28,3 +29,20 @@ export function alarmsOf(client: CertBus): (Error & { readonly code?: unknown })
   client.on('alarm', (error) => alarms.push(error));
   return alarms;
 }
+
+/** The event of a certificate whose key nobody opens. */
+export const madeUp = (name: string): EventOf<'CertificateObtained'> => ({
+  type: 'CertificateObtained',
+  issuanceId: createId(),
+  certificateId: createId(),
+  reason: 'new',
+  names: [name],
+  leaf: Buffer.from(`the leaf of ${name}`).toString('base64'),
+  issuers: [],
+  sealedKey: Buffer.from('made up').toString('base64'),
+  serialNumber: '0A',
+  notBefore: new Date().toISOString(),
+  notAfter: new Date(Date.now() + 86_400_000).toISOString(),
+  challengeType: 'dns-01',
+  directory: 'https://ca.test/dir',
+});

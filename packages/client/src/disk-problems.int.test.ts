@@ -129,6 +129,19 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
     await expectWritten({ bus, disk }, client, [renewed.serialNumber]);
   });
 
+  test('what comes as soon as a read-only disk can be written again is served, and written', async () => {
+    const { bus, disk } = await withReplica('written-again');
+    disk.remount('ro');
+    const client = await start(bus, disk);
+    const first = await bus.issue(['a.test']);
+    await expect.poll(() => serialsOf(client)).toEqual([first.serialNumber]);
+    disk.remount('rw');
+    // It is written before anybody looks whether it can be.
+    const second = await bus.issue(['a.test']);
+    await expect.poll(() => serialsOf(client)).toEqual([second.serialNumber]);
+    await expectWritten({ bus, disk }, client, [second.serialNumber]);
+  });
+
   test('a disk that fills while a client follows is one alarm; what comes is served, and written once there is room', async () => {
     const { bus, disk } = await withReplica('filling');
     const client = await start(bus, disk);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createIdentity } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
-import { alarmsOf, newBus, newClient } from './client.builders.ts';
+import { alarmsOf, madeUp, newBus, newClient } from './client.builders.ts';
 
 const DAY_MS = 86_400_000;
 const folder = temporaryFolder();
@@ -114,4 +114,17 @@ test('nothing throws after the client was closed, nor with a damaged replica', a
   expect(client.health()).toMatchObject({ ...closed, certificates: expect.anything() });
   expect(await ask()).toBe(404);
   await client.close();
+});
+
+test('a report is not ahead of what is shown: while a commit is taken, its position is the one before', async () => {
+  const bus = await newBus();
+  const client = await newClient(bus, { stateDirectory: join(folder.path, 'ahead') });
+  const { position } = client.health();
+  const names = Array.from({ length: 120 }, (_, n) => `n${n}.test`);
+  const positions: number[] = [];
+  client.on('changed', () => positions.push(client.health().position));
+  await bus.append(...names.map(madeUp));
+  await expect.poll(() => positions.length).toBe(names.length);
+  // They are told in turns of 50, and what was not told of yet may be shown as it was.
+  expect(positions).toEqual(names.map((_, n) => (n < 100 ? position : position + 1)));
 });

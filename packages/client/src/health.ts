@@ -9,7 +9,7 @@ export interface Health {
    * every certificate has ended. True on a bus without certificates, whose challenges are answered; a bus that is away leaves it true.
    */
   readonly ready: boolean;
-  /** Position that this server serves: two servers at one position serve the same. */
+  /** Position that this server serves: two servers at one position serve the same. The counts may be those of the next commit already. */
   readonly position: number;
   /**
    * Whether it has caught up with the bus since it started, here or in the process that follows for it. False while the replica cannot
@@ -55,6 +55,8 @@ export interface Notes {
   missingNameCount: number;
   /** The latest last; a scanner's names do not pile up. */
   readonly missingNames: Set<string>;
+  /** Position up to which all changes were taken by what serves: for some milliseconds the replica itself may be ahead. */
+  reached: number;
 }
 
 const MAX_MISSING = 100;
@@ -62,7 +64,10 @@ const MAX_MISSING = 100;
 const MAX_NAME = 255;
 
 /** Notes of a start: what an earlier process of this machine noted of the bus is still true. */
-export function createNotes(earlier: Partial<Pick<Notes, 'lastContactAt' | 'caughtUpAt'>> = {}): Notes {
+export function createNotes(
+  earlier: Partial<Pick<Notes, 'lastContactAt' | 'caughtUpAt'>> = {},
+  { reached = 0 }: Partial<Pick<Notes, 'reached'>> = {},
+): Notes {
   return {
     live: false,
     answers: 0,
@@ -72,6 +77,7 @@ export function createNotes(earlier: Partial<Pick<Notes, 'lastContactAt' | 'caug
     trouble: undefined,
     missingNameCount: 0,
     missingNames: new Set(),
+    reached,
   };
 }
 
@@ -210,6 +216,7 @@ export function createReporter({
     return {
       ready: !unread && hasBegun && (served === 0 || expired < served),
       ...shown,
+      position: Math.min(shown.position, notes.reached),
       live: !unread && notes.live,
       following: !unread && notes.following,
       lastContactAt: notes.lastContactAt,

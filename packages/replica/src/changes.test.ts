@@ -53,10 +53,10 @@ test('what a page changed is spread over turns', async () => {
     isServed: true,
   }));
   const sizes: number[] = [];
-  await spread(changes, { moved: (some) => void sizes.push(some.length) });
-  expect(sizes).toEqual([50, 50, 20]);
-  await spread([], { moved: (some) => void sizes.push(some.length) });
-  expect(sizes).toEqual([50, 50, 20, 0]);
+  await spread(changes, { moved: (some, reached) => void sizes.push(some.length, reached ?? 0) }, 7);
+  expect(sizes.splice(0)).toEqual([50, 0, 50, 0, 20, 7]);
+  await spread([], { moved: (some, reached) => void sizes.push(some.length, reached ?? 0) }, 8);
+  expect(sizes).toEqual([0, 8]);
 });
 
 test('a replica that lost rows is another one once it was read from the bus again, and not before', async () => {

@@ -10,18 +10,29 @@ const MAX_REPORTED = 10_000;
 
 /** Hears what changed; each call in a turn of the event loop of its own. */
 export interface ChangesListener {
-  /** The replica moved on. `changes`: those of what is served, in order, 50 at most unless one commit has more. */
-  moved(changes: readonly Change[]): void;
-  /** The replica is another one: it was built again, or is complete for the first time. */
-  rebuilt(): void;
+  /**
+   * The replica moved on. `changes`: those of what is served, in order, 50 at most unless one commit has more. `reached`: the position of the bus
+   * up to which all of them were reported with these; `undefined` where more follow.
+   */
+  moved(changes: readonly Change[], reached?: number): void;
+  /** The replica is another one, at position `reached`: it was built again, or is complete for the first time. */
+  rebuilt(reached: number): void;
 }
 
-/** Gives changes to a listener, a few in each turn of the event loop. */
-export async function spread(changes: readonly Change[], { moved }: Pick<ChangesListener, 'moved'>): Promise<void> {
-  moved(changes.slice(0, MAX_TOGETHER));
+/** Gives changes up to a position to a listener, a few in each turn of the event loop. */
+export async function spread(
+  changes: readonly Change[],
+  { moved }: Pick<ChangesListener, 'moved'>,
+  reached: number,
+): Promise<void> {
+  const report = (from: number) => {
+    const isLast = from + MAX_TOGETHER >= changes.length;
+    moved(changes.slice(from, from + MAX_TOGETHER), isLast ? reached : undefined);
+  };
+  report(0);
   for (let from = MAX_TOGETHER; from < changes.length; from += MAX_TOGETHER) {
     await nextTurn();
-    moved(changes.slice(from, from + MAX_TOGETHER));
+    report(from);
   }
 }
 
@@ -74,12 +85,12 @@ export function createChangeReader(replica: Read): (listener: ChangesListener) =
       const reached = look();
       if (isAnother(reached) || reported >= MAX_REPORTED) {
         seen = reached;
-        return rebuilt();
+        return rebuilt(seen.position);
       }
       const { changes, upTo } = reached.isComplete ? readTogether(replica, seen.position) : { changes: [] };
       // One that lost its own row is at 0: what was reported before is not reported again.
       seen = { ...reached, position: upTo ?? Math.max(reached.position, seen.position) };
-      moved(changes);
+      moved(changes, seen.position);
       if (upTo === undefined) return;
       reported += changes.length;
     }

@@ -66,8 +66,8 @@ async function advanceReplica(options: FollowerOptions, lasting: Lasting): Promi
       if (replica.advancing) listener.contact(at);
       else overtaken.abort();
     },
-    moved: (changes) => spread(changes, listener),
-    rebuilt: async () => listener.rebuilt(),
+    moved: (changes) => spread(changes, listener, replica.checkpoint().position),
+    rebuilt: async () => listener.rebuilt(replica.checkpoint().position),
     failed: (error) => listener.failed(error),
   };
   const rest = { intervalMs, signal: AbortSignal.any([signal, overtaken.signal]), listener: own };
@@ -102,7 +102,7 @@ export async function keepUp(options: FollowerOptions): Promise<void> {
     try {
       const mayAdvance = await replica.tryAdvance();
       // What was in memory alone here is read from the bus by the other process.
-      if (isOvertaken) listener.rebuilt();
+      if (isOvertaken) listener.rebuilt(replica.checkpoint().position);
       isOvertaken = false;
       if (mayAdvance) isOvertaken = await advanceUntilOvertaken(options, lasting);
       else await watch(options);

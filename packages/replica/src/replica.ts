@@ -268,8 +268,14 @@ function openFile({ path, busId, readWith, onReplaced, ...first }: Opening) {
   let counters = createCounters(database);
   let inode = statSync(path).ino;
   let reopened = 0;
+  let isClosed = false;
 
+  /** One that could not be opened again after it was closed is tried again. */
+  function closeDatabase(): void {
+    if (database.isOpen) database.close();
+  }
   function use(next: DatabaseSync): void {
+    closeDatabase();
     [database, isSalvaged] = [next, false];
     reader = readWith(next);
     counters = createCounters(next);
@@ -281,9 +287,7 @@ function openFile({ path, busId, readWith, onReplaced, ...first }: Opening) {
 
   function version(): number {
     if (existsSync(path) && statSync(path).ino !== inode) {
-      const next = openToRead(path, busId);
-      database.close();
-      use(next);
+      use(openToRead(path, busId));
     }
     // A new file counts its own changes from 1 again.
     return reopened * 2 ** 32 + counters.changes();
@@ -300,26 +304,25 @@ function openFile({ path, busId, readWith, onReplaced, ...first }: Opening) {
       // It is replaced first.
       if (isSalvaged) return;
       if (isWritable(path)) {
-        database.close();
+        closeDatabase();
         use(openToRead(path, busId));
-      } else if (hasLog(path)) {
         // Another process writes it: what was opened as a file that never changes is one no longer.
-        const next = openToRead(path, busId);
-        database.close();
-        use(next);
-      }
+      } else if (hasLog(path)) use(openToRead(path, busId));
     },
     /** Reads what was put in its place; where that cannot be opened, what it was before. */
     reopen(): void {
+      // The writing thread closes last, and may report what it does until then.
+      if (isClosed) return;
       try {
-        const next = openToRead(path, busId);
-        database.close();
-        use(next);
+        use(openToRead(path, busId));
       } catch (error) {
         if (!(error instanceof ReplicaError)) throw error;
       }
     },
-    close: () => database.close(),
+    close() {
+      isClosed = true;
+      closeDatabase();
+    },
     hold() {
       const held = openToRead(path, busId);
       // The first read makes the picture that the transaction keeps.
@@ -384,7 +387,8 @@ export async function openReplica({ path, busId, role = 'manager' }: ReplicaOpti
       mend: () => (advance.advancing ? thread.mend : undefined),
       take(news) {
         if (news.kind === 'overtaken') unwritten.detach();
-        if (news.kind === 'unwritten' || news.kind === 'written') return unwritten.take(news);
+        if (news.kind === 'unwritten' || news.kind === 'unwritable' || news.kind === 'written')
+          return unwritten.take(news);
         if (news.kind !== 'damaged') file.reopen();
         takeNews(watch, path, news);
       },
@@ -435,7 +439,7 @@ function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | '
       file.refresh();
       await thread.catchUp();
     } catch {
-      // It was reported when it began.
+      // It was reported.
       failures += 1;
     }
     if (advance.advancing && advance.problem) later();
@@ -465,10 +469,16 @@ function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | '
   }
 
   return {
-    take(news: Extract<WriterNews, { kind: 'unwritten' | 'written' }>): void {
+    take(news: Extract<WriterNews, { kind: 'unwritten' | 'unwritable' | 'written' }>): void {
+      if (news.kind === 'unwritable') {
+        begin(inMemoryOnly(news.message));
+        return;
+      }
       changes += 1;
       if (news.kind === 'written') {
         [layer, failures, advance.problem] = [undefined, 0, undefined];
+        // What was opened as a file that never changes, since nobody could write it, is one no longer.
+        file.reopen();
         return;
       }
       if (layer && !isDetached) layer.take(news.change);

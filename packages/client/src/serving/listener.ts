@@ -47,6 +47,10 @@ export function createListener(options: ListenerOptions): FollowerListener {
     notes.live = live;
     if (becomes) emitter.emit('live');
   }
+  /** A replica that lost the row with its position is at 0, and serves what is left of it. */
+  function setReached(position = 0): void {
+    if (position > 0) notes.reached = position;
+  }
   function setTrouble(error: Error | undefined): void {
     const isNew = error !== undefined && notes.trouble?.message !== error.message;
     notes.trouble = error;
@@ -74,7 +78,14 @@ export function createListener(options: ListenerOptions): FollowerListener {
       }
       noted();
     },
-    ...changed,
+    moved(changes, reached) {
+      setReached(reached);
+      changed.moved(changes, reached);
+    },
+    rebuilt(reached) {
+      setReached(reached);
+      changed.rebuilt(reached);
+    },
     watching(following) {
       notes.following = false;
       if (!heard || following?.beat !== heard.beat) {

@@ -248,7 +248,7 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
     archive,
     outgoing,
     emitter,
-    notes: createNotes(replica.following()),
+    notes: createNotes(replica.following(), { reached: replica.checkpoint().position }),
     openings,
     keyAlarms,
     now,
@@ -412,9 +412,9 @@ function startFollowing(serving: Serving, { health, moved }: { health: () => Hea
         changes.moved(changed);
         look();
       },
-      rebuilt() {
+      rebuilt(reached) {
         moved();
-        changes.rebuilt();
+        changes.rebuilt(reached);
         look();
       },
     },

@@ -200,7 +200,7 @@ function createChecks({ site, options, disk, edge, state }: Parts) {
     const { head } = history;
     const isShown = () => checkShown(port(), { site, floors: new Map(), position: head }, asked());
     const look = async () => {
-      expect(edge.client.health()).toMatchObject(standingReport(site, head, options.now()));
+      expect(edge.client.health()).toMatchObject({ position: head, ...standingReport(site, head, options.now()) });
       await isShown();
     };
     await expect.poll(() => look().then(() => 'whole', String), { interval: 50 }).toBe('whole');

@@ -1,9 +1,9 @@
 /** A first replay of a large bus that is killed, again and again: nobody ever serves a part of it. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { createId } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
 import { sized } from 'certbus-services/vitest';
 import { expect, onTestFinished, test } from 'vitest';
+import { madeUp } from '../client.builders.ts';
 import { connect } from '../connect.ts';
 import { type EdgeProcess, startEdgeProcess } from './edge-processes.builders.ts';
 import { createSite, MANY_MINUTES, type Site } from './site.builders.ts';
@@ -13,26 +13,10 @@ const TOGETHER = 400;
 
 /** Puts many certificates on a bus, whose keys nobody opens. */
 async function fill({ bus }: Site, count: number): Promise<void> {
-  const [notBefore, notAfter] = [new Date(), new Date(Date.now() + 86_400_000)].map((date) => date.toISOString());
-  const bytes = Buffer.from('made up').toString('base64');
-  for (let first = 0; first < count; first += TOGETHER)
-    await bus.append(
-      ...Array.from({ length: Math.min(TOGETHER, count - first) }, (_, n) => ({
-        type: 'CertificateObtained' as const,
-        issuanceId: createId(),
-        certificateId: createId(),
-        reason: 'new' as const,
-        names: [`n${first + n}.test`],
-        leaf: Buffer.from(`leaf ${first + n}`).toString('base64'),
-        issuers: [],
-        sealedKey: bytes,
-        serialNumber: '0A',
-        notBefore: String(notBefore),
-        notAfter: String(notAfter),
-        challengeType: 'dns-01' as const,
-        directory: 'https://ca.test/dir',
-      })),
-    );
+  for (let first = 0; first < count; first += TOGETHER) {
+    const names = Array.from({ length: Math.min(TOGETHER, count - first) }, (_, n) => `n${first + n}.test`);
+    await bus.append(...names.map(madeUp));
+  }
 }
 
 /** How many certificates a client serves without its bus; `undefined` where it does not start. */

@@ -22,6 +22,8 @@ export type WriterNews =
   | News
   /** A change is in memory alone, and why. */
   | { readonly kind: 'unwritten'; readonly change: UnwrittenChange; readonly message: string }
+  /** What is in memory alone could not be written again, and why. */
+  | { readonly kind: 'unwritable'; readonly message: string }
   /** Nothing is in memory alone any more. */
   | { readonly kind: 'written' };
 
@@ -180,9 +182,15 @@ export function createRoomyWriter(
       return changes;
     },
     catchUp() {
-      if (!openAgain()) beOvertaken();
-      else if (unwritten) writeKept();
-      else tell({ kind: 'written' });
+      try {
+        if (!openAgain()) beOvertaken();
+        else if (unwritten) writeKept();
+        else tell({ kind: 'written' });
+      } catch (error) {
+        // A disk that was read-only may be full now.
+        if (isNoRoom(error, path)) tell({ kind: 'unwritable', message: describeFileProblem(error, path) });
+        throw error;
+      }
     },
     mend: () => keeper.mend(),
     close() {
