@@ -286,9 +286,7 @@ function openFile({ path, busId, readWith, onReplaced, ...first }: Opening) {
   }
 
   function version(): number {
-    if (existsSync(path) && statSync(path).ino !== inode) {
-      use(openToRead(path, busId));
-    }
+    if (existsSync(path) && statSync(path).ino !== inode) use(openToRead(path, busId));
     // A new file counts its own changes from 1 again.
     return reopened * 2 ** 32 + counters.changes();
   }
@@ -301,13 +299,13 @@ function openFile({ path, busId, readWith, onReplaced, ...first }: Opening) {
      * one reads it from a disk that was read-only, the writing thread cannot write either.
      */
     refresh(): void {
-      // It is replaced first.
-      if (isSalvaged) return;
-      if (isWritable(path)) {
-        closeDatabase();
-        use(openToRead(path, busId));
-        // Another process writes it: what was opened as a file that never changes is one no longer.
-      } else if (hasLog(path)) use(openToRead(path, busId));
+      // What was salvaged is replaced first.
+      if (isSalvaged || isClosed) return;
+      const isOurs = isWritable(path);
+      // Where another process writes it, what was opened as a file that never changes is one no longer.
+      if (!isOurs && !hasLog(path)) return;
+      if (isOurs) closeDatabase();
+      use(openToRead(path, busId));
     },
     /** Reads what was put in its place; where that cannot be opened, what it was before. */
     reopen(): void {
