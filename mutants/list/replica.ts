@@ -90,7 +90,7 @@ export const replica: readonly Mutant[] = [
   {
     fault: 'a process that was overtaken goes on with what it has looked up',
     file: 'packages/replica/src/follower.ts',
-    find: 'if (isOvertaken) listener.rebuilt();',
+    find: 'if (isOvertaken) listener.rebuilt(replica.checkpoint().position);',
     replace: '',
     noticedBy: [{ file: 'packages/replica/src/overtaken.test.ts' }],
   },
