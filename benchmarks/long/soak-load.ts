@@ -11,7 +11,7 @@ export interface SoakLoad {
   readonly ticketOneIn: number;
 }
 
-/** What it answers whenever it is asked: what happened since the last time. */
+/** What it says once it has asked for each name, and whenever it is asked: what happened since the last time. */
 export interface SoakLoadReport {
   readonly handshakes: number;
   readonly resumed: number;
@@ -61,6 +61,11 @@ function draw(): string {
   return names[Math.floor(Math.random() * among)] ?? '';
 }
 
+/** Asks for each name once, so that the server has all contexts that it will have. */
+async function warmUp(unasked: string[]): Promise<void> {
+  for (let name = unasked.pop(); name !== undefined; name = unasked.pop()) await ask(name, undefined);
+}
+
 async function client(): Promise<void> {
   for (let n = 1; ; n += 1) {
     const name = draw();
@@ -73,4 +78,8 @@ process.on('message', () => {
   report = fresh();
 });
 process.on('disconnect', () => process.exit());
+const unasked = [...names];
+await Promise.all(Array.from({ length: clients }, () => warmUp(unasked)));
+process.send?.(report);
+report = fresh();
 for (let n = 0; n < clients; n += 1) void client();
