@@ -40,7 +40,10 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./acme-order.ts')).acmeOrder,
   },
   { names: ['acme.badnonce'], load: async () => (await import('./acme-badnonce.ts')).acmeBadNonce },
-  { names: ['manager.scan', 'manager.scan.stall'], load: async () => (await import('./manager-scan.ts')).managerScan },
+  {
+    names: ['manager.idle', 'manager.idle.rss', 'manager.idle.stall'],
+    load: async () => (await import('./manager-idle.ts')).managerIdle,
+  },
   {
     names: ['acme', 'client', 'certbus'].flatMap((name) => [`install.${name}.packages`, `install.${name}.megabytes`]),
     load: async () => (await import('./install.ts')).install,

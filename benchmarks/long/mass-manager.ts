@@ -51,7 +51,7 @@ async function renew(manager: Manager): Promise<Pick<MassResult, 'outcomes' | 'r
   const outcomes: Record<string, number> = {};
   for (let runs = 1; ; runs += 1) {
     const before = outcomes['renewed'];
-    for (const { outcome, error } of await manager.renewDue({ signal })) {
+    for (const { outcome, error } of (await manager.runOnce({ signal })).outcomes) {
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
       if (outcome === 'failed') console.error(String(error));
     }

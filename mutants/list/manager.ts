@@ -79,9 +79,9 @@ export const manager: readonly Mutant[] = [
   },
   {
     fault: 'a run of renewals writes no heartbeat',
-    file: 'packages/manager/src/renewal/renewal-run.ts',
-    find: 'await decide(context, heartbeat, { signal });',
-    replace: '',
+    file: 'packages/manager/src/renewal/run-once.ts',
+    find: 'await decide(context, heartbeat, { signal: last })',
+    replace: 'undefined',
     noticedBy: [{ file: 'packages/manager/src/renewal/heartbeat.int.test.ts' }],
   },
   {

@@ -54,6 +54,7 @@ export {
   URGENCIES,
   type Urgency,
   urgencyOf,
+  urgentAt,
 } from './renewal.ts';
 export { checkRecipients, createOpener, type Opener, open, seal } from './sealed-key.ts';
 export { createBusId, type Floor, formatTrust, parseTrust, type Trust } from './trust.ts';

@@ -165,6 +165,15 @@ export function urgencyOf({ current, renewalInfo, revoked }: ManagedCertificate,
 }
 
 /**
+ * From when on a certificate that is managed and served is urgent, as in {@link isUrgent}, whatever puts its renewal off; the beginning of time for one that was
+ * revoked. `undefined` where nothing is served, or it did not come from a CA here.
+ */
+export function urgentAt({ current, removed, directory, revoked }: ManagedCertificate): Date | undefined {
+  if (!current || removed || directory === undefined) return undefined;
+  return new Date(revoked ? 0 : instantsOf(current).urgent);
+}
+
+/**
  * Whether a certificate cannot wait for the end of an outage of its own CA: nothing valid is served, or a sixth of the
  * lifetime or less is left. Every certificate of the urgencies `lapsed` and `emergency` is urgent.
  */

@@ -1,5 +1,6 @@
 /** The manager of a bus: decides, issues, renews and removes certificates. */
 export type { AccountOptions } from './accounts/account-operations.ts';
+export type { ObserveAuthority } from './accounts/connections.ts';
 export { type ConfigurationChanges, changesBetween } from './configuration/changes.ts';
 export {
   type CertificateAuthority,
@@ -30,10 +31,12 @@ export type { Progress } from './issuance/progress.ts';
 export { dnsSettingsFor, type SolverFactory } from './issuance/solvers.ts';
 export { parseSubject } from './issuance/subject.ts';
 export { type Manager, type ManagerOptions, openManager } from './manager.ts';
-export type { RenewalOutcome } from './renewal/outcome.ts';
-export type { RenewalOptions } from './renewal/renewal.ts';
+export type { RenewalOutcome, RunResult } from './renewal/outcome.ts';
 export type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 export type { RevocationRequest, RevocationResult } from './renewal/revocation.ts';
+export type { RunOnceOptions } from './renewal/run-once.ts';
+export type { QueueSizes } from './renewal/work-queue.ts';
+export type { ManagerCounts } from './state/counts.ts';
 export { type Picture, readPicture, readPictureAt, replicaPicture } from './state/picture.ts';
 export type { ManagerState } from './state/state.ts';
 export type { TrimOptions, UpkeepOptions } from './upkeep/archive.ts';

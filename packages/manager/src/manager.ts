@@ -1,12 +1,12 @@
 /** Opens a manager of a bus: what it is given, what it can do, and how it starts. */
-import type { CaLimits, Logger, Observe } from '@certbus/acme';
+import type { CaLimits, Logger } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
 import type { Replica } from '@certbus/replica';
 import type { ArchivePlace, Bus } from '@certbus/store';
 import type { Outgoing } from '@certbus/store/outgoing';
 import { type AccountOperations, accountOperations } from './accounts/account-operations.ts';
-import { createConnections } from './accounts/connections.ts';
+import { createConnections, type ObserveAuthority } from './accounts/connections.ts';
 import { type ConfigurationOperations, configurationOperations } from './configuration/configuration-operations.ts';
 import type { SecretSource } from './configuration/secrets.ts';
 import { requireConfiguration } from './configuration/stored-configuration.ts';
@@ -17,6 +17,7 @@ import type { SolverFactory } from './issuance/solvers.ts';
 import { type CertificateOperations, certificateOperations } from './renewal/certificate-operations.ts';
 import { openRenewalInfoNotes } from './renewal/renewal-info-notes.ts';
 import type { RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
+import { type ManagerCounts, readCounts } from './state/counts.ts';
 import { createFreshness, warnIfStale } from './state/freshness.ts';
 import { openView } from './state/picture.ts';
 import type { ManagerState } from './state/state.ts';
@@ -62,8 +63,8 @@ export interface ManagerOptions {
   readonly notes?: RenewalInfoNotes;
   /** The way to CAs and to the check-in through a proxy, from `createOutgoing`; default the direct one. */
   readonly outgoing?: Outgoing | undefined;
-  /** Takes what the ACME client does, for metrics; default nothing does. */
-  readonly observe?: Observe;
+  /** Takes what the ACME client does and at which CA, for metrics; default nothing does. */
+  readonly observe?: ObserveAuthority;
   /** What a CA lets one client do, by its directory; default what it publishes. This process takes half of the requests. */
   readonly limits?: (directory: string) => CaLimits;
   readonly logger?: Logger;
@@ -79,8 +80,12 @@ export interface Manager extends AccountOperations, CertificateOperations, Confi
    * then everything that signs rejects `CERTBUS_MANAGER_BUS_STALE`. `undefined` where it can sign.
    */
   readonly staleSince: Date | undefined;
-  /** Catches up with the head of the bus. */
+  /** Catches up with the head of the bus. A run that is under way takes up what became due by that. */
   refresh(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** The first instant at which anything is due, in the past where something is, by the index of all certificates; `undefined` for none. */
+  nextDue(): Date | undefined;
+  /** What a monitor asks every few seconds, read from indexes of the replica, which may be some commits behind. */
+  counts(): ManagerCounts;
   /** Looks at everything that an issuance depends on. What is wrong is a finding, also a bus that cannot be read. Rejects for an abort only. */
   diagnose(options: DiagnosisOptions): Promise<readonly Finding[]>;
   /** Closes the connections to CAs; orders that are under way fail. What was handed in stays open. */
@@ -136,6 +141,8 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
       return freshness.staleSince();
     },
     refresh: (run) => refresh(context, run),
+    nextDue: () => view.state.nextDue(),
+    counts: () => readCounts(view.replica, context.now()),
     async diagnose(run) {
       const asError = (error: unknown) => {
         run.signal.throwIfAborted();

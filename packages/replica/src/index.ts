@@ -15,7 +15,7 @@ export {
   type FileExamination,
   ownFolder,
 } from './private-file.ts';
-export type { Change, PlacedLeaf, ReplicaReader, SharedNames } from './reader.ts';
+export type { Change, PlacedLeaf, ReplicaReader, SharedNames, UpcomingAction } from './reader.ts';
 export { openReplica, type Replica, type ReplicaOptions, type VaultOwner } from './replica.ts';
 export { prepare, rebuild, type SyncOptions, synchronize } from './sync.ts';
 export type { KeyVault } from './vault/vault.ts';

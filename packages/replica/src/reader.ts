@@ -4,6 +4,7 @@ import { candidatesOf, type ManagedCertificate, sha256 } from '@certbus/events';
 import { type BusState, type Checkpoint, type PlacedRootEvent, servedNames } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
 import { CHECKED_BUS, CHECKED_STATE, checkedBus, checkedState, damaged, isDamage } from './checking/digest.ts';
+import { createDutyReader, type DutyReader } from './writer/duties.ts';
 import { createEndReader } from './writer/ends.ts';
 import { type Generation, suffixOf } from './writer/schema.ts';
 
@@ -27,6 +28,12 @@ export interface PlacedLeaf {
   readonly leaf: { readonly leafHash: string; readonly directory: string } | undefined;
 }
 
+/** When a manager should act on a certificate. */
+export interface UpcomingAction {
+  readonly certificateId: string;
+  readonly at: Date;
+}
+
 /** A page of names that several certificates cover. */
 export interface SharedNames {
   readonly names: readonly string[];
@@ -35,7 +42,7 @@ export interface SharedNames {
 }
 
 /** What can be asked of a replica. Everything is synchronous and local. */
-export interface ReplicaReader {
+export interface ReplicaReader extends DutyReader {
   /** How far the replica goes. */
   checkpoint(): Checkpoint;
   bus(): BusState;
@@ -64,6 +71,8 @@ export interface ReplicaReader {
   idsByNameSet(key: string): string[];
   /** Those on which a manager should act by `at`, the longest due first, read page by page. */
   due(at: Date): Iterable<ManagedCertificate>;
+  /** When a manager should act on which certificate, behind `after`, in order, read page by page and without the certificates. */
+  upcoming(after: Date): Iterable<UpcomingAction>;
   /** Those that are wanted by `wantedBy` and that a claim or a back-off puts off until after `until`, read page by page. */
   paused(range: { readonly until: Date; readonly wantedBy: Date }): Iterable<ManagedCertificate>;
   /** The leaves of those that changed last behind a position, in order; `limit` of them, and the others of the last one's position. */
@@ -103,19 +112,21 @@ const throwDamage: OnDamage = (error) => {
 };
 const idOf = (row: Row): string => String(row['certificate_id']);
 
-/** What a range is read by, and by what else a certificate must fit. */
-interface Order {
+/** What a range is read by, by what else a certificate must fit, and which columns are read of it and parsed into what. */
+interface Order<T> {
   readonly column: 'next_action_at' | 'paused_until';
   readonly fits?: string;
+  readonly read: string;
+  readonly parse: (rows: readonly Row[]) => readonly T[];
 }
 
-/** Reads certificates in the order of an indexed column, page by page: no page is longer for how many there are. */
-function createRangeReader(
+/** Reads of certificates in the order of an indexed column, page by page: no page is longer for how many there are. */
+function createRangeReader<T>(
   database: DatabaseSync,
-  { from, parse }: { readonly from: string; readonly parse: ParseStates },
-  { column, fits = 'TRUE' }: Order,
+  from: string,
+  { column, fits = 'TRUE', read: wanted, parse }: Order<T>,
 ) {
-  const columns = `number, ${column} AS value, ${CHECKED_STATE}`;
+  const columns = `number, ${column} AS value, ${wanted}`;
   // Two statements: with both in one condition, SQLite would read all that share a value again for each page of them.
   const alike = database.prepare(
     `SELECT ${columns} FROM ${from} WHERE ${column} = :after AND number > :number AND ${fits} ORDER BY number LIMIT :limit`,
@@ -126,7 +137,7 @@ function createRangeReader(
   return function* read(
     { after, upTo }: { readonly after: number; readonly upTo: number },
     more: Readonly<Record<string, number>> = {},
-  ): Iterable<ManagedCertificate> {
+  ): Iterable<T> {
     for (let last = { after, number: Number.MAX_SAFE_INTEGER }; ; ) {
       const rows = alike.all({ ...more, ...last, limit: PAGE });
       rows.push(...next.all({ ...more, after: last.after, upTo, limit: PAGE - rows.length }));
@@ -245,12 +256,18 @@ export function createReader(
         return [];
       }
     });
-  const byNextAction = createRangeReader(database, { from: withState, parse }, { column: 'next_action_at' });
-  const byPause = createRangeReader(
-    database,
-    { from: withState, parse },
-    { column: 'paused_until', fits: 'wanted_at <= :wantedBy' },
-  );
+  const states = { read: CHECKED_STATE, parse };
+  const byNextAction = createRangeReader(database, withState, { column: 'next_action_at', ...states });
+  const byPause = createRangeReader(database, withState, {
+    column: 'paused_until',
+    fits: 'wanted_at <= :wantedBy',
+    ...states,
+  });
+  const upcoming = createRangeReader<UpcomingAction>(database, `certificates${suffix}`, {
+    column: 'next_action_at',
+    read: 'certificate_id',
+    parse: (rows) => rows.map((row) => ({ certificateId: idOf(row), at: new Date(Number(row['value'])) })),
+  });
   const selectNextEnd = database.prepare(
     `SELECT min(not_after) AS next FROM certificates${suffix} WHERE not_after >= ?`,
   );
@@ -307,10 +324,12 @@ export function createReader(
     },
     idsByNameSet: (key) => selectNameSet.all(key).map(idOf),
     due: (at) => byNextAction({ after: Number.MIN_SAFE_INTEGER, upTo: at.getTime() }),
+    upcoming: (after) => upcoming({ after: after.getTime(), upTo: Number.MAX_SAFE_INTEGER }),
     paused: ({ until, wantedBy }) =>
       byPause({ after: until.getTime(), upTo: Number.MAX_SAFE_INTEGER }, { wantedBy: wantedBy.getTime() }),
     ...createLeafReader(database, { certificates: `certificates${suffix}`, withState }),
     ...createEndReader(database, suffix),
+    ...createDutyReader(database, suffix),
     nextEnd(at) {
       const next = selectNextEnd.get(at.getTime())?.['next'];
       return typeof next === 'number' ? new Date(next) : undefined;

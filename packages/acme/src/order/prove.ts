@@ -11,7 +11,8 @@ import type { OnSlow } from './poll.ts';
 import { awaitVerdict } from './verdict.ts';
 
 const CLEAN_UP_MS = 60_000;
-const CLEAN_UP_ABORTED_MS = 10_000;
+/** Less than the five seconds in which a manager that is told to stop has released its claims. */
+const CLEAN_UP_ABORTED_MS = 4_000;
 
 /** What proving the names of an order takes. */
 export interface ProofContext {

@@ -247,10 +247,10 @@ test('the mark of the account that needs no announcement moves with the default 
     const stored = (await manager.configuration())?.json as object;
     await manager.configure({ ...stored, defaultAuthority: 'other' });
     expect(manager.state.bus.accounts.find((each) => each.stateless)?.directory).toBe(one.directory);
-    expect(await manager.renewDue({ signal })).toEqual([]);
+    expect((await manager.runOnce({ signal })).outcomes).toEqual([]);
   });
   expect(await marked()).toEqual([two.directory]);
-  await manage((manager) => manager.renewDue({ signal }));
+  await manage((manager) => manager.runOnce({ signal }));
   expect(await said('AccountRegistered')).toBe(3);
 });
 

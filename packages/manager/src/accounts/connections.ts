@@ -1,6 +1,7 @@
 /** Keeps a manager's connections to CAs, so that all orders share each CA's limits. */
 import {
   type Acme,
+  type AcmeEvent,
   type AcmeOptions,
   accountThumbprint,
   type CaLimiter,
@@ -25,14 +26,19 @@ export interface Connections {
 /** CAs count requests by address, which a second manager can share, and a person who issues by hand. */
 const REQUEST_SHARE = 0.5;
 
+/** Takes what the ACME client does, at once, with the directory of the CA that it does it at. */
+export type ObserveAuthority = (event: AcmeEvent, directory: string) => void;
+
 /** What all connections have in common. */
-export interface ConnectionDefaults extends Pick<AcmeOptions, 'outgoing' | 'observe'> {
+export interface ConnectionDefaults extends Pick<AcmeOptions, 'outgoing'> {
+  /** Takes what is done at a CA, with its directory. */
+  readonly observe?: ObserveAuthority;
   /** The limits of a CA, by its directory. Default: the published ones. */
   readonly limits?: (directory: string) => CaLimits;
 }
 
 /** Makes none yet. */
-export function createConnections({ limits = limitsOf, ...defaults }: ConnectionDefaults = {}): Connections {
+export function createConnections({ limits = limitsOf, observe, ...defaults }: ConnectionDefaults = {}): Connections {
   const open = new Map<string, Acme>();
   const limiters = new Map<string, CaLimiter>();
   return {
@@ -44,7 +50,8 @@ export function createConnections({ limits = limitsOf, ...defaults }: Connection
       const shared = { limits: limits(directory), requestShare: REQUEST_SHARE };
       const limiter = limiters.get(directory) ?? createCaLimiter(directory, { ...shared, ...(now ? { now } : {}) });
       limiters.set(directory, limiter);
-      const ca = open.get(key) ?? createAcme({ limiter, ...defaults, ...options });
+      const watched = observe ? { observe: (event: AcmeEvent) => observe(event, directory) } : {};
+      const ca = open.get(key) ?? createAcme({ limiter, ...defaults, ...watched, ...options });
       open.set(key, ca);
       return ca;
     },

@@ -7,6 +7,7 @@ const NOTHING: ManagerState = {
   certificate: () => undefined,
   withNames: () => [],
   due: () => [],
+  nextDue: () => undefined,
   paused: () => [],
   all: () => [],
   issuer: () => undefined,

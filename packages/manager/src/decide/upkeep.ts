@@ -17,6 +17,10 @@ export function heartbeat({ bus }: ManagerState, now: Date): { events: WrittenEv
     : { events: [], result: false };
 }
 
+/** When a heartbeat is due where nothing else is written; `undefined` on a bus without a commit. */
+export const nextHeartbeat = ({ bus }: ManagerState): Date | undefined =>
+  bus.newestAt === undefined ? undefined : new Date(Date.parse(bus.newestAt) + DAY_MS);
+
 /** Records that a range was archived, unless another manager recorded it first. */
 export function archived({ bus }: ManagerState, range: ArchivedRange): { events: WrittenEvent[]; result: boolean } {
   const isNext = range.first === (bus.archived?.position ?? 0) + 1;

@@ -145,7 +145,7 @@ test('a bus that takes nothing once the CA has issued leaves the order to the ne
   await expect(issued).rejects.toMatchObject({ code: 'CERTBUS_STORE_FULL' });
   const heir = { holder: 'heir', aheadMs: 3_600_000 };
   await withManager(site, heir, async (manager) => {
-    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
   });
   expect(orders).toBe(1);
   expect(ca.certificates().filter(({ names }) => names.includes('a.test')).length).toBe(sites);

@@ -37,7 +37,7 @@ test('one of each is made and renewed, also in one run, and asking again finds e
         outcome: 'already-managed',
       });
     const at = new Date(Date.now() + 89 * 86_400_000);
-    const outcomes = await manager.renewDue({ signal, at });
+    const outcomes = (await manager.runOnce({ signal, at })).outcomes;
     expect(outcomes.map(({ outcome }) => outcome)).toEqual(['renewed', 'renewed']);
     expect(manager.certificate(rsa.certificateId).keyType).toBe('RSA-2048');
   });

@@ -64,7 +64,7 @@ test('an order that its CA is still at work on when the time is up is not made a
   });
   clock.advance(60 * MINUTE_MS);
   await manage(async (manager) => {
-    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
     expect([server.orderCount, server.certificates().length]).toEqual([1, 1]);
   });
 });
@@ -79,10 +79,10 @@ test('an order whose dates were fixed too long ago is made again at once, and wh
   await manage((manager) => expect(manager.issue({ names: ['a.test'] }, interrupted)).rejects.toThrow('stopped'));
   clock.advance(6 * MINUTE_MS);
   await manage(async (manager) => {
-    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
     expect(server.orderCount).toBe(2);
     clock.advance(2 * MINUTE_MS);
-    expect(await manager.renewDue({ signal })).toEqual([]);
+    expect((await manager.runOnce({ signal })).outcomes).toEqual([]);
     expect([server.orderCount, server.certificates().length]).toEqual([2, 1]);
   });
 });
@@ -95,12 +95,12 @@ test('a certificate that is fetched past its half-life is not renewed again at o
   server.faults.clear();
   clock.advance(6 * MINUTE_MS);
   await manage(async (manager) => {
-    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
     clock.advance(30_000);
-    expect(await manager.renewDue({ signal })).toEqual([]);
+    expect((await manager.runOnce({ signal })).outcomes).toEqual([]);
     expect(server.orderCount).toBe(1);
     clock.advance(MINUTE_MS);
-    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
     expect(server.orderCount).toBe(2);
   });
 });
@@ -112,7 +112,7 @@ test('a certificate that ended before it could be fetched is ordered again at on
   server.faults.clear();
   clock.advance(20 * MINUTE_MS);
   await manage(async (manager) => {
-    expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
     expect(server.orderCount).toBe(2);
   });
 });
@@ -138,9 +138,9 @@ test.skipIf(stepPart.skip)(
     );
     // Past the half of the three minutes, by the clock of this manager.
     await withManager(site, { holder: 'one', aheadMs: 70_000 }, async (manager) => {
-      expect(await manager.renewDue({ signal })).toMatchObject([{ outcome: 'renewed' }]);
+      expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
       expect(stepCa.orders()).toBe(2);
-      expect(await manager.renewDue({ signal })).toEqual([]);
+      expect((await manager.runOnce({ signal })).outcomes).toEqual([]);
       expect(stepCa.orders()).toBe(2);
     });
   },

@@ -261,7 +261,7 @@ describe.skipIf(part.skip)(
           class: 'permanent-name',
         });
         const far = new Date(Date.now() + 80 * 86_400_000);
-        const outcomes = await manager.renewDue({ signal: forever, at: far });
+        const outcomes = (await manager.runOnce({ signal: forever, at: far })).outcomes;
         expect(outcomes.find(({ certificateId }) => certificateId === good.certificateId)?.outcome).toBe('renewed');
         expect(outcomes.filter(({ outcome }) => outcome === 'failed')).toHaveLength(1);
       });
@@ -276,7 +276,7 @@ describe.skipIf(part.skip)(
         for (const name of names) await manager.issue({ names: [name] }, { signal: forever });
         await gone.stop();
         const far = new Date(Date.now() + 80 * 86_400_000);
-        const outcomes = await manager.renewDue({ signal: forever, at: far });
+        const outcomes = (await manager.runOnce({ signal: forever, at: far })).outcomes;
         const failed = outcomes.filter(({ outcome }) => outcome === 'failed');
         expect(failed.length).toBeLessThanOrEqual(5);
         expect(outcomes.filter(({ outcome }) => outcome === 'postponed')).toHaveLength(12 - failed.length);
@@ -394,15 +394,15 @@ describe.skipIf(part.skip)(
       const site = await newSite();
       await withManager(site, { holder: 'one' }, async (manager) => {
         await manager.configure({ ...(site.config as object), checkIn: { url } });
-        expect(await manager.renewDue({ signal: forever })).toEqual([]);
+        expect((await manager.runOnce({ signal: forever })).outcomes).toEqual([]);
         expect(checkIns).toBe(1);
         await manager.issue({ names: [BLOCKED_NAME] }, { signal: forever }).catch(() => {});
         const later = new Date(Date.now() + 2 * 86_400_000);
-        expect(await manager.renewDue({ signal: forever, at: later })).toMatchObject([{ outcome: 'failed' }]);
+        expect((await manager.runOnce({ signal: forever, at: later })).outcomes).toMatchObject([{ outcome: 'failed' }]);
         expect(checkIns).toBe(1);
         server.close();
         server.closeAllConnections();
-        const failed = manager.renewDue({ signal: forever });
+        const failed = manager.runOnce({ signal: forever });
         await expect(failed).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_CHECK_IN_FAILED' });
         await expect(failed).rejects.not.toThrow('secret-path');
       });
@@ -415,7 +415,7 @@ describe.skipIf(part.skip)(
         // Pebble draws one of its profiles where none is asked for, and one of them is for days only.
         const request = { names: ['ari.test'], profile: 'default' };
         const { certificateId } = await manager.issue(request, { signal: forever });
-        expect(await manager.renewDue({ signal: forever })).toEqual([]);
+        expect((await manager.runOnce({ signal: forever })).outcomes).toEqual([]);
         const { current, renewalInfo } = manager.certificate(certificateId);
         expect(Date.parse(renewalInfo?.renewAt ?? '')).toBeGreaterThan(Date.now() + 30 * 86_400_000);
         const before = asked();
@@ -425,7 +425,7 @@ describe.skipIf(part.skip)(
         const suggestedWindow = { start, end: new Date(Date.now() - 3_600_000).toISOString() };
         const explanationURL = 'https://ca.test/incident';
         await ca.setRenewalInfo(new X509Certificate(leaf).toString(), { suggestedWindow, explanationURL });
-        expect(await manager.renewDue({ signal: forever })).toEqual([]);
+        expect((await manager.runOnce({ signal: forever })).outcomes).toEqual([]);
         expect(asked()).toBe(before);
         expect(manager.certificate(certificateId).current).toEqual(current);
       });
@@ -433,7 +433,7 @@ describe.skipIf(part.skip)(
         site,
         { holder: 'asks anew', now: () => new Date(Date.now() + 7 * 3_600_000) },
         async (manager) => {
-          const outcomes = await manager.renewDue({ signal: forever });
+          const outcomes = (await manager.runOnce({ signal: forever })).outcomes;
           expect(outcomes).toMatchObject([{ names: ['ari.test'], outcome: 'renewed' }]);
         },
       );

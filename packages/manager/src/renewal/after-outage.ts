@@ -1,6 +1,6 @@
 /** Finds what waits for the back-off of an outage that is over. */
 import type { ManagedCertificate } from '@certbus/events';
-import type { Configuration } from '../configuration/configuration.ts';
+import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
 import { nextActionAfterOutage } from '../decide/outage.ts';
 import { isAnswering } from '../issuance/outages.ts';
@@ -13,38 +13,51 @@ export interface Answering {
   /** Whether a failure that is on the bus names the outage of this CA. */
   isRecorded(directory: string): boolean;
   record(directory: string): void;
+  /** Whether a CA was asked and does not answer. */
+  isAwaited(): boolean;
 }
 
 /** Asks nobody yet. */
 export function createAnswering(context: Context, { authorities }: Configuration, signal: AbortSignal): Answering {
   const asked = new Map<string, Promise<boolean>>();
   const recorded = new Set<string>();
+  let isAwaited = false;
+  async function ask(authority: CertificateAuthority): Promise<boolean> {
+    const answers = await isAnswering(context, authority, signal);
+    if (!answers) isAwaited = true;
+    return answers;
+  }
   return {
     at(directory) {
       const authority = Object.values(authorities).find((each) => each.directory === directory);
       if (!authority) return Promise.resolve(false);
-      const answer = asked.get(directory) ?? isAnswering(context, authority, signal);
+      const answer = asked.get(directory) ?? ask(authority);
       asked.set(directory, answer);
       return answer;
     },
     isRecorded: (directory) => recorded.has(directory),
     record: (directory) => void recorded.add(directory),
+    isAwaited: () => isAwaited,
   };
 }
 
-/** What would be due by `at` but for the back-off of an outage, where the CA answers again. */
+/** What would be due but for the back-off of an outage. */
+export type DueAfterOutage = AsyncGenerator<ManagedCertificate, void>;
+
+/** What would be due by `at` but for the back-off of an outage, where the CA answers again; nothing more once the signal aborts. */
 export async function* dueAfterOutage(
   { view, now }: Context,
-  answering: Answering,
-  at: Date,
-): AsyncGenerator<ManagedCertificate, void> {
+  { answering, at, signal }: { readonly answering: Answering; readonly at: Date; readonly signal: AbortSignal },
+): DueAfterOutage {
   const instant = now();
   for await (const certificate of inTurns(view.state.paused({ until: at, wantedBy: at }))) {
+    if (signal.aborted) return;
     const { failure, issuance } = certificate;
     if (issuance || failure?.retryAt === undefined) continue;
     const next = nextActionAfterOutage(certificate, instant);
     if (next === undefined || next > at) continue;
     answering.record(failure.directory);
-    if (await answering.at(failure.directory)) yield certificate;
+    // It rejects on an abort, which ends the run without being its failure.
+    if (await answering.at(failure.directory).catch(() => false)) yield certificate;
   }
 }

@@ -7,10 +7,9 @@ import { type PutOff, putOff } from '../decide/put-off.ts';
 import { remove } from '../decide/removal.ts';
 import { certificateNotFound } from '../errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from '../issuance/issue.ts';
-import type { RenewalOutcome } from './outcome.ts';
-import type { RenewalOptions } from './renewal.ts';
-import { type RunDependencies, renewAsConfigured } from './renewal-run.ts';
+import type { RunResult } from './outcome.ts';
 import { type RevocationRequest, type RevocationResult, revokeCertificate } from './revocation.ts';
+import { type RunDependencies, type RunOnceOptions, runOnce } from './run-once.ts';
 
 /** A manager's operations on certificates. */
 export interface CertificateOperations {
@@ -28,10 +27,11 @@ export interface CertificateOperations {
   /** What is wanted by now, and not acted on since another manager claims it or a back-off lasts. */
   putOff(): readonly PutOff[];
   /**
-   * Asks the CAs when to renew (RFC 9773), renews what is due, writes a heartbeat to the bus, and checks in, where the configuration
-   * says so, nothing failed, and nothing that has ended or is urgent was left.
+   * Does all that is to be done now, once: from cron, a daemon, or a function in the cloud. Asks the CAs when to renew (RFC 9773), renews what
+   * is due, writes a heartbeat, and checks in. At the deadline it resolves, by the signal it rejects, both with all claims released. Rejects as
+   * {@link runOnce}.
    */
-  renewDue(options: RenewalOptions): Promise<readonly RenewalOutcome[]>;
+  runOnce(options?: RunOnceOptions): Promise<RunResult>;
 }
 
 function find({ view }: Context, certificateId: string): ManagedCertificate {
@@ -60,7 +60,6 @@ export function certificateOperations(context: Context, dependencies: RunDepende
     remove: (certificateId) => decide(context, (state) => remove(state, certificateId)),
     due: (at = now()) => [...dueBy(view.state, { at, now: now() })],
     putOff: () => [...putOff(view.state, now())],
-    renewDue: async (options) =>
-      renewAsConfigured(context, { ...(await withConfiguration(context, options)), ...dependencies }),
+    runOnce: (options) => runOnce(context, dependencies, options),
   };
 }

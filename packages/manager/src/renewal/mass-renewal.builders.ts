@@ -78,7 +78,7 @@ export async function startMassRenewal({
 /** Renews until nothing is due, but for what others hold, as runs of `cert renewable --renew-all` do. */
 export async function renewAll(manager: Manager): Promise<RenewalOutcome[]> {
   const outcomes: RenewalOutcome[] = [];
-  do outcomes.push(...(await manager.renewDue({ signal: never })));
+  do outcomes.push(...(await manager.runOnce({ signal: never })).outcomes);
   while (manager.due().length > 0);
   return outcomes;
 }

@@ -32,7 +32,7 @@ test('when a CA wants all renewed at once, two managers renew each once, most ur
 });
 
 test('what another manager renewed before its turn came is left alone', async () => {
-  const { server, run } = await startMassRenewal({ each: 2 });
+  const { server, run } = await startMassRenewal({ each: 2, parallelOrders: 1 });
   const begun = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
   const slow = {
@@ -42,12 +42,12 @@ test('what another manager renewed before its turn came is left alone', async ()
       return goOn.promise;
     },
   };
-  const late = run('late', (manager) => manager.renewDue({ signal: never }), slow);
+  const late = run('late', (manager) => manager.runOnce({ signal: never }), slow);
   await begun.promise;
   const quick = await run('quick', renewAll);
   expect(countOf(quick, 'renewed')).toBe(5);
   goOn.resolve();
-  const outcomes = await late;
+  const { outcomes } = await late;
   expect([countOf(outcomes, 'renewed'), countOf(outcomes, 'no-longer-due')]).toEqual([1, 5]);
   expect(server.certificates()).toHaveLength(12);
 });
@@ -61,10 +61,12 @@ test('an outage in the middle puts the run off, costs no certificate its patienc
     if (orders === 10) server.faults.inject({ kind: 'status', status: 503 }, { times: Number.POSITIVE_INFINITY });
   });
   await run('one', async (manager) => {
-    const outcomes = await manager.renewDue({ signal: never });
+    const outcomes = (await manager.runOnce({ signal: never })).outcomes;
     expect(countOf(outcomes, 'postponed')).toBeGreaterThan(10);
     const before = server.requests.length;
-    expect((await manager.renewDue({ signal: never })).every(({ outcome }) => outcome !== 'renewed')).toBe(true);
+    expect((await manager.runOnce({ signal: never })).outcomes.every(({ outcome }) => outcome !== 'renewed')).toBe(
+      true,
+    );
     expect(server.requests.length - before).toBeLessThan(5);
     const attempts = [...manager.state.all()].map(({ failure }) => failure?.attempt ?? 1);
     expect(Math.max(...attempts)).toBe(1);
@@ -85,7 +87,7 @@ test('new names of which the CA takes no more hold no renewal up, and are not tr
     const attempts = () => [...manager.state.all()].map(({ failure }) => failure?.attempt ?? 1);
     const made = server.orderCount;
     const at = new Date(server.clock.now().getTime() + 2_000 * 3_600_000);
-    const outcomes = await manager.renewDue({ signal: never, at });
+    const outcomes = (await manager.runOnce({ signal: never, at })).outcomes;
     expect(countOf(outcomes, 'renewed')).toBe(9);
     expect(countOf(outcomes, 'postponed')).toBeGreaterThan(countOf(outcomes, 'failed'));
     expect(server.orderCount - made).toBe(9);

@@ -74,12 +74,12 @@ test('while a CA is down nothing is claimed, and what was heard of it is on the 
   own.faults.inject({ kind: 'status', status: 503 }, ALWAYS);
   // Asking when to renew (RFC 9773) finds the CA down before any renewal does.
   await run('one', async (manager) => {
-    const outcomes = await manager.renewDue({ signal });
+    const outcomes = (await manager.runOnce({ signal })).outcomes;
     expect(kinds(outcomes)).toEqual(['postponed', 'postponed', 'postponed']);
     for (const { error } of outcomes) expect(String(error)).toMatch(/refused the directory: .*HTTP 503/);
-    await manager.renewDue({ signal });
+    await manager.runOnce({ signal });
   });
-  await run('two', (manager) => manager.renewDue({ signal }));
+  await run('two', (manager) => manager.runOnce({ signal }));
   const written = (await events()).slice(before).filter(({ type }) => type.startsWith('Issuance'));
   expect(written).toMatchObject([{ type: 'IssuanceFailed', class: expect.stringMatching(/authority|rate-limited/) }]);
   expect(JSON.stringify(written)).not.toContain('BREAKER_OPEN');
@@ -91,19 +91,19 @@ test('the back-off of an outage ends with the outage, for a manager that saw it 
   advance(100 * HOUR_MS);
   await run('one', async (manager) => {
     own.faults.inject({ kind: 'drop', when: 'before' }, ALWAYS);
-    await manager.renewDue({ signal });
+    await manager.runOnce({ signal });
     own.faults.clear();
     // The breaker lets one request look.
     advance(MINUTE_MS);
-    expect(kinds(await manager.renewDue({ signal }))).toEqual(['renewed', 'renewed']);
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).toEqual(['renewed', 'renewed']);
   });
   advance(100 * HOUR_MS);
   own.faults.inject({ kind: 'drop', when: 'before' }, ALWAYS);
-  await run('two', (manager) => manager.renewDue({ signal }));
+  await run('two', (manager) => manager.runOnce({ signal }));
   own.faults.clear();
   await run('three', async (manager) => {
     expect([...manager.state.all()].filter(({ failure }) => failure !== undefined)).toHaveLength(1);
-    expect(kinds(await manager.renewDue({ signal }))).toEqual(['renewed', 'renewed']);
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).toEqual(['renewed', 'renewed']);
   });
 });
 
@@ -112,12 +112,16 @@ test("the CA's own Retry-After is kept after the outage", async () => {
   await run('seed', (manager) => issueAll(manager, ['a.test']));
   advance(100 * HOUR_MS);
   own.faults.inject({ kind: 'status', status: 503, retryAfter: 3600 }, ALWAYS);
-  await run('one', (manager) => manager.renewDue({ signal }));
+  await run('one', (manager) => manager.runOnce({ signal }));
   own.faults.clear();
   advance(30 * MINUTE_MS);
-  await run('two', async (manager) => expect(kinds(await manager.renewDue({ signal }))).not.toContain('renewed'));
+  await run('two', async (manager) =>
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).not.toContain('renewed'),
+  );
   advance(31 * MINUTE_MS);
-  await run('three', async (manager) => expect(kinds(await manager.renewDue({ signal }))).toEqual(['renewed']));
+  await run('three', async (manager) =>
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).toEqual(['renewed']),
+  );
 });
 
 test('in one process, a Retry-After of a day does not go past the emergency floor', async () => {
@@ -126,12 +130,12 @@ test('in one process, a Retry-After of a day does not go past the emergency floo
     await issueAll(manager, ['a.test']);
     advance(130 * HOUR_MS);
     own.faults.inject({ kind: 'status', status: 503, retryAfter: DAY_MS / 1000 }, ALWAYS);
-    expect(kinds(await manager.renewDue({ signal }))).not.toContain('renewed');
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).not.toContain('renewed');
     own.faults.clear();
     advance(4 * HOUR_MS);
-    expect(kinds(await manager.renewDue({ signal }))).not.toContain('renewed');
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).not.toContain('renewed');
     advance(2 * HOUR_MS);
-    expect(kinds(await manager.renewDue({ signal }))).toEqual(['renewed']);
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).toEqual(['renewed']);
   });
 });
 
@@ -141,10 +145,10 @@ test('in one process, with a second CA, it is asked once the certificate is urge
     await issueAll(manager, ['a.test']);
     advance(130 * HOUR_MS);
     own.faults.inject({ kind: 'status', status: 503, retryAfter: DAY_MS / 1000 }, ALWAYS);
-    expect(kinds(await manager.renewDue({ signal }))).not.toContain('renewed');
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).not.toContain('renewed');
     expect(second.orderCount).toBe(0);
     advance(3 * HOUR_MS);
-    expect(kinds(await manager.renewDue({ signal }))).toEqual(['renewed']);
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).toEqual(['renewed']);
     expect(second.orderCount).toBe(1);
     expect([...manager.state.all()]).toMatchObject([
       { directory: own.directory, current: { directory: second.directory } },
@@ -161,12 +165,12 @@ test('a claim whose order was never sent does not keep the second CA from being 
     if (step === 'claimed') stop.abort(new Error('stopped'));
   };
   await run('one', (manager) =>
-    expect(manager.renewDue({ signal: stop.signal, onProgress })).rejects.toThrow('stopped'),
+    expect(manager.runOnce({ signal: stop.signal, onProgress })).rejects.toThrow('stopped'),
   );
   own.faults.inject({ kind: 'drop', when: 'before' }, ALWAYS);
   // The first run closes what was begun at the own CA, the second asks the other one.
   for (const holder of ['two', 'three']) {
-    await run(holder, (manager) => manager.renewDue({ signal }));
+    await run(holder, (manager) => manager.runOnce({ signal }));
     // Longer than the pause behind the urgent point, a twentieth of what is left.
     advance(2 * HOUR_MS);
   }

@@ -1,4 +1,4 @@
-/** What a run of renewals says of each certificate. */
+/** What a run says it did, and of each certificate. */
 
 /** What became of one due certificate. */
 export interface RenewalOutcome {
@@ -7,7 +7,7 @@ export interface RenewalOutcome {
   /**
    * `claimed-elsewhere`: another manager claims it. `no-longer-due`: another one was at work on it, or it was put off or removed, before
    * its turn came. `postponed`: not tried, since its CA or the account there failed for another certificate of this run, or since
-   * the run had reached its limit. `backed-off`: not tried, since it failed before and waits.
+   * the run had reached its limit; or not completed, since its deadline came: the order goes on in the next run. `backed-off`: not tried, since it failed before and waits.
    */
   readonly outcome: 'renewed' | 'claimed-elsewhere' | 'no-longer-due' | 'failed' | 'postponed' | 'backed-off';
   /** Whether it was not renewed although it has ended, was revoked, or has a sixth of its lifetime or less left. Default false. */
@@ -19,4 +19,34 @@ export interface RenewalOutcome {
   readonly holder?: string | undefined;
   /** With `claimed-elsewhere` and `backed-off`: the end of the claim or of the back-off. */
   readonly until?: Date | undefined;
+}
+
+/** What a run did. */
+export interface RunResult {
+  /** How many certificates were due when it began, or became so by an event while it lasted. */
+  readonly due: number;
+  readonly renewed: number;
+  readonly failed: number;
+  /** Those that are due still, and left for a later run or for another manager, which is at work on them. */
+  readonly postponed: number;
+  /** How far the bus was read, what this run wrote included. */
+  readonly position: number;
+  /**
+   * One for each certificate that was taken up, for those that the deadline left, and for what has ended or is urgent and was not renewed.
+   */
+  readonly outcomes: readonly RenewalOutcome[];
+  /**
+   * When there is something to do again unless the bus changes before that, read from an index. In the past where the limit left something.
+   */
+  readonly next: Date;
+}
+
+/** The counts of a run. */
+export function countsOf(
+  due: number,
+  outcomes: readonly RenewalOutcome[],
+): Pick<RunResult, 'due' | 'renewed' | 'failed' | 'postponed'> {
+  const count = (wanted: RenewalOutcome['outcome']) => outcomes.filter(({ outcome }) => outcome === wanted).length;
+  const [renewed, failed] = [count('renewed'), count('failed')];
+  return { due, renewed, failed, postponed: due - renewed - failed - count('no-longer-due') };
 }

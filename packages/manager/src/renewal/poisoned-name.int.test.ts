@@ -35,7 +35,7 @@ test('a CA that stumbles over single names renews all others in every run, for d
     for (const name of poisoned) await manager.issue({ names: [name] }, { signal }).catch(() => {});
     now += 2 * 86_400_000;
     const at = new Date(now + 88 * 86_400_000);
-    const fine = (await manager.renewDue({ signal, at })).filter(({ names }) => names.includes('fine.test'));
+    const fine = (await manager.runOnce({ signal, at })).outcomes.filter(({ names }) => names.includes('fine.test'));
     expect(fine.map(({ outcome }) => outcome)).toEqual(['renewed']);
   });
 });

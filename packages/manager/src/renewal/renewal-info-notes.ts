@@ -32,6 +32,7 @@ function prepare(database: DatabaseSync) {
       `SELECT * FROM notes WHERE directory = :directory AND (ask_at, certificate_id) > (:askAt, :certificateId) AND ask_at <= :upTo
        ORDER BY ask_at, certificate_id LIMIT ${PAGE}`,
     ),
+    next: database.prepare('SELECT min(ask_at) AS next FROM notes WHERE directory = ? AND ask_at > ?'),
     stretch: database.prepare('SELECT * FROM stretch'),
     setStretch: database.prepare('INSERT OR REPLACE INTO stretch VALUES (1, ?, ?, ?)'),
   };
@@ -139,6 +140,10 @@ export function openRenewalInfoNotes(path: string): StoredRenewalInfoNotes {
       yield* notesBetween(statements, { directory, after: Number.MIN_SAFE_INTEGER, upTo: now.getTime() });
       const after = now.getTime() + LONGEST_NOTE_MS;
       yield* notesBetween(statements, { directory, after, upTo: Number.MAX_SAFE_INTEGER });
+    },
+    next(directory, after) {
+      const next = attempt(() => statements.next.get(directory, after.getTime()))?.['next'];
+      return typeof next === 'number' ? new Date(next) : undefined;
     },
     stretch() {
       const row = attempt(() => statements.stretch.get());

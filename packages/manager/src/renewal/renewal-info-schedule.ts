@@ -29,6 +29,8 @@ export interface RenewalInfoNotes {
    * that was wrong. MUST be read from an index, a bounded number at once, and MUST end while notes are set meanwhile.
    */
   open(directory: string, now: Date): Iterable<RenewalInfoNote>;
+  /** The first instant behind `after` at which a CA is to be asked about something; `undefined` for none. MUST be read from an index. */
+  next(directory: string, after: Date): Date | undefined;
   /** What {@link extend} was told last; `undefined` before. */
   stretch(): NotedStretch | undefined;
   /**

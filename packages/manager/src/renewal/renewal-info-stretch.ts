@@ -30,6 +30,13 @@ function* steps(replica: Leaves, from: NotedStretch): Iterable<Step> {
   }
 }
 
+/** Whether the notes have all that a replica serves: so that nobody has to be asked whether anything is to be noted. */
+export function isNoted(replica: Leaves, known: NotedStretch | undefined): boolean {
+  const checkpoint = replica.checkpoint();
+  if (known?.restored !== lineOf(checkpoint) || known.upTo > checkpoint.position) return false;
+  return replica.leavesAfter(known.upTo, 1).length === 0 && replica.leavesUpTo(known.after, 1).length === 0;
+}
+
 /** What was noted already; nothing, at any position, for a replica on another line of the bus, or one that is behind the notes. */
 function beginningOf(replica: Leaves, random: () => number, known: NotedStretch | undefined): NotedStretch {
   const checkpoint = replica.checkpoint();
@@ -41,13 +48,14 @@ function beginningOf(replica: Leaves, random: () => number, known: NotedStretch 
 }
 
 /**
- * Notes what is served now and was not noted yet, and forgets what is not served any more: at most so many certificates in one run. The
+ * Notes what is served now and was not noted yet, and forgets what is not served any more: at most so many certificates in one run, and says
+ * whether those are all. The
  * first run begins anywhere, so that managers that lose their notes again and again do not ask about the same ones each time.
  */
 export async function noteLeaves(
   { view, random }: { readonly view: { readonly replica: Leaves }; readonly random: () => number },
   notes: RenewalInfoNotes,
-): Promise<void> {
+): Promise<{ readonly isComplete: boolean }> {
   const { replica } = view;
   const noteOf = ({ certificateId, leaf }: PlacedLeaf): RenewalInfoNote[] =>
     leaf ? [{ certificateId, ...leaf, askAt: new Date(Math.floor(random() * LOTS)), failures: 0 }] : [];
@@ -56,6 +64,7 @@ export async function noteLeaves(
     const gone = leaves.filter(({ leaf }) => !leaf).map(({ certificateId }) => certificateId);
     notes.extend(stretch, { notes: leaves.flatMap(noteOf), gone });
     left -= leaves.length;
-    if (left <= 0) return;
+    if (left <= 0) return { isComplete: false };
   }
+  return { isComplete: true };
 }

@@ -31,9 +31,9 @@ test('a note of when to ask that was made while the clock was years ahead holds 
     const { leafHash = '', directory = '' } = manager.certificate(certificateId).current ?? {};
     const askAt = new Date(Date.now() + 365 * 86_400_000);
     notes.set({ certificateId, leafHash, directory, askAt, failures: 0 });
-    await manager.renewDue({ signal });
+    await manager.runOnce({ signal });
     expect(questions()).toBe(1);
-    await manager.renewDue({ signal });
+    await manager.runOnce({ signal });
     expect(questions()).toBe(1);
   });
 });
@@ -59,7 +59,7 @@ test('a CA is asked about what is due first, then about what has waited longest,
     const waits = await issue('waits.test', -1);
     const later = await issue('later.test', 1);
     for (const { note } of [due, waits, longer, later]) note();
-    await manager.renewDue({ signal });
+    await manager.runOnce({ signal });
     const asked = server.requests.filter(({ resource }) => resource === 'renewalInfo');
     const idOf = (path: string | undefined) => path?.split('/').at(-1);
     expect(idOf(asked[0]?.path)).toBe(due.id);
@@ -76,7 +76,7 @@ test('what has ended is not asked about, and looked at again after a week', asyn
   await withManager(site, process, async (manager) => {
     const { certificateId } = await manager.issue({ names: ['ended.test'] }, { signal });
     clock.advance(91 * 86_400_000);
-    await manager.renewDue({ signal, limit: 0 });
+    await manager.runOnce({ signal, limit: 0 });
     expect(server.requests.filter(({ resource }) => resource === 'renewalInfo')).toEqual([]);
     expect(notes.get(certificateId)?.askAt.getTime()).toBeGreaterThan(clock.now().getTime() + 6 * 86_400_000);
   });

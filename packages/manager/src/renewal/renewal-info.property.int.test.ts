@@ -139,7 +139,7 @@ async function live(world: World, all: readonly Step[]): Promise<void> {
     const before = manager.certificate(certificateId);
     const named = prepare(world, given, known);
     const since = server.requests.length;
-    await manager.renewDue({ signal });
+    await manager.runOnce({ signal });
     const now = server.clock.now().getTime();
     const after = manager.certificate(certificateId);
     const isRenewed = after.current?.leafHash !== before.current?.leafHash;

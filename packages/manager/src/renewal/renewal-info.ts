@@ -1,14 +1,24 @@
 /** Asks the CAs when they want their certificates renewed (RFC 9773). */
-import { type Acme, AcmeError, AcmeProblemError, isOutage, type RenewalInfo, renewalInfo } from '@certbus/acme';
+import {
+  type Acme,
+  AcmeError,
+  AcmeProblemError,
+  isOutage,
+  type RenewalInfo,
+  readDirectory,
+  renewalInfo,
+} from '@certbus/acme';
 import type { IssuedCertificate } from '@certbus/events';
+import { connectToRead } from '../accounts/connect.ts';
 import { openAccount } from '../accounts/open-account.ts';
 import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { recordRenewalInfo } from '../decide/renewal-info.ts';
 import { isBusError } from '../errors.ts';
 import { isNameable } from '../issuance/leaf.ts';
-import { isOpen, type RenewalInfoNotes } from './renewal-info-schedule.ts';
-import { noteLeaves } from './renewal-info-stretch.ts';
+import { accountAt } from '../state/accounts.ts';
+import { isOpen, LONGEST_NOTE_MS, type RenewalInfoNotes } from './renewal-info-schedule.ts';
+import { isNoted, noteLeaves } from './renewal-info-stretch.ts';
 import { inTurns } from './turns.ts';
 
 const MINUTE_MS = 60_000;
@@ -68,19 +78,21 @@ async function readDue({ view, random, ...context }: Context, notes: RenewalInfo
   return Map.groupBy(open, ({ directory }) => directory);
 }
 
-/** Those that are due come first, then those that have waited longest; each is looked up when its turn comes. */
-async function* questions(
-  { view, now }: Context,
-  { directory, due, notes, signal }: { readonly directory: string; readonly due: DueQuestions } & Asking,
-): AsyncGenerator<Question, void> {
-  const asked = new Set<string>();
-  for (const { certificateId, leafHash } of due.get(directory) ?? []) {
+/** What is due and still served with what it was found with; each is looked up when its turn comes. */
+async function* dueQuestions({ view }: Context, due: readonly DueQuestion[]): AsyncGenerator<Question, void> {
+  for (const { certificateId, leafHash } of due) {
     const current = view.state.certificate(certificateId)?.current;
     // What was renewed meanwhile is not asked about any more.
-    if (current?.leafHash !== leafHash) continue;
-    asked.add(certificateId);
-    yield { certificateId, current };
+    if (current?.leafHash === leafHash) yield { certificateId, current };
   }
+}
+
+/** Those that have waited longest come first; each is looked up when its turn comes. */
+async function* notedQuestions(
+  { view, now }: Context,
+  { directory, notes, signal }: { readonly directory: string } & Asking,
+): AsyncGenerator<Question, void> {
+  const asked = new Set<string>();
   const at = now();
   for await (const note of inTurns(notes.open(directory, at))) {
     if (signal.aborted) return;
@@ -155,45 +167,126 @@ async function askOne(
   }
 }
 
+/** Asks one CA, several questions at a time. */
 async function askAuthority(
   context: Context,
   authority: CertificateAuthority,
-  { config, due, notes, signal }: { readonly config: Configuration; readonly due: DueQuestions } & Asking,
+  {
+    config,
+    questions,
+    notes,
+    signal,
+  }: { readonly config: Configuration; readonly questions: AsyncGenerator<Question, void> } & Asking,
 ): Promise<void> {
   const { directory } = authority;
-  const open = questions(context, { directory, due, notes, signal });
-  const first = await open.next();
+  const first = await questions.next();
   if (first.done) return;
   const asking = { ca: await openAccount(context, authority, { config, signal }), directory, notes, signal };
   let isStopped = (await askOne(context, asking, first.value)) === 'stop';
   const worker = async () => {
-    for (let next = await open.next(); !next.done && !isStopped; next = await open.next()) {
+    for (let next = await questions.next(); !next.done && !isStopped; next = await questions.next()) {
       if ((await askOne(context, asking, next.value)) === 'stop') isStopped = true;
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
 }
 
-/**
- * Asks every CA when it wants its certificates renewed (RFC 9773), where the notes say that it is time to, and records what is
- * new. Nothing that goes wrong here holds up a renewal: it is logged, and asked again later. Only an abort rejects.
- */
-export async function askRenewalInfo(
-  context: Context,
-  { config, notes, signal }: { readonly config: Configuration } & Asking,
+/** Does something at each CA; what goes wrong there is logged, and holds up nothing. */
+async function atEach(
+  { logger }: Context,
+  authorities: readonly CertificateAuthority[],
+  work: (authority: CertificateAuthority) => Promise<void>,
 ): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(ASKING_MS)]);
-  await noteLeaves(context, notes);
+  const attempt = async (authority: CertificateAuthority) => {
+    try {
+      await work(authority);
+    } catch (error) {
+      logger.warn('a CA could not be asked when to renew', { directory: authority.directory, why: String(error) });
+    }
+  };
+  await Promise.all(authorities.map(attempt));
+}
+
+type Options = { readonly config: Configuration } & Asking;
+
+const withLimit = ({ signal }: Asking): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ASKING_MS)]);
+
+/**
+ * Asks the CAs about what is due, so that what they want later is renewed later (RFC 9773), where the notes say that it is time to, and
+ * records what is new. Nothing that goes wrong here holds up a renewal: it is logged, and asked again later. Never rejects.
+ */
+export async function askAboutDue(context: Context, { config, notes, ...options }: Options): Promise<void> {
+  const signal = withLimit({ notes, ...options });
   const due = await readDue(context, notes);
-  await Promise.all(
-    Object.values(config.authorities).map(async (authority) => {
-      try {
-        await askAuthority(context, authority, { config, due, notes, signal: limit });
-      } catch (error) {
-        const { directory } = authority;
-        context.logger.warn('a CA could not be asked when to renew', { directory, why: String(error) });
-      }
-    }),
-  );
-  signal.throwIfAborted();
+  await atEach(context, Object.values(config.authorities), (authority) => {
+    const questions = dueQuestions(context, due.get(authority.directory) ?? []);
+    return askAuthority(context, authority, { config, questions, notes, signal });
+  });
+}
+
+function isEmpty(items: Iterable<unknown>): boolean {
+  for (const _ of items) return false;
+  return true;
+}
+
+/** Whether the notes have all that is served, and nobody is to be asked now. */
+function isQuiet({ view, now }: Context, { config, notes }: Options): boolean {
+  if (!isNoted(view.replica, notes.stretch())) return false;
+  return Object.values(config.authorities).every(({ directory }) => isEmpty(notes.open(directory, now())));
+}
+
+/** The CAs at which the bus has an account that say when to renew, and whether all of them could be asked. */
+async function findOffering(context: Context, { config, signal }: Options) {
+  const offering: CertificateAuthority[] = [];
+  let isSure = true;
+  const { connections, view } = context;
+  const known = Object.values(config.authorities).filter(({ directory }) => accountAt(view.state.bus, directory));
+  await atEach(context, known, async (authority) => {
+    if (connections.outage(authority.directory)) {
+      isSure = false;
+      return;
+    }
+    const read = connectToRead(context, authority).then((ca) => readDirectory(ca, { signal }));
+    read.catch(() => {
+      isSure = false;
+    });
+    if ((await read).renewalInfo !== undefined) offering.push(authority);
+  });
+  return { offering, isSure };
+}
+
+/** When to ask these CAs next; soon where not all is noted, or asking broke off. */
+function nextAt(
+  { now }: Context,
+  { notes }: Options,
+  { authorities, isComplete }: { readonly authorities: readonly CertificateAuthority[]; readonly isComplete: boolean },
+): Date {
+  const at = now();
+  const isLeft = !isComplete || authorities.some((each) => !isEmpty(notes.open(each.directory, at)));
+  const instants = authorities.flatMap(({ directory }) => notes.next(directory, at) ?? []);
+  const latest = at.getTime() + LONGEST_NOTE_MS;
+  const next = Math.min(latest, ...instants.map((instant) => instant.getTime()));
+  return new Date(isLeft ? Math.min(next, at.getTime() + MINUTE_MS) : next);
+}
+
+/**
+ * Asks every CA that says when it wants its certificates renewed about those whose time it is to ask, for a minute at most, and records what is
+ * new. Where no CA says it, nothing is noted either. Resolves with when there is something to ask again. Never rejects: what goes wrong is logged.
+ */
+export async function askAboutOthers(context: Context, options: Options): Promise<Date> {
+  const { config, notes } = options;
+  const all = Object.values(config.authorities);
+  if (isQuiet(context, options)) return nextAt(context, options, { authorities: all, isComplete: true });
+  const signal = withLimit(options);
+  const { offering, isSure } = await findOffering(context, { ...options, signal });
+  if (offering.length > 0) {
+    const { isComplete } = await noteLeaves(context, notes);
+    await atEach(context, offering, (authority) => {
+      const questions = notedQuestions(context, { directory: authority.directory, notes, signal });
+      return askAuthority(context, authority, { config, questions, notes, signal });
+    });
+    return nextAt(context, options, { authorities: offering, isComplete });
+  }
+  const pauseMs = isSure ? LONGEST_PAUSE_MS : MINUTE_MS;
+  return new Date(context.now().getTime() + pauseMs);
 }

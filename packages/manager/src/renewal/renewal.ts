@@ -1,6 +1,7 @@
 /** Renews everything that is due, most urgent first. */
 import { isOutage, type Outage } from '@certbus/acme';
-import type { ManagedCertificate } from '@certbus/events';
+import { type ManagedCertificate, nextActionAt } from '@certbus/events';
+import type { Commit } from '@certbus/events/history';
 import { defaultDirectory } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
@@ -8,19 +9,31 @@ import { dueBy } from '../decide/due.ts';
 import { isBusError, ManagerError } from '../errors.ts';
 import { type RunOptions, recordUnsent, renew } from '../issuance/issue.ts';
 import { outagesFor, targetOf } from '../issuance/outages.ts';
-import { type Answering, createAnswering, dueAfterOutage } from './after-outage.ts';
+import type { Progress } from '../issuance/progress.ts';
+import { type Answering, createAnswering, type DueAfterOutage, dueAfterOutage } from './after-outage.ts';
 import type { RenewalOutcome } from './outcome.ts';
 import { createSharedFailures, type SharedFailures } from './shared-failures.ts';
 import { inTurns } from './turns.ts';
 import { withUnrenewed } from './unrenewed.ts';
-import { createWorkQueue, type Work, type WorkKind, type WorkQueue } from './work-queue.ts';
+import { createWorkQueue, type QueueSizes, type Work, type WorkKind, type WorkQueue } from './work-queue.ts';
 
 /** How a run of renewals behaves. */
 export interface RenewalOptions extends RunOptions {
   /** How many are tried at most. Default 10,000. */
   readonly limit?: number;
-  /** What is due by then. Default now. */
+  /** What is due by then. Default now, and what comes while the run lasts is taken up as well. */
   readonly at?: Date;
+  /** Hears how much waits and is under way, whenever that changes. */
+  readonly onQueue?: (sizes: QueueSizes) => void;
+}
+
+/** What a run of renewals did. */
+export interface Renewals {
+  /** How many certificates were due. */
+  readonly due: number;
+  readonly outcomes: readonly RenewalOutcome[];
+  /** Whether something only waits for the end of an outage of its CA, which no index of instants knows. */
+  readonly awaitsOutage: boolean;
 }
 
 const LIMIT = 10_000;
@@ -34,7 +47,11 @@ const isClaimedElsewhere = (error: unknown): boolean =>
   error instanceof ManagerError &&
   (error.code === 'CERTBUS_MANAGER_CLAIMED_ELSEWHERE' || error.code === 'CERTBUS_MANAGER_CLAIM_LOST');
 
-type Options = RenewalOptions & { readonly config: Configuration };
+type Options = RenewalOptions & {
+  readonly config: Configuration;
+  /** Does, beside the renewals, what can make certificates due; called once it is known which CAs answer. MUST NOT reject. */
+  readonly beside: () => Promise<void>;
+};
 
 /** A run of renewals and how far it is. */
 interface Run {
@@ -45,13 +62,24 @@ interface Run {
   readonly dueBy: () => Date;
   /** How many orders can be under way now, which grows with each one that shows that the CA is there. */
   allowed: number;
+  /** Begins what can be begun now that a CA is known to be there. */
+  begin: () => void;
 }
 
 const parallelOf = ({ config: { parallelOrders = PARALLEL } }: Options): number => parallelOrders;
 
 function speedUp(run: Run): void {
   run.allowed = Math.min(run.allowed + 1, parallelOf(run.options));
+  run.begin();
 }
+
+/** Passes progress on, and learns from it that the CA takes orders: one that waits for its DNS records holds no other up. */
+const watchOrders =
+  (run: Run) =>
+  (progress: Progress): void => {
+    run.options.onProgress?.(progress);
+    if (progress.step === 'order') speedUp(run);
+  };
 
 /** Who claims a certificate, and until when. */
 function claimOn({ context: { view } }: Run, certificateId: string): Pick<RenewalOutcome, 'holder' | 'until'> {
@@ -108,7 +136,8 @@ async function renewAt(
     return { outcome: 'postponed', error: sharedFailures.at(directory, kind) ?? outage?.error };
   }
   const only = { leafHash, dueBy: run.dueBy() };
-  const result = await renew(context, certificateId, { ...options, wait: false, unavailable, only });
+  const onProgress = watchOrders(run);
+  const result = await renew(context, certificateId, { ...options, onProgress, wait: false, unavailable, only });
   if (result.outcome === 'already-managed') return { outcome: 'no-longer-due' };
   speedUp(run);
   sharedFailures.passed(directory);
@@ -126,6 +155,8 @@ async function renewOne(run: Run, work: Work): Promise<RenewalOutcome> {
     ({ directory } = place);
     return { certificateId, names, ...(await renewAt(run, work, place)) };
   } catch (error) {
+    // Whatever broke off then was released, and recorded as no failure.
+    if (run.options.signal.aborted) return { certificateId, names, outcome: 'postponed' };
     if (isClaimedElsewhere(error))
       return { certificateId, names, outcome: 'claimed-elsewhere', ...claimOn(run, certificateId) };
     heed(run, { directory, kind, error });
@@ -148,61 +179,109 @@ function heed(
   if (!run.sharedFailures.add(directory, { kind, error })) speedUp(run);
 }
 
-/** Takes work from the queue, as much at a time as the run allows, until none is left or the signal aborts. */
-async function renewQueued(run: Run, queue: WorkQueue): Promise<RenewalOutcome[]> {
+/** What changed with these commits and is due now. */
+function* dueOf({ context }: Run, commits: readonly Commit[]): Iterable<ManagedCertificate> {
+  const now = context.now();
+  for (const { event } of commits.flatMap(({ events }) => events)) {
+    if (!event || !('certificateId' in event)) continue;
+    const certificate = context.view.state.certificate(event.certificateId);
+    const next = certificate && nextActionAt(certificate, now);
+    if (certificate && next && next <= now) yield certificate;
+  }
+}
+
+/** Takes work from the queue, as much at a time as the run allows, until none is left and none can come, or the signal aborts. */
+async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly RenewalOutcome[]> {
+  const { at, signal, beside, onQueue = () => {} } = run.options;
   const outcomes: RenewalOutcome[] = [];
-  const running = new Set<Promise<void>>();
-  const start = (work: Work) => {
-    const renewal = renewOne(run, work).then((outcome) => {
-      outcomes.push(outcome);
-      queue.done(work);
-      running.delete(renewal);
-    });
-    running.add(renewal);
+  const ended = Promise.withResolvers<void>();
+  const { view } = run.context;
+  const configuredAt = view.state.bus.config?.position;
+  // What waits is the next run's, with the new configuration.
+  const isOutdated = () => view.state.bus.config?.position !== configuredAt;
+  let running = 0;
+  let isComplete = false;
+  let aside: Promise<void> | undefined;
+  // Once the first order, where there is one, has shown whether its CA is there.
+  const startAside = (): void => {
+    aside ??= beside().then(() => {
+      isComplete = true;
+      begin();
+    }, ended.reject);
   };
-  for (;;) {
-    while (running.size < run.allowed && !run.options.signal.aborted) {
+  const begin = (): void => {
+    while (running < run.allowed && !signal.aborted && !isOutdated()) {
       const work = queue.take();
       if (!work) break;
-      start(work);
+      running += 1;
+      void renewOne(run, work).then((outcome) => {
+        outcomes.push(outcome);
+        queue.done(work);
+        running -= 1;
+        startAside();
+        begin();
+      }, ended.reject);
     }
-    if (running.size === 0) return outcomes;
-    await Promise.race(running);
-  }
+    onQueue(queue.sizes());
+    if (running === 0 && (isComplete || signal.aborted || isOutdated())) ended.resolve();
+  };
+  using _listening = view.listen((commits) => {
+    // With an instant of the caller's own, what was renewed a moment ago may be due again.
+    if (at) return;
+    queue.add(dueOf(run, commits), run.context.now());
+    // Not within the commit that it is told of.
+    setImmediate(begin);
+  });
+  run.begin = () => {
+    startAside();
+    begin();
+  };
+  begin();
+  if (running === 0) startAside();
+  await ended.promise;
+  await aside;
+  return outcomes;
 }
 
 /** What is due, and what only waits for the back-off of an outage that is over. */
 async function* everythingDue(
-  context: Context,
-  answering: Answering,
-  { at, now }: { readonly at: Date; readonly now: Date },
+  { view }: Context,
+  { afterOutage, at, now }: { readonly afterOutage: DueAfterOutage; readonly at: Date; readonly now: Date },
 ): AsyncGenerator<ManagedCertificate, void> {
-  yield* inTurns(dueBy(context.view.state, { at, now }));
-  yield* dueAfterOutage(context, answering, at);
+  yield* inTurns(dueBy(view.state, { at, now }));
+  yield* afterOutage;
+}
+
+/** What is left because the run was told to stop. */
+function postponed({ view }: Context, { certificateId }: Work): RenewalOutcome {
+  return { certificateId, names: view.state.certificate(certificateId)?.names ?? [], outcome: 'postponed' };
 }
 
 /**
- * Renews what is due, most urgent first, first one alone and then ever more at a time, up to the configuration's `parallelOrders`. One
- * that fails holds no other up: its error is in its outcome. Where the CA or the account there fails as a whole, the rest that comes
- * from it is left for the next run. What has ended or is urgent has an outcome also where it was not tried. Only an abort rejects, with
- * its reason, after every claim was released.
+ * Renews what is due, most urgent first, first one alone and then ever more at a time, up to the configuration's `parallelOrders`; what
+ * becomes due by an event meanwhile is taken up as well. One that fails holds no other up: its error is in its outcome. Where the CA or the
+ * account there fails as a whole, the rest that comes from it is left for the next run. What has ended or is urgent has an outcome also
+ * where it was not tried. After an abort every claim was released, and what was not renewed is postponed.
  */
-export async function renewDue(context: Context, options: Options): Promise<readonly RenewalOutcome[]> {
+export async function renewDue(context: Context, options: Options): Promise<Renewals> {
   const { limit = LIMIT, at, signal } = options;
   const now = context.now();
   const answering = createAnswering(context, options.config, signal);
-  const due = everythingDue(context, answering, { at: at ?? now, now });
+  const afterOutage = dueAfterOutage(context, { answering, at: at ?? now, signal });
+  const due = everythingDue(context, { afterOutage, at: at ?? now, now });
   const queue = await createWorkQueue(due, { now, limit, parallel: parallelOf(options) });
   // One order shows whether the CA is there before many are tried, and a CA gets no burst from everyone who starts on the hour.
-  const run = {
+  const run: Run = {
     context,
     options,
     sharedFailures: createSharedFailures(),
     answering,
     dueBy: () => at ?? context.now(),
     allowed: 1,
+    begin() {},
   };
-  const outcomes = await renewQueued(run, queue);
-  signal.throwIfAborted();
-  return withUnrenewed(context, outcomes);
+  const tried = await renewQueued(run, queue);
+  const left = signal.aborted ? queue.drain().map((work) => postponed(context, work)) : [];
+  const outcomes = await withUnrenewed(context, [...tried, ...left]);
+  return { due: queue.given, outcomes, awaitsOutage: answering.isAwaited() };
 }

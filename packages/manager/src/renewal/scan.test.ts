@@ -51,7 +51,7 @@ test('a run in which nothing is due and no CA is to be asked reads no certificat
   const throughReplica = (opened: Replica) => (replica = counted(opened));
   const now = () => days(30);
   await withManager(site, { holder: 'one', now, notes, throughReplica }, async (manager) => {
-    expect(await manager.renewDue({ signal })).toEqual([]);
+    expect((await manager.runOnce({ signal })).outcomes).toEqual([]);
     expect(manager.due()).toEqual([]);
   });
   expect(replica?.readings).toEqual({ certificates: 0, leaves: 0 });

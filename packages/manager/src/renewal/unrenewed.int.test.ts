@@ -90,7 +90,7 @@ test('what a killed manager still claims is named with its holder and end, and n
     expect(manager.putOff()).toMatchObject([{ certificate: { certificateId: 'certificate1' }, hold, isEnding: true }]);
     const { holder, until } = hold;
     const outcome = { certificateId: 'certificate1', outcome: 'claimed-elsewhere', isEnding: true, holder, until };
-    expect(await manager.renewDue({ signal })).toMatchObject([outcome]);
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([outcome]);
     const findings = await manager.diagnose({ signal, domains: [] });
     expect(findings.filter(({ check }) => check === 'renewal')).toMatchObject([
       {
@@ -104,14 +104,14 @@ test('what a killed manager still claims is named with its holder and end, and n
 
 test('a claim that has ended, and counts still for clocks that differ, is named as well', async () => {
   const site = await siteWith('grace', [ended, claimed(later(-10_000))]);
-  const outcomes = await run(site, (manager) => manager.renewDue({ signal }));
+  const { outcomes } = await run(site, (manager) => manager.runOnce({ signal }));
   expect(outcomes).toMatchObject([{ outcome: 'claimed-elsewhere', isEnding: true, holder: 'killed process 7' }]);
   expect(checkIns).not.toContain('/grace');
 });
 
 test('what has ended and waits for its back-off is not in order either', async () => {
   const site = await siteWith('waiting', [ended, failed(later(20_000))]);
-  const outcomes = await run(site, (manager) => manager.renewDue({ signal }));
+  const { outcomes } = await run(site, (manager) => manager.runOnce({ signal }));
   expect(outcomes).toMatchObject([{ outcome: 'backed-off', isEnding: true, until: later(20_000) }]);
   expect(checkIns).not.toContain('/waiting');
 });
@@ -123,6 +123,6 @@ test('what is in time and claimed elsewhere keeps nobody from checking in', asyn
     notAfter: later(30 * 86_400_000).toISOString(),
   };
   const site = await siteWith('in-time', [young as WrittenEvent, claimed(later(10_000))]);
-  expect(await run(site, (manager) => manager.renewDue({ signal }))).toEqual([]);
+  expect(await run(site, (manager) => manager.runOnce({ signal }))).toMatchObject({ due: 0, outcomes: [] });
   expect(checkIns).toContain('/in-time');
 });

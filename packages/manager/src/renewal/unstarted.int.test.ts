@@ -49,7 +49,9 @@ test('a leaf without an authority key identifier is renewed, and no CA is asked 
   await withBus(site, async (bus) => bus.append(await headOf(bus), [event], { at: lifetime.notBefore }));
   using notes = openRenewalInfoNotes(':memory:');
   await withManager(site, { holder: 'one', notes }, async (manager) => {
-    expect(await manager.renewDue({ signal })).toMatchObject([{ certificateId: 'certificate1', outcome: 'renewed' }]);
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([
+      { certificateId: 'certificate1', outcome: 'renewed' },
+    ]);
     expect(manager.certificate('certificate1').failure).toBeUndefined();
   });
   expect(ca.requests.filter(({ resource }) => resource === 'renewalInfo')).toEqual([]);

@@ -13,11 +13,24 @@ export interface Work {
   readonly leafHash: string | undefined;
 }
 
+/** How many wait, by kind, and how many are under way. */
+export interface QueueSizes {
+  readonly waiting: Readonly<Record<WorkKind, number>>;
+  readonly underWay: number;
+}
+
 /** What is due, in the order in which it is to be done. */
 export interface WorkQueue {
+  sizes(): QueueSizes;
+  /** How many certificates it was given, those included that its limit left. */
+  readonly given: number;
   /** Takes the next for one who is free; `undefined` where there is none, or none that may begin now. Say when it is done. */
   take(): Work | undefined;
   done(work: Work): void;
+  /** Adds what came while the others are done. Each certificate is queued once, whatever becomes of it. */
+  add(due: Iterable<ManagedCertificate>, now: Date): void;
+  /** Takes all that waits, since nothing more is done. */
+  drain(): readonly Work[];
 }
 
 interface Ranked extends Work {
@@ -27,6 +40,8 @@ interface Ranked extends Work {
 
 /** Whose turn it is: half of the turns are the renewals'. */
 const TURNS: readonly WorkKind[] = ['renewal', 'new', 'renewal', 'retry'];
+
+const WORK_KINDS = ['new', 'renewal', 'retry'] as const satisfies readonly WorkKind[];
 
 const DAY_MS = 86_400_000;
 
@@ -70,13 +85,16 @@ export async function createWorkQueue(
   { now, limit, parallel }: { readonly now: Date; readonly limit: number; readonly parallel: number },
 ): Promise<WorkQueue> {
   const shortlists = { new: createShortlist(limit), renewal: createShortlist(limit), retry: createShortlist(limit) };
+  let given = 0;
   for await (const certificate of due) {
     const work = rank(certificate, now);
     shortlists[work.kind].add(work);
+    given += 1;
   }
   // The last is the next: taking from the end of a long list costs nothing.
   const next = (kind: WorkKind) => shortlists[kind].sorted().reverse();
   const waiting: Record<WorkKind, Ranked[]> = { new: next('new'), renewal: next('renewal'), retry: next('retry') };
+  const known = new Set(WORK_KINDS.flatMap((kind) => waiting[kind].map(({ certificateId }) => certificateId)));
   const heads = TURNS.flatMap((kind) => waiting[kind].at(-1) ?? []).sort(byUrgency);
   // Where but one may be done, it is the most urgent of all.
   let turn = Math.max(0, TURNS.indexOf(heads[0]?.kind ?? 'renewal'));
@@ -87,6 +105,13 @@ export async function createWorkQueue(
   const mayBegin = (kind: WorkKind) => kind === 'renewal' || waiting.renewal.length === 0 || running[kind] < share;
 
   return {
+    sizes: () => ({
+      waiting: { new: waiting.new.length, renewal: waiting.renewal.length, retry: waiting.retry.length },
+      underWay: running.new + running.renewal + running.retry,
+    }),
+    get given() {
+      return given;
+    },
     take() {
       for (let looked = 0; looked < TURNS.length && left > 0; looked += 1) {
         const kind = TURNS[turn % TURNS.length] as WorkKind;
@@ -102,5 +127,16 @@ export async function createWorkQueue(
     done({ kind }) {
       running[kind] -= 1;
     },
+    add(came, at) {
+      for (const certificate of came) {
+        if (known.has(certificate.certificateId)) continue;
+        const work = rank(certificate, at);
+        known.add(work.certificateId);
+        waiting[work.kind].push(work);
+        given += 1;
+      }
+      for (const kind of WORK_KINDS) waiting[kind].sort((one, other) => byUrgency(other, one));
+    },
+    drain: () => WORK_KINDS.flatMap((kind) => waiting[kind].splice(0).reverse()),
   };
 }

@@ -117,7 +117,7 @@ test('nothing that signs, or asks a CA, begins on an old bus; what reads goes on
       () => manager.closeAccount({ signal }),
       () => manager.issue({ names: ['a.test'] }, { signal }),
       () => manager.renew('certificate1', { signal }),
-      () => manager.renewDue({ signal }),
+      () => manager.runOnce({ signal }),
       () => manager.revoke({ certificateId: 'certificate1', reason: 'superseded' }, { signal }),
       () => manager.remove('certificate1'),
       () => manager.archive({ signal }),

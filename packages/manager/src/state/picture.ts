@@ -89,6 +89,7 @@ const NOTHING: ManagerState = {
   certificate: () => undefined,
   withNames: () => [],
   due: () => [],
+  nextDue: () => undefined,
   paused: () => [],
   all: () => [],
   issuer: () => undefined,

@@ -8,6 +8,14 @@ export interface PauseRange {
   readonly wantedBy: Date;
 }
 
+/** Which instant is looked for. */
+export interface NextDueOptions {
+  /** It is behind this one. Default: anywhere, also in the past. */
+  readonly after?: Date;
+  /** Certificates that do not count. Default none. */
+  readonly isExcepted?: (certificateId: string) => boolean;
+}
+
 /** What a manager's decisions look at. */
 export interface ManagerState {
   readonly bus: BusState;
@@ -17,6 +25,8 @@ export interface ManagerState {
   withNames(key: string): readonly ManagedCertificate[];
   /** Those on which a manager should act by `at`, the longest due first, read as they are asked for. */
   due(at: Date): Iterable<ManagedCertificate>;
+  /** The first instant at which a manager should act on any certificate; `undefined` for none. MUST be read from an index. */
+  nextDue(options?: NextDueOptions): Date | undefined;
   /** Those that are wanted by `wantedBy` and that a claim or a back-off puts off until after `until`, read as they are asked for. */
   paused(range: PauseRange): Iterable<ManagedCertificate>;
   /** All that are not removed. */
@@ -75,6 +85,18 @@ export function layerOn(base: ManagerState): Layer {
         yield certificate;
       }
       yield* waiting.reverse();
+    },
+    nextDue({ after, isExcepted = () => false } = {}) {
+      const isBehind = (certificate: ManagedCertificate) => after === undefined || dueAt(certificate) > after.getTime();
+      const here = changedThat((certificate) => isBehind(certificate) && !isExcepted(certificate.certificateId)).map(
+        dueAt,
+      );
+      const below = base.nextDue({
+        ...(after ? { after } : {}),
+        isExcepted: (certificateId) => changed.has(certificateId) || isExcepted(certificateId),
+      });
+      const next = Math.min(below?.getTime() ?? Number.POSITIVE_INFINITY, ...here);
+      return Number.isFinite(next) ? new Date(next) : undefined;
     },
     *paused(range) {
       const here = changedThat((certificate) => isPaused(certificate, range));

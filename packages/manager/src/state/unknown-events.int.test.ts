@@ -41,7 +41,7 @@ const DECISIONS: readonly (readonly [string, (manager: Manager) => Promise<unkno
   ['issue', (manager) => manager.issue({ names: ['new.test'] }, { signal })],
   ['renew', (manager) => manager.renew('certificate1', { signal })],
   ['roll accounts over', (manager) => manager.rollOverAccounts({ signal })],
-  ['renew what is due', (manager) => manager.renewDue({ signal })],
+  ['renew what is due', (manager) => manager.runOnce({ signal })],
 ];
 
 test.each(DECISIONS)('a manager does not %s where an event is of a type that it does not know', async (_, decide) => {

@@ -4,6 +4,9 @@ import type { Replica, ReplicaReader } from '@certbus/replica';
 import type { View } from '@certbus/store';
 import { type Layer, layerOn, type ManagerState } from './state.ts';
 
+/** The earliest instant that there is. */
+const EARLIEST = new Date(-8.64e15);
+
 /** The state that a replica holds. */
 export function stateOf(reader: ReplicaReader): ManagerState {
   const resolve = (ids: readonly string[]) =>
@@ -15,6 +18,10 @@ export function stateOf(reader: ReplicaReader): ManagerState {
     certificate: (certificateId) => reader.certificate(certificateId),
     withNames: (key) => resolve(reader.idsByNameSet(key)),
     due: (at) => reader.due(at),
+    nextDue({ after = EARLIEST, isExcepted = () => false } = {}) {
+      for (const { certificateId, at } of reader.upcoming(after)) if (!isExcepted(certificateId)) return at;
+      return undefined;
+    },
     paused: (range) => reader.paused(range),
     all: () => reader.certificates(),
     issuer: (hash) => reader.issuer(hash),
@@ -29,6 +36,8 @@ export interface ManagerView extends View<ManagerState> {
   mend(): void;
   /** Resolves once the replica has taken, or failed to take, all that was applied. */
   written(): Promise<void>;
+  /** Calls a listener with all that is applied from now on, once it is part of {@link ManagerView.state}, until disposed of. */
+  listen(listener: (commits: readonly Commit[]) => void): Disposable;
 }
 
 /** What a view needs of its replica. */
@@ -56,6 +65,7 @@ export function createView(opened: Replica, { readAgain, readElsewhere, onReplic
   let writing: Promise<void> = Promise.resolve();
   let isBehind = false;
   let mending = 0;
+  const listeners = new Set<(commits: readonly Commit[]) => void>();
 
   /** Whether what is applied does not fit onto the replica, or is about to be read from the bus. */
   const isOff = (): boolean => isBehind || mending > 0 || replica.problem !== undefined;
@@ -121,6 +131,7 @@ export function createView(opened: Replica, { readAgain, readElsewhere, onReplic
       replica.snapshot(() => take(commits, reached));
       if (isOff()) mend();
       else if (replica.advancing) writing = awaitWrite(replica.apply(commits, reached));
+      for (const listener of listeners) listener(commits);
     },
     mend,
     async rebuild({ signal }) {
@@ -135,6 +146,10 @@ export function createView(opened: Replica, { readAgain, readElsewhere, onReplic
       begin(isReady ? replica : await readElsewhere({ signal }));
     },
     written: () => writing,
+    listen(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => listeners.delete(listener) };
+    },
     draft() {
       const layer = layerOn(above);
       const position = checkpoint.position + 1;

@@ -78,9 +78,26 @@ export function createTolerantReader(
     certificates: () => each(reader.certificates),
     idsByNameSet: (key) => attempt(() => reader.idsByNameSet(key), none),
     due: (at) => each(() => reader.due(at)),
+    upcoming: (after) => each(() => reader.upcoming(after)),
     paused: (range) => each(() => reader.paused(range)),
     leavesAfter: (position, limit) => attempt(() => reader.leavesAfter(position, limit), none),
     leavesUpTo: (position, limit) => attempt(() => reader.leavesUpTo(position, limit), none),
+    countDue: (at) =>
+      attempt(
+        () => reader.countDue(at),
+        () => 0,
+      ),
+    countUrgent: (at) =>
+      attempt(
+        () => reader.countUrgent(at),
+        () => 0,
+      ),
+    countFailing: () => attempt(reader.countFailing, () => new Map()),
+    firstEnd: (directory) =>
+      attempt(
+        () => reader.firstEnd(directory),
+        () => undefined,
+      ),
     countServed: () => attempt(reader.countServed, () => 0),
     countEnding: (at) =>
       attempt(

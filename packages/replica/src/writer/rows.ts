@@ -1,8 +1,16 @@
 /** Certificates and issuers as rows of the tables. */
 
-import { dutyOf, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
+import {
+  dutyOf,
+  type FailureClass,
+  type ManagedCertificate,
+  nameSetKey,
+  nextActionAt,
+  urgentAt,
+} from '@certbus/events';
 import { servedNames } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
+import { issuerNumber } from './duties.ts';
 import { hasPart, keptPart, type ReplicaRole } from './role.ts';
 
 /** A certificate as the tables hold it: its state as JSON, and beside it what queries look for. */
@@ -20,6 +28,12 @@ export interface CertificateRow {
   readonly wantedAt: number | null;
   /** Until when a claim or a back-off puts it off, in milliseconds; `null` where neither does. */
   readonly pausedUntil: number | null;
+  /** From when on it is urgent, in milliseconds; `null` where nothing is served that is renewed here. */
+  readonly urgentAt: number | null;
+  /** Class of its last failure; `null` where it has not failed since it was last issued. */
+  readonly failing: FailureClass | null;
+  /** `issuerNumber` of the CA that issued what is served; `null` where nothing is, or it was imported. */
+  readonly issuedBy: number | null;
   /** When it ends, in milliseconds; `null` where nothing is served. */
   readonly notAfter: number | null;
   readonly removed: boolean;
@@ -37,9 +51,24 @@ export interface IssuerRow {
 }
 
 /** What only a manager looks for. */
-type DutyColumns = Pick<CertificateRow, 'nameSet' | 'nextActionAt' | 'wantedAt' | 'pausedUntil'>;
+type DutyColumns = Pick<
+  CertificateRow,
+  'nameSet' | 'nextActionAt' | 'wantedAt' | 'pausedUntil' | 'urgentAt' | 'failing' | 'issuedBy'
+>;
 
-const NO_DUTY: DutyColumns = { nameSet: null, nextActionAt: null, wantedAt: null, pausedUntil: null };
+const NO_DUTY: DutyColumns = {
+  nameSet: null,
+  nextActionAt: null,
+  wantedAt: null,
+  pausedUntil: null,
+  urgentAt: null,
+  failing: null,
+  issuedBy: null,
+};
+
+function issuerNumberOf({ current }: ManagedCertificate): number | null {
+  return current?.directory === undefined ? null : issuerNumber(current.directory);
+}
 
 function dutyColumns(certificate: ManagedCertificate): DutyColumns {
   const duty = dutyOf(certificate);
@@ -48,6 +77,9 @@ function dutyColumns(certificate: ManagedCertificate): DutyColumns {
     nextActionAt: nextActionAt(certificate)?.getTime() ?? null,
     wantedAt: duty?.wantedAt.getTime() ?? null,
     pausedUntil: duty?.pausedUntil?.getTime() ?? null,
+    urgentAt: urgentAt(certificate)?.getTime() ?? null,
+    failing: certificate.removed ? null : (certificate.failure?.class ?? null),
+    issuedBy: issuerNumberOf(certificate),
   };
 }
 

@@ -6,7 +6,7 @@ import { endsSchemaOf } from './ends.ts';
 export const APPLICATION_ID = 0x63726570;
 
 /** Raised with every change of the tables or of the state in them; a file of another version is set aside and rebuilt. */
-export const SCHEMA_VERSION = 11;
+export const SCHEMA_VERSION = 12;
 
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
 export type Generation = 'served' | 'building';
@@ -67,6 +67,9 @@ export function schemaOf(generation: Generation): string {
     next_action_at INTEGER,
     wanted_at INTEGER,
     paused_until INTEGER,
+    urgent_at INTEGER,
+    failing TEXT,
+    issued_by INTEGER,
     not_after INTEGER,
     removed INTEGER NOT NULL,
     build INTEGER NOT NULL
@@ -112,6 +115,9 @@ export function indexesOf(generation: Generation, mark: string): string {
   CREATE INDEX certificates_by_name_set_${mark} ON certificates${suffix} (name_set) WHERE removed = 0 AND name_set IS NOT NULL;
   CREATE INDEX certificates_by_next_action_${mark} ON certificates${suffix} (next_action_at) WHERE next_action_at IS NOT NULL;
   CREATE INDEX certificates_by_pause_${mark} ON certificates${suffix} (paused_until, wanted_at) WHERE paused_until IS NOT NULL;
+  CREATE INDEX certificates_by_urgency_${mark} ON certificates${suffix} (urgent_at) WHERE urgent_at IS NOT NULL;
+  CREATE INDEX certificates_by_failing_${mark} ON certificates${suffix} (failing) WHERE failing IS NOT NULL;
+  CREATE INDEX certificates_by_issuer_${mark} ON certificates${suffix} (issued_by, not_after) WHERE issued_by IS NOT NULL;
   CREATE INDEX certificates_by_not_after_${mark} ON certificates${suffix} (not_after) WHERE not_after IS NOT NULL;`;
 }
 

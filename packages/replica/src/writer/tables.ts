@@ -155,10 +155,10 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
       `SELECT number, ${CHECKED_STATE} FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
     ),
     add: prepare(
-      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, not_after, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, urgent_at, failing, issued_by, not_after, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     change: prepare(
-      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, not_after = ?, removed = ? WHERE number = ?`,
+      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, urgent_at = ?, failing = ?, issued_by = ?, not_after = ?, removed = ? WHERE number = ?`,
     ),
     addState: prepare(
       `INSERT INTO states${suffix} (number, of_build, of_position, digest, state) VALUES (?, ?, ?, ?, CAST(? AS TEXT))`,
@@ -203,6 +203,9 @@ const columnsOf = (row: CertificateRow) =>
     row.nextActionAt,
     row.wantedAt,
     row.pausedUntil,
+    row.urgentAt,
+    row.failing,
+    row.issuedBy,
     row.notAfter,
     Number(row.removed),
   ] as const;

@@ -147,9 +147,9 @@ export default class CertRenewable extends SigningCommand {
         return result;
       }
       const limit = flags['renew-first'] ? 1 : undefined;
-      const outcomes = await manager.renewDue({ signal: this.signal, at, onProgress, ...(limit ? { limit } : {}) });
-      const result = { due, putOff, outcomes: outcomes.map(rowOf) };
-      this.#report(outcomes, result);
+      const ran = await manager.runOnce({ signal: this.signal, onProgress, ...(limit ? { limit } : {}) });
+      const result = { due, putOff, outcomes: ran.outcomes.map(rowOf) };
+      this.#report(ran.outcomes, result);
       return result;
     });
   }

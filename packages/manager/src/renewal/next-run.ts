@@ -1,0 +1,48 @@
+/** When there is something to do again, read from indexes: nobody looks through all certificates for it. */
+import type { Context } from '../context.ts';
+import type { RenewalOutcome } from './outcome.ts';
+
+/** What waits for something that the bus does not tell, such as the end of an outage, is looked at again so soon. */
+const LOOK_AGAIN_MS = 60_000;
+/** Nobody who waits for the end of a claim looks more often. */
+const SHORTEST_MS = 1_000;
+/** A day: what no index knows of shows by then. */
+const LONGEST_MS = 86_400_000;
+
+/** What a run leaves behind. */
+export interface Leftovers {
+  readonly outcomes: readonly RenewalOutcome[];
+  readonly awaitsOutage: boolean;
+  /** Instants of what is not a renewal. */
+  readonly others: readonly (Date | undefined)[];
+}
+
+/** When the claims that others hold count no more, so that what they claim is taken over. */
+function endsOfClaims({ graceMs }: Context, outcomes: readonly RenewalOutcome[]): number[] {
+  return outcomes.flatMap(({ outcome, until }) =>
+    outcome === 'claimed-elsewhere' && until ? [until.getTime() + graceMs] : [],
+  );
+}
+
+/** When to look again at what is due and was not renewed: at once where a run only reached its limit. */
+function leftAt(context: Context, { outcomes, awaitsOutage }: Leftovers): number {
+  const now = context.now();
+  const soon = now.getTime() + LOOK_AGAIN_MS;
+  // The CA is asked about what was just obtained, too.
+  const hasRenewed = outcomes.some(({ outcome }) => outcome === 'renewed');
+  const first = context.view.state.nextDue();
+  if (!first || first > now) return hasRenewed || awaitsOutage ? soon : Number.POSITIVE_INFINITY;
+  if (hasRenewed) return now.getTime();
+  return Math.max(now.getTime() + SHORTEST_MS, Math.min(soon, ...endsOfClaims(context, outcomes)));
+}
+
+/**
+ * The next instant at which anything is due: the earliest that the index of certificates has, that of a question to a CA, of a heartbeat, or
+ * of a look at what this run could not renew.
+ */
+export function nextRun(context: Context, leftovers: Leftovers): Date {
+  const now = context.now();
+  const upcoming = context.view.state.nextDue({ after: now })?.getTime() ?? Number.POSITIVE_INFINITY;
+  const others = leftovers.others.flatMap((instant) => instant?.getTime() ?? []);
+  return new Date(Math.min(now.getTime() + LONGEST_MS, upcoming, leftAt(context, leftovers), ...others));
+}

@@ -1,0 +1,106 @@
+/** One run of a manager: asks the CAs, renews, shows that it is there, and checks in. */
+import { markDefaultAccount } from '../accounts/stateless.ts';
+import { withConfiguration } from '../configuration/stored-configuration.ts';
+import { type Context, decide } from '../context.ts';
+import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
+import type { RunOptions } from '../issuance/issue.ts';
+import { nextRun } from './next-run.ts';
+import { countsOf, type RenewalOutcome, type RunResult } from './outcome.ts';
+import { type RenewalOptions, renewDue } from './renewal.ts';
+import { askAboutDue, askAboutOthers } from './renewal-info.ts';
+import type { RenewalInfoNotes } from './renewal-info-schedule.ts';
+
+/** How one run of a manager behaves. */
+export interface RunOnceOptions
+  extends Pick<RunOptions, 'takeOver' | 'onProgress'>,
+    Pick<RenewalOptions, 'limit' | 'at' | 'onQueue'> {
+  /** Ends the run: what is under way is broken off, its claims are released within 5 seconds, and the run rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Ends the run in the same way, but it resolves, and what is left is postponed. Default none. */
+  readonly deadline?: Date;
+}
+
+/** What a run needs besides the bus and the CAs. */
+export interface RunDependencies {
+  /** This manager's notes of when to ask the CAs. */
+  readonly notes: RenewalInfoNotes;
+  /** Reports a successful run to a dead man's switch. */
+  readonly checkIn: (url: string, signal: AbortSignal) => Promise<void>;
+}
+
+/** After its deadline a run has so long for what it says at its end, milliseconds. */
+const LAST_WORDS_MS = 2_000;
+/** The longest time of a timer, milliseconds. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Whether a run left nothing behind: nothing failed, no CA was away, and nothing that has ended or is urgent was not renewed, be it that another
+ * manager claims it. What the deadline or the limit left is the next run's.
+ */
+const isInOrder = (outcomes: readonly RenewalOutcome[]): boolean =>
+  !outcomes.some(
+    ({ outcome, isEnding, error }) =>
+      isEnding || outcome === 'failed' || (outcome === 'postponed' && error !== undefined),
+  );
+
+/** Ends a reading of the bus at the deadline; behind it there is time for a short one. */
+function readingSignal(signal: AbortSignal, deadline: Date | undefined, now: Date): AbortSignal {
+  if (!deadline) return signal;
+  const leftMs = Math.min(Math.max(deadline.getTime() - now.getTime(), LAST_WORDS_MS), LONGEST_TIMER_MS);
+  return AbortSignal.any([signal, AbortSignal.timeout(leftMs)]);
+}
+
+/** A signal that aborts at an instant, until it is disposed of. */
+function signalAt(deadline: Date | undefined, now: Date): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  if (!deadline) return { signal: controller.signal, [Symbol.dispose]() {} };
+  const reason = new Error(`the run reached its deadline, ${deadline.toISOString()}`);
+  const leftMs = deadline.getTime() - now.getTime();
+  if (leftMs <= 0) controller.abort(reason);
+  const timer = setTimeout(() => controller.abort(reason), Math.min(Math.max(leftMs, 0), LONGEST_TIMER_MS));
+  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/** Does what may break off at the deadline. Rejects as it does, but not for the deadline. */
+async function unlessLate(deadline: AbortSignal, work: () => Promise<void>): Promise<void> {
+  try {
+    if (!deadline.aborted) await work();
+  } catch (error) {
+    if (!deadline.aborted) throw error;
+  }
+}
+
+/**
+ * Asks the CAs when to renew (RFC 9773), renews what is due by now and what becomes due by an event meanwhile, writes a heartbeat where the
+ * bus has been quiet, and checks in where nothing failed and nothing that has ended or is urgent was left.
+ *
+ * At the deadline or by the signal, orders under way are broken off and their claims released, within 5 seconds: their certificates are resumed
+ * from the bus by the next run, wherever that is. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`, `CERTBUS_MANAGER_CONFIG_INVALID`,
+ * `CERTBUS_MANAGER_BUS_STALE`, `CERTBUS_MANAGER_CHECK_IN_FAILED`, with a `StoreError` or `HistoryError`, with the signal's reason, or with a
+ * `TimeoutError` where the bus was not read by the deadline.
+ */
+export async function runOnce(
+  context: Context,
+  { notes, checkIn }: RunDependencies,
+  { signal = new AbortController().signal, deadline, ...options }: RunOnceOptions = {},
+): Promise<RunResult> {
+  const reading = readingSignal(signal, deadline, context.now());
+  const { config } = await withConfiguration(context, { signal: reading });
+  using late = signalAt(deadline, context.now());
+  const stop = AbortSignal.any([signal, late.signal]);
+  const asking = { config, notes, signal: stop };
+  await unlessLate(late.signal, () => markDefaultAccount(context, config, stop));
+  await unlessLate(late.signal, () => askAboutDue(context, asking));
+  let nextQuestion: Date | undefined;
+  const beside = async () => {
+    nextQuestion = await askAboutOthers(context, asking);
+  };
+  const { due, outcomes, awaitsOutage } = await renewDue(context, { ...options, config, signal: stop, beside });
+  signal.throwIfAborted();
+  const last = late.signal.aborted ? AbortSignal.any([signal, AbortSignal.timeout(LAST_WORDS_MS)]) : signal;
+  await unlessLate(late.signal, async () => void (await decide(context, heartbeat, { signal: last })));
+  const url = config.checkIn?.url;
+  if (url && isInOrder(outcomes)) await checkIn(url, last);
+  const next = nextRun(context, { outcomes, awaitsOutage, others: [nextQuestion, nextHeartbeat(context.view.state)] });
+  return { ...countsOf(due, outcomes), position: context.view.checkpoint.position, outcomes, next };
+}
