@@ -29,13 +29,13 @@ export const HOUSE: House = {
   packages: {
     'packages/events': { io: [], composition: [] },
     'packages/store': {
-      io: ['outgoing/agents.ts', 'outgoing/check-in.ts', 'outgoing/dispatcher.ts', 'outgoing/tunnel.ts'],
+      io: ['outgoing/agents.ts', 'outgoing/check-in.ts', 'outgoing/dispatcher.ts', 'outgoing/tunnel.ts', 'service/'],
       composition: ['open.ts', 'outgoing/outgoing.ts'],
     },
     // One SQLite file is what it is.
     'packages/replica': { io: 'everything', composition: [] },
     'packages/client': {
-      io: ['reporting/endpoints.ts', 'tls/server-sockets.ts', 'tls/tls-alpn-01.ts'],
+      io: ['tls/server-sockets.ts', 'tls/tls-alpn-01.ts'],
       composition: [
         'serving/key-text.ts',
         'serving/material-source.ts',

@@ -1,7 +1,7 @@
 /** `certbus-agent run`. */
 import { cleanLine } from '@certbus/events';
+import { notifySystemd } from '@certbus/store/service';
 import { startAgent } from '../agent.ts';
-import { notifySystemd } from '../notify.ts';
 import { counted } from '../status.ts';
 import { BaseCommand } from './base-command.ts';
 
