@@ -22,6 +22,7 @@ export const COMMAND_NAMES = [...COMMANDS_AS_TYPED.keys()];
 const WITHOUT_JSON: Readonly<Record<string, string>> = {
   'example-server': 'none: it serves until Ctrl-C, and has no result',
   keygen: 'none: it writes the text of a key file',
+  run: 'none: it runs until Ctrl-C, and has no result',
   help: 'none: it is for people',
   completion: 'none: it writes what a shell evaluates',
   complete: 'none: shells read its lines',

@@ -46,7 +46,7 @@ const answersOf = ({ json, jsonLines, statuses, failures }: CommandContract) => 
 
 /** Everything that needs neither a bus nor a CA. */
 async function withoutABus(): Promise<void> {
-  for (const line of ['account list', 'cert list', 'conf display', 'bus verify', 'example-server'])
+  for (const line of ['account list', 'cert list', 'conf display', 'bus verify', 'example-server', 'run'])
     await fails(nowhere, line, 'CERTBUS_CLI_CONFIG_MISSING');
   await fails(nowhere, 'init', 'CERTBUS_CLI_USAGE');
   await succeeds(nowhere, 'keygen manager');
@@ -182,6 +182,7 @@ async function lookAtTheBus(): Promise<void> {
   await succeeds(site, 'bus log --follow', { interruptAt: 'CertificateRevoked' });
   await succeeds(site, 'bus verify');
   await succeeds(site, 'example-server --port 0 --http-port 0', { interruptAt: 'listening' });
+  await succeeds(site, 'run --port 0', { interruptAt: 'ready, at position' });
   const env = { CERTBUS_ARCHIVE: 'file:./archive' };
   for (const command of ['snapshot', 'archive']) {
     await fails(site, `bus ${command}`, 'CERTBUS_MANAGER_ARCHIVE_MISSING');

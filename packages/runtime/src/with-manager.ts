@@ -1,6 +1,6 @@
 /** Starts a manager on this machine: for the command line, a daemon, a function in the cloud, a web page. */
 import { type ManagerKey, parseManagerKey } from '@certbus/events';
-import { type Manager, openManager } from '@certbus/manager';
+import { type Manager, type ManagerOptions, openManager } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica } from '@certbus/replica';
 import { type Environment, secretsOf } from './environment.ts';
@@ -10,9 +10,20 @@ import { loggerOf } from './logger.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { createSolverFactory } from './solvers/solvers.ts';
 
+/** What of a manager its caller can set; the rest is the machine's. */
+export type ManagerSettings = Pick<ManagerOptions, 'observe' | 'claimMs' | 'graceMs' | 'now' | 'limits'>;
+
+/** What a manager is made of. */
+interface Parts {
+  readonly open: OpenBus;
+  readonly key: ManagerKey;
+  readonly environment: Environment;
+  readonly settings: ManagerSettings;
+}
+
 /** Runs with a manager on a bus that is open; the replica and the notes are closed afterwards. */
 async function runOn<T>(
-  { open, key, environment }: { readonly open: OpenBus; readonly key: ManagerKey; readonly environment: Environment },
+  { open, key, environment, settings }: Parts,
   run: (manager: Manager) => Promise<T>,
 ): Promise<T> {
   const { config, outgoing, acceptStale } = environment;
@@ -35,6 +46,7 @@ async function runOn<T>(
       notes,
       outgoing,
       logger: loggerOf(environment),
+      ...settings,
     });
     try {
       // The replica may be empty only because another process is about to fill it.
@@ -56,11 +68,12 @@ async function runOn<T>(
 export async function withManager<T>(
   environment: Environment,
   run: (manager: Manager, open: OpenBus) => Promise<T>,
+  settings: ManagerSettings = {},
 ): Promise<T> {
   const key = parseManagerKey(environment.config.managerKey());
   const open = await openLocalBus(environment, key);
   try {
-    return await runOn({ open, key, environment }, (manager) => run(manager, open));
+    return await runOn({ open, key, environment, settings }, (manager) => run(manager, open));
   } finally {
     await open.close();
   }

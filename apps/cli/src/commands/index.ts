@@ -37,6 +37,7 @@ import Inspect from './inspect.ts';
 import Keygen from './keygen.ts';
 import ProviderLs from './provider/ls.ts';
 import ProviderShow from './provider/show.ts';
+import Run from './run.ts';
 import Version from './version.ts';
 
 /** Every command by its id. */
@@ -79,5 +80,6 @@ export const COMMANDS = {
   keygen: Keygen,
   'provider:ls': ProviderLs,
   'provider:show': ProviderShow,
+  run: Run,
   version: Version,
 };

@@ -1,0 +1,52 @@
+/** `certbus run`. */
+import { cleanLine } from '@certbus/events';
+import { Flags } from '@oclif/core';
+import { SigningCommand } from '../base-command.ts';
+import { progressPrinter } from '../progress.ts';
+
+/** The port of the pages, unless told. */
+const PORT = 9780;
+/** What is not released by then, of a bus that hangs, ends by itself. */
+const EXIT_MS = 8_000;
+
+export default class Run extends SigningCommand {
+  static override enableJsonFlag = false;
+  static override summary = 'Renew whatever is due, when it is due, until it is stopped: the service.';
+  static override description =
+    'Follows the bus, takes up at once what other managers leave there, and reads a changed configuration by itself. Any number of these can share a bus. /healthz and /metrics are on this machine alone unless told. SIGTERM and Ctrl-C release what is under way within 5 seconds.';
+  static override examples = ['<%= config.bin %> <%= command.id %>'];
+  static override flags = {
+    port: Flags.integer({
+      description: 'port of /healthz and /metrics; 0 for any',
+      default: PORT,
+      min: 0,
+      max: 65_535,
+    }),
+    host: Flags.string({
+      description: 'address that they are on; who can reach it can read them',
+      default: '127.0.0.1',
+    }),
+    pages: Flags.boolean({ description: 'serve /healthz and /metrics', default: true, allowNo: true }),
+    interval: Flags.integer({
+      description: 'time between two looks at a bus that does not tell when it is written to, milliseconds',
+      default: 10_000,
+      min: 100,
+    }),
+  };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Run);
+    const { runDaemon } = await import('@certbus/runtime/daemon');
+    const log = (line: string) => void process.stdout.write(`${cleanLine(line)}\n`);
+    const hangs = () => setTimeout(() => process.exit(1), EXIT_MS).unref();
+    this.signal.addEventListener('abort', hangs, { once: true });
+    await runDaemon(this.environment(flags), {
+      signal: this.signal,
+      port: flags.pages ? flags.port : undefined,
+      host: flags.host,
+      intervalMs: flags.interval,
+      log,
+      onProgress: progressPrinter(log),
+    });
+  }
+}

@@ -1,0 +1,47 @@
+/** Tests `certbus run` as a service: what it tells systemd and its neighbours, and how it stops. */
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { certbus } from './cli.builders.ts';
+
+const folder = temporaryFolder();
+const site = folder.path;
+const notified = `${site}/notified`;
+const env = { PATH: `${site}/bin:${process.env['PATH']}`, NOTIFY_SOCKET: `${site}/notify` };
+
+beforeAll(async () => {
+  const dns = ['--dns-provider', 'challtestsrv', '--dns-url', 'http://127.0.0.1:1'];
+  const { status } = await certbus(site, ['init', '--agree-tos', '--directory', 'https://127.0.0.1:1/dir', ...dns]);
+  expect(status).toBe(0);
+  mkdirSync(`${site}/bin`);
+  writeFileSync(`${site}/bin/systemd-notify`, `#!/bin/sh\necho "$@" >> ${notified}\n`);
+  chmodSync(`${site}/bin/systemd-notify`, 0o755);
+});
+afterAll(() => folder.remove());
+
+test('it tells systemd that it is ready and that it stops, says where its pages are, and ends with status 0', async () => {
+  const { status, stdout } = await certbus(site, ['run', '--port', '0'], { env, interruptAt: 'ready, at position' });
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^health and metrics on http:\/\/127\.0\.0\.1:\d+$/m);
+  expect(stdout).toMatch(/^stopped; what was under way is released/m);
+  const states = readFileSync(notified, 'utf8').trim().split('\n');
+  expect(states).toEqual([
+    expect.stringMatching(/^--pid=\d+ READY=1$/),
+    expect.stringMatching(/^--pid=\d+ STOPPING=1$/),
+  ]);
+});
+
+test('a port that is taken is said at the start, and without pages none is needed', async () => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const { port } = taken.address() as { port: number };
+  const refused = await certbus(site, ['run', '--port', String(port)], { env });
+  expect(refused.status).toBe(3);
+  expect(refused.stderr).toContain(`127.0.0.1 port ${port}: another program listens there`);
+  const bare = await certbus(site, ['run', '--port', String(port), '--no-pages'], {
+    interruptAt: 'ready, at position',
+  });
+  expect(bare).toMatchObject({ status: 0, stdout: expect.not.stringContaining('http://') });
+  taken.close();
+});

@@ -1,0 +1,121 @@
+/** Tests of daemons at a strict CA: several on one bus, killed, stopped, and told of new work and another configuration. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { type DaemonSite, type DaemonTask, startDaemonSite } from './daemon.builders.ts';
+
+const PROGRAM = fileURLToPath(new URL('./daemon-process.builders.ts', import.meta.url));
+const HOUR_MS = 3_600_000;
+const running = new Set<ChildProcess>();
+let site: DaemonSite;
+
+beforeEach(async () => {
+  const started = await startDaemonSite({ delayMs: 300 });
+  site = started;
+  onTestFinished(() => started[Symbol.asyncDispose]());
+});
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Starts a daemon as a process of a machine of its own, and hears its lines. */
+function start(machine: string, hear: (line: string) => void): ChildProcess {
+  const { file, folder, aheadMs } = site;
+  const task: DaemonTask = { file, state: join(folder, machine), aheadMs, claimMs: 4_000, graceMs: 1_000 };
+  const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAM, JSON.stringify(task)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  running.add(child);
+  void once(child, 'exit').then(() => running.delete(child));
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', hear);
+  return child;
+}
+
+const countOf = async (type: string) => (await site.events()).filter((event) => event.type === type).length;
+
+test('of three daemons on one queue one is killed within an order, and each certificate has one order and is issued once', async () => {
+  const names = Array.from({ length: 9 }, (_, n) => `n${n}.test`);
+  await site.issue(names);
+  site.advance(100 * HOUR_MS);
+  const { ca } = site;
+  const orders = ca.orderCount;
+  const killed = Promise.withResolvers<void>();
+  const victim = start('one', (line) => {
+    // The order is on the bus, and its validation takes a while.
+    if (line.includes('"step":"order"') && victim.kill('SIGKILL')) killed.resolve();
+  });
+  await killed.promise;
+  const ready: Promise<void>[] = [];
+  const others = ['two', 'three'].map((machine) => {
+    const isReady = Promise.withResolvers<void>();
+    ready.push(isReady.promise);
+    return start(machine, (line) => line.includes('"ready, at position') && isReady.resolve());
+  });
+  await Promise.all(ready);
+  await site.until('CertificateObtained', 2 * names.length);
+  for (const child of others) {
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  }
+  expect(ca.orderCount - orders).toBe(names.length);
+  expect(ca.certificates()).toHaveLength(2 * names.length);
+  expect(await countOf('CertificateObtained')).toBe(2 * names.length);
+  expect((await site.events()).some((event) => event.type === 'IssuanceTakenOver')).toBe(true);
+  for (const name of names) expect(site.dns.get(`_acme-challenge.${name}`, 'TXT')).toEqual([]);
+});
+
+test('a daemon that is stopped within an order releases it, and another one goes on with it', async () => {
+  await site.issue(['a.test']);
+  site.advance(100 * HOUR_MS);
+  const orders = site.ca.orderCount;
+  const ordered = Promise.withResolvers<void>();
+  await site.run('one', { onProgress: ({ step }) => step === 'answered' && ordered.resolve() }, () => ordered.promise);
+  expect((await site.events()).at(-1)).toMatchObject({ type: 'IssuanceReleased' });
+  expect(site.dns.get('_acme-challenge.a.test', 'TXT')).toEqual([]);
+  await site.run('two', {}, () => site.until('CertificateObtained', 2));
+  expect(site.ca.orderCount - orders).toBe(1);
+});
+
+test('what another manager leaves on the bus is taken up at once, and what it configures holds without a restart', async () => {
+  const checkedIn = Promise.withResolvers<void>();
+  const server = createServer((_, response) => {
+    response.end();
+    checkedIn.resolve();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void server.close());
+  // It looks at the bus by itself every ten minutes only.
+  await site.run('one', {}, async (lines) => {
+    await expect.poll(() => lines.some((line) => line.startsWith('ready'))).toBe(true);
+    await site.manage('other', async (manager) => {
+      const stop = new AbortController();
+      const onProgress = ({ step }: { readonly step: string }) => {
+        if (step === 'answered') stop.abort(new Error('stopped'));
+      };
+      await expect(manager.issue({ names: ['new.test'] }, { signal: stop.signal, onProgress })).rejects.toThrow();
+    });
+    await site.until('CertificateObtained', 1);
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    await site.manage('other', async (manager) => {
+      const stored = await manager.configuration();
+      await manager.configure({ ...(stored?.json as object), checkIn: { url, within: '48h' } });
+    });
+    await checkedIn.promise;
+  });
+});
+
+test('it sleeps until something is due, and renews it then', async () => {
+  await site.issue(['sleeps.test']);
+  await site.run('one', {}, async (lines) => {
+    await expect.poll(() => lines.some((line) => line.startsWith('ready'))).toBe(true);
+    site.advance(100 * HOUR_MS);
+    // Written by anyone, it shows that the clock has moved.
+    await site.manage('other', (manager) => manager.runOnce({ limit: 0 }));
+    await site.until('CertificateObtained', 2);
+  });
+});
