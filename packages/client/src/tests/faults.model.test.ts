@@ -39,7 +39,7 @@ describe.skipIf(part.skip)(part.title('on a disk of its own'), () => {
   test(title, MANY_MINUTES, async () => {
     const { times, ...runs } = sized<{ times: number; numRuns: number; seed?: number }>({
       small: { times: 1, numRuns: 1, seed: 14 },
-      full: { times: 2, numRuns: 20 },
+      full: { times: 2, numRuns: 3 },
     });
     const folder = temporaryFolder();
     onTestFinished(() => folder.remove());
@@ -55,5 +55,14 @@ describe.skipIf(part.skip)(part.title('on a disk of its own'), () => {
     });
     // What fails is a matter of instants, too: it is reported with its seed, and not made smaller.
     await fc.assert(property, { ...runs, endOnFailure: true });
+  });
+
+  test('what came while the disk was read-only and the bus was away is shown once both are back', async () => {
+    const folder = temporaryFolder();
+    onTestFinished(() => folder.remove());
+    const world = await createFaultyWorld(folder.path);
+    for (const happening of ['line', 'mode', 'add', 'mode', 'line'] as const)
+      await world.step(happening, { chance: 0, afterMs: 60_000 });
+    await world.end();
   });
 });

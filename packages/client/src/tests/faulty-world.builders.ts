@@ -38,6 +38,8 @@ const BRIEF = 'brief.test';
 const ISSUED = ['a.test', 'b.test', '*.wild.test', 'x.wild.test', BRIEF];
 const ASKED = ['a.test', 'b.test', 'x.wild.test', 'y.wild.test', BRIEF, 'never.test'];
 const lifeOf = (name: string) => ({ days: name === BRIEF ? 2 : 90 });
+/** More than the longest pause after which what failed is tried again. */
+const A_RETRY_MS = 300_000;
 const FARTHEST_JUMP_MS = 3 * DAY_MS;
 const pick = (chance: number): string => ISSUED[chance % ISSUED.length] ?? '';
 
@@ -208,7 +210,7 @@ function createChecks({ site, options, disk, edge, state }: Parts) {
   }
 
   return async () => {
-    await expect.poll(hasMet, { interval: 5 }).toBe(true);
+    await expect.poll(hasMet, { interval: 5, timeout: A_RETRY_MS }).toBe(true);
     watched.throwSeen();
     const isAtHead = !line.isCut && edge.client.health().following;
     if (isAtHead && disk.isGood && state.isDamaged) await untilMended();

@@ -38,7 +38,7 @@ async function advancerOf(servers: readonly Server[]): Promise<Server> {
 const title =
   'four processes on one state folder, of which the one that follows is killed: no handshake with the others fails or shows anything older, and another one takes over';
 test(title, MANY_MINUTES, async () => {
-  const kills = sized({ small: 1, full: 30 });
+  const kills = sized({ small: 1, full: 10 });
   const folder = temporaryFolder();
   onTestFinished(() => folder.remove());
   const site = await createSite(folder.path);

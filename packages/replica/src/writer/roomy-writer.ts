@@ -100,6 +100,8 @@ export function createRoomyWriter(
     closeBelow();
     const { advancing, replaced } = keeper.advance();
     if (replaced) tell({ kind: 'replaced', ...replaced });
+    // Who reads it as a file that never changes opens it again before it hears of what is written now.
+    if (advancing && !unwritten) tell({ kind: 'written' });
     return advancing;
   }
   function writeToDisk(wanted: Write): readonly Change[] {
