@@ -32,6 +32,21 @@ test('a server that is in order checks in, and one whose certificates have ended
   await expect.poll(() => asked.splice(0).length, { interval: 100 }).toBe(0);
 });
 
+test('while something else that it vouches for is not in order it does not check in, and from then on at once', async () => {
+  const { asked, url } = await startSwitch();
+  const other = { isInOrder: false, looks: 0 };
+  const isInOrder = () => {
+    other.looks += 1;
+    return other.isInOrder;
+  };
+  // Longer than any test.
+  await newClient(await newBus(), { checkIn: { url, everyMs: 2 ** 31 - 1, isInOrder } });
+  await expect.poll(() => other.looks).toBeGreaterThan(1);
+  expect(asked).toEqual([]);
+  other.isInOrder = true;
+  await expect.poll(() => asked).toEqual(['/secret-path']);
+});
+
 test('a check-in that fails is one alarm, without the path; no redirect is followed', async () => {
   const { asked, url, state } = await startSwitch();
   state.status = 302;

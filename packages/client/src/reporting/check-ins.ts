@@ -8,6 +8,8 @@ export interface CheckIn {
   readonly url: string;
   /** Time between two calls, milliseconds, more than 0 and less than 2^31; default 300,000. */
   readonly everyMs?: number;
+  /** Whether everything else that the call vouches for is in order, asked before each; default: it is. */
+  readonly isInOrder?: () => boolean;
 }
 
 const EVERY_MS = 300_000;
@@ -23,41 +25,47 @@ function isCallable(url: string): boolean {
 
 /** The option as given, with its default. Throws a `TypeError`, without the URL, for what cannot be called. */
 export function checkInOf(given: string | CheckIn): Required<CheckIn> {
-  const { url, everyMs = EVERY_MS } = typeof given === 'string' ? { url: given } : given;
+  const { url, everyMs = EVERY_MS, isInOrder = () => true } = typeof given === 'string' ? { url: given } : given;
   if (!isCallable(url))
     throw new TypeError('The option "checkIn" is not an http or https URL without a user name and a password.');
   if (!(everyMs > 0 && everyMs <= MAX_MS)) throw new TypeError(`"checkIn.everyMs" is out of range: ${everyMs}.`);
-  return { url, everyMs };
+  return { url, everyMs, isInOrder };
 }
 
 /** Whether a server is in order: it is ready, follows the bus, and nothing has ended. */
-const isInOrder = ({ ready, live, trouble, certificates }: Health): boolean =>
+const isServerInOrder = ({ ready, live, trouble, certificates }: Health): boolean =>
   ready && live && trouble === undefined && certificates.expired === 0;
 
 /** Check-ins that are going on. */
 export interface CheckIns {
-  /** Checks in where the server is in order and no other call is under way. Never rejects. */
+  /** Checks in where one is due, the server is in order and no other call is under way: to be called often. Never rejects. */
   attempt(): Promise<void>;
 }
 
-/** Makes them. A call that fails is an alarm, once until one succeeds. */
+/** Makes them. The first is due at once. A call that fails is an alarm, once until one succeeds. */
 export function createCheckIns({
   url,
+  everyMs,
+  isInOrder,
   health,
   send,
   raise,
-}: {
-  readonly url: string;
+  elapsed,
+}: Required<CheckIn> & {
   readonly health: () => Health;
   readonly send: (url: string) => Promise<void>;
   readonly raise: (error: ClientError) => void;
+  /** Milliseconds by a clock that never jumps. */
+  readonly elapsed: () => number;
 }): CheckIns {
   let isUnderWay = false;
   let hasFailed = false;
+  let dueAt = 0;
   return {
     async attempt() {
-      if (isUnderWay || !isInOrder(health())) return;
+      if (isUnderWay || elapsed() < dueAt || !isServerInOrder(health()) || !isInOrder()) return;
       isUnderWay = true;
+      dueAt = elapsed() + everyMs;
       try {
         await send(url);
         hasFailed = false;

@@ -56,6 +56,7 @@ const INTERVAL_MS = 10_000;
 const START_TIMEOUT_MS = 10_000;
 const SHORTEST_BEAT_MS = 1_000;
 const LONGEST_BEAT_MS = 3_600_000;
+const CHECK_IN_LOOK_MS = 1_000;
 /** Names without a certificate that are reported one by one, in a minute. */
 const MISSING_A_MINUTE = 10;
 
@@ -379,15 +380,16 @@ function repeat(work: () => void, everyMs: number): Disposable {
 function startCheckIns(serving: Serving, health: () => Health, signal: AbortSignal): Disposable | undefined {
   const { options, outgoing, emitter } = serving;
   if (options.checkIn === undefined) return undefined;
-  const { url, everyMs } = checkInOf(options.checkIn);
+  const settings = checkInOf(options.checkIn);
   const send = (to: string) => checkIn(to, { outgoing, signal });
   const raise = (error: ClientError) => {
     if (!signal.aborted) emitter.raise(error);
   };
-  const checkIns = createCheckIns({ url, health, send, raise });
+  const checkIns = createCheckIns({ ...settings, health, send, raise, elapsed: () => performance.now() });
   const attempt = () => void checkIns.attempt();
   emitter.on('live', attempt);
-  return repeat(attempt, everyMs);
+  // What comes into order between two check-ins is not silent until the next one.
+  return repeat(attempt, Math.min(settings.everyMs, CHECK_IN_LOOK_MS));
 }
 
 /** Follows the bus; notes how that stands for others, and looks at the clock, at regular intervals. */
