@@ -37,6 +37,7 @@ export const HOUSE: House = {
     'packages/client': {
       io: ['tls/server-sockets.ts', 'tls/tls-alpn-01.ts'],
       composition: [
+        'tls/challenge-port.ts',
         'serving/key-text.ts',
         'serving/material-source.ts',
         'tls/attached-servers.ts',

@@ -11,7 +11,9 @@ import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import type { CertBus, ConnectOptions } from '../cert-bus.ts';
 import { connect } from '../connect.ts';
+import { openMaterial } from '../material.ts';
 import { createTestBus, type TestBus } from '../testing.ts';
+import { answerTlsAlpn01Connections } from './challenge-port.ts';
 import { shakeHands } from './tls.builders.ts';
 
 const folder = temporaryFolder();
@@ -265,4 +267,26 @@ test('a challenge is answered after a restart without the bus', async () => {
   open.push(again);
   const port = await listen(again.attach(createServer(again.tlsOptions())));
   expect((await ask(port, 'a.test')).protocol).toBe('acme-tls/1');
+});
+
+test('a port that a balancer routes handshakes to answers those of a CA, and ends every other connection', async () => {
+  const { bus, identity, trust, ...test } = await newBus();
+  const source = await openMaterial({ bus, identity, trust, replica: ':memory:', intervalMs: 50 });
+  open.push(source);
+  const server = createTcpServer(answerTlsAlpn01Connections(source)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  open.push(server);
+  const { port } = server.address() as AddressInfo;
+  await expect(ask(port, 'a.test')).rejects.toThrow('unrecognized name');
+  const challenge = presented('a.test');
+  const moved = new Promise<void>((resolve) => source.on('moved', resolve));
+  await test.append(challenge);
+  await moved;
+  const { protocol, certificate } = await ask(port, 'a.test');
+  expect(protocol).toBe('acme-tls/1');
+  expect(certificate.raw.includes(acmeIdentifier(challenge.token))).toBe(true);
+  await expect(ask(port, 'b.test')).rejects.toThrow('unrecognized name');
+  await expect(ask(port, 'a.test', { protocols: ['h2', 'acme-tls/1'] })).rejects.toThrow('unrecognized name');
+  const plain = dialTcp(port, '127.0.0.1', () => plain.write('GET / HTTP/1.1\r\n\r\n'));
+  await once(plain.resume(), 'close');
 });

@@ -24,7 +24,8 @@ function show(socket: Socket, secureContext: SecureContext): void {
   tls.resume();
 }
 
-function refuse(socket: Socket): void {
+/** Ends a connection that asks for what is not here. */
+export function refuse(socket: Socket): void {
   socket.on('error', () => {});
   socket.setTimeout(TIMEOUT_MS, () => socket.destroy());
   socket.end(UNRECOGNIZED_NAME);
@@ -32,19 +33,23 @@ function refuse(socket: Socket): void {
 }
 
 /**
- * Answers TLS-ALPN-01 (RFC 8737) beside a server's own work. While there is a challenge, what a new connection says first is
- * looked at before the server sees it: a handshake for `acme-tls/1` alone gets the challenge's certificate, or an alert where its
- * name has no challenge; every other one goes to the server as it came. While there is none, nothing is looked at.
+ * Answers TLS-ALPN-01 (RFC 8737) on a new connection: a handshake for `acme-tls/1` alone gets the challenge's certificate, or an alert
+ * where its name has no challenge. `passOn` gets every other connection as it came. While there is no challenge, nothing is looked at.
  */
-export function answerTlsAlpn01(server: Server, challenges: Challenges): void {
-  putInFront(server, (socket, passOn) => {
-    if (challenges.isEmpty) return passOn();
-    peekHello(socket, (hello) => {
-      if (!isForChallenge(hello)) return passOn();
-      const name = normalizeServerName(hello.serverName ?? '');
-      const context = name && challenges.contextFor(name);
-      if (context) show(socket, context);
-      else refuse(socket);
-    });
+export function answerConnection(socket: Socket, challenges: Challenges, passOn: () => void): void {
+  if (challenges.isEmpty) {
+    passOn();
+    return;
+  }
+  peekHello(socket, (hello) => {
+    if (!isForChallenge(hello)) return passOn();
+    const name = normalizeServerName(hello.serverName ?? '');
+    const context = name && challenges.contextFor(name);
+    if (context) show(socket, context);
+    else refuse(socket);
   });
 }
+
+/** Answers TLS-ALPN-01 beside a server's own work: what a new connection says first is looked at before the server sees it. */
+export const answerTlsAlpn01 = (server: Server, challenges: Challenges): void =>
+  putInFront(server, (socket, passOn) => answerConnection(socket, challenges, passOn));
