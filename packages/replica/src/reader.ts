@@ -98,6 +98,8 @@ export interface ReplicaReader extends DutyReader {
 type Row = Record<string, unknown>;
 
 const PAGE = 500;
+/** Of a scan over all certificates: what of a page is done would outlive the garbage collector's first looks in a longer one. */
+const SCAN_PAGE = 50;
 /** Names are ASCII. */
 const BEHIND_ALL_NAMES = '\u{7f}';
 
@@ -187,10 +189,10 @@ function createLeafReader(
 /** All rows of a query that pages by certificate id, `(after, limit)`. */
 function* pages(select: StatementSync): Iterable<Readonly<Record<string, unknown>>> {
   for (let last = ''; ; ) {
-    const rows = select.all(last, PAGE);
+    const rows = select.all(last, SCAN_PAGE);
     yield* rows;
     const end = rows.at(-1);
-    if (!end || rows.length < PAGE) return;
+    if (!end || rows.length < SCAN_PAGE) return;
     last = idOf(end);
   }
 }
