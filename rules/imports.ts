@@ -1,7 +1,7 @@
 /** Reads what one TypeScript file imports, and which globals it reaches the machine or the network with. */
 import { parseSync, Visitor } from 'oxc-parser';
 
-/** One import, export-from, `import()` or `import('…')` type of a file. */
+/** One import, export-from, `import()`, `process.getBuiltinModule()` or `import('…')` type of a file. */
 export interface ImportClause {
   readonly specifier: string;
   readonly line: number;
@@ -63,7 +63,11 @@ export function readReferences(path: string, text: string): FileReferences {
         if (property.type === 'Property' && property.key.type === 'Identifier' && property.key.name === 'fetch')
           hasOwnFetch = true;
     },
-    CallExpression({ callee, start }) {
+    CallExpression({ callee, arguments: [first], optional, start }) {
+      // An optional call looks whether Node has a module at all.
+      const name = callee.type === 'MemberExpression' && callee.property.type === 'Identifier' && callee.property.name;
+      if (name === 'getBuiltinModule' && !optional && first?.type === 'Literal')
+        imports.push({ specifier: String(first.value), line: lineAt(start), isType: false, names: [] });
       if (callee.type === 'Identifier' && callee.name === 'fetch') globals.push({ name: 'fetch', line: lineAt(start) });
     },
     MemberExpression({ object, property, start }) {
