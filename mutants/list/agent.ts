@@ -3,6 +3,8 @@ import type { Mutant } from '../mutant.ts';
 
 const RECONCILE = 'apps/agent/src/reconcile';
 const TARGETS = 'apps/agent/src/targets';
+const REPORTING = 'apps/agent/src/reporting';
+const REPORTING_TEST = `${REPORTING}/reporting.int.test.ts`;
 const PASS_TEST = `${RECONCILE}/pass.int.test.ts`;
 
 export const agent: readonly Mutant[] = [
@@ -127,5 +129,19 @@ export const agent: readonly Mutant[] = [
     find: 'await store.endForeignTransaction();',
     replace: '',
     noticedBy: [{ file: `${TARGETS}/haproxy/haproxy.int.test.ts`, only: 'ends a transaction that somebody left open' }],
+  },
+  {
+    fault: 'a target that cannot be brought up to date leaves health good',
+    file: `${REPORTING}/health.ts`,
+    find: 'ready: replica.ready && !targets.some(({ isBehind }) => isBehind),',
+    replace: 'ready: replica.ready,',
+    noticedBy: [{ file: REPORTING_TEST, only: 'makes health bad after a while' }],
+  },
+  {
+    fault: 'the health page shows what a command said',
+    file: `${REPORTING}/health.ts`,
+    find: "error instanceof CommandError ? new CommandError(error.summary, '') : error;",
+    replace: 'error;',
+    noticedBy: [{ file: REPORTING_TEST, only: 'makes health bad after a while' }],
   },
 ];

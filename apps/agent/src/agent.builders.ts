@@ -2,6 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createTestBus, type TestBus } from '@certbus/client/testing';
+import type { EventOf } from '@certbus/events';
+import { BEGINNING } from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
 import { onTestFinished } from 'vitest';
 import { type Agent, startAgent } from './agent.ts';
@@ -13,6 +15,8 @@ export interface Site {
   readonly folder: string;
   /** Lines that agents logged. */
   readonly lines: readonly string[];
+  /** Moves the clock of the agents on. */
+  advance(ms: number): void;
   /** Starts an agent with these targets; it is stopped when the test ends. */
   start(targets: readonly Record<string, unknown>[], more?: Readonly<Record<string, unknown>>): Promise<Agent>;
 }
@@ -26,10 +30,14 @@ export async function createSite(): Promise<Site> {
   writeFileSync(join(folder, 'bus.pub'), bus.trust);
   writeFileSync(join(folder, 'loadbalancer.key'), bus.identity, { mode: 0o600 });
   const lines: string[] = [];
+  let aheadMs = 0;
   return {
     bus,
     folder,
     lines,
+    advance(ms) {
+      aheadMs += ms;
+    },
     async start(targets, more = {}) {
       const configuration = {
         bus: 'sqlite:./bus.db#test',
@@ -42,9 +50,19 @@ export async function createSite(): Promise<Site> {
       };
       const parsed = parseConfiguration(JSON.stringify(configuration), join(folder, 'agent.json'));
       const log = (line: string) => lines.push(line);
-      const agent = await startAgent(parsed, { log });
+      const agent = await startAgent(parsed, { log, now: () => new Date(Date.now() + aheadMs) });
       onTestFinished(() => agent.stop());
       return agent;
     },
   };
+}
+
+/** A certificate's newest event, of a bus that is not this one: its key was sealed to others. */
+export async function sealedToOthers(names: readonly string[]): Promise<EventOf<'CertificateObtained'>> {
+  const stranger = await createSite();
+  await stranger.bus.issue(names);
+  const { commits } = await stranger.bus.bus.read(BEGINNING);
+  const obtained = commits.flatMap(({ events }) => events).find(({ type }) => type === 'CertificateObtained')?.event;
+  if (obtained?.type !== 'CertificateObtained') throw new Error('no certificate was obtained');
+  return obtained;
 }

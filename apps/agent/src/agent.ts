@@ -1,13 +1,17 @@
 /** An agent: follows a bus, and feeds balancers with its certificates. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { type MaterialSource, openMaterial } from '@certbus/client/material';
+import type { CheckIn, MaterialSource } from '@certbus/client/material';
+import { catchUp, openCertificates } from './certificates.ts';
+import { startHttp01 } from './challenges/http-01.ts';
+import { startTlsAlpn01 } from './challenges/tls-alpn-01.ts';
 import type { NamedTarget, ResolvedConfiguration } from './configuration/read-configuration.ts';
-import { startHttp01 } from './http-01.ts';
 import { openPauses } from './pauses.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
+import { type AgentHealth, agentHealth, createWantedCount, isCheckInDue, targetHealth } from './reporting/health.ts';
+import { type AgentStatus, describeTarget, writeStatus } from './reporting/status.ts';
+import { createStatusLog } from './reporting/status-log.ts';
 import { stateDirectoryFor } from './state-directory.ts';
-import { type AgentStatus, counted, describeTarget, writeStatus } from './status.ts';
 import { createTarget } from './targets/create-target.ts';
 
 /** What an agent is told beside its configuration. */
@@ -17,23 +21,35 @@ export interface AgentOptions {
   readonly isOffline?: boolean;
   /** Begins no pass before it has caught up with the bus, or the bus does not answer in time: so the first pass is for the newest position. */
   readonly waitsForBus?: boolean;
+  /** Ends that wait. */
+  readonly signal?: AbortSignal;
   readonly now?: () => Date;
 }
 
+/** Where an agent listens; `undefined` for what it does not serve. */
+export interface Served {
+  /** HTTP-01 challenges. */
+  readonly http01: string | undefined;
+  /** TLS-ALPN-01 challenges. */
+  readonly tlsAlpn01: string | undefined;
+  /** `/healthz` and `/metrics`. */
+  readonly endpoints: string | undefined;
+}
+
 /** An agent that runs. */
-export interface Agent {
+export interface Agent extends Served {
   status(): AgentStatus;
+  health(): AgentHealth;
   /** Resolves once each target had its first pass, whether it went well or not. */
   readonly started: Promise<void>;
-  /** Where HTTP-01 challenges are answered; `undefined` where they are not. */
-  readonly http01: string | undefined;
   stop(): Promise<void>;
 }
 
 const RECONCILE_EVERY_MS = 60_000;
 const PASS_TIMEOUT_MS = 300_000;
 const RELOAD_WINDOW_MS = 60_000;
-const CATCH_UP_MS = 10_000;
+/** How long a target may fail before a person is needed. */
+const BEHIND_AFTER_MS = 600_000;
 
 /** What distinguishes this machine from its neighbours. */
 function machineId(): string {
@@ -51,63 +67,75 @@ const windowOf = (target: NamedTarget) => {
   return { windowMs, spreadMs: Math.min(spreadMs, windowMs) };
 };
 
-/** Opens the certificates of a configuration's bus. Rejects as `openMaterial` of `@certbus/client`. */
-export function openCertificates(
-  configuration: ResolvedConfiguration,
-  { isOffline = false }: { readonly isOffline?: boolean } = {},
-): Promise<MaterialSource> {
-  const { bus, trust, identity, archive, intervalMs } = configuration;
-  return openMaterial({
-    bus,
-    trust,
-    identity,
-    archive,
-    stateDirectory: stateDirectoryFor(configuration),
-    ...(intervalMs === undefined ? {} : { intervalMs }),
-    // The replica is there, or it is not: no bus is waited for.
-    ...(isOffline ? { startTimeoutMs: 1 } : {}),
-  });
+/** The check-ins of a configuration, which also vouch for the targets. */
+function checkInOf({ checkIn }: ResolvedConfiguration, isInOrder: () => boolean): CheckIn | undefined {
+  if (checkIn === undefined) return undefined;
+  const { url, everyMs } = typeof checkIn === 'string' ? { url: checkIn } : checkIn;
+  return { url, isInOrder, ...(everyMs === undefined ? {} : { everyMs }) };
 }
 
-/** Logs what changed for a target, and what is new in what is wrong with it. */
-function createStatusLog(log: (line: string) => void): (status: TargetStatus) => void {
-  const known = new Map<string, string>();
-  return ({ name, error, standings }) => {
-    const problems = [...standings.values()].flatMap(({ problem }) => (problem ? [problem.message] : []));
-    const all = [...(error ? [error.message] : []), ...problems];
-    const text = all.join('\n');
-    if (known.get(name) === text) return;
-    known.set(name, text);
-    for (const line of all.slice(0, 10)) log(`${name}: ${line}`);
-    if (all.length > 10) log(`${name}: and ${all.length - 10} more; "certbus-agent status" lists them`);
-    if (all.length === 0) log(`${name}: ${counted(standings.size, 'certificate')} in place`);
+/** What answers and shows something of an agent on a port or socket. */
+interface Listening {
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** Starts everything that an agent listens on. Rejects where one cannot; then none is left. */
+async function startListening(
+  { http01, tlsAlpn01, endpoints }: ResolvedConfiguration,
+  {
+    source,
+    now,
+    ...shown
+  }: Pick<Agent, 'health'> & {
+    readonly source: MaterialSource;
+    readonly now: () => Date;
+    standings(): Iterable<readonly [string, TargetStatus['standings']]>;
+  },
+): Promise<Served & { close(): Promise<void> }> {
+  const all: Listening[] = [];
+  const close = async () => void (await Promise.all(all.map((each) => each.close())));
+  const keep = (started: Listening): string => {
+    all.push(started);
+    return started.address;
   };
+  try {
+    return {
+      http01: http01 && keep(await startHttp01(http01, source)),
+      tlsAlpn01: tlsAlpn01 && keep(await startTlsAlpn01(tlsAlpn01, { source, now })),
+      // Loaded where it is used: prom-client is in no other agent's memory.
+      endpoints:
+        endpoints &&
+        keep(await (await import('./reporting/endpoints.ts')).startEndpoints(endpoints, { source, ...shown })),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
-/** Resolves once the source is at the head of the bus, or it takes too long. */
-export function catchUp(source: Pick<MaterialSource, 'health' | 'on'>): Promise<void> {
-  if (source.health().live) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, CATCH_UP_MS);
-    source.on('live', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
-
-/** Starts an agent. Rejects as {@link openCertificates}, `createTarget` and `startHttp01`; then nothing of it runs any more. */
+/**
+ * Starts an agent. Rejects as {@link openCertificates}, `createTarget` and what it listens on; then nothing of it runs any more.
+ */
 export async function startAgent(
   configuration: ResolvedConfiguration,
-  { log, isOffline = false, waitsForBus = false, now = () => new Date() }: AgentOptions,
+  { log, isOffline = false, waitsForBus = false, signal, now = () => new Date() }: AgentOptions,
 ): Promise<Agent> {
   const stateDirectory = stateDirectoryFor(configuration);
+  const { behindAfterMs = BEHIND_AFTER_MS } = configuration;
   const targets = await Promise.all(
     configuration.targets.map(async (settings) => ({ settings, target: await createTarget(settings) })),
   );
-  const source = await openCertificates(configuration, { isOffline });
-  source.on('alarm', (error) => log(`alarm: ${error.message}`));
-  if (waitsForBus) await catchUp(source);
+  // Nothing is vouched for before there are targets.
+  let isInOrder = () => false;
+  const source = await openCertificates(configuration, {
+    isOffline,
+    now,
+    onAlarm: (message) => log(`alarm: ${message}`),
+    checkIn: checkInOf(configuration, () => isInOrder()),
+  });
+  if (waitsForBus) await catchUp(source, signal);
   const pauses = openPauses(stateDirectory);
   const logStatus = createStatusLog(log);
   const waiting = new Set(targets.map(({ target }) => target.name));
@@ -121,6 +149,15 @@ export async function startAgent(
     const { position, live } = source.health();
     const described = workers.map((worker) => describeTarget(worker.status));
     return { pid: process.pid, at: now().toISOString(), position, live, targets: described };
+  }
+  const wantedCounts = targets.map(({ settings }) => createWantedCount(source, settings.certificates ?? {}));
+  function health(): AgentHealth {
+    const at = now();
+    const described = workers.map((worker, n) => {
+      const [wanted, reloads] = [wantedCounts[n]?.() ?? 0, targets[n]?.target.reloads?.()];
+      return targetHealth(worker.status, { wanted, reloads, now: at, behindAfterMs });
+    });
+    return agentHealth(source.health(), described);
   }
   function take(reported: TargetStatus): void {
     logStatus(reported);
@@ -151,17 +188,20 @@ export async function startAgent(
     await Promise.all(workers.map((worker) => worker.stop()));
     await source.close();
   };
-  const { http01 } = configuration;
-  const answering = await (http01 && startHttp01(http01, source))?.catch(async (error) => {
+  isInOrder = () => isCheckInDue(health());
+  const standings = () => workers.map((worker) => [worker.status.name, worker.status.standings] as const);
+  const listening = await startListening(configuration, { source, now, health, standings }).catch(async (error) => {
     await stop();
     throw error;
   });
+  const { close, ...served } = listening;
   return {
+    ...served,
     status,
+    health,
     started,
-    http01: answering?.address,
     async stop() {
-      await answering?.close();
+      await close();
       await stop();
     },
   };

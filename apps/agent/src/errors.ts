@@ -22,6 +22,18 @@ export class AgentError extends Error {
   }
 }
 
+/** A command of the configuration that failed, `CERTBUS_AGENT_COMMAND_FAILED`. */
+export class CommandError extends AgentError {
+  /** The message without what the command said, which can be anything. */
+  readonly summary: string;
+
+  /** @param said what the command said, as a sentence; empty where that is not to be shown. */
+  constructor(summary: string, said: string) {
+    super('CERTBUS_AGENT_COMMAND_FAILED', said === '' ? summary : `${summary} ${said}`);
+    this.summary = summary;
+  }
+}
+
 /** What a command found where it did what it was asked and something is wrong, `CERTBUS_AGENT_UNHEALTHY`. */
 export class UnhealthyError extends AgentError {
   readonly result: unknown;

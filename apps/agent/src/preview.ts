@@ -1,6 +1,5 @@
 /** What the agent would do, without doing it. */
-
-import { catchUp, openCertificates } from './agent.ts';
+import { catchUp, openCertificates } from './certificates.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { allDesired, sortUndesired } from './reconcile/desired.ts';
 import { createTarget } from './targets/create-target.ts';
@@ -67,7 +66,7 @@ export async function preview(configuration: ResolvedConfiguration, signal: Abor
   source.on('alarm', () => {});
   try {
     // With a replica it opens before the bus has answered.
-    await catchUp(source);
+    await catchUp(source, signal);
     const unopened: string[] = [];
     for (const { certificateId } of source.certificates())
       if (!(await source.material(certificateId))) unopened.push(certificateId);

@@ -2,8 +2,8 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
+import { STATUS_FILE } from './reporting/status.ts';
 import { stateDirectoryFor, stateDirectoryOfAgent } from './state-directory.ts';
-import { STATUS_FILE } from './status.ts';
 
 const isRoot = process.getuid?.() === 0;
 

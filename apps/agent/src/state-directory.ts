@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { ownFolder, stateDirectoryOf } from '@certbus/replica';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { AgentError } from './errors.ts';
-import { readStatus, STATUS_FILE } from './status.ts';
+import { readStatus, STATUS_FILE } from './reporting/status.ts';
 
 /** The state directory of the systemd unit that is shipped. */
 export const SERVICE_STATE_DIRECTORY = '/var/lib/certbus-agent';

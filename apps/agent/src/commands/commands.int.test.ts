@@ -43,6 +43,8 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
     'loadbalancer.key',
     '--target',
     'files',
+    '--endpoints',
+    '0',
   ];
   const config = ['--config', join(site.folder, 'agent.json')];
   const made = await run(site, 'init', ...flags, '--folder', folder, ...config);
@@ -69,6 +71,7 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   let said = '';
   agent.stdout.on('data', (chunk) => (said += chunk));
   await settled(() => expect(said).toContain('ready: 1 target,'));
+  expect(said).toMatch(/^showing \/healthz and \/metrics on 127\.0\.0\.1:\d+$/m);
   await site.bus.issue(['b.test']);
   await settled(() => expect(existsSync(join(folder, 'current', 'b.test'))).toBe(true));
   expect((await run(site, 'pause', 'files')).stdout).toBe('paused: files\n');
@@ -137,6 +140,8 @@ test.each([
   ],
   ['a folder that is not a full path', { targets: [{ type: 'files', folder: 'x' }] }, 'targets.0.folder'],
   ['no targets', { targets: [] }, 'targets'],
+  ['a port that is not one', { endpoints: { port: 65_536 } }, 'endpoints.port'],
+  ['a check-in that is not a URL', { checkIn: 'in.test' }, 'checkIn'],
   ['PKCS#12 without a password', { targets: [{ type: 'files', folder: '/x', layout: 'pkcs12' }] }, 'targets.0'],
 ])('a configuration with %s is refused, and the field is named', async (_, wrong, field) => {
   const { parseConfiguration } = await import('../configuration/read-configuration.ts');
@@ -149,6 +154,17 @@ test.each([
   expect(() => parseConfiguration(JSON.stringify({ ...good, ...wrong }), '/etc/certbus/agent.json')).toThrow(
     `/etc/certbus/agent.json: ${field}: `,
   );
+});
+
+test('the URL of a check-in is shown in no message', async () => {
+  const { parseConfiguration } = await import('../configuration/read-configuration.ts');
+  for (const url of ['https://me:secret-word@in.test/', 'ftp://in.test/secret-word', 'https://in.test/ secret-word']) {
+    for (const checkIn of [url, { url }]) {
+      const parse = () => parseConfiguration(JSON.stringify({ checkIn }), '/etc/certbus/agent.json');
+      expect(parse).toThrow();
+      expect(parse).not.toThrow('secret-word');
+    }
+  }
 });
 
 test('once --offline feeds from the replica while the bus is away', async () => {

@@ -19,7 +19,7 @@ import { Flags } from '@oclif/core';
 import { parseConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError } from '../errors.ts';
 import { type Answers, configurationOf, findBalancer, PLACES, TARGET_TYPES, type TargetType } from '../init/answers.ts';
-import { http01Snippet, orderFor, snippetFor } from '../init/snippets.ts';
+import { http01Snippet, orderFor, snippetFor, tlsAlpn01Snippet } from '../init/snippets.ts';
 import { SERVICE_STATE_DIRECTORY } from '../state-directory.ts';
 import { formatToken } from '../targets/nginx/token.ts';
 import { BaseCommand } from './base-command.ts';
@@ -33,7 +33,19 @@ const GROUP_READS = 0o640;
 const DEFAULT_FILE = '/etc/certbus/agent.json';
 
 /** What `init` can be told. */
-type Flag = 'bus' | 'trust' | 'identity' | 'state-directory' | 'target' | 'folder' | 'socket' | 'http01' | 'default';
+type Flag =
+  | 'bus'
+  | 'trust'
+  | 'identity'
+  | 'state-directory'
+  | 'target'
+  | 'folder'
+  | 'socket'
+  | 'http01'
+  | 'tls-alpn01'
+  | 'endpoints'
+  | 'check-in'
+  | 'default';
 
 /** Where the service keeps its state, and where another user's agent does. */
 function defaultStateDirectory(): string {
@@ -82,6 +94,15 @@ export default class Init extends BaseCommand {
     socket: Flags.string({ description: "the balancer's socket" }),
     'state-directory': Flags.string({ description: 'where the agent keeps its replica, status and pauses' }),
     http01: Flags.string({ description: `answer HTTP-01 on HOST:PORT or on the path of a socket, or "${NONE}"` }),
+    'tls-alpn01': Flags.string({
+      description: `answer TLS-ALPN-01 on HOST:PORT or on the path of a socket, or "${NONE}"`,
+    }),
+    endpoints: Flags.string({
+      description: `serve /healthz and /metrics on PORT of 127.0.0.1, or on HOST:PORT, or "${NONE}"`,
+    }),
+    'check-in': Flags.string({
+      description: `URL of a dead man's switch, called while everything is in place, or "${NONE}"`,
+    }),
     default: Flags.string({
       description: `the name whose certificate clients without a server name get, or "${NONE}"`,
     }),
@@ -107,12 +128,14 @@ export default class Init extends BaseCommand {
       this.log(`made ${target.tokenFile}, for those who can read ${answers.identity}; nginx reads it as root`);
     }
     const snippet = target ? snippetFor(target, { scripts: SCRIPTS, systemd: SYSTEMD }) : '';
-    const challenges = answers.http01 === undefined ? undefined : http01Snippet(answers.target, answers.http01);
-    this.log(`\nAdd to the configuration of the balancer:\n\n${[snippet, challenges].filter(Boolean).join('\n')}`);
+    const http01 = answers.http01 === undefined ? undefined : http01Snippet(answers.target, answers.http01);
+    const tlsAlpn01 = answers.tlsAlpn01 === undefined ? undefined : tlsAlpn01Snippet(answers.target, answers.tlsAlpn01);
+    const snippets = [snippet, http01, tlsAlpn01].filter(Boolean);
+    this.log(`\nAdd to the configuration of the balancer:\n\n${snippets.join('\n')}`);
     this.log(`${orderFor(answers.target)} "certbus-agent check" says what would change.`);
     for (const path of [answers.trust, answers.identity])
       if (!existsSync(path)) this.log(`${path} is not there yet: copy it from the folder that "certbus init" made.`);
-    return { file, snippet, http01: challenges ?? null };
+    return { file, snippet, http01: http01 ?? null, tlsAlpn01: tlsAlpn01 ?? null };
   }
 
   async #answers(flags: Readonly<Record<Flag, string | undefined>>): Promise<Answers> {
@@ -146,10 +169,15 @@ export default class Init extends BaseCommand {
       const folder = resolve(flags.folder ?? (await ask('folder', 'Where do the files go?', place.folder)));
       const needsSocket = place.socket !== '';
       const socket = flags.socket ?? (needsSocket ? await ask('socket', "The balancer's socket?", place.socket) : '');
-      const http01 =
-        flags.http01 ?? (await ask('http01', 'Answer HTTP-01 on HOST:PORT, such as 127.0.0.1:8402, or not?', NONE));
-      const defaultName =
-        flags.default ?? (await ask('default', 'Name whose certificate clients without a server name get?', NONE));
+      const orNone = async (flag: Flag, question: string): Promise<string | undefined> => {
+        const answer = flags[flag] ?? (await ask(flag, question, NONE));
+        return answer === NONE ? undefined : answer;
+      };
+      const http01 = await orNone('http01', 'Answer HTTP-01 on HOST:PORT, such as 127.0.0.1:8402, or not?');
+      const tlsAlpn01 = await orNone('tls-alpn01', 'Answer TLS-ALPN-01 on HOST:PORT, such as 127.0.0.1:8403, or not?');
+      const endpoints = await orNone('endpoints', 'Serve /healthz and /metrics on a port, such as 9402, or not?');
+      const checkIn = await orNone('check-in', "URL of a dead man's switch?");
+      const defaultName = await orNone('default', 'Name whose certificate clients without a server name get?');
       return {
         bus,
         trust,
@@ -158,8 +186,11 @@ export default class Init extends BaseCommand {
         target: type,
         folder,
         socket: socket && resolve(socket),
-        http01: http01 === NONE ? undefined : http01,
-        defaultName: defaultName === NONE ? undefined : defaultName,
+        http01,
+        tlsAlpn01,
+        endpoints,
+        checkIn,
+        defaultName,
       };
     } finally {
       lines?.close();

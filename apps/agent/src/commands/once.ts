@@ -3,7 +3,7 @@ import { cleanLine } from '@certbus/events';
 import { Flags } from '@oclif/core';
 import { startAgent } from '../agent.ts';
 import { UnhealthyError } from '../errors.ts';
-import { unhealthyTargets } from '../status.ts';
+import { unhealthyTargets } from '../reporting/status.ts';
 import { BaseCommand } from './base-command.ts';
 
 export default class Once extends BaseCommand {
@@ -17,9 +17,20 @@ export default class Once extends BaseCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Once);
     const log = (line: string) => process.stderr.write(`${cleanLine(line)}\n`);
-    // Challenges are the service's: it may be running, and have the port.
-    const { http01: _, ...configuration } = this.configuration(flags);
-    const agent = await startAgent(configuration, { log, isOffline: flags.offline, waitsForBus: !flags.offline });
+    // Challenges, pages and check-ins are the service's: it may be running, and have the ports.
+    const {
+      http01: _,
+      tlsAlpn01: _alpn,
+      endpoints: _pages,
+      checkIn: _url,
+      ...configuration
+    } = this.configuration(flags);
+    const agent = await startAgent(configuration, {
+      log,
+      isOffline: flags.offline,
+      waitsForBus: !flags.offline,
+      signal: this.signal,
+    });
     try {
       await agent.started;
       const status = agent.status();

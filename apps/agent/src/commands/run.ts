@@ -2,7 +2,7 @@
 import { cleanLine } from '@certbus/events';
 import { notifySystemd } from '@certbus/store/service';
 import { startAgent } from '../agent.ts';
-import { counted } from '../status.ts';
+import { counted } from '../reporting/status.ts';
 import { BaseCommand } from './base-command.ts';
 
 /** A balancer is not kept from its start by a bus or a target that hangs. */
@@ -18,6 +18,8 @@ export default class Run extends BaseCommand {
     const log = (line: string) => process.stdout.write(`${cleanLine(line)}\n`);
     const agent = await startAgent(this.configuration(flags), { log });
     if (agent.http01) log(`answering HTTP-01 on ${agent.http01}`);
+    if (agent.tlsAlpn01) log(`answering TLS-ALPN-01 on ${agent.tlsAlpn01}`);
+    if (agent.endpoints) log(`showing /healthz and /metrics on ${agent.endpoints}`);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, READY_AFTER_MS);

@@ -2,8 +2,8 @@
 import { clean } from '@certbus/events';
 import { UnhealthyError } from '../errors.ts';
 import { openPauses } from '../pauses.ts';
+import { type AgentStatus, counted, readStatus, unhealthyTargets } from '../reporting/status.ts';
 import { stateDirectoryOfAgent } from '../state-directory.ts';
-import { type AgentStatus, counted, readStatus, unhealthyTargets } from '../status.ts';
 import { BaseCommand } from './base-command.ts';
 
 /** Whether a process is there; one of another user is, too. */

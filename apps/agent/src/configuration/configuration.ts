@@ -12,6 +12,14 @@ const milliseconds = v.pipe(
 const address = v.pipe(v.string(), v.regex(/^(?:\[[0-9a-f:.]+\]|[^\s:/@]+):\d{1,5}$/i, 'must be HOST:PORT'));
 const name = v.pipe(v.string(), v.regex(/^(?:\*\.)?[^\s*/]+$/, 'must be a name, or *.NAME for every name below it'));
 
+const WRONG_PORT = 'must be a port, from 0 to 65535';
+const port = v.pipe(
+  v.number(WRONG_PORT),
+  v.integer(WRONG_PORT),
+  v.minValue(0, WRONG_PORT),
+  v.maxValue(65_535, WRONG_PORT),
+);
+
 const CommandSchema = v.strictObject({
   command: v.pipe(
     v.array(text),
@@ -95,6 +103,17 @@ const TargetSchema = v.pipe(
   ),
 );
 
+/** Where the balancer sends challenges. */
+const ChallengesSchema = v.strictObject({ listen: v.union([address, path]), group: v.optional(text) });
+
+const WRONG_URL = 'must be an http or https URL without a user name and a password';
+// Its path is as good as a secret: no message shows it.
+const url = v.pipe(v.string(), v.url(WRONG_URL), v.regex(/^https?:\/\/[^\s/?#@]+(?:[/?#]\S*)?$/i, WRONG_URL));
+const CheckInSchema = v.union(
+  [url, v.strictObject({ url, everyMs: v.optional(v.pipe(milliseconds, v.minValue(1, 'must be 1 at least'))) })],
+  'must be an http or https URL without a user name and a password, or { "url": URL, "everyMs": NUMBER }',
+);
+
 /** The schema of `agent.json`. */
 export const AgentConfigurationSchema = v.strictObject({
   bus: text,
@@ -103,7 +122,12 @@ export const AgentConfigurationSchema = v.strictObject({
   archive: v.optional(text),
   stateDirectory: v.optional(path),
   intervalMs: v.optional(v.pipe(milliseconds, v.minValue(100, 'must be 100 at least'))),
-  http01: v.optional(v.strictObject({ listen: v.union([address, path]), group: v.optional(text) })),
+  http01: v.optional(ChallengesSchema),
+  tlsAlpn01: v.optional(ChallengesSchema),
+  endpoints: v.optional(v.strictObject({ port, host: v.optional(text) })),
+  checkIn: v.optional(CheckInSchema),
+  /** How long a target may fail before `/healthz` is bad. */
+  behindAfterMs: v.optional(milliseconds),
   targets: v.pipe(v.array(TargetSchema), v.minLength(1, 'must have one entry at least')),
 });
 

@@ -19,6 +19,12 @@ export interface Answers {
   readonly socket: string;
   /** `HOST:PORT` or the path of a socket; `undefined` where challenges are not answered here. */
   readonly http01: string | undefined;
+  /** The same for TLS-ALPN-01. */
+  readonly tlsAlpn01: string | undefined;
+  /** `PORT` of 127.0.0.1 or `HOST:PORT` of `/healthz` and `/metrics`; `undefined` where they are not served. */
+  readonly endpoints: string | undefined;
+  /** The URL of a dead man's switch. */
+  readonly checkIn: string | undefined;
   readonly defaultName: string | undefined;
 }
 
@@ -87,9 +93,21 @@ function targetOf({ target: type, folder, socket, defaultName }: Answers): Targe
   }
 }
 
+function endpointsOf(place: string): NonNullable<AgentConfiguration['endpoints']> {
+  const at = place.lastIndexOf(':');
+  const port = Number(place.slice(at + 1));
+  return at < 0 ? { port } : { port, host: place.slice(0, at).replace(/^\[|\]$/g, '') };
+}
+
 /** The configuration that answers lead to. */
 export function configurationOf(answers: Answers): AgentConfiguration {
-  const { bus, trust, identity, stateDirectory, http01 } = answers;
-  const listening = http01 === undefined ? {} : { http01: { listen: http01 } };
-  return { bus, trust, identity, stateDirectory, ...listening, targets: [targetOf(answers)] };
+  const { bus, trust, identity, stateDirectory, http01, tlsAlpn01, endpoints, checkIn } = answers;
+  return {
+    ...{ bus, trust, identity, stateDirectory },
+    ...(http01 === undefined ? {} : { http01: { listen: http01 } }),
+    ...(tlsAlpn01 === undefined ? {} : { tlsAlpn01: { listen: tlsAlpn01 } }),
+    ...(endpoints === undefined ? {} : { endpoints: endpointsOf(endpoints) }),
+    ...(checkIn === undefined ? {} : { checkIn }),
+    targets: [targetOf(answers)],
+  };
 }

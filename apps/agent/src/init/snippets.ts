@@ -139,3 +139,62 @@ backend certbus_agent
   }
   return undefined;
 }
+
+/** Ports of this machine between the routes and the servers that take TLS. */
+const [INNER, HOP] = ['127.0.0.1:8444', '127.0.0.1:8445'];
+
+/**
+ * Lines that route a CA's TLS-ALPN-01 handshakes to the agent: before TLS is taken, since the agent answers them itself. The addresses of clients
+ * get through by the PROXY protocol.
+ */
+export function tlsAlpn01Snippet(type: NamedTarget['type'], listen: string): string | undefined {
+  const isSocket = listen.startsWith('/');
+  if (type === 'haproxy') {
+    const chroot = isSocket ? ' With "chroot" it looks for the socket below that folder.' : '';
+    return `# In place of ":443" in the "bind" line of the frontend that takes TLS, so that it gets what is routed to it:
+# bind abns@certbus-tls accept-proxy ssl … as above
+
+# At the end, for TLS-ALPN-01.${chroot}
+frontend certbus_route
+  mode tcp
+  bind :443
+  tcp-request inspect-delay 5s
+  tcp-request content accept if { req.ssl_hello_type 1 }
+  use_backend certbus_tls_alpn_01 if { req.ssl_alpn acme-tls/1 }
+  default_backend certbus_tls
+backend certbus_tls_alpn_01
+  mode tcp
+  server agent ${isSocket ? `unix@${listen}` : listen}
+backend certbus_tls
+  mode tcp
+  server frontend abns@certbus-tls send-proxy-v2
+`;
+  }
+  if (type === 'nginx' || type === 'nginx-files') {
+    return `# In place of "listen 443 ssl" in each server that takes TLS, so that it gets what is routed to it:
+listen ${INNER} ssl proxy_protocol;
+set_real_ip_from 127.0.0.1;
+real_ip_header proxy_protocol;
+
+# At the end, beside "http", for TLS-ALPN-01. Where stream is a module of its own: load_module modules/ngx_stream_module.so;
+stream {
+  map $ssl_preread_alpn_protocols $certbus_route {
+    acme-tls/1 ${HOP};
+    default ${INNER};
+  }
+  server {
+    listen 443;
+    ssl_preread on;
+    proxy_protocol on;
+    proxy_pass $certbus_route;
+  }
+  # The agent takes the handshake as the CA sent it, without the line of the PROXY protocol.
+  server {
+    listen ${HOP} proxy_protocol;
+    proxy_pass ${isSocket ? `unix:${listen}` : listen};
+  }
+}
+`;
+  }
+  return undefined;
+}

@@ -4,6 +4,13 @@ import type { Target } from '../targets/target.ts';
 import { type Knowledge, type PassOptions, removalProblem, runPass, type Standing } from './pass.ts';
 import { offsetOf, type Window, waitFor } from './schedule.ts';
 
+/** How often a target was compared since the start, by how that ended: all is as it should be, in part, or not at all. */
+export interface Passes {
+  readonly inPlace: number;
+  readonly inPart: number;
+  readonly failed: number;
+}
+
 /** How a target stands. */
 export interface TargetStatus {
   readonly name: string;
@@ -15,6 +22,9 @@ export interface TargetStatus {
   /** Why the target could not be brought up to date, or nothing is removed from it; `undefined` where all is well. */
   readonly error: Error | undefined;
   readonly standings: ReadonlyMap<string, Standing>;
+  /** Since when it is not what the bus says; `undefined` where it is, and while it is paused. */
+  readonly behindSince: Date | undefined;
+  readonly passes: Passes;
 }
 
 export interface WorkerOptions {
@@ -130,6 +140,8 @@ export function startWorker(options: WorkerOptions): Worker {
     checkedAt: undefined,
     error: undefined,
     standings: new Map(),
+    behindSince: pass.now(),
+    passes: { inPlace: 0, inPart: 0, failed: 0 },
   };
   const run = createRunner(options, stop.signal);
   let knowledge: Knowledge | undefined;
@@ -142,7 +154,14 @@ export function startWorker(options: WorkerOptions): Worker {
     onStatus(status);
   }
 
+  /** What a pass that ended in this way changes in the status: one that is not all in place began to be behind when it began, if not before. */
+  const ended = (result: keyof Passes, began: Date): Pick<TargetStatus, 'behindSince' | 'passes'> => ({
+    behindSince: result === 'inPlace' ? undefined : (status.behindSince ?? began),
+    passes: { ...status.passes, [result]: status.passes[result] + 1 },
+  });
+
   async function passOnce(): Promise<boolean> {
+    const began = pass.now();
     const isWhole = changed === 'all' || !knowledge || performance.now() >= compareAllAt;
     const ids = isWhole || changed === 'all' ? undefined : changed;
     const since = knowledge && { knowledge, ids };
@@ -151,12 +170,15 @@ export function startWorker(options: WorkerOptions): Worker {
     try {
       knowledge = await run(since);
       if (!ids) compareAllAt = performance.now() + intervalMs;
+      const { standings } = knowledge;
       const error = removalProblem(target.name, knowledge);
-      report({ position: at, checkedAt: pass.now(), error, standings: knowledge.standings });
+      const isAllInPlace = !error && [...standings.values()].every(({ problem }) => !problem);
+      const how = ended(isAllInPlace ? 'inPlace' : 'inPart', began);
+      report({ ...how, position: at, checkedAt: pass.now(), error, standings });
       return true;
     } catch (error) {
       changed = 'all';
-      if (!stop.signal.aborted) report({ error: withCode(target.name, error) });
+      if (!stop.signal.aborted) report({ ...ended('failed', began), error: withCode(target.name, error) });
       return false;
     }
   }
@@ -174,7 +196,7 @@ export function startWorker(options: WorkerOptions): Worker {
     while (!stop.signal.aborted) {
       sleeper.take();
       if (isPaused()) {
-        if (!status.isPaused) report({});
+        if (!status.isPaused) report({ behindSince: undefined });
         await sleeper.sleep(PAUSE_LOOK_MS, { isWakeable: false });
         continue;
       }

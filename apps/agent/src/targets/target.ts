@@ -44,6 +44,12 @@ export interface Applied {
   readonly refused: ReadonlyMap<string, Error>;
 }
 
+/** How often a command that brings changes into effect was run, since the start. */
+export interface Reloads {
+  readonly succeeded: number;
+  readonly failed: number;
+}
+
 /**
  * Something that is fed with certificates. Every call can be made again after a kill at any point of the one before: what is asked for is
  * the whole state, and what is left half done is found by {@link Target.held}.
@@ -63,6 +69,8 @@ export interface Target {
    * was put.
    */
   served(leaves: readonly Leaf[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  /** Of a target whose changes a command brings into effect. */
+  reloads?(): Reloads;
   /** What {@link Target.apply} would need and does not find here: permissions, programs, a socket. Changes nothing. */
   problems(signal: AbortSignal): Promise<readonly string[]>;
   /** Calls `onLost` whenever what the target holds may be gone, as after its restart, until the signal; only where that can be seen. */

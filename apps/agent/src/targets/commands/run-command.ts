@@ -3,7 +3,7 @@ import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_p
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { cleanLine } from '@certbus/events';
-import { AgentError } from '../../errors.ts';
+import { CommandError } from '../../errors.ts';
 
 /** A command of the configuration. */
 export interface CommandSettings {
@@ -68,7 +68,7 @@ export async function runCommand(
   const fail = (why: string) => {
     const said =
       output.trim() === '' ? 'It said nothing.' : `It said: ${cleanLine(output.trim().replaceAll('\n', ' | '))}`;
-    return new AgentError('CERTBUS_AGENT_COMMAND_FAILED', `The command ${program} ${why}. ${said}`);
+    return new CommandError(`The command ${program} ${why}.`, said);
   };
   // A group of its own: what it started ends with it.
   const child = spawn(program, args, { env: environmentOf(env), stdio: ['ignore', 'pipe', 'pipe'], detached: true });

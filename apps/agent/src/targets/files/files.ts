@@ -6,7 +6,7 @@ import { sha256 } from '@certbus/events';
 import { type CommandSettings, runCommand } from '../commands/run-command.ts';
 import type { Ranking } from '../ranking.ts';
 import { servedLeaves } from '../served.ts';
-import type { Applied, Held, Leaf, Target } from '../target.ts';
+import type { Applied, Held, Leaf, Reloads, Target } from '../target.ts';
 import type { Access } from './access.ts';
 import type { NextContents } from './certificate-folder.ts';
 import { changeFiles, formOf } from './change-files.ts';
@@ -80,6 +80,7 @@ export function createFilesTarget(settings: FilesSettings): Target {
     isNamedInShared: settings.shared !== undefined,
   });
   const mark = join(settings.folder, IN_EFFECT);
+  let reloads: Reloads = { succeeded: 0, failed: 0 };
 
   async function isReloaded(): Promise<boolean> {
     if (!after) return true;
@@ -119,7 +120,13 @@ export function createFilesTarget(settings: FilesSettings): Target {
 
   async function bringIntoEffect(signal: AbortSignal): Promise<void> {
     if (!after || (await isReloaded())) return;
-    await runCommand(after, { env: environmentOf(name, folder.path), signal });
+    try {
+      await runCommand(after, { env: environmentOf(name, folder.path), signal });
+      reloads = { ...reloads, succeeded: reloads.succeeded + 1 };
+    } catch (error) {
+      reloads = { ...reloads, failed: reloads.failed + 1 };
+      throw error;
+    }
     await writeDurably(mark, `${hashOf(await folder.known())}\n`, { access, isSecret: false });
   }
 
@@ -143,6 +150,7 @@ export function createFilesTarget(settings: FilesSettings): Target {
       const { certificates } = await folder.known();
       return new Map(Object.entries(certificates).map(([id, { leafHash }]) => [id, leafHash]));
     },
+    ...(after ? { reloads: () => reloads } : {}),
     async problems(signal) {
       const found = [...(await folderProblems(settings.folder, access)), settings.missingRights ?? []].flat();
       const env = environmentOf(name, folder.path);

@@ -1,15 +1,22 @@
-/** Answers HTTP-01 challenges on a port or socket that the balancer sends them to. */
+/** Listens on a port or socket that the balancer sends challenges to. */
 import { once } from 'node:events';
 import { lchownSync, lstatSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import type { Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { answerHttp01, type MaterialSource } from '@certbus/client/material';
-import { AgentError } from './errors.ts';
-import { resolveAccess } from './targets/files/access.ts';
-import { placeProblem } from './targets/files/own-place.ts';
+import { AgentError } from '../errors.ts';
+import { resolveAccess } from '../targets/files/access.ts';
+import { placeProblem } from '../targets/files/own-place.ts';
 
-/** A server that answers HTTP-01 challenges. */
-export interface Http01Server {
+/** Where challenges are taken. */
+export interface Place {
+  /** `HOST:PORT`, port 0 for any, or the path of a socket that its owner and `group` can use. */
+  readonly listen: string;
+  /** By default the agent's own group. */
+  readonly group?: string | undefined;
+}
+
+/** A server that answers challenges. */
+export interface ChallengeServer {
   /** `HOST:PORT`, or the path of the socket. */
   readonly address: string;
   close(): Promise<void>;
@@ -29,22 +36,21 @@ function removeSocket(path: string): void {
 }
 
 /**
- * Starts to answer `GET /.well-known/acme-challenge/TOKEN` with what the bus announced, and everything else with 404.
+ * Lets a server listen. Rejects `CERTBUS_AGENT_CONFIG_INVALID` where it cannot.
  *
- * Rejects `CERTBUS_AGENT_CONFIG_INVALID` where that cannot be listened on.
- *
- * @param listen `HOST:PORT`, port 0 for any, or the path of a socket that its owner and `group` can use, by default the agent's own group.
+ * @param what the challenge, and the field of the configuration that is about it.
  */
-export async function startHttp01(
-  { listen, group }: { readonly listen: string; readonly group?: string | undefined },
-  source: Pick<MaterialSource, 'keyAuthorization'>,
-): Promise<Http01Server> {
+export async function listenAt(
+  server: Server,
+  { listen, group }: Place,
+  what: { readonly challenge: string; readonly field: string },
+): Promise<ChallengeServer> {
   const { gid } = await resolveAccess({ group });
-  const server = createServer((request, response) => {
-    if (answerHttp01(request, response, (token) => source.keyAuthorization(token))) return;
-    response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('not a challenge of this bus\n');
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
   });
-  server.requestTimeout = 10_000;
   if (listen.startsWith('/')) {
     // Another user who can write there could answer in place of the agent, and lead what is given to the group elsewhere.
     const problem = placeProblem(dirname(listen));
@@ -64,16 +70,16 @@ export async function startHttp01(
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
     const known = listen.startsWith('/') ? FOLDER_ADVICE : ADVICE[cause.code ?? ''];
     const advice = known ?? 'Name another HOST:PORT, or the path of a socket.';
-    const what = `HTTP-01 cannot be answered on ${listen}, which is "http01" in the configuration (${cause.message}). ${advice}`;
-    throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what, { cause });
+    const text = `${what.challenge} cannot be answered on ${listen}, which is "${what.field}" in the configuration (${cause.message}). ${advice}`;
+    throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', text, { cause });
   });
   if (gid !== undefined && listen.startsWith('/')) {
     try {
       lchownSync(listen, -1, gid);
     } catch (cause) {
       server.close();
-      const what = `The socket for HTTP-01, ${listen}, cannot be given to the group "${group}". Run the agent as a member of that group.`;
-      throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what, { cause });
+      const text = `The socket for ${what.challenge}, ${listen}, cannot be given to the group "${group}". Run the agent as a member of that group.`;
+      throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', text, { cause });
     }
   }
   const bound = server.address();
@@ -83,7 +89,7 @@ export async function startHttp01(
     address,
     async close() {
       server.close();
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await once(server, 'close');
     },
   };

@@ -1,8 +1,8 @@
 /** What the agent tells about itself: a file that the command `status` reads. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AgentError } from './errors.ts';
-import type { TargetStatus } from './reconcile/worker.ts';
+import { AgentError } from '../errors.ts';
+import type { TargetStatus } from '../reconcile/worker.ts';
 
 /** How one certificate stands at a target, in JSON. */
 export interface CertificateStatus {
@@ -36,8 +36,8 @@ export interface AgentStatus {
 /** Where an agent writes its status, in its state directory. */
 export const STATUS_FILE = 'agent-status.json';
 
-function describe(error: Error | undefined): { code: string; message: string } | null {
-  if (!error) return null;
+/** An error as it is reported. */
+export function describe(error: Error): { readonly code: string; readonly message: string } {
   return { code: 'code' in error ? String(error.code) : 'CERTBUS_UNEXPECTED', message: error.message };
 }
 
@@ -46,14 +46,19 @@ export function describeTarget(status: TargetStatus): AgentStatus['targets'][num
   const { name, isPaused, position, checkedAt, error, standings } = status;
   const certificates = [...standings].map(([id, { names, leafHash, notAfter, problem }]) => [
     id,
-    { names, leafHash: leafHash ?? null, notAfter: notAfter.toISOString(), problem: describe(problem) },
+    {
+      names,
+      leafHash: leafHash ?? null,
+      notAfter: notAfter.toISOString(),
+      problem: problem ? describe(problem) : null,
+    },
   ]);
   return {
     name,
     isPaused,
     position: position ?? null,
     checkedAt: checkedAt?.toISOString() ?? null,
-    error: describe(error),
+    error: error ? describe(error) : null,
     certificates: Object.fromEntries(certificates),
   };
 }
