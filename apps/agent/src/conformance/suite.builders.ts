@@ -1,23 +1,14 @@
 /** What every target has to hold, with the real balancer behind it: for the targets here, and for those of other authors. */
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BEGINNING } from '@certbus/events/history';
 import { sized } from 'certbus-services/vitest';
 import { expect, test } from 'vitest';
-import { createSite, type Site } from '../agent.builders.ts';
+import { createSite, type Site, sealedToOthers } from '../agent.builders.ts';
 import { settled, shown } from '../targets/tls.builders.ts';
 import type { CreateBalancer } from './balancer.builders.ts';
 import { underLoad } from './load.builders.ts';
 
-/** A certificate's newest event, of a bus that is not this one: its key was sealed to others. */
-async function sealedToOthers(names: readonly string[]) {
-  const stranger = await createSite();
-  await stranger.bus.issue(names);
-  const { commits } = await stranger.bus.bus.read(BEGINNING);
-  const obtained = commits.flatMap(({ events }) => events).find(({ type }) => type === 'CertificateObtained')?.event;
-  if (obtained?.type !== 'CertificateObtained') throw new Error('no certificate was obtained');
-  return obtained;
-}
+const DAY_MS = 86_400_000;
 
 const noKeyIn = (...texts: readonly string[]) => {
   for (const text of texts) expect(text).not.toContain('PRIVATE KEY');
@@ -82,6 +73,8 @@ export function testTarget(create: CreateBalancer): void {
     await balancer.meddle('one.test');
     const second = await site.start([target]);
     await settled(async () => expect(await shown(port, 'one.test')).toBe(one.serialNumber));
+    // What it starts with is written after it was told.
+    await settled(() => expect(second.health().targets[0]?.certificates.inPlace).toBe(2));
     await second.stop();
     rmSync(join(site.folder, 'bus.db'));
     await running.stop();
@@ -93,6 +86,40 @@ export function testTarget(create: CreateBalancer): void {
     await restarted.stop();
     await balancer.start();
     await settled(async () => expect(await shown(port, 'one.test')).toBe(one.serialNumber));
+  });
+
+  test('while the bus is away for a week, and agent and balancer restart, all names stay, and then it catches up', async () => {
+    const site = await createSite();
+    const one = await site.bus.issue(['one.test']);
+    const two = await site.bus.issue(['*.two.test']);
+    const { balancer, target, port } = await set(site);
+    const first = await site.start([target]);
+    await first.started;
+    const running = await balancer.start();
+    await settled(() => expect(first.health().targets[0]?.certificates.inPlace).toBe(2));
+    const [bus, away] = [join(site.folder, 'bus.db'), join(site.folder, 'away.db')];
+    renameSync(bus, away);
+    const isShown = async () => {
+      expect(await shown(port, 'one.test')).toBe(one.serialNumber);
+      expect(await shown(port, 'a.two.test')).toBe(two.serialNumber);
+    };
+    site.advance(3 * DAY_MS);
+    await first.stop();
+    await isShown();
+    await running.stop();
+    await balancer.start();
+    const second = await site.start([target]);
+    await second.started;
+    await settled(isShown);
+    site.advance(4 * DAY_MS);
+    await settled(() => expect(second.status().targets[0]?.error).toBeNull());
+    expect(second.health()).toMatchObject({ ready: true, live: false, targets: [{ certificates: { inPlace: 2 } }] });
+    expect(second.health().lagMs).toBeGreaterThanOrEqual(7 * DAY_MS);
+    await isShown();
+    renameSync(away, bus);
+    const renewed = await site.bus.issue(['one.test']);
+    await settled(async () => expect(await shown(port, 'one.test')).toBe(renewed.serialNumber));
+    expect(await shown(port, 'a.two.test')).toBe(two.serialNumber);
   });
 
   test('a key that does not open here leaves the certificate before it in place', async () => {
