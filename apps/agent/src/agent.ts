@@ -145,11 +145,11 @@ export async function startAgent(
   });
   const workers: Worker[] = [];
 
-  function status(): AgentStatus {
+  function summary(): Omit<AgentStatus, 'targets'> {
     const { position, live } = source.health();
-    const described = workers.map((worker) => describeTarget(worker.status));
-    return { pid: process.pid, at: now().toISOString(), position, live, targets: described };
+    return { pid: process.pid, at: now().toISOString(), position, live };
   }
+  const statuses = () => workers.map((worker) => worker.status);
   const wantedCounts = targets.map(({ settings }) => createWantedCount(source, settings.certificates ?? {}));
   function health(): AgentHealth {
     const at = now();
@@ -161,7 +161,7 @@ export async function startAgent(
   }
   function take(reported: TargetStatus): void {
     logStatus(reported);
-    writeStatus(stateDirectory, status());
+    writeStatus(stateDirectory, { ...summary(), targets: statuses() });
     waiting.delete(reported.name);
     if (waiting.size === 0) markStarted();
   }
@@ -189,7 +189,7 @@ export async function startAgent(
     await source.close();
   };
   isInOrder = () => isCheckInDue(health());
-  const standings = () => workers.map((worker) => [worker.status.name, worker.status.standings] as const);
+  const standings = () => statuses().map((each) => [each.name, each.standings] as const);
   const listening = await startListening(configuration, { source, now, health, standings }).catch(async (error) => {
     await stop();
     throw error;
@@ -197,7 +197,7 @@ export async function startAgent(
   const { close, ...served } = listening;
   return {
     ...served,
-    status,
+    status: () => ({ ...summary(), targets: statuses().map(describeTarget) }),
     health,
     started,
     async stop() {

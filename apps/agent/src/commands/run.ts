@@ -27,7 +27,7 @@ export default class Run extends BaseCommand {
     await Promise.race([agent.started, late]);
     clearTimeout(timer);
     await notifySystemd('READY=1');
-    const { targets, position } = agent.status();
+    const { targets, position } = agent.health();
     log(`ready: ${counted(targets.length, 'target')}, at position ${position} of the bus`);
     if (!this.signal.aborted)
       await new Promise((resolve) => this.signal.addEventListener('abort', resolve, { once: true }));

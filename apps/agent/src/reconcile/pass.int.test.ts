@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext, createServer, type SecureContext } from 'node:tls';
 import { openMaterial } from '@certbus/client/material';
+import { createIdentity } from '@certbus/events';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSite, type Site } from '../agent.builders.ts';
 import type { Change, Target } from '../targets/target.ts';
@@ -184,4 +185,34 @@ test('a certificate that was never shown stays a problem, and is offered again a
   knowledge = await pass({ knowledge, ids });
   expect(offered).toBe(2);
   expect(problem()).toBeUndefined();
+});
+
+test('a start at which all is in place opens no key, and writes and runs nothing', async () => {
+  const site = await createSite();
+  for (const name of ['a.test', 'b.test', 'c.test']) await site.bus.issue([name]);
+  const folder = join(site.folder, 'certs');
+  const ran = join(site.folder, 'ran');
+  const [script, after] = [join(site.folder, 'after'), { command: [join(site.folder, 'after')] }];
+  writeFileSync(script, `#!/bin/sh\necho ran >> ${ran}\n`, { mode: 0o700 });
+  const target = { type: 'files', folder, default: 'a.test', after, windowMs: 0 };
+  const first = await site.start([target]);
+  await first.started;
+  await first.stop();
+  const contents = () =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => {
+      const { ino, ctimeMs } = lstatSync(join(folder, name));
+      return { name, ino, ctimeMs };
+    });
+  const before = contents();
+  // An identity that opens nothing: where a key is opened all the same, that is an alarm.
+  writeFileSync(join(site.folder, 'loadbalancer.key'), await createIdentity(), { mode: 0o600 });
+  const second = await site.start([target]);
+  await second.started;
+  expect(second.health()).toMatchObject({
+    unopenedKeyCount: 0,
+    targets: [{ certificates: { wanted: 3, inPlace: 3, failing: 0 }, passes: { inPlace: 1 } }],
+  });
+  expect(contents()).toEqual(before);
+  expect(readFileSync(ran, 'utf8')).toBe('ran\n');
+  expect(site.lines.join('\n')).not.toContain('alarm');
 });

@@ -1,7 +1,8 @@
 /** What the agent tells about itself: a file that the command `status` reads. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../errors.ts';
+import type { Standing } from '../reconcile/pass.ts';
 import type { TargetStatus } from '../reconcile/worker.ts';
 
 /** How one certificate stands at a target, in JSON. */
@@ -41,6 +42,13 @@ export function describe(error: Error): { readonly code: string; readonly messag
   return { code: 'code' in error ? String(error.code) : 'CERTBUS_UNEXPECTED', message: error.message };
 }
 
+const describeCertificate = ({ names, leafHash, notAfter, problem }: Standing): CertificateStatus => ({
+  names,
+  leafHash: leafHash ?? null,
+  notAfter: notAfter.toISOString(),
+  problem: problem ? describe(problem) : null,
+});
+
 /** A target's status in JSON. */
 export function describeTarget(status: TargetStatus): AgentStatus['targets'][number] {
   const { name, isPaused, position, checkedAt, error, standings } = status;
@@ -72,13 +80,44 @@ export const unhealthyTargets = ({ targets }: AgentStatus): readonly string[] =>
 /** A number of things in words. */
 export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
 
+/** Certificates whose text is written in one step. */
+const TOGETHER = 500;
+
+/** The status as JSON, in pieces: with thousands of certificates the whole is megabytes. */
+function* textOf({ targets, ...status }: Omit<AgentStatus, 'targets'> & { readonly targets: readonly TargetStatus[] }) {
+  yield `${JSON.stringify(status).slice(0, -1)},"targets":[`;
+  for (const [n, target] of targets.entries()) {
+    const { certificates: _, ...own } = describeTarget({ ...target, standings: new Map() });
+    yield `${n === 0 ? '' : ','}${JSON.stringify(own).slice(0, -1)},"certificates":{`;
+    let lines: string[] = [];
+    let separator = '';
+    for (const [id, standing] of target.standings) {
+      lines.push(`${separator}${JSON.stringify(id)}:${JSON.stringify(describeCertificate(standing))}`);
+      separator = ',';
+      if (lines.length < TOGETHER) continue;
+      yield lines.join('');
+      lines = [];
+    }
+    yield `${lines.join('')}}}`;
+  }
+  yield ']}';
+}
+
 /** Writes the status. It holds nothing secret; that it cannot be written stops nothing. */
-export function writeStatus(stateDirectory: string, status: AgentStatus): void {
+export function writeStatus(
+  stateDirectory: string,
+  status: Omit<AgentStatus, 'targets'> & { readonly targets: readonly TargetStatus[] },
+): void {
   const path = join(stateDirectory, STATUS_FILE);
   try {
     // Left by a kill, or by somebody else: what it leads to is not written.
     rmSync(`${path}.new`, { force: true });
-    writeFileSync(`${path}.new`, JSON.stringify(status), { flag: 'wx', mode: 0o640 });
+    const file = openSync(`${path}.new`, 'wx', 0o640);
+    try {
+      for (const piece of textOf(status)) writeFileSync(file, piece);
+    } finally {
+      closeSync(file);
+    }
     renameSync(`${path}.new`, path);
   } catch {
     // A full disk: the certificates are what counts.

@@ -32,7 +32,7 @@ export async function createTarget(configuration: NamedTarget): Promise<Target> 
       const access = await resolveAccess(configuration);
       return createFilesTarget({
         ...{ name, folder, layout, replaceBy, keyEncoding, access, test, after, address },
-        password: passwordFile === undefined ? undefined : readPassword(passwordFile),
+        password: passwordFile === undefined ? undefined : await readPassword(passwordFile),
       });
     }
     case 'haproxy': {

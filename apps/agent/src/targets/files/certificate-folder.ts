@@ -5,7 +5,7 @@ import { sha256 } from '@certbus/events';
 import type { Access } from './access.ts';
 import { flushFolder, makeOwnFolder, writeDurably } from './durable.ts';
 import type { CertificateFile } from './layouts.ts';
-import { intactPart, MANIFEST, type Manifest, type ManifestEntry, readManifest } from './manifest.ts';
+import { createManifestReader, intactPart, MANIFEST, type Manifest, type ManifestEntry } from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
 /** What a folder is to hold. */
@@ -127,9 +127,10 @@ export async function writeAll(
 /** Remembers what a folder was found to hold: only one agent writes there. */
 export function remember(folder: string, path: string, form: string) {
   let known: Manifest | undefined;
+  const readList = createManifestReader();
   const read = async () => {
     checkPlace(folder);
-    known = await intactPart(path, await readManifest(path), form);
+    known = await intactPart(path, await readList(path), form);
     return known;
   };
   return {

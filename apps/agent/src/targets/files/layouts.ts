@@ -1,5 +1,4 @@
 /** Which files a certificate becomes. */
-import { encodePkcs12 } from '@certbus/client/pkcs12';
 import { chainPem, issuersPem, type KeyEncoding, keyPem, leafPem } from '../../pairs/encodings.ts';
 import type { Pair } from '../../pairs/pair.ts';
 
@@ -93,7 +92,10 @@ export async function filesOf(
       ];
     case 'combined':
       return [file(`${name}.pem`, `${chainPem(pair)}${key}`)];
-    case 'pkcs12':
+    case 'pkcs12': {
+      // Loaded where it is used: its ASN.1 is in no other agent's memory.
+      const { encodePkcs12 } = await import('@certbus/client/pkcs12');
       return [{ path: `${name}${PKCS12}`, content: await encodePkcs12({ ...pair, name }, password), isSecret: true }];
+    }
   }
 }

@@ -1,6 +1,9 @@
 /** What the agent wrote into a folder: the list by which it knows its own files, and whether they are as it left them. */
+import { createHash, hash } from 'node:crypto';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { sha256 } from '@certbus/events';
 import * as v from 'valibot';
 import type { Pair } from '../../pairs/pair.ts';
@@ -13,6 +16,24 @@ const HashSchema = v.pipe(v.string(), v.regex(/^[\w-]{43}$/));
 const PathSchema = v.pipe(v.string(), v.regex(/^(?!.*(?:^|\/)\.\.(?:\/|$))[^/\0].*$/));
 const FilesSchema = v.record(PathSchema, HashSchema);
 
+const EntrySchema = v.object({
+  name: v.string(),
+  names: v.array(v.string()),
+  /** ISO 8601. */
+  notAfter: v.string(),
+  leafHash: HashSchema,
+  /** SHA-1 of the leaf's DER, upper-case hexadecimal: how HAProxy names a certificate. */
+  leafSha1: v.pipe(v.string(), v.regex(/^[0-9A-F]{40}$/)),
+  files: FilesSchema,
+});
+
+/** The files of one certificate. */
+export type ManifestEntry = v.InferOutput<typeof EntrySchema>;
+
+/** Looks at the entries without a copy of them: there may be thousands. */
+const isEntries = (input: unknown): input is Record<string, ManifestEntry> =>
+  typeof input === 'object' && input !== null && Object.values(input).every((entry) => v.is(EntrySchema, entry));
+
 const ManifestSchema = v.object({
   version: v.literal(1),
   /** How files were named, encoded and given away. */
@@ -20,19 +41,7 @@ const ManifestSchema = v.object({
   defaultId: v.optional(v.string()),
   /** Files that belong to no single certificate, such as HAProxy's list. */
   shared: FilesSchema,
-  certificates: v.record(
-    v.string(),
-    v.object({
-      name: v.string(),
-      names: v.array(v.string()),
-      /** ISO 8601. */
-      notAfter: v.string(),
-      leafHash: HashSchema,
-      /** SHA-1 of the leaf's DER, upper-case hexadecimal: how HAProxy names a certificate. */
-      leafSha1: v.pipe(v.string(), v.regex(/^[0-9A-F]{40}$/)),
-      files: FilesSchema,
-    }),
-  ),
+  certificates: v.custom<Record<string, ManifestEntry>>(isEntries),
 });
 
 /** The list. Paths are below the folder; values are SHA-256 of the files' contents, base64url. */
@@ -45,8 +54,15 @@ export function entryOf(pair: Pair, name: string): Omit<ManifestEntry, 'files'> 
   return { name, names: [...names], notAfter: notAfter.toISOString(), leafHash, leafSha1 };
 }
 
-/** The files of one certificate. */
-export type ManifestEntry = Manifest['certificates'][string];
+/** The entries of a list with their ids. Unlike `Object.entries` it makes one pair at a time: there may be thousands. */
+export function* entriesIn(
+  certificates: Manifest['certificates'],
+): Iterable<readonly [id: string, entry: ManifestEntry]> {
+  for (const id of Object.keys(certificates)) {
+    const entry = certificates[id];
+    if (entry) yield [id, entry];
+  }
+}
 
 /** The list of an empty folder. */
 export const EMPTY: Manifest = { version: 1, form: '', shared: {}, certificates: {} };
@@ -55,30 +71,65 @@ export const EMPTY: Manifest = { version: 1, form: '', shared: {}, certificates:
 export const formatManifest = ({ version, form, defaultId, shared, certificates }: Manifest): string =>
   `${JSON.stringify({ version, form, defaultId, shared, certificates })}\n`;
 
-/** Whether a file has the content of this hash. */
-async function isIntact(path: string, hash: string): Promise<boolean> {
+const buffer = Buffer.allocUnsafe(65_536);
+
+/** SHA-256 of what is left of an open file, base64url. */
+function hashOf(file: number): string {
+  const first = readSync(file, buffer);
+  // The file of a certificate fits.
+  if (first < buffer.length) return hash('sha256', buffer.subarray(0, first), 'base64url');
+  const all = createHash('sha256');
+  for (let length = first; length > 0; length = readSync(file, buffer)) all.update(buffer.subarray(0, length));
+  return all.digest('base64url');
+}
+
+/** Whether a file has the content of this hash. Read at once: of thousands of small files, most of the time and memory would go into waiting. */
+function isIntact(path: string, wanted: string): boolean {
   try {
-    return sha256(await readFile(path)) === hash;
+    // A pipe that somebody put there is not waited for.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return hashOf(file) === wanted;
+    } finally {
+      closeSync(file);
+    }
   } catch {
     return false;
   }
 }
 
-async function areIntact(folder: string, files: Readonly<Record<string, string>>): Promise<boolean> {
-  for (const [path, hash] of Object.entries(files)) if (!(await isIntact(join(folder, path), hash))) return false;
-  return true;
+const areIntact = (folder: string, files: Readonly<Record<string, string>>): boolean =>
+  Object.entries(files).every(([path, wanted]) => isIntact(join(folder, path), wanted));
+
+function parseManifest(text: Buffer): Manifest {
+  const parsed = v.safeParse(ManifestSchema, JSON.parse(String(text)));
+  return parsed.success ? parsed.output : EMPTY;
 }
 
-/** Reads the list of a folder as it was written; that of an empty one where there is none that can be read. */
-export async function readManifest(folder: string): Promise<Manifest> {
-  try {
-    const parsed = v.safeParse(ManifestSchema, JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')));
-    return parsed.success ? parsed.output : EMPTY;
-  } catch {
-    // Nothing there, or not written by an agent: whatever is listed is written.
-    return EMPTY;
-  }
+/**
+ * Makes what reads the list of a folder as it was written; that of an empty one where there is none that can be read. One that has not changed is
+ * not parsed again: a folder is compared every minute, and may have thousands of entries.
+ */
+export function createManifestReader(): (folder: string) => Promise<Manifest> {
+  let last: { readonly hash: string; readonly manifest: Manifest } | undefined;
+  return async (folder) => {
+    try {
+      const text = await readFile(join(folder, MANIFEST));
+      const own = sha256(text);
+      if (last?.hash !== own) last = { hash: own, manifest: parseManifest(text) };
+      return last.manifest;
+    } catch {
+      // Nothing there, or not written by an agent: whatever is listed is written.
+      return EMPTY;
+    }
+  };
 }
+
+/** Reads the list of a folder once. */
+export const readManifest = (folder: string): Promise<Manifest> => createManifestReader()(folder);
+
+/** Certificates whose files are read before others get their turn. */
+const TOGETHER = 64;
 
 /**
  * The list without the certificates and shared files that somebody changed or removed since it was written; an empty one where they were
@@ -87,8 +138,12 @@ export async function readManifest(folder: string): Promise<Manifest> {
 export async function intactPart(folder: string, manifest: Manifest, form: string): Promise<Manifest> {
   if (manifest.form !== form) return { ...EMPTY, form };
   const certificates: Record<string, ManifestEntry> = {};
-  for (const [id, entry] of Object.entries(manifest.certificates))
-    if (await areIntact(folder, entry.files)) certificates[id] = entry;
-  const shared = (await areIntact(folder, manifest.shared)) ? manifest.shared : {};
+  let looked = 0;
+  for (const [id, entry] of entriesIn(manifest.certificates)) {
+    if (areIntact(folder, entry.files)) certificates[id] = entry;
+    looked += 1;
+    if (looked % TOGETHER === 0) await setImmediate();
+  }
+  const shared = areIntact(folder, manifest.shared) ? manifest.shared : {};
   return { ...manifest, shared, certificates };
 }

@@ -19,6 +19,8 @@ export interface CertificateStore {
   offered(): Promise<ReadonlyMap<string, readonly Offer[]>>;
   /** SHA-1 of a leaf's DER, upper-case hexadecimal; `undefined` where HAProxy does not hold the certificate. */
   fingerprint(path: string): Promise<string | undefined>;
+  /** The same of some, asked for at one time, in order. */
+  fingerprints(paths: readonly string[]): Promise<readonly (string | undefined)[]>;
   /** Ends a change that somebody else began and did not finish, after a while: as long as it is open, HAProxy changes no other certificate rightly. */
   endForeignTransaction(): Promise<void>;
   /** Replaces a certificate that it holds. Rejects `CERTBUS_AGENT_TARGET_REFUSED` with its answer where it refuses it; then the old one stays. */
@@ -48,6 +50,9 @@ const transactionIn = (answer: string): string | undefined =>
   linesOf(answer)
     .find((line) => line.startsWith('*'))
     ?.slice(1);
+
+const fingerprintIn = (answer: string): string | undefined =>
+  /^SHA1 FingerPrint: ([0-9A-F]{40})$/im.exec(answer)?.[1]?.toUpperCase();
 
 function refuse(command: string, answer: string): AgentError {
   const said = answer === '' ? 'nothing' : `"${answer.replaceAll(/\s*\n\s*/g, ' ')}"`;
@@ -108,9 +113,8 @@ export function createCertificateStore(
       }
       return offers;
     },
-    async fingerprint(path) {
-      return /^SHA1 FingerPrint: ([0-9A-F]{40})$/im.exec(await api.ask(`show ssl cert ${path}`))?.[1]?.toUpperCase();
-    },
+    fingerprint: async (path) => fingerprintIn(await api.ask(`show ssl cert ${path}`)),
+    fingerprints: async (paths) => (await api.askAll(paths.map((path) => `show ssl cert ${path}`))).map(fingerprintIn),
     async endForeignTransaction() {
       const deadline = performance.now() + FOREIGN_WAIT_MS;
       let open = transactionIn(await api.ask('show ssl cert'));

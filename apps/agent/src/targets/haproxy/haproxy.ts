@@ -10,7 +10,7 @@ import { changeFiles, formOf } from '../files/change-files.ts';
 import { openFolderInPlace } from '../files/folder-in-place.ts';
 import type { FileForm } from '../files/layouts.ts';
 import { DEFAULT_NAME } from '../files/layouts.ts';
-import type { Manifest } from '../files/manifest.ts';
+import { entriesIn, type Manifest } from '../files/manifest.ts';
 import { folderProblems } from '../files/problems.ts';
 import { changedIds, takeBack } from '../files/undo.ts';
 import { leadersOf, namesByLeader, type Ranking } from '../ranking.ts';
@@ -42,7 +42,7 @@ const LIST = 'crt-list.txt';
 /** A certificate file, as HAProxy is to hold it. */
 interface Entry {
   readonly id: string;
-  /** Where the file is here. */
+  /** Its file, below the folder. */
   readonly file: string;
   /** The path that HAProxy knows it by. */
   readonly path: string;
@@ -67,6 +67,9 @@ const fileOf = (name: string): string => `${name}.pem`;
 const DEFAULT_FILE = fileOf(DEFAULT_NAME);
 /** Keeps the names of the first certificate of a list from coming before those of the others: it is for clients whose name nobody has. */
 const NO_NAMES = '!*';
+
+/** Certificates that HAProxy is asked about at one time; it reads the commands from one buffer of `tune.bufsize`. */
+const TOGETHER = 32;
 
 /** What HAProxy refused, by certificate. */
 type Refused = Map<string, Error>;
@@ -99,6 +102,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
   const form: FileForm = { layout: 'combined', keyEncoding };
   const folder = openFolderInPlace(settings.folder, { access, form: formOf({ ...form, access }), isJudged: true });
   const list = join(balancerFolder, LIST);
+  const base = join(balancerFolder, '/');
   let lag = NO_LAG;
   /** The last default certificate, while there is none: without the file that its `bind` line names, HAProxy does not start. */
   let lastDefault: string | undefined;
@@ -108,10 +112,10 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     ({ certificates, defaultId }) => {
       const namesOf = offersOf({ certificates }, ranking);
       const hasDefault = defaultId !== undefined || lastDefault !== undefined;
-      const first = hasDefault ? [[join(balancerFolder, DEFAULT_FILE), NO_NAMES]] : [];
+      const first = hasDefault ? [[`${base}${DEFAULT_FILE}`, NO_NAMES]] : [];
       const offers = Object.entries(certificates).flatMap(([id, entry]) => {
         const names = namesOf(id);
-        return names ? [[join(balancerFolder, fileOf(entry.name)), ...names]] : [];
+        return names ? [[`${base}${fileOf(entry.name)}`, ...names]] : [];
       });
       const content = [...first, ...offers].map((words) => `${words.join(' ')}\n`).join('');
       const files = [{ path: LIST, content, isSecret: false }];
@@ -121,17 +125,15 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     };
   function entriesOf({ certificates }: Pick<Manifest, 'certificates'>, ranking: Ranking): Entry[] {
     const namesOf = offersOf({ certificates }, ranking);
-    return Object.entries(certificates).flatMap(([id, { files, leafSha1, name: own }]) =>
-      Object.keys(files).map((path) => ({
-        id,
-        file: join(settings.folder, path),
-        path: join(balancerFolder, path),
-        names: path === fileOf(own) ? namesOf(id) : undefined,
-        leafSha1,
-      })),
-    );
+    const entries: Entry[] = [];
+    for (const [id, { files, leafSha1, name: own }] of entriesIn(certificates))
+      for (const file of Object.keys(files)) {
+        const names = file === fileOf(own) ? namesOf(id) : undefined;
+        entries.push({ id, file, path: `${base}${file}`, names, leafSha1 });
+      }
+    return entries;
   }
-  const isDefault = ({ path }: Entry) => path === join(balancerFolder, DEFAULT_FILE);
+  const isDefault = ({ path }: Entry) => path === `${base}${DEFAULT_FILE}`;
 
   async function withStore<T>(signal: AbortSignal, use: (store: CertificateStore) => Promise<T>): Promise<T> {
     const api = await openRuntimeApi(socket, signal);
@@ -145,15 +147,23 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
   async function compare(store: CertificateStore, entries: readonly Entry[]): Promise<Lag> {
     const [held, offered] = [await store.paths(), await store.offered()];
     const behind: Entry[] = [];
+    let asked: Entry[] = [];
+    const ask = async () => {
+      const shown = await store.fingerprints(asked.map(({ path }) => path));
+      behind.push(...asked.filter(({ leafSha1 }, n) => shown[n] !== leafSha1));
+      asked = [];
+    };
     for (const entry of entries) {
       // One that no line names is not in use.
       if (entry.names === undefined && !held.has(entry.path)) continue;
-      const isThere = held.has(entry.path) && isOffered(entry, offered);
-      if (!isThere || (await store.fingerprint(entry.path)) !== entry.leafSha1) behind.push(entry);
+      if (held.has(entry.path) && isOffered(entry, offered)) asked.push(entry);
+      else behind.push(entry);
+      if (asked.length === TOGETHER) await ask();
     }
+    await ask();
     const used = entries.filter((entry) => entry.names !== undefined || isDefault(entry));
-    const wanted = new Set([...used.map(({ path }) => path), join(balancerFolder, DEFAULT_FILE)]);
-    const isLeft = (path: string) => dirname(path) === balancerFolder && path.endsWith(fileOf('')) && !wanted.has(path);
+    const wanted = new Set([...used.map(({ path }) => path), `${base}${DEFAULT_FILE}`]);
+    const isLeft = (path: string) => dirname(path) === dirname(list) && path.endsWith(fileOf('')) && !wanted.has(path);
     const hasOldLines = used.some((entry) => !isDefault(entry) && oldLinesOf(entry, offered).length > 0);
     return { behind: behind.filter(({ path }) => wanted.has(path)), left: [...held].filter(isLeft), hasOldLines };
   }
@@ -167,7 +177,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     const { path, file, names, leafSha1 } = entry;
     // One that no line names is not in use.
     if (names === undefined && !(held.has(path) && isDefault(entry))) return;
-    const pem = await readFile(file, 'utf8');
+    const pem = await readFile(join(settings.folder, file), 'utf8');
     if (held.has(path)) await store.replace(path, pem);
     else await store.add(path, pem);
     if (names && !isOffered(entry, offered)) await store.offer(path, names);
@@ -223,7 +233,8 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     name,
     async held(expected, signal): Promise<Held> {
       const manifest = await folder.read();
-      const leafHashes = new Map(Object.entries(manifest.certificates).map(([id, { leafHash }]) => [id, leafHash]));
+      const leafHashes = new Map<string, string>();
+      for (const [id, { leafHash }] of entriesIn(manifest.certificates)) leafHashes.set(id, leafHash);
       const entries = entriesOf(manifest, expected);
       try {
         lag = await withStore(signal, (store) => compare(store, entries));
@@ -250,7 +261,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       const behind = new Set(lag.behind.map(({ path }) => path));
       const isGiven = ({ id, path }: Entry) => (put.has(id) && !unopened.has(id)) || behind.has(path);
       const removed = change.remove.flatMap((id) => Object.keys(before.certificates[id]?.files ?? {}));
-      const dropped = removed.filter((path) => path !== DEFAULT_FILE).map((path) => join(balancerFolder, path));
+      const dropped = removed.filter((path) => path !== DEFAULT_FILE).map((path) => `${base}${path}`);
       const unlisted = entries.filter((entry) => entry.names === undefined && !isDefault(entry));
       const unlistedPaths = new Set(unlisted.map(({ path }) => path));
       const gone = [...dropped, ...lag.left].filter((path) => !unlistedPaths.has(path));

@@ -1,5 +1,5 @@
 /** HAProxy's runtime API on one connection of its admin socket. */
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { AgentError } from '../../errors.ts';
 
 /** A connection to HAProxy's admin socket. Commands are answered one after the other. */
@@ -11,10 +11,13 @@ export interface RuntimeApi {
    * @param payload lines that the command reads; a blank one would end it, and HAProxy would obey the rest.
    */
   ask(command: string, payload?: string): Promise<string>;
+  /** Sends some commands without waiting for each answer, and resolves with the answers in order. Rejects as {@link RuntimeApi.ask}. */
+  askAll(commands: readonly string[]): Promise<readonly string[]>;
   close(): void;
 }
 
 const TIMEOUT_MS = 10_000;
+const READ_BYTES = 65_536;
 /** Ends each answer in interactive mode. */
 const PROMPT = '\n> ';
 /** What it says to each line of a payload. */
@@ -33,36 +36,43 @@ function unreachable(path: string, why: string): AgentError {
   return new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
 }
 
-/** Takes what a socket says, and gives each answer to the command that waits for it. */
-function createAnswers(socket: Socket, path: string) {
-  let text = '';
+interface Waiting {
+  readonly resolve: (answer: string) => void;
+  readonly reject: (error: AgentError) => void;
+}
+
+/** Gives each answer to the command that waits for it: the oldest. */
+function createAnswers() {
+  /** What has come of the next answer, without a prompt in it. */
+  let chunks: string[] = [];
   let failure: AgentError | undefined;
-  let waiting: { readonly resolve: (answer: string) => void; readonly reject: (error: AgentError) => void } | undefined;
+  let waiting: Waiting[] = [];
 
   function fail(error: AgentError): void {
     failure ??= error;
-    waiting?.reject(failure);
-    waiting = undefined;
-    socket.destroy();
+    for (const { reject } of waiting) reject(failure);
+    waiting = [];
   }
-  socket.setEncoding('latin1');
-  socket.on('data', (chunk: string) => {
-    text += chunk;
-    if (!text.endsWith(PROMPT) || !waiting) return;
-    const answer = text.slice(0, -PROMPT.length).replace(PAYLOAD_PROMPTS, '');
-    text = '';
-    const { resolve } = waiting;
-    waiting = undefined;
-    resolve(answer.trim());
-  });
-  socket.on('error', (error: NodeJS.ErrnoException) => fail(unreachable(path, error.code ?? error.message)));
-  socket.on('close', () => fail(unreachable(path, 'HAProxy closed the connection')));
+  function take(chunk: string): void {
+    // Of a long answer only the end is looked at: all of it, at each chunk, would be copied over and over.
+    let text = `${chunks.pop() ?? ''}${chunk}`;
+    for (let end = text.indexOf(PROMPT); end >= 0 && waiting.length > 0; end = text.indexOf(PROMPT)) {
+      const answer = [...chunks, text.slice(0, end)].join('').replace(PAYLOAD_PROMPTS, '');
+      chunks = [];
+      text = text.slice(end + PROMPT.length);
+      waiting.shift()?.resolve(answer.trim());
+    }
+    // A prompt may be cut in two.
+    if (text.length > PROMPT.length) chunks.push(text.slice(0, -PROMPT.length));
+    chunks.push(text.slice(-PROMPT.length));
+  }
   return {
+    take,
     fail,
     next: (): Promise<string> =>
       new Promise((resolve, reject) => {
         if (failure) return reject(failure);
-        waiting = { resolve, reject };
+        waiting.push({ resolve, reject });
       }),
   };
 }
@@ -70,35 +80,57 @@ function createAnswers(socket: Socket, path: string) {
 /** Connects. Rejects `CERTBUS_AGENT_TARGET_FAILED` where nothing listens there. */
 export async function openRuntimeApi(path: string, signal: AbortSignal): Promise<RuntimeApi> {
   signal.throwIfAborted();
-  const socket = connect(path);
-  const answers = createAnswers(socket, path);
-  const abort = () => answers.fail(unreachable(path, 'the agent is ending'));
+  const answers = createAnswers();
+  // One buffer for all that is read: thousands of answers would fill the memory with one each.
+  const onread = {
+    buffer: Buffer.allocUnsafe(READ_BYTES),
+    callback(length: number, read: Uint8Array) {
+      answers.take(Buffer.from(read.buffer, read.byteOffset, length).toString('latin1'));
+      return true;
+    },
+  };
+  const socket = connect({ path, onread });
+  const fail = (error: AgentError) => {
+    answers.fail(error);
+    socket.destroy();
+  };
+  socket.on('error', (error: NodeJS.ErrnoException) => fail(unreachable(path, error.code ?? error.message)));
+  socket.on('close', () => fail(unreachable(path, 'HAProxy closed the connection')));
+  const abort = () => fail(unreachable(path, 'the agent is ending'));
   signal.addEventListener('abort', abort, { once: true });
   socket.once('close', () => signal.removeEventListener('abort', abort));
 
-  async function send(line: string, what: string): Promise<string> {
+  /** Sends lines at one time, and resolves with the answer to each. */
+  async function sendAll(lines: readonly string[], what: string): Promise<readonly string[]> {
     const timer = setTimeout(() => {
       const message = `HAProxy did not answer "${what}" on ${path} within ${TIMEOUT_MS / 1000} s.`;
-      answers.fail(new AgentError('CERTBUS_AGENT_TARGET_TIMED_OUT', message));
+      fail(new AgentError('CERTBUS_AGENT_TARGET_TIMED_OUT', message));
     }, TIMEOUT_MS);
     try {
-      const answer = answers.next();
-      socket.write(line);
-      return await answer;
+      const given = lines.map(() => answers.next());
+      socket.write(lines.join(''));
+      return await Promise.all(given);
     } finally {
       clearTimeout(timer);
     }
   }
+  const send = async (line: string, what: string): Promise<string> => (await sendAll([line], what))[0] ?? '';
+
+  const oneLine = (command: string): string => {
+    if (/[\n;]/.test(command)) throw new TypeError('a command is one line');
+    return `${command}\n`;
+  };
 
   await send('prompt\n', 'prompt');
   return {
     ask(command, payload) {
-      if (/[\n;]/.test(command)) throw new TypeError('a command is one line');
-      if (payload === undefined) return send(`${command}\n`, command);
+      const line = oneLine(command);
+      if (payload === undefined) return send(line, command);
       const lines = payload.trimEnd();
       if (/^\s*$/m.test(lines)) throw new TypeError('a payload has no blank line');
       return send(`${command} <<\n${lines}\n\n`, command);
     },
+    askAll: (commands) => sendAll(commands.map(oneLine), commands[0] ?? ''),
     close() {
       socket.destroy();
     },

@@ -1,5 +1,4 @@
 /** The certificates in nginx's shared memory, through the socket that `certbus.js` or `certbus.lua` answers. */
-import { Agent, request } from 'node:http';
 import { AgentError } from '../../errors.ts';
 
 /** A certificate in nginx's memory. */
@@ -46,6 +45,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** Opens the socket. Nothing is asked yet. */
 export function openAdminApi({ socket, token }: { readonly socket: string; readonly token: () => string }): AdminApi {
+  // An import would take 17 MB, also where no nginx is fed.
+  const { Agent, request } = process.getBuiltinModule('node:http');
   const agent = new Agent({ keepAlive: true, maxSockets: TOGETHER });
   const unreachable = (why: string) => {
     const next = ADVICE[why] ?? 'Is nginx running with the lines of "certbus-agent init"?';

@@ -1,0 +1,35 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { temporaryFolder } from 'certbus-services';
+import { expect, onTestFinished, test } from 'vitest';
+import { openRuntimeApi } from './runtime-api.ts';
+
+/** A socket that answers each command with what is given for it and a prompt, in pieces of so many characters. */
+async function answering(answers: Readonly<Record<string, string>>, size: number) {
+  const { path: folder, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const path = join(folder, 'admin.sock');
+  const server = createServer((socket) => {
+    createInterface({ input: socket }).on('line', (line) => {
+      const text = `${answers[line] ?? ''}\n> `;
+      for (let at = 0; at < text.length; at += size) socket.write(text.slice(at, at + size));
+    });
+    socket.on('error', () => {});
+  }).listen(path);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const api = await openRuntimeApi(path, new AbortController().signal);
+  onTestFinished(() => api.close());
+  return api;
+}
+
+test.each([1, 2, 7, 100_000])('answers that come in pieces of %d are each given to their command', async (size) => {
+  const long = `${'/a/path/that/is/long.pem\n'.repeat(40)}end`;
+  const api = await answering({ first: 'one\ntwo', second: '', third: long, fourth: 'a > b' }, size);
+  expect(await api.ask('first')).toBe('one\ntwo');
+  expect(await api.askAll(['second', 'third', 'fourth', 'first'])).toEqual(['', long, 'a > b', 'one\ntwo']);
+  expect(await api.askAll([])).toEqual([]);
+  expect(await api.ask('fourth')).toBe('a > b');
+});
