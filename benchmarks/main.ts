@@ -87,7 +87,7 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./agent-targets.ts')).agentServed,
   },
   {
-    names: ['agent.haproxy.verified'],
+    names: ['agent.haproxy.renewals', 'agent.haproxy.verified'],
     load: async () => (await import('./agent-targets.ts')).agentHaproxyRenewals,
   },
   {

@@ -7,9 +7,10 @@ import { createInterface } from 'node:readline';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { createTestBus, type TestBus } from '@certbus/client/testing';
-import { temporaryFolder } from 'certbus-services';
+import { runPnpm, temporaryFolder } from 'certbus-services';
 
-const PROGRAM = fileURLToPath(new URL('../../apps/agent/bin/dev.js', import.meta.url));
+/** What users run: compiled, as it is published. */
+const PROGRAM = fileURLToPath(new URL('../../apps/agent/bin/run.js', import.meta.url));
 
 /** A machine with a bus, and an agent that can be started and stopped. */
 export interface AgentMachine extends AsyncDisposable {
@@ -40,8 +41,9 @@ async function stopChild(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-/** Makes a bus in a file, with its key files beside it. */
+/** Builds the agent where it has changed, and makes a bus in a file, with its key files beside it. */
 export async function createMachine(): Promise<AgentMachine> {
+  await runPnpm(['exec', 'turbo', 'run', 'build', '--filter=certbus-agent', '--output-logs=errors-only']);
   const { path: folder, remove } = temporaryFolder();
   const bus = await createTestBus({ address: `sqlite:${folder}/bus.db#bench` });
   writeFileSync(join(folder, 'bus.pub'), bus.trust);
@@ -56,7 +58,7 @@ export async function createMachine(): Promise<AgentMachine> {
       const content = { ...own, stateDirectory: join(folder, 'state'), intervalMs: 1_000, targets };
       writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
       const began = performance.now();
-      const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAM, 'run', '--config', file], {
+      const child = spawn(process.execPath, [PROGRAM, 'run', '--config', file], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       children.push(child);
