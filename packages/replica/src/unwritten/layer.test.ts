@@ -67,6 +67,8 @@ test('a replica answers as if what is in memory alone were written, wherever the
     unwritten.writeTo((page, checkpoint) => writes.push(base.apply(page, checkpoint)));
     await Promise.all(writes);
     expect(answersOf(base)).toEqual(answersOf(whole));
+    // It is dropped a moment after that.
+    expect(layer && answersOf(layer), `from position ${written} on, written`).toEqual(answersOf(whole));
   }
 });
 

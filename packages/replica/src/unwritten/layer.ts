@@ -15,7 +15,7 @@ interface Entry {
   /** Position of the last change in what is served of it; 0 where that is on the disk. */
   readonly servedPosition: number;
   /** When what is on the disk of it ends, milliseconds; `undefined` where nothing of it is served there. */
-  readonly endBelow: number | undefined;
+  endBelow: number | undefined;
 }
 
 const endOf = (certificate: ManagedCertificate | undefined): number | undefined =>
@@ -31,6 +31,15 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
   const named = new Map<string, Set<string>>();
   const issuers = new Map<string, Uint8Array>();
   let { checkpoint, bus } = first;
+  let positionBelow = base().checkpoint().position;
+
+  /** Looks at the disk again where it has moved on: what is in memory is being written, and counted there. */
+  function lookBelow(): void {
+    const { position } = base().checkpoint();
+    if (position === positionBelow) return;
+    positionBelow = position;
+    for (const [id, entry] of entries) entry.endBelow = endOf(base().certificate(id));
+  }
 
   function put({ certificate, position, isServed }: UnwrittenCertificate): void {
     const { certificateId } = certificate;
@@ -54,6 +63,7 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
 
   /** How many more are served, of those that `fits` by their end, than on the disk. */
   function difference(fits: (end: number) => boolean): number {
+    lookBelow();
     const count = (ends: readonly (number | undefined)[]) =>
       ends.filter((end) => end !== undefined && fits(end)).length;
     const values = [...entries.values()];
@@ -61,6 +71,7 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
   }
 
   function nextEndBelow(at: Date): Date | undefined {
+    lookBelow();
     for (let next = base().nextEnd(at); next; next = base().nextEnd(new Date(next.getTime() + 1))) {
       const instant = next.getTime();
       const ending = base().countEnding(new Date(instant + 1)) - base().countEnding(next);
