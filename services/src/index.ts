@@ -17,6 +17,8 @@ export { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
 export { type FastClock, startFastClock } from './fast-clock.ts';
 export { buildGoProgram } from './go-programs.ts';
 export { findHaproxy, type HaproxyVersion, startHaproxy } from './haproxy.ts';
+export { ACCOUNT, type IamJudge, type IamRequest, type IamSubject, startIamJudge } from './iam/judge.ts';
+export { type IamProxy, startIamProxy } from './iam/proxy.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
 export { type Moto, startMoto } from './moto.ts';

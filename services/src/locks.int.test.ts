@@ -36,7 +36,7 @@ test('a package of npm with another hash is not installed', async () => {
   );
 });
 
-test.each(['esbuild', 'rollup', 'webpack', 'frameworks', 'castore', 'emmett', 'node-24.21.0'])(
+test.each(['esbuild', 'iam-simulate', 'rollup', 'webpack', 'frameworks', 'castore', 'emmett', 'node-24.21.0'])(
   '%s is pinned whole',
   (name) => {
     const { folder } = lockOf(name);

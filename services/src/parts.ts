@@ -3,6 +3,7 @@ import { findChromium, missingChromium } from './chromium.ts';
 import { missingDisks } from './disks.ts';
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
 import { findHaproxy, missingHaproxy } from './haproxy.ts';
+import { findIamJudge, missingIamJudge } from './iam/judge.ts';
 import { missingIpv6 } from './ipv6.ts';
 import { hasProgram } from './machine.ts';
 import { findMoto, missingMoto } from './moto.ts';
@@ -24,6 +25,7 @@ export type Part =
   | 'node-versions'
   | 's3'
   | 'moto'
+  | 'iam-judge'
   | 'bind'
   | 'knot'
   | 'powerdns'
@@ -43,6 +45,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   'node-versions': missingNodeVersions,
   s3: missingS3Server,
   moto: missingMoto,
+  'iam-judge': missingIamJudge,
   bind: missingBind,
   knot: missingKnot,
   powerdns: missingPowerDns,
@@ -77,6 +80,7 @@ export async function installParts(): Promise<void> {
   if (!missingDynamoDbLocal()) await findDynamoDbLocal();
   if (!missingS3Server()) await findS3Server();
   if (!missingMoto()) await findMoto();
+  if (!missingIamJudge()) await findIamJudge();
   if (!missingHaproxy()) await findHaproxy();
   if (!missingNginx()) await findNginx();
   if (!missingNginxWithLua()) await findNginxWithLua();

@@ -64,6 +64,7 @@ const STATUS: readonly (readonly [RegExp, Status])[] = [
     EXIT.historyRefused,
   ],
   [/^CERTBUS_MANAGER_BUS_STALE$/, EXIT.historyRefused],
+  [/^CERTBUS_CLI_SECRET_UNREACHABLE$/, EXIT.outOfReach],
   [/^CERTBUS_(EVENTS|MANAGER|CLI)_/, EXIT.configuration],
   [/^CERTBUS_(STORE|REPLICA|CLIENT)_/, EXIT.outOfReach],
 ];

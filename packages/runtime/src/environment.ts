@@ -1,8 +1,10 @@
 /** What a manager's program knows of its machine: the local configuration, the environment's variables, and where state is kept. */
 import { ownFolder, stateDirectoryOf } from '@certbus/replica';
 import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
-import { type LocalConfig, readLocalConfig } from './local-config.ts';
+import { KEY_NAMES, type LocalConfig, readLocalConfig, SECRET } from './local-config.ts';
 import type { WriteLine } from './logger.ts';
+import { isReference } from './secrets/reference.ts';
+import { createReferences, type References } from './secrets/references.ts';
 
 /** Variables of the environment, by name. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -13,6 +15,8 @@ export interface Environment {
   readonly variables: Variables;
   /** The way to other hosts through the proxy that the variables name; `undefined` where they name none. */
   readonly outgoing: Outgoing | undefined;
+  /** The secrets that keys and variables refer to. */
+  readonly references: References;
   /** The state directory of this machine, as it is named. */
   readonly namedStateDirectory: string;
   /** Where replicas are kept: the state directory, or this user's own folder in it. */
@@ -25,14 +29,38 @@ export interface Environment {
 
 /**
  * The secrets of an environment: its variables, of which an empty one is not set, and, for a secret's variable with `_HOSTS` behind it, the hosts of the local configuration
- * as well.
+ * as well. Throws for a secret whose reference {@link readReferences} could not read what that failed with.
  */
-export function secretsOf({ config, variables }: Environment): (name: string) => string | undefined {
+export function secretsOf({ config, variables, references }: Environment): (name: string) => string | undefined {
   return (name) => {
     const [, variable = ''] = /^(.+)_HOSTS$/.exec(name) ?? [];
     const hosts = config.secretHosts[variable] ?? [];
-    return hosts.length === 0 ? variables[name] || undefined : [variables[name] ?? '', ...hosts].join(' ');
+    const value = variables[name] ?? '';
+    if (hosts.length > 0) return [value, ...hosts].join(' ');
+    return isReference(value) ? references.known(value) : value || undefined;
   };
+}
+
+/**
+ * Reads the secrets that the variables `CERTBUS_SECRET_…` refer to, all at once. One that cannot be read fails what needs it, and nothing else.
+ * Rejects with the signal's reason.
+ */
+export async function readReferences(
+  { variables, references }: Environment,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  const secrets = Object.entries(variables).filter(([name]) => SECRET.test(name));
+  await Promise.allSettled(secrets.map(([name, value = '']) => references.read(value, { what: name, signal })));
+  signal?.throwIfAborted();
+}
+
+/** The text of a key of the local configuration, wherever it is kept. Rejects as the accessor throws, and as {@link References} do. */
+export async function readKey(
+  { config, references }: Pick<Environment, 'config' | 'references'>,
+  name: 'managerKey' | 'rootKey' | 'identity',
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<string> {
+  return references.read(config[name](), { what: KEY_NAMES[name], signal });
 }
 
 /** The parts of an environment that have defaults. */
@@ -52,7 +80,8 @@ export function environmentOf(config: LocalConfig, options: EnvironmentOptions =
   const namedStateDirectory = stateDirectoryOf(variables);
   const stateDirectory = ownFolder(namedStateDirectory);
   const outgoing = createOutgoing({ environment: variables });
-  return { config, variables, outgoing, namedStateDirectory, stateDirectory, acceptStale, writeLine };
+  const references = createReferences({ outgoing });
+  return { config, variables, outgoing, references, namedStateDirectory, stateDirectory, acceptStale, writeLine };
 }
 
 /**

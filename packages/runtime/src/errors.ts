@@ -7,7 +7,11 @@ export type RuntimeErrorCode =
   | 'CERTBUS_CLI_CONFIG_INVALID'
   | 'CERTBUS_CLI_FILE_UNREADABLE'
   | 'CERTBUS_CLI_KEY_FILE_OPEN'
-  | 'CERTBUS_CLI_CONFIG_OPEN';
+  | 'CERTBUS_CLI_CONFIG_OPEN'
+  | 'CERTBUS_CLI_SECRET_REFERENCE_INVALID'
+  | 'CERTBUS_CLI_SECRET_MISSING'
+  | 'CERTBUS_CLI_SECRET_DENIED'
+  | 'CERTBUS_CLI_SECRET_UNREACHABLE';
 
 /** A refusal of the files or the environment of this machine. */
 export class RuntimeError extends Error {

@@ -1,13 +1,14 @@
 /** Examines this machine and its bus for `certbus doctor`: what stops other commands is a finding here, after which it goes on. */
-import { type ManagerKey, parseIdentityFile, parseManagerKey, parseTrust, type Trust } from '@certbus/events';
+import { type ManagerKey, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
 import { type DiagnosisOptions, diagnoseReader, type Finding, openManager, replicaPicture } from '@certbus/manager';
 import { openReplica, type Replica } from '@certbus/replica';
 import { openBus, parseAddress } from '@certbus/store';
-import { type Environment, secretsOf } from './environment.ts';
+import { type Environment, readKey, readReferences, secretsOf } from './environment.ts';
 import { nothingThere } from './errors.ts';
 import { createHolder, hasEnded } from './holder.ts';
 import { localFiles } from './local-files.ts';
 import { loggerOf } from './logger.ts';
+import { readManagerKey } from './manager-key.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { createSolverFactory } from './solvers/solvers.ts';
 import { unreadableLog } from './unreadable-log.ts';
@@ -61,6 +62,7 @@ async function examineAsManager(
   environment: Environment,
   { replica, trust, key, ...options }: DiagnosisOptions & { replica: Replica; trust: Trust; key: ManagerKey },
 ): Promise<void> {
+  await readReferences(environment, { signal: options.signal });
   const { open, away } = await openOrAway(environment, { trust, key, signal: options.signal });
   const { acceptStale, outgoing } = environment;
   const secrets = secretsOf(environment);
@@ -111,8 +113,8 @@ async function examineAsReader(
 ): Promise<void> {
   const { signal } = options;
   const recipient = isLoadBalancer
-    ? await Promise.resolve()
-        .then(() => parseIdentityFile(environment.config.identity()))
+    ? await readKey(environment, 'identity', { signal })
+        .then(parseIdentityFile)
         .then((identity) => identity.recipient, asError)
     : undefined;
   const read = await readPictureNow(environment, replica, { signal }).catch(asError);
@@ -140,7 +142,9 @@ export async function examineMachine(
   const failed = (check: Finding['check'], subject: string, error: Error, advice: string) =>
     add({ check, subject, status: 'failed', detail: error.message, advice });
   const local = filesOf(environment, add);
-  const key = isLoadBalancer ? undefined : attempt(() => parseManagerKey(config.managerKey()));
+  const { signal } = options;
+  const key = isLoadBalancer ? undefined : await readManagerKey(environment, { signal }).catch(asError);
+  signal.throwIfAborted();
   if (key instanceof Error)
     failed('key', 'manager key', key, 'On a load balancer, which has none, use "certbus doctor --load-balancer".');
   const trust = attempt(() => parseTrust(config.trust));

@@ -6,6 +6,7 @@ import { parseArchiveAddress, resolveAddress } from '@certbus/store';
 import { RuntimeError } from './errors.ts';
 import { jsonFaultOf } from './json-fault.ts';
 import { readKeyFile, readOwnFile } from './key-files.ts';
+import { isReference } from './secrets/reference.ts';
 
 /** The programs of this machine, unchecked: they are checked when one is needed. */
 export interface LocalPrograms {
@@ -24,11 +25,11 @@ export interface LocalConfig {
   readonly trustFile: string | undefined;
   /** Address of the archive, a path in it absolute; `undefined` where there is none. */
   readonly archive: string | undefined;
-  /** Text of the root key. Throws as {@link LocalConfig.managerKey}. */
+  /** Text of the root key, or a reference to it. Throws as {@link LocalConfig.managerKey}. */
   rootKey(): string;
-  /** Text of the manager key. Throws where there is none, or others may read its file. */
+  /** Text of the manager key, or a reference to it, which `readKey` reads. Throws where there is none, or others may read its file. */
   managerKey(): string;
-  /** Text of a load balancer's identity. */
+  /** Text of a load balancer's identity, or a reference to it. Throws as {@link LocalConfig.managerKey}. */
   identity(): string;
   readonly programs: LocalPrograms;
   /** Hosts, `HOST` or `HOST:PORT`, at which secrets of the environment may be used, by the variable of the secret. */
@@ -51,7 +52,8 @@ const FIELDS = [
 ] as const;
 type Fields = Partial<Record<(typeof FIELDS)[number], unknown>>;
 
-const SECRET = /^CERTBUS_SECRET_\w+(?<!_HOSTS)$/;
+/** Variables that have secrets of the configuration. */
+export const SECRET: RegExp = /^CERTBUS_SECRET_\w+(?<!_HOSTS)$/;
 /** A host, without what an address of a page has beside it. */
 const HOST = /^[^\s,/?#@]+$/;
 
@@ -122,6 +124,13 @@ const KEYS = {
   identity: { field: 'identity', variable: 'CERTBUS_IDENTITY', what: 'The identity' },
 } as const satisfies Record<string, KeyName>;
 
+/** What each key is called in messages. */
+export const KEY_NAMES: Readonly<Record<KeyName['field'], string>> = {
+  rootKey: KEYS.root.what,
+  managerKey: KEYS.manager.what,
+  identity: KEYS.identity.what,
+};
+
 function missing({ path, isThere, env, cwd }: Found, what: string, variable: string): RuntimeError {
   const file = isThere
     ? `${path} does not name one`
@@ -142,23 +151,27 @@ interface Found {
 /** A path of the configuration, which is relative to the configuration's folder. */
 const inFolder = ({ path }: Found, name: string): string => (isAbsolute(name) ? name : join(dirname(path), name));
 
-/** The file of a key: the one that the environment names, else the configuration. */
-function keyFile(found: Found, { field, variable }: KeyName): string | undefined {
+/** Where a key is: its text or a reference to it, or its file, as the environment has it, else the configuration; `undefined` for nowhere. */
+function keyPlace(
+  found: Found,
+  { field, variable }: KeyName,
+): { readonly text: string } | { readonly file: string } | undefined {
   const { fields, path, env, cwd } = found;
+  const text = env[variable];
+  if (text) return { text };
   const ownFile = env[`${variable}_FILE`];
+  if (ownFile) return { file: resolve(cwd, ownFile) };
   const fromConfig = textField(fields, field, path);
-  if (ownFile) return resolve(cwd, ownFile);
-  return fromConfig ? inFolder(found, fromConfig) : undefined;
+  if (!fromConfig) return undefined;
+  return isReference(fromConfig) ? { text: fromConfig } : { file: inFolder(found, fromConfig) };
 }
 
-/** The text of a key: from the environment, else from its file. */
+/** The text of a key, or a reference to it. */
 function keyText(found: Found, key: KeyName): string {
   const { variable, what } = key;
-  const text = found.env[variable];
-  if (text) return text;
-  const file = keyFile(found, key);
-  if (!file) throw missing(found, what.toLowerCase(), `${variable}_FILE`);
-  return readKeyFile(file, what);
+  const place = keyPlace(found, key);
+  if (!place) throw missing(found, what.toLowerCase(), `${variable}_FILE`);
+  return 'text' in place ? place.text : readKeyFile(place.file, what);
 }
 
 function busAddress(found: Found): string {
@@ -183,8 +196,8 @@ function trustLine(found: Found): { readonly text: string } | { readonly file: s
 /** The files that the configuration was read from, or can be. */
 function filesOf(found: Found, trust: ReturnType<typeof trustLine>): LocalFile[] {
   const keys = Object.values(KEYS).flatMap((key) => {
-    const file = found.env[key.variable] ? undefined : keyFile(found, key);
-    return file === undefined ? [] : [{ what: key.what, path: file, isSecret: true }];
+    const place = keyPlace(found, key);
+    return place && 'file' in place ? [{ what: key.what, path: place.file, isSecret: true }] : [];
   });
   return [
     { what: 'The configuration', path: found.path, isSecret: false },

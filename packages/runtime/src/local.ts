@@ -6,6 +6,7 @@ export {
   type EnvironmentOptions,
   environmentOf,
   readEnvironment,
+  readKey,
   secretsOf,
   type Variables,
 } from './environment.ts';

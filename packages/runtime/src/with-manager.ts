@@ -1,12 +1,13 @@
 /** Starts a manager on this machine: for the command line, a daemon, a function in the cloud, a web page. */
-import { type ManagerKey, parseManagerKey } from '@certbus/events';
+import type { ManagerKey } from '@certbus/events';
 import { type Manager, type ManagerOptions, openManager } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica } from '@certbus/replica';
-import { type Environment, secretsOf } from './environment.ts';
+import { type Environment, readReferences, secretsOf } from './environment.ts';
 import { nothingThere } from './errors.ts';
 import { createHolder, hasEnded } from './holder.ts';
 import { loggerOf } from './logger.ts';
+import { readManagerKey } from './manager-key.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { createSolverFactory } from './solvers/solvers.ts';
 
@@ -70,7 +71,7 @@ export async function withManager<T>(
   run: (manager: Manager, open: OpenBus) => Promise<T>,
   settings: ManagerSettings = {},
 ): Promise<T> {
-  const key = parseManagerKey(environment.config.managerKey());
+  const [key] = await Promise.all([readManagerKey(environment), readReferences(environment)]);
   const open = await openLocalBus(environment, key);
   try {
     return await runOn({ open, key, environment, settings }, (manager) => run(manager, open));

@@ -14,6 +14,7 @@ export {
 } from './archive/snapshot.ts';
 export { type BusOptions, openBus } from './bus.ts';
 export type { Appended, Bus, BusReadOptions, VerifiedPage } from './bus-port.ts';
+export { endpointProblem } from './endpoint.ts';
 export { StoreError, type StoreErrorCode, TrimmedError, VersionConflictError } from './errors.ts';
 export { aboveFloor } from './floor.ts';
 export { type Batch, type FollowOptions, follow } from './follow.ts';

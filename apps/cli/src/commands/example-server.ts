@@ -1,6 +1,6 @@
 /** `certbus example-server`. */
 import { once } from 'node:events';
-import { clean } from '@certbus/runtime/local';
+import { clean, readKey } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
 
@@ -22,11 +22,12 @@ export default class ExampleServer extends BaseCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(ExampleServer);
     const { startExampleServer } = await import('certbus-example-server');
-    const { config, stateDirectory } = this.environment(flags);
+    const environment = this.environment(flags);
+    const { config, stateDirectory } = environment;
     const server = await startExampleServer({
       bus: config.bus,
       trust: config.trust,
-      identity: config.identity(),
+      identity: await readKey(environment, 'identity', { signal: this.signal }),
       archive: config.archive,
       stateDirectory,
       host: flags.host,

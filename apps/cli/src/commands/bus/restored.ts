@@ -1,5 +1,6 @@
 /** `certbus bus restored`. */
 import type { WrittenFloor } from '@certbus/runtime';
+import { readKey } from '@certbus/runtime/local';
 import { BaseCommand } from '../../base-command.ts';
 
 export default class BusRestored extends BaseCommand {
@@ -15,7 +16,7 @@ export default class BusRestored extends BaseCommand {
     const { parseRootKey } = await import('@certbus/events');
     const environment = this.environment(flags);
     const { config } = environment;
-    const root = parseRootKey(config.rootKey());
+    const root = parseRootKey(await readKey(environment, 'rootKey', { signal: this.signal }));
     const { log, stream, trust, archive, close } = await openLocalBus(environment);
     try {
       const known = await knownCheckpoint(environment);

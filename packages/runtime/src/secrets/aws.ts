@@ -1,0 +1,117 @@
+/** Reads secrets from AWS: SSM Parameter Store and Secrets Manager. */
+import type { Outgoing } from '@certbus/store/outgoing';
+import { RuntimeError, type RuntimeErrorCode } from '../errors.ts';
+import { type SecretReference, shownReference } from './reference.ts';
+
+const REQUEST_TIMEOUT_MS = 5_000;
+const ATTEMPTS = 3;
+
+/** How a secret is read. */
+export interface ReadOptions {
+  /** Names the secret in errors, such as `The manager key`. */
+  readonly what: string;
+  /** The way to AWS through a proxy. Default: the direct one. */
+  readonly outgoing?: Pick<Outgoing, 'agents'> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const PERMISSIONS = {
+  ssm: 'ssm:GetParameter',
+  secretsmanager: 'secretsmanager:GetSecretValue',
+} as const satisfies Record<SecretReference['service'], string>;
+
+/** Errors of both services and of the SDK that an operator can do something about, by name. */
+const MEANING: Readonly<Record<string, readonly [RuntimeErrorCode, string]>> = {
+  ParameterNotFound: [
+    'CERTBUS_CLI_SECRET_MISSING',
+    'there is no such parameter in this account and region. Are the name and the region right?',
+  ],
+  ParameterVersionNotFound: ['CERTBUS_CLI_SECRET_MISSING', 'the parameter does not have this version or label.'],
+  ResourceNotFoundException: [
+    'CERTBUS_CLI_SECRET_MISSING',
+    'there is no such secret in this account and region, or it has no value yet. Are the name and the region right?',
+  ],
+  InvalidRequestException: ['CERTBUS_CLI_SECRET_MISSING', 'it is about to be deleted, or has no value.'],
+  UnrecognizedClientException: ['CERTBUS_CLI_SECRET_DENIED', 'these credentials are not known.'],
+  InvalidSignatureException: [
+    'CERTBUS_CLI_SECRET_DENIED',
+    'the secret key of the credentials, or the clock, is wrong.',
+  ],
+  ExpiredTokenException: ['CERTBUS_CLI_SECRET_DENIED', 'the credentials have expired.'],
+  CredentialsProviderError: ['CERTBUS_CLI_SECRET_DENIED', 'it needs AWS credentials, and none were found here.'],
+  DecryptionFailure: ['CERTBUS_CLI_SECRET_DENIED', 'its KMS key does not open it: the key is disabled or gone.'],
+  InvalidKeyId: ['CERTBUS_CLI_SECRET_DENIED', 'its KMS key does not open it: the key is disabled or gone.'],
+};
+
+function meaningOf(error: unknown, { service }: SecretReference): readonly [RuntimeErrorCode, string] {
+  const name = error instanceof Error ? error.name : '';
+  const message = error instanceof Error ? error.message : String(error);
+  if (message === 'Region is missing')
+    return [
+      'CERTBUS_CLI_SECRET_REFERENCE_INVALID',
+      'it names no region, and AWS_REGION is not set. Add "?region=…" to it.',
+    ];
+  if (name === 'AccessDeniedException')
+    return [
+      'CERTBUS_CLI_SECRET_DENIED',
+      `${message.replace(/\.?$/, '.')} It needs ${PERMISSIONS[service]} on this name, and kms:Decrypt where it is encrypted with a KMS key of your own.`,
+    ];
+  return MEANING[name] ?? ['CERTBUS_CLI_SECRET_UNREACHABLE', `the service could not be reached: ${message}.`];
+}
+
+const clientOptions = ({ region, endpoint }: SecretReference, { outgoing }: ReadOptions) => ({
+  ...(region ? { region } : {}),
+  ...(endpoint ? { endpoint } : {}),
+  maxAttempts: ATTEMPTS,
+  requestHandler: {
+    connectionTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    throwOnRequestTimeout: true,
+    socketTimeout: REQUEST_TIMEOUT_MS,
+    ...outgoing?.agents({ timeoutMs: REQUEST_TIMEOUT_MS }),
+  },
+});
+
+const sendOptions = ({ signal }: ReadOptions) => (signal ? { abortSignal: signal } : {});
+
+async function readParameter(reference: SecretReference, options: ReadOptions): Promise<string | undefined> {
+  const { SSMClient, GetParameterCommand } = await import('@aws-sdk/client-ssm');
+  const client = new SSMClient(clientOptions(reference, options));
+  try {
+    const request = new GetParameterCommand({ Name: reference.name, WithDecryption: true });
+    return (await client.send(request, sendOptions(options))).Parameter?.Value;
+  } finally {
+    client.destroy();
+  }
+}
+
+async function readSecretValue(reference: SecretReference, options: ReadOptions): Promise<string | undefined> {
+  const { SecretsManagerClient, GetSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
+  const client = new SecretsManagerClient(clientOptions(reference, options));
+  try {
+    const request = new GetSecretValueCommand({ SecretId: reference.name });
+    return (await client.send(request, sendOptions(options))).SecretString;
+  } finally {
+    client.destroy();
+  }
+}
+
+/**
+ * Reads the text that a reference names, without a closing line break. The SDK of its service is imported on demand. Rejects with the signal's
+ * reason, `CERTBUS_CLI_SECRET_MISSING`, `CERTBUS_CLI_SECRET_DENIED`, which names the role and the permission where AWS does,
+ * `CERTBUS_CLI_SECRET_REFERENCE_INVALID` where there is no region, or, within about 15 s, `CERTBUS_CLI_SECRET_UNREACHABLE`.
+ */
+export async function readFromAws(reference: SecretReference, options: ReadOptions): Promise<string> {
+  const { what, signal } = options;
+  const attempt = `${what} cannot be read from ${shownReference(reference)}:`;
+  let text: string | undefined;
+  try {
+    text = await (reference.service === 'ssm' ? readParameter : readSecretValue)(reference, options);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const [code, why] = meaningOf(cause, reference);
+    throw new RuntimeError(code, `${attempt} ${why}`, { cause });
+  }
+  if (text) return text.replace(/\r?\n$/, '');
+  throw new RuntimeError('CERTBUS_CLI_SECRET_MISSING', `${attempt} it has no text. Store the secret as text.`);
+}

@@ -1,0 +1,215 @@
+/** Tests of secrets that are kept in AWS, against moto, behind a proxy that judges by the policy of the role. */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import {
+  createBusId,
+  createIdentity,
+  createManagerKey,
+  createRootKey,
+  formatTrust,
+  parseIdentityFile,
+  parseManagerKey,
+  parseRootKey,
+} from '@certbus/events';
+import { createBus } from '@certbus/manager';
+import { openLog } from '@certbus/store/open';
+import {
+  type IamJudge,
+  type IamProxy,
+  type Moto,
+  requirePart,
+  startIamJudge,
+  startIamProxy,
+  startMoto,
+  temporaryFolder,
+} from 'certbus-services';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type Environment, readEnvironment, readKey, readReferences, secretsOf } from '../environment.ts';
+import { withManager } from '../with-manager.ts';
+
+const parts = [requirePart('moto'), requirePart('iam-judge')];
+const missing = parts.find(({ skip }) => skip);
+const region = 'eu-central-1';
+const { signal } = new AbortController();
+
+describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', () => {
+  const { path: folder, remove } = temporaryFolder();
+  let moto: Moto;
+  let judge: IamJudge;
+  let proxy: IamProxy;
+  let managerKey: string;
+  let trust: string;
+
+  /** A bus that the key in the parameter `/certbus/key` manages. */
+  async function makeBus(): Promise<void> {
+    const root = parseRootKey(createRootKey());
+    const identity = (await parseIdentityFile(await createIdentity())).recipient;
+    managerKey = await createManagerKey();
+    const log = await openLog(`sqlite:${folder}/bus.db#test`, { create: true });
+    const busId = createBusId();
+    const { floor } = await createBus(log, 'test', {
+      trust: { busId, rootKey: root.publicKey },
+      root,
+      managers: [
+        {
+          name: 'lambda',
+          signingKey: parseManagerKey(managerKey).signer.publicKey,
+          recipient: (await parseIdentityFile(managerKey)).recipient,
+        },
+      ],
+      recipients: [{ name: 'loadbalancers', recipient: identity }],
+    });
+    trust = formatTrust({ busId, rootKey: root.publicKey, floor });
+    await log.close();
+  }
+
+  beforeAll(async () => {
+    moto = await startMoto();
+    await makeBus();
+    const options = { endpoint: moto.endpoint, region, credentials: { accessKeyId: 'a', secretAccessKey: 'b' } };
+    const [ssm, manager] = [new SSMClient(options), new SecretsManagerClient(options)];
+    const put = (Name: string, Value: string) =>
+      ssm.send(new PutParameterCommand({ Name, Value, Type: 'SecureString' }));
+    await put('/certbus/key', `${managerKey}\n`);
+    await put('/certbus/malformed', 'certbus-root-key');
+    await put('/certbus/other', await createManagerKey());
+    await put('/certbus/token', 'token\n');
+    await put('/other/key', managerKey);
+    await manager.send(new CreateSecretCommand({ Name: 'certbus/key', SecretString: `${managerKey}\n` }));
+    await manager.send(new CreateSecretCommand({ Name: 'certbus/bytes', SecretBinary: Buffer.from('bytes') }));
+    await manager.send(new CreateSecretCommand({ Name: 'other/key', SecretString: managerKey }));
+    ssm.destroy();
+    manager.destroy();
+    const arn = (service: string, name: string) => `arn:aws:${service}:${region}:123456789012:${name}`;
+    judge = await startIamJudge();
+    proxy = await startIamProxy(judge, { ssm: moto.endpoint, secretsmanager: moto.endpoint });
+    const role = proxy.addRole('certbus-manager', [
+      {
+        Version: '2012-10-17',
+        Statement: [
+          { Effect: 'Allow', Action: 'ssm:GetParameter', Resource: arn('ssm', 'parameter/certbus/*') },
+          {
+            Effect: 'Allow',
+            Action: 'secretsmanager:GetSecretValue',
+            Resource: arn('secretsmanager', 'secret:certbus/*'),
+          },
+        ],
+      },
+    ]);
+    vi.stubEnv('AWS_ACCESS_KEY_ID', role.accessKeyId);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', role.secretAccessKey);
+    vi.stubEnv('AWS_REGION', undefined);
+    vi.stubEnv('AWS_CONFIG_FILE', '/dev/null');
+  });
+
+  /** An environment in which the manager key, and more, are as given; each has its own replica. */
+  function environmentWith(variables: Readonly<Record<string, string>>): Environment {
+    return readEnvironment({
+      variables: {
+        CERTBUS_BUS: `sqlite:${folder}/bus.db#test`,
+        CERTBUS_TRUST: trust,
+        CERTBUS_STATE_DIR: `${folder}/${crypto.randomUUID()}`,
+        ...variables,
+      },
+    });
+  }
+
+  const referTo = (reference: string) => `${reference}?region=${region}&endpoint=${proxy.endpoint}`;
+  const keyAt = (reference: string) => environmentWith({ CERTBUS_MANAGER_KEY: referTo(reference) });
+
+  test.each(['ssm:/certbus/key', 'ssm:/certbus/key:1', 'secretsmanager:certbus/key'])(
+    'a manager starts with the key in %s',
+    async (reference) => {
+      const environment = keyAt(reference);
+      expect(await withManager(environment, async (manager) => manager.checkpoint.position)).toBe(1);
+      // It is read once: the second time nothing has to be there.
+      expect(await readKey(environment, 'managerKey', { signal: AbortSignal.abort() })).toBe(managerKey);
+    },
+  );
+
+  test('every key can be a reference, in certbus.json as well', async () => {
+    const variables = {
+      CERTBUS_ROOT_KEY: referTo('ssm:/certbus/key'),
+      CERTBUS_IDENTITY: referTo('ssm:/certbus/token'),
+    };
+    const environment = environmentWith(variables);
+    expect(await readKey(environment, 'rootKey')).toBe(managerKey);
+    expect(await readKey(environment, 'identity')).toBe('token');
+    const file = join(folder, 'certbus.json');
+    writeFileSync(file, JSON.stringify({ managerKey: referTo('ssm:/certbus/key') }), { mode: 0o600 });
+    const ofFile = environmentWith({ CERTBUS_CONFIG: file });
+    expect(await readKey(ofFile, 'managerKey')).toBe(managerKey);
+    expect(ofFile.config.files.map(({ path }) => path)).toEqual([file]);
+  });
+
+  test.each([
+    ['ssm:/certbus/none', 'MISSING', 'ssm:/certbus/none: there is no such parameter'],
+    ['ssm:/certbus/key:9', 'MISSING', 'does not have this version'],
+    ['secretsmanager:certbus/none', 'MISSING', 'there is no such secret'],
+    ['secretsmanager:certbus/bytes', 'MISSING', 'it has no text'],
+    ['ssm:/other/key', 'DENIED', 'assumed-role/certbus-manager/session is not authorized to perform: ssm:GetParameter'],
+    ['secretsmanager:other/key', 'DENIED', 'is not authorized to perform: secretsmanager:GetSecretValue'],
+    ['ssm:certbus/key', 'REFERENCE_INVALID', 'The manager key is not a reference to a secret'],
+  ])('a manager does not start with the key in %s', async (reference, code, message) => {
+    const start = withManager(keyAt(reference), async () => {});
+    await expect(start).rejects.toMatchObject({ code: `CERTBUS_CLI_SECRET_${code}` });
+    await expect(start).rejects.toThrow(message);
+  });
+
+  test('without a region, credentials or a service the error says so', async () => {
+    const start = (key: string) => withManager(environmentWith({ CERTBUS_MANAGER_KEY: key }), async () => {});
+    await expect(start(`ssm:/certbus/key?endpoint=${proxy.endpoint}`)).rejects.toMatchObject({
+      code: 'CERTBUS_CLI_SECRET_REFERENCE_INVALID',
+      message: expect.stringContaining('AWS_REGION is not set'),
+    });
+    await expect(start(`ssm:/certbus/key?region=${region}&endpoint=http://127.0.0.1:1`)).rejects.toMatchObject({
+      code: 'CERTBUS_CLI_SECRET_UNREACHABLE',
+    });
+  });
+
+  test('a parameter that holds something else is named, and not shown', async () => {
+    await expect(withManager(keyAt('ssm:/certbus/malformed'), async () => {})).rejects.toMatchObject({
+      code: 'CERTBUS_EVENTS_KEY_MALFORMED',
+      message: expect.stringMatching(
+        /^What ssm:\/certbus\/malformed\S* holds is not the manager key\.(?!.*certbus-root-key)/,
+      ),
+    });
+  });
+
+  test('the key of another bus reads, and does not write', async () => {
+    const ca = { directory: 'https://ca.test/directory', termsOfServiceAgreed: true };
+    const configure = withManager(keyAt('ssm:/certbus/other'), (manager) =>
+      manager.configure({ version: 1, authorities: { ca }, defaultAuthority: 'ca' }),
+    );
+    await expect(configure).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE' });
+  });
+
+  test('a secret of the configuration that cannot be read fails what needs it, and nothing else', async () => {
+    const environment = environmentWith({
+      CERTBUS_SECRET_TOKEN: referTo('ssm:/certbus/token'),
+      CERTBUS_SECRET_GONE: referTo('ssm:/certbus/none'),
+      CERTBUS_SECRET_PLAIN: 'plain',
+      CERTBUS_SECRET_TOKEN_HOSTS: 'a.test',
+    });
+    const secrets = secretsOf(environment);
+    expect(() => secrets('CERTBUS_SECRET_TOKEN')).toThrow(TypeError);
+    await readReferences(environment, { signal });
+    expect(secrets('CERTBUS_SECRET_TOKEN')).toBe('token');
+    expect(secrets('CERTBUS_SECRET_PLAIN')).toBe('plain');
+    expect(secrets('CERTBUS_SECRET_TOKEN_HOSTS')).toBe('a.test');
+    expect(() => secrets('CERTBUS_SECRET_GONE')).toThrow(
+      /^CERTBUS_SECRET_GONE cannot be read from ssm:\/certbus\/none/,
+    );
+  });
+
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await proxy?.stop();
+    await judge?.stop();
+    await moto?.stop();
+    remove();
+  });
+});
