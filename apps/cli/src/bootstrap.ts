@@ -1,34 +1,111 @@
 /** Makes the store of a bus, for `certbus bus bootstrap`. */
-import { parseAddress, parseArchiveAddress } from '@certbus/store';
-import type { Policies } from '@certbus/store/dynamodb-policies';
+import type { Policies } from '@certbus/lambda/policies';
+import { parseReference } from '@certbus/runtime/local';
+import { type ArchiveAddress, parseAddress, parseArchiveAddress } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import type { Outgoing } from '@certbus/store/outgoing';
+import { CliError } from './errors.ts';
+
+/** What the policies of a table are about, besides the table. */
+export interface PolicyRequest {
+  /** Address of the archive; `undefined` for none. */
+  readonly archive: string | undefined;
+  /** Ids of hosted zones in Route 53. */
+  readonly zones: readonly string[];
+  /** Patterns of the names that challenges are delegated to. */
+  readonly delegated: readonly string[];
+  /** References to the secrets that the manager reads. */
+  readonly secrets: readonly string[];
+  /** Reference to the parameter of the checkpoint; `undefined` for none. */
+  readonly checkpoint: string | undefined;
+  /** ARN of a KMS key; `undefined` for none of one's own. */
+  readonly kmsKey: string | undefined;
+  /** Ids of other accounts with load balancers. */
+  readonly accounts: readonly string[];
+}
+
+interface BootstrapOptions {
+  readonly outgoing: Outgoing | undefined;
+  readonly signal: AbortSignal;
+}
+
+const partition = (tableArn: string): string => tableArn.split(':')[1] ?? 'aws';
+
+/** What the flags of policies have to look like, by flag. */
+const FORMS: readonly {
+  readonly flag: string;
+  readonly pattern: RegExp;
+  readonly form: string;
+  readonly of: (request: PolicyRequest) => readonly string[];
+}[] = [
+  { flag: '--zone', pattern: /^[A-Z0-9]{1,32}$/, form: 'the id of a hosted zone', of: ({ zones }) => zones },
+  {
+    flag: '--delegated',
+    pattern: /^[\w*?-]+(?:\.[\w*?-]+)+$/,
+    form: 'a pattern such as *.acme.example.net',
+    of: ({ delegated }) => delegated,
+  },
+  { flag: '--account', pattern: /^\d{12}$/, form: 'the 12 digits of an account', of: ({ accounts }) => accounts },
+  {
+    flag: '--kms-key',
+    pattern: /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/,
+    form: 'the ARN of a KMS key',
+    of: ({ kmsKey }) => (kmsKey === undefined ? [] : [kmsKey]),
+  },
+  {
+    flag: '--checkpoint',
+    pattern: /^ssm:/,
+    form: 'a reference such as ssm:/certbus/prod/checkpoint',
+    of: ({ checkpoint }) => (checkpoint === undefined ? [] : [checkpoint]),
+  },
+];
+
+/** Throws `CERTBUS_CLI_USAGE` for a flag that no policy can be made of: a wrong one would allow nothing, or too much. */
+function check(request: PolicyRequest): void {
+  for (const { flag, pattern, form, of } of FORMS)
+    for (const value of of(request))
+      if (!pattern.test(value)) throw new CliError('CERTBUS_CLI_USAGE', `${flag} ${value} is not ${form}.`);
+}
+
+/** The archive's place in S3, for policies; `undefined` where it is a folder, or there is none. */
+function archivePlace(address: ArchiveAddress | undefined, tableArn: string) {
+  if (address?.kind !== 's3') return undefined;
+  return { bucketArn: `arn:${partition(tableArn)}:s3:::${address.bucket}`, prefix: address.prefix };
+}
 
 /** Makes the store that an address names, where it is not there; for a table the policies of those who use it. */
 export async function bootstrap(
   address: string,
-  {
-    archive,
-    outgoing,
-    signal,
-  }: {
-    readonly archive: string | undefined;
-    readonly outgoing: Outgoing | undefined;
-    readonly signal: AbortSignal;
-  },
+  request: PolicyRequest,
+  { outgoing, signal }: BootstrapOptions,
 ): Promise<{ policies: Policies | undefined }> {
+  check(request);
   const place = parseAddress(address);
-  const archivePlace = archive ? parseArchiveAddress(archive) : undefined;
+  const archive = request.archive ? parseArchiveAddress(request.archive) : undefined;
+  const secrets = request.secrets.map((text) => parseReference(text, '--secret'));
+  const checkpoint = request.checkpoint === undefined ? undefined : parseReference(request.checkpoint, '--checkpoint');
   if (place.kind !== 'dynamodb') {
     await (await openLog(place, { create: true, signal })).close();
     return { policies: undefined };
   }
   const { bootstrapTable } = await import('@certbus/store/dynamodb');
-  const { createPolicies } = await import('@certbus/store/dynamodb-policies');
+  const { createPolicies, secretArn } = await import('@certbus/lambda/policies');
   const { table, stream, region, endpoint } = place;
   const options = { table, outgoing, signal, ...(region ? { region } : {}), ...(endpoint ? { endpoint } : {}) };
   const { tableArn } = await bootstrapTable(options);
-  return {
-    policies: createPolicies({ tableArn, stream, archive: archivePlace?.kind === 's3' ? archivePlace : undefined }),
-  };
+  const arnsOf = (service: 'ssm' | 'secretsmanager') =>
+    secrets.filter((secret) => secret.service === service).map((secret) => secretArn(secret, tableArn));
+  const policies = createPolicies({
+    tableArn,
+    stream,
+    archive: archivePlace(archive, tableArn),
+    zoneArns: request.zones.map((id) => `arn:${partition(tableArn)}:route53:::hostedzone/${id}`),
+    delegated: request.delegated,
+    parameterArns: arnsOf('ssm'),
+    secretArns: arnsOf('secretsmanager'),
+    checkpointArn: checkpoint && secretArn(checkpoint, tableArn),
+    keyArn: request.kmsKey,
+    accounts: request.accounts,
+  });
+  return { policies };
 }

@@ -287,6 +287,41 @@ describe.skipIf(dynamoDb.skip)(dynamoDb.title('a table'), () => {
     expect((await certbus(site, args, { env })).stdout).toBe(first.stdout);
     const configured = { ...env, CERTBUS_BUS: address, CERTBUS_ARCHIVE: 's3://my-bucket/certbus' };
     expect((await certbus(site, ['bus', 'bootstrap'], { env: configured })).stdout).toBe(first.stdout);
+    const manager = [
+      '--policy',
+      'manager',
+      '--zone',
+      'Z1',
+      '--delegated',
+      '*.acme.test',
+      '--secret',
+      'ssm:/certbus/key',
+    ];
+    const one = await certbus(site, [...args, ...manager, '--checkpoint', 'ssm:/certbus/checkpoint'], { env });
+    const sids = JSON.parse(one.stdout).Statement.map(({ Sid }: { Sid: string }) => Sid);
+    expect(sids).toEqual(
+      [
+        'ReadAndAppend',
+        'Archive',
+        'ArchiveMissing',
+        'Challenges',
+        'Records',
+        'Changes',
+        'Zones',
+        'Parameters',
+        'Checkpoint',
+      ].map((name) => `CertBus${name}`),
+    );
+    const bucket = await certbus(site, [...args, '--policy', 'bucket', '--account', '210987654321'], { env });
+    expect(JSON.parse(bucket.stdout).Statement[0].Principal).toEqual({ AWS: ['210987654321'] });
+    const wrong = [
+      ['--policy', 'table'],
+      ['--account', '12345'],
+      ['--zone', 'example.com'],
+      ['--delegated', 'a b'],
+      ['--checkpoint', 'secretsmanager:x'],
+    ];
+    for (const flags of wrong) expect(await certbus(site, [...args, ...flags], { env })).toMatchObject({ status: 2 });
     await putCertificate(site);
     await run('bus', 'export', 'backup');
     const imported = await certbus(site, ['bus', 'import', 'backup', '--bus', address], { env });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { connectDynamoDb } from './adapters/dynamodb/connection.ts';
 import { openS3 } from './adapters/places/s3.ts';
-import { formatAddress, parseAddress } from './address.ts';
+import { formatAddress, parseAddress, tableNameOf } from './address.ts';
 
 test.each([
   ['memory:', { kind: 'memory', name: '', stream: 'certbus' }],
@@ -16,6 +16,17 @@ test.each([
   [
     'dynamodb://certs?endpoint=http%3A%2F%2F127.0.0.1%3A8000',
     { kind: 'dynamodb', table: 'certs', stream: 'certbus', region: undefined, endpoint: 'http://127.0.0.1:8000' },
+  ],
+  [
+    'dynamodb://certs/prod?region=cn-north-1&account=123456789012',
+    {
+      kind: 'dynamodb',
+      table: 'certs',
+      stream: 'prod',
+      region: 'cn-north-1',
+      endpoint: undefined,
+      account: '123456789012',
+    },
   ],
 ])('%s is understood, and comes back', (text, address) => {
   const parsed = parseAddress(text);
@@ -40,6 +51,8 @@ test.each([
   'dynamodb://table/s?endpoint=ftp://x',
   'dynamodb://table/s?region=',
   'dynamodb://table/s?region=a&region=b',
+  'dynamodb://table/s?region=x&account=12345',
+  'dynamodb://table/s?account=123456789012',
   'dynamodb://table#prod',
 ])('%j is refused, with the forms that there are', (text) => {
   expect(() => parseAddress(text)).toThrow(/sqlite:\.\/bus\.db#STREAM, dynamodb:\/\/TABLE\/STREAM/);
@@ -54,6 +67,21 @@ test.each([
 ])('%s is refused without its password', (text) => {
   expect(() => parseAddress(text)).toThrow(/^"(?:dynamodb|https):…" is not the address of a bus/);
   expect(() => parseAddress(text)).not.toThrow(/s3cret/);
+});
+
+test.each([
+  ['dynamodb://certs/prod?region=eu-west-1', 'certs'],
+  [
+    'dynamodb://certs/prod?region=eu-west-1&account=123456789012',
+    'arn:aws:dynamodb:eu-west-1:123456789012:table/certs',
+  ],
+  [
+    'dynamodb://certs/prod?region=us-gov-west-1&account=123456789012',
+    'arn:aws-us-gov:dynamodb:us-gov-west-1:123456789012:table/certs',
+  ],
+])('the table of %s is %s to DynamoDB', (text, name) => {
+  const address = parseAddress(text);
+  expect(address.kind === 'dynamodb' && tableNameOf(address)).toBe(name);
 });
 
 test('an adapter refuses an endpoint with a password, which it does not repeat', () => {

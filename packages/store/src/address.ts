@@ -13,11 +13,14 @@ export type BusAddress =
       readonly stream: string;
       readonly region: string | undefined;
       readonly endpoint: string | undefined;
+      /** Id of the account that has the table, where it is not that of the credentials. */
+      readonly account: string | undefined;
     };
 
 const DEFAULT_STREAM = 'certbus';
 const FORMS = 'sqlite:./bus.db#STREAM, dynamodb://TABLE/STREAM?region=REGION, or memory:NAME#STREAM';
 const STREAM = /^[\w.-]{1,128}$/;
+const PARAMETERS = new Set(['region', 'endpoint', 'account']);
 const TABLE = /^[\w.-]{3,255}$/;
 
 function refuse(address: string, why: string): StoreError {
@@ -41,7 +44,7 @@ function parseDynamoDb(address: string): BusAddress {
   if (!TABLE.test(table)) throw refuse(address, 'a table has 3 to 255 letters, digits, dots, dashes or underscores');
   const parameters = new URLSearchParams(query);
   for (const key of parameters.keys()) {
-    if (key !== 'region' && key !== 'endpoint') throw refuse(address, `it has no parameter "${key}"`);
+    if (!PARAMETERS.has(key)) throw refuse(address, `it has no parameter "${key}"`);
     if (parameters.getAll(key).join() === '') throw refuse(address, `its ${key} is empty`);
     if (parameters.getAll(key).length > 1) throw refuse(address, `it has more than one ${key}`);
   }
@@ -49,7 +52,12 @@ function parseDynamoDb(address: string): BusAddress {
   const problem = endpoint === undefined ? undefined : endpointProblem(endpoint);
   if (problem) throw refuse(address, problem);
   const region = parameters.get('region') ?? undefined;
-  return { kind: 'dynamodb', table, stream: parseStream(address, stream || DEFAULT_STREAM), region, endpoint };
+  const account = parameters.get('account') ?? undefined;
+  if (account !== undefined && !/^\d{12}$/.test(account))
+    throw refuse(address, 'its account is not the 12 digits of an id');
+  if (account !== undefined && region === undefined)
+    throw refuse(address, 'with the account of a table goes its region');
+  return { kind: 'dynamodb', table, stream: parseStream(address, stream || DEFAULT_STREAM), region, endpoint, account };
 }
 
 /** Reads an address. Throws `CERTBUS_STORE_ADDRESS_INVALID`, which says what is wrong and shows the forms. */
@@ -73,8 +81,21 @@ export function formatAddress(address: BusAddress): string {
   const parameters = new URLSearchParams();
   if (address.region) parameters.set('region', address.region);
   if (address.endpoint) parameters.set('endpoint', address.endpoint);
+  if (address.account) parameters.set('account', address.account);
   const query = parameters.size > 0 ? `?${parameters}` : '';
   return `dynamodb://${address.table}/${stream}${query}`;
+}
+
+/** The partition of a region's ARNs. */
+function partitionOf(region: string): string {
+  if (region.startsWith('cn-')) return 'aws-cn';
+  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+}
+
+/** A table as DynamoDB's requests name it: in another account by its ARN, else by its name. */
+export function tableNameOf({ table, account, region }: Extract<BusAddress, { readonly kind: 'dynamodb' }>): string {
+  if (account === undefined || region === undefined) return table;
+  return `arn:${partitionOf(region)}:dynamodb:${region}:${account}:table/${table}`;
 }
 
 /** The address with the path of its file, if it has one, taken from a folder: one bus has one address, from wherever it is used. */

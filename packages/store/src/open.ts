@@ -1,5 +1,5 @@
 /** Opens logs and archives by address. */
-import { type BusAddress, parseAddress } from './address.ts';
+import { type BusAddress, parseAddress, tableNameOf } from './address.ts';
 import { type ArchiveAddress, parseArchiveAddress } from './archive/address.ts';
 import type { ArchivePlace } from './archive/place.ts';
 import type { Log } from './log.ts';
@@ -45,9 +45,9 @@ export async function openLog(
     }
     case 'dynamodb': {
       const { openDynamoDbLog } = await import('./adapters/dynamodb/dynamodb.ts');
-      const { table, stream, region, endpoint } = place;
+      const { stream, region, endpoint } = place;
       return openDynamoDbLog({
-        table,
+        table: tableNameOf(place),
         stream,
         create,
         outgoing,

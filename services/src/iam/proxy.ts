@@ -30,13 +30,19 @@ export interface IamProxy {
   stop(): Promise<void>;
 }
 
+/** Who asks the doubles, no matter which role asked the proxy. */
+const ACCESS_KEY_ID = 'AKIAALLROLES';
+
 interface Role extends IamSubject {
   readonly name: string;
 }
 
 function pass(target: string, call: IncomingMessage, body: Buffer, response: ServerResponse): void {
   const { hostname: host, port } = new URL(target);
-  const options = { host, port, path: call.url, method: call.method, headers: call.headers };
+  // DynamoDB Local has a database for each access key, and moto an account.
+  const authorization = call.headers.authorization?.replace(/Credential=[^/]+/, `Credential=${ACCESS_KEY_ID}`);
+  const headers = { ...call.headers, authorization };
+  const options = { host, port, path: call.url, method: call.method, headers };
   const onward = httpRequest(options, (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);
     answer.pipe(response);

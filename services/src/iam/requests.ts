@@ -62,7 +62,7 @@ function dynamoDb(operation: string, json: Json, region: string): IamRequest {
   const keys = leadingKeys(json);
   return {
     action: `dynamodb:${operation}`,
-    resource: `arn:aws:dynamodb:${region}:${ACCOUNT}:table/${table}`,
+    resource: table.startsWith('arn:') ? table : `arn:aws:dynamodb:${region}:${ACCOUNT}:table/${table}`,
     context: keys.length > 0 ? { 'dynamodb:LeadingKeys': keys } : {},
   };
 }

@@ -1,5 +1,6 @@
 /** Checks and errors that all places of archives share. */
 import { describeExpiredLogin } from '../aws-login.ts';
+import { describeDenial } from '../denial.ts';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 
 const KEY = /^[\w-]+(?:\/[\w.-]+)*$/;
@@ -64,5 +65,7 @@ export function wrapPlaceError(place: string, error: unknown): StoreError {
   const names = error instanceof Error ? [error.name, 'code' in error ? String(error.code) : ''] : [];
   const known = names.map((name) => MEANING[name]).find((meaning) => meaning !== undefined);
   const [code, what] = known ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}`] as const);
-  return new StoreError(code, `The archive at ${place} ${what}.`, { cause: error });
+  const denial = describeDenial(error);
+  const whole = denial ? `${what}. ${denial}` : what;
+  return new StoreError(code, `The archive at ${place} ${whole}.`, { cause: error });
 }

@@ -1,7 +1,21 @@
 /** `certbus bus bootstrap`. */
-import type { Policies } from '@certbus/store/dynamodb-policies';
+import type { Policies } from '@certbus/lambda/policies';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { CliError } from '../../errors.ts';
+
+/** The policies by the names that people use. */
+const POLICIES = {
+  manager: 'manager',
+  'load-balancer': 'loadBalancer',
+  operator: 'operator',
+  table: 'table',
+  bucket: 'bucket',
+} as const satisfies Record<string, keyof Policies>;
+
+type PolicyName = keyof typeof POLICIES;
+
+const isPolicyName = (name: string): name is PolicyName => Object.hasOwn(POLICIES, name);
 
 export default class BusBootstrap extends BaseCommand {
   static override summary = 'Make the store of a bus, and print the AWS policies for who uses it.';
@@ -10,6 +24,7 @@ export default class BusBootstrap extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> "dynamodb://certbus/prod?region=eu-central-1"',
     '<%= config.bin %> <%= command.id %> --archive s3://my-bucket/certbus',
+    '<%= config.bin %> <%= command.id %> --policy manager --zone Z0123456789ABC > manager.json',
   ];
   static override args = {
     bus: Args.string({ description: 'address of the bus; default that of the local configuration' }),
@@ -18,6 +33,28 @@ export default class BusBootstrap extends BaseCommand {
     archive: Flags.string({
       description: 'address of the archive, for the policies; without BUS, default that of the local configuration',
       env: 'CERTBUS_ARCHIVE',
+    }),
+    policy: Flags.string({
+      options: Object.keys(POLICIES),
+      description:
+        'print this policy alone, for "aws iam"; table and bucket are those of the resources, for load balancers of other accounts',
+    }),
+    zone: Flags.string({ multiple: true, description: 'id of a hosted zone that the manager writes to' }),
+    delegated: Flags.string({
+      multiple: true,
+      description: 'pattern of names that challenges are delegated to by CNAME, such as *.acme.example.net',
+    }),
+    secret: Flags.string({
+      multiple: true,
+      description: 'reference to a secret that the manager reads, such as ssm:/certbus/prod/manager-key',
+    }),
+    checkpoint: Flags.string({
+      description: "reference to the parameter of the manager's checkpoint, such as ssm:/certbus/prod/checkpoint",
+    }),
+    'kms-key': Flags.string({ description: 'ARN of a KMS key of your own that these are encrypted with' }),
+    account: Flags.string({
+      multiple: true,
+      description: 'id of another account whose load balancers read the bus',
     }),
   };
 
@@ -28,11 +65,27 @@ export default class BusBootstrap extends BaseCommand {
     const { createOutgoing } = await import('@certbus/store/outgoing');
     const config = args.bus ? undefined : this.environment(flags).config;
     const address = config ? config.bus : resolveAddress(args.bus ?? '', process.cwd());
-    const archive = flags.archive ?? config?.archive;
     const outgoing = createOutgoing({ environment: process.env });
-    const { policies } = await bootstrap(address, { archive, outgoing, signal: this.signal });
+    const request = {
+      archive: flags.archive ?? config?.archive,
+      zones: flags.zone ?? [],
+      delegated: flags.delegated ?? [],
+      secrets: flags.secret ?? [],
+      checkpoint: flags.checkpoint,
+      kmsKey: flags['kms-key'],
+      accounts: flags.account ?? [],
+    };
+    const { policies } = await bootstrap(address, request, { outgoing, signal: this.signal });
     this.progress(`the store of ${address} is there`);
-    if (policies) this.log(JSON.stringify(policies, undefined, 2));
+    if (policies) this.log(JSON.stringify(this.#wanted(policies, flags.policy), undefined, 2));
     return { bus: address, policies };
+  }
+
+  #wanted(policies: Policies, name: string | undefined): unknown {
+    if (name === undefined || !isPolicyName(name)) return policies;
+    const policy = policies[POLICIES[name]];
+    if (policy) return policy;
+    const needs = name === 'table' ? '--account' : '--account and --archive';
+    throw new CliError('CERTBUS_CLI_USAGE', `There is no policy of the ${name} without ${needs}.`);
   }
 }

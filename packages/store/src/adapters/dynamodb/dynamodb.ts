@@ -19,12 +19,25 @@ export type { DynamoDbLogOptions } from './connection.ts';
 
 const DEFAULT_LIMIT = 150;
 
+/**
+ * Makes the table. Where these credentials may not, as those of a manager, which read and append alone, one that is there will do. Rejects as
+ * making it does.
+ */
+async function makeTable({ client, table }: DynamoDbConnection, stream: string, signal: AbortSignal | undefined) {
+  try {
+    await createTable(client, table, signal);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'AccessDeniedException') throw error;
+    await probeTable(client, { table, stream }, signal).catch(() => Promise.reject(error));
+  }
+}
+
 /** Makes the table, or rejects unless it can be read. */
 async function prepareTable(connection: DynamoDbConnection, options: DynamoDbLogOptions): Promise<void> {
   const { client, table } = connection;
   const { stream = 'certbus', create = false, signal } = options;
   await once(connection, signal, async () => {
-    if (create) await createTable(client, table, signal);
+    if (create) await makeTable(connection, stream, signal);
     else await retried(connection, signal, () => probeTable(client, { table, stream }, signal));
   });
 }

@@ -1,6 +1,7 @@
 /** What errors of DynamoDB and its SDK mean for a log. */
 
 import { describeExpiredLogin } from '../../aws-login.ts';
+import { describeDenial } from '../../denial.ts';
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
 
 /** Errors of the service that an operator can do something about, by name. */
@@ -52,7 +53,9 @@ export function wrapDynamoDbError(table: string, error: unknown): StoreError {
     return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
   }
   const [code, what] = MEANING[name] ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}.`] as const);
-  return new StoreError(code, `The DynamoDB table "${table}" ${what}`, { cause: error });
+  const denial = describeDenial(error);
+  const whole = denial ? `${what} ${denial}.` : what;
+  return new StoreError(code, `The DynamoDB table "${table}" ${whole}`, { cause: error });
 }
 
 /** Whether trying again cannot help. */

@@ -16,7 +16,6 @@ import { exportBus } from '../../recovery/backup.ts';
 import { repair } from '../../recovery/repair.ts';
 import { openExportFile } from '../places/export-file.ts';
 import { bootstrapTable, openDynamoDbLog } from './dynamodb.ts';
-import { createPolicies } from './policies.ts';
 
 const part = requirePart('dynamodb-local');
 const local = { region: 'eu-central-1', credentials: drawCredentials() };
@@ -134,21 +133,10 @@ describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), () => {
     client.destroy();
   });
 
-  test('bootstrapping names the table, twice the same, and the policies name that table and one stream', async () => {
+  test('bootstrapping names the table, twice the same', async () => {
     tables += 1;
     const { tableArn } = await bootstrapTable(options());
     expect(await bootstrapTable(options())).toEqual({ tableArn });
     expect(tableArn).toMatch(/^arn:aws:dynamodb:.*:table\/maintenance-\d+$/);
-    const policies = createPolicies({ tableArn, stream: 'prod', archive: { bucket: 'b', prefix: 'p' } });
-    expect(policies.loadBalancer.Statement[0]).toMatchObject({
-      Action: ['dynamodb:GetItem', 'dynamodb:Query'],
-      Resource: tableArn,
-      Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': ['prod'] } },
-    });
-    const writes = (policy: (typeof policies)['manager']) =>
-      policy.Statement.flatMap(({ Action }) => Action).filter((action) => /Put|Delete|Update|Write/.test(action));
-    expect(writes(policies.loadBalancer)).toEqual([]);
-    expect(writes(policies.manager)).toEqual(['dynamodb:PutItem', 's3:PutObject']);
-    expect(writes(policies.operator)).toContain('dynamodb:DeleteItem');
   });
 });
