@@ -11,7 +11,8 @@ export type RuntimeErrorCode =
   | 'CERTBUS_CLI_SECRET_REFERENCE_INVALID'
   | 'CERTBUS_CLI_SECRET_MISSING'
   | 'CERTBUS_CLI_SECRET_DENIED'
-  | 'CERTBUS_CLI_SECRET_UNREACHABLE';
+  | 'CERTBUS_CLI_SECRET_UNREACHABLE'
+  | 'CERTBUS_CLI_CHECKPOINT_REFUSED';
 
 /** A refusal of the files or the environment of this machine. */
 export class RuntimeError extends Error {

@@ -3,6 +3,7 @@ import { type ManagerKey, parseIdentityFile, parseTrust, type Trust } from '@cer
 import { type DiagnosisOptions, diagnoseReader, type Finding, openManager, replicaPicture } from '@certbus/manager';
 import { openReplica, type Replica } from '@certbus/replica';
 import { openBus, parseAddress } from '@certbus/store';
+import { applyKnownTrust, readKnownTrust } from './checkpoint.ts';
 import { type Environment, readKey, readReferences, secretsOf } from './environment.ts';
 import { nothingThere } from './errors.ts';
 import { createHolder, hasEnded } from './holder.ts';
@@ -57,11 +58,28 @@ async function openOrAway(
   }
 }
 
+/** The environment with what earlier runs have read of the bus; where that cannot be known, a finding and the environment as it is. */
+async function checkpointed(environment: Environment, add: (finding: Finding) => void): Promise<Environment> {
+  try {
+    return applyKnownTrust(environment, await readKnownTrust(environment));
+  } catch (error) {
+    const advice = 'Correct CERTBUS_CHECKPOINT, or what it names.';
+    add({ check: 'config', subject: 'checkpoint', status: 'failed', detail: asError(error).message, advice });
+    return environment;
+  }
+}
+
 /** Examines as a manager: with what its key opens. */
 async function examineAsManager(
-  environment: Environment,
-  { replica, trust, key, ...options }: DiagnosisOptions & { replica: Replica; trust: Trust; key: ManagerKey },
+  machine: Environment,
+  {
+    replica,
+    key,
+    ...options
+  }: Omit<ExaminationOptions, 'isLoadBalancer'> & DiagnosisOptions & { replica: Replica; key: ManagerKey },
 ): Promise<void> {
+  const environment = await checkpointed(machine, options.onFinding);
+  const trust = parseTrust(environment.config.trust);
   await readReferences(environment, { signal: options.signal });
   const { open, away } = await openOrAway(environment, { trust, key, signal: options.signal });
   const { acceptStale, outgoing } = environment;
@@ -166,7 +184,7 @@ export async function examineMachine(
   try {
     const common = { ...options, local, proxyOf, onFinding: add, replica };
     if (key === undefined || key instanceof Error) await examineAsReader(environment, { ...common, isLoadBalancer });
-    else await examineAsManager(environment, { ...common, trust, key });
+    else await examineAsManager(environment, { ...common, key });
     return findings;
   } catch (error) {
     options.signal.throwIfAborted();

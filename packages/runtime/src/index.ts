@@ -4,6 +4,7 @@ export { RuntimeError, type RuntimeErrorCode } from './errors.ts';
 export { type ExaminationOptions, examineMachine } from './examination.ts';
 export type { LocalConfig, LocalPrograms } from './local-config.ts';
 export { createLogger } from './logger.ts';
+export { readManagerKey } from './manager-key.ts';
 export { checkNothingLost } from './nothing-lost.ts';
 export { knownCheckpoint, type OpenBus, openLocalBus } from './open-bus.ts';
 export { type WrittenFloor, writeFloor } from './trust-file.ts';

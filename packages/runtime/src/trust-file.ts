@@ -14,7 +14,7 @@ export interface WrittenFloor {
 }
 
 /** Whether a floor says less than another, or the same: what a change of keys wrote is never taken back. */
-const isCovered = (floor: Floor, by: Floor | undefined): boolean =>
+export const isCovered = (floor: Floor, by: Floor | undefined): boolean =>
   by !== undefined &&
   (floor.rootSequence < by.rootSequence || (floor.rootSequence === by.rootSequence && floor.position <= by.position));
 

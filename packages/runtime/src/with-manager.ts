@@ -3,6 +3,7 @@ import type { ManagerKey } from '@certbus/events';
 import { type Manager, type ManagerOptions, openManager } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica } from '@certbus/replica';
+import { applyKnownTrust, type KnownTrust, readKnownTrust } from './checkpoint.ts';
 import { type Environment, readReferences, secretsOf } from './environment.ts';
 import { nothingThere } from './errors.ts';
 import { createHolder, hasEnded } from './holder.ts';
@@ -62,6 +63,22 @@ async function runOn<T>(
   }
 }
 
+/** Keeps how far a manager has come. A failure is reported, and is not one of what ran: what the checkpoint guards against is rare. */
+async function keepCheckpoint(
+  known: KnownTrust,
+  { checkpoint, staleSince }: Manager,
+  environment: Environment,
+): Promise<void> {
+  // What could be a history that was cut off is not what this manager knows.
+  if (staleSince) return;
+  try {
+    await known.keep(checkpoint);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    loggerOf(environment).warn('the checkpoint was not written', { error: reason });
+  }
+}
+
 /**
  * Runs with a manager of this machine, and closes what was opened for it. Rejects with a `RuntimeError`, with
  * `CERTBUS_STORE_NOT_FOUND` where there is no bus at the address, as `openManager` does, and with what `run` rejects with.
@@ -71,10 +88,21 @@ export async function withManager<T>(
   run: (manager: Manager, open: OpenBus) => Promise<T>,
   settings: ManagerSettings = {},
 ): Promise<T> {
-  const [key] = await Promise.all([readManagerKey(environment), readReferences(environment)]);
-  const open = await openLocalBus(environment, key);
+  const [key, known] = await Promise.all([
+    readManagerKey(environment),
+    readKnownTrust(environment),
+    readReferences(environment),
+  ]);
+  const from = applyKnownTrust(environment, known);
+  const open = await openLocalBus(from, key);
   try {
-    return await runOn({ open, key, environment, settings }, (manager) => run(manager, open));
+    return await runOn({ open, key, environment: from, settings }, async (manager) => {
+      try {
+        return await run(manager, open);
+      } finally {
+        await keepCheckpoint(known, manager, from);
+      }
+    });
   } finally {
     await open.close();
   }

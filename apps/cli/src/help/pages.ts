@@ -23,6 +23,7 @@ const VARIABLES: readonly (readonly [string, string])[] = [
   ['CERTBUS_ROOT_KEY_FILE', 'file of the root key'],
   ['CERTBUS_STATE_DIR', 'where replicas are kept'],
   ['CERTBUS_ACCEPT_STALE', '1: as --accept-stale'],
+  ['CERTBUS_CHECKPOINT', 'file or ssm:/PATH of how far the manager has read'],
   ['CERTBUS_LOG', 'debug, info, warn, error or silent; default warn'],
   ['CERTBUS_LOG_FORMAT', 'text or json; default text'],
   ['CERTBUS_SECRET_…', 'secrets that the configuration names'],
@@ -50,7 +51,8 @@ export const PAGES: Readonly<Record<string, Page>> = {
 
 A flag comes before a variable, a variable before the file. An empty
 variable is not set. The variables of key files exist without _FILE, too:
-then they have the text of the key.
+then they have the text of the key, or where it is: ssm:/PATH or
+secretsmanager:NAME. Secrets can be such references, too.
 
 ${columns(VARIABLES)}
 `,

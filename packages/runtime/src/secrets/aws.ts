@@ -32,6 +32,8 @@ const MEANING: Readonly<Record<string, readonly [RuntimeErrorCode, string]>> = {
     'there is no such secret in this account and region, or it has no value yet. Are the name and the region right?',
   ],
   InvalidRequestException: ['CERTBUS_CLI_SECRET_MISSING', 'it is about to be deleted, or has no value.'],
+  ThrottlingException: ['CERTBUS_CLI_SECRET_UNREACHABLE', 'the service is throttling.'],
+  TooManyUpdates: ['CERTBUS_CLI_SECRET_UNREACHABLE', 'others write to it at the same time.'],
   UnrecognizedClientException: ['CERTBUS_CLI_SECRET_DENIED', 'these credentials are not known.'],
   InvalidSignatureException: [
     'CERTBUS_CLI_SECRET_DENIED',
@@ -43,7 +45,7 @@ const MEANING: Readonly<Record<string, readonly [RuntimeErrorCode, string]>> = {
   InvalidKeyId: ['CERTBUS_CLI_SECRET_DENIED', 'its KMS key does not open it: the key is disabled or gone.'],
 };
 
-function meaningOf(error: unknown, { service }: SecretReference): readonly [RuntimeErrorCode, string] {
+function meaningOf(error: unknown, permission: string): readonly [RuntimeErrorCode, string] {
   const name = error instanceof Error ? error.name : '';
   const message = error instanceof Error ? error.message : String(error);
   if (message === 'Region is missing')
@@ -54,7 +56,7 @@ function meaningOf(error: unknown, { service }: SecretReference): readonly [Runt
   if (name === 'AccessDeniedException')
     return [
       'CERTBUS_CLI_SECRET_DENIED',
-      `${message.replace(/\.?$/, '.')} It needs ${PERMISSIONS[service]} on this name, and kms:Decrypt where it is encrypted with a KMS key of your own.`,
+      `${message.replace(/\.?$/, '.')} It needs ${permission} on this name, and kms:Decrypt where it is encrypted with a KMS key of your own.`,
     ];
   return MEANING[name] ?? ['CERTBUS_CLI_SECRET_UNREACHABLE', `the service could not be reached: ${message}.`];
 }
@@ -109,9 +111,28 @@ export async function readFromAws(reference: SecretReference, options: ReadOptio
     text = await (reference.service === 'ssm' ? readParameter : readSecretValue)(reference, options);
   } catch (cause) {
     signal?.throwIfAborted();
-    const [code, why] = meaningOf(cause, reference);
+    const [code, why] = meaningOf(cause, PERMISSIONS[reference.service]);
     throw new RuntimeError(code, `${attempt} ${why}`, { cause });
   }
   if (text) return text.replace(/\r?\n$/, '');
   throw new RuntimeError('CERTBUS_CLI_SECRET_MISSING', `${attempt} it has no text. Store the secret as text.`);
+}
+
+/**
+ * Writes a parameter of SSM, in the place of what was there; a new one is a plain `String`. Rejects as {@link readFromAws}.
+ */
+export async function writeToAws(reference: SecretReference, text: string, options: ReadOptions): Promise<void> {
+  const { what, signal } = options;
+  const { SSMClient, PutParameterCommand } = await import('@aws-sdk/client-ssm');
+  const client = new SSMClient(clientOptions(reference, options));
+  try {
+    const request = new PutParameterCommand({ Name: reference.name, Value: text, Type: 'String', Overwrite: true });
+    await client.send(request, sendOptions(options));
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const [code, why] = meaningOf(cause, 'ssm:PutParameter');
+    throw new RuntimeError(code, `${what} cannot be written to ${shownReference(reference)}: ${why}`, { cause });
+  } finally {
+    client.destroy();
+  }
 }

@@ -1,0 +1,94 @@
+/** What an invocation did, as the function answers it and writes it to its log. */
+import type { RunResult } from '@certbus/manager';
+
+/** The answer of the function: what one run did. */
+export interface Summary extends Pick<RunResult, 'due' | 'renewed' | 'failed' | 'postponed' | 'position'> {
+  /** Whether this was the first invocation of this process. */
+  readonly cold: boolean;
+  /** How long the run took, milliseconds. */
+  readonly durationMs: number;
+  /** When there is something to do again unless the bus changes before that. */
+  readonly next: string;
+}
+
+/** A certificate that was due and was not renewed, since it or its CA failed. */
+export interface Problem {
+  readonly names: readonly string[];
+  /** Code and message; the code alone says what to look up. */
+  readonly error: string;
+}
+
+/** As many problems are written down; the bus has them all. */
+const MAX_PROBLEMS = 10;
+const METRICS = [
+  ['Due', 'due', 'Count'],
+  ['Renewed', 'renewed', 'Count'],
+  ['Failed', 'failed', 'Count'],
+  ['Postponed', 'postponed', 'Count'],
+  ['Duration', 'durationMs', 'Milliseconds'],
+] as const satisfies readonly (readonly [string, keyof Summary, string])[];
+
+/** An error in a line: its code, where it has one, and its message. */
+export function describeError(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'code' in error ? `${String(error.code)}: ` : '';
+  return `${code}${message}`;
+}
+
+/** The summary of a run. */
+export function summaryOf(
+  { due, renewed, failed, postponed, position, next }: RunResult,
+  { cold, durationMs }: Pick<Summary, 'cold' | 'durationMs'>,
+): Summary {
+  return { due, renewed, failed, postponed, position, cold, durationMs, next: next.toISOString() };
+}
+
+/** Whether a certificate failed, or its CA did, or it has ended or is about to and nobody is at work on it. */
+function isProblem({ outcome, isEnding = false, error }: RunResult['outcomes'][number]): boolean {
+  if (outcome === 'failed' || (outcome === 'postponed' && error !== undefined)) return true;
+  return isEnding && outcome !== 'claimed-elsewhere';
+}
+
+/** The certificates that have to be looked at. */
+export function problemsOf({ outcomes }: Pick<RunResult, 'outcomes'>): readonly Problem[] {
+  return outcomes
+    .filter(isProblem)
+    .map(({ names, outcome, error }) => ({ names, error: error === undefined ? outcome : describeError(error) }));
+}
+
+/**
+ * A summary as one line of a log: CloudWatch takes its metrics out of it, without a request (embedded metric format). It is for standard output
+ * itself: what `console` prints, the log format JSON wraps.
+ */
+export function logLine(
+  summary: Summary,
+  {
+    problems,
+    functionName,
+    at,
+  }: { readonly problems: readonly Problem[]; readonly functionName: string; readonly at: Date },
+): string {
+  const metrics = METRICS.map(([Name, , Unit]) => ({ Name, Unit }));
+  const values = Object.fromEntries(METRICS.map(([name, field]) => [name, summary[field]]));
+  const CloudWatchMetrics = [{ Namespace: 'CertBus', Dimensions: [['FunctionName']], Metrics: metrics }];
+  return JSON.stringify({
+    level: problems.length > 0 ? 'ERROR' : 'INFO',
+    message: 'run',
+    ...summary,
+    ...(problems.length > 0 ? { problems: problems.slice(0, MAX_PROBLEMS) } : {}),
+    FunctionName: functionName,
+    ...values,
+    _aws: { Timestamp: at.getTime(), CloudWatchMetrics },
+  });
+}
+
+/** A run in which something failed. Lambda counts it, so that the alarm on errors goes off; the run itself did all that it could. */
+export class RunFailedError extends Error {
+  override readonly name = 'CertBusRunFailed';
+
+  constructor({ due, renewed, failed, postponed, position }: Summary, problems: readonly Problem[]) {
+    const counts = `due ${due}, renewed ${renewed}, failed ${failed}, postponed ${postponed}, position ${position}`;
+    const first = problems.slice(0, MAX_PROBLEMS).map(({ names, error }) => `${names.join(', ')}: ${error}`);
+    super(`Not every certificate that was due was renewed (${counts}). ${first.join(' | ')}`);
+  }
+}

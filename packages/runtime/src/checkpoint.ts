@@ -1,0 +1,116 @@
+/** Keeps how far a manager has read its bus where its own folder does not last: in a parameter of SSM, or in a file. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { EventsError, formatTrust, parseTrust, type Trust } from '@certbus/events';
+import { type Checkpoint, floorAt } from '@certbus/events/history';
+import type { Environment } from './environment.ts';
+import { RuntimeError } from './errors.ts';
+import { readOwnFile, replaceFile, writeNew } from './key-files.ts';
+import { readFromAws, writeToAws } from './secrets/aws.ts';
+import { isReference, parseReference, type SecretReference, shownReference } from './secrets/reference.ts';
+import { isCovered } from './trust-file.ts';
+
+/** Where a checkpoint is kept. Its text is that of a trust file, whose floor is the checkpoint. */
+interface Place {
+  /** For messages. */
+  readonly name: string;
+  /** `undefined` where there is none yet. */
+  read(): Promise<string | undefined>;
+  write(text: string): Promise<void>;
+}
+
+/** What a manager knows of its bus before it opens it. */
+export interface KnownTrust {
+  /** The trust of the local configuration, with the checkpoint as its floor where that is later. */
+  readonly trust: Trust;
+  /** Whether there is a checkpoint: then this manager has read the bus before. */
+  readonly hasCheckpoint: boolean;
+  /** Keeps how far the bus was read, unless as much is kept already, or more. Rejects as the place does. */
+  keep(reached: Checkpoint): Promise<void>;
+}
+
+const WHAT = 'The checkpoint';
+
+function inParameter(reference: SecretReference, { outgoing }: Environment): Place {
+  const options = { what: WHAT, outgoing };
+  return {
+    name: shownReference(reference),
+    read: () =>
+      readFromAws(reference, options).catch((error: unknown) => {
+        if (error instanceof RuntimeError && error.code === 'CERTBUS_CLI_SECRET_MISSING') return undefined;
+        throw error;
+      }),
+    write: (text) => writeToAws(reference, text, options),
+  };
+}
+
+function inFile(path: string): Place {
+  return {
+    name: path,
+    read: async () => (existsSync(path) ? readOwnFile(path, WHAT) : undefined),
+    async write(text) {
+      if (!writeNew(path, `${text}\n`, { isSecret: false })) replaceFile(path, `${text}\n`);
+    },
+  };
+}
+
+function placeOf(environment: Environment): Place | undefined {
+  const text = environment.variables['CERTBUS_CHECKPOINT'];
+  if (!text) return undefined;
+  if (!isReference(text)) return inFile(resolve(text));
+  const reference = parseReference(text, 'CERTBUS_CHECKPOINT');
+  if (reference.service === 'ssm') return inParameter(reference, environment);
+  const message = 'CERTBUS_CHECKPOINT is a file, or a parameter such as ssm:/certbus/prod/checkpoint: not a secret.';
+  throw new RuntimeError('CERTBUS_CLI_SECRET_REFERENCE_INVALID', message);
+}
+
+/** Parses what was kept. Throws `CERTBUS_CLI_CHECKPOINT_REFUSED` for what is not a checkpoint, or is one of another bus. */
+function parse(text: string, name: string, { busId, rootKey }: Trust): Trust {
+  const refuse = (why: string, options?: ErrorOptions) => {
+    const message = `${WHAT} at ${name} is not used: ${why}. Look who wrote it; where CERTBUS_CHECKPOINT is wrong, correct it, and where the bus was made again, remove the checkpoint.`;
+    return new RuntimeError('CERTBUS_CLI_CHECKPOINT_REFUSED', message, options);
+  };
+  let kept: Trust;
+  try {
+    kept = parseTrust(text);
+  } catch (cause) {
+    if (cause instanceof EventsError) throw refuse('it is not a checkpoint', { cause });
+    throw cause;
+  }
+  if (kept.busId !== busId || kept.rootKey !== rootKey) throw refuse('it is that of another bus');
+  return kept;
+}
+
+const isLater = (one: Trust, other: Trust): boolean => one.floor !== undefined && !isCovered(one.floor, other.floor);
+
+/**
+ * Reads the checkpoint at `CERTBUS_CHECKPOINT`, where that is set: a history that does not reach it is refused then, and one that does is not
+ * taken for a stale one. Rejects `CERTBUS_CLI_CHECKPOINT_REFUSED`, and as the place does.
+ */
+export async function readKnownTrust(environment: Environment): Promise<KnownTrust> {
+  const own = parseTrust(environment.config.trust);
+  const place = placeOf(environment);
+  if (!place) return { trust: own, hasCheckpoint: false, keep: async () => {} };
+  const read = async (): Promise<Trust | undefined> => {
+    const text = await place.read();
+    return text === undefined ? undefined : parse(text, place.name, own);
+  };
+  const kept = await read();
+  return {
+    trust: kept && isLater(kept, own) ? kept : own,
+    hasCheckpoint: kept?.floor !== undefined,
+    async keep(reached) {
+      const next = { ...own, floor: floorAt(reached) };
+      if (kept && !isLater(next, kept)) return;
+      // Another manager with this checkpoint may have come further meanwhile.
+      const current = await read();
+      if (!current || isLater(next, current)) await place.write(formatTrust(next));
+    },
+  };
+}
+
+/** The environment with this trust: what an earlier run has read of the bus is known, and a newest commit that is old is not suspicious. */
+export function applyKnownTrust(environment: Environment, { trust, hasCheckpoint }: KnownTrust): Environment {
+  const acceptStale = environment.acceptStale || hasCheckpoint;
+  return { ...environment, acceptStale, config: { ...environment.config, trust: formatTrust(trust) } };
+}
