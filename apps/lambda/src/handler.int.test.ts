@@ -1,7 +1,11 @@
 /** Tests of the function against doubles of AWS, under the policy of its role. */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createManagerKey } from '@certbus/events';
+import { run } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildFiles } from './bundle/build.builders.ts';
+import { createZip } from './bundle/zip.ts';
 import { createHandler, type InvocationContext } from './handler.ts';
 import { createSite, missingPart, type Site } from './site.builders.ts';
 
@@ -68,8 +72,8 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     expect(site.route53.zone('Z0123456789ABC').txt('_acme-challenge.www.example.test')).toEqual([]);
   });
 
-  test('a failing CA is an error with the counts, and the next run goes on', async () => {
-    await makeDue('mail.example.test');
+  test('a failing CA is an error with the counts', async () => {
+    const certificateId = await makeDue('mail.example.test');
     site.ca.faults.inject({ kind: 'status', status: 400 }, { resource: 'newOrder', times: Number.POSITIVE_INFINITY });
     const invoke = coldStart();
     await expect(invoke()).rejects.toMatchObject({
@@ -80,6 +84,8 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     });
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ level: 'ERROR', due: 1, failed: 1, Failed: 1 });
     site.ca.faults.clear();
+    // Revoked, and put off by a back-off: removed, so that the other tests are not about it.
+    await site.manage((manager) => manager.remove(certificateId));
   });
 
   test('a key that is missing, denied, malformed or of another bus is a clear error, and no secret is in the log', async () => {
@@ -98,5 +104,24 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
       refused('CERTBUS_CLI_SECRET_REFERENCE_INVALID'),
     );
     await expect(invoke({ CERTBUS_MANAGER_KEY: 'not a key' })).rejects.toEqual(refused('CERTBUS_EVENTS_KEY_MALFORMED'));
+  });
+
+  test('the bundle does the same: what is in the ZIP, at most a megabyte, with the thread that writes the replica', async () => {
+    const files = await buildFiles();
+    expect(createZip(files).length).toBeLessThan(1_000_000);
+    const task = join(site.folder, 'task');
+    mkdirSync(task);
+    for (const { name, bytes } of files) writeFileSync(join(task, name), bytes);
+    const program = `const threads = [];
+process.on('worker', () => threads.push(1));
+const { handler } = await import(${JSON.stringify(join(task, 'index.js'))});
+const summary = await handler({}, { functionName: 'bundled', getRemainingTimeInMillis: () => 60000 });
+process.stdout.write(JSON.stringify({ summary, threads: threads.length }) + '\\n');`;
+    site.actAs('certbus-manager', site.policies.manager);
+    const env = { ...site.variables, TMPDIR: join(site.folder, 'bundled') };
+    const output = await run(process.execPath, ['--input-type=module', '-e', program], { cwd: task, env });
+    const [line = '', last = ''] = output.trim().split('\n');
+    expect(JSON.parse(line)).toMatchObject({ level: 'INFO', FunctionName: 'bundled' });
+    expect(JSON.parse(last)).toMatchObject({ summary: { cold: true, failed: 0 }, threads: 1 });
   });
 });

@@ -3,6 +3,7 @@ import AccountDeactivate from './account/deactivate.ts';
 import AccountLs from './account/ls.ts';
 import AccountRegister from './account/register.ts';
 import AccountRollover from './account/rollover.ts';
+import AwsBundle from './aws/bundle.ts';
 import BusArchive from './bus/archive.ts';
 import BusBootstrap from './bus/bootstrap.ts';
 import BusExport from './bus/export.ts';
@@ -46,6 +47,7 @@ export const COMMANDS = {
   'account:ls': AccountLs,
   'account:register': AccountRegister,
   'account:rollover': AccountRollover,
+  'aws:bundle': AwsBundle,
   'bus:archive': BusArchive,
   'bus:bootstrap': BusBootstrap,
   'bus:export': BusExport,

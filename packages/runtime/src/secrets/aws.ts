@@ -61,42 +61,32 @@ function meaningOf(error: unknown, permission: string): readonly [RuntimeErrorCo
   return MEANING[name] ?? ['CERTBUS_CLI_SECRET_UNREACHABLE', `the service could not be reached: ${message}.`];
 }
 
-const clientOptions = ({ region, endpoint }: SecretReference, { outgoing }: ReadOptions) => ({
-  ...(region ? { region } : {}),
-  ...(endpoint ? { endpoint } : {}),
-  maxAttempts: ATTEMPTS,
-  requestHandler: {
-    connectionTimeout: REQUEST_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    throwOnRequestTimeout: true,
-    socketTimeout: REQUEST_TIMEOUT_MS,
-    ...outgoing?.agents({ timeoutMs: REQUEST_TIMEOUT_MS }),
+/** How a client of AWS is made, and how a request is sent. */
+export interface CallOptions {
+  readonly client: {
+    readonly region?: string;
+    readonly endpoint?: string;
+    readonly maxAttempts: number;
+    readonly requestHandler: Readonly<Record<string, unknown>>;
+  };
+  readonly send: { readonly abortSignal?: AbortSignal };
+}
+
+const callOptions = ({ region, endpoint }: SecretReference, { outgoing, signal }: ReadOptions): CallOptions => ({
+  client: {
+    ...(region ? { region } : {}),
+    ...(endpoint ? { endpoint } : {}),
+    maxAttempts: ATTEMPTS,
+    requestHandler: {
+      connectionTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+      socketTimeout: REQUEST_TIMEOUT_MS,
+      ...outgoing?.agents({ timeoutMs: REQUEST_TIMEOUT_MS }),
+    },
   },
+  send: signal ? { abortSignal: signal } : {},
 });
-
-const sendOptions = ({ signal }: ReadOptions) => (signal ? { abortSignal: signal } : {});
-
-async function readParameter(reference: SecretReference, options: ReadOptions): Promise<string | undefined> {
-  const { SSMClient, GetParameterCommand } = await import('@aws-sdk/client-ssm');
-  const client = new SSMClient(clientOptions(reference, options));
-  try {
-    const request = new GetParameterCommand({ Name: reference.name, WithDecryption: true });
-    return (await client.send(request, sendOptions(options))).Parameter?.Value;
-  } finally {
-    client.destroy();
-  }
-}
-
-async function readSecretValue(reference: SecretReference, options: ReadOptions): Promise<string | undefined> {
-  const { SecretsManagerClient, GetSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
-  const client = new SecretsManagerClient(clientOptions(reference, options));
-  try {
-    const request = new GetSecretValueCommand({ SecretId: reference.name });
-    return (await client.send(request, sendOptions(options))).SecretString;
-  } finally {
-    client.destroy();
-  }
-}
 
 /**
  * Reads the text that a reference names, without a closing line break. The SDK of its service is imported on demand. Rejects with the signal's
@@ -108,7 +98,9 @@ export async function readFromAws(reference: SecretReference, options: ReadOptio
   const attempt = `${what} cannot be read from ${shownReference(reference)}:`;
   let text: string | undefined;
   try {
-    text = await (reference.service === 'ssm' ? readParameter : readSecretValue)(reference, options);
+    // An SDK takes a tenth of a second to load.
+    const { read } = reference.service === 'ssm' ? await import('./ssm.ts') : await import('./secrets-manager.ts');
+    text = await read(reference, callOptions(reference, options));
   } catch (cause) {
     signal?.throwIfAborted();
     const [code, why] = meaningOf(cause, PERMISSIONS[reference.service]);
@@ -123,16 +115,12 @@ export async function readFromAws(reference: SecretReference, options: ReadOptio
  */
 export async function writeToAws(reference: SecretReference, text: string, options: ReadOptions): Promise<void> {
   const { what, signal } = options;
-  const { SSMClient, PutParameterCommand } = await import('@aws-sdk/client-ssm');
-  const client = new SSMClient(clientOptions(reference, options));
   try {
-    const request = new PutParameterCommand({ Name: reference.name, Value: text, Type: 'String', Overwrite: true });
-    await client.send(request, sendOptions(options));
+    const { write } = await import('./ssm.ts');
+    await write(reference, text, callOptions(reference, options));
   } catch (cause) {
     signal?.throwIfAborted();
     const [code, why] = meaningOf(cause, 'ssm:PutParameter');
     throw new RuntimeError(code, `${what} cannot be written to ${shownReference(reference)}: ${why}`, { cause });
-  } finally {
-    client.destroy();
   }
 }

@@ -1,0 +1,28 @@
+/** `certbus aws bundle`. */
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+
+export default class AwsBundle extends BaseCommand {
+  static override summary = 'Write the code of the manager for AWS Lambda, as a ZIP archive.';
+  static override description =
+    'The function of the template that "certbus aws template" prints. Upload the file to a bucket, whose name and key the template asks for. Handler: index.handler. The same release of certbus writes the same bytes.';
+  static override examples = ['<%= config.bin %> <%= command.id %> lambda.zip'];
+  static override args = {
+    file: Args.string({ description: 'the file to write', default: 'lambda.zip' }),
+  };
+
+  async run(): Promise<{ file: string; bytes: number; sha256: string }> {
+    const { args } = await this.parse(AwsBundle);
+    const { BUNDLE } = await import('@certbus/lambda/bundle');
+    const bundle = await readFile(BUNDLE);
+    const file = resolve(args.file);
+    await writeFile(file, bundle);
+    // As Lambda shows it (CodeSha256).
+    const sha256 = createHash('sha256').update(bundle).digest('base64');
+    this.log(`${file} has ${bundle.length} bytes, SHA-256 ${sha256}`);
+    return { file, bytes: bundle.length, sha256 };
+  }
+}

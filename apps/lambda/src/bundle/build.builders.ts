@@ -1,0 +1,48 @@
+/** Builds the bundle of the function from its sources: `node --conditions=certbus:source build.builders.ts` writes `dist/lambda.zip`. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { BUNDLE } from './index.ts';
+import { createZip, type ZipFile } from './zip.ts';
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** The module that Lambda loads, and the thread that writes the replica, which Node loads by its file. */
+const ENTRIES = {
+  index: at('./entry.ts'),
+  'thread.worker': at('../../../../packages/replica/src/writer/thread.worker.ts'),
+};
+
+/** Some dependencies call `require`, which modules do not have. */
+const REQUIRE =
+  "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);";
+
+/** The files of the bundle. What is not needed by each run, such as the solvers of other DNS hosts, is in modules of its own. */
+export async function buildFiles(): Promise<readonly ZipFile[]> {
+  const outdir = at('../../dist/bundle');
+  const { outputFiles } = await build({
+    entryPoints: ENTRIES,
+    outdir,
+    write: false,
+    bundle: true,
+    splitting: true,
+    minify: true,
+    platform: 'node',
+    target: 'node22',
+    format: 'esm',
+    conditions: ['certbus:source', 'module'],
+    // The AWS SDK as modules, of which what is not used is left out.
+    mainFields: ['module', 'main'],
+    banner: { js: REQUIRE },
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  const files = outputFiles.map(({ path, contents }) => ({ name: relative(outdir, path), bytes: contents }));
+  return [...files, { name: 'package.json', bytes: Buffer.from('{ "type": "module" }\n') }];
+}
+
+if (import.meta.main) {
+  mkdirSync(dirname(BUNDLE), { recursive: true });
+  writeFileSync(BUNDLE, createZip(await buildFiles()));
+}
