@@ -8,6 +8,7 @@ export {
   type Issuer,
   type LeafOptions,
 } from './certificates.ts';
+export { lintTemplate } from './cfn-lint.ts';
 export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';
 export { type Chromium, type Page, startChromium } from './chromium.ts';
 export { type ConnectProxy, type ProxyVerdict, startConnectProxy } from './connect-proxy.ts';
@@ -22,6 +23,7 @@ export { type IamProxy, startIamProxy } from './iam/proxy.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
 export { type Moto, startMoto } from './moto.ts';
+export { deployStack } from './moto-stack.ts';
 export { findNginx, findNginxWithLua, startNginx } from './nginx.ts';
 export { findNode, NODE_VERSIONS, type NodeVersion, OLD_NODE } from './node-versions.ts';
 export { installPackages } from './npm-packages.ts';

@@ -62,6 +62,11 @@ async function withoutABus(): Promise<void> {
   await fails(nowhere, 'provider show pigeons', 'CERTBUS_CLI_USAGE');
   await succeeds(nowhere, 'bus bootstrap sqlite:./new.db');
   await fails(nowhere, 'bus bootstrap nonsense', 'CERTBUS_STORE_ADDRESS_INVALID');
+  await fails(nowhere, 'bus bootstrap sqlite:./new.db --zone example.com', 'CERTBUS_CLI_USAGE');
+  await fails(nowhere, 'bus bootstrap sqlite:./new.db --secret ssm:key', 'CERTBUS_CLI_SECRET_REFERENCE_INVALID');
+  await succeeds(nowhere, 'aws template');
+  await succeeds(nowhere, 'aws bundle code.zip');
+  await fails(nowhere, 'aws bundle no/such/code.zip', 'CERTBUS_CLI_FILE_PROBLEM');
 }
 
 async function setUp(

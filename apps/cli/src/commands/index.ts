@@ -4,6 +4,7 @@ import AccountLs from './account/ls.ts';
 import AccountRegister from './account/register.ts';
 import AccountRollover from './account/rollover.ts';
 import AwsBundle from './aws/bundle.ts';
+import AwsTemplate from './aws/template.ts';
 import BusArchive from './bus/archive.ts';
 import BusBootstrap from './bus/bootstrap.ts';
 import BusExport from './bus/export.ts';
@@ -48,6 +49,7 @@ export const COMMANDS = {
   'account:register': AccountRegister,
   'account:rollover': AccountRollover,
   'aws:bundle': AwsBundle,
+  'aws:template': AwsTemplate,
   'bus:archive': BusArchive,
   'bus:bootstrap': BusBootstrap,
   'bus:export': BusExport,

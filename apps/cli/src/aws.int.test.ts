@@ -1,0 +1,33 @@
+/** Tests of what the command line prints for AWS. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BUNDLE } from '@certbus/lambda/bundle';
+import { TEMPLATE } from '@certbus/lambda/template';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, describe, expect, test } from 'vitest';
+import { certbus, resultOf } from './cli.builders.ts';
+
+const { path: folder, remove } = temporaryFolder();
+afterAll(remove);
+
+test('aws template prints the template, small enough to be given as text', async () => {
+  const { status, stdout } = await certbus(folder, ['aws', 'template']);
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(TEMPLATE)));
+  // CloudFormation's quota for a template that is not in a bucket.
+  expect(Buffer.byteLength(stdout)).toBeLessThan(51_200);
+});
+
+// The build makes it, which CI runs before the tests.
+describe.skipIf(!existsSync(BUNDLE) && !process.env['CI'])('aws bundle', () => {
+  test('writes the archive of the build, and its hash as Lambda shows it', async () => {
+    const ended = await certbus(folder, ['aws', 'bundle', 'code.zip', '--json']);
+    const written = readFileSync(join(folder, 'code.zip'));
+    expect(written.equals(readFileSync(BUNDLE))).toBe(true);
+    const sha256 = createHash('sha256').update(written).digest('base64');
+    expect(resultOf(ended)).toEqual({ file: join(folder, 'code.zip'), bytes: written.length, sha256 });
+    expect(written.length).toBeLessThan(1_000_000);
+    expect(await certbus(folder, ['aws', 'bundle', 'no/such/code.zip'])).toMatchObject({ status: 3 });
+  });
+});

@@ -1,0 +1,2 @@
+/** Entry: the CloudFormation template. */
+export { TEMPLATE, type Template } from './template.ts';

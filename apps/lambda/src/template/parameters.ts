@@ -1,0 +1,64 @@
+/** The parameters of the template, and the conditions that depend on them. */
+import type { Value } from './intrinsics.ts';
+
+const text = (Description: string, more: Readonly<Record<string, Value>> = {}) => ({
+  Type: 'String',
+  Description,
+  ...more,
+});
+const optional = (Description: string, AllowedPattern: string) => text(Description, { Default: '', AllowedPattern });
+const list = (Description: string) => ({ Type: 'CommaDelimitedList', Default: '', Description });
+
+const PARAMETER = '^(/[a-zA-Z0-9_.-]+)+$';
+
+export const PARAMETERS: Readonly<Record<string, Value>> = {
+  Trust: text('The lines of bus.pub, with \\n between them', { AllowedPattern: '^certbus1 .+$' }),
+  CodeBucket: text('Bucket with the code, which "certbus aws bundle" writes'),
+  CodeKey: text('Key of the code in that bucket', { Default: 'lambda.zip' }),
+  Stream: text('Name of the bus in its table', { Default: 'prod', AllowedPattern: '^[a-zA-Z0-9_.-]{1,128}$' }),
+  ManagerKeyParameter: text('SSM parameter that has the manager key', {
+    Default: '/certbus/prod/manager-key',
+    AllowedPattern: PARAMETER,
+  }),
+  CheckpointParameter: text('SSM parameter in which the manager keeps its checkpoint', {
+    Default: '/certbus/prod/checkpoint',
+    AllowedPattern: PARAMETER,
+  }),
+  HostedZones: list('Ids of the hosted zones that challenges are answered in; empty for another DNS host'),
+  DelegatedNames: list('Patterns of names in those zones that challenges are delegated to, such as *.acme.example.net'),
+  Rate: text('How often the manager runs', { Default: 'rate(1 hour)', AllowedPattern: '^(rate|cron)\\(.+\\)$' }),
+  Runtime: text('Node of AWS Lambda', { Default: 'nodejs24.x', AllowedValues: ['nodejs22.x', 'nodejs24.x'] }),
+  Memory: { Type: 'Number', Default: 512, MinValue: 256, MaxValue: 10_240, Description: 'Memory of the function, MB' },
+  ReservedConcurrency: {
+    Type: 'Number',
+    Default: 0,
+    MinValue: 0,
+    Description: 'Concurrent runs at most; 0 reserves nothing, since new accounts cannot, and claims make that safe',
+  },
+  LogRetention: {
+    Type: 'Number',
+    Default: 90,
+    AllowedValues: [
+      1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+    ],
+    Description: 'How long the log is kept, days',
+  },
+  AlarmTopic: optional('ARN of the SNS topic that alarms go to', '^(arn:.+)?$'),
+  KmsKey: optional('ARN of a KMS key of your own for table, archive and parameters', '^(arn:.+)?$'),
+  PermissionsBoundary: optional('ARN of the permissions boundary of the role', '^(arn:.+)?$'),
+  ReaderAccounts: list('Ids of other accounts whose load balancers read the bus'),
+};
+
+const given = (name: string): Value => ({ 'Fn::Not': [{ 'Fn::Equals': [{ Ref: name }, ''] }] });
+const anyOf = (name: string): Value => ({
+  'Fn::Not': [{ 'Fn::Equals': [{ 'Fn::Join': ['', { Ref: name }] }, ''] }],
+});
+
+export const CONDITIONS: Readonly<Record<string, Value>> = {
+  HasZones: anyOf('HostedZones'),
+  HasReaders: anyOf('ReaderAccounts'),
+  HasAlarmTopic: given('AlarmTopic'),
+  HasKmsKey: given('KmsKey'),
+  HasBoundary: given('PermissionsBoundary'),
+  HasConcurrency: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'ReservedConcurrency' }, 0] }] },
+};

@@ -1,0 +1,109 @@
+/** Tests of the template by others: cfn-lint judges it, and moto deploys it. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { deployStack, lintTemplate, type Moto, requirePart, startMoto, temporaryFolder } from 'certbus-services';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createPolicies } from '../policies/index.ts';
+import { TEMPLATE } from './template.ts';
+
+const part = requirePart('moto');
+const region = 'eu-central-1';
+
+describe.skipIf(part.skip)(part.title('the template'), () => {
+  const { path: folder, remove } = temporaryFolder();
+  let moto: Moto | undefined;
+  const write = (name: string, template: unknown): string => {
+    const file = join(folder, name);
+    writeFileSync(file, JSON.stringify(template));
+    return file;
+  };
+  afterAll(async () => {
+    await moto?.stop();
+    remove();
+  });
+
+  test('has no findings of cfn-lint, which finds what is wrong', async () => {
+    const [good, damaged] = [write('good.json', TEMPLATE), structuredClone(TEMPLATE) as ReturnType<typeof JSON.parse>];
+    damaged.Resources.Manager.Properties.Timeout = 901;
+    damaged.Resources.Bus.Properties.BillingMod = 'PAY_PER_REQUEST';
+    damaged.Resources.ManagerRole.Properties.Policies[1].PolicyDocument.Statement[0].Action = ['logs:PutEvents'];
+    expect(await lintTemplate(good)).toEqual([]);
+    const findings = (await lintTemplate(write('damaged.json', damaged))).join('\n');
+    for (const what of ['901', 'BillingMod', 'putevents']) expect(findings.toLowerCase()).toContain(what.toLowerCase());
+  });
+
+  test('is deployed, each resource as its own service has it', async () => {
+    moto = await startMoto();
+    const stack = await deployStack(moto, write('template.json', TEMPLATE), {
+      region,
+      parameters: {
+        Trust: 'certbus1 BUS ROOT',
+        CodeBucket: 'code',
+        HostedZones: 'Z1,Z2',
+        DelegatedNames: '*.acme.test',
+        ReaderAccounts: '210987654321',
+        AlarmTopic: `arn:aws:sns:${region}:123456789012:alarms`,
+        ReservedConcurrency: '1',
+      },
+    });
+    expect(stack.status).toBe('CREATE_COMPLETE');
+    expect(stack.resources).toMatchObject({ Bus: 'certbus' });
+    const { Table: table } = stack.table;
+    expect(table).toMatchObject({
+      TableName: 'certbus',
+      DeletionProtectionEnabled: true,
+      BillingModeSummary: { BillingMode: 'PAY_PER_REQUEST' },
+      KeySchema: [
+        { AttributeName: 's', KeyType: 'HASH' },
+        { AttributeName: 'v', KeyType: 'RANGE' },
+      ],
+    });
+    expect(table).not.toHaveProperty('SSEDescription');
+    expect(JSON.stringify(stack.encryption)).toContain('AES256');
+    const bucketArn = `arn:aws:s3:::${stack.resources.Archive}`;
+    const policies = createPolicies({
+      tableArn: table.TableArn,
+      stream: 'prod',
+      archive: { bucketArn, prefix: 'certbus/prod' },
+      zoneArns: ['arn:aws:route53:::hostedzone/Z1', 'arn:aws:route53:::hostedzone/Z2'],
+      delegated: ['*.acme.test'],
+      parameterArns: [`arn:aws:ssm:${region}:123456789012:parameter/certbus/prod/manager-key`],
+      checkpointArn: `arn:aws:ssm:${region}:123456789012:parameter/certbus/prod/checkpoint`,
+      accounts: ['210987654321'],
+    });
+    const { certbus, challenges } = stack.rolePolicies;
+    const bySid = (statements: readonly { readonly Sid: string }[]) =>
+      statements.toSorted((one, other) => one.Sid.localeCompare(other.Sid));
+    expect(bySid([...certbus.Statement, ...challenges.Statement])).toEqual(bySid(policies.manager.Statement));
+    expect(stack.rolePolicies.log.Statement[0].Action).toEqual(['logs:CreateLogStream', 'logs:PutLogEvents']);
+    expect(stack.loadBalancerPolicy).toEqual(policies.loadBalancer);
+    expect(stack.role.Role.AssumeRolePolicyDocument.Statement[0].Principal.Service).toBe('lambda.amazonaws.com');
+    expect(stack.function).toMatchObject({
+      Runtime: 'nodejs24.x',
+      Handler: 'index.handler',
+      Timeout: 900,
+      MemorySize: 512,
+      Environment: {
+        Variables: {
+          CERTBUS_BUS: `dynamodb://certbus/prod?region=${region}`,
+          CERTBUS_TRUST: 'certbus1 BUS ROOT',
+          CERTBUS_ARCHIVE: `s3://${stack.resources.Archive}/certbus/prod?region=${region}`,
+          CERTBUS_MANAGER_KEY: 'ssm:/certbus/prod/manager-key',
+          CERTBUS_CHECKPOINT: 'ssm:/certbus/prod/checkpoint',
+        },
+      },
+    });
+    expect(stack.concurrency).toEqual({ ReservedConcurrentExecutions: 1 });
+    expect(stack.permission.Policy).toContain('events.amazonaws.com');
+    expect(stack.rule).toMatchObject({ ScheduleExpression: 'rate(1 hour)', State: 'ENABLED' });
+    expect(stack.targets).toMatchObject([{ Id: 'manager', Arn: stack.function.FunctionArn }]);
+    expect(stack.logGroups).toMatchObject([{ retentionInDays: 90 }]);
+    expect(stack.outputs).toMatchObject({
+      BusAddress: `dynamodb://certbus/prod?region=${region}`,
+      BusAddressElsewhere: `dynamodb://certbus/prod?region=${region}&account=123456789012`,
+    });
+    // moto does not know these types, and says nothing: the tests of the text hold them.
+    const left = Object.keys(TEMPLATE.Resources).filter((name) => !Object.hasOwn(stack.resources, name));
+    expect(left).toEqual(['ArchivePolicy', 'NoRetries', 'ErrorsAlarm', 'SilenceAlarm']);
+  });
+});

@@ -1,0 +1,17 @@
+/** cfn-lint, which judges templates of CloudFormation by AWS's own schemas: the one that moto is installed with. */
+import { spawnSync } from 'node:child_process';
+import { findMoto } from './moto.ts';
+
+const PROGRAM = 'import sys; from cfnlint.runner import main; sys.exit(main())';
+
+/** What cfn-lint finds in a template, one a line; nothing where it is in order. */
+export async function lintTemplate(file: string): Promise<readonly string[]> {
+  const python = await findMoto();
+  const { stdout, stderr, status } = spawnSync(python, ['-c', PROGRAM, '--format', 'parseable', file], {
+    encoding: 'utf8',
+  });
+  const findings = stdout.split('\n').filter(Boolean);
+  // 0 is nothing; 2, 4 and 8 are findings; anything else did not lint.
+  if (status === 0 || findings.length > 0) return findings;
+  throw new Error(`cfn-lint ended with status ${status}:\n${stderr}`);
+}
