@@ -4,6 +4,7 @@ import { agent } from './list/agent.ts';
 import { cli } from './list/cli.ts';
 import { client } from './list/client.ts';
 import { events } from './list/events.ts';
+import { lambda } from './list/lambda.ts';
 import { manager } from './list/manager.ts';
 import { replica } from './list/replica.ts';
 import { store } from './list/store.ts';
@@ -18,4 +19,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...manager,
   ...acme,
   ...cli,
+  ...lambda,
 ];

@@ -1,0 +1,53 @@
+/** Mutants of what runs on AWS: policies, checkpoints, references to secrets. */
+import type { Mutant } from '../mutant.ts';
+
+const POLICIES_TEST = 'apps/lambda/src/policies/policies.test.ts';
+const CHECKPOINT = 'packages/runtime/src/checkpoint.ts';
+const CHECKPOINT_TEST = 'packages/runtime/src/checkpoint.int.test.ts';
+
+export const lambda: readonly Mutant[] = [
+  {
+    fault: 'a policy allows a request that carries none of the keys of its condition',
+    file: 'apps/lambda/src/policies/document.ts',
+    find: "keys.map((key) => [key, 'false'])",
+    replace: "keys.slice(1).map((key) => [key, 'false'])",
+    noticedBy: [{ file: POLICIES_TEST }],
+  },
+  {
+    fault: 'a checkpoint does not become the floor of the next start',
+    file: CHECKPOINT,
+    find: 'trust: kept && isLater(kept, own) ? kept : own',
+    replace: 'trust: own',
+    noticedBy: [{ file: CHECKPOINT_TEST }],
+  },
+  {
+    fault: 'a checkpoint is put back by a run that read less than another',
+    file: CHECKPOINT,
+    find: 'if (!current || isLater(next, current)) await place.write',
+    replace: 'await place.write',
+    noticedBy: [{ file: CHECKPOINT_TEST }],
+  },
+  {
+    fault: 'the checkpoint of another bus is taken',
+    file: CHECKPOINT,
+    find: 'kept.busId !== busId || kept.rootKey !== rootKey',
+    replace: 'kept.rootKey !== rootKey',
+    noticedBy: [{ file: CHECKPOINT_TEST }],
+  },
+  {
+    fault: 'a manager that could have been shown a shorter bus keeps that as known',
+    file: 'packages/runtime/src/with-manager.ts',
+    find: 'if (staleSince) return;',
+    replace: '',
+    noticedBy: [{ file: CHECKPOINT_TEST }],
+  },
+  {
+    fault: 'what is not a reference is quoted, and could be a secret',
+    file: 'packages/runtime/src/secrets/reference.ts',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+    find: 'though it begins like one: ${why}.',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+    replace: 'though it begins like one: ${text} ${why}.',
+    noticedBy: [{ file: 'packages/runtime/src/secrets/reference.test.ts' }],
+  },
+];
