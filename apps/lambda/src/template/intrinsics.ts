@@ -4,12 +4,12 @@
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
 /** Parameters that are lists; an element of a list that ends in one of them stands for all of its members. */
-export const LISTS = ['HostedZones', 'DelegatedNames', 'ReaderAccounts'] as const;
+const LISTS = ['HostedZones', 'DelegatedNames', 'ReaderAccounts'] as const;
 
 const LIST = new RegExp(`^([^$]*)\\$\\{(${LISTS.join('|')})\\}$`);
 
 /** The value of no property: CloudFormation leaves it out. */
-export const NO_VALUE: Value = { Ref: 'AWS::NoValue' };
+const NO_VALUE: Value = { Ref: 'AWS::NoValue' };
 
 /** A value where a condition holds, and another, by default none, where it does not. */
 export const when = (condition: string, value: Value, otherwise: Value = NO_VALUE): Value => ({

@@ -3,7 +3,7 @@ import { createPolicies, type PolicyDocument, type PolicyPlace, type Statement }
 import { type Value, when } from './intrinsics.ts';
 
 /** What the policies of the template are about, in texts of CloudFormation. */
-export const PLACE: PolicyPlace = {
+const PLACE: PolicyPlace = {
   // Not that of the resource, whose own policy names it as well.
   tableArn: 'arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}',
   stream: '${Stream}',

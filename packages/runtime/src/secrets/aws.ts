@@ -1,19 +1,7 @@
 /** Reads secrets from AWS: SSM Parameter Store and Secrets Manager. */
-import type { Outgoing } from '@certbus/store/outgoing';
 import { RuntimeError, type RuntimeErrorCode } from '../errors.ts';
+import { callOptions, type ReadOptions } from './call-options.ts';
 import { type SecretReference, shownReference } from './reference.ts';
-
-const REQUEST_TIMEOUT_MS = 5_000;
-const ATTEMPTS = 3;
-
-/** How a secret is read. */
-export interface ReadOptions {
-  /** Names the secret in errors, such as `The manager key`. */
-  readonly what: string;
-  /** The way to AWS through a proxy. Default: the direct one. */
-  readonly outgoing?: Pick<Outgoing, 'agents'> | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 const PERMISSIONS = {
   ssm: 'ssm:GetParameter',
@@ -60,33 +48,6 @@ function meaningOf(error: unknown, permission: string): readonly [RuntimeErrorCo
     ];
   return MEANING[name] ?? ['CERTBUS_CLI_SECRET_UNREACHABLE', `the service could not be reached: ${message}.`];
 }
-
-/** How a client of AWS is made, and how a request is sent. */
-export interface CallOptions {
-  readonly client: {
-    readonly region?: string;
-    readonly endpoint?: string;
-    readonly maxAttempts: number;
-    readonly requestHandler: Readonly<Record<string, unknown>>;
-  };
-  readonly send: { readonly abortSignal?: AbortSignal };
-}
-
-const callOptions = ({ region, endpoint }: SecretReference, { outgoing, signal }: ReadOptions): CallOptions => ({
-  client: {
-    ...(region ? { region } : {}),
-    ...(endpoint ? { endpoint } : {}),
-    maxAttempts: ATTEMPTS,
-    requestHandler: {
-      connectionTimeout: REQUEST_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      throwOnRequestTimeout: true,
-      socketTimeout: REQUEST_TIMEOUT_MS,
-      ...outgoing?.agents({ timeoutMs: REQUEST_TIMEOUT_MS }),
-    },
-  },
-  send: signal ? { abortSignal: signal } : {},
-});
 
 /**
  * Reads the text that a reference names, without a closing line break. The SDK of its service is imported on demand. Rejects with the signal's

@@ -1,6 +1,6 @@
 /** Secrets of Secrets Manager. */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { CallOptions } from './aws.ts';
+import type { CallOptions } from './call-options.ts';
 import type { SecretReference } from './reference.ts';
 
 /** The text of a secret; `undefined` where it has bytes. Rejects as the SDK does. */

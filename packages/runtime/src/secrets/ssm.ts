@@ -1,6 +1,6 @@
 /** Parameters of SSM. */
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
-import type { CallOptions } from './aws.ts';
+import type { CallOptions } from './call-options.ts';
 import type { SecretReference } from './reference.ts';
 
 /** The text of a parameter, decrypted. Rejects as the SDK does. */
