@@ -8,7 +8,7 @@ export {
   type Issuer,
   type LeafOptions,
 } from './certificates.ts';
-export { lintTemplate } from './cfn-lint.ts';
+export { lintTemplates } from './cfn-lint.ts';
 export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';
 export { type Chromium, type Page, startChromium } from './chromium.ts';
 export { type ConnectProxy, type ProxyVerdict, startConnectProxy } from './connect-proxy.ts';

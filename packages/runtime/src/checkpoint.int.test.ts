@@ -1,7 +1,7 @@
-/** Tests of a manager that keeps its checkpoint outside of its folder: each start is a new machine. */
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** Tests of a manager that keeps its checkpoint in a file outside of its folder: each start is a new machine. */
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import {
   createBusId,
   createManagerKey,
@@ -12,23 +12,18 @@ import {
   parseRootKey,
   parseTrust,
 } from '@certbus/events';
+import { BEGINNING, type Checkpoint } from '@certbus/events/history';
 import { createBus, type Manager, recordRestored } from '@certbus/manager';
 import { openLog } from '@certbus/store/open';
-import {
-  type IamJudge,
-  type IamProxy,
-  type Moto,
-  requirePart,
-  startIamJudge,
-  startIamProxy,
-  startMoto,
-  temporaryFolder,
-} from 'certbus-services';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { readEnvironment } from './environment.ts';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, expect, test } from 'vitest';
+import { readKnownTrust } from './checkpoint.ts';
+import { type Environment, readEnvironment } from './environment.ts';
+import { examineMachine } from './examination.ts';
 import { withManager } from './with-manager.ts';
 
 const DAY_MS = 86_400_000;
+const HASH = createHash('sha256').update('a commit').digest('base64url');
 const { path: folder, remove } = temporaryFolder();
 const rootText = createRootKey();
 const root = parseRootKey(rootText);
@@ -39,6 +34,9 @@ const configuration = (contact: string) => ({
 });
 
 afterAll(remove);
+
+/** How far a bus of the same root was read. */
+const at = (position: number): Checkpoint => ({ ...BEGINNING, position, hash: HASH, rootSequence: 2 });
 
 /** A bus that was begun some days ago, its manager, and where its checkpoint is. */
 async function newBus({ daysAgo = 0, checkpoint }: { daysAgo?: number; checkpoint?: string } = {}) {
@@ -59,30 +57,24 @@ async function newBus({ daysAgo = 0, checkpoint }: { daysAgo?: number; checkpoin
   });
   await log.close();
   const lines: string[] = [];
-  /** On a machine that has nothing but the environment. */
-  const start = async <T>(run: (manager: Manager) => Promise<T>, variables: Record<string, string> = {}) => {
-    const state = join(folder, crypto.randomUUID());
-    const environment = readEnvironment({
+  /** That of a machine which has nothing else. */
+  const environment = (variables: Record<string, string> = {}): Environment =>
+    readEnvironment({
       variables: {
         CERTBUS_BUS: address,
         CERTBUS_TRUST: formatTrust(trust),
         CERTBUS_MANAGER_KEY: managerKey,
-        CERTBUS_STATE_DIR: state,
+        CERTBUS_STATE_DIR: join(folder, crypto.randomUUID()),
         CERTBUS_CHECKPOINT: place,
         ...variables,
       },
       writeLine: (line) => lines.push(line),
     });
-    try {
-      return await withManager(environment, run);
-    } finally {
-      rmSync(state, { recursive: true, force: true });
-    }
-  };
-  const configure = (contact: string, variables?: Record<string, string>) =>
-    start((manager) => manager.configure(configuration(contact)), variables);
+  const start = <T>(run: (manager: Manager) => Promise<T>, variables?: Record<string, string>) =>
+    withManager(environment(variables), run);
+  const configure = (contact: string) => start((manager) => manager.configure(configuration(contact)));
   const kept = () => parseTrust(readFileSync(place, 'utf8')).floor;
-  return { file, address, trust, place, lines, start, configure, kept };
+  return { file, address, trust, place, lines, environment, start, configure, kept };
 }
 
 /** Cuts a log off, as somebody does who can write to the store. */
@@ -95,143 +87,77 @@ async function cutOff(file: string, position: number): Promise<void> {
   database.close();
 }
 
-describe('a checkpoint in a file', () => {
-  test('is made by the first run, and follows each that goes further', async () => {
-    const { configure, start, kept, trust, place } = await newBus();
-    await start(async () => {});
-    expect(kept()).toMatchObject({ position: 1, rootSequence: 2 });
-    await configure('mailto:a@example.com');
-    expect(kept()).toMatchObject({ position: 2 });
-    await expect(start(() => Promise.reject(new Error('the run failed')))).rejects.toThrow('the run failed');
-    expect(parseTrust(readFileSync(place, 'utf8'))).toMatchObject(trust);
-  });
-
-  test('is never put back, not by a run that began before another', async () => {
-    const { configure, start, kept } = await newBus();
-    await start(async () => {
-      await configure('mailto:a@example.com');
-      await configure('mailto:b@example.com');
-    });
-    expect(kept()).toMatchObject({ position: 3 });
-  });
-
-  test('shows a new machine that the log was cut off, unless the root restored it', async () => {
-    const { configure, start, kept, file, address, trust } = await newBus();
-    await configure('mailto:a@example.com');
-    await configure('mailto:b@example.com');
-    await cutOff(file, 2);
-    const cut = start(async () => {});
-    await expect(cut).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_BELOW_FLOOR' });
-    expect(kept()).toMatchObject({ position: 3 });
-    const log = await openLog(address);
-    const { signal } = new AbortController();
-    const known = undefined;
-    await recordRestored(log, 'test', { trust: { ...trust, floor: kept() }, root, known, archive: undefined, signal });
-    await log.close();
-    await start(async () => {});
-    expect(kept()?.position).toBe(3);
-    expect(kept()?.rootSequence).toBeGreaterThan(2);
-  });
-
-  test('lets a manager go on after an outage of days, which nobody has to confirm', async () => {
-    const { configure, start } = await newBus({ daysAgo: 5 });
-    await expect(configure('mailto:a@example.com', { CERTBUS_CHECKPOINT: '' })).rejects.toMatchObject({
-      code: 'CERTBUS_MANAGER_BUS_STALE',
-    });
-    // What could have been cut off is not kept as known.
-    await start(async () => {});
-    await expect(configure('mailto:a@example.com')).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_BUS_STALE' });
-    const stale = await newBus({ daysAgo: 5 });
-    await stale.start(async () => {}, { CERTBUS_ACCEPT_STALE: '1' });
-    await stale.configure('mailto:a@example.com');
-  });
-
-  test.each([
-    ['something else', () => 'password', 'it is not a checkpoint'],
-    ['that of another bus', () => formatTrust({ busId: createBusId(), rootKey: root.publicKey }), 'of another bus'],
-  ])('is refused where it is %s', async (_, text, why) => {
-    const { start, place } = await newBus();
-    writeFileSync(place, text());
-    const started = start(async () => {});
-    await expect(started).rejects.toMatchObject({ code: 'CERTBUS_CLI_CHECKPOINT_REFUSED' });
-    await expect(started).rejects.toThrow(why);
-    await expect(started).rejects.not.toThrow('password');
-  });
-
-  test('is refused where others can change it', async () => {
-    const { start, place } = await newBus();
-    await start(async () => {});
-    chmodSync(place, 0o666);
-    await expect(start(async () => {})).rejects.toMatchObject({ code: 'CERTBUS_CLI_CONFIG_OPEN' });
-  });
-
-  test('that cannot be written is reported, and fails no run', async () => {
-    const { configure, lines } = await newBus({ checkpoint: join(folder, 'no', 'such', 'folder') });
-    await configure('mailto:a@example.com');
-    expect(lines).toEqual([expect.stringMatching(/^warning: the checkpoint was not written \(error: /)]);
-  });
+test('a checkpoint is made by the first run, follows each, and shows a new machine that the log was cut off, unless the root restored it', async () => {
+  const { configure, start, kept, file, address, trust } = await newBus();
+  await expect(start(() => Promise.reject(new Error('the run failed')))).rejects.toThrow('the run failed');
+  expect(kept()).toMatchObject({ position: 1, rootSequence: 2 });
+  await configure('mailto:a@example.com');
+  expect(kept()).toMatchObject({ position: 2 });
+  await cutOff(file, 1);
+  await expect(start(async () => {})).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_BELOW_FLOOR' });
+  expect(kept()).toMatchObject({ position: 2 });
+  const log = await openLog(address);
+  const { signal } = new AbortController();
+  const known = undefined;
+  await recordRestored(log, 'test', { trust: { ...trust, floor: kept() }, root, known, archive: undefined, signal });
+  await log.close();
+  await start(async () => {});
+  expect(kept()?.position).toBe(2);
+  expect(kept()?.rootSequence).toBeGreaterThan(2);
 });
 
-const parts = [requirePart('moto'), requirePart('iam-judge')];
-const missing = parts.find(({ skip }) => skip);
+test('a checkpoint is never put back, not by a run that began before another', async () => {
+  const { environment, trust, kept } = await newBus();
+  const [early, late] = [await readKnownTrust(environment()), await readKnownTrust(environment())];
+  await late.keep(at(3));
+  await early.keep(at(2));
+  expect(kept()).toMatchObject({ position: 3 });
+  const next = await readKnownTrust(environment());
+  expect(next).toMatchObject({ hasCheckpoint: true, trust: { ...trust, floor: { position: 3 } } });
+  await next.keep(at(2));
+  expect(kept()).toMatchObject({ position: 3 });
+});
 
-describe.skipIf(missing)(missing?.title('a checkpoint in SSM') ?? 'a checkpoint in SSM', () => {
-  const region = 'eu-central-1';
-  const name = '/certbus/checkpoint';
-  let moto: Moto;
-  let judge: IamJudge;
-  let proxy: IamProxy;
+test('a checkpoint lets a manager go on after an outage of days, which nobody has to confirm', async () => {
+  const { configure, start, place } = await newBus({ daysAgo: 5 });
+  await expect(configure('mailto:a@example.com')).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_BUS_STALE' });
+  // What could have been cut off is not kept as known.
+  expect(existsSync(place)).toBe(false);
+  await start(async () => {}, { CERTBUS_ACCEPT_STALE: '1' });
+  await configure('mailto:a@example.com');
+});
 
-  beforeAll(async () => {
-    moto = await startMoto();
-    judge = await startIamJudge();
-    proxy = await startIamProxy(judge, { ssm: moto.endpoint });
-  });
+test.each([
+  ['something else', () => 'password', 'it is not a checkpoint'],
+  ['that of another bus', () => formatTrust({ busId: createBusId(), rootKey: root.publicKey }), 'of another bus'],
+])('a checkpoint is refused where it is %s', async (_, text, why) => {
+  const { environment, place } = await newBus();
+  writeFileSync(place, text());
+  const read = readKnownTrust(environment());
+  await expect(read).rejects.toMatchObject({ code: 'CERTBUS_CLI_CHECKPOINT_REFUSED' });
+  await expect(read).rejects.toThrow(why);
+  await expect(read).rejects.not.toThrow('password');
+});
 
-  afterAll(async () => {
-    vi.unstubAllEnvs();
-    await proxy?.stop();
-    await judge?.stop();
-    await moto?.stop();
-  });
+test('a checkpoint is refused where others can change it', async () => {
+  const { environment, place } = await newBus();
+  await (await readKnownTrust(environment())).keep(at(1));
+  chmodSync(place, 0o666);
+  await expect(readKnownTrust(environment())).rejects.toMatchObject({ code: 'CERTBUS_CLI_CONFIG_OPEN' });
+});
 
-  /** Acts as a role that may do these things to the parameter. */
-  function actAs(role: string, actions: readonly string[]): void {
-    const Resource = `arn:aws:ssm:${region}:123456789012:parameter${name}`;
-    const Statement = [{ Effect: 'Allow', Action: actions.map((action) => `ssm:${action}`), Resource }];
-    const { accessKeyId, secretAccessKey } = proxy.addRole(role, [{ Version: '2012-10-17', Statement }]);
-    vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
-    vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
-  }
+test('a checkpoint that cannot be written is reported, and fails no run', async () => {
+  const { configure, lines } = await newBus({ checkpoint: join(folder, 'no', 'such', 'folder') });
+  await configure('mailto:a@example.com');
+  expect(lines).toEqual([expect.stringMatching(/^warning: the checkpoint was not written \(error: /)]);
+});
 
-  test('is made, followed and refused as one in a file is', async () => {
-    const checkpoint = `ssm:${name}?region=${region}&endpoint=${proxy.endpoint}`;
-    const { configure, start, file, lines } = await newBus({ checkpoint });
-    const credentials = { accessKeyId: 'AKIAALLROLES', secretAccessKey: 'x' };
-    const ssm = new SSMClient({ endpoint: moto.endpoint, region, credentials });
-    const kept = async () =>
-      parseTrust((await ssm.send(new GetParameterCommand({ Name: name }))).Parameter?.Value ?? '').floor?.position;
-    actAs('manager', ['GetParameter', 'PutParameter']);
-    await start(async () => {});
-    expect(await kept()).toBe(1);
-    actAs('reader', ['GetParameter']);
-    await configure('mailto:a@example.com');
-    expect(lines).toEqual([
-      expect.stringContaining('assumed-role/reader/session is not authorized to perform: ssm:PutParameter'),
-    ]);
-    expect(await kept()).toBe(1);
-    actAs('manager', ['GetParameter', 'PutParameter']);
-    await configure('mailto:b@example.com');
-    expect(await kept()).toBe(3);
-    await cutOff(file, 2);
-    await expect(start(async () => {})).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_BELOW_FLOOR' });
-    actAs('stranger', ['DeleteParameter']);
-    await expect(start(async () => {})).rejects.toMatchObject({ code: 'CERTBUS_CLI_SECRET_DENIED' });
-    ssm.destroy();
-  });
-
-  test('is not a secret of Secrets Manager', async () => {
-    const { start } = await newBus({ checkpoint: 'secretsmanager:x' });
-    await expect(start(async () => {})).rejects.toMatchObject({ code: 'CERTBUS_CLI_SECRET_REFERENCE_INVALID' });
-  });
+test('a checkpoint that cannot be read stops a manager, and is a finding of the doctor, who goes on', async () => {
+  const { start, environment, place } = await newBus();
+  writeFileSync(place, 'something else');
+  await expect(start(async () => {})).rejects.toMatchObject({ code: 'CERTBUS_CLI_CHECKPOINT_REFUSED' });
+  const findings = await examineMachine(environment(), { signal: new AbortController().signal, onFinding: () => {} });
+  const failed = findings.filter(({ status }) => status === 'failed').map(({ subject }) => subject);
+  expect(failed).toContain('checkpoint');
+  expect(findings.at(-1)?.subject).not.toBe('checkpoint');
 });

@@ -14,6 +14,7 @@ import {
   parseManagerKey,
   parseRootKey,
 } from '@certbus/events';
+import { BEGINNING } from '@certbus/events/history';
 import { createBus } from '@certbus/manager';
 import { openLog } from '@certbus/store/open';
 import {
@@ -27,13 +28,16 @@ import {
   temporaryFolder,
 } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { readKnownTrust } from '../checkpoint.ts';
 import { type Environment, readEnvironment, readKey, readReferences, secretsOf } from '../environment.ts';
+import { examineMachine } from '../examination.ts';
 import { withManager } from '../with-manager.ts';
 
 const parts = [requirePart('moto'), requirePart('iam-judge')];
 const missing = parts.find(({ skip }) => skip);
 const region = 'eu-central-1';
 const { signal } = new AbortController();
+const arn = (service: string, name: string) => `arn:aws:${service}:${region}:123456789012:${name}`;
 
 describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', () => {
   const { path: folder, remove } = temporaryFolder();
@@ -66,6 +70,14 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
     await log.close();
   }
 
+  /** Acts from now on as a role that may do these things. */
+  function actAs(role: string, allowed: readonly { readonly action: string; readonly resource: string }[]): void {
+    const Statement = allowed.map(({ action, resource }) => ({ Effect: 'Allow', Action: action, Resource: resource }));
+    const { accessKeyId, secretAccessKey } = proxy.addRole(role, [{ Version: '2012-10-17', Statement }]);
+    vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
+  }
+
   beforeAll(async () => {
     moto = await startMoto();
     await makeBus();
@@ -83,24 +95,12 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
     await manager.send(new CreateSecretCommand({ Name: 'other/key', SecretString: managerKey }));
     ssm.destroy();
     manager.destroy();
-    const arn = (service: string, name: string) => `arn:aws:${service}:${region}:123456789012:${name}`;
     judge = await startIamJudge();
     proxy = await startIamProxy(judge, { ssm: moto.endpoint, secretsmanager: moto.endpoint });
-    const role = proxy.addRole('certbus-manager', [
-      {
-        Version: '2012-10-17',
-        Statement: [
-          { Effect: 'Allow', Action: 'ssm:GetParameter', Resource: arn('ssm', 'parameter/certbus/*') },
-          {
-            Effect: 'Allow',
-            Action: 'secretsmanager:GetSecretValue',
-            Resource: arn('secretsmanager', 'secret:certbus/*'),
-          },
-        ],
-      },
+    actAs('certbus-manager', [
+      { action: 'ssm:GetParameter', resource: arn('ssm', 'parameter/certbus/*') },
+      { action: 'secretsmanager:GetSecretValue', resource: arn('secretsmanager', 'secret:certbus/*') },
     ]);
-    vi.stubEnv('AWS_ACCESS_KEY_ID', role.accessKeyId);
-    vi.stubEnv('AWS_SECRET_ACCESS_KEY', role.secretAccessKey);
     vi.stubEnv('AWS_REGION', undefined);
     vi.stubEnv('AWS_CONFIG_FILE', '/dev/null');
   });
@@ -203,6 +203,51 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
     expect(() => secrets('CERTBUS_SECRET_GONE')).toThrow(
       /^CERTBUS_SECRET_GONE cannot be read from ssm:\/certbus\/none/,
     );
+  });
+
+  test('the doctor reads references, and goes on where one cannot be read', async () => {
+    const examine = (environment: Environment) => examineMachine(environment, { signal, onFinding: () => {} });
+    const failed = async (reference: string) =>
+      (await examine(keyAt(reference))).filter(({ check, status }) => check === 'key' && status === 'failed');
+    expect(await failed('ssm:/certbus/key')).toEqual([]);
+    expect(await failed('ssm:/other/key')).toMatchObject([{ detail: expect.stringContaining('ssm:GetParameter') }]);
+  });
+
+  describe('a checkpoint in SSM', () => {
+    const place = '/certbus/checkpoint';
+    const act = (role: string, ...actions: readonly string[]) =>
+      actAs(
+        role,
+        actions.map((action) => ({ action: `ssm:${action}`, resource: arn('ssm', `parameter${place}`) })),
+      );
+    const known = (reference = `ssm:${place}`) =>
+      readKnownTrust(environmentWith({ CERTBUS_CHECKPOINT: referTo(reference) }));
+    const at = (position: number) => ({ ...BEGINNING, position, hash: 'A'.repeat(43), rootSequence: 2 });
+    const kept = async () => (await known()).trust.floor?.position;
+
+    test('is made, followed and refused by the policy of the role, and is never put back', async () => {
+      act('manager', 'GetParameter', 'PutParameter');
+      const early = await known();
+      expect(early.hasCheckpoint).toBe(false);
+      await early.keep(at(4));
+      expect(await kept()).toBe(4);
+      act('reader', 'GetParameter');
+      await expect((await known()).keep(at(5))).rejects.toMatchObject({
+        code: 'CERTBUS_CLI_SECRET_DENIED',
+        message: expect.stringContaining('role/reader/session is not authorized to perform: ssm:PutParameter'),
+      });
+      expect(await kept()).toBe(4);
+      act('manager', 'GetParameter', 'PutParameter');
+      await (await known()).keep(at(6));
+      await early.keep(at(5));
+      expect(await kept()).toBe(6);
+      act('stranger', 'DeleteParameter');
+      await expect(known()).rejects.toMatchObject({ code: 'CERTBUS_CLI_SECRET_DENIED' });
+    });
+
+    test('is not a secret of Secrets Manager', async () => {
+      await expect(known('secretsmanager:x')).rejects.toMatchObject({ code: 'CERTBUS_CLI_SECRET_REFERENCE_INVALID' });
+    });
   });
 
   afterAll(async () => {
