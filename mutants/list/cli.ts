@@ -9,9 +9,9 @@ export const cli: readonly Mutant[] = [
     fault: '"bus log" prints the control characters of an event',
     file: LOG,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
-    find: 'clean(`      ${describe(event)}`)',
+    find: 'clean(`      ${describeEvent(event)}`)',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
-    replace: '`      ${describe(event)}`',
+    replace: '`      ${describeEvent(event)}`',
     noticedBy: [LOG_TEST],
   },
   {

@@ -31,6 +31,8 @@ const AWAY = new Set([
   'CERTBUS_STORE_ACCESS_DENIED',
 ]);
 
+const hasReadBus = (replica: Replica): boolean => replica.isComplete() && replica.checkpoint().position > 0;
+
 const isAway = (error: unknown): error is StoreError => error instanceof StoreError && AWAY.has(error.code);
 
 /** The picture of a bus that answers. Rejects as {@link withPicture} does, also where the bus is away. */
@@ -68,7 +70,7 @@ export async function withPicture<T>(
   try {
     let away: StoreError | undefined;
     const picture = await readPictureNow(environment, replica, options).catch((error: unknown) => {
-      if (!isAway(error) || options.at || !replica.isComplete()) throw error;
+      if (!isAway(error) || options.at || !hasReadBus(replica)) throw error;
       away = error;
       return replicaPicture(replica);
     });
