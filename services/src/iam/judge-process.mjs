@@ -24,11 +24,13 @@ async function judge({ principal, action, resource, account, context, policies, 
   return { allowed: result === 'Allowed', result };
 }
 
-const server = createServer(async (request, response) => {
+async function answer(request, response) {
   try {
     response.end(JSON.stringify(await judge(JSON.parse(await text(request)))));
   } catch (error) {
     response.writeHead(400).end(String(error));
   }
-});
+}
+
+const server = createServer((request, response) => void answer(request, response));
 server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));
