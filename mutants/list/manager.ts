@@ -15,6 +15,34 @@ const derOf = "key.export({ type: 'pkcs8', format: 'der' })";
 
 export const manager: readonly Mutant[] = [
   {
+    fault: 'an order is claimed although a limit of the CA leaves no room',
+    file: 'packages/manager/src/decide/claim.ts',
+    find: "if (binding) return say({ kind: 'limited', names, binding });",
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/renewal/limits.int.test.ts' }],
+  },
+  {
+    fault: 'what open orders hold of a domain is not counted',
+    file: 'packages/manager/src/decide/room.ts',
+    find: 'const wanted = held + 1',
+    replace: 'const wanted = 1',
+    noticedBy: [{ file: 'packages/manager/src/decide/room.test.ts' }],
+  },
+  {
+    fault: 'spending that the replica has taken meanwhile is counted twice',
+    file: 'packages/manager/src/state/spending.ts',
+    find: '.filter(({ position }) => position > below.position)',
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/state/spending.property.test.ts' }],
+  },
+  {
+    fault: 'a failed order keeps what it held of its domains',
+    file: 'packages/events/src/history/ledger.ts',
+    find: 'return [...held(own, -1), ...failures];',
+    replace: 'return failures;',
+    noticedBy: [{ file: 'packages/manager/src/state/spending.property.test.ts' }],
+  },
+  {
     fault: 'a manager decides on events that it does not know',
     file: 'packages/manager/src/context.ts',
     find: 'if (types.length === 0) return;',

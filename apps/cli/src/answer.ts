@@ -12,6 +12,8 @@ export interface AnswerError {
   readonly next: readonly string[];
   /** DNS records that an error says are missing, as lines of a zone. */
   readonly records?: readonly string[];
+  /** From when on it can work, ISO 8601, where that is known. */
+  readonly until?: string;
 }
 
 /** What a command prints with `--json`. `docs/errors.md` describes it for users. */
@@ -33,6 +35,10 @@ function recordsOf(error: unknown): readonly string[] {
     : [];
 }
 
+/** The instant from which what failed can work. */
+const untilOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'until' in error && error.until instanceof Date ? error.until.toISOString() : undefined;
+
 /** An error as `--json` shows it. */
 export function describeError(error: unknown): AnswerError {
   const message = error instanceof Error ? clean(error.message) : 'unknown';
@@ -40,5 +46,7 @@ export function describeError(error: unknown): AnswerError {
     return { code: 'CERTBUS_CLI_USAGE', message: message.replace(/\s*See more help with --help$/, ''), next: [] };
   const records = recordsOf(error);
   const code = codeOf(error) ?? 'CERTBUS_UNEXPECTED';
-  return { code, message, next: nextSteps(error), ...(records.length > 0 ? { records } : {}) };
+  const until = untilOf(error);
+  const more = { ...(records.length > 0 ? { records } : {}), ...(until ? { until } : {}) };
+  return { code, message, next: nextSteps(error), ...more };
 }

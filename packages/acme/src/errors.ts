@@ -25,6 +25,8 @@ export type AcmeErrorCode =
 export interface AcmeErrorOptions extends ErrorOptions {
   /** The CA asks not to be asked again before this instant. */
   readonly notBefore?: Date | undefined;
+  /** A name for each validation that the CA found invalid; default none. */
+  readonly invalidNames?: readonly string[];
 }
 
 /** A failure of the ACME client. Branch on `code`, never on the message. */
@@ -33,11 +35,18 @@ export class AcmeError extends Error {
   readonly code: AcmeErrorCode;
   /** Where the CA said when to come back, that instant. */
   readonly notBefore: Date | undefined;
+  /** A name for each validation that the CA found invalid, which it counts: twice where a wildcard failed as well. Without `*.`. */
+  readonly invalidNames: readonly string[];
 
-  constructor(code: AcmeErrorCode, message: string, { notBefore, ...options }: AcmeErrorOptions = {}) {
+  constructor(
+    code: AcmeErrorCode,
+    message: string,
+    { notBefore, invalidNames = [], ...options }: AcmeErrorOptions = {},
+  ) {
     super(message, options);
     this.code = code;
     this.notBefore = notBefore;
+    this.invalidNames = invalidNames;
   }
 }
 

@@ -73,12 +73,19 @@ export function isAddress(name: string): boolean {
   return name.includes(':') || IPV4.test(name);
 }
 
+/** The eight groups of an IPv6 address in its one form, hexadecimal without leading zeros. */
+export function addressGroups(address: string): readonly string[] {
+  const [front = [], back = []] = address.split('::').map((half) => (half === '' ? [] : half.split(':')));
+  const zeros = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0');
+  return [...front, ...zeros, ...back];
+}
+
 /** The name of an IP address in reverse DNS, which a CA sends as the server name in TLS-ALPN-01 (RFC 8738 section 6). */
 export function reverseNameOf(address: string): string {
   if (!address.includes(':')) return `${address.split('.').toReversed().join('.')}.in-addr.arpa`;
-  const [front = [], back = []] = address.split('::').map((half) => (half === '' ? [] : half.split(':')));
-  const zeros = Array.from({ length: 8 - front.length - back.length }, () => '0');
-  const nibbles = [...front, ...zeros, ...back].map((group) => group.padStart(4, '0')).join('');
+  const nibbles = addressGroups(address)
+    .map((group) => group.padStart(4, '0'))
+    .join('');
   return `${[...nibbles].toReversed().join('.')}.ip6.arpa`;
 }
 

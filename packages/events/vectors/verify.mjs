@@ -150,7 +150,7 @@ const EVENTS = {
       attempt: is.count,
       notBefore: is.instant,
     },
-    { retryAt: is.instant, directory: is.text },
+    { retryAt: is.instant, directory: is.text, invalidNames: is.names },
   ],
   CertificateObtained: [
     { ...content, issuanceId: is.id, reason, challengeType, directory: is.text },

@@ -1,5 +1,5 @@
 /** What every operation of a manager works with, and how it reads the bus and writes to it. */
-import type { Logger } from '@certbus/acme';
+import type { CaLimits, Logger } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import { type ArchivePlace, type Bus, catchUp, type Decide, type TransactOptions, transact } from '@certbus/store';
 import type { Connections } from './accounts/connections.ts';
@@ -19,6 +19,8 @@ export interface Context {
   readonly archive: ArchivePlace | undefined;
   readonly key: ManagerKey;
   readonly connections: Connections;
+  /** The limits of a CA by its directory, where the configuration has none. */
+  readonly publishedLimits: (directory: string) => CaLimits;
   readonly solvers: SolverFactory;
   readonly secrets: SecretSource;
   readonly logger: Logger;

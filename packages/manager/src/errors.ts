@@ -2,6 +2,7 @@
 import { HistoryError } from '@certbus/events/history';
 import { ReplicaError } from '@certbus/replica';
 import { StoreError } from '@certbus/store';
+import { type BindingLimit, describeLimit } from './decide/binding-limit.ts';
 
 /** Every way a manager can refuse or fail by itself; `docs/errors.md` says what to do about each. */
 export type ManagerErrorCode =
@@ -15,6 +16,7 @@ export type ManagerErrorCode =
   | 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND'
   | 'CERTBUS_MANAGER_CLAIM_LOST'
   | 'CERTBUS_MANAGER_CLAIMED_ELSEWHERE'
+  | 'CERTBUS_MANAGER_LIMIT_REACHED'
   | 'CERTBUS_MANAGER_SECRET_HOST_REFUSED'
   | 'CERTBUS_MANAGER_SECRET_MISSING'
   | 'CERTBUS_MANAGER_PROGRAM_MISSING'
@@ -31,12 +33,27 @@ export type ManagerErrorCode =
 
 /** A refusal or failure of the manager. Branch on `code`, never on the message. */
 export class ManagerError extends Error {
-  override readonly name = 'ManagerError';
+  override readonly name: string = 'ManagerError';
   readonly code: ManagerErrorCode;
 
   constructor(code: ManagerErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+  }
+}
+
+/** `CERTBUS_MANAGER_LIMIT_REACHED`: a limit of the CA leaves no room for an order now, and nothing was asked of the CA. */
+export class LimitReachedError extends ManagerError {
+  override readonly name = 'LimitReachedError';
+  readonly binding: BindingLimit;
+  /** From when on there is room. */
+  readonly until: Date;
+
+  constructor(names: readonly string[], binding: BindingLimit) {
+    const what = `The order for ${names.join(', ')} is postponed until ${binding.until.toISOString()}: ${describeLimit(binding)}. Nothing was asked of the CA.`;
+    super('CERTBUS_MANAGER_LIMIT_REACHED', what);
+    this.binding = binding;
+    this.until = binding.until;
   }
 }
 

@@ -1,6 +1,7 @@
 /** The manager of a bus: decides, issues, renews and removes certificates. */
 export type { AccountOptions } from './accounts/account-operations.ts';
 export type { ObserveAuthority } from './accounts/connections.ts';
+export { limitsOfAuthority } from './configuration/certificate-authorities.ts';
 export { type ConfigurationChanges, changesBetween } from './configuration/changes.ts';
 export {
   type CertificateAuthority,

@@ -1,5 +1,5 @@
 /** Opens a manager of a bus: what it is given, what it can do, and how it starts. */
-import type { CaLimits, Logger } from '@certbus/acme';
+import { type CaLimits, type Logger, limitsOf } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
 import type { Replica } from '@certbus/replica';
@@ -65,7 +65,7 @@ export interface ManagerOptions {
   readonly outgoing?: Outgoing | undefined;
   /** Takes what the ACME client does and at which CA, for metrics; default nothing does. */
   readonly observe?: ObserveAuthority;
-  /** What a CA lets one client do, by its directory; default what it publishes. This process takes half of the requests. */
+  /** What a CA lets one client do, by its directory, where the configuration says nothing else; default what it publishes. This process takes half of the requests. */
   readonly limits?: (directory: string) => CaLimits;
   readonly logger?: Logger;
 }
@@ -94,13 +94,8 @@ export interface Manager extends AccountOperations, CertificateOperations, Confi
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-function connectionsFor({ outgoing, observe, limits }: ManagerOptions) {
-  return createConnections({
-    outgoing,
-    ...(observe ? { observe } : {}),
-    ...(limits ? { limits } : {}),
-  });
-}
+const connectionsFor = ({ outgoing, observe }: ManagerOptions) =>
+  createConnections({ outgoing, ...(observe ? { observe } : {}) });
 
 /** Takes the right to advance the replica where it is free, and makes the replica ready. */
 async function createContext(options: ManagerOptions): Promise<Context> {
@@ -113,7 +108,8 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   const { acceptStale = false } = options;
   const freshness = createFreshness({ view, trust: bus.trust, acceptStale, now, onReplicaFailed });
   const given = { bus, key, archive, holder, hasEnded, solvers, secrets };
-  return { ...given, view, freshness, connections: connectionsFor(options), logger, now, random, claimMs, graceMs };
+  const ca = { connections: connectionsFor(options), publishedLimits: options.limits ?? limitsOf };
+  return { ...given, ...ca, view, freshness, logger, now, random, claimMs, graceMs };
 }
 
 /**

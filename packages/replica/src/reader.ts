@@ -6,6 +6,7 @@ import type { SnapshotRecord } from '@certbus/store';
 import { CHECKED_BUS, CHECKED_STATE, checkedBus, checkedState, damaged, isDamage } from './checking/digest.ts';
 import { createDutyReader, type DutyReader } from './writer/duties.ts';
 import { createEndReader } from './writer/ends.ts';
+import { createLedgerReader, type LedgerReader } from './writer/ledger.ts';
 import { type Generation, suffixOf } from './writer/schema.ts';
 
 /** A certificate that changed, with the names that it covers or covered. */
@@ -42,7 +43,7 @@ export interface SharedNames {
 }
 
 /** What can be asked of a replica. Everything is synchronous and local. */
-export interface ReplicaReader extends DutyReader {
+export interface ReplicaReader extends DutyReader, Pick<LedgerReader, 'spending'> {
   /** How far the replica goes. */
   checkpoint(): Checkpoint;
   bus(): BusState;
@@ -201,7 +202,7 @@ function* pages(select: StatementSync): Iterable<Readonly<Record<string, unknown
 function* snapshotRecords(
   issuers: StatementSync,
   certificates: StatementSync,
-  parse: ParseStates,
+  { parse, ledger }: { readonly parse: ParseStates } & Pick<LedgerReader, 'ledger'>,
 ): Iterable<SnapshotRecord> {
   for (const row of issuers.all()) {
     const certificate = Buffer.from(row['certificate'] as Uint8Array).toString('base64');
@@ -209,6 +210,7 @@ function* snapshotRecords(
   }
   for (const row of pages(certificates))
     for (const certificate of parse([row])) yield { position: Number(row['of_position']), certificate };
+  for (const spent of ledger()) yield { spent };
 }
 
 /**
@@ -281,6 +283,7 @@ export function createReader(
   );
   const selectRootEvents = database.prepare(`SELECT position, envelope FROM root_events${suffix} ORDER BY sequence`);
   const selectIssuers = database.prepare(`SELECT hash, certificate FROM issuers${suffix} ORDER BY hash`);
+  const ledger = createLedgerReader(database, suffix);
   const selectRecords = database.prepare(
     `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
@@ -363,6 +366,7 @@ export function createReader(
         position: Number(row['position']),
         root: JSON.parse(String(row['envelope'])),
       })),
-    records: () => snapshotRecords(selectIssuers, selectRecords, parse),
+    spending: ledger.spending,
+    records: () => snapshotRecords(selectIssuers, selectRecords, { parse, ledger: ledger.ledger }),
   };
 }

@@ -127,6 +127,7 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     issuer: (hash) => current().issuer(hash),
     changedSince: (position, limit) => current().changedSince(position, limit),
     rootEvents: () => current().rootEvents(),
+    spending: (key, stretch) => current().spending(key, stretch),
     records: () => current().records(),
   };
 }

@@ -1,7 +1,7 @@
 /** What making a certificate would ask for, without asking for it. */
 import { limitsOf } from '@certbus/acme';
 import { type ChallengeType, nameSetKey } from '@certbus/events';
-import { type Configuration, dnsSettingsFor, type ManagerState } from '@certbus/manager';
+import { type Configuration, dnsSettingsFor, limitsOfAuthority, type ManagerState } from '@certbus/manager';
 
 /** What `--dry-run` shows of one certificate. */
 export interface Plan {
@@ -42,9 +42,9 @@ export function planFor(
 
 const HOUR_MS = 3_600_000;
 
-/** The limits of a CA that count for new certificates, in words. */
-export function describeLimits(directory: string): string {
-  const { orders, failures } = limitsOf(directory);
+/** The limits of a CA that count for new certificates, configured or published, in words. */
+export function describeLimits(config: Configuration, directory: string): string {
+  const { orders, failures } = limitsOfAuthority(config, limitsOf, directory);
   const hours = (orders.capacity * orders.refillMs) / HOUR_MS;
   const failureHours = (failures.capacity * failures.refillMs) / HOUR_MS;
   const each = (count: number, span: number) => `${count} in ${span === 1 ? 'an hour' : `${span} hours`}`;

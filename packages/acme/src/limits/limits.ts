@@ -12,9 +12,19 @@ export interface CaLimits {
   readonly orders: Rate;
   /** Failed authorizations of one name in one account. */
   readonly failures: Rate;
+  /** Certificates of one registered domain, renewals excepted, for all accounts together; not limited where absent. */
+  readonly domains?: Rate;
+  /** Certificates of one exact set of names, for all accounts together; not limited where absent. */
+  readonly nameSets?: Rate;
+  /**
+   * Whether renewals of the same names count as new orders. With `exempt`, a renewal inside the window that the CA named (RFC 9773) passes
+   * all limits on orders, names and domains. Default `counted`.
+   */
+  readonly renewals?: 'exempt' | 'counted';
 }
 
 const HOUR_MS = 3_600_000;
+const WEEK_MS = 168 * HOUR_MS;
 
 /** `perSecond` requests in the long run, `burst` at once. */
 const requests = (perSecond: number, burst: number): Rate => ({ capacity: burst, refillMs: 1000 / perSecond });
@@ -35,6 +45,9 @@ export const LETS_ENCRYPT_LIMITS: CaLimits = {
   accounts: within(10, 3 * HOUR_MS),
   orders: within(300, 3 * HOUR_MS),
   failures: within(5, HOUR_MS),
+  domains: within(50, WEEK_MS),
+  nameSets: within(5, WEEK_MS),
+  renewals: 'exempt',
 };
 
 /** Published limits of Let's Encrypt's staging environment, as of 2026-08-05. */
@@ -43,6 +56,9 @@ export const LETS_ENCRYPT_STAGING_LIMITS: CaLimits = {
   accounts: within(50, 3 * HOUR_MS),
   orders: within(1500, 3 * HOUR_MS),
   failures: within(200, HOUR_MS),
+  domains: within(50, WEEK_MS),
+  nameSets: within(30_000, WEEK_MS),
+  renewals: 'exempt',
 };
 
 /** For CAs that publish nothing: a guard against loops, which no healthy client meets. */

@@ -62,6 +62,7 @@ export const subjectOf = ({ name, isWildcard }: Pick<Authorization, 'name' | 'is
 export function challengeError(
   { url, name, isWildcard, status, challenges, retryAfter }: Authorization,
   challenge: Pick<Challenge, 'type' | 'url'>,
+  invalidNames: readonly string[] = [],
 ): AcmeProblemError {
   const error = challenges.find((each) => each.url === challenge.url)?.error;
   if (!error) throw new TypeError(`The challenge ${challenge.url} has no error`);
@@ -73,25 +74,30 @@ export function challengeError(
     isValidation: true,
     // Where it is still open, the CA says when it looks again.
     notBefore: status === 'pending' ? retryAfter : undefined,
+    invalidNames,
   });
 }
 
-function failureOf(authorization: Authorization): AcmeError {
+function failureOf(authorization: Authorization, invalidNames: readonly string[]): AcmeError {
   const { url, status, challenges } = authorization;
   // Of several, the one that decided it; where nothing did, any other that has an error.
   const failed = challenges.filter(({ error }) => error);
   const [challenge] = [...failed.filter((each) => each.status === 'invalid'), ...failed];
-  if (challenge) return challengeError(authorization, challenge);
+  if (challenge) return challengeError(authorization, challenge, invalidNames);
   const message = `The CA could not confirm ${subjectOf(authorization)}: the authorization ${url} is ${status}. Order again.`;
-  return new AcmeError('CERTBUS_ACME_CHALLENGE_FAILED', message);
+  return new AcmeError('CERTBUS_ACME_CHALLENGE_FAILED', message, { invalidNames });
 }
 
 /**
  * `CERTBUS_ACME_CHALLENGE_FAILED` for authorizations that did not become valid, in the CA's own words. Several at once become one
- * error whose sub-problems name each.
+ * error whose sub-problems name each. `invalidNames`: one for each that the CA has found invalid just now.
  */
-export function challengeFailed(engine: Engine, failed: readonly Authorization[]): AcmeError {
-  const errors = failed.map((authorization) => ({ authorization, error: failureOf(authorization) }));
+export function challengeFailed(
+  engine: Engine,
+  failed: readonly Authorization[],
+  invalidNames: readonly string[] = [],
+): AcmeError {
+  const errors = failed.map((authorization) => ({ authorization, error: failureOf(authorization, invalidNames) }));
   for (const { authorization, error } of errors) {
     engine.logger.warn('the CA could not confirm a name', { name: authorization.name, why: error.message });
   }
@@ -106,5 +112,5 @@ export function challengeFailed(engine: Engine, failed: readonly Authorization[]
   );
   const attempt = `The CA could not confirm ${failed.length} names; the first is ${failed[0]?.name ?? ''}`;
   const problem = { ...error.problem, subproblems };
-  return new AcmeProblemError(problem, { attempt, url: error.url, code: error.code, isValidation: true });
+  return new AcmeProblemError(problem, { attempt, url: error.url, code: error.code, isValidation: true, invalidNames });
 }

@@ -137,8 +137,9 @@ async function proveAll(context: ProofContext, proofs: readonly Proof[]): Promis
   });
   const failed = verdicts.filter(({ status }) => status !== 'valid');
   const { limiter, thumbprint } = context.engine;
-  for (const each of failed) if (isInvalid(context, each)) limiter.nameFailed(thumbprint, each.name);
-  if (failed.length > 0) throw challengeFailed(context.engine, failed);
+  const invalid = failed.filter((each) => isInvalid(context, each)).map(({ name }) => name);
+  for (const name of invalid) limiter.nameFailed(thumbprint, name);
+  if (failed.length > 0) throw challengeFailed(context.engine, failed, invalid.toSorted());
 }
 
 /** Whether the CA has decided against a name. step-ca leaves the authorization of an invalid challenge pending. */

@@ -169,6 +169,8 @@ export interface AcmeProblemOptions extends ErrorOptions {
   readonly terms?: string;
   /** Another resource that the CA pointed to. */
   readonly location?: string;
+  /** As in `AcmeErrorOptions`. */
+  readonly invalidNames?: readonly string[];
 }
 
 /**
@@ -187,9 +189,16 @@ export class AcmeProblemError extends AcmeError {
   readonly page: string | undefined;
 
   constructor(problem: Problem, { attempt, url, terms, location, ...options }: AcmeProblemOptions) {
-    const { code = 'CERTBUS_ACME_PROBLEM', notBefore, isValidation = false, isPause = false, cause } = options;
+    const {
+      code = 'CERTBUS_ACME_PROBLEM',
+      notBefore,
+      isValidation = false,
+      isPause = false,
+      cause,
+      invalidNames = [],
+    } = options;
     const page = pageOf(problem, terms);
-    super(code, `${attempt}: ${describe(problem, page)}`, { cause, notBefore });
+    super(code, `${attempt}: ${describe(problem, page)}`, { cause, notBefore, invalidNames });
     this.problem = problem;
     this.class = isPause ? 'operator-action' : classify(problem, { notBefore, isValidation });
     this.url = url;

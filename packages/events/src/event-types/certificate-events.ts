@@ -125,6 +125,11 @@ export interface IssuanceFailed {
   readonly retryAt?: string | undefined;
   /** The CA that would have been asked: given only where it failed before there was a claim, so that no `IssuanceStarted` names it. */
   readonly directory?: string | undefined;
+  /**
+   * A name for each validation that the CA found invalid, which it counts: twice where a wildcard failed as well. Sorted, without `*.`;
+   * absent where there are none.
+   */
+  readonly invalidNames?: readonly string[] | undefined;
 }
 
 /** The certificate that `CertificateObtained` and `CertificateImported` carry; no other event is needed to serve it. */

@@ -162,6 +162,7 @@ export const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     notBefore: instant,
     retryAt: v.optional(instant),
     directory: v.optional(text),
+    invalidNames: v.optional(names),
   }),
   CertificateObtained: v.object({
     type: v.literal('CertificateObtained'),

@@ -27,6 +27,15 @@ export { evolve, servedNames } from './evolve.ts';
 export { type Expulsion, isRewritten, isTainted, lineOf } from './expulsion.ts';
 export { belowFloor, contradictionOfFloor, floorAt, isBelowFloor, otherThanFloor } from './floor.ts';
 export {
+  countedName,
+  type LedgerEntry,
+  type LedgerLimit,
+  ledgerEntries,
+  ledgerKey,
+  ORDER_KINDS,
+  type OrderKind,
+} from './ledger.ts';
+export {
   isSignedByRoot,
   type PlacedRootEvent,
   type RootBody,

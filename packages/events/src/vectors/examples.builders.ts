@@ -131,6 +131,7 @@ export function examplesOf(
       notBefore: inMinutes(60),
       retryAt: inMinutes(30),
       directory,
+      invalidNames: ['example.test'],
     },
     CertificateImported: { type: 'CertificateImported', ...content, certificateId: 'mP3eYh6bK0o' },
     CertificateRemoved: { type: 'CertificateRemoved', certificateId: 'mP3eYh6bK0o' },

@@ -2,6 +2,7 @@
 import { type Acme, type ExternalAccount, generateAccountKey } from '@certbus/acme';
 import type { Account } from '@certbus/events/history';
 import type { CertificateAuthority } from '../configuration/configuration.ts';
+import { limitsAt } from '../configuration/limits.ts';
 import { hostsOf, resolveSecret } from '../configuration/secrets.ts';
 import type { Context } from '../context.ts';
 import { accountAt } from '../state/accounts.ts';
@@ -23,15 +24,16 @@ export function connectWithKey(
   authority: CertificateAuthority,
   account: { readonly accountKey: string; readonly accountUrl?: string },
 ): Acme {
-  const { directory, roots, eab } = authority;
-  return context.connections.connect({
+  const { directory, roots, eab, limits } = authority;
+  const options = {
     directory,
     ...account,
     ...(roots ? { roots } : {}),
     ...(eab ? { eab: externalAccount(eab, context, directory) } : {}),
     now: context.now,
     logger: context.logger,
-  });
+  };
+  return context.connections.connect(options, limitsAt(context.publishedLimits(directory), limits));
 }
 
 /** The connection with an account of the bus. */

@@ -8,14 +8,13 @@ import {
   type CaLimits,
   createAcme,
   createCaLimiter,
-  limitsOf,
   type Outage,
 } from '@certbus/acme';
 
 /** A manager's connections to CAs, kept for its life: one per account key, and one limiter per CA, so that all keep its limits. */
 export interface Connections {
-  /** The connection with this account; made where there is none yet. Throws as `createAcme` does. */
-  connect(options: AcmeOptions): Acme;
+  /** The connection with this account, within the CA's limits; made where there is none yet. Throws as `createAcme` does. */
+  connect(options: AcmeOptions, limits: CaLimits): Acme;
   /** Why no order can be made now at a CA, by its directory, as far as this process knows; `undefined` where one can be. */
   outage(directory: string): Outage | undefined;
   /** Ends the pause of an outage: one request may look whether the CA is back. */
@@ -33,21 +32,19 @@ export type ObserveAuthority = (event: AcmeEvent, directory: string) => void;
 export interface ConnectionDefaults extends Pick<AcmeOptions, 'outgoing'> {
   /** Takes what is done at a CA, with its directory. */
   readonly observe?: ObserveAuthority;
-  /** The limits of a CA, by its directory. Default: the published ones. */
-  readonly limits?: (directory: string) => CaLimits;
 }
 
 /** Makes none yet. */
-export function createConnections({ limits = limitsOf, observe, ...defaults }: ConnectionDefaults = {}): Connections {
+export function createConnections({ observe, ...defaults }: ConnectionDefaults = {}): Connections {
   const open = new Map<string, Acme>();
   const limiters = new Map<string, CaLimiter>();
   return {
-    connect(options) {
+    connect(options, limits) {
       const { directory, accountKey, accountUrl, roots, eab } = options;
       // A changed key, account, trust or binding is another connection; the one before it may have sessions under way.
       const key = JSON.stringify([directory, accountThumbprint(accountKey), accountUrl, roots, eab?.kid]);
       const { now } = options;
-      const shared = { limits: limits(directory), requestShare: REQUEST_SHARE };
+      const shared = { limits, requestShare: REQUEST_SHARE };
       const limiter = limiters.get(directory) ?? createCaLimiter(directory, { ...shared, ...(now ? { now } : {}) });
       limiters.set(directory, limiter);
       const watched = observe ? { observe: (event: AcmeEvent) => observe(event, directory) } : {};

@@ -1,6 +1,8 @@
 /** Finds a certificate authority of the configuration by its directory or by its name. */
+import type { CaLimits } from '@certbus/acme';
 import { ManagerError } from '../errors.ts';
 import type { CertificateAuthority, Configuration } from './configuration.ts';
+import { limitsAt } from './limits.ts';
 
 /** The authority with this directory. Throws `CERTBUS_MANAGER_CONFIG_INVALID` where the configuration does not have it any more. */
 export function authorityAt({ authorities }: Configuration, directory: string): CertificateAuthority {
@@ -24,4 +26,14 @@ export function authorityNamed(
 /** The directory that new certificates come from. */
 export function defaultDirectory({ authorities, defaultAuthority }: Configuration): string {
   return (authorities[defaultAuthority] as CertificateAuthority).directory;
+}
+
+/** The limits that count at a CA of the configuration, by its directory: those in it, and for all else those that `published` has. */
+export function limitsOfAuthority(
+  { authorities }: Pick<Configuration, 'authorities'>,
+  published: (directory: string) => CaLimits,
+  directory: string,
+): CaLimits {
+  const authority = Object.values(authorities).find((candidate) => candidate.directory === directory);
+  return limitsAt(published(directory), authority?.limits);
 }

@@ -15,6 +15,7 @@ import {
 import * as v from 'valibot';
 import { ManagerError } from '../errors.ts';
 import { dnsSettings } from './dns-settings.ts';
+import { type ConfiguredLimits, configuredLimits } from './limits.ts';
 
 /** A CA, by its ACME directory. */
 export interface CertificateAuthority {
@@ -37,6 +38,8 @@ export interface CertificateAuthority {
   readonly staging?: string | undefined;
   /** Name of the authority that is asked where this one keeps failing, or is down when a certificate cannot wait. */
   readonly fallback?: string | undefined;
+  /** What it allows, where that is not what it publishes: another CA's limits, or an override that was granted. */
+  readonly limits?: ConfiguredLimits | undefined;
 }
 
 /** A bucket whose objects answer HTTP-01. */
@@ -112,6 +115,7 @@ const authority = v.strictObject({
   ifProfileMissing: v.optional(v.picklist(['fail', 'default'], 'must be "fail" or "default"')),
   staging: v.optional(nonEmpty),
   fallback: v.optional(nonEmpty),
+  limits: v.optional(configuredLimits),
 });
 
 const authorities = v.pipe(

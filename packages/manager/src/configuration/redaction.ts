@@ -19,7 +19,16 @@ const COLLECTIONS: ReadonlySet<string> = new Set(['', 'authorities']);
 const FREE_FIELDS: ReadonlyMap<string, readonly string[]> = new Map([
   [
     'authorities.*',
-    ['contact', 'termsOfServiceAgreed', 'preferredChain', 'commonName', 'ifProfileMissing', 'staging', 'fallback'],
+    [
+      'contact',
+      'termsOfServiceAgreed',
+      'preferredChain',
+      'commonName',
+      'ifProfileMissing',
+      'staging',
+      'fallback',
+      'limits',
+    ],
   ],
   ['dns.*', ['zones', 'resolver', 'nameServers', 'followAliases']],
   ['http01', ['port', 'resolver', 'probe']],

@@ -8,13 +8,15 @@ import {
   type ManagedCertificate,
   nameSetKey,
 } from '@certbus/events';
-import type { WrittenEvent } from '@certbus/events/history';
+import type { OrderKind, WrittenEvent } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { certificateNotFound } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
+import type { BindingLimit } from './binding-limit.ts';
 import { claimLengthMs } from './claim-length.ts';
 import { type Choice, destinationOf } from './destination.ts';
 import { DEFAULT_KEY_TYPE, keyKindOf } from './key-type.ts';
+import { bindingLimit, type LimitsOf, orderKindOf } from './limits.ts';
 import { nextActionAfterOutage } from './outage.ts';
 
 /** Who asks for a claim, and how long it lasts at most. */
@@ -29,6 +31,8 @@ export interface ClaimTerms {
   readonly takeOver: boolean;
   /** Holders whose process is known to have ended: their claims no longer count. Default none. */
   readonly ended?: ReadonlySet<string>;
+  /** What CAs allow; default without limits. */
+  readonly limits?: LimitsOf;
 }
 
 /** What is to be issued. */
@@ -58,6 +62,8 @@ export type ClaimResult =
   | { readonly kind: 'managed'; readonly certificate: ManagedCertificate }
   /** Another process holds a claim on this set of names. */
   | { readonly kind: 'held'; readonly certificateId: string; readonly holder: string; readonly until: Date }
+  /** The CA's limits leave no room for an order now. */
+  | { readonly kind: 'limited'; readonly names: readonly string[]; readonly binding: BindingLimit }
   /** A claim could be made, with a CSR for these names sealed to the recipients now in force. */
   | ({ readonly kind: 'csr-needed' } & CsrSubject);
 
@@ -76,6 +82,7 @@ type Claim = Decision<ClaimResult>;
 const LONGEST_CLAIM_MS = 86_400_000;
 
 interface NewClaim extends IssuanceSubject {
+  readonly kind: OrderKind;
   readonly certificateId: string;
   readonly issuanceId: string;
   readonly reason: IssuanceReason;
@@ -90,6 +97,9 @@ function start(state: ManagerState, now: Date, claim: NewClaim, terms: ClaimTerm
   const claimMs = claimLengthMs(state, claim, terms.claimMs);
   const { certificateId, issuanceId, names, reason, challengeType, profile, keyType, directory, fallbackFor } = claim;
   const { replaces, csr } = claim;
+  const limits = terms.limits?.(directory);
+  const binding = limits && bindingLimit(state, now, claim, limits);
+  if (binding) return say({ kind: 'limited', names, binding });
   if (csr?.recipientsPosition !== state.bus.recipientsPosition)
     return say({ kind: 'csr-needed', names, keyType, directory });
   const until = new Date(now.getTime() + claimMs).toISOString();
@@ -175,7 +185,16 @@ export function claimNew(
   const certificateId = same.find(({ current }) => !current)?.certificateId ?? options.certificateId;
   const sibling = openSibling(state, subject, certificateId);
   if (sibling) return resume(state, now, sibling, options);
-  return start(state, now, { ...subject, certificateId, issuanceId, reason: 'new', replaces: undefined, csr }, options);
+  const claim = {
+    ...subject,
+    certificateId,
+    issuanceId,
+    reason: 'new',
+    kind: 'new',
+    replaces: undefined,
+    csr,
+  } as const;
+  return start(state, now, claim, options);
 }
 
 function isStillWanted(certificate: ManagedCertificate, now: Date, { leafHash, dueBy }: RenewalCondition): boolean {
@@ -217,5 +236,7 @@ export function claimRenewal(
   // Another CA does not know the certificate, and refuses an order that names it.
   const replaces = current?.directory === destination.directory ? options.replaces : undefined;
   const reason = current ? 'renewal' : 'new';
-  return start(state, now, { ...subject, certificateId, issuanceId, reason, replaces, csr }, options);
+  // What cannot be named cannot be told from a new order when the log is read again.
+  const kind = replaces === undefined ? 'new' : orderKindOf(certificate, { directory: destination.directory, now });
+  return start(state, now, { ...subject, certificateId, issuanceId, reason, kind, replaces, csr }, options);
 }

@@ -43,6 +43,8 @@ export interface FailureReason {
   readonly detail: string;
   /** The CA's own Retry-After, where it gave one. */
   readonly notBefore: Date | undefined;
+  /** As in `IssuanceFailed`. Default none. */
+  readonly invalidNames?: readonly string[];
   /** For how long names that are refused are tried again. */
   readonly giveUpAfterMs: number;
   /** Whether the certificate's CA has a second one behind it. Default false. */
@@ -56,6 +58,14 @@ function retryAtOf(now: Date, notBefore: Date, why: FailureReason): { readonly r
   if (!why.isOutage) return {};
   const askedAt = Math.max(now.getTime(), why.notBefore?.getTime() ?? 0);
   return { retryAt: new Date(Math.min(notBefore.getTime(), askedAt)).toISOString() };
+}
+
+/** As many as a certificate has. */
+const MAX_NAMES = 100;
+
+/** What is recorded of the names that the CA counts as failed: nothing where there are none. */
+function invalidOf({ invalidNames = [] }: FailureReason): { readonly invalidNames?: readonly string[] } {
+  return invalidNames.length > 0 ? { invalidNames: invalidNames.slice(0, MAX_NAMES) } : {};
 }
 
 /** The issuance as it stands. Throws `CERTBUS_MANAGER_CLAIM_LOST` when it is closed or somebody else's. */
@@ -216,7 +226,8 @@ export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, 
   const isGivenUp = certificate !== undefined && !isAtSecond && isHopeless(certificate, now, why);
   const notBefore = isGivenUp ? new Date(NEVER) : backOffUntil(now, pause);
   const { problem, class: problemClass, detail } = why;
-  const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt };
+  const invalid = invalidOf(why);
+  const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt, ...invalid };
   const retry = isAtSecond ? {} : retryAtOf(now, notBefore, why);
   const failed: WrittenEvent = { type: 'IssuanceFailed', ...failure, notBefore: notBefore.toISOString(), ...retry };
   const isKept = isAtSecond || !isImpossible(certificate, why);

@@ -1,5 +1,6 @@
 /** Makes a state from events, for tests of decisions. */
 import { EMPTY_BUS, readEvent, type WrittenEvent } from '@certbus/events/history';
+import { NOTHING_SPENT } from '../state/spending.ts';
 import { type Layer, layerOn, type ManagerState } from '../state/state.ts';
 
 const NOTHING: ManagerState = {
@@ -11,6 +12,7 @@ const NOTHING: ManagerState = {
   paused: () => [],
   all: () => [],
   issuer: () => undefined,
+  spending: () => NOTHING_SPENT,
 };
 
 /** A state after these events, each at its instant. */

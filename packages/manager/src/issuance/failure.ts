@@ -45,14 +45,14 @@ export const isRefusedByBreaker = (error: unknown): error is AcmeError =>
 export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs' | 'hasFallback' | 'isOutage'> {
   if (isRefusedByBreaker(error) && error.cause instanceof AcmeError) return reasonOf(error.cause);
   if (error instanceof AcmeProblemError) {
-    const { problem, notBefore } = error;
-    return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore };
+    const { problem, notBefore, invalidNames } = error;
+    return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore, invalidNames };
   }
   const isCoded = error instanceof Error && 'code' in error && typeof error.code === 'string';
   const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';
   const detail = error instanceof Error ? error.message : 'unknown';
-  const notBefore = error instanceof AcmeError ? error.notBefore : undefined;
+  const { notBefore, invalidNames = [] } = error instanceof AcmeError ? error : {};
   const isLimit = error instanceof DeadlineError && error.isLimit;
   const failureClass = isLimit ? 'rate-limited' : classOf(error, problem);
-  return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore };
+  return { problem, class: failureClass, detail: detail.slice(0, 1000), notBefore, invalidNames };
 }

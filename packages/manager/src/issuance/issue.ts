@@ -1,12 +1,12 @@
 /** Issues and renews one certificate: asks for the claim, waits for it, completes the issuance. */
 import { type ChallengeType, type CsrWithKey, createId, type ManagedCertificate } from '@certbus/events';
 import type { Decision } from '@certbus/store';
-import { authorityNamed, defaultDirectory } from '../configuration/certificate-authorities.ts';
+import { authorityNamed, defaultDirectory, limitsOfAuthority } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal, type RenewalCondition } from '../decide/claim.ts';
 import { type IssuedContent, recordUnstarted } from '../decide/issuance.ts';
-import { certificateNotFound, isBusError, ManagerError } from '../errors.ts';
+import { certificateNotFound, isBusError, LimitReachedError, ManagerError } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
 import { completeIssuance } from './completion.ts';
 import { createCsrWithKey } from './csr.ts';
@@ -146,7 +146,7 @@ async function createCsrAhead(
   return result.kind === 'csr-needed' ? csrFor(config, result, view.state.bus) : undefined;
 }
 
-/** Claims an issuance, and waits while another process holds the claim. */
+/** Claims an issuance, and waits while another process holds the claim. Rejects `CERTBUS_MANAGER_LIMIT_REACHED`. */
 async function claim(
   context: Context,
   ask: AskForClaim,
@@ -154,8 +154,9 @@ async function claim(
 ): Promise<Claim<'managed'> | Claim<'claimed'>> {
   const { holder, claimMs, graceMs, view } = context;
   const { config, signal, takeOver = false } = options;
+  const limits = (directory: string) => limitsOfAuthority(config, context.publishedLimits, directory);
   const ended = new Set<string>();
-  const terms = { holder, claimMs, graceMs, takeOver, ended };
+  const terms = { holder, claimMs, graceMs, takeOver, ended, limits };
   let { caughtUp = false } = options;
   let csr = caughtUp
     ? await createCsrAhead(context, config, (state, now) => ask(state, now, terms, undefined))
@@ -165,6 +166,7 @@ async function claim(
     const result = await decide(context, (state, now) => ask(state, now, terms, csr), { signal, caughtUp });
     caughtUp = false;
     if (result.kind === 'managed' || result.kind === 'claimed') return result;
+    if (result.kind === 'limited') throw new LimitReachedError(result.names, result.binding);
     if (result.kind === 'csr-needed') csr = await csrFor(config, result, view.state.bus);
     else if (context.hasEnded(result.holder)) ended.add(result.holder);
     else await waitForHolder(context, result, options);

@@ -119,14 +119,13 @@ async function obtainChain(
   { ca, csr, solver, resume }: { ca: Acme; csr: CsrWithKey; solver: Solver; resume: string | undefined },
 ): Promise<ObtainedChain> {
   const { claim, issuance, authority, signal, lost, stop, onProgress, persist } = run;
-  const { names, reason, challengeType, profile, replaces } = issuance;
+  const { names, challengeType, profile, replaces } = issuance;
   const { warnings, ...chain } = await obtain(ca, {
     names,
     csr: Buffer.from(csr.csr, 'base64'),
     acceptKey: (spki) => csrFor(context, claim, spki) !== undefined,
     challenge: challengeType,
     solver,
-    isRenewal: reason === 'renewal',
     ...(profile ? { profile } : {}),
     ...settingsOf(authority),
     ...(replaces ? { replaces } : {}),

@@ -1,4 +1,5 @@
 /** What a run says it did, and of each certificate. */
+import type { BindingLimit } from '../decide/binding-limit.ts';
 
 /** What became of one due certificate. */
 export interface RenewalOutcome {
@@ -6,8 +7,9 @@ export interface RenewalOutcome {
   readonly names: readonly string[];
   /**
    * `claimed-elsewhere`: another manager claims it. `no-longer-due`: another one was at work on it, or it was put off or removed, before
-   * its turn came. `postponed`: not tried, since its CA or the account there failed for another certificate of this run, or since
-   * the run had reached its limit; or not completed, since its deadline came: the order goes on in the next run. `backed-off`: not tried, since it failed before and waits.
+   * its turn came. `postponed`: not tried, since its CA or the account there failed for another certificate of this run, since a limit
+   * of the CA leaves no room now (then with `limit`), or since the run had reached its own; or not completed, since its deadline came: the
+   * order goes on in the next run. `backed-off`: not tried, since it failed before and waits.
    */
   readonly outcome: 'renewed' | 'claimed-elsewhere' | 'no-longer-due' | 'failed' | 'postponed' | 'backed-off';
   /** Whether it was not renewed although it has ended, was revoked, or has a sixth of its lifetime or less left. Default false. */
@@ -17,8 +19,10 @@ export interface RenewalOutcome {
   readonly error?: unknown;
   /** With `claimed-elsewhere`: who holds the claim. */
   readonly holder?: string | undefined;
-  /** With `claimed-elsewhere` and `backed-off`: the end of the claim or of the back-off. */
+  /** With `claimed-elsewhere` and `backed-off`: the end of the claim or of the back-off. With `postponed` by a limit: when there is room. */
   readonly until?: Date | undefined;
+  /** With `postponed`: the limit of the CA that leaves no room, and its domain, name or names, or directory. */
+  readonly limit?: Omit<BindingLimit, 'until'>;
 }
 
 /** What a run did. */

@@ -2,11 +2,13 @@
 import { isOutage, type Outage } from '@certbus/acme';
 import { type ManagedCertificate, nextActionAt } from '@certbus/events';
 import type { Commit } from '@certbus/events/history';
-import { defaultDirectory } from '../configuration/certificate-authorities.ts';
+import { defaultDirectory, limitsOfAuthority } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
+import type { BindingLimit } from '../decide/binding-limit.ts';
 import { dueBy } from '../decide/due.ts';
-import { isBusError, ManagerError } from '../errors.ts';
+import { bindingLimit, orderKindOf } from '../decide/limits.ts';
+import { isBusError, LimitReachedError, ManagerError } from '../errors.ts';
 import { type RunOptions, recordUnsent, renew } from '../issuance/issue.ts';
 import { outagesFor, targetOf } from '../issuance/outages.ts';
 import type { Progress } from '../issuance/progress.ts';
@@ -109,6 +111,8 @@ interface Place {
   /** Whether it is not tried, since the CA there is down or failed for another certificate. */
   readonly isClosed: boolean;
   readonly outage: Outage | undefined;
+  /** A limit of the CA there that leaves no room for the order now. */
+  readonly binding: BindingLimit | undefined;
 }
 
 async function placeOf(run: Run, certificate: ManagedCertificate, kind: WorkKind): Promise<Place> {
@@ -122,19 +126,37 @@ async function placeOf(run: Run, certificate: ManagedCertificate, kind: WorkKind
   const choice = { ownDirectory, authorities: config.authorities, unavailable, now: context.now() };
   const { directory, isLeft } = targetOf(certificate, choice);
   const isClosed = unavailable.has(directory) && !isLeft;
-  return { directory, unavailable, isClosed, outage: outages.get(directory) };
+  const binding = isClosed ? undefined : limitFor(run, certificate, directory);
+  return { directory, unavailable, isClosed, outage: outages.get(directory), binding };
+}
+
+/** What became of an order for which a limit of the CA leaves no room. */
+const postponedBy = ({ until, ...limit }: BindingLimit) => ({ outcome: 'postponed', until, limit }) as const;
+
+/** The limit that leaves no room for an order, as far as this process knows: the bus need not be asked for thousands that wait. */
+function limitFor(
+  { context, options }: Run,
+  certificate: ManagedCertificate,
+  directory: string,
+): BindingLimit | undefined {
+  if (certificate.issuance) return undefined;
+  const now = context.now();
+  const limits = limitsOfAuthority(options.config, context.publishedLimits, directory);
+  const order = { names: certificate.names, directory, kind: orderKindOf(certificate, { directory, now }) };
+  return bindingLimit(context.view.state, now, order, limits);
 }
 
 async function renewAt(
   run: Run,
   { certificateId, kind, leafHash }: Work,
-  { directory, unavailable, isClosed, outage }: Place,
-): Promise<Pick<RenewalOutcome, 'outcome' | 'serialNumber' | 'error'>> {
+  { directory, unavailable, isClosed, outage, binding }: Place,
+): Promise<Pick<RenewalOutcome, 'outcome' | 'serialNumber' | 'error' | 'until' | 'limit'>> {
   const { context, options, sharedFailures } = run;
   if (isClosed) {
     await recordOutage(run, { certificateId, directory, outage });
     return { outcome: 'postponed', error: sharedFailures.at(directory, kind) ?? outage?.error };
   }
+  if (binding) return postponedBy(binding);
   const only = { leafHash, dueBy: run.dueBy() };
   const onProgress = watchOrders(run);
   const result = await renew(context, certificateId, { ...options, onProgress, wait: false, unavailable, only });
@@ -159,6 +181,7 @@ async function renewOne(run: Run, work: Work): Promise<RenewalOutcome> {
     if (run.options.signal.aborted) return { certificateId, names, outcome: 'postponed' };
     if (isClaimedElsewhere(error))
       return { certificateId, names, outcome: 'claimed-elsewhere', ...claimOn(run, certificateId) };
+    if (error instanceof LimitReachedError) return { certificateId, names, ...postponedBy(error.binding) };
     heed(run, { directory, kind, error });
     return { certificateId, names, outcome: 'failed', error };
   }

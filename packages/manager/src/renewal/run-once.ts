@@ -35,7 +35,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Whether a run left nothing behind: nothing failed, no CA was away, and nothing that has ended or is urgent was not renewed, be it that another
- * manager claims it. What the deadline or the limit left is the next run's.
+ * manager claims it. What the deadline or the limit left is the next run's, and what waits for room at its CA goes when there is some.
  */
 const isInOrder = (outcomes: readonly RenewalOutcome[]): boolean =>
   !outcomes.some(
@@ -101,6 +101,7 @@ export async function runOnce(
   await unlessLate(late.signal, async () => void (await decide(context, heartbeat, { signal: last })));
   const url = config.checkIn?.url;
   if (url && isInOrder(outcomes)) await checkIn(url, last);
-  const next = nextRun(context, { outcomes, awaitsOutage, others: [nextQuestion, nextHeartbeat(context.view.state)] });
+  const others = [nextQuestion, nextHeartbeat(context.view.state)];
+  const next = await nextRun(context, { outcomes, awaitsOutage, others });
   return { ...countsOf(due, outcomes), position: context.view.checkpoint.position, outcomes, next };
 }

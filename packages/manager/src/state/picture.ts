@@ -3,6 +3,7 @@ import { BEGINNING, type Checkpoint, EMPTY_BUS, isRewritten } from '@certbus/eve
 import { openReplica, type Replica, ReplicaError, synchronize } from '@certbus/replica';
 import { type ArchivePlace, type Bus, catchUp } from '@certbus/store';
 import { createFreshness, warnIfStale } from './freshness.ts';
+import { NOTHING_SPENT } from './spending.ts';
 import { type Layer, layerOn, type ManagerState } from './state.ts';
 import { createView, type ManagerView, stateOf } from './view.ts';
 
@@ -93,6 +94,7 @@ const NOTHING: ManagerState = {
   paused: () => [],
   all: () => [],
   issuer: () => undefined,
+  spending: () => NOTHING_SPENT,
 };
 
 /**

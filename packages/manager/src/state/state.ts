@@ -1,6 +1,8 @@
 /** The state that a manager decides on, and layers of changes on top of it. */
 import { type CertificateEvent, dutyOf, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
-import { type BusState, evolve, evolveBus, type ReadEvent } from '@certbus/events/history';
+import { type BusState, evolve, evolveBus, ledgerEntries, type ReadEvent } from '@certbus/events/history';
+import type { SpendingStretch } from '@certbus/replica';
+import { createSpendingLayer, type Spending } from './spending.ts';
 
 /** Which certificates are put off. */
 export interface PauseRange {
@@ -33,6 +35,8 @@ export interface ManagerState {
   all(): Iterable<ManagedCertificate>;
   /** DER of an issuer that the bus has said; `undefined` before. */
   issuer(hash: string): Uint8Array | undefined;
+  /** What was spent of a CA's limit in a stretch of time, which begins 15 days ago at most; the key is `ledgerKey`'s. */
+  spending(key: string, stretch: SpendingStretch): Spending;
 }
 
 /** A state on top of another, which takes events without touching the one below. */
@@ -56,6 +60,7 @@ function isPaused(certificate: ManagedCertificate, { until, wantedBy }: PauseRan
 export function layerOn(base: ManagerState): Layer {
   const changed = new Map<string, ManagedCertificate>();
   const issuers = new Map<string, Uint8Array>();
+  const spending = createSpendingLayer();
   let bus: BusState | undefined;
 
   const changedThat = (fits: (certificate: ManagedCertificate) => boolean): ManagedCertificate[] =>
@@ -108,13 +113,16 @@ export function layerOn(base: ManagerState): Layer {
       yield* changedThat(() => true);
     },
     issuer: (hash) => issuers.get(hash) ?? base.issuer(hash),
+    spending: (key, stretch) => spending.on(base.spending(key, stretch), key, stretch),
     apply(events, { at, position }) {
       bus = evolveBus(layer.bus, { events, at, position });
       for (const { event, distrusted } of events) {
         if (!event) continue;
         if (event.type === 'IssuerAdded') issuers.set(event.hash, Buffer.from(event.certificate, 'base64'));
         if (!isCertificateEvent(event)) continue;
-        const next = evolve(layer.certificate(event.certificateId), event, { at, distrusted });
+        const before = layer.certificate(event.certificateId);
+        if (!distrusted) spending.add(ledgerEntries(event, { before, at }), position);
+        const next = evolve(before, event, { at, distrusted });
         if (next) changed.set(event.certificateId, next);
       }
     },

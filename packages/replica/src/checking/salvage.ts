@@ -135,7 +135,7 @@ function take(
   { busId, build, role }: Pick<ReplicaFile, 'busId' | 'role'> & { readonly build: number },
 ): void {
   const writer = createTableWriter(database, { role });
-  const load = (row: CertificateRow | IssuerRow) => writer.load({ rows: [row], issuances: [] });
+  const load = (row: CertificateRow | IssuerRow) => writer.load({ rows: [row], issuances: [], ledger: [] });
   const selectTaken = database.prepare('SELECT number, position FROM certificates WHERE certificate_id = ?');
   const drop = ['certificates', 'states'].map((table) => database.prepare(`DELETE FROM ${table} WHERE number = ?`));
   const expect = database.prepare(

@@ -116,6 +116,11 @@ export function createTolerantReader(
       ),
     changedSince: (position, limit) => attempt(() => reader.changedSince(position, limit), none),
     rootEvents: () => attempt(reader.rootEvents, none),
+    spending: (key, stretch) =>
+      attempt(
+        () => reader.spending(key, stretch),
+        () => ({ held: 0, spent: [] }),
+      ),
     records: () => each(reader.records),
   };
 }

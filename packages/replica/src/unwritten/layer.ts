@@ -157,6 +157,7 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
     issuer: (hash) => issuers.get(hash) ?? base().issuer(hash),
     changedSince,
     rootEvents: () => base().rootEvents(),
+    spending: (key, stretch) => base().spending(key, stretch),
     records: () => base().records(),
   };
 }

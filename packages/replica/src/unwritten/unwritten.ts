@@ -84,6 +84,7 @@ export function createUnwritten(base: () => ReplicaReader, busId: string): Unwri
         writer.load({
           rows: [certificateRow(certificate, { position: 0, servedPosition: null, role })],
           issuances: [],
+          ledger: [],
         });
     }
   }

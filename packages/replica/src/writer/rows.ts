@@ -8,7 +8,7 @@ import {
   nextActionAt,
   urgentAt,
 } from '@certbus/events';
-import { servedNames } from '@certbus/events/history';
+import { type LedgerEntry, servedNames } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
 import { issuerNumber } from './duties.ts';
 import { hasPart, keptPart, type ReplicaRole } from './role.ts';
@@ -122,9 +122,19 @@ export interface IssuanceRow {
 export interface LoadedRows {
   readonly rows: readonly (CertificateRow | IssuerRow)[];
   readonly issuances: readonly IssuanceRow[];
+  /** What was spent of the limits of CAs, for a manager. */
+  readonly ledger: readonly LedgerEntry[];
   /** The memory of all their states, which MAY be transferred instead of copied. */
   readonly memory: ArrayBuffer;
 }
+
+type RowRecord = Exclude<SnapshotRecord, { readonly spent: LedgerEntry }>;
+
+/** Whether a record becomes a row of a role's tables of issuers and certificates. */
+const isKept =
+  (role: ReplicaRole) =>
+  (record: SnapshotRecord): record is RowRecord =>
+    'issuer' in record || ('certificate' in record && hasPart(record.certificate, role));
 
 /** Makes records of a snapshot ready, on the thread that reads them: the one that writes is busy enough with writing. */
 export function loadedRows(records: readonly SnapshotRecord[], role: ReplicaRole): LoadedRows {
@@ -132,8 +142,8 @@ export function loadedRows(records: readonly SnapshotRecord[], role: ReplicaRole
   const issuances = certificates.flatMap(({ certificate: { certificateId, issuance } }) =>
     role === 'client' && issuance ? [{ certificateId, issuanceId: issuance.issuanceId }] : [],
   );
-  const kept = records.filter((record) => 'issuer' in record || hasPart(record.certificate, role));
-  const rows = kept.map((record) =>
+  const ledger = records.flatMap((record) => ('spent' in record && role === 'manager' ? record.spent : []));
+  const rows = records.filter(isKept(role)).map((record) =>
     'issuer' in record
       ? issuerRow(record.issuer)
       : certificateRow(keptPart(record.certificate, role), {
@@ -151,5 +161,5 @@ export function loadedRows(records: readonly SnapshotRecord[], role: ReplicaRole
     offset += state.write(row.state);
     return { ...row, state: new Uint8Array(memory, state.byteOffset, state.length) };
   });
-  return { rows: moved, issuances, memory };
+  return { rows: moved, issuances, ledger, memory };
 }

@@ -1,12 +1,13 @@
 /** The replica's tables and indexes. */
 import { FOLLOWING_SCHEMA } from '../following.ts';
 import { endsSchemaOf } from './ends.ts';
+import { ledgerSchemaOf } from './ledger.ts';
 
 /** "crep" in ASCII: marks the file as ours. */
 export const APPLICATION_ID = 0x63726570;
 
 /** Raised with every change of the tables or of the state in them; a file of another version is set aside and rebuilt. */
-export const SCHEMA_VERSION = 12;
+export const SCHEMA_VERSION = 13;
 
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
 export type Generation = 'served' | 'building';
@@ -21,6 +22,7 @@ const TABLES = [
   'issuer_copies',
   'root_events',
   'ends',
+  'ledger',
 ] as const;
 
 /** A table of a generation. */
@@ -93,7 +95,8 @@ export function schemaOf(generation: Generation): string {
     position INTEGER NOT NULL,
     envelope TEXT NOT NULL
   ) STRICT;
-  ${endsSchemaOf(suffix)}`;
+  ${endsSchemaOf(suffix)}
+  ${ledgerSchemaOf(suffix)}`;
 }
 
 /** The columns of a table, in the order in which its rows have them. */

@@ -10,6 +10,7 @@ import {
   endChallenges,
   evolve,
   evolveBus,
+  ledgerEntries,
   type PlacedRootEvent,
 } from '@certbus/events/history';
 import {
@@ -25,6 +26,7 @@ import { ReplicaError } from '../errors.ts';
 import { FOLLOWING_SCHEMA } from '../following.ts';
 import { type Change, createReader } from '../reader.ts';
 import { createEndCounter } from './ends.ts';
+import { createLedgerWriter } from './ledger.ts';
 import { isKept, type ReplicaRole } from './role.ts';
 import { type CertificateRow, certificateRow, type IssuerRow, issuerRow, type LoadedRows, namesOf } from './rows.ts';
 import { ABANDON, type Generation, indexesOf, MARKS, SWAP, schemaOf, suffixOf } from './schema.ts';
@@ -48,7 +50,7 @@ export interface TableWriter {
    */
   take(commits: readonly Commit[], checkpoint: Checkpoint): readonly Change[];
   /** Takes what a snapshot holds, within a transaction of the caller's. */
-  load(loaded: Pick<LoadedRows, 'rows' | 'issuances'>): void;
+  load(loaded: Pick<LoadedRows, 'rows' | 'issuances' | 'ledger'>): void;
   /** Makes the indexes where there are none yet, after bulk work, within a transaction of the caller's, and marks the tables as complete. */
   complete(): void;
   /** Whether there are no indexes yet. */
@@ -333,6 +335,7 @@ export function createTableWriter(
   const origin = originOf(database, generation);
   const certificates = createCertificateWriter(statements, origin);
   const ends = createEndCounter(database, suffixOf(generation));
+  const ledger = createLedgerWriter(database, suffixOf(generation));
   let isBulk = statements.hasIndexes.get()?.['found'] !== 1;
 
   function insertIssuer({ hash, issuer }: IssuerRow): void {
@@ -355,6 +358,7 @@ export function createTableWriter(
       take(event: CertificateEvent, { position, at, distrusted }: EventContext): void {
         if (!isKept(event, role)) return;
         const change = changeOf(event.certificateId);
+        if (role === 'manager' && !distrusted) ledger.add(ledgerEntries(event, { before: change.certificate, at }));
         const certificate = evolve(change.certificate, event, { at, distrusted });
         if (!certificate || certificate === change.certificate) return;
         const servedPosition = isServedAlike(change.certificate, certificate) ? change.servedPosition : position;
@@ -384,6 +388,7 @@ export function createTableWriter(
     take(commits, checkpoint) {
       const changes = createChanges();
       ends.forget();
+      ledger.forget();
       const issuances = createIssuances(statements);
       let bus = reader.bus();
       for (const commit of commits) {
@@ -402,6 +407,7 @@ export function createTableWriter(
       const written = changes.write();
       issuances.write();
       ends.flush();
+      ledger.flush(commits.at(-1)?.at);
       const before = (commits[0]?.position ?? 0) - 1;
       const { position } = checkpoint;
       const [reached, state] = [JSON.stringify(checkpoint), JSON.stringify(bus)];
@@ -413,8 +419,9 @@ export function createTableWriter(
       const what = `Commits from position ${before + 1} on do not follow on the replica, which is at ${reader.checkpoint().position}.`;
       throw new ReplicaError('CERTBUS_REPLICA_BEHIND', what);
     },
-    load({ rows, issuances }) {
+    load({ rows, issuances, ledger: entries }) {
       ends.forget();
+      ledger.forget();
       for (const row of rows) {
         if ('issuer' in row) insertIssuer(row);
         else {
@@ -423,6 +430,8 @@ export function createTableWriter(
         }
       }
       ends.flush();
+      ledger.add(entries);
+      ledger.flush(undefined);
       for (const { certificateId, issuanceId } of issuances) statements.openIssuance.run(certificateId, issuanceId);
     },
     complete() {

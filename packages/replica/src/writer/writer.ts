@@ -40,6 +40,9 @@ const GATHERED_TOGETHER = 65_536;
 /** Writes that may be part of an open transaction of bulk work. */
 const GATHERED: ReadonlySet<Write['kind']> = new Set(['load', 'apply-to-building', 'note']);
 
+/** How much a load is, in records; one of nothing begins a transaction as well. */
+const sizeOf = ({ rows, ledger }: LoadedRows): number => Math.max(1, rows.length + ledger.length);
+
 const eventsIn = (commits: readonly Commit[]): number => commits.reduce((sum, { events }) => sum + events.length, 0);
 
 export interface WriterOptions {
@@ -114,7 +117,7 @@ export function createWriter(database: DatabaseSync, { busId, role }: WriterOpti
         building = createTableWriter(database, { generation: 'building', role });
         return;
       case 'load':
-        gather(write.loaded.rows.length, () => current().load(write.loaded));
+        gather(sizeOf(write.loaded), () => current().load(write.loaded));
         return;
       case 'apply-to-building':
         gather(eventsIn(write.commits), () => current().take(write.commits, write.checkpoint));

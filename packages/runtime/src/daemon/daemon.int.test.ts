@@ -119,3 +119,26 @@ test('it sleeps until something is due, and renews it then', async () => {
     await site.until('CertificateObtained', 2);
   });
 });
+
+test('what waits for room at its CA is left alone until there is some, and renewed then', async () => {
+  await site.manage('seed', async (manager) => {
+    const stored = await manager.configuration();
+    const json = stored?.json as { readonly authorities: { readonly ca: object } };
+    const limits = { orders: { count: 1, within: '5d' }, renewals: 'counted' };
+    await manager.configure({ ...json, authorities: { ca: { ...json.authorities.ca, limits } } });
+  });
+  await site.issue(['waits.test']);
+  site.advance(100 * HOUR_MS);
+  await site.run('one', {}, async (lines) => {
+    const nextOf = () => {
+      const [, next] = lines.join('\n').match(/^1 due: 0 renewed, 0 failed, 1 left for later; next at (.*)$/m) ?? [];
+      return next === undefined ? Number.NaN : Date.parse(next);
+    };
+    await expect.poll(nextOf).toBeGreaterThan(site.now().getTime() + HOUR_MS);
+    expect(await countOf('IssuanceStarted')).toBe(1);
+    site.advance(30 * HOUR_MS);
+    // Written by anyone, it shows that the clock has moved.
+    await site.manage('other', (manager) => manager.runOnce({ limit: 0 }));
+    await site.until('CertificateObtained', 2);
+  });
+});

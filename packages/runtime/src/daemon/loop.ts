@@ -37,8 +37,14 @@ const jittered = (ms: number): number => ms * (0.9 + Math.random() / 5);
 const pauseAfter = (failures: number, longestMs: number): number =>
   jittered(Math.min(longestMs, FIRST_PAUSE_MS * 2 ** failures));
 
+/** What the last run left. */
+interface Left {
+  /** The first instant that was due still, where something waits for room at its CA: it stays due, and need not be looked at with every write. */
+  waiting: Date | undefined;
+}
+
 /** Reads what is new on the bus as it comes, and sets the alarm for what is due by that. */
-async function follow(options: LoopOptions, alarm: Alarm): Promise<void> {
+async function follow(options: LoopOptions, alarm: Alarm, left: Left): Promise<void> {
   const { manager, bus, intervalMs = INTERVAL_MS, now = () => new Date(), signal, listener } = options;
   const look = () => ({ position: manager.checkpoint.position, config: manager.state.bus.config?.position });
   let seen = look();
@@ -52,6 +58,8 @@ async function follow(options: LoopOptions, alarm: Alarm): Promise<void> {
       const reached = look();
       const due = reached.position === seen.position ? undefined : manager.nextDue();
       if (reached.config !== seen.config) alarm.set(now());
+      else if (due && due.getTime() === left.waiting?.getTime())
+        alarm.set(new Date(now().getTime() + LONGEST_PAUSE_MS));
       else if (due) alarm.set(due);
       seen = reached;
       await bus.whenWritten(version, { withinMs: jittered(intervalMs), signal });
@@ -65,7 +73,7 @@ async function follow(options: LoopOptions, alarm: Alarm): Promise<void> {
 }
 
 /** Runs whenever the alarm says so. */
-async function renew(options: LoopOptions, alarm: Alarm): Promise<void> {
+async function renew(options: LoopOptions, alarm: Alarm, left: Left): Promise<void> {
   const { manager, now = () => new Date(), signal, listener, onProgress } = options;
   const onQueue = (sizes: QueueSizes) => listener.queued(sizes);
   alarm.set(now());
@@ -74,6 +82,7 @@ async function renew(options: LoopOptions, alarm: Alarm): Promise<void> {
       await alarm.reached(signal);
       const result = await manager.runOnce({ signal, onQueue, ...(onProgress ? { onProgress } : {}) });
       listener.ran(result);
+      left.waiting = result.outcomes.some(({ limit }) => limit) ? manager.nextDue() : undefined;
       alarm.set(result.next);
       failures = 0;
     } catch (error) {
@@ -88,10 +97,12 @@ async function renew(options: LoopOptions, alarm: Alarm): Promise<void> {
 
 /**
  * Renews what is due until the signal: at once at the start, at the next instant that the manager's index names, and when another manager
- * writes something to the bus that is due or changes the configuration, which each run reads from the bus. Resolves once all claims are
+ * writes something to the bus that is due or changes the configuration, which each run reads from the bus. What waits for room at its CA is
+ * looked at when there is some. Resolves once all claims are
  * released. Never rejects: what fails is reported and tried again.
  */
 export async function keepRenewing(options: LoopOptions): Promise<void> {
   const alarm = createAlarm(options.now ?? (() => new Date()));
-  await Promise.all([follow(options, alarm), renew(options, alarm)]);
+  const left: Left = { waiting: undefined };
+  await Promise.all([follow(options, alarm, left), renew(options, alarm, left)]);
 }

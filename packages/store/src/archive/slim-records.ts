@@ -1,11 +1,13 @@
 /** Records of a snapshot in compressed frames. */
 import { type EventOf, type ManagedCertificate, sha256 } from '@certbus/events';
+import type { LedgerEntry } from '@certbus/events/history';
 import { zstd } from '../node-modules.ts';
 
-/** What a snapshot is a list of: a managed certificate with the position of its last event, or an issuer. */
+/** What a snapshot is a list of: a managed certificate with the position of its last event, an issuer, or what was spent of a CA's limit. */
 export type SnapshotRecord =
   | { readonly position: number; readonly certificate: ManagedCertificate }
-  | { readonly issuer: Omit<EventOf<'IssuerAdded'>, 'type'> };
+  | { readonly issuer: Omit<EventOf<'IssuerAdded'>, 'type'> }
+  | { readonly spent: LedgerEntry };
 
 /** Fields whose base64 is written as bytes, each kind together, since they compress unlike each other. */
 const BINARY = ['leaf', 'sealedKey', 'csr', 'certificate'] as const;

@@ -135,7 +135,7 @@ export default class CertMk extends SigningCommand {
     for (const plan of plans) this.log(`${describePlan(plan).join('\n')}\n`);
     const asked = plans.filter(({ managedAs }) => managedAs === undefined).length;
     const [{ directory } = { directory: '' }] = plans;
-    this.log(`limits     ${describeLimits(directory)}`);
+    this.log(`limits     ${describeLimits(config, directory)}`);
     this.log(`a run would order ${asked} of ${plans.length} certificates; nothing was asked for`);
     return { plans };
   }

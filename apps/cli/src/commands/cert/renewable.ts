@@ -73,8 +73,13 @@ function failuresOf(outcomes: readonly RenewalOutcome[]): string | undefined {
 }
 
 /** An outcome in words, where it is not a failure. */
-function describeOutcome({ certificateId, outcome, serialNumber, holder, until }: RenewalOutcome): string {
-  const details = [serialNumber && `serial number ${serialNumber}`, holder, until && `until ${until.toISOString()}`];
+function describeOutcome({ certificateId, outcome, serialNumber, holder, until, limit }: RenewalOutcome): string {
+  const details = [
+    serialNumber && `serial number ${serialNumber}`,
+    holder,
+    until && `until ${until.toISOString()}`,
+    limit && `by the limit ${limit.limit} of ${limit.subject}`,
+  ];
   return [`${certificateId}: ${outcome}`, ...details.filter((detail) => detail !== undefined)].join(', ');
 }
 

@@ -1,0 +1,112 @@
+/** Decides whether the limits of a CA leave room for an order now, and when they do. */
+import type { CaLimits, Rate } from '@certbus/acme';
+import { isAddress, type ManagedCertificate, nameSetKey } from '@certbus/events';
+import { countedName, type LedgerLimit, ledgerKey, ORDER_KINDS, type OrderKind } from '@certbus/events/history';
+import type { SpendingStretch } from '@certbus/replica';
+import { parse } from 'tldts';
+import type { Spending } from '../state/spending.ts';
+import type { ManagerState } from '../state/state.ts';
+import type { BindingLimit } from './binding-limit.ts';
+import { belowLimit, fullAt, roomAt, stretchOf } from './room.ts';
+
+/** The limits of a CA, by its directory. */
+export type LimitsOf = (directory: string) => CaLimits;
+
+/** An order that is to be made. */
+export interface IntendedOrder {
+  readonly names: readonly string[];
+  readonly directory: string;
+  readonly kind: OrderKind;
+}
+
+/** Of a limit that renewals share, new names leave so much: renewals cannot wait, and new names can. */
+const KEPT_FOR_RENEWALS = 0.5;
+
+/** The domain that a name is registered under, as CAs count it; an address by itself. */
+export function registeredDomainOf(name: string): string {
+  const counted = countedName(name);
+  if (isAddress(name)) return counted;
+  return parse(counted, { allowPrivateDomains: true }).domain ?? counted;
+}
+
+/** What the order of a certificate is to the CA with this directory, in the state as it is. */
+export function orderKindOf(
+  { current, renewalInfo }: Pick<ManagedCertificate, 'current' | 'renewalInfo'>,
+  { directory, now }: { readonly directory: string; readonly now: Date },
+): OrderKind {
+  if (current?.directory !== directory) return 'new';
+  const at = now.getTime();
+  const isInside = renewalInfo && at >= Date.parse(renewalInfo.windowStart) && at < Date.parse(renewalInfo.windowEnd);
+  return isInside ? 'asked' : 'repeated';
+}
+
+/** One count that an order has to pass. */
+export interface Count {
+  readonly limit: LedgerLimit;
+  readonly subject: string;
+  readonly keys: readonly string[];
+  /** As the CA is used, a little under what it allows. */
+  readonly rate: Rate;
+  readonly kept: number;
+}
+
+/** What an order has to pass at its CA: nothing for one that the CA exempts. */
+export function countsFor({ names, directory, kind }: IntendedOrder, limits: CaLimits): readonly Count[] {
+  const { renewals = 'counted', orders, domains, nameSets, failures } = limits;
+  const isExempting = renewals === 'exempt';
+  if (isExempting && kind === 'asked') return [];
+  const counted = isExempting ? ORDER_KINDS.slice(0, 1) : ORDER_KINDS;
+  const keyOf = (limit: LedgerLimit, subject: string) => ledgerKey(limit, directory, subject);
+  const one = (limit: LedgerLimit, subject: string, rate: Rate | undefined): Count[] =>
+    rate ? [{ limit, subject, keys: [keyOf(limit, subject)], rate: belowLimit(rate), kept: 0 }] : [];
+  const forNew: Count[] =
+    isExempting && kind !== 'new'
+      ? []
+      : [
+          {
+            limit: 'orders',
+            subject: directory,
+            keys: counted.map((each) => keyOf('orders', each)),
+            rate: belowLimit(orders),
+            kept: !isExempting && kind === 'new' ? KEPT_FOR_RENEWALS : 0,
+          },
+        ];
+  const ofDomains = kind === 'new' ? [...new Set(names.map(registeredDomainOf))] : [];
+  return [
+    ...forNew,
+    ...ofDomains.flatMap((domain) => one('domains', domain, domains)),
+    ...one('name-sets', nameSetKey(names), nameSets),
+    ...[...new Set(names.map(countedName))].flatMap((name) => one('failures', name, failures)),
+  ];
+}
+
+/** What several keys of one limit have together. */
+export function spendingOf(
+  state: Pick<ManagerState, 'spending'>,
+  keys: readonly string[],
+  stretch: SpendingStretch,
+): Pick<Spending, 'held' | 'spent'> {
+  const found = keys.map((key) => state.spending(key, stretch));
+  const [only] = found;
+  if (only && found.length === 1) return only;
+  return {
+    held: found.reduce((sum, { held }) => sum + held, 0),
+    spent: found.flatMap(({ spent }) => spent).sort((first, second) => first.at - second.at),
+  };
+}
+
+/** The limit that leaves no room for an order the longest; `undefined` where it can go now. */
+export function bindingLimit(
+  state: Pick<ManagerState, 'spending'>,
+  now: Date,
+  order: IntendedOrder,
+  limits: CaLimits,
+): BindingLimit | undefined {
+  let last: BindingLimit | undefined;
+  for (const { limit, subject, keys, rate, kept } of countsFor(order, limits)) {
+    const { held, spent } = spendingOf(state, keys, stretchOf(rate, now));
+    const until = roomAt(rate, fullAt(rate, { spent }, now), { now, held, kept });
+    if (until > now && (last === undefined || until > last.until)) last = { limit, subject, until };
+  }
+  return last;
+}
