@@ -40,6 +40,7 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./acme-order.ts')).acmeOrder,
   },
   { names: ['acme.badnonce'], load: async () => (await import('./acme-badnonce.ts')).acmeBadNonce },
+  { names: ['manager.plan'], load: async () => (await import('./manager-plan.ts')).managerPlan },
   {
     names: ['manager.idle', 'manager.idle.rss', 'manager.idle.stall'],
     load: async () => (await import('./manager-idle.ts')).managerIdle,

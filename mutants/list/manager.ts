@@ -15,6 +15,20 @@ const derOf = "key.export({ type: 'pkcs8', format: 'der' })";
 
 export const manager: readonly Mutant[] = [
   {
+    fault: 'a plan takes what was spent of a limit for unspent',
+    file: 'packages/manager/src/renewal/plan/bucket.ts',
+    find: '{ full: fullAt(rate, { spent }, now), held, kept }',
+    replace: '{ held, kept }',
+    noticedBy: [{ file: 'packages/manager/src/renewal/plan/plan.test.ts' }],
+  },
+  {
+    fault: 'a rehearsal counts what is replaced as due once more',
+    file: 'packages/manager/src/renewal/plan/plan.ts',
+    find: 'certificates: -each.certificates',
+    replace: 'certificates: 0 * each.certificates',
+    noticedBy: [{ file: 'packages/manager/src/renewal/plan/plan.test.ts' }],
+  },
+  {
     fault: 'an order is claimed although a limit of the CA leaves no room',
     file: 'packages/manager/src/decide/claim.ts',
     find: "if (binding) return say({ kind: 'limited', names, binding });",

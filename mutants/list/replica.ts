@@ -11,6 +11,13 @@ const REPLICA_TEST = 'packages/replica/src/replica.test.ts';
 
 export const replica: readonly Mutant[] = [
   {
+    fault: 'a certificate that changes is counted as due twice',
+    file: 'packages/replica/src/writer/tables.ts',
+    find: 'if (duty) hours.count(duty, -1);',
+    replace: '',
+    noticedBy: [{ file: 'packages/replica/src/writer/ends.test.ts' }],
+  },
+  {
     fault: 'all keys of a vault are sealed with one nonce',
     file: 'packages/replica/src/vault/sealing.ts',
     find: 'crypto.getRandomValues(new Uint8Array(NONCE_BYTES))',

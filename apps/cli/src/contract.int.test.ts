@@ -228,6 +228,8 @@ async function restoreTheBus(): Promise<void> {
 
 async function askTheDoctor(): Promise<void> {
   await fails(site, 'doctor --resolver nonsense', 'CERTBUS_CLI_USAGE');
+  await succeeds(site, 'plan --new 400 --revoke --domain shop.test');
+  await fails(site, 'plan --revoke --authority nobody', 'CERTBUS_MANAGER_CONFIG_INVALID');
   await succeeds(site, 'doctor');
   await fails(site, 'account deactivate ca', 'CERTBUS_CLI_USAGE');
   await succeeds(site, 'account deactivate ca --yes');

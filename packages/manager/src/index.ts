@@ -28,11 +28,21 @@ export type { LocalFile, LocalFiles } from './doctor/files.ts';
 export type { Check, Finding } from './doctor/finding.ts';
 export { certificateNotFound, ManagerError, type ManagerErrorCode } from './errors.ts';
 export type { IssueRequest, IssueResult, RunOptions } from './issuance/issue.ts';
+export { parseKeyType } from './issuance/key-type.ts';
 export type { Progress } from './issuance/progress.ts';
 export { dnsSettingsFor, type SolverFactory } from './issuance/solvers.ts';
 export { parseSubject } from './issuance/subject.ts';
 export { type Manager, type ManagerOptions, openManager } from './manager.ts';
 export type { RenewalOutcome, RunResult } from './renewal/outcome.ts';
+export type { NewNames, NewNamesForecast } from './renewal/plan/new-names.ts';
+export type {
+  Plan,
+  PlannedAuthority,
+  PlannedDay,
+  PlanRequest,
+  Predicate,
+  RevocationForecast,
+} from './renewal/plan/plan.ts';
 export type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 export type { RevocationRequest, RevocationResult } from './renewal/revocation.ts';
 export type { RunOnceOptions } from './renewal/run-once.ts';

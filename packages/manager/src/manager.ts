@@ -15,6 +15,7 @@ import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
 import type { Finding } from './doctor/finding.ts';
 import type { SolverFactory } from './issuance/solvers.ts';
 import { type CertificateOperations, certificateOperations } from './renewal/certificate-operations.ts';
+import { type Plan, type PlanRequest, plan } from './renewal/plan/plan.ts';
 import { openRenewalInfoNotes } from './renewal/renewal-info-notes.ts';
 import type { RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 import { type ManagerCounts, readCounts } from './state/counts.ts';
@@ -86,6 +87,11 @@ export interface Manager extends AccountOperations, CertificateOperations, Confi
   nextDue(): Date | undefined;
   /** What a monitor asks every few seconds, read from indexes of the replica, which may be some commits behind. */
   counts(): ManagerCounts;
+  /**
+   * Plans on the bus's own state, as of the last refresh: when renewals come, which limit binds, when new names are done, and what a mass
+   * revocation would cost. Nothing is changed. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`, and `CERTBUS_MANAGER_CONFIG_INVALID` for an authority that is not there.
+   */
+  plan(request: PlanRequest): Promise<Plan>;
   /** Looks at everything that an issuance depends on. What is wrong is a finding, also a bus that cannot be read. Rejects for an abort only. */
   diagnose(options: DiagnosisOptions): Promise<readonly Finding[]>;
   /** Closes the connections to CAs; orders that are under way fail. What was handed in stays open. */
@@ -139,6 +145,10 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     refresh: (run) => refresh(context, run),
     nextDue: () => view.state.nextDue(),
     counts: () => readCounts(view.replica, context.now()),
+    async plan(request) {
+      await view.written();
+      return plan(context, await requireConfiguration(context), request);
+    },
     async diagnose(run) {
       const asError = (error: unknown) => {
         run.signal.throwIfAborted();

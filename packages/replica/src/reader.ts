@@ -6,6 +6,7 @@ import type { SnapshotRecord } from '@certbus/store';
 import { CHECKED_BUS, CHECKED_STATE, checkedBus, checkedState, damaged, isDamage } from './checking/digest.ts';
 import { createDutyReader, type DutyReader } from './writer/duties.ts';
 import { createEndReader } from './writer/ends.ts';
+import { createHourReader, type HourReader } from './writer/hours.ts';
 import { createLedgerReader, type LedgerReader } from './writer/ledger.ts';
 import { type Generation, suffixOf } from './writer/schema.ts';
 
@@ -43,7 +44,7 @@ export interface SharedNames {
 }
 
 /** What can be asked of a replica. Everything is synchronous and local. */
-export interface ReplicaReader extends DutyReader, Pick<LedgerReader, 'spending'> {
+export interface ReplicaReader extends DutyReader, HourReader, Pick<LedgerReader, 'spending'> {
   /** How far the replica goes. */
   checkpoint(): Checkpoint;
   bus(): BusState;
@@ -367,6 +368,7 @@ export function createReader(
         root: JSON.parse(String(row['envelope'])),
       })),
     spending: ledger.spending,
+    ...createHourReader(database, suffix),
     records: () => snapshotRecords(selectIssuers, selectRecords, { parse, ledger: ledger.ledger }),
   };
 }

@@ -128,6 +128,7 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     changedSince: (position, limit) => current().changedSince(position, limit),
     rootEvents: () => current().rootEvents(),
     spending: (key, stretch) => current().spending(key, stretch),
+    countDuties: (selection) => current().countDuties(selection),
     records: () => current().records(),
   };
 }

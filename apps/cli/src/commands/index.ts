@@ -37,6 +37,7 @@ import Help from './help.ts';
 import Init from './init.ts';
 import Inspect from './inspect.ts';
 import Keygen from './keygen.ts';
+import Plan from './plan.ts';
 import ProviderLs from './provider/ls.ts';
 import ProviderShow from './provider/show.ts';
 import Run from './run.ts';
@@ -82,6 +83,7 @@ export const COMMANDS = {
   init: Init,
   inspect: Inspect,
   keygen: Keygen,
+  plan: Plan,
   'provider:ls': ProviderLs,
   'provider:show': ProviderShow,
   run: Run,

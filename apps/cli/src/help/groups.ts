@@ -3,7 +3,7 @@
 /** What commands are for, and which these are: whole topics, or single commands. */
 export const GROUPS: readonly (readonly [title: string, members: readonly string[]])[] = [
   ['SET UP', ['init', 'conf', 'provider', 'account', 'keygen', 'aws']],
-  ['CERTIFICATES', ['cert', 'run']],
+  ['CERTIFICATES', ['cert', 'plan', 'run']],
   ['LOAD BALANCERS', ['inspect', 'example-server']],
   ['THE BUS', ['bus']],
   ['HELP', ['doctor', 'help', 'version', 'completion']],

@@ -4,6 +4,7 @@ import { type ManagedCertificate, sha256 } from '@certbus/events';
 import { BEGINNING, EMPTY_BUS } from '@certbus/events/history';
 import { ReplicaError } from '../errors.ts';
 import { recountEnds } from '../writer/ends.ts';
+import { recountHours } from '../writer/hours.ts';
 import type { ReplicaFile } from '../writer/replica-file.ts';
 import { type CertificateRow, certificateRow, type IssuerRow, namesOf } from '../writer/rows.ts';
 import { columnsOf, type Table } from '../writer/schema.ts';
@@ -226,6 +227,7 @@ export function salvage(database: DatabaseSync, { path, busId, role }: ReplicaFi
     const lost = dropOutdated(database);
     addNames(database);
     recountEnds(database);
+    recountHours(database);
     database.exec('DROP TABLE expected');
     createTableWriter(database, { role }).complete();
     database.prepare('UPDATE bus SET lost = ?').run(lost);

@@ -121,6 +121,7 @@ export function createTolerantReader(
         () => reader.spending(key, stretch),
         () => ({ held: 0, spent: [] }),
       ),
+    countDuties: (selection) => attempt(() => reader.countDuties(selection), none),
     records: () => each(reader.records),
   };
 }

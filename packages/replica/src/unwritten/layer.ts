@@ -158,6 +158,7 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
     changedSince,
     rootEvents: () => base().rootEvents(),
     spending: (key, stretch) => base().spending(key, stretch),
+    countDuties: (selection) => base().countDuties(selection),
     records: () => base().records(),
   };
 }

@@ -1,3 +1,4 @@
+import { nextActionAt } from '@certbus/events';
 import { expect, test } from 'vitest';
 import { beginStory, obtained } from '../replica.builders.ts';
 import { openReplica } from '../replica.ts';
@@ -28,8 +29,17 @@ test('certificates are counted by their ends as they come, are renewed and go, a
     if (checkpoint) await replica.apply(page, checkpoint);
   }
   const expected = (at: Date) => [...ends.values()].filter((end) => end < at).length;
+  const hourOf = (at: Date) => Math.floor(at.getTime() / 3_600_000);
   const check = () => {
     expect(replica.countServed()).toBe(ends.size);
+    // By when they are due as well: two thirds of their lifetimes, and more than one in an hour.
+    const due = [...replica.certificates()].map((each) => hourOf(nextActionAt(each) ?? new Date(0)));
+    const counted = replica.countDuties({ traits: ({ isServed }) => isServed });
+    expect(counted.map(({ hour, certificates }) => [hour && hourOf(hour), certificates]).toSorted()).toEqual(
+      [...Map.groupBy(due, (hour) => hour)].map(([hour, alike]) => [hour, alike.length]).toSorted(),
+    );
+    expect(replica.countDue(new Date(8e15))).toBe(ends.size);
+    expect(replica.countDuties({ traits: () => true, domain: '2.test' })).toMatchObject([{ certificates: 1 }]);
     for (let step = -1; step < 230; step += 1)
       for (const at of [endOf(step), new Date(endOf(step).getTime() + 1)])
         expect([at, replica.countEnding(at)]).toEqual([at, expected(at)]);

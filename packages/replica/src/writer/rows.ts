@@ -12,6 +12,7 @@ import { type LedgerEntry, servedNames } from '@certbus/events/history';
 import type { SnapshotRecord } from '@certbus/store';
 import { issuerNumber } from './duties.ts';
 import { hasPart, keptPart, type ReplicaRole } from './role.ts';
+import { traitsOf } from './traits.ts';
 
 /** A certificate as the tables hold it: its state as JSON, and beside it what queries look for. */
 export interface CertificateRow {
@@ -36,6 +37,10 @@ export interface CertificateRow {
   readonly issuedBy: number | null;
   /** When it ends, in milliseconds; `null` where nothing is served. */
   readonly notAfter: number | null;
+  /** When its lifetime begins, in milliseconds; `null` where nothing is served. */
+  readonly issuedAt: number | null;
+  /** As `traitsOf` writes them. */
+  readonly traits: string;
   readonly removed: boolean;
   /** Its JSON; as bytes where that spares a thread the decoding. */
   readonly state: string | Uint8Array;
@@ -99,6 +104,8 @@ export function certificateRow(
     servedPosition,
     ...(role === 'manager' ? dutyColumns(certificate) : NO_DUTY),
     notAfter: current ? Date.parse(current.notAfter) : null,
+    issuedAt: current ? Date.parse(current.notBefore) : null,
+    traits: traitsOf(certificate),
     removed,
     state: JSON.stringify(certificate),
     names: namesOf(certificate),

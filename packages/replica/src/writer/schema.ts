@@ -1,13 +1,15 @@
 /** The replica's tables and indexes. */
 import { FOLLOWING_SCHEMA } from '../following.ts';
 import { endsSchemaOf } from './ends.ts';
+import { hoursSchemaOf } from './hours.ts';
 import { ledgerSchemaOf } from './ledger.ts';
+import { traitsSchemaOf } from './traits.ts';
 
 /** "crep" in ASCII: marks the file as ours. */
 export const APPLICATION_ID = 0x63726570;
 
 /** Raised with every change of the tables or of the state in them; a file of another version is set aside and rebuilt. */
-export const SCHEMA_VERSION = 13;
+export const SCHEMA_VERSION = 14;
 
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
 export type Generation = 'served' | 'building';
@@ -23,6 +25,8 @@ const TABLES = [
   'root_events',
   'ends',
   'ledger',
+  'traits',
+  'hours',
 ] as const;
 
 /** A table of a generation. */
@@ -36,7 +40,7 @@ export const suffixOf = (generation: Generation): string => (generation === 'ser
  * in `certificates`, apart from it, so that an index is made of a table that is a thirtieth of the size. A removed certificate stays, so that
  * its removal can be told to those who ask what changed. `issuances` has the open ones, in the replica of a client only. `bus.is_complete`: the
  * head of the bus was reached once, and there are indexes. `bus.changes` rises with every write that readers should see;
- * `certificates.served_position` is where what is served of it last changed.
+ * `certificates.served_position` is where what is served of it last changed; `certificates.traits` is a number of the table `traits`.
  *
  * Rows of `bus` and `states` say by themselves which build of the replica and which position they are of, and have a digest over all
  * that ({@link digestOf}), so that each can be checked without the rest of the file. Every build of the tables has the next `build`. All
@@ -73,6 +77,8 @@ export function schemaOf(generation: Generation): string {
     failing TEXT,
     issued_by INTEGER,
     not_after INTEGER,
+    issued_at INTEGER,
+    traits INTEGER NOT NULL,
     removed INTEGER NOT NULL,
     build INTEGER NOT NULL
   ) STRICT;
@@ -96,7 +102,9 @@ export function schemaOf(generation: Generation): string {
     envelope TEXT NOT NULL
   ) STRICT;
   ${endsSchemaOf(suffix)}
-  ${ledgerSchemaOf(suffix)}`;
+  ${ledgerSchemaOf(suffix)}
+  ${traitsSchemaOf(suffix)}
+  ${hoursSchemaOf(suffix)}`;
 }
 
 /** The columns of a table, in the order in which its rows have them. */

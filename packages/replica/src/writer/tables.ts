@@ -26,11 +26,13 @@ import { ReplicaError } from '../errors.ts';
 import { FOLLOWING_SCHEMA } from '../following.ts';
 import { type Change, createReader } from '../reader.ts';
 import { createEndCounter } from './ends.ts';
+import { type CountedDuty, createHourCounter, type HourCounter } from './hours.ts';
 import { createLedgerWriter } from './ledger.ts';
 import { isKept, type ReplicaRole } from './role.ts';
 import { type CertificateRow, certificateRow, type IssuerRow, issuerRow, type LoadedRows, namesOf } from './rows.ts';
 import { ABANDON, type Generation, indexesOf, MARKS, SWAP, schemaOf, suffixOf } from './schema.ts';
 import { isServedAlike } from './served.ts';
+import { createTraitsWriter } from './traits.ts';
 
 /** The state that a snapshot begins a generation with, apart from its records. */
 export interface BeginningState {
@@ -154,13 +156,13 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
   const prepare = (sql: string) => database.prepare(sql);
   return {
     find: prepare(
-      `SELECT number, ${CHECKED_STATE} FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
+      `SELECT number, next_action_at, traits, removed, ${CHECKED_STATE} FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
     ),
     add: prepare(
-      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, urgent_at, failing, issued_by, not_after, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, urgent_at, failing, issued_by, not_after, issued_at, traits, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     change: prepare(
-      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, urgent_at = ?, failing = ?, issued_by = ?, not_after = ?, removed = ? WHERE number = ?`,
+      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, urgent_at = ?, failing = ?, issued_by = ?, not_after = ?, issued_at = ?, traits = ?, removed = ? WHERE number = ?`,
     ),
     addState: prepare(
       `INSERT INTO states${suffix} (number, of_build, of_position, digest, state) VALUES (?, ?, ?, ?, CAST(? AS TEXT))`,
@@ -197,7 +199,7 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
 
 type Statements = ReturnType<typeof prepareStatements>;
 
-const columnsOf = (row: CertificateRow) =>
+const columnsOf = (row: CertificateRow, traits: number) =>
   [
     row.position,
     row.servedPosition,
@@ -209,6 +211,8 @@ const columnsOf = (row: CertificateRow) =>
     row.failing,
     row.issuedBy,
     row.notAfter,
+    row.issuedAt,
+    traits,
     Number(row.removed),
   ] as const;
 
@@ -219,17 +223,28 @@ const endOf = (certificate: ManagedCertificate | undefined): number | null =>
 interface StoredCertificate {
   readonly number: number;
   readonly certificate: ManagedCertificate;
+  /** As it is counted; `undefined` for one that was removed. */
+  readonly duty: CountedDuty | undefined;
 }
 
 /** Writes certificates and their names. */
-function createCertificateWriter(statements: Statements, origin: Origin) {
+function createCertificateWriter(
+  statements: Statements,
+  {
+    origin,
+    traitsIn,
+    hours,
+  }: { readonly origin: Origin; readonly traitsIn: (traits: string) => number; readonly hours: HourCounter },
+) {
   const { add, addState, addName, change, changeState, dropName, renumber, renumberState } = statements;
 
   const checkedColumnsOf = ({ position, state }: CertificateRow) =>
     [origin.build, position, digestOf({ ...origin, position }, state), state] as const;
 
   function insert(row: CertificateRow): void {
-    const number = Number(add.run(row.certificateId, ...columnsOf(row), origin.build).lastInsertRowid);
+    const traits = traitsIn(row.traits);
+    if (!row.removed) hours.count({ traits, nextActionAt: row.nextActionAt }, 1);
+    const number = Number(add.run(row.certificateId, ...columnsOf(row, traits), origin.build).lastInsertRowid);
     addState.run(number, ...checkedColumnsOf(row));
     for (const name of row.names) addName.run(name, number);
   }
@@ -253,14 +268,20 @@ function createCertificateWriter(statements: Statements, origin: Origin) {
       const row = statements.find.get(certificateId);
       if (!row) return undefined;
       const certificate = checkedState(row, origin.busId);
-      if (certificate.certificateId === certificateId) return { number: Number(row['number']), certificate };
-      throw damaged(`the id ${JSON.stringify(certificateId)} leads to another certificate`);
+      if (certificate.certificateId !== certificateId)
+        throw damaged(`the id ${JSON.stringify(certificateId)} leads to another certificate`);
+      const nextActionAt = row['next_action_at'] === null ? null : Number(row['next_action_at']);
+      const duty = row['removed'] === 1 ? undefined : { traits: Number(row['traits']), nextActionAt };
+      return { number: Number(row['number']), certificate, duty };
     },
-    update({ number, certificate }: StoredCertificate, row: CertificateRow, isBulk: boolean): void {
+    update({ number, certificate, duty }: StoredCertificate, row: CertificateRow, isBulk: boolean): void {
       const before = namesOf(certificate);
       const isMoved = isBulk && before.some((name) => !row.names.includes(name));
       const now = isMoved ? moveAway(number) : number;
-      change.run(...columnsOf(row), now);
+      const traits = traitsIn(row.traits);
+      if (duty) hours.count(duty, -1);
+      if (!row.removed) hours.count({ traits, nextActionAt: row.nextActionAt }, 1);
+      change.run(...columnsOf(row, traits), now);
       changeState.run(...checkedColumnsOf(row), now);
       changeNames(now, isMoved ? [] : before, row);
     },
@@ -333,7 +354,9 @@ export function createTableWriter(
   const reader = createReader(database, generation);
   const statements = prepareStatements(database, generation);
   const origin = originOf(database, generation);
-  const certificates = createCertificateWriter(statements, origin);
+  const hours = createHourCounter(database, suffixOf(generation));
+  const traitsIn = createTraitsWriter(database, suffixOf(generation));
+  const certificates = createCertificateWriter(statements, { origin, traitsIn, hours });
   const ends = createEndCounter(database, suffixOf(generation));
   const ledger = createLedgerWriter(database, suffixOf(generation));
   let isBulk = statements.hasIndexes.get()?.['found'] !== 1;
@@ -389,6 +412,7 @@ export function createTableWriter(
       const changes = createChanges();
       ends.forget();
       ledger.forget();
+      hours.forget();
       const issuances = createIssuances(statements);
       let bus = reader.bus();
       for (const commit of commits) {
@@ -407,6 +431,7 @@ export function createTableWriter(
       const written = changes.write();
       issuances.write();
       ends.flush();
+      hours.flush();
       ledger.flush(commits.at(-1)?.at);
       const before = (commits[0]?.position ?? 0) - 1;
       const { position } = checkpoint;
@@ -422,6 +447,7 @@ export function createTableWriter(
     load({ rows, issuances, ledger: entries }) {
       ends.forget();
       ledger.forget();
+      hours.forget();
       for (const row of rows) {
         if ('issuer' in row) insertIssuer(row);
         else {
@@ -430,6 +456,7 @@ export function createTableWriter(
         }
       }
       ends.flush();
+      hours.flush();
       ledger.add(entries);
       ledger.flush(undefined);
       for (const { certificateId, issuanceId } of issuances) statements.openIssuance.run(certificateId, issuanceId);

@@ -72,32 +72,18 @@ export default class CertMk extends SigningCommand {
     const { domain = [] } = args;
     if (flags.from !== undefined && domain.length > 0)
       throw new CliError('CERTBUS_CLI_USAGE', 'Name domains, or a file with --from, not both.');
-    const [{ namesFor }, { withManager }] = await Promise.all([
+    const [{ namesFor }, { readNameSets }, { withManager }] = await Promise.all([
       import('../../certificates/name-sets.ts'),
+      import('../../certificates/name-file.ts'),
       import('@certbus/runtime'),
     ]);
-    const sets = flags.from === undefined ? undefined : await this.#readSets(flags.from, flags);
+    const source = { challengeType: flags.challenge, command: 'certbus cert mk' };
+    const sets = flags.from === undefined ? undefined : await readNameSets(flags.from, source);
     const names = sets ? [] : namesFor(domain, flags);
     return withManager(this.environment(flags), async (manager) => {
       if (flags['dry-run']) return this.#plan(manager, sets?.map((set) => set.names) ?? [names], flags);
       return sets ? this.#makeAll(manager, sets, flags) : this.#makeOne(manager, names, flags);
     });
-  }
-
-  async #readSets(from: string, { challenge }: MkFlags): Promise<NameSet[]> {
-    const { parseNameSets } = await import('../../certificates/name-sets.ts');
-    const options = { source: from === '-' ? 'What came on standard input' : from, challengeType: challenge };
-    if (from !== '-') {
-      const { readFile } = await import('node:fs/promises');
-      return parseNameSets(await readFile(from, 'utf8'), options);
-    }
-    if (process.stdin.isTTY)
-      throw new CliError(
-        'CERTBUS_CLI_USAGE',
-        'The names are read from standard input: certbus cert mk --from - < FILE',
-      );
-    const { text } = await import('node:stream/consumers');
-    return parseNameSets(await text(process.stdin), options);
   }
 
   #request(flags: MkFlags): Omit<IssueRequest, 'names'> {

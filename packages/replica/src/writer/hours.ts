@@ -1,0 +1,130 @@
+/** Counts certificates by the hour when a manager acts on them next, so that a plan of a million reads some hundred rows. */
+import type { DatabaseSync } from 'node:sqlite';
+import { parseTraits, type Traits } from './traits.ts';
+
+const HOUR_MS = 3_600_000;
+/** Where there are those on which nobody will act. */
+const NEVER = -1;
+
+/** The table of a generation: how many certificates of the same traits are to be acted on in an hour, removed ones left out. */
+export const hoursSchemaOf = (suffix: string): string => `
+  CREATE TABLE hours${suffix} (
+    traits INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    certificates INTEGER NOT NULL,
+    PRIMARY KEY (traits, hour)
+  ) STRICT, WITHOUT ROWID;`;
+
+/** A certificate as it is counted; `nextActionAt` in milliseconds since 1970, `null` for never. */
+export interface CountedDuty {
+  readonly traits: number;
+  readonly nextActionAt: number | null;
+}
+
+/** Counts in the memory until the transaction is about to end. */
+export interface HourCounter {
+  /** `by` is -1 for what a certificate was before. */
+  count(duty: CountedDuty, by: 1 | -1): void;
+  /** Writes what was counted; within the transaction of the caller. */
+  flush(): void;
+  /** Forgets what was counted since the last flush. */
+  forget(): void;
+}
+
+/** Makes the counter of a generation. */
+export function createHourCounter(database: DatabaseSync, suffix: string): HourCounter {
+  const counted = new Map<string, { readonly traits: number; readonly hour: number; certificates: number }>();
+  const upsert = database.prepare(
+    `INSERT INTO hours${suffix} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET certificates = certificates + excluded.certificates`,
+  );
+  const clean = database.prepare(`DELETE FROM hours${suffix} WHERE traits = ? AND hour = ? AND certificates = 0`);
+  return {
+    count({ traits, nextActionAt }, by) {
+      const hour = nextActionAt === null ? NEVER : Math.max(0, Math.floor(nextActionAt / HOUR_MS));
+      const key = `${traits} ${hour}`;
+      const known = counted.get(key) ?? { traits, hour, certificates: 0 };
+      known.certificates += by;
+      counted.set(key, known);
+    },
+    flush() {
+      for (const { traits, hour, certificates } of counted.values()) {
+        if (certificates === 0) continue;
+        upsert.run(traits, hour, certificates);
+        if (certificates < 0) clean.run(traits, hour);
+      }
+      counted.clear();
+    },
+    forget: () => counted.clear(),
+  };
+}
+
+/** Certificates that are alike, and act in the same hour. */
+export interface DutyCount {
+  readonly traits: Traits;
+  /** Its beginning; `undefined` for never. */
+  readonly hour: Date | undefined;
+  readonly certificates: number;
+}
+
+/** Which certificates are meant; each condition that is given has to hold. */
+export interface Selection {
+  readonly traits: (traits: Traits) => boolean;
+  /** Certificates for this domain, a name below it, or a wildcard of either. */
+  readonly domain?: string | undefined;
+  /** Certificates whose lifetime began before. */
+  readonly issuedBefore?: Date | undefined;
+}
+
+/** What can be counted of certificates by what they have in common. */
+export interface HourReader {
+  /**
+   * When the certificates that are selected are to be acted on next, by the hour. A selection by traits alone costs nothing; by domain or by issue, every
+   * certificate is looked at. Removed ones are not counted.
+   */
+  countDuties(selection: Selection): readonly DutyCount[];
+}
+
+const HOUR_OF = `CASE WHEN next_action_at IS NULL THEN ${NEVER} ELSE max(0, next_action_at / ${HOUR_MS}) END`;
+
+/** Names are compared by their ends, of which there is no index. */
+const ofDomain = (suffix: string): string =>
+  `number IN (SELECT number FROM names${suffix} WHERE name = :domain OR substr(name, -length(:domain) - 1) = '.' || :domain)`;
+
+/** Counts again what is served, after rows were taken away without being counted. */
+export function recountHours(database: DatabaseSync): void {
+  const counted = `SELECT traits, ${HOUR_OF} AS hour, count(*) FROM certificates WHERE removed = 0 GROUP BY 1, 2`;
+  database.exec(`DELETE FROM hours; INSERT INTO hours (traits, hour, certificates) ${counted}`);
+}
+
+/** Makes the reader of a generation. */
+export function createHourReader(database: DatabaseSync, suffix: string): HourReader {
+  const selectTraits = database.prepare(`SELECT id, traits FROM traits${suffix}`);
+  const selectHours = database.prepare(`SELECT traits, hour, certificates FROM hours${suffix}`);
+
+  function rowsOf({ domain, issuedBefore }: Selection) {
+    if (domain === undefined && issuedBefore === undefined) return selectHours.all();
+    const conditions = [
+      'removed = 0',
+      ...(domain === undefined ? [] : [ofDomain(suffix)]),
+      ...(issuedBefore === undefined ? [] : ['issued_at < :issuedBefore']),
+    ];
+    const values = {
+      ...(domain === undefined ? {} : { domain }),
+      ...(issuedBefore === undefined ? {} : { issuedBefore: issuedBefore.getTime() }),
+    };
+    const counted = `SELECT traits, ${HOUR_OF} AS hour, count(*) AS certificates FROM certificates${suffix}`;
+    return database.prepare(`${counted} WHERE ${conditions.join(' AND ')} GROUP BY 1, 2`).all(values);
+  }
+
+  return {
+    countDuties(selection) {
+      const known = new Map(selectTraits.all().map((row) => [Number(row['id']), parseTraits(String(row['traits']))]));
+      return rowsOf(selection).flatMap((row) => {
+        const traits = known.get(Number(row['traits']));
+        if (!traits || !selection.traits(traits)) return [];
+        const [hour, certificates] = [Number(row['hour']), Number(row['certificates'])];
+        return [{ traits, hour: hour === NEVER ? undefined : new Date(hour * HOUR_MS), certificates }];
+      });
+    },
+  };
+}
