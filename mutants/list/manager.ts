@@ -15,6 +15,13 @@ const derOf = "key.export({ type: 'pkcs8', format: 'der' })";
 
 export const manager: readonly Mutant[] = [
   {
+    fault: 'what waits for room at its CA is looked at every minute',
+    file: 'packages/manager/src/renewal/next-run.ts',
+    find: 'if (await isAllWaiting(context, now, waits))',
+    replace: 'if (waits.size < 0)',
+    noticedBy: [{ file: 'packages/manager/src/renewal/limits.int.test.ts' }],
+  },
+  {
     fault: 'a plan takes what was spent of a limit for unspent',
     file: 'packages/manager/src/renewal/plan/bucket.ts',
     find: '{ full: fullAt(rate, { spent }, now), held, kept }',
@@ -27,6 +34,27 @@ export const manager: readonly Mutant[] = [
     find: 'certificates: -each.certificates',
     replace: 'certificates: 0 * each.certificates',
     noticedBy: [{ file: 'packages/manager/src/renewal/plan/plan.test.ts' }],
+  },
+  {
+    fault: 'one look at DNS is enough for a quarantine',
+    file: 'packages/manager/src/decide/quarantine.ts',
+    find: 'Date.parse(lost.seenAt) - Date.parse(lost.since) >= HOUR_MS',
+    replace: 'Date.parse(lost.seenAt) >= Date.parse(lost.since)',
+    noticedBy: [{ file: 'packages/manager/src/renewal/quarantine.int.test.ts' }],
+  },
+  {
+    fault: 'silence of DNS ends a quarantine',
+    file: 'packages/manager/src/renewal/renewal.ts',
+    find: "if (look.state === 'unknown') return isQuarantined(certificate) ? outcomeOf(certificate) : undefined;",
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/renewal/quarantine.int.test.ts' }],
+  },
+  {
+    fault: 'no order is tried at the floor of what is set aside',
+    file: 'packages/manager/src/decide/quarantine.ts',
+    find: 'return now >= floor && !isTried;',
+    replace: 'return now < floor && isTried === true;',
+    noticedBy: [{ file: 'packages/manager/src/renewal/quarantine.int.test.ts' }],
   },
   {
     fault: 'an order is claimed although a limit of the CA leaves no room',

@@ -14,6 +14,8 @@ function endOf({ current, revoked }: ManagedCertificate): string {
 function reasonOf({ certificateId }: ManagedCertificate, hold: Hold | undefined): string {
   if (!hold) return `it is due, and "certbus cert renew ${certificateId}" renews it now`;
   const until = hold.until.toISOString();
+  if (hold.kind === 'quarantined')
+    return `${hold.detail}; no order is made for it, and it is looked at again from ${until}`;
   return hold.kind === 'claimed'
     ? `${hold.holder} claims it until ${until}`
     : `it failed, and is tried again from ${until}`;

@@ -9,6 +9,7 @@ export {
   type IssuanceReason,
   KEY_TYPES,
   type KeyType,
+  type Loss,
 } from './event-types/certificate-events.ts';
 export type { BusEvent, EventOf, EventType } from './event-types/event-schema.ts';
 export { isHash, sha256 } from './hash.ts';
@@ -28,6 +29,7 @@ export type {
   Failure,
   Issuance,
   IssuedCertificate,
+  LostNames,
   ManagedCertificate,
 } from './managed-certificate.ts';
 export {

@@ -5,6 +5,7 @@ import type {
   FailureClass,
   IssuanceReason,
   KeyType,
+  Loss,
   RenewalInfoUpdated,
 } from './event-types/certificate-events.ts';
 
@@ -71,6 +72,18 @@ export interface Failure {
   readonly own?: Pick<Failure, 'problem' | 'class' | 'detail'>;
 }
 
+/** Names that left our control, as DNS shows it; instants in ISO 8601. */
+export interface LostNames {
+  readonly names: readonly string[];
+  readonly loss: Loss;
+  readonly detail: string;
+  /** When they were first found lost, and when last. */
+  readonly since: string;
+  readonly seenAt: string;
+  /** They are looked at again from then on. */
+  readonly notBefore: string;
+}
+
 /** When a CA wants a certificate renewed (RFC 9773 section 4.2); instants in ISO 8601. */
 export type RenewalWindow = Pick<RenewalInfoUpdated, 'windowStart' | 'windowEnd' | 'renewAt' | 'explanationUrl'>;
 
@@ -95,6 +108,8 @@ export interface ManagedCertificate {
   readonly failure: Failure | undefined;
   /** What the CA last said of when to renew the current certificate. */
   readonly renewalInfo: RenewalWindow | undefined;
+  /** Names of it that left our control; absent where none did. */
+  readonly lost?: LostNames | undefined;
   readonly revoked: boolean;
   readonly removed: boolean;
 }

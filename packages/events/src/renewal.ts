@@ -1,5 +1,5 @@
 /** When a certificate is due for renewal, and how urgent that is. */
-import type { Failure, IssuedCertificate, ManagedCertificate } from './managed-certificate.ts';
+import type { Failure, IssuedCertificate, LostNames, ManagedCertificate } from './managed-certificate.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -103,22 +103,31 @@ function pauseEnd({ notBefore, failedAt: at, class: failureClass }: Failure, cur
 export interface Duty {
   /** When it should be renewed, or what was left open taken up. */
   readonly wantedAt: Date;
-  /** End of the claim that is held, or of the back-off after a failure; `undefined` where there is neither. */
+  /** End of the claim that is held, or of the back-off after a failure or a look that found names lost; `undefined` where there is none of them. */
   readonly pausedUntil: Date | undefined;
+}
+
+/** Until when names that left our control put a certificate off: not beyond its floor, where an order is tried in spite of it. */
+function lossEnd({ notBefore, seenAt }: LostNames, current: Lifetime | undefined): number {
+  const until = Date.parse(notBefore);
+  if (!current) return until;
+  const { floor } = instantsOf(current);
+  return Date.parse(seenAt) < floor ? Math.min(until, floor) : until;
 }
 
 const instant = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
 
 /** What a manager has to do for a certificate. `undefined`: nothing, since it was removed, was given up, or did not come from a CA here. */
 export function dutyOf(certificate: ManagedCertificate): Duty | undefined {
-  const { removed, directory, issuance, failure, current } = certificate;
+  const { removed, directory, issuance, failure, current, lost } = certificate;
   if (removed || directory === undefined) return undefined;
   if (issuance) {
     const until = issuance.holder === undefined ? undefined : issuance.until;
     return { wantedAt: new Date(0), pausedUntil: instant(until) };
   }
   if (failure && isGivenUp(failure, current)) return undefined;
-  const pausedUntil = failure && new Date(pauseEnd(failure, current));
+  const pauses = [...(failure ? [pauseEnd(failure, current)] : []), ...(lost ? [lossEnd(lost, current)] : [])];
+  const pausedUntil = pauses.length > 0 ? new Date(Math.max(...pauses)) : undefined;
   return { wantedAt: new Date(wantedAt(certificate)), pausedUntil };
 }
 

@@ -78,6 +78,7 @@ const fits = (value, fields, optional = {}) =>
 const account = { directory: is.text, accountUrl: is.text, thumbprint: is.hash };
 const issuance = { issuanceId: is.id, certificateId: is.id };
 const reason = oneOf('new', 'renewal');
+const loss = oneOf('gone', 'moved', 'barred');
 const challengeType = oneOf('dns-01', 'dns-account-01', 'dns-persist-01', 'http-01', 'tls-alpn-01');
 const keyType = oneOf('P-256', 'P-384', 'RSA-2048', 'RSA-3072', 'RSA-4096');
 const csr = { csr: is.base64, sealedKey: is.base64, recipientsPosition: is.count };
@@ -168,6 +169,8 @@ const EVENTS = {
     },
     { explanationUrl: is.text },
   ],
+  NamesLost: [{ certificateId: is.id, names: is.names, loss, detail: is.text, notBefore: is.instant }],
+  NamesRegained: [{ certificateId: is.id }],
   CertificateRemoved: [{ certificateId: is.id }],
   CertificateRevoked: [{ certificateId: is.id, leafHash: is.hash, reason: is.reason }],
 };

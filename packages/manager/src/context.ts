@@ -1,6 +1,7 @@
 /** What every operation of a manager works with, and how it reads the bus and writes to it. */
 import type { CaLimits, Logger } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
+import type { DnsView } from '@certbus/solvers/dns-view';
 import { type ArchivePlace, type Bus, catchUp, type Decide, type TransactOptions, transact } from '@certbus/store';
 import type { Connections } from './accounts/connections.ts';
 import type { SecretSource } from './configuration/secrets.ts';
@@ -23,6 +24,8 @@ export interface Context {
   readonly publishedLimits: (directory: string) => CaLimits;
   readonly solvers: SolverFactory;
   readonly secrets: SecretSource;
+  /** What DNS shows, asked through these resolvers. */
+  readonly openDnsView: (resolvers: readonly string[]) => DnsView;
   readonly logger: Logger;
   readonly now: () => Date;
   /** From 0 to 1. */

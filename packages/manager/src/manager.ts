@@ -3,6 +3,7 @@ import { type CaLimits, type Logger, limitsOf } from '@certbus/acme';
 import type { ManagerKey } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
 import type { Replica } from '@certbus/replica';
+import { createDnsView } from '@certbus/solvers/dns-view';
 import type { ArchivePlace, Bus } from '@certbus/store';
 import type { Outgoing } from '@certbus/store/outgoing';
 import { type AccountOperations, accountOperations } from './accounts/account-operations.ts';
@@ -26,6 +27,8 @@ import { checkInThrough } from './upkeep/check-in.ts';
 import { type UpkeepOperations, upkeepOperations } from './upkeep/upkeep-operations.ts';
 
 const CLAIM_MS = 300_000;
+/** Bound of one try of a question to DNS, before an order. */
+const LOOK_MS = 1_000;
 /** For clocks that differ. */
 const GRACE_MS = 120_000;
 
@@ -114,7 +117,8 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   const { acceptStale = false } = options;
   const freshness = createFreshness({ view, trust: bus.trust, acceptStale, now, onReplicaFailed });
   const given = { bus, key, archive, holder, hasEnded, solvers, secrets };
-  const ca = { connections: connectionsFor(options), publishedLimits: options.limits ?? limitsOf };
+  const openDnsView = (resolvers: readonly string[]) => createDnsView({ resolvers, timeoutMs: LOOK_MS });
+  const ca = { connections: connectionsFor(options), publishedLimits: options.limits ?? limitsOf, openDnsView };
   return { ...given, ...ca, view, freshness, logger, now, random, claimMs, graceMs };
 }
 

@@ -7,6 +7,16 @@ import { createFilter, type Row, rowOf, sortRows, tableOf } from './listing.ts';
 import { parseServerAddress } from './served.ts';
 import { statusOf } from './status.ts';
 
+/** A look at DNS that found a name gone. */
+const LOST = {
+  names: ['a.test'],
+  loss: 'gone',
+  detail: 'a.test does not exist in DNS (NXDOMAIN)',
+  since: inDays(-1),
+  seenAt: inDays(-0.5),
+  notBefore: inDays(0.5),
+} as const;
+
 describe('the state of a certificate', () => {
   test.each([
     ['that has two thirds of its time left', certificate(), { status: 'valid' }],
@@ -27,6 +37,11 @@ describe('the state of a certificate', () => {
       'whose CA is down, and that failed before',
       certificate({ failure: { ...FAILURE, detail: 'HTTP 503', own: FAILURE } }),
       { status: 'failing', why: 'no TXT record' },
+    ],
+    [
+      'whose names left our control',
+      certificate({ lost: LOST, failure: FAILURE }),
+      { status: 'failing', why: 'a.test does not exist in DNS (NXDOMAIN)' },
     ],
     ['that ends soon', certificate({ endsInDays: 10 }), { status: 'expiring' }],
     ['that has ended', certificate({ endsInDays: -1, failure: FAILURE }), { status: 'expired', why: 'no TXT record' }],

@@ -5,8 +5,9 @@ import { isUrgent, type ManagedCertificate, nextActionAt } from '@certbus/events
 export const STATES = ['expired', 'not-issued', 'failing', 'expiring', 'due', 'renewing', 'valid'] as const;
 
 /**
- * `expired`: servers show one that has ended. `not-issued`: there is none yet. `failing`: the last attempt to renew it failed. `expiring`: a
- * sixth of its lifetime or less is left. `due`: it is to be renewed now. `renewing`: a manager is at work on it. `valid`: none of these.
+ * `expired`: servers show one that has ended. `not-issued`: there is none yet. `failing`: the last attempt to renew it failed, or names of it
+ * left our control. `expiring`: a sixth of its lifetime or less is left. `due`: it is to be renewed now. `renewing`: a manager is at work on
+ * it. `valid`: none of these.
  */
 export type CertificateState = (typeof STATES)[number];
 
@@ -26,13 +27,13 @@ function waitingFor({ issuance, revoked, current }: ManagedCertificate): string 
 
 /** The state of a certificate at an instant. */
 export function statusOf(certificate: ManagedCertificate, now: Date): CertificateStatus {
-  const { current, failure, issuance, revoked } = certificate;
+  const { current, failure, issuance, revoked, lost } = certificate;
   const failed = failure && (failure.own ?? failure);
-  const reason = failed ? failed.detail || failed.problem : waitingFor(certificate);
+  const reason = lost?.detail ?? (failed ? failed.detail || failed.problem : waitingFor(certificate));
   const as = (status: CertificateState): CertificateStatus => ({ status, ...(reason ? { why: reason } : {}) });
   if (!current) return reason ? as('not-issued') : { status: 'not-issued', why: 'it was not tried yet' };
   if (Date.parse(current.notAfter) <= now.getTime()) return as('expired');
-  if (failed) return as('failing');
+  if (failed || lost) return as('failing');
   if (!revoked && isUrgent(certificate, now)) return as('expiring');
   if (issuance?.holder !== undefined) return as('renewing');
   const due = nextActionAt(certificate, now);

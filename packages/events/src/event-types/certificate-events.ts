@@ -190,6 +190,32 @@ export interface RenewalInfoUpdated {
   readonly explanationUrl?: string | undefined;
 }
 
+/** What DNS shows of a name that left our control: it does not exist, other servers have it, or its owner lets another CA issue. */
+export const LOSSES = ['gone', 'moved', 'barred'] as const;
+
+/** How a name left our control. */
+export type Loss = (typeof LOSSES)[number];
+
+/** DNS gave an answer by which names of a certificate are not ours to certify: no order is made for them. */
+export interface NamesLost {
+  readonly type: 'NamesLost';
+  readonly certificateId: string;
+  /** Those that were found lost, sorted. */
+  readonly names: readonly string[];
+  /** Of the first of them. */
+  readonly loss: Loss;
+  /** For people. */
+  readonly detail: string;
+  /** They are looked at again from then on, ISO 8601. */
+  readonly notBefore: string;
+}
+
+/** DNS shows the names of a certificate as ours again. */
+export interface NamesRegained {
+  readonly type: 'NamesRegained';
+  readonly certificateId: string;
+}
+
 /** No longer managed, no longer served. */
 export interface CertificateRemoved {
   readonly type: 'CertificateRemoved';
@@ -217,5 +243,7 @@ export type CertificateEvent =
   | CertificateImported
   | PrivateKeyResealed
   | RenewalInfoUpdated
+  | NamesLost
+  | NamesRegained
   | CertificateRemoved
   | CertificateRevoked;

@@ -9,6 +9,7 @@ import {
   FAILURE_CLASSES,
   type FailureClass,
   KEY_TYPES,
+  LOSSES,
 } from './certificate-events.ts';
 import {
   account,
@@ -191,6 +192,15 @@ export const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     renewAt: instant,
     explanationUrl: v.optional(text),
   }),
+  NamesLost: v.object({
+    type: v.literal('NamesLost'),
+    certificateId: id,
+    names,
+    loss: v.picklist(LOSSES),
+    detail: text,
+    notBefore: instant,
+  }),
+  NamesRegained: v.object({ type: v.literal('NamesRegained'), certificateId: id }),
   CertificateRemoved: v.object({ type: v.literal('CertificateRemoved'), certificateId: id }),
   CertificateRevoked: v.object({
     type: v.literal('CertificateRevoked'),

@@ -66,7 +66,16 @@ function replace(certificate: ManagedCertificate, content: Content, at: Date): M
   const { names } = content;
   const current = issuedOf(content);
   const predecessors = keep(allOf(certificate).filter(({ notAfter: end }) => Date.parse(end) > at.getTime()));
-  return { ...certificate, names, current, predecessors, failure: undefined, renewalInfo: undefined, revoked: false };
+  return {
+    ...certificate,
+    names,
+    current,
+    predecessors,
+    failure: undefined,
+    renewalInfo: undefined,
+    lost: undefined,
+    revoked: false,
+  };
 }
 
 function obtain(certificate: ManagedCertificate, event: CertificateObtained, at: Date): ManagedCertificate {
@@ -216,6 +225,14 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
         ? { ...certificate, renewalInfo: { windowStart, windowEnd, renewAt, explanationUrl } }
         : certificate;
     }
+    case 'NamesLost': {
+      const { names, loss, detail, notBefore } = event;
+      const seenAt = at.toISOString();
+      const since = certificate.lost?.since ?? seenAt;
+      return { ...certificate, lost: { names, loss, detail, since, seenAt, notBefore } };
+    }
+    case 'NamesRegained':
+      return { ...certificate, lost: undefined };
     case 'CertificateRevoked':
       if (isCurrent) return { ...certificate, revoked: true };
       // A predecessor is served where the key of its successor does not open, so it must be valid.

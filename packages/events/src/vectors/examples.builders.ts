@@ -118,6 +118,15 @@ export function examplesOf(
       renewAt: '2027-01-21T07:30:00.000Z',
       explanationUrl: 'https://ca.example.test/why',
     },
+    NamesLost: {
+      type: 'NamesLost',
+      certificateId,
+      names: ['example.test'],
+      loss: 'gone',
+      detail: 'example.test does not exist in DNS (NXDOMAIN)',
+      notBefore: inMinutes(60),
+    },
+    NamesRegained: { type: 'NamesRegained', certificateId },
     PrivateKeyResealed: { type: 'PrivateKeyResealed', certificateId, leafHash, sealedKey },
     CertificateRevoked: { type: 'CertificateRevoked', certificateId, leafHash, reason: 4 },
     IssuanceFailed: {

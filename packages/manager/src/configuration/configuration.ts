@@ -98,6 +98,17 @@ export interface Configuration {
   readonly parallelOrders?: number | undefined;
   readonly tlsAlpn01?: TlsAlpn01Settings | undefined;
   readonly dnsPersist01?: DnsPersist01Settings | undefined;
+  /**
+   * Whether certificates are set aside whose names left our control, by what the resolvers answer; `false`: never. `resolver`: asked in place of those that are
+   * configured for challenges. `nameServers`: by domain, those that must serve it.
+   */
+  readonly quarantine?:
+    | false
+    | {
+        readonly resolver?: readonly string[] | undefined;
+        readonly nameServers?: Readonly<Record<string, readonly string[]>> | undefined;
+      }
+    | undefined;
   /** A dead man's switch: `url` is fetched after every successful run. */
   readonly checkIn?: { readonly url: string; readonly within?: string | undefined } | undefined;
 }
@@ -170,6 +181,18 @@ export const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
     dnsPersist01: v.optional(v.strictObject({ resolver: v.optional(servers), nameServers: v.optional(serversOrNone) })),
     tlsAlpn01: v.optional(
       v.strictObject({ port: v.optional(port), resolver: v.optional(servers), probe: v.optional(flag) }),
+    ),
+    quarantine: v.optional(
+      v.union(
+        [
+          v.literal(false),
+          v.strictObject({
+            resolver: v.optional(servers),
+            nameServers: v.optional(v.record(nonEmpty, v.array(nonEmpty, 'must be a list'))),
+          }),
+        ],
+        'must be false, or {"resolver": […], "nameServers": {"DOMAIN": […]}}',
+      ),
     ),
     checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(nonEmpty) })),
   }),

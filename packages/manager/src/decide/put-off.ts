@@ -1,11 +1,14 @@
 /** Which certificates are wanted and not acted on now: somebody else claims them, or a back-off lasts. */
 import { dutyOf, isUrgent, type ManagedCertificate } from '@certbus/events';
 import type { ManagerState } from '../state/state.ts';
+import { isQuarantined } from './quarantine.ts';
 
 /** Why a certificate that is wanted is not acted on. */
 export type Hold =
   | { readonly kind: 'claimed'; readonly holder: string; readonly until: Date }
-  | { readonly kind: 'backed-off'; readonly until: Date };
+  | { readonly kind: 'backed-off'; readonly until: Date }
+  /** Names of it left our control; `until` is the next look. */
+  | { readonly kind: 'quarantined'; readonly until: Date; readonly detail: string };
 
 /** A certificate that is wanted and not acted on. */
 export interface PutOff {
@@ -25,7 +28,11 @@ export function holdOf(certificate: ManagedCertificate, now: Date): Hold | undef
   if (issuance?.holder !== undefined)
     return { kind: 'claimed', holder: issuance.holder, until: new Date(issuance.until) };
   const until = dutyOf(certificate)?.pausedUntil;
-  return until && until > now ? { kind: 'backed-off', until } : undefined;
+  if (!until || until <= now) return undefined;
+  const { lost } = certificate;
+  return lost && isQuarantined(certificate)
+    ? { kind: 'quarantined', until, detail: lost.detail }
+    : { kind: 'backed-off', until };
 }
 
 /** What is wanted by now and put off, read as it is asked for. */

@@ -3,6 +3,7 @@ import type { Waiting } from '@certbus/acme';
 import { createDnsView } from '@certbus/solvers/dns-view';
 import { getDomain } from 'tldts';
 import type { Configuration } from '../configuration/configuration.ts';
+import { resolversFor } from '../configuration/resolvers.ts';
 import type { Context } from '../context.ts';
 import { bare, dnsSettingsFor } from '../issuance/solvers.ts';
 import type { Picture } from '../state/picture.ts';
@@ -91,12 +92,6 @@ function issuing({ authorities, defaultAuthority }: Configuration): NamedAuthori
     const authority = authorities[name];
     return authority ? [{ name, authority }] : [];
   });
-}
-
-/** The resolvers that the configuration names for a domain, as an issuance would ask them. */
-function resolversFor(config: Configuration, domain: string): readonly string[] | undefined {
-  const dns = dnsSettingsFor(config, domain);
-  return (dns && 'resolver' in dns ? dns.resolver : undefined) ?? config.http01?.resolver ?? config.tlsAlpn01?.resolver;
 }
 
 /** The proxy that each CA is reached through, where there is one. */

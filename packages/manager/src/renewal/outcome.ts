@@ -1,5 +1,6 @@
 /** What a run says it did, and of each certificate. */
 import type { BindingLimit } from '../decide/binding-limit.ts';
+import type { FoundLoss } from '../decide/quarantine.ts';
 
 /** What became of one due certificate. */
 export interface RenewalOutcome {
@@ -9,9 +10,17 @@ export interface RenewalOutcome {
    * `claimed-elsewhere`: another manager claims it. `no-longer-due`: another one was at work on it, or it was put off or removed, before
    * its turn came. `postponed`: not tried, since its CA or the account there failed for another certificate of this run, since a limit
    * of the CA leaves no room now (then with `limit`), or since the run had reached its own; or not completed, since its deadline came: the
-   * order goes on in the next run. `backed-off`: not tried, since it failed before and waits.
+   * order goes on in the next run. `backed-off`: not tried, since it failed before and waits. `quarantined`: names of it left our control, as
+   * DNS shows in two looks at least an hour apart; after one look it is `postponed`, both with `lost`.
    */
-  readonly outcome: 'renewed' | 'claimed-elsewhere' | 'no-longer-due' | 'failed' | 'postponed' | 'backed-off';
+  readonly outcome:
+    | 'renewed'
+    | 'claimed-elsewhere'
+    | 'no-longer-due'
+    | 'failed'
+    | 'postponed'
+    | 'backed-off'
+    | 'quarantined';
   /** Whether it was not renewed although it has ended, was revoked, or has a sixth of its lifetime or less left. Default false. */
   readonly isEnding?: boolean;
   readonly serialNumber?: string | undefined;
@@ -21,6 +30,8 @@ export interface RenewalOutcome {
   readonly holder?: string | undefined;
   /** With `claimed-elsewhere` and `backed-off`: the end of the claim or of the back-off. With `postponed` by a limit: when there is room. */
   readonly until?: Date | undefined;
+  /** With `quarantined`, and with `postponed` after the first look: what left our control. `until` is the next look. */
+  readonly lost?: FoundLoss;
   /** With `postponed`: the limit of the CA that leaves no room, and its domain, name or names, or directory. */
   readonly limit?: Omit<BindingLimit, 'until'>;
 }
@@ -31,7 +42,7 @@ export interface RunResult {
   readonly due: number;
   readonly renewed: number;
   readonly failed: number;
-  /** Those that are due still, and left for a later run or for another manager, which is at work on them. */
+  /** Those that are left for a later run, such as names that left our control, or for another manager, which is at work on them. */
   readonly postponed: number;
   /** How far the bus was read, what this run wrote included. */
   readonly position: number;

@@ -4,15 +4,17 @@ import { type ManagedCertificate, nextActionAt } from '@certbus/events';
 import type { Commit } from '@certbus/events/history';
 import { defaultDirectory, limitsOfAuthority } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
-import type { Context } from '../context.ts';
+import { type Context, decide } from '../context.ts';
 import type { BindingLimit } from '../decide/binding-limit.ts';
 import { dueBy } from '../decide/due.ts';
 import { bindingLimit, orderKindOf } from '../decide/limits.ts';
+import { isQuarantined, isTriedAnyway, recordLook } from '../decide/quarantine.ts';
 import { isBusError, LimitReachedError, ManagerError } from '../errors.ts';
 import { type RunOptions, recordUnsent, renew } from '../issuance/issue.ts';
 import { outagesFor, targetOf } from '../issuance/outages.ts';
 import type { Progress } from '../issuance/progress.ts';
 import { type Answering, createAnswering, type DueAfterOutage, dueAfterOutage } from './after-outage.ts';
+import { type ControlLook, createControlLook } from './control.ts';
 import type { RenewalOutcome } from './outcome.ts';
 import { createSharedFailures, type SharedFailures } from './shared-failures.ts';
 import { inTurns } from './turns.ts';
@@ -61,6 +63,7 @@ interface Run {
   readonly options: Options;
   readonly sharedFailures: SharedFailures;
   readonly answering: Answering;
+  readonly control: ControlLook;
   readonly dueBy: () => Date;
   /** How many orders can be under way now, which grows with each one that shows that the CA is there. */
   allowed: number;
@@ -146,17 +149,50 @@ function limitFor(
   return bindingLimit(context.view.state, now, order, limits);
 }
 
+/** What became of a certificate whose names were found lost, once or for good; `undefined` where they were not. */
+function outcomeOf(certificate: Pick<ManagedCertificate, 'lost'>) {
+  if (!certificate.lost) return undefined;
+  const { names, loss, detail, notBefore } = certificate.lost;
+  const outcome = isQuarantined(certificate) ? ('quarantined' as const) : ('postponed' as const);
+  return { outcome, until: new Date(notBefore), lost: { names, loss, detail } };
+}
+
+/** Looks whether the names are still ours, where nothing is open; what it finds is on the bus, so that the next manager knows. */
+async function lossOf(
+  { context, options: { signal }, control }: Run,
+  certificate: ManagedCertificate,
+  directory: string,
+): Promise<Pick<RenewalOutcome, 'outcome' | 'until' | 'lost'> | undefined> {
+  const { certificateId, issuance, lost: before } = certificate;
+  if (issuance || isTriedAnyway(certificate, context.now())) return undefined;
+  const look = await control.at(certificate, directory);
+  if (look.state === 'unknown') return isQuarantined(certificate) ? outcomeOf(certificate) : undefined;
+  const found = look.state === 'lost' ? look.found : undefined;
+  if (!found && !before) return undefined;
+  const next = await decide(context, (state, now) => recordLook(state, now, certificateId, found), { signal });
+  return next && outcomeOf(next);
+}
+
 async function renewAt(
   run: Run,
   { certificateId, kind, leafHash }: Work,
-  { directory, unavailable, isClosed, outage, binding }: Place,
-): Promise<Pick<RenewalOutcome, 'outcome' | 'serialNumber' | 'error' | 'until' | 'limit'>> {
+  {
+    certificate,
+    directory,
+    unavailable,
+    isClosed,
+    outage,
+    binding,
+  }: Place & { readonly certificate: ManagedCertificate },
+): Promise<Pick<RenewalOutcome, 'outcome' | 'serialNumber' | 'error' | 'until' | 'limit' | 'lost'>> {
   const { context, options, sharedFailures } = run;
   if (isClosed) {
     await recordOutage(run, { certificateId, directory, outage });
     return { outcome: 'postponed', error: sharedFailures.at(directory, kind) ?? outage?.error };
   }
   if (binding) return postponedBy(binding);
+  const loss = await lossOf(run, certificate, directory);
+  if (loss) return loss;
   const only = { leafHash, dueBy: run.dueBy() };
   const onProgress = watchOrders(run);
   const result = await renew(context, certificateId, { ...options, onProgress, wait: false, unavailable, only });
@@ -175,7 +211,7 @@ async function renewOne(run: Run, work: Work): Promise<RenewalOutcome> {
   try {
     const place = await placeOf(run, certificate, kind);
     ({ directory } = place);
-    return { certificateId, names, ...(await renewAt(run, work, place)) };
+    return { certificateId, names, ...(await renewAt(run, work, { ...place, certificate })) };
   } catch (error) {
     // Whatever broke off then was released, and recorded as no failure.
     if (run.options.signal.aborted) return { certificateId, names, outcome: 'postponed' };
@@ -299,6 +335,7 @@ export async function renewDue(context: Context, options: Options): Promise<Rene
     options,
     sharedFailures: createSharedFailures(),
     answering,
+    control: createControlLook(context, options.config, signal),
     dueBy: () => at ?? context.now(),
     allowed: 1,
     begin() {},

@@ -35,7 +35,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Whether a run left nothing behind: nothing failed, no CA was away, and nothing that has ended or is urgent was not renewed, be it that another
- * manager claims it. What the deadline or the limit left is the next run's, and what waits for room at its CA goes when there is some.
+ * manager claims it. What the deadline or the limit left is the next run's, and what waits for room at its CA goes when there is some;
+ * what left our control is looked at again.
  */
 const isInOrder = (outcomes: readonly RenewalOutcome[]): boolean =>
   !outcomes.some(

@@ -23,7 +23,7 @@ function outcomeOf(certificate: ManagedCertificate, now: Date): RenewalOutcome {
   const { until } = hold;
   return hold.kind === 'claimed'
     ? { ...subject, outcome: 'claimed-elsewhere', holder: hold.holder, until }
-    : { ...subject, outcome: 'backed-off', until };
+    : { ...subject, outcome: hold.kind, until };
 }
 
 /**

@@ -14,7 +14,7 @@ interface PutOffRow {
   readonly certificateId: string;
   readonly names: readonly string[];
   readonly notAfter: string | undefined;
-  readonly reason: 'claimed' | 'backed-off';
+  readonly reason: 'claimed' | 'backed-off' | 'quarantined';
   readonly holder: string | undefined;
   readonly until: string;
   /** Whether it has ended, was revoked, or has a sixth of its lifetime or less left. */
@@ -73,11 +73,12 @@ function failuresOf(outcomes: readonly RenewalOutcome[]): string | undefined {
 }
 
 /** An outcome in words, where it is not a failure. */
-function describeOutcome({ certificateId, outcome, serialNumber, holder, until, limit }: RenewalOutcome): string {
+function describeOutcome({ certificateId, outcome, serialNumber, holder, until, limit, lost }: RenewalOutcome): string {
   const details = [
     serialNumber && `serial number ${serialNumber}`,
     holder,
     until && `until ${until.toISOString()}`,
+    lost?.detail,
     limit && `by the limit ${limit.limit} of ${limit.subject}`,
   ];
   return [`${certificateId}: ${outcome}`, ...details.filter((detail) => detail !== undefined)].join(', ');

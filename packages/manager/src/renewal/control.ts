@@ -1,0 +1,125 @@
+/** Looks whether the names of a certificate are still ours to certify, before an order is spent on them. */
+import { type Control, checkCaa, classifyControl, readDirectory } from '@certbus/acme';
+import { isAddress, type ManagedCertificate } from '@certbus/events';
+import type { DnsView } from '@certbus/solvers/dns-view';
+import { connectToRead } from '../accounts/connect.ts';
+import type { Configuration } from '../configuration/configuration.ts';
+import { resolversFor } from '../configuration/resolvers.ts';
+import type { Context } from '../context.ts';
+import { registeredDomainOf } from '../decide/limits.ts';
+import type { FoundLoss } from '../decide/quarantine.ts';
+import { accountAt } from '../state/accounts.ts';
+
+/** Looks at the names of certificates, for the length of a run. */
+export interface ControlLook {
+  /** Rejects with the signal's reason only. */
+  at(certificate: ManagedCertificate, directory: string): Promise<Look>;
+}
+
+/**
+ * What a look found: every name is ours, or no resolver is configured to ask; names are lost; or DNS did not answer about some, which
+ * proves nothing.
+ */
+export type Look = { readonly state: 'ours' | 'unknown' } | { readonly state: 'lost'; readonly found: FoundLoss };
+
+/** How long a certificate's names are looked at; an order does not wait longer for DNS. */
+const LOOK_MS = 10_000;
+
+/** How a CA and its account are named in CAA records; no names where the CA does not say them. */
+interface Issuer {
+  readonly issuers: readonly string[];
+  readonly accountUrl?: string;
+}
+
+/** The longest domain that fits a name of those whose servers the configuration names, and those servers. */
+function delegationOf({ quarantine }: Configuration, name: string) {
+  const known = Object.entries((quarantine === false ? undefined : quarantine?.nameServers) ?? {});
+  const fitting = known.filter(([domain]) => name === domain || name.endsWith(`.${domain}`));
+  const [longest] = fitting.toSorted(([one], [other]) => other.length - one.length);
+  return longest && { domain: longest[0], expectedNameServers: longest[1] };
+}
+
+/** What was found of each name, as one. */
+function judge(found: readonly { readonly name: string; readonly control: Control | undefined }[]): Look {
+  const lost = found.flatMap(({ name, control: { state, why } = { state: 'ours', why: '' } }) =>
+    state === 'gone' || state === 'moved' || state === 'barred' ? [{ name, loss: state, detail: why }] : [],
+  );
+  const [first] = lost;
+  if (!first) return { state: found.some(({ control }) => control?.state === 'unknown') ? 'unknown' : 'ours' };
+  const { loss, detail } = first;
+  return { state: 'lost', found: { names: lost.map(({ name }) => name).toSorted(), loss, detail } };
+}
+
+/** Opens no connection before it is asked. */
+export function createControlLook(context: Context, config: Configuration, signal: AbortSignal): ControlLook {
+  const views = new Map<string, DnsView>();
+  const issuers = new Map<string, Promise<Issuer>>();
+
+  function viewOf(resolvers: readonly string[]): DnsView {
+    const key = resolvers.join(' ');
+    const view = views.get(key) ?? context.openDnsView(resolvers);
+    views.set(key, view);
+    return view;
+  }
+
+  async function readIssuer(directory: string): Promise<Issuer> {
+    const authority = Object.values(config.authorities).find((each) => each.directory === directory);
+    if (!authority || context.connections.outage(directory)) return { issuers: [] };
+    try {
+      const { caaIdentities } = await readDirectory(await connectToRead(context, authority), { signal });
+      const accountUrl = accountAt(context.view.state.bus, directory)?.accountUrl;
+      return { issuers: caaIdentities, ...(accountUrl ? { accountUrl } : {}) };
+    } catch (error) {
+      signal.throwIfAborted();
+      context.logger.info('the CA cannot be asked for its name in CAA records', { directory, why: String(error) });
+      return { issuers: [] };
+    }
+  }
+
+  function issuerOf(directory: string): Promise<Issuer> {
+    const known = issuers.get(directory) ?? readIssuer(directory);
+    issuers.set(directory, known);
+    return known;
+  }
+
+  /** Judges one name. A name proved through DNS needs no record of its own: its domain has to exist. */
+  async function controlOf(
+    name: string,
+    { challengeType, issuer, look }: { challengeType: string; issuer: Issuer; look: AbortSignal },
+  ): Promise<Control | undefined> {
+    const resolvers = resolversFor(config, name);
+    if (!resolvers) return undefined;
+    const view = viewOf(resolvers);
+    const bare = name.replace(/^\*\./, '');
+    const subject = challengeType.startsWith('dns-') ? registeredDomainOf(name) : bare;
+    const { domain, expectedNameServers = [] } = delegationOf(config, bare) ?? {};
+    const [{ exists }, delegation] = await Promise.all([
+      view.control(subject, { signal: look }),
+      domain === undefined ? undefined : view.control(domain, { signal: look }),
+    ]);
+    const facts = { name: subject, exists, nameServers: delegation?.nameServers, expectedNameServers };
+    const first = classifyControl(facts);
+    if (first.state !== 'ours' || issuer.issuers.length === 0) return first;
+    const caa = await checkCaa(name, { ...issuer, challengeType, resolver: view.caa, signal: look });
+    return classifyControl({ ...facts, caa });
+  }
+
+  return {
+    async at({ names, challengeType = 'dns-01' }, directory) {
+      const asked = names.filter((name) => !isAddress(name) && resolversFor(config, name));
+      if (config.quarantine === false || asked.length === 0) return { state: 'ours' };
+      const look = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
+      try {
+        const issuer = await issuerOf(directory);
+        const found = await Promise.all(
+          asked.map(async (name) => ({ name, control: await controlOf(name, { challengeType, issuer, look }) })),
+        );
+        return judge(found);
+      } catch (error) {
+        signal.throwIfAborted();
+        context.logger.info('DNS could not be asked about names', { names, why: String(error) });
+        return { state: 'unknown' };
+      }
+    },
+  };
+}

@@ -1,0 +1,152 @@
+/** Tests that names that left our control are set aside before an order is spent on them, and come back, at the strict ACME server and a real DNS server. */
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { configFor, createSite, type Site, withManager } from '../issuance/manager.builders.ts';
+import type { RenewalOutcome } from './outcome.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const { signal } = new AbortController();
+const folder = temporaryFolder();
+let dns: DnsServer;
+let ca: AcmeServer;
+let sites = 0;
+
+afterAll(() => folder.remove());
+beforeEach(async () => {
+  // What has no record does not exist.
+  dns = await startDnsServer({ defaultAddresses: [] });
+  for (const name of ['one.test', 'two.test']) dns.add(name, 'A', '127.0.0.1');
+  ca = await startAcmeServer({ validation: { dnsServer: dns.address, checkCaa: true } });
+});
+afterEach(() => Promise.all([ca, dns].map((each) => each[Symbol.asyncDispose]())));
+
+function newSite(more: object = {}): Promise<Site> {
+  sites += 1;
+  const config = configFor(ca, { url: dns.url, dns: dns.address }) as object;
+  return createSite(`${folder.path}/bus${sites}.db`, { ...config, ...more });
+}
+
+let processes = 0;
+const withNewManager: typeof withManager = (site, options, run) => {
+  processes += 1;
+  return withManager(site, { ...options, holder: `process ${processes}`, now: () => ca.clock.now() }, run);
+};
+
+/** Issues a certificate for each name, and lets them come due. */
+async function issueAndAge(site: Site, names: readonly string[], challengeType: 'dns-01' | 'http-01' = 'dns-01') {
+  await withNewManager(site, { holder: '' }, async (manager) => {
+    for (const name of names) await manager.issue({ names: [name], challengeType }, { signal });
+  });
+  ca.clock.advance(61 * DAY_MS);
+}
+
+/** A run of a process of its own: what became of each name. */
+async function run(site: Site): Promise<Record<string, RenewalOutcome>> {
+  const { outcomes } = await withNewManager(site, { holder: '' }, (manager) => manager.runOnce());
+  return Object.fromEntries(outcomes.map((outcome) => [outcome.names.join(' '), outcome]));
+}
+
+/** Takes a name out of DNS. */
+const drop = (name: string) => dns.remove(name, 'A');
+
+/** Lets another CA issue for a name, so that this one refuses. */
+const bar = (name: string) => dns.add(name, 'CAA', { tag: 'issue', value: 'other.test' });
+
+test('a domain that is gone is set aside by the second look, no order is spent on it, and it comes back by itself', async () => {
+  const site = await newSite();
+  await issueAndAge(site, ['a.one.test', 'two.test']);
+  drop('one.test');
+  const before = ca.orderCount;
+  const first = await run(site);
+  expect(first['two.test']).toMatchObject({ outcome: 'renewed' });
+  expect(first['a.one.test']).toMatchObject({
+    outcome: 'postponed',
+    lost: { loss: 'gone', names: ['a.one.test'], detail: 'one.test does not exist in DNS (NXDOMAIN)' },
+  });
+  // Within the hour it is not looked at again, and after that it is set aside for good.
+  ca.clock.advance(HOUR_MS / 2);
+  expect(await run(site)).toEqual({});
+  ca.clock.advance(HOUR_MS / 2 + 60_000);
+  const second = await run(site);
+  expect(second['a.one.test']).toMatchObject({ outcome: 'quarantined', lost: { loss: 'gone' } });
+  await withNewManager(site, { holder: '' }, async (manager) => {
+    await manager.refresh();
+    expect(manager.putOff()).toMatchObject([
+      { hold: { kind: 'quarantined', detail: expect.stringContaining('NXDOMAIN') } },
+    ]);
+  });
+  expect(ca.orderCount).toBe(before + 1);
+  dns.add('one.test', 'A', '127.0.0.1');
+  ca.clock.advance(DAY_MS);
+  expect((await run(site))['a.one.test']).toMatchObject({ outcome: 'renewed' });
+});
+
+test('silence and failures of DNS set nothing aside, and do not end a quarantine', async () => {
+  const site = await newSite();
+  await issueAndAge(site, ['one.test']);
+  dns.fail('one.test', 'SERVFAIL');
+  // The order is tried, and fails as any other: the CA hears nothing either.
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'failed' });
+  dns.fail('one.test', undefined);
+  drop('one.test');
+  ca.clock.advance(DAY_MS);
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'postponed' });
+  ca.clock.advance(DAY_MS);
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined' });
+  const orders = ca.orderCount;
+  dns.fail('one.test', 'SERVFAIL');
+  ca.clock.advance(DAY_MS);
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined' });
+  expect(ca.orderCount).toBe(orders);
+});
+
+test('CAA records against us and other name servers count as well', async () => {
+  const site = await newSite({ quarantine: { nameServers: { 'two.test': ['ns1.ours.test'] } } });
+  dns.add('two.test', 'NS', 'ns1.ours.test');
+  await issueAndAge(site, ['one.test', 'a.two.test']);
+  dns.add('one.test', 'CAA', { tag: 'issue', value: 'other.test' });
+  dns.remove('two.test', 'NS');
+  dns.add('two.test', 'NS', 'ns1.theirs.test');
+  await run(site);
+  ca.clock.advance(2 * HOUR_MS);
+  expect(await run(site)).toMatchObject({
+    'one.test': {
+      outcome: 'quarantined',
+      lost: { loss: 'barred', detail: expect.stringContaining('CAA of one.test') },
+    },
+    'a.two.test': {
+      outcome: 'quarantined',
+      lost: { loss: 'moved', detail: expect.stringContaining('ns1.theirs.test') },
+    },
+  });
+});
+
+test('at the floor one order is tried in spite of it, and only one', async () => {
+  const site = await newSite();
+  await issueAndAge(site, ['one.test']);
+  bar('one.test');
+  await run(site);
+  ca.clock.advance(2 * HOUR_MS);
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined' });
+  const orders = ca.orderCount;
+  // Of 90 days, the floor is a day before the end.
+  ca.clock.advance(28 * DAY_MS);
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'failed' });
+  expect(ca.orderCount).toBe(orders + 1);
+  for (let n = 0; n < 3; n += 1) {
+    ca.clock.advance(DAY_MS);
+    expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined', isEnding: true });
+  }
+  expect(ca.orderCount).toBe(orders + 1);
+});
+
+test('with "quarantine": false every order is tried', async () => {
+  const site = await newSite({ quarantine: false });
+  await issueAndAge(site, ['one.test']);
+  bar('one.test');
+  const orders = ca.orderCount;
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'failed' });
+  expect(ca.orderCount).toBe(orders + 1);
+});
