@@ -53,7 +53,7 @@ async function withoutABus(): Promise<void> {
   await fails(nowhere, 'keygen nonsense', 'CERTBUS_CLI_USAGE');
   for (const line of ['help exit-codes', 'completion bash', 'complete -- cert', 'version', 'conf schema'])
     await succeeds(nowhere, line);
-  for (const command of ['help', 'completion', 'complete', 'version', 'conf schema'])
+  for (const command of ['help', 'completion', 'complete', 'version', 'conf schema', 'aws template'])
     await fails(nowhere, `${command} --nonsense`, 'CERTBUS_CLI_USAGE');
   await fails(nowhere, 'conf validate -', 'CERTBUS_MANAGER_CONFIG_INVALID', { input: '{}' });
   const { providers } = (await succeeds(nowhere, 'provider ls')) as { providers: { name: string }[] };
