@@ -60,11 +60,13 @@ function checkKnown({ bus }: ManagerState): void {
  * Decides on the newest state and records the decision on the bus, exactly once. Rejects as `transact` does,
  * `CERTBUS_MANAGER_UPGRADE_NEEDED` and `CERTBUS_MANAGER_BUS_STALE`.
  */
-export function decide<Result>(
+export async function decide<Result>(
   { bus, view, freshness, now }: Context,
   decision: Decide<ManagerState, Result>,
   { signal, caughtUp = false }: Pick<TransactOptions, 'signal' | 'caughtUp'> = {},
 ): Promise<Result> {
+  // What was made of a damaged file lacks certificates, and what was spent: the bus is read again before anything is decided.
+  if (view.replica.countLost() !== undefined) await view.rebuild({ signal });
   const careful: Decide<ManagerState, Result> = (state, at) => {
     checkKnown(state);
     freshness.check();

@@ -252,7 +252,12 @@ function readerFor(role: ReplicaRole, note: (error: unknown) => void): ReadWith 
   return (database) =>
     role === 'client'
       ? createTolerantReader(createReader(database, 'served', { onDamage: note }), { last, onDamage: note })
-      : createReader(database);
+      : createReader(database, 'served', {
+          onDamage(error) {
+            note(error);
+            throw error;
+          },
+        });
 }
 
 /** How a file is opened to read. */

@@ -204,11 +204,12 @@ async function renewAt(
 
 async function renewOne(run: Run, work: Work): Promise<RenewalOutcome> {
   const { certificateId, kind } = work;
-  const certificate = run.context.view.state.certificate(certificateId);
-  if (!certificate || certificate.removed) return { certificateId, names: [], outcome: 'no-longer-due' };
-  const { names } = certificate;
+  let names: readonly string[] = [];
   let directory: string | undefined;
   try {
+    const certificate = run.context.view.state.certificate(certificateId);
+    if (!certificate || certificate.removed) return { certificateId, names, outcome: 'no-longer-due' };
+    ({ names } = certificate);
     const place = await placeOf(run, certificate, kind);
     ({ directory } = place);
     return { certificateId, names, ...(await renewAt(run, work, { ...place, certificate })) };
@@ -254,6 +255,8 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly Renewal
   const { at, signal, beside, onQueue = () => {} } = run.options;
   const outcomes: RenewalOutcome[] = [];
   const ended = Promise.withResolvers<void>();
+  /** Why nothing could be asked beside the orders: it is thrown once those that are under way have ended. */
+  let asideError: { readonly error: unknown } | undefined;
   const { view } = run.context;
   const configuredAt = view.state.bus.config?.position;
   // What waits is the next run's, with the new configuration.
@@ -263,10 +266,14 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly Renewal
   let aside: Promise<void> | undefined;
   // Once the first order, where there is one, has shown whether its CA is there.
   const startAside = (): void => {
-    aside ??= beside().then(() => {
-      isComplete = true;
-      begin();
-    }, ended.reject);
+    aside ??= beside()
+      .catch((error: unknown) => {
+        asideError = { error };
+      })
+      .then(() => {
+        isComplete = true;
+        begin();
+      });
   };
   const begin = (): void => {
     while (running < run.allowed && !signal.aborted && !isOutdated()) {
@@ -278,7 +285,8 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly Renewal
         queue.done(work);
         running -= 1;
         startAside();
-        begin();
+        // Where nothing was asked of a CA, thousands can end in one turn of the event loop.
+        setImmediate(begin);
       }, ended.reject);
     }
     onQueue(queue.sizes());
@@ -299,6 +307,7 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly Renewal
   if (running === 0) startAside();
   await ended.promise;
   await aside;
+  if (asideError) throw asideError.error;
   return outcomes;
 }
 

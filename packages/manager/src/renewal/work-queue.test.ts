@@ -1,5 +1,5 @@
 /** Tests of the order in which renewals take their turns. */
-import type { FailureClass, IssuedCertificate, ManagedCertificate } from '@certbus/events';
+import type { FailureClass, IssuedCertificate, LostNames, ManagedCertificate } from '@certbus/events';
 import { expect, test } from 'vitest';
 import { inTurns } from './turns.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
@@ -52,6 +52,14 @@ function takeAll(queue: WorkQueue): string[] {
 
 const create = (due: Iterable<ManagedCertificate>, { limit = 1_000, parallel = 20 } = {}) =>
   createWorkQueue(inTurns(due), { now: NOW, limit, parallel });
+
+test('whose names are not ours any more comes last, and at its floor in its turn', async () => {
+  const seen = { since: inHours(-90), seenAt: inHours(-40), notBefore: inHours(-38) };
+  const found: LostNames = { ...seen, names: ['lost.test'], loss: 'gone', detail: '' };
+  const due = ['lost', 'lost, at its floor'].map((id, n) => ending(id, n === 0 ? 500 : 20, { lost: found }));
+  due.push(ending('ours', 700));
+  expect(takeAll(await create(due))).toEqual(['lost, at its floor', 'ours', 'lost']);
+});
 
 test('renewals come most urgent first, whatever has been due for longest', async () => {
   const due = [

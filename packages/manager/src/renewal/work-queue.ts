@@ -1,6 +1,7 @@
 /** Orders what is due, so that no kind of work holds up another. */
 import { type ManagedCertificate, nextActionAt, URGENCIES, urgencyOf } from '@certbus/events';
 import { isShared } from '../decide/back-off.ts';
+import { isQuarantined, isTriedAnyway } from '../decide/quarantine.ts';
 
 /** `new`: never issued, so that the CA's limits on new orders count it. `retry`: what failed by its own fault. `renewal`: the rest. */
 export type WorkKind = 'new' | 'renewal' | 'retry';
@@ -59,7 +60,9 @@ function rank(certificate: ManagedCertificate, now: Date): Ranked {
   // The certificate that ends first goes first; before that comes the instant that was drawn in the CA's window, or the older duty.
   const at = isEnding ? Date.parse(current.notAfter) : (nextActionAt(certificate)?.getTime() ?? 0);
   const subject = { certificateId, kind: kindOf(certificate, now), leafHash: current?.leafHash };
-  return { ...subject, rank: URGENCIES.indexOf(urgency), at };
+  // Whose names are not ours any more waits for DNS alone, which may not answer: that holds nothing else up.
+  const isLast = isQuarantined(certificate) && !isTriedAnyway(certificate, now);
+  return { ...subject, rank: isLast ? URGENCIES.length : URGENCIES.indexOf(urgency), at };
 }
 
 const byUrgency = (one: Ranked, other: Ranked): number => one.rank - other.rank || one.at - other.at;

@@ -102,7 +102,9 @@ function survey(file: RawFile, path: string, busId: string): Survey {
   for (const { build, isServed } of ours) if (!isServed) reached.delete(build);
   const [build, position = 0] = [...reached].sort(([a, at], [b, bt]) => bt - at || b - a)[0] ?? [];
   // One that is behind its certificates is of before the damage: commits that follow on it would make them older.
-  return { build, bus: ours.find((bus) => bus.build === build && bus.position === position) };
+  const reaching = ours.filter((bus) => bus.build === build && bus.position === position);
+  // Free pages can have one of the same position that is of before it was complete.
+  return { build, bus: reaching.find(({ isComplete }) => isComplete) ?? reaching[0] };
 }
 
 /** The error of a file that is a sound replica of another bus. */

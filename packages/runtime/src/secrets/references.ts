@@ -11,11 +11,14 @@ export interface References {
    * @param what names the secret in errors, such as `The manager key`.
    */
   read(text: string, options: { readonly what: string; readonly signal?: AbortSignal | undefined }): Promise<string>;
-  /** What the last {@link References.read} of a reference found or failed with. Throws a `TypeError` where there was none. */
+  /**
+   * What the last {@link References.read} of a reference found or failed with; what failed is read again for the next call, since a service may run for
+   * months. Throws a `TypeError` where there was none.
+   */
   known(text: string): string;
 }
 
-type Outcome = { readonly text: string } | { readonly error: unknown };
+type Outcome = { readonly text: string } | { readonly error: unknown; readonly what: string };
 
 /** Nothing is read yet. */
 export function createReferences({
@@ -25,7 +28,7 @@ export function createReferences({
   readonly outgoing?: Pick<Outgoing, 'agents'> | undefined;
 }): References {
   const outcomes = new Map<string, Outcome>();
-  return {
+  const references: References = {
     async read(text, { what, signal }) {
       if (!isReference(text)) return text;
       const before = outcomes.get(text);
@@ -35,15 +38,17 @@ export function createReferences({
         outcomes.set(text, { text: found });
         return found;
       } catch (error) {
-        outcomes.set(text, { error });
+        outcomes.set(text, { error, what });
         throw error;
       }
     },
     known(text) {
       const outcome = outcomes.get(text);
       if (!outcome) throw new TypeError('This reference to a secret was not read.');
-      if ('error' in outcome) throw outcome.error;
-      return outcome.text;
+      if ('text' in outcome) return outcome.text;
+      references.read(text, { what: outcome.what, signal: undefined }).catch(() => {});
+      throw outcome.error;
     },
   };
+  return references;
 }
