@@ -83,7 +83,7 @@ export default class Init extends BaseCommand {
     'Asks what is not given as a flag, where there is a terminal. Nothing that is there is written over.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
-    '<%= config.bin %> <%= command.id %> --bus dynamodb://certbus/prod --trust bus.pub \\\n  --identity loadbalancer.key --target haproxy',
+    "<%= config.bin %> <%= command.id %> \\\n  --bus 'dynamodb://certbus/prod?region=eu-central-1' --trust bus.pub \\\n  --identity loadbalancer.key --target haproxy",
   ];
   static override flags = {
     bus: Flags.string({ description: 'address of the bus, such as dynamodb://TABLE/STREAM or sqlite:PATH' }),
@@ -120,13 +120,15 @@ export default class Init extends BaseCommand {
     // What could not be read back is not written.
     const { targets } = parseConfiguration(text, file);
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text, { flag: 'wx', mode: 0o644 });
-    this.log(`made ${file}`);
     const [target] = targets;
+    // Before the file of the configuration: where this fails, the command can be run again.
     if (target?.type === 'nginx' && !existsSync(target.tokenFile)) {
+      mkdirSync(dirname(target.tokenFile), { recursive: true });
       writeLike(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), answers.identity);
       this.log(`made ${target.tokenFile}, for those who can read ${answers.identity}; nginx reads it as root`);
     }
+    writeFileSync(file, text, { flag: 'wx', mode: 0o644 });
+    this.log(`made ${file}`);
     const snippet = target ? snippetFor(target, { scripts: SCRIPTS, systemd: SYSTEMD }) : '';
     const http01 = answers.http01 === undefined ? undefined : http01Snippet(answers.target, answers.http01);
     const tlsAlpn01 = answers.tlsAlpn01 === undefined ? undefined : tlsAlpn01Snippet(answers.target, answers.tlsAlpn01);

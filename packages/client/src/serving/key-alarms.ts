@@ -19,7 +19,7 @@ function noKeyOpens(error: ClientError, { describeBus }: KeyAlarmsOptions): Clie
   const bus = describeBus();
   if (!bus || bus.isRecipient) return error;
   const { served } = bus;
-  const what = `No private key of this bus opens here: this server's identity is not among the recipients of the bus, which has ${served} certificates. Is it the right key file? Else add it with "certbus recipient add". The first that was asked for: ${error.message}`;
+  const what = `No private key of this bus opens here: this server's identity is not among the recipients of the bus, which has ${served} certificates. Is it the right key file? The first that was asked for: ${error.message}`;
   return new ClientError('CERTBUS_CLIENT_NO_KEY_OPENS', what, { cause: error });
 }
 

@@ -65,6 +65,10 @@ export default class BusBootstrap extends BaseCommand {
     const { createOutgoing } = await import('@certbus/store/outgoing');
     const config = args.bus ? undefined : this.environment(flags).config;
     const address = config ? config.bus : resolveAddress(args.bus ?? '', process.cwd());
+    if (flags.policy && address.startsWith('sqlite:')) {
+      const what = 'A bus in SQLite has no policies: the owner and the mode of its file are its access.';
+      throw new CliError('CERTBUS_CLI_USAGE', what);
+    }
     const outgoing = createOutgoing({ environment: process.env });
     const request = {
       archive: flags.archive ?? config?.archive,
