@@ -275,7 +275,10 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly Renewal
         begin();
       });
   };
+  let isEnded = false;
   const begin = (): void => {
+    // A turn that was asked for before, and comes once the replica may be closed.
+    if (isEnded) return;
     while (running < run.allowed && !signal.aborted && !isOutdated()) {
       const work = queue.take();
       if (!work) break;
@@ -290,7 +293,8 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly Renewal
       }, ended.reject);
     }
     onQueue(queue.sizes());
-    if (running === 0 && (isComplete || signal.aborted || isOutdated())) ended.resolve();
+    isEnded = running === 0 && (isComplete || signal.aborted || isOutdated());
+    if (isEnded) ended.resolve();
   };
   using _listening = view.listen((commits) => {
     // With an instant of the caller's own, what was renewed a moment ago may be due again.
