@@ -29,13 +29,6 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/manager/src/renewal/plan/plan.test.ts' }],
   },
   {
-    fault: 'a rehearsal counts what is replaced as due once more',
-    file: 'packages/manager/src/renewal/plan/plan.ts',
-    find: 'certificates: -each.certificates',
-    replace: 'certificates: 0 * each.certificates',
-    noticedBy: [{ file: 'packages/manager/src/renewal/plan/plan.test.ts' }],
-  },
-  {
     fault: 'one look at DNS is enough for a quarantine',
     file: 'packages/manager/src/decide/quarantine.ts',
     find: 'Date.parse(lost.seenAt) - Date.parse(lost.since) >= HOUR_MS',
@@ -75,7 +68,7 @@ export const manager: readonly Mutant[] = [
     file: 'packages/manager/src/state/spending.ts',
     find: '.filter(({ position }) => position > below.position)',
     replace: '',
-    noticedBy: [{ file: 'packages/manager/src/state/spending.property.test.ts' }],
+    noticedBy: [{ file: 'packages/manager/src/state/spending.test.ts' }],
   },
   {
     fault: 'a failed order keeps what it held of its domains',
