@@ -48,7 +48,7 @@ export interface Knowledge {
   readonly unread: Set<string>;
 }
 
-/** Why nothing is removed from a target; `undefined` where there is no such reason. */
+/** Why nothing is removed from a target; `undefined` where removals go on. */
 export function removalProblem(name: string, { unread }: Pick<Knowledge, 'unread'>): Error | undefined {
   if (unread.size === 0) return undefined;
   const which = [...unread].slice(0, SHOWN_IDS).join(', ') + (unread.size > SHOWN_IDS ? ', …' : '');

@@ -38,7 +38,7 @@ export function isDamage(error: unknown): boolean {
   return DAMAGED_FILE.includes(error.errcode & 0xff) || error.message === 'malformed JSON';
 }
 
-/** Damage as an error of the replica, whoever met it. */
+/** Damage as an error of the replica. */
 export const damageOf = (error: unknown): ReplicaError =>
   error instanceof ReplicaError ? error : damaged(error instanceof Error ? error.message : String(error), error);
 
