@@ -28,14 +28,15 @@ export function damaged(what: string, cause?: unknown): ReplicaError {
 
 /** SQLite's primary result codes for a file that is damaged (sqlite.org/rescode.html). */
 const DAMAGED_FILE: readonly number[] = [11, 26];
+/** What SQLite reports as any other error: a state that is not JSON any more, and a number in the file's header. */
+const DAMAGE_IN_WORDS: readonly string[] = ['malformed JSON', 'unsupported file format'];
 
 /** Whether an error says that what is in a replica's file is damaged, in a row or as a whole. */
 export function isDamage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof ReplicaError) return error.code === 'CERTBUS_REPLICA_DAMAGED';
   if (!('errcode' in error) || typeof error.errcode !== 'number') return false;
-  // A query that looks into a state finds that it is not JSON any more.
-  return DAMAGED_FILE.includes(error.errcode & 0xff) || error.message === 'malformed JSON';
+  return DAMAGED_FILE.includes(error.errcode & 0xff) || DAMAGE_IN_WORDS.includes(error.message);
 }
 
 /** Damage as an error of the replica. */

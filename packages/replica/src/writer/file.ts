@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -41,6 +42,22 @@ function checkTables(database: DatabaseSync): void {
   checkSchema(database, SCHEMA, { isPartial: true, original: originalOf });
 }
 
+/** Where a file's header says by which version of the format it is written and read. */
+const FORMAT_VERSIONS = [18, 19];
+
+/** Whether SQLite knows the format of a file: one of a later format is to SQLite what a file on a read-only disk is. */
+function isOfKnownFormat(path: string): boolean {
+  const header = Buffer.alloc(100);
+  // What is put there may be a pipe, which nobody writes to.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    readSync(file, header, 0, header.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  return FORMAT_VERSIONS.every((at) => header[at] === 1 || header[at] === 2);
+}
+
 /**
  * Whether a file can be opened as a replica of this release and bus, and its log be read as it was written. Its rows are checked when they
  * are read, and in the background. Throws `CERTBUS_REPLICA_OTHER_BUS`, and what says nothing of the file itself, such as a full disk: a good
@@ -48,7 +65,7 @@ function checkTables(database: DatabaseSync): void {
  */
 function isReadable(path: string, busId: string): boolean {
   try {
-    if (!isLogWhole(path)) return false;
+    if (!isLogWhole(path) || !isOfKnownFormat(path)) return false;
     const database = openGuarded(path, { timeout: LOCK_WAIT_MS });
     try {
       const isOurs =
