@@ -19,7 +19,7 @@ export default class Complete extends BaseCommand {
       const { state } = await readReplica(this.environment(flags));
       return Array.from(state.all()).flatMap(({ certificateId, names }) => [certificateId, ...names]);
     };
-    // A shell shows nothing where there is no bus.
+    // Without a bus a shell shows nothing.
     const known = { commands: this.config.commands, certificates: () => certificates().catch(() => []) };
     const found = await candidates(args.words ?? [''], known);
     if (found.length > 0) this.log(found.join('\n'));

@@ -12,12 +12,12 @@ const PERMISSIONS = {
 const MEANING: Readonly<Record<string, readonly [RuntimeErrorCode, string]>> = {
   ParameterNotFound: [
     'CERTBUS_CLI_SECRET_MISSING',
-    'there is no such parameter in this account and region. Are the name and the region right?',
+    'this account and region do not have such a parameter. Are the name and the region right?',
   ],
   ParameterVersionNotFound: ['CERTBUS_CLI_SECRET_MISSING', 'the parameter does not have this version or label.'],
   ResourceNotFoundException: [
     'CERTBUS_CLI_SECRET_MISSING',
-    'there is no such secret in this account and region, or it has no value yet. Are the name and the region right?',
+    'this account and region do not have such a secret, or it has no value yet. Are the name and the region right?',
   ],
   InvalidRequestException: ['CERTBUS_CLI_SECRET_MISSING', 'it is about to be deleted, or has no value.'],
   ThrottlingException: ['CERTBUS_CLI_SECRET_UNREACHABLE', 'the service is throttling.'],

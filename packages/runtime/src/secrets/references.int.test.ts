@@ -146,9 +146,9 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
   });
 
   test.each([
-    ['ssm:/certbus/none', 'MISSING', 'ssm:/certbus/none: there is no such parameter'],
+    ['ssm:/certbus/none', 'MISSING', 'ssm:/certbus/none: this account and region do not have such a parameter'],
     ['ssm:/certbus/key:9', 'MISSING', 'does not have this version'],
-    ['secretsmanager:certbus/none', 'MISSING', 'there is no such secret'],
+    ['secretsmanager:certbus/none', 'MISSING', 'do not have such a secret'],
     ['secretsmanager:certbus/bytes', 'MISSING', 'it has no text'],
     ['ssm:/other/key', 'DENIED', 'assumed-role/certbus-manager/session is not authorized to perform: ssm:GetParameter'],
     ['secretsmanager:other/key', 'DENIED', 'is not authorized to perform: secretsmanager:GetSecretValue'],
