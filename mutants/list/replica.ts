@@ -83,8 +83,8 @@ export const replica: readonly Mutant[] = [
   {
     fault: 'a damaged log is read as far as SQLite reads it',
     file: 'packages/replica/src/writer/file.ts',
-    find: '    if (!isLogWhole(path)) return false;\n',
-    replace: '',
+    find: '!isLogWhole(path) || !isOfKnownFormat(path)',
+    replace: '!isOfKnownFormat(path)',
     noticedBy: [{ file: FLIPS_TEST, only: 'in the log' }],
   },
   {

@@ -81,7 +81,7 @@ describe.each([
       const server = await start({ zones });
       try {
         await server.update('zone.test', ['update add a.zone.test. 60 TXT "one"']);
-        const resolver = new Resolver({ timeout: 2000, tries: 2 });
+        const resolver = new Resolver({ timeout: 20_000, tries: 3 });
         resolver.setServers([server.address]);
         expect(await resolver.resolveTxt('a.zone.test')).toEqual([['one']]);
         expect(await resolver.resolveNs('child.zone.test')).toEqual(['ns1.child.zone.test']);
@@ -100,7 +100,7 @@ test.skipIf(powerdns.skip)(
   powerdns.title('PowerDNS starts, answers and leaves nothing behind'),
   async () => {
     const server = await startPowerDns({ zones });
-    const resolver = new Resolver({ timeout: 2000, tries: 2 });
+    const resolver = new Resolver({ timeout: 20_000, tries: 3 });
     resolver.setServers([server.address]);
     expect(await resolver.resolveNs('child.zone.test')).toEqual(['ns1.child.zone.test']);
     expect((await fetch(`${server.url}/api/v1/servers/localhost`)).status).toBe(401);

@@ -158,7 +158,7 @@ async function start(
       updates += 1;
       const script = join(folder, `update-${updates}`);
       writeFileSync(script, [`server 127.0.0.1 ${port}`, `zone ${zone}`, ...lines, 'send', ''].join('\n'));
-      await run(findProgram('nsupdate') ?? '', ['-k', keyFile, script]);
+      await run(findProgram('nsupdate') ?? '', ['-u', '30', '-k', keyFile, script]);
     },
     pid: service.pid,
     async stop() {

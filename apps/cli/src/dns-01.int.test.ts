@@ -117,7 +117,7 @@ describe.each([
       expect(issued.stderr).not.toContain('Error');
       expect(issued.status).toBe(0);
       expect((await run(['cert', 'ls'])).stdout).toContain('*.zone.test, zone.test');
-      const resolver = new Resolver({ timeout: 2000, tries: 3 });
+      const resolver = new Resolver({ timeout: 20_000, tries: 3 });
       resolver.setServers([address]);
       await expect(resolver.resolveTxt('_acme-challenge.zone.test')).rejects.toThrow(/ENODATA|ENOTFOUND/);
       for (const { stdout, stderr } of [updated, issued]) expect(stdout + stderr).not.toContain(secret);

@@ -26,7 +26,7 @@ async function setUp(zones: Route53FakeOptions['zones'], options: Omit<Route53Fa
     credentials: { accessKeyId: 'id', secretAccessKey: 'made-up' },
     maxAttempts: 1,
   });
-  const resolver = new Resolver({ timeout: 1000, tries: 2 });
+  const resolver = new Resolver({ timeout: 20_000, tries: 3 });
   resolver.setServers([fake.dns]);
   onTestFinished(async () => {
     client.destroy();

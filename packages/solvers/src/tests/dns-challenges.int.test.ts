@@ -77,7 +77,7 @@ describe.each(CAS)('challenges of the account, at $name', ({ skip: isMissing, st
       const [name = '', ...others] = asked;
       expect(others).toEqual([]);
       expect(name).toMatch(/^_[a-z2-7]{16}\._acme-challenge\.label\.test$/);
-      const resolver = new Resolver({ timeout: 1000, tries: 2 });
+      const resolver = new Resolver({ timeout: 20_000, tries: 3 });
       resolver.setServers([dns.dns]);
       expect(await resolver.resolveTxt(name).catch(() => [])).toEqual([]);
     });

@@ -74,7 +74,7 @@ describe.each(LOCAL_CAS)('against $name', ({ skip: isMissing, start, startDns, .
     }
 
     async function valuesAt(name: string): Promise<string[]> {
-      const resolver = new Resolver({ timeout: 1000, tries: 2 });
+      const resolver = new Resolver({ timeout: 20_000, tries: 3 });
       resolver.setServers([dns.dns]);
       const records = await resolver.resolveTxt(`_acme-challenge.${name}`).catch(() => []);
       return records.flat();

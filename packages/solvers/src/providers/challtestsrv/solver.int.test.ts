@@ -17,7 +17,7 @@ describe.skipIf(part.skip)(part.title('with pebble-challtestsrv'), () => {
   afterAll(() => dns?.stop());
 
   async function values(): Promise<string[]> {
-    const resolver = new Resolver({ timeout: 1000, tries: 2 });
+    const resolver = new Resolver({ timeout: 20_000, tries: 3 });
     resolver.setServers([dns.dns]);
     return (await resolver.resolveTxt('_acme-challenge.apex.test').catch(() => [])).flat().toSorted();
   }

@@ -17,7 +17,7 @@ set -eu
 PATH=$PATH:/usr/sbin
 case $1 in present) verb=add ;; cleanup) verb=delete ;; *) exit 2 ;; esac
 printf 'key "%s" { algorithm hmac-sha256; secret "%s"; };\\n' "$KEY_NAME" "$KEY_SECRET" > key
-printf 'server %s\\nupdate %s %s 60 TXT "%s"\\nsend\\n' "$SERVER" "$verb" "$2" "$3" | nsupdate -k key
+printf 'server %s\\nupdate %s %s 60 TXT "%s"\\nsend\\n' "$SERVER" "$verb" "$2" "$3" | nsupdate -u 30 -k key
 `;
 
 describe.skipIf(bind.skip)(bind.title('a script around nsupdate, at BIND'), () => {
@@ -47,7 +47,7 @@ describe.skipIf(bind.skip)(bind.title('a script around nsupdate, at BIND'), () =
   }
 
   async function values(name: string): Promise<string[]> {
-    const resolver = new Resolver({ timeout: 2000, tries: 3 });
+    const resolver = new Resolver({ timeout: 20_000, tries: 3 });
     resolver.setServers([server.address]);
     const records = await resolver.resolveTxt(name).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENODATA' || error.code === 'ENOTFOUND') return [];

@@ -30,7 +30,7 @@ describe.skipIf(part.skip)(part.title('with PowerDNS'), () => {
   };
 
   async function values(name: string): Promise<string[]> {
-    const resolver = new Resolver({ timeout: 2000, tries: 3 });
+    const resolver = new Resolver({ timeout: 20_000, tries: 3 });
     resolver.setServers([server.address]);
     const records = await resolver.resolveTxt(name).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENODATA' || error.code === 'ENOTFOUND') return [];

@@ -47,7 +47,7 @@ test.each([1, 2, 3])(
       { id: 'Z2', name: 'sub.example.test' },
     ];
     const { fake, manager } = await setUp(zones, { applyMs: 400, inSyncMs: 5000, now: clock.now, onRequest });
-    const resolver = new Resolver({ timeout: 2000, tries: 3 });
+    const resolver = new Resolver({ timeout: 20_000, tries: 3 });
     resolver.setServers([fake.dns]);
 
     async function runJob(solver: ReturnType<typeof manager>): Promise<void> {

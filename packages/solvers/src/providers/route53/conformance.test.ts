@@ -58,7 +58,7 @@ describe('Route 53, on the fake', () => {
         openRefused: async () => open({ credentials: { accessKeyId: 'nobody', secretAccessKey } }),
         openSilent: async () => open({ endpoint: silence.endpoint, nameServers: [silence.dns] }),
         async values(dnsName) {
-          const resolver = new Resolver({ timeout: 1000, tries: 3 });
+          const resolver = new Resolver({ timeout: 20_000, tries: 3 });
           resolver.setServers([fake.dns]);
           const records = await resolver.resolveTxt(dnsName).catch(() => []);
           return records.map((chunks) => chunks.join(''));
