@@ -3,10 +3,12 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatTrust, parseTrust } from '@certbus/events';
 import { BEGINNING, floorAt } from '@certbus/events/history';
+import { openReplica, replicaPath } from '@certbus/replica';
 import { parseAddress } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
+import type { ConnectOptions } from './cert-bus.ts';
 import { alarmsOf, newBus, newClient } from './client.builders.ts';
 
 const folder = temporaryFolder();
@@ -64,7 +66,26 @@ test('on a fresh machine nobody starts, nor reports to be live, while the bus th
     await log.maintenance?.replace(stream, position, { found: bytes, bytes: undefined });
   await log.close();
   const below = { code: 'CERTBUS_EVENTS_BELOW_FLOOR' };
-  const starts = [1, 2].map(() => newClient({ ...bus, trust }, { ...options, startTimeoutMs: 600_000 }));
-  const reasons = (await Promise.allSettled(starts)).map((start) => start.status === 'rejected' && start.reason);
+  const start = (more: Partial<ConnectOptions> = {}) =>
+    newClient({ ...bus, trust }, { ...options, startTimeoutMs: 600_000, ...more });
+  const reasons = (await Promise.allSettled([start(), start()])).map((each) =>
+    each.status === 'rejected' ? each.reason : undefined,
+  );
   expect(reasons).toMatchObject([below, below]);
+  // One that reads the same in the note of another process first finds it out by itself once that one has ended.
+  const replica = await openReplica({
+    path: replicaPath({ stateDirectory: options.stateDirectory, role: 'client', address }),
+    busId: parseTrust(trust).busId,
+    role: 'client',
+  });
+  expect(await replica.tryAdvance()).toBe(true);
+  const trouble = { code: reasons[0].code, message: reasons[0].message };
+  await replica.note({ everyMs: 60_000, lastContactAt: undefined, caughtUpAt: undefined, live: false, trouble });
+  const said: string[] = [];
+  const say = (line: string) => said.push(line);
+  const logger = { error: say, warn: say, info: say, debug: say };
+  const third = start({ logger });
+  await expect.poll(() => said).toContainEqual(expect.stringContaining(trouble.message));
+  await replica.close();
+  await expect(third).rejects.toMatchObject(below);
 });

@@ -155,6 +155,8 @@ interface Serving {
   readonly notes: Notes;
   readonly openings: Openings<Material>;
   readonly keyAlarms: KeyAlarms;
+  /** Rejects with the first failure of this process that nothing can be begun on. */
+  readonly refusal: PromiseWithResolvers<never>;
   readonly now: () => Date;
 }
 
@@ -241,6 +243,9 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
     certificate: (certificateId) => replica.certificate(certificateId),
     isLasting: ({ cause }) => !isOfThisMachine(cause),
   });
+  const refusal = Promise.withResolvers<never>();
+  // Only a first start waits for it.
+  refusal.promise.catch(() => {});
   return {
     options,
     trust,
@@ -249,6 +254,7 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
     archive,
     outgoing,
     emitter,
+    refusal,
     notes: createNotes(replica.following(), { reached: replica.checkpoint().position }),
     openings,
     keyAlarms,
@@ -272,11 +278,12 @@ const isBelowFloor = (error: Error): boolean => 'code' in error && error.code ==
 
 /** Resolves when there is something to serve from; rejects when a first start finds no bus in time, or one that ends below the floor. */
 async function started(serving: Serving): Promise<void> {
-  const { options, trust, replica, notes, emitter } = serving;
+  const { options, trust, replica, notes, emitter, refusal } = serving;
   if (notes.live || replica.isComplete()) return;
   checkWay(serving);
   const ms = options.startTimeoutMs ?? START_TIMEOUT_MS;
-  await new Promise<void>((resolve, reject) => {
+  let timer: NodeJS.Timeout | undefined;
+  const inTime = new Promise<void>((resolve, reject) => {
     let { answers } = notes;
     const giveUp = () => {
       // A large bus takes longer than that to read: as long as it answers, this goes on.
@@ -290,19 +297,18 @@ async function started(serving: Serving): Promise<void> {
       const what = `The bus ${address} did not answer within ${ms / 1000} s, and this server has no replica to start from.${why} Check the address, the network and the credentials; once it has started, this server goes on without the bus.`;
       reject(new ClientError('CERTBUS_CLIENT_BUS_UNREACHABLE', what, { cause: notes.trouble }));
     };
-    let timer = setTimeout(giveUp, ms);
-    const refuse = (error: Error) => {
-      if (!isBelowFloor(error)) return;
-      clearTimeout(timer);
-      reject(error);
-    };
-    emitter.on('alarm', refuse);
-    emitter.once('live', () => {
-      emitter.off('alarm', refuse);
-      clearTimeout(timer);
-      resolve();
-    });
+    timer = setTimeout(giveUp, ms);
+    emitter.once('live', resolve);
   });
+  // What is between a first start and the bus is told where it rejects.
+  const keepQuiet = () => {};
+  emitter.on('alarm', keepQuiet);
+  try {
+    await Promise.race([inTime, refusal.promise]);
+  } finally {
+    emitter.off('alarm', keepQuiet);
+    clearTimeout(timer);
+  }
 }
 
 function writerUnthreaded(cause: Error): ClientError {
@@ -394,7 +400,7 @@ function startCheckIns(serving: Serving, health: () => Health, signal: AbortSign
 
 /** Follows the bus; notes how that stands for others, and looks at the clock, at regular intervals. */
 function startFollowing(serving: Serving, { health, moved }: { health: () => Health; moved: () => void }) {
-  const { options, replica, vault, emitter, notes, now } = serving;
+  const { options, replica, vault, emitter, notes, refusal, now } = serving;
   const stop = new AbortController();
   const intervalMs = options.intervalMs ?? INTERVAL_MS;
   const everyMs = Math.min(Math.max(intervalMs, SHORTEST_BEAT_MS), LONGEST_BEAT_MS);
@@ -429,7 +435,13 @@ function startFollowing(serving: Serving, { health, moved }: { health: () => Hea
     source: sourceOf(serving),
     intervalMs,
     signal: stop.signal,
-    listener,
+    listener: {
+      ...listener,
+      failed(error) {
+        listener.failed(error);
+        if (isBelowFloor(error)) refusal.reject(error);
+      },
+    },
   });
   // Keys of certificates that were removed while this process was down, or that a replica which was built again does not have.
   const sweep = () => {
