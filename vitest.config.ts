@@ -8,8 +8,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     disableConsoleIntercept: true,
-    // vitest would leave one core to itself, which is half of a small machine.
-    maxWorkers: availableParallelism(),
+    // Half of what a file does is waiting, for programs that it started and for disks.
+    maxWorkers: 2 * availableParallelism(),
     tags: [{ name: 'full', description: 'has more to show with CERTBUS_TESTS=full' }],
     // Bounds against what hangs, not measures of speed: files share cores with one another and with whatever else the machine does.
     testTimeout: 300_000,

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { installPackages, temporaryFolder } from 'certbus-services';
-import { usePacked } from 'certbus-services/vitest';
+import { isFull, usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestBus, type TestBus } from './testing.ts';
 
@@ -78,41 +78,46 @@ test.each([
   });
 });
 
-test('webpack finds the file of the writing thread by itself', async () => {
-  const modules = await installPackages('webpack');
-  const webpack = createRequire(join(modules, 'x.js'))('webpack');
-  const folder = join(project, 'webpack');
-  const stats = await promisify(webpack)({
-    mode: 'production',
-    target: 'node22',
-    entry: join(project, 'program.mjs'),
-    output: { path: folder, filename: 'program.cjs', chunkFilename: '[id].cjs' },
+// These bundlers take most of a minute.
+if (isFull) {
+  test('webpack finds the file of the writing thread by itself', { tags: 'full' }, async () => {
+    const modules = await installPackages('webpack');
+    const webpack = createRequire(join(modules, 'x.js'))('webpack');
+    const folder = join(project, 'webpack');
+    const stats = await promisify(webpack)({
+      mode: 'production',
+      target: 'node22',
+      entry: join(project, 'program.mjs'),
+      output: { path: folder, filename: 'program.cjs', chunkFilename: '[id].cjs' },
+    });
+    expect(stats.compilation.errors).toEqual([]);
+    expect(await serve(join(folder, 'program.cjs'), 'webpack-state')).toEqual({
+      position,
+      served: 1,
+      opens: true,
+      alarms: [],
+    });
   });
-  expect(stats.compilation.errors).toEqual([]);
-  expect(await serve(join(folder, 'program.cjs'), 'webpack-state')).toEqual({
-    position,
-    served: 1,
-    opens: true,
-    alarms: [],
-  });
-});
 
-test('rollup, esm and cjs: it serves, writes on the main thread, and says so once', async () => {
-  const load = createRequire(join(await installPackages('rollup'), 'x.js'));
-  const plugins = ['node-resolve', 'commonjs', 'json'].map((name) => load(`@rollup/plugin-${name}`));
-  const bundle = await load('rollup').rollup({
-    input: join(project, 'program.mjs'),
-    plugins: plugins.map((plugin) => (plugin.default ?? plugin)({ exportConditions: ['node'], preferBuiltins: true })),
-    onwarn() {},
+  test('rollup, esm and cjs: it serves, writes on the main thread, and says so once', { tags: 'full' }, async () => {
+    const load = createRequire(join(await installPackages('rollup'), 'x.js'));
+    const plugins = ['node-resolve', 'commonjs', 'json'].map((name) => load(`@rollup/plugin-${name}`));
+    const bundle = await load('rollup').rollup({
+      input: join(project, 'program.mjs'),
+      plugins: plugins.map((plugin) =>
+        (plugin.default ?? plugin)({ exportConditions: ['node'], preferBuiltins: true }),
+      ),
+      onwarn() {},
+    });
+    for (const [format, extension] of [
+      ['es', 'mjs'],
+      ['cjs', 'cjs'],
+    ]) {
+      const names = { entryFileNames: `[name].${extension}`, chunkFileNames: `[name].${extension}` };
+      await bundle.write({ dir: join(project, `rollup-${format}`), format, ...names });
+      const served = await serve(join(project, `rollup-${format}`, `program.${extension}`), `rollup-state-${format}`);
+      expect(served).toEqual({ position, served: 1, opens: true, alarms: UNTHREADED });
+    }
+    await bundle.close();
   });
-  for (const [format, extension] of [
-    ['es', 'mjs'],
-    ['cjs', 'cjs'],
-  ]) {
-    const names = { entryFileNames: `[name].${extension}`, chunkFileNames: `[name].${extension}` };
-    await bundle.write({ dir: join(project, `rollup-${format}`), format, ...names });
-    const served = await serve(join(project, `rollup-${format}`, `program.${extension}`), `rollup-state-${format}`);
-    expect(served).toEqual({ position, served: 1, opens: true, alarms: UNTHREADED });
-  }
-  await bundle.close();
-});
+}
