@@ -49,7 +49,7 @@ export async function nginxIn(folder: string): Promise<BenchBalancer> {
     join(folder, 'nginx.conf'),
   ];
   mkdirSync(join(folder, 'logs'), { recursive: true });
-  writeFileSync(tokenFile, 'set $certbus_token "token-of-the-benchmark";\n', { mode: 0o600 });
+  writeFileSync(tokenFile, 'default "token-of-the-benchmark";\n', { mode: 0o600 });
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${folder}/${kind};`,
   );
@@ -61,6 +61,7 @@ http {
   access_log off; ${temporary.join(' ')}
   js_path ${SCRIPTS}; js_import certbus from certbus.js; js_shared_dict_zone zone=certbus:128M;
   js_set $certbus_chain certbus.chain; js_set $certbus_key certbus.key;
+  map "" $certbus_token { include ${tokenFile}; }
   server {
     listen 127.0.0.1:${port} ssl;
     ssl_certificate data:$certbus_chain; ssl_certificate_key data:$certbus_key;
@@ -68,7 +69,6 @@ http {
   }
   server {
     listen unix:${socket};
-    include ${tokenFile};
     client_body_buffer_size 256k; client_max_body_size 256k;
     location /certbus/ { js_content certbus.admin; }
   }

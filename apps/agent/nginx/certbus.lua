@@ -6,6 +6,7 @@
 --   lua_package_path "FOLDER OF THIS FILE/?.lua;;";
 --   lua_shared_dict certbus 64m;
 --   init_by_lua_block { require("certbus").fill("FOLDER OF THE TARGET") }
+--   map "" $certbus_token { include TOKEN FILE; }    (inside a "map" nginx, which reads it as root, obeys no directive)
 -- In each server that takes TLS, beside any certificate, which nobody is shown:
 --   ssl_certificate_by_lua_block { require("certbus").certificate() }
 -- In the server that listens on the socket:
@@ -156,7 +157,9 @@ local function fill(folder)
   if dictionary:get("e:") then return end
   for line in string.gmatch(read(folder .. "/current/certbus.list") or "", "[^\n]+") do
     local file, id, fingerprint, names = string.match(line, "^(%S+) (%S+) (%S+) ?(.*)$")
-    local pem = file and read(folder .. "/current/" .. file)
+    -- Root reads it: what another user wrote into the list names no file elsewhere.
+    local is_here = file and not string.find(file, "/", 1, true)
+    local pem = is_here and read(folder .. "/current/" .. file)
     local key = pem and string.find(pem, "-----BEGIN PRIVATE KEY-----", 1, true)
     if key then
       local chain = string.sub(pem, 1, key - 1)

@@ -1,6 +1,7 @@
 /** What a balancer's own configuration needs, for each kind of target. */
 import { dirname } from 'node:path';
 import type { NamedTarget } from '../configuration/read-configuration.ts';
+import { mapBlocks } from '../targets/nginx/map.ts';
 
 /** Lines for HAProxy. */
 function haproxySnippet({ folder, socket, default: defaultName }: Extract<NamedTarget, { type: 'haproxy' }>): string {
@@ -29,11 +30,12 @@ js_import certbus from certbus.js;
 js_shared_dict_zone zone=certbus:64M;
 js_set $certbus_chain certbus.chain;
 js_set $certbus_key certbus.key;
+# nginx reads this file as root. Inside a "map" it obeys no directive: leave it there.
+map "" $certbus_token { include ${tokenFile}; }
 server {
   # In a folder of root and the agent's group, mode 0750, since nginx makes the socket itself with mode 0666. A file
   # /etc/tmpfiles.d/certbus-nginx.conf makes it at each boot: d ${dirname(socket)} 0750 root certbus-agent -
   listen unix:${socket};
-  include ${tokenFile};
   client_body_buffer_size 256k;
   client_max_body_size 256k;
   location /certbus/ { js_content certbus.admin; }
@@ -76,12 +78,13 @@ SupplementaryGroups=${group}
 ReadWritePaths=${folder}`
     : `# There is no systemd here: the agent runs "nginx -t" and "nginx -s reload" itself. Only root can do that, so run it as root, or set
 # "test" and "after" of the target to commands that its user may run.`;
-  return `# In "http":
-include ${folder}/current/map.conf;
+  const { http, server } = mapBlocks(folder);
+  return `# In "http". nginx reads the file of the agent as root. Inside the "map" it obeys no directive: leave it there.
+${http}
 
-# In each server that takes TLS. Workers read the files at each handshake, and so are in the group of the files.
-ssl_certificate $certbus_file;
-ssl_certificate_key $certbus_file;
+# In each server that takes TLS. Workers read the files at each handshake, and so are in the group of the files. Leave the folder
+# before the variable: without it an entry could name a library, which nginx would load ("engine:").
+${server}
 
 ${rights}
 `;

@@ -52,7 +52,7 @@ export async function createTarget(configuration: NamedTarget): Promise<Target> 
       const access = await resolveAccess(configuration);
       return createFilesTarget({
         ...{ name, folder, layout: 'combined', replaceBy: 'swap', keyEncoding, access, test, after, address },
-        shared: nginxMap,
+        shared: nginxMap(folder),
         missingRights: isOwnCommand && process.geteuid?.() !== 0 ? NGINX_RIGHTS : undefined,
       });
     }

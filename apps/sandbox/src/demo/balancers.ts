@@ -84,8 +84,7 @@ const nginx: BalancerKind = async (options) => {
   mkdirSync(join(home, 'logs'), { recursive: true });
   rmSync(socket, { force: true });
   if (!existsSync(tokenFile)) {
-    const line = `set $certbus_token "${randomBytes(24).toString('base64url')}";\n`;
-    writeFileSync(tokenFile, line, { mode: 0o600 });
+    writeFileSync(tokenFile, `default "${randomBytes(24).toString('base64url')}";\n`, { mode: 0o600 });
   }
   // Its workers are to use the sockets of this user, as root they would be another one.
   const user = process.getuid?.() === 0 ? 'user root; ' : '';
@@ -100,6 +99,7 @@ http {
   access_log off; ${temporary.join(' ')}
   js_path ${NGINX_SCRIPTS}; js_import certbus from certbus.js; js_shared_dict_zone zone=certbus:8M;
   js_set $certbus_chain certbus.chain; js_set $certbus_key certbus.key;
+  map "" $certbus_token { include ${tokenFile}; }
   server {
     listen ${bracketed(host)}:${port} ssl;
     ssl_certificate data:$certbus_chain; ssl_certificate_key data:$certbus_key;
@@ -111,7 +111,6 @@ http {
   }
   server {
     listen unix:${socket};
-    include ${tokenFile};
     client_body_buffer_size 256k; client_max_body_size 256k;
     location /certbus/ { js_content certbus.admin; }
   }

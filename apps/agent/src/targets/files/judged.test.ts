@@ -4,7 +4,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFi
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
-import { nginxMap } from '../nginx/map.ts';
+import { MAP_FILE, nginxMap } from '../nginx/map.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import { settled } from '../tls.builders.ts';
 import { resolveAccess } from './access.ts';
@@ -67,9 +67,10 @@ test.each(['swap', 'replace'] as const)(
 
 test('files that name their version are there for a balancer that took no reload since, with what is newest', async () => {
   const { folder, settings } = await createPlace();
-  const target = createFilesTarget({ ...settings, shared: nginxMap });
+  const target = createFilesTarget({ ...settings, shared: nginxMap(folder) });
   await bring(target, [await createWanted('a', ['a.test'])]);
-  const [, named = ''] = /"a\.test" "([^"]+)";/.exec(readFileSync(join(folder, 'current', 'map.conf'), 'utf8')) ?? [];
+  const [, path = ''] = /"a\.test" "([^"]+)";/.exec(readFileSync(join(folder, 'current', MAP_FILE), 'utf8')) ?? [];
+  const named = join(folder, path);
   for (let change = 0; change < 4; change += 1) {
     const renewed = await createWanted('a', ['a.test']);
     await bring(target, [renewed]);
@@ -82,9 +83,9 @@ test('files that name their version are there for a balancer that took no reload
 
 test('a map is written again where another certificate ranks first by now, and one that somebody changed', async () => {
   const { folder, settings } = await createPlace();
-  const target = createFilesTarget({ ...settings, shared: nginxMap });
+  const target = createFilesTarget({ ...settings, shared: nginxMap(folder) });
   const [one, two] = [await createWanted('one', ['a.test']), await createWanted('two', ['a.test', 'b.test'])];
-  const map = () => readFileSync(join(folder, 'current', 'map.conf'), 'utf8');
+  const map = () => readFileSync(join(folder, 'current', MAP_FILE), 'utf8');
   const nameOf = (id: string) => (/^[^"]*"a\.test" "[^"]*\/([^"]+)\.pem"/m.exec(map())?.[1] ?? '').includes(id);
   await bring(target, [one, two]);
   expect(nameOf('-two')).toBe(false);
@@ -92,7 +93,7 @@ test('a map is written again where another certificate ranks first by now, and o
   expect(nameOf('-two')).toBe(true);
   expect(await bring(target, [two, one])).toMatchObject({ isInEffect: true });
   const before = map();
-  writeFileSync(join(folder, 'current', 'map.conf'), 'meddled with');
+  writeFileSync(join(folder, 'current', MAP_FILE), 'meddled with');
   await bring(target, [two, one]);
   expect(map().replaceAll(/\d{8}/g, '')).toBe(before.replaceAll(/\d{8}/g, ''));
 });

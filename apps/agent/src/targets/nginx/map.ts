@@ -1,13 +1,14 @@
-/** nginx's map from server names to certificate files, for nginx without njs or Lua. */
+/** The entries of nginx's map from server names to certificate files, for nginx without njs or Lua. */
+import { relative } from 'node:path';
 import type { NextContents } from '../files/certificate-folder.ts';
 import { DEFAULT_NAME } from '../files/layouts.ts';
 import type { Manifest } from '../files/manifest.ts';
 import { leadersOf, type Ranking } from '../ranking.ts';
 
-/** The map's file. */
-const FILE = 'map.conf';
-/** Longest name in DNS, and the size of the map's hash that fits it. */
-const BUCKET = 512;
+/** The file of the entries, below `current`. */
+export const MAP_FILE = 'names.map';
+/** The variable that the map makes of `$ssl_server_name`. */
+const FILE = '$certbus_file';
 const SAFE = /^[a-z0-9*._:-]+$/i;
 
 /** The file for each name: of several that of the certificate that ranks first. */
@@ -20,21 +21,35 @@ function namesOf({ certificates }: Pick<Manifest, 'certificates'>, ranking: Rank
 }
 
 /**
- * The map, `$certbus_file` by `$ssl_server_name`. It leads into the folder of one version, so that a worker reads chain and key of one change:
- * the reload that reads the map is the step from one version to the next.
+ * What nginx's own configuration has for a folder: the block for "http", and the lines for each server. Both are root's. nginx reads the agent's entries
+ * as root, and inside the block it takes them for nothing but entries (`ngx_http_map_module`). The folder before the variable makes each value a file:
+ * by itself `engine:` would load a library into nginx (`ssl_certificate_key` of `ngx_http_ssl_module`).
  */
-export const nginxMap =
-  (ranking: Ranking): NextContents['shared'] =>
-  (manifest, folder) => {
-    const fileOf = (name: string) => `"${folder}/${name}.pem"`;
-    const lines = [...namesOf(manifest, ranking)].map(([name, file]) => `  "${name}" ${fileOf(file)};\n`);
-    const otherwise = manifest.defaultId === undefined ? '' : `  "" ${fileOf(DEFAULT_NAME)};\n`;
-    const text = `map_hash_bucket_size ${BUCKET};
-map_hash_max_size ${Math.max(2_048, 2 * lines.length)};
-map $ssl_server_name $certbus_file {
+export const mapBlocks = (folder: string): { readonly http: string; readonly server: string } => ({
+  // Sizes for the longest name in DNS and for tens of thousands of names.
+  http: `map_hash_bucket_size 512;
+map_hash_max_size 65536;
+map $ssl_server_name ${FILE} {
   hostnames;
   default "";
-${otherwise}${lines.join('')}}
-`;
-    return [{ path: FILE, content: text, isSecret: false }];
+  include ${folder}/current/${MAP_FILE};
+}`,
+  server: `ssl_certificate ${folder}/${FILE};
+ssl_certificate_key ${folder}/${FILE};`,
+});
+
+/**
+ * The entries, from server names to files below the target's folder. They lead into the folder of one version, so that a worker reads chain and key of
+ * one change: the reload that reads the entries is the step from one version to the next.
+ *
+ * @param root the target's folder.
+ */
+export const nginxMap =
+  (root: string) =>
+  (ranking: Ranking): NextContents['shared'] =>
+  (manifest, folder) => {
+    const fileOf = (name: string) => `"${relative(root, folder)}/${name}.pem"`;
+    const lines = [...namesOf(manifest, ranking)].map(([name, file]) => `"${name}" ${fileOf(file)};\n`);
+    const otherwise = manifest.defaultId === undefined ? '' : `"" ${fileOf(DEFAULT_NAME)};\n`;
+    return [{ path: MAP_FILE, content: `${otherwise}${lines.join('')}`, isSecret: false }];
   };

@@ -1,11 +1,12 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requirePart } from 'certbus-services';
 import { describe, expect, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
+import { MAP_FILE } from './map.ts';
 import { createNginxWithFiles } from './nginx.builders.ts';
 
 const part = requirePart('nginx');
@@ -16,7 +17,7 @@ describe.skipIf(part.skip)(part.title('the target nginx by files and reloads'), 
   test('a reload that goes on after its command has ended is waited for, before what is shown is compared', async () => {
     const site = await createSite();
     await site.bus.issue(['a.test']);
-    const { start, port, target } = await createNginxWithFiles(site, { defaultName: undefined });
+    const { start, port, target } = await createNginxWithFiles(site);
     const first = await site.start([target]);
     await first.started;
     await start();
@@ -33,7 +34,7 @@ describe.skipIf(part.skip)(part.title('the target nginx by files and reloads'), 
   test('an nginx that took no reload goes on with the newest files of the names that it knows', async () => {
     const site = await createSite();
     await site.bus.issue(['a.test']);
-    const { start, port, target } = await createNginxWithFiles(site, { defaultName: undefined });
+    const { start, port, target } = await createNginxWithFiles(site);
     // As where the master refuses a configuration after the command that tells it to read it has ended.
     const agent = await site.start([{ ...target, after: { command: ['/bin/true'] } }]);
     await agent.started;
@@ -47,10 +48,49 @@ describe.skipIf(part.skip)(part.title('the target nginx by files and reloads'), 
     }
   });
 
+  test('what the user of the agent writes into the map is no directive, wherever a brace is, and names nothing but files', async () => {
+    const site = await createSite();
+    const { file, start, port, target, log, isTaken } = await createNginxWithFiles(site);
+    const folder = String(target['folder']);
+    const map = join(folder, 'current', MAP_FILE);
+    mkdirSync(join(folder, 'current'), { recursive: true });
+    const canary = join(site.folder, 'canary');
+    const directive = `error_log ${canary};`;
+    const included = join(site.folder, 'included.conf');
+    writeFileSync(included, `} ${directive} map $x $y {`);
+    const smuggled = [
+      directive,
+      `} ${directive}`,
+      `}\n${directive}\nmap $x $y {\n`,
+      `"a.test" { ${directive} }`,
+      `"a.test" "b";\n} server { ${directive} }`,
+      `default "x"; ${directive}`,
+      `include ${included};`,
+      `"a.test" "b;\n} ${directive}";`,
+    ];
+    for (const text of smuggled) {
+      writeFileSync(map, text);
+      const taken = isTaken();
+      expect({ text, taken, isObeyed: existsSync(canary) }).toEqual({ text, taken, isObeyed: false });
+    }
+    // The same is obeyed where it is not inside the block.
+    const own = readFileSync(file, 'utf8');
+    writeFileSync(file, own.replace('access_log off;', `access_log off; ${directive}`));
+    writeFileSync(map, '');
+    expect(isTaken()).toBe(true);
+    expect(existsSync(canary)).toBe(true);
+    writeFileSync(file, own);
+    writeFileSync(map, `"a.test" "engine:${included}:key";\n"b.test" "data:x";\n`);
+    await start();
+    for (const name of ['a.test', 'b.test']) expect(await shown(port, name)).toBeUndefined();
+    expect(log()).toContain(`"${folder}/engine:${included}:key"`);
+    expect(log()).not.toContain('ENGINE_by_id');
+  });
+
   test('takes back what the test of its configuration names, and goes on with the others', async () => {
     const site = await createSite();
     const bad = await site.bus.issue(['bad.test']);
-    const { start, port, target } = await createNginxWithFiles(site, { defaultName: undefined });
+    const { start, port, target } = await createNginxWithFiles(site);
     const folder = String(target['folder']);
     const agent = await site.start([target]);
     await agent.started;

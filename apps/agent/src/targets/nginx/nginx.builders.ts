@@ -1,4 +1,5 @@
 /** A real nginx for the tests: with certificates in its memory, or in files. */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { createTlsIdentity, findNginx, findNginxWithLua, freePort, startNginx } 
 import { onTestFinished } from 'vitest';
 import type { Site } from '../../agent.builders.ts';
 import type { CreateBalancer } from '../../conformance/balancer.builders.ts';
+import { mapBlocks } from './map.ts';
 import { formatToken } from './token.ts';
 
 const SCRIPTS = fileURLToPath(new URL('../../../nginx', import.meta.url));
@@ -82,6 +84,7 @@ async function setUpWithMemory(site: Site, script: Script, program?: Parameters<
   const nginx = await setUp(
     site,
     (_, port) => `  ${script.http}
+  map "" $certbus_token { include ${tokenFile}; }
   server {
     listen 127.0.0.1:${port} ssl;
     ${script.tls}
@@ -89,7 +92,6 @@ async function setUpWithMemory(site: Site, script: Script, program?: Parameters<
   }
   server {
     listen unix:${socket};
-    include ${tokenFile};
     client_body_buffer_size 256k; client_max_body_size 256k;
     location /certbus/ { ${script.admin} }
   }`,
@@ -147,14 +149,15 @@ export const createNginxWithLua: CreateBalancer = async (site) => {
 };
 
 /** Sets an nginx up that reads files and is reloaded. */
-export const createNginxWithFiles: CreateBalancer = async (site) => {
+export const createNginxWithFiles = (async (site) => {
   const folder = join(site.folder, 'certs');
+  const { http, server } = mapBlocks(folder);
   const nginx = await setUp(
     site,
-    (_, port) => `  include ${folder}/current/map.conf;
+    (_, port) => `${http}
   server {
     listen 127.0.0.1:${port} ssl;
-    ssl_certificate $certbus_file; ssl_certificate_key $certbus_file;
+    ${server}
     location / { return 200 "ok\\n"; }
   }`,
   );
@@ -178,6 +181,8 @@ export const createNginxWithFiles: CreateBalancer = async (site) => {
     ...nginx,
     target: { type: 'nginx-files', folder, windowMs: 0, test: check, after: reload },
     keepsOverRestart: true,
-    meddle: async (name) => writeFileSync(join(folder, 'current', `${name}.pem`), 'meddled with'),
+    /** Whether nginx takes its configuration. */
+    isTaken: () => spawnSync(program, ['-p', prefix, '-c', file, '-t'], { stdio: 'ignore' }).status === 0,
+    meddle: async (name: string) => writeFileSync(join(folder, 'current', `${name}.pem`), 'meddled with'),
   };
-};
+}) satisfies CreateBalancer;

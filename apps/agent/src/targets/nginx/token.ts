@@ -1,12 +1,15 @@
-/** The token by which nginx knows the agent: a line of nginx's configuration, which both read from one file. */
+/** The token by which nginx knows the agent: an entry of a `map` in nginx's configuration, which both read from one file. */
 import { describeExposure, examineFile } from '@certbus/replica';
 import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
 import { AgentError } from '../../errors.ts';
 
-const LINE = /^\s*set\s+\$certbus_token\s+"?([\w-]{16,})"?\s*;/m;
+const LINE = /^\s*default\s+"?([\w-]{16,})"?\s*;/m;
 
-/** The line of nginx's configuration for a token. */
-export const formatToken = (token: string): string => `set $certbus_token "${token}";\n`;
+/**
+ * The file for a token. nginx includes it as root inside a `map` block, where it obeys no directive: the file belongs to those who can read the agent's
+ * identity, which may be the agent's own user.
+ */
+export const formatToken = (token: string): string => `default "${token}";\n`;
 
 /** Reads the token. Throws `CERTBUS_AGENT_CONFIG_INVALID` where there is none, or others can read it. */
 export function readToken(path: string): string {
@@ -21,5 +24,5 @@ export function readToken(path: string): string {
     if (error instanceof AgentError) throw error;
     throw fail(`${describeFileProblem(error, path)}.`);
   }
-  throw fail('it has no line such as set $certbus_token "…"; with 16 letters or digits at least.');
+  throw fail('it has no line such as default "…"; with 16 letters or digits at least.');
 }
