@@ -115,6 +115,31 @@ export const agent: readonly Mutant[] = [
     noticedBy: [{ file: `${TARGETS}/haproxy/haproxy.int.test.ts`, only: 'a name is in front of the certificate' }],
   },
   {
+    fault: "nginx includes what the agent's user writes outside of a map",
+    file: `${TARGETS}/nginx/map.ts`,
+    find: `  default "";
+  include \${folder}/current/\${MAP_FILE};
+}`,
+    replace: `  default "";
+}
+include \${folder}/current/\${MAP_FILE};`,
+    noticedBy: [{ file: `${TARGETS}/nginx/nginx-files.int.test.ts`, only: 'is no directive, wherever a brace is' }],
+  },
+  {
+    fault: 'an entry of the map can name a library that nginx loads',
+    file: `${TARGETS}/nginx/map.ts`,
+    find: `ssl_certificate_key \${folder}/`,
+    replace: 'ssl_certificate_key ',
+    noticedBy: [{ file: `${TARGETS}/nginx/nginx-files.int.test.ts`, only: 'is no directive, wherever a brace is' }],
+  },
+  {
+    fault: 'the URL of a check-in is readable by all, and no command warns',
+    file: 'apps/agent/src/configuration/read-configuration.ts',
+    find: 'if (checkIn === undefined) return undefined;',
+    replace: 'if (checkIn !== "") return undefined;',
+    noticedBy: [{ file: 'apps/agent/src/commands/commands.int.test.ts', only: 'once --offline feeds' }],
+  },
+  {
     fault: 'what a command started outlives it',
     file: `${TARGETS}/commands/run-command.ts`,
     find: "if (isEnded) kill('SIGKILL');",

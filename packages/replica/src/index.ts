@@ -11,6 +11,7 @@ export {
   describeExposure,
   type Exposure,
   examineFile,
+  examineRootFile,
   examineState,
   type FileExamination,
   ownFolder,

@@ -2,7 +2,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync, symlinkSync, write
 import { join, relative } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
-import { describeExposure, examineFile, examineState, ownFolder } from './private-file.ts';
+import { describeExposure, examineFile, examineRootFile, examineState, ownFolder } from './private-file.ts';
 
 const temporary = temporaryFolder();
 let files = 0;
@@ -52,6 +52,17 @@ describe.skipIf(process.platform === 'win32')('files of this user', () => {
     writeFileSync(join(folder, 'key'), '', { mode: 0o600 });
     for (const isSecret of [true, false])
       expect(examineFile(join(folder, 'key'), { isSecret }).refused).toMatchObject({ path: folder });
+  });
+
+  test('what root obeys is good where nobody else can change it or lead the way elsewhere, whoever looks', () => {
+    const folder = newFolder(0o755);
+    const path = join(folder, 'script');
+    writeFileSync(path, '', { mode: 0o644 });
+    const { refused } = examineRootFile(path);
+    if (process.geteuid?.() !== 0) return expect(refused?.what).toContain('who is not root');
+    expect(refused).toBeUndefined();
+    chmodSync(folder, 0o777);
+    expect(examineRootFile(path).refused).toMatchObject({ path: folder });
   });
 
   test('a file that is not there, and links that lead in a circle, are told as the system does', () => {

@@ -151,7 +151,8 @@ const modeOf = ({ mode }: Stats): string => `mode ${(mode & 0o7777).toString(8).
 /** What is wrong with a node's owner, who can always change its mode. */
 function ownedByOther({ path, stats: { uid } }: Node, user: User): Exposure | undefined {
   if (uid === ROOT || uid === user.uid) return undefined;
-  const what = `belongs to user ${uid}, who is neither root nor the user ${user.uid} that runs this`;
+  const expected = user.uid === ROOT ? 'not root' : `neither root nor the user ${user.uid} that runs this`;
+  const what = `belongs to user ${uid}, who is ${expected}`;
   const advice = `Give it to that user or to root, such as with "chown ${user.uid} ${path}", or use a copy elsewhere.`;
   return { path, what, advice };
 }
@@ -195,9 +196,11 @@ function openToWriters({ path, stats }: Node, user: User): Exposure | undefined 
   };
 }
 
-/** Judges nodes from the root folder down; the last is the file. */
-function examine(nodes: readonly Node[], { isSecret }: { readonly isSecret: boolean }): FileExamination {
-  const user = thisUser();
+/** Judges nodes from the root folder down, for the user who uses the file; the last is the file. */
+function examine(
+  nodes: readonly Node[],
+  { isSecret, user = thisUser() }: { readonly isSecret: boolean; readonly user?: User | undefined },
+): FileExamination {
   const accepted: Exposure[] = [];
   if (!user) return { refused: undefined, accepted };
   for (const [index, node] of nodes.entries()) {
@@ -218,6 +221,15 @@ function examine(nodes: readonly Node[], { isSecret }: { readonly isSecret: bool
  */
 export function examineFile(path: string, { isSecret = false }: { readonly isSecret?: boolean } = {}): FileExamination {
   return thisUser() ? examine(nodesOf(path), { isSecret }) : { refused: undefined, accepted: [] };
+}
+
+/**
+ * Looks at a file or folder that root obeys, such as a script, whoever runs this: it and everything on the way to it belong to root, and nobody else can
+ * write to them. Throws as `lstat` does.
+ */
+export function examineRootFile(path: string): FileExamination {
+  const user: User = { uid: ROOT, groups: new Set([ROOT]) };
+  return thisUser() ? examine(nodesOf(path), { isSecret: false, user }) : { refused: undefined, accepted: [] };
 }
 
 /** Looks at a file or folder of this program's state, without the folders above it. `undefined` where it is good, or not there. */

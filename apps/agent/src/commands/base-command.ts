@@ -1,7 +1,7 @@
 /** What every command shares: where the configuration is, `--json`, and errors with their exit status. */
 import { clean, printableJson } from '@certbus/events';
 import { Command, Errors, Flags } from '@oclif/core';
-import { type ResolvedConfiguration, readConfiguration } from '../configuration/read-configuration.ts';
+import { exposedSecret, type ResolvedConfiguration, readConfiguration } from '../configuration/read-configuration.ts';
 import { UnhealthyError } from '../errors.ts';
 
 /** What the exit status of a command means; `docs/errors.md` has the same table. */
@@ -41,6 +41,7 @@ export abstract class BaseCommand extends Command {
   };
 
   readonly #stop = new AbortController();
+  readonly #warnings: string[] = [];
 
   /** Aborted by Ctrl-C or a SIGTERM. A second one ends at once. */
   protected get signal(): AbortSignal {
@@ -58,7 +59,16 @@ export abstract class BaseCommand extends Command {
   }
 
   protected configuration({ config }: { readonly config?: string | undefined }): ResolvedConfiguration {
-    return readConfiguration(config, process.cwd());
+    const found = readConfiguration(config, process.cwd());
+    const warning = exposedSecret(found);
+    if (warning !== undefined) this.#warn(warning);
+    return found;
+  }
+
+  /** Reports what is wrong and keeps no command from its work. */
+  #warn(warning: string): void {
+    this.#warnings.push(warning);
+    if (!this.jsonEnabled()) process.stderr.write(`Warning: ${clean(warning)}\n`);
   }
 
   override logJson(json: unknown): void {
@@ -66,7 +76,7 @@ export abstract class BaseCommand extends Command {
   }
 
   protected override toSuccessJson(result: unknown): unknown {
-    return { status: 'ok', result: result ?? null, warnings: [], error: null, exitCode: 0 };
+    return { status: 'ok', result: result ?? null, warnings: this.#warnings, error: null, exitCode: 0 };
   }
 
   protected override toErrorJson(thrown: unknown): unknown {
@@ -75,7 +85,7 @@ export abstract class BaseCommand extends Command {
     return {
       status: 'failed',
       result,
-      warnings: [],
+      warnings: this.#warnings,
       error: { code: codeOf(thrown), message: withoutHelp(message), next: this.#next(thrown) },
       exitCode: exitStatusOf(thrown),
     };

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
@@ -185,8 +185,18 @@ test('once --offline feeds from the replica while the bus is away', async () => 
   expect(existsSync(join(folder, 'current', 'b.test', 'cert.pem'))).toBe(true);
   rmSync(folder, { recursive: true });
   rmSync(join(site.folder, 'bus.db'));
+  const file = join(site.folder, 'agent.json');
+  // Nobody is checked in with: that is for the service.
+  writeFileSync(file, JSON.stringify({ ...content, checkIn: 'http://127.0.0.1:9/secret-word' }));
+  chmodSync(file, 0o644);
   const fed = await run(site, 'once', '--offline');
   expect(fed.status).toBe(0);
+  expect(fed.stderr).toContain(
+    `Warning: ${file} can be read by others (mode 0644). Make it yours alone with "chmod 600 ${file}". It holds the URL of "checkIn": anyone who knows that can report that this machine is well.\n`,
+  );
+  expect(JSON.parse((await run(site, 'status', '--json')).stdout).warnings).toEqual([expect.stringContaining(file)]);
+  chmodSync(file, 0o600);
+  expect((await run(site, 'once', '--offline')).stderr).not.toMatch(/Warning|secret-word/);
   expect(existsSync(join(folder, 'current', 'a.test', 'cert.pem'))).toBe(true);
 });
 

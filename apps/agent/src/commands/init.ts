@@ -19,6 +19,7 @@ import { Flags } from '@oclif/core';
 import { parseConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError } from '../errors.ts';
 import { type Answers, configurationOf, findBalancer, PLACES, TARGET_TYPES, type TargetType } from '../init/answers.ts';
+import { shippedProblem } from '../init/shipped.ts';
 import { http01Snippet, orderFor, snippetFor, tlsAlpn01Snippet } from '../init/snippets.ts';
 import { SERVICE_STATE_DIRECTORY } from '../state-directory.ts';
 import { formatToken } from '../targets/nginx/token.ts';
@@ -127,16 +128,24 @@ export default class Init extends BaseCommand {
       writeLike(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), answers.identity);
       this.log(`made ${target.tokenFile}, for those who can read ${answers.identity}; nginx reads it as root`);
     }
-    writeFileSync(file, text, { flag: 'wx', mode: 0o644 });
-    this.log(`made ${file}`);
-    const snippet = target ? snippetFor(target, { scripts: SCRIPTS, systemd: SYSTEMD }) : '';
+    // It can hold the URL of a check-in.
+    writeLike(file, text, answers.identity);
+    this.log(`made ${file}, for those who can read ${answers.identity}`);
+    const places = { scripts: SCRIPTS, systemd: SYSTEMD };
+    const snippet = target ? snippetFor(target, places) : '';
     const http01 = answers.http01 === undefined ? undefined : http01Snippet(answers.target, answers.http01);
     const tlsAlpn01 = answers.tlsAlpn01 === undefined ? undefined : tlsAlpn01Snippet(answers.target, answers.tlsAlpn01);
     const snippets = [snippet, http01, tlsAlpn01].filter(Boolean);
     this.log(`\nAdd to the configuration of the balancer:\n\n${snippets.join('\n')}`);
     this.log(`${orderFor(answers.target)} "certbus-agent check" says what would change.`);
+    const problem = shippedProblem(answers.target, places);
+    if (problem !== undefined) this.log(problem);
     for (const path of [answers.trust, answers.identity])
       if (!existsSync(path)) this.log(`${path} is not there yet: copy it from the folder that "certbus init" made.`);
+    if (!existsSync(answers.identity))
+      this.log(
+        `Then give ${file} its owner and mode: chown --reference=${answers.identity} ${file} && chmod --reference=${answers.identity} ${file}`,
+      );
     return { file, snippet, http01: http01 ?? null, tlsAlpn01: tlsAlpn01 ?? null };
   }
 

@@ -103,3 +103,15 @@ export function readConfiguration(file: string | undefined, cwd: string): Resolv
   const found = find(file, cwd);
   return parseConfiguration(readOwn(found), found);
 }
+
+/**
+ * Why others than the agent can read a secret of its configuration; `undefined` where they cannot, or there is none. The one secret that it can hold is
+ * the URL of the check-in: addresses of buses and archives with a password are refused.
+ */
+export function exposedSecret({ file, checkIn }: Pick<ResolvedConfiguration, 'file' | 'checkIn'>): string | undefined {
+  if (checkIn === undefined) return undefined;
+  const { refused } = examineFile(file, { isSecret: true });
+  if (!refused) return undefined;
+  const what = 'It holds the URL of "checkIn": anyone who knows that can report that this machine is well.';
+  return `${describeExposure(refused)} ${what}`;
+}

@@ -13,6 +13,7 @@ import { createSite, type Site } from '../agent.builders.ts';
 import { similar } from '../hooks/command-not-found.ts';
 import { ask } from '../targets/haproxy/haproxy.builders.ts';
 import { settled, shown } from '../targets/tls.builders.ts';
+import { shippedProblem } from './shipped.ts';
 import { http01Snippet, orderFor, snippetFor, tlsAlpn01Snippet } from './snippets.ts';
 
 const program = fileURLToPath(new URL('../../bin/dev.js', import.meta.url));
@@ -151,7 +152,8 @@ test('nginx starts with the printed lines, shows the certificates, and sends cha
       .replaceAll(':8444', `:${inner}`)
       .replaceAll(':8445', `:${hop}`)
       .replace('listen 443', `listen 127.0.0.1:${tls}`);
-  expect(statSync(join(site.folder, 'nginx-token.conf')).mode & 0o777).toBe(0o400);
+  for (const made of ['nginx-token.conf', 'agent.json'])
+    expect(statSync(join(site.folder, made)).mode & 0o777).toBe(0o400);
   const file = join(prefix, 'nginx.conf');
   writeFileSync(
     file,
@@ -207,6 +209,17 @@ test.each([
   ['nonsense', []],
 ])('"%s" is like %j', (typed, expected) => {
   expect(similar(typed, ['check', 'init', 'once', 'pause', 'resume', 'run', 'status'])).toEqual(expected);
+});
+
+test('files that root uses and another user can change are named', async () => {
+  const { folder } = await createSite();
+  const [scripts, systemd] = [join(folder, 'scripts'), join(folder, 'systemd')];
+  for (const each of [scripts, systemd]) mkdirSync(each, { mode: 0o755 });
+  const script = join(scripts, 'certbus.js');
+  writeFileSync(script, '');
+  chmodSync(script, 0o666);
+  expect(shippedProblem('nginx', { scripts, systemd })).toContain(`${script} can be written by others (mode 0666)`);
+  expect(shippedProblem('haproxy', { scripts, systemd })).toBeUndefined();
 });
 
 test('the guides show what init prints', () => {
