@@ -49,7 +49,7 @@ export default class CertCheck extends BaseCommand {
       const message = `${certificates.length} of ${rows.length} certificates need attention.`;
       throw new CliError('CERTBUS_CLI_UNHEALTHY', message, { result });
     }
-    this.progress(`all ${rows.length} certificates are valid`);
+    this.progress(rows.length === 1 ? 'the one certificate is valid' : `all ${rows.length} certificates are valid`);
     return result;
   }
 }

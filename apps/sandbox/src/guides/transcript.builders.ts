@@ -1,0 +1,58 @@
+/** What a guide shows of a terminal: its commands and their output, and whether a run printed the same. */
+
+/** A command of a guide, and what the guide says that it prints. */
+export interface Shown {
+  /** As it is typed, without the prompt; several lines where the guide breaks it. */
+  readonly command: string;
+  readonly output: string;
+}
+
+const BLOCK = /^```console\n(.*?)^```$/gms;
+
+function parseBlock(block: string): Shown[] {
+  const shown: { command: string; output: string }[] = [];
+  let isOpen = false;
+  for (const line of block.split('\n').slice(0, -1)) {
+    const last = shown.at(-1);
+    if (line.startsWith('$ ')) shown.push({ command: line.slice(2), output: '' });
+    else if (last === undefined) throw new Error(`a block begins without a command: ${line}`);
+    else if (isOpen) last.command += `\n${line}`;
+    else last.output += `${line}\n`;
+    isOpen = line.endsWith('\\') && (isOpen || line.startsWith('$ '));
+  }
+  return shown;
+}
+
+/** All commands of a guide, in their order: those of its `console` blocks. */
+export const commandsOf = (page: string): Shown[] =>
+  [...page.matchAll(BLOCK)].flatMap(([, block = '']) => parseBlock(block));
+
+/** What differs between two runs, and what is in its place where they are compared. */
+const VARYING: readonly (readonly [RegExp, string])[] = [
+  [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, 'INSTANT'],
+  [/\b\d{4}-\d\d-\d\d \d\d:\d\d\b/g, 'TIME'],
+  [/\b\d{4}-\d\d-\d\d\b/g, 'DATE'],
+  [/\bv\d+\.\d+\.\d+\b/g, 'VERSION'],
+  [/\b[\w-]+-(?:x64|arm64)\b/g, 'MACHINE'],
+  [/\/acme\/(\w+)\/[\w-]+/g, '/acme/$1/ID'],
+  [/(?<![\w-])[\w-]{43}(?![\w-])/g, 'HASH'],
+  [/(?<![\w-])(?=[\w-]*[A-Z\d])[\w-]{11}(?![\w-])/g, 'ID'],
+  [/\b[0-9A-F]{14,40}\b/g, 'SERIAL'],
+  [/\b(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\b/g, 'FINGERPRINT'],
+  [/\bIntermediate \d \w+/g, 'INTERMEDIATE'],
+  [/\b\d+(?:\.\d+)? (ms|s|kB|MB|GB)\b/g, 'N $1'],
+  [/ +$/gm, ''],
+];
+
+/** An output with a word in place of everything that no two runs have in common: ids, instants, hashes. Runs of spaces are one. */
+export const comparable = (output: string): string =>
+  VARYING.reduce((text, [pattern, word]) => text.replace(pattern, word), output).replaceAll(/ {2,}/g, ' ');
+
+/** The page with these outputs, command by command. */
+export function withOutputs(page: string, outputs: readonly string[]): string {
+  let index = 0;
+  return page.replaceAll(BLOCK, (_, block: string) => {
+    const lines = parseBlock(block).map(({ command }) => `$ ${command}\n${outputs[index++] ?? ''}`);
+    return `\`\`\`console\n${lines.join('')}\`\`\``;
+  });
+}
