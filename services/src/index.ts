@@ -22,6 +22,7 @@ export { ACCOUNT, type IamJudge, type IamRequest, type IamSubject, startIamJudge
 export { type IamProxy, startIamProxy } from './iam/proxy.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
+export { findMandoc } from './mandoc.ts';
 export { type Moto, startMoto } from './moto.ts';
 export { deployStack } from './moto-stack.ts';
 export { findNginx, findNginxWithLua, startNginx } from './nginx.ts';

@@ -6,6 +6,7 @@ import { findHaproxy, missingHaproxy } from './haproxy.ts';
 import { findIamJudge, missingIamJudge } from './iam/judge.ts';
 import { missingIpv6 } from './ipv6.ts';
 import { hasProgram } from './machine.ts';
+import { findMandoc, missingMandoc } from './mandoc.ts';
 import { findMoto, missingMoto } from './moto.ts';
 import { findNginx, findNginxWithLua, missingNginx, missingNginxWithLua } from './nginx.ts';
 import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts';
@@ -15,6 +16,7 @@ import { missingPowerDns } from './powerdns.ts';
 import { findS3Server, missingS3Server } from './s3-server.ts';
 import { findStepCa, missingStepCa } from './step-ca.ts';
 import { missingStrace } from './strace.ts';
+import { missingSystemd } from './systemd.ts';
 import { missingBind, missingKnot } from './update-servers.ts';
 
 /** A real service or program that some tests need. */
@@ -35,8 +37,10 @@ export type Part =
   | 'strace'
   | 'haproxy'
   | 'keytool'
+  | 'mandoc'
   | 'nginx'
-  | 'nginx-lua';
+  | 'nginx-lua'
+  | 'systemd';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
@@ -55,8 +59,10 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   strace: missingStrace,
   haproxy: missingHaproxy,
   keytool: () => (hasProgram('keytool') ? undefined : 'keytool comes with Java'),
+  mandoc: missingMandoc,
   nginx: missingNginx,
   'nginx-lua': missingNginxWithLua,
+  systemd: missingSystemd,
 };
 
 /**
@@ -84,6 +90,7 @@ export async function installParts(): Promise<void> {
   if (!missingHaproxy()) await findHaproxy();
   if (!missingNginx()) await findNginx();
   if (!missingNginxWithLua()) await findNginxWithLua();
+  if (!missingMandoc()) await findMandoc();
   if (!missingChromium()) await findChromium();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
   if (hasProgram('npm')) for (const lock of ['esbuild', 'rollup', 'webpack', 'frameworks']) await installPackages(lock);
