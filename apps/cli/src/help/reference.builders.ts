@@ -12,11 +12,19 @@ const cell = (text: string | undefined): string => (text ?? '').replaceAll('|', 
 
 type Flag = Command.Class['flags'][string];
 
+/** What a flag is where it is not given, and the variable that sets it, where its description does not say so. */
+function otherwise({ description = '', type, env, ...flag }: Flag): string {
+  const value = 'default' in flag && typeof flag.default !== 'function' ? flag.default : undefined;
+  const isShown = value !== undefined && !description.includes('default ') && (type === 'option' || value === true);
+  const shown = type === 'boolean' ? 'yes' : `\`${[value].flat().join(', ')}\``;
+  return `${isShown ? `; default ${shown}` : ''}${env ? `; also \`${env}\`` : ''}`;
+}
+
 function flagRow([name, flag]: readonly [string, Flag]): string {
   const { char, description } = flag;
   const value = flag.type === 'option' ? ` ${flag.options ? flag.options.join('\\|') : 'VALUE'}` : '';
   const no = flag.type === 'boolean' && flag.allowNo ? ' or `--no-…`' : '';
-  return `| ${char ? `\`-${char}\`, ` : ''}\`--${name}${value}\`${no} | ${cell(description)} |`;
+  return `| ${char ? `\`-${char}\`, ` : ''}\`--${name}${value}\`${no} | ${cell(description)}${otherwise(flag)} |`;
 }
 
 function flagTable(flags: Readonly<Record<string, Flag>>): string[] {
