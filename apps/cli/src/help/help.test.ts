@@ -1,8 +1,10 @@
 /** Help, usage errors, completion and examples of every command, without starting a process. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, Config, Parser } from '@oclif/core';
+import { findMandoc, requirePart } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { COMMANDS } from '../commands/index.ts';
 import { candidates } from '../completion/candidates.ts';
@@ -11,6 +13,7 @@ import { explainUsage, usageOf } from '../usage-error.ts';
 import { writingOf } from '../writing.ts';
 import { GROUPS, groupOf } from './groups.ts';
 import { Help } from './help.ts';
+import { manPagesOf } from './man.builders.ts';
 import { PAGES } from './pages.ts';
 import { referenceOf } from './reference.builders.ts';
 
@@ -148,6 +151,31 @@ describe('completion', () => {
 test('docs/commands.md is what the commands say of themselves; CERTBUS_CONTRACT=write writes it', async () => {
   const file = fileURLToPath(new URL('../../../../docs/commands.md', import.meta.url));
   const text = referenceOf(commands);
-  if (process.env['CERTBUS_CONTRACT'] === 'write') await (await import('node:fs/promises')).writeFile(file, text);
+  if (process.env['CERTBUS_CONTRACT'] === 'write') writeFileSync(file, text);
   expect(readFileSync(file, 'utf8')).toBe(text);
+});
+
+describe('the man pages', () => {
+  const folder = join(ROOT, 'man');
+  const pages = manPagesOf(commands);
+
+  test('are what the commands say of themselves; CERTBUS_CONTRACT=write writes them', () => {
+    if (process.env['CERTBUS_CONTRACT'] === 'write') {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder);
+      for (const [file, page] of pages) writeFileSync(join(folder, file), page);
+    }
+    const written = readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), 'utf8')] as const);
+    expect(new Map(written)).toEqual(new Map(pages));
+  });
+
+  const mandoc = requirePart('mandoc');
+  test.skipIf(mandoc.skip)(
+    mandoc.title('mandoc finds nothing wrong with them but that they have no date'),
+    async () => {
+      const files = [...pages.keys()].map((file) => join(folder, file));
+      const { stdout } = spawnSync(await findMandoc(), ['-Tlint', '-Wwarning', ...files], { encoding: 'utf8' });
+      expect(stdout.split('\n').filter((line) => line && !line.includes('missing date'))).toEqual([]);
+    },
+  );
 });

@@ -5,15 +5,16 @@ import { EXIT_MEANINGS } from '../exit-status.ts';
 import { usageOf } from '../usage-error.ts';
 import { GROUPS, groupOf } from './groups.ts';
 
-const asTyped = (id: string) => id.replaceAll(':', ' ');
+/** A command's id as it is typed. */
+export const asTyped = (id: string) => id.replaceAll(':', ' ');
 
 /** Text in a cell of a table: a bar would end it. */
 const cell = (text: string | undefined): string => (text ?? '').replaceAll('|', '\\|').replaceAll('*', '\\*');
 
-type Flag = Command.Class['flags'][string];
+export type Flag = Command.Class['flags'][string];
 
 /** What a flag is where it is not given, and the variable that sets it, where its description does not say so. */
-function otherwise({ description = '', type, env, ...flag }: Flag): string {
+export function otherwise({ description = '', type, env, ...flag }: Flag): string {
   const value = 'default' in flag && typeof flag.default !== 'function' ? flag.default : undefined;
   const isShown = value !== undefined && !description.includes('default ') && (type === 'option' || value === true);
   const shown = type === 'boolean' ? 'yes' : `\`${[value].flat().join(', ')}\``;
@@ -32,8 +33,12 @@ function flagTable(flags: Readonly<Record<string, Flag>>): string[] {
   return rows.length === 0 ? [] : ['', '| flag | what it does |', '| --- | --- |', ...rows.map(flagRow)];
 }
 
+/** An example as it is typed. */
+export const exampleOf = (id: string, example: Command.Example): string =>
+  String(example).replaceAll('<%= config.bin %>', 'certbus').replaceAll('<%= command.id %>', asTyped(id));
+
 /** Flags that not every command takes, and that are not its own alone. */
-function inherited({ baseFlags = {} }: Command.Class): Readonly<Record<string, Flag>> {
+export function inherited({ baseFlags = {} }: Command.Class): Readonly<Record<string, Flag>> {
   return Object.fromEntries(Object.entries(baseFlags).filter(([name]) => !(name in BaseCommand.baseFlags)));
 }
 
@@ -41,8 +46,6 @@ function sectionOf([id, command]: readonly [string, Command.Class]): string[] {
   const { summary = '', description = '', args = {}, flags = {}, aliases, examples = [], enableJsonFlag } = command;
   const name = `certbus ${asTyped(id)}`;
   const shown = Object.values(args).filter((arg) => arg.description);
-  const example = (text: unknown) =>
-    String(text).replaceAll('<%= config.bin %>', 'certbus').replaceAll('<%= command.id %>', asTyped(id));
   return [
     '',
     `### ${name}`,
@@ -61,7 +64,7 @@ function sectionOf([id, command]: readonly [string, Command.Class]): string[] {
     ...flagTable({ ...flags, ...inherited(command) }),
     '',
     '```',
-    ...examples.map((text) => `$ ${example(text)}`),
+    ...examples.map((example) => `$ ${exampleOf(id, example)}`),
     '```',
   ];
 }
@@ -72,7 +75,7 @@ export function referenceOf(commands: readonly (readonly [string, Command.Class]
   const lines = [
     '# Commands',
     '',
-    'Written from the code: `CERTBUS_CONTRACT=write vitest run apps/cli/src/help/help.test.ts` writes it again. `certbus help COMMAND` shows the same.',
+    'Written from the code: `CERTBUS_CONTRACT=write vitest run apps/cli/src/help/help.test.ts` writes it again. `certbus help COMMAND` shows the same, and `man certbus-COMMAND` where the package is installed.',
     '',
     'Every command takes these; those that show something also take `--json`, which has [one shape](errors.md#what---json-prints).',
     ...flagTable(BaseCommand.baseFlags),
