@@ -48,7 +48,7 @@ describe.skipIf(part.skip)(part.title('the target nginx by files and reloads'), 
     }
   });
 
-  test('what the user of the agent writes into the map is no directive, wherever a brace is, and names nothing but files', async () => {
+  test('what the user of the agent writes into the map is never a directive, wherever a brace is, and names nothing but files', async () => {
     const site = await createSite();
     const { file, start, port, target, log, isTaken } = await createNginxWithFiles(site);
     const folder = String(target['folder']);
