@@ -1,6 +1,7 @@
 /** Finds the managed certificate that an argument of a command means. */
 import { type ManagedCertificate, nameSetKey, normalizeNames } from '@certbus/events';
 import type { Manager } from '@certbus/manager';
+import { didYouMean, similarTo } from './did-you-mean.ts';
 import { CliError } from './errors.ts';
 
 /** An id has letters, digits, `-` and `_` alone; names and addresses have dots or colons. */
@@ -15,16 +16,10 @@ function normalized(name: string): string {
   }
 }
 
-/**
- * The id that an argument means: an id as it is, or the id of the certificate that has this name. Throws `CERTBUS_CLI_USAGE` with a list
- * where several have it, such as two with different key types.
- */
-export function certificateIdOf({ state }: Pick<Manager, 'state'>, argument: string): string {
-  if (!isName(argument)) return argument;
-  const name = normalized(argument);
-  const found = [...state.all()].filter(({ names }) => names.includes(name));
-  const [only] = found;
-  if (found.length <= 1) return only?.certificateId ?? argument;
+/** The only certificate that has a name; `undefined` where none has it. Throws `CERTBUS_CLI_USAGE` with a list where several have it. */
+function withName(all: readonly ManagedCertificate[], name: string): ManagedCertificate | undefined {
+  const found = all.filter(({ names }) => names.includes(name));
+  if (found.length <= 1) return found[0];
   const bySet = found.toSorted((a, b) => (nameSetKey(a.names) < nameSetKey(b.names) ? -1 : 1));
   const list = bySet.map(({ certificateId, names, keyType, directory }) => {
     const key = keyType ?? (directory === undefined ? 'imported' : 'P-256');
@@ -36,11 +31,14 @@ export function certificateIdOf({ state }: Pick<Manager, 'state'>, argument: str
   );
 }
 
-/** The certificate that an argument means. Throws as {@link certificateIdOf}, and `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
-export async function certificateOf(source: Pick<Manager, 'state'>, argument: string): Promise<ManagedCertificate> {
-  const id = certificateIdOf(source, argument);
-  const certificate = source.state.certificate(id);
-  if (certificate && !certificate.removed) return certificate;
+/**
+ * The certificate that an argument means: the one with this id, or the only one with this name. Throws `CERTBUS_CLI_USAGE` with a list
+ * where several have it, such as two with different key types, and `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND` with those that look like it.
+ */
+export async function certificateOf({ state }: Pick<Manager, 'state'>, argument: string): Promise<ManagedCertificate> {
+  const found = isName(argument) ? withName([...state.all()], normalized(argument)) : state.certificate(argument);
+  if (found && !found.removed) return found;
+  const known = [...state.all()].flatMap(({ certificateId, names }) => [certificateId, ...names]);
   const { certificateNotFound } = await import('@certbus/manager');
-  throw certificateNotFound(id);
+  throw certificateNotFound(argument, didYouMean(similarTo(argument, known)));
 }

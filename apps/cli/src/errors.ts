@@ -2,6 +2,7 @@
 /** Every way the command line itself can refuse; `docs/errors.md` says what to do about each. */
 export type CliErrorCode =
   | 'CERTBUS_CLI_USAGE'
+  | 'CERTBUS_CLI_NO_MATCH'
   | 'CERTBUS_CLI_INTERRUPTED'
   | 'CERTBUS_CLI_DECLINED'
   | 'CERTBUS_CLI_ISSUANCE_FAILED'

@@ -98,7 +98,24 @@ test('lists and states need no manager key, and are what was read before when th
     ' OrderCreated ',
     ' CertificateObtained ',
   ]);
-  expect(await read('cert', 'history', 'none.test')).toMatchObject({ status: 4 });
+
+  const mistyped: [string[], string][] = [
+    [['cert', 'check', '--name', 'shpo.test'], 'fits --name "shpo.test". Did you mean "shop.test"?'],
+    [['cert', 'ls', '--name', '*.shpo.test'], 'fits --name "*.shpo.test". Did you mean "*.shop.test"?'],
+    [['cert', 'ls', '--authority', '127.0.0.2'], 'fits --authority "127.0.0.2". Did you mean "127.0.0.1"?'],
+    [['cert', 'status', 'wwww.shop.test'], 'the id or name "wwww.shop.test". Did you mean "www.shop.test"'],
+    [['cert', 'history', 'shop.tset'], 'the id or name "shop.tset". Did you mean "shop.test"?'],
+    [['bus', 'log', '--name', 'shop.tes'], 'fits --name "shop.tes". Did you mean "shop.test"?'],
+    [
+      ['bus', 'log', '--type', 'CertificateObtaind'],
+      'fits --type "CertificateObtaind". Did you mean "CertificateObtained"?',
+    ],
+    [['bus', 'log', '--after', '100000'], 'No position of this bus fits --after "100000"'],
+  ];
+  for (const [args, message] of mistyped)
+    expect(await read(...args)).toMatchObject({ status: 4, stdout: '', stderr: expect.stringContaining(message) });
+  const rehearsed = await run('plan', '--revoke', '--domain', 'shopp.test');
+  expect(rehearsed).toMatchObject({ status: 4, stderr: expect.stringContaining('Did you mean "shop.test"?') });
 
   const bus = join(folder.path, 'bus.db');
   renameSync(bus, `${bus}.away`);

@@ -78,10 +78,10 @@ export function busStale(position: number, newestAt: Date): ManagerError {
   return new ManagerError('CERTBUS_MANAGER_BUS_STALE', what);
 }
 
-/** No managed certificate has this id. */
-export function certificateNotFound(certificateId: string): ManagerError {
-  const shown = JSON.stringify(certificateId.slice(0, 40));
-  const what = `No managed certificate has the id ${shown}. "certbus cert ls" lists them.`;
+/** No managed certificate has this id, or name; `hint` is a sentence with a space before it, such as what was probably meant. */
+export function certificateNotFound(subject: string, hint = ''): ManagerError {
+  const shown = JSON.stringify(subject.slice(0, 253));
+  const what = `No managed certificate has the id or name ${shown}.${hint} "certbus cert ls" lists them.`;
   return new ManagerError('CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND', what);
 }
 

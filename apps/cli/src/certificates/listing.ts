@@ -1,6 +1,7 @@
 /** Chooses and orders managed certificates for lists: rows, filters, columns. */
 import { domainToASCII, domainToUnicode } from 'node:url';
 import type { ManagedCertificate } from '@certbus/events';
+import { nothingFits } from '../did-you-mean.ts';
 import { CliError } from '../errors.ts';
 import { type CertificateState, type CertificateStatus, STATES, statusOf } from './status.ts';
 
@@ -49,6 +50,7 @@ const inAscii = (pattern: string): string =>
     .map((label) => domainToASCII(label) || label)
     .join('.');
 
+/** Whether any of the names of a certificate fits a name or pattern. */
 function nameFilter(pattern: string): (names: readonly string[]) => boolean {
   const wanted = inAscii(pattern);
   const parts = wanted.split('*').map((part) => part.replaceAll(/[^a-z0-9_-]/g, '\\$&'));
@@ -56,15 +58,45 @@ function nameFilter(pattern: string): (names: readonly string[]) => boolean {
   return (names) => names.some((name) => fits.test(name));
 }
 
+/** The part of a row that an authority is found by. */
+const isAt =
+  (authority: string) =>
+  ({ directory }: Pick<Row, 'directory'>): boolean =>
+    directory?.toLowerCase().includes(authority.toLowerCase()) ?? false;
+
+/** What a name or pattern could have been: the names, and for a pattern those below their domain. */
+function* namesLike(pattern: string, rows: readonly Row[]): Iterable<string> {
+  for (const { names } of rows) {
+    yield* names;
+    if (pattern.includes('*')) yield* names.map((name) => name.replace(/^[^.]+/, '*'));
+  }
+}
+
+/**
+ * Refuses a name, pattern or authority that fits none of all rows, whatever else is asked: it is mistyped, and an empty list would look like
+ * all is well. Throws `CERTBUS_CLI_NO_MATCH` with those that look like it.
+ */
+export function checkFilters(rows: readonly Row[], { name, authority }: Pick<Filters, 'name' | 'authority'>): void {
+  const among = 'managed certificate';
+  if (name !== undefined) {
+    const hasName = nameFilter(name);
+    if (!rows.some(({ names }) => hasName(names)))
+      throw nothingFits({ flag: '--name', value: name, among, known: namesLike(name, rows) });
+  }
+  if (authority === undefined || rows.some(isAt(authority))) return;
+  const known = rows.flatMap(({ directory }) => (directory === undefined ? [] : [new URL(directory).hostname]));
+  throw nothingFits({ flag: '--authority', value: authority, among, known });
+}
+
 /** A function that says which rows fit. */
 export function createFilter({ endingBy, name, isFailing = false, authority }: Filters): (row: Row) => boolean {
   const hasName = name === undefined ? () => true : nameFilter(name);
-  const ca = authority?.toLowerCase();
-  return ({ names, notAfter, directory, status }) =>
+  const isOfCa = authority === undefined ? () => true : isAt(authority);
+  return ({ names, notAfter, status, directory }) =>
     hasName(names) &&
     (endingBy === undefined || (notAfter !== undefined && Date.parse(notAfter) <= endingBy.getTime())) &&
     (!isFailing || FAILING.includes(status)) &&
-    (ca === undefined || (directory?.toLowerCase().includes(ca) ?? false));
+    isOfCa({ directory });
 }
 
 /** What lists can be ordered by. */

@@ -1,7 +1,8 @@
 /** `certbus plan`. */
-import type { NewNames, Plan, Predicate } from '@certbus/manager';
+import type { Manager, NewNames, Plan, Predicate } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
+import { nothingFits } from '../did-you-mean.ts';
 import { parseInstant } from '../instant.ts';
 
 /** A plan as `--json` shows it: instants as text. */
@@ -62,6 +63,40 @@ function describeRevocation({ revocation }: Plan): string[] {
   ];
 }
 
+/** Refuses what fits no certificate at all, rather than that there is nothing to replace. Throws `CERTBUS_CLI_NO_MATCH`. */
+function checkPredicate(
+  { state }: Pick<Manager, 'state'>,
+  { domain, profile, issuer }: Pick<Predicate, 'domain' | 'profile' | 'issuer'>,
+): void {
+  const all = [...state.all()];
+  const check = (
+    flag: string,
+    value: string | undefined,
+    known: readonly string[],
+    fits = known.includes(value ?? ''),
+  ) => {
+    if (value !== undefined && !fits) throw nothingFits({ flag, value, among: 'managed certificate', known });
+  };
+  const names = all.flatMap((certificate) => certificate.names);
+  const below = `.${domain?.toLowerCase()}`;
+  check(
+    '--domain',
+    domain,
+    names,
+    names.some((name) => `.${name}`.endsWith(below)),
+  );
+  check(
+    '--profile',
+    profile,
+    all.flatMap((each) => each.profile ?? []),
+  );
+  check(
+    '--issuer',
+    issuer,
+    all.flatMap(({ current }) => current?.issuers ?? []),
+  );
+}
+
 export default class PlanCommand extends BaseCommand {
   static override summary = 'Say what will be renewed when, which limit binds, and when new names are done.';
   static override description =
@@ -118,6 +153,7 @@ export default class PlanCommand extends BaseCommand {
         revoke: flags.revoke ? predicate : undefined,
         orderSeconds: flags['order-seconds'],
       });
+      if (plan.revocation?.certificates === 0) checkPredicate(manager, flags);
       await this.#print(plan);
       return resultOf(plan);
     });

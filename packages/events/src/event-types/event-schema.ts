@@ -215,6 +215,9 @@ export type ParsedEvent =
   | { readonly event: BusEvent; readonly unknownFields: readonly string[] }
   | { readonly event: undefined; readonly problem: string };
 
+/** Every type of event that this release knows. */
+export const EVENT_TYPES: readonly string[] = Object.keys(schemas);
+
 /** Whether this release knows what an event of this type means. */
 export function isKnownType(type: string): type is EventType {
   return Object.hasOwn(schemas, type);

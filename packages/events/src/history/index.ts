@@ -1,6 +1,6 @@
 /** What verifies, writes and evolves the history of a bus. */
 export { HistoryError } from '../errors.ts';
-export { isKnown } from '../event-types/event-schema.ts';
+export { EVENT_TYPES, isKnown } from '../event-types/event-schema.ts';
 export { keyIdOf } from '../keys.ts';
 export {
   type Account,

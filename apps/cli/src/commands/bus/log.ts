@@ -6,6 +6,7 @@ import { follow } from '@certbus/store';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { createEventFilter } from '../../event-filter.ts';
+import { createSurvey } from '../../event-survey.ts';
 import { describeEvent } from '../../event-text.ts';
 
 interface Entry {
@@ -47,18 +48,26 @@ export default class BusLog extends BaseCommand {
         told = message;
       };
       const filter = createEventFilter({ types: flags.type, subject: flags.name });
+      const survey = createSurvey({ types: flags.type, subject: flags.name, after: flags.after });
+      let isSurveyed = false;
       const isLine = this.jsonEnabled() && flags.follow;
       for await (const batch of follow(bus, BEGINNING, { intervalMs: 1_000, onError, signal: this.signal })) {
         for (const commit of batch.commits) {
+          if (!isSurveyed) survey.add(commit);
           const events = filter(commit.events);
           if (commit.position <= flags.after || events.length === 0) continue;
           const entry = this.#show({ ...commit, events });
           if (isLine) process.stdout.write(`${printableJson(entry)}\n`);
           else commits.push(entry);
         }
-        if (flags.follow || !batch.live) continue;
-        if (batch.checkpoint.position === 0) throw nothingThere(config.bus);
-        break;
+        if (!batch.live) continue;
+        if (batch.checkpoint.position === 0 && !flags.follow) throw nothingThere(config.bus);
+        const unmatched = isSurveyed ? undefined : survey.unmatched();
+        isSurveyed = true;
+        if (!flags.follow && unmatched) throw unmatched;
+        // It can still come.
+        if (unmatched) this.warn(unmatched);
+        if (!flags.follow) break;
       }
     } catch (error) {
       // With --follow the end by Ctrl-C is the expected one.

@@ -2,7 +2,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { parseDuration } from '../../certificates/duration.ts';
-import { createFilter, type Row, rowOf, sortRows, tableOf } from '../../certificates/listing.ts';
+import { checkFilters, createFilter, type Row, rowOf, sortRows, tableOf } from '../../certificates/listing.ts';
 import { CliError } from '../../errors.ts';
 
 const COLUMNS = 'status,id,expires,names,why';
@@ -10,7 +10,7 @@ const COLUMNS = 'status,id,expires,names,why';
 export default class CertCheck extends BaseCommand {
   static override summary = 'Check all certificates, for a monitor: the exit status says how they are.';
   static override description =
-    'Exits 0 when all are valid, 10 when one is due, failing, about to end or was never issued, and 11 when one has ended; it lists those. Needs no manager key. When the bus cannot be reached, it checks what this machine has read before, with a warning.';
+    'Exits 0 when all are valid, 10 when one is due, failing, about to end or was never issued, and 11 when one has ended; it lists those. A --name that fits no certificate is an error, and exits 4. Needs no manager key. When the bus cannot be reached, it checks what this machine has read before, with a warning.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     "<%= config.bin %> <%= command.id %> --expiring 7d --name '*.example.com'",
@@ -31,7 +31,9 @@ export default class CertCheck extends BaseCommand {
       this.environment(flags),
       async (picture) => {
         this.warnIfAway(picture);
-        return Array.from(picture.state.all(), (certificate) => rowOf(certificate, now)).filter(isMeant);
+        const all = Array.from(picture.state.all(), (certificate) => rowOf(certificate, now));
+        checkFilters(all, flags);
+        return all.filter(isMeant);
       },
       { signal: this.signal },
     );

@@ -3,7 +3,9 @@ import { BEGINNING } from '@certbus/events/history';
 import { clean } from '@certbus/runtime/local';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { didYouMean, similarTo } from '../../did-you-mean.ts';
 import { createEventFilter } from '../../event-filter.ts';
+import { addSubjects } from '../../event-survey.ts';
 import { describeEvent } from '../../event-text.ts';
 
 interface Entry {
@@ -29,14 +31,17 @@ export default class CertHistory extends BaseCommand {
     const { bus, close } = await openLocalBus(this.environment(flags));
     const filter = createEventFilter({ subject: args.id });
     const events: Entry[] = [];
+    const known = new Set<string>();
     try {
       for (let checkpoint = BEGINNING; ; ) {
         const page = await bus.read(checkpoint, { signal: this.signal });
-        for (const { position, at, by, events: all } of page.commits)
+        for (const { position, at, by, events: all } of page.commits) {
+          addSubjects(known, all);
           for (const each of filter(all)) {
             events.push({ position, at: at.toISOString(), by, type: each.type, event: each.event });
             this.log(clean(`${String(position).padStart(6)}  ${at.toISOString()}  ${by}  ${describeEvent(each)}`));
           }
+        }
         if (page.refused && page.commits.length === 0) throw page.refused;
         ({ checkpoint } = page);
         if (page.end && !page.refused) break;
@@ -46,6 +51,6 @@ export default class CertHistory extends BaseCommand {
     }
     if (events.length > 0) return { events };
     const { certificateNotFound } = await import('@certbus/manager');
-    throw certificateNotFound(args.id);
+    throw certificateNotFound(args.id, didYouMean(similarTo(args.id, known)));
   }
 }

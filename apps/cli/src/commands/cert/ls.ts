@@ -5,6 +5,7 @@ import { parseDuration } from '../../certificates/duration.ts';
 import { AT_FLAG } from '../../certificates/flags.ts';
 import {
   COLUMN_NAMES,
+  checkFilters,
   createFilter,
   DEFAULT_COLUMNS,
   type Row,
@@ -50,6 +51,7 @@ export default class CertLs extends BaseCommand {
       async (picture) => {
         this.warnIfAway(picture);
         const all = Array.from(picture.state.all(), (certificate) => rowOf(certificate, now));
+        checkFilters(all, flags);
         return { rows: all.filter(fits), total: all.length };
       },
       options,

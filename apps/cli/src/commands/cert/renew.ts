@@ -3,7 +3,7 @@ import { nextActionAt } from '@certbus/events';
 import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
-import { certificateIdOf } from '../../certificate-argument.ts';
+import { certificateOf } from '../../certificate-argument.ts';
 import { progressPrinter } from '../../progress.ts';
 
 export default class CertRenew extends SigningCommand {
@@ -27,8 +27,9 @@ export default class CertRenew extends SigningCommand {
     const onProgress = progressPrinter((line) => this.progress(line));
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
-      const id = certificateIdOf(manager, args.id);
-      const due = nextActionAt(manager.certificate(id), new Date());
+      const certificate = await certificateOf(manager, args.id);
+      const { certificateId: id } = certificate;
+      const due = nextActionAt(certificate, new Date());
       if (due && due > new Date()) {
         const early = `${id} is not due before ${due.toISOString()}`;
         await this.agree(`${early}. Order a new certificate now?`, flags);

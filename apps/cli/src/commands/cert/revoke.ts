@@ -3,7 +3,7 @@ import type { RevocationReason } from '@certbus/acme';
 import type { RevocationResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
-import { certificateIdOf } from '../../certificate-argument.ts';
+import { certificateOf } from '../../certificate-argument.ts';
 import { progressPrinter } from '../../progress.ts';
 
 const REASONS: readonly RevocationReason[] = ['superseded', 'keyCompromise', 'cessationOfOperation', 'unspecified'];
@@ -27,14 +27,15 @@ export default class CertRevoke extends SigningCommand {
 
   async run(): Promise<RevocationResult> {
     const { args, flags } = await this.parse(CertRevoke);
-    await this.agree(`Replace and revoke ${args.id}? Nothing takes a revocation back.`, flags);
     const { withManager } = await import('@certbus/runtime');
     const onProgress = progressPrinter((line) => this.progress(line));
     const what = { reason: flags.reason, serialNumber: flags.serial };
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
-      const request = { certificateId: certificateIdOf(manager, args.id), ...what };
-      return manager.revoke(request, { signal: this.signal, onProgress });
+      const { certificateId, names } = await certificateOf(manager, args.id);
+      const question = `Replace and revoke the certificate ${certificateId} (${names.join(', ')})? Nothing takes a revocation back.`;
+      await this.agree(question, flags);
+      return manager.revoke({ certificateId, ...what }, { signal: this.signal, onProgress });
     });
     const { serialNumber, replacement } = result;
     this.log(`revoked ${serialNumber}${replacement ? `, replaced by ${replacement}` : ''}`);

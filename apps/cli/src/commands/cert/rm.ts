@@ -1,7 +1,7 @@
 /** `certbus cert rm`. */
 import { Args } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
-import { certificateIdOf } from '../../certificate-argument.ts';
+import { certificateOf } from '../../certificate-argument.ts';
 
 export default class CertRm extends SigningCommand {
   static override summary = 'Remove a certificate: no load balancer serves it any more, and it is not renewed.';
@@ -17,8 +17,7 @@ export default class CertRm extends SigningCommand {
     const { withManager } = await import('@certbus/runtime');
     return withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
-      const id = certificateIdOf(manager, args.id);
-      const { names } = manager.certificate(id);
+      const { certificateId: id, names } = await certificateOf(manager, args.id);
       await this.agree(`Stop serving ${names.join(', ')} on every load balancer?`, flags);
       await manager.remove(id);
       this.log(`removed ${id} (${names.join(', ')})`);
