@@ -1,11 +1,12 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
-import { printableJson } from '@certbus/events';
+import { cleanLine, printableJson } from '@certbus/events';
 import type { DatedPicture } from '@certbus/runtime';
 import { clean, type Environment, jsonLine, readEnvironment, type WriteLine } from '@certbus/runtime/local';
 import { Command, Errors, Flags, toConfiguredId } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
 import { CliError } from './errors.ts';
 import { exitStatusOf } from './exit-status.ts';
+import type { Display } from './progress/display.ts';
 import { canAsk, confirm } from './prompt.ts';
 import { explainSystemError } from './system-error.ts';
 import { formatTable } from './table.ts';
@@ -94,10 +95,39 @@ export abstract class BaseCommand extends Command {
     return readEnvironment({ file: flags.config, variables, acceptStale, writeLine });
   }
 
+  /** A line of what goes on, as `--log-format` says; `fields` are what it is about, for programs. */
+  protected formatLine(line: string, fields?: Readonly<Record<string, unknown>>): string {
+    return `${this.#writing.format === 'json' ? jsonLine('info', line, fields) : cleanLine(line)}\n`;
+  }
+
   /** A line about what goes on, next to the data. */
-  protected progress(line: string): void {
+  protected progress(line: string, fields?: Readonly<Record<string, unknown>>): void {
     if (this.jsonEnabled() || this.#writing.isQuiet) return;
-    process.stderr.write(`${this.#writing.format === 'json' ? jsonLine('info', line) : clean(line)}\n`);
+    process.stderr.write(this.formatLine(line, fields));
+  }
+
+  /** Runs what issues certificates with a display of their progress: rows on a terminal, a line for each step anywhere else. */
+  protected async withDisplay<T>(run: (display: Display) => Promise<T>): Promise<T> {
+    const { isQuiet, level, format } = this.#writing;
+    const { CERTBUS_LOG: log = 'warn', TERM: terminal } = process.env;
+    // A log of each step is whole lines, and rows would hold them back.
+    const isWatched = !this.jsonEnabled() && !isQuiet && format === 'text' && process.stderr.isTTY;
+    const isDrawn = isWatched && level === undefined && !['debug', 'info'].includes(log) && terminal !== 'dumb';
+    const now = () => new Date();
+    const { createDisplay } = await import('./progress/display.ts');
+    const board = isDrawn ? await (await import('./progress/board.ts')).openBoard(process.stderr, now) : undefined;
+    const display = createDisplay({
+      board,
+      isShared: process.stdout.isTTY === true,
+      progress: (line, fields) => this.progress(line, fields),
+      data: (line) => this.log(line),
+      now,
+    });
+    try {
+      return await run(display);
+    } finally {
+      await display.close();
+    }
   }
 
   /** Says how old a picture of the bus is, where the bus could not be read. */

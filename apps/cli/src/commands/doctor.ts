@@ -6,7 +6,7 @@ import { clean, type Environment } from '@certbus/runtime/local';
 import { Flags, type Interfaces, ux } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
 import { CliError } from '../errors.ts';
-import { describeWaiting } from '../progress.ts';
+import { describeWaiting } from '../progress/steps.ts';
 
 function isDomain(text: string): boolean {
   try {

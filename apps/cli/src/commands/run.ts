@@ -1,8 +1,6 @@
 /** `certbus run`. */
-import { cleanLine } from '@certbus/events';
 import { Flags } from '@oclif/core';
 import { SigningCommand } from '../base-command.ts';
-import { progressPrinter } from '../progress.ts';
 
 /** The port of the pages, unless told. */
 const PORT = 9780;
@@ -37,7 +35,11 @@ export default class Run extends SigningCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Run);
     const { runDaemon } = await import('@certbus/runtime/daemon');
-    const log = (line: string) => void process.stdout.write(`${cleanLine(line)}\n`);
+    const log = (line: string, fields?: Readonly<Record<string, unknown>>) =>
+      void process.stdout.write(this.formatLine(line, fields));
+    const { createDisplay } = await import('../progress/display.ts');
+    const nothingDrawn = { board: undefined, isShared: false, data: log };
+    const { onProgress } = createDisplay({ ...nothingDrawn, progress: log, now: () => new Date() });
     const hangs = () => setTimeout(() => process.exit(1), EXIT_MS).unref();
     this.signal.addEventListener('abort', hangs, { once: true });
     await runDaemon(this.environment(flags), {
@@ -46,7 +48,7 @@ export default class Run extends SigningCommand {
       host: flags.host,
       intervalMs: flags.interval,
       log,
-      onProgress: progressPrinter(log),
+      onProgress,
     });
   }
 }

@@ -61,7 +61,14 @@ export type ClaimResult =
   /** There is a certificate already with such a key, or, for a renewal that was asked for only where it is due, it is not any more. */
   | { readonly kind: 'managed'; readonly certificate: ManagedCertificate }
   /** Another process holds a claim on this set of names. */
-  | { readonly kind: 'held'; readonly certificateId: string; readonly holder: string; readonly until: Date }
+  | {
+      readonly kind: 'held';
+      readonly certificateId: string;
+      readonly holder: string;
+      readonly until: Date;
+      /** When others can take it over: later than its end, for clocks that differ. */
+      readonly takeOverAt: Date;
+    }
   /** The CA's limits leave no room for an order now. */
   | { readonly kind: 'limited'; readonly names: readonly string[]; readonly binding: BindingLimit }
   /** A claim could be made, with a CSR for these names sealed to the recipients now in force. */
@@ -136,7 +143,13 @@ function resume(
   const isOther = other !== undefined && (isSibling || !isMine);
   const isHeld = isOther && isSound && !terms.ended?.has(other) && now.getTime() < end + graceMs;
   if (isHeld && (isMine || !terms.takeOver))
-    return say({ kind: 'held', certificateId, holder: other, until: new Date(end) });
+    return say({
+      kind: 'held',
+      certificateId,
+      holder: other,
+      until: new Date(end),
+      takeOverAt: new Date(end + graceMs),
+    });
   const until = new Date(now.getTime() + claimMs).toISOString();
   const taken = { ...issuance, holder: terms.holder, until };
   const event = { type: 'IssuanceTakenOver' as const, issuanceId, certificateId, holder: terms.holder, until };

@@ -77,7 +77,9 @@ export async function completeIssuance(
     options.onProgress({ step: 'recorded', certificateId, names });
     return content;
   } catch (error) {
-    throw await giveUp(context, claim, error, { ...options, lost, persist });
+    const reason = await giveUp(context, claim, error, { ...options, lost, persist });
+    options.onProgress({ step: 'ended', certificateId, names });
+    throw reason;
   }
 }
 

@@ -82,16 +82,16 @@ type Claim<Kind extends ClaimResult['kind']> = Extract<ClaimResult, { kind: Kind
 /** Reports who holds a claim, and waits before it is asked for again. Rejects `CERTBUS_MANAGER_CLAIMED_ELSEWHERE` without `wait`. */
 async function waitForHolder(
   { view, holder: self }: Context,
-  { certificateId, holder, until }: Claim<'held'>,
+  { certificateId, holder, until, takeOverAt }: Claim<'held'>,
   { signal, onProgress = () => {}, wait = true }: ClaimedRun,
 ): Promise<void> {
   // What this process does itself for the same names is over soon.
   if (!wait && holder !== self) {
-    const what = `Another manager (${holder}) is at work on certificate ${certificateId} until ${until.toISOString()}.`;
+    const what = `Another manager (${holder}) claims certificate ${certificateId} until ${until.toISOString()}; unless it extends that, others go on from ${takeOverAt.toISOString()}.`;
     throw new ManagerError('CERTBUS_MANAGER_CLAIMED_ELSEWHERE', what);
   }
   const names = view.state.certificate(certificateId)?.names ?? [];
-  onProgress({ step: 'waiting', certificateId, names, holder, until });
+  onProgress({ step: 'waiting', certificateId, names, holder, until, takeOverAt });
   await sleep(LOOK_AGAIN_MS, signal);
 }
 

@@ -7,7 +7,6 @@ import { type BulkOutcome, createTally, issueAll } from '../../certificates/bulk
 import type { NameSet } from '../../certificates/name-sets.ts';
 import type { Plan } from '../../certificates/plan.ts';
 import { CliError } from '../../errors.ts';
-import { progressPrinter } from '../../progress.ts';
 import { describePutOff, firstOf } from '../../put-off.ts';
 
 type MkFlags = Interfaces.InferredFlags<typeof CertMk.flags>;
@@ -129,18 +128,16 @@ export default class CertMk extends SigningCommand {
   async #makeAll(manager: Manager, sets: readonly NameSet[], flags: MkFlags): Promise<BulkResult> {
     await manager.refresh({ signal: this.signal });
     const tally = createTally(sets.length, new Date());
-    const onOutcome = (outcome: BulkOutcome) => {
-      const far = tally.add(outcome, new Date());
-      const { certificateId, names, error } = outcome;
-      if (certificateId !== undefined) this.log(`${certificateId}\t${names.join(', ')}`);
-      const what = error ? `failed: ${error.message}` : outcome.outcome.replace('-', ' ');
-      this.progress(`${far}: ${names.join(', ')} ${what}`);
-    };
-    const options = { request: this.#request(flags), parallel: flags.parallel, onOutcome };
-    const certificates = await issueAll(manager, sets, {
-      ...options,
-      signal: this.signal,
-      takeOver: flags['take-over'],
+    const options = { request: this.#request(flags), parallel: flags.parallel, takeOver: flags['take-over'] };
+    const certificates = await this.withDisplay(({ onProgress, headline, data }) => {
+      const onOutcome = (outcome: BulkOutcome) => {
+        const far = tally.add(outcome, new Date());
+        const { certificateId, names, error } = outcome;
+        if (certificateId !== undefined) data(`${certificateId}\t${names.join(', ')}`);
+        const what = error ? `failed: ${error.message}` : outcome.outcome.replace('-', ' ');
+        headline(`${far}: ${names.join(', ')} ${what}`);
+      };
+      return issueAll(manager, sets, { ...options, signal: this.signal, onOutcome, onProgress });
     });
     const count = (wanted: BulkOutcome['outcome']) => certificates.filter(({ outcome }) => outcome === wanted).length;
     const [issued, alreadyManaged, failed] = [count('issued'), count('already-managed'), count('failed')];
@@ -156,14 +153,16 @@ export default class CertMk extends SigningCommand {
 
   async #makeOne(manager: Manager, names: readonly string[], flags: MkFlags): Promise<IssueResult> {
     const { isEnding, holdOf } = await import('@certbus/manager');
-    const onProgress = progressPrinter((line) => this.progress(line));
     let claimed: string | undefined;
-    const watch = (progress: Progress) => {
-      if (progress.step === 'claimed') claimed = progress.certificateId;
-      onProgress(progress);
-    };
-    const options = { signal: this.signal, takeOver: flags['take-over'], onProgress: watch };
-    const result = await manager.issue({ ...this.#request(flags), names }, options).catch((error: unknown) => {
+    const issue = this.withDisplay(({ onProgress }) => {
+      const watch = (progress: Progress) => {
+        if (progress.step === 'claimed') claimed = progress.certificateId;
+        onProgress(progress);
+      };
+      const options = { signal: this.signal, takeOver: flags['take-over'], onProgress: watch };
+      return manager.issue({ ...this.#request(flags), names }, options);
+    });
+    const result = await issue.catch((error: unknown) => {
       if (claimed && !this.signal.aborted)
         this.progress(
           `${claimed} stays managed: "certbus cert renewable --renew-all" tries it again, "certbus cert rm ${claimed}" forgets it`,

@@ -4,7 +4,6 @@ import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
-import { progressPrinter } from '../../progress.ts';
 
 export default class CertRenew extends SigningCommand {
   static override summary = 'Renew one certificate, due or not.';
@@ -24,7 +23,6 @@ export default class CertRenew extends SigningCommand {
   async run(): Promise<IssueResult> {
     const { args, flags } = await this.parse(CertRenew);
     const { withManager } = await import('@certbus/runtime');
-    const onProgress = progressPrinter((line) => this.progress(line));
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const certificate = await certificateOf(manager, args.id);
@@ -35,7 +33,8 @@ export default class CertRenew extends SigningCommand {
         await this.agree(`${early}. Order a new certificate now?`, flags);
         this.warn(`${early}; CAs limit how often the same names are issued`);
       }
-      return manager.renew(id, { signal: this.signal, takeOver: flags['take-over'], onProgress });
+      const options = { signal: this.signal, takeOver: flags['take-over'] };
+      return this.withDisplay(({ onProgress }) => manager.renew(id, { ...options, onProgress }));
     });
     this.log(
       `renewed ${result.certificateId}: serial number ${result.serialNumber}, valid until ${result.notAfter?.toISOString()}`,

@@ -6,7 +6,6 @@ import { type AnswerError, describeError } from '../../answer.ts';
 import { SigningCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
 import { parseInstant } from '../../instant.ts';
-import { progressPrinter } from '../../progress.ts';
 import { describePutOff, firstOf } from '../../put-off.ts';
 
 /** What is wanted, and not renewed now. */
@@ -129,7 +128,6 @@ export default class CertRenewable extends SigningCommand {
     }
     const at = args.at === undefined ? new Date() : parseInstant(args.at);
     const [{ isEnding }, { withManager }] = await Promise.all([import('@certbus/manager'), import('@certbus/runtime')]);
-    const onProgress = progressPrinter((line) => this.progress(line));
     return withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const ending = manager.due(at).filter((certificate) => isEnding(certificate, new Date())).length;
@@ -153,7 +151,8 @@ export default class CertRenewable extends SigningCommand {
         return result;
       }
       const limit = flags['renew-first'] ? 1 : undefined;
-      const ran = await manager.runOnce({ signal: this.signal, onProgress, ...(limit ? { limit } : {}) });
+      const options = { signal: this.signal, ...(limit ? { limit } : {}) };
+      const ran = await this.withDisplay(({ onProgress }) => manager.runOnce({ ...options, onProgress }));
       const result = { due, putOff, outcomes: ran.outcomes.map(rowOf) };
       this.#report(ran.outcomes, result);
       return result;

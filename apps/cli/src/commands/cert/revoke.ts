@@ -4,7 +4,6 @@ import type { RevocationResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
-import { progressPrinter } from '../../progress.ts';
 
 const REASONS: readonly RevocationReason[] = ['superseded', 'keyCompromise', 'cessationOfOperation', 'unspecified'];
 
@@ -28,14 +27,14 @@ export default class CertRevoke extends SigningCommand {
   async run(): Promise<RevocationResult> {
     const { args, flags } = await this.parse(CertRevoke);
     const { withManager } = await import('@certbus/runtime');
-    const onProgress = progressPrinter((line) => this.progress(line));
     const what = { reason: flags.reason, serialNumber: flags.serial };
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const { certificateId, names } = await certificateOf(manager, args.id);
       const question = `Replace and revoke the certificate ${certificateId} (${names.join(', ')})? Nothing takes a revocation back.`;
       await this.agree(question, flags);
-      return manager.revoke({ certificateId, ...what }, { signal: this.signal, onProgress });
+      const { signal } = this;
+      return this.withDisplay(({ onProgress }) => manager.revoke({ certificateId, ...what }, { signal, onProgress }));
     });
     const { serialNumber, replacement } = result;
     this.log(`revoked ${serialNumber}${replacement ? `, replaced by ${replacement}` : ''}`);
