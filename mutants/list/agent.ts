@@ -123,14 +123,18 @@ export const agent: readonly Mutant[] = [
     replace: `  default "";
 }
 include \${folder}/current/\${MAP_FILE};`,
-    noticedBy: [{ file: `${TARGETS}/nginx/nginx-files.int.test.ts`, only: 'is no directive, wherever a brace is' }],
+    noticedBy: [
+      { file: `${TARGETS}/nginx/nginx-files.int.test.ts`, only: 'is never a directive, wherever a brace is' },
+    ],
   },
   {
     fault: 'an entry of the map can name a library that nginx loads',
     file: `${TARGETS}/nginx/map.ts`,
     find: `ssl_certificate_key \${folder}/`,
     replace: 'ssl_certificate_key ',
-    noticedBy: [{ file: `${TARGETS}/nginx/nginx-files.int.test.ts`, only: 'is no directive, wherever a brace is' }],
+    noticedBy: [
+      { file: `${TARGETS}/nginx/nginx-files.int.test.ts`, only: 'is never a directive, wherever a brace is' },
+    ],
   },
   {
     fault: 'the URL of a check-in is readable by all, and no command warns',

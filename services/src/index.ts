@@ -40,6 +40,7 @@ export { findSecrets, type ScannedSecret, secretsOfKey, secretText } from './sec
 export { type StepCa, type StepCaOptions, startStepCa } from './step-ca.ts';
 export { type ThreadCall, type ThreadCalls, watchThreadCalls } from './thread-calls.ts';
 export { createTlsIdentity, type TlsIdentity } from './tls-identity.ts';
+export { openTerminal, type TerminalOptions, type TerminalSession } from './tmux.ts';
 export {
   startBind,
   startKnot,

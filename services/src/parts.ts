@@ -17,6 +17,7 @@ import { findS3Server, missingS3Server } from './s3-server.ts';
 import { findStepCa, missingStepCa } from './step-ca.ts';
 import { missingStrace } from './strace.ts';
 import { missingSystemd } from './systemd.ts';
+import { findTmux, missingTmux } from './tmux.ts';
 import { missingBind, missingKnot } from './update-servers.ts';
 
 /** A real service or program that some tests need. */
@@ -40,7 +41,8 @@ export type Part =
   | 'mandoc'
   | 'nginx'
   | 'nginx-lua'
-  | 'systemd';
+  | 'systemd'
+  | 'tmux';
 
 const missing: Readonly<Record<Part, () => string | undefined>> = {
   pebble: missingPebble,
@@ -63,6 +65,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   nginx: missingNginx,
   'nginx-lua': missingNginxWithLua,
   systemd: missingSystemd,
+  tmux: missingTmux,
 };
 
 /**
@@ -91,6 +94,7 @@ export async function installParts(): Promise<void> {
   if (!missingNginx()) await findNginx();
   if (!missingNginxWithLua()) await findNginxWithLua();
   if (!missingMandoc()) await findMandoc();
+  if (!missingTmux()) await findTmux();
   if (!missingChromium()) await findChromium();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
   if (hasProgram('npm')) for (const lock of ['esbuild', 'rollup', 'webpack', 'frameworks']) await installPackages(lock);

@@ -1,26 +1,54 @@
 /** Asks the person at the terminal. */
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
+import { CliError } from './errors.ts';
 
 /** Whether a person sits at the other end. */
 export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** Asks for a line; an empty one is the default. */
-export async function ask(question: string, signal: AbortSignal, otherwise = ''): Promise<string> {
+/** The terminal, while questions are asked on it. */
+export interface Prompt {
+  /**
+   * Asks for a line; an empty one is the default. Rejects with the signal's reason, and `CERTBUS_CLI_DECLINED` where the input ends, as by
+   * Ctrl-D.
+   */
+  ask(question: string, otherwise?: string): Promise<string>;
+  close(): void;
+}
+
+/** Opens the terminal for questions. Lines that were typed ahead are kept. Ctrl-C is the command's. */
+export function openPrompt(signal: AbortSignal): Prompt {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await terminal.question(otherwise ? `${question} [${otherwise}] ` : `${question} `, { signal });
-    return answer.trim() || otherwise;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    terminal.close();
-  }
+  // A terminal in raw mode sends no signal.
+  terminal.on('SIGINT', () => process.emit('SIGINT'));
+  const lines = terminal[Symbol.asyncIterator]();
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {});
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  return {
+    async ask(question, otherwise = '') {
+      signal.throwIfAborted();
+      terminal.setPrompt(otherwise ? `${question} [${otherwise}] ` : `${question} `);
+      terminal.prompt();
+      const line = await Promise.race([lines.next(), aborted.promise]);
+      if (line.done) throw new CliError('CERTBUS_CLI_DECLINED', 'Nothing was changed.');
+      return line.value.trim() || otherwise;
+    },
+    close() {
+      signal.removeEventListener('abort', abort);
+      terminal.close();
+    },
+  };
 }
 
 /** Asks yes or no; an empty line is no. */
 export async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
-  return /^y(es)?$/i.test(await ask(`${question} (y/N)`, signal));
+  const prompt = openPrompt(signal);
+  try {
+    return /^y(es)?$/i.test(await prompt.ask(`${question} (y/N)`));
+  } finally {
+    prompt.close();
+  }
 }

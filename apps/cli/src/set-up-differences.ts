@@ -1,5 +1,6 @@
 /** What `certbus init` is told that differs from what is set up already. */
 import { dnsFlags } from './dns-flags.ts';
+import { PUBLIC_AUTHORITIES } from './wizard/authorities.ts';
 
 /** A flag that says something else than what is there. */
 export interface Difference {
@@ -42,8 +43,10 @@ function configured(configuration: unknown, given: Given): Readonly<Record<strin
   const authority = String(at(configuration, ['defaultAuthority']));
   const dns = dnsOf(configuration, given['dns-provider']);
   const contact = at(configuration, ['authorities', authority, 'contact']);
+  const directory = at(configuration, ['authorities', authority, 'directory']);
   return {
-    directory: at(configuration, ['authorities', authority, 'directory']),
+    ca: PUBLIC_AUTHORITIES.find((each) => each.directory === directory)?.choice ?? directory,
+    directory,
     contact: Array.isArray(contact) ? contact.map((url) => String(url).replace(/^mailto:/, '')) : undefined,
     'dns-provider': at(dns, ['provider']) ?? at(dnsOf(configuration, undefined), ['provider']),
     ...Object.fromEntries(dnsFlags().map(({ name, field }) => [name, at(dns, field)])),

@@ -70,7 +70,7 @@ export async function startLocalCa(
 
 /** The flags of `certbus init` that fit a local CA. */
 export function initFlags({ ca, dns, rootsFile }: LocalCa): string[] {
-  const authority = ['--directory', ca.directory, '--roots', rootsFile, '--agree-tos'];
+  const authority = ['--directory', ca.directory, '--roots', rootsFile, '--agree-tos', '--yes'];
   const answers = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url];
   const at = ['--http01-port', String(ca.httpPort), '--tls-alpn01-port', String(ca.tlsPort)];
   return [...authority, ...answers, ...at, '--resolver', dns.dns];

@@ -1,33 +1,34 @@
 /** `certbus init`: asks for what no flag gives, and sets up a bus. */
-import { basename, resolve } from 'node:path';
-import { readFile } from '@certbus/runtime/local';
-import { PROVIDERS, secretVariables } from '@certbus/solvers';
+import { basename, join, resolve } from 'node:path';
+import { clean, readFile } from '@certbus/runtime/local';
+import { secretVariables } from '@certbus/solvers';
 import { resolveAddress } from '@certbus/store';
 import { Flags, type Interfaces } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
-import {
-  dnsFlags,
-  dnsSettingsFrom,
-  type GivenFlags,
-  neededFlags,
-  parseDnsSettings,
-  providerNamed,
-} from '../dns-flags.ts';
+import { dnsFlags, dnsSettingsFrom, type GivenFlags, parseDnsSettings, providerNamed } from '../dns-flags.ts';
 import { CliError } from '../errors.ts';
-import { ask, canAsk, confirm } from '../prompt.ts';
+import { canAsk, openPrompt } from '../prompt.ts';
 import type { SetUpResult } from '../set-up.ts';
+import { type Answers, shellWord } from '../wizard/answers.ts';
+import { nameOf, PUBLIC_AUTHORITIES, publicAuthority } from '../wizard/authorities.ts';
+import { parseEmail } from '../wizard/email.ts';
 
-const LETS_ENCRYPT = 'https://acme-v02.api.letsencrypt.org/directory';
+/** Refuses settings of a DNS provider where none is named. Throws `CERTBUS_CLI_USAGE`. */
+function checkNoDnsFlags(flags: GivenFlags): void {
+  const given = Object.keys(flags).find((flag) => flag.startsWith('dns-') && flags[flag] !== undefined);
+  if (given) throw new CliError('CERTBUS_CLI_USAGE', `--${given} goes with --dns-provider.`);
+}
 
 type InitFlags = Interfaces.InferredFlags<typeof Init.flags>;
 
 export default class Init extends BaseCommand {
   static override summary = 'Make keys, a bus and its configuration: everything a first certificate needs.';
   static override description =
-    'On a terminal it asks for what no flag says. Run again it completes what was interrupted, and changes nothing that is complete.';
+    'On a terminal it asks for what no flag says, and shows everything before it makes anything; --yes takes the defaults instead. Without a terminal it never asks. Run again it completes what was interrupted, and changes nothing that is complete. "certbus conf use production" goes on from the staging CA.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --agree-tos --dns-provider route53 --zone example.com',
+    '<%= config.bin %> <%= command.id %> --yes --ca production --agree-tos',
     '<%= config.bin %> <%= command.id %> --agree-tos --dns-settings acme-dns.json',
     '<%= config.bin %> <%= command.id %> --agree-tos --bus "dynamodb://certbus/prod?region=eu-central-1"',
   ];
@@ -35,7 +36,12 @@ export default class Init extends BaseCommand {
     dir: Flags.string({ default: '.', description: 'folder for the files' }),
     bus: Flags.string({ default: 'sqlite:./bus.db#certbus', description: 'address of the bus to make' }),
     name: Flags.string({ description: "this manager's name on the bus; default the machine's" }),
-    directory: Flags.string({ description: `the CA's ACME directory; default ${LETS_ENCRYPT}` }),
+    ca: Flags.option({
+      options: PUBLIC_AUTHORITIES.map(({ choice }) => choice),
+      description: "Let's Encrypt, for trying out or for visitors; default staging",
+      exclusive: ['directory'],
+    })(),
+    directory: Flags.string({ description: 'the ACME directory of another CA, in place of --ca' }),
     roots: Flags.string({ description: "PEM file of a private CA's roots" }),
     contact: Flags.string({ multiple: true, description: 'e-mail address for the CA' }),
     'agree-tos': Flags.boolean({ description: "agree to the CA's terms of service" }),
@@ -44,6 +50,8 @@ export default class Init extends BaseCommand {
       description: 'its settings, as "certbus provider show" has them: a JSON file, or - for standard input',
     }),
     ...Object.fromEntries(dnsFlags().map(({ name, description }) => [name, Flags.string({ description })])),
+    domain: Flags.string({ description: 'a domain to begin with, for the command that is shown at the end' }),
+    yes: Flags.boolean({ char: 'y', description: 'do not ask: take the defaults for what no flag says' }),
     zone: Flags.string({ multiple: true, description: 'zone of the DNS provider; default all' }),
     'http01-port': Flags.integer({ description: 'port that a private CA validates HTTP-01 at; default 80' }),
     'tls-alpn01-port': Flags.integer({ description: 'port that a private CA validates TLS-ALPN-01 at; default 443' }),
@@ -54,32 +62,47 @@ export default class Init extends BaseCommand {
   };
 
   async run(): Promise<SetUpResult> {
-    const { flags, metadata } = await this.parse(Init);
+    const { flags: typed, metadata } = await this.parse(Init);
     const { defaultManagerName, setUp } = await import('../set-up.ts');
     const { existsSync } = await import('node:fs');
-    const folder = resolve(flags.dir);
+    const folder = resolve(typed.dir);
     const isComplete = existsSync(resolve(folder, 'certbus.json'));
+    const isDefault = (name: string) => metadata.flags[name]?.setFromDefault === true;
+    const given = Object.fromEntries(Object.entries(typed).filter(([name]) => !isDefault(name)));
+    const asks = !isComplete && !typed.yes && !this.jsonEnabled() && canAsk();
+    const flags: InitFlags = asks ? { ...typed, ...(await this.#ask(given, folder)) } : typed;
     const configuration = isComplete ? undefined : await this.#configuration(flags);
-    const given = Object.fromEntries(
-      Object.entries(flags).filter(([name]) => metadata.flags[name]?.setFromDefault !== true),
-    );
     if (given['bus'] !== undefined) given['bus'] = resolveAddress(flags.bus, folder);
     const request = { folder, bus: flags.bus, name: flags.name ?? defaultManagerName(), configuration, given };
     const result = await setUp(request, { signal: this.signal, onStep: (line) => this.progress(line) });
-    this.#report(result, { folder, hasDns: configuration?.dns !== undefined });
+    if (result.changed) await this.#reportMade(result, flags, configuration);
+    else this.#reportFound(result, folder);
     return result;
   }
 
+  /** Asks for what no flag says. */
+  async #ask(given: Answers, folder: string): Promise<Answers> {
+    const { askForAnswers } = await import('../wizard/wizard.ts');
+    const prompt = openPrompt(this.signal);
+    const print = (line: string) => void process.stderr.write(`${clean(line)}\n`);
+    try {
+      return await askForAnswers(given, {
+        folder,
+        terminal: { ask: (question, otherwise) => prompt.ask(question, otherwise), print },
+        signal: this.signal,
+      });
+    } finally {
+      prompt.close();
+    }
+  }
+
   async #configuration(flags: InitFlags): Promise<{ readonly dns?: unknown }> {
-    const directory = flags.directory ?? LETS_ENCRYPT;
-    const contact = flags.contact ?? (await this.#askContact(flags.directory));
-    const agreed =
-      flags['agree-tos'] ||
-      (canAsk() && (await confirm(`Do you agree to the terms of service of ${new URL(directory).host}?`, this.signal)));
-    if (!agreed)
+    const directory = flags.directory ?? publicAuthority(flags.ca ?? 'staging')?.directory ?? '';
+    const contact = (flags.contact ?? []).map(parseEmail);
+    if (!flags['agree-tos'])
       throw new CliError(
         'CERTBUS_CLI_USAGE',
-        'A CA issues to those who agree to its terms of service: read them, then add --agree-tos.',
+        `A CA issues to those who agree to its terms of service, which ${directory} names: read them, then add --agree-tos.`,
       );
     const dns = await this.#dnsSettings(flags);
     const http01 = { answer: 'clients', port: flags['http01-port'], resolver: flags.resolver };
@@ -90,7 +113,7 @@ export default class Init extends BaseCommand {
       termsOfServiceAgreed: true,
       roots: flags.roots && readFile(resolve(flags.roots), "The CA's roots"),
     };
-    const name = flags.directory ? 'ca' : 'letsencrypt';
+    const name = nameOf(directory);
     // Through JSON, which leaves out what is undefined.
     return JSON.parse(
       JSON.stringify({
@@ -105,24 +128,16 @@ export default class Init extends BaseCommand {
     );
   }
 
-  async #askContact(directory: string | undefined): Promise<string[]> {
-    if (directory || !canAsk()) return [];
-    const address = await ask('E-mail address for the CA (may be empty):', this.signal);
-    return address ? [address] : [];
-  }
-
   async #dnsSettings(flags: InitFlags): Promise<object | undefined> {
     const file = await this.#settingsFile(flags['dns-settings']);
     const inFile = typeof file['provider'] === 'string' ? file['provider'] : undefined;
-    const name = flags['dns-provider'] ?? inFile ?? (await this.#askProvider(flags));
-    if (name === undefined) return undefined;
-    const provider = providerNamed(name);
-    const answers: Record<string, string> = {};
-    if (canAsk()) {
-      for (const { name: flag, question } of neededFlags(provider, flags, file))
-        answers[flag] = await ask(question, this.signal);
+    const name = flags['dns-provider'] ?? inFile;
+    if (name === undefined) {
+      checkNoDnsFlags(flags);
+      return undefined;
     }
-    const settings = dnsSettingsFrom(provider, { ...flags, ...answers }, file);
+    const provider = providerNamed(name);
+    const settings = dnsSettingsFrom(provider, flags, file);
     for (const variable of secretVariables(settings)) {
       if (!process.env[variable])
         this.warn(`${name} takes a secret from ${variable}, which is not set here: export it wherever certbus runs`);
@@ -145,35 +160,29 @@ export default class Init extends BaseCommand {
     return parseDnsSettings(await text(process.stdin), 'What came on standard input');
   }
 
-  async #askProvider(flags: GivenFlags): Promise<string | undefined> {
-    const given = Object.keys(flags).find((flag) => flag.startsWith('dns-') && flag !== 'dns-settings');
-    if (given) throw new CliError('CERTBUS_CLI_USAGE', `--${given} goes with --dns-provider.`);
-    if (!canAsk()) return undefined;
-    const names = PROVIDERS.filter(({ isForTests }) => !isForTests).map(({ name }) => name);
-    const question = `DNS provider, which wildcards need: ${names.join(', ')}, or nothing:`;
-    return (await ask(question, this.signal)) || undefined;
+  #reportFound({ bus, differences }: SetUpResult, folder: string): void {
+    this.log(`${folder} is set up already for the bus ${bus}; nothing was changed.`);
+    for (const { flag, given, found } of differences)
+      this.warn(
+        `--${flag} ${given} differs from what is set up, which is ${found}. ${flag === 'bus' ? 'Set up another bus in another folder (--dir).' : 'Change it with "certbus conf display" and "certbus conf update".'}`,
+      );
   }
 
-  #report(
-    { files, bus, changed, accountProblem, differences }: SetUpResult,
-    { folder, hasDns }: { readonly folder: string; readonly hasDns: boolean },
-  ): void {
-    if (!changed) {
-      this.log(`${folder} is set up already for the bus ${bus}; nothing was changed.`);
-      for (const { flag, given, found } of differences)
-        this.warn(
-          `--${flag} ${given} differs from what is set up, which is ${found}. ${flag === 'bus' ? 'Set up another bus in another folder (--dir).' : 'Change it with "certbus conf display" and "certbus conf update".'}`,
-        );
-      return;
-    }
+  async #reportMade(
+    { files, bus, accountProblem }: SetUpResult,
+    flags: InitFlags,
+    configuration: { readonly dns?: unknown } | undefined,
+  ): Promise<void> {
     for (const { path, purpose, isNew } of files)
       this.log(`${isNew ? 'made' : 'kept'}  ${basename(path).padEnd(17)} ${purpose}`);
     this.log(`bus   ${bus}`);
     if (accountProblem)
       this.warn(`the CA has no account of yours yet (${accountProblem}); the first certificate registers one`);
-    const first = hasDns
-      ? 'certbus cert mk --wildcard YOUR.DOMAIN, and certbus example-server to see it served'
-      : 'certbus example-server at port 80 of your domain, and certbus cert mk --challenge http-01 YOUR.DOMAIN';
-    this.log(`\nNext: ${first}.`);
+    const { nextSteps } = await import('../wizard/next-steps.ts');
+    const config = resolve(flags.dir) === process.cwd() ? undefined : shellWord(join(flags.dir, 'certbus.json'));
+    const domain = flags.domain ?? flags.zone?.find((zone) => zone !== '*');
+    const isStaging = flags.directory === undefined && (flags.ca ?? 'staging') === 'staging';
+    for (const line of nextSteps({ bus, config, domain, hasDns: configuration?.dns !== undefined, isStaging }))
+      this.log(line);
   }
 }

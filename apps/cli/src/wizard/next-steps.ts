@@ -1,0 +1,45 @@
+/** What to do once a bus is set up: the first certificate, and what a load balancer needs. */
+
+/** What was set up. */
+export interface Made {
+  readonly bus: string;
+  /** The local configuration, where it is not in this folder. */
+  readonly config: string | undefined;
+  /** A domain to begin with, where one was named. */
+  readonly domain: string | undefined;
+  readonly hasDns: boolean;
+  /** Whether browsers will not trust the certificates. */
+  readonly isStaging: boolean;
+}
+
+/** The lines at the end of `certbus init`. */
+export function nextSteps({ bus, config, domain, hasDns, isStaging }: Made): string[] {
+  const from = config === undefined ? '' : ` --config ${config}`;
+  const name = domain ?? 'YOUR.DOMAIN';
+  const make = hasDns ? `certbus cert mk --wildcard ${name}` : `certbus cert mk --challenge http-01 ${name}`;
+  const isFile = bus.startsWith('sqlite:');
+  return [
+    '',
+    'The first certificate:',
+    '',
+    `  ${make}${from}`,
+    '',
+    ...(hasDns ? [] : [`The CA asks port 80 of ${name}: run a load balancer there first.`, '']),
+    'A load balancer needs:',
+    '',
+    '  files   bus.pub and loadbalancer.key, with mode 0600; no other key',
+    ...(isFile
+      ? ['  bus     read access to its file, so it has to run on this machine']
+      : [
+          '  bus     read access to its table; the policy for that is printed by',
+          '          certbus bus bootstrap --policy load-balancer',
+        ]),
+    '  client  npm install @certbus/client, or certbus-agent for nginx and HAProxy',
+    '',
+    `Look at one:  certbus example-server${from}`,
+    'Check one:    certbus doctor --load-balancer',
+    ...(isStaging
+      ? ['', 'Browsers do not trust the staging CA. Once all works:', '', `  certbus conf use production${from}`]
+      : []),
+  ];
+}
