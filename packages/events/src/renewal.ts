@@ -174,11 +174,11 @@ export function urgencyOf({ current, renewalInfo, revoked }: ManagedCertificate,
 }
 
 /**
- * From when on a certificate that is managed and served is urgent, as in {@link isUrgent}, whatever puts its renewal off; the beginning of time for one that was
- * revoked. `undefined` where nothing is served, or it did not come from a CA here.
+ * From when on a certificate that is served is urgent, as in {@link isUrgent}, whatever puts its renewal off, also where it is imported and
+ * not renewed here; the beginning of time for one that was revoked. `undefined` where nothing is served.
  */
-export function urgentAt({ current, removed, directory, revoked }: ManagedCertificate): Date | undefined {
-  if (!current || removed || directory === undefined) return undefined;
+export function urgentAt({ current, removed, revoked }: ManagedCertificate): Date | undefined {
+  if (!current || removed) return undefined;
   return new Date(revoked ? 0 : instantsOf(current).urgent);
 }
 

@@ -157,7 +157,7 @@ const EVENTS = {
     { ...content, issuanceId: is.id, reason, challengeType, directory: is.text },
     { profile: is.text, keyType, fallbackFor: is.text },
   ],
-  CertificateImported: [content],
+  CertificateImported: [content, { issuedBy: is.text, directory: is.text, challengeType, keyType }],
   PrivateKeyResealed: [{ certificateId: is.id, leafHash: is.hash, sealedKey: is.base64 }],
   RenewalInfoUpdated: [
     {

@@ -167,6 +167,14 @@ export interface CertificateObtained extends CertificateContent {
 /** A certificate that came from elsewhere. */
 export interface CertificateImported extends CertificateContent {
   readonly type: 'CertificateImported';
+  /** Directory of the ACME CA that issued it: what a renewal there replaces, and who is asked when to renew. Absent where it is not known. */
+  readonly issuedBy?: string | undefined;
+  /** Directory of the ACME CA that it is renewed at from now on. Absent: how it is renewed stays, for a new one not at all. */
+  readonly directory?: string | undefined;
+  /** How its names are proved there; absent for the manager's default. */
+  readonly challengeType?: ChallengeType | undefined;
+  /** Key type of its renewals; absent for P-256. */
+  readonly keyType?: KeyType | undefined;
 }
 
 /** The key of a certificate sealed to other recipients. */

@@ -176,7 +176,14 @@ export const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     directory: text,
     fallbackFor: v.optional(text),
   }),
-  CertificateImported: v.object({ type: v.literal('CertificateImported'), ...content }),
+  CertificateImported: v.object({
+    type: v.literal('CertificateImported'),
+    ...content,
+    issuedBy: v.optional(text),
+    directory: v.optional(text),
+    challengeType: v.optional(challengeType),
+    keyType: v.optional(keyType),
+  }),
   PrivateKeyResealed: v.object({
     type: v.literal('PrivateKeyResealed'),
     certificateId: id,

@@ -1,8 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { CertificateEvent, CertificateObtained, IssuanceStarted } from '../event-types/certificate-events.ts';
+import type {
+  CertificateEvent,
+  CertificateImported,
+  CertificateObtained,
+  IssuanceStarted,
+} from '../event-types/certificate-events.ts';
 import type { ManagedCertificate } from '../managed-certificate.ts';
-import { nextActionAt } from '../renewal.ts';
+import { nextActionAt, urgentAt } from '../renewal.ts';
 import { evolve } from './evolve.ts';
 
 const DAY = 86_400_000;
@@ -221,4 +226,35 @@ test('evolving never changes what it was given', () => {
       }
     }),
   );
+});
+
+describe('given a certificate that was imported', () => {
+  const imported = (leaf: string, more: Partial<CertificateImported> = {}): CertificateImported => {
+    const { type: _type, issuanceId, reason, challengeType, directory, ...content } = obtained('none', leaf, 0);
+    return { ...content, type: 'CertificateImported', ...more };
+  };
+  const renewal = { directory: 'https://ca.test/dir', challengeType: 'dns-01', keyType: 'RSA-2048' } as const;
+
+  test('when it says nothing of its renewal, then it is served, urgent near its end, and never due', () => {
+    const certificate = given([imported('leaf 1'), 0]);
+    expect(certificate).toMatchObject({
+      directory: undefined,
+      current: { leaf: base64('leaf 1'), directory: undefined },
+    });
+    expect(certificate && nextActionAt(certificate)).toBeUndefined();
+    expect(certificate && urgentAt(certificate)).toEqual(new Date(iso(75)));
+  });
+
+  test('when the same leaf comes again with a CA, then it is renewed there, and is its own predecessor never', () => {
+    const issuedBy = 'https://ca.test/dir';
+    const certificate = given([imported('leaf 1'), 0], [imported('leaf 1', { ...renewal, issuedBy }), 1]);
+    expect(certificate).toMatchObject({ ...renewal, current: { directory: issuedBy }, predecessors: [] });
+    expect(certificate && nextActionAt(certificate)).toEqual(new Date(iso(60)));
+  });
+
+  test('when a newer one comes without a word of its renewal, then how it is renewed stays', () => {
+    const certificate = given([imported('leaf 1', renewal), 0], [imported('leaf 2'), 1]);
+    expect(certificate).toMatchObject({ ...renewal, current: { leaf: base64('leaf 2'), directory: undefined } });
+    expect(certificate?.predecessors).toHaveLength(1);
+  });
 });

@@ -45,7 +45,10 @@ function start(certificate: ManagedCertificate, event: IssuanceStarted): Managed
     : { ...certificate, challengeType, keyType, directory: fallbackFor, issuance };
 }
 
-type Content = CertificateContent & { readonly directory?: string };
+type Content = CertificateContent & {
+  /** Of the CA that issued it. */
+  readonly directory?: string | undefined;
+};
 
 function issuedOf(content: Content): IssuedCertificate {
   const { leaf, issuers, sealedKey, serialNumber, notBefore, notAfter, names, directory } = content;
@@ -65,7 +68,9 @@ const allOf = ({ current, predecessors }: ManagedCertificate): readonly IssuedCe
 function replace(certificate: ManagedCertificate, content: Content, at: Date): ManagedCertificate {
   const { names } = content;
   const current = issuedOf(content);
-  const predecessors = keep(allOf(certificate).filter(({ notAfter: end }) => Date.parse(end) > at.getTime()));
+  const isOlder = ({ notAfter: end, leafHash }: IssuedCertificate) =>
+    Date.parse(end) > at.getTime() && leafHash !== current.leafHash;
+  const predecessors = keep(allOf(certificate).filter(isOlder));
   return {
     ...certificate,
     names,
@@ -87,6 +92,18 @@ function obtain(certificate: ManagedCertificate, event: CertificateObtained, at:
   return fallbackFor === undefined ? { ...replaced, profile, directory } : { ...replaced, directory: fallbackFor };
 }
 
+/** What it is served with; an imported one names its CA in another field, since that need not be the CA that renews it. */
+const contentOf = (event: CertificateObtained | CertificateImported): Content =>
+  event.type === 'CertificateImported' ? { ...event, directory: event.issuedBy } : event;
+
+/** How a certificate is renewed that was imported. */
+function renewedAs(
+  certificate: ManagedCertificate,
+  { directory, challengeType, keyType }: CertificateImported,
+): ManagedCertificate {
+  return directory === undefined ? certificate : { ...certificate, directory, challengeType, keyType };
+}
+
 function changeIssuance(
   certificate: ManagedCertificate,
   issuanceId: string,
@@ -105,7 +122,7 @@ function reseal(certificate: ManagedCertificate, leafHash: string, sealedKey: st
 }
 
 function beginDistrusted(event: CertificateObtained | CertificateImported): ManagedCertificate {
-  if (event.type === 'CertificateImported') return begin(event);
+  if (event.type === 'CertificateImported') return renewedAs(begin(event), event);
   const { challengeType, profile, keyType, directory, fallbackFor } = event;
   return { ...begin(event), challengeType, profile, keyType, directory: fallbackFor ?? directory };
 }
@@ -118,7 +135,7 @@ function standIn(
   certificate: ManagedCertificate,
   event: CertificateObtained | CertificateImported,
 ): ManagedCertificate {
-  const issued: IssuedCertificate = { ...issuedOf(event), distrusted: true };
+  const issued: IssuedCertificate = { ...issuedOf(contentOf(event)), distrusted: true };
   const { current, predecessors } = certificate;
   if (current && !current.distrusted) return { ...certificate, predecessors: keep([issued, ...predecessors]) };
   return { ...certificate, current: issued, predecessors: keep(allOf(certificate)) };
@@ -158,7 +175,7 @@ export function evolve(
     case 'CertificateObtained':
       return obtain(certificate ?? begin(event), event, at);
     case 'CertificateImported':
-      return replace(certificate ?? begin(event), event, at);
+      return renewedAs(replace(certificate ?? begin(event), contentOf(event), at), event);
     default:
       return certificate && change(certificate, event, at);
   }

@@ -142,7 +142,15 @@ export function examplesOf(
       directory,
       invalidNames: ['example.test'],
     },
-    CertificateImported: { type: 'CertificateImported', ...content, certificateId: 'mP3eYh6bK0o' },
+    CertificateImported: {
+      type: 'CertificateImported',
+      ...content,
+      certificateId: 'mP3eYh6bK0o',
+      issuedBy: fallback,
+      directory,
+      challengeType: 'dns-01',
+      keyType: 'P-256',
+    },
     CertificateRemoved: { type: 'CertificateRemoved', certificateId: 'mP3eYh6bK0o' },
     AccountKeyRollOverStarted: {
       type: 'AccountKeyRollOverStarted',

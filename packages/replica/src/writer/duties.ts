@@ -6,7 +6,7 @@ import { type FailureClass, sha256 } from '@certbus/events';
 export interface DutyReader {
   /** How many certificates a manager should act on by `at`. */
   countDue(at: Date): number;
-  /** How many of those that are renewed here have a sixth of their lifetime or less left by `at`, have ended or were revoked. */
+  /** How many of those that are served have a sixth of their lifetime or less left by `at`, have ended or were revoked; imported ones as well. */
   countUrgent(at: Date): number;
   /** How many have failed since they were last issued, by the class of the last failure; classes without any are absent. */
   countFailing(): ReadonlyMap<FailureClass, number>;

@@ -29,7 +29,7 @@ export interface CertificateRow {
   readonly wantedAt: number | null;
   /** Until when a claim or a back-off puts it off, in milliseconds; `null` where neither does. */
   readonly pausedUntil: number | null;
-  /** From when on it is urgent, in milliseconds; `null` where nothing is served that is renewed here. */
+  /** From when on it is urgent, in milliseconds; `null` where nothing is served. */
   readonly urgentAt: number | null;
   /** Class of its last failure; `null` where it has not failed since it was last issued. */
   readonly failing: FailureClass | null;
