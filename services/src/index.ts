@@ -7,6 +7,7 @@ export {
   createServerIdentity,
   type Issuer,
   type LeafOptions,
+  privateKeyPem,
 } from './certificates.ts';
 export { lintTemplates } from './cfn-lint.ts';
 export { type ChallTestSrv, startChallTestSrv } from './challtestsrv.ts';

@@ -1,5 +1,7 @@
 /** Asks the person at the terminal. */
 import { createInterface } from 'node:readline';
+import { createInterface as createAsker } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { CliError } from './errors.ts';
 
 /** Whether a person sits at the other end. */
@@ -41,6 +43,22 @@ export function openPrompt(signal: AbortSignal): Prompt {
       terminal.close();
     },
   };
+}
+
+/** Asks for a line that is not shown as it is typed. */
+export async function askSecret(question: string, signal: AbortSignal): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  process.stderr.write(`${question} `);
+  const terminal = createAsker({ input: process.stdin, output: nowhere, terminal: true });
+  try {
+    return await terminal.question('', { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    terminal.close();
+    process.stderr.write('\n');
+  }
 }
 
 /** Asks yes or no; an empty line is no. */

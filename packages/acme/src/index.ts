@@ -67,5 +67,5 @@ export {
 } from './wire/problem.ts';
 export { type DirectorySummary, readClock, readDirectory } from './wire/read-directory.ts';
 export { publicKeyOfCsr } from './x509/certificate.ts';
-export type { Chain } from './x509/chain.ts';
+export { type Chain, commonNameOf, type OrderedChain, orderChain } from './x509/chain.ts';
 export { type CsrOptions, createCsr } from './x509/csr.ts';

@@ -1,5 +1,6 @@
 /** The manager of a bus: decides, issues, renews and removes certificates. */
 export type { AccountOptions } from './accounts/account-operations.ts';
+export type { AccountCandidate, AdoptionOptions, AdoptionOutcome } from './accounts/adoption.ts';
 export type { ObserveAuthority } from './accounts/connections.ts';
 export { limitsOfAuthority } from './configuration/certificate-authorities.ts';
 export { type ConfigurationChanges, changesBetween } from './configuration/changes.ts';
@@ -63,4 +64,7 @@ export {
 } from './upkeep/expulsion/plan.ts';
 export { type ExpulsionOptions, recordExpulsion } from './upkeep/expulsion/record.ts';
 export type { Suspicion } from './upkeep/expulsion/suspect.ts';
+export type { ImportCandidate, ImportOptions, ImportOutcome } from './upkeep/importing/import-certificates.ts';
+export { isPair } from './upkeep/importing/pair.ts';
+export type { CaHint } from './upkeep/importing/source-authority.ts';
 export { type RestoreOptions, recordRestored } from './upkeep/restore.ts';

@@ -29,7 +29,9 @@ export function planFor(
   const providers = inDns.map((name) => [name, dnsSettingsFor(config, name)?.provider ?? null] as const);
   const managed = state
     .withNames(nameSetKey(names))
-    .find(({ current, ...each }) => current && (each.keyType ?? 'P-256') === keyType);
+    .find(
+      ({ current, directory: own, ...each }) => current && own !== undefined && (each.keyType ?? 'P-256') === keyType,
+    );
   return {
     names,
     authority,

@@ -7,7 +7,7 @@ export const STATES = ['expired', 'not-issued', 'failing', 'expiring', 'due', 'r
 /**
  * `expired`: servers show one that has ended. `not-issued`: there is none yet. `failing`: the last attempt to renew it failed, or names of it
  * left our control. `expiring`: a sixth of its lifetime or less is left. `due`: it is to be renewed now. `renewing`: a manager is at work on
- * it. `valid`: none of these.
+ * it. `valid`: none of these. An imported one that is not renewed here is `valid`, `expiring` or `expired`.
  */
 export type CertificateState = (typeof STATES)[number];
 
@@ -18,11 +18,12 @@ export interface CertificateStatus {
 }
 
 /** What a certificate waits for, where it has neither failed nor come to its end. */
-function waitingFor({ issuance, revoked, current }: ManagedCertificate): string | undefined {
+function waitingFor({ issuance, revoked, current, directory }: ManagedCertificate): string | undefined {
   if (issuance)
     return issuance.holder === undefined ? 'an attempt was interrupted' : `${issuance.holder} is at work on it`;
   if (revoked) return 'its CA revoked it';
-  return current?.distrusted ? 'an expelled manager obtained it' : undefined;
+  if (current?.distrusted) return 'an expelled manager obtained it';
+  return directory === undefined ? 'it was imported, and is not renewed here' : undefined;
 }
 
 /** The state of a certificate at an instant. */

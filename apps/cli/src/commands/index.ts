@@ -17,6 +17,7 @@ import BusVerify from './bus/verify.ts';
 import CertCat from './cert/cat.ts';
 import CertCheck from './cert/check.ts';
 import CertHistory from './cert/history.ts';
+import CertImport from './cert/import.ts';
 import CertLs from './cert/ls.ts';
 import CertMk from './cert/mk.ts';
 import CertRenew from './cert/renew.ts';
@@ -63,6 +64,7 @@ export const COMMANDS = {
   'cert:cat': CertCat,
   'cert:check': CertCheck,
   'cert:history': CertHistory,
+  'cert:import': CertImport,
   'cert:ls': CertLs,
   'cert:mk': CertMk,
   'cert:renew': CertRenew,

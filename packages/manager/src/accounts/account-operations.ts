@@ -4,6 +4,7 @@ import { authorityNamed } from '../configuration/certificate-authorities.ts';
 import { withConfiguration } from '../configuration/stored-configuration.ts';
 import type { Context } from '../context.ts';
 import { accountAt } from '../state/accounts.ts';
+import { type AccountCandidate, type AdoptionOptions, type AdoptionOutcome, adoptAccounts } from './adoption.ts';
 import { closeAccount } from './deactivation.ts';
 import { openAccount } from './open-account.ts';
 import { type RollOverOptions, rollOverAccounts } from './roll-over-all.ts';
@@ -33,6 +34,8 @@ export interface AccountOperations {
    * directory. Rejects as {@link AccountOperations.register} and `CERTBUS_MANAGER_ACCOUNT_MISSING`.
    */
   closeAccount(options: AccountOptions & { readonly forget?: boolean }): Promise<Account>;
+  /** Takes account keys of other ACME clients into use. Rejects as {@link adoptAccounts}. */
+  adoptAccounts(candidates: readonly AccountCandidate[], options: AdoptionOptions): Promise<readonly AdoptionOutcome[]>;
 }
 
 /** The operations of one manager. */
@@ -46,6 +49,8 @@ export function accountOperations(context: Context): AccountOperations {
       return accountAt(view.state.bus, authority.directory) as Account;
     },
     rollOverAccounts: async (options) => rollOverAccounts(context, await withConfiguration(context, options)),
+    adoptAccounts: async (candidates, options) =>
+      adoptAccounts(context, candidates, await withConfiguration(context, options)),
     async closeAccount(options) {
       const { config, signal, authorityName, forget = false } = await withConfiguration(context, options);
       const isDirectory =

@@ -15,7 +15,7 @@ import type { ManagerState } from '../state/state.ts';
 import type { BindingLimit } from './binding-limit.ts';
 import { claimLengthMs } from './claim-length.ts';
 import { type Choice, destinationOf } from './destination.ts';
-import { DEFAULT_KEY_TYPE, keyKindOf } from './key-type.ts';
+import { DEFAULT_KEY_TYPE, keyKindOf, renewedKeyType } from './key-type.ts';
 import { bindingLimit, type LimitsOf, orderKindOf } from './limits.ts';
 import { nextActionAfterOutage } from './outage.ts';
 
@@ -191,11 +191,12 @@ export function claimNew(
   const same = state.withNames(nameSetKey(subject.names)).filter((each) => keyKindOf(each) === keyType);
   const open = same.find(({ issuance }) => issuance);
   if (open?.issuance) return resume(state, now, { certificate: open, issuance: open.issuance }, options);
-  const managed = same.find(({ current }) => current);
+  const managed = same.find(({ current, directory }) => current && directory !== undefined);
   if (managed && !options.another) return say({ kind: 'managed', certificate: managed });
-  const { issuanceId, csr } = options;
-  // A certificate whose first issuance failed keeps its id.
-  const certificateId = same.find(({ current }) => !current)?.certificateId ?? options.certificateId;
+  const { issuanceId, csr, another } = options;
+  // A certificate whose first issuance failed keeps its id, and so does an imported one that nobody renewed.
+  const begun = same.find(({ current, directory }) => !current || (directory === undefined && !another));
+  const certificateId = begun?.certificateId ?? options.certificateId;
   const sibling = openSibling(state, subject, certificateId);
   if (sibling) return resume(state, now, sibling, options);
   const claim = {
@@ -237,7 +238,8 @@ export function claimRenewal(
   if (options.only && !isStillWanted(certificate, now, options.only)) return say({ kind: 'managed', certificate });
   const { issuance } = certificate;
   if (issuance) return resume(state, now, { certificate, issuance }, options);
-  const { names, keyType, current } = certificate;
+  const { names, current } = certificate;
+  const keyType = renewedKeyType(certificate);
   const { challengeType = options.otherwise.challengeType, directory: ownDirectory = options.otherwise.directory } =
     certificate;
   const destination = destinationOf(certificate, { ...options, ownDirectory, now });

@@ -11,7 +11,8 @@ export type KeyKind = KeyType | 'unknown';
 const CURVES: Readonly<Record<string, KeyType>> = { prime256v1: 'P-256', secp384r1: 'P-384' };
 const SIZES: Readonly<Record<number, KeyType>> = { 2048: 'RSA-2048', 3072: 'RSA-3072', 4096: 'RSA-4096' };
 
-function kindOfLeaf(leaf: string): KeyKind {
+/** The key type of a leaf, base64 of its DER. */
+export function kindOfLeaf(leaf: string): KeyKind {
   try {
     const { asymmetricKeyType, asymmetricKeyDetails = {} } = new X509Certificate(Buffer.from(leaf, 'base64')).publicKey;
     const { namedCurve = '', modulusLength = 0 } = asymmetricKeyDetails;
@@ -26,4 +27,12 @@ function kindOfLeaf(leaf: string): KeyKind {
 export function keyKindOf({ keyType, directory, current }: ManagedCertificate): KeyKind {
   if (directory === undefined && current) return kindOfLeaf(current.leaf);
   return keyType ?? DEFAULT_KEY_TYPE;
+}
+
+/** The key type of a certificate's renewals, for an imported one that of its leaf; `undefined` for the default, also where no CA takes such a key. */
+export function renewedKeyType(certificate: ManagedCertificate): KeyType | undefined {
+  const kind = keyKindOf(certificate);
+  return kind === 'unknown'
+    ? undefined
+    : (certificate.keyType ?? (certificate.directory === undefined ? kind : undefined));
 }

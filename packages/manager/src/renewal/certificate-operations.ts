@@ -7,6 +7,12 @@ import { type PutOff, putOff } from '../decide/put-off.ts';
 import { remove } from '../decide/removal.ts';
 import { certificateNotFound } from '../errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from '../issuance/issue.ts';
+import {
+  type ImportCandidate,
+  type ImportOptions,
+  type ImportOutcome,
+  importCertificates,
+} from '../upkeep/importing/import-certificates.ts';
 import type { RunResult } from './outcome.ts';
 import { type RevocationRequest, type RevocationResult, revokeCertificate } from './revocation.ts';
 import { type RunDependencies, type RunOnceOptions, runOnce } from './run-once.ts';
@@ -22,6 +28,8 @@ export interface CertificateOperations {
   /** Replaces a certificate and revokes the old one. Rejects as {@link CertificateOperations.renew}. */
   revoke(request: RevocationRequest, options: RunOptions): Promise<RevocationResult>;
   remove(certificateId: string): Promise<{ names: readonly string[] }>;
+  /** Brings certificates from elsewhere onto the bus, with their private keys. Rejects as {@link importCertificates}. */
+  importCertificates(candidates: readonly ImportCandidate[], options: ImportOptions): Promise<readonly ImportOutcome[]>;
   /** What a manager should act on by `at`; default now. */
   due(at?: Date): readonly ManagedCertificate[];
   /** What is wanted by now, and not acted on since another manager claims it or a back-off lasts. */
@@ -58,6 +66,8 @@ export function certificateOperations(context: Context, dependencies: RunDepende
     renew: async (certificateId, options) => renew(context, certificateId, await withConfiguration(context, options)),
     revoke: async (request, options) => revokeCertificate(context, request, await withConfiguration(context, options)),
     remove: (certificateId) => decide(context, (state) => remove(state, certificateId)),
+    importCertificates: async (candidates, options) =>
+      importCertificates(context, candidates, await withConfiguration(context, options)),
     due: (at = now()) => [...dueBy(view.state, { at, now: now() })],
     putOff: () => [...putOff(view.state, now())],
     runOnce: (options) => runOnce(context, dependencies, options),

@@ -1,0 +1,105 @@
+/** Tests of certificates that come from other programs: imported, watched, renewed, and exported again. */
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { createIssuer, createKeys, createLeaf, privateKeyPem, temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { certbus, resultOf } from './cli.builders.ts';
+import { commitsOf, sealedKeysIn } from './site.builders.ts';
+
+const DAY_MS = 86_400_000;
+const folder = temporaryFolder();
+const at = (...names: string[]) => join(folder.path, ...names);
+const run = (...args: string[]) => certbus(folder.path, args);
+const issuer = await createIssuer('Purchased', await createIssuer('Root'));
+let dns: DnsServer;
+let ca: AcmeServer;
+
+/** Files of a pair: both in one. */
+async function writePair(file: string, name: string, { days = 90, from = -1 } = {}): Promise<string> {
+  const keys = await createKeys();
+  const day = (count: number) => new Date(Date.now() + count * DAY_MS);
+  const dates = { notBefore: day(from), notAfter: day(days) };
+  const leaf = await createLeaf({ issuer, names: [name], publicKey: keys.publicKey, ...dates });
+  const key = await privateKeyPem(keys);
+  writeFileSync(at(file), `${leaf.toString('pem')}\n${issuer.certificate.toString('pem')}\n${key}`);
+  return createPrivateKey(key).export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+beforeAll(async () => {
+  dns = await startDnsServer();
+  ca = await startAcmeServer({ validation: { dnsServer: dns.address } });
+  writeFileSync(at('roots.pem'), ca.roots);
+  const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url, '--resolver', dns.address];
+  const init = await run('init', '--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem', ...provider);
+  expect(init.status).toBe(0);
+  mkdirSync(at('shop'));
+});
+afterAll(async () => {
+  await Promise.all([ca, dns].map((each) => each[Symbol.asyncDispose]()));
+  folder.remove();
+});
+
+const outcomesOf = (ended: Awaited<ReturnType<typeof run>>): Record<string, string> =>
+  Object.fromEntries(
+    resultOf(ended).certificates.map((each: { source: string; outcome: string }) => [each.source, each.outcome]),
+  );
+
+test('a folder is imported once: what is good, each for itself; the keys are on the bus sealed, and nowhere else', async () => {
+  const key = await writePair('shop/a.pem', 'a.import.test');
+  await writePair('shop/b.pem', 'b.import.test', { days: 10, from: -80 });
+  await writePair('shop/ended.pem', 'c.import.test', { days: -1, from: -90 });
+  await writePair('shop/older.pem', 'a.import.test', { from: -5 });
+  writeFileSync(at('shop/twice.pem'), readFileSync(at('shop/a.pem')));
+  writeFileSync(
+    at('shop/stray.key'),
+    generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  );
+  const expected = {
+    'a.pem': 'imported',
+    'b.pem': 'imported',
+    'ended.pem': 'skipped',
+    'older.pem': 'skipped',
+    'twice.pem': 'skipped',
+    'stray.key': 'refused',
+  };
+  const dry = await run('cert', 'import', 'shop', '--dry-run', '--json');
+  expect([dry.status, outcomesOf(dry)]).toEqual([3, expected]);
+  expect((await run('bus', 'log', '--type', 'CertificateImported')).stdout).toBe('');
+  const first = await run('cert', 'import', 'shop');
+  expect(first).toMatchObject({ status: 3, stderr: expect.stringContaining('2 imported, 3 skipped, 1 refused') });
+  expect(first.stderr).toContain('stray.key: no certificate here belongs to its private key');
+  expect(first.stderr).toContain('2 are watched and not renewed');
+  const again = await run('cert', 'import', 'shop', '--json');
+  expect(outcomesOf(again)).toEqual({ ...expected, 'a.pem': 'unchanged', 'b.pem': 'unchanged' });
+  const commits = await commitsOf(folder.path);
+  expect(await sealedKeysIn(commits, [readFileSync(at('loadbalancer.key'), 'utf8')])).toContain(key);
+  expect(await sealedKeysIn(commits, [readFileSync(at('manager.key'), 'utf8')])).not.toContain(key);
+  const written = [dry, first, again].map(({ stdout, stderr }) => stdout + stderr).join('');
+  expect(written + commits).not.toContain('PRIVATE KEY');
+});
+
+test('what is imported is watched: listed, checked, counted, and not renewed by a run', async () => {
+  const rows = resultOf(await run('cert', 'ls', '--json')).certificates;
+  const statuses = rows.map((row: { names: string[]; status: string }) => [row.names.join(), row.status]);
+  expect(Object.fromEntries(statuses)).toEqual({ 'a.import.test': 'valid', 'b.import.test': 'expiring' });
+  const checked = await run('cert', 'check');
+  expect(checked.status).toBe(10);
+  expect(checked.stdout).toContain('it was imported, and is not renewed here');
+  expect((await run('cert', 'status', 'b.import.test')).stdout).toMatch(/status +expiring: it was imported/);
+  expect((await run('cert', 'renewable', '--renew-all')).status).toBe(0);
+  expect((await run('bus', 'log', '--type', 'IssuanceStarted')).stdout).toBe('');
+});
+
+test('with --manage it is renewed from now on, by the certificate that it has, also where it was imported before', async () => {
+  const managed = await run('cert', 'import', 'shop/b.pem', '--manage', '--json');
+  expect(resultOf(managed).certificates).toMatchObject([{ outcome: 'managed', renewedAt: ca.directory }]);
+  const renewed = await run('cert', 'renewable', '--renew-all');
+  expect(renewed).toMatchObject({ status: 0, stdout: expect.stringContaining('b.import.test') });
+  const [, made] = [await run('cert', 'mk', '--subdomain', 'a.import.test'), await run('cert', 'ls', '--json')];
+  const rows = resultOf(made).certificates;
+  expect(rows).toHaveLength(2);
+  for (const row of rows) expect(row).toMatchObject({ status: 'valid', directory: ca.directory });
+  expect(outcomesOf(await run('cert', 'import', 'shop/b.pem', '--json'))).toEqual({ 'shop/b.pem': 'skipped' });
+});

@@ -1,0 +1,125 @@
+/** Tests of PEM files as other programs and hostile users leave them. */
+import { execFileSync } from 'node:child_process';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createIssuer, createKeys, createLeaf, privateKeyPem, temporaryFolder } from 'certbus-services';
+import { afterAll, expect, test } from 'vitest';
+import { toCandidates } from './candidates.ts';
+import { findPairs, readPemFolder } from './formats/pem-files.ts';
+import { openTree } from './tree.ts';
+
+const temporary = temporaryFolder();
+afterAll(() => temporary.remove());
+const issuer = await createIssuer('Intermediate', await createIssuer('Root'));
+const nobody = async () => undefined;
+const asked = (passphrase: string) => async () => passphrase;
+
+async function createPair(name: string) {
+  const keys = await createKeys();
+  const leaf = await createLeaf({ issuer, names: [name], publicKey: keys.publicKey });
+  return { leaf: `${leaf.toString('pem')}\n`, key: await privateKeyPem(keys) };
+}
+const chain = `${issuer.certificate.toString('pem')}\n`;
+
+/** What a manager would be asked to import, in short. */
+async function found(...args: Parameters<typeof findPairs>) {
+  const reading = await findPairs(...args);
+  const { certificates, notTaken } = await toCandidates(reading, args[1]);
+  const names = certificates.map(({ leaf, others, source }) => [source, leaf.subjectAltName, others.length]);
+  return { names, notTaken };
+}
+
+test('a pair is found with CR LF, a byte order mark, text around it, in any order and in any file', async () => {
+  const [a, b] = [await createPair('a.test'), await createPair('b.test')];
+  const windows = `\ufeffBag Attributes\r\n    friendlyName: a\r\n${`${chain}${a.leaf}`.replaceAll('\n', '\r\n')}`;
+  const files = [
+    { source: 'a.key', text: `\ufeff${a.key.replaceAll('\n', '\r\n')}` },
+    { source: 'a.crt', text: windows },
+    { source: 'both.pem', text: `${b.key}${b.leaf}` },
+    { source: 'bundle.ca-bundle', text: chain },
+  ];
+  expect(await found(files, nobody)).toEqual({
+    names: [
+      ['a.crt', 'DNS:a.test', 2],
+      ['both.pem', 'DNS:b.test', 1],
+    ],
+    notTaken: [],
+  });
+});
+
+test('keys of each form are read, encrypted ones with their passphrase alone', async () => {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const cryptoKey = await crypto.subtle.importKey(
+    'spki',
+    Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' })),
+    { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+    true,
+    ['verify'],
+  );
+  const leaf = (await createLeaf({ issuer, names: ['a.test'], publicKey: cryptoKey })).toString('pem');
+  const cipher = { cipher: 'aes-256-cbc', passphrase: 'open sesame' };
+  const forms = [
+    privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    privateKey.export({ type: 'pkcs1', format: 'pem' }),
+    privateKey.export({ type: 'pkcs8', format: 'pem', ...cipher }),
+    privateKey.export({ type: 'pkcs1', format: 'pem', ...cipher }),
+  ].map(String);
+  for (const [index, key] of forms.entries()) {
+    const files = [{ source: 'a.pem', text: `${leaf}\n${key}` }];
+    expect((await found(files, asked('open sesame'))).names).toHaveLength(1);
+    if (index < 2) continue;
+    const refused = (await found(files, asked('close sesame'))).notTaken;
+    expect(refused[0]).toMatchObject({ outcome: 'refused', why: 'the passphrase does not open its private key' });
+    expect((await found(files, nobody)).notTaken[0]?.why).toContain('--password-file');
+  }
+});
+
+test('what belongs to nothing, and what is broken, is refused by itself', async () => {
+  const [a, b] = [await createPair('a.test'), await createPair('b.test')];
+  const broken = a.leaf.replace(/\n.{20}/, '\n');
+  const files = [
+    { source: 'a.pem', text: a.leaf },
+    { source: 'b.key', text: b.key },
+    { source: 'broken.pem', text: broken },
+    { source: 'c.key', text: a.key.replace(/\n.{20}/, '\n') },
+  ];
+  const { names, notTaken } = await found(files, nobody);
+  expect(names).toEqual([]);
+  expect(notTaken.map(({ source, why }) => [source, why])).toEqual([
+    ['broken.pem', 'a certificate in it does not parse'],
+    ['c.key', 'its private key does not parse'],
+    ['a.pem', 'no private key here belongs to its certificate'],
+    ['b.key', 'no certificate here belongs to its private key'],
+  ]);
+  expect(JSON.stringify(notTaken)).not.toContain('PRIVATE KEY');
+});
+
+test('a folder of a stranger: links that lead out, pipes, what is huge or cannot be read keep none of the others from it', async () => {
+  const root = join(temporary.path, 'hostile');
+  const outside = join(temporary.path, 'outside');
+  for (const folder of [root, join(root, 'deep'), outside]) mkdirSync(folder);
+  const secret = await createPair('secret.test');
+  writeFileSync(join(outside, 'secret.pem'), `${secret.leaf}${secret.key}`);
+  symlinkSync(join(outside, 'secret.pem'), join(root, 'secret.pem'));
+  symlinkSync(outside, join(root, 'folder.pem'));
+  symlinkSync('loop.pem', join(root, 'loop.pem'));
+  execFileSync('mkfifo', [join(root, 'pipe.pem')]);
+  writeFileSync(join(root, 'huge.pem'), '');
+  truncateSync(join(root, 'huge.pem'), 2 ** 40);
+  writeFileSync(join(root, 'README'), secret.key);
+  const good = await createPair('good.test');
+  writeFileSync(join(root, 'deep', 'good.pem'), `${good.leaf}${good.key}`);
+  symlinkSync(join('deep', 'good.pem'), join(root, 'link.pem'));
+  const { certificates, notTaken } = await readPemFolder(openTree(root), nobody);
+  expect(certificates.map(({ source }) => source)).toEqual(['deep/good.pem', 'link.pem']);
+  expect(Object.fromEntries(notTaken.map(({ source, why }) => [source, why]))).toEqual({
+    'folder.pem': expect.stringContaining('leads out of the folder'),
+    'huge.pem': 'it is larger than 1 MiB',
+    'loop.pem': expect.any(String),
+    'pipe.pem': 'it is not a regular file',
+    'secret.pem': expect.stringContaining('leads out of the folder'),
+  });
+  const [first] = certificates;
+  expect(new X509Certificate(first?.certificate ?? '').checkPrivateKey(createPrivateKey(first?.key ?? ''))).toBe(true);
+});

@@ -1,0 +1,59 @@
+/** Puts what was imported into lines and counts. */
+import type { AdoptionOutcome, ImportOutcome } from '@certbus/manager';
+import type { NotTaken } from './reading.ts';
+
+/** What became of all that was found. */
+export interface ImportReport {
+  readonly isDryRun: boolean;
+  readonly certificates: readonly ImportOutcome[];
+  readonly accounts: readonly AdoptionOutcome[];
+}
+
+/** What was found and could not even be parsed, as an outcome. */
+export const asOutcome = ({ source, outcome, why }: NotTaken): ImportOutcome => ({
+  source,
+  outcome,
+  certificateId: undefined,
+  names: [],
+  notAfter: undefined,
+  renewedAt: undefined,
+  why,
+});
+
+/** The titles of {@link rowsOf}. */
+export const HEADER = ['outcome', 'id', 'expires (UTC)', 'names', 'source', 'why'] as const;
+
+/** A row for each certificate, and behind them one for each account. */
+export function rowsOf({ certificates, accounts }: ImportReport): string[][] {
+  return [
+    ...certificates.map(({ outcome, certificateId = '', notAfter = '', names, source, why = '' }) => [
+      outcome,
+      certificateId,
+      notAfter.slice(0, 16).replace('T', ' '),
+      names.join(', '),
+      source,
+      why,
+    ]),
+    ...accounts.map(({ outcome, accountUrl = '', directory = '', source, why = '' }) => [
+      outcome,
+      accountUrl,
+      '',
+      `account at ${directory || 'a CA that is not configured'}`,
+      source,
+      why,
+    ]),
+  ];
+}
+
+/** How many there are of each outcome, in words. */
+export function summaryOf({ isDryRun, certificates, accounts }: ImportReport): string {
+  const count = (wanted: ImportOutcome['outcome'], all: readonly { outcome: string }[] = certificates) =>
+    all.filter(({ outcome }) => outcome === wanted).length;
+  const parts = (['imported', 'replaced', 'managed', 'unchanged', 'skipped', 'refused'] as const)
+    .map((outcome) => ({ outcome, n: count(outcome) }))
+    .filter(({ n, outcome }) => n > 0 || outcome === 'imported')
+    .map(({ outcome, n }) => `${n} ${outcome}`);
+  const kept = count('imported', accounts) + count('replaced', accounts);
+  const ofAccounts = accounts.length > 0 ? `; ${kept} of ${accounts.length} account keys` : '';
+  return `${isDryRun ? 'nothing was written; a run would give: ' : ''}${parts.join(', ')}${ofAccounts}`;
+}
