@@ -1,10 +1,11 @@
 /** Tests of certificates that come from other programs: imported, watched, renewed, and exported again. */
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
-import { createIssuer, createKeys, createLeaf, privateKeyPem, temporaryFolder } from 'certbus-services';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createIssuer, createKeys, createLeaf, privateKeyPem, requirePart, temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus, resultOf } from './cli.builders.ts';
 import { commitsOf, sealedKeysIn } from './site.builders.ts';
 
@@ -102,4 +103,80 @@ test('with --manage it is renewed from now on, by the certificate that it has, a
   expect(rows).toHaveLength(2);
   for (const row of rows) expect(row).toMatchObject({ status: 'valid', directory: ca.directory });
   expect(outcomesOf(await run('cert', 'import', 'shop/b.pem', '--json'))).toEqual({ 'shop/b.pem': 'skipped' });
+});
+
+describe('what is exported', () => {
+  const PASSWORD = 'pass word';
+  const modeOf = (file: string) => statSync(at(file)).mode & 0o777;
+  const read = (program: string, ...args: string[]) =>
+    execFileSync(program, args, {
+      cwd: folder.path,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PASSWORD },
+    });
+
+  test('is the pair that the bus has, for the holder of an identity and nobody else', async () => {
+    const [first] = resultOf(await run('cert', 'export', 'a.import.test', '--out', 'a.pem', '--json')).files;
+    expect([first, modeOf('a.pem')]).toEqual(['a.pem', 0o600]);
+    const both = readFileSync(at('a.pem'), 'utf8');
+    expect(new X509Certificate(both).checkPrivateKey(createPrivateKey(both))).toBe(true);
+    const apart = ['--identity', 'backup.key', '--out', 'chain.pem', '--key-out', 'key.pem'];
+    const told = await run('cert', 'export', 'a.import.test', ...apart);
+    expect(told).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^wrote key\.pem and chain\.pem: a\.import\.test/),
+    });
+    expect(readFileSync(at('chain.pem'), 'utf8') + readFileSync(at('key.pem'), 'utf8')).toBe(both);
+    writeFileSync(at('other.key'), (await run('keygen', 'loadbalancer')).stdout, { mode: 0o600 });
+    const other = await run(
+      'cert',
+      'export',
+      'a.import.test',
+      '--identity',
+      'other.key',
+      '--out',
+      'none.pem',
+      '--json',
+    );
+    expect(JSON.parse(other.stdout).error.code).toBe('CERTBUS_EVENTS_NOT_OPENED');
+    expect(readdirSync(folder.path)).not.toContain('none.pem');
+    expect(told.stdout + told.stderr + other.stderr).not.toContain('PRIVATE KEY');
+  });
+
+  test('never takes the place of a file unasked, and then all of it at once', async () => {
+    writeFileSync(at('mine.pem'), 'mine', { mode: 0o644 });
+    const args = ['cert', 'export', 'a.import.test', '--out', 'chain2.pem', '--key-out', 'mine.pem'];
+    const refused = await run(...args);
+    expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining('mine.pem is there already') });
+    expect([readFileSync(at('mine.pem'), 'utf8'), readdirSync(folder.path).includes('chain2.pem')]).toEqual([
+      'mine',
+      false,
+    ]);
+    expect((await run(...args, '--force')).status).toBe(0);
+    expect([modeOf('mine.pem'), readFileSync(at('mine.pem'), 'utf8')]).toEqual([
+      0o600,
+      readFileSync(at('key.pem'), 'utf8'),
+    ]);
+  });
+
+  test('as PKCS#12 opens with openssl, and with its password alone', async () => {
+    writeFileSync(at('password.txt'), `${PASSWORD}\n`, { mode: 0o600 });
+    const args = ['cert', 'export', 'a.import.test', '--format', 'pkcs12', '--out', 'a.p12'];
+    expect((await run(...args)).status).toBe(2);
+    expect((await run(...args, '--password-file', 'password.txt')).status).toBe(0);
+    expect(modeOf('a.p12')).toBe(0o600);
+    const open = (...more: string[]) => read('openssl', 'pkcs12', '-in', 'a.p12', '-passin', 'env:PASSWORD', ...more);
+    const leaf = new X509Certificate(open('-nokeys', '-clcerts'));
+    expect(leaf.raw.equals(new X509Certificate(readFileSync(at('a.pem'), 'utf8')).raw)).toBe(true);
+    expect(leaf.checkPrivateKey(createPrivateKey(open('-nocerts', '-nodes')))).toBe(true);
+    expect(() => read('openssl', 'pkcs12', '-in', 'a.p12', '-passin', 'pass:other', '-noout')).toThrow();
+  });
+
+  const keytool = requirePart('keytool');
+  test.skipIf(keytool.skip)(keytool.title('as PKCS#12 is listed by Java under its name'), () => {
+    const listed = read('keytool', '-list', '-v', '-keystore', 'a.p12', '-storepass:env', 'PASSWORD');
+    expect(listed).toContain('Alias name: a.import.test');
+    expect(listed).toContain('Entry type: PrivateKeyEntry');
+  });
 });

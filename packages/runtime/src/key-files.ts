@@ -108,13 +108,18 @@ export function removeUnfinished(path: string): void {
   for (const name of unfinishedOf(path)) rmSync(join(dirname(path), name), { force: true });
 }
 
-/** Writes a text under another name, on the disk, and hands that name on; removes it, and those that were left behind before. */
-function writeUnfinished<T>(path: string, text: string, mode: number, finish: (unfinished: string) => T): T {
+/** Writes what a file is to hold under another name, on the disk, and hands that name on; removes it, and those that were left behind before. */
+function writeUnfinished<T>(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  finish: (unfinished: string) => T,
+): T {
   removeUnfinished(path);
   for (let tries = 1; ; tries += 1) {
     const unfinished = `${path}.${randomUUID()}.new`;
     try {
-      writeFileSync(unfinished, text, { flag: 'wx', mode, flush: true });
+      writeFileSync(unfinished, content, { flag: 'wx', mode, flush: true });
       return finish(unfinished);
     } catch (error) {
       // A process that has just begun to write the same file removed this one as a leftover.
@@ -130,8 +135,12 @@ function writeUnfinished<T>(path: string, text: string, mode: number, finish: (u
  * on the disk, or not at all: half a root key that is found again would be a bus that nobody can manage. Its name is on the disk once
  * its folder was flushed, see {@link flushFolder}. Removes what an earlier call left behind when it was killed.
  */
-export function writeNew(path: string, text: string, { isSecret }: { readonly isSecret: boolean }): boolean {
-  return writeUnfinished(path, text, isSecret ? 0o600 : 0o644, (unfinished) => {
+export function writeNew(
+  path: string,
+  content: string | Uint8Array,
+  { isSecret }: { readonly isSecret: boolean },
+): boolean {
+  return writeUnfinished(path, content, isSecret ? 0o600 : 0o644, (unfinished) => {
     try {
       // A rename would take the place of what another process has just made.
       linkSync(unfinished, path);
@@ -141,6 +150,14 @@ export function writeNew(path: string, text: string, { isSecret }: { readonly is
       throw error;
     }
   });
+}
+
+/**
+ * Writes a file for this user only, in the place of whatever file is there, whole and on the disk; a symbolic link is replaced itself, and
+ * what it leads to stays. Its name is on the disk once its folder was flushed. Throws the error of the system.
+ */
+export function writeOver(path: string, content: string | Uint8Array): void {
+  writeUnfinished(path, content, 0o600, (unfinished) => renameSync(unfinished, path));
 }
 
 /**

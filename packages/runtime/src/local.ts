@@ -22,6 +22,7 @@ export {
   removeUnfinished,
   withoutMark,
   writeNew,
+  writeOver,
 } from './key-files.ts';
 export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig } from './local-config.ts';
 export { jsonLine, type LogLevel, type WriteLine } from './logger.ts';

@@ -16,6 +16,7 @@ import BusSnapshot from './bus/snapshot.ts';
 import BusVerify from './bus/verify.ts';
 import CertCat from './cert/cat.ts';
 import CertCheck from './cert/check.ts';
+import CertExport from './cert/export.ts';
 import CertHistory from './cert/history.ts';
 import CertImport from './cert/import.ts';
 import CertLs from './cert/ls.ts';
@@ -63,6 +64,7 @@ export const COMMANDS = {
   'bus:verify': BusVerify,
   'cert:cat': CertCat,
   'cert:check': CertCheck,
+  'cert:export': CertExport,
   'cert:history': CertHistory,
   'cert:import': CertImport,
   'cert:ls': CertLs,

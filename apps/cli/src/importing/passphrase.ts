@@ -1,10 +1,7 @@
 /** Finds the passphrase of files: in a file that only this user can read, or asked for once at the terminal. Never an argument. */
-import { readKeyFile } from '@certbus/runtime/local';
+import { readPasswordFile } from '../password-file.ts';
 import { askSecret, canAsk } from '../prompt.ts';
 import type { Passphrase } from './pem.ts';
-
-/** The first line of a file, without what ends it. Throws as `readKeyFile`. */
-export const readPasswordFile = (path: string): string => readKeyFile(path, 'The password').split(/\r?\n/, 1)[0] ?? '';
 
 /** Gives the passphrase when it is first needed, and the same one afterwards; `undefined` where there is no file and nobody to ask. */
 export function passphraseFrom(
