@@ -114,7 +114,7 @@ const contact: Step = {
 };
 
 /** The directory that answers lead to. */
-export function directoryOf(answers: Answers): string {
+function directoryOf(answers: Answers): string {
   const [first] = PUBLIC_AUTHORITIES;
   const known = publicAuthority(textOf(answers['ca'])) ?? first;
   return textOf(answers['directory']) || (known?.directory ?? '');

@@ -27,7 +27,7 @@ export default class CertExport extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> example.com --identity backup.key --out example.pem',
     '<%= config.bin %> <%= command.id %> example.com --out fullchain.pem --key-out privkey.pem',
-    '<%= config.bin %> <%= command.id %> example.com --format pkcs12 --out example.p12 --password-file password.txt',
+    '<%= config.bin %> <%= command.id %> a.example --format pkcs12 --out a.p12 --password-file pw',
   ];
   static override args = {
     id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
