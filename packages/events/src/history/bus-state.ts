@@ -14,7 +14,7 @@ import type { Commit } from './codec.ts';
 
 /** Where a key of an account came from. */
 interface PlacedKey {
-  /** Position of the commit that put the key on the bus: it is sealed to the managers of that position. */
+  /** Position of the commit that put the key on the bus: managers of that position, and of later ones, could open it. */
   readonly keyPosition: number;
 }
 
@@ -169,7 +169,12 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
       return rollOver(state, event, position);
     case 'AccountKeyRollOverStarted': {
       const { type: _, ...next } = event;
-      return { ...state, nextAccountKeys: withDirectory(state.nextAccountKeys, { ...next, keyPosition: position }) };
+      // The same key sealed again, as where managers change, is as old as it was.
+      const known = state.nextAccountKeys.find(
+        ({ directory, thumbprint }) => directory === next.directory && thumbprint === next.thumbprint,
+      );
+      const keyPosition = known?.keyPosition ?? position;
+      return { ...state, nextAccountKeys: withDirectory(state.nextAccountKeys, { ...next, keyPosition }) };
     }
     case 'AccountKeyRollOverAbandoned': {
       const isKept = ({ directory, thumbprint }: NextAccountKey) =>
