@@ -23,6 +23,7 @@ export {
   secretHosts,
 } from './configuration/secrets.ts';
 export type { ConfigureResult } from './configuration/stored-configuration.ts';
+export type { KeyChange } from './decide/key-changes.ts';
 export { type Hold, holdOf, isEnding, type PutOff } from './decide/put-off.ts';
 export { type DiagnosisOptions, diagnoseReader, type ReaderDiagnosis } from './doctor/doctor.ts';
 export type { LocalFile, LocalFiles } from './doctor/files.ts';
@@ -63,8 +64,23 @@ export {
   type SuspectEvent,
 } from './upkeep/expulsion/plan.ts';
 export { type ExpulsionOptions, recordExpulsion } from './upkeep/expulsion/record.ts';
-export type { Suspicion } from './upkeep/expulsion/suspect.ts';
+export { findSuspect, type Suspect, type Suspicion } from './upkeep/expulsion/suspect.ts';
 export type { ImportCandidate, ImportOptions, ImportOutcome } from './upkeep/importing/import-certificates.ts';
 export { isPair } from './upkeep/importing/pair.ts';
 export type { CaHint } from './upkeep/importing/source-authority.ts';
+export { type AppendedChange, appendChangeAsRoot } from './upkeep/key-changes/append.ts';
+export type { Exposure } from './upkeep/key-changes/exposure.ts';
+export { type RootState, readRootStateOf } from './upkeep/key-changes/keys-in-force.ts';
+export {
+  formatReply,
+  formatRequest,
+  isReplyTo,
+  parseReply,
+  parseRequest,
+  type RootReply,
+  type RootRequest,
+  requestChange,
+} from './upkeep/key-changes/request.ts';
+export { type ExaminedRequest, examineRequest, signRequest } from './upkeep/key-changes/sign.ts';
+export { describeReply } from './upkeep/key-changes/wording.ts';
 export { type RestoreOptions, recordRestored } from './upkeep/restore.ts';

@@ -1,20 +1,28 @@
 /** Makes, seals and opens the keys of ACME accounts. */
 import { accountThumbprint, generateAccountKey } from '@certbus/acme';
 import { open, type Recipient, seal } from '@certbus/events';
+import type { Checkpoint } from '@certbus/events/history';
 import type { Context } from '../context.ts';
 import type { AccountKey } from '../state/accounts.ts';
 
 /** Name of the recipient to whom account keys are sealed besides the managers. */
 const BACKUP = 'backup';
 
-function readersOf({ view }: Context): Recipient[] {
-  const backup = view.state.bus.recipients.filter(({ name }) => name === BACKUP);
-  return [...view.checkpoint.managers.map(({ name, recipient }) => ({ name, recipient })), ...backup];
+/** Who is in force, of those to whom account keys are sealed. */
+export type AccountReaders = Pick<Checkpoint, 'managers' | 'recipients'>;
+
+/** To whom account keys are sealed: the managers and the backup. */
+export function readersOf({ managers, recipients }: AccountReaders): Recipient[] {
+  const backup = recipients.filter(({ name }) => name === BACKUP);
+  return [...managers.map(({ name, recipient }) => ({ name, recipient })), ...backup];
 }
 
 /** Seals an account key to the managers and to the backup. */
 export async function sealAccountKey(context: Context, accountKey: string): Promise<AccountKey> {
-  return { thumbprint: accountThumbprint(accountKey), sealedKey: await seal(accountKey, readersOf(context)) };
+  return {
+    thumbprint: accountThumbprint(accountKey),
+    sealedKey: await seal(accountKey, readersOf(context.view.checkpoint)),
+  };
 }
 
 /** Generates an account key, sealed as {@link sealAccountKey} does. */

@@ -1,13 +1,16 @@
-/** What a manager does with the archive of its bus. */
+/** What a manager does for the bus itself: its archive, and changes of its keys. */
 import type { ArchivePlace, Log, TakenSnapshot } from '@certbus/store';
 import { type Context, refresh } from '../context.ts';
 import { ManagerError } from '../errors.ts';
 import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
 import { type CompletedExpulsion, completeExpulsion } from './expulsion/completion.ts';
+import { type AppendedChange, appendChange } from './key-changes/append.ts';
+import { type RootState, readRootState } from './key-changes/keys-in-force.ts';
+import type { RootReply } from './key-changes/request.ts';
 
 type Options = Omit<UpkeepOptions, 'place'>;
 
-/** A manager's operations on archive and store. */
+/** A manager's operations on archive, store and keys. */
 export interface UpkeepOperations {
   /** Archives every complete range of commits; returns how many commits those were. Rejects `CERTBUS_MANAGER_ARCHIVE_MISSING`. */
   archive(options?: Options): Promise<{ commits: number }>;
@@ -20,6 +23,10 @@ export interface UpkeepOperations {
    * run until it resolves. Rejects as {@link completeExpulsion}.
    */
   completeExpulsion(options: { readonly signal: AbortSignal }): Promise<CompletedExpulsion>;
+  /** What the root has decided up to the head of the bus. */
+  rootState(options?: { readonly signal?: AbortSignal | undefined }): Promise<RootState>;
+  /** Appends a change of keys that the root signed. Rejects as {@link appendChange}. */
+  appendChange(reply: RootReply, options?: { readonly signal?: AbortSignal | undefined }): Promise<AppendedChange>;
 }
 
 /** Adds the archive to the options of an operation, once the replica is at the head of the bus. */
@@ -41,6 +48,12 @@ export function upkeepOperations(context: Context): UpkeepOperations {
     archive: async (options = {}) => archiveRanges(context, await withArchive(context, options)),
     trim: async (options) => trim(context, await withArchive(context, options)),
     completeExpulsion: (options) => completeExpulsion(context, options),
+    async rootState(options = {}) {
+      await refresh(context, options);
+      await context.view.written();
+      return readRootState(context.bus, context.view.replica, options);
+    },
+    appendChange: (reply, options) => appendChange(context, reply, options),
     snapshot: async (options = {}) => takeSnapshot(context, await withArchive(context, options)),
   };
 }

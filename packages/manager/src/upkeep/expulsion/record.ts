@@ -2,6 +2,7 @@
 import type { Manager, Signer, Trust } from '@certbus/events';
 import { BEGINNING, type Checkpoint, type RootBody, signRootEvent } from '@certbus/events/history';
 import { type ArchivePlace, type Bus, type Log, openBus, VersionConflictError } from '@certbus/store';
+import { changeKeys } from '../../decide/key-changes.ts';
 import type { Suspect } from './suspect.ts';
 
 /** A thief that writes all the time has to lose the race only once. */
@@ -30,30 +31,6 @@ async function readHead(bus: Bus, from: Checkpoint, signal: AbortSignal | undefi
   }
 }
 
-/** Whether all of these are managers in force, and nobody else is. */
-function areInForce({ managers: inForce }: Checkpoint, managers: readonly Manager[]): boolean {
-  const keysOf = (list: readonly Manager[]) =>
-    list
-      .map(({ name, signingKey, recipient }) => [name, signingKey, recipient].join(' '))
-      .sort()
-      .join('\n');
-  return keysOf(inForce) === keysOf(managers);
-}
-
-/** What the root has yet to say. */
-function missing(
-  head: Checkpoint,
-  { manager, key, since }: Pick<Suspect, 'manager' | 'key' | 'since'>,
-  managers: readonly Manager[] | undefined,
-): RootBody[] {
-  const isExpelled = head.expelled.some((known) => known.key === key && known.since <= since);
-  const left = managers?.filter(({ signingKey }) => signingKey !== key);
-  const bodies: RootBody[] = [];
-  if (left && left.length > 0 && !areInForce(head, left)) bodies.push({ type: 'ManagersUpdated', managers: left });
-  if (!isExpelled) bodies.push({ type: 'ManagerExpelled', manager, key, since });
-  return bodies;
-}
-
 /**
  * Records on a bus that a manager's key is not trusted from a position on, as one commit that the root signs; what is recorded already is
  * not recorded again. Resolves with the head of the bus, which includes it. Rejects with the `HistoryError` of a commit that is refused,
@@ -76,7 +53,7 @@ export async function recordExpulsion(
   let head: Checkpoint = BEGINNING;
   for (let attempt = 1; ; attempt += 1) {
     head = await readHead(bus, head, signal);
-    const bodies = missing(head, suspect, managers);
+    const bodies = changeKeys(head, { kind: 'expel-manager', suspect, managers });
     if (bodies.length === 0) return head;
     const sign = (body: RootBody, index: number) =>
       signRootEvent(root, trust.busId, head.rootSequence + 1 + index, body);

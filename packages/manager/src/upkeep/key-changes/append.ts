@@ -1,0 +1,177 @@
+/** Appends to a bus what its root has signed. */
+import type { Floor, Trust } from '@certbus/events';
+import {
+  type Checkpoint,
+  floorAt,
+  isRewritten,
+  isSignedByRoot,
+  type RootEnvelope,
+  readEvent,
+  type WrittenEvent,
+} from '@certbus/events/history';
+import { type Bus, VersionConflictError } from '@certbus/store';
+import { type Context, refresh } from '../../context.ts';
+import { ManagerError } from '../../errors.ts';
+import { type Exposure, findExposure, NOTHING_EXPOSED } from './exposure.ts';
+import { type RootState, readRootState } from './keys-in-force.ts';
+import type { RootReply } from './request.ts';
+import { sealAgain } from './seal-again.ts';
+
+/** Those who write all the time have to lose the race only once. */
+const ATTEMPTS = 100;
+
+/** What came of a change of keys. */
+export interface AppendedChange {
+  /** Position of the commit that has it. */
+  readonly position: number;
+  /** Whether this call wrote it; `false` where it was on the bus already. */
+  readonly appended: boolean;
+  /** For the trust file of every machine. */
+  readonly floor: Floor;
+  /** What could not be opened here, so that it is sealed to those before the change, in words. */
+  readonly left: readonly string[];
+  /** What those who left could read up to now. */
+  readonly exposure: Exposure;
+  /** Whether a manager was expelled by it, which `completeExpulsion` finishes. */
+  readonly expels: boolean;
+}
+
+function refuse(why: string): ManagerError {
+  return new ManagerError(
+    'CERTBUS_MANAGER_REQUEST_REFUSED',
+    `The signed change is refused, and nothing was written: ${why}`,
+  );
+}
+
+/** Throws unless the root of this bus signed all of it. */
+function checkReply({ busId, rootEvents }: RootReply, trust: Trust): void {
+  if (busId !== trust.busId) throw refuse(`it is for the bus ${busId}, and this one is ${trust.busId}.`);
+  if (!rootEvents.every((root) => isSignedByRoot(trust, root)))
+    throw refuse('the root of this bus did not sign it, or it was changed on the way. Bring the file again.');
+}
+
+/** What of a reply is not on the bus yet, and the position of the last that is; anyone who manages can have appended a part of it. */
+function divide(
+  { rootEvents }: RootState,
+  reply: RootReply,
+): { readonly rest: readonly RootEnvelope[]; readonly last: number | undefined } {
+  const positions = new Map(rootEvents.map(({ root, position }) => [root.rootSignature, position]));
+  const rest = reply.rootEvents.filter(({ rootSignature }) => !positions.has(rootSignature));
+  const last = reply.rootEvents.findLast(({ rootSignature }) => positions.has(rootSignature));
+  return { rest, last: last && positions.get(last.rootSignature) };
+}
+
+/** Throws unless what was signed is what comes next on the bus. */
+function checkPlace({ rootSequence }: Checkpoint, [first]: readonly RootEnvelope[]): void {
+  const sequence = first?.rootSequence ?? 0;
+  if (sequence === rootSequence + 1) return;
+  const why =
+    sequence <= rootSequence
+      ? `it was signed as change ${sequence} of the keys, and the bus has another one there by now: somebody else's came first. Make the request again`
+      : `it was signed as change ${sequence} of the keys, and the bus has ${rootSequence}: one before it was signed and is not on the bus. Append that one first`;
+  throw new ManagerError('CERTBUS_MANAGER_REQUEST_OUTDATED', `Nothing was written: ${why}.`);
+}
+
+/** Who can read account keys behind a reply. */
+function readersAfter(
+  head: Checkpoint,
+  rootEvents: readonly RootEnvelope[],
+): Pick<Checkpoint, 'managers' | 'recipients'> {
+  const after = { managers: head.managers, recipients: head.recipients };
+  for (const root of rootEvents) {
+    const { event } = readEvent(root);
+    if (event?.type === 'ManagersUpdated') after.managers = event.managers;
+    if (event?.type === 'RecipientsUpdated') after.recipients = event.recipients;
+  }
+  return after;
+}
+
+const expels = ({ rootEvents }: RootReply): boolean => rootEvents.some(({ type }) => type === 'ManagerExpelled');
+
+/** What of a reply is to be appended now; `done` where all of it is on the bus. */
+function judge(
+  state: RootState,
+  reply: RootReply,
+): { readonly rest: readonly RootEnvelope[]; readonly done: AppendedChange | undefined } {
+  const { rest, last } = divide(state, reply);
+  if (rest.length === 0 && last !== undefined) {
+    const floor = floorAt(state.checkpoint);
+    return {
+      rest,
+      done: { position: last, appended: false, floor, left: [], exposure: NOTHING_EXPOSED, expels: expels(reply) },
+    };
+  }
+  checkPlace(state.checkpoint, rest);
+  return { rest, done: undefined };
+}
+
+/**
+ * Appends what the root signed, with the configuration and the account keys sealed again in the same commit; what is on the bus already is not
+ * appended again. Behind an expulsion nothing is sealed again here: what is on the bus can be the thief's, and `completeExpulsion` seals what
+ * is left of it. Rejects `CERTBUS_MANAGER_REQUEST_REFUSED`, `CERTBUS_MANAGER_REQUEST_OUTDATED`, `CERTBUS_MANAGER_BUS_STALE`,
+ * `CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE`, and with a `StoreError`.
+ */
+export async function appendChange(
+  context: Context,
+  reply: RootReply,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<AppendedChange> {
+  const { bus, view, freshness, now } = context;
+  checkReply(reply, bus.trust);
+  for (let attempt = 1; ; attempt += 1) {
+    await refresh(context, { signal });
+    freshness.check();
+    await view.written();
+    const state = await readRootState(bus, view.replica, { signal });
+    const { rest, done } = judge(state, reply);
+    if (done) return done;
+    const head = view.checkpoint;
+    const change = { before: head, after: readersAfter(head, rest) };
+    const sealed = expels(reply) ? { events: [], left: [] } : await sealAgain(context, change);
+    const exposure = await findExposure(context, change);
+    const events: WrittenEvent[] = [...rest, ...sealed.events];
+    try {
+      const { commit, checkpoint } = await bus.append(head, events, { at: now(), signal });
+      if (isRewritten(head, checkpoint)) await view.rebuild({ signal });
+      else view.apply([commit], checkpoint);
+      const done = { position: commit.position, appended: true, floor: floorAt(checkpoint) };
+      return { ...done, left: sealed.left, exposure, expels: expels(reply) };
+    } catch (error) {
+      if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;
+    }
+  }
+}
+
+/**
+ * The same where no manager is left: the root signs the commit as well. Nothing is sealed again, since nobody here can open it. `bus` is
+ * opened with the root as its signer. Rejects as {@link appendChange} does.
+ */
+export async function appendChangeAsRoot(
+  bus: Bus,
+  reply: RootReply,
+  {
+    state,
+    now = () => new Date(),
+    signal,
+  }: {
+    /** Reads what is on the bus. */
+    readonly state: () => Promise<RootState>;
+    readonly now?: () => Date;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<AppendedChange> {
+  checkReply(reply, bus.trust);
+  for (let attempt = 1; ; attempt += 1) {
+    const read = await state();
+    const { rest, done } = judge(read, reply);
+    if (done) return done;
+    try {
+      const { commit, checkpoint } = await bus.append(read.checkpoint, rest, { at: now(), signal });
+      const left = ['the configuration and the account keys'];
+      const done = { position: commit.position, appended: true, floor: floorAt(checkpoint) };
+      return { ...done, left, exposure: NOTHING_EXPOSED, expels: expels(reply) };
+    } catch (error) {
+      if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;
+    }
+  }
+}

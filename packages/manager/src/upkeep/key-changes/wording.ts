@@ -1,0 +1,74 @@
+/** Puts into words what the root signs, for the person who decides. */
+import { type Manager, printableJson, type Recipient } from '@certbus/events';
+import { type RootBody, type RootEvent, readEvent } from '@certbus/events/history';
+import type { KeysInForce } from '../../decide/key-changes.ts';
+import type { RootReply } from './request.ts';
+
+/** In quotation marks, and without what could steer a terminal or end the line: everything in a request is somebody's text. */
+const quoted = (text: string): string => printableJson(text);
+
+const managerText = ({ name, signingKey, recipient }: Manager): string =>
+  `${quoted(name)}, signing key ${signingKey}, recipient ${recipient}`;
+const recipientText = ({ name, recipient }: Recipient): string => `${quoted(name)}, ${recipient}`;
+
+function without<T>(list: readonly T[], others: readonly T[], textOf: (each: T) => string): readonly T[] {
+  const texts = new Set(others.map(textOf));
+  return list.filter((each) => !texts.has(textOf(each)));
+}
+
+/** What a list becomes: who comes, who goes, and everyone who is on it then. */
+function describeList<T>(
+  {
+    before,
+    after,
+    textOf,
+  }: { readonly before: readonly T[]; readonly after: readonly T[]; readonly textOf: (each: T) => string },
+  { noun, can, cannot }: { readonly noun: string; readonly can: string; readonly cannot: string },
+): string[] {
+  return [
+    ...without(after, before, textOf).map((each) => `ADD the ${noun} ${textOf(each)}: ${can}`),
+    ...without(before, after, textOf).map((each) => `REMOVE the ${noun} ${textOf(each)}: ${cannot}`),
+    `${noun}s from then on, and no others:`,
+    ...after.map((each) => `  ${textOf(each)}`),
+  ];
+}
+
+/**
+ * What a change makes of what is in force, in lines that are safe to print: who comes, who goes, and whole lists, so that nothing depends on
+ * knowing what was there before.
+ */
+export function describeChange(before: KeysInForce, body: RootBody): readonly string[] {
+  switch (body.type) {
+    case 'ManagersUpdated':
+      return describeList(
+        { before: before.managers, after: body.managers, textOf: managerText },
+        {
+          noun: 'manager',
+          can: 'it can write to the bus, order certificates, and read the configuration and the ACME account keys',
+          cannot: 'it can write nothing more; what it has read it keeps',
+        },
+      );
+    case 'RecipientsUpdated':
+      return describeList(
+        { before: before.recipients, after: body.recipients, textOf: recipientText },
+        {
+          noun: 'recipient',
+          can: 'it can open every private key that is sealed from then on',
+          cannot: 'it opens none that is sealed from then on; those sealed before it opens still',
+        },
+      );
+    case 'ManagerExpelled':
+      return [
+        `EXPEL the manager ${quoted(body.manager)}, signing key ${body.key}: permanently, and all that it wrote from position ${body.since} on is void, but for certificates`,
+      ];
+    case 'FormatRaised':
+    case 'BusRestored':
+      return [`${body.type}: this is not signed by a request`];
+  }
+}
+
+/** What a reply of the root changes, in the same words. What is in force already is not repeated as a change. */
+export function describeReply({ rootEvents }: RootReply, inForce: KeysInForce): readonly string[] {
+  // Its bodies were read by the bus's own rules where it was parsed.
+  return rootEvents.flatMap((root) => describeChange(inForce, readEvent(root).event as RootEvent));
+}
