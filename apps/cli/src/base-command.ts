@@ -1,6 +1,6 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
 import { cleanLine, printableJson } from '@certbus/events';
-import type { DatedPicture } from '@certbus/runtime';
+import type { DatedPicture, WrittenFloor } from '@certbus/runtime';
 import { clean, type Environment, jsonLine, readEnvironment, type WriteLine } from '@certbus/runtime/local';
 import { Command, Errors, Flags, toConfiguredId } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
@@ -135,6 +135,17 @@ export abstract class BaseCommand extends Command {
     if (!away) return;
     const when = newestAt === undefined ? '' : `, ${newestAt.slice(0, 16).replace('T', ' ')} UTC`;
     this.warn(`this is as of position ${position}${when}, as this machine has read it before: ${away.message}`);
+  }
+
+  /** Says where the new floor of the bus is, or prints the lines that have it. */
+  protected reportFloor({ trust, file, problem }: WrittenFloor): void {
+    if (file !== undefined && problem === undefined) {
+      this.progress(`${file} has a new floor: copy it to every machine that has one`);
+      return;
+    }
+    const why = problem ? `${file} could not be written (${problem.message})` : 'the trust is given as text';
+    this.warn(`${why}. Give these two lines to every machine as its bus.pub, or as CERTBUS_TRUST:`);
+    this.log(trust);
   }
 
   protected async printTable(header: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {

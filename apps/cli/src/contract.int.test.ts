@@ -103,6 +103,30 @@ async function useTheAccount(): Promise<void> {
   await fails(noCa, 'account rollover', 'CERTBUS_MANAGER_ACCOUNT_MISSING');
 }
 
+/** Who manages, in one step and with the root key on another machine. */
+async function changeTheKeys(): Promise<void> {
+  const { stdout } = await certbus(site, ['keygen', 'manager']);
+  writeFileSync(join(site, 'other.pub'), stdout.replaceAll(/^[^#].*\n/gm, ''));
+  const add = 'manager add other --key other.pub';
+  await succeeds(site, `${add} --request add.request`);
+  await fails(site, `${add} --request add.request`, 'CERTBUS_CLI_FILE_EXISTS');
+  await fails(site, add, 'CERTBUS_CLI_USAGE');
+  await fails(site, 'root sign add.request', 'CERTBUS_CLI_USAGE');
+  await succeeds(site, 'root sign add.request --yes');
+  await fails(site, 'root sign add.request.signed --yes', 'CERTBUS_MANAGER_REQUEST_MALFORMED');
+  await succeeds(site, 'root append add.request.signed --request add.request');
+  await fails(site, 'root append add.request', 'CERTBUS_MANAGER_REQUEST_MALFORMED');
+  await succeeds(site, 'manager list');
+  await fails(nowhere, 'manager ls', 'CERTBUS_CLI_CONFIG_MISSING');
+  await succeeds(site, 'manager rm other --yes');
+  await fails(site, 'manager rm other --yes', 'CERTBUS_MANAGER_MANAGER_NOT_FOUND');
+  await succeeds(site, `${add} --yes`);
+  await succeeds(site, 'manager expel other --since 2 --dry-run');
+  await succeeds(site, 'manager expel other --since 2 --yes');
+  await fails(site, `${add} --yes`, 'CERTBUS_MANAGER_CHANGE_REFUSED');
+  await fails(site, 'manager expel nobody --since 2', 'CERTBUS_MANAGER_MANAGER_NOT_FOUND');
+}
+
 /** What is shown of certificates, in good order and not. */
 async function lookAtCertificates(): Promise<void> {
   await succeeds(site, 'cert mk a.shop.test b.shop.test --dry-run');
@@ -244,6 +268,7 @@ beforeAll(async () => {
   await setUp(ca, dns);
   await useTheAccount();
   await manageCertificates(ca);
+  await changeTheKeys();
   await lookAtTheBus();
   await damageTheBus();
   await repairTheBus();

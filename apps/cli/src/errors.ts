@@ -12,6 +12,7 @@ export type CliErrorCode =
   | 'CERTBUS_CLI_EXPIRED'
   | 'CERTBUS_CLI_SERVER_UNREACHABLE'
   | 'CERTBUS_CLI_FILE_PROBLEM'
+  | 'CERTBUS_CLI_ROOT_KEY_MISSING'
   | 'CERTBUS_CLI_PORT_PROBLEM';
 
 /** A refusal of the command line. */

@@ -1,25 +1,15 @@
 /** Tests of new machines on a bus that was cut off or was silent for long, by commands as processes. */
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  createBusId,
-  createIdentity,
-  createManagerKey,
-  createRootKey,
-  formatTrust,
-  parseIdentityFile,
-  parseManagerKey,
-  parseRootKey,
-  parseTrust,
-} from '@certbus/events';
+import { formatTrust, parseTrust } from '@certbus/events';
 import { BEGINNING, floorAt } from '@certbus/events/history';
-import { createBus } from '@certbus/manager';
 import { openBus } from '@certbus/store';
 import { openSqliteLog } from '@certbus/store/sqlite';
 import { startExampleServer } from 'certbus-example-server';
 import { temporaryFolder } from 'certbus-services';
 import { usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { beginSite } from './begin-site.builders.ts';
 import { certbus } from './cli.builders.ts';
 import { putCertificate } from './site.builders.ts';
 
@@ -38,36 +28,11 @@ const CONFIGURATION = JSON.stringify({
   dns: [],
 });
 
-/** A folder as `certbus init` leaves it, with a bus that was begun so many days ago and has nothing else on it. */
-async function beginSite(days: number): Promise<void> {
+/** A folder with a bus that was begun so many days ago. */
+async function begin(days: number): Promise<void> {
   sites += 1;
   site = join(temporary.path, `site${sites}`);
-  mkdirSync(site);
-  const [rootKey, managerKey, identity] = [createRootKey(), await createManagerKey(), await createIdentity()];
-  const root = parseRootKey(rootKey);
-  const { signer } = parseManagerKey(managerKey);
-  const trust = { busId: createBusId(), rootKey: root.publicKey };
-  const log = await openSqliteLog(join(site, 'bus.db'), { create: true });
-  const recipientOf = async (text: string) => (await parseIdentityFile(text)).recipient;
-  const { floor } = await createBus(log, 'certbus', {
-    trust,
-    root,
-    managers: [{ name: 'alice', signingKey: signer.publicKey, recipient: await recipientOf(managerKey) }],
-    recipients: [{ name: 'loadbalancers', recipient: await recipientOf(identity) }],
-    now: () => new Date(Date.now() - days * DAY_MS),
-  });
-  await log.close();
-  const keys = { 'root.key': rootKey, 'manager.key': managerKey, 'loadbalancer.key': identity };
-  for (const [file, text] of Object.entries(keys)) writeFileSync(join(site, file), text, { mode: 0o600 });
-  writeFileSync(join(site, 'bus.pub'), `${formatTrust({ ...trust, floor })}\n`);
-  const config = {
-    bus: 'sqlite:./bus.db#certbus',
-    trust: 'bus.pub',
-    rootKey: 'root.key',
-    managerKey: 'manager.key',
-    identity: 'loadbalancer.key',
-  };
-  writeFileSync(join(site, 'certbus.json'), JSON.stringify(config));
+  await beginSite(site, { begunAt: new Date(Date.now() - days * DAY_MS) });
 }
 
 /** Runs a command on a machine of a name, which has read what its commands have read before. */
@@ -126,7 +91,7 @@ test('init writes the floor below the trust line, and leaves it there', { timeou
 
 describe('a bus that was cut off below the floor', () => {
   beforeEach(async () => {
-    await beginSite(0);
+    await begin(0);
     await putCertificate(site, 'certificate1');
     expect((await on('old', ['cert', 'ls'])).status).toBe(0);
     expect((await on('old', ['bus', 'export', 'backup'])).status).toBe(0);
@@ -197,7 +162,7 @@ describe('a bus that was silent for three days', () => {
 
   /** Without the floor, which is the head here. */
   beforeEach(async () => {
-    await beginSite(3);
+    await begin(3);
     writeFileSync(join(site, 'bus.pub'), `${trustText().split('\n')[0]}\n`);
   });
 
@@ -225,7 +190,7 @@ test('the packed command line refuses both, and says what to do', { timeout: 300
   const project = join(temporary.path, 'project');
   await usePacked('certbus', project);
   const bin = join(project, 'node_modules', 'certbus', 'bin', 'run.js');
-  await beginSite(3);
+  await begin(3);
   const withFloor = trustText();
   writeFileSync(join(site, 'bus.pub'), `${withFloor.split('\n')[0]}\n`);
   const stale = await on('new', ['conf', 'update'], { bin, input: CONFIGURATION });

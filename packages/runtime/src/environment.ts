@@ -73,6 +73,9 @@ export interface EnvironmentOptions {
   readonly writeLine?: WriteLine;
 }
 
+/** Where a program keeps what is its own on this machine, without a local configuration. Default: the process's variables. */
+export const ownStateDirectory = (variables: Variables = process.env): string => ownFolder(stateDirectoryOf(variables));
+
 /** The environment of a local configuration. */
 export function environmentOf(config: LocalConfig, options: EnvironmentOptions = {}): Environment {
   const { variables = process.env, writeLine = (line) => void process.stderr.write(`${line}\n`) } = options;

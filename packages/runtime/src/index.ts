@@ -7,6 +7,15 @@ export { createLogger } from './logger.ts';
 export { readManagerKey } from './manager-key.ts';
 export { checkNothingLost } from './nothing-lost.ts';
 export { knownCheckpoint, type OpenBus, openLocalBus } from './open-bus.ts';
+export { openRootJournal, type RootJournal } from './root-journal.ts';
+export { findRootKey } from './root-key.ts';
 export { type WrittenFloor, writeFloor } from './trust-file.ts';
+export {
+  findSigningKey,
+  type KeyHolder,
+  type KeyHolderOptions,
+  withKeyHolder,
+  withRootState,
+} from './with-key-holder.ts';
 export { withManager } from './with-manager.ts';
 export { type DatedPicture, type PictureOptions, readReplica, withPicture } from './with-picture.ts';

@@ -5,12 +5,14 @@ export {
   type Environment,
   type EnvironmentOptions,
   environmentOf,
+  ownStateDirectory,
   readEnvironment,
   readKey,
   secretsOf,
   type Variables,
 } from './environment.ts';
 export { nothingThere, RuntimeError, type RuntimeErrorCode } from './errors.ts';
+export { readExchanged, writeExchanged } from './exchange-files.ts';
 export { jsonFaultOf } from './json-fault.ts';
 export {
   checkOwnToWrite,

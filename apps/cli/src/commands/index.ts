@@ -39,9 +39,15 @@ import Help from './help.ts';
 import Init from './init.ts';
 import Inspect from './inspect.ts';
 import Keygen from './keygen.ts';
+import ManagerAdd from './manager/add.ts';
+import ManagerExpel from './manager/expel.ts';
+import ManagerLs from './manager/ls.ts';
+import ManagerRm from './manager/rm.ts';
 import Plan from './plan.ts';
 import ProviderLs from './provider/ls.ts';
 import ProviderShow from './provider/show.ts';
+import RootAppend from './root/append.ts';
+import RootSign from './root/sign.ts';
 import Run from './run.ts';
 import Version from './version.ts';
 
@@ -87,9 +93,15 @@ export const COMMANDS = {
   init: Init,
   inspect: Inspect,
   keygen: Keygen,
+  'manager:add': ManagerAdd,
+  'manager:expel': ManagerExpel,
+  'manager:ls': ManagerLs,
+  'manager:rm': ManagerRm,
   plan: Plan,
   'provider:ls': ProviderLs,
   'provider:show': ProviderShow,
+  'root:append': RootAppend,
+  'root:sign': RootSign,
   run: Run,
   version: Version,
 };

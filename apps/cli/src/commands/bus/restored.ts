@@ -1,5 +1,4 @@
 /** `certbus bus restored`. */
-import type { WrittenFloor } from '@certbus/runtime';
 import { readKey } from '@certbus/runtime/local';
 import { BaseCommand } from '../../base-command.ts';
 
@@ -24,20 +23,10 @@ export default class BusRestored extends BaseCommand {
       const { position, floor } = await recordRestored(log, stream, options);
       const written = writeFloor(config, floor);
       this.log(`position ${position} says that the bus was restored`);
-      this.#reportFloor(written);
+      this.reportFloor(written);
       return { position, trust: written.trust };
     } finally {
       await close();
     }
-  }
-
-  #reportFloor({ trust, file, problem }: WrittenFloor): void {
-    if (file !== undefined && problem === undefined) {
-      this.progress(`${file} has a new floor: copy it to every machine that has one`);
-      return;
-    }
-    const why = problem ? `${file} could not be written (${problem.message})` : 'the trust is given as text';
-    this.warn(`${why}. Give these two lines to every machine as its bus.pub, or as CERTBUS_TRUST:`);
-    this.log(trust);
   }
 }

@@ -1,0 +1,34 @@
+/** Reads the public halves of a manager's keys, as people hand them over. */
+import { isHash, type Manager } from '@certbus/events';
+import { readFile } from '@certbus/runtime/local';
+import { CliError } from '../errors.ts';
+
+/** Where the halves are: a file, or as they are given. */
+interface Given {
+  readonly file: string | undefined;
+  readonly signingKey: string | undefined;
+  readonly recipient: string | undefined;
+}
+
+const SIGNING_KEY = /^# signing key: (\S+)\s*$/m;
+const RECIPIENT = /^# recipient: (\S+)\s*$/m;
+
+/** The halves in the text of a file. What else it holds, such as the secret ones, is not looked at. */
+function inText(text: string): Pick<Given, 'signingKey' | 'recipient'> {
+  return { signingKey: SIGNING_KEY.exec(text)?.[1], recipient: RECIPIENT.exec(text)?.[1] };
+}
+
+/** The public halves of a manager's keys. Rejects `CERTBUS_CLI_USAGE` for what is not one, and `CERTBUS_CLI_FILE_UNREADABLE`. */
+export async function publicHalvesOf({ file, ...given }: Given): Promise<Pick<Manager, 'signingKey' | 'recipient'>> {
+  const { signingKey, recipient } = file === undefined ? given : inText(readFile(file, 'The public key'));
+  if (signingKey === undefined || recipient === undefined) {
+    const what =
+      file === undefined
+        ? 'Give the public halves of its keys: --key FILE, or --signing-key and --recipient.'
+        : `${file} lacks the lines "# signing key: …" and "# recipient: age1…", which "certbus keygen manager" writes.`;
+    throw new CliError('CERTBUS_CLI_USAGE', what);
+  }
+  if (!isHash(signingKey))
+    throw new CliError('CERTBUS_CLI_USAGE', 'The signing key is not 43 characters of base64url: copy it again.');
+  return { signingKey, recipient };
+}
