@@ -10,7 +10,15 @@ import {
   remember,
   writeAll,
 } from './certificate-folder.ts';
-import { flushFolder, makeFolder, makeOwnFolder, removeUnfinished, unfinishedName, writeDurably } from './durable.ts';
+import {
+  flushFolder,
+  makeFolder,
+  makeOwnFolder,
+  removeFolder,
+  removeUnfinished,
+  unfinishedName,
+  writeDurably,
+} from './durable.ts';
 import { EMPTY, formatManifest, MANIFEST, readManifest } from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
@@ -85,7 +93,14 @@ export function openFolderInPlace(path: string, { access, form, isJudged }: Fold
       return areSameFiles(shared(manifest, path), manifest.shared);
     },
     isSettled: async () => !(isJudged && existsSync(before)),
-    settle: () => rm(before, { recursive: true, force: true }),
+    async settle() {
+      if (!existsSync(before)) return;
+      // In one step: what is left of it after a kill must not be taken for all that was good.
+      const gone = unfinishedName(before);
+      await rename(before, gone);
+      await flushFolder(path);
+      await removeFolder(gone);
+    },
     async settled() {
       if (!existsSync(before)) return { manifest: await known(), pathOf: (file) => join(path, file) };
       const manifest = await readManifest(before);
