@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type BenchBalancer, haproxyIn, nginxIn } from './agent/balancers.ts';
-import { type AgentMachine, createMachine, serialShown, timesUntilServed } from './agent/machine.ts';
+import { type AgentMachine, createMachine, serialShown, type Target, timesUntilServed } from './agent/machine.ts';
 import { type Benchmark, type Figure, quantile } from './figure.ts';
 
 const MANY = 10_000;
@@ -83,25 +83,16 @@ async function bareRenewals({ socket, certificates }: BenchBalancer, names: read
   return took;
 }
 
-type Target = BenchBalancer['target'];
-
-/** Starts an agent and stops it; resolves with how long it took until its targets were up to date, milliseconds. */
-async function passed(machine: AgentMachine, target: Target): Promise<number> {
-  const agent = await machine.start([target]);
-  await agent.stop();
-  return agent.readyAfterMs;
-}
-
-/** How long a start takes that has something to do, beyond one that finds the same in place. */
-async function extraMs(machine: AgentMachine, target: Target): Promise<number> {
-  const took = await passed(machine, target);
-  return took - (await passed(machine, target));
+/** How long a pass takes that has something to do, beyond one that finds the same in place, milliseconds. */
+async function extraMs({ once }: AgentMachine, target: Target): Promise<number> {
+  const took = await once([target], { isOffline: true });
+  return took - (await once([target], { isOffline: true }));
 }
 
 /**
  * `agent.haproxy.renewals` and `.verified`: one pass of the agent that renews all certificates of a HAProxy, against the bare socket
- * commands. The first compares fingerprints in HAProxy's memory, and has its files before the clock starts; the second writes and flushes
- * each file and makes a handshake for each name.
+ * commands with the same certificates. Before the clock starts the replica has all renewals. The first compares fingerprints in HAProxy's memory, and
+ * has its files then as well; the second has the keys opened, writes and flushes each file, and makes a handshake for each name.
  */
 export const agentHaproxyRenewals: Benchmark = async ({ quick }) => {
   const rounds = quick ? 2 : 7;
@@ -109,35 +100,37 @@ export const agentHaproxyRenewals: Benchmark = async ({ quick }) => {
   const machine = await createMachine();
   try {
     const names = Array.from({ length: count }, (_, n) => nameOf(n));
-    const { port, target, ...balancer } = await haproxyIn(machine.folder);
+    const balancer = await haproxyIn(machine.folder);
+    const { port, target } = balancer;
     const last = names.at(-1) ?? '';
-    /** Renews all while no agent runs; what is run then has to show the last of them. */
-    async function renewed(run: () => Promise<number>, prepare: Target): Promise<number> {
+    /** Renews all while no agent runs, and resolves with how long a pass takes that gives them to HAProxy, against the bare commands. */
+    async function ratio(withWork: Target, prepare: () => Promise<number>): Promise<number> {
       let serial = '';
       for (const name of names) ({ serialNumber: serial } = await machine.bus.issue([name]));
-      await passed(machine, prepare);
+      await prepare();
       if ((await serialShown(port, last)) === serial) throw new Error('it was renewed before the clock started');
-      const took = await run();
+      const took = await extraMs(machine, withWork);
       if ((await serialShown(port, last)) !== serial) throw new Error('it was ready before all were served');
-      return took;
+      const bare = await bareRenewals(balancer, names);
+      controls.push((await bareRenewals(balancer, names)) / bare);
+      return took / bare;
     }
+    // One that does not reach HAProxy writes the files; one that feeds nothing but a folder opens the keys.
+    const withoutSocket = { ...target, socket: `${balancer.socket}.missing` };
+    const folderAlone = { type: 'files', folder: join(machine.folder, 'idle') };
     await issueMany(machine, count);
-    await passed(machine, target);
+    await machine.once([withoutSocket], { isOffline: false, status: 10 });
     const service = await balancer.start();
     const byFingerprint: number[] = [];
     const verified: number[] = [];
     const controls: number[] = [];
     try {
+      await machine.once([target], { isOffline: true });
       for (let round = 0; round < rounds; round += 1) {
-        const bare = await bareRenewals({ port, target, ...balancer }, names);
-        controls.push((await bareRenewals({ port, target, ...balancer }, names)) / bare);
-        // One that does not reach HAProxy writes the files.
-        const withFiles = { ...target, socket: `${balancer.socket}.missing` };
-        byFingerprint.push((await renewed(() => extraMs(machine, target), withFiles)) / bare);
-        // One that feeds nothing but a folder has the bus read and the keys opened.
-        const withKeys = { type: 'files', folder: join(machine.folder, 'idle') };
-        const shown = { ...target, address: `127.0.0.1:${port}` };
-        verified.push((await renewed(() => extraMs(machine, shown), withKeys)) / bare);
+        const writeFiles = () => machine.once([withoutSocket], { isOffline: false, status: 10 });
+        byFingerprint.push(await ratio(target, writeFiles));
+        const openKeys = () => machine.once([folderAlone], { isOffline: false });
+        verified.push(await ratio({ ...target, address: `127.0.0.1:${port}` }, openKeys));
       }
     } finally {
       await service.stop();

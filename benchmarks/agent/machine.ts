@@ -12,12 +12,20 @@ import { runPnpm, temporaryFolder } from 'certbus-services';
 /** What users run: compiled, as it is published. */
 const PROGRAM = fileURLToPath(new URL('../../apps/agent/bin/run.js', import.meta.url));
 
+/** An entry of `targets`. */
+export type Target = Readonly<Record<string, unknown>>;
+
 /** A machine with a bus, and an agent that can be started and stopped. */
 export interface AgentMachine extends AsyncDisposable {
   readonly folder: string;
   readonly bus: TestBus;
-  /** Starts `certbus-agent run`; resolves when its targets are up to date, or failed for the first time. */
-  start(targets: readonly Readonly<Record<string, unknown>>[]): Promise<RunningAgent>;
+  /** Starts `certbus-agent run`; resolves when its targets are up to date with its replica, or failed for the first time. */
+  start(targets: readonly Target[]): Promise<RunningAgent>;
+  /**
+   * Runs `certbus-agent once` and resolves with how long that took, milliseconds: at the newest position of the bus, or by the replica that is there. Rejects
+   * where it ends with another status than the one that is expected.
+   */
+  once(targets: readonly Target[], options: { readonly isOffline: boolean; readonly status?: number }): Promise<number>;
 }
 
 /** An agent that runs. */
@@ -49,14 +57,27 @@ export async function createMachine(): Promise<AgentMachine> {
   writeFileSync(join(folder, 'bus.pub'), bus.trust);
   writeFileSync(join(folder, 'loadbalancer.key'), bus.identity, { mode: 0o600 });
   const children: ChildProcess[] = [];
+  function configure(targets: readonly Target[]): string {
+    const file = join(folder, 'agent.json');
+    const own = { bus: 'sqlite:./bus.db#bench', trust: 'bus.pub', identity: 'loadbalancer.key' };
+    const content = { ...own, stateDirectory: join(folder, 'state'), intervalMs: 1_000, targets };
+    writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
+    return file;
+  }
   return {
     folder,
     bus,
+    async once(targets, { isOffline, status = 0 }) {
+      const args = ['once', '--config', configure(targets), ...(isOffline ? ['--offline'] : [])];
+      const began = performance.now();
+      const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: 'ignore' });
+      children.push(child);
+      await once(child, 'exit');
+      if (child.exitCode !== status) throw new Error(`"certbus-agent once" ended with ${child.exitCode}`);
+      return performance.now() - began;
+    },
     async start(targets) {
-      const file = join(folder, 'agent.json');
-      const own = { bus: 'sqlite:./bus.db#bench', trust: 'bus.pub', identity: 'loadbalancer.key' };
-      const content = { ...own, stateDirectory: join(folder, 'state'), intervalMs: 1_000, targets };
-      writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
+      const file = configure(targets);
       const began = performance.now();
       const child = spawn(process.execPath, [PROGRAM, 'run', '--config', file], {
         stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,12 +1,14 @@
 /** Asks a balancer by TLS which certificate it shows for a name. */
 import { isIP } from 'node:net';
-import { connect } from 'node:tls';
+import { connect, createSecureContext } from 'node:tls';
 import { sha256 } from '@certbus/events';
 import { AgentError } from '../errors.ts';
 import type { Leaf } from './target.ts';
 
 const TIMEOUT_MS = 5_000;
 const TOGETHER = 8;
+/** One for all connections: making one costs as much as a handshake. */
+const secureContext = createSecureContext();
 /** Stands for any name under a wildcard. */
 const LABEL = 'certbus-agent-check';
 
@@ -30,6 +32,7 @@ function servedLeaf(address: string, serverName: string, signal: AbortSignal): P
       host,
       port: Number(address.slice(at + 1)),
       servername: serverName,
+      secureContext,
       rejectUnauthorized: false,
     });
     const fail = (code: AgentError['code'], why: string) => {
