@@ -13,20 +13,23 @@ export interface Offer {
 
 /** Certificates that a running HAProxy holds, by the path that it knows them by. */
 export interface CertificateStore {
+  /** Names the process of HAProxy that answers: after a restart or a reload it is another one. */
+  process(): Promise<string>;
   /** Paths of the certificates that it holds. */
   paths(): Promise<ReadonlySet<string>>;
   /** What its list offers to clients, by the path of the certificate. Rejects `CERTBUS_AGENT_TARGET_FAILED` where no `bind` line uses the list. */
   offered(): Promise<ReadonlyMap<string, readonly Offer[]>>;
-  /** SHA-1 of a leaf's DER, upper-case hexadecimal; `undefined` where HAProxy does not hold the certificate. */
-  fingerprint(path: string): Promise<string | undefined>;
-  /** The same of some, asked for at one time, in order. */
+  /** SHA-1 of each leaf's DER, upper-case hexadecimal, asked for at one time, in order; `undefined` where HAProxy does not hold the certificate. */
   fingerprints(paths: readonly string[]): Promise<readonly (string | undefined)[]>;
   /** Ends a change that somebody else began and did not finish, after a while: as long as it is open, HAProxy changes no other certificate rightly. */
   endForeignTransaction(): Promise<void>;
-  /** Replaces a certificate that it holds. Rejects `CERTBUS_AGENT_TARGET_REFUSED` with its answer where it refuses it; then the old one stays. */
-  replace(path: string, pem: string): Promise<void>;
-  /** Takes a certificate that it does not hold. Rejects as {@link CertificateStore.replace}. */
-  add(path: string, pem: string): Promise<void>;
+  /**
+   * Replaces a certificate that it holds, and resolves with the fingerprint of what it holds then. Rejects `CERTBUS_AGENT_TARGET_REFUSED` with its answer
+   * where it refuses it; then the old one stays.
+   */
+  replace(path: string, pem: string): Promise<string | undefined>;
+  /** Takes a certificate that it does not hold. Resolves and rejects as {@link CertificateStore.replace}. */
+  add(path: string, pem: string): Promise<string | undefined>;
   /** Offers a certificate that it holds, for some names, or for all that it has. Of two certificates that are offered for a name the first goes on. */
   offer(path: string, names: readonly string[]): Promise<void>;
   /** Takes one line away. */
@@ -75,17 +78,37 @@ export function createCertificateStore(
   }
   const succeeds = (answer: string) => linesOf(answer).includes('Success!');
 
-  async function setAndCommit(path: string, pem: string): Promise<void> {
+  /** The certificate whose open change took a text, by the answer to `set ssl cert`; `undefined` where it took none. */
+  const takenFor = (answer: string): string | undefined =>
+    /^Transaction (?:created|updated) for certificate (.+)!$/m.exec(answer)?.[1];
+
+  /** Sets the text of a certificate that is to be committed; where somebody else's change is open, once that is ended. */
+  async function set(path: string, pem: string, { isAgain = false } = {}): Promise<void> {
+    const command = `set ssl cert ${path}`;
+    const answer = await api.ask(command, pem);
+    const taken = takenFor(answer);
+    if (taken === path) return;
+    // HAProxy 2.6 puts this text into another certificate's change. Who began that must not commit it: its names would be shown with this certificate.
+    if (taken !== undefined) await api.ask(`abort ssl cert ${taken}`);
+    // Newer ones refuse it (as of 2.8).
+    const isForeign = taken !== undefined || /^The ongoing transaction is about /m.test(answer);
+    if (!isForeign || isAgain) throw refuse(command, answer);
+    await store.endForeignTransaction();
+    return set(path, pem, { isAgain: true });
+  }
+
+  async function setAndCommit(path: string, pem: string): Promise<string | undefined> {
     if (pem.length > bufferSize - RESERVED) {
       const what = `The certificate for ${path} has ${pem.length} bytes, and HAProxy takes ${bufferSize - RESERVED} at most. Set "tune.bufsize" in its configuration and "bufferSize" of this target to a larger value.`;
       throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
     }
     try {
-      // With another certificate's change open, HAProxy 2.6 takes this one's text for that one.
-      const isOwn = (answer: string) =>
-        /^Transaction (?:created|updated) for certificate /.test(answer) && answer.endsWith(` ${path}!`);
-      await must(`set ssl cert ${path}`, isOwn, pem);
-      await must(`commit ssl cert ${path}`, succeeds);
+      await set(path, pem);
+      // What it holds then is asked for at once: a wait more for each of thousands would be half as long again.
+      const commit = `commit ssl cert ${path}`;
+      const [answer = '', shown = ''] = await api.askAll([commit, `show ssl cert ${path}`]);
+      if (!succeeds(answer)) throw refuse(commit, answer);
+      return fingerprintIn(shown);
     } catch (error) {
       await api.ask(`abort ssl cert ${path}`).catch(() => {});
       throw error;
@@ -93,12 +116,21 @@ export function createCertificateStore(
   }
 
   const store: CertificateStore = {
+    async process() {
+      const lines = linesOf(await api.ask('show info'));
+      return lines.filter((line) => /^(?:Pid|Start_time_sec): /.test(line)).join();
+    },
     async paths() {
       const lines = linesOf(await api.ask('show ssl cert'));
       return new Set(lines.filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith('*')));
     },
     async offered() {
       const lines = linesOf(await api.ask(`show ssl crt-list -n ${list}`));
+      if (lines[0] === 'Permission denied') {
+        const what =
+          'HAProxy does not let the agent ask for certificates on its socket. Add "level admin" to its "stats socket" line, and restart HAProxy.';
+        throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
+      }
       // It names the list first. One that runs without it must find the files when it is reloaded with it, so that no certificate is refused here.
       if (!lines[0]?.startsWith('#')) {
         const what = `HAProxy does not use ${list} yet. Add the "bind" line that "certbus-agent init" prints, and reload HAProxy: the files for it are in place.`;
@@ -113,7 +145,6 @@ export function createCertificateStore(
       }
       return offers;
     },
-    fingerprint: async (path) => fingerprintIn(await api.ask(`show ssl cert ${path}`)),
     fingerprints: async (paths) => (await api.askAll(paths.map((path) => `show ssl cert ${path}`))).map(fingerprintIn),
     async endForeignTransaction() {
       const deadline = performance.now() + FOREIGN_WAIT_MS;
@@ -128,7 +159,7 @@ export function createCertificateStore(
     async add(path, pem) {
       await must(`new ssl cert ${path}`, (answer) => answer.startsWith('New empty certificate store'));
       try {
-        await setAndCommit(path, pem);
+        return await setAndCommit(path, pem);
       } catch (error) {
         await api.ask(`del ssl cert ${path}`).catch(() => {});
         throw error;

@@ -1,9 +1,11 @@
 /** A real HAProxy for the tests. */
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { freePort, type HaproxyVersion, type Service, startHaproxy } from 'certbus-services';
 import { onTestFinished } from 'vitest';
+import type { Site } from '../../agent.builders.ts';
 import type { Balancer, CreateBalancer } from '../../conformance/balancer.builders.ts';
 
 /** Sends a line to a socket and resolves with what comes until its end. */
@@ -15,17 +17,42 @@ export const ask = (path: string, line: string): Promise<string> =>
     socket.on('end', () => resolve(text)).on('error', reject);
   });
 
+/** Opens a socket in front of another one, which waits for `before` ahead of each piece that a client sends. Resolves with its path. */
+export async function socketBefore(path: string, before: (sent: string) => Promise<void>): Promise<string> {
+  const own = `${path}.before`;
+  const server = createServer((client) => {
+    const upstream = connect(path);
+    upstream.pipe(client);
+    let last = Promise.resolve();
+    client.on('data', (chunk) => {
+      last = last.then(() => before(chunk.toString('latin1'))).then(() => void upstream.write(chunk));
+    });
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const)
+      one.on('error', () => {}).on('close', () => other.destroy());
+  }).listen(own);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return own;
+}
+
 /** A HAProxy, and where it is. */
 export interface HaproxyBalancer extends Balancer {
   readonly socket: string;
   readonly folder: string;
 }
 
-type CreateHaproxy = (...args: Parameters<CreateBalancer>) => Promise<HaproxyBalancer>;
+type CreateHaproxy = (
+  site: Site,
+  options: Parameters<CreateBalancer>[1] & { readonly level?: string },
+) => Promise<HaproxyBalancer>;
 
 /** Sets a HAProxy of a version up. */
-export const createHaproxyOf = (version: HaproxyVersion): CreateHaproxy =>
-  (async (site, { defaultName }) => {
+export const createHaproxyOf =
+  (version: HaproxyVersion): CreateHaproxy =>
+  async (site, { defaultName, level = 'admin' }) => {
     const port = await freePort();
     const folder = join(site.folder, 'haproxy');
     const socket = join(site.folder, 'admin.sock');
@@ -34,7 +61,7 @@ export const createHaproxyOf = (version: HaproxyVersion): CreateHaproxy =>
     writeFileSync(
       file,
       `global
-  stats socket ${socket} mode 600 level admin
+  stats socket ${socket} mode 600 level ${level}
   ssl-default-bind-options ssl-min-ver TLSv1.2
 defaults
   mode http
@@ -62,7 +89,4 @@ frontend tls
       meddle: async (name) => void (await ask(socket, `del ssl crt-list ${folder}/crt-list.txt ${folder}/${name}.pem`)),
       log: () => service?.log() ?? '',
     };
-  }) satisfies CreateBalancer;
-
-/** Sets Debian's HAProxy up. */
-export const createHaproxy: CreateHaproxy = createHaproxyOf('2.6');
+  };

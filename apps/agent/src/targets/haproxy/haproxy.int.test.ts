@@ -1,18 +1,22 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { requirePart } from 'certbus-services';
-import { isFull } from 'certbus-services/vitest';
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { type HaproxyVersion, requirePart } from 'certbus-services';
+import { isFull, sized } from 'certbus-services/vitest';
 import { describe, expect, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
 import { createTarget } from '../create-target.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
-import { ask, createHaproxy, createHaproxyOf } from './haproxy.builders.ts';
+import { ask, createHaproxyOf, socketBefore } from './haproxy.builders.ts';
 
 const part = requirePart('haproxy');
 
-describe.skipIf(part.skip)(part.title('the target HAProxy'), () => {
+// Debian's, and at full counts the newer one of PyPI as well.
+const versions: readonly HaproxyVersion[] = isFull ? ['2.6', '2.8'] : ['2.6'];
+
+describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (version) => {
+  const createHaproxy = createHaproxyOf(version);
   testTarget(createHaproxy);
 
   test('writes the files for the start of a HAProxy that does not run yet', async () => {
@@ -41,6 +45,113 @@ describe.skipIf(part.skip)(part.title('the target HAProxy'), () => {
     await settled(async () => expect(await shown(port, 'a.test')).toBe(renewed.serialNumber));
     expect(await shown(port, 'b.test')).toBe(b.serialNumber);
     expect(await ask(socket, 'show ssl cert')).not.toContain('*');
+  });
+
+  test.each(['set', 'commit'])(
+    'where somebody else begins a change just before "%s", no name is shown with another certificate',
+    async (command) => {
+      const site = await createSite();
+      const [a, b] = [await createWanted('a', ['a.test']), await createWanted('b', ['b.test'])];
+      const { port, socket, folder, target, start } = await createHaproxy(site, { defaultName: undefined });
+      let foreign: string | undefined;
+      const own = await socketBefore(socket, async (sent) => {
+        if (foreign === undefined || !sent.startsWith(`${command} ssl cert ${folder}/a.test.pem`)) return;
+        const begun = `set ssl cert ${folder}/b.test.pem <<\n${foreign}\n`;
+        foreign = undefined;
+        await ask(socket, begun);
+      });
+      const made = await createTarget({ ...target, type: 'haproxy', name: 'haproxy', folder, socket: own });
+      await bring(made, [a, b]).catch(() => {});
+      await start();
+      foreign = readFileSync(join(folder, 'b.test.pem'), 'utf8').trimEnd();
+      const renewed = await createWanted('a', ['a.test']);
+      expect((await bring(made, [renewed, b])).refused).toEqual(new Map());
+      expect(foreign).toBeUndefined();
+      // HAProxy 2.6 has put the text of one into the change of the other.
+      await ask(socket, `commit ssl cert ${folder}/b.test.pem`);
+      expect(await shown(port, 'a.test')).toBe(renewed.serialNumber);
+      expect(await shown(port, 'b.test')).toBe(b.serialNumber);
+      await made.close();
+    },
+  );
+
+  const powerCut = 'what a power cut emptied is written again, and HAProxy starts with it';
+  test(powerCut, { tags: ['full'] }, async () => {
+    const site = await createSite();
+    const { serialNumber } = await site.bus.issue(['a.test']);
+    const other = await site.bus.issue(['b.test']);
+    const { port, folder, target, start } = await createHaproxy(site, { defaultName: 'b.test' });
+    const own = { ...target, default: 'b.test' };
+    const pass = async () => {
+      const agent = await site.start([own]);
+      await agent.started;
+      await agent.stop();
+    };
+    await pass();
+    const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
+    const paths = files.map(({ name }) => join(folder, name));
+    expect(paths.map((path) => basename(path)).sort()).toEqual([
+      ...['.certbus-agent.json', 'a.test.pem', 'b.test.pem', 'crt-list.txt', 'default.pem'],
+    ]);
+    // In whatever order.
+    const contents = () =>
+      paths.map((path) => {
+        const text = readFileSync(path, 'utf8');
+        if (path.endsWith('.json')) return JSON.parse(text).certificates;
+        return path.endsWith('.pem') ? text : text.split('\n').sort();
+      });
+    const before = contents();
+    // All of them, then each by itself.
+    const cuts = [paths, ...paths.map((path) => [path])].slice(0, sized({ small: 1, full: Number.POSITIVE_INFINITY }));
+    for (const emptied of cuts) {
+      for (const path of emptied) truncateSync(path);
+      await pass();
+      expect({ emptied, contents: contents() }).toEqual({ emptied, contents: before });
+    }
+    await start();
+    expect(await shown(port, 'a.test')).toBe(serialNumber);
+    expect(await shown(port)).toBe(other.serialNumber);
+  });
+
+  test('a HAProxy that started with older files, or with a list that somebody edited, is put right at once', async () => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    const b = await site.bus.issue(['b.test']);
+    const { port, folder, target, start } = await createHaproxy(site, { defaultName: undefined });
+    const agent = await site.start([target]);
+    await agent.started;
+    let running = await start();
+    await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
+    const [pem, list] = [join(folder, 'a.test.pem'), join(folder, 'crt-list.txt')];
+    const old = readFileSync(pem);
+    const renewed = await site.bus.issue(['a.test']);
+    await settled(async () => expect(await shown(port, 'a.test')).toBe(renewed.serialNumber));
+    const [newest, own] = [readFileSync(pem), readFileSync(list, 'utf8')];
+    // As where a reload read the files before the agent wrote them, and the process before it was told.
+    const edits = [
+      () => writeFileSync(pem, old),
+      () => writeFileSync(list, `${folder}/b.test.pem [alpn h2] A.TEST b.test\n${folder}/a.test.pem\n`),
+    ];
+    for (const edit of edits) {
+      await running.stop();
+      edit();
+      running = await start();
+      writeFileSync(pem, newest);
+      await settled(async () => expect(await shown(port, 'a.test')).toBe(renewed.serialNumber));
+      await settled(() => expect(readFileSync(list, 'utf8')).toBe(own));
+      expect(await shown(port, 'B.test')).toBe(b.serialNumber);
+      expect(await shown(port)).toBeUndefined();
+    }
+  });
+
+  test('a socket without the rights of an administrator is named', async () => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    const { target, start } = await createHaproxy(site, { defaultName: undefined, level: 'operator' });
+    const agent = await site.start([target]);
+    await agent.started;
+    await start();
+    await settled(() => expect(agent.status().targets[0]?.error?.message).toContain('Add "level admin"'));
   });
 
   test('starts again after the certificate of its default was removed, and goes on with the others', async () => {
@@ -138,8 +249,3 @@ describe.skipIf(part.skip)(part.title('the target HAProxy'), () => {
     expect(await shown(port, 'a.test')).toBe(serialNumber);
   });
 });
-
-if (isFull)
-  describe('the target HAProxy 2.8', () => {
-    testTarget(createHaproxyOf('2.8'));
-  });

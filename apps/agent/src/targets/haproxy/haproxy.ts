@@ -1,7 +1,9 @@
 /** The target HAProxy: files for its next start, and its runtime API for now. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../../errors.ts';
 import type { KeyEncoding } from '../../pairs/encodings.ts';
 import type { Access } from '../files/access.ts';
@@ -71,6 +73,9 @@ const NO_NAMES = '!*';
 /** Certificates that HAProxy is asked about at one time; it reads the commands from one buffer of `tune.bufsize`. */
 const TOGETHER = 32;
 
+/** How often the agent looks whether HAProxy is another process by now, whose memory may be that of older files. */
+const LOOK_EVERY_MS = 1_000;
+
 /** What HAProxy refused, by certificate. */
 type Refused = Map<string, Error>;
 
@@ -104,6 +109,8 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
   const list = join(balancerFolder, LIST);
   const base = join(balancerFolder, '/');
   let lag = NO_LAG;
+  /** The process whose memory was compared last. */
+  let compared: string | undefined;
   /** The last default certificate, while there is none: without the file that its `bind` line names, HAProxy does not start. */
   let lastDefault: string | undefined;
 
@@ -145,6 +152,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
   }
 
   async function compare(store: CertificateStore, entries: readonly Entry[]): Promise<Lag> {
+    compared = await store.process();
     const [held, offered] = [await store.paths(), await store.offered()];
     const behind: Entry[] = [];
     let asked: Entry[] = [];
@@ -177,13 +185,16 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     const { path, file, names, leafSha1 } = entry;
     // One that no line names is not in use.
     if (names === undefined && !(held.has(path) && isDefault(entry))) return;
-    const pem = await readFile(join(settings.folder, file), 'utf8');
-    if (held.has(path)) await store.replace(path, pem);
-    else await store.add(path, pem);
+    // Read at once, as the folder is: most of the time of thousands of small files would go into waiting.
+    const pem = readFileSync(join(settings.folder, file), 'latin1');
+    const first = await (held.has(path) ? store.replace(path, pem) : store.add(path, pem));
+    // In between somebody else's text may have come into this change (HAProxy 2.6), and is shown for these names now.
+    const shown = first === leafSha1 ? first : await store.replace(path, pem);
+    if (shown !== leafSha1) {
+      const what = `HAProxy took ${path} and holds another certificate under that name.`;
+      throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
+    }
     if (names && !isOffered(entry, offered)) await store.offer(path, names);
-    if ((await store.fingerprint(path)) === leafSha1) return;
-    const what = `HAProxy took ${path} and holds another certificate under that name.`;
-    throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
   }
 
   /** Gives HAProxy some certificates, and those that it does not offer as is wanted; what it refuses holds up no other. */
@@ -291,6 +302,14 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
         (error: Error) => [error.message],
       );
       return [...(await folderProblems(settings.folder, access)), ...unreachable];
+    },
+    async watch(onLost, signal) {
+      while (!signal.aborted) {
+        await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
+        // While it is away there is nothing to compare.
+        const found = await withStore(signal, (store) => store.process()).catch(() => compared);
+        if (found !== compared) onLost();
+      }
     },
     async close() {},
   };
