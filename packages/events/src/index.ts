@@ -18,6 +18,7 @@ export {
   createIdentity,
   createManagerKey,
   createRootKey,
+  isSignatureOf,
   type ManagerKey,
   parseIdentityFile,
   parseManagerKey,

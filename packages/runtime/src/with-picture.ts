@@ -1,5 +1,5 @@
 /** Shows what this machine's bus says to those who only look: without a manager's key, and from the replica where the bus is away. */
-import { parseTrust } from '@certbus/events';
+import { type Manager, parseTrust } from '@certbus/events';
 import { type Picture, readPicture, readPictureAt, replicaPicture } from '@certbus/manager';
 import { openReplica, type Replica } from '@certbus/replica';
 import { StoreError } from '@certbus/store';
@@ -10,6 +10,8 @@ import { managerReplicaPath, openLocalBus } from './open-bus.ts';
 
 /** What the bus says, and how new that is. */
 export interface DatedPicture extends Picture {
+  /** The managers in force at the newest position that this machine has read. */
+  readonly managers: readonly Manager[];
   /** When the newest commit of the picture was signed, ISO 8601. */
   readonly newestAt: string | undefined;
   /** Why the bus could not be read, so that this is what its replica has; `undefined` where the picture is up to date. */
@@ -74,7 +76,8 @@ export async function withPicture<T>(
       away = error;
       return replicaPicture(replica);
     });
-    return await run({ ...picture, newestAt: picture.state.bus.newestAt, away });
+    const { managers } = replica.checkpoint();
+    return await run({ ...picture, managers, newestAt: picture.state.bus.newestAt, away });
   } finally {
     await replica.close();
   }

@@ -23,6 +23,23 @@ export interface BulkOptions extends RunOptions {
   readonly onOutcome: (outcome: BulkOutcome) => void;
 }
 
+/** Does something for each item, so many at a time, in their order. Rejects with the signal's reason, once what was begun has ended. */
+export async function forEach<T>(
+  items: readonly T[],
+  { parallel, signal }: { readonly parallel: number; readonly signal: AbortSignal },
+  run: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = items.values();
+  async function work(): Promise<void> {
+    for (const item of left) {
+      if (signal.aborted) return;
+      await run(item);
+    }
+  }
+  await Promise.all(Array.from({ length: parallel }, work));
+  signal.throwIfAborted();
+}
+
 /** Those that no process is at work on first: the others may have to wait for it. */
 function inOrder({ state }: Pick<Manager, 'state'>, sets: readonly NameSet[]): NameSet[] {
   const isClaimed = ({ names }: NameSet) =>
@@ -41,7 +58,6 @@ export async function issueAll(
   sets: readonly NameSet[],
   { request, parallel, onOutcome, ...run }: BulkOptions,
 ): Promise<BulkOutcome[]> {
-  const waiting = inOrder(manager, sets).reverse();
   const outcomes = new Map<NameSet, BulkOutcome>();
 
   async function make(set: NameSet): Promise<BulkOutcome> {
@@ -53,16 +69,11 @@ export async function issueAll(
     }
   }
 
-  async function work(): Promise<void> {
-    for (let set = waiting.pop(); set && !run.signal.aborted; set = waiting.pop()) {
-      const outcome = await make(set);
-      outcomes.set(set, outcome);
-      if (!run.signal.aborted) onOutcome(outcome);
-    }
-  }
-
-  await Promise.all(Array.from({ length: parallel }, work));
-  run.signal.throwIfAborted();
+  await forEach(inOrder(manager, sets), { parallel, signal: run.signal }, async (set) => {
+    const outcome = await make(set);
+    outcomes.set(set, outcome);
+    if (!run.signal.aborted) onOutcome(outcome);
+  });
   return sets.flatMap((set) => outcomes.get(set) ?? []);
 }
 

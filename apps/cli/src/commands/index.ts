@@ -32,6 +32,7 @@ import ConfDisplay from './conf/display.ts';
 import ConfEdit from './conf/edit.ts';
 import ConfSchema from './conf/schema.ts';
 import ConfUpdate from './conf/update.ts';
+import ConfUse from './conf/use.ts';
 import ConfValidate from './conf/validate.ts';
 import Doctor from './doctor.ts';
 import ExampleServer from './example-server.ts';
@@ -43,6 +44,7 @@ import ManagerAdd from './manager/add.ts';
 import ManagerExpel from './manager/expel.ts';
 import ManagerLs from './manager/ls.ts';
 import ManagerRm from './manager/rm.ts';
+import KeysCheck from './keys/check.ts';
 import Plan from './plan.ts';
 import ProviderLs from './provider/ls.ts';
 import ProviderShow from './provider/show.ts';
@@ -86,6 +88,7 @@ export const COMMANDS = {
   'conf:edit': ConfEdit,
   'conf:schema': ConfSchema,
   'conf:update': ConfUpdate,
+  'conf:use': ConfUse,
   'conf:validate': ConfValidate,
   doctor: Doctor,
   'example-server': ExampleServer,
@@ -97,6 +100,7 @@ export const COMMANDS = {
   'manager:expel': ManagerExpel,
   'manager:ls': ManagerLs,
   'manager:rm': ManagerRm,
+  'keys:check': KeysCheck,
   plan: Plan,
   'provider:ls': ProviderLs,
   'provider:show': ProviderShow,

@@ -231,6 +231,8 @@ export function claimRenewal(
     readonly otherwise: Pick<IssuanceSubject, 'challengeType' | 'directory'>;
     /** Default: it is wanted in any case. */
     readonly only?: RenewalCondition | undefined;
+    /** Directory of the CA that it moves to, unless an order is open already. Default: it stays. */
+    readonly movedTo?: string | undefined;
   } & Pick<Choice, 'authorities' | 'unavailable'>,
 ): Claim {
   const certificate = state.certificate(certificateId);
@@ -240,8 +242,8 @@ export function claimRenewal(
   if (issuance) return resume(state, now, { certificate, issuance }, options);
   const { names, current } = certificate;
   const keyType = renewedKeyType(certificate);
-  const { challengeType = options.otherwise.challengeType, directory: ownDirectory = options.otherwise.directory } =
-    certificate;
+  const { challengeType = options.otherwise.challengeType, directory = options.otherwise.directory } = certificate;
+  const ownDirectory = options.movedTo ?? directory;
   const destination = destinationOf(certificate, { ...options, ownDirectory, now });
   const profile = destination.fallbackFor === undefined ? certificate.profile : undefined;
   const subject = { names, challengeType, profile, keyType, ...destination };

@@ -265,6 +265,8 @@ export async function renew(
     readonly wait?: boolean;
     /** Directories that failed as a whole in this run. */
     readonly unavailable?: ReadonlySet<string>;
+    /** Name of the CA in the configuration that it moves to, and is renewed at from now on. Default: its own. */
+    readonly authority?: string | undefined;
     /** Default: renew in any case. Otherwise the outcome is `already-managed` where somebody else was first. */
     readonly only?: RenewalCondition;
   },
@@ -276,14 +278,24 @@ export async function renew(
   const outages = outagesFor(context, options.config, certificate);
   const unavailable = new Set([...(options.unavailable ?? []), ...outages.keys()]);
   const choice = { authorities: options.config.authorities, unavailable };
-  const ownDirectory = certificate.directory ?? defaultDirectory(options.config);
+  const { only, authority } = options;
+  const movedTo = authority === undefined ? undefined : authorityNamed(options.config, authority).directory;
+  const ownDirectory = movedTo ?? certificate.directory ?? defaultDirectory(options.config);
   const { directory, isLeft } = targetOf(certificate, { ...choice, ownDirectory, now: context.now() });
   const outage = outages.get(directory);
   if (outage && !isLeft) throw outage.error;
-  const { only } = options;
   const otherwise = { challengeType: 'dns-01' as const, directory: defaultDirectory(options.config) };
   const ask: AskForClaim = (state, now, terms, csr) =>
-    claimRenewal(state, now, certificateId, { ...terms, ...choice, issuanceId, csr, replaces, otherwise, only });
+    claimRenewal(state, now, certificateId, {
+      ...terms,
+      ...choice,
+      issuanceId,
+      csr,
+      replaces,
+      otherwise,
+      only,
+      movedTo,
+    });
   const renewal = { certificateId, issuanceId };
   return finish(context, () => claimOrRecord(context, ask, renewal, options), options);
 }

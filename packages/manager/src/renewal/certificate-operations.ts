@@ -24,7 +24,11 @@ export interface CertificateOperations {
   /** DER of what a certificate is served with, leaf first; empty before it is issued. Throws as {@link CertificateOperations.certificate}. */
   chain(certificateId: string): readonly Uint8Array[];
   issue(request: IssueRequest, options: RunOptions): Promise<IssueResult>;
-  renew(certificateId: string, options: RunOptions): Promise<IssueResult>;
+  /**
+   * Renews a certificate, due or not; with `authority`, the name of a CA in the configuration, it moves there, once what is open elsewhere is
+   * completed. Rejects as {@link CertificateOperations.issue}, and `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`.
+   */
+  renew(certificateId: string, options: RunOptions & { readonly authority?: string | undefined }): Promise<IssueResult>;
   /** Replaces a certificate and revokes the old one. Rejects as {@link CertificateOperations.renew}. */
   revoke(request: RevocationRequest, options: RunOptions): Promise<RevocationResult>;
   remove(certificateId: string): Promise<{ names: readonly string[] }>;

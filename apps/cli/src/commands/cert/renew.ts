@@ -16,6 +16,7 @@ export default class CertRenew extends SigningCommand {
     id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
   };
   static override flags = {
+    authority: Flags.string({ description: 'move it to this CA of the configuration, and renew it there from now on' }),
     'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
     yes: YES_FLAG,
   };
@@ -33,7 +34,8 @@ export default class CertRenew extends SigningCommand {
         await this.agree(`${early}. Order a new certificate now?`, flags);
         this.warn(`${early}; CAs limit how often the same names are issued`);
       }
-      const options = { signal: this.signal, takeOver: flags['take-over'] };
+      const { authority } = flags;
+      const options = { signal: this.signal, takeOver: flags['take-over'], authority };
       return this.withDisplay(({ onProgress }) => manager.renew(id, { ...options, onProgress }));
     });
     this.log(
