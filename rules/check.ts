@@ -6,6 +6,7 @@ import { exportsThatDisagree } from './exports.ts';
 import type { Finding } from './finding.ts';
 import { staleFloorPlan } from './floor-plan.ts';
 import type { House } from './house.ts';
+import { outdatedPicture } from './pictures.ts';
 import { importedAdapters, impureFiles } from './purity.ts';
 import { crowdedFolders, oversizedPackages } from './sizes.ts';
 import { importedTests } from './test-imports.ts';
@@ -24,6 +25,7 @@ const RULES: readonly ((tree: Tree, house: House) => Finding[])[] = [
   brokenReferences,
   translatedWords,
   outdatedDiagram,
+  outdatedPicture,
 ];
 
 /** What is wrong in a tree, rule by rule. */

@@ -9,6 +9,7 @@ import { DIAGRAM, outdatedDiagram } from './diagram/current.ts';
 import type { Finding } from './finding.ts';
 import { staleFloorPlan } from './floor-plan.ts';
 import { HOUSE } from './house.ts';
+import { DARK, outdatedPicture } from './pictures.ts';
 import { isOutside, readTree } from './tree.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -311,5 +312,10 @@ describe('the repository itself', () => {
   test('would not keep a picture that the code no longer looks like', () => {
     const documents = new Map([...tree.documents, [DIAGRAM, '<svg/>']]);
     expect(outdatedDiagram({ ...tree, documents }, HOUSE)).toMatchObject([{ rule: 'diagram', where: DIAGRAM }]);
+  });
+
+  test('would not keep a dark picture that is another one than the light one', () => {
+    const documents = new Map([...tree.documents, [DARK, '<svg/>']]);
+    expect(outdatedPicture({ ...tree, documents })).toMatchObject([{ rule: 'picture', where: DARK }]);
   });
 });
