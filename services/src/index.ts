@@ -1,4 +1,5 @@
 /** Entry: the real services, and what tests share. */
+export { type AwsAccount, startAwsAccount } from './aws-account.ts';
 export {
   createCsr,
   createIssuer,
@@ -22,6 +23,7 @@ export { findHaproxy, type HaproxyVersion, startHaproxy } from './haproxy.ts';
 export { ACCOUNT, type IamJudge, type IamRequest, type IamSubject, startIamJudge } from './iam/judge.ts';
 export { type IamProxy, startIamProxy } from './iam/proxy.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
+export { type LambdaEmulator, type LambdaOptions, startLambdaEmulator } from './lambda/emulator.ts';
 export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
 export { findMandoc } from './mandoc.ts';
 export { type Moto, startMoto } from './moto.ts';

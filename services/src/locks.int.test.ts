@@ -36,18 +36,25 @@ test('a package of npm with another hash is not installed', async () => {
   );
 });
 
-test.each(['esbuild', 'iam-simulate', 'rollup', 'webpack', 'frameworks', 'castore', 'emmett', 'node-24.21.0'])(
-  '%s is pinned whole',
-  (name) => {
-    const { folder } = lockOf(name);
-    const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
-      packages: Record<string, { version?: string; integrity?: string; dependencies?: Record<string, string> }>;
-    };
-    const { '': root, ...others } = packages;
-    for (const [path, { integrity }] of Object.entries(others)) expect(integrity, path).toMatch(/^sha512-/);
-    for (const range of Object.values(root?.dependencies ?? {})) expect(range).toMatch(/^\d+\.\d+\.\d+$/);
-  },
-);
+test.each([
+  'esbuild',
+  'iam-simulate',
+  'lambda-ric',
+  'rollup',
+  'webpack',
+  'frameworks',
+  'castore',
+  'emmett',
+  'node-24.21.0',
+])('%s is pinned whole', (name) => {
+  const { folder } = lockOf(name);
+  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version?: string; integrity?: string; dependencies?: Record<string, string> }>;
+  };
+  const { '': root, ...others } = packages;
+  for (const [path, { integrity }] of Object.entries(others)) expect(integrity, path).toMatch(/^sha512-/);
+  for (const range of Object.values(root?.dependencies ?? {})) expect(range).toMatch(/^\d+\.\d+\.\d+$/);
+});
 
 describe.skipIf(requirePart('step-ca').skip)('Go', () => {
   test('does not build a module with another hash', async () => {

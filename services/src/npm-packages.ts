@@ -20,14 +20,17 @@ export function freshEnvironment(): Record<string, string> {
  */
 export async function installPackages(
   name: string,
-  { scripts = false }: { readonly scripts?: boolean } = {},
+  {
+    scripts = false,
+    env: more = {},
+  }: { readonly scripts?: boolean; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
   const { folder: lock, cacheName } = lockOf(name);
   const folder = await installOnce(cacheName, `${name} from npm`, async (unfinished) => {
     const quiet = ['--no-audit', '--no-fund', '--loglevel=error', ...(scripts ? [] : ['--ignore-scripts'])];
     await cp(lock, unfinished, { recursive: true });
     // What a script would download has no hash here.
-    const env = { ...freshEnvironment(), npm_config_build_from_source: 'true' };
+    const env = { ...freshEnvironment(), npm_config_build_from_source: 'true', ...more };
     await run('npm', ['ci', '--legacy-peer-deps', ...quiet], { cwd: unfinished, env });
   });
   return join(folder, 'node_modules');

@@ -5,6 +5,7 @@ import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
 import { findHaproxy, missingHaproxy } from './haproxy.ts';
 import { findIamJudge, missingIamJudge } from './iam/judge.ts';
 import { missingIpv6 } from './ipv6.ts';
+import { findLambdaEmulator, findLambdaRuntime, missingLambdaEmulator } from './lambda/programs.ts';
 import { hasProgram } from './machine.ts';
 import { findMandoc, missingMandoc } from './mandoc.ts';
 import { findMoto, missingMoto } from './moto.ts';
@@ -29,6 +30,7 @@ export type Part =
   | 's3'
   | 'moto'
   | 'iam-judge'
+  | 'lambda'
   | 'bind'
   | 'knot'
   | 'powerdns'
@@ -52,6 +54,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   s3: missingS3Server,
   moto: missingMoto,
   'iam-judge': missingIamJudge,
+  lambda: missingLambdaEmulator,
   bind: missingBind,
   knot: missingKnot,
   powerdns: missingPowerDns,
@@ -90,6 +93,10 @@ export async function installParts(): Promise<void> {
   if (!missingS3Server()) await findS3Server();
   if (!missingMoto()) await findMoto();
   if (!missingIamJudge()) await findIamJudge();
+  if (!missingLambdaEmulator()) {
+    await findLambdaEmulator();
+    await findLambdaRuntime();
+  }
   if (!missingHaproxy()) await findHaproxy();
   if (!missingNginx()) await findNginx();
   if (!missingNginxWithLua()) await findNginxWithLua();

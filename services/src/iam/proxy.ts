@@ -37,15 +37,34 @@ interface Role extends IamSubject {
   readonly name: string;
 }
 
-function pass(target: string, call: IncomingMessage, body: Buffer, response: ServerResponse): void {
+/** A request on its way to a double, and its answer. */
+interface Passing {
+  readonly call: IncomingMessage;
+  readonly body: Buffer;
+  readonly response: ServerResponse;
+  /** Answers in place of "not there", where the caller may not know that. */
+  readonly refuseMissing?: (() => void) | undefined;
+  /** What has to be done at the double before its answer is passed on. */
+  readonly settle?: (() => Promise<unknown>) | undefined;
+}
+
+function pass(target: string, { call, body, response, refuseMissing, settle }: Passing): void {
   const { hostname: host, port } = new URL(target);
   // DynamoDB Local has a database for each access key, and moto an account.
   const authorization = call.headers.authorization?.replace(/Credential=[^/]+/, `Credential=${ACCESS_KEY_ID}`);
   const headers = { ...call.headers, authorization };
   const options = { host, port, path: call.url, method: call.method, headers };
   const onward = httpRequest(options, (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.headers);
-    answer.pipe(response);
+    if (answer.statusCode === 404 && refuseMissing) {
+      answer.resume();
+      return refuseMissing();
+    }
+    const passOn = () => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    };
+    if (settle) return void settle().then(passOn, () => response.destroy());
+    return passOn();
   });
   onward.on('error', () => response.destroy()).end(body);
 }
@@ -76,6 +95,35 @@ function refuse(
   response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(json));
 }
 
+/** Tags of a certificate of ACM. */
+type Tags = readonly { readonly Key: string; readonly Value: string }[];
+
+/** Asks ACM about the certificate of a request, with its signature. */
+async function askAcm(
+  target: string,
+  { authorization }: HttpRequest,
+  operation: string,
+  input: object,
+): Promise<unknown> {
+  const answer = await fetch(target, {
+    method: 'POST',
+    headers: {
+      authorization: authorization.replace(/Credential=[^/]+/, `Credential=${ACCESS_KEY_ID}`),
+      'x-amz-target': `CertificateManager.${operation}`,
+      'content-type': 'application/x-amz-json-1.1',
+    },
+    body: JSON.stringify(input),
+  });
+  const text = await answer.text();
+  return text === '' ? {} : JSON.parse(text);
+}
+
+/** The tags of the certificate that a request is about, which policies can name. */
+async function tagsOf(target: string, http: HttpRequest, { resource }: IamRequest): Promise<Tags> {
+  const answer = await askAcm(target, http, 'ListTagsForCertificate', { CertificateArn: resource });
+  return (answer as { readonly Tags?: Tags }).Tags ?? [];
+}
+
 const requestOf = ({ method = '', url = '', headers }: IncomingMessage, body: Buffer): HttpRequest => ({
   method,
   url,
@@ -95,11 +143,22 @@ export async function startIamProxy(judge: Pick<IamJudge, 'isAllowed'>, targets:
     const role = scope && roles.get(scope.accessKeyId);
     const target = scope && targets[scope.service as keyof Targets];
     if (!scope || !role || !target) return void response.destroy();
-    const request = iamRequestOf(http, scope);
+    const asked = iamRequestOf(http, scope);
+    const isCertificate = scope.service === 'acm' && !asked.resource.endsWith('*');
+    const tags = isCertificate ? await tagsOf(target, http, asked) : [];
+    const ofResource = Object.fromEntries(tags.map(({ Key, Value }) => [`aws:ResourceTag/${Key}`, Value]));
+    const request = { ...asked, context: { ...asked.context, ...ofResource } };
     const allowed = await judge.isAllowed(role, request);
     decided.push({ role: role.name, ...request, allowed });
-    if (allowed) pass(target, call, body, response);
-    else refuse(response, scope.service, role, request);
+    if (!allowed) return refuse(response, scope.service, role, request);
+    // S3 says that an object is not there to those only who may list its whole bucket.
+    const listing = { action: 's3:ListBucket', resource: request.resource.replace(/\/.*$/, '') };
+    const mayKnow = request.action !== 's3:GetObject' || (await judge.isAllowed(role, listing));
+    const refuseMissing = mayKnow ? undefined : () => refuse(response, scope.service, role, listing);
+    // moto forgets the tags of a certificate over which another one is imported, and ACM keeps them.
+    const isAgain = tags.length > 0 && request.action === 'acm:ImportCertificate';
+    const tag = () => askAcm(target, http, 'AddTagsToCertificate', { CertificateArn: asked.resource, Tags: tags });
+    return pass(target, { call, body, response, refuseMissing, settle: isAgain ? tag : undefined });
   }
   const server = createServer((call, response) => {
     decide(call, response).catch((error: unknown) => {

@@ -67,6 +67,19 @@ function dynamoDb(operation: string, json: Json, region: string): IamRequest {
   };
 }
 
+/** The ARN of a parameter that is asked for by name or ARN, of which a version or a label is no part. */
+function parameterArn(name: string, arn: (resource: string) => string): string {
+  const [path = '', ...others] = name.split(':parameter').reverse();
+  const resource = `parameter${path.replace(/:.*$/, '')}`;
+  return others.length > 0 ? `${others.join('')}:${resource}` : arn(resource);
+}
+
+/** The ARN of a secret that is asked for by name or ARN. Secrets Manager adds a dash and six characters, and finds a secret without them as well. */
+function secretArn(id: string, arn: (resource: string) => string): string {
+  if (!id.startsWith('arn:')) return arn(`secret:${id}-AbCdEf`);
+  return /-[a-zA-Z0-9]{6}$/.test(id) ? id : `${id}-AbCdEf`;
+}
+
 /** Services whose operation is in a header and whose parameters are JSON. */
 function byTarget({ target, body }: HttpRequest, { service, region }: CredentialScope): IamRequest {
   const operation = target.replace(/^.*\./, '');
@@ -76,13 +89,13 @@ function byTarget({ target, body }: HttpRequest, { service, region }: Credential
     case 'dynamodb':
       return dynamoDb(operation, json, region);
     case 'ssm':
-      return { action: `ssm:${operation}`, resource: arn(`parameter${json.Name?.replace(/:[^/]*$/, '') ?? ''}`) };
+      return { action: `ssm:${operation}`, resource: parameterArn(json.Name ?? '', arn) };
     case 'secretsmanager':
-      // Secrets Manager adds a dash and six characters to each name.
-      return { action: `secretsmanager:${operation}`, resource: arn(`secret:${json.SecretId}-AbCdEf`) };
+      return { action: `secretsmanager:${operation}`, resource: secretArn(json.SecretId ?? '', arn) };
     case 'acm': {
       const tags = Object.fromEntries((json.Tags ?? []).map(({ Key, Value }) => [`aws:RequestTag/${Key}`, Value]));
-      return { action: `acm:${operation}`, resource: json.CertificateArn ?? arn('certificate/*'), context: tags };
+      const every = operation === 'ListCertificates' ? '*' : arn('certificate/*');
+      return { action: `acm:${operation}`, resource: json.CertificateArn ?? every, context: tags };
     }
     default:
       throw new Error(`nothing here knows the requests of ${service}`);
