@@ -1,6 +1,6 @@
 /** Makes the store of a bus, for `certbus bus bootstrap`. */
 import type { Policies } from '@certbus/lambda/policies';
-import { parseReference } from '@certbus/runtime/local';
+import { parseCheckpointReference, parseReference } from '@certbus/runtime/local';
 import { type ArchiveAddress, parseAddress, parseArchiveAddress } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import type { Outgoing } from '@certbus/store/outgoing';
@@ -83,7 +83,8 @@ export async function bootstrap(
   const place = parseAddress(address);
   const archive = request.archive ? parseArchiveAddress(request.archive) : undefined;
   const secrets = request.secrets.map((text) => parseReference(text, '--secret'));
-  const checkpoint = request.checkpoint === undefined ? undefined : parseReference(request.checkpoint, '--checkpoint');
+  const checkpoint =
+    request.checkpoint === undefined ? undefined : parseCheckpointReference(request.checkpoint, '--checkpoint');
   if (place.kind !== 'dynamodb') {
     await (await openLog(place, { create: true, signal })).close();
     return { policies: undefined };

@@ -7,7 +7,7 @@ import type { Environment } from './environment.ts';
 import { RuntimeError } from './errors.ts';
 import { readOwnFile, replaceFile, writeNew } from './key-files.ts';
 import { readFromAws, writeToAws } from './secrets/aws.ts';
-import { isReference, parseReference, type SecretReference, shownReference } from './secrets/reference.ts';
+import { isReference, parseCheckpointReference, type SecretReference, shownReference } from './secrets/reference.ts';
 import { isCovered } from './trust-file.ts';
 
 /** Where a checkpoint is kept. Its text is that of a trust file, whose floor is the checkpoint. */
@@ -23,6 +23,8 @@ interface Place {
 export interface KnownTrust {
   /** The trust of the local configuration, with the checkpoint as its floor where that is later. */
   readonly trust: Trust;
+  /** Whether a place for checkpoints is set: then the folder of this manager does not last. */
+  readonly isKept: boolean;
   /** Whether there is a checkpoint: then this manager has read the bus before. */
   readonly hasCheckpoint: boolean;
   /** Keeps how far the bus was read, unless as much is kept already, or more. Rejects as the place does. */
@@ -58,10 +60,7 @@ function placeOf(environment: Environment): Place | undefined {
   const text = environment.variables['CERTBUS_CHECKPOINT'];
   if (!text) return undefined;
   if (!isReference(text)) return inFile(resolve(text));
-  const reference = parseReference(text, 'CERTBUS_CHECKPOINT');
-  if (reference.service === 'ssm') return inParameter(reference, environment);
-  const message = 'CERTBUS_CHECKPOINT is a file, or a parameter such as ssm:/certbus/prod/checkpoint: not a secret.';
-  throw new RuntimeError('CERTBUS_CLI_SECRET_REFERENCE_INVALID', message);
+  return inParameter(parseCheckpointReference(text, 'CERTBUS_CHECKPOINT'), environment);
 }
 
 /** Parses what was kept. Throws `CERTBUS_CLI_CHECKPOINT_REFUSED` for what is not a checkpoint, or is one of another bus. */
@@ -90,7 +89,7 @@ const isLater = (one: Trust, other: Trust): boolean => one.floor !== undefined &
 export async function readKnownTrust(environment: Environment): Promise<KnownTrust> {
   const own = parseTrust(environment.config.trust);
   const place = placeOf(environment);
-  if (!place) return { trust: own, hasCheckpoint: false, keep: async () => {} };
+  if (!place) return { trust: own, isKept: false, hasCheckpoint: false, keep: async () => {} };
   const read = async (): Promise<Trust | undefined> => {
     const text = await place.read();
     return text === undefined ? undefined : parse(text, place.name, own);
@@ -98,6 +97,7 @@ export async function readKnownTrust(environment: Environment): Promise<KnownTru
   const kept = await read();
   return {
     trust: kept && isLater(kept, own) ? kept : own,
+    isKept: true,
     hasCheckpoint: kept?.floor !== undefined,
     async keep(reached) {
       const next = { ...own, floor: floorAt(reached) };

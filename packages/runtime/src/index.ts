@@ -18,5 +18,5 @@ export {
   withKeyHolder,
   withRootState,
 } from './with-key-holder.ts';
-export { withManager } from './with-manager.ts';
+export { type ManagerSettings, withManager } from './with-manager.ts';
 export { type DatedPicture, type PictureOptions, readReplica, withPicture } from './with-picture.ts';

@@ -28,4 +28,4 @@ export {
 } from './key-files.ts';
 export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig } from './local-config.ts';
 export { jsonLine, type LogLevel, type WriteLine } from './logger.ts';
-export { parseReference, type SecretReference } from './secrets/reference.ts';
+export { parseCheckpointReference, parseReference, type SecretReference } from './secrets/reference.ts';

@@ -1,7 +1,8 @@
 /** Starts a manager on this machine: for the command line, a daemon, a function in the cloud, a web page. */
 import type { ManagerKey } from '@certbus/events';
 import { type Manager, type ManagerOptions, openManager } from '@certbus/manager';
-import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
+import { archiveNotes, takeArchivedNotes } from '@certbus/manager/renewal-info-archive';
+import { openRenewalInfoNotes, type StoredRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica } from '@certbus/replica';
 import { applyKnownTrust, type KnownTrust, readKnownTrust } from './checkpoint.ts';
 import { type Environment, readReferences, secretsOf } from './environment.ts';
@@ -13,19 +14,41 @@ import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { createSolverFactory } from './solvers/solvers.ts';
 
 /** What of a manager its caller can set; the rest is the machine's. */
-export type ManagerSettings = Pick<ManagerOptions, 'observe' | 'claimMs' | 'graceMs' | 'now' | 'limits'>;
+export type ManagerSettings = Pick<ManagerOptions, 'observe' | 'claimMs' | 'graceMs' | 'now' | 'limits'> &
+  Partial<Pick<ManagerOptions, 'holder' | 'hasEnded'>>;
 
 /** What a manager is made of. */
 interface Parts {
   readonly open: OpenBus;
+  readonly known: KnownTrust;
   readonly key: ManagerKey;
   readonly environment: Environment;
   readonly settings: ManagerSettings;
 }
 
+/**
+ * Keeps the notes of when to ask the CAs in the archive, where the folder of this manager does not last. A failure is reported, and is not one of what
+ * ran: then the CAs are asked again.
+ */
+function keepNotes(
+  notes: StoredRenewalInfoNotes,
+  { open: { archive, trust }, known, environment }: Pick<Parts, 'open' | 'known' | 'environment'>,
+) {
+  const report = (what: string) => (error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    loggerOf(environment).warn(`the notes of when to ask the CAs were not ${what}`, { error: reason });
+  };
+  const place = known.isKept ? archive : undefined;
+  const { busId } = trust;
+  return {
+    begin: async () => (place ? takeArchivedNotes(notes, { place, busId }).catch(report('read')) : undefined),
+    end: async () => (place ? archiveNotes(notes, { place, busId }).catch(report('written')) : undefined),
+  };
+}
+
 /** Runs with a manager on a bus that is open; the replica and the notes are closed afterwards. */
 async function runOn<T>(
-  { open, key, environment, settings }: Parts,
+  { open, known, key, environment, settings }: Parts,
   run: (manager: Manager) => Promise<T>,
 ): Promise<T> {
   const { config, outgoing, acceptStale } = environment;
@@ -34,6 +57,8 @@ async function runOn<T>(
   const replica = await openReplica({ path, busId: trust.busId });
   try {
     using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
+    const keeping = keepNotes(notes, { open, known, environment });
+    await keeping.begin();
     const secrets = secretsOf(environment);
     const manager = await openManager({
       bus,
@@ -56,6 +81,7 @@ async function runOn<T>(
       if (manager.checkpoint.position === 0) throw nothingThere(config.bus);
       return await run(manager);
     } finally {
+      await keeping.end();
       await manager.close();
     }
   } finally {
@@ -96,7 +122,7 @@ export async function withManager<T>(
   const from = applyKnownTrust(environment, known);
   const open = await openLocalBus(from, key);
   try {
-    return await runOn({ open, key, environment: from, settings }, async (manager) => {
+    return await runOn({ open, known, key, environment: from, settings }, async (manager) => {
       try {
         return await run(manager, open);
       } finally {

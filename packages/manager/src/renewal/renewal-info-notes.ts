@@ -6,7 +6,15 @@ import { checkSchema, type FileProblem, fileProblemOf, openGuarded } from '@cert
 import { LONGEST_NOTE_MS, type RenewalInfoNote, type RenewalInfoNotes } from './renewal-info-schedule.ts';
 
 /** Notes that outlive the process. Dispose of them to close their file. */
-export interface StoredRenewalInfoNotes extends RenewalInfoNotes, Disposable {}
+export interface StoredRenewalInfoNotes extends RenewalInfoNotes, Disposable {
+  isEmpty(): boolean;
+  /** Whether a note was set since they were opened: a CA was asked. */
+  hasChanged(): boolean;
+  /** All of them, in order of the certificates. */
+  all(): readonly RenewalInfoNote[];
+  /** Takes notes that were kept elsewhere, all or nothing, in the place of what was noted of their certificates. */
+  restore(notes: readonly RenewalInfoNote[]): void;
+}
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS notes (
@@ -33,6 +41,8 @@ function prepare(database: DatabaseSync) {
        ORDER BY ask_at, certificate_id LIMIT ${PAGE}`,
     ),
     next: database.prepare('SELECT min(ask_at) AS next FROM notes WHERE directory = ? AND ask_at > ?'),
+    any: database.prepare('SELECT 1 FROM notes LIMIT 1'),
+    all: database.prepare('SELECT * FROM notes ORDER BY certificate_id'),
     stretch: database.prepare('SELECT * FROM stretch'),
     setStretch: database.prepare('INSERT OR REPLACE INTO stretch VALUES (1, ?, ?, ?)'),
   };
@@ -125,12 +135,35 @@ function* notesBetween(
  */
 export function openRenewalInfoNotes(path: string): StoredRenewalInfoNotes {
   const { database, statements } = openOrBeginAgain(path);
+  let hasChanged = false;
+  /** Writes all or nothing; what fails is as if it had not been noted. */
+  const together = (act: () => void): void => {
+    attempt(() => {
+      database.exec('BEGIN IMMEDIATE');
+      try {
+        act();
+        database.exec('COMMIT');
+      } catch (error) {
+        if (database.isTransaction) database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  };
   return {
+    isEmpty: () => attempt(() => statements.any.get()) === undefined,
+    hasChanged: () => hasChanged,
+    all: () => (attempt(() => statements.all.all()) ?? []).map(parse),
+    restore(notes) {
+      together(() => {
+        for (const note of notes) write(statements.set, note);
+      });
+    },
     get(certificateId) {
       const row = attempt(() => statements.get.get(certificateId));
       return row && parse(row);
     },
     set(note) {
+      hasChanged = true;
       attempt(() => write(statements.set, note));
     },
     forget(certificateId) {
@@ -150,17 +183,10 @@ export function openRenewalInfoNotes(path: string): StoredRenewalInfoNotes {
       return row && { restored: Number(row['restored']), after: Number(row['after']), upTo: Number(row['up_to']) };
     },
     extend({ restored, after, upTo }, { notes, gone }) {
-      attempt(() => {
-        database.exec('BEGIN IMMEDIATE');
-        try {
-          for (const note of notes) write(statements.add, note);
-          for (const certificateId of gone) statements.forget.run(certificateId);
-          statements.setStretch.run(restored, after, upTo);
-          database.exec('COMMIT');
-        } catch (error) {
-          if (database.isTransaction) database.exec('ROLLBACK');
-          throw error;
-        }
+      together(() => {
+        for (const note of notes) write(statements.add, note);
+        for (const certificateId of gone) statements.forget.run(certificateId);
+        statements.setStretch.run(restored, after, upTo);
       });
     },
     [Symbol.dispose]: () => database.close(),

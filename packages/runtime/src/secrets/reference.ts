@@ -62,5 +62,18 @@ export function parseReference(text: string, what: string): SecretReference {
   return { service: scheme, name, region, endpoint: query.get('endpoint') ?? undefined };
 }
 
+/**
+ * Reads a reference to the parameter in which a checkpoint is kept. Throws as {@link parseReference}, and for what SSM writes nothing to: a secret, a
+ * parameter by its ARN, and a version of one.
+ */
+export function parseCheckpointReference(text: string, what: string): SecretReference {
+  const reference = parseReference(text, what);
+  const { service, name } = reference;
+  if (service === 'ssm' && !name.includes(':')) return reference;
+  const form = 'a parameter of this account by its name, such as ssm:/certbus/prod/checkpoint';
+  const message = `${what} is ${form}: not a secret, an ARN or a version, since it is written.`;
+  throw new RuntimeError('CERTBUS_CLI_SECRET_REFERENCE_INVALID', message);
+}
+
 /** A reference as its address, for messages. */
 export const shownReference = ({ service, name }: SecretReference): string => `${service}:${name}`;
