@@ -1,127 +1,226 @@
-/** Tests of the function against doubles of AWS, under the policy of its role. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+/** Tests of the function as its archive has it, in AWS's emulator of Lambda, against doubles of AWS and under the policy of its role. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createManagerKey } from '@certbus/events';
-import { run } from 'certbus-services';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildFiles } from './bundle/build.builders.ts';
-import { createZip } from './bundle/zip.ts';
-import { createHandler, type InvocationContext } from './handler.ts';
+import {
+  findSecrets,
+  type LambdaEmulator,
+  type LambdaOptions,
+  secretText,
+  startLambdaEmulator,
+} from 'certbus-services';
+import { sharedDynamoDbLocal, sized } from 'certbus-services/vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { unpackBundle } from './bundle/task.builders.ts';
+import { createHandler } from './handler.ts';
+import { createPolicies } from './policies/index.ts';
 import { createSite, missingPart, type Site } from './site.builders.ts';
 
 const { signal } = new AbortController();
-const lasting = (ms: number): InvocationContext => {
-  const end = Date.now() + ms;
-  return { functionName: 'certbus-prod', getRemainingTimeInMillis: () => end - Date.now() };
-};
+
+/** Has a program begin with this one. */
+const beginWith = (program: string) => ({
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(program)}`,
+});
+const REPORT_THREADS = beginWith(`process.on('worker', () => process.stdout.write('{"thread":true}\\n'));`);
+/** A claim lapses 5 minutes after it was made, and two more are for clocks that differ. */
+const LATER = beginWith(`const { now } = Date;
+globalThis.Date = class extends Date {
+  constructor(...given) { super(...(given.length > 0 ? given : [now() + 480000])); }
+  static now() { return now() + 480000; }
+};`);
 
 describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function', () => {
   let site: Site;
-  let lines: string[] = [];
+  let bundle: Awaited<ReturnType<typeof unpackBundle>>;
+  let [first, second]: LambdaEmulator[] = [];
+  const started: LambdaEmulator[] = [];
+
   beforeAll(async () => {
-    site = await createSite();
+    site = await createSite({ dynamodb: (await sharedDynamoDbLocal()).endpoint });
+    bundle = await unpackBundle(site.folder);
+    first = await start({ variables: REPORT_THREADS });
+    second = await start({ runtime: 'own' });
   });
-  afterAll(() => site?.[Symbol.asyncDispose]());
+  afterEach(() => site.ca.faults.clear());
+  afterAll(async () => {
+    await Promise.all(started.map((each) => each.stop()));
+    await site?.[Symbol.asyncDispose]();
+  });
 
-  /** A function that starts cold, in a folder of its own. */
-  function coldStart(variables: Readonly<Record<string, string>> = {}) {
-    lines = [];
+  /** A function that has not been invoked yet, in a temporary folder of its own, under the policy of its role. */
+  async function start({
+    variables = {},
+    ...options
+  }: Partial<Pick<LambdaOptions, 'runtime' | 'timeoutS' | 'variables'>>) {
     const TMPDIR = join(site.folder, crypto.randomUUID());
-    const handler = createHandler({
-      variables: { ...site.variables, TMPDIR, ...variables },
-      write: (line) => lines.push(line),
-    });
-    return (ms = 900_000) => handler({}, lasting(ms));
+    mkdirSync(TMPDIR);
+    const credentials = site.actAs('certbus-manager', site.policies.manager);
+    const environment = { ...site.variables, ...credentials, TMPDIR, ...variables };
+    const emulator = await startLambdaEmulator({ task: bundle.task, variables: environment, ...options });
+    started.push(emulator);
+    return emulator;
   }
 
-  /** A certificate that its CA has revoked, which makes it due. */
-  async function makeDue(name: string): Promise<string> {
+  async function invoke(
+    emulator: LambdaEmulator | undefined,
+    requestId?: string,
+  ): Promise<ReturnType<typeof JSON.parse>> {
+    const answer = (await emulator?.invoke({}, requestId === undefined ? {} : { requestId })) ?? '';
+    return JSON.parse(answer);
+  }
+
+  /** The JSON lines of a function's log. */
+  const linesOf = (emulator: LambdaEmulator | undefined): readonly ReturnType<typeof JSON.parse>[] =>
+    (emulator?.log() ?? '').split('\n').flatMap((line) => (line.startsWith('{') ? JSON.parse(line) : []));
+
+  /** Certificates that their CA has revoked, which makes them due. */
+  async function makeDue(...names: readonly string[]): Promise<readonly string[]> {
     return site.manage(async (manager, { bus }) => {
-      const names = [name];
-      const { certificateId } = await manager.issue({ names }, { signal });
-      const leafHash = manager.state.certificate(certificateId)?.current?.leafHash ?? '';
-      const event = { type: 'CertificateRevoked' as const, certificateId, leafHash, reason: 5 };
-      await bus.append(manager.checkpoint, [event], { at: new Date() });
-      return certificateId;
+      const issued = await Promise.all(names.map((name) => manager.issue({ names: [name] }, { signal })));
+      const events = issued.map(({ certificateId }) => {
+        const leafHash = manager.state.certificate(certificateId)?.current?.leafHash ?? '';
+        return { type: 'CertificateRevoked' as const, certificateId, leafHash, reason: 5 };
+      });
+      await bus.append(manager.checkpoint, events, { at: new Date() });
+      return issued.map(({ certificateId }) => certificateId);
     });
   }
 
-  test('does nothing where nothing is due, cold and warm, and says so in one line each', async () => {
-    const invoke = coldStart();
-    expect(await invoke()).toMatchObject({ due: 0, renewed: 0, failed: 0, postponed: 0, position: 2, cold: true });
-    expect(await invoke()).toMatchObject({ due: 0, cold: false });
-    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
-      { level: 'INFO', due: 0, cold: true, FunctionName: 'certbus-prod', Due: 0 },
-      { level: 'INFO', cold: false },
-    ]);
-    const asked = site.proxy.decided
-      .filter(({ action }) => action === 'ssm:GetParameter')
-      .map(({ resource }) => resource);
-    expect(asked.filter((resource) => resource.endsWith('manager-key')).length).toBeGreaterThan(0);
+  /** Does something in the middle of the next order. */
+  function inNextOrder(act: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      const off = site.ca.on('order', () => {
+        off();
+        act();
+        resolve();
+      });
+    });
+  }
+
+  /** Expects that what was due was renewed meanwhile, by so many orders. */
+  async function expectRenewed(certificateId: string | undefined, orders: number): Promise<void> {
+    expect(site.ca.orderCount).toBe(orders);
+    const certificate = await site.manage(async (manager) => manager.state.certificate(certificateId ?? ''));
+    expect(certificate?.revoked).toBe(false);
+  }
+
+  test('does nothing where nothing is due, cold, warm and by an event that comes twice, from an archive of a megabyte at most', async () => {
+    expect(bundle.bytes).toBeLessThan(1_000_000);
+    const nothing = { due: 0, renewed: 0, failed: 0, postponed: 0, position: 2 };
+    expect(await invoke(first)).toMatchObject({ ...nothing, cold: true });
+    expect(await invoke(first, 'event')).toMatchObject({ ...nothing, cold: false });
+    expect(await invoke(first, 'event')).toMatchObject({ ...nothing, cold: false });
+    const thread = { thread: true };
+    const line = { level: 'INFO', FunctionName: 'certbus-prod', due: 0, Due: 0 };
+    expect(linesOf(first)).toMatchObject([thread, { ...line, cold: true }, thread, line, thread, line]);
   });
 
-  test('two invocations at once renew what is due with one order and one certificate', async () => {
-    const certificateId = await makeDue('www.example.test');
+  test('two at once renew what is due with one order and one certificate', async () => {
+    const [id] = await makeDue('www.example.test');
     const before = site.ca.orderCount;
-    const both = await Promise.all([coldStart()(), coldStart()()]);
-    expect(site.ca.orderCount).toBe(before + 1);
+    const both = await Promise.all([invoke(first), invoke(second)]);
     expect(both.map(({ renewed }) => renewed).toSorted()).toEqual([0, 1]);
-    expect(await coldStart()()).toMatchObject({ due: 0 });
-    const certificate = await site.manage(async (manager) => manager.state.certificate(certificateId));
-    expect(certificate?.revoked).toBe(false);
+    await expectRenewed(id, before + 1);
+    expect(await invoke(second)).toMatchObject({ due: 0, failed: 0 });
     expect(site.route53.zone('Z0123456789ABC').txt('_acme-challenge.www.example.test')).toEqual([]);
   });
 
+  test('one that is frozen in the middle of an order goes on with it, and no other one takes it meanwhile', async () => {
+    const [id] = await makeDue('frozen.example.test');
+    const before = site.ca.orderCount;
+    const frozen = inNextOrder(() => first?.signal('SIGSTOP'));
+    const running = invoke(first);
+    await frozen;
+    expect(await invoke(second)).toMatchObject({ renewed: 0, failed: 0 });
+    first?.signal('SIGCONT');
+    expect(await running).toMatchObject({ renewed: 1, failed: 0 });
+    await expectRenewed(id, before + 1);
+  });
+
+  test('one whose time ends releases its order, and the next one goes on with it', async () => {
+    const [id] = await makeDue('late.example.test');
+    const before = site.ca.orderCount;
+    const short = await start({ timeoutS: 12 });
+    site.ca.faults.inject({ kind: 'stall', when: 'before' }, { resource: 'finalize', times: Number.POSITIVE_INFINITY });
+    // What has ended and is left to the next invocation is an error, so that somebody looks.
+    const error = /\(due 1, renewed 0, failed 0, postponed 1, position \d+\)\. late\.example\.test: postponed/;
+    expect(await invoke(short)).toMatchObject({ errorMessage: expect.stringMatching(error) });
+    site.ca.faults.clear();
+    expect(await invoke(second)).toMatchObject({ renewed: 1 });
+    await expectRenewed(id, before + 1);
+  });
+
   test('a failing CA is an error with the counts', async () => {
-    const certificateId = await makeDue('mail.example.test');
+    const [id = ''] = await makeDue('mail.example.test');
     site.ca.faults.inject({ kind: 'status', status: 400 }, { resource: 'newOrder', times: Number.POSITIVE_INFINITY });
-    const invoke = coldStart();
-    await expect(invoke()).rejects.toMatchObject({
-      name: 'CertBusRunFailed',
-      message: expect.stringMatching(
-        /\(due 1, renewed 0, failed 1, postponed 0, position \d+\)\. mail\.example\.test: /,
-      ),
-    });
-    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ level: 'ERROR', due: 1, failed: 1, Failed: 1 });
+    const counts = String.raw`\(due 1, renewed 0, failed 1, postponed 0, position \d+\)\. mail\.example\.test: `;
+    const error = { errorType: 'CertBusRunFailed', errorMessage: expect.stringMatching(counts) };
+    expect(await invoke(first)).toMatchObject(error);
+    expect(linesOf(first)).toContainEqual(expect.objectContaining({ level: 'ERROR', due: 1, failed: 1, Failed: 1 }));
     site.ca.faults.clear();
     // Revoked, and put off by a back-off: removed, so that the other tests are not about it.
-    await site.manage((manager) => manager.remove(certificateId));
+    await site.manage((manager) => manager.remove(id));
   });
 
-  test('a key that is missing, denied, malformed or of another bus is a clear error, and no secret is in the log', async () => {
-    const invoke = (variables: Readonly<Record<string, string>>) => coldStart(variables)();
+  test('renews all that are due in one invocation', { tags: 'full' }, async () => {
+    const count = sized({ small: 3, full: 300 });
+    await makeDue(...Array.from({ length: count }, (_, at) => `www${at}.example.test`));
+    expect(await invoke(second)).toMatchObject({ due: count, renewed: count, failed: 0, postponed: 0 });
+  });
+
+  test('what one that was ended in the middle of an order has claimed is not taken until that lapses, and then with its order', {
+    tags: 'full',
+  }, async () => {
+    const [id] = await makeDue('ended.example.test');
+    const before = site.ca.orderCount;
+    const isTimeout = sized({ small: false, full: true });
+    const ended = await start(isTimeout ? { timeoutS: 60 } : {});
+    const inOrder = inNextOrder(() => ended.signal('SIGSTOP'));
+    const answer = ended.invoke().catch(String);
+    await inOrder;
+    // The emulator kills it at the time-out, and stopping the emulator does at once.
+    if (!isTimeout) await ended.stop();
+    expect(await answer).toContain(isTimeout ? 'Task timed out' : 'socket hang up');
+    expect(await invoke(isTimeout ? ended : second)).toMatchObject({ renewed: 0, failed: 0 });
+    const later = await start({ variables: LATER });
+    expect(await invoke(later)).toMatchObject({ renewed: 1, failed: 0 });
+    await expectRenewed(id, before + 1);
+  });
+
+  test('a key that is missing, denied, malformed or of another bus is a clear error', async () => {
+    const lines: string[] = [];
+    const fail = async (CERTBUS_MANAGER_KEY: string, code: string) => {
+      const TMPDIR = join(site.folder, crypto.randomUUID());
+      const variables = { ...site.variables, TMPDIR, CERTBUS_MANAGER_KEY };
+      const handler = createHandler({ variables, write: (line) => lines.push(line) });
+      const context = { getRemainingTimeInMillis: () => 900_000 };
+      await expect(handler({}, context)).rejects.toMatchObject({ code });
+      return JSON.parse(lines.at(-1) ?? '').message;
+    };
     const query = site.variables['CERTBUS_MANAGER_KEY']?.replace(/^[^?]*/, '') ?? '';
-    const refused = (code: string) => expect.objectContaining({ code });
+    const none = { ...site.place, parameterArns: [site.account.arn('ssm', 'parameter/certbus/prod/none')] };
+    site.actAs('certbus-manager', createPolicies(none).manager);
+    await fail(`ssm:/certbus/prod/none${query}`, 'CERTBUS_CLI_SECRET_MISSING');
     site.actAs('certbus-manager', site.policies.manager);
-    await expect(invoke({ CERTBUS_MANAGER_KEY: `ssm:/certbus/prod/other${query}` })).rejects.toEqual(
-      refused('CERTBUS_CLI_SECRET_DENIED'),
-    );
-    expect(lines.join()).toContain('ssm:GetParameter');
-    const other = await createManagerKey();
-    await expect(invoke({ CERTBUS_MANAGER_KEY: other })).rejects.toEqual(refused('CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE'));
+    const denied = await fail(`ssm:/certbus/prod/other${query}`, 'CERTBUS_CLI_SECRET_DENIED');
+    expect(denied).toMatch(/assumed-role\/certbus-manager.*ssm:GetParameter/);
+    await fail(await createManagerKey(), 'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE');
+    await fail('ssm:key', 'CERTBUS_CLI_SECRET_REFERENCE_INVALID');
+    await fail('not a key', 'CERTBUS_EVENTS_KEY_MALFORMED');
     expect(lines.join()).not.toContain('AGE-SECRET-KEY');
-    await expect(invoke({ CERTBUS_MANAGER_KEY: 'ssm:key' })).rejects.toEqual(
-      refused('CERTBUS_CLI_SECRET_REFERENCE_INVALID'),
-    );
-    await expect(invoke({ CERTBUS_MANAGER_KEY: 'not a key' })).rejects.toEqual(refused('CERTBUS_EVENTS_KEY_MALFORMED'));
   });
 
-  test('the bundle does the same: what is in the ZIP, at most a megabyte, with the thread that writes the replica', async () => {
-    const files = await buildFiles();
-    expect(createZip(files).length).toBeLessThan(1_000_000);
-    const task = join(site.folder, 'task');
-    mkdirSync(task);
-    for (const { name, bytes } of files) writeFileSync(join(task, name), bytes);
-    const program = `const threads = [];
-process.on('worker', () => threads.push(1));
-const { handler } = await import(${JSON.stringify(join(task, 'index.js'))});
-const summary = await handler({}, { functionName: 'bundled', getRemainingTimeInMillis: () => 60000 });
-process.stdout.write(JSON.stringify({ summary, threads: threads.length }) + '\\n');`;
-    site.actAs('certbus-manager', site.policies.manager);
-    const env = { ...site.variables, TMPDIR: join(site.folder, 'bundled') };
-    const output = await run(process.execPath, ['--input-type=module', '-e', program], { cwd: task, env });
-    const [line = '', last = ''] = output.trim().split('\n');
-    expect(JSON.parse(line)).toMatchObject({ level: 'INFO', FunctionName: 'bundled' });
-    expect(JSON.parse(last)).toMatchObject({ summary: { cold: true, failed: 0 }, threads: 1 });
+  test('no secret is in the log', () => {
+    const secrets = site.managerKey.split('\n').filter((line) => /KEY/.test(line));
+    expect(secrets.length).toBeGreaterThan(0);
+    const logs = started.map((each) => each.log()).join('\n');
+    expect(
+      findSecrets(
+        logs,
+        secrets.map((text, at) => secretText(`line ${at} of the manager key`, text)),
+      ),
+    ).toEqual([]);
+    expect(logs).not.toContain('PRIVATE KEY');
   });
 });

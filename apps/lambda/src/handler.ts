@@ -1,44 +1,19 @@
 /** The function: one run of the manager for each invocation. */
-import { join } from 'node:path';
-import { EventsError } from '@certbus/events';
+import { createId, EventsError } from '@certbus/events';
 import type { Manager } from '@certbus/manager';
-import { type Environment, readEnvironment, readManagerKey, type Variables, withManager } from '@certbus/runtime';
+import { type Environment, type ManagerSettings, readEnvironment, readManagerKey, withManager } from '@certbus/runtime';
 import type { WriteLine } from '@certbus/runtime/local';
+import {
+  deadlineOf,
+  functionVariables,
+  type HandlerOptions,
+  type InvocationContext,
+  writeToOutput,
+} from './invocation.ts';
 import { describeError, logLine, problemsOf, RunFailedError, type Summary, summaryOf } from './summary.ts';
-
-/** What Lambda says of an invocation, as far as it is used here. */
-export interface InvocationContext {
-  readonly functionName?: string;
-  getRemainingTimeInMillis(): number;
-}
-
-/** What the function takes from its process. */
-export interface HandlerOptions {
-  /** Default: the process's. */
-  readonly variables?: Variables;
-  /** Takes lines of the log. Default: standard output. */
-  readonly write?: (line: string) => void;
-  readonly now?: () => Date;
-}
 
 /** Runs for one event, whatever is in it. */
 export type Handler = (event: unknown, context: InvocationContext) => Promise<Summary>;
-
-/** So long before the end of the invocation nothing new is begun, and what is under way is released. */
-const RELEASE_MS = 30_000;
-
-/** The end of the run: 30 s before that of the invocation, or half of its time where that is shorter than a minute. */
-function deadlineOf(context: InvocationContext, now: Date): Date {
-  const leftMs = context.getRemainingTimeInMillis();
-  return new Date(now.getTime() + Math.max(leftMs - RELEASE_MS, leftMs / 2));
-}
-
-/** A function has one folder that it can write, which a cold start finds empty, and its lines are JSON whatever is in them. */
-function functionVariables(variables: Variables): Variables {
-  const temporary = variables['TMPDIR'] || '/tmp';
-  const CERTBUS_STATE_DIR = variables['CERTBUS_STATE_DIR'] || join(temporary, 'certbus');
-  return { ...variables, CERTBUS_STATE_DIR, CERTBUS_LOG_FORMAT: 'text' };
-}
 
 /** Throws where the key is not one of this bus: where nothing is due, nothing would be signed, and nobody would notice. */
 async function checkInForce({ checkpoint }: Manager, environment: Environment): Promise<void> {
@@ -49,24 +24,35 @@ async function checkInForce({ checkpoint }: Manager, environment: Environment): 
 }
 
 /**
+ * How an invocation claims. Environments of Lambda start from copies of one machine, in which host, boot and process ids can be the same: whether
+ * the holder of another claim has ended is not known here, and a claim that was left behind lapses.
+ */
+const claimsOf = (functionName: string, { awsRequestId = 'unknown' }: InvocationContext): ManagerSettings => ({
+  // An event that is delivered again has the same request.
+  holder: `function ${functionName}, request ${awsRequestId} (${createId()})`,
+  hasEnded: () => false,
+});
+
+/**
  * Makes the function. Keys and secrets are read at its first invocation, and again after one that failed. It answers what the run did, or rejects
  * with a {@link RunFailedError}, which has the same counts, or with what kept the run from its end.
  */
 export function createHandler({
   variables = process.env,
-  write = (line) => void process.stdout.write(`${line}\n`),
+  write = writeToOutput,
   now = () => new Date(),
 }: HandlerOptions = {}): Handler {
   let environment: Environment | undefined;
   let cold = true;
   const writeLine: WriteLine = (message, level) => write(JSON.stringify({ level: level.toUpperCase(), message }));
-  const run = async (context: InvocationContext) => {
+  const run = async (context: InvocationContext, functionName: string) => {
     environment ??= readEnvironment({ variables: functionVariables(variables), writeLine });
     const known = environment;
-    return withManager(known, async (manager) => {
+    const runOnce = async (manager: Manager) => {
       await checkInForce(manager, known);
       return manager.runOnce({ deadline: deadlineOf(context, now()) });
-    });
+    };
+    return withManager(known, runOnce, claimsOf(functionName, context));
   };
   return async (_event, context) => {
     const begun = now();
@@ -74,7 +60,7 @@ export function createHandler({
     cold = false;
     const { functionName = variables['AWS_LAMBDA_FUNCTION_NAME'] ?? 'certbus' } = context;
     try {
-      const result = await run(context);
+      const result = await run(context, functionName);
       const at = now();
       const summary = summaryOf(result, { cold: wasCold, durationMs: at.getTime() - begun.getTime() });
       const problems = problemsOf(result);

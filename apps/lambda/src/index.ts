@@ -1,3 +1,5 @@
 /** Entry: a manager as a function on AWS Lambda. */
-export { createHandler, type Handler, type HandlerOptions, type InvocationContext } from './handler.ts';
+export { type AcmHandler, type AcmSummary, createAcmHandler, ImportFailedError } from './acm/handler.ts';
+export { createHandler, type Handler } from './handler.ts';
+export type { HandlerOptions, InvocationContext } from './invocation.ts';
 export { RunFailedError, type Summary } from './summary.ts';

@@ -13,24 +13,12 @@ import {
   parseRootKey,
 } from '@certbus/events';
 import { createBus, type Manager } from '@certbus/manager';
-import { type OpenBus, readEnvironment, type Variables, withManager } from '@certbus/runtime';
+import { type ManagerSettings, type OpenBus, readEnvironment, withManager } from '@certbus/runtime';
+import type { WriteLine } from '@certbus/runtime/local';
 import { openLog } from '@certbus/store/open';
-import {
-  type IamJudge,
-  type IamProxy,
-  type Moto,
-  requirePart,
-  startIamJudge,
-  startIamProxy,
-  startMoto,
-  temporaryFolder,
-} from 'certbus-services';
-import { sharedDynamoDbLocal } from 'certbus-services/vitest';
-import { vi } from 'vitest';
+import { type AwsAccount, requirePart, startAwsAccount, temporaryFolder } from 'certbus-services';
 import { createPolicies, type Policies, type PolicyPlace } from './policies/index.ts';
 
-const REGION = 'eu-central-1';
-const ACCOUNT = '123456789012';
 const STREAM = 'prod';
 const ZONE = 'Z0123456789ABC';
 const KEY = '/certbus/prod/manager-key';
@@ -44,62 +32,51 @@ export const missingPart: ReturnType<typeof requirePart> | undefined = [
   requirePart('iam-judge'),
 ].find(({ skip }) => skip);
 
+/** Variables of an environment. */
+type Texts = Readonly<Record<string, string>>;
+
 /** The account, and the bus in it. */
 export interface Site extends AsyncDisposable {
-  readonly proxy: IamProxy;
+  readonly account: AwsAccount;
   readonly ca: AcmeServer;
   readonly route53: Route53Fake;
-  readonly moto: Moto;
+  readonly place: PolicyPlace;
   readonly policies: Policies;
   readonly managerKey: string;
   /** Text of a load balancer's identity. */
   readonly identity: string;
   readonly folder: string;
   /** The variables of the function, without its folder. */
-  readonly variables: Variables;
-  /** Acts from now on as a role with these policies: each call of the SDK in this process. */
-  actAs(role: string, ...policies: readonly unknown[]): void;
+  readonly variables: Texts;
+  /** The configuration of the bus, with more settings of Route 53. */
+  configuration(route53: object): object;
+  /** Acts from now on as a role with these policies: each call of the SDK in this process. Returns the credentials as variables. */
+  actAs(role: string, ...policies: readonly unknown[]): Texts;
   /** Runs with a manager on a machine of its own, which has nothing but the variables. */
-  manage<T>(run: (manager: Manager, open: OpenBus) => Promise<T>, variables?: Variables): Promise<T>;
-}
-
-/** Sends a request to moto as an administrator does. */
-async function prepareMoto({ endpoint }: Moto, managerKey: string): Promise<void> {
-  const scope = (service: string) =>
-    `AWS4-HMAC-SHA256 Credential=AKIAALLROLES/20260101/${REGION}/${service}/aws4_request, SignedHeaders=host, Signature=x`;
-  const put = await fetch(endpoint, {
-    method: 'POST',
-    headers: {
-      authorization: scope('ssm'),
-      'x-amz-target': 'AmazonSSM.PutParameter',
-      'content-type': 'application/x-amz-json-1.1',
-    },
-    body: JSON.stringify({ Name: KEY, Value: managerKey, Type: 'SecureString' }),
-  });
-  const made = await fetch(`${endpoint}/${BUCKET}`, {
-    method: 'PUT',
-    headers: { authorization: scope('s3') },
-    body: `<CreateBucketConfiguration><LocationConstraint>${REGION}</LocationConstraint></CreateBucketConfiguration>`,
-  });
-  if (!put.ok || !made.ok) throw new Error(`${await put.text()} ${await made.text()}`);
+  manage<T>(
+    run: (manager: Manager, open: OpenBus) => Promise<T>,
+    options?: { readonly variables?: Texts; readonly settings?: ManagerSettings; readonly writeLine?: WriteLine },
+  ): Promise<T>;
 }
 
 /** Starts everything, and makes a table as the template does; the bus itself is begun under the manager's policy. */
-export async function createSite(): Promise<Site> {
+export async function createSite({
+  dynamodb,
+}: {
+  /** Where a DynamoDB Local is. */
+  readonly dynamodb: string;
+}): Promise<Site> {
   const { path: folder, remove } = temporaryFolder();
-  const { endpoint: dynamodb } = await sharedDynamoDbLocal();
-  const [moto, judge, route53] = await Promise.all([
-    startMoto(),
-    startIamJudge(),
-    startRoute53Fake({ zones: [{ id: ZONE, name: 'example.test' }] }),
+  const route53 = await startRoute53Fake({ zones: [{ id: ZONE, name: 'example.test' }] });
+  const [account, ca] = await Promise.all([
+    startAwsAccount({ dynamodb, route53: route53.endpoint }),
+    startAcmeServer({ validation: { dnsServer: route53.dns } }),
   ]);
-  const ca = await startAcmeServer({ validation: { dnsServer: route53.dns } });
-  const targets = { dynamodb, ssm: moto.endpoint, s3: moto.endpoint, route53: route53.endpoint };
-  const proxy = await startIamProxy(judge satisfies IamJudge, targets);
+  const { arn, endpoint, proxy, region } = account;
   const [managerKey, identity] = [await createManagerKey(), await createIdentity()];
-  await prepareMoto(moto, managerKey);
+  await account.putParameter(KEY, managerKey);
+  await account.createBucket(BUCKET);
   const table = `certbus-${crypto.randomUUID()}`;
-  const arn = (service: string, resource: string) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${resource}`;
   const place: PolicyPlace = {
     tableArn: arn('dynamodb', `table/${table}`),
     stream: STREAM,
@@ -109,14 +86,15 @@ export async function createSite(): Promise<Site> {
     checkpointArn: arn('ssm', `parameter${CHECKPOINT}`),
   };
   const policies = createPolicies(place);
-  const query = `region=${REGION}&endpoint=${proxy.endpoint}`;
+  const query = `region=${region}&endpoint=${endpoint}`;
   const address = `dynamodb://${table}/${STREAM}?${query}`;
+  const before = { ...process.env };
   const actAs = (role: string, ...documents: readonly unknown[]) => {
     const { accessKeyId, secretAccessKey } = proxy.addRole(role, documents);
-    vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
-    vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
+    const credentials = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region };
+    Object.assign(process.env, credentials);
+    return credentials;
   };
-  vi.stubEnv('AWS_REGION', REGION);
   const root = parseRootKey(createRootKey());
   const trust = { busId: createBusId(), rootKey: root.publicKey };
   actAs('administrator', {
@@ -146,32 +124,26 @@ export async function createSite(): Promise<Site> {
     CERTBUS_CHECKPOINT: `ssm:${CHECKPOINT}?${query}`,
     CERTBUS_ARCHIVE: `s3://${BUCKET}/certbus/prod?${query}`,
   };
-  const manage: Site['manage'] = (run, own = {}) => {
+  const manage: Site['manage'] = (run, { variables: own = {}, settings, ...options } = {}) => {
     const CERTBUS_STATE_DIR = join(folder, crypto.randomUUID());
-    return withManager(readEnvironment({ variables: { ...variables, CERTBUS_STATE_DIR, ...own } }), run);
+    const environment = readEnvironment({ variables: { ...variables, CERTBUS_STATE_DIR, ...own }, ...options });
+    return withManager(environment, run, settings);
   };
-  await manage((manager) =>
-    manager.configure({
-      version: 1,
-      authorities: { ca: { directory: ca.directory, termsOfServiceAgreed: true, roots: ca.roots } },
-      defaultAuthority: 'ca',
-      dns: [
-        {
-          zones: ['*'],
-          provider: 'route53',
-          endpoint: proxy.endpoint,
-          resolver: [route53.dns],
-          nameServers: false,
-        },
-      ],
-    }),
-  );
+  const configuration = (more: object) => ({
+    version: 1,
+    authorities: { ca: { directory: ca.directory, termsOfServiceAgreed: true, roots: ca.roots } },
+    defaultAuthority: 'ca',
+    dns: [{ zones: ['*'], provider: 'route53', endpoint, resolver: [route53.dns], nameServers: false, ...more }],
+  });
+  await manage((manager) => manager.configure(configuration({})));
   return {
-    ...{ proxy, ca, route53, moto, policies, managerKey, identity, folder, variables, actAs, manage },
+    ...{ account, ca, route53, place, policies, managerKey, identity, folder, variables, configuration, actAs, manage },
     async [Symbol.asyncDispose]() {
-      vi.unstubAllEnvs();
-      await Promise.all([proxy.stop(), judge.stop(), moto.stop()]);
-      await Promise.all([ca[Symbol.asyncDispose](), route53[Symbol.asyncDispose]()]);
+      for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION']) {
+        if (before[name] === undefined) delete process.env[name];
+        else process.env[name] = before[name];
+      }
+      await Promise.all([account.stop(), ca[Symbol.asyncDispose](), route53[Symbol.asyncDispose]()]);
       remove();
     },
   };

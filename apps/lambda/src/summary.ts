@@ -26,7 +26,7 @@ const METRICS = [
   ['Failed', 'failed', 'Count'],
   ['Postponed', 'postponed', 'Count'],
   ['Duration', 'durationMs', 'Milliseconds'],
-] as const satisfies readonly (readonly [string, keyof Summary, string])[];
+] as const satisfies readonly Metric<Summary>[];
 
 /** An error in a line: its code, where it has one, and its message. */
 export function describeError(error: unknown): string {
@@ -56,21 +56,25 @@ export function problemsOf({ outcomes }: Pick<RunResult, 'outcomes'>): readonly 
     .map(({ names, outcome, error }) => ({ names, error: error === undefined ? outcome : describeError(error) }));
 }
 
+/** A metric: its name, the field of the summary, and its unit. */
+export type Metric<Fields> = readonly [name: string, field: keyof Fields & string, unit: 'Count' | 'Milliseconds'];
+
 /**
- * A summary as one line of a log: CloudWatch takes its metrics out of it, without a request (embedded metric format). It is for standard output
- * itself: what `console` prints, the log format JSON wraps.
+ * What an invocation did as one line of a log: CloudWatch takes its metrics out of it, without a request (embedded metric format). It is for
+ * standard output itself: what `console` prints, the log format JSON wraps.
  */
-export function logLine(
-  summary: Summary,
+export function metricLine<Fields extends object>(
+  summary: Fields,
+  metrics: readonly Metric<Fields>[],
   {
     problems,
     functionName,
     at,
   }: { readonly problems: readonly Problem[]; readonly functionName: string; readonly at: Date },
 ): string {
-  const metrics = METRICS.map(([Name, , Unit]) => ({ Name, Unit }));
-  const values = Object.fromEntries(METRICS.map(([name, field]) => [name, summary[field]]));
-  const CloudWatchMetrics = [{ Namespace: 'CertBus', Dimensions: [['FunctionName']], Metrics: metrics }];
+  const Metrics = metrics.map(([Name, , Unit]) => ({ Name, Unit }));
+  const values = Object.fromEntries(metrics.map(([name, field]) => [name, summary[field]]));
+  const CloudWatchMetrics = [{ Namespace: 'CertBus', Dimensions: [['FunctionName']], Metrics }];
   return JSON.stringify({
     level: problems.length > 0 ? 'ERROR' : 'INFO',
     message: 'run',
@@ -82,13 +86,22 @@ export function logLine(
   });
 }
 
+/** The summary of a run of the manager as one line of a log. */
+export const logLine = (summary: Summary, options: Parameters<typeof metricLine>[2]): string =>
+  metricLine(summary, METRICS, options);
+
+/** The first problems, for the message of an error. */
+export function shownProblems(problems: readonly Problem[]): string {
+  const first = problems.slice(0, MAX_PROBLEMS);
+  return first.map(({ names, error }) => `${names.join(', ')}: ${error}`).join(' | ');
+}
+
 /** A run in which something failed. Lambda counts it, so that the alarm on errors goes off; the run itself did all that it could. */
 export class RunFailedError extends Error {
   override readonly name = 'CertBusRunFailed';
 
   constructor({ due, renewed, failed, postponed, position }: Summary, problems: readonly Problem[]) {
     const counts = `due ${due}, renewed ${renewed}, failed ${failed}, postponed ${postponed}, position ${position}`;
-    const first = problems.slice(0, MAX_PROBLEMS).map(({ names, error }) => `${names.join(', ')}: ${error}`);
-    super(`Not every certificate that was due was renewed (${counts}). ${first.join(' | ')}`);
+    super(`Not every certificate that was due was renewed (${counts}). ${shownProblems(problems)}`);
   }
 }

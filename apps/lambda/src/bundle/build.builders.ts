@@ -8,9 +8,10 @@ import { createZip, type ZipFile } from './zip.ts';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The module that Lambda loads, and the thread that writes the replica, which Node loads by its file. */
+/** The modules that Lambda loads, and the thread that writes the replica, which Node loads by its file. */
 const ENTRIES = {
   index: at('./entry.ts'),
+  acm: at('./acm-entry.ts'),
   'thread.worker': at('../../../../packages/replica/src/writer/thread.worker.ts'),
 };
 

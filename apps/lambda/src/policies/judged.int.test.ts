@@ -16,10 +16,11 @@ const place: PolicyPlace = {
   parameterArns: [own('ssm', 'parameter/certbus/prod/manager-key')],
   secretArns: [own('secretsmanager', 'secret:dns-??????')],
   checkpointArn: own('ssm', 'parameter/certbus/prod/checkpoint'),
+  identityArn: own('ssm', 'parameter/certbus/prod/acm-identity'),
   accounts: ['210987654321'],
 };
 const policies = createPolicies(place);
-type Role = 'manager' | 'loadBalancer' | 'operator';
+type Role = 'manager' | 'loadBalancer' | 'acm' | 'operator';
 
 const table = (action: string, stream: string | undefined = 'prod', name = 'certbus'): IamRequest => ({
   action: `dynamodb:${action}`,
@@ -46,6 +47,14 @@ const parameter = (action: string, name: string): IamRequest => ({
   resource: own('ssm', `parameter${name}`),
 });
 
+const certificate = (action: string, context: IamRequest['context'] = {}, where = region): IamRequest => ({
+  action: `acm:${action}`,
+  resource: `arn:aws:acm:${where}:123456789012:certificate/1`,
+  context,
+});
+const ofBus = { 'aws:ResourceTag/certbus:bus': 'certbus/prod' };
+const forBus = { 'aws:RequestTag/certbus:bus': 'certbus/prod' };
+
 /** What each role may do, and what none of them may. */
 const ALLOWED: Readonly<Record<Role, readonly IamRequest[]>> = {
   manager: [
@@ -71,6 +80,20 @@ const ALLOWED: Readonly<Record<Role, readonly IamRequest[]>> = {
     table('Query'),
     object('GetObject', 'certbus/prod/snapshots/x'),
     listing('certbus/prod/snapshots/x'),
+  ],
+  acm: [
+    table('GetItem'),
+    table('Query'),
+    object('GetObject', 'certbus/prod/snapshots/x'),
+    listing('certbus/prod/snapshots/x'),
+    parameter('GetParameter', '/certbus/prod/acm-identity'),
+    certificate('ImportCertificate', forBus),
+    certificate('AddTagsToCertificate', forBus),
+    certificate('ImportCertificate', ofBus),
+    certificate('ImportCertificate', ofBus, 'us-east-1'),
+    certificate('GetCertificate'),
+    certificate('ListTagsForCertificate'),
+    { action: 'acm:ListCertificates', resource: '*' },
   ],
   operator: [
     ...['GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'].map((action) => table(action)),
@@ -107,6 +130,13 @@ const NEVER: readonly IamRequest[] = [
   { ...change(['_acme-challenge.example.com']), context: { [`${key}RecordTypes`]: ['TXT'] } },
   { action: 'route53:ListResourceRecordSets', resource: 'arn:aws:route53:::hostedzone/Z3' },
   { action: 'route53:DeleteHostedZone', resource: 'arn:aws:route53:::hostedzone/Z1' },
+  // Over a certificate of somebody else, or of another bus.
+  certificate('ImportCertificate'),
+  certificate('ImportCertificate', { 'aws:ResourceTag/certbus:bus': 'certbus/other' }),
+  certificate('AddTagsToCertificate', ofBus),
+  ...['DeleteCertificate', 'ExportCertificate', 'RemoveTagsFromCertificate'].map((action) =>
+    certificate(action, ofBus),
+  ),
   parameter('GetParameter', '/certbus/prod/other'),
   parameter('PutParameter', '/certbus/prod/manager-key'),
   parameter('DeleteParameter', '/certbus/prod/checkpoint'),

@@ -19,6 +19,8 @@ export interface PolicyPlace {
   readonly checkpointArn?: string | undefined;
   /** ARN of a KMS key of your own that table, archive or parameters are encrypted with. Default none. */
   readonly keyArn?: string | undefined;
+  /** ARN of the SSM parameter with the identity of the function that imports into ACM. Default none. */
+  readonly identityArn?: string | undefined;
   /** Ids of other accounts whose load balancers read the bus. Default none. */
   readonly accounts?: readonly string[];
 }
@@ -27,18 +29,29 @@ export interface PolicyPlace {
 // biome-ignore lint/suspicious/noTemplateCurlyInString: CloudFormation puts the value in.
 export const partitionOf = (arn: string): string => /^arn:([\w-]+):/.exec(arn)?.[1] ?? '${AWS::Partition}';
 
-/** The ARN of an SSM parameter or of a secret that a reference names, in the account and the region of a table. */
-export function secretArn(
-  {
-    service,
-    name,
-    region,
-  }: { readonly service: 'ssm' | 'secretsmanager'; readonly name: string; readonly region?: string | undefined },
-  tableArn: string,
-): string {
-  if (name.startsWith('arn:')) return name;
+/** A parameter of SSM or a secret of Secrets Manager, as a reference names it. */
+interface Named {
+  readonly service: 'ssm' | 'secretsmanager';
+  /** Name or ARN. */
+  readonly name: string;
+  readonly region?: string | undefined;
+}
+
+/** The version or the label of a parameter, which is not part of its ARN. */
+const VERSION = /(?<=\/[^:]*):[^:/]*$/;
+
+/**
+ * What Secrets Manager adds to each name: a dash and six characters. It takes an ARN that ends in them for a whole one, and any other for one
+ * that lacks them, whose secret it finds by its name.
+ */
+const SUFFIX = /-[a-zA-Z0-9]{6}$/;
+
+/** The ARN by which IAM knows the parameter or the secret of a reference: a name is one of the account and the region of a table. */
+export function secretArn({ service, name, region }: Named, tableArn: string): string {
+  const isArn = name.startsWith('arn:');
   const [, partition, , tableRegion, account] = tableArn.split(':');
   const place = `arn:${partition}:${service}:${region ?? tableRegion}:${account}`;
-  // A version or label is not part of the ARN. Secrets Manager adds a dash and six characters to each name.
-  return service === 'ssm' ? `${place}:parameter${name.replace(/:.*$/, '')}` : `${place}:secret:${name}-??????`;
+  if (service === 'ssm') return (isArn ? name : `${place}:parameter${name}`).replace(VERSION, '');
+  if (isArn && SUFFIX.test(name)) return name;
+  return `${isArn ? name : `${place}:secret:${name}`}-??????`;
 }

@@ -15,6 +15,7 @@ const place: PolicyPlace = {
   secretArns: ['arn:aws:secretsmanager:eu-central-1:123456789012:secret:dns-??????'],
   checkpointArn: 'arn:aws:ssm:eu-central-1:123456789012:parameter/certbus/prod/checkpoint',
   keyArn: 'arn:aws:kms:eu-central-1:123456789012:key/1',
+  identityArn: 'arn:aws:ssm:eu-central-1:123456789012:parameter/certbus/prod/acm-identity',
   accounts: ['210987654321'],
 };
 
@@ -29,21 +30,22 @@ test('each ForAllValues has the Null condition of its keys next to it', () => {
       .flatMap(([, keys]) => Object.keys(keys).map((key) => [condition['Null'] ?? {}, key] as const)),
   );
   // Five statements on the table, and two keys of Route 53.
-  expect(multivalued).toHaveLength(6);
+  expect(multivalued).toHaveLength(7);
   for (const [nulls, key] of multivalued) expect(nulls).toHaveProperty([key], 'false');
 });
 
-test('no statement has a wildcard for an action, and one alone for a resource: the list of zones, which has none', () => {
+test('no statement has a wildcard for an action, or for a resource but those of lists, which have none', () => {
   const statements = all(place).flatMap(({ Statement }) => Statement);
   expect(statements.flatMap(({ Action }) => Action).filter((action) => action.includes('*'))).toEqual([]);
   expect(statements.filter(({ Resource }) => Resource === '*').map(({ Action }) => Action)).toEqual([
     ['route53:ListHostedZones'],
+    ['acm:ListCertificates'],
   ]);
 });
 
 test('a bus without more than its table has one statement for each role, and no policies of resources', () => {
-  const { table, bucket, ...roles } = createPolicies({ tableArn, stream: 'prod' });
-  expect([table, bucket]).toEqual([undefined, undefined]);
+  const { acm, table, bucket, ...roles } = createPolicies({ tableArn, stream: 'prod' });
+  expect([acm, table, bucket]).toEqual([undefined, undefined, undefined]);
   for (const { Statement } of Object.values(roles)) expect(Statement).toHaveLength(1);
 });
 
@@ -59,7 +61,27 @@ test.each([
   ['ssm', '/certbus/key', undefined, 'arn:aws:ssm:eu-central-1:123456789012:parameter/certbus/key'],
   ['ssm', '/certbus/key:3', 'eu-west-1', 'arn:aws:ssm:eu-west-1:123456789012:parameter/certbus/key'],
   ['secretsmanager', 'dns', undefined, 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:dns-??????'],
+  ['ssm', '/certbus/key:current', undefined, 'arn:aws:ssm:eu-central-1:123456789012:parameter/certbus/key'],
   ['ssm', 'arn:aws:ssm:x:1:parameter/y', undefined, 'arn:aws:ssm:x:1:parameter/y'],
+  ['ssm', 'arn:aws:ssm:x:1:parameter/y/z:3', undefined, 'arn:aws:ssm:x:1:parameter/y/z'],
+  [
+    'secretsmanager',
+    'dns-AbCdEf',
+    undefined,
+    'arn:aws:secretsmanager:eu-central-1:123456789012:secret:dns-AbCdEf-??????',
+  ],
+  [
+    'secretsmanager',
+    'arn:aws:secretsmanager:x:1:secret:a/b-AbCdE1',
+    'y',
+    'arn:aws:secretsmanager:x:1:secret:a/b-AbCdE1',
+  ],
+  [
+    'secretsmanager',
+    'arn:aws:secretsmanager:x:1:secret:a/b',
+    undefined,
+    'arn:aws:secretsmanager:x:1:secret:a/b-??????',
+  ],
 ] as const)('%s:%s is a resource', (service, name, region, arn) => {
   expect(secretArn({ service, name, region }, tableArn)).toBe(arn);
 });

@@ -1,7 +1,7 @@
 /** The policies of a bus: the least that each role needs. */
 import { document, type PolicyDocument, type Statement } from './document.ts';
 import type { PolicyPlace } from './place.ts';
-import { archive, key, secrets, table, zones } from './statements.ts';
+import { acm, archive, key, secrets, table, zones } from './statements.ts';
 
 /** The least that each role needs. */
 export interface Policies {
@@ -9,6 +9,8 @@ export interface Policies {
   readonly manager: PolicyDocument;
   /** Reads. */
   readonly loadBalancer: PolicyDocument;
+  /** Reads, and imports certificates of this bus into ACM, with an identity of its own; `undefined` where that is not given. */
+  readonly acm: PolicyDocument | undefined;
   /** Repairs and trims; for a person's own credentials, not for a machine that runs all day. */
   readonly operator: PolicyDocument;
   /** Policy of the table itself, for load balancers of other accounts; `undefined` where there are none. */
@@ -54,6 +56,9 @@ export function createPolicies(place: PolicyPlace): Policies {
   return {
     manager: manager(place),
     loadBalancer: document([onTable, ...onBucket, ...key(place, ['Decrypt'])]),
+    acm: place.identityArn
+      ? document([onTable, ...onBucket, ...acm(place, place.identityArn), ...key(place, ['Decrypt'])])
+      : undefined,
     operator: operator(place),
     table: forOthers([onTable]),
     bucket: forOthers(onBucket),

@@ -95,6 +95,47 @@ export function secrets({ parameterArns = [], secretArns = [], checkpointArn }: 
   return statements;
 }
 
+/** The tag of what was imported: the bus, without which a certificate of somebody else could be replaced. */
+const BUS_TAG = 'certbus:bus';
+
+/** The bus as the tag names it: `TABLE/STREAM`. */
+const taggedBus = ({ tableArn, stream }: PolicyPlace): string => `${tableArn.replace(/^.*:table\//, '')}/${stream}`;
+
+/** Certificates of ACM that carry the tag of the bus, in every region: CloudFront takes those of one region alone. */
+export function acm(place: PolicyPlace, identityArn: string): readonly Statement[] {
+  const [, account = ''] = /(\d+|\$\{AWS::AccountId\}):table\//.exec(place.tableArn) ?? [];
+  const Resource = `arn:${partitionOf(place.tableArn)}:acm:*:${account}:certificate/*`;
+  const tagged = (operator: 'aws:RequestTag' | 'aws:ResourceTag') => ({
+    StringEquals: { [`${operator}/${BUS_TAG}`]: taggedBus(place) },
+  });
+  return [
+    { Sid: 'CertBusIdentity', Effect: 'Allow', Action: ['ssm:GetParameter'], Resource: identityArn },
+    {
+      Sid: 'CertBusImport',
+      Effect: 'Allow',
+      Action: ['acm:ImportCertificate', 'acm:AddTagsToCertificate'],
+      Resource,
+      Condition: tagged('aws:RequestTag'),
+    },
+    // What is imported again has its tags, and the request has none.
+    {
+      Sid: 'CertBusImportAgain',
+      Effect: 'Allow',
+      Action: ['acm:ImportCertificate'],
+      Resource,
+      Condition: tagged('aws:ResourceTag'),
+    },
+    {
+      Sid: 'CertBusImported',
+      Effect: 'Allow',
+      Action: ['acm:GetCertificate', 'acm:ListTagsForCertificate'],
+      Resource,
+    },
+    // It has no resource.
+    { Sid: 'CertBusImportedList', Effect: 'Allow', Action: ['acm:ListCertificates'], Resource: '*' },
+  ];
+}
+
 /** A KMS key of one's own. */
 export function key({ keyArn }: PolicyPlace, actions: readonly string[]): readonly Statement[] {
   if (keyArn === undefined) return [];

@@ -43,6 +43,21 @@ export const PARAMETERS: Readonly<Record<string, Value>> = {
     ],
     Description: 'How long the log is kept, days',
   },
+  AcmCertificates: text(
+    'What is imported into ACM: ids, names and *.PARENT with commas between them, or *; empty for nothing, and no function for it',
+    { Default: '' },
+  ),
+  AcmRegions: text(
+    'Regions that it is imported into, with commas between them; empty for this one. CloudFront: us-east-1',
+    {
+      Default: '',
+      AllowedPattern: '^([a-z0-9-]+(,[a-z0-9-]+)*)?$',
+    },
+  ),
+  AcmIdentityParameter: text('SSM parameter that has the identity of that function', {
+    Default: '/certbus/prod/acm-identity',
+    AllowedPattern: PARAMETER,
+  }),
   AlarmTopic: optional('ARN of the SNS topic that alarms go to', '^(arn:.+)?$'),
   KmsKey: optional('ARN of a KMS key of your own for table, archive and parameters', '^(arn:.+)?$'),
   PermissionsBoundary: optional('ARN of the permissions boundary of the role', '^(arn:.+)?$'),
@@ -57,6 +72,7 @@ const anyOf = (name: string): Value => ({
 export const CONDITIONS: Readonly<Record<string, Value>> = {
   HasZones: anyOf('HostedZones'),
   HasReaders: anyOf('ReaderAccounts'),
+  HasAcm: given('AcmCertificates'),
   HasAlarmTopic: given('AlarmTopic'),
   HasKmsKey: given('KmsKey'),
   HasBoundary: given('PermissionsBoundary'),

@@ -13,6 +13,7 @@ const PLACE: PolicyPlace = {
   delegated: ['${DelegatedNames}'],
   parameterArns: ['arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${ManagerKeyParameter}'],
   checkpointArn: 'arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${CheckpointParameter}',
+  identityArn: 'arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${AcmIdentityParameter}',
   keyArn: '${KmsKey}',
   accounts: ['${ReaderAccounts}'],
 };
@@ -39,7 +40,7 @@ function documentOf({ Version, Statement: all }: PolicyDocument, wanted: (statem
   };
 }
 
-const { manager, loadBalancer, table, bucket } = createPolicies(PLACE);
+const { manager, loadBalancer, acm, table, bucket } = createPolicies(PLACE);
 const isOfZones = ({ Sid }: Statement): boolean => OF_ZONES.has(Sid);
 const whole = (document: PolicyDocument): Value => documentOf(document, () => true);
 
@@ -50,12 +51,14 @@ export const POLICIES: {
   /** The manager's part for zones. */
   readonly challenges: Value;
   readonly loadBalancer: Value;
+  readonly acm: Value;
   readonly table: Value;
   readonly bucket: Value;
 } = {
   manager: documentOf(manager, (statement) => !isOfZones(statement)),
   challenges: documentOf(manager, isOfZones),
   loadBalancer: whole(loadBalancer),
+  acm: acm ? whole(acm) : {},
   table: table ? whole(table) : {},
   bucket: bucket ? whole(bucket) : {},
 };

@@ -79,30 +79,36 @@ const archivePolicy = resource(
 
 const log = resource('AWS::Logs::LogGroup', { RetentionInDays: '${LogRetention}' }, KEPT);
 
-const role = resource('AWS::IAM::Role', {
-  AssumeRolePolicyDocument: {
-    Version: '2012-10-17',
-    Statement: [{ Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' }],
-  },
-  PermissionsBoundary: when('HasBoundary', '${PermissionsBoundary}'),
-  Policies: [
-    { PolicyName: 'certbus', PolicyDocument: POLICIES.manager },
+/** A role of a function: its policy, and that of the log. */
+const roleOf = (policy: Value, more: Properties = {}): Value =>
+  resource(
+    'AWS::IAM::Role',
     {
-      PolicyName: 'log',
-      PolicyDocument: {
+      AssumeRolePolicyDocument: {
         Version: '2012-10-17',
-        Statement: [
-          {
-            Sid: 'CertBusLog',
-            Effect: 'Allow',
-            Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
-            Resource: '${Log.Arn}',
-          },
-        ],
+        Statement: [{ Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' }],
       },
+      PermissionsBoundary: when('HasBoundary', '${PermissionsBoundary}'),
+      Policies: [
+        { PolicyName: 'certbus', PolicyDocument: policy },
+        {
+          PolicyName: 'log',
+          PolicyDocument: {
+            Version: '2012-10-17',
+            Statement: [
+              {
+                Sid: 'CertBusLog',
+                Effect: 'Allow',
+                Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+                Resource: '${Log.Arn}',
+              },
+            ],
+          },
+        },
+      ],
     },
-  ],
-});
+    more,
+  );
 
 const challengesPolicy = resource(
   'AWS::IAM::Policy',
@@ -110,69 +116,132 @@ const challengesPolicy = resource(
   { Condition: 'HasZones' },
 );
 
-const manager = resource('AWS::Lambda::Function', {
-  Description: 'Renews the certificates of a CertBus bus',
+/** Where the bus is, for every function. */
+const BUS_VARIABLES: Properties = {
+  CERTBUS_BUS: 'dynamodb://${Bus}/${Stream}?region=${AWS::Region}',
+  CERTBUS_TRUST: '${Trust}',
+  CERTBUS_ARCHIVE: 's3://${Archive}/certbus/${Stream}?region=${AWS::Region}',
+};
+
+/** What every function has. */
+const FUNCTION: Properties = {
   Runtime: '${Runtime}',
   Architectures: ['arm64'],
-  Handler: 'index.handler',
   Code: { S3Bucket: '${CodeBucket}', S3Key: '${CodeKey}' },
-  Role: '${ManagerRole.Arn}',
   Timeout: 900,
   MemorySize: '${Memory}',
   EphemeralStorage: { Size: 2048 },
-  ReservedConcurrentExecutions: when('HasConcurrency', '${ReservedConcurrency}'),
   LoggingConfig: { LogGroup: '${Log}', LogFormat: 'JSON' },
+};
+
+const manager = resource('AWS::Lambda::Function', {
+  ...FUNCTION,
+  Description: 'Renews the certificates of a CertBus bus',
+  Handler: 'index.handler',
+  Role: '${ManagerRole.Arn}',
+  ReservedConcurrentExecutions: when('HasConcurrency', '${ReservedConcurrency}'),
   Environment: {
     Variables: {
-      CERTBUS_BUS: 'dynamodb://${Bus}/${Stream}?region=${AWS::Region}',
-      CERTBUS_TRUST: '${Trust}',
-      CERTBUS_ARCHIVE: 's3://${Archive}/certbus/${Stream}?region=${AWS::Region}',
+      ...BUS_VARIABLES,
       CERTBUS_MANAGER_KEY: 'ssm:${ManagerKeyParameter}',
       CERTBUS_CHECKPOINT: 'ssm:${CheckpointParameter}',
     },
   },
 });
 
+const HAS_ACM: Properties = { Condition: 'HasAcm' };
+
+const acm = resource(
+  'AWS::Lambda::Function',
+  {
+    ...FUNCTION,
+    Description: 'Imports certificates of a CertBus bus into ACM',
+    Handler: 'acm.handler',
+    Role: '${AcmRole.Arn}',
+    Environment: {
+      Variables: {
+        ...BUS_VARIABLES,
+        CERTBUS_IDENTITY: 'ssm:${AcmIdentityParameter}',
+        CERTBUS_ACM_CERTIFICATES: '${AcmCertificates}',
+        CERTBUS_ACM_REGIONS: '${AcmRegions}',
+      },
+    },
+  },
+  HAS_ACM,
+);
+
 /** An asynchronous invocation that failed is not repeated: the next one of the schedule goes on. */
-const noRetries = resource('AWS::Lambda::EventInvokeConfig', {
-  FunctionName: '${Manager}',
-  Qualifier: '$LATEST',
-  MaximumRetryAttempts: 0,
-  MaximumEventAgeInSeconds: 300,
-});
+const noRetriesOf = (name: string, more: Properties = {}): Value =>
+  resource(
+    'AWS::Lambda::EventInvokeConfig',
+    {
+      FunctionName: `\${${name}}`,
+      Qualifier: '$LATEST',
+      MaximumRetryAttempts: 0,
+      MaximumEventAgeInSeconds: 300,
+    },
+    more,
+  );
 
-const schedule = resource('AWS::Events::Rule', {
-  Description: 'Runs the manager of a CertBus bus',
-  ScheduleExpression: '${Rate}',
-  State: 'ENABLED',
-  Targets: [{ Id: 'manager', Arn: '${Manager.Arn}' }],
-});
+const scheduleOf = (name: string, Description: string, more: Properties = {}): Value =>
+  resource(
+    'AWS::Events::Rule',
+    {
+      Description,
+      ScheduleExpression: '${Rate}',
+      State: 'ENABLED',
+      Targets: [{ Id: name.toLowerCase(), Arn: `\${${name}.Arn}` }],
+    },
+    more,
+  );
 
-const permission = resource('AWS::Lambda::Permission', {
-  Action: 'lambda:InvokeFunction',
-  FunctionName: '${Manager}',
-  Principal: 'events.amazonaws.com',
-  SourceArn: '${Schedule.Arn}',
-});
+const permissionOf = (name: string, rule: string, more: Properties = {}): Value =>
+  resource(
+    'AWS::Lambda::Permission',
+    {
+      Action: 'lambda:InvokeFunction',
+      FunctionName: `\${${name}}`,
+      Principal: 'events.amazonaws.com',
+      SourceArn: `\${${rule}.Arn}`,
+    },
+    more,
+  );
 
 const loadBalancerPolicy = resource('AWS::IAM::ManagedPolicy', {
   Description: 'Reads a CertBus bus, for load balancers',
   PolicyDocument: POLICIES.loadBalancer,
 });
 
-function alarm(AlarmDescription: string, metric: Properties): Value {
-  return resource('AWS::CloudWatch::Alarm', {
-    AlarmDescription,
-    Namespace: 'AWS/Lambda',
-    Dimensions: [{ Name: 'FunctionName', Value: '${Manager}' }],
-    Statistic: 'Sum',
-    EvaluationPeriods: 1,
-    Threshold: 1,
-    AlarmActions: when('HasAlarmTopic', ['${AlarmTopic}']),
-    OKActions: when('HasAlarmTopic', ['${AlarmTopic}']),
-    ...metric,
-  });
+function alarm(name: string, AlarmDescription: string, metric: Properties, more: Properties = {}): Value {
+  return resource(
+    'AWS::CloudWatch::Alarm',
+    {
+      AlarmDescription,
+      Namespace: 'AWS/Lambda',
+      Dimensions: [{ Name: 'FunctionName', Value: `\${${name}}` }],
+      Statistic: 'Sum',
+      EvaluationPeriods: 1,
+      Threshold: 1,
+      AlarmActions: when('HasAlarmTopic', ['${AlarmTopic}']),
+      OKActions: when('HasAlarmTopic', ['${AlarmTopic}']),
+      ...metric,
+    },
+    more,
+  );
 }
+
+const ERRORS: Properties = {
+  MetricName: 'Errors',
+  Period: 300,
+  ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+  TreatMissingData: 'notBreaching',
+};
+const SILENCE: Properties = {
+  MetricName: 'Invocations',
+  Period: 86_400,
+  ComparisonOperator: 'LessThanThreshold',
+  TreatMissingData: 'breaching',
+};
 
 /** The resources by their names in the template. */
 export const RESOURCES: Properties = {
@@ -180,23 +249,24 @@ export const RESOURCES: Properties = {
   Archive: archive,
   ArchivePolicy: archivePolicy,
   Log: log,
-  ManagerRole: role,
+  ManagerRole: roleOf(POLICIES.manager),
   ChallengesPolicy: challengesPolicy,
   Manager: manager,
-  NoRetries: noRetries,
-  Schedule: schedule,
-  SchedulePermission: permission,
+  NoRetries: noRetriesOf('Manager'),
+  Schedule: scheduleOf('Manager', 'Runs the manager of a CertBus bus'),
+  SchedulePermission: permissionOf('Manager', 'Schedule'),
   LoadBalancerPolicy: loadBalancerPolicy,
-  ErrorsAlarm: alarm('A certificate that was due was not renewed, or the manager could not run: look at its log', {
-    MetricName: 'Errors',
-    Period: 300,
-    ComparisonOperator: 'GreaterThanOrEqualToThreshold',
-    TreatMissingData: 'notBreaching',
-  }),
-  SilenceAlarm: alarm('No manager ran for a day', {
-    MetricName: 'Invocations',
-    Period: 86_400,
-    ComparisonOperator: 'LessThanThreshold',
-    TreatMissingData: 'breaching',
-  }),
+  ErrorsAlarm: alarm(
+    'Manager',
+    'A certificate that was due was not renewed, or the manager could not run: look at its log',
+    ERRORS,
+  ),
+  SilenceAlarm: alarm('Manager', 'No manager ran for a day', SILENCE),
+  AcmRole: roleOf(POLICIES.acm, HAS_ACM),
+  Acm: acm,
+  AcmNoRetries: noRetriesOf('Acm', HAS_ACM),
+  AcmSchedule: scheduleOf('Acm', 'Imports certificates of a CertBus bus into ACM', HAS_ACM),
+  AcmSchedulePermission: permissionOf('Acm', 'AcmSchedule', HAS_ACM),
+  AcmErrorsAlarm: alarm('Acm', 'A certificate was not imported into ACM: look at the log', ERRORS, HAS_ACM),
+  AcmSilenceAlarm: alarm('Acm', 'Nothing was imported into ACM for a day', SILENCE, HAS_ACM),
 };

@@ -22,6 +22,7 @@ const values = {
   ManagerRole: 'role',
   Manager: 'function',
   AlarmTopic: 'topic',
+  AcmIdentityParameter: '/certbus/prod/acm-identity',
 };
 const attributes = { 'Archive.Arn': 'arn:aws:s3:::bucket', 'Log.Arn': 'arn:aws:logs:eu-central-1:123456789012:log' };
 const all = { HasZones: true, HasReaders: true, HasKmsKey: true, HasBoundary: true };
@@ -35,6 +36,7 @@ const least: PolicyPlace = {
   archive: { bucketArn: 'arn:aws:s3:::bucket', prefix: 'certbus/prod' },
   parameterArns: [own('ssm', 'parameter/certbus/prod/manager-key')],
   checkpointArn: own('ssm', 'parameter/certbus/prod/checkpoint'),
+  identityArn: own('ssm', 'parameter/certbus/prod/acm-identity'),
 };
 const most: PolicyPlace = {
   ...least,
@@ -56,13 +58,16 @@ test.each([
   ['with every parameter', all, most],
   ['with what it needs alone', none, least],
 ])('%s its policies are those that are printed', (_, conditions, place) => {
-  const { manager, loadBalancer, table, bucket } = createPolicies(place);
+  const { manager, loadBalancer, acm, table, bucket } = createPolicies(place);
   const role = propertiesOf('ManagerRole', conditions);
   const challenges = conditions.HasZones ? propertiesOf('ChallengesPolicy', conditions).PolicyDocument.Statement : [];
   expect(bySid([...role.Policies[0].PolicyDocument.Statement, ...challenges])).toEqual(bySid(manager.Statement));
   expect(propertiesOf('LoadBalancerPolicy', conditions).PolicyDocument).toEqual(loadBalancer);
   expect(propertiesOf('Bus', conditions).ResourcePolicy?.PolicyDocument).toEqual(table);
   if (bucket) expect(propertiesOf('ArchivePolicy', conditions).PolicyDocument).toEqual(bucket);
+  const acmRole = propertiesOf('AcmRole', conditions);
+  expect(acmRole.Policies[0].PolicyDocument).toEqual(acm);
+  expect(acmRole.PermissionsBoundary).toBe(role.PermissionsBoundary);
   expect(role.PermissionsBoundary).toBe(conditions.HasBoundary ? values.PermissionsBoundary : undefined);
 });
 

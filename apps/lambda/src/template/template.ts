@@ -3,7 +3,10 @@ import { intrinsic, type Value } from './intrinsics.ts';
 import { CONDITIONS, PARAMETERS } from './parameters.ts';
 import { RESOURCES } from './resources.ts';
 
-const output = (Description: string, value: string): Value => ({ Description, Value: intrinsic(value) });
+const output = (Description: string, value: string): { readonly [key: string]: Value } => ({
+  Description,
+  Value: intrinsic(value),
+});
 
 /** A template of CloudFormation. */
 export interface Template {
@@ -30,6 +33,7 @@ export const TEMPLATE: Template = {
     ),
     ArchiveAddress: output('CERTBUS_ARCHIVE', 's3://${Archive}/certbus/${Stream}?region=${AWS::Region}'),
     FunctionName: output('The manager', '${Manager}'),
+    AcmFunctionName: { ...output('What imports into ACM', '${Acm}'), Condition: 'HasAcm' },
     LoadBalancerPolicyArn: output('For the roles of load balancers', '${LoadBalancerPolicy}'),
   },
 };

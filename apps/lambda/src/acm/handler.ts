@@ -1,0 +1,122 @@
+/** The function that imports certificates of a bus into AWS Certificate Manager. */
+import { type MaterialSource, openMaterial } from '@certbus/client/material';
+import { type Environment, readEnvironment } from '@certbus/runtime';
+import { readKey, type WriteLine } from '@certbus/runtime/local';
+import { parseAddress } from '@certbus/store';
+import {
+  deadlineOf,
+  functionVariables,
+  type HandlerOptions,
+  type InvocationContext,
+  writeToOutput,
+} from '../invocation.ts';
+import { describeError, type Metric, metricLine, type Problem, shownProblems } from '../summary.ts';
+import { type AcmResult, runAcm } from './run.ts';
+import { parseChoice } from './selection.ts';
+import { openAcm } from './store.ts';
+
+/** The answer of the function. */
+export interface AcmSummary extends Pick<AcmResult, 'chosen' | 'imported'> {
+  readonly failed: number;
+  /** How far the bus was read. */
+  readonly position: number;
+  readonly durationMs: number;
+}
+
+/** Runs for one event, whatever is in it. */
+export type AcmHandler = (event: unknown, context: InvocationContext) => Promise<AcmSummary>;
+
+/** A run in which a certificate was not imported. Lambda counts it, so that the alarm on errors goes off. */
+export class ImportFailedError extends Error {
+  override readonly name = 'CertBusImportFailed';
+
+  constructor({ chosen, imported, failed, position }: AcmSummary, problems: readonly Problem[]) {
+    const counts = `chosen ${chosen}, imported ${imported}, failed ${failed}, position ${position}`;
+    super(`Not every certificate that is chosen was imported (${counts}). ${shownProblems(problems)}`);
+  }
+}
+
+const METRICS = [
+  ['Imported', 'imported', 'Count'],
+  ['ImportsFailed', 'failed', 'Count'],
+] as const satisfies readonly Metric<AcmSummary>[];
+
+/** The bus, as the tag of what is imported names it. */
+function busOf({ config }: Environment): string {
+  const place = parseAddress(config.bus);
+  return place.kind === 'dynamodb' ? `${place.table}/${place.stream}` : place.stream;
+}
+
+/** Resolves once the source is at the head of the bus. Rejects with the signal's reason. */
+async function atHead(source: Pick<MaterialSource, 'health' | 'on'>, signal: AbortSignal): Promise<void> {
+  if (source.health().live) return;
+  await new Promise<void>((resolve, reject) => {
+    source.on('live', resolve);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+/** One region after the other. */
+async function run(environment: Environment, signal: AbortSignal): Promise<AcmResult & { readonly position: number }> {
+  const { config, variables, stateDirectory } = environment;
+  const wanted = parseChoice(variables['CERTBUS_ACM_CERTIFICATES']);
+  const regions = (variables['CERTBUS_ACM_REGIONS'] || variables['AWS_REGION'] || '').split(',');
+  const source = await openMaterial({
+    bus: config.bus,
+    trust: config.trust,
+    identity: await readKey(environment, 'identity', { signal }),
+    archive: config.archive,
+    stateDirectory,
+  });
+  try {
+    await atHead(source, signal);
+    const results: AcmResult[] = [];
+    for (const region of regions) {
+      const store = openAcm({ region: region.trim(), bus: busOf(environment) });
+      try {
+        results.push(await runAcm({ source, store, wanted, signal }));
+      } finally {
+        store.close();
+      }
+    }
+    return {
+      chosen: results.reduce((sum, { chosen }) => sum + chosen, 0),
+      imported: results.reduce((sum, { imported }) => sum + imported, 0),
+      problems: results.flatMap(({ problems }) => problems),
+      position: source.health().position,
+    };
+  } finally {
+    await source.close();
+  }
+}
+
+/**
+ * Makes the function. It reads the bus with an identity of its own, `CERTBUS_IDENTITY`, and imports `CERTBUS_ACM_CERTIFICATES` into the regions of
+ * `CERTBUS_ACM_REGIONS` (default its own). It answers what it did, or rejects with an {@link ImportFailedError}, which has the same counts, or with
+ * what kept it from its end.
+ */
+export function createAcmHandler({
+  variables = process.env,
+  write = writeToOutput,
+  now = () => new Date(),
+}: HandlerOptions = {}): AcmHandler {
+  const writeLine: WriteLine = (message, level) => write(JSON.stringify({ level: level.toUpperCase(), message }));
+  return async (_event, context) => {
+    const begun = now();
+    const { functionName = variables['AWS_LAMBDA_FUNCTION_NAME'] ?? 'certbus-acm' } = context;
+    try {
+      // Each time: an identity or a choice that was replaced is read again.
+      const environment = readEnvironment({ variables: functionVariables(variables), writeLine });
+      const signal = AbortSignal.timeout(deadlineOf(context, begun).getTime() - begun.getTime());
+      const { problems, ...counts } = await run(environment, signal);
+      const at = now();
+      const summary = { ...counts, failed: problems.length, durationMs: at.getTime() - begun.getTime() };
+      write(metricLine(summary, METRICS, { problems, functionName, at }));
+      if (problems.length > 0) throw new ImportFailedError(summary, problems);
+      return summary;
+    } catch (error) {
+      if (!(error instanceof ImportFailedError)) writeLine(describeError(error), 'error');
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,38 @@
+/** What a function knows of its process and of an invocation. */
+import { join } from 'node:path';
+import type { Variables } from '@certbus/runtime';
+
+/** What Lambda says of an invocation, as far as it is used here. */
+export interface InvocationContext {
+  readonly functionName?: string;
+  readonly awsRequestId?: string;
+  getRemainingTimeInMillis(): number;
+}
+
+/** What the function takes from its process. */
+export interface HandlerOptions {
+  /** Default: the process's. */
+  readonly variables?: Variables;
+  /** Takes lines of the log. Default: standard output. */
+  readonly write?: (line: string) => void;
+  readonly now?: () => Date;
+}
+
+/** Writes a line to standard output itself: what `console` prints, the log format JSON of Lambda wraps. */
+export const writeToOutput = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** So long before the end of the invocation nothing new is begun, and what is under way is released. */
+const RELEASE_MS = 30_000;
+
+/** The end of the run: 30 s before that of the invocation, or half of its time where that is shorter than a minute. */
+export function deadlineOf(context: InvocationContext, now: Date): Date {
+  const leftMs = context.getRemainingTimeInMillis();
+  return new Date(now.getTime() + Math.max(leftMs - RELEASE_MS, leftMs / 2));
+}
+
+/** A function has one folder that it can write, which a cold start finds empty, and its lines are JSON whatever is in them. */
+export function functionVariables(variables: Variables): Variables {
+  const temporary = variables['TMPDIR'] || '/tmp';
+  const CERTBUS_STATE_DIR = variables['CERTBUS_STATE_DIR'] || join(temporary, 'certbus');
+  return { ...variables, CERTBUS_STATE_DIR, CERTBUS_LOG_FORMAT: 'text' };
+}

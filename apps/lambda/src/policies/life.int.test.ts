@@ -1,0 +1,240 @@
+/** Tests of the whole life of a bus under its policies: what each role needs is allowed, and what it lacks is named. */
+import { join } from 'node:path';
+import { createIdentity, parseTrust } from '@certbus/events';
+import { openReplica, synchronize } from '@certbus/replica';
+import { type Environment, readEnvironment } from '@certbus/runtime';
+import { parseReference, readKey } from '@certbus/runtime/local';
+import { openBus } from '@certbus/store';
+import { openArchivePlace, openLog } from '@certbus/store/open';
+import { sharedDynamoDbLocal, sized } from 'certbus-services/vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createAcmHandler } from '../acm/handler.ts';
+import { openAcm } from '../acm/store.ts';
+import { createSite, missingPart, type Site } from '../site.builders.ts';
+import type { PolicyDocument } from './document.ts';
+import { secretArn } from './place.ts';
+import { createPolicies } from './policies.ts';
+
+const { signal } = new AbortController();
+const actionsOf = ({ Statement }: PolicyDocument): readonly string[] =>
+  [...new Set(Statement.flatMap(({ Action }) => Action))].toSorted();
+
+/** A policy without one of its actions. */
+const without = ({ Version, Statement }: PolicyDocument, action: string): PolicyDocument => ({
+  Version,
+  Statement: Statement.map((each) => ({ ...each, Action: each.Action.filter((name) => name !== action) })).filter(
+    ({ Action }) => Action.length > 0,
+  ),
+});
+
+describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under the policies', () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await createSite({ dynamodb: (await sharedDynamoDbLocal()).endpoint });
+  });
+  afterAll(() => {
+    vi.unstubAllEnvs();
+    return site?.[Symbol.asyncDispose]();
+  });
+
+  const decidedFor = (role: string) => site.account.proxy.decided.filter((each) => each.role === role);
+  const usedBy = (role: string) =>
+    [...new Set(decidedFor(role).flatMap(({ action, allowed }) => (allowed ? action : [])))].toSorted();
+  const deniedTo = (role: string) => decidedFor(role).filter(({ allowed }) => !allowed);
+
+  /** Reads the bus as a load balancer that knows nothing yet does, and returns what it serves. */
+  async function follow(): Promise<readonly string[]> {
+    const trust = parseTrust(site.variables['CERTBUS_TRUST'] ?? '');
+    const archive = await openArchivePlace(site.variables['CERTBUS_ARCHIVE'] ?? '');
+    const log = await openLog(site.variables['CERTBUS_BUS'] ?? '');
+    const replica = await openReplica({ path: ':memory:', busId: trust.busId });
+    try {
+      await synchronize(replica, openBus(log, site.place.stream, { trust, archive }), { archive });
+      return [...replica.certificates()].flatMap(({ current }) => current?.names ?? []);
+    } finally {
+      await replica.close();
+      await log.close();
+      await archive.close();
+    }
+  }
+
+  test('a manager and a load balancer can do all that they have to, and need all that they may', async () => {
+    site.actAs('certbus-manager', site.policies.manager);
+    await site.manage(async (manager) => {
+      const issue = (name: string) => manager.issue({ names: [name] }, { signal });
+      const [{ certificateId }, other] = [await issue('www.example.test'), await issue('old.example.test')];
+      const at = new Date(Date.now() + 80 * 86_400_000);
+      expect(await manager.runOnce({ at })).toMatchObject({ renewed: 2, failed: 0 });
+      await manager.revoke({ certificateId, reason: 'superseded' }, { signal });
+      await manager.remove(other.certificateId);
+      await manager.snapshot();
+      await manager.archive();
+    });
+    // Who begins a bus tries to make its table, and takes the one that is there.
+    expect(deniedTo('certbus-manager').map(({ action }) => action)).toEqual(['dynamodb:CreateTable']);
+    // GetItem is for an append behind what this process has not read, as after an outage.
+    const used = [...usedBy('certbus-manager'), 'dynamodb:GetItem'];
+    expect([...new Set(used)].toSorted()).toEqual(actionsOf(site.policies.manager));
+    site.actAs('certbus-balancer', site.policies.loadBalancer);
+    expect(await follow()).toEqual(['www.example.test']);
+    expect(deniedTo('certbus-balancer')).toEqual([]);
+    expect(actionsOf(site.policies.loadBalancer)).toEqual(expect.arrayContaining(usedBy('certbus-balancer')));
+  });
+
+  test('a start in an empty folder asks no CA again about what another one has asked about, by the notes in the archive', async () => {
+    site.actAs('certbus-manager', site.policies.manager);
+    const questions = async (variables: Readonly<Record<string, string>> = {}) => {
+      const count = () => site.ca.requests.filter(({ resource }) => resource === 'renewalInfo').length;
+      const before = count();
+      await site.manage((manager) => manager.runOnce(), { variables });
+      return count() - before;
+    };
+    expect(await questions()).toBeGreaterThan(0);
+    expect(await questions()).toBe(0);
+    expect(await questions({ CERTBUS_ARCHIVE: '' })).toBeGreaterThan(0);
+  });
+
+  test('each permission that a manager lacks is named with its role', { tags: 'full' }, async () => {
+    const few = ['dynamodb:PutItem', 's3:PutObject', 'route53:ChangeResourceRecordSets', 'ssm:PutParameter'];
+    // A manager that writes alone needs no GetItem, and one that finds its objects no ListBucket.
+    const all = actionsOf(site.policies.manager).filter(
+      (name) => !['dynamodb:GetItem', 's3:ListBucket'].includes(name),
+    );
+    for (const action of sized({ small: few, full: all })) {
+      const role = `without-${action.replace(':', '-')}`;
+      const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = site.actAs(
+        role,
+        without(site.policies.manager, action),
+      );
+      site.actAs('certbus-manager', site.policies.manager);
+      // The solvers of one process share what the SDK has found.
+      await site.manage((manager) => manager.configure(site.configuration({ accessKeyId, secretAccessKey })));
+      site.actAs(role, without(site.policies.manager, action));
+      const lines: string[] = [];
+      const message = await site
+        .manage(
+          async (manager) => {
+            await manager.issue({ names: [`${role.toLowerCase()}.example.test`] }, { signal });
+            await manager.snapshot();
+          },
+          { writeLine: (line) => lines.push(line) },
+        )
+        .then(() => lines.join('\n'), String);
+      expect(message).toContain(`assumed-role/${role}/`);
+      expect(message).toContain(action);
+    }
+    site.actAs('certbus-manager', site.policies.manager);
+    await site.manage((manager) => manager.configure(site.configuration({})));
+  });
+
+  test('another stream and another prefix are denied by name, and a load balancer writes nothing', async () => {
+    const fail = (variables: Readonly<Record<string, string>>) =>
+      site.manage((manager) => manager.snapshot(), { variables }).then(() => 'it did not fail', String);
+    const other = (name: string, from: string, to: string) => ({
+      [name]: (site.variables[name] ?? '').replace(from, to),
+    });
+    site.actAs('certbus-manager', site.policies.manager);
+    expect(await fail(other('CERTBUS_BUS', '/prod?', '/other?'))).toMatch(/certbus-manager\/\S+ lacks dynamodb:Query/);
+    expect(await fail(other('CERTBUS_ARCHIVE', 'certbus/prod', 'other'))).toMatch(/certbus-manager\/\S+ lacks s3:/);
+    site.actAs('certbus-balancer', site.policies.loadBalancer, {
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: ['ssm:GetParameter', 'ssm:PutParameter'], Resource: '*' }],
+    });
+    expect(await fail({})).toMatch(/certbus-balancer\/\S+ lacks s3:PutObject/);
+  });
+
+  test('the function for ACM imports what is chosen, keeps the ARN at a renewal, and needs all that it may', async () => {
+    const { account, place, policies } = site;
+    vi.stubEnv('AWS_ENDPOINT_URL_ACM', account.endpoint);
+    await account.putParameter('/certbus/prod/acm-identity', site.identity);
+    site.actAs('certbus-manager', policies.manager);
+    const certificateId = await site.manage(async (manager) => {
+      await manager.issue({ names: ['next.example.test'] }, { signal });
+      return (await manager.issue({ names: ['acm.example.test'] }, { signal })).certificateId;
+    });
+    const lines: string[] = [];
+    const functionOf = (identity: string, wanted = 'acm.example.test') => {
+      const query = `?region=${account.region}&endpoint=${account.endpoint}`;
+      const variables = {
+        ...site.variables,
+        TMPDIR: join(site.folder, crypto.randomUUID()),
+        CERTBUS_IDENTITY: identity.startsWith('ssm:') ? `${identity}${query}` : identity,
+        CERTBUS_ACM_CERTIFICATES: wanted,
+        CERTBUS_ACM_REGIONS: 'eu-central-1,us-east-1',
+      };
+      const handler = createAcmHandler({ variables, write: (line) => lines.push(line) });
+      return () => handler({}, { getRemainingTimeInMillis: () => 900_000 });
+    };
+    const role = createPolicies({
+      ...place,
+      identityArn: account.arn('ssm', 'parameter/certbus/prod/acm-identity'),
+    }).acm;
+    site.actAs('certbus-acm', role);
+    const invoke = functionOf('ssm:/certbus/prod/acm-identity');
+    expect(await invoke()).toMatchObject({ chosen: 2, imported: 2, failed: 0 });
+    expect(await invoke()).toMatchObject({ chosen: 2, imported: 0, failed: 0 });
+    const bus = `${place.tableArn.split('/')[1]}/${place.stream}`;
+    const readAll = () =>
+      Promise.all(['eu-central-1', 'us-east-1'].map((region) => openAcm({ region, bus }).read(signal)));
+    const before = await readAll();
+    expect(before.map((each) => [...each.keys()])).toEqual([[certificateId], [certificateId]]);
+    site.actAs('certbus-manager', policies.manager);
+    await site.manage((manager) => manager.renew(certificateId, { signal }));
+    site.actAs('certbus-acm', role);
+    expect(await invoke()).toMatchObject({ chosen: 2, imported: 2, failed: 0 });
+    const after = await readAll();
+    for (const [at, each] of after.entries()) {
+      const [was, is] = [before[at]?.get(certificateId), each.get(certificateId)];
+      expect(is?.arn).toBe(was?.arn);
+      expect(is?.leafHash).not.toBe(was?.leafHash);
+    }
+    expect(deniedTo('certbus-acm')).toEqual([]);
+    // What is imported with tags needs the permission to add them, which nothing asks for by itself.
+    expect([...usedBy('certbus-acm'), 'acm:AddTagsToCertificate', 'dynamodb:GetItem', 's3:ListBucket']).toEqual(
+      expect.arrayContaining([...actionsOf(role ?? policies.operator)]),
+    );
+    await expect(functionOf(await createIdentity(), 'next.example.test')()).rejects.toMatchObject({
+      name: 'CertBusImportFailed',
+      message: expect.stringMatching(/\(chosen 2, imported 0, failed 2, position \d+\)\. next\.example\.test: its key/),
+    });
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ level: 'ERROR', imported: 0, ImportsFailed: 2 });
+    expect(lines.join('\n')).not.toContain('AGE-SECRET-KEY');
+  });
+
+  describe('a reference to a secret', () => {
+    const name = 'certbus/shared';
+    let arn = '';
+    beforeAll(async () => {
+      arn = await site.account.createSecret(name, site.managerKey);
+      await site.account.createSecret(`${name}-other`, site.managerKey);
+    });
+
+    /** An environment in which the manager key is at a reference. */
+    const keyAt = (reference: string): Environment =>
+      readEnvironment({
+        variables: {
+          ...site.variables,
+          CERTBUS_MANAGER_KEY: `${reference}?region=${site.account.region}&endpoint=${site.account.endpoint}`,
+        },
+      });
+
+    test.each([
+      ['by the name of a secret', () => `secretsmanager:${name}`],
+      ['by the ARN of a secret', () => `secretsmanager:${arn}`],
+      ['by the ARN of a secret without its last characters', () => `secretsmanager:${arn.slice(0, -7)}`],
+      ['by the name of a parameter with a version', () => 'ssm:/certbus/prod/manager-key:1'],
+      ['by the ARN of a parameter', () => `ssm:${site.place.parameterArns?.[0]}`],
+      ['by the ARN of a parameter with a version', () => `ssm:${site.place.parameterArns?.[0]}:1`],
+    ])('%s is read by the policy for it, and nothing else is', async (_, refer) => {
+      const reference = parseReference(refer(), 'The key');
+      const resource = secretArn(reference, site.place.tableArn);
+      const { tableArn, stream } = site.place;
+      const arns = reference.service === 'ssm' ? { parameterArns: [resource] } : { secretArns: [resource] };
+      const role = `reader-${crypto.randomUUID()}`;
+      site.actAs(role, createPolicies({ tableArn, stream, ...arns }).manager);
+      expect(await readKey(keyAt(refer()), 'managerKey')).toBe(site.managerKey.trimEnd());
+      for (const other of [`secretsmanager:${name}-other`, 'ssm:/certbus/prod/manager-key-2'])
+        await expect(readKey(keyAt(other), 'managerKey')).rejects.toMatchObject({ code: 'CERTBUS_CLI_SECRET_DENIED' });
+    });
+  });
+});
