@@ -95,6 +95,14 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     names: ['agent.start', 'agent.memory', 'agent.nginx.fill'],
     load: async () => (await import('./agent-targets.ts')).agentMany,
   },
+  {
+    names: ['zip', 'load', 'cold', 'warm', 'cost.10', 'cost.1000', 'cost.100000'].map((name) => `lambda.${name}`),
+    load: async () => (await import('./lambda.ts')).lambda,
+  },
+  {
+    names: ['lambda.cold.snapshot'],
+    load: async () => (await import('./lambda-snapshot.ts')).lambdaSnapshot,
+  },
   { names: ['health.cost'], load: async () => (await import('./health-cost.ts')).healthCost },
   {
     names: ['restart.first-handshake', 'restart.cold-disk', 'restart.rss', 'lookup.disk'],

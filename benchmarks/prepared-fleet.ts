@@ -6,7 +6,7 @@ import { type Checkpoint, encodeCommit, evolve } from '@certbus/events/history';
 import { openManager, type RenewalInfoNote } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica, type Replica } from '@certbus/replica';
-import { openBus, type StoredCommit } from '@certbus/store';
+import { type ArchivePlace, openBus, type StoredCommit } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { cacheFolder } from 'certbus-services';
 import { writeBus } from './bulk.ts';
@@ -64,15 +64,11 @@ async function makeBus(path: string, { fleet, keys, commits }: { fleet: Fleet; k
   await writeBus(path, STREAM, all());
 }
 
-/** Opens a fleet's bus and replica with a manager on both. */
-export async function openFleetManager({
-  bus: address,
-  replica: path,
-  notes: notesPath,
-  trust,
-  managerKey,
-  now,
-}: PreparedFleet) {
+/** Opens a fleet's bus and replica with a manager on both, and with an archive where one is given. */
+export async function openFleetManager(
+  { bus: address, replica: path, notes: notesPath, trust, managerKey, now }: PreparedFleet,
+  { archive }: { readonly archive?: ArchivePlace } = {},
+) {
   const key = parseManagerKey(managerKey);
   const log = await openLog(address);
   const replica = await openReplica({ path, busId: trust.busId });
@@ -81,6 +77,7 @@ export async function openFleetManager({
     bus: openBus(log, STREAM, { trust, signer: key.signer }),
     key,
     replica,
+    archive,
     notes,
     holder: 'bench',
     solvers: () => Promise.reject(new TypeError('nothing is to be ordered')),

@@ -9,9 +9,8 @@ import {
   ListTagsForCertificateCommand,
   paginateListCertificates,
 } from '@aws-sdk/client-acm';
+import { BUS_TAG } from './tag.ts';
 
-/** The tag that names the bus, by which the policy of the function knows its own certificates. */
-export const BUS_TAG = 'certbus:bus';
 /** The tag that names the managed certificate, whose id stays the same at each renewal. */
 const CERTIFICATE_TAG = 'certbus:certificate';
 

@@ -1,4 +1,5 @@
 /** The statements that policies are made of: each allows one thing, in one place. */
+import { BUS_TAG } from '../acm/tag.ts';
 import { both, onlyValues, type Statement } from './document.ts';
 import { type PolicyPlace, partitionOf } from './place.ts';
 
@@ -94,9 +95,6 @@ export function secrets({ parameterArns = [], secretArns = [], checkpointArn }: 
     });
   return statements;
 }
-
-/** The tag of what was imported: the bus, without which a certificate of somebody else could be replaced. */
-const BUS_TAG = 'certbus:bus';
 
 /** The bus as the tag names it: `TABLE/STREAM`. */
 const taggedBus = ({ tableArn, stream }: PolicyPlace): string => `${tableArn.replace(/^.*:table\//, '')}/${stream}`;
