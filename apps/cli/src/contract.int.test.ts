@@ -125,6 +125,19 @@ async function changeTheKeys(): Promise<void> {
   await succeeds(site, 'manager expel other --since 2 --yes');
   await fails(site, `${add} --yes`, 'CERTBUS_MANAGER_CHANGE_REFUSED');
   await fails(site, 'manager expel nobody --since 2', 'CERTBUS_MANAGER_MANAGER_NOT_FOUND');
+  const identity = await certbus(site, ['keygen', 'loadbalancer']);
+  writeFileSync(join(site, 'edge.key'), identity.stdout, { mode: 0o600 });
+  const [, recipient] = /^# public key: (age1\S+)/.exec(identity.stdout) ?? [];
+  await succeeds(site, `recipient add edge ${recipient} --yes`);
+  await fails(site, `recipient add other ${recipient} --yes`, 'CERTBUS_MANAGER_CHANGE_REFUSED');
+  await succeeds(site, 'recipient list');
+  await fails(nowhere, 'recipient ls', 'CERTBUS_CLI_CONFIG_MISSING');
+  await succeeds(site, 'recipient reseal nothing-opens --identity edge.key');
+  await succeeds(site, 'recipient reseal keys --identity backup.key');
+  await fails(site, 'recipient reseal keys --identity backup.key', 'CERTBUS_CLI_FILE_EXISTS');
+  await succeeds(site, 'recipient reseal keys --append');
+  await succeeds(site, 'recipient rm edge --yes');
+  await fails(site, 'recipient rm edge --yes', 'CERTBUS_MANAGER_RECIPIENT_NOT_FOUND');
 }
 
 /** What is shown of certificates, in good order and not. */

@@ -69,6 +69,7 @@ export type { ImportCandidate, ImportOptions, ImportOutcome } from './upkeep/imp
 export { isPair } from './upkeep/importing/pair.ts';
 export type { CaHint } from './upkeep/importing/source-authority.ts';
 export { type AppendedChange, appendChangeAsRoot } from './upkeep/key-changes/append.ts';
+export type { AppendedKeys } from './upkeep/key-changes/append-resealed.ts';
 export type { Exposure } from './upkeep/key-changes/exposure.ts';
 export { type RootState, readRootStateOf } from './upkeep/key-changes/keys-in-force.ts';
 export {
@@ -81,6 +82,12 @@ export {
   type RootRequest,
   requestChange,
 } from './upkeep/key-changes/request.ts';
+export { resealKeys } from './upkeep/key-changes/reseal.ts';
+export {
+  formatResealedKeys,
+  parseResealedKeys,
+  type ResealedKey,
+} from './upkeep/key-changes/resealed-keys.ts';
 export { type ExaminedRequest, examineRequest, signRequest } from './upkeep/key-changes/sign.ts';
 export { describeReply } from './upkeep/key-changes/wording.ts';
 export { type RestoreOptions, recordRestored } from './upkeep/restore.ts';

@@ -12,7 +12,7 @@ export {
   type Variables,
 } from './environment.ts';
 export { nothingThere, RuntimeError, type RuntimeErrorCode } from './errors.ts';
-export { readExchanged, writeExchanged } from './exchange-files.ts';
+export { readExchanged, readExchangedLines, writeExchanged, writeExchangedLines } from './exchange-files.ts';
 export { jsonFaultOf } from './json-fault.ts';
 export {
   checkOwnToWrite,

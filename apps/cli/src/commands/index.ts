@@ -48,6 +48,10 @@ import ManagerRm from './manager/rm.ts';
 import Plan from './plan.ts';
 import ProviderLs from './provider/ls.ts';
 import ProviderShow from './provider/show.ts';
+import RecipientAdd from './recipient/add.ts';
+import RecipientLs from './recipient/ls.ts';
+import RecipientReseal from './recipient/reseal.ts';
+import RecipientRm from './recipient/rm.ts';
 import RootAppend from './root/append.ts';
 import RootSign from './root/sign.ts';
 import Run from './run.ts';
@@ -104,6 +108,10 @@ export const COMMANDS = {
   plan: Plan,
   'provider:ls': ProviderLs,
   'provider:show': ProviderShow,
+  'recipient:add': RecipientAdd,
+  'recipient:ls': RecipientLs,
+  'recipient:reseal': RecipientReseal,
+  'recipient:rm': RecipientRm,
   'root:append': RootAppend,
   'root:sign': RootSign,
   run: Run,

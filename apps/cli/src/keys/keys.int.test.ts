@@ -11,11 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { createManagerKey, parseTrust } from '@certbus/events';
+import { createIdentity, createManagerKey, parseIdentityFile, parseTrust } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { beginSite } from '../begin-site.builders.ts';
 import { certbus, resultOf } from '../cli.builders.ts';
+import { putCertificate } from '../site.builders.ts';
 
 const temporary = temporaryFolder();
 /** A manager's machine, from which the root key was taken away. */
@@ -153,4 +154,30 @@ test('where the only manager key is lost, the root names another, which puts the
   expect(expelled).toMatchObject({ changed: true, expulsion: { secrets: [{ path: 'dns.0.token' }] } });
   const { managers } = resultOf(await at(site, 'manager ls --json'));
   expect(managers).toMatchObject([{ name: 'bob', isHere: true }]);
+});
+
+test('a recipient that comes later opens what is sealed again where a former identity is, without the bus', async () => {
+  await putCertificate(site, 'certificate1');
+  const identity = await createIdentity();
+  writeFileSync(join(site, 'edge.key'), identity, { mode: 0o600 });
+  const { recipient } = await parseIdentityFile(identity);
+  const edge = `recipient add edge ${recipient}`;
+  expect((await at(site, `${edge} --request edge.request`)).status).toBe(0);
+  expect((await sign('../site/edge.request --yes --out edge.signed')).status).toBe(0);
+  expect((await at(site, 'root append ../safe/edge.signed')).status).toBe(0);
+  copyFileSync(join(site, 'bus.pub'), join(safe, 'bus.pub'));
+  renameSync(join(site, 'loadbalancer.key'), join(safe, 'loadbalancer.key'));
+  expect((await at(site, 'bus export ../safe/export')).status).toBe(0);
+  const resealed = resultOf(
+    await at(safe, 'recipient reseal keys --identity loadbalancer.key --from export --trust bus.pub --json'),
+  );
+  expect(resealed).toMatchObject({ keys: 1, unopened: [] });
+  writeFileSync(join(safe, 'torn'), readFileSync(join(safe, 'keys')).subarray(0, -5));
+  expect(codeIn((await at(site, 'recipient reseal ../safe/torn --append --json')).stdout)).toBe(
+    'CERTBUS_MANAGER_REQUEST_MALFORMED',
+  );
+  expect(resultOf(await at(site, 'recipient reseal ../safe/keys --append --json'))).toMatchObject({ keys: 1, left: 0 });
+  expect(resultOf(await at(site, 'recipient reseal again --identity edge.key --json'))).toMatchObject({ keys: 1 });
+  const listed = resultOf(await at(site, 'recipient ls --json'));
+  expect(listed.recipients).toMatchObject([{ name: 'loadbalancers' }, { name: 'edge', recipient }]);
 });

@@ -5,8 +5,10 @@ import { ManagerError } from '../errors.ts';
 import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
 import { type CompletedExpulsion, completeExpulsion } from './expulsion/completion.ts';
 import { type AppendedChange, appendChange } from './key-changes/append.ts';
+import { type AppendedKeys, type AppendKeysOptions, appendResealedKeys } from './key-changes/append-resealed.ts';
 import { type RootState, readRootState } from './key-changes/keys-in-force.ts';
 import type { RootReply } from './key-changes/request.ts';
+import type { ResealedKey } from './key-changes/resealed-keys.ts';
 
 type Options = Omit<UpkeepOptions, 'place'>;
 
@@ -27,6 +29,8 @@ export interface UpkeepOperations {
   rootState(options?: { readonly signal?: AbortSignal | undefined }): Promise<RootState>;
   /** Appends a change of keys that the root signed. Rejects as {@link appendChange}. */
   appendChange(reply: RootReply, options?: { readonly signal?: AbortSignal | undefined }): Promise<AppendedChange>;
+  /** Appends private keys that were sealed again. Rejects as {@link appendResealedKeys}. */
+  appendResealedKeys(keys: AsyncIterable<ResealedKey>, options: AppendKeysOptions): Promise<AppendedKeys>;
 }
 
 /** Adds the archive to the options of an operation, once the replica is at the head of the bus. */
@@ -54,6 +58,7 @@ export function upkeepOperations(context: Context): UpkeepOperations {
       return readRootState(context.bus, context.view.replica, options);
     },
     appendChange: (reply, options) => appendChange(context, reply, options),
+    appendResealedKeys: (keys, options) => appendResealedKeys(context, keys, options),
     snapshot: async (options = {}) => takeSnapshot(context, await withArchive(context, options)),
   };
 }

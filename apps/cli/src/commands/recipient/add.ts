@@ -1,0 +1,32 @@
+/** `certbus recipient add`. */
+import { Args } from '@oclif/core';
+import { KEY_CHANGE_FLAGS, KeyChangeCommand, type KeyChangeResult } from '../../keys/key-change-command.ts';
+
+export default class RecipientAdd extends KeyChangeCommand {
+  static override summary = 'Seal private keys to another recipient as well, from now on.';
+  static override description =
+    'A recipient is an age public key: a group of load balancers, or an offline backup ("certbus keygen loadbalancer", or age-keygen; its file has it behind "# public key:"). To one named "backup" the ACME account keys are sealed, too. What was sealed before it opens after "certbus recipient reseal", or once it was renewed. Needs the root key; without it, --request.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> edge-2 age1…',
+    '<%= config.bin %> <%= command.id %> edge-2 age1… --request add.request',
+  ];
+  static override args = {
+    name: Args.string({ required: true, description: 'its name on the bus' }),
+    recipient: Args.string({ required: true, description: 'age recipient, age1…' }),
+  };
+  static override flags = KEY_CHANGE_FLAGS;
+
+  async run(): Promise<KeyChangeResult> {
+    const { args, flags } = await this.parse(RecipientAdd);
+    const { name, recipient } = args;
+    const result = await this.changeKeys(flags, async () => ({
+      kind: 'add-recipient',
+      recipient: { name, recipient },
+    }));
+    if (result.changed)
+      this.progress(
+        'it opens what is sealed from now on; what was sealed before only once "certbus recipient reseal" has sealed it again, or it was renewed',
+      );
+    return result;
+  }
+}
