@@ -2,8 +2,8 @@
 export { type Environment, type EnvironmentOptions, readEnvironment, type Variables } from './environment.ts';
 export { RuntimeError, type RuntimeErrorCode } from './errors.ts';
 export { type ExaminationOptions, examineMachine } from './examination.ts';
-export { type ExaminedKey, examineKeyFile } from './key-examination.ts';
 export { withExportedPicture } from './exported-picture.ts';
+export { type ExaminedKey, examineKeyFile } from './key-examination.ts';
 export type { LocalConfig, LocalPrograms } from './local-config.ts';
 export { createLogger } from './logger.ts';
 export { readManagerKey } from './manager-key.ts';
