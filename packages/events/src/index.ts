@@ -1,6 +1,7 @@
 /** What programs on top of a bus need: event types, names, keys, sealing, trust, ids and when to renew. */
 export { EventsError, type EventsErrorCode } from './errors.ts';
 export type { AnnouncedChallengeType, Manager, Recipient } from './event-types/bus-events.ts';
+export type { CampaignOutcome, CampaignPredicate } from './event-types/campaign-events.ts';
 export {
   type CertificateEvent,
   CHALLENGE_TYPES,
@@ -26,6 +27,7 @@ export {
   type Signer,
 } from './keys.ts';
 export type {
+  CertificateOrigin,
   CsrWithKey,
   Failure,
   Issuance,

@@ -9,6 +9,20 @@ import type {
   RenewalInfoUpdated,
 } from './event-types/certificate-events.ts';
 
+/** What the bus says of how a certificate came to it. */
+export interface CertificateOrigin {
+  /** Position of the commit that has it. */
+  readonly position: number;
+  /** Key id of the manager that signed that commit. */
+  readonly by: string;
+  /** Key id of the manager that made its private key; absent where that is the same one, or where it is not known. */
+  readonly keyBy?: string;
+  /** Position of the `RecipientsUpdated` whose recipients its private key was sealed to at first; absent where the bus does not say. */
+  readonly recipientsPosition?: number;
+  /** Whether it was sealed to others since. */
+  readonly isResealed?: true;
+}
+
 /** One certificate of a timeline, ready to be served. */
 export interface IssuedCertificate extends Omit<CertificateContent, 'certificateId'> {
   /** SHA-256 of the leaf, base64url. */
@@ -17,6 +31,8 @@ export interface IssuedCertificate extends Omit<CertificateContent, 'certificate
   readonly directory: string | undefined;
   /** When the bus got it from its CA, ISO 8601, which can be long after `notBefore`; absent for an imported one. */
   readonly obtainedAt?: string;
+  /** Absent where the commits were not at hand that had it. */
+  readonly origin?: CertificateOrigin;
   /** An expelled manager obtained it after the last position that is trusted: it ranks behind all that are valid and are not marked so. */
   readonly distrusted?: true;
 }
@@ -29,6 +45,8 @@ export interface CsrWithKey {
   readonly sealedKey: string;
   /** Position of the `RecipientsUpdated` whose recipients the key is sealed to. */
   readonly recipientsPosition: number;
+  /** Key id of the manager that put it on the bus; absent for one that is about to be. */
+  readonly by?: string;
 }
 
 /** An issuance that is open. */
@@ -44,6 +62,8 @@ export interface Issuance {
   /** The certificate's own CA, where this is a second one. */
   readonly fallbackFor: string | undefined;
   readonly replaces: string | undefined;
+  /** The campaign that it is made for. */
+  readonly campaignId?: string | undefined;
   /** Who holds the claim; `undefined` after a release. */
   readonly holder: string | undefined;
   /** End of the claim, ISO 8601. */

@@ -124,6 +124,23 @@ const EVENTS = {
   IssuerAdded: [{ hash: is.hash, certificate: is.base64 }],
   RangeArchived: [{ first: is.count, last: is.count, hash: is.hash, manifest: is.hash, place: is.text }],
   SnapshotTaken: [{ position: is.count, hash: is.hash, manifest: is.hash, place: is.text }],
+  CampaignStarted: [
+    { campaignId: is.id, certificates: is.count },
+    {
+      domain: is.identifier,
+      pattern: is.identifier,
+      directory: is.text,
+      profile: is.text,
+      keyType,
+      issuer: is.hash,
+      issuedBefore: is.instant,
+      sealedTo: is.recipient,
+      obtainedBy: is.hash,
+      obtainedSince: is.count,
+      ordersPerHour: is.count,
+    },
+  ],
+  CampaignEnded: [{ campaignId: is.id, outcome: oneOf('completed', 'cancelled') }],
   Heartbeat: [{}],
   IssuanceStarted: [
     {
@@ -136,7 +153,7 @@ const EVENTS = {
       holder: is.text,
       until: is.instant,
     },
-    { profile: is.text, keyType, fallbackFor: is.text, replaces: is.text },
+    { profile: is.text, keyType, fallbackFor: is.text, replaces: is.text, campaignId: is.id },
   ],
   OrderCreated: [{ ...issuance, holder: is.text, orderUrl: is.text }],
   IssuanceTakenOver: [{ ...issuance, holder: is.text, until: is.instant }],
@@ -266,6 +283,7 @@ function isVoid({ type, fields, isMisfit = false }, { position, at }) {
   if (type === 'CsrReplaced') return fields.recipientsPosition > position;
   if (type === 'RangeArchived') return !(fields.first <= fields.last && fields.last < position);
   if (type === 'SnapshotTaken') return fields.position >= position;
+  if (type === 'CampaignStarted') return fields.obtainedSince > position;
   return false;
 }
 

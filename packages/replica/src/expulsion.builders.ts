@@ -165,11 +165,14 @@ export async function foldAll(bus: Bus, { expelled }: Checkpoint) {
   for (let from: Checkpoint = { ...BEGINNING, expelled }; ; ) {
     const { commits, checkpoint, end, refused } = await bus.read(from, { consistent: true, limit: 7 });
     if (refused && commits.length === 0) throw refused;
-    for (const { events, at } of commits)
+    for (const { events, at, position, keyId } of commits)
       for (const { event, distrusted } of events) {
         if (!event || !('certificateId' in event)) continue;
         const { certificateId } = event;
-        certificates.set(certificateId, evolve(certificates.get(certificateId), event, { at, distrusted }));
+        certificates.set(
+          certificateId,
+          evolve(certificates.get(certificateId), event, { at, position, keyId, distrusted }),
+        );
       }
     from = checkpoint;
     if (end && !refused) return certificates;

@@ -20,8 +20,9 @@ export type { Change, PlacedLeaf, ReplicaReader, SharedNames, UpcomingAction } f
 export { openReplica, type Replica, type ReplicaOptions, type VaultOwner } from './replica.ts';
 export { prepare, rebuild, type SyncOptions, synchronize } from './sync.ts';
 export type { KeyVault } from './vault/vault.ts';
-export type { DutyCount, HourReader, Selection } from './writer/hours.ts';
+export type { DutyCount, HourReader } from './writer/hours.ts';
 export type { Spending, SpendingStretch } from './writer/ledger.ts';
 export type { ReplicaRole } from './writer/role.ts';
+export type { Selected, SelectedPage, Selection, SelectionReader } from './writer/selection.ts';
 export type { BeginningState } from './writer/tables.ts';
 export type { Traits } from './writer/traits.ts';

@@ -9,6 +9,7 @@ import { createEndReader } from './writer/ends.ts';
 import { createHourReader, type HourReader } from './writer/hours.ts';
 import { createLedgerReader, type LedgerReader } from './writer/ledger.ts';
 import { type Generation, suffixOf } from './writer/schema.ts';
+import { createSelectionReader, type SelectionReader } from './writer/selection.ts';
 
 /** A certificate that changed, with the names that it covers or covered. */
 export interface Change {
@@ -44,7 +45,7 @@ export interface SharedNames {
 }
 
 /** What can be asked of a replica. Everything is synchronous and local. */
-export interface ReplicaReader extends DutyReader, HourReader, Pick<LedgerReader, 'spending'> {
+export interface ReplicaReader extends DutyReader, HourReader, SelectionReader, Pick<LedgerReader, 'spending'> {
   /** How far the replica goes. */
   checkpoint(): Checkpoint;
   bus(): BusState;
@@ -369,6 +370,7 @@ export function createReader(
       })),
     spending: ledger.spending,
     ...createHourReader(database, suffix),
+    ...createSelectionReader(database, suffix),
     records: () => snapshotRecords(selectIssuers, selectRecords, { parse, ledger: ledger.ledger }),
   };
 }

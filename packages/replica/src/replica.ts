@@ -129,6 +129,8 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     rootEvents: () => current().rootEvents(),
     spending: (key, stretch) => current().spending(key, stretch),
     countDuties: (selection) => current().countDuties(selection),
+    selected: (selection, page) => current().selected(selection, page),
+    nextReady: (selection, after) => current().nextReady(selection, after),
     records: () => current().records(),
   };
 }

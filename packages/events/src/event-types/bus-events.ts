@@ -1,4 +1,5 @@
 /** Events about the bus itself: root events, configuration, accounts, challenges, archives. */
+import type { CampaignEnded, CampaignStarted } from './campaign-events.ts';
 
 /** A machine that may append to the bus: a name for people, and the public halves of the manager's two keys. */
 export interface Manager {
@@ -217,4 +218,6 @@ export type BusLevelEvent =
   | IssuerAdded
   | RangeArchived
   | SnapshotTaken
+  | CampaignStarted
+  | CampaignEnded
   | Heartbeat;

@@ -56,6 +56,8 @@ export interface IssuanceStarted {
   readonly fallbackFor?: string | undefined;
   /** RFC 9773 section 4.1 identifier of the certificate that this one replaces. */
   readonly replaces?: string | undefined;
+  /** The campaign that it is made for; absent where it was due without one. */
+  readonly campaignId?: string | undefined;
   /** Name of the manager process that holds the claim, for people. */
   readonly holder: string;
   /** End of the claim, ISO 8601. */

@@ -3,21 +3,23 @@ import * as v from 'valibot';
 import { base64, hash } from '../canonical.ts';
 import { sha256 } from '../hash.ts';
 import type { BusLevelEvent } from './bus-events.ts';
+import { CAMPAIGN_OUTCOMES } from './campaign-events.ts';
 import {
   type CertificateEvent,
   CHALLENGE_TYPES,
   FAILURE_CLASSES,
   type FailureClass,
-  KEY_TYPES,
   LOSSES,
 } from './certificate-events.ts';
 import {
   account,
   accountKey,
+  campaign,
   challenge,
   closedAccount,
   id,
   instant,
+  keyType,
   managers,
   name,
   position,
@@ -38,7 +40,6 @@ export type EventOf<Type extends EventType> = Extract<BusEvent, { readonly type:
 
 const names = v.pipe(v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(255))), v.nonEmpty(), v.maxLength(100));
 const challengeType = v.picklist(CHALLENGE_TYPES);
-const keyType = v.picklist(KEY_TYPES);
 const failureClass = v.pipe(
   text,
   // A follower must not fail on what a later release writes.
@@ -110,6 +111,12 @@ export const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     place: text,
   }),
   SnapshotTaken: v.object({ type: v.literal('SnapshotTaken'), ...snapshot }),
+  CampaignStarted: v.object({ type: v.literal('CampaignStarted'), ...campaign }),
+  CampaignEnded: v.object({
+    type: v.literal('CampaignEnded'),
+    campaignId: id,
+    outcome: v.picklist(CAMPAIGN_OUTCOMES),
+  }),
   Heartbeat: v.object({ type: v.literal('Heartbeat') }),
   IssuanceStarted: v.object({
     type: v.literal('IssuanceStarted'),
@@ -123,6 +130,7 @@ export const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     directory: text,
     fallbackFor: v.optional(text),
     replaces: v.optional(text),
+    campaignId: v.optional(id),
     holder: text,
     until: instant,
     csr: base64,

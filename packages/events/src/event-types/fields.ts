@@ -2,6 +2,8 @@
 import * as v from 'valibot';
 import { base64, hash } from '../canonical.ts';
 import { ANNOUNCED_CHALLENGE_TYPES, type AnnouncedChallengeType, type Manager, type Recipient } from './bus-events.ts';
+import type { CampaignStarted } from './campaign-events.ts';
+import { KEY_TYPES, type KeyType } from './certificate-events.ts';
 
 /** The schema of a field. */
 export type Field<T> = v.GenericSchema<unknown, T>;
@@ -32,6 +34,8 @@ export const text: Field<string> = v.pipe(v.string(), v.maxLength(4096));
 export const position: Field<number> = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 
 const ageRecipient = v.pipe(v.string(), v.regex(/^age1[a-z0-9]{20,4000}$/, 'is not an age recipient'));
+const identifier: Field<string> = v.pipe(v.string(), v.nonEmpty(), v.maxLength(255));
+export const keyType: Field<KeyType> = v.picklist(KEY_TYPES);
 /** Of a manager or recipient. */
 export const name: Field<string> = v.pipe(text, v.nonEmpty());
 const unique = <T extends { readonly name: string }>(items: readonly T[]): boolean =>
@@ -74,7 +78,7 @@ export const challenge: Readonly<
 > & { readonly challengeType: Field<AnnouncedChallengeType> } = {
   issuanceId: id,
   challengeType: v.picklist(ANNOUNCED_CHALLENGE_TYPES),
-  identifier: v.pipe(v.string(), v.nonEmpty(), v.maxLength(255)),
+  identifier,
   token: v.pipe(v.string(), v.regex(/^[\w-]{1,256}$/, 'is not a token')),
   thumbprint: hash,
   expiresAt: instant,
@@ -83,3 +87,19 @@ export const challenge: Readonly<
 export const snapshot: Readonly<Record<'hash' | 'manifest' | 'place', Field<string>>> & {
   readonly position: Field<number>;
 } = { position, hash, manifest: hash, place: text };
+/** A campaign as it was started. */
+export const campaign: { readonly [F in keyof Omit<CampaignStarted, 'type'>]-?: Field<CampaignStarted[F]> } = {
+  campaignId: id,
+  domain: v.optional(identifier),
+  pattern: v.optional(identifier),
+  directory: v.optional(text),
+  profile: v.optional(text),
+  keyType: v.optional(keyType),
+  issuer: v.optional(hash),
+  issuedBefore: v.optional(instant),
+  sealedTo: v.optional(ageRecipient),
+  obtainedBy: v.optional(hash),
+  obtainedSince: v.optional(position),
+  certificates: position,
+  ordersPerHour: v.optional(position),
+};

@@ -1,9 +1,11 @@
 /** Checks what a snapshot says of the state of a bus. */
 import * as v from 'valibot';
 import { base64, hash } from '../canonical.ts';
+import { CAMPAIGN_OUTCOMES } from '../event-types/campaign-events.ts';
 import {
   account,
   accountKey,
+  campaign,
   challenge,
   closedAccount,
   instant,
@@ -15,6 +17,7 @@ import {
 } from '../event-types/fields.ts';
 import { MAX_CHALLENGES, MAX_DIRECTORIES, MAX_REPLACED, MAX_UNKNOWN_ALL } from './bounds.ts';
 import type { BusState } from './bus-state.ts';
+import { MAX_CAMPAIGNS } from './campaigns.ts';
 
 const placedAccount = v.object({ ...account, stateless, keyPosition: position });
 
@@ -33,6 +36,19 @@ const schema = v.object({
   challenges: v.pipe(v.array(v.object(challenge)), v.maxLength(MAX_CHALLENGES)),
   archived: v.optional(v.object({ position, hash })),
   snapshots: v.pipe(v.array(v.object(snapshot)), v.maxLength(8)),
+  campaigns: v.pipe(
+    v.array(
+      v.object({
+        ...campaign,
+        position,
+        startedAt: instant,
+        begun: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+        fullAt: v.optional(instant),
+        ended: v.exactOptional(v.object({ outcome: v.picklist(CAMPAIGN_OUTCOMES), at: instant })),
+      }),
+    ),
+    v.maxLength(MAX_CAMPAIGNS),
+  ),
   voided: v.pipe(v.array(v.object({ type: text, position, rule: text })), v.maxLength(20)),
   unknown: v.pipe(v.array(text), v.maxLength(MAX_UNKNOWN_ALL)),
   newestAt: v.optional(instant),

@@ -10,6 +10,7 @@ import type {
 } from '../event-types/bus-events.ts';
 import type { BusEvent } from '../event-types/event-schema.ts';
 import { MAX_DIRECTORIES, withChallenge, withDirectory, withReplaced, withUnknown } from './bounds.ts';
+import { type Campaign, withCampaign, withCampaignOrder, withoutCampaign } from './campaigns.ts';
 import type { Commit } from './codec.ts';
 
 /** Where a key of an account came from. */
@@ -62,6 +63,8 @@ export interface BusState {
   readonly archived: { readonly position: number; readonly hash: string } | undefined;
   /** The snapshots in the archive, newest last, 8 at most. */
   readonly snapshots: readonly Omit<SnapshotTaken, 'type'>[];
+  /** Campaigns, newest last, 20 at most: those that go on, and the newest of those that have ended. */
+  readonly campaigns: readonly Campaign[];
   /** The newest events that broke a rule where they stood, newest last: none of them counts. */
   readonly voided: readonly VoidedEvent[];
   /**
@@ -85,6 +88,7 @@ export const EMPTY_BUS: BusState = {
   challenges: [],
   archived: undefined,
   snapshots: [],
+  campaigns: [],
   voided: [],
   unknown: [],
   newestAt: undefined,
@@ -155,7 +159,7 @@ function withoutChallenges(state: BusState, isOver: (challenge: Challenge) => bo
 export const endChallenges = (state: BusState, issuanceId: string): BusState =>
   withoutChallenges(state, (challenge) => challenge.issuanceId === issuanceId);
 
-function evolveEvent(state: BusState, event: BusEvent, position: number): BusState {
+function evolveEvent(state: BusState, event: BusEvent, { position, at }: Pick<Commit, 'position' | 'at'>): BusState {
   switch (event.type) {
     case 'RecipientsUpdated':
       return { ...state, recipients: event.recipients, recipientsPosition: position };
@@ -200,6 +204,13 @@ function evolveEvent(state: BusState, event: BusEvent, position: number): BusSta
       const { type: _, ...snapshot } = event;
       return { ...state, snapshots: [...state.snapshots, snapshot].slice(-MAX_SNAPSHOTS) };
     }
+    case 'CampaignStarted':
+      return { ...state, campaigns: withCampaign(state.campaigns, event, { position, at }) };
+    case 'CampaignEnded':
+      return { ...state, campaigns: withoutCampaign(state.campaigns, event, at) };
+    case 'IssuanceStarted':
+      if (event.campaignId === undefined) return state;
+      return { ...state, campaigns: withCampaignOrder(state.campaigns, event.campaignId, at) };
     default:
       return state;
   }
@@ -217,7 +228,7 @@ export function evolveBus(
   for (const { type, event, unknown, broken, distrusted } of events) {
     // Certificates and issuers count all the same, and are not part of this state.
     if (distrusted) continue;
-    if (event) next = evolveEvent(next, event, position);
+    if (event) next = evolveEvent(next, event, { position, at });
     if (broken !== undefined)
       next = { ...next, voided: [...next.voided, { type, position, rule: broken }].slice(-MAX_VOIDED) };
     const noted = withUnknown(next.unknown, unknown);

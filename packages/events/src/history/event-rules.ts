@@ -41,6 +41,8 @@ export function brokenRule(event: BusEvent, place: EventPlace): string | undefin
       return event.first <= event.last && event.last < position ? undefined : 'its range is not before it';
     case 'SnapshotTaken':
       return event.position < position ? undefined : 'its snapshot is not before it';
+    case 'CampaignStarted':
+      return (event.obtainedSince ?? 1) > position ? 'it is for what comes behind it' : undefined;
     default:
       return undefined;
   }

@@ -8,11 +8,26 @@ import type {
   IssuanceStarted,
 } from '../event-types/certificate-events.ts';
 import { sha256 } from '../hash.ts';
-import type { Failure, Issuance, IssuedCertificate, ManagedCertificate } from '../managed-certificate.ts';
+import type {
+  CertificateOrigin,
+  Failure,
+  Issuance,
+  IssuedCertificate,
+  ManagedCertificate,
+} from '../managed-certificate.ts';
 
 const MAX_PREDECESSORS = 3;
 /** The last one is finalized with, and one before it can have been where a manager ended in between. Recipients change far less often. */
 const MAX_CSRS = 16;
+/** The commit that an event is in. */
+export interface EventCommit {
+  readonly at: Date;
+  /** With {@link EventCommit.keyId} where it is known; without them no certificate has an origin. */
+  readonly position?: number | undefined;
+  /** Of its signer. */
+  readonly keyId?: string | undefined;
+}
+
 /** The current one and its predecessors, which were served before their manager was expelled. */
 const MAX_DISTRUSTED = MAX_PREDECESSORS + 1;
 
@@ -34,12 +49,15 @@ function begin({ certificateId, names }: { certificateId: string; names: readonl
   };
 }
 
-function start(certificate: ManagedCertificate, event: IssuanceStarted): ManagedCertificate {
+const madeBy = ({ keyId }: EventCommit): { readonly by?: string } => (keyId === undefined ? {} : { by: keyId });
+
+function start(certificate: ManagedCertificate, event: IssuanceStarted, commit: EventCommit): ManagedCertificate {
   const { issuanceId, reason, names, challengeType, profile, keyType, directory, fallbackFor, replaces } = event;
-  const { holder, until, csr, sealedKey, recipientsPosition } = event;
-  const csrs = [{ csr, sealedKey, recipientsPosition }];
+  const { holder, until, csr, sealedKey, recipientsPosition, campaignId } = event;
+  const csrs = [{ csr, sealedKey, recipientsPosition, ...madeBy(commit) }];
   const subject = { names, challengeType, profile, keyType, directory, fallbackFor };
-  const issuance = { issuanceId, reason, ...subject, replaces, holder, until, csrs, orderUrl: undefined };
+  const made = { issuanceId, reason, ...subject, replaces, holder, until, csrs, orderUrl: undefined };
+  const issuance: Issuance = { ...made, ...(campaignId === undefined ? {} : { campaignId }) };
   return fallbackFor === undefined
     ? { ...certificate, challengeType, profile, keyType, directory, issuance }
     : { ...certificate, challengeType, keyType, directory: fallbackFor, issuance };
@@ -50,10 +68,24 @@ type Content = CertificateContent & {
   readonly directory?: string | undefined;
 };
 
-function issuedOf(content: Content): IssuedCertificate {
+/** Where a certificate comes from, by its commit and by the issuance that is open: its sealed key is that of one of the CSRs. */
+function originOf(
+  { sealedKey }: Content,
+  issuance: Issuance | undefined,
+  { position, keyId }: EventCommit,
+): { readonly origin?: CertificateOrigin } {
+  if (position === undefined || keyId === undefined) return {};
+  const csr = issuance?.csrs.find((each) => each.sealedKey === sealedKey);
+  const keyBy = csr?.by === undefined || csr.by === keyId ? {} : { keyBy: csr.by };
+  const sealed = csr ? { recipientsPosition: csr.recipientsPosition } : {};
+  return { origin: { position, by: keyId, ...keyBy, ...sealed } };
+}
+
+function issuedOf(content: Content, commit: EventCommit, issuance?: Issuance): IssuedCertificate {
   const { leaf, issuers, sealedKey, serialNumber, notBefore, notAfter, names, directory } = content;
   const leafHash = sha256(Buffer.from(leaf, 'base64'));
-  return { leaf, leafHash, issuers, sealedKey, serialNumber, notBefore, notAfter, names, directory };
+  const issued = { leaf, leafHash, issuers, sealedKey, serialNumber, notBefore, notAfter, names, directory };
+  return { ...issued, ...originOf(content, issuance, commit) };
 }
 
 /** Those that stay, of certificates in order of age: trusted ones are never pushed out by others. */
@@ -65,11 +97,11 @@ function keep(predecessors: readonly IssuedCertificate[]): readonly IssuedCertif
 const allOf = ({ current, predecessors }: ManagedCertificate): readonly IssuedCertificate[] =>
   current ? [current, ...predecessors] : predecessors;
 
-function replace(certificate: ManagedCertificate, content: Content, at: Date): ManagedCertificate {
+function replace(certificate: ManagedCertificate, content: Content, commit: EventCommit): ManagedCertificate {
   const { names } = content;
-  const current = issuedOf(content);
+  const current = issuedOf(content, commit, certificate.issuance);
   const isOlder = ({ notAfter: end, leafHash }: IssuedCertificate) =>
-    Date.parse(end) > at.getTime() && leafHash !== current.leafHash;
+    Date.parse(end) > commit.at.getTime() && leafHash !== current.leafHash;
   const predecessors = keep(allOf(certificate).filter(isOlder));
   return {
     ...certificate,
@@ -83,10 +115,10 @@ function replace(certificate: ManagedCertificate, content: Content, at: Date): M
   };
 }
 
-function obtain(certificate: ManagedCertificate, event: CertificateObtained, at: Date): ManagedCertificate {
+function obtain(certificate: ManagedCertificate, event: CertificateObtained, commit: EventCommit): ManagedCertificate {
   const { challengeType, profile, keyType, directory, fallbackFor } = event;
-  const { current, ...rest } = replace(certificate, event, at);
-  const dated = current && { ...current, obtainedAt: at.toISOString() };
+  const { current, ...rest } = replace(certificate, event, commit);
+  const dated = current && { ...current, obtainedAt: commit.at.toISOString() };
   const replaced = { ...rest, current: dated, challengeType, keyType, issuance: undefined };
   // A second CA has profiles of its own; the certificate keeps what it asks its own CA for.
   return fallbackFor === undefined ? { ...replaced, profile, directory } : { ...replaced, directory: fallbackFor };
@@ -116,7 +148,9 @@ function changeIssuance(
 }
 
 function reseal(certificate: ManagedCertificate, leafHash: string, sealedKey: string): ManagedCertificate {
-  const change = (issued: IssuedCertificate) => (issued.leafHash === leafHash ? { ...issued, sealedKey } : issued);
+  const again = ({ origin }: IssuedCertificate) => (origin ? { origin: { ...origin, isResealed: true as const } } : {});
+  const change = (issued: IssuedCertificate) =>
+    issued.leafHash === leafHash ? { ...issued, sealedKey, ...again(issued) } : issued;
   const { current, predecessors } = certificate;
   return { ...certificate, current: current && change(current), predecessors: predecessors.map(change) };
 }
@@ -134,8 +168,9 @@ function beginDistrusted(event: CertificateObtained | CertificateImported): Mana
 function standIn(
   certificate: ManagedCertificate,
   event: CertificateObtained | CertificateImported,
+  commit: EventCommit,
 ): ManagedCertificate {
-  const issued: IssuedCertificate = { ...issuedOf(contentOf(event)), distrusted: true };
+  const issued: IssuedCertificate = { ...issuedOf(contentOf(event), commit), distrusted: true };
   const { current, predecessors } = certificate;
   if (current && !current.distrusted) return { ...certificate, predecessors: keep([issued, ...predecessors]) };
   return { ...certificate, current: issued, predecessors: keep(allOf(certificate)) };
@@ -144,9 +179,10 @@ function standIn(
 function takeDistrusted(
   certificate: ManagedCertificate | undefined,
   event: CertificateEvent,
+  commit: EventCommit,
 ): ManagedCertificate | undefined {
   if (event.type !== 'CertificateObtained' && event.type !== 'CertificateImported') return certificate;
-  return standIn(certificate ?? beginDistrusted(event), event);
+  return standIn(certificate ?? beginDistrusted(event), event, commit);
 }
 
 /** The names that a certificate is served for. */
@@ -165,19 +201,19 @@ export function servedNames({ current, predecessors }: ManagedCertificate): read
 export function evolve(
   certificate: ManagedCertificate | undefined,
   event: CertificateEvent,
-  { at, distrusted }: { readonly at: Date; readonly distrusted?: true | undefined },
+  { distrusted, ...commit }: EventCommit & { readonly distrusted?: true | undefined },
 ): ManagedCertificate | undefined {
   if (certificate?.removed) return certificate;
-  if (distrusted) return takeDistrusted(certificate, event);
+  if (distrusted) return takeDistrusted(certificate, event, commit);
   switch (event.type) {
     case 'IssuanceStarted':
-      return start(certificate ?? begin(event), event);
+      return start(certificate ?? begin(event), event, commit);
     case 'CertificateObtained':
-      return obtain(certificate ?? begin(event), event, at);
+      return obtain(certificate ?? begin(event), event, commit);
     case 'CertificateImported':
-      return renewedAs(replace(certificate ?? begin(event), contentOf(event), at), event);
+      return renewedAs(replace(certificate ?? begin(event), contentOf(event), commit), event);
     default:
-      return certificate && change(certificate, event, at);
+      return certificate && change(certificate, event, commit);
   }
 }
 
@@ -196,7 +232,8 @@ function ownReason(last: Failure | undefined, next: FailureClass): Failure['own'
   return last.own ?? (SHARED.has(problemClass) ? undefined : { problem, class: problemClass, detail });
 }
 
-function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): ManagedCertificate {
+function change(certificate: ManagedCertificate, event: LaterEvent, commit: EventCommit): ManagedCertificate {
+  const { at } = commit;
   const isCurrent = 'leafHash' in event && certificate.current?.leafHash === event.leafHash;
   switch (event.type) {
     case 'OrderCreated':
@@ -207,7 +244,7 @@ function change(certificate: ManagedCertificate, event: LaterEvent, at: Date): M
       return changeIssuance(certificate, event.issuanceId, () => ({ holder: undefined }));
     case 'CsrReplaced': {
       const { csr, sealedKey, recipientsPosition } = event;
-      const replacement = { csr, sealedKey, recipientsPosition };
+      const replacement = { csr, sealedKey, recipientsPosition, ...madeBy(commit) };
       return changeIssuance(certificate, event.issuanceId, ({ csrs }) => ({
         csrs: [...csrs, replacement].slice(-MAX_CSRS),
       }));

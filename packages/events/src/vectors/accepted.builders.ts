@@ -47,6 +47,7 @@ function voidEvents(world: World): Draft {
     { ...example.RangeArchived, first: 2, last: 1 },
     { ...example.RangeArchived, last: position + 1 },
     { ...example.SnapshotTaken, position: position + 1 },
+    { ...example.CampaignStarted, obtainedSince: position + 2 },
     removed,
   ]);
 }
@@ -211,6 +212,7 @@ export const ACCEPTED: readonly Recipe[] = [
       '2 RangeArchived',
       '2 RangeArchived',
       '2 SnapshotTaken',
+      '2 CampaignStarted',
     ],
     write: voidEvents,
   },

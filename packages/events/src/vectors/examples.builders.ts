@@ -16,6 +16,7 @@ export interface Place {
 
 const issuanceId = 'q0tCzR3vYl8';
 const certificateId = 'UALDUHpdGMs';
+const campaignId = 'cA3pQ1zLm0w';
 const directory = 'https://ca.example.test/directory';
 const fallback = 'https://other-ca.example.test/directory';
 const accountUrl = 'https://ca.example.test/account/1';
@@ -51,6 +52,22 @@ export function examplesOf(
     RecipientsUpdated: { type: 'RecipientsUpdated', rootSequence, recipients },
     ConfigUpdated: { type: 'ConfigUpdated', sealed: sealedConfig },
     AccountRegistered: { type: 'AccountRegistered', ...account, sealedKey: sealedAccountKey, stateless: true },
+    CampaignStarted: {
+      type: 'CampaignStarted',
+      campaignId,
+      domain: 'example.test',
+      pattern: '*.example.test',
+      directory,
+      profile: 'classic',
+      keyType: 'P-256',
+      issuer: issuerHash,
+      issuedBefore: '2026-11-24T00:00:00.000Z',
+      sealedTo: 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p',
+      obtainedBy: bob.signer.publicKey,
+      obtainedSince: 1,
+      certificates: 100_000,
+      ordersPerHour: 1_000,
+    },
     IssuanceStarted: {
       type: 'IssuanceStarted',
       issuanceId,
@@ -61,6 +78,7 @@ export function examplesOf(
       ...profiled,
       directory: fallback,
       replaces: 'aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE',
+      campaignId,
       holder: 'alice on one',
       until: inMinutes(5),
       csr,
@@ -168,6 +186,7 @@ export function examplesOf(
     AccountDeactivated: { type: 'AccountDeactivated', ...account, thumbprint: issuerHash },
     RangeArchived: { type: 'RangeArchived', first: 1, last: position, ...archived },
     SnapshotTaken: { type: 'SnapshotTaken', position, ...archived },
+    CampaignEnded: { type: 'CampaignEnded', campaignId, outcome: 'completed' },
     Heartbeat: { type: 'Heartbeat' },
     ManagerExpelled: {
       type: 'ManagerExpelled',

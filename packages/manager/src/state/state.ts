@@ -41,7 +41,10 @@ export interface ManagerState {
 
 /** A state on top of another, which takes events without touching the one below. */
 export interface Layer extends ManagerState {
-  apply(events: readonly ReadEvent[], commit: { readonly at: Date; readonly position: number }): void;
+  apply(
+    events: readonly ReadEvent[],
+    commit: { readonly at: Date; readonly position: number; readonly keyId?: string | undefined },
+  ): void;
   /** Whether this certificate has changed on this layer. */
   has(certificateId: string): boolean;
 }
@@ -114,7 +117,7 @@ export function layerOn(base: ManagerState): Layer {
     },
     issuer: (hash) => issuers.get(hash) ?? base.issuer(hash),
     spending: (key, stretch) => spending.on(base.spending(key, stretch), key, stretch),
-    apply(events, { at, position }) {
+    apply(events, { at, position, keyId }) {
       bus = evolveBus(layer.bus, { events, at, position });
       for (const { event, distrusted } of events) {
         if (!event) continue;
@@ -122,7 +125,7 @@ export function layerOn(base: ManagerState): Layer {
         if (!isCertificateEvent(event)) continue;
         const before = layer.certificate(event.certificateId);
         if (!distrusted) spending.add(ledgerEntries(event, { before, at }), position);
-        const next = evolve(before, event, { at, distrusted });
+        const next = evolve(before, event, { at, position, keyId, distrusted });
         if (next) changed.set(event.certificateId, next);
       }
     },

@@ -100,12 +100,12 @@ export function createView(opened: Replica, { readAgain, readElsewhere, onReplic
     }
     // The replica has all that was held here: a manager that runs for weeks does not gather every certificate in memory.
     if (base.position >= checkpoint.position) above = layerOn(below);
-    for (const { events, position, at } of commits) {
+    for (const { events, position, at, keyId } of commits) {
       // A certificate that is not held here is read from the replica, which may have this commit in it already. What is
       // said of the bus itself may be said twice.
       const isNew = ({ event }: Commit['events'][number]) =>
         position > base.position || !event || !('certificateId' in event) || above.has(event.certificateId);
-      above.apply(events.filter(isNew), { at, position });
+      above.apply(events.filter(isNew), { at, position, keyId });
     }
     checkpoint = reached;
   }

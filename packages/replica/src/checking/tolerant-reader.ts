@@ -122,6 +122,16 @@ export function createTolerantReader(
         () => ({ held: 0, spent: [] }),
       ),
     countDuties: (selection) => attempt(() => reader.countDuties(selection), none),
+    selected: (selection, page) =>
+      attempt(
+        () => reader.selected(selection, page),
+        () => ({ certificateIds: [], last: undefined }),
+      ),
+    nextReady: (selection, after) =>
+      attempt(
+        () => reader.nextReady(selection, after),
+        () => undefined,
+      ),
     records: () => each(reader.records),
   };
 }

@@ -159,6 +159,8 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
     rootEvents: () => base().rootEvents(),
     spending: (key, stretch) => base().spending(key, stretch),
     countDuties: (selection) => base().countDuties(selection),
+    selected: (selection, page) => base().selected(selection, page),
+    nextReady: (selection, after) => base().nextReady(selection, after),
     records: () => base().records(),
   };
 }

@@ -1,6 +1,7 @@
 /** Counts certificates by the hour when a manager acts on them next, so that a plan of a million reads some hundred rows. */
 import type { DatabaseSync } from 'node:sqlite';
-import { parseTraits, type Traits } from './traits.ts';
+import { conditionsOf, type Selection } from './selection.ts';
+import { createTraitsReader, type Traits } from './traits.ts';
 
 const HOUR_MS = 3_600_000;
 /** Where there are those on which nobody will act. */
@@ -66,29 +67,16 @@ export interface DutyCount {
   readonly certificates: number;
 }
 
-/** Which certificates are meant; each condition that is given has to hold. */
-export interface Selection {
-  readonly traits: (traits: Traits) => boolean;
-  /** Certificates for this domain, a name below it, or a wildcard of either. */
-  readonly domain?: string | undefined;
-  /** Certificates whose lifetime began before. */
-  readonly issuedBefore?: Date | undefined;
-}
-
 /** What can be counted of certificates by what they have in common. */
 export interface HourReader {
   /**
-   * When the certificates that are selected are to be acted on next, by the hour. A selection by traits alone costs nothing; by domain or by issue, every
+   * When the certificates that are selected are to be acted on next, by the hour. A selection by traits alone costs nothing; by anything else, every
    * certificate is looked at. Removed ones are not counted.
    */
   countDuties(selection: Selection): readonly DutyCount[];
 }
 
 const HOUR_OF = `CASE WHEN next_action_at IS NULL THEN ${NEVER} ELSE max(0, next_action_at / ${HOUR_MS}) END`;
-
-/** Names are compared by their ends, of which there is no index. */
-const ofDomain = (suffix: string): string =>
-  `number IN (SELECT number FROM names${suffix} WHERE name = :domain OR substr(name, -length(:domain) - 1) = '.' || :domain)`;
 
 /** Counts again what is served, after rows were taken away without being counted. */
 export function recountHours(database: DatabaseSync): void {
@@ -98,27 +86,19 @@ export function recountHours(database: DatabaseSync): void {
 
 /** Makes the reader of a generation. */
 export function createHourReader(database: DatabaseSync, suffix: string): HourReader {
-  const selectTraits = database.prepare(`SELECT id, traits FROM traits${suffix}`);
+  const traitsById = createTraitsReader(database, suffix);
   const selectHours = database.prepare(`SELECT traits, hour, certificates FROM hours${suffix}`);
 
-  function rowsOf({ domain, issuedBefore }: Selection) {
-    if (domain === undefined && issuedBefore === undefined) return selectHours.all();
-    const conditions = [
-      'removed = 0',
-      ...(domain === undefined ? [] : [ofDomain(suffix)]),
-      ...(issuedBefore === undefined ? [] : ['issued_at < :issuedBefore']),
-    ];
-    const values = {
-      ...(domain === undefined ? {} : { domain }),
-      ...(issuedBefore === undefined ? {} : { issuedBefore: issuedBefore.getTime() }),
-    };
+  function rowsOf(selection: Selection) {
+    const { all, values } = conditionsOf(suffix, selection);
+    if (all.length === 0) return selectHours.all();
     const counted = `SELECT traits, ${HOUR_OF} AS hour, count(*) AS certificates FROM certificates${suffix}`;
-    return database.prepare(`${counted} WHERE ${conditions.join(' AND ')} GROUP BY 1, 2`).all(values);
+    return database.prepare(`${counted} WHERE removed = 0 AND ${all.join(' AND ')} GROUP BY 1, 2`).all(values);
   }
 
   return {
     countDuties(selection) {
-      const known = new Map(selectTraits.all().map((row) => [Number(row['id']), parseTraits(String(row['traits']))]));
+      const known = traitsById();
       return rowsOf(selection).flatMap((row) => {
         const traits = known.get(Number(row['traits']));
         if (!traits || !selection.traits(traits)) return [];

@@ -39,6 +39,8 @@ export interface CertificateRow {
   readonly notAfter: number | null;
   /** When its lifetime begins, in milliseconds; `null` where nothing is served. */
   readonly issuedAt: number | null;
+  /** Position of the commit with what is served; `null` where nothing is, or that commit was not read. */
+  readonly obtained: number | null;
   /** As `traitsOf` writes them. */
   readonly traits: string;
   readonly removed: boolean;
@@ -105,6 +107,7 @@ export function certificateRow(
     ...(role === 'manager' ? dutyColumns(certificate) : NO_DUTY),
     notAfter: current ? Date.parse(current.notAfter) : null,
     issuedAt: current ? Date.parse(current.notBefore) : null,
+    obtained: current?.origin?.position ?? null,
     traits: traitsOf(certificate),
     removed,
     state: JSON.stringify(certificate),

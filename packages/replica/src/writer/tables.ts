@@ -159,10 +159,10 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
       `SELECT number, next_action_at, traits, removed, ${CHECKED_STATE} FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
     ),
     add: prepare(
-      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, urgent_at, failing, issued_by, not_after, issued_at, traits, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, urgent_at, failing, issued_by, not_after, issued_at, obtained, traits, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     change: prepare(
-      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, urgent_at = ?, failing = ?, issued_by = ?, not_after = ?, issued_at = ?, traits = ?, removed = ? WHERE number = ?`,
+      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, urgent_at = ?, failing = ?, issued_by = ?, not_after = ?, issued_at = ?, obtained = ?, traits = ?, removed = ? WHERE number = ?`,
     ),
     addState: prepare(
       `INSERT INTO states${suffix} (number, of_build, of_position, digest, state) VALUES (?, ?, ?, ?, CAST(? AS TEXT))`,
@@ -212,6 +212,7 @@ const columnsOf = (row: CertificateRow, traits: number) =>
     row.issuedBy,
     row.notAfter,
     row.issuedAt,
+    row.obtained,
     traits,
     Number(row.removed),
   ] as const;
@@ -292,6 +293,7 @@ function createCertificateWriter(
 interface EventContext {
   readonly position: number;
   readonly at: Date;
+  readonly keyId: string;
   readonly distrusted: true | undefined;
 }
 
@@ -378,11 +380,12 @@ export function createTableWriter(
       return first;
     };
     return {
-      take(event: CertificateEvent, { position, at, distrusted }: EventContext): void {
+      take(event: CertificateEvent, context: EventContext): void {
+        const { position, at, distrusted } = context;
         if (!isKept(event, role)) return;
         const change = changeOf(event.certificateId);
         if (role === 'manager' && !distrusted) ledger.add(ledgerEntries(event, { before: change.certificate, at }));
-        const certificate = evolve(change.certificate, event, { at, distrusted });
+        const certificate = evolve(change.certificate, event, context);
         if (!certificate || certificate === change.certificate) return;
         const servedPosition = isServedAlike(change.certificate, certificate) ? change.servedPosition : position;
         Object.assign(change, { certificate, position, servedPosition });
@@ -417,10 +420,10 @@ export function createTableWriter(
       let bus = reader.bus();
       for (const commit of commits) {
         bus = evolveBus(bus, commit);
-        const { position, at } = commit;
+        const { position, at, keyId } = commit;
         for (const { event, root, distrusted } of commit.events) {
           if (event && 'certificateId' in event) {
-            changes.take(event, { position, at, distrusted });
+            changes.take(event, { position, at, keyId, distrusted });
             const ended = role === 'client' && !distrusted ? issuances.take(event) : undefined;
             if (ended !== undefined) bus = endChallenges(bus, ended);
           }

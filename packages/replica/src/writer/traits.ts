@@ -13,6 +13,14 @@ export interface Traits {
   readonly issuer: string | undefined;
   /** Whether there is a certificate that is served. */
   readonly isServed: boolean;
+  /** Key id of the manager that obtained it; `undefined` where the bus does not say. */
+  readonly by: string | undefined;
+  /** Key id of the manager that made its private key; `undefined` where the bus does not say. */
+  readonly keyBy: string | undefined;
+  /** Position of the recipients that its private key was sealed to at first; `undefined` where the bus does not say. */
+  readonly recipientsPosition: number | undefined;
+  /** Whether it was sealed to others since. */
+  readonly isResealed: boolean;
 }
 
 /** The table of a generation, of some dozens of rows. */
@@ -20,12 +28,20 @@ export const traitsSchemaOf = (suffix: string): string => `
   CREATE TABLE traits${suffix} (id INTEGER PRIMARY KEY, traits TEXT NOT NULL UNIQUE) STRICT;`;
 
 /** The traits of a certificate as the table has them. */
-export const traitsOf = ({ directory, profile, keyType, current }: ManagedCertificate): string =>
-  JSON.stringify([directory ?? null, profile ?? null, keyType ?? null, current?.issuers[0] ?? null, current ? 1 : 0]);
+export function traitsOf({ directory, profile, keyType, current }: ManagedCertificate): string {
+  const { by, recipientsPosition, keyBy = recipientsPosition && by, isResealed } = current?.origin ?? {};
+  const managed = [directory, profile, keyType, current?.issuers[0]].map((value) => value ?? null);
+  const origin = [by ?? null, keyBy ?? null, recipientsPosition ?? null, isResealed ? 1 : 0];
+  return JSON.stringify([...managed, current ? 1 : 0, ...origin]);
+}
 
 /** Reads what {@link traitsOf} wrote. */
-export function parseTraits(text: string): Traits {
-  const [directory, profile, keyType, issuer, isServed] = JSON.parse(text) as (string | number | null)[];
+function parseTraits(text: string): Traits {
+  const [directory, profile, keyType, issuer, isServed, by, keyBy, position, isResealed] = JSON.parse(text) as (
+    | string
+    | number
+    | null
+  )[];
   const known = (value: string | number | null | undefined) => (typeof value === 'string' ? value : undefined);
   return {
     directory: known(directory),
@@ -33,7 +49,17 @@ export function parseTraits(text: string): Traits {
     keyType: known(keyType) as KeyType | undefined,
     issuer: known(issuer),
     isServed: isServed === 1,
+    by: known(by),
+    keyBy: known(keyBy),
+    recipientsPosition: typeof position === 'number' ? position : undefined,
+    isResealed: isResealed === 1,
   };
+}
+
+/** Makes what reads all traits of a generation, by their number. */
+export function createTraitsReader(database: DatabaseSync, suffix: string): () => ReadonlyMap<number, Traits> {
+  const select = database.prepare(`SELECT id, traits FROM traits${suffix}`);
+  return () => new Map(select.all().map((row) => [Number(row['id']), parseTraits(String(row['traits']))]));
 }
 
 /** Makes what gives traits their number in a generation. */
