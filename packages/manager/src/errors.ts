@@ -32,6 +32,7 @@ export type ManagerErrorCode =
   | 'CERTBUS_MANAGER_REQUEST_MALFORMED'
   | 'CERTBUS_MANAGER_REQUEST_REFUSED'
   | 'CERTBUS_MANAGER_REQUEST_OUTDATED'
+  | 'CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND'
   | 'CERTBUS_MANAGER_ARCHIVE_MISSING'
   | 'CERTBUS_MANAGER_UPGRADE_NEEDED'
   | 'CERTBUS_MANAGER_BUS_STALE';
@@ -60,6 +61,16 @@ export class LimitReachedError extends ManagerError {
     this.binding = binding;
     this.until = binding.until;
   }
+}
+
+/** `CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND`, with the ids of those that are there. */
+export function campaignNotFound(
+  campaignId: string,
+  campaigns: readonly { readonly campaignId: string }[],
+): ManagerError {
+  const known = campaigns.map((each) => each.campaignId).join(', ') || 'none';
+  const what = `There is no campaign ${JSON.stringify(campaignId.slice(0, 80))} (there are: ${known}).`;
+  return new ManagerError('CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND', what);
 }
 
 /**

@@ -35,16 +35,18 @@ export type { Progress } from './issuance/progress.ts';
 export { dnsSettingsFor, type SolverFactory } from './issuance/solvers.ts';
 export { parseSubject } from './issuance/subject.ts';
 export { type Manager, type ManagerOptions, openManager } from './manager.ts';
+export type {
+  CampaignOperations,
+  CampaignPlan,
+  CampaignRequest,
+  CampaignStatus,
+  FailingMember,
+} from './renewal/campaign/campaign-operations.ts';
+export type { Predicate } from './renewal/campaign/predicate.ts';
 export type { RenewalOutcome, RunResult } from './renewal/outcome.ts';
 export type { NewNames, NewNamesForecast } from './renewal/plan/new-names.ts';
-export type {
-  Plan,
-  PlannedAuthority,
-  PlannedDay,
-  PlanRequest,
-  Predicate,
-  RevocationForecast,
-} from './renewal/plan/plan.ts';
+export type { Plan, PlannedAuthority, PlannedDay, PlanRequest } from './renewal/plan/plan.ts';
+export type { ReplacementForecast } from './renewal/plan/replacement.ts';
 export type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 export type { RevocationRequest, RevocationResult } from './renewal/revocation.ts';
 export type { RunOnceOptions } from './renewal/run-once.ts';

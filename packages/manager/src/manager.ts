@@ -15,6 +15,7 @@ import { type Context, refresh } from './context.ts';
 import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
 import type { Finding } from './doctor/finding.ts';
 import type { SolverFactory } from './issuance/solvers.ts';
+import { type CampaignOperations, campaignOperations } from './renewal/campaign/campaign-operations.ts';
 import { type CertificateOperations, certificateOperations } from './renewal/certificate-operations.ts';
 import { type Plan, type PlanRequest, plan } from './renewal/plan/plan.ts';
 import { openRenewalInfoNotes } from './renewal/renewal-info-notes.ts';
@@ -75,7 +76,12 @@ export interface ManagerOptions {
 }
 
 /** One manager at work on one bus. Any number of them can be, at once. */
-export interface Manager extends AccountOperations, CertificateOperations, ConfigurationOperations, UpkeepOperations {
+export interface Manager
+  extends AccountOperations,
+    CampaignOperations,
+    CertificateOperations,
+    ConfigurationOperations,
+    UpkeepOperations {
   /** The picture as of the last refresh or decision. */
   readonly state: ManagerState;
   readonly checkpoint: Checkpoint;
@@ -134,6 +140,7 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
   const { notes = openRenewalInfoNotes(':memory:'), outgoing } = options;
   return {
     ...accountOperations(context),
+    ...campaignOperations(context),
     ...certificateOperations(context, { notes, checkIn: checkInThrough(outgoing) }),
     ...configurationOperations(context),
     ...upkeepOperations(context),

@@ -2,6 +2,7 @@
 import {
   type ChallengeType,
   type CsrWithKey,
+  dutyOf,
   type Issuance,
   type IssuanceReason,
   type KeyType,
@@ -13,6 +14,7 @@ import type { Decision } from '@certbus/store';
 import { certificateNotFound } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
 import type { BindingLimit } from './binding-limit.ts';
+import { campaignOf, campaignRoom, openCampaigns } from './campaign.ts';
 import { claimLengthMs } from './claim-length.ts';
 import { type Choice, destinationOf } from './destination.ts';
 import { DEFAULT_KEY_TYPE, keyKindOf, renewedKeyType } from './key-type.ts';
@@ -82,6 +84,8 @@ export interface RenewalCondition {
   /** The leaf that is to be replaced. */
   readonly leafHash: string | undefined;
   readonly dueBy: Date;
+  /** The campaign that it is wanted for, due or not. Default none. */
+  readonly campaignId?: string | undefined;
 }
 
 type Claim = Decision<ClaimResult>;
@@ -94,23 +98,31 @@ interface NewClaim extends IssuanceSubject {
   readonly issuanceId: string;
   readonly reason: IssuanceReason;
   readonly replaces: string | undefined;
+  readonly campaignId: string | undefined;
   readonly csr: CsrWithKey | undefined;
 }
 
 const say = (result: ClaimResult, ...events: WrittenEvent[]): Claim => ({ events, result });
 
+/** The pace of a campaign, where it leaves no room for an order now. */
+function paceLimit(state: ManagerState, now: Date, campaignId: string | undefined): BindingLimit | undefined {
+  if (campaignId === undefined) return undefined;
+  const { left, at } = campaignRoom(campaignOf(state, campaignId), now);
+  return left > 0 ? undefined : { limit: 'campaign', subject: campaignId, until: at };
+}
+
 function start(state: ManagerState, now: Date, claim: NewClaim, terms: ClaimTerms): Claim {
   const { holder } = terms;
   const claimMs = claimLengthMs(state, claim, terms.claimMs);
   const { certificateId, issuanceId, names, reason, challengeType, profile, keyType, directory, fallbackFor } = claim;
-  const { replaces, csr } = claim;
+  const { replaces, campaignId, csr } = claim;
   const limits = terms.limits?.(directory);
-  const binding = limits && bindingLimit(state, now, claim, limits);
+  const binding = paceLimit(state, now, campaignId) ?? (limits && bindingLimit(state, now, claim, limits));
   if (binding) return say({ kind: 'limited', names, binding });
   if (csr?.recipientsPosition !== state.bus.recipientsPosition)
     return say({ kind: 'csr-needed', names, keyType, directory });
   const until = new Date(now.getTime() + claimMs).toISOString();
-  const subject = { names, reason, challengeType, profile, keyType, directory, fallbackFor, replaces };
+  const subject = { names, reason, challengeType, profile, keyType, directory, fallbackFor, replaces, campaignId };
   const started = { issuanceId, ...subject, holder, until };
   const issuance: Issuance = { ...started, csrs: [csr], orderUrl: undefined };
   const event = { type: 'IssuanceStarted' as const, certificateId, ...started, ...csr };
@@ -206,13 +218,30 @@ export function claimNew(
     reason: 'new',
     kind: 'new',
     replaces: undefined,
+    campaignId: undefined,
     csr,
   } as const;
   return start(state, now, claim, options);
 }
 
-function isStillWanted(certificate: ManagedCertificate, now: Date, { leafHash, dueBy }: RenewalCondition): boolean {
+/** Whether a campaign goes on, and nothing puts off what it wants replaced. */
+function isCampaignWaiting(
+  state: ManagerState,
+  certificate: ManagedCertificate,
+  { now, campaignId }: { readonly now: Date; readonly campaignId: string },
+): boolean {
+  const pausedUntil = dutyOf(certificate)?.pausedUntil ?? now;
+  return pausedUntil <= now && openCampaigns(state).some((campaign) => campaign.campaignId === campaignId);
+}
+
+function isStillWanted(
+  state: ManagerState,
+  certificate: ManagedCertificate,
+  { now, leafHash, dueBy, campaignId }: RenewalCondition & { readonly now: Date },
+): boolean {
   if (certificate.current?.leafHash !== leafHash) return false;
+  if (campaignId !== undefined && !certificate.issuance)
+    return isCampaignWaiting(state, certificate, { now, campaignId });
   const dueAt = certificate.issuance ? dueBy : nextActionAfterOutage(certificate, now);
   return dueAt !== undefined && dueAt <= dueBy;
 }
@@ -237,7 +266,8 @@ export function claimRenewal(
 ): Claim {
   const certificate = state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
-  if (options.only && !isStillWanted(certificate, now, options.only)) return say({ kind: 'managed', certificate });
+  if (options.only && !isStillWanted(state, certificate, { ...options.only, now }))
+    return say({ kind: 'managed', certificate });
   const { issuance } = certificate;
   if (issuance) return resume(state, now, { certificate, issuance }, options);
   const { names, current } = certificate;
@@ -255,5 +285,6 @@ export function claimRenewal(
   const reason = current ? 'renewal' : 'new';
   // What cannot be named cannot be told from a new order when the log is read again.
   const kind = replaces === undefined ? 'new' : orderKindOf(certificate, { directory: destination.directory, now });
-  return start(state, now, { ...subject, certificateId, issuanceId, reason, kind, replaces, csr }, options);
+  const campaignId = options.only?.campaignId;
+  return start(state, now, { ...subject, certificateId, issuanceId, reason, kind, replaces, campaignId, csr }, options);
 }

@@ -14,6 +14,7 @@ import { type RunOptions, recordUnsent, renew } from '../issuance/issue.ts';
 import { outagesFor, targetOf } from '../issuance/outages.ts';
 import type { Progress } from '../issuance/progress.ts';
 import { type Answering, createAnswering, type DueAfterOutage, dueAfterOutage } from './after-outage.ts';
+import { type CampaignWork, campaignWork } from './campaign/members.ts';
 import { type ControlLook, createControlLook } from './control.ts';
 import type { RenewalOutcome } from './outcome.ts';
 import { createSharedFailures, type SharedFailures } from './shared-failures.ts';
@@ -175,7 +176,7 @@ async function lossOf(
 
 async function renewAt(
   run: Run,
-  { certificateId, kind, leafHash }: Work,
+  { certificateId, kind, leafHash, campaignId }: Work,
   {
     certificate,
     directory,
@@ -193,7 +194,7 @@ async function renewAt(
   if (binding) return postponedBy(binding);
   const loss = await lossOf(run, certificate, directory);
   if (loss) return loss;
-  const only = { leafHash, dueBy: run.dueBy() };
+  const only = { leafHash, dueBy: run.dueBy(), campaignId };
   const onProgress = watchOrders(run);
   const result = await renew(context, certificateId, { ...options, onProgress, wait: false, unavailable, only });
   if (result.outcome === 'already-managed') return { outcome: 'no-longer-due' };
@@ -315,13 +316,19 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly Renewal
   return outcomes;
 }
 
-/** What is due, and what only waits for the back-off of an outage that is over. */
+/** What is due, what only waits for the back-off of an outage that is over, and what campaigns want replaced. */
 async function* everythingDue(
   { view }: Context,
-  { afterOutage, at, now }: { readonly afterOutage: DueAfterOutage; readonly at: Date; readonly now: Date },
+  {
+    afterOutage,
+    members,
+    at,
+    now,
+  }: { readonly afterOutage: DueAfterOutage; readonly at: Date; readonly now: Date } & Pick<CampaignWork, 'members'>,
 ): AsyncGenerator<ManagedCertificate, void> {
   yield* inTurns(dueBy(view.state, { at, now }));
   yield* afterOutage;
+  yield* inTurns(members);
 }
 
 /** What is left because the run was told to stop. */
@@ -330,7 +337,7 @@ function postponed({ view }: Context, { certificateId }: Work): RenewalOutcome {
 }
 
 /**
- * Renews what is due, most urgent first, first one alone and then ever more at a time, up to the configuration's `parallelOrders`; what
+ * Renews what is due and what campaigns want replaced, most urgent first, first one alone and then ever more at a time, up to the configuration's `parallelOrders`; what
  * becomes due by an event meanwhile is taken up as well. One that fails holds no other up: its error is in its outcome. Where the CA or the
  * account there fails as a whole, the rest that comes from it is left for the next run. What has ended or is urgent has an outcome also
  * where it was not tried. After an abort every claim was released, and what was not renewed is postponed.
@@ -340,8 +347,9 @@ export async function renewDue(context: Context, options: Options): Promise<Rene
   const now = context.now();
   const answering = createAnswering(context, options.config, signal);
   const afterOutage = dueAfterOutage(context, { answering, at: at ?? now, signal });
-  const due = everythingDue(context, { afterOutage, at: at ?? now, now });
-  const queue = await createWorkQueue(due, { now, limit, parallel: parallelOf(options) });
+  const { members, campaignOf } = campaignWork(context, { limit });
+  const due = everythingDue(context, { afterOutage, members, at: at ?? now, now });
+  const queue = await createWorkQueue(due, { now, limit, parallel: parallelOf(options), campaignOf });
   // One order shows whether the CA is there before many are tried, and a CA gets no burst from everyone who starts on the hour.
   const run: Run = {
     context,

@@ -4,6 +4,7 @@ import { withConfiguration } from '../configuration/stored-configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
 import type { RunOptions } from '../issuance/issue.ts';
+import { completeCampaigns, nextCampaignAt } from './campaign/progress.ts';
 import { nextRun } from './next-run.ts';
 import { countsOf, type RenewalOutcome, type RunResult } from './outcome.ts';
 import { type RenewalOptions, renewDue } from './renewal.ts';
@@ -100,9 +101,10 @@ export async function runOnce(
   signal.throwIfAborted();
   const last = late.signal.aborted ? AbortSignal.any([signal, AbortSignal.timeout(LAST_WORDS_MS)]) : signal;
   await unlessLate(late.signal, async () => void (await decide(context, heartbeat, { signal: last })));
+  await unlessLate(late.signal, () => completeCampaigns(context, { signal: last }));
   const url = config.checkIn?.url;
   if (url && isInOrder(outcomes)) await checkIn(url, last);
-  const others = [nextQuestion, nextHeartbeat(context.view.state)];
+  const others = [nextQuestion, nextHeartbeat(context.view.state), nextCampaignAt(context, outcomes)];
   const next = await nextRun(context, { outcomes, awaitsOutage, others });
   return { ...countsOf(due, outcomes), position: context.view.checkpoint.position, outcomes, next };
 }

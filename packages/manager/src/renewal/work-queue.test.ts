@@ -50,6 +50,18 @@ function takeAll(queue: WorkQueue): string[] {
   return taken;
 }
 
+test('a campaign comes behind what is urgent and before what is only due', async () => {
+  const due = [
+    ending('due', 700),
+    ending('of a campaign', 2000),
+    ending('asked for', 1500, windowOver(-2)),
+    ending('at its floor', 20),
+  ];
+  const campaignOf = (id: string) => (id === 'of a campaign' ? 'campaign1' : undefined);
+  const queue = await createWorkQueue(inTurns(due), { now: NOW, limit: 10, parallel: 20, campaignOf });
+  expect(takeAll(queue)).toEqual(['at its floor', 'asked for', 'of a campaign', 'due']);
+});
+
 const create = (due: Iterable<ManagedCertificate>, { limit = 1_000, parallel = 20 } = {}) =>
   createWorkQueue(inTurns(due), { now: NOW, limit, parallel });
 

@@ -12,6 +12,8 @@ export interface Work {
   readonly kind: WorkKind;
   /** The leaf that is to be replaced; another one by the time of its turn means that somebody else was first. */
   readonly leafHash: string | undefined;
+  /** The campaign that it is done for, though it is not due; `undefined` for what is. */
+  readonly campaignId: string | undefined;
 }
 
 /** How many wait, by kind, and how many are under way. */
@@ -53,16 +55,20 @@ function kindOf({ current, failure }: ManagedCertificate, now: Date): WorkKind {
   return current ? 'renewal' : 'new';
 }
 
-function rank(certificate: ManagedCertificate, now: Date): Ranked {
+/** The urgencies, with campaigns between what is urgent and what is only due, and behind all what waits for DNS alone. */
+const RANKS = [...URGENCIES.filter((urgency) => urgency !== 'due'), 'campaign', 'due', 'quarantined'] as const;
+
+function rank(certificate: ManagedCertificate, now: Date, campaignId?: string): Ranked {
   const { certificateId, current } = certificate;
   const urgency = urgencyOf(certificate, now);
   const isEnding = current !== undefined && (urgency === 'lapsed' || urgency === 'emergency');
   // The certificate that ends first goes first; before that comes the instant that was drawn in the CA's window, or the older duty.
   const at = isEnding ? Date.parse(current.notAfter) : (nextActionAt(certificate)?.getTime() ?? 0);
-  const subject = { certificateId, kind: kindOf(certificate, now), leafHash: current?.leafHash };
+  const subject = { certificateId, kind: kindOf(certificate, now), leafHash: current?.leafHash, campaignId };
   // Whose names are not ours any more waits for DNS alone, which may not answer: that holds nothing else up.
   const isLast = isQuarantined(certificate) && !isTriedAnyway(certificate, now);
-  return { ...subject, rank: isLast ? URGENCIES.length : URGENCIES.indexOf(urgency), at };
+  const place = urgency === 'due' && campaignId !== undefined ? 'campaign' : urgency;
+  return { ...subject, rank: RANKS.indexOf(isLast ? 'quarantined' : place), at };
 }
 
 const byUrgency = (one: Ranked, other: Ranked): number => one.rank - other.rank || one.at - other.at;
@@ -82,15 +88,26 @@ function createShortlist(limit: number) {
 /**
  * Queues what is due, `limit` of it at most, most urgent first of each of three kinds, which take turns. While renewals
  * wait, no other kind has more than a quarter of `parallel` under way: new names may wait for the CA's limits for long, and what failed before will often be slow to fail.
+ * `campaignOf` names the campaign of one that is not due, once it was given.
  */
 export async function createWorkQueue(
   due: AsyncIterable<ManagedCertificate>,
-  { now, limit, parallel }: { readonly now: Date; readonly limit: number; readonly parallel: number },
+  {
+    now,
+    limit,
+    parallel,
+    campaignOf = () => undefined,
+  }: {
+    readonly now: Date;
+    readonly limit: number;
+    readonly parallel: number;
+    readonly campaignOf?: (certificateId: string) => string | undefined;
+  },
 ): Promise<WorkQueue> {
   const shortlists = { new: createShortlist(limit), renewal: createShortlist(limit), retry: createShortlist(limit) };
   let given = 0;
   for await (const certificate of due) {
-    const work = rank(certificate, now);
+    const work = rank(certificate, now, campaignOf(certificate.certificateId));
     shortlists[work.kind].add(work);
     given += 1;
   }

@@ -46,7 +46,10 @@ interface Left {
 /** Reads what is new on the bus as it comes, and sets the alarm for what is due by that. */
 async function follow(options: LoopOptions, alarm: Alarm, left: Left): Promise<void> {
   const { manager, bus, intervalMs = INTERVAL_MS, now = () => new Date(), signal, listener } = options;
-  const look = () => ({ position: manager.checkpoint.position, config: manager.state.bus.config?.position });
+  const look = () => {
+    const { config, campaigns } = manager.state.bus;
+    return { position: manager.checkpoint.position, config: config?.position, campaign: campaigns.at(-1)?.position };
+  };
   let seen = look();
   for (let failures = 0; !signal.aborted; ) {
     // Asked before the read: what is written while it is used is a change behind it.
@@ -57,7 +60,7 @@ async function follow(options: LoopOptions, alarm: Alarm, left: Left): Promise<v
       failures = 0;
       const reached = look();
       const due = reached.position === seen.position ? undefined : manager.nextDue();
-      if (reached.config !== seen.config) alarm.set(now());
+      if (reached.config !== seen.config || reached.campaign !== seen.campaign) alarm.set(now());
       else if (due && due.getTime() === left.waiting?.getTime())
         alarm.set(new Date(now().getTime() + LONGEST_PAUSE_MS));
       else if (due) alarm.set(due);
@@ -97,7 +100,7 @@ async function renew(options: LoopOptions, alarm: Alarm, left: Left): Promise<vo
 
 /**
  * Renews what is due until the signal: at once at the start, at the next instant that the manager's index names, and when another manager
- * writes something to the bus that is due or changes the configuration, which each run reads from the bus. What waits for room at its CA is
+ * writes something to the bus that is due, starts a campaign or changes the configuration, which each run reads from the bus. What waits for room at its CA is
  * looked at when there is some. Resolves once all claims are
  * released. Never rejects: what fails is reported and tried again.
  */

@@ -1,27 +1,16 @@
 /** Plans what a manager will do: when renewals come, which limit binds, when new names are done, what a mass revocation costs. */
 import type { CaLimits } from '@certbus/acme';
-import type { KeyType } from '@certbus/events';
-import type { DutyCount, Traits } from '@certbus/replica';
-import { authorityNamed, defaultDirectory, limitsOfAuthority } from '../../configuration/certificate-authorities.ts';
+import type { Selection } from '@certbus/replica';
+import { defaultDirectory, limitsOfAuthority } from '../../configuration/certificate-authorities.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
 import type { Context } from '../../context.ts';
 import { countsFor } from '../../decide/limits.ts';
+import { rootHistoryOf } from '../../state/root-history.ts';
+import { type Predicate, resolvePredicate, selectionOf } from '../campaign/predicate.ts';
 import { bucketOf, createVirtualBucket, type VirtualBucket } from './bucket.ts';
+import { byHour, HOUR_MS } from './hours.ts';
 import { forecastNewNames, type NewNames, type NewNamesForecast, type Pace } from './new-names.ts';
-import { rehearseLoad } from './rehearsal.ts';
-
-/** Which certificates a mass revocation would be of; each condition that is given has to hold. */
-export interface Predicate {
-  /** Certificates for this domain or a name below it. */
-  readonly domain?: string | undefined;
-  /** Name of an authority of the configuration. */
-  readonly authority?: string | undefined;
-  readonly profile?: string | undefined;
-  readonly keyType?: KeyType | undefined;
-  /** SHA-256 of the certificate that issued them, base64url. */
-  readonly issuer?: string | undefined;
-  readonly issuedBefore?: Date | undefined;
-}
+import { forecastReplacement, type RenewalSpeed, type ReplacementForecast } from './replacement.ts';
 
 /** What is asked of a plan. */
 export interface PlanRequest {
@@ -29,8 +18,10 @@ export interface PlanRequest {
   readonly days?: number;
   /** New certificates at the default authority. */
   readonly newNames?: NewNames | undefined;
-  /** Certificates to replace at once. */
+  /** Certificates to replace. */
   readonly revoke?: Predicate | undefined;
+  /** How many of them an hour; default as many as the CA takes. */
+  readonly ordersPerHour?: number | undefined;
   /** How long an order takes, seconds; default 7. */
   readonly orderSeconds?: number;
 }
@@ -52,23 +43,6 @@ export interface PlannedDay {
   readonly renewals: number;
 }
 
-/** What a mass revocation costs. */
-export interface RevocationForecast {
-  readonly certificates: number;
-  /** When the last replacement is there. */
-  readonly replacedAt: Date;
-  /** From when on no renewal is late; `undefined` where that is beyond the plan. */
-  readonly caughtUpAt: Date | undefined;
-  /** The longest that a renewal waits that comes due meanwhile, seconds. */
-  readonly longestDelaySeconds: number;
-  readonly authorities: readonly {
-    readonly name: string;
-    readonly certificates: number;
-    readonly replacedAt: Date;
-    readonly boundBy: string;
-  }[];
-}
-
 /** A plan, from the bus's own state at a position. Nothing is changed by it. */
 export interface Plan {
   readonly at: Date;
@@ -78,10 +52,9 @@ export interface Plan {
   readonly days: readonly PlannedDay[];
   readonly authorities: readonly PlannedAuthority[];
   readonly newNames: NewNamesForecast | undefined;
-  readonly revocation: RevocationForecast | undefined;
+  readonly revocation: ReplacementForecast | undefined;
 }
 
-const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const DAYS = 30;
 const ORDER_SECONDS = 7;
@@ -101,10 +74,7 @@ function pacesOf({ parallel, orderMs }: Pace, { requests }: CaLimits): VirtualBu
 }
 
 /** A CA of the plan, with what its renewals wait for. */
-interface Counter extends PlannedAuthority {
-  readonly perOrderMs: number;
-  readonly burst: number;
-}
+interface Counter extends PlannedAuthority, RenewalSpeed {}
 
 function counterOf(
   { view: { state } }: Context,
@@ -141,79 +111,55 @@ function counterOf(
   return { name, directory, orders, renewalsPerHour: Math.floor(HOUR_MS / perOrderMs), boundBy, perOrderMs, burst };
 }
 
-/** Renewals by the hour from now on, the first with all that is due before; what comes after so many hours is left out. */
-function byHour(counts: readonly DutyCount[], now: Date, length: number): number[] {
-  const sums = Array.from({ length }, () => 0);
-  const first = Math.floor(now.getTime() / HOUR_MS);
-  for (const { hour, certificates } of counts) {
-    const index = hour === undefined ? length : Math.max(0, hour.getTime() / HOUR_MS - first);
-    if (index < length) sums[index] = (sums[index] ?? 0) + certificates;
-  }
-  return sums;
+/** How fast the renewals of each CA go, as the configuration has it. */
+function countersOf(context: Context, config: Configuration, pace: Pace): readonly Counter[] {
+  const limitsOf = (directory: string) => limitsOfAuthority(config, context.publishedLimits, directory);
+  return Object.entries(config.authorities).map(([name, { directory }]) =>
+    counterOf(context, { name, directory, limits: limitsOf(directory), pace, now: context.now() }),
+  );
 }
 
-const totalOf = (counts: readonly DutyCount[]): number =>
-  counts.reduce((sum, { certificates }) => sum + certificates, 0);
+const paceOf = ({ parallelOrders = PARALLEL }: Configuration, orderSeconds: number): Pace => ({
+  parallel: parallelOrders,
+  orderMs: orderSeconds * 1000,
+});
 
-function selectionOf(config: Configuration, { domain, authority, profile, keyType, issuer, issuedBefore }: Predicate) {
-  const directory = authority === undefined ? undefined : authorityNamed(config, authority).directory;
-  const fits = <T>(wanted: T | undefined, found: T | undefined) => wanted === undefined || wanted === found;
-  const traits = (found: Traits) =>
-    fits(directory, found.directory) &&
-    fits(profile, found.profile) &&
-    fits(keyType, found.keyType ?? 'P-256') &&
-    fits(issuer, found.issuer);
-  return { traits, domain, issuedBefore };
+/** When a selection is replaced, at the pace of a campaign where there is one, on the replica as it is. */
+export function forecastSelection(
+  context: Context,
+  config: Configuration,
+  {
+    selection,
+    ordersPerHour,
+    days = DAYS,
+    orderSeconds = ORDER_SECONDS,
+  }: { readonly selection: Selection } & Pick<PlanRequest, 'days' | 'ordersPerHour' | 'orderSeconds'>,
+): ReplacementForecast {
+  const pace = paceOf(config, orderSeconds);
+  const speeds = countersOf(context, config, pace);
+  const common = { now: context.now(), hours: days * 24, orderMs: pace.orderMs, speeds };
+  return context.view.replica.snapshot((reader) =>
+    forecastReplacement({ reader, ...common }, selection, ordersPerHour),
+  );
 }
 
 /** Plans on the replica as it is. */
 export function plan(
   context: Context,
   config: Configuration,
-  { days = DAYS, newNames, revoke, orderSeconds = ORDER_SECONDS }: PlanRequest,
+  { days = DAYS, newNames, revoke, ordersPerHour, orderSeconds = ORDER_SECONDS }: PlanRequest,
 ): Plan {
   const { view, publishedLimits } = context;
   const now = context.now();
-  const pace = { parallel: config.parallelOrders ?? PARALLEL, orderMs: orderSeconds * 1000 };
-  const limitsOf = (directory: string) => limitsOfAuthority(config, publishedLimits, directory);
-  const counters = Object.entries(config.authorities).map(([name, { directory }]) =>
-    counterOf(context, { name, directory, limits: limitsOf(directory), pace, now }),
-  );
-  const hours = days * 24;
+  const pace = paceOf(config, orderSeconds);
+  const counters = countersOf(context, config, pace);
+  const directory = defaultDirectory(config);
+  const limits = limitsOfAuthority(config, publishedLimits, directory);
+  const forNew = { state: view.state, now, directory, limits, paces: pacesOf(pace, limits), orderMs: pace.orderMs };
+  const history = rootHistoryOf(view);
+  const selection = revoke && selectionOf(resolvePredicate(revoke, config, history), history);
   return view.replica.snapshot((reader) => {
-    const duties = reader.countDuties({ traits: () => true });
-    const ahead = byHour(duties, now, hours);
-    const directory = defaultDirectory(config);
-    const limits = limitsOf(directory);
-    const forNew = { state: view.state, now, directory, limits, paces: pacesOf(pace, limits), orderMs: pace.orderMs };
-
-    function rehearse(predicate: Predicate): RevocationForecast {
-      const selection = selectionOf(config, predicate);
-      const selected = reader.countDuties(selection).filter(({ traits }) => traits.isServed);
-      // What is replaced now does not come due later.
-      const others = [...duties, ...selected.map((each) => ({ ...each, certificates: -each.certificates }))];
-      const each = counters.map((counter) => {
-        const isHere = ({ traits }: DutyCount) => traits.directory === counter.directory;
-        const certificates = totalOf(selected.filter(isHere));
-        const due = byHour(others.filter(isHere), now, hours);
-        const load = { replaced: certificates, due, stretchMs: HOUR_MS, orderMs: pace.orderMs, ...counter };
-        return { counter, certificates, ...rehearseLoad(load) };
-      });
-      const concerned = each.filter(({ certificates }) => certificates > 0);
-      const after = (ms: number) => new Date(now.getTime() + ms);
-      const caughtUp = concerned.map(({ caughtUpAfterMs = Number.POSITIVE_INFINITY }) => caughtUpAfterMs);
-      const last = Math.max(0, ...caughtUp);
-      return {
-        certificates: concerned.reduce((sum, { certificates }) => sum + certificates, 0),
-        replacedAt: after(Math.max(0, ...concerned.map(({ replacedAfterMs }) => replacedAfterMs))),
-        caughtUpAt: Number.isFinite(last) ? after(last) : undefined,
-        longestDelaySeconds: Math.ceil(Math.max(0, ...concerned.map(({ longestDelayMs }) => longestDelayMs)) / 1000),
-        authorities: concerned.map(({ counter: { name, boundBy }, certificates, replacedAfterMs }) => {
-          return { name, certificates, replacedAt: after(replacedAfterMs), boundBy };
-        }),
-      };
-    }
-
+    const ahead = byHour(reader.countDuties({ traits: () => true }), now, days * 24);
     return {
       at: now,
       position: reader.checkpoint().position,
@@ -225,7 +171,7 @@ export function plan(
       })),
       authorities: counters.map(({ perOrderMs: _, burst: __, ...shown }) => shown),
       newNames: newNames && forecastNewNames(newNames, forNew),
-      revocation: revoke && rehearse(revoke),
+      revocation: selection && forecastSelection(context, config, { selection, ordersPerHour, days, orderSeconds }),
     };
   });
 }

@@ -1,0 +1,201 @@
+/**
+ * Tests of campaigns at the strict ACME server, on its clock: each run is a manager of its own with an empty replica, so that all it knows
+ * is what the bus says.
+ */
+import { LETS_ENCRYPT_LIMITS, type Solver } from '@certbus/acme';
+import { type AcmeServer, letsEncryptLimits, startAcmeServer } from '@certbus/acme-server';
+import { createIdentity, parseIdentityFile, parseRootKey } from '@certbus/events';
+import { BEGINNING, type Commit, signRootEvent } from '@certbus/events/history';
+import { openBus } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import type { CampaignStatus, Manager, RunResult } from '../../index.ts';
+import { createSite, type Site, withManager } from '../../issuance/manager.builders.ts';
+import { idle } from '../mass-renewal.builders.ts';
+
+const MINUTE_MS = 60_000;
+const { signal } = new AbortController();
+const folder = temporaryFolder();
+let ca: AcmeServer;
+let site: Site;
+let sites = 0;
+let processes = 0;
+
+beforeEach(async () => {
+  ca = await startAcmeServer({ validation: { alwaysValid: true }, limits: letsEncryptLimits });
+  sites += 1;
+  site = await createSite(`${folder.path}/bus${sites}.db`, {
+    version: 1,
+    authorities: { ca: { directory: ca.directory, roots: ca.roots, termsOfServiceAgreed: true } },
+    defaultAuthority: 'ca',
+    dns: [{ zones: ['*'], provider: 'challtestsrv', url: 'http://127.0.0.1:1' }],
+    parallelOrders: 4,
+  });
+  return () => ca[Symbol.asyncDispose]();
+});
+afterAll(() => folder.remove());
+
+/** Runs as another process of another manager would. */
+function asAnother<T>(run: (manager: Manager) => Promise<T>, solver: Solver = idle): Promise<T> {
+  processes += 1;
+  const fixed = { now: () => ca.clock.now(), limits: () => LETS_ENCRYPT_LIMITS, solvers: async () => solver };
+  return withManager(site, { holder: `process ${processes}`, ...fixed }, run);
+}
+
+const runOnce = (solver?: Solver): Promise<RunResult> => asAnother((manager) => manager.runOnce({ signal }), solver);
+const issue = (...names: readonly string[]) =>
+  asAnother(async (manager) => {
+    const ids: string[] = [];
+    for (const name of names) ids.push((await manager.issue({ names: [name] }, { signal })).certificateId);
+    return ids;
+  });
+const status = (campaignId: string): Promise<CampaignStatus> =>
+  asAnother((manager) => manager.campaign(campaignId, { signal }));
+const start = (predicate: object, ordersPerHour?: number): Promise<CampaignStatus> =>
+  asAnother(async (manager) => {
+    const started = await manager.startCampaign({ predicate, ordersPerHour }, { signal });
+    if (!started) throw new TypeError('there is something to replace');
+    return started;
+  });
+const advanceTo = (instant: Date) => ca.clock.advance(Math.max(0, instant.getTime() - ca.clock.now().getTime()));
+const refusals = () => ca.requests.filter(({ problem }) => problem === 'rateLimited');
+
+async function withRootBus<T>(run: (bus: ReturnType<typeof openBus>) => Promise<T>): Promise<T> {
+  const log = await openLog(site.address);
+  try {
+    return await run(openBus(log, 'test', { trust: site.trust, signer: parseRootKey(site.rootKey) }));
+  } finally {
+    await log.close();
+  }
+}
+
+const eventsOf = async () => {
+  const { commits } = await withRootBus((bus) => bus.read(BEGINNING, { limit: 1_000 }));
+  return (commits as readonly Commit[]).flatMap(({ events }) => events.flatMap(({ event }) => event ?? []));
+};
+
+/** Lets the root name one recipient in the place of all others; returns the position. */
+async function replaceRecipients(name: string): Promise<number> {
+  const { recipient } = await parseIdentityFile(await createIdentity());
+  return withRootBus(async (bus) => {
+    const { checkpoint } = await bus.read(BEGINNING, { limit: 1_000, consistent: true });
+    const body = { type: 'RecipientsUpdated', recipients: [{ name, recipient }] } as const;
+    const event = signRootEvent(parseRootKey(site.rootKey), site.trust.busId, checkpoint.rootSequence + 1, body);
+    return (await bus.append(checkpoint, [event], { at: ca.clock.now() })).checkpoint.position;
+  });
+}
+
+test('a campaign that is broken off goes on with another manager: one order each, and what was replaced by other means is done', async () => {
+  const ids = await issue('n0.test', 'n1.test', 'n2.test', 'n3.test', 'n4.test', 'n5.test', 'other.test');
+  const since = await replaceRecipients('edge2');
+  await issue('n6.test', 'later.test');
+  ca.clock.advance(MINUTE_MS);
+
+  // What is meant is found by the state alone, and a campaign says when it would be done before it begins.
+  const plan = (predicate: object) => asAnother((manager) => manager.planCampaign({ predicate }, { signal }));
+  const counted = async (predicate: object) => (await plan(predicate)).forecast.certificates;
+  expect(await counted({})).toBe(9);
+  expect(await counted({ sealedTo: 'edge' })).toBe(7);
+  expect(await counted({ sealedTo: 'edge2', pattern: 'n*' })).toBe(1);
+  expect(await counted({ obtainedBy: 'alice', obtainedSince: since })).toBe(2);
+  expect(await counted({ obtainedSince: since, domain: 'later.test' })).toBe(1);
+  await expect(plan({ sealedTo: 'nobody' })).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_RECIPIENT_NOT_FOUND' });
+  await expect(plan({ obtainedBy: 'bob' })).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_MANAGER_NOT_FOUND' });
+  const predicate = { sealedTo: 'edge', pattern: 'n*.test' };
+  const { forecast, same } = await plan(predicate);
+  expect({ same, certificates: forecast.certificates }).toEqual({ same: undefined, certificates: 6 });
+  expect(forecast.servedAt.getTime()).toBeGreaterThan(forecast.replacedAt.getTime());
+
+  const { campaignId } = await start(predicate);
+  expect((await start(predicate)).campaignId).toBe(campaignId);
+  // Nothing is due, so only the campaign gives anybody work.
+  const stop = new AbortController();
+  const isOrdered = { count: 0 };
+  await expect(
+    asAnother((manager) =>
+      manager.runOnce({
+        signal: stop.signal,
+        onProgress({ step }) {
+          if (step === 'order') isOrdered.count += 1;
+          if (isOrdered.count === 3) stop.abort(new Error('killed'));
+        },
+      }),
+    ),
+  ).rejects.toThrow('killed');
+  const middle = await status(campaignId);
+  expect(middle).toMatchObject({ state: 'running', certificates: 6, ordersPerHour: undefined });
+  expect(middle.done).toBeLessThan(6);
+  // A person renews one meanwhile, and one is removed.
+  const [byHand = '', removed = ''] = ids.filter((id) => !ids.slice(6).includes(id)).slice(4);
+  await asAnother((manager) => manager.renew(byHand, { signal }));
+  await asAnother((manager) => manager.remove(removed));
+
+  const outcomes = (await runOnce()).outcomes.map(({ outcome }) => outcome);
+  expect(new Set(outcomes)).toEqual(new Set(['renewed']));
+  expect(await status(campaignId)).toMatchObject({ state: 'completed', done: 6, failingCount: 0, forecast: undefined });
+  const { due } = await runOnce();
+  expect(due).toBe(0);
+  expect(refusals()).toEqual([]);
+  // Nine were issued, and each of the campaign once more but the removed one, unless its order was under way.
+  const events = await eventsOf();
+  const renewed = events.filter((event) => event.type === 'CertificateObtained' && event.reason === 'renewal');
+  expect(ca.certificates()).toHaveLength(9 + renewed.length);
+  const renewedIds = renewed.flatMap((event) => ('certificateId' in event ? [event.certificateId] : []));
+  expect(new Set(renewedIds).size).toBe(renewedIds.length);
+  expect(renewedIds).toEqual(expect.arrayContaining(ids.slice(0, 5)));
+  expect(renewedIds).not.toContain(ids[6]);
+  const claims = events.flatMap((event) => (event.type === 'IssuanceStarted' ? [event.campaignId] : []));
+  expect(claims.filter((id) => id === campaignId).length).toBeGreaterThanOrEqual(4);
+});
+
+test('a pace is kept by all managers together, the next run is when there is room, and what is cancelled stays as it is', async () => {
+  await issue(...Array.from({ length: 8 }, (_, n) => `p${n}.test`));
+  const { campaignId, forecast } = await start({}, 8);
+  // Two at once, and six more at one each 450 s.
+  const seconds = ((forecast?.replacedAt.getTime() ?? 0) - ca.clock.now().getTime()) / 1000;
+  expect(seconds).toBeCloseTo(6 * 450 + 7, 0);
+  expect(forecast?.authorities).toMatchObject([{ boundBy: 'rate' }]);
+  const runs = await Promise.all([runOnce(), runOnce()]);
+  expect((await status(campaignId)).begun).toBe(2);
+  expect(runs.reduce((sum, { renewed }) => sum + renewed, 0)).toBe(2);
+  const again = await runOnce();
+  expect(again.renewed).toBe(0);
+  const minutes = (again.next.getTime() - ca.clock.now().getTime()) / MINUTE_MS;
+  expect(minutes).toBeGreaterThan(6);
+  expect(minutes).toBeLessThan(7.6);
+  advanceTo(again.next);
+  expect((await runOnce()).renewed).toBe(1);
+  expect(await status(campaignId)).toMatchObject({ state: 'running', begun: 3, done: 3, certificates: 8 });
+  expect(await asAnother((manager) => manager.cancelCampaign(campaignId, { signal }))).toMatchObject({
+    state: 'cancelled',
+    done: 3,
+  });
+  ca.clock.advance(60 * MINUTE_MS);
+  expect(await runOnce()).toMatchObject({ due: 0, renewed: 0 });
+  expect(await asAnother((manager) => manager.campaigns({ signal }))).toMatchObject([{ campaignId, done: 3 }]);
+  await expect(status('campaign9')).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND' });
+});
+
+test('one that always fails holds no other up, is listed with its reason, and ends the campaign once it works', async () => {
+  const [bad = ''] = await issue('bad.test', 'good1.test', 'good2.test');
+  const { campaignId } = await start({ pattern: '*.test' });
+  const broken: Solver = {
+    ...idle,
+    async present(challenges) {
+      if (challenges.some(({ name }) => name === 'bad.test')) throw new Error('the zone is locked');
+    },
+  };
+  const first = await runOnce(broken);
+  expect(first).toMatchObject({ renewed: 2, failed: 1 });
+  const failing = await status(campaignId);
+  expect(failing).toMatchObject({ state: 'running', done: 2, failingCount: 1 });
+  expect(failing.failing).toMatchObject([{ certificateId: bad, names: ['bad.test'], attempts: 1 }]);
+  expect(failing.failing[0]?.detail).toContain('the zone is locked');
+  // It waits for its back-off, and so does the next run.
+  expect(first.next.getTime()).toBeLessThanOrEqual(failing.failing[0]?.notBefore.getTime() ?? 0);
+  expect(await runOnce()).toMatchObject({ renewed: 0 });
+  advanceTo(failing.failing[0]?.notBefore ?? new Date());
+  expect(await runOnce()).toMatchObject({ renewed: 1 });
+  expect(await status(campaignId)).toMatchObject({ state: 'completed', done: 3, failing: [] });
+});
