@@ -5,6 +5,8 @@ const CSR = 'packages/manager/src/issuance/csr.ts';
 const SECRETS = 'packages/manager/src/issuance/secrets.int.test.ts';
 const CLAIM = 'packages/manager/src/decide/claim.ts';
 const CLAIM_TEST = 'packages/manager/src/decide/claim.test.ts';
+const CAMPAIGN_TEST = 'packages/manager/src/renewal/campaign/campaign.int.test.ts';
+const REPLACEMENT_TEST = 'packages/manager/src/renewal/plan/replacement.test.ts';
 const ARI = 'packages/manager/src/renewal/renewal-info.property.int.test.ts';
 const MASS = 'packages/manager/src/renewal/mass-renewal.test.ts';
 const REDACTION = 'packages/manager/src/configuration/redaction.ts';
@@ -14,6 +16,55 @@ const CSR_END = 'sealedKey, recipientsPosition };';
 const derOf = "key.export({ type: 'pkcs8', format: 'der' })";
 
 export const manager: readonly Mutant[] = [
+  {
+    fault: 'a rehearsal counts what is replaced twice',
+    file: 'packages/manager/src/renewal/plan/replacement.ts',
+    find: 'const others = [...duties, ...selected.map((each) => ({ ...each, certificates: -each.certificates }))];',
+    replace: 'const others = duties;',
+    noticedBy: [{ file: REPLACEMENT_TEST }],
+  },
+  {
+    fault: 'a rehearsal ignores the orders that a CA takes',
+    file: 'packages/manager/src/renewal/plan/plan.ts',
+    find: '...(ofRenewals ? { orders: ofRenewals.rate.refillMs } : {}),',
+    replace: '',
+    noticedBy: [{ file: REPLACEMENT_TEST }],
+  },
+  {
+    fault: 'a campaign keeps no pace but that of each run',
+    file: CLAIM,
+    find: 'const binding = paceLimit(state, now, campaignId) ?? (limits',
+    replace: 'const binding = (paceLimit(state, now, undefined), limits',
+    noticedBy: [{ file: CAMPAIGN_TEST }],
+  },
+  {
+    fault: 'a campaign goes on after its end',
+    file: CLAIM,
+    find: 'return pausedUntil <= now && openCampaigns(state).some((campaign) => campaign.campaignId === campaignId);',
+    replace: 'return pausedUntil <= now && openCampaigns(state).length >= 0;',
+    noticedBy: [{ file: CLAIM_TEST }],
+  },
+  {
+    fault: 'a campaign replaces what was replaced since it began',
+    file: 'packages/manager/src/renewal/campaign/members.ts',
+    find: '  obtainedBefore: campaign.position,\n',
+    replace: '',
+    noticedBy: [{ file: CAMPAIGN_TEST }],
+  },
+  {
+    fault: 'a certificate is revoked as soon as it was replaced',
+    file: 'packages/manager/src/renewal/mass-revocation.ts',
+    find: 'since + servedForMs <= now.getTime()',
+    replace: 'since <= now.getTime()',
+    noticedBy: [{ file: CAMPAIGN_TEST }],
+  },
+  {
+    fault: 'whom a key was sealed to is forgotten with its claim',
+    file: 'packages/events/src/history/evolve.ts',
+    find: 'const sealed = csr ? { recipientsPosition: csr.recipientsPosition } : {};',
+    replace: 'const sealed = {};',
+    noticedBy: [{ file: CAMPAIGN_TEST }, { file: 'packages/events/src/history/campaigns.test.ts' }],
+  },
   {
     fault: 'what waits for room at its CA is looked at every minute',
     file: 'packages/manager/src/renewal/next-run.ts',

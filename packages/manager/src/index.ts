@@ -43,6 +43,12 @@ export type {
   FailingMember,
 } from './renewal/campaign/campaign-operations.ts';
 export type { Predicate } from './renewal/campaign/predicate.ts';
+export type {
+  MassRevocationRequest,
+  MassRevocationTerms,
+  RevocableCertificate,
+  RevocationOutcome,
+} from './renewal/mass-revocation.ts';
 export type { RenewalOutcome, RunResult } from './renewal/outcome.ts';
 export type { NewNames, NewNamesForecast } from './renewal/plan/new-names.ts';
 export type { Plan, PlannedAuthority, PlannedDay, PlanRequest } from './renewal/plan/plan.ts';

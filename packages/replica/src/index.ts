@@ -25,4 +25,4 @@ export type { Spending, SpendingStretch } from './writer/ledger.ts';
 export type { ReplicaRole } from './writer/role.ts';
 export type { Selected, SelectedPage, Selection, SelectionReader } from './writer/selection.ts';
 export type { BeginningState } from './writer/tables.ts';
-export type { Traits } from './writer/traits.ts';
+export { type Traits, traitsOfOrigin } from './writer/traits.ts';

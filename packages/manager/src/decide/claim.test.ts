@@ -212,6 +212,47 @@ describe('given a certificate', () => {
     expect(ask({ leafHash, dueBy: due }, given([started, NOW], [obtained, NOW], [held, due]))).toBe('held');
   });
 
+  test('when a campaign wants it replaced, then it is claimed for that while the campaign goes on, at its pace, and nothing puts it off', () => {
+    const campaign = { type: 'CampaignStarted', campaignId: 'campaign1', certificates: 2, ordersPerHour: 4 } as const;
+    const otherwise = { challengeType: 'dns-01', directory } as const;
+    const asked = { ...terms('bob'), issuanceId: 'issuance02', csr, replaces: 'a.b', otherwise, ...oneCa };
+    const before = [
+      [started, NOW],
+      [obtained, NOW],
+      [campaign, later(1)],
+    ] as const;
+    const ask = (state: ReturnType<typeof given>, at: Date, leaf?: string) => {
+      const leafHash = leaf ?? state.certificate('certificate1')?.current?.leafHash;
+      const only = { leafHash, dueBy: at, campaignId: 'campaign1' };
+      return claimRenewal(state, at, 'certificate1', { ...asked, only });
+    };
+    const soon = later(10);
+    expect(ask(given(...before), soon).events).toMatchObject([{ type: 'IssuanceStarted', campaignId: 'campaign1' }]);
+    expect(ask(given(...before), soon, 'another').result.kind).toBe('managed');
+    const ended = { type: 'CampaignEnded', campaignId: 'campaign1', outcome: 'cancelled' } as const;
+    expect(ask(given(...before, [ended, soon]), soon).result.kind).toBe('managed');
+    const failed = {
+      ...({ type: 'IssuanceFailed', issuanceId: 'issuance09', certificateId: 'certificate1', directory } as const),
+      ...({
+        problem: 'p',
+        class: 'temporary',
+        detail: '',
+        attempt: 1,
+        notBefore: later(60_000).toISOString(),
+      } as const),
+    };
+    expect(ask(given(...before, [failed, soon]), soon).result.kind).toBe('managed');
+    expect(ask(given(...before, [failed, soon]), later(60_000)).result.kind).toBe('claimed');
+    // One of four an hour has gone, for another certificate.
+    const other = { ...started, certificateId: 'certificate2', names: ['b.test'], campaignId: 'campaign1' };
+    const paced = ask(given(...before, [other, soon]), later(20));
+    expect(paced).toMatchObject({
+      events: [],
+      result: { kind: 'limited', binding: { limit: 'campaign', subject: 'campaign1' } },
+    });
+    expect(ask(given(...before, [other, soon]), later(15 * 60_000 + 10)).result.kind).toBe('claimed');
+  });
+
   test('when it is renewed at a second CA, then the claim does not say there what it replaces, and its own CA stays', () => {
     const failed = [1, 2, 3].flatMap((attempt): [WrittenEvent, Date][] => [
       [{ ...started, issuanceId: `failing0${attempt}` } as WrittenEvent, NOW],

@@ -13,6 +13,14 @@ import {
   type ImportOutcome,
   importCertificates,
 } from '../upkeep/importing/import-certificates.ts';
+import {
+  findRevocable,
+  type MassRevocationRequest,
+  type MassRevocationTerms,
+  type RevocableCertificate,
+  type RevocationOutcome,
+  revokeReplaced,
+} from './mass-revocation.ts';
 import type { RunResult } from './outcome.ts';
 import { type RevocationRequest, type RevocationResult, revokeCertificate } from './revocation.ts';
 import { type RunDependencies, type RunOnceOptions, runOnce } from './run-once.ts';
@@ -31,6 +39,23 @@ export interface CertificateOperations {
   renew(certificateId: string, options: RunOptions & { readonly authority?: string | undefined }): Promise<IssueResult>;
   /** Replaces a certificate and revokes the old one. Rejects as {@link CertificateOperations.renew}. */
   revoke(request: RevocationRequest, options: RunOptions): Promise<RevocationResult>;
+  /**
+   * What a predicate fits and has not ended, and which of it can be revoked now, since what replaced it was served for a while. Rejects
+   * `CERTBUS_MANAGER_CONFIG_MISSING`, `CERTBUS_MANAGER_CONFIG_INVALID` for an authority that is not there,
+   * `CERTBUS_MANAGER_RECIPIENT_NOT_FOUND` and `CERTBUS_MANAGER_MANAGER_NOT_FOUND`.
+   */
+  revocable(
+    request: MassRevocationRequest,
+    options: { readonly signal: AbortSignal },
+  ): Promise<readonly RevocableCertificate[]>;
+  /** Revokes what {@link CertificateOperations.revocable} finds to be ready, with an outcome for each that was found. Rejects as that does. */
+  revokeReplaced(
+    request: MassRevocationRequest,
+    options: MassRevocationTerms & {
+      readonly signal: AbortSignal;
+      readonly onOutcome?: (outcome: RevocationOutcome) => void;
+    },
+  ): Promise<readonly RevocationOutcome[]>;
   remove(certificateId: string): Promise<{ names: readonly string[] }>;
   /** Brings certificates from elsewhere onto the bus, with their private keys. Rejects as {@link importCertificates}. */
   importCertificates(candidates: readonly ImportCandidate[], options: ImportOptions): Promise<readonly ImportOutcome[]>;
@@ -69,6 +94,10 @@ export function certificateOperations(context: Context, dependencies: RunDepende
     issue: async (request, options) => issue(context, request, await withConfiguration(context, options)),
     renew: async (certificateId, options) => renew(context, certificateId, await withConfiguration(context, options)),
     revoke: async (request, options) => revokeCertificate(context, request, await withConfiguration(context, options)),
+    revocable: async (request, { signal }) =>
+      findRevocable(context, (await withConfiguration(context, { signal })).config, request),
+    revokeReplaced: async (request, options) =>
+      revokeReplaced(context, (await withConfiguration(context, options)).config, { ...options, request }),
     remove: (certificateId) => decide(context, (state) => remove(state, certificateId)),
     importCertificates: async (candidates, options) =>
       importCertificates(context, candidates, await withConfiguration(context, options)),

@@ -1,6 +1,6 @@
 /** Revokes a certificate once another has taken its place. */
 import { REVOCATION_REASONS, type RevocationReason, revoke } from '@certbus/acme';
-import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
+import { createOpener, type IssuedCertificate, type ManagedCertificate } from '@certbus/events';
 import { openAccount } from '../accounts/open-account.ts';
 import { authorityAt } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
@@ -15,6 +15,8 @@ export interface RevocationRequest {
   readonly reason: RevocationReason;
   /** Of which of its certificates, hexadecimal; default the current one, which is replaced first. */
   readonly serialNumber?: string | undefined;
+  /** An age identity that opens its private key, which signs then in the place of the account (RFC 8555 section 7.6). Default the account. */
+  readonly identity?: string | undefined;
 }
 
 /** What came of it. */
@@ -35,6 +37,12 @@ function find({ certificateId, current, predecessors }: ManagedCertificate, seri
   throw new ManagerError('CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND', what);
 }
 
+/** `CERTBUS_MANAGER_CONFIG_INVALID`: no CA of the configuration issued it. */
+export function cameFromElsewhere({ serialNumber }: Pick<IssuedCertificate, 'serialNumber'>): ManagerError {
+  const what = `The certificate with the serial number ${serialNumber} came from elsewhere: revoke it where it came from.`;
+  return new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
+}
+
 /**
  * Revokes a certificate at the CA that issued it, once another has taken its place on the bus: no visitor meets a revoked one because
  * there is no better. Where a run ends in between, `serialNumber` goes on with the one that was replaced. Rejects
@@ -43,22 +51,23 @@ function find({ certificateId, current, predecessors }: ManagedCertificate, seri
  */
 export async function revokeCertificate(
   context: Context,
-  { certificateId, reason, serialNumber }: RevocationRequest,
+  { certificateId, reason, serialNumber, identity }: RevocationRequest,
   options: RunOptions & { readonly config: Configuration },
 ): Promise<RevocationResult> {
   const certificate = context.view.state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
   const issued = find(certificate, serialNumber);
-  const { directory, leaf, leafHash } = issued;
-  if (directory === undefined) {
-    const what = `The certificate with the serial number ${issued.serialNumber} came from elsewhere: revoke it where it came from.`;
-    throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
-  }
+  const { directory, leafHash, sealedKey } = issued;
+  if (directory === undefined) throw cameFromElsewhere(issued);
   const authority = authorityAt(options.config, directory);
+  const leaf = Buffer.from(issued.leaf, 'base64');
+  const certificateKey =
+    identity === undefined ? undefined : await createOpener(identity).openPrivateKey(sealedKey, leaf);
   const isCurrent = leafHash === certificate.current?.leafHash;
   const replaced = isCurrent ? await renew(context, certificateId, options) : undefined;
   const ca = await openAccount(context, authority, options);
-  await revoke(ca, Buffer.from(leaf, 'base64'), { reason, signal: options.signal });
+  const { signal } = options;
+  await revoke(ca, leaf, { reason, signal, ...(certificateKey === undefined ? {} : { certificateKey }) });
   await decide(context, (state) =>
     recordRevocation(state, { certificateId, leafHash, reason: REVOCATION_REASONS[reason] }),
   );

@@ -1,6 +1,6 @@
 /** Keeps what certificates have in common, each combination once. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { KeyType, ManagedCertificate } from '@certbus/events';
+import type { CertificateOrigin, KeyType, ManagedCertificate } from '@certbus/events';
 
 /** What a certificate shares with many others. */
 export interface Traits {
@@ -29,10 +29,19 @@ export const traitsSchemaOf = (suffix: string): string => `
 
 /** The traits of a certificate as the table has them. */
 export function traitsOf({ directory, profile, keyType, current }: ManagedCertificate): string {
-  const { by, recipientsPosition, keyBy = recipientsPosition && by, isResealed } = current?.origin ?? {};
+  const { by, keyBy, recipientsPosition, isResealed } = traitsOfOrigin(current?.origin);
   const managed = [directory, profile, keyType, current?.issuers[0]].map((value) => value ?? null);
   const origin = [by ?? null, keyBy ?? null, recipientsPosition ?? null, isResealed ? 1 : 0];
   return JSON.stringify([...managed, current ? 1 : 0, ...origin]);
+}
+
+/** What the origin of a certificate says of it; that its claim was not read leaves open who made its key. */
+export function traitsOfOrigin(
+  origin: CertificateOrigin | undefined,
+): Pick<Traits, 'by' | 'keyBy' | 'recipientsPosition' | 'isResealed'> {
+  const { by, recipientsPosition, isResealed = false } = origin ?? {};
+  const keyBy = origin?.keyBy ?? (recipientsPosition === undefined ? undefined : by);
+  return { by, keyBy, recipientsPosition, isResealed };
 }
 
 /** Reads what {@link traitsOf} wrote. */

@@ -25,6 +25,8 @@ export interface CampaignRequest {
 export interface CampaignPlan {
   readonly predicate: CampaignPredicate;
   readonly forecast: ReplacementForecast;
+  /** The names of the first ten of them. */
+  readonly first: readonly (readonly string[])[];
   /** The campaign for the same that goes on already; starting it again changes nothing. */
   readonly same: string | undefined;
 }
@@ -89,6 +91,8 @@ export interface CampaignOptions {
 
 /** How many failing ones are listed. */
 const MAX_LISTED = 1_000;
+/** How many are shown before a campaign begins. */
+const SHOWN = 10;
 
 function failingOf({ certificateId, names, failure }: ManagedCertificate): readonly FailingMember[] {
   if (!failure) return [];
@@ -146,7 +150,9 @@ export function campaignOperations(context: Context): CampaignOperations {
       ordersPerHour,
     };
     const found = startCampaign(view.state, intended).result;
-    return { intended, forecast, same: found.isNew ? undefined : found.campaignId };
+    const { certificateIds } = view.replica.selected(selection, { limit: SHOWN });
+    const first = certificateIds.flatMap((id) => view.state.certificate(id) ?? []).map(({ names }) => names);
+    return { intended, forecast, first, same: found.isNew ? undefined : found.campaignId };
   }
 
   const one = (config: Configuration, campaignId: string) =>

@@ -199,3 +199,47 @@ test('one that always fails holds no other up, is listed with its reason, and en
   expect(await runOnce()).toMatchObject({ renewed: 1 });
   expect(await status(campaignId)).toMatchObject({ state: 'completed', done: 3, failing: [] });
 });
+
+test('what a stolen identity could open is revoked by its own key once it was replaced and served for a while, and nothing else', async () => {
+  const [, , left = ''] = await issue('x1.test', 'x2.test', 'y.test');
+  await replaceRecipients('edge2');
+  await issue('new.test');
+  await start({ sealedTo: 'edge', domain: 'x1.test' });
+  await start({ sealedTo: 'edge', pattern: 'x2*' });
+  expect((await runOnce()).renewed).toBe(2);
+  const request = { predicate: { sealedTo: 'edge' } };
+  const look = () => asAnother((manager) => manager.revocable(request, { signal }));
+  const found = await look();
+  expect(found.map(({ names: [name], state }) => [name, state]).sort()).toEqual([
+    ['x1.test', 'waiting'],
+    ['x2.test', 'waiting'],
+    ['y.test', 'not-replaced'],
+  ]);
+  const until = found.find(({ state }) => state === 'waiting')?.until ?? new Date();
+  expect(until.getTime()).toBeGreaterThan(ca.clock.now().getTime() + 59 * MINUTE_MS);
+  expect(
+    (await asAnother((manager) => manager.revokeReplaced(request, { reason: 'keyCompromise', signal }))).length,
+  ).toBe(3);
+  ca.clock.advance(61 * MINUTE_MS);
+
+  const revocations = () => ca.requests.filter(({ resource }) => resource === 'revokeCert');
+  expect(revocations()).toEqual([]);
+  const revokeAs = async (file: string) => {
+    const { identity } = await parseIdentityFile(file);
+    return asAnother((manager) => manager.revokeReplaced(request, { reason: 'keyCompromise', identity, signal }));
+  };
+  const failed = await revokeAs(await createIdentity());
+  expect(failed.map(({ outcome }) => outcome).sort()).toEqual(['failed', 'failed', 'not-replaced']);
+  expect(failed.find(({ error }) => error)?.error).toMatchObject({ code: 'CERTBUS_EVENTS_NOT_OPENED' });
+  const revoked = await revokeAs(site.identities[0] ?? '');
+  expect(revoked.map(({ outcome }) => outcome).sort()).toEqual(['not-replaced', 'revoked', 'revoked']);
+  // Each is signed by the certificate's own key, which no account stands behind.
+  expect(revocations().map(({ account, status: answer }) => [account, answer])).toEqual([
+    [undefined, 200],
+    [undefined, 200],
+  ]);
+  const reasons = (await eventsOf()).flatMap((event) => (event.type === 'CertificateRevoked' ? [event.reason] : []));
+  expect(reasons).toEqual([1, 1]);
+  expect(await look()).toMatchObject([{ certificateId: left, state: 'not-replaced' }]);
+  expect(await runOnce()).toMatchObject({ due: 0 });
+});

@@ -1,7 +1,7 @@
 /** Says which certificates are meant: as a person writes it, as the bus has it, and as a replica looks for it. */
-import type { CampaignPredicate, KeyType } from '@certbus/events';
+import type { CampaignPredicate, IssuedCertificate, KeyType, ManagedCertificate } from '@certbus/events';
 import { keyIdOf } from '@certbus/events/history';
-import type { Selection, Traits } from '@certbus/replica';
+import { type Selection, type Traits, traitsOfOrigin } from '@certbus/replica';
 import { authorityNamed } from '../../configuration/certificate-authorities.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
 import { ManagerError } from '../../errors.ts';
@@ -100,20 +100,52 @@ function isOfKey(signingKey: string, { by, keyBy }: Pick<Traits, 'by' | 'keyBy'>
   return by === undefined || keyBy === undefined || by === keyId || keyBy === keyId;
 }
 
-/** What a replica looks for: certificates that are served and that a CA here renews. */
-export function selectionOf(predicate: CampaignPredicate, history: RootHistory): Selection {
-  const { directory, profile, keyType, issuer, issuedBefore, sealedTo, obtainedBy } = predicate;
-  const { domain, pattern, obtainedSince } = predicate;
+/** Whether what a certificate shares with others is as a predicate wants it. */
+function traitsFilter(
+  predicate: CampaignPredicate,
+  history: RootHistory,
+): (found: Omit<Traits, 'isServed'>) => boolean {
+  const { directory, profile, keyType, issuer, sealedTo, obtainedBy } = predicate;
   const fits = <T>(wanted: T | undefined, found: T | undefined) => wanted === undefined || wanted === found;
-  const traits = (found: Traits) =>
-    found.isServed &&
-    found.directory !== undefined &&
+  return (found) =>
     fits(directory, found.directory) &&
     fits(profile, found.profile) &&
     fits(keyType, found.keyType ?? 'P-256') &&
     fits(issuer, found.issuer) &&
     (sealedTo === undefined || couldOpen(sealedTo, found, history)) &&
     (obtainedBy === undefined || isOfKey(obtainedBy, found));
+}
+
+/** What a replica looks for: certificates that are served and that a CA here renews. */
+export function selectionOf(predicate: CampaignPredicate, history: RootHistory): Selection {
+  const { domain, pattern, issuedBefore, obtainedSince } = predicate;
+  const fits = traitsFilter(predicate, history);
+  const traits = (found: Traits) => found.isServed && found.directory !== undefined && fits(found);
   const before = issuedBefore === undefined ? undefined : new Date(issuedBefore);
   return { traits, domain, pattern, issuedBefore: before, obtainedSince };
+}
+
+/** Whether a name is a domain, below it, or a wildcard of either. */
+const isOfDomain = (domain: string, name: string): boolean => name === domain || name.endsWith(`.${domain}`);
+
+/** A pattern in which `*` alone has a meaning of its own. */
+function patternOf(pattern: string): RegExp {
+  const parts = pattern.split('*').map((part) => part.replaceAll(/[^A-Za-z0-9_]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`, 's');
+}
+
+/** Whether a predicate fits one certificate of a timeline, which may have been replaced. */
+export function issuedFilter(
+  predicate: CampaignPredicate,
+  history: RootHistory,
+): (certificate: ManagedCertificate, issued: IssuedCertificate) => boolean {
+  const { domain, pattern, issuedBefore, obtainedSince } = predicate;
+  const fits = traitsFilter(predicate, history);
+  const wanted = pattern === undefined ? undefined : patternOf(pattern);
+  return ({ profile, keyType }, { names, directory, issuers, notBefore, origin }) =>
+    fits({ directory, profile, keyType, issuer: issuers[0], ...traitsOfOrigin(origin) }) &&
+    (domain === undefined || names.some((name) => isOfDomain(domain, name))) &&
+    (wanted === undefined || names.some((name) => wanted.test(name))) &&
+    (issuedBefore === undefined || Date.parse(notBefore) < Date.parse(issuedBefore)) &&
+    (obtainedSince === undefined || (origin?.position ?? obtainedSince) >= obtainedSince);
 }

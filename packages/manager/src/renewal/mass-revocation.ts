@@ -1,0 +1,185 @@
+/** Revokes many certificates that were replaced, once what replaced them has been served for a while. */
+import { REVOCATION_REASONS, type RevocationReason, revoke } from '@certbus/acme';
+import { type CampaignPredicate, createOpener, type IssuedCertificate, type ManagedCertificate } from '@certbus/events';
+import { openAccount } from '../accounts/open-account.ts';
+import { authorityAt } from '../configuration/certificate-authorities.ts';
+import type { Configuration } from '../configuration/configuration.ts';
+import { type Context, decide } from '../context.ts';
+import { recordRevocation } from '../decide/revocation.ts';
+import { rootHistoryOf } from '../state/root-history.ts';
+import { issuedFilter, type Predicate, resolvePredicate } from './campaign/predicate.ts';
+import { cameFromElsewhere } from './revocation.ts';
+import { inTurns } from './turns.ts';
+
+/** Which certificates are to be revoked. */
+export interface MassRevocationRequest {
+  readonly predicate: Predicate;
+  /** How long what replaced one has been served at least, milliseconds; default an hour. */
+  readonly servedForMs?: number | undefined;
+}
+
+/** Why, and who signs. */
+export interface MassRevocationTerms {
+  readonly reason: RevocationReason;
+  /**
+   * An age identity that opens the private keys: each certificate's own key signs then in the place of the account (RFC 8555 section 7.6). Default the
+   * account.
+   */
+  readonly identity?: string | undefined;
+}
+
+/** A certificate that a predicate fits, and that has not ended. */
+export interface RevocableCertificate {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  /** Hexadecimal. */
+  readonly serialNumber: string;
+  /**
+   * `ready`: it was replaced, long enough ago. `waiting`: it was replaced, and is revoked from `until` on. `not-replaced`: it is served, or what replaced
+   * it is meant as well.
+   */
+  readonly state: 'ready' | 'waiting' | 'not-replaced';
+  /** With `waiting`. */
+  readonly until?: Date | undefined;
+}
+
+/** What became of one certificate. */
+export interface RevocationOutcome extends Omit<RevocableCertificate, 'state'> {
+  readonly outcome: 'revoked' | 'failed' | Exclude<RevocableCertificate['state'], 'ready'>;
+  /** With `failed`. */
+  readonly error?: unknown;
+}
+
+const SERVED_FOR_MS = 3_600_000;
+/** A CA takes ten revocations a second of an address; the limiter of its requests keeps to half of that. */
+const PARALLEL = 4;
+
+/** A certificate to be revoked, and the leaf itself. */
+interface Found extends RevocableCertificate {
+  readonly issued: IssuedCertificate;
+}
+
+type Fits = (certificate: ManagedCertificate, issued: IssuedCertificate) => boolean;
+
+/** When a leaf was replaced by one that is not meant: when the first of those came that are newer. */
+function replacedAt(
+  certificate: ManagedCertificate,
+  newer: readonly IssuedCertificate[],
+  fits: Fits,
+): number | undefined {
+  const [current] = newer;
+  if (!current || certificate.revoked || fits(certificate, current)) return undefined;
+  const came = newer
+    .filter((issued) => !issued.distrusted && !fits(certificate, issued))
+    .map(({ obtainedAt, notBefore }) => Date.parse(obtainedAt ?? notBefore));
+  return came.length > 0 ? Math.min(...came) : undefined;
+}
+
+function* foundIn(
+  certificate: ManagedCertificate,
+  { fits, now, servedForMs }: { readonly fits: Fits; readonly now: Date; readonly servedForMs: number },
+): Iterable<Found> {
+  const { certificateId, current, predecessors, revoked } = certificate;
+  const all = current ? [current, ...predecessors] : [];
+  for (const [index, issued] of all.entries()) {
+    if (Date.parse(issued.notAfter) <= now.getTime() || !fits(certificate, issued)) continue;
+    if (index === 0 && revoked) continue;
+    const { names, serialNumber } = issued;
+    const since = replacedAt(certificate, all.slice(0, index), fits);
+    const found = { certificateId, names, serialNumber, issued };
+    if (since === undefined) yield { ...found, state: 'not-replaced' };
+    else if (since + servedForMs <= now.getTime()) yield { ...found, state: 'ready' };
+    else yield { ...found, state: 'waiting', until: new Date(since + servedForMs) };
+  }
+}
+
+async function find(
+  context: Context,
+  config: Configuration,
+  { predicate, servedForMs = SERVED_FOR_MS }: MassRevocationRequest,
+): Promise<readonly Found[]> {
+  const history = rootHistoryOf(context.view);
+  const resolved: CampaignPredicate = resolvePredicate(predicate, config, history);
+  const fits = issuedFilter(resolved, history);
+  const found: Found[] = [];
+  for await (const certificate of inTurns(context.view.state.all()))
+    found.push(...foundIn(certificate, { fits, now: context.now(), servedForMs }));
+  return found;
+}
+
+/** What a predicate fits and has not ended, and which of it can be revoked now. Rejects as `resolvePredicate` throws. */
+export async function findRevocable(
+  context: Context,
+  config: Configuration,
+  request: MassRevocationRequest,
+): Promise<readonly RevocableCertificate[]> {
+  return (await find(context, config, request)).map(({ issued: _, ...each }) => each);
+}
+
+/** Revokes one at the CA that issued it, and records it. */
+async function revokeOne(
+  context: Context,
+  { certificateId, issued }: Found,
+  {
+    config,
+    reason,
+    identity,
+    signal,
+  }: MassRevocationTerms & { readonly config: Configuration; readonly signal: AbortSignal },
+): Promise<void> {
+  const { directory, leafHash, sealedKey } = issued;
+  if (directory === undefined) throw cameFromElsewhere(issued);
+  const leaf = Buffer.from(issued.leaf, 'base64');
+  const authority = authorityAt(config, directory);
+  const certificateKey =
+    identity === undefined ? undefined : await createOpener(identity).openPrivateKey(sealedKey, leaf);
+  const ca = await openAccount(context, authority, { config, signal });
+  await revoke(ca, leaf, { reason, signal, ...(certificateKey === undefined ? {} : { certificateKey }) });
+  await decide(context, (state) =>
+    recordRevocation(state, { certificateId, leafHash, reason: REVOCATION_REASONS[reason] }),
+  );
+}
+
+/**
+ * Revokes what a predicate fits and was replaced long enough ago; one that fails holds no other up. What was revoked already counts as
+ * revoked, so it can be run until nothing is left. Rejects as `resolvePredicate` throws, and with the signal's reason.
+ */
+export async function revokeReplaced(
+  context: Context,
+  config: Configuration,
+  {
+    request,
+    signal,
+    onOutcome = () => {},
+    ...terms
+  }: MassRevocationTerms & {
+    readonly request: MassRevocationRequest;
+    readonly signal: AbortSignal;
+    /** Hears of each as it is done. */
+    readonly onOutcome?: (outcome: RevocationOutcome) => void;
+  },
+): Promise<readonly RevocationOutcome[]> {
+  const found = await find(context, config, request);
+  const outcomes: RevocationOutcome[] = [];
+  const note = (outcome: RevocationOutcome) => {
+    outcomes.push(outcome);
+    onOutcome(outcome);
+  };
+  const left = found.filter(({ state }) => state === 'ready').reverse();
+  async function work(): Promise<void> {
+    for (let next = left.pop(); next; next = left.pop()) {
+      signal.throwIfAborted();
+      const { issued: _, state: __, ...subject } = next;
+      try {
+        await revokeOne(context, next, { ...terms, config, signal });
+        note({ ...subject, outcome: 'revoked' });
+      } catch (error) {
+        signal.throwIfAborted();
+        note({ ...subject, outcome: 'failed', error });
+      }
+    }
+  }
+  for (const { issued: _, state, ...subject } of found) if (state !== 'ready') note({ ...subject, outcome: state });
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+  return outcomes;
+}
