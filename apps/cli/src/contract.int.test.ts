@@ -213,10 +213,44 @@ async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void>
 
   await fails(site, `cert revoke ${id}`, 'CERTBUS_CLI_USAGE');
   await succeeds(site, `cert renew ${id} --yes`);
+  await replaceMany(ca, id);
   await succeeds(site, `cert revoke ${id} --yes`);
   await succeeds(site, `cert revoke ${id} --yes --serial ${serialNumber}`);
   for (const command of ['cat', 'renew', 'rm'])
     await fails(site, `cert ${command} nonsense`, 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND');
+}
+
+/** Campaigns, and revocations of what they replaced. `id`: the one certificate that there is, which was renewed before. */
+async function replaceMany(ca: Pick<AcmeServer, 'faults'>, id: string): Promise<void> {
+  await succeeds(site, 'campaign ls');
+  await fails(site, 'campaign start', 'CERTBUS_CLI_USAGE');
+  await fails(site, 'campaign start --all', 'CERTBUS_CLI_USAGE');
+  await fails(site, 'campaign start --sealed-to nobody --yes', 'CERTBUS_MANAGER_RECIPIENT_NOT_FOUND');
+  await fails(site, 'campaign start --obtained-by nobody --yes', 'CERTBUS_MANAGER_MANAGER_NOT_FOUND');
+  await fails(site, 'campaign start --domain none.test --yes', 'CERTBUS_CLI_NO_MATCH');
+  await succeeds(site, 'campaign start --key-type RSA-2048 --yes');
+  const { campaign } = (await succeeds(site, 'campaign start --all --rate 100 --yes')) as {
+    campaign: { campaignId: string };
+  };
+  ca.faults.inject({ kind: 'status', status: 403 }, { resource: 'newOrder', times: Number.POSITIVE_INFINITY });
+  await fails(site, 'cert renewable --renew-all', 'CERTBUS_CLI_RENEWAL_FAILED');
+  ca.faults.clear();
+  await succeeds(site, `campaign status ${campaign.campaignId}`);
+  await fails(site, 'campaign status nonsense', 'CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND');
+  await succeeds(site, `campaign cancel ${campaign.campaignId}`);
+  await fails(site, 'campaign cancel nonsense', 'CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND');
+  await succeeds(site, 'campaign list');
+
+  await succeeds(site, `cert renew ${id} --yes`);
+  const { notBefore } = (await succeeds(site, `cert cat ${id}`)) as { notBefore: string };
+  // The processes in between took longer than the second that dates of certificates go by.
+  const many = `cert revoke --name *shop.test --issued-before ${new Date(notBefore).toISOString()} --reason keyCompromise`;
+  await fails(site, `cert revoke ${id} --name *shop.test`, 'CERTBUS_CLI_USAGE');
+  await fails(site, `${many} --served-for 0m`, 'CERTBUS_CLI_USAGE');
+  await succeeds(site, `${many} --yes`);
+  await fails(site, `${many} --served-for 0m --identity manager.key --yes`, 'CERTBUS_CLI_REVOCATION_FAILED');
+  await succeeds(site, `${many} --served-for 0m --identity backup.key --yes`);
+  await succeeds(site, 'cert revoke --name *shop.test --served-for 0m --yes');
 }
 
 async function lookAtTheBus(): Promise<void> {

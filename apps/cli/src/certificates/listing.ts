@@ -42,7 +42,7 @@ export interface Filters {
 const FAILING: readonly CertificateState[] = ['expired', 'not-issued', 'failing'];
 
 /** A name or pattern in ASCII and lower case, as names are stored. */
-const inAscii = (pattern: string): string =>
+export const inAscii = (pattern: string): string =>
   pattern
     .toLowerCase()
     .replace(/\.$/, '')
@@ -51,7 +51,8 @@ const inAscii = (pattern: string): string =>
     .join('.');
 
 /** Whether any of the names of a certificate fits a name or pattern. */
-function nameFilter(pattern: string): (names: readonly string[]) => boolean {
+/** A function that says whether one of several names fits a name or pattern. */
+export function nameFilter(pattern: string): (names: readonly string[]) => boolean {
   const wanted = inAscii(pattern);
   const parts = wanted.split('*').map((part) => part.replaceAll(/[^a-z0-9_-]/g, '\\$&'));
   const fits = new RegExp(`^${parts.join('.*')}$`);

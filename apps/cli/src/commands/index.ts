@@ -14,6 +14,10 @@ import BusRepair from './bus/repair.ts';
 import BusRestored from './bus/restored.ts';
 import BusSnapshot from './bus/snapshot.ts';
 import BusVerify from './bus/verify.ts';
+import CampaignCancel from './campaign/cancel.ts';
+import CampaignLs from './campaign/ls.ts';
+import CampaignStart from './campaign/start.ts';
+import CampaignStatus from './campaign/status.ts';
 import CertCat from './cert/cat.ts';
 import CertCheck from './cert/check.ts';
 import CertExport from './cert/export.ts';
@@ -74,6 +78,10 @@ export const COMMANDS = {
   'bus:restored': BusRestored,
   'bus:snapshot': BusSnapshot,
   'bus:verify': BusVerify,
+  'campaign:cancel': CampaignCancel,
+  'campaign:ls': CampaignLs,
+  'campaign:start': CampaignStart,
+  'campaign:status': CampaignStatus,
   'cert:cat': CertCat,
   'cert:check': CertCheck,
   'cert:export': CertExport,

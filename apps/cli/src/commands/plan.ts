@@ -1,9 +1,10 @@
 /** `certbus plan`. */
-import type { Manager, NewNames, Plan, Predicate } from '@certbus/manager';
+import type { NewNames, Plan } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
-import { nothingFits } from '../did-you-mean.ts';
-import { parseInstant } from '../instant.ts';
+import { describeForecast, forecastJson, many, onWeekday } from '../certificates/forecast-text.ts';
+import { predicateFlags, predicateOf } from '../certificates/predicate.ts';
+import { checkConditions } from '../certificates/unmatched.ts';
 
 /** A plan as `--json` shows it: instants as text. */
 type Result = ReturnType<typeof resultOf>;
@@ -16,27 +17,9 @@ function resultOf({ at, days, newNames, revocation, ...rest }: Plan) {
     ...rest,
     days: days.map(({ from, renewals }) => ({ from: iso(from), renewals })),
     newNames: newNames ? { ...newNames, doneAt: iso(newNames.doneAt) } : null,
-    revocation: revocation
-      ? {
-          ...revocation,
-          replacedAt: iso(revocation.replacedAt),
-          caughtUpAt: revocation.caughtUpAt ? iso(revocation.caughtUpAt) : null,
-          authorities: revocation.authorities.map(({ replacedAt, ...each }) => ({
-            ...each,
-            replacedAt: iso(replacedAt),
-          })),
-        }
-      : null,
+    revocation: revocation ? forecastJson(revocation) : null,
   };
 }
-
-const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
-
-/** An instant for people who plan their week, in UTC. */
-const onWeekday = (instant: Date): string =>
-  `${WEEKDAYS[instant.getUTCDay()]} ${iso(instant).slice(0, 16).replace('T', ' ')} UTC`;
-
-const many = (count: number, what: string): string => `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
 
 function describeNew({ newNames }: Plan): string[] {
   if (!newNames) return [];
@@ -46,55 +29,6 @@ function describeNew({ newNames }: Plan): string[] {
     `${many(certificates, 'new certificate')}: finished ${onWeekday(doneAt)}, bound by ${boundBy}`,
     ...(why.length > 0 ? [`  ${why.join(', ')}`] : []),
   ];
-}
-
-function describeRevocation({ revocation }: Plan): string[] {
-  if (!revocation) return [];
-  const { certificates, replacedAt, caughtUpAt, longestDelaySeconds, authorities } = revocation;
-  const caughtUp = caughtUpAt
-    ? `nothing is late from ${onWeekday(caughtUpAt)} on`
-    : 'renewals stay late for longer than this plan goes';
-  return [
-    `${many(certificates, 'certificate')} to replace: finished ${onWeekday(replacedAt)}; ${caughtUp}; other renewals wait up to ${many(Math.ceil(longestDelaySeconds / 60), 'minute')}`,
-    ...authorities.map(
-      (each) =>
-        `  ${each.name}: ${many(each.certificates, 'certificate')}, finished ${onWeekday(each.replacedAt)}, bound by ${each.boundBy}`,
-    ),
-  ];
-}
-
-/** Refuses what fits no certificate at all, rather than that there is nothing to replace. Throws `CERTBUS_CLI_NO_MATCH`. */
-function checkPredicate(
-  { state }: Pick<Manager, 'state'>,
-  { domain, profile, issuer }: Pick<Predicate, 'domain' | 'profile' | 'issuer'>,
-): void {
-  const all = [...state.all()];
-  const check = (
-    flag: string,
-    value: string | undefined,
-    known: readonly string[],
-    fits = known.includes(value ?? ''),
-  ) => {
-    if (value !== undefined && !fits) throw nothingFits({ flag, value, among: 'managed certificate', known });
-  };
-  const names = all.flatMap((certificate) => certificate.names);
-  const below = `.${domain?.toLowerCase()}`;
-  check(
-    '--domain',
-    domain,
-    names,
-    names.some((name) => `.${name}`.endsWith(below)),
-  );
-  check(
-    '--profile',
-    profile,
-    all.flatMap((each) => each.profile ?? []),
-  );
-  check(
-    '--issuer',
-    issuer,
-    all.flatMap(({ current }) => current?.issuers ?? []),
-  );
 }
 
 export default class PlanCommand extends BaseCommand {
@@ -120,40 +54,30 @@ export default class PlanCommand extends BaseCommand {
     }),
     'order-seconds': Flags.integer({ description: 'how long an order takes', default: 7, min: 1, max: 3600 }),
     revoke: Flags.boolean({ description: 'rehearse a mass revocation' }),
-    domain: Flags.string({ description: 'of certificates for this domain and below it', dependsOn: ['revoke'] }),
-    authority: Flags.string({ description: 'of certificates of this authority', dependsOn: ['revoke'] }),
-    profile: Flags.string({ description: 'of certificates with this profile', dependsOn: ['revoke'] }),
-    'key-type': Flags.string({ description: 'of certificates with a key of this type', dependsOn: ['revoke'] }),
-    issuer: Flags.string({ description: 'of certificates from the issuer with this hash', dependsOn: ['revoke'] }),
-    'issued-before': Flags.string({ description: 'of certificates issued before then', dependsOn: ['revoke'] }),
+    rate: Flags.integer({
+      description: 'how many replacements an hour; default as many as the CA takes',
+      min: 1,
+      max: 1_000_000,
+      dependsOn: ['revoke'],
+    }),
+    ...predicateFlags('revoke'),
   };
 
   async run(): Promise<Result> {
     const { flags } = await this.parse(PlanCommand);
-    const [{ parseKeyType }, { withManager }] = await Promise.all([
-      import('@certbus/manager'),
-      import('@certbus/runtime'),
-    ]);
+    const { withManager } = await import('@certbus/runtime');
     const asked = await this.#newNames(flags);
-    const keyType = flags['key-type'];
-    const before = flags['issued-before'];
-    const predicate: Predicate = {
-      domain: flags.domain?.toLowerCase(),
-      authority: flags.authority,
-      profile: flags.profile,
-      keyType: keyType === undefined ? undefined : parseKeyType(keyType),
-      issuer: flags.issuer,
-      issuedBefore: before === undefined ? undefined : parseInstant(before),
-    };
+    const predicate = await predicateOf(flags);
     return withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const plan = await manager.plan({
         days: flags.days,
         newNames: asked,
         revoke: flags.revoke ? predicate : undefined,
+        ordersPerHour: flags.rate,
         orderSeconds: flags['order-seconds'],
       });
-      if (plan.revocation?.certificates === 0) checkPredicate(manager, flags);
+      if (plan.revocation?.certificates === 0) checkConditions(manager, predicate);
       await this.#print(plan);
       return resultOf(plan);
     });
@@ -191,6 +115,9 @@ export default class PlanCommand extends BaseCommand {
         boundBy,
       ]),
     );
-    if (!this.jsonEnabled()) for (const line of [...describeNew(plan), ...describeRevocation(plan)]) this.log(line);
+    if (!this.jsonEnabled()) {
+      const revocation = plan.revocation ? describeForecast(plan.revocation) : [];
+      for (const line of [...describeNew(plan), ...revocation]) this.log(line);
+    }
   }
 }

@@ -4,6 +4,8 @@
 export const GROUPS: readonly (readonly [title: string, members: readonly string[]])[] = [
   ['SET UP', ['init', 'conf', 'provider', 'account', 'keygen', 'keys', 'aws']],
   ['CERTIFICATES', ['cert', 'plan', 'run']],
+  ['SET UP', ['init', 'conf', 'provider', 'account', 'keygen', 'aws']],
+  ['CERTIFICATES', ['cert', 'campaign', 'plan', 'run']],
   ['LOAD BALANCERS', ['inspect', 'example-server']],
   ['THE BUS', ['bus', 'manager', 'recipient', 'root']],
   ['HELP', ['doctor', 'help', 'version', 'completion']],

@@ -1,43 +1,172 @@
 /** `certbus cert revoke`. */
+import { resolve } from 'node:path';
 import type { RevocationReason } from '@certbus/acme';
-import type { RevocationResult } from '@certbus/manager';
+import type { MassRevocationRequest, Predicate, RevocationOutcome, RevocationResult } from '@certbus/manager';
+import { readKeyFile } from '@certbus/runtime/local';
 import { Args, Flags } from '@oclif/core';
+import { type AnswerError, describeError } from '../../answer.ts';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
+import { parseDuration } from '../../certificates/duration.ts';
+import { many } from '../../certificates/forecast-text.ts';
+import { hasConditions, predicateFlags, predicateOf } from '../../certificates/predicate.ts';
+import { checkConditions } from '../../certificates/unmatched.ts';
+import { CliError } from '../../errors.ts';
 
 const REASONS: readonly RevocationReason[] = ['superseded', 'keyCompromise', 'cessationOfOperation', 'unspecified'];
 
+/** What became of one of many certificates. */
+interface Outcome extends Omit<RevocationOutcome, 'error' | 'until'> {
+  /** With `failed`. */
+  readonly error?: AnswerError;
+  /** With `waiting`: from when on it is revoked. */
+  readonly until?: string;
+}
+
+/** What became of many certificates. */
+interface MassResult {
+  readonly revoked: number;
+  /** Replaced, but not for long enough. */
+  readonly waiting: number;
+  readonly notReplaced: number;
+  readonly failed: number;
+  readonly outcomes: readonly Outcome[];
+}
+
+const outcomeOf = ({ error, until, ...outcome }: RevocationOutcome): Outcome => ({
+  ...outcome,
+  ...(error === undefined ? {} : { error: describeError(error) }),
+  ...(until === undefined ? {} : { until: until.toISOString() }),
+});
+
+function massResult(outcomes: readonly RevocationOutcome[]): MassResult {
+  const count = (wanted: RevocationOutcome['outcome']) => outcomes.filter(({ outcome }) => outcome === wanted).length;
+  return {
+    revoked: count('revoked'),
+    waiting: count('waiting'),
+    notReplaced: count('not-replaced'),
+    failed: count('failed'),
+    outcomes: outcomes.map(outcomeOf),
+  };
+}
+
+/** The first names in a sentence, with how many more there are. */
+function listed(certificates: readonly { readonly names: readonly string[] }[]): string {
+  const shown = certificates.slice(0, 10).map(({ names: [name = ''] }) => name);
+  const more = certificates.length - shown.length;
+  return [...shown, ...(more > 0 ? [`${more.toLocaleString('en')} more`] : [])].join(', ');
+}
+
 export default class CertRevoke extends SigningCommand {
-  static override summary = 'Replace a certificate, and revoke the old one at its CA.';
+  static override summary =
+    'Replace a certificate, and revoke the old one at its CA; or revoke many that were replaced.';
   static override description =
-    'The new one is on the bus before the old one is revoked; load balancers that have not read it yet go on with the old one until they have. Where this is interrupted in between, run it again with --serial and the serial number of the old one.';
-  static override examples = ['<%= config.bin %> <%= command.id %> example.com --reason keyCompromise'];
+    'With an id: the new one is on the bus before the old one is revoked; load balancers that have not read it yet go on with the old one until they have. Where this is interrupted in between, run it again with --serial and the serial number of the old one. With conditions: revokes every certificate that all of them fit and that was replaced, such as by "certbus campaign start" with the same conditions, once what replaced it has been on the bus for --served-for; what is not replaced stays. It can be run until nothing is left.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> example.com --reason keyCompromise',
+    '<%= config.bin %> <%= command.id %> --sealed-to edge --served-for 2h',
+    '<%= config.bin %> <%= command.id %> --sealed-to edge --identity backup.key --yes',
+  ];
   static override args = {
-    id: Args.string({ required: true, description: 'id of the managed certificate, or a name that only it has' }),
+    id: Args.string({ description: 'id of the managed certificate, or a name that only it has' }),
   };
   static override flags = {
+    ...predicateFlags(),
     reason: Flags.custom<RevocationReason>({ options: [...REASONS] })({
       default: 'superseded',
       description: 'why (RFC 5280)',
     }),
     serial: Flags.string({ description: 'serial number of an older one that is still valid; it needs no replacement' }),
+    'served-for': Flags.string({
+      description: 'with conditions: how long what replaced one has been on the bus at least, such as 90m or 2h',
+      default: '1h',
+    }),
+    identity: Flags.string({
+      description:
+        "file with an identity that opens the private keys: each certificate's own key signs then in the place of the account",
+    }),
     yes: YES_FLAG,
   };
 
-  async run(): Promise<RevocationResult> {
+  async run(): Promise<RevocationResult | MassResult> {
     const { args, flags } = await this.parse(CertRevoke);
+    const predicate = await predicateOf(flags);
+    if ((args.id === undefined) !== hasConditions(predicate))
+      throw new CliError(
+        'CERTBUS_CLI_USAGE',
+        'Name one certificate by its id or name, or many by conditions such as --sealed-to, not both.',
+      );
+    const terms = { reason: flags.reason, identity: await this.#identity(flags.identity) };
+    if (args.id !== undefined) return this.#revokeOne(args.id, terms, flags);
+    return this.#revokeMany(predicate, terms, flags);
+  }
+
+  async #identity(file: string | undefined): Promise<string | undefined> {
+    if (file === undefined) return undefined;
+    const { parseIdentityFile } = await import('@certbus/events');
+    const { identity } = await parseIdentityFile(readKeyFile(resolve(file), 'The identity'));
+    return identity;
+  }
+
+  async #revokeOne(
+    id: string,
+    terms: { readonly reason: RevocationReason; readonly identity: string | undefined },
+    flags: { readonly serial?: string | undefined; readonly yes: boolean; readonly config?: string | undefined },
+  ): Promise<RevocationResult> {
     const { withManager } = await import('@certbus/runtime');
-    const what = { reason: flags.reason, serialNumber: flags.serial };
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
-      const { certificateId, names } = await certificateOf(manager, args.id);
+      const { certificateId, names } = await certificateOf(manager, id);
       const question = `Replace and revoke the certificate ${certificateId} (${names.join(', ')})? Nothing takes a revocation back.`;
       await this.agree(question, flags);
       const { signal } = this;
-      return this.withDisplay(({ onProgress }) => manager.revoke({ certificateId, ...what }, { signal, onProgress }));
+      const request = { certificateId, ...terms, serialNumber: flags.serial };
+      return this.withDisplay(({ onProgress }) => manager.revoke(request, { signal, onProgress }));
     });
     const { serialNumber, replacement } = result;
     this.log(`revoked ${serialNumber}${replacement ? `, replaced by ${replacement}` : ''}`);
     return result;
+  }
+
+  async #revokeMany(
+    predicate: Predicate,
+    terms: { readonly reason: RevocationReason; readonly identity: string | undefined },
+    flags: { readonly 'served-for': string; readonly yes: boolean; readonly config?: string | undefined },
+  ): Promise<MassResult> {
+    const request: MassRevocationRequest = { predicate, servedForMs: parseDuration(flags['served-for']) };
+    const { withManager } = await import('@certbus/runtime');
+    const outcomes = await withManager(this.environment(flags), async (manager) => {
+      const found = await manager.revocable(request, { signal: this.signal });
+      if (found.length === 0) checkConditions(manager, predicate);
+      const ready = found.filter(({ state }) => state === 'ready');
+      if (ready.length > 0)
+        await this.agree(
+          `Revoke ${many(ready.length, 'certificate')} (${listed(ready)})? Nothing takes a revocation back.`,
+          flags,
+        );
+      const onOutcome = ({ outcome, serialNumber, names }: RevocationOutcome) => {
+        if (outcome === 'revoked') this.progress(`revoked ${serialNumber} (${names.join(', ')})`);
+      };
+      return manager.revokeReplaced(request, { ...terms, signal: this.signal, onOutcome });
+    });
+    return this.#report(outcomes);
+  }
+
+  #report(outcomes: readonly RevocationOutcome[]): MassResult {
+    const result = massResult(outcomes);
+    const { revoked, waiting, notReplaced, failed } = result;
+    this.log(
+      `${many(revoked, 'certificate')} revoked, ${waiting} waiting, ${notReplaced} not replaced, ${failed} failed`,
+    );
+    for (const { outcome, serialNumber, names, until } of outcomes.filter((each) => each.outcome !== 'revoked'))
+      this.progress(
+        `${serialNumber} (${names.join(', ')}): ${outcome}${until ? `, until ${until.toISOString()}` : ''}`,
+      );
+    if (failed === 0) return result;
+    const why = outcomes.flatMap(({ outcome, serialNumber, error }) =>
+      outcome === 'failed' ? [`${serialNumber}: ${error instanceof Error ? error.message : String(error)}`] : [],
+    );
+    const message = `${failed} of ${revoked + failed} revocations failed:\n${why.slice(0, 20).join('\n')}`;
+    throw new CliError('CERTBUS_CLI_REVOCATION_FAILED', message, { result });
   }
 }

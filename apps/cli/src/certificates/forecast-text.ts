@@ -1,0 +1,38 @@
+/** Puts forecasts into words and JSON. */
+import type { ReplacementForecast } from '@certbus/manager';
+
+const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
+
+/** An instant for people who plan their week, in UTC. */
+export const onWeekday = (instant: Date): string =>
+  `${WEEKDAYS[instant.getUTCDay()]} ${instant.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** A count with its noun. */
+export const many = (count: number, what: string): string =>
+  `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
+
+/** A forecast as `--json` shows it: instants as text. */
+export function forecastJson({ replacedAt, servedAt, caughtUpAt, authorities, ...rest }: ReplacementForecast) {
+  return {
+    ...rest,
+    replacedAt: replacedAt.toISOString(),
+    servedAt: servedAt.toISOString(),
+    caughtUpAt: caughtUpAt ? caughtUpAt.toISOString() : null,
+    authorities: authorities.map((each) => ({ ...each, replacedAt: each.replacedAt.toISOString() })),
+  };
+}
+
+/** When a replacement is done, and what it does to other renewals, in a line and one for each CA. */
+export function describeForecast(forecast: ReplacementForecast): string[] {
+  const { certificates, replacedAt, caughtUpAt, longestDelaySeconds, authorities } = forecast;
+  const caughtUp = caughtUpAt
+    ? `nothing is late from ${onWeekday(caughtUpAt)} on`
+    : 'renewals stay late for longer than this plan goes';
+  return [
+    `${many(certificates, 'certificate')} to replace: finished ${onWeekday(replacedAt)}; ${caughtUp}; other renewals wait up to ${many(Math.ceil(longestDelaySeconds / 60), 'minute')}`,
+    ...authorities.map(
+      (each) =>
+        `  ${each.name}: ${many(each.certificates, 'certificate')}, finished ${onWeekday(each.replacedAt)}, bound by ${each.boundBy}`,
+    ),
+  ];
+}

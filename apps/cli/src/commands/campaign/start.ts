@@ -1,0 +1,87 @@
+/** `certbus campaign start`. */
+import type { CampaignPlan, CampaignRequest } from '@certbus/manager';
+import { Flags } from '@oclif/core';
+import { SigningCommand, YES_FLAG } from '../../base-command.ts';
+import { type CampaignJson, campaignJson, describeCampaign } from '../../certificates/campaign-text.ts';
+import { describeForecast, many, onWeekday } from '../../certificates/forecast-text.ts';
+import { hasConditions, predicateFlags, predicateOf } from '../../certificates/predicate.ts';
+import { checkConditions } from '../../certificates/unmatched.ts';
+import { CliError } from '../../errors.ts';
+
+interface Result {
+  /** `null` where there was nothing to replace. */
+  readonly campaign: CampaignJson | null;
+}
+
+/** The first names in a sentence, with how many more there are. */
+function listed({ first, forecast: { certificates } }: CampaignPlan): string {
+  const shown = first.slice(0, 3).map(([name = '']) => name);
+  const more = certificates - shown.length;
+  return [...shown, ...(more > 0 ? [`${more.toLocaleString('en')} more`] : [])].join(', ');
+}
+
+export default class CampaignStart extends SigningCommand {
+  static override summary = 'Replace many certificates, due or not: those that every given condition fits.';
+  static override description =
+    'Says first how many they are and when the last one is replaced. Every run of a manager goes on with it, behind what is urgent and before what is only due; "certbus campaign status ID" shows how far it is. A certificate that is replaced in another way meanwhile counts as done. Starting the same again changes nothing.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --sealed-to edge --rate 1000',
+    '<%= config.bin %> <%= command.id %> --authority le --issued-before 2027-01-31 --yes',
+    "<%= config.bin %> <%= command.id %> --name '*.example.com'",
+  ];
+  static override flags = {
+    ...predicateFlags(),
+    all: Flags.boolean({ description: 'all certificates; needed where no condition is given' }),
+    rate: Flags.integer({
+      description: 'how many orders an hour at most; default as many as the limits of the CA allow',
+      min: 1,
+      max: 1_000_000,
+    }),
+    'order-seconds': Flags.integer({
+      description: 'how long an order takes, for the forecast',
+      default: 7,
+      min: 1,
+      max: 3600,
+    }),
+    yes: YES_FLAG,
+  };
+
+  async run(): Promise<Result> {
+    const { flags } = await this.parse(CampaignStart);
+    const predicate = await predicateOf(flags);
+    if (flags.all === hasConditions(predicate))
+      throw new CliError(
+        'CERTBUS_CLI_USAGE',
+        'Say which certificates are to be replaced, with a condition such as --sealed-to or --issued-before, or all of them with --all.',
+      );
+    const { withManager } = await import('@certbus/runtime');
+    const request: CampaignRequest = {
+      predicate,
+      ordersPerHour: flags.rate,
+      orderSeconds: flags['order-seconds'],
+    };
+    const options = { signal: this.signal };
+    const campaign = await withManager(this.environment(flags), async (manager) => {
+      const plan = await manager.planCampaign(request, options);
+      const { forecast, same } = plan;
+      if (same !== undefined) {
+        this.progress(`campaign ${same} for the same goes on already`);
+        return manager.campaign(same, options);
+      }
+      if (forecast.certificates === 0) {
+        checkConditions(manager, predicate);
+        return undefined;
+      }
+      for (const line of describeForecast(forecast)) this.progress(line);
+      const what = `${many(forecast.certificates, 'certificate')} (${listed(plan)})`;
+      await this.agree(`Replace ${what}, finished ${onWeekday(forecast.replacedAt)}?`, flags);
+      return manager.startCampaign(request, options);
+    });
+    if (!campaign) {
+      this.progress('no certificate fits, so there is nothing to replace');
+      return { campaign: null };
+    }
+    for (const line of describeCampaign(campaign)) this.log(line);
+    return { campaign: campaignJson(campaign) };
+  }
+}

@@ -1,0 +1,30 @@
+/** `certbus campaign status`. */
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../../base-command.ts';
+import { type CampaignJson, campaignJson, describeCampaign } from '../../certificates/campaign-text.ts';
+
+export default class CampaignStatus extends BaseCommand {
+  static override summary = 'Say how far a campaign is, when the rest is done, and which certificates fail and why.';
+  static override examples = ['<%= config.bin %> <%= command.id %> cA3pQ1zLm0w'];
+  static override args = { id: Args.string({ required: true, description: 'id of the campaign' }) };
+
+  async run(): Promise<CampaignJson> {
+    const { args, flags } = await this.parse(CampaignStatus);
+    const { withManager } = await import('@certbus/runtime');
+    const campaign = await withManager(this.environment(flags), (manager) =>
+      manager.campaign(args.id, { signal: this.signal }),
+    );
+    if (!this.jsonEnabled()) for (const line of describeCampaign(campaign)) this.log(line);
+    await this.printTable(
+      ['id', 'attempts', 'tried again (UTC)', 'domains', 'why'],
+      campaign.failing.map(({ certificateId, attempts, notBefore, names, detail }) => [
+        certificateId,
+        String(attempts),
+        notBefore.toISOString().slice(0, 16).replace('T', ' '),
+        names.join(', '),
+        detail,
+      ]),
+    );
+    return campaignJson(campaign);
+  }
+}
