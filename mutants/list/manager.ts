@@ -15,6 +15,9 @@ const REDACTION_TEST = 'packages/manager/src/configuration/redaction.test.ts';
 const CSR_END = 'sealedKey, recipientsPosition };';
 const derOf = "key.export({ type: 'pkcs8', format: 'der' })";
 
+const KEYS = 'packages/manager/src/upkeep/key-changes';
+const KEYS_TEST = `${KEYS}/key-changes.test.ts`;
+
 export const manager: readonly Mutant[] = [
   {
     fault: 'a rehearsal counts what is replaced twice',
@@ -64,6 +67,41 @@ export const manager: readonly Mutant[] = [
     find: 'const sealed = csr ? { recipientsPosition: csr.recipientsPosition } : {};',
     replace: 'const sealed = {};',
     noticedBy: [{ file: CAMPAIGN_TEST }, { file: 'packages/events/src/history/campaigns.test.ts' }],
+  },
+  {
+    fault: 'the root signs a request of another bus',
+    file: `${KEYS}/sign.ts`,
+    find: 'if (request.busId !== trust.busId)',
+    replace: 'if (request.busId === "")',
+    noticedBy: [{ file: KEYS_TEST }],
+  },
+  {
+    fault: 'the root signs a request that is older than its trust file',
+    file: `${KEYS}/sign.ts`,
+    find: 'checkpoint.rootSequence < floor.rootSequence',
+    replace: 'checkpoint.rootSequence < 0',
+    noticedBy: [{ file: KEYS_TEST }],
+  },
+  {
+    fault: 'text of a request steers the terminal of the root',
+    file: `${KEYS}/wording.ts`,
+    find: 'printableJson(text);',
+    replace: 'JSON.stringify(text);',
+    noticedBy: [{ file: KEYS_TEST }],
+  },
+  {
+    fault: 'a thief brings the configuration that it wrote into the commit of its expulsion',
+    file: `${KEYS}/append.ts`,
+    find: 'expels(reply) ? { events: [], left: [] } : await sealAgain(context, change)',
+    replace: 'await sealAgain(context, change)',
+    noticedBy: [{ file: KEYS_TEST }],
+  },
+  {
+    fault: 'a damaged key takes the place of one on the bus',
+    file: 'packages/manager/src/decide/reseal.ts',
+    find: "split('\\n-> ').length - 1 === recipients",
+    replace: "split('\\n-> ').length > 0 || recipients > 0",
+    noticedBy: [{ file: `${KEYS}/reseal.test.ts` }],
   },
   {
     fault: 'what waits for room at its CA is looked at every minute',

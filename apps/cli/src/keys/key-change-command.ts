@@ -129,6 +129,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
       throw new CliError('CERTBUS_CLI_USAGE', what);
     }
     const request = await requestChange(state, holder.bus.trust.busId, change);
+    if (!request && change.kind === 'expel-manager') return this.#finishExpulsion(holder);
     if (!request) return this.#nothingToDo();
     const { lines, rootSequence } = await this.#examine(request, environment, root.publicKey);
     this.showSigned(lines);
@@ -169,6 +170,12 @@ export abstract class KeyChangeCommand extends SigningCommand {
       exposure,
       expulsion,
     };
+  }
+
+  /** Goes on with an expulsion that is on the bus, and whose process ended before the rest was done. */
+  async #finishExpulsion(holder: KeyHolder): Promise<KeyChangeResult> {
+    this.progress('the expulsion is on the bus already');
+    return { ...NOTHING, expulsion: await this.#completeExpulsion(holder) };
   }
 
   async #completeExpulsion({ manager }: KeyHolder): Promise<CompletedExpulsion | undefined> {

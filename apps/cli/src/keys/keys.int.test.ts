@@ -152,6 +152,9 @@ test('where the only manager key is lost, the root names another, which puts the
   expect((await certbus(site, ['conf', 'update'], { input: CONFIGURATION })).status).toBe(0);
   const expelled = resultOf(await at(site, 'manager expel alice --since 99 --yes --json'));
   expect(expelled).toMatchObject({ changed: true, expulsion: { secrets: [{ path: 'dns.0.token' }] } });
+  // A run that ended in between is finished by the same command.
+  const again = resultOf(await at(site, 'manager expel alice --since 99 --yes --json'));
+  expect(again).toMatchObject({ changed: false, signs: [], expulsion: expelled.expulsion });
   const { managers } = resultOf(await at(site, 'manager ls --json'));
   expect(managers).toMatchObject([{ name: 'bob', isHere: true }]);
 });

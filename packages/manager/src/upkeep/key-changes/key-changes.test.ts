@@ -381,6 +381,17 @@ test('where a part of what was signed is on the bus, the rest is appended', asyn
   await as(site, async ({ checkpoint }) => expect(checkpoint.expelled).toHaveLength(1));
 });
 
+test('nothing that a thief wrote is sealed again in the commit that expels it', async () => {
+  await change(addBob());
+  await as(asBob(), (manager) => manager.configure({ ...CONFIG, giveUpAfterDays: 5 }));
+  const since = await as(site, async ({ checkpoint }) => checkpoint.position);
+  const suspect = { manager: 'bob', key: bob.signingKey, since };
+  const carol = { ...bob, name: 'carol', signingKey: `${'c'.repeat(42)}A` };
+  const managers = [...(await as(site, async ({ checkpoint }) => checkpoint.managers)), carol];
+  await change({ kind: 'expel-manager', suspect, managers });
+  await as(site, async (manager) => expect((await manager.configuration())?.json).toEqual(CONFIG));
+});
+
 test.each<[string, (reply: RootReply) => RootReply]>([
   ['of another bus', (reply) => ({ ...reply, busId: createBusId() })],
   [

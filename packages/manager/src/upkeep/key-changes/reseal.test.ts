@@ -166,6 +166,16 @@ test.each<[string, (lines: string[], key: ResealedKey) => unknown[], string]>([
     'MALFORMED',
   ],
   [
+    'has a key that is sealed to fewer',
+    ([first, , last], key) => {
+      const [version, stanza, share, ...rest] = Buffer.from(key.sealedKey, 'base64').toString('latin1').split('\n');
+      const fewer = [version, ...rest].join('\n');
+      if (!stanza || !share) throw new TypeError('it has recipients');
+      return [first, JSON.stringify({ ...key, sealedKey: Buffer.from(fewer, 'latin1').toString('base64') }), last];
+    },
+    'MALFORMED',
+  ],
+  [
     'is of another bus',
     ([first = '', ...rest]) => [first.replace(/"bus":"[^"]*"/, `"bus":"${createBusId()}"`), ...rest],
     'REFUSED',
