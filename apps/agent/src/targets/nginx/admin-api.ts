@@ -43,8 +43,16 @@ const ADVICE: Readonly<Record<string, string>> = {
   [WRONG_TOKEN]: 'Reload nginx, which reads the file of the token at its start and at each reload.',
 };
 
+/** Where nginx is asked. */
+export interface AdminApiOptions {
+  readonly socket: string;
+  readonly token: () => string;
+  /** How long it may send nothing, milliseconds; default 10000. */
+  readonly timeoutMs?: number;
+}
+
 /** Opens the socket. Nothing is asked yet. */
-export function openAdminApi({ socket, token }: { readonly socket: string; readonly token: () => string }): AdminApi {
+export function openAdminApi({ socket, token, timeoutMs = TIMEOUT_MS }: AdminApiOptions): AdminApi {
   // An import would take 17 MB, also where no nginx is fed.
   const { Agent, request } = process.getBuiltinModule('node:http');
   const agent = new Agent({ keepAlive: true, maxSockets: TOGETHER });
@@ -58,6 +66,9 @@ export function openAdminApi({ socket, token }: { readonly socket: string; reado
 
   function send({ method, path, body }: Call, signal: AbortSignal): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
+      let late: AgentError | undefined;
+      // In the middle of an answer Node reports that it was cut off, and not why.
+      const fail = (error: NodeJS.ErrnoException) => reject(late ?? unreachable(error.code ?? error.message));
       const headers = {
         authorization: `Bearer ${token()}`,
         ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
@@ -75,16 +86,15 @@ export function openAdminApi({ socket, token }: { readonly socket: string; reado
           response.on('end', () =>
             resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
           );
-          response.on('error', reject);
+          response.on('error', fail);
         },
       );
-      sent.setTimeout(TIMEOUT_MS, () => {
-        const what = `nginx did not answer on ${socket} within ${TIMEOUT_MS / 1000} s.`;
-        sent.destroy(new AgentError('CERTBUS_AGENT_TARGET_TIMED_OUT', what));
+      sent.setTimeout(timeoutMs, () => {
+        const what = `nginx did not answer on ${socket} within ${timeoutMs / 1000} s.`;
+        late = new AgentError('CERTBUS_AGENT_TARGET_TIMED_OUT', what);
+        sent.destroy(late);
       });
-      sent.on('error', (error: NodeJS.ErrnoException) => {
-        reject(error instanceof AgentError ? error : unreachable(error.code ?? error.message));
-      });
+      sent.on('error', fail);
       sent.end(body);
     });
   }

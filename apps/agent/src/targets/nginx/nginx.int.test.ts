@@ -1,12 +1,16 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { requirePart } from 'certbus-services';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
 import { AgentError } from '../../errors.ts';
 import { createTarget } from '../create-target.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
+import { openAdminApi } from './admin-api.ts';
 import { createNginx } from './nginx.builders.ts';
 import { formatToken } from './token.ts';
 
@@ -83,4 +87,22 @@ describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
     expect(agent.status().targets[0]?.error?.message).toContain('it does not know the token of this agent');
     expect(await shown(port, 'a.test')).toBeUndefined();
   });
+});
+
+test.each([
+  ['in the middle of an answer', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of'],
+  ['before an answer', ''],
+])('a socket that hangs %s is given up', async (_, answer) => {
+  const { folder } = await createSite();
+  const socket = join(folder, 'hangs.sock');
+  const server = createServer((client) => {
+    client.on('error', () => {});
+    client.once('data', () => void client.write(answer));
+  }).listen(socket);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const api = openAdminApi({ socket, token: () => 'token', timeoutMs: 100 });
+  const { signal } = new AbortController();
+  await expect(api.list(signal)).rejects.toMatchObject({ code: 'CERTBUS_AGENT_TARGET_TIMED_OUT' });
+  api.close();
 });
