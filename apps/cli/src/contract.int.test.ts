@@ -1,11 +1,12 @@
 /** Compares the command line with `contract.json`: arguments, flags, JSON fields, exit statuses and codes. */
+import { generateKeyPairSync } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { openSqliteLog } from '@certbus/store/sqlite';
 import { startExampleServer } from 'certbus-example-server';
-import { temporaryFolder } from 'certbus-services';
+import { createTlsIdentity, temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
 import {
@@ -167,7 +168,31 @@ async function lookAtCertificates(): Promise<void> {
   await server.close();
 }
 
-async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void> {
+/** What comes from other programs, and what goes to them. */
+async function moveCertificates(directory: string): Promise<void> {
+  const der = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'der' });
+  const account = { PrivateKey: der.toString('base64'), Registration: { uri: directory } };
+  writeFileSync(join(site, 'acme.json'), JSON.stringify({ le: { Account: account, Certificates: null } }));
+  await succeeds(site, 'cert import acme.json');
+  const { certificate, key } = await createTlsIdentity();
+  writeFileSync(join(site, 'moved.pem'), `${certificate}${key}`);
+  writeFileSync(join(site, 'cut.pem'), certificate);
+  await succeeds(site, 'cert import moved.pem --dry-run');
+  await succeeds(site, 'cert import moved.pem --manage --challenge http-01');
+  await succeeds(site, 'cert import moved.pem');
+  await fails(site, 'cert import cut.pem', 'CERTBUS_CLI_IMPORT_REFUSED');
+  await fails(site, 'cert import none.pem', 'CERTBUS_CLI_FILE_UNREADABLE');
+  await fails(site, 'cert import moved.pem --format lego', 'CERTBUS_CLI_USAGE');
+  await fails(site, 'cert import moved.pem --manage --authority none', 'CERTBUS_MANAGER_CONFIG_INVALID');
+  writeFileSync(join(site, 'password.txt'), 'password\n', { mode: 0o600 });
+  await succeeds(site, 'cert export api.shop.test --out api.pem');
+  await succeeds(site, 'cert export api.shop.test --format pkcs12 --out api.p12 --password-file password.txt');
+  await fails(site, 'cert export api.shop.test --out api.pem', 'CERTBUS_CLI_FILE_PROBLEM');
+  await fails(site, 'cert export api.shop.test --format pkcs12 --out no.p12', 'CERTBUS_CLI_USAGE');
+  await fails(site, 'cert export none.test --out no.pem', 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND');
+}
+
+async function manageCertificates(ca: Pick<AcmeServer, 'directory' | 'faults'>): Promise<void> {
   await succeeds(site, 'cert renewable');
   const line = 'cert make --wildcard --profile tlsserver shop.test';
   const { certificateId: id } = (await succeeds(site, line)) as { certificateId: string };
@@ -188,6 +213,7 @@ async function manageCertificates(ca: Pick<AcmeServer, 'faults'>): Promise<void>
   ca.faults.clear();
   await putCertificate(site);
   await lookAtCertificates();
+  await moveCertificates(ca.directory);
   const { certificates } = (await succeeds(site, 'cert ls')) as { certificates: { certificateId: string }[] };
   for (const { certificateId } of certificates) await succeeds(site, `cert cat ${certificateId}`);
 
