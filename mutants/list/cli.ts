@@ -30,4 +30,11 @@ export const cli: readonly Mutant[] = [
     replace: '',
     noticedBy: [LOG_TEST],
   },
+  {
+    fault: 'a link that leads out of a folder that is imported is followed',
+    file: 'apps/cli/src/importing/tree.ts',
+    find: 'return isInside(root, real) ? real : undefined;',
+    replace: 'return real;',
+    noticedBy: [{ file: 'apps/cli/src/importing/pem-files.test.ts', only: 'a folder of a stranger' }],
+  },
 ];

@@ -294,4 +294,11 @@ export const manager: readonly Mutant[] = [
     replace: ' * USED_PART',
     noticedBy: [{ file: MASS }],
   },
+  {
+    fault: 'a certificate is imported with the private key of another one',
+    file: 'packages/manager/src/upkeep/importing/pair.ts',
+    find: "if (!isPair(leaf, key)) return refused('its private key belongs to another certificate');",
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/upkeep/importing/pair.test.ts', only: 'what is wrong is refused' }],
+  },
 ];

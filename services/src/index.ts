@@ -1,4 +1,6 @@
 /** Entry: the real services, and what tests share. */
+
+export { type AcmeClient, findCaddy, findCertbot, findLego } from './acme-clients.ts';
 export { type AwsAccount, startAwsAccount } from './aws-account.ts';
 export {
   createCsr,

@@ -1,4 +1,5 @@
 /** What some tests need of the machine, and whether it is there. */
+import { findCaddy, findCertbot, findLego, missingAcmeClients } from './acme-clients.ts';
 import { findChromium, missingChromium } from './chromium.ts';
 import { missingDisks } from './disks.ts';
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
@@ -39,6 +40,7 @@ export type Part =
   | 'disks'
   | 'strace'
   | 'haproxy'
+  | 'acme-clients'
   | 'keytool'
   | 'mandoc'
   | 'nginx'
@@ -63,6 +65,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   disks: missingDisks,
   strace: missingStrace,
   haproxy: missingHaproxy,
+  'acme-clients': missingAcmeClients,
   keytool: () => (hasProgram('keytool') ? undefined : 'keytool comes with Java'),
   mandoc: missingMandoc,
   nginx: missingNginx,
@@ -98,6 +101,7 @@ export async function installParts(): Promise<void> {
     await findLambdaRuntime();
   }
   if (!missingHaproxy()) await findHaproxy();
+  if (!missingAcmeClients()) for (const find of [findCertbot, findLego, findCaddy]) await find();
   if (!missingNginx()) await findNginx();
   if (!missingNginxWithLua()) await findNginxWithLua();
   if (!missingMandoc()) await findMandoc();

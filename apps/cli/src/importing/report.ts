@@ -34,9 +34,9 @@ export function rowsOf({ certificates, accounts }: ImportReport): string[][] {
       source,
       why,
     ]),
-    ...accounts.map(({ outcome, accountUrl = '', directory = '', source, why = '' }) => [
+    ...accounts.map(({ outcome, directory = '', source, why = '' }) => [
       outcome,
-      accountUrl,
+      '',
       '',
       `account at ${directory || 'a CA that is not configured'}`,
       source,
@@ -44,6 +44,15 @@ export function rowsOf({ certificates, accounts }: ImportReport): string[][] {
     ]),
   ];
 }
+
+/** How many columns of {@link rowsOf} fit a terminal; the reasons are lines of their own there. */
+export const SHOWN_COLUMNS = 4;
+
+/** Why what was not refused is skipped, or what its owner should know, a line for each. */
+export const reasonsOf = ({ certificates, accounts }: ImportReport): string[] =>
+  [...certificates, ...accounts].flatMap(({ outcome, source, why }) =>
+    why === undefined || outcome === 'refused' ? [] : [`${source}: ${why}`],
+  );
 
 /** How many there are of each outcome, in words. */
 export function summaryOf({ isDryRun, certificates, accounts }: ImportReport): string {

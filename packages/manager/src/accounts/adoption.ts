@@ -1,12 +1,12 @@
 /** Takes the account key of another ACME client into use, so that the account, its orders and its limits stay. */
 import type { KeyObject } from 'node:crypto';
-import { AcmeError, accountThumbprint, findAccountKey } from '@certbus/acme';
+import { type Acme, AcmeError, accountThumbprint, findAccountKey } from '@certbus/acme';
 import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
-import { proposeFirstKey, startRollOvers } from '../decide/accounts.ts';
+import { abandonRollOver, proposeFirstKey, startRollOvers } from '../decide/accounts.ts';
 import { accountAt, nextKeyAt } from '../state/accounts.ts';
 import { authorityOf, type CaHint, describeHint } from '../upkeep/importing/source-authority.ts';
-import { sealAccountKey } from './account-key.ts';
+import { openAccountKey, sealAccountKey } from './account-key.ts';
 import { connectWithKey } from './connect.ts';
 import { inTurn } from './in-turn.ts';
 import { registerWithKey } from './registration.ts';
@@ -51,7 +51,7 @@ function verdictAt(
   const account = accountAt(bus, directory);
   const next = nextKeyAt(bus, directory);
   if (account?.thumbprint === thumbprint) return { outcome: 'unchanged', accountUrl: account.accountUrl };
-  if (next && next.thumbprint !== thumbprint)
+  if (account && next && next.thumbprint !== thumbprint)
     return {
       outcome: 'skipped',
       why: 'another key for that account was begun with; "certbus account rollover" completes it',
@@ -68,6 +68,21 @@ interface Adoption {
   readonly thumbprint: string;
 }
 
+/** Gives up the first key of an account that was begun and never registered; false where the CA has an account with it. */
+async function clearTheWay(
+  context: Context,
+  { directory }: CertificateAuthority,
+  { ca, thumbprint, signal }: { readonly ca: Acme; readonly thumbprint: string; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const { bus } = context.view.state;
+  const begun = nextKeyAt(bus, directory);
+  if (!begun || begun.thumbprint === thumbprint || accountAt(bus, directory)) return true;
+  const accountKeys = [await openAccountKey(context, begun)];
+  if (await findAccountKey(ca, { accountKeys, signal })) return false;
+  await decide(context, (state) => abandonRollOver(state, directory, begun.thumbprint), { signal });
+  return true;
+}
+
 /** Records the key, and then its account: a run that ends in between is completed by the next order at that CA. */
 async function adoptAt(
   context: Context,
@@ -80,6 +95,11 @@ async function adoptAt(
   const ca = connectWithKey(context, authority, { accountKey });
   const found = await findAccountKey(ca, { accountKeys: [accountKey], signal });
   if (!found) return { outcome: 'skipped', why: 'the CA knows no account with this key' };
+  if (!(await clearTheWay(context, authority, { ca, thumbprint, signal })))
+    return {
+      outcome: 'skipped',
+      why: 'the CA has an account of the bus already; "certbus account register" records it',
+    };
   const key = await sealAccountKey(context, accountKey);
   const former = accountAt(context.view.state.bus, directory);
   const options = { authority, config, signal };
@@ -126,14 +146,20 @@ async function adopt(
   let verdict = verdictAt(context, authority.directory, { thumbprint, replace });
   if (!isDryRun)
     await inTurn(context.connections, authority.directory, async () => {
-      verdict = await adoptAt(context, { authority, ...read }, options);
+      verdict = await adoptAt(context, { authority, ...read }, options).catch((error: unknown): Verdict => {
+        if (!(error instanceof AcmeError)) throw error;
+        // A CA that is down keeps no certificate from being imported.
+        return { outcome: 'refused', why: error.message };
+      });
     });
   return { ...nothing, thumbprint, why: undefined, ...verdict };
 }
 
+const TAKEN: ReadonlySet<AdoptionOutcome['outcome']> = new Set(['imported', 'replaced', 'unchanged']);
+
 /**
- * Takes account keys into use, one after the other; of two for one CA the first counts. Nothing is registered at a CA that does not know
- * the key. Rejects as `registerAccount` and `decide` do; it can be repeated.
+ * Takes account keys into use, one after the other; of two for one CA the first that it knows counts. Nothing is registered at a CA that does not know
+ * the key; what a CA refuses is an outcome. Rejects as `decide` does; it can be repeated.
  */
 export async function adoptAccounts(
   context: Context,
@@ -157,8 +183,9 @@ export async function adoptAccounts(
       });
       continue;
     }
-    outcomes.push(await adopt(context, candidate, options));
-    if (directory !== undefined) taken.set(directory, candidate.source);
+    const outcome = await adopt(context, candidate, options);
+    outcomes.push(outcome);
+    if (directory !== undefined && TAKEN.has(outcome.outcome)) taken.set(directory, candidate.source);
   }
   return outcomes;
 }

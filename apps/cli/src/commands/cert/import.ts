@@ -4,7 +4,15 @@ import { Args, Flags } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
 import { IMPORT_FORMATS } from '../../importing/read-source.ts';
-import { asOutcome, HEADER, type ImportReport, rowsOf, summaryOf } from '../../importing/report.ts';
+import {
+  asOutcome,
+  HEADER,
+  type ImportReport,
+  reasonsOf,
+  rowsOf,
+  SHOWN_COLUMNS,
+  summaryOf,
+} from '../../importing/report.ts';
 import { firstOf } from '../../put-off.ts';
 
 /** Without a way to renew, these are only watched. */
@@ -74,7 +82,13 @@ export default class CertImport extends SigningCommand {
 
   async #show(report: ImportReport, from: string): Promise<ImportReport> {
     const { certificates, accounts, isDryRun } = report;
-    await this.printTable(HEADER, rowsOf(report));
+    const isTerminal = process.stdout.isTTY === true;
+    const columns = isTerminal ? SHOWN_COLUMNS : HEADER.length;
+    await this.printTable(
+      HEADER.slice(0, columns),
+      rowsOf(report).map((row) => row.slice(0, columns)),
+    );
+    if (isTerminal) for (const reason of reasonsOf(report)) this.progress(reason);
     if (certificates.length + accounts.length === 0)
       throw new CliError('CERTBUS_CLI_IMPORT_REFUSED', `${from} has nothing that can be imported.`, { result: report });
     this.progress(summaryOf(report));
