@@ -1,0 +1,51 @@
+/** Runs commands of `certbus` in this process, for tests of what they answer: a process each would cost a second. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Command, Config } from '@oclif/core';
+import { vi } from 'vitest';
+import type { Answer } from '../answer.ts';
+import { COMMANDS } from '../commands/index.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Runs a command with these variables and no other of ours, and resolves with what it prints with `--json`. */
+export type RunCommand = (words: readonly string[], variables?: Readonly<Record<string, string>>) => Promise<Answer>;
+
+/** What a command prints on standard output while it runs. */
+async function printed(run: () => Promise<unknown>): Promise<string> {
+  const lines: string[] = [];
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((text) => lines.push(String(text)) > 0);
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  try {
+    await run();
+  } finally {
+    stdout.mockRestore();
+    stderr.mockRestore();
+    process.exitCode = undefined;
+  }
+  return lines.join('');
+}
+
+export async function createRunner(): Promise<RunCommand> {
+  const pjson = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'));
+  pjson.oclif.commands.target = './src/commands/index.ts';
+  pjson.oclif.hooks = {};
+  delete pjson.oclif.helpClass;
+  const config = await Config.load({ root: ROOT, pjson });
+  // Each command listens for signals, and none of them leaves with its process here.
+  for (const emitter of [process, process.stdout]) emitter.setMaxListeners(0);
+  return async ([first = '', second = '', ...rest], variables = {}) => {
+    const id = `${first}:${second}` in COMMANDS ? `${first}:${second}` : first;
+    const command = (COMMANDS as Readonly<Record<string, Command.Class>>)[id];
+    if (command === undefined) throw new Error(`${first} ${second} is not a command`);
+    const before = { ...process.env };
+    Object.assign(process.env, variables);
+    try {
+      const words = id === first ? [second, ...rest].filter((word) => word !== '') : rest;
+      return JSON.parse(await printed(() => command.run([...words, '--json'], config)));
+    } finally {
+      for (const name of Object.keys(variables)) delete process.env[name];
+      Object.assign(process.env, before);
+    }
+  };
+}

@@ -1,0 +1,281 @@
+/** Provokes errors of `docs/errors.md` by commands that a user can type, and compares exit status, message and advice with those kept here. */
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { createId } from '@certbus/events';
+import { withManager } from '@certbus/runtime';
+import { readEnvironment } from '@certbus/runtime/local';
+import { temporaryFolder } from 'certbus-services';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { putEnded } from '../site.builders.ts';
+import { createRunner, type RunCommand } from './in-process.builders.ts';
+
+const KEPT = fileURLToPath(new URL('provoked.json', import.meta.url));
+const temporary = temporaryFolder();
+const root = temporary.path;
+let run: RunCommand;
+let dns: DnsServer;
+let ca: AcmeServer;
+let page: ReturnType<typeof createServer>;
+let sites = 0;
+
+/** A folder with a bus of its own, and the variables by which commands find it. */
+interface Site {
+  readonly folder: string;
+  readonly variables: Readonly<Record<string, string>>;
+  at(file: string): string;
+  write(file: string, text: string): string;
+}
+
+function siteIn(folder: string): Site {
+  const at = (file: string) => join(folder, file);
+  return {
+    folder,
+    variables: { CERTBUS_CONFIG: at('certbus.json'), CERTBUS_STATE_DIR: at('state') },
+    at,
+    write(file, text) {
+      writeFileSync(at(file), text, { mode: 0o600 });
+      return at(file);
+    },
+  };
+}
+
+/** A copy of the site that `certbus init` made. */
+function newSite(): Site {
+  sites += 1;
+  const folder = join(root, `site${sites}`);
+  cpSync(join(root, 'untouched'), folder, { recursive: true });
+  return siteIn(folder);
+}
+
+type Configuration = Readonly<Record<string, unknown>> & { readonly authorities: { readonly ca: object } };
+let configuration: Configuration;
+
+/** Puts a configuration on the bus of a site in the place of the one before. */
+async function configure(site: Site, changed: object): Promise<void> {
+  const environment = readEnvironment({ variables: site.variables, writeLine() {} });
+  await withManager(environment, (manager) => manager.configure({ ...configuration, ...changed }));
+}
+
+const authority = (over: object) => ({ authorities: { ca: { ...configuration.authorities.ca, ...over } } });
+
+beforeAll(async () => {
+  run = await createRunner();
+  dns = await startDnsServer();
+  ca = await startAcmeServer({
+    blockedNames: ['blocked.test'],
+    challengeTypes: ['dns-01', 'dns-persist-01'],
+    validation: { dnsServer: dns.address },
+  });
+  page = createServer((_, response) => response.end('hello'));
+  await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
+  mkdirSync(join(root, 'empty'));
+  mkdirSync(join(root, 'untouched'));
+  const site = siteIn(join(root, 'untouched'));
+  const roots = site.write('roots.pem', ca.roots);
+  const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url, '--resolver', dns.address];
+  const init = await run([
+    'init',
+    '--dir',
+    site.folder,
+    '--agree-tos',
+    '--directory',
+    ca.directory,
+    '--roots',
+    roots,
+    ...provider,
+    '--name',
+    'manager',
+  ]);
+  expect(init.error).toBeNull();
+  const { position: _, ...displayed } = (await run(['conf', 'display'], site.variables)).result as Configuration;
+  configuration = displayed as Configuration;
+  rmSync(site.at('state'), { recursive: true });
+});
+afterAll(async () => {
+  page.close();
+  await Promise.all([ca, dns].map((each) => each[Symbol.asyncDispose]()));
+  temporary.remove();
+});
+
+type Provocation = (site: Site) => ReturnType<RunCommand>;
+
+/** By the code that each must give. */
+const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
+  CERTBUS_CLI_CONFIG_MISSING: (site) => {
+    site.write('certbus.json', '{}');
+    return run(['cert', 'ls'], site.variables);
+  },
+  CERTBUS_CLI_CONFIG_INVALID: (site) => {
+    site.write('certbus.json', '{');
+    return run(['cert', 'ls'], site.variables);
+  },
+  CERTBUS_CLI_FILE_UNREADABLE: (site) => {
+    rmSync(site.at('manager.key'));
+    return run(['conf', 'display'], site.variables);
+  },
+  CERTBUS_CLI_KEY_FILE_OPEN: (site) => {
+    chmodSync(site.at('manager.key'), 0o644);
+    return run(['conf', 'display'], site.variables);
+  },
+  CERTBUS_CLI_CONFIG_OPEN: (site) => {
+    chmodSync(site.at('certbus.json'), 0o666);
+    return run(['cert', 'ls'], site.variables);
+  },
+  CERTBUS_CLI_SECRET_REFERENCE_INVALID: (site) =>
+    run(['conf', 'display'], { ...site.variables, CERTBUS_MANAGER_KEY: 'ssm:relative' }),
+  CERTBUS_CLI_CHECKPOINT_REFUSED: (site) =>
+    run(['cert', 'renewable'], { ...site.variables, CERTBUS_CHECKPOINT: site.write('checkpoint', 'nonsense\n') }),
+  CERTBUS_CLI_USAGE: () => run(['init', '--dir', join(root, 'empty')]),
+  CERTBUS_CLI_NO_MATCH: (site) => run(['cert', 'check', '--name', 'none.test'], site.variables),
+  CERTBUS_CLI_SERVER_UNREACHABLE: (site) => run(['inspect', '127.0.0.1:1'], site.variables),
+  CERTBUS_CLI_FILE_PROBLEM: (site) => run(['init', '--dir', join(site.at('roots.pem'), 'new'), '--agree-tos']),
+  CERTBUS_CLI_IMPORT_REFUSED: (site) => run(['cert', 'import', site.write('x.pem', 'nonsense')], site.variables),
+  CERTBUS_CLI_EXPIRED: async (site) => {
+    await putEnded(site.folder, { certificateId: createId(), names: ['old.test'], directory: ca.directory });
+    return run(['cert', 'check'], site.variables);
+  },
+  CERTBUS_CLI_UNHEALTHY: async (site) => {
+    await putEnded(site.folder, { certificateId: createId(), names: ['old.test'], directory: ca.directory });
+    return run(['cert', 'renewable'], site.variables);
+  },
+  CERTBUS_CLI_RENEWAL_FAILED: async (site) => {
+    await putEnded(site.folder, { certificateId: createId(), names: ['blocked.test'], directory: ca.directory });
+    return run(['cert', 'renewable', '--renew-all'], site.variables);
+  },
+  CERTBUS_CLI_ISSUANCE_FAILED: (site) =>
+    run(['cert', 'mk', '--from', site.write('names', 'blocked.test\n')], site.variables),
+  CERTBUS_EVENTS_KEY_MALFORMED: (site) => {
+    site.write('manager.key', 'nonsense');
+    return run(['conf', 'display'], site.variables);
+  },
+  CERTBUS_EVENTS_TRUST_MALFORMED: (site) => {
+    site.write('bus.pub', 'nonsense');
+    return run(['cert', 'ls'], site.variables);
+  },
+  CERTBUS_EVENTS_BELOW_FLOOR: (site) => {
+    const trust = readFileSync(site.at('bus.pub'), 'utf8');
+    site.write('bus.pub', trust.replace(/^since \d+/m, 'since 900'));
+    return run(['cert', 'ls'], site.variables);
+  },
+  CERTBUS_EVENTS_OTHER_BUS: async (site) => {
+    await run(['init', '--dir', site.at('other'), '--agree-tos']);
+    const bus = `sqlite:${join(site.at('other'), 'bus.db')}#certbus`;
+    return run(['bus', 'verify'], { ...site.variables, CERTBUS_BUS: bus });
+  },
+  CERTBUS_STORE_ADDRESS_INVALID: (site) => run(['cert', 'ls'], { ...site.variables, CERTBUS_BUS: 'nonsense' }),
+  CERTBUS_STORE_NOT_FOUND: (site) =>
+    run(['cert', 'ls'], { ...site.variables, CERTBUS_BUS: `sqlite:${site.at('none.db')}#x` }),
+  CERTBUS_STORE_DAMAGED: (site) => {
+    const file = site.write('bad.db', 'nonsense'.repeat(100));
+    return run(['bus', 'verify'], { ...site.variables, CERTBUS_BUS: `sqlite:${file}#x` });
+  },
+  CERTBUS_STORE_EXPORT_UNREADABLE: (site) =>
+    run(['bus', 'import', site.at('none'), '--bus', `sqlite:${site.at('copy.db')}#x`], site.variables),
+  CERTBUS_STORE_EXPORT_REFUSED: (site) =>
+    run(['bus', 'import', site.write('export', 'nonsense'), '--bus', `sqlite:${site.at('copy.db')}#x`], site.variables),
+  CERTBUS_STORE_PROXY_INVALID: (site) =>
+    run(['account', 'register'], { ...site.variables, HTTPS_PROXY: 'ftp://proxy.test', NO_PROXY: '' }),
+  CERTBUS_REPLICA_FILE_OPEN: async (site) => {
+    await run(['cert', 'ls'], site.variables);
+    for (const file of readdirSync(site.at('state'))) chmodSync(join(site.at('state'), file), 0o666);
+    return run(['conf', 'display'], site.variables);
+  },
+  CERTBUS_ACME_PROBLEM: (site) => run(['cert', 'mk', '--subdomain', 'blocked.test'], site.variables),
+  CERTBUS_ACME_NO_SOLVER: (site) =>
+    run(['cert', 'mk', '--subdomain', 'a.test', '--challenge', 'http-01'], site.variables),
+  CERTBUS_ACME_RECORD_MISSING: (site) =>
+    run(['cert', 'mk', '--subdomain', 'a.test', '--challenge', 'dns-persist-01'], site.variables),
+  CERTBUS_ACME_UNREACHABLE: async (site) => {
+    await configure(site, authority({ directory: 'https://127.0.0.1:1/directory' }));
+    return run(['account', 'register'], site.variables);
+  },
+  CERTBUS_ACME_NOT_ACME: async (site) => {
+    const { port } = page.address() as AddressInfo;
+    await configure(site, authority({ directory: `http://127.0.0.1:${port}/directory` }));
+    return run(['account', 'register'], site.variables);
+  },
+  CERTBUS_ACME_EAB_INVALID: async (site) => {
+    await configure(site, authority({ eab: { kid: 'kid', hmacKey: 'short' } }));
+    return run(['account', 'register'], site.variables);
+  },
+  CERTBUS_MANAGER_NAME_REFUSED: (site) => run(['cert', 'mk', 'a..b'], site.variables),
+  CERTBUS_MANAGER_KEY_TYPE_REFUSED: (site) => run(['cert', 'mk', 'a.test', '--key-type', 'P-521'], site.variables),
+  CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND: (site) => run(['cert', 'cat', 'none'], site.variables),
+  CERTBUS_MANAGER_ACCOUNT_MISSING: async (site) => {
+    await configure(site, authority({ directory: 'https://127.0.0.1:1/directory' }));
+    return run(['account', 'deactivate', 'ca', '--yes'], site.variables);
+  },
+  CERTBUS_MANAGER_ARCHIVE_MISSING: (site) => run(['bus', 'archive'], site.variables),
+  CERTBUS_MANAGER_BUS_EXISTS: (site) =>
+    run(
+      ['init', '--dir', join(site.folder, 'other'), '--agree-tos', '--bus', `sqlite:${site.at('bus.db')}#certbus`],
+      site.variables,
+    ),
+  CERTBUS_MANAGER_NOT_RESTORED: async (site) => {
+    await run(['conf', 'display'], site.variables);
+    return run(['bus', 'restored'], site.variables);
+  },
+  CERTBUS_MANAGER_MANAGER_NOT_FOUND: (site) => run(['manager', 'rm', 'nobody', '--yes'], site.variables),
+  CERTBUS_MANAGER_LIMIT_REACHED: async (site) => {
+    await configure(site, authority({ limits: { nameSets: { count: 1, within: '7d' } } }));
+    const first = await run(['cert', 'mk', '--subdomain', 'a.test'], site.variables);
+    expect(first.error).toBeNull();
+    return run(['cert', 'mk', '--subdomain', 'a.test', '--new'], site.variables);
+  },
+  CERTBUS_MANAGER_SECRET_MISSING: async (site) => {
+    const dns = [{ zones: ['*'], provider: 'cloudflare', token: { env: 'CERTBUS_SECRET_X' } }];
+    await configure(site, { dns });
+    return run(['cert', 'mk', '--subdomain', 'a.test'], site.variables);
+  },
+  CERTBUS_MANAGER_PROGRAM_MISSING: async (site) => {
+    await configure(site, { dns: [{ zones: ['*'], provider: 'exec', program: 'none' }] });
+    return run(['cert', 'mk', '--subdomain', 'a.test'], site.variables);
+  },
+  CERTBUS_MANAGER_ZONE_NOT_CONFIGURED: async (site) => {
+    await configure(site, { dns: [] });
+    return run(['cert', 'mk', '--subdomain', 'a.test'], site.variables);
+  },
+  // The last one: all sites have one account at the CA.
+  CERTBUS_MANAGER_ACCOUNT_CLOSED: async (site) => {
+    await run(['account', 'deactivate', 'ca', '--yes'], site.variables);
+    return run(['cert', 'mk', '--subdomain', 'a.test'], site.variables);
+  },
+};
+
+/** Without what no two runs have in common. */
+const comparable = (text: string): string =>
+  text
+    .replaceAll(/site\d+/g, 'SITE')
+    .replaceAll(root, 'FOLDER')
+    .replaceAll(/127\.0\.0\.1:\d{4,5}/g, '127.0.0.1:PORT')
+    .replaceAll(/\b[0-9a-f]{16}\b/g, 'HASH')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'INSTANT')
+    .replaceAll(/(?<![\w-])(?=[\w-]*[A-Z\d])(?=[\w-]*[a-z])[\w-]{11}(?![\w-])/g, 'ID')
+    .replaceAll(/\/acme\/(\w+)\/[\w-]+/g, '/acme/$1/ID');
+
+const isWriting = process.env['CERTBUS_CONTRACT'] === 'write';
+const kept: Record<string, unknown> = isWriting ? {} : JSON.parse(readFileSync(KEPT, 'utf8'));
+
+describe('the exit status, the words and the advice of', () => {
+  test.each(Object.entries(PROVOCATIONS))(
+    '%s are as they are kept; CERTBUS_CONTRACT=write writes them',
+    async (code, provoke) => {
+      const { error, exitCode } = await provoke(newSite());
+      expect(error?.code, error?.message).toBe(code);
+      const shown = { exitCode, message: comparable(error?.message ?? ''), next: error?.next.map(comparable) };
+      if (isWriting) kept[code] = shown;
+      expect(shown).toEqual(kept[code]);
+    },
+  );
+  afterAll(() => {
+    if (isWriting) writeFileSync(KEPT, `${JSON.stringify(kept, null, 2)}\n`);
+  });
+});
+
+test('nothing is kept of an error that is not provoked', () => {
+  expect(Object.keys(kept).sort()).toEqual(Object.keys(PROVOCATIONS).sort());
+});
