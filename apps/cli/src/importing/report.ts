@@ -62,7 +62,7 @@ export function summaryOf({ isDryRun, certificates, accounts }: ImportReport): s
     .map((outcome) => ({ outcome, n: count(outcome) }))
     .filter(({ n, outcome }) => n > 0 || outcome === 'imported')
     .map(({ outcome, n }) => `${n} ${outcome}`);
-  const kept = count('imported', accounts) + count('replaced', accounts);
-  const ofAccounts = accounts.length > 0 ? `; ${kept} of ${accounts.length} account keys` : '';
+  const used = accounts.filter(({ outcome }) => outcome !== 'skipped' && outcome !== 'refused').length;
+  const ofAccounts = accounts.length > 0 ? `; ${used} of ${accounts.length} account keys in use` : '';
   return `${isDryRun ? 'nothing was written; a run would give: ' : ''}${parts.join(', ')}${ofAccounts}`;
 }

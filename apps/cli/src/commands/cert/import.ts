@@ -94,7 +94,9 @@ export default class CertImport extends SigningCommand {
     this.progress(summaryOf(report));
     const watched = certificates.filter(({ outcome, renewedAt }) => WATCHED.has(outcome) && renewedAt === undefined);
     if (watched.length > 0 && !isDryRun)
-      this.progress(`${watched.length} are watched and not renewed: import with --manage, or "certbus cert mk NAMES"`);
+      this.progress(
+        `watched and not renewed: ${watched.length}; --manage renews them, and so does "certbus cert mk NAMES"`,
+      );
     const refused = [...certificates, ...accounts].filter(({ outcome }) => outcome === 'refused');
     if (refused.length === 0) return report;
     const list = firstOf(refused.map(({ source, why }) => `${source}: ${why}`)).join('; ');
