@@ -1,7 +1,14 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
 import { cleanLine, printableJson } from '@certbus/events';
 import type { DatedPicture, WrittenFloor } from '@certbus/runtime';
-import { clean, type Environment, jsonLine, readEnvironment, type WriteLine } from '@certbus/runtime/local';
+import {
+  clean,
+  type Environment,
+  jsonLine,
+  type LogLevel,
+  readEnvironment,
+  type WriteLine,
+} from '@certbus/runtime/local';
 import { Command, Errors, Flags, toConfiguredId } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
 import { CliError } from './errors.ts';
@@ -95,15 +102,19 @@ export abstract class BaseCommand extends Command {
     return readEnvironment({ file: flags.config, variables, acceptStale, writeLine });
   }
 
-  /** A line of what goes on, as `--log-format` says; `fields` are what it is about, for programs. */
-  protected formatLine(line: string, fields?: Readonly<Record<string, unknown>>): string {
-    return `${this.#writing.format === 'json' ? jsonLine('info', line, fields) : cleanLine(line)}\n`;
-  }
-
   /** A line about what goes on, next to the data. */
   protected progress(line: string, fields?: Readonly<Record<string, unknown>>): void {
-    if (this.jsonEnabled() || this.#writing.isQuiet) return;
-    process.stderr.write(this.formatLine(line, fields));
+    if (!this.jsonEnabled()) this.note(line, 'info', fields);
+  }
+
+  /** A line of what goes on; `info` and `debug` are left out by `--quiet`. */
+  protected note(line: string, level: LogLevel, fields?: Readonly<Record<string, unknown>>): void {
+    const { format, isQuiet } = this.#writing;
+    const isProgress = level === 'info' || level === 'debug';
+    if (isQuiet && isProgress) return;
+    const prefix = isProgress ? '' : `${level === 'warn' ? 'warning' : level}: `;
+    const shown = format === 'json' ? jsonLine(level, line, fields) : `${prefix}${cleanLine(line)}`;
+    process.stderr.write(`${shown}\n`);
   }
 
   /** Runs what issues certificates with a display of their progress: rows on a terminal, a line for each step anywhere else. */

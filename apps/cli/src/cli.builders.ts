@@ -36,9 +36,9 @@ export async function certbus(
     readonly input?: string;
     /** No byte goes into any file. Default false. */
     readonly isDiskFull?: boolean;
-    /** Ctrl-C, once this is on standard output. */
+    /** Ctrl-C, once this is on standard output or standard error. */
     readonly interruptAt?: string;
-    /** SIGKILL, once this is on standard output. */
+    /** SIGKILL, once this is on standard output or standard error. */
     readonly killAt?: string;
     /** The program. Default: these sources, bundled. */
     readonly bin?: string;
@@ -62,15 +62,21 @@ export async function certbus(
   let stdout = '';
   let stderr = '';
   let isInterrupted = false;
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-    if (killAt && stdout.includes(killAt)) child.kill('SIGKILL');
-    if (isInterrupted || !interruptAt || !stdout.includes(interruptAt)) return;
+  const watch = (written: string) => {
+    if (killAt && written.includes(killAt)) child.kill('SIGKILL');
+    if (isInterrupted || !interruptAt || !written.includes(interruptAt)) return;
     // A second one would end it at once.
     isInterrupted = true;
     child.kill('SIGINT');
+  };
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+    watch(stdout);
   });
-  child.stderr.on('data', (chunk) => (stderr += chunk));
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+    watch(stderr);
+  });
   child.stdin.on('error', () => {}).end(input);
   const [status] = await once(child, 'close');
   // oclif breaks lines to the width of a terminal; what is said is what counts.

@@ -21,10 +21,16 @@ beforeAll(async () => {
 afterAll(() => folder.remove());
 
 test('it tells systemd that it is ready and that it stops, says where its pages are, and ends with status 0', async () => {
-  const { status, stdout } = await certbus(site, ['run', '--port', '0'], { env, interruptAt: 'ready, at position' });
-  expect(status).toBe(0);
-  expect(stdout).toMatch(/^health and metrics on http:\/\/127\.0\.0\.1:\d+$/m);
-  expect(stdout).toMatch(/^stopped; what was under way is released/m);
+  const asJson = ['run', '--port', '0', '--log-format', 'json'];
+  const { status, stdout, stderr } = await certbus(site, asJson, { env, interruptAt: 'ready, at position' });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+  const lines = stderr.split(/(?<=\}) (?=\{)/).map((line) => JSON.parse(line));
+  expect(lines).toContainEqual({
+    time: expect.any(String),
+    level: 'info',
+    message: expect.stringMatching(/^health and metrics on http:\/\/127\.0\.0\.1:\d+$/),
+  });
+  expect(lines).toContainEqual(expect.objectContaining({ message: expect.stringContaining('what was under way is') }));
   const states = readFileSync(notified, 'utf8').trim().split('\n');
   expect(states).toEqual([
     expect.stringMatching(/^--pid=\d+ READY=1$/),
@@ -42,6 +48,6 @@ test('a port that is taken is said at the start, and without pages none is neede
   const bare = await certbus(site, ['run', '--port', String(port), '--no-pages'], {
     interruptAt: 'ready, at position',
   });
-  expect(bare).toMatchObject({ status: 0, stdout: expect.not.stringContaining('http://') });
+  expect(bare).toMatchObject({ status: 0, stderr: expect.not.stringContaining('http://') });
   taken.close();
 });

@@ -5,7 +5,7 @@ import { logLine, problemsOf, RunFailedError, summaryOf } from './summary.ts';
 const at = new Date('2026-11-29T12:00:00Z');
 const one = { certificateId: 'one', names: ['a.test', 'b.test'] };
 const error = Object.assign(new Error('no TXT record'), { code: 'CERTBUS_ACME_CHALLENGE_FAILED' });
-const result = { due: 3, renewed: 1, failed: 1, postponed: 1, position: 12, outcomes: [], next: at };
+const result = { due: 3, renewed: 1, failed: 1, postponed: 1, position: 12, outcomes: [], problems: [], next: at };
 const summary = summaryOf(result, { cold: true, durationMs: 630 });
 
 test('a line of the log has the summary and the metrics, which name its fields', () => {
@@ -15,6 +15,13 @@ test('a line of the log has the summary and the metrics, which name its fields',
   expect([Namespace, Dimensions, line._aws.Timestamp]).toEqual(['CertBus', [['FunctionName']], at.getTime()]);
   for (const { Name } of Metrics) expect(line[Name]).toBeTypeOf('number');
   expect(line.FunctionName).toBe('certbus-prod');
+});
+
+test('what went wrong beside the renewals is a warning next to the counts, and not a failed run', () => {
+  const problem = { during: 'check-in' as const, error: new Error('the check-in at in.test failed') };
+  const warned = summaryOf({ ...result, problems: [problem] }, { cold: true, durationMs: 630 });
+  const line = JSON.parse(logLine(warned, { problems: [], functionName: 'f', at }));
+  expect(line).toMatchObject({ level: 'WARN', renewed: 1, warnings: ['the check-in at in.test failed'] });
 });
 
 test.each([

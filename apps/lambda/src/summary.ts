@@ -9,6 +9,8 @@ export interface Summary extends Pick<RunResult, 'due' | 'renewed' | 'failed' | 
   readonly durationMs: number;
   /** When there is something to do again unless the bus changes before that. */
   readonly next: string;
+  /** What went wrong beside the renewals, such as the check-in: code and message. The next run tries it again. */
+  readonly warnings: readonly string[];
 }
 
 /** A certificate that was due and was not renewed, since it or its CA failed. */
@@ -37,10 +39,11 @@ export function describeError(error: unknown): string {
 
 /** The summary of a run. */
 export function summaryOf(
-  { due, renewed, failed, postponed, position, next }: RunResult,
+  { due, renewed, failed, postponed, position, next, problems }: RunResult,
   { cold, durationMs }: Pick<Summary, 'cold' | 'durationMs'>,
 ): Summary {
-  return { due, renewed, failed, postponed, position, cold, durationMs, next: next.toISOString() };
+  const warnings = problems.map(({ error }) => describeError(error));
+  return { due, renewed, failed, postponed, position, cold, durationMs, next: next.toISOString(), warnings };
 }
 
 /** Whether a certificate failed, or its CA did, or it has ended or is about to and nobody is at work on it. */
@@ -76,7 +79,7 @@ export function metricLine<Fields extends object>(
   const values = Object.fromEntries(metrics.map(([name, field]) => [name, summary[field]]));
   const CloudWatchMetrics = [{ Namespace: 'CertBus', Dimensions: [['FunctionName']], Metrics }];
   return JSON.stringify({
-    level: problems.length > 0 ? 'ERROR' : 'INFO',
+    level: problems.length > 0 ? 'ERROR' : summary.warnings.length > 0 ? 'WARN' : 'INFO',
     message: 'run',
     ...summary,
     ...(problems.length > 0 ? { problems: problems.slice(0, MAX_PROBLEMS) } : {}),

@@ -46,6 +46,16 @@ function keepNotes(
   };
 }
 
+/** Closes what was opened for a run. A failure is reported, and loses nothing of what the run did: that is on the bus. */
+async function closeReporting(what: string, close: () => Promise<void>, environment: Environment): Promise<void> {
+  try {
+    await close();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    loggerOf(environment).warn(`${what} was not closed`, { error: reason });
+  }
+}
+
 /** Runs with a manager on a bus that is open; the replica and the notes are closed afterwards. */
 async function runOn<T>(
   { open, known, key, environment, settings }: Parts,
@@ -82,10 +92,10 @@ async function runOn<T>(
       return await run(manager);
     } finally {
       await keeping.end();
-      await manager.close();
+      await closeReporting('the manager', () => manager.close(), environment);
     }
   } finally {
-    await replica.close();
+    await closeReporting('the replica', () => replica.close(), environment);
   }
 }
 
@@ -130,6 +140,6 @@ export async function withManager<T>(
       }
     });
   } finally {
-    await open.close();
+    await closeReporting('the bus', () => open.close(), from);
   }
 }

@@ -35,11 +35,10 @@ export default class Run extends SigningCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Run);
     const { runDaemon } = await import('@certbus/runtime/daemon');
-    const log = (line: string, fields?: Readonly<Record<string, unknown>>) =>
-      void process.stdout.write(this.formatLine(line, fields));
     const { createDisplay } = await import('../progress/display.ts');
-    const nothingDrawn = { board: undefined, isShared: false, data: log };
-    const { onProgress } = createDisplay({ ...nothingDrawn, progress: log, now: () => new Date() });
+    const progress = (line: string, fields?: Readonly<Record<string, unknown>>) => this.progress(line, fields);
+    const nothingDrawn = { board: undefined, isShared: false, data: progress };
+    const { onProgress } = createDisplay({ ...nothingDrawn, progress, now: () => new Date() });
     const hangs = () => setTimeout(() => process.exit(1), EXIT_MS).unref();
     this.signal.addEventListener('abort', hangs, { once: true });
     await runDaemon(this.environment(flags), {
@@ -47,7 +46,7 @@ export default class Run extends SigningCommand {
       port: flags.pages ? flags.port : undefined,
       host: flags.host,
       intervalMs: flags.interval,
-      log,
+      log: (line, level) => this.note(line, level),
       onProgress,
     });
   }

@@ -36,6 +36,18 @@ export interface RenewalOutcome {
   readonly limit?: Omit<BindingLimit, 'until'>;
 }
 
+/** What a run does beside the renewals. */
+export const SIDE_TASKS = ['questions', 'heartbeat', 'campaigns', 'check-in'] as const;
+
+/** What a run does beside the renewals: `questions` are those to the CAs about when to renew. */
+export type SideTask = (typeof SIDE_TASKS)[number];
+
+/** What went wrong beside the renewals. */
+export interface RunProblem {
+  readonly during: SideTask;
+  readonly error: unknown;
+}
+
 /** What a run did. */
 export interface RunResult {
   /** How many certificates were due when it began, or became so by an event while it lasted. */
@@ -50,6 +62,8 @@ export interface RunResult {
    * One for each certificate that was taken up, for those that the deadline left, and for what has ended or is urgent and was not renewed.
    */
   readonly outcomes: readonly RenewalOutcome[];
+  /** What went wrong beside the renewals, whose outcomes stand all the same; a run is due soon where there is any. */
+  readonly problems: readonly RunProblem[];
   /**
    * When there is something to do again unless the bus changes before that, read from an index. In the past where the limit left something.
    */

@@ -37,6 +37,8 @@ export interface Renewals {
   /** How many certificates were due. */
   readonly due: number;
   readonly outcomes: readonly RenewalOutcome[];
+  /** Why what was to be done beside the renewals could not be; `undefined` where it was. */
+  readonly asideError: unknown;
   /** Whether something only waits for the end of an outage of its CA, which no index of instants knows. */
   readonly awaitsOutage: boolean;
 }
@@ -54,7 +56,7 @@ const isClaimedElsewhere = (error: unknown): boolean =>
 
 type Options = RenewalOptions & {
   readonly config: Configuration;
-  /** Does, beside the renewals, what can make certificates due; called once it is known which CAs answer. MUST NOT reject. */
+  /** Does, beside the renewals, what can make certificates due; called once it is known which CAs answer. */
   readonly beside: () => Promise<void>;
 };
 
@@ -252,12 +254,11 @@ function* dueOf({ context }: Run, commits: readonly Commit[]): Iterable<ManagedC
 }
 
 /** Takes work from the queue, as much at a time as the run allows, until none is left and none can come, or the signal aborts. */
-async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly RenewalOutcome[]> {
+async function renewQueued(run: Run, queue: WorkQueue): Promise<Pick<Renewals, 'outcomes' | 'asideError'>> {
   const { at, signal, beside, onQueue = () => {} } = run.options;
   const outcomes: RenewalOutcome[] = [];
   const ended = Promise.withResolvers<void>();
-  /** Why nothing could be asked beside the orders: it is thrown once those that are under way have ended. */
-  let asideError: { readonly error: unknown } | undefined;
+  let asideError: unknown;
   const { view } = run.context;
   const configuredAt = view.state.bus.config?.position;
   // What waits is the next run's, with the new configuration.
@@ -269,7 +270,7 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly Renewal
   const startAside = (): void => {
     aside ??= beside()
       .catch((error: unknown) => {
-        asideError = { error };
+        asideError = error;
       })
       .then(() => {
         isComplete = true;
@@ -312,8 +313,7 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<readonly Renewal
   if (running === 0) startAside();
   await ended.promise;
   await aside;
-  if (asideError) throw asideError.error;
-  return outcomes;
+  return { outcomes, asideError };
 }
 
 /** What is due, what only waits for the back-off of an outage that is over, and what campaigns want replaced. */
@@ -361,8 +361,8 @@ export async function renewDue(context: Context, options: Options): Promise<Rene
     allowed: 1,
     begin() {},
   };
-  const tried = await renewQueued(run, queue);
+  const { outcomes: tried, asideError } = await renewQueued(run, queue);
   const left = signal.aborted ? queue.drain().map((work) => postponed(context, work)) : [];
   const outcomes = await withUnrenewed(context, [...tried, ...left]);
-  return { due: queue.given, outcomes, awaitsOutage: answering.isAwaited() };
+  return { due: queue.given, outcomes, asideError, awaitsOutage: answering.isAwaited() };
 }

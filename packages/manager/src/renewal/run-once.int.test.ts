@@ -2,6 +2,7 @@
 import type { PresentedChallenge } from '@certbus/acme';
 import { type AcmeServer, startAcmeServer } from '@certbus/acme-server';
 import { BEGINNING } from '@certbus/events/history';
+import { type Bus, StoreError } from '@certbus/store';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Manager } from '../index.ts';
@@ -150,4 +151,46 @@ test('what another manager leaves behind is taken up by a run that is under way'
     own.open();
     expect(await running).toMatchObject({ due: 2, renewed: 2 });
   });
+});
+
+test('what fails beside the renewals is reported next to their outcomes, which no failure hides', async () => {
+  const site = await siteWith(['a.test']);
+  const configure = (manager: Manager) =>
+    manager.configure({ ...(site.config as object), checkIn: { url: 'http://127.0.0.1:1/secret-path' } });
+  await run(site, { holder: 'configures' }, configure);
+  const result = await run(site, { holder: 'one' }, (manager) => manager.runOnce({ signal: never }));
+  expect(result).toMatchObject({ due: 1, renewed: 1, outcomes: [{ outcome: 'renewed', names: ['a.test'] }] });
+  const error = expect.objectContaining({ code: 'CERTBUS_MANAGER_CHECK_IN_FAILED' });
+  expect(result.problems).toEqual([{ during: 'check-in', error }]);
+  expect(String(result.problems[0]?.error)).not.toContain('secret-path');
+  expect(result.next.getTime() - at).toBeLessThanOrEqual(60_000);
+
+  // A bus that takes the renewal, and then no heartbeat: its newest commit is from a clock that is days ahead.
+  at += 100 * HOUR_MS;
+  const failing = (bus: Bus): Bus => ({
+    ...bus,
+    append: (checkpoint, events, options) =>
+      events.some((event) => 'type' in event && event.type === 'Heartbeat')
+        ? Promise.reject(new StoreError('CERTBUS_STORE_UNREACHABLE', 'the bus is away'))
+        : bus.append(checkpoint, events, options),
+  });
+  const ahead = { type: 'NamesRegained' as const, certificateId: result.outcomes[0]?.certificateId ?? '' };
+  let isAhead = false;
+  const throughBus = (bus: Bus): Bus => {
+    const through = failing(bus);
+    return {
+      ...through,
+      async append(checkpoint, events, options) {
+        const written = await through.append(checkpoint, events, options);
+        const isRenewed = events.some((event) => 'type' in event && event.type === 'CertificateObtained');
+        if (!isRenewed || isAhead) return written;
+        isAhead = true;
+        await bus.append(written.checkpoint, [ahead], { at: new Date(at + 100 * HOUR_MS) });
+        return written;
+      },
+    };
+  };
+  const beside = await run(site, { holder: 'two', throughBus }, (manager) => manager.runOnce({ signal: never }));
+  expect(beside).toMatchObject({ due: 1, renewed: 1, outcomes: [{ outcome: 'renewed' }] });
+  expect(beside.problems).toMatchObject([{ during: 'heartbeat', error: { code: 'CERTBUS_STORE_UNREACHABLE' } }]);
 });

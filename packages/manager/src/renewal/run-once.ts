@@ -6,7 +6,7 @@ import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
 import type { RunOptions } from '../issuance/issue.ts';
 import { completeCampaigns, nextCampaignAt } from './campaign/progress.ts';
 import { nextRun } from './next-run.ts';
-import { countsOf, type RenewalOutcome, type RunResult } from './outcome.ts';
+import { countsOf, type RenewalOutcome, type RunProblem, type RunResult, type SideTask } from './outcome.ts';
 import { type RenewalOptions, renewDue } from './renewal.ts';
 import { askAboutDue, askAboutOthers } from './renewal-info.ts';
 import type { RenewalInfoNotes } from './renewal-info-schedule.ts';
@@ -72,14 +72,36 @@ async function unlessLate(deadline: AbortSignal, work: () => Promise<void>): Pro
   }
 }
 
+/** When a side task that failed is tried again, milliseconds. */
+const TRY_AGAIN_MS = 60_000;
+
+/** Does what comes beside the renewals, each task by itself: one that fails loses neither their outcomes nor the tasks behind it. */
+function createSideTasks(context: Context, signal: AbortSignal) {
+  const problems: RunProblem[] = [];
+  function report(during: SideTask, error: unknown): void {
+    signal.throwIfAborted();
+    problems.push({ during, error });
+  }
+  return {
+    problems,
+    report,
+    async run(during: SideTask, task: () => Promise<void>): Promise<void> {
+      await task().catch((error: unknown) => report(during, error));
+    },
+    /** When to run again because of them; `undefined` where all were done. */
+    again: () => (problems.length > 0 ? new Date(context.now().getTime() + TRY_AGAIN_MS) : undefined),
+  };
+}
+
 /**
  * Asks the CAs when to renew (RFC 9773), renews what is due by now and what becomes due by an event meanwhile, writes a heartbeat where the
  * bus has been quiet, and checks in where nothing failed and nothing that has ended or is urgent was left.
  *
  * At the deadline or by the signal, orders under way are broken off and their claims released, within 5 seconds: their certificates are resumed
- * from the bus by the next run, wherever that is. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`, `CERTBUS_MANAGER_CONFIG_INVALID`,
- * `CERTBUS_MANAGER_BUS_STALE`, `CERTBUS_MANAGER_CHECK_IN_FAILED`, with a `StoreError` or `HistoryError`, with the signal's reason, or with a
- * `TimeoutError` where the bus was not read by the deadline.
+ * from the bus by the next run, wherever that is. What fails beside the renewals is in the result's `problems`, such as
+ * `CERTBUS_MANAGER_CHECK_IN_FAILED`, and is tried again by the next run. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`,
+ * `CERTBUS_MANAGER_CONFIG_INVALID`, `CERTBUS_MANAGER_BUS_STALE`, with a `StoreError` or `HistoryError` where the bus cannot be read or written
+ * before the renewals, with the signal's reason, or with a `TimeoutError` where the bus was not read by the deadline.
  */
 export async function runOnce(
   context: Context,
@@ -97,14 +119,24 @@ export async function runOnce(
   const beside = async () => {
     nextQuestion = await askAboutOthers(context, asking);
   };
-  const { due, outcomes, awaitsOutage } = await renewDue(context, { ...options, config, signal: stop, beside });
+  const { due, outcomes, asideError, awaitsOutage } = await renewDue(context, {
+    ...options,
+    config,
+    signal: stop,
+    beside,
+  });
   signal.throwIfAborted();
   const last = late.signal.aborted ? AbortSignal.any([signal, AbortSignal.timeout(LAST_WORDS_MS)]) : signal;
-  await unlessLate(late.signal, async () => void (await decide(context, heartbeat, { signal: last })));
-  await unlessLate(late.signal, () => completeCampaigns(context, { signal: last }));
+  const side = createSideTasks(context, signal);
+  if (asideError !== undefined && !late.signal.aborted) side.report('questions', asideError);
+  await side.run('heartbeat', () =>
+    unlessLate(late.signal, async () => void (await decide(context, heartbeat, { signal: last }))),
+  );
+  await side.run('campaigns', () => unlessLate(late.signal, () => completeCampaigns(context, { signal: last })));
   const url = config.checkIn?.url;
-  if (url && isInOrder(outcomes)) await checkIn(url, last);
-  const others = [nextQuestion, nextHeartbeat(context.view.state), nextCampaignAt(context, outcomes)];
+  if (url && isInOrder(outcomes) && side.problems.length === 0) await side.run('check-in', () => checkIn(url, last));
+  const others = [nextQuestion, nextHeartbeat(context.view.state), nextCampaignAt(context, outcomes), side.again()];
   const next = await nextRun(context, { outcomes, awaitsOutage, others });
-  return { ...countsOf(due, outcomes), position: context.view.checkpoint.position, outcomes, next };
+  const { position } = context.view.checkpoint;
+  return { ...countsOf(due, outcomes), position, outcomes, problems: side.problems, next };
 }

@@ -1,11 +1,12 @@
 /** Entry: a manager that renews by itself until it is stopped. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Progress, RunResult } from '@certbus/manager';
+import { type Progress, type RunResult, SIDE_TASKS } from '@certbus/manager';
 import { notifySystemd, openPages, startWatchdog } from '@certbus/store/service';
 import { Registry } from 'prom-client';
 import type { Environment } from '../environment.ts';
+import type { WriteLine } from '../logger.ts';
 import { type ManagerSettings, withManager } from '../with-manager.ts';
-import { createHealth, type HealthKeeper } from './health.ts';
+import { createHealth, type HealthKeeper, type Trouble } from './health.ts';
 import { keepRenewing, type LoopListener } from './loop.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 
@@ -19,8 +20,8 @@ export interface DaemonOptions extends ManagerSettings {
   readonly host?: string | undefined;
   /** Time between two looks at a bus that does not tell when it is written to, milliseconds; default 10,000. */
   readonly intervalMs?: number | undefined;
-  /** Takes a line about what happened. */
-  readonly log: (line: string) => void;
+  /** Takes a line about what happened: `info`, or `warn` for what somebody should look at. */
+  readonly log: WriteLine;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -28,34 +29,43 @@ const STOP_MS = 5_000;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** What a run did, in lines; none where there was nothing to do. */
-function describeRun({ due, renewed, failed, postponed, outcomes, next }: RunResult): string[] {
-  if (due === 0 && outcomes.length === 0) return [];
-  const failures = outcomes.filter(({ outcome }) => outcome === 'failed');
+/** Logs what a run did; nothing where there was nothing to do. */
+function logRun({ due, renewed, failed, postponed, outcomes, next }: RunResult, log: WriteLine): void {
+  if (due === 0 && outcomes.length === 0) return;
+  for (const { certificateId, names, outcome, error } of outcomes)
+    if (outcome === 'failed') log(`${certificateId} (${names.join(', ')}): ${messageOf(error)}`, 'warn');
   const ending = outcomes.filter(({ isEnding }) => isEnding).length;
   const left = ending > 0 ? `; ${ending} that have ended or are about to were not renewed` : '';
-  return [
-    ...failures.map(({ certificateId, names, error }) => `${certificateId} (${names.join(', ')}): ${messageOf(error)}`),
-    `${due} due: ${renewed} renewed, ${failed} failed, ${postponed} left for later${left}; next at ${next.toISOString()}`,
-  ];
+  const counts = `${due} due: ${renewed} renewed, ${failed} failed, ${postponed} left for later${left}`;
+  log(`${counts}; next at ${next.toISOString()}`, ending > 0 ? 'warn' : 'info');
 }
 
+/** What is said once a task that failed is done again. */
+const RECOVERED: Readonly<Record<Trouble['during'], string>> = {
+  follow: 'the bus answers again',
+  run: 'renewals go on again',
+  questions: 'the questions to the CAs about renewals go on again',
+  heartbeat: 'the heartbeat is on the bus',
+  'check-in': 'the check-in answers again',
+};
+
 /** Reports each trouble once, until there is another or none. */
-function createTroubleLog(log: (line: string) => void) {
-  const known = new Map<string, string>();
+function createTroubleLog(log: WriteLine) {
+  const known = new Map<Trouble['during'], string>();
   return {
-    raise(during: string, error: unknown) {
+    raise(during: Trouble['during'], error: unknown) {
       const message = messageOf(error);
-      if (known.get(during) !== message) log(message);
+      if (known.get(during) !== message) log(message, 'warn');
       known.set(during, message);
     },
-    clear(during: string) {
-      if (known.delete(during)) log(during === 'follow' ? 'the bus answers again' : 'renewals go on again');
+    /** Ends what is known of these tasks; default of all. */
+    clear(...tasks: readonly Trouble['during'][]) {
+      for (const during of tasks) if (known.delete(during)) log(RECOVERED[during], 'info');
     },
   };
 }
 
-function listen(log: (line: string) => void, health: HealthKeeper, metrics: Metrics): LoopListener {
+function listen(log: WriteLine, health: HealthKeeper, metrics: Metrics): LoopListener {
   const trouble = createTroubleLog(log);
   return {
     contact() {
@@ -65,8 +75,10 @@ function listen(log: (line: string) => void, health: HealthKeeper, metrics: Metr
     ran(result) {
       health.ran(result);
       metrics.ran(result);
-      trouble.clear('run');
-      for (const line of describeRun(result)) log(line);
+      const failed = new Set(result.problems.map(({ during }) => during));
+      trouble.clear('run', ...SIDE_TASKS.filter((task) => !failed.has(task)));
+      logRun(result, log);
+      for (const { during, error } of result.problems) trouble.raise(during, error);
     },
     failed(error, during) {
       health.failed(error, during);
@@ -107,15 +119,15 @@ export async function runDaemon(environment: Environment, options: DaemonOptions
         port === undefined
           ? undefined
           : await openPages(health.report, { port, metrics: registry, ...(host === undefined ? {} : { host }) });
-      if (pages) log(`health and metrics on http://${host ?? '127.0.0.1'}:${pages.port}`);
+      if (pages) log(`health and metrics on http://${host ?? '127.0.0.1'}:${pages.port}`, 'info');
       try {
         using _watchdog = startWatchdog();
         await notifySystemd('READY=1');
-        log(`ready, at position ${manager.checkpoint.position} of the bus`);
+        log(`ready, at position ${manager.checkpoint.position} of the bus`, 'info');
         const listener = listen(log, health, metrics);
         const progress = onProgress ? { onProgress } : {};
         await untilStopped(keepRenewing({ manager, bus, intervalMs, now, signal, listener, ...progress }), signal);
-        log('stopped; what was under way is released, and any manager goes on with it');
+        log('stopped; what was under way is released, and any manager goes on with it', 'info');
       } finally {
         await notifySystemd('STOPPING=1');
         await pages?.close();

@@ -1,17 +1,17 @@
 /** How a daemon stands: what its health page says. */
-import type { Manager, RunResult } from '@certbus/manager';
+import type { Manager, RunResult, SideTask } from '@certbus/manager';
 import type { HealthReport } from '@certbus/store/service';
 
 /** What is between a daemon and its work. */
 export interface Trouble {
-  readonly during: 'run' | 'follow';
+  readonly during: 'run' | 'follow' | SideTask;
   /** As `docs/errors.md` lists it. */
   readonly code: string;
 }
 
 /** The report of a daemon, as its health page shows it; without names, which a neighbour on the machine need not know. */
 export interface DaemonHealth {
-  /** Whether its last run over what was due ended, and the bus answers. */
+  /** Whether its last run over what was due ended, with all that is done beside the renewals, and the bus answers. */
   readonly ready: boolean;
   readonly position: number;
   readonly newestCommitAt: string | undefined;
@@ -30,7 +30,7 @@ export interface HealthKeeper {
   /** The bus answered. */
   contact(): void;
   ran(result: RunResult): void;
-  failed(error: unknown, during: Trouble['during']): void;
+  failed(error: unknown, during: 'run' | 'follow'): void;
   report(): HealthReport;
 }
 
@@ -52,9 +52,10 @@ export function createHealth(manager: Pick<Manager, 'checkpoint' | 'state'>, now
       lastContactAt = now();
       trouble.delete('follow');
     },
-    ran({ due, renewed, failed, postponed, next }) {
+    ran({ due, renewed, failed, postponed, next, problems }) {
       lastRun = { at: now(), due, renewed, failed, postponed, next };
-      trouble.delete('run');
+      for (const during of trouble.keys()) if (during !== 'follow') trouble.delete(during);
+      for (const { during, error } of problems) trouble.set(during, { during, code: codeOf(error) });
     },
     failed(error, during) {
       trouble.set(during, { during, code: codeOf(error) });

@@ -107,6 +107,12 @@ export function createMetrics(registry: Registry): Metrics {
     labelNames: ['result'],
     registers,
   });
+  const sideFailures = new Counter({
+    name: 'certbus_manager_side_failures_total',
+    help: 'What failed beside the renewals of a run',
+    labelNames: ['during'],
+    registers,
+  });
   const outcomes = new Counter({
     name: 'certbus_manager_outcomes_total',
     help: 'What became of due certificates',
@@ -164,8 +170,12 @@ export function createMetrics(registry: Registry): Metrics {
       for (const [kind, count] of Object.entries(waiting)) queue.set({ kind }, count);
       underWay.set(running);
     },
-    ran({ outcomes: ended, next }) {
+    ran({ outcomes: ended, problems, next }) {
       runs.inc({ result: 'ok' });
+      for (const { during, error } of problems) {
+        sideFailures.inc({ during });
+        countBusError(error);
+      }
       for (const { outcome, error } of ended) {
         outcomes.inc({ outcome });
         countBusError(error);

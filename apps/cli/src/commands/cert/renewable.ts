@@ -1,6 +1,6 @@
 /** `certbus cert renewable`. */
 import { dueSince } from '@certbus/events';
-import type { Manager, RenewalOutcome } from '@certbus/manager';
+import type { Manager, RenewalOutcome, RunProblem } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { type AnswerError, describeError } from '../../answer.ts';
 import { SigningCommand } from '../../base-command.ts';
@@ -29,6 +29,8 @@ interface Result {
   readonly putOff: readonly PutOffRow[];
   /** One for each certificate that was taken up, and for what is left that has ended or is about to; empty without a renewing flag. */
   readonly outcomes: readonly Outcome[];
+  /** What went wrong beside the renewals, such as the check-in; the next run tries it again. */
+  readonly problems: readonly (AnswerError & Pick<RunProblem, 'during'>)[];
 }
 
 /** What became of one certificate. */
@@ -146,14 +148,16 @@ export default class CertRenewable extends SigningCommand {
       if (due.length === 0 && putOff.length === 0)
         this.progress(`nothing is due${args.at ? ` by ${at.toISOString()}` : ''}`);
       if (!renews) {
-        const result: Result = { due, putOff, outcomes: [] };
+        const result: Result = { due, putOff, outcomes: [], problems: [] };
         checkEnding(ending + putOff.filter((each) => each.isEnding).length, result);
         return result;
       }
       const limit = flags['renew-first'] ? 1 : undefined;
       const options = { signal: this.signal, ...(limit ? { limit } : {}) };
       const ran = await this.withDisplay(({ onProgress }) => manager.runOnce({ ...options, onProgress }));
-      const result = { due, putOff, outcomes: ran.outcomes.map(rowOf) };
+      const problems = ran.problems.map(({ during, error }) => ({ during, ...describeError(error) }));
+      const result: Result = { due, putOff, outcomes: ran.outcomes.map(rowOf), problems };
+      for (const { message } of problems) this.warn(message);
       this.#report(ran.outcomes, result);
       return result;
     });
