@@ -71,15 +71,22 @@ export function metricLine<Fields extends object>(
   metrics: readonly Metric<Fields>[],
   {
     problems,
+    isWarned = false,
     functionName,
     at,
-  }: { readonly problems: readonly Problem[]; readonly functionName: string; readonly at: Date },
+  }: {
+    readonly problems: readonly Problem[];
+    /** Whether something less went wrong. Default false. */
+    readonly isWarned?: boolean;
+    readonly functionName: string;
+    readonly at: Date;
+  },
 ): string {
   const Metrics = metrics.map(([Name, , Unit]) => ({ Name, Unit }));
   const values = Object.fromEntries(metrics.map(([name, field]) => [name, summary[field]]));
   const CloudWatchMetrics = [{ Namespace: 'CertBus', Dimensions: [['FunctionName']], Metrics }];
   return JSON.stringify({
-    level: problems.length > 0 ? 'ERROR' : summary.warnings.length > 0 ? 'WARN' : 'INFO',
+    level: problems.length > 0 ? 'ERROR' : isWarned ? 'WARN' : 'INFO',
     message: 'run',
     ...summary,
     ...(problems.length > 0 ? { problems: problems.slice(0, MAX_PROBLEMS) } : {}),
@@ -90,8 +97,8 @@ export function metricLine<Fields extends object>(
 }
 
 /** The summary of a run of the manager as one line of a log. */
-export const logLine = (summary: Summary, options: Parameters<typeof metricLine>[2]): string =>
-  metricLine(summary, METRICS, options);
+export const logLine = (summary: Summary, options: Omit<Parameters<typeof metricLine>[2], 'isWarned'>): string =>
+  metricLine(summary, METRICS, { ...options, isWarned: summary.warnings.length > 0 });
 
 /** The first problems, for the message of an error. */
 export function shownProblems(problems: readonly Problem[]): string {

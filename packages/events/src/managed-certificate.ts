@@ -64,6 +64,8 @@ export interface Issuance {
   readonly replaces: string | undefined;
   /** The campaign that it is made for. */
   readonly campaignId?: string | undefined;
+  /** When it was begun, ISO 8601. */
+  readonly startedAt: string;
   /** Who holds the claim; `undefined` after a release. */
   readonly holder: string | undefined;
   /** End of the claim, ISO 8601. */

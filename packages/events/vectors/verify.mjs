@@ -141,6 +141,8 @@ const EVENTS = {
     },
   ],
   CampaignEnded: [{ campaignId: is.id, outcome: oneOf('completed', 'cancelled') }],
+  AlertRaised: [{ alert: is.text, subject: is.text, detail: is.text, since: is.instant }, { pending: is.names }],
+  AlertCleared: [{ alert: is.text, subject: is.text, until: is.instant }, { pending: is.names }],
   Heartbeat: [{}],
   IssuanceStarted: [
     {

@@ -49,7 +49,6 @@ export type {
   RevocableCertificate,
   RevocationOutcome,
 } from './renewal/mass-revocation.ts';
-export type { RenewalOutcome, RunResult } from './renewal/outcome.ts';
 export { type RenewalOutcome, type RunProblem, type RunResult, SIDE_TASKS, type SideTask } from './renewal/outcome.ts';
 export type { NewNames, NewNamesForecast } from './renewal/plan/new-names.ts';
 export type { Plan, PlannedAuthority, PlannedDay, PlanRequest } from './renewal/plan/plan.ts';

@@ -190,6 +190,7 @@ const CERTIFICATE: ManagedCertificate = {
     fallbackFor: directory,
     replaces: 'a.b',
     campaignId: 'campaign1',
+    startedAt: instant,
     holder: 'alice',
     until: instant,
     csrs: [
@@ -292,6 +293,9 @@ test('a snapshot is laid out as docs/format.md says', async () => {
         fullAt: instant,
         ended: { outcome: 'completed', at: instant },
       },
+    ],
+    alerts: [
+      { alert: 'failing', subject: 'certificate1', detail: 'x', since: instant, until: instant, pending: ['hook'] },
     ],
     voided: [{ type: 'IssuerAdded', position: 1, rule: 'a rule' }],
     unknown: ['MoonPhaseChanged'],

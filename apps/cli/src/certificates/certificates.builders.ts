@@ -64,6 +64,7 @@ export function issuance(holder: string | undefined): Issuance {
     directory: 'https://ca.test/directory',
     fallbackFor: undefined,
     replaces: undefined,
+    startedAt: inDays(-1 / 24),
     holder,
     until: inDays(1 / 200),
     csrs: [],

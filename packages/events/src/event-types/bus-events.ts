@@ -195,6 +195,34 @@ export interface SnapshotTaken {
   readonly place: string;
 }
 
+/** Names an alert: one of a kind and subject is raised at a time. */
+export interface AlertKey {
+  /** What it is about, such as `failing`. */
+  readonly alert: string;
+  /** Whom it is about: a certificate's id, a CA's directory, or what the kind says. */
+  readonly subject: string;
+}
+
+/** People were told that something needs them. It is written once they were, so that several managers tell them once. */
+export interface AlertRaised extends AlertKey {
+  readonly type: 'AlertRaised';
+  /** Why, for people. */
+  readonly detail: string;
+  /** Since when, ISO 8601. */
+  readonly since: string;
+  /** Names of those places in the configuration that could not be told yet. */
+  readonly pending?: readonly string[] | undefined;
+}
+
+/** People were told that an alert is over; it is dropped, unless some place is still to be told. */
+export interface AlertCleared extends AlertKey {
+  readonly type: 'AlertCleared';
+  /** When that was found, ISO 8601. */
+  readonly until: string;
+  /** As in {@link AlertRaised}. */
+  readonly pending?: readonly string[] | undefined;
+}
+
 /** Nothing else was written for 24 hours. */
 export interface Heartbeat {
   readonly type: 'Heartbeat';
@@ -220,4 +248,6 @@ export type BusLevelEvent =
   | SnapshotTaken
   | CampaignStarted
   | CampaignEnded
+  | AlertRaised
+  | AlertCleared
   | Heartbeat;

@@ -14,6 +14,7 @@ import {
 import {
   account,
   accountKey,
+  alertKey,
   campaign,
   challenge,
   closedAccount,
@@ -22,7 +23,10 @@ import {
   keyType,
   managers,
   name,
+  names,
+  pending,
   position,
+  raisedAlert,
   recipients,
   snapshot,
   stateless,
@@ -38,7 +42,6 @@ export type EventType = BusEvent['type'];
 /** The event of a name: `EventOf<'CertificateObtained'>`. */
 export type EventOf<Type extends EventType> = Extract<BusEvent, { readonly type: Type }>;
 
-const names = v.pipe(v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(255))), v.nonEmpty(), v.maxLength(100));
 const challengeType = v.picklist(CHALLENGE_TYPES);
 const failureClass = v.pipe(
   text,
@@ -117,6 +120,8 @@ export const schemas: { readonly [T in EventType]: EventSchema<T> } = {
     campaignId: id,
     outcome: v.picklist(CAMPAIGN_OUTCOMES),
   }),
+  AlertRaised: v.object({ type: v.literal('AlertRaised'), ...raisedAlert }),
+  AlertCleared: v.object({ type: v.literal('AlertCleared'), ...alertKey, until: instant, pending }),
   Heartbeat: v.object({ type: v.literal('Heartbeat') }),
   IssuanceStarted: v.object({
     type: v.literal('IssuanceStarted'),

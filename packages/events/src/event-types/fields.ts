@@ -103,3 +103,21 @@ export const campaign: { readonly [F in keyof Omit<CampaignStarted, 'type'>]-?: 
   certificates: position,
   ordersPerHour: v.optional(position),
 };
+/** Names of a certificate, or others. */
+export const names: Field<string[]> = v.pipe(
+  v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(255))),
+  v.nonEmpty(),
+  v.maxLength(100),
+);
+/** Names an alert. */
+export const alertKey: Readonly<Record<'alert' | 'subject', Field<string>>> = { alert: text, subject: text };
+/** Whom of the places in the configuration an alert is still to reach. */
+export const pending: Field<string[] | undefined> = v.optional(names);
+/** An alert that people were told of. */
+export const raisedAlert: typeof alertKey &
+  Readonly<Record<'detail' | 'since', Field<string>>> & { readonly pending: Field<string[] | undefined> } = {
+  ...alertKey,
+  detail: text,
+  since: instant,
+  pending,
+};

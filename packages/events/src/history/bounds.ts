@@ -1,5 +1,5 @@
 /** How long the lists in the state of a bus can get: anyone who has a manager's key can write to them, and every server reads them. */
-import type { ChallengePresented } from '../event-types/bus-events.ts';
+import type { AlertKey, ChallengePresented } from '../event-types/bus-events.ts';
 import { isKnown, vocabulary } from '../event-types/event-schema.ts';
 
 type Challenge = Omit<ChallengePresented, 'type'>;
@@ -10,6 +10,8 @@ export const MAX_DIRECTORIES = 100;
 export const MAX_REPLACED = 100;
 /** Challenges that are answered at a time, an hour at most each: those of 25 certificates with 100 names and two accounts. */
 export const MAX_CHALLENGES = 5_000;
+/** Alerts that are raised, or still to be told of: a manager raises one for many certificates that fail alike. */
+export const MAX_ALERTS = 500;
 /** Of unknown types, and of unknown fields: one of each kind decides as much as a thousand. */
 const MAX_UNKNOWN = 50;
 /** Longest list of unknown things: types, fields, and the mark that there are more. */
@@ -51,6 +53,10 @@ export function withDirectory<D extends { readonly directory: string }>(list: re
   return others.length < MAX_DIRECTORIES ? [...others, item] : list;
 }
 
+/** Whether two alerts are about the same. */
+export const isSameAlert = (one: AlertKey, other: AlertKey): boolean =>
+  one.alert === other.alert && one.subject === other.subject;
+
 const isSame = (one: Challenge, other: Challenge): boolean =>
   one.token === other.token &&
   one.identifier === other.identifier &&
@@ -61,4 +67,10 @@ const isSame = (one: Challenge, other: Challenge): boolean =>
 /** Adds a challenge, in the place of the same one that was announced before. The newest stay: a CA asks for those. */
 export function withChallenge(challenges: readonly Challenge[], challenge: Challenge): readonly Challenge[] {
   return [...challenges.filter((each) => !isSame(each, challenge)), challenge].slice(-MAX_CHALLENGES);
+}
+
+/** Puts an alert in the place of the same one. One that is one too many is not taken: it pushes out nothing that is there. */
+export function withAlert<A extends AlertKey>(alerts: readonly A[], alert: A): readonly A[] {
+  const others = alerts.filter((each) => !isSameAlert(each, alert));
+  return others.length < MAX_ALERTS ? [...others, alert] : alerts;
 }

@@ -5,17 +5,19 @@ import { CAMPAIGN_OUTCOMES } from '../event-types/campaign-events.ts';
 import {
   account,
   accountKey,
+  alertKey,
   campaign,
   challenge,
   closedAccount,
   instant,
+  names,
   position,
   recipients,
   snapshot,
   stateless,
   text,
 } from '../event-types/fields.ts';
-import { MAX_CHALLENGES, MAX_DIRECTORIES, MAX_REPLACED, MAX_UNKNOWN_ALL } from './bounds.ts';
+import { MAX_ALERTS, MAX_CHALLENGES, MAX_DIRECTORIES, MAX_REPLACED, MAX_UNKNOWN_ALL } from './bounds.ts';
 import type { BusState } from './bus-state.ts';
 import { MAX_CAMPAIGNS } from './campaigns.ts';
 
@@ -48,6 +50,18 @@ const schema = v.object({
       }),
     ),
     v.maxLength(MAX_CAMPAIGNS),
+  ),
+  alerts: v.pipe(
+    v.array(
+      v.object({
+        ...alertKey,
+        detail: text,
+        since: instant,
+        until: v.optional(instant),
+        pending: v.union([v.strictTuple([]), names]),
+      }),
+    ),
+    v.maxLength(MAX_ALERTS),
   ),
   voided: v.pipe(v.array(v.object({ type: text, position, rule: text })), v.maxLength(20)),
   unknown: v.pipe(v.array(text), v.maxLength(MAX_UNKNOWN_ALL)),

@@ -152,3 +152,41 @@ test('a roll-over of another account than the one there is not taken', () => {
   };
   expect(given(...registered, started, rolled)).toEqual(given(...registered, started));
 });
+
+const raised = (subject: string, more: object = {}): BusEvent => ({
+  type: 'AlertRaised',
+  alert: 'failing',
+  subject,
+  detail: 'why',
+  since: at.toISOString(),
+  ...more,
+});
+const cleared = (subject: string, more: object = {}): BusEvent => ({
+  type: 'AlertCleared',
+  alert: 'failing',
+  subject,
+  until: at.toISOString(),
+  ...more,
+});
+
+test('an alert is raised until it is cleared, once for a kind and a subject', () => {
+  const one = { alert: 'failing', subject: 'one', detail: 'why', since: at.toISOString(), pending: [] };
+  const { alerts } = given(raised('one', { pending: ['hook'] }), raised('two'), raised('one'));
+  expect(alerts).toEqual([{ ...one, subject: 'two' }, one]);
+  expect(given(raised('one'), raised('two'), cleared('one')).alerts).toEqual([{ ...one, subject: 'two' }]);
+  const other = { ...cleared('one'), alert: 'expired' } as BusEvent;
+  expect(given(raised('one'), other, cleared('three')).alerts).toEqual([one]);
+});
+
+test('an alert that is over stays while a place is to be told of it, and is raised again by the next', () => {
+  const state = given(raised('one'), cleared('one', { pending: ['hook'] }));
+  expect(state.alerts).toMatchObject([{ subject: 'one', until: at.toISOString(), pending: ['hook'] }]);
+  expect(given(raised('one'), cleared('one', { pending: ['hook'] }), cleared('one')).alerts).toEqual([]);
+  const again = given(raised('one'), cleared('one', { pending: ['hook'] }), raised('one')).alerts;
+  expect(again).toEqual([{ alert: 'failing', subject: 'one', detail: 'why', since: at.toISOString(), pending: [] }]);
+});
+
+test('no one who has a key fills the state with alerts', () => {
+  const { alerts } = given(...Array.from({ length: 600 }, (_, n) => raised(`${n}`)));
+  expect([alerts.length, alerts[0]?.subject]).toEqual([500, '0']);
+});

@@ -4,12 +4,23 @@ import type {
   AccountKeyRolledOver,
   AccountKeyRollOverStarted,
   AccountRegistered,
+  AlertCleared,
+  AlertKey,
+  AlertRaised,
   ChallengePresented,
   Recipient,
   SnapshotTaken,
 } from '../event-types/bus-events.ts';
 import type { BusEvent } from '../event-types/event-schema.ts';
-import { MAX_DIRECTORIES, withChallenge, withDirectory, withReplaced, withUnknown } from './bounds.ts';
+import {
+  isSameAlert,
+  MAX_DIRECTORIES,
+  withAlert,
+  withChallenge,
+  withDirectory,
+  withReplaced,
+  withUnknown,
+} from './bounds.ts';
 import { type Campaign, withCampaign, withCampaignOrder, withoutCampaign } from './campaigns.ts';
 import type { Commit } from './codec.ts';
 
@@ -27,6 +38,17 @@ export interface NextAccountKey extends Omit<AccountKeyRollOverStarted, 'type'>,
 
 /** A challenge that is being answered. */
 export type Challenge = Omit<ChallengePresented, 'type'>;
+
+/** An alert that people were told of, or are still to be. */
+export interface NotedAlert extends AlertKey {
+  readonly detail: string;
+  /** ISO 8601. */
+  readonly since: string;
+  /** When it was found to be over, ISO 8601; absent while it is raised. */
+  readonly until?: string | undefined;
+  /** Names of the places in the configuration that could not be told yet. */
+  readonly pending: readonly string[];
+}
 
 /** An event that breaks a rule where it stands. */
 export interface VoidedEvent {
@@ -65,6 +87,8 @@ export interface BusState {
   readonly snapshots: readonly Omit<SnapshotTaken, 'type'>[];
   /** Campaigns, newest last, 20 at most: those that go on, and the newest of those that have ended. */
   readonly campaigns: readonly Campaign[];
+  /** Alerts that are raised, or were and are still to be told of; 500 at most. */
+  readonly alerts: readonly NotedAlert[];
   /** The newest events that broke a rule where they stood, newest last: none of them counts. */
   readonly voided: readonly VoidedEvent[];
   /**
@@ -89,6 +113,7 @@ export const EMPTY_BUS: BusState = {
   archived: undefined,
   snapshots: [],
   campaigns: [],
+  alerts: [],
   voided: [],
   unknown: [],
   newestAt: undefined,
@@ -147,6 +172,22 @@ function closeAccount(state: BusState, { type: _, ...closed }: AccountDeactivate
     nextAccountKeys: state.nextAccountKeys.filter(({ directory }) => !isCurrent || directory !== closed.directory),
     closedAccounts: withDirectory(state.closedAccounts, closed),
   };
+}
+
+function raiseAlert(
+  state: BusState,
+  { alert, subject, detail, since, pending = [] }: Omit<AlertRaised, 'type'>,
+): BusState {
+  return { ...state, alerts: withAlert(state.alerts, { alert, subject, detail, since, pending }) };
+}
+
+function clearAlert(state: BusState, event: AlertCleared): BusState {
+  const { until, pending } = event;
+  const change = (each: NotedAlert): readonly NotedAlert[] => {
+    if (!isSameAlert(each, event)) return [each];
+    return pending ? [{ ...each, until, pending }] : [];
+  };
+  return { ...state, alerts: state.alerts.flatMap(change) };
 }
 
 function withoutChallenges(state: BusState, isOver: (challenge: Challenge) => boolean): BusState {
@@ -211,6 +252,10 @@ function evolveEvent(state: BusState, event: BusEvent, { position, at }: Pick<Co
     case 'IssuanceStarted':
       if (event.campaignId === undefined) return state;
       return { ...state, campaigns: withCampaignOrder(state.campaigns, event.campaignId, at) };
+    case 'AlertRaised':
+      return raiseAlert(state, event);
+    case 'AlertCleared':
+      return clearAlert(state, event);
     default:
       return state;
   }

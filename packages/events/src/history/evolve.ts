@@ -56,7 +56,8 @@ function start(certificate: ManagedCertificate, event: IssuanceStarted, commit: 
   const { holder, until, csr, sealedKey, recipientsPosition, campaignId } = event;
   const csrs = [{ csr, sealedKey, recipientsPosition, ...madeBy(commit) }];
   const subject = { names, challengeType, profile, keyType, directory, fallbackFor };
-  const made = { issuanceId, reason, ...subject, replaces, holder, until, csrs, orderUrl: undefined };
+  const startedAt = commit.at.toISOString();
+  const made = { issuanceId, reason, ...subject, replaces, startedAt, holder, until, csrs, orderUrl: undefined };
   const issuance: Issuance = { ...made, ...(campaignId === undefined ? {} : { campaignId }) };
   return fallbackFor === undefined
     ? { ...certificate, challengeType, profile, keyType, directory, issuance }

@@ -10,6 +10,7 @@ export {
   endChallenges,
   evolveBus,
   type NextAccountKey,
+  type NotedAlert,
   type VoidedEvent,
 } from './bus-state.ts';
 export { parseBusState } from './bus-state-schema.ts';

@@ -187,6 +187,21 @@ export function examplesOf(
     RangeArchived: { type: 'RangeArchived', first: 1, last: position, ...archived },
     SnapshotTaken: { type: 'SnapshotTaken', position, ...archived },
     CampaignEnded: { type: 'CampaignEnded', campaignId, outcome: 'completed' },
+    AlertRaised: {
+      type: 'AlertRaised',
+      alert: 'failing',
+      subject: certificateId,
+      detail: 'example.test: the CA refused it (urn:ietf:params:acme:error:dns)',
+      since: at.toISOString(),
+      pending: ['on-call'],
+    },
+    AlertCleared: {
+      type: 'AlertCleared',
+      alert: 'failing',
+      subject: certificateId,
+      until: inMinutes(5),
+      pending: ['on-call'],
+    },
     Heartbeat: { type: 'Heartbeat' },
     ManagerExpelled: {
       type: 'ManagerExpelled',

@@ -124,7 +124,7 @@ function start(state: ManagerState, now: Date, claim: NewClaim, terms: ClaimTerm
   const until = new Date(now.getTime() + claimMs).toISOString();
   const subject = { names, reason, challengeType, profile, keyType, directory, fallbackFor, replaces, campaignId };
   const started = { issuanceId, ...subject, holder, until };
-  const issuance: Issuance = { ...started, csrs: [csr], orderUrl: undefined };
+  const issuance: Issuance = { ...started, startedAt: now.toISOString(), csrs: [csr], orderUrl: undefined };
   const event = { type: 'IssuanceStarted' as const, certificateId, ...started, ...csr };
   return say({ kind: 'claimed', certificateId, issuance, resumed: false }, event);
 }

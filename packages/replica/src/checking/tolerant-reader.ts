@@ -93,6 +93,8 @@ export function createTolerantReader(
         () => 0,
       ),
     countFailing: () => attempt(reader.countFailing, () => new Map()),
+    failing: (failureClass, limit) => attempt(() => reader.failing(failureClass, limit), none),
+    urgent: (at, limit) => attempt(() => reader.urgent(at, limit), none),
     firstEnd: (directory) =>
       attempt(
         () => reader.firstEnd(directory),

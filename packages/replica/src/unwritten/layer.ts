@@ -144,6 +144,8 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
     countDue: (at) => base().countDue(at),
     countUrgent: (at) => base().countUrgent(at),
     countFailing: () => base().countFailing(),
+    failing: (failureClass, limit) => base().failing(failureClass, limit),
+    urgent: (at, limit) => base().urgent(at, limit),
     firstEnd: (directory) => base().firstEnd(directory),
     countServed: () => base().countServed() + difference(() => true),
     countEnding: (at) => base().countEnding(at) + difference((end) => end < at.getTime()),

@@ -44,6 +44,13 @@ test('due, urgent, failing and the first end are counted as the bus says, and to
   // A back-off puts the renewal off, and makes it no less urgent.
   expect([replica.countDue(URGENT), replica.countUrgent(URGENT)]).toEqual([0, 1]);
   expect([...replica.countFailing()]).toEqual([['temporary', 1]]);
+  expect([replica.failing('temporary', 10), replica.failing('authority', 10)]).toEqual([['certificate1'], []]);
+  const late = new Date('2027-05-21T00:00:00Z');
+  expect([replica.urgent(URGENT, 10), replica.urgent(late, 10), replica.urgent(late, 1)]).toEqual([
+    ['certificate1'],
+    ['certificate1', 'certificate2'],
+    ['certificate1'],
+  ]);
 
   await story.say({ type: 'CertificateRemoved', certificateId: 'certificate1' });
   await synchronize(replica, story.bus);

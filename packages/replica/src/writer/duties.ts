@@ -1,4 +1,4 @@
-/** Counts what a manager has to do and where it fails, by indexes alone: a monitor asks every few seconds. */
+/** Counts and names what a manager has to do and where it fails, by indexes alone: a monitor asks every few seconds. */
 import type { DatabaseSync } from 'node:sqlite';
 import { type FailureClass, sha256 } from '@certbus/events';
 
@@ -10,6 +10,10 @@ export interface DutyReader {
   countUrgent(at: Date): number;
   /** How many have failed since they were last issued, by the class of the last failure; classes without any are absent. */
   countFailing(): ReadonlyMap<FailureClass, number>;
+  /** Ids of those that {@link DutyReader.countFailing} counts for a class, as many as `limit`. */
+  failing(failureClass: FailureClass, limit: number): string[];
+  /** Ids of those that {@link DutyReader.countUrgent} counts, the longest urgent first, as many as `limit`. */
+  urgent(at: Date, limit: number): string[];
   /** When the first of those that a CA issued ends, by its directory; `undefined` where it issued none that is served. */
   firstEnd(directory: string): Date | undefined;
 }
@@ -35,11 +39,18 @@ export function createDutyReader(database: DatabaseSync, suffix: string): DutyRe
   const failing = database.prepare(
     `SELECT failing, count(*) AS n FROM certificates${suffix} WHERE failing IS NOT NULL GROUP BY failing`,
   );
+  const alike = database.prepare(`SELECT certificate_id FROM certificates${suffix} WHERE failing = ? LIMIT ?`);
+  const longest = database.prepare(
+    `SELECT certificate_id FROM certificates${suffix} WHERE urgent_at <= ? ORDER BY urgent_at LIMIT ?`,
+  );
+  const idsOf = (rows: readonly Record<string, unknown>[]) => rows.map((row) => String(row['certificate_id']));
   const first = database.prepare(`SELECT min(not_after) AS first FROM certificates${suffix} WHERE issued_by = ?`);
   return {
     countDue: (at) => Number(due.get(at.getTime())?.['n']),
     countUrgent: (at) => Number(urgent.get(at.getTime())?.['n']),
     countFailing: () => new Map(failing.all().map((row) => [row['failing'] as FailureClass, Number(row['n'])])),
+    failing: (failureClass, limit) => idsOf(alike.all(failureClass, limit)),
+    urgent: (at, limit) => idsOf(longest.all(at.getTime(), limit)),
     firstEnd(directory) {
       const end = first.get(issuerNumber(directory))?.['first'];
       return typeof end === 'number' ? new Date(end) : undefined;

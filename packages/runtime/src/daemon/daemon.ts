@@ -46,6 +46,7 @@ const RECOVERED: Readonly<Record<Trouble['during'], string>> = {
   run: 'renewals go on again',
   questions: 'the questions to the CAs about renewals go on again',
   heartbeat: 'the heartbeat is on the bus',
+  campaigns: 'the end of campaigns is on the bus again',
   'check-in': 'the check-in answers again',
 };
 

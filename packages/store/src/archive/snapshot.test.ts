@@ -62,6 +62,7 @@ const record = (n: number): SnapshotRecord => ({
       directory: 'https://ca.test/dir',
       fallbackFor: undefined,
       replaces: undefined,
+      startedAt: '2026-11-22T00:00:00.000Z',
       holder: 'alice',
       until: '2026-11-22T00:05:00Z',
       csrs: [{ csr: Buffer.from(`csr ${n}`).toString('base64'), sealedKey: 'AAAA', recipientsPosition: 1 }],
