@@ -39,6 +39,7 @@ export { BLOCKED_NAME, type Pebble, type PebbleOptions, startPebble } from './pe
 export type { PebbleOrigin } from './pebble-programs.ts';
 export { type PowerDns, startPowerDns } from './powerdns.ts';
 export { run, type Service, startService } from './process.ts';
+export { type Alertmanager, findPrometheus, startAlertmanager } from './prometheus.ts';
 export { type Exchange, type Fault, startFaultProxy, startTlsProxy, type Verdict } from './proxies.ts';
 export { type S3Server, startS3Server } from './s3-server.ts';
 export { findSecrets, type ScannedSecret, secretsOfKey, secretText } from './secret-scan.ts';

@@ -15,6 +15,7 @@ import { findNode, missingNodeVersions, NODE_VERSIONS } from './node-versions.ts
 import { installPackages } from './npm-packages.ts';
 import { findPebble, missingPebble } from './pebble-programs.ts';
 import { missingPowerDns } from './powerdns.ts';
+import { findPrometheus, missingPrometheus } from './prometheus.ts';
 import { findS3Server, missingS3Server } from './s3-server.ts';
 import { findStepCa, missingStepCa } from './step-ca.ts';
 import { missingStrace } from './strace.ts';
@@ -45,6 +46,7 @@ export type Part =
   | 'mandoc'
   | 'nginx'
   | 'nginx-lua'
+  | 'prometheus'
   | 'systemd'
   | 'tmux';
 
@@ -70,6 +72,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   mandoc: missingMandoc,
   nginx: missingNginx,
   'nginx-lua': missingNginxWithLua,
+  prometheus: missingPrometheus,
   systemd: missingSystemd,
   tmux: missingTmux,
 };
@@ -104,6 +107,7 @@ export async function installParts(): Promise<void> {
   if (!missingAcmeClients()) for (const find of [findCertbot, findLego, findCaddy]) await find();
   if (!missingNginx()) await findNginx();
   if (!missingNginxWithLua()) await findNginxWithLua();
+  if (!missingPrometheus()) await findPrometheus();
   if (!missingMandoc()) await findMandoc();
   if (!missingTmux()) await findTmux();
   if (!missingChromium()) await findChromium();

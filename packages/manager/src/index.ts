@@ -2,6 +2,8 @@
 export type { AccountOptions } from './accounts/account-operations.ts';
 export type { AccountCandidate, AdoptionOptions, AdoptionOutcome } from './accounts/adoption.ts';
 export type { ObserveAuthority } from './accounts/connections.ts';
+export type { AlertTest } from './alerts/announcer.ts';
+export type { AlertmanagerSettings, AlertSink, WebhookSettings } from './configuration/alert-sinks.ts';
 export { limitsOfAuthority } from './configuration/certificate-authorities.ts';
 export { type ConfigurationChanges, changesBetween } from './configuration/changes.ts';
 export {
@@ -13,7 +15,8 @@ export {
   parseConfiguration,
   type TlsAlpn01Settings,
 } from './configuration/configuration.ts';
-export { mergeRedacted, REDACTED, redactConfiguration } from './configuration/redaction.ts';
+export { REDACTED } from './configuration/redacted.ts';
+export { mergeRedacted, redactConfiguration } from './configuration/redaction.ts';
 export {
   hostsOf,
   type RefusedSecret,
@@ -23,8 +26,10 @@ export {
   secretHosts,
 } from './configuration/secrets.ts';
 export type { ConfigureResult } from './configuration/stored-configuration.ts';
+export { ALERT_KINDS, type AlertKind } from './decide/alert.ts';
 export type { KeyChange } from './decide/key-changes.ts';
 export { type Hold, holdOf, isEnding, type PutOff } from './decide/put-off.ts';
+export type { Quota } from './decide/quota.ts';
 export { type DiagnosisOptions, diagnoseReader, type ReaderDiagnosis } from './doctor/doctor.ts';
 export type { LocalFile, LocalFiles } from './doctor/files.ts';
 export type { Check, Finding } from './doctor/finding.ts';

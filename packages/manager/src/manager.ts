@@ -8,10 +8,14 @@ import type { ArchivePlace, Bus } from '@certbus/store';
 import type { Outgoing } from '@certbus/store/outgoing';
 import { type AccountOperations, accountOperations } from './accounts/account-operations.ts';
 import { createConnections, type ObserveAuthority } from './accounts/connections.ts';
+import { type AlertTest, createAnnouncer } from './alerts/announcer.ts';
+import { orderQuotas } from './alerts/picture.ts';
+import { checkPlaces } from './configuration/alert-sinks.ts';
 import { type ConfigurationOperations, configurationOperations } from './configuration/configuration-operations.ts';
 import type { SecretSource } from './configuration/secrets.ts';
 import { requireConfiguration } from './configuration/stored-configuration.ts';
 import { type Context, refresh } from './context.ts';
+import type { Quota } from './decide/quota.ts';
 import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
 import type { Finding } from './doctor/finding.ts';
 import type { SolverFactory } from './issuance/solvers.ts';
@@ -97,6 +101,19 @@ export interface Manager
   /** What a monitor asks every few seconds, read from indexes of the replica, which may be some commits behind. */
   counts(): ManagerCounts;
   /**
+   * What is left of the new orders that the account at each CA of the configuration can make, by the bus as of the last refresh. Rejects as
+   * {@link Manager.plan}.
+   */
+  quotas(): Promise<readonly Quota[]>;
+  /**
+   * Sends a test to all places that alerts are sent to, or to those that are named, as the configuration of the last refresh has them. What is wrong
+   * with one is in its result. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`, and `CERTBUS_MANAGER_CONFIG_INVALID` for a name that is not there.
+   */
+  testAlerts(options: {
+    readonly names?: readonly string[] | undefined;
+    readonly signal: AbortSignal;
+  }): Promise<readonly AlertTest[]>;
+  /**
    * Plans on the bus's own state, as of the last refresh: when renewals come, which limit binds, when new names are done, and what a mass
    * revocation would cost. Nothing is changed. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`, and `CERTBUS_MANAGER_CONFIG_INVALID` for an authority that is not there.
    */
@@ -138,12 +155,13 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
   const { view, freshness, connections, logger } = context;
   warnIfStale({ view, freshness, warn: (message, fields) => logger.warn(message, fields) });
   const { notes = openRenewalInfoNotes(':memory:'), outgoing } = options;
+  const announcer = createAnnouncer(context, { outgoing });
   return {
     ...accountOperations(context),
     ...campaignOperations(context),
-    ...certificateOperations(context, { notes, checkIn: checkInThrough(outgoing) }),
+    ...certificateOperations(context, { notes, checkIn: checkInThrough(outgoing), announcer }),
     ...configurationOperations(context),
-    ...upkeepOperations(context),
+    ...upkeepOperations(context, announcer),
     get state() {
       return view.state;
     },
@@ -156,6 +174,12 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
     refresh: (run) => refresh(context, run),
     nextDue: () => view.state.nextDue(),
     counts: () => readCounts(view.replica, context.now()),
+    quotas: async () => orderQuotas(context, await requireConfiguration(context)),
+    async testAlerts({ names, signal }) {
+      const config = await requireConfiguration(context);
+      checkPlaces(config, names);
+      return announcer.test({ config, names, signal });
+    },
     async plan(request) {
       await view.written();
       return plan(context, await requireConfiguration(context), request);

@@ -50,6 +50,11 @@ const valid = {
   tlsAlpn01: { probe: false },
   dnsPersist01: { nameServers: false },
   checkIn: { url: 'https://check.example/in', within: '48h' },
+  alerts: {
+    chat: { webhook: 'https://chat.example/hooks/secret' },
+    ops: { webhook: { env: 'CERTBUS_SECRET_HOOK' } },
+    pager: { alertmanager: 'https://am.example/prefix', username: 'certbus', password: 'a secret password' },
+  },
 };
 
 /** The valid configuration with the value at a path set; `undefined` takes it away. */
@@ -96,6 +101,12 @@ test.each([
   ['a MAC that nobody has', 'authorities.le.eab.algorithm', 'HS1', /HS256, HS384 or HS512/],
   ['a version of the future', 'version', 2, /version must be 1/],
   ['a fallback that is not there', 'authorities.le.fallback', 'x', /"fallback" of "le"/],
+  ['a webhook that is no URL', 'alerts.chat.webhook', 'hunter2', /^(?!.*hunter2).*alerts\.chat must have as "webhook"/],
+  ['a webhook with a password', 'alerts.chat.webhook', 'https://a:hunter2@b.test', /^(?!.*hunter2).*alerts\.chat must/],
+  ['a place for alerts that is nothing', 'alerts.chat', { email: 'x' }, /alerts\.chat must be \{"webhook": URL\}/],
+  ['a user name alone', 'alerts.pager.password', undefined, /alerts\.pager must have both of "username" and/],
+  ['two ways to show who it is', 'alerts.pager.token', 'hunter2', /^(?!.*hunter2).*alerts\.pager cannot have/],
+  ['a place with a name of spaces', 'alerts.a b', { webhook: 'https://x.test' }, /must have names of letters/],
   ['a staging that is itself', 'authorities.le.staging', 'le', /"staging" of "le"/],
 ])('%s is refused by its path', (_, path, value, reason) => {
   expect(() => parseConfiguration(withValue(path, value))).toThrow(reason);

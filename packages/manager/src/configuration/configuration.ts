@@ -14,6 +14,7 @@ import {
 } from '@certbus/solvers';
 import * as v from 'valibot';
 import { ManagerError } from '../errors.ts';
+import { type AlertSink, alertSinks } from './alert-sinks.ts';
 import { dnsSettings } from './dns-settings.ts';
 import { type ConfiguredLimits, configuredLimits } from './limits.ts';
 
@@ -111,6 +112,8 @@ export interface Configuration {
     | undefined;
   /** A dead man's switch: `url` is fetched after every successful run. */
   readonly checkIn?: { readonly url: string; readonly within?: string | undefined } | undefined;
+  /** Where alerts are sent, by the name of the place. */
+  readonly alerts?: Readonly<Record<string, AlertSink>> | undefined;
 }
 
 const macAlgorithm = v.picklist(['HS256', 'HS384', 'HS512'], 'must be HS256, HS384 or HS512');
@@ -195,6 +198,7 @@ export const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
       ),
     ),
     checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(nonEmpty) })),
+    alerts: v.optional(alertSinks),
   }),
   v.forward(
     v.check(

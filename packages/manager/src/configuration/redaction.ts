@@ -3,14 +3,13 @@ import { secretNames } from '@certbus/solvers';
 import { ManagerError } from '../errors.ts';
 import { configuration } from './configuration.ts';
 import { canonical, type Fields, isFields } from './json.ts';
+import { REDACTED } from './redacted.ts';
 
-/** What stands for a secret where secrets are not shown, and what keeps the stored one when it is sent back. */
-export const REDACTED = '<redacted>';
 /** A name that is a secret anywhere is one everywhere, so that what another release wrote is hidden, too. */
 const SECRET_FIELDS: ReadonlySet<string> = new Set(secretNames(configuration));
 
-/** Objects whose fields are independent of one another: sections, and authorities by their names. */
-const COLLECTIONS: ReadonlySet<string> = new Set(['', 'authorities']);
+/** Objects whose fields are independent of one another: sections, and what has names in them. */
+const COLLECTIONS: ReadonlySet<string> = new Set(['', 'authorities', 'alerts']);
 
 /**
  * Fields that cannot change where a secret next to them, or below, is sent, by the object that they are in. Every other field is part
@@ -37,7 +36,7 @@ const FREE_FIELDS: ReadonlyMap<string, readonly string[]> = new Map([
 /** A place in the configuration, and the fields around it on the way there. */
 interface Place {
   readonly path: readonly string[];
-  /** The path with `*` for each index and each name of an authority. */
+  /** The path with `*` for each index and each name. */
   readonly kind: string;
   /** Path without indices, and the fields that identify an owner. */
   readonly owner: readonly unknown[];

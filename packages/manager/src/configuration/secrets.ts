@@ -60,7 +60,12 @@ export function resolveSecret(secret: Secret, source: SecretSource, { hosts }: S
 export const hostsOf = (url: string | undefined): readonly string[] => (url === undefined ? [] : [hostOfUrl(url)]);
 
 /** The hosts at which a configuration uses secrets of the environment, by variable; those whose host is not configured have none. */
-export function secretHosts({ authorities, dns = [], http01 }: Configuration): ReadonlyMap<string, readonly string[]> {
+export function secretHosts({
+  authorities,
+  dns = [],
+  http01,
+  alerts = {},
+}: Configuration): ReadonlyMap<string, readonly string[]> {
   const s3 = typeof http01?.answer === 'object' && 's3' in http01.answer ? http01.answer.s3 : undefined;
   const uses = [
     ...dns.map((settings) => {
@@ -69,6 +74,11 @@ export function secretHosts({ authorities, dns = [], http01 }: Configuration): R
     }),
     ...Object.values(authorities).map(({ eab, directory }) => ({ owner: eab, hosts: hostsOf(directory) })),
     { owner: s3, hosts: hostsOf(s3?.endpoint) },
+    // A webhook is its own host.
+    ...Object.values(alerts).map((sink) => ({
+      owner: sink,
+      hosts: 'alertmanager' in sink ? hostsOf(sink.alertmanager) : [],
+    })),
   ];
   const all = uses.flatMap(({ owner, hosts }) =>
     secretVariables(owner).flatMap((name) => hosts.map((host) => ({ name, host }))),

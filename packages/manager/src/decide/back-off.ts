@@ -22,6 +22,9 @@ const LASTING: ReadonlySet<FailureClass> = new Set(['operator-action', 'permanen
 /** Whether a failure of this class hits every certificate of the CA's account alike. */
 export const isShared = (failureClass: FailureClass): boolean => SHARED.has(failureClass);
 
+/** Whether failures of this class last until a person acts. */
+export const isLasting = (failureClass: FailureClass): boolean => LASTING.has(failureClass);
+
 /** Number of an attempt that failed. The next attempt after a failure that was no fault of the certificate has the same number. */
 export function attemptAfter(last: Pick<Failure, 'class' | 'attempt'> | undefined): number {
   if (!last) return 1;

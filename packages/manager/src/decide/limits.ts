@@ -50,6 +50,17 @@ export interface Count {
   readonly kept: number;
 }
 
+/** The count of one limit at a CA, whoever orders; `undefined` where the CA has no such limit. */
+export function countOf(
+  { limit, directory, subject }: { readonly limit: LedgerLimit; readonly directory: string; readonly subject: string },
+  { renewals = 'counted', orders, domains, nameSets, failures }: CaLimits,
+): Pick<Count, 'keys' | 'rate'> | undefined {
+  const kinds = renewals === 'exempt' ? ORDER_KINDS.slice(0, 1) : ORDER_KINDS;
+  const subjects = limit === 'orders' ? kinds : [subject];
+  const rate = { orders, domains, 'name-sets': nameSets, failures }[limit];
+  return rate && { keys: subjects.map((each) => ledgerKey(limit, directory, each)), rate: belowLimit(rate) };
+}
+
 /** What an order has to pass at its CA: nothing for one that the CA exempts. */
 export function countsFor({ names, directory, kind }: IntendedOrder, limits: CaLimits): readonly Count[] {
   const { renewals = 'counted', orders, domains, nameSets, failures } = limits;

@@ -56,3 +56,9 @@ export function roomAt(rate: Rate, full: number, { now, held, kept }: RoomOption
   const wanted = held + 1 + Math.floor(rate.capacity * kept);
   return new Date(Math.max(full, now.getTime()) + wanted * rate.refillMs - windowOf(rate));
 }
+
+/** How many tokens a bucket has that is full at `full`, without those that open issuances hold; 0 at least, and not always whole. */
+export function leftAt(rate: Rate, full: number, { now, held }: Omit<RoomOptions, 'kept'>): number {
+  const missing = Math.max(0, full - now.getTime()) / rate.refillMs;
+  return Math.max(0, rate.capacity - missing - held);
+}

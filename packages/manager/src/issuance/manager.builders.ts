@@ -13,9 +13,9 @@ import {
 import { openReplica, type Replica } from '@certbus/replica';
 import { createSolver, type Surroundings } from '@certbus/solvers';
 import { createHttp01ClientsSolver } from '@certbus/solvers/http-01-clients';
-import { type Bus, type Log, openBus } from '@certbus/store';
+import { type ArchivePlace, type Bus, type Log, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
-import { createBus, type Manager, openManager, type SolverFactory } from '../index.ts';
+import { createBus, type Manager, openManager, type SecretSource, type SolverFactory } from '../index.ts';
 import type { RenewalInfoNotes } from '../renewal/renewal-info-schedule.ts';
 
 /** All that a manager process needs to know; plain JSON. */
@@ -49,6 +49,9 @@ export interface ProcessOptions {
   readonly solvers?: SolverFactory;
   readonly limits?: (directory: string) => CaLimits;
   readonly logger?: Logger;
+  readonly archive?: ArchivePlace;
+  /** Default: the environment has none. */
+  readonly secrets?: SecretSource;
 }
 
 const STREAM = 'test';

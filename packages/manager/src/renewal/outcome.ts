@@ -37,7 +37,7 @@ export interface RenewalOutcome {
 }
 
 /** What a run does beside the renewals. */
-export const SIDE_TASKS = ['questions', 'heartbeat', 'campaigns', 'check-in'] as const;
+export const SIDE_TASKS = ['questions', 'heartbeat', 'campaigns', 'alerts', 'check-in'] as const;
 
 /** What a run does beside the renewals: `questions` are those to the CAs about when to renew. */
 export type SideTask = (typeof SIDE_TASKS)[number];

@@ -1,8 +1,10 @@
 /** One run of a manager: asks the CAs, renews, shows that it is there, and checks in. */
 import { markDefaultAccount } from '../accounts/stateless.ts';
-import { withConfiguration } from '../configuration/stored-configuration.ts';
+import type { Announcer } from '../alerts/announcer.ts';
+import { requireConfiguration, withConfiguration } from '../configuration/stored-configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
+import { isBusError, ManagerError } from '../errors.ts';
 import type { RunOptions } from '../issuance/issue.ts';
 import { completeCampaigns, nextCampaignAt } from './campaign/progress.ts';
 import { nextRun } from './next-run.ts';
@@ -27,10 +29,14 @@ export interface RunDependencies {
   readonly notes: RenewalInfoNotes;
   /** Reports a successful run to a dead man's switch. */
   readonly checkIn: (url: string, signal: AbortSignal) => Promise<void>;
+  /** Tells people what needs them. */
+  readonly announcer: Announcer;
 }
 
 /** After its deadline a run has so long for what it says at its end, milliseconds. */
 const LAST_WORDS_MS = 2_000;
+/** What cannot be told by then, where the bus is away, is told by the next run. */
+const TELL_MS = 15_000;
 /** The longest time of a timer, milliseconds. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -72,7 +78,7 @@ async function unlessLate(deadline: AbortSignal, work: () => Promise<void>): Pro
   }
 }
 
-/** When a side task that failed is tried again, milliseconds. */
+/** When a side task that failed is tried again, milliseconds; a place that takes no alerts is left alone for longer by what tells it. */
 const TRY_AGAIN_MS = 60_000;
 
 /** Does what comes beside the renewals, each task by itself: one that fails loses neither their outcomes nor the tasks behind it. */
@@ -89,8 +95,28 @@ function createSideTasks(context: Context, signal: AbortSignal) {
       await task().catch((error: unknown) => report(during, error));
     },
     /** When to run again because of them; `undefined` where all were done. */
-    again: () => (problems.length > 0 ? new Date(context.now().getTime() + TRY_AGAIN_MS) : undefined),
+    again: () =>
+      problems.some(({ during }) => during !== 'alerts') ? new Date(context.now().getTime() + TRY_AGAIN_MS) : undefined,
   };
+}
+
+/** Tells people what this manager knows, where it cannot read the bus. What cannot be told then is lost: the run itself has failed. */
+async function tellWithoutBus(
+  context: Context,
+  { announcer }: Pick<RunDependencies, 'announcer'>,
+  error: unknown,
+): Promise<void> {
+  const isStale = error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_BUS_STALE';
+  if (!isStale && !isBusError(error)) return;
+  try {
+    const config = await requireConfiguration(context);
+    const { newestAt } = context.view.state.bus;
+    const signal = AbortSignal.timeout(TELL_MS);
+    const { errors } = await announcer.afterRun({ config, outcomes: [], newestAt, isBusThere: false, signal });
+    for (const each of errors) context.logger.warn('people could not be told', { error: String(each) });
+  } catch (cause) {
+    context.logger.warn('people could not be told', { error: String(cause) });
+  }
 }
 
 /**
@@ -105,11 +131,17 @@ function createSideTasks(context: Context, signal: AbortSignal) {
  */
 export async function runOnce(
   context: Context,
-  { notes, checkIn }: RunDependencies,
+  dependencies: RunDependencies,
   { signal = new AbortController().signal, deadline, ...options }: RunOnceOptions = {},
 ): Promise<RunResult> {
+  const { notes, checkIn, announcer } = dependencies;
   const reading = readingSignal(signal, deadline, context.now());
-  const { config } = await withConfiguration(context, { signal: reading });
+  const { config } = await withConfiguration(context, { signal: reading }).catch(async (error: unknown) => {
+    signal.throwIfAborted();
+    await tellWithoutBus(context, dependencies, error);
+    throw error;
+  });
+  const { newestAt } = context.view.state.bus;
   using late = signalAt(deadline, context.now());
   const stop = AbortSignal.any([signal, late.signal]);
   const asking = { config, notes, signal: stop };
@@ -133,9 +165,15 @@ export async function runOnce(
     unlessLate(late.signal, async () => void (await decide(context, heartbeat, { signal: last }))),
   );
   await side.run('campaigns', () => unlessLate(late.signal, () => completeCampaigns(context, { signal: last })));
+  let tellAgain: Date | undefined;
+  await side.run('alerts', async () => {
+    const told = await announcer.afterRun({ config, outcomes, newestAt, isBusThere: true, signal: last });
+    tellAgain = told.next;
+    for (const error of told.errors.slice(0, 1)) side.report('alerts', error);
+  });
   const url = config.checkIn?.url;
   if (url && isInOrder(outcomes) && side.problems.length === 0) await side.run('check-in', () => checkIn(url, last));
-  const others = [nextQuestion, nextHeartbeat(context.view.state), nextCampaignAt(context, outcomes), side.again()];
+  const others = [nextQuestion, nextHeartbeat(context.view.state), nextCampaignAt(context, outcomes), tellAgain, side.again()];
   const next = await nextRun(context, { outcomes, awaitsOutage, others });
   const { position } = context.view.checkpoint;
   return { ...countsOf(due, outcomes), position, outcomes, problems: side.problems, next };

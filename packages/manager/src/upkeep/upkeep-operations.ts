@@ -1,5 +1,8 @@
 /** What a manager does for the bus itself: its archive, and changes of its keys. */
+import { HistoryError } from '@certbus/events/history';
 import type { ArchivePlace, Log, TakenSnapshot } from '@certbus/store';
+import type { Announcer } from '../alerts/announcer.ts';
+import { requireConfiguration } from '../configuration/stored-configuration.ts';
 import { type Context, refresh } from '../context.ts';
 import { ManagerError } from '../errors.ts';
 import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
@@ -11,6 +14,9 @@ import type { RootReply } from './key-changes/request.ts';
 import type { ResealedKey } from './key-changes/resealed-keys.ts';
 
 type Options = Omit<UpkeepOptions, 'place'>;
+
+/** How long telling people may take. */
+const TELL_MS = 15_000;
 
 /** A manager's operations on archive, store and keys. */
 export interface UpkeepOperations {
@@ -46,10 +52,55 @@ async function withArchive<T extends Options>(context: Context, options: T): Pro
   return { ...options, place: archive };
 }
 
+/** Tells people that the archive cannot be written, or that this is over. What becomes of that is logged: it hides neither result nor failure. */
+async function tellArchive(context: Context, announcer: Announcer, failure: Error | undefined): Promise<void> {
+  const since = context.now();
+  const found = failure
+    ? [{ kind: 'archive-failing' as const, subject: 'archive', detail: failure.message, since }]
+    : [];
+  try {
+    const config = await requireConfiguration(context);
+    const { errors } = await announcer.about('archive-failing', found, {
+      config,
+      signal: AbortSignal.timeout(TELL_MS),
+    });
+    for (const error of errors) context.logger.warn('people could not be told', { error: String(error) });
+  } catch (error) {
+    context.logger.warn('people could not be told', { error: String(error) });
+  }
+}
+
+/** Whether a failure is one of writing the archive: not of the bus, and not of who called. */
+const isOfArchive = (error: unknown): error is Error =>
+  error instanceof Error && !(error instanceof ManagerError) && !(error instanceof HistoryError);
+
+/** Does what writes to the archive, and tells people how that went. */
+async function announcing<T>(
+  {
+    context,
+    announcer,
+    signal,
+  }: { readonly context: Context; readonly announcer: Announcer; readonly signal: AbortSignal | undefined },
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    const result = await work();
+    await tellArchive(context, announcer, undefined);
+    return result;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (isOfArchive(error)) await tellArchive(context, announcer, error);
+    throw error;
+  }
+}
+
 /** The operations of one manager. */
-export function upkeepOperations(context: Context): UpkeepOperations {
+export function upkeepOperations(context: Context, announcer: Announcer): UpkeepOperations {
   return {
-    archive: async (options = {}) => archiveRanges(context, await withArchive(context, options)),
+    async archive(options = {}) {
+      const place = await withArchive(context, options);
+      return announcing({ context, announcer, signal: options.signal }, () => archiveRanges(context, place));
+    },
     trim: async (options) => trim(context, await withArchive(context, options)),
     completeExpulsion: (options) => completeExpulsion(context, options),
     async rootState(options = {}) {
@@ -59,6 +110,9 @@ export function upkeepOperations(context: Context): UpkeepOperations {
     },
     appendChange: (reply, options) => appendChange(context, reply, options),
     appendResealedKeys: (keys, options) => appendResealedKeys(context, keys, options),
-    snapshot: async (options = {}) => takeSnapshot(context, await withArchive(context, options)),
+    async snapshot(options = {}) {
+      const place = await withArchive(context, options);
+      return announcing({ context, announcer, signal: options.signal }, () => takeSnapshot(context, place));
+    },
   };
 }
