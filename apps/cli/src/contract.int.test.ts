@@ -325,6 +325,7 @@ async function restoreTheBus(): Promise<void> {
 
 async function askTheDoctor(): Promise<void> {
   await fails(site, 'doctor --resolver nonsense', 'CERTBUS_CLI_USAGE');
+  await fails(site, 'alerts test', 'CERTBUS_MANAGER_CONFIG_INVALID');
   await succeeds(site, 'plan --new 400 --revoke --domain shop.test');
   await fails(site, 'plan --revoke --authority nobody', 'CERTBUS_MANAGER_CONFIG_INVALID');
   await succeeds(site, 'doctor');

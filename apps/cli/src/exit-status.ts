@@ -29,7 +29,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   outOfReach: 'the bus, the replica or a server is out of reach',
   conflict: 'somebody else was first',
   historyRefused: "the bus's history, or a backup of it, is refused",
-  unhealthy: 'something needs attention: doctor, cert check, inspect',
+  unhealthy: 'something needs attention: doctor, cert check, inspect, alerts test',
   expired: 'cert check found a certificate that has ended',
   interrupted: 'interrupted, or the answer was no',
 };
@@ -70,7 +70,7 @@ const STATUS: readonly (readonly [RegExp, Status])[] = [
     EXIT.historyRefused,
   ],
   [/^CERTBUS_MANAGER_BUS_STALE$/, EXIT.historyRefused],
-  [/^CERTBUS_CLI_SECRET_UNREACHABLE$/, EXIT.outOfReach],
+  [/^CERTBUS_CLI_SECRET_UNREACHABLE$|^CERTBUS_MANAGER_ALERT_NOT_SENT$/, EXIT.outOfReach],
   [/^CERTBUS_(EVENTS|MANAGER|CLI)_/, EXIT.configuration],
   [/^CERTBUS_(STORE|REPLICA|CLIENT)_/, EXIT.outOfReach],
 ];

@@ -3,6 +3,7 @@ import AccountDeactivate from './account/deactivate.ts';
 import AccountLs from './account/ls.ts';
 import AccountRegister from './account/register.ts';
 import AccountRollover from './account/rollover.ts';
+import AlertsTest from './alerts/test.ts';
 import AwsBundle from './aws/bundle.ts';
 import AwsTemplate from './aws/template.ts';
 import BusArchive from './bus/archive.ts';
@@ -67,6 +68,7 @@ export const COMMANDS = {
   'account:ls': AccountLs,
   'account:register': AccountRegister,
   'account:rollover': AccountRollover,
+  'alerts:test': AlertsTest,
   'aws:bundle': AwsBundle,
   'aws:template': AwsTemplate,
   'bus:archive': BusArchive,

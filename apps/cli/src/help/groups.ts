@@ -2,7 +2,7 @@
 
 /** What commands are for, and which these are: whole topics, or single commands. */
 export const GROUPS: readonly (readonly [title: string, members: readonly string[]])[] = [
-  ['SET UP', ['init', 'conf', 'provider', 'account', 'keygen', 'keys', 'aws']],
+  ['SET UP', ['init', 'conf', 'provider', 'account', 'keygen', 'keys', 'alerts', 'aws']],
   ['CERTIFICATES', ['cert', 'plan', 'run']],
   ['SET UP', ['init', 'conf', 'provider', 'account', 'keygen', 'aws']],
   ['CERTIFICATES', ['cert', 'campaign', 'plan', 'run']],

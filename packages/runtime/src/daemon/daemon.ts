@@ -47,6 +47,7 @@ const RECOVERED: Readonly<Record<Trouble['during'], string>> = {
   questions: 'the questions to the CAs about renewals go on again',
   heartbeat: 'the heartbeat is on the bus',
   campaigns: 'the end of campaigns is on the bus again',
+  alerts: 'alerts reach people again',
   'check-in': 'the check-in answers again',
 };
 

@@ -1,5 +1,8 @@
 /** Tests that each metric of a daemon is moved by what it measures, and is on the page that lists them. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LETS_ENCRYPT_LIMITS } from '@certbus/acme';
 import { openLog } from '@certbus/store/open';
@@ -82,6 +85,15 @@ test('each metric moves with what it measures, and the health page with what sto
     await lookUntil(site.until('CertificateObtained', 6));
     await site.issue(['d.test']);
     await look();
+
+    // People are told of the name that the CA refuses.
+    const hook = createServer((_, response) => void response.end()).listen(0, '127.0.0.1');
+    await once(hook, 'listening');
+    await using _hook = hook;
+    const webhook = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/`;
+    const alerts = { ops: { webhook } };
+    await ring(site, { alerts });
+    await lookUntil(site.until('AlertRaised', 1));
 
     // The dead man's switch does not answer, and then somebody writes to the bus who may not.
     await ring(site, { checkIn: { url: 'http://127.0.0.1:1/', within: '48h' } });

@@ -1,9 +1,9 @@
 /** The metrics of a manager for Prometheus. */
-import type { Manager, ObserveAuthority, QueueSizes, RunResult } from '@certbus/manager';
+import { ALERT_KINDS, type Manager, type ObserveAuthority, type QueueSizes, type RunResult } from '@certbus/manager';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** What the numbers are read of when a monitor asks. */
-export type Measured = Pick<Manager, 'counts' | 'checkpoint' | 'state'>;
+export type Measured = Pick<Manager, 'counts' | 'checkpoint' | 'state' | 'quotas'>;
 
 /** Takes what happens, for metrics. */
 export interface Metrics {
@@ -40,7 +40,7 @@ function busCodeOf(error: unknown): string | undefined {
 }
 
 /** What a gauge shows of a manager at an instant. */
-type Show<L extends string> = (gauge: Gauge<L>, manager: Measured, now: Date) => void;
+type Show<L extends string> = (gauge: Gauge<L>, manager: Measured, now: Date) => void | Promise<void>;
 
 /** Registers the metrics of one manager, each named `certbus_manager_…`. Those that are read of it have no value before {@link Metrics.measure}. */
 export function createMetrics(registry: Registry): Metrics {
@@ -53,9 +53,9 @@ export function createMetrics(registry: Registry): Metrics {
       help,
       labelNames,
       registers,
-      collect() {
+      async collect() {
         this.reset();
-        if (measured) show(this, measured.manager, measured.now());
+        if (measured) await show(this, measured.manager, measured.now());
       },
     });
   }
@@ -88,6 +88,26 @@ export function createMetrics(registry: Registry): Metrics {
     const counts = manager.counts();
     for (const [within, ms] of WITHIN) gauge.set({ within }, counts.endingBefore(new Date(now.getTime() + ms)));
   });
+
+  shown('alerts', 'Alerts that people were told of and that are not over', ['alert'], (gauge, { state }) => {
+    const raised = state.bus.alerts.filter(({ until }) => until === undefined);
+    for (const kind of ALERT_KINDS) gauge.set({ alert: kind }, raised.filter(({ alert }) => alert === kind).length);
+  });
+  // Without a configuration nothing can be ordered: no value, and the rest of the page.
+  const quotasOf = (manager: Measured) => manager.quotas().catch(() => []);
+  shown('quota_left', 'What is left of a limit of a CA', ['ca', 'limit'], async (gauge, manager) => {
+    for (const { directory, limit, left } of await quotasOf(manager))
+      gauge.set({ ca: hostOf(directory), limit }, Math.floor(left));
+  });
+  shown(
+    'quota_left_ratio',
+    'Which part of a limit of a CA is left, from 0 to 1',
+    ['ca', 'limit'],
+    async (gauge, manager) => {
+      for (const { directory, limit, left, capacity } of await quotasOf(manager))
+        gauge.set({ ca: hostOf(directory), limit }, left / capacity);
+    },
+  );
 
   const queue = new Gauge({
     name: 'certbus_manager_queue',
