@@ -29,7 +29,14 @@ export const HOUSE: House = {
   packages: {
     'packages/events': { io: [], composition: [] },
     'packages/store': {
-      io: ['outgoing/agents.ts', 'outgoing/check-in.ts', 'outgoing/dispatcher.ts', 'outgoing/tunnel.ts', 'service/'],
+      io: [
+        'outgoing/agents.ts',
+        'outgoing/check-in.ts',
+        'outgoing/dispatcher.ts',
+        'outgoing/post-json.ts',
+        'outgoing/tunnel.ts',
+        'service/',
+      ],
       composition: ['open.ts', 'outgoing/outgoing.ts'],
     },
     // One SQLite file is what it is.

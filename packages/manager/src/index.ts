@@ -2,7 +2,6 @@
 export type { AccountOptions } from './accounts/account-operations.ts';
 export type { AccountCandidate, AdoptionOptions, AdoptionOutcome } from './accounts/adoption.ts';
 export type { ObserveAuthority } from './accounts/connections.ts';
-export type { AlertTest } from './alerts/announcer.ts';
 export type { AlertmanagerSettings, AlertSink, WebhookSettings } from './configuration/alert-sinks.ts';
 export { limitsOfAuthority } from './configuration/certificate-authorities.ts';
 export { type ConfigurationChanges, changesBetween } from './configuration/changes.ts';
@@ -65,6 +64,7 @@ export type { QueueSizes } from './renewal/work-queue.ts';
 export type { ManagerCounts } from './state/counts.ts';
 export { type Picture, readPicture, readPictureAt, replicaPicture } from './state/picture.ts';
 export type { ManagerState } from './state/state.ts';
+export type { AlertTest } from './upkeep/alerts/announcer.ts';
 export type { TrimOptions, UpkeepOptions } from './upkeep/archive.ts';
 export { createBus } from './upkeep/create-bus.ts';
 export type { CompletedExpulsion } from './upkeep/expulsion/completion.ts';

@@ -8,8 +8,6 @@ import type { ArchivePlace, Bus } from '@certbus/store';
 import type { Outgoing } from '@certbus/store/outgoing';
 import { type AccountOperations, accountOperations } from './accounts/account-operations.ts';
 import { createConnections, type ObserveAuthority } from './accounts/connections.ts';
-import { type AlertTest, createAnnouncer } from './alerts/announcer.ts';
-import { orderQuotas } from './alerts/picture.ts';
 import { checkPlaces } from './configuration/alert-sinks.ts';
 import { type ConfigurationOperations, configurationOperations } from './configuration/configuration-operations.ts';
 import type { SecretSource } from './configuration/secrets.ts';
@@ -28,6 +26,8 @@ import { type ManagerCounts, readCounts } from './state/counts.ts';
 import { createFreshness, warnIfStale } from './state/freshness.ts';
 import { openView } from './state/picture.ts';
 import type { ManagerState } from './state/state.ts';
+import { type AlertTest, createAnnouncer } from './upkeep/alerts/announcer.ts';
+import { orderQuotas } from './upkeep/alerts/picture.ts';
 import { checkInThrough } from './upkeep/check-in.ts';
 import { type UpkeepOperations, upkeepOperations } from './upkeep/upkeep-operations.ts';
 

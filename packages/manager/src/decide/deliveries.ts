@@ -104,7 +104,7 @@ export function recordTold(state: ManagerState, told: readonly Told[]): { events
 }
 
 /** What is noted of an alert after places were told. */
-export function notedAs({ alert, until, pending }: Told): NotedAlert {
+function notedAs({ alert, until, pending }: Told): NotedAlert {
   const { kind, subject, detail, since } = alert;
   const end = until === undefined ? {} : { until: until.toISOString() };
   return { alert: kind, subject, detail, since: since.toISOString(), pending, ...end };

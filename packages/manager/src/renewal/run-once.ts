@@ -1,11 +1,11 @@
 /** One run of a manager: asks the CAs, renews, shows that it is there, and checks in. */
 import { markDefaultAccount } from '../accounts/stateless.ts';
-import type { Announcer } from '../alerts/announcer.ts';
 import { requireConfiguration, withConfiguration } from '../configuration/stored-configuration.ts';
 import { type Context, decide } from '../context.ts';
 import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
 import { isBusError, ManagerError } from '../errors.ts';
 import type { RunOptions } from '../issuance/issue.ts';
+import type { Announcer } from '../upkeep/alerts/announcer.ts';
 import { completeCampaigns, nextCampaignAt } from './campaign/progress.ts';
 import { nextRun } from './next-run.ts';
 import { countsOf, type RenewalOutcome, type RunProblem, type RunResult, type SideTask } from './outcome.ts';
@@ -173,7 +173,13 @@ export async function runOnce(
   });
   const url = config.checkIn?.url;
   if (url && isInOrder(outcomes) && side.problems.length === 0) await side.run('check-in', () => checkIn(url, last));
-  const others = [nextQuestion, nextHeartbeat(context.view.state), nextCampaignAt(context, outcomes), tellAgain, side.again()];
+  const others = [
+    nextQuestion,
+    nextHeartbeat(context.view.state),
+    nextCampaignAt(context, outcomes),
+    tellAgain,
+    side.again(),
+  ];
   const next = await nextRun(context, { outcomes, awaitsOutage, others });
   const { position } = context.view.checkpoint;
   return { ...countsOf(due, outcomes), position, outcomes, problems: side.problems, next };

@@ -1,10 +1,10 @@
 /** What a manager does for the bus itself: its archive, and changes of its keys. */
 import { HistoryError } from '@certbus/events/history';
 import type { ArchivePlace, Log, TakenSnapshot } from '@certbus/store';
-import type { Announcer } from '../alerts/announcer.ts';
 import { requireConfiguration } from '../configuration/stored-configuration.ts';
 import { type Context, refresh } from '../context.ts';
 import { ManagerError } from '../errors.ts';
+import type { Announcer } from './alerts/announcer.ts';
 import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive.ts';
 import { type CompletedExpulsion, completeExpulsion } from './expulsion/completion.ts';
 import { type AppendedChange, appendChange } from './key-changes/append.ts';

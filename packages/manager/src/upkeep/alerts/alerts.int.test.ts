@@ -6,11 +6,11 @@ import { type Bus, StoreError } from '@certbus/store';
 import { requirePart, startAlertmanager, temporaryFolder } from 'certbus-services';
 import { sized } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { tellsAt } from '../decide/deliveries.ts';
-import type { Manager } from '../index.ts';
-import { createSite, type ProcessOptions, type Site, withManager } from '../issuance/manager.builders.ts';
-import { obtained, withBus } from '../renewal/fleet.builders.ts';
-import { idle } from '../renewal/mass-renewal.builders.ts';
+import { tellsAt } from '../../decide/deliveries.ts';
+import type { Manager } from '../../index.ts';
+import { createSite, type ProcessOptions, type Site, withManager } from '../../issuance/manager.builders.ts';
+import { obtained, withBus } from '../../renewal/fleet.builders.ts';
+import { idle } from '../../renewal/mass-renewal.builders.ts';
 import { startHook } from './place.builders.ts';
 
 const { signal } = new AbortController();

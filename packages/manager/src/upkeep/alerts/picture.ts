@@ -1,12 +1,12 @@
 /** Reads what alerts are found by, from indexes of the replica: nobody looks through all certificates for it. */
 import type { ManagedCertificate } from '@certbus/events';
 import type { NotedAlert } from '@certbus/events/history';
-import { limitsOfAuthority } from '../configuration/certificate-authorities.ts';
-import type { Configuration } from '../configuration/configuration.ts';
-import type { Context } from '../context.ts';
-import type { AlertPicture } from '../decide/find-alerts.ts';
-import { parseQuotaSubject, type Quota, type QuotaSubject, quotaOf } from '../decide/quota.ts';
-import type { RenewalOutcome } from '../renewal/outcome.ts';
+import { limitsOfAuthority } from '../../configuration/certificate-authorities.ts';
+import type { Configuration } from '../../configuration/configuration.ts';
+import type { Context } from '../../context.ts';
+import type { AlertPicture } from '../../decide/find-alerts.ts';
+import { parseQuotaSubject, type Quota, type QuotaSubject, quotaOf } from '../../decide/quota.ts';
+import type { RenewalOutcome } from '../../renewal/outcome.ts';
 
 /** So many certificates that are alike are looked at. */
 const SAMPLE = 200;
@@ -41,8 +41,10 @@ function quotasOf(context: Context, config: Configuration, abouts: readonly Quot
 function metBy({ view }: Context, outcomes: readonly RenewalOutcome[]): QuotaSubject[] {
   return outcomes.flatMap(({ certificateId, limit }) => {
     const directory = view.state.certificate(certificateId)?.directory;
-    // Failed validations are the names' own.
-    return limit && directory && limit.limit !== 'failures' ? [{ ...limit, directory }] : [];
+    if (!limit || !directory) return [];
+    const { limit: kind, subject } = limit;
+    // Failed validations are the names' own, and the pace of a campaign is what somebody chose.
+    return kind === 'failures' || kind === 'campaign' ? [] : [{ limit: kind, subject, directory }];
   });
 }
 

@@ -1,12 +1,19 @@
 /** Tells people of alerts, at all places of the configuration, and records whom that reached. */
 import type { NotedAlert } from '@certbus/events/history';
 import type { Outgoing } from '@certbus/store/outgoing';
-import type { Configuration } from '../configuration/configuration.ts';
-import { type Context, decide } from '../context.ts';
-import { ALERT_KINDS, type Alert, type AlertKind, alertKey, alertOf } from '../decide/alert.ts';
-import { type Delivery, planDeliveries, recordTold, type Told, tellsAt, withUnrecorded } from '../decide/deliveries.ts';
-import { findAlerts } from '../decide/find-alerts.ts';
-import type { RenewalOutcome } from '../renewal/outcome.ts';
+import type { Configuration } from '../../configuration/configuration.ts';
+import { type Context, decide } from '../../context.ts';
+import { ALERT_KINDS, type Alert, type AlertKind, alertKey, alertOf } from '../../decide/alert.ts';
+import {
+  type Delivery,
+  planDeliveries,
+  recordTold,
+  type Told,
+  tellsAt,
+  withUnrecorded,
+} from '../../decide/deliveries.ts';
+import { findAlerts } from '../../decide/find-alerts.ts';
+import type { RenewalOutcome } from '../../renewal/outcome.ts';
 import { messageOf, testMessage } from './message.ts';
 import { readAlertPicture } from './picture.ts';
 import { createPlaceStates } from './place-states.ts';

@@ -2,9 +2,9 @@
 
 import { hostOfUrl } from '@certbus/solvers';
 import { type Outgoing, postJson } from '@certbus/store/outgoing';
-import { type AlertmanagerSettings, type AlertSink, isWebhookUrl } from '../configuration/alert-sinks.ts';
-import { resolveSecret, type SecretSource } from '../configuration/secrets.ts';
-import { ManagerError } from '../errors.ts';
+import { type AlertmanagerSettings, type AlertSink, isWebhookUrl } from '../../configuration/alert-sinks.ts';
+import { resolveSecret, type SecretSource } from '../../configuration/secrets.ts';
+import { ManagerError } from '../../errors.ts';
 import { alertsUrl, postableAlerts } from './alertmanager.ts';
 import type { AlertMessage } from './message.ts';
 import { webhookBody } from './webhook.ts';

@@ -1,6 +1,6 @@
 /** What a place is told of an alert, whatever form it wants. */
 import { cleanLine, sha256 } from '@certbus/events';
-import { type Alert, type AlertKind, type AlertSeverity, alertKey, severityOf } from '../decide/alert.ts';
+import { type Alert, type AlertKind, type AlertSeverity, alertKey, severityOf } from '../../decide/alert.ts';
 
 /** What a place is told of an alert. Text is clean: it came from CAs and DNS. */
 export interface AlertMessage {
