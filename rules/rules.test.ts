@@ -171,7 +171,7 @@ const VIOLATIONS: readonly Violation[] = [
   },
   {
     name: 'a package with too many of the lines',
-    seeds: { 'packages/solvers/src/seeded-lines.ts': '\n'.repeat(10_000) },
+    seeds: { 'packages/solvers/src/seeded-lines.ts': '\n'.repeat(20_000) },
     rule: 'package-share',
     where: 'packages/solvers',
   },
