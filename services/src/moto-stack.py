@@ -35,11 +35,25 @@ def policy_of(document):
     return ast.literal_eval(document) if isinstance(document, str) and document.startswith("{'") else document
 
 
+def policies_of(role):
+    """A role's own policies, by name."""
+    return {
+        name: policy_of(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    }
+
+
+def rule_of(name):
+    """A rule, and what it calls."""
+    rule = next(rule for rule in client("events").list_rules()["Rules"] if rule["Name"] == name)
+    return rule, client("events").list_targets_by_rule(Rule=name)["Targets"]
+
+
 role = resources["ManagerRole"]
 bucket = resources["Archive"]
 policy = iam.get_policy(PolicyArn=resources["LoadBalancerPolicy"])["Policy"]
 function = resources["Manager"]
-rule = client("events").list_rules()["Rules"][0]
+rule, targets = rule_of(resources["Schedule"])
 print(json.dumps({
     "status": stack["StackStatus"],
     "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
@@ -47,10 +61,7 @@ print(json.dumps({
     "table": told(client("dynamodb").describe_table(TableName=resources["Bus"])),
     "encryption": told(s3.get_bucket_encryption(Bucket=bucket)),
     "role": told(iam.get_role(RoleName=role)),
-    "rolePolicies": {
-        name: policy_of(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
-    },
+    "rolePolicies": policies_of(role),
     "loadBalancerPolicy": iam.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])[
         "PolicyVersion"
     ]["Document"],
@@ -58,6 +69,12 @@ print(json.dumps({
     "concurrency": told(client("lambda").get_function_concurrency(FunctionName=function)),
     "permission": told(client("lambda").get_policy(FunctionName=function)),
     "rule": rule,
-    "targets": client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"],
+    "targets": targets,
+    "acm": {
+        "function": told(client("lambda").get_function_configuration(FunctionName=resources["Acm"])),
+        "rolePolicies": policies_of(resources["AcmRole"]),
+        "permission": told(client("lambda").get_policy(FunctionName=resources["Acm"])),
+        "targets": rule_of(resources["AcmSchedule"])[1],
+    },
     "logGroups": client("logs").describe_log_groups()["logGroups"],
 }, default=str))

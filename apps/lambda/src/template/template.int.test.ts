@@ -45,6 +45,8 @@ describe.skipIf(part.skip)(part.title('the template'), () => {
         ReaderAccounts: '210987654321',
         AlarmTopic: `arn:aws:sns:${region}:123456789012:alarms`,
         ReservedConcurrency: '1',
+        AcmCertificates: '*.example.com,www.example.com',
+        AcmRegions: 'us-east-1',
       },
     });
     expect(stack.status).toBe('CREATE_COMPLETE');
@@ -70,6 +72,7 @@ describe.skipIf(part.skip)(part.title('the template'), () => {
       delegated: ['*.acme.test'],
       parameterArns: [`arn:aws:ssm:${region}:123456789012:parameter/certbus/prod/manager-key`],
       checkpointArn: `arn:aws:ssm:${region}:123456789012:parameter/certbus/prod/checkpoint`,
+      identityArn: `arn:aws:ssm:${region}:123456789012:parameter/certbus/prod/acm-identity`,
       accounts: ['210987654321'],
     });
     const { certbus, challenges } = stack.rolePolicies;
@@ -98,6 +101,22 @@ describe.skipIf(part.skip)(part.title('the template'), () => {
     expect(stack.permission.Policy).toContain('events.amazonaws.com');
     expect(stack.rule).toMatchObject({ ScheduleExpression: 'rate(1 hour)', State: 'ENABLED' });
     expect(stack.targets).toMatchObject([{ Id: 'manager', Arn: stack.function.FunctionArn }]);
+    expect(stack.acm.function).toMatchObject({
+      Handler: 'acm.handler',
+      Environment: {
+        Variables: {
+          CERTBUS_BUS: `dynamodb://certbus/prod?region=${region}`,
+          CERTBUS_IDENTITY: 'ssm:/certbus/prod/acm-identity',
+          CERTBUS_ACM_CERTIFICATES: '*.example.com,www.example.com',
+          CERTBUS_ACM_REGIONS: 'us-east-1',
+        },
+      },
+    });
+    expect(stack.acm.function.Role).not.toBe(stack.function.Role);
+    expect(stack.acm.function.Environment.Variables).not.toHaveProperty('CERTBUS_MANAGER_KEY');
+    expect(stack.acm.rolePolicies.certbus).toEqual(policies.acm);
+    expect(stack.acm.permission.Policy).toContain('events.amazonaws.com');
+    expect(stack.acm.targets).toMatchObject([{ Id: 'acm', Arn: stack.acm.function.FunctionArn }]);
     expect(stack.logGroups).toMatchObject([{ retentionInDays: 90 }]);
     expect(stack.outputs).toMatchObject({
       BusAddress: `dynamodb://certbus/prod?region=${region}`,
@@ -105,6 +124,14 @@ describe.skipIf(part.skip)(part.title('the template'), () => {
     });
     // moto does not know these types, and says nothing: the tests of the text hold them.
     const left = Object.keys(TEMPLATE.Resources).filter((name) => !Object.hasOwn(stack.resources, name));
-    expect(left).toEqual(['ArchivePolicy', 'NoRetries', 'ErrorsAlarm', 'SilenceAlarm']);
+    expect(left).toEqual([
+      'ArchivePolicy',
+      'NoRetries',
+      'ErrorsAlarm',
+      'SilenceAlarm',
+      'AcmNoRetries',
+      'AcmErrorsAlarm',
+      'AcmSilenceAlarm',
+    ]);
   });
 });
