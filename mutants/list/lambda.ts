@@ -50,4 +50,25 @@ export const lambda: readonly Mutant[] = [
     replace: 'though it begins like one: ${text} ${why}.',
     noticedBy: [{ file: 'packages/runtime/src/secrets/reference.test.ts' }],
   },
+  {
+    fault: 'the version of a parameter stays in its ARN, which then fits no parameter',
+    file: 'apps/lambda/src/policies/place.ts',
+    find: ".replace(VERSION, '')",
+    replace: '',
+    noticedBy: [{ file: POLICIES_TEST }],
+  },
+  {
+    fault: 'the policy for a secret by its ARN allows others whose ARN begins with it',
+    file: 'apps/lambda/src/policies/place.ts',
+    find: 'if (isArn && SUFFIX.test(name)) return name;',
+    replace: '',
+    noticedBy: [{ file: POLICIES_TEST }],
+  },
+  {
+    fault: 'notes of the archive take the place of newer ones of this machine',
+    file: 'packages/manager/src/renewal/renewal-info-archive.ts',
+    find: 'if (!notes.isEmpty()) return;',
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/renewal/renewal-info-archive.test.ts' }],
+  },
 ];
