@@ -87,10 +87,11 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     });
   }
 
-  /** Does something in the middle of the next order. */
+  /** Does something in the middle of the next order, once that is on the bus: only then is anything else asked about it. */
   function inNextOrder(act: () => void): Promise<void> {
     return new Promise((resolve) => {
-      const off = site.ca.on('order', () => {
+      const off = site.ca.on('request', ({ resource }) => {
+        if (resource !== 'authorization') return;
         off();
         act();
         resolve();
