@@ -109,13 +109,14 @@ test('of an RSA and an ECDSA certificate for one name RSA comes first, whichever
   );
   const leafOf = async (publicKey: webcrypto.CryptoKey) =>
     Buffer.from((await createLeaf({ issuer, names: ['www.a.test'], publicKey })).rawData).toString('base64');
-  const [rsa, ecdsa] = [await leafOf(rsaKeys.publicKey), await leafOf((await createKeys()).publicKey)];
+  const [older, rsa] = [await leafOf(rsaKeys.publicKey), await leafOf(rsaKeys.publicKey)];
+  const ecdsa = await leafOf((await createKeys()).publicKey);
   for (const [rsaEnd, ecdsaEnd] of [
     [50, 80],
     [80, 50],
   ] as const) {
     const both = [
-      certificate('rsa', ['www.a.test'], [-60, 20, rsa], [-1, rsaEnd, rsa]),
+      certificate('rsa', ['www.a.test'], [-60, 20, older], [-1, rsaEnd, rsa]),
       certificate('ecdsa', ['www.a.test'], [-1, ecdsaEnd, ecdsa]),
     ];
     expect(rank(both, 'www.a.test', { now: NOW }).hasKeyTypes).toBe(true);
