@@ -239,9 +239,9 @@ async function manageCertificates(ca: Pick<AcmeServer, 'directory' | 'faults'>):
 
   await fails(site, `cert revoke ${id}`, 'CERTBUS_CLI_USAGE');
   await succeeds(site, `cert renew ${id} --yes`);
-  await replaceMany(ca, id);
   await succeeds(site, `cert revoke ${id} --yes`);
   await succeeds(site, `cert revoke ${id} --yes --serial ${serialNumber}`);
+  await replaceMany(ca, id);
   for (const command of ['cat', 'renew', 'rm'])
     await fails(site, `cert ${command} nonsense`, 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND');
 }
