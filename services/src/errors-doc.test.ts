@@ -36,7 +36,6 @@ test('every code that is declared is used', () => {
 const UNNAMED: Readonly<Record<string, string>> = {
   CERTBUS_AGENT_CONFIG_MISSING: 'tests of the agent look at the status and the words of a missing file',
   CERTBUS_CLI_INTERRUPTED: 'tests of Ctrl-C look at the status 130, and at what is released',
-  CERTBUS_CLI_SECRET_MISSING: 'its test puts the code together from the kinds of refusals of AWS',
   CERTBUS_MANAGER_CLAIMED_ELSEWHERE: 'a run of renewals reports it as an outcome, and no command fails with it',
   CERTBUS_MANAGER_CONFIG_MISSING: 'init writes a configuration with the bus',
   CERTBUS_MANAGER_REPLICA_EMPTY: 'two processes would have to meet within the first moment of a replica',
