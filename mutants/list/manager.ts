@@ -38,7 +38,7 @@ export const manager: readonly Mutant[] = [
     file: CLAIM,
     find: 'const binding = paceLimit(state, now, campaignId) ?? (limits',
     replace: 'const binding = (paceLimit(state, now, undefined), limits',
-    noticedBy: [{ file: CAMPAIGN_TEST }],
+    noticedBy: [{ file: CLAIM_TEST }],
   },
   {
     fault: 'a campaign goes on after its end',
