@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -198,6 +198,14 @@ test('once --offline feeds from the replica while the bus is away', async () => 
   chmodSync(file, 0o600);
   expect((await run(site, 'once', '--offline')).stderr).not.toMatch(/Warning|secret-word/);
   expect(existsSync(join(folder, 'current', 'a.test', 'cert.pem'))).toBe(true);
+});
+
+test('the service loads no HTTP, and undici with it, before anything needs it', () => {
+  const command = new URL('run.ts', import.meta.url).href;
+  const script = `await import(${JSON.stringify(command)});
+    console.log(process.moduleLoadList.filter((name) => /undici|internal\\/http2/.test(name)).join());`;
+  const flags = ['--conditions=certbus:source', '--input-type=module', '--eval', script];
+  expect(execFileSync(process.execPath, flags, { encoding: 'utf8' })).toBe('\n');
 });
 
 test('a command or flag that does not exist is answered with what to type', async () => {

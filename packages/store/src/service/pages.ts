@@ -1,6 +1,6 @@
 /** Serves a service's own pages over HTTP, to its neighbours on the machine and to a monitor. */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** What is shown on `/metrics`, such as a `Registry` of prom-client. */
@@ -74,6 +74,8 @@ export async function openPages(
     });
     response.end(method === 'HEAD' ? undefined : page.body);
   }
+  // An import would load undici with it, also where no page is served.
+  const { createServer } = process.getBuiltinModule('node:http');
   const server = createServer((request, response) => void answer(request, response)).unref();
   await once(server.listen(port, host), 'listening');
   return {
