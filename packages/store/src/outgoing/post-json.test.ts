@@ -35,12 +35,16 @@ async function whyNot(url: string, more?: Partial<Parameters<typeof postJson>[1]
 
 test('JSON is posted with its headers, directly, through a proxy and to roots of its own', async () => {
   const got: unknown[] = [];
-  const answer: RequestListener = async (request, response) => {
+  const answer: RequestListener = (request, response) => {
     let text = '';
-    for await (const chunk of request) text += chunk;
-    const { method, url, headers } = request;
-    got.push([method, url, headers['content-type'], headers.authorization, JSON.parse(text)]);
-    response.writeHead(202).end('thanks');
+    request.on('data', (chunk) => {
+      text += String(chunk);
+    });
+    request.on('end', () => {
+      const { method, url, headers } = request;
+      got.push([method, url, headers['content-type'], headers.authorization, JSON.parse(text)]);
+      response.writeHead(202).end('thanks');
+    });
   };
   const http = await listen(createHttpServer(answer));
   const https = await listen(createHttpsServer({ key: identity.key, cert: identity.certificate }, answer));
