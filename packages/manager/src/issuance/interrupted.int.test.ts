@@ -63,7 +63,7 @@ test('an issuance that is interrupted at any point leaves no claim and no record
   tags: 'full',
 }, async () => {
   // Every so many points.
-  const stride = sized({ small: 6, full: 1 });
+  const stride = sized({ small: 4, full: 1 });
   const folder = temporaryFolder();
   onTestFinished(folder.remove);
   const dns = await startDnsServer();

@@ -24,7 +24,7 @@ export default class RecipientReseal extends SigningCommand {
     'Recipients that were added open what is sealed from then on. For what was sealed before: run this with an identity that opens it, such as backup.key, on the machine where that is; no manager key is needed, nor a network with --from and --trust. Bring the file to a manager, and append it there with --append. No key in it is in the clear.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> keys --identity backup.key',
-    '<%= config.bin %> <%= command.id %> keys --identity backup.key --from export --trust bus.pub',
+    '<%= config.bin %> <%= command.id %> keys --identity b.key --from export --trust bus.pub',
     '<%= config.bin %> <%= command.id %> keys --append',
   ];
   static override args = { file: Args.string({ required: true, description: 'the file of keys' }) };
