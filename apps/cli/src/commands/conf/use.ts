@@ -36,9 +36,11 @@ function nameIn({ authorities }: Configuration, typed: string): string {
   return Object.hasOwn(authorities, typed) ? typed : (publicAuthority(typed)?.name ?? typed);
 }
 
-/** The certificates that are renewed at one of these directories. */
+/** The certificates that are renewed at one of these directories, by name. */
 function certificatesAt({ state }: Pick<Manager, 'state'>, directories: readonly string[]): ManagedCertificate[] {
-  return [...state.all()].filter(({ directory }) => directory !== undefined && directories.includes(directory));
+  return [...state.all()]
+    .filter(({ directory }) => directory !== undefined && directories.includes(directory))
+    .sort(({ names: [one = ''] }, { names: [other = ''] }) => one.localeCompare(other));
 }
 
 export default class ConfUse extends SigningCommand {
