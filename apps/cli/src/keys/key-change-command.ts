@@ -45,6 +45,10 @@ export interface KeyChangeResult {
   readonly trust: string | undefined;
   /** What those who left could read. */
   readonly exposure: AppendedChange['exposure'] | undefined;
+  /** Certificates that recipients who were removed can open. */
+  readonly openable: AppendedChange['openable'] | undefined;
+  /** Certificates that recipients who were added cannot open yet. */
+  readonly unopenable: AppendedChange['unopenable'] | undefined;
   /** What an expulsion did besides, and what is left to do by hand. */
   readonly expulsion: CompletedExpulsion | undefined;
 }
@@ -56,6 +60,8 @@ const NOTHING: KeyChangeResult = {
   position: undefined,
   trust: undefined,
   exposure: undefined,
+  openable: undefined,
+  unopenable: undefined,
   expulsion: undefined,
 };
 
@@ -153,7 +159,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
   ): Promise<KeyChangeResult> {
     const { writeFloor } = await import('@certbus/runtime');
     const appended = await holder.append(reply);
-    const { position, exposure } = appended;
+    const { position, exposure, openable, unopenable } = appended;
     this.log(appended.appended ? `position ${position} has the change` : `position ${position} has the change already`);
     const written = writeFloor(environment.config, appended.floor);
     this.reportFloor(written);
@@ -161,6 +167,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
       this.warn(`${what}: still sealed to those before, since no key of this machine opens it`);
     const expulsion = appended.expels ? await this.#completeExpulsion(holder) : undefined;
     if (!expulsion) this.#reportExposure(exposure);
+    this.#reportCertificates(appended);
     return {
       changed: appended.appended,
       request: undefined,
@@ -168,6 +175,8 @@ export abstract class KeyChangeCommand extends SigningCommand {
       position,
       trust: written.trust,
       exposure,
+      openable,
+      unopenable,
       expulsion,
     };
   }
@@ -199,6 +208,19 @@ export abstract class KeyChangeCommand extends SigningCommand {
     for (const { path, variable } of secrets)
       this.log(`change this secret where it comes from: ${path}${variable ? ` (${variable})` : ''}`);
     if (secrets.length > 0) this.progress('then "certbus conf update", with the new ones');
+  }
+
+  #reportCertificates({ openable, unopenable }: AppendedChange): void {
+    for (const { certificateId, names } of openable.certificates)
+      this.log(`it can open the key of ${certificateId} (${names.join(', ')})`);
+    if (openable.count > 0)
+      this.progress(
+        `${openable.count} certificates: "certbus campaign start --sealed-to NAME" replaces them, "certbus cert revoke" revokes them then`,
+      );
+    if (unopenable.count > 0)
+      this.progress(
+        `it cannot open the keys of ${unopenable.count} certificates that were sealed before, until "certbus recipient reseal" seals them again or they are renewed; --json lists them`,
+      );
   }
 
   #reportExposure({ secrets, accounts }: AppendedChange['exposure']): void {

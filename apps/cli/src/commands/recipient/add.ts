@@ -19,14 +19,6 @@ export default class RecipientAdd extends KeyChangeCommand {
   async run(): Promise<KeyChangeResult> {
     const { args, flags } = await this.parse(RecipientAdd);
     const { name, recipient } = args;
-    const result = await this.changeKeys(flags, async () => ({
-      kind: 'add-recipient',
-      recipient: { name, recipient },
-    }));
-    if (result.changed)
-      this.progress(
-        'it opens what is sealed from now on; what was sealed before only once "certbus recipient reseal" has sealed it again, or it was renewed',
-      );
-    return result;
+    return this.changeKeys(flags, async () => ({ kind: 'add-recipient', recipient: { name, recipient } }));
   }
 }

@@ -1,5 +1,5 @@
 /** Appends to a bus what its root has signed. */
-import type { Floor, Trust } from '@certbus/events';
+import type { Floor, Recipient, Trust } from '@certbus/events';
 import {
   type Checkpoint,
   floorAt,
@@ -10,10 +10,12 @@ import {
   type WrittenEvent,
 } from '@certbus/events/history';
 import { type Bus, VersionConflictError } from '@certbus/store';
+import type { AccountReaders } from '../../accounts/account-key.ts';
 import { type Context, refresh } from '../../context.ts';
 import { ManagerError } from '../../errors.ts';
 import { type Exposure, findExposure, NOTHING_EXPOSED } from './exposure.ts';
 import { type RootState, readRootState } from './keys-in-force.ts';
+import { findOpenable, findUnopenable, NONE_SEALED, type SealedCertificates } from './openable.ts';
 import type { RootReply } from './request.ts';
 import { sealAgain } from './seal-again.ts';
 
@@ -32,6 +34,10 @@ export interface AppendedChange {
   readonly left: readonly string[];
   /** What those who left could read up to now. */
   readonly exposure: Exposure;
+  /** Certificates whose private key recipients can open that were removed: to be replaced, where their key was stolen. */
+  readonly openable: SealedCertificates;
+  /** Certificates whose private key recipients cannot open that were added, before it is sealed again or renewed. */
+  readonly unopenable: SealedCertificates;
   /** Whether a manager was expelled by it, which `completeExpulsion` finishes. */
   readonly expels: boolean;
 }
@@ -73,10 +79,7 @@ function checkPlace({ rootSequence }: Checkpoint, [first]: readonly RootEnvelope
 }
 
 /** Who can read account keys behind a reply. */
-function readersAfter(
-  head: Checkpoint,
-  rootEvents: readonly RootEnvelope[],
-): Pick<Checkpoint, 'managers' | 'recipients'> {
+function readersAfter(head: Checkpoint, rootEvents: readonly RootEnvelope[]): AccountReaders {
   const after = { managers: head.managers, recipients: head.recipients };
   for (const root of rootEvents) {
     const { event } = readEvent(root);
@@ -84,6 +87,22 @@ function readersAfter(
     if (event?.type === 'RecipientsUpdated') after.recipients = event.recipients;
   }
   return after;
+}
+
+const NOTHING_FOUND = { exposure: NOTHING_EXPOSED, openable: NONE_SEALED, unopenable: NONE_SEALED };
+
+const missingIn = (list: readonly Recipient[], from: readonly Recipient[]): readonly Recipient[] =>
+  from.filter(({ recipient }) => list.every((each) => each.recipient !== recipient));
+
+/** What a change of recipients means for the certificates that are there. */
+function lookThrough(
+  context: Context,
+  { before, after }: { readonly before: AccountReaders; readonly after: AccountReaders },
+): Pick<AppendedChange, 'openable' | 'unopenable'> {
+  return {
+    openable: findOpenable(context, missingIn(after.recipients, before.recipients)),
+    unopenable: findUnopenable(context, missingIn(before.recipients, after.recipients)),
+  };
 }
 
 const expels = ({ rootEvents }: RootReply): boolean => rootEvents.some(({ type }) => type === 'ManagerExpelled');
@@ -98,7 +117,7 @@ function judge(
     const floor = floorAt(state.checkpoint);
     return {
       rest,
-      done: { position: last, appended: false, floor, left: [], exposure: NOTHING_EXPOSED, expels: expels(reply) },
+      done: { position: last, appended: false, floor, left: [], ...NOTHING_FOUND, expels: expels(reply) },
     };
   }
   checkPlace(state.checkpoint, rest);
@@ -135,7 +154,9 @@ export async function appendChange(
       if (isRewritten(head, checkpoint)) await view.rebuild({ signal });
       else view.apply([commit], checkpoint);
       const done = { position: commit.position, appended: true, floor: floorAt(checkpoint) };
-      return { ...done, left: sealed.left, exposure, expels: expels(reply) };
+      await view.written();
+      const found = { exposure, ...lookThrough(context, change) };
+      return { ...done, left: sealed.left, ...found, expels: expels(reply) };
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;
     }
@@ -169,7 +190,7 @@ export async function appendChangeAsRoot(
       const { commit, checkpoint } = await bus.append(read.checkpoint, rest, { at: now(), signal });
       const left = ['the configuration and the account keys'];
       const done = { position: commit.position, appended: true, floor: floorAt(checkpoint) };
-      return { ...done, left, exposure: NOTHING_EXPOSED, expels: expels(reply) };
+      return { ...done, left, ...NOTHING_FOUND, expels: expels(reply) };
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;
     }

@@ -177,12 +177,20 @@ test('a stolen load balancer: what is sealed afterwards does not open, and what 
   const { certificateId } = await issue(site, 'edge.test');
   const { identity: stolen } = await parseIdentityFile(site.identities[0] ?? '');
   const { identity, recipient } = await parseIdentityFile(await createIdentity());
-  await change(site, { kind: 'add-recipient', recipient: { name: 'edge-2', recipient } });
-  await change(site, { kind: 'remove-recipient', name: 'edge' });
+  const listed = { count: 1, certificates: [{ certificateId, names: ['edge.test'] }] };
+  const added = await change(site, { kind: 'add-recipient', recipient: { name: 'edge-2', recipient } });
+  expect([added.unopenable, added.openable.count]).toEqual([listed, 0]);
+  const removed = await change(site, { kind: 'remove-recipient', name: 'edge' });
+  expect([removed.openable, removed.unopenable.count]).toEqual([listed, 0]);
   const before = await countOpened(stolen);
   await issue(site, 'after.test');
   await as(site, async (manager) => {
-    await manager.revoke({ certificateId, reason: 'keyCompromise' }, { signal });
+    const { campaignId } = (await manager.startCampaign({ predicate: { sealedTo: 'edge' } }, { signal })) ?? {};
+    await manager.runOnce({ signal });
+    expect(await manager.campaign(campaignId ?? '', { signal })).toMatchObject({ certificates: 1, done: 1 });
+    const [replaced] = manager.state.certificate(certificateId)?.predecessors ?? [];
+    const { serialNumber } = replaced ?? {};
+    await manager.revoke({ certificateId, reason: 'keyCompromise', serialNumber }, { signal });
     for (const { current } of manager.state.all()) {
       expect(await open(current?.sealedKey ?? '', identity)).toContain('PRIVATE KEY');
       await expect(open(current?.sealedKey ?? '', stolen)).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_NOT_OPENED' });

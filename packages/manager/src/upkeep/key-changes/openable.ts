@@ -1,0 +1,55 @@
+/** Lists the certificates whose private key somebody can open who is not sealed to any more, or cannot open who came later. */
+import type { IssuedCertificate, ManagedCertificate, Recipient } from '@certbus/events';
+import type { Context } from '../../context.ts';
+import { issuedFilter } from '../../renewal/campaign/predicate.ts';
+import { rootHistoryOf } from '../../state/root-history.ts';
+
+/** A bus can have a million; the counts are exact. */
+const MAX_LISTED = 1_000;
+
+/** Certificates that are served, or stand in for one that is. */
+export interface SealedCertificates {
+  readonly count: number;
+  /** The first 1,000 of them, in order of id. */
+  readonly certificates: readonly { readonly certificateId: string; readonly names: readonly string[] }[];
+}
+
+/** Nothing is sealed to anybody. */
+export const NONE_SEALED: SealedCertificates = { count: 0, certificates: [] };
+
+type Fits = (certificate: ManagedCertificate, issued: IssuedCertificate) => boolean;
+
+/** Looks at every certificate of the bus. */
+function list({ view }: Context, fits: Fits): SealedCertificates {
+  const certificates: { readonly certificateId: string; readonly names: readonly string[] }[] = [];
+  let count = 0;
+  for (const certificate of view.state.all()) {
+    const { certificateId, names, current, predecessors } = certificate;
+    const issued = current ? [current, ...predecessors] : predecessors;
+    if (!issued.some((each) => fits(certificate, each))) continue;
+    count += 1;
+    if (count <= MAX_LISTED) certificates.push({ certificateId, names });
+  }
+  return { count, certificates };
+}
+
+/** Certificates of which one of these recipients can open a private key; also those of which the bus does not say whom it was sealed to. */
+export function findOpenable(context: Context, recipients: readonly Recipient[]): SealedCertificates {
+  if (recipients.length === 0) return NONE_SEALED;
+  const history = rootHistoryOf(context.view);
+  const filters = recipients.map(({ recipient }) => issuedFilter({ sealedTo: recipient }, history));
+  return list(context, (certificate, issued) => filters.some((fits) => fits(certificate, issued)));
+}
+
+/** Certificates of which one of these recipients cannot open a private key, as far as the bus says whom it was sealed to. */
+export function findUnopenable(context: Context, recipients: readonly Recipient[]): SealedCertificates {
+  if (recipients.length === 0) return NONE_SEALED;
+  const history = rootHistoryOf(context.view);
+  const filters = recipients.map(({ recipient }) => issuedFilter({ sealedTo: recipient }, history));
+  return list(
+    context,
+    (certificate, issued) =>
+      issued === certificate.current &&
+      (issued.origin?.recipientsPosition === undefined || filters.some((fits) => !fits(certificate, issued))),
+  );
+}
