@@ -26,7 +26,8 @@ async function printed(run: () => Promise<unknown>): Promise<string> {
   return lines.join('');
 }
 
-export async function createRunner(): Promise<RunCommand> {
+/** @param common variables of every command. */
+export async function createRunner(common: Readonly<Record<string, string>>): Promise<RunCommand> {
   const pjson = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'));
   pjson.oclif.commands.target = './src/commands/index.ts';
   pjson.oclif.hooks = {};
@@ -39,12 +40,12 @@ export async function createRunner(): Promise<RunCommand> {
     const command = (COMMANDS as Readonly<Record<string, Command.Class>>)[id];
     if (command === undefined) throw new Error(`${first} ${second} is not a command`);
     const before = { ...process.env };
-    Object.assign(process.env, variables);
+    Object.assign(process.env, common, variables);
     try {
       const words = id === first ? [second, ...rest].filter((word) => word !== '') : rest;
       return JSON.parse(await printed(() => command.run([...words, '--json'], config)));
     } finally {
-      for (const name of Object.keys(variables)) delete process.env[name];
+      for (const name of Object.keys({ ...common, ...variables })) delete process.env[name];
       Object.assign(process.env, before);
     }
   };

@@ -23,6 +23,8 @@ const transcript = (pages: readonly string[]) =>
 
 test('the guides from an empty machine to its removal show what their commands print; CERTBUS_CONTRACT=write writes it', {
   tags: 'full',
+  // Some forty processes, one after the other.
+  timeout: 1_200_000,
 }, async () => {
   const pages = read();
   const machine = await startMachine(await bundledCommandLine());

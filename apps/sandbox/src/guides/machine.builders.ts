@@ -1,18 +1,19 @@
 /**
- * A machine for the commands of a guide: folders of the system below a temporary one, a CA that stands in for Let's Encrypt, and
+ * A machine for the commands of a guide: folders of the system below a temporary one, two CAs that stand in for those of Let's Encrypt, and
  * small programs in place of those that only root or systemd may use. All others are the real ones.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { freePort, temporaryFolder } from 'certbus-services';
 import type { Shown } from './transcript.builders.ts';
 
 const CLI = fileURLToPath(new URL('../../../cli', import.meta.url));
-const LETS_ENCRYPT = 'https://acme-v02.api.letsencrypt.org/directory';
+const STAGING = 'https://acme-staging-v02.api.letsencrypt.org/directory';
+const PRODUCTION = 'https://acme-v02.api.letsencrypt.org/directory';
 
 /** Folders of a machine that a guide names, which are made below the temporary one. */
 const FOLDERS = [
@@ -111,13 +112,23 @@ for name do
   esac
   case "$verb $command" in "enable "?*|"restart "?*) service $command --port "$PAGES_PORT";; esac
 done`,
-  curl: `exec /usr/bin/curl --cacert "$ROOT/issued.pem" --connect-to "www.example.com:443:127.0.0.1:$TLS_PORT" "$@"`,
+  // A reader types this seconds after the server has read of a new certificate.
+  curl: `until /usr/bin/curl --cacert "$ROOT/issued.pem" --connect-to "www.example.com:443:127.0.0.1:$TLS_PORT" "$@"; do
+  sleep 0.1
+done`,
 };
 
 function writeProgram(path: string, script: string): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
+}
+
+/** Copies a bundled program, in which addresses of public CAs become others. */
+function copyProgram(from: string, to: string, change: (text: string) => string): void {
+  mkdirSync(to);
+  for (const file of readdirSync(from, { withFileTypes: true }).filter((entry) => entry.isFile()))
+    writeFileSync(join(to, file.name), change(readFileSync(join(from, file.name), 'utf8')));
 }
 
 /** Starts a machine on which `certbus` is this program, a file for Node. */
@@ -127,19 +138,34 @@ export async function startMachine(program: string): Promise<Machine> {
   const [httpPort, tlsPort, pagesPort] = [await freePort(), await freePort(), await freePort()];
   const dns = await startDnsServer();
   const validation = { dnsServer: dns.address, httpPort, tlsPort };
-  const ca = await startAcmeServer({ validation });
-  writeFileSync(join(root, 'address.pem'), ca.roots);
-  writeFileSync(join(root, 'issued.pem'), ca.issuedRoots.join(''));
+  const staging = await startAcmeServer({ validation });
+  const production = await startAcmeServer({ validation });
+  writeFileSync(join(root, 'addresses.pem'), staging.roots + production.roots);
+  writeFileSync(join(root, 'issued.pem'), production.issuedRoots.join(''));
   for (const folder of GIVEN) mkdirSync(root + folder, { recursive: true });
   for (const [name, script] of Object.entries(DOUBLES)) writeProgram(join(root, 'doubles', name), script);
-  const node = `"${process.execPath}" --conditions=certbus:source "${program}"`;
+  const copy = join(root, 'program');
+  copyProgram(dirname(program), copy, (text) =>
+    text.replaceAll(STAGING, staging.directory).replaceAll(PRODUCTION, production.directory),
+  );
+  const node = `"${process.execPath}" --conditions=certbus:source "${join(copy, basename(program))}"`;
   const local = `--http01-port ${httpPort} --resolver ${dns.address}`;
-  writeProgram(join(root, 'certbus'), `[ "$1" = init ] && set -- "$@" ${local}\nexec ${node} "$@"`);
+  writeProgram(
+    join(root, 'certbus'),
+    `case $1 in
+  init) set -- "$@" ${local};;
+  # As for curl.
+  inspect) until said=$(${node} "$@" 2>&1); do sleep 0.1; done; echo "$said"; exit;;
+esac
+exec ${node} "$@"`,
+  );
 
   /** What a guide says, and what it is on this machine. */
   const places: readonly (readonly [string, string])[] = [
-    [LETS_ENCRYPT, ca.directory],
-    [new URL(LETS_ENCRYPT).host, new URL(ca.directory).host],
+    [STAGING, staging.directory],
+    [PRODUCTION, production.directory],
+    [new URL(STAGING).host, new URL(staging.directory).host],
+    [new URL(PRODUCTION).host, new URL(production.directory).host],
     ['--host 0.0.0.0 --port 443 --http-port 80', `--port ${tlsPort} --http-port ${httpPort}`],
     ['127.0.0.1:443', `127.0.0.1:${tlsPort}`],
     ['127.0.0.1:80', `127.0.0.1:${httpPort}`],
@@ -158,7 +184,7 @@ export async function startMachine(program: string): Promise<Machine> {
     CLI,
     PAGES_PORT: String(pagesPort),
     TLS_PORT: String(tlsPort),
-    NODE_EXTRA_CA_CERTS: join(root, 'address.pem'),
+    NODE_EXTRA_CA_CERTS: join(root, 'addresses.pem'),
     // What the first command compiled, the others load.
     NODE_COMPILE_CACHE: join(root, 'compiled'),
     // Looked for in /etc/certbus, which is another folder here.
@@ -168,6 +194,7 @@ export async function startMachine(program: string): Promise<Machine> {
   mkdirSync(env.HOME);
   const services = join(root, 'services');
   mkdirSync(services);
+  const shells: ChildProcess[] = [];
   return {
     async run(commands) {
       const script = commands.map(({ command }) => `${here(command)}\nprintf '${MARK}%s${MARK}' $?`).join('\n');
@@ -175,7 +202,10 @@ export async function startMachine(program: string): Promise<Machine> {
         cwd: env.HOME,
         env,
         stdio: ['ignore', 'pipe', 'inherit'],
+        // With a group of its own, which ends as a whole.
+        detached: true,
       });
+      shells.push(child);
       let printed = '';
       child.stdout.setEncoding('utf8').on('data', (chunk: string) => (printed += chunk));
       await once(child, 'close');
@@ -186,8 +216,9 @@ export async function startMachine(program: string): Promise<Machine> {
       }));
     },
     async stop() {
+      for (const { pid, exitCode } of shells) if (pid !== undefined && exitCode === null) process.kill(-pid, 'SIGKILL');
       for (const unit of readdirSync(services)) process.kill(Number(readFileSync(join(services, unit), 'utf8')));
-      await Promise.all([ca, dns].map((each) => each[Symbol.asyncDispose]()));
+      await Promise.all([staging, production, dns].map((each) => each[Symbol.asyncDispose]()));
       temporary.remove();
     },
   };
