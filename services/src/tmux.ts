@@ -81,7 +81,8 @@ export async function openTerminal(
       ],
       { cwd },
     );
-  const script = `"$@"; echo $? > '${at('status')}'; exec '${tmux}' -S '${at('socket')}' wait-for -S ended`;
+  // Ctrl-C goes to this shell as well, which has to say how the program ended.
+  const script = `trap : INT; "$@"; echo $? > '${at('status')}'; exec '${tmux}' -S '${at('socket')}' wait-for -S ended`;
   const size = ['-x', String(columns), '-y', String(rows)];
   await call(
     '-f',
