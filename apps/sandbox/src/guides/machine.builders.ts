@@ -50,7 +50,7 @@ const SERVICE = `
 service() {
   "$@" >"$ROOT/journal" 2>&1 &
   echo $! >"$ROOT/services/$unit"
-  until grep -qE '^(ready|listening)' "$ROOT/journal"; do
+  until grep -qsE '^(ready|listening)' "$ROOT/journal"; do
     kill -0 $! 2>/dev/null || { cat "$ROOT/journal"; exit 1; }
     sleep 0.05
   done
