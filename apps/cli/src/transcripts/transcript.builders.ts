@@ -1,0 +1,112 @@
+/** Runs commands on terminals and in pipes, and writes what they show as text that is the same in each run. */
+import { execFile } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { openTerminal, type TerminalSession } from 'certbus-services';
+import { bundledCommandLine } from 'certbus-services/vitest';
+
+/** Where a command writes to: a terminal of so many columns, or a pipe. */
+export type Place = 80 | 160 | 'piped';
+
+/** All of them, in their order. */
+export const PLACES: readonly Place[] = [80, 160, 'piped'];
+
+/** The site that commands run on. */
+export interface Site {
+  /** The folder of its configuration; commands run there. */
+  readonly folder: string;
+  /** What differs from run to run, and what stands for it: of the same length, or columns would move. */
+  readonly known: Map<string, string>;
+}
+
+/** A pattern of characters between which a terminal may end a line. */
+const wrapped = (...characters: readonly string[]): RegExp => new RegExp(characters.join('\\n?'), 'g');
+
+const digits = (count: number): string[] => Array.from({ length: count }, () => '\\d');
+const DAY = [...digits(4), '-', ...digits(2), '-', ...digits(2)];
+const TIME = [...digits(2), ':', ...digits(2)];
+
+const SAME_LENGTH: readonly (readonly [RegExp, string])[] = [
+  [wrapped(...DAY, 'T', ...TIME, ':', ...digits(2), '\\.', ...digits(3), 'Z'), '2026-01-02T03:04:05.678Z'],
+  [wrapped(...DAY, ' ', ...TIME), '2026-01-02 03:04'],
+  [/(?<=(?:127\.0\.0\.1|localhost):)\d(?:\n?\d){4}/g, '54321'],
+  [/(?<=\()\d+(?= s\))/g, '1'],
+  [/\b[0-9A-F]{16,40}\b/g, '0'],
+];
+
+/** A text of the same length, and with the same ends of lines, that stands for another one. */
+function fill(placeholder: string, found: string): string {
+  let at = 0;
+  return found.replaceAll(/[^\n]/g, () => placeholder.charAt(at++ % placeholder.length));
+}
+
+/** A text as it is the same in each run. */
+function normalize(text: string, { folder, known }: Site): string {
+  let same = text.replaceAll(folder, '/srv/certbus');
+  for (const [value, placeholder] of known) same = same.replaceAll(value, placeholder);
+  for (const [pattern, placeholder] of SAME_LENGTH)
+    same = same.replaceAll(pattern, (found) => fill(placeholder, found));
+  return same;
+}
+
+const envOf = ({ folder }: Site, program: string) => ({
+  HOME: folder,
+  CERTBUS_STATE_DIR: join(folder, 'state'),
+  NODE_COMPILE_CACHE: join(dirname(program), 'compiled'),
+});
+
+async function programOf(): Promise<readonly string[]> {
+  return [process.execPath, '--conditions=certbus:source', await bundledCommandLine()];
+}
+
+/** Starts a command on a terminal, to answer what it asks. */
+export async function startOnTerminal(site: Site, columns: number, args: readonly string[]): Promise<TerminalSession> {
+  const program = await programOf();
+  return openTerminal([...program, ...args], { columns, cwd: site.folder, env: envOf(site, program.at(-1) ?? '') });
+}
+
+interface Shown {
+  readonly text: string;
+  readonly status: number;
+}
+
+async function showOnTerminal(site: Site, columns: number, args: readonly string[]): Promise<Shown> {
+  await using terminal = await startOnTerminal(site, columns, args);
+  const status = await terminal.ended();
+  return { text: await terminal.screen(), status };
+}
+
+async function showPiped(site: Site, args: readonly string[]): Promise<Shown> {
+  const [node = '', ...rest] = await programOf();
+  const env = { PATH: process.env['PATH'], ...envOf(site, rest.at(-1) ?? '') };
+  return new Promise((resolve) => {
+    const child = execFile(node, [...rest, ...args], { cwd: site.folder, env, maxBuffer: 1e8 }, (_, stdout, stderr) => {
+      const errors = stderr.trimEnd().replaceAll(/^(?=.)/gm, '2> ');
+      resolve({ text: [stdout.trimEnd(), errors].filter(Boolean).join('\n'), status: child.exitCode ?? -1 });
+    });
+    child.stdin?.end();
+  });
+}
+
+/** A word as it is typed. */
+const typed = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`);
+
+/** Heads a part of the transcript: what was typed, and where. */
+export const titleOf = (args: readonly string[], place: Place): string =>
+  `=== certbus ${args.map(typed).join(' ')} (${place === 'piped' ? 'piped' : `${place} columns`})`;
+
+/** One part of the transcript. */
+export function partOf(title: string, { text, status }: Shown, site: Site): string {
+  return `${title}\n${normalize(text, site)}\n[exits ${status}]\n`;
+}
+
+/** Runs a command at a place, and returns its part of the transcript. Standard error is marked where it is a pipe of its own. */
+export async function show(site: Site, place: Place, args: readonly string[]): Promise<string> {
+  const shown = place === 'piped' ? await showPiped(site, args) : await showOnTerminal(site, place, args);
+  return partOf(titleOf(args, place), shown, site);
+}
+
+/** The parts of a transcript by their titles. */
+export function partsOf(transcript: string): Map<string, string> {
+  const parts = transcript.split(/^(?==== )/m).filter((part) => part.startsWith('=== '));
+  return new Map(parts.map((part) => [part.slice(0, part.indexOf('\n')), `${part.trimEnd()}\n`]));
+}

@@ -1,0 +1,208 @@
+/** What commands show on a terminal of 80 and of 160 columns, and piped: the same as `transcripts.txt`, which people review. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { requirePart } from 'certbus-services';
+import { isFull, sized } from 'certbus-services/vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { forEach } from '../certificates/bulk.ts';
+import { certbus, resultOf } from '../cli.builders.ts';
+import { COMMANDS } from '../commands/index.ts';
+import {
+  PLACES,
+  type Place,
+  partOf,
+  partsOf,
+  type Site,
+  show,
+  startOnTerminal,
+  titleOf,
+} from './transcript.builders.ts';
+
+const FILE = fileURLToPath(new URL('transcripts.txt', import.meta.url));
+/** The same on each machine, since a longer path breaks lines elsewhere. */
+const SITE = '/tmp/certbus-';
+/** Challenges are looked at that much later, so that a person, or this test, can press Ctrl-C before. */
+const DELAY_MS = 1_500;
+
+/** What is shown of each command that only reads. The first ones are also shown in `npm test`. */
+const READING: readonly string[] = [
+  'cert ls',
+  'cert status shpo.test',
+  'cert check',
+  'cert ls --colums',
+  'cert lst',
+  'help exit-codes',
+  'cert ls --failing --columns id,names,why',
+  'cert ls --name *.shop.test --sort name',
+  'cert check --name shop.test',
+  'cert check --name shpo.test',
+  'cert status shop.test',
+  'cert status blocked.test',
+  'cert mk a.test b.test --dry-run',
+  'cert mk --from none.txt',
+  'cert mk shop.test',
+  'cert renewable',
+  'bus log --type CertificateObtaind',
+  'conf use prodction',
+  'provider ls',
+  'provider show route53',
+  'keys check',
+];
+/** For all of them on a machine that is busy. */
+const LONG_MS = 900_000;
+/** How many of them `npm test` shows, at 80 columns and piped. */
+const SMALL = 3;
+
+/** What is not in the transcript, and why. A new command is in one of the two lists. */
+const NOT_SHOWN: Readonly<Record<string, string>> = {
+  'account:deactivate': 'takes an account away',
+  'account:ls': 'shows thumbprints, which differ in each run',
+  'account:register': 'prints an account URL',
+  'account:rollover': 'changes keys',
+  'alerts:test': 'sends messages',
+  'aws:bundle': 'writes a file',
+  'aws:template': 'prints a template, whatever the terminal',
+  'bus:archive': 'writes an archive',
+  'bus:bootstrap': 'needs AWS',
+  'bus:export': 'writes a file',
+  'bus:import': 'writes a bus',
+  'bus:repair': 'needs a damaged bus',
+  'bus:restored': 'needs a restored bus',
+  'bus:snapshot': 'writes an archive',
+  'bus:verify': 'shows a hash, which differs in each run',
+  'cert:cat': 'shows fingerprints, which differ in each run',
+  'cert:export': 'writes files',
+  'cert:history': 'shows hashes, which differ in each run',
+  'cert:import': 'reads folders of other programs',
+  'cert:renew': 'as cert mk',
+  'cert:rm': 'takes a certificate away',
+  'cert:revoke': 'takes a certificate away',
+  'campaign:cancel': 'needs a campaign',
+  'campaign:ls': 'needs a campaign',
+  'campaign:start': 'replaces certificates',
+  'campaign:status': 'needs a campaign',
+  complete: 'is for shells',
+  completion: 'is for shells',
+  'conf:display': 'shows the roots of the CA, which differ in each run',
+  'conf:edit': 'opens an editor',
+  'conf:schema': 'prints a schema, whatever the terminal',
+  'conf:update': 'reads a document',
+  'conf:validate': 'reads a document',
+  doctor: 'depends on the machine',
+  'example-server': 'serves until Ctrl-C',
+  inspect: 'needs a server',
+  keygen: 'prints a key',
+  'manager:add': 'needs the root key and another manager',
+  'manager:expel': 'takes a manager away',
+  'manager:ls': 'shows keys',
+  'manager:rm': 'takes a manager away',
+  plan: 'depends on the day of the week',
+  'recipient:add': 'needs the root key and another recipient',
+  'recipient:ls': 'shows keys',
+  'recipient:reseal': 'seals private keys again',
+  'recipient:rm': 'takes a recipient away',
+  'root:append': 'needs a signed request',
+  'root:sign': 'needs a request',
+  run: 'serves until Ctrl-C',
+  version: 'names the machine',
+};
+
+const wordsOf = (command: string): string[] => command.split(' ');
+const tmux = requirePart('tmux');
+const site: Site = { folder: mkdtempSync(SITE), known: new Map() };
+let dns: DnsServer;
+let ca: AcmeServer;
+
+/** Makes a site with certificates in several states, one after the other, so that positions are the same in each run. */
+beforeAll(async () => {
+  if (tmux.skip) return;
+  dns = await startDnsServer();
+  ca = await startAcmeServer({
+    blockedNames: ['blocked.test'],
+    validation: { dnsServer: dns.address, delayMs: DELAY_MS },
+  });
+  writeFileSync(join(site.folder, 'roots.pem'), ca.roots);
+  const run = (...args: string[]) => certbus(site.folder, args);
+  const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url, '--resolver', dns.address];
+  const at = ['--directory', ca.directory, '--roots', 'roots.pem', '--name', 'manager1'];
+  expect(await run('init', '--agree-tos', ...at, ...provider)).toMatchObject({ status: 0 });
+  for (const names of [
+    ['shop.test', 'www.shop.test'],
+    ['bücher.test', '*.bücher.test'],
+    ['blocked.test', 'other.test'],
+  ])
+    await run('cert', 'mk', ...names);
+  const { certificates } = resultOf(await run('cert', 'ls', '--sort', 'name', '--json'));
+  for (const [index, { certificateId }] of certificates.entries())
+    site.known.set(certificateId, `certificat${index + 1}`);
+});
+afterAll(async () => {
+  await Promise.all([ca, dns].map((each) => each?.[Symbol.asyncDispose]()));
+  rmSync(site.folder, { recursive: true });
+});
+
+/** What the transcript has, by its titles. With `CERTBUS_CONTRACT=write` it takes what is shown now. */
+const kept = partsOf(readFileSync(FILE, 'utf8'));
+const isWriting = process.env['CERTBUS_CONTRACT'] === 'write' && isFull;
+
+function hold(part: string): void {
+  const title = part.slice(0, part.indexOf('\n'));
+  if (!isWriting) {
+    expect(part).toBe(kept.get(title));
+    return;
+  }
+  kept.set(title, part);
+  const titles = [...kept.keys()].sort();
+  writeFileSync(FILE, titles.map((each) => kept.get(each)).join('\n'));
+}
+
+describe.skipIf(tmux.skip)(tmux.title('commands on terminals and in pipes'), () => {
+  test('read as the transcript says', { tags: 'full', timeout: LONG_MS }, async () => {
+    const commands = sized({ small: READING.slice(0, SMALL), full: READING });
+    const places = sized<readonly Place[]>({ small: [80, 'piped'], full: PLACES });
+    const asked = commands.flatMap((command) => places.map((place) => ({ command, place })));
+    const { signal } = new AbortController();
+    await forEach(asked, { parallel: 4, signal }, async ({ command, place }) =>
+      hold(await show(site, place, wordsOf(command))),
+    );
+  });
+
+  test('init asks, takes a mistake, and shows all before it makes anything', async () => {
+    const args = ['init', '--directory', ca.directory, '--roots', 'roots.pem', '--name', 'manager1', '--dir', 'first'];
+    await using terminal = await startOnTerminal(site, 80, args);
+    const dialogue = [
+      ['Which?', 'sqlte'],
+      ['Which?', '1'],
+      ['File of the bus:', ''],
+      ['E-mail', 'ops@example'],
+      ['E-mail', 'ops@example.com'],
+      ['Do you agree', 'y'],
+      ['Which?', 'none'],
+      ['A domain', 'example.test'],
+      ['Make it?', '3'],
+      ['E-mail', 'hostmaster@example.com'],
+      ['Make it?', ''],
+    ] as const;
+    for (const [question, answer] of dialogue) {
+      await terminal.waitFor(question);
+      await terminal.type(answer);
+    }
+    const status = await terminal.ended();
+    const shown = { text: await terminal.screen(), status };
+    hold(partOf(titleOf(['init', '--directory', 'URL', '--roots', 'roots.pem', '--dir', 'first'], 80), shown, site));
+  });
+
+  test('are all in the transcript, or in the list of those that are not', () => {
+    const shown = ['init', 'cert mk', ...READING].map((command) => command.replace(/ -.*/, ''));
+    const missing = Object.entries(COMMANDS)
+      .filter(([, { hidden }]) => !hidden)
+      .map(([id]) => id)
+      .filter(
+        (id) => !(id in NOT_SHOWN) && !shown.some((command) => `${command} `.startsWith(`${id.replaceAll(':', ' ')} `)),
+      );
+    expect(missing).toEqual([]);
+    expect(Object.keys(NOT_SHOWN).filter((id) => !(id in COMMANDS))).toEqual([]);
+  });
+});
