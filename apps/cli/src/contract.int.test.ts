@@ -147,6 +147,11 @@ async function lookAtCertificates(): Promise<void> {
   await succeeds(site, 'cert mk --from -', { input: 'api.shop.test\n' });
   await fails(site, 'cert mk --from -', 'CERTBUS_CLI_ISSUANCE_FAILED', { input: 'api.shop.test\nblocked.test\n' });
   await succeeds(site, 'cert check --name api.shop.test');
+  for (const command of ['cert check --name', 'cert ls --name', 'bus log --name', 'plan --revoke --domain', 'conf use'])
+    await fails(site, `${command} none.test`, 'CERTBUS_CLI_NO_MATCH');
+  await succeeds(site, 'conf use ca');
+  await succeeds(site, 'keys check');
+  await fails(site, 'keys check none.key', 'CERTBUS_CLI_UNHEALTHY');
   await fails(site, 'cert check', 'CERTBUS_CLI_UNHEALTHY');
   for (const name of ['api.shop.test', 'www.blocked.test']) await succeeds(site, `cert status ${name}`);
   await succeeds(site, 'cert history api.shop.test');
