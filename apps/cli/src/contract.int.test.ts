@@ -1,6 +1,9 @@
 /** Compares the command line with `contract.json`: arguments, flags, JSON fields, exit statuses and codes. */
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
@@ -47,7 +50,15 @@ const answersOf = ({ json, jsonLines, statuses, failures }: CommandContract) => 
 
 /** Everything that needs neither a bus nor a CA. */
 async function withoutABus(): Promise<void> {
-  for (const line of ['account list', 'cert list', 'conf display', 'bus verify', 'example-server', 'run'])
+  for (const line of [
+    'account list',
+    'cert list',
+    'campaign list',
+    'conf display',
+    'bus verify',
+    'example-server',
+    'run',
+  ])
     await fails(nowhere, line, 'CERTBUS_CLI_CONFIG_MISSING');
   await fails(nowhere, 'init', 'CERTBUS_CLI_USAGE');
   await succeeds(nowhere, 'keygen manager');
@@ -94,6 +105,15 @@ async function setUp(
   await fails(site, 'conf update', 'CERTBUS_CLI_CONFIG_INVALID', { input: '{' });
   await fails(site, 'conf update', 'CERTBUS_MANAGER_CONFIG_INVALID', { input: '{}' });
   await fails(site, 'conf update --expect 99', 'CERTBUS_MANAGER_CONFIG_CHANGED', { input });
+  const hook = createServer((_, response) => response.end()).listen(0, '127.0.0.1');
+  await once(hook, 'listening');
+  const webhook = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/`;
+  await succeeds(site, 'conf update', { input: JSON.stringify({ ...bare, alerts: { here: { webhook } } }) });
+  await succeeds(site, 'alerts test');
+  hook.close();
+  await once(hook, 'close');
+  await fails(site, 'alerts test', 'CERTBUS_CLI_UNHEALTHY');
+  await succeeds(site, 'conf update', { input });
 }
 
 async function useTheAccount(): Promise<void> {
