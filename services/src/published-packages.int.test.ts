@@ -43,7 +43,15 @@ const workspace = read('package.json');
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   'apps/agent': ['bin/prepare.js', 'bin/run.js', 'nginx', 'systemd'],
   'apps/lambda': ['dist/lambda.zip'],
-  'apps/cli': ['bin/prepare.js', 'bin/run.js', 'cron', 'man', 'oclif.manifest.json', 'systemd'],
+  'apps/cli': [
+    'bin/prepare.js',
+    'bin/run.js',
+    'cron',
+    'man',
+    'oclif.manifest.json',
+    'prometheus/certbus.rules.yml',
+    'systemd',
+  ],
 };
 /** Packages that are programs: without sources and types. */
 const PROGRAMS = ['apps/agent', 'apps/cli'];

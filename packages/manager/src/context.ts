@@ -48,7 +48,7 @@ export async function refresh(
 }
 
 /** Throws `CERTBUS_MANAGER_UPGRADE_NEEDED` where the bus has events that this release does not know. */
-function checkKnown({ bus }: ManagerState): void {
+export function checkKnown({ bus }: Pick<ManagerState, 'bus'>): void {
   // Unknown fields are harmless by design; unknown events may change what the right decision is.
   const types = bus.unknown.filter((what) => !what.includes('.'));
   if (types.length === 0) return;

@@ -1,7 +1,7 @@
 /** One run of a manager: asks the CAs, renews, shows that it is there, and checks in. */
 import { markDefaultAccount } from '../accounts/stateless.ts';
 import { requireConfiguration, withConfiguration } from '../configuration/stored-configuration.ts';
-import { type Context, decide } from '../context.ts';
+import { type Context, checkKnown, decide } from '../context.ts';
 import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
 import { isBusError, ManagerError } from '../errors.ts';
 import type { RunOptions } from '../issuance/issue.ts';
@@ -126,8 +126,8 @@ async function tellWithoutBus(
  * At the deadline or by the signal, orders under way are broken off and their claims released, within 5 seconds: their certificates are resumed
  * from the bus by the next run, wherever that is. What fails beside the renewals is in the result's `problems`, such as
  * `CERTBUS_MANAGER_CHECK_IN_FAILED`, and is tried again by the next run. Rejects `CERTBUS_MANAGER_CONFIG_MISSING`,
- * `CERTBUS_MANAGER_CONFIG_INVALID`, `CERTBUS_MANAGER_BUS_STALE`, with a `StoreError` or `HistoryError` where the bus cannot be read or written
- * before the renewals, with the signal's reason, or with a `TimeoutError` where the bus was not read by the deadline.
+ * `CERTBUS_MANAGER_CONFIG_INVALID`, `CERTBUS_MANAGER_UPGRADE_NEEDED`, `CERTBUS_MANAGER_BUS_STALE`, with a `StoreError` or `HistoryError` where
+ * the bus cannot be read or written before the renewals, with the signal's reason, or with a `TimeoutError` where the bus was not read by the deadline.
  */
 export async function runOnce(
   context: Context,
@@ -141,6 +141,8 @@ export async function runOnce(
     await tellWithoutBus(context, dependencies, error);
     throw error;
   });
+  // Also where nothing is due: what comes beside the renewals only reports.
+  checkKnown(context.view.state);
   const { newestAt } = context.view.state.bus;
   using late = signalAt(deadline, context.now());
   const stop = AbortSignal.any([signal, late.signal]);
