@@ -47,6 +47,31 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
     expect(await ask(socket, 'show ssl cert')).not.toContain('*');
   });
 
+  test('lets somebody finish a change within seconds', async () => {
+    const site = await createSite();
+    const [a, b] = [await createWanted('a', ['a.test']), await createWanted('b', ['b.test'])];
+    const { port, socket, folder, target, start } = await createHaproxy(site, { defaultName: undefined });
+    let looks = Number.NEGATIVE_INFINITY;
+    let committed: string | undefined;
+    const own = await socketBefore(socket, async (sent) => {
+      if (sent.trim() !== 'show ssl cert') return;
+      looks += 1;
+      if (looks === 3) committed = await ask(socket, `commit ssl cert ${folder}/b.test.pem`);
+    });
+    const made = await createTarget({ ...target, type: 'haproxy', name: 'haproxy', folder, socket: own });
+    await bring(made, [a, b]).catch(() => {});
+    await start();
+    const pem = readFileSync(join(folder, 'b.test.pem'), 'utf8').trimEnd();
+    await ask(socket, `set ssl cert ${folder}/b.test.pem <<\n${pem}\n`);
+    looks = 0;
+    const renewed = await createWanted('a', ['a.test']);
+    await bring(made, [renewed, b]);
+    expect(committed).toContain('Success!');
+    expect(await shown(port, 'a.test')).toBe(renewed.serialNumber);
+    expect(await shown(port, 'b.test')).toBe(b.serialNumber);
+    await made.close();
+  });
+
   test.each(['set', 'commit'])(
     'where somebody else begins a change just before "%s", no name is shown with another certificate',
     async (command) => {
