@@ -78,7 +78,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
     const root = await findRootKey(environment, { signal: this.signal });
     if (!root) {
       const what =
-        'The root key is not on this machine, and this change needs it. Add --request FILE, sign that file where the root key is ("certbus root sign FILE"), and bring back what that writes ("certbus root append FILE").';
+        'This change needs the root key, and none was found on this machine. Set CERTBUS_ROOT_KEY_FILE to its file. Where it is on another machine, add --request FILE, sign that file there ("certbus root sign FILE"), and bring back what that writes ("certbus root append FILE").';
       throw new CliError('CERTBUS_CLI_ROOT_KEY_MISSING', what);
     }
     return withKeyHolder(environment, { root, signal: this.signal }, (holder) =>
