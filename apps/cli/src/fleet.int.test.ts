@@ -35,7 +35,7 @@ test('a dry run shows what would be asked for, and asks for nothing', async () =
   expect(status).toBe(0);
   expect(stdout).toContain('names      *.b.fleet.test, a.fleet.test\nCA         ca (https://127.0.0.1');
   expect(stdout).toContain('challenge  dns-01, answered by challtestsrv');
-  expect(stdout).toContain('a run would order 1 of 1 certificates; nothing was asked for');
+  expect(stdout).toContain('a run would order 1 of 1 certificate; nothing was asked for');
   expect(await run('cert', 'mk', 'a.test', '--dry-run', '--authority', 'other')).toMatchObject({ status: 2 });
   expect((await run('bus', 'log', '--type', 'IssuanceStarted')).stdout).toBe('');
 });

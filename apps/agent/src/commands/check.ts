@@ -16,7 +16,7 @@ export default class Check extends BaseCommand {
     this.log(`bus: ${found.live ? 'answers' : 'does not answer'}, position ${found.position}`);
     if (found.trouble) this.log(`  ${clean(found.trouble)}`);
     const keys = found.unopened.length;
-    this.log(keys === 0 ? 'identity: opens every key' : `identity: ${keys} keys do not open with it`);
+    this.log(keys === 0 ? 'identity: opens every key' : `identity: keys that do not open with it: ${keys}`);
     for (const id of found.unopened.slice(0, SHOWN)) this.log(`  ${id}`);
     for (const { name, problems, put, remove, inPlace } of found.targets) {
       this.log(`${name}: ${inPlace} in place, ${put.length} to put, ${remove.length} to remove`);

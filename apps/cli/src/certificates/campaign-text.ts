@@ -1,7 +1,8 @@
 /** Puts campaigns into words and JSON. */
 import type { CampaignPredicate } from '@certbus/events';
 import type { CampaignStatus } from '@certbus/manager';
-import { forecastJson, many, onWeekday } from './forecast-text.ts';
+import { many } from '../counts.ts';
+import { forecastJson, onWeekday } from './forecast-text.ts';
 
 /** A campaign as `--json` shows it: instants as text. */
 export function campaignJson({ startedAt, endedAt, failing, forecast, ordersPerHour, ...rest }: CampaignStatus) {

@@ -1,15 +1,12 @@
 /** Puts forecasts into words and JSON. */
 import type { ReplacementForecast } from '@certbus/manager';
+import { many } from '../counts.ts';
 
 const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
 
 /** An instant for people who plan their week, in UTC. */
 export const onWeekday = (instant: Date): string =>
   `${WEEKDAYS[instant.getUTCDay()]} ${instant.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-
-/** A count with its noun. */
-export const many = (count: number, what: string): string =>
-  `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
 
 /** A forecast as `--json` shows it: instants as text. */
 export function forecastJson({ replacedAt, servedAt, caughtUpAt, authorities, ...rest }: ReplacementForecast) {

@@ -2,9 +2,10 @@
 import type { NewNames, Plan } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
-import { describeForecast, forecastJson, many, onWeekday } from '../certificates/forecast-text.ts';
+import { describeForecast, forecastJson, onWeekday } from '../certificates/forecast-text.ts';
 import { predicateFlags, predicateOf } from '../certificates/predicate.ts';
 import { checkConditions } from '../certificates/unmatched.ts';
+import { many } from '../counts.ts';
 
 /** A plan as `--json` shows it: instants as text. */
 type Result = ReturnType<typeof resultOf>;

@@ -13,6 +13,7 @@ import type { Environment } from '@certbus/runtime/local';
 import type { Bus } from '@certbus/store';
 import { Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../base-command.ts';
+import { many } from '../counts.ts';
 import { CliError } from '../errors.ts';
 
 /** The flags of commands that change keys. */
@@ -215,18 +216,18 @@ export abstract class KeyChangeCommand extends SigningCommand {
       this.log(`it can open the key of ${certificateId} (${names.join(', ')})`);
     if (openable.count > 0)
       this.progress(
-        `${openable.count} certificates: "certbus campaign start --sealed-to NAME" replaces them, "certbus cert revoke" revokes them then`,
+        `${many(openable.count, 'certificate')}: "certbus campaign start --sealed-to NAME" replaces what it can open, then "certbus cert revoke --sealed-to NAME" revokes what was replaced`,
       );
     if (unopenable.count > 0)
       this.progress(
-        `it cannot open the keys of ${unopenable.count} certificates that were sealed before, until "certbus recipient reseal" seals them again or they are renewed; --json lists them`,
+        `${many(unopenable.count, 'certificate')} with a key that it cannot open yet: "certbus recipient reseal" seals what was sealed before again, or wait until it is renewed; --json lists all`,
       );
   }
 
   #reportExposure({ secrets, accounts }: AppendedChange['exposure']): void {
     if (accounts.length > 0)
       this.progress(
-        `those who left know the keys of ${accounts.length === 1 ? 'an ACME account' : `${accounts.length} ACME accounts`}: "certbus account rollover" gives other keys`,
+        `those who left know the keys of ${many(accounts.length, 'ACME account')}: "certbus account rollover" gives other keys`,
       );
     this.#reportSecrets(secrets);
   }

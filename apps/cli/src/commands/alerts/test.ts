@@ -3,6 +3,7 @@ import type { AlertTest } from '@certbus/manager';
 import { Args } from '@oclif/core';
 import { type AnswerError, describeError } from '../../answer.ts';
 import { BaseCommand } from '../../base-command.ts';
+import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
 
 /** What became of the test at one place. */
@@ -43,7 +44,7 @@ export default class AlertsTest extends BaseCommand {
     const failed = places.filter(({ taken }) => !taken);
     if (failed.length === 0) return { places };
     const what = failed.map(({ error }) => error?.message).join(' ');
-    const message = `${failed.length} of ${places.length} places did not take the test. ${what}`;
+    const message = `${failed.length} of ${many(places.length, 'place')} did not take the test. ${what}`;
     throw new CliError('CERTBUS_CLI_UNHEALTHY', message, { result: { places } });
   }
 }

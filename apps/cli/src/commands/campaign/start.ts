@@ -3,9 +3,10 @@ import type { CampaignPlan, CampaignRequest } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { type CampaignJson, campaignJson, describeCampaign } from '../../certificates/campaign-text.ts';
-import { describeForecast, many, onWeekday } from '../../certificates/forecast-text.ts';
+import { describeForecast, onWeekday } from '../../certificates/forecast-text.ts';
 import { hasConditions, predicateFlags, predicateOf } from '../../certificates/predicate.ts';
 import { checkConditions } from '../../certificates/unmatched.ts';
+import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
 
 interface Result {

@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { parseDuration } from '../../certificates/duration.ts';
 import { checkFilters, createFilter, type Row, rowOf, sortRows, tableOf } from '../../certificates/listing.ts';
+import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
 
 const COLUMNS = 'status,id,expires,names,why';
@@ -44,11 +45,12 @@ export default class CertCheck extends BaseCommand {
     await this.printTable(table.header, table.rows);
     const expired = certificates.filter(({ status }) => status === 'expired').length;
     if (expired > 0) {
-      const message = `${expired} of ${rows.length} certificates have ended.`;
+      const message = `${expired} of ${many(rows.length, 'certificate')} ${expired === 1 ? 'has' : 'have'} ended.`;
       throw new CliError('CERTBUS_CLI_EXPIRED', message, { result });
     }
     if (certificates.length > 0) {
-      const message = `${certificates.length} of ${rows.length} certificates need attention.`;
+      const need = certificates.length === 1 ? 'needs' : 'need';
+      const message = `${certificates.length} of ${many(rows.length, 'certificate')} ${need} attention.`;
       throw new CliError('CERTBUS_CLI_UNHEALTHY', message, { result });
     }
     this.progress(rows.length === 1 ? 'the one certificate is valid' : `all ${rows.length} certificates are valid`);

@@ -6,6 +6,7 @@ import { SigningCommand } from '../../base-command.ts';
 import { type BulkOutcome, createTally, issueAll } from '../../certificates/bulk.ts';
 import type { NameSet } from '../../certificates/name-sets.ts';
 import type { Plan } from '../../certificates/plan.ts';
+import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
 import { describePutOff, firstOf } from '../../put-off.ts';
 
@@ -121,7 +122,7 @@ export default class CertMk extends SigningCommand {
     const asked = plans.filter(({ managedAs }) => managedAs === undefined).length;
     const [{ directory } = { directory: '' }] = plans;
     this.log(`limits     ${describeLimits(config, directory)}`);
-    this.log(`a run would order ${asked} of ${plans.length} certificates; nothing was asked for`);
+    this.log(`a run would order ${asked} of ${many(plans.length, 'certificate')}; nothing was asked for`);
     return { plans };
   }
 
@@ -147,7 +148,7 @@ export default class CertMk extends SigningCommand {
     const lines = certificates.flatMap(({ line, names, error }) =>
       error ? [`line ${line}, ${names.join(', ')}: ${error.message} (${error.code})`] : [],
     );
-    const message = `${failed} of ${sets.length} certificates could not be made. ${firstOf(lines).join('; ')}. Run the same command again: it tries these, and leaves the others as they are.`;
+    const message = `${failed} of ${many(sets.length, 'certificate')} could not be made. ${firstOf(lines).join('; ')}. Run the same command again: it tries these, and leaves the others as they are.`;
     throw new CliError('CERTBUS_CLI_ISSUANCE_FAILED', message, { result });
   }
 

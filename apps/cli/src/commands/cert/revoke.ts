@@ -8,9 +8,9 @@ import { type AnswerError, describeError } from '../../answer.ts';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
 import { parseDuration } from '../../certificates/duration.ts';
-import { many } from '../../certificates/forecast-text.ts';
 import { hasConditions, predicateFlags, predicateOf } from '../../certificates/predicate.ts';
 import { checkConditions } from '../../certificates/unmatched.ts';
+import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
 
 const REASONS: readonly RevocationReason[] = ['superseded', 'keyCompromise', 'cessationOfOperation', 'unspecified'];

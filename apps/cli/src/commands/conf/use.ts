@@ -6,6 +6,7 @@ import { readFile } from '@certbus/runtime/local';
 import { Args, Flags, type Interfaces } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { type Move, type Moved, moveAll } from '../../certificates/moving.ts';
+import { many } from '../../counts.ts';
 import { didYouMean, nothingFits, similarTo } from '../../did-you-mean.ts';
 import { CliError } from '../../errors.ts';
 import { canAsk, confirm } from '../../prompt.ts';
@@ -117,7 +118,7 @@ export default class ConfUse extends SigningCommand {
   #checkCanAsk(moving: readonly ManagedCertificate[], { yes, reissue }: UseFlags): void {
     if (yes || !reissue || moving.length === 0 || (canAsk() && !this.jsonEnabled())) return;
     const why = this.jsonEnabled() ? 'With --json it cannot ask' : 'There is no terminal to ask on';
-    const message = `${moving.length} certificates would be issued again. ${why}: add --yes to agree, or --no-reissue to leave them.`;
+    const message = `${many(moving.length, 'certificate')} would be issued again. ${why}: add --yes to agree, or --no-reissue to leave them.`;
     throw new CliError('CERTBUS_CLI_USAGE', message);
   }
 
@@ -210,7 +211,7 @@ export default class ConfUse extends SigningCommand {
     const left = certificates.flatMap(({ certificateId, error }) => (error ? [certificateId] : []));
     const moved = { ...result, certificates, left };
     if (failures.length === 0) return moved;
-    const message = `${failures.length} of ${certificates.length} certificates could not be issued at ${move.authority}. ${firstOf(failures).join('; ')}. What is served stays; run the same command again to go on.`;
+    const message = `${failures.length} of ${many(certificates.length, 'certificate')} could not be issued at ${move.authority}. ${firstOf(failures).join('; ')}. What is served stays; run the same command again to go on.`;
     throw new CliError('CERTBUS_CLI_ISSUANCE_FAILED', message, { result: moved });
   }
 }

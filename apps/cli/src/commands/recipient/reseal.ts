@@ -2,6 +2,7 @@
 import { formatResealedKeys, type ManagerState, parseResealedKeys, resealKeys } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
+import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
 
 interface Resealed {
@@ -96,14 +97,14 @@ export default class RecipientReseal extends SigningCommand {
     async function* counted() {
       for await (const key of resealed) {
         keys += 1;
-        if (keys % TELL_EVERY === 0) progress(`${keys} keys are sealed again`);
+        if (keys % TELL_EVERY === 0) progress(`${many(keys, 'key')} sealed again`);
         yield key;
       }
     }
     const { recipientsPosition } = state.bus;
     await writeExchangedLines(file, formatResealedKeys({ busId, recipientsPosition }, counted()), WHAT);
-    this.log(`${file} has ${keys} keys`);
-    if (missing > 0) this.warn(`${missing} certificates have a key that this identity does not open`);
+    this.log(`${file} has ${many(keys, 'key')}`);
+    if (missing > 0) this.warn(`this identity does not open the keys of ${many(missing, 'certificate')}`);
     this.progress(`append it where a manager is: "certbus recipient reseal ${file} --append"`);
     return { file, keys, unopened, left: 0 };
   }
@@ -117,10 +118,10 @@ export default class RecipientReseal extends SigningCommand {
     const { signal } = this;
     const { written, left } = await withManager(this.environment(flags), async (manager) => {
       const brought = await parseResealedKeys(readExchangedLines(file, WHAT));
-      const onProgress = (keys: number) => this.progress(`${keys} keys are brought`);
+      const onProgress = (keys: number) => this.progress(`${many(keys, 'key')} read from the file`);
       return manager.appendResealedKeys(brought.keys, { for: brought.for, onProgress, signal });
     });
-    this.log(`${written} keys are on the bus, ${left} were there already or are not needed any more`);
+    this.log(`${many(written, 'key')} written to the bus, ${left} there already or not needed any more`);
     return { file, keys: written, unopened: [], left };
   }
 }
