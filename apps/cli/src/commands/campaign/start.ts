@@ -24,9 +24,9 @@ function listed({ first, forecast: { certificates } }: CampaignPlan): string {
 export default class CampaignStart extends SigningCommand {
   static override summary = 'Replace many certificates, due or not: those that every given condition fits.';
   static override description =
-    'Says first how many they are and when the last one is replaced. Every run of a manager goes on with it, behind what is urgent and before what is only due; "certbus campaign status ID" shows how far it is. A certificate that is replaced in another way meanwhile counts as done. Starting the same again changes nothing.';
+    'Says first how many they are and when the last one is replaced. Every run of a manager goes on with it, after what is urgent and before what is only due; "certbus campaign status ID" shows how far it is. A certificate that is replaced in another way meanwhile counts as done. Starting the same again changes nothing.';
   static override examples = [
-    '<%= config.bin %> <%= command.id %> --sealed-to edge --rate 1000',
+    '<%= config.bin %> <%= command.id %> --sealed-to loadbalancers --rate 1000',
     '<%= config.bin %> <%= command.id %> --authority le --issued-before 2027-01-31 --yes',
     "<%= config.bin %> <%= command.id %> --name '*.example.com'",
   ];
@@ -53,7 +53,7 @@ export default class CampaignStart extends SigningCommand {
     if (flags.all === hasConditions(predicate))
       throw new CliError(
         'CERTBUS_CLI_USAGE',
-        'Say which certificates are to be replaced, with a condition such as --sealed-to or --issued-before, or all of them with --all.',
+        'Specify which certificates are to be replaced, with a condition such as --sealed-to or --issued-before, or all of them with --all.',
       );
     const { withManager } = await import('@certbus/runtime');
     const request: CampaignRequest = {
@@ -66,7 +66,7 @@ export default class CampaignStart extends SigningCommand {
       const plan = await manager.planCampaign(request, options);
       const { forecast, same } = plan;
       if (same !== undefined) {
-        this.progress(`campaign ${same} for the same goes on already`);
+        this.progress(`campaign ${same} with these conditions is already running; "certbus campaign cancel ${same}" ends it`);
         return manager.campaign(same, options);
       }
       if (forecast.certificates === 0) {

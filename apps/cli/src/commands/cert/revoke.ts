@@ -57,6 +57,12 @@ function listed(certificates: readonly { readonly names: readonly string[] }[]):
   return [...shown, ...(more > 0 ? [`${more.toLocaleString('en')} more`] : [])].join(', ');
 }
 
+/** What became of a certificate that was not revoked, and what to do next. */
+function describeOutcome({ outcome, until }: RevocationOutcome): string {
+  if (outcome === 'not-replaced') return 'not replaced yet: start a campaign with the same conditions';
+  return until ? `can be revoked from ${until.toISOString()} on: run this again then` : outcome;
+}
+
 export default class CertRevoke extends SigningCommand {
   static override summary =
     'Replace a certificate, and revoke the old one at its CA; or revoke many that were replaced.';
@@ -64,8 +70,8 @@ export default class CertRevoke extends SigningCommand {
     'With an id: the new one is on the bus before the old one is revoked; load balancers that have not read it yet go on with the old one until they have. Where this is interrupted in between, run it again with --serial and the serial number of the old one. With conditions: revokes every certificate that all of them fit and that was replaced, such as by "certbus campaign start" with the same conditions, once what replaced it has been on the bus for --served-for; what is not replaced stays. It can be run until nothing is left.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> example.com --reason keyCompromise',
-    '<%= config.bin %> <%= command.id %> --sealed-to edge --served-for 2h',
-    '<%= config.bin %> <%= command.id %> --sealed-to edge --identity backup.key --yes',
+    '<%= config.bin %> <%= command.id %> --sealed-to loadbalancers --served-for 2h',
+    '<%= config.bin %> <%= command.id %> --sealed-to loadbalancers --identity backup.key --yes',
   ];
   static override args = {
     id: Args.string({ description: 'id of the managed certificate, or a name that only it has' }),
@@ -158,10 +164,8 @@ export default class CertRevoke extends SigningCommand {
     this.log(
       `${many(revoked, 'certificate')} revoked, ${waiting} waiting, ${notReplaced} not replaced, ${failed} failed`,
     );
-    for (const { outcome, serialNumber, names, until } of outcomes.filter((each) => each.outcome !== 'revoked'))
-      this.progress(
-        `${serialNumber} (${names.join(', ')}): ${outcome}${until ? `, until ${until.toISOString()}` : ''}`,
-      );
+    for (const each of outcomes.filter(({ outcome }) => outcome !== 'revoked'))
+      this.progress(`${each.serialNumber} (${each.names.join(', ')}): ${describeOutcome(each)}`);
     if (failed === 0) return result;
     const why = outcomes.flatMap(({ outcome, serialNumber, error }) =>
       outcome === 'failed' ? [`${serialNumber}: ${error instanceof Error ? error.message : String(error)}`] : [],
