@@ -66,7 +66,7 @@ export const alertSinks: v.GenericSchema<unknown, Readonly<Record<string, AlertS
         'must be {"webhook": URL}, or {"alertmanager": URL} with "username" and "password", or "token", and "roots"',
     ),
   ),
-  v.check((sinks) => Object.keys(sinks).length <= MOST, `must be ${MOST} places at most`),
+  v.check((sinks) => Object.keys(sinks).length <= MOST, `must be ${MOST} destinations at most`),
 );
 
 /** Throws `CERTBUS_MANAGER_CONFIG_INVALID` where a configuration has no place of one of these names, or none at all. */
@@ -76,11 +76,11 @@ export function checkPlaces(
 ): void {
   const known = Object.keys(alerts);
   if (known.length === 0) {
-    const what = 'The configuration says nowhere that alerts are sent to. Add "alerts" with "certbus conf edit".';
+    const what = 'The configuration has no destination for alerts. Add "alerts" with "certbus conf edit".';
     throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
   }
   const missing = names?.find((name) => !known.includes(name));
   if (missing === undefined) return;
-  const what = `The configuration has no place ${JSON.stringify(missing)} for alerts (it has: ${known.join(', ')}).`;
+  const what = `The configuration has no destination ${JSON.stringify(missing)} for alerts (it has: ${known.join(', ')}).`;
   throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
 }

@@ -51,7 +51,7 @@ export function messageOf(
 
 /** A message that says nothing is wrong. */
 export function testMessage({ now, holder }: { readonly now: Date; readonly holder: string }): AlertMessage {
-  const detail = `${cleanLine(holder)} can reach this place`;
+  const detail = `${cleanLine(holder)} can reach this destination`;
   return {
     id: sha256(Buffer.from(`test ${holder} ${now.toISOString()}`)),
     alert: 'test',
