@@ -7,7 +7,7 @@
 --   lua_shared_dict certbus 64m;
 --   init_by_lua_block { require("certbus").fill("FOLDER OF THE TARGET") }
 --   map "" $certbus_token { include TOKEN FILE; }    (inside a "map" nginx, which reads it as root, obeys no directive)
--- In each server that takes TLS, beside any certificate, which nobody is shown:
+-- In each server that takes TLS, next to any certificate, which nobody is shown:
 --   ssl_certificate_by_lua_block { require("certbus").certificate() }
 -- In the server that listens on the socket:
 --   location /certbus/ { content_by_lua_block { require("certbus").admin() } }

@@ -21,7 +21,7 @@ export interface Survey {
   unmatched(): CliError | undefined;
 }
 
-/** Surveys a bus for types of events, the subject of events, and the position that a list begins behind. */
+/** Surveys a bus for types of events, the subject of events, and the position that a list starts after. */
 export function createSurvey({ types = [], subject, after }: EventFilter & { readonly after: number }): Survey {
   // Those of the bus as well: a later release may have written them.
   const knownTypes = new Set(EVENT_TYPES);

@@ -28,7 +28,7 @@ if (!balancer)
 const began = performance.now();
 const narrator = createNarrator();
 console.log('CertBus, from a CA to a handshake: a real ACME server, a durable log, two load balancers.');
-if (balancerName !== 'node') console.log(`The load balancers are ${balancerName}, each with certbus-agent beside it.`);
+if (balancerName !== 'node') console.log(`The load balancers are ${balancerName}, each with certbus-agent next to it.`);
 narrator.step('Start an ACME server and a DNS server on this machine');
 const stage = await openStage(narrator, { ca, balancer });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

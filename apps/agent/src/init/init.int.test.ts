@@ -174,7 +174,7 @@ server {
 ${section('In the server that listens on port 80')}
 }
 }
-${here(section('At the end, beside "http"'))}
+${here(section('At the end, next to "http"'))}
 `,
   );
   const nginx = await startNginx(file, { prefix, port: tls });

@@ -179,7 +179,7 @@ listen ${INNER} ssl proxy_protocol;
 set_real_ip_from 127.0.0.1;
 real_ip_header proxy_protocol;
 
-# At the end, beside "http", for TLS-ALPN-01. Where stream is a module of its own: load_module modules/ngx_stream_module.so;
+# At the end, next to "http", for TLS-ALPN-01. Where stream is a module of its own: load_module modules/ngx_stream_module.so;
 stream {
   map $ssl_preread_alpn_protocols $certbus_route {
     acme-tls/1 ${HOP};

@@ -29,7 +29,7 @@ const WORDS: Readonly<Record<keyof CampaignPredicate, (value: unknown) => string
   issuedBefore: (value) => `issued before ${value}`,
   sealedTo: (value) => `sealed to ${value}`,
   obtainedBy: (value) => `obtained by ${value}`,
-  obtainedSince: (value) => `obtained at position ${value} or behind it`,
+  obtainedSince: (value) => `obtained at position ${value} or later`,
 };
 
 /** Which certificates are meant, in words. */

@@ -23,7 +23,7 @@ export const predicateFlags = (...dependsOn: string[]) => ({
     dependsOn,
   }),
   'obtained-since': Flags.integer({
-    description: 'of certificates that were obtained at this position of the bus or behind it',
+    description: 'of certificates that were obtained at this position of the bus or later',
     min: 1,
     dependsOn,
   }),

@@ -9,7 +9,7 @@ export default class Complete extends BaseCommand {
   static override summary = 'Print what can come next on a command line, one a line; for shells.';
   static override examples = ['<%= config.bin %> <%= command.id %> -- cert re'];
   static override args = {
-    words: Args.string({ multiple: true, description: 'the words behind "certbus"; the last is completed' }),
+    words: Args.string({ multiple: true, description: 'the words after "certbus"; the last is completed' }),
   };
 
   async run(): Promise<void> {

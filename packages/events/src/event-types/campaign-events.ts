@@ -19,7 +19,7 @@ export interface CampaignPredicate {
   readonly sealedTo?: string | undefined;
   /** The manager with this signing key (base64url) obtained them, or made their private key. */
   readonly obtainedBy?: string | undefined;
-  /** They were obtained at this position or behind it. */
+  /** They were obtained at this position or later. */
   readonly obtainedSince?: number | undefined;
 }
 

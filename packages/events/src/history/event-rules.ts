@@ -31,18 +31,18 @@ export function brokenRule(event: BusEvent, place: EventPlace): string | undefin
     case 'ChallengePresented':
       return isWithin(event.expiresAt, place, HOUR_MS) ? undefined : 'it expires more than an hour after its commit';
     case 'IssuanceStarted':
-      if (event.recipientsPosition > position) return 'its recipients are named behind it';
+      if (event.recipientsPosition > position) return 'its recipients are named later';
       return isWithin(event.until, place, LONGEST_CLAIM_MS) ? undefined : 'its claim lasts more than a day';
     case 'IssuanceTakenOver':
       return isWithin(event.until, place, LONGEST_CLAIM_MS) ? undefined : 'its claim lasts more than a day';
     case 'CsrReplaced':
-      return event.recipientsPosition > position ? 'its recipients are named behind it' : undefined;
+      return event.recipientsPosition > position ? 'its recipients are named later' : undefined;
     case 'RangeArchived':
       return event.first <= event.last && event.last < position ? undefined : 'its range is not before it';
     case 'SnapshotTaken':
       return event.position < position ? undefined : 'its snapshot is not before it';
     case 'CampaignStarted':
-      return (event.obtainedSince ?? 1) > position ? 'it is for what comes behind it' : undefined;
+      return (event.obtainedSince ?? 1) > position ? 'it is for what comes later' : undefined;
     default:
       return undefined;
   }

@@ -146,7 +146,7 @@ export function advance(trust: Trust, before: Checkpoint, commit: Commit): Check
       throw refuse(
         'CERTBUS_EVENTS_POSITION_WRONG',
         position,
-        `its BusRestored belongs behind position ${event.position}`,
+        `its BusRestored belongs after position ${event.position}`,
       );
     }
     next = applyRootEvent(next, { event, root }, position);

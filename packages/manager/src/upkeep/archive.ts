@@ -101,7 +101,7 @@ async function firstKept(log: Log, stream: string): Promise<number> {
 }
 
 function refuseArchive(position: number, why: string, cause?: unknown): StoreError {
-  const what = `The archive behind position ${position} cannot be used: ${why} Nothing was trimmed.`;
+  const what = `The archive after position ${position} cannot be used: ${why} Nothing was trimmed.`;
   return new StoreError('CERTBUS_STORE_ARCHIVE_REFUSED', what, { cause });
 }
 

@@ -37,7 +37,7 @@ function valueAt(bytes: Buffer, at: number, type: number): { readonly value: Val
   if (size !== undefined) return { value: bytes.readIntBE(at, size), next: at + size };
   if (type === 8 || type === 9) return { value: type - 8, next: at };
   const [isText, length] = [type % 2 === 1, Math.floor((type - 12) / 2)];
-  if (type < 12 || at + length > bytes.length) throw new RangeError('a value ends behind its row');
+  if (type < 12 || at + length > bytes.length) throw new RangeError('a value ends after its row');
   const content = bytes.subarray(at, at + length);
   return { value: isText ? content.toString('utf8') : Buffer.from(content), next: at + length };
 }

@@ -11,7 +11,7 @@ export interface Selection {
   readonly pattern?: string | undefined;
   /** Certificates whose lifetime began before. */
   readonly issuedBefore?: Date | undefined;
-  /** Certificates whose commit is at this position or behind it; one without a known commit fits. */
+  /** Certificates whose commit is at this position or later; one without a known commit fits. */
   readonly obtainedSince?: number | undefined;
   /** Certificates whose commit is before this position; one without a known commit fits. */
   readonly obtainedBefore?: number | undefined;

@@ -129,7 +129,7 @@ export function createMetrics(registry: Registry): Metrics {
   });
   const sideFailures = new Counter({
     name: 'certbus_manager_side_failures_total',
-    help: 'What failed beside the renewals of a run',
+    help: 'What failed apart from the renewals of a run',
     labelNames: ['during'],
     registers,
   });

@@ -14,8 +14,7 @@ export interface SecretReference {
   readonly endpoint: string | undefined;
 }
 
-const FORMS =
-  'ssm:/PATH or secretsmanager:NAME, each with ?region=REGION behind it where the environment has no region';
+const FORMS = 'ssm:/PATH or secretsmanager:NAME, each with ?region=REGION appended where the environment has no region';
 const PARAMETERS = ['region', 'endpoint'];
 
 const NAMES = {

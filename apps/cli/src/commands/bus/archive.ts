@@ -5,13 +5,13 @@ import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 export default class BusArchive extends SigningCommand {
   static override summary = 'Put complete ranges of 10,000 commits into the archive.';
   static override description =
-    'With --trim what lies in the archive is deleted from the store, after reading it back; that needs the policy "operator" of "certbus bus bootstrap". Every follower must know the archive before.';
+    'With --trim what is in the archive is deleted from the store, after reading it back; that needs the policy "operator" of "certbus bus bootstrap". Every follower must know the archive before.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --trim --keep 100000',
   ];
   static override flags = {
-    trim: Flags.boolean({ description: 'delete from the store what lies in the archive; asks first' }),
+    trim: Flags.boolean({ description: 'delete from the store what is in the archive; asks first' }),
     keep: Flags.integer({ min: 1, default: 10_000, description: 'newest commits that stay' }),
     yes: YES_FLAG,
   };
@@ -20,7 +20,7 @@ export default class BusArchive extends SigningCommand {
     const { flags } = await this.parse(BusArchive);
     const { withManager } = await import('@certbus/runtime');
     const { signal } = this;
-    const question = `Delete from the store all but the newest ${flags.keep} commits, once they lie in the archive?`;
+    const question = `Delete from the store all but the newest ${flags.keep} commits, once they are in the archive?`;
     if (flags.trim) await this.agree(question, flags);
     const onProgress = (position: number) => this.progress(`archived up to position ${position}`);
     return withManager(this.environment(flags), async (manager, { log }) => {

@@ -26,7 +26,7 @@ export default class BusLog extends BaseCommand {
   ];
   static override flags = {
     follow: Flags.boolean({ char: 'f', description: 'go on with what comes' }),
-    after: Flags.integer({ min: 0, default: 0, description: 'begin behind this position' }),
+    after: Flags.integer({ min: 0, default: 0, description: 'start after this position' }),
     type: Flags.string({ multiple: true, description: 'only events of this type, such as CertificateObtained' }),
     name: Flags.string({ description: 'only events about certificates with this id or name' }),
   };

@@ -5,12 +5,12 @@ import { BaseCommand, YES_FLAG } from '../../base-command.ts';
 export default class BusRepair extends BaseCommand {
   static override summary = 'Put what was overwritten or removed back from an export.';
   static override description =
-    'Run it with credentials of your own: the policy "operator" of "certbus bus bootstrap". Each position is changed only while exactly the wrong bytes that were read still lie there. Followers go on by themselves once the bus is right. Take the stolen credentials away first.';
+    'Run it with credentials of your own: the policy "operator" of "certbus bus bootstrap". Each position is changed only while exactly the wrong bytes that were read are still there. Followers go on by themselves once the bus is right. Take the stolen credentials away first.';
   static override examples = ['<%= config.bin %> <%= command.id %> --from backup.certbus --dry-run'];
   static override flags = {
     from: Flags.string({ required: true, description: 'a file that "certbus bus export" wrote' }),
-    'dry-run': Flags.boolean({ description: 'only say what is wrong' }),
-    'drop-tail': Flags.boolean({ description: 'delete what is wrong behind the end of the export; asks first' }),
+    'dry-run': Flags.boolean({ description: 'only show what is wrong' }),
+    'drop-tail': Flags.boolean({ description: 'delete what is wrong after the end of the export; asks first' }),
     yes: YES_FLAG,
   };
 
@@ -27,7 +27,7 @@ export default class BusRepair extends BaseCommand {
     const { repair } = await import('@certbus/store');
     const { openExportFile } = await import('@certbus/store/export-file');
     const dryRun = flags['dry-run'];
-    const question = `Delete what is wrong on the bus behind the end of ${flags.from}? No export holds it.`;
+    const question = `Delete what is wrong on the bus after the end of ${flags.from}? No export holds it.`;
     const dropTail = flags['drop-tail'];
     if (dropTail && !dryRun) await this.agree(question, flags);
     const { log, stream, trust, close } = await openLocalBus(this.environment(flags));

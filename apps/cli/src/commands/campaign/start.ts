@@ -66,7 +66,9 @@ export default class CampaignStart extends SigningCommand {
       const plan = await manager.planCampaign(request, options);
       const { forecast, same } = plan;
       if (same !== undefined) {
-        this.progress(`campaign ${same} with these conditions is already running; "certbus campaign cancel ${same}" ends it`);
+        this.progress(
+          `campaign ${same} with these conditions is already running; "certbus campaign cancel ${same}" ends it`,
+        );
         return manager.campaign(same, options);
       }
       if (forecast.certificates === 0) {

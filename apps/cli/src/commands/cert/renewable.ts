@@ -29,7 +29,7 @@ interface Result {
   readonly putOff: readonly PutOffRow[];
   /** One for each certificate that was taken up, and for what is left that has ended or is about to; empty without a renewing flag. */
   readonly outcomes: readonly Outcome[];
-  /** What went wrong beside the renewals, such as the check-in; the next run tries it again. */
+  /** What went wrong apart from the renewals, such as the check-in; the next run tries it again. */
   readonly problems: readonly (AnswerError & Pick<RunProblem, 'during'>)[];
 }
 
@@ -106,7 +106,7 @@ function checkEnding(count: number, result: Result): void {
 }
 
 export default class CertRenewable extends SigningCommand {
-  static override summary = 'Say which certificates are due, and renew them when told to.';
+  static override summary = 'List which certificates are due; renew them with --renew-all.';
   static override description =
     'Without a renewing flag nothing is changed. From cron: certbus cert renewable --renew-all. The exit status is 10 where something that has ended or is about to is not renewed, be it that another manager claims it.';
   static override examples = [

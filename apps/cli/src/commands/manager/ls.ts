@@ -13,7 +13,7 @@ interface Row {
 export default class ManagerLs extends BaseCommand {
   static override summary = 'List the managers of this bus: name, signing key, recipient.';
   static override description =
-    'Needs no key. "this machine" is behind the one whose key is here. Expelled keys are in --json, and counted. On a terminal a table; piped, tab-separated lines without a header.';
+    'Needs no key. "this machine" marks the one whose key is here. Expelled keys are in --json, and counted. On a terminal a table; piped, tab-separated lines without a header.';
   static override examples = ['<%= config.bin %> <%= command.id %>', '<%= config.bin %> <%= command.id %> --json'];
   static override aliases = ['manager:list'];
 

@@ -6,7 +6,7 @@ import { BaseCommand } from '../../base-command.ts';
 export default class ProviderShow extends BaseCommand {
   static override summary = 'Show the settings of a DNS provider, with an example.';
   static override description =
-    'They stand under "dns" in the configuration: certbus conf display > FILE, then certbus conf update < FILE. "certbus init --dns-settings FILE" takes one of them.';
+    'Define them under "dns" in the configuration: certbus conf display > FILE, then certbus conf update < FILE. "certbus init --dns-settings FILE" takes one of them.';
   static override examples = ['<%= config.bin %> <%= command.id %> route53'];
   static override args = { name: Args.string({ required: true, description: 'as "certbus provider ls" lists it' }) };
 

@@ -20,7 +20,7 @@ export default class RootSign extends BaseCommand {
   ];
   static override args = { request: Args.string({ required: true, description: 'the file that --request wrote' }) };
   static override flags = {
-    out: Flags.string({ helpValue: 'FILE', description: 'what is signed; default REQUEST with .signed behind it' }),
+    out: Flags.string({ helpValue: 'FILE', description: 'what is signed; default REQUEST with .signed appended' }),
     'root-key': Flags.string({
       helpValue: 'FILE',
       description: 'the root key; default that of the local configuration',

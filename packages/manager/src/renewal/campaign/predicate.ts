@@ -24,7 +24,7 @@ export interface Predicate {
   readonly sealedTo?: string | undefined;
   /** Name of a manager that the bus has or had, or its signing key in base64url: it obtained them, or made their private key. */
   readonly obtainedBy?: string | undefined;
-  /** They were obtained at this position of the bus or behind it. */
+  /** They were obtained at this position of the bus or later. */
   readonly obtainedSince?: number | undefined;
 }
 

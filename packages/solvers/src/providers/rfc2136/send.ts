@@ -46,7 +46,7 @@ function rcodeAdvice(rcode: number, zone: string, { key }: Updater): string {
   if (rcode === 5) return `key "${key.name}" may not update TXT records of the zone ${zone}. Permit it at the server`;
   if (rcode === 4) return 'it takes no updates. Name the primary server of the zone';
   if (rcode === 9) return `it is not the primary server of the zone ${zone}. Name that server, or correct the zone`;
-  if (rcode === 10) return `a name does not lie in the zone ${zone}. Correct the zone`;
+  if (rcode === 10) return `a name is not in the zone ${zone}. Correct the zone`;
   return `look into its log for the zone ${zone}`;
 }
 

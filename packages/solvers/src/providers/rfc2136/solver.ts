@@ -71,7 +71,7 @@ export function createRfc2136Solver(options: Rfc2136Options): Solver {
         async (dnsName) => {
           if (fixed === undefined) return zoneInDns(dnsName, lookups);
           if (dnsName === fixed || dnsName.endsWith(`.${fixed}`)) return fixed;
-          const message = `${dnsName} does not lie in the zone ${fixed}. Correct "zone", or leave it out.`;
+          const message = `${dnsName} is not in the zone ${fixed}. Correct "zone", or leave it out.`;
           throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
         },
       add: (values, { signal }) => sendUpdates(updatesOf('add', values), { updater, zone: values.zone, signal }),

@@ -88,6 +88,6 @@ export function blameIn(message: string): Blame {
 export function refused(name: string, cause: Error): AcmeError {
   const attempt = `Changing the TXT record ${name}`;
   if (!/not permitted in zone/i.test(cause.message)) return explain(attempt, cause);
-  const message = `${attempt}: the name does not lie in this hosted zone. Correct "zoneId".`;
+  const message = `${attempt}: the name is not in this hosted zone. Correct "zoneId".`;
   return new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message, { cause });
 }

@@ -57,7 +57,7 @@ function commitsBehind({ rows }: SqliteConnection, stream: string, after: number
   for (const { position, bytes } of toRows(rows.selectBehind.iterate(stream, after, limit + 1))) {
     const isCommit = position !== undefined && bytes !== undefined;
     if (!isCommit && commits.length === 0)
-      throw damaged(stream, `holds something behind position ${after} that is not a commit`);
+      throw damaged(stream, `holds something after position ${after} that is not a commit`);
     size += bytes?.length ?? 0;
     // What is good before a row that is not a commit can still be served: the next read begins with that row.
     if (!isCommit || commits.length === limit || (commits.length > 0 && size > MAX_PAGE_BYTES))
