@@ -181,9 +181,9 @@ describe.skipIf(tmux.skip)(tmux.title('commands on terminals and in pipes'), () 
       ['Do you agree', 'y'],
       ['Which?', 'none'],
       ['A domain', 'example.test'],
-      ['Make it?', '3'],
+      ['Create this?', '3'],
       ['E-mail', 'hostmaster@example.com'],
-      ['Make it?', ''],
+      ['Create this?', ''],
     ] as const;
     for (const [question, answer] of dialogue) {
       await terminal.waitFor(question);

@@ -27,17 +27,18 @@ export function nextSteps({ bus, config, domain, hasDns, isStaging }: Made): str
     ...(hasDns ? [] : [`The CA asks port 80 of ${name}: run a load balancer there first.`, '']),
     'A load balancer needs:',
     '',
-    '  files   bus.pub and loadbalancer.key, with mode 0600; no other key',
+    '  files   bus.pub (mode 0644) and loadbalancer.key (mode 0600); no other key',
     ...(isFile
       ? ['  bus     read access to its file, so it has to run on this machine']
       : [
           '  bus     read access to its table; the policy for that is printed by',
           '          certbus bus bootstrap --policy load-balancer',
         ]),
-    '  client  npm install @certbus/client, or certbus-agent for nginx and HAProxy',
+    '  client  certbus-agent for nginx and HAProxy; a Node server, from a checkout:',
+    '          npm run -s install-packed -- FOLDER @certbus/client',
     '',
     `Look at one:  certbus example-server${from}`,
-    'Check one:    certbus doctor --load-balancer',
+    `Check one:    certbus doctor --load-balancer${from}`,
     ...(isStaging
       ? ['', 'Browsers do not trust the staging CA. Once all works:', '', `  certbus conf use production${from}`]
       : []),

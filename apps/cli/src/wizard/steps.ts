@@ -32,7 +32,7 @@ const usage = (message: string): CliError => new CliError('CERTBUS_CLI_USAGE', m
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-/** The words between spaces or commas. */
+/** The words of a line, which are separated by spaces or commas. */
 const wordsOf = (line: string): string[] => line.split(/[\s,]+/).filter(Boolean);
 
 function pattern(expected: RegExp, what: string): (answer: string) => string {
@@ -46,7 +46,7 @@ const bus: Step = {
   title: 'bus',
   flags: ['bus'],
   async ask(_, terminal) {
-    const kind = await askForOne(terminal, 'Where is the bus to be?', [
+    const kind = await askForOne(terminal, 'Where should the bus be stored?', [
       { name: 'sqlite', label: 'one file on this machine: everything here, or a first look' },
       { name: 'dynamodb', label: 'a table of Amazon DynamoDB: load balancers anywhere' },
     ]);
@@ -95,7 +95,7 @@ const authority: Step = {
     ]);
     if (ca !== OTHER) return { ca };
     const directory = await askUntilValid(terminal, { text: 'ACME directory:', parse: parseDirectory });
-    const text = 'PEM file of its roots, if it is a private CA (may be empty):';
+    const text = 'PEM file of its roots, if it is a private CA (optional):';
     const roots = await askUntilValid(terminal, { text, parse: parseRoots });
     return { directory, ...(roots === undefined ? {} : { roots }) };
   },
@@ -106,7 +106,7 @@ const contact: Step = {
   title: 'e-mail',
   flags: ['contact'],
   async ask(_, terminal) {
-    const text = '\nE-mail address for the CA, for what concerns the account (may be empty):';
+    const text = '\nE-mail address for the CA, for what concerns the account (optional):';
     const addresses = await askUntilValid(terminal, { text, parse: (answer) => wordsOf(answer).map(parseEmail) });
     return { contact: addresses };
   },
@@ -137,6 +137,11 @@ const terms: Step = {
   show: () => 'agreed to',
 };
 
+function parseNeeded(answer: string): string {
+  if (answer.trim() === '') throw usage('This needs a value.');
+  return answer;
+}
+
 const dns: Step = {
   title: 'DNS',
   flags: ['dns-provider', 'dns-settings', ...dnsFlags().map(({ name }) => name)],
@@ -150,8 +155,7 @@ const dns: Step = {
     if (name === NONE) return {};
     const found: Record<string, unknown> = { 'dns-provider': name };
     for (const { name: flag, question } of neededFlags(providerNamed(name), answers, {})) {
-      const parse = pattern(/\S/, 'an answer: it is needed');
-      found[flag] = await askUntilValid(terminal, { text: question, parse });
+      found[flag] = await askUntilValid(terminal, { text: question, parse: parseNeeded });
     }
     return found;
   },
@@ -169,7 +173,7 @@ const zones: Step = {
   flags: ['zone'],
   async ask(answers, terminal) {
     if (answers['dns-provider'] === undefined) return {};
-    const text = 'Zones there, between spaces or commas; * for all:';
+    const text = 'Zones there, separated by spaces or commas; * for all:';
     return { zone: await askUntilValid(terminal, { text, otherwise: '*', parse: parseZones }) };
   },
   show: ({ zone }) => [zone ?? NONE].flat().join(', '),

@@ -80,13 +80,14 @@ describe('the questions', () => {
 
   test('are those that no flag answers, and of a provider those that it needs', async () => {
     const flags = { ...agreed, bus: 'sqlite:./b.db#b', ca: 'staging', contact: ['a@b.test'], zone: ['b.test'] };
-    const { answers } = await lead(['powerdns', 'https://ns.b.test', '', ''], flags);
+    const { answers, seen } = await lead(['powerdns', '', 'https://ns.b.test', '', ''], flags);
     expect(answers).toEqual({
       ...flags,
       'dns-provider': 'powerdns',
       'dns-url': 'https://ns.b.test',
       domain: 'b.test',
     });
+    expect(seen).toContain('This needs a value.');
   });
 
   test('can be answered otherwise at the summary, together with what depends on the answer', async () => {
@@ -135,7 +136,8 @@ test('the end names the command for the first certificate, where the configurati
   );
   const withoutDns = nextSteps({ ...made, bus: 'dynamodb://t/s', hasDns: false }).join('\n');
   expect(withoutDns).toContain('certbus cert mk --challenge http-01 a.test');
-  expect(withoutDns).toContain('bus.pub and loadbalancer.key');
+  expect(withoutDns).toContain('bus.pub (mode 0644) and loadbalancer.key (mode 0600)');
+  expect(withoutDns).toContain('certbus doctor --load-balancer --config my-bus/certbus.json');
   expect(withoutDns).toContain('--policy load-balancer');
   expect(withoutDns).toContain('certbus conf use production --config my-bus/certbus.json');
 });

@@ -58,13 +58,15 @@ export async function askForAnswers(
   given: Answers,
   { folder, terminal, signal }: { readonly folder: string; readonly terminal: Terminal; readonly signal: AbortSignal },
 ): Promise<Answers> {
-  terminal.print('This sets up a bus. Enter takes what is in brackets. Nothing is made before you have seen it all.');
+  terminal.print(
+    'This sets up a bus. Press Enter to accept the value in brackets. Nothing is made before you have seen it all.',
+  );
   const isGiven = ({ flags }: Step) => flags.some((flag) => given[flag] !== undefined);
   const progress = { answers: given, done: new Set(STEPS.filter(isGiven).map(({ title }) => title)) };
   for (;;) {
     await askRest(progress, terminal, signal);
     showSummary(progress.answers, folder, terminal);
-    const text = 'Make it? y, n, or a number to change an answer:';
+    const text = 'Create this? y, n, or a number to change an answer:';
     const decision = await askUntilValid(terminal, { text, otherwise: 'y', parse: parseDecision });
     if (decision === 'go') return progress.answers;
     if (decision === 'leave') throw new CliError('CERTBUS_CLI_DECLINED', 'Nothing was made.');
