@@ -224,8 +224,8 @@ test('files that root uses and another user can change are named', async () => {
 
 test('the guides show what init prints', () => {
   const places = {
-    scripts: '/usr/lib/node_modules/certbus-agent/nginx',
-    systemd: '/usr/lib/node_modules/certbus-agent/systemd',
+    scripts: '/opt/certbus-agent/node_modules/certbus-agent/nginx',
+    systemd: '/opt/certbus-agent/node_modules/certbus-agent/systemd',
   };
   const name = { name: 'x' };
   const haproxy = {

@@ -71,6 +71,8 @@ mkdir -p "$modules/.bin" "$modules/certbus"
 cp -R "$CLI/systemd" "$CLI/cron" "$modules/certbus/"
 cp "$ROOT/certbus" "$modules/.bin/certbus"
 echo "certbus is installed in $ROOT/opt/certbus"`,
+  groupadd: '',
+  groupdel: '',
   useradd: '',
   userdel: '',
   install: `for word do
