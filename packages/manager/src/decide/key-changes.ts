@@ -7,6 +7,20 @@ import { ManagerError } from '../errors.ts';
 /** What is in force on a bus, of what the root decides. */
 export type KeysInForce = Pick<Checkpoint, 'managers' | 'recipients' | 'expelled'>;
 
+/** Who is in force behind a change that the root signs. */
+export function inForceAfter(before: KeysInForce, body: RootBody): KeysInForce {
+  switch (body.type) {
+    case 'ManagersUpdated':
+      return { ...before, managers: body.managers };
+    case 'RecipientsUpdated':
+      return { ...before, recipients: body.recipients };
+    case 'ManagerExpelled':
+      return { ...before, managers: before.managers.filter(({ signingKey }) => signingKey !== body.key) };
+    default:
+      return before;
+  }
+}
+
 /** A change of who manages a bus, or of whom its private keys are sealed to. */
 export type KeyChange =
   | { readonly kind: 'add-manager'; readonly manager: Manager }

@@ -288,6 +288,25 @@ test('a request does not bring back a key that the root has expelled', async () 
   await expect(examine({ ...asked, changes })).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_REQUEST_REFUSED' });
 });
 
+test('a request expels the manager that it names, and shows who is left', async () => {
+  await change(addBob());
+  const expel = (manager: string, key: string): KeyChange => ({
+    kind: 'expel-manager',
+    suspect: { manager, key, since: 99 },
+  });
+  const { lines } = await examine(await request(expel('bob', bob.signingKey)));
+  expect(lines).toEqual([
+    expect.stringMatching(/^EXPEL the manager "bob"/),
+    'managers from then on, and no others:',
+    expect.stringMatching(/^ {2}"alice"/),
+  ]);
+  const alice = parseManagerKey(site.managerKey).signer.publicKey;
+  const { managers } = await as(site, async ({ checkpoint }) => checkpoint);
+  const hidden: KeyChange = { kind: 'expel-manager', suspect: { manager: 'bob', key: alice, since: 2 }, managers };
+  for (const asked of [expel('bob', alice), hidden, expel('bob', `${'c'.repeat(42)}A`)])
+    await expect(examine(await request(asked))).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_REQUEST_REFUSED' });
+});
+
 test.each([
   '',
   '{',

@@ -1,7 +1,14 @@
 /** Examines a request on the machine that holds the root key, and signs it there. */
-import type { Signer, Trust } from '@certbus/events';
-import { type Checkpoint, checkpointOf, HistoryError, type RootBody, signRootEvent } from '@certbus/events/history';
-import type { KeysInForce } from '../../decide/key-changes.ts';
+import { printableJson, type Signer, type Trust } from '@certbus/events';
+import {
+  type Checkpoint,
+  checkpointOf,
+  HistoryError,
+  type RootBody,
+  readEvent,
+  signRootEvent,
+} from '@certbus/events/history';
+import { inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
 import { ManagerError } from '../../errors.ts';
 import type { RootReply, RootRequest } from './request.ts';
 import { checkSealable } from './sealable.ts';
@@ -34,23 +41,29 @@ function recognise({ rootEvents }: RootRequest, trust: Trust): Checkpoint {
   }
 }
 
-/** Those who would be in force behind a change. */
-function inForceAfter(before: KeysInForce, body: RootBody): KeysInForce {
-  switch (body.type) {
-    case 'ManagersUpdated':
-      return { ...before, managers: body.managers };
-    case 'RecipientsUpdated':
-      return { ...before, recipients: body.recipients };
-    case 'ManagerExpelled':
-      return { ...before, managers: before.managers.filter(({ signingKey }) => signingKey !== body.key) };
-    default:
-      return before;
-  }
+/** The names that the root has given a signing key. */
+function namesOf(key: string, { rootEvents }: RootRequest): readonly string[] {
+  return rootEvents.flatMap(({ root }) => {
+    const { event } = readEvent(root);
+    if (event?.type !== 'ManagersUpdated') return [];
+    return event.managers.filter(({ signingKey }) => signingKey === key).map(({ name }) => name);
+  });
 }
 
-/** Refuses what would be of no effect, or could not be sealed to. */
-async function checkChange(before: KeysInForce, body: RootBody): Promise<void> {
+/** Refuses an expulsion that does not name the manager as the root has named it: the person who signs decides by the name. */
+function checkExpelled({ manager, key }: { readonly manager: string; readonly key: string }, request: RootRequest) {
+  const names = namesOf(key, request);
+  if (names.length === 0)
+    throw refuse(`it expels the signing key ${key}, which this root has never named as a manager's.`);
+  if (names.includes(manager)) return;
+  const known = names.map((name) => printableJson(name)).join(', ');
+  throw refuse(`it expels the signing key ${key} as ${printableJson(manager)}, and this root has named it ${known}.`);
+}
+
+/** Refuses what would be of no effect, could not be sealed to, or is not what it is called. */
+async function checkChange(before: KeysInForce, body: RootBody, request: RootRequest): Promise<void> {
   await checkSealable(before, body);
+  if (body.type === 'ManagerExpelled') checkExpelled(body, request);
   if (body.type !== 'ManagersUpdated') return;
   const { expelled } = before;
   const named = body.managers.find(({ signingKey }) => expelled.some(({ key }) => key === signingKey));
@@ -82,7 +95,7 @@ export async function examineRequest(
   const lines: string[] = [];
   let before: KeysInForce = checkpoint;
   for (const body of request.changes) {
-    await checkChange(before, body);
+    await checkChange(before, body, request);
     lines.push(...describeChange(before, body));
     before = inForceAfter(before, body);
   }

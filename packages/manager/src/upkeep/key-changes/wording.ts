@@ -1,7 +1,7 @@
 /** Puts into words what the root signs, for the person who decides. */
 import { type Manager, printableJson, type Recipient } from '@certbus/events';
 import { type RootBody, type RootEvent, readEvent } from '@certbus/events/history';
-import type { KeysInForce } from '../../decide/key-changes.ts';
+import { inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
 import type { RootReply } from './request.ts';
 
 /** In quotation marks, and without what could steer a terminal or end the line: everything in a request is somebody's text. */
@@ -60,6 +60,8 @@ export function describeChange(before: KeysInForce, body: RootBody): readonly st
     case 'ManagerExpelled':
       return [
         `EXPEL the manager ${quoted(body.manager)}, signing key ${body.key}: permanently, and all that it wrote from position ${body.since} on is void, but for certificates`,
+        'managers from then on, and no others:',
+        ...inForceAfter(before, body).managers.map((each) => `  ${managerText(each)}`),
       ];
     case 'FormatRaised':
     case 'BusRestored':
@@ -69,6 +71,13 @@ export function describeChange(before: KeysInForce, body: RootBody): readonly st
 
 /** What a reply of the root changes, in the same words. What is in force already is not repeated as a change. */
 export function describeReply({ rootEvents }: RootReply, inForce: KeysInForce): readonly string[] {
-  // Its bodies were read by the bus's own rules where it was parsed.
-  return rootEvents.flatMap((root) => describeChange(inForce, readEvent(root).event as RootEvent));
+  const lines: string[] = [];
+  let before = inForce;
+  for (const root of rootEvents) {
+    // Its body was read by the bus's own rules where it was parsed.
+    const body = readEvent(root).event as RootEvent;
+    lines.push(...describeChange(before, body));
+    before = inForceAfter(before, body);
+  }
+  return lines;
 }
