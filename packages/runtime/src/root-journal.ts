@@ -8,12 +8,31 @@ import { makeFolder, readOwnFile, replaceFile, writeNew } from './key-files.ts';
 
 const WHAT = 'The record of what the root has signed';
 
-/** What a root signed last on this machine. */
+/** What a root has signed on this machine. */
+export interface SignedByRoot {
+  /** What it signed last. */
+  readonly last: RootReply;
+  /** The last place that it signed a change for, also where the one that it signed last is shorter and took its place. */
+  readonly upTo: number;
+}
+
+/** The record of what a root has signed. */
 export interface RootJournal {
-  /** `undefined` where nothing was signed here yet. */
-  readonly last: RootReply | undefined;
+  /** What is in it at this moment; `undefined` where nothing was signed here yet. Throws as {@link openRootJournal}. */
+  read(): SignedByRoot | undefined;
   /** Keeps what is about to be handed out, on the disk. */
   keep(reply: RootReply): void;
+}
+
+const lastPlace = ({ rootEvents }: RootReply): number => rootEvents.at(-1)?.rootSequence ?? 0;
+
+/** A line with the last place, and the reply behind it. */
+function parseJournal(text: string): SignedByRoot {
+  const [first = ''] = text.split('\n', 1);
+  const last = parseReply(text.slice(first.length));
+  const upTo = /^\d{1,15}$/.test(first) ? Number(first) : 0;
+  if (upTo < lastPlace(last)) throw new TypeError('its first line is not the last place');
+  return { last, upTo };
 }
 
 /** Opens the record of a bus in a state directory. Throws `CERTBUS_CLI_FILE_UNREADABLE` for one that is damaged. */
@@ -24,20 +43,22 @@ export function openRootJournal(stateDirectory: string, busId: string): RootJour
       .toString('hex')
       .slice(0, 16)}.json`,
   );
-  const read = (): RootReply | undefined => {
+  const read = (): SignedByRoot | undefined => {
     if (!existsSync(path)) return undefined;
     const text = readOwnFile(path, WHAT);
     try {
-      return parseReply(text);
+      return parseJournal(text);
     } catch (cause) {
       const why = `${path} is damaged. Compare "certbus bus log --type ManagersUpdated --type RecipientsUpdated" with what you signed, then remove the file`;
       throw new RuntimeError('CERTBUS_CLI_FILE_UNREADABLE', `${WHAT} cannot be used: ${why}.`, { cause });
     }
   };
+  read();
   return {
-    last: read(),
+    read,
     keep(reply) {
-      const text = formatReply(reply);
+      const upTo = Math.max(read()?.upTo ?? 0, lastPlace(reply));
+      const text = `${upTo}\n${formatReply(reply)}`;
       makeFolder(stateDirectory);
       if (!writeNew(path, text, { isSecret: false })) replaceFile(path, text);
     },

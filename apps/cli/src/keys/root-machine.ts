@@ -1,14 +1,15 @@
 /** What the machine with the root key has, which need not know the bus. */
 import { parseRootKey, parseTrust, type Signer, type Trust } from '@certbus/events';
 import { ManagerError, type RootReply } from '@certbus/manager';
-import { openRootJournal } from '@certbus/runtime';
+import { openRootJournal, type RootJournal } from '@certbus/runtime';
 import { type Environment, ownStateDirectory, readKey, readKeyFile, readOwnFile } from '@certbus/runtime/local';
 
 /** Keeps what was signed, so that no two changes are signed for one place. */
 interface SignedBefore {
   /** Throws `CERTBUS_MANAGER_REQUEST_REFUSED` where another request was signed for this place or a later one, unless it is replaced. */
   check(reply: RootReply, options: { readonly replace: boolean }): void;
-  keep(reply: RootReply): void;
+  /** Checks it once more, since the person can have agreed on another terminal meanwhile, and keeps it. Throws as `check`. */
+  keep(reply: RootReply, options: { readonly replace: boolean }): void;
 }
 
 /** The root key, the bus that it is for, and what it signed before. */
@@ -28,23 +29,26 @@ interface Places {
 
 const firstOf = ({ rootEvents: [first] }: RootReply): number => first?.rootSequence ?? 0;
 
-function createSignedBefore(stateDirectory: string, busId: string): SignedBefore {
-  const journal = openRootJournal(stateDirectory, busId);
+/** Keeps the record of what a root signs in a journal. */
+export function createSignedBefore(journal: RootJournal): SignedBefore {
+  const check: SignedBefore['check'] = (reply, { replace }) => {
+    const signed = journal.read();
+    if (!signed || signed.upTo < firstOf(reply)) return;
+    const { last, upTo } = signed;
+    const isSame = JSON.stringify(last.rootEvents) === JSON.stringify(reply.rootEvents);
+    const isOutdated = firstOf(last) > firstOf(reply);
+    if (isSame || (replace && !isOutdated)) return;
+    const what = isOutdated
+      ? `The request was made after change ${firstOf(reply) - 1} of the keys, and this root has signed change ${firstOf(last)}: it is an old one. Nothing was signed. Make it again.`
+      : `This root has signed the keys' changes up to ${upTo} already, with another request, ${last.request}, and this one begins with change ${firstOf(reply)}. Append that one, and make this one again. If it is not to be used, add --replace: anyone who has that file can append it all the same, in place of this one. Nothing was signed.`;
+    throw new ManagerError(isOutdated ? 'CERTBUS_MANAGER_REQUEST_OUTDATED' : 'CERTBUS_MANAGER_REQUEST_REFUSED', what);
+  };
   return {
-    check(reply, { replace }) {
-      const { last } = journal;
-      if (!last || firstOf(last) < firstOf(reply)) return;
-      const isSame = JSON.stringify(last.rootEvents) === JSON.stringify(reply.rootEvents);
-      if (isSame || (replace && firstOf(last) === firstOf(reply))) return;
-      const what =
-        firstOf(last) > firstOf(reply)
-          ? `The request was made after change ${firstOf(reply) - 1} of the keys, and this root has signed change ${firstOf(last)}: it is an old one. Nothing was signed. Make it again.`
-          : `This root has signed another request, ${last.request}, as change ${firstOf(last)} of the keys. Append that one, and make this one again. If it is not to be used, add --replace: anyone who has that file can append it all the same, in place of this one. Nothing was signed.`;
-      const code =
-        firstOf(last) > firstOf(reply) ? 'CERTBUS_MANAGER_REQUEST_OUTDATED' : 'CERTBUS_MANAGER_REQUEST_REFUSED';
-      throw new ManagerError(code, what);
+    check,
+    keep(reply, options) {
+      check(reply, options);
+      journal.keep(reply);
     },
-    keep: (reply) => journal.keep(reply),
   };
 }
 
@@ -56,5 +60,6 @@ export async function openRootMachine({ environment, rootKeyFile, trustFile, sig
       : readKeyFile(rootKeyFile, 'The root key');
   const trustText = trustFile === undefined ? environment().config.trust : readOwnFile(trustFile, 'The trust file');
   const trust = parseTrust(trustText);
-  return { root: parseRootKey(keyText), trust, journal: createSignedBefore(ownStateDirectory(), trust.busId) };
+  const journal = createSignedBefore(openRootJournal(ownStateDirectory(), trust.busId));
+  return { root: parseRootKey(keyText), trust, journal };
 }

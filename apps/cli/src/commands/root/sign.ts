@@ -54,7 +54,7 @@ export default class RootSign extends BaseCommand {
     for (const line of lines) this.log(line);
     await this.agree('Sign all of this with the root key?', flags);
     // First: a file that left this machine without a record could be followed by another one for the same place.
-    journal.keep(reply);
+    journal.keep(reply, { replace: flags.replace });
     writeExchanged(out, formatReply(reply), 'What was signed');
     this.progress(`${out} is written: append it with "certbus root append" where a manager is`);
     return { reply: out, signs: lines };
