@@ -27,6 +27,11 @@ export interface CertificateOrigin {
 export interface IssuedCertificate extends Omit<CertificateContent, 'certificateId'> {
   /** SHA-256 of the leaf, base64url. */
   readonly leafHash: string;
+  /**
+   * The private key as it was sealed when the certificate came, where it was sealed to others since: what was damaged on the way to the bus
+   * takes the key from nobody who could open it.
+   */
+  readonly formerSealedKey?: string;
   /** The CA that issued it; `undefined` for an imported one. */
   readonly directory: string | undefined;
   /** When the bus got it from its CA, ISO 8601, which can be long after `notBefore`; absent for an imported one. */

@@ -5,6 +5,7 @@ import { isBase64 } from './canonical.ts';
 import { EventsError } from './errors.ts';
 import type { Recipient } from './event-types/bus-events.ts';
 import { parseAgeIdentity } from './identity.ts';
+import type { IssuedCertificate } from './managed-certificate.ts';
 
 const MAX_RECIPIENTS = 20;
 const MAX_WITH_HYBRID = 5;
@@ -51,6 +52,9 @@ export async function seal(text: string, recipients: readonly Recipient[]): Prom
   return Buffer.from(await encrypter.encrypt(text)).toString('base64');
 }
 
+/** What of a certificate its private key is opened by. */
+type SealedLeafKey = Pick<IssuedCertificate, 'leaf' | 'sealedKey' | 'formerSealedKey'>;
+
 /** Opens what was sealed to one identity. */
 export interface Opener {
   /** The text that {@link seal} sealed. Rejects `CERTBUS_EVENTS_NOT_OPENED`. */
@@ -60,6 +64,8 @@ export interface Opener {
    * `CERTBUS_EVENTS_KEY_MISMATCH` when the key opens but belongs to another leaf.
    */
   openPrivateKey(sealed: string, leaf: Uint8Array): Promise<string>;
+  /** The same of what the bus has of a certificate: of a key that was sealed again the newer text, and the former one where that fails. */
+  openKeyOf(issued: SealedLeafKey): Promise<string>;
 }
 
 /** The library takes a stream as it comes; of bytes it would make a `Response`, which loads Node's HTTP client. */
@@ -93,12 +99,23 @@ export function createOpener(identity: string): Opener {
     }
   }
 
+  async function openPrivateKey(sealed: string, leaf: Uint8Array): Promise<string> {
+    const privateKey = await open(sealed);
+    if (isKeyOf(leaf, privateKey)) return privateKey;
+    throw new EventsError('CERTBUS_EVENTS_KEY_MISMATCH', 'The sealed private key belongs to another certificate.');
+  }
+
   return {
     open,
-    async openPrivateKey(sealed, leaf) {
-      const privateKey = await open(sealed);
-      if (isKeyOf(leaf, privateKey)) return privateKey;
-      throw new EventsError('CERTBUS_EVENTS_KEY_MISMATCH', 'The sealed private key belongs to another certificate.');
+    openPrivateKey,
+    async openKeyOf({ leaf, sealedKey, formerSealedKey }) {
+      const der = Buffer.from(leaf, 'base64');
+      try {
+        return await openPrivateKey(sealedKey, der);
+      } catch (error) {
+        if (formerSealedKey === undefined) throw error;
+        return openPrivateKey(formerSealedKey, der).catch(() => Promise.reject(error));
+      }
     },
   };
 }

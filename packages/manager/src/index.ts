@@ -97,6 +97,7 @@ export {
 } from './upkeep/key-changes/request.ts';
 export { resealKeys } from './upkeep/key-changes/reseal.ts';
 export {
+  checkResealedKeys,
   formatResealedKeys,
   parseResealedKeys,
   type ResealedKey,

@@ -85,14 +85,12 @@ async function tryIdentity(text: string, picture: DatedPicture): Promise<Tried> 
   const opener = createOpener(identity);
   const named = picture.state.bus.recipients.find((each) => each.recipient === recipient);
   const newest = newestOf(picture);
-  const leaf = newest && Buffer.from(newest.issued.leaf, 'base64');
-  const isOpened =
-    newest && leaf
-      ? await opener.openPrivateKey(newest.issued.sealedKey, leaf).then(
-          () => true,
-          () => false,
-        )
-      : undefined;
+  const isOpened = newest
+    ? await opener.openKeyOf(newest.issued).then(
+        () => true,
+        () => false,
+      )
+    : undefined;
   const can = [
     ...(named ? [`new private keys are sealed to it, as "${named.name}"`] : []),
     ...(isOpened ? [`opens the private key of ${newest?.name}`] : []),

@@ -159,6 +159,7 @@ const issued = (leaf: string): Required<IssuedCertificate> => ({
   leafHash: sha256(Buffer.from(leaf)),
   issuers: [hash],
   sealedKey: bytes(`key of ${leaf}`),
+  formerSealedKey: bytes(`key of ${leaf} before`),
   serialNumber: '0A',
   notBefore: instant,
   notAfter: instant,

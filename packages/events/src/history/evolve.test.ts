@@ -141,7 +141,14 @@ describe('given a certificate that is served', () => {
       { type: 'PrivateKeyResealed', certificateId, leafHash, sealedKey: base64('new') },
       at,
     );
-    expect(resealed?.current?.sealedKey).toBe(base64('new'));
+    const { sealedKey: formerSealedKey } = certificate?.current ?? {};
+    expect(resealed?.current).toMatchObject({ sealedKey: base64('new'), formerSealedKey });
+    const again = evolve(
+      resealed,
+      { type: 'PrivateKeyResealed', certificateId, leafHash, sealedKey: base64('newer') },
+      at,
+    );
+    expect(again?.current).toMatchObject({ sealedKey: base64('newer'), formerSealedKey });
     const other = evolve(
       certificate,
       { type: 'PrivateKeyResealed', certificateId, leafHash: 'B'.repeat(43), sealedKey: base64('new') },

@@ -150,8 +150,12 @@ function changeIssuance(
 
 function reseal(certificate: ManagedCertificate, leafHash: string, sealedKey: string): ManagedCertificate {
   const again = ({ origin }: IssuedCertificate) => (origin ? { origin: { ...origin, isResealed: true as const } } : {});
-  const change = (issued: IssuedCertificate) =>
-    issued.leafHash === leafHash ? { ...issued, sealedKey, ...again(issued) } : issued;
+  const change = (issued: IssuedCertificate) => {
+    if (issued.leafHash !== leafHash) return issued;
+    // The first one, however often it is sealed again: it came with the certificate, and nothing that follows can push it out.
+    const formerSealedKey = issued.formerSealedKey ?? issued.sealedKey;
+    return { ...issued, sealedKey, formerSealedKey, ...again(issued) };
+  };
   const { current, predecessors } = certificate;
   return { ...certificate, current: current && change(current), predecessors: predecessors.map(change) };
 }

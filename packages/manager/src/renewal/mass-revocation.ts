@@ -127,12 +127,11 @@ async function revokeOne(
     signal,
   }: MassRevocationTerms & { readonly config: Configuration; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { directory, leafHash, sealedKey } = issued;
+  const { directory, leafHash } = issued;
   if (directory === undefined) throw cameFromElsewhere(issued);
   const leaf = Buffer.from(issued.leaf, 'base64');
   const authority = authorityAt(config, directory);
-  const certificateKey =
-    identity === undefined ? undefined : await createOpener(identity).openPrivateKey(sealedKey, leaf);
+  const certificateKey = identity === undefined ? undefined : await createOpener(identity).openKeyOf(issued);
   const ca = await openAccount(context, authority, { config, signal });
   await revoke(ca, leaf, { reason, signal, ...(certificateKey === undefined ? {} : { certificateKey }) });
   await decide(context, (state) =>

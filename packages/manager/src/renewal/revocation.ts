@@ -57,12 +57,11 @@ export async function revokeCertificate(
   const certificate = context.view.state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
   const issued = find(certificate, serialNumber);
-  const { directory, leafHash, sealedKey } = issued;
+  const { directory, leafHash } = issued;
   if (directory === undefined) throw cameFromElsewhere(issued);
   const authority = authorityAt(options.config, directory);
   const leaf = Buffer.from(issued.leaf, 'base64');
-  const certificateKey =
-    identity === undefined ? undefined : await createOpener(identity).openPrivateKey(sealedKey, leaf);
+  const certificateKey = identity === undefined ? undefined : await createOpener(identity).openKeyOf(issued);
   const isCurrent = leafHash === certificate.current?.leafHash;
   const replaced = isCurrent ? await renew(context, certificateId, options) : undefined;
   const ca = await openAccount(context, authority, options);

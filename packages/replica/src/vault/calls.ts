@@ -5,7 +5,7 @@ import { EventsError, type EventsErrorCode, type IssuedCertificate } from '@cert
 import type { VaultNote } from './file.ts';
 
 /** What of an issued certificate its key is opened by. */
-export type SealedLeaf = Pick<IssuedCertificate, 'leafHash' | 'leaf' | 'sealedKey'>;
+export type SealedLeaf = Pick<IssuedCertificate, 'leafHash' | 'leaf' | 'sealedKey' | 'formerSealedKey'>;
 
 /** What a keeper is asked. */
 export type VaultCall =

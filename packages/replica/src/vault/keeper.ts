@@ -111,7 +111,7 @@ function createStore(database: DatabaseSync, { replica, busId }: VaultSetup): St
 /** Makes the keeper of a vault. Its file is opened with the call `begin`. */
 function createKeeper(setup: VaultSetup): (call: VaultCall) => unknown {
   const { path, busId, identity, recipient } = setup;
-  const { openPrivateKey } = createOpener(identity);
+  const { openKeyOf } = createOpener(identity);
   let store: Store | undefined;
   let key: KeyObject | undefined;
   let sweeping: Promise<void> = Promise.resolve();
@@ -144,11 +144,12 @@ function createKeeper(setup: VaultSetup): (call: VaultCall) => unknown {
     }
   }
 
-  async function open(certificateId: string, { leafHash, leaf, sealedKey }: SealedLeaf): Promise<string> {
+  async function open(certificateId: string, leaf: SealedLeaf): Promise<string> {
+    const { leafHash } = leaf;
     const opening: Opening = { certificateId, leafHash, isNeeded: true };
     inWork.add(opening);
     try {
-      const opened = await openPrivateKey(sealedKey, Buffer.from(leaf, 'base64'));
+      const opened = await openKeyOf(leaf);
       if (key && store && opening.isNeeded) {
         const sealed = sealLocally(key, { busId, certificateId, leafHash }, opened);
         store.note({ kind: 'opened', certificateId, leafHash, sealed });

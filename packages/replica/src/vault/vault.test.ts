@@ -41,6 +41,16 @@ function keptIn(path: string): { readonly id: string; readonly leafHash: string;
 
 const idsIn = (path: string): string[] => keptIn(path).map(({ id }) => id);
 
+test('a key that was sealed again, and does not open, is opened by the text before', async () => {
+  const vault = await open(pathOf('resealed'));
+  const resealed = { ...unreadable, formerSealedKey: leaf.sealedKey };
+  expect(await vault.privateKey('certificate1', resealed)).toBe(privateKey);
+  await expect(vault.privateKey('certificate2', { ...unreadable, formerSealedKey: 'AAAA' })).rejects.toMatchObject(
+    NOT_OPENED,
+  );
+  await vault.close();
+});
+
 test("a key that was opened once is opened again without the bus's sealed text, after a restart too", async () => {
   const path = pathOf('one');
   const vault = await open(path);

@@ -138,8 +138,7 @@ export async function openKeyVault(setup: VaultSetup, startKeeper: StartKeeper):
 
   function openCold(certificateId: string, leaf: SealedLeaf): Promise<string> {
     return new Promise((resolve, reject) => {
-      const openHere = () =>
-        void here.openPrivateKey(leaf.sealedKey, Buffer.from(leaf.leaf, 'base64')).then(resolve, reject);
+      const openHere = () => void here.openKeyOf(leaf).then(resolve, reject);
       const timer = setTimeout(openHere, PATIENCE_MS);
       ask({ kind: 'open', certificateId, leaf })
         .finally(() => clearTimeout(timer))
@@ -153,12 +152,19 @@ export async function openKeyVault(setup: VaultSetup, startKeeper: StartKeeper):
 
   return {
     problem: keeping.problem,
-    async privateKey(certificateId, { leafHash, sealedKey, leaf }) {
+    async privateKey(certificateId, { leafHash, leaf, sealedKey, formerSealedKey }) {
       const sealedFor = { busId, certificateId, leafHash };
       const sealed = kept.sealed(certificateId, leafHash);
       const known = sealed && openLocally(keeping.key, sealedFor, sealed);
       if (known) return known;
-      const opened = await gate(() => openCold(certificateId, { leafHash, sealedKey, leaf }));
+      const opened = await gate(() =>
+        openCold(certificateId, {
+          leafHash,
+          leaf,
+          sealedKey,
+          ...(formerSealedKey === undefined ? {} : { formerSealedKey }),
+        }),
+      );
       memory?.keep(certificateId, leafHash, sealLocally(keeping.key, sealedFor, opened));
       return opened;
     },

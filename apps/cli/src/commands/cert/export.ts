@@ -69,7 +69,7 @@ export default class CertExport extends BaseCommand {
     const [leaf] = found.chain;
     if (!current || !leaf)
       throw new CliError('CERTBUS_CLI_USAGE', `Certificate ${args.id} was not issued yet: there is nothing to export.`);
-    const pem = await createOpener(identity).openPrivateKey(current.sealedKey, leaf);
+    const pem = await createOpener(identity).openKeyOf(current);
     const chain = found.chain.map((der) => new X509Certificate(der));
     const files = await this.#filesOf({ chain, key: createPrivateKey(pem), name: names[0] ?? certificateId }, flags);
     const { writeExport } = await import('../../exporting/files.ts');

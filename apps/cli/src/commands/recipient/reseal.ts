@@ -1,5 +1,11 @@
 /** `certbus recipient reseal`. */
-import { formatResealedKeys, type ManagerState, parseResealedKeys, resealKeys } from '@certbus/manager';
+import {
+  checkResealedKeys,
+  formatResealedKeys,
+  type ManagerState,
+  parseResealedKeys,
+  resealKeys,
+} from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
 import { many } from '../../counts.ts';
@@ -102,8 +108,12 @@ export default class RecipientReseal extends SigningCommand {
       }
     }
     const { recipientsPosition } = state.bus;
-    await writeExchangedLines(file, formatResealedKeys({ busId, recipientsPosition }, counted()), WHAT);
-    this.log(`${file} has ${many(keys, 'key')}`);
+    let hash = '';
+    const onEnd = (sha256: string) => {
+      hash = sha256;
+    };
+    await writeExchangedLines(file, formatResealedKeys({ busId, recipientsPosition }, counted(), { onEnd }), WHAT);
+    this.log(`${file} has ${many(keys, 'key')}, SHA-256 ${hash}`);
     if (missing > 0) this.warn(`this identity does not open the keys of ${many(missing, 'certificate')}`);
     this.progress(`append it where a manager is: "certbus recipient reseal ${file} --append"`);
     return { file, keys, unopened, left: 0 };
@@ -116,6 +126,8 @@ export default class RecipientReseal extends SigningCommand {
     const { readExchangedLines } = await import('@certbus/runtime/local');
     const { withManager } = await import('@certbus/runtime');
     const { signal } = this;
+    const hash = await checkResealedKeys(readExchangedLines(file, WHAT));
+    this.log(`${file} is whole, SHA-256 ${hash}: the same as where it was made, unless it was replaced on the way`);
     const { written, left } = await withManager(this.environment(flags), async (manager) => {
       const brought = await parseResealedKeys(readExchangedLines(file, WHAT));
       const onProgress = (keys: number) => this.progress(`${many(keys, 'key')} read from the file`);

@@ -1,5 +1,5 @@
 /** Tests of private keys that are sealed again for recipients who came later. */
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import {
   createBusId,
   createIdentity,
@@ -14,6 +14,7 @@ import { openLog } from '@certbus/store/open';
 import { createTlsIdentity, temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import {
+  checkResealedKeys,
   examineRequest,
   formatResealedKeys,
   type Manager,
@@ -76,6 +77,7 @@ async function* streamOf(lines: readonly string[]): AsyncGenerator<string> {
 
 const append = (lines: readonly string[]) =>
   as(async (manager) => {
+    await checkResealedKeys(streamOf(lines));
     const brought = await parseResealedKeys(streamOf(lines));
     return manager.appendResealedKeys(brought.keys, { for: brought.for });
   });
@@ -84,7 +86,7 @@ async function opens(identityFile: string): Promise<boolean> {
   const { identity } = await parseIdentityFile(identityFile);
   const issued = await as(async ({ state }) => state.certificate('certificate1')?.current);
   return createOpener(identity)
-    .openPrivateKey(issued?.sealedKey ?? '', leaf.raw)
+    .openKeyOf(issued ?? { leaf: '', sealedKey: '' })
     .then(
       () => true,
       () => false,
@@ -148,36 +150,80 @@ test('who came later opens what was sealed before, once it was sealed again by w
   expect((await linesBy(stranger.identity)).unopened).toEqual(['certificate1', 'certificate2']);
 });
 
+test('keys that were replaced on the way take the key from no server, and can be sealed again', async () => {
+  const { lines } = await linesBy(backup);
+  const key: ResealedKey = JSON.parse(lines[1] ?? '{}');
+  const { length } = await as(async ({ state }) => state.bus.recipients);
+  const thieves = await Promise.all(
+    Array.from({ length }, async () => ({ name: 'thief', ...(await parseIdentityFile(await createIdentity())) })),
+  );
+  async function* replaced(): AsyncGenerator<ResealedKey> {
+    yield { ...key, sealedKey: await seal('nothing', thieves) };
+  }
+  const { recipientsPosition } = await as(async ({ state }) => state.bus);
+  const brought: string[] = [];
+  const file = formatResealedKeys({ busId: site.trust.busId, recipientsPosition }, replaced());
+  for await (const line of file) brought.push(line);
+  expect(await append(brought)).toEqual({ written: 1, left: 0 });
+  expect([await opens(site.identities[0] ?? ''), await opens(site.identities[1] ?? ''), await opens(added)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(await append((await linesBy(backup)).lines)).toEqual({ written: 1, left: 0 });
+  expect(await opens(added)).toBe(true);
+});
+
 test('keys that were sealed before the recipients changed again are refused', async () => {
   const { lines } = await linesBy(backup);
   await nameRecipient('one more', await createIdentity());
   await expect(append(lines)).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_REQUEST_OUTDATED' });
 });
 
-test.each<[string, (lines: string[], key: ResealedKey) => unknown[], string]>([
+/** These lines with the end of a file that has one key, and the hash that fits: what somebody writes who changes a file on purpose. */
+const ended = (...lines: readonly string[]): readonly string[] => [
+  ...lines,
+  JSON.stringify({
+    end: 1,
+    sha256: createHash('sha256')
+      .update(lines.map((line) => `${line}\n`).join(''))
+      .digest('hex'),
+  }),
+];
+
+test.each<[string, (lines: string[], key: ResealedKey) => readonly unknown[], string]>([
   ['ends early', (lines) => lines.slice(0, -1), 'MALFORMED'],
-  ['lacks a key', ([first, , last]) => [first, last], 'MALFORMED'],
+  ['lacks a key', ([first = '']) => ended(first), 'MALFORMED'],
+  [
+    'had a character changed on the way',
+    ([first, , last], key) => [
+      first,
+      JSON.stringify({ ...key, sealedKey: key.sealedKey.replace(/.(?=.{9}$)/, (it) => (it === 'A' ? 'B' : 'A')) }),
+      last,
+    ],
+    'MALFORMED',
+  ],
   ['is empty', () => [], 'MALFORMED'],
   ['is something else', () => ['AGE-SECRET-KEY-1'], 'MALFORMED'],
   ['has a line that is too long', ([first]) => [first, 'x'.repeat(70_000)], 'MALFORMED'],
   [
     'has a key that is not sealed',
-    ([first, , last], key) => [first, JSON.stringify({ ...key, sealedKey: 'AAAA' }), last],
+    ([first = ''], key) => ended(first, JSON.stringify({ ...key, sealedKey: 'AAAA' })),
     'MALFORMED',
   ],
   [
     'has a key that is sealed to fewer',
-    ([first, , last], key) => {
+    ([first = ''], key) => {
       const [version, stanza, share, ...rest] = Buffer.from(key.sealedKey, 'base64').toString('latin1').split('\n');
       const fewer = [version, ...rest].join('\n');
       if (!stanza || !share) throw new TypeError('it has recipients');
-      return [first, JSON.stringify({ ...key, sealedKey: Buffer.from(fewer, 'latin1').toString('base64') }), last];
+      return ended(first, JSON.stringify({ ...key, sealedKey: Buffer.from(fewer, 'latin1').toString('base64') }));
     },
     'MALFORMED',
   ],
   [
     'is of another bus',
-    ([first = '', ...rest]) => [first.replace(/"bus":"[^"]*"/, `"bus":"${createBusId()}"`), ...rest],
+    ([first = '', second = '']) => ended(first.replace(/"bus":"[^"]*"/, `"bus":"${createBusId()}"`), second),
     'REFUSED',
   ],
 ])('a file that %s changes nothing', async (_, alter, code) => {

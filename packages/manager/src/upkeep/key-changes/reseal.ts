@@ -26,12 +26,12 @@ const issuedOf = ({ current, predecessors }: ManagedCertificate): readonly Issue
 
 /** A key sealed to others; `undefined` where the identity does not open it, or it is another certificate's. */
 async function sealTo(
-  { sealedKey, leaf }: IssuedCertificate,
+  issued: IssuedCertificate,
   opener: Opener,
   recipients: readonly Recipient[],
 ): Promise<string | undefined> {
   try {
-    return await seal(await opener.openPrivateKey(sealedKey, Buffer.from(leaf, 'base64')), recipients);
+    return await seal(await opener.openKeyOf(issued), recipients);
   } catch (error) {
     if (error instanceof EventsError && /_(?:NOT_OPENED|KEY_MISMATCH)$/.test(error.code)) return undefined;
     throw error;
