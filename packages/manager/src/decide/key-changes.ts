@@ -54,11 +54,21 @@ function notFound(
   );
 }
 
-/** Names are read by people at the moment in which they decide: one that is cut, or steers a terminal, could pass for another. */
-function checkName(name: string): void {
-  if (name === '' || name.length > MAX_NAME || name.trim() !== name || cleanLine(name) !== name)
+/**
+ * What can wrap a line or is not seen: a space behind another, other separators, formats, fillers, and the braille pattern without a dot. To
+ * be used with `search` and `replaceAll` only, since it is global.
+ */
+export const INVISIBLE: RegExp = /(?<= ) |[^\P{Z} ]|[\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+
+/**
+ * Throws `CERTBUS_MANAGER_CHANGE_REFUSED` for a name that a manager or recipient cannot be given. Names are read by people at the moment in
+ * which they decide: one that is cut, steers a terminal, or wraps into lines of its own could pass for another.
+ */
+export function checkName(name: string): void {
+  const isBlank = name.trim() !== name || name.search(INVISIBLE) >= 0;
+  if (name === '' || name.length > MAX_NAME || isBlank || cleanLine(name) !== name)
     throw refuse(
-      `The name ${shown(name)} is not taken: use 1 to ${MAX_NAME} printable characters, without a space at either end.`,
+      `The name ${shown(name)} is not taken: use 1 to ${MAX_NAME} visible characters, with single spaces between them.`,
     );
 }
 

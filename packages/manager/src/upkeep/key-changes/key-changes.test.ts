@@ -32,6 +32,7 @@ import {
   signRequest,
 } from '../../index.ts';
 import { createSite, type ProcessOptions, type Site, withManager } from '../../issuance/manager.builders.ts';
+import { describeChange } from './wording.ts';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -211,13 +212,55 @@ test('the root is shown whole lists, who comes and who goes, in lines that steer
     expect.stringContaining('"alice"'),
     expect.stringContaining('"bob"'),
   ]);
+});
+
+test('a name that could pass for another is not signed, and one that is in force is shown with all that is not seen', async () => {
   const asked = await request(addBob());
-  const name = 'bob\u001b[1A\u001b[2K\u202e\n"alice", nobody else';
-  const hostile = { ...asked, changes: [{ type: 'ManagersUpdated', managers: [{ ...bob, name }] }] } as const;
-  const shown = (await examine(parseRequest(formatRequest(hostile)))).lines;
-  expect(shown.join('')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
-  expect(shown[1]).toMatch(/^REMOVE the manager "alice"/);
-  expect(shown[0]).toContain(String.raw`"bob\u001b[1A\u001b[2K\u202e\n\"alice\", nobody else"`);
+  const { managers } = await as(site, async ({ checkpoint }) => checkpoint);
+  const [first] = managers;
+  if (!first) throw new TypeError('alice is in force');
+  const names = [
+    'bob\u001b[1A\u001b[2K\u202e\n"alice", nobody else',
+    `bob${' '.repeat(80)}NOTHING else`,
+    'alice\u200b',
+    '\u2800'.repeat(80),
+    'alice\u3164',
+    'alice\u00a0',
+    'x'.repeat(101),
+  ];
+  for (const name of names) {
+    const changes = [
+      { type: 'ManagersUpdated', managers: [...managers, { ...bob, name }] },
+      { type: 'RecipientsUpdated', recipients: [{ name, recipient: bob.recipient }] },
+    ] as const;
+    for (const body of changes)
+      await expect(examine(parseRequest(formatRequest({ ...asked, changes: [body] })))).rejects.toMatchObject({
+        code: 'CERTBUS_MANAGER_REQUEST_REFUSED',
+      });
+  }
+  const before = { managers: [{ ...first, name: `${names[0]}x  y\u200b` }], recipients: [], expelled: [] };
+  const shown = describeChange(before, { type: 'ManagersUpdated', managers: [bob] });
+  expect(shown.join('')).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u200b]| {2}y/u);
+  expect(shown[1]).toContain(
+    String.raw`REMOVE the manager "bob\u001b[1A\u001b[2K\u202e\n\"alice\", nobody elsex \u0020y\u200b"`,
+  );
+});
+
+test('where a list is longer than a screen, the changes are printed once more behind it', async () => {
+  const asked = await request(addBob());
+  const { managers } = await as(site, async ({ checkpoint }) => checkpoint);
+  const others = await Promise.all(
+    Array.from({ length: 6 }, async (_, n) => {
+      const key = await createManagerKey();
+      const { recipient } = await parseIdentityFile(key);
+      return { name: `other ${n}`, signingKey: parseManagerKey(key).signer.publicKey, recipient };
+    }),
+  );
+  const { lines } = await examine({
+    ...asked,
+    changes: [{ type: 'ManagersUpdated', managers: [...managers, ...others] }],
+  });
+  expect(lines.slice(-7)).toEqual(['all changes once more:', ...lines.slice(0, 6)]);
 });
 
 test.each<[string, (asked: RootRequest) => object, string]>([

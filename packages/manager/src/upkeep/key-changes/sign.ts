@@ -1,5 +1,5 @@
 /** Examines a request on the machine that holds the root key, and signs it there. */
-import { printableJson, type Signer, type Trust } from '@certbus/events';
+import type { Signer, Trust } from '@certbus/events';
 import {
   type Checkpoint,
   checkpointOf,
@@ -8,11 +8,11 @@ import {
   readEvent,
   signRootEvent,
 } from '@certbus/events/history';
-import { inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
+import { checkName, inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
 import { ManagerError } from '../../errors.ts';
 import type { RootReply, RootRequest } from './request.ts';
 import { checkSealable } from './sealable.ts';
-import { describeChange } from './wording.ts';
+import { describeChange, quoted, withChangesLast } from './wording.ts';
 
 /** A request whose past the root has recognised as its own. */
 export interface ExaminedRequest {
@@ -56,14 +56,34 @@ function checkExpelled({ manager, key }: { readonly manager: string; readonly ke
   if (names.length === 0)
     throw refuse(`it expels the signing key ${key}, which this root has never named as a manager's.`);
   if (names.includes(manager)) return;
-  const known = names.map((name) => printableJson(name)).join(', ');
-  throw refuse(`it expels the signing key ${key} as ${printableJson(manager)}, and this root has named it ${known}.`);
+  const known = names.map(quoted).join(', ');
+  throw refuse(`it expels the signing key ${key} as ${quoted(manager)}, and this root has named it ${known}.`);
+}
+
+/** Refuses names that come with the request and that the asking side would not have taken. */
+function checkNewNames({ managers, recipients }: KeysInForce, body: RootBody): void {
+  const [known, named] =
+    body.type === 'ManagersUpdated'
+      ? [managers, body.managers]
+      : body.type === 'RecipientsUpdated'
+        ? [recipients, body.recipients]
+        : [[], []];
+  const names = new Set(known.map(({ name }) => name));
+  for (const { name } of named) {
+    if (names.has(name)) continue;
+    try {
+      checkName(name);
+    } catch (cause) {
+      throw refuse(`it has a name that could pass for another, ${quoted(name)}.`, cause);
+    }
+  }
 }
 
 /** Refuses what would be of no effect, could not be sealed to, or is not what it is called. */
 async function checkChange(before: KeysInForce, body: RootBody, request: RootRequest): Promise<void> {
   await checkSealable(before, body);
   if (body.type === 'ManagerExpelled') checkExpelled(body, request);
+  else checkNewNames(before, body);
   if (body.type !== 'ManagersUpdated') return;
   const { expelled } = before;
   const named = body.managers.find(({ signingKey }) => expelled.some(({ key }) => key === signingKey));
@@ -100,7 +120,7 @@ export async function examineRequest(
     before = inForceAfter(before, body);
   }
   if (before.managers.length === 0) lines.push('NO manager is left: only the root itself can write to the bus then');
-  return { rootSequence: checkpoint.rootSequence, lines };
+  return { rootSequence: checkpoint.rootSequence, lines: withChangesLast(lines) };
 }
 
 /** Signs all that a request asks for; `rootSequence` is that of its examination. The same request gives the same signatures. */

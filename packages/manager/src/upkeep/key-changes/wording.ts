@@ -1,11 +1,19 @@
 /** Puts into words what the root signs, for the person who decides. */
 import { type Manager, printableJson, type Recipient } from '@certbus/events';
 import { type RootBody, type RootEvent, readEvent } from '@certbus/events/history';
-import { inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
+import { INVISIBLE, inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
 import type { RootReply } from './request.ts';
 
-/** In quotation marks, and without what could steer a terminal or end the line: everything in a request is somebody's text. */
-const quoted = (text: string): string => printableJson(text);
+const escaped = (character: string): string =>
+  [...Array(character.length).keys()]
+    .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
+    .join('');
+
+/**
+ * In quotation marks, and without what could steer a terminal, end the line, or wrap into one of its own: everything in a request is
+ * somebody's text.
+ */
+export const quoted = (text: string): string => printableJson(text).replaceAll(INVISIBLE, escaped);
 
 const managerText = ({ name, signingKey, recipient }: Manager): string =>
   `${quoted(name)}, signing key ${signingKey}, recipient ${recipient}`;
@@ -67,6 +75,18 @@ export function describeChange(before: KeysInForce, body: RootBody): readonly st
     case 'BusRestored':
       return [`${body.type}: this is not signed by a request`];
   }
+}
+
+const SCREEN = { lines: 20, columns: 80 };
+
+/**
+ * The lines of a request with its changes once more at the end, where they do not fit a screen together: what was printed last is what is
+ * read.
+ */
+export function withChangesLast(lines: readonly string[]): readonly string[] {
+  const rows = lines.reduce((sum, line) => sum + Math.ceil(line.length / SCREEN.columns), 0);
+  if (rows <= SCREEN.lines) return lines;
+  return [...lines, 'all changes once more:', ...lines.filter((line) => /^(?:ADD|REMOVE|EXPEL|NO) /.test(line))];
 }
 
 /** What a reply of the root changes, in the same words. What is in force already is not repeated as a change. */
