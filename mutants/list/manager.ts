@@ -85,8 +85,8 @@ export const manager: readonly Mutant[] = [
   {
     fault: 'text of a request steers the terminal of the root',
     file: `${KEYS}/wording.ts`,
-    find: 'printableJson(text);',
-    replace: 'JSON.stringify(text);',
+    find: 'printableJson(text).',
+    replace: 'JSON.stringify(text).',
     noticedBy: [{ file: KEYS_TEST }],
   },
   {
@@ -95,6 +95,13 @@ export const manager: readonly Mutant[] = [
     find: 'expels(reply) ? { events: [], left: [] } : await sealAgain(context, change)',
     replace: 'await sealAgain(context, change)',
     noticedBy: [{ file: KEYS_TEST }],
+  },
+  {
+    fault: 'a key that was replaced on its way to the bus is lost to every server',
+    file: 'packages/events/src/history/evolve.ts',
+    find: 'issued.formerSealedKey ?? issued.sealedKey',
+    replace: 'sealedKey',
+    noticedBy: [{ file: `${KEYS}/reseal.test.ts` }],
   },
   {
     fault: 'a damaged key takes the place of one on the bus',

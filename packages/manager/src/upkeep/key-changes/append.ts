@@ -6,12 +6,14 @@ import {
   isRewritten,
   isSignedByRoot,
   type RootEnvelope,
+  type RootEvent,
   readEvent,
   type WrittenEvent,
 } from '@certbus/events/history';
 import { type Bus, VersionConflictError } from '@certbus/store';
 import type { AccountReaders } from '../../accounts/account-key.ts';
 import { type Context, refresh } from '../../context.ts';
+import { inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
 import { ManagerError } from '../../errors.ts';
 import { type Exposure, findExposure, NOTHING_EXPOSED } from './exposure.ts';
 import { type RootState, readRootState } from './keys-in-force.ts';
@@ -78,8 +80,24 @@ function checkPlace({ rootSequence }: Checkpoint, [first]: readonly RootEnvelope
   throw new ManagerError('CERTBUS_MANAGER_REQUEST_OUTDATED', `Nothing was written: ${why}.`);
 }
 
+/** A change of who can read account keys, and what is sealed to recipients. */
+interface ChangeOfReaders {
+  readonly before: AccountReaders;
+  readonly after: AccountReaders;
+}
+
+/** What all of a reply changes, also where the bus has a part of it, or the whole: by what the root signed before its first event. */
+function changeOf(rootEvents: RootState['rootEvents'], reply: RootReply): ChangeOfReaders {
+  const first = reply.rootEvents[0]?.rootSequence ?? 0;
+  let before: KeysInForce = { managers: [], recipients: [], expelled: [] };
+  // Its body was verified where it came into the history.
+  for (const { root } of rootEvents)
+    if (root.rootSequence < first) before = inForceAfter(before, readEvent(root).event as RootEvent);
+  return { before, after: readersAfter(before, reply.rootEvents) };
+}
+
 /** Who can read account keys behind a reply. */
-function readersAfter(head: Checkpoint, rootEvents: readonly RootEnvelope[]): AccountReaders {
+function readersAfter(head: AccountReaders, rootEvents: readonly RootEnvelope[]): AccountReaders {
   const after = { managers: head.managers, recipients: head.recipients };
   for (const root of rootEvents) {
     const { event } = readEvent(root);
@@ -97,7 +115,7 @@ const missingIn = (list: readonly Recipient[], from: readonly Recipient[]): read
 /** What a change of recipients means for the certificates that are there. */
 function lookThrough(
   context: Context,
-  { before, after }: { readonly before: AccountReaders; readonly after: AccountReaders },
+  { before, after }: ChangeOfReaders,
 ): Pick<AppendedChange, 'openable' | 'unopenable'> {
   return {
     openable: findOpenable(context, missingIn(after.recipients, before.recipients)),
@@ -143,11 +161,13 @@ export async function appendChange(
     await view.written();
     const state = await readRootState(bus, view.replica, { signal });
     const { rest, done } = judge(state, reply);
-    if (done) return done;
+    const whole = changeOf(state.rootEvents, reply);
+    // A process that ended behind its append has said nothing of it to anybody.
+    if (done) return { ...done, exposure: await findExposure(context, whole), ...lookThrough(context, whole) };
     const head = view.checkpoint;
     const change = { before: head, after: readersAfter(head, rest) };
     const sealed = expels(reply) ? { events: [], left: [] } : await sealAgain(context, change);
-    const exposure = await findExposure(context, change);
+    const exposure = await findExposure(context, whole);
     const events: WrittenEvent[] = [...rest, ...sealed.events];
     try {
       const { commit, checkpoint } = await bus.append(head, events, { at: now(), signal });
@@ -155,7 +175,7 @@ export async function appendChange(
       else view.apply([commit], checkpoint);
       const done = { position: commit.position, appended: true, floor: floorAt(checkpoint) };
       await view.written();
-      const found = { exposure, ...lookThrough(context, change) };
+      const found = { exposure, ...lookThrough(context, whole) };
       return { ...done, left: sealed.left, ...found, expels: expels(reply) };
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;

@@ -87,6 +87,8 @@ const append = (reply: RootReply, options: Partial<ProcessOptions> = {}) =>
 const change = async (asked: KeyChange) => append(await sign(await request(asked)));
 const addBob = (): KeyChange => ({ kind: 'add-manager', manager: bob });
 
+const recipientOf = async (keyFile: string): Promise<string> => (await parseIdentityFile(keyFile)).recipient;
+
 /** Puts an account and a key that is to come for it on the bus, as alice's roll-over would leave them. */
 async function putAccount(): Promise<{ accountKey: string; nextKey: string }> {
   const [accountKey, nextKey] = await Promise.all([generateAccountKey(), generateAccountKey()]);
@@ -148,6 +150,28 @@ test('who comes reads configuration and account keys from the same commit on, wh
   await expect(as(asBob(), (manager) => manager.configure(CONFIG))).rejects.toMatchObject({
     code: 'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE',
   });
+});
+
+test('where what was signed is on the bus already, in part or whole, what is left to do is said again', async () => {
+  await putAccount();
+  await change(addBob());
+  const carol = {
+    name: 'carol',
+    signingKey: `${'c'.repeat(42)}A`,
+    recipient: await recipientOf(await createManagerKey()),
+  };
+  const backup = await recipientOf(site.identities[1] ?? '');
+  const { managers, recipients } = await as(site, async ({ checkpoint }) => checkpoint);
+  const asked = await request({ kind: 'remove-manager', name: 'bob' });
+  const changes = [
+    { type: 'ManagersUpdated', managers: [...managers.filter(({ name }) => name !== 'bob'), carol] },
+    { type: 'RecipientsUpdated', recipients: recipients.filter(({ recipient }) => recipient !== backup) },
+  ] as const;
+  const reply = await sign({ ...asked, changes });
+  const toDo = { exposure: { secrets: [{ path: 'dns.0.token', variable: undefined }], accounts: [ACCOUNT] } };
+  await append({ ...reply, rootEvents: reply.rootEvents.slice(0, 1) });
+  expect(await append(reply)).toMatchObject({ appended: true, ...toDo });
+  expect(await append(reply)).toMatchObject({ appended: false, ...toDo });
 });
 
 test('a manager can remove itself where another is left, and signs nothing more', async () => {
@@ -238,11 +262,11 @@ test('a name that could pass for another is not signed, and one that is in force
         code: 'CERTBUS_MANAGER_REQUEST_REFUSED',
       });
   }
-  const before = { managers: [{ ...first, name: `${names[0]}x  y\u200b` }], recipients: [], expelled: [] };
+  const before = { managers: [{ ...first, name: `${names[0]}x  y\u200b\u009b` }], recipients: [], expelled: [] };
   const shown = describeChange(before, { type: 'ManagersUpdated', managers: [bob] });
   expect(shown.join('')).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u200b]| {2}y/u);
   expect(shown[1]).toContain(
-    String.raw`REMOVE the manager "bob\u001b[1A\u001b[2K\u202e\n\"alice\", nobody elsex \u0020y\u200b"`,
+    String.raw`REMOVE the manager "bob\u001b[1A\u001b[2K\u202e\n\"alice\", nobody elsex \u0020y\u200b\u009b"`,
   );
 });
 
