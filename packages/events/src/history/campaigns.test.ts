@@ -63,6 +63,15 @@ describe('given a campaign of six orders an hour', () => {
     ]);
   });
 
+  test('when a commit is of the last second of all, then its snapshot can be read, and a clock that is right goes on', () => {
+    const last = { events: [readEvent(claim('campaign1'))], at: new Date('9999-12-31T23:59:59Z'), position: 2 };
+    const far = evolveBus(given(started('campaign1', 6)), last);
+    expect(far.campaigns).toMatchObject([{ begun: 1, fullAt: '9999-12-31T23:59:59.999Z' }]);
+    expect(parseBusState(JSON.parse(JSON.stringify(far)))).toMatchObject({ campaigns: far.campaigns });
+    const then = evolveBus(far, { ...last, at: after(1), position: 3 });
+    expect(then.campaigns).toMatchObject([{ begun: 2, fullAt: after(20).toISOString() }]);
+  });
+
   test('when it has ended, then nothing of it changes any more', () => {
     const end: BusEvent = { type: 'CampaignEnded', campaignId: 'campaign1', outcome: 'cancelled' };
     const again: BusEvent = { ...end, outcome: 'completed' };

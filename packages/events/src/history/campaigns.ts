@@ -19,6 +19,34 @@ export interface Campaign extends Omit<CampaignStarted, 'type'> {
 export const MAX_CAMPAIGNS = 20;
 
 const HOUR_MS = 3_600_000;
+/** A part of an hour's orders can go at once, so that managers that run now and then keep the pace, too. */
+const BURST = 1 / 4;
+/** How far the clock of another manager can be ahead. What is later yet was written by one that is wrong. */
+const AHEAD_MS = 120_000;
+/** No instant of a bus is later. */
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** How fast a campaign of so many orders an hour goes: how many at once, and the time of each beyond those, milliseconds. */
+export function campaignPace(ordersPerHour: number): { readonly burst: number; readonly perOrderMs: number } {
+  return { burst: Math.max(1, Math.floor(ordersPerHour * BURST)), perOrderMs: HOUR_MS / ordersPerHour };
+}
+
+/** What a campaign says of its pace. */
+type PacedCampaign = Pick<Campaign, 'startedAt' | 'begun' | 'fullAt'> & { readonly ordersPerHour: number };
+
+/**
+ * When the bucket of a campaign is full again, milliseconds since 1970; `now` where it is. An instant of a clock that was wrong does not count:
+ * the bucket is then as its orders would have left it, had they been begun from the start on without a pause.
+ */
+export function campaignFullAt({ ordersPerHour, startedAt, begun, fullAt }: PacedCampaign, now: Date): number {
+  const { burst, perOrderMs } = campaignPace(ordersPerHour);
+  const [at, latest] = [now.getTime(), now.getTime() + AHEAD_MS];
+  const full = fullAt === undefined ? at : Date.parse(fullAt);
+  if (full <= latest + burst * perOrderMs) return Math.max(at, full);
+  // Were it full, two managers whose clocks differ would fill it for one another at every order.
+  const start = Date.parse(startedAt);
+  return start <= latest ? Math.max(at, start + begun * perOrderMs) : at;
+}
 
 /** Adds a campaign. Where that is one too many, the oldest that has ended goes; where none has, the new one is not taken. */
 export function withCampaign(
@@ -55,8 +83,9 @@ export const withoutCampaign = (
 
 /** Counts an order of a campaign: each moves the instant at which its bucket is full by its share of an hour. */
 export const withCampaignOrder = (campaigns: readonly Campaign[], campaignId: string, at: Date): readonly Campaign[] =>
-  change(campaigns, campaignId, ({ begun, ordersPerHour, fullAt }) => {
+  change(campaigns, campaignId, (campaign) => {
+    const { begun, ordersPerHour } = campaign;
     if (ordersPerHour === undefined) return { begun: begun + 1 };
-    const from = Math.max(at.getTime(), fullAt === undefined ? 0 : Date.parse(fullAt));
-    return { begun: begun + 1, fullAt: new Date(from + HOUR_MS / ordersPerHour).toISOString() };
+    const full = campaignFullAt({ ...campaign, ordersPerHour }, at) + campaignPace(ordersPerHour).perOrderMs;
+    return { begun: begun + 1, fullAt: new Date(Math.min(full, LAST_MS)).toISOString() };
   });

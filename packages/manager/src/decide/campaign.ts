@@ -1,13 +1,9 @@
 /** Decides about campaigns: when one begins and ends, and when the next order of it can go. */
 import type { CampaignOutcome, CampaignPredicate } from '@certbus/events';
-import type { Campaign } from '@certbus/events/history';
+import { type Campaign, campaignFullAt, campaignPace } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import { campaignNotFound } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
-
-const HOUR_MS = 3_600_000;
-/** A part of an hour's orders can go at once, so that managers that run now and then keep the pace, too. */
-const BURST = 1 / 4;
 
 /** What is to be replaced, and how fast. */
 export interface IntendedCampaign {
@@ -81,21 +77,14 @@ export interface CampaignRoom {
   readonly at: Date;
 }
 
-/** How fast a campaign of so many orders an hour goes: how many at once, and the time of each beyond those, milliseconds. */
-export function campaignPace(ordersPerHour: number): { readonly burst: number; readonly perOrderMs: number } {
-  return { burst: Math.max(1, Math.floor(ordersPerHour * BURST)), perOrderMs: HOUR_MS / ordersPerHour };
-}
-
 /** The room that the pace of a campaign leaves, counted by the bus, so that several managers keep one pace. */
 export function campaignRoom(
-  { ordersPerHour, fullAt }: Pick<Campaign, 'ordersPerHour' | 'fullAt'>,
+  { ordersPerHour, ...campaign }: Pick<Campaign, 'ordersPerHour' | 'startedAt' | 'begun' | 'fullAt'>,
   now: Date,
 ): CampaignRoom {
   if (ordersPerHour === undefined) return { left: Number.POSITIVE_INFINITY, at: now };
   const { burst, perOrderMs } = campaignPace(ordersPerHour);
-  const at = now.getTime();
-  // No clock that was ahead keeps a campaign waiting for longer than its bucket takes to fill.
-  const waitMs = Math.min(Math.max(0, (fullAt === undefined ? 0 : Date.parse(fullAt)) - at), burst * perOrderMs);
-  const left = Math.floor(burst - waitMs / perOrderMs);
-  return { left, at: left > 0 ? now : new Date(at + waitMs - (burst - 1) * perOrderMs) };
+  const fullAt = campaignFullAt({ ...campaign, ordersPerHour }, now);
+  const left = Math.max(0, Math.floor(burst - (fullAt - now.getTime()) / perOrderMs));
+  return { left, at: left > 0 ? now : new Date(fullAt - (burst - 1) * perOrderMs) };
 }

@@ -1,6 +1,6 @@
 /** Forecasts when many certificates are replaced, be it by a campaign or after a mass revocation. */
+import { campaignPace } from '@certbus/events/history';
 import type { DutyCount, ReplicaReader, Selection } from '@certbus/replica';
-import { campaignPace } from '../../decide/campaign.ts';
 import { byHour, HOUR_MS } from './hours.ts';
 import { rehearseLoad } from './rehearsal.ts';
 
