@@ -56,10 +56,10 @@ export const manager: readonly Mutant[] = [
   },
   {
     fault: 'a certificate is revoked as soon as it was replaced',
-    file: 'packages/manager/src/renewal/mass-revocation.ts',
+    file: 'packages/manager/src/decide/revocation.ts',
     find: 'since + servedForMs <= now.getTime()',
     replace: 'since <= now.getTime()',
-    noticedBy: [{ file: CAMPAIGN_TEST }],
+    noticedBy: [{ file: CAMPAIGN_TEST }, { file: 'packages/manager/src/decide/revocation.test.ts' }],
   },
   {
     fault: 'whom a key was sealed to is forgotten with its claim',

@@ -36,6 +36,8 @@ export interface IssuedCertificate extends Omit<CertificateContent, 'certificate
   readonly directory: string | undefined;
   /** When the bus got it from its CA, ISO 8601, which can be long after `notBefore`; absent for an imported one. */
   readonly obtainedAt?: string;
+  /** When an imported one came to the bus, ISO 8601. */
+  readonly importedAt?: string;
   /** Absent where the commits were not at hand that had it. */
   readonly origin?: CertificateOrigin;
   /** An expelled manager obtained it after the last position that is trusted: it ranks behind all that are valid and are not marked so. */

@@ -29,6 +29,7 @@ export { ALERT_KINDS, type AlertKind } from './decide/alert.ts';
 export type { KeyChange } from './decide/key-changes.ts';
 export { type Hold, holdOf, isEnding, type PutOff } from './decide/put-off.ts';
 export type { Quota } from './decide/quota.ts';
+export type { RevocableCertificate } from './decide/revocation.ts';
 export { type DiagnosisOptions, diagnoseReader, type ReaderDiagnosis } from './doctor/doctor.ts';
 export type { LocalFile, LocalFiles } from './doctor/files.ts';
 export type { Check, Finding } from './doctor/finding.ts';
@@ -50,7 +51,6 @@ export type { Predicate } from './renewal/campaign/predicate.ts';
 export type {
   MassRevocationRequest,
   MassRevocationTerms,
-  RevocableCertificate,
   RevocationOutcome,
 } from './renewal/mass-revocation.ts';
 export { type RenewalOutcome, type RunProblem, type RunResult, SIDE_TASKS, type SideTask } from './renewal/outcome.ts';

@@ -153,7 +153,7 @@ const hash = sha256(Buffer.from('x'));
 const instant = '2026-11-24T03:00:00.000Z';
 const directory = 'https://ca.test/dir';
 
-/** With all that there can be in one, though no certificate has both of the last two. */
+/** With all that there can be in one, though no certificate has all of the dates and marks. */
 const issued = (leaf: string): Required<IssuedCertificate> => ({
   leaf: bytes(leaf),
   leafHash: sha256(Buffer.from(leaf)),
@@ -166,6 +166,7 @@ const issued = (leaf: string): Required<IssuedCertificate> => ({
   names: ['shop.test'],
   directory,
   obtainedAt: instant,
+  importedAt: instant,
   origin: { position: 1, by: '0123456789abcdef', keyBy: 'fedcba9876543210', recipientsPosition: 1, isResealed: true },
   distrusted: true,
 });

@@ -252,6 +252,10 @@ describe('given a certificate that was imported', () => {
     expect(certificate && urgentAt(certificate)).toEqual(new Date(iso(75)));
   });
 
+  test('when it comes long after it was issued, then it says when it came', () => {
+    expect(given([imported('leaf 1'), 30])?.current).toMatchObject({ notBefore: iso(0), importedAt: iso(30) });
+  });
+
   test('when the same leaf comes again with a CA, then it is renewed there, and is its own predecessor never', () => {
     const issuedBy = 'https://ca.test/dir';
     const certificate = given([imported('leaf 1'), 0], [imported('leaf 1', { ...renewal, issuedBy }), 1]);

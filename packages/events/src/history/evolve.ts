@@ -125,6 +125,12 @@ function obtain(certificate: ManagedCertificate, event: CertificateObtained, com
   return fallbackFor === undefined ? { ...replaced, profile, directory } : { ...replaced, directory: fallbackFor };
 }
 
+function take(certificate: ManagedCertificate, event: CertificateImported, commit: EventCommit): ManagedCertificate {
+  const { current, ...rest } = replace(certificate, contentOf(event), commit);
+  const dated = current && { ...current, importedAt: commit.at.toISOString() };
+  return renewedAs({ ...rest, current: dated }, event);
+}
+
 /** What it is served with; an imported one names its CA in another field, since that need not be the CA that renews it. */
 const contentOf = (event: CertificateObtained | CertificateImported): Content =>
   event.type === 'CertificateImported' ? { ...event, directory: event.issuedBy } : event;
@@ -216,7 +222,7 @@ export function evolve(
     case 'CertificateObtained':
       return obtain(certificate ?? begin(event), event, commit);
     case 'CertificateImported':
-      return renewedAs(replace(certificate ?? begin(event), contentOf(event), commit), event);
+      return take(certificate ?? begin(event), event, commit);
     default:
       return certificate && change(certificate, event, commit);
   }

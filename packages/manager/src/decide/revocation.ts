@@ -1,4 +1,5 @@
-/** Decides what is recorded of a revocation. */
+/** Decides which certificates can be revoked, and what is recorded of a revocation. */
+import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import type { Decision } from '@certbus/store';
 import type { ManagerState } from '../state/state.ts';
 
@@ -16,4 +17,76 @@ export function recordRevocation(state: ManagerState, { certificateId, leafHash,
   const isPredecessor = certificate?.predecessors.some((issued) => issued.leafHash === leafHash) ?? false;
   const event = { type: 'CertificateRevoked' as const, certificateId, leafHash, reason };
   return { events: isCurrent || isPredecessor ? [event] : [], result: undefined };
+}
+
+/** A certificate that a predicate fits, and that has not ended. */
+export interface RevocableCertificate {
+  readonly certificateId: string;
+  readonly names: readonly string[];
+  /** Hexadecimal. */
+  readonly serialNumber: string;
+  /** SHA-256 of the leaf, base64url. */
+  readonly leafHash: string;
+  /**
+   * `ready`: it was replaced, long enough ago. `waiting`: it was replaced, and is revoked from `until` on. `not-replaced`: it is served, or what replaced
+   * it is meant as well.
+   */
+  readonly state: 'ready' | 'waiting' | 'not-replaced';
+  /** With `waiting`. */
+  readonly until?: Date | undefined;
+}
+
+/** A certificate to be revoked, and the leaf itself. */
+export interface Found extends RevocableCertificate {
+  readonly issued: IssuedCertificate;
+}
+
+type Fits = (certificate: ManagedCertificate, issued: IssuedCertificate) => boolean;
+
+/** When a leaf was replaced by one that is not meant: when the first of those came that are newer, which can be long after they were issued. */
+function replacedAt(
+  certificate: ManagedCertificate,
+  newer: readonly IssuedCertificate[],
+  fits: Fits,
+): number | undefined {
+  const [current] = newer;
+  if (!current || certificate.revoked || fits(certificate, current)) return undefined;
+  const came = newer
+    .filter((issued) => !issued.distrusted && !fits(certificate, issued))
+    .flatMap(({ obtainedAt, importedAt }) => obtainedAt ?? importedAt ?? [])
+    .map((at) => Date.parse(at));
+  return came.length > 0 ? Math.min(...came) : undefined;
+}
+
+/** The leaves of a certificate that are meant and have not ended, and which of them can be revoked at `now`. */
+export function* revocableIn(
+  certificate: ManagedCertificate,
+  { fits, now, servedForMs }: { readonly fits: Fits; readonly now: Date; readonly servedForMs: number },
+): Iterable<Found> {
+  const { certificateId, current, predecessors, revoked } = certificate;
+  const all = current ? [current, ...predecessors] : [];
+  for (const [index, issued] of all.entries()) {
+    if (Date.parse(issued.notAfter) <= now.getTime() || !fits(certificate, issued)) continue;
+    if (index === 0 && revoked) continue;
+    const { names, serialNumber, leafHash } = issued;
+    const since = replacedAt(certificate, all.slice(0, index), fits);
+    const found = { certificateId, names, serialNumber, leafHash, issued };
+    if (since === undefined) yield { ...found, state: 'not-replaced' };
+    else if (since + servedForMs <= now.getTime()) yield { ...found, state: 'ready' };
+    else yield { ...found, state: 'waiting', until: new Date(since + servedForMs) };
+  }
+}
+
+/**
+ * What was found, of which only what was agreed to is ready: people agree to what they were shown, and more can have become ready meanwhile.
+ * `leafHashes`: what they were shown; `undefined` for all.
+ */
+export function asAgreed(
+  found: readonly Found[],
+  { leafHashes, now }: { readonly leafHashes: readonly string[] | undefined; readonly now: Date },
+): readonly Found[] {
+  if (leafHashes === undefined) return found;
+  const agreed = new Set(leafHashes);
+  const isNew = ({ state, leafHash }: Found) => state === 'ready' && !agreed.has(leafHash);
+  return found.map((each) => (isNew(each) ? { ...each, state: 'waiting', until: now } : each));
 }

@@ -5,6 +5,7 @@ import { type Context, decide } from '../context.ts';
 import { dueBy } from '../decide/due.ts';
 import { type PutOff, putOff } from '../decide/put-off.ts';
 import { remove } from '../decide/removal.ts';
+import type { RevocableCertificate } from '../decide/revocation.ts';
 import { certificateNotFound } from '../errors.ts';
 import { type IssueRequest, type IssueResult, issue, type RunOptions, renew } from '../issuance/issue.ts';
 import {
@@ -17,7 +18,6 @@ import {
   findRevocable,
   type MassRevocationRequest,
   type MassRevocationTerms,
-  type RevocableCertificate,
   type RevocationOutcome,
   revokeReplaced,
 } from './mass-revocation.ts';

@@ -1,11 +1,17 @@
 /** Revokes many certificates that were replaced, once what replaced them has been served for a while. */
 import { REVOCATION_REASONS, type RevocationReason, revoke } from '@certbus/acme';
-import { type CampaignPredicate, createOpener, type IssuedCertificate, type ManagedCertificate } from '@certbus/events';
+import { type CampaignPredicate, createOpener } from '@certbus/events';
 import { openAccount } from '../accounts/open-account.ts';
 import { authorityAt } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
-import { recordRevocation } from '../decide/revocation.ts';
+import {
+  asAgreed,
+  type Found,
+  type RevocableCertificate,
+  recordRevocation,
+  revocableIn,
+} from '../decide/revocation.ts';
 import { rootHistoryOf } from '../state/root-history.ts';
 import { issuedFilter, type Predicate, resolvePredicate } from './campaign/predicate.ts';
 import { cameFromElsewhere } from './revocation.ts';
@@ -26,25 +32,14 @@ export interface MassRevocationTerms {
    * account.
    */
   readonly identity?: string | undefined;
-}
-
-/** A certificate that a predicate fits, and that has not ended. */
-export interface RevocableCertificate {
-  readonly certificateId: string;
-  readonly names: readonly string[];
-  /** Hexadecimal. */
-  readonly serialNumber: string;
   /**
-   * `ready`: it was replaced, long enough ago. `waiting`: it was replaced, and is revoked from `until` on. `not-replaced`: it is served, or what replaced
-   * it is meant as well.
+   * Only these of what is ready are revoked, as {@link findRevocable} named them: what people agreed to. Others are `waiting`. Default all.
    */
-  readonly state: 'ready' | 'waiting' | 'not-replaced';
-  /** With `waiting`. */
-  readonly until?: Date | undefined;
+  readonly leafHashes?: readonly string[] | undefined;
 }
 
 /** What became of one certificate. */
-export interface RevocationOutcome extends Omit<RevocableCertificate, 'state'> {
+export interface RevocationOutcome extends Omit<RevocableCertificate, 'state' | 'leafHash'> {
   readonly outcome: 'revoked' | 'failed' | Exclude<RevocableCertificate['state'], 'ready'>;
   /** With `failed`. */
   readonly error?: unknown;
@@ -53,45 +48,6 @@ export interface RevocationOutcome extends Omit<RevocableCertificate, 'state'> {
 const SERVED_FOR_MS = 3_600_000;
 /** A CA takes ten revocations a second of an address; the limiter of its requests keeps to half of that. */
 const PARALLEL = 4;
-
-/** A certificate to be revoked, and the leaf itself. */
-interface Found extends RevocableCertificate {
-  readonly issued: IssuedCertificate;
-}
-
-type Fits = (certificate: ManagedCertificate, issued: IssuedCertificate) => boolean;
-
-/** When a leaf was replaced by one that is not meant: when the first of those came that are newer. */
-function replacedAt(
-  certificate: ManagedCertificate,
-  newer: readonly IssuedCertificate[],
-  fits: Fits,
-): number | undefined {
-  const [current] = newer;
-  if (!current || certificate.revoked || fits(certificate, current)) return undefined;
-  const came = newer
-    .filter((issued) => !issued.distrusted && !fits(certificate, issued))
-    .map(({ obtainedAt, notBefore }) => Date.parse(obtainedAt ?? notBefore));
-  return came.length > 0 ? Math.min(...came) : undefined;
-}
-
-function* foundIn(
-  certificate: ManagedCertificate,
-  { fits, now, servedForMs }: { readonly fits: Fits; readonly now: Date; readonly servedForMs: number },
-): Iterable<Found> {
-  const { certificateId, current, predecessors, revoked } = certificate;
-  const all = current ? [current, ...predecessors] : [];
-  for (const [index, issued] of all.entries()) {
-    if (Date.parse(issued.notAfter) <= now.getTime() || !fits(certificate, issued)) continue;
-    if (index === 0 && revoked) continue;
-    const { names, serialNumber } = issued;
-    const since = replacedAt(certificate, all.slice(0, index), fits);
-    const found = { certificateId, names, serialNumber, issued };
-    if (since === undefined) yield { ...found, state: 'not-replaced' };
-    else if (since + servedForMs <= now.getTime()) yield { ...found, state: 'ready' };
-    else yield { ...found, state: 'waiting', until: new Date(since + servedForMs) };
-  }
-}
 
 async function find(
   context: Context,
@@ -103,7 +59,7 @@ async function find(
   const fits = issuedFilter(resolved, history);
   const found: Found[] = [];
   for await (const certificate of inTurns(context.view.state.all()))
-    found.push(...foundIn(certificate, { fits, now: context.now(), servedForMs }));
+    found.push(...revocableIn(certificate, { fits, now: context.now(), servedForMs }));
   return found;
 }
 
@@ -149,6 +105,7 @@ export async function revokeReplaced(
   {
     request,
     signal,
+    leafHashes,
     onOutcome = () => {},
     ...terms
   }: MassRevocationTerms & {
@@ -158,7 +115,7 @@ export async function revokeReplaced(
     readonly onOutcome?: (outcome: RevocationOutcome) => void;
   },
 ): Promise<readonly RevocationOutcome[]> {
-  const found = await find(context, config, request);
+  const found = asAgreed(await find(context, config, request), { leafHashes, now: context.now() });
   const outcomes: RevocationOutcome[] = [];
   const note = (outcome: RevocationOutcome) => {
     outcomes.push(outcome);
@@ -168,7 +125,7 @@ export async function revokeReplaced(
   async function work(): Promise<void> {
     for (let next = left.pop(); next; next = left.pop()) {
       signal.throwIfAborted();
-      const { issued: _, state: __, ...subject } = next;
+      const { issued: _, state: __, leafHash: ___, ...subject } = next;
       try {
         await revokeOne(context, next, { ...terms, config, signal });
         note({ ...subject, outcome: 'revoked' });
@@ -178,7 +135,8 @@ export async function revokeReplaced(
       }
     }
   }
-  for (const { issued: _, state, ...subject } of found) if (state !== 'ready') note({ ...subject, outcome: state });
+  for (const { issued: _, leafHash: __, state, ...subject } of found)
+    if (state !== 'ready') note({ ...subject, outcome: state });
   await Promise.all(Array.from({ length: PARALLEL }, work));
   return outcomes;
 }

@@ -153,7 +153,9 @@ export default class CertRevoke extends SigningCommand {
       const onOutcome = ({ outcome, serialNumber, names }: RevocationOutcome) => {
         if (outcome === 'revoked') this.progress(`revoked ${serialNumber} (${names.join(', ')})`);
       };
-      return manager.revokeReplaced(request, { ...terms, signal: this.signal, onOutcome });
+      // More can have become ready while the question stood.
+      const leafHashes = ready.map(({ leafHash }) => leafHash);
+      return manager.revokeReplaced(request, { ...terms, leafHashes, signal: this.signal, onOutcome });
     });
     return this.#report(outcomes);
   }

@@ -228,6 +228,12 @@ test('what a stolen identity could open is revoked by its own key once it was re
     const { identity } = await parseIdentityFile(file);
     return asAnother((manager) => manager.revokeReplaced(request, { reason: 'keyCompromise', identity, signal }));
   };
+  // What became ready after people were asked is not revoked.
+  const shown = await asAnother((manager) =>
+    manager.revokeReplaced(request, { reason: 'keyCompromise', leafHashes: [], signal }),
+  );
+  expect(shown.map(({ outcome }) => outcome).sort()).toEqual(['not-replaced', 'waiting', 'waiting']);
+  expect(revocations()).toEqual([]);
   const failed = await revokeAs(await createIdentity());
   expect(failed.map(({ outcome }) => outcome).sort()).toEqual(['failed', 'failed', 'not-replaced']);
   expect(failed.find(({ error }) => error)?.error).toMatchObject({ code: 'CERTBUS_EVENTS_NOT_OPENED' });

@@ -1,0 +1,65 @@
+/** Tests of what can be revoked of certificates that were replaced. */
+import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
+import type { WrittenEvent } from '@certbus/events/history';
+import { expect, test } from 'vitest';
+import { asAgreed, revocableIn } from './revocation.ts';
+import { given } from './state.builders.ts';
+
+const NOW = new Date('2026-11-24T03:00:00Z');
+const HOUR_MS = 3_600_000;
+const inHours = (hours: number) => new Date(NOW.getTime() + hours * HOUR_MS);
+const certificateId = 'certificate1';
+const directory = 'https://ca.test/dir';
+
+const content = (leaf: string, sinceHours: number) => ({
+  certificateId,
+  names: ['shop.test'],
+  leaf: Buffer.from(leaf).toString('base64'),
+  issuers: [],
+  sealedKey: 'a2V5',
+  serialNumber: '0A',
+  notBefore: inHours(sinceHours).toISOString(),
+  notAfter: inHours(2_000).toISOString(),
+});
+const obtained = (leaf: string, sinceHours: number): WrittenEvent => {
+  const how = { issuanceId: 'issuance1', reason: 'renewal', challengeType: 'dns-01', directory } as const;
+  return { type: 'CertificateObtained', ...content(leaf, sinceHours), ...how };
+};
+const imported = (leaf: string, sinceHours: number): WrittenEvent => ({
+  type: 'CertificateImported',
+  ...content(leaf, sinceHours),
+});
+
+/** What can be revoked where only leaves of this text are meant. */
+function found(meant: string, now: Date, ...events: readonly (readonly [WrittenEvent, Date])[]) {
+  const certificate = given(...events).certificate(certificateId);
+  if (!certificate) throw new TypeError('it is there');
+  const fits = (_: ManagedCertificate, { leaf }: IssuedCertificate) => leaf === Buffer.from(meant).toString('base64');
+  return [...revocableIn(certificate, { fits, now, servedForMs: HOUR_MS })];
+}
+
+test.each([
+  ['was obtained', obtained],
+  ['was imported', imported],
+])('a replacement that %s counts as served from its commit on, however long ago it was issued', (_, replacement) => {
+  const events = [
+    [obtained('old', -500), inHours(-500)],
+    [replacement('new', -300), inHours(-0.5)],
+  ] as const;
+  expect(found('old', NOW, ...events)).toMatchObject([{ state: 'waiting', until: inHours(0.5) }]);
+  expect(found('old', inHours(0.5), ...events)).toMatchObject([{ state: 'ready' }]);
+  expect(found('new', NOW, ...events)).toMatchObject([{ state: 'not-replaced' }]);
+});
+
+test('only what people agreed to is revoked: what became ready after they were asked waits', () => {
+  const ready = (leaf: string) =>
+    found(leaf, NOW, [obtained(leaf, -500), inHours(-500)], [obtained('new', -2), inHours(-2)]);
+  const all = [...ready('shown'), ...ready('since')];
+  expect(all).toMatchObject([{ state: 'ready' }, { state: 'ready' }]);
+  const leafHashes = ready('shown').map(({ leafHash }) => leafHash);
+  expect(asAgreed(all, { leafHashes, now: NOW })).toMatchObject([
+    { leafHash: leafHashes[0], state: 'ready' },
+    { state: 'waiting', until: NOW },
+  ]);
+  expect(asAgreed(all, { leafHashes: undefined, now: NOW })).toEqual(all);
+});
