@@ -34,6 +34,7 @@ export type ManagerErrorCode =
   | 'CERTBUS_MANAGER_REQUEST_REFUSED'
   | 'CERTBUS_MANAGER_REQUEST_OUTDATED'
   | 'CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND'
+  | 'CERTBUS_MANAGER_TOO_MANY_CAMPAIGNS'
   | 'CERTBUS_MANAGER_ARCHIVE_MISSING'
   | 'CERTBUS_MANAGER_UPGRADE_NEEDED'
   | 'CERTBUS_MANAGER_BUS_STALE';
@@ -72,6 +73,13 @@ export function campaignNotFound(
   const known = campaigns.map((each) => each.campaignId).join(', ') || 'none';
   const what = `There is no campaign ${JSON.stringify(campaignId.slice(0, 80))} (there are: ${known}).`;
   return new ManagerError('CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND', what);
+}
+
+/** `CERTBUS_MANAGER_TOO_MANY_CAMPAIGNS`, with the ids of those that can be cancelled, the oldest first. */
+export function tooManyCampaigns(open: readonly { readonly campaignId: string }[]): ManagerError {
+  const ids = open.map(({ campaignId }) => campaignId).join(', ');
+  const what = `${open.length} campaigns go on, and the bus takes no more: wait until one is done, or cancel one of ${ids}.`;
+  return new ManagerError('CERTBUS_MANAGER_TOO_MANY_CAMPAIGNS', what);
 }
 
 /**

@@ -15,7 +15,7 @@ export interface Campaign extends Omit<CampaignStarted, 'type'> {
   readonly ended?: Pick<CampaignEnded, 'outcome'> & { readonly at: string };
 }
 
-/** Anyone who has a manager's key could start any number of them. */
+/** How many a bus keeps: anyone who has a manager's key could start any number of them. */
 export const MAX_CAMPAIGNS = 20;
 
 const HOUR_MS = 3_600_000;

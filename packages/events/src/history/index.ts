@@ -14,7 +14,7 @@ export {
   type VoidedEvent,
 } from './bus-state.ts';
 export { parseBusState } from './bus-state-schema.ts';
-export { type Campaign, campaignFullAt, campaignPace } from './campaigns.ts';
+export { type Campaign, campaignFullAt, campaignPace, MAX_CAMPAIGNS } from './campaigns.ts';
 export {
   type Commit,
   type CommitContent,

@@ -1,5 +1,5 @@
 /** Tests of what is decided about campaigns. */
-import { type Campaign, campaignFullAt, type WrittenEvent } from '@certbus/events/history';
+import { type Campaign, campaignFullAt, MAX_CAMPAIGNS, type WrittenEvent } from '@certbus/events/history';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { campaignRoom, endCampaign, startCampaign } from './campaign.ts';
@@ -46,6 +46,26 @@ function withOrder(campaign: Paced, now: Date): Paced {
   const full = campaignFullAt(campaign, now) + HOUR_MS / campaign.ordersPerHour;
   return { ...campaign, begun: campaign.begun + 1, fullAt: new Date(full).toISOString() };
 }
+
+test('where as many go on as a bus takes, another one is refused with what can be cancelled, and one for the same is found', () => {
+  const begun = Array.from({ length: MAX_CAMPAIGNS }, (_, n) => {
+    const { campaignId, predicate, certificates } = intended(`campaign${n}`, `n${n}.test`);
+    return [{ type: 'CampaignStarted', campaignId, ...predicate, certificates } as const, NOW] as const;
+  });
+  const full = given(...begun);
+  expect(() => startCampaign(full, intended('one-more', 'a.test'))).toThrow(
+    expect.objectContaining({
+      code: 'CERTBUS_MANAGER_TOO_MANY_CAMPAIGNS',
+      message: expect.stringContaining('campaign0, campaign1'),
+    }),
+  );
+  expect(startCampaign(full, intended('one-more', 'n7.test')).result).toEqual({
+    campaignId: 'campaign7',
+    isNew: false,
+  });
+  const room = given(...begun, [{ type: 'CampaignEnded', campaignId: 'campaign7', outcome: 'cancelled' }, NOW]);
+  expect(startCampaign(room, intended('one-more', 'a.test')).result.isNew).toBe(true);
+});
 
 test('whenever managers run, a pace is never exceeded by more than a quarter of an hour’s orders, and is kept on the whole', () => {
   const waits = fc.array(fc.integer({ min: 0, max: 2 * HOUR_MS }), { minLength: 1, maxLength: 60 });

@@ -1,8 +1,8 @@
 /** Decides about campaigns: when one begins and ends, and when the next order of it can go. */
 import type { CampaignOutcome, CampaignPredicate } from '@certbus/events';
-import { type Campaign, campaignFullAt, campaignPace } from '@certbus/events/history';
+import { type Campaign, campaignFullAt, campaignPace, MAX_CAMPAIGNS } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
-import { campaignNotFound } from '../errors.ts';
+import { campaignNotFound, tooManyCampaigns } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
 
 /** What is to be replaced, and how fast. */
@@ -47,13 +47,18 @@ export function campaignOf({ bus }: Pick<ManagerState, 'bus'>, campaignId: strin
   return campaign;
 }
 
-/** Begins a campaign, unless one for the same goes on: a command that is repeated finds its own. Results in the id of the one that goes on. */
+/**
+ * Begins a campaign, unless one for the same goes on: a command that is repeated finds its own. Results in the id of the one that goes on.
+ * Throws `CERTBUS_MANAGER_TOO_MANY_CAMPAIGNS` where the bus would not take it.
+ */
 export function startCampaign(
   state: ManagerState,
   { campaignId, predicate, certificates, ordersPerHour }: IntendedCampaign,
 ): Decision<{ readonly campaignId: string; readonly isNew: boolean }> {
-  const same = openCampaigns(state).find((campaign) => isAlike(campaign, predicate));
+  const open = openCampaigns(state);
+  const same = open.find((campaign) => isAlike(campaign, predicate));
   if (same) return { events: [], result: { campaignId: same.campaignId, isNew: false } };
+  if (open.length >= MAX_CAMPAIGNS) throw tooManyCampaigns(open);
   const pace = ordersPerHour === undefined ? {} : { ordersPerHour };
   const event = { type: 'CampaignStarted' as const, campaignId, ...predicate, certificates, ...pace };
   return { events: [event], result: { campaignId, isNew: true } };

@@ -68,7 +68,7 @@ export interface CampaignOperations {
   /**
    * What a campaign would replace and when it would be done, on the bus's own state; nothing is changed. Rejects
    * `CERTBUS_MANAGER_CONFIG_MISSING`, `CERTBUS_MANAGER_CONFIG_INVALID` for an authority that is not there,
-   * `CERTBUS_MANAGER_RECIPIENT_NOT_FOUND` and `CERTBUS_MANAGER_MANAGER_NOT_FOUND`.
+   * `CERTBUS_MANAGER_RECIPIENT_NOT_FOUND`, `CERTBUS_MANAGER_MANAGER_NOT_FOUND`, and `CERTBUS_MANAGER_TOO_MANY_CAMPAIGNS` where 20 go on.
    */
   planCampaign(request: CampaignRequest, options: CampaignOptions): Promise<CampaignPlan>;
   /**
