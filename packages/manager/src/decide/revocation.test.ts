@@ -51,6 +51,13 @@ test.each([
   expect(found('new', NOW, ...events)).toMatchObject([{ state: 'not-replaced' }]);
 });
 
+test('what was replaced more than three times, or removed, is not found: the command and the guide on campaigns say so', () => {
+  const events = ['old', 'one', 'two', 'three'].map((leaf, n) => [obtained(leaf, n - 500), inHours(n - 500)] as const);
+  expect(found('old', NOW, ...events)).toMatchObject([{ state: 'ready' }]);
+  expect(found('old', NOW, ...events, [obtained('four', -400), inHours(-400)])).toEqual([]);
+  expect(found('old', NOW, ...events, [{ type: 'CertificateRemoved', certificateId }, inHours(-400)])).toEqual([]);
+});
+
 test('only what people agreed to is revoked: what became ready after they were asked waits', () => {
   const ready = (leaf: string) =>
     found(leaf, NOW, [obtained(leaf, -500), inHours(-500)], [obtained('new', -2), inHours(-2)]);

@@ -8,6 +8,7 @@ import { type AnswerError, describeError } from '../../answer.ts';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
 import { parseDuration } from '../../certificates/duration.ts';
+import { NOT_LOOKED_AT } from '../../certificates/not-looked-at.ts';
 import { hasConditions, predicateFlags, predicateOf } from '../../certificates/predicate.ts';
 import { checkConditions } from '../../certificates/unmatched.ts';
 import { many } from '../../counts.ts';
@@ -157,6 +158,7 @@ export default class CertRevoke extends SigningCommand {
       const leafHashes = ready.map(({ leafHash }) => leafHash);
       return manager.revokeReplaced(request, { ...terms, leafHashes, signal: this.signal, onOutcome });
     });
+    this.progress(NOT_LOOKED_AT);
     return this.#report(outcomes);
   }
 
