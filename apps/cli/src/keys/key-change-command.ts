@@ -166,7 +166,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
     const written = writeFloor(environment.config, appended.floor);
     this.reportFloor(written);
     for (const what of appended.left)
-      this.warn(`${what}: still sealed to those before, since no key of this machine opens it`);
+      this.warn(`${what}: still sealed to those before, since no key of this machine opens it, or it is too large`);
     const expulsion = appended.expels ? await this.#completeExpulsion(holder) : undefined;
     if (!expulsion) this.#reportExposure(exposure);
     this.#reportCertificates(appended);

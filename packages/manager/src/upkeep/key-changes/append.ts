@@ -10,7 +10,7 @@ import {
   readEvent,
   type WrittenEvent,
 } from '@certbus/events/history';
-import { type Bus, VersionConflictError } from '@certbus/store';
+import { type Bus, MAX_COMMIT_BYTES, VersionConflictError } from '@certbus/store';
 import type { AccountReaders } from '../../accounts/account-key.ts';
 import { type Context, refresh } from '../../context.ts';
 import { inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
@@ -24,6 +24,9 @@ import { sealAgain } from './seal-again.ts';
 /** Those who write all the time have to lose the race only once. */
 const ATTEMPTS = 100;
 
+/** Of a commit's bytes these are for events, the rest for its frame and signature. */
+const COMMIT_BYTES = MAX_COMMIT_BYTES - 4_000;
+
 /** What came of a change of keys. */
 export interface AppendedChange {
   /** Position of the commit that has it. */
@@ -32,7 +35,7 @@ export interface AppendedChange {
   readonly appended: boolean;
   /** For the trust file of every machine. */
   readonly floor: Floor;
-  /** What could not be opened here, so that it is sealed to those before the change, in words. */
+  /** What could not be opened here, or was too large, so that it is sealed to those before the change, in words. */
   readonly left: readonly string[];
   /** What those who left could read up to now. */
   readonly exposure: Exposure;
@@ -165,7 +168,8 @@ export async function appendChange(
     // A process that ended behind its append has said nothing of it to anybody.
     if (done) return { ...done, exposure: await findExposure(context, whole), ...lookThrough(context, whole) };
     const head = view.checkpoint;
-    const change = { before: head, after: readersAfter(head, rest) };
+    const bytes = COMMIT_BYTES - Buffer.byteLength(JSON.stringify(rest));
+    const change = { before: head, after: readersAfter(head, rest), bytes };
     const sealed = expels(reply) ? { events: [], left: [] } : await sealAgain(context, change);
     const exposure = await findExposure(context, whole);
     const events: WrittenEvent[] = [...rest, ...sealed.events];

@@ -228,6 +228,38 @@ test('what could not be opened here is named, and the change is made', async () 
   expect(removed).toMatchObject({ appended: true, left: ['the configuration'] });
 });
 
+test('texts in the place of account keys keep no change of keys from being made', async () => {
+  const { accountKey, nextKey } = await putAccount();
+  const log = await openLog(site.address);
+  const bus = openBus(log, 'test', { trust: site.trust, signer: parseManagerKey(site.managerKey).signer });
+  const { managers } = await as(site, async ({ checkpoint }) => checkpoint);
+  const place = async (from: number, to: number, text: string) => {
+    const sealedKey = await seal(text, managers);
+    for (let n = from; n < to; n += 1) {
+      const directory = `https://ca${n}.test/directory`;
+      const next = {
+        type: 'AccountKeyRollOverStarted',
+        directory,
+        thumbprint: `${'t'.repeat(42)}A`,
+        sealedKey,
+      } as const;
+      await as(site, ({ checkpoint }) => bus.append(checkpoint, [next], { at: new Date() }));
+    }
+  };
+  await place(0, 4, 'x'.repeat(80_000));
+  await place(4, 5, 'y'.repeat(8_192));
+  await log.close();
+  const { left, appended } = await change(addBob());
+  expect(appended).toBe(true);
+  expect(left).toEqual([0, 1, 2, 3].map((n) => `the next key of the account at https://ca${n}.test/directory`));
+  expect(await opens(parseManagerKey(bobKey).identity)).toEqual([
+    JSON.stringify(CONFIG),
+    accountKey,
+    nextKey,
+    'y'.repeat(8_192),
+  ]);
+});
+
 test('the root is shown whole lists, who comes and who goes, in lines that steer no terminal', async () => {
   const { lines } = await examine(await request(addBob()));
   expect(lines).toEqual([
