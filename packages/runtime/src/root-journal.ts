@@ -9,7 +9,7 @@ import { makeFolder, readOwnFile, replaceFile, writeNew } from './key-files.ts';
 const WHAT = 'The record of what the root has signed';
 
 /** What a root has signed on this machine. */
-export interface SignedByRoot {
+interface SignedByRoot {
   /** What it signed last. */
   readonly last: RootReply;
   /** The last place that it signed a change for, also where the one that it signed last is shorter and took its place. */
