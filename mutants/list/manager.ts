@@ -153,6 +153,13 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/manager/src/renewal/limits.int.test.ts' }],
   },
   {
+    fault: 'a bus that is full of alerts nobody clears takes no other alert',
+    file: 'packages/manager/src/decide/deliveries.ts',
+    find: 'const inTheWay = alerts.find(isUnwatched);',
+    replace: 'const inTheWay = undefined as NotedAlert | undefined;',
+    noticedBy: [{ file: 'packages/manager/src/decide/deliveries.test.ts' }],
+  },
+  {
     fault: 'what open orders hold of a domain is not counted',
     file: 'packages/manager/src/decide/room.ts',
     find: 'const wanted = held + 1',

@@ -2,6 +2,7 @@
 export { HistoryError } from '../errors.ts';
 export { EVENT_TYPES, isKnown } from '../event-types/event-schema.ts';
 export { keyIdOf } from '../keys.ts';
+export { MAX_ALERTS } from './bounds.ts';
 export {
   type Account,
   type BusState,

@@ -1,4 +1,5 @@
 /** What an alert is: its kind, whom it is about, and how much it matters. */
+import { sha256 } from '@certbus/events';
 import type { NotedAlert } from '@certbus/events/history';
 
 /** What people are told of: what each means is in docs/guides/alerts.md. */
@@ -50,6 +51,25 @@ export const severityOf = (kind: AlertKind): AlertSeverity => SEVERITIES[kind];
 
 /** Names an alert: one of them is raised at a time. */
 export const alertKey = ({ kind, subject }: Pick<Alert, 'kind' | 'subject'>): string => `${kind} ${subject}`;
+
+/** As many characters of a detail or a subject as an alert has: an event takes four times as many. */
+const MAX_CHARACTERS = 1_000;
+
+const cut = (text: string, length: number): string => `${text.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+
+/** A subject within its bound: two that are cut stay two. */
+export const fitSubject = (subject: string): string =>
+  subject.length <= MAX_CHARACTERS ? subject : `${cut(subject, MAX_CHARACTERS / 2)} ${sha256(Buffer.from(subject))}`;
+
+/** An alert that the bus takes, however long the texts of CAs, DNS servers and other managers are that it was made of. */
+export function fitAlert(alert: Alert): Alert {
+  const { subject, detail } = alert;
+  return {
+    ...alert,
+    subject: fitSubject(subject),
+    detail: detail.length <= MAX_CHARACTERS ? detail : cut(detail, MAX_CHARACTERS),
+  };
+}
 
 /** The alert that the bus has noted; `undefined` for one that only a later release knows. */
 export function alertOf({ alert, subject, detail, since }: NotedAlert): Alert | undefined {

@@ -1,4 +1,4 @@
-import type { NotedAlert } from '@certbus/events/history';
+import { MAX_ALERTS, type NotedAlert, readEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
 import { ALERT_KINDS, type Alert } from './alert.ts';
 import { planDeliveries, recordTold, tellsAt, withUnrecorded } from './deliveries.ts';
@@ -46,7 +46,7 @@ test('what is recorded is what the bus does not say yet, also where another mana
   };
   const cleared = { type: 'AlertCleared' as const, alert: 'failing', subject: 'x', until: now.toISOString() };
   const record = (state: ReturnType<typeof given>, pending: string[], until?: Date) =>
-    recordTold(state, [{ alert: alert('x'), until, pending }]).events;
+    recordTold(state, { alert: alert('x'), until, pending }).events;
   expect(record(given(), [])).toEqual([raised]);
   expect(record(given(), ['b'])).toEqual([{ ...raised, pending: ['b'] }]);
   expect(record(given([raised, now]), ['b'])).toEqual([]);
@@ -59,6 +59,36 @@ test('what is recorded is what the bus does not say yet, also where another mana
   expect(record(over, ['b'], now)).toEqual([{ ...cleared, pending: ['b'] }]);
   expect(record(over, ['a', 'b'], now)).toEqual([]);
   expect(record(over, [], now)).toEqual([cleared]);
+});
+
+test('a full list makes room for what this release finds, and says of what it does not take that it is not recorded', () => {
+  const raise = (kind: string, subject: string) => ({
+    type: 'AlertRaised' as const,
+    alert: kind,
+    subject,
+    detail: '',
+    since: since.toISOString(),
+  });
+  const full = (kind: string, others = MAX_ALERTS - 1) =>
+    given(
+      [raise(kind, 'first'), now],
+      ...Array.from({ length: others }, (_, n) => [raise('failing', `n${n}`), now] as const),
+    );
+  const told = { alert: alert('x'), until: undefined, pending: [] };
+  const isRaised = ({ bus }: ReturnType<typeof given>) => bus.alerts.some(({ subject }) => subject === 'x');
+  for (const kind of ['moon-phase', 'archive-failing']) {
+    const state = full(kind);
+    const { events, result } = recordTold(state, told);
+    expect([events[0], result]).toMatchObject([{ type: 'AlertCleared', alert: kind, subject: 'first' }, true]);
+    state.apply(events.map(readEvent), { at: now, position: 999 });
+    expect([isRaised(state), state.bus.alerts.length]).toEqual([true, MAX_ALERTS]);
+    expect(recordTold(state, told)).toEqual({ events: [], result: true });
+  }
+  expect(recordTold(full('failing'), told)).toEqual({ events: [], result: false });
+  expect(recordTold(full('moon-phase', MAX_ALERTS - 2), told)).toMatchObject({ events: [{ type: 'AlertRaised' }] });
+  // What is raised already is changed where it stands.
+  const known = { alert: alert('n0'), until: now, pending: [] };
+  expect(recordTold(full('failing'), known)).toMatchObject({ events: [{ type: 'AlertCleared' }], result: true });
 });
 
 test('what could not be recorded counts as if it had been', () => {

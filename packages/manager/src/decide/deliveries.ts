@@ -1,8 +1,8 @@
 /** Decides whom an alert is still to reach, and what of that is recorded. */
 import { sha256 } from '@certbus/events';
-import type { NotedAlert, WrittenEvent } from '@certbus/events/history';
+import { MAX_ALERTS, type NotedAlert, type WrittenEvent } from '@certbus/events/history';
 import type { ManagerState } from '../state/state.ts';
-import { type Alert, type AlertKind, alertKey, alertOf } from './alert.ts';
+import { ALERT_KINDS, type Alert, type AlertKind, alertKey, alertOf } from './alert.ts';
 
 /** An alert that places are to be told of. */
 export interface Delivery {
@@ -80,8 +80,8 @@ const isSame = (one: readonly string[], other: readonly string[]): boolean =>
 
 const pendingOf = (pending: readonly string[]) => (pending.length > 0 ? { pending } : {});
 
-/** What the bus says of an alert after places were told; nothing where it says so already. */
-function recordOne({ bus }: ManagerState, { alert, until, pending }: Told): WrittenEvent[] {
+/** What makes the bus say whom an alert has reached; nothing where it says so already. */
+function changesFor({ bus }: ManagerState, { alert, until, pending }: Told): WrittenEvent[] {
   const { kind, subject, detail, since } = alert;
   const before = bus.alerts.find((each) => keyOf(each) === alertKey(alert));
   if (until === undefined) {
@@ -98,9 +98,24 @@ function recordOne({ bus }: ManagerState, { alert, until, pending }: Told): Writ
   return [{ type: 'AlertCleared', alert: kind, subject, until: until.toISOString(), ...pendingOf(left) }];
 }
 
-/** Records whom alerts have reached. */
-export function recordTold(state: ManagerState, told: readonly Told[]): { events: WrittenEvent[]; result: undefined } {
-  return { events: told.flatMap((each) => recordOne(state, each)), result: undefined };
+/** Whether no run of this release finds that an alert is over: it does not know the kind, or looks for it elsewhere. */
+const isUnwatched = ({ alert }: NotedAlert): boolean =>
+  alert === 'archive-failing' || !ALERT_KINDS.some((known) => known === alert);
+
+/**
+ * Records whom an alert has reached. Where the bus has as many alerts as it takes, one that no run would find to be over makes room. The result says
+ * whether the bus says it then: not where none makes room.
+ */
+export function recordTold(state: ManagerState, told: Told): { events: WrittenEvent[]; result: boolean } {
+  const changes = changesFor(state, told);
+  const { alerts } = state.bus;
+  const isNew = told.until === undefined && !alerts.some((each) => keyOf(each) === alertKey(told.alert));
+  if (!isNew || alerts.length < MAX_ALERTS) return { events: changes, result: true };
+  const inTheWay = alerts.find(isUnwatched);
+  if (!inTheWay) return { events: [], result: false };
+  const { alert, subject } = inTheWay;
+  const until = told.alert.since.toISOString();
+  return { events: [{ type: 'AlertCleared', alert, subject, until }, ...changes], result: true };
 }
 
 /** What is noted of an alert after places were told. */

@@ -1,5 +1,7 @@
 import type { Failure, Issuance, ManagedCertificate } from '@certbus/events';
+import { readEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
+import type { Alert } from './alert.ts';
 import { type AlertPicture, findAlerts } from './find-alerts.ts';
 import { parseQuotaSubject, type Quota, quotaSubject } from './quota.ts';
 
@@ -48,8 +50,8 @@ const failure = (more: Partial<Failure> = {}): Failure => ({
   ...more,
 });
 
-/** What is found of these certificates: kinds and subjects. */
-function found(certificates: readonly ManagedCertificate[], more: Partial<AlertPicture> = {}): string[] {
+/** What is found of these certificates. */
+function alertsOf(certificates: readonly ManagedCertificate[], more: Partial<AlertPicture> = {}): readonly Alert[] {
   const byClass = Map.groupBy(
     certificates.filter((each) => each.failure),
     (each) => each.failure?.class ?? 'unknown',
@@ -65,8 +67,11 @@ function found(certificates: readonly ManagedCertificate[], more: Partial<AlertP
     silentSince: undefined,
     ...more,
   };
-  return findAlerts(picture, now).map(({ kind, subject }) => `${kind} ${subject}`);
+  return findAlerts(picture, now);
 }
+
+const found = (...given: Parameters<typeof alertsOf>): string[] =>
+  alertsOf(...given).map(({ kind, subject }) => `${kind} ${subject}`);
 
 test.each<[string, Partial<Failure>, number, string[]]>([
   ['a first attempt that failed can be a mishap', { attempt: 1 }, 40, []],
@@ -125,6 +130,23 @@ test('more than twenty at once are one alert until none of them is left, next to
   }));
   expect(found(many(3), { noted })).toEqual(['failing n0', 'failing *']);
   expect(found(many(1), { noted })).toEqual(['failing n0']);
+});
+
+test('an alert of texts as long as events take them is one that the bus takes, and two that are cut stay two', () => {
+  const long = (end: string) => `${'\u{1F512}'.repeat(2_000)}${end}`;
+  const outage = (id: string) =>
+    certificate(id, { failure: failure({ class: 'authority', detail: long(''), directory: long(id), attempt: 9 }) });
+  const noted = alertsOf([outage('a'), outage('b')]).map(({ kind, subject, detail, since }) => {
+    const event = { type: 'AlertRaised' as const, alert: kind, subject, detail, since: since.toISOString() };
+    expect([detail.length <= 1_000, subject.length <= 1_000, readEvent(event).event]).toEqual([true, true, event]);
+    expect(detail.isWellFormed() && subject.isWellFormed()).toBe(true);
+    return { ...event, pending: [] };
+  });
+  expect(new Set(noted.map(({ subject }) => subject)).size).toBe(2);
+  const stumbles = certificate('a', {
+    failure: failure({ class: 'authority', since: ago(2), directory: long('a') }),
+  });
+  expect([found([stumbles]), found([stumbles], { noted }).length]).toEqual([[], 1]);
 });
 
 test('a limit of which a tenth is left is told of until a fifth is', () => {

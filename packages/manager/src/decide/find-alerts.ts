@@ -1,7 +1,7 @@
 /** Decides what people have to be told of, from what the bus says and the clock. */
 import { type Failure, type FailureClass, isUrgent, type ManagedCertificate, urgentAt } from '@certbus/events';
 import type { NotedAlert } from '@certbus/events/history';
-import { type Alert, type AlertKind, MANY } from './alert.ts';
+import { type Alert, type AlertKind, fitAlert, fitSubject, MANY } from './alert.ts';
 import { isLasting, isShared } from './back-off.ts';
 import { describeQuota, isNearlyUsedUp, type Quota, quotaSubject } from './quota.ts';
 
@@ -140,7 +140,7 @@ function outageAlerts({ failing, noted }: AlertPicture, now: Date): Alert[] {
   );
   const byDirectory = Map.groupBy(failures, ({ failure }) => failure.directory);
   return [...byDirectory].flatMap(([directory, alike]) => {
-    const isNoted = noted.some((each) => each.alert === 'ca-outage' && each.subject === directory);
+    const isNoted = noted.some((each) => each.alert === 'ca-outage' && each.subject === fitSubject(directory));
     const isOutage = ({ certificate, failure }: (typeof alike)[number]) =>
       failure.class === 'account' ||
       failure.retryAt !== undefined ||
@@ -159,7 +159,7 @@ function outageAlerts({ failing, noted }: AlertPicture, now: Date): Alert[] {
 /** Limits of a CA of which little is left, and those that the CA itself says are reached. */
 function quotaAlerts({ quotas, failing, noted }: AlertPicture, now: Date): Alert[] {
   const isRaised = (quota: Quota) =>
-    noted.some(({ alert, subject }) => alert === 'quota' && subject === quotaSubject(quota));
+    noted.some(({ alert, subject }) => alert === 'quota' && subject === fitSubject(quotaSubject(quota)));
   const own = quotas
     .filter((quota) => isNearlyUsedUp(quota, { isRaised: isRaised(quota) }))
     .map((quota): Alert => ({ kind: 'quota', subject: quotaSubject(quota), detail: describeQuota(quota), since: now }));
@@ -194,7 +194,7 @@ export function findAlerts(picture: AlertPicture, now: Date): readonly Alert[] {
         },
       ]
     : [];
-  return [
+  const found = [
     ...certificateAlerts('failing', picture, { samples: own, alertFor: (each) => failingAlert(each, now) }),
     ...certificateAlerts('nearing-floor', picture, {
       samples: [urgent],
@@ -209,4 +209,5 @@ export function findAlerts(picture: AlertPicture, now: Date): readonly Alert[] {
     ...quotaAlerts(picture, now),
     ...frozen,
   ];
+  return found.map(fitAlert);
 }

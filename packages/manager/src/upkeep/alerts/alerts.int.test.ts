@@ -1,7 +1,7 @@
 /** Tests that people are told of what needs them: once, over all managers, whatever breaks on the way. */
 import { type AcmeServer, startAcmeServer } from '@certbus/acme-server';
 import type { BusEvent } from '@certbus/events';
-import { BEGINNING, type WrittenEvent } from '@certbus/events/history';
+import { BEGINNING, MAX_ALERTS, type WrittenEvent } from '@certbus/events/history';
 import { type Bus, StoreError } from '@certbus/store';
 import { requirePart, startAlertmanager, temporaryFolder } from 'certbus-services';
 import { sized } from 'certbus-services/vitest';
@@ -285,6 +285,39 @@ test('an alert that was sent and not recorded comes again after a restart, and o
   expect(other.requests[0]?.[0]).toMatchObject({ summary: expect.stringContaining('over: a CA fails: ') });
   await runOnce(site, { holder: 'at rest' });
   expect([hook.said().length, other.said().length]).toEqual([3, 1]);
+});
+
+test('a bus full of alerts of a thief, which no commit could clear at once, takes those of managers, who tell of them once', async () => {
+  const hook = await startHook();
+  const site = await siteWith({ ops: { webhook: hook.url } }, AWAY);
+  await writeFleet(site, fleet(1));
+  const since = new Date(at).toISOString();
+  const raise = (alert: string, subject: string) => ({
+    type: 'AlertRaised' as const,
+    alert,
+    subject,
+    detail: '',
+    since,
+  });
+  const long = Array.from({ length: 100 }, (_, n) => raise('failing', `${n}${'x'.repeat(4_000)}`));
+  for (let n = 0; n < long.length; n += 50) await write(site, long.slice(n, n + 50));
+  await write(
+    site,
+    Array.from({ length: MAX_ALERTS - long.length }, (_, n) => raise('moon-phase', `${n}`)),
+  );
+  const raised = () => hook.said().filter((line) => line.startsWith('raised'));
+  expect((await runOnce(site, { holder: 'one' })).problems).toEqual([]);
+  expect([raised(), hook.said().length]).toEqual([[`raised ca-outage ${AWAY}`], 1 + long.length]);
+  const alerts = await run(site, { holder: 'two' }, async (manager) => {
+    for (let n = 0; n < 2; n += 1) await manager.runOnce({ signal });
+    return manager.state.bus.alerts;
+  });
+  expect(hook.said()).toHaveLength(1 + long.length);
+  expect(alerts.filter(({ alert }) => alert !== 'moon-phase').map(({ alert }) => alert)).toEqual(['ca-outage']);
+  // As long as there is room, what a later release has to say stays.
+  expect(alerts).toHaveLength(MAX_ALERTS - long.length + 1);
+  const appended = await alertsOn(site);
+  expect(appended.filter((event) => 'alert' in event && event.alert === 'ca-outage')).toHaveLength(1);
 });
 
 test('of two managers that both see what neither met, one tells people, and the other finds it recorded', async () => {

@@ -3,7 +3,7 @@ import type { NotedAlert } from '@certbus/events/history';
 import type { Outgoing } from '@certbus/store/outgoing';
 import type { Configuration } from '../../configuration/configuration.ts';
 import { type Context, decide } from '../../context.ts';
-import { ALERT_KINDS, type Alert, type AlertKind, alertKey, alertOf } from '../../decide/alert.ts';
+import { ALERT_KINDS, type Alert, type AlertKind, alertKey, alertOf, fitAlert } from '../../decide/alert.ts';
 import {
   type Delivery,
   planDeliveries,
@@ -140,19 +140,21 @@ export function createAnnouncer(
     return failed;
   }
 
+  async function recordOne(told: Told, signal: AbortSignal): Promise<void> {
+    const { events, result } = recordTold(view.state, told);
+    const isTaken = events.length > 0 ? await decide(context, (state) => recordTold(state, told), { signal }) : result;
+    if (isTaken) unrecorded.delete(alertKey(told.alert));
+  }
+
   /** Records what is not on the bus yet; resolves with why that is not possible. */
   async function record(signal: AbortSignal): Promise<unknown> {
     const told = [...unrecorded.values()];
-    try {
-      if (recordTold(view.state, told).events.length > 0)
-        await decide(context, (state) => recordTold(state, told), { signal });
-      for (const each of told)
-        if (unrecorded.get(alertKey(each.alert)) === each) unrecorded.delete(alertKey(each.alert));
-      return undefined;
-    } catch (error) {
-      signal.throwIfAborted();
-      return error;
-    }
+    // What is over makes room for what is raised.
+    const inOrder = [...told.filter(({ until }) => until), ...told.filter(({ until }) => !until)];
+    // A decision for each: they share commits as long as these have room, and one that fails keeps no other from the bus.
+    const settled = await Promise.allSettled(inOrder.map((each) => recordOne(each, signal)));
+    signal.throwIfAborted();
+    return settled.find((each) => each.status === 'rejected')?.reason;
   }
 
   async function announce(announcement: Announcement): Promise<AlertsResult> {
@@ -210,7 +212,8 @@ export function createAnnouncer(
 
   return {
     afterRun: (run) => inTurn(() => afterRun(run)),
-    about: (kind, found, options) => inTurn(() => announce({ ...options, kinds: [kind], found, isBusThere: true })),
+    about: (kind, found, options) =>
+      inTurn(() => announce({ ...options, kinds: [kind], found: found.map(fitAlert), isBusThere: true })),
     async test({ config, names, signal }) {
       const places = Object.entries(config.alerts ?? {}).filter(([name]) => names?.includes(name) ?? true);
       const message = testMessage({ now: now(), holder });
