@@ -7,7 +7,7 @@ import { createIssuer, createKeys, createLeaf, privateKeyPem, temporaryFolder } 
 import { afterAll, expect, test } from 'vitest';
 import { toCandidates } from './candidates.ts';
 import { findPairs, readPemFolder } from './formats/pem-files.ts';
-import { openTree } from './tree.ts';
+import { openTree, walk } from './tree.ts';
 
 const temporary = temporaryFolder();
 afterAll(() => temporary.remove());
@@ -122,4 +122,27 @@ test('a folder of a stranger: links that lead out, pipes, what is huge or cannot
   });
   const [first] = certificates;
   expect(new X509Certificate(first?.certificate ?? '').checkPrivateKey(createPrivateKey(first?.key ?? ''))).toBe(true);
+});
+
+test('links that lead back, or to one another, make no folder that has no end', () => {
+  const root = join(temporary.path, 'links');
+  const places = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+  for (const place of places) mkdirSync(join(root, place), { recursive: true });
+  writeFileSync(join(root, 'a', 'file.pem'), 'x'.repeat(600));
+  for (let n = 0; n < 20; n += 1) symlinkSync('.', join(root, `l${n}`));
+  symlinkSync(join('..', 'a'), join(root, 'b', 'twice'));
+  symlinkSync('..', join(root, 'a', 'up'));
+  const paths = () => [...walk(openTree(root), '', 6)].map(({ path }) => path);
+  // By each name that leads there, and not through a folder a second time.
+  expect(paths()).toEqual(['a/file.pem', 'b/twice/file.pem']);
+  for (const [index, place] of places.entries())
+    for (let n = 0; n < 20; n += 1) symlinkSync(join('..', places[index + 1] ?? 'file'), join(root, place, `next${n}`));
+  expect(() => [...walk(openTree(root, { maxEntries: 1_000 }), '', 6)]).toThrow(
+    expect.objectContaining({ code: 'CERTBUS_CLI_FILE_PROBLEM', message: expect.stringContaining('1000 entries') }),
+  );
+  const tree = openTree(root, { maxBytes: 1_000 });
+  expect([tree.read('a/file.pem'), tree.read('a/file.pem')]).toEqual([
+    { text: 'x'.repeat(600) },
+    { why: expect.stringContaining('as much as is read') },
+  ]);
 });

@@ -19,6 +19,8 @@ export interface Tree {
   readonly path: string;
   /** Entries of a folder by name; empty where it is not there. Throws `CERTBUS_CLI_FILE_PROBLEM` where it cannot be read. */
   list(folder: string): readonly Entry[];
+  /** Where a folder is once all links are followed; `undefined` where it is not there, or not in the tree. */
+  realOf(folder: string): string | undefined;
   /** Whether something is there. */
   has(path: string): boolean;
   read(path: string): FileRead;
@@ -26,8 +28,17 @@ export interface Tree {
 
 /** Chains and keys are hundreds of times smaller. */
 const MAX_FILE_BYTES = 1_048_576;
-/** As many as a large host has certificates, some times over. */
-const MAX_ENTRIES = 100_000;
+/** As many as a large host has certificates, some times over; all files together are held in memory. */
+const MAX_ENTRIES = 500_000;
+const MAX_BYTES = 268_435_456;
+
+/** What is looked at in one tree, over all calls. Links can make a small folder look like one without an end. */
+export interface TreeLimits {
+  /** Default 500,000. More are a `CERTBUS_CLI_FILE_PROBLEM`. */
+  readonly maxEntries?: number;
+  /** Default 256 MiB. Files that come after are not read. */
+  readonly maxBytes?: number;
+}
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
@@ -39,13 +50,14 @@ function isInside(root: string, path: string): boolean {
   return way !== '..' && !way.startsWith(`..${sep}`);
 }
 
-/** The text of a regular file; a pipe is not waited for. Throws the error of the system, or in words. */
-function readText(real: string): FileRead {
+/** The text of a regular file of a size that fits; a pipe is not waited for. Throws the error of the system, or in words. */
+function readText(real: string, room: number): FileRead {
   const file = openSync(real, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0));
   try {
     const stats = fstatSync(file);
     if (!stats.isFile()) return { why: 'it is not a regular file' };
     if (stats.size > MAX_FILE_BYTES) return { why: 'it is larger than 1 MiB' };
+    if (stats.size > room) return { why: 'the files before it are as much as is read of one folder' };
     return { text: readFileSync(file, 'utf8') };
   } finally {
     closeSync(file);
@@ -53,8 +65,9 @@ function readText(real: string): FileRead {
 }
 
 /** Opens a folder. Throws the error of the system where it is not there. */
-export function openTree(path: string): Tree {
+export function openTree(path: string, { maxEntries = MAX_ENTRIES, maxBytes = MAX_BYTES }: TreeLimits = {}): Tree {
   const root = realpathSync(path);
+  let [entriesLeft, bytesLeft] = [maxEntries, maxBytes];
 
   const inside = (name: string): string | undefined => {
     const real = realpathSync(join(root, name));
@@ -78,12 +91,22 @@ export function openTree(path: string): Tree {
         const real = inside(folder);
         if (real === undefined) return [];
         const names = readdirSync(real).sort();
-        if (names.length > MAX_ENTRIES)
-          throw new CliError('CERTBUS_CLI_FILE_PROBLEM', `${join(path, folder)} has more than ${MAX_ENTRIES} entries.`);
+        entriesLeft -= names.length;
+        if (entriesLeft < 0) {
+          const what = `${path} and the folders in it have more than ${maxEntries} entries, or links in it lead there again and again. Name a smaller folder.`;
+          throw new CliError('CERTBUS_CLI_FILE_PROBLEM', what);
+        }
         return names.map((name) => ({ name, kind: kindOf(join(folder, name)) }));
       } catch (error) {
         if (isMissing(error)) return [];
         throw error;
+      }
+    },
+    realOf(folder) {
+      try {
+        return inside(folder);
+      } catch {
+        return undefined;
       }
     },
     has(name) {
@@ -92,7 +115,10 @@ export function openTree(path: string): Tree {
     read(name) {
       try {
         const real = inside(name);
-        return real === undefined ? { why: LEADS_OUT } : readText(real);
+        if (real === undefined) return { why: LEADS_OUT };
+        const read = readText(real, bytesLeft);
+        if ('text' in read) bytesLeft -= Buffer.byteLength(read.text);
+        return read;
       } catch (error) {
         return { why: describeFileProblem(error, join(path, name)) };
       }
@@ -100,11 +126,21 @@ export function openTree(path: string): Tree {
   };
 }
 
-/** The files below a folder of a tree, and what is neither file nor folder, in order; folders are gone into `depth` times. */
-export function* walk(tree: Tree, folder: string, depth: number): Iterable<Entry & { readonly path: string }> {
+/**
+ * The files below a folder of a tree, and what is neither file nor folder, in order; folders are gone into `depth` times, and none that the way led
+ * through already. A folder to which two names lead is gone into by both: certbot has one account at two addresses of its CA that way.
+ */
+export function* walk(
+  tree: Tree,
+  folder: string,
+  depth: number,
+  above: readonly string[] = [],
+): Iterable<Entry & { readonly path: string }> {
+  const real = tree.realOf(folder);
+  if (real === undefined || above.includes(real)) return;
   for (const entry of tree.list(folder)) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
     if (entry.kind !== 'folder') yield { ...entry, path };
-    else if (depth > 0) yield* walk(tree, path, depth - 1);
+    else if (depth > 0) yield* walk(tree, path, depth - 1, [...above, real]);
   }
 }
