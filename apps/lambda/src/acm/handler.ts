@@ -61,6 +61,8 @@ async function run(environment: Environment, signal: AbortSignal): Promise<AcmRe
   const { config, variables, stateDirectory } = environment;
   const wanted = parseChoice(variables['CERTBUS_ACM_CERTIFICATES']);
   const regions = (variables['CERTBUS_ACM_REGIONS'] || variables['AWS_REGION'] || '').split(',');
+  // What was imported a moment ago may not be listed yet: a region that is named twice would have it twice.
+  const distinct = new Set(regions.map((region) => region.trim()));
   const source = await openMaterial({
     bus: config.bus,
     trust: config.trust,
@@ -71,8 +73,8 @@ async function run(environment: Environment, signal: AbortSignal): Promise<AcmRe
   try {
     await atHead(source, signal);
     const results: AcmResult[] = [];
-    for (const region of regions) {
-      const store = openAcm({ region: region.trim(), bus: busOf(environment) });
+    for (const region of distinct) {
+      const store = openAcm({ region, bus: busOf(environment) });
       try {
         results.push(await runAcm({ source, store, wanted, signal }));
       } finally {
@@ -83,6 +85,7 @@ async function run(environment: Environment, signal: AbortSignal): Promise<AcmRe
       chosen: results.reduce((sum, { chosen }) => sum + chosen, 0),
       imported: results.reduce((sum, { imported }) => sum + imported, 0),
       problems: results.flatMap(({ problems }) => problems),
+      doubles: results.flatMap(({ doubles }) => doubles),
       position: source.health().position,
     };
   } finally {
@@ -108,7 +111,11 @@ export function createAcmHandler({
       // Each time: an identity or a choice that was replaced is read again.
       const environment = readEnvironment({ variables: functionVariables(variables), writeLine });
       const signal = AbortSignal.timeout(deadlineOf(context, begun).getTime() - begun.getTime());
-      const { problems, ...counts } = await run(environment, signal);
+      const { problems, doubles, ...counts } = await run(environment, signal);
+      for (const { names, arns } of doubles) {
+        const what = `${names.join(', ')} is in ACM more than once: ${arns.join(', ')}. Each is kept up to date; delete those that nothing uses.`;
+        writeLine(what, 'warn');
+      }
       const at = now();
       const summary = { ...counts, failed: problems.length, durationMs: at.getTime() - begun.getTime() };
       write(metricLine(summary, METRICS, { problems, functionName, at }));

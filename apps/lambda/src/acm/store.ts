@@ -1,5 +1,6 @@
 /** Certificates in AWS Certificate Manager that were imported from a bus. */
 import { createHash, X509Certificate } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import {
   ACMClient,
   type CertificateSummary,
@@ -8,6 +9,7 @@ import {
   type KeyAlgorithm,
   ListTagsForCertificateCommand,
   paginateListCertificates,
+  ThrottlingException,
 } from '@aws-sdk/client-acm';
 import { BUS_TAG } from './tag.ts';
 
@@ -32,8 +34,8 @@ export interface Importable {
 
 /** The certificates of one bus in one region. */
 export interface AcmStore {
-  /** Those that were imported, by the ids of the managed certificates. Rejects as the SDK does. */
-  read(signal: AbortSignal): Promise<ReadonlyMap<string, Imported>>;
+  /** Those that were imported, by the ids of the managed certificates: more than one where two runs began with it. Rejects as the SDK does. */
+  read(signal: AbortSignal): Promise<ReadonlyMap<string, readonly Imported[]>>;
   /** Imports a certificate, over the one at an ARN where there is one, and returns the ARN. Rejects as the SDK does. */
   put(certificate: Importable, arn: string | undefined, signal: AbortSignal): Promise<string>;
   close(): void;
@@ -46,9 +48,33 @@ const BLOCK = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?/gs;
 const leafHashOf = (pem: string): string =>
   createHash('sha256').update(new X509Certificate(pem).raw).digest('base64url');
 
+const ATTEMPTS = 5;
+
+/** Where a store is. */
+export interface AcmPlace {
+  readonly region: string;
+  /** The value of the tag that names the bus. */
+  readonly bus: string;
+  /** Before a first import that ACM had no room for is tried again, and twice as long each time after that. Default 500. */
+  readonly pauseMs?: number;
+}
+
 /** Opens the certificates of a bus in a region. An ARN stays the same at each renewal, so that listeners and distributions keep it. */
-export function openAcm({ region, bus }: { readonly region: string; readonly bus: string }): AcmStore {
-  const client = new ACMClient({ region, maxAttempts: 5 });
+export function openAcm({ region, bus, pauseMs = 500 }: AcmPlace): AcmStore {
+  const client = new ACMClient({ region, maxAttempts: ATTEMPTS });
+  const once = new ACMClient({ region, maxAttempts: 1 });
+
+  /** Imports what is not in ACM: again only where ACM says that it did nothing. A request whose answer was lost would make a second ARN. */
+  async function importFirst(request: ImportCertificateCommand, abortSignal: AbortSignal) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await once.send(request, { abortSignal });
+      } catch (error) {
+        if (!(error instanceof ThrottlingException) || attempt >= ATTEMPTS) throw error;
+        await setTimeout(pauseMs * 2 ** (attempt - 1), undefined, { signal: abortSignal });
+      }
+    }
+  }
 
   /** The managed certificate that one of ACM was imported from; `undefined` where it is not one of this bus. */
   async function certificateIdOf(CertificateArn: string, abortSignal: AbortSignal): Promise<string | undefined> {
@@ -67,7 +93,7 @@ export function openAcm({ region, bus }: { readonly region: string; readonly bus
 
   return {
     async read(signal) {
-      const found = new Map<string, Imported>();
+      const found: { readonly certificateId: string; readonly imported: Imported }[] = [];
       for await (const { CertificateSummaryList = [] } of paginateListCertificates(
         { client },
         { Includes: { keyTypes: KEY_TYPES } },
@@ -75,10 +101,11 @@ export function openAcm({ region, bus }: { readonly region: string; readonly bus
       )) {
         for (const summary of CertificateSummaryList) {
           const known = await find(summary, signal);
-          if (known) found.set(known.certificateId, known.imported);
+          if (known) found.push(known);
         }
       }
-      return found;
+      const byId = Map.groupBy(found, ({ certificateId }) => certificateId);
+      return new Map([...byId].map(([id, all]) => [id, all.map(({ imported }) => imported)]));
     },
     async put({ certificateId, cert, key }, arn, signal) {
       const [leaf = '', ...others] = cert.match(BLOCK) ?? [];
@@ -93,9 +120,13 @@ export function openAcm({ region, bus }: { readonly region: string; readonly bus
         // What is imported over another one keeps its tags, and takes none.
         ...(arn === undefined ? { Tags: tags } : { CertificateArn: arn }),
       });
-      const { CertificateArn = '' } = await client.send(request, { abortSignal: signal });
+      const { CertificateArn = '' } =
+        arn === undefined ? await importFirst(request, signal) : await client.send(request, { abortSignal: signal });
       return CertificateArn;
     },
-    close: () => client.destroy(),
+    close() {
+      client.destroy();
+      once.destroy();
+    },
   };
 }

@@ -184,7 +184,7 @@ describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under 
     expect(await invoke()).toMatchObject({ chosen: 2, imported: 2, failed: 0 });
     const after = await readAll();
     for (const [at, each] of after.entries()) {
-      const [was, is] = [before[at]?.get(certificateId), each.get(certificateId)];
+      const [was, is] = [before[at]?.get(certificateId)?.[0], each.get(certificateId)?.[0]];
       expect(is?.arn).toBe(was?.arn);
       expect(is?.leafHash).not.toBe(was?.leafHash);
     }

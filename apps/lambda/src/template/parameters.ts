@@ -33,7 +33,8 @@ export const PARAMETERS: Readonly<Record<string, Value>> = {
     Type: 'Number',
     Default: 0,
     MinValue: 0,
-    Description: 'Concurrent runs at most; 0 reserves nothing, since new accounts cannot, and claims make that safe',
+    Description:
+      'Concurrent runs of the manager at most, and one of the function for ACM; 0 reserves nothing, since new accounts cannot, and claims make that safe',
   },
   LogRetention: {
     Type: 'Number',

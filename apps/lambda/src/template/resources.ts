@@ -158,6 +158,8 @@ const acm = resource(
     Description: 'Imports certificates of a CertBus bus into ACM',
     Handler: 'acm.handler',
     Role: '${AcmRole.Arn}',
+    // Two at a time would import a new certificate twice.
+    ReservedConcurrentExecutions: when('HasConcurrency', 1),
     Environment: {
       Variables: {
         ...BUS_VARIABLES,

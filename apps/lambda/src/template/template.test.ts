@@ -71,6 +71,21 @@ test.each([
   expect(role.PermissionsBoundary).toBe(conditions.HasBoundary ? values.PermissionsBoundary : undefined);
 });
 
+test('concurrency is reserved where the account can, and one run of the function for ACM then', () => {
+  const reserved = (HasConcurrency: boolean) =>
+    ['Manager', 'Acm'].map((name) => {
+      const { Properties } = TEMPLATE.Resources[name] as {
+        readonly Properties: { readonly ReservedConcurrentExecutions: Value };
+      };
+      const given = { values: { ReservedConcurrency: '5' }, attributes, conditions: { HasConcurrency } };
+      return evaluate([Properties.ReservedConcurrentExecutions], given);
+    });
+  expect([reserved(true), reserved(false)]).toEqual([
+    [['5'], [1]],
+    [[], []],
+  ]);
+});
+
 test('a table is encrypted with a key of its own, or with that of DynamoDB, never with the one that AWS manages', () => {
   expect(propertiesOf('Bus', none)).not.toHaveProperty('SSESpecification');
   expect(propertiesOf('Bus', all).SSESpecification).toMatchObject({ SSEType: 'KMS', KMSMasterKeyId: values.KmsKey });
