@@ -54,6 +54,20 @@ export const reasonsOf = ({ certificates, accounts }: ImportReport): string[] =>
     why === undefined || outcome === 'refused' ? [] : [`${source}: ${why}`],
   );
 
+const IN_USE: ReadonlySet<AdoptionOutcome['outcome']> = new Set(['imported', 'replaced', 'unchanged']);
+
+/**
+ * What is to be done about account keys that others may have, a line for each: with one of them anybody can prove names by HTTP-01 where all load
+ * balancers answer for the account.
+ */
+export const warningsOf = ({ isDryRun, accounts }: ImportReport): string[] =>
+  accounts
+    .filter(({ outcome }) => !isDryRun && IN_USE.has(outcome))
+    .map(
+      ({ source, accountUrl = 'an account' }) =>
+        `others may have the key of ${accountUrl}, which is in ${source}: once nothing else uses that account, "certbus account rollover" gives it a fresh key`,
+    );
+
 /** How many there are of each outcome, in words. */
 export function summaryOf({ isDryRun, certificates, accounts }: ImportReport): string {
   const count = (wanted: ImportOutcome['outcome'], all: readonly { outcome: string }[] = certificates) =>
@@ -62,7 +76,7 @@ export function summaryOf({ isDryRun, certificates, accounts }: ImportReport): s
     .map((outcome) => ({ outcome, n: count(outcome) }))
     .filter(({ n, outcome }) => n > 0 || outcome === 'imported')
     .map(({ outcome, n }) => `${n} ${outcome}`);
-  const used = accounts.filter(({ outcome }) => outcome !== 'skipped' && outcome !== 'refused').length;
+  const used = accounts.filter(({ outcome }) => IN_USE.has(outcome)).length;
   const ofAccounts = accounts.length > 0 ? `; ${used} of ${accounts.length} account keys in use` : '';
   return `${isDryRun ? 'nothing was written; a run would give: ' : ''}${parts.join(', ')}${ofAccounts}`;
 }

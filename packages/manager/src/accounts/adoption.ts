@@ -159,7 +159,7 @@ const TAKEN: ReadonlySet<AdoptionOutcome['outcome']> = new Set(['imported', 'rep
 
 /**
  * Takes account keys into use, one after the other; of two for one CA the first that it knows counts. Nothing is registered at a CA that does not know
- * the key; what a CA refuses is an outcome. Rejects as `decide` does; it can be repeated.
+ * the key; what a CA refuses is an outcome. Others may have such a key: it is to be rolled over once the program that left it is stopped. Rejects as `decide` does; it can be repeated.
  */
 export async function adoptAccounts(
   context: Context,

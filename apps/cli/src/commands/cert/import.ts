@@ -12,6 +12,7 @@ import {
   rowsOf,
   SHOWN_COLUMNS,
   summaryOf,
+  warningsOf,
 } from '../../importing/report.ts';
 import { firstOf } from '../../put-off.ts';
 
@@ -92,6 +93,7 @@ export default class CertImport extends SigningCommand {
     if (certificates.length + accounts.length === 0)
       throw new CliError('CERTBUS_CLI_IMPORT_REFUSED', `${from} has nothing that can be imported.`, { result: report });
     this.progress(summaryOf(report));
+    for (const warning of warningsOf(report)) this.warn(warning);
     const watched = certificates.filter(({ outcome, renewedAt }) => WATCHED.has(outcome) && renewedAt === undefined);
     if (watched.length > 0 && !isDryRun)
       this.progress(
