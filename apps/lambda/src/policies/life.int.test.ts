@@ -96,9 +96,9 @@ describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under 
 
   test('each permission that a manager lacks is named with its role', { tags: 'full' }, async () => {
     const few = ['dynamodb:PutItem', 's3:PutObject', 'route53:ChangeResourceRecordSets', 'ssm:PutParameter'];
-    // A manager that writes alone needs no GetItem, and one that finds its objects no ListBucket.
+    // A manager that writes alone needs no GetItem, one with a replica reads nothing of the archive, and one that finds its objects needs no ListBucket.
     const all = actionsOf(site.policies.manager).filter(
-      (name) => !['dynamodb:GetItem', 's3:ListBucket'].includes(name),
+      (name) => !['dynamodb:GetItem', 's3:GetObject', 's3:ListBucket'].includes(name),
     );
     for (const action of sized({ small: few, full: all })) {
       const role = `without-${action.replace(':', '-')}`;
