@@ -504,7 +504,9 @@ test('nothing that a thief wrote is sealed again in the commit that expels it', 
   await as(asBob(), (manager) => manager.configure({ ...CONFIG, giveUpAfterDays: 5 }));
   const since = await as(site, async ({ checkpoint }) => checkpoint.position);
   const suspect = { manager: 'bob', key: bob.signingKey, since };
-  const carol = { ...bob, name: 'carol', signingKey: `${'c'.repeat(42)}A` };
+  // Who comes reads what is sealed again.
+  const { recipient } = await parseIdentityFile(await createManagerKey());
+  const carol = { name: 'carol', signingKey: `${'c'.repeat(42)}A`, recipient };
   const managers = [...(await as(site, async ({ checkpoint }) => checkpoint.managers)), carol];
   await change({ kind: 'expel-manager', suspect, managers });
   await as(site, async (manager) => expect((await manager.configuration())?.json).toEqual(CONFIG));
