@@ -54,7 +54,7 @@ describe.skipIf(process.platform === 'win32')('files of this user', () => {
       expect(examineFile(join(folder, 'key'), { isSecret }).refused).toMatchObject({ path: folder });
   });
 
-  test('what root obeys is good where nobody else can change it or lead the way elsewhere, whoever looks', () => {
+  test('what root obeys is good where nobody else can change it or lead the way elsewhere, for any user', () => {
     const folder = newFolder(0o755);
     const path = join(folder, 'script');
     writeFileSync(path, '', { mode: 0o644 });

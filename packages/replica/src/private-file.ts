@@ -224,7 +224,7 @@ export function examineFile(path: string, { isSecret = false }: { readonly isSec
 }
 
 /**
- * Looks at a file or folder that root obeys, such as a script, whoever runs this: it and everything on the way to it belong to root, and nobody else can
+ * Looks at a file or folder that root obeys, such as a script, also where another user runs this: it and everything on the way to it belong to root, and nobody else can
  * write to them. Throws as `lstat` does.
  */
 export function examineRootFile(path: string): FileExamination {

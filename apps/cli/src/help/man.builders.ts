@@ -9,7 +9,7 @@ import { asTyped, exampleOf, type Flag, inherited, otherwise } from './reference
 
 type Commands = readonly (readonly [string, Command.Class])[];
 
-/** Text for troff: no backslash of ours, no dash that becomes a hyphen, and no line that begins like a request. */
+/** Text for troff: no backslash that is taken for a command, no dash that becomes a hyphen, and no line that begins like a request. */
 const text = (words: string): string =>
   words
     .replaceAll('\\', '\\e')

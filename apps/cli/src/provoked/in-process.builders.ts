@@ -8,7 +8,7 @@ import { COMMANDS } from '../commands/index.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs a command with these variables and no other of ours, and resolves with what it prints with `--json`. */
+/** Runs a command with these variables and none of this process, and resolves with what it prints with `--json`. */
 export type RunCommand = (words: readonly string[], variables?: Readonly<Record<string, string>>) => Promise<Answer>;
 
 /** What a command prints on standard output while it runs. */

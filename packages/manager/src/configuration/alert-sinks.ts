@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { ManagerError } from '../errors.ts';
 import { REDACTED } from './redacted.ts';
 
-/** A URL that takes alerts as JSON. All of it is a secret: whoever has it can post there. */
+/** A URL that takes alerts as JSON. All of it is a secret: anyone who has it can post there. */
 export interface WebhookSettings {
   readonly webhook: Secret;
 }

@@ -50,7 +50,7 @@ export interface Count {
   readonly kept: number;
 }
 
-/** The count of one limit at a CA, whoever orders; `undefined` where the CA has no such limit. */
+/** The count of one limit at a CA, over all who order; `undefined` where the CA has no such limit. */
 export function countOf(
   { limit, directory, subject }: { readonly limit: LedgerLimit; readonly directory: string; readonly subject: string },
   { renewals = 'counted', orders, domains, nameSets, failures }: CaLimits,

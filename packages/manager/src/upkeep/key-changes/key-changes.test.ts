@@ -135,7 +135,7 @@ test('who comes reads configuration and account keys from the same commit on, wh
   expect(added).toMatchObject({ appended: true, left: [], exposure: { secrets: [], accounts: [] } });
   const { identity } = parseManagerKey(bobKey);
   expect(await opens(identity)).toEqual([JSON.stringify(CONFIG), accountKey, nextKey]);
-  // They are as old as they were: whoever is expelled later has had them since then.
+  // They are as old as they were: a manager that is expelled later has had them since then.
   expect(await positions()).toEqual(before);
   await as(asBob(), async (manager) => {
     expect(manager.checkpoint).toMatchObject({ position: added.position, rootSequence: 3 });

@@ -118,7 +118,7 @@ export async function parseResealedKeys(
 }
 
 /**
- * Reads such a file to its end. The result is the hash at its end, in hexadecimal, which whoever made it was shown: one who changes the file
+ * Reads such a file to its end. The result is the hash at its end, in hexadecimal, which the one who made it was shown: one who changes the file
  * on purpose changes the hash with it. Rejects `CERTBUS_MANAGER_REQUEST_MALFORMED`.
  */
 export async function checkResealedKeys(text: AsyncIterable<string>): Promise<string> {
