@@ -129,6 +129,7 @@ export function testTarget(create: CreateBalancer): void {
     const agent = await site.start([target]);
     await agent.started;
     await balancer.start();
+    await settled(async () => expect(await shown(port, 'one.test')).toBe(serialNumber));
     await site.bus.append({ ...(await sealedToOthers(['one.test'])), certificateId });
     const other = await site.bus.issue(['two.test']);
     await settled(async () => expect(await shown(port, 'two.test')).toBe(other.serialNumber));
