@@ -135,7 +135,7 @@ function missing({ path, isThere, env, cwd }: Found, what: string, variable: str
   const file = isThere
     ? `${path} does not name one`
     : `there is no ${CONFIG_FILE} (looked for ${configPlaces({ env, cwd }).join(', ')})`;
-  const message = `There is no ${what}: ${file}, and ${variable} is not set. Run "certbus init" first, or say where the file is with --config.`;
+  const message = `${what} is not known here: ${file}, and ${variable} is not set. Run "certbus init" first, or say where the file is with --config.`;
   return new RuntimeError('CERTBUS_CLI_CONFIG_MISSING', message);
 }
 
@@ -170,7 +170,7 @@ function keyPlace(
 function keyText(found: Found, key: KeyName): string {
   const { variable, what } = key;
   const place = keyPlace(found, key);
-  if (!place) throw missing(found, what.toLowerCase(), `${variable}_FILE`);
+  if (!place) throw missing(found, what, `${variable}_FILE`);
   return 'text' in place ? place.text : readKeyFile(place.file, what);
 }
 
@@ -178,7 +178,7 @@ function busAddress(found: Found): string {
   const { fields, path, env, cwd } = found;
   const bus = env['CERTBUS_BUS'];
   const field = textField(fields, 'bus', path);
-  if (!bus && !field) throw missing(found, 'bus', 'CERTBUS_BUS');
+  if (!bus && !field) throw missing(found, 'The bus', 'CERTBUS_BUS');
   return bus ? resolveAddress(bus, cwd) : resolveAddress(field ?? '', dirname(path));
 }
 
@@ -187,7 +187,7 @@ function trustLine(found: Found): { readonly text: string } | { readonly file: s
   const { fields, path, env, cwd } = found;
   const field = textField(fields, 'trust', path);
   const trust = env['CERTBUS_TRUST'] || field;
-  if (!trust) throw missing(found, 'trust file', 'CERTBUS_TRUST');
+  if (!trust) throw missing(found, 'The trust file', 'CERTBUS_TRUST');
   // A byte order mark of Windows may come first.
   if (trust.trimStart().startsWith('certbus1 ')) return { text: trust };
   return { file: env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(found, trust) };
