@@ -94,6 +94,6 @@ const chosen = MUTANTS.filter(
 const removeFolder = useMemoryFolder();
 const outcomes = await tryAll(looksAt(chosen)).finally(removeFolder);
 const bad = outcomes.filter(({ isGood }) => !isGood);
-if (bad.length > 0) console.log(['', ...bad.map(({ line }) => line)].join('\n'));
+if (bad.length > 0) console.log(['', ...bad.map(({ line }) => `failed: ${line}`)].join('\n'));
 console.log(`tests: ${outcomes.length - bad.length} passed, ${bad.length} failed, 0 skipped`);
 if (bad.length > 0 || chosen.length === 0) process.exitCode = 1;
