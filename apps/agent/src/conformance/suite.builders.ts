@@ -103,6 +103,7 @@ export function testTarget(create: CreateBalancer): void {
       expect(await shown(port, 'one.test')).toBe(one.serialNumber);
       expect(await shown(port, 'a.two.test')).toBe(two.serialNumber);
     };
+    await settled(() => expect(first.health().trouble).toBeDefined());
     site.advance(3 * DAY_MS);
     await first.stop();
     await isShown();
