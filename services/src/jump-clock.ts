@@ -1,4 +1,5 @@
 /** A clock for tests whose programs wait: no wait takes real time. */
+import { requestsOfThisProcess } from './requests-in-hand.ts';
 
 /** A clock that stands still until somebody sleeps. */
 export interface JumpClock {
@@ -7,8 +8,10 @@ export interface JumpClock {
   sleep(ms: number, options: { readonly signal: AbortSignal }): Promise<void>;
 }
 
-/** Real time between two jumps, for what was woken to go as far as it can, requests on loopback included. */
+/** Real time between two jumps, for what was woken to go as far as it can. A turn in which a request begins or waits is followed by another. */
 const TURN_MS = 5;
+/** Who never answers is not waited for without end: what was asked gives up by a sleep of its own. */
+const MOST_TURNS = 400;
 
 interface Sleeper {
   readonly endsMs: number;
@@ -32,12 +35,19 @@ export function startJumpClock(): JumpClock {
     awaitTurn();
   }
 
-  function awaitTurn(): void {
-    if (sleepers.size > 0) turn ??= setTimeout(jump, TURN_MS);
-    else if (turn) {
+  function awaitTurn(turnsLeft = MOST_TURNS): void {
+    if (sleepers.size === 0) {
       clearTimeout(turn);
       turn = undefined;
     }
+    if (sleepers.size === 0 || turn) return;
+    const { begun } = requestsOfThisProcess();
+    turn = setTimeout(() => {
+      const after = requestsOfThisProcess();
+      if (turnsLeft === 0 || (after.begun === begun && !after.areWaiting)) return jump();
+      turn = undefined;
+      awaitTurn(turnsLeft - 1);
+    }, TURN_MS);
   }
 
   return {
