@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const conditions = ['certbus:source', 'node', 'import', 'default'];
@@ -16,7 +17,11 @@ export default defineConfig({
     hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
     reporters: ['default', './vitest.summary.ts'],
-    execArgv: ['--conditions=certbus:source'],
+    execArgv: [
+      '--conditions=certbus:source',
+      '--import',
+      fileURLToPath(new URL('services/src/bundled-thread.mjs', import.meta.url)),
+    ],
     globalSetup: ['services/src/global-setup.ts'],
     include: [
       'packages/*/src/**/*.test.ts',

@@ -1,4 +1,4 @@
-/** Bundles the sources of the command line, so that tests which start it hundreds of times do not load its 500 files each time. */
+/** Bundles sources that tests start hundreds of times, so that not every start loads hundreds of files. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -15,6 +15,8 @@ const INPUT = {
   help: join(CLI, 'src/help/help.ts'),
   'thread.worker': at('packages/replica/src/writer/thread.worker.ts'),
 };
+/** The variable with the URL of the bundled thread that writes a replica, for processes that have `bundled-thread.mjs` imported; empty for none. */
+export const BUNDLED_THREAD = 'CERTBUS_TESTS_BUNDLED_THREAD';
 
 /** Sources find the files of their package as if they were not bundled. */
 const KEEP_PLACES: Plugin = {
@@ -25,10 +27,9 @@ const KEEP_PLACES: Plugin = {
   },
 };
 
-/** Bundles it into a folder, with everything that it imports, and returns the path of the program. */
-export async function bundleCommandLine(folder: string): Promise<string> {
+async function bundleInto(folder: string, input: Readonly<Record<string, string>>): Promise<void> {
   const bundle = await rolldown({
-    input: INPUT,
+    input,
     platform: 'node',
     resolve: { conditionNames: ['certbus:source', 'node', 'import', 'default'] },
     plugins: [KEEP_PLACES],
@@ -37,5 +38,16 @@ export async function bundleCommandLine(folder: string): Promise<string> {
   await bundle.write({ dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' });
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   await bundle.close();
+}
+
+/** Bundles the command line into a folder, with everything that it imports, and returns the path of the program. */
+export async function bundleCommandLine(folder: string): Promise<string> {
+  await bundleInto(folder, INPUT);
   return join(folder, 'certbus.js');
+}
+
+/** Bundles the thread that writes a replica into a folder, with everything that it imports, and returns its URL. */
+export async function bundleThread(folder: string): Promise<string> {
+  await bundleInto(folder, { 'thread.worker': INPUT['thread.worker'] });
+  return pathToFileURL(join(folder, 'thread.worker.js')).href;
 }

@@ -1,6 +1,8 @@
 /** What vitest does once, before the first test and after the last. */
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
+import { BUNDLED_THREAD, bundleThread } from './bundle.ts';
+import { temporaryFolder } from './machine.ts';
 import { useMemoryFolder } from './memory-folder.ts';
 import { startOffers } from './offers.ts';
 import { installParts } from './parts.ts';
@@ -20,10 +22,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   process.env['NODE_COMPILE_CACHE'] = COMPILED;
   await installParts();
   const removeFolder = useMemoryFolder();
+  const bundled = temporaryFolder();
+  // While files are watched, threads run what was written last.
+  if (!project.vitest.config.watch) process.env[BUNDLED_THREAD] ??= await bundleThread(bundled.path);
   const { url, stop } = await startOffers();
   project.provide('offers', url);
   return async () => {
     await stop();
+    bundled.remove();
     removeFolder();
   };
 }
