@@ -20,6 +20,8 @@ const environmentOf = (site: Site) => ({
   PATH: process.env['PATH'],
   HOME: site.folder,
   CERTBUS_STATE_DIR: join(site.folder, 'state'),
+  // What one process has compiled, the next ones load.
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
 });
 
 const run = (site: Site, ...args: string[]): Promise<Answer> =>

@@ -15,7 +15,8 @@ const MOST_STEPS = 200;
 /** Runs `certbus-agent once`, killed at a step; resolves with whether it was. */
 const runOnce = (site: Site, step: number): Promise<{ isKilled: boolean; status: number | undefined }> =>
   new Promise((resolve) => {
-    const env = { PATH: process.env['PATH'], HOME: site.folder, CERTBUS_KILL_AT_STEP: String(step) };
+    const { PATH, NODE_COMPILE_CACHE } = process.env;
+    const env = { PATH, NODE_COMPILE_CACHE, HOME: site.folder, CERTBUS_KILL_AT_STEP: String(step) };
     const args = ['--conditions=certbus:source', '--import', killer, program, 'once'];
     execFile(process.execPath, args, { cwd: site.folder, env, timeout: 120_000 }, (error) =>
       resolve({ isKilled: error?.signal === 'SIGKILL', status: error ? Number(error.code) : 0 }),
