@@ -17,7 +17,7 @@ import { createTolerantReader, nothingRead } from './tolerant-reader.ts';
 const folder = mkdtempSync(join(tmpdir(), 'certbus-flips-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const CERTIFICATES = 300;
+const CERTIFICATES = 100;
 const nameOf = (n: number) => `host${n}.flips.test`;
 /** As long as a real leaf, and of every certificate and renewal another. */
 const leafOf = (n: number, renewal: number) => `${`leaf ${n} ${renewal} `.padEnd(1_100, 'x')}`;
