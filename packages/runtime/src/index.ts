@@ -9,7 +9,7 @@ export { createLogger } from './logger.ts';
 export { readManagerKey } from './manager-key.ts';
 export { checkNothingLost } from './nothing-lost.ts';
 export { knownCheckpoint, type OpenBus, openLocalBus } from './open-bus.ts';
-export { openRootJournal, type RootJournal } from './root-journal.ts';
+export { openRootJournal, type RootJournal, type SignedByRoot } from './root-journal.ts';
 export { findRootKey } from './root-key.ts';
 export { type WrittenFloor, writeFloor } from './trust-file.ts';
 export {

@@ -2,14 +2,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '@certbus/events';
-import { formatReply, parseReply, type RootReply } from '@certbus/manager';
+import { formatReply, ManagerError, parseReply, type RootReply } from '@certbus/manager';
+import { lockFile } from '@certbus/store/sqlite-files';
 import { RuntimeError } from './errors.ts';
 import { makeFolder, readOwnFile, replaceFile, writeNew } from './key-files.ts';
 
 const WHAT = 'The record of what the root has signed';
 
 /** What a root has signed on this machine. */
-interface SignedByRoot {
+export interface SignedByRoot {
   /** What it signed last. */
   readonly last: RootReply;
   /** The last place that it signed a change for, also where the one that it signed last is shorter and took its place. */
@@ -20,8 +21,12 @@ interface SignedByRoot {
 export interface RootJournal {
   /** What is in it at this moment; `undefined` where nothing was signed here yet. Throws as {@link openRootJournal}. */
   read(): SignedByRoot | undefined;
-  /** Keeps what is about to be handed out, on the disk. */
-  keep(reply: RootReply): void;
+  /**
+   * Keeps what is about to be handed out, on the disk, unless `check` throws for what is in the record. No other process of this machine keeps
+   * anything in between. Throws what `check` throws, `CERTBUS_MANAGER_REQUEST_REFUSED` while another process keeps something, and as
+   * {@link openRootJournal}.
+   */
+  keep(reply: RootReply, check: (signed: SignedByRoot | undefined) => void): void;
 }
 
 const lastPlace = ({ rootEvents }: RootReply): number => rootEvents.at(-1)?.rootSequence ?? 0;
@@ -33,6 +38,15 @@ function parseJournal(text: string): SignedByRoot {
   const upTo = /^\d{1,15}$/.test(first) ? Number(first) : 0;
   if (upTo < lastPlace(last)) throw new TypeError('its first line is not the last place');
   return { last, upTo };
+}
+
+/** Takes the lock of a record, which another process has for an instant only. */
+function takeLock(path: string): Disposable {
+  const lock = lockFile(`${path}.lock`);
+  if (lock) return lock;
+  const what =
+    'Another "certbus root sign" is recording on this machine what it signed. Nothing was signed here: run this again.';
+  throw new ManagerError('CERTBUS_MANAGER_REQUEST_REFUSED', what);
 }
 
 /** Opens the record of a bus in a state directory. Throws `CERTBUS_CLI_FILE_UNREADABLE` for one that is damaged. */
@@ -56,11 +70,17 @@ export function openRootJournal(stateDirectory: string, busId: string): RootJour
   read();
   return {
     read,
-    keep(reply) {
-      const upTo = Math.max(read()?.upTo ?? 0, lastPlace(reply));
-      const text = `${upTo}\n${formatReply(reply)}`;
+    keep(reply, check) {
       makeFolder(stateDirectory);
-      if (!writeNew(path, text, { isSecret: false })) replaceFile(path, text);
+      const lock = takeLock(path);
+      try {
+        const signed = read();
+        check(signed);
+        const text = `${Math.max(signed?.upTo ?? 0, lastPlace(reply))}\n${formatReply(reply)}`;
+        if (!writeNew(path, text, { isSecret: false })) replaceFile(path, text);
+      } finally {
+        lock[Symbol.dispose]();
+      }
     },
   };
 }

@@ -41,3 +41,13 @@ test('a root signs no second change for any place of the request before, and rep
   expect(() => open().check(reply('request2', 3), { replace: false })).toThrow(refused);
   open().keep(reply('request2', 5), { replace: false });
 });
+
+test('of two that sign at once the one that comes second is refused, not only the one that looks second', () => {
+  const [journal, otherTerminal] = [openRootJournal(folder.path, BUS), openRootJournal(folder.path, BUS)];
+  const refused = expect.objectContaining({ code: 'CERTBUS_MANAGER_REQUEST_REFUSED' });
+  const keepInBetween = () => createSignedBefore(otherTerminal).keep(reply('request4', 6, 7), { replace: false });
+  journal.keep(reply('request3', 6), () => expect(keepInBetween).toThrow(refused));
+  expect(journal.read()?.last.request).toBe('request3');
+  expect(keepInBetween).toThrow(refused);
+  createSignedBefore(otherTerminal).keep(reply('request5', 8), { replace: false });
+});
