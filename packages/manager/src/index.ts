@@ -84,7 +84,7 @@ export type { CaHint } from './upkeep/importing/source-authority.ts';
 export { type AppendedChange, appendChangeAsRoot } from './upkeep/key-changes/append.ts';
 export type { AppendedKeys } from './upkeep/key-changes/append-resealed.ts';
 export type { Exposure } from './upkeep/key-changes/exposure.ts';
-export { type RootState, readRootStateOf } from './upkeep/key-changes/keys-in-force.ts';
+export { type RootPicture, type RootState, readRootStateOf } from './upkeep/key-changes/keys-in-force.ts';
 export {
   formatReply,
   formatRequest,

@@ -4,6 +4,7 @@ import {
   type AppendedChange,
   appendChangeAsRoot,
   type Manager,
+  type RootPicture,
   type RootReply,
   type RootState,
   readRootStateOf,
@@ -24,7 +25,7 @@ export interface KeyHolder {
   readonly manager: Manager | undefined;
   /** The public half of this machine's manager key, in force or not; `undefined` where there is none. */
   readonly signingKey: string | undefined;
-  rootState(): Promise<RootState>;
+  rootState(): Promise<RootPicture>;
   /** Appends what the root signed: by the manager, else by the root. Rejects as `appendChange` and `appendChangeAsRoot` do. */
   append(reply: RootReply): Promise<AppendedChange>;
 }
@@ -71,7 +72,7 @@ const asRoot = ({ log, stream, trust, archive }: OpenBus, root: Signer): Bus =>
 async function withReader<T>(
   environment: Environment,
   { signal }: { readonly signal: AbortSignal },
-  run: (open: OpenBus, rootState: () => Promise<RootState>) => Promise<T>,
+  run: (open: OpenBus, rootState: () => Promise<RootPicture>) => Promise<T>,
 ): Promise<T> {
   const open = await openLocalBus(environment);
   try {

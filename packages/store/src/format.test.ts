@@ -252,6 +252,7 @@ test('a snapshot is laid out as docs/format.md says', async () => {
     sealedKey: bytes(key),
     stateless: true,
     keyPosition: 1,
+    sealedPosition: 1,
   });
   const placed = { position: 1, hash, manifest: hash, place: 'x' };
   const bus: Required<BusState> = {

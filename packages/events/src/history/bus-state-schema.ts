@@ -21,7 +21,8 @@ import { MAX_ALERTS, MAX_CHALLENGES, MAX_DIRECTORIES, MAX_REPLACED, MAX_UNKNOWN_
 import type { BusState } from './bus-state.ts';
 import { MAX_CAMPAIGNS } from './campaigns.ts';
 
-const placedAccount = v.object({ ...account, stateless, keyPosition: position });
+const placedKey = { keyPosition: position, sealedPosition: v.exactOptional(position) };
+const placedAccount = v.object({ ...account, stateless, ...placedKey });
 
 const schema = v.object({
   recipients: v.union([v.strictTuple([]), recipients]),
@@ -32,7 +33,7 @@ const schema = v.object({
     v.maxLength(MAX_DIRECTORIES),
     v.check((accounts) => accounts.filter((each) => each.stateless).length <= 1, 'has two stateless accounts'),
   ),
-  nextAccountKeys: v.pipe(v.array(v.object({ ...accountKey, keyPosition: position })), v.maxLength(MAX_DIRECTORIES)),
+  nextAccountKeys: v.pipe(v.array(v.object({ ...accountKey, ...placedKey })), v.maxLength(MAX_DIRECTORIES)),
   replacedAccounts: v.pipe(v.array(placedAccount), v.maxLength(MAX_REPLACED)),
   closedAccounts: v.pipe(v.array(v.object(closedAccount)), v.maxLength(MAX_DIRECTORIES)),
   challenges: v.pipe(v.array(v.object(challenge)), v.maxLength(MAX_CHALLENGES)),

@@ -25,9 +25,11 @@ import { type Campaign, withCampaign, withCampaignOrder, withoutCampaign } from 
 import type { Commit } from './codec.ts';
 
 /** Where a key of an account came from. */
-interface PlacedKey {
+export interface PlacedKey {
   /** Position of the commit that put the key on the bus: managers of that position, and of later ones, could open it. */
   readonly keyPosition: number;
+  /** Position of the commit that sealed it to others last; absent where nobody did since it came. */
+  readonly sealedPosition?: number;
 }
 
 /** An ACME account, with its key sealed. */
@@ -119,16 +121,28 @@ export const EMPTY_BUS: BusState = {
   newestAt: undefined,
 };
 
+/** Where a key is from that is on the bus in this form from a position on; `known` is the same key, as it was there before. */
+function placeOf(
+  { sealedKey }: { readonly sealedKey: string },
+  known: (PlacedKey & { readonly sealedKey: string }) | undefined,
+  position: number,
+): PlacedKey {
+  if (!known) return { keyPosition: position };
+  const { keyPosition, sealedPosition } = known;
+  if (known.sealedKey !== sealedKey) return { keyPosition, sealedPosition: position };
+  return sealedPosition === undefined ? { keyPosition } : { keyPosition, sealedPosition };
+}
+
 const withoutMark = ({ stateless: _, ...account }: Account): Account => account;
 
 /** Puts an account in the place of its directory's, with the position from which its key is on the bus. */
-function putAccount(state: BusState, account: Omit<Account, 'keyPosition'>, position: number): BusState {
+function putAccount(state: BusState, account: Omit<Account, keyof PlacedKey>, position: number): BusState {
   const { directory, accountUrl, thumbprint } = account;
   const isThere = (each: { readonly directory: string }) => each.directory === directory;
   const isTheKey = (each: Pick<NextAccountKey, 'directory' | 'thumbprint'>) =>
     isThere(each) && each.thumbprint === thumbprint;
   const known = state.accounts.find(isThere);
-  const { keyPosition } = [...state.nextAccountKeys, ...state.accounts].find(isTheKey) ?? { keyPosition: position };
+  const place = placeOf(account, [...state.nextAccountKeys, ...state.accounts].find(isTheKey), position);
   const others = state.accounts.filter((each) => !isThere(each));
   // Nobody has so many CAs; what is there already is not pushed out.
   if (others.length >= MAX_DIRECTORIES) return state;
@@ -136,7 +150,7 @@ function putAccount(state: BusState, account: Omit<Account, 'keyPosition'>, posi
   const stillReplaced = state.replacedAccounts.filter((each) => each.accountUrl !== accountUrl);
   return {
     ...state,
-    accounts: [...(account.stateless ? others.map(withoutMark) : others), { ...account, keyPosition }],
+    accounts: [...(account.stateless ? others.map(withoutMark) : others), { ...account, ...place }],
     nextAccountKeys: state.nextAccountKeys.filter((each) => !isTheKey(each)),
     replacedAccounts: isReplaced ? withReplaced(stillReplaced, withoutMark(known)) : stillReplaced,
   };
@@ -218,8 +232,8 @@ function evolveEvent(state: BusState, event: BusEvent, { position, at }: Pick<Co
       const known = state.nextAccountKeys.find(
         ({ directory, thumbprint }) => directory === next.directory && thumbprint === next.thumbprint,
       );
-      const keyPosition = known?.keyPosition ?? position;
-      return { ...state, nextAccountKeys: withDirectory(state.nextAccountKeys, { ...next, keyPosition }) };
+      const placed = { ...next, ...placeOf(next, known, position) };
+      return { ...state, nextAccountKeys: withDirectory(state.nextAccountKeys, placed) };
     }
     case 'AccountKeyRollOverAbandoned': {
       const isKept = ({ directory, thumbprint }: NextAccountKey) =>

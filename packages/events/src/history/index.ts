@@ -11,6 +11,7 @@ export {
   endChallenges,
   evolveBus,
   type NextAccountKey,
+  type PlacedKey,
   type NotedAlert,
   type VoidedEvent,
 } from './bus-state.ts';

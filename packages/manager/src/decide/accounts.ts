@@ -106,6 +106,6 @@ export function markStateless(
   const account = accountAt(bus, directory);
   // Of two managers, the one that has not read the newest configuration must not move the mark back.
   if (!account || account.stateless || bus.config?.position !== configPosition) return nothing;
-  const { keyPosition: _, ...registered } = account;
+  const { keyPosition: _, sealedPosition: __, ...registered } = account;
   return { events: [{ type: 'AccountRegistered', ...registered, stateless: true }], result: undefined };
 }

@@ -1,6 +1,8 @@
 /** What the root has said over time: who managed, and whom private keys were sealed to. */
 import type { Manager, Recipient } from '@certbus/events';
 import { readEvent } from '@certbus/events/history';
+import type { ReplicaReader } from '@certbus/replica';
+import type { ManagerState } from './state.ts';
 import type { ManagerView } from './view.ts';
 
 /** What the root has said over time. */
@@ -16,7 +18,10 @@ export function rootHistoryOf({
   replica,
   state,
   checkpoint,
-}: Pick<ManagerView, 'replica' | 'state' | 'checkpoint'>): RootHistory {
+}: Pick<ManagerView, 'checkpoint'> & {
+  readonly replica: Pick<ReplicaReader, 'rootEvents'>;
+  readonly state: Pick<ManagerState, 'bus'>;
+}): RootHistory {
   const said = replica.rootEvents().map(({ position, root }) => ({ position, event: readEvent(root).event }));
   const recipients = said.flatMap(({ position, event }) =>
     event?.type === 'RecipientsUpdated' ? [{ position, recipients: event.recipients }] : [],

@@ -9,7 +9,7 @@ import { archiveRanges, takeSnapshot, trim, type UpkeepOptions } from './archive
 import { type CompletedExpulsion, completeExpulsion } from './expulsion/completion.ts';
 import { type AppendedChange, appendChange } from './key-changes/append.ts';
 import { type AppendedKeys, type AppendKeysOptions, appendResealedKeys } from './key-changes/append-resealed.ts';
-import { type RootState, readRootState } from './key-changes/keys-in-force.ts';
+import { besides, type RootPicture, readRootState } from './key-changes/keys-in-force.ts';
 import type { RootReply } from './key-changes/request.ts';
 import type { ResealedKey } from './key-changes/resealed-keys.ts';
 
@@ -32,7 +32,7 @@ export interface UpkeepOperations {
    */
   completeExpulsion(options: { readonly signal: AbortSignal }): Promise<CompletedExpulsion>;
   /** What the root has decided up to the head of the bus. */
-  rootState(options?: { readonly signal?: AbortSignal | undefined }): Promise<RootState>;
+  rootState(options?: { readonly signal?: AbortSignal | undefined }): Promise<RootPicture>;
   /** Appends a change of keys that the root signed. Rejects as {@link appendChange}. */
   appendChange(reply: RootReply, options?: { readonly signal?: AbortSignal | undefined }): Promise<AppendedChange>;
   /** Appends private keys that were sealed again. Rejects as {@link appendResealedKeys}. */
@@ -106,7 +106,8 @@ export function upkeepOperations(context: Context, announcer: Announcer): Upkeep
     async rootState(options = {}) {
       await refresh(context, options);
       await context.view.written();
-      return readRootState(context.bus, context.view.replica, options);
+      const { bus, view } = context;
+      return { ...(await readRootState(bus, view.replica, options)), ...besides(view) };
     },
     appendChange: (reply, options) => appendChange(context, reply, options),
     appendResealedKeys: (keys, options) => appendResealedKeys(context, keys, options),

@@ -250,7 +250,7 @@ function parseBus(key: string, manifest: Manifest, { recipients, recipientsPosit
     throw refuse(key, 'its recipients are not those of the root');
   const keys = [...bus.accounts, ...bus.nextAccountKeys, ...bus.replacedAccounts];
   const placed = [bus.config, bus.archived, ...bus.snapshots].flatMap((each) => (each ? [each.position] : []));
-  const positions = [...placed, ...keys.map(({ keyPosition }) => keyPosition)];
+  const positions = [...placed, ...keys.flatMap(({ keyPosition, sealedPosition = keyPosition }) => [keyPosition, sealedPosition])];
   if (positions.some((at) => at > manifest.position)) throw refuse(key, 'its state is that of a later commit');
   return bus;
 }

@@ -15,11 +15,11 @@ import type { AccountReaders } from '../../accounts/account-key.ts';
 import { type Context, refresh } from '../../context.ts';
 import { inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
 import { ManagerError } from '../../errors.ts';
-import { type Exposure, findExposure, NOTHING_EXPOSED } from './exposure.ts';
-import { type RootState, readRootState } from './keys-in-force.ts';
-import { findOpenable, findUnopenable, NONE_SEALED, type SealedCertificates } from './openable.ts';
+import { type Exposure, exposedAccounts, findExposure } from './exposure.ts';
+import { besides, type RootPicture, type RootState, readRootState } from './keys-in-force.ts';
+import { findOpenable, findUnopenable, type SealedCertificates } from './openable.ts';
 import type { RootReply } from './request.ts';
-import { sealAgain } from './seal-again.ts';
+import { type ChangeOfReaders, sealAgain, stillSealed } from './seal-again.ts';
 
 /** Those who write all the time have to lose the race only once. */
 const ATTEMPTS = 100;
@@ -83,12 +83,6 @@ function checkPlace({ rootSequence }: Checkpoint, [first]: readonly RootEnvelope
   throw new ManagerError('CERTBUS_MANAGER_REQUEST_OUTDATED', `Nothing was written: ${why}.`);
 }
 
-/** A change of who can read account keys, and what is sealed to recipients. */
-interface ChangeOfReaders {
-  readonly before: AccountReaders;
-  readonly after: AccountReaders;
-}
-
 /** What all of a reply changes, also where the bus has a part of it, or the whole: by what the root signed before its first event. */
 function changeOf(rootEvents: RootState['rootEvents'], reply: RootReply): ChangeOfReaders {
   const first = reply.rootEvents[0]?.rootSequence ?? 0;
@@ -110,37 +104,37 @@ function readersAfter(head: AccountReaders, rootEvents: readonly RootEnvelope[])
   return after;
 }
 
-const NOTHING_FOUND = { exposure: NOTHING_EXPOSED, openable: NONE_SEALED, unopenable: NONE_SEALED };
-
 const missingIn = (list: readonly Recipient[], from: readonly Recipient[]): readonly Recipient[] =>
   from.filter(({ recipient }) => list.every((each) => each.recipient !== recipient));
 
-/** What a change of recipients means for the certificates that are there. */
-function lookThrough(
-  context: Context,
-  { before, after }: ChangeOfReaders,
-): Pick<AppendedChange, 'openable' | 'unopenable'> {
+const expels = ({ rootEvents }: RootReply): boolean => rootEvents.some(({ type }) => type === 'ManagerExpelled');
+
+/** What is to be reported of a change that is on the bus, apart from what only a manager can open. */
+function report(
+  picture: RootPicture,
+  reply: RootReply,
+  { change, ...done }: Pick<AppendedChange, 'position' | 'appended'> & { readonly change: ChangeOfReaders },
+): Omit<AppendedChange, 'exposure'> {
+  const { before, after } = change;
+  const { position } = done;
   return {
-    openable: findOpenable(context, missingIn(after.recipients, before.recipients)),
-    unopenable: findUnopenable(context, missingIn(before.recipients, after.recipients)),
+    ...done,
+    floor: floorAt(picture.checkpoint),
+    // Behind an expulsion `completeExpulsion` seals all of it again.
+    left: expels(reply) ? [] : stillSealed(picture.bus, { before, after, position }),
+    openable: findOpenable(picture, missingIn(after.recipients, before.recipients)),
+    unopenable: findUnopenable(picture, missingIn(before.recipients, after.recipients)),
+    expels: expels(reply),
   };
 }
 
-const expels = ({ rootEvents }: RootReply): boolean => rootEvents.some(({ type }) => type === 'ManagerExpelled');
-
-/** What of a reply is to be appended now; `done` where all of it is on the bus. */
+/** What of a reply is to be appended now; `done` is the position of its last commit where all of it is on the bus. */
 function judge(
   state: RootState,
   reply: RootReply,
-): { readonly rest: readonly RootEnvelope[]; readonly done: AppendedChange | undefined } {
+): { readonly rest: readonly RootEnvelope[]; readonly done: number | undefined } {
   const { rest, last } = divide(state, reply);
-  if (rest.length === 0 && last !== undefined) {
-    const floor = floorAt(state.checkpoint);
-    return {
-      rest,
-      done: { position: last, appended: false, floor, left: [], ...NOTHING_FOUND, expels: expels(reply) },
-    };
-  }
+  if (rest.length === 0 && last !== undefined) return { rest, done: last };
   checkPlace(state.checkpoint, rest);
   return { rest, done: undefined };
 }
@@ -162,25 +156,26 @@ export async function appendChange(
     await refresh(context, { signal });
     freshness.check();
     await view.written();
-    const state = await readRootState(bus, view.replica, { signal });
-    const { rest, done } = judge(state, reply);
-    const whole = changeOf(state.rootEvents, reply);
-    // A process that ended behind its append has said nothing of it to anybody.
-    if (done) return { ...done, exposure: await findExposure(context, whole), ...lookThrough(context, whole) };
+    const root = await readRootState(bus, view.replica, { signal });
+    const { rest, done } = judge(root, reply);
+    const change = changeOf(root.rootEvents, reply);
+    // Before the append: a manager that removes itself opens nothing that is sealed again.
+    const exposure = await findExposure(context, change);
+    // A process that ended behind its append has reported nothing of it to anybody.
+    if (done !== undefined) {
+      return { ...report({ ...root, ...besides(view) }, reply, { change, position: done, appended: false }), exposure };
+    }
     const head = view.checkpoint;
     const bytes = COMMIT_BYTES - Buffer.byteLength(JSON.stringify(rest));
-    const change = { before: head, after: readersAfter(head, rest), bytes };
-    const sealed = expels(reply) ? { events: [], left: [] } : await sealAgain(context, change);
-    const exposure = await findExposure(context, whole);
-    const events: WrittenEvent[] = [...rest, ...sealed.events];
+    const sealed = expels(reply) ? [] : await sealAgain(context, { ...change, bytes });
+    const events: WrittenEvent[] = [...rest, ...sealed];
     try {
       const { commit, checkpoint } = await bus.append(head, events, { at: now(), signal });
       if (isRewritten(head, checkpoint)) await view.rebuild({ signal });
       else view.apply([commit], checkpoint);
-      const done = { position: commit.position, appended: true, floor: floorAt(checkpoint) };
       await view.written();
-      const found = { exposure, ...lookThrough(context, whole) };
-      return { ...done, left: sealed.left, ...found, expels: expels(reply) };
+      const picture = { checkpoint, rootEvents: view.replica.rootEvents(), ...besides(view) };
+      return { ...report(picture, reply, { change, position: commit.position, appended: true }), exposure };
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;
     }
@@ -188,8 +183,8 @@ export async function appendChange(
 }
 
 /**
- * The same where no manager is left: the root signs the commit as well. Nothing is sealed again, since nobody here can open it. `bus` is
- * opened with the root as its signer. Rejects as {@link appendChange} does.
+ * The same where no manager is left: the root signs the commit as well. Nothing is sealed again, and no secrets of the configuration are listed,
+ * since nobody here can open it. `bus` is opened with the root as its signer. Rejects as {@link appendChange} does.
  */
 export async function appendChangeAsRoot(
   bus: Bus,
@@ -200,21 +195,23 @@ export async function appendChangeAsRoot(
     signal,
   }: {
     /** Reads what is on the bus. */
-    readonly state: () => Promise<RootState>;
+    readonly state: () => Promise<RootPicture>;
     readonly now?: () => Date;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<AppendedChange> {
   checkReply(reply, bus.trust);
-  for (let attempt = 1; ; attempt += 1) {
-    const read = await state();
-    const { rest, done } = judge(read, reply);
-    if (done) return done;
+  for (let attempt = 1, appended = false; ; attempt += 1) {
+    const picture = await state();
+    const { rest, done } = judge(picture, reply);
+    if (done !== undefined) {
+      const change = changeOf(picture.rootEvents, reply);
+      const exposure = { secrets: [], accounts: exposedAccounts(picture.bus, change) };
+      return { ...report(picture, reply, { change, position: done, appended }), exposure };
+    }
     try {
-      const { commit, checkpoint } = await bus.append(read.checkpoint, rest, { at: now(), signal });
-      const left = ['the configuration and the account keys'];
-      const done = { position: commit.position, appended: true, floor: floorAt(checkpoint) };
-      return { ...done, left, ...NOTHING_FOUND, expels: expels(reply) };
+      await bus.append(picture.checkpoint, rest, { at: now(), signal });
+      appended = true;
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;
     }

@@ -84,8 +84,13 @@ async function sign(asked: RootRequest): Promise<RootReply> {
 const append = (reply: RootReply, options: Partial<ProcessOptions> = {}) =>
   as(site, (manager) => manager.appendChange(reply), options);
 
+const recipientsWithout = (name: string) =>
+  as(site, async ({ checkpoint }) => checkpoint.recipients.filter((each) => each.name !== name));
 const change = async (asked: KeyChange) => append(await sign(await request(asked)));
 const addBob = (): KeyChange => ({ kind: 'add-manager', manager: bob });
+
+/** All that is sealed to the managers, once {@link putAccount} has put an account there. */
+const LEFT = ['the configuration', `the key of ${ACCOUNT}`, `the next key of the account at ${DIRECTORY}`];
 
 const recipientOf = async (keyFile: string): Promise<string> => (await parseIdentityFile(keyFile)).recipient;
 
@@ -224,8 +229,23 @@ test('what could not be opened here is named, and the change is made', async () 
     bus.append(checkpoint, [{ type: 'ConfigUpdated', sealed: 'AAAA' }], { at: new Date() }),
   );
   await log.close();
-  const removed = await change({ kind: 'remove-manager', name: 'bob' });
-  expect(removed).toMatchObject({ appended: true, left: ['the configuration'] });
+  const reply = await sign(await request({ kind: 'remove-manager', name: 'bob' }));
+  expect(await append(reply)).toMatchObject({ appended: true, left: ['the configuration'] });
+  // Nor does it stay unsaid where a process ended behind its append.
+  expect(await append(reply)).toMatchObject({ appended: false, left: ['the configuration'] });
+  await as(site, (manager) => manager.configure(CONFIG));
+  expect(await append(reply)).toMatchObject({ appended: false, left: [] });
+});
+
+test('a change that somebody appended without sealing anything again is reported with all that is left', async () => {
+  await putAccount();
+  await change(addBob());
+  const reply = await sign(await request({ kind: 'remove-manager', name: 'bob' }));
+  const log = await openLog(site.address);
+  const bus = openBus(log, 'test', { trust: site.trust, signer: parseManagerKey(bobKey).signer });
+  await as(site, ({ checkpoint }) => bus.append(checkpoint, reply.rootEvents, { at: new Date() }));
+  await log.close();
+  expect(await append(reply)).toMatchObject({ appended: false, left: LEFT });
 });
 
 test('texts in the place of account keys keep no change of keys from being made', async () => {
@@ -534,7 +554,10 @@ test.each<[string, (reply: RootReply) => RootReply]>([
 });
 
 test('where the only manager key is lost the root names another by itself, also when others write at the same moment', async () => {
-  const reply = await sign(await request(addBob()));
+  await putAccount();
+  const asked = await request(addBob());
+  const backup = { type: 'RecipientsUpdated', recipients: await recipientsWithout('backup') } as const;
+  const reply = await sign({ ...asked, changes: [...asked.changes, backup] });
   const log = await openLog(site.address);
   const bus = openBus(log, 'test', { trust: site.trust, signer: rootOf() });
   let conflicts = 1;
@@ -546,10 +569,12 @@ test('where the only manager key is lost the root names another by itself, also 
       return bus.append(from, ...rest);
     },
   };
-  const state = () => as(site, (manager) => manager.rootState());
-  const appended = await appendChangeAsRoot(racing, reply, { state });
-  expect(appended).toMatchObject({ appended: true, left: ['the configuration and the account keys'] });
-  expect(await appendChangeAsRoot(bus, reply, { state })).toMatchObject({ appended: false });
+  const appendAsRoot = (through: Bus) =>
+    as(site, (manager) => appendChangeAsRoot(through, reply, { state: () => manager.rootState() }));
+  const appended = await appendAsRoot(racing);
+  // The root opens neither what the configuration holds nor a key.
+  expect(appended).toMatchObject({ appended: true, left: LEFT, exposure: { secrets: [], accounts: [ACCOUNT] } });
+  expect(await appendAsRoot(bus)).toEqual({ ...appended, appended: false });
   await log.close();
   await as(asBob(), (manager) => manager.configure(CONFIG));
 });

@@ -1,14 +1,29 @@
 /** Reads what the root has decided on a bus: who manages it, who opens, and every event that says so. */
-import type { Checkpoint, PlacedRootEvent } from '@certbus/events/history';
+import type { ManagedCertificate } from '@certbus/events';
+import type { BusState, Checkpoint, PlacedRootEvent } from '@certbus/events/history';
 import type { Replica } from '@certbus/replica';
-import type { Bus } from '@certbus/store';
+import { type Bus, catchUp } from '@certbus/store';
 import { openView, type PictureSource, type PictureWarnings } from '../../state/picture.ts';
+import type { ManagerView } from '../../state/view.ts';
 
 /** What is in force at the head of a bus, and the root events that made it so. */
 export interface RootState {
   readonly checkpoint: Checkpoint;
   readonly rootEvents: readonly PlacedRootEvent[];
 }
+
+/** The same, and what else the bus says there or a few commits further on. */
+export interface RootPicture extends RootState {
+  readonly bus: BusState;
+  /** All that are not removed, while what they are read from is open. */
+  readonly certificates: () => Iterable<ManagedCertificate>;
+}
+
+/** What a view says besides what the root has decided. */
+export const besides = ({ state }: Pick<ManagerView, 'state'>): Omit<RootPicture, keyof RootState> => ({
+  bus: state.bus,
+  certificates: () => state.all(),
+});
 
 /** Reads on from what a replica has, which may be some commits behind. Rejects with a `HistoryError` and with a `StoreError`. */
 export async function readRootState(
@@ -32,8 +47,9 @@ export async function readRootState(
 export async function readRootStateOf(
   source: PictureSource & PictureWarnings,
   options: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<RootState> {
+): Promise<RootPicture> {
   const view = await openView(source);
+  await catchUp(source.bus, view, options.signal);
   await view.written();
-  return readRootState(source.bus, view.replica, options);
+  return { ...(await readRootState(source.bus, view.replica, options)), ...besides(view) };
 }

@@ -1,8 +1,8 @@
 /** Lists the certificates whose private key somebody can open who is not sealed to any more, or cannot open who came later. */
 import type { IssuedCertificate, ManagedCertificate, Recipient } from '@certbus/events';
-import type { Context } from '../../context.ts';
 import { issuedFilter } from '../../renewal/campaign/predicate.ts';
-import { rootHistoryOf } from '../../state/root-history.ts';
+import { type RootHistory, rootHistoryOf } from '../../state/root-history.ts';
+import type { RootPicture } from './keys-in-force.ts';
 
 /** A bus can have a million; the counts are exact. */
 const MAX_LISTED = 1_000;
@@ -15,15 +15,18 @@ export interface SealedCertificates {
 }
 
 /** Nothing is sealed to anybody. */
-export const NONE_SEALED: SealedCertificates = { count: 0, certificates: [] };
+const NONE_SEALED: SealedCertificates = { count: 0, certificates: [] };
+
+const historyOf = ({ rootEvents, bus, checkpoint }: RootPicture): RootHistory =>
+  rootHistoryOf({ replica: { rootEvents: () => [...rootEvents] }, state: { bus }, checkpoint });
 
 type Fits = (certificate: ManagedCertificate, issued: IssuedCertificate) => boolean;
 
 /** Looks at every certificate of the bus. */
-function list({ view }: Context, fits: Fits): SealedCertificates {
+function list({ certificates: all }: RootPicture, fits: Fits): SealedCertificates {
   const certificates: { readonly certificateId: string; readonly names: readonly string[] }[] = [];
   let count = 0;
-  for (const certificate of view.state.all()) {
+  for (const certificate of all()) {
     const { certificateId, names, current, predecessors } = certificate;
     const issued = current ? [current, ...predecessors] : predecessors;
     if (!issued.some((each) => fits(certificate, each))) continue;
@@ -34,20 +37,20 @@ function list({ view }: Context, fits: Fits): SealedCertificates {
 }
 
 /** Certificates of which one of these recipients can open a private key; also those of which the bus does not say whom it was sealed to. */
-export function findOpenable(context: Context, recipients: readonly Recipient[]): SealedCertificates {
+export function findOpenable(picture: RootPicture, recipients: readonly Recipient[]): SealedCertificates {
   if (recipients.length === 0) return NONE_SEALED;
-  const history = rootHistoryOf(context.view);
+  const history = historyOf(picture);
   const filters = recipients.map(({ recipient }) => issuedFilter({ sealedTo: recipient }, history));
-  return list(context, (certificate, issued) => filters.some((fits) => fits(certificate, issued)));
+  return list(picture, (certificate, issued) => filters.some((fits) => fits(certificate, issued)));
 }
 
 /** Certificates of which one of these recipients cannot open a private key, as far as the bus says whom it was sealed to. */
-export function findUnopenable(context: Context, recipients: readonly Recipient[]): SealedCertificates {
+export function findUnopenable(picture: RootPicture, recipients: readonly Recipient[]): SealedCertificates {
   if (recipients.length === 0) return NONE_SEALED;
-  const history = rootHistoryOf(context.view);
+  const history = historyOf(picture);
   const filters = recipients.map(({ recipient }) => issuedFilter({ sealedTo: recipient }, history));
   return list(
-    context,
+    picture,
     (certificate, issued) =>
       issued === certificate.current &&
       (issued.origin?.recipientsPosition === undefined || filters.some((fits) => !fits(certificate, issued))),

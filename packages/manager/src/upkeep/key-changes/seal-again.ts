@@ -1,14 +1,13 @@
 /** Seals the configuration and the account keys of a bus to those who can read them behind a change of keys. */
 import { EventsError, type Manager, open, type Recipient, seal } from '@certbus/events';
-import type { Account, NextAccountKey, WrittenEvent } from '@certbus/events/history';
+import type { Account, BusState, NextAccountKey, PlacedKey, WrittenEvent } from '@certbus/events/history';
 import { type AccountReaders, readersOf } from '../../accounts/account-key.ts';
 import type { Context } from '../../context.ts';
 
-/** What is sealed again, and what this manager could not open. */
-export interface SealedAgain {
-  readonly events: readonly WrittenEvent[];
-  /** What stays sealed to those before, in words: this manager cannot open it, or the commit has no room for it. */
-  readonly left: readonly string[];
+/** A change of who can read account keys, and what is sealed to recipients. */
+export interface ChangeOfReaders {
+  readonly before: AccountReaders;
+  readonly after: AccountReaders;
 }
 
 /** The text sealed to others; `undefined` where this manager cannot open it, or it has more than so many characters. */
@@ -36,12 +35,18 @@ const sameReaders = (one: readonly Recipient[], other: readonly Recipient[]): bo
   return textOf(one) === textOf(other);
 };
 
-const accountEvent = ({ keyPosition: _, ...account }: Account, sealedKey: string): WrittenEvent => ({
+const accountEvent = (
+  { keyPosition: _, sealedPosition: __, ...account }: Account,
+  sealedKey: string,
+): WrittenEvent => ({
   type: 'AccountRegistered',
   ...account,
   sealedKey,
 });
-const nextKeyEvent = ({ keyPosition: _, ...next }: NextAccountKey, sealedKey: string): WrittenEvent => ({
+const nextKeyEvent = (
+  { keyPosition: _, sealedPosition: __, ...next }: NextAccountKey,
+  sealedKey: string,
+): WrittenEvent => ({
   type: 'AccountKeyRollOverStarted',
   ...next,
   sealedKey,
@@ -50,20 +55,15 @@ const nextKeyEvent = ({ keyPosition: _, ...next }: NextAccountKey, sealedKey: st
 /** An account key is 4,000 characters at most, as RSA; what another manager wrote in its place could be anything. */
 const MAX_ACCOUNT_KEY = 8_192;
 
-/** What would be written, and what it is in words. */
-interface Sealed {
-  readonly what: string;
-  /** `undefined` where this manager cannot open it, or it cannot be what it is said to be. */
-  readonly event: WrittenEvent | undefined;
-}
+/** The event with a text sealed again; `undefined` where this manager cannot open it, or it cannot be what it is said to be. */
+type Sealed = WrittenEvent | undefined;
 
-async function sealConfiguration(context: Context, managers: readonly Manager[]): Promise<Sealed[]> {
+async function sealConfiguration(context: Context, managers: readonly Manager[]): Promise<Sealed> {
   const { config } = context.view.state.bus;
-  if (!config) return [];
+  if (!config) return undefined;
   const readers = managers.map(({ name, recipient }) => ({ name, recipient }));
   const sealed = await sealTo(config.sealed, readers, context);
-  const event = sealed === undefined ? undefined : ({ type: 'ConfigUpdated', sealed } as const);
-  return [{ what: 'the configuration', event }];
+  return sealed === undefined ? undefined : { type: 'ConfigUpdated', sealed };
 }
 
 async function sealAccountKeys(context: Context, readers: readonly Recipient[]): Promise<Sealed[]> {
@@ -72,56 +72,69 @@ async function sealAccountKeys(context: Context, readers: readonly Recipient[]):
   const sealed: Sealed[] = [];
   for (const account of accounts) {
     const key = await resealed(account.sealedKey);
-    const event = key === undefined ? undefined : accountEvent(account, key);
-    sealed.push({ what: `the key of ${account.accountUrl}`, event });
+    sealed.push(key === undefined ? undefined : accountEvent(account, key));
   }
   for (const next of nextAccountKeys) {
     const key = await resealed(next.sealedKey);
-    const event = key === undefined ? undefined : nextKeyEvent(next, key);
-    sealed.push({ what: `the next key of the account at ${next.directory}`, event });
+    sealed.push(key === undefined ? undefined : nextKeyEvent(next, key));
   }
   return sealed;
 }
 
 /** Bytes of an event in a commit, with the comma behind it. */
-const sizeOf = (event: WrittenEvent | undefined): number => Buffer.byteLength(JSON.stringify(event ?? null)) + 1;
+const sizeOf = (event: WrittenEvent): number => Buffer.byteLength(JSON.stringify(event)) + 1;
 
-/** What fits into a commit, in order; what does not is left. */
-function fit(sealed: readonly Sealed[], bytes: number): SealedAgain {
-  const events: WrittenEvent[] = [];
-  const left: string[] = [];
+/** What fits into a commit, in order. */
+function fit(sealed: readonly WrittenEvent[], bytes: number): readonly WrittenEvent[] {
   let room = bytes;
-  for (const { what, event } of sealed) {
+  return sealed.filter((event) => {
     const size = sizeOf(event);
-    if (event && size <= room) {
-      events.push(event);
-      room -= size;
-    } else left.push(what);
-  }
-  return { events, left };
+    if (size > room) return false;
+    room -= size;
+    return true;
+  });
 }
+
+const isSealed = (event: Sealed): event is WrittenEvent => event !== undefined;
 
 /**
  * The events that belong into the commit of a change: the configuration, and the keys of accounts, which are the same as before and sealed
  * to those who are in force behind it. Nothing where the readers stay the same. `bytes` is the room that the commit has for them: no text on
- * the bus can keep a change of keys from being made. What is small comes first, so that a large one leaves out only itself.
+ * the bus can keep a change of keys from being made. What is small comes first, so that a large one leaves out only itself; {@link stillSealed}
+ * lists what was left out.
  */
 export async function sealAgain(
   context: Context,
-  { before, after, bytes }: { readonly before: AccountReaders; readonly after: AccountReaders; readonly bytes: number },
-): Promise<SealedAgain> {
-  const { replacedAccounts } = context.view.state.bus;
-  const config = sameReaders(before.managers, after.managers) ? [] : await sealConfiguration(context, after.managers);
-  const [readers, others] = [readersOf(before), readersOf(after)];
-  if (sameReaders(readers, others)) return fit(config, bytes);
-  const keys = await sealAccountKeys(context, others);
-  const { events, left } = fit(
-    [...config, ...keys.toSorted((one, other) => sizeOf(one.event) - sizeOf(other.event))],
-    bytes,
-  );
-  // No event says again what such an account is, and it is about to be closed.
-  const closing = replacedAccounts.map(
-    ({ accountUrl }) => `the key of ${accountUrl}, which is still to be deactivated`,
-  );
-  return { events, left: [...left, ...closing] };
+  { before, after, bytes }: ChangeOfReaders & { readonly bytes: number },
+): Promise<readonly WrittenEvent[]> {
+  const config = sameReaders(before.managers, after.managers)
+    ? undefined
+    : await sealConfiguration(context, after.managers);
+  const others = readersOf(after);
+  const keys = sameReaders(readersOf(before), others) ? [] : await sealAccountKeys(context, others);
+  const small = keys.filter(isSealed).toSorted((one, other) => sizeOf(one) - sizeOf(other));
+  return fit([config, ...small].filter(isSealed), bytes);
+}
+
+/**
+ * What is still sealed to those before a change, in words, as the bus shows it: nobody sealed it again in the commit of the change or since. So a
+ * process that repeats an append behind which another one ended lists the same. `position` is that of the last commit of the change.
+ */
+export function stillSealed(
+  { config, accounts, nextAccountKeys, replacedAccounts }: BusState,
+  { before, after, position }: ChangeOfReaders & { readonly position: number },
+): readonly string[] {
+  const isOld = ({ keyPosition, sealedPosition = keyPosition }: PlacedKey) => sealedPosition < position;
+  const isOfOthers = !sameReaders(before.managers, after.managers) && config !== undefined;
+  const configuration = isOfOthers && config.position < position ? ['the configuration'] : [];
+  if (sameReaders(readersOf(before), readersOf(after))) return configuration;
+  return [
+    ...configuration,
+    ...accounts.filter(isOld).map(({ accountUrl }) => `the key of ${accountUrl}`),
+    ...nextAccountKeys.filter(isOld).map(({ directory }) => `the next key of the account at ${directory}`),
+    // No event says again what such an account is, and it is about to be closed.
+    ...replacedAccounts
+      .filter(isOld)
+      .map(({ accountUrl }) => `the key of ${accountUrl}, which is still to be deactivated`),
+  ];
 }
