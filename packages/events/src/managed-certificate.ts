@@ -133,6 +133,11 @@ export interface ManagedCertificate {
    * manager obtained, newest first, 4 at most.
    */
   readonly predecessors: readonly IssuedCertificate[];
+  /**
+   * Certificates that are not served any more in anyone's place and had not ended when the newest one came: what fell out of {@link predecessors}, and all of
+   * a removed one, but for what was revoked. About newest first, 64 at most. A manager keeps them, so that they can be revoked. Absent for none.
+   */
+  readonly retired?: readonly IssuedCertificate[] | undefined;
   readonly issuance: Issuance | undefined;
   readonly failure: Failure | undefined;
   /** What the CA last said of when to renew the current certificate. */
@@ -141,4 +146,6 @@ export interface ManagedCertificate {
   readonly lost?: LostNames | undefined;
   readonly revoked: boolean;
   readonly removed: boolean;
+  /** When it was removed, ISO 8601; absent before. */
+  readonly removedAt?: string | undefined;
 }

@@ -70,6 +70,8 @@ export interface ReplicaReader extends DutyReader, HourReader, SelectionReader, 
   sharedNames(after: string, limit: number): SharedNames;
   /** All that are not removed, in order of id. */
   certificates(): Iterable<ManagedCertificate>;
+  /** Removed ones of which a leaf that was not revoked ends after `at`, in order of id; none in a client's replica. */
+  retired(at: Date): Iterable<ManagedCertificate>;
   /** Ids of those that cover exactly this set of names and are not removed; the key is `nameSetKey`'s. */
   idsByNameSet(key: string): string[];
   /** Those on which a manager should act by `at`, the longest due first, read page by page. */
@@ -189,10 +191,10 @@ function createLeafReader(
   };
 }
 
-/** All rows of a query that pages by certificate id, `(after, limit)`. */
-function* pages(select: StatementSync): Iterable<Readonly<Record<string, unknown>>> {
+/** All rows of a query that pages by certificate id, `(…more, after, limit)`. */
+function* pages(select: StatementSync, ...more: readonly number[]): Iterable<Readonly<Record<string, unknown>>> {
   for (let last = ''; ; ) {
-    const rows = select.all(last, SCAN_PAGE);
+    const rows = select.all(...more, last, SCAN_PAGE);
     yield* rows;
     const end = rows.at(-1);
     if (!end || rows.length < SCAN_PAGE) return;
@@ -233,6 +235,9 @@ export function createReader(
   const selectOne = database.prepare(`SELECT ${CHECKED_STATE} FROM ${withState} WHERE certificate_id = ?`);
   const selectPage = database.prepare(
     `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
+  );
+  const selectRetired = database.prepare(
+    `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE retired_until > ? AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
   const selectNamed = database.prepare(
     `SELECT ${CHECKED_STATE} FROM names${suffix} n CROSS JOIN states${suffix} s USING (number) WHERE n.name = ?`,
@@ -328,6 +333,9 @@ export function createReader(
     },
     *certificates() {
       for (const row of pages(selectPage)) yield* parse([row]);
+    },
+    *retired(at) {
+      for (const row of pages(selectRetired, at.getTime())) yield* parse([row]);
     },
     idsByNameSet: (key) => selectNameSet.all(key).map(idOf),
     due: (at) => byNextAction({ after: Number.MIN_SAFE_INTEGER, upTo: at.getTime() }),

@@ -22,6 +22,7 @@ import { afterAll, expect, test } from 'vitest';
 import { replicaPath, resolveStateDirectory } from './location.ts';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
 import { openReplica, type Replica } from './replica.ts';
+import { synchronize } from './sync.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'certbus-replica-'));
 let files = 0;
@@ -195,6 +196,34 @@ test('a removed certificate is found by nobody, and its removal is told', async 
   const change = { certificateId: 'certificate1', names: ['a.test'], removed: true, position: 3, isServed: true };
   expect(replica.changedSince(2, 100)).toEqual([change]);
   await replica.close();
+});
+
+test('the leaves of a removed certificate are kept for a manager until they end, so that they can be revoked, and by no client', async () => {
+  const story = await beginStory();
+  const { busId } = story;
+  const manager = await openReplica({ path: ':memory:', busId });
+  const client = await openReplica({ path: ':memory:', busId, role: 'client' });
+  const read = () => Promise.all([manager, client].map((replica) => synchronize(replica, story.bus)));
+  const kept = (end: string) => [...manager.retired(new Date(end))].map(({ certificateId }) => certificateId);
+  const ends = ['2027-02-20T00:00:00Z', '2027-03-20T00:00:00Z'];
+  const at = new Date('2026-11-24T00:00:00Z');
+  for (const [n, end] of ends.entries())
+    await story.sayAt(at, obtained(`certificate${n}`, [`n${n}.test`], 'leaf', end));
+  await read();
+  for (const n of ends.keys()) await story.sayAt(at, { type: 'CertificateRemoved', certificateId: `certificate${n}` });
+  await read();
+  expect(kept('2027-02-19T00:00:00Z')).toEqual(['certificate0', 'certificate1']);
+  expect(kept('2027-02-21T00:00:00Z')).toEqual(['certificate1']);
+  expect(client.certificate('certificate0')).toMatchObject({ removed: true });
+  expect(client.certificate('certificate0')).not.toHaveProperty('retired');
+  await story.sayAt(new Date('2027-02-21T00:00:00Z'), { type: 'Heartbeat' });
+  await read();
+  // It is still known that it was removed.
+  expect(manager.certificate('certificate0')).toMatchObject({ removed: true, removedAt: expect.any(String) });
+  expect(manager.certificate('certificate0')).not.toHaveProperty('retired');
+  expect(kept('2027-01-01T00:00:00Z')).toEqual(['certificate1']);
+  await manager.close();
+  await client.close();
 });
 
 test('a claim, an order, a failure and a key that is sealed again are no change of what is served', async () => {

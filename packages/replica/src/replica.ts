@@ -111,6 +111,7 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     isShared: (name) => current().isShared(name),
     sharedNames: (after, limit) => current().sharedNames(after, limit),
     certificates: () => current().certificates(),
+    retired: (at) => current().retired(at),
     idsByNameSet: (key) => current().idsByNameSet(key),
     due: (at) => current().due(at),
     upcoming: (after) => current().upcoming(after),

@@ -13,7 +13,6 @@ import type { Environment } from '@certbus/runtime/local';
 import type { Bus } from '@certbus/store';
 import { Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../base-command.ts';
-import { NOT_LOOKED_AT } from '../certificates/not-looked-at.ts';
 import { many } from '../counts.ts';
 import { CliError } from '../errors.ts';
 
@@ -170,7 +169,6 @@ export abstract class KeyChangeCommand extends SigningCommand {
     const expulsion = appended.expels ? await this.#completeExpulsion(holder) : undefined;
     if (!expulsion) this.#reportExposure(exposure);
     this.#reportCertificates(appended);
-    if (openable.count > 0) this.progress(NOT_LOOKED_AT);
     return {
       changed: appended.appended,
       request: undefined,

@@ -17,6 +17,8 @@ import type {
 } from '../managed-certificate.ts';
 
 const MAX_PREDECESSORS = 3;
+/** More than Let's Encrypt issues for one name set in 90 days, which is 5 in 7 days. */
+export const MAX_RETIRED = 64;
 /** The last one is finalized with, and one before it can have been where a manager ended in between. Recipients change far less often. */
 const MAX_CSRS = 16;
 /** The commit that an event is in. */
@@ -98,14 +100,31 @@ function keep(predecessors: readonly IssuedCertificate[]): readonly IssuedCertif
 const allOf = ({ current, predecessors }: ManagedCertificate): readonly IssuedCertificate[] =>
   current ? [current, ...predecessors] : predecessors;
 
+/** Adds certificates that stand in for none any more; those that have ended by `at` are left out, where that is an instant to rely on. */
+function retire(
+  { retired = [] }: ManagedCertificate,
+  more: readonly IssuedCertificate[],
+  at: Date | undefined,
+): Pick<ManagedCertificate, 'retired'> {
+  if (more.length === 0 && retired.length === 0) return {};
+  const isValid = ({ notAfter }: IssuedCertificate) => at === undefined || Date.parse(notAfter) > at.getTime();
+  const all = [...more, ...retired].filter(isValid).slice(0, MAX_RETIRED);
+  return { retired: all.length > 0 ? all : undefined };
+}
+
+const without = (all: readonly IssuedCertificate[], kept: readonly IssuedCertificate[]) =>
+  all.filter((issued) => !kept.includes(issued));
+
 function replace(certificate: ManagedCertificate, content: Content, commit: EventCommit): ManagedCertificate {
   const { names } = content;
   const current = issuedOf(content, commit, certificate.issuance);
   const isOlder = ({ notAfter: end, leafHash }: IssuedCertificate) =>
     Date.parse(end) > commit.at.getTime() && leafHash !== current.leafHash;
-  const predecessors = keep(allOf(certificate).filter(isOlder));
+  const older = allOf(certificate).filter(isOlder);
+  const predecessors = keep(older);
   return {
     ...certificate,
+    ...retire(certificate, without(older, predecessors), commit.at),
     names,
     current,
     predecessors,
@@ -162,8 +181,13 @@ function reseal(certificate: ManagedCertificate, leafHash: string, sealedKey: st
     const formerSealedKey = issued.formerSealedKey ?? issued.sealedKey;
     return { ...issued, sealedKey, formerSealedKey, ...again(issued) };
   };
-  const { current, predecessors } = certificate;
-  return { ...certificate, current: current && change(current), predecessors: predecessors.map(change) };
+  const { current, predecessors, retired } = certificate;
+  return {
+    ...certificate,
+    current: current && change(current),
+    predecessors: predecessors.map(change),
+    ...(retired ? { retired: retired.map(change) } : {}),
+  };
 }
 
 function beginDistrusted(event: CertificateObtained | CertificateImported): ManagedCertificate {
@@ -183,8 +207,11 @@ function standIn(
 ): ManagedCertificate {
   const issued: IssuedCertificate = { ...issuedOf(contentOf(event), commit), distrusted: true };
   const { current, predecessors } = certificate;
-  if (current && !current.distrusted) return { ...certificate, predecessors: keep([issued, ...predecessors]) };
-  return { ...certificate, current: issued, predecessors: keep(allOf(certificate)) };
+  const isBehind = current !== undefined && !current.distrusted;
+  const all = isBehind ? [issued, ...predecessors] : allOf(certificate);
+  const kept = keep(all);
+  const placed = { ...certificate, ...retire(certificate, without(all, kept), undefined), predecessors: kept };
+  return isBehind ? placed : { ...placed, current: issued };
 }
 
 function takeDistrusted(
@@ -206,7 +233,7 @@ export function servedNames({ current, predecessors }: ManagedCertificate): read
 /**
  * What an event makes of a managed certificate. Pure; `certificate` is `undefined` before its first event.
  *
- * An event of a certificate that this timeline does not know, or that was removed, changes nothing. `distrusted`: an expelled manager
+ * An event of a certificate that this timeline does not know changes nothing, and of one that was removed only what is known of its revocation. `distrusted`: an expelled manager
  * wrote it, as {@link ReadEvent} has it.
  */
 export function evolve(
@@ -214,7 +241,7 @@ export function evolve(
   event: CertificateEvent,
   { distrusted, ...commit }: EventCommit & { readonly distrusted?: true | undefined },
 ): ManagedCertificate | undefined {
-  if (certificate?.removed) return certificate;
+  if (certificate?.removed) return distrusted ? certificate : changeRemoved(certificate, event);
   if (distrusted) return takeDistrusted(certificate, event, commit);
   switch (event.type) {
     case 'IssuanceStarted':
@@ -226,6 +253,18 @@ export function evolve(
     default:
       return certificate && change(certificate, event, commit);
   }
+}
+
+const withoutRevoked = ({ retired }: ManagedCertificate, leafHash: string): Pick<ManagedCertificate, 'retired'> => {
+  if (!retired?.some((issued) => issued.leafHash === leafHash)) return {};
+  const left = retired.filter((issued) => issued.leafHash !== leafHash);
+  return { retired: left.length > 0 ? left : undefined };
+};
+
+function changeRemoved(certificate: ManagedCertificate, event: CertificateEvent): ManagedCertificate {
+  if (event.type !== 'CertificateRevoked') return certificate;
+  const changed = withoutRevoked(certificate, event.leafHash);
+  return 'retired' in changed ? { ...certificate, ...changed } : certificate;
 }
 
 type LaterEvent = Exclude<
@@ -303,9 +342,13 @@ function change(certificate: ManagedCertificate, event: LaterEvent, commit: Even
       // A predecessor is served where the key of its successor does not open, so it must be valid.
       return {
         ...certificate,
+        ...withoutRevoked(certificate, event.leafHash),
         predecessors: certificate.predecessors.filter(({ leafHash }) => leafHash !== event.leafHash),
       };
-    case 'CertificateRemoved':
-      return { ...certificate, current: undefined, predecessors: [], issuance: undefined, removed: true };
+    case 'CertificateRemoved': {
+      const served = certificate.revoked ? certificate.predecessors : allOf(certificate);
+      const ended = { current: undefined, predecessors: [], issuance: undefined, removed: true };
+      return { ...certificate, ...retire(certificate, served, at), ...ended, removedAt: at.toISOString() };
+    }
   }
 }

@@ -11,8 +11,8 @@ export {
   endChallenges,
   evolveBus,
   type NextAccountKey,
-  type PlacedKey,
   type NotedAlert,
+  type PlacedKey,
   type VoidedEvent,
 } from './bus-state.ts';
 export { parseBusState } from './bus-state-schema.ts';
@@ -27,7 +27,7 @@ export {
   readEvent,
   type WrittenEvent,
 } from './codec.ts';
-export { evolve, servedNames } from './evolve.ts';
+export { evolve, MAX_RETIRED, servedNames } from './evolve.ts';
 export { type Expulsion, isRewritten, isTainted, lineOf } from './expulsion.ts';
 export { belowFloor, contradictionOfFloor, floorAt, isBelowFloor, otherThanFloor } from './floor.ts';
 export {

@@ -2,7 +2,7 @@
 import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import type { WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
-import { asAgreed, revocableIn } from './revocation.ts';
+import { asAgreed, recordRevocation, revocableIn } from './revocation.ts';
 import { given } from './state.builders.ts';
 
 const NOW = new Date('2026-11-24T03:00:00Z');
@@ -51,11 +51,35 @@ test.each([
   expect(found('new', NOW, ...events)).toMatchObject([{ state: 'not-replaced' }]);
 });
 
-test('what was replaced more than three times, or removed, is not found: the command and the guide on campaigns say so', () => {
-  const events = ['old', 'one', 'two', 'three'].map((leaf, n) => [obtained(leaf, n - 500), inHours(n - 500)] as const);
-  expect(found('old', NOW, ...events)).toMatchObject([{ state: 'ready' }]);
-  expect(found('old', NOW, ...events, [obtained('four', -400), inHours(-400)])).toEqual([]);
-  expect(found('old', NOW, ...events, [{ type: 'CertificateRemoved', certificateId }, inHours(-400)])).toEqual([]);
+test('what was replaced any number of times, or removed, is found until it ends or is revoked', () => {
+  const events = Array.from({ length: 9 }, (_, n) => [obtained(`leaf ${n}`, n - 500), inHours(n - 500)] as const);
+  const removed = (hours: number) => [{ type: 'CertificateRemoved', certificateId }, inHours(hours)] as const;
+  const [oldest] = found('leaf 0', NOW, ...events);
+  expect(oldest).toMatchObject({ state: 'ready' });
+  expect(found('leaf 0', inHours(2_000), ...events)).toEqual([]);
+  for (const leaf of ['leaf 0', 'leaf 8']) {
+    expect(found(leaf, NOW, ...events, removed(-1))).toMatchObject([{ state: 'ready' }]);
+    expect(found(leaf, NOW, ...events, removed(-0.5))).toMatchObject([{ state: 'waiting', until: inHours(0.5) }]);
+  }
+  const { leafHash = '' } = oldest ?? {};
+  const revoke = (...before: readonly (readonly [WrittenEvent, Date])[]) =>
+    recordRevocation(given(...before), { certificateId, leafHash, reason: 1 }).events;
+  for (const before of [events, [...events, removed(-1)]]) {
+    const [event, ...others] = revoke(...before);
+    expect(others).toEqual([]);
+    if (!event) throw new TypeError('it is recorded');
+    expect(found('leaf 0', NOW, ...before, [event, NOW])).toEqual([]);
+    expect(revoke(...before, [event, NOW])).toEqual([]);
+  }
+});
+
+test('what was revoked before its certificate was removed is not found', () => {
+  const [current] = found('new', NOW, [obtained('new', -2), inHours(-2)]);
+  const revoked = { type: 'CertificateRevoked', certificateId, leafHash: current?.leafHash ?? '', reason: 1 } as const;
+  const removed = { type: 'CertificateRemoved', certificateId } as const;
+  expect(found('new', NOW, [obtained('new', -2), inHours(-2)], [revoked, inHours(-2)], [removed, inHours(-2)])).toEqual(
+    [],
+  );
 });
 
 test('only what people agreed to is revoked: what became ready after they were asked waits', () => {

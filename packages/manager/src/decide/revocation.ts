@@ -14,9 +14,10 @@ export interface Revoked {
 export function recordRevocation(state: ManagerState, { certificateId, leafHash, reason }: Revoked): Decision<void> {
   const certificate = state.certificate(certificateId);
   const isCurrent = certificate?.current?.leafHash === leafHash && !certificate.revoked;
-  const isPredecessor = certificate?.predecessors.some((issued) => issued.leafHash === leafHash) ?? false;
+  const older = certificate ? [...certificate.predecessors, ...(certificate.retired ?? [])] : [];
+  const isOlder = older.some((issued) => issued.leafHash === leafHash);
   const event = { type: 'CertificateRevoked' as const, certificateId, leafHash, reason };
-  return { events: isCurrent || isPredecessor ? [event] : [], result: undefined };
+  return { events: isCurrent || isOlder ? [event] : [], result: undefined };
 }
 
 /** A certificate that a predicate fits, and that has not ended. */
@@ -28,8 +29,8 @@ export interface RevocableCertificate {
   /** SHA-256 of the leaf, base64url. */
   readonly leafHash: string;
   /**
-   * `ready`: it was replaced, long enough ago. `waiting`: it was replaced, and is revoked from `until` on. `not-replaced`: it is served, or what replaced
-   * it is meant as well.
+   * `ready`: it was replaced or removed, long enough ago. `waiting`: it was, and is revoked from `until` on. `not-replaced`: it is served, or what
+   * replaced it is meant as well.
    */
   readonly state: 'ready' | 'waiting' | 'not-replaced';
   /** With `waiting`. */
@@ -43,12 +44,16 @@ export interface Found extends RevocableCertificate {
 
 type Fits = (certificate: ManagedCertificate, issued: IssuedCertificate) => boolean;
 
-/** When a leaf was replaced by one that is not meant: when the first of those came that are newer, which can be long after they were issued. */
+/**
+ * When a leaf was replaced by one that is not meant: when the first of those came that are newer, which can be long after they were issued. What was
+ * removed needs no other in its place.
+ */
 function replacedAt(
   certificate: ManagedCertificate,
   newer: readonly IssuedCertificate[],
   fits: Fits,
 ): number | undefined {
+  if (certificate.removedAt !== undefined) return Date.parse(certificate.removedAt);
   const [current] = newer;
   if (!current || certificate.revoked || fits(certificate, current)) return undefined;
   const came = newer
@@ -63,11 +68,11 @@ export function* revocableIn(
   certificate: ManagedCertificate,
   { fits, now, servedForMs }: { readonly fits: Fits; readonly now: Date; readonly servedForMs: number },
 ): Iterable<Found> {
-  const { certificateId, current, predecessors, revoked } = certificate;
-  const all = current ? [current, ...predecessors] : [];
+  const { certificateId, current, predecessors, retired = [], revoked } = certificate;
+  const all = [...(current ? [current] : []), ...predecessors, ...retired];
   for (const [index, issued] of all.entries()) {
     if (Date.parse(issued.notAfter) <= now.getTime() || !fits(certificate, issued)) continue;
-    if (index === 0 && revoked) continue;
+    if (issued === current && revoked) continue;
     const { names, serialNumber, leafHash } = issued;
     const since = replacedAt(certificate, all.slice(0, index), fits);
     const found = { certificateId, names, serialNumber, leafHash, issued };

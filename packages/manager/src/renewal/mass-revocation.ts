@@ -1,6 +1,7 @@
 /** Revokes many certificates that were replaced, once what replaced them has been served for a while. */
 import { REVOCATION_REASONS, type RevocationReason, revoke } from '@certbus/acme';
-import { type CampaignPredicate, createOpener } from '@certbus/events';
+import { type CampaignPredicate, createOpener, type ManagedCertificate } from '@certbus/events';
+import { MAX_RETIRED } from '@certbus/events/history';
 import { openAccount } from '../accounts/open-account.ts';
 import { authorityAt } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
@@ -58,8 +59,17 @@ async function find(
   const resolved: CampaignPredicate = resolvePredicate(predicate, config, history);
   const fits = issuedFilter(resolved, history);
   const found: Found[] = [];
-  for await (const certificate of inTurns(context.view.state.all()))
-    found.push(...revocableIn(certificate, { fits, now: context.now(), servedForMs }));
+  const { state } = context.view;
+  const now = context.now();
+  function take(certificate: ManagedCertificate): void {
+    found.push(...revocableIn(certificate, { fits, now, servedForMs }));
+    const { certificateId, retired = [] } = certificate;
+    if (retired.length < MAX_RETIRED) return;
+    const what = 'only the newest leaves of a certificate are looked at; "certbus bus log" has all';
+    context.logger.warn(what, { certificateId, older: retired.length });
+  }
+  for await (const certificate of inTurns(state.all())) take(certificate);
+  for await (const certificate of inTurns(state.retired(now))) take(certificate);
   return found;
 }
 

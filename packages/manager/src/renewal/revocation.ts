@@ -27,8 +27,9 @@ export interface RevocationResult {
   readonly replacement: string | undefined;
 }
 
-function find({ certificateId, current, predecessors }: ManagedCertificate, serialNumber?: string): IssuedCertificate {
-  const known = current ? [current, ...predecessors] : [];
+function find(certificate: ManagedCertificate, serialNumber?: string): IssuedCertificate {
+  const { certificateId, current, predecessors, retired = [] } = certificate;
+  const known = current ? [current, ...predecessors, ...retired] : [];
   const wanted = serialNumber?.toUpperCase() ?? current?.serialNumber;
   const issued = known.find((each) => each.serialNumber === wanted);
   if (issued) return issued;

@@ -93,6 +93,7 @@ const NOTHING: ManagerState = {
   nextDue: () => undefined,
   paused: () => [],
   all: () => [],
+  retired: () => [],
   issuer: () => undefined,
   spending: () => NOTHING_SPENT,
 };

@@ -1,5 +1,12 @@
 /** The state that a manager decides on, and layers of changes on top of it. */
-import { type CertificateEvent, dutyOf, type ManagedCertificate, nameSetKey, nextActionAt } from '@certbus/events';
+import {
+  type CertificateEvent,
+  dutyOf,
+  type IssuedCertificate,
+  type ManagedCertificate,
+  nameSetKey,
+  nextActionAt,
+} from '@certbus/events';
 import { type BusState, evolve, evolveBus, ledgerEntries, type ReadEvent } from '@certbus/events/history';
 import type { SpendingStretch } from '@certbus/replica';
 import { createSpendingLayer, type Spending } from './spending.ts';
@@ -33,6 +40,8 @@ export interface ManagerState {
   paused(range: PauseRange): Iterable<ManagedCertificate>;
   /** All that are not removed. */
   all(): Iterable<ManagedCertificate>;
+  /** Removed ones of which a leaf that was not revoked ends after `at`, read as they are asked for. */
+  retired(at: Date): Iterable<ManagedCertificate>;
   /** DER of an issuer that the bus has said; `undefined` before. */
   issuer(hash: string): Uint8Array | undefined;
   /** What was spent of a CA's limit in a stretch of time, which begins 15 days ago at most; the key is `ledgerKey`'s. */
@@ -114,6 +123,11 @@ export function layerOn(base: ManagerState): Layer {
     *all() {
       yield* unchanged(base.all());
       yield* changedThat(() => true);
+    },
+    *retired(at) {
+      yield* unchanged(base.retired(at));
+      const isValid = ({ notAfter }: IssuedCertificate) => Date.parse(notAfter) > at.getTime();
+      yield* [...changed.values()].filter(({ removed, retired }) => removed && retired?.some(isValid));
     },
     issuer: (hash) => issuers.get(hash) ?? base.issuer(hash),
     spending: (key, stretch) => spending.on(base.spending(key, stretch), key, stretch),

@@ -24,6 +24,7 @@ export function stateOf(reader: ReplicaReader): ManagerState {
     },
     paused: (range) => reader.paused(range),
     all: () => reader.certificates(),
+    retired: (at) => reader.retired(at),
     issuer: (hash) => reader.issuer(hash),
     spending: (key, stretch) => ({ position: reader.checkpoint().position, ...reader.spending(key, stretch) }),
   };

@@ -76,6 +76,7 @@ export function createTolerantReader(
         () => ({ names: [], last: undefined }),
       ),
     certificates: () => each(reader.certificates),
+    retired: (at) => each(() => reader.retired(at)),
     idsByNameSet: (key) => attempt(() => reader.idsByNameSet(key), none),
     due: (at) => each(() => reader.due(at)),
     upcoming: (after) => each(() => reader.upcoming(after)),

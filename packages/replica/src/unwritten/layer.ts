@@ -135,6 +135,7 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
     isShared,
     sharedNames,
     certificates,
+    retired: (at) => base().retired(at),
     idsByNameSet: (key) => base().idsByNameSet(key),
     due: (at) => base().due(at),
     upcoming: (after) => base().upcoming(after),

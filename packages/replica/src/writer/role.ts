@@ -20,7 +20,8 @@ export const isKept = ({ type }: CertificateEvent, role: ReplicaRole): boolean =
 /** The part of a certificate that a role keeps. */
 export function keptPart(certificate: ManagedCertificate, role: ReplicaRole): ManagedCertificate {
   if (role === 'manager') return certificate;
-  return { ...certificate, issuance: undefined, failure: undefined, renewalInfo: undefined, lost: undefined };
+  const forManagers = { issuance: undefined, failure: undefined, renewalInfo: undefined, lost: undefined };
+  return { ...certificate, ...forManagers, retired: undefined, removedAt: undefined };
 }
 
 /** Whether there is a part of a certificate that a role keeps: a client begins with the first one that is issued. */

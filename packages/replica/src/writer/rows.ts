@@ -41,6 +41,8 @@ export interface CertificateRow {
   readonly issuedAt: number | null;
   /** Position of the commit with what is served; `null` where nothing is, or that commit was not read. */
   readonly obtained: number | null;
+  /** When the last leaf of a removed one ends that is kept so that it can be revoked, in milliseconds; `null` for all others. */
+  readonly retiredUntil: number | null;
   /** As `traitsOf` writes them. */
   readonly traits: string;
   readonly removed: boolean;
@@ -90,6 +92,10 @@ function dutyColumns(certificate: ManagedCertificate): DutyColumns {
   };
 }
 
+function retiredUntil({ removed, retired }: ManagedCertificate): number | null {
+  return removed && retired ? Math.max(...retired.map(({ notAfter }) => Date.parse(notAfter))) : null;
+}
+
 /** The row of a certificate that has been cut to its part for a role. */
 export function certificateRow(
   certificate: ManagedCertificate,
@@ -108,6 +114,7 @@ export function certificateRow(
     notAfter: current ? Date.parse(current.notAfter) : null,
     issuedAt: current ? Date.parse(current.notBefore) : null,
     obtained: current?.origin?.position ?? null,
+    retiredUntil: retiredUntil(certificate),
     traits: traitsOf(certificate),
     removed,
     state: JSON.stringify(certificate),

@@ -40,7 +40,7 @@ export const suffixOf = (generation: Generation): string => (generation === 'ser
  * in `certificates`, apart from it, so that an index is made of a table that is a thirtieth of the size. A removed certificate stays, so that
  * its removal can be told to those who ask what changed. `issuances` has the open ones, in the replica of a client only. `bus.is_complete`: the
  * head of the bus was reached once, and there are indexes. `bus.changes` rises with every write that readers should see;
- * `certificates.served_position` is where what is served of it last changed; `certificates.obtained` is the position of the commit with what is served, where that is known; `certificates.traits` is a number of the table `traits`.
+ * `certificates.served_position` is where what is served of it last changed; `certificates.obtained` is the position of the commit with what is served, where that is known; `certificates.retired_until` is when the last leaf of a removed one ends; `certificates.traits` is a number of the table `traits`.
  *
  * Rows of `bus` and `states` say by themselves which build of the replica and which position they are of, and have a digest over all
  * that ({@link digestOf}), so that each can be checked without the rest of the file. Every build of the tables has the next `build`. All
@@ -79,6 +79,7 @@ export function schemaOf(generation: Generation): string {
     not_after INTEGER,
     issued_at INTEGER,
     obtained INTEGER,
+    retired_until INTEGER,
     traits INTEGER NOT NULL,
     removed INTEGER NOT NULL,
     build INTEGER NOT NULL
@@ -130,7 +131,8 @@ export function indexesOf(generation: Generation, mark: string): string {
   CREATE INDEX certificates_by_urgency_${mark} ON certificates${suffix} (urgent_at) WHERE urgent_at IS NOT NULL;
   CREATE INDEX certificates_by_failing_${mark} ON certificates${suffix} (failing) WHERE failing IS NOT NULL;
   CREATE INDEX certificates_by_issuer_${mark} ON certificates${suffix} (issued_by, not_after) WHERE issued_by IS NOT NULL;
-  CREATE INDEX certificates_by_not_after_${mark} ON certificates${suffix} (not_after) WHERE not_after IS NOT NULL;`;
+  CREATE INDEX certificates_by_not_after_${mark} ON certificates${suffix} (not_after) WHERE not_after IS NOT NULL;
+  CREATE INDEX certificates_by_retirement_${mark} ON certificates${suffix} (retired_until) WHERE retired_until IS NOT NULL;`;
 }
 
 const MARK = 'mark';

@@ -28,7 +28,7 @@ import { type Change, createReader } from '../reader.ts';
 import { createEndCounter } from './ends.ts';
 import { type CountedDuty, createHourCounter, type HourCounter } from './hours.ts';
 import { createLedgerWriter } from './ledger.ts';
-import { isKept, type ReplicaRole } from './role.ts';
+import { isKept, keptPart, type ReplicaRole } from './role.ts';
 import { type CertificateRow, certificateRow, type IssuerRow, issuerRow, type LoadedRows, namesOf } from './rows.ts';
 import { ABANDON, type Generation, indexesOf, MARKS, SWAP, schemaOf, suffixOf } from './schema.ts';
 import { isServedAlike } from './served.ts';
@@ -150,6 +150,9 @@ export function serveBuilding(database: DatabaseSync): void {
   });
 }
 
+/** As many removed certificates a write forgets what has ended of: no commit takes longer for how many ended at once. */
+const MAX_CLEARED = 20;
+
 /** The statements that write one generation. */
 function prepareStatements(database: DatabaseSync, generation: Generation) {
   const suffix = suffixOf(generation);
@@ -159,16 +162,19 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
       `SELECT number, next_action_at, traits, removed, ${CHECKED_STATE} FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
     ),
     add: prepare(
-      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, urgent_at, failing, issued_by, not_after, issued_at, obtained, traits, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, urgent_at, failing, issued_by, not_after, issued_at, obtained, retired_until, traits, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     change: prepare(
-      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, urgent_at = ?, failing = ?, issued_by = ?, not_after = ?, issued_at = ?, obtained = ?, traits = ?, removed = ? WHERE number = ?`,
+      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, urgent_at = ?, failing = ?, issued_by = ?, not_after = ?, issued_at = ?, obtained = ?, retired_until = ?, traits = ?, removed = ? WHERE number = ?`,
     ),
     addState: prepare(
       `INSERT INTO states${suffix} (number, of_build, of_position, digest, state) VALUES (?, ?, ?, ?, CAST(? AS TEXT))`,
     ),
     changeState: prepare(
       `UPDATE states${suffix} SET of_build = ?, of_position = ?, digest = ?, state = CAST(? AS TEXT) WHERE number = ?`,
+    ),
+    findEnded: prepare(
+      `SELECT certificate_id FROM certificates${suffix} WHERE retired_until <= ? LIMIT ${MAX_CLEARED}`,
     ),
     lastNumber: prepare(`SELECT max(number) AS last, count(*) AS count FROM certificates${suffix}`),
     renumber: prepare(`UPDATE certificates${suffix} SET number = ? WHERE number = ?`),
@@ -213,6 +219,7 @@ const columnsOf = (row: CertificateRow, traits: number) =>
     row.notAfter,
     row.issuedAt,
     row.obtained,
+    row.retiredUntil,
     traits,
     Number(row.removed),
   ] as const;
@@ -223,6 +230,8 @@ const endOf = (certificate: ManagedCertificate | undefined): number | null =>
 /** A certificate as the tables have it. */
 interface StoredCertificate {
   readonly number: number;
+  /** Of its last event. */
+  readonly position: number;
   readonly certificate: ManagedCertificate;
   /** As it is counted; `undefined` for one that was removed. */
   readonly duty: CountedDuty | undefined;
@@ -273,7 +282,7 @@ function createCertificateWriter(
         throw damaged(`the id ${JSON.stringify(certificateId)} leads to another certificate`);
       const nextActionAt = row['next_action_at'] === null ? null : Number(row['next_action_at']);
       const duty = row['removed'] === 1 ? undefined : { traits: Number(row['traits']), nextActionAt };
-      return { number: Number(row['number']), certificate, duty };
+      return { number: Number(row['number']), position: Number(row['of_position']), certificate, duty };
     },
     update({ number, certificate, duty }: StoredCertificate, row: CertificateRow, isBulk: boolean): void {
       const before = namesOf(certificate);
@@ -385,8 +394,9 @@ export function createTableWriter(
         if (!isKept(event, role)) return;
         const change = changeOf(event.certificateId);
         if (role === 'manager' && !distrusted) ledger.add(ledgerEntries(event, { before: change.certificate, at }));
-        const certificate = evolve(change.certificate, event, context);
-        if (!certificate || certificate === change.certificate) return;
+        const evolved = evolve(change.certificate, event, context);
+        if (!evolved || evolved === change.certificate) return;
+        const certificate = keptPart(evolved, role);
         const servedPosition = isServedAlike(change.certificate, certificate) ? change.servedPosition : position;
         Object.assign(change, { certificate, position, servedPosition });
       },
@@ -405,6 +415,17 @@ export function createTableWriter(
         return written;
       },
     };
+  }
+
+  /** Forgets the leaves of removed certificates once they have ended. */
+  function clearEnded(now: Date): void {
+    for (const row of statements.findEnded.all(now.getTime())) {
+      const stored = certificates.find(String(row['certificate_id']));
+      if (!stored) continue;
+      const certificate = { ...stored.certificate, retired: undefined };
+      const place = { position: stored.position, servedPosition: null, role };
+      certificates.update(stored, certificateRow(certificate, place), isBulk);
+    }
   }
 
   return {
@@ -432,10 +453,12 @@ export function createTableWriter(
         }
       }
       const written = changes.write();
+      const last = commits.at(-1);
+      if (last && role === 'manager' && !isBulk) clearEnded(last.at);
       issuances.write();
       ends.flush();
       hours.flush();
-      ledger.flush(commits.at(-1)?.at);
+      ledger.flush(last?.at);
       const before = (commits[0]?.position ?? 0) - 1;
       const { position } = checkpoint;
       const [reached, state] = [JSON.stringify(checkpoint), JSON.stringify(bus)];

@@ -46,6 +46,8 @@ export interface Snapshot extends TakenSnapshot {
 }
 
 const FRAME_RECORDS = 256;
+/** Almost always fewer: a certificate has two. One of 100 names with its key is 8 kB, and a frame may have 64,000,000 bytes. */
+const FRAME_LEAVES = 2_000;
 const CHUNK_BYTES = 32_000_000;
 
 const hash = v.pipe(v.string(), v.check(isHash));
@@ -74,13 +76,23 @@ const folderOf = (busId: string, at: number): string => `snapshots/${busId}/${St
 const chunkKey = (busId: string, at: number, sum: string): string => `${folderOf(busId, at)}/${sum}.zst`;
 const pointerKey = (busId: string): string => `snapshots/${busId}/latest`;
 
+/** How many leaves a record has, at least one. */
+function leavesIn(record: SnapshotRecord): number {
+  if (!('certificate' in record)) return 1;
+  const { predecessors, retired = [] } = record.certificate;
+  return 1 + predecessors.length + retired.length;
+}
+
 function* frames(records: Iterable<SnapshotRecord>): Iterable<Uint8Array> {
   let frame: SnapshotRecord[] = [];
+  let leaves = 0;
   for (const record of records) {
     frame.push(record);
-    if (frame.length < FRAME_RECORDS) continue;
+    leaves += leavesIn(record);
+    if (frame.length < FRAME_RECORDS && leaves < FRAME_LEAVES) continue;
     yield packRecords(frame);
     frame = [];
+    leaves = 0;
   }
   if (frame.length > 0) yield packRecords(frame);
 }
@@ -250,7 +262,10 @@ function parseBus(key: string, manifest: Manifest, { recipients, recipientsPosit
     throw refuse(key, 'its recipients are not those of the root');
   const keys = [...bus.accounts, ...bus.nextAccountKeys, ...bus.replacedAccounts];
   const placed = [bus.config, bus.archived, ...bus.snapshots].flatMap((each) => (each ? [each.position] : []));
-  const positions = [...placed, ...keys.flatMap(({ keyPosition, sealedPosition = keyPosition }) => [keyPosition, sealedPosition])];
+  const positions = [
+    ...placed,
+    ...keys.flatMap(({ keyPosition, sealedPosition = keyPosition }) => [keyPosition, sealedPosition]),
+  ];
   if (positions.some((at) => at > manifest.position)) throw refuse(key, 'its state is that of a later commit');
   return bus;
 }

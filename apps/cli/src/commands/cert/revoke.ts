@@ -8,7 +8,6 @@ import { type AnswerError, describeError } from '../../answer.ts';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
 import { parseDuration } from '../../certificates/duration.ts';
-import { NOT_LOOKED_AT } from '../../certificates/not-looked-at.ts';
 import { hasConditions, predicateFlags, predicateOf } from '../../certificates/predicate.ts';
 import { checkConditions } from '../../certificates/unmatched.ts';
 import { many } from '../../counts.ts';
@@ -68,7 +67,7 @@ export default class CertRevoke extends SigningCommand {
   static override summary =
     'Replace a certificate, and revoke the old one at its CA; or revoke many that were replaced.';
   static override description =
-    'With an id: the new one is on the bus before the old one is revoked; load balancers that have not read it yet go on with the old one until they have. Where this is interrupted in between, run it again with --serial and the serial number of the old one. With conditions: revokes every certificate that all of them fit and that was replaced, such as by "certbus campaign start" with the same conditions, once what replaced it has been on the bus for --served-for; what is not replaced stays. It can be run until nothing is left.';
+    'With an id: the new one is on the bus before the old one is revoked; load balancers that have not read it yet go on with the old one until they have. Where this is interrupted in between, run it again with --serial and the serial number of the old one. With conditions: revokes every certificate that all of them fit and that was removed, or replaced, such as by "certbus campaign start" with the same conditions, once the removal, or what replaced it, has been on the bus for --served-for; what is not replaced stays. Older leaves that are still valid are included. It can be run until nothing is left.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> example.com --reason keyCompromise',
     '<%= config.bin %> <%= command.id %> --sealed-to loadbalancers --served-for 2h',
@@ -85,7 +84,8 @@ export default class CertRevoke extends SigningCommand {
     }),
     serial: Flags.string({ description: 'serial number of an older one that is still valid; it needs no replacement' }),
     'served-for': Flags.string({
-      description: 'with conditions: how long what replaced one has been on the bus at least, such as 90m or 2h',
+      description:
+        'with conditions: how long what replaced one, or its removal, has been on the bus at least, such as 90m or 2h',
       default: '1h',
     }),
     identity: Flags.string({
@@ -158,7 +158,6 @@ export default class CertRevoke extends SigningCommand {
       const leafHashes = ready.map(({ leafHash }) => leafHash);
       return manager.revokeReplaced(request, { ...terms, leafHashes, signal: this.signal, onOutcome });
     });
-    this.progress(NOT_LOOKED_AT);
     return this.#report(outcomes);
   }
 

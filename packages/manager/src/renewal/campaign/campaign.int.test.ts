@@ -249,3 +249,26 @@ test('what a stolen identity could open is revoked by its own key once it was re
   expect(await look()).toMatchObject([{ certificateId: left, state: 'not-replaced' }]);
   expect(await runOnce()).toMatchObject({ due: 0 });
 });
+
+test('leaves that were replaced many times, and those of removed certificates, are revoked as well', async () => {
+  const [old = '', gone = ''] = await issue('old.test', 'gone.test');
+  await replaceRecipients('edge2');
+  for (let n = 0; n < 5; n += 1) {
+    await asAnother((manager) => manager.renew(old, { signal }));
+    ca.clock.advance(2 * 24 * 60 * MINUTE_MS);
+  }
+  await asAnother((manager) => manager.remove(gone));
+  ca.clock.advance(61 * MINUTE_MS);
+  const request = { predicate: { sealedTo: 'edge' } };
+  const { identity } = await parseIdentityFile(site.identities[0] ?? '');
+  const revoke = () =>
+    asAnother((manager) => manager.revokeReplaced(request, { reason: 'keyCompromise', identity, signal }));
+  const outcomes = await revoke();
+  expect(outcomes.map(({ certificateId, outcome }) => [certificateId, outcome]).sort()).toEqual(
+    [gone, old].sort().map((id) => [id, 'revoked']),
+  );
+  expect(
+    ca.requests.filter(({ resource, status: answer }) => resource === 'revokeCert' && answer === 200),
+  ).toHaveLength(2);
+  expect(await revoke()).toEqual([]);
+});
