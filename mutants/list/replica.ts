@@ -18,6 +18,13 @@ export const replica: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/replica/src/writer/ends.test.ts' }],
   },
   {
+    fault: 'a client keeps the keys of removed certificates',
+    file: 'packages/replica/src/writer/role.ts',
+    find: 'retired: undefined, ',
+    replace: '',
+    noticedBy: [{ file: REPLICA_TEST, only: 'so that they can be revoked, and by no client' }],
+  },
+  {
     fault: 'all keys of a vault are sealed with one nonce',
     file: 'packages/replica/src/vault/sealing.ts',
     find: 'crypto.getRandomValues(new Uint8Array(NONCE_BYTES))',

@@ -213,8 +213,10 @@ const CERTIFICATE: ManagedCertificate = {
     own: { problem: 'p', class: 'temporary', detail: 'd' },
   },
   renewalInfo: { windowStart: instant, windowEnd: instant, renewAt: instant, explanationUrl: 'https://ca.test/why' },
+  retired: [issued('retired')],
   revoked: false,
   removed: false,
+  removedAt: instant,
 };
 
 /** The records of a frame, read as the page describes it. */
