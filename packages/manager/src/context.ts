@@ -5,6 +5,7 @@ import type { DnsView } from '@certbus/solvers/dns-view';
 import { type ArchivePlace, type Bus, catchUp, type Decide, type TransactOptions, transact } from '@certbus/store';
 import type { Connections } from './accounts/connections.ts';
 import type { SecretSource } from './configuration/secrets.ts';
+import type { LossGuard } from './decide/loss-guard.ts';
 import { ManagerError } from './errors.ts';
 import type { SolverFactory } from './issuance/solvers.ts';
 import type { Freshness } from './state/freshness.ts';
@@ -26,6 +27,8 @@ export interface Context {
   readonly secrets: SecretSource;
   /** What DNS shows, asked through these resolvers. */
   readonly openDnsView: (resolvers: readonly string[]) => DnsView;
+  /** What looks at DNS of this process have found. */
+  readonly lossGuard: LossGuard;
   readonly logger: Logger;
   readonly now: () => Date;
   /** From 0 to 1. */

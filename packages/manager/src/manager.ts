@@ -13,6 +13,7 @@ import { type ConfigurationOperations, configurationOperations } from './configu
 import type { SecretSource } from './configuration/secrets.ts';
 import { requireConfiguration } from './configuration/stored-configuration.ts';
 import { type Context, refresh } from './context.ts';
+import { createLossGuard } from './decide/loss-guard.ts';
 import type { Quota } from './decide/quota.ts';
 import { type DiagnosisOptions, diagnose } from './doctor/doctor.ts';
 import type { Finding } from './doctor/finding.ts';
@@ -142,7 +143,8 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   const given = { bus, key, archive, holder, hasEnded, solvers, secrets };
   const openDnsView = (resolvers: readonly string[]) => createDnsView({ resolvers, timeoutMs: LOOK_MS });
   const ca = { connections: connectionsFor(options), publishedLimits: options.limits ?? limitsOf, openDnsView };
-  return { ...given, ...ca, view, freshness, logger, now, random, claimMs, graceMs };
+  const lossGuard = createLossGuard();
+  return { ...given, ...ca, view, freshness, lossGuard, logger, now, random, claimMs, graceMs };
 }
 
 /**

@@ -12,10 +12,14 @@ export const ALERT_KINDS = [
   'ca-outage',
   'claim-stuck',
   'archive-failing',
+  'dns-doubted',
 ] as const;
 
 /** What an alert is about. */
 export type AlertKind = (typeof ALERT_KINDS)[number];
+
+/** Kinds that are found where they happen, and that no look at the state of the bus finds to be over. */
+export const FOUND_ELSEWHERE: ReadonlySet<string> = new Set<AlertKind>(['archive-failing', 'dns-doubted']);
 
 /** `critical`: visitors see it, or soon will. `warning`: there is time. */
 export type AlertSeverity = 'critical' | 'warning';
@@ -44,6 +48,7 @@ const SEVERITIES: Readonly<Record<AlertKind, AlertSeverity>> = {
   'ca-outage': 'warning',
   'claim-stuck': 'warning',
   'archive-failing': 'warning',
+  'dns-doubted': 'warning',
 };
 
 /** How much an alert of a kind matters. */

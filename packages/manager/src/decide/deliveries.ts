@@ -2,7 +2,7 @@
 import { sha256 } from '@certbus/events';
 import { MAX_ALERTS, type NotedAlert, type WrittenEvent } from '@certbus/events/history';
 import type { ManagerState } from '../state/state.ts';
-import { ALERT_KINDS, type Alert, type AlertKind, alertKey, alertOf } from './alert.ts';
+import { ALERT_KINDS, type Alert, type AlertKind, alertKey, alertOf, FOUND_ELSEWHERE } from './alert.ts';
 
 /** An alert that places are to be told of. */
 export interface Delivery {
@@ -100,7 +100,7 @@ function changesFor({ bus }: ManagerState, { alert, until, pending }: Told): Wri
 
 /** Whether no run of this release finds that an alert is over: it does not know the kind, or looks for it elsewhere. */
 const isUnwatched = ({ alert }: NotedAlert): boolean =>
-  alert === 'archive-failing' || !ALERT_KINDS.some((known) => known === alert);
+  FOUND_ELSEWHERE.has(alert) || !ALERT_KINDS.some((known) => known === alert);
 
 /**
  * Records whom an alert has reached. Where the bus has as many alerts as it takes, one that no run would find to be over makes room. The result says

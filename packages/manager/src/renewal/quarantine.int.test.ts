@@ -2,7 +2,9 @@
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { DOUBTED_COUNT } from '../decide/loss-guard.ts';
 import { configFor, createSite, type Site, withManager } from '../issuance/manager.builders.ts';
+import { startHook } from '../upkeep/alerts/place.builders.ts';
 import type { RenewalOutcome } from './outcome.ts';
 
 const HOUR_MS = 3_600_000;
@@ -149,4 +151,27 @@ test('with "quarantine": false every order is tried', async () => {
   const orders = ca.orderCount;
   expect((await run(site))['one.test']).toMatchObject({ outcome: 'failed' });
   expect(ca.orderCount).toBe(orders + 1);
+});
+
+test('where many names are lost at once DNS is doubted: people are told, orders are tried, and nothing is set aside', async () => {
+  const hook = await startHook();
+  const site = await newSite({ alerts: { hook: { webhook: hook.url } } });
+  const names = Array.from({ length: DOUBTED_COUNT + 2 }, (_, n) => `n${n}.test`);
+  for (const name of names) dns.add(name, 'A', '127.0.0.1');
+  await withNewManager(site, { holder: '' }, (manager) =>
+    Promise.all(names.map((name) => manager.issue({ names: [name], challengeType: 'dns-01' }, { signal }))),
+  );
+  ca.clock.advance(61 * DAY_MS);
+  for (const name of names) drop(name);
+  const count = async (outcome: string) =>
+    Object.values(await run(site)).filter((each) => each.outcome === outcome).length;
+  const orders = ca.orderCount;
+  // As many as can be lost at once are left alone for an hour.
+  expect(await count('postponed')).toBe(DOUBTED_COUNT);
+  expect(ca.orderCount).toBe(orders + 2);
+  expect(hook.said()).toContain('raised dns-doubted dns');
+  for (const name of names) dns.add(name, 'A', '127.0.0.1');
+  ca.clock.advance(DAY_MS);
+  expect(await count('renewed')).toBeGreaterThanOrEqual(DOUBTED_COUNT);
+  expect(hook.said()).toContain('cleared dns-doubted dns');
 });

@@ -8,7 +8,7 @@ import { type Context, decide } from '../context.ts';
 import type { BindingLimit } from '../decide/binding-limit.ts';
 import { dueBy } from '../decide/due.ts';
 import { bindingLimit, orderKindOf } from '../decide/limits.ts';
-import { isQuarantined, isTriedAnyway, recordLook } from '../decide/quarantine.ts';
+import { type FoundLoss, isQuarantined, isTriedAnyway, recordLook } from '../decide/quarantine.ts';
 import { isBusError, LimitReachedError, ManagerError } from '../errors.ts';
 import { type RunOptions, recordUnsent, renew } from '../issuance/issue.ts';
 import { outagesFor, targetOf } from '../issuance/outages.ts';
@@ -160,7 +160,21 @@ function outcomeOf(certificate: Pick<ManagedCertificate, 'lost'>) {
   return { outcome, until: new Date(notBefore), lost: { names, loss, detail } };
 }
 
-/** Looks whether the names are still ours, where nothing is open; what it finds is on the bus, so that the next manager knows. */
+/** Whether what a look shows is not to be acted on: so many lose their names at once that DNS is doubted. What was set aside before stays. */
+function isDoubted({ lossGuard, logger, now }: Context, certificate: ManagedCertificate, found: FoundLoss | undefined) {
+  const { certificateId, names } = certificate;
+  if (isQuarantined(certificate)) return false;
+  const at = now();
+  lossGuard.note(certificateId, found?.detail, at);
+  const doubt = found && lossGuard.doubt(at);
+  if (doubt) logger.warn('DNS is doubted, and the order is tried', { names, detail: found?.detail, lost: doubt.lost });
+  return doubt !== undefined;
+}
+
+/**
+ * Looks whether the names are still ours, where nothing is open; what it finds is on the bus, so that the next manager knows. Nothing where DNS is
+ * doubted.
+ */
 async function lossOf(
   { context, options: { signal }, control }: Run,
   certificate: ManagedCertificate,
@@ -171,7 +185,7 @@ async function lossOf(
   const look = await control.at(certificate, directory);
   if (look.state === 'unknown') return isQuarantined(certificate) ? outcomeOf(certificate) : undefined;
   const found = look.state === 'lost' ? look.found : undefined;
-  if (!found && !before) return undefined;
+  if (isDoubted(context, certificate, found) || (!found && !before)) return undefined;
   const next = await decide(context, (state, now) => recordLook(state, now, certificateId, found), { signal });
   return next && outcomeOf(next);
 }

@@ -2,10 +2,11 @@
 import { markDefaultAccount } from '../accounts/stateless.ts';
 import { requireConfiguration, withConfiguration } from '../configuration/stored-configuration.ts';
 import { type Context, checkKnown, decide } from '../context.ts';
+import { dnsDoubted } from '../decide/loss-guard.ts';
 import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
 import { isBusError, ManagerError } from '../errors.ts';
 import type { RunOptions } from '../issuance/issue.ts';
-import type { Announcer } from '../upkeep/alerts/announcer.ts';
+import type { AnnounceOptions, Announcer } from '../upkeep/alerts/announcer.ts';
 import { completeCampaigns, nextCampaignAt } from './campaign/progress.ts';
 import { nextRun } from './next-run.ts';
 import { countsOf, type RenewalOutcome, type RunProblem, type RunResult, type SideTask } from './outcome.ts';
@@ -100,6 +101,21 @@ function createSideTasks(context: Context, signal: AbortSignal) {
   };
 }
 
+/**
+ * Tells people that DNS is doubted, or that it is not any more once a look has found names that are ours. Resolves with why they could not be
+ * told.
+ */
+async function tellDoubt(
+  { lossGuard, now }: Context,
+  announcer: Announcer,
+  options: AnnounceOptions,
+): Promise<readonly unknown[]> {
+  const doubt = lossGuard.doubt(now());
+  if (!doubt && !lossGuard.trusts(now())) return [];
+  const found = doubt ? [dnsDoubted(doubt)] : [];
+  return (await announcer.about('dns-doubted', found, options)).errors;
+}
+
 /** Tells people what this manager knows, where it cannot read the bus. What cannot be told then is lost: the run itself has failed. */
 async function tellWithoutBus(
   context: Context,
@@ -170,8 +186,9 @@ export async function runOnce(
   let tellAgain: Date | undefined;
   await side.run('alerts', async () => {
     const told = await announcer.afterRun({ config, outcomes, newestAt, isBusThere: true, signal: last });
+    const doubted = await tellDoubt(context, announcer, { config, signal: last });
     tellAgain = told.next;
-    for (const error of told.errors.slice(0, 1)) side.report('alerts', error);
+    for (const error of [...told.errors, ...doubted].slice(0, 1)) side.report('alerts', error);
   });
   const url = config.checkIn?.url;
   if (url && isInOrder(outcomes) && side.problems.length === 0) await side.run('check-in', () => checkIn(url, last));

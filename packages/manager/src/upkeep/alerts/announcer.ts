@@ -3,7 +3,15 @@ import type { NotedAlert } from '@certbus/events/history';
 import type { Outgoing } from '@certbus/store/outgoing';
 import type { Configuration } from '../../configuration/configuration.ts';
 import { type Context, decide } from '../../context.ts';
-import { ALERT_KINDS, type Alert, type AlertKind, alertKey, alertOf, fitAlert } from '../../decide/alert.ts';
+import {
+  ALERT_KINDS,
+  type Alert,
+  type AlertKind,
+  alertKey,
+  alertOf,
+  FOUND_ELSEWHERE,
+  fitAlert,
+} from '../../decide/alert.ts';
 import {
   type Delivery,
   planDeliveries,
@@ -206,7 +214,7 @@ export function createAnnouncer(
       return from && from > at ? [from] : [];
     });
     const found = all.filter((alert) => (tells(alert) ?? at) <= at);
-    const kinds = isBusThere ? ALERT_KINDS.filter((kind) => kind !== 'archive-failing') : [];
+    const kinds = isBusThere ? ALERT_KINDS.filter((kind) => !FOUND_ELSEWHERE.has(kind)) : [];
     return announce({ ...run, kinds, found, lookAt: earliest(later) });
   }
 

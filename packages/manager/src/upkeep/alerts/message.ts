@@ -26,6 +26,7 @@ const SUMMARIES: Readonly<Record<AlertKind, string>> = {
   'ca-outage': 'a CA fails',
   'claim-stuck': 'a claim is stuck',
   'archive-failing': 'the archive cannot be written',
+  'dns-doubted': 'DNS shows too many names lost at once',
 };
 
 /** The message about an alert that is raised, or over. */
