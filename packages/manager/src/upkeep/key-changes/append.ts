@@ -110,11 +110,18 @@ const missingIn = (list: readonly Recipient[], from: readonly Recipient[]): read
 const expels = ({ rootEvents }: RootReply): boolean => rootEvents.some(({ type }) => type === 'ManagerExpelled');
 
 /** What is to be reported of a change that is on the bus, apart from what only a manager can open. */
-function report(
+async function report(
   picture: RootPicture,
   reply: RootReply,
-  { change, ...done }: Pick<AppendedChange, 'position' | 'appended'> & { readonly change: ChangeOfReaders },
-): Omit<AppendedChange, 'exposure'> {
+  {
+    change,
+    signal,
+    ...done
+  }: Pick<AppendedChange, 'position' | 'appended'> & {
+    readonly change: ChangeOfReaders;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<Omit<AppendedChange, 'exposure'>> {
   const { before, after } = change;
   const { position } = done;
   return {
@@ -122,8 +129,8 @@ function report(
     floor: floorAt(picture.checkpoint),
     // Behind an expulsion `completeExpulsion` seals all of it again.
     left: expels(reply) ? [] : stillSealed(picture.bus, { before, after, position }),
-    openable: findOpenable(picture, missingIn(after.recipients, before.recipients)),
-    unopenable: findUnopenable(picture, missingIn(before.recipients, after.recipients)),
+    openable: await findOpenable(picture, missingIn(after.recipients, before.recipients), { signal }),
+    unopenable: await findUnopenable(picture, missingIn(before.recipients, after.recipients), { signal }),
     expels: expels(reply),
   };
 }
@@ -163,7 +170,10 @@ export async function appendChange(
     const exposure = await findExposure(context, change);
     // A process that ended behind its append has reported nothing of it to anybody.
     if (done !== undefined) {
-      return { ...report({ ...root, ...besides(view) }, reply, { change, position: done, appended: false }), exposure };
+      return {
+        ...(await report({ ...root, ...besides(view) }, reply, { change, position: done, appended: false, signal })),
+        exposure,
+      };
     }
     const head = view.checkpoint;
     const bytes = COMMIT_BYTES - Buffer.byteLength(JSON.stringify(rest));
@@ -175,7 +185,10 @@ export async function appendChange(
       else view.apply([commit], checkpoint);
       await view.written();
       const picture = { checkpoint, rootEvents: view.replica.rootEvents(), ...besides(view) };
-      return { ...report(picture, reply, { change, position: commit.position, appended: true }), exposure };
+      return {
+        ...(await report(picture, reply, { change, position: commit.position, appended: true, signal })),
+        exposure,
+      };
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;
     }
@@ -207,7 +220,7 @@ export async function appendChangeAsRoot(
     if (done !== undefined) {
       const change = changeOf(picture.rootEvents, reply);
       const exposure = { secrets: [], accounts: exposedAccounts(picture.bus, change) };
-      return { ...report(picture, reply, { change, position: done, appended }), exposure };
+      return { ...(await report(picture, reply, { change, position: done, appended, signal })), exposure };
     }
     try {
       await bus.append(picture.checkpoint, rest, { at: now(), signal });

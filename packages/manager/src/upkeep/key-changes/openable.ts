@@ -1,6 +1,7 @@
 /** Lists the certificates whose private key somebody can open who is not sealed to any more, or cannot open who came later. */
 import type { IssuedCertificate, ManagedCertificate, Recipient } from '@certbus/events';
 import { issuedFilter } from '../../renewal/campaign/predicate.ts';
+import { inTurns } from '../../renewal/turns.ts';
 import { type RootHistory, rootHistoryOf } from '../../state/root-history.ts';
 import type { RootPicture } from './keys-in-force.ts';
 
@@ -22,11 +23,21 @@ const historyOf = ({ rootEvents, bus, checkpoint }: RootPicture): RootHistory =>
 
 type Fits = (certificate: ManagedCertificate, issued: IssuedCertificate) => boolean;
 
-/** Looks at every certificate of the bus. */
-function list({ certificates: all }: RootPicture, fits: Fits): SealedCertificates {
+/** How a list is made. */
+interface ListOptions {
+  /** Ends the look at what can be a million certificates. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Looks at every certificate of the bus, and holds no more of them than it lists. Rejects with the signal's reason. */
+async function list(
+  { certificates: all }: RootPicture,
+  { fits, signal }: ListOptions & { readonly fits: Fits },
+): Promise<SealedCertificates> {
   const certificates: { readonly certificateId: string; readonly names: readonly string[] }[] = [];
   let count = 0;
-  for (const certificate of all()) {
+  for await (const certificate of inTurns(all())) {
+    signal?.throwIfAborted();
     const { certificateId, names, current, predecessors } = certificate;
     const issued = current ? [current, ...predecessors] : predecessors;
     if (!issued.some((each) => fits(certificate, each))) continue;
@@ -37,22 +48,29 @@ function list({ certificates: all }: RootPicture, fits: Fits): SealedCertificate
 }
 
 /** Certificates of which one of these recipients can open a private key; also those of which the bus does not say whom it was sealed to. */
-export function findOpenable(picture: RootPicture, recipients: readonly Recipient[]): SealedCertificates {
+export async function findOpenable(
+  picture: RootPicture,
+  recipients: readonly Recipient[],
+  options: ListOptions = {},
+): Promise<SealedCertificates> {
   if (recipients.length === 0) return NONE_SEALED;
   const history = historyOf(picture);
   const filters = recipients.map(({ recipient }) => issuedFilter({ sealedTo: recipient }, history));
-  return list(picture, (certificate, issued) => filters.some((fits) => fits(certificate, issued)));
+  const fits: Fits = (certificate, issued) => filters.some((canOpen) => canOpen(certificate, issued));
+  return list(picture, { ...options, fits });
 }
 
 /** Certificates of which one of these recipients cannot open a private key, as far as the bus says whom it was sealed to. */
-export function findUnopenable(picture: RootPicture, recipients: readonly Recipient[]): SealedCertificates {
+export async function findUnopenable(
+  picture: RootPicture,
+  recipients: readonly Recipient[],
+  options: ListOptions = {},
+): Promise<SealedCertificates> {
   if (recipients.length === 0) return NONE_SEALED;
   const history = historyOf(picture);
   const filters = recipients.map(({ recipient }) => issuedFilter({ sealedTo: recipient }, history));
-  return list(
-    picture,
-    (certificate, issued) =>
-      issued === certificate.current &&
-      (issued.origin?.recipientsPosition === undefined || filters.some((fits) => !fits(certificate, issued))),
-  );
+  const fits: Fits = (certificate, issued) =>
+    issued === certificate.current &&
+    (issued.origin?.recipientsPosition === undefined || filters.some((canOpen) => !canOpen(certificate, issued)));
+  return list(picture, { ...options, fits });
 }
