@@ -27,6 +27,7 @@ export default defineConfig({
       'packages/*/src/**/*.test.ts',
       'apps/*/src/**/*.test.ts',
       'services/src/**/*.test.ts',
+      'benchmarks/**/*.test.ts',
       'rules/**/*.test.ts',
       'mutants/**/*.test.ts',
     ],

@@ -3,10 +3,16 @@ import { publish } from './document.ts';
 import { massRenewal } from './mass-renewal.ts';
 import { million } from './million.ts';
 import type { Part } from './part.ts';
+import { shortLived } from './short-lived/part.ts';
 import { soak } from './soak.ts';
 
 /** `npm run test:long -- [PART...] [--certificates N]`: runs the long tests, all or those that are named, and publishes full-sized ones. */
-const PARTS: Readonly<Record<string, Part>> = { million, 'mass-renewal': massRenewal, soak };
+const PARTS: Readonly<Record<string, Part>> = {
+  million,
+  'mass-renewal': massRenewal,
+  'short-lived': shortLived,
+  soak,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -60,7 +60,8 @@ async function renew(manager: Manager): Promise<Pick<MassResult, 'outcomes' | 'r
 }
 
 const task: MassTask = JSON.parse(process.argv[2] ?? '');
-await withManager(task.site, task, async (manager) => {
+const now = () => new Date(Date.now() + task.aheadMs);
+await withManager(task.site, { holder: task.holder, now }, async (manager) => {
   await manager.refresh();
   const began = performance.now();
   const { outcomes, runs } = await (task.issue ? issue(manager, task.issue) : renew(manager));

@@ -120,7 +120,7 @@ async function run(certificates: number): Promise<PartResult> {
   const newOrders = Math.ceil(certificates * 1.2);
   await using ca = await startCaProcess(newOrders);
   try {
-    const site = await createMassSite(folder.path, ca, newOrders);
+    const site = await createMassSite(folder.path, ca, { newOrders });
     let aheadMs = 0;
     const steps: Step[] = [];
     const check: Scene['check'] = (holds, otherwise) => {
