@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { publish } from './document.ts';
 import { massRenewal } from './mass-renewal.ts';
+import { massRevocation } from './mass-revocation/part.ts';
 import { million } from './million.ts';
 import type { Part } from './part.ts';
 import { shortLived } from './short-lived/part.ts';
@@ -10,6 +11,7 @@ import { soak } from './soak.ts';
 const PARTS: Readonly<Record<string, Part>> = {
   million,
   'mass-renewal': massRenewal,
+  'mass-revocation': massRevocation,
   'short-lived': shortLived,
   soak,
 };
