@@ -18,6 +18,7 @@ import type { LoggedRequest } from './server/request-log.ts';
 import { createState, openStateFolder, type ServerState } from './server/state/state-folder.ts';
 import { PATHS } from './server/urls.ts';
 import { recordOutcome } from './server/validation/outcome.ts';
+import { subjectOf } from './server/validation/subject.ts';
 import { createValidator, type Validator } from './server/validation/validator.ts';
 
 /** A CA for tests, on loopback, in this process. */
@@ -65,6 +66,7 @@ function createValidations(validator: Validator): Validations {
   const running = new Set<Promise<void>>();
   return {
     begin(ca, validation) {
+      ca.emit('validating', subjectOf(validation));
       const work = validator(validation, stop.signal)
         .then((problem) => recordOutcome(ca, validation, problem))
         .catch((error: unknown) => {

@@ -5,7 +5,7 @@ export type { CaaValue, DnsRecords, DnsType, DnsValues, SoaValue } from './dns/r
 export { type DnsQuery, type DnsServer, type DnsServerOptions, startDnsServer } from './dns-server.ts';
 export type { CertificateView } from './server/certificate-view.ts';
 export type { Clock } from './server/clock.ts';
-export type { AcmeServerEvents } from './server/events.ts';
+export type { AcmeServerEvents, ValidatedChallenge } from './server/events.ts';
 export type { Fault } from './server/fault.ts';
 export type { FaultCondition, InjectedFault } from './server/faults.ts';
 export type { KeyAlgorithm } from './server/hierarchy.ts';

@@ -2,6 +2,14 @@
 import type { ChallengeType } from './records.ts';
 import type { LoggedRequest } from './request-log.ts';
 
+/** A challenge that is validated. */
+export interface ValidatedChallenge {
+  readonly name: string;
+  readonly type: ChallengeType;
+  /** RFC 8555 section 8.1. */
+  readonly keyAuthorization: string;
+}
+
 /** What a server tells those who watch it. Names are as the client ordered them. */
 export interface AcmeServerEvents {
   /** A request was answered, or was not, on purpose. */
@@ -18,8 +26,10 @@ export interface AcmeServerEvents {
       readonly isReused: boolean;
     },
   ];
+  /** The validation of a challenge begins. */
+  validating: [ValidatedChallenge];
   /** A challenge was validated; `problem` says why it failed. */
-  validation: [{ readonly name: string; readonly type: ChallengeType; readonly problem?: string }];
+  validation: [ValidatedChallenge & { readonly problem?: string }];
   /** A certificate was issued. */
   certificate: [{ readonly serial: string; readonly names: readonly string[]; readonly notAfter: Date }];
   /** A certificate was revoked. */

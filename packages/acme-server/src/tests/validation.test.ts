@@ -134,6 +134,23 @@ describe('dns-01', () => {
   });
 });
 
+test('those who watch are told when a validation begins, and how it ended', async () => {
+  const own = await startOwn();
+  const told: unknown[] = [];
+  for (const event of ['validating', 'validation'] as const)
+    own.server.on(event, (subject) => void told.push({ event, ...subject }));
+  let token = '';
+  await tryChallenge(own, '*.told.test', 'dns-01', (challenge) => {
+    token = keyAuthorization(own.client, challenge);
+  });
+  const subject = { name: '*.told.test', type: 'dns-01', keyAuthorization: token };
+  const problem = expect.stringContaining('No TXT record found');
+  expect(told).toEqual([
+    { event: 'validating', ...subject },
+    { event: 'validation', ...subject, problem },
+  ]);
+});
+
 describe('tls-alpn-01', () => {
   const right = [{ type: 'dns' as const, value: 'alpn.test' }];
 

@@ -11,6 +11,7 @@ import { createDnsLookup } from './dns-lookup.ts';
 import { validateDnsPersist01 } from './dns-persist-01.ts';
 import { validateHttp01 } from './http-01.ts';
 import type { Method } from './method.ts';
+import { subjectOf } from './subject.ts';
 import { validateTlsAlpn01 } from './tls-alpn-01.ts';
 
 /** Gives the reason why a challenge is not met; `undefined` where it is. */
@@ -39,7 +40,7 @@ export function createValidator(settings: Settings, clock: Clock): Validator {
     if (delayMs > 0) await wait(delayMs, undefined, { signal: stop });
     if (alwaysValid) return undefined;
     const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
-    const keyAuthorization = `${validation.challenge.token}.${validation.account.publicKey.thumbprint}`;
+    const { keyAuthorization } = subjectOf(validation);
     const context = { ...validation, dns, settings, now: clock.now(), keyAuthorization, signal };
     try {
       await METHODS[validation.challenge.type](context);
