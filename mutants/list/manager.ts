@@ -34,6 +34,13 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: REPLACEMENT_TEST }],
   },
   {
+    fault: 'a claim is thought to last from when its holder goes on, and not from when it was made',
+    file: 'packages/manager/src/issuance/claim-keep-alive.ts',
+    find: 'let until = Date.parse(issuanceOf(context.view.state, claim).until);',
+    replace: 'let until = now().getTime() + claimMs;',
+    noticedBy: [{ file: 'packages/manager/src/issuance/late-orders.int.test.ts', only: 'stands still' }],
+  },
+  {
     fault: 'a campaign keeps no pace but that of each run',
     file: CLAIM,
     find: 'const binding = paceLimit(state, now, campaignId) ?? (limits',

@@ -59,10 +59,11 @@ export async function completeIssuance(
 ): Promise<IssuedContent> {
   const { certificateId } = claim;
   const { names } = issuanceOf(context.view.state, claim);
-  await using keepAlive = keepClaimAlive(context, claim);
+  await using keepAlive = await keepClaimAlive(context, claim, options);
   const { lost } = keepAlive;
   const persist = persistence(context, claim, { ...options, names, lost });
   try {
+    lost.throwIfAborted();
     const { leaf, issuers } = await runOrder(context, claim, { ...options, lost, persist });
     options.onProgress({ step: 'issued', certificateId, names });
     const csr = csrFor(context, claim, publicKeyOfLeaf(leaf));

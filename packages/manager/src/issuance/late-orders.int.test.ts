@@ -6,6 +6,7 @@ import {
   startAcmeServer,
   startDnsServer,
 } from '@certbus/acme-server';
+import type { Bus } from '@certbus/store';
 import { requirePart, startStepCa, temporaryFolder } from 'certbus-services';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import type { Manager } from '../index.ts';
@@ -30,7 +31,9 @@ async function startWorld(options: AcmeServerOptions) {
   const site = await createSite(`${folder.path}/${sites}.db`, configFor(server, { url: dns.url, dns: dns.address }));
   const { clock } = server;
   const process: ProcessOptions = { holder: 'one', now: () => clock.now() };
-  return { dns, server, clock, manage: <T>(run: (manager: Manager) => Promise<T>) => withManager(site, process, run) };
+  const manage = <T>(run: (manager: Manager) => Promise<T>, options: Partial<ProcessOptions> = {}) =>
+    withManager(site, { ...process, ...options }, run);
+  return { dns, server, clock, manage };
 }
 
 const short = { ...letsEncryptProfiles['tlsserver'], validityMs: 10 * MINUTE_MS } as Profile;
@@ -85,6 +88,33 @@ test('an order whose dates were fixed too long ago is made again at once, and wh
     expect((await manager.runOnce({ signal })).outcomes).toEqual([]);
     expect([server.orderCount, server.certificates().length]).toEqual([2, 1]);
   });
+});
+
+test('a manager that stands still behind its claim sends no order once another has taken it over, and goes on where nobody has', async () => {
+  const { server, clock, manage } = await startWorld({});
+  const issue = (name: string) => (manager: Manager) => manager.issue({ names: [name] }, { signal });
+  await manage(issue('first.test'));
+  const standingStill = (meanwhile: () => Promise<unknown>) => {
+    let appends = 0;
+    const throughBus = (bus: Bus): Bus => ({
+      ...bus,
+      async append(...args) {
+        const appended = await bus.append(...args);
+        appends += 1;
+        if (appends === 1) {
+          clock.advance(8 * MINUTE_MS);
+          await meanwhile();
+        }
+        return appended;
+      },
+    });
+    return { throughBus };
+  };
+  const taken = standingStill(() => manage(issue('a.test'), { holder: 'two' }));
+  await expect(manage(issue('a.test'), taken)).rejects.toMatchObject({ code: 'CERTBUS_MANAGER_CLAIM_LOST' });
+  const alone = standingStill(async () => {});
+  expect(await manage(issue('b.test'), alone)).toMatchObject({ outcome: 'issued' });
+  expect([server.orderCount, server.certificates().length]).toEqual([3, 3]);
 });
 
 test('a certificate that is fetched past its half-life is not renewed again at once', async () => {
