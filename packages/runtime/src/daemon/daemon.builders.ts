@@ -24,7 +24,7 @@ import { withManager } from '../with-manager.ts';
 import { type DaemonOptions, runDaemon } from './daemon.ts';
 
 const never = new AbortController().signal;
-const STREAM = 'test';
+export const STREAM = 'test';
 
 /** What a daemon that is a process of its own is told, as JSON. */
 export interface DaemonTask {
@@ -62,7 +62,7 @@ export interface DaemonSite extends AsyncDisposable {
 }
 
 /** Writes what a machine needs, makes the bus, and configures it; returns the file of the local configuration. */
-async function writeSite(folder: string, config: object): Promise<string> {
+export async function writeSite(folder: string, config: object): Promise<string> {
   const bus = `sqlite:${join(folder, 'bus.db')}#${STREAM}`;
   const [rootKey, managerKey, identity] = [createRootKey(), await createManagerKey(), await createIdentity()];
   const root = parseRootKey(rootKey);

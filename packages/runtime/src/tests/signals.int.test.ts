@@ -1,0 +1,191 @@
+/**
+ * Managers and daemons that SIGKILL and SIGSTOP meet at their appends and requests: the CA counts one order and one certificate for each
+ * intent, none is lost, and no TXT record stays behind or is taken away under another's validation.
+ */
+import type { IssueRequest } from '@certbus/manager';
+import { isFull } from 'certbus-services/vitest';
+import { expect, type TestContext, test } from 'vitest';
+import { type Awaited, type Ended, type Signalled, type SignalSite, startSignalSite } from './signals.builders.ts';
+
+/** Longer than a claim and what it counts after its end. */
+const CLAIM_OVER_MS = 8 * 60_000;
+/** A stopped process that sends its order afterwards has made one that nobody goes on with: ACME has no word for it. */
+const SENT_LATE = 'sending POST new-order #1';
+
+/** How many certificates there are to be for a set of names, and how many orders at the most. */
+interface Intent {
+  readonly names: readonly string[];
+  readonly certificates: number;
+  readonly orders: number;
+}
+
+const one = (name: string): Intent => ({ names: [name], certificates: 1, orders: 1 });
+
+/** A site whose account and issuer are on the bus, and what a fresh process passes when it issues a certificate. */
+async function startSite({ onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
+  const site = await startSignalSite();
+  onTestFinished(() => site[Symbol.asyncDispose]());
+  const heir = site.start();
+  const seed = await heir.work({ request: { names: ['seed.test'] } }).ended;
+  expect(seed?.outcome).toBe('issued');
+  return { site, heir };
+}
+
+async function issue(process: Signalled, request: IssueRequest): Promise<void> {
+  const ended = await process.work({ request }).ended;
+  expect(ended?.outcome, request.names.join()).toMatch(/^(issued|already-managed)$/);
+}
+
+/** Has a victim issue a certificate until its signal meets it; resolves with the point, `undefined` where it passed none such. */
+async function strike(victim: Signalled, name: string, awaits: Awaited) {
+  const work = victim.work({ request: { names: [name] }, awaits });
+  const point = await work.reached;
+  if (awaits.signal === 'SIGKILL' && point !== undefined) expect(await work.ended).toBeUndefined();
+  return { point, ended: work.ended };
+}
+
+/** Has others go on with what a stopped victim holds; it goes on itself once they are validated, or have ended. */
+async function outlive(
+  { site, victim, ended }: { site: SignalSite; victim: Signalled; ended: Promise<Ended | undefined> },
+  name: string,
+  { isMeanwhile, others }: { readonly isMeanwhile: boolean; readonly others: () => Promise<unknown> },
+): Promise<void> {
+  const over = new AbortController();
+  const validating = site.whenValidating(name, over.signal);
+  site.advance(CLAIM_OVER_MS);
+  const work = others().finally(() => over.abort());
+  await (isMeanwhile ? validating : work);
+  victim.goOn();
+  await work;
+  expect((await ended)?.outcome).toMatch(/^(issued|already-managed|CERTBUS_MANAGER_CLAIM_LOST)$/);
+}
+
+/** No value stays for a name once all who worked on it are done. */
+function checkRecords({ dns, faults }: SignalSite, name: string, where: string): void {
+  expect(dns.get(`_acme-challenge.${name}`, 'TXT'), where).toEqual([]);
+  expect(faults, where).toEqual([]);
+}
+
+async function checkCounts(site: SignalSite, intents: readonly Intent[]): Promise<void> {
+  const tallies = await site.tallies();
+  for (const { names, certificates, orders } of intents) {
+    const tally = tallies.get(names.join(' '));
+    expect(tally?.issued, names.join()).toHaveLength(certificates);
+    expect(tally?.obtained, names.join()).toEqual(tally?.issued);
+    expect(tally?.orders, names.join()).toBeGreaterThanOrEqual(certificates);
+    expect(tally?.orders, names.join()).toBeLessThanOrEqual(orders);
+  }
+  expect(tallies.size).toBe(1 + intents.length);
+}
+
+test('of two managers one is killed at each kind of append, or stopped past its claim: one order and one certificate for each intent', async (context) => {
+  const { site, heir } = await startSite(context);
+  const victims = [site.start(), site.start(), site.start()] as const;
+  const both = ['both.test'];
+  await Promise.all([issue(heir, { names: both }), issue(victims[1], { names: both, keyType: 'RSA-2048' })]);
+  const ended = await strike(victims[2], 's.test', { point: 'answered POST chall #1', signal: 'SIGSTOP' });
+  expect(ended.point).toBeDefined();
+  const others = () => issue(heir, { names: ['s.test'] });
+  await outlive({ site, victim: victims[2], ...ended }, 's.test', { isMeanwhile: false, others });
+  checkRecords(site, 's.test', 'stopped');
+  const points = ['after IssuanceStarted #1', 'before OrderCreated #1', 'before CertificateObtained #1'];
+  const intents = [{ names: both, certificates: 2, orders: 2 }, one('s.test')];
+  for (const [index, point] of points.entries()) {
+    const victim = victims[index];
+    if (!victim) throw new TypeError('each point has a victim');
+    const name = `k${index}.test`;
+    expect((await strike(victim, name, { point, signal: 'SIGKILL' })).point).toBe(point);
+    await issue(heir, { names: [name] });
+    checkRecords(site, name, point);
+    intents.push(one(name));
+  }
+  await checkCounts(site, intents);
+});
+
+/** What others do about a name while, and after, a signal meets a victim that issues it. */
+interface Company {
+  /** Begins before the victim. */
+  readonly before: (name: string) => Promise<unknown>;
+  readonly after: (name: string) => Promise<unknown>;
+  readonly intents: (name: string, orders: number) => readonly Intent[];
+}
+
+/** Two managers: the victim and an heir. */
+const pair = (heir: Signalled): Company => ({
+  before: async () => {},
+  after: (name) => issue(heir, { names: [name] }),
+  intents: (name, orders) => [{ ...one(name), orders }],
+});
+
+const companies = [['two', (_: SignalSite, heir: Signalled) => pair(heir)]] as const;
+
+/** The points that a process passes when it issues a certificate: of one that has just begun, or that did so before. */
+async function pointsOf(process: Signalled, name: string): Promise<readonly string[]> {
+  const ended = await process.work({ request: { names: [name] } }).ended;
+  expect(ended?.outcome).toBe('issued');
+  return ended?.passed ?? [];
+}
+
+/** Hundreds of rounds, on a machine that can be busy. */
+const FULL = { tags: 'full', timeout: 3_600_000 };
+
+if (isFull) {
+  test.concurrent.for(companies)(
+    'SIGKILL at every append and every request, %s managers',
+    FULL,
+    async ([, meet], context) => {
+      const { site, heir } = await startSite(context);
+      const company = meet(site, heir);
+      const points = await pointsOf(site.start(), 'first.test');
+      expect(points.length).toBeGreaterThan(20);
+      const intents: Intent[] = [one('first.test')];
+      let next = site.start();
+      let reached = 0;
+      for (const [index, point] of points.entries()) {
+        const name = `k${index}.test`;
+        const victim = next;
+        next = site.start();
+        const beside = company.before(name);
+        const struck = await strike(victim, name, { point, signal: 'SIGKILL' });
+        if (struck.point !== undefined) reached += 1;
+        else victim.child.kill('SIGKILL');
+        await Promise.all([beside, company.after(name)]);
+        checkRecords(site, name, point);
+        intents.push(...company.intents(name, 1));
+      }
+      expect(reached).toBeGreaterThan(20);
+      await checkCounts(site, intents);
+    },
+  );
+
+  test.concurrent.for(companies)(
+    'SIGSTOP at every append and every request, %s managers',
+    FULL,
+    async ([, meet], context) => {
+      const { site, heir } = await startSite(context);
+      const company = meet(site, heir);
+      const victim = site.start();
+      const fresh = await pointsOf(victim, 'first.test');
+      const points = fresh.filter((point) => !/directory|new-nonce/.test(point));
+      const intents: Intent[] = [one('first.test')];
+      let reached = 0;
+      for (const [index, point] of points.entries()) {
+        for (const isMeanwhile of [false, true]) {
+          const name = `s${index}${isMeanwhile ? 'm' : ''}.test`;
+          const where = `${point}${isMeanwhile ? ', going on within the validation of others' : ''}`;
+          const beside = company.before(name);
+          const struck = await strike(victim, name, { point, signal: 'SIGSTOP' });
+          // Its claim is to end, and not that of another order that is under way.
+          await beside;
+          const others = () => company.after(name);
+          if (struck.point !== undefined) reached += 1;
+          await outlive({ site, victim, ...struck }, name, { isMeanwhile, others });
+          checkRecords(site, name, where);
+          intents.push(...company.intents(name, point === SENT_LATE ? 2 : 1));
+        }
+      }
+      expect(reached).toBeGreaterThan(40);
+      await checkCounts(site, intents);
+    },
+  );
+}
