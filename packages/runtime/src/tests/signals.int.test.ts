@@ -7,6 +7,7 @@ import { isFull } from 'certbus-services/vitest';
 import { expect, type TestContext, test } from 'vitest';
 import { type Awaited, type Ended, type Signalled, type SignalSite, startSignalSite } from './signals.builders.ts';
 
+const HOUR_MS = 3_600_000;
 /** Longer than a claim and what it counts after its end. */
 const CLAIM_OVER_MS = 8 * 60_000;
 /** A stopped process that sends its order afterwards has made one that nobody goes on with: ACME has no word for it. */
@@ -117,7 +118,25 @@ const pair = (heir: Signalled): Company => ({
   intents: (name, orders) => [{ ...one(name), orders }],
 });
 
-const companies = [['two', (_: SignalSite, heir: Signalled) => pair(heir)]] as const;
+/** Five managers: beside the victim, one has a wildcard proved under the same record name, and one of three wants another key. */
+function five(site: SignalSite, heir: Signalled): Company {
+  const [wild, rsa, late] = [site.start(), site.start(), site.start()];
+  return {
+    before: (name) => issue(wild, { names: [`*.${name}`] }),
+    after: (name) =>
+      Promise.all([
+        issue(heir, { names: [name] }),
+        issue(late, { names: [name] }),
+        issue(rsa, { names: [name], keyType: 'RSA-2048' }),
+      ]),
+    intents: (name, orders) => [{ names: [name], certificates: 2, orders: 1 + orders }, one(`*.${name}`)],
+  };
+}
+
+const companies = [
+  ['two', (_: SignalSite, heir: Signalled) => pair(heir)],
+  ['five', five],
+] as const;
 
 /** The points that a process passes when it issues a certificate: of one that has just begun, or that did so before. */
 async function pointsOf(process: Signalled, name: string): Promise<readonly string[]> {
@@ -126,8 +145,27 @@ async function pointsOf(process: Signalled, name: string): Promise<readonly stri
   return ended?.passed ?? [];
 }
 
+/** Points of a daemon that has several orders under way at once, by their count. */
+const rounds = [2, 9, 20, 35].flatMap((count) =>
+  (['SIGKILL', 'SIGSTOP'] as const).map((signal) => ({ count, signal })),
+);
 /** Hundreds of rounds, on a machine that can be busy. */
 const FULL = { tags: 'full', timeout: 3_600_000 };
+const patience = { timeout: 1_200_000, interval: 200 };
+
+/** Who holds the claims on names that have fewer certificates than these, `nobody` where there is no claim. */
+async function holdersOfUnrenewed(site: SignalSite, names: readonly string[], certificates: number): Promise<string[]> {
+  const events = await site.events();
+  const obtained = events.filter((event) => event.type === 'CertificateObtained');
+  const open = names.filter((name) => obtained.filter((event) => event.names[0] === name).length < certificates);
+  return open.map((name) => {
+    const last = events.findLastIndex((event) => event.type === 'CertificateObtained' && event.names[0] === name);
+    const id = obtained.find((event) => event.names[0] === name)?.certificateId;
+    const since = events.slice(last + 1).filter((event) => 'certificateId' in event && event.certificateId === id);
+    const claim = since.findLast((event) => event.type === 'IssuanceStarted' || event.type === 'IssuanceTakenOver');
+    return claim?.holder ?? 'nobody';
+  });
+}
 
 if (isFull) {
   test.concurrent.for(companies)(
@@ -186,6 +224,54 @@ if (isFull) {
       }
       expect(reached).toBeGreaterThan(40);
       await checkCounts(site, intents);
+    },
+  );
+
+  test.concurrent(
+    'three daemons on one queue, of which one is killed or stopped at one point after another',
+    FULL,
+    async (context) => {
+      const { site, heir } = await startSite(context);
+      const names = Array.from({ length: 9 }, (_, n) => `d${n}.test`);
+      for (const name of names) await issue(heir, { names: [name], profile: 'shortlived' });
+      const startDaemon = () => site.start({ isDaemon: true });
+      const steady = [startDaemon(), startDaemon()];
+      let victim = startDaemon();
+      await Promise.all(steady.map(({ isReady }) => isReady));
+      const nudges: string[] = [];
+      // Written by anyone, it shows the daemons that the clock has moved.
+      const nudge = async () => {
+        const name = `n${nudges.length}.test`;
+        nudges.push(name);
+        await issue(heir, { names: [name] });
+      };
+      let reached = 0;
+      for (const [index, awaits] of rounds.entries()) {
+        const where = `${awaits.signal} at point ${awaits.count}`;
+        const holders = () => holdersOfUnrenewed(site, names, 2 + index);
+        await victim.isReady;
+        const struck = victim.work({ awaits }).reached;
+        site.advance(100 * HOUR_MS);
+        await nudge();
+        // What is left is the victim's, or nothing.
+        const mark = `process ${victim.child.pid} `;
+        const others = async () => (await holders()).filter((holder) => !holder.includes(mark));
+        await context.expect.poll(others, { ...patience, message: where }).toEqual([]);
+        if (await Promise.race([struck, Promise.resolve(undefined)])) reached += 1;
+        if (awaits.signal === 'SIGSTOP') site.advance(CLAIM_OVER_MS);
+        else {
+          victim.child.kill('SIGKILL');
+          victim = startDaemon();
+        }
+        await nudge();
+        await context.expect.poll(holders, { ...patience, message: where }).toEqual([]);
+        victim.goOn();
+        for (const name of names) checkRecords(site, name, where);
+      }
+      expect(reached).toBeGreaterThan(rounds.length / 2);
+      const certificates = 1 + rounds.length;
+      const renewed = names.map((name) => ({ names: [name], certificates, orders: certificates }));
+      await checkCounts(site, [...renewed, ...nudges.map(one)]);
     },
   );
 }
