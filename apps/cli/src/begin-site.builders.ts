@@ -1,17 +1,8 @@
 /** Makes a folder with a bus as `certbus init` does, without a CA, for tests. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  createBusId,
-  createIdentity,
-  createManagerKey,
-  createRootKey,
-  formatTrust,
-  parseIdentityFile,
-  parseManagerKey,
-  parseRootKey,
-} from '@certbus/events';
-import { createBus } from '@certbus/manager';
+import { formatTrust } from '@certbus/events';
+import { beginTestBus } from '@certbus/manager/testing';
 import { openSqliteLog } from '@certbus/store/sqlite';
 
 /** Makes a folder as `certbus init` leaves it, with a bus of the manager alice that was begun then and has nothing else on it. */
@@ -20,23 +11,12 @@ export async function beginSite(
   { begunAt = new Date() }: { readonly begunAt?: Date } = {},
 ): Promise<void> {
   mkdirSync(site);
-  const [rootKey, managerKey, identity] = [createRootKey(), await createManagerKey(), await createIdentity()];
-  const root = parseRootKey(rootKey);
-  const { signer } = parseManagerKey(managerKey);
-  const trust = { busId: createBusId(), rootKey: root.publicKey };
   const log = await openSqliteLog(join(site, 'bus.db'), { create: true });
-  const recipientOf = async (text: string) => (await parseIdentityFile(text)).recipient;
-  const { floor } = await createBus(log, 'certbus', {
-    trust,
-    root,
-    managers: [{ name: 'alice', signingKey: signer.publicKey, recipient: await recipientOf(managerKey) }],
-    recipients: [{ name: 'loadbalancers', recipient: await recipientOf(identity) }],
-    now: () => begunAt,
-  });
+  const { rootKey, managerKey, identity, trust } = await beginTestBus(log, 'certbus', { now: () => begunAt });
   await log.close();
   const keys = { 'root.key': rootKey, 'manager.key': managerKey, 'loadbalancer.key': identity };
   for (const [file, text] of Object.entries(keys)) writeFileSync(join(site, file), text, { mode: 0o600 });
-  writeFileSync(join(site, 'bus.pub'), `${formatTrust({ ...trust, floor })}\n`);
+  writeFileSync(join(site, 'bus.pub'), `${formatTrust(trust)}\n`);
   const config = {
     bus: 'sqlite:./bus.db#certbus',
     trust: 'bus.pub',

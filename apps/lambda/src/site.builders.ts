@@ -2,17 +2,9 @@
 import { join } from 'node:path';
 import { type AcmeServer, startAcmeServer } from '@certbus/acme-server';
 import { type Route53Fake, startRoute53Fake } from '@certbus/acme-server/route53';
-import {
-  createBusId,
-  createIdentity,
-  createManagerKey,
-  createRootKey,
-  formatTrust,
-  parseIdentityFile,
-  parseManagerKey,
-  parseRootKey,
-} from '@certbus/events';
-import { createBus, type Manager } from '@certbus/manager';
+import { formatTrust } from '@certbus/events';
+import type { Manager } from '@certbus/manager';
+import { beginTestBus } from '@certbus/manager/testing';
 import { type ManagerSettings, type OpenBus, readEnvironment, withManager } from '@certbus/runtime';
 import type { WriteLine } from '@certbus/runtime/local';
 import { openLog } from '@certbus/store/open';
@@ -73,8 +65,6 @@ export async function createSite({
     startAcmeServer({ validation: { dnsServer: route53.dns } }),
   ]);
   const { arn, endpoint, proxy, region } = account;
-  const [managerKey, identity] = [await createManagerKey(), await createIdentity()];
-  await account.putParameter(KEY, managerKey);
   await account.createBucket(BUCKET);
   const table = `certbus-${crypto.randomUUID()}`;
   const place: PolicyPlace = {
@@ -95,8 +85,6 @@ export async function createSite({
     Object.assign(process.env, credentials);
     return credentials;
   };
-  const root = parseRootKey(createRootKey());
-  const trust = { busId: createBusId(), rootKey: root.publicKey };
   actAs('administrator', {
     Version: '2012-10-17',
     Statement: [{ Effect: 'Allow', Action: 'dynamodb:*', Resource: '*' }],
@@ -104,22 +92,12 @@ export async function createSite({
   await (await openLog(address, { create: true })).close();
   actAs('certbus-manager', policies.manager);
   const log = await openLog(address, { create: true });
-  const { floor } = await createBus(log, STREAM, {
-    trust,
-    root,
-    managers: [
-      {
-        name: 'lambda',
-        signingKey: parseManagerKey(managerKey).signer.publicKey,
-        recipient: (await parseIdentityFile(managerKey)).recipient,
-      },
-    ],
-    recipients: [{ name: 'balancers', recipient: (await parseIdentityFile(identity)).recipient }],
-  });
+  const { managerKey, identity, trust } = await beginTestBus(log, STREAM, { manager: 'lambda' });
   await log.close();
+  await account.putParameter(KEY, managerKey);
   const variables = {
     CERTBUS_BUS: address,
-    CERTBUS_TRUST: formatTrust({ ...trust, floor }),
+    CERTBUS_TRUST: formatTrust(trust),
     CERTBUS_MANAGER_KEY: `ssm:${KEY}?${query}`,
     CERTBUS_CHECKPOINT: `ssm:${CHECKPOINT}?${query}`,
     CERTBUS_ARCHIVE: `s3://${BUCKET}/certbus/prod?${query}`,

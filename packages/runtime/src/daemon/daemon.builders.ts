@@ -3,19 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
-import {
-  type BusEvent,
-  createBusId,
-  createIdentity,
-  createManagerKey,
-  createRootKey,
-  formatTrust,
-  parseIdentityFile,
-  parseManagerKey,
-  parseRootKey,
-} from '@certbus/events';
+import { type BusEvent, formatTrust } from '@certbus/events';
 import { BEGINNING } from '@certbus/events/history';
-import { createBus, type Manager } from '@certbus/manager';
+import type { Manager } from '@certbus/manager';
+import { beginTestBus } from '@certbus/manager/testing';
 import { openLog } from '@certbus/store/open';
 import { temporaryFolder } from 'certbus-services';
 import { type Environment, readEnvironment } from '../environment.ts';
@@ -64,17 +55,8 @@ export interface DaemonSite extends AsyncDisposable {
 /** Writes what a machine needs, makes the bus, and configures it; returns the file of the local configuration. */
 export async function writeSite(folder: string, config: object): Promise<string> {
   const bus = `sqlite:${join(folder, 'bus.db')}#${STREAM}`;
-  const [rootKey, managerKey, identity] = [createRootKey(), await createManagerKey(), await createIdentity()];
-  const root = parseRootKey(rootKey);
-  const trust = { busId: createBusId(), rootKey: root.publicKey };
-  const { recipient } = await parseIdentityFile(managerKey);
   const log = await openLog(bus, { create: true });
-  await createBus(log, STREAM, {
-    trust,
-    root,
-    managers: [{ name: 'alice', signingKey: parseManagerKey(managerKey).signer.publicKey, recipient }],
-    recipients: [{ name: 'edge', recipient: (await parseIdentityFile(identity)).recipient }],
-  });
+  const { managerKey, trust } = await beginTestBus(log, STREAM);
   await log.close();
   const write = (name: string, text: string) => writeFileSync(join(folder, name), text, { mode: 0o600 });
   write('manager.key', managerKey);

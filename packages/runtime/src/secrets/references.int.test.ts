@@ -2,18 +2,9 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  createBusId,
-  createIdentity,
-  createManagerKey,
-  createRootKey,
-  formatTrust,
-  parseIdentityFile,
-  parseManagerKey,
-  parseRootKey,
-} from '@certbus/events';
+import { createManagerKey, formatTrust } from '@certbus/events';
 import { BEGINNING } from '@certbus/events/history';
-import { createBus } from '@certbus/manager';
+import { beginTestBus } from '@certbus/manager/testing';
 import { openLog } from '@certbus/store/open';
 import { type AwsAccount, requirePart, startAwsAccount, temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -34,24 +25,10 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
 
   /** A bus that the key in the parameter `/certbus/key` manages. */
   async function makeBus(): Promise<void> {
-    const root = parseRootKey(createRootKey());
-    const identity = (await parseIdentityFile(await createIdentity())).recipient;
-    managerKey = await createManagerKey();
     const log = await openLog(`sqlite:${folder}/bus.db#test`, { create: true });
-    const busId = createBusId();
-    const { floor } = await createBus(log, 'test', {
-      trust: { busId, rootKey: root.publicKey },
-      root,
-      managers: [
-        {
-          name: 'lambda',
-          signingKey: parseManagerKey(managerKey).signer.publicKey,
-          recipient: (await parseIdentityFile(managerKey)).recipient,
-        },
-      ],
-      recipients: [{ name: 'loadbalancers', recipient: identity }],
-    });
-    trust = formatTrust({ busId, rootKey: root.publicKey, floor });
+    const begun = await beginTestBus(log, 'test', { manager: 'lambda' });
+    managerKey = begun.managerKey;
+    trust = formatTrust(begun.trust);
     await log.close();
   }
 
