@@ -1,6 +1,7 @@
 /** The manager as a function on AWS Lambda: size, start, and what it costs. */
 import { fileURLToPath } from 'node:url';
 import { run } from 'certbus-services';
+import { dollarsFor } from './aws-prices.ts';
 import { type Benchmark, type Figure, quantile } from './figure.ts';
 
 const PROGRAM = fileURLToPath(new URL('../apps/lambda/src/measure.builders.ts', import.meta.url));
@@ -21,24 +22,6 @@ interface Measured {
   readonly warm: Counted;
   readonly renewal: Counted;
 }
-
-/** Dollars in us-east-1, without what is free for new accounts. */
-const PRICES = {
-  /** A second of a gigabyte on arm64. */
-  lambdaGbSecond: 0.000_013_333_4,
-  lambdaRequest: 0.2 / 1e6,
-  /** On demand. */
-  readUnit: 0.125 / 1e6,
-  writeUnit: 0.625 / 1e6,
-  /** A gigabyte of a table for a month, and of its recovery to a point in time. */
-  tableGb: 0.25 + 0.2,
-  s3Get: 0.4 / 1e6,
-  s3Put: 5 / 1e6,
-  s3Gb: 0.023,
-  logGb: 0.5,
-  metric: 0.3,
-  alarm: 0.1,
-} as const;
 
 const RUNS_A_MONTH = 30 * 24;
 const MEMORY_GB = 0.5;
@@ -66,10 +49,10 @@ const sumOf = ({ requests }: Counted, prefix: string): number =>
 
 /** Dollars for requests. A read that finds little costs one unit. */
 const dollarsOf = (counted: Counted): number =>
-  (sumOf(counted, 'dynamodb:Query') + sumOf(counted, 'dynamodb:GetItem')) * PRICES.readUnit +
-  counted.writeUnits * PRICES.writeUnit +
-  (sumOf(counted, 's3:Get') + sumOf(counted, 's3:List')) * PRICES.s3Get +
-  sumOf(counted, 's3:Put') * PRICES.s3Put;
+  dollarsFor('readUnit', sumOf(counted, 'dynamodb:Query') + sumOf(counted, 'dynamodb:GetItem')) +
+  dollarsFor('writeUnit', counted.writeUnits) +
+  dollarsFor('s3Get', sumOf(counted, 's3:Get')) +
+  dollarsFor('s3Put', sumOf(counted, 's3:List') + sumOf(counted, 's3:Put'));
 
 /** Dollars a month for so many certificates and {@link BALANCERS}, where every invocation is a cold start, which is the most that it can cost. */
 function dollarsAMonth(certificates: number, { cold, renewal }: Measured, coldS: number): number {
@@ -77,15 +60,17 @@ function dollarsAMonth(certificates: number, { cold, renewal }: Measured, coldS:
   const snapshotGb = (certificates * SNAPSHOT_BYTES) / 1e9;
   const chunks = Math.max(0, Math.ceil((certificates * SNAPSHOT_BYTES) / CHUNK_BYTES) - 1);
   const busyS = RUNS_A_MONTH * coldS + (renewals / TOGETHER) * RENEWAL_S;
-  const compute = busyS * MEMORY_GB * PRICES.lambdaGbSecond + RUNS_A_MONTH * PRICES.lambdaRequest;
-  const runs = RUNS_A_MONTH * (dollarsOf(cold) + chunks * PRICES.s3Get);
+  const compute = dollarsFor('lambdaCompute', busyS * MEMORY_GB) + dollarsFor('lambdaRequest', RUNS_A_MONTH);
+  const runs = RUNS_A_MONTH * (dollarsOf(cold) + dollarsFor('s3Get', chunks));
   const writes = renewals * dollarsOf(renewal);
   // What is written is read by every load balancer once.
-  const renewalReads = renewals * ((renewal.writeUnits * UNIT_BYTES) / 4_096) * PRICES.readUnit;
-  const reading = BALANCERS * (LOOKS_A_MONTH * 0.5 * PRICES.readUnit + renewalReads);
+  const renewalReads = (renewals * renewal.writeUnits * UNIT_BYTES) / 4_096;
+  const reading = BALANCERS * dollarsFor('readUnit', LOOKS_A_MONTH * 0.5 + renewalReads);
   const tableGb = (renewals * renewal.writeUnits * UNIT_BYTES * MONTHS_KEPT) / 1e9;
-  const storage = tableGb * PRICES.tableGb + snapshotGb * PRICES.s3Gb;
-  const watching = METRICS * PRICES.metric + ALARMS * PRICES.alarm + ((RUNS_A_MONTH * LOG_BYTES) / 1e9) * PRICES.logGb;
+  const table = dollarsFor('tableStorage', tableGb) + dollarsFor('tableRecovery', tableGb);
+  const storage = table + dollarsFor('s3Storage', snapshotGb);
+  const log = dollarsFor('log', (RUNS_A_MONTH * LOG_BYTES) / 1e9);
+  const watching = dollarsFor('metric', METRICS) + dollarsFor('alarm', ALARMS) + log;
   return compute + runs + writes + reading + storage + watching;
 }
 

@@ -1,0 +1,40 @@
+/** The prices of AWS that `lambda.cost` is computed from, in one place, so that they can be checked. */
+
+/** A price, and where AWS names it. */
+interface Price {
+  readonly dollars: number;
+  /** What costs so much. */
+  readonly unit: string;
+  readonly page: string;
+}
+
+const LAMBDA = 'https://aws.amazon.com/lambda/pricing/';
+const DYNAMODB = 'https://aws.amazon.com/dynamodb/pricing/on-demand/';
+const S3 = 'https://aws.amazon.com/s3/pricing/';
+const CLOUDWATCH = 'https://aws.amazon.com/cloudwatch/pricing/';
+
+/** Of a million. */
+const million = (dollars: number, unit: string, page: string): Price => ({ dollars: dollars / 1e6, unit, page });
+
+/**
+ * Each price: of us-east-1, as written down on 2026-11-29, the first step where it falls with the amount, without what is free for new accounts.
+ * None was checked against AWS's own price list: who has an account can, by `page`.
+ */
+export const PRICES = {
+  lambdaCompute: { dollars: 0.000_013_333_4, unit: 'GB-second, arm64', page: LAMBDA },
+  lambdaRequest: million(0.2, 'invocation', LAMBDA),
+  readUnit: million(0.125, 'read request unit, on demand: 4 kB strongly consistent, or 8 kB eventually', DYNAMODB),
+  writeUnit: million(0.625, 'write request unit, on demand: 1 kB', DYNAMODB),
+  tableStorage: { dollars: 0.25, unit: 'GB-month of a standard table', page: DYNAMODB },
+  tableRecovery: { dollars: 0.2, unit: 'GB-month of point-in-time recovery', page: DYNAMODB },
+  s3Get: million(0.4, 'GET, S3 Standard', S3),
+  // LIST costs as much as PUT.
+  s3Put: million(5, 'PUT or LIST, S3 Standard', S3),
+  s3Storage: { dollars: 0.023, unit: 'GB-month, S3 Standard', page: S3 },
+  log: { dollars: 0.5, unit: 'GB of logs taken in', page: CLOUDWATCH },
+  metric: { dollars: 0.3, unit: 'custom metric for a month', page: CLOUDWATCH },
+  alarm: { dollars: 0.1, unit: 'alarm of standard resolution for a month', page: CLOUDWATCH },
+} as const satisfies Readonly<Record<string, Price>>;
+
+/** Dollars for so much of something. */
+export const dollarsFor = (what: keyof typeof PRICES, amount: number): number => PRICES[what].dollars * amount;
