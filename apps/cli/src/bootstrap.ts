@@ -18,6 +18,8 @@ export interface PolicyRequest {
   readonly secrets: readonly string[];
   /** Reference to the parameter of the checkpoint; `undefined` for none. */
   readonly checkpoint: string | undefined;
+  /** Reference to the parameter with the identity of the function for ACM; `undefined` for none. */
+  readonly identity: string | undefined;
   /** ARN of a KMS key; `undefined` for none of one's own. */
   readonly kmsKey: string | undefined;
   /** Ids of other accounts with load balancers. */
@@ -58,6 +60,12 @@ const FORMS: readonly {
     form: 'a reference such as ssm:/certbus/prod/checkpoint',
     of: ({ checkpoint }) => (checkpoint === undefined ? [] : [checkpoint]),
   },
+  {
+    flag: '--identity',
+    pattern: /^ssm:/,
+    form: 'a reference such as ssm:/certbus/prod/acm-identity',
+    of: ({ identity }) => (identity === undefined ? [] : [identity]),
+  },
 ];
 
 /** Throws `CERTBUS_CLI_USAGE` for a flag that no policy can be made of: a wrong one would allow nothing, or too much. */
@@ -85,6 +93,7 @@ export async function bootstrap(
   const secrets = request.secrets.map((text) => parseReference(text, '--secret'));
   const checkpoint =
     request.checkpoint === undefined ? undefined : parseCheckpointReference(request.checkpoint, '--checkpoint');
+  const identity = request.identity === undefined ? undefined : parseReference(request.identity, '--identity');
   if (place.kind !== 'dynamodb') {
     await (await openLog(place, { create: true, signal })).close();
     return { policies: undefined };
@@ -105,6 +114,7 @@ export async function bootstrap(
     parameterArns: arnsOf('ssm'),
     secretArns: arnsOf('secretsmanager'),
     checkpointArn: checkpoint && secretArn(checkpoint, tableArn),
+    identityArn: identity && secretArn(identity, tableArn),
     keyArn: request.kmsKey,
     accounts: request.accounts,
   });

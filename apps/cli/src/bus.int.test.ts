@@ -1,6 +1,7 @@
 /** Tests of a bus that was overwritten, cut off, restored or exported, by the bus commands as processes. */
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createPolicies } from '@certbus/lambda/policies';
 import { openExportFile } from '@certbus/store/export-file';
 import { openSqliteLog } from '@certbus/store/sqlite';
 import { type ExampleServer, startExampleServer } from 'certbus-example-server';
@@ -314,8 +315,21 @@ describe.skipIf(dynamoDb.skip)(dynamoDb.title('a table'), () => {
     );
     const bucket = await certbus(site, [...args, '--policy', 'bucket', '--account', '210987654321'], { env });
     expect(JSON.parse(bucket.stdout).Statement[0].Principal).toEqual({ AWS: ['210987654321'] });
+    const identity = ['--identity', 'ssm:/certbus/prod/acm-identity'];
+    const acm = await certbus(site, [...args, '--policy', 'acm', ...identity], { env });
+    const [{ Resource: tableArn }] = JSON.parse(first.stdout).manager.Statement;
+    const [, , , region, account] = tableArn.split(':');
+    const place = {
+      tableArn,
+      stream: 'prod',
+      archive: { bucketArn: 'arn:aws:s3:::my-bucket', prefix: 'certbus' },
+      identityArn: `arn:aws:ssm:${region}:${account}:parameter/certbus/prod/acm-identity`,
+    };
+    expect(JSON.parse(acm.stdout)).toEqual(createPolicies(place).acm);
     const wrong = [
       ['--policy', 'table'],
+      ['--policy', 'acm'],
+      ['--identity', 'secretsmanager:x'],
       ['--account', '12345'],
       ['--zone', 'example.com'],
       ['--delegated', 'a b'],

@@ -9,11 +9,19 @@ const POLICIES = {
   manager: 'manager',
   'load-balancer': 'loadBalancer',
   operator: 'operator',
+  acm: 'acm',
   table: 'table',
   bucket: 'bucket',
 } as const satisfies Record<string, keyof Policies>;
 
 type PolicyName = keyof typeof POLICIES;
+
+/** Policies that are not those of every bus, and the flags that they need. */
+const NEEDS: Partial<Record<PolicyName, string>> = {
+  acm: '--identity',
+  table: '--account',
+  bucket: '--account and --archive',
+};
 
 const isPolicyName = (name: string): name is PolicyName => Object.hasOwn(POLICIES, name);
 
@@ -37,7 +45,7 @@ export default class BusBootstrap extends BaseCommand {
     policy: Flags.string({
       options: Object.keys(POLICIES),
       description:
-        'print this policy alone, for "aws iam"; table and bucket are those of the resources, for load balancers of other accounts',
+        'print this policy alone, for "aws iam"; acm is that of the function that imports into ACM; table and bucket are those of the resources, for load balancers of other accounts',
     }),
     zone: Flags.string({ multiple: true, description: 'id of a hosted zone that the manager writes to' }),
     delegated: Flags.string({
@@ -50,6 +58,9 @@ export default class BusBootstrap extends BaseCommand {
     }),
     checkpoint: Flags.string({
       description: "reference to the parameter of the manager's checkpoint, such as ssm:/certbus/prod/checkpoint",
+    }),
+    identity: Flags.string({
+      description: 'reference to the identity of the function for ACM, such as ssm:/certbus/prod/acm-identity',
     }),
     'kms-key': Flags.string({ description: 'ARN of a KMS key of your own that these are encrypted with' }),
     account: Flags.string({
@@ -76,6 +87,7 @@ export default class BusBootstrap extends BaseCommand {
       delegated: flags.delegated ?? [],
       secrets: flags.secret ?? [],
       checkpoint: flags.checkpoint,
+      identity: flags.identity,
       kmsKey: flags['kms-key'],
       accounts: flags.account ?? [],
     };
@@ -89,7 +101,6 @@ export default class BusBootstrap extends BaseCommand {
     if (name === undefined || !isPolicyName(name)) return policies;
     const policy = policies[POLICIES[name]];
     if (policy) return policy;
-    const needs = name === 'table' ? '--account' : '--account and --archive';
-    throw new CliError('CERTBUS_CLI_USAGE', `There is no policy of the ${name} without ${needs}.`);
+    throw new CliError('CERTBUS_CLI_USAGE', `There is no policy "${name}" without ${NEEDS[name]}.`);
   }
 }
