@@ -8,6 +8,7 @@ import {
   type LambdaOptions,
   secretText,
   startLambdaEmulator,
+  temporaryFolder,
 } from 'certbus-services';
 import { sharedDynamoDbLocal, sized } from 'certbus-services/vitest';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -23,6 +24,15 @@ const beginWith = (program: string) => ({
   NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(program)}`,
 });
 const REPORT_THREADS = beginWith(`process.on('worker', () => process.stdout.write('{"thread":true}\\n'));`);
+/** Has the time of a run end once the process gets a signal, not after a quarter of an hour. */
+const ENDS_BY_SIGNAL = beginWith(`const { setTimeout } = globalThis;
+const ends = [];
+const set = (run, ms, ...given) => {
+  if (ms > 600000) ends.push(run);
+  return setTimeout(run, ms, ...given);
+};
+globalThis.setTimeout = Object.defineProperties(set, Object.getOwnPropertyDescriptors(setTimeout));
+process.on('SIGUSR2', () => ends.splice(0).forEach((run) => run()));`);
 /** A claim lapses 5 minutes after it was made, and two more are for clocks that differ. */
 const LATER = beginWith(`const { now } = Date;
 globalThis.Date = class extends Date {
@@ -31,14 +41,15 @@ globalThis.Date = class extends Date {
 };`);
 
 describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function', () => {
+  const { path: folder, remove } = temporaryFolder();
   let site: Site;
   let bundle: Awaited<ReturnType<typeof unpackBundle>>;
   let [first, second]: LambdaEmulator[] = [];
   const started: LambdaEmulator[] = [];
 
   beforeAll(async () => {
-    site = await createSite({ dynamodb: (await sharedDynamoDbLocal()).endpoint });
-    bundle = await unpackBundle(site.folder);
+    const { endpoint } = await sharedDynamoDbLocal();
+    [site, bundle] = await Promise.all([createSite({ dynamodb: endpoint }), unpackBundle(folder)]);
     first = await start({ variables: REPORT_THREADS });
     second = await start({ runtime: 'own' });
   });
@@ -46,6 +57,7 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
   afterAll(async () => {
     await Promise.all(started.map((each) => each.stop()));
     await site?.[Symbol.asyncDispose]();
+    remove();
   });
 
   /** A function that has not been invoked yet, in a temporary folder of its own, under the policy of its role. */
@@ -87,11 +99,11 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     });
   }
 
-  /** Does something in the middle of the next order, once that is on the bus: only then is anything else asked about it. */
-  function inNextOrder(act: () => void): Promise<void> {
+  /** Does something once the CA is next asked for a resource: in the middle of an order, which is on the bus before anything is asked about it. */
+  function inNextOrder(act: () => void, wanted = 'authorization'): Promise<void> {
     return new Promise((resolve) => {
       const off = site.ca.on('request', ({ resource }) => {
-        if (resource !== 'authorization') return;
+        if (resource !== wanted) return;
         off();
         act();
         resolve();
@@ -142,11 +154,14 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
   test('one whose time ends releases its order, and the next one goes on with it', async () => {
     const [id] = await makeDue('late.example.test');
     const before = site.ca.orderCount;
-    const short = await start({ timeoutS: 12 });
+    const late = await start({ variables: ENDS_BY_SIGNAL });
     site.ca.faults.inject({ kind: 'stall', when: 'before' }, { resource: 'finalize', times: Number.POSITIVE_INFINITY });
     // What has ended and is left to the next invocation is an error, so that somebody looks.
     const error = /\(due 1, renewed 0, failed 0, postponed 1, position \d+\)\. late\.example\.test: postponed/;
-    expect(await invoke(short)).toMatchObject({ errorMessage: expect.stringMatching(error) });
+    const ended = inNextOrder(() => late.signal('SIGUSR2'), 'finalize');
+    const running = invoke(late);
+    await ended;
+    expect(await running).toMatchObject({ errorMessage: expect.stringMatching(error) });
     site.ca.faults.clear();
     expect(await invoke(second)).toMatchObject({ renewed: 1 });
     await expectRenewed(id, before + 1);
