@@ -70,7 +70,7 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
   const service = await startService('java', [...args, '-disableTelemetry'], {
     // Any answer will do: it refuses what is not signed.
     isReady: async () => (await fetch(endpoint)).status > 0,
-    timeoutMs: 60_000,
+    timeoutMs: 300_000,
   });
   return { endpoint, version: VERSION, pid: service.pid, stop: service.stop };
 }
