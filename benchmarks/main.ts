@@ -46,9 +46,21 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./manager-idle.ts')).managerIdle,
   },
   {
+    names: ['manager.real', 'manager.real.dynamodb'],
+    load: async () => (await import('./manager-real.ts')).managerReal,
+  },
+  {
+    names: ['manager.daemon', 'manager.daemon.rss', 'manager.daemon.ari'],
+    load: async () => (await import('./manager-daemon.ts')).managerDaemon,
+  },
+  { names: ['manager.day'], load: async () => (await import('./manager-day.ts')).managerDay },
+  {
     names: ['acme', 'client', 'certbus'].flatMap((name) => [`install.${name}.packages`, `install.${name}.megabytes`]),
     load: async () => (await import('./install.ts')).install,
   },
+  { names: ['cli.start'], load: async () => (await import('./cli-start.ts')).cliStart },
+  { names: ['cli.mk.bulk'], load: async () => (await import('./cli-mk-bulk.ts')).cliMkBulk },
+  { names: ['cli.ls'], load: async () => (await import('./cli-ls.ts')).cliLs },
   {
     names: ['handshake.hot', 'handshake.hot.static'].flatMap((name) =>
       ['', '.rsa'].flatMap((key) => ['', '.run1', '.run2', '.run3'].map((run) => name + key + run)),

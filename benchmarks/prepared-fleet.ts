@@ -1,12 +1,21 @@
 /** A manager's replica of many certificates, made once and kept in the user's cache folder for every figure that wants one. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type ManagedCertificate, parseManagerKey, sha256, type Trust } from '@certbus/events';
 import { type Checkpoint, encodeCommit, evolve } from '@certbus/events/history';
-import { openManager, type RenewalInfoNote } from '@certbus/manager';
+import { type ManagerOptions, openManager, type RenewalInfoNote } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
 import { openReplica, type Replica } from '@certbus/replica';
-import { type ArchivePlace, openBus, type StoredCommit } from '@certbus/store';
+import { openBus, type StoredCommit } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { cacheFolder } from 'certbus-services';
 import { writeBus } from './bulk.ts';
@@ -33,11 +42,11 @@ const LOADED_TOGETHER = 500;
 const DAY_MS = 86_400_000;
 /** Ten days after the certificates were issued, which is twenty before they are due. */
 const NOW = new Date('2026-11-11T00:00:00Z');
-const CONFIG = {
-  version: 1,
-  authorities: { fleet: { directory: 'https://ca.fleet.test/directory', termsOfServiceAgreed: true } },
-  defaultAuthority: 'fleet',
-};
+/** When the first of a fleet is due, a third of its lifetime before its end; the others follow a millisecond apart. */
+export const FIRST_DUE: Date = new Date(NOW.getTime() + 20 * DAY_MS);
+/** The CA that all certificates of a fleet are from. */
+export const FLEET_CA = { directory: 'https://ca.fleet.test/directory', termsOfServiceAgreed: true } as const;
+const CONFIG = { version: 1, authorities: { fleet: FLEET_CA }, defaultAuthority: 'fleet' };
 
 function describe(folder: string, { trust, managerText }: Pick<FleetKeys, 'trust' | 'managerText'>): PreparedFleet {
   const [replica, notes] = [join(folder, 'manager.db'), join(folder, 'notes.db')];
@@ -64,10 +73,15 @@ async function makeBus(path: string, { fleet, keys, commits }: { fleet: Fleet; k
   await writeBus(path, STREAM, all());
 }
 
-/** Opens a fleet's bus and replica with a manager on both, and with an archive where one is given. */
+/** What of a fleet's manager its caller can set. */
+type FleetManagerOptions = Partial<
+  Pick<ManagerOptions, 'archive' | 'limits' | 'notes' | 'now' | 'outgoing' | 'solvers'>
+>;
+
+/** Opens a fleet's bus and replica with a manager on both; where nothing else is asked for, nothing can be ordered, and the clock stands. */
 export async function openFleetManager(
   { bus: address, replica: path, notes: notesPath, trust, managerKey, now }: PreparedFleet,
-  { archive }: { readonly archive?: ArchivePlace } = {},
+  options: FleetManagerOptions = {},
 ) {
   const key = parseManagerKey(managerKey);
   const log = await openLog(address);
@@ -77,12 +91,12 @@ export async function openFleetManager(
     bus: openBus(log, STREAM, { trust, signer: key.signer }),
     key,
     replica,
-    archive,
     notes,
     holder: 'bench',
     solvers: () => Promise.reject(new TypeError('nothing is to be ordered')),
     secrets: () => undefined,
     now: () => now,
+    ...options,
   });
   return {
     manager,
@@ -95,6 +109,20 @@ export async function openFleetManager(
       await log.close();
     },
   };
+}
+
+/** Copies a fleet into an empty folder, where it can be changed. */
+export function copyFleet(prepared: PreparedFleet, folder: string): PreparedFleet {
+  const { trust, managerKey: managerText } = prepared;
+  const copy = describe(folder, { trust, managerText });
+  const pathOf = ({ bus }: PreparedFleet) => bus.replace(/^sqlite:/, '').replace(/#.*$/, '');
+  for (const [from, to] of [
+    [pathOf(prepared), pathOf(copy)],
+    [prepared.replica, copy.replica],
+    [prepared.notes, copy.notes],
+  ] as const)
+    copyFileSync(from, to, constants.COPYFILE_FICLONE);
+  return copy;
 }
 
 function* certificatesOf(fleet: Fleet): Iterable<ManagedCertificate> {

@@ -1,6 +1,6 @@
 import { KeyObject } from 'node:crypto';
-import { createAcme, createCsr, generateAccountKey, obtain, registerAccount, type Solver } from '@certbus/acme';
-import { createAnswers } from './answers.ts';
+import { createAcme, createCsr, generateAccountKey, obtain, registerAccount } from '@certbus/acme';
+import { createAnsweringSolver } from './answering-solver.ts';
 import { serveOrders } from './orders.ts';
 import type { Site } from './site.ts';
 
@@ -8,26 +8,7 @@ import type { Site } from './site.ts';
 const KEY = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const DEADLINE_MS = 60_000;
 const site = JSON.parse(process.argv[2] ?? '') as Site;
-const answers = createAnswers(site.answers);
-
-const solver: Solver = {
-  challenges: [site.challenge],
-  async present(challenges) {
-    await Promise.all(
-      challenges.map(({ token, keyAuthorization, dnsName, dnsValue }) =>
-        site.challenge === 'http-01' ? answers.addHttp(token, keyAuthorization) : answers.addTxt(dnsName, dnsValue),
-      ),
-    );
-  },
-  async ready() {},
-  async cleanUp(challenges) {
-    await Promise.all(
-      challenges.map(({ token, dnsName }) =>
-        site.challenge === 'http-01' ? answers.removeHttp(token) : answers.removeTxt(dnsName),
-      ),
-    );
-  },
-};
+const solver = createAnsweringSolver(site);
 
 async function requestFor(names: readonly string[]): Promise<Uint8Array> {
   const pair = await crypto.subtle.generateKey(KEY, true, ['sign', 'verify']);

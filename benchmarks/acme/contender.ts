@@ -62,13 +62,19 @@ async function openProgram(command: string, args: readonly string[], { roots }: 
   };
 }
 
-function nodeProgram(file: string): OpenContender {
+function nodeProgram(file: string, more: object = {}): OpenContender {
   const args = ['--conditions=certbus:source', fileBeside(file)];
-  return (site) => openProgram(process.execPath, [...args, JSON.stringify(site)], site);
+  return (site) => openProgram(process.execPath, [...args, JSON.stringify({ ...site, ...more })], site);
 }
 
 /** `obtain` of @certbus/acme. */
 export const openCertBus: OpenContender = nodeProgram('./certbus-process.ts');
+
+/** `runOnce` of @certbus/manager on a bus in a SQLite file, or at the addresses that the function gives, a new one for each process. */
+export const openManager =
+  (nextBus: () => string | undefined = () => undefined): OpenContender =>
+  (site) =>
+    nodeProgram('./manager-process.ts', { bus: nextBus() })(site);
 
 /** `auto()` of acme-client, the version in package.json. */
 export const openAcmeClient: OpenContender = nodeProgram('./acme-client-process.ts');

@@ -33,12 +33,17 @@ export async function workThrough(
 }
 
 /** Serves slices from standard input until it ends. */
-export async function serveOrders(obtain: (names: readonly string[]) => Promise<void>): Promise<void> {
+export async function serveSlices(work: (orders: Orders) => Promise<Outcome>): Promise<void> {
   process.stdout.write('"ready"\n');
   for await (const line of createInterface({ input: process.stdin })) {
     const used = process.cpuUsage();
-    const outcome = await workThrough(JSON.parse(line) as Orders, obtain);
+    const outcome = await work(JSON.parse(line) as Orders);
     const { user, system } = process.cpuUsage(used);
-    process.stdout.write(`${JSON.stringify({ ...outcome, cpuMs: (user + system) / 1_000 })}\n`);
+    process.stdout.write(`${JSON.stringify({ cpuMs: (user + system) / 1_000, ...outcome })}\n`);
   }
+}
+
+/** Serves slices by a client that obtains one certificate at a time. */
+export async function serveOrders(obtain: (names: readonly string[]) => Promise<void>): Promise<void> {
+  await serveSlices((orders) => workThrough(orders, obtain));
 }

@@ -1,0 +1,108 @@
+/** A copy of a prepared fleet with its CA, for figures of a manager that asks the CA or orders there. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { LETS_ENCRYPT_LIMITS, type Solver } from '@certbus/acme';
+import { createOutgoing } from '@certbus/store/outgoing';
+import { temporaryFolder } from 'certbus-services';
+import type { FleetCa, FleetCaOptions } from './fleet-ca-process.ts';
+import { copyFleet, FLEET_CA, openFleetManager, type PreparedFleet } from './prepared-fleet.ts';
+
+/** What a process with a manager is told, as JSON in its first argument. */
+export interface FleetTask {
+  readonly fleet: PreparedFleet;
+  readonly ca: FleetCa;
+  /** How far the manager's clock is ahead of the machine's, milliseconds. */
+  readonly aheadMs: number;
+  readonly rounds: number;
+  /** How many certificates a round is about. */
+  readonly each: number;
+}
+
+/** What a program does with a fleet. */
+export interface FleetWork extends Pick<FleetTask, 'rounds' | 'each'>, Pick<FleetCaOptions, 'window'> {
+  /** What the clocks of CA and manager show when it begins. */
+  readonly from: Date;
+}
+
+const CA_PROGRAM = fileURLToPath(new URL('./fleet-ca-process.ts', import.meta.url));
+const EXEC_ARGV = ['--conditions=certbus:source'];
+
+/** Starts a module as a process, and resolves with its first message. Rejects where it ends before. */
+async function startProgram<Message>(program: string, task: object, ready: (message: Message) => Promise<void> | void) {
+  const child = fork(program, [JSON.stringify(task)], { execArgv: EXEC_ARGV });
+  const ended = once(child, 'exit');
+  const failed = ended.then(([status]) => Promise.reject(new Error(`${program} ended with status ${status}`)));
+  failed.catch(() => {});
+  try {
+    const [message] = (await Promise.race([once(child, 'message'), failed])) as [Message];
+    await ready(message);
+  } finally {
+    if (child.connected) child.disconnect();
+    await ended;
+  }
+}
+
+/** Has a program work with a copy of a fleet and with its CA, each in a process of its own, and resolves with what it sends. */
+export async function runOnFleet<Result>(
+  program: string,
+  prepared: PreparedFleet,
+  { from, rounds, each, window }: FleetWork,
+): Promise<Result> {
+  const folder = temporaryFolder();
+  const results: Result[] = [];
+  try {
+    const fleet = copyFleet(prepared, folder.path);
+    const aheadMs = from.getTime() - Date.now();
+    const options: FleetCaOptions = { aheadMs, ...(window ? { window } : {}) };
+    await startProgram<FleetCa>(CA_PROGRAM, options, async (ca) => {
+      const task: FleetTask = { fleet, ca, aheadMs, rounds, each };
+      await startProgram<Result>(program, task, (result) => void results.push(result));
+    });
+  } finally {
+    folder.remove();
+  }
+  const [result] = results;
+  if (result === undefined) throw new TypeError('the program sends its result');
+  return result;
+}
+
+/** The task of this process. */
+export const readTask = (): FleetTask =>
+  JSON.parse(process.argv[2] ?? '', (key, value) => (key === 'now' ? new Date(value) : value));
+
+/** For a CA that believes everything. */
+const idle: Solver = { challenges: ['dns-01'], async present() {}, async ready() {}, async cleanUp() {} };
+
+/** Opens the manager of a task: with the limits of Let's Encrypt, an account at the fleet's CA, and a clock that can be put forward. */
+export async function openTaskManager(
+  { fleet, ca: { proxy, roots, dns }, aheadMs }: FleetTask,
+  { notes }: Pick<NonNullable<Parameters<typeof openFleetManager>[1]>, 'notes'> = {},
+) {
+  let forwardMs = 0;
+  const now = () => new Date(Date.now() + aheadMs + forwardMs);
+  const open = await openFleetManager(fleet, {
+    now,
+    outgoing: createOutgoing({ proxy }),
+    solvers: async () => idle,
+    limits: () => LETS_ENCRYPT_LIMITS,
+    ...(notes ? { notes } : {}),
+  });
+  await open.manager.refresh();
+  await open.manager.configure({
+    version: 1,
+    authorities: { fleet: { ...FLEET_CA, roots } },
+    defaultAuthority: 'fleet',
+    dns: [{ zones: ['*'], provider: 'challtestsrv', url: 'http://127.0.0.1:1' }],
+    quarantine: { resolver: [dns] },
+  });
+  await open.manager.register({ signal: new AbortController().signal });
+  return {
+    ...open,
+    now,
+    /** Puts the clock forward. */
+    advance(ms: number) {
+      forwardMs += ms;
+    },
+  };
+}

@@ -1,0 +1,95 @@
+/** A process of its own: the daemon on a prepared fleet, and what it costs while there is nothing to do. */
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { formatTrust } from '@certbus/events';
+import { replicaPath } from '@certbus/replica';
+import { readEnvironment } from '@certbus/runtime';
+import { runDaemon } from '@certbus/runtime/daemon';
+import type { PreparedFleet } from './prepared-fleet.ts';
+
+/** What the process is told, as JSON in its first argument. */
+export interface DaemonTask {
+  readonly fleet: PreparedFleet;
+  /** An empty folder. */
+  readonly folder: string;
+  /** How long it is watched, seconds. */
+  readonly seconds: number;
+}
+
+/** What an idle daemon costs. */
+export interface DaemonCost {
+  /** Of all threads, in an hour. */
+  readonly cpuSecondsAnHour: number;
+  /** The most that the process ever held. */
+  readonly rssMegabytes: number;
+}
+
+/** What the health page says of the last run. */
+interface Health {
+  readonly ready: boolean;
+  readonly lastRun?: { readonly at: string; readonly next: string; readonly due: number };
+}
+
+const HOUR_MS = 3_600_000;
+const task: DaemonTask = JSON.parse(process.argv[2] ?? '', (key, value) => (key === 'now' ? new Date(value) : value));
+const { fleet, folder, seconds } = task;
+const state = join(folder, 'state');
+const file = join(folder, 'certbus.json');
+
+/** Lets the daemon find the replica and the notes of the fleet, which it reads only while there is nothing to do. */
+function useFleet(stateDirectory: string): void {
+  const path = replicaPath({ stateDirectory, role: 'manager', address: fleet.bus });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  symlinkSync(fleet.replica, path);
+  symlinkSync(fleet.notes, path.replace(/\.db$/, '-renewal-info.db'));
+}
+
+writeFileSync(join(folder, 'bus.pub'), `${formatTrust(fleet.trust)}\n`);
+writeFileSync(join(folder, 'manager.key'), fleet.managerKey, { mode: 0o600 });
+writeFileSync(file, JSON.stringify({ bus: fleet.bus, trust: './bus.pub', managerKey: './manager.key' }));
+const variables = { CERTBUS_STATE_DIR: state };
+const environment = readEnvironment({ file, variables, acceptStale: true, writeLine: console.error });
+useFleet(environment.stateDirectory);
+
+const aheadMs = fleet.now.getTime() - Date.now();
+const stop = new AbortController();
+const pages = Promise.withResolvers<string>();
+const cpu = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+
+async function watch(): Promise<DaemonCost> {
+  const page = await pages.promise;
+  const began = cpu();
+  const readHealth = async () => (await (await fetch(`${page}/healthz`)).json()) as Health;
+  let health = await readHealth();
+  for (; !health.ready; health = await readHealth()) await sleep(100);
+  const { lastRun } = health;
+  if (!lastRun || lastRun.due > 0) throw new Error('something was due');
+  const run = cpu() - began;
+  const before = cpu();
+  await sleep(seconds * 1_000);
+  const slice = cpu() - before;
+  const runs = HOUR_MS / (Date.parse(lastRun.next) - Date.parse(lastRun.at));
+  return {
+    cpuSecondsAnHour: (slice * 3_600) / seconds + run * runs,
+    rssMegabytes: process.resourceUsage().maxRSS / 1_000,
+  };
+}
+
+const running = runDaemon(environment, {
+  signal: stop.signal,
+  now: () => new Date(Date.now() + aheadMs),
+  port: 0,
+  log(line) {
+    const [page] = /http:\S+/.exec(line) ?? [];
+    if (page) pages.resolve(page);
+  },
+});
+running.catch(pages.reject);
+const cost = await watch();
+stop.abort(new Error('measured'));
+await running;
+process.send?.(cost);
