@@ -1,4 +1,4 @@
-/** Tests that the sandbox starts, that it is the same CA after a restart, and that nothing of it is left running. */
+/** Tests that the sandbox starts, that it goes on after a restart, and that nothing of it is left running. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
@@ -44,11 +44,10 @@ async function readUntil({ stdout }: ChildProcess, mark: string): Promise<string
   throw new Error(`it ended after: ${said}`);
 }
 
-async function startSandbox(state: string) {
-  const child = start(SANDBOX, ['--state', state]);
+async function startSandbox(state: string, flags: readonly string[]) {
+  const child = start(SANDBOX, ['--state', state, ...flags]);
   const said = await readUntil(child, 'everything is gone');
-  const [, init = ''] = /certbus -- (init .*)/.exec(said) ?? [];
-  return { child, said, init, ports: [...said.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port)) };
+  return { child, said, ports: [...said.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port)) };
 }
 
 function isOpen(port: number): Promise<boolean> {
@@ -75,39 +74,40 @@ function visit(port: number, ca: string): Promise<string> {
   });
 }
 
-test('a bus that was made with a sandbox goes on after its restart, and servers verify by the same root', async () => {
-  const folder = openFolder();
-  const state = join(folder, 'state');
-  const env = {
-    ...process.env,
-    CERTBUS_CONFIG: join(folder, 'my-bus', 'certbus.json'),
-    CERTBUS_STATE_DIR: join(folder, 'my-bus', 'state'),
-  };
-  const certbus = async (...args: readonly string[]) => {
-    const run = await promisify(execFile)(process.execPath, nodeArguments(CERTBUS, args), { cwd: folder, env });
-    return run.stdout.trim();
-  };
-  const first = await startSandbox(state);
+/** Visits until the server has read of the certificate that it is to show. */
+async function visitUntil(port: number, ca: string, serialNumber: string): Promise<void> {
+  const shown = () => visit(port, ca).then((shownNow) => BigInt(`0x${shownNow}`), String);
+  await expect.poll(shown, { timeout: 120_000 }).toBe(BigInt(`0x${serialNumber}`));
+}
+
+test('the sandbox serves what its bus says, both go on after its restart, and nothing of it is left running', async () => {
+  const state = join(openFolder(), 'state');
+  const [port, httpPort] = [await freePort(), await freePort()];
+  const flags = ['--port', String(port), '--http-port', String(httpPort)];
+  const first = await startSandbox(state, flags);
   expect(first.said).toMatch(/CA +https:\/\/127\.0\.0\.1:\d+\/directory +\(the strict ACME server of @certbus/);
   expect(await Promise.all(first.ports.map(isOpen))).not.toContain(false);
   expect(statSync(state).mode & 0o777).toBe(0o700);
-  await certbus(...first.init.split(' '));
+  const exported = [...first.said.matchAll(/(CERTBUS_\w+)=(\S+)/g)].map(([, name = '', value = '']) => [name, value]);
+  const env = { ...process.env, ...Object.fromEntries(exported) };
+  const certbus = async (...args: readonly string[]) => {
+    const run = await promisify(execFile)(process.execPath, nodeArguments(CERTBUS, args), { env });
+    return run.stdout.trim();
+  };
+  const serialNumberOf = async (id: string) =>
+    JSON.parse(await certbus('cert', 'cat', id, '--json')).result.serialNumber;
   const id = await certbus('cert', 'mk', '--wildcard', 'example.test');
   const root = readFileSync(join(state, 'ca-root.pem'), 'utf8');
+  await visitUntil(port, root, await serialNumberOf(id));
 
   first.child.kill('SIGTERM');
   await once(first.child, 'exit');
   await expectGone(first.ports);
-  const again = await startSandbox(state);
+  const again = await startSandbox(state, flags);
   expect(again.said).toBe(first.said);
   expect(await certbus('cert', 'renew', id, '--yes')).toMatch(/^renewed/);
   expect(readFileSync(join(state, 'ca-root.pem'), 'utf8')).toBe(root);
-
-  const [port, httpPort] = [await freePort(), await freePort()];
-  const ports = ['--port', String(port), '--http-port', String(httpPort)];
-  await readUntil(start(CERTBUS, ['example-server', ...ports], { cwd: folder, env }), 'listening');
-  const { result } = JSON.parse(await certbus('cert', 'cat', id, '--json')) as { result: { serialNumber: string } };
-  expect(BigInt(`0x${await visit(port, root)}`)).toBe(BigInt(`0x${result.serialNumber}`));
+  await visitUntil(port, root, await serialNumberOf(id));
 
   again.child.kill('SIGKILL');
   await once(again.child, 'exit');
@@ -122,9 +122,9 @@ async function refused(...args: readonly string[]) {
   );
 }
 
-test('a CA that there is not, a flag that there is not, and a folder for Pebble are refused', async () => {
-  const told = [await refused('--ca', 'other'), await refused('--port', '1')];
-  expect(told.map(({ code }) => code)).toEqual([2, 2]);
+test('a CA that there is not, a flag that there is not, a port that is not one, and a folder for Pebble are refused', async () => {
+  const told = [await refused('--ca', 'other'), await refused('--prot', '1'), await refused('--port', 'http')];
+  expect(told.map(({ code }) => code)).toEqual([2, 2, 2]);
   const { code, stderr } = await refused('--ca', 'pebble', '--state', openFolder());
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('Pebble cannot keep its state') });
 });
