@@ -14,6 +14,7 @@ export interface Figure {
     | 'requests'
     | 'orders lost'
     | 'packages'
+    | 'commands'
     | 'MB';
   /** The peer in the same run; absent for an absolute figure. */
   readonly against?: string;

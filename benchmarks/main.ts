@@ -59,6 +59,10 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./install.ts')).install,
   },
   { names: ['cli.start'], load: async () => (await import('./cli-start.ts')).cliStart },
+  {
+    names: ['cli.newcomer', 'cli.newcomer.commands'],
+    load: async () => (await import('./cli-newcomer.ts')).cliNewcomer,
+  },
   { names: ['cli.mk.bulk'], load: async () => (await import('./cli-mk-bulk.ts')).cliMkBulk },
   { names: ['cli.ls'], load: async () => (await import('./cli-ls.ts')).cliLs },
   {
