@@ -13,14 +13,15 @@ export interface DaemonTask {
   readonly fleet: PreparedFleet;
   /** An empty folder. */
   readonly folder: string;
-  /** How long it is watched, seconds. */
+  /** How long a slice is, seconds. */
   readonly seconds: number;
+  readonly slices: number;
 }
 
 /** What an idle daemon costs. */
 export interface DaemonCost {
-  /** Of all threads, in an hour. */
-  readonly cpuSecondsAnHour: number;
+  /** Of all threads, in an hour, by each slice. */
+  readonly cpuSecondsAnHour: readonly number[];
   /** The most that the process ever held. */
   readonly rssMegabytes: number;
 }
@@ -32,8 +33,11 @@ interface Health {
 }
 
 const HOUR_MS = 3_600_000;
+/** More in a second than this is the check of the replica, once a day and for minutes. */
+const CHECKING_CPU_S = 0.01;
+const QUIET_SECONDS = 3;
 const task: DaemonTask = JSON.parse(process.argv[2] ?? '', (key, value) => (key === 'now' ? new Date(value) : value));
-const { fleet, folder, seconds } = task;
+const { fleet, folder, seconds, slices } = task;
 const state = join(folder, 'state');
 const file = join(folder, 'certbus.json');
 
@@ -60,6 +64,20 @@ const cpu = () => {
   return (user + system) / 1e6;
 };
 
+/** CPU seconds of so much time. */
+async function cpuOf(wallSeconds: number): Promise<number> {
+  const before = cpu();
+  await sleep(wallSeconds * 1_000);
+  return cpu() - before;
+}
+
+/** CPU seconds until the replica has been checked. */
+async function checked(): Promise<number> {
+  const before = cpu();
+  for (let quiet = 0; quiet < QUIET_SECONDS; ) quiet = (await cpuOf(1)) < CHECKING_CPU_S ? quiet + 1 : 0;
+  return cpu() - before;
+}
+
 async function watch(): Promise<DaemonCost> {
   const page = await pages.promise;
   const began = cpu();
@@ -69,14 +87,11 @@ async function watch(): Promise<DaemonCost> {
   const { lastRun } = health;
   if (!lastRun || lastRun.due > 0) throw new Error('something was due');
   const run = cpu() - began;
-  const before = cpu();
-  await sleep(seconds * 1_000);
-  const slice = cpu() - before;
-  const runs = HOUR_MS / (Date.parse(lastRun.next) - Date.parse(lastRun.at));
-  return {
-    cpuSecondsAnHour: (slice * 3_600) / seconds + run * runs,
-    rssMegabytes: process.resourceUsage().maxRSS / 1_000,
-  };
+  const runsAnHour = HOUR_MS / (Date.parse(lastRun.next) - Date.parse(lastRun.at));
+  const regular = run * runsAnHour + (await checked()) / 24;
+  const cpuSecondsAnHour: number[] = [];
+  for (let n = 0; n < slices; n += 1) cpuSecondsAnHour.push(((await cpuOf(seconds)) * 3_600) / seconds + regular);
+  return { cpuSecondsAnHour, rssMegabytes: process.resourceUsage().maxRSS / 1_000 };
 }
 
 const running = runDaemon(environment, {
