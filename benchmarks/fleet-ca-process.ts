@@ -2,7 +2,7 @@
  * A process of its own: the CA that a prepared fleet names, at a host that does not exist. It is the strict ACME server, which believes every
  * challenge, behind a proxy that leads there.
  */
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, createServer as createHttpsServer, type RequestOptions, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
@@ -44,16 +44,20 @@ interface Answer {
   readonly body: Buffer;
 }
 
+async function read(stream: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
 /** Asks the server, which makes its addresses of the host that it is asked by. */
 function ask(options: RequestOptions, body: Buffer): Promise<Answer> {
   const headers = { ...options.headers, host: HOST };
   const target = { host: '127.0.0.1', servername: 'localhost', port, agent, ca: acme.roots };
   return new Promise((resolve, reject) => {
-    const call = request({ ...options, ...target, headers }, async (answer) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of answer) chunks.push(chunk);
+    const call = request({ ...options, ...target, headers }, (answer) => {
       const { 'transfer-encoding': _, connection: __, ...rest } = answer.headers;
-      resolve({ status: answer.statusCode ?? 0, headers: rest, body: Buffer.concat(chunks) });
+      read(answer).then((whole) => resolve({ status: answer.statusCode ?? 0, headers: rest, body: whole }), reject);
     });
     // A connection that was idle can be closed just when it is used again.
     call.on('error', (error) => (call.reusedSocket ? resolve(ask(options, body)) : reject(error))).end(body);
@@ -69,22 +73,22 @@ function withoutRenewalInfo(body: Buffer): Buffer {
 const issuer = await createIssuer('Fleet Root');
 const keys = await createKeys();
 const leaf = await createLeaf({ issuer, names: [HOST], publicKey: keys.publicKey });
-const front = createHttpsServer(
-  { key: await privateKeyPem(keys), cert: leaf.toString('pem') },
-  async (call, response) => {
-    const { method = 'GET', url: path = '/', headers } = call;
-    if (window && path.startsWith('/acme/renewal-info/')) {
-      response.writeHead(200, { 'content-type': 'application/json', 'retry-after': ASK_AGAIN_S });
-      response.end(JSON.stringify({ suggestedWindow: window }));
-      return;
-    }
-    const chunks: Buffer[] = [];
-    for await (const chunk of call) chunks.push(chunk);
-    const answer = await ask({ method, path, headers }, Buffer.concat(chunks));
-    const body = path === '/directory' && !window ? withoutRenewalInfo(answer.body) : answer.body;
-    response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length }).end(body);
-  },
-);
+
+/** Answers as the server does, but for what it does not know of the fleet. */
+async function answer(call: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { method = 'GET', url: path = '/', headers } = call;
+  if (window && path.startsWith('/acme/renewal-info/')) {
+    response.writeHead(200, { 'content-type': 'application/json', 'retry-after': ASK_AGAIN_S });
+    response.end(JSON.stringify({ suggestedWindow: window }));
+    return;
+  }
+  const { status, headers: answered, body: whole } = await ask({ method, path, headers }, await read(call));
+  const body = path === '/directory' && !window ? withoutRenewalInfo(whole) : whole;
+  response.writeHead(status, { ...answered, 'content-length': body.length }).end(body);
+}
+
+const identity = { key: await privateKeyPem(keys), cert: leaf.toString('pem') };
+const front = createHttpsServer(identity, (call, response) => void answer(call, response));
 const proxy = createHttpServer();
 proxy.on('connect', (_, socket) => {
   socket.on('error', () => socket.destroy());

@@ -20,7 +20,9 @@ export function createAnswers(url: string): Answers {
         response.resume().on('error', reject);
         response.on('end', () => (response.statusCode === 200 ? resolve() : reject(new Error(`${path} was refused`))));
       });
-      call.on('error', reject).end(JSON.stringify(body));
+      // A connection that was idle can be closed just when it is used again.
+      call.on('error', (error) => (call.reusedSocket ? resolve(post(path, body)) : reject(error)));
+      call.end(JSON.stringify(body));
     });
   }
 
