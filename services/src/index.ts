@@ -18,6 +18,7 @@ export { type Chromium, type Page, startChromium } from './chromium.ts';
 export { type ConnectProxy, type ProxyVerdict, startConnectProxy } from './connect-proxy.ts';
 export { installDebianPackage } from './debian-packages.ts';
 export { type Disk, mountDisk } from './disks.ts';
+export { callsInLines, type DocumentedCommand, documentedCommands, wrongCommands } from './documented-commands.ts';
 export { type DynamoDbLocal, startDynamoDbLocal } from './dynamodb-local.ts';
 export { type FastClock, startFastClock } from './fast-clock.ts';
 export { buildGoProgram } from './go-programs.ts';

@@ -1,6 +1,9 @@
-/** Holds docs/agent.md to the code: every metric of the targets, and every field of `agent.json`, is on the page. */
+/** Holds documents to the code: docs/agent.md has every metric of the targets and every field of `agent.json`; commands are as they are named. */
 import { readFileSync } from 'node:fs';
+import { type Command, Parser } from '@oclif/core';
+import { documentedCommands, wrongCommands } from 'certbus-services';
 import { expect, test } from 'vitest';
+import { COMMANDS } from './commands/index.ts';
 import { AgentConfigurationSchema } from './configuration/configuration.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -23,4 +26,12 @@ test('the table of metrics has what the code has', () => {
 test('the first table of agent.json has its fields', () => {
   const fields = Object.keys(AgentConfigurationSchema.entries);
   expect(rowsBelow('| field | meaning |', /\w+/g)).toEqual(fields.sort());
+});
+
+test('every command of the agent that documents and messages name is one, with flags and arguments that it takes', async () => {
+  const parse = ({ args, flags, baseFlags }: Command.Class, words: string[]) =>
+    Parser.parse(words, { args, flags: { ...baseFlags, ...flags }, strict: true } as never);
+  const named = documentedCommands('certbus-agent');
+  expect(named.length).toBeGreaterThan(30);
+  expect(await wrongCommands(COMMANDS as Readonly<Record<string, Command.Class>>, named, parse)).toEqual([]);
 });

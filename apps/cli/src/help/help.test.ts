@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, Config, Parser } from '@oclif/core';
-import { findMandoc, requirePart } from 'certbus-services';
+import { callsInLines, documentedCommands, findMandoc, requirePart, wrongCommands } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { COMMANDS } from '../commands/index.ts';
 import { candidates } from '../completion/candidates.ts';
@@ -45,6 +45,22 @@ describe.each(commands)('certbus %s', (id, command) => {
     expect(command.summary).toMatch(/^[A-Z].*\.$/);
     expect(groupOf(id) ?? command.hidden).toBeTruthy();
   });
+});
+
+test('every command that documents, messages and examples name is one, with flags and arguments that it takes', async () => {
+  const parse = ({ args, flags, baseFlags, enableJsonFlag }: Command.Class, words: string[]) => {
+    const json = enableJsonFlag ? { json: { type: 'boolean', name: 'json' } } : {};
+    return Parser.parse(words, { args, flags: { ...baseFlags, ...flags, ...json }, strict: true } as never);
+  };
+  const examples = commands.flatMap(([id, { examples: own = [] }]) =>
+    own.map((example) => ({
+      where: id,
+      line: String(example).replaceAll('<%= config.bin %>', 'certbus').replaceAll('<%= command.id %>', asTyped(id)),
+    })),
+  );
+  const named = [...documentedCommands('certbus'), ...callsInLines('certbus', examples)];
+  expect(named.length).toBeGreaterThan(600);
+  expect(await wrongCommands(COMMANDS as Readonly<Record<string, Command.Class>>, named, parse)).toEqual([]);
 });
 
 test('the top help has every command in its group, and the pages', async () => {
