@@ -73,7 +73,7 @@ export abstract class BaseCommand extends Command {
       this.#stop.abort(
         new CliError(
           'CERTBUS_CLI_INTERRUPTED',
-          'Interrupted. What was begun is released; run the same command again to go on.',
+          'Interrupted. Nothing is left claimed; run the same command again to continue.',
         ),
       );
     };

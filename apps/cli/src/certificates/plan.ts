@@ -49,8 +49,9 @@ export function describeLimits(config: Configuration, directory: string): string
   const { orders, failures } = limitsOfAuthority(config, limitsOf, directory);
   const hours = (orders.capacity * orders.refillMs) / HOUR_MS;
   const failureHours = (failures.capacity * failures.refillMs) / HOUR_MS;
-  const each = (count: number, span: number) => `${count} in ${span === 1 ? 'an hour' : `${span} hours`}`;
-  return `${each(orders.capacity, hours)} new orders of an account, ${each(failures.capacity, failureHours)} failures of a name`;
+  const each = (count: number, span: number) =>
+    `${count.toLocaleString('en')} in ${span === 1 ? 'an hour' : `${span} hours`}`;
+  return `new orders: ${each(orders.capacity, hours)}; failed validations of a name: ${each(failures.capacity, failureHours)}`;
 }
 
 /** A plan as lines. */

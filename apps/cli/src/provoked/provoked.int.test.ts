@@ -11,7 +11,7 @@ import { readEnvironment } from '@certbus/runtime/local';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { putEnded } from '../site.builders.ts';
-import { createRunner, type RunCommand } from './in-process.builders.ts';
+import { createRunner, type RunCommand } from '../in-process.builders.ts';
 
 const KEPT = fileURLToPath(new URL('provoked.json', import.meta.url));
 const temporary = temporaryFolder();

@@ -1,8 +1,10 @@
 /** Runs commands on terminals and in pipes, and writes what they show as text that is the same in each run. */
 import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { openTerminal, type TerminalSession } from 'certbus-services';
-import { bundledCommandLine } from 'certbus-services/vitest';
+import { bundledCommandLine, isFull } from 'certbus-services/vitest';
+import { expect } from 'vitest';
 
 /** Where a command writes to: a terminal of so many columns, or a pipe. */
 export type Place = 80 | 160 | 'piped';
@@ -21,7 +23,8 @@ export interface Site {
 /** A pattern of characters between which a terminal may end a line. */
 const wrapped = (...characters: readonly string[]): RegExp => new RegExp(characters.join('\\n?'), 'g');
 
-const digits = (count: number): string[] => Array.from({ length: count }, () => '\\d');
+const characters = (count: number, each: string): string[] => Array.from({ length: count }, () => each);
+const digits = (count: number): string[] => characters(count, '\\d');
 const DAY = [...digits(4), '-', ...digits(2), '-', ...digits(2)];
 const TIME = [...digits(2), ':', ...digits(2)];
 
@@ -29,9 +32,15 @@ const SAME_LENGTH: readonly (readonly [RegExp, string])[] = [
   [wrapped(...DAY, 'T', ...TIME, ':', ...digits(2), '\\.', ...digits(3), 'Z'), '2026-01-02T03:04:05.678Z'],
   [wrapped(...DAY, ' ', ...TIME), '2026-01-02 03:04'],
   [/(?<=(?:127\.0\.0\.1|localhost):)\d(?:\n?\d){4}/g, '54321'],
-  [/(?<=\()\d+(?= s\))/g, '1'],
-  [/\b[0-9A-F]{16,40}\b/g, '0'],
+  [/\b[0-9A-F](?:\n?[0-9A-F]){15,39}\b/g, '0'],
+  [wrapped('a', 'g', 'e', '1', ...characters(58, '[a-z\\d]')), 'age1'],
+  [wrapped('(?<![\\w-])', ...characters(43, '[\\w-]'), '(?![\\w-])'), '0'],
+  [/(?<=\/acme\/\w+\/)[\w-](?:\n?[\w-]){21}/g, '1'],
 ];
+
+/** What takes longer on a busy machine stands at the end of a line, where its length does not matter. */
+const ELAPSED = /\((?:\d+ h \d+ min|\d+ min \d+ s|\d+ s)\)$/gm;
+const WEEKDAY = /\b(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day(?= 2026-01-02)/g;
 
 /** A text of the same length, and with the same ends of lines, that stands for another one. */
 function fill(placeholder: string, found: string): string {
@@ -45,7 +54,7 @@ function normalize(text: string, { folder, known }: Site): string {
   for (const [value, placeholder] of known) same = same.replaceAll(value, placeholder);
   for (const [pattern, placeholder] of SAME_LENGTH)
     same = same.replaceAll(pattern, (found) => fill(placeholder, found));
-  return same;
+  return same.replaceAll(ELAPSED, '(1 s)').replaceAll(WEEKDAY, 'Friday');
 }
 
 const envOf = ({ folder }: Site, program: string) => ({
@@ -99,14 +108,50 @@ export function partOf(title: string, { text, status }: Shown, site: Site): stri
   return `${title}\n${normalize(text, site)}\n[exits ${status}]\n`;
 }
 
-/** Runs a command at a place, and returns its part of the transcript. Standard error is marked where it is a pipe of its own. */
-export async function show(site: Site, place: Place, args: readonly string[]): Promise<string> {
+/**
+ * Runs a command at a place, and returns its part of the transcript. Standard error is marked where it is a pipe of its own.
+ *
+ * @param options.title what the part shows as typed. Default: what is typed.
+ * @param options.learn adds to what is known of the site, once the command has ended.
+ */
+export async function show(
+  site: Site,
+  place: Place,
+  args: readonly string[],
+  { title = args, learn }: { readonly title?: readonly string[]; readonly learn?: () => Promise<void> } = {},
+): Promise<string> {
   const shown = place === 'piped' ? await showPiped(site, args) : await showOnTerminal(site, place, args);
-  return partOf(titleOf(args, place), shown, site);
+  await learn?.();
+  return partOf(titleOf(title, place), shown, site);
 }
 
 /** The parts of a transcript by their titles. */
-export function partsOf(transcript: string): Map<string, string> {
+function partsOf(transcript: string): Map<string, string> {
   const parts = transcript.split(/^(?==== )/m).filter((part) => part.startsWith('=== '));
   return new Map(parts.map((part) => [part.slice(0, part.indexOf('\n')), `${part.trimEnd()}\n`]));
+}
+
+const isWriting = process.env['CERTBUS_CONTRACT'] === 'write' && isFull;
+
+/** A file with what commands show, which people review. A full run with `CERTBUS_CONTRACT=write` puts what is shown now into it. */
+export function openTranscript(file: string): {
+  /** The titles of its parts. */
+  readonly titles: readonly string[];
+  /** Compares a part with the one that is kept. */
+  hold(part: string): void;
+} {
+  const kept = partsOf(readFileSync(file, 'utf8'));
+  return {
+    titles: [...kept.keys()],
+    hold(part) {
+      const title = part.slice(0, part.indexOf('\n'));
+      if (!isWriting) {
+        expect(part).toBe(kept.get(title));
+        return;
+      }
+      kept.set(title, part);
+      const titles = [...kept.keys()].sort();
+      writeFileSync(file, titles.map((each) => kept.get(each)).join('\n'));
+    },
+  };
 }

@@ -1,30 +1,19 @@
 /** What commands show on a terminal of 80 and of 160 columns, and piped: the same as `transcripts.txt`, which people review. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { requirePart } from 'certbus-services';
 import { isFull, sized } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { forEach } from '../certificates/bulk.ts';
 import { certbus, resultOf } from '../cli.builders.ts';
 import { COMMANDS } from '../commands/index.ts';
-import {
-  PLACES,
-  type Place,
-  partOf,
-  partsOf,
-  type Site,
-  show,
-  startOnTerminal,
-  titleOf,
-} from './transcript.builders.ts';
+import { createRunner, type RunCommand } from '../in-process.builders.ts';
+import { STOPS } from './ctrl-c.builders.ts';
+import { type StartedSite, startSite } from './site.builders.ts';
+import { openTranscript, PLACES, type Place, partOf, show, startOnTerminal, titleOf } from './transcript.builders.ts';
 
-const FILE = fileURLToPath(new URL('transcripts.txt', import.meta.url));
-/** The same on each machine, since a longer path breaks lines elsewhere. */
-const SITE = '/tmp/certbus-';
-/** Challenges are looked at that much later, so that a person, or this test, can press Ctrl-C before. */
-const DELAY_MS = 1_500;
+const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const { titles, hold } = openTranscript(file('transcripts.txt'));
 
 /** What is shown of each command that only reads. The first ones are also shown in `npm test`. */
 const READING: readonly string[] = [
@@ -111,23 +100,13 @@ const NOT_SHOWN: Readonly<Record<string, string>> = {
 
 const wordsOf = (command: string): string[] => command.split(' ');
 const tmux = requirePart('tmux');
-const site: Site = { folder: mkdtempSync(SITE), known: new Map() };
-let dns: DnsServer;
-let ca: AcmeServer;
+let site: StartedSite;
 
-/** Makes a site with certificates in several states, one after the other, so that positions are the same in each run. */
+/** Makes certificates in several states, one after the other, so that positions are the same in each run. */
 beforeAll(async () => {
   if (tmux.skip) return;
-  dns = await startDnsServer();
-  ca = await startAcmeServer({
-    blockedNames: ['blocked.test'],
-    validation: { dnsServer: dns.address, delayMs: DELAY_MS },
-  });
-  writeFileSync(join(site.folder, 'roots.pem'), ca.roots);
+  site = await startSite();
   const run = (...args: string[]) => certbus(site.folder, args);
-  const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url, '--resolver', dns.address];
-  const at = ['--directory', ca.directory, '--roots', 'roots.pem', '--name', 'manager1'];
-  expect(await run('init', '--agree-tos', ...at, ...provider)).toMatchObject({ status: 0 });
   for (const names of [
     ['shop.test', 'www.shop.test'],
     ['bücher.test', '*.bücher.test'],
@@ -138,25 +117,7 @@ beforeAll(async () => {
   for (const [index, { certificateId }] of certificates.entries())
     site.known.set(certificateId, `certificat${index + 1}`);
 });
-afterAll(async () => {
-  await Promise.all([ca, dns].map((each) => each?.[Symbol.asyncDispose]()));
-  rmSync(site.folder, { recursive: true });
-});
-
-/** What the transcript has, by its titles. With `CERTBUS_CONTRACT=write` it takes what is shown now. */
-const kept = partsOf(readFileSync(FILE, 'utf8'));
-const isWriting = process.env['CERTBUS_CONTRACT'] === 'write' && isFull;
-
-function hold(part: string): void {
-  const title = part.slice(0, part.indexOf('\n'));
-  if (!isWriting) {
-    expect(part).toBe(kept.get(title));
-    return;
-  }
-  kept.set(title, part);
-  const titles = [...kept.keys()].sort();
-  writeFileSync(FILE, titles.map((each) => kept.get(each)).join('\n'));
-}
+afterAll(() => site?.[Symbol.asyncDispose]());
 
 describe.skipIf(tmux.skip)(tmux.title('commands on terminals and in pipes'), () => {
   test('read as the transcript says', { tags: 'full', timeout: LONG_MS }, async () => {
@@ -170,7 +131,17 @@ describe.skipIf(tmux.skip)(tmux.title('commands on terminals and in pipes'), () 
   });
 
   test('init asks, takes a mistake, and shows all before it makes anything', async () => {
-    const args = ['init', '--directory', ca.directory, '--roots', 'roots.pem', '--name', 'manager1', '--dir', 'first'];
+    const args = [
+      'init',
+      '--directory',
+      site.ca.directory,
+      '--roots',
+      'roots.pem',
+      '--name',
+      'manager1',
+      '--dir',
+      'first',
+    ];
     await using terminal = await startOnTerminal(site, 80, args);
     const dialogue = [
       ['Which?', 'sqlte'],
@@ -194,15 +165,50 @@ describe.skipIf(tmux.skip)(tmux.title('commands on terminals and in pipes'), () 
     hold(partOf(titleOf(['init', '--directory', 'URL', '--roots', 'roots.pem', '--dir', 'first'], 80), shown, site));
   });
 
-  test('are all in the transcript, or in the list of those that are not', () => {
-    const shown = ['init', 'cert mk', ...READING].map((command) => command.replace(/ -.*/, ''));
-    const missing = Object.entries(COMMANDS)
-      .filter(([, { hidden }]) => !hidden)
-      .map(([id]) => id)
-      .filter(
-        (id) => !(id in NOT_SHOWN) && !shown.some((command) => `${command} `.startsWith(`${id.replaceAll(':', ' ')} `)),
+  if (isFull)
+    describe('Ctrl-C on a terminal', { timeout: LONG_MS }, () => {
+      let inProcess: RunCommand;
+      beforeAll(async () => {
+        const at = (name: string) => join(site.folder, name);
+        inProcess = await createRunner({ CERTBUS_CONFIG: at('certbus.json'), CERTBUS_STATE_DIR: at('state') });
+      });
+
+      test.each(Object.entries(STOPS))(
+        'leaves an issuance that is %s without a claim and a record, and the next run completes it',
+        { tags: 'full' },
+        async (stop, { shows, isPresented, isKept = false, arrange }) => {
+          const name = `${stop}.interrupted.test`;
+          const record = () => site.dns.get(`_acme-challenge.${name}`, 'TXT');
+          const hasArrived = arrange(site);
+          const args = ['cert', 'mk', '--subdomain', name];
+          await using terminal = await startOnTerminal(site, 80, args);
+          await terminal.waitFor(shows);
+          await expect.poll(hasArrived, { timeout: LONG_MS }).toBe(true);
+          expect(record().length > 0).toBe(isPresented);
+          await terminal.press('C-c');
+          const status = await terminal.ended();
+          const shown = { text: await terminal.screen(), status };
+          expect(shown).toEqual({ status: 130, text: expect.stringContaining('CERTBUS_CLI_INTERRUPTED') });
+          expect(record()).toEqual([]);
+          const { result } = await inProcess(['cert', 'status', name]);
+          expect(result).toMatchObject({ status: 'not-issued', why: 'an attempt was interrupted' });
+          expect(result).not.toHaveProperty('claim');
+          if (isKept) hold(partOf(`${titleOf(args, 80)}, then Ctrl-C`, shown, site));
+
+          site.ca.faults.clear();
+          expect(await inProcess(args)).toMatchObject({ result: { outcome: 'issued', names: [name] } });
+          expect(record()).toEqual([]);
+          const issued = site.ca.certificates().filter(({ names }) => names.includes(name));
+          expect(issued).toHaveLength(1);
+        },
       );
-    expect(missing).toEqual([]);
+    });
+
+  test('are all in the transcript, or in the list of those that are not', () => {
+    const shown = titles.map((title) => title.replace(/^=== certbus | [-(].*/g, ''));
+    const isShown = (id: string) => shown.some((command) => `${command} `.startsWith(`${id.replaceAll(':', ' ')} `));
+    const ids = Object.entries(COMMANDS).flatMap(([id, { hidden }]) => (hidden ? [] : [id]));
+    expect(ids.filter((id) => isShown(id) === id in NOT_SHOWN)).toEqual([]);
     expect(Object.keys(NOT_SHOWN).filter((id) => !(id in COMMANDS))).toEqual([]);
   });
 });

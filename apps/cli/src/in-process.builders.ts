@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, Config } from '@oclif/core';
 import { vi } from 'vitest';
-import type { Answer } from '../answer.ts';
-import { COMMANDS } from '../commands/index.ts';
+import type { Answer } from './answer.ts';
+import { COMMANDS } from './commands/index.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Runs a command with these variables and none of this process, and resolves with what it prints with `--json`. */
 export type RunCommand = (words: readonly string[], variables?: Readonly<Record<string, string>>) => Promise<Answer>;
