@@ -32,20 +32,46 @@ test('every code that is declared is used', () => {
   expect([...declared].filter((code) => timesNamed(code) < 2)).toEqual([]);
 });
 
-/** Codes that no test names, and why. */
-const UNNAMED: Readonly<Record<string, string>> = {
-  CERTBUS_AGENT_CONFIG_MISSING: 'tests of the agent look at the status and the words of a missing file',
-  CERTBUS_CLI_INTERRUPTED: 'tests of Ctrl-C look at the status 130, and at what is released',
-  CERTBUS_MANAGER_CLAIMED_ELSEWHERE: 'a run of renewals reports it as an outcome, and no command fails with it',
-  CERTBUS_MANAGER_CONFIG_MISSING: 'init writes a configuration with the bus',
-  CERTBUS_MANAGER_REPLICA_EMPTY: 'two processes would have to meet within the first moment of a replica',
-  CERTBUS_REPLICA_NOT_READY: 'another process would have to hold a lock for minutes',
-};
+/** Where each code is provoked: a test that expects it, or why there is none. */
+const PROVOKED_BY: Readonly<Record<string, string>> = JSON.parse(
+  readFileSync(new URL('./provoked-by.json', import.meta.url), 'utf8'),
+);
+const NONE = 'none: ';
+/** What `certbus` itself is made to print: status, message and advice are compared. */
+const BY_CERTBUS = 'apps/cli/src/provoked/provoked.int.test.ts';
 
-test('every code is expected by a test, but for those that are listed with a reason', () => {
-  const tests = globSync('{packages,apps}/*/src/**/*.{test,builders}.ts', { cwd: root });
-  const conformance = globSync('{packages,apps}/*/src/**/conformance/**/*.ts', { cwd: root });
-  const text = [...tests, ...conformance].map((file) => readFileSync(`${root}/${file}`, 'utf8')).join('\n');
-  const unnamed = [...declared].filter((code) => !text.includes(code)).sort();
-  expect(unnamed).toEqual(Object.keys(UNNAMED).sort());
+const text = (file: string) => readFileSync(`${root}/${file}`, 'utf8');
+/** Tests, and what they are made of. */
+const TESTS = globSync(
+  ['{packages,apps}/*/src/**/*.{test,builders}.ts', '{packages,apps}/*/src/**/conformance/**/*.ts'],
+  { cwd: root },
+);
+
+test('every code has the test that provokes it, and no other code has one', () => {
+  expect(Object.keys(PROVOKED_BY)).toEqual([...documented]);
+});
+
+test('the test that is named for a code expects it', () => {
+  const wrong = Object.entries(PROVOKED_BY).filter(
+    ([code, file]) => !file.startsWith(NONE) && !(TESTS.includes(file) && text(file).includes(code)),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('what certbus can be made to print is provoked by certbus', () => {
+  const kept = Object.keys(JSON.parse(text('apps/cli/src/provoked/provoked.json')));
+  const named = Object.keys(PROVOKED_BY).filter((code) => PROVOKED_BY[code] === BY_CERTBUS);
+  expect(named.sort()).toEqual(kept.sort());
+});
+
+test('a code without a test has a reason, and is in no test', () => {
+  const texts = TESTS.map(text);
+  const unnamed = [...documented].filter((code) => !texts.some((each) => each.includes(code)));
+  const reasons = Object.keys(PROVOKED_BY).filter((code) => PROVOKED_BY[code]?.startsWith(NONE));
+  expect(reasons).toEqual(unnamed);
+});
+
+test('every code has an exit status of certbus, which the contract compares', () => {
+  const { exitStatuses } = JSON.parse(text('apps/cli/src/contract.json'));
+  expect([...documented].filter((code) => !(code in exitStatuses))).toEqual([]);
 });

@@ -4,9 +4,6 @@ import type { Manager } from '@certbus/manager';
 import { didYouMean, similarTo } from './did-you-mean.ts';
 import { CliError } from './errors.ts';
 
-/** An id has letters, digits, `-` and `_` alone; names and addresses have dots or colons. */
-const isName = (argument: string): boolean => /[.:]/.test(argument);
-
 /** A name in its one form; one that is malformed is in no certificate. */
 function normalized(name: string): string {
   try {
@@ -36,7 +33,7 @@ function withName(all: readonly ManagedCertificate[], name: string): ManagedCert
  * where several have it, such as two with different key types, and `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND` with those that look like it.
  */
 export async function certificateOf({ state }: Pick<Manager, 'state'>, argument: string): Promise<ManagedCertificate> {
-  const found = isName(argument) ? withName([...state.all()], normalized(argument)) : state.certificate(argument);
+  const found = state.certificate(argument) ?? withName([...state.all()], normalized(argument));
   if (found && !found.removed) return found;
   const known = [...state.all()].flatMap(({ certificateId, names }) => [certificateId, ...names]);
   const { certificateNotFound } = await import('@certbus/manager');
