@@ -25,8 +25,11 @@ export function describeForecast(forecast: ReplacementForecast): string[] {
   const caughtUp = caughtUpAt
     ? `nothing is late from ${onWeekday(caughtUpAt)} on`
     : 'renewals stay late for longer than this plan goes';
+  const minutes = Math.ceil(longestDelaySeconds / 60);
+  const delay =
+    minutes === 0 ? 'no other renewal waits for it' : `other renewals wait up to ${many(minutes, 'minute')}`;
   return [
-    `${many(certificates, 'certificate')} to replace: finished ${onWeekday(replacedAt)}; ${caughtUp}; other renewals wait up to ${many(Math.ceil(longestDelaySeconds / 60), 'minute')}`,
+    `${many(certificates, 'certificate')} to replace: finished ${onWeekday(replacedAt)}; ${caughtUp}; ${delay}`,
     ...authorities.map(
       (each) =>
         `  ${each.name}: ${many(each.certificates, 'certificate')}, finished ${onWeekday(each.replacedAt)}, bound by ${each.boundBy}`,

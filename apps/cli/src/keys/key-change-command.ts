@@ -220,14 +220,14 @@ export abstract class KeyChangeCommand extends SigningCommand {
       );
     if (unopenable.count > 0)
       this.progress(
-        `${many(unopenable.count, 'certificate')} with a key that it cannot open yet: "certbus recipient reseal" seals what was sealed before again, or wait until it is renewed; --json lists all`,
+        `${many(unopenable.count, 'certificate')} with a key that it cannot open before it is renewed, or sealed again by "certbus recipient reseal"; --json lists all`,
       );
   }
 
   #reportExposure({ secrets, accounts }: AppendedChange['exposure']): void {
     if (accounts.length > 0)
       this.progress(
-        `those who left know the keys of ${many(accounts.length, 'ACME account')}: "certbus account rollover" gives other keys`,
+        `those who left know the keys of ${many(accounts.length, 'ACME account')}: "certbus account rollover" replaces them`,
       );
     this.#reportSecrets(secrets);
   }

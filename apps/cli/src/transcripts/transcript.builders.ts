@@ -32,7 +32,7 @@ const SAME_LENGTH: readonly (readonly [RegExp, string])[] = [
   [wrapped(...DAY, 'T', ...TIME, ':', ...digits(2), '\\.', ...digits(3), 'Z'), '2026-01-02T03:04:05.678Z'],
   [wrapped(...DAY, ' ', ...TIME), '2026-01-02 03:04'],
   [/(?<=(?:127\.0\.0\.1|localhost):)\d(?:\n?\d){4}/g, '54321'],
-  [/\b[0-9A-F](?:\n?[0-9A-F]){15,39}\b/g, '0'],
+  [/\b[0-9A-F](?:\n?[0-9A-F]){15,39}\b(?!>)/g, '0'],
   [wrapped('a', 'g', 'e', '1', ...characters(58, '[a-z\\d]')), 'age1'],
   [wrapped('(?<![\\w-])', ...characters(43, '[\\w-]'), '(?![\\w-])'), '0'],
   [/(?<=\/acme\/\w+\/)[\w-](?:\n?[\w-]){21}/g, '1'],
@@ -40,6 +40,8 @@ const SAME_LENGTH: readonly (readonly [RegExp, string])[] = [
 
 /** What takes longer on a busy machine stands at the end of a line, where its length does not matter. */
 const ELAPSED = /\((?:\d+ h \d+ min|\d+ min \d+ s|\d+ s)\)$/gm;
+/** What only a busy machine waits for long enough to be told. */
+const STILL_WAITING = /^.*: still waiting: .*\n/gm;
 const WEEKDAY = /\b(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day(?= 2026-01-02)/g;
 
 /** A text of the same length, and with the same ends of lines, that stands for another one. */
@@ -54,7 +56,7 @@ function normalize(text: string, { folder, known }: Site): string {
   for (const [value, placeholder] of known) same = same.replaceAll(value, placeholder);
   for (const [pattern, placeholder] of SAME_LENGTH)
     same = same.replaceAll(pattern, (found) => fill(placeholder, found));
-  return same.replaceAll(ELAPSED, '(1 s)').replaceAll(WEEKDAY, 'Friday');
+  return same.replaceAll(ELAPSED, '(1 s)').replaceAll(WEEKDAY, 'Friday').replaceAll(STILL_WAITING, '');
 }
 
 const envOf = ({ folder }: Site, program: string) => ({

@@ -33,8 +33,10 @@ function find(certificate: ManagedCertificate, serialNumber?: string): IssuedCer
   const wanted = serialNumber?.toUpperCase() ?? current?.serialNumber;
   const issued = known.find((each) => each.serialNumber === wanted);
   if (issued) return issued;
-  const list = known.map((each) => each.serialNumber).join(', ') || 'none was issued';
-  const what = `Certificate ${certificateId} has no valid leaf with the serial number ${wanted ?? '?'} (it has: ${list}).`;
+  const list = known.map((each) => each.serialNumber).join(', ');
+  const what = list
+    ? `Certificate ${certificateId} has no valid leaf with the serial number ${wanted} (it has: ${list}).`
+    : `Certificate ${certificateId} was never issued: there is nothing to revoke.`;
   throw new ManagerError('CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND', what);
 }
 

@@ -53,7 +53,7 @@ export function describeChange(before: KeysInForce, body: RootBody): readonly st
         {
           noun: 'manager',
           can: 'it can write to the bus, order certificates, and read the configuration and the ACME account keys',
-          cannot: 'it can write nothing more; what it has read it keeps',
+          cannot: 'it can no longer write, and keeps what it has read',
         },
       );
     case 'RecipientsUpdated':
@@ -62,7 +62,7 @@ export function describeChange(before: KeysInForce, body: RootBody): readonly st
         {
           noun: 'recipient',
           can: 'it can open every private key that is sealed from then on',
-          cannot: 'it opens none that is sealed from then on; those sealed before it opens still',
+          cannot: 'it opens no key that is sealed from then on, and still opens those that were sealed before',
         },
       );
     case 'ManagerExpelled':
