@@ -4,6 +4,7 @@ import { connect, createSecureContext } from 'node:tls';
 import { sha256 } from '@certbus/events';
 import { AgentError } from '../errors.ts';
 import type { Leaf } from './target.ts';
+import { together } from './together.ts';
 
 const TIMEOUT_MS = 5_000;
 const TOGETHER = 8;
@@ -72,14 +73,10 @@ export async function servedLeaves(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const served = new Map<string, string>();
-  const left = [...leaves];
-  const work = async () => {
-    for (let next = left.pop(); next; next = left.pop()) {
-      const name = nameToAsk(next.names);
-      const leaf = name === undefined ? next.leafHash : await servedLeaf(address, name, signal);
-      if (leaf !== undefined) served.set(next.certificateId, leaf);
-    }
-  };
-  await Promise.all(Array.from({ length: TOGETHER }, work));
+  await together(leaves, TOGETHER, async ({ certificateId, names, leafHash }) => {
+    const name = nameToAsk(names);
+    const leaf = name === undefined ? leafHash : await servedLeaf(address, name, signal);
+    if (leaf !== undefined) served.set(certificateId, leaf);
+  });
   return served;
 }

@@ -20,7 +20,7 @@ export interface Wanted {
   readonly certificateId: string;
   /** As A-labels; addresses in their one form. */
   readonly names: readonly string[];
-  /** Its checked pair, opened now: a target that is given thousands holds one at a time. Rejects where it is not to be handed over. */
+  /** Its checked pair, opened now: a target that is given thousands holds a few at one time. Rejects where it is not to be handed over. */
   open(): Promise<Pair>;
 }
 

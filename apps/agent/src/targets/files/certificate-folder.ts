@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { sha256 } from '@certbus/events';
+import { together } from '../together.ts';
 import type { Access } from './access.ts';
 import { flushFolder, makeOwnFolder, writeDurably } from './durable.ts';
 import type { CertificateFile } from './layouts.ts';
@@ -13,7 +14,7 @@ export interface NextContents {
   readonly defaultId: string | undefined;
   /** Certificates that stay as they are in the list, unless they are written. */
   readonly kept: Readonly<Record<string, ManifestEntry>>;
-  /** Certificates that are written, one after the other. */
+  /** Certificates that are written, a few at one time. */
   readonly written: AsyncIterable<WrittenCertificate> | Iterable<WrittenCertificate>;
   /**
    * Files of all certificates together, made once the list is known.
@@ -96,6 +97,9 @@ export interface WriteOptions extends Pick<FolderOptions, 'access' | 'form'> {
   readonly before?: (path: string) => Promise<void>;
 }
 
+/** Certificates whose files are written at one time: a disk flushes several of them in little more time than one. */
+const WRITTEN_TOGETHER = 8;
+
 /** Writes certificates and shared files below a folder, and returns their list. */
 export async function writeAll(
   folder: string,
@@ -111,10 +115,10 @@ export async function writeAll(
     await writeDurably(full, content, { access, isSecret });
   };
   const certificates: Record<string, ManifestEntry> = { ...next.kept };
-  for await (const { certificateId, entry, files } of next.written) {
-    for (const file of files) await write(file);
+  await together(next.written, WRITTEN_TOGETHER, async ({ certificateId, entry, files }) => {
     certificates[certificateId] = { ...entry, files: hashesOf(files) };
-  }
+    for (const file of files) await write(file);
+  });
   const { defaultId } = next;
   const isThere = defaultId !== undefined && certificates[defaultId] !== undefined;
   const listed = { ...(isThere ? { defaultId } : {}), certificates };

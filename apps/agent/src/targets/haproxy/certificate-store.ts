@@ -97,16 +97,29 @@ export function createCertificateStore(
     return set(path, pem, { isAgain: true });
   }
 
+  /** Ends once what was set last is committed, or given up. */
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /** Begins a change once the one before it was sent its end: HAProxy has one open change for all certificates. */
+  function inTurn<T>(begin: () => Promise<T>): Promise<T> {
+    const begun = turn.then(begin);
+    turn = begun.catch(() => {});
+    return begun;
+  }
+
   async function setAndCommit(path: string, pem: string): Promise<string | undefined> {
     if (pem.length > bufferSize - RESERVED) {
       const what = `The certificate for ${path} has ${pem.length} bytes, and HAProxy takes ${bufferSize - RESERVED} at most. Set "tune.bufsize" in its configuration and "bufferSize" of this target to a larger value.`;
       throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
     }
+    const commit = `commit ssl cert ${path}`;
     try {
-      await set(path, pem);
-      // What it holds then is asked for at once: a wait more for each of thousands would be half as long again.
-      const commit = `commit ssl cert ${path}`;
-      const [answer = '', shown = ''] = await api.askAll([commit, `show ssl cert ${path}`]);
+      const answers = await inTurn(async () => {
+        await set(path, pem);
+        // What it holds then is asked for at once: a wait more for each of thousands would be half as long again.
+        return { sent: api.askAll([commit, `show ssl cert ${path}`]) };
+      });
+      const [answer = '', shown = ''] = await answers.sent;
       if (!succeeds(answer)) throw refuse(commit, answer);
       return fingerprintIn(shown);
     } catch (error) {

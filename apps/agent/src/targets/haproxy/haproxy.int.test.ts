@@ -100,6 +100,29 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
     },
   );
 
+  test('of several that are given at one time, one that is refused changes none of the others', async () => {
+    const site = await createSite();
+    const ids = ['a', 'b', 'c', 'd'];
+    const create = () => Promise.all(ids.map((id) => createWanted(id, [`${id}.test`])));
+    const { port, socket, folder, target, start } = await createHaproxy(site, { defaultName: undefined });
+    const made = await createTarget({ ...target, type: 'haproxy', name: 'haproxy', folder, socket });
+    const first = await create();
+    await bring(made, first).catch(() => {});
+    await start();
+    const renewed = await create();
+    // With the key of another one, which HAProxy notices at the commit.
+    const { key } = (await first[0]?.open()) ?? {};
+    const wrong = renewed.map((each) =>
+      each.certificateId === 'b' && key ? { ...each, open: async () => ({ ...(await each.open()), key }) } : each,
+    );
+    const { refused } = await bring(made, wrong);
+    expect([...(refused?.keys() ?? [])]).toEqual(['b']);
+    const showing = await Promise.all(ids.map((id) => shown(port, `${id}.test`)));
+    expect(showing).toEqual([renewed[0], first[1], renewed[2], renewed[3]].map((each) => each?.serialNumber));
+    expect(await ask(socket, 'show ssl cert')).not.toContain('*');
+    await made.close();
+  });
+
   const powerCut = 'what a power cut emptied is written again, and HAProxy starts with it';
   test(powerCut, { tags: ['full'] }, async () => {
     const site = await createSite();

@@ -18,6 +18,7 @@ import { changedIds, takeBack } from '../files/undo.ts';
 import { leadersOf, namesByLeader, type Ranking } from '../ranking.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Held, Target } from '../target.ts';
+import { together } from '../together.ts';
 import { type CertificateStore, createCertificateStore, type Offer } from './certificate-store.ts';
 import { openRuntimeApi } from './runtime-api.ts';
 
@@ -72,6 +73,9 @@ const NO_NAMES = '!*';
 
 /** Certificates that HAProxy is asked about at one time; it reads the commands from one buffer of `tune.bufsize`. */
 const TOGETHER = 32;
+
+/** Certificates that HAProxy is given at one time: it has the text of the next while it is asked what it made of one. */
+const GIVEN_TOGETHER = 2;
 
 /** How often the agent looks whether HAProxy is another process by now, whose memory may be that of older files. */
 const LOOK_EVERY_MS = 1_000;
@@ -206,15 +210,15 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     const refused: Refused = new Map();
     await store.endForeignTransaction();
     const [held, offered] = [await store.paths(), await store.offered()];
-    for (const entry of entries) {
-      if (!isGiven(entry) && isOffered(entry, offered)) continue;
+    const toGive = entries.filter((entry) => isGiven(entry) || !isOffered(entry, offered));
+    await together(toGive, GIVEN_TOGETHER, async (entry) => {
       try {
         await give(store, entry, { held, offered });
       } catch (error) {
         if (!(error instanceof AgentError) || error.code !== 'CERTBUS_AGENT_TARGET_REFUSED') throw error;
         refused.set(entry.id, error);
       }
-    }
+    });
     // Only once all names are offered by those that rank first, so that none is without a certificate in between.
     if (refused.size > 0) return refused;
     for (const entry of entries) {
@@ -222,6 +226,13 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       for (const offer of oldLinesOf(entry, offered)) await store.withdraw(entry.path, offer);
     }
     return refused;
+  }
+
+  /** Makes the files of what HAProxy refused what they were, as far as this change wrote them. */
+  async function takeBackOwn(refused: Refused, shared: NextContents['shared']): Promise<void> {
+    const changed = await changedIds(folder);
+    const own = [...refused.keys()].filter((id) => changed.has(id));
+    if (own.length > 0) await takeBack(folder, own, shared);
   }
 
   /** Drops certificates. What a `bind` line names by itself stays, and is told once all others are gone. */
@@ -278,9 +289,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       const gone = [...dropped, ...lag.left].filter((path) => !unlistedPaths.has(path));
       const refused = await withStore(signal, async (store) => {
         const found = await giveAll(store, entries, isGiven);
-        const changed = await changedIds(folder);
-        const own = [...found.keys()].filter((id) => changed.has(id));
-        if (own.length > 0) await takeBack(folder, own, shared);
+        if (found.size > 0) await takeBackOwn(found, shared);
         await dropAll(store, found.size > 0 ? gone : [...gone, ...unlistedPaths]);
         return found;
       });
