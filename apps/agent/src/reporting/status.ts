@@ -52,15 +52,7 @@ const describeCertificate = ({ names, leafHash, notAfter, problem }: Standing): 
 /** A target's status in JSON. */
 export function describeTarget(status: TargetStatus): AgentStatus['targets'][number] {
   const { name, isPaused, position, checkedAt, error, standings } = status;
-  const certificates = [...standings].map(([id, { names, leafHash, notAfter, problem }]) => [
-    id,
-    {
-      names,
-      leafHash: leafHash ?? null,
-      notAfter: notAfter.toISOString(),
-      problem: problem ? describe(problem) : null,
-    },
-  ]);
+  const certificates = [...standings].map(([id, standing]) => [id, describeCertificate(standing)]);
   return {
     name,
     isPaused,

@@ -6,7 +6,14 @@ import { together } from '../together.ts';
 import type { Access } from './access.ts';
 import { flushFolder, makeOwnFolder, writeDurably } from './durable.ts';
 import type { CertificateFile } from './layouts.ts';
-import { createManifestReader, intactPart, MANIFEST, type Manifest, type ManifestEntry } from './manifest.ts';
+import {
+  createManifestReader,
+  formatManifest,
+  intactPart,
+  MANIFEST,
+  type Manifest,
+  type ManifestEntry,
+} from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
 /** What a folder is to hold. */
@@ -131,16 +138,25 @@ export async function writeAll(
 /** Remembers what a folder was found to hold: only one agent writes there. */
 export function remember(folder: string, path: string, form: string) {
   let known: Manifest | undefined;
-  const readList = createManifestReader();
+  const list = createManifestReader();
+  const listed = () => list.read(path);
   const read = async () => {
     checkPlace(folder);
-    known = await intactPart(path, await readList(path), form);
+    known = await intactPart(path, await listed(), form);
     return known;
   };
   return {
     isBegun: () => existsSync(join(path, MANIFEST)),
     read,
     known: async () => known ?? (await read()),
+    /** What the list says, whether the files are so or not. */
+    listed,
+    /** Writes the list of files that are to be read at the path from now on. */
+    async writeList(to: string, manifest: Manifest, access: Access): Promise<void> {
+      const text = formatManifest(manifest);
+      await writeDurably(join(to, MANIFEST), text, { access, isSecret: false });
+      list.wrote(text, manifest);
+    },
     keep(manifest: Manifest): Manifest {
       known = manifest;
       return manifest;

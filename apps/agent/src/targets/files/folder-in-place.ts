@@ -10,16 +10,8 @@ import {
   remember,
   writeAll,
 } from './certificate-folder.ts';
-import {
-  flushFolder,
-  makeFolder,
-  makeOwnFolder,
-  removeFolder,
-  removeUnfinished,
-  unfinishedName,
-  writeDurably,
-} from './durable.ts';
-import { EMPTY, formatManifest, MANIFEST, readManifest } from './manifest.ts';
+import { flushFolder, makeFolder, makeOwnFolder, removeFolder, removeUnfinished, unfinishedName } from './durable.ts';
+import { EMPTY, MANIFEST, readManifest } from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
 /**
@@ -40,7 +32,7 @@ async function keepName(from: string, to: string): Promise<void> {
 
 /** Opens the folder. */
 export function openFolderInPlace(path: string, { access, form, isJudged }: FolderOptions): CertificateFolder {
-  const { isBegun, read, known, keep } = remember(path, path, form);
+  const { isBegun, read, known, listed, writeList, keep } = remember(path, path, form);
   const before = join(path, BEFORE);
   /** The files that were settled are the agent's alone here; they keep their own modes. */
   const ownAccess = { ...access, uid: undefined, gid: undefined, folderMode: 0o700 };
@@ -66,7 +58,7 @@ export function openFolderInPlace(path: string, { access, form, isJudged }: Fold
     async write(next) {
       checkPlace(path);
       await makeFolder(path, access);
-      const last = await readManifest(path);
+      const last = await listed();
       const files = pathsOf(last);
       if (isJudged) await openBefore();
       else await rm(before, { recursive: true, force: true });
@@ -74,7 +66,7 @@ export function openFolderInPlace(path: string, { access, form, isJudged }: Fold
         if (isJudged && files.has(file)) await keepBefore(file);
       };
       const manifest = await writeAll(path, next, { access, form, shownAs: path, before: keepLast });
-      await writeDurably(join(path, MANIFEST), formatManifest(manifest), { access, isSecret: false });
+      await writeList(path, manifest, access);
       await flushFolder(path);
       const kept = pathsOf(manifest);
       const touched = new Set([path]);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { sha256 } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
-import { formatManifest, intactPart, MANIFEST, type Manifest, readManifest } from './manifest.ts';
+import { createManifestReader, formatManifest, intactPart, MANIFEST, type Manifest, readManifest } from './manifest.ts';
 
 /** A folder with a file a certificate, and its list. */
 async function createFolder(contents: Readonly<Record<string, string>>) {
@@ -45,4 +45,15 @@ test('a list that is not one is an empty one', async () => {
     writeFileSync(join(folder, MANIFEST), text);
     expect((await readManifest(folder)).certificates).toEqual({});
   }
+});
+
+test('a list is parsed once, and not at all where it was written here; one that somebody changed is read again', async () => {
+  const { folder, manifest } = await createFolder({ a: 'a' });
+  const list = createManifestReader();
+  const first = await list.read(folder);
+  expect(await list.read(folder)).toBe(first);
+  list.wrote(formatManifest(manifest), manifest);
+  expect(await list.read(folder)).toBe(manifest);
+  writeFileSync(join(folder, MANIFEST), formatManifest({ ...manifest, form: 'another form' }));
+  expect(await list.read(folder)).toEqual({ ...manifest, form: 'another form' });
 });

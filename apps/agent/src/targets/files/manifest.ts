@@ -106,27 +106,37 @@ function parseManifest(text: Buffer): Manifest {
   return parsed.success ? parsed.output : EMPTY;
 }
 
-/**
- * Makes what reads the list of a folder as it was written; that of an empty one where there is none that can be read. One that has not changed is
- * not parsed again: a folder is compared every minute, and may have thousands of entries.
- */
-export function createManifestReader(): (folder: string) => Promise<Manifest> {
+/** What knows the list of a folder: it is compared every minute and read before each change, and may have thousands of entries. */
+export interface ManifestReader {
+  /** The list as it was written; that of an empty folder where there is none that can be read. One that has not changed is not parsed again. */
+  read(folder: string): Promise<Manifest>;
+  /** Notes what was written there as the list. */
+  wrote(text: string, manifest: Manifest): void;
+}
+
+/** Makes what knows the list of a folder. */
+export function createManifestReader(): ManifestReader {
   let last: { readonly hash: string; readonly manifest: Manifest } | undefined;
-  return async (folder) => {
-    try {
-      const text = await readFile(join(folder, MANIFEST));
-      const own = sha256(text);
-      if (last?.hash !== own) last = { hash: own, manifest: parseManifest(text) };
-      return last.manifest;
-    } catch {
-      // Nothing there, or not written by an agent: whatever is listed is written.
-      return EMPTY;
-    }
+  return {
+    async read(folder) {
+      try {
+        const text = await readFile(join(folder, MANIFEST));
+        const own = sha256(text);
+        if (last?.hash !== own) last = { hash: own, manifest: parseManifest(text) };
+        return last.manifest;
+      } catch {
+        // Nothing there, or not written by an agent: whatever is listed is written.
+        return EMPTY;
+      }
+    },
+    wrote(text, manifest) {
+      last = { hash: hash('sha256', text, 'base64url'), manifest };
+    },
   };
 }
 
 /** Reads the list of a folder once. */
-export const readManifest = (folder: string): Promise<Manifest> => createManifestReader()(folder);
+export const readManifest = (folder: string): Promise<Manifest> => createManifestReader().read(folder);
 
 /** Certificates whose files are read before others get their turn. */
 const TOGETHER = 64;

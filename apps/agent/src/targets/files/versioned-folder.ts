@@ -20,9 +20,8 @@ import {
   shareFile,
   shareFolder,
   unfinishedName,
-  writeDurably,
 } from './durable.ts';
-import { EMPTY, formatManifest, MANIFEST, readManifest } from './manifest.ts';
+import { EMPTY, readManifest } from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
 const CURRENT = 'current';
@@ -80,7 +79,7 @@ export function openVersionedFolder(
 ): CertificateFolder {
   const path = join(folder, CURRENT);
   const memory = remember(folder, path, form);
-  const { isBegun, known, keep } = memory;
+  const { isBegun, known, writeList, keep } = memory;
   const versions = join(folder, VERSIONS);
   const named = join(folder, NAMED);
   const settledLink = join(folder, SETTLED);
@@ -140,7 +139,7 @@ export function openVersionedFolder(
       await makeOwnFolder(building, access);
       await shareFiles({ from: pathOf(before), to: building }, next.kept, access);
       const manifest = await writeAll(building, next, { access, form, shownAs: shownAs(version) });
-      await writeDurably(join(building, MANIFEST), formatManifest(manifest), { access, isSecret: false });
+      await writeList(building, manifest, access);
       await flushFolder(building);
       await rename(building, pathOf(version));
       await flushFolder(versions);
