@@ -3,6 +3,7 @@ import { connect } from '@certbus/client';
 import { temporaryFolder } from 'certbus-services';
 import type { Benchmark, Figure } from './figure.ts';
 import { type BenchKeyType, createKeyedBus } from './keyed-bus.ts';
+import { serverSocket } from './server-socket.ts';
 import { interleave, ratioOf } from './slices.ts';
 import { vaultIn } from './vault-file.ts';
 
@@ -30,6 +31,8 @@ async function measure(keyType: BenchKeyType, quick: boolean): Promise<Figure[]>
   const { identity, trust } = bus;
   // Of 200 names none finds its context again in a cache of one.
   const client = await connect({ bus: bus.bus, identity, trust, stateDirectory: folder.path, cacheSize: 1 });
+  // As Node's own TLS asks: what it was given is closed when it is evicted.
+  const callback = client.sniCallback.bind(serverSocket());
   const vault = vaultIn(folder.path);
   const kept = async () => {
     while (vault.count() < CERTIFICATES) await sleep(20);
@@ -44,7 +47,11 @@ async function measure(keyType: BenchKeyType, quick: boolean): Promise<Figure[]>
   }
   async function askClient(): Promise<void> {
     for (const { name } of certificates)
-      if (!(await client.secureContextFor(name))) throw new Error(`no certificate for ${name}`);
+      await new Promise<void>((resolve, reject) => {
+        callback(name, (error, context) =>
+          context ? resolve() : reject(error ?? new Error(`no certificate for ${name}`)),
+        );
+      });
   }
   // What the thread writes comes a moment after the last answer.
   const settle = () => sleep(100);
