@@ -99,7 +99,7 @@ export function challengeFailed(
 ): AcmeError {
   const errors = failed.map((authorization) => ({ authorization, error: failureOf(authorization, invalidNames) }));
   for (const { authorization, error } of errors) {
-    engine.logger.warn('the CA could not confirm a name', { name: authorization.name, why: error.message });
+    engine.logger.debug('the CA could not confirm a name', { name: authorization.name, why: error.message });
   }
   const [first] = errors;
   if (!first) throw new TypeError('No authorization failed');
