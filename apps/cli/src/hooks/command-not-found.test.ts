@@ -2,11 +2,19 @@
 import { expect, test } from 'vitest';
 import { similar } from './command-not-found.ts';
 
-const COMMANDS = ['cert mk', 'cert make', 'cert ls', 'cert rm', 'cert renewable', 'bus log', 'doctor', 'init'];
+const COMMANDS = new Map([
+  ...['cert mk', 'cert ls', 'cert cat', 'cert rm', 'cert renewable', 'bus log', 'doctor', 'init'].map(
+    (name) => [name, name] as const,
+  ),
+  ['cert make', 'cert mk'],
+  ['cert list', 'cert ls'],
+]);
 
 test.each([
-  ['cert mkk example.com', ['cert mk', 'cert make', 'cert ls']],
+  ['cert mkk example.com', ['cert mk', 'cert ls', 'cert cat']],
   ['crt ls', ['cert ls', 'cert mk', 'cert rm']],
+  ['cert lst', ['cert ls', 'cert cat', 'cert mk']],
+  ['cert lits', ['cert ls', 'cert cat']],
   ['docter', ['doctor']],
   ['cert renewabel', ['cert renewable']],
   ['something else', []],
