@@ -99,7 +99,7 @@ function describeRehearsal({ certificates, plan, seconds }: Rehearsal): string {
   const most = Math.max(...days.map(({ renewals }) => renewals));
   return `Rehearsed on ${count(certificates)} certificates of 45 days, of which ${count(most)} come due on the busiest day, in ${seconds.toFixed(1)} s and with nothing
 changed: ${count(revocation.certificates)} that were revoked at ${shown(at)} would be replaced by ${shown(replacedAt)}, and the last of them served everywhere ${((servedAt.getTime() - replacedAt.getTime()) / 1_000).toFixed(0)} s later,
-bound by ${authorities.map(({ boundBy }) => boundBy).join(' and ')}; an ordinary renewal would wait for ${Math.round(longestDelaySeconds / 60)} minutes at most, and none after ${caughtUpAt ? shown(caughtUpAt) : 'the plan'}.`;
+limited by ${authorities.map(({ boundBy }) => boundBy).join(' and ')}; an ordinary renewal would wait for ${Math.round(longestDelaySeconds / 60)} minutes at most, and none after ${caughtUpAt ? shown(caughtUpAt) : 'the plan'}.`;
 }
 
 function describe(certificates: number, rehearsal: Rehearsal, done: Replacement, problems: readonly string[]): string {

@@ -46,7 +46,7 @@ export function describeCampaign(campaign: CampaignStatus): string[] {
   const isStuck = failingCount > 0 && failingCount >= left;
   const next = isStuck
     ? 'all that is left fails, and is tried again by its back-off'
-    : forecast && `the rest finishes ${onWeekday(forecast.replacedAt)}`;
+    : forecast && `the last one is expected on ${onWeekday(forecast.replacedAt)}`;
   return [
     `campaign ${campaignId}: ${state}, ${done.toLocaleString('en')} of ${many(certificates, 'certificate')} done, started ${onWeekday(startedAt)}${end}`,
     `  ${describePredicate(campaign.predicate)}`,

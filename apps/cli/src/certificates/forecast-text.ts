@@ -8,6 +8,16 @@ const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Frida
 export const onWeekday = (instant: Date): string =>
   `${WEEKDAYS[instant.getUTCDay()]} ${instant.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
+const LIMITS: ReadonlyMap<string, string> = new Map([
+  ['pace', 'this manager\'s parallel orders ("parallelOrders")'],
+  ['requests', 'the requests that the CA allows an address'],
+  ['orders', "the CA's limit of new orders"],
+  ['rate', '--rate'],
+]);
+
+/** What a plan is limited by, in words. Limits with a subject, such as `domains example.com`, keep their own. */
+export const limitText = (boundBy: string): string => LIMITS.get(boundBy) ?? boundBy;
+
 /** A forecast as `--json` shows it: instants as text. */
 export function forecastJson({ replacedAt, servedAt, caughtUpAt, authorities, ...rest }: ReplacementForecast) {
   return {
@@ -22,17 +32,18 @@ export function forecastJson({ replacedAt, servedAt, caughtUpAt, authorities, ..
 /** When a replacement is done, and what it does to other renewals, in a line and one for each CA. */
 export function describeForecast(forecast: ReplacementForecast): string[] {
   const { certificates, replacedAt, caughtUpAt, longestDelaySeconds, authorities } = forecast;
+  if (certificates === 0) return ['no certificate to replace'];
   const caughtUp = caughtUpAt
-    ? `nothing is late from ${onWeekday(caughtUpAt)} on`
-    : 'renewals stay late for longer than this plan goes';
+    ? `no renewal is late after ${onWeekday(caughtUpAt)}`
+    : 'some renewals stay late beyond the end of this plan';
   const minutes = Math.ceil(longestDelaySeconds / 60);
   const delay =
     minutes === 0 ? 'no other renewal waits for it' : `other renewals wait up to ${many(minutes, 'minute')}`;
   return [
-    `${many(certificates, 'certificate')} to replace: finished ${onWeekday(replacedAt)}; ${caughtUp}; ${delay}`,
+    `${many(certificates, 'certificate')} to replace, the last one on ${onWeekday(replacedAt)}; ${caughtUp}; ${delay}`,
     ...authorities.map(
       (each) =>
-        `  ${each.name}: ${many(each.certificates, 'certificate')}, finished ${onWeekday(each.replacedAt)}, bound by ${each.boundBy}`,
+        `  ${each.name}: ${many(each.certificates, 'certificate')}, the last one on ${onWeekday(each.replacedAt)}, limited by ${limitText(each.boundBy)}`,
     ),
   ];
 }

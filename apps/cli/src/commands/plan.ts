@@ -2,7 +2,7 @@
 import type { NewNames, Plan } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
-import { describeForecast, forecastJson, onWeekday } from '../certificates/forecast-text.ts';
+import { describeForecast, forecastJson, limitText, onWeekday } from '../certificates/forecast-text.ts';
 import { predicateFlags, predicateOf } from '../certificates/predicate.ts';
 import { checkConditions } from '../certificates/unmatched.ts';
 import { many } from '../counts.ts';
@@ -25,9 +25,9 @@ function resultOf({ at, days, newNames, revocation, ...rest }: Plan) {
 function describeNew({ newNames }: Plan): string[] {
   if (!newNames) return [];
   const { certificates, doneAt, boundBy, waits } = newNames;
-  const why = Object.entries(waits).map(([what, count]) => `${count.toLocaleString('en')} wait for ${what}`);
+  const why = Object.entries(waits).map(([what, count]) => `${count.toLocaleString('en')} wait for ${limitText(what)}`);
   return [
-    `${many(certificates, 'new certificate')}: finished ${onWeekday(doneAt)}, bound by ${boundBy}`,
+    `${many(certificates, 'new certificate')}, the last one on ${onWeekday(doneAt)}, limited by ${limitText(boundBy)}`,
     ...(why.length > 0 ? [`  ${why.join(', ')}`] : []),
   ];
 }
@@ -108,7 +108,7 @@ export default class PlanCommand extends BaseCommand {
       busy.map(({ from, renewals }) => [onWeekday(from), String(renewals)]),
     );
     await this.printTable(
-      ['authority', 'new orders left', 'renewals an hour', 'bound by'],
+      ['authority', 'new orders left', 'renewals an hour', 'limited by'],
       authorities.map(({ name, orders, renewalsPerHour, boundBy }) => [
         name,
         `${orders.left} of ${orders.capacity}`,

@@ -77,7 +77,7 @@ export default class CampaignStart extends SigningCommand {
       }
       for (const line of describeForecast(forecast)) this.progress(line);
       const what = `${many(forecast.certificates, 'certificate')} (${listed(plan)})`;
-      await this.agree(`Replace ${what}, finished ${onWeekday(forecast.replacedAt)}?`, flags);
+      await this.agree(`Replace ${what}, the last one on ${onWeekday(forecast.replacedAt)}?`, flags);
       return manager.startCampaign(request, options);
     });
     if (!campaign) {
