@@ -161,7 +161,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
     const { writeFloor } = await import('@certbus/runtime');
     const appended = await holder.append(reply);
     const { position, exposure, openable, unopenable } = appended;
-    this.log(appended.appended ? `position ${position} has the change` : `position ${position} has the change already`);
+    this.log(`the change is on the bus${appended.appended ? '' : ' already,'} at position ${position}`);
     const written = writeFloor(environment.config, appended.floor);
     this.reportFloor(written);
     for (const what of appended.left)
@@ -218,16 +218,17 @@ export abstract class KeyChangeCommand extends SigningCommand {
       this.progress(
         `${many(openable.count, 'certificate')}: "certbus campaign start --sealed-to NAME" replaces what it can open, then "certbus cert revoke --sealed-to NAME" revokes what was replaced`,
       );
-    if (unopenable.count > 0)
+    const { count, certificates } = unopenable;
+    if (count > 0)
       this.progress(
-        `${many(unopenable.count, 'certificate')} with a key that it cannot open before it is renewed, or sealed again by "certbus recipient reseal"; --json lists all`,
+        `the new recipient cannot open the keys of ${many(count, 'certificate')} yet: it can after each one's next renewal, or at once after "certbus recipient reseal FILE --identity KEY" and "certbus recipient reseal FILE --append"; --json lists ${count > certificates.length ? `the first ${certificates.length.toLocaleString('en')}` : 'them'}`,
       );
   }
 
   #reportExposure({ secrets, accounts }: AppendedChange['exposure']): void {
     if (accounts.length > 0)
       this.progress(
-        `those who left know the keys of ${many(accounts.length, 'ACME account')}: "certbus account rollover" replaces them`,
+        `the removed key could open the keys of ${many(accounts.length, 'ACME account')}: run "certbus account rollover" to replace these keys`,
       );
     this.#reportSecrets(secrets);
   }

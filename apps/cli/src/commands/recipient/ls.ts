@@ -25,7 +25,7 @@ export default class RecipientLs extends BaseCommand {
       ['name', 'recipient'],
       recipients.map(({ name, recipient }) => [name, recipient]),
     );
-    this.progress(`since position ${recipientsPosition}`);
+    this.progress(`this list is in force since position ${recipientsPosition}`);
     return { recipients, since: recipientsPosition, position };
   }
 }

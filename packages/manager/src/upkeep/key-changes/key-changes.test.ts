@@ -284,7 +284,7 @@ test('the root is shown whole lists, who comes and who goes, in lines that steer
   const { lines } = await examine(await request(addBob()));
   expect(lines).toEqual([
     `ADD the manager "bob", signing key ${bob.signingKey}, recipient ${bob.recipient}: it can write to the bus, order certificates, and read the configuration and the ACME account keys`,
-    'managers from then on, and no others:',
+    'all managers after this change:',
     expect.stringContaining('"alice"'),
     expect.stringContaining('"bob"'),
   ]);
@@ -416,7 +416,7 @@ test('a request expels the manager that it names, and shows who is left', async 
   const { lines } = await examine(await request(expel('bob', bob.signingKey)));
   expect(lines).toEqual([
     expect.stringMatching(/^EXPEL the manager "bob"/),
-    'managers from then on, and no others:',
+    'all managers after this change:',
     expect.stringMatching(/^ {2}"alice"/),
   ]);
   const alice = parseManagerKey(site.managerKey).signer.publicKey;

@@ -36,7 +36,7 @@ function describeList<T>(
   return [
     ...without(after, before, textOf).map((each) => `ADD the ${noun} ${textOf(each)}: ${can}`),
     ...without(before, after, textOf).map((each) => `REMOVE the ${noun} ${textOf(each)}: ${cannot}`),
-    `${noun}s from then on, and no others:`,
+    `all ${noun}s after this change:`,
     ...after.map((each) => `  ${textOf(each)}`),
   ];
 }
@@ -68,7 +68,7 @@ export function describeChange(before: KeysInForce, body: RootBody): readonly st
     case 'ManagerExpelled':
       return [
         `EXPEL the manager ${quoted(body.manager)}, signing key ${body.key}: permanently, and all that it wrote from position ${body.since} on is void, but for certificates`,
-        'managers from then on, and no others:',
+        'all managers after this change:',
         ...inForceAfter(before, body).managers.map((each) => `  ${managerText(each)}`),
       ];
     case 'FormatRaised':
