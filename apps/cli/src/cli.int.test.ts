@@ -557,7 +557,12 @@ describe.skipIf(pebble.skip)(pebble.title('at a real CA'), () => {
     });
     expect(await run(site, ['cert', 'revoke', id, '--reason', 'keyCompromise', '--yes'])).toMatchObject({
       status: 0,
-      stdout: expect.stringMatching(new RegExp(`^revoked ${after.serialNumber}, replaced by [0-9A-F]+$`, 'm')),
+      stdout: expect.stringMatching(
+        new RegExp(
+          `^revoked the certificate with serial number ${after.serialNumber}; its replacement has serial number [0-9A-F]+$`,
+          'm',
+        ),
+      ),
     });
     for (const flags of [[], ['--json']]) {
       expect((await run(site, ['cert', 'rm', id, ...flags])).status).toBe(2);

@@ -65,9 +65,9 @@ function describeOutcome({ outcome, until }: RevocationOutcome): string {
 
 export default class CertRevoke extends SigningCommand {
   static override summary =
-    'Replace a certificate, and revoke the old one at its CA; or revoke many that were replaced.';
+    'Replace a certificate and revoke the old one at its CA; or revoke many that were replaced or removed.';
   static override description =
-    'With an id: the new one is on the bus before the old one is revoked; load balancers that have not read it yet go on with the old one until they have. Where this is interrupted in between, run it again with --serial and the serial number of the old one. With conditions: revokes every certificate that all of them fit and that was removed, or replaced, such as by "certbus campaign start" with the same conditions, once the removal, or what replaced it, has been on the bus for --served-for; what is not replaced stays. Older leaves that are still valid are included. It can be run until nothing is left.';
+    'With an id: the new certificate is on the bus before the old one is revoked. Load balancers that have not read it yet serve the old one until they have. If this is interrupted between the two, run it again with --serial and the old serial number. With conditions: revokes each certificate that fits all of them and was replaced by one that does not fit, or removed, at least --served-for ago. Older leaves that are still valid are included, at least the newest 64 of each certificate. What is still served stays: replace it first, with "certbus campaign start" and the same conditions. Run it again until nothing is left.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> example.com --reason keyCompromise',
     '<%= config.bin %> <%= command.id %> --sealed-to loadbalancers --served-for 2h',
@@ -85,7 +85,7 @@ export default class CertRevoke extends SigningCommand {
     serial: Flags.string({ description: 'serial number of an older one that is still valid; it needs no replacement' }),
     'served-for': Flags.string({
       description:
-        'with conditions: how long what replaced one, or its removal, has been on the bus at least, such as 90m or 2h',
+        'with conditions: revoke only what was replaced or removed at least this long ago, such as 90m or 2h',
       default: '1h',
     }),
     identity: Flags.string({
@@ -131,7 +131,9 @@ export default class CertRevoke extends SigningCommand {
       return this.withDisplay(({ onProgress }) => manager.revoke(request, { signal, onProgress }));
     });
     const { serialNumber, replacement } = result;
-    this.log(`revoked ${serialNumber}${replacement ? `, replaced by ${replacement}` : ''}`);
+    this.log(
+      `revoked the certificate with serial number ${serialNumber}${replacement ? `; its replacement has serial number ${replacement}` : ''}`,
+    );
     return result;
   }
 
@@ -173,7 +175,7 @@ export default class CertRevoke extends SigningCommand {
     const why = outcomes.flatMap(({ outcome, serialNumber, error }) =>
       outcome === 'failed' ? [`${serialNumber}: ${error instanceof Error ? error.message : String(error)}`] : [],
     );
-    const message = `${failed} of ${revoked + failed} revocations failed:\n${why.slice(0, 20).join('\n')}`;
+    const message = `${failed} of ${many(revoked + failed, 'revocation')} failed:\n${why.slice(0, 20).join('\n')}`;
     throw new CliError('CERTBUS_CLI_REVOCATION_FAILED', message, { result });
   }
 }
