@@ -71,7 +71,7 @@ test('a folder is imported once: what is good, each for itself; the keys are on 
   const first = await run('cert', 'import', 'shop');
   expect(first).toMatchObject({ status: 3, stderr: expect.stringContaining('2 imported, 3 skipped, 1 refused') });
   expect(first.stderr).toContain('stray.key: no certificate here belongs to its private key');
-  expect(first.stderr).toContain('watched and not renewed: 2');
+  expect(first.stderr).toContain('2 imported certificates watched but not renewed');
   const again = await run('cert', 'import', 'shop', '--json');
   expect(outcomesOf(again)).toEqual({ ...expected, 'a.pem': 'unchanged', 'b.pem': 'unchanged' });
   const commits = await commitsOf(folder.path);

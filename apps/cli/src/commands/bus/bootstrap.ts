@@ -101,6 +101,7 @@ export default class BusBootstrap extends BaseCommand {
     if (name === undefined || !isPolicyName(name)) return policies;
     const policy = policies[POLICIES[name]];
     if (policy) return policy;
-    throw new CliError('CERTBUS_CLI_USAGE', `There is no policy "${name}" without ${NEEDS[name]}.`);
+    const what = `The policy "${name}" needs ${NEEDS[name]}. Add what is missing and run this again; "certbus bus bootstrap --help" shows the form.`;
+    throw new CliError('CERTBUS_CLI_USAGE', what);
   }
 }

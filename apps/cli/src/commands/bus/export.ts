@@ -2,6 +2,7 @@
 import { nothingThere } from '@certbus/runtime/local';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { many } from '../../counts.ts';
 
 export default class BusExport extends BaseCommand {
   static override summary = 'Write the whole bus to one file, every signature verified.';
@@ -20,7 +21,7 @@ export default class BusExport extends BaseCommand {
     const { bus, close } = await openLocalBus(environment);
     const file = await openExportFile(args.file, { create: true });
     try {
-      const onProgress = (at: number) => this.progress(`${at} commits are in the file`);
+      const onProgress = (at: number) => this.progress(`${many(at, 'commit')} written so far`);
       const { position, hash } = await exportBus(bus, file, { signal: this.signal, onProgress });
       if (position === 0) throw nothingThere(config.bus);
       this.log(`${args.file} holds all ${position} commits; the last one's hash is ${hash}`);

@@ -2,6 +2,7 @@
 import { CHALLENGE_TYPES } from '@certbus/events';
 import { Args, Flags } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
+import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
 import { IMPORT_FORMATS } from '../../importing/read-source.ts';
 import {
@@ -97,7 +98,7 @@ export default class CertImport extends SigningCommand {
     const watched = certificates.filter(({ outcome, renewedAt }) => WATCHED.has(outcome) && renewedAt === undefined);
     if (watched.length > 0 && !isDryRun)
       this.progress(
-        `watched and not renewed: ${watched.length}; --manage renews them, and so does "certbus cert mk NAMES"`,
+        `${many(watched.length, 'imported certificate')} watched but not renewed. To have CertBus renew one, import it again with --manage, or run "certbus cert mk NAMES"`,
       );
     const refused = [...certificates, ...accounts].filter(({ outcome }) => outcome === 'refused');
     if (refused.length === 0) return report;
