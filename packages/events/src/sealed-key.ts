@@ -94,7 +94,7 @@ export function createOpener(identity: string): Opener {
       // The library's error is dropped: it quotes its input, which must not be logged.
       throw new EventsError(
         'CERTBUS_EVENTS_NOT_OPENED',
-        'This identity does not open the sealed text: it was sealed to other recipients, or it is damaged.',
+        'This identity cannot open what is sealed on the bus: it was sealed to other recipients, or it is damaged. Give the identity that it was sealed to.',
       );
     }
   }

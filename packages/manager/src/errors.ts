@@ -70,8 +70,9 @@ export function campaignNotFound(
   campaignId: string,
   campaigns: readonly { readonly campaignId: string }[],
 ): ManagerError {
-  const known = campaigns.map((each) => each.campaignId).join(', ') || 'none';
-  const what = `There is no campaign ${JSON.stringify(campaignId.slice(0, 80))} (there are: ${known}).`;
+  const known = campaigns.map((each) => each.campaignId).join(', ');
+  const there = known === '' ? 'The bus has no campaigns.' : `The bus has: ${known}. "certbus campaign ls" lists them.`;
+  const what = `No campaign has the id ${JSON.stringify(campaignId.slice(0, 80))}. ${there}`;
   return new ManagerError('CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND', what);
 }
 

@@ -4,6 +4,7 @@ import type { Manager, RenewalOutcome, RunProblem } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
 import { type AnswerError, describeError } from '../../answer.ts';
 import { SigningCommand } from '../../base-command.ts';
+import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
 import { parseInstant } from '../../instant.ts';
 import { describePutOff, firstOf } from '../../put-off.ts';
@@ -66,11 +67,11 @@ function failuresOf(outcomes: readonly RenewalOutcome[]): string | undefined {
   const tried = outcomes.filter(({ outcome }) => outcome !== 'backed-off').length;
   if (failed.length === 0 && refused.length === 0) return undefined;
   if (failed.length === 0)
-    return `${refused.length} of ${tried} renewals were not tried:\n${describeFailures(refused).join('\n')}`;
+    return `${refused.length} of ${many(tried, 'renewal')} not tried:\n${describeFailures(refused).join('\n')}`;
   const what = describeFailures(failed);
   if (refused.length > 0)
     what.push(`${refused.length} more from the same CA were not tried; the next run takes them up.`);
-  return `${failed.length} of ${tried} renewals failed:\n${what.join('\n')}`;
+  return `${failed.length} of ${many(tried, 'renewal')} failed:\n${what.join('\n')}`;
 }
 
 /** An outcome in words, where it is not a failure. */
