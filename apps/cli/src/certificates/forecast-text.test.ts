@@ -1,0 +1,37 @@
+/** How forecasts read. */
+import { expect, test } from 'vitest';
+import { describeForecast, limitText } from './forecast-text.ts';
+
+const FRIDAY = new Date('2027-01-01T10:00:00Z');
+const SATURDAY = new Date('2027-01-02T11:30:00Z');
+
+const forecast = {
+  certificates: 1_200,
+  replacedAt: FRIDAY,
+  servedAt: FRIDAY,
+  caughtUpAt: SATURDAY,
+  longestDelaySeconds: 90,
+  authorities: [{ name: 'ca', certificates: 1_200, replacedAt: FRIDAY, boundBy: 'orders' }],
+};
+
+test('a forecast says when the last replacement is expected, what it delays, and what limits it', () => {
+  expect(describeForecast(forecast)).toEqual([
+    '1,200 certificates to replace, the last one on Friday 2027-01-01 10:00 UTC; no renewal is late after Saturday 2027-01-02 11:30 UTC; other renewals wait up to 2 minutes',
+    "  ca: 1,200 certificates, the last one on Friday 2027-01-01 10:00 UTC, limited by the CA's limit of new orders",
+  ]);
+  const [endless] = describeForecast({ ...forecast, caughtUpAt: undefined, longestDelaySeconds: 0 });
+  expect(endless).toContain('; some renewals stay late beyond the end of this plan; no other renewal waits for it');
+});
+
+test('a forecast of nothing names no date', () => {
+  expect(describeForecast({ ...forecast, certificates: 0, authorities: [] })).toEqual(['no certificate to replace']);
+});
+
+test.each([
+  ['pace', 'this manager\'s parallel orders ("parallelOrders")'],
+  ['requests', 'the requests that the CA allows an address'],
+  ['rate', '--rate'],
+  ['domains example.com', 'domains example.com'],
+])('the limit "%s" is %s', (boundBy, text) => {
+  expect(limitText(boundBy)).toBe(text);
+});
