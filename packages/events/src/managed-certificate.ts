@@ -135,7 +135,7 @@ export interface ManagedCertificate {
   readonly predecessors: readonly IssuedCertificate[];
   /**
    * Certificates that are not served any more in anyone's place and had not ended when the newest one came: what fell out of {@link predecessors}, and all of
-   * a removed one, but for what was revoked. About newest first, 64 at most. A manager keeps them, so that they can be revoked. Absent for none.
+   * a removed one, but for what was revoked. About newest first, 64 at most; behind them those that an expelled manager obtained, 4 at most. A manager keeps them, so that they can be revoked. Absent for none.
    */
   readonly retired?: readonly IssuedCertificate[] | undefined;
   readonly issuance: Issuance | undefined;

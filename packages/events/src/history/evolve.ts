@@ -17,7 +17,7 @@ import type {
 } from '../managed-certificate.ts';
 
 const MAX_PREDECESSORS = 3;
-/** More than Let's Encrypt issues for one name set in 90 days, which is 5 in 7 days. */
+/** So many trusted leaves at most; more than Let's Encrypt issues for one name set in 90 days, which is 5 in 7 days. */
 export const MAX_RETIRED = 64;
 /** The last one is finalized with, and one before it can have been where a manager ended in between. Recipients change far less often. */
 const MAX_CSRS = 16;
@@ -30,7 +30,7 @@ export interface EventCommit {
   readonly keyId?: string | undefined;
 }
 
-/** The current one and its predecessors, which were served before their manager was expelled. */
+/** The current one and its predecessors, which were served before their manager was expelled; of retired ones as many. */
 const MAX_DISTRUSTED = MAX_PREDECESSORS + 1;
 
 function begin({ certificateId, names }: { certificateId: string; names: readonly string[] }): ManagedCertificate {
@@ -91,10 +91,10 @@ function issuedOf(content: Content, commit: EventCommit, issuance?: Issuance): I
   return { ...issued, ...originOf(content, issuance, commit) };
 }
 
-/** Those that stay, of certificates in order of age: trusted ones are never pushed out by others. */
-function keep(predecessors: readonly IssuedCertificate[]): readonly IssuedCertificate[] {
-  const trusted = predecessors.filter(({ distrusted }) => !distrusted).slice(0, MAX_PREDECESSORS);
-  return [...trusted, ...predecessors.filter(({ distrusted }) => distrusted).slice(0, MAX_DISTRUSTED)];
+/** Those that stay, of certificates in order of age, `most` of them trusted: others never push these out. */
+function keep(all: readonly IssuedCertificate[], most: number): readonly IssuedCertificate[] {
+  const trusted = all.filter(({ distrusted }) => !distrusted).slice(0, most);
+  return [...trusted, ...all.filter(({ distrusted }) => distrusted).slice(0, MAX_DISTRUSTED)];
 }
 
 const allOf = ({ current, predecessors }: ManagedCertificate): readonly IssuedCertificate[] =>
@@ -108,8 +108,8 @@ function retire(
 ): Pick<ManagedCertificate, 'retired'> {
   if (more.length === 0 && retired.length === 0) return {};
   const isValid = ({ notAfter }: IssuedCertificate) => at === undefined || Date.parse(notAfter) > at.getTime();
-  const all = [...more, ...retired].filter(isValid).slice(0, MAX_RETIRED);
-  return { retired: all.length > 0 ? all : undefined };
+  const kept = keep([...more, ...retired].filter(isValid), MAX_RETIRED);
+  return { retired: kept.length > 0 ? kept : undefined };
 }
 
 const without = (all: readonly IssuedCertificate[], kept: readonly IssuedCertificate[]) =>
@@ -121,7 +121,7 @@ function replace(certificate: ManagedCertificate, content: Content, commit: Even
   const isOlder = ({ notAfter: end, leafHash }: IssuedCertificate) =>
     Date.parse(end) > commit.at.getTime() && leafHash !== current.leafHash;
   const older = allOf(certificate).filter(isOlder);
-  const predecessors = keep(older);
+  const predecessors = keep(older, MAX_PREDECESSORS);
   return {
     ...certificate,
     ...retire(certificate, without(older, predecessors), commit.at),
@@ -209,7 +209,7 @@ function standIn(
   const { current, predecessors } = certificate;
   const isBehind = current !== undefined && !current.distrusted;
   const all = isBehind ? [issued, ...predecessors] : allOf(certificate);
-  const kept = keep(all);
+  const kept = keep(all, MAX_PREDECESSORS);
   const placed = { ...certificate, ...retire(certificate, without(all, kept), undefined), predecessors: kept };
   return isBehind ? placed : { ...placed, current: issued };
 }

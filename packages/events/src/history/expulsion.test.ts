@@ -6,7 +6,7 @@ import { sha256 } from '../hash.ts';
 import { createManagerKey, parseManagerKey } from '../keys.ts';
 import type { ManagedCertificate } from '../managed-certificate.ts';
 import { readEvent, type WrittenEvent } from './codec.ts';
-import { evolve, servedNames } from './evolve.ts';
+import { evolve, MAX_RETIRED, servedNames } from './evolve.ts';
 import { isRewritten, isTainted, lineOf } from './expulsion.ts';
 import { beginning, commitBehind, createKeys, RECIPIENT, type Stored } from './history.builders.ts';
 import { type RootBody, signRootEvent } from './root-event.ts';
@@ -180,6 +180,21 @@ describe('a certificate of an expelled manager', () => {
         expect(state?.predecessors.length).toBeLessThanOrEqual(7);
       }),
     );
+  });
+
+  test('pushes no trusted one out of those that are kept to be revoked, however many there are', () => {
+    const good = fold(...Array.from({ length: 9 }, (_, n) => [`good ${n}`] as const));
+    expect(good?.retired).toHaveLength(5);
+    let state = good;
+    for (let n = 0; n < MAX_RETIRED + 9; n += 1) {
+      const event = { ...obtained(`evil ${n}`), notAfter: '9999-12-31T00:00:00Z' };
+      state = evolve(state, event, { at, distrusted: true });
+    }
+    expect(state?.retired?.slice(0, 5)).toEqual(good?.retired);
+    const others = state?.retired?.slice(5).map(({ distrusted, leafHash }) => [distrusted, leafHash]);
+    // The four after the four that are predecessors.
+    const newest = [5, 6, 7, 8].map((n) => [true, hashOf(`evil ${MAX_RETIRED + 9 - n}`)]);
+    expect(others).toEqual(newest);
   });
 
   test('is found by its names, next to those of the trusted one', () => {
