@@ -72,6 +72,8 @@ export interface ReplicaReader extends DutyReader, HourReader, SelectionReader, 
   certificates(): Iterable<ManagedCertificate>;
   /** Removed ones of which a leaf that was not revoked ends after `at`, in order of id; none in a client's replica. */
   retired(at: Date): Iterable<ManagedCertificate>;
+  /** Those whose names were first found lost after an instant and are lost still, in order of id; none in a client's replica. */
+  lostSince(after: Date): Iterable<ManagedCertificate>;
   /** Ids of those that cover exactly this set of names and are not removed; the key is `nameSetKey`'s. */
   idsByNameSet(key: string): string[];
   /** Those on which a manager should act by `at`, the longest due first, read page by page. */
@@ -239,6 +241,10 @@ export function createReader(
   const selectRetired = database.prepare(
     `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE retired_until > ? AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
+  // With the pluses only the index of losses is of use, in which hardly any certificate is.
+  const selectLosses = database.prepare(
+    `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE lost_since > ? AND +certificate_id > ? ORDER BY +certificate_id LIMIT ?`,
+  );
   const selectNamed = database.prepare(
     `SELECT ${CHECKED_STATE} FROM names${suffix} n CROSS JOIN states${suffix} s USING (number) WHERE n.name = ?`,
   );
@@ -336,6 +342,9 @@ export function createReader(
     },
     *retired(at) {
       for (const row of pages(selectRetired, at.getTime())) yield* parse([row]);
+    },
+    *lostSince(after) {
+      for (const row of pages(selectLosses, after.getTime())) yield* parse([row]);
     },
     idsByNameSet: (key) => selectNameSet.all(key).map(idOf),
     due: (at) => byNextAction({ after: Number.MIN_SAFE_INTEGER, upTo: at.getTime() }),

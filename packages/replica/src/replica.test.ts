@@ -151,6 +151,40 @@ test('what a claim or a back-off puts off is found by how far', async () => {
   await replica.close();
 });
 
+test('certificates whose names are lost are found by since when, until they are ours again or the certificate is removed', async () => {
+  const story = await beginStory();
+  const manager = await openReplica({ path: ':memory:', busId: story.busId });
+  const client = await openReplica({ path: ':memory:', busId: story.busId, role: 'client' });
+  const lost = (certificateId: string) =>
+    ({
+      type: 'NamesLost',
+      certificateId,
+      names: ['a.test'],
+      loss: 'gone',
+      detail: 'x',
+      notBefore: '2027-01-01T00:00:00Z',
+    }) as const;
+  const ids = ['certificate1', 'certificate2', 'certificate3', 'certificate4'] as const;
+  await story.sayAt(new Date('2026-11-30T00:00:00Z'), ...ids.map((id) => obtained(id, [`${id}.test`])));
+  await story.sayAt(new Date('2026-11-30T01:00:00Z'), ...ids.slice(0, 3).map(lost));
+  await story.sayAt(new Date('2026-11-30T02:00:00Z'), lost('certificate1'), lost('certificate4'));
+  const since = async (instant: string) => {
+    await Promise.all([manager, client].map((replica) => tell(replica, story)));
+    expect(idsOf(client.lostSince(new Date(instant)))).toEqual([]);
+    return idsOf(manager.lostSince(new Date(instant)));
+  };
+  expect(await since('2026-11-30T00:59:59Z')).toEqual(ids);
+  // That it was found again later changes nothing.
+  expect(await since('2026-11-30T01:00:00Z')).toEqual(['certificate4']);
+  await story.sayAt(
+    new Date('2026-11-30T03:00:00Z'),
+    { type: 'NamesRegained', certificateId: 'certificate2' },
+    { type: 'CertificateRemoved', certificateId: 'certificate3' },
+  );
+  expect(await since('2026-11-30')).toEqual(['certificate1', 'certificate4']);
+  await Promise.all([manager, client].map((replica) => replica.close()));
+});
+
 test('leaves are read in the order in which certificates changed, both ways, a position as a whole', async () => {
   const story = await beginStory();
   const replica = await openReplica({ path: ':memory:', busId: story.busId });

@@ -112,6 +112,7 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     sharedNames: (after, limit) => current().sharedNames(after, limit),
     certificates: () => current().certificates(),
     retired: (at) => current().retired(at),
+    lostSince: (after) => current().lostSince(after),
     idsByNameSet: (key) => current().idsByNameSet(key),
     due: (at) => current().due(at),
     upcoming: (after) => current().upcoming(after),

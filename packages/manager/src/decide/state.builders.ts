@@ -12,6 +12,7 @@ const NOTHING: ManagerState = {
   paused: () => [],
   all: () => [],
   retired: () => [],
+  lostSince: () => [],
   issuer: () => undefined,
   spending: () => NOTHING_SPENT,
 };

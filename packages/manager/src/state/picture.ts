@@ -94,6 +94,7 @@ const NOTHING: ManagerState = {
   paused: () => [],
   all: () => [],
   retired: () => [],
+  lostSince: () => [],
   issuer: () => undefined,
   spending: () => NOTHING_SPENT,
 };

@@ -42,6 +42,8 @@ export interface ManagerState {
   all(): Iterable<ManagedCertificate>;
   /** Removed ones of which a leaf that was not revoked ends after `at`, read as they are asked for. */
   retired(at: Date): Iterable<ManagedCertificate>;
+  /** Those whose names were first found lost after an instant and are lost still. */
+  lostSince(after: Date): Iterable<ManagedCertificate>;
   /** DER of an issuer that the bus has said; `undefined` before. */
   issuer(hash: string): Uint8Array | undefined;
   /** What was spent of a CA's limit in a stretch of time, which begins 15 days ago at most; the key is `ledgerKey`'s. */
@@ -128,6 +130,10 @@ export function layerOn(base: ManagerState): Layer {
       yield* unchanged(base.retired(at));
       const isValid = ({ notAfter }: IssuedCertificate) => Date.parse(notAfter) > at.getTime();
       yield* [...changed.values()].filter(({ removed, retired }) => removed && retired?.some(isValid));
+    },
+    *lostSince(after) {
+      yield* unchanged(base.lostSince(after));
+      yield* changedThat(({ lost }) => lost !== undefined && Date.parse(lost.since) > after.getTime());
     },
     issuer: (hash) => issuers.get(hash) ?? base.issuer(hash),
     spending: (key, stretch) => spending.on(base.spending(key, stretch), key, stretch),

@@ -25,6 +25,7 @@ export function stateOf(reader: ReplicaReader): ManagerState {
     paused: (range) => reader.paused(range),
     all: () => reader.certificates(),
     retired: (at) => reader.retired(at),
+    lostSince: (after) => reader.lostSince(after),
     issuer: (hash) => reader.issuer(hash),
     spending: (key, stretch) => ({ position: reader.checkpoint().position, ...reader.spending(key, stretch) }),
   };

@@ -77,6 +77,7 @@ export function createTolerantReader(
       ),
     certificates: () => each(reader.certificates),
     retired: (at) => each(() => reader.retired(at)),
+    lostSince: (after) => each(() => reader.lostSince(after)),
     idsByNameSet: (key) => attempt(() => reader.idsByNameSet(key), none),
     due: (at) => each(() => reader.due(at)),
     upcoming: (after) => each(() => reader.upcoming(after)),

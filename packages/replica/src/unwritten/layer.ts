@@ -136,6 +136,7 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
     sharedNames,
     certificates,
     retired: (at) => base().retired(at),
+    lostSince: (after) => base().lostSince(after),
     idsByNameSet: (key) => base().idsByNameSet(key),
     due: (at) => base().due(at),
     upcoming: (after) => base().upcoming(after),

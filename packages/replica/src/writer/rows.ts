@@ -43,6 +43,8 @@ export interface CertificateRow {
   readonly obtained: number | null;
   /** When the last leaf of a removed one ends that is kept so that it can be revoked, in milliseconds; `null` for all others. */
   readonly retiredUntil: number | null;
+  /** When its names were first found lost, in milliseconds; `null` where they are not, or it was removed. */
+  readonly lostSince: number | null;
   /** As `traitsOf` writes them. */
   readonly traits: string;
   readonly removed: boolean;
@@ -62,7 +64,7 @@ export interface IssuerRow {
 /** What only a manager looks for. */
 type DutyColumns = Pick<
   CertificateRow,
-  'nameSet' | 'nextActionAt' | 'wantedAt' | 'pausedUntil' | 'urgentAt' | 'failing' | 'issuedBy'
+  'nameSet' | 'nextActionAt' | 'wantedAt' | 'pausedUntil' | 'urgentAt' | 'failing' | 'issuedBy' | 'lostSince'
 >;
 
 const NO_DUTY: DutyColumns = {
@@ -73,6 +75,7 @@ const NO_DUTY: DutyColumns = {
   urgentAt: null,
   failing: null,
   issuedBy: null,
+  lostSince: null,
 };
 
 function issuerNumberOf({ current }: ManagedCertificate): number | null {
@@ -89,6 +92,7 @@ function dutyColumns(certificate: ManagedCertificate): DutyColumns {
     urgentAt: urgentAt(certificate)?.getTime() ?? null,
     failing: certificate.removed ? null : (certificate.failure?.class ?? null),
     issuedBy: issuerNumberOf(certificate),
+    lostSince: certificate.lost && !certificate.removed ? Date.parse(certificate.lost.since) : null,
   };
 }
 
