@@ -28,6 +28,7 @@ import { createFreshness, warnIfStale } from './state/freshness.ts';
 import { openView } from './state/picture.ts';
 import type { ManagerState } from './state/state.ts';
 import { type AlertTest, createAnnouncer } from './upkeep/alerts/announcer.ts';
+import { createDoubtTeller } from './upkeep/alerts/dns-doubt.ts';
 import { orderQuotas } from './upkeep/alerts/picture.ts';
 import { checkInThrough } from './upkeep/check-in.ts';
 import { type UpkeepOperations, upkeepOperations } from './upkeep/upkeep-operations.ts';
@@ -143,7 +144,7 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   const given = { bus, key, archive, holder, hasEnded, solvers, secrets };
   const openDnsView = (resolvers: readonly string[]) => createDnsView({ resolvers, timeoutMs: LOOK_MS });
   const ca = { connections: connectionsFor(options), publishedLimits: options.limits ?? limitsOf, openDnsView };
-  const lossGuard = createLossGuard();
+  const lossGuard = createLossGuard((after) => view.state.lostSince(after));
   return { ...given, ...ca, view, freshness, lossGuard, logger, now, random, claimMs, graceMs };
 }
 
@@ -158,10 +159,12 @@ export async function openManager(options: ManagerOptions): Promise<Manager> {
   warnIfStale({ view, freshness, warn: (message, fields) => logger.warn(message, fields) });
   const { notes = openRenewalInfoNotes(':memory:'), outgoing } = options;
   const announcer = createAnnouncer(context, { outgoing });
+  const tellDoubt = createDoubtTeller(context, announcer);
+  const dependencies = { notes, checkIn: checkInThrough(outgoing), announcer, tellDoubt };
   return {
     ...accountOperations(context),
     ...campaignOperations(context),
-    ...certificateOperations(context, { notes, checkIn: checkInThrough(outgoing), announcer }),
+    ...certificateOperations(context, dependencies),
     ...configurationOperations(context),
     ...upkeepOperations(context, announcer),
     get state() {

@@ -1,5 +1,7 @@
 /** Doubts DNS where it shows many names lost at once: a resolver or a delegation that fails is likelier than that they all left. */
 
+import type { ManagedCertificate } from '@certbus/events';
+import type { NotedAlert } from '@certbus/events/history';
 import type { Alert } from './alert.ts';
 
 /** So many certificates can lose their names within {@link DOUBTED_WITHIN_MS} before DNS is doubted, and */
@@ -13,17 +15,19 @@ export const DOUBTED_WITHIN_MS = 86_400_000;
 interface Doubt {
   readonly lost: number;
   readonly looked: number;
-  /** When the first of them was found lost. */
+  /** When the last of them was found lost. */
   readonly since: Date;
-  /** What the last look that found one lost has shown, for people. */
+  /** What that look has shown, for people. */
   readonly detail: string;
 }
 
-/** What looks of one process found of certificates that were not set aside before. */
+/** What looks of one process found of certificates that were not set aside before, and what was found before it began. */
 export interface LossGuard {
   /** Takes what a look found; `detail` is what shows that names are lost, `undefined` where all are ours. */
   note(certificateId: string, detail: string | undefined, now: Date): void;
-  /** What speaks against DNS now; `undefined` where nothing does. */
+  /** Whether anything speaks against DNS now. */
+  isDoubted(now: Date): boolean;
+  /** What speaks against DNS now, which takes as long as there were looks; `undefined` where nothing does. */
   doubt(now: Date): Doubt | undefined;
   /** Whether there were looks within that time, and the last one found names that are ours. */
   trusts(now: Date): boolean;
@@ -34,8 +38,13 @@ interface Looked {
   readonly detail: string | undefined;
 }
 
-/** Knows of no look yet. */
-export function createLossGuard(): LossGuard {
+/**
+ * Begins at its first look with what the bus says: a function in the cloud, or a run from cron, makes a guard of its own each time. `lostSince`: certificates whose
+ * names were first found lost after an instant, and are lost still; default none.
+ */
+export function createLossGuard(
+  lostSince: (after: Date) => Iterable<Pick<ManagedCertificate, 'certificateId' | 'lost'>> = () => [],
+): LossGuard {
   /** In the order in which they were looked at. */
   const looks = new Map<string, Looked>();
   let lost = 0;
@@ -49,22 +58,37 @@ export function createLossGuard(): LossGuard {
       drop(certificateId);
     }
   }
+  function readBus(now: Date): void {
+    const found = [...lostSince(new Date(now.getTime() - DOUBTED_WITHIN_MS))].flatMap(
+      ({ certificateId, lost: loss }) =>
+        loss ? [{ certificateId, at: Date.parse(loss.since), detail: loss.detail }] : [],
+    );
+    for (const { certificateId, ...look } of found.toSorted((one, other) => one.at - other.at))
+      looks.set(certificateId, look);
+    lost = looks.size;
+  }
+  const isDoubted = () => lost > DOUBTED_COUNT && lost > looks.size * DOUBTED_SHARE;
+  let hasBegun = false;
   let lastFoundOurs = false;
   return {
     note(certificateId, detail, now) {
+      if (!hasBegun) readBus(now);
+      hasBegun = true;
       dropOld(now);
       drop(certificateId);
       looks.set(certificateId, { at: now.getTime(), detail });
       if (detail !== undefined) lost += 1;
       lastFoundOurs = detail === undefined;
     },
+    isDoubted(now) {
+      dropOld(now);
+      return isDoubted();
+    },
     doubt(now) {
       dropOld(now);
-      if (lost <= DOUBTED_COUNT || lost <= looks.size * DOUBTED_SHARE) return undefined;
-      const found = [...looks.values()].filter(({ detail }) => detail !== undefined);
-      const [first, last] = [found[0], found.at(-1)];
-      const since = new Date(first?.at ?? now.getTime());
-      return { lost, looked: looks.size, since, detail: last?.detail ?? '' };
+      if (!isDoubted()) return undefined;
+      const last = [...looks.values()].findLast(({ detail }) => detail !== undefined);
+      return { lost, looked: looks.size, since: new Date(last?.at ?? now.getTime()), detail: last?.detail ?? '' };
     },
     trusts(now) {
       dropOld(now);
@@ -74,9 +98,34 @@ export function createLossGuard(): LossGuard {
 }
 
 /** What people are told of a doubt. */
-export function dnsDoubted({ lost, looked, since, detail }: Doubt): Alert {
+function dnsDoubted({ lost, looked, since, detail }: Doubt): Alert {
   const what = `the names of ${lost} of the ${looked} certificates that were looked at within a day are lost, as the configured resolvers answer, one of them since ${detail}`;
   const then =
     'a resolver or a delegation fails more likely than that, so none of them is set aside, and their orders are tried';
   return { kind: 'dns-doubted', subject: 'dns', detail: `${what}: ${then}`, since };
+}
+
+/** What a manager knows of the alert. */
+interface DoubtNoted {
+  /** What the bus has noted of it. */
+  readonly noted: NotedAlert | undefined;
+  /** Whether this manager raised it. */
+  readonly isOwn: boolean;
+  readonly now: Date;
+}
+
+/**
+ * What people are to be told: that DNS is doubted, or, by an empty list, that it is not. `undefined` for nothing. What another manager raised is left
+ * to it, since its resolvers can fail still; after a day it is taken for gone, and raises the alert again where it is not.
+ */
+export function doubtsToTell(
+  guard: Pick<LossGuard, 'doubt' | 'trusts'>,
+  { noted, isOwn, now }: DoubtNoted,
+): readonly Alert[] | undefined {
+  const doubt = guard.doubt(now);
+  if (doubt) return [dnsDoubted(doubt)];
+  if (!guard.trusts(now)) return undefined;
+  const isRaised = noted !== undefined && noted.until === undefined;
+  const isOthers = isRaised && !isOwn && now.getTime() - Date.parse(noted.since) < DOUBTED_WITHIN_MS;
+  return isOthers ? undefined : [];
 }

@@ -166,9 +166,9 @@ function isDoubted({ lossGuard, logger, now }: Context, certificate: ManagedCert
   if (isQuarantined(certificate)) return false;
   const at = now();
   lossGuard.note(certificateId, found?.detail, at);
-  const doubt = found && lossGuard.doubt(at);
-  if (doubt) logger.warn('DNS is doubted, and the order is tried', { names, detail: found?.detail, lost: doubt.lost });
-  return doubt !== undefined;
+  if (!found || !lossGuard.isDoubted(at)) return false;
+  logger.warn('DNS is doubted, and the order is tried', { names, detail: found.detail });
+  return true;
 }
 
 /**

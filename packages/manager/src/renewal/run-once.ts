@@ -2,11 +2,11 @@
 import { markDefaultAccount } from '../accounts/stateless.ts';
 import { requireConfiguration, withConfiguration } from '../configuration/stored-configuration.ts';
 import { type Context, checkKnown, decide } from '../context.ts';
-import { dnsDoubted } from '../decide/loss-guard.ts';
 import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
 import { isBusError, ManagerError } from '../errors.ts';
 import type { RunOptions } from '../issuance/issue.ts';
-import type { AnnounceOptions, Announcer } from '../upkeep/alerts/announcer.ts';
+import type { Announcer } from '../upkeep/alerts/announcer.ts';
+import type { TellDoubt } from '../upkeep/alerts/dns-doubt.ts';
 import { completeCampaigns, nextCampaignAt } from './campaign/progress.ts';
 import { nextRun } from './next-run.ts';
 import { countsOf, type RenewalOutcome, type RunProblem, type RunResult, type SideTask } from './outcome.ts';
@@ -32,6 +32,7 @@ export interface RunDependencies {
   readonly checkIn: (url: string, signal: AbortSignal) => Promise<void>;
   /** Tells people what needs them. */
   readonly announcer: Announcer;
+  readonly tellDoubt: TellDoubt;
 }
 
 /** After its deadline a run has so long for what it says at its end, milliseconds. */
@@ -101,21 +102,6 @@ function createSideTasks(context: Context, signal: AbortSignal) {
   };
 }
 
-/**
- * Tells people that DNS is doubted, or that it is not any more once a look has found names that are ours. Resolves with why they could not be
- * told.
- */
-async function tellDoubt(
-  { lossGuard, now }: Context,
-  announcer: Announcer,
-  options: AnnounceOptions,
-): Promise<readonly unknown[]> {
-  const doubt = lossGuard.doubt(now());
-  if (!doubt && !lossGuard.trusts(now())) return [];
-  const found = doubt ? [dnsDoubted(doubt)] : [];
-  return (await announcer.about('dns-doubted', found, options)).errors;
-}
-
 /** Tells people what this manager knows, where it cannot read the bus. What cannot be told then is lost: the run itself has failed. */
 async function tellWithoutBus(
   context: Context,
@@ -150,7 +136,7 @@ export async function runOnce(
   dependencies: RunDependencies,
   { signal = new AbortController().signal, deadline, ...options }: RunOnceOptions = {},
 ): Promise<RunResult> {
-  const { notes, checkIn, announcer } = dependencies;
+  const { notes, checkIn, announcer, tellDoubt } = dependencies;
   const reading = readingSignal(signal, deadline, context.now());
   const { config } = await withConfiguration(context, { signal: reading }).catch(async (error: unknown) => {
     signal.throwIfAborted();
@@ -186,7 +172,7 @@ export async function runOnce(
   let tellAgain: Date | undefined;
   await side.run('alerts', async () => {
     const told = await announcer.afterRun({ config, outcomes, newestAt, isBusThere: true, signal: last });
-    const doubted = await tellDoubt(context, announcer, { config, signal: last });
+    const doubted = await tellDoubt({ config, signal: last });
     tellAgain = told.next;
     for (const error of [...told.errors, ...doubted].slice(0, 1)) side.report('alerts', error);
   });
