@@ -125,6 +125,20 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: CAMPAIGN_TEST }, { file: 'packages/manager/src/decide/revocation.test.ts' }],
   },
   {
+    fault: 'a leaf is revoked that another certificate serves',
+    file: 'packages/manager/src/decide/revocation.ts',
+    find: 'if (readyAt(each) > readyAt(last)) last = each;',
+    replace: '{}',
+    noticedBy: [{ file: CAMPAIGN_TEST }, { file: 'packages/manager/src/decide/revocation.test.ts' }],
+  },
+  {
+    fault: 'each run from cron sets as many certificates aside as a day may',
+    file: 'packages/manager/src/decide/loss-guard.ts',
+    find: 'if (!hasBegun) readBus(now);',
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/decide/loss-guard.test.ts' }],
+  },
+  {
     fault: 'a resolver that fails sets a whole fleet aside',
     file: 'packages/manager/src/renewal/renewal.ts',
     find: 'isDoubted(context, certificate, found) || ',

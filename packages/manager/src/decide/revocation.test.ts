@@ -2,7 +2,7 @@
 import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import type { WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
-import { asAgreed, recordRevocation, revocableIn } from './revocation.ts';
+import { asAgreed, asOnBus, keptBy, recordRevocation, revocableIn } from './revocation.ts';
 import { given } from './state.builders.ts';
 
 const NOW = new Date('2026-11-24T03:00:00Z');
@@ -11,8 +11,14 @@ const inHours = (hours: number) => new Date(NOW.getTime() + hours * HOUR_MS);
 const certificateId = 'certificate1';
 const directory = 'https://ca.test/dir';
 
-const content = (leaf: string, sinceHours: number) => ({
-  certificateId,
+interface Which {
+  readonly id?: string;
+  /** Whether no CA that is known here issued it. */
+  readonly isForeign?: boolean;
+}
+
+const content = (leaf: string, sinceHours: number, { id = certificateId }: Which) => ({
+  certificateId: id,
   names: ['shop.test'],
   leaf: Buffer.from(leaf).toString('base64'),
   issuers: [],
@@ -21,13 +27,14 @@ const content = (leaf: string, sinceHours: number) => ({
   notBefore: inHours(sinceHours).toISOString(),
   notAfter: inHours(2_000).toISOString(),
 });
-const obtained = (leaf: string, sinceHours: number): WrittenEvent => {
+const obtained = (leaf: string, sinceHours: number, which: Which = {}): WrittenEvent => {
   const how = { issuanceId: 'issuance1', reason: 'renewal', challengeType: 'dns-01', directory } as const;
-  return { type: 'CertificateObtained', ...content(leaf, sinceHours), ...how };
+  return { type: 'CertificateObtained', ...content(leaf, sinceHours, which), ...how };
 };
-const imported = (leaf: string, sinceHours: number): WrittenEvent => ({
+const imported = (leaf: string, sinceHours: number, which: Which = {}): WrittenEvent => ({
   type: 'CertificateImported',
-  ...content(leaf, sinceHours),
+  ...content(leaf, sinceHours, which),
+  ...(which.isForeign ? {} : { issuedBy: directory }),
 });
 
 /** What can be revoked where only leaves of this text are meant. */
@@ -80,6 +87,43 @@ test('what was revoked before its certificate was removed is not found', () => {
   expect(found('new', NOW, [obtained('new', -2), inHours(-2)], [revoked, inHours(-2)], [removed, inHours(-2)])).toEqual(
     [],
   );
+});
+
+test('what was removed and imported again is revoked once neither certificate needs it', () => {
+  const timing = { now: NOW, servedForMs: HOUR_MS };
+  const remove = (id: string, hours: number) =>
+    [{ type: 'CertificateRemoved', certificateId: id }, inHours(hours)] as const;
+  const before = [[imported('leaf', -500), inHours(-9)], remove(certificateId, -8)] as const;
+  const again = [imported('leaf', -500, { id: 'certificate2' }), inHours(-7)] as const;
+  const renew = (hours: number) => [obtained('new', hours, { id: 'certificate2' }), inHours(hours)] as const;
+  function stateBehind(...more: readonly (readonly [WrittenEvent, Date])[]) {
+    const state = given(...before, ...more);
+    const removed = [...state.retired(NOW)];
+    const kept = Map.groupBy(
+      removed.flatMap((each) => keptBy(each, timing)),
+      ({ leafHash }) => leafHash,
+    );
+    const own = removed.filter((each) => each.certificateId === certificateId);
+    return own
+      .flatMap((each) => [...revocableIn(each, { fits: () => true, ...timing })])
+      .map((each) => asOnBus(state, each, { kept, ...timing }));
+  }
+  expect(stateBehind()).toMatchObject([{ state: 'ready', isRemoved: true }]);
+  expect(stateBehind(again)).toMatchObject([{ state: 'not-replaced', isRemoved: true }]);
+  for (const end of [renew, (hours: number) => remove('certificate2', hours)]) {
+    expect(stateBehind(again, end(-0.5))).toMatchObject([{ state: 'waiting', until: inHours(0.5) }]);
+    expect(stateBehind(again, end(-1))).toMatchObject([{ state: 'ready' }]);
+  }
+});
+
+test('what a CA issued that is not known here is for nobody here to revoke, and not a failure', () => {
+  const old = [imported('old', -500, { isForeign: true }), inHours(-500)] as const;
+  const renewed = (hours: number) => [obtained('new', hours), inHours(hours)] as const;
+  expect(found('old', NOW, old)).toMatchObject([{ state: 'not-replaced' }]);
+  expect(found('old', NOW, old, renewed(-0.5))).toMatchObject([{ state: 'waiting' }]);
+  expect(found('old', NOW, old, renewed(-2))).toMatchObject([{ state: 'elsewhere' }]);
+  const removed = [{ type: 'CertificateRemoved', certificateId }, inHours(-2)] as const;
+  expect(found('old', NOW, old, removed)).toMatchObject([{ state: 'elsewhere', isRemoved: true }]);
 });
 
 test('only what people agreed to is revoked: what became ready after they were asked waits', () => {

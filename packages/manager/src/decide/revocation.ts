@@ -1,5 +1,5 @@
 /** Decides which certificates can be revoked, and what is recorded of a revocation. */
-import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
+import { type IssuedCertificate, type ManagedCertificate, nameSetKey } from '@certbus/events';
 import type { Decision } from '@certbus/store';
 import type { ManagerState } from '../state/state.ts';
 
@@ -28,11 +28,13 @@ export interface RevocableCertificate {
   readonly serialNumber: string;
   /** SHA-256 of the leaf, base64url. */
   readonly leafHash: string;
+  /** Whether the certificate was removed from the bus: servers outside CertBus may still use what they were given of it. */
+  readonly isRemoved: boolean;
   /**
-   * `ready`: it was replaced or removed, long enough ago. `waiting`: it was, and is revoked from `until` on. `not-replaced`: it is served, or what
-   * replaced it is meant as well.
+   * `ready`: it was replaced or removed, long enough ago. `waiting`: it was, and is revoked from `until` on. `not-replaced`: it is served, also as part
+   * of another certificate, or what replaced it is meant as well. `elsewhere`: it is as `ready`, and came from a CA that is not known here.
    */
-  readonly state: 'ready' | 'waiting' | 'not-replaced';
+  readonly state: 'ready' | 'waiting' | 'not-replaced' | 'elsewhere';
   /** With `waiting`. */
   readonly until?: Date | undefined;
 }
@@ -43,6 +45,13 @@ export interface Found extends RevocableCertificate {
 }
 
 type Fits = (certificate: ManagedCertificate, issued: IssuedCertificate) => boolean;
+
+/** When, and how long what replaced a leaf has to be served. */
+interface Timing {
+  readonly now: Date;
+  /** Milliseconds. */
+  readonly servedForMs: number;
+}
 
 /**
  * When a leaf was replaced by one that is not meant: when the first of those came that are newer, which can be long after they were issued. What was
@@ -66,20 +75,49 @@ function replacedAt(
 /** The leaves of a certificate that are meant and have not ended, and which of them can be revoked at `now`. */
 export function* revocableIn(
   certificate: ManagedCertificate,
-  { fits, now, servedForMs }: { readonly fits: Fits; readonly now: Date; readonly servedForMs: number },
+  { fits, now, servedForMs }: Timing & { readonly fits: Fits },
 ): Iterable<Found> {
-  const { certificateId, current, predecessors, retired = [], revoked } = certificate;
+  const { certificateId, current, predecessors, retired = [], revoked, removed } = certificate;
   const all = [...(current ? [current] : []), ...predecessors, ...retired];
   for (const [index, issued] of all.entries()) {
     if (Date.parse(issued.notAfter) <= now.getTime() || !fits(certificate, issued)) continue;
     if (issued === current && revoked) continue;
     const { names, serialNumber, leafHash } = issued;
     const since = replacedAt(certificate, all.slice(0, index), fits);
-    const found = { certificateId, names, serialNumber, leafHash, issued };
+    const found = { certificateId, names, serialNumber, leafHash, isRemoved: removed, issued };
     if (since === undefined) yield { ...found, state: 'not-replaced' };
-    else if (since + servedForMs <= now.getTime()) yield { ...found, state: 'ready' };
-    else yield { ...found, state: 'waiting', until: new Date(since + servedForMs) };
+    else if (since + servedForMs > now.getTime())
+      yield { ...found, state: 'waiting', until: new Date(since + servedForMs) };
+    else yield { ...found, state: issued.directory === undefined ? 'elsewhere' : 'ready' };
   }
+}
+
+/** The leaves of a removed certificate that are not revoked yet, since its removal is too short ago. */
+export const keptBy = (certificate: ManagedCertificate, timing: Timing): readonly Found[] =>
+  [...revocableIn(certificate, { fits: () => true, ...timing })].filter(({ state }) => state === 'waiting');
+
+/** The later, the less ready. */
+function readyAt({ state, until }: Pick<Found, 'state' | 'until'>): number {
+  if (state === 'not-replaced') return Number.POSITIVE_INFINITY;
+  return until?.getTime() ?? Number.NEGATIVE_INFINITY;
+}
+
+/**
+ * What was found, as the bus as a whole has it: a leaf that was removed and imported again is in two certificates, and a CA revokes it for both.
+ * It is as ready as in the one that needs it longest, be that meant or not. `kept`: as {@link keptBy} has it, of all removed certificates, by leaf hash.
+ */
+export function asOnBus(
+  state: Pick<ManagerState, 'withNames'>,
+  found: Found,
+  { kept, ...timing }: Timing & { readonly kept: ReadonlyMap<string, readonly Found[]> },
+): Found {
+  const fits: Fits = (_, { leafHash }) => leafHash === found.leafHash;
+  const served = state
+    .withNames(nameSetKey(found.names))
+    .flatMap((each) => [...revocableIn(each, { fits, ...timing })]);
+  let last = found;
+  for (const each of [...served, ...(kept.get(found.leafHash) ?? [])]) if (readyAt(each) > readyAt(last)) last = each;
+  return { ...found, state: last.state, until: last.until };
 }
 
 /**

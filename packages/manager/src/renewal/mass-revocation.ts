@@ -8,7 +8,9 @@ import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import {
   asAgreed,
+  asOnBus,
   type Found,
+  keptBy,
   type RevocableCertificate,
   recordRevocation,
   revocableIn,
@@ -41,6 +43,7 @@ export interface MassRevocationTerms {
 
 /** What became of one certificate. */
 export interface RevocationOutcome extends Omit<RevocableCertificate, 'state' | 'leafHash'> {
+  /** `revoked` and `failed` of what was `ready`. */
   readonly outcome: 'revoked' | 'failed' | Exclude<RevocableCertificate['state'], 'ready'>;
   /** With `failed`. */
   readonly error?: unknown;
@@ -59,18 +62,27 @@ async function find(
   const resolved: CampaignPredicate = resolvePredicate(predicate, config, history);
   const fits = issuedFilter(resolved, history);
   const found: Found[] = [];
+  const kept: Found[] = [];
   const { state } = context.view;
   const now = context.now();
+  const timing = { now, servedForMs };
   function take(certificate: ManagedCertificate): void {
-    found.push(...revocableIn(certificate, { fits, now, servedForMs }));
+    found.push(...revocableIn(certificate, { fits, ...timing }));
     const { certificateId, retired = [] } = certificate;
-    if (retired.length < MAX_RETIRED) return;
+    if (retired.filter(({ distrusted }) => !distrusted).length < MAX_RETIRED) return;
     const what = 'only the newest leaves of a certificate are looked at; "certbus bus log" has all';
     context.logger.warn(what, { certificateId, older: retired.length });
   }
   for await (const certificate of inTurns(state.all())) take(certificate);
-  for await (const certificate of inTurns(state.retired(now))) take(certificate);
-  return found;
+  for await (const certificate of inTurns(state.retired(now))) {
+    take(certificate);
+    kept.push(...keptBy(certificate, timing));
+  }
+  const options = { ...timing, kept: Map.groupBy(kept, ({ leafHash }) => leafHash) };
+  const onBus: Found[] = [];
+  for await (const each of inTurns(found))
+    onBus.push(each.state === 'not-replaced' ? each : asOnBus(state, each, options));
+  return onBus;
 }
 
 /** What a predicate fits and has not ended, and which of it can be revoked now. Rejects as `resolvePredicate` throws. */
@@ -94,6 +106,7 @@ async function revokeOne(
   }: MassRevocationTerms & { readonly config: Configuration; readonly signal: AbortSignal },
 ): Promise<void> {
   const { directory, leafHash } = issued;
+  // What came from elsewhere is never `ready`.
   if (directory === undefined) throw cameFromElsewhere(issued);
   const leaf = Buffer.from(issued.leaf, 'base64');
   const authority = authorityAt(config, directory);
@@ -107,7 +120,7 @@ async function revokeOne(
 
 /**
  * Revokes what a predicate fits and was replaced long enough ago; one that fails holds no other up. What was revoked already counts as
- * revoked, so it can be run until nothing is left. Rejects as `resolvePredicate` throws, and with the signal's reason.
+ * revoked, so it can be run until nothing is `waiting` or `not-replaced`. Rejects as `resolvePredicate` throws, and with the signal's reason.
  */
 export async function revokeReplaced(
   context: Context,

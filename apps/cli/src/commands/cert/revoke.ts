@@ -26,9 +26,13 @@ interface Outcome extends Omit<RevocationOutcome, 'error' | 'until'> {
 /** What became of many certificates. */
 interface MassResult {
   readonly revoked: number;
-  /** Replaced, but not for long enough. */
+  /** Of what was revoked, what had been removed from the bus. */
+  readonly revokedRemoved: number;
+  /** Replaced or removed, but not for long enough. */
   readonly waiting: number;
   readonly notReplaced: number;
+  /** From CAs that are not known here: they are revoked where they came from. */
+  readonly elsewhere: number;
   readonly failed: number;
   readonly outcomes: readonly Outcome[];
 }
@@ -43,8 +47,10 @@ function massResult(outcomes: readonly RevocationOutcome[]): MassResult {
   const count = (wanted: RevocationOutcome['outcome']) => outcomes.filter(({ outcome }) => outcome === wanted).length;
   return {
     revoked: count('revoked'),
+    revokedRemoved: outcomes.filter(({ outcome, isRemoved }) => outcome === 'revoked' && isRemoved).length,
     waiting: count('waiting'),
     notReplaced: count('not-replaced'),
+    elsewhere: count('elsewhere'),
     failed: count('failed'),
     outcomes: outcomes.map(outcomeOf),
   };
@@ -57,9 +63,22 @@ function listed(certificates: readonly { readonly names: readonly string[] }[]):
   return [...shown, ...(more > 0 ? [`${more.toLocaleString('en')} more`] : [])].join(', ');
 }
 
+/** How many of those that were just counted were removed; nothing where none was. */
+const ofThem = (removed: number): string => (removed > 0 ? `, ${removed.toLocaleString('en')} of them removed` : '');
+
+/** What is asked before these are revoked. */
+function questionOf(ready: readonly Pick<RevocationOutcome, 'names' | 'isRemoved'>[]): string {
+  const removed = ready.filter(({ isRemoved }) => isRemoved).length;
+  const check =
+    removed > 0 ? ' First make sure that nothing still uses what was removed, such as a load balancer with ACM.' : '';
+  const what = `${many(ready.length, 'certificate')}${ofThem(removed)}`;
+  return `Revoke ${what} (${listed(ready)})?${check} Nothing takes a revocation back.`;
+}
+
 /** What became of a certificate that was not revoked, and what to do next. */
 function describeOutcome({ outcome, until }: RevocationOutcome): string {
   if (outcome === 'not-replaced') return 'not replaced yet: start a campaign with the same conditions';
+  if (outcome === 'elsewhere') return 'came from a CA that is not known here: revoke it where it came from';
   return until ? `can be revoked from ${until.toISOString()} on: run this again then` : outcome;
 }
 
@@ -148,11 +167,7 @@ export default class CertRevoke extends SigningCommand {
       const found = await manager.revocable(request, { signal: this.signal });
       if (found.length === 0) checkConditions(manager, predicate);
       const ready = found.filter(({ state }) => state === 'ready');
-      if (ready.length > 0)
-        await this.agree(
-          `Revoke ${many(ready.length, 'certificate')} (${listed(ready)})? Nothing takes a revocation back.`,
-          flags,
-        );
+      if (ready.length > 0) await this.agree(questionOf(ready), flags);
       const onOutcome = ({ outcome, serialNumber, names }: RevocationOutcome) => {
         if (outcome === 'revoked') this.progress(`revoked ${serialNumber} (${names.join(', ')})`);
       };
@@ -165,9 +180,10 @@ export default class CertRevoke extends SigningCommand {
 
   #report(outcomes: readonly RevocationOutcome[]): MassResult {
     const result = massResult(outcomes);
-    const { revoked, waiting, notReplaced, failed } = result;
+    const { revoked, revokedRemoved, waiting, notReplaced, elsewhere, failed } = result;
+    const others = elsewhere > 0 ? `, ${elsewhere} from elsewhere` : '';
     this.log(
-      `${many(revoked, 'certificate')} revoked, ${waiting} waiting, ${notReplaced} not replaced, ${failed} failed`,
+      `${many(revoked, 'certificate')} revoked${ofThem(revokedRemoved)}, ${waiting} waiting, ${notReplaced} not replaced, ${failed} failed${others}`,
     );
     for (const each of outcomes.filter(({ outcome }) => outcome !== 'revoked'))
       this.progress(`${each.serialNumber} (${each.names.join(', ')}): ${describeOutcome(each)}`);
