@@ -46,7 +46,7 @@ export interface KeyChangeResult {
   readonly trust: string | undefined;
   /** What those who left could read. */
   readonly exposure: AppendedChange['exposure'] | undefined;
-  /** Certificates that recipients who were removed can open. */
+  /** Certificates of which recipients that were removed can open a private key. */
   readonly openable: AppendedChange['openable'] | undefined;
   /** Certificates that recipients who were added cannot open yet. */
   readonly unopenable: AppendedChange['unopenable'] | undefined;
@@ -211,12 +211,13 @@ export abstract class KeyChangeCommand extends SigningCommand {
     if (secrets.length > 0) this.progress('then "certbus conf update", with the new ones');
   }
 
-  #reportCertificates({ openable, unopenable }: AppendedChange): void {
+  #reportCertificates({ removedRecipients, openable, unopenable }: AppendedChange): void {
     for (const { certificateId, names } of openable.certificates)
-      this.log(`it can open the key of ${certificateId} (${names.join(', ')})`);
-    if (openable.count > 0)
+      this.log(`its key may open the private key of ${certificateId} (${names.join(', ')})`);
+    // Also where it is none: what is being issued can have been sealed before the change.
+    for (const { name, sealedTo } of removedRecipients)
       this.progress(
-        `${many(openable.count, 'certificate')}: "certbus campaign start --sealed-to NAME" replaces what it can open, then "certbus cert revoke --sealed-to NAME" revokes what was replaced`,
+        `${many(openable.count, 'certificate')} on the bus may have a private key that "${name}" can open; imported ones count, since the bus does not say whom theirs was sealed to. If its key was stolen, run "certbus campaign start --sealed-to ${sealedTo}", then "certbus cert revoke --sealed-to ${sealedTo} --reason keyCompromise" until nothing is left. Replace imported certificates that are not renewed here where they came from.`,
       );
     const { count, certificates } = unopenable;
     if (count > 0)

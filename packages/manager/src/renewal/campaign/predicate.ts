@@ -1,5 +1,5 @@
 /** Says which certificates are meant: as a person writes it, as the bus has it, and as a replica looks for it. */
-import type { CampaignPredicate, IssuedCertificate, KeyType, ManagedCertificate } from '@certbus/events';
+import type { CampaignPredicate, IssuedCertificate, KeyType, ManagedCertificate, Recipient } from '@certbus/events';
 import { keyIdOf } from '@certbus/events/history';
 import { type Selection, type Traits, traitsOfOrigin } from '@certbus/replica';
 import { authorityNamed } from '../../configuration/certificate-authorities.ts';
@@ -78,6 +78,16 @@ export function resolvePredicate(
   };
   // Absent conditions are absent on the bus as well.
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** A name that a shell takes as one word, and no command as a flag. */
+const IS_WORD = /^\w[\w.-]*$/;
+
+/** What `sealedTo` calls a recipient that the bus had: its name, or the key itself where the name is not a plain word or was another's too. */
+export function sealedToOf({ name, recipient }: Recipient, { recipients }: RootHistory): string {
+  const isOther = (each: Recipient) => each.name === name && each.recipient !== recipient;
+  const isShared = recipients.some((list) => list.recipients.some(isOther));
+  return IS_WORD.test(name) && !isShared ? name : recipient;
 }
 
 /** Whether a recipient can open a private key, or could; also where the bus does not say whom it was sealed to. */

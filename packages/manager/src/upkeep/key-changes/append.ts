@@ -17,7 +17,13 @@ import { inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
 import { ManagerError } from '../../errors.ts';
 import { type Exposure, exposedAccounts, findExposure } from './exposure.ts';
 import { besides, type RootPicture, type RootState, readRootState } from './keys-in-force.ts';
-import { findOpenable, findUnopenable, type SealedCertificates } from './openable.ts';
+import {
+  findOpenable,
+  findUnopenable,
+  nameRemoved,
+  type RemovedRecipient,
+  type SealedCertificates,
+} from './openable.ts';
 import type { RootReply } from './request.ts';
 import { type ChangeOfReaders, sealAgain, stillSealed } from './seal-again.ts';
 
@@ -39,7 +45,9 @@ export interface AppendedChange {
   readonly left: readonly string[];
   /** What those who left could read up to now. */
   readonly exposure: Exposure;
-  /** Certificates whose private key recipients can open that were removed: to be replaced, where their key was stolen. */
+  /** Recipients that nothing is sealed to any more because of it. */
+  readonly removedRecipients: readonly RemovedRecipient[];
+  /** Certificates whose private key these can open: to be replaced and revoked, where their key was stolen. */
   readonly openable: SealedCertificates;
   /** Certificates whose private key recipients cannot open that were added, before it is sealed again or renewed. */
   readonly unopenable: SealedCertificates;
@@ -115,21 +123,25 @@ async function report(
   reply: RootReply,
   {
     change,
+    now,
     signal,
     ...done
   }: Pick<AppendedChange, 'position' | 'appended'> & {
     readonly change: ChangeOfReaders;
+    readonly now: Date;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<Omit<AppendedChange, 'exposure'>> {
   const { before, after } = change;
   const { position } = done;
+  const removed = missingIn(after.recipients, before.recipients);
   return {
     ...done,
     floor: floorAt(picture.checkpoint),
     // Behind an expulsion `completeExpulsion` seals all of it again.
     left: expels(reply) ? [] : stillSealed(picture.bus, { before, after, position }),
-    openable: await findOpenable(picture, missingIn(after.recipients, before.recipients), { signal }),
+    removedRecipients: nameRemoved(picture, removed),
+    openable: await findOpenable(picture, removed, { now, signal }),
     unopenable: await findUnopenable(picture, missingIn(before.recipients, after.recipients), { signal }),
     expels: expels(reply),
   };
@@ -170,10 +182,9 @@ export async function appendChange(
     const exposure = await findExposure(context, change);
     // A process that ended behind its append has reported nothing of it to anybody.
     if (done !== undefined) {
-      return {
-        ...(await report({ ...root, ...besides(view) }, reply, { change, position: done, appended: false, signal })),
-        exposure,
-      };
+      const picture = { ...root, ...besides(view) };
+      const made = { change, position: done, appended: false, now: now(), signal };
+      return { ...(await report(picture, reply, made)), exposure };
     }
     const head = view.checkpoint;
     const bytes = COMMIT_BYTES - Buffer.byteLength(JSON.stringify(rest));
@@ -185,10 +196,8 @@ export async function appendChange(
       else view.apply([commit], checkpoint);
       await view.written();
       const picture = { checkpoint, rootEvents: view.replica.rootEvents(), ...besides(view) };
-      return {
-        ...(await report(picture, reply, { change, position: commit.position, appended: true, signal })),
-        exposure,
-      };
+      const made = { change, position: commit.position, appended: true, now: now(), signal };
+      return { ...(await report(picture, reply, made)), exposure };
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= ATTEMPTS) throw error;
     }
@@ -220,7 +229,7 @@ export async function appendChangeAsRoot(
     if (done !== undefined) {
       const change = changeOf(picture.rootEvents, reply);
       const exposure = { secrets: [], accounts: exposedAccounts(picture.bus, change) };
-      return { ...(await report(picture, reply, { change, position: done, appended, signal })), exposure };
+      return { ...(await report(picture, reply, { change, position: done, appended, now: now(), signal })), exposure };
     }
     try {
       await bus.append(picture.checkpoint, rest, { at: now(), signal });

@@ -175,13 +175,18 @@ test('a lost manager key: the root names another, which puts the configuration b
 
 test('a stolen load balancer: what is sealed afterwards does not open, and what could be opened is replaced and revoked', async () => {
   const { certificateId } = await issue(site, 'edge.test');
+  const removedId = (await issue(site, 'gone.test')).certificateId;
+  await as(site, (manager) => manager.remove(removedId));
   const { identity: stolen } = await parseIdentityFile(site.identities[0] ?? '');
   const { identity, recipient } = await parseIdentityFile(await createIdentity());
   const listed = { count: 1, certificates: [{ certificateId, names: ['edge.test'] }] };
   const added = await change(site, { kind: 'add-recipient', recipient: { name: 'edge-2', recipient } });
   expect([added.unopenable, added.openable.count]).toEqual([listed, 0]);
   const removed = await change(site, { kind: 'remove-recipient', name: 'edge' });
-  expect([removed.openable, removed.unopenable.count]).toEqual([listed, 0]);
+  // No server shows the removed one, and the thief could.
+  const gone = { certificateId: removedId, names: ['gone.test'] };
+  expect(removed.openable).toEqual({ count: 2, certificates: [...listed.certificates, gone] });
+  expect([removed.removedRecipients, removed.unopenable.count]).toEqual([[{ name: 'edge', sealedTo: 'edge' }], 0]);
   const before = await countOpened(stolen);
   await issue(site, 'after.test');
   await as(site, async (manager) => {

@@ -203,6 +203,17 @@ test('account keys are sealed to the recipient named backup, and to no other rec
   expect(await opens(edge?.identity ?? '')).toEqual([]);
 });
 
+test('a removed recipient is called by its name, or by its key where that is two words or was the name of another', async () => {
+  const remove = async (name: string) =>
+    (await change({ kind: 'remove-recipient', name })).removedRecipients.map(({ sealedTo }) => sealedTo);
+  expect(await remove('backup')).toEqual(['backup']);
+  for (const name of ['backup', 'edge 2']) {
+    const recipient = await recipientOf(await createManagerKey());
+    await change({ kind: 'add-recipient', recipient: { name, recipient } });
+    expect(await remove(name)).toEqual([recipient]);
+  }
+});
+
 test('a configuration that another manager writes at the same moment is the one that is sealed again', async () => {
   const other = { ...CONFIG, giveUpAfterDays: 5 };
   const reply = await sign(await request(addBob()));

@@ -17,12 +17,15 @@ export interface RootPicture extends RootState {
   readonly bus: BusState;
   /** All that are not removed, while what they are read from is open. */
   readonly certificates: () => Iterable<ManagedCertificate>;
+  /** Removed ones of which a leaf that was not revoked ends after `at`, as long. */
+  readonly retired: (at: Date) => Iterable<ManagedCertificate>;
 }
 
 /** What a view says besides what the root has decided. */
 export const besides = ({ state }: Pick<ManagerView, 'state'>): Omit<RootPicture, keyof RootState> => ({
   bus: state.bus,
   certificates: () => state.all(),
+  retired: (at) => state.retired(at),
 });
 
 /** Reads on from what a replica has, which may be some commits behind. Rejects with a `HistoryError` and with a `StoreError`. */
