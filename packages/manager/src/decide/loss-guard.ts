@@ -99,10 +99,10 @@ export function createLossGuard(
 
 /** What people are told of a doubt. */
 function dnsDoubted({ lost, looked, since, detail }: Doubt): Alert {
-  const what = `the names of ${lost} of the ${looked} certificates that were looked at within a day are lost, as the configured resolvers answer, one of them since ${detail}`;
+  const what = `in the last 24 hours the configured resolvers reported the names of ${lost} of ${looked} certificates as lost; the last one: ${detail}`;
   const then =
-    'a resolver or a delegation fails more likely than that, so none of them is set aside, and their orders are tried';
-  return { kind: 'dns-doubted', subject: 'dns', detail: `${what}: ${then}`, since };
+    'Probably a resolver answers wrongly or a delegation is broken, so no more certificates are set aside and their orders are sent to the CA. Check the resolvers in the configuration and the delegation of these domains';
+  return { kind: 'dns-doubted', subject: 'dns', detail: `${what}. ${then}`, since };
 }
 
 /** What a manager knows of the alert. */
