@@ -73,7 +73,7 @@ export abstract class BaseCommand extends Command {
       this.#stop.abort(
         new CliError(
           'CERTBUS_CLI_INTERRUPTED',
-          'Interrupted. Nothing is left claimed; run the same command again to continue.',
+          'Interrupted. Run the same command again to continue. If a warning says that the end of an issuance could not be recorded, its claim ends by itself.',
         ),
       );
     };

@@ -73,7 +73,7 @@ interface SetUpOptions {
 }
 
 const FILES = {
-  root: ['root.key', 'says who manages the bus and who can open private keys; keep it offline'],
+  root: ['root.key', 'names who manages the bus and who can open private keys; keep it offline'],
   manager: ['manager.key', 'signs commits, opens the configuration; only where certbus runs'],
   loadbalancer: ['loadbalancer.key', 'opens private keys; on every load balancer'],
   backup: ['backup.key', 'opens private keys, if all load balancers are lost; keep it offline'],
@@ -234,7 +234,7 @@ export async function setUp(request: SetUp, options: SetUpOptions): Promise<SetU
   };
   const isNew = writeNew(configPath, `${JSON.stringify(local, undefined, 2)}\n`, { isSecret: false });
   flushFolder(folder);
-  const all = [...files, { path: configPath, purpose: 'says where all of this is', isNew }];
+  const all = [...files, { path: configPath, purpose: 'has the places of all these files', isNew }];
   return { files: all, bus: resolved.bus, changed: true, accountProblem, differences: [] };
 }
 

@@ -16,7 +16,7 @@ const folderOf = (state: unknown) =>
 function portOf(given: unknown, otherwise: number): number {
   const port = given === undefined ? otherwise : Number(given);
   if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
-  return exitWith(2, `"${given}" is not a port.`);
+  return exitWith(2, `"${given}" is not a port. Give a number from 1 to 65535.`);
 }
 
 const stop = new AbortController();
@@ -36,12 +36,14 @@ const port = portOf(flags['port'], HTTPS_PORT);
 const httpPort = portOf(flags['http-port'], HTTP_PORT);
 const home = kind.keepsState ? await openHome(folderOf(flags['state'])).catch(exitWithReason) : undefined;
 const local = await startLocalCa(kind, { httpPort, tlsPort: port, home }).catch(exitWithReason);
+// The first start in a folder puts the ports into its bus.
+const elsewhere = home ? ', and another folder: npm run sandbox -- --state FOLDER' : ': npm run sandbox -- --ca pebble';
 const site = await startSite(local, { port, httpPort }).catch(async (error: Error) => {
   await local.stop();
   return exitWith(
     1,
-    `The bus or its server could not be started. Where port ${port} or ${httpPort} is taken, choose others: npm run sandbox -- --port PORT --http-port PORT
-${error.message}`,
+    `The bus or its server could not be started: ${error.message}
+If port ${port} or ${httpPort} is taken, choose others${elsewhere} --port PORT --http-port PORT`,
   );
 });
 
@@ -51,7 +53,7 @@ const quoted = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word
 const certbus = 'npm run -s certbus --';
 const exported = Object.entries(site.variables).map(([name, value]) => `${name}=${quoted(value)}`);
 const ending = home
-  ? `CA and bus are in ${home.folder}, and go on after a restart of this sandbox. Remove that folder, and everything is gone.`
+  ? `The CA and the bus are in ${home.folder} and continue at the next start. Once you delete that folder, everything is gone.`
   : 'Pebble cannot keep its state: once this sandbox has stopped, everything is gone.';
 console.log(`A CA, a DNS server, a bus and a server are up on this machine until Ctrl-C.
 

@@ -39,7 +39,7 @@ const FILES: readonly (readonly [string, string])[] = [
   ['manager.key', 'signs commits, opens the configuration'],
   ['loadbalancer.key', 'opens private keys; on load balancers'],
   ['backup.key', 'opens private keys; keep it offline'],
-  ['root.key', 'says who manages the bus; keep it offline'],
+  ['root.key', 'names who manages the bus; keep it offline'],
   ['bus.db', 'the bus itself, where it is a SQLite file'],
 ];
 
