@@ -34,10 +34,31 @@ test('after a failure none is begun, and it rejects once nothing is under way', 
     }
   }
   const failing = together(numbers(), 3, async (n) => {
-    if (n === 1) throw new Error('no room');
+    if (n === 1) {
+      await tick();
+      throw new Error('no room');
+    }
     for (let rest = 5; rest > 0; rest -= 1) await tick();
     ended.push(n);
   });
   await expect(failing).rejects.toThrow('no room');
   expect({ ended, isClosed }).toEqual({ ended: [0, 2], isClosed: true });
+});
+
+test('an item that comes once another has failed is not begun', async () => {
+  const begun: number[] = [];
+  const gate = Promise.withResolvers<void>();
+  async function* numbers() {
+    yield 0;
+    await gate.promise;
+    for (let n = 1; n < 20; n += 1) yield n;
+  }
+  const failing = together(numbers(), 3, async (n) => {
+    begun.push(n);
+    throw new Error('no room');
+  });
+  await tick();
+  gate.resolve();
+  await expect(failing).rejects.toThrow('no room');
+  expect(begun).toEqual([0]);
 });

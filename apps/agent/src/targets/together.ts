@@ -13,9 +13,10 @@ export async function together<T>(
   const failures: unknown[] = [];
   const goOn = async () => {
     try {
-      while (failures.length === 0) {
+      for (;;) {
         const next = await iterator.next();
-        if (next.done) return;
+        // Another one can have failed while this one waited for an item.
+        if (next.done || failures.length > 0) return;
         await work(next.value);
       }
     } catch (error) {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { temporaryFolder } from 'certbus-services';
@@ -8,15 +8,20 @@ import { openRuntimeApi } from './runtime-api.ts';
 
 /** What is answered in part. */
 const HANGS = 'hangs';
+/** What is answered when the test says so. */
+const SLOW = 'slow';
 
 /** A socket that answers each command with what is given for it and a prompt, in pieces of so many characters. */
 async function answering(answers: Readonly<Record<string, string>>, size: number) {
   const { path: folder, remove } = temporaryFolder();
   onTestFinished(remove);
   const path = join(folder, 'admin.sock');
+  const connected = Promise.withResolvers<Socket>();
   const server = createServer((socket) => {
+    connected.resolve(socket);
     const lines = createInterface({ input: socket }).on('error', () => {});
     lines.on('line', (line) => {
+      if (line === SLOW) return;
       if (line === HANGS) return void socket.write('half of an ans');
       const text = `${answers[line] ?? ''}\n> `;
       for (let at = 0; at < text.length; at += size) socket.write(text.slice(at, at + size));
@@ -27,12 +32,18 @@ async function answering(answers: Readonly<Record<string, string>>, size: number
   await once(server, 'listening');
   const api = await openRuntimeApi(path, new AbortController().signal);
   onTestFinished(() => api.close());
-  return api;
+  const socket = await connected.promise;
+  return { api, answer: (text: string) => void socket.write(`${text}\n> `) };
+}
+
+function stopTime() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
 }
 
 test.each([1, 2, 7, 100_000])('answers that come in pieces of %d are each given to their command', async (size) => {
   const long = `${'/a/path/that/is/long.pem\n'.repeat(40)}end`;
-  const api = await answering({ first: 'one\ntwo', second: '', third: long, fourth: 'a > b' }, size);
+  const { api } = await answering({ first: 'one\ntwo', second: '', third: long, fourth: 'a > b' }, size);
   expect(await api.ask('first')).toBe('one\ntwo');
   expect(await api.askAll(['second', 'third', 'fourth', 'first'])).toEqual(['', long, 'a > b', 'one\ntwo']);
   expect(await api.askAll([])).toEqual([]);
@@ -40,13 +51,25 @@ test.each([1, 2, 7, 100_000])('answers that come in pieces of %d are each given 
 });
 
 test('a socket that hangs in the middle of an answer is given up, with everything that waits behind it', async () => {
-  const api = await answering({ first: 'one' }, 100);
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  onTestFinished(() => void vi.useRealTimers());
-  const asked = [api.askAll(['first', HANGS, 'first']), api.ask('first')];
-  const given = Promise.allSettled(asked);
+  const { api } = await answering({ first: 'one' }, 100);
+  stopTime();
+  expect(await api.ask('first')).toBe('one');
+  const given = Promise.allSettled([api.askAll([HANGS, 'first']), api.ask('first')]);
   await vi.advanceTimersByTimeAsync(10_000);
-  const late = { status: 'rejected', reason: { code: 'CERTBUS_AGENT_TARGET_TIMED_OUT' } };
+  const reason = { code: 'CERTBUS_AGENT_TARGET_TIMED_OUT', message: expect.stringContaining(`"${HANGS}"`) };
+  const late = { status: 'rejected', reason };
   expect(await given).toMatchObject([late, late]);
   await expect(api.ask('first')).rejects.toMatchObject({ code: 'CERTBUS_AGENT_TARGET_TIMED_OUT' });
+});
+
+test('the time that a command has begins when the one before it is answered', async () => {
+  const { api, answer } = await answering({}, 100);
+  stopTime();
+  const asked = [api.ask(SLOW), api.ask(SLOW), api.ask(SLOW)];
+  for (const [n, each] of asked.entries()) {
+    await vi.advanceTimersByTimeAsync(6_000);
+    answer(`answer ${n}`);
+    expect(await each).toBe(`answer ${n}`);
+  }
+  expect(vi.getTimerCount()).toBe(0);
 });

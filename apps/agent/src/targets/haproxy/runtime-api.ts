@@ -6,7 +6,7 @@ import { AgentError } from '../../errors.ts';
 export interface RuntimeApi {
   /**
    * Sends a command and resolves with its answer. Rejects `CERTBUS_AGENT_TARGET_FAILED` where the connection ends, and
-   * `CERTBUS_AGENT_TARGET_TIMED_OUT`, after which nothing more can be asked.
+   * `CERTBUS_AGENT_TARGET_TIMED_OUT` where no command at all is answered for 10 s, after which nothing more can be asked.
    *
    * @param payload lines that the command reads; a blank one would end it, and HAProxy would obey the rest.
    */
@@ -37,8 +37,15 @@ function unreachable(path: string, why: string): AgentError {
 }
 
 interface Waiting {
+  readonly command: string;
   readonly resolve: (answer: string) => void;
   readonly reject: (error: AgentError) => void;
+}
+
+/** A command, and all that is sent for it. */
+interface Question {
+  readonly command: string;
+  readonly lines: string;
 }
 
 /** Gives each answer to the command that waits for it: the oldest. */
@@ -53,7 +60,9 @@ function createAnswers() {
     for (const { reject } of waiting) reject(failure);
     waiting = [];
   }
-  function take(chunk: string): void {
+  /** Takes what came; returns whether an answer ended with it. */
+  function take(chunk: string): boolean {
+    const before = waiting.length;
     // Of a long answer only the end is looked at: all of it, at each chunk, would be copied over and over.
     let text = `${chunks.pop() ?? ''}${chunk}`;
     for (let end = text.indexOf(PROMPT); end >= 0 && waiting.length > 0; end = text.indexOf(PROMPT)) {
@@ -65,14 +74,17 @@ function createAnswers() {
     // A prompt may be cut in two.
     if (text.length > PROMPT.length) chunks.push(text.slice(0, -PROMPT.length));
     chunks.push(text.slice(-PROMPT.length));
+    return waiting.length < before;
   }
   return {
     take,
     fail,
-    next: (): Promise<string> =>
+    /** The command that HAProxy is at work on; `undefined` for none. */
+    oldest: (): string | undefined => waiting[0]?.command,
+    next: (command: string): Promise<string> =>
       new Promise((resolve, reject) => {
         if (failure) return reject(failure);
-        waiting.push({ resolve, reject });
+        waiting.push({ command, resolve, reject });
       }),
   };
 }
@@ -81,16 +93,18 @@ function createAnswers() {
 export async function openRuntimeApi(path: string, signal: AbortSignal): Promise<RuntimeApi> {
   signal.throwIfAborted();
   const answers = createAnswers();
+  let timer: NodeJS.Timeout | undefined;
   // One buffer for all that is read: thousands of answers would fill the memory with one each.
   const onread = {
     buffer: Buffer.allocUnsafe(READ_BYTES),
     callback(length: number, read: Uint8Array) {
-      answers.take(Buffer.from(read.buffer, read.byteOffset, length).toString('latin1'));
+      if (answers.take(Buffer.from(read.buffer, read.byteOffset, length).toString('latin1'))) waitForOldest();
       return true;
     },
   };
   const socket = connect({ path, onread });
   const fail = (error: AgentError) => {
+    clearTimeout(timer);
     answers.fail(error);
     socket.destroy();
   };
@@ -100,37 +114,42 @@ export async function openRuntimeApi(path: string, signal: AbortSignal): Promise
   signal.addEventListener('abort', abort, { once: true });
   socket.once('close', () => signal.removeEventListener('abort', abort));
 
-  /** Sends lines at one time, and resolves with the answer to each. */
-  async function sendAll(lines: readonly string[], what: string): Promise<readonly string[]> {
-    const timer = setTimeout(() => {
-      const message = `HAProxy did not answer "${what}" on ${path} within ${TIMEOUT_MS / 1000} s.`;
+  /** Gives HAProxy its time for the command that it is at work on. The others wait behind that one, and have theirs afterwards. */
+  function waitForOldest(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const command = answers.oldest();
+    if (command === undefined) return;
+    timer = setTimeout(() => {
+      const message = `HAProxy did not answer "${command}" on ${path} within ${TIMEOUT_MS / 1000} s.`;
       fail(new AgentError('CERTBUS_AGENT_TARGET_TIMED_OUT', message));
     }, TIMEOUT_MS);
-    try {
-      const given = lines.map(() => answers.next());
-      socket.write(lines.join(''));
-      return await Promise.all(given);
-    } finally {
-      clearTimeout(timer);
-    }
   }
-  const send = async (line: string, what: string): Promise<string> => (await sendAll([line], what))[0] ?? '';
 
-  const oneLine = (command: string): string => {
+  /** Sends commands at one time, each with its lines, and resolves with the answer to each. */
+  async function sendAll(questions: readonly Question[]): Promise<readonly string[]> {
+    const given = questions.map(({ command }) => answers.next(command));
+    if (timer === undefined) waitForOldest();
+    socket.write(questions.map(({ lines }) => lines).join(''));
+    return Promise.all(given);
+  }
+  const send = async (question: Question): Promise<string> => (await sendAll([question]))[0] ?? '';
+
+  const oneLine = (command: string): Question => {
     if (/[\n;]/.test(command)) throw new TypeError('a command is one line');
-    return `${command}\n`;
+    return { command, lines: `${command}\n` };
   };
 
-  await send('prompt\n', 'prompt');
+  await send(oneLine('prompt'));
   return {
     ask(command, payload) {
-      const line = oneLine(command);
-      if (payload === undefined) return send(line, command);
+      const question = oneLine(command);
+      if (payload === undefined) return send(question);
       const lines = payload.trimEnd();
       if (/^\s*$/m.test(lines)) throw new TypeError('a payload has no blank line');
-      return send(`${command} <<\n${lines}\n\n`, command);
+      return send({ command, lines: `${command} <<\n${lines}\n\n` });
     },
-    askAll: (commands) => sendAll(commands.map(oneLine), commands[0] ?? ''),
+    askAll: (commands) => sendAll(commands.map(oneLine)),
     close() {
       socket.destroy();
     },
