@@ -45,7 +45,9 @@ async function readUntil({ stdout }: ChildProcess, mark: string): Promise<string
 }
 
 async function startSandbox(state: string, flags: readonly string[]) {
-  const child = start(SANDBOX, ['--state', state, ...flags]);
+  // The user has a bus of their own.
+  const env = { ...process.env, CERTBUS_BUS: 'sqlite:/nowhere/bus.db#own' };
+  const child = start(SANDBOX, ['--state', state, ...flags], { env });
   const said = await readUntil(child, 'everything is gone');
   return { child, said, ports: [...said.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port)) };
 }
@@ -86,6 +88,7 @@ test('the sandbox serves what its bus says, both go on after its restart, and no
   const flags = ['--port', String(port), '--http-port', String(httpPort)];
   const first = await startSandbox(state, flags);
   expect(first.said).toMatch(/CA +https:\/\/127\.0\.0\.1:\d+\/directory +\(the strict ACME server of @certbus/);
+  expect(first.said).toMatch(/^ {2}unset .*\bCERTBUS_BUS\b.*\n {2}export CERTBUS_CONFIG=/m);
   expect(await Promise.all(first.ports.map(isOpen))).not.toContain(false);
   expect(statSync(state).mode & 0o777).toBe(0o700);
   const exported = [...first.said.matchAll(/(CERTBUS_\w+)=(\S+)/g)].map(([, name = '', value = '']) => [name, value]);

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { exitWith, parseArguments } from './arguments.ts';
+import { foreignSettings } from './environment.ts';
 import { openHome } from './home.ts';
 import { startLocalCa } from './local-ca.ts';
 import { startSite } from './site.ts';
@@ -52,6 +53,8 @@ const quoted = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word
 
 const certbus = 'npm run -s certbus --';
 const exported = Object.entries(site.variables).map(([name, value]) => `${name}=${quoted(value)}`);
+const foreign = foreignSettings(process.env, site.variables);
+const unset = foreign.length > 0 ? `unset ${foreign.join(' ')}\n  ` : '';
 const ending = home
   ? `The CA and the bus are in ${home.folder} and continue at the next start. Once you delete that folder, everything is gone.`
   : 'Pebble cannot keep its state: once this sandbox has stopped, everything is gone.';
@@ -64,7 +67,7 @@ console.log(`A CA, a DNS server, a bus and a server are up on this machine until
 
 In another terminal, in this folder:
 
-  export ${exported.join(' ')}
+  ${unset}export ${exported.join(' ')}
   ${certbus} cert mk --wildcard example.test
   curl --cacert ${quoted(local.issuedRootsFile)} --resolve www.example.test:${port}:127.0.0.1 https://www.example.test:${port}/hello
 

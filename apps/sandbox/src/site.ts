@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { environmentOf } from './environment.ts';
 import { initFlags, type LocalCa } from './local-ca.ts';
 
 const CERTBUS = fileURLToPath(new URL('../../cli/bin/dev.js', import.meta.url));
@@ -50,8 +51,7 @@ async function startServer({ port, httpPort }: ServerPorts, env: NodeJS.ProcessE
 export async function startSite(local: LocalCa, ports: ServerPorts): Promise<Site> {
   const folder = join(local.folder, 'bus');
   const variables = { CERTBUS_CONFIG: join(folder, 'certbus.json'), CERTBUS_STATE_DIR: join(folder, 'state') };
-  // CA, DNS and server are on this machine.
-  const env = { ...process.env, ...variables, NO_PROXY: '*', no_proxy: '*', NO_COLOR: '1' };
+  const env = environmentOf(process.env, variables);
   const init = [SOURCES, CERTBUS, 'init', '--quiet', '--dir', folder, ...initFlags(local)];
   await promisify(execFile)(process.execPath, init, { env });
   return { variables, folder, stop: await startServer(ports, env) };

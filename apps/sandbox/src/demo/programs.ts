@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { environmentOf } from '../environment.ts';
 
 /** How a run of the command line ended. */
 export interface Ended {
@@ -64,15 +65,10 @@ function spawnProgram(
   args: readonly string[],
   { folder, stateFolder }: { readonly folder: string; readonly stateFolder: string },
 ): Running {
-  const env = {
-    ...process.env,
-    // CA, DNS and servers are on this machine.
-    NO_PROXY: '*',
-    no_proxy: '*',
-    NO_COLOR: '1',
+  const env = environmentOf(process.env, {
     CERTBUS_CONFIG: `${folder}/certbus.json`,
     CERTBUS_STATE_DIR: `${folder}/${stateFolder}`,
-  };
+  });
   const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAMS[program], ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
