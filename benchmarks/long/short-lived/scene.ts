@@ -28,6 +28,17 @@ export interface CaCounts {
   readonly failedValidations: number;
 }
 
+/** What came of the orders, by the bus. */
+export interface OrderCounts {
+  /** Certificates that came to the bus. */
+  readonly obtained: number;
+  /**
+   * Orders that another one took the place of, or that took too long: the CA can have issued their certificates all the same. Deadlines here are
+   * a fifth as long in real time, and a busy machine can miss them without a fault.
+   */
+  readonly givenUp: number;
+}
+
 /** The whole of it. */
 export interface Scene extends AsyncDisposable {
   readonly machine: Machine;
@@ -40,8 +51,7 @@ export interface Scene extends AsyncDisposable {
   /** Has the manager run once, or issue; `undefined` where it was killed meanwhile. */
   run(issue?: readonly string[]): Promise<MachineReport | undefined>;
   counts(): CaCounts;
-  /** How many certificates came to the bus. */
-  countObtained(): Promise<number>;
+  countOrders(): Promise<OrderCounts>;
   /** TXT records that nobody took away, by name. */
   leftRecords(): string[];
 }
@@ -110,16 +120,23 @@ const storeErrors = (faults: Iterable<FaultSpan>): number =>
 const stepMs = (faults: Iterable<FaultSpan>): number =>
   [...faults].reduce((sum, { kind, draw }) => (kind === 'clock step' ? (2 * draw - 1) * DAY_MS : sum), 0);
 
-/** Counts the certificates that a bus was given, each once. */
-async function countObtained(bus: Bus): Promise<number> {
+/** Counts what came of the orders on a bus, each certificate once. */
+async function countOrders(bus: Bus): Promise<OrderCounts> {
   const leaves = new Set<string>();
+  const ordered = new Set<string>();
+  let givenUp = 0;
   for (let checkpoint = BEGINNING, isAtEnd = false; !isAtEnd; ) {
     const page = await bus.read(checkpoint, { consistent: true });
     ({ checkpoint, end: isAtEnd } = page);
-    for (const { event } of page.commits.flatMap(({ events }) => events))
+    for (const { event } of page.commits.flatMap(({ events }) => events)) {
       if (event?.type === 'CertificateObtained') leaves.add(sha256(Buffer.from(event.leaf, 'base64')));
+      if (event?.type === 'IssuanceFailed' && event.problem === 'CERTBUS_ACME_DEADLINE') givenUp += 1;
+      if (event?.type !== 'OrderCreated') continue;
+      if (ordered.has(event.issuanceId)) givenUp += 1;
+      ordered.add(event.issuanceId);
+    }
   }
-  return leaves.size;
+  return { obtained: leaves.size, givenUp };
 }
 
 /** Starts all but the manager, which its first run starts. */
@@ -172,7 +189,7 @@ export async function startScene(names: readonly string[], { seed }: { readonly 
       return report;
     },
     counts: () => ({ ...counts, orders: ca.orderCount, certificates: ca.certificates().length }),
-    countObtained: () => countObtained(bus),
+    countOrders: () => countOrders(bus),
     leftRecords: () => names.filter((name) => dns.get(recordOf(name), 'TXT').length > 0),
     async [Symbol.asyncDispose]() {
       await machine[Symbol.asyncDispose]();

@@ -89,12 +89,13 @@ function createTally() {
 
 /** What did not hold in the end. */
 async function problemsOf(
-  { served, counts, countObtained, leftRecords }: Scene,
+  { served, counts, countOrders, leftRecords }: Scene,
   names: readonly string[],
   lastError: string,
 ): Promise<string[]> {
   const { refused, certificates } = counts();
-  const obtained = await countObtained();
+  const { obtained, givenUp } = await countOrders();
+  const lost = certificates - obtained;
   const [gap] = served.gaps;
   const [record, ...records] = leftRecords();
   return [
@@ -105,9 +106,11 @@ async function problemsOf(
         ]
       : []),
     ...(refused.length > 0 ? [`the CA refused ${refused.length} requests for its limits, first ${refused[0]}`] : []),
-    ...(certificates === obtained
+    ...(lost >= 0 && lost <= givenUp
       ? []
-      : [`the CA issued ${certificates} certificates, of which ${obtained} came to the bus`]),
+      : [
+          `the CA issued ${certificates} certificates, of which ${obtained} came to the bus; ${givenUp} orders were given up`,
+        ]),
     ...(record === undefined ? [] : [`${1 + records.length} TXT records were left, such as that of ${record}`]),
   ];
 }
