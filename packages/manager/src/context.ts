@@ -64,7 +64,7 @@ export function checkKnown({ bus }: Pick<ManagerState, 'bus'>): void {
  * `CERTBUS_MANAGER_UPGRADE_NEEDED` and `CERTBUS_MANAGER_BUS_STALE`.
  */
 export async function decide<Result>(
-  { bus, view, freshness, now }: Context,
+  { bus, view, freshness, now }: Pick<Context, 'bus' | 'view' | 'freshness' | 'now'>,
   decision: Decide<ManagerState, Result>,
   { signal, caughtUp = false }: Pick<TransactOptions, 'signal' | 'caughtUp'> = {},
 ): Promise<Result> {

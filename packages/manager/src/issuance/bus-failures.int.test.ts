@@ -5,7 +5,7 @@ import { type Log, openBus, StoreError, type StoreErrorCode, VersionConflictErro
 import { openLog } from '@certbus/store/open';
 import { temporaryFolder } from 'certbus-services';
 import { isFull } from 'certbus-services/vitest';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { configFor, createSite, type Site, withManager } from './manager.builders.ts';
 
 const CODES: Record<StoreErrorCode, true> = {
@@ -146,11 +146,23 @@ test('an append that was written although it failed is not repeated', { timeout:
 });
 
 test('a bus that takes nothing once the CA has issued leaves the order to the next run', async () => {
+  const CLAIM_MS = 60_000;
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
   const site = await newSite();
   let isIssued = false;
-  const { throughLog } = failing({ code: 'CERTBUS_STORE_FULL', fails: () => isIssued });
+  let aheadMs = 0;
+  const fails = () => {
+    if (!isIssued) return false;
+    // Nearly half a claim passes with each try, so that its end comes after a few.
+    aheadMs += 0.45 * CLAIM_MS;
+    vi.advanceTimersByTime(CLAIM_MS / 4);
+    return true;
+  };
+  const { throughLog } = failing({ code: 'CERTBUS_STORE_FULL', fails });
   const onProgress = ({ step }: { readonly step: string }) => (isIssued ||= step === 'issued');
-  const issued = withManager(site, { holder: 'one', claimMs: 1_500, throughLog }, (manager) =>
+  const now = () => new Date(Date.now() + aheadMs);
+  const issued = withManager(site, { holder: 'one', now, claimMs: CLAIM_MS, throughLog }, (manager) =>
     manager.issue({ names: NAMES }, { signal, onProgress }),
   );
   await expect(issued).rejects.toMatchObject({ code: 'CERTBUS_STORE_FULL' });

@@ -12,7 +12,7 @@ import {
   recordObtained,
   releaseClaim,
 } from '../decide/issuance.ts';
-import { claimLost, isBusError, ManagerError } from '../errors.ts';
+import { isBusError, ManagerError } from '../errors.ts';
 import { claimMsOf, keepClaimAlive } from './claim-keep-alive.ts';
 import { isRefusedByBreaker, isUnsendable, recordedReason } from './failure.ts';
 import { keepTrying } from './keep-trying.ts';
@@ -129,8 +129,8 @@ async function giveUp(
   { config, signal, lost, persist }: Pick<OrderOptions, 'config' | 'signal' | 'lost' | 'persist'>,
 ): Promise<unknown> {
   if (error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_CLAIM_LOST') return error;
-  // Nobody took over a claim that only lapsed because the bus took no extension.
-  if (lost.aborted) return [error, lost.reason].find(isBusError) ?? claimLost(claim.certificateId);
+  // Nobody took over a claim that only lapsed because it could not be extended.
+  if (lost.aborted) return isBusError(error) ? error : lost.reason;
   try {
     const { directory, issuance } = context.view.state.certificate(claim.certificateId) ?? {};
     const why = recordedReason(error, config, directory);
