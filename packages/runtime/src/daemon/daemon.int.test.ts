@@ -26,7 +26,7 @@ afterAll(() => {
 /** Starts a daemon as a process of a machine of its own, and hears its lines. */
 function start(machine: string, hear: (line: string) => void): ChildProcess {
   const { file, folder, aheadMs } = site;
-  const task: DaemonTask = { file, state: join(folder, machine), aheadMs, claimMs: 4_000, graceMs: 1_000 };
+  const task: DaemonTask = { file, state: join(folder, machine), aheadMs, claimMs: 20_000, graceMs: 2_000 };
   const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAM, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -50,6 +50,8 @@ test('of three daemons on one queue one is killed within an order, and each cert
     if (line.includes('"step":"order"') && victim.kill('SIGKILL')) killed.resolve();
   });
   await killed.promise;
+  // A claim of a process that has ended is taken over at once.
+  await once(victim, 'exit');
   const ready: Promise<void>[] = [];
   const others = ['two', 'three'].map((machine) => {
     const isReady = Promise.withResolvers<void>();
