@@ -73,7 +73,9 @@ async function issue({ orders, parallel }: Orders): Promise<void> {
 
 async function renew({ orders }: Orders): Promise<Outcome> {
   const began = performance.now();
-  const { outcomes } = await withManager((manager) => manager.runOnce({ at: LATER, signal }));
+  // After a warm-up there can be more than this slice has orders.
+  const limit = orders.length;
+  const { outcomes } = await withManager((manager) => manager.runOnce({ at: LATER, limit, signal }));
   const ms = performance.now() - began;
   const lost = outcomes.filter(({ outcome }) => outcome !== 'renewed');
   if (outcomes.length !== orders.length) throw new Error(`${outcomes.length} of ${orders.length} were due`);
