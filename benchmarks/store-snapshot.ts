@@ -104,6 +104,6 @@ async function measureNewcomer(
 /** A snapshot's size, and a newcomer by snapshot on a bus that is a year old and on one that has just begun. */
 export const storeSnapshot: Benchmark = async ({ quick }) => [
   await measureSize(quick ? 2_000 : 50_000),
-  await measureNewcomer('store.newcomer', { certificates: quick ? 500 : 10_000, rounds: YEAR, n: quick ? 1 : 5 }),
-  await measureNewcomer('store.newcomer.young', { certificates: quick ? 2_000 : 50_000, rounds: 1, n: quick ? 1 : 5 }),
+  await measureNewcomer('store.newcomer', { certificates: quick ? 500 : 10_000, rounds: YEAR, n: quick ? 1 : 6 }),
+  await measureNewcomer('store.newcomer.young', { certificates: quick ? 2_000 : 50_000, rounds: 1, n: quick ? 1 : 6 }),
 ];
