@@ -64,8 +64,8 @@ export const manager: readonly Mutant[] = [
   {
     fault: 'a certificate is revoked as soon as it was replaced',
     file: 'packages/manager/src/decide/revocation.ts',
-    find: 'since + servedForMs <= now.getTime()',
-    replace: 'since <= now.getTime()',
+    find: 'since + servedForMs > now.getTime()',
+    replace: 'since > now.getTime()',
     noticedBy: [{ file: CAMPAIGN_TEST }, { file: 'packages/manager/src/decide/revocation.test.ts' }],
   },
   {

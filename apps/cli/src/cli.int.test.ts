@@ -351,7 +351,7 @@ describe('without a CA', () => {
     expect(await run(folder, ['cert', 'rm', 'whatever', '--yes'])).toMatchObject({ status: 4 });
     expect(await run(folder, ['conf', 'display'])).toMatchObject({
       status: 3,
-      stderr: expect.stringContaining('does not open'),
+      stderr: expect.stringContaining('cannot open what is sealed on the bus'),
     });
     writeFileSync(key, 'no key at all', { mode: 0o600 });
     expect(await run(folder, ['conf', 'display'])).toMatchObject({
