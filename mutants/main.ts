@@ -2,17 +2,15 @@
  * Tries every mutant of the list, each in a copy of the sources, and prints whether the tests notice it. Words on the command line
  * choose those mutants whose fault or file has one of them. Exits 1 where one is not noticed, cannot be made, or tests fail without any.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { useMemoryFolder } from '../services/src/memory-folder.ts';
-import { copySources } from './copy.ts';
+import { type Copy, makeCopy } from './copy.ts';
 import { MUTANTS } from './list.ts';
 import { type Mutant, mutate, type NamedTests } from './mutant.ts';
-import { runTests } from './run.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-/** More copies than this only wait for one another's disk. */
+/** A copy takes half a gigabyte of memory. */
 const MOST_COPIES = 4;
 
 /** How one look went: a mutant's, or that of the sources as they are. */
@@ -21,25 +19,28 @@ interface Outcome {
   readonly line: string;
 }
 
+/** How long a test may wait for what does not come, where there is no mutant: as long as in other runs. */
+const UNCHANGED_LIMIT_MS = 300_000;
+const SHORTEST_LIMIT_MS = 10_000;
+
 const describeTests = ({ file, only }: NamedTests): string => (only === undefined ? file : `${file} ("${only}")`);
 
-/** Runs the tests on the sources as they are: those that are named by file, and those that are named singly. */
-async function tryUnchanged(folder: string, tests: readonly NamedTests[]): Promise<Outcome> {
-  const { passed, failed, broken } = await runTests(folder, tests);
-  const wrong = [...failed.map((name) => `"${name}" fails`), ...broken];
-  if (wrong.length === 0 && passed > 0)
-    return { isGood: true, line: `${passed} tests pass on the sources as they are` };
-  return { isGood: false, line: `the sources as they are: ${wrong.join('\n') || 'no test was run'}` };
+/** Runs tests on the sources as they are: what fails with a mutant has to pass without it. */
+async function tryUnchanged(copy: Copy, tests: NamedTests): Promise<Outcome> {
+  const { passed, failed, broken } = await copy.run({ tests, limitMs: UNCHANGED_LIMIT_MS });
+  const wrong = [...failed, ...broken];
+  const isGood = wrong.length === 0 && passed > 0;
+  const how = isGood ? `${passed} tests pass` : wrong.join('\n') || 'no test was run';
+  return { isGood, line: `the sources as they are: ${describeTests(tests)}: ${how}` };
 }
 
 /** Makes a mutant in a copy, runs each of its test files, and takes it back. */
-async function tryMutant(folder: string, mutant: Mutant): Promise<Outcome> {
-  const path = join(folder, mutant.file);
-  const text = readFileSync(path, 'utf8');
+async function tryMutant(copy: Copy, mutant: Mutant, limitMs: (tests: NamedTests) => number): Promise<Outcome> {
+  const text = copy.read(mutant.file);
   try {
-    writeFileSync(path, mutate(text, mutant));
+    copy.write(mutant.file, mutate(text, mutant));
     for (const tests of mutant.noticedBy) {
-      const { passed, failed, broken } = await runTests(folder, [tests]);
+      const { passed, failed, broken } = await copy.run({ tests, limitMs: limitMs(tests) });
       if (failed.length > 0) continue;
       const why = broken.length > 0 ? broken.join('\n') : `${passed} tests of ${describeTests(tests)} pass`;
       return { isGood: false, line: `NOT noticed: ${mutant.fault} (${mutant.file}): ${why}` };
@@ -48,41 +49,46 @@ async function tryMutant(folder: string, mutant: Mutant): Promise<Outcome> {
   } catch (error) {
     return { isGood: false, line: String(error) };
   } finally {
-    writeFileSync(path, text);
+    copy.write(mutant.file, text);
   }
 }
 
-/** What is to be tried, each in any copy. */
-function looksAt(mutants: readonly Mutant[]): ((folder: string) => Promise<Outcome>)[] {
-  const all = mutants.flatMap(({ noticedBy }) => noticedBy);
-  const whole = all.filter(({ only }) => only === undefined);
-  const single = all.filter(({ only }) => only !== undefined);
-  return [
-    ...[whole, single]
-      .filter(({ length }) => length > 0)
-      .map((tests) => (folder: string) => tryUnchanged(folder, tests)),
-    ...mutants.map((mutant) => (folder: string) => tryMutant(folder, mutant)),
-  ];
+function groupByTests(mutants: readonly Mutant[]): Mutant[][] {
+  const groups = Object.groupBy(mutants, ({ noticedBy: [first] }) => first?.file ?? '');
+  return Object.values(groups).map((group) => group ?? []);
 }
 
-/** Tries all, in as many copies as there are processors, and prints each outcome as it comes. */
-async function tryAll(looks: readonly ((folder: string) => Promise<Outcome>)[]): Promise<readonly Outcome[]> {
+/** Tries the sources as they are with the tests of a group, and then its mutants. */
+async function tryGroup(copy: Copy, mutants: readonly Mutant[], onOutcome: (outcome: Outcome) => void): Promise<void> {
+  const tests = mutants.flatMap(({ noticedBy }) => noticedBy);
+  const tookMs = new Map<string, number>();
+  for (const [name, each] of new Map(tests.map((each) => [describeTests(each), each]))) {
+    const start = performance.now();
+    onOutcome(await tryUnchanged(copy, each));
+    tookMs.set(name, performance.now() - start);
+  }
+  // A mutant often makes a test wait for what never comes. How long it has to wait for what does come, the run before has shown.
+  const limitMs = (each: NamedTests) => SHORTEST_LIMIT_MS + 3 * (tookMs.get(describeTests(each)) ?? UNCHANGED_LIMIT_MS);
+  for (const mutant of mutants) onOutcome(await tryMutant(copy, mutant, limitMs));
+}
+
+/** Tries all, and prints each outcome as it comes. Half of what tests do is waiting: there are twice as many copies as processors. */
+async function tryAll(groups: readonly (readonly Mutant[])[]): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
-  const waiting = [...looks];
+  const waiting = [...groups];
   const work = async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'certbus-mutants-'));
+    const copy = makeCopy(ROOT);
     try {
-      copySources(ROOT, folder);
-      for (let look = waiting.shift(); look; look = waiting.shift()) {
-        const outcome = await look(folder);
-        outcomes.push(outcome);
-        console.log(outcome.line);
-      }
+      for (let group = waiting.shift(); group; group = waiting.shift())
+        await tryGroup(copy, group, (outcome) => {
+          outcomes.push(outcome);
+          console.log(outcome.line);
+        });
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      await copy.remove();
     }
   };
-  const copies = Math.min(MOST_COPIES, availableParallelism(), looks.length);
+  const copies = Math.min(MOST_COPIES, 2 * availableParallelism(), groups.length);
   await Promise.all(Array.from({ length: copies }, work));
   return outcomes;
 }
@@ -92,7 +98,7 @@ const chosen = MUTANTS.filter(
   ({ fault, file }) => words.length === 0 || words.some((word) => `${fault} ${file}`.includes(word)),
 );
 const removeFolder = useMemoryFolder();
-const outcomes = await tryAll(looksAt(chosen)).finally(removeFolder);
+const outcomes = await tryAll(groupByTests(chosen)).finally(removeFolder);
 const bad = outcomes.filter(({ isGood }) => !isGood);
 if (bad.length > 0) console.log(['', ...bad.map(({ line }) => `failed: ${line}`)].join('\n'));
 console.log(`tests: ${outcomes.length - bad.length} passed, ${bad.length} failed, 0 skipped`);

@@ -48,7 +48,7 @@ export const agent: readonly Mutant[] = [
     file: `${RECONCILE}/desired.ts`,
     find: 'certificateIds.filter((id) => gone.has(id) || isExcluded(id))',
     replace: '[...certificateIds]',
-    noticedBy: [{ file: `${RECONCILE}/damaged-replica.int.test.ts`, only: 'the mark of what was removed' }],
+    noticedBy: [{ file: `${RECONCILE}/pass.test.ts`, only: 'what does not read stays' }],
   },
   {
     fault: 'something is removed from a target while rows are damaged',

@@ -25,8 +25,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const bundled = temporaryFolder();
   // While files are watched, threads run what was written last.
   if (!project.vitest.config.watch) process.env[BUNDLED_THREAD] ??= await bundleThread(bundled.path);
-  const { url, stop } = await startOffers();
+  const { url, forgetSources, stop } = await startOffers();
   project.provide('offers', url);
+  project.onTestsRerun(forgetSources);
   return async () => {
     await stop();
     bundled.remove();

@@ -42,13 +42,25 @@ const MAKERS: Readonly<Record<Offer, () => Promise<Made>>> = {
   'packed/@certbus/client': () => install('@certbus/client'),
 };
 
-/** Answers test files, at a path for each offer. */
-export async function startOffers(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+/** What test files are answered, at a path of the URL for each offer. */
+interface Offers {
+  readonly url: string;
+  /** Forgets what was made of the sources: they have changed. */
+  forgetSources(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startOffers(): Promise<Offers> {
   const made = new Map<Offer, Promise<Made>>();
   function make(offer: Offer): Promise<Made> {
     const making = made.get(offer) ?? MAKERS[offer]();
     made.set(offer, making);
     return making;
+  }
+  async function end(offers: readonly Offer[]): Promise<void> {
+    const ending = offers.flatMap((offer) => made.get(offer) ?? []);
+    for (const offer of offers) made.delete(offer);
+    await Promise.allSettled(ending.map(async (each) => (await each).end()));
   }
   const server = createServer(({ url = '' }, response) => {
     make(url.slice(1) as Offer).then(
@@ -59,9 +71,10 @@ export async function startOffers(): Promise<{ readonly url: string; stop(): Pro
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    forgetSources: () => end([...made.keys()].filter((offer) => offer !== 'dynamodb-local')),
     async stop() {
       server.close().closeAllConnections();
-      await Promise.allSettled([...made.values()].map(async (each) => (await each).end()));
+      await end([...made.keys()]);
     },
   };
 }

@@ -14,6 +14,7 @@ const codeOf = (error: Error) => ('code' in error ? error.code : error.message);
 /** A target that holds what it is given and shows what it likes, and a bus that says what a test likes. */
 function start() {
   const onBus = new Map<string, TestWanted>();
+  const unread = new Set<string>();
   const held = new Map<string, string>();
   const hidden = new Set<string>();
   const refuses = new Set<string>();
@@ -42,9 +43,9 @@ function start() {
     ...{ certificateId, names, leafHash, serialNumber, notAfter: NEXT_YEAR },
   });
   const source: PassOptions['source'] = {
-    certificates: () => [...onBus.values()].map(summary),
+    certificates: () => [...onBus.values()].filter(({ certificateId }) => !unread.has(certificateId)).map(summary),
     certificate: (id) => {
-      const found = onBus.get(id);
+      const found = unread.has(id) ? undefined : onBus.get(id);
       return found && summary(found);
     },
     material: async (id) => onBus.get(id)?.unchecked as Awaited<ReturnType<MaterialSource['material']>>,
@@ -58,7 +59,7 @@ function start() {
   const options = { target, source, selection: {}, defaultName: undefined, now: () => now, signal };
   let knowledge: Knowledge | undefined;
   return {
-    ...{ onBus, hidden, refuses, puts },
+    ...{ onBus, unread, held, hidden, refuses, puts },
     /** A pass over everything, or over some certificates. */
     async pass(...ids: readonly string[]) {
       knowledge = await runPass(options, knowledge && { knowledge, ids: ids.length > 0 ? new Set(ids) : undefined });
@@ -80,6 +81,16 @@ test('what is not shown stays a problem until it is shown, also where there is n
   expect(await pass()).toEqual({ a: 'CERTBUS_AGENT_NOT_SERVED' });
   hidden.clear();
   expect(await pass()).toEqual({ a: undefined });
+});
+
+test('what does not read stays where it is, also before anybody has met the damage, and what was removed goes', async () => {
+  const { onBus, unread, held, pass } = start();
+  for (const id of ['a', 'b']) onBus.set(id, await createWanted(id, [`${id}.test`]));
+  await pass();
+  unread.add('a');
+  onBus.delete('b');
+  await pass();
+  expect([...held.keys()]).toEqual(['a']);
 });
 
 test('what is refused is offered again after five minutes or once it was renewed, and has no standing once it left the bus', async () => {
