@@ -70,9 +70,9 @@ export interface ReplicaReader extends DutyReader, HourReader, SelectionReader, 
   sharedNames(after: string, limit: number): SharedNames;
   /** All that are not removed, in order of id. */
   certificates(): Iterable<ManagedCertificate>;
-  /** Removed ones of which a leaf that was not revoked ends after `at`, in order of id; none in a client's replica. */
+  /** Removed ones of which a leaf that was not revoked ends after `at`, in order of that end, read page by page; none in a client's replica. */
   retired(at: Date): Iterable<ManagedCertificate>;
-  /** Those whose names were first found lost after an instant and are lost still, in order of id; none in a client's replica. */
+  /** Those whose names were first found lost after an instant and are lost still, in order of that, read page by page; none in a client's replica. */
   lostSince(after: Date): Iterable<ManagedCertificate>;
   /** Ids of those that cover exactly this set of names and are not removed; the key is `nameSetKey`'s. */
   idsByNameSet(key: string): string[];
@@ -123,7 +123,7 @@ const idOf = (row: Row): string => String(row['certificate_id']);
 
 /** What a range is read by, by what else a certificate must fit, and which columns are read of it and parsed into what. */
 interface Order<T> {
-  readonly column: 'next_action_at' | 'paused_until';
+  readonly column: 'next_action_at' | 'paused_until' | 'retired_until' | 'lost_since';
   readonly fits?: string;
   readonly read: string;
   readonly parse: (rows: readonly Row[]) => readonly T[];
@@ -193,10 +193,10 @@ function createLeafReader(
   };
 }
 
-/** All rows of a query that pages by certificate id, `(…more, after, limit)`. */
-function* pages(select: StatementSync, ...more: readonly number[]): Iterable<Readonly<Record<string, unknown>>> {
+/** All rows of a query that pages by certificate id, `(after, limit)`. */
+function* pages(select: StatementSync): Iterable<Readonly<Record<string, unknown>>> {
   for (let last = ''; ; ) {
-    const rows = select.all(...more, last, SCAN_PAGE);
+    const rows = select.all(last, SCAN_PAGE);
     yield* rows;
     const end = rows.at(-1);
     if (!end || rows.length < SCAN_PAGE) return;
@@ -238,13 +238,6 @@ export function createReader(
   const selectPage = database.prepare(
     `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
-  const selectRetired = database.prepare(
-    `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE retired_until > ? AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
-  );
-  // With the pluses only the index of losses is of use, in which hardly any certificate is.
-  const selectLosses = database.prepare(
-    `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE lost_since > ? AND +certificate_id > ? ORDER BY +certificate_id LIMIT ?`,
-  );
   const selectNamed = database.prepare(
     `SELECT ${CHECKED_STATE} FROM names${suffix} n CROSS JOIN states${suffix} s USING (number) WHERE n.name = ?`,
   );
@@ -280,6 +273,8 @@ export function createReader(
     fits: 'wanted_at <= :wantedBy',
     ...states,
   });
+  const byRetirement = createRangeReader(database, withState, { column: 'retired_until', ...states });
+  const byLoss = createRangeReader(database, withState, { column: 'lost_since', ...states });
   const upcoming = createRangeReader<UpcomingAction>(database, `certificates${suffix}`, {
     column: 'next_action_at',
     read: 'certificate_id',
@@ -340,12 +335,8 @@ export function createReader(
     *certificates() {
       for (const row of pages(selectPage)) yield* parse([row]);
     },
-    *retired(at) {
-      for (const row of pages(selectRetired, at.getTime())) yield* parse([row]);
-    },
-    *lostSince(after) {
-      for (const row of pages(selectLosses, after.getTime())) yield* parse([row]);
-    },
+    retired: (at) => byRetirement({ after: at.getTime(), upTo: Number.MAX_SAFE_INTEGER }),
+    lostSince: (after) => byLoss({ after: after.getTime(), upTo: Number.MAX_SAFE_INTEGER }),
     idsByNameSet: (key) => selectNameSet.all(key).map(idOf),
     due: (at) => byNextAction({ after: Number.MIN_SAFE_INTEGER, upTo: at.getTime() }),
     upcoming: (after) => upcoming({ after: after.getTime(), upTo: Number.MAX_SAFE_INTEGER }),

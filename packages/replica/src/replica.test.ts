@@ -18,11 +18,13 @@ import { fileURLToPath } from 'node:url';
 import { nameSetKey, sha256 } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
 import { lockFile } from '@certbus/store/sqlite-files';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { replicaPath, resolveStateDirectory } from './location.ts';
+import { createReader } from './reader.ts';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
 import { openReplica, type Replica } from './replica.ts';
 import { synchronize } from './sync.ts';
+import { indexesOf, schemaOf } from './writer/schema.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'certbus-replica-'));
 let files = 0;
@@ -183,6 +185,39 @@ test('certificates whose names are lost are found by since when, until they are 
   );
   expect(await since('2026-11-30')).toEqual(['certificate1', 'certificate4']);
   await Promise.all([manager, client].map((replica) => replica.close()));
+});
+
+test('only what wants all certificates reads through them; every other query looks in an index', () => {
+  using database = new DatabaseSync(':memory:');
+  database.exec(schemaOf('served') + indexesOf('served', 'mark'));
+  const prepare = vi.spyOn(database, 'prepare');
+  createReader(database);
+  const queries = prepare.mock.calls.map(([query]) => query);
+  prepare.mockRestore();
+  const stepsOf = (query: string) =>
+    database
+      .prepare(`EXPLAIN QUERY PLAN ${query}`)
+      .all()
+      .map(({ detail }) => String(detail));
+  // By its id each certificate is found, so that a range of ids is all of them.
+  const isScan = (step: string) => /^SCAN certificates\b/.test(step) || /\(certificate_id>\?\)/.test(step);
+  const scans = queries.filter((query) => stepsOf(query).some(isScan));
+  expect(scans).toEqual(queries.filter((query) => / WHERE (removed = 0 AND )?certificate_id > \?/.test(query)));
+  expect(scans).toHaveLength(2);
+  for (const [column, index] of [
+    ['retired_until', 'retirement'],
+    ['lost_since', 'loss'],
+    ['next_action_at', 'next_action'],
+    ['paused_until', 'pause'],
+  ]) {
+    const found = queries.filter((query) => query.includes(`${column} > :after`)).map(stepsOf);
+    expect(found.length).toBeGreaterThan(0);
+    for (const steps of found) {
+      expect(steps[0]).toContain(`certificates_by_${index}_mark (${column}>?`);
+      // What is sorted would be read again for each page.
+      expect(steps.join()).not.toContain('TEMP B-TREE FOR ORDER BY');
+    }
+  }
 });
 
 test('leaves are read in the order in which certificates changed, both ways, a position as a whole', async () => {

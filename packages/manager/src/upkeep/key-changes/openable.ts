@@ -11,7 +11,7 @@ const MAX_LISTED = 1_000;
 /** Certificates, removed ones among them, that have a leaf whose private key is meant. */
 export interface SealedCertificates {
   readonly count: number;
-  /** The first 1,000 of them, in order of id; those that are removed come last. */
+  /** The first 1,000 of them, in order of id; behind them those that are removed. */
   readonly certificates: readonly { readonly certificateId: string; readonly names: readonly string[] }[];
 }
 
