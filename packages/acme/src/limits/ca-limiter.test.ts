@@ -196,8 +196,12 @@ test('a CA that is busy for long takes no orders until then, or until it is aske
   const later = (ms: number) => new Date(start.getTime() + ms);
   const limiter = createCaLimiter('https://ca.test/directory', { now: () => start });
   const { limiter: rates } = guardsOf(limiter);
-  rates.pauseEndpoint('new-order', later(600_000));
+  rates.pauseEndpoint('new-order', later(60_000));
   expect(limiter.outage()).toBeUndefined();
+  // An order would wait for it within its session, and hold its claim.
+  rates.pauseEndpoint('new-order', later(61_000));
+  expect(limiter.outage()).toMatchObject({ until: later(61_000) });
+  rates.pauseEndpoint('new-nonce', later(1_000));
   rates.pauseEndpoint('new-order', later(3_600_000));
   const error = expect.objectContaining({ code: 'CERTBUS_ACME_BREAKER_OPEN', notBefore: later(3_600_000) });
   expect(limiter.outage()).toMatchObject({ since: start, until: later(3_600_000), isAsked: true, error });

@@ -41,8 +41,8 @@ export interface CaGuards {
 
 const guards = new WeakMap<CaLimiter, CaGuards>();
 
-/** An order waits so long for its turn by itself. */
-const LONGEST_WAIT_MS = 600_000;
+/** An order waits so long for its turn by itself: what it holds meanwhile, such as a claim, others wait for. */
+const LONGEST_WAIT_MS = 60_000;
 
 /** A CA that answers 503 with a time to come back is not down, and takes no orders until then. */
 function pauseOf(directory: string, limiter: RateLimiter, now: Date): Outage | undefined {

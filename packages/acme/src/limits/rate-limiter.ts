@@ -22,7 +22,7 @@ export interface RateLimiter {
   nameFailed(account: string, name: string): void;
   /** The CA said when to come back to an endpoint; kept for a day at most. */
   pauseEndpoint(endpoint: Endpoint, until: Date): void;
-  /** The pause of what a new order needs, and since when; `undefined` where there is none. */
+  /** The pause of what a new order needs, the longest of them, and since when; `undefined` where there is none. */
   orderPause(): { readonly since: Date; readonly until: Date } | undefined;
   /** Ends the pauses of all endpoints. */
   resumeEndpoints(): void;
@@ -81,7 +81,9 @@ export function createRateLimiter(
       pauses.set(endpoint, { since: now(), until: clamped(until) });
     },
     orderPause: () =>
-      FOR_ORDERS.map((endpoint) => pauses.get(endpoint)).find((pause) => pause !== undefined && pause.until > now()),
+      FOR_ORDERS.flatMap((endpoint) => pauses.get(endpoint) ?? [])
+        .filter(({ until }) => until > now())
+        .toSorted((one, other) => other.until.getTime() - one.until.getTime())[0],
     resumeEndpoints() {
       for (const endpoint of pauses.keys()) queueOf(endpoint).bucket.resume(now());
       pauses.clear();
