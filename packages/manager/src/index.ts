@@ -58,7 +58,7 @@ export type { NewNames, NewNamesForecast } from './renewal/plan/new-names.ts';
 export type { Plan, PlannedAuthority, PlannedDay, PlanRequest } from './renewal/plan/plan.ts';
 export type { ReplacementForecast } from './renewal/plan/replacement.ts';
 export type { NotedStretch, RenewalInfoNote, RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
-export type { RevocationRequest, RevocationResult } from './renewal/revocation.ts';
+export type { RevocationRequest, RevocationResult, RevocationSubject } from './renewal/revocation.ts';
 export type { RunOnceOptions } from './renewal/run-once.ts';
 export type { QueueSizes } from './renewal/work-queue.ts';
 export type { ManagerCounts } from './state/counts.ts';

@@ -2,7 +2,7 @@
 import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import type { WrittenEvent } from '@certbus/events/history';
 import { expect, test } from 'vitest';
-import { asAgreed, asOnBus, keptBy, recordRevocation, revocableIn } from './revocation.ts';
+import { asAgreed, asOnBus, keptBy, recordRevocation, revocableIn, servedAs } from './revocation.ts';
 import { given } from './state.builders.ts';
 
 const NOW = new Date('2026-11-24T03:00:00Z');
@@ -137,4 +137,25 @@ test('only what people agreed to is revoked: what became ready after they were a
     { state: 'waiting', until: NOW },
   ]);
   expect(asAgreed(all, { leafHashes: undefined, now: NOW })).toEqual(all);
+});
+
+test('a leaf is served as each certificate that has it, the one that it was found in first, and not as one that has replaced it', () => {
+  const [one, two] = [{ id: 'certificate1' }, { id: 'certificate2' }];
+  const before = [
+    [imported('leaf', -9, one), inHours(-9)],
+    [imported('leaf', -8, two), inHours(-8)],
+  ] as const;
+  const idsOf = (state: ReturnType<typeof given>, id: string) => {
+    const certificate = state.certificate(id);
+    const { leafHash = '' } = given(...before).certificate(id)?.current ?? {};
+    if (!certificate) throw new TypeError('it is there');
+    return servedAs(state, certificate, leafHash).map((each) => each.certificateId);
+  };
+  expect(idsOf(given(...before), one.id)).toEqual([one.id, two.id]);
+  expect(idsOf(given(...before), two.id)).toEqual([two.id, one.id]);
+  const replaced = given(...before, [obtained('newer', -1, one), inHours(-1)]);
+  expect(idsOf(replaced, one.id)).toEqual([two.id]);
+  expect(idsOf(given(...before, [{ type: 'CertificateRemoved', certificateId: two.id }, NOW]), one.id)).toEqual([
+    one.id,
+  ]);
 });

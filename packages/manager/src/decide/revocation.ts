@@ -20,6 +20,22 @@ export function recordRevocation(state: ManagerState, { certificateId, leafHash,
   return { events: isCurrent || isOlder ? [event] : [], result: undefined };
 }
 
+/**
+ * The certificates that serve a leaf, the one that it was found in first: one that was imported a second time is in two, and its CA revokes it for
+ * both. Each has the same names.
+ */
+export function servedAs(
+  state: Pick<ManagerState, 'withNames'>,
+  { certificateId, names }: Pick<ManagedCertificate, 'certificateId' | 'names'>,
+  leafHash: string,
+): readonly ManagedCertificate[] {
+  const isFirst = (each: ManagedCertificate) => Number(each.certificateId === certificateId);
+  return state
+    .withNames(nameSetKey(names))
+    .filter(({ current }) => current?.leafHash === leafHash)
+    .toSorted((one, other) => isFirst(other) - isFirst(one));
+}
+
 /** A certificate that a predicate fits, and that has not ended. */
 export interface RevocableCertificate {
   readonly certificateId: string;

@@ -22,7 +22,13 @@ import {
   revokeReplaced,
 } from './mass-revocation.ts';
 import type { RunResult } from './outcome.ts';
-import { type RevocationRequest, type RevocationResult, revokeCertificate } from './revocation.ts';
+import {
+  type RevocationRequest,
+  type RevocationResult,
+  type RevocationSubject,
+  revocationSubject,
+  revokeCertificate,
+} from './revocation.ts';
 import { type RunDependencies, type RunOnceOptions, runOnce } from './run-once.ts';
 
 /** A manager's operations on certificates. */
@@ -37,7 +43,9 @@ export interface CertificateOperations {
    * completed. Rejects as {@link CertificateOperations.issue}, and `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`.
    */
   renew(certificateId: string, options: RunOptions & { readonly authority?: string | undefined }): Promise<IssueResult>;
-  /** Replaces a certificate and revokes the old one. Rejects as {@link CertificateOperations.renew}. */
+  /** What {@link CertificateOperations.revoke} would revoke and replace, by the bus as it was last read. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
+  revocationSubject(request: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>): RevocationSubject;
+  /** Replaces what serves a leaf, and revokes it. Rejects as {@link CertificateOperations.renew}. */
   revoke(request: RevocationRequest, options: RunOptions): Promise<RevocationResult>;
   /**
    * What a predicate fits and has not ended, and which of it can be revoked now, since what replaced it was served for a while. Rejects
@@ -93,6 +101,7 @@ export function certificateOperations(context: Context, dependencies: RunDepende
     chain: (certificateId) => chainOf(context, certificateId),
     issue: async (request, options) => issue(context, request, await withConfiguration(context, options)),
     renew: async (certificateId, options) => renew(context, certificateId, await withConfiguration(context, options)),
+    revocationSubject: (request) => revocationSubject(context, request),
     revoke: async (request, options) => revokeCertificate(context, request, await withConfiguration(context, options)),
     revocable: async (request, { signal }) =>
       findRevocable(context, (await withConfiguration(context, { signal })).config, request),

@@ -3,6 +3,7 @@ import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { configFor, createSite, type Site, withManager } from '../issuance/manager.builders.ts';
+import { withBus } from './fleet.builders.ts';
 
 const { signal } = new AbortController();
 const folder = temporaryFolder();
@@ -67,4 +68,29 @@ test('a run that ends once the old one was replaced is completed by its serial n
     expect(manager.certificate(certificateId).predecessors).toEqual([]);
   });
   expect(said).toEqual([]);
+});
+
+test('what is served as another certificate too is replaced there as well, before it is revoked for both', async () => {
+  await manage(async (manager) => {
+    const names = ['twice.test'];
+    const { certificateId, serialNumber: old } = await manager.issue({ names }, { signal });
+    const { current } = manager.certificate(certificateId);
+    if (!current) throw new TypeError('it was issued');
+    const { leaf, issuers, sealedKey, serialNumber, notBefore, notAfter } = current;
+    const again = { certificateId: 'imported0001', names, leaf, issuers, sealedKey, serialNumber, notBefore, notAfter };
+    const event = { type: 'CertificateImported', ...again, issuedBy: ca.directory } as const;
+    await withBus(site, (bus) => bus.append(manager.checkpoint, [event], { at: new Date() }));
+    await manager.renew(certificateId, { signal });
+    const request = { certificateId, reason: 'superseded', serialNumber: old } as const;
+    expect(manager.revocationSubject(request)).toMatchObject({
+      serialNumber: old,
+      servedAs: [{ certificateId: 'imported0001' }],
+    });
+    said.length = 0;
+    const { replacement } = await manager.revoke(request, { signal });
+    expect(said).toEqual([`issued ${replacement}`, `revoked ${old} for 4`]);
+    for (const id of [certificateId, 'imported0001'])
+      expect(manager.certificate(id)).toMatchObject({ predecessors: [], revoked: false });
+    expect(manager.certificate('imported0001').current?.serialNumber).toBe(replacement);
+  });
 });

@@ -5,7 +5,7 @@ import { openAccount } from '../accounts/open-account.ts';
 import { authorityAt } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
-import { recordRevocation } from '../decide/revocation.ts';
+import { recordRevocation, servedAs } from '../decide/revocation.ts';
 import { certificateNotFound, ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
 
@@ -23,8 +23,16 @@ export interface RevocationRequest {
 export interface RevocationResult {
   readonly certificateId: string;
   readonly serialNumber: string;
-  /** Serial number of what took its place, where it had to be replaced. */
+  /** Serial number of what took its place, where it had to be replaced; the first one, where it was served as several certificates. */
   readonly replacement: string | undefined;
+}
+
+/** What a revocation is about. */
+export interface RevocationSubject {
+  /** Of what is revoked, hexadecimal. */
+  readonly serialNumber: string;
+  /** The certificates that it is served as, each of which is replaced before; none where it was replaced already. */
+  readonly servedAs: readonly ManagedCertificate[];
 }
 
 function find(certificate: ManagedCertificate, serialNumber?: string): IssuedCertificate {
@@ -46,32 +54,52 @@ export function cameFromElsewhere({ serialNumber }: Pick<IssuedCertificate, 'ser
   return new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
 }
 
+/** The certificate that a request names, and which of its leaves. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
+function subjectOf(
+  { view: { state } }: Pick<Context, 'view'>,
+  { certificateId, serialNumber }: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>,
+) {
+  const certificate = state.certificate(certificateId);
+  if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
+  const issued = find(certificate, serialNumber);
+  return { issued, served: servedAs(state, certificate, issued.leafHash) };
+}
+
+/** What a request is about, by the bus as it was last read. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
+export function revocationSubject(
+  context: Pick<Context, 'view'>,
+  request: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>,
+): RevocationSubject {
+  const { issued, served } = subjectOf(context, request);
+  return { serialNumber: issued.serialNumber, servedAs: served };
+}
+
 /**
- * Revokes a certificate at the CA that issued it, once another has taken its place on the bus: no visitor meets a revoked one because
- * there is no better. Where a run ends in between, `serialNumber` goes on with the one that was replaced. Rejects
+ * Revokes a certificate at the CA that issued it, once another has taken its place on the bus, in each certificate that it is served as: no visitor
+ * meets a revoked one because there is no better. Where a run ends in between, `serialNumber` goes on with the one that was replaced. Rejects
  * `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, `CERTBUS_MANAGER_CONFIG_INVALID` where its CA is not in the configuration, or as `renew` and
  * `revoke` do.
  */
 export async function revokeCertificate(
   context: Context,
-  { certificateId, reason, serialNumber, identity }: RevocationRequest,
+  request: RevocationRequest,
   options: RunOptions & { readonly config: Configuration },
 ): Promise<RevocationResult> {
-  const certificate = context.view.state.certificate(certificateId);
-  if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
-  const issued = find(certificate, serialNumber);
-  const { directory, leafHash } = issued;
+  const { certificateId, reason, identity } = request;
+  const { issued, served } = subjectOf(context, request);
+  const { directory, leafHash, serialNumber } = issued;
   if (directory === undefined) throw cameFromElsewhere(issued);
   const authority = authorityAt(options.config, directory);
   const leaf = Buffer.from(issued.leaf, 'base64');
   const certificateKey = identity === undefined ? undefined : await createOpener(identity).openKeyOf(issued);
-  const isCurrent = leafHash === certificate.current?.leafHash;
-  const replaced = isCurrent ? await renew(context, certificateId, options) : undefined;
+  const replacements: (string | undefined)[] = [];
+  for (const each of served) replacements.push((await renew(context, each.certificateId, options)).serialNumber);
   const ca = await openAccount(context, authority, options);
   const { signal } = options;
   await revoke(ca, leaf, { reason, signal, ...(certificateKey === undefined ? {} : { certificateKey }) });
-  await decide(context, (state) =>
-    recordRevocation(state, { certificateId, leafHash, reason: REVOCATION_REASONS[reason] }),
-  );
-  return { certificateId, serialNumber: issued.serialNumber, replacement: replaced?.serialNumber };
+  for (const id of new Set([certificateId, ...served.map((each) => each.certificateId)]))
+    await decide(context, (state) =>
+      recordRevocation(state, { certificateId: id, leafHash, reason: REVOCATION_REASONS[reason] }),
+    );
+  return { certificateId, serialNumber, replacement: replacements[0] };
 }

@@ -1,7 +1,14 @@
 /** `certbus cert revoke`. */
 import { resolve } from 'node:path';
 import type { RevocationReason } from '@certbus/acme';
-import type { MassRevocationRequest, Predicate, RevocationOutcome, RevocationResult } from '@certbus/manager';
+import type { ManagedCertificate } from '@certbus/events';
+import type {
+  MassRevocationRequest,
+  Predicate,
+  RevocationOutcome,
+  RevocationResult,
+  RevocationSubject,
+} from '@certbus/manager';
 import { readKeyFile } from '@certbus/runtime/local';
 import { Args, Flags } from '@oclif/core';
 import { type AnswerError, describeError } from '../../answer.ts';
@@ -75,6 +82,21 @@ function questionOf(ready: readonly Pick<RevocationOutcome, 'names' | 'isRemoved
   return `Revoke ${what} (${listed(ready)})?${check} Nothing takes a revocation back.`;
 }
 
+/** What is asked before one is revoked: what is replaced for it, which can be another certificate that serves the same leaf. */
+function singleQuestionOf(
+  { certificateId, names }: Pick<ManagedCertificate, 'certificateId' | 'names'>,
+  { serialNumber, servedAs }: RevocationSubject,
+): string {
+  const others = servedAs.flatMap((each) => (each.certificateId === certificateId ? [] : [each.certificateId]));
+  const isOlder = others.length === servedAs.length;
+  const what = `${certificateId} (${names.join(', ')})`;
+  const does = isOlder
+    ? `Revoke the older leaf ${serialNumber} of the certificate ${what}`
+    : `Replace and revoke the certificate ${what}`;
+  const also = others.length > 0 ? ` It is also served as ${others.join(', ')}, which is replaced first.` : '';
+  return `${does}?${also} Nothing takes a revocation back.`;
+}
+
 /** What became of a certificate that was not revoked, and what to do next. */
 function describeOutcome({ outcome, until }: RevocationOutcome): string {
   if (outcome === 'not-replaced') return 'not replaced yet: start a campaign with the same conditions';
@@ -143,10 +165,9 @@ export default class CertRevoke extends SigningCommand {
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const { certificateId, names } = await certificateOf(manager, id);
-      const question = `Replace and revoke the certificate ${certificateId} (${names.join(', ')})? Nothing takes a revocation back.`;
-      await this.agree(question, flags);
-      const { signal } = this;
       const request = { certificateId, ...terms, serialNumber: flags.serial };
+      await this.agree(singleQuestionOf({ certificateId, names }, manager.revocationSubject(request)), flags);
+      const { signal } = this;
       return this.withDisplay(({ onProgress }) => manager.revoke(request, { signal, onProgress }));
     });
     const { serialNumber, replacement } = result;
