@@ -3,6 +3,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Benchmark, Figure } from './figure.ts';
+import { forgetUserSettings } from './user-settings.ts';
 
 /** Every benchmark, by the figures it gives. A name on the command line picks those that begin with it. */
 const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: () => Promise<Benchmark> }[] = [
@@ -179,6 +180,7 @@ if (wanted.length === 0) {
   );
   process.exit(2);
 }
+forgetUserSettings();
 const figures: Figure[] = [];
 for (const { names, load } of wanted) {
   console.error(`measuring ${names.join(', ')} …`);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What the long tests measure. */
-const MEASURED = ['packages/store', 'packages/replica', 'packages/client'];
+const MEASURED = ['packages/events', 'packages/store', 'packages/replica', 'packages/client', 'packages/manager'];
 
 function git(...args: readonly string[]): string {
   return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();

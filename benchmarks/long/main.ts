@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { forgetUserSettings } from '../user-settings.ts';
 import { publish } from './document.ts';
 import { massRenewal } from './mass-renewal.ts';
 import { massRevocation } from './mass-revocation/part.ts';
@@ -24,6 +25,7 @@ const unknown = positionals.filter((name) => !Object.hasOwn(PARTS, name));
 if (unknown.length > 0)
   throw new TypeError(`No such part: ${unknown.join(', ')}. There are ${Object.keys(PARTS).join(', ')}.`);
 
+forgetUserSettings();
 for (const [name, { certificates, publishedFrom, run }] of Object.entries(PARTS)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   const size = Number(values.certificates ?? certificates);
