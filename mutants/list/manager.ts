@@ -132,6 +132,23 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: CAMPAIGN_TEST }, { file: 'packages/manager/src/decide/revocation.test.ts' }],
   },
   {
+    fault: 'a leaf is revoked by its serial number while another certificate serves it',
+    file: 'packages/manager/src/decide/revocation.ts',
+    find: '.filter(({ current }) => current?.leafHash === leafHash)',
+    replace: '.filter((each) => each.certificateId === certificateId && each.current?.leafHash === leafHash)',
+    noticedBy: [
+      { file: 'packages/manager/src/renewal/revocation.int.test.ts' },
+      { file: 'packages/manager/src/decide/revocation.test.ts' },
+    ],
+  },
+  {
+    fault: 'a manager that was killed and started again waits for the end of its own claims',
+    file: 'packages/manager/src/renewal/due-early.ts',
+    find: 'isOver(issuance.holder)',
+    replace: 'false',
+    noticedBy: [{ file: 'packages/manager/src/renewal/run-once.int.test.ts' }],
+  },
+  {
     fault: 'each run from cron sets as many certificates aside as a day may',
     file: 'packages/manager/src/decide/loss-guard.ts',
     find: 'if (!hasBegun) readBus(now);',

@@ -35,6 +35,8 @@ export interface ProcessOptions {
   readonly holder: string;
   readonly claimMs?: number;
   readonly graceMs?: number;
+  /** Default: of no process it is known. */
+  readonly hasEnded?: (holder: string) => boolean;
   readonly now?: () => Date;
   /** How far its clock is ahead of the machine's; default 0. To it, claims of others have ended. */
   readonly aheadMs?: number;

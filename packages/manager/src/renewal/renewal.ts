@@ -13,9 +13,9 @@ import { isBusError, LimitReachedError, ManagerError } from '../errors.ts';
 import { type RunOptions, recordUnsent, renew } from '../issuance/issue.ts';
 import { outagesFor, targetOf } from '../issuance/outages.ts';
 import type { Progress } from '../issuance/progress.ts';
-import { type Answering, createAnswering, type DueAfterOutage, dueAfterOutage } from './after-outage.ts';
 import { type CampaignWork, campaignWork } from './campaign/members.ts';
 import { type ControlLook, createControlLook } from './control.ts';
+import { type Answering, createAnswering, type DueEarly, dueEarly } from './due-early.ts';
 import type { RenewalOutcome } from './outcome.ts';
 import { createSharedFailures, type SharedFailures } from './shared-failures.ts';
 import { inTurns } from './turns.ts';
@@ -330,18 +330,18 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<Pick<Renewals, '
   return { outcomes, asideError };
 }
 
-/** What is due, what only waits for the back-off of an outage that is over, and what campaigns want replaced. */
+/** What is due, what only waits for what is over, and what campaigns want replaced. */
 async function* everythingDue(
   { view }: Context,
   {
-    afterOutage,
+    early,
     members,
     at,
     now,
-  }: { readonly afterOutage: DueAfterOutage; readonly at: Date; readonly now: Date } & Pick<CampaignWork, 'members'>,
+  }: { readonly early: DueEarly; readonly at: Date; readonly now: Date } & Pick<CampaignWork, 'members'>,
 ): AsyncGenerator<ManagedCertificate, void> {
   yield* inTurns(dueBy(view.state, { at, now }));
-  yield* afterOutage;
+  yield* early;
   yield* inTurns(members);
 }
 
@@ -360,9 +360,9 @@ export async function renewDue(context: Context, options: Options): Promise<Rene
   const { limit = LIMIT, at, signal } = options;
   const now = context.now();
   const answering = createAnswering(context, options.config, signal);
-  const afterOutage = dueAfterOutage(context, { answering, at: at ?? now, signal });
+  const early = dueEarly(context, { answering, at: at ?? now, signal });
   const { members, campaignOf } = campaignWork(context, { limit });
-  const due = everythingDue(context, { afterOutage, members, at: at ?? now, now });
+  const due = everythingDue(context, { early, members, at: at ?? now, now });
   const queue = await createWorkQueue(due, { now, limit, parallel: parallelOf(options), campaignOf });
   // One order shows whether the CA is there before many are tried, and a CA gets no burst from everyone who starts on the hour.
   const run: Run = {

@@ -127,6 +127,31 @@ test('the signal releases the claims, and the run rejects with its reason', asyn
   expect((await typesOn(site)).at(-1)).toBe('IssuanceReleased');
 });
 
+test('what a process that has ended still claims is gone on with at once, by one that knows of its end', async () => {
+  const site = await siteWith(['killed.test']);
+  const { solver, reached } = gated();
+  const stop = new AbortController();
+  let isDead = false;
+  const throughBus = (bus: Bus): Bus => ({
+    ...bus,
+    append: (...call) =>
+      isDead ? Promise.reject(new StoreError('CERTBUS_STORE_UNREACHABLE', 'it is dead')) : bus.append(...call),
+  });
+  await run(site, { holder: 'killed', solvers: async () => solver, throughBus }, async (manager) => {
+    const running = manager.runOnce({ signal: stop.signal });
+    await reached;
+    isDead = true;
+    stop.abort(new Error('killed'));
+    await expect(running).rejects.toThrow('killed');
+  });
+  const orders = ca.orderCount;
+  const renewedBy = (options: ProcessOptions) =>
+    run(site, options, async (manager) => (await manager.runOnce()).renewed);
+  expect(await renewedBy({ holder: 'elsewhere' })).toBe(0);
+  expect(await renewedBy({ holder: 'next', hasEnded: (holder) => holder === 'killed' })).toBe(1);
+  expect(ca.orderCount).toBe(orders);
+});
+
 test('what another manager leaves behind is taken up by a run that is under way', async () => {
   const site = await siteWith(['i.test']);
   const own = gated('i.test');

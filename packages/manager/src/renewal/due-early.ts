@@ -1,4 +1,4 @@
-/** Finds what waits for the back-off of an outage that is over. */
+/** Finds what waits for nothing any more: for the back-off of an outage that is over, or for the end of a claim whose process has ended. */
 import type { ManagedCertificate } from '@certbus/events';
 import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';
@@ -41,18 +41,33 @@ export function createAnswering(context: Context, { authorities }: Configuration
   };
 }
 
-/** What would be due but for the back-off of an outage. */
-export type DueAfterOutage = AsyncGenerator<ManagedCertificate, void>;
+/** What is due before its claim or its back-off ends. */
+export type DueEarly = AsyncGenerator<ManagedCertificate, void>;
 
-/** What would be due by `at` but for the back-off of an outage, where the CA answers again; nothing more once the signal aborts. */
-export async function* dueAfterOutage(
-  { view, now }: Context,
+/** Asks about each holder once. */
+function remembered(hasEnded: Context['hasEnded']): Context['hasEnded'] {
+  const known = new Map<string, boolean>();
+  return (holder) => {
+    const answer = known.get(holder) ?? hasEnded(holder);
+    known.set(holder, answer);
+    return answer;
+  };
+}
+
+/**
+ * What would be due by `at` but for the back-off of an outage, where the CA answers again, or but for a claim, where its process is known to have
+ * ended: one that is started again goes on at once with what it was killed at. Nothing more once the signal aborts.
+ */
+export async function* dueEarly(
+  { view, now, hasEnded }: Context,
   { answering, at, signal }: { readonly answering: Answering; readonly at: Date; readonly signal: AbortSignal },
-): DueAfterOutage {
+): DueEarly {
   const instant = now();
+  const isOver = remembered(hasEnded);
   for await (const certificate of inTurns(view.state.paused({ until: at, wantedBy: at }))) {
     if (signal.aborted) return;
     const { failure, issuance } = certificate;
+    if (issuance?.holder !== undefined && isOver(issuance.holder)) yield certificate;
     if (issuance || failure?.retryAt === undefined) continue;
     const next = nextActionAfterOutage(certificate, instant);
     if (next === undefined || next > at) continue;
