@@ -66,8 +66,12 @@ test.each([
   expect(parseRenewalInfo(resource({ suggestedWindow: window }, retryAfter), now).retryAt).toEqual(new Date(expected));
 });
 
-test('an explanation that is no web address is left out', () => {
-  const body = { suggestedWindow: window, explanationURL: 'javascript:alert(1)' };
+test.each([
+  ['no web address', 'javascript:alert(1)'],
+  ['too long to be shown', `https://ca.test/${'x'.repeat(2_000)}`],
+  ['too long once it is written as an address', `https://ca.test/${'€'.repeat(900)}`],
+])('an explanation that is %s is left out', (_, explanationURL) => {
+  const body = { suggestedWindow: window, explanationURL };
   expect(parseRenewalInfo(resource(body), now)).not.toHaveProperty('explanationUrl');
 });
 
@@ -78,6 +82,8 @@ test.each([
   [{ suggestedWindow: { start: 'tomorrow', end: 'later' } }],
   [{ suggestedWindow: { start: window.end, end: window.start } }],
   [{ suggestedWindow: { start: window.start, end: window.start } }],
+  // Behind the last year that an event can have.
+  [{ suggestedWindow: { start: window.start, end: '9999-12-31T23:59:59-01:00' } }],
 ])('%j is no renewal information', (body) => {
   expect(() => parseRenewalInfo(resource(body), now)).toThrow(
     expect.objectContaining({ code: 'CERTBUS_ACME_NOT_ACME' }),

@@ -19,6 +19,8 @@ export interface RenewalInfo {
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const DEFAULT_RETRY_MS = 6 * 3_600_000;
+/** A page for people has a shorter address; one that is longer is left out, since a part of it leads elsewhere. */
+const LONGEST_URL = 2_000;
 
 const EXTENSIONS = 0xa3;
 /** DER of id-ce-authorityKeyIdentifier, 2.5.29.35. */
@@ -61,6 +63,15 @@ function retryAtOf(retryAfter: Date | undefined, now: Date): Date {
   return new Date(Math.min(Math.max(wanted, now.getTime() + MINUTE_MS), now.getTime() + DAY_MS));
 }
 
+/** The address of the page that says why, as it is printed; `undefined` where there is none that can be shown. */
+function pageOf(value: unknown): string | undefined {
+  const text = textOf(value, LONGEST_URL + 1) ?? '';
+  const page = text.length > LONGEST_URL ? null : URL.parse(text);
+  const isPage = page?.protocol === 'https:' || page?.protocol === 'http:';
+  // Its characters can have become several each.
+  return page && isPage && page.href.length <= LONGEST_URL ? page.href : undefined;
+}
+
 /** Reads renewal information. Throws `CERTBUS_ACME_NOT_ACME` where the window is missing or ends before it starts. */
 export function parseRenewalInfo({ url, body, retryAfter }: Resource, now: Date): RenewalInfo {
   const fields = isRecord(body) ? body : {};
@@ -70,9 +81,8 @@ export function parseRenewalInfo({ url, body, retryAfter }: Resource, now: Date)
     const message = `The renewal information ${url} has no usable window. Renew by the certificate's lifetime instead.`;
     throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
   }
-  const page = URL.parse(textOf(fields.explanationURL, 1000) ?? '');
-  const isPage = page?.protocol === 'https:' || page?.protocol === 'http:';
-  return { start, end, retryAt: retryAtOf(retryAfter, now), ...(page && isPage ? { explanationUrl: page.href } : {}) };
+  const explanationUrl = pageOf(fields.explanationURL);
+  return { start, end, retryAt: retryAtOf(retryAfter, now), ...(explanationUrl ? { explanationUrl } : {}) };
 }
 
 /**

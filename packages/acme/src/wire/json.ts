@@ -29,10 +29,11 @@ export function textOf(value: unknown, limit: number): string | undefined {
     .replace(HALF_AT_END, '');
 }
 
-/** An instant of RFC 3339, `undefined` where the value is not one. */
+/** An instant of RFC 3339, `undefined` where the value is not one, or is none in UTC: an offset can lead out of the years 0 to 9999. */
 export function instantOf(value: unknown): Date | undefined {
   if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(value))
     return undefined;
   const instant = new Date(value);
-  return Number.isNaN(instant.getTime()) ? undefined : instant;
+  const year = instant.getUTCFullYear();
+  return year >= 0 && year <= 9999 ? instant : undefined;
 }
