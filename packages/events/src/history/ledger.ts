@@ -91,6 +91,18 @@ const orderEntry = (directory: string, kind: OrderKind, at: number): LedgerEntry
   count: 1,
 });
 
+/** The problem of a certificate that came and was not taken. The CA has counted it all the same. */
+const REFUSED = 'CERTBUS_ACME_CERTIFICATE_REFUSED';
+
+/** What a certificate counts that the CA has issued. */
+function issuedEntries(
+  { names, directory }: Pick<Subject, 'names' | 'directory'>,
+  { at, isNew }: { readonly at: number; readonly isNew: boolean },
+): LedgerEntry[] {
+  const set = { key: ledgerKey('name-sets', directory, nameSetKey(names)), at, count: 1 };
+  return [set, ...(isNew ? domainEntries({ names, directory }, { at, count: 1 }) : [])];
+}
+
 /** An order that the CA can have taken, although nobody recorded it: its maker was gone before the claim ended. */
 function isOrderedAgain({ holder, orderUrl }: Issuance, next: string): boolean {
   return orderUrl === undefined && holder !== undefined && holder !== next;
@@ -98,7 +110,7 @@ function isOrderedAgain({ holder, orderUrl }: Issuance, next: string): boolean {
 
 /**
  * What an event counts at its CA; `before` is its certificate as it was. An order counts with its claim, and each further one of the same issuance
- * for itself; a certificate when it is recorded, and for its domains from the claim on; a failed validation with its failure. Pure.
+ * for itself; a certificate when it is recorded, or that it was refused, and for its domains from the claim on; a failed validation with its failure. Pure.
  */
 export function ledgerEntries(
   event: CertificateEvent,
@@ -120,16 +132,15 @@ export function ledgerEntries(
     case 'IssuanceTakenOver':
       return own && isOrderedAgain(own, event.holder) ? [orderEntry(own.directory, kindAt(own, before, at), at)] : [];
     case 'CertificateObtained': {
-      const { directory, names, reason } = event;
-      const isNew = own ? kindOf(own) === 'new' : reason === 'new';
-      const set = { key: ledgerKey('name-sets', directory, nameSetKey(names)), at, count: 1 };
-      return [...held(open, -1), set, ...(isNew ? domainEntries(event, { at, count: 1 }) : [])];
+      const isNew = own ? kindOf(own) === 'new' : event.reason === 'new';
+      return [...held(open, -1), ...issuedEntries(event, { at, isNew })];
     }
     case 'IssuanceFailed': {
       if (!own) return [];
       const names = (event.invalidNames ?? []).map(countedName);
       const failures = names.map((name) => ({ key: ledgerKey('failures', own.directory, name), at, count: 1 }));
-      return [...held(own, -1), ...failures];
+      const refused = event.problem === REFUSED ? issuedEntries(own, { at, isNew: kindOf(own) === 'new' }) : [];
+      return [...held(own, -1), ...failures, ...refused];
     }
     case 'CertificateRemoved':
       return held(open, -1);

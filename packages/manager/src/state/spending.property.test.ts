@@ -66,6 +66,9 @@ async function beginBus(at: Date = new Date(START)) {
 
 const open = (busId: string) => openReplica({ path: ':memory:', busId });
 
+/** The CA has counted a certificate that came and was not taken. */
+const REFUSED = 'CERTBUS_ACME_CERTIFICATE_REFUSED';
+
 /** One step of a history: what becomes of one of five certificates, and how much later. */
 const step = fc.record({
   id: fc.integer({ min: 1, max: 5 }),
@@ -113,7 +116,8 @@ function eventOf(
       return { type: 'IssuanceTakenOver', ...issuance, holder: n === 0 ? 'h' : `h${n}`, until };
     case 'fail': {
       const invalidNames = n === 0 ? {} : { invalidNames: ['one.test', 'one.test', '2001:db8::7'] };
-      const why = { problem: 'p', class: 'temporary' as const, detail: '', attempt: 1, notBefore: until };
+      const problem = n === 1 ? REFUSED : 'p';
+      const why = { problem, class: 'temporary' as const, detail: '', attempt: 1, notBefore: until };
       return { type: 'IssuanceFailed', ...issuance, ...why, ...invalidNames };
     }
     case 'obtain': {
@@ -179,6 +183,10 @@ function recount(commits: readonly Commit[]): Map<string, Recount> {
       const open = opened.get(certificateId);
       const order = (directory: string, isNew: boolean) =>
         of('orders', directory, isNew ? 'new' : 'repeated').spent.push(at.getTime());
+      const issue = ({ directory, names, isNew }: Pick<Open, 'directory' | 'names' | 'isNew'>) => {
+        of('name-sets', directory, nameSetKey(names)).spent.push(at.getTime());
+        if (isNew) for (const domain of domainsOf(names)) of('domains', directory, domain).spent.push(at.getTime());
+      };
       const isOwn = 'issuanceId' in event && open?.id === event.issuanceId;
       if (event.type === 'IssuanceStarted') {
         end(certificateId);
@@ -198,13 +206,12 @@ function recount(commits: readonly Commit[]): Map<string, Recount> {
         end(certificateId);
         for (const name of event.invalidNames ?? [])
           of('failures', open.directory, bare(name)).spent.push(at.getTime());
+        if (event.problem === REFUSED) issue(open);
       } else if (event.type === 'CertificateObtained') {
-        const isNew = isOwn ? open?.isNew : event.reason === 'new';
+        const isNew = isOwn ? (open?.isNew ?? false) : event.reason === 'new';
         end(certificateId);
         known.add(certificateId);
-        of('name-sets', event.directory, nameSetKey(event.names)).spent.push(at.getTime());
-        if (isNew)
-          for (const domain of domainsOf(event.names)) of('domains', event.directory, domain).spent.push(at.getTime());
+        issue({ ...event, isNew });
       } else if (event.type === 'CertificateRemoved' && known.has(certificateId)) {
         end(certificateId);
         removed.add(certificateId);
