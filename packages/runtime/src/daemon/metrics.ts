@@ -42,6 +42,20 @@ function busCodeOf(error: unknown): string | undefined {
 /** What a gauge shows of a manager at an instant. */
 type Show<L extends string> = (gauge: Gauge<L>, manager: Measured, now: Date) => void | Promise<void>;
 
+/** Shows the least of all that has the same labels: one host can have several directories. */
+function showLeast<L extends string>(
+  gauge: Gauge<L>,
+  found: Iterable<{ readonly labels: Readonly<Record<L, string>>; readonly value: number }>,
+): void {
+  const least = new Map<string, number>();
+  for (const { labels, value } of found) {
+    const key = JSON.stringify(labels);
+    const smallest = Math.min(value, least.get(key) ?? value);
+    least.set(key, smallest);
+    gauge.set(labels, smallest);
+  }
+}
+
 /** Registers the metrics of one manager, each named `certbus_manager_…`. Those that are read of it have no value before {@link Metrics.measure}. */
 export function createMetrics(registry: Registry): Metrics {
   const registers = [registry];
@@ -79,10 +93,11 @@ export function createMetrics(registry: Registry): Metrics {
   });
   shown('first_expiry_seconds', 'Time until the first certificate of a CA ends', ['ca'], (gauge, manager, now) => {
     const counts = manager.counts();
-    for (const { directory } of manager.state.bus.accounts) {
+    const ends = manager.state.bus.accounts.flatMap(({ directory }) => {
       const at = counts.firstEnd(directory);
-      if (at) gauge.set({ ca: hostOf(directory) }, (at.getTime() - now.getTime()) / 1_000);
-    }
+      return at ? [{ labels: { ca: hostOf(directory) }, value: (at.getTime() - now.getTime()) / 1_000 }] : [];
+    });
+    showLeast(gauge, ends);
   });
   shown('ending', 'Certificates that end within a time', ['within'], (gauge, manager, now) => {
     const counts = manager.counts();
@@ -94,18 +109,27 @@ export function createMetrics(registry: Registry): Metrics {
     for (const kind of ALERT_KINDS) gauge.set({ alert: kind }, raised.filter(({ alert }) => alert === kind).length);
   });
   // Without a configuration nothing can be ordered: no value, and the rest of the page.
-  const quotasOf = (manager: Measured) => manager.quotas().catch(() => []);
+  const quotasOf = async (manager: Measured) => {
+    const quotas = await manager.quotas().catch(() => []);
+    return quotas.map((quota) => ({ ...quota, labels: { ca: hostOf(quota.directory), limit: quota.limit } }));
+  };
   shown('quota_left', 'What is left of a limit of a CA', ['ca', 'limit'], async (gauge, manager) => {
-    for (const { directory, limit, left } of await quotasOf(manager))
-      gauge.set({ ca: hostOf(directory), limit }, Math.floor(left));
+    const quotas = await quotasOf(manager);
+    showLeast(
+      gauge,
+      quotas.map(({ labels, left }) => ({ labels, value: Math.floor(left) })),
+    );
   });
   shown(
     'quota_left_ratio',
     'Which part of a limit of a CA is left, from 0 to 1',
     ['ca', 'limit'],
     async (gauge, manager) => {
-      for (const { directory, limit, left, capacity } of await quotasOf(manager))
-        gauge.set({ ca: hostOf(directory), limit }, left / capacity);
+      const quotas = await quotasOf(manager);
+      showLeast(
+        gauge,
+        quotas.map(({ labels, left, capacity }) => ({ labels, value: left / capacity })),
+      );
     },
   );
 
