@@ -19,6 +19,17 @@ function classOf(error: unknown, code: string): FailureClass {
   return REFUSALS.has(code) ? 'permanent-name' : 'temporary';
 }
 
+/** What a person has to do for the account, such as agreeing to new terms, every order of it waits for. */
+const OF_THE_ACCOUNT = /:(?:userActionRequired|externalAccountRequired)$/;
+
+const classOfProblem = ({ problem: { type }, class: problemClass }: AcmeProblemError): FailureClass =>
+  OF_THE_ACCOUNT.test(type) ? 'account' : problemClass;
+
+/** The CA's words, with the page where a person can put it right. */
+function detailOf({ problem: { detail }, page }: AcmeProblemError): string {
+  return page === undefined || detail.includes(page) ? detail : `${detail}. See ${page}`;
+}
+
 const DAY_MS = 86_400_000;
 const GIVE_UP_AFTER_DAYS = 30;
 
@@ -46,7 +57,7 @@ export function reasonOf(error: unknown): Omit<FailureReason, 'giveUpAfterMs' | 
   if (isRefusedByBreaker(error) && error.cause instanceof AcmeError) return reasonOf(error.cause);
   if (error instanceof AcmeProblemError) {
     const { problem, notBefore, invalidNames } = error;
-    return { problem: problem.type, class: error.class, detail: problem.detail ?? '', notBefore, invalidNames };
+    return { problem: problem.type, class: classOfProblem(error), detail: detailOf(error), notBefore, invalidNames };
   }
   const isCoded = error instanceof Error && 'code' in error && typeof error.code === 'string';
   const problem = isCoded ? String(error.code) : 'CERTBUS_UNEXPECTED';

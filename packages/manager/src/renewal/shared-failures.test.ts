@@ -1,6 +1,7 @@
 /** Tests of which failures hold up which other certificates. */
 import { AcmeError, AcmeProblemError, DeadlineError } from '@certbus/acme';
 import { expect, test } from 'vitest';
+import { reasonOf } from '../issuance/failure.ts';
 import { createSharedFailures } from './shared-failures.ts';
 import type { WorkKind } from './work-queue.ts';
 
@@ -19,6 +20,8 @@ test.each<[string, unknown, WorkKind, WorkKind[]]>([
   ['a gateway without its CA', problem('serverInternal', 502), 'renewal', ['new', 'renewal', 'retry']],
   ['a CA that is busy', problem('rateLimited', 503), 'renewal', ['new', 'renewal', 'retry']],
   ['an account that is gone', problem('accountDoesNotExist', 400), 'retry', ['new', 'renewal', 'retry']],
+  ['new terms to agree to', problem('userActionRequired', 403), 'renewal', ['new', 'renewal', 'retry']],
+  ['an account that is to be bound', problem('externalAccountRequired', 403), 'new', ['new', 'renewal', 'retry']],
   ['an open breaker', new AcmeError('CERTBUS_ACME_BREAKER_OPEN', 'down'), 'new', ['new', 'renewal', 'retry']],
   ['a limit on new orders', problem('rateLimited', 429), 'new', ['new']],
   ['no room for a new order', full, 'new', ['new']],
@@ -50,3 +53,15 @@ test.each([
     expect(sharedFailures.directories('new').has(CA)).toBe(true);
   },
 );
+
+test('what is recorded of new terms says where a person agrees to them', () => {
+  const stated = {
+    type: 'urn:ietf:params:acme:error:userActionRequired',
+    detail: 'New terms',
+    status: 403,
+    instance: 'https://ca.test/agree',
+    subproblems: [],
+  };
+  const error = new AcmeProblemError(stated, { attempt: 'The CA refused newOrder', url: `${CA}/order` });
+  expect(reasonOf(error)).toMatchObject({ class: 'account', detail: 'New terms. See https://ca.test/agree' });
+});
