@@ -42,6 +42,19 @@ test.each<FailureClass>(['authority', 'account', 'rate-limited'])('and that of a
   expect(pause(1 * HOURS, 7, failureClass)).toBe(3);
 });
 
+test.each([
+  ['the first time', 0, 10],
+  ['an hour later', 60, 60],
+  ['a week later', 10_080, 1_440],
+])('a limit that the CA gives no end of: %s', (_, limitedMinutes, expected) => {
+  const limitedSince = new Date(NOW.getTime() - limitedMinutes * MINUTE_MS);
+  const failed = { attempt: 1, class: 'rate-limited' as const, current: undefined, hasFallback: false, limitedSince };
+  const minutes = (atLeast: Date | undefined) =>
+    (backOffUntil(NOW, { ...failed, atLeast }).getTime() - NOW.getTime()) / MINUTE_MS;
+  expect(minutes(undefined)).toBe(expected);
+  expect(minutes(new Date(NOW.getTime() + 15 * MINUTE_MS))).toBe(15);
+});
+
 test('only where a person has to act a day is a day, whatever the lifetime', () => {
   expect(pause(160 * HOURS, 1, 'operator-action')).toBe(1_440);
 });

@@ -22,6 +22,10 @@ const LASTING: ReadonlySet<FailureClass> = new Set(['operator-action', 'permanen
 /** Whether a failure of this class hits every certificate of the CA's account alike. */
 export const isShared = (failureClass: FailureClass): boolean => SHARED.has(failureClass);
 
+/** Since when a certificate has failed, where its last failure was by a limit of the CA. */
+export const limitedFrom = (last: Pick<Failure, 'class' | 'since'> | undefined): Date | undefined =>
+  last?.class === 'rate-limited' ? new Date(last.since) : undefined;
+
 /** Whether failures of this class last until a person acts. */
 export const isLasting = (failureClass: FailureClass): boolean => LASTING.has(failureClass);
 
@@ -44,14 +48,23 @@ export interface FailedAttempt {
   readonly current: IssuedCertificate | undefined;
   /** The CA's own Retry-After. */
   readonly atLeast: Date | undefined;
+  /** Since when it has failed, where its last failure was by a limit of the CA, too. Default: it was not. */
+  readonly limitedSince?: Date | undefined;
   /** Whether a second CA can be asked. */
   readonly hasFallback: boolean;
 }
 
-function usualPauseMs({ attempt, class: failureClass, current }: FailedAttempt): number {
+/** A limit that the CA gives no end of can be one of weeks: the pause is as long as it has lasted, a day at most. */
+function limitedPauseMs({ class: failureClass, atLeast, limitedSince }: FailedAttempt, now: Date): number {
+  if (failureClass !== 'rate-limited' || atLeast || !limitedSince) return 0;
+  return Math.min(now.getTime() - limitedSince.getTime(), DAY_MS);
+}
+
+function usualPauseMs(failed: FailedAttempt, now: Date): number {
+  const { attempt, class: failureClass, current } = failed;
   const lifetime = current ? Date.parse(current.notAfter) - Date.parse(current.notBefore) : Number.POSITIVE_INFINITY;
   const longest = failureClass === 'operator-action' ? DAY_MS : lifetime / 20;
-  return Math.min(pauseFor(attempt, failureClass), longest);
+  return Math.min(Math.max(pauseFor(attempt, failureClass), limitedPauseMs(failed, now)), longest);
 }
 
 /** The end of a pause that would pass `limit`: there the CA is tried once, then after the shorter of its Retry-After and the back-off. */
@@ -73,14 +86,14 @@ function limited(
 
 /**
  * When to try again after a failure: 1, 10, 100 minutes, then daily, as Let's Encrypt asks of integrators; at once daily where only
- * a person can help. Never longer than a twentieth of the certificate's lifetime, unless the CA waits for an operator's action, and
+ * a person can help; 10 minutes where the CA or the account fails as a whole, growing where a limit gives no end. Never longer than a twentieth of the certificate's lifetime, unless the CA waits for an operator's action, and
  * not before the CA's own Retry-After. Except for an operator's action and a Retry-After of up to an hour, no pause goes beyond the
  * emergency floor, or, with a second CA, beyond the urgent point: there it is tried once, then after the CA's Retry-After or the
  * back-off, whichever is shorter, but not within 5 minutes nor more often than once per twentieth of the lifetime that is left.
  */
 export function backOffUntil(now: Date, failed: FailedAttempt): Date {
   const { class: failureClass, current, atLeast, hasFallback } = failed;
-  const pauseMs = usualPauseMs(failed);
+  const pauseMs = usualPauseMs(failed, now);
   const askedMs = (atLeast?.getTime() ?? 0) - now.getTime();
   const usual = now.getTime() + Math.max(pauseMs, askedMs);
   if (!current || failureClass === 'operator-action') return new Date(usual);

@@ -13,8 +13,9 @@ import type { Decision } from '@certbus/store';
 import { claimLost } from '../errors.ts';
 import { isStateless } from '../state/accounts.ts';
 import type { ManagerState } from '../state/state.ts';
-import { attemptAfter, backOffUntil, isShared } from './back-off.ts';
+import { attemptAfter, backOffUntil, isShared, limitedFrom } from './back-off.ts';
 import { claimLengthMs } from './claim-length.ts';
+import { isOverdue } from './outage.ts';
 
 /** Which claim a process believes it holds. */
 export interface HeldClaim {
@@ -222,7 +223,8 @@ export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, 
   const attempt = attemptAfter(certificate?.failure);
   const said = isAtSecond ? SECOND_CA : { class: why.class, atLeast: why.notBefore };
   const { hasFallback = false } = why;
-  const pause = { attempt, current: certificate?.current, hasFallback, ...said };
+  const since = limitedFrom(certificate?.failure);
+  const pause = { attempt, current: certificate?.current, hasFallback, limitedSince: since, ...said };
   const isGivenUp = certificate !== undefined && !isAtSecond && isHopeless(certificate, now, why);
   const notBefore = isGivenUp ? new Date(NEVER) : backOffUntil(now, pause);
   const { problem, class: problemClass, detail } = why;
@@ -243,19 +245,32 @@ export interface UnstartedRenewal {
   readonly otherwise: string;
 }
 
-/** Records a renewal that failed before there was a claim, so that it backs off as any other. */
+/** Whether an issuance is open that somebody is at work on, or that can still go on: no failure is recorded over it. */
+export function isUnderWay(
+  { issuance, current }: Pick<ManagedCertificate, 'issuance' | 'current'>,
+  now: Date,
+): boolean {
+  return issuance !== undefined && (issuance.holder !== undefined || !isOverdue(issuance, current, now));
+}
+
+/**
+ * Records a renewal that failed before there was a claim, so that it backs off as any other. One that was begun and left to its CA for too long ends
+ * with it.
+ */
 export function recordUnstarted(
   state: ManagerState,
   now: Date,
-  { certificateId, issuanceId, otherwise }: UnstartedRenewal,
+  { certificateId, issuanceId: ownId, otherwise }: UnstartedRenewal,
   why: FailureReason,
 ): Decision<void> {
   const certificate = state.certificate(certificateId);
-  if (!certificate || certificate.removed || certificate.issuance) return { events: [], result: undefined };
+  if (!certificate || certificate.removed || isUnderWay(certificate, now)) return { events: [], result: undefined };
   const { problem, class: problemClass, detail, notBefore: atLeast, hasFallback = false } = why;
-  const { current, directory = otherwise } = certificate;
-  const attempt = attemptAfter(certificate.failure);
-  const notBefore = backOffUntil(now, { attempt, class: problemClass, current, atLeast, hasFallback });
+  const { current, failure: last } = certificate;
+  const { issuanceId = ownId, directory = certificate.directory ?? otherwise } = certificate.issuance ?? {};
+  const attempt = attemptAfter(last);
+  const pause = { attempt, class: problemClass, current, atLeast, hasFallback, limitedSince: limitedFrom(last) };
+  const notBefore = backOffUntil(now, pause);
   const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt, directory };
   const event = { type: 'IssuanceFailed' as const, ...failure, ...retryAtOf(now, notBefore, why) };
   return { events: [{ ...event, notBefore: notBefore.toISOString() }], result: undefined };

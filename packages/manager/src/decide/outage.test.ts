@@ -1,7 +1,7 @@
 /** Tests of when a CA that is down is asked again before the end of its pause. */
 import type { IssuedCertificate } from '@certbus/events';
 import { expect, test } from 'vitest';
-import { cannotWait } from './outage.ts';
+import { cannotWait, isOverdue } from './outage.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -39,4 +39,16 @@ test.each<[string, ReturnType<typeof withLeft>, ReturnType<typeof pause>, boolea
 
 test('names that were never issued wait', () => {
   expect(cannotWait({ current: undefined }, pause(20 * HOUR, DAY, true), NOW)).toBe(false);
+});
+
+test.each<[string, number | undefined, number]>([
+  ['of names that were never issued', undefined, DAY],
+  ['of 90 days', 90 * DAY, DAY],
+  ['of 160 hours', 160 * HOUR, 8 * HOUR],
+  ['of an hour', HOUR, HOUR],
+])('an order %s is left to its CA for so long', (_, lifetimeMs, expected) => {
+  const { current } = lifetimeMs === undefined ? { current: undefined } : withLeft(HOUR, lifetimeMs);
+  const isOverdueAfter = (ms: number) =>
+    isOverdue({ startedAt: new Date(NOW.getTime() - ms).toISOString() }, current, NOW);
+  expect([isOverdueAfter(expected - 1), isOverdueAfter(expected)]).toEqual([false, true]);
 });

@@ -1,9 +1,18 @@
-/** Decides whether a CA that is down is asked again for a certificate that cannot wait for the end of the pause. */
+/** Decides how long a certificate waits for a CA that is down, or that is not done with its order. */
 import type { Outage } from '@certbus/acme';
-import { KEPT_PAUSE_MS, type ManagedCertificate, nextActionAt, pauseLimit } from '@certbus/events';
+import {
+  type Issuance,
+  type IssuedCertificate,
+  KEPT_PAUSE_MS,
+  type ManagedCertificate,
+  nextActionAt,
+  pauseLimit,
+} from '@certbus/events';
 
 /** A CA that is down is not asked more often than that for one that is at its emergency floor. */
 const SHORTEST_PAUSE_MS = 300_000;
+/** How long an order is left to its CA, milliseconds, where a twentieth of the lifetime is not in between. */
+const [SHORTEST_WAIT_MS, LONGEST_WAIT_MS] = [3_600_000, 86_400_000];
 
 /**
  * Whether a CA is asked for a certificate before the end of its outage's pause. A pause of our own keeps none for more than a twentieth
@@ -20,6 +29,20 @@ export function cannotWait(
   const isLong = until.getTime() - since.getTime() > KEPT_PAUSE_MS;
   // Where there is a second CA, it is asked in the place of this one.
   return isLong && waitedMs >= SHORTEST_PAUSE_MS && pauseLimit(current, { hasFallback: false }) <= now;
+}
+
+/**
+ * Whether an order was left to its CA for so long that it counts as failed: a day, or a twentieth of the lifetime of what is served where that is
+ * shorter, but not less than an hour. Nothing is recorded of an order that waits, so that nobody would hear of one that never ends.
+ */
+export function isOverdue(
+  { startedAt }: Pick<Issuance, 'startedAt'>,
+  current: Pick<IssuedCertificate, 'notBefore' | 'notAfter'> | undefined,
+  now: Date,
+): boolean {
+  const lifetime = current ? Date.parse(current.notAfter) - Date.parse(current.notBefore) : Number.POSITIVE_INFINITY;
+  const longest = Math.max(SHORTEST_WAIT_MS, Math.min(LONGEST_WAIT_MS, lifetime / 20));
+  return now.getTime() - Date.parse(startedAt) >= longest;
 }
 
 /**

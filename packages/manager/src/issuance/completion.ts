@@ -12,6 +12,7 @@ import {
   recordObtained,
   releaseClaim,
 } from '../decide/issuance.ts';
+import { isOverdue } from '../decide/outage.ts';
 import { isBusError, ManagerError } from '../errors.ts';
 import { claimMsOf, keepClaimAlive } from './claim-keep-alive.ts';
 import { isRefusedByBreaker, isUnsendable, recordedReason } from './failure.ts';
@@ -91,11 +92,12 @@ function keyNotOurs(names: readonly string[]): AcmeError {
 
 /**
  * Whether an order waits for its CA, which an outage left open, or which is still at work on the certificate: it may be finalized already, so
- * that a second one would be a second certificate. Not where a second CA is asked in its place.
+ * that a second one would be a second certificate. Not where a second CA is asked in its place, nor where it has waited for too long.
  */
 function isKept(context: Context, claim: HeldClaim, config: Configuration, error: unknown): boolean {
-  const hasOrder = context.view.state.certificate(claim.certificateId)?.issuance?.orderUrl !== undefined;
-  return hasOrder && (isOutage(error) || isProcessing(error)) && isStillAsked(context, claim, config);
+  const { issuance, current } = context.view.state.certificate(claim.certificateId) ?? {};
+  if (issuance?.orderUrl === undefined || isOverdue(issuance, current, context.now())) return false;
+  return (isOutage(error) || isProcessing(error)) && isStillAsked(context, claim, config);
 }
 
 /** Whether an order that was never sent is not a failed one: not where a second CA is to be asked, which only a failure lets happen. */

@@ -14,6 +14,7 @@ import { configFor, createSite, type ProcessOptions, withManager } from './manag
 import type { Progress } from './progress.ts';
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 const { signal } = new AbortController();
 const folder = temporaryFolder();
 let sites = 0;
@@ -69,6 +70,25 @@ test('an order that its CA is still at work on when the time is up is not made a
   await manage(async (manager) => {
     expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
     expect([server.orderCount, server.certificates().length]).toEqual([1, 1]);
+  });
+});
+
+test('an order that its CA never completes is a failure after a day, and another is made', async () => {
+  const { server, clock, manage } = await startWorld({ finalizeDelayMs: 90 * DAY_MS, pollRetryAfterS: 3_600 });
+  await manage(async (manager) => {
+    const stands = () =>
+      [...manager.state.all()].map(({ failure, issuance }) => [failure?.problem, issuance?.orderUrl]);
+    await expect(manager.issue({ names: ['a.test'] }, { signal })).rejects.toMatchObject({ isProcessing: true });
+    clock.advance(DAY_MS - 60 * MINUTE_MS);
+    await manager.runOnce({ signal });
+    expect(stands()).toEqual([[undefined, expect.any(String)]]);
+    clock.advance(60 * MINUTE_MS);
+    await manager.runOnce({ signal });
+    expect(stands()).toEqual([['CERTBUS_ACME_DEADLINE', undefined]]);
+    expect(server.orderCount).toBe(1);
+    clock.advance(DAY_MS);
+    await manager.runOnce({ signal });
+    expect(server.orderCount).toBe(2);
   });
 });
 

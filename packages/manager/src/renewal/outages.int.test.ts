@@ -1,5 +1,5 @@
 /** Tests what an outage of a CA leaves on the bus, and that what waited for its end is renewed once it is over. */
-import { type AcmeServer, startAcmeServer } from '@certbus/acme-server';
+import { type AcmeServer, type LoggedRequest, startAcmeServer } from '@certbus/acme-server';
 import { BEGINNING } from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
@@ -154,6 +154,43 @@ test('in one process, with a second CA, it is asked once the certificate is urge
       { directory: own.directory, current: { directory: second.directory } },
     ]);
   });
+});
+
+test('an outage that leaves an order open is on the bus as well, at once where another certificate waits, else once the order has waited too long', async () => {
+  const { own, advance, run } = await start();
+  await run('seed', (manager) => issueAll(manager, ['a.test', 'b.test']));
+  advance(100 * HOUR_MS);
+  const isBehindOrder = ({ resource }: LoggedRequest) => resource === 'authorization' || resource === 'order';
+  own.faults.inject({ kind: 'drop', when: 'before' }, { ...ALWAYS, matches: isBehindOrder });
+  const failures = (manager: Manager) => [...manager.state.all()].map(({ failure }) => failure?.class);
+  const hasOrder = (manager: Manager) =>
+    [...manager.state.all()].map(({ issuance }) => issuance?.orderUrl !== undefined);
+  await run('one', async (manager) => {
+    await manager.runOnce({ signal, limit: 1 });
+    expect([hasOrder(manager), failures(manager)]).toEqual([
+      expect.arrayContaining([true, false]),
+      [undefined, undefined],
+    ]);
+  });
+  own.faults.inject({ kind: 'drop', when: 'before' }, ALWAYS);
+  await run('two', async (manager) => {
+    await manager.runOnce({ signal });
+    expect(failures(manager)).toEqual(expect.arrayContaining([undefined, 'authority']));
+  });
+  // A twentieth of 160 hours.
+  advance(9 * HOUR_MS);
+  await run('three', async (manager) => {
+    await manager.runOnce({ signal });
+    expect([hasOrder(manager), failures(manager)]).toEqual([
+      [false, false],
+      ['authority', 'authority'],
+    ]);
+  });
+  own.faults.clear();
+  advance(HOUR_MS);
+  await run('four', async (manager) =>
+    expect(kinds((await manager.runOnce({ signal })).outcomes)).toEqual(['renewed', 'renewed']),
+  );
 });
 
 test('a claim whose order was never sent does not keep the second CA from being asked', async () => {

@@ -7,6 +7,7 @@ import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
 import type { BindingLimit } from '../decide/binding-limit.ts';
 import { dueBy } from '../decide/due.ts';
+import { isUnderWay } from '../decide/issuance.ts';
 import { bindingLimit, orderKindOf } from '../decide/limits.ts';
 import { type FoundLoss, isQuarantined, isTriedAnyway, recordLook } from '../decide/quarantine.ts';
 import { isBusError, LimitReachedError, ManagerError } from '../errors.ts';
@@ -106,6 +107,9 @@ async function recordOutage(
 ): Promise<void> {
   // Without a cause an order was refused that has recorded it.
   if (!outage || outage.error.cause === undefined || answering.isRecorded(directory)) return;
+  // Nothing is recorded of what goes on with the CA's answer: the next certificate says it.
+  const certificate = context.view.state.certificate(certificateId);
+  if (certificate && isUnderWay(certificate, context.now())) return;
   answering.record(directory);
   await recordUnsent(context, { certificateId }, outage.error, options);
 }
@@ -236,7 +240,8 @@ async function renewOne(run: Run, work: Work): Promise<RenewalOutcome> {
     if (isClaimedElsewhere(error))
       return { certificateId, names, outcome: 'claimed-elsewhere', ...claimOn(run, certificateId) };
     if (error instanceof LimitReachedError) return { certificateId, names, ...postponedBy(error.binding) };
-    heed(run, { directory, kind, error });
+    const { issuance } = run.context.view.state.certificate(certificateId) ?? {};
+    heed(run, { directory, kind, error, isRecorded: issuance === undefined });
     return { certificateId, names, outcome: 'failed', error };
   }
 }
@@ -248,11 +253,18 @@ function heed(
     directory,
     kind,
     error,
-  }: { readonly directory: string | undefined; readonly kind: WorkKind; readonly error: unknown },
+    isRecorded,
+  }: {
+    readonly directory: string | undefined;
+    readonly kind: WorkKind;
+    readonly error: unknown;
+    /** Whether it is on the bus, and not of an order that goes on. */
+    readonly isRecorded: boolean;
+  },
 ): void {
   // An error of the bus does not show that the CA is there.
   if (directory === undefined || isBusError(error)) return;
-  if (isOutage(error)) run.answering.record(directory);
+  if (isOutage(error) && isRecorded) run.answering.record(directory);
   if (!run.sharedFailures.add(directory, { kind, error })) speedUp(run);
 }
 
