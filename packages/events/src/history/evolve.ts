@@ -13,6 +13,7 @@ import type {
   Failure,
   Issuance,
   IssuedCertificate,
+  LostNames,
   ManagedCertificate,
 } from '../managed-certificate.ts';
 
@@ -282,6 +283,15 @@ function ownReason(last: Failure | undefined, next: FailureClass): Failure['own'
   return last.own ?? (SHARED.has(problemClass) ? undefined : { problem, class: problemClass, detail });
 }
 
+/**
+ * Since when names are lost that a look at `at` has found so: since an earlier look where one of them was lost then, too. Two looks that found
+ * different names prove nothing of any, nor does one by a clock that was ahead. Instants as `toISOString` has them.
+ */
+export function lostSince(before: LostNames | undefined, names: readonly string[], at: string): string {
+  if (!before || before.since > at) return at;
+  return before.names.some((name) => names.includes(name)) ? before.since : at;
+}
+
 function change(certificate: ManagedCertificate, event: LaterEvent, commit: EventCommit): ManagedCertificate {
   const { at } = commit;
   const isCurrent = 'leafHash' in event && certificate.current?.leafHash === event.leafHash;
@@ -332,7 +342,7 @@ function change(certificate: ManagedCertificate, event: LaterEvent, commit: Even
     case 'NamesLost': {
       const { names, loss, detail, notBefore } = event;
       const seenAt = at.toISOString();
-      const since = certificate.lost?.since ?? seenAt;
+      const since = lostSince(certificate.lost, names, seenAt);
       return { ...certificate, lost: { names, loss, detail, since, seenAt, notBefore } };
     }
     case 'NamesRegained':

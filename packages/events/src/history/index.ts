@@ -27,7 +27,7 @@ export {
   readEvent,
   type WrittenEvent,
 } from './codec.ts';
-export { evolve, MAX_RETIRED, servedNames } from './evolve.ts';
+export { evolve, lostSince, MAX_RETIRED, servedNames } from './evolve.ts';
 export { type Expulsion, isRewritten, isTainted, lineOf } from './expulsion.ts';
 export { belowFloor, contradictionOfFloor, floorAt, isBelowFloor, otherThanFloor } from './floor.ts';
 export {

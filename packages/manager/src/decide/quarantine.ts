@@ -1,5 +1,6 @@
 /** Decides about certificates whose names left our control: when they are looked at, set aside, and tried in spite of it. */
 import { type Loss, type ManagedCertificate, pauseLimit } from '@certbus/events';
+import { lostSince } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import type { ManagerState } from '../state/state.ts';
 import { isShared } from './back-off.ts';
@@ -17,7 +18,7 @@ export interface FoundLoss {
   readonly detail: string;
 }
 
-/** Whether names are lost for good, as far as anybody can tell: found so twice, at least an hour apart. */
+/** Whether names are lost for good, as far as anybody can tell: one of them was found so twice, at least an hour apart. */
 export function isQuarantined({ lost }: Pick<ManagedCertificate, 'lost'>): boolean {
   return lost !== undefined && Date.parse(lost.seenAt) - Date.parse(lost.since) >= HOUR_MS;
 }
@@ -35,8 +36,8 @@ export function isTriedAnyway({ current, failure }: ManagedCertificate, now: Dat
  * Until when a certificate is left alone whose names were found lost: an hour first, so that a second look is not at the same mishap; then the longer, the longer they
  * are lost, up to a day, or a twentieth of the lifetime where that is shorter.
  */
-function nextLookAt({ lost, current }: Pick<ManagedCertificate, 'lost' | 'current'>, now: Date): Date {
-  const forMs = lost ? now.getTime() - Date.parse(lost.since) : 0;
+function nextLookAt({ current }: Pick<ManagedCertificate, 'current'>, since: string, now: Date): Date {
+  const forMs = now.getTime() - Date.parse(since);
   const lifetimeMs = current ? Date.parse(current.notAfter) - Date.parse(current.notBefore) : Number.POSITIVE_INFINITY;
   const longest = Math.max(HOUR_MS, Math.min(DAY_MS, lifetimeMs / 20));
   return new Date(now.getTime() + Math.min(Math.max(HOUR_MS, forMs / 4), longest));
@@ -53,11 +54,12 @@ export function recordLook(
   if (!certificate || certificate.removed || certificate.issuance) return { events: [], result: undefined };
   if (!found) return { events: certificate.lost ? [{ type: 'NamesRegained', certificateId }] : [], result: undefined };
   const { lost } = certificate;
-  // Another manager looked a moment ago.
-  if (lost && now.getTime() - Date.parse(lost.seenAt) < HOUR_MS / 2 && now < new Date(lost.notBefore))
+  // Another manager looked a moment ago; one whose clock was ahead may have done so at any time.
+  const seenMs = lost ? now.getTime() - Date.parse(lost.seenAt) : Number.NaN;
+  if (lost && seenMs >= 0 && seenMs < HOUR_MS / 2 && now < new Date(lost.notBefore))
     return { events: [], result: certificate };
-  const notBefore = nextLookAt(certificate, now).toISOString();
-  const since = lost?.since ?? now.toISOString();
+  const since = lostSince(lost, found.names, now.toISOString());
+  const notBefore = nextLookAt(certificate, since, now).toISOString();
   const result = { ...certificate, lost: { ...found, since, seenAt: now.toISOString(), notBefore } };
   return { events: [{ type: 'NamesLost', certificateId, ...found, notBefore }], result };
 }

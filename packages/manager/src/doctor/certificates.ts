@@ -1,5 +1,5 @@
 /** Examines the managed certificates, as far as bus and configuration show. */
-import { dutyOf, type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
+import { dutyOf, type Failure, type LostNames, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
 import type { Configuration } from '../configuration/configuration.ts';
 import { holdOf, isEnding } from '../decide/put-off.ts';
 import { dnsSettingsFor } from '../issuance/solvers.ts';
@@ -44,6 +44,17 @@ function examineFailure(certificate: ManagedCertificate, failure: Failure, now: 
   return find(said, `It is tried again from ${again}; "certbus cert renew ${certificateId}" tries it now.`);
 }
 
+/** Why a certificate is left alone of which DNS shows that names left our control, and when it is looked at again. */
+function examineLoss(certificate: ManagedCertificate, { since, detail, notBefore }: LostNames, now: Date): Finding {
+  const { certificateId, names } = certificate;
+  const { warning, failed } = findingsOn('renewal', `${certificateId} (${names.join(', ')})`);
+  const end = endOf(certificate, now);
+  const again = nextActionAt(certificate, now)?.toISOString() ?? notBefore;
+  const said = `${end === undefined ? '' : `${end}, and `}it is left alone, since names left your control as DNS shows since ${since}: ${detail}`;
+  const advice = `It is looked at again from ${again}; "certbus cert renew ${certificateId}" tries it now. If the names are not yours any more: "certbus cert rm ${certificateId}".`;
+  return end === undefined ? warning(said, advice) : failed(said, advice);
+}
+
 /** A certificate that begins ahead of this machine's clock. */
 function examineBeginning({ certificateId, names, current }: ManagedCertificate, now: Date): Finding | undefined {
   if (!current || Date.parse(current.notBefore) <= now.getTime()) return undefined;
@@ -73,7 +84,7 @@ interface Look {
 }
 
 function examine(certificate: ManagedCertificate, look: Look, now: Date): Finding | undefined {
-  const { certificateId, names, failure } = certificate;
+  const { certificateId, names, failure, lost } = certificate;
   const { failed } = findingsOn('renewal', `${certificateId} (${names.join(', ')})`);
   const why = look.config && obstacle(certificate, look.config);
   if (why) return failed(why, 'Add it with "certbus conf update".');
@@ -84,6 +95,7 @@ function examine(certificate: ManagedCertificate, look: Look, now: Date): Findin
       `${end}, and ${hold.holder} claims it until ${hold.until.toISOString()}`,
       `Another manager takes it over after the claim's end; "certbus cert renew ${certificateId} --take-over" does it now.`,
     );
+  if (lost) return examineLoss(certificate, lost, now);
   if (failure) return examineFailure(certificate, failure, now);
   if (end) return failed(end, `"certbus cert renew ${certificateId}" renews it now.`);
   return examineClaim(certificate, look, now) ?? examineBeginning(certificate, now);

@@ -25,18 +25,21 @@ export type Look = { readonly state: 'ours' | 'unknown' } | { readonly state: 'l
 /** How long a certificate's names are looked at; an order does not wait longer for DNS. */
 const LOOK_MS = 10_000;
 
-/** How a CA and its account are named in CAA records; no names where the CA does not say them. */
+/** How a CA and its account are named in CAA records; no names where the CA has none. */
 interface Issuer {
   readonly issuers: readonly string[];
   readonly accountUrl?: string;
 }
 
+/** A domain as names have it: lower case, without the final dot. */
+const plain = (domain: string): string => domain.toLowerCase().replace(/\.$/, '');
+
 /** The longest domain that fits a name of those whose servers the configuration names, and those servers. */
 function delegationOf({ quarantine }: Configuration, name: string) {
-  const known = Object.entries((quarantine === false ? undefined : quarantine?.nameServers) ?? {});
-  const fitting = known.filter(([domain]) => name === domain || name.endsWith(`.${domain}`));
-  const [longest] = fitting.toSorted(([one], [other]) => other.length - one.length);
-  return longest && { domain: longest[0], expectedNameServers: longest[1] };
+  const configured = Object.entries((quarantine === false ? undefined : quarantine?.nameServers) ?? {});
+  const known = configured.map(([domain, expectedNameServers]) => ({ domain: plain(domain), expectedNameServers }));
+  const fitting = known.filter(({ domain }) => name === domain || name.endsWith(`.${domain}`));
+  return fitting.toSorted((one, other) => other.domain.length - one.domain.length)[0];
 }
 
 /** What was found of each name, as one. */
@@ -53,7 +56,7 @@ function judge(found: readonly { readonly name: string; readonly control: Contro
 /** Opens no connection before it is asked. */
 export function createControlLook(context: Context, config: Configuration, signal: AbortSignal): ControlLook {
   const views = new Map<string, DnsView>();
-  const issuers = new Map<string, Promise<Issuer>>();
+  const issuers = new Map<string, Promise<Issuer | undefined>>();
 
   function viewOf(resolvers: readonly string[]): DnsView {
     const key = resolvers.join(' ');
@@ -62,9 +65,11 @@ export function createControlLook(context: Context, config: Configuration, signa
     return view;
   }
 
-  async function readIssuer(directory: string): Promise<Issuer> {
+  /** `undefined` where the CA cannot be asked now. */
+  async function readIssuer(directory: string): Promise<Issuer | undefined> {
     const authority = Object.values(config.authorities).find((each) => each.directory === directory);
-    if (!authority || context.connections.outage(directory)) return { issuers: [] };
+    if (!authority) return { issuers: [] };
+    if (context.connections.outage(directory)) return undefined;
     try {
       const { caaIdentities } = await readDirectory(await connectToRead(context, authority), { signal });
       const accountUrl = accountAt(context.view.state.bus, directory)?.accountUrl;
@@ -72,11 +77,11 @@ export function createControlLook(context: Context, config: Configuration, signa
     } catch (error) {
       signal.throwIfAborted();
       context.logger.info('the CA cannot be asked for its name in CAA records', { directory, why: String(error) });
-      return { issuers: [] };
+      return undefined;
     }
   }
 
-  function issuerOf(directory: string): Promise<Issuer> {
+  function issuerOf(directory: string): Promise<Issuer | undefined> {
     const known = issuers.get(directory) ?? readIssuer(directory);
     issuers.set(directory, known);
     return known;
@@ -85,7 +90,7 @@ export function createControlLook(context: Context, config: Configuration, signa
   /** Judges one name. A name proved through DNS needs no record of its own: its domain has to exist. */
   async function controlOf(
     name: string,
-    { challengeType, issuer, look }: { challengeType: string; issuer: Issuer; look: AbortSignal },
+    { challengeType, issuer, look }: { challengeType: string; issuer: Issuer | undefined; look: AbortSignal },
   ): Promise<Control | undefined> {
     const resolvers = resolversFor(config, name);
     if (!resolvers) return undefined;
@@ -99,7 +104,9 @@ export function createControlLook(context: Context, config: Configuration, signa
     ]);
     const facts = { name: subject, exists, nameServers: delegation?.nameServers, expectedNameServers };
     const first = classifyControl(facts);
-    if (first.state !== 'ours' || issuer.issuers.length === 0) return first;
+    if (first.state !== 'ours') return first;
+    if (!issuer) return { state: 'unknown', why: 'the CA cannot be asked for its name in CAA records' };
+    if (issuer.issuers.length === 0) return first;
     const caa = await checkCaa(name, { ...issuer, challengeType, resolver: view.caa, signal: look });
     return classifyControl({ ...facts, caa });
   }

@@ -101,11 +101,43 @@ test('silence and failures of DNS set nothing aside, and do not end a quarantine
   dns.fail('one.test', 'SERVFAIL');
   ca.clock.advance(DAY_MS);
   expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined' });
+  dns.fail('one.test', undefined);
+  dns.add('one.test', 'A', '127.0.0.1');
+  bar('one.test');
+  // Nor does a CA that cannot be asked for its name in CAA records.
+  ca.faults.inject({ kind: 'status', status: 500 }, { resource: 'directory', times: 2 });
+  ca.clock.advance(DAY_MS);
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined' });
   expect(ca.orderCount).toBe(orders);
 });
 
+test('where CAA bars only the second CA, the names are ours, and the order goes to the own one', async () => {
+  await using second = await startAcmeServer({
+    now: () => ca.clock.now(),
+    caaIdentities: ['second.test'],
+    validation: { dnsServer: dns.address, checkCaa: true },
+  });
+  const authority = ({ directory, roots }: AcmeServer) => ({ directory, roots, termsOfServiceAgreed: true });
+  const authorities = { pebble: { ...authority(ca), fallback: 'second' }, second: authority(second) };
+  const site = await newSite({ authorities });
+  await issueAndAge(site, ['one.test']);
+  dns.add('one.test', 'CAA', { tag: 'issue', value: 'ca.test' });
+  const refusal = ca.faults.inject(
+    { kind: 'status', status: 400 },
+    { resource: 'newOrder', times: Number.POSITIVE_INFINITY },
+  );
+  // The fourth attempt would be the second CA's.
+  for (let n = 0; n < 4; n += 1) {
+    expect((await run(site))['one.test']).toMatchObject({ outcome: 'failed' });
+    ca.clock.advance(DAY_MS);
+  }
+  refusal.remove();
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'renewed' });
+  expect(second.orderCount).toBe(0);
+});
+
 test('CAA records against us and other name servers count as well', async () => {
-  const site = await newSite({ quarantine: { nameServers: { 'two.test': ['ns1.ours.test'] } } });
+  const site = await newSite({ quarantine: { nameServers: { 'Two.Test.': ['ns1.ours.test'] } } });
   dns.add('two.test', 'NS', 'ns1.ours.test');
   await issueAndAge(site, ['one.test', 'a.two.test']);
   dns.add('one.test', 'CAA', { tag: 'issue', value: 'other.test' });
@@ -151,6 +183,23 @@ test('with "quarantine": false every order is tried', async () => {
   const orders = ca.orderCount;
   expect((await run(site))['one.test']).toMatchObject({ outcome: 'failed' });
   expect(ca.orderCount).toBe(orders + 1);
+});
+
+test('"quarantine": false frees at once what was set aside', async () => {
+  const site = await newSite();
+  await issueAndAge(site, ['one.test', 'two.test']);
+  for (const name of ['one.test', 'two.test']) bar(name);
+  await run(site);
+  ca.clock.advance(2 * HOUR_MS);
+  expect(await run(site)).toMatchObject({
+    'one.test': { outcome: 'quarantined' },
+    'two.test': { outcome: 'quarantined' },
+  });
+  for (const name of ['one.test', 'two.test']) dns.remove(name, 'CAA');
+  await withNewManager(site, { holder: '' }, (manager) =>
+    manager.configure({ ...(site.config as object), quarantine: false }),
+  );
+  expect(await run(site)).toMatchObject({ 'one.test': { outcome: 'renewed' }, 'two.test': { outcome: 'renewed' } });
 });
 
 test('where many names are lost at once DNS is doubted: people are told, orders are tried, and nothing is set aside', async () => {

@@ -125,6 +125,20 @@ interface Place {
   readonly binding: BindingLimit | undefined;
 }
 
+/**
+ * Whether the owner of a name lets the certificate's own CA issue, but not the second one that would be asked in its place: that leaves the
+ * names ours.
+ */
+async function isBarredAtSecond(
+  { control }: Run,
+  certificate: ManagedCertificate,
+  { directory, ownDirectory }: { readonly directory: string; readonly ownDirectory: string },
+): Promise<boolean> {
+  if (directory === ownDirectory || certificate.issuance) return false;
+  const look = await control.at(certificate, directory);
+  return look.state === 'lost' && look.found.loss === 'barred';
+}
+
 async function placeOf(run: Run, certificate: ManagedCertificate, kind: WorkKind): Promise<Place> {
   const { context, options, sharedFailures, answering } = run;
   const { config } = options;
@@ -134,7 +148,10 @@ async function placeOf(run: Run, certificate: ManagedCertificate, kind: WorkKind
   const outages = outagesFor(context, config, certificate);
   const unavailable = new Set([...sharedFailures.directories(kind), ...outages.keys()]);
   const choice = { ownDirectory, authorities: config.authorities, unavailable, now: context.now() };
-  const { directory, isLeft } = targetOf(certificate, choice);
+  const first = targetOf(certificate, choice);
+  const isBarred = await isBarredAtSecond(run, certificate, { ownDirectory, ...first });
+  if (isBarred) unavailable.add(first.directory);
+  const { directory, isLeft } = isBarred ? targetOf(certificate, choice) : first;
   const isClosed = unavailable.has(directory) && !isLeft;
   const binding = isClosed ? undefined : limitFor(run, certificate, directory);
   return { directory, unavailable, isClosed, outage: outages.get(directory), binding };
@@ -342,17 +359,36 @@ async function renewQueued(run: Run, queue: WorkQueue): Promise<Pick<Renewals, '
   return { outcomes, asideError };
 }
 
-/** What is due, what only waits for what is over, and what campaigns want replaced. */
+/** What would be due but for a look at DNS that found its names lost, where no names are looked at any more. */
+function* notLookedAt(
+  { view, now }: Context,
+  { quarantine }: Configuration,
+  { at }: { readonly at: Date },
+): Iterable<ManagedCertificate> {
+  if (quarantine !== false) return;
+  const isDue = (certificate: ManagedCertificate) => (nextActionAt(certificate, now()) ?? at) <= at;
+  for (const certificate of view.state.lostSince(new Date(0)))
+    if (!isDue(certificate) && isDue({ ...certificate, lost: undefined })) yield certificate;
+}
+
+/** What is due, what only waits for what is over or for a look at DNS that is not made any more, and what campaigns want replaced. */
 async function* everythingDue(
-  { view }: Context,
+  context: Context,
   {
+    config,
     early,
     members,
     at,
     now,
-  }: { readonly early: DueEarly; readonly at: Date; readonly now: Date } & Pick<CampaignWork, 'members'>,
+  }: {
+    readonly config: Configuration;
+    readonly early: DueEarly;
+    readonly at: Date;
+    readonly now: Date;
+  } & Pick<CampaignWork, 'members'>,
 ): AsyncGenerator<ManagedCertificate, void> {
-  yield* inTurns(dueBy(view.state, { at, now }));
+  yield* inTurns(dueBy(context.view.state, { at, now }));
+  yield* inTurns(notLookedAt(context, config, { at }));
   yield* early;
   yield* inTurns(members);
 }
@@ -374,7 +410,7 @@ export async function renewDue(context: Context, options: Options): Promise<Rene
   const answering = createAnswering(context, options.config, signal);
   const early = dueEarly(context, { answering, at: at ?? now, signal });
   const { members, campaignOf } = campaignWork(context, { limit });
-  const due = everythingDue(context, { early, members, at: at ?? now, now });
+  const due = everythingDue(context, { config: options.config, early, members, at: at ?? now, now });
   const queue = await createWorkQueue(due, { now, limit, parallel: parallelOf(options), campaignOf });
   // One order shows whether the CA is there before many are tried, and a CA gets no burst from everyone who starts on the hour.
   const run: Run = {
