@@ -141,6 +141,20 @@ test('a certificate for one name takes it over from the wildcard, and gives it b
   expect(await ask(client, 'other.test')).toBe(other);
 });
 
+test('what was found while the clock was ahead is looked up again once it is set back', async () => {
+  const bus = await newBus();
+  const wild = await bus.issue(['*.a.test'], { days: 90 });
+  const exact = await bus.issue(['www.a.test'], { days: 30 });
+  let aheadMs = 0;
+  const client = await newClient(bus, { now: () => new Date(Date.now() + aheadMs) });
+  const shown = async () => serialShownWith(await client.secureContextFor('www.a.test'));
+  expect(await shown()).toBe(exact.serialNumber);
+  aheadMs = 60 * 86_400_000;
+  expect(await shown()).toBe(wild.serialNumber);
+  aheadMs = 0;
+  expect(await shown()).toBe(exact.serialNumber);
+});
+
 test('a context that a program holds serves on after a renewal, an eviction and a removal', async () => {
   const bus = await newBus();
   const first = await bus.issue(['a.test']);

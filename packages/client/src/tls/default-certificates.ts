@@ -13,6 +13,8 @@ export interface KeyPair {
 /** What is shown: pairs of different key types, of which TLS chooses by the client. */
 export interface DefaultKeyPairs {
   readonly pairs: readonly KeyPair[];
+  /** When they were looked up, milliseconds since 1970: where the clock was set back behind that, they are looked up again. */
+  readonly since: number;
   /** From then on another certificate may rank higher, milliseconds since 1970. */
   readonly until: number;
 }
@@ -65,6 +67,10 @@ export function showDefaultCertificates(
   let generation = 0;
   let shown: Default | undefined;
 
+  function isInTime({ material }: Default): boolean {
+    const at = now().getTime();
+    return !material || (material.since <= at && at < material.until);
+  }
   const isShown = (wanted: Default): boolean => wanted.text === (shown?.text ?? '');
 
   function show(wanted: Default): void {
@@ -105,8 +111,7 @@ export function showDefaultCertificates(
   putInFront(server, (socket, passOn) => {
     const address = addressOf(socket);
     const known = found.get(address);
-    const isOver = known?.material && known.material.until <= now().getTime();
-    if (known && !isOver) return prepare(socket, known, passOn);
+    if (known && isInTime(known)) return prepare(socket, known, passOn);
     const ignore = () => {};
     socket.on('error', ignore);
     const go = (wanted: Default | undefined) => {

@@ -69,7 +69,7 @@ export function createDefaults({
       if (pair) pairs.set(keyType, pair);
     }
     if (pairs.size === 0) return undefined;
-    return { pairs: [...pairs.values()], until: until?.getTime() ?? at + EXPIRED_MS };
+    return { pairs: [...pairs.values()], since: at, until: until?.getTime() ?? at + EXPIRED_MS };
   }
 
   return {

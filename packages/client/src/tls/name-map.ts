@@ -18,6 +18,8 @@ interface Answer {
   /** `undefined` where it depends on the client's key types, see `byAbility`. */
   readonly shown: CertificateContext | undefined;
   readonly byAbility: Map<string, Answer> | undefined;
+  /** When it was looked up, milliseconds since 1970: it says nothing of the time before, to which a clock can be set back. */
+  readonly since: number;
   /** From then on another certificate may rank higher, milliseconds since 1970. */
   readonly until: number;
   readonly level: Level | undefined;
@@ -85,8 +87,11 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
   });
 
   const isCurrent = ({ level }: Answer): boolean => level === undefined || level.isCurrent;
-  const isUsable = (answer: Answer): boolean =>
-    isCurrent(answer) && answer.until > now() && (answer.shown === undefined || answer.shown.isCurrent);
+  function isUsable(answer: Answer): boolean {
+    const at = now();
+    const isInTime = answer.since <= at && at < answer.until;
+    return isInTime && isCurrent(answer) && (answer.shown === undefined || answer.shown.isCurrent);
+  }
 
   function levelOf(serverName: string): Level | undefined {
     const wildcard = wildcardOf(serverName);
@@ -98,8 +103,8 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
     return level;
   }
 
-  function keep(serverName: string, { shown, byAbility, until, level }: Answer): void {
-    names.set(serverName, { shown, byAbility, until, level, isUsed: false });
+  function keep(serverName: string, { shown, byAbility, since, until, level }: Answer): void {
+    names.set(serverName, { shown, byAbility, since, until, level, isUsed: false });
   }
 
   /** What is known for a name, also of the wildcard above it. What it returns may be usable no longer. */
@@ -136,14 +141,15 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
 
   function register(serverName: string, ranking: Ranking, shown: CertificateContext, key: string | undefined): void {
     const level = levelOf(serverName);
-    const until = ranking.until?.getTime() ?? now() + EXPIRED_MS;
-    const own: Answer = { shown, byAbility: undefined, until, level };
+    const since = now();
+    const until = ranking.until?.getTime() ?? since + EXPIRED_MS;
+    const own: Answer = { shown, byAbility: undefined, since, until, level };
     const isExact = level === undefined || source.isNamed(serverName);
     const there = isExact ? names.get(serverName) : level.answer;
     let answer = own;
     if (key !== undefined) {
       const isKept = there?.byAbility !== undefined && isUsable(there);
-      answer = isKept ? there : { shown: undefined, byAbility: new Map(), until, level };
+      answer = isKept ? there : { shown: undefined, byAbility: new Map(), since, until, level };
       answer.byAbility?.set(key, own);
     }
     if (!isExact) level.answer = answer;
