@@ -76,3 +76,15 @@ test('a pipe in the place of a database or a lock is not opened', () => {
   ])
     expect(act).toThrow(/regular file/);
 });
+
+test('a lock is taken whatever a failing disk wrote into its file, and no second one beside it', () => {
+  const path = pathOf('damaged.lock');
+  writeFileSync(path, 'x'.repeat(4_096));
+  const held = lockFile(path);
+  expect(held).toBeDefined();
+  expect(lockFile(path)).toBeUndefined();
+  held?.[Symbol.dispose]();
+  const again = lockFile(path);
+  expect(again).toBeDefined();
+  again?.[Symbol.dispose]();
+});

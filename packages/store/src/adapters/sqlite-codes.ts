@@ -10,3 +10,8 @@ export function resultCode(error: unknown): number | undefined {
 export function isBusy(error: unknown): boolean {
   return resultCode(error) === 5;
 }
+
+/** Whether what is in a file is not a database (SQLITE_NOTADB). */
+export function isNoDatabase(error: unknown): boolean {
+  return resultCode(error) === 26;
+}

@@ -1,7 +1,20 @@
 /** A lock on a file that ends with the process. */
-import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
-import { isBusy } from '../sqlite-codes.ts';
+import { accessSync, closeSync, constants, existsSync, openSync, truncateSync } from 'node:fs';
+import { isBusy, isNoDatabase } from '../sqlite-codes.ts';
 import { openGuarded } from '../sqlite-guard.ts';
+
+/** The kernel's lock on a file; `undefined` while another one holds it. */
+function lockEmpty(path: string): Disposable | undefined {
+  const database = openGuarded(path, { timeout: 0 });
+  try {
+    database.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+    return { [Symbol.dispose]: () => database.close() };
+  } catch (error) {
+    database.close();
+    if (isBusy(error)) return undefined;
+    throw error;
+  }
+}
 
 /**
  * Takes a lock that the kernel releases the moment this process ends, however it ends: SQLite's exclusive one, on an empty file
@@ -13,13 +26,12 @@ export function lockFile(path: string): Disposable | undefined {
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
   // Where it cannot be written, SQLite would take a shared lock and call it exclusive.
   accessSync(path, constants.R_OK | constants.W_OK);
-  const database = openGuarded(path, { timeout: 0 });
   try {
-    database.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
-    return { [Symbol.dispose]: () => database.close() };
+    return lockEmpty(path);
   } catch (error) {
-    database.close();
-    if (isBusy(error)) return undefined;
-    throw error;
+    if (!isNoDatabase(error)) throw error;
+    // A disk that fails wrote into it. That was read behind a shared lock, so that nobody, this process neither, has the file locked.
+    truncateSync(path);
+    return lockEmpty(path);
   }
 }
