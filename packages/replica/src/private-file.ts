@@ -236,8 +236,8 @@ export function examineRootFile(path: string): FileExamination {
 export function examineState(path: string): Exposure | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (!stats) return undefined;
-  const target = stats.isSymbolicLink() ? [{ path, stats: statSync(path) }] : [];
-  return examine([{ path, stats }, ...target], { isSecret: false }).refused;
+  const target = stats.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : undefined;
+  return examine([{ path, stats }, ...(target ? [{ path, stats: target }] : [])], { isSecret: false }).refused;
 }
 
 /**
