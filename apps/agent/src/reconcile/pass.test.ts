@@ -19,6 +19,8 @@ function start() {
   const hidden = new Set<string>();
   const refuses = new Set<string>();
   const puts: string[] = [];
+  /** What happens on the bus around an opening. */
+  const meanwhile: (() => void)[] = [];
   const target: Target = {
     name: 'fake',
     held: async () => ({ leafHashes: held, defaultId: undefined, isInEffect: true }),
@@ -26,7 +28,10 @@ function start() {
       const refused = new Map<string, Error>();
       for (const { certificateId: id, open } of put) {
         puts.push(id);
-        await open().then(
+        meanwhile.shift()?.();
+        const opening = open();
+        opening.finally(() => meanwhile.shift()?.()).catch(() => {});
+        await opening.then(
           ({ leafHash }) => (refuses.has(id) ? refused.set(id, refusal) : held.set(id, leafHash)),
           (error: Error) => refused.set(id, error),
         );
@@ -59,7 +64,7 @@ function start() {
   const options = { target, source, selection: {}, defaultName: undefined, now: () => now, signal };
   let knowledge: Knowledge | undefined;
   return {
-    ...{ onBus, unread, held, hidden, refuses, puts },
+    ...{ onBus, unread, held, hidden, refuses, puts, meanwhile },
     /** A pass over everything, or over some certificates. */
     async pass(...ids: readonly string[]) {
       knowledge = await runPass(options, knowledge && { knowledge, ids: ids.length > 0 ? new Set(ids) : undefined });
@@ -91,6 +96,28 @@ test('what does not read stays where it is, also before anybody has met the dama
   onBus.delete('b');
   await pass();
   expect([...held.keys()]).toEqual(['a']);
+});
+
+test('what is renewed again and again while it is put is no problem of its key, and a refusal counts no longer where the clock is set back', async () => {
+  const { onBus, refuses, puts, pass, wait, meanwhile } = start();
+  const renewals = await Promise.all(Array.from({ length: 4 }, () => createWanted('a', ['a.test'])));
+  const renew = () => {
+    const next = renewals.shift();
+    if (next) onBus.set('a', next);
+  };
+  renew();
+  expect(await pass()).toEqual({ a: undefined });
+  renew();
+  meanwhile.push(renew, renew);
+  expect(await pass('a')).toEqual({ a: undefined });
+  expect(await pass('a')).toEqual({ a: undefined });
+  refuses.add('a');
+  onBus.set('a', await createWanted('a', ['a.test']));
+  expect(await pass('a')).toEqual({ a: 'CERTBUS_AGENT_TARGET_REFUSED' });
+  const before = puts.length;
+  wait(-3_600_000);
+  expect(await pass()).toEqual({ a: 'CERTBUS_AGENT_TARGET_REFUSED' });
+  expect(puts).toHaveLength(before + 1);
 });
 
 test('what is refused is offered again after five minutes or once it was renewed, and has no standing once it left the bus', async () => {

@@ -38,6 +38,12 @@ export interface Standing {
 /** How long a leaf that a target refused is not offered again, milliseconds. Each time, what the target is fed with is wrong for a moment. */
 const REFUSED_MS = 300_000;
 
+/** Whether a refusal is so young that it still counts. One that is in the future is not: the clock was set back since. */
+function isYoung({ at }: NonNullable<Standing['refusal']>, now: Date): boolean {
+  const ageMs = now.getTime() - at.getTime();
+  return ageMs >= 0 && ageMs < REFUSED_MS;
+}
+
 /** What is known of a target after a pass: what it is to hold, and what it holds. */
 export interface Knowledge {
   readonly desired: Map<string, Desired>;
@@ -64,6 +70,12 @@ const onlyEarlier = ({ certificateId, names }: Pick<Desired, 'certificateId' | '
     `Certificate ${certificateId} (${names.join(', ')}) was renewed, and the new one cannot be used here: its key does not open on this machine, or it is not valid yet. The one before it stays in place.`,
   );
 
+/** Whether a certificate was renewed or removed since it was looked up: the next pass, which follows at once, takes what it is now. */
+const isRenewed = (
+  source: Pick<PassOptions['source'], 'certificate'>,
+  { certificateId, leafHash }: Pick<Desired, 'certificateId' | 'leafHash'>,
+): boolean => source.certificate(certificateId)?.leafHash !== leafHash;
+
 /**
  * Whether a certificate has to be put. One that is held in another leaf than the current one may be in place all the same: where the key of the current
  * one does not open here, its predecessor is the one that is served.
@@ -74,14 +86,19 @@ async function isToBePut(
     held,
     isSuspect,
     wasRefused,
-  }: { readonly held: string | undefined; readonly isSuspect: boolean; readonly wasRefused: boolean },
+    source,
+  }: Pick<PassOptions, 'source'> & {
+    readonly held: string | undefined;
+    readonly isSuspect: boolean;
+    readonly wasRefused: boolean;
+  },
 ): Promise<{ readonly isToBePut: boolean; readonly problem?: Error }> {
   // What it holds and did not show is offered again.
   if (held === leafHash && !wasRefused) return { isToBePut: false };
   if (held === undefined && !isSuspect) return { isToBePut: true };
   try {
     const usable = (await open()).leafHash;
-    if (usable === leafHash) return { isToBePut: true };
+    if (usable === leafHash || isRenewed(source, { certificateId, leafHash })) return { isToBePut: true };
     return { isToBePut: usable !== held, problem: onlyEarlier({ certificateId, names }) };
   } catch (problem) {
     return { isToBePut: false, problem: problem as Error };
@@ -200,14 +217,14 @@ async function plan(
     }
     const { problem, refusal } = standings.get(id) ?? {};
     const wasRefused = refusal?.leafHashes.includes(wanted.leafHash) === true;
-    if (wasRefused && problem && now.getTime() - refusal.at.getTime() < REFUSED_MS) {
+    if (wasRefused && problem && isYoung(refusal, now)) {
       problems.set(id, problem);
       refusals.set(id, refusal);
       continue;
     }
     // What could not be put before is opened before anything is changed for it.
     const isSuspect = problem !== undefined;
-    const found = await isToBePut(wanted, { held: held.get(id), isSuspect, wasRefused });
+    const found = await isToBePut(wanted, { held: held.get(id), isSuspect, wasRefused, source: options.source });
     if (found.isToBePut) put.push(wanted);
     if (found.problem) problems.set(id, found.problem);
   }
@@ -245,10 +262,8 @@ async function change(
   }
   for (const { certificateId: id, leafHash } of placed) {
     const current = desired.get(id);
-    // What was renewed while it was put is newer than what was planned, and not earlier.
-    const isNewer = options.source.certificate(id)?.leafHash === leafHash;
-    if (current && current.leafHash !== leafHash && !isNewer && !problems.has(id))
-      problems.set(id, onlyEarlier(current));
+    const isEarlier = current && current.leafHash !== leafHash && !isRenewed(options.source, current);
+    if (isEarlier && !problems.has(id)) problems.set(id, onlyEarlier(current));
   }
   for (const id of remove) held.delete(id);
   for (const { certificateId, leafHash } of placed) held.set(certificateId, leafHash);
