@@ -40,6 +40,7 @@ export {
   isAddress,
   nameSetKey,
   normalizeAddress,
+  normalizeName,
   normalizeNames,
   normalizeServerName,
   reverseNameOf,

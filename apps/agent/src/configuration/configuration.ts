@@ -1,23 +1,48 @@
 /** What `agent.json` may say. */
+import { normalizeName } from '@certbus/events';
 import * as v from 'valibot';
 
 const text = v.pipe(v.string(), v.nonEmpty('must not be empty'));
 const path = v.pipe(v.string(), v.regex(/^\/[^\0]*$/, 'must be a full path, from / on'));
+/** A path that a balancer's own configuration and commands name, where a blank, a quote or a semicolon ends it. */
+const plainPath = v.pipe(
+  path,
+  v.regex(
+    /^[\w./@:,+=~-]*$/,
+    'must be of ASCII letters, digits and ./@:,+=~_- alone, since the balancer reads it as well',
+  ),
+);
 const milliseconds = v.pipe(
   v.number(),
   v.integer('must be a whole number'),
   v.minValue(0, 'must not be negative'),
   v.maxValue(86_400_000, 'must be a day at most'),
 );
-const address = v.pipe(v.string(), v.regex(/^(?:\[[0-9a-f:.]+\]|[^\s:/@]+):\d{1,5}$/i, 'must be HOST:PORT'));
-const name = v.pipe(v.string(), v.regex(/^(?:\*\.)?[^\s*/]+$/, 'must be a name, or *.NAME for every name below it'));
-
-const WRONG_PORT = 'must be a port, from 0 to 65535';
+const MAX_PORT = 65_535;
+const WRONG_ADDRESS = `must be HOST:PORT, with a port up to ${MAX_PORT}`;
+const address = v.pipe(
+  v.string(),
+  v.regex(/^(?:\[[0-9a-f:.]+\]|[^\s:/@]+):\d{1,5}$/i, WRONG_ADDRESS),
+  v.check((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= MAX_PORT, WRONG_ADDRESS),
+);
+/** A name in the one form that certificates have: one in upper case, in another script or with a dot at its end would fit none of them. */
+const name = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    try {
+      return normalizeName(dataset.value);
+    } catch {
+      addIssue({ message: 'must be a name or an IP address, or *.NAME for every name below it' });
+      return NEVER;
+    }
+  }),
+);
+const WRONG_PORT = `must be a port, from 0 to ${MAX_PORT}`;
 const port = v.pipe(
   v.number(WRONG_PORT),
   v.integer(WRONG_PORT),
   v.minValue(0, WRONG_PORT),
-  v.maxValue(65_535, WRONG_PORT),
+  v.maxValue(MAX_PORT, WRONG_PORT),
 );
 
 const CommandSchema = v.strictObject({
@@ -68,8 +93,9 @@ const HaproxyTargetSchema = v.strictObject({
   type: v.literal('haproxy'),
   ...common,
   ...files,
-  socket: path,
-  balancerFolder: v.optional(path),
+  folder: plainPath,
+  socket: plainPath,
+  balancerFolder: v.optional(plainPath),
   bufferSize: v.optional(
     v.pipe(v.number(), v.integer('must be a whole number'), v.minValue(4_096, 'must be 4096 at least')),
   ),
@@ -79,10 +105,10 @@ const HaproxyTargetSchema = v.strictObject({
 const NginxTargetSchema = v.strictObject({
   type: v.literal('nginx'),
   ...common,
-  socket: path,
-  tokenFile: path,
+  socket: plainPath,
+  tokenFile: plainPath,
   /** With Lua: files for its start. */
-  folder: v.optional(path),
+  folder: v.optional(plainPath),
   address: v.optional(address),
 });
 
@@ -90,6 +116,7 @@ const NginxFilesTargetSchema = v.strictObject({
   type: v.literal('nginx-files'),
   ...common,
   ...files,
+  folder: plainPath,
   test: v.optional(CommandSchema),
   after: v.optional(CommandSchema),
   address: v.optional(address),
@@ -104,7 +131,10 @@ const TargetSchema = v.pipe(
 );
 
 /** Where the balancer sends challenges. */
-const ChallengesSchema = v.strictObject({ listen: v.union([address, path]), group: v.optional(text) });
+const ChallengesSchema = v.strictObject({
+  listen: v.union([address, plainPath], `${WRONG_ADDRESS}, or the full path of a socket, without blanks and quotes`),
+  group: v.optional(text),
+});
 
 const WRONG_URL = 'must be an http or https URL without a user name and a password';
 // Its path is as good as a secret: no message shows it.

@@ -6,7 +6,7 @@ import type { CertificateSummary } from '@certbus/client/material';
 export interface Selection {
   /** Ids. */
   readonly ids?: readonly string[] | undefined;
-  /** Names: `example.com` itself, or `*.example.com` for every name below it, the wildcard among them. */
+  /** Names in their one form: `example.com` itself, or `*.example.com` for every name below it, the wildcard among them. */
   readonly names?: readonly string[] | undefined;
 }
 
@@ -22,5 +22,5 @@ export function isSelected(
 ): boolean {
   if (!ids && !patterns) return true;
   if (ids?.includes(certificateId)) return true;
-  return patterns?.some((pattern) => names.some((name) => fits(name, pattern.toLowerCase()))) ?? false;
+  return patterns?.some((pattern) => names.some((name) => fits(name, pattern))) ?? false;
 }
