@@ -1,4 +1,5 @@
-import { existsSync, statSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, renameSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -67,4 +68,18 @@ test('answers HTTP-01 on a socket that owner and group alone can use', async () 
   const path = `/.well-known/acme-challenge/${token}`;
   await settled(async () => expect(await get(socket, path)).toEqual({ status: 200, text: `${token}.${thumbprint}` }));
   expect(await get(socket, '/')).toMatchObject({ status: 404 });
+
+  // The socket of a program that runs is not taken from it; one that was left by a kill is.
+  const other = { stateDirectory: join(site.folder, 'other'), http01: { listen: socket } };
+  const targets = [{ type: 'files', folder: join(site.folder, 'others') }];
+  await expect(site.start(targets, other)).rejects.toMatchObject({
+    code: 'CERTBUS_AGENT_CONFIG_INVALID',
+    message: expect.stringContaining('Another program answers there'),
+  });
+  expect(await get(socket, path)).toMatchObject({ status: 200 });
+  const [left, stale] = [await hangingSocket(`${socket}.left`), `${socket}.stale`];
+  renameSync(`${socket}.left`, stale);
+  left.close();
+  await once(left, 'close');
+  expect((await site.start(targets, { ...other, http01: { listen: stale } })).http01).toBe(stale);
 });

@@ -1,7 +1,7 @@
 /** Listens on a port or socket that the balancer sends challenges to. */
 import { once } from 'node:events';
 import { lchownSync, lstatSync, rmSync } from 'node:fs';
-import type { Server, Socket } from 'node:net';
+import { connect, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { AgentError } from '../errors.ts';
 import { resolveAccess } from '../targets/files/access.ts';
@@ -28,11 +28,26 @@ const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'Another program has it: name another port, and let the balancer send challenges there.',
 };
 
+/** The same for a socket. */
+const SOCKET_ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Another program answers there, or a file has that name: name another path.',
+};
 const FOLDER_ADVICE = 'The folder of the socket must be there, and this user must be able to write to it.';
 
-/** Removes the socket that an agent left here when it was killed; anything else stays. */
-function removeSocket(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
+/** Whether nobody listens on a socket any more: what a program that was killed left. */
+const isStale = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
+
+/** Removes the socket that an agent left here when it was killed; that of a program which runs stays, and so does anything else. */
+async function removeStaleSocket(path: string): Promise<void> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() && (await isStale(path))) rmSync(path, { force: true });
 }
 
 /**
@@ -55,7 +70,7 @@ export async function listenAt(
     // Another user who can write there could answer in place of the agent, and lead what is given to the group elsewhere.
     const problem = placeProblem(dirname(listen));
     if (problem !== undefined) throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', problem);
-    removeSocket(listen);
+    await removeStaleSocket(listen);
     // Before anybody can connect, only owner and group may.
     const before = process.umask(0o117);
     try {
@@ -68,7 +83,8 @@ export async function listenAt(
     server.listen(Number(listen.slice(at + 1)), listen.slice(0, at).replace(/^\[|\]$/g, ''));
   }
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
-    const known = listen.startsWith('/') ? FOLDER_ADVICE : ADVICE[cause.code ?? ''];
+    const { code = '' } = cause;
+    const known = listen.startsWith('/') ? (SOCKET_ADVICE[code] ?? FOLDER_ADVICE) : ADVICE[code];
     const advice = known ?? 'Name another HOST:PORT, or the path of a socket.';
     const text = `${what.challenge} cannot be answered on ${listen}, which is "${what.field}" in the configuration (${cause.message}). ${advice}`;
     throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', text, { cause });
