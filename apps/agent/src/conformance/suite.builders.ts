@@ -49,6 +49,7 @@ export function testTarget(create: CreateBalancer): void {
     const site = await createSite();
     await site.bus.issue(['one.test']);
     const gone = await site.bus.issue(['gone.test']);
+    const wild = await site.bus.issue(['*.wild.test']);
     const { balancer, target, port } = await set(site);
     const agent = await site.start([target]);
     await agent.started;
@@ -56,6 +57,9 @@ export function testTarget(create: CreateBalancer): void {
     await settled(async () => expect(await shown(port, 'gone.test')).toBe(gone.serialNumber));
     expect(await shown(port, 'unknown.test')).toBeUndefined();
     expect(await shown(port)).toBeUndefined();
+    expect(await shown(port, 'a.wild.test')).toBe(wild.serialNumber);
+    // A wildcard stands for one label (RFC 9525 section 6.3).
+    for (const name of ['wild.test', 'a.b.wild.test']) expect(await shown(port, name)).toBeUndefined();
     await site.bus.remove(gone.certificateId);
     await settled(async () => expect(await shown(port, 'gone.test')).toBeUndefined());
   });

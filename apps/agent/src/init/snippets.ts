@@ -79,7 +79,7 @@ ReadWritePaths=${folder}`
     : `# There is no systemd here: the agent runs "nginx -t" and "nginx -s reload" itself. Only root can do that, so run it as root, or set
 # "test" and "after" of the target to commands that its user may run.`;
   const { http, server } = mapBlocks(folder);
-  return `# In "http". nginx reads the file of the agent as root. Inside the "map" it obeys no directive: leave it there.
+  return `# In "http". nginx reads the file of the agent as root. Inside a "map" it obeys no directive: leave it there.
 ${http}
 
 # In each server that takes TLS. Workers read the files at each handshake, and so are in the group of the files. Leave the folder

@@ -17,3 +17,10 @@ test('a certificate keeps its name, and the later one of two has its id behind i
     ['id-2', '_.a.test'],
   ]);
 });
+
+test("no certificate has the file of another one's issuers", () => {
+  expect([...fileNames(wanted('a.test', 'a.test.issuer'), new Map()).values()]).toEqual([
+    'a.test',
+    'a.test.issuer-id-1',
+  ]);
+});

@@ -40,6 +40,8 @@ export const DEFAULT_NAME = 'default';
 const LONGEST = 150;
 
 const SAFE = /^[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?$/;
+/** What lego's layout has behind the name of a certificate for its issuers: `a.issuer.crt` is either that of `a` or the chain of `a.issuer`. */
+const OF_ISSUERS = /\.issuer$/;
 
 /** The name that a certificate's files would have if it were the only one: the first of its names, or its id where that is not fit for a file. */
 function wishedName(certificateId: string, names: readonly string[]): string {
@@ -62,7 +64,7 @@ export function fileNames(
   for (const [id, { names }] of wanted) {
     if (result.has(id)) continue;
     const wished = wishedName(id, names);
-    const name = taken.has(wished) ? `${wished}-${id}` : wished;
+    const name = taken.has(wished) || OF_ISSUERS.test(wished) ? `${wished}-${id}` : wished;
     taken.add(name);
     result.set(id, name);
   }

@@ -31,6 +31,20 @@ describe.skipIf(part.skip)(part.title('the target nginx by files and reloads'), 
     expect(site.lines.join('\n')).not.toContain('shows');
   });
 
+  test('names that a map has a meaning of its own for are names, and a dot at the end of one says nothing', async () => {
+    const site = await createSite();
+    const names = ['default', 'include', 'hostnames', 'a.test'];
+    const serials: string[] = [];
+    for (const name of names) serials.push((await site.bus.issue([name])).serialNumber);
+    const { start, port, target } = await createNginxWithFiles(site);
+    const agent = await site.start([target]);
+    await agent.started;
+    await start();
+    for (const [n, name] of names.entries())
+      for (const typed of [name, `${name}.`]) expect([typed, await shown(port, typed)]).toEqual([typed, serials[n]]);
+    for (const unknown of ['b.test', '-', undefined]) expect(await shown(port, unknown)).toBeUndefined();
+  });
+
   test('an nginx that took no reload goes on with the newest files of the names that it knows', async () => {
     const site = await createSite();
     await site.bus.issue(['a.test']);
