@@ -15,6 +15,8 @@ export interface BenchBalancer {
   start(): Promise<Service>;
 }
 
+/** HAProxy reads 10,000 certificates at its start, on a machine that may have other work. */
+const START_MS = 300_000;
 const SCRIPTS = fileURLToPath(new URL('../../apps/agent/nginx', import.meta.url));
 
 /** A HAProxy in a folder. */
@@ -37,7 +39,7 @@ frontend tls
 `,
   );
   const target = { type: 'haproxy', socket, folder: certificates };
-  return { port, target, socket, certificates, start: () => startHaproxy(file, { port }) };
+  return { port, target, socket, certificates, start: () => startHaproxy(file, { port, timeoutMs: START_MS }) };
 }
 
 /** An nginx with njs in a folder. */
@@ -82,7 +84,7 @@ http {
     certificates: folder,
     start() {
       rmSync(socket, { force: true });
-      return startNginx(file, { port, prefix: folder });
+      return startNginx(file, { port, prefix: folder, timeoutMs: START_MS });
     },
   };
 }

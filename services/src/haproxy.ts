@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianPackageFolder, installDebianPackages, libraryPath } from './debian-packages.ts';
 import { installOnce } from './install.ts';
-import { isListening, type Listening } from './listening.ts';
+import { isListening, type Starting } from './listening.ts';
 import { lockOf } from './locks.ts';
 import { hasProgram } from './machine.ts';
 import { pipArguments } from './moto.ts';
@@ -51,7 +51,11 @@ export async function findHaproxy(version: HaproxyVersion = '2.6'): Promise<Prog
 }
 
 /** Starts HAProxy with a configuration file, until it listens. */
-export async function startHaproxy(file: string, at: Listening, version?: HaproxyVersion): Promise<Service> {
+export async function startHaproxy(
+  file: string,
+  { timeoutMs, ...at }: Starting,
+  version?: HaproxyVersion,
+): Promise<Service> {
   const { command, env } = await findHaproxy(version);
-  return startService(command, ['-db', '-f', file], { env, isReady: () => isListening(at) });
+  return startService(command, ['-db', '-f', file], { env, timeoutMs, isReady: () => isListening(at) });
 }

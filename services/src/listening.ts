@@ -8,6 +8,12 @@ export interface Listening {
   readonly host?: string;
 }
 
+/** The same of a program that is started: how long that may take. */
+export interface Starting extends Listening {
+  /** Milliseconds; default 30,000. */
+  readonly timeoutMs?: number;
+}
+
 /** Whether something takes a connection there. */
 export const isListening = ({ port, host = '127.0.0.1' }: Listening): Promise<boolean> =>
   new Promise((resolve) => {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianPackageFolder, installDebianPackages, libraryPath } from './debian-packages.ts';
 import { installOnce } from './install.ts';
-import { isListening, type Listening } from './listening.ts';
+import { isListening, type Starting } from './listening.ts';
 import { lockOf } from './locks.ts';
 import { cacheFolder, hasProgram } from './machine.ts';
 import { pipArguments } from './moto.ts';
@@ -67,12 +67,13 @@ export async function findNginxWithLua(): Promise<NginxWithLua> {
 /** Starts nginx in the foreground with a configuration file, until it listens. */
 export async function startNginx(
   file: string,
-  { prefix, ...at }: Listening & { readonly prefix: string },
+  { prefix, timeoutMs, ...at }: Starting & { readonly prefix: string },
   program?: Pick<NginxWithLua, 'command' | 'env'>,
 ): Promise<Service> {
   const { command, env } = program ?? { command: await findNginx(), env: {} };
   return startService(command, ['-p', prefix, '-c', file, '-g', 'daemon off;'], {
     env,
+    timeoutMs,
     isReady: () => isListening(at),
   });
 }

@@ -31,7 +31,7 @@ export async function startService(
     readonly env?: Readonly<Record<string, string>>;
     readonly cwd?: string;
     readonly isReady: () => Promise<boolean>;
-    readonly timeoutMs?: number;
+    readonly timeoutMs?: number | undefined;
   },
 ): Promise<Service> {
   const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
