@@ -1,12 +1,14 @@
 /** An agent: follows a bus, and feeds balancers with its certificates. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { CheckIn, MaterialSource } from '@certbus/client/material';
 import { catchUp, openCertificates } from './certificates.ts';
 import { startHttp01 } from './challenges/http-01.ts';
 import { startTlsAlpn01 } from './challenges/tls-alpn-01.ts';
 import type { NamedTarget, ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { openPauses } from './pauses.ts';
+import { createTurns } from './reconcile/turns.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
 import { type AgentHealth, agentHealth, createWantedCount, isCheckInDue, targetHealth } from './reporting/health.ts';
 import { type AgentStatus, describeTarget, writeStatus } from './reporting/status.ts';
@@ -176,6 +178,7 @@ export async function startAgent(
       intervalMs: RECONCILE_EVERY_MS,
       timeoutMs: PASS_TIMEOUT_MS,
       onStatus: take,
+      takeTurn: createTurns(join(stateDirectory, 'turns', target.name)),
     });
     workers.push(worker);
   }

@@ -129,6 +129,25 @@ test('a target that hangs is given up, and no second pass begins next to it unti
   expect(worker.status.error).toBeUndefined();
 });
 
+test('where another process had a turn meanwhile, the next pass reads all, whatever changed', async () => {
+  let isNext = true;
+  let ended = 0;
+  const end = () => {
+    ended += 1;
+  };
+  const window = { windowMs: 0, spreadMs: 0 };
+  const { worker, changes } = start(taken, { window, takeTurn: async () => ({ isNext, end }) });
+  await vi.advanceTimersByTimeAsync(1_000);
+  worker.wake('one');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(changes).toHaveLength(1);
+  isNext = false;
+  worker.wake('one');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(changes).toHaveLength(2);
+  expect(ended).toBe(3);
+});
+
 test('a paused target stays as it is, and is brought up to date once it is resumed', async () => {
   const { worker, changes, pause, busyFor } = start(taken, { window: { windowMs: 0, spreadMs: 0 } });
   await busyFor(2_000);

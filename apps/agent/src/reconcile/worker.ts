@@ -3,6 +3,7 @@ import { AgentError } from '../errors.ts';
 import type { Target } from '../targets/target.ts';
 import { type Knowledge, type PassOptions, removalProblem, runPass, type Standing } from './pass.ts';
 import { offsetOf, type Window, waitFor } from './schedule.ts';
+import type { Turn } from './turns.ts';
 
 /** How often a target was compared since the start, by how that ended: all is as it should be, in part, or not at all. */
 export interface Passes {
@@ -40,6 +41,8 @@ export interface WorkerOptions {
   /** How long a pass may take, milliseconds. */
   readonly timeoutMs: number;
   readonly onStatus: (status: TargetStatus) => void;
+  /** Waits until no other process changes the target; default: there is none. */
+  readonly takeTurn?: (signal: AbortSignal) => Promise<Turn>;
 }
 
 /** What keeps a target up to date. */
@@ -86,20 +89,33 @@ function createSleeper(signal: AbortSignal) {
   };
 }
 
+type Since = Parameters<typeof runPass>[1];
+
 /** Runs passes, each given up after a time; while one that was given up has not ended, no other begins: two would write over each other. */
-function createRunner({ target, pass, timeoutMs }: WorkerOptions, stop: AbortSignal) {
+function createRunner({ target, pass, timeoutMs, takeTurn }: WorkerOptions, stop: AbortSignal) {
   let hung: Promise<unknown> | undefined;
+
+  async function runInTurn(since: Since, signal: AbortSignal): Promise<Knowledge> {
+    const turn = await takeTurn?.(signal);
+    try {
+      // What another process changed meanwhile is read.
+      const known = turn?.isNext === false && since ? { ...since, ids: undefined } : since;
+      return await runPass({ ...pass, target, signal }, known);
+    } finally {
+      turn?.end();
+    }
+  }
   const tooLate = () =>
     new AgentError(
       'CERTBUS_AGENT_TARGET_TIMED_OUT',
       `Target "${target.name}" was not done after ${timeoutMs / 1000} s.`,
     );
-  return async (since: Parameters<typeof runPass>[1]): Promise<Knowledge> => {
+  return async (since: Since): Promise<Knowledge> => {
     if (hung) throw tooLate();
     const late = new AbortController();
     const signal = AbortSignal.any([stop, late.signal]);
     const timer = setTimeout(() => late.abort(tooLate()), timeoutMs);
-    const running = runPass({ ...pass, target, signal }, since);
+    const running = runInTurn(since, signal);
     const ended = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });

@@ -1,0 +1,52 @@
+/** One pass over a target at a time on a machine: "once" may run next to the service, and two would write over each other. */
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lockFile } from '@certbus/store/sqlite-files';
+
+/** The right to change a target, until it is given back. */
+export interface Turn {
+  /** Whether no other process had a turn since the last one of this one: what is known of the target still holds. */
+  readonly isNext: boolean;
+  end(): void;
+}
+
+const LOOK_MS = 100;
+/** Where turns cannot be kept, as on a disk that is full, certificates are put all the same. */
+const UNKEPT: Turn = { isNext: true, end() {} };
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Makes what takes turns at a target with all processes that name the same path. Taking one rejects with the signal's reason alone. */
+export function createTurns(path: string): (signal: AbortSignal) => Promise<Turn> {
+  const me = randomUUID();
+
+  /** `undefined` while another one has it. */
+  function tryTake(): Turn | undefined {
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      const held = lockFile(`${path}.lock`);
+      if (!held) return undefined;
+      const isNext = textOf(path) === me;
+      if (!isNext) writeFileSync(path, me, { mode: 0o600 });
+      return { isNext, end: () => held[Symbol.dispose]() };
+    } catch {
+      return UNKEPT;
+    }
+  }
+  return async (signal) => {
+    for (;;) {
+      signal.throwIfAborted();
+      const turn = tryTake();
+      if (turn) return turn;
+      await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
+    }
+  };
+}
