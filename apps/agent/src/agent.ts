@@ -11,6 +11,7 @@ import { openPauses } from './pauses.ts';
 import { createTurns } from './reconcile/turns.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
 import { type AgentHealth, agentHealth, createWantedCount, isCheckInDue, targetHealth } from './reporting/health.ts';
+import { processMark } from './reporting/process-mark.ts';
 import { type AgentStatus, describeTarget, writeStatus } from './reporting/status.ts';
 import { createStatusLog } from './reporting/status-log.ts';
 import { stateDirectoryFor } from './state-directory.ts';
@@ -147,9 +148,10 @@ export async function startAgent(
   });
   const workers: Worker[] = [];
 
+  const mark = processMark(process.pid) ?? null;
   function summary(): Omit<AgentStatus, 'targets'> {
     const { position, live } = source.health();
-    return { pid: process.pid, at: now().toISOString(), position, live };
+    return { pid: process.pid, processMark: mark, at: now().toISOString(), position, live };
   }
   const statuses = () => workers.map((worker) => worker.status);
   const wantedCounts = targets.map(({ settings }) => createWantedCount(source, settings.certificates ?? {}));

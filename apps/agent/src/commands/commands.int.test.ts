@@ -64,6 +64,9 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   expect(JSON.parse(fed.stdout)).toMatchObject({ status: 'ok', error: null, exitCode: 0 });
   expect(readFileSync(join(folder, 'current', 'a.test', 'privkey.pem'), 'utf8')).toContain('PRIVATE KEY');
   expect(fed.stdout + fed.stderr).not.toContain('PRIVATE KEY');
+  // As after a start of the machine: another process has the number of the agent.
+  const statusFile = join(site.folder, 'state', 'agent-status.json');
+  writeFileSync(statusFile, readFileSync(statusFile, 'utf8').replace(/"pid":\d+/, `"pid":${process.pid}`));
   const idle = await run(site, 'status');
   expect(idle.stdout).toMatch(/^not running.*files: in place, 1 of 1 certificate, .* {2}a\.test: until /s);
   expect(idle).toMatchObject({ status: 10, stderr: expect.stringContaining('the agent is not running') });
@@ -143,6 +146,19 @@ test.each([
   ['a folder that is not a full path', { targets: [{ type: 'files', folder: 'x' }] }, 'targets.0.folder'],
   ['no targets', { targets: [] }, 'targets'],
   ['a port that is not one', { endpoints: { port: 65_536 } }, 'endpoints.port'],
+  ['a port to listen on that is not one', { http01: { listen: '127.0.0.1:65536' } }, 'http01.listen'],
+  [
+    'a port to look at that is not one',
+    { targets: [{ type: 'files', folder: '/x', address: '[::1]:99999' }] },
+    'targets.0.address',
+  ],
+  ['a default that is not a name', { targets: [{ type: 'files', folder: '/x', default: 'a b' }] }, 'targets.0.default'],
+  [
+    'a folder that HAProxy would take for two words',
+    { targets: [{ type: 'haproxy', folder: '/x y', socket: '/s' }] },
+    'targets.0.folder',
+  ],
+  ['a folder that ends a line of nginx', { targets: [{ type: 'nginx-files', folder: '/x;y' }] }, 'targets.0.folder'],
   ['a check-in that is not a URL', { checkIn: 'in.test' }, 'checkIn'],
   ['PKCS#12 without a password', { targets: [{ type: 'files', folder: '/x', layout: 'pkcs12' }] }, 'targets.0'],
 ])('a configuration with %s is refused, and the field is named', async (_, wrong, field) => {
@@ -156,6 +172,17 @@ test.each([
   expect(() => parseConfiguration(JSON.stringify({ ...good, ...wrong }), '/etc/certbus/agent.json')).toThrow(
     `/etc/certbus/agent.json: ${field}: `,
   );
+});
+
+test('names are taken in any form in which they can be typed', async () => {
+  const { parseConfiguration } = await import('../configuration/read-configuration.ts');
+  const names = ['Bücher.Example.', '*.A.test', '2001:DB8:0::1'];
+  const target = { type: 'files', folder: '/x', certificates: { names }, default: 'WWW.A.test' };
+  const content = { bus: 'sqlite:/bus.db#test', trust: 'bus.pub', identity: 'x.key', targets: [target] };
+  const { targets } = parseConfiguration(JSON.stringify(content), '/etc/certbus/agent.json');
+  expect(targets).toMatchObject([
+    { certificates: { names: ['xn--bcher-kva.example', '*.a.test', '2001:db8::1'] }, default: 'www.a.test' },
+  ]);
 });
 
 test('the URL of a check-in is shown in no message', async () => {

@@ -2,12 +2,15 @@
 import { clean } from '@certbus/events';
 import { UnhealthyError } from '../errors.ts';
 import { openPauses } from '../pauses.ts';
+import { processMark } from '../reporting/process-mark.ts';
 import { type AgentStatus, counted, readStatus, unhealthyTargets } from '../reporting/status.ts';
 import { stateDirectoryOfAgent } from '../state-directory.ts';
 import { BaseCommand } from './base-command.ts';
 
-/** Whether a process is there; one of another user is, too. */
-function isRunning(pid: number): boolean {
+/** Whether a process is there; one of another user is, too. A later one that was given its number, as after a start of the machine, is not. */
+function isRunning({ pid, processMark: mark }: Pick<AgentStatus, 'pid' | 'processMark'>): boolean {
+  const found = mark === null ? undefined : processMark(pid);
+  if (found !== undefined) return found === mark;
   try {
     return process.kill(pid, 0);
   } catch (error) {
@@ -56,7 +59,7 @@ export default class Status extends BaseCommand {
     const { flags } = await this.parse(Status);
     const folder = stateDirectoryOfAgent(this.configuration(flags));
     const status = readStatus(folder);
-    const running = isRunning(status.pid);
+    const running = isRunning(status);
     const pauses = openPauses(folder);
     // A target sees its pause at its next look; from then on it is left alone, and nothing was begun in between.
     const targets = status.targets.map((target) => ({ ...target, isPaused: pauses.has(target.name) }));

@@ -18,6 +18,8 @@ export interface CertificateStatus {
 /** How the agent and its targets stand, in JSON. */
 export interface AgentStatus {
   readonly pid: number;
+  /** What tells this process from a later one with its number; `null` where the system does not say. */
+  readonly processMark: string | null;
   /** When it was written, ISO 8601. */
   readonly at: string;
   /** The bus position that the agent has reached. */
