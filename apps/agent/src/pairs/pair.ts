@@ -53,16 +53,24 @@ function faultOfChain(chain: readonly X509Certificate[]): string | undefined {
   return broken < 0 ? undefined : `certificate ${broken + 1} of its chain was not issued by the next one`;
 }
 
+/** By what it is judged whether a pair is valid. */
+export interface Instants {
+  readonly now: Date;
+  /** What begins before then has begun, whatever the clock of this machine says: the newest commit was made by then. Default {@link Instants.now}. */
+  readonly begun?: Date | undefined;
+}
+
 function faultOf(
   { issued }: UncheckedPair,
   { chain, key }: Pick<Pair, 'chain' | 'key'>,
-  now: Date,
+  { now, begun = now }: Instants,
 ): string | undefined {
   const [leaf] = chain;
   if (!leaf) return 'it holds no certificate';
   if (sha256(leaf.raw) !== issued.leafHash) return 'its first certificate is not the one that the bus names';
   if (!leaf.checkPrivateKey(key)) return 'its private key belongs to another certificate';
-  if (leaf.validFromDate > now) return `it is valid from ${leaf.validFromDate.toISOString()} on`;
+  if (leaf.validFromDate > now && leaf.validFromDate > begun)
+    return `it is valid from ${leaf.validFromDate.toISOString()} on`;
   if (leaf.validToDate <= now) return `it expired on ${leaf.validToDate.toISOString()}`;
   const missing = missingName(leaf, issued.names);
   if (missing !== undefined) return `it is not for ${missing}`;
@@ -83,15 +91,15 @@ function parse({ certificateId, cert, key }: UncheckedPair): Pick<Pair, 'chain' 
  * Checks that key and certificate belong together, that the chain holds, and that it is valid now for the names that the bus says.
  * Throws `CERTBUS_AGENT_PAIR_REFUSED`: some balancers end, or write the key into their log, where a pair is wrong.
  */
-export function checkPair(unchecked: UncheckedPair, now: Date): Pair {
+export function checkPair(unchecked: UncheckedPair, instants: Instants): Pair {
   const { certificateId, issued } = unchecked;
   const parsed = parse(unchecked);
-  const fault = faultOf(unchecked, parsed, now);
+  const fault = faultOf(unchecked, parsed, instants);
   if (fault !== undefined) {
     const what = `Certificate ${certificateId} (${issued.names.join(', ')}) is not handed to any balancer: ${fault}.`;
     throw new AgentError('CERTBUS_AGENT_PAIR_REFUSED', what);
   }
   const [leaf] = parsed.chain;
   const { names, leafHash } = issued;
-  return { certificateId, names, leafHash, notAfter: leaf?.validToDate ?? now, ...parsed };
+  return { certificateId, names, leafHash, notAfter: leaf?.validToDate ?? instants.now, ...parsed };
 }

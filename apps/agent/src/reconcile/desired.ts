@@ -1,7 +1,7 @@
 /** What a target is to hold: what the replica says of the certificates that are selected. */
-import type { Candidate, CertificateSummary, MaterialSource } from '@certbus/client/material';
+import type { Candidate, CertificateSummary, Health, MaterialSource } from '@certbus/client/material';
 import { AgentError } from '../errors.ts';
-import { checkPair, type Pair } from '../pairs/pair.ts';
+import { checkPair, type Instants, type Pair } from '../pairs/pair.ts';
 import type { Wanted } from '../targets/target.ts';
 import { isSelected, type Selection } from './selection.ts';
 
@@ -9,7 +9,7 @@ import { isSelected, type Selection } from './selection.ts';
 export type Certificates = Pick<
   MaterialSource,
   'certificates' | 'certificate' | 'material' | 'ranking' | 'open' | 'isWhole' | 'gone'
->;
+> & { health(): Pick<Health, 'newestCommitAt'> };
 
 /** A certificate that a target is to hold, before anything of it is opened. */
 export interface Desired extends Wanted {
@@ -18,9 +18,11 @@ export interface Desired extends Wanted {
   readonly notAfter: Date;
 }
 
+const instantsOf = (source: Certificates, now: Date): Instants => ({ now, begun: source.health().newestCommitAt });
+
 async function openPair(source: Certificates, certificateId: string, now: Date): Promise<Pair> {
   const material = await source.material(certificateId);
-  if (material) return checkPair(material, now);
+  if (material) return checkPair(material, instantsOf(source, now));
   const why = source.certificate(certificateId)
     ? 'its private key does not open on this machine. Is this the identity of its recipients?'
     : 'it was removed meanwhile, or does not read in the replica.';
@@ -121,7 +123,7 @@ export async function openLeaf(
   const candidate = source.ranking(names[0] ?? '').candidates.find(isIt);
   if (!candidate) return undefined;
   try {
-    return checkPair(await source.open(candidate), now);
+    return checkPair(await source.open(candidate), instantsOf(source, now));
   } catch {
     return undefined;
   }

@@ -25,6 +25,7 @@ function start(apply: Target['apply'], more: Partial<WorkerOptions> = {}) {
     certificates: () => [],
     certificate: () => undefined,
     isWhole: () => true,
+    health: () => ({ newestCommitAt: undefined }),
     gone: async (ids) => new Set(ids),
     material: async () => undefined,
     ranking: () => ({ candidates: [], until: undefined, hasKeyTypes: false }),
