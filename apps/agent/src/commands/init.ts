@@ -15,6 +15,7 @@ import { dirname, resolve } from 'node:path';
 import { createInterface, type Interface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { stateDirectoryOf } from '@certbus/replica';
+import { resolveAddress } from '@certbus/store';
 import { Flags } from '@oclif/core';
 import { parseConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError } from '../errors.ts';
@@ -116,6 +117,9 @@ export default class Init extends BaseCommand {
       const what = `${file} is there already, and is not written over. Edit it, or name another file with --config.`;
       throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what);
     }
+    // As where a variable of a shell is not set: a folder of that name would be the one that this is run in.
+    const empty = Object.entries(flags).find(([, value]) => value === '');
+    if (empty) throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `--${empty[0]} is empty.`);
     const answers = await this.#answers(flags);
     const text = `${JSON.stringify(configurationOf(answers), undefined, 2)}\n`;
     // What could not be read back is not written.
@@ -163,7 +167,7 @@ export default class Init extends BaseCommand {
       throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `There is no terminal to ask on; add --${flag}.`);
     };
     try {
-      const bus = flags.bus ?? (await ask('bus', 'Address of the bus?', undefined));
+      const bus = resolveAddress(flags.bus ?? (await ask('bus', 'Address of the bus?', undefined)), process.cwd());
       const trust = resolve(flags.trust ?? (await ask('trust', 'Trust file?', '/etc/certbus/bus.pub')));
       const identity = resolve(
         flags.identity ??
