@@ -52,6 +52,10 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   const made = await run(site, 'init', ...flags, '--folder', folder, ...config);
   expect(made.stderr).toBe('');
   expect(made.stdout).toContain(`${folder}/current/NAME/fullchain.pem`);
+  // A relative one is taken from the folder that the command is run in, as all paths of flags are, wherever the configuration goes.
+  expect(JSON.parse(readFileSync(join(site.folder, 'agent.json'), 'utf8')).bus).toBe(
+    `sqlite:${join(site.folder, 'bus.db')}#test`,
+  );
   const again = await run(site, 'init', ...flags, '--folder', folder, ...config);
   expect(again).toMatchObject({ status: 3 });
   expect(again.stderr).toContain('is there already, and is not written over');
@@ -158,6 +162,11 @@ test.each([
     { targets: [{ type: 'haproxy', folder: '/x y', socket: '/s' }] },
     'targets.0.folder',
   ],
+  [
+    'a socket whose path is too long for the system',
+    { targets: [{ type: 'haproxy', folder: '/x', socket: `/${'s'.repeat(107)}` }] },
+    'targets.0.socket',
+  ],
   ['a folder that ends a line of nginx', { targets: [{ type: 'nginx-files', folder: '/x;y' }] }, 'targets.0.folder'],
   ['a check-in that is not a URL', { checkIn: 'in.test' }, 'checkIn'],
   ['PKCS#12 without a password', { targets: [{ type: 'files', folder: '/x', layout: 'pkcs12' }] }, 'targets.0'],
@@ -250,6 +259,11 @@ test('a command or flag that does not exist is answered with what to type', asyn
     stdout: '',
     stderr:
       'Error: Nonexistent flag: --nonsense. "certbus-agent check --help" lists what it takes. Code: CERTBUS_CLI_USAGE.\n',
+  });
+  expect(await run(site, 'init', '--folder', '', '--config', 'new.json')).toEqual({
+    status: 3,
+    stdout: '',
+    stderr: 'Error: --folder is empty. Code: CERTBUS_AGENT_CONFIG_INVALID.\n',
   });
   expect((await run(site, 'init', '--help')).stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
 });

@@ -12,6 +12,12 @@ const plainPath = v.pipe(
     'must be of ASCII letters, digits and ./@:,+=~_- alone, since the balancer reads it as well',
   ),
 );
+/** Linux takes no longer one for the path of a socket (unix(7)). */
+const MAX_SOCKET_PATH = 107;
+const socketPath = v.pipe(
+  plainPath,
+  v.maxLength(MAX_SOCKET_PATH, `must have ${MAX_SOCKET_PATH} letters at most, as the path of a socket`),
+);
 const milliseconds = v.pipe(
   v.number(),
   v.integer('must be a whole number'),
@@ -94,7 +100,7 @@ const HaproxyTargetSchema = v.strictObject({
   ...common,
   ...files,
   folder: plainPath,
-  socket: plainPath,
+  socket: socketPath,
   balancerFolder: v.optional(plainPath),
   bufferSize: v.optional(
     v.pipe(v.number(), v.integer('must be a whole number'), v.minValue(4_096, 'must be 4096 at least')),
@@ -105,7 +111,7 @@ const HaproxyTargetSchema = v.strictObject({
 const NginxTargetSchema = v.strictObject({
   type: v.literal('nginx'),
   ...common,
-  socket: plainPath,
+  socket: socketPath,
   tokenFile: plainPath,
   /** With Lua: files for its start. */
   folder: v.optional(plainPath),
@@ -132,7 +138,10 @@ const TargetSchema = v.pipe(
 
 /** Where the balancer sends challenges. */
 const ChallengesSchema = v.strictObject({
-  listen: v.union([address, plainPath], `${WRONG_ADDRESS}, or the full path of a socket, without blanks and quotes`),
+  listen: v.union(
+    [address, socketPath],
+    `${WRONG_ADDRESS}, or the full path of a socket, of ${MAX_SOCKET_PATH} letters at most, without blanks and quotes`,
+  ),
   group: v.optional(text),
 });
 

@@ -27,7 +27,14 @@ export async function createWanted(certificateId: string, names: readonly string
     key: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),
   };
   const serialNumber = leaf.serialNumber.toUpperCase();
-  return { certificateId, names, leafHash, serialNumber, unchecked, open: async () => checkPair(unchecked, { now: NOW }) };
+  return {
+    certificateId,
+    names,
+    leafHash,
+    serialNumber,
+    unchecked,
+    open: async () => checkPair(unchecked, { now: NOW }),
+  };
 }
 
 const signal = new AbortController().signal;
