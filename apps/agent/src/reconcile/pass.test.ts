@@ -99,7 +99,7 @@ test('what does not read stays where it is, also before anybody has met the dama
   expect([...held.keys()]).toEqual(['a']);
 });
 
-test('what is renewed again and again while it is put is no problem of its key, and a refusal counts no longer where the clock is set back', async () => {
+test('what is renewed again and again while it is put does not count against its key, and a refusal counts no longer where the clock is set back', async () => {
   const { onBus, refuses, puts, pass, wait, meanwhile } = start();
   const renewals = await Promise.all(Array.from({ length: 4 }, () => createWanted('a', ['a.test'])));
   const renew = () => {
