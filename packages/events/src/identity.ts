@@ -2,16 +2,11 @@
 import { createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, hkdfSync } from 'node:crypto';
 import { bech32 } from '@scure/base';
 import type { Identity, Stanza } from 'age-encryption';
+import { KEY_BYTES, LABEL, NONCE, SPKI_X25519, TAG_BYTES } from './x25519.ts';
 
 const PREFIX = 'AGE-SECRET-KEY-';
 const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
-const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex');
-const KEY_BYTES = 32;
-const TAG_BYTES = 16;
 const WRAPPED_BYTES = 16 + TAG_BYTES;
-/** Each wrapping key is used once. */
-const NONCE = Buffer.alloc(12);
-const LABEL = 'age-encryption.org/v1/X25519';
 
 /** An identity that is ready to unwrap file keys. */
 export interface ParsedIdentity {

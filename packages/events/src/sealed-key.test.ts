@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { Encrypter, generateHybridIdentity, identityToRecipient, Stanza } from 'age-encryption';
+import { bech32 } from '@scure/base';
+import { Decrypter, Encrypter, generateHybridIdentity, identityToRecipient, Stanza } from 'age-encryption';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import type { Recipient } from './event-types/bus-events.ts';
@@ -89,4 +90,16 @@ test('bytes that are no certificate or no key match nothing', () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   expect(isKeyOf(Buffer.from('no certificate'), pem)).toBe(false);
+});
+
+test("what is sealed here opens by the library's own reading of a classic identity", async () => {
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(backup.identity);
+  const sealed = Buffer.from(await seal('the key', [edge, backup]), 'base64');
+  expect(await decrypter.decrypt(sealed, 'text')).toBe('the key');
+});
+
+test('a recipient of low order gets nothing sealed to it', async () => {
+  const recipient = bech32.encodeFromBytes('age', Buffer.alloc(32));
+  await expect(seal('the key', [edge, { name: 'low', recipient }])).rejects.toThrow();
 });

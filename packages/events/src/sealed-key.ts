@@ -6,12 +6,14 @@ import { EventsError } from './errors.ts';
 import type { Recipient } from './event-types/bus-events.ts';
 import { parseAgeIdentity } from './identity.ts';
 import type { IssuedCertificate } from './managed-certificate.ts';
+import { parseAgeRecipient } from './recipient.ts';
 
 const MAX_RECIPIENTS = 20;
 const MAX_WITH_HYBRID = 5;
 
 /** 20 MB: loaded where something is sealed or opened, and nowhere else. */
 const loadAge = () => import('age-encryption');
+type Age = Awaited<ReturnType<typeof loadAge>>;
 
 const isHybrid = ({ recipient }: Recipient): boolean => recipient.startsWith('age1pq1');
 
@@ -31,12 +33,12 @@ export async function checkRecipients(recipients: readonly Recipient[]): Promise
           : undefined;
   if (problem) throw new EventsError('CERTBUS_EVENTS_RECIPIENTS_INVALID', `Recipients refused: ${problem}.`);
   const age = await loadAge();
-  for (const { name, recipient } of recipients) addRecipient(new age.Encrypter(), name, recipient);
+  for (const each of recipients) addRecipient(new age.Encrypter(), each, age);
 }
 
-function addRecipient(encrypter: Encrypter, name: string, recipient: string): void {
+function addRecipient(encrypter: Encrypter, { name, recipient }: Recipient, { Stanza: stanza }: Age): void {
   try {
-    encrypter.addRecipient(recipient);
+    encrypter.addRecipient(parseAgeRecipient(recipient, stanza));
   } catch (cause) {
     throw new EventsError('CERTBUS_EVENTS_RECIPIENTS_INVALID', `Recipient "${name}" is not an age recipient (age1…).`, {
       cause,
@@ -48,7 +50,7 @@ function addRecipient(encrypter: Encrypter, name: string, recipient: string): vo
 export async function seal(text: string, recipients: readonly Recipient[]): Promise<string> {
   const age = await loadAge();
   const encrypter = new age.Encrypter();
-  for (const { name, recipient } of recipients) addRecipient(encrypter, name, recipient);
+  for (const each of recipients) addRecipient(encrypter, each, age);
   return Buffer.from(await encrypter.encrypt(text)).toString('base64');
 }
 

@@ -32,6 +32,9 @@ export interface DeadlineOptions {
   readonly sleep: (ms: number, options: { readonly signal: AbortSignal }) => Promise<void>;
 }
 
+/** One for all sessions: an error that is made has a stack, and each order makes several sessions. */
+const ENDED = new DOMException('The session has ended', 'AbortError');
+
 /** Starts the deadline of a session with the CA at `directory`. Dispose of it to stop its timer and all that waits on it. */
 export function startDeadline(
   directory: string,
@@ -63,7 +66,7 @@ export function startDeadline(
     },
     [Symbol.dispose]() {
       clearTimeout(timer);
-      limit.abort(new DOMException('The session has ended', 'AbortError'));
+      limit.abort(ENDED);
     },
   };
 }

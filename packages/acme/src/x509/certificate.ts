@@ -96,9 +96,10 @@ function readChain(pem: unknown, expectation: ChainExpectation): NamedChain {
   const { names, acceptKey, now } = expectation;
   const isOurs = (each: X509Certificate) => acceptKey(each.publicKey.export({ format: 'der', type: 'spki' }));
   const certificates = parseChain(typeof pem === 'string' ? pem : '', names);
-  const leaf = certificates.find(isOurs) ?? (certificates[0] as X509Certificate);
+  const ours = certificates.find(isOurs);
+  const leaf = ours ?? (certificates[0] as X509Certificate);
   checkNames(leaf, expectation);
-  if (!isOurs(leaf)) throw refused(names, 'its key is not ours');
+  if (!ours) throw refused(names, 'its key is not ours');
   if (leaf.ca) throw refused(names, 'it is a CA itself');
   const others = certificates.filter((each) => each !== leaf);
   const { issuers, strangers } = orderChain(leaf, others);

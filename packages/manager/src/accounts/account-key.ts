@@ -4,6 +4,7 @@ import { open, type Recipient, seal } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
 import type { Context } from '../context.ts';
 import type { AccountKey } from '../state/accounts.ts';
+import type { Connections } from './connections.ts';
 
 /** Name of the recipient to whom account keys are sealed besides the managers. */
 const BACKUP = 'backup';
@@ -30,6 +31,17 @@ export async function createSealedAccountKey(context: Context): Promise<AccountK
   return sealAccountKey(context, await generateAccountKey());
 }
 
+/** What each manager has opened: every order asks for its account, whose connection has the key in memory anyway. */
+const opened = new WeakMap<Connections, Map<string, string>>();
+
 /** The account key in the clear. Rejects as `open` of `@certbus/events` does. */
-export const openAccountKey = (context: Context, { sealedKey }: AccountKey): Promise<string> =>
-  open(sealedKey, context.key.identity);
+export async function openAccountKey(
+  { connections, key }: Pick<Context, 'connections' | 'key'>,
+  { sealedKey }: AccountKey,
+): Promise<string> {
+  const known = opened.get(connections) ?? new Map<string, string>();
+  opened.set(connections, known);
+  const accountKey = known.get(sealedKey) ?? (await open(sealedKey, key.identity));
+  known.set(sealedKey, accountKey);
+  return accountKey;
+}

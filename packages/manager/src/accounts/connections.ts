@@ -3,7 +3,6 @@ import {
   type Acme,
   type AcmeEvent,
   type AcmeOptions,
-  accountThumbprint,
   type CaLimiter,
   type CaLimits,
   createAcme,
@@ -42,7 +41,7 @@ export function createConnections({ observe, ...defaults }: ConnectionDefaults =
     connect(options, limits) {
       const { directory, accountKey, accountUrl, roots, eab } = options;
       // A changed key, account, trust or binding is another connection; the one before it may have sessions under way.
-      const key = JSON.stringify([directory, accountThumbprint(accountKey), accountUrl, roots, eab?.kid]);
+      const key = JSON.stringify([directory, accountKey, accountUrl, roots, eab?.kid]);
       const { now } = options;
       const shared = { limits, requestShare: REQUEST_SHARE };
       const limiter = limiters.get(directory) ?? createCaLimiter(directory, { ...shared, ...(now ? { now } : {}) });

@@ -53,16 +53,36 @@ function judge(found: readonly { readonly name: string; readonly control: Contro
   return { state: 'lost', found: { names: lost.map(({ name }) => name).toSorted(), loss, detail } };
 }
 
+/** Asks each question once: the names of a certificate share domains, and those above them. */
+function askedOnce(view: DnsView): DnsView {
+  type Question<T> = (name: string, options: { readonly signal: AbortSignal }) => Promise<T>;
+  function remembered<T>(ask: Question<T>): Question<T> {
+    const known = new Map<string, Promise<T>>();
+    return (name, options) => {
+      const answer = known.get(name) ?? ask(name, options);
+      known.set(name, answer);
+      return answer;
+    };
+  }
+  return {
+    caa: remembered((name, options) => view.caa(name, options)),
+    control: remembered((name, options) => view.control(name, options)),
+  };
+}
+
 /** Opens no connection before it is asked. */
 export function createControlLook(context: Context, config: Configuration, signal: AbortSignal): ControlLook {
-  const views = new Map<string, DnsView>();
   const issuers = new Map<string, Promise<Issuer | undefined>>();
 
-  function viewOf(resolvers: readonly string[]): DnsView {
-    const key = resolvers.join(' ');
-    const view = views.get(key) ?? context.openDnsView(resolvers);
-    views.set(key, view);
-    return view;
+  /** The views of one look. */
+  function createViews(): (resolvers: readonly string[]) => DnsView {
+    const views = new Map<string, DnsView>();
+    return (resolvers) => {
+      const key = resolvers.join(' ');
+      const view = views.get(key) ?? askedOnce(context.openDnsView(resolvers));
+      views.set(key, view);
+      return view;
+    };
   }
 
   /** `undefined` where the CA cannot be asked now. */
@@ -90,7 +110,12 @@ export function createControlLook(context: Context, config: Configuration, signa
   /** Judges one name. A name proved through DNS needs no record of its own: its domain has to exist. */
   async function controlOf(
     name: string,
-    { challengeType, issuer, look }: { challengeType: string; issuer: Issuer | undefined; look: AbortSignal },
+    {
+      challengeType,
+      issuer,
+      viewOf,
+      look,
+    }: { challengeType: string; issuer: Issuer | undefined; viewOf: ReturnType<typeof createViews>; look: AbortSignal },
   ): Promise<Control | undefined> {
     const resolvers = resolversFor(config, name);
     if (!resolvers) return undefined;
@@ -118,8 +143,12 @@ export function createControlLook(context: Context, config: Configuration, signa
       const look = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
       try {
         const issuer = await issuerOf(directory);
+        const viewOf = createViews();
         const found = await Promise.all(
-          asked.map(async (name) => ({ name, control: await controlOf(name, { challengeType, issuer, look }) })),
+          asked.map(async (name) => ({
+            name,
+            control: await controlOf(name, { challengeType, issuer, viewOf, look }),
+          })),
         );
         return judge(found);
       } catch (error) {
