@@ -22,6 +22,8 @@ interface Outcome {
 /** How long a test may wait for what does not come, where there is no mutant: as long as in other runs. */
 const UNCHANGED_LIMIT_MS = 300_000;
 const SHORTEST_LIMIT_MS = 10_000;
+/** What is wrong with a mutant may show itself in one order of events only, which a busy machine does not always bring. */
+const TRIES = 3;
 
 const describeTests = ({ file, only }: NamedTests): string => (only === undefined ? file : `${file} ("${only}")`);
 
@@ -34,15 +36,25 @@ async function tryUnchanged(copy: Copy, tests: NamedTests): Promise<Outcome> {
   return { isGood, line: `the sources as they are: ${describeTests(tests)}: ${how}` };
 }
 
+/** Runs tests on a mutant until one fails, and says why none does. */
+async function whyNotNoticed(copy: Copy, tests: NamedTests, limitMs: number): Promise<string | undefined> {
+  let why: string | undefined;
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const { passed, failed, broken } = await copy.run({ tests, limitMs });
+    if (failed.length > 0) return undefined;
+    why = broken.length > 0 ? broken.join('\n') : `${passed} tests of ${describeTests(tests)} pass`;
+  }
+  return why;
+}
+
 /** Makes a mutant in a copy, runs each of its test files, and takes it back. */
 async function tryMutant(copy: Copy, mutant: Mutant, limitMs: (tests: NamedTests) => number): Promise<Outcome> {
   const text = copy.read(mutant.file);
   try {
     copy.write(mutant.file, mutate(text, mutant));
     for (const tests of mutant.noticedBy) {
-      const { passed, failed, broken } = await copy.run({ tests, limitMs: limitMs(tests) });
-      if (failed.length > 0) continue;
-      const why = broken.length > 0 ? broken.join('\n') : `${passed} tests of ${describeTests(tests)} pass`;
+      const why = await whyNotNoticed(copy, tests, limitMs(tests));
+      if (why === undefined) continue;
       return { isGood: false, line: `NOT noticed: ${mutant.fault} (${mutant.file}): ${why}` };
     }
     return { isGood: true, line: `noticed: ${mutant.fault}` };
