@@ -38,13 +38,12 @@ async function tryUnchanged(copy: Copy, tests: NamedTests): Promise<Outcome> {
 
 /** Runs tests on a mutant until one fails, and says why none does. */
 async function whyNotNoticed(copy: Copy, tests: NamedTests, limitMs: number): Promise<string | undefined> {
-  let why: string | undefined;
-  for (let tries = 0; tries < TRIES; tries += 1) {
+  for (let tries = 1; ; tries += 1) {
     const { passed, failed, broken } = await copy.run({ tests, limitMs });
     if (failed.length > 0) return undefined;
-    why = broken.length > 0 ? broken.join('\n') : `${passed} tests of ${describeTests(tests)} pass`;
+    if (broken.length > 0) return broken.join('\n');
+    if (tries === TRIES) return `${passed} tests of ${describeTests(tests)} pass`;
   }
-  return why;
 }
 
 /** Makes a mutant in a copy, runs each of its test files, and takes it back. */

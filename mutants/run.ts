@@ -93,7 +93,7 @@ export function createRunner(folder: string): Runner {
       const ended = await ask(child, wanted);
       if (ended) return ended;
       await end();
-      return { passed: 0, failed: [], broken: [`the process that runs the tests ended:\n${said}`] };
+      return { passed: 0, failed: [], broken: [`the tests did not end, or their process did:\n${said}`] };
     },
   };
 }
