@@ -3,8 +3,6 @@
 /** What commands are for, and which these are: whole topics, or single commands. */
 export const GROUPS: readonly (readonly [title: string, members: readonly string[]])[] = [
   ['SET UP', ['init', 'conf', 'provider', 'account', 'keygen', 'keys', 'alerts', 'aws']],
-  ['CERTIFICATES', ['cert', 'plan', 'run']],
-  ['SET UP', ['init', 'conf', 'provider', 'account', 'keygen', 'aws']],
   ['CERTIFICATES', ['cert', 'campaign', 'plan', 'run']],
   ['LOAD BALANCERS', ['inspect', 'example-server']],
   ['THE BUS', ['bus', 'manager', 'recipient', 'root']],
