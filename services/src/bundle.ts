@@ -1,20 +1,26 @@
 /** Bundles sources that tests start hundreds of times, so that not every start loads hundreds of files. */
-import { writeFile } from 'node:fs/promises';
+import { globSync } from 'node:fs';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
+import { run } from './process.ts';
 
 const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const CLI = at('apps/cli');
 /** Starts a thread from the file next to it, which is bundled as well: a thread loads its files by itself. */
 const STARTS_THREAD = at('packages/replica/src/writer/thread.ts');
-const INPUT = {
-  certbus: join(CLI, 'bin/bundled.js'),
-  commands: join(CLI, 'src/commands/index.ts'),
-  'command-not-found': join(CLI, 'src/hooks/command-not-found.ts'),
-  help: join(CLI, 'src/help/help.ts'),
-  'thread.worker': at('packages/replica/src/writer/thread.worker.ts'),
-};
+const THREAD = { 'thread.worker': at('packages/replica/src/writer/thread.worker.ts') };
+
+/** What oclif loads by its path, laid out as the build does, and the program. */
+function inputOfCommandLine(): Readonly<Record<string, string>> {
+  const sources = globSync(['commands/**/*.ts', 'hooks/command-not-found.ts', 'help/help.ts'], {
+    cwd: join(CLI, 'src'),
+  });
+  const loaded = sources.map((file) => [`dist/${file.replace(/\.ts$/, '')}`, join(CLI, 'src', file)]);
+  return { ...Object.fromEntries(loaded), ...THREAD, certbus: join(CLI, 'bin/bundled.js') };
+}
+
 /** The variable with the URL of the bundled thread that writes a replica, for processes that have `bundled-thread.mjs` imported; empty for none. */
 export const BUNDLED_THREAD = 'CERTBUS_TESTS_BUNDLED_THREAD';
 
@@ -36,18 +42,20 @@ async function bundleInto(folder: string, input: Readonly<Record<string, string>
     logLevel: 'silent',
   });
   await bundle.write({ dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' });
-  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   await bundle.close();
 }
 
 /** Bundles the command line into a folder, with everything that it imports, and returns the path of the program. */
 export async function bundleCommandLine(folder: string): Promise<string> {
-  await bundleInto(folder, INPUT);
+  await bundleInto(folder, inputOfCommandLine());
+  await copyFile(join(CLI, 'package.json'), join(folder, 'package.json'));
+  await run(join(CLI, 'node_modules/.bin/oclif'), ['manifest', folder], { cwd: folder });
   return join(folder, 'certbus.js');
 }
 
 /** Bundles the thread that writes a replica into a folder, with everything that it imports, and returns its URL. */
 export async function bundleThread(folder: string): Promise<string> {
-  await bundleInto(folder, { 'thread.worker': INPUT['thread.worker'] });
+  await bundleInto(folder, THREAD);
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   return pathToFileURL(join(folder, 'thread.worker.js')).href;
 }

@@ -252,6 +252,21 @@ describe('without a CA', () => {
     expect(ended.stderr).not.toMatch(/ at .*\.ts:/);
   });
 
+  test.each([
+    [['--version'], []],
+    [['cert', 'ls', '--help'], []],
+    [['cret', 'ls'], []],
+    [['help', 'cert', 'ls'], ['help']],
+    [['cert', 'list'], ['cert/ls']],
+  ])('%j loads of all commands %j', async (args, expected) => {
+    const hook = `import { registerHooks } from 'node:module';
+      registerHooks({ load: (url, context, next) => { process._rawDebug(url); return next(url, context); } });`;
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(hook)}`;
+    const { stderr } = await certbus(newFolder(), args, { env: { NODE_OPTIONS } });
+    expect(stderr).toContain('/certbus.js');
+    expect(Array.from(stderr.matchAll(/\/dist\/commands\/(\S+)\.js/g), ([, command]) => command)).toEqual(expected);
+  });
+
   test('a mistyped command prints what it is like, and runs nothing', async () => {
     const before = (await run(site, ['bus', 'log'])).stdout;
     const typed = ['cert', 'renewabel', '--renew-all'];

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from '@oclif/core';
 import type { Answer } from './answer.ts';
 import { certbus } from './cli.builders.ts';
-import { COMMANDS } from './commands/index.ts';
+import { COMMANDS } from './commands.builders.ts';
 import { exitStatusOf } from './exit-status.ts';
 import { type Shape, shapeOf } from './json-shape.builders.ts';
 

@@ -1,10 +1,10 @@
 /** Runs commands of `certbus` in this process, for tests of what they answer: a process each would cost a second. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Command, Config } from '@oclif/core';
+import { Config } from '@oclif/core';
 import { vi } from 'vitest';
 import type { Answer } from './answer.ts';
-import { COMMANDS } from './commands/index.ts';
+import { COMMANDS, commandOf } from './commands.builders.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -29,16 +29,15 @@ async function printed(run: () => Promise<unknown>): Promise<string> {
 /** @param common variables of every command. */
 export async function createRunner(common: Readonly<Record<string, string>>): Promise<RunCommand> {
   const pjson = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'));
-  pjson.oclif.commands.target = './src/commands/index.ts';
+  delete pjson.oclif.commands;
   pjson.oclif.hooks = {};
   delete pjson.oclif.helpClass;
-  const config = await Config.load({ root: ROOT, pjson });
+  const config = await Config.load({ root: ROOT, pjson, ignoreManifest: true });
   // Each command listens for signals, and none of them leaves with its process here.
   for (const emitter of [process, process.stdout]) emitter.setMaxListeners(0);
   return async ([first = '', second = '', ...rest], variables = {}) => {
     const id = `${first}:${second}` in COMMANDS ? `${first}:${second}` : first;
-    const command = (COMMANDS as Readonly<Record<string, Command.Class>>)[id];
-    if (command === undefined) throw new Error(`${first} ${second} is not a command`);
+    const command = commandOf(id);
     const before = { ...process.env };
     Object.assign(process.env, common, variables);
     try {

@@ -6,7 +6,7 @@ import { isFull, sized } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { forEach } from '../certificates/bulk.ts';
 import { certbus, resultOf } from '../cli.builders.ts';
-import { COMMANDS } from '../commands/index.ts';
+import { COMMANDS } from '../commands.builders.ts';
 import { createRunner, type RunCommand } from '../in-process.builders.ts';
 import { STOPS } from './ctrl-c.builders.ts';
 import { type StartedSite, startSite } from './site.builders.ts';
