@@ -1,6 +1,6 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
 import { cleanLine, printableJson } from '@certbus/events';
-import type { DatedPicture, WrittenFloor } from '@certbus/runtime';
+import type { WrittenFloor } from '@certbus/runtime';
 import {
   clean,
   type Environment,
@@ -9,6 +9,7 @@ import {
   readEnvironment,
   type WriteLine,
 } from '@certbus/runtime/local';
+import type { DatedPicture } from '@certbus/runtime/picture';
 import { Command, Errors, Flags, toConfiguredId } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
 import { CliError } from './errors.ts';

@@ -62,7 +62,6 @@ export type { RevocationRequest, RevocationResult, RevocationSubject } from './r
 export type { RunOnceOptions } from './renewal/run-once.ts';
 export type { QueueSizes } from './renewal/work-queue.ts';
 export type { ManagerCounts } from './state/counts.ts';
-export { type Picture, readPicture, readPictureAt, replicaPicture } from './state/picture.ts';
 export type { ManagerState } from './state/state.ts';
 export type { AlertTest } from './upkeep/alerts/announcer.ts';
 export type { TrimOptions, UpkeepOptions } from './upkeep/archive.ts';

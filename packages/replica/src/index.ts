@@ -22,6 +22,7 @@ export { prepare, rebuild, type SyncOptions, synchronize } from './sync.ts';
 export type { KeyVault } from './vault/vault.ts';
 export type { DutyCount, HourReader } from './writer/hours.ts';
 export type { Spending, SpendingStretch } from './writer/ledger.ts';
+export type { ListedCertificate, PlainCertificate } from './writer/listing.ts';
 export type { ReplicaRole } from './writer/role.ts';
 export type { Selected, SelectedPage, Selection, SelectionReader } from './writer/selection.ts';
 export type { BeginningState } from './writer/tables.ts';

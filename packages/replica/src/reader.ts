@@ -8,6 +8,7 @@ import { createDutyReader, type DutyReader } from './writer/duties.ts';
 import { createEndReader } from './writer/ends.ts';
 import { createHourReader, type HourReader } from './writer/hours.ts';
 import { createLedgerReader, type LedgerReader } from './writer/ledger.ts';
+import { createListingReader, type ListingReader } from './writer/listing.ts';
 import { type Generation, suffixOf } from './writer/schema.ts';
 import { createSelectionReader, type SelectionReader } from './writer/selection.ts';
 
@@ -45,7 +46,12 @@ export interface SharedNames {
 }
 
 /** What can be asked of a replica. Everything is synchronous and local. */
-export interface ReplicaReader extends DutyReader, HourReader, SelectionReader, Pick<LedgerReader, 'spending'> {
+export interface ReplicaReader
+  extends DutyReader,
+    HourReader,
+    ListingReader,
+    SelectionReader,
+    Pick<LedgerReader, 'spending'> {
   /** How far the replica goes. */
   checkpoint(): Checkpoint;
   bus(): BusState;
@@ -235,6 +241,7 @@ export function createReader(
   const selectSettled = database.prepare(`SELECT settled FROM bus${suffix}`);
   const selectLost = database.prepare(`SELECT lost FROM bus${suffix}`);
   const selectOne = database.prepare(`SELECT ${CHECKED_STATE} FROM ${withState} WHERE certificate_id = ?`);
+  const selectState = database.prepare(`SELECT ${CHECKED_STATE} FROM states${suffix} WHERE number = ?`);
   const selectPage = database.prepare(
     `SELECT certificate_id, ${CHECKED_STATE} FROM ${withState} WHERE removed = 0 AND certificate_id > ? ORDER BY certificate_id LIMIT ?`,
   );
@@ -379,6 +386,7 @@ export function createReader(
     spending: ledger.spending,
     ...createHourReader(database, suffix),
     ...createSelectionReader(database, suffix),
+    ...createListingReader(database, suffix, (number) => parse(selectState.all(number))),
     records: () => snapshotRecords(selectIssuers, selectRecords, { parse, ledger: ledger.ledger }),
   };
 }

@@ -111,6 +111,7 @@ function delegate(current: () => ReplicaReader): ReplicaReader {
     isShared: (name) => current().isShared(name),
     sharedNames: (after, limit) => current().sharedNames(after, limit),
     certificates: () => current().certificates(),
+    listed: () => current().listed(),
     retired: (at) => current().retired(at),
     lostSince: (after) => current().lostSince(after),
     idsByNameSet: (key) => current().idsByNameSet(key),

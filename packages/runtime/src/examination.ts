@@ -1,6 +1,7 @@
 /** Examines this machine and its bus for `certbus doctor`: what stops other commands is a finding here, after which it goes on. */
 import { type ManagerKey, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
-import { type DiagnosisOptions, diagnoseReader, type Finding, openManager, replicaPicture } from '@certbus/manager';
+import { type DiagnosisOptions, diagnoseReader, type Finding, openManager } from '@certbus/manager';
+import { replicaPicture } from '@certbus/manager/picture';
 import { openReplica, type Replica } from '@certbus/replica';
 import { openBus, parseAddress } from '@certbus/store';
 import { applyKnownTrust, readKnownTrust } from './checkpoint.ts';

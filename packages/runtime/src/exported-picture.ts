@@ -1,6 +1,6 @@
 /** Shows what an export says to those who have no bus: on a machine without a network. */
 import type { Trust } from '@certbus/events';
-import { type Picture, readPicture } from '@certbus/manager';
+import { type Picture, readPicture } from '@certbus/manager/picture';
 import { openReplica } from '@certbus/replica';
 import { importBus, openBus } from '@certbus/store';
 import { openExportFile } from '@certbus/store/export-file';

@@ -20,4 +20,3 @@ export {
   withRootState,
 } from './with-key-holder.ts';
 export { type ManagerSettings, withManager } from './with-manager.ts';
-export { type DatedPicture, type PictureOptions, readReplica, withPicture } from './with-picture.ts';

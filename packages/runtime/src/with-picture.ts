@@ -1,12 +1,14 @@
 /** Shows what this machine's bus says to those who only look: without a manager's key, and from the replica where the bus is away. */
 import { type Manager, parseTrust } from '@certbus/events';
-import { type Picture, readPicture, readPictureAt, replicaPicture } from '@certbus/manager';
-import { openReplica, type Replica } from '@certbus/replica';
+import { type Picture, readPicture, readPictureAt, replicaPicture } from '@certbus/manager/picture';
+import { type ListedCertificate, openReplica, type Replica } from '@certbus/replica';
 import { StoreError } from '@certbus/store';
 import type { Environment } from './environment.ts';
 import { nothingThere } from './errors.ts';
 import { loggerOf } from './logger.ts';
 import { managerReplicaPath, openLocalBus } from './open-bus.ts';
+
+export type { ListedCertificate, PlainCertificate } from '@certbus/replica';
 
 /** What the bus says, and how new that is. */
 export interface DatedPicture extends Picture {
@@ -83,14 +85,12 @@ export async function withPicture<T>(
   }
 }
 
-/** What this machine has read of its bus before, without asking the bus. */
-export async function readReplica(environment: Environment): Promise<Picture> {
+/** The certificates that this machine has read of its bus before, without asking the bus. */
+export async function readListed(environment: Environment): Promise<readonly ListedCertificate[]> {
   const { busId } = parseTrust(environment.config.trust);
   const replica = await openReplica({ path: managerReplicaPath(environment), busId });
   try {
-    const { state, position } = replicaPicture(replica);
-    const all = [...state.all()];
-    return { position, state: { ...state, bus: state.bus, all: () => all } };
+    return [...replica.listed()];
   } finally {
     await replica.close();
   }

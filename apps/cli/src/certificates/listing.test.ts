@@ -1,4 +1,5 @@
 /** What lists of certificates show: states, filters, order, columns. */
+import { dutyOf, urgentAt } from '@certbus/events';
 import { describe, expect, test } from 'vitest';
 import { certificate, FAILURE, inDays, issuance, NOW } from './certificates.builders.ts';
 import { compare, coveringCertificates } from './comparison.ts';
@@ -60,6 +61,22 @@ describe('the state of a certificate', () => {
   ])('%s', (_, given, expected) => {
     expect(statusOf(given, NOW)).toEqual(expected);
   });
+});
+
+test('a certificate that is listed by its dates alone has the row that it has as a whole, all its life long', () => {
+  const whole = certificate({ keyType: 'P-384' });
+  const { certificateId, names, challengeType, directory, keyType, current } = whole;
+  const [wantedAt, urgent] = [dutyOf(whole)?.wantedAt, urgentAt(whole)];
+  if (!current || !wantedAt || !urgent) throw new TypeError('it is served and renewed');
+  const end = new Date(current.notAfter);
+  const dates = { notAfter: end, urgentAt: urgent, wantedAt };
+  const plain = { certificateId, names, challengeType, directory, keyType, ...dates };
+  const around = Object.values(dates).flatMap((at) => [-1, 0, 1].map((ms) => new Date(at.getTime() + ms)));
+  const statuses = around.map((at) => {
+    expect(rowOf(plain, at)).toEqual(rowOf(whole, at));
+    return rowOf(plain, at).status;
+  });
+  expect(new Set(statuses)).toEqual(new Set(['valid', 'due', 'expiring', 'expired']));
 });
 
 const ROWS: readonly Row[] = [

@@ -1,9 +1,9 @@
 /** Chooses and orders managed certificates for lists: rows, filters, columns. */
 import { domainToASCII, domainToUnicode } from 'node:url';
-import type { ManagedCertificate } from '@certbus/events';
+import type { ListedCertificate } from '@certbus/runtime/picture';
 import { nothingFits } from '../did-you-mean.ts';
 import { CliError } from '../errors.ts';
-import { type CertificateState, type CertificateStatus, STATES, statusOf } from './status.ts';
+import { type CertificateState, type CertificateStatus, isPlain, STATES, statusOf } from './status.ts';
 
 /** One managed certificate in a list. */
 export interface Row extends CertificateStatus {
@@ -20,11 +20,11 @@ export interface Row extends CertificateStatus {
 }
 
 /** A certificate as a row, with its status at an instant. */
-export function rowOf(certificate: ManagedCertificate, now: Date): Row {
-  const { certificateId, names, challengeType, directory, keyType, current } = certificate;
+export function rowOf(certificate: ListedCertificate, now: Date): Row {
+  const { certificateId, names, challengeType, directory, keyType } = certificate;
+  const notAfter = isPlain(certificate) ? certificate.notAfter.toISOString() : certificate.current?.notAfter;
   const key = keyType ?? (directory === undefined ? undefined : 'P-256');
-  const status = statusOf(certificate, now);
-  return { certificateId, names, ...status, notAfter: current?.notAfter, challengeType, directory, keyType: key };
+  return { certificateId, names, ...statusOf(certificate, now), notAfter, challengeType, directory, keyType: key };
 }
 
 /** What rows are kept. All that are set must fit. */
@@ -50,7 +50,6 @@ export const inAscii = (pattern: string): string =>
     .map((label) => domainToASCII(label) || label)
     .join('.');
 
-/** Whether any of the names of a certificate fits a name or pattern. */
 /** A function that says whether one of several names fits a name or pattern. */
 export function nameFilter(pattern: string): (names: readonly string[]) => boolean {
   const wanted = inAscii(pattern);
@@ -113,11 +112,13 @@ const SORT_KEYS: Readonly<Record<Sort, (row: Row) => string>> = {
   id: ({ certificateId }) => certificateId,
 };
 
-/** Rows in order; those that are alike by the end of what is served. */
+/** Rows in order; those that are alike by the end of what is served, and then by id. */
 export function sortRows(rows: readonly Row[], by: Sort): Row[] {
-  const keyed = rows.map((row) => ({ row, key: SORT_KEYS[by](row), end: row.notAfter ?? '' }));
+  const keyed = rows.map((row) => ({ row, key: SORT_KEYS[by](row), end: row.notAfter ?? '', id: row.certificateId }));
   const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  return keyed.sort((a, b) => compare(a.key, b.key) || compare(a.end, b.end)).map(({ row }) => row);
+  return keyed
+    .sort((a, b) => compare(a.key, b.key) || compare(a.end, b.end) || compare(a.id, b.id))
+    .map(({ row }) => row);
 }
 
 /** An IDN as people write it, where it is one. */

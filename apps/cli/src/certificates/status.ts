@@ -1,5 +1,6 @@
 /** What state a managed certificate is in, in a word and a reason. */
 import { isUrgent, type ManagedCertificate, nextActionAt } from '@certbus/events';
+import type { ListedCertificate, PlainCertificate } from '@certbus/runtime/picture';
 
 /** The states of a certificate, the one that needs a person most first. */
 export const STATES = ['expired', 'not-issued', 'failing', 'expiring', 'due', 'renewing', 'valid'] as const;
@@ -26,8 +27,19 @@ function waitingFor({ issuance, revoked, current, directory }: ManagedCertificat
   return directory === undefined ? 'it was imported, and is not renewed here' : undefined;
 }
 
+/** The same by the dates alone of a certificate of which nothing else is to be told. */
+function plainStatusOf({ notAfter, urgentAt, wantedAt }: PlainCertificate, now: Date): CertificateStatus {
+  if (notAfter <= now) return { status: 'expired' };
+  if (urgentAt <= now) return { status: 'expiring' };
+  return { status: wantedAt <= now ? 'due' : 'valid' };
+}
+
+/** Whether a certificate in a list has its dates alone. */
+export const isPlain = (certificate: ListedCertificate): certificate is PlainCertificate => 'wantedAt' in certificate;
+
 /** The state of a certificate at an instant. */
-export function statusOf(certificate: ManagedCertificate, now: Date): CertificateStatus {
+export function statusOf(certificate: ListedCertificate, now: Date): CertificateStatus {
+  if (isPlain(certificate)) return plainStatusOf(certificate, now);
   const { current, failure, issuance, revoked, lost } = certificate;
   const failed = failure && (failure.own ?? failure);
   const reason = lost?.detail ?? (failed ? failed.detail || failed.problem : waitingFor(certificate));

@@ -15,9 +15,11 @@ export default class Complete extends BaseCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Complete);
     const certificates = async (): Promise<readonly string[]> => {
-      const { readReplica } = await import('@certbus/runtime');
-      const { state } = await readReplica(this.environment(flags));
-      return Array.from(state.all()).flatMap(({ certificateId, names }) => [certificateId, ...names]);
+      const { readListed } = await import('@certbus/runtime/picture');
+      return (await readListed(this.environment(flags))).flatMap(({ certificateId, names }) => [
+        certificateId,
+        ...names,
+      ]);
     };
     // Without a bus a shell shows nothing.
     const known = { commands: this.config.commands, certificates: () => certificates().catch(() => []) };

@@ -87,7 +87,7 @@ export default class Inspect extends BaseCommand {
     const serverName = isIP(name) === 0 ? name : undefined;
     const [{ compare, coveringCertificates }, { withPicture }] = await Promise.all([
       import('../certificates/comparison.ts'),
-      import('@certbus/runtime'),
+      import('@certbus/runtime/picture'),
     ]);
     const { signal } = this;
     const covering = await withPicture(

@@ -11,6 +11,7 @@ const NOTHING: ManagerState = {
   nextDue: () => undefined,
   paused: () => [],
   all: () => [],
+  listed: () => [],
   retired: () => [],
   lostSince: () => [],
   issuer: () => undefined,

@@ -93,6 +93,7 @@ const NOTHING: ManagerState = {
   nextDue: () => undefined,
   paused: () => [],
   all: () => [],
+  listed: () => [],
   retired: () => [],
   lostSince: () => [],
   issuer: () => undefined,

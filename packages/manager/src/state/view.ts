@@ -24,6 +24,7 @@ export function stateOf(reader: ReplicaReader): ManagerState {
     },
     paused: (range) => reader.paused(range),
     all: () => reader.certificates(),
+    listed: () => reader.listed(),
     retired: (at) => reader.retired(at),
     lostSince: (after) => reader.lostSince(after),
     issuer: (hash) => reader.issuer(hash),

@@ -76,6 +76,7 @@ export function createTolerantReader(
         () => ({ names: [], last: undefined }),
       ),
     certificates: () => each(reader.certificates),
+    listed: () => each(reader.listed),
     retired: (at) => each(() => reader.retired(at)),
     lostSince: (after) => each(() => reader.lostSince(after)),
     idsByNameSet: (key) => attempt(() => reader.idsByNameSet(key), none),

@@ -135,6 +135,7 @@ export function createLayer(base: () => ReplicaReader, first: UnwrittenChange): 
     isShared,
     sharedNames,
     certificates,
+    listed: certificates,
     retired: (at) => base().retired(at),
     lostSince: (after) => base().lostSince(after),
     idsByNameSet: (key) => base().idsByNameSet(key),

@@ -23,6 +23,8 @@ export interface CertificateRow {
   readonly servedPosition: number | null;
   /** `null` where only a manager asks for it. */
   readonly nameSet: string | null;
+  /** JSON of its names, where these columns say all that a list shows; `null` where more is to be told, and where only a manager asks for it. */
+  readonly plainNames: string | null;
   /** When a manager should act on it, in milliseconds; `null` for never. */
   readonly nextActionAt: number | null;
   /** The same without what puts it off, in milliseconds; `null` for never. */
@@ -64,11 +66,20 @@ export interface IssuerRow {
 /** What only a manager looks for. */
 type DutyColumns = Pick<
   CertificateRow,
-  'nameSet' | 'nextActionAt' | 'wantedAt' | 'pausedUntil' | 'urgentAt' | 'failing' | 'issuedBy' | 'lostSince'
+  | 'nameSet'
+  | 'plainNames'
+  | 'nextActionAt'
+  | 'wantedAt'
+  | 'pausedUntil'
+  | 'urgentAt'
+  | 'failing'
+  | 'issuedBy'
+  | 'lostSince'
 >;
 
 const NO_DUTY: DutyColumns = {
   nameSet: null,
+  plainNames: null,
   nextActionAt: null,
   wantedAt: null,
   pausedUntil: null,
@@ -82,10 +93,18 @@ function issuerNumberOf({ current }: ManagedCertificate): number | null {
   return current?.directory === undefined ? null : issuerNumber(current.directory);
 }
 
+/** Its renewal is wanted at the beginning of time, or never, wherever more than its lifetime and its CA's window decide. */
+function plainNames({ names, current, failure, lost }: ManagedCertificate, wantedAt: Date | undefined): string | null {
+  if (!current || failure || lost || !wantedAt || wantedAt.getTime() === 0) return null;
+  // Another program's manager can write the same instant in another way.
+  return new Date(current.notAfter).toISOString() === current.notAfter ? JSON.stringify(names) : null;
+}
+
 function dutyColumns(certificate: ManagedCertificate): DutyColumns {
   const duty = dutyOf(certificate);
   return {
     nameSet: nameSetKey(certificate.names),
+    plainNames: plainNames(certificate, duty?.wantedAt),
     nextActionAt: nextActionAt(certificate)?.getTime() ?? null,
     wantedAt: duty?.wantedAt.getTime() ?? null,
     pausedUntil: duty?.pausedUntil?.getTime() ?? null,

@@ -9,7 +9,7 @@ import { traitsSchemaOf } from './traits.ts';
 export const APPLICATION_ID = 0x63726570;
 
 /** Raised with every change of the tables or of the state in them; a file of another version is set aside and rebuilt. */
-export const SCHEMA_VERSION = 19;
+export const SCHEMA_VERSION = 20;
 
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
 export type Generation = 'served' | 'building';
@@ -40,7 +40,7 @@ export const suffixOf = (generation: Generation): string => (generation === 'ser
  * in `certificates`, apart from it, so that an index is made of a table that is a thirtieth of the size. A removed certificate stays, so that
  * its removal can be told to those who ask what changed. `issuances` has the open ones, in the replica of a client only. `bus.is_complete`: the
  * head of the bus was reached once, and there are indexes. `bus.changes` rises with every write that readers should see;
- * `certificates.served_position` is where what is served of it last changed; `certificates.obtained` is the position of the commit with what is served, where that is known; `certificates.retired_until` is when the last leaf of a removed one ends; `certificates.lost_since` is when its names were first found lost; `certificates.traits` is a number of the table `traits`.
+ * `certificates.plain_names` is JSON of its names where the columns say all that a list shows, so that it reads no state; `certificates.served_position` is where what is served of it last changed; `certificates.obtained` is the position of the commit with what is served, where that is known; `certificates.retired_until` is when the last leaf of a removed one ends; `certificates.lost_since` is when its names were first found lost; `certificates.traits` is a number of the table `traits`.
  *
  * Rows of `bus` and `states` say by themselves which build of the replica and which position they are of, and have a digest over all
  * that ({@link digestOf}), so that each can be checked without the rest of the file. Every build of the tables has the next `build`. All
@@ -70,6 +70,7 @@ export function schemaOf(generation: Generation): string {
     position INTEGER NOT NULL,
     served_position INTEGER,
     name_set TEXT,
+    plain_names TEXT,
     next_action_at INTEGER,
     wanted_at INTEGER,
     paused_until INTEGER,

@@ -162,10 +162,10 @@ function prepareStatements(database: DatabaseSync, generation: Generation) {
       `SELECT number, next_action_at, traits, removed, ${CHECKED_STATE} FROM certificates${suffix} CROSS JOIN states${suffix} USING (number) WHERE certificate_id = ?`,
     ),
     add: prepare(
-      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, next_action_at, wanted_at, paused_until, urgent_at, failing, issued_by, not_after, issued_at, obtained, retired_until, lost_since, traits, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO certificates${suffix} (certificate_id, position, served_position, name_set, plain_names, next_action_at, wanted_at, paused_until, urgent_at, failing, issued_by, not_after, issued_at, obtained, retired_until, lost_since, traits, removed, build) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     change: prepare(
-      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, urgent_at = ?, failing = ?, issued_by = ?, not_after = ?, issued_at = ?, obtained = ?, retired_until = ?, lost_since = ?, traits = ?, removed = ? WHERE number = ?`,
+      `UPDATE certificates${suffix} SET position = ?, served_position = coalesce(?, served_position), name_set = ?, plain_names = ?, next_action_at = ?, wanted_at = ?, paused_until = ?, urgent_at = ?, failing = ?, issued_by = ?, not_after = ?, issued_at = ?, obtained = ?, retired_until = ?, lost_since = ?, traits = ?, removed = ? WHERE number = ?`,
     ),
     addState: prepare(
       `INSERT INTO states${suffix} (number, of_build, of_position, digest, state) VALUES (?, ?, ?, ?, CAST(? AS TEXT))`,
@@ -210,6 +210,7 @@ const columnsOf = (row: CertificateRow, traits: number) =>
     row.position,
     row.servedPosition,
     row.nameSet,
+    row.plainNames,
     row.nextActionAt,
     row.wantedAt,
     row.pausedUntil,

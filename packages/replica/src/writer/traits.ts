@@ -1,6 +1,6 @@
 /** Keeps what certificates have in common, each combination once. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { CertificateOrigin, KeyType, ManagedCertificate } from '@certbus/events';
+import type { CertificateOrigin, ChallengeType, KeyType, ManagedCertificate } from '@certbus/events';
 
 /** What a certificate shares with many others. */
 export interface Traits {
@@ -21,6 +21,8 @@ export interface Traits {
   readonly recipientsPosition: number | undefined;
   /** Whether it was sealed to others since. */
   readonly isResealed: boolean;
+  /** `undefined` for an imported certificate. */
+  readonly challengeType: ChallengeType | undefined;
 }
 
 /** The table of a generation, of some dozens of rows. */
@@ -28,11 +30,11 @@ export const traitsSchemaOf = (suffix: string): string => `
   CREATE TABLE traits${suffix} (id INTEGER PRIMARY KEY, traits TEXT NOT NULL UNIQUE) STRICT;`;
 
 /** The traits of a certificate as the table has them. */
-export function traitsOf({ directory, profile, keyType, current }: ManagedCertificate): string {
+export function traitsOf({ directory, profile, keyType, challengeType, current }: ManagedCertificate): string {
   const { by, keyBy, recipientsPosition, isResealed } = traitsOfOrigin(current?.origin);
   const managed = [directory, profile, keyType, current?.issuers[0]].map((value) => value ?? null);
   const origin = [by ?? null, keyBy ?? null, recipientsPosition ?? null, isResealed ? 1 : 0];
-  return JSON.stringify([...managed, current ? 1 : 0, ...origin]);
+  return JSON.stringify([...managed, current ? 1 : 0, ...origin, challengeType ?? null]);
 }
 
 /** What the origin of a certificate says of it; that its claim was not read leaves open who made its key. */
@@ -46,11 +48,9 @@ export function traitsOfOrigin(
 
 /** Reads what {@link traitsOf} wrote. */
 function parseTraits(text: string): Traits {
-  const [directory, profile, keyType, issuer, isServed, by, keyBy, position, isResealed] = JSON.parse(text) as (
-    | string
-    | number
-    | null
-  )[];
+  const [directory, profile, keyType, issuer, isServed, by, keyBy, position, isResealed, challengeType] = JSON.parse(
+    text,
+  ) as (string | number | null)[];
   const known = (value: string | number | null | undefined) => (typeof value === 'string' ? value : undefined);
   return {
     directory: known(directory),
@@ -62,6 +62,7 @@ function parseTraits(text: string): Traits {
     keyBy: known(keyBy),
     recipientsPosition: typeof position === 'number' ? position : undefined,
     isResealed: isResealed === 1,
+    challengeType: known(challengeType) as ChallengeType | undefined,
   };
 }
 

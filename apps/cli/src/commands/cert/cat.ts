@@ -70,7 +70,7 @@ export default class CertCat extends BaseCommand {
 
   async run(): Promise<Shown> {
     const { args, flags } = await this.parse(CertCat);
-    const { withPicture } = await import('@certbus/runtime');
+    const { withPicture } = await import('@certbus/runtime/picture');
     const now = flags.at ?? new Date();
     let next = '';
     const shown = await withPicture(

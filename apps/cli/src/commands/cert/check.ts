@@ -27,12 +27,12 @@ export default class CertCheck extends BaseCommand {
     const soon = flags.expiring === undefined ? undefined : new Date(now.getTime() + parseDuration(flags.expiring));
     const isMeant = createFilter({ name: flags.name });
     const endsSoon = soon ? createFilter({ endingBy: soon }) : () => false;
-    const { withPicture } = await import('@certbus/runtime');
+    const { withPicture } = await import('@certbus/runtime/picture');
     const rows = await withPicture(
       this.environment(flags),
       async (picture) => {
         this.warnIfAway(picture);
-        const all = Array.from(picture.state.all(), (certificate) => rowOf(certificate, now));
+        const all = Array.from(picture.state.listed(), (certificate) => rowOf(certificate, now));
         checkFilters(all, flags);
         return all.filter(isMeant);
       },

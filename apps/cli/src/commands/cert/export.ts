@@ -49,7 +49,7 @@ export default class CertExport extends BaseCommand {
     const { args, flags } = await this.parse(CertExport);
     if (flags.format === 'pkcs12' && flags['key-out'] !== undefined)
       throw new CliError('CERTBUS_CLI_USAGE', 'A PKCS#12 file holds the key as well: leave --key-out out.');
-    const { withPicture } = await import('@certbus/runtime');
+    const { withPicture } = await import('@certbus/runtime/picture');
     const environment = this.environment(flags);
     const keyFile = flags.identity
       ? readKeyFile(flags.identity, 'The identity')

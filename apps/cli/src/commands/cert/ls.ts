@@ -44,13 +44,13 @@ export default class CertLs extends BaseCommand {
     const isTerminal = process.stdout.isTTY === true;
     // A wrong column is refused before anything is read.
     tableOf([], flags.columns, { isTerminal });
-    const { withPicture } = await import('@certbus/runtime');
+    const { withPicture } = await import('@certbus/runtime/picture');
     const options = { at: flags.at, signal: this.signal };
     const { rows, total } = await withPicture(
       this.environment(flags),
       async (picture) => {
         this.warnIfAway(picture);
-        const all = Array.from(picture.state.all(), (certificate) => rowOf(certificate, now));
+        const all = Array.from(picture.state.listed(), (certificate) => rowOf(certificate, now));
         checkFilters(all, flags);
         return { rows: all.filter(fits), total: all.length };
       },

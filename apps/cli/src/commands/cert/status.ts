@@ -1,7 +1,7 @@
 /** `certbus cert status`. */
 import { dueSince, type ManagedCertificate, nextActionAt } from '@certbus/events';
-import type { DatedPicture } from '@certbus/runtime';
 import { clean } from '@certbus/runtime/local';
+import type { DatedPicture } from '@certbus/runtime/picture';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
@@ -94,7 +94,7 @@ export default class CertStatus extends BaseCommand {
 
   async run(): Promise<Status> {
     const { args, flags } = await this.parse(CertStatus);
-    const { withPicture } = await import('@certbus/runtime');
+    const { withPicture } = await import('@certbus/runtime/picture');
     const now = flags.at ?? new Date();
     return withPicture(
       this.environment(flags),

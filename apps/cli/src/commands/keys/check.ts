@@ -28,7 +28,8 @@ export default class KeysCheck extends BaseCommand {
 
   async run(): Promise<{ keys: ExaminedKey[] }> {
     const { args, flags } = await this.parse(KeysCheck);
-    const { examineKeyFile, withPicture } = await import('@certbus/runtime');
+    const { examineKeyFile } = await import('@certbus/runtime');
+    const { withPicture } = await import('@certbus/runtime/picture');
     const environment = this.environment(flags);
     const { config } = environment;
     const files = args.file?.map((file) => resolve(file)) ?? keyFilesOf(config);

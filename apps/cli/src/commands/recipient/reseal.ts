@@ -57,7 +57,8 @@ export default class RecipientReseal extends SigningCommand {
     if (identityFile === undefined)
       throw new CliError('CERTBUS_CLI_USAGE', 'Give --identity FILE to seal keys again, or --append to bring them.');
     const { readKeyFile, readOwnFile } = await import('@certbus/runtime/local');
-    const { withExportedPicture, withPicture } = await import('@certbus/runtime');
+    const { withExportedPicture } = await import('@certbus/runtime');
+    const { withPicture } = await import('@certbus/runtime/picture');
     const { parseIdentityFile, parseTrust } = await import('@certbus/events');
     const { identity } = await parseIdentityFile(readKeyFile(identityFile, 'The identity'));
     const { signal } = this;

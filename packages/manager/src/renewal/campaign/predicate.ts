@@ -114,7 +114,7 @@ function isOfKey(signingKey: string, { by, keyBy }: Pick<Traits, 'by' | 'keyBy'>
 function traitsFilter(
   predicate: CampaignPredicate,
   history: RootHistory,
-): (found: Omit<Traits, 'isServed'>) => boolean {
+): (found: Omit<Traits, 'isServed' | 'challengeType'>) => boolean {
   const { directory, profile, keyType, issuer, sealedTo, obtainedBy } = predicate;
   const fits = <T>(wanted: T | undefined, found: T | undefined) => wanted === undefined || wanted === found;
   return (found) =>
