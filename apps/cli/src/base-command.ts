@@ -14,11 +14,12 @@ import { Command, Errors, Flags, toConfiguredId } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
 import { CliError } from './errors.ts';
 import { exitStatusOf } from './exit-status.ts';
+import { watchOutput } from './output.ts';
 import type { Display } from './progress/display.ts';
 import { canAsk, confirm } from './prompt.ts';
 import { explainSystemError } from './system-error.ts';
 import { formatTable } from './table.ts';
-import { type CalledCommand, explainUsage, usageOf } from './usage-error.ts';
+import { type CalledCommand, explainUsage, refuseEmptyWords, usageOf, withoutParser } from './usage-error.ts';
 import { writingOf } from './writing.ts';
 
 /** A message of several lines as one, for logs. */
@@ -62,6 +63,11 @@ export abstract class BaseCommand extends Command {
   /** Read before the flags are parsed, since that can fail. */
   readonly #writing = writingOf(this.argv, process.env);
 
+  /** Whether it changes the bus, and goes on where nobody reads what it prints. */
+  protected readonly changesBus: boolean = false;
+  /** Whether an empty word means something to it. */
+  protected readonly takesEmptyWords: boolean = false;
+
   /** Aborted by Ctrl-C or a SIGTERM, so that a claim is released before the end. A second one ends at once. */
   protected get signal(): AbortSignal {
     return this.#stop.signal;
@@ -80,10 +86,8 @@ export abstract class BaseCommand extends Command {
     };
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);
-    // The reader of our output has gone, which is not a failure of this command.
-    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-    });
+    watchOutput({ goesOn: this.changesBus });
+    if (!this.takesEmptyWords) refuseEmptyWords(this.argv);
   }
 
   /** What this machine knows of its bus. */
@@ -204,7 +208,7 @@ export abstract class BaseCommand extends Command {
   }
 
   protected override toErrorJson(thrown: unknown): Answer {
-    const error = explainSystemError(thrown);
+    const error = explainSystemError(withoutParser(thrown));
     const result = error instanceof CliError ? (error.result ?? null) : null;
     return {
       status: 'failed',
@@ -249,6 +253,8 @@ export abstract class BaseCommand extends Command {
 
 /** A command that signs: on a machine that has not read the bus before it can be told that an old head is the newest. */
 export abstract class SigningCommand extends BaseCommand {
+  protected override readonly changesBus = true;
+
   static override baseFlags = {
     ...BaseCommand.baseFlags,
     'accept-stale': Flags.boolean({

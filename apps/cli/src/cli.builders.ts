@@ -30,6 +30,8 @@ export async function certbus(
     isDiskFull = false,
     interruptAt,
     killAt,
+    unreadFrom,
+    stdoutFull = false,
     bin,
   }: {
     readonly env?: Readonly<Record<string, string>>;
@@ -40,6 +42,10 @@ export async function certbus(
     readonly interruptAt?: string;
     /** SIGKILL, once this is on standard output or standard error. */
     readonly killAt?: string;
+    /** Nobody reads its output any more, once this is on standard output or standard error. */
+    readonly unreadFrom?: string;
+    /** No byte goes to standard output. Default false. */
+    readonly stdoutFull?: boolean;
     /** The program. Default: these sources, bundled. */
     readonly bin?: string;
   } = {},
@@ -57,12 +63,15 @@ export async function certbus(
   const command = [process.execPath, '--conditions=certbus:source', program, ...args];
   const [first = '', ...rest] = isDiskFull
     ? ['sh', '-c', `trap '' XFSZ; ulimit -f 0; exec "$@"`, 'sh', ...command]
-    : command;
+    : stdoutFull
+      ? ['sh', '-c', 'exec "$@" >/dev/full', 'sh', ...command]
+      : command;
   const child = spawn(first, rest, { cwd: folder, env: { ...own, ...env } });
   let stdout = '';
   let stderr = '';
   let isInterrupted = false;
   const watch = (written: string) => {
+    if (unreadFrom && written.includes(unreadFrom)) for (const pipe of [child.stdout, child.stderr]) pipe.destroy();
     if (killAt && written.includes(killAt)) child.kill('SIGKILL');
     if (isInterrupted || !interruptAt || !written.includes(interruptAt)) return;
     // A second one would end it at once.

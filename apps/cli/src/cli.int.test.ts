@@ -297,6 +297,25 @@ describe('without a CA', () => {
     });
   });
 
+  test('an empty word is refused: it could fit everything, or be passed over', async () => {
+    for (const args of [
+      ['cert', 'ls', '--authority', ''],
+      ['cert', 'rm', '', '--yes'],
+      ['cert', 'mk', 'a.test', '--profile='],
+    ])
+      expect(await run(site, args)).toMatchObject({
+        status: 2,
+        stdout: '',
+        stderr: expect.stringContaining('is empty'),
+      });
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('a key that cannot be printed is an error, without a trace', async () => {
+    const { status, stderr } = await run(site, ['keygen', 'manager'], { stdoutFull: true });
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/^Error: Standard output: its disk is full; .* Code: CERTBUS_CLI_FILE_PROBLEM\.\s*$/);
+  });
+
   test('with --json an error is JSON on standard output, with the same status', async () => {
     const { status, stdout } = await run(site, ['cert', 'cat', 'nosuchid', '--json']);
     expect(status).toBe(4);
@@ -586,6 +605,12 @@ describe.skipIf(pebble.skip)(pebble.title('at a real CA'), () => {
     expect((await run(site, ['cert', 'rm', id, '--yes'])).status).toBe(0);
     expect((await run(site, ['cert', 'ls', '--json'])).stdout).toContain('"certificates": []');
     expect(await run(site, ['bus', 'verify'])).toMatchObject({ status: 0 });
+  });
+
+  test('an issuance goes on where nobody reads its output any more', async () => {
+    const ended = await run(site, ['cert', 'mk', '--subdomain', 'unread.test'], { unreadFrom: 'claimed' });
+    expect(ended.status).toBe(0);
+    expect(resultOf(await run(site, ['cert', 'status', 'unread.test', '--json']))).toMatchObject({ status: 'valid' });
   });
 
   test('a CA that refuses is told in its own words, and the failure is on the bus', async () => {

@@ -152,7 +152,7 @@ describe.skipIf(clients.skip)(clients.title('certificates of other ACME clients'
   /** Imports what a client left, and renews it as the same manager would later. */
   async function moveOver({ obtain, names, account }: (typeof CLIENTS)[keyof typeof CLIENTS]): Promise<void> {
     const source = await obtain(names);
-    const args = ['cert', 'import', source, '--manage', '--replace-account', '--json'];
+    const args = ['cert', 'import', source, '--manage', '--replace-account', '--yes', '--json'];
     const report = resultOf(await site(...args));
     const managed = { outcome: 'imported', renewedAt: ca.directory };
     expect(report.certificates).toMatchObject(names.map((each) => ({ ...managed, names: [each] })));

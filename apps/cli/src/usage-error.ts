@@ -1,5 +1,6 @@
 /** Puts errors about flags and arguments into plain words, with what was probably meant. */
 import { distance } from 'fastest-levenshtein';
+import { CliError } from './errors.ts';
 
 /** The command that was called in a wrong way. */
 export interface CalledCommand {
@@ -45,6 +46,32 @@ const listOf = (error: Error, field: 'flags' | 'args'): readonly string[] => {
   return Array.isArray(value) ? value.map((each) => (typeof each === 'object' ? String(each.name) : String(each))) : [];
 };
 
+/**
+ * Refuses a word without a character, which is what a shell makes of `"$NAME"` where that is not set: an empty pattern could fit everything, and
+ * an empty flag be passed over. Throws `CERTBUS_CLI_USAGE`.
+ */
+export function refuseEmptyWords(words: readonly string[]): void {
+  const at = words.findIndex((word) => word === '' || /^--[\w-]+=$/.test(word));
+  if (at < 0) return;
+  const flag = (words[at] || words[at - 1])?.match(/^--?[\w-]+/)?.[0];
+  const where = flag === undefined ? 'A word is empty' : `What follows "${flag}" is empty`;
+  throw new CliError(
+    'CERTBUS_CLI_USAGE',
+    `${where}: give it a value, or leave it out. Is a variable of the shell not set?`,
+  );
+}
+
+/** An error that a command's own reading of a flag threw, without the words that the parser puts around its message; any other error unchanged. */
+export function withoutParser(error: unknown): unknown {
+  const [, flag, message] =
+    error instanceof CliError
+      ? (/^Parsing (--[\w-]+)\s+(.*?)\s+See more help with --help$/s.exec(error.message) ?? [])
+      : [];
+  return error instanceof CliError && message !== undefined
+    ? new CliError(error.code, `${flag}: ${message}`, { cause: error.cause })
+    : error;
+}
+
 /** An error of the parser about a command, in plain words. */
 export function explainUsage(error: Error, command: CalledCommand): UsageError {
   const help = `"${command.name} --help" shows its flags and examples`;
@@ -59,6 +86,11 @@ export function explainUsage(error: Error, command: CalledCommand): UsageError {
     return { message: `"${command.name}" needs ${args.map((arg) => arg.toUpperCase()).join(' and ')}.`, next: [help] };
   if (error.message.startsWith('Unexpected argument'))
     return { message: `"${command.name}" does not take "${args.join(' ')}".`, next: [help] };
-  const [first = ''] = error.message.replace(/\s*See more help with --help$/, '').split('\n\n');
+  const [first = ''] = error.message
+    .replace(/\s*See more help with --help$/, '')
+    .replace(/^The following errors? occurred:\s*/, '')
+    .replace(/^Parsing (--[\w-]+)\s+(\w)/, (_, name: string, letter: string) => `${name}: ${letter.toLowerCase()}`)
+    .replaceAll(/(--[\w-]+)=true\b/g, '$1')
+    .split('\n\n');
   return { message: first.replace(/\s*\n\s*/g, ' ').replace(/([^.?!])$/, '$1.'), next: [help] };
 }

@@ -4,7 +4,7 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, 
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
-import { makeFolder, readFile, replaceFile, writeNew } from './key-files.ts';
+import { makeFolder, readFile, readKeyFile, replaceFile, writeNew } from './key-files.ts';
 
 const temporary = temporaryFolder();
 afterAll(() => temporary.remove());
@@ -63,4 +63,10 @@ test('folders are made down to the last', () => {
   makeFolder(path);
   makeFolder(path);
   expect(statSync(path).isDirectory()).toBe(true);
+});
+
+test.each(['/dev/null', temporary.path])('%s is not a key, and no mode of it is advised', (path) => {
+  const read = () => readKeyFile(path, 'The identity');
+  expect(read).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_FILE_UNREADABLE' }));
+  expect(read).not.toThrow(/chmod/);
 });

@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describeExposure, examineFile } from '@certbus/replica';
-import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
+import { checkRegular, describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
 import { RuntimeError, type RuntimeErrorCode } from './errors.ts';
 
 /** How many other processes can take a file that is being written for one that was left behind. */
@@ -48,12 +48,16 @@ export const withoutMark = (text: string): string => text.replace(/^\ufeff/, '')
 
 /** Reads a text that a command needs, without a byte order mark. Throws `CERTBUS_CLI_FILE_UNREADABLE`. */
 export function readFile(path: string, what: string): string {
-  return withoutMark(orUnreadable(path, what, () => readRegular(path)));
+  return orUnreadable(path, what, () => readRegular(path));
 }
 
 /** Refuses a file that names the programs that run here, where others could write it. Throws `CERTBUS_CLI_CONFIG_OPEN`. */
 function check(path: string, what: string, { code, isSecret }: { code: RuntimeErrorCode; isSecret: boolean }): void {
-  const { refused } = orUnreadable(path, what, () => examineFile(path, { isSecret }));
+  const { refused } = orUnreadable(path, what, () => {
+    // Advice about the mode of a secret would lock up a folder, or a device of the system.
+    if (isSecret) checkRegular(path);
+    return examineFile(path, { isSecret });
+  });
   if (refused) throw new RuntimeError(code, `${what} in ${path} is not used: ${describeExposure(refused)}`);
 }
 

@@ -34,6 +34,13 @@ test('a file has the names of one certificate on each line; comments, CRLF, a BO
   ]);
 });
 
+test.each(['\r', '\r\n', '\n', '\u2028', '\f'])('%j ends a line: names of two are never one certificate', (end) => {
+  expect(read(`a.test${end}b.test${end}`)).toEqual([
+    { line: 1, names: ['a.test'] },
+    { line: 2, names: ['b.test'] },
+  ]);
+});
+
 test('every line that cannot be issued is named before anything is asked for', () => {
   expect(() => read('ok.test\nfoo_bar.test\ncom\n')).toThrow(
     /domains\.txt has lines .* line 2: .*underscore.* line 3: .*public suffix/,

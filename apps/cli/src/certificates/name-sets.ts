@@ -5,6 +5,9 @@ import { withoutMark } from '@certbus/runtime/local';
 import { CliError } from '../errors.ts';
 import { firstOf } from '../put-off.ts';
 
+/** Of Unix, of Windows, and of programs that know neither: what is not seen as one would put the names of all lines into one certificate. */
+const LINE_END = /\r\n?|[\n\v\f\u0085\u2028\u2029]/;
+
 const usage = (message: string): CliError => new CliError('CERTBUS_CLI_USAGE', message);
 
 /** The names of one certificate for a domain, as `--wildcard` and `--subdomain` choose them. Throws `CERTBUS_CLI_USAGE`. */
@@ -56,7 +59,7 @@ export function parseNameSets(
 ): NameSet[] {
   const sets = new Map<string, NameSet>();
   const faults: string[] = [];
-  for (const [index, content] of withoutMark(text).split(/\r?\n/).entries()) {
+  for (const [index, content] of withoutMark(text).split(LINE_END).entries()) {
     const typed = content
       .replace(/#.*/, '')
       .split(/[\s,]+/)

@@ -12,6 +12,9 @@ export default class Complete extends BaseCommand {
     words: Args.string({ multiple: true, description: 'the words after "certbus"; the last is completed' }),
   };
 
+  /** Nothing is typed yet of the word that comes next. */
+  protected override readonly takesEmptyWords = true;
+
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Complete);
     const certificates = async (): Promise<readonly string[]> => {

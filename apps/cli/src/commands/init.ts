@@ -9,6 +9,7 @@ import { dnsFlags, dnsSettingsFrom, type GivenFlags, parseDnsSettings, providerN
 import { CliError } from '../errors.ts';
 import { canAsk, openPrompt } from '../prompt.ts';
 import type { SetUpResult } from '../set-up.ts';
+import { readStandardInput } from '../text-input.ts';
 import { type Answers, shellWord } from '../wizard/answers.ts';
 import { nameOf, PUBLIC_AUTHORITIES, publicAuthority } from '../wizard/authorities.ts';
 import { parseEmail } from '../wizard/email.ts';
@@ -154,10 +155,8 @@ export default class Init extends BaseCommand {
   async #settingsFile(from: string | undefined): Promise<Readonly<Record<string, unknown>>> {
     if (from === undefined) return {};
     if (from !== '-') return parseDnsSettings(readFile(resolve(from), 'The DNS settings'), from);
-    if (process.stdin.isTTY)
-      throw new CliError('CERTBUS_CLI_USAGE', 'The DNS settings are read from standard input: … < FILE');
-    const { text } = await import('node:stream/consumers');
-    return parseDnsSettings(await text(process.stdin), 'What came on standard input');
+    const text = await readStandardInput({ usage: 'certbus init --dns-settings - < FILE' });
+    return parseDnsSettings(text, 'What came on standard input');
   }
 
   #reportFound({ bus, differences }: SetUpResult, folder: string): void {

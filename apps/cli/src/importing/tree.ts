@@ -1,7 +1,7 @@
 /** Reads the files below a folder that somebody else can write: nothing outside of it, nothing that never ends, nothing that is huge. */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { describeFileProblem } from '@certbus/store/sqlite-files';
+import { describeFileProblem, textOf } from '@certbus/store/sqlite-files';
 import { CliError } from '../errors.ts';
 
 /** What a folder has under a name. A link counts as what it leads to, where that is in the folder; `other` for pipes and what leads out. */
@@ -58,7 +58,7 @@ function readText(real: string, room: number): FileRead {
     if (!stats.isFile()) return { why: 'it is not a regular file' };
     if (stats.size > MAX_FILE_BYTES) return { why: 'it is larger than 1 MiB' };
     if (stats.size > room) return { why: 'the files before it are as much as is read of one folder' };
-    return { text: readFileSync(file, 'utf8') };
+    return { text: textOf(readFileSync(file)) };
   } finally {
     closeSync(file);
   }

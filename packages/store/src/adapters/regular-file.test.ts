@@ -49,6 +49,16 @@ test('a regular file is read, a folder is none, and a pipe that this process has
   closeSync(file);
 });
 
+test.each([
+  ['without a mark', Buffer.from('bücher')],
+  ['in UTF-8 with a mark', Buffer.from('\ufeffbücher')],
+  ['in UTF-16 of PowerShell', Buffer.from('\ufeffbücher', 'utf16le')],
+  ['in UTF-16 with the high byte first', Buffer.from('\ufeffbücher', 'utf16le').swap16()],
+])('a text %s is read as what it says', (_, bytes) => {
+  writeFileSync(pathOf('text'), bytes);
+  expect(readRegular(pathOf('text'))).toBe('bücher');
+});
+
 test('a pipe in the folder of an archive is an error that says what it is, and hangs no start', async () => {
   const place = openFolder(folder.path);
   await expect(place.get('fifo')).rejects.toMatchObject({

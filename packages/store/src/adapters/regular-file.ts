@@ -14,8 +14,12 @@ function check(path: string, stats: Stats): void {
   throw Object.assign(new Error(`${code}: not a regular file, open '${path}'`), { code });
 }
 
-/** Throws an error with the code `ENOTREG`, or `EISDIR`, where there is something else than a regular file at a path; nothing is fine. */
+/**
+ * Throws an error with the code `ENOTREG`, or `EISDIR`, where there is something else than a regular file at a path, and not what this process
+ * was started with; nothing is fine.
+ */
 export function checkRegular(path: string): void {
+  if (OWN_DESCRIPTOR.test(path)) return;
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats) check(path, stats);
 }
@@ -40,22 +44,29 @@ export async function openRegular(
   }
 }
 
+/** Text in UTF-8, or as its byte order mark says in UTF-16, which PowerShell and editors on Windows write. Without the mark. */
+export function textOf(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
+  return new TextDecoder(first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8').decode(bytes);
+}
+
 /** Keys, roots and configurations are thousands of times smaller. */
 const MAX_TEXT_BYTES = 16_777_216;
 
 /**
- * The text of a regular file of up to 16 MiB, or of a pipe that this process was started with. Throws as {@link openRegular} rejects, and with
+ * The text of a regular file of up to 16 MiB, or of a pipe that this process was started with, as {@link textOf} reads it. Throws as {@link openRegular} rejects, and with
  * the code `EFBIG` for a larger file.
  */
 export function readRegular(path: string): string {
-  if (OWN_DESCRIPTOR.test(path)) return readFileSync(path, 'utf8');
+  if (OWN_DESCRIPTOR.test(path)) return textOf(readFileSync(path));
   const file = openSync(path, constants.O_RDONLY | NONBLOCK);
   try {
     const stats = fstatSync(file);
     check(path, stats);
     if (stats.size > MAX_TEXT_BYTES)
       throw Object.assign(new Error(`EFBIG: larger than 16 MiB, read '${path}'`), { code: 'EFBIG' });
-    return readFileSync(file, 'utf8');
+    return textOf(readFileSync(file));
   } finally {
     closeSync(file);
   }

@@ -1,5 +1,6 @@
 /** `certbus cert export`. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { resolve } from 'node:path';
 import { createOpener, parseIdentityFile } from '@certbus/events';
 import { readKey, readKeyFile } from '@certbus/runtime/local';
 import { Args, Flags, type Interfaces } from '@oclif/core';
@@ -49,6 +50,11 @@ export default class CertExport extends BaseCommand {
     const { args, flags } = await this.parse(CertExport);
     if (flags.format === 'pkcs12' && flags['key-out'] !== undefined)
       throw new CliError('CERTBUS_CLI_USAGE', 'A PKCS#12 file holds the key as well: leave --key-out out.');
+    if (flags['key-out'] !== undefined && resolve(flags['key-out']) === resolve(flags.out))
+      throw new CliError(
+        'CERTBUS_CLI_USAGE',
+        'Chain and key cannot be the same file: leave --key-out out to have both in one.',
+      );
     const { withPicture } = await import('@certbus/runtime/picture');
     const environment = this.environment(flags);
     const keyFile = flags.identity

@@ -1,7 +1,8 @@
 /** `certbus cert import`. */
 import { CHALLENGE_TYPES } from '@certbus/events';
+import type { AccountCandidate, Manager } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
-import { SigningCommand } from '../../base-command.ts';
+import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
 import { IMPORT_FORMATS } from '../../importing/read-source.ts';
@@ -51,10 +52,12 @@ export default class CertImport extends SigningCommand {
       description: 'with --manage: how control is proved',
     })(),
     'replace-account': Flags.boolean({
-      description: 'put an account that is found in the place of the one at its CA, and deactivate that one',
+      description:
+        'put an account that is found in the place of the one at its CA, and deactivate that one; asks first',
     }),
     'password-file': Flags.string({ description: 'file whose first line is the passphrase of encrypted keys' }),
     'dry-run': Flags.boolean({ description: 'check everything and show what would become of it; write nothing' }),
+    yes: YES_FLAG,
   };
 
   async run(): Promise<ImportReport> {
@@ -75,11 +78,27 @@ export default class CertImport extends SigningCommand {
     const manage = flags.manage ? { authority, challengeType } : undefined;
     const report = await withManager(this.environment(flags), async (manager): Promise<ImportReport> => {
       const replace = flags['replace-account'];
+      if (replace && !isDryRun) await this.#agreeToReplace(manager, found.accounts, flags);
       const accounts = await manager.adoptAccounts(found.accounts, { replace, isDryRun, signal });
       const outcomes = await manager.importCertificates(found.certificates, { manage, isDryRun, signal });
       return { isDryRun, accounts, certificates: [...outcomes, ...found.notTaken.map(asOutcome)] };
     });
     return this.#show(report, paths.join(' '));
+  }
+
+  /** Asks before an account is deactivated, which nothing takes back. */
+  async #agreeToReplace(
+    manager: Manager,
+    found: readonly AccountCandidate[],
+    flags: { readonly yes: boolean },
+  ): Promise<void> {
+    const { signal } = this;
+    await manager.refresh({ signal });
+    const expected = await manager.adoptAccounts(found, { replace: true, isDryRun: true, signal });
+    const where = expected.flatMap(({ outcome, directory = '' }) => (outcome === 'replaced' ? [directory] : []));
+    if (where.length === 0) return;
+    const question = `Deactivate the account of this bus at ${where.join(' and ')}, and use the one that was found? Nothing takes it back.`;
+    await this.agree(question, flags);
   }
 
   async #show(report: ImportReport, from: string): Promise<ImportReport> {

@@ -98,10 +98,8 @@ export default class CertMk extends SigningCommand {
   }
 
   async #plan(manager: Manager, sets: readonly (readonly string[])[], flags: MkFlags): Promise<{ plans: Plan[] }> {
-    const [{ parseConfiguration, parseSubject }, { describeLimits, describePlan, planFor }] = await Promise.all([
-      import('@certbus/manager'),
-      import('../../certificates/plan.ts'),
-    ]);
+    const [{ parseConfiguration, parseKeyType, parseSubject }, { describeLimits, describePlan, planFor }] =
+      await Promise.all([import('@certbus/manager'), import('../../certificates/plan.ts')]);
     await manager.refresh({ signal: this.signal });
     const stored = await manager.configuration();
     const authorities = await manager.authorities();
@@ -111,7 +109,8 @@ export default class CertMk extends SigningCommand {
       const known = authorities.map(({ name }) => name).join(', ');
       throw new CliError('CERTBUS_CLI_USAGE', `The configuration has no authority "${authority}" (it has: ${known}).`);
     }
-    const { challenge: challengeType, 'key-type': keyType } = flags;
+    const { challenge: challengeType } = flags;
+    const keyType = flags['key-type'] === undefined ? undefined : parseKeyType(flags['key-type']);
     const plans = sets.map((set) =>
       planFor(
         { config, state: manager.state },

@@ -1,11 +1,11 @@
 /** `certbus conf update`: replaces the configuration on the bus. */
-import { text } from 'node:stream/consumers';
 import type { ConfigureResult } from '@certbus/manager';
 import { clean, secretsOf } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
 import { describeChanges, parseDocument } from '../../configuration-document.ts';
 import { CliError } from '../../errors.ts';
+import { readStandardInput } from '../../text-input.ts';
 
 export default class ConfUpdate extends SigningCommand {
   static override summary = 'Replace the configuration on the bus by the one on standard input.';
@@ -21,12 +21,7 @@ export default class ConfUpdate extends SigningCommand {
 
   async run(): Promise<ConfigureResult> {
     const { flags } = await this.parse(ConfUpdate);
-    if (process.stdin.isTTY)
-      throw new CliError(
-        'CERTBUS_CLI_USAGE',
-        'The configuration is read from standard input: certbus conf update < FILE',
-      );
-    const { json, position } = parseDocument(await text(process.stdin));
+    const { json, position } = parseDocument(await readStandardInput({ usage: 'certbus conf update < FILE' }));
     if (flags.expect !== undefined && position !== undefined && flags.expect !== position)
       throw new CliError(
         'CERTBUS_CLI_USAGE',

@@ -1,10 +1,8 @@
 /** `certbus conf validate`. */
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { parseDocument } from '../../configuration-document.ts';
-import { CliError } from '../../errors.ts';
+import { readText } from '../../text-input.ts';
 
 export default class ConfValidate extends BaseCommand {
   static override summary = 'Check a configuration without putting it on the bus.';
@@ -19,9 +17,7 @@ export default class ConfValidate extends BaseCommand {
 
   async run(): Promise<{ authorities: string[]; providers: string[] }> {
     const { args } = await this.parse(ConfValidate);
-    if (args.file === '-' && process.stdin.isTTY)
-      throw new CliError('CERTBUS_CLI_USAGE', 'There is nothing on standard input: certbus conf validate - < FILE');
-    const document = args.file === '-' ? await text(process.stdin) : await readFile(args.file, 'utf8');
+    const document = await readText(args.file, { usage: 'certbus conf validate - < FILE' });
     const { parseConfiguration } = await import('@certbus/manager');
     const source = args.file === '-' ? undefined : args.file;
     const { authorities, dns = [] } = parseConfiguration(parseDocument(document, source).json);

@@ -3,7 +3,7 @@
 export { DatabaseSync } from '../../node-modules.ts';
 export { describeFileProblem, type FileProblem, fileProblemOf } from '../file-problem.ts';
 export { lockFile } from '../places/file-lock.ts';
-export { openRegular, readRegular } from '../regular-file.ts';
+export { checkRegular, openRegular, readRegular, textOf } from '../regular-file.ts';
 export { checkSchema, openGuarded, type SchemaOptions } from '../sqlite-guard.ts';
 export { isWalSafe } from './wal-reset.ts';
 export { type WriteWait, whenWritten } from './watch.ts';
