@@ -1,6 +1,8 @@
 /** Formats tables for terminals and for programs. */
 import { clean } from '@certbus/runtime/local';
 
+/** What needs no cleaning; of a long list, almost all cells are of this. */
+const PRINTABLE = /^[ -~]*$/;
 /** Between two columns. */
 const GAP = 2;
 /** A column is cut no further than this. */
@@ -45,7 +47,9 @@ export async function formatTable(
   rows: readonly (readonly string[])[],
   { isTerminal, window = Number.POSITIVE_INFINITY }: { readonly isTerminal: boolean; readonly window?: number },
 ): Promise<string> {
-  const cells = rows.map((row) => row.map((cell) => clean(cell).replaceAll(/[\n\t]/g, ' ')));
+  const cells = rows.map((row) =>
+    row.map((cell) => (PRINTABLE.test(cell) ? cell : clean(cell).replaceAll(/[\n\t]/g, ' '))),
+  );
   if (!isTerminal) return cells.map((row) => row.join('\t')).join('\n');
   const [{ default: Table }, { default: widthOf }] = await Promise.all([import('cli-table3'), import('string-width')]);
   const widths = [header, ...cells].reduce<number[]>(

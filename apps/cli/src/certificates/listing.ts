@@ -22,7 +22,7 @@ export interface Row extends CertificateStatus {
 /** A certificate as a row, with its status at an instant. */
 export function rowOf(certificate: ListedCertificate, now: Date): Row {
   const { certificateId, names, challengeType, directory, keyType } = certificate;
-  const notAfter = isPlain(certificate) ? certificate.notAfter.toISOString() : certificate.current?.notAfter;
+  const notAfter = isPlain(certificate) ? new Date(certificate.notAfter).toISOString() : certificate.current?.notAfter;
   const key = keyType ?? (directory === undefined ? undefined : 'P-256');
   return { certificateId, names, ...statusOf(certificate, now), notAfter, challengeType, directory, keyType: key };
 }

@@ -29,9 +29,10 @@ function waitingFor({ issuance, revoked, current, directory }: ManagedCertificat
 
 /** The same by the dates alone of a certificate of which nothing else is to be told. */
 function plainStatusOf({ notAfter, urgentAt, wantedAt }: PlainCertificate, now: Date): CertificateStatus {
-  if (notAfter <= now) return { status: 'expired' };
-  if (urgentAt <= now) return { status: 'expiring' };
-  return { status: wantedAt <= now ? 'due' : 'valid' };
+  const at = now.getTime();
+  if (notAfter <= at) return { status: 'expired' };
+  if (urgentAt <= at) return { status: 'expiring' };
+  return { status: wantedAt <= at ? 'due' : 'valid' };
 }
 
 /** Whether a certificate in a list has its dates alone. */

@@ -25,9 +25,9 @@ const plain = (certificate: ManagedCertificate) => ({
   challengeType: certificate.challengeType,
   directory: certificate.directory,
   keyType: certificate.keyType,
-  notAfter: new Date(certificate.current?.notAfter ?? ''),
-  urgentAt: urgentAt(certificate),
-  wantedAt: dutyOf(certificate)?.wantedAt,
+  notAfter: Date.parse(certificate.current?.notAfter ?? ''),
+  urgentAt: urgentAt(certificate)?.getTime(),
+  wantedAt: dutyOf(certificate)?.wantedAt.getTime(),
 });
 
 test('a list says all that states do, and reads no state of a certificate whose columns say it', async () => {

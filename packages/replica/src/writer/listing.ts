@@ -9,12 +9,12 @@ import { createTraitsReader, type Traits } from './traits.ts';
  */
 export interface PlainCertificate
   extends Pick<ManagedCertificate, 'certificateId' | 'names' | 'challengeType' | 'directory' | 'keyType'> {
-  /** When what is served ends. */
-  readonly notAfter: Date;
+  /** When what is served ends, as all instants here in milliseconds since 1970. */
+  readonly notAfter: number;
   /** From when on a sixth of its lifetime or less is left. */
-  readonly urgentAt: Date;
+  readonly urgentAt: number;
   /** When it is to be renewed. */
-  readonly wantedAt: Date;
+  readonly wantedAt: number;
 }
 
 /** A certificate in a list: its dates where they say all, else everything. */
@@ -34,8 +34,6 @@ type Row = Readonly<Record<string, unknown>>;
 const PAGE = 500;
 const COLUMNS = 'number, certificate_id, plain_names, traits, not_after, urgent_at, wanted_at';
 
-const dateIn = (row: Row, column: string): Date => new Date(Number(row[column]));
-
 function plainOf(row: Row, { challengeType, directory, keyType }: Traits): PlainCertificate {
   return {
     certificateId: String(row['certificate_id']),
@@ -43,9 +41,9 @@ function plainOf(row: Row, { challengeType, directory, keyType }: Traits): Plain
     challengeType,
     directory,
     keyType,
-    notAfter: dateIn(row, 'not_after'),
-    urgentAt: dateIn(row, 'urgent_at'),
-    wantedAt: dateIn(row, 'wanted_at'),
+    notAfter: Number(row['not_after']),
+    urgentAt: Number(row['urgent_at']),
+    wantedAt: Number(row['wanted_at']),
   };
 }
 
