@@ -43,8 +43,11 @@ export interface CertificateOperations {
    * completed. Rejects as {@link CertificateOperations.issue}, and `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`.
    */
   renew(certificateId: string, options: RunOptions & { readonly authority?: string | undefined }): Promise<IssueResult>;
-  /** What {@link CertificateOperations.revoke} would revoke and replace, by the bus as it was last read. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
-  revocationSubject(request: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>): RevocationSubject;
+  /** What {@link CertificateOperations.revoke} would revoke and replace, by the bus as it was last read. Rejects `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
+  revocationSubject(
+    request: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>,
+    options: { readonly signal: AbortSignal },
+  ): Promise<RevocationSubject>;
   /** Replaces what serves a leaf, and revokes it. Rejects as {@link CertificateOperations.renew}. */
   revoke(request: RevocationRequest, options: RunOptions): Promise<RevocationResult>;
   /**
@@ -101,7 +104,7 @@ export function certificateOperations(context: Context, dependencies: RunDepende
     chain: (certificateId) => chainOf(context, certificateId),
     issue: async (request, options) => issue(context, request, await withConfiguration(context, options)),
     renew: async (certificateId, options) => renew(context, certificateId, await withConfiguration(context, options)),
-    revocationSubject: (request) => revocationSubject(context, request),
+    revocationSubject: (request, options) => revocationSubject(context, request, options),
     revoke: async (request, options) => revokeCertificate(context, request, await withConfiguration(context, options)),
     revocable: async (request, { signal }) =>
       findRevocable(context, (await withConfiguration(context, { signal })).config, request),

@@ -82,7 +82,7 @@ test('what is served as another certificate too is replaced there as well, befor
     await withBus(site, (bus) => bus.append(manager.checkpoint, [event], { at: new Date() }));
     await manager.renew(certificateId, { signal });
     const request = { certificateId, reason: 'superseded', serialNumber: old } as const;
-    expect(manager.revocationSubject(request)).toMatchObject({
+    expect(await manager.revocationSubject(request, { signal })).toMatchObject({
       serialNumber: old,
       servedAs: [{ certificateId: 'imported0001' }],
     });
@@ -92,5 +92,30 @@ test('what is served as another certificate too is replaced there as well, befor
     for (const id of [certificateId, 'imported0001'])
       expect(manager.certificate(id)).toMatchObject({ predecessors: [], revoked: false });
     expect(manager.certificate('imported0001').current?.serialNumber).toBe(replacement);
+  });
+});
+
+test('a leaf with more newer ones than the state keeps is found in the history of the bus', async () => {
+  await manage(async (manager) => {
+    const names = ['often.test'];
+    const { certificateId, serialNumber } = await manager.issue({ names }, { signal });
+    const { current } = manager.certificate(certificateId);
+    if (!current) throw new TypeError('it was issued');
+    const { issuers, sealedKey, notBefore, notAfter } = current;
+    const newer = Array.from({ length: 68 }, (_, n) => ({
+      ...{ type: 'CertificateImported' as const, certificateId, names, issuers, sealedKey, notBefore, notAfter },
+      leaf: Buffer.from(`leaf ${n}`).toString('base64'),
+      serialNumber: `0${n + 10}`,
+    }));
+    await withBus(site, (bus) => bus.append(manager.checkpoint, newer, { at: new Date() }));
+    await manager.refresh();
+    expect(JSON.stringify(manager.certificate(certificateId))).not.toContain(`"${serialNumber}"`);
+    said.length = 0;
+    const request = { certificateId, reason: 'superseded', serialNumber } as const;
+    expect(await manager.revoke(request, { signal })).toMatchObject({ serialNumber, replacement: undefined });
+    expect(said).toEqual([`revoked ${serialNumber} for 4`]);
+    await expect(manager.revoke({ ...request, serialNumber: 'ABCD' }, { signal })).rejects.toMatchObject({
+      code: 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND',
+    });
   });
 });

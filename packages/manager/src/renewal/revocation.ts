@@ -1,6 +1,7 @@
 /** Revokes a certificate once another has taken its place. */
 import { REVOCATION_REASONS, type RevocationReason, revoke } from '@certbus/acme';
 import { createOpener, type IssuedCertificate, type ManagedCertificate } from '@certbus/events';
+import { evolve, MAX_RETIRED } from '@certbus/events/history';
 import { openAccount } from '../accounts/open-account.ts';
 import { authorityAt } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
@@ -8,6 +9,7 @@ import { type Context, decide } from '../context.ts';
 import { recordRevocation, servedAs } from '../decide/revocation.ts';
 import { certificateNotFound, ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
+import { readHistory } from '../upkeep/expulsion/history.ts';
 
 /** What is to be revoked. */
 export interface RevocationRequest {
@@ -35,11 +37,34 @@ export interface RevocationSubject {
   readonly servedAs: readonly ManagedCertificate[];
 }
 
-function find(certificate: ManagedCertificate, serialNumber?: string): IssuedCertificate {
+/** A leaf that the state has dropped, since it keeps so many of a certificate: what the history of the bus says of it. */
+async function findInHistory(
+  { bus, now }: Pick<Context, 'bus' | 'now'>,
+  { certificateId, serialNumber }: { readonly certificateId: string; readonly serialNumber: string | undefined },
+  signal: AbortSignal,
+): Promise<IssuedCertificate | undefined> {
+  for await (const { commit } of readHistory(bus, { signal }))
+    for (const { event } of commit.events) {
+      if (event?.type !== 'CertificateObtained' && event?.type !== 'CertificateImported') continue;
+      if (event.certificateId !== certificateId || event.serialNumber !== serialNumber) continue;
+      const issued = evolve(undefined, event, commit)?.current;
+      return issued && Date.parse(issued.notAfter) > now().getTime() ? issued : undefined;
+    }
+  return undefined;
+}
+
+async function find(
+  context: Pick<Context, 'bus' | 'now'>,
+  certificate: ManagedCertificate,
+  { serialNumber, signal }: { readonly serialNumber: string | undefined; readonly signal: AbortSignal },
+): Promise<IssuedCertificate> {
   const { certificateId, current, predecessors, retired = [] } = certificate;
   const known = current ? [current, ...predecessors, ...retired] : [];
   const wanted = serialNumber?.toUpperCase() ?? current?.serialNumber;
-  const issued = known.find((each) => each.serialNumber === wanted);
+  const isComplete = retired.filter(({ distrusted }) => !distrusted).length < MAX_RETIRED;
+  const issued =
+    known.find((each) => each.serialNumber === wanted) ??
+    (isComplete ? undefined : await findInHistory(context, { certificateId, serialNumber: wanted }, signal));
   if (issued) return issued;
   const list = known.map((each) => each.serialNumber).join(', ');
   const what = list
@@ -54,23 +79,29 @@ export function cameFromElsewhere({ serialNumber }: Pick<IssuedCertificate, 'ser
   return new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
 }
 
-/** The certificate that a request names, and which of its leaves. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
-function subjectOf(
-  { view: { state } }: Pick<Context, 'view'>,
+/** The leaf that a request names, and what it is served as. Rejects `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
+async function subjectOf(
+  context: Pick<Context, 'view' | 'bus' | 'now'>,
   { certificateId, serialNumber }: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>,
+  signal: AbortSignal,
 ) {
+  const { state } = context.view;
   const certificate = state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
-  const issued = find(certificate, serialNumber);
+  const issued = await find(context, certificate, { serialNumber, signal });
   return { issued, served: servedAs(state, certificate, issued.leafHash) };
 }
 
-/** What a request is about, by the bus as it was last read. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
-export function revocationSubject(
-  context: Pick<Context, 'view'>,
+/**
+ * What a request is about, by the bus as it was last read. A leaf that its state has dropped is looked for in its history. Rejects
+ * `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, or as that is read.
+ */
+export async function revocationSubject(
+  context: Pick<Context, 'view' | 'bus' | 'now'>,
   request: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>,
-): RevocationSubject {
-  const { issued, served } = subjectOf(context, request);
+  { signal }: { readonly signal: AbortSignal },
+): Promise<RevocationSubject> {
+  const { issued, served } = await subjectOf(context, request, signal);
   return { serialNumber: issued.serialNumber, servedAs: served };
 }
 
@@ -86,7 +117,7 @@ export async function revokeCertificate(
   options: RunOptions & { readonly config: Configuration },
 ): Promise<RevocationResult> {
   const { certificateId, reason, identity } = request;
-  const { issued, served } = subjectOf(context, request);
+  const { issued, served } = await subjectOf(context, request, options.signal);
   const { directory, leafHash, serialNumber } = issued;
   if (directory === undefined) throw cameFromElsewhere(issued);
   const authority = authorityAt(options.config, directory);

@@ -166,8 +166,9 @@ export default class CertRevoke extends SigningCommand {
       await manager.refresh({ signal: this.signal });
       const { certificateId, names } = await certificateOf(manager, id);
       const request = { certificateId, ...terms, serialNumber: flags.serial };
-      await this.agree(singleQuestionOf({ certificateId, names }, manager.revocationSubject(request)), flags);
       const { signal } = this;
+      const subject = await manager.revocationSubject(request, { signal });
+      await this.agree(singleQuestionOf({ certificateId, names }, subject), flags);
       return this.withDisplay(({ onProgress }) => manager.revoke(request, { signal, onProgress }));
     });
     const { serialNumber, replacement } = result;
