@@ -49,13 +49,15 @@ const vitest = await createVitest({
   // Each process reads the sources as they are then: nothing of a mutant is left in the next one.
   experimental: { viteModuleRunner: false, nodeLoader: false },
 });
-const project = vitest.getRootProject();
 const escapeExpression = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 async function run({ tests: { file, only }, limitMs }: Wanted): Promise<Ended> {
+  const path = resolve(file);
+  const project = vitest.projects.find((each) => each.matchesTestGlob(path));
+  if (!project) throw new Error(`${file} is not a file of tests`);
   Object.assign(project.config, { testTimeout: limitMs, expect: { poll: { timeout: limitMs } } });
   const options = only === undefined ? {} : { testNamePattern: new RegExp(escapeExpression(only)) };
-  await vitest.rerunTestSpecifications([project.createSpecification(resolve(file), options)]);
+  await vitest.rerunTestSpecifications([project.createSpecification(path, options)]);
   return ended;
 }
 
