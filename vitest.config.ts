@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './vitest.sequencer.ts';
 
 const conditions = ['certbus:source', 'node', 'import', 'default'];
 
@@ -17,6 +18,7 @@ export default defineConfig({
     hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
     reporters: ['default', './vitest.summary.ts'],
+    sequence: { sequencer: LongestFirst },
     execArgv: [
       '--conditions=certbus:source',
       '--import',
