@@ -242,8 +242,8 @@ export const manager: readonly Mutant[] = [
   {
     fault: 'a failed order keeps what it held of its domains',
     file: 'packages/events/src/history/ledger.ts',
-    find: 'return [...held(own, -1), ...failures];',
-    replace: 'return failures;',
+    find: 'return [...held(own, -1), ...failures, ...refused];',
+    replace: 'return [...failures, ...refused];',
     noticedBy: [{ file: 'packages/manager/src/state/spending.property.test.ts' }],
   },
   {
