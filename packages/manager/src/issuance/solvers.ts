@@ -8,6 +8,7 @@ import type {
   Http01Settings,
   TlsAlpn01Settings,
 } from '../configuration/configuration.ts';
+import { plainDomain } from '../configuration/domains.ts';
 import { ManagerError } from '../errors.ts';
 
 /** Makes the solver that settings name; the program around the manager decides which there are. */
@@ -46,7 +47,7 @@ function zoneMatch(zone: string, name: string): number {
 export function dnsSettingsFor({ dns = [] }: Configuration, name: string): DnsSettings | undefined {
   let best: { settings: DnsSettings; match: number } | undefined;
   for (const settings of dns) {
-    const match = Math.max(...settings.zones.map((zone) => zoneMatch(zone.toLowerCase(), bare(name))));
+    const match = Math.max(...settings.zones.map((zone) => zoneMatch(plainDomain(zone), bare(name))));
     if (match >= 0 && match > (best?.match ?? -1)) best = { settings, match };
   }
   return best?.settings;

@@ -4,6 +4,7 @@ import { isAddress, type ManagedCertificate } from '@certbus/events';
 import type { DnsView } from '@certbus/solvers/dns-view';
 import { connectToRead } from '../accounts/connect.ts';
 import type { Configuration } from '../configuration/configuration.ts';
+import { plainDomain } from '../configuration/domains.ts';
 import { resolversFor } from '../configuration/resolvers.ts';
 import type { Context } from '../context.ts';
 import { registeredDomainOf } from '../decide/limits.ts';
@@ -31,13 +32,13 @@ interface Issuer {
   readonly accountUrl?: string;
 }
 
-/** A domain as names have it: lower case, without the final dot. */
-const plain = (domain: string): string => domain.toLowerCase().replace(/\.$/, '');
-
 /** The longest domain that fits a name of those whose servers the configuration names, and those servers. */
 function delegationOf({ quarantine }: Configuration, name: string) {
   const configured = Object.entries((quarantine === false ? undefined : quarantine?.nameServers) ?? {});
-  const known = configured.map(([domain, expectedNameServers]) => ({ domain: plain(domain), expectedNameServers }));
+  const known = configured.map(([domain, expectedNameServers]) => ({
+    domain: plainDomain(domain),
+    expectedNameServers,
+  }));
   const fitting = known.filter(({ domain }) => name === domain || name.endsWith(`.${domain}`));
   return fitting.toSorted((one, other) => other.domain.length - one.domain.length)[0];
 }
