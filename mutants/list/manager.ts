@@ -247,6 +247,20 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/manager/src/state/spending.property.test.ts' }],
   },
   {
+    fault: 'an order that its CA never completes is kept without end',
+    file: 'packages/manager/src/issuance/completion.ts',
+    find: ' || isOverdue(issuance, current, context.now())',
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/issuance/late-orders.int.test.ts' }],
+  },
+  {
+    fault: 'two looks at DNS that found different names lost prove a loss',
+    file: 'packages/events/src/history/evolve.ts',
+    find: 'return before.names.some((name) => names.includes(name)) ? before.since : at;',
+    replace: 'return before.since;',
+    noticedBy: [{ file: 'packages/manager/src/decide/quarantine.test.ts' }],
+  },
+  {
     fault: 'a manager decides on events that it does not know',
     file: 'packages/manager/src/context.ts',
     find: 'if (types.length === 0) return;',

@@ -55,6 +55,16 @@ test.each([
   expect(minutes(new Date(NOW.getTime() + 15 * MINUTE_MS))).toBe(15);
 });
 
+test('behind the floor its pauses do not grow', () => {
+  const notBefore = new Date(NOW.getTime() - 89.5 * DAYS * MINUTE_MS).toISOString();
+  const notAfter = new Date(NOW.getTime() + 0.5 * DAYS * MINUTE_MS).toISOString();
+  const limitedSince = new Date(NOW.getTime() - 7 * DAYS * MINUTE_MS);
+  const failed = { attempt: 1, class: 'rate-limited' as const, atLeast: undefined, hasFallback: false, limitedSince };
+  const until = backOffUntil(NOW, { ...failed, current: { notBefore, notAfter } as IssuedCertificate });
+  // A twentieth of the time that is left.
+  expect((until.getTime() - NOW.getTime()) / MINUTE_MS).toBe(36);
+});
+
 test('only where a person has to act a day is a day, whatever the lifetime', () => {
   expect(pause(160 * HOURS, 1, 'operator-action')).toBe(1_440);
 });

@@ -54,9 +54,13 @@ export interface FailedAttempt {
   readonly hasFallback: boolean;
 }
 
-/** A limit that the CA gives no end of can be one of weeks: the pause is as long as it has lasted, a day at most. */
-function limitedPauseMs({ class: failureClass, atLeast, limitedSince }: FailedAttempt, now: Date): number {
+/**
+ * A limit that the CA gives no end of can be one of weeks: the pause is as long as it has lasted, a day at most. Not where there is no time left to
+ * wait.
+ */
+function limitedPauseMs({ class: failureClass, atLeast, limitedSince, current }: FailedAttempt, now: Date): number {
   if (failureClass !== 'rate-limited' || atLeast || !limitedSince) return 0;
+  if (current && pauseLimit(current, { hasFallback: false }) <= now) return 0;
   return Math.min(now.getTime() - limitedSince.getTime(), DAY_MS);
 }
 

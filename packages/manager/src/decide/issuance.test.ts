@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import {
   extendClaim,
   type FailureReason,
+  isUnderWay,
   presentChallenges,
   recordFailure,
   recordObtained,
@@ -289,4 +290,16 @@ test.each([
   const again = new Date(NOW.getTime() + 600_000).toISOString();
   expect(events).toMatchObject([{ notBefore: again, retryAt: retryAt.toISOString() }]);
   expect(recordFailure(given([started, NOW]), NOW, mine, why).events[0]).not.toHaveProperty('retryAt');
+});
+
+test.each<[string, number, boolean, boolean]>([
+  ['is claimed', 0, false, true],
+  ['was claimed, and can go on', DAY - 1, false, true],
+  ['was claimed, and its manager has gone', DAY, false, false],
+  ['was released, and can go on', DAY - 1, true, true],
+  ['was released, and waits for too long', DAY, true, false],
+])('an issuance that %s, after %d ms: %s, %s', (_, ms, isReleased, expected) => {
+  const state = given([started, NOW], ...(isReleased ? [[{ type: 'IssuanceReleased', ...mine }, NOW] as const] : []));
+  const { issuance, current } = state.certificate('certificate1') ?? {};
+  expect(isUnderWay({ issuance, current }, later(ms))).toBe(expected);
 });

@@ -250,7 +250,9 @@ export function isUnderWay(
   { issuance, current }: Pick<ManagedCertificate, 'issuance' | 'current'>,
   now: Date,
 ): boolean {
-  return issuance !== undefined && (issuance.holder !== undefined || !isOverdue(issuance, current, now));
+  if (!issuance) return false;
+  const isClaimed = issuance.holder !== undefined && Date.parse(issuance.until) > now.getTime();
+  return isClaimed || !isOverdue(issuance, current, now);
 }
 
 /**

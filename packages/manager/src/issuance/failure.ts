@@ -27,7 +27,7 @@ const classOfProblem = ({ problem: { type }, class: problemClass }: AcmeProblemE
 
 /** The CA's words, with the page where a person can put it right. */
 function detailOf({ problem: { detail }, page }: AcmeProblemError): string {
-  return page === undefined || detail.includes(page) ? detail : `${detail}. See ${page}`;
+  return page === undefined || detail.includes(page) ? detail : `${detail.replace(/\.$/, '')}. See ${page}`;
 }
 
 const DAY_MS = 86_400_000;
