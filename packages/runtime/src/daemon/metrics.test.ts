@@ -13,7 +13,7 @@ const DIRECTORIES = [
 /** What the first, the second and the third have: the least is in the middle. */
 const LEFT = [30, 10, 20];
 
-test('of several directories at one host the least is shown: what ends first, and what leaves least room', async () => {
+test('of several directories at one host the least is shown: what ends first, also of an account that was given up, and what leaves least room', async () => {
   const registry = new Registry();
   const quotas = DIRECTORIES.map((directory, n): Quota => {
     return { limit: 'orders', directory, subject: directory, capacity: 100, left: LEFT[n] ?? 0 };
@@ -26,7 +26,10 @@ test('of several directories at one host the least is shown: what ends first, an
     firstEnd: (directory: string) => new Date(NOW.getTime() + (LEFT[DIRECTORIES.indexOf(directory)] ?? 0) * 1_000),
     endingBefore: () => 0,
   };
-  const bus = { accounts: DIRECTORIES.map((directory) => ({ directory })), alerts: [], newestAt: undefined };
+  const [accounts, closedAccounts] = [[0, 2], [1]].map((numbers) =>
+    numbers.map((n) => ({ directory: DIRECTORIES[n] })),
+  );
+  const bus = { accounts, closedAccounts, alerts: [], newestAt: undefined };
   const manager: unknown = {
     counts: () => counts,
     checkpoint: { position: 1 },

@@ -93,7 +93,9 @@ export function createMetrics(registry: Registry): Metrics {
   });
   shown('first_expiry_seconds', 'Time until the first certificate of a CA ends', ['ca'], (gauge, manager, now) => {
     const counts = manager.counts();
-    const ends = manager.state.bus.accounts.flatMap(({ directory }) => {
+    const { accounts, closedAccounts } = manager.state.bus;
+    // What came from an account that was given up is served still.
+    const ends = [...accounts, ...closedAccounts].flatMap(({ directory }) => {
       const at = counts.firstEnd(directory);
       return at ? [{ labels: { ca: hostOf(directory) }, value: (at.getTime() - now.getTime()) / 1_000 }] : [];
     });
