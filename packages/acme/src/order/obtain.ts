@@ -57,6 +57,8 @@ export interface ObtainOptions {
   readonly resume?: string;
   /** Awaited with the new order's URL before anything else happens to the order. */
   readonly onOrder: (url: string) => Promise<void>;
+  /** Called once the CA has issued, before the certificate is fetched: from then on another order is another certificate. */
+  readonly onIssued?: () => void;
   /**
    * Takes what goes wrong while the order goes on, in words for the operator, such as the CA's error of a challenge that is tried again.
    * The log has it as well. Default: nobody.
@@ -270,6 +272,7 @@ async function run(engine: Engine, options: ObtainOptions): Promise<Obtained> {
   else if (isResumed) await sweep(context, order);
   const proven: Order = order.status === 'pending' ? { ...order, status: 'ready', retryAfter: undefined } : order;
   const valid = await finalize(engine, session, proven, { csr, isResumed, since, onSlow });
+  options.onIssued?.();
   const { chain, isPreferred } = await download(engine, session, valid, options).catch((error: unknown) => {
     throw isLeftover(order, isResumed, error) ? orderGone(order.url, error.message, error) : error;
   });

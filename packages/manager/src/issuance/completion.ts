@@ -56,16 +56,20 @@ function persistence(
 export async function completeIssuance(
   context: Context,
   claim: HeldClaim,
-  options: Omit<OrderOptions, 'lost' | 'persist'>,
+  options: Omit<OrderOptions, 'lost' | 'persist' | 'noteIssued'>,
 ): Promise<IssuedContent> {
   const { certificateId } = claim;
   const { names } = issuanceOf(context.view.state, claim);
   await using keepAlive = await keepClaimAlive(context, claim, options);
   const { lost } = keepAlive;
   const persist = persistence(context, claim, { ...options, names, lost });
+  let isIssued = false;
   try {
     lost.throwIfAborted();
-    const { leaf, issuers } = await runOrder(context, claim, { ...options, lost, persist });
+    const noteIssued = (now: boolean) => {
+      isIssued = now;
+    };
+    const { leaf, issuers } = await runOrder(context, claim, { ...options, lost, persist, noteIssued });
     options.onProgress({ step: 'issued', certificateId, names });
     const csr = csrFor(context, claim, publicKeyOfLeaf(leaf));
     if (!csr) throw keyNotOurs(names);
@@ -79,7 +83,7 @@ export async function completeIssuance(
     options.onProgress({ step: 'recorded', certificateId, names });
     return content;
   } catch (error) {
-    const reason = await giveUp(context, claim, error, { ...options, lost, persist });
+    const reason = await giveUp(context, claim, error, { ...options, lost, persist, isIssued });
     options.onProgress({ step: 'ended', certificateId, names });
     throw reason;
   }
@@ -91,13 +95,18 @@ function keyNotOurs(names: readonly string[]): AcmeError {
 }
 
 /**
- * Whether an order waits for its CA, which an outage left open, or which is still at work on the certificate: it may be finalized already, so
- * that a second one would be a second certificate. Not where a second CA is asked in its place, nor where it has waited for too long.
+ * Whether an order waits for its CA, which an outage left open, which is still at work on the certificate, or which has issued it and does not hand it
+ * out: a second order would be a second certificate. Not where a second CA is asked in its place, nor where it has waited for too long.
  */
-function isKept(context: Context, claim: HeldClaim, config: Configuration, error: unknown): boolean {
+function isKept(
+  context: Context,
+  claim: HeldClaim,
+  { config, error, isIssued }: { readonly config: Configuration; readonly error: unknown; readonly isIssued: boolean },
+): boolean {
   const { issuance, current } = context.view.state.certificate(claim.certificateId) ?? {};
   if (issuance?.orderUrl === undefined || isOverdue(issuance, current, context.now())) return false;
-  return (isOutage(error) || isProcessing(error)) && isStillAsked(context, claim, config);
+  const isWithheld = isIssued && error instanceof AcmeError && error.code !== 'CERTBUS_ACME_CERTIFICATE_REFUSED';
+  return (isOutage(error) || isProcessing(error) || isWithheld) && isStillAsked(context, claim, config);
 }
 
 /** Whether an order that was never sent is not a failed one: not where a second CA is to be asked, which only a failure lets happen. */
@@ -128,7 +137,13 @@ async function giveUp(
   context: Context,
   claim: HeldClaim,
   error: unknown,
-  { config, signal, lost, persist }: Pick<OrderOptions, 'config' | 'signal' | 'lost' | 'persist'>,
+  {
+    config,
+    signal,
+    lost,
+    persist,
+    isIssued,
+  }: Pick<OrderOptions, 'config' | 'signal' | 'lost' | 'persist'> & { readonly isIssued: boolean },
 ): Promise<unknown> {
   if (error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_CLAIM_LOST') return error;
   // Nobody took over a claim that only lapsed because it could not be extended.
@@ -137,7 +152,7 @@ async function giveUp(
     const { directory, issuance } = context.view.state.certificate(claim.certificateId) ?? {};
     const why = recordedReason(error, config, directory);
     const reason = isUnsendable(error, issuance?.orderUrl) ? { ...why, class: 'permanent-request' as const } : why;
-    const isOver = !isUnsent(context, claim, config, error) && !isKept(context, claim, config, error);
+    const isOver = !isUnsent(context, claim, config, error) && !isKept(context, claim, { config, error, isIssued });
     if (signal.aborted || isOfTheBus(error) || !isOver) await decide(context, (state) => releaseClaim(state, claim));
     else await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason)));
   } catch (unrecorded) {

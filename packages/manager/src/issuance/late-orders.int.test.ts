@@ -92,6 +92,18 @@ test('an order that its CA never completes is a failure after a day, and another
   });
 });
 
+test('a certificate that its CA has issued and does not hand out is waited for, and not ordered again', async () => {
+  const { server, clock, manage } = await startWorld({ validation: { alwaysValid: true } });
+  const fault = server.faults.inject({ kind: 'html', status: 200 }, { resource: 'certificate', times: 4 });
+  await manage(async (manager) => {
+    const withheld = { code: 'CERTBUS_ACME_NOT_ACME' };
+    await expect(manager.issue({ names: ['a.test'] }, { signal })).rejects.toMatchObject(withheld);
+    for (; fault.hits < 4; clock.advance(10 * MINUTE_MS)) await manager.runOnce({ signal });
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
+  });
+  expect([server.orderCount, server.certificates().length]).toEqual([1, 1]);
+});
+
 test('an order whose dates were fixed too long ago is made again at once, and what it gave is not due', async () => {
   const { server, clock, manage } = await startWorld({ fixesDates: true, profiles: { short } });
   const stop = new AbortController();

@@ -19,6 +19,8 @@ export interface OrderOptions {
   /** Aborted once the claim is lost: then the order is left as it is, for the claim's new holder. */
   readonly lost: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
+  /** Takes whether the CA has issued, before the certificate is fetched, and that it is not to be had. */
+  readonly noteIssued: (isIssued: boolean) => void;
   /** Does what needs the bus, again and again while the bus fails and the claim lasts. */
   readonly persist: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -118,7 +120,7 @@ async function obtainChain(
   run: Run,
   { ca, csr, solver, resume }: { ca: Acme; csr: CsrWithKey; solver: Solver; resume: string | undefined },
 ): Promise<ObtainedChain> {
-  const { claim, issuance, authority, signal, lost, stop, onProgress, persist } = run;
+  const { claim, issuance, authority, signal, lost, stop, onProgress, noteIssued, persist } = run;
   const { names, challengeType, profile, replaces } = issuance;
   const { warnings, ...chain } = await obtain(ca, {
     names,
@@ -133,6 +135,7 @@ async function obtainChain(
     // The client has logged it.
     onWarning: (message) => onProgress({ step: 'warning', certificateId: claim.certificateId, names, message }),
     onWaiting: waiter(run),
+    onIssued: () => noteIssued(true),
     async onOrder(url) {
       await persist(() => decide(context, (state) => recordOrder(state, claim, url), { signal: stop }));
       onProgress({ step: 'order', certificateId: claim.certificateId, names, orderUrl: url });
@@ -165,6 +168,7 @@ export async function runOrder(context: Context, claim: HeldClaim, options: Orde
     return await obtainChain(context, run, { ca, csr, solver, resume });
   } catch (error) {
     if (!isGone(error)) throw error;
+    options.noteIssued(false);
     // What was left behind, or took too long, is not worth finishing; the claim and its key serve a new order.
     context.logger.info('ordering again', { names: issuance.names, why: String(error) });
     return await obtainChain(context, run, { ca, csr, solver, resume: undefined });
