@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
   writeSync,
@@ -168,4 +169,22 @@ test('a replica that is lost as a whole while a client runs takes nothing away o
   await rebuilt;
   expect(servedBy(client)).toEqual(newest);
   expect(client.health()).toMatchObject({ ready: true, position });
+});
+
+/** Stands still with the whole event loop, so that this thread hears of nothing meanwhile. */
+const standStill = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+test('a file that was made again and then changed by somebody, before this thread opened it, is mended by the one that writes it', async () => {
+  const { client, alarms, path } = await start('foreign-table', () => {});
+  rmSync(path);
+  for (let looks = 0; looks < 3_000 && !existsSync(path); looks += 1) standStill(10);
+  standStill(300);
+  const foreign = new DatabaseSync(path);
+  foreign.exec('CREATE TABLE foreign_one (a)');
+  foreign.close();
+  const messages = () => alarms.map(({ message }) => message);
+  await expect.poll(messages).toContainEqual(expect.stringContaining('removed or replaced while it was in use'));
+  await expect.poll(() => client.health()).toMatchObject({ ready: true, live: true, trouble: undefined });
+  for (const name of NAMES) expect(await client.secureContextFor(name)).toBeDefined();
+  expect([...client.certificates()]).toHaveLength(NAMES.length);
 });

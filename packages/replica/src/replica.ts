@@ -278,10 +278,12 @@ interface Opening {
   readonly isSalvaged: boolean;
   /** Called when another file was put in its place. */
   readonly onReplaced: () => void;
+  /** Takes damage that keeps it from being opened again. */
+  readonly onDamage: (error: unknown) => void;
 }
 
 /** The file for reading; opened again when another was put in its place. */
-function openFile({ path, busId, readWith, onReplaced, ...first }: Opening) {
+function openFile({ path, busId, readWith, onReplaced, onDamage, ...first }: Opening) {
   let { database, isSalvaged } = first;
   let reader = readWith(database);
   let counters = createCounters(database);
@@ -304,8 +306,17 @@ function openFile({ path, busId, readWith, onReplaced, ...first }: Opening) {
     reopened += 1;
   }
 
+  function openAnother(): void {
+    try {
+      use(openToRead(path, busId));
+    } catch (error) {
+      // Who writes it may have it open since before it was damaged, and know nothing of that.
+      if (error instanceof ReplicaError && error.code === 'CERTBUS_REPLICA_DAMAGED') onDamage(error);
+      throw error;
+    }
+  }
   function version(): number {
-    if (existsSync(path) && statSync(path).ino !== inode) use(openToRead(path, busId));
+    if (existsSync(path) && statSync(path).ino !== inode) openAnother();
     // A new file counts its own changes from 1 again.
     return reopened * 2 ** 32 + counters.changes();
   }
@@ -424,10 +435,11 @@ function openFor(
   { path, busId, role }: ReplicaFile,
   { watch, isAlone }: { readonly watch: DamageWatch; readonly isAlone: boolean },
 ) {
-  const rest = { path, busId, readWith: readerFor(role, watch.note), onReplaced: watch.reopened };
+  const { note, reopened } = watch;
+  const rest = { path, busId, readWith: readerFor(role, note), onReplaced: reopened, onDamage: note };
   if (role === 'manager') return openFile({ ...rest, database: openToRead(path, busId), isSalvaged: false });
   const { database, damage } = openToServe({ path, busId, role }, { isAlone });
-  if (damage) watch.note(damage);
+  if (damage) note(damage);
   return openFile({ ...rest, database, isSalvaged: damage !== undefined });
 }
 
