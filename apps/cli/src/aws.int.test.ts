@@ -1,6 +1,6 @@
 /** Tests of what the command line prints for AWS. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUNDLE } from '@certbus/lambda/bundle';
 import { TEMPLATE } from '@certbus/lambda/template';
@@ -29,5 +29,13 @@ describe.skipIf(!existsSync(BUNDLE) && !process.env['CI'])('aws bundle', () => {
     expect(resultOf(ended)).toEqual({ file: join(folder, 'code.zip'), bytes: written.length, sha256 });
     expect(written.length).toBeLessThan(1_000_000);
     expect(await certbus(folder, ['aws', 'bundle', 'no/such/code.zip'])).toMatchObject({ status: 3 });
+    writeFileSync(join(folder, 'root.key'), 'a key');
+    const refused = await certbus(folder, ['aws', 'bundle', 'root.key']);
+    expect(refused).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('root.key is there already, is not a ZIP'),
+    });
+    expect(readFileSync(join(folder, 'root.key'), 'utf8')).toBe('a key');
+    expect(await certbus(folder, ['aws', 'bundle', 'code.zip'])).toMatchObject({ status: 0 });
   });
 });

@@ -10,7 +10,7 @@ import {
   startLambdaEmulator,
   temporaryFolder,
 } from 'certbus-services';
-import { sharedDynamoDbLocal, sized } from 'certbus-services/vitest';
+import { isFull, sharedDynamoDbLocal, sized } from 'certbus-services/vitest';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { unpackBundle } from './bundle/task.builders.ts';
 import { createHandler } from './handler.ts';
@@ -19,6 +19,9 @@ import { createSite, missingPart, type Site } from './site.builders.ts';
 
 const { signal } = new AbortController();
 const AT_ONCE = 20;
+/** What a CA is asked for in an order, in its turn. */
+const STEPS = ['newOrder', 'authorization', 'challenge', 'finalize', 'certificate'] as const;
+type Step = (typeof STEPS)[number];
 
 /** Has a program begin with this one. */
 const beginWith = (program: string) => ({
@@ -108,7 +111,7 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
   }
 
   /** Does something once the CA is next asked for a resource: in the middle of an order, which is on the bus before anything is asked about it. */
-  function inNextOrder(act: () => void, wanted = 'authorization'): Promise<void> {
+  function inNextOrder(act: () => void, wanted: Step = 'authorization'): Promise<void> {
     return new Promise((resolve) => {
       const off = site.ca.on('request', ({ resource }) => {
         if (resource !== wanted) return;
@@ -147,33 +150,56 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     expect(site.route53.zone('Z0123456789ABC').txt('_acme-challenge.www.example.test')).toEqual([]);
   });
 
-  test('one that is frozen in the middle of an order goes on with it, and no other one takes it meanwhile', async () => {
-    const [id] = await makeDue('frozen.example.test');
+  /** Freezes an invocation when it asks for this, and has another one look at what is due meanwhile. */
+  async function freezeAt(step: Step): Promise<void> {
+    const [id] = await makeDue(`frozen-${step.toLowerCase()}.example.test`);
     const before = site.ca.orderCount;
-    const frozen = inNextOrder(() => first?.signal('SIGSTOP'));
+    const frozen = inNextOrder(() => first?.signal('SIGSTOP'), step);
     const running = invoke(first);
     await frozen;
     expect(await invoke(second)).toMatchObject({ renewed: 0, failed: 0 });
     first?.signal('SIGCONT');
     expect(await running).toMatchObject({ renewed: 1, failed: 0 });
     await expectRenewed(id, before + 1);
-  });
+  }
 
-  test('one whose time ends releases its order, and the next one goes on with it', async () => {
-    const [id] = await makeDue('late.example.test');
+  /** Ends the time of an invocation while it waits for this, and has another one go on. */
+  async function endTimeAt(step: Step): Promise<void> {
+    const name = `late-${step.toLowerCase()}.example.test`;
+    const [id] = await makeDue(name);
     const before = site.ca.orderCount;
     const late = await start({ variables: ENDS_BY_SIGNAL });
-    site.ca.faults.inject({ kind: 'stall', when: 'before' }, { resource: 'finalize', times: Number.POSITIVE_INFINITY });
-    // What has ended and is left to the next invocation is an error, so that somebody looks.
-    const error = /\(due 1, renewed 0, failed 0, postponed 1, position \d+\)\. late\.example\.test: postponed/;
-    const ended = inNextOrder(() => late.signal('SIGUSR2'), 'finalize');
+    site.ca.faults.inject({ kind: 'stall', when: 'before' }, { resource: step, times: Number.POSITIVE_INFINITY });
+    const ended = inNextOrder(() => late.signal('SIGUSR2'), step);
     const running = invoke(late);
     await ended;
-    expect(await running).toMatchObject({ errorMessage: expect.stringMatching(error) });
+    // What has ended and is left to the next invocation is an error, so that somebody looks.
+    const counts = String.raw`\(due 1, renewed 0, failed 0, postponed 1, position \d+\)\. ${name}: postponed`;
+    expect(await running).toMatchObject({ errorMessage: expect.stringMatching(counts) });
     site.ca.faults.clear();
     expect(await invoke(second)).toMatchObject({ renewed: 1 });
     await expectRenewed(id, before + 1);
-  });
+    await late.stop();
+  }
+
+  test('one that is frozen in the middle of an order goes on with it, and no other one takes it meanwhile', () =>
+    freezeAt('authorization'));
+
+  test('one whose time ends releases its order, and the next one goes on with it', () => endTimeAt('finalize'));
+
+  if (isFull) {
+    test.each(STEPS)(
+      'a freeze and the end of the time at %s end with one order and one certificate each',
+      {
+        tags: 'full',
+        timeout: 600_000,
+      },
+      async (step) => {
+        await freezeAt(step);
+        await endTimeAt(step);
+      },
+    );
+  }
 
   test('a failing CA is an error with the counts', async () => {
     const [id = ''] = await makeDue('mail.example.test');
@@ -232,7 +258,22 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     await fail(await createManagerKey(), 'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE');
     await fail('ssm:key', 'CERTBUS_CLI_SECRET_REFERENCE_INVALID');
     await fail('not a key', 'CERTBUS_EVENTS_KEY_MALFORMED');
+    // Also where the invocation has no context.
+    const odd = createHandler({ variables: { ...site.variables, CERTBUS_MANAGER_KEY: 'not a key' }, write: () => {} });
+    await expect(odd({})).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_KEY_MALFORMED' });
     expect(lines.join()).not.toContain('AGE-SECRET-KEY');
+  });
+
+  test('a bus that is not read in the time of an invocation is a clear error, before Lambda ends it', async () => {
+    const lines: string[] = [];
+    const variables = { ...site.variables, TMPDIR: join(site.folder, crypto.randomUUID()) };
+    const handler = createHandler({ variables, write: (line) => lines.push(line) });
+    await expect(handler({}, { getRemainingTimeInMillis: () => 0 })).rejects.toThrow(
+      /not read in the time.*bus snapshot/,
+    );
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 'ERROR' }]);
+    // The environment lives on, and the next one has its time.
+    expect(await handler({})).toMatchObject({ due: 0, cold: false });
   });
 
   test('no secret is in the log', () => {

@@ -13,7 +13,7 @@ import {
 import { describeError, logLine, problemsOf, RunFailedError, type Summary, summaryOf } from './summary.ts';
 
 /** Runs for one event, whatever is in it. */
-export type Handler = (event: unknown, context: InvocationContext) => Promise<Summary>;
+export type Handler = (event: unknown, context?: InvocationContext) => Promise<Summary>;
 
 /** Throws where the key is not one of this bus: where nothing is due, nothing would be signed, and nobody would notice. */
 async function checkInForce({ checkpoint }: Manager, environment: Environment): Promise<void> {
@@ -33,6 +33,15 @@ const claimsOf = (functionName: string, { awsRequestId = 'unknown' }: Invocation
   hasEnded: () => false,
 });
 
+/** Ends what comes before the run where that takes all the time of an invocation, as the reading of a large bus does. */
+function timeForBeginning(leftMs: number): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const what =
+    'The bus was not read in the time of one invocation. Put a snapshot of it into the archive of the function: "certbus bus snapshot".';
+  const timer = setTimeout(() => controller.abort(new Error(what)), leftMs);
+  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
 /**
  * Makes the function. Keys and secrets are read at its first invocation, and again after one that failed. It answers what the run did, or rejects
  * with a {@link RunFailedError}, which has the same counts, or with what kept the run from its end.
@@ -48,13 +57,16 @@ export function createHandler({
   const run = async (context: InvocationContext, functionName: string) => {
     environment ??= readEnvironment({ variables: functionVariables(variables), writeLine });
     const known = environment;
+    const at = now();
+    const deadline = deadlineOf(context, at);
+    using beginning = timeForBeginning(deadline.getTime() - at.getTime());
     const runOnce = async (manager: Manager) => {
       await checkInForce(manager, known);
-      return manager.runOnce({ deadline: deadlineOf(context, now()) });
+      return manager.runOnce({ deadline });
     };
-    return withManager(known, runOnce, claimsOf(functionName, context));
+    return await withManager(known, runOnce, { ...claimsOf(functionName, context), signal: beginning.signal });
   };
-  return async (_event, context) => {
+  return async (_event, context = {}) => {
     const begun = now();
     const wasCold = cold;
     cold = false;

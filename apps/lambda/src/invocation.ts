@@ -6,7 +6,7 @@ import type { Variables } from '@certbus/runtime';
 export interface InvocationContext {
   readonly functionName?: string;
   readonly awsRequestId?: string;
-  getRemainingTimeInMillis(): number;
+  getRemainingTimeInMillis?(): number;
 }
 
 /** What the function takes from its process. */
@@ -23,10 +23,16 @@ export const writeToOutput = (line: string): void => void process.stdout.write(`
 
 /** So long before the end of the invocation nothing new is begun, and what is under way is released. */
 const RELEASE_MS = 30_000;
+/** What an invocation has where its context does not say: a quarter of an hour, as in the template. */
+const INVOCATION_MS = 900_000;
 
-/** The end of the run: 30 s before that of the invocation, or half of its time where that is shorter than a minute. */
+/**
+ * The end of the run: 30 s before that of the invocation, or half of its time where that is shorter than a minute. Never before `now`, also where the
+ * time of the invocation is over.
+ */
 export function deadlineOf(context: InvocationContext, now: Date): Date {
-  const leftMs = context.getRemainingTimeInMillis();
+  const said = context.getRemainingTimeInMillis?.();
+  const leftMs = Number.isFinite(said) ? Math.max(Number(said), 0) : INVOCATION_MS;
   return new Date(now.getTime() + Math.max(leftMs - RELEASE_MS, leftMs / 2));
 }
 

@@ -63,6 +63,8 @@ export interface ManagerOptions {
    * can be read.
    */
   readonly away?: unknown;
+  /** Ends the reading of the bus with which the manager begins: opening it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
   /** Length of a claim, milliseconds, or a twentieth of a certificate's lifetime where that is shorter; default 300,000. */
   readonly claimMs?: number;
   /** How long a lapsed claim is left alone, milliseconds, or a twentieth of the lifetime as well; default 120,000. */
@@ -137,7 +139,14 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   const { logger = silent, now = () => new Date(), random = Math.random } = options;
   const { claimMs = CLAIM_MS, graceMs = GRACE_MS } = options;
   const warn = (message: string, fields: Readonly<Record<string, unknown>>) => logger.warn(message, fields);
-  const view = await openView({ bus, replica, archive, warn, isAway: options.away !== undefined });
+  const view = await openView({
+    bus,
+    replica,
+    archive,
+    warn,
+    signal: options.signal,
+    isAway: options.away !== undefined,
+  });
   const onReplicaFailed = (error: unknown) => warn('the replica is behind', { error: String(error) });
   const { acceptStale = false } = options;
   const freshness = createFreshness({ view, trust: bus.trust, acceptStale, now, onReplicaFailed });
@@ -151,7 +160,7 @@ async function createContext(options: ManagerOptions): Promise<Context> {
 /**
  * Starts a manager: takes the right to advance the replica where it is free, and makes the replica ready. Where the disk of a replica
  * that has been read is full or read-only, it goes on from there in memory. Rejects with the `HistoryError` of a bus that was rolled back,
- * with a `StoreError`, and with `CERTBUS_REPLICA_FAILED` where an empty replica cannot be written.
+ * with a `StoreError`, with `CERTBUS_REPLICA_FAILED` where an empty replica cannot be written, and with the signal's reason.
  */
 export async function openManager(options: ManagerOptions): Promise<Manager> {
   const context = await createContext(options);

@@ -15,7 +15,7 @@ interface Place {
   /** For messages. */
   readonly name: string;
   /** `undefined` where there is none yet. */
-  read(): Promise<string | undefined>;
+  read(signal?: AbortSignal): Promise<string | undefined>;
   write(text: string): Promise<void>;
 }
 
@@ -37,10 +37,11 @@ function inParameter(reference: SecretReference, { outgoing }: Environment): Pla
   const options = { what: WHAT, outgoing };
   return {
     name: shownReference(reference),
-    read: () =>
-      readFromAws(reference, options).catch((error: unknown) => {
-        if (error instanceof RuntimeError && error.code === 'CERTBUS_CLI_SECRET_MISSING') return undefined;
-        throw error;
+    read: (signal) =>
+      readFromAws(reference, { ...options, signal }).catch((error: unknown) => {
+        if (!(error instanceof RuntimeError) || error.code !== 'CERTBUS_CLI_SECRET_MISSING') throw error;
+        // One that is there and has no text is not a beginning: somebody emptied it.
+        return error.cause === undefined ? '' : undefined;
       }),
     write: (text) => writeToAws(reference, text, options),
   };
@@ -84,17 +85,20 @@ const isLater = (one: Trust, other: Trust): boolean => one.floor !== undefined &
 
 /**
  * Reads the checkpoint at `CERTBUS_CHECKPOINT`, where that is set: a history that does not reach it is refused then, and one that does is not
- * taken for a stale one. Rejects `CERTBUS_CLI_CHECKPOINT_REFUSED`, and as the place does.
+ * taken for a stale one. Rejects `CERTBUS_CLI_CHECKPOINT_REFUSED`, as the place does, and with the signal's reason.
  */
-export async function readKnownTrust(environment: Environment): Promise<KnownTrust> {
+export async function readKnownTrust(
+  environment: Environment,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<KnownTrust> {
   const own = parseTrust(environment.config.trust);
   const place = placeOf(environment);
   if (!place) return { trust: own, isKept: false, hasCheckpoint: false, keep: async () => {} };
-  const read = async (): Promise<Trust | undefined> => {
-    const text = await place.read();
+  const read = async (until?: AbortSignal): Promise<Trust | undefined> => {
+    const text = await place.read(until);
     return text === undefined ? undefined : parse(text, place.name, own);
   };
-  const kept = await read();
+  const kept = await read(signal);
   return {
     trust: kept && isLater(kept, own) ? kept : own,
     isKept: true,

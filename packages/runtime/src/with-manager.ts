@@ -15,7 +15,7 @@ import { createSolverFactory } from './solvers/solvers.ts';
 
 /** What of a manager its caller can set; the rest is the machine's. */
 export type ManagerSettings = Pick<ManagerOptions, 'observe' | 'claimMs' | 'graceMs' | 'now' | 'limits'> &
-  Partial<Pick<ManagerOptions, 'holder' | 'hasEnded'>>;
+  Partial<Pick<ManagerOptions, 'holder' | 'hasEnded' | 'signal'>>;
 
 /** What a manager is made of. */
 interface Parts {
@@ -87,7 +87,7 @@ async function runOn<T>(
     });
     try {
       // The replica may be empty only because another process is about to fill it.
-      if (manager.checkpoint.position === 0) await manager.refresh();
+      if (manager.checkpoint.position === 0) await manager.refresh(settings.signal ? { signal: settings.signal } : {});
       if (manager.checkpoint.position === 0) throw nothingThere(config.bus);
       return await run(manager);
     } finally {
@@ -117,7 +117,8 @@ async function keepCheckpoint(
 
 /**
  * Runs with a manager of this machine, and closes what was opened for it. Rejects with a `RuntimeError`, with
- * `CERTBUS_STORE_NOT_FOUND` where there is no bus at the address, as `openManager` does, and with what `run` rejects with.
+ * `CERTBUS_STORE_NOT_FOUND` where there is no bus at the address, as `openManager` does, and with what `run` rejects with. The signal of the settings
+ * ends what comes before `run`.
  */
 export async function withManager<T>(
   environment: Environment,
@@ -125,9 +126,9 @@ export async function withManager<T>(
   settings: ManagerSettings = {},
 ): Promise<T> {
   const [key, known] = await Promise.all([
-    readManagerKey(environment),
-    readKnownTrust(environment),
-    readReferences(environment),
+    readManagerKey(environment, settings),
+    readKnownTrust(environment, settings),
+    readReferences(environment, settings),
   ]);
   const from = applyKnownTrust(environment, known);
   const open = await openLocalBus(from, key);

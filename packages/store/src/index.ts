@@ -12,6 +12,7 @@ export {
   type TakenSnapshot,
   writeSnapshot,
 } from './archive/snapshot.ts';
+export { describeExpiredLogin } from './aws-login.ts';
 export { type BusOptions, openBus } from './bus.ts';
 export type { Appended, Bus, BusReadOptions, VerifiedPage } from './bus-port.ts';
 export { endpointProblem } from './endpoint.ts';

@@ -24,7 +24,7 @@ export interface AcmSummary extends Pick<AcmResult, 'chosen' | 'imported'> {
 }
 
 /** Runs for one event, whatever is in it. */
-export type AcmHandler = (event: unknown, context: InvocationContext) => Promise<AcmSummary>;
+export type AcmHandler = (event: unknown, context?: InvocationContext) => Promise<AcmSummary>;
 
 /** A run in which a certificate was not imported. Lambda counts it, so that the alarm on errors goes off. */
 export class ImportFailedError extends Error {
@@ -104,7 +104,7 @@ export function createAcmHandler({
   now = () => new Date(),
 }: HandlerOptions = {}): AcmHandler {
   const writeLine: WriteLine = (message, level) => write(JSON.stringify({ level: level.toUpperCase(), message }));
-  return async (_event, context) => {
+  return async (_event, context = {}) => {
     const begun = now();
     const { functionName = variables['AWS_LAMBDA_FUNCTION_NAME'] ?? 'certbus-acm' } = context;
     try {

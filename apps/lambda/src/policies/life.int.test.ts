@@ -143,6 +143,25 @@ describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under 
     expect(await fail({})).toMatch(/certbus-balancer\/\S+ lacks s3:PutObject/);
   });
 
+  test('an archive that is missing or refuses is reported, and a run does without it', async () => {
+    const run = async (variables: Readonly<Record<string, string>> = {}) => {
+      const lines: string[] = [];
+      const writeLine = (line: string) => lines.push(line);
+      const result = await site.manage((manager) => manager.runOnce(), { variables, writeLine });
+      expect(result).toMatchObject({ failed: 0, problems: [] });
+      return lines.join('\n');
+    };
+    site.actAs('certbus-manager', site.policies.manager, {
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: ['s3:*'], Resource: '*' }],
+    });
+    const missing = (site.variables['CERTBUS_ARCHIVE'] ?? '').replace('certbus-archive', 'certbus-none');
+    expect(await run({ CERTBUS_ARCHIVE: missing })).toMatch(/notes .* were not read .*bucket that does not exist/);
+    site.actAs('without-s3', without(without(site.policies.manager, 's3:GetObject'), 's3:PutObject'));
+    expect(await run()).toMatch(/without-s3\/\S+ lacks s3:GetObject/);
+    site.actAs('certbus-manager', site.policies.manager);
+  });
+
   test('the function for ACM imports what is chosen, keeps the ARN at a renewal, and needs all that it may', async () => {
     const { account, place, policies } = site;
     vi.stubEnv('AWS_ENDPOINT_URL_ACM', account.endpoint);

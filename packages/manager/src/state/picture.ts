@@ -1,6 +1,6 @@
 /** What a bus says of its certificates, for those who only look: no key is needed. */
 import { BEGINNING, type Checkpoint, EMPTY_BUS, isRewritten } from '@certbus/events/history';
-import { openReplica, type Replica, ReplicaError, synchronize } from '@certbus/replica';
+import { openReplica, type Replica, ReplicaError, type SyncOptions, synchronize } from '@certbus/replica';
 import { type ArchivePlace, type Bus, catchUp } from '@certbus/store';
 import { createFreshness, warnIfStale } from './freshness.ts';
 import { NOTHING_SPENT } from './spending.ts';
@@ -30,18 +30,26 @@ export interface PictureWarnings {
 /**
  * Takes the right to advance a replica where it is free, and brings it to the head of its bus. Where the disk of a replica that has been
  * read is full or read-only, what follows is kept in memory. Rejects with the `HistoryError` of a bus that was rolled back, with a
- * `StoreError`, and with `CERTBUS_REPLICA_FAILED` where an empty replica cannot be written. With `isAway` the bus is not asked.
+ * `StoreError`, with `CERTBUS_REPLICA_FAILED` where an empty replica cannot be written, and with the signal's reason. With `isAway` the bus is not
+ * asked.
  */
 export async function openView({
   bus,
   replica,
   archive,
   isAway = false,
+  signal,
   warn = () => {},
-}: PictureSource & PictureWarnings & { readonly isAway?: boolean }): Promise<ManagerView> {
+}: PictureSource &
+  PictureWarnings & {
+    readonly isAway?: boolean;
+    /** Ends this first reading. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<ManagerView> {
   const position = () => replica.checkpoint().position;
-  const readAgain = () =>
+  const read = (options: Pick<SyncOptions, 'signal'>) =>
     synchronize(replica, bus, {
+      ...options,
       archive,
       onError: (error) => warn('the snapshot could not be used', { error: String(error) }),
       onRestored: () => warn('the bus was restored; the replica is built again', { position: position() }),
@@ -53,14 +61,14 @@ export async function openView({
     return inMemory;
   };
   if (!isAway)
-    await readAgain().catch((error: unknown) => {
+    await read({ signal }).catch((error: unknown) => {
       // What was read before is there to go on from, and what follows is kept in memory.
       const isOfTheDisk = error instanceof ReplicaError && error.code === 'CERTBUS_REPLICA_FAILED';
       if (!isOfTheDisk || position() === 0) throw error;
       warn('the replica cannot be written, and the manager goes on in memory', { error: String(error) });
     });
   const onReplicaFailed = (error: unknown) => warn('the replica is behind', { error: String(error) });
-  return createView(replica, { readAgain, readElsewhere, onReplicaFailed });
+  return createView(replica, { readAgain: () => read({}), readElsewhere, onReplicaFailed });
 }
 
 /** What the bus says at its head. Rejects as {@link openView} does. */

@@ -1,5 +1,7 @@
 /** Reads secrets from AWS: SSM Parameter Store and Secrets Manager. */
+import { describeExpiredLogin } from '@certbus/store';
 import { RuntimeError, type RuntimeErrorCode } from '../errors.ts';
+import { withoutMark } from '../key-files.ts';
 import { callOptions, type ReadOptions } from './call-options.ts';
 import { type SecretReference, shownReference } from './reference.ts';
 
@@ -33,6 +35,16 @@ const MEANING: Readonly<Record<string, readonly [RuntimeErrorCode, string]>> = {
   InvalidKeyId: ['CERTBUS_CLI_SECRET_DENIED', 'its KMS key does not open it: the key is disabled or gone.'],
 };
 
+/** Errors for a name that the service does not take, such as one that AWS keeps for itself. */
+const NAME_REFUSED = new Set(['ValidationException', 'InvalidParameterException']);
+
+/** Whether a service answered that it will not do something, whatever it is. */
+function isRefused(error: unknown): boolean {
+  const { httpStatusCode = 0 } =
+    (error as { readonly $metadata?: { readonly httpStatusCode?: number } }).$metadata ?? {};
+  return httpStatusCode >= 400 && httpStatusCode < 500;
+}
+
 function meaningOf(error: unknown, permission: string): readonly [RuntimeErrorCode, string] {
   const name = error instanceof Error ? error.name : '';
   const message = error instanceof Error ? error.message : String(error);
@@ -46,28 +58,36 @@ function meaningOf(error: unknown, permission: string): readonly [RuntimeErrorCo
       'CERTBUS_CLI_SECRET_DENIED',
       `${message.replace(/\.?$/, '.')} It needs ${permission} on this name, and kms:Decrypt where it is encrypted with a KMS key of your own.`,
     ];
-  return MEANING[name] ?? ['CERTBUS_CLI_SECRET_UNREACHABLE', `the service could not be reached: ${message}.`];
+  const login = describeExpiredLogin(error);
+  if (login) return ['CERTBUS_CLI_SECRET_DENIED', `it needs AWS credentials: ${login}.`];
+  const known = MEANING[name];
+  if (known) return known;
+  const said = message.replace(/\.?$/, '.');
+  if (NAME_REFUSED.has(name)) return ['CERTBUS_CLI_SECRET_REFERENCE_INVALID', `the service refuses it: ${said}`];
+  const happened = isRefused(error) ? 'the service refuses the request' : 'the service could not be reached';
+  return ['CERTBUS_CLI_SECRET_UNREACHABLE', `${happened}: ${said}`];
 }
 
 /**
- * Reads the text that a reference names, without a closing line break. The SDK of its service is imported on demand. Rejects with the signal's
+ * Reads the text that a reference names, without a closing line break or a byte order mark. The SDK of its service is imported on demand. Rejects with the signal's
  * reason, `CERTBUS_CLI_SECRET_MISSING`, `CERTBUS_CLI_SECRET_DENIED`, which names the role and the permission where AWS does,
  * `CERTBUS_CLI_SECRET_REFERENCE_INVALID` where there is no region, or, within about 15 s, `CERTBUS_CLI_SECRET_UNREACHABLE`.
  */
 export async function readFromAws(reference: SecretReference, options: ReadOptions): Promise<string> {
   const { what, signal } = options;
   const attempt = `${what} cannot be read from ${shownReference(reference)}:`;
-  let text: string | undefined;
+  let text = '';
   try {
     // An SDK takes a tenth of a second to load.
     const { read } = reference.service === 'ssm' ? await import('./ssm.ts') : await import('./secrets-manager.ts');
-    text = await read(reference, callOptions(reference, options));
+    text = (await read(reference, callOptions(reference, options))) ?? '';
   } catch (cause) {
     signal?.throwIfAborted();
     const [code, why] = meaningOf(cause, PERMISSIONS[reference.service]);
     throw new RuntimeError(code, `${attempt} ${why}`, { cause });
   }
-  if (text) return text.replace(/\r?\n$/, '');
+  // A secret of blanks alone is a file that was empty when it was stored.
+  if (withoutMark(text).trim() !== '') return withoutMark(text).replace(/\r?\n$/, '');
   throw new RuntimeError('CERTBUS_CLI_SECRET_MISSING', `${attempt} it has no text. Store the secret as text.`);
 }
 

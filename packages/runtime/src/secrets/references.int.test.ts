@@ -1,13 +1,16 @@
 /** Tests of secrets that are kept in AWS, against moto, behind a proxy that judges by the policy of the role. */
 
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createManagerKey, formatTrust } from '@certbus/events';
 import { BEGINNING } from '@certbus/events/history';
 import { beginTestBus } from '@certbus/manager/testing';
 import { openLog } from '@certbus/store/open';
 import { type AwsAccount, requirePart, startAwsAccount, temporaryFolder } from 'certbus-services';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { readKnownTrust } from '../checkpoint.ts';
 import { type Environment, readEnvironment, readKey, readReferences, secretsOf } from '../environment.ts';
 import { examineMachine } from '../examination.ts';
@@ -50,6 +53,9 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
     await account.putParameter('/other/key', managerKey);
     await account.createSecret('certbus/key', `${managerKey}\n`);
     await account.createSecret('certbus/bytes', Buffer.from('bytes'));
+    await account.createSecret('certbus/blank', '\r\n');
+    await account.putParameter('/certbus/marked', '\ufefftoken\r\n');
+    await account.putParameter('/certbus/emptied', '\n');
     await account.createSecret('other/key', managerKey);
     actAs('certbus-manager', [
       { action: 'ssm:GetParameter', resource: account.arn('ssm', 'parameter/certbus/*') },
@@ -92,6 +98,9 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
     const environment = environmentWith(variables);
     expect(await readKey(environment, 'rootKey')).toBe(managerKey);
     expect(await readKey(environment, 'identity')).toBe('token');
+    // As a file from Windows.
+    const marked = environmentWith({ CERTBUS_IDENTITY: referTo('ssm:/certbus/marked') });
+    expect(await readKey(marked, 'identity')).toBe('token');
     const file = join(folder, 'certbus.json');
     writeFileSync(file, JSON.stringify({ managerKey: referTo('ssm:/certbus/key') }), { mode: 0o600 });
     const ofFile = environmentWith({ CERTBUS_CONFIG: file });
@@ -104,6 +113,7 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
     ['ssm:/certbus/key:9', 'MISSING', 'does not have this version'],
     ['secretsmanager:certbus/none', 'MISSING', 'do not have such a secret'],
     ['secretsmanager:certbus/bytes', 'MISSING', 'it has no text'],
+    ['secretsmanager:certbus/blank', 'MISSING', 'it has no text'],
     ['ssm:/other/key', 'DENIED', 'assumed-role/certbus-manager/session is not authorized to perform: ssm:GetParameter'],
     ['secretsmanager:other/key', 'DENIED', 'is not authorized to perform: secretsmanager:GetSecretValue'],
     ['ssm:certbus/key', 'REFERENCE_INVALID', 'The manager key is not a reference to a secret'],
@@ -122,6 +132,37 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
     await expect(start(`ssm:/certbus/key?region=${account.region}&endpoint=http://127.0.0.1:1`)).rejects.toMatchObject({
       code: 'CERTBUS_CLI_SECRET_UNREACHABLE',
     });
+    const elsewhere = start(`ssm:/certbus/key?region=us-east-1&endpoint=${account.endpoint}`);
+    await expect(elsewhere).rejects.toThrow('arn:aws:ssm:us-east-1:');
+  });
+
+  test.each([
+    ['ValidationException', 400, 'REFERENCE_INVALID', 'the service refuses it: said.'],
+    ['OptInRequired', 403, 'UNREACHABLE', 'the service refuses the request: said.'],
+    ['InternalServerError', 500, 'UNREACHABLE', 'the service could not be reached: said.'],
+    ['ThrottlingException', 400, 'UNREACHABLE', 'the service is throttling.'],
+    ['KMSInvalidStateException', 400, 'UNREACHABLE', 'the service refuses the request: said.'],
+  ])('a service that answers %s is described as such', async (name, status, code, message) => {
+    const server = createServer((request, response) => {
+      request.resume();
+      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
+      response.end(JSON.stringify({ __type: name, message: 'said' }));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const key = `ssm:/certbus/key?region=${account.region}&endpoint=http://127.0.0.1:${port}`;
+    const start = withManager(environmentWith({ CERTBUS_MANAGER_KEY: key }), async () => {});
+    await expect(start).rejects.toMatchObject({ code: `CERTBUS_CLI_SECRET_${code}` });
+    await expect(start).rejects.toThrow(message);
+  });
+
+  test('a signal ends the reading of a secret, and of the bus', async () => {
+    const stopped = new Error('the time is over');
+    const start = withManager(keyAt('ssm:/certbus/key'), async () => {}, { signal: AbortSignal.abort(stopped) });
+    await expect(start).rejects.toBe(stopped);
+    const plain = environmentWith({ CERTBUS_MANAGER_KEY: managerKey });
+    await expect(withManager(plain, async () => {}, { signal: AbortSignal.abort(stopped) })).rejects.toBe(stopped);
   });
 
   test('a parameter that holds something else is named, and not shown', async () => {
@@ -197,6 +238,12 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
       expect(await kept()).toBe(6);
       act('stranger', 'DeleteParameter');
       await expect(known()).rejects.toMatchObject({ code: 'CERTBUS_CLI_SECRET_DENIED' });
+    });
+
+    test('that somebody emptied is refused, and not taken for a beginning', async () => {
+      actAs('manager', [{ action: 'ssm:GetParameter', resource: account.arn('ssm', 'parameter/certbus/*') }]);
+      await expect(known('ssm:/certbus/emptied')).rejects.toMatchObject({ code: 'CERTBUS_CLI_CHECKPOINT_REFUSED' });
+      expect((await known('ssm:/certbus/none')).hasCheckpoint).toBe(false);
     });
 
     test.each(['secretsmanager:x', 'ssm:/x:3', 'ssm:arn:aws:ssm:eu-central-1:123456789012:parameter/x'])(

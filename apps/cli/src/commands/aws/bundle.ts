@@ -1,9 +1,27 @@
 /** `certbus aws bundle`. */
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { CliError } from '../../errors.ts';
+
+const ZIP = Buffer.from('PK');
+
+/** Throws `CERTBUS_CLI_FILE_PROBLEM` for a file with something else in it than an archive: a slip of the name must not cost a key. */
+async function checkReplaceable(file: string): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (!found?.isFile() || found.size === 0) return;
+  const begin = await open(file);
+  try {
+    const { buffer } = await begin.read(Buffer.alloc(ZIP.length), 0, ZIP.length, 0);
+    if (buffer.equals(ZIP)) return;
+  } finally {
+    await begin.close();
+  }
+  const what = `${file} is there already, is not a ZIP archive, and stays as it is. Choose another name.`;
+  throw new CliError('CERTBUS_CLI_FILE_PROBLEM', what);
+}
 
 export default class AwsBundle extends BaseCommand {
   static override summary = 'Write the code of the manager for AWS Lambda, as a ZIP archive.';
@@ -19,6 +37,7 @@ export default class AwsBundle extends BaseCommand {
     const { BUNDLE } = await import('@certbus/lambda/bundle');
     const bundle = await readFile(BUNDLE);
     const file = resolve(args.file);
+    await checkReplaceable(file);
     await writeFile(file, bundle);
     // As Lambda shows it (CodeSha256).
     const sha256 = createHash('sha256').update(bundle).digest('base64');
