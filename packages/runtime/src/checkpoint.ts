@@ -16,7 +16,7 @@ interface Place {
   readonly name: string;
   /** `undefined` where there is none yet. */
   read(signal?: AbortSignal): Promise<string | undefined>;
-  write(text: string): Promise<void>;
+  write(text: string, signal?: AbortSignal): Promise<void>;
 }
 
 /** What a manager knows of its bus before it opens it. */
@@ -27,11 +27,13 @@ export interface KnownTrust {
   readonly isKept: boolean;
   /** Whether there is a checkpoint: then this manager has read the bus before. */
   readonly hasCheckpoint: boolean;
-  /** Keeps how far the bus was read, unless as much is kept already, or more. Rejects as the place does. */
+  /** Keeps how far the bus was read, unless as much is kept already, or more. Rejects as the place does, within 10 s. */
   keep(reached: Checkpoint): Promise<void>;
 }
 
 const WHAT = 'The checkpoint';
+/** Bound of keeping a checkpoint, milliseconds: a function has half a minute for all that comes after its run. */
+const KEEP_MS = 10_000;
 
 function inParameter(reference: SecretReference, { outgoing }: Environment): Place {
   const options = { what: WHAT, outgoing };
@@ -43,7 +45,7 @@ function inParameter(reference: SecretReference, { outgoing }: Environment): Pla
         // One that is there and has no text is not a beginning: somebody emptied it.
         return error.cause === undefined ? '' : undefined;
       }),
-    write: (text) => writeToAws(reference, text, options),
+    write: (text, signal) => writeToAws(reference, text, { ...options, signal }),
   };
 }
 
@@ -107,8 +109,9 @@ export async function readKnownTrust(
       const next = { ...own, floor: floorAt(reached) };
       if (kept && !isLater(next, kept)) return;
       // Another manager with this checkpoint may have come further meanwhile.
-      const current = await read();
-      if (!current || isLater(next, current)) await place.write(formatTrust(next));
+      const until = AbortSignal.timeout(KEEP_MS);
+      const current = await read(until);
+      if (!current || isLater(next, current)) await place.write(formatTrust(next), until);
     },
   };
 }

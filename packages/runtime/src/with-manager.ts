@@ -17,6 +17,9 @@ import { createSolverFactory } from './solvers/solvers.ts';
 export type ManagerSettings = Pick<ManagerOptions, 'observe' | 'claimMs' | 'graceMs' | 'now' | 'limits'> &
   Partial<Pick<ManagerOptions, 'holder' | 'hasEnded' | 'signal'>>;
 
+/** Bound of keeping the notes, milliseconds, as for a checkpoint: a function has half a minute for all that comes after its run. */
+const NOTES_MS = 10_000;
+
 /** What a manager is made of. */
 interface Parts {
   readonly open: OpenBus;
@@ -42,7 +45,10 @@ function keepNotes(
   const { busId } = trust;
   return {
     begin: async () => (place ? takeArchivedNotes(notes, { place, busId }).catch(report('read')) : undefined),
-    end: async () => (place ? archiveNotes(notes, { place, busId }).catch(report('written')) : undefined),
+    async end() {
+      const signal = AbortSignal.timeout(NOTES_MS);
+      if (place) await archiveNotes(notes, { place, busId, signal }).catch(report('written'));
+    },
   };
 }
 
