@@ -117,7 +117,7 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./lambda.ts')).lambda,
   },
   {
-    names: ['lambda.cold.snapshot'],
+    names: ['lambda.cold.snapshot', 'lambda.cold.log'],
     load: async () => (await import('./lambda-snapshot.ts')).lambdaSnapshot,
   },
   { names: ['health.cost'], load: async () => (await import('./health-cost.ts')).healthCost },

@@ -41,16 +41,17 @@ const TOGETHER = 25;
 const LOADED_TOGETHER = 500;
 const DAY_MS = 86_400_000;
 /** Ten days after the certificates were issued, which is twenty before they are due. */
-const NOW = new Date('2026-11-11T00:00:00Z');
+export const FLEET_NOW: Date = new Date('2026-11-11T00:00:00Z');
 /** When the first of a fleet is due, a third of its lifetime before its end; the others follow a millisecond apart. */
-export const FIRST_DUE: Date = new Date(NOW.getTime() + 20 * DAY_MS);
+export const FIRST_DUE: Date = new Date(FLEET_NOW.getTime() + 20 * DAY_MS);
 /** The CA that all certificates of a fleet are from. */
 export const FLEET_CA = { directory: 'https://ca.fleet.test/directory', termsOfServiceAgreed: true } as const;
-const CONFIG = { version: 1, authorities: { fleet: FLEET_CA }, defaultAuthority: 'fleet' };
+/** What the manager of a fleet is configured with. */
+export const FLEET_CONFIG = { version: 1, authorities: { fleet: FLEET_CA }, defaultAuthority: 'fleet' };
 
 function describe(folder: string, { trust, managerText }: Pick<FleetKeys, 'trust' | 'managerText'>): PreparedFleet {
   const [replica, notes] = [join(folder, 'manager.db'), join(folder, 'notes.db')];
-  return { bus: `sqlite:${folder}/bus.db#${STREAM}`, replica, notes, trust, managerKey: managerText, now: NOW };
+  return { bus: `sqlite:${folder}/bus.db#${STREAM}`, replica, notes, trust, managerKey: managerText, now: FLEET_NOW };
 }
 
 /** What a bus says while nothing happens: it has the positions that the certificates' orders would have taken. */
@@ -58,7 +59,7 @@ function* heartbeats({ trust, signer }: FleetKeys, from: Checkpoint, count: numb
   let [position, previous] = [from.position, from.hash];
   for (let n = 0; n < count; n += 1) {
     position += 1;
-    const content = { format: from.format, bus: trust.busId, position, previous, at: NOW, by: 'fleet' };
+    const content = { format: from.format, bus: trust.busId, position, previous, at: FLEET_NOW, by: 'fleet' };
     const bytes = encodeCommit({ ...content, events: [{ type: 'Heartbeat' }] }, signer);
     previous = sha256(bytes);
     yield { position, bytes };
@@ -75,7 +76,7 @@ async function makeBus(path: string, { fleet, keys, commits }: { fleet: Fleet; k
 
 /** What of a fleet's manager its caller can set. */
 type FleetManagerOptions = Partial<
-  Pick<ManagerOptions, 'archive' | 'limits' | 'notes' | 'now' | 'outgoing' | 'solvers'>
+  Pick<ManagerOptions, 'acceptStale' | 'archive' | 'limits' | 'notes' | 'now' | 'outgoing' | 'solvers'>
 >;
 
 /** Opens a fleet's bus and replica with a manager on both; where nothing else is asked for, nothing can be ordered, and the clock stands. */
@@ -127,7 +128,7 @@ export function copyFleet(prepared: PreparedFleet, folder: string): PreparedFlee
 
 function* certificatesOf(fleet: Fleet): Iterable<ManagedCertificate> {
   for (const obtained of fleet.obtained()) {
-    const certificate = evolve(undefined, obtained, { at: NOW });
+    const certificate = evolve(undefined, obtained, { at: FLEET_NOW });
     if (certificate) yield certificate;
   }
 }
@@ -143,7 +144,8 @@ function* inGroups<T>(items: Iterable<T>, size: number): Iterable<readonly T[]> 
   if (group.length > 0) yield group;
 }
 
-const noteOf = ({ certificateId, current }: ManagedCertificate): RenewalInfoNote[] =>
+/** The note of a certificate about which the CA is asked tomorrow. */
+export const noteOf = ({ certificateId, current }: ManagedCertificate): RenewalInfoNote[] =>
   current?.directory === undefined
     ? []
     : [
@@ -151,7 +153,7 @@ const noteOf = ({ certificateId, current }: ManagedCertificate): RenewalInfoNote
           certificateId,
           leafHash: current.leafHash,
           directory: current.directory,
-          askAt: new Date(NOW.getTime() + DAY_MS),
+          askAt: new Date(FLEET_NOW.getTime() + DAY_MS),
           failures: 0,
         },
       ];
@@ -187,7 +189,7 @@ async function make(folder: string, certificates: number): Promise<void> {
   const prepared = describe(folder, keys);
   const open = await openFleetManager(prepared);
   try {
-    await open.manager.configure(CONFIG);
+    await open.manager.configure(FLEET_CONFIG);
     await open.manager.refresh();
     await load(await createFleet({ certificates, together: TOGETHER, keys }), open);
   } finally {
