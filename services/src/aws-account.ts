@@ -23,9 +23,9 @@ export interface AwsAccount {
 const REGION = 'eu-central-1';
 
 /**
- * Starts SSM, Secrets Manager, S3 and ACM of moto, and the judge.
+ * Starts SSM, Secrets Manager, S3, ACM and DynamoDB of moto, and the judge.
  *
- * @param others where doubles of further services are: DynamoDB, Route 53.
+ * @param others where doubles of further services are: Route 53, and a DynamoDB in place of moto's.
  */
 export async function startAwsAccount(
   others: Omit<Targets, 'ssm' | 'secretsmanager' | 's3' | 'acm'> = {},
@@ -33,6 +33,7 @@ export async function startAwsAccount(
   const [moto, judge] = await Promise.all([startMoto(), startIamJudge()]);
   const { endpoint } = moto;
   const proxy = await startIamProxy(judge, {
+    dynamodb: endpoint,
     ...others,
     ssm: endpoint,
     secretsmanager: endpoint,

@@ -6,8 +6,8 @@ import { installOnce } from './install.ts';
 import { isListening, type Starting } from './listening.ts';
 import { lockOf } from './locks.ts';
 import { hasProgram } from './machine.ts';
-import { pipArguments } from './moto.ts';
 import { run, type Service, startService } from './process.ts';
+import { pipArguments } from './python.ts';
 
 /** Which HAProxy: Debian's 2.6, or 2.8 from PyPI. */
 export type HaproxyVersion = '2.6' | '2.8';

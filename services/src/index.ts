@@ -2,6 +2,7 @@
 
 export { type AcmeClient, findCaddy, findCertbot, findLego } from './acme-clients.ts';
 export { type AwsAccount, startAwsAccount } from './aws-account.ts';
+export { findAwsCli } from './aws-cli.ts';
 export {
   createCsr,
   createIssuer,
@@ -27,9 +28,9 @@ export { ACCOUNT, type IamJudge, type IamRequest, type IamSubject, startIamJudge
 export { type IamProxy, startIamProxy } from './iam/proxy.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { type LambdaEmulator, type LambdaOptions, startLambdaEmulator } from './lambda/emulator.ts';
-export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
+export { cacheFolder, freePort, lastingPort, temporaryFolder } from './machine.ts';
 export { findMandoc } from './mandoc.ts';
-export { type Moto, startMoto } from './moto.ts';
+export { findMoto, type Moto, startMoto } from './moto.ts';
 export { deployStack } from './moto-stack.ts';
 export { findNginx, findNginxWithLua, startNginx } from './nginx.ts';
 export { findNode, NODE_VERSIONS, type NodeVersion, OLD_NODE } from './node-versions.ts';

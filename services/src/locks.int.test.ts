@@ -6,9 +6,10 @@ import { buildGoTools } from './go-programs.ts';
 import { requirePart } from './index.ts';
 import { checkHashes, lockOf } from './locks.ts';
 import { temporaryFolder } from './machine.ts';
-import { findMoto, pipArguments } from './moto.ts';
+import { findMoto } from './moto.ts';
 import { installPackages } from './npm-packages.ts';
 import { run } from './process.ts';
+import { pipArguments } from './python.ts';
 import { checkInstalled, readWorkspaceLock } from './workspace-lock.ts';
 
 function openFolder(): string {

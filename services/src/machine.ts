@@ -1,5 +1,6 @@
 /** The machine that tests run on: programs, folders, ports. */
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -44,6 +45,25 @@ function listenOnce(address: string, port: number): Promise<number> {
       server.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
     });
   });
+}
+
+/** The first port that the system gives away by itself, to connections and to those who ask for any port. */
+function firstGivenPort(): number {
+  try {
+    return Number.parseInt(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8'), 10);
+  } catch {
+    return 32_768;
+  }
+}
+
+/** A port that is free now, and that the system gives to nobody by itself meanwhile: for a program that takes it minutes later. */
+export async function lastingPort(): Promise<number> {
+  const [first, end] = [10_000, firstGivenPort()];
+  for (let tries = 0; tries < 50; tries += 1) {
+    const port = await listenOnce('127.0.0.1', randomInt(first, end)).catch(() => undefined);
+    if (port !== undefined) return port;
+  }
+  throw new Error(`no port is free from ${first} to ${end}`);
 }
 
 /** A port that is free on each of these addresses now. */

@@ -1,5 +1,6 @@
 /** What some tests need of the machine, and whether it is there. */
 import { findCaddy, findCertbot, findLego, missingAcmeClients } from './acme-clients.ts';
+import { findAwsCli, missingAwsCli } from './aws-cli.ts';
 import { findChromium, missingChromium } from './chromium.ts';
 import { missingDisks } from './disks.ts';
 import { findDynamoDbLocal, missingDynamoDbLocal } from './dynamodb-local.ts';
@@ -31,6 +32,7 @@ export type Part =
   | 'node-versions'
   | 's3'
   | 'moto'
+  | 'aws-cli'
   | 'iam-judge'
   | 'lambda'
   | 'bind'
@@ -57,6 +59,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   'node-versions': missingNodeVersions,
   s3: missingS3Server,
   moto: missingMoto,
+  'aws-cli': missingAwsCli,
   'iam-judge': missingIamJudge,
   lambda: missingLambdaEmulator,
   bind: missingBind,
@@ -98,6 +101,7 @@ export async function installParts(): Promise<void> {
   if (!missingDynamoDbLocal()) await findDynamoDbLocal();
   if (!missingS3Server()) await findS3Server();
   if (!missingMoto()) await findMoto();
+  if (!missingAwsCli()) await findAwsCli();
   if (!missingIamJudge()) await findIamJudge();
   if (!missingLambdaEmulator()) {
     await findLambdaEmulator();
