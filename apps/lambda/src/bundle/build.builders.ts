@@ -1,5 +1,5 @@
 /** Builds the bundle of the function from its sources: `node --conditions=certbus:source build.builders.ts` writes `dist/lambda.zip`. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -45,5 +45,8 @@ export async function buildFiles(): Promise<readonly ZipFile[]> {
 
 if (import.meta.main) {
   mkdirSync(dirname(BUNDLE), { recursive: true });
-  writeFileSync(BUNDLE, createZip(await buildFiles()));
+  // Whole or not at all: another process may be about to copy it.
+  const unfinished = `${BUNDLE}.${process.pid}`;
+  writeFileSync(unfinished, createZip(await buildFiles()));
+  renameSync(unfinished, BUNDLE);
 }

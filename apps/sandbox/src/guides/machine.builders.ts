@@ -8,7 +8,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
-import { freePort, temporaryFolder } from 'certbus-services';
+import { lastingPort, temporaryFolder } from 'certbus-services';
 import type { Shown } from './transcript.builders.ts';
 
 const CLI = fileURLToPath(new URL('../../../cli', import.meta.url));
@@ -40,6 +40,8 @@ export interface Ran {
 }
 
 export interface Machine {
+  /** PEM file with what the addresses of its CAs are trusted by. */
+  readonly addressRoots: string;
   /** Runs the commands one after the other, in one shell. */
   run(commands: readonly Shown[]): Promise<readonly Ran[]>;
   stop(): Promise<void>;
@@ -61,6 +63,15 @@ stop() {
   kill "$id"
   while kill -0 "$id" 2>/dev/null; do sleep 0.05; done
   rm "$ROOT/services/$1"
+}`;
+
+/** Waits a little for what is about to happen, and gives up where it does not: each time takes a tenth of a second or more. */
+const PATIENCE = `
+tries=0
+again() {
+  tries=$((tries + 1))
+  [ $tries -lt 1200 ] || { echo "$0 gives up"; exit 1; }
+  sleep 0.1
 }`;
 
 /** Programs in place of those that change the machine or that it lacks, each as a script of sh. */
@@ -115,8 +126,9 @@ for name do
   case "$verb $command" in "enable "?*|"restart "?*) service $command --port "$PAGES_PORT";; esac
 done`,
   // A reader types this seconds after the server has read of a new certificate.
-  curl: `until /usr/bin/curl --cacert "$ROOT/issued.pem" --connect-to "www.example.com:443:127.0.0.1:$TLS_PORT" "$@"; do
-  sleep 0.1
+  curl: `${PATIENCE}
+until /usr/bin/curl --max-time 60 --cacert "$ROOT/issued.pem" --connect-to "www.example.com:443:127.0.0.1:$TLS_PORT" "$@"; do
+  again
 done`,
 };
 
@@ -133,31 +145,51 @@ function copyProgram(from: string, to: string, change: (text: string) => string)
     writeFileSync(join(to, file.name), change(readFileSync(join(from, file.name), 'utf8')));
 }
 
+/** What a machine has besides. */
+export interface MachineOptions {
+  /** ADDRESS:PORT of a DNS server that the CAs ask. Default one that knows every name as this machine. */
+  readonly dnsServer?: string;
+  /** Further programs, as {@link DOUBLES}. */
+  readonly programs?: Readonly<Record<string, string>>;
+  /** Further variables of the shell. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
 /** Starts a machine on which `certbus` is this program, a file for Node. */
-export async function startMachine(program: string): Promise<Machine> {
+export async function startMachine(
+  program: string,
+  { dnsServer, programs = {}, variables = {} }: MachineOptions = {},
+): Promise<Machine> {
   const temporary = temporaryFolder();
   const root = temporary.path;
-  const [httpPort, tlsPort, pagesPort] = [await freePort(), await freePort(), await freePort()];
+  const [httpPort, tlsPort, pagesPort] = [await lastingPort(), await lastingPort(), await lastingPort()];
   const dns = await startDnsServer();
-  const validation = { dnsServer: dns.address, httpPort, tlsPort };
+  const resolver = dnsServer ?? dns.address;
+  const validation = { dnsServer: resolver, httpPort, tlsPort };
   const staging = await startAcmeServer({ validation });
   const production = await startAcmeServer({ validation });
   writeFileSync(join(root, 'addresses.pem'), staging.roots + production.roots);
   writeFileSync(join(root, 'issued.pem'), production.issuedRoots.join(''));
   for (const folder of GIVEN) mkdirSync(root + folder, { recursive: true });
-  for (const [name, script] of Object.entries(DOUBLES)) writeProgram(join(root, 'doubles', name), script);
+  for (const [name, script] of Object.entries({ ...DOUBLES, ...programs }))
+    writeProgram(join(root, 'doubles', name), script);
   const copy = join(root, 'program');
   copyProgram(dirname(program), copy, (text) =>
     text.replaceAll(STAGING, staging.directory).replaceAll(PRODUCTION, production.directory),
   );
   const node = `"${process.execPath}" --conditions=certbus:source "${join(copy, basename(program))}"`;
-  const local = `--http01-port ${httpPort} --resolver ${dns.address}`;
+  const local = `--http01-port ${httpPort} --resolver ${resolver}`;
+  // What answers here has no name servers.
+  writeFileSync(join(root, 'dns.json'), JSON.stringify({ nameServers: false }));
   writeProgram(
     join(root, 'certbus'),
-    `case $1 in
-  init) set -- "$@" ${local};;
+    `${PATIENCE}
+case $1 in
+  init)
+    set -- "$@" ${local}
+    case "$*" in *--dns-provider*) set -- "$@" --dns-settings "$ROOT/dns.json";; esac;;
   # As for curl.
-  inspect) until said=$(${node} "$@" 2>&1); do sleep 0.1; done; echo "$said"; exit;;
+  inspect) until said=$(${node} "$@" 2>&1); do again; done; echo "$said"; exit;;
 esac
 exec ${node} "$@"`,
   );
@@ -192,12 +224,14 @@ exec ${node} "$@"`,
     // Looked for in /etc/certbus, which is another folder here.
     CERTBUS_CONFIG: join(root, 'etc/certbus/certbus.json'),
     NO_PROXY: '*',
+    ...variables,
   };
   mkdirSync(env.HOME);
   const services = join(root, 'services');
   mkdirSync(services);
   const shells: ChildProcess[] = [];
   return {
+    addressRoots: env.NODE_EXTRA_CA_CERTS,
     async run(commands) {
       const script = commands.map(({ command }) => `${here(command)}\nprintf '${MARK}%s${MARK}' $?`).join('\n');
       const child = spawn('bash', ['--norc', '-c', `exec 2>&1\n${script}`], {

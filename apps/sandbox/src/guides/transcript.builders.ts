@@ -32,6 +32,18 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, 'INSTANT'],
   [/\b\d{4}-\d\d-\d\d \d\d:\d\d\b/g, 'TIME'],
   [/\b\d{4}-\d\d-\d\d\b/g, 'DATE'],
+  // How often it is said depends on how long that takes.
+  [/^.*: still waiting: .*\n/gm, ''],
+  [/\b[\da-f]{64}\b/g, 'DIGEST'],
+  [/\/\d{12}\//g, '/POSITION/'],
+  [/\bage1[\da-z]{58}\b/g, 'RECIPIENT'],
+  // A claim that is held for more than a minute is written again.
+  [/\bposition("?:| )\d+/g, 'position$1N'],
+  [/\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b/g, 'UUID'],
+  [/\bcertbus-(\w+)-[\da-zA-Z]{12,}\b/g, 'certbus-$1-ID'],
+  [/(?<![\w+/])[\w+/]{43}=/g, 'SHA'],
+  [/\b\d+ bytes\b/g, 'N bytes'],
+  [/"durationMs":\d+/g, '"durationMs":N'],
   [/\bv\d+\.\d+\.\d+\b/g, 'VERSION'],
   [/\b[\w-]+-(?:x64|arm64)\b/g, 'MACHINE'],
   [/\/acme\/(\w+)\/[\w-]+/g, '/acme/$1/ID'],
