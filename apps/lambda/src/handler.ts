@@ -5,6 +5,7 @@ import { type Environment, type ManagerSettings, readEnvironment, readManagerKey
 import type { WriteLine } from '@certbus/runtime/local';
 import {
   deadlineOf,
+  endAfter,
   functionVariables,
   type HandlerOptions,
   type InvocationContext,
@@ -33,14 +34,9 @@ const claimsOf = (functionName: string, { awsRequestId = 'unknown' }: Invocation
   hasEnded: () => false,
 });
 
-/** Ends what comes before the run where that takes all the time of an invocation, as the reading of a large bus does. */
-function timeForBeginning(leftMs: number): { readonly signal: AbortSignal } & Disposable {
-  const controller = new AbortController();
-  const what =
-    'The bus was not read in the time of one invocation. Put a snapshot of it into the archive of the function: "certbus bus snapshot".';
-  const timer = setTimeout(() => controller.abort(new Error(what)), leftMs);
-  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
-}
+/** What ends what comes before the run, where that takes all the time of an invocation, as the reading of a large bus does. */
+const NOT_READ =
+  'The bus was not read in the time of one invocation. Put a snapshot of it into the archive of the function: "certbus bus snapshot".';
 
 /**
  * Makes the function. Keys and secrets are read at its first invocation, and again after one that failed. It answers what the run did, or rejects
@@ -59,7 +55,7 @@ export function createHandler({
     const known = environment;
     const at = now();
     const deadline = deadlineOf(context, at);
-    using beginning = timeForBeginning(deadline.getTime() - at.getTime());
+    using beginning = endAfter(deadline.getTime() - at.getTime(), NOT_READ);
     const runOnce = async (manager: Manager) => {
       await checkInForce(manager, known);
       return manager.runOnce({ deadline });

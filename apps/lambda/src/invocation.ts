@@ -36,6 +36,13 @@ export function deadlineOf(context: InvocationContext, now: Date): Date {
   return new Date(now.getTime() + Math.max(leftMs - RELEASE_MS, leftMs / 2));
 }
 
+/** A signal that fires after so many milliseconds, with an error that says what was not done by then. It is disposed of once that is done. */
+export function endAfter(leftMs: number, what: string): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error(what)), leftMs);
+  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
 /** A function has one folder that it can write, which a cold start finds empty, and its lines are JSON whatever is in them. */
 export function functionVariables(variables: Variables): Variables {
   const temporary = variables['TMPDIR'] || '/tmp';

@@ -1,10 +1,11 @@
 /** The function that imports certificates of a bus into AWS Certificate Manager. */
-import { type MaterialSource, openMaterial } from '@certbus/client/material';
+import { type MaterialOptions, type MaterialSource, openMaterial } from '@certbus/client/material';
 import { type Environment, readEnvironment } from '@certbus/runtime';
 import { readKey, type WriteLine } from '@certbus/runtime/local';
 import { parseAddress } from '@certbus/store';
 import {
   deadlineOf,
+  endAfter,
   functionVariables,
   type HandlerOptions,
   type InvocationContext,
@@ -47,9 +48,30 @@ function busOf({ config }: Environment): string {
   return place.kind === 'dynamodb' ? `${place.table}/${place.stream}` : place.stream;
 }
 
+const NOT_DONE = 'Not all was imported in the time of one invocation. The next one goes on.';
+
+/** Opens the source. Rejects with the signal's reason, also where it is still being read then; it is closed once it is open. */
+async function openInTime(options: MaterialOptions, signal: AbortSignal): Promise<MaterialSource> {
+  signal.throwIfAborted();
+  const opening = openMaterial(options);
+  const late = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  try {
+    return await Promise.race([opening, late]);
+  } catch (error) {
+    void opening.then(
+      (source) => source.close(),
+      () => {},
+    );
+    throw error;
+  }
+}
+
 /** Resolves once the source is at the head of the bus. Rejects with the signal's reason. */
 async function atHead(source: Pick<MaterialSource, 'health' | 'on'>, signal: AbortSignal): Promise<void> {
   if (source.health().live) return;
+  signal.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
     source.on('live', resolve);
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
@@ -63,13 +85,9 @@ async function run(environment: Environment, signal: AbortSignal): Promise<AcmRe
   const regions = (variables['CERTBUS_ACM_REGIONS'] || variables['AWS_REGION'] || '').split(',');
   // What was imported a moment ago may not be listed yet: a region that is named twice would have it twice.
   const distinct = new Set(regions.map((region) => region.trim()));
-  const source = await openMaterial({
-    bus: config.bus,
-    trust: config.trust,
-    identity: await readKey(environment, 'identity', { signal }),
-    archive: config.archive,
-    stateDirectory,
-  });
+  const identity = await readKey(environment, 'identity', { signal });
+  const { bus, trust, archive } = config;
+  const source = await openInTime({ bus, trust, identity, archive, stateDirectory }, signal);
   try {
     await atHead(source, signal);
     const results: AcmResult[] = [];
@@ -110,8 +128,8 @@ export function createAcmHandler({
     try {
       // Each time: an identity or a choice that was replaced is read again.
       const environment = readEnvironment({ variables: functionVariables(variables), writeLine });
-      const signal = AbortSignal.timeout(deadlineOf(context, begun).getTime() - begun.getTime());
-      const { problems, doubles, ...counts } = await run(environment, signal);
+      using time = endAfter(deadlineOf(context, begun).getTime() - begun.getTime(), NOT_DONE);
+      const { problems, doubles, ...counts } = await run(environment, time.signal);
       for (const { names, arns } of doubles) {
         const what = `${names.join(', ')} is in ACM more than once: ${arns.join(', ')}. Each is kept up to date; delete those that nothing uses.`;
         writeLine(what, 'warn');

@@ -182,7 +182,7 @@ describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under 
         CERTBUS_ACM_REGIONS: 'eu-central-1,us-east-1',
       };
       const handler = createAcmHandler({ variables, write: (line) => lines.push(line) });
-      return () => handler({}, { getRemainingTimeInMillis: () => 900_000 });
+      return (leftMs = 900_000) => handler({}, { getRemainingTimeInMillis: () => leftMs });
     };
     const role = createPolicies({
       ...place,
@@ -190,6 +190,7 @@ describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under 
     }).acm;
     site.actAs('certbus-acm', role);
     const invoke = functionOf('ssm:/certbus/prod/acm-identity');
+    await expect(invoke(0)).rejects.toThrow('Not all was imported in the time of one invocation');
     expect(await invoke()).toMatchObject({ chosen: 2, imported: 2, failed: 0 });
     expect(await invoke()).toMatchObject({ chosen: 2, imported: 0, failed: 0 });
     const bus = `${place.tableArn.split('/')[1]}/${place.stream}`;
