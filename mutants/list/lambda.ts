@@ -42,6 +42,13 @@ export const lambda: readonly Mutant[] = [
     noticedBy: [{ file: CHECKPOINT_TEST }],
   },
   {
+    fault: 'a run ends with its invocation, and nothing is released before that',
+    file: 'apps/lambda/src/invocation.ts',
+    find: 'Math.max(leftMs - RELEASE_MS, leftMs / 2)',
+    replace: 'leftMs',
+    noticedBy: [{ file: 'apps/lambda/src/invocation.test.ts' }],
+  },
+  {
     fault: 'what is not a reference is quoted, and could be a secret',
     file: 'packages/runtime/src/secrets/reference.ts',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
