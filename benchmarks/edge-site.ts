@@ -1,9 +1,9 @@
 /** A bus of many certificates, of which some are real and in use, made once and kept in the user's cache folder. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createTestBus, type TestKeyType } from '@certbus/client/testing';
-import { cacheFolder } from 'certbus-services';
-import { createFleet, createFleetKeys } from './fleet.ts';
+import { createFleet, createFleetKeys, fleetName } from './fleet.ts';
+import { keepFolder } from './kept-folder.ts';
 
 /** A certificate that is in use, with its key, PEM. */
 export interface HotCertificate {
@@ -39,16 +39,10 @@ const NAMES_PER_CERTIFICATE = 2;
 const DAYS = 3_650;
 
 /** The names of the certificates that nobody asks for. */
-function coldNames(certificates: number): string[] {
-  return Array.from({ length: certificates }, (_, n) => `n${String(n).padStart(8, '0')}.fleet.test`).flatMap((name) => [
-    name,
-    `www.${name}`,
-  ]);
-}
+const coldNames = (certificates: number): string[] =>
+  Array.from({ length: certificates }, (_, n) => fleetName(n)).flatMap((name) => [name, `www.${name}`]);
 
 async function make(folder: string, { hot, keyType }: EdgeSiteOptions, cold: number): Promise<void> {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
   const bus = await createTestBus({ address: `sqlite:${folder}/bus.db#edge` });
   const made: HotCertificate[] = [];
   for (let n = 0; n < hot; n += 1) {
@@ -69,12 +63,9 @@ async function make(folder: string, { hot, keyType }: EdgeSiteOptions, cold: num
 export async function prepareEdgeSite(options: EdgeSiteOptions): Promise<EdgeSite> {
   const { names, hot, keyType } = options;
   const cold = Math.max(0, Math.ceil((names - hot) / NAMES_PER_CERTIFICATE));
-  const folder = cacheFolder(`edge-${names}-${hot}-${keyType}`);
-  if (!existsSync(join(folder, 'site.json'))) {
-    await make(`${folder}.new`, options, cold);
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(`${folder}.new`, folder);
-  }
+  const folder = await keepFolder(`edge-${names}-${hot}-${keyType}`, {
+    make: (unfinished) => make(unfinished, options, cold),
+  });
   const site: Pick<EdgeSite, 'identity' | 'trust' | 'hot'> = JSON.parse(
     readFileSync(join(folder, 'site.json'), 'utf8'),
   );

@@ -165,6 +165,9 @@ export interface Fleet {
   readonly end: Checkpoint;
 }
 
+/** The first name of the certificate with a number; the other one is `www.` and this. */
+export const fleetName = (number: number): string => `n${String(number).padStart(DIGITS.length, '0')}.fleet.test`;
+
 /** Prepares a history: per certificate a claim, its order and the certificate. */
 export async function createFleet({
   certificates,
@@ -212,8 +215,8 @@ export async function createFleet({
     ids[number] ??= createId();
     const certificateId = ids[number];
     const [issuanceId, sealedKey, reason] = [createId(), sealed.make(), round === 0 ? 'new' : 'renewal'] as const;
-    const digits = String(number).padStart(DIGITS.length, '0');
-    const names = [`n${digits}.fleet.test`, `www.n${digits}.fleet.test`];
+    const name = fleetName(number);
+    const names = [name, `www.${name}`];
     const directory = 'https://ca.fleet.test/directory';
     const notBefore = new Date(began.getTime() + round * ROUND_DAYS * DAY_MS + number);
     const notAfter = new Date(notBefore.getTime() + LIFETIME_DAYS * DAY_MS);

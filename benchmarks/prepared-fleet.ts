@@ -1,25 +1,17 @@
 /** A manager's replica of many certificates, made once and kept in the user's cache folder for every figure that wants one. */
-import {
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { constants, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ManagedCertificate, parseManagerKey, sha256, type Trust } from '@certbus/events';
-import { type Checkpoint, encodeCommit, evolve } from '@certbus/events/history';
+import { type Checkpoint, encodeCommit } from '@certbus/events/history';
 import { type ManagerOptions, openManager, type RenewalInfoNote } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
-import { openReplica, type Replica } from '@certbus/replica';
+import { openReplica } from '@certbus/replica';
 import { openBus, type StoredCommit } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
-import { cacheFolder } from 'certbus-services';
 import { writeBus } from './bulk.ts';
 import { createFleet, createFleetKeys, type Fleet, type FleetKeys } from './fleet.ts';
+import { keepFolder } from './kept-folder.ts';
+import { loadFleet, servesAll } from './loaded-fleet.ts';
 
 /** What is in the folder of a prepared fleet. */
 export interface PreparedFleet {
@@ -38,7 +30,6 @@ export interface PreparedFleet {
 
 const STREAM = 'fleet';
 const TOGETHER = 25;
-const LOADED_TOGETHER = 500;
 const DAY_MS = 86_400_000;
 /** Ten days after the certificates were issued, which is twenty before they are due. */
 export const FLEET_NOW: Date = new Date('2026-11-11T00:00:00Z');
@@ -126,24 +117,6 @@ export function copyFleet(prepared: PreparedFleet, folder: string): PreparedFlee
   return copy;
 }
 
-function* certificatesOf(fleet: Fleet): Iterable<ManagedCertificate> {
-  for (const obtained of fleet.obtained()) {
-    const certificate = evolve(undefined, obtained, { at: FLEET_NOW });
-    if (certificate) yield certificate;
-  }
-}
-
-function* inGroups<T>(items: Iterable<T>, size: number): Iterable<readonly T[]> {
-  let group: T[] = [];
-  for (const item of items) {
-    group.push(item);
-    if (group.length < size) continue;
-    yield group;
-    group = [];
-  }
-  if (group.length > 0) yield group;
-}
-
 /** The note of a certificate about which the CA is asked tomorrow. */
 export const noteOf = ({ certificateId, current }: ManagedCertificate): RenewalInfoNote[] =>
   current?.directory === undefined
@@ -161,28 +134,18 @@ export const noteOf = ({ certificateId, current }: ManagedCertificate): RenewalI
 /** Puts the certificates into the replica and the notes, as if they had been on the bus from the third position on. */
 async function load(
   fleet: Fleet,
-  { replica, notes }: { replica: Replica; notes: ReturnType<typeof openRenewalInfoNotes> },
-) {
-  const checkpoint = replica.checkpoint();
-  const issuers = [...replica.records()];
-  const building = await replica.build({ checkpoint, bus: replica.bus(), rootEvents: replica.rootEvents() });
-  await building.load(issuers);
-  const stretch = { restored: checkpoint.restored, after: 0, upTo: checkpoint.position };
-  let number = 0;
-  for (const certificates of inGroups(certificatesOf(fleet), LOADED_TOGETHER)) {
-    const records = certificates.map((certificate) => {
-      number += 1;
-      return { certificate, position: 2 + Math.ceil(number / TOGETHER) };
-    });
-    await building.load(records);
-    notes.extend(stretch, { notes: certificates.flatMap(noteOf), gone: [] });
-  }
-  await building.serve();
+  { replica, notes }: Pick<Awaited<ReturnType<typeof openFleetManager>>, 'replica' | 'notes'>,
+): Promise<void> {
+  const { restored, position } = replica.checkpoint();
+  await loadFleet(replica, fleet, {
+    at: FLEET_NOW,
+    positionOf: (number) => 2 + Math.ceil(number / TOGETHER),
+    onLoaded: (certificates) =>
+      notes.extend({ restored, after: 0, upTo: position }, { notes: certificates.flatMap(noteOf), gone: [] }),
+  });
 }
 
 async function make(folder: string, certificates: number): Promise<void> {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const keys = await createFleetKeys();
   const beginning = await createFleet({ certificates: 0, together: TOGETHER, keys });
   await makeBus(join(folder, 'bus.db'), { fleet: beginning, keys, commits: Math.ceil(certificates / TOGETHER) });
@@ -200,25 +163,17 @@ async function make(folder: string, certificates: number): Promise<void> {
   });
 }
 
-/** Whether a replica in the cache is one of this release, which would have set aside another. */
-async function isWhole({ replica: path, trust }: PreparedFleet, certificates: number): Promise<boolean> {
-  const replica = await openReplica({ path, busId: trust.busId });
-  const served = replica.countServed();
-  await replica.close();
-  return served === certificates;
-}
+const read = (folder: string): PreparedFleet =>
+  describe(folder, JSON.parse(readFileSync(join(folder, 'keys.json'), 'utf8')));
 
 /** A fleet of so many certificates of 45 days, none of which is due: from the cache, or made, which takes minutes for a million. */
 export async function prepareFleet(certificates: number): Promise<PreparedFleet> {
-  const folder = cacheFolder(`fleet-${certificates}`);
-  const keys = join(folder, 'keys.json');
-  if (existsSync(keys)) {
-    const prepared = describe(folder, JSON.parse(readFileSync(keys, 'utf8')));
-    if (await isWhole(prepared, certificates)) return prepared;
-  }
-  const unfinished = `${folder}.new`;
-  await make(unfinished, certificates);
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(unfinished, folder);
-  return describe(folder, JSON.parse(readFileSync(keys, 'utf8')));
+  const folder = await keepFolder(`fleet-${certificates}`, {
+    make: (unfinished) => make(unfinished, certificates),
+    isWhole(kept) {
+      const { replica: path, trust } = read(kept);
+      return servesAll({ path, busId: trust.busId }, certificates);
+    },
+  });
+  return read(folder);
 }

@@ -1,11 +1,11 @@
 /** A bus whose last commits can be hidden and shown again, so that they arrive when a measurement wants them. */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { formatTrust } from '@certbus/events';
-import { cacheFolder } from 'certbus-services';
 import { writeBus } from './bulk.ts';
 import { createFleet, createFleetKeys } from './fleet.ts';
+import { keepFolder } from './kept-folder.ts';
 
 export interface ReplayBusOptions {
   /** Certificates that are issued before the part that can be hidden. */
@@ -36,8 +36,6 @@ const OTHER_EVENTS = 4;
 const commitsOf = (orders: number): number => Math.ceil(orders / TOGETHER) * EVENTS_OF_AN_ORDER;
 
 async function make(folder: string, { certificates, renewed }: ReplayBusOptions): Promise<void> {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const keys = await createFleetKeys();
   const fleet = await createFleet({ certificates, together: TOGETHER, renewed, keys });
   await writeBus(join(folder, 'bus.db'), STREAM, fleet.commits());
@@ -48,11 +46,9 @@ async function make(folder: string, { certificates, renewed }: ReplayBusOptions)
 /** Opens it from the cache, or makes it, which takes minutes for a million certificates. */
 export async function openReplayBus(options: ReplayBusOptions): Promise<ReplayBus> {
   const { certificates, renewed } = options;
-  const folder = cacheFolder(`replay-${certificates}-${renewed}`);
-  if (!existsSync(folder)) {
-    await make(`${folder}.new`, options);
-    renameSync(`${folder}.new`, folder);
-  }
+  const folder = await keepFolder(`replay-${certificates}-${renewed}`, {
+    make: (unfinished) => make(unfinished, options),
+  });
   const first = 2 + commitsOf(certificates);
   function rename(from: string, to: string): void {
     const database = new DatabaseSync(join(folder, 'bus.db'));

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { parseTrust } from '@certbus/events';
 import { openReplica } from '@certbus/replica';
 import { type Benchmark, type Figure, quantile } from './figure.ts';
-import { fleetName, type PreparedClient, prepareClient } from './prepared-client.ts';
+import { fleetName } from './fleet.ts';
+import { type PreparedClient, prepareClient } from './prepared-client.ts';
 
 const PROGRAM = fileURLToPath(new URL('./restarted-server.mjs', import.meta.url));
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
