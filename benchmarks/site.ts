@@ -1,13 +1,6 @@
-import {
-  createBusId,
-  createIdentity,
-  createManagerKey,
-  createRootKey,
-  parseIdentityFile,
-  parseManagerKey,
-  parseRootKey,
-} from '@certbus/events';
-import { createBus, type Manager, openManager } from '@certbus/manager';
+import { parseManagerKey } from '@certbus/events';
+import { type Manager, openManager } from '@certbus/manager';
+import { beginTestBus } from '@certbus/manager/testing';
 import { openReplica } from '@certbus/replica';
 import { createChallTestSrvSolver } from '@certbus/solvers/challtestsrv';
 import { openBus } from '@certbus/store';
@@ -25,21 +18,10 @@ export async function openSite(): Promise<ManagedSite> {
   const folder = temporaryFolder();
   const dns = await startChallTestSrv();
   const ca = await startPebble({ dnsServer: dns.dns });
-  const root = parseRootKey(createRootKey());
-  const managerText = await createManagerKey();
-  const key = parseManagerKey(managerText);
-  const recipientOf = async (text: string) => (await parseIdentityFile(text)).recipient;
-  const trust = { busId: createBusId(), rootKey: root.publicKey };
   const log = await openLog(`sqlite:${folder.path}/bus.db#bench`, { create: true });
-  await createBus(log, 'bench', {
-    trust,
-    root,
-    managers: [{ name: 'bench', signingKey: key.signer.publicKey, recipient: await recipientOf(managerText) }],
-    recipients: [
-      { name: 'edge', recipient: await recipientOf(await createIdentity()) },
-      { name: 'backup', recipient: await recipientOf(await createIdentity()) },
-    ],
-  });
+  const names = { manager: 'bench', recipients: ['edge', 'backup'] };
+  const { managerKey, trust } = await beginTestBus(log, 'bench', names);
+  const key = parseManagerKey(managerKey);
   const replica = await openReplica({ path: `${folder.path}/manager.db`, busId: trust.busId });
   const manager = await openManager({
     bus: openBus(log, 'bench', { trust, signer: key.signer }),

@@ -2,18 +2,10 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  createBusId,
-  createManagerKey,
-  createRootKey,
-  formatTrust,
-  parseIdentityFile,
-  parseManagerKey,
-  parseRootKey,
-  parseTrust,
-} from '@certbus/events';
+import { createBusId, formatTrust, parseRootKey, parseTrust, type Trust } from '@certbus/events';
 import { BEGINNING, type Checkpoint } from '@certbus/events/history';
-import { createBus, type Manager, recordRestored } from '@certbus/manager';
+import { type Manager, recordRestored } from '@certbus/manager';
+import { beginTestBus } from '@certbus/manager/testing';
 import { openLog } from '@certbus/store/open';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
@@ -25,8 +17,6 @@ import { withManager } from './with-manager.ts';
 const DAY_MS = 86_400_000;
 const HASH = createHash('sha256').update('a commit').digest('base64url');
 const { path: folder, remove } = temporaryFolder();
-const rootText = createRootKey();
-const root = parseRootKey(rootText);
 const configuration = (contact: string) => ({
   version: 1,
   authorities: { ca: { directory: 'https://ca.test/directory', termsOfServiceAgreed: true, contact: [contact] } },
@@ -44,17 +34,10 @@ async function newBus({ daysAgo = 0, checkpoint }: { daysAgo?: number; checkpoin
   const file = join(folder, `${stream}.db`);
   const address = `sqlite:${file}#test`;
   const place = checkpoint ?? join(folder, `${stream}.checkpoint`);
-  const managerKey = await createManagerKey();
-  const recipient = (await parseIdentityFile(managerKey)).recipient;
-  const trust = { busId: createBusId(), rootKey: root.publicKey };
   const log = await openLog(address, { create: true });
-  await createBus(log, 'test', {
-    trust,
-    root,
-    managers: [{ name: 'lambda', signingKey: parseManagerKey(managerKey).signer.publicKey, recipient }],
-    recipients: [{ name: 'balancers', recipient }],
-    now: () => new Date(Date.now() - daysAgo * DAY_MS),
-  });
+  const now = () => new Date(Date.now() - daysAgo * DAY_MS);
+  const { rootKey, managerKey, trust: begun } = await beginTestBus(log, 'test', { manager: 'lambda', now });
+  const { floor: _, ...trust } = begun;
   await log.close();
   const lines: string[] = [];
   /** That of a machine which has nothing else. */
@@ -74,7 +57,7 @@ async function newBus({ daysAgo = 0, checkpoint }: { daysAgo?: number; checkpoin
     withManager(environment(variables), run);
   const configure = (contact: string) => start((manager) => manager.configure(configuration(contact)));
   const kept = () => parseTrust(readFileSync(place, 'utf8')).floor;
-  return { file, address, trust, place, lines, environment, start, configure, kept };
+  return { file, address, trust, root: parseRootKey(rootKey), place, lines, environment, start, configure, kept };
 }
 
 /** Cuts a log off, as somebody does who can write to the store. */
@@ -88,7 +71,7 @@ async function cutOff(file: string, position: number): Promise<void> {
 }
 
 test('a checkpoint is made by the first run, follows each, and shows a new machine that the log was cut off, unless the root restored it', async () => {
-  const { configure, start, kept, file, address, trust } = await newBus();
+  const { configure, start, kept, file, address, trust, root } = await newBus();
   await expect(start(() => Promise.reject(new Error('the run failed')))).rejects.toThrow('the run failed');
   expect(kept()).toMatchObject({ position: 1, rootSequence: 2 });
   await configure('mailto:a@example.com');
@@ -129,10 +112,10 @@ test('a checkpoint lets a manager go on after an outage of days, which nobody ha
 
 test.each([
   ['something else', () => 'password', 'it is not a checkpoint'],
-  ['that of another bus', () => formatTrust({ busId: createBusId(), rootKey: root.publicKey }), 'of another bus'],
+  ['that of another bus', (trust: Trust) => formatTrust({ ...trust, busId: createBusId() }), 'of another bus'],
 ])('a checkpoint is refused where it is %s', async (_, text, why) => {
-  const { environment, place } = await newBus();
-  writeFileSync(place, text());
+  const { environment, place, trust } = await newBus();
+  writeFileSync(place, text(trust));
   const read = readKnownTrust(environment());
   await expect(read).rejects.toMatchObject({ code: 'CERTBUS_CLI_CHECKPOINT_REFUSED' });
   await expect(read).rejects.toThrow(why);

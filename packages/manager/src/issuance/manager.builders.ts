@@ -1,22 +1,14 @@
 /** Makes a bus and starts managers on it, for tests. */
 import type { CaLimits, Logger } from '@certbus/acme';
-import {
-  createBusId,
-  createIdentity,
-  createManagerKey,
-  createRootKey,
-  parseIdentityFile,
-  parseManagerKey,
-  parseRootKey,
-  type Trust,
-} from '@certbus/events';
+import { parseManagerKey, type Trust } from '@certbus/events';
 import { openReplica, type Replica } from '@certbus/replica';
 import { createSolver, type Surroundings } from '@certbus/solvers';
 import { createHttp01ClientsSolver } from '@certbus/solvers/http-01-clients';
 import { type ArchivePlace, type Bus, type Log, openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
-import { createBus, type Manager, openManager, type SecretSource, type SolverFactory } from '../index.ts';
+import { type Manager, openManager, type SecretSource, type SolverFactory } from '../index.ts';
 import type { RenewalInfoNotes } from '../renewal/renewal-info-schedule.ts';
+import { beginTestBus } from '../upkeep/begin-test-bus.ts';
 
 /** All that a manager process needs to know; plain JSON. */
 export interface Site {
@@ -91,28 +83,12 @@ export function configFor(
 /** Makes keys, a store and a bus with a configuration on it, as `certbus init` does. */
 export async function createSite(path: string, config: unknown): Promise<Site> {
   const address = `sqlite:${path}#${STREAM}`;
-  const rootKey = createRootKey();
-  const root = parseRootKey(rootKey);
-  const managerKey = await createManagerKey();
-  const { signer } = parseManagerKey(managerKey);
-  const identities = await Promise.all([createIdentity(), createIdentity()]);
-  const [edge, backup] = await Promise.all(identities.map(parseIdentityFile));
-  if (!edge || !backup) throw new TypeError('two identities were made');
-  const trust = { busId: createBusId(), rootKey: root.publicKey };
   const log = await openLog(address, { create: true });
-  await createBus(log, STREAM, {
-    trust,
-    root,
-    managers: [
-      { name: 'alice', signingKey: signer.publicKey, recipient: (await parseIdentityFile(managerKey)).recipient },
-    ],
-    recipients: [
-      { name: 'edge', recipient: edge.recipient },
-      { name: 'backup', recipient: backup.recipient },
-    ],
-  });
+  const { trust: begun, ...keys } = await beginTestBus(log, STREAM, { recipients: ['edge', 'backup'] });
+  // The root key alone, as where `bus.pub` has one line.
+  const { floor: _, ...trust } = begun;
   await log.close();
-  const site = { address, trust, rootKey, managerKey, identities, config };
+  const site = { address, trust, ...keys, config };
   await withManager(site, { holder: 'init' }, (manager) => manager.configure(config));
   return site;
 }

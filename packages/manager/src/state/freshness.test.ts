@@ -1,16 +1,6 @@
 /** Tests of a manager that begins on a bus which was silent for long, on a clock of the test's own. */
 import { join } from 'node:path';
-import {
-  createBusId,
-  createIdentity,
-  createManagerKey,
-  createRootKey,
-  type Floor,
-  parseIdentityFile,
-  parseManagerKey,
-  parseRootKey,
-  type Trust,
-} from '@certbus/events';
+import { type Floor, parseManagerKey } from '@certbus/events';
 import { BEGINNING } from '@certbus/events/history';
 import { openReplica } from '@certbus/replica';
 import { openBus } from '@certbus/store';
@@ -18,7 +8,8 @@ import { openFolder } from '@certbus/store/folder';
 import { createMemoryLog } from '@certbus/store/memory';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
-import { createBus, type Manager, openManager } from '../index.ts';
+import { type Manager, openManager } from '../index.ts';
+import { beginTestBus } from '../upkeep/begin-test-bus.ts';
 
 const HOUR_MS = 3_600_000;
 const BEGUN = new Date('2026-11-20T00:00:00Z');
@@ -39,26 +30,16 @@ interface Run {
   /** Hours since the bus was begun. */
   readonly hours: number;
   readonly path?: string;
-  readonly floor?: Floor;
+  readonly floor?: Floor | undefined;
   readonly acceptStale?: boolean;
 }
 
 /** A bus of one manager, begun at one instant; `manage` runs a manager at another. */
 async function newSite() {
-  const root = parseRootKey(createRootKey());
-  const managerKey = await createManagerKey();
-  const key = parseManagerKey(managerKey);
-  const trust: Trust = { busId: createBusId(), rootKey: root.publicKey };
   const log = createMemoryLog();
-  const { recipient } = await parseIdentityFile(managerKey);
-  const edge = await parseIdentityFile(await createIdentity());
-  const { floor } = await createBus(log, 'test', {
-    trust,
-    root,
-    managers: [{ name: 'alice', signingKey: key.signer.publicKey, recipient }],
-    recipients: [{ name: 'edge', recipient: edge.recipient }],
-    now: () => BEGUN,
-  });
+  const { managerKey, trust: begun } = await beginTestBus(log, 'test', { now: () => BEGUN });
+  const { floor, ...trust } = begun;
+  const key = parseManagerKey(managerKey);
   const warnings: string[] = [];
   async function manage<T>(
     { hours, path = ':memory:', acceptStale, ...own }: Run,

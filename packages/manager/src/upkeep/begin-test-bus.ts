@@ -18,30 +18,46 @@ export interface BegunBus {
   readonly rootKey: string;
   /** Text of the one manager's key. */
   readonly managerKey: string;
-  /** Text of the one recipient's identity. */
+  /** Text of the first recipient's identity. */
   readonly identity: string;
+  /** Texts of the identities of all recipients. */
+  readonly identities: readonly string[];
   /** Its trust, with the floor at its first commit. */
   readonly trust: Trust;
 }
 
-/** Draws keys and begins a bus with them, in a stream that has none: one manager, by default `alice`, and one recipient, `loadbalancers`. */
+/** What a bus is begun with. */
+export interface TestBusOptions {
+  /** Name of the one manager. Default `alice`. */
+  readonly manager?: string;
+  /** Names of the recipients. Default `loadbalancers` alone. */
+  readonly recipients?: readonly string[];
+  readonly now?: () => Date;
+}
+
+/** Draws keys and begins a bus with them, in a stream that has none. */
 export async function beginTestBus(
   log: Log,
   stream: string,
-  { manager: name = 'alice', now }: { readonly manager?: string; readonly now?: () => Date } = {},
+  { manager: name = 'alice', recipients = ['loadbalancers'], now }: TestBusOptions = {},
 ): Promise<BegunBus> {
-  const [rootKey, managerKey, identity] = [createRootKey(), await createManagerKey(), await createIdentity()];
+  const [rootKey, managerKey] = [createRootKey(), await createManagerKey()];
+  const identities = await Promise.all(recipients.map(() => createIdentity()));
   const root = parseRootKey(rootKey);
   const trust = { busId: createBusId(), rootKey: root.publicKey };
-  const recipientOf = async (text: string) => (await parseIdentityFile(text)).recipient;
+  const withRecipient = async (each: string, text = '') => ({
+    name: each,
+    recipient: (await parseIdentityFile(text)).recipient,
+  });
   const { floor } = await createBus(log, stream, {
     trust,
     root,
     managers: [
-      { name, signingKey: parseManagerKey(managerKey).signer.publicKey, recipient: await recipientOf(managerKey) },
+      { ...(await withRecipient(name, managerKey)), signingKey: parseManagerKey(managerKey).signer.publicKey },
     ],
-    recipients: [{ name: 'loadbalancers', recipient: await recipientOf(identity) }],
+    recipients: await Promise.all(recipients.map((each, n) => withRecipient(each, identities[n]))),
     ...(now ? { now } : {}),
   });
-  return { rootKey, managerKey, identity, trust: { ...trust, floor } };
+  const [identity = ''] = identities;
+  return { rootKey, managerKey, identity, identities, trust: { ...trust, floor } };
 }
