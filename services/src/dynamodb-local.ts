@@ -51,14 +51,23 @@ export async function findDynamoDbLocal(): Promise<string> {
   return join(await installOnce(lockOf(LOCK).cacheName, `DynamoDB Local ${VERSION} from Maven`, install), 'lib');
 }
 
-/** Starts DynamoDB Local, installing it first where it was never used. */
-export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
+/**
+ * Starts DynamoDB Local, installing it first where it was never used.
+ *
+ * @param isBrief whether it is used for minutes: Java's second compiler takes longer then than what it makes faster. Default false.
+ */
+export async function startDynamoDbLocal({
+  isBrief = false,
+}: {
+  readonly isBrief?: boolean;
+} = {}): Promise<DynamoDbLocal> {
   const lib = await findDynamoDbLocal();
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const main = 'software.amazon.dynamodb.services.local.main.ServerRunner';
   const args = [
     '-Xmx512m',
+    ...(isBrief ? ['-XX:TieredStopAtLevel=1'] : []),
     `-Djava.library.path=${lib}`,
     '-cp',
     join(lib, '*'),

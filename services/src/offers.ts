@@ -18,7 +18,7 @@ interface Made {
 }
 
 async function startDynamoDb(): Promise<Made> {
-  const { endpoint, stop } = await startDynamoDbLocal();
+  const { endpoint, stop } = await startDynamoDbLocal({ isBrief: true });
   return { text: endpoint, end: stop };
 }
 

@@ -61,7 +61,7 @@ test.skipIf(stepCa.skip)(
 test.skipIf(dynamoDb.skip)(
   dynamoDb.title('DynamoDB Local starts, answers and leaves nothing behind'),
   async () => {
-    const local = await startDynamoDbLocal();
+    const local = await startDynamoDbLocal({ isBrief: true });
     expect((await fetch(local.endpoint)).status).toBe(400);
     await local.stop();
     expect(isRunning(local.pid)).toBe(false);
