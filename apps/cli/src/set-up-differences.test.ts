@@ -4,6 +4,7 @@ import { differencesFrom } from './set-up-differences.ts';
 
 const found = {
   bus: 'sqlite:/srv/bus.db#certbus',
+  name: 'manager1',
   configuration: {
     version: 1,
     authorities: { ca: { directory: 'https://ca.test/directory', contact: ['mailto:ops@shop.test'] } },
@@ -36,6 +37,7 @@ test.each([
   ['dns-server', 'ns2.shop.test', 'ns1.shop.test'],
   ['http01-port', 80, '5002'],
   ['tls-alpn01-port', 5001, 'nothing'],
+  ['name', 'other', 'manager1'],
 ])('--%s %s is not what is there', (flag, given, there) => {
   expect(differencesFrom(found, { [flag]: given })).toContainEqual({ flag, given: String(given), found: there });
 });
@@ -45,6 +47,14 @@ test('lists are compared whole', () => {
   expect(differencesFrom(found, given)).toEqual([
     { flag: 'contact', given: 'a@shop.test, b@shop.test', found: 'ops@shop.test' },
     { flag: 'zone', given: 'shop.test, other.test', found: 'shop.test' },
+  ]);
+});
+
+test('a list without anything in it is called nothing', () => {
+  const authorities = { ca: { directory: 'https://ca.test/directory', contact: [] } };
+  const configuration = { ...found.configuration, authorities };
+  expect(differencesFrom({ ...found, configuration }, { contact: ['a@shop.test'] })).toEqual([
+    { flag: 'contact', given: 'a@shop.test', found: 'nothing' },
   ]);
 });
 

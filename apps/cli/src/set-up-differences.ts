@@ -13,6 +13,8 @@ export interface Difference {
 export interface FoundSetUp {
   /** Address of the bus, its path absolute. */
   readonly bus: string;
+  /** This manager's name on the bus; `undefined` where it is not one of its managers. */
+  readonly name: string | undefined;
   /** The configuration on the bus; `undefined` where there is none, or this manager cannot open it. */
   readonly configuration: unknown;
 }
@@ -21,7 +23,7 @@ export interface FoundSetUp {
 export type Given = Readonly<Record<string, unknown>>;
 
 const NOTHING = 'nothing';
-const show = (value: unknown): string => (value === undefined ? NOTHING : [value].flat().map(String).join(', '));
+const show = (value: unknown): string => (value === undefined ? [] : [value].flat().map(String)).join(', ') || NOTHING;
 
 /** The value at a path of JSON. */
 function at(json: unknown, path: readonly string[]): unknown {
@@ -58,8 +60,8 @@ function configured(configuration: unknown, given: Given): Readonly<Record<strin
 }
 
 /** Every flag that was given and differs from what is set up. Flags that name files are not compared. */
-export function differencesFrom({ bus, configuration }: FoundSetUp, given: Given): Difference[] {
-  const known = { bus, ...(configuration === undefined ? {} : configured(configuration, given)) };
+export function differencesFrom({ bus, name, configuration }: FoundSetUp, given: Given): Difference[] {
+  const known = { bus, name, ...(configuration === undefined ? {} : configured(configuration, given)) };
   return Object.entries(known).flatMap(([flag, value]) => {
     const [told, found] = [show(given[flag]), show(value)];
     return given[flag] === undefined || told === found ? [] : [{ flag, given: told, found }];

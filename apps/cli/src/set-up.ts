@@ -15,7 +15,7 @@ import {
 } from '@certbus/events';
 import { BEGINNING, HistoryError } from '@certbus/events/history';
 import { createBus, parseConfiguration, secretHosts } from '@certbus/manager';
-import { openLocalBus, withManager, writeFloor } from '@certbus/runtime';
+import { findSigningKey, openLocalBus, withManager, withRootState, writeFloor } from '@certbus/runtime';
 import {
   CONFIG_FILE,
   checkOwnToWrite,
@@ -163,11 +163,18 @@ async function findSetUp(folder: string, { given, signal }: SetUpOptions & Pick<
   const config = readLocalConfig({ file: configPath, env: {}, cwd: folder });
   removeUnfinished(configPath);
   await checkBus(config);
-  const configuration = await withManager(environmentOf(config), async (manager) => {
+  const environment = environmentOf(config);
+  const configuration = await withManager(environment, async (manager) => {
     await manager.refresh({ signal });
     return (await manager.configuration())?.json;
   });
-  const differences = differencesFrom({ bus: config.bus, configuration }, given);
+  const own = await findSigningKey(environment, { signal });
+  const name = await withRootState(
+    environment,
+    async ({ checkpoint }) => checkpoint.managers.find(({ signingKey }) => signingKey === own)?.name,
+    { signal },
+  );
+  const differences = differencesFrom({ bus: config.bus, name, configuration }, given);
   return { files: [], bus: config.bus, changed: false, accountProblem: undefined, differences };
 }
 

@@ -9,7 +9,7 @@ const PORT_PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 /** A string or a number that Node puts on an error of the system. */
-function field(error: Error, name: 'code' | 'syscall' | 'path' | 'address' | 'port'): string | undefined {
+function field(error: Error, name: 'code' | 'syscall' | 'path' | 'address' | 'port' | 'hostname'): string | undefined {
   const value: unknown = Reflect.get(error, name);
   return value === undefined ? undefined : String(value);
 }
@@ -22,6 +22,15 @@ export function explainSystemError(error: unknown): unknown {
     const what = `${path}: ${describeFileProblem(error, path)}.`;
     return new CliError('CERTBUS_CLI_FILE_PROBLEM', what, { cause: error });
   }
+  const host = field(error, 'hostname');
+  if (host !== undefined && field(error, 'syscall') === 'getaddrinfo')
+    return new CliError(
+      'CERTBUS_CLI_PORT_PROBLEM',
+      `${host}: no address is known of this name (${field(error, 'code')}).`,
+      {
+        cause: error,
+      },
+    );
   const problem = field(error, 'syscall') === 'listen' ? PORT_PROBLEMS[field(error, 'code') ?? ''] : undefined;
   if (problem === undefined) return error;
   const where = [field(error, 'address'), field(error, 'port')].filter(Boolean).join(' port ');

@@ -26,7 +26,7 @@ function similarFlag(typed: string, { flags }: CalledCommand): string | undefine
   const bare = typed.replace(/^-+/, '');
   const isLike = (name: string) =>
     distance(bare, name) <= Math.min(LIKE, Math.ceil(name.length / 2)) || (bare.length > 2 && name.startsWith(bare));
-  const [found] = Object.entries(flags)
+  const [found] = Object.entries({ ...flags, help: { type: 'boolean', hidden: false } })
     .filter(([name, { hidden }]) => !hidden && isLike(name))
     .sort(([a], [b]) => distance(bare, a) - distance(bare, b));
   return found && `--${found[0]}`;

@@ -177,7 +177,10 @@ describe('what a server serves', () => {
     expect(parseServerAddress(text)).toEqual(address);
   });
 
-  test.each(['', 'https://example.com', 'example.com:', 'a:99999', '[a]:1', 'a b', ':443'])('not at "%s"', (text) => {
-    expect(() => parseServerAddress(text)).toThrow(/is not a server/);
-  });
+  test.each(['', 'https://example.com', 'example.com:', 'a:99999', 'a:0', '[a]:1', 'a b', ':443'])(
+    'not at "%s"',
+    (text) => {
+      expect(() => parseServerAddress(text)).toThrow(/is not a server/);
+    },
+  );
 });

@@ -22,7 +22,12 @@ export function parseServerAddress(text: string): ServerAddress {
     host = bracketed,
     port = `${HTTPS_PORT}`,
   } = /^(?:\[(?<bracketed>[^\]]+)\]|(?<host>[^\s:/[\]]+))(?::(?<port>\d{1,5}))?$/.exec(text)?.groups ?? {};
-  if (host !== undefined && (bracketed === undefined || isIP(bracketed) === 6) && Number(port) <= 65_535)
+  if (
+    host !== undefined &&
+    (bracketed === undefined || isIP(bracketed) === 6) &&
+    Number(port) > 0 &&
+    Number(port) <= 65_535
+  )
     return { host, port: Number(port) };
   const what = `"${text}" is not a server. Write HOST or HOST:PORT, such as example.com or [2001:db8::1]:8443.`;
   throw new CliError('CERTBUS_CLI_USAGE', what);

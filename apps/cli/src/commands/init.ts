@@ -162,9 +162,14 @@ export default class Init extends BaseCommand {
   #reportFound({ bus, differences }: SetUpResult, folder: string): void {
     this.log(`${folder} is set up already for the bus ${bus}; nothing was changed.`);
     for (const { flag, given, found } of differences)
-      this.warn(
-        `--${flag} ${given} differs from what is set up, which is ${found}. ${flag === 'bus' ? 'Set up another bus in another folder (--dir).' : 'Change it with "certbus conf display" and "certbus conf update".'}`,
-      );
+      this.warn(`--${flag} ${given} differs from what is set up, which is ${found}. ${this.#adviceOn(flag)}`);
+  }
+
+  /** How to have what a flag says, where something else is set up. */
+  #adviceOn(flag: string): string {
+    if (flag === 'bus') return 'Set up another bus in another folder (--dir).';
+    if (flag === 'name') return 'Name another manager with "certbus manager add".';
+    return 'Change it with "certbus conf display" and "certbus conf update".';
   }
 
   async #reportMade(

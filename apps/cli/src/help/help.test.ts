@@ -9,7 +9,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { COMMANDS, commandOf } from '../commands.builders.ts';
 import { candidates } from '../completion/candidates.ts';
 import { SCRIPTS, SHELLS } from '../completion/scripts.ts';
-import { explainUsage, usageOf } from '../usage-error.ts';
+import { CliError } from '../errors.ts';
+import { explainSystemError } from '../system-error.ts';
+import { explainUsage, usageOf, withoutParser } from '../usage-error.ts';
 import { writingOf } from '../writing.ts';
 import { GROUPS, groupOf } from './groups.ts';
 import { Help } from './help.ts';
@@ -95,8 +97,28 @@ describe('a wrong command line', () => {
     return explainUsage(error, called(id)).message;
   }
 
+  test('an instant that is wrong is told without the words of the parser', () => {
+    const said = new CliError('CERTBUS_CLI_USAGE', 'Parsing --at \n\t"x" is not a date.\nSee more help with --help');
+    expect(withoutParser(said)).toMatchObject({ code: 'CERTBUS_CLI_USAGE', message: '--at: "x" is not a date.' });
+  });
+
+  test('a name without an address is told as one', () => {
+    const error = Object.assign(new Error(), { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: 'nowhere.test' });
+    expect(explainSystemError(error)).toMatchObject({
+      code: 'CERTBUS_CLI_PORT_PROBLEM',
+      message: expect.stringContaining('nowhere.test'),
+    });
+  });
+
   test.each([
     ['cert:ls', ['--colums'], '"--colums" is not a flag of "certbus cert ls". Did you mean "--columns"?'],
+    ['cert:ls', ['--hlep'], '"--hlep" is not a flag of "certbus cert ls". Did you mean "--help"?'],
+    [
+      'cert:mk',
+      ['a.test', '--parallel', '0'],
+      '--parallel: expected an integer greater than or equal to 1 but received: 0.',
+    ],
+    ['cert:renewable', ['-r', '--renew-all'], '--renew-all cannot also be provided when using --renew-first.'],
     ['cert:mk', ['a.test', '--wild'], '"--wild" is not a flag of "certbus cert mk". Did you mean "--wildcard"?'],
     ['cert:ls', ['--utterly-wrong'], '"--utterly-wrong" is not a flag of "certbus cert ls".'],
     ['cert:cat', [], '"certbus cert cat" needs ID.'],

@@ -89,6 +89,8 @@ test.each([
   ['a key that no server knows', 'dns.3.key.algorithm', 'hmac-md5', /dns\.3\.key\.algorithm must be hmac-sha256/],
   ['a secret in the place of an object', 'dns.3.key', 'the-secret', /: dns\.3\.key must be an object\.$/],
   ['a list that is none', 'dns', {}, /: dns must be a list\.$/],
+  ['a resolver by its name', 'http01.resolver', ['ns1.b.test'], /http01\.resolver\.0 must be an IP address/],
+  ['a resolver at no port', 'dns.2.resolver', ['192.0.2.1:0'], /dns\.2\.resolver\.0 must be an IP address/],
   ['a port that is a text', 'http01.port', '80', /http01\.port must be a number from 1 to 65535/],
   ['no token', 'dns.2.token', undefined, /dns\.2\.token is missing/],
   ['no account', 'dns.5.accounts', [], /dns\.5\.accounts must have at least one account/],

@@ -1,4 +1,5 @@
 /** Schemas of fields: the ones that settings of several providers, and other parts of the configuration, are made of. */
+import { isIP } from 'node:net';
 import * as v from 'valibot';
 
 /** A secret in the configuration: the text itself, or the environment variable that holds it. */
@@ -51,9 +52,26 @@ export const port: v.GenericSchema<number> = v.pipe(
   v.maxValue(65_535, PORT),
 );
 
+/** Whether Node can ask there: it takes no names of servers. */
+function isNameServer(text: string): boolean {
+  if (isIP(text) === 6) return true;
+  const {
+    bracketed = '',
+    plain,
+    port = '53',
+  } = /^(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:]+))(?::(?<port>\d{1,5}))?$/.exec(text)?.groups ?? {};
+  return (plain === undefined ? isIP(bracketed) === 6 : isIP(plain) === 4) && Number(port) > 0 && Number(port) < 65_536;
+}
+
+/** The address of a name server. */
+const nameServer = v.pipe(
+  nonEmpty,
+  v.check(isNameServer, 'must be an IP address with or without a port, such as 192.0.2.53 or [2001:db8::53]:5353'),
+);
+
 /** Name servers, at least one. */
 export const servers: v.GenericSchema<string[]> = v.pipe(
-  v.array(nonEmpty, 'must be a list of servers'),
+  v.array(nameServer, 'must be a list of servers'),
   v.nonEmpty('must name at least one server'),
 );
 
