@@ -25,7 +25,7 @@ const ALONE = [
     'client/src/serving/events',
     'events/src/{history/segments,vectors/format}',
     'manager/src/renewal/mass-renewal',
-    'manager/src/state/freshness',
+    'manager/src/state/{freshness,spending.property}',
     'manager/src/upkeep/{archive,key-changes/key-changes}',
     'replica/src/checking/bit-flips',
     'runtime/src/printable',
