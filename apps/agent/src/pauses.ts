@@ -1,6 +1,7 @@
 /** Targets that are paused for maintenance: a file each, so that a pause outlives the agent. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolders } from '@certbus/store/sqlite-files';
 
 /** Pauses of the targets of one agent. */
 export interface Pauses {
@@ -16,7 +17,7 @@ export function openPauses(stateDirectory: string): Pauses {
   return {
     has: (target) => existsSync(pathOf(target)),
     pause(target) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      makeFolders(folder, { mode: 0o700 });
       if (!existsSync(pathOf(target))) writeFileSync(pathOf(target), '', { flag: 'wx', mode: 0o600 });
     },
     resume: (target) => rmSync(pathOf(target), { force: true }),

@@ -7,7 +7,6 @@ import {
   fsyncSync,
   linkSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
@@ -19,7 +18,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describeExposure, examineFile } from '@certbus/replica';
-import { checkRegular, describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
+import { checkRegular, describeFileProblem, makeFolders, readRegular } from '@certbus/store/sqlite-files';
 import { RuntimeError, type RuntimeErrorCode } from './errors.ts';
 
 /** How many other processes can take a file that is being written for one that was left behind. */
@@ -94,7 +93,7 @@ export function flushFolder(path: string): void {
 
 /** Makes a folder, and those above it, where they are not there; the names of what was made are on the disk. */
 export function makeFolder(path: string): void {
-  const first = mkdirSync(path, { recursive: true });
+  const first = makeFolders(path, { mode: 0o777 });
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made)) flushFolder(dirname(made));
 }

@@ -1,21 +1,12 @@
 /** `certbus-agent init`. */
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fchmodSync,
-  fchownSync,
-  mkdirSync,
-  openSync,
-  type Stats,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, existsSync, fchmodSync, fchownSync, openSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createInterface, type Interface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { stateDirectoryOf } from '@certbus/replica';
 import { resolveAddress } from '@certbus/store';
+import { makeFolders } from '@certbus/store/sqlite-files';
 import { Flags } from '@oclif/core';
 import { parseConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError } from '../errors.ts';
@@ -124,11 +115,11 @@ export default class Init extends BaseCommand {
     const text = `${JSON.stringify(configurationOf(answers), undefined, 2)}\n`;
     // What could not be read back is not written.
     const { targets } = parseConfiguration(text, file);
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolders(dirname(file), { mode: 0o777 });
     const [target] = targets;
     // Before the file of the configuration: where this fails, the command can be run again.
     if (target?.type === 'nginx' && !existsSync(target.tokenFile)) {
-      mkdirSync(dirname(target.tokenFile), { recursive: true });
+      makeFolders(dirname(target.tokenFile), { mode: 0o777 });
       writeLike(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), answers.identity);
       this.log(`made ${target.tokenFile}, for those who can read ${answers.identity}; nginx reads it as root`);
     }

@@ -1,9 +1,9 @@
 /** One pass over a target at a time on a machine: "once" may run next to the service, and two would write over each other. */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lockFile } from '@certbus/store/sqlite-files';
+import { lockFile, makeFolders } from '@certbus/store/sqlite-files';
 
 /** The right to change a target, until it is given back. */
 export interface Turn {
@@ -31,7 +31,7 @@ export function createTurns(path: string): (signal: AbortSignal) => Promise<Turn
   /** `undefined` while another one has it. */
   function tryTake(): Turn | undefined {
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeFolders(dirname(path), { mode: 0o700 });
       const held = lockFile(`${path}.lock`);
       if (!held) return undefined;
       const isNext = textOf(path) === me;

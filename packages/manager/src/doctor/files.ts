@@ -5,7 +5,6 @@ import {
   existsSync,
   fsyncSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   rmSync,
@@ -14,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describeExposure, examineFile, ownFolder } from '@certbus/replica';
+import { makeFolders } from '@certbus/store/sqlite-files';
 import { type Finding, findingsOn, reasonFor } from './finding.ts';
 
 /** A file that the program around a manager reads. */
@@ -83,7 +83,7 @@ function removeLeftovers(folder: string): void {
 
 /** Writes a file, flushes it to the disk, and takes it away again. Throws what the system says. */
 function writeAndFlush(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolders(folder, { mode: 0o700 });
   removeLeftovers(folder);
   const path = join(folder, `doctor-${randomUUID()}`);
   const file = openSync(path, 'wx', 0o600);

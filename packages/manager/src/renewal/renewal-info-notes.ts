@@ -1,8 +1,8 @@
 /** Keeps a manager's own notes of when to ask the CAs about each leaf. */
-import { closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { checkSchema, type FileProblem, fileProblemOf, openGuarded } from '@certbus/store/sqlite-files';
+import { checkSchema, type FileProblem, fileProblemOf, makeFolders, openGuarded } from '@certbus/store/sqlite-files';
 import { LONGEST_NOTE_MS, type RenewalInfoNote, type RenewalInfoNotes } from './renewal-info-schedule.ts';
 
 /** Notes that outlive the process. Dispose of them to close their file. */
@@ -52,7 +52,7 @@ type Statements = ReturnType<typeof prepare>;
 
 function openDatabase(path: string): { database: DatabaseSync; statements: Statements } {
   if (path !== ':memory:' && !existsSync(path)) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolders(dirname(path), { mode: 0o700 });
     closeSync(openSync(path, 'a', 0o600));
   }
   const database = openGuarded(path, { timeout: 2_000 });

@@ -4,7 +4,6 @@ import {
   closeSync,
   constants,
   existsSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -20,6 +19,7 @@ import {
   describeFileProblem,
   fileProblemOf,
   lockFile,
+  makeFolders,
   openGuarded,
 } from '@certbus/store/sqlite-files';
 import { CHECKED_BUS, checkedBus, damaged, damageOf, isDamage } from '../checking/digest.ts';
@@ -286,7 +286,7 @@ function checkOwn(path: string): void {
  */
 export function makeFolder(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolders(dirname(path), { mode: 0o700 });
   } catch (cause) {
     const why = describeFileProblem(cause, path);
     const what = `The folder of the replica ${path} cannot be made: ${why}. Set CERTBUS_STATE_DIR to a folder that this user can write.`;

@@ -1,9 +1,10 @@
 /** Archives and snapshots in a folder. */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type ArchivePlace, type GetOptions, MAX_OBJECT_BYTES } from '../../archive/place.ts';
 import { checkKey, checkSize, wrapPlaceError } from '../../archive/place-errors.ts';
+import { makeFolders } from '../make-folders.ts';
 import { openRegular } from '../regular-file.ts';
 
 async function readIfThere(
@@ -37,7 +38,7 @@ async function flushFolder(path: string): Promise<void> {
 }
 
 async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o750 });
+  const first = makeFolders(path, { mode: 0o750 });
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made)) await flushFolder(dirname(made));
 }

@@ -2,6 +2,7 @@
 
 export { DatabaseSync } from '../../node-modules.ts';
 export { describeFileProblem, type FileProblem, fileProblemOf } from '../file-problem.ts';
+export { makeFolders } from '../make-folders.ts';
 export { lockFile } from '../places/file-lock.ts';
 export { checkRegular, openRegular, readRegular, textOf } from '../regular-file.ts';
 export { checkSchema, openGuarded, type SchemaOptions } from '../sqlite-guard.ts';
