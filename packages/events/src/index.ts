@@ -47,6 +47,7 @@ export {
 } from './names.ts';
 export { clean, cleanLine, printableJson } from './printable.ts';
 export {
+  claimantOf,
   type Duty,
   dueSince,
   dutyOf,

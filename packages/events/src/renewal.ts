@@ -117,6 +117,11 @@ function lossEnd({ notBefore, seenAt }: LostNames, current: Lifetime | undefined
 
 const instant = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
 
+/** Who is at work on a certificate at an instant; `undefined` where nobody is, also because a claim has ended. */
+export function claimantOf({ issuance }: ManagedCertificate, now: Date): string | undefined {
+  return issuance && Date.parse(issuance.until) > now.getTime() ? issuance.holder : undefined;
+}
+
 /** What a manager has to do for a certificate. `undefined`: nothing, since it was removed, was given up, or did not come from a CA here. */
 export function dutyOf(certificate: ManagedCertificate): Duty | undefined {
   const { removed, directory, issuance, failure, current, lost } = certificate;

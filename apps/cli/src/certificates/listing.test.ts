@@ -29,6 +29,11 @@ describe('the state of a certificate', () => {
       { status: 'renewing', why: 'm1 is at work on it' },
     ],
     [
+      'whose manager was lost in the middle',
+      certificate({ issuance: { ...issuance('m1'), until: inDays(-1 / 24) } }),
+      { status: 'due', why: 'an attempt was interrupted' },
+    ],
+    [
       'whose renewal was interrupted',
       certificate({ issuance: issuance(undefined) }),
       { status: 'due', why: 'an attempt was interrupted' },

@@ -1,11 +1,12 @@
 /** Puts into words when and why a certificate is renewed. */
-import { dutyOf, type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
+import { claimantOf, dutyOf, type Failure, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
 
-/** Why a manager acts on a certificate at `due`. */
-export function reasonOf(certificate: ManagedCertificate, due: Date): string {
+/** Why a manager acts on a certificate at `due`, as it is now. */
+export function reasonOf(certificate: ManagedCertificate, due: Date, now: Date): string {
   const { current, revoked, renewalInfo, failure, issuance } = certificate;
-  if (issuance)
-    return issuance.holder === undefined ? 'an issuance was interrupted' : `${issuance.holder} is at work on it`;
+  const claimant = claimantOf(certificate, now);
+  if (claimant !== undefined) return `${claimant} is at work on it`;
+  if (issuance) return 'an issuance was interrupted';
   if (failure && due.getTime() === dutyOf(certificate)?.pausedUntil?.getTime()) return 'the last attempt failed';
   if (!current) return 'it was never issued';
   if (revoked) return 'the CA revoked it';

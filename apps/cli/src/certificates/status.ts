@@ -1,5 +1,5 @@
 /** What state a managed certificate is in, in a word and a reason. */
-import { isUrgent, type ManagedCertificate, nextActionAt } from '@certbus/events';
+import { claimantOf, isUrgent, type ManagedCertificate, nextActionAt } from '@certbus/events';
 import type { ListedCertificate, PlainCertificate } from '@certbus/runtime/picture';
 
 /** The states of a certificate, the one that needs a person most first. */
@@ -19,9 +19,11 @@ export interface CertificateStatus {
 }
 
 /** What a certificate waits for, where it has neither failed nor come to its end. */
-function waitingFor({ issuance, revoked, current, directory }: ManagedCertificate): string | undefined {
-  if (issuance)
-    return issuance.holder === undefined ? 'an attempt was interrupted' : `${issuance.holder} is at work on it`;
+function waitingFor(certificate: ManagedCertificate, now: Date): string | undefined {
+  const { issuance, revoked, current, directory } = certificate;
+  const claimant = claimantOf(certificate, now);
+  if (claimant !== undefined) return `${claimant} is at work on it`;
+  if (issuance) return 'an attempt was interrupted';
   if (revoked) return 'its CA revoked it';
   if (current?.distrusted) return 'an expelled manager obtained it';
   return directory === undefined ? 'it was imported, and is not renewed here' : undefined;
@@ -41,15 +43,15 @@ export const isPlain = (certificate: ListedCertificate): certificate is PlainCer
 /** The state of a certificate at an instant. */
 export function statusOf(certificate: ListedCertificate, now: Date): CertificateStatus {
   if (isPlain(certificate)) return plainStatusOf(certificate, now);
-  const { current, failure, issuance, revoked, lost } = certificate;
+  const { current, failure, revoked, lost } = certificate;
   const failed = failure && (failure.own ?? failure);
-  const reason = lost?.detail ?? (failed ? failed.detail || failed.problem : waitingFor(certificate));
+  const reason = lost?.detail ?? (failed ? failed.detail || failed.problem : waitingFor(certificate, now));
   const as = (status: CertificateState): CertificateStatus => ({ status, ...(reason ? { why: reason } : {}) });
   if (!current) return reason ? as('not-issued') : { status: 'not-issued', why: 'it was not tried yet' };
   if (Date.parse(current.notAfter) <= now.getTime()) return as('expired');
   if (failed || lost) return as('failing');
   if (!revoked && isUrgent(certificate, now)) return as('expiring');
-  if (issuance?.holder !== undefined) return as('renewing');
+  if (claimantOf(certificate, now) !== undefined) return as('renewing');
   const due = nextActionAt(certificate, now);
   return due && due <= now ? as('due') : { status: 'valid' };
 }

@@ -1,5 +1,12 @@
 /** Decides what people have to be told of, from what the bus says and the clock. */
-import { type Failure, type FailureClass, isUrgent, type ManagedCertificate, urgentAt } from '@certbus/events';
+import {
+  claimantOf,
+  type Failure,
+  type FailureClass,
+  isUrgent,
+  type ManagedCertificate,
+  urgentAt,
+} from '@certbus/events';
 import type { NotedAlert } from '@certbus/events/history';
 import { type Alert, type AlertKind, fitAlert, fitSubject, MANY } from './alert.ts';
 import { isLasting, isShared } from './back-off.ts';
@@ -67,10 +74,12 @@ function failingAlert(certificate: ManagedCertificate, now: Date): Alert | undef
 }
 
 /** Why an urgent certificate is not renewed, as the end of a sentence. */
-function whyUnrenewed({ failure, lost, issuance }: ManagedCertificate): string {
+function whyUnrenewed(certificate: ManagedCertificate, now: Date): string {
+  const { failure, lost } = certificate;
   if (lost) return lost.detail;
   if (failure) return describe(failure.own ?? failure);
-  return issuance?.holder === undefined ? 'no attempt has failed' : `${issuance.holder} is at work on it`;
+  const claimant = claimantOf(certificate, now);
+  return claimant === undefined ? 'no attempt has failed' : `${claimant} is at work on it`;
 }
 
 /** A certificate that has ended, or is about to; `undefined` for any other. */
@@ -81,7 +90,7 @@ function endingAlert(kind: AlertKind, certificate: ManagedCertificate, now: Date
   const end = new Date(current.notAfter);
   const hasEnded = end <= now;
   if (hasEnded !== (kind === 'expired')) return undefined;
-  const detail = `${shown(names)} ${hasEnded ? 'ended' : 'ends'} at ${current.notAfter} and is not renewed: ${whyUnrenewed(certificate)}`;
+  const detail = `${shown(names)} ${hasEnded ? 'ended' : 'ends'} at ${current.notAfter} and is not renewed: ${whyUnrenewed(certificate, now)}`;
   const since = hasEnded ? end : urgent;
   return { kind, subject: certificateId, detail, since, seenAt: since };
 }

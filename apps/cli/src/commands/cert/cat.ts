@@ -96,7 +96,7 @@ export default class CertCat extends BaseCommand {
           keyType: keyType ?? (directory && 'P-256'),
           directory,
           renewal: dueSince(certificate, now)?.toISOString(),
-          renewalReason: due && reasonOf(certificate, due),
+          renewalReason: due && reasonOf(certificate, due, now),
           failure,
           pem: chain.map(String).join(''),
         };

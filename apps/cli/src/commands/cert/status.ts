@@ -41,7 +41,7 @@ function statusFrom(certificate: ManagedCertificate, { state, position, newestAt
     notBefore: current?.notBefore,
     window: renewalInfo,
     nextAction: (dueSince(certificate, now) ?? due)?.toISOString(),
-    nextReason: due && reasonOf(certificate, due),
+    nextReason: due && reasonOf(certificate, due, now),
     failure,
     claim: holder === undefined || until === undefined ? undefined : { holder, until, orderUrl },
     recipients: state.bus.recipients.map(({ name }) => name),
