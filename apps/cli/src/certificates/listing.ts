@@ -50,12 +50,19 @@ export const inAscii = (pattern: string): string =>
     .map((label) => domainToASCII(label) || label)
     .join('.');
 
+/** An expression for a pattern with `*` for any letters. */
+const expressionOf = (pattern: string): RegExp => {
+  const parts = pattern.split('*').map((part) => part.replaceAll(/[\\^$.+?()[\]{}|/]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`);
+};
+
 /** A function that says whether one of several names fits a name or pattern. */
 export function nameFilter(pattern: string): (names: readonly string[]) => boolean {
-  const wanted = inAscii(pattern);
-  const parts = wanted.split('*').map((part) => part.replaceAll(/[^a-z0-9_-]/g, '\\$&'));
-  const fits = new RegExp(`^${parts.join('.*')}$`);
-  return (names) => names.some((name) => fits.test(name));
+  const fits = expressionOf(inAscii(pattern));
+  // Part of a label, as of "bü*", has no form of its own in ASCII.
+  const fitsReadable = expressionOf(pattern.toLowerCase().normalize().replace(/\.$/, ''));
+  return (names) =>
+    names.some((name) => fits.test(name) || (name.includes('xn--') && fitsReadable.test(readable(name))));
 }
 
 /** The part of a row that an authority is found by. */
