@@ -10,4 +10,4 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const pjson = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
 pjson.oclif.commands.target = './src/commands/index.ts';
 pjson.oclif.hooks.command_not_found = './src/hooks/command-not-found.ts';
-await execute({ loadOptions: { root, pjson } });
+await execute({ loadOptions: { root, pjson, userPlugins: false } });

@@ -4,4 +4,4 @@ import { prepare } from './prepare.js';
 
 prepare('The repository brings its own.');
 const { execute } = await import('@oclif/core');
-void execute({ loadOptions: { root: dirname(process.argv[1]) } });
+void execute({ loadOptions: { root: dirname(process.argv[1]), userPlugins: false } });

@@ -16,4 +16,4 @@ const isAlone = called !== undefined && !['help.ts', 'complete.ts'].includes(cal
 pjson.oclif.commands = { strategy: 'pattern', target, globPatterns: [isAlone ? called : '**/*.ts'] };
 pjson.oclif.hooks.command_not_found = './src/hooks/command-not-found.ts';
 pjson.oclif.helpClass.target = './src/help/help.ts';
-await execute({ loadOptions: { root, pjson, ignoreManifest: true } });
+await execute({ loadOptions: { root, pjson, ignoreManifest: true, userPlugins: false } });

@@ -57,6 +57,13 @@ describe.skipIf(part.skip)(part.title('a user without a name, a home or a shell'
     expect(output.trim().split('\n')).toHaveLength(1);
   });
 
+  test('reads nothing of a home that is not its own, such as the one that "runuser" and "su" hand down', async () => {
+    const home = join(temporary.path, 'home');
+    mkdirSync(home, { mode: 0o700 });
+    const shown = await certbus('cert ls', `HOME=${home} CERTBUS_STATE_DIR=${site}/state`);
+    expect(shown).toEqual({ status: 0, output: expect.stringMatching(/^no managed certificates.*\n$/) });
+  });
+
   test('is told which file cannot be written', async () => {
     const { status, output } = await certbus('bus export /backup.certbus');
     expect({ status, output }).toMatchObject({
