@@ -72,6 +72,7 @@ export const HOUSE: House = {
   shared: [
     'packages/store/src/adapters/checks.ts',
     'packages/store/src/adapters/file-problem.ts',
+    'packages/store/src/adapters/make-folders.ts',
     'packages/store/src/adapters/regular-file.ts',
     'packages/store/src/adapters/sqlite-codes.ts',
     'packages/store/src/adapters/sqlite-guard.ts',
