@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
@@ -138,11 +138,11 @@ function writeProgram(path: string, script: string): void {
   chmodSync(path, 0o755);
 }
 
-/** Copies a bundled program, in which addresses of public CAs become others. */
+/** Copies a bundled program, in which addresses of public CAs become others; not what Node compiled of it, which others write meanwhile. */
 function copyProgram(from: string, to: string, change: (text: string) => string): void {
-  mkdirSync(to);
-  for (const file of readdirSync(from, { withFileTypes: true }).filter((entry) => entry.isFile()))
-    writeFileSync(join(to, file.name), change(readFileSync(join(from, file.name), 'utf8')));
+  cpSync(from, to, { recursive: true, filter: (path) => basename(path) !== 'compiled' });
+  const scripts = readdirSync(to, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js'));
+  for (const path of scripts.map((name) => join(to, name))) writeFileSync(path, change(readFileSync(path, 'utf8')));
 }
 
 /** What a machine has besides. */
