@@ -130,9 +130,14 @@ export default class RecipientReseal extends SigningCommand {
     const hash = await checkResealedKeys(readExchangedLines(file, WHAT));
     this.log(`${file} is whole, SHA-256 ${hash}: the same as where it was made, unless it was replaced on the way`);
     const { written, left } = await withManager(this.environment(flags), async (manager) => {
-      const brought = await parseResealedKeys(readExchangedLines(file, WHAT));
-      const onProgress = (keys: number) => this.progress(`${many(keys, 'key')} read from the file`);
-      return manager.appendResealedKeys(brought.keys, { for: brought.for, onProgress, signal });
+      const lines = readExchangedLines(file, WHAT);
+      try {
+        const brought = await parseResealedKeys(lines);
+        const onProgress = (keys: number) => this.progress(`${many(keys, 'key')} read from the file`);
+        return await manager.appendResealedKeys(brought.keys, { for: brought.for, onProgress, signal });
+      } finally {
+        await lines.return(undefined);
+      }
     });
     this.log(`${many(written, 'key')} written to the bus, ${left} there already or not needed any more`);
     return { file, keys: written, unopened: [], left };

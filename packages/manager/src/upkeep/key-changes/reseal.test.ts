@@ -12,7 +12,7 @@ import {
 import { openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { createTlsIdentity, temporaryFolder } from 'certbus-services';
-import { afterAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import {
   checkResealedKeys,
   examineRequest,
@@ -71,15 +71,25 @@ async function linesBy(identity: string): Promise<{ lines: string[]; unopened: s
   return { lines, unopened };
 }
 
+/** Files that somebody has not read to their end nor given back. */
+let left = 0;
+
 async function* streamOf(lines: readonly string[]): AsyncGenerator<string> {
-  yield* lines;
+  left += 1;
+  try {
+    yield* lines;
+  } finally {
+    left -= 1;
+  }
 }
 
 const append = (lines: readonly string[]) =>
   as(async (manager) => {
     await checkResealedKeys(streamOf(lines));
-    const brought = await parseResealedKeys(streamOf(lines));
-    return manager.appendResealedKeys(brought.keys, { for: brought.for });
+    const text = streamOf(lines);
+    const brought = await parseResealedKeys(text);
+    // Those of another bus are refused before one is read.
+    return manager.appendResealedKeys(brought.keys, { for: brought.for }).finally(() => text.return(undefined));
   });
 
 async function opens(identityFile: string): Promise<boolean> {
@@ -92,6 +102,8 @@ async function opens(identityFile: string): Promise<boolean> {
       () => false,
     );
 }
+
+afterEach(() => expect(left).toBe(0));
 
 beforeEach(async () => {
   sites += 1;

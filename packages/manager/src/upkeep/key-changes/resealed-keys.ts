@@ -88,33 +88,42 @@ async function* readKeys(
   lines: AsyncIterator<string>,
   digest: ReturnType<typeof createDigest>,
 ): AsyncGenerator<ResealedKey, string> {
-  for (let count = 0; ; count += 1) {
-    const { done, value: line } = await lines.next();
-    if (done) throw malformed();
-    if (!line.startsWith('{"end"')) {
-      yield parse(digest.take(line), key);
-      continue;
+  try {
+    for (let count = 0; ; count += 1) {
+      const { done, value: line } = await lines.next();
+      if (done) throw malformed();
+      if (!line.startsWith('{"end"')) {
+        yield parse(digest.take(line), key);
+        continue;
+      }
+      const said = parse(line, end);
+      const sha256 = digest.end();
+      if (said.end !== count || said.sha256 !== sha256) throw malformed();
+      return sha256;
     }
-    const said = parse(line, end);
-    const sha256 = digest.end();
-    if (said.end !== count || said.sha256 !== sha256) throw malformed();
-    return sha256;
+  } finally {
+    await lines.return?.();
   }
 }
 
 /**
  * Reads the lines of such a file as they come. Rejects `CERTBUS_MANAGER_REQUEST_MALFORMED`, the keys as well, also where the file ends early
- * or its hash is another: {@link checkResealedKeys} shows that before anything of it is used.
+ * or its hash is another: {@link checkResealedKeys} shows that before anything of it is used. The lines are given back at the end of the keys.
  */
 export async function parseResealedKeys(
   text: AsyncIterable<string>,
 ): Promise<{ readonly for: ResealedFor; readonly keys: AsyncGenerator<ResealedKey, string> }> {
   const lines = text[Symbol.asyncIterator]();
   const { value: first, done } = await lines.next();
-  const { bus: busId, recipientsPosition } = parse(done ? undefined : first, header);
-  const digest = createDigest();
-  digest.take(String(first));
-  return { for: { busId, recipientsPosition }, keys: readKeys(lines, digest) };
+  try {
+    const { bus: busId, recipientsPosition } = parse(done ? undefined : first, header);
+    const digest = createDigest();
+    digest.take(String(first));
+    return { for: { busId, recipientsPosition }, keys: readKeys(lines, digest) };
+  } catch (error) {
+    await lines.return?.();
+    throw error;
+  }
 }
 
 /**
