@@ -87,9 +87,13 @@ const append = (lines: readonly string[]) =>
   as(async (manager) => {
     await checkResealedKeys(streamOf(lines));
     const text = streamOf(lines);
-    const brought = await parseResealedKeys(text);
-    // Those of another bus are refused before one is read.
-    return manager.appendResealedKeys(brought.keys, { for: brought.for }).finally(() => text.return(undefined));
+    try {
+      const brought = await parseResealedKeys(text);
+      // Those of another bus are refused before one is read.
+      return await manager.appendResealedKeys(brought.keys, { for: brought.for });
+    } finally {
+      await text.return(undefined);
+    }
   });
 
 async function opens(identityFile: string): Promise<boolean> {
