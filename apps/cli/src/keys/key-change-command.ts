@@ -212,7 +212,8 @@ export abstract class KeyChangeCommand extends SigningCommand {
   }
 
   #reportCertificates({ removedRecipients, openable, unopenable }: AppendedChange): void {
-    for (const { certificateId, names } of openable.certificates)
+    const byName = openable.certificates.toSorted((one, other) => (String(one.names) < String(other.names) ? -1 : 1));
+    for (const { certificateId, names } of byName)
       this.log(`its key may open the private key of ${certificateId} (${names.join(', ')})`);
     // Also where it is none: what is being issued can have been sealed before the change.
     for (const { name, sealedTo } of removedRecipients)

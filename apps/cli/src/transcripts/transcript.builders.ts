@@ -34,6 +34,7 @@ const SAME_LENGTH: readonly (readonly [RegExp, string])[] = [
   [/(?<=(?:127\.0\.0\.1|localhost):)\d(?:\n?\d){4}/g, '54321'],
   [/\b[0-9A-F](?:\n?[0-9A-F]){15,39}\b(?!>)/g, '0'],
   [wrapped('a', 'g', 'e', '1', ...characters(58, '[a-z\\d]')), 'age1'],
+  [wrapped('(?<![\\w-])', ...characters(64, '[\\da-f]'), '(?![\\w-])'), '0'],
   [wrapped('(?<![\\w-])', ...characters(43, '[\\w-]'), '(?![\\w-])'), '0'],
   [/(?<=\/acme\/\w+\/)[\w-](?:\n?[\w-]){21}/g, '1'],
 ];

@@ -34,6 +34,24 @@ const WRITING: readonly string[] = [
   'bus export backup',
 ];
 
+/** What a program reads of more of them, behind those: they print lines, and no table that a window could cut. */
+const PIPED: readonly string[] = [
+  'recipient reseal keys --identity backup.key',
+  'recipient reseal keys --append',
+  'recipient rm backup --request remove.request',
+  'root sign remove.request',
+  'root sign remove.request --yes',
+  'root append remove.request.signed',
+  'manager expel second --since 4711 --dry-run',
+  `campaign status ${CAMPAIGN}`,
+  'bus verify',
+  'bus repair --from backup --dry-run',
+  'bus import backup --bus sqlite:./copy.db#certbus',
+  'account rollover',
+  'account deactivate ca',
+  'account deactivate ca --yes',
+];
+
 /** They name days of the week, whose length moves the end of a line of 80 columns. */
 const HAS_WEEKDAYS = /^campaign/;
 
@@ -86,7 +104,7 @@ export async function* showWriting(site: Site, place: Place, given: Given): Asyn
   copy.known.set(given.recipient, `age1${'q'.repeat(given.recipient.length - 4)}`);
   try {
     let campaign = '';
-    for (const command of WRITING) {
+    for (const command of place === 'piped' ? [...WRITING, ...PIPED] : WRITING) {
       const words = command
         .split(' ')
         .map((word) => ({ [RECIPIENT]: given.recipient, [CAMPAIGN]: campaign })[word] ?? word);
