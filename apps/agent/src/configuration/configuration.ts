@@ -9,14 +9,14 @@ const plainPath = v.pipe(
   path,
   v.regex(
     /^[\w./@:,+=~-]*$/,
-    'must be of ASCII letters, digits and ./@:,+=~_- alone, since the balancer reads it as well',
+    "must have only ASCII letters, digits and ./@:,+=~_-: the balancer's configuration names it, too",
   ),
 );
 /** Linux takes no longer one for the path of a socket (unix(7)). */
 const MAX_SOCKET_PATH = 107;
 const socketPath = v.pipe(
   plainPath,
-  v.maxLength(MAX_SOCKET_PATH, `must have ${MAX_SOCKET_PATH} letters at most, as the path of a socket`),
+  v.maxLength(MAX_SOCKET_PATH, `must have at most ${MAX_SOCKET_PATH} characters, as the path of a socket`),
 );
 const milliseconds = v.pipe(
   v.number(),
@@ -140,7 +140,7 @@ const TargetSchema = v.pipe(
 const ChallengesSchema = v.strictObject({
   listen: v.union(
     [address, socketPath],
-    `${WRONG_ADDRESS}, or the full path of a socket, of ${MAX_SOCKET_PATH} letters at most, without blanks and quotes`,
+    `${WRONG_ADDRESS}, or the full path of a socket: at most ${MAX_SOCKET_PATH} ASCII letters, digits and ./@:,+=~_-`,
   ),
   group: v.optional(text),
 });
