@@ -22,7 +22,7 @@ const LASTING: ReadonlySet<FailureClass> = new Set(['operator-action', 'permanen
 /** Whether a failure of this class hits every certificate of the CA's account alike. */
 export const isShared = (failureClass: FailureClass): boolean => SHARED.has(failureClass);
 
-/** Since when a certificate has failed, where its last failure was by a limit of the CA. */
+/** When a certificate first failed since its last success, where its last failure was a limit of the CA. */
 export const limitedFrom = (last: Pick<Failure, 'class' | 'since'> | undefined): Date | undefined =>
   last?.class === 'rate-limited' ? new Date(last.since) : undefined;
 
@@ -48,15 +48,15 @@ export interface FailedAttempt {
   readonly current: IssuedCertificate | undefined;
   /** The CA's own Retry-After. */
   readonly atLeast: Date | undefined;
-  /** Since when it has failed, where its last failure was by a limit of the CA, too. Default: it was not. */
+  /** When it first failed since its last success, where its last failure was a limit of the CA, too. Default: it was not. */
   readonly limitedSince?: Date | undefined;
   /** Whether a second CA can be asked. */
   readonly hasFallback: boolean;
 }
 
 /**
- * A limit that the CA gives no end of can be one of weeks: the pause is as long as it has lasted, a day at most. Not where there is no time left to
- * wait.
+ * A limit that the CA gives no end of can be one of weeks: the pause is as long as the certificate has failed, a day at most. Not where there is no
+ * time left to wait.
  */
 function limitedPauseMs({ class: failureClass, atLeast, limitedSince, current }: FailedAttempt, now: Date): number {
   if (failureClass !== 'rate-limited' || atLeast || !limitedSince) return 0;
