@@ -70,7 +70,7 @@ async function find(
     found.push(...revocableIn(certificate, { fits, ...timing }));
     const { certificateId, retired = [] } = certificate;
     if (retired.filter(({ distrusted }) => !distrusted).length < MAX_RETIRED) return;
-    const what = `this certificate has ${MAX_RETIRED} or more older leaves: older ones that are still valid may not be revoked by conditions. "certbus bus log --type CertificateObtained --type CertificateImported" lists all, and "certbus cert revoke ID --serial SERIAL" revokes one; see the guide "Replace and revoke many certificates"`;
+    const what = `this certificate has ${MAX_RETIRED} or more older leaves: conditions can miss some that are still valid. Find them with "certbus bus log --type CertificateObtained --type CertificateImported", and revoke each with "certbus cert revoke ${certificateId} --serial SERIAL"; see the guide "Replace and revoke many certificates"`;
     context.logger.warn(what, { certificateId, older: retired.length });
   }
   for await (const certificate of inTurns(state.all())) take(certificate);
