@@ -14,6 +14,12 @@ function field(error: Error, name: 'code' | 'syscall' | 'path' | 'address' | 'po
   return value === undefined ? undefined : String(value);
 }
 
+/** A name that the system found no address for, and what to do. */
+const describeLookup = (host: string, code: string | undefined): string =>
+  code === 'EAI_AGAIN'
+    ? `${host}: DNS does not answer (EAI_AGAIN). Check the resolver of this machine, and try again.`
+    : `${host} has no address (${code}). Check the name, or write an IP address.`;
+
 /** An error of the system about a file or a port as one of the command line's own; any other error unchanged. */
 export function explainSystemError(error: unknown): unknown {
   if (!(error instanceof Error) || field(error, 'syscall') === undefined) return error;
@@ -24,13 +30,7 @@ export function explainSystemError(error: unknown): unknown {
   }
   const host = field(error, 'hostname');
   if (host !== undefined && field(error, 'syscall') === 'getaddrinfo')
-    return new CliError(
-      'CERTBUS_CLI_PORT_PROBLEM',
-      `${host}: no address is known of this name (${field(error, 'code')}).`,
-      {
-        cause: error,
-      },
-    );
+    return new CliError('CERTBUS_CLI_PORT_PROBLEM', describeLookup(host, field(error, 'code')), { cause: error });
   const problem = field(error, 'syscall') === 'listen' ? PORT_PROBLEMS[field(error, 'code') ?? ''] : undefined;
   if (problem === undefined) return error;
   const where = [field(error, 'address'), field(error, 'port')].filter(Boolean).join(' port ');
