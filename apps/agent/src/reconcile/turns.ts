@@ -1,4 +1,4 @@
-/** One pass over a target at a time on a machine: "once" may run next to the service, and two would write over each other. */
+/** One pass over a target at a time among the agents of one state folder: "once" may run next to the service, and two would write over each other. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
