@@ -21,6 +21,7 @@ export async function readText(from: string, { usage }: { readonly usage: string
 
 /** The text on standard input, without a byte order mark. Rejects `CERTBUS_CLI_USAGE` where it is a terminal. */
 export async function readStandardInput({ usage }: { readonly usage: string }): Promise<string> {
-  if (process.stdin.isTTY) throw new CliError('CERTBUS_CLI_USAGE', `This is read from standard input: ${usage}`);
+  if (process.stdin.isTTY)
+    throw new CliError('CERTBUS_CLI_USAGE', `Standard input is a terminal. Give it a file: ${usage}`);
   return textOf(await buffer(process.stdin));
 }

@@ -54,10 +54,10 @@ export function refuseEmptyWords(words: readonly string[]): void {
   const at = words.findIndex((word) => word === '' || /^--[\w-]+=$/.test(word));
   if (at < 0) return;
   const flag = (words[at] || words[at - 1])?.match(/^--?[\w-]+/)?.[0];
-  const where = flag === undefined ? 'A word is empty' : `What follows "${flag}" is empty`;
+  const where = flag === undefined ? 'An argument is empty' : `The value after "${flag}" is empty`;
   throw new CliError(
     'CERTBUS_CLI_USAGE',
-    `${where}: give it a value, or leave it out. Is a variable of the shell not set?`,
+    `${where}. Give a value, or leave it out. A shell variable that is not set makes it empty.`,
   );
 }
 

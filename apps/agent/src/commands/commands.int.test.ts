@@ -263,7 +263,7 @@ test('a command or flag that does not exist is answered with what to type', asyn
   expect(await run(site, 'init', '--folder', '', '--config', 'new.json')).toEqual({
     status: 3,
     stdout: '',
-    stderr: 'Error: --folder is empty. Code: CERTBUS_AGENT_CONFIG_INVALID.\n',
+    stderr: 'Error: --folder is empty. Give it a value, or leave it out. Code: CERTBUS_AGENT_CONFIG_INVALID.\n',
   });
   expect((await run(site, 'init', '--help')).stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
 });

@@ -110,7 +110,8 @@ export default class Init extends BaseCommand {
     }
     // As where a variable of a shell is not set: a folder of that name would be the one that this is run in.
     const empty = Object.entries(flags).find(([, value]) => value === '');
-    if (empty) throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `--${empty[0]} is empty.`);
+    if (empty)
+      throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `--${empty[0]} is empty. Give it a value, or leave it out.`);
     const answers = await this.#answers(flags);
     const text = `${JSON.stringify(configurationOf(answers), undefined, 2)}\n`;
     // What could not be read back is not written.
