@@ -17,7 +17,11 @@ function wrap(fileKey: Uint8Array, key: Uint8Array): Uint8Array {
   return Buffer.concat([cipher.update(fileKey), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** What the library takes for a recipient, `age1…`: itself for what it knows better, and for what it refuses. `stanza`: the library's class. */
+/**
+ * A recipient as the library takes it: our X25519 for `age1…`, the text unchanged for any other, which the library reads or refuses.
+ *
+ * @param stanza the library's class.
+ */
 export function parseAgeRecipient(text: string, stanza: typeof Stanza): AgeRecipient | string {
   const own = x25519BytesOf(text);
   if (!own) return text;

@@ -41,7 +41,7 @@ export interface CaGuards {
 
 const guards = new WeakMap<CaLimiter, CaGuards>();
 
-/** An order waits so long for its turn by itself: what it holds meanwhile, such as a claim, others wait for. */
+/** The longest that an order waits for its turn: its claim keeps others out meanwhile. */
 const LONGEST_WAIT_MS = 60_000;
 
 /** A CA that answers 503 with a time to come back is not down, and takes no orders until then. */

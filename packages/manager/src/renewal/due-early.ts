@@ -1,4 +1,4 @@
-/** Finds what waits for nothing any more: for the back-off of an outage that is over, or for the end of a claim whose process has ended. */
+/** Finds what is due before its pause ends: the outage is over, or the process that claims it has ended. */
 import type { ManagedCertificate } from '@certbus/events';
 import type { CertificateAuthority, Configuration } from '../configuration/configuration.ts';
 import type { Context } from '../context.ts';

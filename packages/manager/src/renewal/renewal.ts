@@ -107,7 +107,7 @@ async function recordOutage(
 ): Promise<void> {
   // Without a cause an order was refused that has recorded it.
   if (!outage || outage.error.cause === undefined || answering.isRecorded(directory)) return;
-  // Nothing is recorded of what goes on with the CA's answer: the next certificate says it.
+  // An order that is still open needs no failure on the bus; the next certificate records the outage.
   const certificate = context.view.state.certificate(certificateId);
   if (certificate && isUnderWay(certificate, context.now())) return;
   answering.record(directory);

@@ -15,8 +15,8 @@ function check(path: string, stats: Stats): void {
 }
 
 /**
- * Throws an error with the code `ENOTREG`, or `EISDIR`, where there is something else than a regular file at a path, and not what this process
- * was started with; nothing is fine.
+ * Throws an error with the code `ENOTREG`, or `EISDIR`, where there is something else than a regular file at a path. A path with nothing at it
+ * passes, and so does a descriptor of this process (`/dev/fd/N`).
  */
 export function checkRegular(path: string): void {
   if (OWN_DESCRIPTOR.test(path)) return;
