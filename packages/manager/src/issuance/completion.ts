@@ -95,19 +95,18 @@ function keyNotOurs(names: readonly string[]): AcmeError {
 }
 
 /**
- * Whether an order waits for its CA, which an outage left open, which is still at work on the certificate, or which has issued it and does not hand it
- * out: a second order would be a second certificate. Not where a second CA is asked in its place, nor where it has waited for too long.
+ * Whether an order can still go on, so that a second one would be a second certificate: it was made, and has not waited for too long, and no second CA
+ * is asked in its place.
  */
-function isKept(
-  context: Context,
-  claim: HeldClaim,
-  { config, error, isIssued }: { readonly config: Configuration; readonly error: unknown; readonly isIssued: boolean },
-): boolean {
+function canGoOn(context: Context, claim: HeldClaim, config: Configuration): boolean {
   const { issuance, current } = context.view.state.certificate(claim.certificateId) ?? {};
   if (issuance?.orderUrl === undefined || isOverdue(issuance, current, context.now())) return false;
-  const isWithheld = isIssued && error instanceof AcmeError && error.code !== 'CERTBUS_ACME_CERTIFICATE_REFUSED';
-  return (isOutage(error) || isProcessing(error) || isWithheld) && isStillAsked(context, claim, config);
+  return isStillAsked(context, claim, config);
 }
+
+/** Whether a CA that has issued a certificate does not hand it out. */
+const isWithheld = (error: unknown, isIssued: boolean): boolean =>
+  isIssued && error instanceof AcmeError && !isOutage(error) && error.code !== 'CERTBUS_ACME_CERTIFICATE_REFUSED';
 
 /** Whether an order that was never sent is not a failed one: not where a second CA is to be asked, which only a failure lets happen. */
 function isUnsent(context: Context, claim: HeldClaim, config: Configuration, error: unknown): boolean {
@@ -152,8 +151,12 @@ async function giveUp(
     const { directory, issuance } = context.view.state.certificate(claim.certificateId) ?? {};
     const why = recordedReason(error, config, directory);
     const reason = isUnsendable(error, issuance?.orderUrl) ? { ...why, class: 'permanent-request' as const } : why;
-    const isOver = !isUnsent(context, claim, config, error) && !isKept(context, claim, { config, error, isIssued });
-    if (signal.aborted || isOfTheBus(error) || !isOver) await decide(context, (state) => releaseClaim(state, claim));
+    const goesOn = canGoOn(context, claim, config);
+    const isKept = goesOn && (isOutage(error) || isProcessing(error));
+    if (signal.aborted || isOfTheBus(error) || isKept || isUnsent(context, claim, config, error))
+      await decide(context, (state) => releaseClaim(state, claim));
+    // Its claim runs out by itself: what is released is due at once, and the CA would be asked again and again.
+    else if (goesOn && isWithheld(error, isIssued)) return error;
     else await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason)));
   } catch (unrecorded) {
     // The bus is away as well: the claim runs out by itself, and the first error is the one to see.

@@ -258,7 +258,10 @@ async function renewOne(run: Run, work: Work): Promise<RenewalOutcome> {
       return { certificateId, names, outcome: 'claimed-elsewhere', ...claimOn(run, certificateId) };
     if (error instanceof LimitReachedError) return { certificateId, names, ...postponedBy(error.binding) };
     const { issuance } = run.context.view.state.certificate(certificateId) ?? {};
-    heed(run, { directory, kind, error, isRecorded: issuance === undefined });
+    // Of an order that goes on, only an outage says something of others.
+    if (issuance?.orderUrl === undefined || isOutage(error))
+      heed(run, { directory, kind, error, isRecorded: issuance === undefined });
+    else speedUp(run);
     return { certificateId, names, outcome: 'failed', error };
   }
 }
