@@ -9,6 +9,7 @@ import {
   functionVariables,
   type HandlerOptions,
   type InvocationContext,
+  NOT_READ,
   writeToOutput,
 } from './invocation.ts';
 import { describeError, logLine, problemsOf, RunFailedError, type Summary, summaryOf } from './summary.ts';
@@ -34,10 +35,6 @@ const claimsOf = (functionName: string, { awsRequestId = 'unknown' }: Invocation
   hasEnded: () => false,
 });
 
-/** What ends what comes before the run, where that takes all the time of an invocation, as the reading of a large bus does. */
-const NOT_READ =
-  'The bus was not read in the time of one invocation. Put a snapshot of it into the archive of the function: "certbus bus snapshot".';
-
 /**
  * Makes the function. Keys and secrets are read at its first invocation, and again after one that failed. It answers what the run did, or rejects
  * with a {@link RunFailedError}, which has the same counts, or with what kept the run from its end.
@@ -55,7 +52,7 @@ export function createHandler({
     const known = environment;
     const at = now();
     const deadline = deadlineOf(context, at);
-    using beginning = endAfter(deadline.getTime() - at.getTime(), NOT_READ);
+    using beginning = endAfter(deadline.getTime() - at.getTime(), () => NOT_READ);
     const runOnce = async (manager: Manager) => {
       await checkInForce(manager, known);
       return manager.runOnce({ deadline });

@@ -36,10 +36,14 @@ export function deadlineOf(context: InvocationContext, now: Date): Date {
   return new Date(now.getTime() + Math.max(leftMs - RELEASE_MS, leftMs / 2));
 }
 
+/** What a function says whose bus takes longer to be read than an invocation lasts. */
+export const NOT_READ =
+  'The bus was not read in the time of one invocation. Put a snapshot into the archive of the stack: CERTBUS_ARCHIVE=ADDRESS certbus bus snapshot, where ADDRESS is its output ArchiveAddress.';
+
 /** A signal that fires after so many milliseconds, with an error that says what was not done by then. It is disposed of once that is done. */
-export function endAfter(leftMs: number, what: string): { readonly signal: AbortSignal } & Disposable {
+export function endAfter(leftMs: number, describe: () => string): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error(what)), leftMs);
+  const timer = setTimeout(() => controller.abort(new Error(describe())), leftMs);
   return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 

@@ -9,6 +9,7 @@ import {
   functionVariables,
   type HandlerOptions,
   type InvocationContext,
+  NOT_READ,
   writeToOutput,
 } from '../invocation.ts';
 import { describeError, type Metric, metricLine, type Problem, shownProblems } from '../summary.ts';
@@ -78,8 +79,11 @@ async function atHead(source: Pick<MaterialSource, 'health' | 'on'>, signal: Abo
   });
 }
 
-/** One region after the other. */
-async function run(environment: Environment, signal: AbortSignal): Promise<AcmResult & { readonly position: number }> {
+/** One region after the other, once the bus is read. */
+async function run(
+  environment: Environment,
+  { signal, onRead }: { readonly signal: AbortSignal; readonly onRead: () => void },
+): Promise<AcmResult & { readonly position: number }> {
   const { config, variables, stateDirectory } = environment;
   const wanted = parseChoice(variables['CERTBUS_ACM_CERTIFICATES']);
   const regions = (variables['CERTBUS_ACM_REGIONS'] || variables['AWS_REGION'] || '').split(',');
@@ -90,6 +94,7 @@ async function run(environment: Environment, signal: AbortSignal): Promise<AcmRe
   const source = await openInTime({ bus, trust, identity, archive, stateDirectory }, signal);
   try {
     await atHead(source, signal);
+    onRead();
     const results: AcmResult[] = [];
     for (const region of distinct) {
       const store = openAcm({ region, bus: busOf(environment) });
@@ -128,8 +133,12 @@ export function createAcmHandler({
     try {
       // Each time: an identity or a choice that was replaced is read again.
       const environment = readEnvironment({ variables: functionVariables(variables), writeLine });
-      using time = endAfter(deadlineOf(context, begun).getTime() - begun.getTime(), NOT_DONE);
-      const { problems, doubles, ...counts } = await run(environment, time.signal);
+      let undone = NOT_READ;
+      using time = endAfter(deadlineOf(context, begun).getTime() - begun.getTime(), () => undone);
+      const onRead = () => {
+        undone = NOT_DONE;
+      };
+      const { problems, doubles, ...counts } = await run(environment, { signal: time.signal, onRead });
       for (const { names, arns } of doubles) {
         const what = `${names.join(', ')} is in ACM more than once: ${arns.join(', ')}. Each is kept up to date; delete those that nothing uses.`;
         writeLine(what, 'warn');
