@@ -1,27 +1,47 @@
 /** Tests of what is found of certificates that are left alone. */
 import { expect, test } from 'vitest';
+import { parseConfiguration } from '../configuration/configuration.ts';
 import { given } from '../decide/state.builders.ts';
-import { obtained } from '../renewal/fleet.builders.ts';
+import { DIRECTORY, obtained } from '../renewal/fleet.builders.ts';
 import { examineCertificates } from './certificates.ts';
 
 const HOUR_MS = 3_600_000;
 const LOST_AT = new Date('2027-01-25T00:00:00Z');
 const detail = 'a.test does not exist in DNS (NXDOMAIN)';
 
-test.each([
-  [1, 'warning', /^it is left alone/],
-  // The lifetime ends on 2027-02-20.
-  [24 * 40, 'failed', /^it ended 2027-02-20.*, and it is left alone/],
-])('names that left our control are a finding with its reason, %d hours later: %s', (hours, status, words) => {
-  const notBefore = new Date(LOST_AT.getTime() + HOUR_MS).toISOString();
+const ISSUED = [obtained('certificate1'), new Date('2026-11-22T00:00:00Z')] as const;
+
+/** A look at DNS that finds the names lost, and puts the next one off for an hour. */
+function lookAt(at: Date) {
+  const notBefore = new Date(at.getTime() + HOUR_MS).toISOString();
   const names = ['certificate1.test'];
-  const state = given(
-    [obtained('certificate1'), new Date('2026-11-22T00:00:00Z')],
-    [{ type: 'NamesLost', certificateId: 'certificate1', names, loss: 'gone', detail, notBefore }, LOST_AT],
-  );
+  const event = { type: 'NamesLost', certificateId: 'certificate1', names, loss: 'gone', detail, notBefore } as const;
+  return [event, at] as const;
+}
+
+test.each([
+  [2, 'warning', /^it is not renewed: DNS has shown since 2027-01-25T00:00:00.000Z that names left your control/],
+  // The lifetime ends on 2027-02-20.
+  [24 * 40, 'failed', /^it ended 2027-02-20.*, and it is not renewed: /],
+])('names that left our control are a finding with its reason, %d hours later: %s', (hours, status, words) => {
+  const state = given(ISSUED, lookAt(LOST_AT), lookAt(new Date(LOST_AT.getTime() + HOUR_MS)));
   const now = new Date(LOST_AT.getTime() + hours * HOUR_MS);
   const found = examineCertificates(state, { config: undefined, hasEnded: () => false, now });
   expect(found).toMatchObject([{ status, detail: expect.stringMatching(words) }]);
   expect(found[0]?.detail).toContain(detail);
   expect(found[0]?.advice).toMatch(/"certbus cert renew certificate1" tries it now.*"certbus cert rm certificate1"/);
+});
+
+test('one look proves nothing: a second one is waited for, and nobody is told to remove anything; without quarantine it does not count', () => {
+  const options = { hasEnded: () => false, now: LOST_AT };
+  const state = given(ISSUED, lookAt(LOST_AT));
+  const [found] = examineCertificates(state, { ...options, config: undefined });
+  expect(found).toMatchObject({
+    status: 'warning',
+    detail: `its renewal waits: one look at DNS found names lost (${detail}), and a second one decides`,
+    advice: expect.not.stringContaining('cert rm'),
+  });
+  const ca = { directory: DIRECTORY, termsOfServiceAgreed: true };
+  const config = parseConfiguration({ version: 1, authorities: { ca }, defaultAuthority: 'ca', quarantine: false });
+  expect(examineCertificates(state, { ...options, config })[0]?.detail).not.toContain(detail);
 });

@@ -1,7 +1,16 @@
 /** Examines the managed certificates, as far as bus and configuration show. */
-import { dutyOf, type Failure, type LostNames, type ManagedCertificate, NEVER, nextActionAt } from '@certbus/events';
+import {
+  claimantOf,
+  dutyOf,
+  type Failure,
+  type LostNames,
+  type ManagedCertificate,
+  NEVER,
+  nextActionAt,
+} from '@certbus/events';
 import type { Configuration } from '../configuration/configuration.ts';
 import { holdOf, isEnding } from '../decide/put-off.ts';
+import { isQuarantined } from '../decide/quarantine.ts';
 import { dnsSettingsFor } from '../issuance/solvers.ts';
 import type { ManagerState } from '../state/state.ts';
 import { type Finding, findingsOn } from './finding.ts';
@@ -44,14 +53,19 @@ function examineFailure(certificate: ManagedCertificate, failure: Failure, now: 
   return find(said, `It is tried again from ${again}; "certbus cert renew ${certificateId}" tries it now.`);
 }
 
-/** Why a certificate is left alone of which DNS shows that names left our control, and when it is looked at again. */
+/** Why a certificate is left alone whose names were found lost, and when it is looked at again. */
 function examineLoss(certificate: ManagedCertificate, { since, detail, notBefore }: LostNames, now: Date): Finding {
   const { certificateId, names } = certificate;
   const { warning, failed } = findingsOn('renewal', `${certificateId} (${names.join(', ')})`);
   const end = endOf(certificate, now);
   const again = nextActionAt(certificate, now)?.toISOString() ?? notBefore;
-  const said = `${end === undefined ? '' : `${end}, and `}it is left alone, since names left your control as DNS shows since ${since}: ${detail}`;
-  const advice = `It is looked at again from ${again}; "certbus cert renew ${certificateId}" tries it now. If the names are not yours any more: "certbus cert rm ${certificateId}".`;
+  const isProved = isQuarantined(certificate);
+  const why = isProved
+    ? `it is not renewed: DNS has shown since ${since} that names left your control: ${detail}`
+    : `its renewal waits: one look at DNS found names lost (${detail}), and a second one decides`;
+  const said = `${end === undefined ? '' : `${end}, and `}${why}`;
+  const remedy = isProved ? ` If the names are not yours any more: "certbus cert rm ${certificateId}".` : '';
+  const advice = `It is looked at again from ${again}; "certbus cert renew ${certificateId}" tries it now.${remedy}`;
   return end === undefined ? warning(said, advice) : failed(said, advice);
 }
 
@@ -90,12 +104,12 @@ function examine(certificate: ManagedCertificate, look: Look, now: Date): Findin
   if (why) return failed(why, 'Add it with "certbus conf update".');
   const end = endOf(certificate, now);
   const hold = holdOf(certificate, now);
-  if (end && hold?.kind === 'claimed')
+  if (end && hold?.kind === 'claimed' && claimantOf(certificate, now) !== undefined)
     return failed(
       `${end}, and ${hold.holder} claims it until ${hold.until.toISOString()}`,
       `Another manager takes it over after the claim's end; "certbus cert renew ${certificateId} --take-over" does it now.`,
     );
-  if (lost) return examineLoss(certificate, lost, now);
+  if (lost && look.config?.quarantine !== false) return examineLoss(certificate, lost, now);
   if (failure) return examineFailure(certificate, failure, now);
   if (end) return failed(end, `"certbus cert renew ${certificateId}" renews it now.`);
   return examineClaim(certificate, look, now) ?? examineBeginning(certificate, now);
