@@ -42,7 +42,7 @@ function parseJournal(text: string): SignedByRoot {
 
 /** Takes the lock of a record, which another process has for an instant only. */
 function takeLock(path: string): Disposable {
-  const lock = lockFile(`${path}.lock`);
+  const lock = lockFile(`${path}.lock`, { isOwn: true });
   if (lock) return lock;
   const what =
     'Another "certbus root sign" is recording on this machine what it signed. Nothing was signed here: run this again.';

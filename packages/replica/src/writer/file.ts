@@ -301,5 +301,5 @@ export function makeFolder(path: string): void {
  * read-only disk.
  */
 export function takeLock(path: string): Disposable | undefined {
-  return lockFile(`${path}.lock`);
+  return lockFile(`${path}.lock`, { isOwn: true });
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
@@ -87,14 +87,16 @@ test('a pipe in the place of a database or a lock is not opened', () => {
     expect(act).toThrow(/regular file/);
 });
 
-test('a lock is taken whatever a failing disk wrote into its file, and no second one beside it', () => {
+test('a lock in a state folder is taken whatever a failing disk wrote into its file, and no second one beside it; no other file is emptied', () => {
   const path = pathOf('damaged.lock');
   writeFileSync(path, 'x'.repeat(4_096));
-  const held = lockFile(path);
+  expect(() => lockFile(path)).toThrow(/not a database/);
+  expect(readFileSync(path, 'utf8')).toHaveLength(4_096);
+  const held = lockFile(path, { isOwn: true });
   expect(held).toBeDefined();
-  expect(lockFile(path)).toBeUndefined();
+  expect(lockFile(path, { isOwn: true })).toBeUndefined();
   held?.[Symbol.dispose]();
-  const again = lockFile(path);
+  const again = lockFile(path, { isOwn: true });
   expect(again).toBeDefined();
   again?.[Symbol.dispose]();
 });
