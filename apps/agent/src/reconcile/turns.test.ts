@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
@@ -34,9 +34,19 @@ test('one of two has a turn at a time, and learns whether the other one had one 
 
 test('where turns cannot be kept, nobody waits for one', async () => {
   const path = join(folder, 'unkept');
-  mkdirSync(`${path}.lock`);
+  mkdirSync(join(path, 'lock'), { recursive: true });
   const take = createTurns(path);
   expect((await take(signal)).isNext).toBe(true);
   expect((await take(signal)).isNext).toBe(true);
-  rmSync(`${path}.lock`, { recursive: true });
+});
+
+test('where only the note cannot be written, turns are taken and given back, and nothing is taken for known', async () => {
+  const path = join(folder, 'unwritten');
+  mkdirSync(join(path, 'last'), { recursive: true });
+  const [take, other] = [createTurns(path), createTurns(path)];
+  for (const each of [take, other, take]) {
+    const turn = await each(signal);
+    expect(turn.isNext).toBe(false);
+    turn.end();
+  }
 });

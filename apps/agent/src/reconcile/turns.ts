@@ -1,7 +1,7 @@
 /** One pass over a target at a time among the agents of one state folder: "once" may run next to the service, and two would write over each other. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockFile, makeFolders } from '@certbus/store/sqlite-files';
 
@@ -24,19 +24,28 @@ function textOf(path: string): string | undefined {
   }
 }
 
-/** Makes what takes turns at a target with all processes that name the same path. Taking one rejects with the signal's reason alone. */
-export function createTurns(path: string): (signal: AbortSignal) => Promise<Turn> {
+/** Makes what takes turns at a target with all processes that name the same folder. Taking one rejects with the signal's reason alone. */
+export function createTurns(folder: string): (signal: AbortSignal) => Promise<Turn> {
   const me = randomUUID();
+  const note = join(folder, 'last');
+
+  /** Whether this process had the last turn; now it has. */
+  function isMine(): boolean {
+    if (textOf(note) === me) return true;
+    try {
+      writeFileSync(note, me, { mode: 0o600 });
+    } catch {
+      // As on a full disk: what is known of the target is read again then, each time.
+    }
+    return false;
+  }
 
   /** `undefined` while another one has it. */
   function tryTake(): Turn | undefined {
     try {
-      makeFolders(dirname(path), { mode: 0o700 });
-      const held = lockFile(`${path}.lock`);
-      if (!held) return undefined;
-      const isNext = textOf(path) === me;
-      if (!isNext) writeFileSync(path, me, { mode: 0o600 });
-      return { isNext, end: () => held[Symbol.dispose]() };
+      makeFolders(folder, { mode: 0o700 });
+      const held = lockFile(join(folder, 'lock'), { isOwn: true });
+      return held && { isNext: isMine(), end: () => held[Symbol.dispose]() };
     } catch {
       return UNKEPT;
     }
