@@ -98,6 +98,15 @@ test('a list says all that states do, and reads no state of a certificate whose 
 
   const listed = byId(replica.listed());
   const database = new DatabaseSync(path);
+  const setNames = (names: string) =>
+    database.exec(`UPDATE certificates SET plain_names = '${names}' WHERE certificate_id = 'untouched'`);
+  const { plain_names: intact } = database
+    .prepare("SELECT plain_names FROM certificates WHERE certificate_id = 'untouched'")
+    .get() as { readonly plain_names: string };
+  // What a damaged column says is taken from the state, which has a digest.
+  setNames('[\\"a.te');
+  expect(byId(replica.listed()).get('untouched')).toEqual(replica.certificate('untouched'));
+  setNames(intact);
   database.exec(`UPDATE states SET state = 'nothing' WHERE number IN
     (SELECT number FROM certificates WHERE certificate_id IN ('recovered', 'untouched', 'asked000'))`);
   database.close();

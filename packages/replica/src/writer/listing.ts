@@ -34,17 +34,30 @@ type Row = Readonly<Record<string, unknown>>;
 const PAGE = 500;
 const COLUMNS = 'number, certificate_id, plain_names, traits, not_after, urgent_at, wanted_at';
 
-function plainOf(row: Row, { challengeType, directory, keyType }: Traits): PlainCertificate {
-  return {
-    certificateId: String(row['certificate_id']),
-    names: JSON.parse(String(row['plain_names'])),
-    challengeType,
-    directory,
-    keyType,
-    notAfter: Number(row['not_after']),
-    urgentAt: Number(row['urgent_at']),
-    wantedAt: Number(row['wanted_at']),
-  };
+/** The names in a column, where they were not damaged. */
+function namesIn(column: unknown): readonly string[] | undefined {
+  try {
+    return JSON.parse(String(column)) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `undefined` where columns do not say all, or what they say is damaged. */
+function plainOf(row: Row, { challengeType, directory, keyType }: Traits): PlainCertificate | undefined {
+  const names = namesIn(row['plain_names']);
+  return (
+    names && {
+      certificateId: String(row['certificate_id']),
+      names,
+      challengeType,
+      directory,
+      keyType,
+      notAfter: Number(row['not_after']),
+      urgentAt: Number(row['urgent_at']),
+      wantedAt: Number(row['wanted_at']),
+    }
+  );
 }
 
 /** Makes the reader of a generation. `stateOf` reads and checks the state with a number; none where it is damaged and passed over. */
@@ -68,7 +81,8 @@ export function createListingReader(
           // Another process may have added some since.
           if (!traits.has(id)) traits = readTraits();
           const known = traits.get(id);
-          if (known && row['plain_names'] !== null) yield plainOf(row, known);
+          const plain = known && plainOf(row, known);
+          if (plain) yield plain;
           else yield* stateOf(Number(row['number'])).filter(({ removed }) => !removed);
         }
         const end = rows.at(-1);
