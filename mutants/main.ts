@@ -22,8 +22,6 @@ interface Outcome {
 /** How long a test may wait for what does not come, where there is no mutant: as long as in other runs. */
 const UNCHANGED_LIMIT_MS = 300_000;
 const SHORTEST_LIMIT_MS = 10_000;
-/** What is wrong with a mutant may show itself in one order of events only, which a busy machine does not always bring. */
-const TRIES = 3;
 
 const describeTests = ({ file, only }: NamedTests): string => (only === undefined ? file : `${file} ("${only}")`);
 
@@ -37,12 +35,16 @@ async function tryUnchanged(copy: Copy, tests: NamedTests): Promise<Outcome> {
 }
 
 /** Runs tests on a mutant until one fails, and says why none does. */
-async function whyNotNoticed(copy: Copy, tests: NamedTests, limitMs: number): Promise<string | undefined> {
-  for (let tries = 1; ; tries += 1) {
+async function whyNotNoticed(
+  copy: Copy,
+  tests: NamedTests,
+  { limitMs, tries }: { readonly limitMs: number; readonly tries: number },
+): Promise<string | undefined> {
+  for (let count = 1; ; count += 1) {
     const { passed, failed, broken } = await copy.run({ tests, limitMs });
     if (failed.length > 0) return undefined;
     if (broken.length > 0) return broken.join('\n');
-    if (tries === TRIES) return `${passed} tests of ${describeTests(tests)} pass`;
+    if (count === tries) return `${passed} tests of ${describeTests(tests)} pass`;
   }
 }
 
@@ -52,7 +54,7 @@ async function tryMutant(copy: Copy, mutant: Mutant, limitMs: (tests: NamedTests
   try {
     copy.write(mutant.file, mutate(text, mutant));
     for (const tests of mutant.noticedBy) {
-      const why = await whyNotNoticed(copy, tests, limitMs(tests));
+      const why = await whyNotNoticed(copy, tests, { limitMs: limitMs(tests), tries: mutant.tries ?? 1 });
       if (why === undefined) continue;
       return { isGood: false, line: `NOT noticed: ${mutant.fault} (${mutant.file}): ${why}` };
     }

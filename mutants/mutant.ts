@@ -18,6 +18,8 @@ export interface Mutant {
   readonly replace: string;
   /** In each of these at least one test MUST fail. */
   readonly noticedBy: readonly NamedTests[];
+  /** How often its tests are tried, where they notice it in one order of events only, which a busy machine does not always bring. Default 1. */
+  readonly tries?: number;
 }
 
 /** A mutant whose place is not in the sources any more, or is there more than once. */

@@ -114,5 +114,6 @@ export const replica: readonly Mutant[] = [
     find: 'is one no longer.\n        file.reopen();',
     replace: 'is one no longer.',
     noticedBy: [{ file: 'packages/client/src/disk-problems.int.test.ts', only: 'as soon as a read-only disk' }],
+    tries: 3,
   },
 ];
