@@ -177,9 +177,17 @@ const standStill = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBu
 test('a file that was made again and then changed by somebody, before this thread opened it, is mended by the one that writes it', async () => {
   const { client, alarms, path } = await start('foreign-table', () => {});
   rmSync(path);
-  for (let looks = 0; looks < 3_000 && !existsSync(path); looks += 1) standStill(10);
-  standStill(300);
-  const foreign = new DatabaseSync(path);
+  const isMade = () => {
+    try {
+      using made = new DatabaseSync(path, { readOnly: true });
+      return made.prepare('SELECT is_complete FROM bus').get()?.['is_complete'] === 1;
+    } catch {
+      return false;
+    }
+  };
+  for (let looks = 0; looks < 3_000 && !isMade(); looks += 1) standStill(10);
+  expect(isMade()).toBe(true);
+  const foreign = new DatabaseSync(path, { timeout: 30_000 });
   foreign.exec('CREATE TABLE foreign_one (a)');
   foreign.close();
   const messages = () => alarms.map(({ message }) => message);
