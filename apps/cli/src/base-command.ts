@@ -86,7 +86,11 @@ export abstract class BaseCommand extends Command {
     };
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);
-    watchOutput({ goesOn: this.changesBus });
+    const tell = ({ message, code }: CliError) => {
+      const line = `${message} Code: ${code}.`;
+      process.stderr.write(`${this.#writing.format === 'json' ? jsonLine('error', line) : `Error: ${line}`}\n`);
+    };
+    watchOutput({ goesOn: this.changesBus, tell });
     if (!this.takesEmptyWords) refuseEmptyWords(this.argv);
   }
 

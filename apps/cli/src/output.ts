@@ -13,8 +13,15 @@ const report = (error: Error): CliError =>
  * changes something goes on, since to end in the middle would leave claims behind. Output that is lost for another reason is a failure of both.
  *
  * @param options.goesOn whether the command changes something.
+ * @param options.tell writes the failure to standard error.
  */
-export function watchOutput({ goesOn }: { readonly goesOn: boolean }): void {
+export function watchOutput({
+  goesOn,
+  tell,
+}: {
+  readonly goesOn: boolean;
+  readonly tell: (error: CliError) => void;
+}): void {
   // oclif's own ends the process with a trace of the stack, whatever is under way.
   process.stdout.removeAllListeners('error');
   let isTold = false;
@@ -24,7 +31,7 @@ export function watchOutput({ goesOn }: { readonly goesOn: boolean }): void {
       return;
     }
     const error = report(cause);
-    if (!isTold) process.stderr.write(`Error: ${error.message} Code: ${error.code}.\n`);
+    if (!isTold) tell(error);
     isTold = true;
     process.exitCode ||= exitStatusOf(error);
     if (!goesOn) process.exit();

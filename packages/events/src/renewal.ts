@@ -118,7 +118,7 @@ function lossEnd({ notBefore, seenAt }: LostNames, current: Lifetime | undefined
 const instant = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
 
 /** Who is at work on a certificate at an instant; `undefined` where nobody is, also because a claim has ended. */
-export function claimantOf({ issuance }: ManagedCertificate, now: Date): string | undefined {
+export function claimantOf({ issuance }: Pick<ManagedCertificate, 'issuance'>, now: Date): string | undefined {
   return issuance && Date.parse(issuance.until) > now.getTime() ? issuance.holder : undefined;
 }
 

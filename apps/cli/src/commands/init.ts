@@ -23,6 +23,8 @@ function checkNoDnsFlags(flags: GivenFlags): void {
 type InitFlags = Interfaces.InferredFlags<typeof Init.flags>;
 
 export default class Init extends BaseCommand {
+  protected override readonly changesBus = true;
+
   static override summary = 'Make keys, a bus and its configuration: everything a first certificate needs.';
   static override description =
     'On a terminal it asks for what no flag says, and shows everything before it makes anything; --yes takes the defaults instead. Without a terminal it never asks. Run again it completes what was interrupted, and changes nothing that is complete. "certbus conf use production" goes on from the staging CA.';

@@ -2,6 +2,7 @@
 import {
   type AnnouncedChallengeType,
   type CsrWithKey,
+  claimantOf,
   type FailureClass,
   type Issuance,
   type ManagedCertificate,
@@ -246,13 +247,10 @@ export interface UnstartedRenewal {
 }
 
 /** Whether an issuance is open that somebody is at work on, or that can still go on: no failure is recorded over it. */
-export function isUnderWay(
-  { issuance, current }: Pick<ManagedCertificate, 'issuance' | 'current'>,
-  now: Date,
-): boolean {
+export function isUnderWay(certificate: Pick<ManagedCertificate, 'issuance' | 'current'>, now: Date): boolean {
+  const { issuance, current } = certificate;
   if (!issuance) return false;
-  const isClaimed = issuance.holder !== undefined && Date.parse(issuance.until) > now.getTime();
-  return isClaimed || !isOverdue(issuance, current, now);
+  return claimantOf(certificate, now) !== undefined || !isOverdue(issuance, current, now);
 }
 
 /**

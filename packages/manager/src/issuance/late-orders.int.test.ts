@@ -108,7 +108,10 @@ test('a certificate that its CA has issued and does not hand out is waited for, 
       expect(outcomes.map(({ outcome }) => outcome)).toEqual(['failed', 'failed']);
     }
     clock.advance(10 * MINUTE_MS);
-    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }, { outcome: 'renewed' }]);
+    expect((await manager.runOnce({ signal })).outcomes).toMatchObject([
+      { outcome: 'renewed' },
+      { outcome: 'renewed' },
+    ]);
   });
   expect([server.orderCount, server.certificates().length]).toEqual([2, 2]);
 });

@@ -15,7 +15,7 @@ import { readHistory } from '../upkeep/expulsion/history.ts';
 export interface RevocationRequest {
   readonly certificateId: string;
   readonly reason: RevocationReason;
-  /** Of which of its certificates, hexadecimal; default the current one, which is replaced first. */
+  /** Of which of its certificates, hexadecimal; default the current one. What serves it is replaced first. */
   readonly serialNumber?: string | undefined;
   /** An age identity that opens its private key, which signs then in the place of the account (RFC 8555 section 7.6). Default the account. */
   readonly identity?: string | undefined;

@@ -26,6 +26,8 @@ const NEEDS: Partial<Record<PolicyName, string>> = {
 const isPolicyName = (name: string): name is PolicyName => Object.hasOwn(POLICIES, name);
 
 export default class BusBootstrap extends BaseCommand {
+  protected override readonly changesBus = true;
+
   static override summary = 'Make the store of a bus, and print the AWS policies for who uses it.';
   static override description =
     'For DynamoDB: a table with on-demand billing, point-in-time recovery and deletion protection. One that is there is left as it is, its protection switched on. The bus itself is begun by "certbus init".';

@@ -4,6 +4,8 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 
 export default class BusImport extends BaseCommand {
+  protected override readonly changesBus = true;
+
   static override summary = 'Write an export into a new store.';
   static override description =
     'Everything is verified against the trust file before anything is written. Without --bus it goes to the bus of the local configuration. An interrupted run is taken up where it stopped; a stream that holds anything else is left as it is. Where the export is older than what load balancers have read, go on with "certbus bus restored"; one that ends below the floor of bus.pub needs --accept-stale.';

@@ -3,6 +3,8 @@ import { Flags } from '@oclif/core';
 import { BaseCommand, YES_FLAG } from '../../base-command.ts';
 
 export default class BusRepair extends BaseCommand {
+  protected override readonly changesBus = true;
+
   static override summary = 'Put what was overwritten or removed back from an export.';
   static override description =
     'Run it with credentials of your own: the policy "operator" of "certbus bus bootstrap". Each position is changed only while exactly the wrong bytes that were read are still there. Followers go on by themselves once the bus is right. Take the stolen credentials away first.';

@@ -93,7 +93,9 @@ function singleQuestionOf(
   const does = isOlder
     ? `Revoke the older leaf ${serialNumber} of the certificate ${what}`
     : `Replace and revoke the certificate ${what}`;
-  const also = others.length > 0 ? ` It is also served as ${others.join(', ')}, which is replaced first.` : '';
+  const [serve, are] = others.length === 1 ? ['serves', 'is'] : ['serve', 'are'];
+  const also =
+    others.length > 0 ? ` ${others.join(', ')} ${serve} it${isOlder ? '' : ', too'}, and ${are} replaced first.` : '';
   return `${does}?${also} Nothing takes a revocation back.`;
 }
 
@@ -123,7 +125,10 @@ export default class CertRevoke extends SigningCommand {
       default: 'superseded',
       description: 'why (RFC 5280)',
     }),
-    serial: Flags.string({ description: 'serial number of an older one that is still valid; it needs no replacement' }),
+    serial: Flags.string({
+      description:
+        'serial number of an older one that is still valid; nothing is replaced, unless another certificate serves it as well',
+    }),
     'served-for': Flags.string({
       description:
         'with conditions: revoke only what was replaced or removed at least this long ago, such as 90m or 2h',

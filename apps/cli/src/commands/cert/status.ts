@@ -1,5 +1,5 @@
 /** `certbus cert status`. */
-import { dueSince, type ManagedCertificate, nextActionAt } from '@certbus/events';
+import { claimantOf, dueSince, type ManagedCertificate, nextActionAt } from '@certbus/events';
 import { clean } from '@certbus/runtime/local';
 import type { DatedPicture } from '@certbus/runtime/picture';
 import { Args } from '@oclif/core';
@@ -32,8 +32,9 @@ interface Status extends Row {
 
 function statusFrom(certificate: ManagedCertificate, { state, position, newestAt }: DatedPicture, now: Date): Status {
   const { profile, current, renewalInfo, failure, issuance } = certificate;
+  const holder = claimantOf(certificate, now);
   const due = nextActionAt(certificate, now);
-  const { holder, until, orderUrl } = issuance ?? {};
+  const { until, orderUrl } = issuance ?? {};
   return {
     ...rowOf(certificate, now),
     profile,
