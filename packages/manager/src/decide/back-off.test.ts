@@ -1,7 +1,7 @@
 /** Tests of when a failed issuance is tried again, by the lifetime of what is served. */
 import type { FailureClass, IssuedCertificate } from '@certbus/events';
 import { expect, test } from 'vitest';
-import { backOffUntil } from './back-off.ts';
+import { backOffUntil, limitPauseOf } from './back-off.ts';
 
 const MINUTE_MS = 60_000;
 const HOURS = 60;
@@ -43,12 +43,15 @@ test.each<FailureClass>(['authority', 'account', 'rate-limited'])('and that of a
 });
 
 test.each([
-  ['the first time', 0, 10],
-  ['an hour later', 60, 60],
-  ['a week later', 10_080, 1_440],
-])('a limit that the CA gives no end of: %s', (_, limitedMinutes, expected) => {
-  const limitedSince = new Date(NOW.getTime() - limitedMinutes * MINUTE_MS);
-  const failed = { attempt: 1, class: 'rate-limited' as const, current: undefined, hasFallback: false, limitedSince };
+  ['for the first time', undefined, 10],
+  ['after a pause of ten minutes', { class: 'rate-limited', minutes: 10 }, 20],
+  ['after one of a day', { class: 'rate-limited', minutes: 1_440 }, 1_440],
+  ['after days of an outage', { class: 'authority', minutes: 1_440 }, 10],
+] as const)('a limit that the CA gives no end of, %s', (_, last, expected) => {
+  const failedAt = NOW.toISOString();
+  const notBefore = new Date(NOW.getTime() + (last?.minutes ?? 0) * MINUTE_MS).toISOString();
+  const lastLimitMs = limitPauseOf(last && { class: last.class, failedAt, notBefore });
+  const failed = { attempt: 1, class: 'rate-limited' as const, current: undefined, hasFallback: false, lastLimitMs };
   const minutes = (atLeast: Date | undefined) =>
     (backOffUntil(NOW, { ...failed, atLeast }).getTime() - NOW.getTime()) / MINUTE_MS;
   expect(minutes(undefined)).toBe(expected);
@@ -58,8 +61,8 @@ test.each([
 test('behind the floor its pauses do not grow', () => {
   const notBefore = new Date(NOW.getTime() - 89.5 * DAYS * MINUTE_MS).toISOString();
   const notAfter = new Date(NOW.getTime() + 0.5 * DAYS * MINUTE_MS).toISOString();
-  const limitedSince = new Date(NOW.getTime() - 7 * DAYS * MINUTE_MS);
-  const failed = { attempt: 1, class: 'rate-limited' as const, atLeast: undefined, hasFallback: false, limitedSince };
+  const lastLimitMs = DAYS * MINUTE_MS;
+  const failed = { attempt: 1, class: 'rate-limited' as const, atLeast: undefined, hasFallback: false, lastLimitMs };
   const until = backOffUntil(NOW, { ...failed, current: { notBefore, notAfter } as IssuedCertificate });
   // A twentieth of the time that is left.
   expect((until.getTime() - NOW.getTime()) / MINUTE_MS).toBe(36);

@@ -22,9 +22,9 @@ const LASTING: ReadonlySet<FailureClass> = new Set(['operator-action', 'permanen
 /** Whether a failure of this class hits every certificate of the CA's account alike. */
 export const isShared = (failureClass: FailureClass): boolean => SHARED.has(failureClass);
 
-/** When a certificate first failed since its last success, where its last failure was a limit of the CA. */
-export const limitedFrom = (last: Pick<Failure, 'class' | 'since'> | undefined): Date | undefined =>
-  last?.class === 'rate-limited' ? new Date(last.since) : undefined;
+/** How long the last pause was, where it was for a limit of the CA, milliseconds; 0 for any other. */
+export const limitPauseOf = (last: Pick<Failure, 'class' | 'failedAt' | 'notBefore'> | undefined): number =>
+  last?.class === 'rate-limited' ? Date.parse(last.notBefore) - Date.parse(last.failedAt) : 0;
 
 /** Whether failures of this class last until a person acts. */
 export const isLasting = (failureClass: FailureClass): boolean => LASTING.has(failureClass);
@@ -48,20 +48,20 @@ export interface FailedAttempt {
   readonly current: IssuedCertificate | undefined;
   /** The CA's own Retry-After. */
   readonly atLeast: Date | undefined;
-  /** When it first failed since its last success, where its last failure was a limit of the CA, too. Default: it was not. */
-  readonly limitedSince?: Date | undefined;
+  /** See {@link limitPauseOf}. Default 0. */
+  readonly lastLimitMs?: number;
   /** Whether a second CA can be asked. */
   readonly hasFallback: boolean;
 }
 
 /**
- * A limit that the CA gives no end of can be one of weeks: the pause is as long as the certificate has failed, a day at most. Not where there is no
- * time left to wait.
+ * A limit that the CA gives no end of can be one of weeks: each pause is twice as long as the one before, a day at most. Not where there is no time
+ * left to wait.
  */
-function limitedPauseMs({ class: failureClass, atLeast, limitedSince, current }: FailedAttempt, now: Date): number {
-  if (failureClass !== 'rate-limited' || atLeast || !limitedSince) return 0;
+function limitedPauseMs({ class: failureClass, atLeast, lastLimitMs = 0, current }: FailedAttempt, now: Date): number {
+  if (failureClass !== 'rate-limited' || atLeast) return 0;
   if (current && pauseLimit(current, { hasFallback: false }) <= now) return 0;
-  return Math.min(now.getTime() - limitedSince.getTime(), DAY_MS);
+  return Math.min(2 * lastLimitMs, DAY_MS);
 }
 
 function usualPauseMs(failed: FailedAttempt, now: Date): number {

@@ -14,7 +14,7 @@ import type { Decision } from '@certbus/store';
 import { claimLost } from '../errors.ts';
 import { isStateless } from '../state/accounts.ts';
 import type { ManagerState } from '../state/state.ts';
-import { attemptAfter, backOffUntil, isShared, limitedFrom } from './back-off.ts';
+import { attemptAfter, backOffUntil, isShared, limitPauseOf } from './back-off.ts';
 import { claimLengthMs } from './claim-length.ts';
 import { isOverdue } from './outage.ts';
 
@@ -224,8 +224,13 @@ export function recordFailure(state: ManagerState, now: Date, claim: HeldClaim, 
   const attempt = attemptAfter(certificate?.failure);
   const said = isAtSecond ? SECOND_CA : { class: why.class, atLeast: why.notBefore };
   const { hasFallback = false } = why;
-  const since = limitedFrom(certificate?.failure);
-  const pause = { attempt, current: certificate?.current, hasFallback, limitedSince: since, ...said };
+  const pause = {
+    attempt,
+    current: certificate?.current,
+    hasFallback,
+    lastLimitMs: limitPauseOf(certificate?.failure),
+    ...said,
+  };
   const isGivenUp = certificate !== undefined && !isAtSecond && isHopeless(certificate, now, why);
   const notBefore = isGivenUp ? new Date(NEVER) : backOffUntil(now, pause);
   const { problem, class: problemClass, detail } = why;
@@ -269,7 +274,7 @@ export function recordUnstarted(
   const { current, failure: last } = certificate;
   const { issuanceId = ownId, directory = certificate.directory ?? otherwise } = certificate.issuance ?? {};
   const attempt = attemptAfter(last);
-  const pause = { attempt, class: problemClass, current, atLeast, hasFallback, limitedSince: limitedFrom(last) };
+  const pause = { attempt, class: problemClass, current, atLeast, hasFallback, lastLimitMs: limitPauseOf(last) };
   const notBefore = backOffUntil(now, pause);
   const failure = { issuanceId, certificateId, problem, class: problemClass, detail, attempt, directory };
   const event = { type: 'IssuanceFailed' as const, ...failure, ...retryAtOf(now, notBefore, why) };
