@@ -81,9 +81,14 @@ test('new names go as fast as the CA takes them, each with the instant that it i
   const start = ca.clock.now().getTime();
   const bound: string[] = [];
   for (const name of names) {
-    for (let binding = await attempt(issue(name)); binding; binding = await attempt(issue(name))) {
+    const tryIt = async () => {
+      const begun = ca.clock.now();
+      const binding = await attempt(issue(name));
+      if (binding) expect(binding.until.getTime()).toBeGreaterThan(begun.getTime());
+      return binding;
+    };
+    for (let binding = await tryIt(); binding; binding = await tryIt()) {
       bound.push(`${binding.limit} ${binding.limit === 'domains' ? binding.subject : ''}`);
-      expect(binding.until.getTime()).toBeGreaterThan(ca.clock.now().getTime());
       // Ten minutes earlier it is still told the same; the two domains have room within a moment of each other.
       const almost = new Date(binding.until.getTime() - 600_000);
       if (almost > ca.clock.now()) {
