@@ -190,7 +190,7 @@ describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under 
     }).acm;
     site.actAs('certbus-acm', role);
     const invoke = functionOf('ssm:/certbus/prod/acm-identity');
-    await expect(invoke(0)).rejects.toThrow('Not all was imported in the time of one invocation');
+    await expect(invoke(0)).rejects.toThrow('The bus was not read in the time of one invocation');
     expect(await invoke()).toMatchObject({ chosen: 2, imported: 2, failed: 0 });
     expect(await invoke()).toMatchObject({ chosen: 2, imported: 0, failed: 0 });
     const bus = `${place.tableArn.split('/')[1]}/${place.stream}`;
