@@ -48,6 +48,7 @@ const SMALL = 3;
 
 /** What is not in the transcript, and why. A new command is in one of the two lists. */
 const NOT_SHOWN: Readonly<Record<string, string>> = {
+  'account:rollover': 'changes the key of an account that other parts use',
   'account:ls': 'shows thumbprints, which differ in each run',
   'aws:bundle': 'writes a file',
   'aws:template': 'prints a template, whatever the terminal',

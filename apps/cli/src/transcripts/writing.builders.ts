@@ -47,9 +47,7 @@ const PIPED: readonly string[] = [
   'bus verify',
   'bus repair --from backup --dry-run',
   'bus import backup --bus sqlite:./copy.db#certbus',
-  'account rollover',
   'account deactivate ca',
-  'account deactivate ca --yes',
 ];
 
 /** They name days of the week, whose length moves the end of a line of 80 columns. */
