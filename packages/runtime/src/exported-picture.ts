@@ -10,7 +10,7 @@ const STREAM = 'export';
 
 /**
  * Runs with what an export of a bus says, all of it verified. Rejects with `CERTBUS_STORE_EXPORT_REFUSED`, also for one that ends below the
- * floor of the trust, with `CERTBUS_STORE_EXPORT_UNREADABLE`, and with what `run` rejects with.
+ * floor of the trust, with `CERTBUS_STORE_EXPORT_UNREADABLE`, and with the error of `run`.
  */
 export async function withExportedPicture<T>(
   { file: path, trust }: { readonly file: string; readonly trust: Trust },

@@ -97,7 +97,7 @@ async function withReader<T>(
 
 /**
  * What the root has decided on the bus of this machine. No key is needed. Rejects with a `RuntimeError`, a `StoreError`, a `HistoryError`, and
- * with what `run` rejects with.
+ * with the error of `run`.
  */
 export function withRootState<T>(
   environment: Environment,
@@ -109,7 +109,7 @@ export function withRootState<T>(
 
 /**
  * Runs with what can change the keys of this machine's bus, and closes what was opened for it. Rejects as `withManager` does, with
- * `CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE` when neither a manager in force nor the root key is here, and with what `run` rejects with.
+ * `CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE` when neither a manager in force nor the root key is here, and with the error of `run`.
  */
 export async function withKeyHolder<T>(
   environment: Environment,

@@ -123,7 +123,7 @@ async function keepCheckpoint(
 
 /**
  * Runs with a manager of this machine, and closes what was opened for it. Rejects with a `RuntimeError`, with
- * `CERTBUS_STORE_NOT_FOUND` where there is no bus at the address, as `openManager` does, and with what `run` rejects with. The signal of the settings
+ * `CERTBUS_STORE_NOT_FOUND` where the address has no bus, as `openManager` does, and with the error of `run`. The signal of the settings
  * ends what comes before `run`.
  */
 export async function withManager<T>(

@@ -62,7 +62,7 @@ export async function readPictureNow(
 /**
  * Runs with what the bus says, and closes what was opened for it. Where the bus is away, and no earlier instant is asked for, the picture is
  * that of this machine's replica, if it has ever read the bus. Rejects with a `RuntimeError`, a `StoreError` or a `HistoryError`, and with
- * what `run` rejects with.
+ * the error of `run`.
  */
 export async function withPicture<T>(
   environment: Environment,

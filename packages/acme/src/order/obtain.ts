@@ -288,7 +288,7 @@ async function run(engine: Engine, options: ObtainOptions): Promise<Obtained> {
  * any state. Rejects with the signal's reason; `CERTBUS_ACME_ORDER_GONE` (order again, also where the order was a new one),
  * `CERTBUS_ACME_ORDER_INVALID`, `CERTBUS_ACME_CHALLENGE_FAILED`, `CERTBUS_ACME_NO_SOLVER`, `CERTBUS_ACME_SOLVER_FAILED`,
  * `CERTBUS_ACME_ZONE_NOT_FOUND`, `CERTBUS_ACME_CERTIFICATE_REFUSED`, `CERTBUS_ACME_PROBLEM`, `CERTBUS_ACME_UNREACHABLE`,
- * `CERTBUS_ACME_BREAKER_OPEN`, `CERTBUS_ACME_NOT_ACME` or `CERTBUS_ACME_DEADLINE`; and with what `onOrder` rejects with.
+ * `CERTBUS_ACME_BREAKER_OPEN`, `CERTBUS_ACME_NOT_ACME` or `CERTBUS_ACME_DEADLINE`; and with the error of `onOrder`.
  */
 export async function obtain(ca: Acme, options: ObtainOptions): Promise<Obtained> {
   const engine = engineOf(ca);

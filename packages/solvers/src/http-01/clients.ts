@@ -14,7 +14,7 @@ export interface Http01ClientsOptions extends Http01ProbeOptions {
  * for it unasked, and are told of the challenges of others. Ready when each address of each name answers the challenge's own URL with
  * the key authorization; addresses of a family that this machine cannot reach count only if no other is there; with `probe: false` nobody
  * looks, and clients get fifteen seconds to hear of it. `ready` rejects with
- * `CERTBUS_ACME_SOLVER_FAILED` at the timeout, `present` with whatever `publish` rejects with.
+ * `CERTBUS_ACME_SOLVER_FAILED` at the timeout, `present` with the error of `publish`.
  */
 export function createHttp01ClientsSolver({ publish, ...options }: Http01ClientsOptions): Solver {
   return {

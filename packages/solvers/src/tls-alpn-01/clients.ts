@@ -12,8 +12,8 @@ export interface TlsAlpn01ClientsOptions extends TlsAlpn01ProbeOptions {
 /**
  * Answers tls-alpn-01 by the CertBus clients that serve the names: they are told of the challenges, and make the certificates (RFC 8737,
  * RFC 8738). Ready when each address of each name shows the right one; addresses of a family that this machine cannot reach count
- * only if no other is there; with `probe: false` nobody looks, and clients get fifteen seconds to hear of it. `ready` rejects with `CERTBUS_ACME_SOLVER_FAILED` at the timeout, `present` with whatever `publish`
- * rejects with.
+ * only if no other is there; with `probe: false` nobody looks, and clients get fifteen seconds to hear of it. `ready` rejects with `CERTBUS_ACME_SOLVER_FAILED` at the timeout, `present` with the error
+ * of `publish`.
  */
 export function createTlsAlpn01ClientsSolver({ publish, ...probe }: TlsAlpn01ClientsOptions): Solver {
   const advice =
