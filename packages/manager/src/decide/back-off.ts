@@ -7,6 +7,7 @@ import {
   pauseLimit,
   shortestPauseMs,
 } from '@certbus/events';
+import { lifetimeMs } from './lifetime.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -66,8 +67,7 @@ function limitedPauseMs({ class: failureClass, atLeast, lastLimitMs = 0, current
 
 function usualPauseMs(failed: FailedAttempt, now: Date): number {
   const { attempt, class: failureClass, current } = failed;
-  const lifetime = current ? Date.parse(current.notAfter) - Date.parse(current.notBefore) : Number.POSITIVE_INFINITY;
-  const longest = failureClass === 'operator-action' ? DAY_MS : lifetime / 20;
+  const longest = failureClass === 'operator-action' ? DAY_MS : lifetimeMs(current) / 20;
   return Math.min(Math.max(pauseFor(attempt, failureClass), limitedPauseMs(failed, now)), longest);
 }
 

@@ -1,19 +1,19 @@
 /** Decides how long a claim lasts, and how long after its end it still counts. */
 import { type ManagedCertificate, nameSetKey } from '@certbus/events';
 import type { ManagerState } from '../state/state.ts';
+import { lifetimeMs } from './lifetime.ts';
 
 /** A claim is renewed at half its length: a shorter one would be lost to a bus that is slow for a moment. */
 const SHORTEST_MS = 10_000;
 
-/** The lifetime that a certificate will have, milliseconds, by what was issued for its names; `undefined` where nothing was. */
-function lifetimeMs(
+/** The lifetime that a certificate will have, milliseconds, by what was issued for its names; without end where nothing was. */
+function expectedLifetimeMs(
   state: ManagerState,
   { certificateId, names }: Pick<ManagedCertificate, 'certificateId' | 'names'>,
-) {
+): number {
   const own = state.certificate(certificateId)?.current;
-  const issued = own ? [own] : state.withNames(nameSetKey(names)).flatMap(({ current }) => current ?? []);
-  const lifetimes = issued.map(({ notBefore, notAfter }) => Date.parse(notAfter) - Date.parse(notBefore));
-  return lifetimes.length === 0 ? undefined : Math.min(...lifetimes);
+  const issued = own ? [own] : state.withNames(nameSetKey(names)).map(({ current }) => current);
+  return Math.min(...issued.map(lifetimeMs));
 }
 
 /**
@@ -25,6 +25,5 @@ export function claimLengthMs(
   certificate: Pick<ManagedCertificate, 'certificateId' | 'names'>,
   longestMs: number,
 ): number {
-  const lifetime = lifetimeMs(state, certificate) ?? Number.POSITIVE_INFINITY;
-  return Math.min(longestMs, Math.max(lifetime / 20, SHORTEST_MS));
+  return Math.min(longestMs, Math.max(expectedLifetimeMs(state, certificate) / 20, SHORTEST_MS));
 }

@@ -8,6 +8,7 @@ import {
   nextActionAt,
   pauseLimit,
 } from '@certbus/events';
+import { lifetimeMs } from './lifetime.ts';
 
 /** A CA that is down is not asked more often than that for one that is at its emergency floor. */
 const SHORTEST_PAUSE_MS = 300_000;
@@ -25,7 +26,7 @@ export function cannotWait(
 ): boolean {
   if (!current) return false;
   const waitedMs = now.getTime() - since.getTime();
-  if (!isAsked) return waitedMs >= (Date.parse(current.notAfter) - Date.parse(current.notBefore)) / 20;
+  if (!isAsked) return waitedMs >= lifetimeMs(current) / 20;
   const isLong = until.getTime() - since.getTime() > KEPT_PAUSE_MS;
   // Where there is a second CA, it is asked in the place of this one.
   return isLong && waitedMs >= SHORTEST_PAUSE_MS && pauseLimit(current, { hasFallback: false }) <= now;
@@ -40,8 +41,7 @@ export function isOverdue(
   current: Pick<IssuedCertificate, 'notBefore' | 'notAfter'> | undefined,
   now: Date,
 ): boolean {
-  const lifetime = current ? Date.parse(current.notAfter) - Date.parse(current.notBefore) : Number.POSITIVE_INFINITY;
-  const longest = Math.max(SHORTEST_WAIT_MS, Math.min(LONGEST_WAIT_MS, lifetime / 20));
+  const longest = Math.max(SHORTEST_WAIT_MS, Math.min(LONGEST_WAIT_MS, lifetimeMs(current) / 20));
   return now.getTime() - Date.parse(startedAt) >= longest;
 }
 

@@ -4,6 +4,7 @@ import { lostSince } from '@certbus/events/history';
 import type { Decision } from '@certbus/store';
 import type { ManagerState } from '../state/state.ts';
 import { isShared } from './back-off.ts';
+import { lifetimeMs } from './lifetime.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -38,8 +39,7 @@ export function isTriedAnyway({ current, failure }: ManagedCertificate, now: Dat
  */
 function nextLookAt({ current }: Pick<ManagedCertificate, 'current'>, since: string, now: Date): Date {
   const forMs = now.getTime() - Date.parse(since);
-  const lifetimeMs = current ? Date.parse(current.notAfter) - Date.parse(current.notBefore) : Number.POSITIVE_INFINITY;
-  const longest = Math.max(HOUR_MS, Math.min(DAY_MS, lifetimeMs / 20));
+  const longest = Math.max(HOUR_MS, Math.min(DAY_MS, lifetimeMs(current) / 20));
   return new Date(now.getTime() + Math.min(Math.max(HOUR_MS, forMs / 4), longest));
 }
 

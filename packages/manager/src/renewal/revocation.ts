@@ -9,7 +9,7 @@ import { type Context, decide } from '../context.ts';
 import { recordRevocation, servedAs } from '../decide/revocation.ts';
 import { certificateNotFound, ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
-import { readHistory } from '../upkeep/expulsion/history.ts';
+import { readHistory } from '../upkeep/history.ts';
 
 /** What is to be revoked. */
 export interface RevocationRequest {

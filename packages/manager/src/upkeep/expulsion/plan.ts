@@ -2,7 +2,7 @@
 import { type BusEvent, type EventType, sha256 } from '@certbus/events';
 import { decodeCommit, type Expulsion } from '@certbus/events/history';
 import type { Bus } from '@certbus/store';
-import { type HistoryOptions, type ReadCommit, readHistory } from './history.ts';
+import { type HistoryOptions, type ReadCommit, readHistory } from '../history.ts';
 import { findSuspect, type Suspect, type Suspicion } from './suspect.ts';
 
 /** Anyone who has a manager's key could write any number of them; the counts are exact. */

@@ -3,7 +3,7 @@ import type { Manager } from '@certbus/events';
 import { type Checkpoint, type Commit, keyIdOf } from '@certbus/events/history';
 import type { Bus } from '@certbus/store';
 import { ManagerError } from '../../errors.ts';
-import { readHistory } from './history.ts';
+import { readHistory } from '../history.ts';
 
 /** Whose key is not trusted, and since when. */
 export interface Suspicion {
