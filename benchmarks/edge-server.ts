@@ -41,8 +41,9 @@ function map(): Server {
 function addContext(): Server {
   const server = createServer();
   // The latest is looked at first: so those in use are spread over all of them.
-  const step = Math.ceil(names.length / pairs.length);
-  for (const [n, name] of names.slice(pairs.length).entries()) {
+  const cold = names.slice(pairs.length);
+  const step = Math.floor(cold.length / pairs.length);
+  for (const [n, name] of cold.entries()) {
     const pair = n % step === 0 ? pairs[n / step] : undefined;
     if (pair) server.addContext(pair.name, pair);
     server.addContext(name, first);

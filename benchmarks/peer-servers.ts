@@ -2,17 +2,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { freePort, installDebianPackage, startService, temporaryFolder } from 'certbus-services';
+import { findHaproxy, findNginxWithLua, freePort, startService, temporaryFolder } from 'certbus-services';
 import type { HotCertificate } from './edge-site.ts';
 import { type MeasuredServer, onServerCore } from './handshakes.ts';
-
-const NGINX = { name: 'nginx', version: '1.22.1-9+deb12u9' };
-const HAPROXY = { name: 'haproxy', version: '2.6.12-1+deb12u3' };
-/** Libraries of HAProxy that a machine without it lacks. */
-const LIBRARIES = [
-  { name: 'liblua5.3-0', version: '5.3.6-2' },
-  { name: 'libopentracing-c-wrapper0', version: '1.1.3-3+b1' },
-];
 
 /** CPU time of a process's only thread so far, as the scheduler counts it. */
 const cpuUs = (pid: number): number => Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e3;
@@ -68,8 +60,8 @@ http { access_log off; server_names_hash_max_size 65536; server_names_hash_bucke
 ${paths.join(' ')}
 ${blocks.join('\n')} }`;
     writeFileSync(join(folder, 'nginx.conf'), settings);
-    const program = join(await installDebianPackage(NGINX.name, NGINX.version), 'usr/sbin/nginx');
-    return { program, args: ['-c', join(folder, 'nginx.conf'), '-p', folder, '-e', 'stderr'] };
+    const { command: program, env } = await findNginxWithLua();
+    return { program, args: ['-c', join(folder, 'nginx.conf'), '-p', folder, '-e', 'stderr'], env };
   });
 
 /** HAProxy with one thread and a folder of certificates. */
@@ -91,11 +83,6 @@ frontend edge
   http-request return status 200 content-type text/plain string x
 `;
     writeFileSync(join(folder, 'haproxy.cfg'), settings);
-    const folders: string[] = [];
-    for (const { name, version } of LIBRARIES) folders.push(await installDebianPackage(name, version));
-    const libraries = folders.map((it) =>
-      join(it, `usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`),
-    );
-    const program = join(await installDebianPackage(HAPROXY.name, HAPROXY.version), 'usr/sbin/haproxy');
-    return { program, args: ['-db', '-f', join(folder, 'haproxy.cfg')], env: { LD_LIBRARY_PATH: libraries.join(':') } };
+    const { command: program, env } = await findHaproxy();
+    return { program, args: ['-db', '-f', join(folder, 'haproxy.cfg')], env };
   });
