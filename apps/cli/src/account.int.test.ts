@@ -72,10 +72,17 @@ describe('the accounts of a bus', () => {
       status: 3,
       stderr: expect.stringMatching(/no authority "nowhere" \(it has: \w+\)/),
     });
-    expect(await run('account', 'deactivate', 'ca', '--yes')).toMatchObject({
-      status: 3,
-      stderr: expect.stringContaining('certbus account register'),
-    });
+    // What is not there is not asked about.
+    for (const flags of [['--yes'], []]) {
+      expect(await run('account', 'deactivate', 'ca', ...flags)).toMatchObject({
+        status: 3,
+        stderr: expect.stringContaining('certbus account register'),
+      });
+      expect(await run('account', 'deactivate', 'nowhere', ...flags)).toMatchObject({
+        status: 3,
+        stderr: expect.stringContaining('no authority "nowhere"'),
+      });
+    }
   });
 });
 

@@ -93,6 +93,9 @@ describe('a bus that was written to without a key', () => {
     const dry = await run('bus', 'repair', '--from', 'backup', '--dry-run', '--json');
     expect(resultOf(dry)).toMatchObject({ replaced: [], dropped: [position] });
     expect(await run('bus', 'repair', '--from', 'backup', '--drop-tail')).toMatchObject({ status: 2 });
+    const missing = await run('bus', 'repair', '--from', 'no-backup', '--drop-tail');
+    expect(missing).toMatchObject({ stderr: expect.stringContaining('no-backup') });
+    expect(missing.stderr).not.toContain('--yes');
     expect(await run('bus', 'repair', '--from', 'backup', '--drop-tail', '--yes')).toMatchObject({ status: 0 });
     expect((await run('bus', 'verify')).status).toBe(0);
     const renewed = await putCertificate(site);

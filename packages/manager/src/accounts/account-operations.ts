@@ -1,8 +1,10 @@
 /** What a manager does with the ACME accounts of its bus. */
 import type { Account } from '@certbus/events/history';
 import { authorityNamed } from '../configuration/certificate-authorities.ts';
+import type { Configuration } from '../configuration/configuration.ts';
 import { withConfiguration } from '../configuration/stored-configuration.ts';
 import type { Context } from '../context.ts';
+import { accountMissing } from '../errors.ts';
 import { accountAt } from '../state/accounts.ts';
 import { type AccountCandidate, type AdoptionOptions, type AdoptionOutcome, adoptAccounts } from './adoption.ts';
 import { closeAccount } from './deactivation.ts';
@@ -14,6 +16,12 @@ export interface AccountOptions {
   /** Name of the authority in the configuration; default its default. */
   readonly authorityName?: string | undefined;
   readonly signal: AbortSignal;
+}
+
+/** Which account is deactivated, and how. */
+export interface CloseAccountOptions extends AccountOptions {
+  /** Without asking the CA, which is gone; then `authorityName` can also be its directory. Default false. */
+  readonly forget?: boolean;
 }
 
 /** A manager's operations on accounts. */
@@ -29,11 +37,12 @@ export interface AccountOperations {
    * `CERTBUS_MANAGER_ACCOUNT_MISSING`, and `CERTBUS_ACME_KEY_CHANGE_UNSUPPORTED` where an account kept its key.
    */
   rollOverAccounts(options: Omit<RollOverOptions, 'config'>): Promise<readonly Account[]>;
+  /** The account that {@link AccountOperations.closeAccount} would deactivate. Rejects as that does before the CA is asked. */
+  accountToClose(options: CloseAccountOptions): Promise<Account>;
   /**
-   * Deactivates the account at a CA, permanently. `forget`: without asking the CA, which is gone; then `authorityName` can also be its
-   * directory. Rejects as {@link AccountOperations.register} and `CERTBUS_MANAGER_ACCOUNT_MISSING`.
+   * Deactivates the account at a CA, permanently. Rejects as {@link AccountOperations.register} and `CERTBUS_MANAGER_ACCOUNT_MISSING`.
    */
-  closeAccount(options: AccountOptions & { readonly forget?: boolean }): Promise<Account>;
+  closeAccount(options: CloseAccountOptions): Promise<Account>;
   /** Takes account keys of other ACME clients into use. Rejects as {@link adoptAccounts}. */
   adoptAccounts(candidates: readonly AccountCandidate[], options: AdoptionOptions): Promise<readonly AdoptionOutcome[]>;
 }
@@ -41,6 +50,22 @@ export interface AccountOperations {
 /** The operations of one manager. */
 export function accountOperations(context: Context): AccountOperations {
   const { view } = context;
+
+  function directoryToClose({
+    config,
+    authorityName,
+    forget,
+  }: CloseAccountOptions & { readonly config: Configuration }) {
+    const isDirectory = forget && authorityName !== undefined && accountAt(view.state.bus, authorityName);
+    return isDirectory ? authorityName : authorityNamed(config, authorityName).directory;
+  }
+
+  function accountOf(directory: string): Account {
+    const account = accountAt(view.state.bus, directory);
+    if (!account) throw accountMissing(`at ${directory}`);
+    return account;
+  }
+
   return {
     async register(options) {
       const { config, signal, authorityName } = await withConfiguration(context, options);
@@ -51,12 +76,14 @@ export function accountOperations(context: Context): AccountOperations {
     rollOverAccounts: async (options) => rollOverAccounts(context, await withConfiguration(context, options)),
     adoptAccounts: async (candidates, options) =>
       adoptAccounts(context, candidates, await withConfiguration(context, options)),
+    async accountToClose(options) {
+      const configured = await withConfiguration(context, options);
+      return accountOf(directoryToClose(configured));
+    },
     async closeAccount(options) {
-      const { config, signal, authorityName, forget = false } = await withConfiguration(context, options);
-      const isDirectory =
-        forget && authorityName !== undefined && accountAt(view.state.bus, authorityName) !== undefined;
-      const directory = isDirectory ? authorityName : authorityNamed(config, authorityName).directory;
-      return closeAccount(context, { config, signal, directory, forget });
+      const configured = await withConfiguration(context, options);
+      const { config, signal, forget = false } = configured;
+      return closeAccount(context, { config, signal, directory: directoryToClose(configured), forget });
     },
   };
 }

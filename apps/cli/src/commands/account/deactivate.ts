@@ -24,8 +24,9 @@ export default class AccountDeactivate extends SigningCommand {
     return withManager(this.environment(flags), async (manager) => {
       const { authority } = args;
       const question = `Deactivate the account at ${authority}? Its certificates cannot be renewed there any more, and nothing takes it back.`;
-      await this.agree(question, flags);
       const options = { authorityName: authority, forget: flags.forget, signal: this.signal };
+      await manager.accountToClose(options);
+      await this.agree(question, flags);
       const { accountUrl } = await manager.closeAccount(options);
       this.log(`${flags.forget ? 'forgot' : 'deactivated'} ${accountUrl}`);
       return { authority, accountUrl };

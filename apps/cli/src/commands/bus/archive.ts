@@ -21,9 +21,9 @@ export default class BusArchive extends SigningCommand {
     const { withManager } = await import('@certbus/runtime');
     const { signal } = this;
     const question = `Delete from the store all but the newest ${flags.keep} commits, once they are in the archive?`;
-    if (flags.trim) await this.agree(question, flags);
     const onProgress = (position: number) => this.progress(`archived up to position ${position}`);
     return withManager(this.environment(flags), async (manager, { log }) => {
+      if (flags.trim) await this.agree(question, flags);
       const { commits } = await manager.archive({ signal, onProgress });
       this.log(`${commits} commits were archived`);
       if (!flags.trim) return { archived: commits, first: undefined };

@@ -31,10 +31,10 @@ export default class BusRepair extends BaseCommand {
     const dryRun = flags['dry-run'];
     const question = `Delete what is wrong on the bus after the end of ${flags.from}? No export holds it.`;
     const dropTail = flags['drop-tail'];
-    if (dropTail && !dryRun) await this.agree(question, flags);
     const { log, stream, trust, close } = await openLocalBus(this.environment(flags));
     const file = await openExportFile(flags.from);
     try {
+      if (dropTail && !dryRun) await this.agree(question, flags);
       const options = { stream, trust, dryRun, dropTail, signal: this.signal };
       const { replaced, dropped, strays, first, checkpoint } = await repair(file, log, options);
       this.#report(replaced, dryRun ? 'would be put back' : 'put back');
