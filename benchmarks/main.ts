@@ -86,7 +86,7 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
   },
   { names: ['lookup.exact', 'lookup.wildcard'], load: async () => (await import('./lookup.ts')).lookup },
   {
-    names: ['memory.turnover', 'memory.turnover.held'],
+    names: ['memory.turnover', 'memory.turnover.young', 'memory.turnover.held'],
     load: async () => (await import('./memory-turnover.ts')).memoryTurnover,
   },
   { names: ['replay.rate', 'replay.rate.full'], load: async () => (await import('./replay.ts')).replay },
