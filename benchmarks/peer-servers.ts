@@ -69,7 +69,7 @@ export const startHaproxy = (certificates: readonly HotCertificate[]): Promise<M
   start(async (folder, port) => {
     mkdirSync(join(folder, 'certificates'));
     for (const { name, certificate, privateKey } of certificates)
-      writeFileSync(join(folder, 'certificates', `${name}.pem`), certificate + privateKey, { mode: 0o600 });
+      writeFileSync(join(folder, 'certificates', `${name}.pem`), `${certificate}\n${privateKey}`, { mode: 0o600 });
     const settings = `global
   nbthread 1
   ssl-default-bind-options ssl-min-ver TLSv1.3
