@@ -1,5 +1,5 @@
 /** The forms in which balancers read a pair. All are written from DER, so that no line of another's text gets through. */
-import type { X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Pair } from './pair.ts';
 
 /**
@@ -10,10 +10,16 @@ export type KeyEncoding = 'pkcs8' | 'traditional';
 
 const LINE = /.{1,64}/g;
 
-function toPem({ raw }: X509Certificate): string {
-  const lines = raw.toString('base64').match(LINE) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+function toPem(label: string, der: Uint8Array): string {
+  const lines = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64').match(LINE) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }
+
+const certificatePem = (der: Uint8Array): string => toPem('CERTIFICATE', der);
+
+/** The key of a pair, parsed. */
+export const keyOf = ({ key }: Pick<Pair, 'key'>): KeyObject =>
+  createPrivateKey({ key: Buffer.from(key), format: 'der', type: 'pkcs8' });
 
 const TRADITIONAL = { rsa: 'pkcs1', ec: 'sec1' } as const;
 
@@ -21,17 +27,20 @@ const isTraditional = (type: string | undefined): type is keyof typeof TRADITION
   type !== undefined && Object.hasOwn(TRADITIONAL, type);
 
 /** The leaf in PEM. */
-export const leafPem = ({ chain }: Pair): string => chain.slice(0, 1).map(toPem).join('');
+export const leafPem = ({ chain }: Pair): string => chain.slice(0, 1).map(certificatePem).join('');
 
 /** The leaf's issuers in PEM. */
-export const issuersPem = ({ chain }: Pair): string => chain.slice(1).map(toPem).join('');
+export const issuersPem = ({ chain }: Pair): string => chain.slice(1).map(certificatePem).join('');
 
 /** Leaf and issuers in PEM. */
-export const chainPem = ({ chain }: Pair): string => chain.map(toPem).join('');
+export const chainPem = ({ chain }: Pair): string => chain.map(certificatePem).join('');
 
 /** The private key in PEM. */
 export function keyPem({ key }: Pair, encoding: KeyEncoding = 'pkcs8'): string {
-  const { asymmetricKeyType: type } = key;
-  const form = encoding === 'traditional' && isTraditional(type) ? TRADITIONAL[type] : 'pkcs8';
-  return key.export({ type: form, format: 'pem' }).toString();
+  if (encoding === 'traditional') {
+    const parsed = keyOf({ key });
+    const { asymmetricKeyType: type } = parsed;
+    if (isTraditional(type)) return parsed.export({ type: TRADITIONAL[type], format: 'pem' }).toString();
+  }
+  return toPem('PRIVATE KEY', key);
 }

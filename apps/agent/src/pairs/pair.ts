@@ -12,9 +12,10 @@ export interface Pair {
   /** SHA-256 of the leaf's DER, base64url. */
   readonly leafHash: string;
   readonly notAfter: Date;
-  /** Leaf first, then its issuers, without the root. */
-  readonly chain: readonly X509Certificate[];
-  readonly key: KeyObject;
+  /** DER, leaf first, then its issuers, without the root. Pairs of one issuer share its bytes. */
+  readonly chain: readonly Uint8Array[];
+  /** PKCS#8, DER. */
+  readonly key: Uint8Array;
 }
 
 /** What a pair is made of, as `Material` of `@certbus/client` has it. */
@@ -29,8 +30,41 @@ export interface UncheckedPair {
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-function parseChain(pem: string): X509Certificate[] {
-  return (pem.match(PEM_BLOCK) ?? []).map((block) => new X509Certificate(block));
+/** A certificate that was parsed, with what is asked of it for each leaf. */
+interface Parsed {
+  readonly certificate: X509Certificate;
+  readonly der: Uint8Array;
+}
+
+/** Of a fleet's authorities a handful is in use. */
+const MAX_ISSUERS = 100;
+/** Issuers that were parsed, by their text, each with its key. */
+const issuers = new Map<string, Parsed & { readonly publicKey: KeyObject }>();
+
+function parse(block: string): Parsed {
+  const certificate = new X509Certificate(block);
+  return { certificate, der: certificate.raw };
+}
+
+function issuerIn(block: string) {
+  const known = issuers.get(block);
+  if (known) return known;
+  if (issuers.size >= MAX_ISSUERS) issuers.clear();
+  const parsed = parse(block);
+  const issuer = { ...parsed, publicKey: parsed.certificate.publicKey };
+  issuers.set(block, issuer);
+  return issuer;
+}
+
+/** A chain: the leaf, and what stands behind it. */
+interface Chain {
+  readonly leaf: Parsed | undefined;
+  readonly issuers: readonly (Parsed & { readonly publicKey: KeyObject })[];
+}
+
+function parseChain(pem: string): Chain {
+  const [leaf, ...behind] = pem.match(PEM_BLOCK) ?? [];
+  return { leaf: leaf === undefined ? undefined : parse(leaf), issuers: behind.map(issuerIn) };
 }
 
 /** Host names that a certificate has, in lower case. */
@@ -45,10 +79,10 @@ function missingName(leaf: X509Certificate, names: readonly string[]): string | 
 }
 
 /** What is wrong with a chain: each certificate has to be issued by the one behind it. */
-function faultOfChain(chain: readonly X509Certificate[]): string | undefined {
-  const broken = chain.findIndex((certificate, index) => {
-    const issuer = chain[index + 1];
-    return issuer !== undefined && !(certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey));
+function faultOfChain(leaf: Parsed, behind: Chain['issuers']): string | undefined {
+  const broken = [leaf, ...behind].findIndex(({ certificate }, index) => {
+    const issuer = behind[index];
+    return issuer && !(certificate.checkIssued(issuer.certificate) && certificate.verify(issuer.publicKey));
   });
   return broken < 0 ? undefined : `certificate ${broken + 1} of its chain was not issued by the next one`;
 }
@@ -62,22 +96,22 @@ export interface Instants {
 
 function faultOf(
   { issued }: UncheckedPair,
-  { chain, key }: Pick<Pair, 'chain' | 'key'>,
+  { chain, key }: { readonly chain: Chain; readonly key: KeyObject },
   { now, begun = now }: Instants,
 ): string | undefined {
-  const [leaf] = chain;
-  if (!leaf) return 'it holds no certificate';
-  if (sha256(leaf.raw) !== issued.leafHash) return 'its first certificate is not the one that the bus names';
+  if (!chain.leaf) return 'it holds no certificate';
+  const { certificate: leaf, der } = chain.leaf;
+  if (sha256(der) !== issued.leafHash) return 'its first certificate is not the one that the bus names';
   if (!leaf.checkPrivateKey(key)) return 'its private key belongs to another certificate';
   if (leaf.validFromDate > now && leaf.validFromDate > begun)
     return `it is valid from ${leaf.validFromDate.toISOString()} on`;
   if (leaf.validToDate <= now) return `it expired on ${leaf.validToDate.toISOString()}`;
   const missing = missingName(leaf, issued.names);
   if (missing !== undefined) return `it is not for ${missing}`;
-  return faultOfChain(chain);
+  return faultOfChain(chain.leaf, chain.issuers);
 }
 
-function parse({ certificateId, cert, key }: UncheckedPair): Pick<Pair, 'chain' | 'key'> {
+function parsePair({ certificateId, cert, key }: UncheckedPair): { readonly chain: Chain; readonly key: KeyObject } {
   try {
     return { chain: parseChain(cert), key: createPrivateKey(key) };
   } catch {
@@ -93,13 +127,18 @@ function parse({ certificateId, cert, key }: UncheckedPair): Pick<Pair, 'chain' 
  */
 export function checkPair(unchecked: UncheckedPair, instants: Instants): Pair {
   const { certificateId, issued } = unchecked;
-  const parsed = parse(unchecked);
+  const parsed = parsePair(unchecked);
   const fault = faultOf(unchecked, parsed, instants);
   if (fault !== undefined) {
     const what = `Certificate ${certificateId} (${issued.names.join(', ')}) is not handed to any balancer: ${fault}.`;
     throw new AgentError('CERTBUS_AGENT_PAIR_REFUSED', what);
   }
-  const [leaf] = parsed.chain;
+  const { leaf, issuers: behind } = parsed.chain;
   const { names, leafHash } = issued;
-  return { certificateId, names, leafHash, notAfter: leaf?.validToDate ?? instants.now, ...parsed };
+  return {
+    ...{ certificateId, names, leafHash },
+    notAfter: leaf?.certificate.validToDate ?? instants.now,
+    chain: [leaf, ...behind].flatMap((each) => each?.der ?? []),
+    key: parsed.key.export({ type: 'pkcs8', format: 'der' }),
+  };
 }

@@ -3,12 +3,13 @@ import type { Candidate, CertificateSummary, Health, MaterialSource } from '@cer
 import { AgentError } from '../errors.ts';
 import { checkPair, type Instants, type Pair } from '../pairs/pair.ts';
 import type { Wanted } from '../targets/target.ts';
+import { keptPairsOf } from './kept-pairs.ts';
 import { isSelected, type Selection } from './selection.ts';
 
 /** What is needed of a source. */
 export type Certificates = Pick<
   MaterialSource,
-  'certificates' | 'certificate' | 'material' | 'ranking' | 'open' | 'isWhole' | 'gone'
+  'certificates' | 'certificate' | 'material' | 'ranking' | 'open' | 'isWhole' | 'gone' | 'on'
 > & { health(): Pick<Health, 'newestCommitAt'> };
 
 /** A certificate that a target is to hold, before anything of it is opened. */
@@ -20,9 +21,21 @@ export interface Desired extends Wanted {
 
 const instantsOf = (source: Certificates, now: Date): Instants => ({ now, begun: source.health().newestCommitAt });
 
-async function openPair(source: Certificates, certificateId: string, now: Date): Promise<Pair> {
+async function openPair(
+  source: Certificates,
+  current: Pick<Pair, 'certificateId' | 'leafHash'>,
+  now: Date,
+): Promise<Pair> {
+  const { certificateId } = current;
+  const pairs = keptPairsOf(source);
+  const kept = pairs.get(current, now);
+  if (kept) return kept;
   const material = await source.material(certificateId);
-  if (material) return checkPair(material, instantsOf(source, now));
+  if (material) {
+    const pair = checkPair(material, instantsOf(source, now));
+    pairs.keep(pair, { now, until: material.until });
+    return pair;
+  }
   const why = source.certificate(certificateId)
     ? 'its private key does not open on this machine. Is this the identity of its recipients?'
     : 'it was removed meanwhile, or does not read in the replica.';
@@ -39,7 +52,7 @@ export interface DesiredOptions {
 
 function desire(summary: CertificateSummary, { source, now }: DesiredOptions): Desired {
   const { certificateId, names, leafHash, notAfter } = summary;
-  return { certificateId, names, leafHash, notAfter, open: () => openPair(source, certificateId, now()) };
+  return { certificateId, names, leafHash, notAfter, open: () => openPair(source, summary, now()) };
 }
 
 /** The certificates that a selection takes, by id. */

@@ -58,6 +58,7 @@ function start() {
     open: () => Promise.reject(new Error('no earlier one')),
     isWhole: () => true,
     health: () => ({ newestCommitAt: undefined }),
+    on: () => source as MaterialSource,
     gone: async (ids) => new Set([...ids].filter((id) => !onBus.has(id))),
   };
   const { signal } = new AbortController();

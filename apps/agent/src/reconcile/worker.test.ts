@@ -1,3 +1,4 @@
+import type { MaterialSource } from '@certbus/client/material';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Target } from '../targets/target.ts';
 import { startWorker, type Worker, type WorkerOptions } from './worker.ts';
@@ -26,6 +27,7 @@ function start(apply: Target['apply'], more: Partial<WorkerOptions> = {}) {
     certificate: () => undefined,
     isWhole: () => true,
     health: () => ({ newestCommitAt: undefined }),
+    on: () => source as MaterialSource,
     gone: async (ids) => new Set(ids),
     material: async () => undefined,
     ranking: () => ({ candidates: [], until: undefined, hasKeyTypes: false }),

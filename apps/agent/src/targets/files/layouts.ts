@@ -1,5 +1,6 @@
 /** Which files a certificate becomes. */
-import { chainPem, issuersPem, type KeyEncoding, keyPem, leafPem } from '../../pairs/encodings.ts';
+import { X509Certificate } from 'node:crypto';
+import { chainPem, issuersPem, type KeyEncoding, keyOf, keyPem, leafPem } from '../../pairs/encodings.ts';
 import type { Pair } from '../../pairs/pair.ts';
 
 /**
@@ -97,7 +98,9 @@ export async function filesOf(
     case 'pkcs12': {
       // Loaded where it is used: its ASN.1 is in no other agent's memory.
       const { encodePkcs12 } = await import('@certbus/client/pkcs12');
-      return [{ path: `${name}${PKCS12}`, content: await encodePkcs12({ ...pair, name }, password), isSecret: true }];
+      const chain = pair.chain.map((der) => new X509Certificate(der));
+      const content = await encodePkcs12({ chain, key: keyOf(pair), name }, password);
+      return [{ path: `${name}${PKCS12}`, content, isSecret: true }];
     }
   }
 }

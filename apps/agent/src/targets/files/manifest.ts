@@ -50,7 +50,10 @@ export type Manifest = v.InferOutput<typeof ManifestSchema>;
 /** The entry of a pair, without its files. */
 export function entryOf(pair: Pair, name: string): Omit<ManifestEntry, 'files'> {
   const { names, leafHash, chain, notAfter } = pair;
-  const leafSha1 = chain[0]?.fingerprint.replaceAll(':', '') ?? '';
+  const leafSha1 = createHash('sha1')
+    .update(chain[0] ?? '')
+    .digest('hex')
+    .toUpperCase();
   return { name, names: [...names], notAfter: notAfter.toISOString(), leafHash, leafSha1 };
 }
 

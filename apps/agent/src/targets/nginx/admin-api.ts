@@ -56,6 +56,12 @@ export function openAdminApi({ socket, token, timeoutMs = TIMEOUT_MS }: AdminApi
   // An import would take 17 MB, also where no nginx is fed.
   const { Agent, request } = process.getBuiltinModule('node:http');
   const agent = new Agent({ keepAlive: true, maxSockets: TOGETHER });
+  /** Read with each question; what is put after it goes by the same one. */
+  let known: string | undefined;
+  const tokenFor = ({ method }: Call): string => {
+    if (method === 'GET' || known === undefined) known = token();
+    return known;
+  };
   const unreachable = (why: string) => {
     const next = ADVICE[why] ?? 'Is nginx running with the lines of "certbus-agent init"?';
     return new AgentError('CERTBUS_AGENT_TARGET_FAILED', `nginx cannot be reached through ${socket}: ${why}. ${next}`);
@@ -64,13 +70,14 @@ export function openAdminApi({ socket, token, timeoutMs = TIMEOUT_MS }: AdminApi
   const refuse = (why: string) =>
     new AgentError('CERTBUS_AGENT_TARGET_REFUSED', `nginx did not take a certificate through ${socket}: ${why}.`);
 
-  function send({ method, path, body }: Call, signal: AbortSignal): Promise<{ status: number; text: string }> {
+  function send(call: Call, signal: AbortSignal): Promise<{ status: number; text: string }> {
+    const { method, path, body } = call;
     return new Promise((resolve, reject) => {
       let late: AgentError | undefined;
       // In the middle of an answer Node reports that it was cut off, and not why.
       const fail = (error: NodeJS.ErrnoException) => reject(late ?? unreachable(error.code ?? error.message));
       const headers = {
-        authorization: `Bearer ${token()}`,
+        authorization: `Bearer ${tokenFor(call)}`,
         ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
       };
       const sent = request(
