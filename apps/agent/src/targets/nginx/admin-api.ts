@@ -102,7 +102,8 @@ export function openAdminApi({ socket, token, timeoutMs = TIMEOUT_MS }: AdminApi
         sent.destroy(late);
       });
       sent.on('error', fail);
-      sent.end(body);
+      // PEM, ids and names are ASCII.
+      sent.end(body, 'latin1');
     });
   }
 
