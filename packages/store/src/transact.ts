@@ -1,4 +1,5 @@
 /** Decides on the newest state of a bus and appends what was decided, exactly once. */
+import { setImmediate } from 'node:timers/promises';
 import {
   type Checkpoint,
   type Commit,
@@ -143,9 +144,9 @@ export function transact<State, Result>(
 
 async function drain<State>(bus: Bus, view: View<State>, queue: Queue<State>): Promise<void> {
   queue.running = true;
-  // Decisions made in the same turn of the event loop meet in one commit.
-  await Promise.resolve();
   while (queue.waiting.length > 0) {
+    // Decisions that are made in one turn of the event loop meet in one commit: all whose answers came while the last one was flushed.
+    await setImmediate();
     const taken = queue.waiting.splice(0);
     try {
       queue.waiting.unshift(...(await decideAndAppend(bus, view, taken)));
