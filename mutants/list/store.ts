@@ -111,6 +111,13 @@ export const store: readonly Mutant[] = [
     ],
   },
   {
+    fault: 'decisions share a commit only where they are made at the same instant',
+    file: TRANSACT,
+    find: 'await setImmediate();',
+    replace: 'await Promise.resolve();',
+    noticedBy: [{ file: TRANSACT_TEST }],
+  },
+  {
     fault: 'a manager does not compare what it read before at its first look',
     file: TRANSACT,
     find: '!confirmed.has(view);',

@@ -109,6 +109,29 @@ test('a hundred decisions that wait together share one commit, each seeing what 
   expect(log.appends).toBe(before + 1);
 });
 
+test('decisions whose answers come in one turn of the event loop share a commit, also behind one that is written', async () => {
+  const log = watched(createMemoryLog());
+  const { bus } = await beginBus(log);
+  const view = createView();
+  const before = log.appends;
+  const asked: Promise<unknown>[] = [];
+  for (const round of ['a', 'b']) {
+    // Each in a callback of its own, as answers from the network come.
+    const all = ['1', '2', '3'].map(
+      (n) =>
+        new Promise<void>((resolve) => {
+          setImmediate(() => {
+            asked.push(transact(bus, view, say(round + n)));
+            resolve();
+          });
+        }),
+    );
+    await Promise.all(all);
+    await Promise.all(asked);
+  }
+  expect(log.appends).toBe(before + 2);
+});
+
 test('one decision that throws fails alone, and only once the others are written', async () => {
   let isWritten = false;
   const log = watched(createMemoryLog(), async (nth) => {

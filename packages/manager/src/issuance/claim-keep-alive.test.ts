@@ -1,4 +1,5 @@
 /** Tests when a claim is extended, and when it is given up, on a bus in memory and in virtual time. */
+import { setImmediate } from 'node:timers/promises';
 import { parseManagerKey } from '@certbus/events';
 import { openReplica } from '@certbus/replica';
 import { type Bus, openBus, StoreError } from '@certbus/store';
@@ -25,6 +26,15 @@ const subject = {
 } as const;
 const { signal } = new AbortController();
 const away = () => new StoreError('CERTBUS_STORE_UNREACHABLE', 'The store is away, for a test.');
+
+/** Lets time pass, in steps between which decisions are made: each takes a turn of the event loop. */
+async function pass(ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= SECOND_MS) {
+    await vi.advanceTimersByTimeAsync(Math.min(left, SECOND_MS));
+    await setImmediate();
+    await setImmediate();
+  }
+}
 
 /** A claim on a bus whose appends, and the time that its reads take, can be replaced; time passes only when it is told to. */
 async function startClaim() {
@@ -58,7 +68,7 @@ async function startClaim() {
     append: opened.append,
     through,
     keep: () => keepClaimAlive(context, claim, { signal }),
-    pass: (ms: number) => vi.advanceTimersByTimeAsync(ms),
+    pass,
     /** Milliseconds of the claim that are left, by the bus. */
     leftMs: () => Date.parse(issuanceOf(view.state, claim).until) - Date.now(),
   };
