@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Benchmark, Figure } from './figure.ts';
@@ -157,7 +157,7 @@ async function publish(figures: readonly Figure[]): Promise<void> {
   for (const figure of figures) rows.set(figure.figure, row(figure));
   const places = BENCHMARKS.flatMap(({ names }) => names);
   const sorted = [...rows].sort(([one], [other]) => places.indexOf(one) - places.indexOf(other));
-  const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores, Node ${process.versions.node}`;
+  const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}`;
   const section = `\n\nThe last run was on ${machine}.\n\n${[HEADER, ...sorted.map(([, line]) => line)].join('\n')}\n\n`;
   await writeFile(DOCUMENT, text.slice(0, begin) + section + text.slice(end));
 }

@@ -12,6 +12,8 @@ import { runPnpm, temporaryFolder } from 'certbus-services';
 /** What users run: compiled, as it is published. */
 const PROGRAM = fileURLToPath(new URL('../../apps/agent/bin/run.js', import.meta.url));
 
+const READY_OR_FAILED = / certificates? in place$| cannot be used: /;
+
 /** An entry of `targets`. */
 export type Target = Readonly<Record<string, unknown>>;
 
@@ -19,8 +21,11 @@ export type Target = Readonly<Record<string, unknown>>;
 export interface AgentMachine extends AsyncDisposable {
   readonly folder: string;
   readonly bus: TestBus;
-  /** Starts `certbus-agent run`; resolves when its targets are up to date with its replica, or failed for the first time. */
-  start(targets: readonly Target[]): Promise<RunningAgent>;
+  /**
+   * Starts `certbus-agent run`; resolves when it has printed a line: by default that its targets are up to date with its replica, or failed for the first
+   * time.
+   */
+  start(targets: readonly Target[], readyLine?: RegExp): Promise<RunningAgent>;
   /**
    * Runs `certbus-agent once` and resolves with how long that took, milliseconds: at the newest position of the bus, or by the replica that is there. Rejects
    * where it ends with another status than the one that is expected.
@@ -76,7 +81,7 @@ export async function createMachine(): Promise<AgentMachine> {
       if (child.exitCode !== status) throw new Error(`"certbus-agent once" ended with ${child.exitCode}`);
       return performance.now() - began;
     },
-    async start(targets) {
+    async start(targets, readyLine = READY_OR_FAILED) {
       const file = configure(targets);
       const began = performance.now();
       const child = spawn(process.execPath, [PROGRAM, 'run', '--config', file], {
@@ -86,7 +91,7 @@ export async function createMachine(): Promise<AgentMachine> {
       await new Promise<void>((resolve, reject) => {
         createInterface({ input: child.stdout }).on('line', (line) => {
           // It is ready for systemd after ten seconds in any case.
-          if (/ certificates? in place$| cannot be used: /.test(line)) resolve();
+          if (readyLine.test(line)) resolve();
         });
         child.once('exit', () => reject(new Error('the agent ended')));
       });
