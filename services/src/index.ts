@@ -25,7 +25,7 @@ export { type FastClock, startFastClock } from './fast-clock.ts';
 export { buildGoProgram } from './go-programs.ts';
 export { findHaproxy, type HaproxyVersion, startHaproxy } from './haproxy.ts';
 export { ACCOUNT, type IamJudge, type IamRequest, type IamSubject, startIamJudge } from './iam/judge.ts';
-export { type IamProxy, startIamProxy } from './iam/proxy.ts';
+export { type IamProxy, type RoleOptions, startIamProxy } from './iam/proxy.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { type LambdaEmulator, type LambdaOptions, startLambdaEmulator } from './lambda/emulator.ts';
 export { cacheFolder, freePort, lastingPort, temporaryFolder } from './machine.ts';

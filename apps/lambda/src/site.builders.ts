@@ -8,11 +8,13 @@ import { beginTestBus } from '@certbus/manager/testing';
 import { type ManagerSettings, type OpenBus, readEnvironment, withManager } from '@certbus/runtime';
 import type { WriteLine } from '@certbus/runtime/local';
 import { openLog } from '@certbus/store/open';
-import { type AwsAccount, requirePart, startAwsAccount, temporaryFolder } from 'certbus-services';
+import { type AwsAccount, type RoleOptions, requirePart, startAwsAccount, temporaryFolder } from 'certbus-services';
 import { createPolicies, type Policies, type PolicyPlace } from './policies/index.ts';
 
 const STREAM = 'prod';
 const ZONE = 'Z0123456789ABC';
+/** A zone of the account that no policy of the bus names. */
+const OTHER_ZONE = { id: 'Z9876543210XYZ', name: 'other.test' };
 const KEY = '/certbus/prod/manager-key';
 const CHECKPOINT = '/certbus/prod/checkpoint';
 const BUCKET = 'certbus-archive';
@@ -42,8 +44,11 @@ export interface Site extends AsyncDisposable {
   readonly variables: Texts;
   /** The configuration of the bus, with more settings of Route 53. */
   configuration(route53: object): object;
-  /** Acts from now on as a role with these policies: each call of the SDK in this process. Returns the credentials as variables. */
-  actAs(role: string, ...policies: readonly unknown[]): Texts;
+  /**
+   * Acts from now on as a role with these policies, of this account unless more is said of it: each call of the SDK in this process. Returns the
+   * credentials as variables.
+   */
+  actAs(role: string | (RoleOptions & { readonly name: string }), ...policies: readonly unknown[]): Texts;
   /** Runs with a manager on a machine of its own, which has nothing but the variables. */
   manage<T>(
     run: (manager: Manager, open: OpenBus) => Promise<T>,
@@ -59,7 +64,7 @@ export async function createSite({
   readonly dynamodb: string;
 }): Promise<Site> {
   const { path: folder, remove } = temporaryFolder();
-  const route53 = await startRoute53Fake({ zones: [{ id: ZONE, name: 'example.test' }] });
+  const route53 = await startRoute53Fake({ zones: [{ id: ZONE, name: 'example.test' }, OTHER_ZONE] });
   const [account, ca] = await Promise.all([
     startAwsAccount({ dynamodb, route53: route53.endpoint }),
     startAcmeServer({ validation: { dnsServer: route53.dns } }),
@@ -79,8 +84,9 @@ export async function createSite({
   const query = `region=${region}&endpoint=${endpoint}`;
   const address = `dynamodb://${table}/${STREAM}?${query}`;
   const before = { ...process.env };
-  const actAs = (role: string, ...documents: readonly unknown[]) => {
-    const { accessKeyId, secretAccessKey } = proxy.addRole(role, documents);
+  const actAs: Site['actAs'] = (role, ...documents) => {
+    const { name, ...more } = typeof role === 'string' ? { name: role } : role;
+    const { accessKeyId, secretAccessKey } = proxy.addRole(name, documents, more);
     const credentials = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region };
     Object.assign(process.env, credentials);
     return credentials;

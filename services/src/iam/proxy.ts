@@ -1,4 +1,5 @@
 /** A proxy in front of a double of AWS that refuses what the policies of the caller do not allow, in AWS's words. */
+import { randomBytes } from 'node:crypto';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
@@ -6,9 +7,19 @@ import { ACCOUNT, type IamJudge, type IamRequest, type IamSubject } from './judg
 import { type HttpRequest, iamRequestOf, scopeOf } from './requests.ts';
 
 /** The doubles behind a proxy, by the name of the service in signatures. */
-export type Targets = Readonly<
-  Partial<Record<'dynamodb' | 'ssm' | 'secretsmanager' | 's3' | 'route53' | 'acm', string>>
->;
+export type Targets = Readonly<Partial<Record<Service, string>>>;
+
+type Service = 'dynamodb' | 'ssm' | 'secretsmanager' | 's3' | 'route53' | 'acm';
+
+/** What is known of a role besides its policies. */
+export interface RoleOptions {
+  /** Default that of the resources. */
+  readonly account?: string;
+  /** Policies of the resources that it asks for, by their services: of the table, and of the bucket. Default none. */
+  readonly resourcePolicies?: Readonly<Partial<Record<Service, unknown>>>;
+  /** Its permissions boundary. Default none. */
+  readonly boundary?: unknown;
+}
 
 /** What was decided about a request. */
 export interface Decided extends IamRequest {
@@ -21,11 +32,11 @@ export interface IamProxy {
   readonly endpoint: string;
   /** Every request so far. */
   readonly decided: readonly Decided[];
-  /** Credentials of a role of this account, or of another one. */
+  /** Credentials of a role of this account, or of another one. Their secret key is drawn, and as long as AWS's. */
   addRole(
     name: string,
     policies: readonly unknown[],
-    options?: { readonly account?: string; readonly resourcePolicy?: unknown; readonly boundary?: unknown },
+    options?: RoleOptions,
   ): { readonly accessKeyId: string; readonly secretAccessKey: string };
   stop(): Promise<void>;
 }
@@ -33,9 +44,12 @@ export interface IamProxy {
 /** Who asks the doubles, no matter which role asked the proxy. */
 const ACCESS_KEY_ID = 'AKIAALLROLES';
 
-interface Role extends IamSubject {
+interface Role extends Omit<IamSubject, 'resourcePolicy'>, Required<Pick<RoleOptions, 'resourcePolicies'>> {
   readonly name: string;
 }
+
+/** Bytes of a secret access key, whose text has 40 characters. */
+const SECRET_BYTES = 30;
 
 /** A request on its way to a double, and its answer. */
 interface Passing {
@@ -141,19 +155,22 @@ export async function startIamProxy(judge: Pick<IamJudge, 'isAllowed'>, targets:
     const http = requestOf(call, body);
     const scope = scopeOf(http);
     const role = scope && roles.get(scope.accessKeyId);
-    const target = scope && targets[scope.service as keyof Targets];
+    const service = scope?.service as Service;
+    const target = targets[service];
     if (!scope || !role || !target) return void response.destroy();
+    const { resourcePolicies, ...identity } = role;
+    const subject: IamSubject = { ...identity, resourcePolicy: resourcePolicies[service] };
     const asked = iamRequestOf(http, scope);
     const isCertificate = scope.service === 'acm' && !asked.resource.endsWith('*');
     const tags = isCertificate ? await tagsOf(target, http, asked) : [];
     const ofResource = Object.fromEntries(tags.map(({ Key, Value }) => [`aws:ResourceTag/${Key}`, Value]));
     const request = { ...asked, context: { ...asked.context, ...ofResource } };
-    const allowed = await judge.isAllowed(role, request);
+    const allowed = await judge.isAllowed(subject, request);
     decided.push({ role: role.name, ...request, allowed });
     if (!allowed) return refuse(response, scope.service, role, request);
     // S3 says that an object is not there to those only who may list its whole bucket.
     const listing = { action: 's3:ListBucket', resource: request.resource.replace(/\/.*$/, '') };
-    const mayKnow = request.action !== 's3:GetObject' || (await judge.isAllowed(role, listing));
+    const mayKnow = request.action !== 's3:GetObject' || (await judge.isAllowed(subject, listing));
     const refuseMissing = mayKnow ? undefined : () => refuse(response, scope.service, role, listing);
     // moto forgets the tags of a certificate over which another one is imported, and ACM keeps them.
     const isAgain = tags.length > 0 && request.action === 'acm:ImportCertificate';
@@ -170,11 +187,11 @@ export async function startIamProxy(judge: Pick<IamJudge, 'isAllowed'>, targets:
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     decided,
-    addRole(name, policies, { account = ACCOUNT, resourcePolicy, boundary } = {}) {
+    addRole(name, policies, { account = ACCOUNT, resourcePolicies = {}, boundary } = {}) {
       const accessKeyId = `AK${crypto.randomUUID().replaceAll('-', '')}`;
       const principal = `arn:aws:iam::${account}:role/${name}`;
-      roles.set(accessKeyId, { name, principal, policies, resourcePolicy, boundary });
-      return { accessKeyId, secretAccessKey: 'made-up' };
+      roles.set(accessKeyId, { name, principal, policies, resourcePolicies, boundary });
+      return { accessKeyId, secretAccessKey: randomBytes(SECRET_BYTES).toString('base64') };
     },
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve));

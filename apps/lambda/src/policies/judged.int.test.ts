@@ -173,6 +173,13 @@ describe.skipIf(part.skip)(part.title('judged by a simulator of IAM'), () => {
     expect(await mayRead(table('PutItem'), resource, policies.manager)).toBe(false);
     const found = object('GetObject', 'certbus/prod/snapshots/x');
     expect(await mayRead(found, policies.bucket, identity)).toBe(true);
+    expect(await mayRead(found, policies.bucket)).toBe(false);
+    expect(await mayRead(found, undefined, identity)).toBe(false);
+    const listed = listing('certbus/prod/snapshots/x');
+    expect(await mayRead(listed, policies.bucket, identity)).toBe(true);
+    expect(await mayRead(listed, undefined, identity)).toBe(false);
+    for (const wider of [listing(), listing('certbus/')])
+      expect(await mayRead(wider, policies.bucket, identity)).toBe(false);
     expect(await mayRead(object('GetObject', 'other'), policies.bucket, policies.operator)).toBe(false);
     const stranger = { principal: 'arn:aws:iam::333333333333:role/x', policies: [identity], resourcePolicy: resource };
     expect(await judge.isAllowed(stranger, table('Query'))).toBe(false);
