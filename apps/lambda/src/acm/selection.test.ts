@@ -1,0 +1,31 @@
+/** Tests of which certificates of a bus are imported. */
+import { expect, test } from 'vitest';
+import { isChosen, parseChoice } from './selection.ts';
+
+const certificates = [
+  { certificateId: 'EeDPo7XVeRs', names: ['www.example.com', 'example.com'] },
+  { certificateId: 'UALDUHpdGMs', names: ['*.shop.example.com'] },
+  { certificateId: 'OrOlqLXSFes', names: ['badexample.com'] },
+];
+const chosenBy = (text: string) =>
+  certificates.filter((each) => isChosen(each, parseChoice(text))).map(({ certificateId }) => certificateId);
+
+test.each([
+  ['a star', '*', ['EeDPo7XVeRs', 'UALDUHpdGMs', 'OrOlqLXSFes']],
+  ['an id', 'UALDUHpdGMs', ['UALDUHpdGMs']],
+  ['an id in another case, which is another id,', 'ualduhpdgms', []],
+  ['a name', 'example.com', ['EeDPo7XVeRs']],
+  ['a name in capitals', 'WWW.Example.COM', ['EeDPo7XVeRs']],
+  ['a parent, for what is below it at any depth,', '*.example.com', ['EeDPo7XVeRs', 'UALDUHpdGMs']],
+  ['a parent in capitals', '*.SHOP.example.com', ['UALDUHpdGMs']],
+  ['a name that a wildcard covers and no certificate has', 'a.shop.example.com', []],
+  ['the end of a name', 'ample.com', []],
+  ['a list with spaces and empty places', ' EeDPo7XVeRs , ,badexample.com,', ['EeDPo7XVeRs', 'OrOlqLXSFes']],
+  ['a name of another bus', 'none.example.net', []],
+])('%s, "%s", chooses %j', (_, text, chosen) => {
+  expect(chosenBy(text)).toEqual(chosen);
+});
+
+test.each([undefined, '', ' , '])('a list that names nothing is refused: %j', (text) => {
+  expect(() => parseChoice(text)).toThrow(/CERTBUS_ACM_CERTIFICATES names no certificate/);
+});
