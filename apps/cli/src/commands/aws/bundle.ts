@@ -1,6 +1,6 @@
 /** `certbus aws bundle`. */
 import { createHash } from 'node:crypto';
-import { open, readFile, stat, writeFile } from 'node:fs/promises';
+import { open, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
@@ -35,7 +35,8 @@ export default class AwsBundle extends BaseCommand {
   async run(): Promise<{ file: string; bytes: number; sha256: string }> {
     const { args } = await this.parse(AwsBundle);
     const { BUNDLE } = await import('@certbus/lambda/bundle');
-    const bundle = await readFile(BUNDLE);
+    const { readBuiltFile } = await import('../../built-file.ts');
+    const bundle = await readBuiltFile(BUNDLE);
     const file = resolve(args.file);
     await checkReplaceable(file);
     await writeFile(file, bundle);
