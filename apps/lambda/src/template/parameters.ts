@@ -27,7 +27,11 @@ export const PARAMETERS: Readonly<Record<string, Value>> = {
   HostedZones: list('Ids of the hosted zones that challenges are answered in; empty for another DNS host'),
   DelegatedNames: list('Patterns of names in those zones that challenges are delegated to, such as *.acme.example.net'),
   Rate: text('How often the manager runs', { Default: 'rate(1 hour)', AllowedPattern: '^(rate|cron)\\(.+\\)$' }),
-  Runtime: text('Node of AWS Lambda', { Default: 'nodejs24.x', AllowedValues: ['nodejs22.x', 'nodejs24.x'] }),
+  Runtime: text('Node of AWS Lambda: nodejs22.x or later', {
+    Default: 'nodejs24.x',
+    // No list: what Lambda offers next year can be chosen without another template.
+    AllowedPattern: '^nodejs(2[2-9]|[3-9][0-9])\\.x$',
+  }),
   Memory: { Type: 'Number', Default: 512, MinValue: 256, MaxValue: 10_240, Description: 'Memory of the function, MB' },
   ReservedConcurrency: {
     Type: 'Number',

@@ -21,6 +21,8 @@ const values = {
   Archive: 'bucket',
   ManagerRole: 'role',
   Manager: 'function',
+  Acm: 'acm function',
+  Log: 'log',
   AlarmTopic: 'topic',
   AcmIdentityParameter: '/certbus/prod/acm-identity',
 };
@@ -94,23 +96,99 @@ test('a table is encrypted with a key of its own, or with that of DynamoDB, neve
 test('the archive keeps what was replaced, is private, encrypted, and cleaned up', () => {
   expect(propertiesOf('Archive', none)).toMatchObject({
     VersioningConfiguration: { Status: 'Enabled' },
-    PublicAccessBlockConfiguration: { BlockPublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true },
-    LifecycleConfiguration: { Rules: [{ Status: 'Enabled', NoncurrentVersionExpiration: { NoncurrentDays: 90 } }] },
+    // No object of somebody else's account, which the owner of the bucket could not read.
+    OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+    PublicAccessBlockConfiguration: {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    },
+    LifecycleConfiguration: {
+      Rules: [
+        {
+          Status: 'Enabled',
+          NoncurrentVersionExpiration: { NoncurrentDays: 90 },
+          AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 },
+        },
+      ],
+    },
   });
   expect(JSON.stringify(propertiesOf('Archive', all))).toContain('"SSEAlgorithm":"aws:kms"');
 });
 
-test('a failed invocation is not repeated, and alarms are raised by errors and by silence', () => {
-  expect(propertiesOf('NoRetries', none)).toMatchObject({ MaximumRetryAttempts: 0 });
-  const alarm = (name: string) => propertiesOf(name, { HasAlarmTopic: true });
-  expect(alarm('ErrorsAlarm')).toMatchObject({ MetricName: 'Errors', Threshold: 1, AlarmActions: ['topic'] });
-  expect(alarm('SilenceAlarm')).toMatchObject({
-    MetricName: 'Invocations',
-    Period: 86_400,
-    ComparisonOperator: 'LessThanThreshold',
-    TreatMissingData: 'breaching',
+test.each([
+  ['the manager', '', 'function'],
+  ['the function for ACM', 'Acm', 'acm function'],
+])(
+  'a failed invocation of %s is not repeated, and alarms are raised by its errors and its silence',
+  (_, prefix, name) => {
+    expect(propertiesOf(`${prefix}NoRetries`, none)).toMatchObject({
+      FunctionName: name,
+      Qualifier: '$LATEST',
+      MaximumRetryAttempts: 0,
+    });
+    const common = {
+      Namespace: 'AWS/Lambda',
+      Dimensions: [{ Name: 'FunctionName', Value: name }],
+      Statistic: 'Sum',
+      EvaluationPeriods: 1,
+      Threshold: 1,
+      AlarmActions: ['topic'],
+      OKActions: ['topic'],
+    };
+    const alarm = (what: string) => propertiesOf(`${prefix}${what}Alarm`, { HasAlarmTopic: true });
+    expect(alarm('Errors')).toMatchObject({
+      ...common,
+      MetricName: 'Errors',
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      TreatMissingData: 'notBreaching',
+    });
+    expect(alarm('Silence')).toMatchObject({
+      ...common,
+      MetricName: 'Invocations',
+      Period: 86_400,
+      ComparisonOperator: 'LessThanThreshold',
+      TreatMissingData: 'breaching',
+    });
+    const unheard = propertiesOf(`${prefix}ErrorsAlarm`, { HasAlarmTopic: false });
+    expect(unheard).not.toHaveProperty('AlarmActions');
+    expect(unheard).not.toHaveProperty('OKActions');
+  },
+);
+
+test('a table can be put back to each second of its last weeks, and is not deleted by a slip', () => {
+  expect(propertiesOf('Bus', none)).toMatchObject({
+    BillingMode: 'PAY_PER_REQUEST',
+    DeletionProtectionEnabled: true,
+    PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
   });
-  expect(propertiesOf('ErrorsAlarm', { HasAlarmTopic: false })).not.toHaveProperty('AlarmActions');
+});
+
+test.each(['Manager', 'Acm'])('the log of the function %s is that of the stack, and its lines stay JSON', (name) => {
+  const { Properties } = TEMPLATE.Resources[name] as { readonly Properties: { readonly LoggingConfig: Value } };
+  const given = { values, attributes, conditions: none };
+  expect(evaluate(Properties.LoggingConfig, given)).toEqual({ LogGroup: 'log', LogFormat: 'JSON' });
+});
+
+test('nothing of the part for ACM is made where no certificate is chosen', () => {
+  const parts = Object.entries({ ...TEMPLATE.Resources, ...TEMPLATE.Outputs });
+  const ofAcm = parts.filter(([name]) => name.startsWith('Acm'));
+  expect(ofAcm).toHaveLength(8);
+  for (const [, part] of ofAcm) expect(part).toMatchObject({ Condition: 'HasAcm' });
+});
+
+test.each([
+  ['nodejs20.x', false],
+  ['nodejs22.x', true],
+  ['nodejs24.x', true],
+  ['nodejs26.x', true],
+  ['nodejs30.x', true],
+  ['nodejs22', false],
+  ['python3.14', false],
+])('the runtime %s can be chosen: %s', (runtime, isAllowed) => {
+  const { AllowedPattern } = TEMPLATE.Parameters['Runtime'] as { readonly AllowedPattern: string };
+  expect(new RegExp(AllowedPattern).test(runtime)).toBe(isAllowed);
 });
 
 test('what cannot be made again is kept when the stack is removed', () => {
