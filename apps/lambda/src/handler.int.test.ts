@@ -1,11 +1,13 @@
 /** Tests of the function as its archive has it, in AWS's emulator of Lambda, against doubles of AWS and under the policy of its role. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createManagerKey } from '@certbus/events';
+import { createManagerKey, open, parseIdentityFile } from '@certbus/events';
+import { openLog } from '@certbus/store/open';
 import {
   findSecrets,
   type LambdaEmulator,
   type LambdaOptions,
+  secretsOfKey,
   secretText,
   startLambdaEmulator,
   temporaryFolder,
@@ -37,6 +39,8 @@ const set = (run, ms, ...given) => {
 };
 globalThis.setTimeout = Object.defineProperties(set, Object.getOwnPropertyDescriptors(setTimeout));
 process.on('SIGUSR2', () => ends.splice(0).forEach((run) => run()));`);
+/** How an age file begins, in base64. */
+const SEALED = /YWdlLWVuY3J5cHRpb24ub3JnL3Yx[A-Za-z0-9+/]+=*/g;
 /** A claim lapses 5 minutes after it was made, and two more are for clocks that differ. */
 const LATER = beginWith(`const { now } = Date;
 globalThis.Date = class extends Date {
@@ -50,6 +54,8 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
   let bundle: Awaited<ReturnType<typeof unpackBundle>>;
   let [first, second]: LambdaEmulator[] = [];
   const started: LambdaEmulator[] = [];
+  /** The secret keys of AWS that functions had. */
+  const secretKeys: string[] = [];
 
   beforeAll(async () => {
     const { endpoint } = await sharedDynamoDbLocal();
@@ -72,6 +78,7 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     const TMPDIR = join(site.folder, crypto.randomUUID());
     mkdirSync(TMPDIR);
     const credentials = site.actAs('certbus-manager', site.policies.manager);
+    secretKeys.push(credentials['AWS_SECRET_ACCESS_KEY'] ?? '');
     const environment = { ...site.variables, ...credentials, TMPDIR, ...variables };
     const emulator = await startLambdaEmulator({ task: bundle.task, variables: environment, ...options });
     started.push(emulator);
@@ -215,6 +222,25 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     () => endAt('authorization', { isTimeout: sized({ small: false, full: true }) }),
   );
 
+  test('one that goes on after its claim and its time are over, and another one has done its work, makes nothing of its own', async () => {
+    const [id] = await makeDue('thawed.example.test');
+    const [orders, certificates] = [site.ca.orderCount, site.ca.certificates().length];
+    const frozen = await start({ variables: ENDS_BY_SIGNAL });
+    const inOrder = inNextOrder(() => frozen.signal('SIGSTOP'));
+    const answer = invoke(frozen);
+    await inOrder;
+    const later = await start({ variables: LATER });
+    expect(await invoke(later)).toMatchObject({ renewed: 1, failed: 0 });
+    // Its time ends as soon as it goes on.
+    frozen.signal('SIGUSR2');
+    frozen.signal('SIGCONT');
+    await answer;
+    await expectRenewed(id, orders + 1);
+    expect(site.ca.certificates()).toHaveLength(certificates + 1);
+    expect(await invoke(frozen)).toMatchObject({ due: 0, failed: 0 });
+    await Promise.all([frozen.stop(), later.stop()]);
+  });
+
   if (isFull) {
     test.each(STEPS)(
       'a freeze, the end of the time, and a kill at %s end with one order and one certificate each',
@@ -287,16 +313,77 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     expect(await handler({})).toMatchObject({ due: 0, cold: false });
   });
 
-  test('no secret is in the log', () => {
-    const secrets = site.managerKey.split('\n').filter((line) => /KEY/.test(line));
-    expect(secrets.length).toBeGreaterThan(0);
+  test('a log that was cut off is refused by the next cold start, which keeps its checkpoint', async () => {
+    const { stream } = site.place;
+    const { position } = await invoke(second);
+    site.actAs('thief', { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] });
+    const log = await openLog(site.variables['CERTBUS_BUS'] ?? '');
+    const [last] = (await log.read(stream, position - 1, { limit: 1, consistent: true })).commits;
+    await log.maintenance?.replace(stream, position, { found: last?.bytes, bytes: undefined });
+    const written = () => site.account.proxy.decided.filter(({ action }) => action === 'ssm:PutParameter').length;
+    const before = written();
+    const cold = await start({});
+    expect(await invoke(cold)).toMatchObject({ errorMessage: expect.stringContaining(`position ${position}`) });
+    expect(linesOf(cold)).toContainEqual({
+      level: 'ERROR',
+      message: expect.stringMatching(/^CERTBUS_EVENTS_BELOW_FLOOR: /),
+    });
+    expect(written()).toBe(before);
+    // What is put back is the line that the function knows.
+    await log.append(stream, position - 1, last?.bytes ?? Buffer.alloc(0));
+    await log.close();
+    expect(await invoke(cold)).toMatchObject({ due: 0, failed: 0, position });
+    await cold.stop();
+  });
+
+  /** Texts of all that is sealed on the bus: for the manager, or for load balancers. */
+  async function readSealed(): Promise<readonly string[]> {
+    const commits = await site.manage(async (_, { log }) => {
+      const page = await log.read(site.place.stream, 0, { limit: 10_000, consistent: true });
+      return page.commits.map(({ bytes }) => Buffer.from(bytes).toString()).join('');
+    });
+    const readers = await Promise.all([site.managerKey, site.identity].map((text) => parseIdentityFile(text)));
+    const texts = [...new Set(commits.match(SEALED))].flatMap((sealed) =>
+      readers.map(({ identity }) => open(sealed, identity).catch(() => '')),
+    );
+    return (await Promise.all(texts)).filter(Boolean);
+  }
+
+  test('no secret is in the log: keys of the manager, of its account and of certificates, and credentials', async () => {
+    const parameter = '/certbus/prod/route53';
+    const { proxy, arn } = site.account;
+    const dns = proxy.addRole('dns-only', [createPolicies({ ...site.place, parameterArns: [] }).manager]);
+    await site.account.putParameter(parameter, dns.secretAccessKey);
+    const query = site.variables['CERTBUS_MANAGER_KEY']?.replace(/^[^?]*/, '') ?? '';
+    const secret = { accessKeyId: dns.accessKeyId, secretAccessKey: { env: 'CERTBUS_SECRET_ROUTE53' } };
+    const variables = {
+      CERTBUS_SECRET_ROUTE53: `ssm:${parameter}${query}`,
+      CERTBUS_SECRET_ROUTE53_HOSTS: new URL(site.account.endpoint).host,
+    };
+    const parameterArns = [...(site.place.parameterArns ?? []), arn('ssm', `parameter${parameter}`)];
+    const credentials = site.actAs('with-secret', createPolicies({ ...site.place, parameterArns }).manager);
+    const reading = await start({ variables: { ...variables, ...credentials } });
+    const [id] = await makeDue('secret.example.test');
+    await site.manage((manager) => manager.configure(site.configuration(secret)));
+    const before = site.ca.orderCount;
+    expect(await invoke(reading)).toMatchObject({ renewed: 1, failed: 0 });
+    await expectRenewed(id, before + 1);
+    expect(proxy.decided.some(({ role, action }) => role === 'dns-only' && action.startsWith('route53:Change'))).toBe(
+      true,
+    );
+    secretKeys.push(dns.secretAccessKey, credentials['AWS_SECRET_ACCESS_KEY'] ?? '');
+
+    const keys = (await readSealed()).filter((text) => text.includes('PRIVATE KEY'));
+    // The account's, and two of the certificate at least.
+    expect(keys.length).toBeGreaterThan(2);
+    const secrets = [
+      ...keys.flatMap((pem, at) => secretsOfKey(`key ${at}`, pem)),
+      ...site.managerKey.split('\n').flatMap((line) => (/KEY/.test(line) ? secretText('the manager key', line) : [])),
+      ...secretKeys.map((text) => secretText('a secret key of AWS', text)),
+    ];
     const logs = started.map((each) => each.log()).join('\n');
-    expect(
-      findSecrets(
-        logs,
-        secrets.map((text, at) => secretText(`line ${at} of the manager key`, text)),
-      ),
-    ).toEqual([]);
+    expect(logs).toContain('"renewed":1');
+    expect(findSecrets(logs, secrets)).toEqual([]);
     expect(logs).not.toContain('PRIVATE KEY');
   });
 });
