@@ -5,9 +5,9 @@ import { createPolicies } from '@certbus/lambda/policies';
 import { openExportFile } from '@certbus/store/export-file';
 import { openSqliteLog } from '@certbus/store/sqlite';
 import { type ExampleServer, startExampleServer } from 'certbus-example-server';
-import { requirePart, temporaryFolder } from 'certbus-services';
+import { findAwsCli, requirePart, run as runProgram, startMoto, temporaryFolder } from 'certbus-services';
 import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { certbus, resultOf } from './cli.builders.ts';
 import { putCertificate, serialAt } from './site.builders.ts';
 
@@ -274,6 +274,53 @@ describe('archives and exports', () => {
   test('a file store is bootstrapped without policies', async () => {
     expect(await run('bus', 'bootstrap', 'sqlite:./new.db')).toMatchObject({ status: 0, stdout: '' });
     expect(readdirSync(site)).toContain('new.db');
+  });
+});
+
+const withIam = [dynamoDb, requirePart('moto'), requirePart('aws-cli')].find(({ skip }) => skip);
+
+describe.skipIf(withIam)(withIam?.title('policies') ?? 'policies', () => {
+  test('are printed one by one as "aws iam" takes them', async () => {
+    const [{ endpoint }, aws] = [await sharedDynamoDbLocal(), await findAwsCli()];
+    const moto = await startMoto();
+    onTestFinished(moto.stop);
+    const { accessKeyId, secretAccessKey } = drawCredentials();
+    const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    const create = async (name: string, text: string) => {
+      const file = join(site, `${name}.json`);
+      writeFileSync(file, text);
+      const args = ['iam', 'create-policy', '--policy-name', name, '--policy-document', `file://${file}`];
+      const variables = { ...env, AWS_DEFAULT_REGION: 'eu-central-1', AWS_ENDPOINT_URL: moto.endpoint };
+      return runProgram(aws, ['-m', 'awscli', ...args, '--output', 'text'], { env: variables });
+    };
+    const address = `dynamodb://certbus/prod?region=eu-central-1&endpoint=${encodeURIComponent(endpoint)}`;
+    const keyArn = 'arn:aws:kms:eu-central-1:123456789012:key/1';
+    const flags = ['--archive', 's3://my-bucket/certbus', '--kms-key', keyArn, '--identity', 'ssm:/certbus/acm'];
+    const print = (...more: readonly string[]) =>
+      certbus(site, ['bus', 'bootstrap', address, ...flags, '--zone', 'Z1', ...more], { env });
+    const printed = await print();
+    expect(printed).toMatchObject({ status: 0, stderr: expect.stringContaining('is there') });
+    const all = JSON.parse(printed.stdout);
+    const tableArn = all.manager.Statement[0].Resource;
+    const [, , , region, account] = tableArn.split(':');
+    const policies = createPolicies({
+      tableArn,
+      stream: 'prod',
+      archive: { bucketArn: 'arn:aws:s3:::my-bucket', prefix: 'certbus' },
+      zoneArns: ['arn:aws:route53:::hostedzone/Z1'],
+      identityArn: `arn:aws:ssm:${region}:${account}:parameter/certbus/acm`,
+      keyArn,
+    });
+    expect(all).toEqual(JSON.parse(JSON.stringify(policies)));
+    const { manager, loadBalancer, operator, acm } = policies;
+    for (const [name, policy] of Object.entries({ manager, 'load-balancer': loadBalancer, operator, acm })) {
+      const alone = await print('--policy', name);
+      expect(alone).toMatchObject({ status: 0 });
+      expect(JSON.parse(alone.stdout)).toEqual(policy);
+      expect(await create(name, alone.stdout)).toContain(`:policy/${name}`);
+    }
+    // All of them in one, as they are printed without --policy, is not a policy.
+    await expect(create('all', JSON.stringify(all))).rejects.toThrow('MalformedPolicyDocument');
   });
 });
 
