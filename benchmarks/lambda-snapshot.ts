@@ -44,8 +44,6 @@ async function archiveFleet(fleet: PreparedFleet, address: string): Promise<void
   const { manager, notes, close } = await openFleetManager(fleet, { archive: place });
   try {
     await manager.snapshot();
-    // One that is set is a change, which is what is kept.
-    for (const note of notes.all().slice(0, 1)) notes.set(note);
     await archiveNotes(notes, { place, busId: fleet.trust.busId });
   } finally {
     await close();
@@ -79,8 +77,6 @@ async function makeLog(folder: string, address: string): Promise<PreparedFleet> 
     const { restored, position } = open.manager.checkpoint;
     const all = [...open.replica.certificates()].flatMap(noteOf);
     open.notes.extend({ restored, after: 0, upTo: position }, { notes: all, gone: [] });
-    // As above.
-    for (const note of all.slice(0, 1)) open.notes.set(note);
     await archiveNotes(open.notes, { place, busId: trust.busId });
   } finally {
     await open.close();

@@ -47,7 +47,8 @@ function keepNotes(
     begin: async () => (place ? takeArchivedNotes(notes, { place, busId }).catch(report('read')) : undefined),
     async end() {
       const signal = AbortSignal.timeout(NOTES_MS);
-      if (place) await archiveNotes(notes, { place, busId, signal }).catch(report('written'));
+      if (!place || notes.changes() === 0) return;
+      await archiveNotes(notes, { place, busId, signal }).then(() => {}, report('written'));
     },
   };
 }

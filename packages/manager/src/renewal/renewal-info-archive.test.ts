@@ -27,25 +27,48 @@ function createPlace(): ArchivePlace & { readonly objects: Map<string, Uint8Arra
   };
 }
 
-test('notes are kept after a CA was asked, and taken where there are none', async () => {
+test('notes are kept, and taken where there are none', async () => {
   const place = createPlace();
   const [one, other] = [noteOf('a', 'https://one.test/dir'), noteOf('b', 'https://two.test/dir')];
   using notes = openRenewalInfoNotes(':memory:');
-  await archiveNotes(notes, { place, busId });
-  expect(place.objects.size).toBe(0);
+  expect(notes.changes()).toBe(0);
   notes.set(one);
   notes.set(other);
-  await archiveNotes(notes, { place, busId });
+  expect(notes.changes()).toBe(2);
+  expect(await archiveNotes(notes, { place, busId })).toBe(0);
   expect([...place.objects.keys()]).toEqual(['snapshots/bus/renewal-info']);
   using empty = openRenewalInfoNotes(':memory:');
   await takeArchivedNotes(empty, { place, busId });
   expect(empty.all()).toEqual([one, other]);
   expect(empty.stretch()).toBeUndefined();
-  expect(empty.hasChanged()).toBe(false);
+  expect(empty.changes()).toBe(0);
   using own = openRenewalInfoNotes(':memory:');
   own.set({ ...one, failures: 2 });
   await takeArchivedNotes(own, { place, busId });
   expect(own.all()).toEqual([{ ...one, failures: 2 }]);
+});
+
+test('where there is no room for all notes, those are kept that put questions off for longest', async () => {
+  const place = createPlace();
+  const all = Array.from({ length: 1_000 }, (_, at) => ({
+    ...noteOf(crypto.randomUUID(), 'https://one.test/dir'),
+    leafHash: crypto.randomUUID(),
+    // Now this one first, now that one: the order of the ids is not that of the questions.
+    askAt: new Date(Date.UTC(2026, 10, 29) + ((at * 7) % 1_000) * 60_000),
+  }));
+  using notes = openRenewalInfoNotes(':memory:');
+  for (const note of all) notes.set(note);
+  const maxBytes = 20_000;
+  const leftOut = await archiveNotes(notes, { place, busId, maxBytes });
+  const [bytes] = place.objects.values();
+  expect(bytes?.length).toBeLessThanOrEqual(maxBytes);
+  expect(bytes?.length).toBeGreaterThan(maxBytes * 0.9);
+  using taken = openRenewalInfoNotes(':memory:');
+  await takeArchivedNotes(taken, { place, busId });
+  const idsOf = (some: readonly RenewalInfoNote[]) => some.map(({ certificateId }) => certificateId).toSorted();
+  const latest = all.toSorted((one, other) => other.askAt.getTime() - one.askAt.getTime()).slice(0, 1_000 - leftOut);
+  expect(leftOut).toBeGreaterThan(0);
+  expect(idsOf(taken.all())).toEqual(idsOf(latest));
 });
 
 test.each([

@@ -22,7 +22,7 @@ const NOTES = v.object({ version: v.literal(VERSION), directories: v.array(v.str
 
 const keyOf = (busId: string): string => `snapshots/${busId}/renewal-info`;
 
-function pack(notes: Iterable<RenewalInfoNote>): Uint8Array {
+function formatNotes(notes: Iterable<RenewalInfoNote>): string {
   const directories = new Map<string, number>();
   const rows: v.InferOutput<typeof ROW>[] = [];
   for (const { certificateId, leafHash, directory, askAt, failures } of notes) {
@@ -30,7 +30,24 @@ function pack(notes: Iterable<RenewalInfoNote>): Uint8Array {
     directories.set(directory, at);
     rows.push([certificateId, leafHash, at, askAt.getTime(), failures]);
   }
-  return gzipSync(JSON.stringify({ version: VERSION, directories: [...directories.keys()], notes: rows }));
+  return JSON.stringify({ version: VERSION, directories: [...directories.keys()], notes: rows });
+}
+
+/** The notes as an object of the archive, and how many of them had no room in it: those whose questions come first, so that little is asked again. */
+function pack(
+  notes: readonly RenewalInfoNote[],
+  maxBytes: number,
+): { readonly bytes: Uint8Array; readonly leftOut: number } {
+  let kept = notes;
+  for (;;) {
+    const text = formatNotes(kept);
+    const bytes = gzipSync(text);
+    const over = Math.max(bytes.length / maxBytes, Buffer.byteLength(text) / MAX_TEXT_BYTES);
+    if (over <= 1 || kept.length === 0) return { bytes, leftOut: notes.length - kept.length };
+    // A little less than fits, since what is packed is not all of one size.
+    const count = Math.floor((kept.length / over) * 0.98);
+    kept = kept.toSorted((one, other) => other.askAt.getTime() - one.askAt.getTime()).slice(0, count);
+  }
 }
 
 /** The notes in an object; none where it is not one that this release reads. */
@@ -63,12 +80,20 @@ export async function takeArchivedNotes(
   if (bytes) notes.restore(unpack(bytes));
 }
 
-/** Puts the notes into the archive where a CA was asked since they were opened; more than fit are left out. Rejects as the place does. */
+/**
+ * Puts the notes into the archive, as many of them as `maxBytes` have room for, default 16 MB. Returns how many were left out: a start in an empty folder
+ * asks about those. Rejects as the place does.
+ */
 export async function archiveNotes(
-  notes: StoredRenewalInfoNotes,
-  { place, busId, ...options }: PlaceOptions & { readonly place: ArchivePlace; readonly busId: string },
-): Promise<void> {
-  if (!notes.hasChanged()) return;
-  const bytes = pack(notes.all());
-  if (bytes.length <= MAX_BYTES) await place.put(keyOf(busId), bytes, options);
+  notes: Pick<StoredRenewalInfoNotes, 'all'>,
+  {
+    place,
+    busId,
+    maxBytes = MAX_BYTES,
+    ...options
+  }: PlaceOptions & { readonly place: ArchivePlace; readonly busId: string; readonly maxBytes?: number },
+): Promise<number> {
+  const { bytes, leftOut } = pack(notes.all(), maxBytes);
+  await place.put(keyOf(busId), bytes, options);
+  return leftOut;
 }

@@ -8,8 +8,8 @@ import { LONGEST_NOTE_MS, type RenewalInfoNote, type RenewalInfoNotes } from './
 /** Notes that outlive the process. Dispose of them to close their file. */
 export interface StoredRenewalInfoNotes extends RenewalInfoNotes, Disposable {
   isEmpty(): boolean;
-  /** Whether a note was set since they were opened: a CA was asked. */
-  hasChanged(): boolean;
+  /** How many notes were set since they were opened: so often was a CA asked. */
+  changes(): number;
   /** All of them, in order of the certificates. */
   all(): readonly RenewalInfoNote[];
   /** Takes notes that were kept elsewhere, all or nothing, in the place of what was noted of their certificates. */
@@ -135,7 +135,7 @@ function* notesBetween(
  */
 export function openRenewalInfoNotes(path: string): StoredRenewalInfoNotes {
   const { database, statements } = openOrBeginAgain(path);
-  let hasChanged = false;
+  let changes = 0;
   /** Writes all or nothing; what fails is as if it had not been noted. */
   const together = (act: () => void): void => {
     attempt(() => {
@@ -151,7 +151,7 @@ export function openRenewalInfoNotes(path: string): StoredRenewalInfoNotes {
   };
   return {
     isEmpty: () => attempt(() => statements.any.get()) === undefined,
-    hasChanged: () => hasChanged,
+    changes: () => changes,
     all: () => (attempt(() => statements.all.all()) ?? []).map(parse),
     restore(notes) {
       together(() => {
@@ -163,7 +163,7 @@ export function openRenewalInfoNotes(path: string): StoredRenewalInfoNotes {
       return row && parse(row);
     },
     set(note) {
-      hasChanged = true;
+      changes += 1;
       attempt(() => write(statements.set, note));
     },
     forget(certificateId) {
