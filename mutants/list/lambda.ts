@@ -3,6 +3,7 @@ import type { Mutant } from '../mutant.ts';
 
 const POLICIES_TEST = 'apps/lambda/src/policies/policies.test.ts';
 const CHECKPOINT = 'packages/runtime/src/checkpoint.ts';
+const KEEPING = 'packages/runtime/src/keeping.ts';
 const CHECKPOINT_TEST = 'packages/runtime/src/checkpoint.int.test.ts';
 
 export const lambda: readonly Mutant[] = [
@@ -36,10 +37,24 @@ export const lambda: readonly Mutant[] = [
   },
   {
     fault: 'a manager that could have been shown a shorter bus keeps that as known',
-    file: 'packages/runtime/src/with-manager.ts',
+    file: KEEPING,
     find: 'if (staleSince) return;',
     replace: '',
     noticedBy: [{ file: CHECKPOINT_TEST }],
+  },
+  {
+    fault: 'a daemon that is killed has kept nothing of how far it has read',
+    file: 'packages/runtime/src/daemon/daemon.ts',
+    find: 'void keep();',
+    replace: '',
+    noticedBy: [{ file: 'packages/runtime/src/daemon/daemon.int.test.ts', only: 'has kept how far' }],
+  },
+  {
+    fault: 'an archive that hangs keeps an invocation from its end',
+    file: KEEPING,
+    find: 'await archiveNotes(notes, { place, busId, signal })',
+    replace: 'await archiveNotes(notes, { place, busId })',
+    noticedBy: [{ file: 'packages/runtime/src/keeping.test.ts' }],
   },
   {
     fault: 'a run ends with its invocation, and nothing is released before that',

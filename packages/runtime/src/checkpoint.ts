@@ -27,13 +27,11 @@ export interface KnownTrust {
   readonly isKept: boolean;
   /** Whether there is a checkpoint: then this manager has read the bus before. */
   readonly hasCheckpoint: boolean;
-  /** Keeps how far the bus was read, unless as much is kept already, or more. Rejects as the place does, within 10 s. */
-  keep(reached: Checkpoint): Promise<void>;
+  /** Keeps how far the bus was read, unless as much is kept already, or more. Rejects as the place does, and with the signal's reason. */
+  keep(reached: Checkpoint, options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
 
 const WHAT = 'The checkpoint';
-/** Bound of keeping a checkpoint, milliseconds: a function has half a minute for all that comes after its run. */
-const KEEP_MS = 10_000;
 
 function inParameter(reference: SecretReference, { outgoing }: Environment): Place {
   const options = { what: WHAT, outgoing };
@@ -101,17 +99,18 @@ export async function readKnownTrust(
     return text === undefined ? undefined : parse(text, place.name, own);
   };
   const kept = await read(signal);
+  let last = kept;
   return {
     trust: kept && isLater(kept, own) ? kept : own,
     isKept: true,
     hasCheckpoint: kept?.floor !== undefined,
-    async keep(reached) {
+    async keep(reached, options = {}) {
       const next = { ...own, floor: floorAt(reached) };
-      if (kept && !isLater(next, kept)) return;
+      if (last && !isLater(next, last)) return;
       // Another manager with this checkpoint may have come further meanwhile.
-      const until = AbortSignal.timeout(KEEP_MS);
-      const current = await read(until);
-      if (!current || isLater(next, current)) await place.write(formatTrust(next), until);
+      const current = await read(options.signal);
+      if (!current || isLater(next, current)) await place.write(formatTrust(next), options.signal);
+      last = next;
     },
   };
 }

@@ -19,4 +19,4 @@ export {
   withKeyHolder,
   withRootState,
 } from './with-key-holder.ts';
-export { type ManagerSettings, withManager } from './with-manager.ts';
+export { type ManagedBus, type ManagerSettings, withManager } from './with-manager.ts';

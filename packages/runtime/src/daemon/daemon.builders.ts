@@ -24,11 +24,22 @@ export interface DaemonTask {
   readonly aheadMs: number;
   readonly claimMs: number;
   readonly graceMs: number;
+  /** More variables of its environment. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** The environment of a machine: its configuration and a state directory of its own. */
-export const environmentFor = ({ file, state }: Pick<DaemonTask, 'file' | 'state'>): Environment =>
-  readEnvironment({ file, variables: { CERTBUS_STATE_DIR: state }, acceptStale: true, writeLine: () => {} });
+export const environmentFor = ({
+  file,
+  state,
+  variables = {},
+}: Pick<DaemonTask, 'file' | 'state' | 'variables'>): Environment =>
+  readEnvironment({
+    file,
+    variables: { CERTBUS_STATE_DIR: state, ...variables },
+    acceptStale: true,
+    writeLine: () => {},
+  });
 
 /** A bus with a CA and DNS, whose clocks are ahead of the machine's by as much as a test says. */
 export interface DaemonSite extends AsyncDisposable {

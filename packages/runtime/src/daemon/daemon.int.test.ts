@@ -1,13 +1,18 @@
 /** Tests of daemons at a strict CA: several on one bus, killed, stopped, and told of new work and another configuration. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { parseTrust } from '@certbus/events';
+import type { Log, StoredCommit } from '@certbus/store';
+import { openLog } from '@certbus/store/open';
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { type DaemonSite, type DaemonTask, startDaemonSite } from './daemon.builders.ts';
+import { withManager } from '../with-manager.ts';
+import { type DaemonSite, type DaemonTask, environmentFor, STREAM, startDaemonSite } from './daemon.builders.ts';
 
 const PROGRAM = fileURLToPath(new URL('./daemon-process.builders.ts', import.meta.url));
 const HOUR_MS = 3_600_000;
@@ -24,9 +29,9 @@ afterAll(() => {
 });
 
 /** Starts a daemon as a process of a machine of its own, and hears its lines. */
-function start(machine: string, hear: (line: string) => void): ChildProcess {
+function start(machine: string, hear: (line: string) => void, more: Pick<DaemonTask, 'variables'> = {}): ChildProcess {
   const { file, folder, aheadMs } = site;
-  const task: DaemonTask = { file, state: join(folder, machine), aheadMs, claimMs: 20_000, graceMs: 2_000 };
+  const task: DaemonTask = { file, state: join(folder, machine), aheadMs, claimMs: 20_000, graceMs: 2_000, ...more };
   const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAM, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -69,6 +74,49 @@ test('of three daemons on one queue one is killed within an order, and each cert
   expect(await countOf('CertificateObtained')).toBe(2 * names.length);
   expect((await site.events()).some((event) => event.type === 'IssuanceTakenOver')).toBe(true);
   for (const name of names) expect(site.dns.get(`_acme-challenge.${name}`, 'TXT')).toEqual([]);
+});
+
+/** Does something with the log of the bus, as somebody can who writes to the store. */
+async function withLog<T>(work: (log: Log) => Promise<T>): Promise<T> {
+  const log = await openLog(`sqlite:${join(site.folder, 'bus.db')}#${STREAM}`);
+  try {
+    return await work(log);
+  } finally {
+    await log.close();
+  }
+}
+
+async function lastOf(log: Log): Promise<StoredCommit> {
+  const last = (await log.read(STREAM, 0, { limit: 10_000 })).commits.at(-1);
+  if (!last) throw new Error('the bus is empty');
+  return last;
+}
+
+test('a daemon that is killed has kept how far it read and when to ask the CAs, and the next machine notices that the log was cut off', async () => {
+  await site.issue(['kept.test']);
+  const [place, archive] = [join(site.folder, 'checkpoint'), join(site.folder, 'archive')];
+  const variables = { CERTBUS_CHECKPOINT: place, CERTBUS_ARCHIVE: `file:${archive}` };
+  const daemon = start('one', () => {}, { variables });
+  const head = () => withLog(async (log) => (await lastOf(log)).position);
+  const kept = () => (existsSync(place) ? parseTrust(readFileSync(place, 'utf8')) : undefined);
+  await expect.poll(async () => kept()?.floor?.position === (await head())).toBe(true);
+  const notes = join(archive, 'snapshots', kept()?.busId ?? '', 'renewal-info');
+  await expect.poll(() => existsSync(notes)).toBe(true);
+  daemon.kill('SIGKILL');
+  await once(daemon, 'exit');
+  const questions = () => site.ca.requests.filter(({ resource }) => resource === 'renewalInfo').length;
+  const asked = questions();
+  expect(asked).toBeGreaterThan(0);
+  const next = (state: string) => environmentFor({ file: site.file, state: join(site.folder, state), variables });
+  await withManager(next('two'), (manager) => manager.runOnce());
+  expect(questions()).toBe(asked);
+  await withLog(async (log) => {
+    const { position, bytes } = await lastOf(log);
+    await log.maintenance?.replace(STREAM, position, { found: bytes, bytes: undefined });
+  });
+  await expect(withManager(next('three'), async () => {})).rejects.toMatchObject({
+    code: 'CERTBUS_EVENTS_BELOW_FLOOR',
+  });
 });
 
 test('a daemon that is stopped within an order releases it, and another one goes on with it', async () => {

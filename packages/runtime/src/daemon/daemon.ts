@@ -114,7 +114,7 @@ export async function runDaemon(environment: Environment, options: DaemonOptions
   const metrics = createMetrics(registry);
   await withManager(
     environment,
-    async (manager, { bus }) => {
+    async (manager, { bus, keep }) => {
       metrics.measure(manager, now);
       const health = createHealth(manager, now);
       const pages =
@@ -126,7 +126,13 @@ export async function runDaemon(environment: Environment, options: DaemonOptions
         using _watchdog = startWatchdog();
         await notifySystemd('READY=1');
         log(`ready, at position ${manager.checkpoint.position} of the bus`, 'info');
-        const listener = listen(log, health, metrics);
+        const heard = listen(log, health, metrics);
+        const ran: LoopListener['ran'] = (result) => {
+          heard.ran(result);
+          // Nobody knows whether this process comes to its end.
+          void keep();
+        };
+        const listener = { ...heard, ran };
         const progress = onProgress ? { onProgress } : {};
         await untilStopped(keepRenewing({ manager, bus, intervalMs, now, signal, listener, ...progress }), signal);
         log('stopped; what was under way is released, and any manager goes on with it', 'info');

@@ -1,0 +1,111 @@
+/** Keeps what a manager has learned where its own folder does not last: how far it has read, and when to ask the CAs. */
+import type { Logger } from '@certbus/acme';
+import type { Manager } from '@certbus/manager';
+import { archiveNotes, takeArchivedNotes } from '@certbus/manager/renewal-info-archive';
+import type { StoredRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
+import type { ArchivePlace } from '@certbus/store';
+import type { KnownTrust } from './checkpoint.ts';
+
+/** What is kept, and where. */
+export interface KeepingOptions {
+  readonly known: Pick<KnownTrust, 'isKept' | 'keep'>;
+  readonly notes: StoredRenewalInfoNotes;
+  readonly archive: ArchivePlace | undefined;
+  readonly busId: string;
+  readonly logger: Pick<Logger, 'warn'>;
+  readonly now: () => Date;
+}
+
+/** Keeps what one manager has learned, where a place for checkpoints is set. Nothing here rejects: what guards against rare events fails no run, and is reported. */
+export interface Keeping {
+  /** Takes the notes of the archive, where there are none here. */
+  begin(): Promise<void>;
+  /** Keeps how far the manager has read, and the notes, but these at most once an hour. Calls that overlap are taken together. */
+  keep(manager: Learned): Promise<void>;
+  /** Keeps both for the last time. */
+  end(manager: Learned): Promise<void>;
+}
+
+/** What is kept of a manager. */
+type Learned = Pick<Manager, 'checkpoint' | 'staleSince'>;
+
+/**
+ * Bound of keeping all of it, milliseconds. A function has half a minute for what comes after its run, and telling people that the bus is away can take
+ * half of that.
+ */
+const KEEP_MS = 10_000;
+/** How often the notes are kept while a manager runs on, milliseconds: those of a large bus are megabytes, and save no more than questions. */
+const NOTES_EVERY_MS = 3_600_000;
+
+/** Reports what fails: once, until it fails in another way or no longer does. */
+function createReports(logger: Pick<Logger, 'warn'>) {
+  const reported = new Map<string, string>();
+  return async (what: string, act: () => Promise<void>): Promise<void> => {
+    try {
+      await act();
+      reported.delete(what);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (reported.get(what) !== reason) logger.warn(what, { error: reason });
+      reported.set(what, reason);
+    }
+  };
+}
+
+/** Nothing is kept yet. */
+export function createKeeping({ known, notes, archive, busId, logger, now }: KeepingOptions): Keeping {
+  const unlessFailing = createReports(logger);
+  const place = known.isKept ? archive : undefined;
+  let archived = 0;
+  let archivedAt = Number.NEGATIVE_INFINITY;
+  let isFull = false;
+  let current: Promise<void> | undefined;
+  let waiting: Promise<void> | undefined;
+
+  async function keepNotes(signal: AbortSignal): Promise<void> {
+    const changes = notes.changes();
+    if (!place || changes === archived) return;
+    archivedAt = now().getTime();
+    const leftOut = await archiveNotes(notes, { place, busId, signal });
+    archived = changes;
+    if (leftOut > 0 && !isFull)
+      logger.warn(
+        `the archive has no room for ${leftOut} of the notes of when to ask the CAs: a start in an empty folder asks about these certificates`,
+      );
+    isFull = leftOut > 0;
+  }
+
+  async function keepBoth({ checkpoint, staleSince }: Learned, { isLast }: { readonly isLast: boolean }) {
+    const signal = AbortSignal.timeout(KEEP_MS);
+    await Promise.all([
+      unlessFailing('the checkpoint was not written', async () => {
+        // What could be a history that was cut off is not what this manager knows.
+        if (staleSince) return;
+        await known.keep(checkpoint, { signal });
+      }),
+      unlessFailing('the notes of when to ask the CAs were not written', async () => {
+        if (isLast || now().getTime() - archivedAt >= NOTES_EVERY_MS) await keepNotes(signal);
+      }),
+    ]);
+  }
+
+  return {
+    begin: () =>
+      unlessFailing('the notes of when to ask the CAs were not read', async () => {
+        if (place) await takeArchivedNotes(notes, { place, busId });
+      }),
+    keep(manager) {
+      // One after the other, so that the later one is not overwritten.
+      waiting ??= (current ?? Promise.resolve()).then(() => {
+        waiting = undefined;
+        current = keepBoth(manager, { isLast: false });
+        return current;
+      });
+      return waiting;
+    },
+    async end(manager) {
+      await (waiting ?? current);
+      await keepBoth(manager, { isLast: true });
+    },
+  };
+}
