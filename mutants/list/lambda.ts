@@ -50,6 +50,13 @@ export const lambda: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/runtime/src/daemon/daemon.int.test.ts', only: 'has kept how far' }],
   },
   {
+    fault: 'a command that only looks takes a log that was cut off below the checkpoint',
+    file: 'packages/runtime/src/open-bus.ts',
+    find: 'known ?? (await readKnownTrust(environment, { signal }))',
+    replace: 'known ?? { trust: parseTrust(config.trust) }',
+    noticedBy: [{ file: 'apps/cli/src/floor.int.test.ts', only: 'keeps how far it read in a file' }],
+  },
+  {
     fault: 'an archive that hangs keeps an invocation from its end',
     file: KEEPING,
     find: 'await archiveNotes(notes, { place, busId, signal })',

@@ -186,6 +186,74 @@ describe('a bus that was silent for three days', () => {
   });
 });
 
+describe('a container that cron starts with an empty folder', () => {
+  const checkpoint = () => join(site, 'checkpoint');
+  const kept = () => parseTrust(readFileSync(checkpoint(), 'utf8')).floor?.position;
+  /** A command in a container of its own, which has the file of the checkpoint and nothing else. */
+  const contained = (args: readonly string[], more: Parameters<typeof certbus>[2] = {}) =>
+    on(crypto.randomUUID(), args, { ...more, env: { CERTBUS_CHECKPOINT: checkpoint(), ...more.env } });
+  const renew = () => contained(['cert', 'renewable', '--renew-all']);
+
+  /** Without the floor, which is the head here. */
+  beforeEach(async () => {
+    await begin(0);
+    writeFileSync(join(site, 'bus.pub'), `${trustText().split('\n')[0]}\n`);
+    expect((await on('old', ['conf', 'update'], { input: CONFIGURATION })).status).toBe(0);
+  });
+
+  test('keeps how far it read in a file, by which no command of the next one takes a log that was cut off', {
+    timeout: 120_000,
+  }, async () => {
+    expect((await renew()).status).toBe(0);
+    expect(kept()).toBe(2);
+    await putCertificate(site, 'certificate1');
+    expect((await on('old', ['cert', 'rm', 'certificate1', '--yes'])).status).toBe(0);
+    expect((await renew()).status).toBe(0);
+    expect(kept()).toBe(4);
+    await cutOff(3);
+    for (const args of [
+      ['cert', 'renewable', '--renew-all'],
+      ['cert', 'ls'],
+      ['cert', 'history', 'certificate1'],
+      ['manager', 'ls'],
+      ['recipient', 'ls'],
+      ['bus', 'verify'],
+      ['bus', 'log'],
+      ['bus', 'export', 'backup'],
+    ]) {
+      const { status, stdout } = await contained([...args, '--json']);
+      expect({ args, status, code: codeIn(stdout) }).toEqual({ args, status: 9, code: BELOW });
+    }
+    expect((await contained(['doctor', '--load-balancer'])).stdout).toMatch(/failed +bus .*was cut off or put back/);
+    expect(kept()).toBe(4);
+    // Nothing else tells: without the checkpoint what is left is a good bus.
+    expect((await on('new', ['bus', 'verify'])).status).toBe(0);
+  });
+
+  test('does not look at a bus whose checkpoint it cannot read, and says of what it read before that it is old', {
+    timeout: 120_000,
+  }, async () => {
+    const env = {
+      CERTBUS_CHECKPOINT: 'ssm:/certbus/checkpoint?region=eu-central-1&endpoint=http://127.0.0.1:1',
+      AWS_ACCESS_KEY_ID: 'AKIATEST',
+      AWS_SECRET_ACCESS_KEY: 'test',
+    };
+    const code = 'CERTBUS_CLI_SECRET_UNREACHABLE';
+    for (const args of [
+      ['bus', 'verify'],
+      ['cert', 'ls'],
+    ]) {
+      const { status, stdout } = await contained([...args, '--json'], { env });
+      expect({ args, status, code: codeIn(stdout) }).toEqual({ args, status: 7, code });
+    }
+    expect((await on('old', ['cert', 'ls'])).status).toBe(0);
+    expect(await on('old', ['cert', 'ls'], { env })).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/as of position 2, .*The checkpoint cannot be read from ssm:\/certbus\/checkpoint/),
+    });
+  });
+});
+
 test('the packed command line refuses both, and says what to do', { timeout: 300_000 }, async () => {
   const project = join(temporary.path, 'project');
   await usePacked('certbus', project);

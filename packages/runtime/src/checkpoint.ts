@@ -19,7 +19,7 @@ interface Place {
   write(text: string, signal?: AbortSignal): Promise<void>;
 }
 
-/** What a manager knows of its bus before it opens it. */
+/** What a machine knows of its bus before it opens it. */
 export interface KnownTrust {
   /** The trust of the local configuration, with the checkpoint as its floor where that is later. */
   readonly trust: Trust;
@@ -31,9 +31,12 @@ export interface KnownTrust {
   keep(reached: Checkpoint, options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
 
+/** What of an environment says where its checkpoint is. */
+type Machine = Pick<Environment, 'config' | 'variables' | 'outgoing'>;
+
 const WHAT = 'The checkpoint';
 
-function inParameter(reference: SecretReference, { outgoing }: Environment): Place {
+function inParameter(reference: SecretReference, { outgoing }: Machine): Place {
   const options = { what: WHAT, outgoing };
   return {
     name: shownReference(reference),
@@ -57,7 +60,7 @@ function inFile(path: string): Place {
   };
 }
 
-function placeOf(environment: Environment): Place | undefined {
+function placeOf(environment: Machine): Place | undefined {
   const text = environment.variables['CERTBUS_CHECKPOINT'];
   if (!text) return undefined;
   if (!isReference(text)) return inFile(resolve(text));
@@ -88,7 +91,7 @@ const isLater = (one: Trust, other: Trust): boolean => one.floor !== undefined &
  * taken for a stale one. Rejects `CERTBUS_CLI_CHECKPOINT_REFUSED`, as the place does, and with the signal's reason.
  */
 export async function readKnownTrust(
-  environment: Environment,
+  environment: Machine,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<KnownTrust> {
   const own = parseTrust(environment.config.trust);
@@ -113,10 +116,4 @@ export async function readKnownTrust(
       last = next;
     },
   };
-}
-
-/** The environment with this trust: what an earlier run has read of the bus is known, and a newest commit that is old is not suspicious. */
-export function applyKnownTrust(environment: Environment, { trust, hasCheckpoint }: KnownTrust): Environment {
-  const acceptStale = environment.acceptStale || hasCheckpoint;
-  return { ...environment, acceptStale, config: { ...environment.config, trust: formatTrust(trust) } };
 }

@@ -4,7 +4,7 @@ import { type DiagnosisOptions, diagnoseReader, type Finding, openManager } from
 import { replicaPicture } from '@certbus/manager/picture';
 import { openReplica, type Replica } from '@certbus/replica';
 import { openBus, parseAddress } from '@certbus/store';
-import { applyKnownTrust, readKnownTrust } from './checkpoint.ts';
+import { type KnownTrust, readKnownTrust } from './checkpoint.ts';
 import { type Environment, readKey, readReferences, secretsOf } from './environment.ts';
 import { nothingThere } from './errors.ts';
 import { createHolder, hasEnded } from './holder.ts';
@@ -47,43 +47,54 @@ function filesOf(environment: Environment, add: (finding: Finding) => void): Ret
 /** The bus, or one of which nothing can be read, and why. */
 async function openOrAway(
   environment: Environment,
-  { trust, key, signal }: { readonly trust: Trust; readonly key: ManagerKey; readonly signal: AbortSignal },
+  { known, key, signal }: { readonly known: Known; readonly key: ManagerKey; readonly signal: AbortSignal },
 ): Promise<{ readonly open: Pick<OpenBus, 'bus' | 'archive' | 'close'>; readonly away: Error | undefined }> {
   try {
-    return { open: await openLocalBus(environment, key), away: undefined };
+    return { open: await openLocalBus(environment, { key, known }), away: undefined };
   } catch (error) {
     signal.throwIfAborted();
     const { stream } = parseAddress(environment.config.bus);
-    const bus = openBus(unreadableLog(error), stream, { trust, signer: key.signer });
+    const bus = openBus(unreadableLog(error), stream, { trust: known.trust, signer: key.signer });
     return { open: { bus, archive: undefined, close: async () => {} }, away: asError(error) };
   }
 }
 
-/** The environment with what earlier runs have read of the bus; where that cannot be known, a finding and the environment as it is. */
-async function checkpointed(environment: Environment, add: (finding: Finding) => void): Promise<Environment> {
+type Known = Pick<KnownTrust, 'trust' | 'hasCheckpoint'>;
+
+/** What earlier runs have read of the bus; where that cannot be known, a finding and what the local configuration says. */
+async function readKnown(
+  environment: Environment,
+  {
+    trust,
+    add,
+    signal,
+  }: { readonly trust: Trust; readonly add: (finding: Finding) => void; readonly signal: AbortSignal },
+): Promise<Known> {
   try {
-    return applyKnownTrust(environment, await readKnownTrust(environment));
+    return await readKnownTrust(environment, { signal });
   } catch (error) {
+    signal.throwIfAborted();
     const advice = 'Correct CERTBUS_CHECKPOINT, or what it names.';
     add({ check: 'config', subject: 'checkpoint', status: 'failed', detail: asError(error).message, advice });
-    return environment;
+    return { trust, hasCheckpoint: false };
   }
 }
 
 /** Examines as a manager: with what its key opens. */
 async function examineAsManager(
-  machine: Environment,
+  environment: Environment,
   {
     replica,
     key,
+    known,
     ...options
-  }: Omit<ExaminationOptions, 'isLoadBalancer'> & DiagnosisOptions & { replica: Replica; key: ManagerKey },
+  }: Omit<ExaminationOptions, 'isLoadBalancer'> &
+    DiagnosisOptions & { replica: Replica; key: ManagerKey; known: Known },
 ): Promise<void> {
-  const environment = await checkpointed(machine, options.onFinding);
-  const trust = parseTrust(environment.config.trust);
   await readReferences(environment, { signal: options.signal });
-  const { open, away } = await openOrAway(environment, { trust, key, signal: options.signal });
-  const { acceptStale, outgoing } = environment;
+  const { open, away } = await openOrAway(environment, { known, key, signal: options.signal });
+  const { outgoing } = environment;
+  const acceptStale = environment.acceptStale || known.hasCheckpoint;
   const secrets = secretsOf(environment);
   const begin = (reason: unknown) =>
     openManager({
@@ -126,9 +137,10 @@ async function examineAsReader(
   environment: Environment,
   {
     replica,
+    known,
     isLoadBalancer = false,
     ...options
-  }: DiagnosisOptions & { replica: Replica; isLoadBalancer?: boolean | undefined },
+  }: DiagnosisOptions & { replica: Replica; known: Known; isLoadBalancer?: boolean | undefined },
 ): Promise<void> {
   const { signal } = options;
   const recipient = isLoadBalancer
@@ -136,11 +148,11 @@ async function examineAsReader(
         .then(parseIdentityFile)
         .then((identity) => identity.recipient, asError)
     : undefined;
-  const read = await readPictureNow(environment, replica, { signal }).catch(asError);
+  const read = await readPictureNow(environment, replica, { known, signal }).catch(asError);
   signal.throwIfAborted();
   const isAway = read instanceof Error;
-  const known = replica.checkpoint().position > 0 ? replicaPicture(replica) : undefined;
-  const picture = isAway ? known : read;
+  const before = replica.checkpoint().position > 0 ? replicaPicture(replica) : undefined;
+  const picture = isAway ? before : read;
   diagnoseReader({ ...options, picture, away: isAway ? read : undefined, recipient, hasEnded, now: new Date() });
 }
 
@@ -183,7 +195,8 @@ export async function examineMachine(
   }
   const proxyOf = outgoing && ((url: string) => outgoing.proxyHost(url));
   try {
-    const common = { ...options, local, proxyOf, onFinding: add, replica };
+    const known = await readKnown(environment, { trust, add, signal });
+    const common = { ...options, local, proxyOf, onFinding: add, replica, known };
     if (key === undefined || key instanceof Error) await examineAsReader(environment, { ...common, isLoadBalancer });
     else await examineAsManager(environment, { ...common, key });
     return findings;

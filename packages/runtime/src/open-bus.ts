@@ -5,6 +5,7 @@ import type { Checkpoint } from '@certbus/events/history';
 import { openReplica, replicaPath } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
+import { type KnownTrust, readKnownTrust } from './checkpoint.ts';
 import type { Environment } from './environment.ts';
 
 /** A bus that is open, and how to close it. */
@@ -17,13 +18,26 @@ export interface OpenBus {
   close(): Promise<void>;
 }
 
-/** Opens the bus that the local configuration names, through the proxy of the environment; with a manager's key, commits are signed by it. */
+/** How a bus is opened. */
+export interface OpenBusOptions {
+  /** Signs commits. Default: the bus is only read. */
+  readonly key?: ManagerKey | undefined;
+  /** What this machine knows of the bus. Default: as `readKnownTrust` reads it. */
+  readonly known?: Pick<KnownTrust, 'trust'> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens the bus that the local configuration names, through the proxy of the environment. It is held against the floor of its trust and against the
+ * checkpoint at `CERTBUS_CHECKPOINT`. Rejects as `readKnownTrust`, and with a `StoreError`.
+ */
 export async function openLocalBus(
-  { config, outgoing }: Pick<Environment, 'config' | 'outgoing'>,
-  key?: ManagerKey,
+  environment: Pick<Environment, 'config' | 'variables' | 'outgoing'>,
+  { key, known, signal }: OpenBusOptions = {},
 ): Promise<OpenBus> {
-  const { bus, trust: line, archive: archiveAddress } = config;
-  const trust = parseTrust(line);
+  const { config, outgoing } = environment;
+  const { bus, archive: archiveAddress } = config;
+  const { trust } = known ?? (await readKnownTrust(environment, { signal }));
   const { stream } = parseAddress(bus);
   const archive = archiveAddress === undefined ? undefined : await openArchivePlace(archiveAddress, { outgoing });
   const log = await openLog(bus, { outgoing });

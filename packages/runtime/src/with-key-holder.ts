@@ -74,7 +74,7 @@ async function withReader<T>(
   { signal }: { readonly signal: AbortSignal },
   run: (open: OpenBus, rootState: () => Promise<RootPicture>) => Promise<T>,
 ): Promise<T> {
-  const open = await openLocalBus(environment);
+  const open = await openLocalBus(environment, { signal });
   try {
     const { busId } = parseTrust(environment.config.trust);
     const replica = await openReplica({ path: managerReplicaPath(environment), busId });

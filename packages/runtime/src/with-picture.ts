@@ -4,9 +4,9 @@ import { type Picture, readPicture, readPictureAt, replicaPicture } from '@certb
 import { type ListedCertificate, openReplica, type Replica } from '@certbus/replica';
 import { StoreError } from '@certbus/store';
 import type { Environment } from './environment.ts';
-import { nothingThere } from './errors.ts';
+import { nothingThere, RuntimeError } from './errors.ts';
 import { loggerOf } from './logger.ts';
-import { managerReplicaPath, openLocalBus } from './open-bus.ts';
+import { managerReplicaPath, type OpenBusOptions, openLocalBus } from './open-bus.ts';
 
 export type { ListedCertificate, PlainCertificate } from '@certbus/replica';
 
@@ -17,7 +17,7 @@ export interface DatedPicture extends Picture {
   /** When the newest commit of the picture was signed, ISO 8601. */
   readonly newestAt: string | undefined;
   /** Why the bus could not be read, so that this is what its replica has; `undefined` where the picture is up to date. */
-  readonly away: StoreError | undefined;
+  readonly away: StoreError | RuntimeError | undefined;
 }
 
 /** How a picture is read. */
@@ -28,24 +28,28 @@ export interface PictureOptions {
 }
 
 /** A store that does not answer, or not to this machine: what was read before is still true of its time. */
-const AWAY = new Set([
+const AWAY: ReadonlySet<string> = new Set([
   'CERTBUS_STORE_NOT_FOUND',
   'CERTBUS_STORE_UNREACHABLE',
   'CERTBUS_STORE_THROTTLED',
   'CERTBUS_STORE_ACCESS_DENIED',
+  // A checkpoint in AWS can be as far away as the bus.
+  'CERTBUS_CLI_SECRET_UNREACHABLE',
+  'CERTBUS_CLI_SECRET_DENIED',
 ]);
 
 const hasReadBus = (replica: Replica): boolean => replica.isComplete() && replica.checkpoint().position > 0;
 
-const isAway = (error: unknown): error is StoreError => error instanceof StoreError && AWAY.has(error.code);
+const isAway = (error: unknown): error is StoreError | RuntimeError =>
+  (error instanceof StoreError || error instanceof RuntimeError) && AWAY.has(error.code);
 
 /** The picture of a bus that answers. Rejects as {@link withPicture} does, also where the bus is away. */
 export async function readPictureNow(
   environment: Environment,
   replica: Replica,
-  { at, signal }: PictureOptions,
+  { at, known, signal }: PictureOptions & Pick<OpenBusOptions, 'known'>,
 ): Promise<Picture> {
-  const { bus, archive, close } = await openLocalBus(environment);
+  const { bus, archive, close } = await openLocalBus(environment, { known, signal });
   try {
     const log = loggerOf(environment);
     const warn = (message: string, fields: Readonly<Record<string, unknown>>) => log.warn(message, fields);
@@ -72,7 +76,7 @@ export async function withPicture<T>(
   const { busId } = parseTrust(environment.config.trust);
   const replica = await openReplica({ path: managerReplicaPath(environment), busId });
   try {
-    let away: StoreError | undefined;
+    let away: DatedPicture['away'];
     const picture = await readPictureNow(environment, replica, options).catch((error: unknown) => {
       if (!isAway(error) || options.at || !hasReadBus(replica)) throw error;
       away = error;

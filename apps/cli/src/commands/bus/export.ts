@@ -18,7 +18,7 @@ export default class BusExport extends BaseCommand {
     const { openExportFile } = await import('@certbus/store/export-file');
     const environment = this.environment(flags);
     const { config } = environment;
-    const { bus, close } = await openLocalBus(environment);
+    const { bus, close } = await openLocalBus(environment, { signal: this.signal });
     const file = await openExportFile(args.file, { create: true });
     try {
       const onProgress = (at: number) => this.progress(`${many(at, 'commit')} written so far`);

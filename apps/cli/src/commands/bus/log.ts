@@ -36,7 +36,7 @@ export default class BusLog extends BaseCommand {
     const { openLocalBus } = await import('@certbus/runtime');
     const environment = this.environment(flags);
     const { config } = environment;
-    const { bus, close } = await openLocalBus(environment);
+    const { bus, close } = await openLocalBus(environment, { signal: this.signal });
     const commits: Entry[] = [];
     try {
       let told = '';

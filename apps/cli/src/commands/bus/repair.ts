@@ -31,7 +31,7 @@ export default class BusRepair extends BaseCommand {
     const dryRun = flags['dry-run'];
     const question = `Delete what is wrong on the bus after the end of ${flags.from}? No export holds it.`;
     const dropTail = flags['drop-tail'];
-    const { log, stream, trust, close } = await openLocalBus(this.environment(flags));
+    const { log, stream, trust, close } = await openLocalBus(this.environment(flags), { signal: this.signal });
     const file = await openExportFile(flags.from);
     try {
       if (dropTail && !dryRun) await this.agree(question, flags);

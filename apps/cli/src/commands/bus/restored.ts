@@ -18,7 +18,7 @@ export default class BusRestored extends BaseCommand {
     const environment = this.environment(flags);
     const { config } = environment;
     const root = parseRootKey(await readKey(environment, 'rootKey', { signal: this.signal }));
-    const { log, stream, trust, archive, close } = await openLocalBus(environment);
+    const { log, stream, trust, archive, close } = await openLocalBus(environment, { signal: this.signal });
     try {
       const known = await knownCheckpoint(environment);
       const options = { trust, root, known, archive, signal: this.signal };

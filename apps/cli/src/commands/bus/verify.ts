@@ -16,7 +16,7 @@ export default class BusVerify extends BaseCommand {
     const { openLocalBus } = await import('@certbus/runtime');
     const { checkNothingLost } = await import('@certbus/runtime');
     const environment = this.environment(flags);
-    const { bus, close } = await openLocalBus(environment);
+    const { bus, close } = await openLocalBus(environment, { signal: this.signal });
     try {
       let told = 0;
       const onProgress = (position: number) => {

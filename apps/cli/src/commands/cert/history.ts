@@ -28,7 +28,7 @@ export default class CertHistory extends BaseCommand {
   async run(): Promise<{ events: Entry[] }> {
     const { args, flags } = await this.parse(CertHistory);
     const { openLocalBus } = await import('@certbus/runtime');
-    const { bus, close } = await openLocalBus(this.environment(flags));
+    const { bus, close } = await openLocalBus(this.environment(flags), { signal: this.signal });
     const filter = createEventFilter({ subject: args.id });
     const events: Entry[] = [];
     const known = new Set<string>();

@@ -42,7 +42,7 @@ export default class ManagerExpel extends KeyChangeCommand {
     if (flags['dry-run']) {
       const { openLocalBus } = await import('@certbus/runtime');
       const { planExpulsion } = await import('@certbus/manager');
-      const { bus, close } = await openLocalBus(this.environment(flags));
+      const { bus, close } = await openLocalBus(this.environment(flags), { signal: this.signal });
       try {
         const plan = await planExpulsion(bus, suspicion);
         this.#show(plan);
