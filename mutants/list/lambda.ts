@@ -57,6 +57,13 @@ export const lambda: readonly Mutant[] = [
     noticedBy: [{ file: 'apps/cli/src/floor.int.test.ts', only: 'keeps how far it read in a file' }],
   },
   {
+    fault: 'a function takes a key that is in its variables, where others read it',
+    file: 'packages/runtime/src/environment.ts',
+    find: 'plain.filter((name) => KEY_VARIABLES.includes(name))',
+    replace: '[]',
+    noticedBy: [{ file: 'apps/lambda/src/invocation.test.ts' }],
+  },
+  {
     fault: 'an archive that hangs keeps an invocation from its end',
     file: KEEPING,
     find: 'await archiveNotes(notes, { place, busId, signal })',

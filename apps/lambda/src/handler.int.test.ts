@@ -286,18 +286,26 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
       return JSON.parse(lines.at(-1) ?? '').message;
     };
     const query = site.variables['CERTBUS_MANAGER_KEY']?.replace(/^[^?]*/, '') ?? '';
-    const none = { ...site.place, parameterArns: [site.account.arn('ssm', 'parameter/certbus/prod/none')] };
-    site.actAs('certbus-manager', createPolicies(none).manager);
+    const parameter = (name: string) => site.account.arn('ssm', `parameter/certbus/prod/${name}`);
+    const names = ['manager-key', 'none', 'other-bus', 'malformed'];
+    site.actAs('certbus-manager', createPolicies({ ...site.place, parameterArns: names.map(parameter) }).manager);
+    await site.account.putParameter('/certbus/prod/other-bus', await createManagerKey());
+    await site.account.putParameter('/certbus/prod/malformed', 'not a key');
     await fail(`ssm:/certbus/prod/none${query}`, 'CERTBUS_CLI_SECRET_MISSING');
+    await fail(`ssm:/certbus/prod/other-bus${query}`, 'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE');
+    await fail(`ssm:/certbus/prod/malformed${query}`, 'CERTBUS_EVENTS_KEY_MALFORMED');
     site.actAs('certbus-manager', site.policies.manager);
     const denied = await fail(`ssm:/certbus/prod/other${query}`, 'CERTBUS_CLI_SECRET_DENIED');
     expect(denied).toMatch(/assumed-role\/certbus-manager.*ssm:GetParameter/);
-    await fail(await createManagerKey(), 'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE');
     await fail('ssm:key', 'CERTBUS_CLI_SECRET_REFERENCE_INVALID');
-    await fail('not a key', 'CERTBUS_EVENTS_KEY_MALFORMED');
+    // The key itself, which would do, is shown to anyone who can look at the function.
+    await fail(site.managerKey, 'CERTBUS_CLI_SECRET_REFERENCE_INVALID');
     // Also where the invocation has no context.
-    const odd = createHandler({ variables: { ...site.variables, CERTBUS_MANAGER_KEY: 'not a key' }, write: () => {} });
-    await expect(odd({})).rejects.toMatchObject({ code: 'CERTBUS_EVENTS_KEY_MALFORMED' });
+    const odd = createHandler({ variables: { ...site.variables, CERTBUS_MANAGER_KEY: 'ssm:key' }, write: () => {} });
+    await expect(odd({})).rejects.toMatchObject({ code: 'CERTBUS_CLI_SECRET_REFERENCE_INVALID' });
+    const secrets = site.managerKey.split('\n').filter((line) => /KEY/.test(line));
+    expect(secrets.length).toBeGreaterThan(0);
+    for (const secret of secrets) expect(lines.join()).not.toContain(secret);
     expect(lines.join()).not.toContain('AGE-SECRET-KEY');
   });
 

@@ -4,6 +4,7 @@ import type { Manager } from '@certbus/manager';
 import { type Environment, type ManagerSettings, readEnvironment, readManagerKey, withManager } from '@certbus/runtime';
 import type { WriteLine } from '@certbus/runtime/local';
 import {
+  checkVariables,
   deadlineOf,
   endAfter,
   functionVariables,
@@ -48,6 +49,7 @@ export function createHandler({
   let cold = true;
   const writeLine: WriteLine = (message, level) => write(JSON.stringify({ level: level.toUpperCase(), message }));
   const run = async (context: InvocationContext, functionName: string) => {
+    if (!environment) checkVariables(variables, writeLine);
     environment ??= readEnvironment({ variables: functionVariables(variables), writeLine });
     const known = environment;
     const at = now();

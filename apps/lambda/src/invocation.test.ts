@@ -1,6 +1,6 @@
 /** Tests of what a function takes from its process and from an invocation. */
 import { expect, test } from 'vitest';
-import { deadlineOf, functionVariables } from './invocation.ts';
+import { checkVariables, deadlineOf, functionVariables } from './invocation.ts';
 
 const now = new Date('2026-11-29T12:00:00.000Z');
 /** How long a run lasts, seconds, where the invocation has so many milliseconds left. */
@@ -38,4 +38,35 @@ test.each([
   const more = { ...variables, CERTBUS_BUS: 'x', CERTBUS_LOG_FORMAT: 'json' };
   // Each line is made JSON where it is written.
   expect(functionVariables(more)).toEqual({ ...more, CERTBUS_STATE_DIR, CERTBUS_LOG_FORMAT: 'text' });
+});
+
+const REFERENCE = 'ssm:/certbus/prod/manager-key';
+
+test.each(['CERTBUS_MANAGER_KEY', 'CERTBUS_IDENTITY', 'CERTBUS_ROOT_KEY'])(
+  'a key in %s itself is refused without a word of it',
+  (name) => {
+    const check = () => checkVariables({ CERTBUS_MANAGER_KEY: REFERENCE, [name]: 'certbus-key-5ecret' }, () => {});
+    expect(check).toThrow(
+      expect.objectContaining({
+        code: 'CERTBUS_CLI_SECRET_REFERENCE_INVALID',
+        message: expect.stringMatching(new RegExp(`^${name} of this function (?!.*5ecret)`, 's')),
+      }),
+    );
+  },
+);
+
+test('a secret of the configuration in a variable itself is a warning without a word of it, and a reference is none', () => {
+  const lines: unknown[] = [];
+  const variables = {
+    CERTBUS_MANAGER_KEY: REFERENCE,
+    CERTBUS_IDENTITY: '',
+    CERTBUS_ROOT_KEY: undefined,
+    CERTBUS_SECRET_DNS: 'secretsmanager:dns',
+    CERTBUS_SECRET_DNS_HOSTS: 'dns.example.com',
+    CERTBUS_SECRET_HOOK: '5ecret',
+  };
+  checkVariables(variables, (line, level) => lines.push({ line, level }));
+  expect(lines).toEqual([
+    { level: 'warn', line: expect.stringMatching(/^CERTBUS_SECRET_HOOK of this function (?!.*5ecret)/) },
+  ]);
 });

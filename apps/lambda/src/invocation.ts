@@ -1,6 +1,7 @@
 /** What a function knows of its process and of an invocation. */
 import { join } from 'node:path';
 import type { Variables } from '@certbus/runtime';
+import { plainSecrets, RuntimeError, type WriteLine } from '@certbus/runtime/local';
 
 /** What Lambda says of an invocation, as far as it is used here. */
 export interface InvocationContext {
@@ -52,4 +53,19 @@ export function functionVariables(variables: Variables): Variables {
   const temporary = variables['TMPDIR'] || '/tmp';
   const CERTBUS_STATE_DIR = variables['CERTBUS_STATE_DIR'] || join(temporary, 'certbus');
   return { ...variables, CERTBUS_STATE_DIR, CERTBUS_LOG_FORMAT: 'text' };
+}
+
+/**
+ * Throws `CERTBUS_CLI_SECRET_REFERENCE_INVALID` for a key that is in a variable itself, which consoles, templates and logs of deployments show, and warns
+ * of other secrets that are. None is quoted.
+ */
+export function checkVariables(variables: Variables, writeLine: WriteLine): void {
+  const { keys, others } = plainSecrets(variables);
+  const why = 'and anyone who can look at the function can read it. Set it to ssm:/PATH or secretsmanager:NAME';
+  if (keys.length > 0) {
+    const message = `${keys.join(', ')} of this function is not a reference to a key, ${why}. If it is a key, replace that.`;
+    throw new RuntimeError('CERTBUS_CLI_SECRET_REFERENCE_INVALID', message);
+  }
+  for (const each of others)
+    writeLine(`${each} of this function is a secret and not a reference to one, ${why}.`, 'warn');
 }

@@ -1,7 +1,7 @@
 /** What a manager's program knows of its machine: the local configuration, the environment's variables, and where state is kept. */
 import { ownFolder, stateDirectoryOf } from '@certbus/replica';
 import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
-import { KEY_NAMES, type LocalConfig, readLocalConfig, SECRET } from './local-config.ts';
+import { KEY_NAMES, KEY_VARIABLES, type LocalConfig, readLocalConfig, SECRET } from './local-config.ts';
 import type { WriteLine } from './logger.ts';
 import { isReference } from './secrets/reference.ts';
 import { createReferences, type References } from './secrets/references.ts';
@@ -61,6 +61,21 @@ export async function readKey(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<string> {
   return references.read(config[name](), { what: KEY_NAMES[name], signal });
+}
+
+/**
+ * The variables that hold a key, or a secret of the configuration, and do not refer to it: where anyone who sees the settings of a program sees its
+ * variables, that is too many.
+ */
+export function plainSecrets(variables: Variables): {
+  readonly keys: readonly string[];
+  readonly others: readonly string[];
+} {
+  const plain = Object.keys(variables).filter((name) => variables[name] && !isReference(variables[name]));
+  return {
+    keys: plain.filter((name) => KEY_VARIABLES.includes(name)),
+    others: plain.filter((name) => SECRET.test(name)),
+  };
 }
 
 /** The parts of an environment that have defaults. */

@@ -124,6 +124,9 @@ const KEYS = {
   identity: { field: 'identity', variable: 'CERTBUS_IDENTITY', what: 'The identity' },
 } as const satisfies Record<string, KeyName>;
 
+/** The variables that keys, or references to them, can be in. */
+export const KEY_VARIABLES: readonly string[] = Object.values(KEYS).map(({ variable }) => variable);
+
 /** What each key is called in messages. */
 export const KEY_NAMES: Readonly<Record<KeyName['field'], string>> = {
   rootKey: KEYS.root.what,

@@ -6,6 +6,7 @@ export {
   type EnvironmentOptions,
   environmentOf,
   ownStateDirectory,
+  plainSecrets,
   readEnvironment,
   readKey,
   secretsOf,

@@ -4,6 +4,7 @@ import { type Environment, readEnvironment } from '@certbus/runtime';
 import { readKey, type WriteLine } from '@certbus/runtime/local';
 import { parseAddress } from '@certbus/store';
 import {
+  checkVariables,
   deadlineOf,
   endAfter,
   functionVariables,
@@ -132,6 +133,7 @@ export function createAcmHandler({
     const { functionName = variables['AWS_LAMBDA_FUNCTION_NAME'] ?? 'certbus-acm' } = context;
     try {
       // Each time: an identity or a choice that was replaced is read again.
+      checkVariables(variables, writeLine);
       const environment = readEnvironment({ variables: functionVariables(variables), writeLine });
       let undone = NOT_READ;
       using time = endAfter(deadlineOf(context, begun).getTime() - begun.getTime(), () => undone);

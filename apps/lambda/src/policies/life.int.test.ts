@@ -306,7 +306,7 @@ describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under 
       const variables = {
         ...site.variables,
         TMPDIR: join(site.folder, crypto.randomUUID()),
-        CERTBUS_IDENTITY: identity.startsWith('ssm:') ? `${identity}${query}` : identity,
+        CERTBUS_IDENTITY: `${identity}${query}`,
         CERTBUS_ACM_CERTIFICATES: wanted,
         CERTBUS_ACM_REGIONS: 'eu-central-1,us-east-1',
       };
@@ -342,7 +342,10 @@ describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under 
     expect([...usedBy('certbus-acm'), 'acm:AddTagsToCertificate', 's3:ListBucket']).toEqual(
       expect.arrayContaining([...actionsOf(role ?? policies.operator)]),
     );
-    await expect(functionOf(await createIdentity(), 'next.example.test')()).rejects.toMatchObject({
+    await account.putParameter('/certbus/prod/stranger', await createIdentity());
+    const identityArn = account.arn('ssm', 'parameter/certbus/prod/stranger');
+    site.actAs('certbus-acm', createPolicies({ ...place, identityArn }).acm);
+    await expect(functionOf('ssm:/certbus/prod/stranger', 'next.example.test')()).rejects.toMatchObject({
       name: 'CertBusImportFailed',
       message: expect.stringMatching(/\(chosen 2, imported 0, failed 2, position \d+\)\. next\.example\.test: its key/),
     });
