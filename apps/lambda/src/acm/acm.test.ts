@@ -64,15 +64,15 @@ const busWith = (leafHash: string) =>
     material: async () => ({ ...importable, issued: { leafHash } }),
   }) as unknown as Pick<MaterialSource, 'certificates' | 'material'>;
 
-const run = (store: Awaited<ReturnType<typeof startAcm>>['store'], leafHash = 'renewed') =>
-  runAcm({ source: busWith(leafHash), store, wanted: ['*'], signal });
+const run = (store: Awaited<ReturnType<typeof startAcm>>['store'], leafHash = 'renewed', wanted = ['*']) =>
+  runAcm({ source: busWith(leafHash), store, wanted, signal });
 
 test('a first import whose answer is lost is not sent again, and one that ACM had no room for is', async () => {
   const lost = await startAcm({ failures: ['InternalFailure'] });
   expect(await run(lost.store)).toMatchObject({ imported: 0, problems: [{ names: ['a.test'] }] });
   expect(lost.imports).toEqual([undefined]);
   const busy = await startAcm({ failures: ['ThrottlingException', 'ThrottlingException'] });
-  expect(await run(busy.store)).toEqual({ chosen: 1, imported: 1, problems: [], doubles: [] });
+  expect(await run(busy.store)).toEqual({ chosen: 1, imported: 1, problems: [], doubles: [], unmatched: [] });
   expect(busy.imports).toHaveLength(3);
 });
 
@@ -82,8 +82,17 @@ test('each of two that were imported of one certificate is renewed and reported,
   const doubles = [{ names: ['a.test'], arns }];
   expect(await run(twice.store)).toMatchObject({ imported: 0, problems: [{ names: ['a.test'] }], doubles });
   expect(twice.imports).toEqual(arns);
-  expect(await run(twice.store)).toEqual({ chosen: 1, imported: 1, problems: [], doubles });
+  expect(await run(twice.store)).toMatchObject({ chosen: 1, imported: 1, problems: [], doubles });
   const leafHash = (await twice.store.read(signal)).get(ID)?.[0]?.leafHash;
-  expect(await run(twice.store, leafHash)).toEqual({ chosen: 1, imported: 0, problems: [], doubles });
+  expect(await run(twice.store, leafHash)).toMatchObject({ chosen: 1, imported: 0, problems: [], doubles });
   expect(twice.imports).toEqual([...arns, ...arns]);
+});
+
+test('what is chosen and fits no certificate is named, and "*" is all that there are, be it none', async () => {
+  const { store } = await startAcm();
+  const wanted = ['a.test', 'A.TEST', ID, '*.test', 'b.test', '*.a.test', ID.toUpperCase(), '*'];
+  const unmatched = ['b.test', '*.a.test', ID.toUpperCase()];
+  expect(await run(store, 'renewed', wanted)).toMatchObject({ chosen: 1, imported: 1, unmatched });
+  const empty = { ...busWith('none'), certificates: () => [] };
+  expect(await runAcm({ source: empty, store, wanted: ['*'], signal })).toMatchObject({ chosen: 0, unmatched: [] });
 });

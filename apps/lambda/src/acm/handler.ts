@@ -110,6 +110,8 @@ async function run(
       imported: results.reduce((sum, { imported }) => sum + imported, 0),
       problems: results.flatMap(({ problems }) => problems),
       doubles: results.flatMap(({ doubles }) => doubles),
+      // The same for each region.
+      unmatched: results[0]?.unmatched ?? [],
       position: source.health().position,
     };
   } finally {
@@ -140,9 +142,13 @@ export function createAcmHandler({
       const onRead = () => {
         undone = NOT_DONE;
       };
-      const { problems, doubles, ...counts } = await run(environment, { signal: time.signal, onRead });
+      const { problems, doubles, unmatched, ...counts } = await run(environment, { signal: time.signal, onRead });
       for (const { names, arns } of doubles) {
         const what = `${names.join(', ')} is in ACM more than once: ${arns.join(', ')}. Each is kept up to date; delete those that nothing uses.`;
+        writeLine(what, 'warn');
+      }
+      if (unmatched.length > 0) {
+        const what = `CERTBUS_ACM_CERTIFICATES has ${unmatched.join(', ')}, and no certificate of the bus has such an id or name: nothing is imported for it. Correct it, or take out what was removed.`;
         writeLine(what, 'warn');
       }
       const at = now();

@@ -2,7 +2,7 @@
 import type { MaterialSource } from '@certbus/client/material';
 import type { Problem } from '../summary.ts';
 import { describeError } from '../summary.ts';
-import { isChosen } from './selection.ts';
+import { isChosen, withoutMatch } from './selection.ts';
 import type { AcmStore } from './store.ts';
 
 /** What a run did. */
@@ -13,6 +13,8 @@ export interface AcmResult {
   readonly problems: readonly Problem[];
   /** What is in ACM more than once: each is kept up to date, and one of them is to be deleted. */
   readonly doubles: readonly Double[];
+  /** What was chosen and fits no certificate of the bus. */
+  readonly unmatched: readonly string[];
 }
 
 /** A managed certificate that was imported more than once, as where two runs began with it. */
@@ -35,7 +37,8 @@ export interface AcmRun {
  */
 export async function runAcm({ source, store, wanted, signal }: AcmRun): Promise<AcmResult> {
   const known = await store.read(signal);
-  const chosen = [...source.certificates()].filter((each) => isChosen(each, wanted));
+  const certificates = [...source.certificates()];
+  const chosen = certificates.filter((each) => isChosen(each, wanted));
   const problems: Problem[] = [];
   const doubles: Double[] = [];
   let imported = 0;
@@ -60,5 +63,5 @@ export async function runAcm({ source, store, wanted, signal }: AcmRun): Promise
       problems.push({ names, error: describeError(error) });
     }
   }
-  return { chosen: chosen.length, imported, problems, doubles };
+  return { chosen: chosen.length, imported, problems, doubles, unmatched: withoutMatch(certificates, wanted) };
 }
