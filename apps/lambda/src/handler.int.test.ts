@@ -157,6 +157,15 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     expect(site.route53.zone('Z0123456789ABC').txt('_acme-challenge.www.example.test')).toEqual([]);
   });
 
+  test('an event that comes twice at once, and again later, ends with one order and one certificate', async () => {
+    const [id] = await makeDue('twice.example.test');
+    const before = site.ca.orderCount;
+    const both = await Promise.all([invoke(first, 'twice'), invoke(second, 'twice')]);
+    expect(both.map(({ renewed }) => renewed).toSorted()).toEqual([0, 1]);
+    expect(await invoke(first, 'twice')).toMatchObject({ due: 0, failed: 0 });
+    await expectRenewed(id, before + 1);
+  });
+
   /** Freezes an invocation when it asks for this, and has another one look at what is due meanwhile. */
   async function freezeAt(step: Step): Promise<void> {
     const [id] = await makeDue(`frozen-${step.toLowerCase()}.example.test`);
@@ -170,7 +179,7 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     await expectRenewed(id, before + 1);
   }
 
-  /** Ends the time of an invocation while it waits for this, and has another one go on. */
+  /** Ends the time of an invocation while it waits for this, and has the same event, which comes again, go on elsewhere. */
   async function endTimeAt(step: Step): Promise<void> {
     const name = `late-${step.toLowerCase()}.example.test`;
     const [id] = await makeDue(name);
@@ -178,13 +187,13 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     const late = await start({ variables: ENDS_BY_SIGNAL });
     site.ca.faults.inject({ kind: 'stall', when: 'before' }, { resource: step, times: Number.POSITIVE_INFINITY });
     const ended = inNextOrder(() => late.signal('SIGUSR2'), step);
-    const running = invoke(late);
+    const running = invoke(late, name);
     await ended;
     // What has ended and is left to the next invocation is an error, so that somebody looks.
     const counts = String.raw`\(due 1, renewed 0, failed 0, postponed 1, position \d+\)\. ${name}: postponed`;
     expect(await running).toMatchObject({ errorMessage: expect.stringMatching(counts) });
     site.ca.faults.clear();
-    expect(await invoke(second)).toMatchObject({ renewed: 1 });
+    expect(await invoke(second, name)).toMatchObject({ renewed: 1 });
     await expectRenewed(id, before + 1);
     await late.stop();
   }
@@ -211,7 +220,8 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
   test('one that is frozen in the middle of an order goes on with it, and no other one takes it meanwhile', () =>
     freezeAt('authorization'));
 
-  test('one whose time ends releases its order, and the next one goes on with it', () => endTimeAt('finalize'));
+  test('one whose time ends releases its order, and its event that comes again goes on with it', () =>
+    endTimeAt('finalize'));
 
   test(
     'what one that was ended in the middle of an order has claimed is not taken until that lapses, and then with its order',
