@@ -319,6 +319,28 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     expect(lines.join()).not.toContain('AGE-SECRET-KEY');
   });
 
+  test('the key is read at a cold start, and again after an invocation that failed', async () => {
+    const { arn, proxy } = site.account;
+    const key = arn('ssm', 'parameter/certbus/prod/manager-key');
+    const readings = () =>
+      proxy.decided.filter(({ action, resource }) => action === 'ssm:GetParameter' && resource === key).length;
+    const handler = createHandler({
+      variables: { ...site.variables, TMPDIR: join(site.folder, crypto.randomUUID()) },
+      write: () => {},
+    });
+    const before = readings();
+    const since = () => readings() - before;
+    await handler({});
+    expect(since()).toBe(1);
+    await handler({});
+    expect(since()).toBe(1);
+    await expect(handler({}, { getRemainingTimeInMillis: () => 0 })).rejects.toThrow('not read in the time');
+    await handler({});
+    expect(since()).toBe(2);
+    await handler({});
+    expect(since()).toBe(2);
+  });
+
   test('a bus that is not read in the time of an invocation is a clear error, before Lambda ends it', async () => {
     const lines: string[] = [];
     const variables = { ...site.variables, TMPDIR: join(site.folder, crypto.randomUUID()) };
