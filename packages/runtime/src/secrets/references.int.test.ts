@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { readKnownTrust } from '../checkpoint.ts';
 import { type Environment, readEnvironment, readKey, readReferences, secretsOf } from '../environment.ts';
 import { examineMachine } from '../examination.ts';
+import type { WriteLine } from '../logger.ts';
 import { withManager } from '../with-manager.ts';
 
 const parts = [requirePart('moto'), requirePart('iam-judge')];
@@ -66,8 +67,9 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
   });
 
   /** An environment in which the manager key, and more, are as given; each has its own replica. */
-  function environmentWith(variables: Readonly<Record<string, string>>): Environment {
+  function environmentWith(variables: Readonly<Record<string, string>>, writeLine: WriteLine = () => {}): Environment {
     return readEnvironment({
+      writeLine,
       variables: {
         CERTBUS_BUS: `sqlite:${folder}/bus.db#test`,
         CERTBUS_TRUST: trust,
@@ -238,6 +240,39 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
       expect(await kept()).toBe(6);
       act('stranger', 'DeleteParameter');
       await expect(known()).rejects.toMatchObject({ code: 'CERTBUS_CLI_SECRET_DENIED' });
+    });
+
+    test('that takes no answer does not keep a run from its end', async () => {
+      const over = new AbortController();
+      const { timeout } = AbortSignal;
+      vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) =>
+        AbortSignal.any([timeout.call(AbortSignal, ms), over.signal]),
+      );
+      const server = createServer((request, response) => {
+        request.resume();
+        const [, operation] = String(request.headers['x-amz-target']).split('.');
+        // It is not answered, and the time for it ends.
+        if (operation === 'PutParameter') return over.abort(new Error('the time is over'));
+        response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' });
+        response.end(JSON.stringify({ __type: 'ParameterNotFound' }));
+      });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      onTestFinished(() => {
+        vi.restoreAllMocks();
+        server.closeAllConnections();
+        server.close();
+      });
+      const { port } = server.address() as AddressInfo;
+      const lines: string[] = [];
+      const environment = environmentWith(
+        {
+          CERTBUS_MANAGER_KEY: managerKey,
+          CERTBUS_CHECKPOINT: `ssm:${place}?region=${account.region}&endpoint=http://127.0.0.1:${port}`,
+        },
+        (line) => lines.push(line),
+      );
+      expect(await withManager(environment, async (manager) => manager.checkpoint.position)).toBe(1);
+      expect(lines).toEqual(['warning: the checkpoint was not written (error: the time is over)']);
     });
 
     test('that somebody emptied is refused, and not taken for a beginning', async () => {
