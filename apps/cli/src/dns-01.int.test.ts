@@ -1,13 +1,13 @@
 /** Tests of DNS-01 with the DNS servers and programs of others, through the command line. */
 import { Resolver } from 'node:dns/promises';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { startDnsServer } from '@certbus/acme-server';
 import { requirePart, startBind, startPebble, startPowerDns, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { certbus, resultOf } from './cli.builders.ts';
+import { type DnsHost, startHttpReq } from './http-req.builders.ts';
 
 const temporary = temporaryFolder();
 const ZONES = [{ name: 'zone.test' }];
@@ -15,12 +15,9 @@ const pebble = requirePart('pebble');
 
 afterAll(() => temporary.remove());
 
-/** A host that the CA asks, as settings name it, with the secret apart. */
-interface Host {
-  readonly address: string;
-  readonly settings: object;
-  readonly secret: string;
-  /** For `programs` of the site's `certbus.json`. */
+/** A host, with more of the site's `certbus.json`. */
+interface Host extends DnsHost {
+  /** For `programs`. */
   readonly programs?: object;
 }
 
@@ -39,36 +36,9 @@ async function powerDns(): Promise<Host> {
   return { address: server.address, secret: server.apiKey, settings };
 }
 
-/** A DNS server that takes values by lego's httpreq protocol, from anyone who knows the password. */
-async function httpReq(): Promise<Host & { readonly url: string }> {
-  const dns = await startDnsServer({ defaultAddresses: [] });
-  dns.set('zone.test', 'SOA', [{ mname: 'ns1.zone.test', rname: 'admin.zone.test' }]);
-  const secret = crypto.randomUUID();
-  const expected = `Basic ${Buffer.from(`user:${secret}`).toString('base64')}`;
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let text = '';
-    for await (const chunk of request) text += chunk;
-    const { fqdn, value } = JSON.parse(text);
-    if (request.headers.authorization !== expected) return void response.writeHead(401).end();
-    if (request.url === '/present') dns.add(fqdn, 'TXT', value);
-    else dns.remove(fqdn, 'TXT', value);
-    response.end();
-  }
-  const server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-    await dns[Symbol.asyncDispose]();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const password = { env: 'CERTBUS_SECRET_DNS' };
-  return { address: dns.address, secret, url, settings: { provider: 'httpreq', url, username: 'user', password } };
-}
-
 /** The same with a program between, as people write them for lego. */
 async function program(): Promise<Host> {
-  const { address, secret, url } = await httpReq();
+  const { address, secret, url } = await startHttpReq();
   const path = join(temporary.path, 'my-dns.mjs');
   writeFileSync(
     path,
@@ -88,7 +58,7 @@ process.exit(ok ? 0 : 1);
 describe.each([
   { title: 'BIND, by signed updates', part: requirePart('bind'), start: bind },
   { title: 'PowerDNS, by its API', part: requirePart('powerdns'), start: powerDns },
-  { title: "a server for lego's httpreq", part: pebble, start: httpReq },
+  { title: "a server for lego's httpreq", part: pebble, start: startHttpReq },
   { title: 'a program for lego', part: pebble, start: program },
 ])('$title', ({ part, start }) => {
   const reason = pebble.skip ? pebble : part;
