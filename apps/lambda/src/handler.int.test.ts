@@ -341,6 +341,42 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     expect(since()).toBe(2);
   });
 
+  test('a secret of the configuration is read by its reference, and one that is denied fails what needs it', async () => {
+    const { account, place, policies } = site;
+    await account.putParameter('/certbus/prod/dns', 'made-up');
+    const parameterArns = [...(place.parameterArns ?? []), account.arn('ssm', 'parameter/certbus/prod/dns')];
+    const configure = (settings: object) => site.manage((manager) => manager.configure(site.configuration(settings)));
+    const [id] = await makeDue('secret.example.test');
+    const before = site.ca.orderCount;
+    const { AWS_ACCESS_KEY_ID: accessKeyId } = site.actAs('certbus-dns', policies.manager);
+    site.actAs('certbus-manager', policies.manager);
+    const secretAccessKey = { env: 'CERTBUS_SECRET_DNS' };
+    await configure({ accessKeyId, secretAccessKey });
+    const query = site.variables['CERTBUS_MANAGER_KEY']?.replace(/^[^?]*/, '') ?? '';
+    const run = () => {
+      const variables = {
+        ...site.variables,
+        TMPDIR: join(site.folder, crypto.randomUUID()),
+        CERTBUS_SECRET_DNS: `ssm:/certbus/prod/dns${query}`,
+        CERTBUS_SECRET_DNS_HOSTS: new URL(account.endpoint).host,
+      };
+      return createHandler({ variables, write: () => {} })({});
+    };
+    site.actAs('certbus-manager', createPolicies({ ...place, parameterArns }).manager);
+    expect(await run()).toMatchObject({ renewed: 1, failed: 0, warnings: [] });
+    await expectRenewed(id, before + 1);
+    const asked = account.proxy.decided.filter(({ role }) => role === 'certbus-dns').map(({ action }) => action);
+    expect(asked).toContain('route53:ChangeResourceRecordSets');
+    site.actAs('certbus-manager', policies.manager);
+    await configure({});
+    const [other = ''] = await makeDue('denied.example.test');
+    await configure({ accessKeyId, secretAccessKey });
+    await expect(run()).rejects.toThrow(/CERTBUS_SECRET_DNS cannot be read from ssm:.*ssm:GetParameter/);
+    await configure({});
+    // Revoked, and put off by a back-off: removed, so that the other tests are not about it.
+    await site.manage((manager) => manager.remove(other));
+  });
+
   test('a bus that is not read in the time of an invocation is a clear error, before Lambda ends it', async () => {
     const lines: string[] = [];
     const variables = { ...site.variables, TMPDIR: join(site.folder, crypto.randomUUID()) };
