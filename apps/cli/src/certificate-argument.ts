@@ -31,10 +31,16 @@ function withName(all: readonly ManagedCertificate[], name: string): ManagedCert
 /**
  * The certificate that an argument means: the one with this id, or the only one with this name. Throws `CERTBUS_CLI_USAGE` with a list
  * where several have it, such as two with different key types, and `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND` with those that look like it.
+ *
+ * @param options with `takesRemoved` the id can be that of a removed one; default false.
  */
-export async function certificateOf({ state }: Pick<Manager, 'state'>, argument: string): Promise<ManagedCertificate> {
+export async function certificateOf(
+  { state }: Pick<Manager, 'state'>,
+  argument: string,
+  { takesRemoved = false }: { readonly takesRemoved?: boolean } = {},
+): Promise<ManagedCertificate> {
   const found = state.certificate(argument) ?? withName([...state.all()], normalized(argument));
-  if (found && !found.removed) return found;
+  if (found && (takesRemoved || !found.removed)) return found;
   const known = [...state.all()].flatMap(({ certificateId, names }) => [certificateId, ...names]);
   const { certificateNotFound } = await import('@certbus/manager');
   throw certificateNotFound(argument, didYouMean(similarTo(argument, known)));

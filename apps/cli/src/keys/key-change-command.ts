@@ -200,9 +200,20 @@ export abstract class KeyChangeCommand extends SigningCommand {
     for (const { accountUrl } of done.lostAccounts)
       this.warn(`${accountUrl} was given up, and its CA does not know it: have the CA close it`);
     this.#reportSecrets(done.secrets);
-    for (const { certificateId, names, position } of done.certificates)
-      this.log(`replace, then revoke: ${certificateId} (${names.join(', ')}), obtained at position ${position}`);
+    this.#reportSuspects(done.certificates);
     return done;
+  }
+
+  /** Names each leaf by its serial number: without it the newest one of its certificate would be revoked, which is a good one where it was replaced. */
+  #reportSuspects(certificates: CompletedExpulsion['certificates']): void {
+    if (certificates.length > 0)
+      this.progress(
+        `an expelled manager has the private key of ${many(certificates.length, 'certificate')}: run each of these commands, which replaces what is served still, and revokes exactly the certificate with that serial number`,
+      );
+    for (const { certificateId, names, serialNumber, notAfter, position } of certificates) {
+      this.progress(`${names.join(', ')}, obtained at position ${position}, valid until ${notAfter}:`);
+      this.log(`certbus cert revoke ${certificateId} --serial ${serialNumber} --reason keyCompromise`);
+    }
   }
 
   #reportSecrets(secrets: AppendedChange['exposure']['secrets']): void {

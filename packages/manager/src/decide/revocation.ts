@@ -8,16 +8,30 @@ export interface Revoked {
   readonly certificateId: string;
   readonly leafHash: string;
   readonly reason: number;
+  /** Whether only the history of the bus has the leaf, since the state has dropped it; default false. */
+  readonly isDropped?: boolean;
 }
 
-/** Records that a CA revoked a leaf, where the bus still counts on it. */
-export function recordRevocation(state: ManagerState, { certificateId, leafHash, reason }: Revoked): Decision<void> {
+/** The leaves of a certificate that its state has, newest first. */
+export function leavesOf({
+  current,
+  predecessors,
+  retired = [],
+}: Pick<ManagedCertificate, 'current' | 'predecessors' | 'retired'>): readonly IssuedCertificate[] {
+  return [...(current ? [current] : []), ...predecessors, ...retired];
+}
+
+/** Records that a CA revoked a leaf, where the bus still counts on it, or only its history has it. */
+export function recordRevocation(
+  state: ManagerState,
+  { certificateId, leafHash, reason, isDropped = false }: Revoked,
+): Decision<void> {
   const certificate = state.certificate(certificateId);
   const isCurrent = certificate?.current?.leafHash === leafHash && !certificate.revoked;
   const older = certificate ? [...certificate.predecessors, ...(certificate.retired ?? [])] : [];
   const isOlder = older.some((issued) => issued.leafHash === leafHash);
   const event = { type: 'CertificateRevoked' as const, certificateId, leafHash, reason };
-  return { events: isCurrent || isOlder ? [event] : [], result: undefined };
+  return { events: isCurrent || isOlder || isDropped ? [event] : [], result: undefined };
 }
 
 /**
@@ -93,8 +107,8 @@ export function* revocableIn(
   certificate: ManagedCertificate,
   { fits, now, servedForMs }: Timing & { readonly fits: Fits },
 ): Iterable<Found> {
-  const { certificateId, current, predecessors, retired = [], revoked, removed } = certificate;
-  const all = [...(current ? [current] : []), ...predecessors, ...retired];
+  const { certificateId, current, revoked, removed } = certificate;
+  const all = leavesOf(certificate);
   for (const [index, issued] of all.entries()) {
     if (Date.parse(issued.notAfter) <= now.getTime() || !fits(certificate, issued)) continue;
     if (issued === current && revoked) continue;

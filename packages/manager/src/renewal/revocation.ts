@@ -6,7 +6,7 @@ import { openAccount } from '../accounts/open-account.ts';
 import { authorityAt } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
-import { recordRevocation, servedAs } from '../decide/revocation.ts';
+import { leavesOf, recordRevocation, servedAs } from '../decide/revocation.ts';
 import { certificateNotFound, ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
 import { readHistory } from '../upkeep/history.ts';
@@ -15,7 +15,7 @@ import { readHistory } from '../upkeep/history.ts';
 export interface RevocationRequest {
   readonly certificateId: string;
   readonly reason: RevocationReason;
-  /** Of which of its certificates, hexadecimal; default the current one. What serves it is replaced first. */
+  /** Of which of its certificates, hexadecimal; default the current one. What serves it is replaced first. A removed one needs it. */
   readonly serialNumber?: string | undefined;
   /** An age identity that opens its private key, which signs then in the place of the account (RFC 8555 section 7.6). Default the account. */
   readonly identity?: string | undefined;
@@ -37,39 +37,57 @@ export interface RevocationSubject {
   readonly servedAs: readonly ManagedCertificate[];
 }
 
-/** A leaf that the state has dropped, since it keeps so many of a certificate: what the history of the bus says of it. */
+/** What the bus, its state and its history are asked for a leaf with. */
+type Places = Pick<Context, 'view' | 'bus' | 'now'>;
+
+/** A leaf that the state does not have, and that was not revoked: what the history of the bus says of it. */
 async function findInHistory(
-  { bus, now }: Pick<Context, 'bus' | 'now'>,
-  { certificateId, serialNumber }: { readonly certificateId: string; readonly serialNumber: string | undefined },
+  { view, bus, now }: Places,
+  { certificateId, serialNumber }: { readonly certificateId: string; readonly serialNumber: string },
   signal: AbortSignal,
 ): Promise<IssuedCertificate | undefined> {
-  for await (const { commit } of readHistory(bus, { signal }))
+  let found: IssuedCertificate | undefined;
+  const revoked = new Set<string>();
+  // What an expelled manager wrote of a revocation is void.
+  const { expelled } = view.checkpoint;
+  for await (const { commit } of readHistory(bus, { expelled, signal }))
     for (const { event } of commit.events) {
+      if (event?.type === 'CertificateRevoked') revoked.add(event.leafHash);
       if (event?.type !== 'CertificateObtained' && event?.type !== 'CertificateImported') continue;
       if (event.certificateId !== certificateId || event.serialNumber !== serialNumber) continue;
-      const issued = evolve(undefined, event, commit)?.current;
-      return issued && Date.parse(issued.notAfter) > now().getTime() ? issued : undefined;
+      found = evolve(undefined, event, commit)?.current;
     }
-  return undefined;
+  return found && Date.parse(found.notAfter) > now().getTime() && !revoked.has(found.leafHash) ? found : undefined;
+}
+
+/**
+ * Whether the state of a certificate has all of its leaves that are valid: it keeps so many, and of what an expelled manager obtained fewer, none
+ * of a certificate that was removed before.
+ */
+function isComplete({ view }: Places, { retired = [] }: ManagedCertificate): boolean {
+  return view.checkpoint.expelled.length === 0 && retired.filter(({ distrusted }) => !distrusted).length < MAX_RETIRED;
 }
 
 async function find(
-  context: Pick<Context, 'bus' | 'now'>,
+  places: Places,
   certificate: ManagedCertificate,
   { serialNumber, signal }: { readonly serialNumber: string | undefined; readonly signal: AbortSignal },
 ): Promise<IssuedCertificate> {
-  const { certificateId, current, predecessors, retired = [] } = certificate;
-  const known = current ? [current, ...predecessors, ...retired] : [];
+  const { certificateId, current } = certificate;
+  const known = leavesOf(certificate);
   const wanted = serialNumber?.toUpperCase() ?? current?.serialNumber;
-  const isComplete = retired.filter(({ distrusted }) => !distrusted).length < MAX_RETIRED;
   const issued =
     known.find((each) => each.serialNumber === wanted) ??
-    (isComplete ? undefined : await findInHistory(context, { certificateId, serialNumber: wanted }, signal));
+    (wanted === undefined || isComplete(places, certificate)
+      ? undefined
+      : await findInHistory(places, { certificateId, serialNumber: wanted }, signal));
   if (issued) return issued;
   const list = known.map((each) => each.serialNumber).join(', ');
-  const what = list
-    ? `Certificate ${certificateId} has no valid leaf with the serial number ${wanted} (it has: ${list}).`
-    : `Certificate ${certificateId} was never issued: there is nothing to revoke.`;
+  const has = list ? `it has: ${list}` : 'it has none';
+  const what =
+    wanted === undefined
+      ? `Certificate ${certificateId} was never issued: there is nothing to revoke.`
+      : `Certificate ${certificateId} has no valid leaf with the serial number ${wanted} (${has}).`;
   throw new ManagerError('CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND', what);
 }
 
@@ -81,15 +99,17 @@ export function cameFromElsewhere({ serialNumber }: Pick<IssuedCertificate, 'ser
 
 /** The leaf that a request names, and what it is served as. Rejects `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
 async function subjectOf(
-  context: Pick<Context, 'view' | 'bus' | 'now'>,
+  places: Places,
   { certificateId, serialNumber }: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>,
   signal: AbortSignal,
 ) {
-  const { state } = context.view;
+  const { state } = places.view;
   const certificate = state.certificate(certificateId);
-  if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
-  const issued = await find(context, certificate, { serialNumber, signal });
-  return { issued, served: servedAs(state, certificate, issued.leafHash) };
+  // Of a removed one nothing is current; its older leaves are as valid as before.
+  if (!certificate || (certificate.removed && serialNumber === undefined)) throw certificateNotFound(certificateId);
+  const issued = await find(places, certificate, { serialNumber, signal });
+  const isDropped = !leavesOf(certificate).includes(issued);
+  return { issued, isDropped, served: servedAs(state, certificate, issued.leafHash) };
 }
 
 /**
@@ -97,11 +117,11 @@ async function subjectOf(
  * `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, or as that is read.
  */
 export async function revocationSubject(
-  context: Pick<Context, 'view' | 'bus' | 'now'>,
+  places: Places,
   request: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<RevocationSubject> {
-  const { issued, served } = await subjectOf(context, request, signal);
+  const { issued, served } = await subjectOf(places, request, signal);
   return { serialNumber: issued.serialNumber, servedAs: served };
 }
 
@@ -117,7 +137,7 @@ export async function revokeCertificate(
   options: RunOptions & { readonly config: Configuration },
 ): Promise<RevocationResult> {
   const { certificateId, reason, identity } = request;
-  const { issued, served } = await subjectOf(context, request, options.signal);
+  const { issued, isDropped, served } = await subjectOf(context, request, options.signal);
   const { directory, leafHash, serialNumber } = issued;
   if (directory === undefined) throw cameFromElsewhere(issued);
   const authority = authorityAt(options.config, directory);
@@ -128,9 +148,10 @@ export async function revokeCertificate(
   const ca = await openAccount(context, authority, options);
   const { signal } = options;
   await revoke(ca, leaf, { reason, signal, ...(certificateKey === undefined ? {} : { certificateKey }) });
+  const recorded = { leafHash, reason: REVOCATION_REASONS[reason] };
   for (const id of new Set([certificateId, ...served.map((each) => each.certificateId)]))
     await decide(context, (state) =>
-      recordRevocation(state, { certificateId: id, leafHash, reason: REVOCATION_REASONS[reason] }),
+      recordRevocation(state, { ...recorded, certificateId: id, isDropped: isDropped && id === certificateId }),
     );
   return { certificateId, serialNumber, replacement: replacements[0] };
 }

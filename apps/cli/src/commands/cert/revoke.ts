@@ -70,33 +70,36 @@ function listed(certificates: readonly { readonly names: readonly string[] }[]):
   return [...shown, ...(more > 0 ? [`${more.toLocaleString('en')} more`] : [])].join(', ');
 }
 
+const LOOK_FIRST = ' First make sure that nothing still uses what was removed, such as a load balancer with ACM.';
+
 /** How many of those that were just counted were removed; nothing where none was. */
 const ofThem = (removed: number): string => (removed > 0 ? `, ${removed.toLocaleString('en')} of them removed` : '');
 
 /** What is asked before these are revoked. */
 function questionOf(ready: readonly Pick<RevocationOutcome, 'names' | 'isRemoved'>[]): string {
   const removed = ready.filter(({ isRemoved }) => isRemoved).length;
-  const check =
-    removed > 0 ? ' First make sure that nothing still uses what was removed, such as a load balancer with ACM.' : '';
+  const check = removed > 0 ? LOOK_FIRST : '';
   const what = `${many(ready.length, 'certificate')}${ofThem(removed)}`;
   return `Revoke ${what} (${listed(ready)})?${check} Nothing takes a revocation back.`;
 }
 
 /** What is asked before one is revoked: what is replaced for it, which can be another certificate that serves the same leaf. */
 function singleQuestionOf(
-  { certificateId, names }: Pick<ManagedCertificate, 'certificateId' | 'names'>,
+  { certificateId, names, removed }: Pick<ManagedCertificate, 'certificateId' | 'names' | 'removed'>,
   { serialNumber, servedAs }: RevocationSubject,
 ): string {
   const others = servedAs.flatMap((each) => (each.certificateId === certificateId ? [] : [each.certificateId]));
   const isOlder = others.length === servedAs.length;
   const what = `${certificateId} (${names.join(', ')})`;
-  const does = isOlder
-    ? `Revoke the older leaf ${serialNumber} of the certificate ${what}`
-    : `Replace and revoke the certificate ${what}`;
+  const ofOlder = removed
+    ? `Revoke the leaf ${serialNumber} of the removed certificate ${what}`
+    : `Revoke the older leaf ${serialNumber} of the certificate ${what}`;
+  const does = isOlder ? ofOlder : `Replace and revoke the certificate ${what}`;
+  const check = removed ? LOOK_FIRST : '';
   const [serve, are] = others.length === 1 ? ['serves', 'is'] : ['serve', 'are'];
   const also =
     others.length > 0 ? ` ${others.join(', ')} ${serve} it${isOlder ? '' : ', too'}, and ${are} replaced first.` : '';
-  return `${does}?${also} Nothing takes a revocation back.`;
+  return `${does}?${also}${check} Nothing takes a revocation back.`;
 }
 
 /** What became of a certificate that was not revoked, and what to do next. */
@@ -127,7 +130,7 @@ export default class CertRevoke extends SigningCommand {
     }),
     serial: Flags.string({
       description:
-        'serial number of an older one that is still valid; nothing is replaced, unless another certificate serves it as well',
+        'serial number of the one to revoke, as long as it is valid, also of a removed certificate; what serves it is replaced first',
     }),
     'served-for': Flags.string({
       description:
@@ -169,11 +172,12 @@ export default class CertRevoke extends SigningCommand {
     const { withManager } = await import('@certbus/runtime');
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
-      const { certificateId, names } = await certificateOf(manager, id);
+      const certificate = await certificateOf(manager, id, { takesRemoved: flags.serial !== undefined });
+      const { certificateId } = certificate;
       const request = { certificateId, ...terms, serialNumber: flags.serial };
       const { signal } = this;
       const subject = await manager.revocationSubject(request, { signal });
-      await this.agree(singleQuestionOf({ certificateId, names }, subject), flags);
+      await this.agree(singleQuestionOf(certificate, subject), flags);
       return this.withDisplay(({ onProgress }) => manager.revoke(request, { signal, onProgress }));
     });
     const { serialNumber, replacement } = result;

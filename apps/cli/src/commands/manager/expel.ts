@@ -16,7 +16,7 @@ function parseSince(text: string): number | Date {
 export default class ManagerExpel extends KeyChangeCommand {
   static override summary = 'Make void what a stolen manager key wrote, from a position or a time on, permanently.';
   static override description =
-    'It first shows what would be void; --dry-run ends there. Certificates stay, and are listed for replacement. Then every ACME account gets a fresh key, the configuration is sealed to those who are left, and the secrets that the key could read are listed. Where this is interrupted, run it again. Needs the root key; without it, --request.';
+    'It first shows what would be void; --dry-run ends there. Certificates stay, and are listed to be replaced and revoked, by serial number. Then every ACME account gets a fresh key, the configuration is sealed to those who are left, and the secrets that the key could read are listed. Where this is interrupted, run it again. Needs the root key; without it, --request.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> laptop --since 4711 --dry-run',
     '<%= config.bin %> <%= command.id %> laptop --since 2026-03-01T14:00:00Z',
@@ -67,8 +67,10 @@ export default class ManagerExpel extends KeyChangeCommand {
         `positions ${earliest} to ${since - 1} have only its own word for their time; --since ${earliest} makes them void as well`,
       );
     for (const { type, count } of voided) this.log(`void: ${count} ${type}`);
-    for (const { certificateId, names, position } of certificates)
-      this.log(`stays, to be replaced: ${certificateId} (${names.join(', ')}) of position ${position}`);
+    for (const { certificateId, names, serialNumber, position } of certificates)
+      this.log(
+        `stays, to be replaced and revoked: ${certificateId} (${names.join(', ')}), serial number ${serialNumber} of position ${position}`,
+      );
     if (voided.length === 0 && certificates.length === 0) this.progress('nothing');
   }
 }

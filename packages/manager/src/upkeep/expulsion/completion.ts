@@ -24,7 +24,10 @@ export interface CompletedExpulsion {
   readonly lostAccounts: readonly Pick<Account, 'directory' | 'accountUrl'>[];
   /** Secrets that an expelled manager could read: change them where they come from, and then in the configuration. */
   readonly secrets: readonly SecretPlace[];
-  /** Certificates that are served or kept, and whose private keys an expelled manager may have: renew, then revoke them. */
+  /**
+   * Leaves that have not ended and were not revoked, and whose private keys an expelled manager may have; also where they were replaced long
+   * ago, or their certificate was removed. Revoke each by its serial number, which replaces it first where it is served.
+   */
   readonly certificates: readonly SuspectCertificate[];
 }
 
@@ -54,15 +57,6 @@ async function resealConfiguration(context: Context, since: number): Promise<Sto
       if (!(error instanceof ManagerError) || error.code !== 'CERTBUS_MANAGER_CONFIG_CHANGED') throw error;
     }
   }
-}
-
-/** Those certificates that are served, or stand in for one that is. */
-function stillThere({ view }: Context, certificates: readonly SuspectCertificate[]): readonly SuspectCertificate[] {
-  return certificates.filter(({ certificateId, leafHash }) => {
-    const certificate = view.state.certificate(certificateId);
-    const issued = certificate?.current ? [certificate.current, ...certificate.predecessors] : [];
-    return issued.some((each) => each.leafHash === leafHash);
-  });
 }
 
 async function renewAccountKeys(
@@ -99,6 +93,6 @@ export async function completeExpulsion(
     accounts: context.view.state.bus.accounts,
     lostAccounts: lostAccounts.map(({ directory, accountUrl }) => ({ directory, accountUrl })),
     secrets: secretPlaces(configuration?.json),
-    certificates: stillThere(context, certificates),
+    certificates: certificates.filter(({ notAfter }) => Date.parse(notAfter) > context.now().getTime()),
   };
 }

@@ -265,6 +265,42 @@ test('an expulsion gives every account a fresh key, seals again what is left, an
   ).toEqual([]);
 });
 
+test('each leaf of the suspect is listed until it is revoked by its serial number, also one that was replaced often or removed', async () => {
+  const since = (await head()).position + 1;
+  const { often, gone, serials, leafHash } = await withManager(stolen, { holder: 'mallory' }, async (manager) => {
+    const issue = (name: string) => manager.issue({ names: [name] }, { signal });
+    const issued = { often: await issue('often.test'), gone: await issue('gone.test') };
+    const { certificateId, serialNumber } = issued.often;
+    const first = manager.certificate(certificateId).current?.leafHash ?? '';
+    const all = [serialNumber];
+    // More than a state keeps of what a suspect obtained: the first one is only in the history.
+    for (let n = 0; n < 9; n += 1) all.push((await manager.renew(certificateId, { signal })).serialNumber);
+    return { often: certificateId, gone: issued.gone, serials: all, leafHash: first };
+  });
+  // What the suspect says of a revocation is void.
+  await steal({ type: 'CertificateRevoked', certificateId: often, leafHash, reason: 1 });
+  await expel(since);
+  await withManager(site, { holder: 'alice' }, (manager) => manager.remove(gone.certificateId));
+  const listed = async () => (await expel(since)).certificates.map(({ serialNumber }) => serialNumber).toSorted();
+  expect(await listed()).toEqual([...serials, gone.serialNumber].toSorted());
+  const revoked: string[] = [];
+  one.on('revocation', ({ serial }) => void revoked.push(serial.toUpperCase().replace(/^00/, '')));
+  await withManager(site, { holder: 'alice' }, async (manager) => {
+    const [serialNumber] = serials;
+    expect(JSON.stringify(manager.certificate(often))).not.toContain(`"${serialNumber}"`);
+    const reason = 'keyCompromise';
+    const revokeFirst = () => manager.revoke({ certificateId: often, serialNumber, reason }, { signal });
+    expect(await revokeFirst()).toMatchObject({ serialNumber, replacement: undefined });
+    const { certificateId } = gone;
+    const missing = { code: 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND' };
+    await expect(manager.revoke({ certificateId, reason }, { signal })).rejects.toMatchObject(missing);
+    await manager.revoke({ certificateId, serialNumber: gone.serialNumber, reason }, { signal });
+    await expect(revokeFirst()).rejects.toMatchObject(missing);
+  });
+  expect(revoked).toEqual([serials[0], gone.serialNumber]);
+  expect(await listed()).toEqual(serials.slice(1).toSorted());
+});
+
 test.each(['before', 'after'] as const)(
   'an expulsion whose process ends %s each of its appends finishes when it is run again',
   async (when) => {

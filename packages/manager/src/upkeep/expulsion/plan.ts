@@ -24,13 +24,16 @@ export interface EventsOfType {
   readonly events: readonly SuspectEvent[];
 }
 
-/** A certificate that a suspect obtained, or whose private key it made. */
+/** A leaf that a suspect obtained, or whose private key it made. The certificate can have newer ones, of others, or be removed. */
 export interface SuspectCertificate {
   readonly certificateId: string;
   readonly names: readonly string[];
+  /** Hexadecimal. */
   readonly serialNumber: string;
   /** SHA-256 of the leaf, base64url. */
   readonly leafHash: string;
+  /** Its end, ISO 8601. */
+  readonly notAfter: string;
   /** Position of the commit that has it. */
   readonly position: number;
 }
@@ -41,7 +44,7 @@ export interface Traces {
   readonly voided: readonly EventsOfType[];
   /** What counts all the same: certificates and issuers, by type. */
   readonly kept: readonly EventsOfType[];
-  /** Certificates to be replaced: the suspect may have their private keys. */
+  /** Leaves to be replaced and revoked, as the suspect may have their private keys; without those whose revocation is on the bus. */
   readonly certificates: readonly SuspectCertificate[];
 }
 
@@ -76,14 +79,17 @@ function createTally() {
 
 type Issued = Extract<BusEvent, { readonly leaf: string }>;
 
-function certificateOf({ certificateId, names, serialNumber, leaf }: Issued, position: number): SuspectCertificate {
-  return { certificateId, names, serialNumber, leafHash: sha256(Buffer.from(leaf, 'base64')), position };
+function certificateOf(
+  { certificateId, names, serialNumber, leaf, notAfter }: Issued,
+  position: number,
+): SuspectCertificate {
+  return { certificateId, names, serialNumber, leafHash: sha256(Buffer.from(leaf, 'base64')), notAfter, position };
 }
 
 /** Types whose issuance has a private key that the writer of the event made. */
 const MAKES_KEY: ReadonlySet<string> = new Set(['IssuanceStarted', 'CsrReplaced'] satisfies EventType[]);
 
-/** Finds all that expulsions make void, and the certificates to be replaced, on the whole of a bus. */
+/** Finds all that expulsions make void, and the leaves to be replaced and revoked, on the whole of a bus. */
 export async function findTraces(
   bus: Bus,
   { expelled = [], signal }: HistoryOptions & { readonly expelled: readonly Expulsion[] },
@@ -92,6 +98,7 @@ export async function findTraces(
   const certificates: SuspectCertificate[] = [];
   /** Issuances whose private key a suspect made, so that it has it, also where others completed them. */
   const tainted = new Set<string>();
+  const revoked = new Set<string>();
   const takeCommit = ({ commit: { position, events }, stored }: ReadCommit) => {
     // What is void has no content any more; as it was written it has.
     const written = events.some(({ distrusted }) => distrusted) ? decodeCommit(stored.bytes).events : events;
@@ -99,13 +106,15 @@ export async function findTraces(
       const original = written[index]?.event;
       if (distrusted) (event ? kept : voided).add(type, { position, subject: subjectOf(original) });
       if (distrusted && original && MAKES_KEY.has(type) && 'issuanceId' in original) tainted.add(original.issuanceId);
+      if (event?.type === 'CertificateRevoked') revoked.add(event.leafHash);
       if (!event || !('leaf' in event)) continue;
       const isTainted = distrusted || ('issuanceId' in event && tainted.has(event.issuanceId));
       if (isTainted) certificates.push(certificateOf(event, position));
     }
   };
   for await (const read of readHistory(bus, { expelled, signal })) takeCommit(read);
-  return { voided: voided.all(), kept: kept.all(), certificates };
+  const left = certificates.filter(({ leafHash }) => !revoked.has(leafHash));
+  return { voided: voided.all(), kept: kept.all(), certificates: left };
 }
 
 /**
