@@ -75,6 +75,8 @@ export interface Issuance {
   readonly startedAt: string;
   /** Who holds the claim; `undefined` after a release. */
   readonly holder: string | undefined;
+  /** When this holder took it over from another or after a release, ISO 8601; absent where it has held it from the beginning. */
+  readonly heldSince?: string | undefined;
   /** End of the claim, ISO 8601. */
   readonly until: string;
   /** The CSRs of this issuance with their keys, the newest 16; the last one is the one to finalize with. */

@@ -80,6 +80,16 @@ describe('given a claim', () => {
     expect(certificate?.issuance?.csrs).toHaveLength(1);
   });
 
+  test('since when it is held counts from the last change of holder, and not from what its holder adds to it', () => {
+    const taken = (holder: string) => ({ type: 'IssuanceTakenOver', ...ours, holder, until: iso(9) }) as const;
+    const since = (...events: readonly (readonly [CertificateEvent, number])[]) =>
+      given([started('issuance01'), 0], ...events)?.issuance?.heldSince;
+    expect(since([taken('alice'), 1])).toBeUndefined();
+    expect(since([taken('bob'), 1], [taken('bob'), 2])).toBe(iso(1));
+    expect(since([taken('bob'), 1], [taken('alice'), 2])).toBe(iso(2));
+    expect(since([{ type: 'IssuanceReleased', ...ours, holder: 'alice' }, 1], [taken('alice'), 3])).toBe(iso(3));
+  });
+
   test('when another key is put forward, both stay until the issuance closes', () => {
     const replacement = { csr: base64('csr 2'), sealedKey: base64('sealed 2'), recipientsPosition: 7 };
     const certificate = given([started('issuance01'), 0], [{ type: 'CsrReplaced', ...ours, ...replacement }, 0]);

@@ -299,7 +299,11 @@ function change(certificate: ManagedCertificate, event: LaterEvent, commit: Even
     case 'OrderCreated':
       return changeIssuance(certificate, event.issuanceId, () => ({ orderUrl: event.orderUrl }));
     case 'IssuanceTakenOver':
-      return changeIssuance(certificate, event.issuanceId, () => ({ holder: event.holder, until: event.until }));
+      return changeIssuance(certificate, event.issuanceId, ({ holder }) => ({
+        holder: event.holder,
+        until: event.until,
+        ...(holder === event.holder ? {} : { heldSince: at.toISOString() }),
+      }));
     case 'IssuanceReleased':
       return changeIssuance(certificate, event.issuanceId, () => ({ holder: undefined }));
     case 'CsrReplaced': {

@@ -113,8 +113,12 @@ test('a claim is stuck once no order takes so long', () => {
     certificate('a', { issuance: held(359) }),
     certificate('b', { issuance: held(360) }),
     certificate('c', { issuance: { ...held(999), holder: undefined } }),
+    certificate('d', { issuance: { ...held(999), heldSince: ago(359) } }),
+    certificate('e', { issuance: { ...held(999), heldSince: ago(360) } }),
   ];
-  expect(found(all)).toEqual(['claim-stuck b']);
+  expect(found(all)).toEqual(['claim-stuck b', 'claim-stuck e']);
+  const [, late] = alertsOf(all);
+  expect(late).toMatchObject({ detail: `one has held the claim on e.test since ${ago(360)}, and is not done` });
 });
 
 test('more than twenty at once are one alert until none of them is left, next to those that were told of before', () => {

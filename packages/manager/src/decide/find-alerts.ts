@@ -98,10 +98,12 @@ function endingAlert(kind: AlertKind, certificate: ManagedCertificate, now: Date
 /** A claim that keeps others from a certificate for longer than any order takes. */
 function stuckAlert({ certificateId, names, issuance }: ManagedCertificate, now: Date): Alert | undefined {
   if (issuance?.holder === undefined) return undefined;
-  const since = new Date(issuance.startedAt);
+  // An order that was begun long ago, such as before an outage, can have been taken over a moment ago.
+  const { holder, startedAt, heldSince = startedAt } = issuance;
+  const since = new Date(heldSince);
   const seenAt = new Date(since.getTime() + STUCK_MS);
   if (seenAt > now) return undefined;
-  const detail = `${issuance.holder} has held the claim on ${shown(names)} since ${issuance.startedAt}, and is not done`;
+  const detail = `${holder} has held the claim on ${shown(names)} since ${heldSince}, and is not done`;
   return { kind: 'claim-stuck', subject: certificateId, detail, since, seenAt };
 }
 
