@@ -7,6 +7,8 @@ export interface BindingLimit {
   readonly limit: LedgerLimit | 'campaign';
   /** The domain, name or names that it is about; the directory for `orders`; the id of a campaign. */
   readonly subject: string;
+  /** Directory of the CA whose limit it is, which can be a second one; absent for `campaign`. */
+  readonly directory?: string;
   /** From when on there is room. */
   readonly until: Date;
 }

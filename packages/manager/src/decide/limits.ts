@@ -117,7 +117,8 @@ export function bindingLimit(
   for (const { limit, subject, keys, rate, kept } of countsFor(order, limits)) {
     const { held, spent } = spendingOf(state, keys, stretchOf(rate, now));
     const until = roomAt(rate, fullAt(rate, { spent }, now), { now, held, kept });
-    if (until > now && (last === undefined || until > last.until)) last = { limit, subject, until };
+    if (until > now && (last === undefined || until > last.until))
+      last = { limit, subject, directory: order.directory, until };
   }
   return last;
 }

@@ -32,7 +32,7 @@ export interface RenewalOutcome {
   readonly until?: Date | undefined;
   /** With `quarantined`, and with `postponed` after the first look: what left our control. `until` is the next look. */
   readonly lost?: FoundLoss;
-  /** With `postponed`: the limit of the CA that leaves no room, and its domain, name or names, or directory. */
+  /** With `postponed`: the limit of the CA that leaves no room, its domain, name or names, or directory, and which CA that is. */
   readonly limit?: Omit<BindingLimit, 'until'>;
 }
 

@@ -38,11 +38,10 @@ function quotasOf(context: Context, config: Configuration, abouts: readonly Quot
 }
 
 /** Limits that kept certificates of this run waiting. */
-function metBy({ view }: Context, outcomes: readonly RenewalOutcome[]): QuotaSubject[] {
-  return outcomes.flatMap(({ certificateId, limit }) => {
-    const directory = view.state.certificate(certificateId)?.directory;
-    if (!limit || !directory) return [];
-    const { limit: kind, subject } = limit;
+function metBy(outcomes: readonly RenewalOutcome[]): QuotaSubject[] {
+  return outcomes.flatMap(({ limit: met }) => {
+    if (!met?.directory) return [];
+    const { limit: kind, subject, directory } = met;
     // Failed validations are the names' own, and the pace of a campaign is what somebody chose.
     return kind === 'failures' || kind === 'campaign' ? [] : [{ limit: kind, subject, directory }];
   });
@@ -80,10 +79,7 @@ export function readAlertPicture(
   );
   const urgent = { count: replica.countUrgent(now()), first: resolve(replica.urgent(now(), SAMPLE)) };
   const raised = noted.flatMap(({ alert, subject }) => (alert === 'quota' ? (parseQuotaSubject(subject) ?? []) : []));
-  const quotas = [
-    ...orderQuotas(context, config),
-    ...quotasOf(context, config, [...metBy(context, outcomes), ...raised]),
-  ];
+  const quotas = [...orderQuotas(context, config), ...quotasOf(context, config, [...metBy(outcomes), ...raised])];
   const byKey = new Map(quotas.map((quota) => [`${quota.limit} ${quota.directory} ${quota.subject}`, quota]));
   const certificate = (id: string) => state.certificate(id);
   return { noted, certificate, failing, urgent, open: openOnes(context), quotas: [...byKey.values()], silentSince };
