@@ -17,7 +17,7 @@ export interface CaLimits {
   /** Certificates of one exact set of names, for all accounts together; not limited where absent. */
   readonly nameSets?: Rate;
   /**
-   * Whether renewals of the same names count as new orders. With `exempt`, a renewal inside the window that the CA named (RFC 9773) passes
+   * Whether renewals of the same names count as new orders; for `domains` they never do. With `exempt`, a renewal inside the window that the CA named (RFC 9773) passes
    * all limits on orders, names and domains. Default `counted`.
    */
   readonly renewals?: 'exempt' | 'counted';
