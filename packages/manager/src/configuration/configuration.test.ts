@@ -82,6 +82,8 @@ test.each([
   ['a default that is not there', 'defaultAuthority', 'x', /defaultAuthority must be one of/],
   ['terms not agreed', 'authorities.le.termsOfServiceAgreed', false, /terms of service/],
   ['a password in an address', 'checkIn.url', 'https://me:hunter2@check.example/in', /^(?!.*hunter2).*checkIn\.url/],
+  ['a check-in within nothing', 'checkIn.within', 'banana', /checkIn\.within must be a time such as 2h/],
+  ['a check-in within a month', 'checkIn.within', '30d', /checkIn\.within must be a time .* seven days at most/],
   ['a switch that is a text', 'http01.probe', 'no', /http01\.probe must be true or false/],
   ['a switch of DNS that is a text', 'dns.3.followAliases', 'no', /dns\.3\.followAliases must be true or false/],
   ['http to another machine', 'authorities.le.directory', 'http://ca.example/dir', /https/],

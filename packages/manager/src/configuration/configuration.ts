@@ -16,6 +16,7 @@ import * as v from 'valibot';
 import { ManagerError } from '../errors.ts';
 import { type AlertSink, alertSinks } from './alert-sinks.ts';
 import { dnsSettings } from './dns-settings.ts';
+import { isDuration } from './duration.ts';
 import { type ConfiguredLimits, configuredLimits } from './limits.ts';
 
 /** A CA, by its ACME directory. */
@@ -110,7 +111,7 @@ export interface Configuration {
         readonly nameServers?: Readonly<Record<string, readonly string[]>> | undefined;
       }
     | undefined;
-  /** A dead man's switch: `url` is fetched after every successful run. */
+  /** A dead man's switch: `url` is fetched after every successful run, of which there is one at least each `within`, such as `2h`; default 24 hours. */
   readonly checkIn?: { readonly url: string; readonly within?: string | undefined } | undefined;
   /** Where alerts are sent, by the name of the place. */
   readonly alerts?: Readonly<Record<string, AlertSink>> | undefined;
@@ -169,6 +170,11 @@ const http01 = v.strictObject({
   probe: v.optional(flag),
 });
 
+const duration = v.pipe(
+  v.string('must be a string'),
+  v.check(isDuration, 'must be a time such as 2h, of seven days at most'),
+);
+
 /** The schema of a {@link Configuration}. */
 export const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
   v.strictObject({
@@ -197,7 +203,7 @@ export const configuration: v.GenericSchema<unknown, Configuration> = v.pipe(
         'must be false, or {"resolver": […], "nameServers": {"DOMAIN": […]}}',
       ),
     ),
-    checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(nonEmpty) })),
+    checkIn: v.optional(v.strictObject({ url: httpUrl, within: v.optional(duration) })),
     alerts: v.optional(alertSinks),
   }),
   v.forward(

@@ -1,6 +1,7 @@
 /** The limits of CAs in the configuration, in the place of those that a CA publishes. */
 import type { CaLimits, Rate } from '@certbus/acme';
 import * as v from 'valibot';
+import { durationMs, isDuration } from './duration.ts';
 
 /** So many within a time, such as `7d`, refilled evenly. */
 export interface ConfiguredRate {
@@ -13,29 +14,19 @@ export interface ConfiguredRate {
 export interface ConfiguredLimits {
   /** New orders of the account. */
   readonly orders?: ConfiguredRate | undefined;
-  /** Certificates of a registered domain, for names that the CA had not issued for. */
+  /** Certificates of a registered domain, for names that the CA had not issued for: renewals are not counted here. */
   readonly domains?: ConfiguredRate | undefined;
   /** Certificates of an exact set of names. */
   readonly nameSets?: ConfiguredRate | undefined;
   /** Failed validations of a name. */
   readonly failures?: ConfiguredRate | undefined;
-  /** Whether renewals of the same names count as new orders. */
+  /** Whether renewals of the same names count as new orders, and so for `orders`. */
   readonly renewals?: 'exempt' | 'counted' | undefined;
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-const LONGEST_MS = 7 * 86_400_000;
-
-function msOf(text: string): number {
-  const [, count = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
-  return Number(count) * (UNIT_MS[unit] ?? 0);
-}
-
-const isWindow = (text: string): boolean => msOf(text) > 0 && msOf(text) <= LONGEST_MS;
-
 const rate = v.strictObject({
   count: v.pipe(v.number('must be a number'), v.integer('must be whole'), v.minValue(1, 'must be 1 or more')),
-  within: v.pipe(v.string('must be a string'), v.check(isWindow, 'must be a time such as 3h, of seven days at most')),
+  within: v.pipe(v.string('must be a string'), v.check(isDuration, 'must be a time such as 3h, of seven days at most')),
 });
 
 /** The schema of {@link ConfiguredLimits}. */
@@ -47,7 +38,7 @@ export const configuredLimits: v.GenericSchema<unknown, ConfiguredLimits> = v.st
   renewals: v.optional(v.picklist(['exempt', 'counted'], 'must be "exempt" or "counted"')),
 });
 
-const rateOf = ({ count, within }: ConfiguredRate): Rate => ({ capacity: count, refillMs: msOf(within) / count });
+const rateOf = ({ count, within }: ConfiguredRate): Rate => ({ capacity: count, refillMs: durationMs(within) / count });
 
 /** The limits that count at a CA: the configured ones, and for all else the published ones. */
 export function limitsAt(published: CaLimits, { renewals, ...rates }: ConfiguredLimits = {}): CaLimits {

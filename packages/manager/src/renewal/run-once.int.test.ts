@@ -1,4 +1,7 @@
 /** Tests of one run of a manager: what it says it did, and how it ends at its deadline, by its signal and while work comes. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { PresentedChallenge } from '@certbus/acme';
 import { type AcmeServer, startAcmeServer } from '@certbus/acme-server';
 import { BEGINNING } from '@certbus/events/history';
@@ -176,6 +179,27 @@ test('what another manager leaves behind is taken up by a run that is under way'
     own.open();
     expect(await running).toMatchObject({ due: 2, renewed: 2 });
   });
+});
+
+test('where a check-in is wanted within two hours, the next run comes by then although nothing is due', async () => {
+  let checkIns = 0;
+  const server = createServer((_, response) => {
+    checkIns += 1;
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const site = await siteWith([]);
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const nextWith = (checkIn: object) =>
+    run(site, { holder: 'one' }, async (manager) => {
+      await manager.configure({ ...(site.config as object), checkIn });
+      return (await manager.runOnce()).next.getTime() - at;
+    });
+  expect(await nextWith({ url, within: '2h' })).toBe(2 * HOUR_MS);
+  expect(await nextWith({ url })).toBeGreaterThan(2 * HOUR_MS);
+  expect(checkIns).toBe(2);
+  server.closeAllConnections();
+  server.close();
 });
 
 test('what fails beside the renewals is reported next to their outcomes, which no failure hides', async () => {

@@ -1,5 +1,6 @@
 /** One run of a manager: asks the CAs, renews, shows that it is there, and checks in. */
 import { markDefaultAccount } from '../accounts/stateless.ts';
+import { durationMs } from '../configuration/duration.ts';
 import { requireConfiguration, withConfiguration } from '../configuration/stored-configuration.ts';
 import { type Context, checkKnown, decide } from '../context.ts';
 import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
@@ -176,13 +177,14 @@ export async function runOnce(
     tellAgain = told.next;
     for (const error of [...told.errors, ...doubted].slice(0, 1)) side.report('alerts', error);
   });
-  const url = config.checkIn?.url;
+  const { url, within } = config.checkIn ?? {};
   if (url && isInOrder(outcomes) && side.problems.length === 0) await side.run('check-in', () => checkIn(url, last));
   const others = [
     nextQuestion,
     nextHeartbeat(context.view.state),
     nextCampaignAt(context, outcomes),
     tellAgain,
+    within === undefined ? undefined : new Date(context.now().getTime() + durationMs(within)),
     side.again(),
   ];
   const next = await nextRun(context, { outcomes, awaitsOutage, others });
