@@ -282,6 +282,10 @@ const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
     expect(first.error).toBeNull();
     return run(['cert', 'mk', '--subdomain', 'a.test', '--new'], site.variables);
   },
+  CERTBUS_MANAGER_NAMES_LOST: (site) => {
+    dns.add('barred.test', 'CAA', { tag: 'issue', value: 'other.test' });
+    return run(['cert', 'mk', '--subdomain', 'barred.test'], site.variables);
+  },
   CERTBUS_MANAGER_SECRET_MISSING: async (site) => {
     const dns = [{ zones: ['*'], provider: 'cloudflare', token: { env: 'CERTBUS_SECRET_X' } }];
     await configure(site, { dns });

@@ -1,4 +1,4 @@
-/** Looks whether the names of a certificate are still ours to certify, before an order is spent on them. */
+/** Looks whether names are ours to certify, before an order is spent on them. */
 import { type Control, checkCaa, classifyControl, readDirectory } from '@certbus/acme';
 import { isAddress, type ManagedCertificate } from '@certbus/events';
 import type { DnsView } from '@certbus/solvers/dns-view';
@@ -9,12 +9,13 @@ import { resolversFor } from '../configuration/resolvers.ts';
 import type { Context } from '../context.ts';
 import { registeredDomainOf } from '../decide/limits.ts';
 import type { FoundLoss } from '../decide/quarantine.ts';
+import { ManagerError } from '../errors.ts';
 import { accountAt } from '../state/accounts.ts';
 
 /** Looks at the names of certificates, for the length of a run. */
 export interface ControlLook {
   /** Rejects with the signal's reason only. */
-  at(certificate: ManagedCertificate, directory: string): Promise<Look>;
+  at(certificate: Pick<ManagedCertificate, 'names' | 'challengeType'>, directory: string): Promise<Look>;
 }
 
 /**
@@ -113,10 +114,10 @@ export function createControlLook(context: Context, config: Configuration, signa
     name: string,
     {
       challengeType,
-      issuer,
+      directory,
       viewOf,
       look,
-    }: { challengeType: string; issuer: Issuer | undefined; viewOf: ReturnType<typeof createViews>; look: AbortSignal },
+    }: { challengeType: string; directory: string; viewOf: ReturnType<typeof createViews>; look: AbortSignal },
   ): Promise<Control | undefined> {
     const resolvers = resolversFor(config, name);
     if (!resolvers) return undefined;
@@ -131,9 +132,14 @@ export function createControlLook(context: Context, config: Configuration, signa
     const facts = { name: subject, exists, nameServers: delegation?.nameServers, expectedNameServers };
     const first = classifyControl(facts);
     if (first.state !== 'ours') return first;
+    const question = { challengeType, resolver: view.caa, signal: look };
+    // What lets a CA without a name issue lets every CA: most domains have no such records, and the CA need not be asked for its name.
+    const forAnyone = await checkCaa(name, { issuers: [], ...question });
+    if (forAnyone.verdict !== 'forbidden') return classifyControl({ ...facts, caa: forAnyone });
+    const issuer = await issuerOf(directory);
     if (!issuer) return { state: 'unknown', why: 'the CA cannot be asked for its name in CAA records' };
     if (issuer.issuers.length === 0) return first;
-    const caa = await checkCaa(name, { ...issuer, challengeType, resolver: view.caa, signal: look });
+    const caa = await checkCaa(name, { ...issuer, ...question });
     return classifyControl({ ...facts, caa });
   }
 
@@ -143,12 +149,11 @@ export function createControlLook(context: Context, config: Configuration, signa
       if (config.quarantine === false || asked.length === 0) return { state: 'ours' };
       const look = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
       try {
-        const issuer = await issuerOf(directory);
         const viewOf = createViews();
         const found = await Promise.all(
           asked.map(async (name) => ({
             name,
-            control: await controlOf(name, { challengeType, issuer, viewOf, look }),
+            control: await controlOf(name, { challengeType, directory, viewOf, look }),
           })),
         );
         return judge(found);
@@ -159,4 +164,20 @@ export function createControlLook(context: Context, config: Configuration, signa
       }
     },
   };
+}
+
+/**
+ * Looks at DNS before the first order for names. Rejects `CERTBUS_MANAGER_NAMES_LOST` where an answer shows that the CA cannot issue for one of
+ * them, and with the signal's reason.
+ */
+export async function checkControl(
+  context: Context,
+  { directory, ...subject }: Pick<ManagedCertificate, 'names' | 'challengeType'> & { readonly directory: string },
+  { config, signal }: { readonly config: Configuration; readonly signal: AbortSignal },
+): Promise<void> {
+  const look = await createControlLook(context, config, signal).at(subject, directory);
+  if (look.state !== 'lost') return;
+  const { names, detail } = look.found;
+  const what = `No order was made for ${subject.names.join(', ')}, since the CA would refuse ${names.join(', ')}: ${detail}. Nothing was asked of the CA. Change that in DNS, and run this again. Where the resolvers of the configuration do not see what the CA sees, "certbus cert mk --ignore-dns" orders all the same.`;
+  throw new ManagerError('CERTBUS_MANAGER_NAMES_LOST', what);
 }

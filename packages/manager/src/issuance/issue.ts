@@ -9,6 +9,7 @@ import { type IssuedContent, recordUnstarted } from '../decide/issuance.ts';
 import { certificateNotFound, isBusError, LimitReachedError, ManagerError } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
 import { completeIssuance } from './completion.ts';
+import { checkControl } from './control.ts';
 import { createCsrWithKey } from './csr.ts';
 import { recordedReason } from './failure.ts';
 import { parseKeyType } from './key-type.ts';
@@ -32,6 +33,8 @@ export interface IssueRequest {
   readonly another?: boolean;
   /** Name of the CA in the configuration. Default its default one. */
   readonly authority?: string;
+  /** Order also where DNS shows that the CA cannot issue for these names. Default false: then a new order is begun only after a look. */
+  readonly ignoreDns?: boolean;
 }
 
 /** How a run behaves. */
@@ -75,6 +78,8 @@ interface ClaimedRun extends RunOptions {
   readonly wait?: boolean;
   /** Whether the context was caught up a moment ago. Default false. */
   readonly caughtUp?: boolean;
+  /** Looks before a new order is begun, and rejects where it must not be. Default: it can be. */
+  readonly look?: () => Promise<void>;
 }
 
 type Claim<Kind extends ClaimResult['kind']> = Extract<ClaimResult, { kind: Kind }>;
@@ -125,25 +130,26 @@ async function complete(
   return { certificateId, names, outcome: 'issued', serialNumber, notAfter, warnings };
 }
 
-/** A CSR as the CA that it is for wants it. */
-function csrFor(
-  config: Configuration,
+/** A CSR as the CA that it is for wants it, once the look before a new order has shown nothing against it. */
+async function csrFor(
+  { view }: Context,
   needed: Claim<'csr-needed'>,
-  bus: Context['view']['state']['bus'],
+  { config, look }: Pick<ClaimedRun, 'config' | 'look'>,
 ): Promise<CsrWithKey> {
   // An authority that is gone is reported, and recorded, when its order is made.
   const authority = Object.values(config.authorities).find(({ directory }) => directory === needed.directory);
-  return createCsrWithKey(needed, bus, authority);
+  const [csr] = await Promise.all([createCsrWithKey(needed, view.state.bus, authority), look?.()]);
+  return csr;
 }
 
 /** The CSR that a claim will need, by the picture of a moment ago: made without asking the bus. */
 async function createCsrAhead(
-  { view, now }: Context,
-  config: Configuration,
+  context: Context,
+  options: ClaimedRun,
   ask: (state: ManagerState, now: Date) => Decision<ClaimResult>,
 ): Promise<CsrWithKey | undefined> {
-  const { result } = ask(view.state, now());
-  return result.kind === 'csr-needed' ? csrFor(config, result, view.state.bus) : undefined;
+  const { result } = ask(context.view.state, context.now());
+  return result.kind === 'csr-needed' ? csrFor(context, result, options) : undefined;
 }
 
 /** Claims an issuance, and waits while another process holds the claim. Rejects `CERTBUS_MANAGER_LIMIT_REACHED`. */
@@ -152,14 +158,14 @@ async function claim(
   ask: AskForClaim,
   options: ClaimedRun,
 ): Promise<Claim<'managed'> | Claim<'claimed'>> {
-  const { holder, claimMs, graceMs, view } = context;
+  const { holder, claimMs, graceMs } = context;
   const { config, signal, takeOver = false } = options;
   const limits = (directory: string) => limitsOfAuthority(config, context.publishedLimits, directory);
   const ended = new Set<string>();
   const terms = { holder, claimMs, graceMs, takeOver, ended, limits };
   let { caughtUp = false } = options;
   let csr = caughtUp
-    ? await createCsrAhead(context, config, (state, now) => ask(state, now, terms, undefined))
+    ? await createCsrAhead(context, options, (state, now) => ask(state, now, terms, undefined))
     : undefined;
   for (;;) {
     signal.throwIfAborted();
@@ -167,7 +173,7 @@ async function claim(
     caughtUp = false;
     if (result.kind === 'managed' || result.kind === 'claimed') return result;
     if (result.kind === 'limited') throw new LimitReachedError(result.names, result.binding);
-    if (result.kind === 'csr-needed') csr = await csrFor(config, result, view.state.bus);
+    if (result.kind === 'csr-needed') csr = await csrFor(context, result, options);
     else if (context.hasEnded(result.holder)) ended.add(result.holder);
     else await waitForHolder(context, result, options);
   }
@@ -231,12 +237,12 @@ export async function recordUnsent(
 }
 
 /**
- * Makes a managed certificate, or finds the one that these names have already with a key of this type, in a context that was caught up a moment ago. Rejects
- * with `ManagerError`, `AcmeError`, `StoreError`, or the signal's reason once the claim is released.
+ * Makes a managed certificate, or finds the one that these names have already with a key of this type, in a context that was caught up a moment ago. Before a
+ * new order it looks at DNS. Rejects with `ManagerError`, such as `CERTBUS_MANAGER_NAMES_LOST`, `AcmeError`, `StoreError`, or the signal's reason once the claim is released.
  */
 export async function issue(
   context: Context,
-  { names, challengeType = 'dns-01', profile, keyType, another = false, authority }: IssueRequest,
+  { names, challengeType = 'dns-01', profile, keyType, another = false, authority, ignoreDns = false }: IssueRequest,
   options: RunOptions & { readonly config: Configuration },
 ): Promise<IssueResult> {
   const subject = {
@@ -253,7 +259,14 @@ export async function issue(
   const ids = { certificateId: createId(), issuanceId: createId() };
   const ask: AskForClaim = (state, now, terms, csr) =>
     claimNew(state, now, subject, { ...terms, ...ids, csr, another });
-  return finish(context, (caughtUp) => claim(context, ask, { ...options, caughtUp }), options);
+  let looked: Promise<void> | undefined;
+  // Once, however often the claim is asked for.
+  const look = async () => {
+    looked ??= checkControl(context, subject, options);
+    await looked;
+  };
+  const run = ignoreDns ? options : { ...options, look };
+  return finish(context, (caughtUp) => claim(context, ask, { ...run, caughtUp }), options);
 }
 
 /** Renews one certificate, due or not. Rejects as {@link issue}, and with `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */

@@ -26,13 +26,13 @@ afterAll(async () => {
   folder.remove();
 });
 
-async function bindByCaa(host: string): Promise<void> {
-  const policies = [{ tag: 'issue', value: `ca.test; accounturi=${ca.directory}/account` }];
+async function bindByCaa(host: string, accountUrl: string): Promise<void> {
+  const policies = [{ tag: 'issue', value: `ca.test; accounturi=${accountUrl}` }];
   await fetch(`${dns.url}/add-caa`, { method: 'POST', body: JSON.stringify({ host, policies }) });
 }
 
 /** Fails twice, so that the next order is tried at the staging CA first; gives what became of that one. */
-async function thirdTry(name: string, failAtStaging: (name: string) => unknown) {
+async function thirdTry(name: string, failAtStaging: (name: string, accountUrl: string) => unknown) {
   sites += 1;
   const config = configFor(ca, { url: dns.url, dns: dns.address }) as { dns: object[] };
   const authorities = { ca: { ...authority(ca), staging: 'staging' }, staging: authority(staging) };
@@ -46,7 +46,8 @@ async function thirdTry(name: string, failAtStaging: (name: string) => unknown) 
       now += 3 * 3_600_000;
     }
     await manager.configure(good);
-    await failAtStaging(name);
+    const account = manager.state.bus.accounts.find(({ directory }) => directory === ca.directory);
+    await failAtStaging(name, account?.accountUrl ?? '');
     const before = { ca: ca.orderCount, staging: staging.orderCount };
     const outcome = await manager.issue({ names: [name] }, { signal }).then(
       (issued) => issued.outcome,

@@ -157,6 +157,44 @@ test('CAA records against us and other name servers count as well', async () => 
   });
 });
 
+test('before the first order DNS is looked at, too: a real answer against it costs no order, silence does not hold it up', async () => {
+  const site = await newSite();
+  bar('one.test');
+  const issue = (names: readonly string[], more: object = {}) =>
+    withNewManager(site, { holder: '' }, (manager) => manager.issue({ names, ...more }, { signal }));
+  const lost = (said: string) => ({ code: 'CERTBUS_MANAGER_NAMES_LOST', message: expect.stringContaining(said) });
+  await expect(issue(['a.one.test', 'two.test'])).rejects.toMatchObject(lost('CAA of one.test allows only'));
+  await expect(issue(['gone.test'])).rejects.toMatchObject(lost('gone.test does not exist in DNS (NXDOMAIN)'));
+  expect([ca.orderCount, ca.requests.filter(({ resource }) => resource === 'newAccount').length]).toEqual([0, 0]);
+  // Nothing is on the bus that a run would go on with.
+  expect(await run(site)).toEqual({});
+  // The way past it: the CA decides.
+  await expect(issue(['a.one.test'], { ignoreDns: true })).rejects.not.toMatchObject(lost(''));
+  expect(ca.orderCount).toBe(1);
+  dns.fail('two.test', 'SERVFAIL');
+  await expect(issue(['two.test'])).rejects.not.toMatchObject(lost(''));
+  expect(ca.orderCount).toBe(2);
+  dns.fail('two.test', undefined);
+  expect(await issue(['b.two.test'])).toMatchObject({ outcome: 'issued' });
+  // What is managed already needs no order.
+  drop('two.test');
+  expect(await issue(['b.two.test'])).toMatchObject({ outcome: 'already-managed' });
+});
+
+test('with "quarantine": false, or where no resolver is configured, nothing is looked at before a first order', async () => {
+  bar('one.test');
+  const { http01: _, ...silent } = configFor(ca, { url: dns.url, dns: dns.address }) as { readonly http01: object };
+  for (const config of [{ quarantine: false }, undefined]) {
+    const site = await newSite(config);
+    if (!config) await withNewManager(site, { holder: '' }, (manager) => manager.configure(silent));
+    const orders = ca.orderCount;
+    await expect(
+      withNewManager(site, { holder: '' }, (manager) => manager.issue({ names: ['one.test'] }, { signal })),
+    ).rejects.not.toMatchObject({ code: 'CERTBUS_MANAGER_NAMES_LOST' });
+    expect(ca.orderCount).toBe(orders + 1);
+  }
+});
+
 test('at the floor one order is tried in spite of it, and only one', async () => {
   const site = await newSite();
   await issueAndAge(site, ['one.test']);

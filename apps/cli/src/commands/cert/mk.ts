@@ -58,6 +58,9 @@ export default class CertMk extends SigningCommand {
       description: 'P-256, P-384, RSA-2048, RSA-3072 or RSA-4096; default P-256; renewals keep it',
     }),
     new: Flags.boolean({ description: 'make a second certificate for names that have one with such a key' }),
+    'ignore-dns': Flags.boolean({
+      description: 'order also where DNS shows that the CA would refuse: names that do not exist, or CAA records',
+    }),
     'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
     parallel: Flags.integer({
       min: 1,
@@ -91,6 +94,7 @@ export default class CertMk extends SigningCommand {
     return {
       challengeType: challenge,
       another: flags.new,
+      ignoreDns: flags['ignore-dns'],
       ...(authority === undefined ? {} : { authority }),
       ...(profile ? { profile } : {}),
       ...(keyType ? { keyType } : {}),
