@@ -191,6 +191,27 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/manager/src/renewal/plan/plan.test.ts' }],
   },
   {
+    fault: 'a first order is made although DNS shows that the CA refuses it',
+    file: 'packages/manager/src/issuance/control.ts',
+    find: "if (look.state !== 'lost') return;",
+    replace: "if (look.state !== 'lost' || true) return;",
+    noticedBy: [{ file: 'packages/manager/src/renewal/quarantine.int.test.ts' }],
+  },
+  {
+    fault: 'a revocation that an expelled manager wrote hides its leaf from those who revoke it',
+    file: 'packages/manager/src/renewal/revocation.ts',
+    find: 'readHistory(bus, { expelled, signal })',
+    replace: 'readHistory(bus, { expelled: expelled.slice(0, 0), signal })',
+    noticedBy: [{ file: 'packages/manager/src/upkeep/expulsion/expulsion.int.test.ts' }],
+  },
+  {
+    fault: 'a claim that was taken over a moment ago counts as stuck since its order was begun',
+    file: 'packages/manager/src/decide/find-alerts.ts',
+    find: 'const { holder, startedAt, heldSince = startedAt } = issuance;',
+    replace: 'const { holder, startedAt: heldSince } = issuance;',
+    noticedBy: [{ file: 'packages/manager/src/decide/find-alerts.test.ts' }],
+  },
+  {
     fault: 'one look at DNS is enough for a quarantine',
     file: 'packages/manager/src/decide/quarantine.ts',
     find: 'Date.parse(lost.seenAt) - Date.parse(lost.since) >= HOUR_MS',
