@@ -98,9 +98,11 @@ test('silence and failures of DNS set nothing aside, and do not end a quarantine
   ca.clock.advance(DAY_MS);
   expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined' });
   const orders = ca.orderCount;
-  dns.fail('one.test', 'SERVFAIL');
-  ca.clock.advance(DAY_MS);
-  expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined' });
+  for (const failure of ['SERVFAIL', 'silence'] as const) {
+    dns.fail('one.test', failure);
+    ca.clock.advance(DAY_MS);
+    expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined' });
+  }
   dns.fail('one.test', undefined);
   dns.add('one.test', 'A', '127.0.0.1');
   bar('one.test');
