@@ -368,7 +368,7 @@ export const manager: readonly Mutant[] = [
   {
     fault: 'the back-off is as long for a certificate of an hour as for one of 90 days',
     file: 'packages/manager/src/decide/back-off.ts',
-    find: 'lifetime / 20;',
+    find: 'lifetimeMs(current) / 20;',
     replace: 'DAY_MS;',
     noticedBy: [{ file: 'packages/manager/src/decide/back-off.test.ts' }],
   },
