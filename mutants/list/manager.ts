@@ -34,6 +34,27 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: REPLACEMENT_TEST }],
   },
   {
+    fault: 'the first questions about a large fleet all come at once',
+    file: 'packages/manager/src/renewal/renewal-info-stretch.ts',
+    find: 'isLarge ? at + random() * SPREAD_MS : random() * LOTS',
+    replace: 'random() * LOTS',
+    noticedBy: [{ file: 'packages/manager/src/renewal/renewal-info-stretch.test.ts' }],
+  },
+  {
+    fault: 'what is due and was never asked about is renewed without a question, where that is for later',
+    file: 'packages/manager/src/renewal/renewal-info.ts',
+    find: ' || isFirstQuestion(note, { renewalInfo, now })',
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/renewal/renewal-info.int.test.ts', only: 'asked about first, though' }],
+  },
+  {
+    fault: 'each question is a run of its own',
+    file: 'packages/manager/src/renewal/renewal-info.ts',
+    find: 'Math.max(soon, next)',
+    replace: 'next',
+    noticedBy: [{ file: 'packages/manager/src/renewal/renewal-info.int.test.ts', only: 'of the same minute' }],
+  },
+  {
     fault: 'a claim is thought to last from when its holder goes on, and not from when it was made',
     file: 'packages/manager/src/issuance/claim-keep-alive.ts',
     find: 'let until = Date.parse(issuanceOf(context.view.state, claim).until);',

@@ -67,6 +67,53 @@ test('a CA is asked about what is due first, then about what has waited longest,
   });
 });
 
+test('what is due and was never asked about is asked about first, though its question is for later', async () => {
+  await using server = await startAcmeServer({ validation: { alwaysValid: true } });
+  const { clock } = server;
+  const site = await createSite(`${folder.path}/first.db`, configFor(server, { url: dns.url, dns: dns.address }));
+  using notes = openRenewalInfoNotes(':memory:');
+  const process = { holder: 'one', notes, now: () => clock.now(), solvers: async () => idle };
+  await withManager(site, process, async (manager) => {
+    const { certificateId } = await manager.issue({ names: ['first.test'] }, { signal });
+    const certificate = manager.certificate(certificateId);
+    const { leafHash = '', directory = '' } = certificate.current ?? {};
+    clock.advance(61 * 86_400_000);
+    // As one of a large fleet, whose first questions are spread over hours.
+    const askAt = new Date(clock.now().getTime() + 3 * 3_600_000);
+    notes.set({ certificateId, leafHash, directory, askAt, failures: 0 });
+    const before = server.requests.length;
+    await manager.runOnce({ signal });
+    const resources = server.requests.slice(before).map(({ resource }) => resource);
+    expect(resources.filter((each) => each === 'renewalInfo' || each === 'newOrder')[0]).toBe('renewalInfo');
+    expect(server.requests.find(({ resource }) => resource === 'renewalInfo')?.path).toContain(replacedBy(certificate));
+  });
+});
+
+test('questions of the same minute are asked in one run, and not before it', async () => {
+  let at = Date.parse('2026-11-28T12:00:00Z');
+  const now = () => new Date(at);
+  await using server = await startAcmeServer({ now, validation: { alwaysValid: true } });
+  const site = await createSite(`${folder.path}/minute.db`, configFor(server, { url: dns.url, dns: dns.address }));
+  using notes = openRenewalInfoNotes(':memory:');
+  await withManager(site, { holder: 'one', notes, now, solvers: async () => idle }, async (manager) => {
+    const names = ['one.test', 'two.test', 'three.test'];
+    for (const name of names) await manager.issue({ names: [name] }, { signal });
+    await manager.runOnce({ signal });
+    // The CA wants to be asked about each a second after the other, as about those of a large fleet.
+    for (const [n, { certificateId, current }] of [...manager.state.all()].entries()) {
+      const { leafHash = '', directory = '' } = current ?? {};
+      notes.set({ certificateId, leafHash, directory, askAt: new Date(at + (n + 1) * 1_000), failures: 0 });
+    }
+    const asked = () => server.requests.filter(({ resource }) => resource === 'renewalInfo').length;
+    const before = asked();
+    const { next } = await manager.runOnce({ signal });
+    expect([asked(), next]).toEqual([before, new Date(at + 60_000)]);
+    at = next.getTime();
+    await manager.runOnce({ signal });
+    expect(asked()).toBe(before + names.length);
+  });
+});
+
 test('what has ended is not asked about, and looked at again after a week', async () => {
   await using server = await startAcmeServer({ validation: { alwaysValid: true } });
   const { clock } = server;

@@ -18,7 +18,7 @@ import { isBusError } from '../errors.ts';
 import { isNameable } from '../issuance/leaf.ts';
 import { accountAt } from '../state/accounts.ts';
 import { isOpen, LONGEST_NOTE_MS, type RenewalInfoNotes } from './renewal-info-schedule.ts';
-import { isNoted, noteLeaves } from './renewal-info-stretch.ts';
+import { isFirstQuestion, isNoted, noteLeaves } from './renewal-info-stretch.ts';
 import { inTurns } from './turns.ts';
 
 const MINUTE_MS = 60_000;
@@ -64,14 +64,14 @@ async function readDue({ view, random, ...context }: Context, notes: RenewalInfo
   const now = context.now();
   const open: DueQuestion[] = [];
   let left = DUE_MAX;
-  for await (const { certificateId, current } of inTurns(view.state.due(now))) {
+  for await (const { certificateId, current, renewalInfo } of inTurns(view.state.due(now))) {
     if (left === 0) break;
     left -= 1;
     if (current?.directory === undefined || hasEnded(current, now)) continue;
     const { leafHash, directory } = current;
     const noted = notes.get(certificateId);
-    const note = noted?.leafHash === leafHash ? noted : { askAt: new Date(0) };
-    if (isOpen(note, now))
+    const note = noted?.leafHash === leafHash ? noted : { askAt: new Date(0), failures: 0 };
+    if (isOpen(note, now) || isFirstQuestion(note, { renewalInfo, now }))
       open.push({ certificateId, leafHash, directory, askAt: note.askAt.getTime(), lot: random() });
   }
   open.sort((one, other) => one.askAt - other.askAt || one.lot - other.lot);
@@ -255,7 +255,10 @@ async function findOffering(context: Context, { config, signal }: Options) {
   return { offering, isSure };
 }
 
-/** When to ask these CAs next; soon where not all is noted, or asking broke off. */
+/**
+ * When to ask these CAs next; soon where not all is noted, or asking broke off. Not sooner in any case: of a large fleet there is a question at every moment, and
+ * those of a minute are asked together.
+ */
 function nextAt(
   { now }: Context,
   { notes }: Options,
@@ -264,9 +267,9 @@ function nextAt(
   const at = now();
   const isLeft = !isComplete || authorities.some((each) => !isEmpty(notes.open(each.directory, at)));
   const instants = authorities.flatMap(({ directory }) => notes.next(directory, at) ?? []);
-  const latest = at.getTime() + LONGEST_NOTE_MS;
+  const [soon, latest] = [at.getTime() + MINUTE_MS, at.getTime() + LONGEST_NOTE_MS];
   const next = Math.min(latest, ...instants.map((instant) => instant.getTime()));
-  return new Date(isLeft ? Math.min(next, at.getTime() + MINUTE_MS) : next);
+  return new Date(isLeft ? soon : Math.max(soon, next));
 }
 
 /**
