@@ -55,6 +55,13 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/manager/src/renewal/renewal-info.int.test.ts', only: 'of the same minute' }],
   },
   {
+    fault: 'a small limit keeps a renewal waiting, and nobody is told',
+    file: 'packages/manager/src/decide/quota.ts',
+    find: 'Math.floor(left) <=',
+    replace: 'left <=',
+    noticedBy: [{ file: 'packages/manager/src/upkeep/alerts/limits-and-claims.int.test.ts', only: 'however small' }],
+  },
+  {
     fault: 'a claim is thought to last from when its holder goes on, and not from when it was made',
     file: 'packages/manager/src/issuance/claim-keep-alive.ts',
     find: 'let until = Date.parse(issuanceOf(context.view.state, claim).until);',

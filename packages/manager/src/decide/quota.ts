@@ -37,9 +37,9 @@ export function quotaOf(
   return { ...about, capacity: rate.capacity, left: leftAt(rate, fullAt(rate, { spent }, now), { now, held }) };
 }
 
-/** Whether so little is left that people should know. */
+/** Whether so little is left that people should know. A part of a certificate is of no use: a limit of one has none left. */
 export const isNearlyUsedUp = ({ left, capacity }: Quota, { isRaised }: { readonly isRaised: boolean }): boolean =>
-  left <= capacity * (isRaised ? ENOUGH : LITTLE);
+  Math.floor(left) <= capacity * (isRaised ? ENOUGH : LITTLE);
 
 /** A limit as the subject of an alert. */
 export const quotaSubject = ({ limit, directory, subject }: QuotaSubject): string => `${limit} ${directory} ${subject}`;
