@@ -6,18 +6,8 @@ import { LETS_ENCRYPT_LIMITS, type Solver } from '@certbus/acme';
 import { createOutgoing } from '@certbus/store/outgoing';
 import { temporaryFolder } from 'certbus-services';
 import type { FleetCa, FleetCaOptions } from './fleet-ca-process.ts';
+import type { FleetTask } from './fleet-task.ts';
 import { copyFleet, FLEET_CA, openFleetManager, type PreparedFleet } from './prepared-fleet.ts';
-
-/** What a process with a manager is told, as JSON in its first argument. */
-export interface FleetTask {
-  readonly fleet: PreparedFleet;
-  readonly ca: FleetCa;
-  /** How far the manager's clock is ahead of the machine's, milliseconds. */
-  readonly aheadMs: number;
-  readonly rounds: number;
-  /** How many certificates a round is about. */
-  readonly each: number;
-}
 
 /** What a program does with a fleet. */
 export interface FleetWork extends Pick<FleetTask, 'rounds' | 'each'>, Pick<FleetCaOptions, 'window'> {
@@ -26,6 +16,7 @@ export interface FleetWork extends Pick<FleetTask, 'rounds' | 'each'>, Pick<Flee
 }
 
 const CA_PROGRAM = fileURLToPath(new URL('./fleet-ca-process.ts', import.meta.url));
+const ACCOUNT_PROGRAM = fileURLToPath(new URL('./fleet-account-process.ts', import.meta.url));
 const EXEC_ARGV = ['--conditions=certbus:source'];
 
 /** Starts a module as a process, and resolves with its first message. Rejects where it ends before. */
@@ -43,33 +34,57 @@ async function startProgram<Message>(program: string, task: object, ready: (mess
   }
 }
 
-/** Has a program work with a copy of a fleet and with its CA, each in a process of its own, and resolves with what it sends. */
-export async function runOnFleet<Result>(
-  program: string,
+/** Copies a fleet, starts its CA, and does something with both. */
+async function onCopy(
   prepared: PreparedFleet,
   { from, rounds, each, window }: FleetWork,
-): Promise<Result> {
+  work: (task: FleetTask) => Promise<void>,
+): Promise<void> {
   const folder = temporaryFolder();
-  const results: Result[] = [];
   try {
     const fleet = copyFleet(prepared, folder.path);
     const aheadMs = from.getTime() - Date.now();
     const options: FleetCaOptions = { aheadMs, ...(window ? { window } : {}) };
-    await startProgram<FleetCa>(CA_PROGRAM, options, async (ca) => {
-      const task: FleetTask = { fleet, ca, aheadMs, rounds, each };
-      await startProgram<Result>(program, task, (result) => void results.push(result));
-    });
+    await startProgram<FleetCa>(CA_PROGRAM, options, (ca) => work({ fleet, ca, aheadMs, rounds, each }));
   } finally {
     folder.remove();
   }
+}
+
+/** Runs a program as a process of its own, and resolves with what it sends. */
+async function resultOf<Result>(program: string, task: FleetTask): Promise<Result> {
+  const results: Result[] = [];
+  await startProgram<Result>(program, task, (result) => void results.push(result));
   const [result] = results;
   if (result === undefined) throw new TypeError('the program sends its result');
   return result;
 }
 
-/** The task of this process. */
-export const readTask = (): FleetTask =>
-  JSON.parse(process.argv[2] ?? '', (key, value) => (key === 'now' ? new Date(value) : value));
+/** Has a program work with a copy of a fleet and with its CA, each in a process of its own, and resolves with what it sends. */
+export async function runOnFleet<Result>(program: string, prepared: PreparedFleet, work: FleetWork): Promise<Result> {
+  const results: Result[] = [];
+  await onCopy(prepared, work, async (task) => void results.push(await resultOf<Result>(program, task)));
+  const [result] = results;
+  if (result === undefined) throw new TypeError('the program was run');
+  return result;
+}
+
+/**
+ * Runs a program so many times, each as a process of its own, on a copy of a fleet of which nothing is due, whose manager has an account at a CA that does not
+ * say when it wants certificates renewed, and so no notes of when to ask it. Resolves with what they send.
+ */
+export async function runOnQuietFleet<Result>(
+  program: string,
+  prepared: PreparedFleet,
+  { processes, rounds = 0 }: { readonly processes: number; readonly rounds?: number },
+): Promise<Result[]> {
+  const results: Result[] = [];
+  await onCopy(prepared, { from: prepared.now, rounds, each: 0 }, async (task) => {
+    await resultOf<boolean>(ACCOUNT_PROGRAM, task);
+    for (let n = 0; n < processes; n += 1) results.push(await resultOf<Result>(program, task));
+  });
+  return results;
+}
 
 /** For a CA that believes everything. */
 const idle: Solver = { challenges: ['dns-01'], async present() {}, async ready() {}, async cleanUp() {} };

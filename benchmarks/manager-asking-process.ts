@@ -2,7 +2,8 @@
 import type { ManagedCertificate } from '@certbus/events';
 import type { RenewalInfoNote } from '@certbus/manager';
 import { openRenewalInfoNotes } from '@certbus/manager/renewal-info-notes';
-import { openTaskManager, readTask } from './fleet-site.ts';
+import { openTaskManager } from './fleet-site.ts';
+import { readTask } from './fleet-task.ts';
 
 /** More than the time after which the CA wants to be asked again. */
 const SEVEN_HOURS_MS = 25_200_000;

@@ -6,17 +6,7 @@ import { formatTrust } from '@certbus/events';
 import { replicaPath } from '@certbus/replica';
 import { readEnvironment } from '@certbus/runtime';
 import { runDaemon } from '@certbus/runtime/daemon';
-import type { PreparedFleet } from './prepared-fleet.ts';
-
-/** What the process is told, as JSON in its first argument. */
-export interface DaemonTask {
-  readonly fleet: PreparedFleet;
-  /** An empty folder. */
-  readonly folder: string;
-  /** How long a slice is, seconds. */
-  readonly seconds: number;
-  readonly slices: number;
-}
+import { readTask } from './fleet-task.ts';
 
 /** What an idle daemon costs. */
 export interface DaemonCost {
@@ -36,27 +26,28 @@ const HOUR_MS = 3_600_000;
 /** More in a second than this is the check of the replica, once a day and for minutes. */
 const CHECKING_CPU_S = 0.01;
 const QUIET_SECONDS = 3;
-const task: DaemonTask = JSON.parse(process.argv[2] ?? '', (key, value) => (key === 'now' ? new Date(value) : value));
-const { fleet, folder, seconds, slices } = task;
+/** How long a slice is. */
+const SECONDS = 10;
+const { fleet, ca, aheadMs, rounds: slices } = readTask();
+const folder = join(dirname(fleet.replica), 'daemon');
+mkdirSync(folder);
 const state = join(folder, 'state');
 const file = join(folder, 'certbus.json');
 
-/** Lets the daemon find the replica and the notes of the fleet, which it reads only while there is nothing to do. */
+/** Lets the daemon find the replica of the fleet. It begins without notes, as it has none at such a CA. */
 function useFleet(stateDirectory: string): void {
   const path = replicaPath({ stateDirectory, role: 'manager', address: fleet.bus });
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   symlinkSync(fleet.replica, path);
-  symlinkSync(fleet.notes, path.replace(/\.db$/, '-renewal-info.db'));
 }
 
 writeFileSync(join(folder, 'bus.pub'), `${formatTrust(fleet.trust)}\n`);
 writeFileSync(join(folder, 'manager.key'), fleet.managerKey, { mode: 0o600 });
 writeFileSync(file, JSON.stringify({ bus: fleet.bus, trust: './bus.pub', managerKey: './manager.key' }));
-const variables = { CERTBUS_STATE_DIR: state };
+const variables = { CERTBUS_STATE_DIR: state, HTTPS_PROXY: ca.proxy };
 const environment = readEnvironment({ file, variables, acceptStale: true, writeLine: console.error });
 useFleet(environment.stateDirectory);
 
-const aheadMs = fleet.now.getTime() - Date.now();
 const stop = new AbortController();
 const pages = Promise.withResolvers<string>();
 const cpu = () => {
@@ -90,7 +81,7 @@ async function watch(): Promise<DaemonCost> {
   const runsAnHour = HOUR_MS / (Date.parse(lastRun.next) - Date.parse(lastRun.at));
   const regular = run * runsAnHour + (await checked()) / 24;
   const cpuSecondsAnHour: number[] = [];
-  for (let n = 0; n < slices; n += 1) cpuSecondsAnHour.push(((await cpuOf(seconds)) * 3_600) / seconds + regular);
+  for (let n = 0; n < slices; n += 1) cpuSecondsAnHour.push(((await cpuOf(SECONDS)) * 3_600) / SECONDS + regular);
   return { cpuSecondsAnHour, rssMegabytes: process.resourceUsage().maxRSS / 1_000 };
 }
 

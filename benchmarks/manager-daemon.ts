@@ -1,12 +1,9 @@
 /** What a daemon costs that has nothing to renew. */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { temporaryFolder } from 'certbus-services';
 import { type Benchmark, type Figure, quantile } from './figure.ts';
-import { runOnFleet } from './fleet-site.ts';
-import type { DaemonCost, DaemonTask } from './manager-daemon-process.ts';
-import { type PreparedFleet, prepareFleet } from './prepared-fleet.ts';
+import { runOnFleet, runOnQuietFleet } from './fleet-site.ts';
+import type { DaemonCost } from './manager-daemon-process.ts';
+import { prepareFleet } from './prepared-fleet.ts';
 
 const PROGRAM = fileURLToPath(new URL('./manager-daemon-process.ts', import.meta.url));
 const ASKING = fileURLToPath(new URL('./manager-asking-process.ts', import.meta.url));
@@ -15,31 +12,17 @@ const MINUTES_AN_HOUR = 60;
 const MINUTES_BETWEEN = 360;
 const DAY_MS = 86_400_000;
 
-async function watchDaemon(fleet: PreparedFleet, slices: Pick<DaemonTask, 'seconds' | 'slices'>): Promise<DaemonCost> {
-  const folder = temporaryFolder();
-  try {
-    const task: DaemonTask = { fleet, folder: folder.path, ...slices };
-    const child = fork(PROGRAM, [JSON.stringify(task)], { execArgv: ['--conditions=certbus:source'] });
-    const ended = once(child, 'exit');
-    const [cost] = (await Promise.race([once(child, 'message'), ended])) as [DaemonCost | number];
-    if (typeof cost !== 'object') throw new Error(`the daemon ended with status ${cost}`);
-    if (child.connected) child.disconnect();
-    await ended;
-    return cost;
-  } finally {
-    folder.remove();
-  }
-}
-
 /**
  * `manager.daemon`: CPU time of all threads of `certbus run` for an hour, on 1,000,000 certificates of which none is due, at a CA that does not
  * say when it wants certificates renewed; `.rss`: the most memory that the process holds; `.ari`: the same hour at a CA that wants to be asked about each every
- * six hours. What a slice takes stands for an hour; the check of the replica, which a daemon begins with, is counted as once a day.
+ * six hours, in one run a minute. What a slice takes stands for an hour; a run is counted as often as it comes, which is every six hours, and the check of the
+ * replica, which a daemon begins with, as once a day.
  */
 export const managerDaemon: Benchmark = async ({ quick }) => {
   const certificates = quick ? 100_000 : 1_000_000;
   const prepared = await prepareFleet(certificates);
-  const { cpuSecondsAnHour: idle, rssMegabytes } = await watchDaemon(prepared, { seconds: 10, slices: quick ? 2 : 5 });
+  const watched = await runOnQuietFleet<DaemonCost>(PROGRAM, prepared, { processes: 1, rounds: quick ? 2 : 5 });
+  const idle = watched.flatMap(({ cpuSecondsAnHour }) => cpuSecondsAnHour);
   const from = new Date(prepared.now.getTime() + DAY_MS);
   const window = {
     start: new Date(from.getTime() + 30 * DAY_MS).toISOString(),
@@ -54,7 +37,11 @@ export const managerDaemon: Benchmark = async ({ quick }) => {
   const rest = quantile(idle, 0.5);
   return [
     figure('manager.daemon', 'CPU s', idle),
-    figure('manager.daemon.rss', 'MB', [rssMegabytes]),
+    figure(
+      'manager.daemon.rss',
+      'MB',
+      watched.map(({ rssMegabytes }) => rssMegabytes),
+    ),
     figure(
       'manager.daemon.ari',
       'CPU s',

@@ -1,5 +1,6 @@
 /** A process of its own: hours of a manager's day, each a run over what is due by its end. */
-import { openTaskManager, readTask } from './fleet-site.ts';
+import { openTaskManager } from './fleet-site.ts';
+import { readTask } from './fleet-task.ts';
 import { FIRST_DUE } from './prepared-fleet.ts';
 
 const HOUR_MS = 3_600_000;

@@ -1,7 +1,9 @@
 /** Opens a manager as cron does, has it run once with nothing to do, and reports what that cost. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openFleetManager, type PreparedFleet } from './prepared-fleet.ts';
+import { createOutgoing } from '@certbus/store/outgoing';
+import { readTask } from './fleet-task.ts';
+import { openFleetManager } from './prepared-fleet.ts';
 
 /** What a run cost that had nothing to do. */
 export interface IdleCost {
@@ -13,17 +15,18 @@ export interface IdleCost {
   readonly rssMegabytes: number;
 }
 
-const [, , text = ''] = process.argv;
-const prepared: PreparedFleet = JSON.parse(text, (key, value) => (key === 'now' ? new Date(value) : value));
+const { fleet, ca, aheadMs } = readTask();
+const now = () => new Date(Date.now() + aheadMs);
 const before = process.cpuUsage();
-const { manager, close } = await openFleetManager(prepared);
+const { manager, notes, close } = await openFleetManager(fleet, { now, outgoing: createOutgoing({ proxy: ca.proxy }) });
 const turns = monitorEventLoopDelay({ resolution: 1 });
 turns.enable();
 await sleep(20);
 turns.reset();
-const { due, outcomes } = await manager.runOnce();
-if (due > 0 || outcomes.length > 0) throw new Error('something was due');
+const { due, outcomes, problems } = await manager.runOnce();
 const { user, system } = process.cpuUsage(before);
+if (due > 0 || outcomes.length > 0 || problems.length > 0) throw new Error('something was due');
+if (notes.stretch()) throw new Error('the CA says when it wants certificates renewed');
 // The last turn is seen by the timer behind it only.
 await sleep(5);
 turns.disable();
