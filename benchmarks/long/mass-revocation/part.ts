@@ -18,6 +18,10 @@ const PARALLEL = 20;
 const DIGITS = 8;
 const MANAGER = fileURLToPath(new URL('../mass-manager.ts', import.meta.url));
 const PREFIX = 'revoked';
+/** What a forecast adds for the followers. */
+const LOOK_MS = 12_000;
+/** What happens comes no later and no earlier than its forecast by these parts of the time that was forecast: people plan by it, and hurry for it. */
+const [LATE, EARLY] = [0.25, 0.5];
 
 /** With fewer certificates the rehearsal is of ten times as many, and takes minutes to prepare where it is not in the cache. */
 export const massRevocation: Part = { certificates: FLEET / 10, publishedFrom: FLEET / 10, run };
@@ -70,10 +74,19 @@ async function replace(certificates: number): Promise<Replacement> {
 
 const refusedBy = ({ statuses }: CaReport): number => (statuses['429'] ?? 0) + (statuses['503'] ?? 0);
 
+/** How far what happened was from its forecast, seconds, and whether that was near. */
+function missOf({ startedAt, servedAt }: { readonly startedAt: string; readonly servedAt: string }, fact: Date) {
+  const [started, forecast] = [Date.parse(startedAt), Date.parse(servedAt)];
+  const [missMs, length] = [fact.getTime() - forecast, forecast - started];
+  const isNear = missMs <= LATE * length + LOOK_MS && -missMs <= EARLY * length + LOOK_MS;
+  return { seconds: Math.round(missMs / 1_000), isNear };
+}
+
 function problemsOf(certificates: number, { replaced, ca, served }: Replacement): string[] {
   const { campaign } = replaced.result;
   const holds = (condition: boolean, otherwise: string) => (condition ? [] : [otherwise]);
   const afterMs = served.servedAt.getTime() - served.writtenAt.getTime();
+  const miss = campaign && missOf(campaign, served.servedAt);
   return [
     ...holds(campaign?.state === 'completed', `the campaign is ${campaign?.state ?? 'not there'}`),
     ...holds(campaign?.certificates === certificates, `the forecast was for ${campaign?.certificates} certificates`),
@@ -83,8 +96,8 @@ function problemsOf(certificates: number, { replaced, ca, served }: Replacement)
       'not each was issued twice',
     ),
     ...holds(refusedBy(ca) === 0, `${refusedBy(ca)} requests were refused for limits`),
-    // What a forecast adds for the followers.
-    ...holds(afterMs <= 12_000, `the last follower served the last one ${afterMs} ms after it was written`),
+    ...holds(miss?.isNear === true, `the last one was served ${miss?.seconds} s after the forecast`),
+    ...holds(afterMs <= LOOK_MS, `the last follower served the last one ${afterMs} ms after it was written`),
   ];
 }
 
@@ -131,6 +144,7 @@ of an order that the first issuance had taken. The followers, with their default
 | --- | --- | --- |
 ${rows.join('\n')}
 
+- The last one had to be served at most ${LATE * 100} % of the forecast time later than forecast, and at most ${EARLY * 100} % of it earlier.
 - ${count(ca.orders)} orders, ${count(ca.requests)} requests, ${count(refusedBy(ca))} answered 429 or 503. Most requests in a second: ${peaks.join(', ')}.
 - The manager took ${mega(replaced.peakBytes)} of memory at most.
 
