@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { type AcmeServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { lastingPort, temporaryFolder } from 'certbus-services';
 import type { Shown } from './transcript.builders.ts';
 
@@ -42,6 +42,8 @@ export interface Ran {
 export interface Machine {
   /** PEM file with what the addresses of its CAs are trusted by. */
   readonly addressRoots: string;
+  /** The CA that stands in for the one with which visitors are served. */
+  readonly production: Pick<AcmeServer, 'certificates'>;
   /** Runs the commands one after the other, in one shell. */
   run(commands: readonly Shown[]): Promise<readonly Ran[]>;
   stop(): Promise<void>;
@@ -232,6 +234,7 @@ exec ${node} "$@"`,
   const shells: ChildProcess[] = [];
   return {
     addressRoots: env.NODE_EXTRA_CA_CERTS,
+    production,
     async run(commands) {
       const script = commands.map(({ command }) => `${here(command)}\nprintf '${MARK}%s${MARK}' $?`).join('\n');
       const child = spawn('bash', ['--norc', '-c', `exec 2>&1\n${script}`], {
