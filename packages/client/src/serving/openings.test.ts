@@ -97,3 +97,21 @@ test('a key that opens is passed on, and another certificate is not touched by a
   openings.refuse(candidateOf(issuedOf('a')), refusal());
   expect(await openings.open(candidateOf(issuedOf('a'), 'two'))).toBe(material);
 });
+
+test('a certificate that cannot be read raises an alarm once, and throws nothing into a handshake', () => {
+  let fails = false;
+  const openings = createOpenings({
+    open: () => Promise.reject(refusal()),
+    certificate() {
+      if (fails) throw new Error('EIO: i/o error, read');
+      return undefined;
+    },
+    isLasting: () => true,
+  });
+  const isDue = (certificateId: string) => openings.isDue(certificateId, 'CERTBUS_CLIENT_KEY_TYPE_UNUSED');
+  expect([isDue('one'), isDue('one')]).toEqual([true, false]);
+  fails = true;
+  expect([isDue('one'), isDue('two'), isDue('two')]).toEqual([false, true, false]);
+  expect(openings.refuse(candidateOf(issuedOf('a'), 'three'), refusal())).toBe(true);
+  expect(openings.refused()).toEqual({ count: 1, certificateIds: ['three'] });
+});

@@ -15,7 +15,7 @@ export interface Openings<Material> {
    * again once it has changed.
    */
   refuse(candidate: Candidate, error: ClientError): boolean;
-  /** Whether an alarm about something else than a key is due for a certificate: once, and again once it has changed. */
+  /** Whether an alarm about something else than a key is due for a certificate: once, and again once it has changed. Never throws. */
   isDue(certificateId: string, code: string): boolean;
   /**
    * Takes what a certificate is now: what it no longer has is forgotten, and all of it where there is none. Returns whether something was
@@ -64,13 +64,22 @@ export function createOpenings<Material>({
   /** Errors by leaf and sealed key, by certificate. */
   const refusals = new Map<string, Map<string, ClientError>>();
   const unopened = new Set<string>();
-  /** What a certificate was when an alarm was raised, by certificate and code. */
-  const alarmed = new Map<string, Map<string, string>>();
+  /** What a certificate was when an alarm was raised, by certificate and code; `undefined` where it could not be read. */
+  const alarmed = new Map<string, Map<string, string | undefined>>();
+
+  /** What a certificate is; `undefined` where it cannot be read, as after the end or on a failing disk: a handshake goes on all the same. */
+  function stateOf(certificateId: string): string | undefined {
+    try {
+      return marksOf(certificate(certificateId)).join('\n');
+    } catch {
+      return undefined;
+    }
+  }
 
   function isDue(certificateId: string, code: string): boolean {
-    const state = marksOf(certificate(certificateId)).join('\n');
-    const raised = alarmed.get(certificateId) ?? new Map<string, string>();
-    if (raised.get(code) === state) return false;
+    const raised = alarmed.get(certificateId) ?? new Map<string, string | undefined>();
+    const state = stateOf(certificateId);
+    if (raised.has(code) && (state === undefined || raised.get(code) === state)) return false;
     alarmed.set(certificateId, raised.set(code, state));
     return true;
   }

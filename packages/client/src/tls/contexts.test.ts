@@ -233,3 +233,16 @@ test('after close the servers go on with what they hold, and nothing throws', as
   const request = { url: '/.well-known/acme-challenge/token', method: 'GET' };
   expect([client.acmeHttpHandler(request, response), written]).toEqual([false, []]);
 });
+
+test('after close a bare callback goes on to show a name with two key types, to clients that ask at once as well', async () => {
+  const bus = await newBus();
+  await bus.issue(['a.test']);
+  const rsa = await bus.issue(['a.test'], { keyType: 'rsa-2048' });
+  const client = await newClient(bus);
+  const port = await listen(createServer({ SNICallback: client.sniCallback }));
+  const shown = async () => (await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber;
+  expect(await shown()).toBe(rsa.serialNumber);
+  await client.close();
+  // An error thrown behind the answer would end the process, which fails the run.
+  expect(await Promise.all([shown(), shown()])).toEqual([rsa.serialNumber, rsa.serialNumber]);
+});
