@@ -1,4 +1,4 @@
-/** Decides which keys that do not open are an alarm: where none opens at all, it is one, and not one a certificate. */
+/** Decides which keys that do not open are an alarm: where none is sealed for this server, it is one, and not one a certificate. */
 import { ClientError } from '../errors.ts';
 
 export interface KeyAlarmsOptions {
@@ -9,17 +9,20 @@ export interface KeyAlarmsOptions {
 
 /** Alarms about keys. */
 export interface KeyAlarms {
-  /** A key opened on this server. */
+  /** A key opened on this server, or had been opened before. */
   opened(): void;
   /** A key did not; `error` says which and why. */
   refused(error: ClientError): void;
 }
 
-function noKeyOpens(error: ClientError, { describeBus }: KeyAlarmsOptions): ClientError {
-  const bus = describeBus();
-  if (!bus || bus.isRecipient) return error;
-  const { served } = bus;
-  const what = `No private key of this bus opens here: this server's identity is not among the recipients of the bus, which has ${served} certificates. Is it the right key file? The first that was asked for: ${error.message}`;
+function noKeyOpens(error: ClientError, { served, hasOpened }: { served: number; hasOpened: boolean }): ClientError {
+  const which = hasOpened
+    ? 'No private key that is new on this bus opens here'
+    : 'No private key of this bus opens here';
+  const hint = hasOpened
+    ? 'What was opened before is served on. Was this server removed?'
+    : 'Is it the right key file?';
+  const what = `${which}: this server's identity is not among the recipients of the bus, which has ${served} certificates. ${hint} The first that was asked for: ${error.message}`;
   return new ClientError('CERTBUS_CLIENT_NO_KEY_OPENS', what, { cause: error });
 }
 
@@ -29,26 +32,33 @@ function otherKeys(count: number, last: ClientError): ClientError {
 }
 
 /** Nothing was opened or refused yet. */
-export function createKeyAlarms(options: KeyAlarmsOptions): KeyAlarms {
-  const { raise } = options;
+export function createKeyAlarms({ describeBus, raise }: KeyAlarmsOptions): KeyAlarms {
   let hasOpened = false;
   let isRaised = false;
+  /** Whether it was reported that this server is not a recipient. */
+  let isOutside = false;
   let held: { readonly count: number; readonly last: ClientError } | undefined;
   return {
     opened() {
+      // Which may be one that was kept: it says nothing of the recipients.
+      if (isOutside && describeBus()?.isRecipient) isOutside = false;
       if (hasOpened) return;
       hasOpened = true;
       // They were held back as part of what seemed to be wrong with every key.
       if (held) raise(otherKeys(held.count, held.last));
     },
     refused(error) {
-      if (hasOpened) return raise(error);
-      if (isRaised) {
-        held = { count: (held?.count ?? 0) + 1, last: error };
+      const bus = describeBus();
+      if (bus && !bus.isRecipient) {
+        if (!isOutside) raise(noKeyOpens(error, { served: bus.served, hasOpened }));
+        isOutside = true;
         return;
       }
+      if (bus) isOutside = false;
+      if (hasOpened) return raise(error);
+      if (isRaised) held = { count: (held?.count ?? 0) + 1, last: error };
+      else raise(error);
       isRaised = true;
-      raise(noKeyOpens(error, options));
     },
   };
 }
