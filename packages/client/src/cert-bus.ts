@@ -38,7 +38,7 @@ export interface CertBus extends AsyncDisposable {
   /**
    * Gives clients that name no server the certificate of the IP address that they came to, else that of `defaultName`; gives each client a key
    * type that it can use, where a name has several; answers TLS-ALPN-01 on the server's port, and ends resumed sessions of removed names. Call
-   * it once, with a server that was made with the last `tlsOptions`, before it listens. Returns the server.
+   * it once, before the server listens. What the server was made with apart from its key and certificate stays. Returns the server.
    */
   attach<S extends Server>(server: S): S;
   /** Answers HTTP-01 challenges, of `node:http` and `node:http2`; false, and nothing done, for any other request. Never throws. */

@@ -1,5 +1,5 @@
 /** Serves TLS from the certificates of a bus. */
-import { createSecureContext, type TlsOptions } from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import { normalizeServerName } from '@certbus/events';
 import type { CertBus, ConnectOptions, ServerOptions } from './cert-bus.ts';
 import { keyTypeUnused } from './errors.ts';
@@ -98,7 +98,6 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
     hasDefault: defaults.isFound,
     onMissing: source.noteMissing,
   });
-  let settings: TlsOptions = {};
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
@@ -110,13 +109,10 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   }
 
   const client: CertBus = {
-    tlsOptions<Options extends ServerOptions>(own?: Options) {
-      settings = own ?? {};
-      return { ...(own as Options), SNICallback: sniCallback };
-    },
+    tlsOptions: <Options extends ServerOptions>(own?: Options) => ({ ...(own as Options), SNICallback: sniCallback }),
     sniCallback,
     attach(server) {
-      servers.attach(server, settings);
+      servers.attach(server);
       return server;
     },
     acmeHttpHandler: (request, response) => answerHttp01(request, response, source.keyAuthorization),

@@ -65,7 +65,7 @@ test('a server that closes is released, and one that listens again begins with k
     now,
   });
   const server = createServer();
-  servers.attach(server, {});
+  servers.attach(server);
   expect(servers.size).toBe(1);
   await listen(server);
   server.close();

@@ -1,5 +1,5 @@
 /** The TLS servers that a client serves: one listener of the client for all of them. */
-import type { Server, TlsOptions } from 'node:tls';
+import type { Server } from 'node:tls';
 import type { Challenges } from './challenges.ts';
 import { abilityOf, type ClientAbility } from './client-ability.ts';
 import { putInFront } from './connections.ts';
@@ -13,7 +13,7 @@ import { guardResumption, rotateTicketKeys } from './tls-server.ts';
 
 /** The servers that were attached and have not been closed. */
 export interface AttachedServers {
-  attach(server: Server, own: TlsOptions): void;
+  attach(server: Server): void;
   /** What a certificate is about has changed: defaults are looked up again, and where one was removed no session is resumed. */
   refresh(change: { readonly removed: boolean }): void;
   /** What the client of a connection of an attached server can use; `undefined` for every other caller. */
@@ -39,9 +39,9 @@ export function createAttachedServers(options: AttachedServersOptions): Attached
   const attached = new WeakSet<Server>();
 
   return {
-    attach(server, own) {
-      hideDefaultFromNamed(server, own);
-      const shown = showDefaultCertificates(server, { find: defaults.find, own, now });
+    attach(server) {
+      hideDefaultFromNamed(server);
+      const shown = showDefaultCertificates(server, { find: defaults.find, now });
       answerTlsAlpn01(server, challenges);
       putInFront(server, (socket, passOn) => (needsHello() ? peekHello(socket, passOn) : passOn()));
       guardResumption(server, isCovered);

@@ -1,8 +1,9 @@
 /** Shows a certificate to clients that name no server, by the address that they came to. */
 import type { Socket } from 'node:net';
-import type { SecureContextOptions, Server } from 'node:tls';
+import type { Server } from 'node:tls';
 import { putInFront } from './connections.ts';
 import { peekHello } from './hello-peek.ts';
+import { identityOf, settingsOf } from './server-settings.ts';
 
 /** A chain and its key, PEM. */
 export interface KeyPair {
@@ -26,8 +27,6 @@ export interface DefaultCertificatesOptions {
    */
   readonly find: (address: string) => Promise<DefaultKeyPairs | undefined>;
   readonly now: () => Date;
-  /** What the server was made with, which stays apart from key and certificate. */
-  readonly own: SecureContextOptions;
 }
 
 /** What a server shows to clients that name no server, by the address that they came to. */
@@ -60,9 +59,9 @@ const addressOf = (socket: Socket): string =>
  */
 export function showDefaultCertificates(
   server: Server,
-  { find, own, now }: DefaultCertificatesOptions,
+  { find, now }: DefaultCertificatesOptions,
 ): DefaultCertificates {
-  const { key: _key, cert: _cert, pfx: _pfx, ...settings } = own;
+  const own = identityOf(server);
   const found = new Map<string, Default>();
   let generation = 0;
   let shown: Default | undefined;
@@ -78,12 +77,10 @@ export function showDefaultCertificates(
     shown = wanted;
     // Without its ticket keys, every session of the server would end with the change.
     const ticketKeys = server.getTicketKeys();
-    server.setSecureContext({
-      ...(material
-        ? { ...settings, key: material.pairs.map(({ key }) => key), cert: material.pairs.map(({ cert }) => cert) }
-        : own),
-      ticketKeys,
-    });
+    const identity = material
+      ? { key: material.pairs.map(({ key }) => key), cert: material.pairs.map(({ cert }) => cert) }
+      : own;
+    server.setSecureContext({ ...settingsOf(server), ...identity, ticketKeys });
   }
 
   async function look(address: string): Promise<Default> {

@@ -26,14 +26,17 @@ async function newClient(test: TestBus, options: Partial<ConnectOptions> = {}): 
   return client;
 }
 
-async function listen(client: CertBus, own: TlsOptions = {}, address = '0.0.0.0'): Promise<number> {
-  const server: Server = client.attach(createServer(client.tlsOptions(own), (socket) => socket.on('error', () => {})));
-  server.on('tlsClientError', () => {});
-  server.listen(0, address);
+async function serve(client: CertBus, server: Server): Promise<number> {
+  client.attach(server).on('tlsClientError', () => {});
+  server.on('secureConnection', (socket) => socket.on('error', () => {}));
+  server.listen(0, '0.0.0.0');
   await once(server, 'listening');
   open.push(server);
   return (server.address() as AddressInfo).port;
 }
+
+const listen = (client: CertBus, own: TlsOptions = {}): Promise<number> =>
+  serve(client, createServer(client.tlsOptions(own)));
 
 interface Hello {
   readonly host?: string;
@@ -139,6 +142,23 @@ test("a server's own settings and its own certificate stay", async () => {
   expect(own).toBeDefined();
   expect(await serialAt(port)).toBe(serialNumber);
   await expect(ask(port, { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version/);
+});
+
+test("what is added to the options, and what another server was made with, changes nothing of a server's settings", async () => {
+  const bus = await newBus();
+  const { serialNumber } = await bus.issue(['127.0.0.1']);
+  const client = await newClient(bus);
+  const { certificate: ca } = await createTlsIdentity();
+  const added = await serve(client, createServer({ ...client.tlsOptions(), minVersion: 'TLSv1.3' }));
+  const first = createServer(client.tlsOptions({ minVersion: 'TLSv1.3', ca }));
+  const second = createServer(client.tlsOptions({ maxVersion: 'TLSv1.2' }));
+  const [strict, old] = [await serve(client, first), await serve(client, second)];
+  for (const port of [added, strict]) {
+    expect(await serialAt(port)).toBe(serialNumber);
+    await expect(ask(port, { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version/);
+  }
+  expect(await serialAt(old, { maxVersion: 'TLSv1.2' })).toBe(serialNumber);
+  expect([first, second].map((server) => (server as Server & { ca?: unknown }).ca)).toEqual([ca, undefined]);
 });
 
 test('several addresses and a challenge at once are no trouble to anybody', async () => {

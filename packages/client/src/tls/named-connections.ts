@@ -1,7 +1,8 @@
 /** Keeps a server's default certificate out of connections that name a server. */
-import { createSecureContext, type SecureContext, type SecureContextOptions, type Server } from 'node:tls';
+import { createSecureContext, type SecureContext, type Server } from 'node:tls';
 import { putInFront } from './connections.ts';
 import { peekHello } from './hello-peek.ts';
+import { settingsOf } from './server-settings.ts';
 
 /**
  * Before Node 24 the certificate of a server name joins the default one on the connection instead of taking its place: where their key
@@ -23,10 +24,9 @@ interface NativeContext {
  * Gives connections that name a server a context without any certificate, so that only that of the name can be shown. Where Node does so
  * itself, nothing is done. Call it before anything else is put in front of the server.
  */
-export function hideDefaultFromNamed(server: Server, own: SecureContextOptions): void {
+export function hideDefaultFromNamed(server: Server): void {
   if (!MIXES_CERTIFICATES) return;
-  const { key: _key, cert: _cert, pfx: _pfx, ...settings } = own;
-  const bare = createSecureContext(settings);
+  const bare = createSecureContext(settingsOf(server));
   const shared = server as unknown as SharedContext;
   putInFront(server, (socket, passOn) => {
     peekHello(socket, (hello) => {

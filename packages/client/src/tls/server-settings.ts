@@ -1,0 +1,37 @@
+/** What a TLS server was made with, as Node keeps it on the server: whichever options it came by, and as it was changed since. */
+import type { SecureContextOptions, Server } from 'node:tls';
+
+/** What it shows by itself. */
+const IDENTITY = ['pfx', 'key', 'passphrase', 'cert', 'clientCertEngine', 'privateKeyIdentifier', 'privateKeyEngine'];
+
+/** Everything else that `setSecureContext` takes: what is not given to it again ends, such as a lowest version or a CA of clients. */
+const SETTINGS = [
+  'allowPartialTrustChain',
+  'ca',
+  'ciphers',
+  'crl',
+  'dhparam',
+  'ecdhCurve',
+  'honorCipherOrder',
+  'maxVersion',
+  'minVersion',
+  'secureOptions',
+  'secureProtocol',
+  'sessionIdContext',
+  'sessionTimeout',
+  'sigalgs',
+];
+
+/** These properties are not documented; one that a Node does not have is left out. */
+function pick(server: Server, names: readonly string[]): SecureContextOptions {
+  const kept = server as unknown as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    names.flatMap((name) => (kept[name] === undefined ? [] : [[name, kept[name]]])),
+  ) as SecureContextOptions;
+}
+
+/** The settings of a server, without key and certificate. */
+export const settingsOf = (server: Server): SecureContextOptions => pick(server, SETTINGS);
+
+/** Key and certificate of a server. */
+export const identityOf = (server: Server): SecureContextOptions => pick(server, IDENTITY);
