@@ -2,7 +2,7 @@
 import { createSecureContext } from 'node:tls';
 import { normalizeServerName } from '@certbus/events';
 import type { CertBus, ConnectOptions, ServerOptions } from './cert-bus.ts';
-import { keyTypeUnused } from './errors.ts';
+import { keyTypeUnused, unfitForDefault } from './errors.ts';
 import { answerHttp01 } from './http-01.ts';
 import { type Material, type MaterialSource, openMaterial } from './serving/material-source.ts';
 import { createAttachedServers } from './tls/attached-servers.ts';
@@ -87,7 +87,14 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   const timer = setInterval(keepNames, KEEP_NAMES_EVERY_MS).unref();
   const defaults = createDefaults({ source, defaultName, now });
   const isCovered = (serverName: string) => isCoveredBy(source, serverName);
-  const servers = createAttachedServers({ defaults, challenges, isCovered, needsHello: scan.isNeeded, now });
+  const servers = createAttachedServers({
+    defaults,
+    onUnfit: (pair, cause) => source.reportKey(pair.certificateId, unfitForDefault(pair, cause)),
+    challenges,
+    isCovered,
+    needsHello: scan.isNeeded,
+    now,
+  });
   source.on('changed', servers.refresh);
   source.on('rebuilt', () => servers.refresh({ removed: true }));
   const sniCallback = createSniCallback({

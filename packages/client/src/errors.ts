@@ -34,6 +34,16 @@ export function notOpened(
   return new ClientError('CERTBUS_CLIENT_KEY_NOT_OPENED', what, { cause });
 }
 
+/** The alarm that a certificate does not fit the settings of a server whose default it would be, `CERTBUS_CLIENT_KEY_NOT_OPENED`. */
+export function unfitForDefault(
+  { certificateId, serialNumber }: { readonly certificateId: string; readonly serialNumber: string },
+  cause: unknown,
+): ClientError {
+  const why = cause instanceof Error ? cause.message : 'unknown';
+  const what = `Certificate ${certificateId} (serial ${serialNumber}) is not shown to clients that name no server, since it does not fit the settings of the server, such as its ciphers: ${why}. They get what they got before. Change the settings or the key type.`;
+  return new ClientError('CERTBUS_CLIENT_KEY_NOT_OPENED', what, { cause });
+}
+
 /** The alarm that a name has certificates of which a server shows only one, `CERTBUS_CLIENT_KEY_TYPE_UNUSED`. */
 export function keyTypeUnused(serverName: string): ClientError {
   const what = `${serverName} has certificates of several key types, and a server that was not attached shows the same one to every client. Attach the server, so that each client gets one that it can use.`;

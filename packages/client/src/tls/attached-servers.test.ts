@@ -59,6 +59,7 @@ test('a server that closes is released, and one that listens again begins with k
   const now = () => new Date();
   const servers = createAttachedServers({
     defaults: { find: async () => undefined },
+    onUnfit: () => expect.unreachable(),
     challenges: createChallenges({ build: () => expect.unreachable(), now }),
     isCovered: () => true,
     needsHello: () => false,

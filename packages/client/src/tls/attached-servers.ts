@@ -3,7 +3,7 @@ import type { Server } from 'node:tls';
 import type { Challenges } from './challenges.ts';
 import { abilityOf, type ClientAbility } from './client-ability.ts';
 import { putInFront } from './connections.ts';
-import { type DefaultCertificates, showDefaultCertificates } from './default-certificates.ts';
+import { type DefaultCertificates, type DefaultCertificatesOptions, showDefaultCertificates } from './default-certificates.ts';
 import type { Defaults } from './defaults.ts';
 import { helloOf, peekHello } from './hello-peek.ts';
 import { hideDefaultFromNamed } from './named-connections.ts';
@@ -23,6 +23,8 @@ export interface AttachedServers {
 
 export interface AttachedServersOptions {
   readonly defaults: Pick<Defaults, 'find'>;
+  /** Called with a default certificate that does not fit a server's settings. */
+  readonly onUnfit: DefaultCertificatesOptions['onUnfit'];
   readonly challenges: Challenges;
   /** Whether a name is covered, for resumed sessions. */
   readonly isCovered: (serverName: string) => boolean;
@@ -33,7 +35,7 @@ export interface AttachedServersOptions {
 
 /** None is attached yet. */
 export function createAttachedServers(options: AttachedServersOptions): AttachedServers {
-  const { defaults, challenges, isCovered, needsHello, now } = options;
+  const { defaults, onUnfit, challenges, isCovered, needsHello, now } = options;
   const open = new Map<Server, DefaultCertificates>();
   /** Also those that were closed, which may listen again. */
   const attached = new WeakSet<Server>();
@@ -41,7 +43,7 @@ export function createAttachedServers(options: AttachedServersOptions): Attached
   return {
     attach(server) {
       hideDefaultFromNamed(server);
-      const shown = showDefaultCertificates(server, { find: defaults.find, now });
+      const shown = showDefaultCertificates(server, { find: defaults.find, onUnfit, now });
       answerTlsAlpn01(server, challenges);
       putInFront(server, (socket, passOn) => (needsHello() ? peekHello(socket, passOn) : passOn()));
       guardResumption(server, isCovered);

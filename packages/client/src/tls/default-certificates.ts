@@ -1,6 +1,6 @@
 /** Shows a certificate to clients that name no server, by the address that they came to. */
 import type { Socket } from 'node:net';
-import type { Server } from 'node:tls';
+import { createSecureContext, type Server } from 'node:tls';
 import { putInFront } from './connections.ts';
 import { peekHello } from './hello-peek.ts';
 import { identityOf, settingsOf } from './server-settings.ts';
@@ -9,6 +9,8 @@ import { identityOf, settingsOf } from './server-settings.ts';
 export interface KeyPair {
   readonly cert: string;
   readonly key: string;
+  readonly certificateId: string;
+  readonly serialNumber: string;
 }
 
 /** What is shown: pairs of different key types, of which TLS chooses by the client. */
@@ -26,6 +28,8 @@ export interface DefaultCertificatesOptions {
    * and when what was found may no longer be the best.
    */
   readonly find: (address: string) => Promise<DefaultKeyPairs | undefined>;
+  /** Called with a pair that TLS does not take with the server's own settings, at each attempt. What is shown without it is shown. */
+  readonly onUnfit: (pair: KeyPair, cause: unknown) => void;
   readonly now: () => Date;
 }
 
@@ -59,7 +63,7 @@ const addressOf = (socket: Socket): string =>
  */
 export function showDefaultCertificates(
   server: Server,
-  { find, now }: DefaultCertificatesOptions,
+  { find, onUnfit, now }: DefaultCertificatesOptions,
 ): DefaultCertificates {
   const own = identityOf(server);
   const found = new Map<string, Default>();
@@ -72,15 +76,42 @@ export function showDefaultCertificates(
   }
   const isShown = (wanted: Default): boolean => wanted.text === (shown?.text ?? '');
 
-  function show(wanted: Default): void {
-    const { material } = wanted;
-    shown = wanted;
+  function set(pairs: readonly KeyPair[] | undefined): void {
+    const identity = pairs ? { key: pairs.map(({ key }) => key), cert: pairs.map(({ cert }) => cert) } : own;
     // Without its ticket keys, every session of the server would end with the change.
-    const ticketKeys = server.getTicketKeys();
-    const identity = material
-      ? { key: material.pairs.map(({ key }) => key), cert: material.pairs.map(({ cert }) => cert) }
-      : own;
-    server.setSecureContext({ ...settingsOf(server), ...identity, ticketKeys });
+    server.setSecureContext({ ...settingsOf(server), ...identity, ticketKeys: server.getTicketKeys() });
+  }
+
+  /** Whether TLS takes a pair with the server's settings: its ciphers can ask for longer keys, for example. */
+  function fits(pair: KeyPair): boolean {
+    try {
+      createSecureContext({ ...settingsOf(server), key: pair.key, cert: pair.cert });
+      return true;
+    } catch (cause) {
+      onUnfit(pair, cause);
+      return false;
+    }
+  }
+
+  function showFitting(pairs: readonly KeyPair[]): void {
+    if (pairs.length === 0) return;
+    try {
+      set(pairs);
+    } catch {
+      // One takes the place of another.
+      set(pairs.slice(0, 1));
+    }
+  }
+
+  /** Shows the pairs that fit; where none does, what was shown goes on. It is not tried again before something changes. */
+  function show(wanted: Default): void {
+    shown = wanted;
+    const pairs = wanted.material?.pairs;
+    try {
+      set(pairs);
+    } catch {
+      showFitting(pairs?.filter(fits) ?? []);
+    }
   }
 
   async function look(address: string): Promise<Default> {

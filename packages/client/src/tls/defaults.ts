@@ -25,7 +25,7 @@ const EXPIRED_MS = 60_000;
 /** A key that opens and that TLS refuses is as useless as one that does not open. */
 function checked(pair: KeyPair, candidate: Candidate): KeyPair {
   try {
-    createSecureContext({ ...pair });
+    createSecureContext({ cert: pair.cert, key: pair.key });
     return pair;
   } catch (cause) {
     throw notOpened(candidate, cause);
@@ -47,8 +47,8 @@ export function createDefaults({
   /** Chain and key of a candidate, where both can be used; else it is refused, with an alarm. */
   async function pairOf(candidate: Candidate): Promise<KeyPair | undefined> {
     try {
-      const { cert, key } = await source.open(candidate);
-      return checked({ cert, key }, candidate);
+      const { cert, key, certificateId, issued } = await source.open(candidate);
+      return checked({ cert, key, certificateId, serialNumber: issued.serialNumber }, candidate);
     } catch (error) {
       source.refuse(candidate, error as ClientError);
       return undefined;

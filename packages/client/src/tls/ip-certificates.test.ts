@@ -161,6 +161,27 @@ test("what is added to the options, and what another server was made with, chang
   expect([first, second].map((server) => (server as Server & { ca?: unknown }).ca)).toEqual([ca, undefined]);
 });
 
+test('a default certificate that does not fit the settings of a server is an alarm, and what fits is shown', async () => {
+  const bus = await newBus();
+  await bus.issue(['named.test']);
+  const rsa = await bus.issue(['127.0.0.1'], { keyType: 'rsa-2048' });
+  const client = await newClient(bus);
+  const alarms: unknown[] = [];
+  client.on('alarm', (error) => alarms.push(error));
+  const { certificate, key } = await createTlsIdentity();
+  const port = await listen(client, { cert: certificate, key, ciphers: 'DEFAULT@SECLEVEL=3' });
+  const own = await serialAt(port);
+  expect(own).toBeDefined();
+  expect(own).not.toBe(rsa.serialNumber);
+  expect(await serialAt(port)).toBe(own);
+  expect(alarms).toMatchObject([
+    { code: 'CERTBUS_CLIENT_KEY_NOT_OPENED', message: expect.stringMatching(/does not fit the settings.*too small/) },
+  ]);
+  const ecdsa = await bus.issue(['127.0.0.1']);
+  await expect.poll(() => serialAt(port)).toBe(ecdsa.serialNumber);
+  expect(alarms).toHaveLength(1);
+});
+
 test('several addresses and a challenge at once are no trouble to anybody', async () => {
   const bus = await newBus();
   const one = await bus.issue(['127.0.0.1']);
