@@ -49,7 +49,8 @@ function headersFor(request) {
   const headers = {
     ...endToEnd(request.headers),
     host: hostOf(request),
-    'x-forwarded-for': request.socket.remoteAddress.replace(/^::ffff:/, ''),
+    // Of a client that has gone there is no address any more.
+    'x-forwarded-for': (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, ''),
     'x-forwarded-host': hostOf(request),
     'x-forwarded-proto': 'https',
   };
@@ -59,21 +60,23 @@ function headersFor(request) {
 }
 
 /** Passes a request on to the first server that answers; one with a body is sent once. */
-function forward(request, response, [upstream, ...others]) {
+function forward(request, response, [upstream, ...others], headers = headersFor(request)) {
   const { method, url: path } = request;
-  const call = http.request(upstream, { method, path, headers: headersFor(request), timeout: UPSTREAM_TIMEOUT_MS });
+  const call = http.request(upstream, { method, path, headers, timeout: UPSTREAM_TIMEOUT_MS });
   const stop = () => call.destroy();
   response.on('close', stop);
   call.on('timeout', stop);
   call.on('response', (answer) => {
-    response.writeHead(answer.statusCode, endToEnd(answer.headers));
+    const isStatus = answer.statusCode >= 200 && answer.statusCode <= 599;
+    response.writeHead(isStatus ? answer.statusCode : 502, endToEnd(answer.headers));
     // An answer that breaks off is broken off here as well, so that nobody takes it for a whole one.
     pipeline(answer, response, (error) => error && (response.stream ?? response).destroy());
   });
   call.on('error', () => {
     response.off('close', stop);
-    if (response.headersSent || response.destroyed) return;
-    if (others.length > 0 && !hasBody(request)) forward(request, response, others);
+    // The one of HTTP/2 does not have it itself.
+    if (response.headersSent || (response.stream ?? response).destroyed) return;
+    if (others.length > 0 && !hasBody(request)) forward(request, response, others, headers);
     else response.writeHead(502).end('No server answered.\n');
   });
   if (hasBody(request)) request.pipe(call);
@@ -89,13 +92,15 @@ function answer(request, response) {
 
 /** Joins a WebSocket to one of the servers. */
 function join(request, socket, head) {
+  // From here on the socket is nobody else's: an error that is not listened to ends the process.
+  socket.on('error', () => socket.destroy());
   const refuse = (status) => socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`);
   const [upstream] = upstreamsFor(hostOf(request)) ?? [];
   if (!upstream) return refuse('421 Misdirected Request');
   if (request.headers.upgrade?.toLowerCase() !== 'websocket') return refuse('400 Bad Request');
   const headers = { ...headersFor(request), connection: 'upgrade', upgrade: 'websocket' };
   const call = http.request(upstream, { path: request.url, headers, timeout: UPSTREAM_TIMEOUT_MS });
-  socket.on('error', () => call.destroy()).on('close', () => call.destroy());
+  socket.on('close', () => call.destroy());
   call.on('timeout', () => call.destroy());
   call.on('error', () => refuse('502 Bad Gateway'));
   call.on('response', (response) => refuse(`${response.statusCode} ${response.statusMessage}`));

@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { createServer, get as getPlain, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -207,6 +207,46 @@ test('the reverse proxy passes on bodies, headers and failures, over HTTP/2 as o
   await expect(text(broken)).rejects.toMatchObject({ code: expect.stringMatching(/HTTP2/) });
   upstream.close().closeAllConnections();
   expect((await proxy.get()).statusCode).toBe(502);
+});
+
+test('the reverse proxy goes on where clients leave before it has answered, and where a server answers nonsense', async () => {
+  const held: (() => void)[] = [];
+  const upstream = await startUpstream((request, response) => {
+    if (request.url === '/held') held.push(() => response.destroy());
+    else response.end('at once');
+  });
+  const strange = createTcpServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 999 Strange\r\n\r\n'));
+  await once(strange.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void strange.close());
+  const odd = `http://127.0.0.1:${(strange.address() as AddressInfo).port}`;
+  const UPSTREAMS = JSON.stringify({ [NAME]: [upstream.url, upstream.url], 'odd.test': [odd] });
+  const proxy = await start('reverse-proxy.mjs', { UPSTREAMS });
+  const session = connectHttp2(`https://127.0.0.1:${proxy.port}`, { servername: NAME, ca: bus.roots });
+  onTestFinished(() => session.destroy());
+  const stream = session.request({ ':path': '/held', ':authority': NAME });
+  stream.on('error', () => {});
+  await expect.poll(() => held).toHaveLength(1);
+  stream.close();
+  await once(stream, 'close');
+  const resets = Array.from({ length: 20 }, async () => {
+    const tcp = connectTcp({ host: '127.0.0.1', port: proxy.port });
+    const socket = connectTls({ socket: tcp.on('error', () => {}), servername: NAME, ca: bus.roots });
+    socket.on('error', () => {});
+    await once(socket, 'secureConnect');
+    const upgrade = 'connection: upgrade\r\nupgrade: websocket\r\n\r\n';
+    socket.write(`GET / HTTP/1.1\r\nhost: other.test\r\n${upgrade}`, () => tcp.resetAndDestroy());
+    await once(tcp, 'close');
+  });
+  await Promise.all(resets);
+  for (const authority of ['odd.test', NAME]) {
+    const next = session.request({ ':path': '/', ':authority': authority });
+    const [headers] = (await once(next, 'response')) as [Record<string, unknown>];
+    expect(headers[':status'], authority).toBe(authority === NAME ? 200 : 502);
+    next.close();
+  }
+  expect((await proxy.get()).body).toBe('at once');
+  proxy.child.kill('SIGTERM');
+  expect(await proxy.ended).toBe(0);
 });
 
 test('the reverse proxy joins WebSockets, and drains: streams finish, what is left is cut', async () => {
