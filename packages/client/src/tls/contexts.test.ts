@@ -1,13 +1,21 @@
 /** What a client's contexts are made for, and how long they live. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { createServer, connect as dial, type SecureContext, type Server, TLSSocket } from 'node:tls';
+import {
+  createSecureContext,
+  createServer,
+  connect as dial,
+  type SecureContext,
+  type Server,
+  TLSSocket,
+} from 'node:tls';
 import { temporaryFolder } from 'certbus-services';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import type { CertBus, ConnectOptions } from '../cert-bus.ts';
 import { connect } from '../connect.ts';
 import { openMaterial } from '../material.ts';
 import { createTestBus, type TestBus } from '../testing.ts';
+import { createContexts } from './contexts.ts';
 import { shakeHands } from './tls.builders.ts';
 
 const open: { close(): unknown }[] = [];
@@ -245,4 +253,29 @@ test('after close a bare callback goes on to show a name with two key types, to 
   await client.close();
   // An error thrown behind the answer would end the process, which fails the run.
   expect(await Promise.all([shown(), shown()])).toEqual([rsa.serialNumber, rsa.serialNumber]);
+});
+
+test('a certificate that failed to be made once is made at the next handshake', async () => {
+  const bus = await newBus();
+  await bus.issue(['a.test']);
+  const { identity, trust } = bus;
+  const source = await openMaterial({ bus: bus.bus, identity, trust, replica: ':memory:' });
+  open.push(source);
+  const [candidate] = source.ranking('a.test').candidates;
+  if (!candidate) throw new TypeError('there is a certificate');
+  const fail = () => {
+    throw new Error('EIO: i/o error, read');
+  };
+  let failures = 1;
+  const contexts = createContexts({
+    source: {
+      open: (wanted) => (failures > 0 ? Promise.reject(new Error('EIO: i/o error, read')) : source.open(wanted)),
+      refuse: () => (failures-- > 0 ? fail() : expect.unreachable()),
+    },
+    build: ({ cert, key }) => createSecureContext({ cert, key }),
+    size: 1,
+  });
+  const asked = [contexts.make(candidate, 'a.test'), contexts.make(candidate, 'a.test')];
+  expect(await Promise.allSettled(asked)).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);
+  expect(await contexts.make(candidate, 'a.test')).toMatchObject({ isCurrent: true, serverName: 'a.test' });
 });

@@ -132,14 +132,20 @@ export function createContexts({ source, build, size }: ContextsOptions): Contex
       const key = keyOf(candidate);
       const shared = making.get(key);
       if (shared) return shared;
-      const made = makeFrom(candidate, serverName).then((it) => {
-        // Its certificate changed meanwhile, and this may be what is no longer served.
-        const isStale = making.get(key) !== made;
-        if (!isStale) making.delete(key);
-        if (it && isStale) retire(it);
-        else if (it) keep(key, it);
-        return it;
-      });
+      /** Ends the making; returns whether the certificate changed meanwhile, so that what was made may be no longer served. */
+      const end = () => making.get(key) !== made || !making.delete(key);
+      const made = makeFrom(candidate, serverName).then(
+        (it) => {
+          const isStale = end();
+          if (it && isStale) retire(it);
+          else if (it) keep(key, it);
+          return it;
+        },
+        (error) => {
+          end();
+          throw error;
+        },
+      );
       making.set(key, made);
       return made;
     },
