@@ -18,6 +18,8 @@ const SIGNATURES: Readonly<Record<Exclude<KeyType, 'other'>, { readonly tls13: R
   'p-521': { tls13: /^ECDSA\+SHA512$/, tls12: /^ECDSA\+/ },
   ed25519: { tls13: /^Ed25519/i, tls12: /^Ed25519/i },
 };
+/** The curve that a key is on: in TLS 1.2 a client has to support it, too (RFC 8422 section 5.1.1). */
+const CURVES: Readonly<Partial<Record<KeyType, number>>> = { 'p-256': 23, 'p-384': 24, 'p-521': 25 };
 const KEY_TYPES = Object.keys(SIGNATURES) as (keyof typeof SIGNATURES)[];
 
 /** Cipher suites of TLS 1.2 whose key exchange an ECDSA or EdDSA key signs (RFC 5289, RFC 7905, RFC 8422). */
@@ -34,20 +36,26 @@ const isOfRsa = (suite: number): boolean =>
   [0x000a, 0x002f, 0x0035, 0x003c, 0x003d, 0x009c, 0x009d].includes(suite);
 
 /**
- * What a client in the middle of its handshake can use, by what TLS has negotiated so far. In TLS 1.2 its cipher suites decide as well, which
- * only its ClientHello shows: without it all of them are taken to be there.
+ * What a client in the middle of its handshake can use, by what TLS has negotiated so far. In TLS 1.2 its cipher suites and curves decide as
+ * well, which only its ClientHello shows: without it all of them are taken to be there.
  */
 export function abilityOf(socket: TLSSocket, hello: ClientHello | undefined): ClientAbility {
   const algorithms = socket.getSharedSigalgs();
   const isTls13 = socket.getProtocol() === 'TLSv1.3';
-  const suites = isTls13 ? undefined : hello?.cipherSuites;
+  const { cipherSuites: suites, groups } = (isTls13 ? undefined : hello) ?? {};
   const hasSuite = (keyType: KeyType) => !suites || suites.some(keyType === 'rsa' ? isOfRsa : isSignedByEc);
+  const hasCurve = (keyType: KeyType) => {
+    const curve = CURVES[keyType];
+    return curve === undefined || !groups || groups.includes(curve);
+  };
   const signs = (keyType: keyof typeof SIGNATURES) => {
     // Clients before TLS 1.3 need not name any.
     if (algorithms.length === 0) return true;
     const { tls13, tls12 } = SIGNATURES[keyType];
     return algorithms.some((algorithm) => (isTls13 ? tls13 : tls12).test(algorithm));
   };
-  const usable = new Set<KeyType>(KEY_TYPES.filter((keyType) => signs(keyType) && hasSuite(keyType)));
+  const usable = new Set<KeyType>(
+    KEY_TYPES.filter((keyType) => signs(keyType) && hasSuite(keyType) && hasCurve(keyType)),
+  );
   return { key: [...usable].join(), canUse: (keyType) => keyType === 'other' || usable.has(keyType) };
 }

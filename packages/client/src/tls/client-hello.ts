@@ -1,4 +1,4 @@
-/** Reads server name, protocols and cipher suites from the first bytes of a TLS connection. */
+/** Reads server name, protocols, cipher suites and groups from the first bytes of a TLS connection. */
 
 /** What a TLS client says first, as far as it matters here (RFC 8446 §4.1.2). */
 export interface ClientHello {
@@ -8,12 +8,15 @@ export interface ClientHello {
   readonly protocols: readonly string[];
   /** By their numbers, in the client's order. */
   readonly cipherSuites: readonly number[];
+  /** Curves and other groups that the client supports, by their numbers; `undefined` where it says nothing of them. */
+  readonly groups: readonly number[] | undefined;
 }
 
 const HANDSHAKE = 22;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 const HOST_NAME = 0;
+const SUPPORTED_GROUPS = 10;
 const ALPN = 16;
 
 /** Reads vectors of TLS one after another. Throws `RangeError` behind the end. */
@@ -64,11 +67,11 @@ function protocolsOf(extension: Buffer): string[] {
   return protocols;
 }
 
-function suitesOf(vector: Buffer): number[] {
+function numbersOf(vector: Buffer): number[] {
   const list = new Reader(vector);
-  const suites: number[] = [];
-  while (!list.isAtEnd) suites.push(list.number(2));
-  return suites;
+  const numbers: number[] = [];
+  while (!list.isAtEnd) numbers.push(list.number(2));
+  return numbers;
 }
 
 function parseHello(body: Buffer): ClientHello {
@@ -76,19 +79,21 @@ function parseHello(body: Buffer): ClientHello {
   // Version and random, session id; behind the cipher suites the compression methods.
   hello.take(34);
   hello.vector(1);
-  const cipherSuites = suitesOf(hello.vector(2));
+  const cipherSuites = numbersOf(hello.vector(2));
   hello.vector(1);
   let serverName: string | undefined;
   let protocols: string[] = [];
-  if (hello.isAtEnd) return { serverName, protocols, cipherSuites };
+  let groups: number[] | undefined;
+  if (hello.isAtEnd) return { serverName, protocols, cipherSuites, groups };
   const extensions = new Reader(hello.vector(2));
   while (!extensions.isAtEnd) {
     const type = extensions.number(2);
     const extension = extensions.vector(2);
     if (type === SERVER_NAME) serverName = serverNameOf(extension);
     if (type === ALPN) protocols = protocolsOf(extension);
+    if (type === SUPPORTED_GROUPS) groups = numbersOf(new Reader(extension).vector(2));
   }
-  return { serverName, protocols, cipherSuites };
+  return { serverName, protocols, cipherSuites, groups };
 }
 
 /** Takes the bytes of a connection as they come, each of them once. */

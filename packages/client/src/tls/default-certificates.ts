@@ -13,7 +13,7 @@ export interface KeyPair {
   readonly serialNumber: string;
 }
 
-/** What is shown: pairs of different key types, of which TLS chooses by the client. */
+/** What is shown: pairs of different kinds of keys, such as RSA and ECDSA, of which TLS chooses by the client. */
 export interface DefaultKeyPairs {
   readonly pairs: readonly KeyPair[];
   /** When they were looked up, milliseconds since 1970: where the clock was set back behind that, they are looked up again. */

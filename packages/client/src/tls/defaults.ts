@@ -11,7 +11,7 @@ import type { DefaultKeyPairs, KeyPair } from './default-certificates.ts';
 /** The certificates of clients without a server name. */
 export interface Defaults {
   /**
-   * The certificates of the address that they came to, else those of the default name: the best one of each key type. Rejects where none is found
+   * The certificates of the address that they came to, else those of the default name: the best one of each kind of key. Rejects where none is found
    * and not all of the replica can be read: what was shown before goes on.
    */
   find(address: string): Promise<DefaultKeyPairs | undefined>;
@@ -21,6 +21,9 @@ export interface Defaults {
 
 /** An expired certificate is shown where there is nothing better, and not looked up again at every handshake. */
 const EXPIRED_MS = 60_000;
+
+/** A context has one place for all elliptic curves: of two, the second takes the place of the first, whose key then does not match. */
+const placeOf = (keyType: KeyType): string => (keyType.startsWith('p-') ? 'ecdsa' : keyType);
 
 /** A key that opens and that TLS refuses is as useless as one that does not open. */
 function checked(pair: KeyPair, candidate: Candidate): KeyPair {
@@ -58,15 +61,15 @@ export function createDefaults({
   async function pairsFor(name: string): Promise<DefaultKeyPairs | undefined> {
     const at = now().getTime();
     const { candidates, until, hasKeyTypes } = source.ranking(name);
-    const pairs = new Map<KeyType, KeyPair>();
+    const pairs = new Map<string, KeyPair>();
     for (const candidate of candidates) {
       const { notBefore, notAfter } = candidate.issued;
       const isValid = Date.parse(notBefore) <= at && at < Date.parse(notAfter);
-      const keyType = hasKeyTypes ? keyTypeOf(candidate.issued) : 'other';
+      const place = placeOf(hasKeyTypes ? keyTypeOf(candidate.issued) : 'other');
       // What is not valid is shown only where there is nothing else.
-      if (pairs.has(keyType) || (pairs.size > 0 && !isValid)) continue;
+      if (pairs.has(place) || (pairs.size > 0 && !isValid)) continue;
       const pair = await pairOf(candidate);
-      if (pair) pairs.set(keyType, pair);
+      if (pair) pairs.set(place, pair);
     }
     if (pairs.size === 0) return undefined;
     return { pairs: [...pairs.values()], since: at, until: until?.getTime() ?? at + EXPIRED_MS };

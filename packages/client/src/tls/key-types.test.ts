@@ -1,7 +1,7 @@
 /** Names with certificates of two key types: each client gets one that it can use. */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { createServer, connect as dial, type Server } from 'node:tls';
+import { type ConnectionOptions, createServer, connect as dial, type Server } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import type { CertBus, ConnectOptions } from '../cert-bus.ts';
 import { connect } from '../connect.ts';
@@ -48,15 +48,18 @@ const CLIENTS = {
 const CLIENT_NAMES = Object.keys(CLIENTS) as (keyof typeof CLIENTS)[];
 
 /** The serial number that a client is shown; `undefined` where the handshake fails. */
-function shown(port: number, servername: string, client: keyof typeof CLIENTS): Promise<string | undefined> {
+function shownTo(port: number, servername: string, how: ConnectionOptions): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = dial({ host: '127.0.0.1', port, servername, rejectUnauthorized: false, ...CLIENTS[client] }, () => {
+    const socket = dial({ host: '127.0.0.1', port, servername, rejectUnauthorized: false, ...how }, () => {
       resolve(socket.getPeerX509Certificate()?.serialNumber);
       socket.destroy();
     });
     socket.on('error', () => resolve(undefined));
   });
 }
+
+const shown = (port: number, servername: string, client: keyof typeof CLIENTS): Promise<string | undefined> =>
+  shownTo(port, servername, CLIENTS[client]);
 
 const isOfRsa = (client: string) => client.startsWith('RSA');
 
@@ -76,6 +79,29 @@ test.each(['RSA only, TLS 1.2, by cipher suites', 'ECDSA only, TLS 1.2, by ciphe
       if (!each.startsWith('both')) expect(unnamed, each).toBe(wanted.serialNumber);
       expect([rsa.serialNumber, ecdsa.serialNumber], each).toContain(unnamed);
     }
+  },
+);
+
+test.each(['p-384', 'p-256'] as const)(
+  'of two curves each client gets the one that it knows, in TLS 1.2 and 1.3; %s was issued last',
+  async (last) => {
+    const bus = await newBus();
+    const order = last === 'p-384' ? (['p-256', 'p-384'] as const) : (['p-384', 'p-256'] as const);
+    const serials = new Map<string, string>();
+    for (const keyType of order) serials.set(keyType, (await bus.issue(['a.test'], { keyType })).serialNumber);
+    const client = await newClient(bus, { defaultName: 'a.test' });
+    const port = await listen(client.attach(createServer(client.tlsOptions())));
+    const clients = [
+      ['p-256', { ...TLS12, ecdhCurve: 'P-256' }],
+      ['p-384', { ...TLS12, ecdhCurve: 'P-384' }],
+      ['p-256', { ecdhCurve: 'P-256', sigalgs: 'ECDSA+SHA256' }],
+      ['p-384', { ecdhCurve: 'P-256', sigalgs: 'ECDSA+SHA384' }],
+    ] as const;
+    for (const [keyType, how] of clients)
+      expect(await shownTo(port, 'a.test', how), `${keyType} to ${JSON.stringify(how)}`).toBe(serials.get(keyType));
+    // A default certificate has one of both for all clients.
+    for (const servername of ['a.test', ''])
+      for (const how of [TLS12, {}]) expect([...serials.values()]).toContain(await shownTo(port, servername, how));
   },
 );
 
