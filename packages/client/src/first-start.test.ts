@@ -44,3 +44,24 @@ test('a client serves no part of a bus: it waits for the bus, and goes on with t
   expect(again.health().certificates.served).toBe(3);
   renameSync(`${path}.away`, path);
 });
+
+test('a first start without an end waits until the bus is there, and a time that is not one is refused', async () => {
+  const path = join(folder.path, 'late.db');
+  const address = `sqlite:${path}#test`;
+  const bus = await createTestBus({ address });
+  onTestFinished(() => bus.close());
+  await bus.issue(['a.test']);
+  renameSync(path, `${path}.away`);
+  const said: string[] = [];
+  const say = (line: string) => said.push(line);
+  const logger = { error: say, warn: say, info: say, debug: say };
+  const { identity, trust } = bus;
+  const options = { bus: address, identity, trust, replica: ':memory:', intervalMs: 100, logger } as const;
+  const start = connect({ ...options, startTimeoutMs: Number.POSITIVE_INFINITY });
+  await expect.poll(() => said).not.toEqual([]);
+  renameSync(`${path}.away`, path);
+  await using client = await start;
+  expect(client.health().certificates.served).toBe(1);
+  for (const times of [{ startTimeoutMs: Number.NaN }, { startTimeoutMs: -1 }, { intervalMs: Number.NaN }])
+    await expect(connect({ ...options, ...times })).rejects.toThrow(TypeError);
+});

@@ -1,6 +1,7 @@
 /** Calls a URL of a dead man's switch while a load balancer is in order. */
 import { ClientError } from '../errors.ts';
 import type { Health } from '../health.ts';
+import { MAX_TIMER_MS } from '../serving/times.ts';
 
 /** Where to check in, and how often. */
 export interface CheckIn {
@@ -14,9 +15,6 @@ export interface CheckIn {
 
 const EVERY_MS = 300_000;
 
-/** Longest time of a timer, which fires at once for a longer one. */
-const MAX_MS = 2 ** 31 - 1;
-
 function isCallable(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { protocol, username, password } = new URL(url);
@@ -28,7 +26,7 @@ export function checkInOf(given: string | CheckIn): Required<CheckIn> {
   const { url, everyMs = EVERY_MS, isInOrder = () => true } = typeof given === 'string' ? { url: given } : given;
   if (!isCallable(url))
     throw new TypeError('The option "checkIn" is not an http or https URL without a user name and a password.');
-  if (!(everyMs > 0 && everyMs <= MAX_MS)) throw new TypeError(`"checkIn.everyMs" is out of range: ${everyMs}.`);
+  if (!(everyMs > 0 && everyMs <= MAX_TIMER_MS)) throw new TypeError(`"checkIn.everyMs" is out of range: ${everyMs}.`);
   return { url, everyMs, isInOrder };
 }
 

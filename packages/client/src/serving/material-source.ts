@@ -51,6 +51,7 @@ import { createListener } from './listener.ts';
 import { createOpenings, type Openings } from './openings.ts';
 import type { MaterialOptions } from './options.ts';
 import { type Candidate, type Ranking, rank } from './ranking.ts';
+import { checkTimes, MAX_TIMER_MS } from './times.ts';
 
 const INTERVAL_MS = 10_000;
 const START_TIMEOUT_MS = 10_000;
@@ -215,6 +216,7 @@ function describeBus(replica: Replica, recipient: string): ReturnType<KeyAlarmsO
 
 /** Opens replica, vault and archive; nothing is followed yet. */
 async function openServing(options: MaterialOptions): Promise<Serving> {
+  checkTimes(options);
   if (options.checkIn !== undefined) checkInOf(options.checkIn);
   const trust = parseTrust(readText(options.trust, { marks: 'certbus1 ', isSecret: false }));
   const { identity, recipient } = await parseIdentityFile(
@@ -297,7 +299,7 @@ async function started(serving: Serving): Promise<void> {
       const what = `The bus ${address} did not answer within ${ms / 1000} s, and this server has no replica to start from.${why} Check the address, the network and the credentials; once it has started, this server goes on without the bus.`;
       reject(new ClientError('CERTBUS_CLIENT_BUS_UNREACHABLE', what, { cause: notes.trouble }));
     };
-    timer = setTimeout(giveUp, ms);
+    if (ms <= MAX_TIMER_MS) timer = setTimeout(giveUp, ms);
     emitter.once('live', resolve);
   });
   // What is between a first start and the bus is told where it rejects.
@@ -402,8 +404,8 @@ function startCheckIns(serving: Serving, health: () => Health, signal: AbortSign
 function startFollowing(serving: Serving, { health, moved }: { health: () => Health; moved: () => void }) {
   const { options, replica, vault, emitter, notes, refusal, now } = serving;
   const stop = new AbortController();
-  const intervalMs = options.intervalMs ?? INTERVAL_MS;
-  const everyMs = Math.min(Math.max(intervalMs, SHORTEST_BEAT_MS), LONGEST_BEAT_MS);
+  const intervalMs = Math.min(options.intervalMs ?? INTERVAL_MS, LONGEST_BEAT_MS);
+  const everyMs = Math.max(intervalMs, SHORTEST_BEAT_MS);
   const followingNotes = createFollowingNotes({ replica, notes, everyMs, elapsed: () => performance.now() });
   const checkClock = createClockAlarms((error) => emitter.raise(error));
   const look = () => checkClock(health(), now());

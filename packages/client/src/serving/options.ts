@@ -26,9 +26,12 @@ export interface MaterialOptions {
   readonly stateDirectory?: string;
   /** `:memory:` for a replica that ends with the process; default a file. */
   readonly replica?: ':memory:';
-  /** Time between two looks at a quiet bus, milliseconds; default 10,000. */
+  /** Time between two looks at a quiet bus, milliseconds; default 10,000, an hour at most. */
   readonly intervalMs?: number;
-  /** How long a first start waits for an answer of the bus, milliseconds; default 10,000. A start from a replica never waits. */
+  /**
+   * How long a first start waits for an answer of the bus, milliseconds; default 10,000, `Infinity` without an end. A start from a replica never
+   * waits.
+   */
   readonly startTimeoutMs?: number;
   /**
    * What becomes of certificates that have ended: `serve`, they are shown where there is nothing better, and clients decide; or `refuse`, they
