@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createIdentity, parseIdentityFile, seal } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, onTestFinished, test } from 'vitest';
 import type { CertBus, ConnectOptions } from './cert-bus.ts';
+import { alarmsOf } from './client.builders.ts';
 import { connect } from './connect.ts';
 import { createTestBus, type TestBus } from './testing.ts';
 import { shakeHands, startTlsServer } from './tls/tls.builders.ts';
@@ -260,6 +261,29 @@ test('a restart without the bus serves, and catches up when the bus is back', as
     .poll(async () => (await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber)
     .toBe(after.serialNumber);
   await expect.poll(() => client.health()).toMatchObject({ live: true, trouble: undefined });
+});
+
+test('paths are taken from the folder that the process is in when it connects', async () => {
+  const [here, elsewhere] = [newPlace('here'), newPlace('elsewhere')];
+  for (const folder of [here, elsewhere]) mkdirSync(folder);
+  const before = process.cwd();
+  onTestFinished(() => process.chdir(before));
+  process.chdir(here);
+  const bus = await newBus(`sqlite:${join(here, 'bus.db')}#test`);
+  await bus.issue(['a.test']);
+  writeFileSync('key', bus.identity, { mode: 0o600 });
+  writeFileSync('bus.pub', bus.trust);
+  const paths = { bus: 'sqlite:bus.db#test', identity: 'key', trust: 'bus.pub', archive: 'file:archive' };
+  const connecting = connect({ ...paths, stateDirectory: 'state', intervalMs: 100 });
+  process.chdir(elsewhere);
+  await using client = await connecting;
+  const alarms = alarmsOf(client);
+  const { serialNumber } = await bus.issue(['a.test']);
+  await expect.poll(() => [...client.certificates()][0]?.serialNumber).toBe(serialNumber);
+  expect(await client.secureContextFor('a.test')).toBeDefined();
+  await client.close();
+  expect([readdirSync(elsewhere), alarms]).toEqual([[], []]);
+  expect(readdirSync(join(here, 'state')).filter((name) => name.endsWith('.db'))).toHaveLength(1);
 });
 
 test('an empty replica and no bus: a clear error that names the bus and what to do', async () => {

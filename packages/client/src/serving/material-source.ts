@@ -1,4 +1,5 @@
 /** Certificates with their opened keys, from a replica that follows the bus: everything that a server needs but TLS itself. */
+import { resolve } from 'node:path';
 import {
   candidatesOf,
   EventsError,
@@ -164,15 +165,23 @@ interface Serving {
 const addressOf = (bus: string | Bus, { busId }: Trust): string =>
   typeof bus === 'string' ? bus : `bus:${busId}/${bus.stream}`;
 
-/** The options with a path in the bus's address taken from the folder that the process is in now. */
-const resolved = (options: MaterialOptions): MaterialOptions =>
-  typeof options.bus === 'string' ? { ...options, bus: resolveAddress(options.bus, process.cwd()) } : options;
-
 /** The archive that is named, if any. Throws `CERTBUS_STORE_ADDRESS_INVALID`. */
 function archiveOf({ archive }: MaterialOptions): Serving['archive'] {
   const named = (archive ?? process.env['CERTBUS_ARCHIVE']) || undefined;
-  if (typeof named === 'string') parseArchiveAddress(named);
-  return named;
+  if (typeof named !== 'string') return named;
+  const place = parseArchiveAddress(named);
+  return place.kind === 'folder' ? `file:${resolve(place.path)}` : named;
+}
+
+/** The options with every path that is used later taken from the folder that the process is in now: it can go to another one. */
+function resolved(options: MaterialOptions): MaterialOptions {
+  const { bus, replica, stateDirectory } = options;
+  return {
+    ...options,
+    bus: typeof bus === 'string' ? resolveAddress(bus, process.cwd()) : bus,
+    archive: archiveOf(options),
+    ...(replica === ':memory:' ? {} : { stateDirectory: resolve(stateDirectory ?? stateDirectoryOf(process.env)) }),
+  };
 }
 
 /** Opens a bus on this thread, with the archive that goes with it. */
@@ -198,8 +207,8 @@ function sourceOf(serving: Serving): BusSource {
   return { place: { address: bus, trust, archive, proxy } };
 }
 
-function pathOfReplica({ bus, stateDirectory }: MaterialOptions, trust: Trust): string {
-  const folder = ownFolder(stateDirectory ?? stateDirectoryOf(process.env));
+function pathOfReplica({ bus, stateDirectory = '' }: MaterialOptions, trust: Trust): string {
+  const folder = ownFolder(stateDirectory);
   return replicaPath({ stateDirectory: folder, role: 'client', address: addressOf(bus, trust) });
 }
 
@@ -214,7 +223,7 @@ function describeBus(replica: Replica, recipient: string): ReturnType<KeyAlarmsO
   }
 }
 
-/** Opens replica, vault and archive; nothing is followed yet. */
+/** Opens replica and vault; nothing is followed yet. The options are {@link resolved}. */
 async function openServing(options: MaterialOptions): Promise<Serving> {
   checkTimes(options);
   if (options.checkIn !== undefined) checkInOf(options.checkIn);
@@ -226,7 +235,6 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
   const inMemory = options.replica === ':memory:';
   const path = inMemory ? ':memory:' : pathOfReplica(options, trust);
   const outgoing = createOutgoing({ proxy: options.proxy, environment: process.env });
-  const archive = archiveOf(options);
   const replica = await openReplica({ path, busId, role: 'client' });
   const vault = await replica.openVault({ identity, recipient });
   const now = options.now ?? (() => new Date());
@@ -253,7 +261,7 @@ async function openServing(options: MaterialOptions): Promise<Serving> {
     trust,
     replica,
     vault,
-    archive,
+    archive: options.archive,
     outgoing,
     emitter,
     refusal,
