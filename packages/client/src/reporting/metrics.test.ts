@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createIdentity } from '@certbus/events';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
@@ -59,6 +60,18 @@ test('every metric that is exported is moved by what it measures', async () => {
     'certbus_alarms_total{code="CERTBUS_CLIENT_NO_KEY_OPENS"}': 1,
   });
   expect(Object.fromEntries(closed)).toMatchObject({ certbus_ready: 0, certbus_live: 0, certbus_trouble: 1 });
+});
+
+test('an alarm that is counted and that nobody listens to is a warning of the process all the same', async () => {
+  const bus = await newBus();
+  await bus.issue(['a.test']);
+  const client = await newClient({ ...bus, identity: await createIdentity() });
+  const registry = new Registry();
+  collectMetrics(client, registry);
+  const warned = once(process, 'warning');
+  expect(await client.secureContextFor('a.test')).toBeUndefined();
+  expect(await warned).toMatchObject([{ name: 'CertBusAlarm', code: 'CERTBUS_CLIENT_NO_KEY_OPENS' }]);
+  expect((await read(registry)).get('certbus_alarms_total{code="CERTBUS_CLIENT_NO_KEY_OPENS"}')).toBe(1);
 });
 
 /** What a client of many certificates would report. */

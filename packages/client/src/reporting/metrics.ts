@@ -1,7 +1,7 @@
 /** Entry: the metrics of a client for Prometheus; needs the package `prom-client`. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Health } from '../health.ts';
-import type { MaterialEvents } from '../serving/events.ts';
+import { countsOnly, type MaterialEvents } from '../serving/events.ts';
 import type { CertificateSummary } from '../serving/material-source.ts';
 
 /** What is measured, such as what `connect` and `openMaterial` give. */
@@ -107,5 +107,6 @@ export function collectMetrics(client: Measured, registry: Registry): void {
   });
   const alarms = new Counter({ name: 'certbus_alarms_total', help: 'Alarms', labelNames: ['code'], registers });
   client.on('changed', ({ removed }) => changes.inc({ kind: removed ? 'removed' : 'served' }));
-  client.on('alarm', (error) => alarms.inc({ code: 'code' in error ? String(error.code) : error.name }));
+  const count = (error: Error) => alarms.inc({ code: 'code' in error ? String(error.code) : error.name });
+  client.on('alarm', countsOnly(count));
 }

@@ -25,6 +25,15 @@ export interface MaterialEvents {
 /** Failures of listeners that are remembered, so that each becomes one alarm. */
 const MAX_FAILURES = 100;
 
+/** Listeners that count alarms, and tell nobody. */
+const counters = new WeakSet<object>();
+
+/** Marks a listener that counts alarms: one that nobody else listens to becomes a warning of the process all the same. */
+export function countsOnly<Listener extends object>(listener: Listener): Listener {
+  counters.add(listener);
+  return listener;
+}
+
 function listenerFailed(event: string, cause: unknown): ClientError {
   const why = cause instanceof Error ? cause.message : String(cause);
   const what = `A listener of the event "${event}" failed: ${why}. The other listeners were called, and the client goes on.`;
@@ -55,7 +64,9 @@ export class MaterialEmitter extends EventEmitter<MaterialEvents> {
 
   /** Raises an alarm. Where nobody listens, the first of each code becomes a warning of the process. */
   raise(error: Error & { readonly code?: unknown }): void {
-    if (!this.emit('alarm', error)) this.#warn(error, String(error.code ?? error.name));
+    const isHeard = this.rawListeners('alarm').some((listener) => !counters.has(listener));
+    this.emit('alarm', error);
+    if (!isHeard) this.#warn(error, String(error.code ?? error.name));
   }
 
   #fail(event: keyof MaterialEvents, cause: unknown): void {
