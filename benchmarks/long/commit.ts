@@ -16,6 +16,9 @@ export function checkedOut(): string {
   return git('status', '--porcelain', '--', 'packages') === '' ? commit : `${commit}, with changes`;
 }
 
+/** Whether only the end of the history is here, as in most clones of a CI. */
+export const isShallow = (): boolean => git('rev-parse', '--is-shallow-repository') === 'true';
+
 /** How many commits changed what is measured since this one; `undefined` where the history does not reach back to it. */
 export function changesSince(commit: string): number | undefined {
   try {
