@@ -10,6 +10,7 @@ import { createChallenges } from './tls/challenges.ts';
 import { startCoarseClock } from './tls/coarse-clock.ts';
 import { createContexts, handOut } from './tls/contexts.ts';
 import { createDefaults } from './tls/defaults.ts';
+import { createEnded } from './tls/ended.ts';
 import { type KeyTypeScan, scanKeyTypes } from './tls/key-type-scan.ts';
 import { createNameMap, type NameMap } from './tls/name-map.ts';
 import { serverOf } from './tls/server-sockets.ts';
@@ -87,12 +88,15 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   const timer = setInterval(keepNames, KEEP_NAMES_EVERY_MS).unref();
   const defaults = createDefaults({ source, defaultName, now });
   const isCovered = (serverName: string) => isCoveredBy(source, serverName);
+  const ended = createEnded(source, { expired: options.expired, nowMs });
+  source.on('moved', ended.refresh);
   const servers = createAttachedServers({
     defaults,
     onUnfit: (pair, cause) => source.reportKey(pair.certificateId, unfitForDefault(pair, cause)),
     challenges,
     isCovered,
-    needsHello: scan.isNeeded,
+    // In TLS 1.2 only the ClientHello says for which name a session is resumed.
+    needsHello: () => scan.isNeeded() || ended.isAny(),
     now,
   });
   source.on('changed', servers.refresh);

@@ -3,7 +3,11 @@ import type { Server } from 'node:tls';
 import type { Challenges } from './challenges.ts';
 import { abilityOf, type ClientAbility } from './client-ability.ts';
 import { putInFront } from './connections.ts';
-import { type DefaultCertificates, type DefaultCertificatesOptions, showDefaultCertificates } from './default-certificates.ts';
+import {
+  type DefaultCertificates,
+  type DefaultCertificatesOptions,
+  showDefaultCertificates,
+} from './default-certificates.ts';
 import type { Defaults } from './defaults.ts';
 import { helloOf, peekHello } from './hello-peek.ts';
 import { hideDefaultFromNamed } from './named-connections.ts';
@@ -28,7 +32,7 @@ export interface AttachedServersOptions {
   readonly challenges: Challenges;
   /** Whether a name is covered, for resumed sessions. */
   readonly isCovered: (serverName: string) => boolean;
-  /** Whether ClientHellos are needed to choose a certificate. */
+  /** Whether ClientHellos are needed, to choose a certificate or to know for which name a session is resumed. */
   readonly needsHello: () => boolean;
   readonly now: () => Date;
 }

@@ -279,3 +279,22 @@ test('a certificate that failed to be made once is made at the next handshake', 
   expect(await Promise.allSettled(asked)).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);
   expect(await contexts.make(candidate, 'a.test')).toMatchObject({ isCurrent: true, serverName: 'a.test' });
 });
+
+test('where certificates that have ended are refused, no session of one is resumed, and others are', async () => {
+  const bus = await newBus();
+  await bus.issue(['ended.test'], { days: 5 });
+  await bus.issue(['good.test']);
+  let aheadMs = 0;
+  const client = await newClient(bus, { expired: 'refuse', now: () => new Date(Date.now() + aheadMs) });
+  const port = await listen(client.attach(createServer(client.tlsOptions())));
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    aheadMs = 0;
+    const shake = (name: string, session?: Buffer) =>
+      shakeHands(port, name, { ca: bus.roots, maxVersion, ...(session ? { session } : {}) });
+    const [ended, good] = [await shake('ended.test'), await shake('good.test')];
+    expect((await shake('ended.test', ended.session)).reused).toBe(true);
+    aheadMs = 6 * 86_400_000;
+    await expect(shake('ended.test', ended.session)).rejects.toThrow(/ended before anything was said|ECONNRESET/);
+    expect((await shake('good.test', good.session)).reused, maxVersion).toBe(true);
+  }
+});

@@ -4,6 +4,7 @@ import { cleanLine, normalizeServerName } from '@certbus/events';
 import { ClientError } from '../errors.ts';
 import type { ClientAbility } from './client-ability.ts';
 import { type CertificateContext, handOut } from './contexts.ts';
+import { helloOf } from './hello-peek.ts';
 import type { NameMap } from './name-map.ts';
 
 /** What Node's TLS server calls with a server name. */
@@ -99,11 +100,16 @@ export function rotateTicketKeys(server: Server): void {
   server.setTicketKeys(Buffer.from(crypto.getRandomValues(new Uint8Array(TICKET_KEY_BYTES))));
 }
 
-/** Ends resumed connections whose name is not covered any more: on resumption no callback is asked. */
+/**
+ * Ends resumed connections whose name is not covered any more: on resumption no callback is asked. In TLS 1.2 Node does not know the name then, so
+ * that it is that of the ClientHello, where this was looked at.
+ */
 export function guardResumption(server: Server, isCovered: (serverName: string) => boolean): void {
   server.on('secureConnection', (socket: TLSSocket & { servername?: string | false }) => {
-    if (!socket.isSessionReused() || !socket.servername) return;
-    const serverName = normalizeServerName(socket.servername);
+    if (!socket.isSessionReused()) return;
+    const typed = socket.servername || helloOf(socket)?.serverName;
+    if (!typed) return;
+    const serverName = normalizeServerName(typed);
     if (!serverName || !isCovered(serverName)) socket.destroy();
   });
 }
