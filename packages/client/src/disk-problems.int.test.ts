@@ -159,6 +159,53 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
     await expectWritten({ bus, disk }, client, serialsOf(client));
   });
 
+  test('on a full disk every process on the folder serves what is new, and one of them writes it once there is room', async () => {
+    const { bus, disk } = await withReplica('shared');
+    const [first, second] = [await start(bus, disk), await start(bus, disk)];
+    await expect.poll(() => [first.health().live, second.health().live]).toEqual([true, true]);
+    expect(second.health()).toMatchObject({ following: false, trouble: undefined });
+    const alarms: Error[] = [];
+    second.on('alarm', (error) => alarms.push(error));
+    fill(disk);
+    for (let i = 0; i < 40; i += 1) await bus.issue([`${i}.test`]);
+    const renewed = await bus.issue(['a.test']);
+    for (const client of [first, second]) {
+      await expect.poll(() => serialsOf(client)).toContain(renewed.serialNumber);
+      expect(client.health()).toMatchObject({ live: true, certificates: { served: 41 } });
+      expect(client.health().trouble).toMatchObject({ code: 'CERTBUS_REPLICA_FAILED' });
+      expect(await client.secureContextFor('39.test')).toBeDefined();
+    }
+    expect(alarms).toMatchObject([{ code: 'CERTBUS_REPLICA_FAILED', message: expect.stringMatching(/no room/) }]);
+    const all = serialsOf(second).toSorted();
+    const older: unknown[] = [];
+    second.on('changed', () => older.push(...all.filter((serial) => !serialsOf(second).includes(serial))));
+    execFileSync('rm', [join(disk.path, 'filler')]);
+    await expect.poll(() => first.health().trouble).toBeUndefined();
+    await expect.poll(() => second.health()).toMatchObject({ following: false, live: true, trouble: undefined });
+    expect(serialsOf(second).toSorted()).toEqual(all);
+    const { serialNumber } = await bus.issue(['last.test']);
+    for (const client of [first, second]) await expect.poll(() => serialsOf(client)).toContain(serialNumber);
+    expect(older).toEqual([]);
+    await second.close();
+    await expectWritten({ bus, disk }, first, [...all, serialNumber]);
+  });
+
+  test('a process on a full disk goes on where the one that wrote has ended, and writes once there is room', async () => {
+    const { bus, disk } = await withReplica('left');
+    const [first, second] = [await start(bus, disk), await start(bus, disk)];
+    await expect.poll(() => [first.health().live, second.health().live]).toEqual([true, true]);
+    fill(disk);
+    for (let i = 0; i < 40; i += 1) await bus.issue([`${i}.test`]);
+    await expect.poll(() => serialsOf(second)).toHaveLength(41);
+    const all = serialsOf(second).toSorted();
+    await first.close();
+    const { serialNumber } = await bus.issue(['last.test']);
+    await expect.poll(() => serialsOf(second).toSorted()).toEqual([...all, serialNumber].toSorted());
+    execFileSync('rm', [join(disk.path, 'filler')]);
+    await expect.poll(() => second.health()).toMatchObject({ following: true, live: true });
+    await expectWritten({ bus, disk }, second, [...all, serialNumber]);
+  });
+
   test('what is in memory alone is served on while another process has the role, and then read from the bus', async () => {
     const { bus, disk } = await withReplica('overtaken');
     const client = await start(bus, disk);

@@ -369,6 +369,8 @@ function openFile({ path, busId, readWith, onReplaced, onDamage, ...first }: Ope
 interface Advance {
   readonly advancing: boolean;
   readonly problem: ReplicaError | undefined;
+  /** Whether another process has the file open to write, and has no room either. */
+  readonly isBeside: boolean;
 }
 
 const inMemoryOnly = (why: string): ReplicaError =>
@@ -380,12 +382,12 @@ const inMemoryOnly = (why: string): ReplicaError =>
 /** Asks the thread for the right to advance; that it cannot write is an answer, that the replica is another bus's is not. */
 async function askToAdvance(thread: WriterThread, watch: DamageWatch): Promise<Advance> {
   try {
-    const { advancing, replaced, unwritable } = await thread.advance();
+    const { advancing, replaced, unwritable, isBeside = false } = await thread.advance();
     if (replaced && replaced.aside !== watch.damage.replaced?.aside) watch.replaced(replaced);
-    return { advancing, problem: unwritable === undefined ? undefined : inMemoryOnly(unwritable) };
+    return { advancing, problem: unwritable === undefined ? undefined : inMemoryOnly(unwritable), isBeside };
   } catch (error) {
     if (!(error instanceof ReplicaError) || error.code !== 'CERTBUS_REPLICA_FAILED') throw error;
-    return { advancing: false, problem: error };
+    return { advancing: false, problem: error, isBeside: false };
   }
 }
 
@@ -408,7 +410,8 @@ export async function openReplica({ path, busId, role = 'manager' }: ReplicaOpti
     const first = await askToAdvance(thread, watch);
     if (first.problem && !existsSync(path)) throw first.problem;
     if (!first.advancing) await waitForFile(path);
-    const file = openFor({ path, busId, role }, { watch, isAlone: first.advancing && first.problem !== undefined });
+    const isAlone = first.advancing && first.problem !== undefined && !first.isBeside;
+    const file = openFor({ path, busId, role }, { watch, isAlone });
     const advance = { ...first };
     const unwritten = watchUnwritten({ file, thread, watch, advance });
     opened.replica = {
@@ -498,6 +501,8 @@ function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | '
   }
 
   return {
+    /** This process advances, and cannot write: what it takes is in memory alone. */
+    begin,
     take(news: Extract<WriterNews, { kind: 'unwritten' | 'unwritable' | 'written' }>): void {
       if (news.kind === 'unwritable') {
         begin(inMemoryOnly(news.message));
@@ -585,8 +590,11 @@ function replicaOf({ path, file, role, thread, watch, unwritten, openVault, adva
     async tryAdvance() {
       if (state.advancing && !thread.hasFailed) return true;
       if (state.problem) file.refresh();
-      Object.assign(state, await askToAdvance(thread, watch));
-      if (state.problem && !state.advancing) throw state.problem;
+      const { problem, ...rest } = await askToAdvance(thread, watch);
+      Object.assign(state, rest);
+      if (problem && state.advancing) unwritten.begin(problem);
+      else state.problem = problem;
+      if (problem && !state.advancing) throw problem;
       return state.advancing;
     },
     ...(follow ? { follow: (options: ThreadFollowOptions) => follow(options).catch(noteDamage) } : {}),

@@ -1,4 +1,7 @@
-/** Writes a replica; for a client it keeps in memory what the disk has no room for, so that a full disk costs durability and not freshness. */
+/**
+ * Writes a replica; for a client it keeps in memory what the disk has no room for, so that a full disk costs durability and not freshness. The
+ * other processes of the machine do the same then, each for itself, since what is in the memory of one they cannot read.
+ */
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { describeFileProblem, fileProblemOf } from '@certbus/store/sqlite-files';
@@ -6,9 +9,10 @@ import { ReplicaError } from '../errors.ts';
 import type { FollowedReplica } from '../followed.ts';
 import { type Change, createReader, type ReplicaReader } from '../reader.ts';
 import { createUnwritten, type Unwritten, type UnwrittenChange } from '../unwritten/unwritten.ts';
-import { openToServe, type Replaced } from './file.ts';
+import { openToServe, type Replaced, takeLock } from './file.ts';
 import { createKeeper, type News } from './keeper.ts';
 import type { ReplicaFile } from './replica-file.ts';
+import { isShortOfRoom, noteRoom } from './room.ts';
 import { createWriter, type Write, type Writer } from './writer.ts';
 
 /** Which replica a writer writes. */
@@ -33,6 +37,8 @@ export interface AdvanceAnswer {
   readonly replaced: Replaced | undefined;
   /** Why nothing can be written now; what is taken is kept in memory. */
   readonly unwritable?: string;
+  /** Whether another process has the file open to write, and has no room either. */
+  readonly isBeside?: boolean;
 }
 
 export interface RoomyWriter {
@@ -54,6 +60,8 @@ function isNoRoom(error: unknown, path: string): boolean {
   return problem === 'full' || problem === 'read-only' || problem === 'disk';
 }
 
+const NO_ROOM = 'the process that writes it has no room for it on the disk; make room';
+
 /** Makes the writer of a file; nothing is opened before it is asked to advance. */
 export function createRoomyWriter(
   { path, busId, role, holder }: Writing,
@@ -65,6 +73,8 @@ export function createRoomyWriter(
   let readOnly: { readonly database: DatabaseSync; readonly reader: ReplicaReader } | undefined;
   let unwritten: Unwritten | undefined;
   let isOvertaken = false;
+  /** Whether this process takes in memory what the one that writes the file has no room for. */
+  let isBeside = false;
   const keeper = createKeeper({
     path,
     busId,
@@ -81,8 +91,14 @@ export function createRoomyWriter(
   });
 
   function openBelow() {
-    const { database } = openToServe({ path, busId, role }, { isAlone: true });
-    return { database, reader: createReader(database) };
+    const { database } = openToServe({ path, busId, role }, { isAlone: !isBeside });
+    const below = createReader(database);
+    if (isBeside) {
+      // What is in memory goes on from one picture of the file, also where that is written again.
+      database.exec('BEGIN');
+      below.checkpoint();
+    }
+    return { database, reader: below };
   }
   function readBelow(): ReplicaReader {
     if (keeper.isOpen && reader) return reader;
@@ -117,6 +133,7 @@ export function createRoomyWriter(
     const change = unwritten.take(commits, checkpoint);
     // More would take too much memory: what was kept is served on, and the bus keeps the rest.
     if (!change) throw cause;
+    if (keeper.isOpen) noteRoom(path, { hasRoom: false });
     tell({ kind: 'unwritten', change, message: describeFileProblem(cause, path) });
     return change.certificates.map(({ certificate: { certificateId, names, removed }, position, isServed }) => ({
       certificateId,
@@ -136,6 +153,22 @@ export function createRoomyWriter(
       return keep(wanted, error);
     }
   }
+  /** The same where another process writes the file, for as long as that one has no room. */
+  function writeBeside(wanted: Write): readonly Change[] {
+    const error = new ReplicaError('CERTBUS_REPLICA_FAILED', NO_ROOM);
+    if (!isShortOfRoom(path)) {
+      beOvertaken();
+      throw error;
+    }
+    if (wanted.kind !== 'apply') throw error;
+    return keep(wanted, error);
+  }
+  /** Whether nobody writes the file any more. */
+  function isFree(): boolean {
+    const lock = takeLock(path);
+    lock?.[Symbol.dispose]();
+    return lock !== undefined;
+  }
   function writeKept(): void {
     if (!unwritten) return;
     unwritten.writeTo((commits, checkpoint) => writeToDisk({ kind: 'apply', commits, checkpoint }));
@@ -149,11 +182,13 @@ export function createRoomyWriter(
 
   function drop(): void {
     forget();
+    noteRoom(path, { hasRoom: true });
     tell({ kind: 'written' });
   }
 
   function beOvertaken(news: WriterNews = { kind: 'overtaken', isLockGone: false }): void {
     forget();
+    isBeside = false;
     if (!isOvertaken) tell(news);
     isOvertaken = true;
   }
@@ -170,13 +205,21 @@ export function createRoomyWriter(
     advance() {
       isOvertaken = false;
       try {
-        return keeper.advance();
+        const answer = keeper.advance();
+        const isShort = role === 'client' && isShortOfRoom(path);
+        // Of one that ended, which said so last.
+        if (answer.advancing && isShort) noteRoom(path, { hasRoom: true });
+        if (answer.advancing || !isShort) return answer;
+        closeBelow();
+        isBeside = true;
+        return { advancing: true, replaced: undefined, unwritable: NO_ROOM, isBeside };
       } catch (error) {
         if (role !== 'client' || !isNoRoom(error, path) || !existsSync(path)) throw error;
         return { advancing: true, replaced: undefined, unwritable: describeFileProblem(error, path) };
       }
     },
     write(wanted) {
+      if (isBeside) return writeBeside(wanted);
       if (wanted.kind === 'apply') return apply(wanted);
       const changes = writeToDisk(wanted);
       // What was built again from the bus has all of it.
@@ -185,7 +228,8 @@ export function createRoomyWriter(
     },
     catchUp() {
       try {
-        if (!openAgain()) beOvertaken();
+        if (isBeside && isShortOfRoom(path) && !isFree()) throw new ReplicaError('CERTBUS_REPLICA_FAILED', NO_ROOM);
+        if (isBeside || !openAgain()) beOvertaken();
         else if (unwritten) writeKept();
         else tell({ kind: 'written' });
       } catch (error) {
@@ -194,7 +238,10 @@ export function createRoomyWriter(
         throw error;
       }
     },
-    mend: () => keeper.mend(),
+    mend() {
+      // It is for the process that writes the file.
+      if (!isBeside) keeper.mend();
+    },
     close() {
       closeBelow();
       try {
