@@ -1,7 +1,8 @@
 /** What a client's contexts are made for, and how long they live. */
 import { once } from 'node:events';
+import { syncBuiltinESMExports } from 'node:module';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import {
+import tls, {
   createSecureContext,
   createServer,
   connect as dial,
@@ -18,6 +19,7 @@ import { createTestBus, type TestBus } from '../testing.ts';
 import { createContexts } from './contexts.ts';
 import { shakeHands } from './tls.builders.ts';
 
+const createNative = tls.createSecureContext;
 const open: { close(): unknown }[] = [];
 
 afterEach(async () => {
@@ -103,6 +105,54 @@ test('a flood of names under one wildcard makes one context, evicts no other, an
   const warmed = source.recentNames();
   expect(warmed).toHaveLength(names.length + 1);
   expect(warmed.filter((name) => name.endsWith('.flood.test'))).toHaveLength(1);
+});
+
+/** In which turns of the event loop contexts with a key are made from now on. */
+function watchMaking(): readonly number[] {
+  const made: number[] = [];
+  let turn = 0;
+  let next = setImmediate(function count() {
+    turn += 1;
+    next = setImmediate(count);
+  });
+  tls.createSecureContext = (options) => {
+    if (options?.key) made.push(turn);
+    return createNative(options);
+  };
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    clearImmediate(next);
+    tls.createSecureContext = createNative;
+    syncBuiltinESMExports();
+  });
+  return made;
+}
+
+test('what was in use before a restart is made before anybody asks for it, one context a turn', async () => {
+  const folder = temporaryFolder();
+  onTestFinished(() => folder.remove());
+  const bus = await newBus();
+  const names = Array.from({ length: 6 }, (_, n) => `n${n}.test`);
+  for (const name of names) await bus.issue([name]);
+  const state = { stateDirectory: folder.path, replica: undefined } as unknown as Partial<ConnectOptions>;
+  const before = await newClient(bus, state);
+  const [unused = '', ...used] = names;
+  for (const name of used) await ask(before, name);
+  await before.close();
+  const made = watchMaking();
+  const client = await newClient(bus, state);
+  await expect.poll(() => made.length).toBe(used.length);
+  expect(new Set(made).size).toBe(used.length);
+  // Another turn, in which the last one is kept.
+  await new Promise((resolve) => setImmediate(resolve));
+  const isThere = (name: string) => {
+    let isAnswered = false;
+    client.sniCallback(name, () => (isAnswered = true));
+    return isAnswered;
+  };
+  expect(used.map(isThere)).toEqual(used.map(() => true));
+  expect(isThere(unused)).toBe(false);
+  expect(made).toHaveLength(used.length);
 });
 
 test('certificates that are asked for once evict none that is in use', async () => {
