@@ -30,7 +30,8 @@ async function callbackFigure(names: number): Promise<Figure> {
 
 /**
  * `flood.wildcard`: server CPU of a whole handshake, of a name under one wildcard that nobody asked for before, behind 10,000 others, over
- * that of a name in use; `.callback`: the callback alone.
+ * that of a name in use; `.callback`: the callback alone; `.memory`: growth of the server's resident set over the first 20,000 such names, behind
+ * as many handshakes by names in use.
  */
 export const floodWildcard: Benchmark = async ({ quick }) => {
   const site = { ...SITE, names: quick ? 10_000 : 100_000 };
@@ -38,20 +39,25 @@ export const floodWildcard: Benchmark = async ({ quick }) => {
   pinLoad();
   const server = await startServer({ kind: 'certbus', site });
   try {
+    const flood = quick ? 1_000 : FLOOD;
     for (let round = 0; round < 3; round += 1) await costOfHandshakes(server, site.hot, (n) => `h${n}.bench.test`);
+    await costOfHandshakes(server, 2 * flood, anyHot(site.hot));
+    const before = await server.residentBytes();
     let asked = 0;
     const unknown = () => {
       asked += 1;
       return `f${asked}.flood.test`;
     };
-    await costOfHandshakes(server, quick ? 1_000 : FLOOD, unknown);
+    await costOfHandshakes(server, 2 * flood, unknown);
+    const grown = ((await server.residentBytes()) - before) / 1e6;
+    const memory: Figure = { figure: 'flood.wildcard.memory', value: grown, unit: 'MB', low: grown, high: grown, n: 1 };
     const hot = () => costOfHandshakes(server, SLICE, anyHot(site.hot));
     const costs = await interleave(quick ? 5 : 31, {
       ours: () => costOfHandshakes(server, SLICE, unknown),
       peer: hot,
       again: hot,
     });
-    return [ratioOf('flood.wildcard', { against: 'a handshake by a name in use', ...costs }), callback];
+    return [ratioOf('flood.wildcard', { against: 'a handshake by a name in use', ...costs }), callback, memory];
   } finally {
     await server.stop();
   }

@@ -21,6 +21,12 @@ export interface MeasuredServer {
   stop(): Promise<void>;
 }
 
+/** One that is a program of these benchmarks. */
+export interface EdgeServer extends MeasuredServer {
+  /** Resident set of the process, bytes. */
+  residentBytes(): Promise<number>;
+}
+
 /** Whether processes can be held to a core here, so that the load does not take the server's. */
 const canPin = process.platform === 'linux';
 
@@ -32,15 +38,15 @@ export function pinLoad(): void {
 /** What runs a program on the core of the servers. */
 export const onServerCore: readonly string[] = canPin ? ['taskset', '-c', SERVER_CORE] : [];
 
-async function cpuOf(child: ChildProcess): Promise<number> {
+async function usageOf(child: ChildProcess): Promise<NodeJS.CpuUsage & { readonly rss: number }> {
   const answer = once(child, 'message');
-  child.send('cpu');
-  const [{ user, system }] = (await answer) as [NodeJS.CpuUsage];
-  return user + system;
+  child.send('usage');
+  const [usage] = (await answer) as [NodeJS.CpuUsage & { readonly rss: number }];
+  return usage;
 }
 
 /** Starts a server of a kind. */
-export async function startServer(options: Omit<EdgeServerOptions, 'stateDirectory'>): Promise<MeasuredServer> {
+export async function startServer(options: Omit<EdgeServerOptions, 'stateDirectory'>): Promise<EdgeServer> {
   const folder = temporaryFolder();
   const [execPath = process.execPath, ...args] = [...onServerCore, process.execPath, '--conditions=certbus:source'];
   const child = fork(PROGRAM, [JSON.stringify({ ...options, stateDirectory: folder.path })], {
@@ -51,7 +57,11 @@ export async function startServer(options: Omit<EdgeServerOptions, 'stateDirecto
   return {
     port,
     waits: options.kind === 'certbusHttps',
-    cpuUs: () => cpuOf(child),
+    async cpuUs() {
+      const { user, system } = await usageOf(child);
+      return user + system;
+    },
+    residentBytes: async () => (await usageOf(child)).rss,
     async stop() {
       const ended = once(child, 'exit');
       child.disconnect();

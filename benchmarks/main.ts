@@ -81,7 +81,7 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./handshake-servers.ts')).handshakeServers,
   },
   {
-    names: ['flood.wildcard', 'flood.wildcard.callback'],
+    names: ['flood.wildcard', 'flood.wildcard.callback', 'flood.wildcard.memory'],
     load: async () => (await import('./flood-wildcard.ts')).floodWildcard,
   },
   { names: ['lookup.exact', 'lookup.wildcard'], load: async () => (await import('./lookup.ts')).lookup },
