@@ -124,3 +124,25 @@ export function checkReport(site: Site, health: Health, at: Date = site.options.
     if (isDeepStrictEqual(standingOf(health), standingReport(site, position, at))) return;
   expect(standingOf(health)).toEqual(standingReport(site, site.history.head, at));
 }
+
+/**
+ * Holds a report against what is true of every report, also while rows of the replica are damaged: some certificates are not counted then, and never
+ * one that no position has had since.
+ */
+export function checkSound({ history }: Site, health: Health): void {
+  const { position, certificates, ready, live, following, lagMs = 0, trouble } = health;
+  const { served, expired, endingWithin7Days } = certificates;
+  const positions = Array.from({ length: history.head - position + 1 }, (_, n) => position + n);
+  const most = Math.max(0, ...positions.map((each) => history.standingAt(each).ends.length));
+  const isSilent = trouble?.code === 'CERTBUS_REPLICA_SILENT';
+  const rules = {
+    'the position is one of the bus': position <= history.head,
+    'no certificate is counted that is not there': served <= most,
+    'parts are not more than the whole': expired + endingWithin7Days <= served,
+    'a server is ready while one certificate has not ended': !ready || served === 0 || expired < served,
+    'nothing is live where the process that follows is silent': !isSilent || (!live && !following),
+    'time does not lag backwards': lagMs >= 0,
+  };
+  const broken = Object.entries(rules).flatMap(([rule, holds]) => (holds ? [] : [rule]));
+  if (broken.length > 0) expect({ broken, health }).toEqual({ broken: [], health });
+}

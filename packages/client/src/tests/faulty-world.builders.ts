@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import type { CertBus } from '../cert-bus.ts';
 import type { Health } from '../health.ts';
-import { checkReport, checkShown, type Edge, type Floors, standingReport, startEdge } from './edge.builders.ts';
+import {
+  checkReport,
+  checkShown,
+  checkSound,
+  type Edge,
+  type Floors,
+  standingReport,
+  startEdge,
+} from './edge.builders.ts';
 import { type EdgeProcess, startEdgeProcess } from './edge-processes.builders.ts';
 import { createFaultyDisk, flipBit } from './faults.builders.ts';
 import { createSite, DAY_MS, type Site } from './site.builders.ts';
@@ -43,13 +51,21 @@ const A_RETRY_MS = 300_000;
 const FARTHEST_JUMP_MS = 3 * DAY_MS;
 const pick = (chance: number): string => ISSUED[chance % ISSUED.length] ?? '';
 
-/** Looks at a report every few milliseconds; the first that is wrong is thrown when it is asked for. */
-function watchReports(site: Site, current: () => Health | undefined): { throwSeen(): void } {
+/**
+ * Looks at a report every few milliseconds; the first that is wrong is thrown when it is asked for. While rows are damaged it need not count all that
+ * the bus has.
+ */
+function watchReports(
+  site: Site,
+  current: () => { readonly health: Health; readonly isDamaged: boolean } | undefined,
+): { throwSeen(): void } {
   const seen: unknown[] = [];
   const timer = setInterval(() => {
     try {
-      const health = current();
-      if (health) checkReport(site, health);
+      const report = current();
+      if (!report) return;
+      checkSound(site, report.health);
+      if (!report.isDamaged) checkReport(site, report.health);
     } catch (error) {
       seen.push(error);
     }
@@ -178,7 +194,10 @@ function createChecks({ site, options, disk, edge, state }: Parts) {
   const { history, line } = site;
   const asked = () => [...ASKED, ...Array.from({ length: state.added }, (_, n) => `added${n + 1}.test`)];
   const port = () => edge.running?.port ?? 0;
-  const watched = watchReports(site, () => (state.isDamaged ? undefined : edge.running?.client.health()));
+  const watched = watchReports(site, () => {
+    const health = edge.running?.client.health();
+    return health && { health, isDamaged: state.isDamaged };
+  });
 
   /** Whether the load balancer has met what is wrong with the world, or has all of the bus. */
   function hasMet(): boolean {
