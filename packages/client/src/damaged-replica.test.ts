@@ -130,6 +130,7 @@ test('a row that is damaged while a client runs was not removed: what is shown o
   const both = async () => [await shownTo(name), await shownTo('')];
   const expected = [newest.get(name), newest.get(name)];
   expect(await both()).toEqual(expected);
+  expect(client.health().damageCount).toBe(0);
   const changed: string[] = [];
   client.on('changed', ({ names }) => changed.push(...names));
   const rebuilt = new Promise<void>((resolve) => client.on('rebuilt', () => resolve()));
@@ -143,6 +144,7 @@ test('a row that is damaged while a client runs was not removed: what is shown o
   expect(await both()).toEqual(expected);
   await expect.poll(() => alarms.map(({ message }) => message).join()).toContain(', 1 were lost');
   expect(await both()).toEqual(expected);
+  expect(client.health().damageCount).toBeGreaterThan(0);
   bringBack();
   await rebuilt;
   expect(await both()).toEqual(expected);
@@ -157,12 +159,14 @@ test('a replica that is lost as a whole while a client runs takes nothing away o
   const name = 'host3.test';
   const shown = async () => (await shakeHands(server.port, name, { ca: '', insecure: true })).serialNumber;
   expect(await shown()).toBe(newest.get(name));
+  const { session = Buffer.alloc(0) } = await shakeHands(server.port, name, { ca: '', insecure: true });
   const { position } = client.health();
   const file = openSync(path, 'r+');
   writeSync(file, Buffer.alloc(statSync(path).size - PAGE_BYTES, 0xff), 0, undefined, PAGE_BYTES);
   closeSync(file);
   await expect.poll(() => alarms.map(({ message }) => message).join()).toContain('damaged as a whole');
   expect(await shown()).toBe(newest.get(name));
+  expect((await shakeHands(server.port, name, { ca: '', session })).reused).toBe(true);
   expect(client.health()).toMatchObject({ ready: false, position, trouble: { code: 'CERTBUS_REPLICA_DAMAGED' } });
   const rebuilt = new Promise<void>((resolve) => client.on('rebuilt', () => resolve()));
   bringBack();

@@ -38,6 +38,8 @@ export interface Health {
   readonly unopenedKeyCount: number;
   /** Ids of these certificates, 100 at most. */
   readonly unopenedKeys: readonly string[];
+  /** How often something of the replica did not read, or was found damaged in the background, since the start. */
+  readonly damageCount: number;
   /** What stands between this server and the bus; `undefined` when nothing does. */
   readonly trouble: { readonly code: string | undefined; readonly message: string } | undefined;
 }
@@ -225,6 +227,7 @@ export function createReporter({
       missingNames: [...notes.missingNames],
       unopenedKeyCount: count,
       unopenedKeys: certificateIds,
+      damageCount: replica.damage.found,
       trouble: trouble && troubleOf(trouble),
     };
   };

@@ -27,7 +27,9 @@ test('every metric that is exported is moved by what it measures', async () => {
   let nowMs = Date.now();
   const client = await newClient({ ...bus, identity: await createIdentity() }, { now: () => new Date(nowMs) });
   const registry = new Registry();
-  collectMetrics(client, registry);
+  let damageCount = 0;
+  // A memory is not damaged.
+  collectMetrics({ ...client, health: () => ({ ...client.health(), damageCount }) }, registry);
   const first = await read(registry);
   nowMs += 1_000;
   const { certificateId } = await bus.issue(['gone.test'], { days: 3 });
@@ -39,6 +41,7 @@ test('every metric that is exported is moved by what it measures', async () => {
   await expect.poll(() => client.health().certificates.served).toBe(2);
   client.sniCallback('missing.test', () => {});
   await client.secureContextFor('a.test');
+  damageCount = 1;
   nowMs += 5.5 * 86_400_000;
   const later = await read(registry);
   await client.close();
@@ -56,6 +59,7 @@ test('every metric that is exported is moved by what it measures', async () => {
     certbus_certificates_ending_within_7_days: 1,
     certbus_unopened_keys: 1,
     certbus_missing_names_total: 1,
+    certbus_replica_damage_total: 1,
     'certbus_changes_total{kind="removed"}': 1,
     'certbus_alarms_total{code="CERTBUS_CLIENT_NO_KEY_OPENS"}': 1,
   });
@@ -89,6 +93,7 @@ const healthOf = (served: number): Health => ({
   missingNames: ['typed.by.strangers.test'],
   unopenedKeyCount: 0,
   unopenedKeys: [],
+  damageCount: 0,
   trouble: undefined,
 });
 

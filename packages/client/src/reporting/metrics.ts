@@ -99,6 +99,15 @@ export function collectMetrics(client: Measured, registry: Registry): void {
       this.inc(client.health().missingNameCount);
     },
   });
+  new Counter({
+    name: 'certbus_replica_damage_total',
+    help: 'How often something of the replica did not read',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(client.health().damageCount);
+    },
+  });
   const changes = new Counter({
     name: 'certbus_changes_total',
     help: 'Certificates that came, were renewed or were removed',
