@@ -116,7 +116,23 @@ test.each([
   expect(values.get('certbus_certificates')).toBe(served);
 });
 
-test('the pages are on loopback: health by its readiness, without what strangers typed, and metrics where there are some', async () => {
+test('the pages are on 127.0.0.1 alone, unless another address is named', async () => {
+  await using stack = new AsyncDisposableStack();
+  const open = async (options: { readonly host?: string }) => {
+    const endpoints = await openEndpoints({ health: () => healthOf(1) }, { port: 0, ...options });
+    stack.defer(() => endpoints.close());
+    return (host: string) =>
+      fetch(`http://${host}:${endpoints.port}/healthz`).then(
+        ({ status }) => status,
+        () => 'refused',
+      );
+  };
+  const [usual, named] = [await open({}), await open({ host: '127.0.0.2' })];
+  expect([await usual('127.0.0.1'), await usual('127.0.0.2')]).toEqual([200, 'refused']);
+  expect([await named('127.0.0.1'), await named('127.0.0.2')]).toEqual(['refused', 200]);
+});
+
+test('the pages show health by its readiness, without what strangers typed, and metrics where there are some', async () => {
   let health = healthOf(1);
   const metrics = { contentType: 'text/plain', metrics: async () => 'certbus_ready 1\n' };
   await using stack = new AsyncDisposableStack();

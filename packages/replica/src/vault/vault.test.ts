@@ -8,6 +8,7 @@ import { beginStory, obtained } from '../replica.builders.ts';
 import { openReplica } from '../replica.ts';
 import { startKeeper } from '../writer/calls.ts';
 import { answerOver, type VaultCall } from './calls.ts';
+import { createNoteWriter, openVaultToWrite } from './file.ts';
 import { keyedLeaf } from './vault.builders.ts';
 import { type KeyVault, openKeyVault, type StartKeeper } from './vault.ts';
 
@@ -86,6 +87,32 @@ test('every key is sealed with a nonce of its own, the same key again as well', 
   const kept = keptIn(path);
   expect(kept.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
   expect(new Set(kept.map(({ sealed }) => sealed.subarray(0, 12).toString('hex'))).size).toBe(ids.length);
+});
+
+/** How many transactions are in a write-ahead log: its frames with a size of the database (sqlite.org/fileformat2.html#walformat). */
+function commitsIn(log: Buffer): number {
+  const frameBytes = 24 + log.readUInt32BE(8);
+  const frames = Array.from({ length: Math.floor((log.length - 32) / frameBytes) }, (_, n) => 32 + n * frameBytes);
+  return frames.filter((at) => log.readUInt32BE(at + 4) > 0).length;
+}
+
+test('what was opened is written many at a time, and is not flushed', async () => {
+  const path = pathOf('together');
+  await (await open(path)).close();
+  using database = openVaultToWrite(path);
+  expect(database.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 1 });
+  expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
+  const write = createNoteWriter(database);
+  const sealed = Buffer.from('sealed');
+  const notes = Array.from({ length: 100 }, (_, n) => ({
+    kind: 'opened' as const,
+    certificateId: `certificate${n}`,
+    leafHash: 'leaf',
+    sealed,
+  }));
+  write(notes);
+  expect(commitsIn(readFileSync(`${path}-wal`))).toBe(1);
+  expect(idsIn(path)).toHaveLength(notes.length);
 });
 
 test('the file is for its user only, and holds no key in the clear', async () => {
