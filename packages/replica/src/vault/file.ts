@@ -1,7 +1,9 @@
 /** A vault's file: made, opened, read, written. */
+import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { createOpener, type Recipient, seal } from '@certbus/events';
 import { checkSchema, type DatabaseSync, fileProblemOf, isWalSafe, openGuarded } from '@certbus/store/sqlite-files';
+import { idOfFile } from '../writer/file.ts';
 
 const OPENING_WAIT_MS = 500;
 /** Afterwards: who waits here holds up a thread that has more to do, and what is busy is tried again. */
@@ -88,12 +90,44 @@ export function openVaultToWrite(path: string): DatabaseSync {
   }
 }
 
+const sealedKeyIn = (database: DatabaseSync): unknown =>
+  database.prepare('SELECT sealed_key FROM vault').get()?.['sealed_key'];
+
+/** Puts a copy of a vault that has no name any more where it was. */
+function copyBack(gone: DatabaseSync, path: string): void {
+  const unfinished = `${path}.new-${randomUUID()}`;
+  try {
+    closeSync(openSync(unfinished, 'wx', 0o600));
+    gone.prepare('VACUUM INTO ?').run(unfinished);
+    const copy = openGuarded(unfinished, { timeout: OPENING_WAIT_MS });
+    if (isWalSafe(copy)) copy.exec('PRAGMA journal_mode = WAL');
+    copy.close();
+    // They belong to what has no name.
+    for (const companion of ['-wal', '-shm', '-journal']) rmSync(path + companion, { force: true });
+    renameSync(unfinished, path);
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
+}
+
+/**
+ * Opens a vault whose file somebody removed: what is written to the one that is open is lost with this process. It is made again of that one, where no
+ * other process has done so. `undefined` where another vault is there now. Throws what the disk says.
+ */
+export function openVaultAgain(gone: DatabaseSync, path: string): DatabaseSync | undefined {
+  if (!existsSync(path)) copyBack(gone, path);
+  const database = openDatabase(path);
+  if (sealedKeyIn(database) === sealedKeyIn(gone)) return database;
+  database.close();
+  return undefined;
+}
+
 /** This vault's own key, which lies in it as an age file for this server's identity. */
 export async function vaultKey(
   database: DatabaseSync,
   { identity, recipient }: { readonly identity: string; readonly recipient: Recipient },
 ): Promise<Uint8Array> {
-  const read = () => database.prepare('SELECT sealed_key FROM vault').get()?.['sealed_key'];
+  const read = () => sealedKeyIn(database);
   const stored = read();
   const { open } = createOpener(identity);
   const opened = typeof stored === 'string' ? await open(stored).catch(() => undefined) : undefined;
@@ -176,15 +210,37 @@ export interface VaultReader {
   close(): void;
 }
 
+function openReading(path: string) {
+  const database = openGuarded(path, { readOnly: true, timeout: 0 });
+  return {
+    database,
+    file: idOfFile(path),
+    select: database.prepare('SELECT sealed FROM keys WHERE certificate_id = ? AND leaf_hash = ?'),
+    selectNames: database.prepare('SELECT name FROM recent ORDER BY rank'),
+  };
+}
+
 /** Opens a vault to read. Nothing is waited for: what cannot be read at once is opened from the bus's own text. */
 export function openVaultToRead(path: string): VaultReader {
-  const database = openGuarded(path, { readOnly: true, timeout: 0 });
-  const select = database.prepare('SELECT sealed FROM keys WHERE certificate_id = ? AND leaf_hash = ?');
-  const selectNames = database.prepare('SELECT name FROM recent ORDER BY rank');
+  let open = openReading(path);
+  const find = (certificateId: string, leafHash: string) =>
+    open.select.get(certificateId, leafHash)?.['sealed'] as Uint8Array | undefined;
+
+  /** Opens a file that was made again; returns whether it was. */
+  function lookAgain(): boolean {
+    const file = idOfFile(path);
+    if (file === undefined || file === open.file) return false;
+    const before = open;
+    open = openReading(path);
+    before.database.close();
+    return true;
+  }
+
   return {
     sealed(certificateId, leafHash) {
       try {
-        return select.get(certificateId, leafHash)?.['sealed'] as Uint8Array | undefined;
+        const sealed = find(certificateId, leafHash);
+        return sealed === undefined && lookAgain() ? find(certificateId, leafHash) : sealed;
       } catch {
         // Another process writes it, without a write-ahead log; or the disk fails.
         return undefined;
@@ -192,12 +248,12 @@ export function openVaultToRead(path: string): VaultReader {
     },
     recentNames() {
       try {
-        return selectNames.all().map((row) => String(row['name']));
+        return open.selectNames.all().map((row) => String(row['name']));
       } catch {
         // They only save time after a restart.
         return [];
       }
     },
-    close: () => database.close(),
+    close: () => open.database.close(),
   };
 }

@@ -5,9 +5,16 @@ import type { MessagePort } from 'node:worker_threads';
 import { createOpener } from '@certbus/events';
 import { type DatabaseSync, describeFileProblem, fileProblemOf } from '@certbus/store/sqlite-files';
 import { createReader } from '../reader.ts';
-import { openToRead } from '../writer/file.ts';
+import { idOfFile, openToRead } from '../writer/file.ts';
 import { answerOver, type Beginning, type SealedLeaf, type VaultCall } from './calls.ts';
-import { createNoteWriter, createPageReader, openVaultToWrite, type VaultNote, vaultKey } from './file.ts';
+import {
+  createNoteWriter,
+  createPageReader,
+  openVaultAgain,
+  openVaultToWrite,
+  type VaultNote,
+  vaultKey,
+} from './file.ts';
 import { neededLeaves } from './needed.ts';
 import { sealLocally } from './sealing.ts';
 
@@ -50,19 +57,37 @@ interface Store {
   close(): void;
 }
 
-function createStore(database: DatabaseSync, { replica, busId }: VaultSetup): Store {
-  const write = createNoteWriter(database);
-  const readPage = createPageReader(database);
+function createStore(first: DatabaseSync, path: string, { replica, busId }: VaultSetup): Store {
+  const openWith = (database: DatabaseSync) => ({
+    database,
+    file: idOfFile(path),
+    write: createNoteWriter(database),
+    readPage: createPageReader(database),
+  });
+  let open = openWith(first);
+  /** Whether another vault took the place of this one: what is opened ends with this process then. */
+  let isReplaced = false;
   const waiting: VaultNote[] = [];
   let timer: NodeJS.Timeout | undefined;
   let retryMs = FIRST_RETRY_MS;
   let isClosed = false;
 
+  /** Looks whether the file is still the one that is open. */
+  function look(): void {
+    if (isReplaced || idOfFile(path) === open.file) return;
+    const next = openVaultAgain(open.database, path);
+    isReplaced = next === undefined;
+    if (!next) return;
+    const before = open.database;
+    open = openWith(next);
+    before.close();
+  }
   function flush(): void {
     timer = undefined;
     if (waiting.length === 0) return;
     try {
-      write(waiting);
+      look();
+      open.write(waiting);
       waiting.length = 0;
       retryMs = FIRST_RETRY_MS;
     } catch {
@@ -86,14 +111,14 @@ function createStore(database: DatabaseSync, { replica, busId }: VaultSetup): St
         const { certificate, isComplete, countLost } = createReader(replicated);
         // What it does not have yet may be needed.
         if (!isComplete() || countLost() !== undefined) return;
-        for (let page = readPage(undefined, SWEPT_TOGETHER); page.length > 0 && !isClosed; ) {
+        for (let page = open.readPage(undefined, SWEPT_TOGETHER); page.length > 0 && !isClosed; ) {
           for (const { certificateId, leafHash } of page) {
             const leafHashes = neededLeaves(certificate(certificateId));
             if (!leafHashes.includes(leafHash)) note({ kind: 'needed', certificateId, leafHashes });
           }
           // Keys that a handshake waits for come in between.
           await nextTurn();
-          if (!isClosed) page = readPage(page.at(-1), SWEPT_TOGETHER);
+          if (!isClosed) page = open.readPage(page.at(-1), SWEPT_TOGETHER);
         }
       } finally {
         replicated.close();
@@ -103,7 +128,7 @@ function createStore(database: DatabaseSync, { replica, busId }: VaultSetup): St
       isClosed = true;
       clearTimeout(timer);
       flush();
-      database.close();
+      open.database.close();
     },
   };
 }
@@ -121,7 +146,7 @@ function createKeeper(setup: VaultSetup): (call: VaultCall) => unknown {
     const database = openVaultToWrite(file);
     try {
       const bytes = await vaultKey(database, { identity, recipient: { name: 'this server', recipient } });
-      store = createStore(database, setup);
+      store = createStore(database, file, setup);
       key = createSecretKey(bytes);
       return bytes;
     } catch (error) {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createIdentity, type ManagedCertificate, parseIdentityFile } from '@certbus/events';
@@ -137,6 +137,37 @@ test('two processes that begin one vault at the same moment share its key', asyn
   expect(await two.privateKey('certificate1', unreadable)).toBe(privateKey);
   await Promise.all([one.close(), two.close()]);
 });
+
+test.each([
+  ['removed', (path: string) => rmSync(path)],
+  [
+    'removed with its log',
+    (path: string) => {
+      for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true });
+    },
+  ],
+] as const)(
+  'a vault that is %s while it is in use is made again, with all that it had, for all that use it',
+  async (what, remove) => {
+    const path = pathOf(`gone-${what.replaceAll(' ', '-')}`);
+    const [one, two] = await Promise.all([open(path), open(path)]);
+    await one.privateKey('certificate1', leaf);
+    await expect.poll(() => idsIn(path)).toEqual(['certificate1']);
+    remove(path);
+    await one.privateKey('certificate2', leaf);
+    await expect.poll(() => existsSync(path) && idsIn(path)).toEqual(['certificate1', 'certificate2']);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await two.privateKey('certificate3', leaf);
+    await expect.poll(() => idsIn(path)).toEqual(['certificate1', 'certificate2', 'certificate3']);
+    for (const vault of [one, two])
+      for (const id of idsIn(path)) expect(await vault.privateKey(id, unreadable)).toBe(privateKey);
+    await Promise.all([one.close(), two.close()]);
+    const again = await open(path);
+    for (const id of idsIn(path)) expect(await again.privateKey(id, unreadable)).toBe(privateKey);
+    await again.close();
+    expect(readdirSync(folder.path).filter((name) => name.includes('.new-'))).toEqual([]);
+  },
+);
 
 test('another identity, another bus or a damaged file get nothing out of it, and it is begun again', async () => {
   const path = pathOf('four');
