@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { findNode, NODE_VERSIONS, OLD_NODE, requirePart, startConnectProxy, temporaryFolder } from 'certbus-services';
-import { drawCredentials, sharedDynamoDbLocal, usePacked } from 'certbus-services/vitest';
+import { drawCredentials, isFull, sharedDynamoDbLocal, usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createTestBus, type TestBus } from './testing.ts';
 
@@ -95,27 +95,41 @@ interface Report {
   readonly serialNumber: string | undefined;
 }
 
-test.each(['cluster', 'threads'])(
+/** Three workers of a program on one state folder, of which the one that follows dies. */
+async function shareReplica(kind: string, { execPath, state }: { execPath: string; state: string }): Promise<void> {
+  const own = { ...env, STATE: join(project, `state-${state}`) };
+  const primary = fork(join(project, 'primary.mjs'), [kind], { cwd: project, env: own, execPath });
+  onTestFinished(() => void primary.kill('SIGKILL'));
+  const reports = new Map<number, Report>();
+  primary.on('message', (report: Report) => void reports.set(report.id, report));
+  const dead = new Set<number>();
+  const alive = () => [...reports.values()].filter(({ id }) => !dead.has(id));
+  const following = () => alive().filter((report) => report.following);
+  await expect.poll(() => [reports.size, following().length]).toEqual([3, 1]);
+  const first = following()[0]?.id ?? 0;
+  primary.send({ kill: first });
+  dead.add(first);
+  await expect.poll(() => following().length).toBe(1);
+  const { serialNumber } = await bus.issue([NAME]);
+  const serials = () => alive().map((report) => report.serialNumber);
+  await expect.poll(serials).toEqual([serialNumber, serialNumber]);
+  for (const { port } of alive()) expect(await serialShown(port)).toBe(serialNumber);
+}
+
+const KINDS = ['cluster', 'threads'] as const;
+
+test.each(KINDS)(
   'workers of one program share a replica, and another one takes over from the one that dies: %s',
-  async (kind) => {
-    const own = { ...env, STATE: join(project, `state-${kind}`) };
-    const primary = fork(join(project, 'primary.mjs'), [kind], { cwd: project, env: own });
-    onTestFinished(() => void primary.kill('SIGKILL'));
-    const reports = new Map<number, Report>();
-    primary.on('message', (report: Report) => void reports.set(report.id, report));
-    const dead = new Set<number>();
-    const alive = () => [...reports.values()].filter(({ id }) => !dead.has(id));
-    const following = () => alive().filter((report) => report.following);
-    await expect.poll(() => [reports.size, following().length]).toEqual([3, 1]);
-    const first = following()[0]?.id ?? 0;
-    primary.send({ kill: first });
-    dead.add(first);
-    await expect.poll(() => following().length).toBe(1);
-    const { serialNumber } = await bus.issue([NAME]);
-    const serials = () => alive().map((report) => report.serialNumber);
-    await expect.poll(serials).toEqual([serialNumber, serialNumber]);
-    for (const { port } of alive()) expect(await serialShown(port)).toBe(serialNumber);
-  },
+  (kind) => shareReplica(kind, { execPath: process.execPath, state: kind }),
+);
+
+/** Beside this Node, at full counts: those whose SQLite takes the journal of the bus. */
+const OTHERS = isFull ? NODE_VERSIONS.slice(1).flatMap((version) => KINDS.map((kind) => [kind, version] as const)) : [];
+
+test.skipIf(nodes.skip).each(OTHERS)(
+  nodes.title('workers share a replica as well, and another one takes over: %s on Node %s'),
+  { tags: 'full' },
+  async (kind, version) => shareReplica(kind, { execPath: await findNode(version), state: `${kind}-${version}` }),
 );
 
 /** The serial number that a full handshake shows. */
