@@ -7,11 +7,9 @@ const LOG_TEST = { file: 'apps/cli/src/bus-log.int.test.ts', only: 'has no contr
 export const cli: readonly Mutant[] = [
   {
     fault: '"bus log" prints the control characters of an event',
-    file: LOG,
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
-    find: 'clean(`      ${describeEvent(event)}`)',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
-    replace: '`      ${describeEvent(event)}`',
+    file: 'apps/cli/src/base-command.ts',
+    find: 'breakLines(clean(line), { window, indent })',
+    replace: 'breakLines(line, { window, indent })',
     noticedBy: [LOG_TEST],
   },
   {

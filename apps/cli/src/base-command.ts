@@ -12,6 +12,7 @@ import {
 import type { DatedPicture } from '@certbus/runtime/picture';
 import { Command, Errors, Flags, toConfiguredId } from '@oclif/core';
 import { type Answer, describeError } from './answer.ts';
+import { breakLines } from './break-line.ts';
 import { CliError } from './errors.ts';
 import { exitStatusOf } from './exit-status.ts';
 import { watchOutput } from './output.ts';
@@ -122,7 +123,9 @@ export abstract class BaseCommand extends Command {
     const isProgress = level === 'info' || level === 'debug';
     if (isQuiet && isProgress) return;
     const prefix = isProgress ? '' : `${level === 'warn' ? 'warning' : level}: `;
-    const shown = format === 'json' ? jsonLine(level, line, fields) : `${prefix}${cleanLine(line)}`;
+    const window = process.stderr.isTTY ? process.stderr.columns : undefined;
+    const shown =
+      format === 'json' ? jsonLine(level, line, fields) : breakLines(`${prefix}${cleanLine(line)}`, { window });
     process.stderr.write(`${shown}\n`);
   }
 
@@ -166,6 +169,12 @@ export abstract class BaseCommand extends Command {
     const why = problem ? `${file} could not be written (${problem.message})` : 'the trust is given as text';
     this.warn(`${why}. Give these two lines to every machine as its bus.pub, or as CERTBUS_TRUST:`);
     this.log(trust);
+  }
+
+  /** A line of data for people: on a terminal it is broken between words. `indent`: as {@link breakLines} has it. */
+  protected show(line: string, { indent }: { readonly indent?: number } = {}): void {
+    const window = process.stdout.isTTY ? process.stdout.columns : undefined;
+    this.log(breakLines(clean(line), { window, indent }));
   }
 
   protected async printTable(header: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {

@@ -147,7 +147,7 @@ test('inspect shows what a server serves next to what the bus says', async () =>
   const inspect = (...args: string[]) => certbus(folder.path, ['inspect', `127.0.0.1:${port}`, ...args], withoutKey);
   const foreign = await inspect('--server-name', 'shop.test');
   expect(foreign).toMatchObject({ status: 10, stderr: expect.stringContaining('is not from this bus') });
-  expect(foreign.stdout).toMatch(/names +localhost.* shop\.test, www\.shop\.test\n/);
+  expect(foreign.stdout).toMatch(/^names +server +localhost.*\n +bus +shop\.test, www\.shop\.test$/m);
   expect((await inspect('--server-name', 'none.test')).stderr).toContain('the bus has no certificate for this name');
   await new Promise((resolve) => server.close(resolve));
   expect(await inspect('--server-name', 'shop.test')).toMatchObject({

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import { createInterface as createAsker } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { breakLines } from './break-line.ts';
 import { CliError } from './errors.ts';
 
 /** Whether a person sits at the other end. */
@@ -32,7 +33,8 @@ export function openPrompt(signal: AbortSignal): Prompt {
   return {
     async ask(question, otherwise = '') {
       signal.throwIfAborted();
-      terminal.setPrompt(otherwise ? `${question} [${otherwise}] ` : `${question} `);
+      const asked = otherwise ? `${question} [${otherwise}]` : question;
+      terminal.setPrompt(`${breakLines(asked, { window: process.stderr.columns })} `);
       terminal.prompt();
       const line = await Promise.race([lines.next(), aborted.promise]);
       if (line.done) throw new CliError('CERTBUS_CLI_DECLINED', 'Nothing was changed.');

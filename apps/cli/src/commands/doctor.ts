@@ -5,8 +5,12 @@ import type { Finding } from '@certbus/manager';
 import { clean, type Environment } from '@certbus/runtime/local';
 import { Flags, type Interfaces, ux } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
+import { breakLines } from '../break-line.ts';
 import { CliError } from '../errors.ts';
 import { describeWaiting } from '../progress/steps.ts';
+
+/** Width of what comes before the subject of a finding. */
+const INDENT = 20;
 
 function isDomain(text: string): boolean {
   try {
@@ -103,8 +107,12 @@ export default class Doctor extends BaseCommand {
   }
 
   #show({ status, check, subject, detail, advice }: Finding): void {
-    const word = ux.colorize(COLOURS[status], status.padEnd(8));
-    this.log(`${word} ${clean(`${check.padEnd(10)} ${subject}: ${detail}`)}`);
-    if (advice) this.log(clean(`${''.padEnd(20)}${advice}`));
+    const window = process.stdout.isTTY ? process.stdout.columns : undefined;
+    const word = status.padEnd(8);
+    const line = clean(`${word} ${check.padEnd(10)} ${subject}: ${detail}`);
+    // Colours are put in once the line is broken, since they have no width.
+    const shown = breakLines(line, { window, indent: INDENT });
+    this.log(`${ux.colorize(COLOURS[status], word)}${shown.slice(word.length)}`);
+    if (advice) this.show(`${''.padEnd(INDENT)}${advice}`, { indent: INDENT });
   }
 }

@@ -5,6 +5,7 @@ import { secretVariables } from '@certbus/solvers';
 import { resolveAddress } from '@certbus/store';
 import { Flags, type Interfaces } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
+import { breakLines } from '../break-line.ts';
 import { dnsFlags, dnsSettingsFrom, type GivenFlags, parseDnsSettings, providerNamed } from '../dns-flags.ts';
 import { CliError } from '../errors.ts';
 import { canAsk, openPrompt } from '../prompt.ts';
@@ -87,7 +88,8 @@ export default class Init extends BaseCommand {
   async #ask(given: Answers, folder: string): Promise<Answers> {
     const { askForAnswers } = await import('../wizard/wizard.ts');
     const prompt = openPrompt(this.signal);
-    const print = (line: string) => void process.stderr.write(`${clean(line)}\n`);
+    const print = (line: string) =>
+      void process.stderr.write(`${breakLines(clean(line), { window: process.stderr.columns })}\n`);
     try {
       return await askForAnswers(given, {
         folder,
@@ -180,7 +182,7 @@ export default class Init extends BaseCommand {
     configuration: { readonly dns?: unknown } | undefined,
   ): Promise<void> {
     for (const { path, purpose, isNew } of files)
-      this.log(`${isNew ? 'made' : 'kept'}  ${basename(path).padEnd(17)} ${purpose}`);
+      this.show(`${isNew ? 'made' : 'kept'}  ${basename(path).padEnd(17)} ${purpose}`, { indent: 24 });
     this.log(`bus   ${bus}`);
     if (accountProblem)
       this.warn(`the CA has no account of yours yet (${accountProblem}); the first certificate registers one`);
@@ -189,6 +191,6 @@ export default class Init extends BaseCommand {
     const domain = flags.domain ?? flags.zone?.find((zone) => zone !== '*');
     const isStaging = flags.directory === undefined && (flags.ca ?? 'staging') === 'staging';
     for (const line of nextSteps({ bus, config, domain, hasDns: configuration?.dns !== undefined, isStaging }))
-      this.log(line);
+      this.show(line);
   }
 }

@@ -1,7 +1,6 @@
 /** `certbus inspect`. */
 import { isIP } from 'node:net';
 import { type ManagedCertificate, normalizeServerName, sha256 } from '@certbus/events';
-import { clean } from '@certbus/runtime/local';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
 import type { Verdict } from '../certificates/comparison.ts';
@@ -43,22 +42,29 @@ function expectedOf({ certificateId, names, current }: ManagedCertificate): Resu
   return [{ certificateId, names, serialNumber, notBefore, notAfter }];
 }
 
-/** Two columns, the server's and the bus's. */
+/** Width of what a line is about, and of whose it is. */
+const LABEL = 15;
+const SOURCE = 8;
+
+/** What the server has of each, and below it what the bus has: side by side they would not fit a terminal. */
 function linesOf({ served, expected }: Result): string[] {
   const [first] = expected;
-  const row = (label: string, one: string | undefined, other: string | undefined) =>
-    `${label.padEnd(14)} ${(one ?? '').padEnd(44)} ${other ?? '-'}`.trimEnd();
+  const line = (label: string, source: string, value: string) =>
+    `${label.padEnd(LABEL)}${source.padEnd(SOURCE)}${value}`;
+  const both = (label: string, one: string, other: string | undefined) => [
+    line(label, 'server', one),
+    line('', 'bus', other ?? '-'),
+  ];
   return [
-    row('', 'server', 'bus'),
-    row('names', served.names.join(', '), first?.names.join(', ')),
-    row('serial number', served.serialNumber, first?.serialNumber),
-    row('valid from', served.notBefore, first?.notBefore),
-    row('valid until', served.notAfter, first?.notAfter),
-    `${'issuer'.padEnd(14)} ${served.issuer}`,
-    `${'SHA-256'.padEnd(14)} ${served.fingerprint256}`,
+    ...both('names', served.names.join(', '), first?.names.join(', ')),
+    ...both('serial number', served.serialNumber, first?.serialNumber),
+    ...both('valid from', served.notBefore, first?.notBefore),
+    ...both('valid until', served.notAfter, first?.notAfter),
+    line('issuer', 'server', served.issuer),
+    line('SHA-256', 'server', served.fingerprint256),
     ...expected
       .slice(1)
-      .map((each) => `${'bus also has'.padEnd(14)} ${each.certificateId}, serial number ${each.serialNumber}`),
+      .map((each) => line('also', 'bus', `${each.certificateId}, serial number ${each.serialNumber}`)),
   ];
 }
 
@@ -110,7 +116,7 @@ export default class Inspect extends BaseCommand {
     };
     const verdict = compare(covering, sha256(leaf.raw));
     const result = { ...address, serverName, verdict, served, expected: covering.flatMap(expectedOf) };
-    for (const line of linesOf(result)) this.log(clean(line));
+    for (const line of linesOf(result)) this.show(line, { indent: LABEL + SOURCE });
     const hasEnded = Date.parse(served.notAfter) <= Date.now();
     if (verdict === 'same' && !hasEnded) {
       this.progress(VERDICTS.same);

@@ -118,7 +118,7 @@ export default class PlanCommand extends BaseCommand {
     );
     if (!this.jsonEnabled()) {
       const revocation = plan.revocation ? describeForecast(plan.revocation) : [];
-      for (const line of [...describeNew(plan), ...revocation]) this.log(line);
+      for (const line of [...describeNew(plan), ...revocation]) this.show(line);
     }
   }
 }

@@ -100,7 +100,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
     );
     if (!request) return this.#nothingToDo();
     const { lines } = await this.#examine(request, environment, trust.rootKey);
-    for (const line of lines) this.log(line);
+    for (const line of lines) this.show(line);
     writeExchanged(file, formatRequest(request), 'The request');
     this.progress(
       `${file} is written and nothing is changed: take it to the machine with the root key, run "certbus root sign" on it, and bring back what that writes`,
@@ -146,7 +146,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
 
   /** Shows what is signed, where no result has it. */
   protected showSigned(lines: readonly string[]): void {
-    for (const line of lines) this.log(line);
+    for (const line of lines) this.show(line);
   }
 
   /** Appends what the root signed, writes the floor, does what an expulsion needs besides, and reports all of it. */
@@ -161,7 +161,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
     const { writeFloor } = await import('@certbus/runtime');
     const appended = await holder.append(reply);
     const { position, exposure, openable, unopenable } = appended;
-    this.log(`the change is on the bus${appended.appended ? '' : ' already,'} at position ${position}`);
+    this.show(`the change is on the bus${appended.appended ? '' : ' already,'} at position ${position}`);
     const written = writeFloor(environment.config, appended.floor);
     this.reportFloor(written);
     for (const what of appended.left)
@@ -196,7 +196,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
       return undefined;
     }
     const done = await manager.completeExpulsion({ signal: this.signal });
-    for (const { accountUrl } of done.accounts) this.log(`${accountUrl} has a key that no expelled manager has had`);
+    for (const { accountUrl } of done.accounts) this.show(`${accountUrl} has a key that no expelled manager has had`);
     for (const { accountUrl } of done.lostAccounts)
       this.warn(`${accountUrl} was given up, and its CA does not know it: have the CA close it`);
     this.#reportSecrets(done.secrets);
@@ -218,14 +218,14 @@ export abstract class KeyChangeCommand extends SigningCommand {
 
   #reportSecrets(secrets: AppendedChange['exposure']['secrets']): void {
     for (const { path, variable } of secrets)
-      this.log(`change this secret where it comes from: ${path}${variable ? ` (${variable})` : ''}`);
+      this.show(`change this secret where it comes from: ${path}${variable ? ` (${variable})` : ''}`);
     if (secrets.length > 0) this.progress('then "certbus conf update", with the new ones');
   }
 
   #reportCertificates({ removedRecipients, openable, unopenable }: AppendedChange): void {
     const byName = openable.certificates.toSorted((one, other) => (String(one.names) < String(other.names) ? -1 : 1));
     for (const { certificateId, names } of byName)
-      this.log(`its key may open the private key of ${certificateId} (${names.join(', ')})`);
+      this.show(`its key may open the private key of ${certificateId} (${names.join(', ')})`);
     // Also where it is none: what is being issued can have been sealed before the change.
     for (const { name, sealedTo } of removedRecipients)
       this.progress(

@@ -28,7 +28,7 @@ export default class AccountDeactivate extends SigningCommand {
       await manager.accountToClose(options);
       await this.agree(question, flags);
       const { accountUrl } = await manager.closeAccount(options);
-      this.log(`${flags.forget ? 'forgot' : 'deactivated'} ${accountUrl}`);
+      this.show(`${flags.forget ? 'forgot' : 'deactivated'} ${accountUrl}`);
       return { authority, accountUrl };
     });
   }

@@ -25,7 +25,7 @@ export default class AccountRollover extends SigningCommand {
       return manager.rollOverAccounts({ replace, signal: this.signal });
     });
     const accounts = rolled.map(({ directory, accountUrl, thumbprint }) => ({ directory, accountUrl, thumbprint }));
-    for (const { accountUrl, thumbprint } of accounts) this.log(`${accountUrl} has a fresh key, ${thumbprint}`);
+    for (const { accountUrl, thumbprint } of accounts) this.show(`${accountUrl} has a fresh key, ${thumbprint}`);
     return { accounts };
   }
 }

@@ -25,10 +25,10 @@ export default class BusArchive extends SigningCommand {
     return withManager(this.environment(flags), async (manager, { log }) => {
       if (flags.trim) await this.agree(question, flags);
       const { commits } = await manager.archive({ signal, onProgress });
-      this.log(`${commits} commits were archived`);
+      this.show(`${commits} commits were archived`);
       if (!flags.trim) return { archived: commits, first: undefined };
       const { first } = await manager.trim({ log, keep: flags.keep, signal });
-      this.log(`the store begins at position ${first}`);
+      this.show(`the store begins at position ${first}`);
       return { archived: commits, first };
     });
   }

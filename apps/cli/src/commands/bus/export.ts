@@ -24,7 +24,7 @@ export default class BusExport extends BaseCommand {
       const onProgress = (at: number) => this.progress(`${many(at, 'commit')} written so far`);
       const { position, hash } = await exportBus(bus, file, { signal: this.signal, onProgress });
       if (position === 0) throw nothingThere(config.bus);
-      this.log(`${args.file} holds all ${position} commits; the last one's hash is ${hash}`);
+      this.show(`${args.file} holds all ${position} commits; the last one's hash is ${hash}`);
       return { commits: position, hash };
     } finally {
       await file.close();

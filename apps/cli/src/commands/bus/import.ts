@@ -39,7 +39,7 @@ export default class BusImport extends BaseCommand {
       const acceptStale = flags['accept-stale'];
       const options = { stream, trust: parseTrust(config.trust), acceptStale, signal: this.signal, onProgress };
       const { position } = await importBus(file, open, options);
-      this.log(`${address} holds all ${position} commits of ${args.file}`);
+      this.show(`${address} holds all ${position} commits of ${args.file}`);
       return { commits: position, bus: address };
     } finally {
       await log?.close();

@@ -82,7 +82,7 @@ export default class BusLog extends BaseCommand {
   #show({ position, at, by, events }: Commit): Entry {
     if (!this.jsonEnabled()) {
       this.log(clean(`${position}  ${at.toISOString()}  by ${by}`));
-      for (const event of events) this.log(clean(`      ${describeEvent(event)}`));
+      for (const event of events) this.show(`      ${describeEvent(event)}`, { indent: 8 });
     }
     return { position, at: at.toISOString(), by, events: events.map(({ type, event }) => event ?? { type }) };
   }

@@ -40,13 +40,13 @@ export default class BusRepair extends BaseCommand {
       this.#report(replaced, dryRun ? 'would be put back' : 'put back');
       this.#report(dropped, dryRun ? 'wrong, and not in the export' : 'removed');
       if (strays > 0)
-        this.log(
+        this.show(
           `${dryRun ? 'wrong' : 'removed'}, at no position, and never written by CertBus: ${strays} ${strays === 1 ? 'entry' : 'entries'}`,
         );
       if (first !== undefined)
-        this.log(`${dryRun ? 'wrong' : 'put right'}: where the stream begins, which is at position ${first}`);
-      if (replaced.length + dropped.length + strays === 0 && first === undefined) this.log('nothing is wrong');
-      this.log(`the history is good up to position ${checkpoint.position}`);
+        this.show(`${dryRun ? 'wrong' : 'put right'}: where the stream begins, which is at position ${first}`);
+      if (replaced.length + dropped.length + strays === 0 && first === undefined) this.show('nothing is wrong');
+      this.show(`the history is good up to position ${checkpoint.position}`);
       if (isBelowFloor(trust, checkpoint)) this.warn(belowFloor(trust, checkpoint).message);
       return { replaced, dropped, strays, first, position: checkpoint.position };
     } finally {
@@ -59,6 +59,6 @@ export default class BusRepair extends BaseCommand {
     if (positions.length === 0) return;
     const shown = positions.slice(0, 10).join(', ');
     const more = positions.length > 10 ? ` … (${positions.length} commits)` : '';
-    this.log(`${what}: ${shown}${more}`);
+    this.show(`${what}: ${shown}${more}`);
   }
 }

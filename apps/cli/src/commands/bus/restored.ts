@@ -24,7 +24,7 @@ export default class BusRestored extends BaseCommand {
       const options = { trust, root, known, archive, signal: this.signal };
       const { position, floor } = await recordRestored(log, stream, options);
       const written = writeFloor(config, floor);
-      this.log(`position ${position} says that the bus was restored`);
+      this.show(`position ${position} records that the bus was restored`);
       this.reportFloor(written);
       return { position, trust: written.trust };
     } finally {

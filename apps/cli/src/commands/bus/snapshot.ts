@@ -13,7 +13,7 @@ export default class BusSnapshot extends SigningCommand {
     const { position, place } = await withManager(this.environment(flags), (manager) =>
       manager.snapshot({ signal: this.signal }),
     );
-    this.log(`a snapshot at position ${position} is at ${place}`);
+    this.show(`a snapshot at position ${position} is at ${place}`);
     return { position, place };
   }
 }

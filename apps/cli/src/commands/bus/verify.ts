@@ -33,7 +33,7 @@ export default class BusVerify extends BaseCommand {
         this.progress(`all ${checkpoint.position} commits are signed and linked, and not all have an id of their own`);
         throw repeated;
       }
-      this.log(`all ${checkpoint.position} commits are good; the last one's hash is ${checkpoint.hash}`);
+      this.show(`all ${checkpoint.position} commits are good; the last one's hash is ${checkpoint.hash}`);
       return { commits: checkpoint.position, hash: checkpoint.hash };
     } finally {
       await close();

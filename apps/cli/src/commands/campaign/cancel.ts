@@ -15,7 +15,7 @@ export default class CampaignCancel extends SigningCommand {
     const campaign = await withManager(this.environment(flags), (manager) =>
       manager.cancelCampaign(args.id, { signal: this.signal }),
     );
-    for (const line of describeCampaign(campaign)) this.log(line);
+    for (const line of describeCampaign(campaign)) this.show(line);
     return campaignJson(campaign);
   }
 }

@@ -84,7 +84,7 @@ export default class CampaignStart extends SigningCommand {
       this.progress('no certificate fits, so there is nothing to replace');
       return { campaign: null };
     }
-    for (const line of describeCampaign(campaign)) this.log(line);
+    for (const line of describeCampaign(campaign)) this.show(line);
     return { campaign: campaignJson(campaign) };
   }
 }

@@ -14,7 +14,7 @@ export default class CampaignStatus extends BaseCommand {
     const campaign = await withManager(this.environment(flags), (manager) =>
       manager.campaign(args.id, { signal: this.signal }),
     );
-    if (!this.jsonEnabled()) for (const line of describeCampaign(campaign)) this.log(line);
+    for (const line of describeCampaign(campaign)) this.show(line);
     await this.printTable(
       ['id', 'attempts', 'tried again (UTC)', 'domains', 'why'],
       campaign.failing.map(({ certificateId, attempts, notBefore, names, detail }) => [

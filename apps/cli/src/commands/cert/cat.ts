@@ -1,7 +1,6 @@
 /** `certbus cert cat`. */
 import { X509Certificate } from 'node:crypto';
 import { dueSince, type Failure, nextActionAt } from '@certbus/events';
-import { clean } from '@certbus/runtime/local';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
@@ -105,7 +104,8 @@ export default class CertCat extends BaseCommand {
     );
     if (flags.pem && !shown.pem)
       throw new CliError('CERTBUS_CLI_USAGE', `Certificate ${args.id} was not issued yet: there is no PEM to show.`);
-    this.log(flags.pem ? shown.pem.trimEnd() : clean(describe(shown, next)));
+    if (flags.pem) this.log(shown.pem.trimEnd());
+    else this.show(describe(shown, next));
     return shown;
   }
 }

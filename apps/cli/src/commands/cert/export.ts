@@ -82,7 +82,7 @@ export default class CertExport extends BaseCommand {
     writeExport(files, flags);
     if (Date.parse(current.notAfter) <= Date.now()) this.warn(`${certificateId} ended ${current.notAfter}`);
     const paths = files.map(({ path }) => path);
-    this.log(`wrote ${paths.join(' and ')}: ${names.join(', ')}, valid until ${current.notAfter}`);
+    this.show(`wrote ${paths.join(' and ')}: ${names.join(', ')}, valid until ${current.notAfter}`);
     return { certificateId, names, notAfter: current.notAfter, format: flags.format, files: paths };
   }
 

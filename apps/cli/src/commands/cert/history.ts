@@ -1,6 +1,5 @@
 /** `certbus cert history`. */
 import { BEGINNING } from '@certbus/events/history';
-import { clean } from '@certbus/runtime/local';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { didYouMean, similarTo } from '../../did-you-mean.ts';
@@ -39,7 +38,8 @@ export default class CertHistory extends BaseCommand {
           addSubjects(known, all);
           for (const each of filter(all)) {
             events.push({ position, at: at.toISOString(), by, type: each.type, event: each.event });
-            this.log(clean(`${String(position).padStart(6)}  ${at.toISOString()}  ${by}  ${describeEvent(each)}`));
+            const what = `${String(position).padStart(6)}  ${at.toISOString()}  ${by}  ${describeEvent(each)}`;
+            this.show(what, { indent: 8 });
           }
         }
         if (page.refused && page.commits.length === 0) throw page.refused;

@@ -121,11 +121,11 @@ export default class CertMk extends SigningCommand {
         { names: parseSubject(set, challengeType), authority, challengeType, keyType },
       ),
     );
-    for (const plan of plans) this.log(`${describePlan(plan).join('\n')}\n`);
+    for (const plan of plans) this.show(`${describePlan(plan).join('\n')}\n`);
     const asked = plans.filter(({ managedAs }) => managedAs === undefined).length;
     const [{ directory } = { directory: '' }] = plans;
-    this.log(`limits     ${describeLimits(config, directory)}`);
-    this.log(`a run would order ${asked} of ${many(plans.length, 'certificate')}; nothing was asked for`);
+    this.show(`limits     ${describeLimits(config, directory)}`);
+    this.show(`a run would order ${asked} of ${many(plans.length, 'certificate')}; nothing was asked for`);
     return { plans };
   }
 

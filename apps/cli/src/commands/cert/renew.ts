@@ -38,7 +38,7 @@ export default class CertRenew extends SigningCommand {
       const options = { signal: this.signal, takeOver: flags['take-over'], authority };
       return this.withDisplay(({ onProgress }) => manager.renew(id, { ...options, onProgress }));
     });
-    this.log(
+    this.show(
       `renewed ${result.certificateId}: serial number ${result.serialNumber}, valid until ${result.notAfter?.toISOString()}`,
     );
     return result;

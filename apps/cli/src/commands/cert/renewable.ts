@@ -165,7 +165,7 @@ export default class CertRenewable extends SigningCommand {
   }
 
   #report(outcomes: readonly RenewalOutcome[], result: Result): void {
-    for (const each of outcomes) if (each.outcome !== 'failed' && !isRefused(each)) this.log(describeOutcome(each));
+    for (const each of outcomes) if (each.outcome !== 'failed' && !isRefused(each)) this.show(describeOutcome(each));
     const failures = failuresOf(outcomes);
     if (failures !== undefined) throw new CliError('CERTBUS_CLI_RENEWAL_FAILED', failures, { result });
     checkEnding(outcomes.filter((each) => each.isEnding).length, result);

@@ -181,7 +181,7 @@ export default class CertRevoke extends SigningCommand {
       return this.withDisplay(({ onProgress }) => manager.revoke(request, { signal, onProgress }));
     });
     const { serialNumber, replacement } = result;
-    this.log(
+    this.show(
       `revoked the certificate with serial number ${serialNumber}${replacement ? `; its replacement has serial number ${replacement}` : ''}`,
     );
     return result;
@@ -213,7 +213,7 @@ export default class CertRevoke extends SigningCommand {
     const result = massResult(outcomes);
     const { revoked, revokedRemoved, waiting, notReplaced, elsewhere, failed } = result;
     const others = elsewhere > 0 ? `, ${elsewhere} from elsewhere` : '';
-    this.log(
+    this.show(
       `${many(revoked, 'certificate')} revoked${ofThem(revokedRemoved)}, ${waiting} waiting, ${notReplaced} not replaced, ${failed} failed${others}`,
     );
     for (const each of outcomes.filter(({ outcome }) => outcome !== 'revoked'))

@@ -20,7 +20,7 @@ export default class CertRm extends SigningCommand {
       const { certificateId: id, names } = await certificateOf(manager, args.id);
       await this.agree(`Stop serving ${names.join(', ')} on every load balancer?`, flags);
       await manager.remove(id);
-      this.log(`removed ${id} (${names.join(', ')})`);
+      this.show(`removed ${id} (${names.join(', ')})`);
       return { certificateId: id, names };
     });
   }

@@ -1,7 +1,6 @@
 /** `certbus conf edit`: the configuration on the bus in an editor. */
 import { printableJson } from '@certbus/events';
 import type { ConfigureResult, Manager } from '@certbus/manager';
-import { clean } from '@certbus/runtime/local';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { describeChanges, documentOf, parseDocument } from '../../configuration-document.ts';
 import { type Draft, openDraft } from '../../editor.ts';
@@ -51,7 +50,7 @@ export default class ConfEdit extends SigningCommand {
         this.log('nothing differs from what was there');
         return { position: stored.position, changes: NOTHING };
       }
-      for (const line of describeChanges(changes)) this.log(clean(line));
+      for (const line of describeChanges(changes)) this.show(line);
       await this.agree('Put this configuration on the bus?', { yes });
       const result = await manager.configure(document.json, { expectPosition: document.position ?? stored.position });
       isKept = false;

@@ -1,6 +1,6 @@
 /** `certbus conf update`: replaces the configuration on the bus. */
 import type { ConfigureResult } from '@certbus/manager';
-import { clean, secretsOf } from '@certbus/runtime/local';
+import { secretsOf } from '@certbus/runtime/local';
 import { Flags } from '@oclif/core';
 import { SigningCommand } from '../../base-command.ts';
 import { describeChanges, parseDocument } from '../../configuration-document.ts';
@@ -43,6 +43,6 @@ export default class ConfUpdate extends SigningCommand {
 
   #print({ changes }: ConfigureResult): void {
     const lines = describeChanges(changes);
-    for (const line of lines.length > 0 ? lines : ['nothing differs from what was there']) this.log(clean(line));
+    for (const line of lines.length > 0 ? lines : ['nothing differs from what was there']) this.show(line);
   }
 }

@@ -173,7 +173,7 @@ export default class ConfUse extends SigningCommand {
     }
     const { accountUrl } = await manager.register({ authorityName: name, signal: this.signal });
     if (config.defaultAuthority !== name) await put(() => ({ defaultAuthority: name }));
-    this.log(`${name} is the default CA now, with the account ${accountUrl}`);
+    this.show(`${name} is the default CA now, with the account ${accountUrl}`);
     return accountUrl;
   }
 

@@ -22,7 +22,7 @@ export default class ConfValidate extends BaseCommand {
     const source = args.file === '-' ? undefined : args.file;
     const { authorities, dns = [] } = parseConfiguration(parseDocument(document, source).json);
     const names = Object.keys(authorities);
-    this.log(`the configuration is valid: authorities ${names.join(', ')}`);
+    this.show(`the configuration is valid: authorities ${names.join(', ')}`);
     return { authorities: names, providers: dns.map(({ provider }) => provider) };
   }
 }

@@ -4,7 +4,6 @@ import { dirname, join, resolve } from 'node:path';
 import { parseTrust } from '@certbus/events';
 import type { ExaminedKey } from '@certbus/runtime';
 import type { LocalConfig } from '@certbus/runtime/local';
-import { clean } from '@certbus/runtime/local';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
@@ -43,9 +42,8 @@ export default class KeysCheck extends BaseCommand {
       { signal: this.signal },
     );
     for (const { path, kind, can, problem } of keys) {
-      this.log(clean(`${problem === undefined ? 'ok     ' : 'problem'}  ${path} (${kind})`));
-      for (const line of [...can, ...(problem === undefined ? [] : [`but: ${problem}`])])
-        this.log(clean(`         ${line}`));
+      this.show(`${problem === undefined ? 'ok     ' : 'problem'}  ${path} (${kind})`);
+      for (const line of [...can, ...(problem === undefined ? [] : [`but: ${problem}`])]) this.show(`         ${line}`);
     }
     if (keys.length === 0) throw new CliError('CERTBUS_CLI_USAGE', 'There are no key files on this machine. Name one.');
     const wrong = keys.filter(({ problem }) => problem !== undefined).length;

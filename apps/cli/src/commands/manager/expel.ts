@@ -66,9 +66,9 @@ export default class ManagerExpel extends KeyChangeCommand {
       this.warn(
         `positions ${earliest} to ${since - 1} have only its own word for their time; --since ${earliest} makes them void as well`,
       );
-    for (const { type, count } of voided) this.log(`void: ${count} ${type}`);
+    for (const { type, count } of voided) this.show(`void: ${count} ${type}`);
     for (const { certificateId, names, serialNumber, position } of certificates)
-      this.log(
+      this.show(
         `stays, to be replaced and revoked: ${certificateId} (${names.join(', ')}), serial number ${serialNumber} of position ${position}`,
       );
     if (voided.length === 0 && certificates.length === 0) this.progress('nothing');

@@ -114,7 +114,7 @@ export default class RecipientReseal extends SigningCommand {
       hash = sha256;
     };
     await writeExchangedLines(file, formatResealedKeys({ busId, recipientsPosition }, counted(), { onEnd }), WHAT);
-    this.log(`${file} has ${many(keys, 'key')}, SHA-256 ${hash}`);
+    this.show(`${file} has ${many(keys, 'key')}, SHA-256 ${hash}`);
     if (missing > 0) this.warn(`this identity does not open the keys of ${many(missing, 'certificate')}`);
     this.progress(`append it where a manager is: "certbus recipient reseal ${file} --append"`);
     return { file, keys, unopened, left: 0 };
@@ -128,7 +128,7 @@ export default class RecipientReseal extends SigningCommand {
     const { withManager } = await import('@certbus/runtime');
     const { signal } = this;
     const hash = await checkResealedKeys(readExchangedLines(file, WHAT));
-    this.log(`${file} is whole, SHA-256 ${hash}: the same as where it was made, unless it was replaced on the way`);
+    this.show(`${file} is whole, SHA-256 ${hash}: the same as where it was made, unless it was replaced on the way`);
     const { written, left } = await withManager(this.environment(flags), async (manager) => {
       const lines = readExchangedLines(file, WHAT);
       try {
@@ -139,7 +139,7 @@ export default class RecipientReseal extends SigningCommand {
         await lines.return(undefined);
       }
     });
-    this.log(`${many(written, 'key')} written to the bus, ${left} there already or not needed any more`);
+    this.show(`${many(written, 'key')} written to the bus, ${left} there already or not needed any more`);
     return { file, keys: written, unopened: [], left };
   }
 }

@@ -50,8 +50,10 @@ export default class RootSign extends BaseCommand {
     const { rootSequence, lines } = await examineRequest(request, { trust, rootKey: root.publicKey });
     const reply = signRequest(request, { root, rootSequence });
     journal.check(reply, { replace: flags.replace });
-    this.log(`Bus ${trust.busId}, change ${rootSequence + 1} of its keys. The root would sign this, and nothing else:`);
-    for (const line of lines) this.log(line);
+    this.show(
+      `Bus ${trust.busId}, change ${rootSequence + 1} of its keys. The root would sign this, and nothing else:`,
+    );
+    for (const line of lines) this.show(line);
     await this.agree('Sign all of this with the root key?', flags);
     // First: a file that left this machine without a record could be followed by another one for the same place.
     journal.keep(reply, { replace: flags.replace });
