@@ -41,7 +41,7 @@ describe('the accounts of a bus', () => {
     const { status, stdout: id } = await run('cert', 'mk', 'rolled.test');
     expect(status).toBe(0);
     expect((await run('cert', 'cat', id.trim())).stdout).toMatch(
-      /^because +its lifetime says so; the CA has not said/m,
+      /^because +by its lifetime; the CA has not given a window/m,
     );
     expect(await run('cert', 'renewable', '--renew-all')).toMatchObject({ status: 0 });
     expect((await run('cert', 'cat', id.trim())).stdout).toMatch(

@@ -62,7 +62,7 @@ describe('the configuration on the bus', { timeout: 120_000 }, () => {
     // Server one is removed and server two moves: neither key may go to the new address.
     const moved = { ...server('two', '<redacted>'), url: 'https://thief.test' };
     const refused = await update({ ...kept, dns: [moved] });
-    expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining('dns.0.apiKey says <redacted>') });
+    expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining('dns.0.apiKey reads <redacted>') });
 
     const edited = { ...server('two', '<redacted>'), zones: ['*'] };
     const updated = await update({ ...kept, dns: [edited] }, '--json');

@@ -107,7 +107,7 @@ export function dnsSettingsFrom(provider: DnsProvider, flags: GivenFlags, file: 
   if (lacking.length > 0) {
     const what = lacking.map((field) => field.name).join(' and ');
     throw usage(
-      `${name} needs its ${what}, which --dns-settings FILE says; "certbus provider show ${name}" has an example.`,
+      `${name} needs its ${what}, which only --dns-settings FILE can set; "certbus provider show ${name}" has an example.`,
     );
   }
   return { ...settings, provider: name };

@@ -107,8 +107,8 @@ export function nextSteps(error: unknown): string[] {
   // Such a history stays as it is: nothing can be put back.
   return isHistory && code !== 'CERTBUS_EVENTS_ID_REPEATED'
     ? [
-        '"certbus bus verify" says where the history breaks',
-        '"certbus bus repair --from EXPORT --dry-run" says what an export can put back',
+        '"certbus bus verify" shows where the history breaks',
+        '"certbus bus repair --from EXPORT --dry-run" shows what an export can put back',
         '"certbus bus restored", if the store was put back to an earlier state on purpose',
         'the guide "Back up and restore a bus" has the whole way; load balancers go on with what they serve meanwhile',
       ]

@@ -216,9 +216,9 @@ export async function setUp(request: SetUp, options: SetUpOptions): Promise<SetU
   parseAddress(request.bus);
   const files = await writeFiles(folder);
   const resolved = { ...request, bus: resolveAddress(request.bus, folder) };
-  onStep('keys are made');
+  onStep('made the keys');
   await beginBus(resolved);
-  onStep('the bus is begun');
+  onStep('made the bus');
   const trust = readOwnFile(join(folder, FILES.trust[0]), 'The trust file');
   const managerKey = () => readKeyFile(join(folder, FILES.manager[0]), 'The manager key');
   const accountProblem = await withManager(

@@ -5,7 +5,7 @@ import { CliError } from './errors.ts';
 const PORT_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there; stop it, or choose another port',
   EADDRNOTAVAIL: 'this machine does not have that address',
-  EACCES: 'this user may not listen there; ports below 1024 need the capability CAP_NET_BIND_SERVICE',
+  EACCES: 'this user is not permitted to listen there; ports below 1024 need the capability CAP_NET_BIND_SERVICE',
 };
 
 /** A string or a number that Node puts on an error of the system. */

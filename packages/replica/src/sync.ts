@@ -160,7 +160,7 @@ async function buildFromSnapshot(
   await bus.confirm(checkpoint, { signal });
   const head = await findVouched(bus, snapshot, options);
   if (!head) {
-    const what = `The snapshot at position ${snapshot.position} is refused: no commit after it, by a key that is in force, says that it was taken. The archives and the log are read instead.`;
+    const what = `The snapshot at position ${snapshot.position} is refused: no commit after it, by a key that is in force, records that it was taken. The archives and the log are read instead.`;
     throw new StoreError('CERTBUS_STORE_SNAPSHOT_REFUSED', what);
   }
   if (isTainted(snapshot.position, head.expelled)) return { isDone: false, known: head };

@@ -138,7 +138,7 @@ function missing({ path, isThere, env, cwd }: Found, what: string, variable: str
   const file = isThere
     ? `${path} does not name one`
     : `there is no ${CONFIG_FILE} (looked for ${configPlaces({ env, cwd }).join(', ')})`;
-  const message = `${what} is not known here: ${file}, and ${variable} is not set. Run "certbus init" first, or say where the file is with --config.`;
+  const message = `${what} is not configured: ${file}, and ${variable} is not set. Run "certbus init" first, or name the file with --config.`;
   return new RuntimeError('CERTBUS_CLI_CONFIG_MISSING', message);
 }
 

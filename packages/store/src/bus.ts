@@ -58,7 +58,7 @@ function nameOf(signer: Signer, { trust, from }: { trust: Trust; from: Checkpoin
   if (signer.publicKey === trust.rootKey) return 'root';
   throw new EventsError(
     'CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE',
-    `The key ${keyIdOf(signer.publicKey)} is not a manager of this bus, so it may not write to it. Use a manager key that the root has named, or let the root name this one.`,
+    `The key ${keyIdOf(signer.publicKey)} is not a manager of this bus, so it cannot write to it. Use a manager key that the root has named, or let the root name this one.`,
   );
 }
 

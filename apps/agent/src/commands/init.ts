@@ -133,7 +133,7 @@ export default class Init extends BaseCommand {
     const tlsAlpn01 = answers.tlsAlpn01 === undefined ? undefined : tlsAlpn01Snippet(answers.target, answers.tlsAlpn01);
     const snippets = [snippet, http01, tlsAlpn01].filter(Boolean);
     this.log(`\nAdd to the configuration of the balancer:\n\n${snippets.join('\n')}`);
-    this.log(`${orderFor(answers.target)} "certbus-agent check" says what would change.`);
+    this.log(`${orderFor(answers.target)} "certbus-agent check" shows what would change.`);
     const problem = shippedProblem(answers.target, places);
     if (problem !== undefined) this.log(problem);
     for (const path of [answers.trust, answers.identity])

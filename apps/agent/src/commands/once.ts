@@ -37,7 +37,7 @@ export default class Once extends BaseCommand {
       for (const { name, isPaused } of status.targets) if (isPaused) log(`${name}: paused, and left as it is`);
       const failed = unhealthyTargets(status).join(', ');
       if (failed !== '') {
-        const what = `Not everything is in place at ${failed}; "certbus-agent status" says what and why.`;
+        const what = `Not everything is in place at ${failed}; "certbus-agent status" shows what and why.`;
         throw new UnhealthyError(what, status);
       }
       if (status.live || flags.offline) return status;

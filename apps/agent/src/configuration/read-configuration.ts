@@ -30,7 +30,7 @@ function find(file: string | undefined, cwd: string): string {
   const places = configurationPlaces(cwd);
   const found = places.find((place) => existsSync(place));
   if (found) return found;
-  const what = `There is no ${FILE} (looked for ${places.join(', ')}). Run "certbus-agent init" first, or say where it is with --config.`;
+  const what = `There is no ${FILE} (looked for ${places.join(', ')}). Run "certbus-agent init" first, or name the file with --config.`;
   throw new AgentError('CERTBUS_AGENT_CONFIG_MISSING', what);
 }
 

@@ -41,7 +41,7 @@ server {
   location /certbus/ { js_content certbus.admin; }
 }
 
-# In each server that takes TLS, once "certbus-agent check" says that the certificates are in place:
+# In each server that takes TLS, once "certbus-agent check" shows that the certificates are in place:
 ssl_certificate data:$certbus_chain;
 ssl_certificate_key data:$certbus_key;
 `;

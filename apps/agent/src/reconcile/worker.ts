@@ -139,7 +139,7 @@ function createRunner({ target, pass, timeoutMs, takeTurn }: WorkerOptions, stop
 function withCode(name: string, error: unknown): Error {
   if (error instanceof Error && 'code' in error && String(error.code).startsWith('CERTBUS_')) return error;
   const why = error instanceof Error ? error.message : String(error);
-  const what = `Target "${name}" cannot be brought up to date (${why}). "certbus-agent check", run as the user of the agent, says what is missing.`;
+  const what = `Target "${name}" cannot be brought up to date (${why}). "certbus-agent check", run as the user of the agent, shows what is missing.`;
   return new AgentError('CERTBUS_AGENT_TARGET_FAILED', what, { cause: error });
 }
 

@@ -10,7 +10,7 @@ export function reasonOf(certificate: ManagedCertificate, due: Date, now: Date):
   if (failure && due.getTime() === dutyOf(certificate)?.pausedUntil?.getTime()) return 'the last attempt failed';
   if (!current) return 'it was never issued';
   if (revoked) return 'the CA revoked it';
-  if (!renewalInfo) return 'its lifetime says so; the CA has not said when yet';
+  if (!renewalInfo) return 'by its lifetime; the CA has not given a window yet';
   const { windowStart, windowEnd, renewAt, explanationUrl } = renewalInfo;
   if (due.getTime() < Date.parse(renewAt)) return `its end is near, though the CA would wait until ${renewAt}`;
   return `the CA asks for it from ${windowStart} to ${windowEnd}${explanationUrl ? `, see ${explanationUrl}` : ''}`;

@@ -42,11 +42,7 @@ test.each([
     [`authority.test; accounturi=${accountUrl}; persistUntil=2027-01-01`],
     /not a number of seconds/,
   ],
-  [
-    'a parameter twice',
-    [`authority.test; accounturi=${accountUrl}; accounturi=${accountUrl}`],
-    /says accounturi twice/,
-  ],
+  ['a parameter twice', [`authority.test; accounturi=${accountUrl}; accounturi=${accountUrl}`], /has accounturi twice/],
   ['a parameter without a value', [`authority.test; accounturi`], /is malformed/],
   ['a semicolon at the end', [`authority.test; accounturi=${accountUrl};`], /is malformed/],
 ])('records with %s do not, and it is said why', (_, records, why) => {

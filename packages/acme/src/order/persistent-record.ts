@@ -31,7 +31,7 @@ function parseValue(text: string): IssueValue | string {
   for (const parameter of rest) {
     const [, tag, value] = /^[ \t]*([a-z\d]+)[ \t]*=[ \t]*([\x21-\x3a\x3c-\x7e]*)[ \t]*$/i.exec(parameter) ?? [];
     if (tag === undefined || value === undefined) return 'is malformed (TAG=VALUE belongs between its semicolons)';
-    if (parameters.has(tag.toLowerCase())) return `says ${tag} twice`;
+    if (parameters.has(tag.toLowerCase())) return `has ${tag} twice`;
     parameters.set(tag.toLowerCase(), value);
   }
   return { issuer: domainOf(issuer), parameters };

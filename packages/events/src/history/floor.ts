@@ -12,7 +12,7 @@ export interface ProvedPart {
 
 const CODE = 'CERTBUS_EVENTS_BELOW_FLOOR';
 const REMEDY =
-  'Nobody begins on it. Look who can write to the store; "certbus bus repair --from EXPORT" puts back what is missing. If you put the store back to an earlier state yourself, "certbus bus restored" says so with the root key.';
+  'No program starts from it. Find out who can write to the store; "certbus bus repair --from EXPORT" puts back what is missing. If you put the store back to an earlier state yourself, "certbus bus restored" records that with the root key.';
 
 /** The floor at a commit that was proved. Throws a `TypeError` before the first. */
 export function floorAt({ position, hash, rootSequence }: Checkpoint): Floor {
@@ -35,7 +35,7 @@ export function isBelowFloor(
 /** The refusal of a history that ends at `position`, below the floor. */
 export function belowFloor({ floor }: Trust, { position }: Pick<Checkpoint, 'position'>): HistoryError {
   const where = position === 0 ? 'the bus is empty' : 'the bus ends here';
-  const why = `${where}, and the trust file (bus.pub) says that it goes on to position ${floor?.position} at least: it was cut off or put back. ${REMEDY}`;
+  const why = `${where}, and by the trust file (bus.pub) it goes on to position ${floor?.position} at least: it was cut off or put back. ${REMEDY}`;
   return new HistoryError(CODE, Math.max(position, 1), why);
 }
 
@@ -46,7 +46,7 @@ export function otherThanFloor({ position, hash }: Floor): HistoryError {
 }
 
 function tooFewRootEvents({ position, rootSequence }: Floor, found: number): HistoryError {
-  const why = `the root's events up to here end with sequence ${found}, and the trust file (bus.pub) says ${rootSequence}: changes of keys are missing. ${REMEDY}`;
+  const why = `the root's events up to here end with sequence ${found}, and by the trust file (bus.pub) with ${rootSequence}: changes of keys are missing. ${REMEDY}`;
   return new HistoryError(CODE, position, why);
 }
 

@@ -134,7 +134,7 @@ function checkPlace(unproved: Unproved, at: number): void {
   if (commit.bus !== trust.busId)
     throw new HistoryError('CERTBUS_EVENTS_OTHER_BUS', position, 'it was written for another bus');
   if (commit.position !== due || position !== due) {
-    const why = `it was signed for position ${commit.position} and stands where ${due} belongs`;
+    const why = `it was signed for position ${commit.position} and is where ${due} belongs`;
     throw new HistoryError('CERTBUS_EVENTS_POSITION_WRONG', position, why);
   }
   if (commit.previous !== (at === from ? start.hash : commits.hash(at - 1)))

@@ -57,7 +57,7 @@ test('a list in another order, or shortened, keeps every secret where it belongs
 
 test('<redacted> where no secret is stored is refused by its path', () => {
   const added = { zones: ['new.test'], provider: 'cloudflare', token: '<redacted>' };
-  expect(() => mergeRedacted({ dns: [...shown.dns, added] }, stored)).toThrow(/dns\.7\.token says <redacted>/);
+  expect(() => mergeRedacted({ dns: [...shown.dns, added] }, stored)).toThrow(/dns\.7\.token reads <redacted>/);
   expect(() => mergeRedacted(shown, undefined)).toThrow(
     expect.objectContaining({ code: 'CERTBUS_MANAGER_CONFIG_INVALID' }),
   );
@@ -66,7 +66,7 @@ test('<redacted> where no secret is stored is refused by its path', () => {
 test('a server that is edited while another is removed does not get the secret of the other', () => {
   const dns = [{ ...hiddenPowerTwo, url: 'https://new.test' }];
   expect(() => mergeRedacted({ dns }, stored)).toThrow(
-    'The configuration is refused: dns.0.apiKey says <redacted>, but no secret is stored there with the same settings ' +
+    'The configuration is refused: dns.0.apiKey reads <redacted>, but no secret is stored there with the same settings ' +
       '(zones, resolver, nameServers, followAliases do not count). Give the secret, or {"env": "CERTBUS_SECRET_…"}.',
   );
   const kept = { ...hiddenPowerTwo, zones: ['new.test'] };
@@ -105,7 +105,7 @@ test.each([
     'authorities.other.eab.hmacKey',
   ],
 ])('%s makes another owner, which is refused by the path of its secret', (_, path, change, refused) => {
-  expect(() => mergeRedacted(edit(shown, path, change), stored)).toThrow(`${refused} says <redacted>`);
+  expect(() => mergeRedacted(edit(shown, path, change), stored)).toThrow(`${refused} reads <redacted>`);
 });
 
 test.each([
@@ -135,20 +135,20 @@ test('of several secrets with one owner, each is kept while all its settings are
   });
   const edited = { ...hiddenTwo, zones: ['two.test', 'new.test'] };
   expect(() => mergeRedacted({ dns: [edited] }, stored)).toThrow(
-    'dns.0.token says <redacted>, but more than one secret there has the same settings (zones, resolver, nameServers, followAliases do not count)',
+    'dns.0.token reads <redacted>, but more than one secret there has the same settings (zones, resolver, nameServers, followAliases do not count)',
   );
 });
 
 test('two entries of one owner do not share a stored secret, and two that are the same have none', () => {
   const copy = { ...hiddenPower, zones: ['new.test'] };
-  expect(() => mergeRedacted({ dns: [hiddenPower, copy] }, stored)).toThrow(/: dns\.1\.apiKey says <redacted>/);
+  expect(() => mergeRedacted({ dns: [hiddenPower, copy] }, stored)).toThrow(/: dns\.1\.apiKey reads <redacted>/);
   expect(() => mergeRedacted({ dns: [hiddenPower, hiddenPower] }, stored)).toThrow(
     /dns\.0\.apiKey .*; dns\.1\.apiKey /,
   );
   const twice = { dns: [power, { ...power, apiKey: 'another' }] };
   expect(() => mergeRedacted(redactConfiguration(twice), twice)).toThrow(/dns\.0\.apiKey .*; dns\.1\.apiKey /);
   expect(() => mergeRedacted({ dns: [hiddenPower] }, twice)).toThrow(
-    /dns\.0\.apiKey says <redacted>, but more than one/,
+    /dns\.0\.apiKey reads <redacted>, but more than one/,
   );
 });
 

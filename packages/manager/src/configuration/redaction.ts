@@ -147,7 +147,7 @@ function secretsOf(json: unknown) {
 }
 
 function refusalOf({ path, free }: Place, { isStored }: { readonly isStored: boolean }): string {
-  const where = `${path.join('.')} says ${REDACTED}`;
+  const where = `${path.join('.')} reads ${REDACTED}`;
   const same = `the same settings${free.length > 0 ? ` (${free.join(', ')} do not count)` : ''}`;
   return isStored
     ? `${where}, but more than one secret there has ${same}, so it is not clear which one is meant`

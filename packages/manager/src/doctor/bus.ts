@@ -83,7 +83,7 @@ export function examineAway(error: unknown, position: number): Finding {
     position === 0 ? 'and this machine has not read it before' : `so what follows is as of position ${position}`;
   const isHistory = error instanceof Error && error.name === 'HistoryError';
   const advice = isHistory
-    ? '"certbus bus verify" says where the history breaks; the guide "Back up and restore a bus" says what to do.'
+    ? '"certbus bus verify" shows where the history breaks; the guide "Back up and restore a bus" explains what to do.'
     : 'Check its address, its credentials and the network.';
   return failed(`it cannot be read, ${since}: ${reasonFor(error)}`, advice);
 }

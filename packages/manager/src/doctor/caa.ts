@@ -57,7 +57,7 @@ async function examineRecords(look: CaaLook, { issuers, accountUrl }: Issuer): P
   const { named, domain, challengeTypes } = look;
   const on = findingsOn('caa', `${domain} at ${named.name}`);
   const [issuer] = issuers;
-  if (issuer === undefined) return [on.good('the CA says no name of its own for CAA records')];
+  if (issuer === undefined) return [on.good('the directory of the CA has no name for CAA records')];
   const [record = ''] = caaRecordsFor([domain], { issuer, ...(accountUrl ? { accountUrl } : {}), challengeTypes });
   const question = { issuers, accountUrl, resolver: look.resolver, signal: look.signal };
   const verdict = await leastVerdict(domain, challengeTypes, question);

@@ -41,7 +41,12 @@ function examineDirectory(
       ),
     );
   if (!summary.renewalInfo)
-    findings.push(warning('a mass revocation there would not be heard of', 'Renewals go by the lifetime alone.'));
+    findings.push(
+      warning(
+        'it has no renewal information (RFC 9773), so a mass revocation there goes unnoticed',
+        'Renewals go by the lifetime alone.',
+      ),
+    );
   return findings;
 }
 

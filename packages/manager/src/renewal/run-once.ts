@@ -116,9 +116,9 @@ async function tellWithoutBus(
     const { newestAt } = context.view.state.bus;
     const signal = AbortSignal.timeout(TELL_MS);
     const { errors } = await announcer.afterRun({ config, outcomes: [], newestAt, isBusThere: false, signal });
-    for (const each of errors) context.logger.warn('people could not be told', { error: String(each) });
+    for (const each of errors) context.logger.warn('an alert could not be sent', { error: String(each) });
   } catch (cause) {
-    context.logger.warn('people could not be told', { error: String(cause) });
+    context.logger.warn('an alert could not be sent', { error: String(cause) });
   }
 }
 

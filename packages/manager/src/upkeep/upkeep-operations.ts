@@ -64,9 +64,9 @@ async function tellArchive(context: Context, announcer: Announcer, failure: Erro
       config,
       signal: AbortSignal.timeout(TELL_MS),
     });
-    for (const error of errors) context.logger.warn('people could not be told', { error: String(error) });
+    for (const error of errors) context.logger.warn('an alert could not be sent', { error: String(error) });
   } catch (error) {
-    context.logger.warn('people could not be told', { error: String(error) });
+    context.logger.warn('an alert could not be sent', { error: String(error) });
   }
 }
 

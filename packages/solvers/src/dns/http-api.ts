@@ -178,7 +178,7 @@ export async function callApi(api: HttpApi, request: ApiRequest): Promise<ApiAns
       const proxy = proxyFailure(error);
       why = isDistrusted
         ? `its TLS certificate is not trusted here (${code}). For a private CA set "roots" to the PEM of its root certificates.`
-        : (proxy?.why ?? `it cannot be reached (${code}). Check its address, and what lies between.`);
+        : (proxy?.why ?? `it cannot be reached (${code}). Check its address, and what is between.`);
       if (isDistrusted || proxy?.isRefusal) maxTries = 1;
       if (!isRepeatable) throw apiFailure(api, attempt, why);
     }

@@ -34,7 +34,7 @@ function notListening(place: string, cause: unknown): AcmeError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: 'another program listens there. Stop it, let it pass challenges on to another port, or use another way',
-    EACCES: 'this user may not listen there. Give it the right, or pass the port on to a higher one',
+    EACCES: 'this user is not permitted to listen there. Give it the right, or pass the port on to a higher one',
     EADDRNOTAVAIL: 'this machine does not have that address',
   };
   const why = reasons[code] ?? `it failed${code ? ` (${code})` : ''}`;

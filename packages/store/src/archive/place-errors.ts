@@ -13,13 +13,13 @@ export function checkKey(key: string): void {
 /** Throws `CERTBUS_STORE_TOO_LARGE` where there is more at a key than is wanted. */
 export function checkSize(key: string, size: number | undefined, maxBytes: number): void {
   if (size !== undefined && size <= maxBytes) return;
-  const what = `The archive's ${key} has ${size ?? 'nobody knows how many'} bytes, where at most ${maxBytes} can be: nothing of CertBus is that large.`;
+  const what = `The archive's ${key} has ${size ?? 'an unknown number of'} bytes, where at most ${maxBytes} can be: nothing of CertBus is that large.`;
   throw new StoreError('CERTBUS_STORE_TOO_LARGE', what);
 }
 
 const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
-  EACCES: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],
-  EPERM: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used by this user: check owner and mode'],
+  EACCES: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used by this user: check owner and mode'],
+  EPERM: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used by this user: check owner and mode'],
   ENOTREG: [
     'CERTBUS_STORE_ACCESS_DENIED',
     'is not a regular file, but a pipe, a socket or a device: find out who put it there',
@@ -35,7 +35,7 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
     'CERTBUS_STORE_NOT_FOUND',
     'is in a bucket that does not exist: look whether name and region are right',
   ],
-  AccessDenied: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used with these credentials: look at the policy'],
+  AccessDenied: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used with these credentials: look at the policy'],
   InvalidAccessKeyId: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known'],
   // versitygw's name for the same.
   XAdminUserNotFound: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known'],

@@ -41,7 +41,7 @@ export async function* verifyExport(
     yield block;
   }
   if (contradiction && !isRestoredSince(trust, checkpoint))
-    throw exportRefused(`${contradiction.message} Use an export that was begun since`, contradiction);
+    throw exportRefused(`${contradiction.message} Use an export that was started since`, contradiction);
   return checkpoint;
 }
 

@@ -129,7 +129,7 @@ async function refuseOtherLine(
       .find((commit) => commit.position <= last && restoreIn(trust, commit) > rootSequence);
     if (!restore) continue;
     throw exportRefused(
-      `it is older than the restore that the root announced at position ${restore.position}, and would undo it. Use an export that was begun since`,
+      `it is older than the restore that the root announced at position ${restore.position}, and would undo it. Use an export that was started since`,
     );
   }
 }

@@ -30,7 +30,7 @@ export default class BusBootstrap extends BaseCommand {
 
   static override summary = 'Make the store of a bus, and print the AWS policies for who uses it.';
   static override description =
-    'For DynamoDB: a table with on-demand billing, point-in-time recovery and deletion protection. One that is there is left as it is, its protection switched on. The bus itself is begun by "certbus init".';
+    'For DynamoDB: a table with on-demand billing, point-in-time recovery and deletion protection. One that is there is left as it is, its protection switched on. The bus itself is made by "certbus init".';
   static override examples = [
     '<%= config.bin %> <%= command.id %> "dynamodb://certbus/prod?region=eu-central-1"',
     '<%= config.bin %> <%= command.id %> --archive s3://my-bucket/certbus',

@@ -5,9 +5,9 @@ import { BaseCommand } from '../../base-command.ts';
 export default class BusRestored extends BaseCommand {
   protected override readonly changesBus = true;
 
-  static override summary = 'Say on a bus that was put back to an earlier state that it goes on from there.';
+  static override summary = 'Record on a bus that was put back to an earlier state that it goes on from there.';
   static override description =
-    'After a restore from a backup, or an import of an older export: followers that have read further build their replicas again, and serve what they have meanwhile. Needs the root key (rootKey in certbus.json, or CERTBUS_ROOT_KEY_FILE). Afterwards bus.pub has a new floor, below which nobody begins: copy it to every machine.';
+    'After a restore from a backup, or an import of an older export: followers that have read further build their replicas again, and serve what they have meanwhile. Needs the root key (rootKey in certbus.json, or CERTBUS_ROOT_KEY_FILE). Afterwards bus.pub has a new floor, below which no program starts: copy it to every machine.';
 
   static override examples = ['CERTBUS_ROOT_KEY_FILE=root.key <%= config.bin %> <%= command.id %>'];
   async run(): Promise<{ position: number; trust: string }> {

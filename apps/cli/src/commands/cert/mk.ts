@@ -174,7 +174,7 @@ export default class CertMk extends SigningCommand {
       throw error;
     });
     const isManaged = result.outcome === 'already-managed';
-    if (isManaged) this.progress(`${result.names.join(', ')} is managed already`);
+    if (isManaged) this.progress(`already managed: ${result.names.join(', ')}`);
     this.log(result.certificateId);
     const certificate = manager.certificate(result.certificateId);
     // What is managed already is not in order for that alone.

@@ -123,6 +123,6 @@ test('a name that points to no account is told, with what to do', async () => {
   const { open } = await setUp();
   await expect(open().present([drawChallenge('new.zone.test')], { signal })).rejects.toMatchObject({
     code: 'CERTBUS_ACME_ZONE_NOT_FOUND',
-    message: expect.stringMatching(/_acme-challenge\.new\.zone\.test is none of the accounts.*CNAME/),
+    message: expect.stringMatching(/_acme-challenge\.new\.zone\.test is not the fulldomain of an account.*CNAME/),
   });
 });

@@ -131,7 +131,7 @@ export function createAcmeDnsSolver({ url, accounts, outgoing, roots, ...dns }: 
         async (name) => {
           // The zone is needed only for the name servers to ask.
           if (accountOf.has(name)) return dns.nameServers === false ? name : zoneInDns(name, lookups);
-          const message = `${name} is none of the accounts at ${title}. Let its CNAME point to the fulldomain of one: registerAcmeDnsAccount makes them, acmeDnsRecord says the record.`;
+          const message = `${name} is not the fulldomain of an account at ${title}. Point its CNAME to one: registerAcmeDnsAccount makes accounts, acmeDnsRecord returns the record.`;
           throw new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
         },
       add,

@@ -95,7 +95,7 @@ function findZoneIds(api: HttpApi, signal: AbortSignal): (zone: string) => Promi
 }
 
 function zoneNotSeen({ title }: HttpApi, zone: string, name: string | undefined): AcmeError {
-  const message = `${title} has no zone ${zone}, for ${name}, that the token may see. Add the zone there, or give the token access to it.`;
+  const message = `${title} has no zone ${zone}, for ${name}, that the token can see. Add the zone there, or give the token access to it.`;
   return new AcmeError('CERTBUS_ACME_ZONE_NOT_FOUND', message);
 }
 

@@ -6,7 +6,7 @@ import { settings } from './settings.ts';
 export const exec: DnsProvider = defineProvider({
   schema: settings,
   summary: 'a program of this machine: your own, or one for lego, certbot or acme.sh',
-  fields: { ...lookup, program: 'its name under "programs" in certbus.json, which says what it is' },
+  fields: { ...lookup, program: 'its name under "programs" in certbus.json, which defines it' },
   example: { zones: ['example.com'], provider: 'exec', program: 'my-dns' },
   flags: [
     {

@@ -29,7 +29,7 @@ const SAID_LENGTH = 500;
 
 const NOT_STARTED: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist, or what its first line names does not',
-  EACCES: 'this user may not execute it (chmod +x), or reach its folder',
+  EACCES: 'this user cannot execute it (chmod +x), or cannot reach its folder',
 };
 
 /** A name leads where DNS says, and comes to shell scripts: nothing that means something to a shell gets through. */
@@ -104,7 +104,7 @@ function tasksOf(action: Task['action'], values: ZoneValues): Task[] {
 function check(program: Program, tasks: readonly Task[]): void {
   const odd = tasks.find(({ name, domain }) => !PLAIN.test(name) || !PLAIN.test(domain));
   if (odd)
-    throw failed(program, odd, 'is not told of it: the name has other characters than letters, digits, - and _.');
+    throw failed(program, odd, 'was not run for it: the name has other characters than letters, digits, - and _.');
 }
 
 /**

@@ -36,14 +36,15 @@ function tsigAdvice({ error, serverTime }: TsigVerdict, { key, now }: Updater): 
   }
   if (error === 16) return `the secret of key "${key.name}" is not the server's. Correct it`;
   if (error === 18) {
-    const theirs = serverTime ? `, the server's says ${serverTime.toISOString()}` : '';
-    return `the clocks differ too much: ours says ${now().toISOString()}${theirs}. Set them by NTP`;
+    const theirs = serverTime ? `, the server's is ${serverTime.toISOString()}` : '';
+    return `the clocks differ too much: ours is ${now().toISOString()}${theirs}. Set them by NTP`;
   }
   return error === 0 ? undefined : 'it refuses the signature';
 }
 
 function rcodeAdvice(rcode: number, zone: string, { key }: Updater): string {
-  if (rcode === 5) return `key "${key.name}" may not update TXT records of the zone ${zone}. Permit it at the server`;
+  if (rcode === 5)
+    return `key "${key.name}" is not permitted to update TXT records of the zone ${zone}. Permit it at the server`;
   if (rcode === 4) return 'it takes no updates. Name the primary server of the zone';
   if (rcode === 9) return `it is not the primary server of the zone ${zone}. Name that server, or correct the zone`;
   if (rcode === 10) return `a name is not in the zone ${zone}. Correct the zone`;

@@ -99,7 +99,7 @@ describe.each(servers)('$title', ({ part, start }) => {
           'a key that may not update',
           () => ({ key: { ...server.powerlessKey, algorithm } }),
           'CERTBUS_ACME_SOLVER_FAILED',
-          /key "powerless-key" (may not update|of hmac-sha\d+, or lets it change nothing)/,
+          /key "powerless-key" (is not permitted to update|of hmac-sha\d+, or lets it change nothing)/,
         ],
         [
           'clocks that differ',

@@ -95,7 +95,7 @@ test.each([
   [1, /FORMERR/],
   [2, /SERVFAIL/],
   [4, /takes no updates.*NOTIMP/],
-  [5, /may not update.*REFUSED/],
+  [5, /is not permitted to update.*REFUSED/],
   [9, /not the primary server.*NOTAUTH/],
   [10, /NOTZONE/],
   [15, /code 15/],

@@ -14,7 +14,7 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
     'CERTBUS_STORE_DAMAGED',
     'refuses the request: is it a CertBus table, with the keys "s" and "v"?',
   ],
-  AccessDeniedException: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be used with these credentials: look at the policy.'],
+  AccessDeniedException: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used with these credentials: look at the policy.'],
   UnrecognizedClientException: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known.'],
   InvalidSignatureException: [
     'CERTBUS_STORE_ACCESS_DENIED',

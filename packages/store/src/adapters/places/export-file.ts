@@ -81,7 +81,7 @@ function unreadable(path: string, what: string, cause: unknown): StoreError {
 function writeFailed(path: string, cause: unknown): StoreError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   if (!NO_ROOM.has(code)) return unreadable(path, 'cannot be written', cause);
-  const what = `The export ${path} does not fit on its disk any more, or is larger than this user's files may be. Make room and run the same export again: what is whole in the file is kept.`;
+  const what = `The export ${path} does not fit on its disk any more, or is larger than this user's files can be. Make room and run the same export again: what is whole in the file is kept.`;
   return new StoreError('CERTBUS_STORE_FULL', what, { cause });
 }
 

@@ -172,7 +172,7 @@ function connectUnlocked(path: string, state: string, cause: unknown): SqliteCon
   if (!hasJournal(path)) return connect(path, { shows: isPastTick(path) ? state : '' });
   throw new StoreError(
     'CERTBUS_STORE_READ_ONLY',
-    `The bus ${path} may only be read by this user, and next to it is a journal that this user cannot use, most often of a writer that was interrupted. Run any command on it once as a user who may write.`,
+    `The bus ${path} can only be read by this user, and next to it is a journal that this user cannot use, most often of a writer that was interrupted. Run any command on it once as a user who can write to it.`,
     { cause },
   );
 }

@@ -5,10 +5,10 @@ import { resultCode } from '../sqlite-codes.ts';
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) that an operator can do something about. */
 const MEANING: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
-  3: ['CERTBUS_STORE_ACCESS_DENIED', 'may not be opened by this user: check its owner and mode'],
+  3: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be opened by this user: check its owner and mode'],
   5: ['CERTBUS_STORE_UNREACHABLE', 'is locked by another process, for longer than half a minute'],
   6: ['CERTBUS_STORE_UNREACHABLE', 'is locked within this process'],
-  8: ['CERTBUS_STORE_READ_ONLY', 'may only be read by this user, or is on a disk mounted read-only'],
+  8: ['CERTBUS_STORE_READ_ONLY', 'can only be read by this user, or is on a disk mounted read-only'],
   10: ['CERTBUS_STORE_UNREACHABLE', 'could not be read or written: look at the disk'],
   11: ['CERTBUS_STORE_DAMAGED', 'is damaged: restore it from a backup'],
   13: ['CERTBUS_STORE_FULL', 'does not fit on its disk any more: make room'],
