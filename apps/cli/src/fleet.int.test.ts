@@ -1,4 +1,5 @@
 /** Tests of many certificates at once: made from a file, listed, checked, and held against what a server serves. */
+import { spawnSync } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -16,14 +17,18 @@ const run = (...args: string[]) => certbus(folder.path, args);
 const withoutKey = { env: { CERTBUS_MANAGER_KEY_FILE: 'none.key' } };
 let dns: DnsServer;
 let ca: AcmeServer;
+/** What `init` says to run first, without `certbus`. */
+let firstCommand: string;
 
 beforeAll(async () => {
   dns = await startDnsServer();
   ca = await startAcmeServer({ blockedNames: ['blocked.test'], validation: { dnsServer: dns.address } });
   writeFileSync(join(folder.path, 'roots.pem'), ca.roots);
   const provider = ['--dns-provider', 'challtestsrv', '--dns-url', dns.url, '--resolver', dns.address];
-  const init = await run('init', '--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem', ...provider);
+  const given = ['--domain', '*.first.fleet.test', ...provider];
+  const init = await run('init', '--agree-tos', '--directory', ca.directory, '--roots', 'roots.pem', ...given);
   expect(init.status).toBe(0);
+  [, firstCommand = ''] = /^ {2}certbus (cert mk .*)$/m.exec(init.stdout) ?? [];
 });
 afterAll(async () => {
   await Promise.all([ca, dns].map((each) => each[Symbol.asyncDispose]()));
@@ -68,6 +73,14 @@ test('what fails is listed with its line, the others are made; standard input is
   const { status, stdout, stderr } = await certbus(folder.path, ['cert', 'mk', '--from', '-'], {
     input: 'blocked.test\nshop.test www.shop.test\n',
   });
+test('what init says to run first makes the first certificate, as a shell reads it', async () => {
+  const { stdout } = spawnSync('sh', ['-c', `printf '%s\\n' ${firstCommand}`], { cwd: folder.path, encoding: 'utf8' });
+  const words = stdout.trimEnd().split('\n');
+  expect(words).toEqual(['cert', 'mk', '--wildcard', 'first.fleet.test']);
+  const made = await run(...words, '--json');
+  expect(resultOf(made)).toMatchObject({ outcome: 'issued', names: ['*.first.fleet.test', 'first.fleet.test'] });
+});
+
   expect(status).toBe(5);
   expect(stdout).toMatch(/^\S+\tshop\.test, www\.shop\.test\n$/);
   expect(stderr).toMatch(

@@ -76,10 +76,11 @@ export default class Init extends BaseCommand {
     const asks = !isComplete && !typed.yes && !this.jsonEnabled() && canAsk();
     const flags: InitFlags = asks ? { ...typed, ...(await this.#ask(given, folder)) } : typed;
     const configuration = isComplete ? undefined : await this.#configuration(flags);
+    const domain = configuration && (await this.#firstDomain(flags, configuration));
     if (given['bus'] !== undefined) given['bus'] = resolveAddress(flags.bus, folder);
     const request = { folder, bus: flags.bus, name: flags.name ?? defaultManagerName(), configuration, given };
     const result = await setUp(request, { signal: this.signal, onStep: (line) => this.progress(line) });
-    if (result.changed) await this.#reportMade(result, flags, configuration);
+    if (result.changed) await this.#reportMade(result, { flags, configuration, domain });
     else this.#reportFound(result, folder);
     return result;
   }
@@ -176,10 +177,32 @@ export default class Init extends BaseCommand {
     return 'Change it with "certbus conf display" and "certbus conf update".';
   }
 
+  /** The domain to begin with: the one that is named, else that of a zone, where a CA issues for it. */
+  async #firstDomain(flags: InitFlags, { dns }: { readonly dns?: unknown }): Promise<string | undefined> {
+    const { parseDomain } = await import('../wizard/domain.ts');
+    const options = { hasDns: dns !== undefined };
+    if (flags.domain !== undefined) return parseDomain(flags.domain, options);
+    const zone = flags.zone?.find((each) => each !== '*');
+    if (zone === undefined) return undefined;
+    try {
+      return parseDomain(zone, options);
+    } catch {
+      // A zone need not be a name that has certificates.
+      return undefined;
+    }
+  }
+
   async #reportMade(
     { files, bus, accountProblem }: SetUpResult,
-    flags: InitFlags,
-    configuration: { readonly dns?: unknown } | undefined,
+    {
+      flags,
+      configuration,
+      domain,
+    }: {
+      readonly flags: InitFlags;
+      readonly configuration: { readonly dns?: unknown } | undefined;
+      readonly domain: string | undefined;
+    },
   ): Promise<void> {
     for (const { path, purpose, isNew } of files)
       this.show(`${isNew ? 'made' : 'kept'}  ${basename(path).padEnd(17)} ${purpose}`, { indent: 24 });
@@ -188,7 +211,6 @@ export default class Init extends BaseCommand {
       this.warn(`the CA has no account of yours yet (${accountProblem}); the first certificate registers one`);
     const { nextSteps } = await import('../wizard/next-steps.ts');
     const config = resolve(flags.dir) === process.cwd() ? undefined : shellWord(join(flags.dir, 'certbus.json'));
-    const domain = flags.domain ?? flags.zone?.find((zone) => zone !== '*');
     const isStaging = flags.directory === undefined && (flags.ca ?? 'staging') === 'staging';
     for (const line of nextSteps({ bus, config, domain, hasDns: configuration?.dns !== undefined, isStaging }))
       this.show(line);

@@ -1,5 +1,7 @@
 /** What to do once a bus is set up: the first certificate, and what a load balancer needs. */
 
+import { shellWord } from './answers.ts';
+
 /** What was set up. */
 export interface Made {
   readonly bus: string;
@@ -15,8 +17,9 @@ export interface Made {
 /** The lines at the end of `certbus init`. */
 export function nextSteps({ bus, config, domain, hasDns, isStaging }: Made): string[] {
   const from = config === undefined ? '' : ` --config ${config}`;
-  const name = domain ?? 'YOUR.DOMAIN';
-  const make = hasDns ? `certbus cert mk --wildcard ${name}` : `certbus cert mk --challenge http-01 ${name}`;
+  const name = shellWord(domain ?? 'YOUR.DOMAIN');
+  // The www. name need not lead here, and the first certificate is not to fail for it.
+  const make = `certbus cert mk ${hasDns ? '--wildcard' : '--subdomain --challenge http-01'} ${name}`;
   const isFile = bus.startsWith('sqlite:');
   return [
     '',

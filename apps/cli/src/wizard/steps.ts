@@ -1,7 +1,6 @@
 /** The questions of `certbus init`, in their order. */
 import { resolve } from 'node:path';
 import { normalizeNames } from '@certbus/events';
-import { parseSubject } from '@certbus/manager';
 import { readFile } from '@certbus/runtime/local';
 import { PROVIDERS } from '@certbus/solvers';
 import { parseAddress } from '@certbus/store';
@@ -9,6 +8,7 @@ import { dnsFlags, neededFlags, providerNamed } from '../dns-flags.ts';
 import { CliError } from '../errors.ts';
 import type { Answers } from './answers.ts';
 import { describeTerms, PUBLIC_AUTHORITIES, publicAuthority } from './authorities.ts';
+import { parseDomain } from './domain.ts';
 import { parseEmail } from './email.ts';
 import { askForOne, askUntilValid, askYesOrNo, type Terminal } from './terminal.ts';
 
@@ -165,7 +165,7 @@ const dns: Step = {
 function parseZones(answer: string): string[] {
   const zones = wordsOf(answer);
   if (zones.length === 0) throw usage('Type the zones, or * for all.');
-  return zones.map((zone) => (zone === '*' ? zone : (normalizeNames([zone])[0] ?? zone)));
+  return zones.map((zone) => (zone === '*' ? zone : (normalizeNames([zone.replace(/^\*\./, '')])[0] ?? zone)));
 }
 
 const zones: Step = {
@@ -182,9 +182,10 @@ const zones: Step = {
 const domain: Step = {
   title: 'first domain',
   flags: ['domain'],
-  async ask({ zone }, terminal) {
+  async ask({ zone, ...answers }, terminal) {
     const otherwise = [zone].flat().find((each) => typeof each === 'string' && each !== '*');
-    const parse = (answer: string) => parseSubject([answer], 'dns-01')[0] ?? answer;
+    const hasDns = (answers['dns-provider'] ?? answers['dns-settings']) !== undefined;
+    const parse = (answer: string) => parseDomain(answer, { hasDns });
     const text = '\nA domain to begin with; nothing is issued for it yet:';
     return { domain: await askUntilValid(terminal, { text, otherwise: otherwise as string | undefined, parse }) };
   },

@@ -1,6 +1,7 @@
 /** Tests of what `certbus init` asks: in which order, what an answer has to be, and what becomes of it. */
 import { describe, expect, test } from 'vitest';
 import { commandLineOf } from './answers.ts';
+import { parseDomain } from './domain.ts';
 import { parseEmail } from './email.ts';
 import { nextSteps } from './next-steps.ts';
 import { askForAnswers } from './wizard.ts';
@@ -96,6 +97,13 @@ describe('the questions', () => {
     expect(answers).toEqual(flags);
   });
 
+  test('take a wildcard for the domain that it is of, since the certificate covers both', async () => {
+    const flags = { ...agreed, bus: 'sqlite:./b.db#b', ca: 'staging', contact: [], 'dns-provider': 'route53' };
+    const { answers, seen } = await lead(['*.b.test', '*.com', '*.B.test', 'y'], flags);
+    expect(answers).toEqual({ ...flags, zone: ['b.test'], domain: 'b.test' });
+    expect(seen).toContain('"com" is a public suffix');
+  });
+
   test('can be left at the summary', async () => {
     const flags = { ...agreed, bus: 'sqlite:./b.db#b', ca: 'staging', contact: [], domain: 'b.test' };
     await expect(lead(['none', 'perhaps', 'n'], flags)).rejects.toMatchObject({ code: 'CERTBUS_CLI_DECLINED' });
@@ -123,6 +131,24 @@ test.each([
   expect(() => parseEmail(text)).toThrow('is not an e-mail address');
 });
 
+test.each([
+  ['*.Example.com.', { hasDns: true }, 'example.com'],
+  ['*.bücher.example', { hasDns: false }, 'xn--bcher-kva.example'],
+  ['203.0.113.7', { hasDns: false }, '203.0.113.7'],
+])('the domain to begin with is %s, with %j: %s', (typed, options, expected) => {
+  expect(parseDomain(typed, options)).toBe(expected);
+});
+
+test.each([
+  ['com', { hasDns: true }],
+  ['*.*.example.com', { hasDns: true }],
+  ['203.0.113.7', { hasDns: true }],
+  ['a_b.example.com', { hasDns: false }],
+  ['$(id).example.com', { hasDns: false }],
+])('%s is not one, with %j', (typed, options) => {
+  expect(() => parseDomain(typed, options)).toThrow(expect.objectContaining({ code: 'CERTBUS_MANAGER_NAME_REFUSED' }));
+});
+
 test('a command line quotes what a shell would read', () => {
   expect(commandLineOf({ zone: ['*', 'a.test'], 'agree-tos': true, name: "it's", ca: undefined })).toBe(
     "certbus init --yes --zone '*' --zone a.test --agree-tos --name 'it'\\''s'",
@@ -135,7 +161,7 @@ test('the end names the command for the first certificate, where the configurati
     '  certbus cert mk --wildcard a.test --config my-bus/certbus.json',
   );
   const withoutDns = nextSteps({ ...made, bus: 'dynamodb://t/s', hasDns: false }).join('\n');
-  expect(withoutDns).toContain('certbus cert mk --challenge http-01 a.test');
+  expect(withoutDns).toContain('certbus cert mk --subdomain --challenge http-01 a.test --config my-bus/certbus.json');
   expect(withoutDns).toContain('bus.pub (mode 0644) and loadbalancer.key (mode 0600)');
   expect(withoutDns).toContain('certbus doctor --load-balancer --config my-bus/certbus.json');
   expect(withoutDns).toContain('--policy load-balancer');
