@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { certificate, FAILURE, inDays, issuance, NOW } from './certificates.builders.ts';
 import { compare, coveringCertificates } from './comparison.ts';
 import { parseDuration } from './duration.ts';
-import { createFilter, type Row, rowOf, sortRows, tableOf } from './listing.ts';
+import { checkFilters, createFilter, type Row, rowOf, sortRows, tableOf } from './listing.ts';
 import { parseServerAddress } from './served.ts';
 import { statusOf } from './status.ts';
 
@@ -90,6 +90,31 @@ const ROWS: readonly Row[] = [
   certificate({ certificateId: 'c4', names: ['new.test'], current: undefined }),
   certificate({ certificateId: 'c5', names: ['notexample.com'], endsInDays: -1 }),
 ].map((each) => rowOf(each, NOW));
+
+const LETS_ENCRYPT: readonly Row[] = [
+  certificate({ certificateId: 'staged', directory: 'https://acme-staging-v02.api.letsencrypt.org/directory' }),
+  certificate({ certificateId: 'real', directory: 'https://acme-v02.api.letsencrypt.org/directory' }),
+].map((each) => rowOf(each, NOW));
+
+test.each([
+  ['production', ['real']],
+  ['letsencrypt', ['real']],
+  ['staging', ['staged']],
+  ['letsencrypt-staging', ['staged']],
+  ['LetsEncrypt.org', ['staged', 'real']],
+])('the authority %s is that of %j', (authority, expected) => {
+  const ids = LETS_ENCRYPT.filter(createFilter({ authority })).map(({ certificateId }) => certificateId);
+  expect(ids).toEqual(expected);
+});
+
+test('an authority that no certificate is of is refused with the ones that look like it', () => {
+  const [staged, real] = LETS_ENCRYPT;
+  if (!staged || !real) throw new TypeError('there are two');
+  const check = (rows: readonly Row[], authority: string) => () => checkFilters(rows, { authority });
+  expect(check([staged], 'letsencrypt')).toThrow('No managed certificate fits --authority "letsencrypt".');
+  expect(check([staged, real], 'prodution')).toThrow('Did you mean "production"?');
+  expect(check([staged, real], 'production')).not.toThrow();
+});
 
 const kept = (filters: Parameters<typeof createFilter>[0]): string =>
   ROWS.filter(createFilter(filters))

@@ -3,6 +3,7 @@ import { domainToASCII, domainToUnicode } from 'node:url';
 import type { ListedCertificate } from '@certbus/runtime/picture';
 import { nothingFits } from '../did-you-mean.ts';
 import { CliError } from '../errors.ts';
+import { PUBLIC_AUTHORITIES, type PublicAuthority, publicAuthority } from '../wizard/authorities.ts';
 import { type CertificateState, type CertificateStatus, isPlain, STATES, statusOf } from './status.ts';
 
 /** One managed certificate in a list. */
@@ -35,7 +36,7 @@ export interface Filters {
   readonly name?: string | undefined;
   /** Those that failed, ended, or were never issued. */
   readonly isFailing?: boolean | undefined;
-  /** Part of the ACME directory's URL, such as the host. */
+  /** What a public CA is called, which is that CA alone; else a part of the ACME directory's URL, such as the host. */
   readonly authority?: string | undefined;
 }
 
@@ -65,11 +66,13 @@ export function nameFilter(pattern: string): (names: readonly string[]) => boole
     names.some((name) => fits.test(name) || (name.includes('xn--') && fitsReadable.test(readable(name))));
 }
 
-/** The part of a row that an authority is found by. */
-const isAt =
-  (authority: string) =>
-  ({ directory }: Pick<Row, 'directory'>): boolean =>
-    directory?.toLowerCase().includes(authority.toLowerCase()) ?? false;
+/** A function that says which rows are of an authority. */
+function isAt(authority: string): (row: Pick<Row, 'directory'>) => boolean {
+  const named = publicAuthority(authority);
+  // The URL of a CA is often a part of that of its staging CA.
+  if (named) return ({ directory }) => directory === named.directory;
+  return ({ directory }) => directory?.toLowerCase().includes(authority.toLowerCase()) ?? false;
+}
 
 /** What a name or pattern could have been: the names, and for a pattern those below their domain. */
 function* namesLike(pattern: string, rows: readonly Row[]): Iterable<string> {
@@ -91,7 +94,9 @@ export function checkFilters(rows: readonly Row[], { name, authority }: Pick<Fil
       throw nothingFits({ flag: '--name', value: name, among, known: namesLike(name, rows) });
   }
   if (authority === undefined || rows.some(isAt(authority))) return;
-  const known = rows.flatMap(({ directory }) => (directory === undefined ? [] : [new URL(directory).hostname]));
+  const isHere = ({ directory }: PublicAuthority) => rows.some((row) => row.directory === directory);
+  const hosts = rows.flatMap(({ directory }) => (directory === undefined ? [] : [new URL(directory).hostname]));
+  const known = [...hosts, ...PUBLIC_AUTHORITIES.filter(isHere).flatMap(({ choice, name }) => [choice, name])];
   throw nothingFits({ flag: '--authority', value: authority, among, known });
 }
 

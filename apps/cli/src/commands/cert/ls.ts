@@ -30,7 +30,9 @@ export default class CertLs extends BaseCommand {
     expiring: Flags.string({ description: 'only those that end within this time, such as 14d or 36h' }),
     name: Flags.string({ description: "only those with this name; '*' stands for any letters" }),
     failing: Flags.boolean({ description: 'only those that failed, ended or were never issued' }),
-    authority: Flags.string({ description: 'only those of this CA: a part of its directory URL' }),
+    authority: Flags.string({
+      description: 'only those of this CA: "production" or "staging" of Let\'s Encrypt, or a part of its directory URL',
+    }),
     sort: Flags.option({ options: SORTS, default: 'expires' as const, description: 'order of the list' })(),
     columns: Flags.string({ default: DEFAULT_COLUMNS, description: `comma-separated, of ${COLUMN_NAMES.join(', ')}` }),
     at: AT_FLAG,
