@@ -1,11 +1,12 @@
 /** Shows what this machine's bus says to those who only look: without a manager's key, and from the replica where the bus is away. */
-import { type Manager, parseTrust } from '@certbus/events';
+import { type Manager, open, parseTrust } from '@certbus/events';
 import { type Picture, readPicture, readPictureAt, replicaPicture } from '@certbus/manager/picture';
-import { type ListedCertificate, openReplica, type Replica } from '@certbus/replica';
+import { openReplica, type Replica, type ReplicaReader } from '@certbus/replica';
 import { StoreError } from '@certbus/store';
 import type { Environment } from './environment.ts';
 import { nothingThere, RuntimeError } from './errors.ts';
 import { loggerOf } from './logger.ts';
+import { readManagerKey } from './manager-key.ts';
 import { managerReplicaPath, type OpenBusOptions, openLocalBus } from './open-bus.ts';
 
 export type { ListedCertificate, PlainCertificate } from '@certbus/replica';
@@ -89,12 +90,27 @@ export async function withPicture<T>(
   }
 }
 
-/** The certificates that this machine has read of its bus before, without asking the bus. */
-export async function readListed(environment: Environment): Promise<readonly ListedCertificate[]> {
+/**
+ * The configuration that a picture has, with its position; `undefined` before the first. It is opened with the manager key of this machine.
+ * Rejects as `readManagerKey` does, and `CERTBUS_EVENTS_NOT_OPENED` for one that was sealed to other managers.
+ */
+export async function configurationOf(
+  environment: Environment,
+  { state }: Pick<Picture, 'state'>,
+  options: { readonly signal: AbortSignal },
+): Promise<{ readonly json: unknown; readonly position: number } | undefined> {
+  const { config } = state.bus;
+  if (!config) return undefined;
+  const { identity } = await readManagerKey(environment, options);
+  return { json: JSON.parse(await open(config.sealed, identity)), position: config.position };
+}
+
+/** Runs with what this machine has read of its bus before, without asking the bus. Rejects as opening a replica does. */
+export async function withKnown<T>(environment: Environment, run: (known: ReplicaReader) => T): Promise<T> {
   const { busId } = parseTrust(environment.config.trust);
   const replica = await openReplica({ path: managerReplicaPath(environment), busId });
   try {
-    return [...replica.listed()];
+    return run(replica);
   } finally {
     await replica.close();
   }

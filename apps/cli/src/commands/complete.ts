@@ -1,7 +1,8 @@
 /** `certbus complete`, which the scripts of `certbus completion` call. */
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../base-command.ts';
-import { candidates } from '../completion/candidates.ts';
+import { candidates, configIn, type Subject } from '../completion/candidates.ts';
+import { subjectsOf } from '../completion/subjects.ts';
 
 export default class Complete extends BaseCommand {
   static override enableJsonFlag = false;
@@ -17,16 +18,11 @@ export default class Complete extends BaseCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Complete);
-    const certificates = async (): Promise<readonly string[]> => {
-      const { readListed } = await import('@certbus/runtime/picture');
-      return (await readListed(this.environment(flags))).flatMap(({ certificateId, names }) => [
-        certificateId,
-        ...names,
-      ]);
-    };
+    const { words = [''] } = args;
+    const environment = () => this.environment({ ...flags, config: configIn(words) ?? flags.config });
     // Without a bus a shell shows nothing.
-    const known = { commands: this.config.commands, certificates: () => certificates().catch(() => []) };
-    const found = await candidates(args.words ?? [''], known);
+    const subjects = (subject: Subject) => subjectsOf(subject, environment).catch(() => []);
+    const found = await candidates(words, { commands: this.config.commands, subjects });
     if (found.length > 0) this.log(found.join('\n'));
   }
 }

@@ -4,12 +4,25 @@ import type { Command } from '@oclif/core';
 /** A command as completion looks at it. */
 export type KnownCommand = Pick<Command.Loadable, 'id' | 'hidden' | 'flags' | 'args'>;
 
+/** What an argument names: ids and names of certificates, ids of campaigns, names of all others. */
+export type Subject = 'certificates' | 'campaigns' | 'managers' | 'recipients' | 'providers' | 'authorities' | 'pages';
+
 /** What is known of the command line. */
 export interface Known {
   readonly commands: readonly KnownCommand[];
-  /** Ids and names of the managed certificates of this machine's bus; asked only where one can come next. */
-  readonly certificates: () => Promise<readonly string[]>;
+  /** All that an argument can name, as far as this machine knows; asked only where one can come next. */
+  readonly subjects: (subject: Subject) => Promise<readonly string[]>;
 }
+
+/** What arguments name, by the id of their command and their own name; the others are free, or have options. */
+const SUBJECTS: readonly (readonly [RegExp, Subject])[] = [
+  [/^cert:\w+ id$/, 'certificates'],
+  [/^campaign:\w+ id$/, 'campaigns'],
+  [/^manager:(rm|expel) /, 'managers'],
+  [/^recipient:rm /, 'recipients'],
+  [/^provider:show /, 'providers'],
+  [/^conf:use /, 'authorities'],
+];
 
 /** The command that words begin with, and the words behind its name. */
 function commandOf(words: readonly string[], commands: readonly KnownCommand[]) {
@@ -44,14 +57,23 @@ function valuesFor(last: string | undefined, { flags }: KnownCommand): readonly 
 
 /** The values of the argument that comes next. */
 async function nextArgument(
-  { args }: KnownCommand,
+  { id, args }: KnownCommand,
   typed: readonly string[],
   known: Known,
 ): Promise<readonly string[]> {
+  if (id === 'help')
+    return [...nextInNames(typed, known.commands), ...(typed.length === 0 ? await known.subjects('pages') : [])];
   const all = Object.values(args);
   const next = all[Math.min(typed.length, all.length - 1)];
   if (!next || (typed.length >= all.length && !next.multiple)) return [];
-  return next.name === 'id' ? known.certificates() : (next.options ?? []);
+  const [, subject] = SUBJECTS.find(([argument]) => argument.test(`${id} ${next.name}`)) ?? [];
+  return subject ? known.subjects(subject) : (next.options ?? []);
+}
+
+/** The local configuration that a command line names; `undefined` where it names none. */
+export function configIn(words: readonly string[]): string | undefined {
+  const at = words.lastIndexOf('--config');
+  return at < 0 ? words.findLast((word) => word.startsWith('--config='))?.slice('--config='.length) : words[at + 1];
 }
 
 /**

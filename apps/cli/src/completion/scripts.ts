@@ -7,15 +7,20 @@ export const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
 export const SCRIPTS: Readonly<Record<(typeof SHELLS)[number], string>> = {
   bash: `# Put this into ~/.bashrc: eval "$(certbus completion bash)"
 _certbus() {
-  local IFS=$'\\n'
-  COMPREPLY=($(certbus complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+  local word words=("\${COMP_WORDS[@]:1:COMP_CWORD}") quotes=$'[\\\\\\\\"\\']'
+  COMPREPLY=()
+  while IFS= read -r word; do
+    # A word in quotes stays as it is; else a shell would expand the names of wildcards.
+    case \${COMP_WORDS[COMP_CWORD]} in \\"*|\\'*) ;; *) printf -v word %q "$word" ;; esac
+    COMPREPLY+=("$word")
+  done < <(certbus complete -- "\${words[@]//$quotes/}" 2>/dev/null)
 }
 complete -o default -F _certbus certbus`,
   zsh: `#compdef certbus
 # Put this into ~/.zshrc, after compinit: eval "$(certbus completion zsh)"
 _certbus() {
   local -a found
-  found=("\${(@f)$(certbus complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  found=("\${(@f)$(certbus complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
   if [[ -n "$found" ]]; then compadd -- $found; else _files; fi
 }
 compdef _certbus certbus`,
@@ -31,7 +36,8 @@ Register-ArgumentCompleter -Native -CommandName certbus -ScriptBlock {
     $words = @($line.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
     if ($begun -eq '') { $words += '' }
     certbus complete -- @words 2>$null | ForEach-Object {
-        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+        $text = if ($_ -match '[*?]') { "'$_'" } else { $_ }
+        [System.Management.Automation.CompletionResult]::new($text, $_, 'ParameterValue', $_)
     }
 }`,
 };

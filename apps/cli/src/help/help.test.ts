@@ -4,10 +4,17 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, Config, Parser } from '@oclif/core';
-import { callsInLines, documentedCommands, findMandoc, requirePart, wrongCommands } from 'certbus-services';
+import {
+  callsInLines,
+  documentedCommands,
+  findMandoc,
+  requirePart,
+  temporaryFolder,
+  wrongCommands,
+} from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { COMMANDS, commandOf } from '../commands.builders.ts';
-import { candidates } from '../completion/candidates.ts';
+import { candidates, configIn, type Subject } from '../completion/candidates.ts';
 import { SCRIPTS, SHELLS } from '../completion/scripts.ts';
 import { CliError } from '../errors.ts';
 import { explainSystemError } from '../system-error.ts';
@@ -148,8 +155,17 @@ test.each([
 
 describe('completion', () => {
   const names = ['a.test', 'b.test', 'idOfA'];
+  const subjects: Readonly<Record<Subject, readonly string[]>> = {
+    certificates: names,
+    campaigns: ['campaign1'],
+    managers: ['manager1'],
+    recipients: ['loadbalancers'],
+    providers: ['route53'],
+    authorities: ['staging', 'production'],
+    pages: Object.keys(PAGES),
+  };
   const complete = (...words: string[]) =>
-    candidates(words, { commands: config.commands, certificates: async () => names });
+    candidates(words, { commands: config.commands, subjects: async (subject) => subjects[subject] });
 
   test.each([
     [['ce'], ['cert']],
@@ -172,17 +188,52 @@ describe('completion', () => {
     [['cert', 'mk', '--from', ''], []],
     [['nonsense', ''], []],
     [['compl'], ['completion']],
+    [['campaign', 'status', ''], ['campaign1']],
+    [['campaign', 'cancel', 'c'], ['campaign1']],
+    [['manager', 'rm', ''], ['manager1']],
+    [['manager', 'expel', ''], ['manager1']],
+    [['manager', 'add', ''], []],
+    [['recipient', 'rm', ''], ['loadbalancers']],
+    [['provider', 'show', ''], ['route53']],
+    [['conf', 'use', 'p'], ['production']],
+    [
+      ['help', 'ex'],
+      ['example-server', 'exit-codes'],
+    ],
+    [['help', 'bus', 'l'], ['log']],
   ])('%j: %j', async (words, expected) => {
     expect(await complete(...words)).toEqual(expected);
   });
 
-  test('bash asks for the words up to the cursor', () => {
-    const script = `certbus() { printf '%s\\n' "$@" one two; }
+  const folder = temporaryFolder();
+  writeFileSync(join(folder.path, 'file.a.test'), '');
+  afterAll(() => folder.remove());
+
+  /** What bash completes the second word with, where `certbus` prints the words that it is called with, and two more. */
+  function inBash(typed: string): string[] {
+    const script = `certbus() { printf '%s\\n' "$@" '*.a.test' 'b c'; }
       ${SCRIPTS.bash}
-      COMP_WORDS=(certbus cert 're' behind); COMP_CWORD=2; _certbus; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script], { encoding: 'utf8' });
+      COMP_WORDS=(certbus cert "$0" behind); COMP_CWORD=2; _certbus; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const options = { cwd: folder.path, encoding: 'utf8' } as const;
+    const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, typed], options);
     expect(stderr).toBe('');
-    expect(stdout.trim().split('\n')).toEqual(['complete', '--', 'cert', 're', 'one', 'two']);
+    return stdout.trim().split('\n');
+  }
+
+  test.each([
+    ['re', ['re', '\\*.a.test', 'b\\ c']],
+    [String.raw`\*.a`, ['\\*.a', '\\*.a.test', 'b\\ c']],
+    [`'*.a`, ['*.a', '*.a.test', 'b c']],
+  ])('bash asks for the words up to the cursor %s, and expands no name of a wildcard', (typed, expected) => {
+    expect(inBash(typed)).toEqual(['complete', '--', 'cert', ...expected]);
+  });
+
+  test.each([
+    [['cert', 'status', ''], undefined],
+    [['--config', 'there.json', 'cert', 'status', ''], 'there.json'],
+    [['cert', 'status', '--config=there.json', ''], 'there.json'],
+  ])('what %j names is completed with the configuration %s', (words, expected) => {
+    expect(configIn(words)).toBe(expected);
   });
 });
 
