@@ -273,7 +273,14 @@ describe('without a CA', () => {
     expect(await run(site, typed)).toMatchObject({
       status: 127,
       stdout: '',
-      stderr: expect.stringContaining('Did you mean "certbus cert renewable"?'),
+      stderr: expect.stringMatching(/Did you mean "certbus cert renewable"\? Code: CERTBUS_CLI_USAGE\. Next: /),
+    });
+    const logged = await run(site, [...typed, '--log-format', 'json']);
+    expect(JSON.parse(logged.stderr)).toMatchObject({ level: 'error', code: 'CERTBUS_CLI_USAGE' });
+    expect(await run(site, ['help', 'exit-code'])).toMatchObject({
+      status: 127,
+      stdout: '',
+      stderr: expect.stringContaining('Did you mean "certbus help exit-codes"?'),
     });
     const { status, stdout } = await run(site, [...typed, '--json']);
     expect({ status, ...JSON.parse(stdout) }).toMatchObject({

@@ -25,7 +25,13 @@ export default class HelpCommand extends BaseCommand {
     const id = toStandardizedId(subject.join(' '), this.config);
     const isKnown = id === '' || this.config.findCommand(id) || this.config.findTopic(id);
     if (!isKnown) {
-      await this.config.runHook('command_not_found', { id: subject.join(':'), argv: [] });
+      const { commandsByName, reportNotFound, similar } = await import('../hooks/command-not-found.ts');
+      const { bin } = this.config;
+      const typed = subject.join(' ');
+      const pages = Object.keys(PAGES).map((name) => [name, name] as const);
+      const found = similar(typed, new Map([...commandsByName(this.config), ...pages]));
+      const message = `"${typed}" is not a command, and not a page of the help.`;
+      reportNotFound({ message, found: found.map((name) => `${bin} help ${name}`), argv: this.argv, bin });
       return;
     }
     const Help = await loadHelpClass(this.config);

@@ -1,7 +1,12 @@
 /** What a mistyped command prints: the commands that look like it. It never runs one of them. */
+
+import { jsonLine } from '@certbus/runtime/local';
 import { type Hook, type Interfaces, toConfiguredId } from '@oclif/core';
 import { distance } from 'fastest-levenshtein';
 import type { Answer } from '../answer.ts';
+import { breakLines } from '../break-line.ts';
+import { didYouMean } from '../did-you-mean.ts';
+import { writingOf } from '../writing.ts';
 
 /** The exit status, as shells have it. */
 const NOT_FOUND = 127;
@@ -10,7 +15,10 @@ const SUGGESTED = 3;
 /** Letters that may differ: more, and the suggestion is a guess. */
 const LIKE = 3;
 
-/** The commands that look like what was typed, or have an alias that does, the most similar first. `commands`: each by its names. */
+/**
+ * The commands that look like what was typed, or have an alias that does, the most similar first; where one differs by a letter, only those that do.
+ * `commands`: each by its names.
+ */
 export function similar(typed: string, commands: ReadonlyMap<string, string>): string[] {
   const words = typed.split(' ');
   // An argument may follow the name: as many words are compared as the name has.
@@ -18,13 +26,14 @@ export function similar(typed: string, commands: ReadonlyMap<string, string>): s
   const found = [...commands]
     .map(([name, command]) => ({ name, command, far: farness(name) }))
     .filter(({ far, name }) => far <= Math.min(LIKE, name.length / 2))
-    .sort((a, b) => a.far - b.far)
-    .map(({ command }) => command);
-  return [...new Set(found)].slice(0, SUGGESTED);
+    .sort((a, b) => a.far - b.far);
+  const isClose = (found[0]?.far ?? 0) === 1;
+  const meant = found.filter(({ far }) => !isClose || far === 1).map(({ command }) => command);
+  return [...new Set(meant)].slice(0, SUGGESTED);
 }
 
 /** Every command, as it is typed, by its own name and by its aliases. */
-function commandsByName(config: Interfaces.Config): ReadonlyMap<string, string> {
+export function commandsByName(config: Interfaces.Config): ReadonlyMap<string, string> {
   // oclif lists an alias as a command of its own, too.
   const own = config.commands.filter(({ hidden, id, aliases }) => !(hidden || aliases.includes(id)));
   const asTyped = (id: string) => toConfiguredId(id, config);
@@ -33,21 +42,45 @@ function commandsByName(config: Interfaces.Config): ReadonlyMap<string, string> 
   );
 }
 
-const hook: Hook<'command_not_found'> = async ({ id, argv = [], config }) => {
-  const typed = toConfiguredId(id, config);
-  const found = similar(typed, commandsByName(config));
-  const message = `"${config.bin} ${typed}" is not a command.`;
-  const next = [...found.map((command) => `${config.bin} ${command}`), `"${config.bin} help" lists the commands`];
+const CODE = 'CERTBUS_CLI_USAGE';
+
+/** What was typed, and what there is. */
+interface Mistyped {
+  /** What is wrong, without what was meant. */
+  readonly message: string;
+  /** What looks like it, as it is typed. */
+  readonly found: readonly string[];
+  /** All words behind the program's name. */
+  readonly argv: readonly string[];
+  readonly bin: string;
+}
+
+/** Prints that there is no such command, as other usage errors are printed, and sets the exit status. */
+export function reportNotFound({ message, found, argv, bin }: Mistyped): void {
+  const next = [...found, `"${bin} help" lists the commands`];
   process.exitCode = NOT_FOUND;
   if (argv.includes('--json')) {
-    const error = { code: 'CERTBUS_CLI_USAGE', message, next };
+    const error = { code: CODE, message, next };
     const answer: Answer = { status: 'failed', result: null, warnings: [], error, exitCode: NOT_FOUND };
     process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
     return;
   }
-  const like =
-    found.length > 0 ? ` Did you mean ${found.map((command) => `"${config.bin} ${command}"`).join(' or ')}?` : '';
-  process.stderr.write(`Error: ${message}${like} "${config.bin} help" lists the commands.\n`);
+  const whole = `${message}${didYouMean(found)}`;
+  const { isTTY, columns: window } = process.stderr;
+  if (writingOf(argv, process.env).format === 'json')
+    process.stderr.write(`${jsonLine('error', whole, { code: CODE, next })}\n`);
+  else if (isTTY)
+    process.stderr.write(
+      `${breakLines(`Error: ${whole}\nUsage: ${bin} COMMAND [FLAGS]\nHelp:  ${bin} help`, { window })}\n`,
+    );
+  else process.stderr.write(`Error: ${whole} Code: ${CODE}. Next: "${bin} help" lists the commands.\n`);
+}
+
+const hook: Hook<'command_not_found'> = async ({ id, argv = [], config }) => {
+  const { bin } = config;
+  const typed = toConfiguredId(id, config);
+  const found = similar(typed, commandsByName(config)).map((command) => `${bin} ${command}`);
+  reportNotFound({ message: `"${bin} ${typed}" is not a command.`, found, argv, bin });
 };
 
 export default hook;
