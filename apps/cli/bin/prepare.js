@@ -19,6 +19,20 @@ function hideSqliteWarning() {
 }
 
 /**
+ * What becomes of help and of the version when they cannot be written, which no command prints: the same as of what commands print. oclif would
+ * end the process with a trace of the stack. A command that is called has its own way instead.
+ */
+function watchOutput() {
+  process.stdout.on('error', (error) => {
+    // Its reader has gone, which is no failure.
+    if (error.code === 'EPIPE') process.exit(0);
+    var why = error.code === 'ENOSPC' ? 'its disk is full; make room' : 'it cannot be written';
+    console.error(`Error: Standard output: ${why} (${error.message}). Code: CERTBUS_CLI_FILE_PROBLEM.`);
+    process.exit(3);
+  });
+}
+
+/**
  * Ends the process on a Node that is too old, and makes up what a user without an entry in /etc/passwd lacks: libraries of the command
  * line ask for a home and a shell while they are loaded, and throw.
  */
@@ -29,6 +43,7 @@ export function prepare(advice) {
     process.exit(3);
   }
   hideSqliteWarning();
+  watchOutput();
   if (lacks(homedir)) process.env.HOME = '/nonexistent';
   if (!process.env.SHELL && lacks(() => userInfo().shell)) process.env.SHELL = '/bin/sh';
 }

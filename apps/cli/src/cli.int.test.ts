@@ -323,6 +323,26 @@ describe('without a CA', () => {
     expect(stderr).toMatch(/^Error: Standard output: its disk is full; .* Code: CERTBUS_CLI_FILE_PROBLEM\.\s*$/);
   });
 
+  test
+    .skipIf(!existsSync('/dev/full'))
+    .each([
+      [['--version']],
+      [['--help']],
+      [['cert', 'ls', '--help']],
+      [[]],
+      [['version']],
+      [['help', 'files']],
+      [['cert', 'lst', '--json']],
+    ])('%j that cannot be printed is an error, without a trace', async (args) => {
+    expect(await run(site, args, { stdoutFull: true })).toEqual({
+      status: 3,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^Error: Standard output: its disk is full; make room \(ENOSPC: [^)]*\)\. Code: CERTBUS_CLI_FILE_PROBLEM\.\s*$/,
+      ),
+    });
+  });
+
   test('with --json an error is JSON on standard output, with the same status', async () => {
     const { status, stdout } = await run(site, ['cert', 'cat', 'nosuchid', '--json']);
     expect(status).toBe(4);
