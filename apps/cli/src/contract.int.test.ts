@@ -208,7 +208,7 @@ async function moveCertificates(directory: string): Promise<void> {
   await fails(site, 'cert import cut.pem', 'CERTBUS_CLI_IMPORT_REFUSED');
   await fails(site, 'cert import none.pem', 'CERTBUS_CLI_FILE_UNREADABLE');
   await fails(site, 'cert import moved.pem --format lego', 'CERTBUS_CLI_USAGE');
-  await fails(site, 'cert import moved.pem --manage --authority none', 'CERTBUS_MANAGER_CONFIG_INVALID');
+  await fails(site, 'cert import moved.pem --manage --authority none', 'CERTBUS_CLI_NO_MATCH');
   writeFileSync(join(site, 'password.txt'), 'password\n', { mode: 0o600 });
   await succeeds(site, 'cert export api.shop.test --out api.pem');
   await succeeds(site, 'cert export api.shop.test --format pkcs12 --out api.p12 --password-file password.txt');
@@ -352,7 +352,7 @@ async function askTheDoctor(): Promise<void> {
   await fails(site, 'doctor --resolver nonsense', 'CERTBUS_CLI_USAGE');
   await fails(site, 'alerts test', 'CERTBUS_MANAGER_CONFIG_INVALID');
   await succeeds(site, 'plan --new 400 --revoke --domain shop.test');
-  await fails(site, 'plan --revoke --authority nobody', 'CERTBUS_MANAGER_CONFIG_INVALID');
+  await fails(site, 'plan --revoke --authority nobody', 'CERTBUS_CLI_NO_MATCH');
   await succeeds(site, 'doctor');
   await fails(site, 'account deactivate ca', 'CERTBUS_CLI_USAGE');
   await succeeds(site, 'account deactivate ca --yes');

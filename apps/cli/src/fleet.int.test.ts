@@ -41,7 +41,11 @@ test('a dry run shows what would be asked for, and asks for nothing', async () =
   expect(stdout).toContain('names      *.b.fleet.test, a.fleet.test\nCA         ca (https://127.0.0.1');
   expect(stdout).toContain('challenge  dns-01, answered by challtestsrv');
   expect(stdout).toContain('a run would order 1 of 1 certificate; nothing was asked for');
-  expect(await run('cert', 'mk', 'a.test', '--dry-run', '--authority', 'other')).toMatchObject({ status: 2 });
+  for (const more of [['--dry-run'], []])
+    expect(await run('cert', 'mk', 'a.test', '--authority', 'cs', ...more)).toMatchObject({
+      status: 4,
+      stderr: expect.stringContaining('No authority of the configuration fits --authority "cs". Did you mean "ca"?'),
+    });
   expect((await run('bus', 'log', '--type', 'IssuanceStarted')).stdout).toBe('');
 });
 
@@ -167,4 +171,14 @@ test('inspect shows what a server serves next to what the bus says', async () =>
     status: 7,
     stderr: expect.stringContaining('ECONNREFUSED'),
   });
+});
+
+test('names that are managed are ordered again only with --new, as the dry run shows', async () => {
+  const dry = async (...more: string[]) =>
+    (await run('cert', 'mk', 'shop.test', '--dry-run', ...more)).stdout.match(/a run would order \d/)?.[0];
+  expect([await dry(), await dry('--new')]).toEqual(['a run would order 0', 'a run would order 1']);
+  const ids = async () => (await run('cert', 'ls', '--name', 'shop.test', '--columns', 'id')).stdout.split('\n').length;
+  const before = await ids();
+  expect(await run('cert', 'mk', 'shop.test', '--new')).toMatchObject({ status: 0 });
+  expect(await ids()).toBe(before + 1);
 });

@@ -20,18 +20,22 @@ const IN_DNS: readonly ChallengeType[] = ['dns-01', 'dns-account-01'];
 
 /** What an issuance of these names at an authority of the configuration would be. */
 export function planFor(
-  { config, state }: { readonly config: Configuration; readonly state: ManagerState },
-  request: Pick<Plan, 'names' | 'authority' | 'challengeType'> & { readonly keyType: string | undefined },
+  { config, state }: { readonly config: Configuration; readonly state: Pick<ManagerState, 'withNames'> },
+  request: Pick<Plan, 'names' | 'authority' | 'challengeType'> & {
+    /** Default: P-256. */
+    readonly keyType: string | undefined;
+    /** Make a second certificate for names that have one with a key of this type. */
+    readonly another: boolean;
+  },
 ): Plan {
-  const { names, authority, challengeType, keyType = 'P-256' } = request;
+  const { names, authority, challengeType, keyType = 'P-256', another } = request;
   const { directory = '' } = config.authorities[authority] ?? {};
   const inDns = IN_DNS.includes(challengeType) ? names : [];
   const providers = inDns.map((name) => [name, dnsSettingsFor(config, name)?.provider ?? null] as const);
-  const managed = state
-    .withNames(nameSetKey(names))
-    .find(
-      ({ current, directory: own, ...each }) => current && own !== undefined && (each.keyType ?? 'P-256') === keyType,
-    );
+  const same = state.withNames(nameSetKey(names)).filter((each) => (each.keyType ?? 'P-256') === keyType);
+  // What was begun is completed, whatever these names have already.
+  const isOrdered = another || same.some(({ issuance }) => issuance);
+  const managed = isOrdered ? undefined : same.find(({ current, directory: own }) => current && own !== undefined);
   return {
     names,
     authority,

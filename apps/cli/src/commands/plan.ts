@@ -1,6 +1,7 @@
 /** `certbus plan`. */
 import type { NewNames, Plan } from '@certbus/manager';
 import { Flags } from '@oclif/core';
+import { authorityOf } from '../authority-flag.ts';
 import { BaseCommand } from '../base-command.ts';
 import { describeForecast, forecastJson, limitText, onWeekday } from '../certificates/forecast-text.ts';
 import { predicateFlags, predicateOf } from '../certificates/predicate.ts';
@@ -71,10 +72,11 @@ export default class PlanCommand extends BaseCommand {
     const predicate = await predicateOf(flags);
     return withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
+      const authority = await authorityOf(manager, flags.authority, { signal: this.signal });
       const plan = await manager.plan({
         days: flags.days,
         newNames: asked,
-        revoke: flags.revoke ? predicate : undefined,
+        revoke: flags.revoke ? { ...predicate, authority } : undefined,
         ordersPerHour: flags.rate,
         orderSeconds: flags['order-seconds'],
       });

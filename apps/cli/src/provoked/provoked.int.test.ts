@@ -254,7 +254,7 @@ const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   },
   CERTBUS_MANAGER_NAME_REFUSED: (site) => run(['cert', 'mk', 'a..b'], site.variables),
   CERTBUS_MANAGER_KEY_TYPE_REFUSED: (site) => run(['cert', 'mk', 'a.test', '--key-type', 'P-521'], site.variables),
-  CERTBUS_MANAGER_CONFIG_INVALID: (site) => run(['plan', '--revoke', '--authority', 'nobody'], site.variables),
+  CERTBUS_MANAGER_CONFIG_INVALID: (site) => run(['account', 'register', 'nobody'], site.variables),
   CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND: (site) => run(['cert', 'cat', 'none'], site.variables),
   CERTBUS_MANAGER_ACCOUNT_MISSING: async (site) => {
     await configure(site, authority({ directory: 'https://127.0.0.1:1/directory' }));

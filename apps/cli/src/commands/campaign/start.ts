@@ -1,6 +1,7 @@
 /** `certbus campaign start`. */
 import type { CampaignPlan, CampaignRequest } from '@certbus/manager';
 import { Flags } from '@oclif/core';
+import { authorityOf } from '../../authority-flag.ts';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { type CampaignJson, campaignJson, describeCampaign } from '../../certificates/campaign-text.ts';
 import { describeForecast, onWeekday } from '../../certificates/forecast-text.ts';
@@ -56,13 +57,14 @@ export default class CampaignStart extends SigningCommand {
         'Specify which certificates are to be replaced, with a condition such as --sealed-to or --issued-before, or all of them with --all.',
       );
     const { withManager } = await import('@certbus/runtime');
-    const request: CampaignRequest = {
-      predicate,
-      ordersPerHour: flags.rate,
-      orderSeconds: flags['order-seconds'],
-    };
     const options = { signal: this.signal };
     const campaign = await withManager(this.environment(flags), async (manager) => {
+      const authority = await authorityOf(manager, flags.authority, options);
+      const request: CampaignRequest = {
+        predicate: { ...predicate, authority },
+        ordersPerHour: flags.rate,
+        orderSeconds: flags['order-seconds'],
+      };
       const plan = await manager.planCampaign(request, options);
       const { forecast, same } = plan;
       if (same !== undefined) {

@@ -2,6 +2,7 @@
 import { CHALLENGE_TYPES } from '@certbus/events';
 import type { AccountCandidate, Manager } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
+import { authorityOf } from '../../authority-flag.ts';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
@@ -74,9 +75,9 @@ export default class CertImport extends SigningCommand {
     const reading = await readSource(paths, { format: flags.format, passphrase });
     const found = await toCandidates(reading, passphrase);
     const isDryRun = flags['dry-run'];
-    const { authority, challenge: challengeType } = flags;
-    const manage = flags.manage ? { authority, challengeType } : undefined;
     const report = await withManager(this.environment(flags), async (manager): Promise<ImportReport> => {
+      const authority = await authorityOf(manager, flags.authority, { signal });
+      const manage = flags.manage ? { authority, challengeType: flags.challenge } : undefined;
       const replace = flags['replace-account'];
       if (replace && !isDryRun) await this.#agreeToReplace(manager, found.accounts, flags);
       const accounts = await manager.adoptAccounts(found.accounts, { replace, isDryRun, signal });

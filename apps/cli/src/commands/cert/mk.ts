@@ -2,6 +2,7 @@
 import { CHALLENGE_TYPES } from '@certbus/events';
 import type { IssueRequest, IssueResult, Manager, Progress } from '@certbus/manager';
 import { Args, Flags, type Interfaces } from '@oclif/core';
+import { authorityOf } from '../../authority-flag.ts';
 import { SigningCommand } from '../../base-command.ts';
 import { type BulkOutcome, createTally, issueAll } from '../../certificates/bulk.ts';
 import type { NameSet } from '../../certificates/name-sets.ts';
@@ -84,8 +85,10 @@ export default class CertMk extends SigningCommand {
     const sets = flags.from === undefined ? undefined : await readNameSets(flags.from, source);
     const names = sets ? [] : namesFor(domain, flags);
     return withManager(this.environment(flags), async (manager) => {
-      if (flags['dry-run']) return this.#plan(manager, sets?.map((set) => set.names) ?? [names], flags);
-      return sets ? this.#makeAll(manager, sets, flags) : this.#makeOne(manager, names, flags);
+      const authority = await authorityOf(manager, flags.authority, { signal: this.signal });
+      const wanted = { ...flags, authority };
+      if (flags['dry-run']) return this.#plan(manager, sets?.map((set) => set.names) ?? [names], wanted);
+      return sets ? this.#makeAll(manager, sets, wanted) : this.#makeOne(manager, names, wanted);
     });
   }
 
@@ -106,19 +109,13 @@ export default class CertMk extends SigningCommand {
       await Promise.all([import('@certbus/manager'), import('../../certificates/plan.ts')]);
     await manager.refresh({ signal: this.signal });
     const stored = await manager.configuration();
-    const authorities = await manager.authorities();
     const config = parseConfiguration(stored?.json);
-    const authority = flags.authority ?? config.defaultAuthority;
-    if (!authorities.some(({ name }) => name === authority)) {
-      const known = authorities.map(({ name }) => name).join(', ');
-      throw new CliError('CERTBUS_CLI_USAGE', `The configuration has no authority "${authority}" (it has: ${known}).`);
-    }
-    const { challenge: challengeType } = flags;
+    const { challenge: challengeType, authority = config.defaultAuthority, new: another } = flags;
     const keyType = flags['key-type'] === undefined ? undefined : parseKeyType(flags['key-type']);
     const plans = sets.map((set) =>
       planFor(
         { config, state: manager.state },
-        { names: parseSubject(set, challengeType), authority, challengeType, keyType },
+        { names: parseSubject(set, challengeType), authority, challengeType, keyType, another },
       ),
     );
     for (const plan of plans) this.show(`${describePlan(plan).join('\n')}\n`);

@@ -2,6 +2,7 @@
 import { nextActionAt } from '@certbus/events';
 import type { IssueResult } from '@certbus/manager';
 import { Args, Flags } from '@oclif/core';
+import { authorityOf } from '../../authority-flag.ts';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
 
@@ -27,6 +28,7 @@ export default class CertRenew extends SigningCommand {
     const result = await withManager(this.environment(flags), async (manager) => {
       await manager.refresh({ signal: this.signal });
       const certificate = await certificateOf(manager, args.id);
+      const authority = await authorityOf(manager, flags.authority, { signal: this.signal });
       const { certificateId: id } = certificate;
       const due = nextActionAt(certificate, new Date());
       if (due && due > new Date()) {
@@ -34,7 +36,6 @@ export default class CertRenew extends SigningCommand {
         await this.agree(`${early}. Order a new certificate now?`, flags);
         this.warn(`${early}; CAs limit how often the same names are issued`);
       }
-      const { authority } = flags;
       const options = { signal: this.signal, takeOver: flags['take-over'], authority };
       return this.withDisplay(({ onProgress }) => manager.renew(id, { ...options, onProgress }));
     });

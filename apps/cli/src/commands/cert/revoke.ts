@@ -12,6 +12,7 @@ import type {
 import { readKeyFile } from '@certbus/runtime/local';
 import { Args, Flags } from '@oclif/core';
 import { type AnswerError, describeError } from '../../answer.ts';
+import { authorityOf } from '../../authority-flag.ts';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
 import { parseDuration } from '../../certificates/duration.ts';
@@ -192,9 +193,11 @@ export default class CertRevoke extends SigningCommand {
     terms: { readonly reason: RevocationReason; readonly identity: string | undefined },
     flags: { readonly 'served-for': string; readonly yes: boolean; readonly config?: string | undefined },
   ): Promise<MassResult> {
-    const request: MassRevocationRequest = { predicate, servedForMs: parseDuration(flags['served-for']) };
+    const servedForMs = parseDuration(flags['served-for']);
     const { withManager } = await import('@certbus/runtime');
     const outcomes = await withManager(this.environment(flags), async (manager) => {
+      const authority = await authorityOf(manager, predicate.authority, { signal: this.signal });
+      const request: MassRevocationRequest = { predicate: { ...predicate, authority }, servedForMs };
       const found = await manager.revocable(request, { signal: this.signal });
       if (found.length === 0) checkConditions(manager, predicate);
       const ready = found.filter(({ state }) => state === 'ready');
