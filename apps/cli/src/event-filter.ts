@@ -1,12 +1,18 @@
 /** Chooses events of the bus by their type and by the certificate that they are about. */
 import { normalizeNames } from '@certbus/events';
-import type { ReadEvent } from '@certbus/events/history';
+import type { Commit, ReadEvent } from '@certbus/events/history';
 
 /** What events are kept. All that is set must fit. */
 export interface EventFilter {
   readonly types?: readonly string[] | undefined;
   /** Id of a certificate, or a name that it has or had. */
   readonly subject?: string | undefined;
+}
+
+/** Commits up to the first that was signed after an instant; all of them without one. */
+export function signedBy(commits: readonly Commit[], at: Date | undefined): readonly Commit[] {
+  const end = at === undefined ? -1 : commits.findIndex((commit) => commit.at > at);
+  return end < 0 ? commits : commits.slice(0, end);
 }
 
 /** A name in its one form; an id stays as it is. */

@@ -1,6 +1,7 @@
 /** Tests of many certificates at once: made from a file, listed, checked, and held against what a server serves. */
 import { spawnSync } from 'node:child_process';
-import { renameSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
@@ -73,10 +74,6 @@ test('a run from a file that is killed in the middle is completed by the same co
   expect(third).toMatchObject({ status: 0, stderr: expect.stringContaining(`${count} managed already, 0 failed`) });
 });
 
-test('what fails is listed with its line, the others are made; standard input is a file, too', async () => {
-  const { status, stdout, stderr } = await certbus(folder.path, ['cert', 'mk', '--from', '-'], {
-    input: 'blocked.test\nshop.test www.shop.test\n',
-  });
 test('what init says to run first makes the first certificate, as a shell reads it', async () => {
   const { stdout } = spawnSync('sh', ['-c', `printf '%s\\n' ${firstCommand}`], { cwd: folder.path, encoding: 'utf8' });
   const words = stdout.trimEnd().split('\n');
@@ -85,6 +82,10 @@ test('what init says to run first makes the first certificate, as a shell reads 
   expect(resultOf(made)).toMatchObject({ outcome: 'issued', names: ['*.first.fleet.test', 'first.fleet.test'] });
 });
 
+test('what fails is listed with its line, the others are made; standard input is a file, too', async () => {
+  const { status, stdout, stderr } = await certbus(folder.path, ['cert', 'mk', '--from', '-'], {
+    input: 'blocked.test\nshop.test www.shop.test\n',
+  });
   expect(status).toBe(5);
   expect(stdout).toMatch(/^\S+\tshop\.test, www\.shop\.test\n$/);
   expect(stderr).toMatch(
@@ -105,7 +106,8 @@ test('lists and states need no manager key, and are what was read before when th
   const shown = (await read('cert', 'status', 'blocked.test')).stdout;
   expect(shown).toMatch(/^status +not-issued: .*blocked\.test/m);
   expect(shown).toMatch(/^last error +urn:ietf:params:acme:error:\w+: /m);
-  expect(shown).toMatch(/^recipients +loadbalancers, backup$/m);
+  // There is no key yet.
+  expect(shown).not.toMatch(/^recipients /m);
   expect(await read('cert', 'check')).toMatchObject({ status: 10, stdout: expect.stringMatching(/^not-issued\t/) });
   expect(await read('cert', 'check', '--name', 'shop.test')).toMatchObject({ status: 0, stdout: '' });
   expect(await read('cert', 'check', '--name', 'shop.test', '--expiring', '52w')).toMatchObject({ status: 10 });
@@ -141,6 +143,97 @@ test('lists and states need no manager key, and are what was read before when th
   expect(away).toMatchObject({ status: 0, stdout: expect.stringContaining('shop.test, www.shop.test') });
   expect(away.stderr).toMatch(/this is as of position \d+, \d{4}-\d\d-\d\d \d\d:\d\d UTC.*does not exist/);
   expect(await read('cert', 'ls', '--at', '2027-01-01')).toMatchObject({ status: 7 });
+});
+
+test('a state shows who is at work, the order, when the CA wants a renewal, and whose keys open the private one', async () => {
+  const mk = ['cert', 'mk', '--subdomain', 'held.fleet.test'];
+  ca.faults.inject({ kind: 'stall', when: 'before' }, { resource: 'authorization', times: Number.POSITIVE_INFINITY });
+  onTestFinished(() => ca.faults.clear());
+  expect(await certbus(folder.path, mk, { killAt: 'the CA has the order' })).toMatchObject({ status: null });
+  const status = async () => (await certbus(folder.path, ['cert', 'status', 'held.fleet.test'], withoutKey)).stdout;
+  const held = await status();
+  const holder = String.raw`\S+ process \d+ \(\S+, boot \S+, pid namespace \d+\)`;
+  expect(held).toMatch(new RegExp(`^status +not-issued: ${holder} is at work on it$`, 'm'));
+  expect(held).toMatch(new RegExp(String.raw`^claim +${holder} until \d{4}-\d\d-\d\dT\S+Z$`, 'm'));
+  expect(held).toMatch(/^order +https:\/\/127\.0\.0\.1:\d+\/acme\/order\/\S+$/m);
+  ca.faults.clear();
+  expect(await run(...mk)).toMatchObject({ status: 0 });
+  // A run of renewals asks the CA when it wants them.
+  await run('cert', 'renewable', '--renew-all');
+  const issued = await status();
+  expect(issued).not.toMatch(/^(claim|order) /m);
+  const [, start = '', end = ''] = /^CA's window +(\S+Z) to (\S+Z)$/m.exec(issued) ?? [];
+  expect(Date.parse(end)).toBeGreaterThan(Date.parse(start));
+  expect(issued).toContain(`: the CA asks for it from ${start} to ${end}`);
+  expect(issued).toMatch(/^recipients +loadbalancers, backup$/m);
+});
+
+test('--at shows what the bus said between two events', async () => {
+  const read = (...args: string[]) => certbus(folder.path, args, withoutKey);
+  await run('cert', 'mk', '--subdomain', 'at.fleet.test');
+  const publicHalf = async (kind: string) => (await run('keygen', kind)).stdout.replaceAll(/^[^#].*\n/gm, '');
+  const [recipient = ''] = /age1\S+/.exec(await publicHalf('loadbalancer')) ?? [];
+  writeFileSync(join(folder.path, 'other.pub'), await publicHalf('manager'));
+  const { position: _, ...bare } = resultOf(await run('conf', 'display', '--json'));
+  for (const args of [
+    ['recipient', 'add', 'edge', recipient, '--yes'],
+    ['manager', 'add', 'other', '--key', 'other.pub', '--yes'],
+    ['cert', 'renew', 'at.fleet.test', '--yes'],
+    ['recipient', 'rm', 'edge', '--yes'],
+  ])
+    expect(await run(...args)).toMatchObject({ status: 0 });
+  const input = JSON.stringify({ ...bare, giveUpAfterDays: 3 });
+  expect(await certbus(folder.path, ['conf', 'update'], { input })).toMatchObject({ status: 0 });
+
+  type Entry = { type: string; at: string; position: number; event: { serialNumber: string; leaf: string } };
+  const history = resultOf(await read('cert', 'history', 'at.fleet.test', '--json')).events as Entry[];
+  const [first, second] = history.filter(({ type }) => type === 'CertificateObtained');
+  if (!first || !second) throw new TypeError('it was issued and renewed');
+  const at = ['--at', first.at];
+  const before = ['--at', new Date(Date.parse(history[0]?.at ?? '') - 1).toISOString()];
+
+  const status = async (...more: string[]) =>
+    resultOf(await read('cert', 'status', 'at.fleet.test', '--json', ...more));
+  const both = ['loadbalancers', 'backup'];
+  expect(await status(...at)).toMatchObject({
+    serialNumber: first.event.serialNumber,
+    position: first.position,
+    recipients: both,
+  });
+  // Taken from the list, it can still open what was sealed to it.
+  expect(await status()).toMatchObject({ serialNumber: second.event.serialNumber, recipients: [...both, 'edge'] });
+  expect(await read('cert', 'status', 'at.fleet.test', ...before)).toMatchObject({ status: 4 });
+  const pem = await read('cert', 'cat', 'at.fleet.test', '--pem', ...at);
+  expect(new X509Certificate(pem.stdout).raw.toString('base64')).toBe(first.event.leaf);
+  await read('cert', 'export', 'at.fleet.test', '--out', 'old.pem', ...at);
+  expect(new X509Certificate(readFileSync(join(folder.path, 'old.pem'))).raw.toString('base64')).toBe(first.event.leaf);
+  const named = ['--name', 'at.fleet.test'];
+  expect(await read('cert', 'check', ...named, ...at)).toMatchObject({ status: 0 });
+  expect(await read('cert', 'check', ...named, '--at', '2099-01-01')).toMatchObject({ status: 11 });
+  expect(await read('cert', 'check', ...named, ...before)).toMatchObject({ status: 4 });
+
+  const obtained = async (...more: string[]) =>
+    (await read('cert', 'history', 'at.fleet.test', ...more)).stdout.match(/ CertificateObtained /g)?.length;
+  expect([await obtained(...at), await obtained()]).toEqual([1, 2]);
+  const { commits } = resultOf(await read('bus', 'log', '--json', ...at));
+  expect(commits.at(-1).position).toBe(first.position);
+  expect(await read('bus', 'log', '--follow', ...at)).toMatchObject({ status: 2 });
+
+  const names = async (...args: string[]) =>
+    (await read(...args)).stdout.split('\n').flatMap((line) => line.split('\t')[0] || []);
+  expect(await names('recipient', 'ls', ...at)).toEqual(both);
+  expect(await names('manager', 'ls', ...at)).toHaveLength(1);
+  expect(await names('manager', 'ls')).toEqual(expect.arrayContaining(['other']));
+  expect(await names('recipient', 'ls', '--at', second.at)).toEqual([...both, 'edge']);
+  expect(await names('recipient', 'ls', '--at', '2020-01-01')).toEqual([]);
+
+  // Accounts are named, and the configuration is read, with the manager's key.
+  expect(await run('account', 'ls', ...at)).toEqual(await run('account', 'ls'));
+  expect((await run('account', 'ls', '--at', '2020-01-01')).stdout).toBe('');
+  const earlier = resultOf(await run('conf', 'display', '--json', ...at));
+  expect(earlier).not.toHaveProperty('giveUpAfterDays');
+  expect(resultOf(await run('conf', 'display', '--json'))).toMatchObject({ giveUpAfterDays: 3 });
+  expect(await read('conf', 'display', ...at)).toMatchObject({ status: 3, stdout: '' });
 });
 
 test('inspect shows what a server serves next to what the bus says', async () => {

@@ -62,6 +62,7 @@ export type { RevocationRequest, RevocationResult, RevocationSubject } from './r
 export type { RunOnceOptions } from './renewal/run-once.ts';
 export type { QueueSizes } from './renewal/work-queue.ts';
 export type { ManagerCounts } from './state/counts.ts';
+export type { RootState } from './state/root-history.ts';
 export type { ManagerState } from './state/state.ts';
 export type { AlertTest } from './upkeep/alerts/announcer.ts';
 export type { TrimOptions, UpkeepOptions } from './upkeep/archive.ts';
@@ -83,7 +84,7 @@ export type { CaHint } from './upkeep/importing/source-authority.ts';
 export { type AppendedChange, appendChangeAsRoot } from './upkeep/key-changes/append.ts';
 export type { AppendedKeys } from './upkeep/key-changes/append-resealed.ts';
 export type { Exposure } from './upkeep/key-changes/exposure.ts';
-export { type RootPicture, type RootState, readRootStateOf } from './upkeep/key-changes/keys-in-force.ts';
+export { type RootPicture, readRootStateOf } from './upkeep/key-changes/keys-in-force.ts';
 export {
   formatReply,
   formatRequest,

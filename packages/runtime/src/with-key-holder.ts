@@ -9,6 +9,7 @@ import {
   type RootState,
   readRootStateOf,
 } from '@certbus/manager';
+import { readPictureAt } from '@certbus/manager/picture';
 import { openReplica } from '@certbus/replica';
 import { type Bus, openBus } from '@certbus/store';
 import type { Environment } from './environment.ts';
@@ -17,6 +18,7 @@ import { loggerOf } from './logger.ts';
 import { readManagerKey } from './manager-key.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { withManager } from './with-manager.ts';
+import type { PictureOptions } from './with-picture.ts';
 
 /** What can change the keys of a bus. */
 export interface KeyHolder {
@@ -96,14 +98,22 @@ async function withReader<T>(
 }
 
 /**
- * What the root has decided on the bus of this machine. No key is needed. Rejects with a `RuntimeError`, a `StoreError`, a `HistoryError`, and
- * with the error of `run`.
+ * What the root has decided on the bus of this machine; with `at`, by that instant. No key is needed. Rejects with a `RuntimeError`, a
+ * `StoreError`, a `HistoryError`, and with the error of `run`.
  */
-export function withRootState<T>(
+export async function withRootState<T>(
   environment: Environment,
   run: (state: RootState, bus: Bus) => Promise<T>,
-  options: { readonly signal: AbortSignal },
+  { at, ...options }: PictureOptions,
 ): Promise<T> {
+  if (at) {
+    const { bus, close } = await openLocalBus(environment);
+    try {
+      return await run((await readPictureAt(bus, at, options)).root, bus);
+    } finally {
+      await close();
+    }
+  }
   return withReader(environment, options, async ({ bus }, rootState) => run(await rootState(), bus));
 }
 

@@ -9,6 +9,7 @@ import { loggerOf } from './logger.ts';
 import { readManagerKey } from './manager-key.ts';
 import { managerReplicaPath, type OpenBusOptions, openLocalBus } from './open-bus.ts';
 
+export { openersOf } from '@certbus/manager/picture';
 export type { ListedCertificate, PlainCertificate } from '@certbus/replica';
 
 /** What the bus says, and how new that is. */

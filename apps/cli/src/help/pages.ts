@@ -102,6 +102,10 @@ without a header, and whole.
 "bus log --follow --json" prints one commit a line. --log-format json
 writes the log and progress to standard error as one object a line.
 --quiet leaves out progress, --verbose adds the log of each step.
+
+--at TIME shows what the bus said at a time: certificates, events, keys,
+accounts and the configuration. What looks at this machine, at a server or
+at a CA has no --at, and campaigns have none.
 `,
   },
 };

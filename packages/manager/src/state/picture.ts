@@ -1,16 +1,35 @@
 /** What a bus says of its certificates, for those who only look: no key is needed. */
-import { BEGINNING, type Checkpoint, EMPTY_BUS, isRewritten } from '@certbus/events/history';
+import {
+  BEGINNING,
+  type Checkpoint,
+  type Commit,
+  checkpointOf,
+  EMPTY_BUS,
+  isRewritten,
+  type PlacedRootEvent,
+} from '@certbus/events/history';
 import { openReplica, type Replica, ReplicaError, type SyncOptions, synchronize } from '@certbus/replica';
 import { type ArchivePlace, type Bus, catchUp } from '@certbus/store';
 import { createFreshness, warnIfStale } from './freshness.ts';
+import { type RootHistory, type RootState, rootHistoryOf } from './root-history.ts';
 import { NOTHING_SPENT } from './spending.ts';
 import { type Layer, layerOn, type ManagerState } from './state.ts';
 import { createView, type ManagerView, stateOf } from './view.ts';
+
+export { openersOf } from './root-history.ts';
 
 /** What a bus says, up to and with a position. */
 export interface Picture {
   readonly state: ManagerState;
   readonly position: number;
+  /** What the root has said by then, while what the picture is read from is open. */
+  readonly rootHistory: () => RootHistory;
+}
+
+/** What a bus said at an instant. */
+export interface EarlierPicture extends Picture {
+  /** What the root had decided by then. */
+  readonly root: RootState;
 }
 
 /** Where a picture is read from. */
@@ -84,12 +103,14 @@ export async function readPicture(
   const now = () => new Date();
   const freshness = createFreshness({ view, trust: bus.trust, acceptStale: false, now, onReplicaFailed });
   warnIfStale({ view, freshness, warn });
-  return { state: view.state, position: view.checkpoint.position };
+  return { state: view.state, position: view.checkpoint.position, rootHistory: () => rootHistoryOf(view) };
 }
 
 /** What the bus said when its replica was last brought up to date, for where the bus cannot be read. */
 export function replicaPicture(replica: Replica): Picture {
-  return { state: stateOf(replica), position: replica.checkpoint().position };
+  const checkpoint = replica.checkpoint();
+  const state = stateOf(replica);
+  return { state, position: checkpoint.position, rootHistory: () => rootHistoryOf({ replica, state, checkpoint }) };
 }
 
 /** A state of a bus of which nothing was read yet. */
@@ -116,25 +137,37 @@ export async function readPictureAt(
   bus: Bus,
   at: Date,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<Picture> {
+): Promise<EarlierPicture> {
   let checkpoint: Checkpoint = BEGINNING;
   let state: Layer = layerOn(NOTHING);
-  let position = 0;
+  let head: Pick<Commit, 'position' | 'hash'> | undefined;
+  let rootEvents: PlacedRootEvent[] = [];
+
+  function picture(): EarlierPicture {
+    const root = { checkpoint: head ? checkpointOf(bus.trust, head, rootEvents) : BEGINNING, rootEvents };
+    const replica = { rootEvents: () => rootEvents };
+    const rootHistory = () => rootHistoryOf({ replica, state, checkpoint: root.checkpoint });
+    return { state, position: root.checkpoint.position, rootHistory, root };
+  }
+
   for (;;) {
     const page = await bus.read(checkpoint, { consistent: true, signal });
     if (isRewritten(checkpoint, page.checkpoint)) {
       // An expulsion makes void what was read before it: all is read again in that knowledge.
       checkpoint = { ...BEGINNING, expelled: page.checkpoint.expelled };
       state = layerOn(NOTHING);
+      head = undefined;
+      rootEvents = [];
       continue;
     }
     for (const commit of page.commits) {
-      if (commit.at > at) return { state, position };
+      if (commit.at > at) return picture();
       state.apply(commit.events, commit);
-      ({ position } = commit);
+      for (const { root } of commit.events) if (root) rootEvents.push({ position: commit.position, root });
+      head = commit;
     }
     ({ checkpoint } = page);
     if (page.refused && page.commits.length === 0) throw page.refused;
-    if (page.end && !page.refused) return { state, position };
+    if (page.end && !page.refused) return picture();
   }
 }

@@ -5,7 +5,8 @@ import { clean, nothingThere } from '@certbus/runtime/local';
 import { follow } from '@certbus/store';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
-import { createEventFilter } from '../../event-filter.ts';
+import { AT_FLAG } from '../../certificates/flags.ts';
+import { createEventFilter, signedBy } from '../../event-filter.ts';
 import { createSurvey } from '../../event-survey.ts';
 import { describeEvent } from '../../event-text.ts';
 
@@ -25,10 +26,11 @@ export default class BusLog extends BaseCommand {
     '<%= config.bin %> <%= command.id %> --name example.com --type CertificateObtained',
   ];
   static override flags = {
-    follow: Flags.boolean({ char: 'f', description: 'go on with what comes' }),
+    follow: Flags.boolean({ char: 'f', description: 'go on with what comes', exclusive: ['at'] }),
     after: Flags.integer({ min: 0, default: 0, description: 'start after this position' }),
     type: Flags.string({ multiple: true, description: 'only events of this type, such as CertificateObtained' }),
     name: Flags.string({ description: 'only events about certificates with this id or name' }),
+    at: AT_FLAG,
   };
 
   async run(): Promise<{ commits: Entry[] } | undefined> {
@@ -52,7 +54,9 @@ export default class BusLog extends BaseCommand {
       let isSurveyed = false;
       const isLine = this.jsonEnabled() && flags.follow;
       for await (const batch of follow(bus, BEGINNING, { intervalMs: 1_000, onError, signal: this.signal })) {
-        for (const commit of batch.commits) {
+        const shown = signedBy(batch.commits, flags.at);
+        const isCut = shown.length < batch.commits.length;
+        for (const commit of shown) {
           if (!isSurveyed) survey.add(commit);
           const events = filter(commit.events);
           if (commit.position <= flags.after || events.length === 0) continue;
@@ -60,7 +64,7 @@ export default class BusLog extends BaseCommand {
           if (isLine) process.stdout.write(`${printableJson(entry)}\n`);
           else commits.push(entry);
         }
-        if (!batch.live) continue;
+        if (!(batch.live || isCut)) continue;
         if (batch.checkpoint.position === 0 && !flags.follow) throw nothingThere(config.bus);
         const unmatched = isSurveyed ? undefined : survey.unmatched();
         isSurveyed = true;

@@ -2,6 +2,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { parseDuration } from '../../certificates/duration.ts';
+import { AT_FLAG } from '../../certificates/flags.ts';
 import { checkFilters, createFilter, type Row, rowOf, sortRows, tableOf } from '../../certificates/listing.ts';
 import { many } from '../../counts.ts';
 import { CliError } from '../../errors.ts';
@@ -19,11 +20,12 @@ export default class CertCheck extends BaseCommand {
   static override flags = {
     expiring: Flags.string({ description: 'also count those that end within this time, such as 7d or 36h' }),
     name: Flags.string({ description: "only those with this name; '*' stands for any letters" }),
+    at: AT_FLAG,
   };
 
   async run(): Promise<{ checked: number; certificates: Row[] }> {
     const { flags } = await this.parse(CertCheck);
-    const now = new Date();
+    const now = flags.at ?? new Date();
     const soon = flags.expiring === undefined ? undefined : new Date(now.getTime() + parseDuration(flags.expiring));
     const isMeant = createFilter({ name: flags.name });
     const endsSoon = soon ? createFilter({ endingBy: soon }) : () => false;
@@ -36,7 +38,7 @@ export default class CertCheck extends BaseCommand {
         checkFilters(all, flags);
         return all.filter(isMeant);
       },
-      { signal: this.signal },
+      { at: flags.at, signal: this.signal },
     );
     const isWrong = (row: Row) => !['valid', 'renewing'].includes(row.status) || endsSoon(row);
     const certificates = sortRows(rows.filter(isWrong), 'status');

@@ -7,6 +7,7 @@ import { Args, Flags, type Interfaces } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
 import { chainOf } from '../../certificates/chain.ts';
+import { AT_FLAG } from '../../certificates/flags.ts';
 import { CliError } from '../../errors.ts';
 import { EXPORT_FORMATS, type Exported, type ExportFile } from '../../exporting/files.ts';
 
@@ -44,6 +45,7 @@ export default class CertExport extends BaseCommand {
     format: Flags.option({ options: EXPORT_FORMATS, default: 'pem' as const, description: 'what to write' })(),
     'password-file': Flags.string({ description: 'file whose first line is the password of the PKCS#12 file' }),
     force: Flags.boolean({ description: 'replace files that are there' }),
+    at: AT_FLAG,
   };
 
   async run(): Promise<ExportResult> {
@@ -61,7 +63,7 @@ export default class CertExport extends BaseCommand {
       ? readKeyFile(flags.identity, 'The identity')
       : await readKey(environment, 'identity');
     const { identity } = await parseIdentityFile(keyFile);
-    const options = { signal: this.signal };
+    const options = { at: flags.at, signal: this.signal };
     const found = await withPicture(
       environment,
       async (picture) => {

@@ -2,8 +2,9 @@
 import { BEGINNING } from '@certbus/events/history';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { AT_FLAG } from '../../certificates/flags.ts';
 import { didYouMean, similarTo } from '../../did-you-mean.ts';
-import { createEventFilter } from '../../event-filter.ts';
+import { createEventFilter, signedBy } from '../../event-filter.ts';
 import { addSubjects } from '../../event-survey.ts';
 import { describeEvent } from '../../event-text.ts';
 
@@ -24,6 +25,8 @@ export default class CertHistory extends BaseCommand {
     id: Args.string({ required: true, description: 'id of the certificate, or a name that it has or had' }),
   };
 
+  static override flags = { at: AT_FLAG };
+
   async run(): Promise<{ events: Entry[] }> {
     const { args, flags } = await this.parse(CertHistory);
     const { openLocalBus } = await import('@certbus/runtime');
@@ -34,7 +37,8 @@ export default class CertHistory extends BaseCommand {
     try {
       for (let checkpoint = BEGINNING; ; ) {
         const page = await bus.read(checkpoint, { signal: this.signal });
-        for (const { position, at, by, events: all } of page.commits) {
+        const commits = signedBy(page.commits, flags.at);
+        for (const { position, at, by, events: all } of commits) {
           addSubjects(known, all);
           for (const each of filter(all)) {
             events.push({ position, at: at.toISOString(), by, type: each.type, event: each.event });
@@ -44,7 +48,7 @@ export default class CertHistory extends BaseCommand {
         }
         if (page.refused && page.commits.length === 0) throw page.refused;
         ({ checkpoint } = page);
-        if (page.end && !page.refused) break;
+        if (commits.length < page.commits.length || (page.end && !page.refused)) break;
       }
     } finally {
       await close();

@@ -1,6 +1,5 @@
 /** `certbus cert status`. */
 import { claimantOf, dueSince, type ManagedCertificate, nextActionAt } from '@certbus/events';
-import { clean } from '@certbus/runtime/local';
 import type { DatedPicture } from '@certbus/runtime/picture';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
@@ -23,14 +22,18 @@ interface Status extends Row {
   readonly claim:
     | { readonly holder: string; readonly until: string; readonly orderUrl: string | undefined }
     | undefined;
-  /** Whose keys open its private key. */
+  /** Names of those whose keys open its private key; none before the first one is issued, and where the bus does not say. */
   readonly recipients: readonly string[];
   /** How much of the bus is in this. */
   readonly position: number;
   readonly newestAt: string | undefined;
 }
 
-function statusFrom(certificate: ManagedCertificate, { state, position, newestAt }: DatedPicture, now: Date): Status {
+function statusFrom(
+  certificate: ManagedCertificate,
+  { position, newestAt }: DatedPicture,
+  { now, recipients }: { readonly now: Date; readonly recipients: readonly string[] },
+): Status {
   const { profile, current, renewalInfo, failure, issuance } = certificate;
   const holder = claimantOf(certificate, now);
   const due = nextActionAt(certificate, now);
@@ -45,7 +48,7 @@ function statusFrom(certificate: ManagedCertificate, { state, position, newestAt
     nextReason: due && reasonOf(certificate, due, now),
     failure,
     claim: holder === undefined || until === undefined ? undefined : { holder, until, orderUrl },
-    recipients: state.bus.recipients.map(({ name }) => name),
+    recipients,
     position,
     newestAt,
   };
@@ -95,16 +98,17 @@ export default class CertStatus extends BaseCommand {
 
   async run(): Promise<Status> {
     const { args, flags } = await this.parse(CertStatus);
-    const { withPicture } = await import('@certbus/runtime/picture');
+    const { openersOf, withPicture } = await import('@certbus/runtime/picture');
     const now = flags.at ?? new Date();
     return withPicture(
       this.environment(flags),
       async (picture) => {
         this.warnIfAway(picture);
         const certificate = await certificateOf(picture, args.id);
-        const shown = statusFrom(certificate, picture, now);
-        const { failure } = certificate;
-        for (const line of linesOf(shown, failure ? nextAttempt(certificate, failure, now) : '')) this.log(clean(line));
+        const { current, failure } = certificate;
+        const recipients = (current && openersOf(current, picture.rootHistory())) ?? [];
+        const shown = statusFrom(certificate, picture, { now, recipients });
+        for (const line of linesOf(shown, failure ? nextAttempt(certificate, failure, now) : '')) this.show(line);
         return shown;
       },
       { at: flags.at, signal: this.signal },

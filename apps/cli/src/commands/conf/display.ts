@@ -3,6 +3,7 @@ import { printableJson } from '@certbus/events';
 import { redactConfiguration } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { AT_FLAG } from '../../certificates/flags.ts';
 import { documentOf } from '../../configuration-document.ts';
 
 export default class ConfDisplay extends BaseCommand {
@@ -10,17 +11,17 @@ export default class ConfDisplay extends BaseCommand {
   static override description =
     'Its "position" is where it is on the bus. With it, "certbus conf update" refuses to replace a newer one; leave it out of what you keep in version control.';
   static override examples = ['<%= config.bin %> <%= command.id %> > config.json'];
-  static override flags = { 'show-secrets': Flags.boolean({ description: 'show secrets, too' }) };
+  static override flags = {
+    'show-secrets': Flags.boolean({ description: 'show secrets, too' }),
+    at: AT_FLAG,
+  };
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(ConfDisplay);
-    const { withManager } = await import('@certbus/runtime');
-    const stored = await withManager(this.environment(flags), async (manager) => {
-      await manager.refresh({ signal: this.signal });
-      return manager.configuration();
-    });
+    const stored = await (flags.at ? this.#earlier(flags.at, flags) : this.#present(flags));
     if (!stored) {
-      this.progress('the bus has no configuration yet; put one on it with "certbus conf update < FILE"');
+      const none = 'the bus has no configuration yet; put one on it with "certbus conf update < FILE"';
+      this.progress(flags.at ? 'the bus had no configuration at that time' : none);
       return {};
     }
     const json = flags['show-secrets'] ? stored.json : redactConfiguration(stored.json);
@@ -28,5 +29,20 @@ export default class ConfDisplay extends BaseCommand {
     this.progress(`configuration of position ${stored.position}`);
     this.log(printableJson(shown, 2));
     return shown;
+  }
+
+  async #present(flags: { readonly config?: string | undefined }) {
+    const { withManager } = await import('@certbus/runtime');
+    return withManager(this.environment(flags), async (manager) => {
+      await manager.refresh({ signal: this.signal });
+      return manager.configuration();
+    });
+  }
+
+  async #earlier(at: Date, flags: { readonly config?: string | undefined }) {
+    const { configurationOf, withPicture } = await import('@certbus/runtime/picture');
+    const environment = this.environment(flags);
+    const { signal } = this;
+    return withPicture(environment, (picture) => configurationOf(environment, picture, { signal }), { at, signal });
   }
 }

@@ -1,6 +1,7 @@
 /** `certbus manager ls`. */
 import type { Expulsion } from '@certbus/events/history';
 import { BaseCommand } from '../../base-command.ts';
+import { AT_FLAG } from '../../certificates/flags.ts';
 
 interface Row {
   readonly name: string;
@@ -16,6 +17,7 @@ export default class ManagerLs extends BaseCommand {
     'Needs no key. "this machine" marks the one whose key is here. Expelled keys are in --json, and counted. On a terminal a table; piped, tab-separated lines without a header.';
   static override examples = ['<%= config.bin %> <%= command.id %>', '<%= config.bin %> <%= command.id %> --json'];
   static override aliases = ['manager:list'];
+  static override flags = { at: AT_FLAG };
 
   async run(): Promise<{ managers: Row[]; expelled: readonly Expulsion[]; position: number; rootSequence: number }> {
     const { flags } = await this.parse(ManagerLs);
@@ -25,7 +27,7 @@ export default class ManagerLs extends BaseCommand {
     const { managers, expelled, position, rootSequence } = await withRootState(
       environment,
       async ({ checkpoint }) => checkpoint,
-      { signal: this.signal },
+      { at: flags.at, signal: this.signal },
     );
     const rows = managers.map((manager): Row => ({ ...manager, isHere: manager.signingKey === own }));
     await this.printTable(
@@ -37,6 +39,7 @@ export default class ManagerLs extends BaseCommand {
         isHere ? 'this machine' : '',
       ]),
     );
+    if (position === 0) this.progress('the bus did not exist at that time');
     if (expelled.length > 0) this.progress(`expelled: ${expelled.map(({ manager }) => manager).join(', ')}`);
     return { managers: rows, expelled, position, rootSequence };
   }

@@ -5,7 +5,7 @@ import { type Selection, type Traits, traitsOfOrigin } from '@certbus/replica';
 import { authorityNamed } from '../../configuration/certificate-authorities.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
 import { ManagerError } from '../../errors.ts';
-import type { RootHistory } from '../../state/root-history.ts';
+import { listsOf, type RootHistory } from '../../state/root-history.ts';
 
 /** Which certificates are meant; each condition that is given has to hold. Without any all are. */
 export interface Predicate {
@@ -93,13 +93,10 @@ export function sealedToOf({ name, recipient }: Recipient, { recipients }: RootH
 /** Whether a recipient can open a private key, or could; also where the bus does not say whom it was sealed to. */
 function couldOpen(
   recipient: string,
-  { recipientsPosition, isResealed }: Pick<Traits, 'recipientsPosition' | 'isResealed'>,
-  { recipients }: RootHistory,
+  sealed: Pick<Traits, 'recipientsPosition' | 'isResealed'>,
+  history: RootHistory,
 ): boolean {
-  if (recipientsPosition === undefined) return true;
-  const lists = recipients.filter(({ position }) =>
-    isResealed ? position >= recipientsPosition : position === recipientsPosition,
-  );
+  const lists = listsOf(sealed, history);
   if (lists.length === 0) return true;
   return lists.some((list) => list.recipients.some((each) => each.recipient === recipient));
 }

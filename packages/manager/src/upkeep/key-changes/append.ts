@@ -15,8 +15,9 @@ import type { AccountReaders } from '../../accounts/account-key.ts';
 import { type Context, refresh } from '../../context.ts';
 import { inForceAfter, type KeysInForce } from '../../decide/key-changes.ts';
 import { ManagerError } from '../../errors.ts';
+import type { RootState } from '../../state/root-history.ts';
 import { type Exposure, exposedAccounts, findExposure } from './exposure.ts';
-import { besides, type RootPicture, type RootState, readRootState } from './keys-in-force.ts';
+import { besides, type RootPicture, readRootState } from './keys-in-force.ts';
 import {
   findOpenable,
   findUnopenable,

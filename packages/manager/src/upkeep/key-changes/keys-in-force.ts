@@ -1,16 +1,11 @@
 /** Reads what the root has decided on a bus: who manages it, who opens, and every event that says so. */
 import type { ManagedCertificate } from '@certbus/events';
-import type { BusState, Checkpoint, PlacedRootEvent } from '@certbus/events/history';
+import type { BusState } from '@certbus/events/history';
 import type { Replica } from '@certbus/replica';
 import { type Bus, catchUp } from '@certbus/store';
 import { openView, type PictureSource, type PictureWarnings } from '../../state/picture.ts';
+import type { RootState } from '../../state/root-history.ts';
 import type { ManagerView } from '../../state/view.ts';
-
-/** What is in force at the head of a bus, and the root events that made it so. */
-export interface RootState {
-  readonly checkpoint: Checkpoint;
-  readonly rootEvents: readonly PlacedRootEvent[];
-}
 
 /** The same, and what else the bus says there or a few commits further on. */
 export interface RootPicture extends RootState {

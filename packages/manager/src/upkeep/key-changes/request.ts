@@ -4,7 +4,7 @@ import { type PlacedRootEvent, type RootBody, type RootEnvelope, readEvent } fro
 import * as v from 'valibot';
 import { changeKeys, type KeyChange } from '../../decide/key-changes.ts';
 import { ManagerError } from '../../errors.ts';
-import type { RootState } from './keys-in-force.ts';
+import type { RootState } from '../../state/root-history.ts';
 import { checkSealable } from './sealable.ts';
 
 /** What a manager asks the root to sign. */
