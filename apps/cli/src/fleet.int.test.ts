@@ -236,6 +236,16 @@ test('--at shows what the bus said between two events', async () => {
   expect(await read('conf', 'display', ...at)).toMatchObject({ status: 3, stdout: '' });
 });
 
+test('what this machine has read of its bus completes a command line, by the configuration that it names', async () => {
+  const nowhere = temporaryFolder();
+  onTestFinished(() => nowhere.remove());
+  const env = { CERTBUS_STATE_DIR: join(folder.path, 'state') };
+  const words = ['recipient', 'rm', '--config', join(folder.path, 'certbus.json'), 'b'];
+  const complete = (given: readonly string[]) => certbus(nowhere.path, ['complete', '--', ...given], { env });
+  expect(await complete(words)).toMatchObject({ status: 0, stdout: 'backup\n' });
+  expect(await complete(['recipient', 'rm', 'b'])).toMatchObject({ status: 0, stdout: '' });
+});
+
 test('inspect shows what a server serves next to what the bus says', async () => {
   const balancer = await startExampleServer({
     bus: `sqlite:${join(folder.path, 'bus.db')}#certbus`,
@@ -248,6 +258,9 @@ test('inspect shows what a server serves next to what the bus says', async () =>
   });
   const served = await run('inspect', `127.0.0.1:${balancer.port}`, '--server-name', 'www.shop.test');
   expect(served).toMatchObject({ status: 0, stderr: 'the server serves what the bus says ' });
+  // A fingerprint is broken by the terminal's own width.
+  const lines = served.stdout.split('\n').filter((line) => !line.startsWith('SHA-256'));
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
   await balancer.close();
 
   const { certificate: cert, key } = await createTlsIdentity();
