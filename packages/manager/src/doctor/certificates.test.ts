@@ -1,5 +1,6 @@
 /** Tests of what is found of certificates that are left alone. */
-import { expect, test } from 'vitest';
+import type { EventOf } from '@certbus/events';
+import { describe, expect, test } from 'vitest';
 import { parseConfiguration } from '../configuration/configuration.ts';
 import { given } from '../decide/state.builders.ts';
 import { DIRECTORY, obtained } from '../renewal/fleet.builders.ts';
@@ -44,4 +45,47 @@ test('one look proves nothing: a second one is waited for, and nobody is told to
   const ca = { directory: DIRECTORY, termsOfServiceAgreed: true };
   const config = parseConfiguration({ version: 1, authorities: { ca }, defaultAuthority: 'ca', quarantine: false });
   expect(examineCertificates(state, { ...options, config })[0]?.detail).not.toContain(detail);
+});
+
+describe('a claim', () => {
+  const AT = new Date('2027-01-24T00:00:00Z');
+  const claimed = (until: Date): EventOf<'IssuanceStarted'> => ({
+    type: 'IssuanceStarted',
+    issuanceId: 'issuance0002',
+    certificateId: 'certificate1',
+    names: ['certificate1.test'],
+    reason: 'renewal',
+    challengeType: 'dns-01',
+    directory: DIRECTORY,
+    holder: 'one',
+    until: until.toISOString(),
+    csr: 'Y3Ny',
+    sealedKey: 'c2VhbGVk',
+    recipientsPosition: 1,
+  });
+  const inHours = (hours: number) => new Date(AT.getTime() + hours * HOUR_MS);
+  const examine = (until: Date, hasEnded: (holder: string) => boolean) => {
+    const state = given(ISSUED, [claimed(until), inHours(-2)]);
+    return examineCertificates(state, { config: undefined, hasEnded, now: AT });
+  };
+
+  test.each([
+    ['whose process has ended', inHours(1), 'it was left open by one, whose process has ended'],
+    ['that is past its end', inHours(-1), 'it was left open by one, whose claim ended 2027-01-23T23:00:00.000Z'],
+  ])('%s is a warning that names the command which completes the issuance', (_, until, told) => {
+    const findings = examine(until, (holder) => holder === 'one' && until > AT);
+    expect(findings).toEqual([
+      {
+        check: 'renewal',
+        subject: 'certificate1 (certificate1.test)',
+        status: 'warning',
+        detail: told,
+        advice: '"certbus cert renewable --renew-all" completes it.',
+      },
+    ]);
+  });
+
+  test('of a process that may be running is not a finding', () => {
+    expect(examine(inHours(1), () => false)).toMatchObject([{ status: 'good', detail: '1 managed, none fails' }]);
+  });
 });
