@@ -2,7 +2,8 @@
 import { chmodSync, copyFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
-import { mountDisk, requirePart, temporaryFolder } from 'certbus-services';
+import { openSqliteLog } from '@certbus/store/sqlite';
+import { mountDisk, requirePart, startConnectProxy, temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { certbus, resultOf } from './cli.builders.ts';
 
@@ -11,8 +12,10 @@ describe('certbus doctor', () => {
   let dns: DnsServer;
   let ca: AcmeServer;
   const run = (...args: string[]) => certbus(folder.path, args);
-  const diagnose = async (...args: string[]) => {
-    const { status, stdout } = await run('doctor', '--json', '--resolver', dns.address, ...args);
+  const diagnose = (...args: string[]) => diagnoseWith({}, ...args);
+  const diagnoseWith = async (env: Readonly<Record<string, string>>, ...args: string[]) => {
+    const command = ['doctor', '--json', '--resolver', dns.address, ...args];
+    const { status, stdout } = await certbus(folder.path, command, { env });
     const { findings } = resultOf({ stdout }) as { findings: { check: string; status: string; detail: string }[] };
     return { status, findings, of: (check: string) => findings.filter((finding) => finding.check === check) };
   };
@@ -144,6 +147,51 @@ describe('certbus doctor', () => {
     expect(balancerAway).toMatchObject({ status: 10, failed: ['bus'] });
     expect(await examine(['--config', 'none.json'])).toMatchObject({ status: 10, failed: ['config'] });
     expect((await examine(['--quiet'])).stdout).toBe('');
+  });
+
+  test('a commit that somebody forged is a finding, and what was read before it and the CA are looked at all the same', async () => {
+    copyFileSync(join(folder.path, 'bus.db'), join(folder.path, 'forged.db'));
+    const log = await openSqliteLog(join(folder.path, 'forged.db'));
+    const { commits } = await log.read('certbus', 0, { limit: 1_000 });
+    await log.append('certbus', commits.length, Buffer.from('forged'));
+    await log.close();
+    const env = { CERTBUS_BUS: 'sqlite:./forged.db#certbus' };
+    const { status, findings, of } = await diagnoseWith(env, '--no-write-dns');
+    expect(status).toBe(10);
+    expect(findings.filter((finding) => finding.status !== 'good')).toMatchObject([
+      {
+        check: 'bus',
+        detail: expect.stringMatching(
+          new RegExp(`what follows is as of position ${commits.length}: Commit ${commits.length + 1} refused: `),
+        ),
+        advice: expect.stringContaining('"certbus bus verify"'),
+      },
+    ]);
+    for (const check of ['renewal', 'files', 'directory', 'clock', 'account', 'caa', 'dns'])
+      expect(of(check), check).toMatchObject([{ status: 'good' }]);
+  });
+
+  test('names the proxy that a CA is reached through; a variable that is wrong is a finding, after which it goes on', async () => {
+    const proxy = await startConnectProxy();
+    onTestFinished(() => proxy[Symbol.asyncDispose]());
+    const { host } = new URL(ca.directory);
+    const url = proxy.url.replace('//', '//me:s3cret@');
+    const through = await diagnoseWith({ HTTPS_PROXY: url }, '--no-write-dns');
+    expect(through.status).toBe(0);
+    expect(through.of('proxy')).toMatchObject([
+      { subject: 'ca', status: 'good', detail: `${ca.directory} is reached through the proxy ${new URL(url).host}` },
+    ]);
+    expect(new Set(proxy.tunnels)).toEqual(new Set([host]));
+    const around = await diagnoseWith({ HTTPS_PROXY: url, NO_PROXY: '127.0.0.1' }, '--no-write-dns');
+    expect(around.of('proxy')).toEqual([]);
+
+    const wrong = await diagnoseWith({ HTTPS_PROXY: 'ftp://me:s3cret@proxy.test' }, '--no-write-dns');
+    expect(wrong.status).toBe(10);
+    expect(wrong.of('proxy')).toMatchObject([
+      { status: 'failed', detail: expect.stringContaining('HTTPS_PROXY'), advice: 'Correct the variable.' },
+    ]);
+    expect(wrong.of('dns')).toMatchObject([{ status: 'good' }]);
+    expect(JSON.stringify([through.findings, wrong.findings])).not.toContain('s3cret');
   });
 
   test("asks the configuration's resolver where no flag names one", async () => {
