@@ -45,6 +45,7 @@ export { type Alertmanager, findPrometheus, startAlertmanager } from './promethe
 export { type Exchange, type Fault, startFaultProxy, startTlsProxy, type Verdict } from './proxies.ts';
 export { type S3Server, startS3Server } from './s3-server.ts';
 export { findSecrets, type ScannedSecret, secretsOfKey, secretText } from './secret-scan.ts';
+export { findShells, type Shells } from './shells.ts';
 export { type StepCa, type StepCaOptions, startStepCa } from './step-ca.ts';
 export { type ThreadCall, type ThreadCalls, watchThreadCalls } from './thread-calls.ts';
 export { createTlsIdentity, type TlsIdentity } from './tls-identity.ts';

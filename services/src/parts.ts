@@ -18,6 +18,7 @@ import { findPebble, missingPebble } from './pebble-programs.ts';
 import { missingPowerDns } from './powerdns.ts';
 import { findPrometheus, missingPrometheus } from './prometheus.ts';
 import { findS3Server, missingS3Server } from './s3-server.ts';
+import { findShells, missingShells } from './shells.ts';
 import { findStepCa, missingStepCa } from './step-ca.ts';
 import { missingStrace } from './strace.ts';
 import { missingSystemd } from './systemd.ts';
@@ -49,6 +50,7 @@ export type Part =
   | 'nginx'
   | 'nginx-lua'
   | 'prometheus'
+  | 'shells'
   | 'systemd'
   | 'tmux';
 
@@ -76,6 +78,7 @@ const missing: Readonly<Record<Part, () => string | undefined>> = {
   nginx: missingNginx,
   'nginx-lua': missingNginxWithLua,
   prometheus: missingPrometheus,
+  shells: missingShells,
   systemd: missingSystemd,
   tmux: missingTmux,
 };
@@ -114,6 +117,7 @@ export async function installParts(): Promise<void> {
   if (!missingPrometheus()) await findPrometheus();
   if (!missingMandoc()) await findMandoc();
   if (!missingTmux()) await findTmux();
+  if (!missingShells()) await findShells();
   if (!missingChromium()) await findChromium();
   if (!missingNodeVersions()) for (const version of NODE_VERSIONS) await findNode(version);
   if (hasProgram('npm')) for (const lock of ['esbuild', 'rollup', 'webpack', 'frameworks']) await installPackages(lock);

@@ -27,9 +27,14 @@ compdef _certbus certbus`,
   fish: `# certbus completion fish > ~/.config/fish/completions/certbus.fish
 function __certbus_complete
     set -l words (commandline -opc) (commandline -ct)
-    certbus complete -- $words[2..-1] 2>/dev/null
+    set -l found (certbus complete -- $words[2..-1] 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c certbus -a '(__certbus_complete)'`,
+complete -c certbus -f -a '(__certbus_complete)'`,
   powershell: `# Put this into $PROFILE: certbus completion powershell | Out-String | Invoke-Expression
 Register-ArgumentCompleter -Native -CommandName certbus -ScriptBlock {
     param($begun, $line, $cursor)
