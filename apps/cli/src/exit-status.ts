@@ -29,7 +29,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   outOfReach: 'the bus, the replica or a server is out of reach',
   conflict: 'somebody else was first',
   historyRefused: "the bus's history, or a backup of it, is refused",
-  unhealthy: 'something needs attention: doctor, cert check, inspect, alerts test',
+  unhealthy: 'a check found a problem, or a certificate about to end is not renewed',
   expired: 'cert check found a certificate that has ended',
   interrupted: 'interrupted, or the answer was no',
 };

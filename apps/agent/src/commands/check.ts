@@ -7,7 +7,7 @@ import { BaseCommand } from './base-command.ts';
 const SHOWN = 10;
 
 export default class Check extends BaseCommand {
-  static override summary = 'Try the bus, the identity and every target, and say what would change. Changes nothing.';
+  static override summary = 'Try the bus, the identity and every target, and show what would change. Changes nothing.';
   static override examples = ['<%= config.bin %> <%= command.id %>'];
 
   async run(): Promise<unknown> {

@@ -171,7 +171,10 @@ export default class Init extends BaseCommand {
       );
       const type = flags.target ?? (await ask('target', `What is fed (${TARGET_TYPES.join(', ')})?`, findBalancer()));
       if (!isTargetType(type))
-        throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `"${type}" is none of ${TARGET_TYPES.join(', ')}.`);
+        throw new AgentError(
+          'CERTBUS_AGENT_CONFIG_INVALID',
+          `"${type}" is not a type of target. Choose one of ${TARGET_TYPES.join(', ')}.`,
+        );
       const place = PLACES[type];
       const folder = resolve(flags.folder ?? (await ask('folder', 'Where do the files go?', place.folder)));
       const needsSocket = place.socket !== '';

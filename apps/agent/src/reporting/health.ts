@@ -10,9 +10,9 @@ import { describe } from './status.ts';
 export interface TargetHealth {
   readonly name: string;
   readonly isPaused: boolean;
-  /** Whether it has not been what the bus says for so long that a person is needed. A target that is paused is not. */
+  /** Whether it has differed from the bus for so long that a person is needed. A target that is paused is not. */
   readonly isBehind: boolean;
-  /** How long it has not been what the bus says, milliseconds; 0 where it is, and while it is paused. */
+  /** How long it has differed from the bus, milliseconds; 0 where it is, and while it is paused. */
   readonly behindForMs: number;
   /** Those that the bus has for it, that are in place there, and that it did not take or does not show. */
   readonly certificates: { readonly wanted: number; readonly inPlace: number; readonly failing: number };

@@ -19,12 +19,8 @@ const secondsOf = (instant: Date | undefined): number => (instant ? instant.getT
 type Measure = readonly [name: string, help: string, value: (target: TargetHealth) => number];
 
 const MEASURES: readonly Measure[] = [
-  [
-    'behind',
-    'Whether it has not been what the bus says for so long that a person is needed',
-    (t) => Number(t.isBehind),
-  ],
-  ['behind_seconds', 'How long it has not been what the bus says', ({ behindForMs }) => behindForMs / 1_000],
+  ['behind', 'Whether it has differed from the bus for so long that a person is needed', (t) => Number(t.isBehind)],
+  ['behind_seconds', 'How long it has differed from the bus', ({ behindForMs }) => behindForMs / 1_000],
   ['paused', 'Whether it is paused', ({ isPaused }) => Number(isPaused)],
   ['trouble', 'Whether its last pass failed, or a certificate fails there', (t) => Number(t.trouble !== undefined)],
   ['certificates_wanted', 'Certificates that the bus has for it', ({ certificates }) => certificates.wanted],

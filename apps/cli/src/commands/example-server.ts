@@ -6,7 +6,7 @@ import { BaseCommand } from '../base-command.ts';
 
 export default class ExampleServer extends BaseCommand {
   static override enableJsonFlag = false;
-  static override summary = 'Run an HTTPS server that serves whatever the bus says, and answers HTTP-01.';
+  static override summary = 'Run an HTTPS server that serves the certificates of the bus, and answers HTTP-01.';
   static override examples = ['<%= config.bin %> <%= command.id %> --port 8443 --http-port 80'];
   static override flags = {
     host: Flags.string({ default: '127.0.0.1', description: 'address to listen on' }),

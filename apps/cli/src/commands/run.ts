@@ -11,7 +11,7 @@ export default class Run extends SigningCommand {
   static override enableJsonFlag = false;
   static override summary = 'Renew whatever is due, when it is due, until it is stopped: the service.';
   static override description =
-    'Follows the bus, takes up at once what other managers leave there, and reads a changed configuration by itself. Any number of these can share a bus. /healthz and /metrics are on this machine alone unless told. SIGTERM and Ctrl-C release what is under way within 5 seconds.';
+    'Follows the bus, takes up at once what other managers leave there, and reads a changed configuration by itself. Any number of these can share a bus. /healthz and /metrics are served to this machine alone, unless --host names another address. SIGTERM and Ctrl-C release what is under way within 5 seconds.';
   static override examples = ['<%= config.bin %> <%= command.id %>'];
   static override flags = {
     port: Flags.integer({
@@ -26,7 +26,7 @@ export default class Run extends SigningCommand {
     }),
     pages: Flags.boolean({ description: 'serve /healthz and /metrics', default: true, allowNo: true }),
     interval: Flags.integer({
-      description: 'time between two looks at a bus that does not tell when it is written to, milliseconds',
+      description: 'time between two looks at a bus that does not report when it is written to, milliseconds',
       default: 10_000,
       min: 100,
     }),

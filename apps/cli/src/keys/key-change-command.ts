@@ -229,7 +229,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
     // Also where it is none: what is being issued can have been sealed before the change.
     for (const { name, sealedTo } of removedRecipients)
       this.progress(
-        `${many(openable.count, 'certificate')} on the bus may have a private key that "${name}" can open; imported ones count, since the bus does not say whom theirs was sealed to. If its key was stolen, run "certbus campaign start --sealed-to ${sealedTo}", then "certbus cert revoke --sealed-to ${sealedTo} --reason keyCompromise" until nothing is left. Replace imported certificates that are not renewed here where they came from.`,
+        `${many(openable.count, 'certificate')} on the bus may have a private key that "${name}" can open; imported ones count, since the bus does not record whom theirs was sealed to. If its key was stolen, run "certbus campaign start --sealed-to ${sealedTo}", then "certbus cert revoke --sealed-to ${sealedTo} --reason keyCompromise" until nothing is left. Replace imported certificates that are not renewed here where they came from.`,
       );
     const { count, certificates } = unopenable;
     if (count > 0)

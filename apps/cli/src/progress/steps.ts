@@ -42,7 +42,7 @@ function describeStep({ step, holder, until, takeOverAt, orderUrl, challengeType
     case 'claimed':
       return 'claimed';
     case 'taken-over':
-      return 'goes on with what was begun';
+      return 'continues an issuance that was interrupted';
     case 'order':
       return `the CA has the order ${orderUrl}`;
     case 'answered':

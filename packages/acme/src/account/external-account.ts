@@ -38,7 +38,7 @@ function invalid(why: string): AcmeError {
 /** Reads an external account. Throws `CERTBUS_ACME_EAB_INVALID`, which shows nothing of the key. */
 export function readExternalAccount({ kid, hmacKey, algorithm = 'HS256' }: ExternalAccount): MacKey {
   const mac = Object.hasOwn(MACS, algorithm) ? MACS[algorithm] : undefined;
-  if (!mac) throw invalid('its algorithm is none of HS256, HS384 and HS512');
+  if (!mac) throw invalid('its algorithm is not HS256, HS384 or HS512');
   if (!/^[\x21-\x7e]{1,500}$/.test(kid)) throw invalid('its kid is empty or has characters that none has');
   if (!/^[\w-]+={0,2}$/.test(hmacKey)) {
     const hint = /^[\w+/=-]+$/.test(hmacKey) ? ', but base64 with "+" or "/"' : '';

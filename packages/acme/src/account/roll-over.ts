@@ -58,7 +58,7 @@ async function change(engine: Engine, session: Session, newKey: AccountKey, acco
   const found = await accountOf(session, newKey);
   if (found === account) return;
   if (found !== undefined) throw keyTaken(engine, found);
-  const message = `The CA at ${engine.directory} said that it took the new account key, and does not know it. The old one stays in force.`;
+  const message = `The CA at ${engine.directory} accepted the new account key, but does not know it. The old one stays in force.`;
   throw new AcmeError('CERTBUS_ACME_NOT_ACME', message);
 }
 

@@ -49,7 +49,7 @@ function judge(text: string, { accountUrl, isWildcard }: PersistentGrant, now: D
   const account = parameters.get('accounturi');
   if (account === undefined) return 'has no accounturi';
   if (account !== accountUrl) return 'is for another account';
-  if (isWildcard && parameters.get('policy')?.toLowerCase() !== 'wildcard') return 'does not say policy=wildcard';
+  if (isWildcard && parameters.get('policy')?.toLowerCase() !== 'wildcard') return 'does not have policy=wildcard';
   const seconds = parameters.get('persistuntil');
   if (seconds === undefined) return { until: undefined };
   if (!/^\d{1,11}$/.test(seconds)) return 'has a persistUntil that is not a number of seconds';

@@ -61,7 +61,10 @@ function resourceOf({ directory }: Caller, { status, headers, data, retryAfter }
 /** RFC 9110 §10.2.2 lets a location be relative. */
 function locationOf({ directory }: Caller, { headers: { location } }: Answer, what: string): string {
   if (location) return checkOrigin(URL.parse(location, directory)?.href, directory);
-  throw new AcmeError('CERTBUS_ACME_NOT_ACME', `The CA did not say where the ${what} is (no Location header).`);
+  throw new AcmeError(
+    'CERTBUS_ACME_NOT_ACME',
+    `The answer of the CA has no Location header, so nobody knows where the ${what} is.`,
+  );
 }
 
 async function call({ signal }: Caller, request: () => Promise<Answer>): Promise<Answer> {

@@ -40,7 +40,7 @@ export function parseDirectoryUrl(directory: string): URL {
     );
   if (hasCredentials(url)) throw invalid(`The directory ${url.origin} must not carry a user name or password.`);
   if (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))) return url;
-  throw invalid(`The directory ${directory} must be https: what a CA says is trusted only over TLS.`);
+  throw invalid(`The directory ${directory} must be https: a CA is trusted over TLS only.`);
 }
 
 /** The given URL if it is at the directory's origin, without credentials. Throws `CERTBUS_ACME_NOT_ACME`: a CA never points elsewhere. */

@@ -54,7 +54,7 @@ function verdictAt(
   if (account && next && next.thumbprint !== thumbprint)
     return {
       outcome: 'skipped',
-      why: 'another key for that account was begun with; "certbus account rollover" completes it',
+      why: 'a roll-over of that account to another key was interrupted; "certbus account rollover" completes it',
     };
   if (!account) return { outcome: 'imported' };
   if (replace) return { outcome: 'replaced' };

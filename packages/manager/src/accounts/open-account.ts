@@ -41,7 +41,10 @@ async function finish(context: Context, options: RegistrationOptions): Promise<v
       options.signal.throwIfAborted();
       if (isBusError(error)) throw error;
       known.add(what);
-      logger.warn('what was begun with an account could not be completed', { directory, why: String(error) });
+      logger.warn('a change of an account that was interrupted could not be completed', {
+        directory,
+        why: String(error),
+      });
     }
   });
 }

@@ -63,7 +63,7 @@ test('a configuration that this manager cannot open is replaced by a whole one',
   await close();
 });
 
-test('one that says <redacted> cannot replace it: there is nothing to take the secret from', async () => {
+test('one that reads <redacted> cannot replace it: there is nothing to take the secret from', async () => {
   const { manager, close } = await openWithForeignConfiguration();
   await expect(manager.configure(withSecret('<redacted>'))).rejects.toMatchObject({
     code: 'CERTBUS_EVENTS_NOT_OPENED',

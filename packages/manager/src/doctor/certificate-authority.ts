@@ -24,7 +24,7 @@ function examineDirectory(
 ): readonly Finding[] {
   const { good, failed, warning } = findingsOn('directory', name);
   const profiles = Object.keys(summary.profiles).join(', ') || 'none';
-  const renewal = summary.renewalInfo ? 'says when to renew (RFC 9773)' : 'does not say when to renew';
+  const renewal = summary.renewalInfo ? 'recommends when to renew (RFC 9773)' : 'does not recommend when to renew';
   const findings = [good(`${authority.directory} answers, ${renewal}; profiles: ${profiles}`)];
   if (summary.externalAccountRequired && !authority.eab)
     findings.push(
@@ -53,7 +53,7 @@ function examineDirectory(
 async function examineClock(name: string, now: Date, ca: Acme, signal: AbortSignal): Promise<Finding> {
   const { good, warning, failed } = findingsOn('clock', name);
   const there = await readClock(ca, { signal });
-  if (!there) return warning('the CA does not say what time it is', 'Compare it by hand.');
+  if (!there) return warning('the answers of the CA have no date', 'Compare it by hand.');
   const skew = now.getTime() - there.getTime();
   const seconds = Math.round(Math.abs(skew) / 1000);
   if (Math.abs(skew) <= SKEW_MS) return good(`within ${seconds} s of the CA's`);

@@ -9,7 +9,7 @@ export async function examineControl(domain: string, view: DnsView, signal: Abor
   const facts = await view.control(domain, { signal });
   const { state, why } = classifyControl({ name: domain, ...facts, expectedNameServers: [] });
   if (state === 'gone')
-    return failed(why, `Is ${domain} still registered, and delegated? If it is not ours any more: "certbus cert rm".`);
+    return failed(why, `Is ${domain} still registered, and delegated? If it is not yours any more: "certbus cert rm".`);
   if (state === 'unknown') return warning(why, 'Look at the resolver and the network.');
   const servers = facts.nameServers?.toSorted().join(', ');
   return good(servers ? `served by ${servers}` : 'it is there');

@@ -200,7 +200,7 @@ function examineRecipient(recipient: string | Error, { state }: Picture): Findin
   return own
     ? good(`private keys are sealed to "${own.name}", which is this one`)
     : failed(
-        `private keys are sealed to ${recipients.map(({ name }) => `"${name}"`).join(', ')}, and this identity is none of them`,
+        `private keys are sealed to ${recipients.map(({ name }) => `"${name}"`).join(', ')}, and this identity is not one of them`,
         'Copy the right identity here, or have the holder of the root key name this one.',
       );
 }

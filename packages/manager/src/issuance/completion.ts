@@ -90,7 +90,7 @@ export async function completeIssuance(
 }
 
 function keyNotOurs(names: readonly string[]): AcmeError {
-  const what = `The certificate for ${names.join(', ')} has a key that nobody here made.`;
+  const what = `The certificate for ${names.join(', ')} has a key that was not made here.`;
   return new AcmeError('CERTBUS_ACME_CERTIFICATE_REFUSED', what);
 }
 

@@ -153,7 +153,7 @@ async function proveArchived(
     ({ checkpoint } = verified);
   }
   if (checkpoint.position !== end.position || checkpoint.hash !== end.hash)
-    throw refuseArchive(end.position, 'it is not what the bus says was archived.');
+    throw refuseArchive(end.position, 'it is not what the bus recorded as archived.');
 }
 
 /**

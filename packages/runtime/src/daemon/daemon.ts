@@ -18,7 +18,7 @@ export interface DaemonOptions extends ManagerSettings {
   readonly port?: number | undefined;
   /** Address that the pages are on; default `127.0.0.1`. */
   readonly host?: string | undefined;
-  /** Time between two looks at a bus that does not tell when it is written to, milliseconds; default 10,000. */
+  /** Time between two looks at a bus that does not report when it is written to, milliseconds; default 10,000. */
   readonly intervalMs?: number | undefined;
   /** Takes a line about what happened: `info`, or `warn` for what somebody should look at. */
   readonly log: WriteLine;

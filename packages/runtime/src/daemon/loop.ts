@@ -20,7 +20,7 @@ export interface LoopListener {
 export interface LoopOptions extends Pick<RunOnceOptions, 'onProgress'> {
   readonly manager: Pick<Manager, 'refresh' | 'runOnce' | 'nextDue' | 'checkpoint' | 'state'>;
   readonly bus: Pick<Bus, 'version' | 'whenWritten'>;
-  /** Time between two looks at a bus that does not tell when it is written to, milliseconds; default 10,000. */
+  /** Time between two looks at a bus that does not report when it is written to, milliseconds; default 10,000. */
   readonly intervalMs?: number | undefined;
   readonly now?: () => Date;
   readonly signal: AbortSignal;

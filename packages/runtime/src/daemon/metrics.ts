@@ -106,7 +106,7 @@ export function createMetrics(registry: Registry): Metrics {
     for (const [within, ms] of WITHIN) gauge.set({ within }, counts.endingBefore(new Date(now.getTime() + ms)));
   });
 
-  shown('alerts', 'Alerts that people were told of and that are not over', ['alert'], (gauge, { state }) => {
+  shown('alerts', 'Alerts that were sent and are not over', ['alert'], (gauge, { state }) => {
     const raised = state.bus.alerts.filter(({ until }) => until === undefined);
     for (const kind of ALERT_KINDS) gauge.set({ alert: kind }, raised.filter(({ alert }) => alert === kind).length);
   });

@@ -52,7 +52,7 @@ test('what is missing is told at once, for all names, as lines of a zone', async
       `${NAME}. 3600 IN TXT "authority.test; accounturi=${accountUrl}; policy=wildcard"`,
       `_validation-persist.b.test. 3600 IN TXT "authority.test; accounturi=${accountUrl}"`,
     ],
-    message: expect.stringMatching(/does not say policy=wildcard.*no record is for authority\.test.*IN TXT/),
+    message: expect.stringMatching(/does not have policy=wildcard.*no record is for authority\.test.*IN TXT/),
   });
 });
 

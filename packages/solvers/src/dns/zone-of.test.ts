@@ -58,7 +58,7 @@ test('a resolver that makes up both for every name has no zone, and the error sa
   dns.makeUp('', 'NS', ['ns1.test']);
   await expect(zoneOf('_acme-challenge.zone.other')).rejects.toMatchObject({
     code: 'CERTBUS_ACME_ZONE_NOT_FOUND',
-    message: expect.stringMatching(/zone\.other has what a name next to it has that nobody made/),
+    message: expect.stringMatching(/zone\.other has the same records as a name next to it that does not exist/),
   });
 });
 

@@ -51,7 +51,8 @@ export async function zoneInDns(
     }
     const isServed = await hasServers(candidate);
     const isMadeUp = (await hasControl(isApex, candidate)) && (!isServed || (await hasControl(hasServers, candidate)));
-    if (isMadeUp) refused.push(`${candidate} has what a name next to it has that nobody made`);
+    if (isMadeUp)
+      refused.push(`${candidate} has the same records as a name next to it that does not exist, so they are made up`);
     else if (isServed) return candidate;
     else unserved ??= candidate;
   }

@@ -39,12 +39,12 @@ test('says how it ended, with the end of its output on one clean line', async ()
   const { script } = createScript('seq 1 5000; printf "\\033[31mred\\n"; echo last >&2; exit 3');
   const failed = await runCommand({ command: [script] }, { env: {}, signal }).catch((error) => error);
   expect(failed).toMatchObject({ code: 'CERTBUS_AGENT_COMMAND_FAILED' });
-  expect(failed.message).toContain('ended with status 3. It said: ');
+  expect(failed.message).toContain('ended with status 3. It printed: ');
   expect(failed.message).toContain('last');
   expect(failed.message).not.toMatch(/\p{Cc}/u);
   expect(failed.message.length).toBeLessThan(6_000);
   const missing = runCommand({ command: ['/nowhere/reload'] }, { env: {}, signal });
-  await expect(missing).rejects.toThrow('The command /nowhere/reload cannot be started: ENOENT. It said nothing.');
+  await expect(missing).rejects.toThrow('The command /nowhere/reload cannot be started: ENOENT. It printed nothing.');
 });
 
 test('a command that takes too long ends with all that it started', async () => {

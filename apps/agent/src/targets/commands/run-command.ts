@@ -67,7 +67,7 @@ export async function runCommand(
   let output = '';
   const fail = (why: string) => {
     const said =
-      output.trim() === '' ? 'It said nothing.' : `It said: ${cleanLine(output.trim().replaceAll('\n', ' | '))}`;
+      output.trim() === '' ? 'It printed nothing.' : `It printed: ${cleanLine(output.trim().replaceAll('\n', ' | '))}`;
     return new CommandError(`The command ${program} ${why}.`, said);
   };
   // A group of its own: what it started ends with it.

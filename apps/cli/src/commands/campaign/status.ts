@@ -4,7 +4,7 @@ import { BaseCommand } from '../../base-command.ts';
 import { type CampaignJson, campaignJson, describeCampaign } from '../../certificates/campaign-text.ts';
 
 export default class CampaignStatus extends BaseCommand {
-  static override summary = 'Say how far a campaign is, when the rest is done, and which certificates fail and why.';
+  static override summary = 'Show how far a campaign is, when the rest is done, and which certificates fail and why.';
   static override examples = ['<%= config.bin %> <%= command.id %> cA3pQ1zLm0w'];
   static override args = { id: Args.string({ required: true, description: 'id of the campaign' }) };
 

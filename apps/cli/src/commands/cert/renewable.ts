@@ -109,7 +109,7 @@ function checkEnding(count: number, result: Result): void {
 export default class CertRenewable extends SigningCommand {
   static override summary = 'List which certificates are due; renew them with --renew-all.';
   static override description =
-    'Without a renewing flag nothing is changed. From cron: certbus cert renewable --renew-all. The exit status is 10 where something that has ended or is about to is not renewed, be it that another manager claims it.';
+    'Without a renewing flag nothing is changed. From cron: certbus cert renewable --renew-all. The exit status is 10 where something that has ended or is about to is not renewed, also where another manager claims it.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> 2027-01-31',
     '<%= config.bin %> <%= command.id %> --renew-all',

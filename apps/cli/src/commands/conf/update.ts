@@ -10,7 +10,7 @@ import { readStandardInput } from '../../text-input.ts';
 export default class ConfUpdate extends SigningCommand {
   static override summary = 'Replace the configuration on the bus by the one on standard input.';
   static override description =
-    'A secret that reads <redacted> keeps its stored value while everything that says where it is sent is unchanged. A document with "position", as "certbus conf display" prints it, is refused when somebody changed the configuration since then; one without replaces what is there. What differs is printed by path.';
+    'A secret that reads <redacted> keeps its stored value while the fields that decide where it is sent are unchanged. A document with "position", as "certbus conf display" prints it, is refused when somebody changed the configuration since then; one without replaces what is there. What differs is printed by path.';
   static override examples = ['<%= config.bin %> <%= command.id %> < config.json'];
   static override flags = {
     expect: Flags.integer({

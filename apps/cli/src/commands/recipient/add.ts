@@ -5,7 +5,7 @@ import { KEY_CHANGE_FLAGS, KeyChangeCommand, type KeyChangeResult } from '../../
 export default class RecipientAdd extends KeyChangeCommand {
   static override summary = 'Seal private keys to another recipient as well, from now on.';
   static override description =
-    'A recipient is an age public key: a group of load balancers, or an offline backup ("certbus keygen loadbalancer", or age-keygen; its file has it after "# public key:"). To one named "backup" the ACME account keys are sealed, too. What was sealed before it opens after "certbus recipient reseal", or once it was renewed. Needs the root key; without it, --request.';
+    'A recipient is an age public key: a group of load balancers, or an offline backup ("certbus keygen loadbalancer", or age-keygen; its file has it after "# public key:"). The ACME account keys are sealed to one named "backup", too. It can open what was sealed before after "certbus recipient reseal", or once that was renewed. Needs the root key; without it, --request.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> edge age1…',
     '<%= config.bin %> <%= command.id %> edge age1… --request add.request',

@@ -26,7 +26,8 @@ const TELL_EVERY = 1_000;
 const WHAT = 'The file of keys';
 
 export default class RecipientReseal extends SigningCommand {
-  static override summary = 'Seal private keys again, to the recipients of now, where an identity is that opens them.';
+  static override summary =
+    'Seal private keys again, to the recipients of now, on a machine with an identity that opens them.';
   static override description =
     'Recipients that were added open what is sealed from then on. For what was sealed before: run this with an identity that opens it, such as backup.key, on the machine where that is; no manager key is needed, nor a network with --from and --trust. Bring the file to a manager, and append it there with --append. No key in it is in the clear.';
   static override examples = [

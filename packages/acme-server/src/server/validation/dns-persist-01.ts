@@ -10,7 +10,7 @@ function faultOf({ parameters }: IssueValue, context: MethodContext): string | u
   if (accountUri === undefined) return 'it has no accounturi';
   if (accountUri !== accountUrl) return `its accounturi is ${accountUri} and not ${accountUrl}`;
   if (authorization.isWildcard && parameters.get('policy')?.toLowerCase() !== 'wildcard') {
-    return 'it does not say policy=wildcard';
+    return 'it does not have policy=wildcard';
   }
   const until = parameters.get('persistuntil');
   if (until === undefined) return undefined;

@@ -34,10 +34,7 @@ function recognise({ rootEvents }: RootRequest, trust: Trust): Checkpoint {
     return checkpointOf(trust, { position: Number.MAX_SAFE_INTEGER, hash: '' }, rootEvents);
   } catch (cause) {
     if (!(cause instanceof HistoryError)) throw cause;
-    throw refuse(
-      'what it says of the changes before is not what this root signed. Make it again with "--request".',
-      cause,
-    );
+    throw refuse('the changes before it are not those that this root signed. Make it again with "--request".', cause);
   }
 }
 
@@ -105,7 +102,7 @@ export async function examineRequest(
   if (rootKey !== trust.rootKey)
     throw refuse('the root key of this machine is not the one that its bus.pub names. Give both of the same bus.');
   if (request.busId !== trust.busId)
-    throw refuse(`it is of the bus ${request.busId}, and bus.pub of this machine is of ${trust.busId}.`);
+    throw refuse(`it belongs to the bus ${request.busId}, and bus.pub of this machine to ${trust.busId}.`);
   const checkpoint = recognise(request, trust);
   const { floor } = trust;
   if (floor && checkpoint.rootSequence < floor.rootSequence) {
