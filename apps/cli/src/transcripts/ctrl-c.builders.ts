@@ -6,6 +6,8 @@ import type { StartedSite } from './site.builders.ts';
 export interface Stop {
   /** What the terminal shows of it. */
   readonly shows: string;
+  /** Whether this machine knows the CA's order by then: the next run goes on with it, and makes no other. */
+  readonly isOrdered: boolean;
   /** Whether its record is in DNS by then. */
   readonly isPresented: boolean;
   /** Whether the screen is in the transcript. Default false. */
@@ -27,11 +29,21 @@ const unanswered =
 
 /** All stops, in the order in which an issuance comes to them, by a word for a name. */
 export const STOPS: Readonly<Record<string, Stop>> = {
-  claimed: { shows: 'claimed', isPresented: false, isKept: true, arrange: unanswered('newOrder') },
-  asked: { shows: 'claimed', isPresented: false, arrange: unanswered('newOrder', { when: 'after' }) },
-  ordered: { shows: 'the CA has the order', isPresented: false, arrange: unanswered('authorization') },
-  answered: { shows: 'waits until', isPresented: true, arrange: unanswered('challenge') },
-  proved: { shows: 'waits until', isPresented: true, arrange: unanswered('authorization', { from: 2 }) },
-  finalized: { shows: 'waits until', isPresented: false, arrange: unanswered('finalize', { when: 'after' }) },
-  issued: { shows: 'waits until', isPresented: false, arrange: unanswered('certificate') },
+  claimed: { shows: 'claimed', isOrdered: false, isPresented: false, isKept: true, arrange: unanswered('newOrder') },
+  asked: { shows: 'claimed', isOrdered: false, isPresented: false, arrange: unanswered('newOrder', { when: 'after' }) },
+  ordered: { shows: 'the CA has the order', isOrdered: true, isPresented: false, arrange: unanswered('authorization') },
+  answered: { shows: 'waits until', isOrdered: true, isPresented: true, arrange: unanswered('challenge') },
+  proved: {
+    shows: 'waits until',
+    isOrdered: true,
+    isPresented: true,
+    arrange: unanswered('authorization', { from: 2 }),
+  },
+  finalized: {
+    shows: 'waits until',
+    isOrdered: true,
+    isPresented: false,
+    arrange: unanswered('finalize', { when: 'after' }),
+  },
+  issued: { shows: 'waits until', isOrdered: true, isPresented: false, arrange: unanswered('certificate') },
 };

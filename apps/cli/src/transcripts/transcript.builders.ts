@@ -37,6 +37,22 @@ const SAME_LENGTH: readonly (readonly [RegExp, string])[] = [
   [wrapped('(?<![\\w-])', ...characters(64, '[\\da-f]'), '(?![\\w-])'), '0'],
   [wrapped('(?<![\\w-])', ...characters(43, '[\\w-]'), '(?![\\w-])'), '0'],
   [/(?<=\/acme\/\w+\/)[\w-](?:\n?[\w-]){21}/g, '1'],
+  [wrapped(...'issuanceId=', ...characters(11, '[\\w-]')), 'issuanceId=id000000000'],
+  [/\b[\dA-F]\n?[\dA-F](?:\n?:(?:\n *)?[\dA-F]\n?[\dA-F]){31}/g, '00:'],
+  [/(?<=Intermediate \d )[\da-f]{6}\b/g, '0'],
+  // Cells that a table has cut.
+  [/(?<=127\.0\.0\.1:)\d{1,4}(?=…)/g, '54321'],
+  [/\bage1[a-z\d]+(?=…)/g, 'age1'],
+  [/(?<=\/acme\/\w+\/)[\w-]+(?=…)/g, '1'],
+  [/(?<= {2})(?!age1)[\w-]{6,42}(?=…)/g, '0'],
+];
+
+const [PEM_BEGINS, PEM_ENDS] = ['BEGIN', 'END'].map((word) => wrapped(...`-----${word} CERTIFICATE-----`).source);
+/** What has another length in each run, and moves nothing but the end of its own line. */
+const OTHER_LENGTH: readonly (readonly [RegExp, string])[] = [
+  [/^certbus\/\S+ \S+ node-v\S+$/gm, 'certbus/1.2.3 linux-x64 node-v24.0.0'],
+  [wrapped(...'within ', '\\d+', ...' s of'), 'within 1 s of'],
+  [new RegExp(`${PEM_BEGINS}[\\s\\S]*?${PEM_ENDS}[\\\\n\\n]*(?=")`, 'g'), 'PEM'],
 ];
 
 /** What takes longer on a busy machine stands at the end of a line, where its length does not matter. */
@@ -45,35 +61,55 @@ const ELAPSED = /\((?:\d+ h \d+ min|\d+ min \d+ s|\d+ s)\)$/gm;
 const STILL_WAITING = /^.*: still waiting: .*\n/gm;
 const WEEKDAY = /\b(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day(?= 2026-01-02)/g;
 
-/** A text of the same length, and with the same ends of lines, that stands for another one. */
+/** A text of the same length, and with the same ends of lines and indents, that stands for another one. */
 function fill(placeholder: string, found: string): string {
+  const letters = placeholder.replaceAll(' ', '');
   let at = 0;
-  return found.replaceAll(/[^\n]/g, () => placeholder.charAt(at++ % placeholder.length));
+  return found.replaceAll(/\S/g, () => letters.charAt(at++ % letters.length));
 }
 
 /** A text as it is the same in each run. */
 function normalize(text: string, { folder, known }: Site): string {
   let same = text.replaceAll(folder, '/srv/certbus');
-  for (const [value, placeholder] of known) same = same.replaceAll(value, placeholder);
+  for (const [value, placeholder] of known)
+    same = same.replaceAll(wrapped(...value), (found) => fill(placeholder, found));
   for (const [pattern, placeholder] of SAME_LENGTH)
     same = same.replaceAll(pattern, (found) => fill(placeholder, found));
+  for (const [pattern, placeholder] of OTHER_LENGTH) same = same.replaceAll(pattern, placeholder);
   return same.replaceAll(ELAPSED, '(1 s)').replaceAll(WEEKDAY, 'Friday').replaceAll(STILL_WAITING, '');
 }
 
+/** What comes behind it is the file that a command in a pipe reads. */
+const FROM_FILE = '<';
+
 const envOf = ({ folder }: Site, program: string) => ({
   HOME: folder,
+  EDITOR: EDITS,
   CERTBUS_STATE_DIR: join(folder, 'state'),
   NODE_COMPILE_CACHE: join(dirname(program), 'compiled'),
 });
+
+/** What stands for a person with an editor: it changes one line. */
+const EDITS = `sed -i 's/"giveUpAfterDays": 3/"giveUpAfterDays": 4/'`;
 
 async function programOf(): Promise<readonly string[]> {
   return [process.execPath, '--conditions=certbus:source', await bundledCommandLine()];
 }
 
-/** Starts a command on a terminal, to answer what it asks. */
-export async function startOnTerminal(site: Site, columns: number, args: readonly string[]): Promise<TerminalSession> {
+/**
+ * Starts a command on a terminal, to answer what it asks.
+ *
+ * @param options.variables of its environment, besides those of each command.
+ */
+export async function startOnTerminal(
+  site: Site,
+  columns: number,
+  args: readonly string[],
+  { variables = {} }: { readonly variables?: Readonly<Record<string, string>> } = {},
+): Promise<TerminalSession> {
   const program = await programOf();
-  return openTerminal([...program, ...args], { columns, cwd: site.folder, env: envOf(site, program.at(-1) ?? '') });
+  const env = { ...envOf(site, program.at(-1) ?? ''), ...variables };
+  return openTerminal([...program, ...args], { columns, cwd: site.folder, env });
 }
 
 interface Shown {
@@ -88,19 +124,22 @@ async function showOnTerminal(site: Site, columns: number, args: readonly string
 }
 
 async function showPiped(site: Site, args: readonly string[]): Promise<Shown> {
+  const from = args.indexOf(FROM_FILE);
+  const own = from < 0 ? args : args.slice(0, from);
+  const input = from < 0 ? '' : readFileSync(join(site.folder, args[from + 1] ?? ''));
   const [node = '', ...rest] = await programOf();
   const env = { PATH: process.env['PATH'], ...envOf(site, rest.at(-1) ?? '') };
   return new Promise((resolve) => {
-    const child = execFile(node, [...rest, ...args], { cwd: site.folder, env, maxBuffer: 1e8 }, (_, stdout, stderr) => {
+    const child = execFile(node, [...rest, ...own], { cwd: site.folder, env, maxBuffer: 1e8 }, (_, stdout, stderr) => {
       const errors = stderr.trimEnd().replaceAll(/^(?=.)/gm, '2> ');
       resolve({ text: [stdout.trimEnd(), errors].filter(Boolean).join('\n'), status: child.exitCode ?? -1 });
     });
-    child.stdin?.end();
+    child.stdin?.end(input);
   });
 }
 
 /** A word as it is typed. */
-const typed = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`);
+const typed = (word: string): string => (/^[\w@%+=:,./<-]+$/.test(word) ? word : `'${word}'`);
 
 /** Heads a part of the transcript: what was typed, and where. */
 export const titleOf = (args: readonly string[], place: Place): string =>

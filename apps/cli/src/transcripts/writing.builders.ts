@@ -1,8 +1,9 @@
 /** Commands that change a bus, in the order in which an operator could type them, each on what the ones before left. */
-import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createIdentity, createManagerKey } from '@certbus/events';
 import { createTlsIdentity } from 'certbus-services';
+import { certbus, resultOf } from '../cli.builders.ts';
 import { commitsOf } from '../site.builders.ts';
 import { newFolder } from './site.builders.ts';
 import { type Place, type Site, show } from './transcript.builders.ts';
@@ -31,11 +32,15 @@ const WRITING: readonly string[] = [
   'account register',
   'conf use ca',
   'alerts test',
+  'bus archive',
+  'bus snapshot',
   'bus export backup',
 ];
 
 /** What a program reads of more of them, behind those: they print lines, and no table that a window could cut. */
 const PIPED: readonly string[] = [
+  'conf update < changed.json',
+  'conf edit --yes',
   'recipient reseal keys --identity backup.key',
   'recipient reseal keys --append',
   'recipient rm backup --request remove.request',
@@ -48,7 +53,15 @@ const PIPED: readonly string[] = [
   'bus repair --from backup --dry-run',
   'bus import backup --bus sqlite:./copy.db#certbus',
   'account deactivate ca',
+  'bus bootstrap sqlite:./new.db#certbus',
+  'bus restored',
 ];
+
+/** What somebody does to the files of a site before a command. */
+const BEFORE: Readonly<Record<string, (folder: string) => void>> = {
+  'root append remove.request.signed': (folder) => cpSync(join(folder, 'bus.db'), join(folder, 'earlier.db')),
+  'bus restored': (folder) => cpSync(join(folder, 'earlier.db'), join(folder, 'bus.db')),
+};
 
 /** They name days of the week, whose length moves the end of a line of 80 columns. */
 const HAS_WEEKDAYS = /^campaign/;
@@ -58,10 +71,12 @@ export interface Given {
   readonly recipient: string;
   readonly managerPublic: string;
   readonly moved: string;
+  /** A configuration for the site, as somebody wrote it into a file. */
+  readonly configuration: string;
 }
 
-/** Draws keys, and makes a certificate of another program. */
-export async function drawGiven(): Promise<Given> {
+/** Draws keys, makes a certificate of another program, and changes the configuration of a site in a file. */
+export async function drawGiven({ folder }: Site): Promise<Given> {
   const publicOf = (key: string) =>
     key
       .split('\n')
@@ -73,7 +88,9 @@ export async function drawGiven(): Promise<Given> {
     createTlsIdentity(),
   ]);
   const recipient = /age1\S+/.exec(identity)?.[0] ?? '';
-  return { recipient, managerPublic: publicOf(managerKey), moved: `${certificate}${key}` };
+  const { position: _, ...stored } = resultOf(await certbus(folder, ['conf', 'display', '--json']));
+  const configuration = JSON.stringify({ ...stored, giveUpAfterDays: 3 }, undefined, 2);
+  return { recipient, managerPublic: publicOf(managerKey), moved: `${certificate}${key}`, configuration };
 }
 
 /** A copy of a site in a folder of its own. */
@@ -83,6 +100,9 @@ function copyOf(site: Site, given: Given): Site {
   rmSync(join(folder, 'state'), { recursive: true, force: true });
   writeFileSync(join(folder, 'second.pub'), given.managerPublic);
   writeFileSync(join(folder, 'moved.pem'), given.moved, { mode: 0o600 });
+  writeFileSync(join(folder, 'changed.json'), given.configuration);
+  const local = JSON.parse(readFileSync(join(folder, 'certbus.json'), 'utf8'));
+  writeFileSync(join(folder, 'certbus.json'), JSON.stringify({ ...local, archive: 'file:./archive' }));
   return { folder, known: new Map(site.known) };
 }
 
@@ -109,6 +129,7 @@ export async function* showWriting(site: Site, place: Place, given: Given): Asyn
       const learn = async () => {
         campaign = (await learnIds(copy)) ?? campaign;
       };
+      BEFORE[command]?.(copy.folder);
       const part = await show(copy, place, words, { title: command.split(' '), learn });
       if (place !== 80 || !HAS_WEEKDAYS.test(command)) yield part;
     }
