@@ -48,8 +48,12 @@ export interface TerminalSession extends AsyncDisposable {
   type(line: string): Promise<void>;
   /** Presses a key, as tmux calls it: `C-c`, `Up`. */
   press(key: string): Promise<void>;
-  /** All lines so far, also those that have left the screen. */
-  screen(): Promise<string>;
+  /**
+   * All lines so far, also those that have left the screen.
+   *
+   * @param options.withColours with the escape sequences of their colours. Default false.
+   */
+  screen(options?: { readonly withColours?: boolean }): Promise<string>;
   /** Waits until the screen has a text behind what was there at the last call. The test's own limit bounds it. */
   waitFor(text: string): Promise<void>;
   /** Waits for the end of the program; its exit status. */
@@ -101,8 +105,8 @@ export async function openTerminal(
     'sh',
     ...command,
   );
-  const capture = async () =>
-    (await call('capture-pane', '-p', '-S', '-', '-t', 'main'))
+  const capture = async ({ withColours = false } = {}) =>
+    (await call('capture-pane', '-p', ...(withColours ? ['-e'] : []), '-S', '-', '-t', 'main'))
       .split('\n')
       .map((line) => line.trimEnd())
       .join('\n')
