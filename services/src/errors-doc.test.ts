@@ -64,6 +64,25 @@ test('what certbus can be made to print is provoked by certbus', () => {
   expect(named.sort()).toEqual(kept.sort());
 });
 
+/** Codes of this machine and of the command line that are not provoked there, and why. */
+const NOT_BY_CERTBUS: Readonly<Record<string, string>> = {
+  CERTBUS_CLI_SECRET_MISSING: 'needs AWS',
+  CERTBUS_CLI_SECRET_DENIED: 'needs AWS',
+  CERTBUS_CLI_SECRET_UNREACHABLE: 'needs AWS',
+  CERTBUS_CLI_DECLINED: 'is the answer to a question on a terminal, whose transcript is kept',
+  CERTBUS_CLI_PORT_PROBLEM: 'is that of "certbus example-server", which has no --json',
+};
+
+test('every code of this machine and of the command line is provoked by certbus, or has a reason', () => {
+  const own = codesIn(
+    ['apps/cli/src/errors.ts', 'packages/runtime/src/errors.ts'],
+    /(?:\||ErrorCode =)\s*'(CERTBUS_\w+)'/g,
+  );
+  expect(own.size).toBeGreaterThan(20);
+  const others = [...own].filter((code) => PROVOKED_BY[code] !== BY_CERTBUS);
+  expect(others.sort()).toEqual(Object.keys(NOT_BY_CERTBUS).sort());
+});
+
 test('a code without a test has a reason, and is in no test', () => {
   const texts = TESTS.map(text);
   const unnamed = [...documented].filter((code) => !texts.some((each) => each.includes(code)));

@@ -8,11 +8,13 @@ import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from
 import { createIdentity } from '@certbus/events';
 import { withManager } from '@certbus/runtime';
 import { readEnvironment } from '@certbus/runtime/local';
-import { openSqliteLog } from '@certbus/store/sqlite';
+import { openExportFile } from '@certbus/store/export-file';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beginSite } from '../begin-site.builders.ts';
 import { createRunner, type RunCommand } from '../in-process.builders.ts';
 import { putCertificate, putEnded } from '../site.builders.ts';
+import { appendPast, makeRefusedBus, takeOut } from './wrong-bus.builders.ts';
 
 const KEPT = fileURLToPath(new URL('provoked.json', import.meta.url));
 const temporary = temporaryFolder();
@@ -103,16 +105,35 @@ afterAll(async () => {
   temporary.remove();
 });
 
-/** Writes past CertBus what comes behind the newest commit of a site's bus. */
-async function appendPast(site: Site, bytesAfter: (newest: string) => string): Promise<void> {
-  const log = await openSqliteLog(site.at('bus.db'));
-  const { commits } = await log.read('certbus', 0, { limit: 1_000 });
-  const newest = Buffer.from(commits.at(-1)?.bytes ?? []).toString();
-  await log.append('certbus', commits.length, Buffer.from(bytesAfter(newest)));
-  await log.close();
+type Provocation = (site: Site) => ReturnType<RunCommand>;
+
+/** Looks at a published bus that a verifier must refuse. */
+const verifyVector =
+  (name: string): Provocation =>
+  async (site) => {
+    site.write('bus.pub', await makeRefusedBus(site.at('refused.db'), name));
+    return run(['bus', 'verify'], { ...site.variables, CERTBUS_BUS: `sqlite:${site.at('refused.db')}#certbus` });
+  };
+
+/** Presses Ctrl-C in what a command runs, once something has come. */
+async function interrupt(start: () => ReturnType<RunCommand>, hasCome: () => boolean): ReturnType<RunCommand> {
+  const before = new Set(process.listeners('SIGINT'));
+  const running = start();
+  await expect.poll(hasCome).toBe(true);
+  for (const listener of process.listeners('SIGINT')) if (!before.has(listener)) listener('SIGINT');
+  return running;
 }
 
-type Provocation = (site: Site) => ReturnType<RunCommand>;
+const THREE_DAYS_MS = 3 * 86_400_000;
+const MAX_CAMPAIGNS = 20;
+/** Makes the request for a change of keys in a file of a site. */
+async function request(site: Site, file: string, ...change: readonly string[]): Promise<string> {
+  const { error } = await run(['recipient', ...change, '--request', site.at(file), '--yes'], site.variables);
+  expect(error).toBeNull();
+  return site.at(file);
+}
+const sign = (site: Site, file: string, ...more: readonly string[]) =>
+  run(['root', 'sign', file, '--yes', ...more], site.variables);
 
 /** The id of a certificate that has ended: the same in each run, since messages name it. */
 const ENDED = 'endedcert01';
@@ -187,11 +208,11 @@ const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
     return run(['bus', 'verify'], { ...site.variables, CERTBUS_BUS: bus });
   },
   CERTBUS_EVENTS_COMMIT_MALFORMED: async (site) => {
-    await appendPast(site, () => 'forged');
+    await appendPast(site.at('bus.db'), () => 'forged');
     return run(['bus', 'verify'], site.variables);
   },
   CERTBUS_EVENTS_POSITION_WRONG: async (site) => {
-    await appendPast(site, (newest) => newest);
+    await appendPast(site.at('bus.db'), (newest) => newest);
     return run(['bus', 'verify'], site.variables);
   },
   CERTBUS_EVENTS_HISTORY_FORKED: async (site) => {
@@ -223,6 +244,78 @@ const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
     await run(['cert', 'ls'], site.variables);
     for (const file of readdirSync(site.at('state'))) chmodSync(join(site.at('state'), file), 0o666);
     return run(['conf', 'display'], site.variables);
+  },
+  CERTBUS_CLI_INTERRUPTED: async (site) => {
+    const fault = ca.faults.inject({ kind: 'stall', when: 'before' }, { resource: 'newOrder', times: 1 });
+    const start = () => run(['cert', 'mk', '--subdomain', 'a.test'], site.variables);
+    const interrupted = await interrupt(start, () => fault.hits > 0);
+    ca.faults.clear();
+    return interrupted;
+  },
+  CERTBUS_CLI_REVOCATION_FAILED: async (site) => {
+    for (const args of [
+      ['cert', 'mk', '--subdomain', 'left.test'],
+      ['cert', 'rm', 'left.test', '--yes'],
+    ])
+      expect((await run(args, site.variables)).error).toBeNull();
+    const terms = ['--served-for', '0m', '--identity', site.at('manager.key'), '--yes'];
+    return run(['cert', 'revoke', '--name', 'left.test', ...terms], site.variables);
+  },
+  CERTBUS_EVENTS_FORMAT_UNKNOWN: verifyVector('format-raised'),
+  CERTBUS_EVENTS_FORMAT_WRONG: verifyVector('format-lower-than-announced'),
+  CERTBUS_EVENTS_SIGNER_NOT_IN_FORCE: verifyVector('signed-by-a-stranger'),
+  CERTBUS_EVENTS_SIGNATURE_INVALID: verifyVector('signature-damaged'),
+  CERTBUS_EVENTS_ROOT_SIGNATURE_INVALID: verifyVector('root-event-by-a-manager'),
+  CERTBUS_EVENTS_ROOT_SEQUENCE_WRONG: verifyVector('root-event-skipped'),
+  CERTBUS_STORE_GAP: async (site) => {
+    for (const giveUpAfterDays of [3, 4]) await configure(site, { giveUpAfterDays });
+    await takeOut(site.at('bus.db'), 3);
+    return run(['bus', 'verify'], site.variables);
+  },
+  CERTBUS_STORE_EXPORT_BUSY: async (site) => {
+    const file = await openExportFile(site.at('export'), { create: true });
+    const answer = await run(['bus', 'export', site.at('export')], site.variables);
+    await file.close();
+    return answer;
+  },
+  CERTBUS_ACME_ZONE_NOT_FOUND: async (site) => {
+    const url = 'http://127.0.0.1:1';
+    await configure(site, { dns: [{ zones: ['*'], provider: 'httpreq', url, resolver: [dns.address] }] });
+    return run(['cert', 'mk', '--subdomain', 'a.test'], site.variables);
+  },
+  CERTBUS_MANAGER_CONFIG_CHANGED: (site) => {
+    // Somebody else is first: what was edited is from a position before.
+    const EDITOR = `sed -i -E 's/"position": [0-9]+/"position": 1, "giveUpAfterDays": 3/'`;
+    return run(['conf', 'edit', '--yes'], { ...site.variables, EDITOR });
+  },
+  CERTBUS_MANAGER_BUS_STALE: async (site) => {
+    const silent = siteIn(site.at('silent'));
+    await beginSite(silent.folder, { begunAt: new Date(Date.now() - THREE_DAYS_MS) });
+    // Without the floor, which is the head here.
+    silent.write('bus.pub', readFileSync(silent.at('bus.pub'), 'utf8').replace(/\n.*/s, '\n'));
+    return run(['cert', 'mk', 'a.test'], silent.variables);
+  },
+  CERTBUS_MANAGER_REQUEST_REFUSED: async (site) => {
+    const first = await request(site, 'first', 'rm', 'backup');
+    const second = await request(site, 'second', 'rm', 'loadbalancers');
+    expect((await sign(site, first)).error).toBeNull();
+    return sign(site, second);
+  },
+  CERTBUS_MANAGER_REQUEST_OUTDATED: async (site) => {
+    const file = await request(site, 'first', 'rm', 'backup');
+    expect((await sign(site, file)).error).toBeNull();
+    expect((await run(['root', 'append', `${file}.signed`], site.variables)).error).toBeNull();
+    return sign(site, file, '--out', site.at('again'));
+  },
+  CERTBUS_MANAGER_TOO_MANY_CAMPAIGNS: async (site) => {
+    await putEnded(site.folder, { certificateId: ENDED, names: ['old.test'], directory: ca.directory });
+    const environment = readEnvironment({ variables: site.variables, writeLine() {} });
+    const { signal } = new AbortController();
+    await withManager(environment, async (manager) => {
+      for (let day = 1; day <= MAX_CAMPAIGNS; day += 1)
+        await manager.startCampaign({ predicate: { issuedBefore: new Date(Date.UTC(2030, 0, day)) } }, { signal });
+    });
+    return run(['campaign', 'start', '--domain', 'old.test', '--yes'], site.variables);
   },
   CERTBUS_ACME_PROBLEM: (site) => run(['cert', 'mk', '--subdomain', 'blocked.test'], site.variables),
   CERTBUS_ACME_NO_SOLVER: (site) =>
@@ -319,6 +412,9 @@ const comparable = (text: string): string =>
     .replaceAll(root, 'FOLDER')
     .replaceAll(/127\.0\.0\.1:\d{4,5}/g, '127.0.0.1:PORT')
     .replaceAll(/\b[0-9a-f]{16}\b/g, 'HASH')
+    .replaceAll(/\b[0-9A-F]{16,40}\b/g, 'SERIAL')
+    .replaceAll(/(?<![\w-])[\w-]{43}(?![\w-])/g, 'HASH')
+    .replaceAll(/(?<=another request, |cancel one of (?:[\w-]+, )*)[\w-]{11}/g, 'ID')
     // In an order that the CA draws.
     .replaceAll(/it offers: [\w, -]+/g, 'it offers: CHALLENGES')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'INSTANT')
