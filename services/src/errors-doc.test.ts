@@ -94,3 +94,20 @@ test('every code has an exit status of certbus, which the contract compares', ()
   const { exitStatuses } = JSON.parse(text('apps/cli/src/contract.json'));
   expect([...documented].filter((code) => !(code in exitStatuses))).toEqual([]);
 });
+
+test('the exit status 10 has every command that ends with it', () => {
+  const [row = ''] = /^\| 10 \| .*$/m.exec(text('docs/errors.md')) ?? [];
+  const commands = globSync('**/*.ts', { cwd: `${root}/apps/cli/src/commands` })
+    .filter((file) => text(`apps/cli/src/commands/${file}`).includes("'CERTBUS_CLI_UNHEALTHY'"))
+    .map((file) => file.replace(/\.ts$/, '').replaceAll('/', ' '));
+  expect(commands.length).toBeGreaterThan(5);
+  expect(commands.filter((command) => !new RegExp(`\`(?:certbus )?${command}\``).test(row))).toEqual([]);
+});
+
+test('what @certbus/runtime declares is behind one another in docs/errors.md, up to the code that is named there', () => {
+  const own = codesIn(['packages/runtime/src/errors.ts'], /\|\s*'(CERTBUS_\w+)'/g);
+  const [, last] = /^Those up to `(CERTBUS_\w+)` come from `@certbus\/runtime`/m.exec(text('docs/errors.md')) ?? [];
+  const all = [...documented];
+  const first = all.indexOf('CERTBUS_CLI_CONFIG_MISSING');
+  expect(new Set(all.slice(first, all.indexOf(last ?? '') + 1))).toEqual(own);
+});
