@@ -145,6 +145,8 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
     return entries;
   }
   const isDefault = ({ path }: Entry) => path === `${base}${DEFAULT_FILE}`;
+  /** Whether HAProxy needs it; one that no line names is not in use. */
+  const isUsed = (entry: Entry) => entry.names !== undefined || isDefault(entry);
 
   async function withStore<T>(signal: AbortSignal, use: (store: CertificateStore) => Promise<T>): Promise<T> {
     const api = await openRuntimeApi(socket, signal);
@@ -173,7 +175,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       if (asked.length === TOGETHER) await ask();
     }
     await ask();
-    const used = entries.filter((entry) => entry.names !== undefined || isDefault(entry));
+    const used = entries.filter(isUsed);
     const wanted = new Set([...used.map(({ path }) => path), `${base}${DEFAULT_FILE}`]);
     const isLeft = (path: string) => dirname(path) === dirname(list) && path.endsWith(fileOf('')) && !wanted.has(path);
     const hasOldLines = used.some((entry) => !isDefault(entry) && oldLinesOf(entry, offered).length > 0);
@@ -284,13 +286,18 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       const isGiven = ({ id, path }: Entry) => (put.has(id) && !unopened.has(id)) || behind.has(path);
       const removed = change.remove.flatMap((id) => Object.keys(before.certificates[id]?.files ?? {}));
       const dropped = removed.filter((path) => path !== DEFAULT_FILE).map((path) => `${base}${path}`);
-      const unlisted = entries.filter((entry) => entry.names === undefined && !isDefault(entry));
-      const unlistedPaths = new Set(unlisted.map(({ path }) => path));
-      const gone = [...dropped, ...lag.left].filter((path) => !unlistedPaths.has(path));
       const refused = await withStore(signal, async (store) => {
         const found = await giveAll(store, entries, isGiven);
         if (found.size > 0) await takeBackOwn(found, shared);
-        await dropAll(store, found.size > 0 ? gone : [...gone, ...unlistedPaths]);
+        const now = found.size > 0 ? entriesOf(await folder.known(), change) : entries;
+        const unlisted = now.filter((entry) => !isUsed(entry)).map(({ path }) => path);
+        // A path can have come to another certificate by now, and one that is left over can be what was just given.
+        const staying = new Set((found.size > 0 ? now : now.filter(isUsed)).map(({ path }) => path));
+        const gone = new Set([...dropped, ...lag.left, ...unlisted]);
+        await dropAll(
+          store,
+          [...gone].filter((path) => !staying.has(path)),
+        );
         return found;
       });
       await folder.settle();
