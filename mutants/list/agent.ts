@@ -32,8 +32,8 @@ export const agent: readonly Mutant[] = [
   {
     fault: 'what was never shown counts as in place from the next pass on',
     file: `${RECONCILE}/pass.ts`,
-    find: 'if (held === leafHash && !wasRefused)',
-    replace: 'if (held === leafHash)',
+    find: 'if (held === leafHash && !wasRefused && !isOutdated)',
+    replace: 'if (held === leafHash && !isOutdated)',
     noticedBy: [{ file: PASS_TEST, only: 'a certificate that was never shown' }],
   },
   {

@@ -18,12 +18,13 @@ function start() {
   const held = new Map<string, string>();
   const hidden = new Set<string>();
   const refuses = new Set<string>();
+  const outdated = new Set<string>();
   const puts: string[] = [];
   /** What happens on the bus around an opening. */
   const meanwhile: (() => void)[] = [];
   const target: Target = {
     name: 'fake',
-    held: async () => ({ leafHashes: held, defaultId: undefined, isInEffect: true }),
+    held: async () => ({ leafHashes: held, outdated, defaultId: undefined, isInEffect: true }),
     async apply({ put, remove }) {
       const refused = new Map<string, Error>();
       for (const { certificateId: id, open } of put) {
@@ -66,7 +67,7 @@ function start() {
   const options = { target, source, selection: {}, defaultName: undefined, now: () => now, signal };
   let knowledge: Knowledge | undefined;
   return {
-    ...{ onBus, unread, held, hidden, refuses, puts, meanwhile },
+    ...{ onBus, unread, held, hidden, refuses, outdated, puts, meanwhile },
     /** A pass over everything, or over some certificates. */
     async pass(...ids: readonly string[]) {
       knowledge = await runPass(options, knowledge && { knowledge, ids: ids.length > 0 ? new Set(ids) : undefined });
@@ -139,4 +140,27 @@ test('what is refused is offered again after five minutes or once it was renewed
   // Nobody told the pass, as after a replica that was built again.
   onBus.delete('a');
   expect(await pass()).toEqual({ b: undefined });
+});
+
+test('what is held in an outdated form is put again where it can be opened, and stays as it is with the reason where not', async () => {
+  const { onBus, held, outdated, puts, pass, wait } = start();
+  for (const id of ['a', 'b']) onBus.set(id, await createWanted(id, [`${id}.test`]));
+  await pass();
+  const [before, first] = [new Map(held), puts.length];
+  outdated.add('a').add('b');
+  const broken = onBus.get('b');
+  // As where the identity is that of others.
+  if (broken) onBus.set('b', { ...broken, unchecked: { ...broken.unchecked, key: 'none' } });
+  const stays = { a: undefined, b: 'CERTBUS_AGENT_PAIR_REFUSED' };
+  expect(await pass()).toEqual(stays);
+  outdated.delete('a');
+  for (const _ of ['a minute later', 'and another one']) {
+    wait(60_000);
+    expect(await pass()).toEqual(stays);
+  }
+  expect(puts.slice(first)).toEqual(['a']);
+  expect(held).toEqual(before);
+  if (broken) onBus.set('b', broken);
+  expect(await pass()).toEqual({ a: undefined, b: undefined });
+  expect(puts.slice(first)).toEqual(['a', 'b']);
 });

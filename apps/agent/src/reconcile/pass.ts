@@ -50,6 +50,8 @@ export interface Knowledge {
   readonly held: Map<string, string>;
   defaultId: string | undefined;
   readonly standings: Map<string, Standing>;
+  /** Ids of those that it holds in another form than is wanted by now. */
+  readonly outdated: Set<string>;
   /** Ids of those that it holds, and that stay since they may be in what does not read of a damaged replica. */
   readonly unread: Set<string>;
 }
@@ -84,22 +86,26 @@ async function isToBePut(
   { certificateId, names, leafHash, open }: Desired,
   {
     held,
+    isOutdated,
     isSuspect,
     wasRefused,
     source,
   }: Pick<PassOptions, 'source'> & {
     readonly held: string | undefined;
+    readonly isOutdated: boolean;
     readonly isSuspect: boolean;
     readonly wasRefused: boolean;
   },
 ): Promise<{ readonly isToBePut: boolean; readonly problem?: Error }> {
   // What it holds and did not show is offered again.
-  if (held === leafHash && !wasRefused) return { isToBePut: false };
+  if (held === leafHash && !wasRefused && !isOutdated) return { isToBePut: false };
   if (held === undefined && !isSuspect) return { isToBePut: true };
   try {
     const usable = (await open()).leafHash;
     if (usable === leafHash || isRenewed(source, { certificateId, leafHash })) return { isToBePut: true };
-    return { isToBePut: usable !== held, problem: onlyEarlier({ certificateId, names }) };
+    // An earlier one takes the place of none that is current, however outdated the form of that is.
+    const isEarlierToBePut = usable === held ? isOutdated : held !== leafHash;
+    return { isToBePut: isEarlierToBePut, problem: onlyEarlier({ certificateId, names }) };
   } catch (problem) {
     return { isToBePut: false, problem: problem as Error };
   }
@@ -201,7 +207,7 @@ interface Plan extends Undesired {
 
 async function plan(
   ids: Iterable<string>,
-  { desired, held, standings }: Knowledge,
+  { desired, held, outdated, standings }: Knowledge,
   options: PassOptions,
 ): Promise<Plan> {
   const now = options.now();
@@ -224,7 +230,9 @@ async function plan(
     }
     // What could not be put before is opened before anything is changed for it.
     const isSuspect = problem !== undefined;
-    const found = await isToBePut(wanted, { held: held.get(id), isSuspect, wasRefused, source: options.source });
+    const found = await isToBePut(wanted, {
+      ...{ held: held.get(id), isOutdated: outdated.has(id), isSuspect, wasRefused, source: options.source },
+    });
     if (found.isToBePut) put.push(wanted);
     if (found.problem) problems.set(id, found.problem);
   }
@@ -248,7 +256,7 @@ async function change(
   knowledge: Knowledge & { readonly wantedDefault: string | undefined },
 ): Promise<void> {
   const { target, now, signal } = options;
-  const { desired, held, wantedDefault: defaultId } = knowledge;
+  const { desired, held, outdated, wantedDefault: defaultId } = knowledge;
   const { put: noted, opened } = noting(put, options);
   const wanted = new Map([...desired, ...noted.map((each) => [each.certificateId, each] as const)]);
   const { refused } = await target.apply({ put: noted, remove, defaultId, ...wantedOf(options, wanted) }, signal);
@@ -266,7 +274,10 @@ async function change(
     if (isEarlier && !problems.has(id)) problems.set(id, onlyEarlier(current));
   }
   for (const id of remove) held.delete(id);
-  for (const { certificateId, leafHash } of placed) held.set(certificateId, leafHash);
+  for (const { certificateId, leafHash } of placed) {
+    held.set(certificateId, leafHash);
+    outdated.delete(certificateId);
+  }
   const back = await putBack(options, unserved, { desired, before, defaultId });
   for (const id of unserved.keys()) {
     const leafHash = back.has(id) ? before.get(id) : undefined;
@@ -329,6 +340,7 @@ export async function runPass(
       desired,
       held: new Map(found.leafHashes),
       defaultId: found.defaultId,
+      outdated: new Set(found.outdated),
       standings: new Map(since?.knowledge.standings),
       unread: new Set(),
     };

@@ -48,10 +48,17 @@ export async function bring(
   const byId = new Map(wanted.map((each) => [each.certificateId, each]));
   const bestFor: Change['bestFor'] = (_, isAmong) =>
     wanted.find(({ certificateId }) => isAmong(certificateId))?.certificateId;
-  const { leafHashes, isInEffect } = await target.held({ wanted: byId, bestFor }, stop);
-  const put = wanted.filter(({ certificateId, leafHash }) => leafHashes.get(certificateId) !== leafHash);
+  const {
+    leafHashes,
+    outdated,
+    defaultId: heldDefault,
+    isInEffect,
+  } = await target.held({ wanted: byId, bestFor }, stop);
+  const put = wanted.filter(
+    ({ certificateId: id, leafHash }) => leafHashes.get(id) !== leafHash || outdated?.has(id) === true,
+  );
   const remove = [...leafHashes.keys()].filter((id) => !byId.has(id));
-  const isNothing = put.length + remove.length === 0 && isInEffect;
+  const isNothing = put.length + remove.length === 0 && isInEffect && heldDefault === defaultId;
   const applied = isNothing ? undefined : await target.apply({ put, remove, defaultId, wanted: byId, bestFor }, stop);
   return { isInEffect, refused: applied?.refused };
 }

@@ -6,6 +6,11 @@ import type { Ranking } from './ranking.ts';
 export interface Held {
   /** SHA-256 of the leaf's DER, base64url, by certificate id; read from the target itself, not from what was written there once. */
   readonly leafHashes: ReadonlyMap<string, string>;
+  /**
+   * Ids of those that it holds in another form than is wanted by now, such as files with another mode: they are put again where they can be opened, and
+   * stay as they are where not. Default none.
+   */
+  readonly outdated?: ReadonlySet<string>;
   /** The id of the certificate for clients that name no server or one that nobody knows. */
   readonly defaultId: string | undefined;
   /**

@@ -44,7 +44,7 @@ export interface WrittenCertificate {
 /** How a folder's files are made. */
 export interface FolderOptions {
   readonly access: Access;
-  /** Names everything else on which the content of the files depends: where it is another one, all are written again. */
+  /** Names everything else on which the content of the files depends: those of another one are outdated. */
   readonly form: string;
   /** Whether a balancer or a command judges the files after each change: what was there before is kept until {@link CertificateFolder.settle}. */
   readonly isJudged: boolean;
@@ -80,7 +80,7 @@ export interface CertificateFolder {
   isSettled(): Promise<boolean>;
   /** Notes that what is there is good. */
   settle(): Promise<void>;
-  /** What was noted as good last: an empty list where nothing was, or where it has another form. */
+  /** What was noted as good last: an empty list where nothing was. */
   settled(): Promise<SettledFiles>;
 }
 

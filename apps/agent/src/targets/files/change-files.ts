@@ -1,9 +1,20 @@
 /** Brings the files of a folder to what a change says. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Change, Wanted } from '../target.ts';
 import type { Access } from './access.ts';
 import type { CertificateFolder, NextContents, WrittenCertificate } from './certificate-folder.ts';
-import { DEFAULT_NAME, type FileForm, fileNames, filesOf } from './layouts.ts';
-import { entryOf, type Manifest } from './manifest.ts';
+import {
+  type CertificateFile,
+  DEFAULT_NAME,
+  type FileForm,
+  fileNames,
+  filesOf,
+  isOfDefault,
+  isSecretFile,
+  pathOfDefault,
+} from './layouts.ts';
+import { entryOf, type Manifest, type ManifestEntry } from './manifest.ts';
 import { markOf } from './password.ts';
 
 /** Everything on which the files depend besides the certificates. */
@@ -36,12 +47,26 @@ async function* writtenOf(
   }
 }
 
-/** What is written: what is put, and where the default is another one, both certificates that this concerns. */
-function toWrite({ put, wanted, defaultId }: Change, before: string | undefined): readonly Wanted[] {
-  const ids = new Set(put.map(({ certificateId }) => certificateId));
-  const moved =
-    defaultId === before ? [] : [before, defaultId].flatMap((id) => (id === undefined || ids.has(id) ? [] : [id]));
-  return [...put, ...moved.flatMap((id) => wanted.get(id) ?? [])];
+/** Without the files under the name of the default certificate. */
+const withoutDefault = (entry: ManifestEntry): ManifestEntry => ({
+  ...entry,
+  files: Object.fromEntries(Object.entries(entry.files).filter(([path]) => !isOfDefault(path))),
+});
+
+/** A certificate that is there and becomes the default one: its files get that name as well, also where it cannot be opened any more. */
+async function asDefault(
+  folder: CertificateFolder,
+  certificateId: string,
+  entry: ManifestEntry,
+): Promise<WrittenCertificate> {
+  const own = await Promise.all(
+    Object.keys(entry.files).map(async (path): Promise<CertificateFile> => {
+      const content = await readFile(join(folder.path, path));
+      return { path, content, isSecret: isSecretFile(path, content) };
+    }),
+  );
+  const copies = own.map((file) => ({ ...file, path: pathOfDefault(file.path, entry.name) }));
+  return { certificateId, entry, files: [...own, ...copies] };
 }
 
 const namesIn = ({ certificates }: Pick<Manifest, 'certificates'>): Map<string, string> =>
@@ -62,20 +87,21 @@ export async function changeFiles(
   { shared = () => [], ...form }: FileForm & { readonly shared?: NextContents['shared'] },
 ): Promise<ReadonlyMap<string, Error>> {
   const refused = new Map<string, Error>();
-  const { certificates, defaultId } = await folder.known();
-  const written = toWrite(change, defaultId);
-  const isSame = written.length + change.remove.length === 0 && folder.isBegun();
+  const { put, remove, wanted, defaultId } = change;
+  const { certificates, defaultId: before } = await folder.known();
+  const kept = without(certificates, remove);
+  const old = before === undefined ? undefined : kept[before];
+  if (before !== undefined && before !== defaultId && old) kept[before] = withoutDefault(old);
+  const isSame = put.length + remove.length === 0 && before === defaultId && folder.isBegun();
   if (isSame && (await folder.hasShared(shared))) return refused;
-  const kept = without(certificates, change.remove);
-  await folder.write({
-    defaultId: change.defaultId,
-    kept,
-    written: writtenOf(written, change.defaultId, {
-      ...form,
-      names: fileNames(change.wanted, namesIn({ certificates: kept })),
-      refused,
-    }),
-    shared,
-  });
+  const names = fileNames(wanted, namesIn({ certificates: kept }));
+  async function* written() {
+    yield* writtenOf(put, defaultId, { ...form, names, refused });
+    if (defaultId === undefined || defaultId === before) return;
+    const isWritten = put.some(({ certificateId: id }) => id === defaultId) && !refused.has(defaultId);
+    const there = isWritten ? undefined : kept[defaultId];
+    if (there) yield asDefault(folder, defaultId, withoutDefault(there));
+  }
+  await folder.write({ defaultId, kept, written: written(), shared });
   return refused;
 }

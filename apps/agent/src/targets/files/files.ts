@@ -13,7 +13,7 @@ import { changeFiles, formOf } from './change-files.ts';
 import { writeDurably } from './durable.ts';
 import { openFolderInPlace } from './folder-in-place.ts';
 import type { FileForm } from './layouts.ts';
-import { formatManifest, type Manifest } from './manifest.ts';
+import { formatManifest, type Manifest, outdatedIn } from './manifest.ts';
 import { folderProblems } from './problems.ts';
 import { changedIds, takeBack } from './undo.ts';
 import { openVersionedFolder } from './versioned-folder.ts';
@@ -133,10 +133,12 @@ export function createFilesTarget(settings: FilesSettings): Target {
   return {
     name,
     async held(ranking): Promise<Held> {
-      const { certificates, defaultId } = await folder.read();
+      const manifest = await folder.read();
+      const { certificates, defaultId } = manifest;
       const leafHashes = new Map(Object.entries(certificates).map(([id, { leafHash }]) => [id, leafHash]));
       const isWritten = folder.isBegun() && (await folder.hasShared(sharedFor(ranking)));
-      return { leafHashes, defaultId, isInEffect: isWritten && (await folder.isSettled()) && (await isReloaded()) };
+      const isInEffect = isWritten && (await folder.isSettled()) && (await isReloaded());
+      return { leafHashes, defaultId, outdated: outdatedIn(manifest), isInEffect };
     },
     async apply(change, signal): Promise<Applied> {
       const shared = sharedFor(change);

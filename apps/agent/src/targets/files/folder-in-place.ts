@@ -11,7 +11,7 @@ import {
   writeAll,
 } from './certificate-folder.ts';
 import { flushFolder, makeFolder, makeOwnFolder, removeFolder, removeUnfinished, unfinishedName } from './durable.ts';
-import { EMPTY, MANIFEST, readManifest } from './manifest.ts';
+import { inForm, MANIFEST, readManifest } from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
 /**
@@ -95,9 +95,8 @@ export function openFolderInPlace(path: string, { access, form, isJudged }: Fold
     },
     async settled() {
       if (!existsSync(before)) return { manifest: await known(), pathOf: (file) => join(path, file) };
-      const manifest = await readManifest(before);
       return {
-        manifest: manifest.form === form ? manifest : EMPTY,
+        manifest: inForm(form, await readManifest(before)),
         pathOf: (file) => [join(before, file), join(path, file)].find((each) => existsSync(each)) ?? join(path, file),
       };
     },

@@ -37,6 +37,13 @@ const inFileName = (name: string): string => name.replace(/^\*/, '_');
 /** The name of the files of the default certificate, beside those under its own. */
 export const DEFAULT_NAME = 'default';
 
+/** Whether a file is one of those under that name, in whatever layout. */
+export const isOfDefault = (path: string): boolean =>
+  /^default(?:\/|(?:\.crt|\.issuer\.crt|\.key|\.p12|\.pem)$)/.test(path);
+
+/** What a file of a certificate is called among those of the default one. */
+export const pathOfDefault = (path: string, name: string): string => `${DEFAULT_NAME}${path.slice(name.length)}`;
+
 /** Longest name: a file that is being written has 45 characters more, and file systems end at 255. */
 const LONGEST = 150;
 

@@ -25,6 +25,8 @@ const EntrySchema = v.object({
   /** SHA-1 of the leaf's DER, upper-case hexadecimal: how HAProxy names a certificate. */
   leafSha1: v.pipe(v.string(), v.regex(/^[0-9A-F]{40}$/)),
   files: FilesSchema,
+  /** The form of the files where it is another one than that of the list: they could not be written again since. */
+  form: v.optional(v.string()),
 });
 
 /** The files of one certificate. */
@@ -144,12 +146,30 @@ export const readManifest = (folder: string): Promise<Manifest> => createManifes
 /** Certificates whose files are read before others get their turn. */
 const TOGETHER = 64;
 
-/**
- * The list without the certificates and shared files that somebody changed or removed since it was written; an empty one where they were
- * written in another form than the one that is wanted now.
- */
-export async function intactPart(folder: string, manifest: Manifest, form: string): Promise<Manifest> {
-  if (manifest.form !== form) return { ...EMPTY, form };
+/** An entry in a list of a form: it names its own form where that is another one. */
+function entryIn(form: string, { form: own, ...entry }: ManifestEntry, written: string): ManifestEntry {
+  const formOfFiles = own ?? written;
+  return formOfFiles === form ? entry : { ...entry, form: formOfFiles };
+}
+
+/** A list as one of another form: its certificates name the form that they have, and files of all together are to be made in the new one. */
+export function inForm(form: string, manifest: Manifest): Manifest {
+  if (manifest.form === form) return manifest;
+  const certificates: Record<string, ManifestEntry> = {};
+  for (const [id, entry] of entriesIn(manifest.certificates)) certificates[id] = entryIn(form, entry, manifest.form);
+  return { ...manifest, form, shared: {}, certificates };
+}
+
+/** Ids of the certificates whose files have another form than their list. */
+export function outdatedIn({ certificates }: Pick<Manifest, 'certificates'>): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const [id, { form }] of entriesIn(certificates)) if (form !== undefined) ids.add(id);
+  return ids;
+}
+
+/** The list, in the form that is wanted now, without the certificates and shared files that somebody changed or removed since it was written. */
+export async function intactPart(folder: string, listed: Manifest, form: string): Promise<Manifest> {
+  const manifest = inForm(form, listed);
   const certificates: Record<string, ManifestEntry> = {};
   let looked = 0;
   for (const [id, entry] of entriesIn(manifest.certificates)) {

@@ -21,7 +21,7 @@ import {
   shareFolder,
   unfinishedName,
 } from './durable.ts';
-import { EMPTY, readManifest } from './manifest.ts';
+import { EMPTY, inForm, readManifest } from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
 const CURRENT = 'current';
@@ -137,8 +137,10 @@ export function openVersionedFolder(
       const version = before + 1;
       const building = unfinishedName(pathOf(version));
       await makeOwnFolder(building, access);
-      await shareFiles({ from: pathOf(before), to: building }, next.kept, access);
       const manifest = await writeAll(building, next, { access, form, shownAs: shownAs(version) });
+      // What was written again may have other files by now.
+      const shared = Object.entries(next.kept).filter(([id, entry]) => manifest.certificates[id] === entry);
+      await shareFiles({ from: pathOf(before), to: building }, Object.fromEntries(shared), access);
       await writeList(building, manifest, access);
       await flushFolder(building);
       await rename(building, pathOf(version));
@@ -167,7 +169,7 @@ export function openVersionedFolder(
       const version = (await linkedVersion(settledLink)) ?? (await versionAt(path));
       const manifest = version === 0 ? EMPTY : await readManifest(pathOf(version));
       return {
-        manifest: manifest.form === form ? manifest : EMPTY,
+        manifest: inForm(form, manifest),
         pathOf: (file) => join(pathOf(version), file),
       };
     },

@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type HaproxyVersion, requirePart } from 'certbus-services';
 import { isFull, sized } from 'certbus-services/vitest';
 import { describe, expect, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
+import { chainPem, keyPem } from '../../pairs/encodings.ts';
 import { createTarget } from '../create-target.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
@@ -190,6 +191,66 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
       expect(await shown(port, 'B.test')).toBe(b.serialNumber);
       expect(await shown(port)).toBeUndefined();
     }
+  });
+
+  test('what somebody changed in its files while it runs, and another form of them, takes no name from it', async () => {
+    const site = await createSite();
+    const { port, folder, target, socket, start } = await createHaproxy(site, { defaultName: undefined });
+    const settings = { ...target, type: 'haproxy', name: 'haproxy', folder, socket } as const;
+    const [a, b, c] = [
+      await createWanted('a', ['a.test']),
+      await createWanted('b', ['b.test']),
+      await createWanted('c', ['*.c.test']),
+    ];
+    let made = await createTarget(settings);
+    let wanted = [a, b, c];
+    await bring(made, wanted).catch(() => {});
+    await start();
+    const renewed = await createWanted('a', ['a.test']);
+    const again = await createWanted('new', ['a.test']);
+    const [pem, list] = [join(folder, 'a.test.pem'), join(folder, 'crt-list.txt')];
+    const changes: Readonly<Record<string, () => void | Promise<void>>> = {
+      nothing: () => {},
+      'a file is written over': () => writeFileSync(pem, 'meddled with'),
+      'a file is removed': () => rmSync(pem),
+      'the list of HAProxy is emptied': () => truncateSync(list),
+      'the list of the agent is emptied': () => truncateSync(join(folder, '.certbus-agent.json')),
+      'the agent was killed before it wrote the list': async () => {
+        wanted = [renewed, b, c];
+        writeFileSync(pem, chainPem(await renewed.open()) + keyPem(await renewed.open()));
+      },
+      'a certificate takes the place of one with its name': () => {
+        wanted = [again, b, c];
+      },
+      'another mode': async () => {
+        made = await createTarget({ ...settings, mode: '0640' });
+      },
+      'another encoding': async () => {
+        made = await createTarget({ ...settings, keyEncoding: 'traditional' });
+      },
+    };
+    for (const [what, change] of Object.entries(changes)) {
+      await change();
+      await bring(made, wanted);
+      const names = ['a.test', 'b.test', 'x.c.test'];
+      const showing = await Promise.all(names.map((name) => shown(port, name)));
+      expect({ what, showing }).toEqual({ what, showing: wanted.map(({ serialNumber }) => serialNumber) });
+      expect({ what, ...(await bring(made, wanted)) }).toEqual({ what, isInEffect: true, refused: undefined });
+    }
+    expect(readFileSync(pem, 'utf8')).toContain('BEGIN EC PRIVATE KEY');
+  });
+
+  test('a default that goes to another certificate is shown at once', async () => {
+    const site = await createSite();
+    const [one, two] = [await createWanted('one', ['a.test']), await createWanted('two', ['a.test', 'b.test'])];
+    const { port, folder, target, socket, start } = await createHaproxy(site, { defaultName: 'a.test' });
+    const made = await createTarget({ ...target, type: 'haproxy', name: 'haproxy', folder, socket });
+    await bring(made, [one, two], { defaultId: 'one' }).catch(() => {});
+    await start();
+    expect(await shown(port)).toBe(one.serialNumber);
+    await bring(made, [two], { defaultId: 'two' });
+    expect(await shown(port)).toBe(two.serialNumber);
+    expect(await bring(made, [two], { defaultId: 'two' })).toMatchObject({ isInEffect: true });
   });
 
   test('a socket without the rights of an administrator is named', async () => {

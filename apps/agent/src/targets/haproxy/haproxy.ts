@@ -12,7 +12,7 @@ import { changeFiles, formOf } from '../files/change-files.ts';
 import { openFolderInPlace } from '../files/folder-in-place.ts';
 import type { FileForm } from '../files/layouts.ts';
 import { DEFAULT_NAME } from '../files/layouts.ts';
-import { entriesIn, type Manifest } from '../files/manifest.ts';
+import { entriesIn, type Manifest, outdatedIn } from '../files/manifest.ts';
 import { folderProblems } from '../files/problems.ts';
 import { changedIds, takeBack } from '../files/undo.ts';
 import { leadersOf, namesByLeader, type Ranking } from '../ranking.ts';
@@ -270,7 +270,8 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       const { behind, left, hasOldLines } = lag;
       const isWritten = folder.isBegun() && (await folder.hasShared(sharedFor(expected)));
       const isTaken = behind.length + left.length === 0 && !hasOldLines && (await folder.isSettled());
-      return { leafHashes, defaultId: manifest.defaultId, isInEffect: isWritten && isTaken };
+      const { defaultId } = manifest;
+      return { leafHashes, defaultId, outdated: outdatedIn(manifest), isInEffect: isWritten && isTaken };
     },
     async apply(change, signal): Promise<Applied> {
       const shared = sharedFor(change);
@@ -283,7 +284,9 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       const entries = entriesOf(manifest, change);
       const put = new Set(change.put.map(({ certificateId }) => certificateId));
       const behind = new Set(lag.behind.map(({ path }) => path));
-      const isGiven = ({ id, path }: Entry) => (put.has(id) && !unopened.has(id)) || behind.has(path);
+      const hasMoved = before.defaultId !== manifest.defaultId;
+      const isGiven = (entry: Entry) =>
+        (put.has(entry.id) && !unopened.has(entry.id)) || behind.has(entry.path) || (hasMoved && isDefault(entry));
       const removed = change.remove.flatMap((id) => Object.keys(before.certificates[id]?.files ?? {}));
       const dropped = removed.filter((path) => path !== DEFAULT_FILE).map((path) => `${base}${path}`);
       const refused = await withStore(signal, async (store) => {
