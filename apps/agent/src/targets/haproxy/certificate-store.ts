@@ -40,11 +40,13 @@ export interface CertificateStore {
 
 const FOREIGN_WAIT_MS = 5_000;
 const FOREIGN_LOOK_MS = 250;
-/** What HAProxy needs of a buffer beside the payload. */
-const RESERVED = 1_024;
+/** What HAProxy needs of a buffer besides a command with its payload: the marks of the payload, and a byte behind it. */
+const RESERVED = 32;
 
 /** A line of the list with its number: `PATH:LINE [OPTIONS] NAME …`. Lines that are added while HAProxy runs are numbered on. */
 const LISTED = /^(?!#)(\S+):(\d+)(?: \[[^\]]*\])?(.*)$/;
+
+const setting = (path: string): string => `set ssl cert ${path}`;
 
 const linesOf = (answer: string): string[] => answer.split('\n').map((line) => line.trim());
 
@@ -72,6 +74,19 @@ export function createCertificateStore(
   api: RuntimeApi,
   { list, bufferSize }: { readonly list: string; readonly bufferSize: number },
 ): CertificateStore {
+  /** Refuses what does not fit into a buffer of HAProxy: it would get no answer at all. */
+  function checkSize(
+    subject: string,
+    { command, payload }: { readonly command: string; readonly payload: string },
+  ): void {
+    const [length, most] = [command.length + payload.length, bufferSize - RESERVED];
+    if (length <= most) return;
+    const what = `${subject} has ${length} bytes with its command, and HAProxy takes ${most} at most. Set "tune.bufsize" in its configuration and "bufferSize" of this target to a larger value.`;
+    throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
+  }
+  const checkCertificate = (path: string, pem: string) =>
+    checkSize(`The certificate for ${path}`, { command: setting(path), payload: pem });
+
   async function must(command: string, isGood: (answer: string) => boolean, payload?: string): Promise<void> {
     const answer = await api.ask(command, payload);
     if (!isGood(answer)) throw refuse(command, answer);
@@ -84,7 +99,7 @@ export function createCertificateStore(
 
   /** Sets the text of a certificate that is to be committed; where somebody else's change is open, once that is ended. */
   async function set(path: string, pem: string, { isAgain = false } = {}): Promise<void> {
-    const command = `set ssl cert ${path}`;
+    const command = setting(path);
     const answer = await api.ask(command, pem);
     const taken = takenFor(answer);
     if (taken === path) return;
@@ -108,10 +123,7 @@ export function createCertificateStore(
   }
 
   async function setAndCommit(path: string, pem: string): Promise<string | undefined> {
-    if (pem.length > bufferSize - RESERVED) {
-      const what = `The certificate for ${path} has ${pem.length} bytes, and HAProxy takes ${bufferSize - RESERVED} at most. Set "tune.bufsize" in its configuration and "bufferSize" of this target to a larger value.`;
-      throw new AgentError('CERTBUS_AGENT_TARGET_REFUSED', what);
-    }
+    checkCertificate(path, pem);
     const commit = `commit ssl cert ${path}`;
     try {
       const answers = await inTurn(async () => {
@@ -170,6 +182,7 @@ export function createCertificateStore(
     },
     replace: setAndCommit,
     async add(path, pem) {
+      checkCertificate(path, pem);
       await must(`new ssl cert ${path}`, (answer) => answer.startsWith('New empty certificate store'));
       try {
         return await setAndCommit(path, pem);
@@ -178,10 +191,12 @@ export function createCertificateStore(
         throw error;
       }
     },
-    offer: (path, names) =>
-      names.length === 0
-        ? must(`add ssl crt-list ${list} ${path}`, succeeds)
-        : must(`add ssl crt-list ${list}`, succeeds, [path, ...names].join(' ')),
+    async offer(path, names) {
+      if (names.length === 0) return must(`add ssl crt-list ${list} ${path}`, succeeds);
+      const [command, line] = [`add ssl crt-list ${list}`, [path, ...names].join(' ')];
+      checkSize(`The line of ${path} in ${list}`, { command, payload: line });
+      return must(command, succeeds, line);
+    },
     withdraw: (path, { line }) =>
       must(`del ssl crt-list ${list} ${path}:${line}`, (answer) => /deleted in crtlist/.test(answer)),
     async remove(path) {

@@ -2,14 +2,16 @@ import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { basename, join } from 'node:path';
 import { type HaproxyVersion, requirePart } from 'certbus-services';
 import { isFull, sized } from 'certbus-services/vitest';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
 import { chainPem, keyPem } from '../../pairs/encodings.ts';
 import { createTarget } from '../create-target.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
+import { createCertificateStore } from './certificate-store.ts';
 import { ask, createHaproxyOf, socketBefore } from './haproxy.builders.ts';
+import { openRuntimeApi } from './runtime-api.ts';
 
 const part = requirePart('haproxy');
 
@@ -338,6 +340,53 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
     expect(await shown(port)).toBe(two.serialNumber);
     expect(await shown(port, 'a.test')).toBe(one.serialNumber);
     expect(await shown(port, 'c.test')).toBe(two.serialNumber);
+  });
+
+  test('what just fits into its buffer is taken, certificates and names, and what does not is refused before it is sent', async () => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    const { socket, folder, target, start } = await createHaproxy(site, { defaultName: undefined });
+    const agent = await site.start([target]);
+    await agent.started;
+    await agent.stop();
+    await start();
+    const api = await openRuntimeApi(socket, new AbortController().signal);
+    onTestFinished(() => api.close());
+    const [list, path] = [join(folder, 'crt-list.txt'), join(folder, 'a.test.pem')];
+    const store = createCertificateStore(api, { list, bufferSize: 16_384 });
+    const pem = readFileSync(path, 'utf8').trimEnd();
+    const [fingerprint] = await store.fingerprints([path]);
+    const refused = { code: 'CERTBUS_AGENT_TARGET_REFUSED', message: expect.stringContaining('Set "tune.bufsize"') };
+    const most = 16_384 - 32;
+    /** Lines outside of the blocks of PEM are skipped. */
+    const pemOf = (length: number) => {
+      const fill = '#'.repeat(length - pem.length - 1).replaceAll(/#{64}(?=##)/g, (line) => `${line.slice(1)}\n`);
+      return `${fill}\n${pem}`;
+    };
+    const room = most - `set ssl cert ${path}`.length;
+    expect(await store.replace(path, pemOf(room))).toBe(fingerprint);
+    await expect(store.replace(path, pemOf(room + 1))).rejects.toMatchObject(refused);
+    await expect(store.add(join(folder, 'b.test.pem'), pemOf(room + 1))).rejects.toMatchObject(refused);
+    const namesOf = (length: number) => {
+      const label = 'n'.repeat(60);
+      const all = Array.from(
+        { length: Math.floor(length / 256) },
+        (_, n) => `${n + 100}.${[label, label, label].join('.')}`,
+      );
+      const rest = length - all.join(' ').length - 1;
+      return [
+        ...all,
+        ...Array.from({ length: Math.floor(rest / 62) }, () => 'm'.repeat(61)),
+        'm'.repeat(rest % 62),
+      ].filter(Boolean);
+    };
+    const left = most - `add ssl crt-list ${list}${path} `.length;
+    const names = namesOf(left);
+    expect(names.join(' ')).toHaveLength(left);
+    await store.offer(path, names);
+    expect((await store.offered()).get(path)?.map((offer) => offer.names)).toContainEqual(names);
+    await expect(store.offer(path, namesOf(left + 1))).rejects.toMatchObject(refused);
+    expect(await ask(socket, 'show ssl cert')).not.toContain('b.test.pem');
   });
 
   test('a certificate that does not fit into its buffer is refused, and the file before it is back', async () => {
