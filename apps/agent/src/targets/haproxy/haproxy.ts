@@ -77,6 +77,9 @@ const TOGETHER = 32;
 /** Certificates that HAProxy is given at one time: it has the text of the next while it is asked what it made of one. */
 const GIVEN_TOGETHER = 2;
 
+/** How long HAProxy has to answer before its files are written all the same, milliseconds: its next start must not wait for one that hangs. */
+const FIRST_ANSWER_MS = 2_000;
+
 /** How often the agent looks whether HAProxy is another process by now, whose memory may be that of older files. */
 const LOOK_EVERY_MS = 1_000;
 
@@ -148,8 +151,12 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
   /** Whether HAProxy needs it; one that no line names is not in use. */
   const isUsed = (entry: Entry) => entry.names !== undefined || isDefault(entry);
 
-  async function withStore<T>(signal: AbortSignal, use: (store: CertificateStore) => Promise<T>): Promise<T> {
-    const api = await openRuntimeApi(socket, signal);
+  async function withStore<T>(
+    signal: AbortSignal,
+    use: (store: CertificateStore) => Promise<T>,
+    wait: Parameters<typeof openRuntimeApi>[2] = {},
+  ): Promise<T> {
+    const api = await openRuntimeApi(socket, signal, wait);
     try {
       return await use(createCertificateStore(api, { list, bufferSize }));
     } finally {
@@ -261,10 +268,10 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       for (const [id, { leafHash }] of entriesIn(manifest.certificates)) leafHashes.set(id, leafHash);
       const entries = entriesOf(manifest, expected);
       try {
-        lag = await withStore(signal, (store) => compare(store, entries));
+        lag = await withStore(signal, (store) => compare(store, entries), { firstAnswerMs: FIRST_ANSWER_MS });
       } catch {
         signal.throwIfAborted();
-        // A balancer that is not running starts with the files: they are written first.
+        // A balancer that is not running, or hangs, starts with the files: they are written first.
         lag = { ...NO_LAG, behind: entries };
       }
       const { behind, left, hasOldLines } = lag;

@@ -73,3 +73,22 @@ test('the time that a command has begins when the one before it is answered', as
   }
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test('one that answers nothing is given up after the time that it has for its first answer', async () => {
+  const { path: folder, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const path = join(folder, 'admin.sock');
+  const connected = Promise.withResolvers<Socket>();
+  const server = createServer((socket) => connected.resolve(socket.on('error', () => {}))).listen(path);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  stopTime();
+  const { signal } = new AbortController();
+  const open = () => openRuntimeApi(path, signal, { firstAnswerMs: 2_000 });
+  const given = expect(open()).rejects.toMatchObject({
+    code: 'CERTBUS_AGENT_TARGET_TIMED_OUT',
+    message: expect.stringContaining('within 2 s'),
+  });
+  await vi.advanceTimersByTimeAsync(2_000);
+  await given;
+});

@@ -89,9 +89,18 @@ function createAnswers() {
   };
 }
 
-/** Connects. Rejects `CERTBUS_AGENT_TARGET_FAILED` where nothing listens there. */
-export async function openRuntimeApi(path: string, signal: AbortSignal): Promise<RuntimeApi> {
+/**
+ * Connects. Rejects `CERTBUS_AGENT_TARGET_FAILED` where nothing listens there, and `CERTBUS_AGENT_TARGET_TIMED_OUT` where nothing is answered.
+ *
+ * @param firstAnswerMs how long HAProxy has for its first answer, milliseconds; default 10000.
+ */
+export async function openRuntimeApi(
+  path: string,
+  signal: AbortSignal,
+  { firstAnswerMs = TIMEOUT_MS }: { readonly firstAnswerMs?: number } = {},
+): Promise<RuntimeApi> {
   signal.throwIfAborted();
+  let timeoutMs = firstAnswerMs;
   const answers = createAnswers();
   let timer: NodeJS.Timeout | undefined;
   // One buffer for all that is read: thousands of answers would fill the memory with one each.
@@ -121,9 +130,9 @@ export async function openRuntimeApi(path: string, signal: AbortSignal): Promise
     const command = answers.oldest();
     if (command === undefined) return;
     timer = setTimeout(() => {
-      const message = `HAProxy did not answer "${command}" on ${path} within ${TIMEOUT_MS / 1000} s.`;
+      const message = `HAProxy did not answer "${command}" on ${path} within ${timeoutMs / 1000} s.`;
       fail(new AgentError('CERTBUS_AGENT_TARGET_TIMED_OUT', message));
-    }, TIMEOUT_MS);
+    }, timeoutMs);
   }
 
   /** Sends commands at one time, each with its lines, and resolves with the answer to each. */
@@ -141,6 +150,7 @@ export async function openRuntimeApi(path: string, signal: AbortSignal): Promise
   };
 
   await send(oneLine('prompt'));
+  timeoutMs = TIMEOUT_MS;
   return {
     ask(command, payload) {
       const question = oneLine(command);
