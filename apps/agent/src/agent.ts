@@ -15,7 +15,7 @@ import { processMark } from './reporting/process-mark.ts';
 import { type AgentStatus, describeTarget, writeStatus } from './reporting/status.ts';
 import { createStatusLog } from './reporting/status-log.ts';
 import { stateDirectoryFor } from './state-directory.ts';
-import { createTarget } from './targets/create-target.ts';
+import { createLateTarget } from './targets/late-target.ts';
 
 /** What an agent is told beside its configuration. */
 export interface AgentOptions {
@@ -119,7 +119,7 @@ async function startListening(
 }
 
 /**
- * Starts an agent. Rejects as {@link openCertificates}, `createTarget` and what it listens on; then nothing of it runs any more.
+ * Starts an agent. Rejects as {@link openCertificates} and what it listens on; then nothing of it runs any more.
  */
 export async function startAgent(
   configuration: ResolvedConfiguration,
@@ -127,9 +127,7 @@ export async function startAgent(
 ): Promise<Agent> {
   const stateDirectory = stateDirectoryFor(configuration);
   const { behindAfterMs = BEHIND_AFTER_MS } = configuration;
-  const targets = await Promise.all(
-    configuration.targets.map(async (settings) => ({ settings, target: await createTarget(settings) })),
-  );
+  const targets = configuration.targets.map((settings) => ({ settings, target: createLateTarget(settings) }));
   // Nothing is vouched for before there are targets.
   let isInOrder = () => false;
   const source = await openCertificates(configuration, {

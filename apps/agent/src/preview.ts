@@ -2,7 +2,7 @@
 import { catchUp, openCertificates } from './certificates.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { allDesired, sortUndesired } from './reconcile/desired.ts';
-import { createTarget } from './targets/create-target.ts';
+import { createLateTarget } from './targets/late-target.ts';
 
 /** What a look at one target found. */
 export interface TargetPreview {
@@ -34,9 +34,9 @@ async function look(
   source: Awaited<ReturnType<typeof openCertificates>>,
   signal: AbortSignal,
 ): Promise<TargetPreview> {
-  const target = await createTarget(settings);
+  const target = createLateTarget(settings);
   try {
-    const problems = await target.problems(signal);
+    const problems = await target.problems(signal).catch((error: Error) => [error.message]);
     const options = { source, selection: settings.certificates ?? {}, now: () => new Date() };
     const desired = allDesired(options);
     const ranking = { bestFor: () => undefined };
@@ -59,7 +59,7 @@ async function look(
   }
 }
 
-/** Looks at the bus, the identity and every target; changes nothing but the replica. Rejects as `openCertificates` and `createTarget`. */
+/** Looks at the bus, the identity and every target; changes nothing but the replica. Rejects as `openCertificates`. */
 export async function preview(configuration: ResolvedConfiguration, signal: AbortSignal): Promise<Preview> {
   const source = await openCertificates(configuration);
   // What raises an alarm is part of what is found.

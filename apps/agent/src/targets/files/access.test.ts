@@ -11,7 +11,8 @@ import {
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from 'certbus-services';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { resolveAccess } from './access.ts';
 
@@ -37,6 +38,18 @@ test.each([
   ['group', { group: '--help' }],
 ])('a %s that does not exist is named', async (what, settings) => {
   await expect(resolveAccess(settings)).rejects.toThrow(`There is no ${what} "${Object.values(settings)[0]}"`);
+});
+
+test('a directory of users that does not answer is not taken for one without the user', async () => {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  writeFileSync(join(path, 'getent'), '#!/bin/sh\nexec sleep 60\n', { mode: 0o700 });
+  vi.stubEnv('PATH', `${path}:${process.env['PATH']}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await expect(resolveAccess({ owner: 'somebody' }, { lookupMs: 50 })).rejects.toMatchObject({
+    code: 'CERTBUS_AGENT_TARGET_TIMED_OUT',
+    message: expect.stringContaining('did not find the user "somebody" within 0.05 s'),
+  });
 });
 
 type Call = (...args: readonly unknown[]) => Promise<unknown>;

@@ -32,18 +32,23 @@ const OWNER_ALL = 0o700;
 const GROUP_READS = 0o040;
 
 const run = promisify(execFile);
+const LOOKUP_MS = 10_000;
 
 /** Asks the system for the number of a user or group: it may be in a directory service and not in a file. */
-async function numberOf(database: 'passwd' | 'group', name: string): Promise<number> {
+async function numberOf(database: 'passwd' | 'group', name: string, lookupMs: number): Promise<number> {
   if (/^\d+$/.test(name)) return Number(name);
+  const what = database === 'passwd' ? 'user' : 'group';
   try {
-    const { stdout } = await run('getent', [database, '--', name], { timeout: 10_000 });
+    const { stdout } = await run('getent', [database, '--', name], { timeout: lookupMs });
     const number = Number(stdout.split(':')[2]);
     if (Number.isInteger(number)) return number;
-  } catch {
+  } catch (error) {
+    if (error instanceof Error && 'killed' in error && error.killed === true) {
+      const late = `"getent ${database}" did not find the ${what} "${name}" within ${lookupMs / 1000} s. Is the directory service of this machine up? Until then this target is not fed.`;
+      throw new AgentError('CERTBUS_AGENT_TARGET_TIMED_OUT', late);
+    }
     // Not there, or a system without getent.
   }
-  const what = database === 'passwd' ? 'user' : 'group';
   const advice = `Name one that "getent ${database}" lists, or its number.`;
   throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `There is no ${what} "${name}" on this machine. ${advice}`);
 }
@@ -54,12 +59,20 @@ const folderModeOf = (secretMode: number): number => {
   return OWNER_ALL | group | (group >> EXECUTE_WHERE_READ);
 };
 
-/** Resolves names. Rejects `CERTBUS_AGENT_CONFIG_INVALID` for a user or group that does not exist. */
-export async function resolveAccess({ owner, group, mode }: AccessSettings): Promise<Access> {
+/**
+ * Resolves names. Rejects `CERTBUS_AGENT_CONFIG_INVALID` for a user or group that does not exist, and `CERTBUS_AGENT_TARGET_TIMED_OUT` where the system
+ * does not say in time.
+ *
+ * @param lookupMs how long the system may look for each, milliseconds; default 10000.
+ */
+export async function resolveAccess(
+  { owner, group, mode }: AccessSettings,
+  { lookupMs = LOOKUP_MS }: { readonly lookupMs?: number } = {},
+): Promise<Access> {
   const secretMode = Number.parseInt(mode ?? (group === undefined ? '0600' : '0640'), 8);
   return {
-    uid: owner === undefined ? undefined : await numberOf('passwd', owner),
-    gid: group === undefined ? undefined : await numberOf('group', group),
+    uid: owner === undefined ? undefined : await numberOf('passwd', owner, lookupMs),
+    gid: group === undefined ? undefined : await numberOf('group', group, lookupMs),
     secretMode,
     publicMode: secretMode | 0o044,
     folderMode: folderModeOf(secretMode),

@@ -180,7 +180,10 @@ test('writes PKCS#12 under a password that nobody else can read, and again under
     return new X509Certificate(execFileSync('openssl', args, { stdio: 'pipe' })).serialNumber;
   };
   writeFileSync(passwordFile, 'one\n', { mode: 0o644 });
-  await expect(site.start([target])).rejects.toThrow('The password for PKCS#12 in ');
+  const unread = await site.start([target]);
+  await unread.started;
+  expect(unread.status().targets[0]?.error?.message).toContain('The password for PKCS#12 in ');
+  await unread.stop();
   chmodSync(passwordFile, 0o600);
   for (const password of ['one', 'two']) {
     writeFileSync(passwordFile, `${password}\n`);
