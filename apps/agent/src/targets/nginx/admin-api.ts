@@ -16,7 +16,7 @@ export interface AdminApi {
   /** Puts a certificate in one step, and resolves with the fingerprint that is kept then. */
   put(certificateId: string, value: string, signal: AbortSignal): Promise<string>;
   remove(certificateId: string, signal: AbortSignal): Promise<void>;
-  /** What was kept by {@link AdminApi.setEpoch}; empty where the memory is another one since. */
+  /** What was kept by {@link AdminApi.setEpoch}; empty where the memory was emptied since, an older one where it was filled from a file. */
   epoch(signal: AbortSignal): Promise<string>;
   setEpoch(epoch: string, signal: AbortSignal): Promise<void>;
   close(): void;

@@ -32,7 +32,8 @@ const isOfOne = ({ code }: AgentError): boolean =>
 
 /** Opens the target. */
 export function createNginxTarget({ name, address, files }: NginxSettings, api: AdminApi): Target {
-  const epoch = randomUUID();
+  /** What the memory has as its epoch: another one while it is changed, and none before it was read. */
+  let epochs: readonly string[] = [];
   let kept = new Map<string, Kept>();
   /** The certificate that each name leads to, and {@link NO_NAME}. */
   let leads = new Map<string, string>();
@@ -128,14 +129,15 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
   return {
     name,
     async held({ wanted, bestFor }, signal): Promise<Held> {
+      const epoch = await api.epoch(signal);
+      epochs = [epoch];
       kept = new Map(await api.list(signal));
       leads = new Map([...kept].flatMap(([id, { names }]) => names.map((each) => [each, id] as const)));
       isAllDue = true;
       const leafHashes = new Map([...kept].map(([id, { leafHash }]) => [id, leafHash]));
-      const isKnown = (await api.epoch(signal)) === epoch;
       const leaders = leadersFor({ put: [], remove: [], defaultId: undefined, wanted, bestFor });
       const isLed = [...leaders].every(([each, id]) => leads.get(each) === id);
-      const isInEffect = isKnown && isLed && (await files?.areSame(kept)) !== false;
+      const isInEffect = epoch !== '' && isLed && (await files?.areSame(kept)) !== false;
       return { leafHashes, defaultId: leads.get(NO_NAME), isInEffect };
     },
     async apply(change, signal): Promise<Applied> {
@@ -149,7 +151,11 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
       }
       isAllDue = false;
       await files?.follow(current(), change);
+      // Another one with each change: memory that is filled from a file of nginx's own can be older than the last one.
+      const epoch = randomUUID();
+      epochs = [...epochs, epoch];
       await api.setEpoch(epoch, signal);
+      epochs = [epoch];
       return { refused };
     },
     async served(leaves, signal) {
@@ -165,9 +171,11 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
     async watch(onLost, signal) {
       while (!signal.aborted) {
         await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
-        // Its memory is empty after a restart; while it is away there is nothing to tell.
-        const found = await api.epoch(signal).catch(() => epoch);
-        if (found !== epoch) onLost();
+        const before = epochs;
+        // Its memory is empty or older after a restart; while it is away there is nothing to report.
+        const found = await api.epoch(signal).catch(() => undefined);
+        if (found === undefined || before.length === 0) continue;
+        if (![...before, ...epochs].includes(found)) onLost();
       }
     },
     async close() {
