@@ -7,7 +7,7 @@ import { BEGINNING } from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
 import { onTestFinished } from 'vitest';
 import { type Agent, startAgent } from './agent.ts';
-import { parseConfiguration } from './configuration/read-configuration.ts';
+import { parseConfiguration, type ResolvedConfiguration } from './configuration/read-configuration.ts';
 
 /** A bus, and a machine with an agent on it. */
 export interface Site {
@@ -17,6 +17,11 @@ export interface Site {
   readonly lines: readonly string[];
   /** Moves the clock of the agents on. */
   advance(ms: number): void;
+  /** `agent.json` with these targets. */
+  configuration(
+    targets: readonly Record<string, unknown>[],
+    more?: Readonly<Record<string, unknown>>,
+  ): ResolvedConfiguration;
   /** Starts an agent with these targets; it is stopped when the test ends. */
   start(targets: readonly Record<string, unknown>[], more?: Readonly<Record<string, unknown>>): Promise<Agent>;
 }
@@ -31,6 +36,18 @@ export async function createSite(): Promise<Site> {
   writeFileSync(join(folder, 'loadbalancer.key'), bus.identity, { mode: 0o600 });
   const lines: string[] = [];
   let aheadMs = 0;
+  const configurationOf: Site['configuration'] = (targets, more = {}) => {
+    const configuration = {
+      bus: 'sqlite:./bus.db#test',
+      trust: 'bus.pub',
+      identity: 'loadbalancer.key',
+      stateDirectory: join(folder, 'state'),
+      intervalMs: 100,
+      targets,
+      ...more,
+    };
+    return parseConfiguration(JSON.stringify(configuration), join(folder, 'agent.json'));
+  };
   return {
     bus,
     folder,
@@ -38,19 +55,13 @@ export async function createSite(): Promise<Site> {
     advance(ms) {
       aheadMs += ms;
     },
+    configuration: configurationOf,
     async start(targets, more = {}) {
-      const configuration = {
-        bus: 'sqlite:./bus.db#test',
-        trust: 'bus.pub',
-        identity: 'loadbalancer.key',
-        stateDirectory: join(folder, 'state'),
-        intervalMs: 100,
-        targets,
-        ...more,
-      };
-      const parsed = parseConfiguration(JSON.stringify(configuration), join(folder, 'agent.json'));
       const log = (line: string) => lines.push(line);
-      const agent = await startAgent(parsed, { log, now: () => new Date(Date.now() + aheadMs) });
+      const agent = await startAgent(configurationOf(targets, more), {
+        log,
+        now: () => new Date(Date.now() + aheadMs),
+      });
       onTestFinished(() => agent.stop());
       return agent;
     },

@@ -1,8 +1,10 @@
 /** What the agent would do, without doing it. */
 import { catchUp, openCertificates } from './certificates.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
-import { allDesired, sortUndesired } from './reconcile/desired.ts';
+import { allDesired, bestFor, chooseDefault, sortUndesired } from './reconcile/desired.ts';
 import { createLateTarget } from './targets/late-target.ts';
+import type { Ranking } from './targets/ranking.ts';
+import type { Held } from './targets/target.ts';
 
 /** What a look at one target found. */
 export interface TargetPreview {
@@ -15,7 +17,12 @@ export interface TargetPreview {
   readonly remove: readonly string[];
   /** How many are in place already. */
   readonly inPlace: number;
+  /** Whether all that is in place is in effect as well; false where the target cannot be asked. */
+  readonly isInEffect: boolean;
 }
+
+/** What a target holds that cannot be asked. */
+const NOTHING: Held = { leafHashes: new Map(), defaultId: undefined, isInEffect: false };
 
 /** What a look at bus and targets found. */
 export interface Preview {
@@ -39,12 +46,15 @@ async function look(
     const problems = await target.problems(signal).catch((error: Error) => [error.message]);
     const options = { source, selection: settings.certificates ?? {}, now: () => new Date() };
     const desired = allDesired(options);
-    const ranking = { bestFor: () => undefined };
-    const held = await target.held({ wanted: desired, ...ranking }, signal).then(
-      ({ leafHashes }) => leafHashes,
-      () => new Map<string, string>(),
+    const ranking: Ranking = {
+      bestFor: (name, isAmong) => bestFor(source, name, (id) => desired.has(id) && isAmong(id)),
+    };
+    const found = await target.held({ wanted: desired, ...ranking }, signal).catch(() => NOTHING);
+    const { leafHashes: held, outdated } = found;
+    const put = [...desired.values()].filter(
+      ({ certificateId: id, leafHash }) => held.get(id) !== leafHash || outdated?.has(id) === true,
     );
-    const put = [...desired.values()].filter(({ certificateId, leafHash }) => held.get(certificateId) !== leafHash);
+    const defaultId = settings.default && (await chooseDefault(source, settings.default, { desired, held }));
     const undesired = [...held.keys()].filter((id) => !desired.has(id));
     const { remove } = await sortUndesired(undesired, options);
     return {
@@ -53,6 +63,7 @@ async function look(
       put: put.map(({ names }) => names),
       remove,
       inPlace: desired.size - put.length,
+      isInEffect: found.isInEffect && found.defaultId === defaultId,
     };
   } finally {
     await target.close();

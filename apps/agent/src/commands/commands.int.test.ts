@@ -103,6 +103,7 @@ test('a target that cannot be fed is named, and the status is 10', async () => {
     { type: 'files', folder: join(site.folder, 'good') },
     { type: 'haproxy', folder: join(site.folder, 'haproxy'), socket: join(site.folder, 'missing.sock') },
     { type: 'files', name: 'blocked', folder: join(file, 'below-a-file') },
+    { type: 'files', name: 'told', folder: join(site.folder, 'told'), after: { command: ['/bin/false'] } },
   ];
   const content = { bus: 'sqlite:bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets };
   writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
@@ -120,6 +121,7 @@ test('a target that cannot be fed is named, and the status is 10', async () => {
             message: expect.stringContaining('Target "blocked" cannot be'),
           },
         },
+        { error: { code: 'CERTBUS_AGENT_COMMAND_FAILED' } },
       ],
     },
     error: { code: 'CERTBUS_AGENT_UNHEALTHY' },
@@ -135,6 +137,8 @@ test('a target that cannot be fed is named, and the status is 10', async () => {
   const checked = (await run(site, 'check')).stdout;
   expect(checked).toMatch(/^bus: answers/);
   expect(checked).toContain(`problem: ${file} is not a folder`);
+  expect(checked).toContain('files: 1 in place, 0 to put, 0 to remove\nhaproxy: ');
+  expect(checked).toMatch(/told: 1 in place, 0 to put, 0 to remove\n {2}not in effect yet: /);
   // Its files are there for its start.
   expect(statSync(join(site.folder, 'haproxy', 'a.test.pem')).mode & 0o777).toBe(0o600);
 });

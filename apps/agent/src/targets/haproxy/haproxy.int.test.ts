@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
 import { chainPem, keyPem } from '../../pairs/encodings.ts';
+import { preview } from '../../preview.ts';
 import { createTarget } from '../create-target.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
@@ -253,6 +254,30 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
     await bring(made, [two], { defaultId: 'two' });
     expect(await shown(port)).toBe(two.serialNumber);
     expect(await bring(made, [two], { defaultId: 'two' })).toMatchObject({ isInEffect: true });
+  });
+
+  test('a look says whether its memory is what the files are, and that its default would be another one', async () => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    await site.bus.issue(['b.test']);
+    const { folder, socket, target, start } = await createHaproxy(site, { defaultName: undefined });
+    const own = { ...target, default: 'a.test' };
+    const agent = await site.start([own]);
+    await agent.started;
+    await start();
+    await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
+    await agent.stop();
+    const look = async (settings: Readonly<Record<string, unknown>>) => {
+      const found = await preview(site.configuration([settings]), new AbortController().signal);
+      return found.targets[0];
+    };
+    const settledLook = { problems: [], put: [], remove: [], inPlace: 2, isInEffect: true };
+    expect(await look(own)).toMatchObject(settledLook);
+    expect(await look({ ...own, default: 'b.test' })).toMatchObject({ ...settledLook, isInEffect: false });
+    await ask(socket, `del ssl crt-list ${folder}/crt-list.txt ${folder}/b.test.pem`);
+    expect(await look(own)).toMatchObject({ ...settledLook, isInEffect: false });
+    const changed = await look({ ...own, mode: '0640' });
+    expect({ ...changed, put: changed?.put.flat().sort() }).toMatchObject({ put: ['a.test', 'b.test'], inPlace: 0 });
   });
 
   test('a socket without the rights of an administrator is named', async () => {

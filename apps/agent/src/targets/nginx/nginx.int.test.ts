@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
 import { AgentError } from '../../errors.ts';
+import { preview } from '../../preview.ts';
 import { createTarget } from '../create-target.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
@@ -19,6 +20,21 @@ const refusal = new AgentError('CERTBUS_AGENT_PAIR_REFUSED', 'no key for it');
 
 describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
   testTarget(createNginx);
+
+  test('a look by another process finds what is in place in effect, until its memory is empty', async () => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    const { start, target } = await createNginx(site, { defaultName: undefined });
+    const first = await start();
+    const agent = await site.start([target]);
+    await agent.started;
+    await agent.stop();
+    const look = async () => (await preview(site.configuration([target]), new AbortController().signal)).targets[0];
+    expect(await look()).toMatchObject({ put: [], inPlace: 1, isInEffect: true });
+    await first.stop();
+    await start();
+    expect(await look()).toMatchObject({ put: [['a.test']], inPlace: 0, isInEffect: false });
+  });
 
   test('is filled again as soon as its memory is empty', async () => {
     const site = await createSite();
