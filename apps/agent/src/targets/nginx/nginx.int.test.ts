@@ -13,7 +13,7 @@ import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
 import { openAdminApi } from './admin-api.ts';
 import { createNginx } from './nginx.builders.ts';
-import { formatToken } from './token.ts';
+import { formatToken, readToken } from './token.ts';
 
 const part = requirePart('nginx');
 const refusal = new AgentError('CERTBUS_AGENT_PAIR_REFUSED', 'no key for it');
@@ -46,6 +46,27 @@ describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
     await first.stop();
     await start();
     await settled(async () => expect(await shown(port, 'a.test')).toBe(serialNumber));
+  });
+
+  test('is put right at once where its memory is that of an earlier change', async () => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    const { start, port, target } = await createNginx(site, { defaultName: undefined });
+    await start();
+    const agent = await site.start([target]);
+    await agent.started;
+    const { signal } = new AbortController();
+    const token = () => readToken(String(target['tokenFile']));
+    const api = openAdminApi({ socket: String(target['socket']), token });
+    onTestFinished(() => api.close());
+    const earlier = await api.epoch(signal);
+    const added = await site.bus.issue(['b.test']);
+    await settled(async () => expect(await shown(port, 'b.test')).toBe(added.serialNumber));
+    await settled(async () => expect(await api.epoch(signal)).not.toBe(earlier));
+    // As where nginx was killed, and started with a file of its memory that was saved before.
+    await api.remove(added.certificateId, signal);
+    await api.setEpoch(earlier, signal);
+    await settled(async () => expect(await shown(port, 'b.test')).toBe(added.serialNumber));
   });
 
   test('a name of two certificates leads to the better one, and to the other when that is removed', async () => {
