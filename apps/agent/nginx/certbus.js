@@ -37,8 +37,8 @@ function namesOf(value) {
 // "-" stands for clients that name no server.
 const nameKey = (name) => `n:${name === '-' ? '' : name}`;
 
-function drop(id, but) {
-  const value = zone.get(`c:${id}`);
+// Drops the names that lead to what a certificate was, but for some.
+function drop(id, value, but) {
   if (value === undefined) return;
   namesOf(value).forEach((name) => {
     if (!but.includes(name) && zone.get(nameKey(name)) === id) zone.delete(nameKey(name));
@@ -46,9 +46,11 @@ function drop(id, but) {
 }
 
 function put(id, value) {
+  const before = zone.get(`c:${id}`);
   const names = namesOf(value);
-  drop(id, names);
+  // Where the zone is full this throws, and what is there stays as it is.
   zone.set(`c:${id}`, value);
+  drop(id, before, names);
   names.forEach((name) => {
     zone.set(nameKey(name), id);
   });
@@ -75,7 +77,7 @@ function answer(request) {
   const isOne = /\/certificates\/[\w-]+$/.test(request.uri);
   if (isOne && request.method === 'PUT') return request.return(200, put(id, request.requestText));
   if (isOne && request.method === 'DELETE') {
-    drop(id, []);
+    drop(id, zone.get(`c:${id}`), []);
     zone.delete(`c:${id}`);
     return request.return(204);
   }

@@ -114,14 +114,19 @@ async function setUpWithMemory(site: Site, script: Script, program?: Parameters<
   };
 }
 
-/** Sets an nginx with njs up. */
-export const createNginx: CreateBalancer = (site) =>
-  setUpWithMemory(site, {
-    http: `js_path ${SCRIPTS}; js_import certbus from certbus.js; js_shared_dict_zone zone=certbus:8M;
+/** Sets an nginx with njs up whose memory has a size. */
+export const createNginxOf =
+  (zoneSize: string) =>
+  (site: Site): ReturnType<typeof setUpWithMemory> =>
+    setUpWithMemory(site, {
+      http: `js_path ${SCRIPTS}; js_import certbus from certbus.js; js_shared_dict_zone zone=certbus:${zoneSize};
   js_set $certbus_chain certbus.chain; js_set $certbus_key certbus.key;`,
-    tls: 'ssl_certificate data:$certbus_chain; ssl_certificate_key data:$certbus_key;',
-    admin: 'js_content certbus.admin;',
-  });
+      tls: 'ssl_certificate data:$certbus_chain; ssl_certificate_key data:$certbus_key;',
+      admin: 'js_content certbus.admin;',
+    });
+
+/** Sets an nginx with njs up. */
+export const createNginx: CreateBalancer = createNginxOf('8M');
 
 /** Sets an nginx with Lua up, which starts with the agent's files. */
 export const createNginxWithLua: CreateBalancer = async (site) => {

@@ -12,7 +12,7 @@ import { createTarget } from '../create-target.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
 import { openAdminApi } from './admin-api.ts';
-import { createNginx } from './nginx.builders.ts';
+import { createNginx, createNginxOf } from './nginx.builders.ts';
 import { formatToken, readToken } from './token.ts';
 
 const part = requirePart('nginx');
@@ -67,6 +67,31 @@ describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
     await api.remove(added.certificateId, signal);
     await api.setEpoch(earlier, signal);
     await settled(async () => expect(await shown(port, 'b.test')).toBe(added.serialNumber));
+  });
+
+  test('a certificate that does not fit into its memory any more loses none of its names, and the message says what to make larger', async () => {
+    const site = await createSite();
+    const { start, target } = await createNginxOf('32k')(site);
+    await start();
+    const token = () => readToken(String(target.tokenFile));
+    const api = openAdminApi({ socket: target.socket, token });
+    onTestFinished(() => api.close());
+    const { signal } = new AbortController();
+    const textOf = (names: readonly string[], length: number) =>
+      `${'f'.repeat(43)}\n${names.join(' ')}\n${'x'.repeat(length)}\n`;
+    await api.put('one', textOf(['a.test', 'b.test'], 1_000), signal);
+    let full: unknown;
+    for (let n = 0; n < 20 && full === undefined; n += 1)
+      full = await api.put(`other-${n}`, textOf([`${n}.test`], 3_000), signal).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    const refused = { code: 'CERTBUS_AGENT_TARGET_REFUSED', message: expect.stringContaining('"js_shared_dict_zone"') };
+    expect(full).toMatchObject(refused);
+    const before = await api.list(signal);
+    expect(before.get('one')?.names).toEqual(['a.test', 'b.test']);
+    await expect(api.put('one', textOf(['a.test', 'c.test'], 9_000), signal)).rejects.toMatchObject(refused);
+    expect(await api.list(signal)).toEqual(before);
   });
 
   test('a name of two certificates leads to the better one, and to the other when that is removed', async () => {
