@@ -7,6 +7,7 @@ import type { Pair } from '../../pairs/pair.ts';
 import { leadersOf, wildcardOf } from '../ranking.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Change, Held, Target, Wanted } from '../target.ts';
+import { together } from '../together.ts';
 import { type AdminApi, type Kept, TOGETHER } from './admin-api.ts';
 import type { StartFiles } from './start-files.ts';
 
@@ -73,19 +74,15 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
     refused: Map<string, Error>,
     work: (wanted: Wanted) => Promise<void>,
   ): Promise<void> {
-    const left = [...certificates];
-    const worker = async () => {
-      for (let next = left.pop(); next; next = left.pop()) {
-        try {
-          await work(next);
-        } catch (error) {
-          // What ends the connection concerns all of them.
-          if (!(error instanceof AgentError) || !isOfOne(error)) throw error;
-          refused.set(next.certificateId, error);
-        }
+    await together(certificates, TOGETHER, async (wanted) => {
+      try {
+        await work(wanted);
+      } catch (error) {
+        // What ends the connection concerns all of them.
+        if (!(error instanceof AgentError) || !isOfOne(error)) throw error;
+        refused.set(wanted.certificateId, error);
       }
-    };
-    await Promise.all(Array.from({ length: TOGETHER }, worker));
+    });
   }
 
   /** The names of a certificate that is put: those that lead to it, and its own for which nothing better is held. */
