@@ -10,7 +10,14 @@ import { makeFolders } from '@certbus/store/sqlite-files';
 import { Flags } from '@oclif/core';
 import { parseConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError } from '../errors.ts';
-import { type Answers, configurationOf, findBalancer, PLACES, TARGET_TYPES, type TargetType } from '../init/answers.ts';
+import {
+  type Answers,
+  configurationOf,
+  findBalancers,
+  PLACES,
+  TARGET_TYPES,
+  type TargetType,
+} from '../init/answers.ts';
 import { shippedProblem } from '../init/shipped.ts';
 import { http01Snippet, orderFor, snippetFor, tlsAlpn01Snippet } from '../init/snippets.ts';
 import { SERVICE_STATE_DIRECTORY } from '../state-directory.ts';
@@ -169,7 +176,11 @@ export default class Init extends BaseCommand {
       const stateDirectory = resolve(
         flags['state-directory'] ?? (await ask('state-directory', question, defaultStateDirectory())),
       );
-      const type = flags.target ?? (await ask('target', `What is fed (${TARGET_TYPES.join(', ')})?`, findBalancer()));
+      const found = findBalancers();
+      const [first = 'files', second] = found;
+      const both =
+        second === undefined ? '' : ` Found here: ${found.join(', ')}; add the other one to "targets" later.`;
+      const type = flags.target ?? (await ask('target', `What is fed (${TARGET_TYPES.join(', ')})?${both}`, first));
       if (!isTargetType(type))
         throw new AgentError(
           'CERTBUS_AGENT_CONFIG_INVALID',

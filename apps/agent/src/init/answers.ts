@@ -1,5 +1,6 @@
 /** What `certbus-agent init` asks, and what it finds on this machine. */
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { AgentConfiguration, TargetConfiguration } from '../configuration/configuration.ts';
 
 /** Kinds of targets that `init` sets up. */
@@ -33,10 +34,22 @@ const PROGRAMS: Readonly<Record<'haproxy' | 'nginx', readonly string[]>> = {
   nginx: ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/local/nginx/sbin/nginx'],
 };
 
-/** What runs on this machine, as far as its usual places say. */
-export function findBalancer(): TargetType {
-  const found = (['haproxy', 'nginx'] as const).find((name) => PROGRAMS[name].some((path) => existsSync(path)));
-  return found ?? 'files';
+/** Where nginx's packages put the module njs. */
+const NJS = [
+  '/usr/lib/nginx/modules',
+  '/usr/lib64/nginx/modules',
+  '/usr/share/nginx/modules',
+  '/etc/nginx/modules',
+  '/usr/local/nginx/modules',
+].map((folder) => `${folder}/ngx_http_js_module.so`);
+
+/** What runs on this machine, as far as its usual places say. An nginx without njs would not start with the lines for one that has it. */
+export function findBalancers(root = '/'): readonly TargetType[] {
+  const isAnyThere = (paths: readonly string[]) => paths.some((path) => existsSync(join(root, path)));
+  const found: TargetType[] = [];
+  if (isAnyThere(PROGRAMS.haproxy)) found.push('haproxy');
+  if (isAnyThere(PROGRAMS.nginx)) found.push(isAnyThere(NJS) ? 'nginx' : 'nginx-files');
+  return found;
 }
 
 /** How nginx without njs is tested and reloaded, where its agent is not root: units of systemd, which a rule of polkit lets the agent start. */
