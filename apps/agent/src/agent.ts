@@ -24,7 +24,7 @@ export interface AgentOptions {
   readonly isOffline?: boolean;
   /** Begins no pass before it has caught up with the bus, or the bus does not answer in time: so the first pass is for the newest position. */
   readonly waitsForBus?: boolean;
-  /** Ends that wait. */
+  /** Ends a start that waits for the bus: it rejects with the reason where there is no replica. */
   readonly signal?: AbortSignal;
   readonly now?: () => Date;
 }
@@ -132,6 +132,7 @@ export async function startAgent(
   let isInOrder = () => false;
   const source = await openCertificates(configuration, {
     isOffline,
+    signal,
     now,
     onAlarm: (message) => log(`alarm: ${message}`),
     checkIn: checkInOf(configuration, () => isInOrder()),

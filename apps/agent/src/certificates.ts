@@ -9,6 +9,8 @@ const CATCH_UP_MS = 10_000;
 export interface OpenOptions {
   /** Goes by the replica that is there and does not wait for the bus. */
   readonly isOffline?: boolean;
+  /** Ends a first start that waits for the bus. */
+  readonly signal?: AbortSignal | undefined;
   readonly now?: () => Date;
   /** Takes each alarm of the client; default none, and those that nobody listens to become warnings of the process. */
   readonly onAlarm?: (message: string) => void;
@@ -21,11 +23,11 @@ const ignore = () => {};
 /** Opens the certificates of a configuration's bus. Rejects as `openMaterial` of `@certbus/client`. */
 export function openCertificates(
   configuration: ResolvedConfiguration,
-  { isOffline = false, now, onAlarm, checkIn }: OpenOptions = {},
+  { isOffline = false, signal, now, onAlarm, checkIn }: OpenOptions = {},
 ): Promise<MaterialSource> {
   const { bus, trust, identity, archive, intervalMs } = configuration;
   return openMaterial({
-    ...{ bus, trust, identity, archive },
+    ...{ bus, trust, identity, archive, signal },
     stateDirectory: stateDirectoryFor(configuration),
     ...(intervalMs === undefined ? {} : { intervalMs }),
     // The replica is there, or it is not: no bus is waited for.

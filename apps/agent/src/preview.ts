@@ -72,7 +72,7 @@ async function look(
 
 /** Looks at the bus, the identity and every target; changes nothing but the replica. Rejects as `openCertificates`. */
 export async function preview(configuration: ResolvedConfiguration, signal: AbortSignal): Promise<Preview> {
-  const source = await openCertificates(configuration);
+  const source = await openCertificates(configuration, { signal });
   // What raises an alarm is part of what is found.
   source.on('alarm', () => {});
   try {

@@ -34,6 +34,9 @@ test('a client serves no part of a bus: it waits for the bus, and goes on with t
   await expect(connect({ ...options, startTimeoutMs: 300 })).rejects.toMatchObject({
     code: 'CERTBUS_CLIENT_BUS_UNREACHABLE',
   });
+  await expect(
+    connect({ ...options, startTimeoutMs: 3_600_000, signal: AbortSignal.timeout(50) }),
+  ).rejects.toMatchObject({ name: 'TimeoutError' });
   renameSync(`${path}.away`, path);
   await using client = await connect(options);
   expect([...client.certificates()].map(({ names }) => names[0]).toSorted()).toEqual(['a.test', 'b.test', 'c.test']);

@@ -2,7 +2,7 @@
 import { clean, printableJson } from '@certbus/events';
 import { Command, Errors, Flags } from '@oclif/core';
 import { exposedSecret, type ResolvedConfiguration, readConfiguration } from '../configuration/read-configuration.ts';
-import { UnhealthyError } from '../errors.ts';
+import { AgentError, UnhealthyError } from '../errors.ts';
 
 /** What the exit status of a command means; `docs/errors.md` has the same table. */
 const EXIT = { unexpected: 1, usage: 2, configuration: 3, outOfReach: 7, unhealthy: 10 } as const;
@@ -52,7 +52,7 @@ export abstract class BaseCommand extends Command {
     await super.init();
     const interrupt = () => {
       if (this.#stop.signal.aborted) process.exit(130);
-      this.#stop.abort();
+      this.#stop.abort(new AgentError('CERTBUS_AGENT_TARGET_FAILED', 'It was stopped before it was done.'));
     };
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);

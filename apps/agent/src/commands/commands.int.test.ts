@@ -1,6 +1,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
@@ -240,6 +241,36 @@ test('once --offline feeds from the replica while the bus is away', async () => 
   chmodSync(file, 0o600);
   expect((await run(site, 'once', '--offline')).stderr).not.toMatch(/Warning|secret-word/);
   expect(existsSync(join(folder, 'current', 'a.test', 'cert.pem'))).toBe(true);
+});
+
+test('the service can be stopped while its first start waits for the bus', async () => {
+  const site = await createSite();
+  const asked = Promise.withResolvers<void>();
+  const server = createServer((socket) => asked.resolve(void socket.on('error', () => {}).resume())).listen(0);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const content = {
+    bus: `dynamodb://table/stream?region=eu-central-1&endpoint=http://127.0.0.1:${port}`,
+    ...{ trust: 'bus.pub', identity: 'loadbalancer.key', targets: [{ type: 'files', folder: join(site.folder, 'x') }] },
+  };
+  writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(content), { mode: 0o600 });
+  const env = { ...environmentOf(site), AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' };
+  const agent = spawn(process.execPath, [...node, 'run'], {
+    cwd: site.folder,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void agent.kill('SIGKILL'));
+  let said = '';
+  agent.stdout.on('data', (chunk) => (said += chunk));
+  await asked.promise;
+  agent.kill('SIGTERM');
+  await once(agent, 'exit');
+  expect({ said, exitCode: agent.exitCode }).toEqual({
+    said: expect.stringMatching(/^stopped before the bus was read; the next start reads it\n$/m),
+    exitCode: 0,
+  });
 });
 
 test('the service loads no HTTP, and undici with it, before anything needs it', () => {

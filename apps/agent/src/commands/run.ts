@@ -15,8 +15,13 @@ export default class Run extends BaseCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Run);
-    const log = (line: string) => process.stdout.write(`${cleanLine(line)}\n`);
-    const agent = await startAgent(this.configuration(flags), { log });
+    const log = (line: string) => void process.stdout.write(`${cleanLine(line)}\n`);
+    const { signal } = this;
+    const agent = await startAgent(this.configuration(flags), { log, signal }).catch((error: unknown) => {
+      if (error === signal.reason) return undefined;
+      throw error;
+    });
+    if (!agent) return log('stopped before the bus was read; the next start reads it');
     if (agent.http01) log(`answering HTTP-01 on ${agent.http01}`);
     if (agent.tlsAlpn01) log(`answering TLS-ALPN-01 on ${agent.tlsAlpn01}`);
     if (agent.endpoints) log(`showing /healthz and /metrics on ${agent.endpoints}`);
@@ -29,8 +34,7 @@ export default class Run extends BaseCommand {
     await notifySystemd('READY=1');
     const { targets, position } = agent.health();
     log(`ready: ${counted(targets.length, 'target')}, at position ${position} of the bus`);
-    if (!this.signal.aborted)
-      await new Promise((resolve) => this.signal.addEventListener('abort', resolve, { once: true }));
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     await notifySystemd('STOPPING=1');
     await agent.stop();
     log('stopped; the balancers go on with what they have');

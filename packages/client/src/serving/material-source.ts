@@ -291,7 +291,11 @@ async function started(serving: Serving): Promise<void> {
   const { options, trust, replica, notes, emitter, refusal } = serving;
   if (notes.live || replica.isComplete()) return;
   checkWay(serving);
-  const ms = options.startTimeoutMs ?? START_TIMEOUT_MS;
+  const { signal, startTimeoutMs: ms = START_TIMEOUT_MS } = options;
+  signal?.throwIfAborted();
+  const ended = Promise.withResolvers<never>();
+  const end = () => ended.reject(signal?.reason);
+  signal?.addEventListener('abort', end, { once: true });
   let timer: NodeJS.Timeout | undefined;
   const inTime = new Promise<void>((resolve, reject) => {
     let { answers } = notes;
@@ -314,8 +318,9 @@ async function started(serving: Serving): Promise<void> {
   const keepQuiet = () => {};
   emitter.on('alarm', keepQuiet);
   try {
-    await Promise.race([inTime, refusal.promise]);
+    await Promise.race([inTime, refusal.promise, ended.promise]);
   } finally {
+    signal?.removeEventListener('abort', end);
     emitter.off('alarm', keepQuiet);
     clearTimeout(timer);
   }
@@ -581,8 +586,8 @@ function createSource(serving: Serving): MaterialSource {
  *
  * Resolves at once where a replica exists, whether the bus answers or not; else after the first catch-up, also on a bus without
  * certificates. Rejects `CERTBUS_CLIENT_BUS_UNREACHABLE` when a first start finds no bus in time, `CERTBUS_EVENTS_BELOW_FLOOR` when it
- * finds one that was cut off, `CERTBUS_STORE_PROXY_INVALID`, with what is wrong with the identity or the trust file, and with a
- * `ReplicaError`.
+ * finds one that was cut off, `CERTBUS_STORE_PROXY_INVALID`, with what is wrong with the identity or the trust file, with a
+ * `ReplicaError`, and with the reason of `signal` where that ends a first start.
  */
 export async function openMaterial(options: MaterialOptions): Promise<MaterialSource> {
   const serving = await openServing(resolved(options));

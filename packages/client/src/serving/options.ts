@@ -33,6 +33,8 @@ export interface MaterialOptions {
    * waits.
    */
   readonly startTimeoutMs?: number;
+  /** Ends a first start that waits for the bus: it rejects with the reason of this signal. Default none. */
+  readonly signal?: AbortSignal | undefined;
   /**
    * What becomes of certificates that have ended: `serve`, they are shown where there is nothing better, and clients decide; or `refuse`, they
    * are treated as if there were none. Default `serve`.
