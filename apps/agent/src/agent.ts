@@ -10,6 +10,7 @@ import type { NamedTarget, ResolvedConfiguration } from './configuration/read-co
 import { openPauses } from './pauses.ts';
 import { createTurns } from './reconcile/turns.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
+import { type Alarms, createAlarms } from './reporting/alarms.ts';
 import { type AgentHealth, agentHealth, createWantedCount, isCheckInDue, targetHealth } from './reporting/health.ts';
 import { processMark } from './reporting/process-mark.ts';
 import { type AgentStatus, describeTarget, writeStatus } from './reporting/status.ts';
@@ -92,6 +93,7 @@ async function startListening(
     ...shown
   }: Pick<Agent, 'health'> & {
     readonly source: MaterialSource;
+    readonly alarms: Alarms;
     readonly now: () => Date;
     standings(): Iterable<readonly [string, TargetStatus['standings']]>;
   },
@@ -139,7 +141,9 @@ export async function startAgent(
   });
   if (waitsForBus) await catchUp(source, signal);
   const pauses = openPauses(stateDirectory);
-  const logStatus = createStatusLog(log);
+  const alarms = createAlarms();
+  const raise = configuration.endpoints === undefined ? () => {} : alarms.raise;
+  const logStatus = createStatusLog(log, raise);
   const waiting = new Set(targets.map(({ target }) => target.name));
   let markStarted = () => {};
   const started = new Promise<void>((resolve) => {
@@ -194,10 +198,12 @@ export async function startAgent(
   };
   isInOrder = () => isCheckInDue(health());
   const standings = () => statuses().map((each) => [each.name, each.standings] as const);
-  const listening = await startListening(configuration, { source, now, health, standings }).catch(async (error) => {
-    await stop();
-    throw error;
-  });
+  const listening = await startListening(configuration, { source, alarms, now, health, standings }).catch(
+    async (error) => {
+      await stop();
+      throw error;
+    },
+  );
   const { close, ...served } = listening;
   return {
     ...served,

@@ -4,6 +4,7 @@ import type { MaterialSource } from '@certbus/client/material';
 import { collectMetrics } from '@certbus/client/metrics';
 import { Registry } from 'prom-client';
 import { AgentError } from '../errors.ts';
+import type { Alarms } from './alarms.ts';
 import type { AgentHealth } from './health.ts';
 import { collectTargetMetrics, type MeasuredTargets } from './target-metrics.ts';
 
@@ -17,6 +18,7 @@ export interface AgentEndpoints {
 /** What the pages show: the report of the agent, and its certificates. */
 export interface Shown extends Pick<MeasuredTargets, 'standings'> {
   readonly source: Pick<MaterialSource, 'certificates' | 'on'>;
+  readonly alarms: Pick<Alarms, 'listen'>;
   health(): AgentHealth;
 }
 
@@ -30,14 +32,17 @@ const LOOPBACK = '127.0.0.1';
  */
 export async function startEndpoints(
   { port, host = LOOPBACK }: { readonly port: number; readonly host?: string | undefined },
-  { source, health, standings }: Shown,
+  { source, alarms, health, standings }: Shown,
 ): Promise<AgentEndpoints> {
   const metrics = new Registry();
   collectMetrics(
     {
       health,
       certificates: () => source.certificates(),
-      on: (event: 'alarm' | 'changed', listener: (argument: never) => void) => source.on(event, listener as never),
+      on(event: 'alarm' | 'changed', listener: (argument: never) => void) {
+        if (event === 'alarm') alarms.listen(listener as (error: Error) => void);
+        return source.on(event, listener as never);
+      },
     },
     metrics,
   );

@@ -162,7 +162,11 @@ test('a certificate that fails, and a replica that is bad, make health bad; the 
     }),
   );
   expect(await metric('certbus_target_passes_total{target="plain",result="in_part"}')).toBeGreaterThan(0);
-  expect(lines.filter((line) => line.startsWith('alarm: '))).toHaveLength(1);
+  await settled(() => expectMetrics({ 'certbus_alarms_total{code="CERTBUS_AGENT_PAIR_REFUSED"}': 2 }));
+  const raised = lines.filter((line) => line.startsWith('alarm: '));
+  expect(raised.map((line) => /^alarm: (plain|told)?/.exec(line)?.[1] ?? 'client').sort()).toEqual([
+    ...['client', 'plain', 'told'],
+  ]);
   advance(10 * MINUTE_MS);
   expect(await healthz()).toMatchObject({
     status: 503,
