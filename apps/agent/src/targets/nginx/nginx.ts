@@ -147,7 +147,10 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
         kept.delete(id);
       }
       isAllDue = false;
-      await files?.follow(current(), change);
+      const unwritten = (await files?.follow(current(), change)) ?? new Map<string, Error>();
+      // What was put now is in the memory, whatever became of its file: the next comparison of all names that.
+      const isPut = new Set(change.put.map(({ certificateId }) => certificateId));
+      for (const [id, problem] of unwritten) if (!isPut.has(id)) refused.set(id, problem);
       // Another one with each change: memory that is filled from a file of nginx's own can be older than the last one.
       const epoch = randomUUID();
       epochs = [...epochs, epoch];

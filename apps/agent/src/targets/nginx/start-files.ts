@@ -1,18 +1,19 @@
 /** Files from which nginx with Lua fills its memory at its start, so that it starts with certificates while the agent is down. */
+import { AgentError } from '../../errors.ts';
 import type { Access } from '../files/access.ts';
 import type { NextContents } from '../files/certificate-folder.ts';
 import { changeFiles, formOf } from '../files/change-files.ts';
 import type { FileForm } from '../files/layouts.ts';
 import { openVersionedFolder } from '../files/versioned-folder.ts';
-import type { Change } from '../target.ts';
+import type { Change, Wanted } from '../target.ts';
 import type { Kept } from './admin-api.ts';
 
 /** The files of one nginx. */
 export interface StartFiles {
   /** Whether they are what nginx holds. */
   areSame(kept: ReadonlyMap<string, Kept>): Promise<boolean>;
-  /** Makes them what nginx holds. */
-  follow(kept: ReadonlyMap<string, Kept>, change: Change): Promise<void>;
+  /** Makes them what nginx holds. Resolves with the certificates for which that cannot be, and why; what was there of them stays. */
+  follow(kept: ReadonlyMap<string, Kept>, change: Change): Promise<ReadonlyMap<string, Error>>;
 }
 
 /** What `certbus.lua` reads: file, id, fingerprint and names of a certificate on each line. */
@@ -20,6 +21,19 @@ const LIST = 'certbus.list';
 const FORM: FileForm = { layout: 'combined', keyEncoding: 'pkcs8' };
 /** nginx's master reads them, as root. */
 const ACCESS: Access = { uid: undefined, gid: undefined, secretMode: 0o600, publicMode: 0o644, folderMode: 0o700 };
+
+const notWritten = ({ certificateId, names }: Wanted, why: string): AgentError =>
+  new AgentError(
+    'CERTBUS_AGENT_PAIR_REFUSED',
+    `Certificate ${certificateId} (${names.join(', ')}) is in nginx's memory and not in the files for its next start: ${why}`,
+  );
+
+/** Why a certificate cannot be written as nginx holds it; `undefined` where it can. */
+const problemOf = (wanted: Wanted, { leafHash }: Kept): Promise<AgentError | undefined> =>
+  wanted.open().then(
+    (pair) => (pair.leafHash === leafHash ? undefined : notWritten(wanted, 'it was renewed since.')),
+    (error: Error) => notWritten(wanted, error.message),
+  );
 
 /** Opens the files in a folder. */
 export function openStartFiles(path: string): StartFiles {
@@ -46,11 +60,22 @@ export function openStartFiles(path: string): StartFiles {
     },
     async follow(kept, change) {
       const { certificates } = await folder.known();
-      const isBehind = (id: string) => kept.has(id) && certificates[id]?.leafHash !== kept.get(id)?.leafHash;
-      const put = [...change.wanted.values()].filter(({ certificateId }) => isBehind(certificateId));
+      const isJustPut = new Set(change.put.map(({ certificateId }) => certificateId));
+      const refused = new Map<string, Error>();
+      const put: Wanted[] = [];
+      for (const [id, each] of kept) {
+        const wanted = change.wanted.get(id);
+        const { leafHash, form } = certificates[id] ?? {};
+        const isThere = leafHash === each.leafHash;
+        if (!wanted || (isThere && form === undefined)) continue;
+        // What cannot be written must not be tried by a change of the folder, at each pass.
+        const problem = isJustPut.has(id) ? undefined : await problemOf(wanted, each);
+        if (!problem) put.push(wanted);
+        else if (!isThere) refused.set(id, problem);
+      }
       const remove = Object.keys(certificates).filter((id) => !kept.has(id));
       const next = { ...change, defaultId: undefined, put, remove };
-      await changeFiles(folder, next, { ...FORM, shared: listOf(kept) });
+      return new Map([...refused, ...(await changeFiles(folder, next, { ...FORM, shared: listOf(kept) }))]);
     },
   };
 }
