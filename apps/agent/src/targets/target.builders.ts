@@ -1,11 +1,13 @@
 /** Certificates and changes that tests give a target without a bus. */
-import { KeyObject } from 'node:crypto';
+import { KeyObject, randomBytes } from 'node:crypto';
 import { sha256 } from '@certbus/events';
 import { createIssuer, createKeys, createLeaf } from 'certbus-services';
 import { checkPair, type UncheckedPair } from '../pairs/pair.ts';
+import { wildcardOf } from './ranking.ts';
 import type { Change, Target, Wanted } from './target.ts';
 
 const NOW = new Date();
+const SERIAL_BYTES = 8;
 const issuer = await createIssuer('Issuer');
 
 /** A certificate that a target can be given. */
@@ -18,7 +20,8 @@ export interface TestWanted extends Wanted {
 /** Makes a certificate. */
 export async function createWanted(certificateId: string, names: readonly string[]): Promise<TestWanted> {
   const keys = await createKeys();
-  const leaf = await createLeaf({ issuer, names, publicKey: keys.publicKey });
+  const own = `5A${randomBytes(SERIAL_BYTES).toString('hex')}`;
+  const leaf = await createLeaf({ issuer, names, publicKey: keys.publicKey, serialNumber: own });
   const leafHash = sha256(Buffer.from(leaf.rawData));
   const unchecked = {
     certificateId,
@@ -46,8 +49,11 @@ export async function bring(
   { defaultId, signal: stop = signal }: { readonly defaultId?: string; readonly signal?: AbortSignal } = {},
 ) {
   const byId = new Map(wanted.map((each) => [each.certificateId, each]));
-  const bestFor: Change['bestFor'] = (_, isAmong) =>
-    wanted.find(({ certificateId }) => isAmong(certificateId))?.certificateId;
+  const bestFor: Change['bestFor'] = (name, isAmong) =>
+    wanted.find(
+      ({ certificateId, names }) =>
+        isAmong(certificateId) && (names.includes(name) || names.includes(wildcardOf(name) ?? '')),
+    )?.certificateId;
   const {
     leafHashes,
     outdated,
