@@ -115,6 +115,38 @@ export const agent: readonly Mutant[] = [
     noticedBy: [{ file: `${TARGETS}/haproxy/haproxy.int.test.ts`, only: 'a name is in front of the certificate' }],
   },
   {
+    fault: 'HAProxy loses a certificate that it was just given in the place of one that was left over',
+    file: `${TARGETS}/haproxy/haproxy.ts`,
+    find: '[...gone].filter((path) => !staying.has(path)),',
+    replace: '[...gone],',
+    noticedBy: [
+      { file: `${TARGETS}/haproxy/haproxy.int.test.ts`, only: 'what somebody changed in its files while it runs' },
+    ],
+  },
+  {
+    fault: 'what somebody changed at a target is not noticed before the bus changes',
+    file: `${RECONCILE}/worker.ts`,
+    find: ' || performance.now() >= compareAllAt;',
+    replace: ';',
+    noticedBy: [{ file: `${RECONCILE}/worker.test.ts`, only: 'nobody reports a change' }],
+  },
+  {
+    fault: 'what cannot be opened is lost over a change of the form of its files',
+    file: `${TARGETS}/files/manifest.ts`,
+    find: 'if (manifest.form === form) return manifest;',
+    replace: "if (manifest.form !== form) return { ...EMPTY, form };\n  if (form !== '') return manifest;",
+    noticedBy: [{ file: `${TARGETS}/files/forms.test.ts`, only: 'each certificate keeps the name of its files' }],
+  },
+  {
+    fault: 'a certificate loses names where the memory of nginx is full',
+    file: 'apps/agent/nginx/certbus.js',
+    find: `  zone.set(\`c:\${id}\`, value);
+  drop(id, before, names);`,
+    replace: `  drop(id, before, names);
+  zone.set(\`c:\${id}\`, value);`,
+    noticedBy: [{ file: `${TARGETS}/nginx/nginx.int.test.ts`, only: 'loses none of its names' }],
+  },
+  {
     fault: "nginx includes what the agent's user writes outside of a map",
     file: `${TARGETS}/nginx/map.ts`,
     find: `  default "";

@@ -100,6 +100,12 @@ test('a clock that was set back holds nothing up for longer than a window', asyn
   expect(changes).toHaveLength(2);
 });
 
+test('a target of which nobody reports a change is compared after its interval, and all that it holds is read', async () => {
+  const { changes } = start(taken, { window: { windowMs: 0, spreadMs: 0 } });
+  await vi.advanceTimersByTimeAsync(21 * MINUTE_MS);
+  expect(changes).toEqual([0, 10 * MINUTE_MS, 20 * MINUTE_MS]);
+});
+
 test('nothing begins while a change runs', async () => {
   const running = { now: 0, most: 0 };
   const { changes, busyFor } = start(async () => {
