@@ -2,11 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createTestBus, type TestBus } from '@certbus/client/testing';
-import type { EventOf } from '@certbus/events';
-import { BEGINNING } from '@certbus/events/history';
-import { temporaryFolder } from 'certbus-services';
+import { createId, type EventOf, parseIdentityFile, seal, sha256 } from '@certbus/events';
+import { BEGINNING, type WrittenEvent } from '@certbus/events/history';
+import { createIssuer, createKeys, createLeaf, privateKeyPem, temporaryFolder } from 'certbus-services';
 import { onTestFinished } from 'vitest';
-import { type Agent, startAgent } from './agent.ts';
+import { type Agent, type AgentOptions, startAgent } from './agent.ts';
 import { parseConfiguration, type ResolvedConfiguration } from './configuration/read-configuration.ts';
 
 /** A bus, and a machine with an agent on it. */
@@ -23,7 +23,11 @@ export interface Site {
     more?: Readonly<Record<string, unknown>>,
   ): ResolvedConfiguration;
   /** Starts an agent with these targets; it is stopped when the test ends. */
-  start(targets: readonly Record<string, unknown>[], more?: Readonly<Record<string, unknown>>): Promise<Agent>;
+  start(
+    targets: readonly Record<string, unknown>[],
+    more?: Readonly<Record<string, unknown>>,
+    options?: Pick<AgentOptions, 'reconcileEveryMs'>,
+  ): Promise<Agent>;
 }
 
 /** Makes a bus in a file, and the files of a machine. */
@@ -56,11 +60,10 @@ export async function createSite(): Promise<Site> {
       aheadMs += ms;
     },
     configuration: configurationOf,
-    async start(targets, more = {}) {
+    async start(targets, more = {}, options = {}) {
       const log = (line: string) => lines.push(line);
       const agent = await startAgent(configurationOf(targets, more), {
-        log,
-        now: () => new Date(Date.now() + aheadMs),
+        ...{ ...options, log, now: () => new Date(Date.now() + aheadMs) },
       });
       onTestFinished(() => agent.stop());
       return agent;
@@ -76,4 +79,30 @@ export async function sealedToOthers(names: readonly string[]): Promise<EventOf<
   const obtained = commits.flatMap(({ events }) => events).find(({ type }) => type === 'CertificateObtained')?.event;
   if (obtained?.type !== 'CertificateObtained') throw new Error('no certificate was obtained');
   return obtained;
+}
+
+/** A renewal of a certificate whose key opens at a site, and belongs to another certificate. */
+export async function withAnotherKey(
+  { bus }: Site,
+  certificateId: string,
+  names: readonly string[],
+): Promise<readonly WrittenEvent[]> {
+  const [issuer, keys, others] = [await createIssuer('Another issuer'), await createKeys(), await createKeys()];
+  const leaf = await createLeaf({ issuer, names, publicKey: keys.publicKey });
+  const issuerDer = Buffer.from(issuer.certificate.rawData);
+  const { recipient } = await parseIdentityFile(bus.identity);
+  return [
+    { type: 'IssuerAdded', hash: sha256(issuerDer), certificate: issuerDer.toString('base64') },
+    {
+      ...{ type: 'CertificateObtained', issuanceId: createId(), certificateId, reason: 'renewal', names: [...names] },
+      leaf: Buffer.from(leaf.rawData).toString('base64'),
+      issuers: [sha256(issuerDer)],
+      sealedKey: await seal(await privateKeyPem(others), [{ name: 'test', recipient }]),
+      serialNumber: leaf.serialNumber.toUpperCase(),
+      notBefore: leaf.notBefore.toISOString(),
+      notAfter: leaf.notAfter.toISOString(),
+      challengeType: 'dns-01',
+      directory: 'https://ca.test/directory',
+    },
+  ];
 }

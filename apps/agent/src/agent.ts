@@ -28,6 +28,8 @@ export interface AgentOptions {
   /** Ends a start that waits for the bus: it rejects with the reason where there is no replica. */
   readonly signal?: AbortSignal;
   readonly now?: () => Date;
+  /** Time between two comparisons of all that a target holds, milliseconds; default 60000. */
+  readonly reconcileEveryMs?: number;
 }
 
 /** Where an agent listens; `undefined` for what it does not serve. */
@@ -125,7 +127,14 @@ async function startListening(
  */
 export async function startAgent(
   configuration: ResolvedConfiguration,
-  { log, isOffline = false, waitsForBus = false, signal, now = () => new Date() }: AgentOptions,
+  {
+    log,
+    isOffline = false,
+    waitsForBus = false,
+    signal,
+    now = () => new Date(),
+    reconcileEveryMs = RECONCILE_EVERY_MS,
+  }: AgentOptions,
 ): Promise<Agent> {
   const stateDirectory = stateDirectoryFor(configuration);
   const { behindAfterMs = BEHIND_AFTER_MS } = configuration;
@@ -180,7 +189,7 @@ export async function startAgent(
       pass: { source, selection: settings.certificates ?? {}, defaultName: settings.default, now },
       position: () => source.health().position,
       isPaused: () => pauses.has(target.name),
-      intervalMs: RECONCILE_EVERY_MS,
+      intervalMs: reconcileEveryMs,
       timeoutMs: PASS_TIMEOUT_MS,
       onStatus: take,
       takeTurn: createTurns(join(stateDirectory, 'turns', target.name)),

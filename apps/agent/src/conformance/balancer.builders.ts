@@ -9,6 +9,8 @@ export interface Balancer {
   readonly port: number;
   /** Whether it starts with what was in place, also while the agent is down. */
   readonly keepsOverRestart: boolean;
+  /** A step of a pass, as `kill-at-step.builders.ts` counts them, at which a certificate has been changed and not all of the change is done. */
+  readonly killedAt: number;
   /** Starts it, and stops it when the test ends. */
   start(): Promise<{ stop(): Promise<void> }>;
   /** Changes, behind the agent's back, what it holds of the one certificate of `name`. */

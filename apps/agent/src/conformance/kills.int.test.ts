@@ -1,27 +1,13 @@
-import { execFile } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { sized } from 'certbus-services/vitest';
 import { expect, test } from 'vitest';
-import { createSite, type Site } from '../agent.builders.ts';
+import { createSite } from '../agent.builders.ts';
+import { runOnce, writeConfiguration } from './killed-agent.builders.ts';
 
-const program = fileURLToPath(new URL('../../bin/dev.js', import.meta.url));
-const killer = new URL('kill-at-step.builders.ts', import.meta.url).href;
 /** A pass over two certificates changes files in fewer steps. */
 const MOST_STEPS = 200;
-
-/** Runs `certbus-agent once`, killed at a step; resolves with whether it was. */
-const runOnce = (site: Site, step: number): Promise<{ isKilled: boolean; status: number | undefined }> =>
-  new Promise((resolve) => {
-    const { PATH, NODE_COMPILE_CACHE } = process.env;
-    const env = { PATH, NODE_COMPILE_CACHE, HOME: site.folder, CERTBUS_KILL_AT_STEP: String(step) };
-    const args = ['--conditions=certbus:source', '--import', killer, program, 'once'];
-    execFile(process.execPath, args, { cwd: site.folder, env, timeout: 120_000 }, (error) =>
-      resolve({ isKilled: error?.signal === 'SIGKILL', status: error ? Number(error.code) : 0 }),
-    );
-  });
 
 /** Every pair that programs can see belongs together. */
 function expectWholePairs(live: string): void {
@@ -41,16 +27,7 @@ test.each(['swap', 'replace'])(
     await site.bus.issue(['a.test']);
     await site.bus.issue(['b.test']);
     const folder = join(site.folder, 'certs');
-    const content = {
-      ...{
-        bus: 'sqlite:bus.db#test',
-        trust: 'bus.pub',
-        identity: 'loadbalancer.key',
-        stateDirectory: join(site.folder, 'state'),
-      },
-      targets: [{ type: 'files', folder, layout: 'combined', replaceBy }],
-    };
-    writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(content), { mode: 0o600 });
+    writeConfiguration(site, [{ type: 'files', folder, layout: 'combined', replaceBy }]);
     const live = replaceBy === 'swap' ? join(folder, 'current') : folder;
     let kills = 0;
     for (let step = 1; step < MOST_STEPS; step += apart) {

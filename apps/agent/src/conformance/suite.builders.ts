@@ -3,12 +3,18 @@ import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { sized } from 'certbus-services/vitest';
 import { expect, test } from 'vitest';
-import { createSite, type Site, sealedToOthers } from '../agent.builders.ts';
+import { createSite, type Site, sealedToOthers, withAnotherKey } from '../agent.builders.ts';
+import { preview } from '../preview.ts';
 import { settled, shown } from '../targets/tls.builders.ts';
 import type { CreateBalancer } from './balancer.builders.ts';
+import { runOnce, writeConfiguration } from './killed-agent.builders.ts';
 import { underLoad } from './load.builders.ts';
 
 const DAY_MS = 86_400_000;
+/** A pass over the certificates of a test has fewer steps. */
+const MOST_STEPS = 400;
+/** How often an agent compares everything that is to notice a change within a test, milliseconds. */
+const SOON_MS = 200;
 
 const noKeyIn = (...texts: readonly string[]) => {
   for (const text of texts) expect(text).not.toContain('PRIVATE KEY');
@@ -75,10 +81,13 @@ export function testTarget(create: CreateBalancer): void {
     await settled(async () => expect(await shown(port, 'one.test')).toBe(one.serialNumber));
     await first.stop();
     await balancer.meddle('one.test');
-    const second = await site.start([target]);
+    const second = await site.start([target], {}, { reconcileEveryMs: SOON_MS });
     await settled(async () => expect(await shown(port, 'one.test')).toBe(one.serialNumber));
     // What it starts with is written after it was told.
     await settled(() => expect(second.health().targets[0]?.certificates.inPlace).toBe(2));
+    // While it runs, nobody reports the change to it.
+    await balancer.meddle('two.test');
+    await settled(async () => expect(await shown(port, 'two.test')).toBe(two.serialNumber));
     await second.stop();
     rmSync(join(site.folder, 'bus.db'));
     await running.stop();
@@ -90,6 +99,50 @@ export function testTarget(create: CreateBalancer): void {
     await restarted.stop();
     await balancer.start();
     await settled(async () => expect(await shown(port, 'one.test')).toBe(one.serialNumber));
+  });
+
+  const killed = 'killed at any step, the agent leaves every name with a certificate, and the next pass is right';
+  test(killed, { tags: ['full'] }, async () => {
+    const apart = sized({ small: MOST_STEPS, full: 3 });
+    const site = await createSite();
+    const stays = await site.bus.issue(['*.stays.test']);
+    await site.bus.issue(['renewed.test']);
+    let added = await site.bus.issue(['added-0.test']);
+    const { balancer, target, port } = await set(site);
+    writeConfiguration(site, [target]);
+    const agent = await site.start([target]);
+    await agent.started;
+    await balancer.start();
+    await settled(() => expect(agent.health().targets[0]?.certificates.inPlace).toBe(3));
+    await agent.stop();
+    let kills = 0;
+    for (let step = sized({ small: balancer.killedAt, full: 1 }); step < MOST_STEPS; step += apart) {
+      const gone = added;
+      const [old, fresh] = [`added-${kills}.test`, `added-${kills + 1}.test`];
+      const before = await shown(port, 'renewed.test');
+      const renewed = await site.bus.issue(['renewed.test']);
+      added = await site.bus.issue([fresh]);
+      await site.bus.remove(gone.certificateId);
+      const { isKilled, status } = await runOnce(site, step);
+      expect([before, renewed.serialNumber]).toContain(await shown(port, 'renewed.test'));
+      expect(await shown(port, 'a.stays.test')).toBe(stays.serialNumber);
+      if (isKilled) expect(await runOnce(site, 0)).toEqual({ isKilled: false, status: 0 });
+      else expect(status).toBe(0);
+      const names = ['renewed.test', fresh, 'a.stays.test', old];
+      const expected = [renewed, added, stays].map(({ serialNumber }) => serialNumber);
+      await settled(async () =>
+        expect({ step, shown: await Promise.all(names.map((name) => shown(port, name))) }).toEqual({
+          step,
+          shown: [...expected, undefined],
+        }),
+      );
+      const { targets } = await preview(site.configuration([target]), new AbortController().signal);
+      expect(targets).toMatchObject([{ put: [], remove: [], isInEffect: true }]);
+      if (!isKilled) break;
+      kills += 1;
+    }
+    expect(kills).toBeGreaterThan(0);
+    noKeyIn(balancer.log());
   });
 
   test('while the bus is away for a week, and agent and balancer restart, all names stay, and then it catches up', async () => {
@@ -127,24 +180,29 @@ export function testTarget(create: CreateBalancer): void {
     expect(await shown(port, 'a.two.test')).toBe(two.serialNumber);
   });
 
-  test('a key that does not open here leaves the certificate before it in place', async () => {
+  test('a key that does not open here, or is another one, leaves the certificate before it in place', async () => {
     const site = await createSite();
     const { certificateId, serialNumber } = await site.bus.issue(['one.test']);
+    const three = await site.bus.issue(['three.test']);
     const { balancer, target, port } = await set(site);
     const agent = await site.start([target]);
     await agent.started;
     await balancer.start();
     await settled(async () => expect(await shown(port, 'one.test')).toBe(serialNumber));
     await site.bus.append({ ...(await sealedToOthers(['one.test'])), certificateId });
+    await site.bus.append(...(await withAnotherKey(site, three.certificateId, ['three.test'])));
     const other = await site.bus.issue(['two.test']);
     await settled(async () => expect(await shown(port, 'two.test')).toBe(other.serialNumber));
     expect(await shown(port, 'one.test')).toBe(serialNumber);
-    const problem = () => agent.status().targets[0]?.certificates[certificateId]?.problem?.code;
-    await settled(() => expect(problem()).toBe('CERTBUS_AGENT_PAIR_REFUSED'));
+    expect(await shown(port, 'three.test')).toBe(three.serialNumber);
+    const problem = (id: string) => agent.status().targets[0]?.certificates[id]?.problem?.code;
+    for (const id of [certificateId, three.certificateId])
+      await settled(() => expect(problem(id)).toBe('CERTBUS_AGENT_PAIR_REFUSED'));
+    noKeyIn(balancer.log(), site.lines.join('\n'), JSON.stringify(agent.status()));
   });
 
   const title =
-    "renews under load, with a restart of the agent: no handshake fails, no name is shown another's certificate";
+    "renews under load, with restarts of agent and balancer: no handshake fails while it runs, no name is shown another's certificate";
   test(title, { tags: ['full'] }, async () => {
     const renewals = sized({ small: 12, full: 300 });
     const site = await createSite();
@@ -153,13 +211,23 @@ export function testTarget(create: CreateBalancer): void {
     const { balancer, target, port } = await set(site);
     let agent = await site.start([target]);
     await agent.started;
-    await balancer.start();
+    const running = await balancer.start();
     for (const name of names) await settled(async () => expect(await shown(port, name)).toBeDefined());
     const last = new Map<string, string>();
-    const report = await underLoad(port, names, async () => {
-      for (let n = 0; n < renewals; n += 1) {
+    const report = await underLoad(port, names, async (withoutLoad) => {
+      const renew = async (n: number) => {
         const name = names[n % names.length] ?? '';
         last.set(name, (await site.bus.issue([name])).serialNumber);
+      };
+      for (let n = 0; n < renewals; n += 1) {
+        await renew(n);
+        if (n === Math.floor(renewals / 3))
+          await withoutLoad(async () => {
+            await running.stop();
+            await renew(n + 1);
+            await balancer.start();
+            for (const name of names) await settled(async () => expect(await shown(port, name)).toBeDefined());
+          });
         if (n !== Math.floor(renewals / 2)) continue;
         await agent.stop();
         agent = await site.start([target]);

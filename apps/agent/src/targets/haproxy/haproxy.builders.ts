@@ -80,6 +80,8 @@ frontend tls
       socket,
       folder,
       keepsOverRestart: true,
+      // The file of the certificate has its name, and the list is still the one before.
+      killedAt: 17,
       async start() {
         const started = await startHaproxy(file, { port }, version);
         onTestFinished(() => started.stop());

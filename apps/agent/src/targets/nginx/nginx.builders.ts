@@ -101,6 +101,7 @@ async function setUpWithMemory(site: Site, script: Script, program?: Parameters<
     ...nginx,
     target: { type: 'nginx', socket, tokenFile },
     keepsOverRestart: false,
+    killedAt: 4,
     async start() {
       // One that was killed leaves its socket, and does not start again over it.
       rmSync(socket, { force: true });
@@ -150,7 +151,7 @@ export const createNginxWithLua: CreateBalancer = async (site) => {
       first: `load_module ${modules}/ndk_http_module.so; load_module ${modules}/ngx_http_lua_module.so;\n`,
     },
   );
-  return { ...balancer, target: { ...balancer.target, folder }, keepsOverRestart: true };
+  return { ...balancer, target: { ...balancer.target, folder }, keepsOverRestart: true, killedAt: 12 };
 };
 
 /** Sets an nginx up that reads files and is reloaded. */
@@ -186,6 +187,7 @@ export const createNginxWithFiles = (async (site) => {
     ...nginx,
     target: { type: 'nginx-files', folder, windowMs: 0, test: check, after: reload },
     keepsOverRestart: true,
+    killedAt: 17,
     /** Whether nginx takes its configuration. */
     isTaken: () => spawnSync(program, ['-p', prefix, '-c', file, '-t'], { stdio: 'ignore' }).status === 0,
     meddle: async (name: string) => writeFileSync(join(folder, 'current', `${name}.pem`), 'meddled with'),
