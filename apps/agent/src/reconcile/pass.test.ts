@@ -12,7 +12,7 @@ const NEXT_YEAR = new Date(NOW.getTime() + 365 * 86_400_000);
 const codeOf = (error: Error) => ('code' in error ? error.code : error.message);
 
 /** A target that holds what it is given and shows what it likes, and a bus that says what a test likes. */
-function start() {
+function start({ defaultName }: { readonly defaultName?: string } = {}) {
   const onBus = new Map<string, TestWanted>();
   const unread = new Set<string>();
   const held = new Map<string, string>();
@@ -20,12 +20,14 @@ function start() {
   const refuses = new Set<string>();
   const outdated = new Set<string>();
   const puts: string[] = [];
+  const defaults: (string | undefined)[] = [];
   /** What happens on the bus around an opening. */
   const meanwhile: (() => void)[] = [];
   const target: Target = {
     name: 'fake',
-    held: async () => ({ leafHashes: held, outdated, defaultId: undefined, isInEffect: true }),
-    async apply({ put, remove }) {
+    held: async () => ({ leafHashes: held, outdated, defaultId: defaults.at(-1), isInEffect: true }),
+    async apply({ put, remove, defaultId }) {
+      defaults.push(defaultId);
       const refused = new Map<string, Error>();
       for (const { certificateId: id, open } of put) {
         puts.push(id);
@@ -55,7 +57,11 @@ function start() {
       return found && summary(found);
     },
     material: async (id) => onBus.get(id)?.unchecked as Awaited<ReturnType<MaterialSource['material']>>,
-    ranking: () => ({ candidates: [], until: undefined, hasKeyTypes: false }),
+    ranking: (name) => ({
+      candidates: [...onBus.values()].filter(({ names }) => names.includes(name)) as never,
+      until: undefined,
+      hasKeyTypes: false,
+    }),
     open: () => Promise.reject(new Error('no earlier one')),
     isWhole: () => true,
     health: () => ({ newestCommitAt: undefined }),
@@ -64,10 +70,10 @@ function start() {
   };
   const { signal } = new AbortController();
   let now = NOW;
-  const options = { target, source, selection: {}, defaultName: undefined, now: () => now, signal };
+  const options = { target, source, selection: {}, defaultName, now: () => now, signal };
   let knowledge: Knowledge | undefined;
   return {
-    ...{ onBus, unread, held, hidden, refuses, outdated, puts, meanwhile },
+    ...{ onBus, unread, held, hidden, refuses, outdated, puts, defaults, meanwhile },
     /** A pass over everything, or over some certificates. */
     async pass(...ids: readonly string[]) {
       knowledge = await runPass(options, knowledge && { knowledge, ids: ids.length > 0 ? new Set(ids) : undefined });
@@ -99,6 +105,19 @@ test('what does not read stays where it is, also before anybody has met the dama
   onBus.delete('b');
   await pass();
   expect([...held.keys()]).toEqual(['a']);
+});
+
+test('a default that does not read stays that, and gives way to another once it was removed', async () => {
+  const { onBus, unread, held, defaults, pass } = start({ defaultName: 'a.test' });
+  for (const id of ['a', 'b']) onBus.set(id, await createWanted(id, ['a.test']));
+  await pass();
+  unread.add('a');
+  await pass();
+  expect(defaults).toEqual(['a']);
+  onBus.delete('a');
+  await pass();
+  expect(defaults).toEqual(['a', 'b']);
+  expect([...held.keys()]).toEqual(['b']);
 });
 
 test('what is renewed again and again while it is put does not count against its key, and a refusal counts no longer where the clock is set back', async () => {

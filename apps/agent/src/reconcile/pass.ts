@@ -239,14 +239,21 @@ async function plan(
   return { put, problems, refusals, ...(await sortUndesired(undesired, options)) };
 }
 
-/** The certificate that is to be the default one. One that a target has stays that while it may be in what does not read of a damaged replica. */
+/**
+ * The certificate that is to be the default one. One that stays at a target without being desired may be in what did not read of a damaged replica, and
+ * stays the default one as well: the replica may be whole again by now.
+ */
 async function defaultOf(
   { source, defaultName }: PassOptions,
   { desired, held, defaultId }: Knowledge,
+  remove: readonly string[],
 ): Promise<string | undefined> {
   if (defaultName === undefined) return undefined;
-  const mayBeUnread = defaultId !== undefined && !desired.has(defaultId) && !source.isWhole();
-  return mayBeUnread ? defaultId : chooseDefault(source, defaultName, { desired, held });
+  if (defaultId !== undefined && !desired.has(defaultId)) {
+    const stays = held.has(defaultId) ? !remove.includes(defaultId) : !source.isWhole();
+    if (stays) return defaultId;
+  }
+  return chooseDefault(source, defaultName, { desired, held });
 }
 
 /** Changes a target, sees whether it shows the change, and notes what it holds then. */
@@ -349,8 +356,8 @@ export async function runPass(
   // What has a standing and is neither held nor wanted any more left the bus or the selection.
   const ids = since?.ids ?? new Set([...desired.keys(), ...held.keys(), ...standings.keys()]);
   const planned = await plan(ids, knowledge, options);
-  const wantedDefault = await defaultOf(options, knowledge);
   const { remove, put, unread, problems, refusals } = planned;
+  const wantedDefault = await defaultOf(options, knowledge, remove);
   for (const id of ids) knowledge.unread.delete(id);
   for (const id of unread) knowledge.unread.add(id);
   if (put.length + remove.length > 0 || knowledge.defaultId !== wantedDefault || !isInEffect) {
