@@ -210,9 +210,11 @@ export abstract class KeyChangeCommand extends SigningCommand {
       this.progress(
         `an expelled manager has the private key of ${many(certificates.length, 'certificate')}: run each of these commands, which replaces what is served still, and revokes exactly the certificate with that serial number`,
       );
-    for (const { certificateId, names, serialNumber, notAfter, position } of certificates) {
+    for (const { certificateId, names, serialNumber, notAfter, directory, position } of certificates) {
       this.progress(`${names.join(', ')}, obtained at position ${position}, valid until ${notAfter}:`);
-      this.log(`certbus cert revoke ${certificateId} --serial ${serialNumber} --reason keyCompromise`);
+      if (directory === undefined)
+        this.progress(`serial number ${serialNumber}: it came from elsewhere, revoke it there`);
+      else this.log(`certbus cert revoke ${certificateId} --serial ${serialNumber} --reason keyCompromise`);
     }
   }
 

@@ -180,7 +180,10 @@ certbus conf update < old.json`);
           if (command.includes('SAVED'))
             return {
               words: { SAVED: 'saved.json' },
-              around: (typed) => (typed.includes('<') ? `sed -i '/"position":/d' saved.json; ${typed}` : typed),
+              around: (typed) =>
+                typed.includes('<')
+                  ? `sed -i '/"position":/d' saved.json; ${typed}`
+                  : `umask 022; ${typed} && [ "$(stat -c %a saved.json)" = 600 ]`,
             };
           // What the only key sealed is void with the rest, and is written again before it goes on.
           if (command.endsWith('--since POSITION')) return { words: thief, around: (typed) => `! ${typed}` };

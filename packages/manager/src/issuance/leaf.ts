@@ -1,7 +1,7 @@
 /** Reads what a manager needs to know of a leaf certificate. */
 import { X509Certificate } from 'node:crypto';
 import { certificateId } from '@certbus/acme';
-import type { ManagedCertificate } from '@certbus/events';
+import type { IssuedCertificate, ManagedCertificate } from '@certbus/events';
 import type { IssuedContent } from '../decide/issuance.ts';
 
 /** The content of a leaf, with the chain and the names that it was issued with. */
@@ -11,6 +11,25 @@ export function readLeaf(
 ): IssuedContent {
   const { serialNumber, validFromDate, validToDate } = new X509Certificate(leaf);
   return { leaf, issuers, names, serialNumber, notBefore: validFromDate, notAfter: validToDate };
+}
+
+/** What is told of a leaf on the bus. */
+type Told = Pick<IssuedCertificate, 'leaf' | 'serialNumber' | 'notAfter'>;
+
+/**
+ * Serial number and end of a leaf as it has them itself: what a manager whose key was stolen wrote beside it can be those of another. What is no
+ * certificate has what was written.
+ */
+export function ownFacts({ leaf, serialNumber, notAfter }: Told): {
+  readonly serialNumber: string;
+  readonly notAfter: Date;
+} {
+  try {
+    const own = new X509Certificate(Buffer.from(leaf, 'base64'));
+    return { serialNumber: own.serialNumber, notAfter: own.validToDate };
+  } catch {
+    return { serialNumber, notAfter: new Date(notAfter) };
+  }
 }
 
 /** The public key of a leaf, SPKI in DER. */

@@ -9,6 +9,7 @@ import { type Context, decide } from '../context.ts';
 import { leavesOf, recordRevocation, servedAs } from '../decide/revocation.ts';
 import { certificateNotFound, ManagerError } from '../errors.ts';
 import { type RunOptions, renew } from '../issuance/issue.ts';
+import { ownFacts } from '../issuance/leaf.ts';
 import { readHistory } from '../upkeep/history.ts';
 
 /** What is to be revoked. */
@@ -54,10 +55,10 @@ async function findInHistory(
     for (const { event } of commit.events) {
       if (event?.type === 'CertificateRevoked') revoked.add(event.leafHash);
       if (event?.type !== 'CertificateObtained' && event?.type !== 'CertificateImported') continue;
-      if (event.certificateId !== certificateId || event.serialNumber !== serialNumber) continue;
+      if (event.certificateId !== certificateId || ownFacts(event).serialNumber !== serialNumber) continue;
       found = evolve(undefined, event, commit)?.current;
     }
-  return found && Date.parse(found.notAfter) > now().getTime() && !revoked.has(found.leafHash) ? found : undefined;
+  return found && ownFacts(found).notAfter > now() && !revoked.has(found.leafHash) ? found : undefined;
 }
 
 /**
@@ -75,14 +76,15 @@ async function find(
 ): Promise<IssuedCertificate> {
   const { certificateId, current } = certificate;
   const known = leavesOf(certificate);
-  const wanted = serialNumber?.toUpperCase() ?? current?.serialNumber;
+  const serialOf = (each: IssuedCertificate) => ownFacts(each).serialNumber;
+  const wanted = serialNumber?.toUpperCase() ?? (current && serialOf(current));
   const issued =
-    known.find((each) => each.serialNumber === wanted) ??
+    known.find((each) => serialOf(each) === wanted) ??
     (wanted === undefined || isComplete(places, certificate)
       ? undefined
       : await findInHistory(places, { certificateId, serialNumber: wanted }, signal));
   if (issued) return issued;
-  const list = known.map((each) => each.serialNumber).join(', ');
+  const list = known.map(serialOf).join(', ');
   const has = list ? `it has: ${list}` : 'it has none';
   const what =
     wanted === undefined
@@ -122,7 +124,7 @@ export async function revocationSubject(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<RevocationSubject> {
   const { issued, served } = await subjectOf(places, request, signal);
-  return { serialNumber: issued.serialNumber, servedAs: served };
+  return { serialNumber: ownFacts(issued).serialNumber, servedAs: served };
 }
 
 /**
@@ -138,7 +140,8 @@ export async function revokeCertificate(
 ): Promise<RevocationResult> {
   const { certificateId, reason, identity } = request;
   const { issued, isDropped, served } = await subjectOf(context, request, options.signal);
-  const { directory, leafHash, serialNumber } = issued;
+  const { directory, leafHash } = issued;
+  const { serialNumber } = ownFacts(issued);
   if (directory === undefined) throw cameFromElsewhere(issued);
   const authority = authorityAt(options.config, directory);
   const leaf = Buffer.from(issued.leaf, 'base64');

@@ -301,6 +301,36 @@ test('each leaf of the suspect is listed until it is revoked by its serial numbe
   expect(await listed()).toEqual(serials.slice(1).toSorted());
 });
 
+test('a suspect that writes the serial number of a good certificate beside its own leaf has that revoked, and nothing else', async () => {
+  const issue = (name: string) =>
+    withManager(site, { holder: 'alice' }, (manager) => manager.issue({ names: [name] }, { signal }));
+  const good = await issue('good.test');
+  const since = (await head()).position + 1;
+  const { taken, leaf } = await withManager(stolen, { holder: 'mallory' }, async (manager) => {
+    const issued = await manager.issue({ names: ['taken.test'] }, { signal });
+    return { taken: issued, leaf: manager.certificate(issued.certificateId).current?.leaf ?? '' };
+  });
+  const { certificateId } = good;
+  const lie = {
+    serialNumber: good.serialNumber ?? '',
+    notBefore: '2020-01-01T00:00:00Z',
+    notAfter: '2020-02-01T00:00:00Z',
+  };
+  const names = ['good.test'];
+  const content = { certificateId, names, leaf, issuers: [], sealedKey: 'AAAA', issuedBy: one.directory };
+  await steal({ type: 'CertificateImported', ...content, ...lie });
+  const { certificates } = await expel(since);
+  const own = certificates.filter((each) => each.certificateId === certificateId);
+  expect(own).toMatchObject([{ serialNumber: taken.serialNumber, directory: one.directory }]);
+  expect(Date.parse(own[0]?.notAfter ?? '')).toBeGreaterThan(Date.now());
+  const revoked: string[] = [];
+  one.on('revocation', ({ serial }) => void revoked.push(serial.toUpperCase().replace(/^00/, '')));
+  await withManager(site, { holder: 'alice' }, (manager) =>
+    manager.revoke({ certificateId, serialNumber: taken.serialNumber, reason: 'keyCompromise' }, { signal }),
+  );
+  expect(revoked).toEqual([taken.serialNumber]);
+});
+
 test.each(['before', 'after'] as const)(
   'an expulsion whose process ends %s each of its appends finishes when it is run again',
   async (when) => {

@@ -2,6 +2,7 @@
 import { type BusEvent, type EventType, sha256 } from '@certbus/events';
 import { decodeCommit, type Expulsion } from '@certbus/events/history';
 import type { Bus } from '@certbus/store';
+import { ownFacts } from '../../issuance/leaf.ts';
 import { type HistoryOptions, type ReadCommit, readHistory } from '../history.ts';
 import { findSuspect, type Suspect, type Suspicion } from './suspect.ts';
 
@@ -28,12 +29,14 @@ export interface EventsOfType {
 export interface SuspectCertificate {
   readonly certificateId: string;
   readonly names: readonly string[];
-  /** Hexadecimal. */
+  /** Hexadecimal, of the leaf itself, whatever its event says. */
   readonly serialNumber: string;
   /** SHA-256 of the leaf, base64url. */
   readonly leafHash: string;
-  /** Its end, ISO 8601. */
+  /** Its end, ISO 8601, as above. */
   readonly notAfter: string;
+  /** The CA whose account can revoke it; `undefined` where it came from elsewhere. */
+  readonly directory: string | undefined;
   /** Position of the commit that has it. */
   readonly position: number;
 }
@@ -79,11 +82,12 @@ function createTally() {
 
 type Issued = Extract<BusEvent, { readonly leaf: string }>;
 
-function certificateOf(
-  { certificateId, names, serialNumber, leaf, notAfter }: Issued,
-  position: number,
-): SuspectCertificate {
-  return { certificateId, names, serialNumber, leafHash: sha256(Buffer.from(leaf, 'base64')), notAfter, position };
+function certificateOf(event: Issued, position: number): SuspectCertificate {
+  const { certificateId, names, leaf } = event;
+  const directory = event.type === 'CertificateImported' ? event.issuedBy : event.directory;
+  const { serialNumber, notAfter } = ownFacts(event);
+  const leafHash = sha256(Buffer.from(leaf, 'base64'));
+  return { certificateId, names, serialNumber, leafHash, notAfter: notAfter.toISOString(), directory, position };
 }
 
 /** Types whose issuance has a private key that the writer of the event made. */
