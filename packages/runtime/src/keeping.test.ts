@@ -119,14 +119,15 @@ test('a checkpoint and an archive that hang end together, by one bound of ten se
   ]);
 });
 
-test('what is kept again meanwhile is kept once, after what is under way', async () => {
+test('what is kept again meanwhile is kept once, after what is under way; the end waits for none of it but the last', async () => {
   const gates: PromiseWithResolvers<void>[] = [];
   const begun: number[] = [];
-  const { keeping, positions } = start({
-    keep(position) {
+  const { keeping, positions, lines } = start({
+    keep(position, signal) {
       const gate = Promise.withResolvers<void>();
       gates.push(gate);
       begun.push(position);
+      signal?.addEventListener('abort', () => gate.reject(signal.reason), { once: true });
       return gate.promise;
     },
   });
@@ -134,15 +135,24 @@ test('what is kept again meanwhile is kept once, after what is under way', async
   const all = [keeping.keep(manager)];
   await vi.waitFor(() => expect(begun).toEqual([1]));
   all.push(keeping.keep(manager), keeping.keep(manager));
-  const end = keeping.end(at(3));
   manager.checkpoint = at(2).checkpoint;
-  for (const position of [1, 2, 3]) {
+  for (const position of [1, 2]) {
     await vi.waitFor(() => expect(begun.at(-1)).toBe(position));
     expect(positions).toHaveLength(position - 1);
     gates.at(-1)?.resolve();
   }
+  await Promise.all(all);
+  manager.checkpoint = at(3).checkpoint;
+  all.push(keeping.keep(manager));
+  await vi.waitFor(() => expect(begun.at(-1)).toBe(3));
+  // Another one would come after it.
+  all.push(keeping.keep(manager));
+  const end = keeping.end(at(5));
+  await vi.waitFor(() => expect(begun.at(-1)).toBe(5));
+  gates.at(-1)?.resolve();
   await Promise.all([...all, end]);
-  expect(positions).toEqual([1, 2, 3]);
+  expect(positions).toEqual([1, 2, 5]);
+  expect(lines).toEqual([]);
 });
 
 test('a failure is reported once until it is another one, or none', async () => {

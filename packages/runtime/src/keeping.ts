@@ -61,6 +61,8 @@ export function createKeeping({ known, notes, archive, busId, logger, now }: Kee
   let isFull = false;
   let current: Promise<void> | undefined;
   let waiting: Promise<void> | undefined;
+  /** Ends what is under way, once it is kept for the last time. */
+  const ending = new AbortController();
 
   async function keepNotes(signal: AbortSignal): Promise<void> {
     const changes = notes.changes();
@@ -76,16 +78,30 @@ export function createKeeping({ known, notes, archive, busId, logger, now }: Kee
   }
 
   async function keepBoth({ checkpoint, staleSince }: Learned, { isLast }: { readonly isLast: boolean }) {
-    const signal = AbortSignal.timeout(KEEP_MS);
+    const signal = AbortSignal.any([AbortSignal.timeout(KEEP_MS), ...(isLast ? [] : [ending.signal])]);
+    /** What is given up for the last time is no failure. */
+    const unlessOver = (act: () => Promise<void>) => async () => {
+      try {
+        await act();
+      } catch (error) {
+        if (isLast || !ending.signal.aborted) throw error;
+      }
+    };
     await Promise.all([
-      unlessFailing('the checkpoint was not written', async () => {
-        // What could be a history that was cut off is not what this manager knows.
-        if (staleSince) return;
-        await known.keep(checkpoint, { signal });
-      }),
-      unlessFailing('the notes of when to ask the CAs were not written', async () => {
-        if (isLast || now().getTime() - archivedAt >= NOTES_EVERY_MS) await keepNotes(signal);
-      }),
+      unlessFailing(
+        'the checkpoint was not written',
+        unlessOver(async () => {
+          // What could be a history that was cut off is not what this manager knows.
+          if (staleSince) return;
+          await known.keep(checkpoint, { signal });
+        }),
+      ),
+      unlessFailing(
+        'the notes of when to ask the CAs were not written',
+        unlessOver(async () => {
+          if (isLast || now().getTime() - archivedAt >= NOTES_EVERY_MS) await keepNotes(signal);
+        }),
+      ),
     ]);
   }
 
@@ -98,12 +114,14 @@ export function createKeeping({ known, notes, archive, busId, logger, now }: Kee
       // One after the other, so that the later one is not overwritten.
       waiting ??= (current ?? Promise.resolve()).then(() => {
         waiting = undefined;
+        if (ending.signal.aborted) return undefined;
         current = keepBoth(manager, { isLast: false });
         return current;
       });
       return waiting;
     },
     async end(manager) {
+      ending.abort();
       await (waiting ?? current);
       await keepBoth(manager, { isLast: true });
     },

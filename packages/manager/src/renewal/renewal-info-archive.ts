@@ -1,12 +1,14 @@
 /** Keeps the notes of when to ask the CAs in the archive, next to the snapshot, for managers whose own folder does not last. */
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gunzipSync, gzip } from 'node:zlib';
 import type { ArchivePlace, PlaceOptions } from '@certbus/store';
 import * as v from 'valibot';
 import type { StoredRenewalInfoNotes } from './renewal-info-notes.ts';
 import type { RenewalInfoNote } from './renewal-info-schedule.ts';
 
 const VERSION = 1;
-/** Notes of a quarter of a million certificates, packed and not. Anyone may have written the object. */
+/** Notes that an object has room for, and what they take, packed and not. Anyone may have written the object. */
+const MOST = 250_000;
 const MAX_BYTES = 16_000_000;
 const MAX_TEXT_BYTES = 64_000_000;
 
@@ -19,6 +21,8 @@ const ROW = v.tuple([
   v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
 ]);
 const NOTES = v.object({ version: v.literal(VERSION), directories: v.array(v.string()), notes: v.array(ROW) });
+
+const gzipText = promisify<string, Buffer>(gzip);
 
 const keyOf = (busId: string): string => `snapshots/${busId}/renewal-info`;
 
@@ -33,20 +37,18 @@ function formatNotes(notes: Iterable<RenewalInfoNote>): string {
   return JSON.stringify({ version: VERSION, directories: [...directories.keys()], notes: rows });
 }
 
-/** The notes as an object of the archive, and how many of them had no room in it: those whose questions come first, so that little is asked again. */
-function pack(
+/** As many notes, the latest first, as an object of the archive has room for, and how many those are. */
+async function pack(
   notes: readonly RenewalInfoNote[],
   maxBytes: number,
-): { readonly bytes: Uint8Array; readonly leftOut: number } {
-  let kept = notes;
-  for (;;) {
+): Promise<{ readonly bytes: Uint8Array; readonly count: number }> {
+  for (let kept = notes; ; ) {
     const text = formatNotes(kept);
-    const bytes = gzipSync(text);
+    const bytes = await gzipText(text);
     const over = Math.max(bytes.length / maxBytes, Buffer.byteLength(text) / MAX_TEXT_BYTES);
-    if (over <= 1 || kept.length === 0) return { bytes, leftOut: notes.length - kept.length };
+    if (over <= 1 || kept.length === 0) return { bytes, count: kept.length };
     // A little less than fits, since what is packed is not all of one size.
-    const count = Math.floor((kept.length / over) * 0.98);
-    kept = kept.toSorted((one, other) => other.askAt.getTime() - one.askAt.getTime()).slice(0, count);
+    kept = kept.slice(0, Math.floor((kept.length / over) * 0.98));
   }
 }
 
@@ -81,11 +83,11 @@ export async function takeArchivedNotes(
 }
 
 /**
- * Puts the notes into the archive, as many of them as `maxBytes` have room for, default 16 MB. Returns how many were left out: a start in an empty folder
- * asks about those. Rejects as the place does.
+ * Puts the notes into the archive, as many of them as `maxBytes` have room for, default 16 MB, and 250,000 at most. Returns how many were left out, of
+ * those whose questions come first: a start in an empty folder asks about them. Rejects as the place does.
  */
 export async function archiveNotes(
-  notes: Pick<StoredRenewalInfoNotes, 'all'>,
+  notes: Pick<StoredRenewalInfoNotes, 'count' | 'latest'>,
   {
     place,
     busId,
@@ -93,7 +95,8 @@ export async function archiveNotes(
     ...options
   }: PlaceOptions & { readonly place: ArchivePlace; readonly busId: string; readonly maxBytes?: number },
 ): Promise<number> {
-  const { bytes, leftOut } = pack(notes.all(), maxBytes);
+  // More are not even looked at: a million of them would hold up whatever else this process does.
+  const { bytes, count } = await pack(notes.latest(MOST), maxBytes);
   await place.put(keyOf(busId), bytes, options);
-  return leftOut;
+  return notes.count() - count;
 }

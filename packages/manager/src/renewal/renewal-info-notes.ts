@@ -10,8 +10,10 @@ export interface StoredRenewalInfoNotes extends RenewalInfoNotes, Disposable {
   isEmpty(): boolean;
   /** How many notes were set since they were opened: so often was a CA asked. */
   changes(): number;
-  /** All of them, in order of the certificates. */
-  all(): readonly RenewalInfoNote[];
+  /** How many there are. */
+  count(): number;
+  /** So many of them: those whose questions come last, the latest first. */
+  latest(limit: number): readonly RenewalInfoNote[];
   /** Takes notes that were kept elsewhere, all or nothing, in the place of what was noted of their certificates. */
   restore(notes: readonly RenewalInfoNote[]): void;
 }
@@ -42,7 +44,8 @@ function prepare(database: DatabaseSync) {
     ),
     next: database.prepare('SELECT min(ask_at) AS next FROM notes WHERE directory = ? AND ask_at > ?'),
     any: database.prepare('SELECT 1 FROM notes LIMIT 1'),
-    all: database.prepare('SELECT * FROM notes ORDER BY certificate_id'),
+    count: database.prepare('SELECT count(*) AS count FROM notes'),
+    latest: database.prepare('SELECT * FROM notes ORDER BY ask_at DESC, certificate_id LIMIT ?'),
     stretch: database.prepare('SELECT * FROM stretch'),
     setStretch: database.prepare('INSERT OR REPLACE INTO stretch VALUES (1, ?, ?, ?)'),
   };
@@ -152,7 +155,8 @@ export function openRenewalInfoNotes(path: string): StoredRenewalInfoNotes {
   return {
     isEmpty: () => attempt(() => statements.any.get()) === undefined,
     changes: () => changes,
-    all: () => (attempt(() => statements.all.all()) ?? []).map(parse),
+    count: () => Number(attempt(() => statements.count.get())?.['count'] ?? 0),
+    latest: (limit) => (attempt(() => statements.latest.all(limit)) ?? []).map(parse),
     restore(notes) {
       together(() => {
         for (const note of notes) write(statements.set, note);
