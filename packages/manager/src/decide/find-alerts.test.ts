@@ -115,9 +115,12 @@ test('a claim is stuck once no order takes so long', () => {
     certificate('c', { issuance: { ...held(999), holder: undefined } }),
     certificate('d', { issuance: { ...held(999), heldSince: ago(359) } }),
     certificate('e', { issuance: { ...held(999), heldSince: ago(360) } }),
+    certificate('f', { issuance: { ...held(2_159), heldSince: ago(1) } }),
+    certificate('g', { issuance: { ...held(2_160), heldSince: ago(1) } }),
   ];
-  expect(found(all)).toEqual(['claim-stuck b', 'claim-stuck e']);
-  const [, late] = alertsOf(all);
+  expect(found(all)).toEqual(['claim-stuck b', 'claim-stuck e', 'claim-stuck g']);
+  const [, late, handedOn] = alertsOf(all);
+  expect(handedOn).toMatchObject({ detail: expect.stringContaining(`begun at ${ago(2_160)}, and is not done`) });
   expect(late).toMatchObject({ detail: `one has held the claim on e.test since ${ago(360)}, and is not done` });
 });
 

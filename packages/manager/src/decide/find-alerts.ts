@@ -41,6 +41,8 @@ const OUTAGE_MS = 300_000;
 const OUTAGE_COUNT = 3;
 /** Longer than any order takes. */
 const STUCK_MS = 6 * 3_600_000;
+/** The same for an order that goes from one process to the next and is never done: one that its CA has for a day counts as failed. */
+const LONG_STUCK_MS = 36 * 3_600_000;
 const NAMES_SHOWN = 3;
 
 /** Names for a sentence. */
@@ -100,11 +102,14 @@ function stuckAlert({ certificateId, names, issuance }: ManagedCertificate, now:
   if (issuance?.holder === undefined) return undefined;
   // An order that was begun long ago, such as before an outage, can have been taken over a moment ago.
   const { holder, startedAt, heldSince = startedAt } = issuance;
-  const since = new Date(heldSince);
-  const seenAt = new Date(since.getTime() + STUCK_MS);
+  const [since, begun] = [new Date(heldSince), new Date(startedAt)];
+  const seenAt = new Date(Math.min(since.getTime() + STUCK_MS, begun.getTime() + LONG_STUCK_MS));
   if (seenAt > now) return undefined;
-  const detail = `${holder} has held the claim on ${shown(names)} since ${heldSince}, and is not done`;
-  return { kind: 'claim-stuck', subject: certificateId, detail, since, seenAt };
+  const isHeld = since.getTime() + STUCK_MS <= now.getTime();
+  const detail = isHeld
+    ? `${holder} has held the claim on ${shown(names)} since ${heldSince}, and is not done`
+    : `the order for ${shown(names)} was begun at ${startedAt}, and is not done; it is with ${holder} now, since ${heldSince}`;
+  return { kind: 'claim-stuck', subject: certificateId, detail, since: isHeld ? since : begun, seenAt };
 }
 
 const earliest = (dates: readonly Date[]): Date => new Date(Math.min(...dates.map((date) => date.getTime())));

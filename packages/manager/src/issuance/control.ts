@@ -178,6 +178,6 @@ export async function checkControl(
   const look = await createControlLook(context, config, signal).at(subject, directory);
   if (look.state !== 'lost') return;
   const { names, detail } = look.found;
-  const what = `No order was made for ${subject.names.join(', ')}, since the CA would refuse ${names.join(', ')}: ${detail}. Nothing was asked of the CA. Change that in DNS, and run this again. Where the resolvers of the configuration do not see what the CA sees, "certbus cert mk --ignore-dns" orders all the same.`;
+  const what = `No order was made for ${subject.names.join(', ')}, since the CA would refuse ${names.join(', ')}: ${detail}. Nothing was asked of the CA. Change that in DNS, and run this again; a resolver can remember for some minutes that a name did not exist. Where the resolvers of the configuration do not see what the CA sees, "certbus cert mk --ignore-dns" orders all the same; renewals look in the same way, unless the configuration has "quarantine": false.`;
   throw new ManagerError('CERTBUS_MANAGER_NAMES_LOST', what);
 }
