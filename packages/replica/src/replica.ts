@@ -1,7 +1,6 @@
 /** A machine's local copy of what a bus says, in one SQLite file. */
 import { existsSync, statSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { lineOf } from '@certbus/events/history';
 import { DatabaseSync, type WriteWait, whenWritten } from '@certbus/store/sqlite-files';
 import { checkFile } from './checking/check.ts';
 import { type Damage, type DamageWatch, takeNews, watchDamage } from './checking/damage.ts';
@@ -11,7 +10,7 @@ import { ReplicaError } from './errors.ts';
 import type { FollowedReplica } from './followed.ts';
 import { createFollowingReader, type Following, type FollowingNote } from './following.ts';
 import { type Change, createReader, type ReplicaReader } from './reader.ts';
-import { createLayer, type Layer } from './unwritten/layer.ts';
+import { createOverDisk } from './unwritten/over-disk.ts';
 import { type KeyVault, openKeyVault } from './vault/vault.ts';
 import { startKeeper } from './writer/calls.ts';
 import { hasLog, isWritable, makeFolder, openToRead, openToServe } from './writer/file.ts';
@@ -457,9 +456,7 @@ const LONGEST_PAUSE_MS = 10_000;
 
 /** Reads what is in memory alone over what is on the disk, and tries to write it, with growing pauses. */
 function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | 'unwritten' | 'role' | 'openVault'>) {
-  let layer: Layer | undefined;
-  /** Whether another process reads from the bus what is in the layer. */
-  let isDetached = false;
+  const served = createOverDisk(file.reader);
   let changes = 0;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -489,17 +486,6 @@ function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | '
     later();
   }
 
-  function reader(): ReplicaReader {
-    const below = file.reader();
-    if (!layer || !isDetached) return layer ?? below;
-    const [reached, kept] = [below.checkpoint(), layer.checkpoint()];
-    // The bus is read on from where the file is.
-    if (reached.position < kept.position && lineOf(reached) === lineOf(kept))
-      return { ...layer, checkpoint: below.checkpoint };
-    layer = undefined;
-    return below;
-  }
-
   return {
     /** This process advances, and cannot write: what it takes is in memory alone. */
     begin,
@@ -510,22 +496,21 @@ function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | '
       }
       changes += 1;
       if (news.kind === 'written') {
-        [layer, failures, advance.problem] = [undefined, 0, undefined];
+        served.written();
+        [failures, advance.problem] = [0, undefined];
         // What was opened as a file that never changes, since nobody could write it, is one no longer.
         file.reopen();
         return;
       }
-      if (layer && !isDetached) layer.take(news.change);
-      else layer = createLayer(file.reader, news.change);
-      isDetached = false;
+      served.take(news.change);
       begin(inMemoryOnly(news.message));
     },
     /** Another process advances now. What is in memory is served until that one has taken as much: nothing older than before is. */
     detach(): void {
       [advance.advancing, advance.problem, failures] = [false, undefined, 0];
-      isDetached = true;
+      served.detach();
     },
-    reader,
+    reader: served.reader,
     /** Counts what is in memory as changes of the file. */
     version: () => changes * 2 ** 32 + file.version(),
     stop: () => clearTimeout(timer),
