@@ -40,7 +40,7 @@ export function unfitForDefault(
   cause: unknown,
 ): ClientError {
   const why = cause instanceof Error ? cause.message : 'unknown';
-  const what = `Certificate ${certificateId} (serial ${serialNumber}) is not shown to clients that name no server, since it does not fit the settings of the server, such as its ciphers: ${why}. They get what they got before. Change the settings or the key type.`;
+  const what = `Certificate ${certificateId} (serial ${serialNumber}) is not shown to clients that name no server, since it does not fit the settings of the server, such as its ciphers: ${why}. They get what they got before at this address, or the server's own certificate. Change the settings or the key type.`;
   return new ClientError('CERTBUS_CLIENT_KEY_NOT_OPENED', what, { cause });
 }
 

@@ -67,6 +67,8 @@ export function showDefaultCertificates(
 ): DefaultCertificates {
   const own = identityOf(server);
   const found = new Map<string, Default>();
+  /** What is not tried again: clients choose the address that they come to, and a context is expensive. */
+  const unfit = new WeakSet<KeyPair>();
   let generation = 0;
   let shown: Default | undefined;
 
@@ -88,13 +90,13 @@ export function showDefaultCertificates(
       createSecureContext({ ...settingsOf(server), key: pair.key, cert: pair.cert });
       return true;
     } catch (cause) {
+      unfit.add(pair);
       onUnfit(pair, cause);
       return false;
     }
   }
 
   function showFitting(pairs: readonly KeyPair[]): void {
-    if (pairs.length === 0) return;
     try {
       set(pairs);
     } catch {
@@ -103,15 +105,21 @@ export function showDefaultCertificates(
     }
   }
 
-  /** Shows the pairs that fit; where none does, what was shown goes on. It is not tried again before something changes. */
+  /** Whether what is shown belongs to another address. */
+  const isOfAnother = (wanted: Default): boolean => shown?.material !== undefined && shown.address !== wanted.address;
+
+  /** Shows the pairs that fit; where none does, what was shown for this address goes on. It is not tried again before something changes. */
   function show(wanted: Default): void {
+    const isForeign = isOfAnother(wanted);
     shown = wanted;
-    const pairs = wanted.material?.pairs;
+    let pairs = wanted.material?.pairs.filter((pair) => !unfit.has(pair));
     try {
-      set(pairs);
+      if (pairs?.length !== 0) set(pairs);
     } catch {
-      showFitting(pairs?.filter(fits) ?? []);
+      pairs = pairs?.filter(fits) ?? [];
+      if (pairs.length > 0) showFitting(pairs);
     }
+    if (pairs?.length === 0 && isForeign) set(undefined);
   }
 
   async function look(address: string): Promise<Default> {
@@ -124,8 +132,7 @@ export function showDefaultCertificates(
   }
 
   function prepare(socket: Socket, wanted: Default, passOn: () => void): void {
-    const isOfAnother = shown?.material !== undefined && shown.address !== wanted.address;
-    if (isOfAnother && !isShown(wanted)) {
+    if (isOfAnother(wanted) && !isShown(wanted)) {
       peekHello(socket, (hello) => {
         if (hello && hello.serverName === undefined && !isShown(wanted)) show(wanted);
         passOn();

@@ -165,6 +165,7 @@ test('a default certificate that does not fit the settings of a server is an ala
   const bus = await newBus();
   await bus.issue(['named.test']);
   const rsa = await bus.issue(['127.0.0.1'], { keyType: 'rsa-2048' });
+  const other = await bus.issue(['127.0.0.2']);
   const client = await newClient(bus);
   const alarms: unknown[] = [];
   client.on('alarm', (error) => alarms.push(error));
@@ -174,6 +175,10 @@ test('a default certificate that does not fit the settings of a server is an ala
   expect(own).toBeDefined();
   expect(own).not.toBe(rsa.serialNumber);
   expect(await serialAt(port)).toBe(own);
+  for (let times = 0; times < 2; times += 1) {
+    expect(await serialAt(port, { host: '127.0.0.2' })).toBe(other.serialNumber);
+    expect(await serialAt(port)).toBe(own);
+  }
   expect(alarms).toMatchObject([
     { code: 'CERTBUS_CLIENT_KEY_NOT_OPENED', message: expect.stringMatching(/does not fit the settings.*too small/) },
   ]);
