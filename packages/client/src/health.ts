@@ -12,8 +12,8 @@ export interface Health {
   /** Position that this server serves: two servers at one position serve the same. The counts may be those of the next commit already. */
   readonly position: number;
   /**
-   * Whether it has caught up with the bus since it started, here or in the process that follows for it. False while the replica cannot
-   * be written, and while the process that follows is silent: then nothing new is taken, and `trouble` says why.
+   * Whether it has caught up with the bus since it started, here or in the process that follows for it. False while the replica's folder
+   * cannot be entered, and while the process that follows is silent: then nothing new is taken, and `trouble` says why.
    */
   readonly live: boolean;
   /** Whether this process follows the bus; else it reads what another process of this machine writes. */

@@ -372,18 +372,18 @@ interface Advance {
   readonly isBeside: boolean;
 }
 
-const inMemoryOnly = (why: string): ReplicaError =>
+const inMemoryOnly = (path: string, why: string): ReplicaError =>
   new ReplicaError(
     'CERTBUS_REPLICA_FAILED',
-    `The replica could not be written: ${why}. What comes from the bus is served from memory until it can be, and lost with this process.`,
+    `The replica ${path} could not be written: ${why}. What comes from the bus is served from memory until it can be, and lost with this process.`,
   );
 
 /** Asks the thread for the right to advance; that it cannot write is an answer, that the replica is another bus's is not. */
-async function askToAdvance(thread: WriterThread, watch: DamageWatch): Promise<Advance> {
+async function askToAdvance({ path, thread, watch }: Pick<Parts, 'path' | 'thread' | 'watch'>): Promise<Advance> {
   try {
     const { advancing, replaced, unwritable, isBeside = false } = await thread.advance();
     if (replaced && replaced.aside !== watch.damage.replaced?.aside) watch.replaced(replaced);
-    return { advancing, problem: unwritable === undefined ? undefined : inMemoryOnly(unwritable), isBeside };
+    return { advancing, problem: unwritable === undefined ? undefined : inMemoryOnly(path, unwritable), isBeside };
   } catch (error) {
     if (!(error instanceof ReplicaError) || error.code !== 'CERTBUS_REPLICA_FAILED') throw error;
     return { advancing: false, problem: error, isBeside: false };
@@ -406,13 +406,13 @@ export async function openReplica({ path, busId, role = 'manager' }: ReplicaOpti
   const watch = watchDamage(path, () => opened.replica?.mend());
   const thread = await startWriterThread({ path, busId, role }, (news) => opened.replica?.take(news));
   try {
-    const first = await askToAdvance(thread, watch);
+    const first = await askToAdvance({ path, thread, watch });
     if (first.problem && !existsSync(path)) throw first.problem;
     if (!first.advancing) await waitForFile(path);
     const isAlone = first.advancing && first.problem !== undefined && !first.isBeside;
     const file = openFor({ path, busId, role }, { watch, isAlone });
     const advance = { ...first };
-    const unwritten = watchUnwritten({ file, thread, watch, advance });
+    const unwritten = watchUnwritten({ path, file, thread, watch, advance });
     opened.replica = {
       mend: () => (advance.advancing ? thread.mend : undefined),
       take(news) {
@@ -455,7 +455,7 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 
 /** Reads what is in memory alone over what is on the disk, and tries to write it, with growing pauses. */
-function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | 'unwritten' | 'role' | 'openVault'>) {
+function watchUnwritten({ path, file, thread, watch, advance }: Omit<Parts, 'unwritten' | 'role' | 'openVault'>) {
   const served = createOverDisk(file.reader);
   let changes = 0;
   let failures = 0;
@@ -491,7 +491,7 @@ function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | '
     begin,
     take(news: Extract<WriterNews, { kind: 'unwritten' | 'unwritable' | 'written' }>): void {
       if (news.kind === 'unwritable') {
-        begin(inMemoryOnly(news.message));
+        begin(inMemoryOnly(path, news.message));
         return;
       }
       changes += 1;
@@ -503,7 +503,7 @@ function watchUnwritten({ file, thread, watch, advance }: Omit<Parts, 'path' | '
         return;
       }
       served.take(news.change);
-      begin(inMemoryOnly(news.message));
+      begin(inMemoryOnly(path, news.message));
     },
     /** Another process advances now. What is in memory is served until that one has taken as much: nothing older than before is. */
     detach(): void {
@@ -575,7 +575,7 @@ function replicaOf({ path, file, role, thread, watch, unwritten, openVault, adva
     async tryAdvance() {
       if (state.advancing && !thread.hasFailed) return true;
       if (state.problem) file.refresh();
-      const { problem, ...rest } = await askToAdvance(thread, watch);
+      const { problem, ...rest } = await askToAdvance({ path, thread, watch });
       Object.assign(state, rest);
       if (problem && state.advancing) unwritten.begin(problem);
       else state.problem = problem;

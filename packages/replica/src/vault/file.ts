@@ -212,12 +212,18 @@ export interface VaultReader {
 
 function openReading(path: string) {
   const database = openGuarded(path, { readOnly: true, timeout: 0 });
-  return {
-    database,
-    file: idOfFile(path),
-    select: database.prepare('SELECT sealed FROM keys WHERE certificate_id = ? AND leaf_hash = ?'),
-    selectNames: database.prepare('SELECT name FROM recent ORDER BY rank'),
-  };
+  try {
+    return {
+      database,
+      file: idOfFile(path),
+      select: database.prepare('SELECT sealed FROM keys WHERE certificate_id = ? AND leaf_hash = ?'),
+      selectNames: database.prepare('SELECT name FROM recent ORDER BY rank'),
+    };
+  } catch (error) {
+    // It is tried again at each key that is not found there.
+    database.close();
+    throw error;
+  }
 }
 
 /** Opens a vault to read. Nothing is waited for: what cannot be read at once is opened from the bus's own text. */

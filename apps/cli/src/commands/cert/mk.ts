@@ -60,7 +60,8 @@ export default class CertMk extends SigningCommand {
     }),
     new: Flags.boolean({ description: 'make a second certificate for names that have one with such a key' }),
     'ignore-dns': Flags.boolean({
-      description: 'order also where DNS shows that the CA would refuse: names that do not exist, or CAA records',
+      description:
+        'order also where DNS shows that the CA would refuse: names that do not exist, other name servers, or CAA records',
     }),
     'take-over': Flags.boolean({ description: 'take over what another manager is at work on, without waiting' }),
     parallel: Flags.integer({
