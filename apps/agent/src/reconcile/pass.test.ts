@@ -1,4 +1,4 @@
-import type { MaterialSource } from '@certbus/client/material';
+import type { MaterialEvents, MaterialSource } from '@certbus/client/material';
 import { expect, test } from 'vitest';
 import { AgentError } from '../errors.ts';
 import { createWanted, type TestWanted } from '../targets/target.builders.ts';
@@ -50,6 +50,7 @@ function start({ defaultName }: { readonly defaultName?: string } = {}) {
   const summary = ({ certificateId, names, leafHash, serialNumber }: TestWanted) => ({
     ...{ certificateId, names, leafHash, serialNumber, notAfter: NEXT_YEAR },
   });
+  let onChanged: (change: MaterialEvents['changed'][0]) => void = () => {};
   const source: PassOptions['source'] = {
     certificates: () => [...onBus.values()].filter(({ certificateId }) => !unread.has(certificateId)).map(summary),
     certificate: (id) => {
@@ -65,7 +66,10 @@ function start({ defaultName }: { readonly defaultName?: string } = {}) {
     open: () => Promise.reject(new Error('no earlier one')),
     isWhole: () => true,
     health: () => ({ newestCommitAt: undefined }),
-    on: () => source as MaterialSource,
+    on(event, listener) {
+      if (event === 'changed') onChanged = listener as typeof onChanged;
+      return source as MaterialSource;
+    },
     gone: async (ids) => new Set([...ids].filter((id) => !onBus.has(id))),
   };
   const { signal } = new AbortController();
@@ -74,6 +78,8 @@ function start({ defaultName }: { readonly defaultName?: string } = {}) {
   let knowledge: Knowledge | undefined;
   return {
     ...{ onBus, unread, held, hidden, refuses, outdated, puts, defaults, meanwhile },
+    /** Says that something of a certificate changed on the bus. */
+    changed: (certificateId: string) => onChanged({ certificateId, names: [], removed: false }),
     /** A pass over everything, or over some certificates. */
     async pass(...ids: readonly string[]) {
       knowledge = await runPass(options, knowledge && { knowledge, ids: ids.length > 0 ? new Set(ids) : undefined });
@@ -162,7 +168,7 @@ test('what is refused is offered again after five minutes or once it was renewed
 });
 
 test('what is held in an outdated form is put again where it can be opened, and stays as it is with the reason where not', async () => {
-  const { onBus, held, outdated, puts, pass, wait } = start();
+  const { onBus, held, outdated, puts, pass, wait, changed } = start();
   for (const id of ['a', 'b']) onBus.set(id, await createWanted(id, [`${id}.test`]));
   await pass();
   const [before, first] = [new Map(held), puts.length];
@@ -170,6 +176,7 @@ test('what is held in an outdated form is put again where it can be opened, and 
   const broken = onBus.get('b');
   // As where the identity is that of others.
   if (broken) onBus.set('b', { ...broken, unchecked: { ...broken.unchecked, key: 'none' } });
+  changed('b');
   const stays = { a: undefined, b: 'CERTBUS_AGENT_PAIR_REFUSED' };
   expect(await pass()).toEqual(stays);
   outdated.delete('a');

@@ -35,7 +35,7 @@ export function isBelowFloor(
 /** The refusal of a history that ends at `position`, below the floor. */
 export function belowFloor({ floor }: Trust, { position }: Pick<Checkpoint, 'position'>): HistoryError {
   const where = position === 0 ? 'the bus is empty' : 'the bus ends here';
-  const why = `${where}, and by the trust file (bus.pub) it goes on to position ${floor?.position} at least: it was cut off or put back. ${REMEDY}`;
+  const why = `${where}, but it went on to position ${floor?.position} at least, as the trust file (bus.pub) or the checkpoint says: it was cut off or put back. ${REMEDY}`;
   return new HistoryError(CODE, Math.max(position, 1), why);
 }
 
@@ -46,7 +46,7 @@ export function otherThanFloor({ position, hash }: Floor): HistoryError {
 }
 
 function tooFewRootEvents({ position, rootSequence }: Floor, found: number): HistoryError {
-  const why = `the root's events up to here end with sequence ${found}, and by the trust file (bus.pub) with ${rootSequence}: changes of keys are missing. ${REMEDY}`;
+  const why = `the root's events up to here end with sequence ${found}, but the trust file (bus.pub) or the checkpoint has ${rootSequence}: changes of keys are missing. ${REMEDY}`;
   return new HistoryError(CODE, position, why);
 }
 
