@@ -75,6 +75,8 @@ export function createRoomyWriter(
   let isOvertaken = false;
   /** Whether this process takes in memory what the one that writes the file has no room for. */
   let isBeside = false;
+  /** How far the file went when what is in memory beside it began. */
+  let basis = 0;
   const keeper = createKeeper({
     path,
     busId,
@@ -92,13 +94,7 @@ export function createRoomyWriter(
 
   function openBelow() {
     const { database } = openToServe({ path, busId, role }, { isAlone: !isBeside });
-    const below = createReader(database);
-    if (isBeside) {
-      // What is in memory goes on from one picture of the file, also where that is written again.
-      database.exec('BEGIN');
-      below.checkpoint();
-    }
-    return { database, reader: below };
+    return { database, reader: createReader(database) };
   }
   function readBelow(): ReplicaReader {
     if (keeper.isOpen && reader) return reader;
@@ -161,7 +157,26 @@ export function createRoomyWriter(
       throw error;
     }
     if (wanted.kind !== 'apply') throw error;
-    return keep(wanted, error);
+    const changes = onOnePicture((below) => {
+      const { position } = below.checkpoint();
+      if (!unwritten) basis = position;
+      return position === basis ? keep(wanted, error) : undefined;
+    });
+    if (changes) return changes;
+    // What is in memory goes on from a file that is written again.
+    beOvertaken();
+    throw error;
+  }
+  /** Reads a file that another process writes. In between it is left alone: who reads it keeps its log from being shortened, which may be what takes the room. */
+  function onOnePicture<T>(read: (below: ReplicaReader) => T): T {
+    const below = readBelow();
+    const database = readOnly?.database;
+    database?.exec('BEGIN');
+    try {
+      return read(below);
+    } finally {
+      database?.exec('ROLLBACK');
+    }
   }
   /** Whether nobody writes the file any more. */
   function isFree(): boolean {
