@@ -125,10 +125,10 @@ export const agent: readonly Mutant[] = [
   },
   {
     fault: 'what somebody changed at a target is not noticed before the bus changes',
-    file: `${RECONCILE}/worker.ts`,
+    file: 'apps/agent/src/reconcile/worker.ts',
     find: ' || performance.now() >= compareAllAt;',
     replace: ';',
-    noticedBy: [{ file: `${RECONCILE}/worker.test.ts`, only: 'nobody reports a change' }],
+    noticedBy: [{ file: 'apps/agent/src/reconcile/worker.test.ts', only: 'nobody reports a change' }],
   },
   {
     fault: 'what cannot be opened is lost over a change of the form of its files',

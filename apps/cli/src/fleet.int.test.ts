@@ -106,7 +106,7 @@ test('lists and states need no manager key, and are what was read before when th
   const shown = (await read('cert', 'status', 'blocked.test')).stdout;
   expect(shown).toMatch(/^status +not-issued: .*blocked\.test/m);
   expect(shown).toMatch(/^last error +urn:ietf:params:acme:error:\w+: /m);
-  // There is no key yet.
+  // No key was made yet.
   expect(shown).not.toMatch(/^recipients /m);
   expect(await read('cert', 'check')).toMatchObject({ status: 10, stdout: expect.stringMatching(/^not-issued\t/) });
   expect(await read('cert', 'check', '--name', 'shop.test')).toMatchObject({ status: 0, stdout: '' });

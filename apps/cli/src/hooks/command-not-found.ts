@@ -55,7 +55,7 @@ interface Mistyped {
   readonly bin: string;
 }
 
-/** Prints that there is no such command, as other usage errors are printed, and sets the exit status. */
+/** Prints that no command has the name, as other usage errors are printed, and sets the exit status. */
 export function reportNotFound({ message, found, argv, bin }: Mistyped): void {
   const next = [...found, `"${bin} help" lists the commands`];
   process.exitCode = NOT_FOUND;
