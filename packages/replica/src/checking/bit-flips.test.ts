@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { sha256 } from '@certbus/events';
 import { sized } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -192,6 +193,29 @@ describe('a replica of which one bit was flipped', () => {
       const { mended } = serve(flipped(original, companion, place * 8));
       expect(mended.served).toBe(CERTIFICATES - 1);
     }
+  });
+
+  test.each([
+    ['a table', 'DROP TABLE ledger', CERTIFICATES],
+    ['the number of a certificate', 'UPDATE states SET number = 8303000743588212340 WHERE number = 7', CERTIFICATES],
+    [
+      'the end of a certificate',
+      'UPDATE certificates SET not_after = 8303000743588212340 WHERE number = 7',
+      CERTIFICATES,
+    ],
+    [
+      'the position of a certificate',
+      'UPDATE states SET of_position = 8303000743588212340 WHERE number = 7',
+      CERTIFICATES - 1,
+    ],
+  ])('so that %s is another, or gone, is served but for what was there', (_, change, served) => {
+    const path = flipped(checkpointed, '', 0);
+    copyFileSync(checkpointed, path);
+    const database = new DatabaseSync(path);
+    database.exec(change);
+    database.close();
+    const { first, mended } = serve(path);
+    expect([first.wrong, mended.wrong, mended.served]).toEqual([[], [], served]);
   });
 
   test('in the log is served as it is in the log', { tags: 'full' }, () => {

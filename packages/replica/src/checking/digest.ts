@@ -35,6 +35,8 @@ const DAMAGE_IN_WORDS: readonly string[] = ['malformed JSON', 'unsupported file 
 export function isDamage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof ReplicaError) return error.code === 'CERTBUS_REPLICA_DAMAGED';
+  // An integer that nobody wrote: no number of a replica is that large.
+  if ('code' in error && error.code === 'ERR_OUT_OF_RANGE') return true;
   if (!('errcode' in error) || typeof error.errcode !== 'number') return false;
   return DAMAGED_FILE.includes(error.errcode & 0xff) || DAMAGE_IN_WORDS.includes(error.message);
 }

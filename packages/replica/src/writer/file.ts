@@ -28,7 +28,7 @@ import { otherBus, type Salvage, salvage } from '../checking/salvage.ts';
 import { ReplicaError } from '../errors.ts';
 import { describeExposure, examineState } from '../private-file.ts';
 import type { ReplicaFile } from './replica-file.ts';
-import { APPLICATION_ID, originalOf, SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { APPLICATION_ID, LASTING_TABLES, originalOf, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 import { createTables } from './tables.ts';
 
 const LOCK_WAIT_MS = 5_000;
@@ -37,9 +37,14 @@ function pragma(database: DatabaseSync, name: string): unknown {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
-/** Throws for a file that holds anything which a replica does not: a view, for one, could run without end. */
+/** Throws for a file that holds anything which a replica does not, since a view, for one, could run without end, and for one that lacks a table. */
 function checkTables(database: DatabaseSync): void {
   checkSchema(database, SCHEMA, { isPartial: true, original: originalOf });
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  const there = new Set(tables.map(({ name }) => name));
+  const missing = LASTING_TABLES.find((table) => !there.has(table));
+  // A page of the schema can have lost one of its entries.
+  if (missing !== undefined) throw damaged(`its table ${missing} is gone`);
 }
 
 /** Where a file's header says by which version of the format it is written and read. */

@@ -146,6 +146,9 @@ export const SCHEMA: string = [
   FOLLOWING_SCHEMA,
 ].join('\n');
 
+/** The tables that every replica's file has. */
+export const LASTING_TABLES: readonly string[] = [...TABLES, 'following'];
+
 /** A statement of a replica's file as it was made: a table that was built is renamed since, and each set of indexes has a mark of its own. */
 export function originalOf(statement: string): string {
   return statement
