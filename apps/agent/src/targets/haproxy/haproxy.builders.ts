@@ -1,6 +1,6 @@
 /** A real HAProxy for the tests. */
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { freePort, type HaproxyVersion, type Service, startHaproxy } from 'certbus-services';
@@ -46,17 +46,23 @@ export interface HaproxyBalancer extends Balancer {
 
 type CreateHaproxy = (
   site: Site,
-  options: Parameters<CreateBalancer>[1] & { readonly level?: string },
+  options: Parameters<CreateBalancer>[1] & {
+    readonly level?: string;
+    /** A link to its folder, by which its own configuration names it; it is made here. */
+    readonly link?: string;
+  },
 ) => Promise<HaproxyBalancer>;
 
 /** Sets a HAProxy of a version up. */
 export const createHaproxyOf =
   (version: HaproxyVersion): CreateHaproxy =>
-  async (site, { defaultName, level = 'admin' }) => {
+  async (site, { defaultName, level = 'admin', link }) => {
     const port = await freePort();
     const folder = join(site.folder, 'haproxy');
     const socket = join(site.folder, 'admin.sock');
     const file = join(site.folder, 'haproxy.cfg');
+    const own = link ?? folder;
+    if (link !== undefined) symlinkSync(folder, link);
     const strict = defaultName === undefined ? 'strict-sni' : '';
     writeFileSync(
       file,
@@ -69,13 +75,14 @@ defaults
   timeout server 10s
   timeout connect 5s
 frontend tls
-  bind 127.0.0.1:${port} ssl crt-list ${folder}/crt-list.txt ${strict}
+  bind 127.0.0.1:${port} ssl crt-list ${own}/crt-list.txt ${strict}
   http-request return status 200 content-type text/plain string ok
 `,
     );
     let service: Service | undefined;
+    const target = { type: 'haproxy', socket, folder, ...(link === undefined ? {} : { balancerFolder: link }) };
     return {
-      target: { type: 'haproxy', socket, folder },
+      target,
       port,
       socket,
       folder,
@@ -88,7 +95,7 @@ frontend tls
         service = started;
         return started;
       },
-      meddle: async (name) => void (await ask(socket, `del ssl crt-list ${folder}/crt-list.txt ${folder}/${name}.pem`)),
+      meddle: async (name) => void (await ask(socket, `del ssl crt-list ${own}/crt-list.txt ${own}/${name}.pem`)),
       log: () => service?.log() ?? '',
     };
   };

@@ -243,6 +243,29 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
     expect(readFileSync(pem, 'utf8')).toContain('BEGIN EC PRIVATE KEY');
   });
 
+  test('knows its folder by another path, and certificates with RSA keys in the form of PKCS#1', async () => {
+    const site = await createSite();
+    const a = await site.bus.issue(['a.test'], { keyType: 'rsa-2048' });
+    const link = join(site.folder, 'as-haproxy-sees-it');
+    const { port, folder, socket, target, start } = await createHaproxy(site, { defaultName: 'a.test', link });
+    const agent = await site.start([{ ...target, default: 'a.test', keyEncoding: 'traditional' }]);
+    await agent.started;
+    await start();
+    expect(await shown(port)).toBe(a.serialNumber);
+    const b = await site.bus.issue(['b.test'], { keyType: 'rsa-2048' });
+    await settled(async () => expect(await shown(port, 'b.test')).toBe(b.serialNumber));
+    const renewed = await site.bus.issue(['a.test'], { keyType: 'rsa-2048' });
+    await settled(async () => expect(await shown(port, 'a.test')).toBe(renewed.serialNumber));
+    await settled(async () => expect(await shown(port)).toBe(renewed.serialNumber));
+    expect(readFileSync(join(folder, 'a.test.pem'), 'utf8')).toContain('-----BEGIN RSA PRIVATE KEY-----');
+    await site.bus.remove(b.certificateId);
+    await settled(async () => expect(await ask(socket, 'show ssl cert')).not.toContain('b.test.pem'));
+    const held = (await ask(socket, 'show ssl cert')).split('\n').filter((line) => line.startsWith('/'));
+    expect(held.sort()).toEqual([`${link}/a.test.pem`, `${link}/default.pem`]);
+    await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
+    expect(readFileSync(join(folder, 'crt-list.txt'), 'utf8')).toBe(`${link}/default.pem !*\n${link}/a.test.pem\n`);
+  });
+
   test('a default that goes to another certificate is shown at once', async () => {
     const site = await createSite();
     const [one, two] = [await createWanted('one', ['a.test']), await createWanted('two', ['a.test', 'b.test'])];
