@@ -5,6 +5,7 @@ const RECONCILE = 'apps/agent/src/reconcile';
 const TARGETS = 'apps/agent/src/targets';
 const REPORTING = 'apps/agent/src/reporting';
 const REPORTING_TEST = `${REPORTING}/reporting.int.test.ts`;
+const READINESS_TEST = 'apps/agent/src/commands/readiness.int.test.ts';
 const PASS_TEST = `${RECONCILE}/pass.int.test.ts`;
 
 export const agent: readonly Mutant[] = [
@@ -227,5 +228,19 @@ include \${folder}/current/\${MAP_FILE};`,
     find: "error instanceof CommandError ? new CommandError(error.summary, '') : error;",
     replace: 'error;',
     noticedBy: [{ file: REPORTING_TEST, only: 'makes health bad after a while' }],
+  },
+  {
+    fault: 'the service is ready before its first passes',
+    file: 'apps/agent/src/commands/run.ts',
+    find: 'await Promise.race([agent.started, late]);',
+    replace: 'await Promise.race([late, undefined]);',
+    noticedBy: [{ file: READINESS_TEST, only: 'the files of its replica are written' }],
+  },
+  {
+    fault: 'a balancer that hangs keeps the service from being ready, and so other balancers from starting',
+    file: 'apps/agent/src/commands/run.ts',
+    find: 'await Promise.race([agent.started, late]);',
+    replace: 'await agent.started;',
+    noticedBy: [{ file: READINESS_TEST, only: 'a balancer that hangs' }],
   },
 ];
