@@ -2,16 +2,21 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requirePart } from 'certbus-services';
+import { isFull } from 'certbus-services/vitest';
 import { describe, expect, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
 import { MAP_FILE } from './map.ts';
-import { createNginxWithFiles } from './nginx.builders.ts';
+import { createNginxWithFilesOf, type NginxVersion } from './nginx.builders.ts';
 
-const part = requirePart('nginx');
+// Debian's, which is unpacked together with Lua, and at full counts the newer one of PyPI as well.
+const versions: readonly NginxVersion[] = isFull ? ['1.22', '1.31'] : ['1.22'];
+const parts = versions.map((version) => requirePart(version === '1.22' ? 'nginx-lua' : 'nginx'));
+const part = parts.find(({ skip }) => skip) ?? requirePart('nginx-lua');
 
-describe.skipIf(part.skip)(part.title('the target nginx by files and reloads'), () => {
+describe.skipIf(part.skip).each(versions)(part.title('the target nginx %s by files and reloads'), (version) => {
+  const createNginxWithFiles = createNginxWithFilesOf(version);
   testTarget(createNginxWithFiles);
 
   test('a reload that goes on after its command has ended is waited for, before what is shown is compared', async () => {

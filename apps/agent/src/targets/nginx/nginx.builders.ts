@@ -14,11 +14,14 @@ import { formatToken } from './token.ts';
 const SCRIPTS = fileURLToPath(new URL('../../../nginx', import.meta.url));
 const TOKEN = '0123456789abcdef'.repeat(2);
 
+/** An nginx other than that with njs, and what it needs in its environment. */
+type Program = Pick<Awaited<ReturnType<typeof findNginxWithLua>>, 'command' | 'env'>;
+
 /** Writes a configuration, and gives what starts nginx with it. */
 async function setUp(
   site: Site,
   write: (prefix: string, port: number) => string,
-  { program, first = '' }: { program?: Awaited<ReturnType<typeof findNginxWithLua>>; first?: string } = {},
+  { program, first = '' }: { program?: Program; first?: string } = {},
 ) {
   const port = await freePort();
   const prefix = join(site.folder, 'nginx');
@@ -154,42 +157,55 @@ export const createNginxWithLua: CreateBalancer = async (site) => {
   return { ...balancer, target: { ...balancer.target, folder }, keepsOverRestart: true, killedAt: 12 };
 };
 
-/** Sets an nginx up that reads files and is reloaded. */
-export const createNginxWithFiles = (async (site) => {
-  const folder = join(site.folder, 'certs');
-  const { http, server } = mapBlocks(folder);
-  const nginx = await setUp(
-    site,
-    (_, port) => `${http}
+/** Which nginx reads files: Debian's 1.22, as it is without a module, or 1.31 from PyPI. */
+export type NginxVersion = '1.22' | '1.31';
+
+async function findVersion(version: NginxVersion): Promise<Program> {
+  if (version === '1.31') return { command: await findNginx(), env: {} };
+  const { command, env } = await findNginxWithLua();
+  return { command, env };
+}
+
+/** Sets an nginx of a version up that reads files and is reloaded. */
+export const createNginxWithFilesOf = (version: NginxVersion) =>
+  (async (site) => {
+    const found = await findVersion(version);
+    const folder = join(site.folder, 'certs');
+    const { http, server } = mapBlocks(folder);
+    const nginx = await setUp(
+      site,
+      (_, port) => `${http}
   server {
     listen 127.0.0.1:${port} ssl;
     ${server}
     location / { return 200 "ok\\n"; }
   }`,
-  );
-  const { prefix, file } = nginx;
-  const program = await findNginx();
-  const script = (name: string, line: string) => {
-    const path = join(site.folder, name);
-    writeFileSync(path, `#!/bin/sh\n${line}\n`, { mode: 0o700 });
-    return { command: [path] };
-  };
-  const own = `${program} -p ${prefix} -c ${file}`;
-  // What nginx refuses is named in a file here: with variables in the paths it refuses no pair itself.
-  const refused = join(site.folder, 'refused');
-  const check = script(
-    'test',
-    `if [ -e ${refused} ]; then echo "cannot load $(cat ${refused})"; exit 1; fi\nexec ${own} -t`,
-  );
-  // One that does not run is started with the files.
-  const reload = script('reload', `[ ! -s ${prefix}/nginx.pid ] || exec ${own} -s reload`);
-  return {
-    ...nginx,
-    target: { type: 'nginx-files', folder, windowMs: 0, test: check, after: reload },
-    keepsOverRestart: true,
-    killedAt: 17,
-    /** Whether nginx takes its configuration. */
-    isTaken: () => spawnSync(program, ['-p', prefix, '-c', file, '-t'], { stdio: 'ignore' }).status === 0,
-    meddle: async (name: string) => writeFileSync(join(folder, 'current', `${name}.pem`), 'meddled with'),
-  };
-}) satisfies CreateBalancer;
+      { program: found },
+    );
+    const { prefix, file } = nginx;
+    const { command: program, env } = found;
+    const script = (name: string, line: string) => {
+      const path = join(site.folder, name);
+      writeFileSync(path, `#!/bin/sh\n${line}\n`, { mode: 0o700 });
+      return { command: [path] };
+    };
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${value} `);
+    const own = `env ${variables.join('')}${program} -p ${prefix} -c ${file}`;
+    // What nginx refuses is named in a file here: with variables in the paths it refuses no pair itself.
+    const refused = join(site.folder, 'refused');
+    const check = script(
+      'test',
+      `if [ -e ${refused} ]; then echo "cannot load $(cat ${refused})"; exit 1; fi\nexec ${own} -t`,
+    );
+    // One that does not run is started with the files.
+    const reload = script('reload', `[ ! -s ${prefix}/nginx.pid ] || exec ${own} -s reload`);
+    return {
+      ...nginx,
+      target: { type: 'nginx-files', folder, windowMs: 0, test: check, after: reload },
+      keepsOverRestart: true,
+      killedAt: 17,
+      /** Whether nginx takes its configuration. */
+      isTaken: () => spawnSync(program, ['-p', prefix, '-c', file, '-t'], { env, stdio: 'ignore' }).status === 0,
+      meddle: async (name: string) => writeFileSync(join(folder, 'current', `${name}.pem`), 'meddled with'),
+    };
+  }) satisfies CreateBalancer;
