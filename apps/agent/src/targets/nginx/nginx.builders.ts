@@ -1,13 +1,14 @@
 /** A real nginx for the tests: with certificates in its memory, or in files. */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTlsIdentity, findNginx, findNginxWithLua, freePort, startNginx } from 'certbus-services';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Site } from '../../agent.builders.ts';
 import type { CreateBalancer } from '../../conformance/balancer.builders.ts';
+import { settled } from '../tls.builders.ts';
 import { mapBlocks } from './map.ts';
 import { formatToken } from './token.ts';
 
@@ -21,7 +22,11 @@ type Program = Pick<Awaited<ReturnType<typeof findNginxWithLua>>, 'command' | 'e
 async function setUp(
   site: Site,
   write: (prefix: string, port: number) => string,
-  { program, first = '' }: { program?: Program; first?: string } = {},
+  {
+    program,
+    first = '',
+    user = 'root',
+  }: { readonly program?: Program; readonly first?: string; readonly user?: string } = {},
 ) {
   const port = await freePort();
   const prefix = join(site.folder, 'nginx');
@@ -31,7 +36,7 @@ async function setUp(
   const file = join(prefix, 'nginx.conf');
   writeFileSync(
     file,
-    `${first}user root; worker_processes 2; pid ${prefix}/nginx.pid; error_log ${prefix}/logs/error.log warn;
+    `${first}user ${user}; worker_processes 2; pid ${prefix}/nginx.pid; error_log ${prefix}/logs/error.log warn;
 events { worker_connections 256; }
 http {
   access_log off;
@@ -100,6 +105,7 @@ async function setUpWithMemory(site: Site, script: Script, program?: Parameters<
   }`,
     program,
   );
+  const own = (method: string, path: string) => send(socket, method, path);
   return {
     ...nginx,
     target: { type: 'nginx', socket, tokenFile },
@@ -111,26 +117,65 @@ async function setUpWithMemory(site: Site, script: Script, program?: Parameters<
       return nginx.start();
     },
     async meddle(name: string) {
-      const lines = (await send(socket, 'GET', '/certbus/certificates')).split('\n');
+      const lines = (await own('GET', '/certbus/certificates')).split('\n');
       const id = lines.find((line) => line.split(' ').includes(name))?.split(' ')[0];
-      await send(socket, 'DELETE', `/certbus/certificates/${id}`);
+      await own('DELETE', `/certbus/certificates/${id}`);
     },
+    send: own,
   };
 }
 
-/** Sets an nginx with njs up whose memory has a size. */
+/** Sets an nginx with njs up whose memory has a size, and other parameters. */
 export const createNginxOf =
-  (zoneSize: string) =>
+  (zone: string, more?: Parameters<typeof setUp>[2]) =>
   (site: Site): ReturnType<typeof setUpWithMemory> =>
-    setUpWithMemory(site, {
-      http: `js_path ${SCRIPTS}; js_import certbus from certbus.js; js_shared_dict_zone zone=certbus:${zoneSize};
+    setUpWithMemory(
+      site,
+      {
+        http: `js_path ${SCRIPTS}; js_import certbus from certbus.js; js_shared_dict_zone zone=certbus:${zone};
   js_set $certbus_chain certbus.chain; js_set $certbus_key certbus.key;`,
-      tls: 'ssl_certificate data:$certbus_chain; ssl_certificate_key data:$certbus_key;',
-      admin: 'js_content certbus.admin;',
-    });
+        tls: 'ssl_certificate data:$certbus_chain; ssl_certificate_key data:$certbus_key;',
+        admin: 'js_content certbus.admin;',
+      },
+      more,
+    );
 
 /** Sets an nginx with njs up. */
 export const createNginx: CreateBalancer = createNginxOf('8M');
+
+/** The user of nginx's workers, where this process can start them as another one. */
+const WORKER = process.getuid?.() === 0 ? 'daemon' : undefined;
+
+/** Sets an nginx with njs up that saves its memory to a file, and starts with that. */
+export const createNginxWithState = async (site: Site) => {
+  const folder = join(site.folder, 'zone');
+  mkdirSync(folder, { mode: 0o700 });
+  if (WORKER) {
+    const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, WORKER], { encoding: 'utf8' })));
+    chownSync(folder, uid ?? 0, gid ?? 0);
+  }
+  const stateFile = join(folder, 'certbus.json');
+  const balancer = await createNginxOf(`8M state=${stateFile}`, WORKER ? { user: WORKER } : {})(site);
+  const saved = () => (existsSync(stateFile) ? JSON.parse(readFileSync(stateFile, 'utf8') || '{}') : {});
+  return {
+    ...balancer,
+    stateFile,
+    keepsOverRestart: true,
+    async start() {
+      const service = await balancer.start();
+      return {
+        ...service,
+        /** Ends it once its file has what the agent wrote last: nginx saves a second after a change. */
+        async stop() {
+          await settled(async () =>
+            expect(saved()['e:']?.value ?? '').toBe(await balancer.send('GET', '/certbus/epoch')),
+          );
+          await service.stop();
+        },
+      };
+    },
+  };
+};
 
 /** Sets an nginx with Lua up, which starts with the agent's files. */
 export const createNginxWithLua: CreateBalancer = async (site) => {
@@ -199,9 +244,10 @@ export const createNginxWithFilesOf = (version: NginxVersion) =>
     );
     // One that does not run is started with the files.
     const reload = script('reload', `[ ! -s ${prefix}/nginx.pid ] || exec ${own} -s reload`);
+    const target = { type: 'nginx-files', folder, windowMs: 0, test: check, after: reload };
     return {
       ...nginx,
-      target: { type: 'nginx-files', folder, windowMs: 0, test: check, after: reload },
+      target,
       keepsOverRestart: true,
       killedAt: 17,
       /** Whether nginx takes its configuration. */

@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { requirePart } from 'certbus-services';
+import { isFull } from 'certbus-services/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
@@ -12,7 +14,7 @@ import { createTarget } from '../create-target.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
 import { openAdminApi } from './admin-api.ts';
-import { createNginx, createNginxOf } from './nginx.builders.ts';
+import { createNginx, createNginxOf, createNginxWithState } from './nginx.builders.ts';
 import { formatToken, readToken } from './token.ts';
 
 const part = requirePart('nginx');
@@ -20,6 +22,35 @@ const refusal = new AgentError('CERTBUS_AGENT_PAIR_REFUSED', 'no key for it');
 
 describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
   testTarget(createNginx);
+  // At full counts all of it once more, with a memory that is saved.
+  if (isFull) describe('and a file of its memory', () => testTarget(createNginxWithState));
+
+  test('starts with the file of its memory while the agent is down, which holds keys, and only its workers reach it', async () => {
+    const site = await createSite();
+    const { serialNumber } = await site.bus.issue(['a.test']);
+    const { start, port, target, stateFile } = await createNginxWithState(site);
+    const first = await start();
+    const agent = await site.start([target]);
+    await agent.started;
+    const renewed = await site.bus.issue(['a.test']);
+    await settled(async () => expect(await shown(port, 'a.test')).toBe(renewed.serialNumber));
+    await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
+    await agent.stop();
+    await first.stop();
+    await start();
+    expect(await shown(port, 'a.test')).toBe(renewed.serialNumber);
+    expect(renewed.serialNumber).not.toBe(serialNumber);
+    // nginx makes the file readable by all: the folder is what keeps others out.
+    expect(readFileSync(stateFile, 'utf8')).toContain('PRIVATE KEY');
+    const folder = dirname(stateFile);
+    expect([stateFile, folder].map((path) => (statSync(path).mode & 0o777).toString(8))).toEqual(['644', '700']);
+    const { uid: owner } = statSync(folder);
+    expect(statSync(stateFile).uid).toBe(owner);
+    // As root, the tests can be another user as well.
+    const other = process.getuid?.() === 0 ? { uid: owner + 1, gid: owner + 1 } : undefined;
+    const { status } = spawnSync('cat', [stateFile], { ...other, stdio: 'ignore' });
+    expect(status).toBe(other ? 1 : 0);
+  });
 
   test('a look by another process finds what is in place in effect, until its memory is empty', async () => {
     const site = await createSite();
