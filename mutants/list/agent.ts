@@ -230,6 +230,13 @@ include \${folder}/current/\${MAP_FILE};`,
     noticedBy: [{ file: REPORTING_TEST, only: 'makes health bad after a while' }],
   },
   {
+    fault: 'a target keeps what its selection leaves out by now',
+    file: `${RECONCILE}/desired.ts`,
+    find: 'return summary !== undefined && !isSelected(summary, selection);',
+    replace: 'return summary === null;',
+    noticedBy: [{ file: `${TARGETS}/haproxy/haproxy.int.test.ts`, only: 'shows what its selection takes' }],
+  },
+  {
     fault: 'the service is ready before its first passes',
     file: 'apps/agent/src/commands/run.ts',
     find: 'await Promise.race([agent.started, late]);',

@@ -5,6 +5,8 @@ import type { Site } from '../agent.builders.ts';
 export interface Balancer {
   /** The entry of `targets` that feeds it. */
   readonly target: Readonly<Record<string, unknown>>;
+  /** The same entry where its files are to have another form; `undefined` where it writes none, or always the same. */
+  readonly inOtherForm?: Readonly<Record<string, unknown>>;
   /** Port of 127.0.0.1 where it takes TLS. */
   readonly port: number;
   /** Whether it starts with what was in place, also while the agent is down. */

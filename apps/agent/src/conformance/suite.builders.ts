@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { sized } from 'certbus-services/vitest';
 import { expect, test } from 'vitest';
 import { createSite, type Site, sealedToOthers, withAnotherKey } from '../agent.builders.ts';
+import type { Agent } from '../agent.ts';
 import { preview } from '../preview.ts';
 import { settled, shown } from '../targets/tls.builders.ts';
 import type { CreateBalancer } from './balancer.builders.ts';
@@ -19,6 +20,17 @@ const SOON_MS = 200;
 const noKeyIn = (...texts: readonly string[]) => {
   for (const text of texts) expect(text).not.toContain('PRIVATE KEY');
 };
+
+/** Waits until an agent has compared all that its target holds, from now on. */
+async function comparedAgain(agent: Agent): Promise<void> {
+  const passes = () => {
+    const { inPlace = 0, inPart = 0, failed = 0 } = agent.health().targets[0]?.passes ?? {};
+    return inPlace + inPart + failed;
+  };
+  // One can be under way.
+  const enough = passes() + 2;
+  await settled(() => expect(passes()).toBeGreaterThanOrEqual(enough));
+}
 
 /** Tests a target against its balancer. */
 export function testTarget(create: CreateBalancer): void {
@@ -178,6 +190,66 @@ export function testTarget(create: CreateBalancer): void {
     const renewed = await site.bus.issue(['one.test']);
     await settled(async () => expect(await shown(port, 'one.test')).toBe(renewed.serialNumber));
     expect(await shown(port, 'a.two.test')).toBe(two.serialNumber);
+  });
+
+  test('a certificate that ended goes on being shown, over restarts and in another form of its files, until it is renewed', async () => {
+    const site = await createSite();
+    await site.bus.issue(['ended.test'], { days: 60 });
+    const ended = await site.bus.issue(['ended.test'], { days: 90 });
+    const valid = await site.bus.issue(['valid.test'], { days: 365 });
+    const { balancer, target, port } = await set(site);
+    const isShown = async (serial: string | undefined) => {
+      expect(await shown(port, 'ended.test')).toBe(serial);
+      expect(await shown(port, 'valid.test')).toBe(valid.serialNumber);
+    };
+    const first = await site.start([target], {}, { reconcileEveryMs: SOON_MS });
+    await first.started;
+    const running = await balancer.start();
+    await settled(() => expect(first.health().targets[0]?.certificates.inPlace).toBe(2));
+    site.advance(91 * DAY_MS);
+    await comparedAgain(first);
+    await isShown(ended.serialNumber);
+    await first.stop();
+    const second = await site.start([balancer.inOtherForm ?? target], {}, { reconcileEveryMs: SOON_MS });
+    await second.started;
+    await comparedAgain(second);
+    await isShown(ended.serialNumber);
+    await running.stop();
+    await balancer.start();
+    await settled(async () => expect(await shown(port, 'valid.test')).toBe(valid.serialNumber));
+    await comparedAgain(second);
+    // What ended is given to no balancer that does not hold it.
+    await isShown(balancer.keepsOverRestart ? ended.serialNumber : undefined);
+    const renewed = await site.bus.issue(['ended.test'], { days: 180 });
+    await settled(() => isShown(renewed.serialNumber));
+    await settled(() => expect(second.health().targets[0]?.certificates).toMatchObject({ inPlace: 2, failing: 0 }));
+  });
+
+  test('shows what its selection takes and nothing else, also after that was changed', async () => {
+    const site = await createSite();
+    const one = await site.bus.issue(['www.one.test']);
+    const two = await site.bus.issue(['two.test']);
+    const { balancer, target, port } = await set(site);
+    const showing = () => Promise.all(['www.one.test', 'two.test'].map((name) => shown(port, name)));
+    const selections = [
+      { names: ['*.one.test'], serials: [one.serialNumber, undefined] },
+      { names: ['*.one.test', 'two.test'], serials: [one.serialNumber, two.serialNumber] },
+      { names: ['two.test'], serials: [undefined, two.serialNumber] },
+    ];
+    for (const [n, { names, serials }] of selections.entries()) {
+      const selected = { ...target, certificates: { names } };
+      const agent = await site.start([selected]);
+      await agent.started;
+      if (n === 0) await balancer.start();
+      await settled(async () => expect(await showing()).toEqual(serials));
+      const wanted = serials.filter((serial) => serial !== undefined).length;
+      await settled(() =>
+        expect(agent.health().targets[0]?.certificates).toEqual({ wanted, inPlace: wanted, failing: 0 }),
+      );
+      await agent.stop();
+      const { targets } = await preview(site.configuration([selected]), new AbortController().signal);
+      expect(targets).toMatchObject([{ put: [], remove: [], inPlace: wanted, isInEffect: true }]);
+    }
   });
 
   test('a key that does not open here, or is another one, leaves the certificate before it in place', async () => {

@@ -83,6 +83,7 @@ frontend tls
     const target = { type: 'haproxy', socket, folder, ...(link === undefined ? {} : { balancerFolder: link }) };
     return {
       target,
+      inOtherForm: { ...target, keyEncoding: 'traditional' },
       port,
       socket,
       folder,

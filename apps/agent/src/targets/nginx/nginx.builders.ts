@@ -248,6 +248,7 @@ export const createNginxWithFilesOf = (version: NginxVersion) =>
     return {
       ...nginx,
       target,
+      inOtherForm: { ...target, keyEncoding: 'traditional' },
       keepsOverRestart: true,
       killedAt: 17,
       /** Whether nginx takes its configuration. */
