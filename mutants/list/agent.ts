@@ -237,6 +237,13 @@ include \${folder}/current/\${MAP_FILE};`,
     noticedBy: [{ file: `${TARGETS}/haproxy/haproxy.int.test.ts`, only: 'shows what its selection takes' }],
   },
   {
+    fault: "a certificate is put back in the memory of nginx, and not in the files for nginx's start",
+    file: `${RECONCILE}/pass.ts`,
+    find: '{ put, remove: [], defaultId, ...wantedOf(options, wanted) }',
+    replace: '{ put, remove: [], defaultId, ...wantedOf(options, desired) }',
+    noticedBy: [{ file: `${TARGETS}/nginx/nginx-lua.int.test.ts`, only: 'is put back, with an alarm' }],
+  },
+  {
     fault: 'the service is ready before its first passes',
     file: 'apps/agent/src/commands/run.ts',
     find: 'await Promise.race([agent.started, late]);',

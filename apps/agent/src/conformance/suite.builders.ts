@@ -10,6 +10,7 @@ import { settled, shown } from '../targets/tls.builders.ts';
 import type { CreateBalancer } from './balancer.builders.ts';
 import { runOnce, writeConfiguration } from './killed-agent.builders.ts';
 import { underLoad } from './load.builders.ts';
+import { startFront } from './stuck-front.builders.ts';
 
 const DAY_MS = 86_400_000;
 /** A pass over the certificates of a test has fewer steps. */
@@ -250,6 +251,45 @@ export function testTarget(create: CreateBalancer): void {
       const { targets } = await preview(site.configuration([selected]), new AbortController().signal);
       expect(targets).toMatchObject([{ put: [], remove: [], inPlace: wanted, isInEffect: true }]);
     }
+  });
+
+  test('what it takes and does not show is put back, with an alarm, and the others go on, until it shows it', async () => {
+    const site = await createSite();
+    const stuck = await site.bus.issue(['stuck.test']);
+    await site.bus.issue(['good.test']);
+    const { balancer, target, port } = await set(site);
+    const first = await site.start([target]);
+    await first.started;
+    const running = await balancer.start();
+    await settled(() => expect(first.health().targets[0]?.certificates.inPlace).toBe(2));
+    await first.stop();
+    const front = await startFront(port);
+    const agent = await site.start([{ ...target, address: front.address }], {}, { reconcileEveryMs: SOON_MS });
+    await agent.started;
+    const status = () => agent.status().targets[0];
+    const problem = () => status()?.certificates[stuck.certificateId]?.problem?.code;
+    front.stickTo('stuck.test', stuck);
+    const renewed = await site.bus.issue(['stuck.test']);
+    const good = await site.bus.issue(['good.test']);
+    await settled(async () => expect(await shown(port, 'good.test')).toBe(good.serialNumber));
+    await settled(() => expect(problem()).toBe('CERTBUS_AGENT_NOT_SERVED'));
+    expect(status()?.certificates[good.certificateId]?.problem).toBeNull();
+    const alarm = `alarm: ${status()?.name}: Target "${status()?.name}" took certificate ${stuck.certificateId} (stuck.test) and shows another certificate.`;
+    expect(site.lines.join('\n')).toContain(alarm);
+    await settled(async () => expect(await shown(port, 'stuck.test')).toBe(stuck.serialNumber));
+    if (balancer.keepsOverRestart) {
+      await running.stop();
+      await balancer.start();
+      expect(await shown(port, 'stuck.test')).toBe(stuck.serialNumber);
+    }
+    front.release();
+    // What was not shown is offered again after five minutes.
+    site.advance(300_000);
+    await settled(async () => expect(await shown(port, 'stuck.test')).toBe(renewed.serialNumber));
+    await settled(() => expect(status()).toMatchObject({ error: null }));
+    await settled(() => expect(problem()).toBeUndefined());
+    expect(await shown(port, 'good.test')).toBe(good.serialNumber);
+    noKeyIn(balancer.log(), site.lines.join('\n'), JSON.stringify(agent.status()));
   });
 
   test('a key that does not open here, or is another one, leaves the certificate before it in place', async () => {

@@ -145,7 +145,10 @@ const notServed = (name: string, { certificateId, names }: Leaf, shown: string |
   );
 };
 
-const wantedOf = ({ source }: PassOptions, desired: Knowledge['desired']): Pick<Change, 'wanted' | 'bestFor'> => ({
+const wantedOf = (
+  { source }: PassOptions,
+  desired: ReadonlyMap<string, Wanted>,
+): Pick<Change, 'wanted' | 'bestFor'> => ({
   wanted: desired,
   bestFor: (name, isAmong) => bestFor(source, name, (id) => desired.has(id) && isAmong(id)),
 });
@@ -161,6 +164,7 @@ async function putBack(
   }: { desired: Knowledge['desired']; before: ReadonlyMap<string, string>; defaultId: string | undefined },
 ): Promise<ReadonlySet<string>> {
   const { target, source, now, signal } = options;
+  if (failed.size === 0) return new Set();
   const put: Wanted[] = [];
   for (const certificateId of failed.keys()) {
     const wanted = desired.get(certificateId);
@@ -168,7 +172,9 @@ async function putBack(
     const pair = wanted && leafHash && (await openLeaf(source, wanted, leafHash, now()));
     if (pair) put.push({ ...wanted, open: async () => pair });
   }
-  if (put.length > 0) await target.apply({ put, remove: [], defaultId, ...wantedOf(options, desired) }, signal);
+  // What is opened again while it is put, for another name or for a file, is the leaf before as well.
+  const wanted = new Map([...desired, ...put.map((each) => [each.certificateId, each] as const)]);
+  if (put.length > 0) await target.apply({ put, remove: [], defaultId, ...wantedOf(options, wanted) }, signal);
   return new Set(put.map(({ certificateId }) => certificateId));
 }
 
