@@ -145,6 +145,9 @@ const notServed = (name: string, { certificateId, names }: Leaf, shown: string |
   );
 };
 
+const isUnserved = (problem: Error | undefined): boolean =>
+  problem instanceof AgentError && problem.code === 'CERTBUS_AGENT_NOT_SERVED';
+
 const wantedOf = (
   { source }: PassOptions,
   desired: ReadonlyMap<string, Wanted>,
@@ -229,7 +232,9 @@ async function plan(
     }
     const { problem, refusal } = standings.get(id) ?? {};
     const wasRefused = refusal?.leafHashes.includes(wanted.leafHash) === true;
-    if (wasRefused && problem && isYoung(refusal, now)) {
+    // What a target lost is put at once, whatever it shows then: its names have no certificate.
+    const isLost = isUnserved(problem) && !held.has(id);
+    if (wasRefused && problem && isYoung(refusal, now) && !isLost) {
       problems.set(id, problem);
       refusals.set(id, refusal);
       continue;
@@ -316,8 +321,7 @@ async function dropOver(
   for (const [id, problem] of problems) {
     const wanted = desired.get(id);
     if (!wanted || isPut.has(id) || !refusals.has(id) || held.get(id) !== wanted.leafHash) continue;
-    const isUnserved = problem instanceof AgentError && problem.code === 'CERTBUS_AGENT_NOT_SERVED';
-    if (isUnserved) leaves.push({ certificateId: id, names: wanted.names, leafHash: wanted.leafHash });
+    if (isUnserved(problem)) leaves.push({ certificateId: id, names: wanted.names, leafHash: wanted.leafHash });
     else if (isInEffect) drop(id);
   }
   const unserved = await verify(options, leaves);
