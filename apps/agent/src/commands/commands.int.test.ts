@@ -243,6 +243,41 @@ test('once --offline feeds from the replica while the bus is away', async () => 
   expect(existsSync(join(folder, 'current', 'a.test', 'cert.pem'))).toBe(true);
 });
 
+test('once goes by its replica where the bus does not answer, and ends with 10; what is paused is named and left', async () => {
+  const site = await createSite();
+  const { certificateId } = await site.bus.issue(['a.test']);
+  const [fed, left] = [join(site.folder, 'fed'), join(site.folder, 'left')];
+  const targets = [
+    { type: 'files', name: 'fed', folder: fed },
+    { type: 'files', name: 'left', folder: left },
+  ];
+  const configure = (some: typeof targets) => {
+    const content = { bus: 'sqlite:bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets: some };
+    writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(content), { mode: 0o600 });
+  };
+  configure(targets.slice(0, 1));
+  expect((await run(site, 'once')).status).toBe(0);
+  configure(targets);
+  expect((await run(site, 'pause', 'left')).status).toBe(0);
+  const first = await run(site, 'once');
+  expect(first).toMatchObject({ status: 0, stderr: expect.stringContaining('left: paused, and left as it is\n') });
+  expect([fed, left].map((folder) => existsSync(folder))).toEqual([true, false]);
+  rmSync(join(site.folder, 'bus.db'));
+  rmSync(fed, { recursive: true });
+  const silent = await run(site, 'once', '--json');
+  expect(silent.status).toBe(10);
+  const { result, error } = JSON.parse(silent.stdout);
+  expect(error).toMatchObject({
+    code: 'CERTBUS_AGENT_UNHEALTHY',
+    message: expect.stringMatching(
+      /^The bus did not answer: the targets are as the replica has it, at position \d+\. With --offline that is enough\./,
+    ),
+  });
+  expect(result.targets[0].certificates[certificateId]).toMatchObject({ problem: null });
+  expect(existsSync(join(fed, 'current', 'a.test', 'cert.pem'))).toBe(true);
+  expect(existsSync(left)).toBe(false);
+});
+
 test('the service can be stopped while its first start waits for the bus', async () => {
   const site = await createSite();
   const asked = Promise.withResolvers<void>();
