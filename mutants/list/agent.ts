@@ -264,4 +264,11 @@ include \${folder}/current/\${MAP_FILE};`,
     replace: 'await agent.started;',
     noticedBy: [{ file: READINESS_TEST, only: 'a balancer that hangs' }],
   },
+  {
+    fault: 'a check takes the key of a renewal for one that opens, where that before it does',
+    file: 'apps/agent/src/preview.ts',
+    find: 'if (material?.issued.leafHash === leafHash) return true;',
+    replace: 'if (material !== undefined) return true;',
+    noticedBy: [{ file: 'apps/agent/src/commands/commands.int.test.ts', only: 'a check names what would change' }],
+  },
 ];

@@ -1,4 +1,5 @@
 /** What the agent would do, without doing it. */
+import type { Candidate, CertificateSummary, MaterialSource } from '@certbus/client/material';
 import { catchUp, openCertificates } from './certificates.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { allDesired, bestFor, chooseDefault, sortUndesired } from './reconcile/desired.ts';
@@ -36,9 +37,27 @@ export interface Preview {
   readonly targets: readonly TargetPreview[];
 }
 
+/** Whether the key of a certificate's current leaf opens here; that of one before it can be what opens. */
+async function isOpened(
+  source: MaterialSource,
+  { certificateId, names, leafHash }: CertificateSummary,
+): Promise<boolean> {
+  const material = await source.material(certificateId);
+  if (material?.issued.leafHash === leafHash) return true;
+  const isCurrent = (candidate: Candidate) =>
+    candidate.certificateId === certificateId && candidate.issued.leafHash === leafHash;
+  const current = source.ranking(names[0] ?? '').candidates.find(isCurrent);
+  // One that is not valid yet does not rank.
+  if (!current) return material !== undefined;
+  return source.open(current).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function look(
   settings: ResolvedConfiguration['targets'][number],
-  source: Awaited<ReturnType<typeof openCertificates>>,
+  source: MaterialSource,
   signal: AbortSignal,
 ): Promise<TargetPreview> {
   const target = createLateTarget(settings);
@@ -79,8 +98,8 @@ export async function preview(configuration: ResolvedConfiguration, signal: Abor
     // With a replica it opens before the bus has answered.
     await catchUp(source, signal);
     const unopened: string[] = [];
-    for (const { certificateId } of source.certificates())
-      if (!(await source.material(certificateId))) unopened.push(certificateId);
+    for (const summary of source.certificates())
+      if (!(await isOpened(source, summary))) unopened.push(summary.certificateId);
     const targets: TargetPreview[] = [];
     for (const settings of configuration.targets) targets.push(await look(settings, source, signal));
     const { position, live, trouble } = source.health();

@@ -1,11 +1,11 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { createSite, type Site } from '../agent.builders.ts';
+import { createSite, type Site, sealedToOthers } from '../agent.builders.ts';
 import { settled } from '../targets/tls.builders.ts';
 
 const program = fileURLToPath(new URL('../../bin/dev.js', import.meta.url));
@@ -241,6 +241,63 @@ test('once --offline feeds from the replica while the bus is away', async () => 
   chmodSync(file, 0o600);
   expect((await run(site, 'once', '--offline')).stderr).not.toMatch(/Warning|secret-word/);
   expect(existsSync(join(folder, 'current', 'a.test', 'cert.pem'))).toBe(true);
+});
+
+test('a check names what would change and what is in the way of each target, changes nothing, and ends with 0 where all is well', async () => {
+  const site = await createSite();
+  const one = await site.bus.issue(['a.test']);
+  const gone = await site.bus.issue(['gone.test']);
+  const folderOf = (name: string) => join(site.folder, name);
+  const socket = folderOf('missing.sock');
+  const printing = ['/bin/sh', '-c', 'echo "[emerg] a line that is wrong"; exit 1'];
+  const targets = [
+    { type: 'files', name: 'fed', folder: folderOf('fed') },
+    { type: 'haproxy', folder: folderOf('haproxy'), socket },
+    { type: 'files', name: 'refused', folder: folderOf('refused'), test: { command: printing } },
+  ];
+  const configure = (some: readonly object[]) => {
+    const content = { bus: 'sqlite:bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets: some };
+    writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(content), { mode: 0o600 });
+  };
+  configure(targets.slice(0, 1));
+  expect((await run(site, 'once')).status).toBe(0);
+  const good = await run(site, 'check');
+  expect(good).toMatchObject({ status: 0, stderr: '' });
+  expect(good.stdout).toMatch(
+    /^bus: answers, .*\nidentity: opens every key\nfed: 2 in place, 0 to put, 0 to remove\n$/,
+  );
+  await site.bus.remove(gone.certificateId);
+  // The renewal of one, whose key before it opens, and a new one.
+  await site.bus.append({ ...(await sealedToOthers(['a.test'])), certificateId: one.certificateId });
+  const other = await sealedToOthers(['other.test']);
+  await site.bus.append(other);
+  configure(targets);
+  const current = () => readdirSync(join(folderOf('fed'), 'current')).sort();
+  const before = current();
+  const { status, stdout } = await run(site, 'check');
+  expect(status).toBe(10);
+  const [bus, identity, ...lines] = stdout.split('\n');
+  expect([bus, identity]).toEqual([
+    expect.stringMatching(/^bus: answers/),
+    'identity: keys that do not open with it: 2',
+  ]);
+  expect(lines.slice(0, 2).sort()).toEqual([`  ${one.certificateId}`, `  ${other.certificateId}`].sort());
+  const sections = lines
+    .slice(2)
+    .join('\n')
+    .split(/^(?=\w)/m);
+  expect(sections).toEqual([
+    expect.stringMatching(/^fed: 0 in place, 2 to put, 1 to remove\n( {2}put (a|other)\.test\n){2} {2}remove /),
+    expect.stringContaining(
+      `  problem: HAProxy's admin socket ${socket} cannot be used: ENOENT. HAProxy is not running`,
+    ),
+    expect.stringContaining(
+      '  problem: The command /bin/sh ended with status 1. It printed: [emerg] a line that is wrong\n',
+    ),
+  ]);
+  expect(sections[0]).toContain(`  remove ${gone.certificateId}\n`);
+  expect(current()).toEqual(before);
+  expect(['haproxy', 'refused'].map((name) => existsSync(folderOf(name)))).toEqual([false, false]);
 });
 
 test('once goes by its replica where the bus does not answer, and ends with 10; what is paused is named and left', async () => {
