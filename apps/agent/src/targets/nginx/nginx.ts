@@ -22,7 +22,8 @@ export interface NginxSettings {
 
 /** Stands for clients that name no server. */
 const NO_NAME = '-';
-const LOOK_EVERY_MS = 1_000;
+/** How often the agent looks whether its memory is another one: until it is filled, nginx refuses every name. A look is one small request. */
+const LOOK_EVERY_MS = 250;
 
 const formatValue = (pair: Pair, names: readonly string[]): string =>
   `${pair.leafHash}\n${names.join(' ')}\n${chainPem(pair)}\n${keyPem(pair)}`;
