@@ -57,6 +57,8 @@ const OTHER_LENGTH: readonly (readonly [RegExp, string])[] = [
 
 /** What takes longer on a busy machine stands at the end of a line, where its length does not matter. */
 const ELAPSED = /\((?:\d+ h \d+ min|\d+ min \d+ s|\d+ s)\)$/gm;
+/** A CA says whole seconds, and a busy machine hears of them late. */
+const SKEW = /within \d+ s of the CA's/g;
 /** What only a busy machine waits for long enough to be told. */
 const STILL_WAITING = /^.*: still waiting: .*\n/gm;
 const WEEKDAY = /\b(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day(?= 2026-01-02)/g;
@@ -76,7 +78,11 @@ function normalize(text: string, { folder, known }: Site): string {
   for (const [pattern, placeholder] of SAME_LENGTH)
     same = same.replaceAll(pattern, (found) => fill(placeholder, found));
   for (const [pattern, placeholder] of OTHER_LENGTH) same = same.replaceAll(pattern, placeholder);
-  return same.replaceAll(ELAPSED, '(1 s)').replaceAll(WEEKDAY, 'Friday').replaceAll(STILL_WAITING, '');
+  return same
+    .replaceAll(ELAPSED, '(1 s)')
+    .replaceAll(SKEW, "within 1 s of the CA's")
+    .replaceAll(WEEKDAY, 'Friday')
+    .replaceAll(STILL_WAITING, '');
 }
 
 /** What comes behind it is the file that a command in a pipe reads. */

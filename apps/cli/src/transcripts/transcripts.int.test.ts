@@ -78,7 +78,7 @@ const NOT_SHOWN: Readonly<Record<string, string>> = {
 
 /** An issuance that waits, as rows: its step, what the last look found, and how long it goes on. */
 const WAITING_ROWS =
-  /slow\.test: waits until its answers can be seen \(dns-01\) \(\d+ s\)\n\W*last look: _acme-challenge\.slow\.test: \S+ does not show it\n\W*given up at \d\d:\d\d:\d\d UTC, in (?:1 min \d\d|\d+) s$/m;
+  /slow\.test: waits until its answers can be seen \(dns-01\) \(\d+ s\)\n\W*last look: _acme-challenge\.slow\.test: \S+ does not show it\n\W*given up at \d\d:\d\d:\d\d UTC, in (?:\d min \d\d|\d+) s$/m;
 
 /** Has the names of a site proved at a DNS host that shows them late. */
 async function useSlowDns({ folder, dns }: StartedSite, { url }: SlowDnsHost): Promise<void> {
