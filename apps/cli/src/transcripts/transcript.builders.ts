@@ -60,7 +60,7 @@ const ELAPSED = /\((?:\d+ h \d+ min|\d+ min \d+ s|\d+ s)\)$/gm;
 /** A CA says whole seconds, and a busy machine hears of them late. */
 const SKEW = /within \d+ s of the CA's/g;
 /** A server that ends at once can have heard of the bus before. */
-const CAUGHT_UP = /^caught up with the bus, at position \d+\n/gm;
+const CAUGHT_UP = /^(?:2> )?caught up with the bus, at position \d+\n/gm;
 /** What only a busy machine waits for long enough to be told. */
 const STILL_WAITING = /^.*: still waiting: .*\n/gm;
 const WEEKDAY = /\b(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day(?= 2026-01-02)/g;
