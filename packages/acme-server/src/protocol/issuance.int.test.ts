@@ -125,15 +125,16 @@ describeTargets((world) => {
       if (!world.ca.isModern) return expect(world.client.directory()).not.toHaveProperty('renewalInfo');
       const replaces = certificateId((await issueReplaceable('replaced.test')).raw);
       const stranger = await world.openAccount();
-      expect(problem(await order(stranger, ['replaced.test'], { replaces }))).toEqual({
-        status: 403,
-        type: 'unauthorized',
-      });
+      // Pebble writes down what an order issued, and what it replaced, after the order is valid.
+      await expect
+        .poll(async () => problem(await order(stranger, ['replaced.test'], { replaces })), { timeout: 30_000 })
+        .toEqual({ status: 403, type: 'unauthorized' });
       expect((await order(world.client, ['elsewhere.test'], { replaces })).status).toBeGreaterThanOrEqual(400);
       const { orderUrl } = await issue(world.client, world.answers, ['replaced.test'], { order: { replaces } });
       expect((await world.client.post(orderUrl)).body.replaces).toBe(replaces);
-      const again = await order(world.client, ['replaced.test'], { replaces });
-      expect(problem(again)).toEqual({ status: 409, type: 'alreadyReplaced' });
+      await expect
+        .poll(async () => problem(await order(world.client, ['replaced.test'], { replaces })), { timeout: 30_000 })
+        .toEqual({ status: 409, type: 'alreadyReplaced' });
       expect(problem(await order(world.client, ['replaced.test'], { replaces: '!' }))).toEqual({
         status: 400,
         type: 'malformed',
