@@ -5,7 +5,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, createServer as createHttpsServer, type RequestOptions, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import { letsEncryptLimits, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { createIssuer, createKeys, createLeaf, privateKeyPem } from 'certbus-services';
 
 /** What the CA is like. */
@@ -14,6 +14,16 @@ export interface FleetCaOptions {
   readonly aheadMs: number;
   /** What it answers about every certificate, ISO 8601. Without, it does not say when it wants certificates renewed. */
   readonly window?: { readonly start: string; readonly end: string };
+  /** Whether it keeps Let's Encrypt's limits, as one that issued the fleet's certificates. Default false: none. */
+  readonly isLimited?: boolean;
+}
+
+/** What it saw from its beginning: sent for each number of milliseconds that it is told to put its clock forward. */
+export interface FleetCaReport {
+  readonly orders: number;
+  readonly requests: number;
+  /** Requests that were answered with 429 or 503. */
+  readonly refused: number;
 }
 
 /** Where it is. */
@@ -29,11 +39,13 @@ export interface FleetCa {
 const HOST = 'ca.fleet.test';
 /** As Let's Encrypt says. */
 const ASK_AGAIN_S = '21600';
-const { aheadMs, window } = JSON.parse(process.argv[2] ?? '') as FleetCaOptions;
+const isOfFleet = (name: string) => name.endsWith('.fleet.test');
+const { aheadMs, window, isLimited = false } = JSON.parse(process.argv[2] ?? '') as FleetCaOptions;
 const dns = await startDnsServer();
 const acme = await startAcmeServer({
   now: () => new Date(Date.now() + aheadMs),
   validation: { alwaysValid: true },
+  ...(isLimited ? { limits: { ...letsEncryptLimits, hadCertificate: (names) => names.every(isOfFleet) } } : {}),
 });
 const { port } = new URL(acme.directory);
 const agent = new Agent({ keepAlive: true });
@@ -96,6 +108,11 @@ proxy.on('connect', (_, socket) => {
   front.emit('connection', socket);
 });
 await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+process.on('message', (ms: number) => {
+  acme.clock.advance(ms);
+  const refused = acme.requests.filter(({ status }) => status === 429 || status === 503).length;
+  process.send?.({ orders: acme.orderCount, requests: acme.requests.length, refused } satisfies FleetCaReport);
+});
 process.on('disconnect', () => process.exit());
 process.send?.({
   proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,

@@ -1,16 +1,16 @@
 /** A copy of a prepared fleet with its CA, for figures of a manager that asks the CA or orders there. */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { LETS_ENCRYPT_LIMITS, type Solver } from '@certbus/acme';
 import { createOutgoing } from '@certbus/store/outgoing';
 import { runPnpm, temporaryFolder } from 'certbus-services';
-import type { FleetCa, FleetCaOptions } from './fleet-ca-process.ts';
+import type { FleetCa, FleetCaOptions, FleetCaReport } from './fleet-ca-process.ts';
 import type { FleetTask } from './fleet-task.ts';
 import { copyFleet, FLEET_CA, openFleetManager, type PreparedFleet } from './prepared-fleet.ts';
 
 /** What a program does with a fleet. */
-export interface FleetWork extends Pick<FleetTask, 'rounds' | 'each'>, Pick<FleetCaOptions, 'window'> {
+export interface FleetWork extends Pick<FleetTask, 'rounds' | 'each'>, Pick<FleetCaOptions, 'window' | 'isLimited'> {
   /** What the clocks of CA and manager show when it begins. */
   readonly from: Date;
 }
@@ -25,7 +25,7 @@ const BUILT: readonly string[] = [];
 async function startProgram<Message>(
   program: string,
   task: object,
-  ready: (message: Message) => Promise<void> | void,
+  ready: (message: Message, child: ChildProcess) => Promise<void> | void,
   execArgv: readonly string[] = FROM_SOURCES,
 ) {
   const child = fork(program, [JSON.stringify(task)], { execArgv: [...execArgv] });
@@ -34,25 +34,34 @@ async function startProgram<Message>(
   failed.catch(() => {});
   try {
     const [message] = (await Promise.race([once(child, 'message'), failed])) as [Message];
-    await ready(message);
+    await ready(message, child);
   } finally {
     if (child.connected) child.disconnect();
     await ended;
   }
 }
 
+/** Puts the clock of a fleet's CA forward, and resolves with what it saw. */
+export type AdvanceFleetCa = (ms: number) => Promise<FleetCaReport>;
+
 /** Copies a fleet, starts its CA, and does something with both. */
-async function onCopy(
+export async function onCopy(
   prepared: PreparedFleet,
-  { from, rounds, each, window }: FleetWork,
-  work: (task: FleetTask) => Promise<void>,
+  { from, rounds, each, ...like }: FleetWork,
+  work: (task: FleetTask, advanceCa: AdvanceFleetCa) => Promise<void>,
 ): Promise<void> {
   const folder = temporaryFolder();
   try {
     const fleet = copyFleet(prepared, folder.path);
     const aheadMs = from.getTime() - Date.now();
-    const options: FleetCaOptions = { aheadMs, ...(window ? { window } : {}) };
-    await startProgram<FleetCa>(CA_PROGRAM, options, (ca) => work({ fleet, ca, aheadMs, rounds, each }));
+    const options: FleetCaOptions = { aheadMs, ...like };
+    await startProgram<FleetCa>(CA_PROGRAM, options, (ca, child) =>
+      work({ fleet, ca, aheadMs, rounds, each }, async (ms) => {
+        child.send(ms);
+        const [report] = (await once(child, 'message')) as [FleetCaReport];
+        return report;
+      }),
+    );
   } finally {
     folder.remove();
   }

@@ -4,6 +4,7 @@ import { publish } from './document.ts';
 import { massRenewal } from './mass-renewal.ts';
 import { massRevocation } from './mass-revocation/part.ts';
 import { million } from './million.ts';
+import { millionDay } from './million-day.ts';
 import type { Part } from './part.ts';
 import { shortLived } from './short-lived/part.ts';
 import { soak } from './soak.ts';
@@ -11,6 +12,7 @@ import { soak } from './soak.ts';
 /** `npm run test:long -- [PART...] [--certificates N]`: runs the long tests, all or those that are named, and publishes full-sized ones. */
 const PARTS: Readonly<Record<string, Part>> = {
   million,
+  'million-day': millionDay,
   'mass-renewal': massRenewal,
   'mass-revocation': massRevocation,
   'short-lived': shortLived,

@@ -11,7 +11,8 @@ import { type Phase, runPhase } from '../phase.ts';
 import { followTheLast, type LastServed } from './followers.ts';
 import { type Rehearsal, rehearse } from './rehearsal.ts';
 
-const FLEET = 1_000_000;
+const REHEARSED = 100_000;
+const PUBLISHED = 10_000;
 const FOLLOWERS = 1_000;
 const PARALLEL = 20;
 /** Of the numbers in the names of a prepared fleet. */
@@ -23,8 +24,8 @@ const LOOK_MS = 12_000;
 /** What happens comes no later and no earlier than its forecast by these parts of the time that was forecast: people plan by it, and hurry for it. */
 const [LATE, EARLY] = [0.25, 0.5];
 
-/** With fewer certificates the rehearsal is of ten times as many, and takes minutes to prepare where it is not in the cache. */
-export const massRevocation: Part = { certificates: FLEET / 10, publishedFrom: FLEET / 10, run };
+/** A tenth of a million is rehearsed, and so many are carried out; a smaller rehearsal is of ten times as many. */
+export const massRevocation: Part = { certificates: REHEARSED, publishedFrom: PUBLISHED, run };
 
 /** Fits the prepared names with a number below this power of ten. */
 const patternBelow = (power: number): string => `n${'0'.repeat(DIGITS - String(power - 1).length)}*.fleet.test`;
@@ -153,7 +154,8 @@ ${problems.length === 0 ? 'All of it held.' : problems.join('; ')}
 }
 
 async function run(certificates: number): Promise<PartResult> {
-  const rehearsal = await rehearse(certificates * 10, patternBelow(certificates));
+  const rehearsed = certificates >= PUBLISHED ? REHEARSED : certificates;
+  const rehearsal = await rehearse(10 * rehearsed, patternBelow(rehearsed));
   const done = await replace(certificates);
   const problems = problemsOf(certificates, done);
   return { section: describe(certificates, rehearsal, done, problems), problems };

@@ -51,6 +51,16 @@ test('without limits there are none', async () => {
   for (let count = 0; count < 20; count += 1) expect((await order(client, ['free.test'])).status).toBe(201);
 });
 
+test('a set of names that had a certificate before the server began is renewed without counting', async () => {
+  const { client } = await start({
+    newOrders: { capacity: 1, periodMs: HOUR_MS },
+    hadCertificate: (names) => names.every((name) => name.startsWith('old')),
+  });
+  for (const name of ['old1.test', 'old2.test', 'new.test']) expect((await order(client, [name])).status).toBe(201);
+  expect((await order(client, ['old1.test'])).status).toBe(201);
+  expect(waitOf(await order(client, ['old1.test', 'other.test']))).toBeGreaterThan(0);
+});
+
 test('new orders of an account are refilled one by one', async () => {
   const { client, clock, openAccount } = await start({ newOrders: { capacity: 3, periodMs: 3 * HOUR_MS } });
   for (const name of ['a.test', 'b.test', 'c.test']) expect((await order(client, [name])).status).toBe(201);

@@ -144,11 +144,12 @@ function spendRequest({ requests, clock }: Counters, endpoint: Endpoint, from: s
 }
 
 function spendNewOrder(counters: Counters, { account, identifiers, replaced }: IntendedOrder): boolean {
-  const { clock, failures, perSet, perDomain, newOrders, issuedSets } = counters;
+  const { limits, clock, failures, perSet, perDomain, newOrders, issuedSets } = counters;
   checkPaused(counters, account, identifiers);
   const set = setKey(identifiers);
   const isExempt = isInsideWindow(counters, replaced);
-  const isRenewal = isExempt || issuedSets.has(set);
+  const hadCertificate = issuedSets.has(set) || limits.hadCertificate?.(identifiers.map(({ value }) => value));
+  const isRenewal = isExempt || hadCertificate === true;
   if (!isExempt) {
     for (const { value } of identifiers) {
       checkBucket(counters, failures, keyOf(account, countedName(value)), `failed authorizations for "${value}"`);

@@ -29,6 +29,8 @@ export interface RateLimits {
   readonly requests?: Readonly<Partial<Record<Endpoint, RequestRate>>>;
   /** The domain that a name is registered under. Default: its last two labels, which is wrong for names such as `a.co.uk`. */
   readonly registeredDomain?: (name: string) => string;
+  /** Whether a set of names had a certificate before this server began, so that its next one is a renewal. Default: none had. */
+  readonly hadCertificate?: (names: readonly string[]) => boolean;
 }
 
 /** A rate of requests. */
