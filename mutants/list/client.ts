@@ -33,6 +33,13 @@ export const client: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/client/src/tests/renewals-under-load.test.ts' }],
   },
   {
+    fault: 'a worker of a cluster begins with the ticket keys of before a removal',
+    file: 'packages/client/src/tls/ticket-keys.ts',
+    find: 'if (!data.madeAt || isRemovedSince(data.madeAt)) return;',
+    replace: 'if (!data.madeAt) return;',
+    noticedBy: [{ file: 'packages/client/src/tls/ticket-keys.test.ts', only: 'after a removal' }],
+  },
+  {
     fault: 'a restart without the bus does not know when the bus last answered',
     file: 'packages/client/src/serving/material-source.ts',
     find: 'createNotes(replica.following(), {',

@@ -94,6 +94,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
     defaults,
     onUnfit: (pair, cause) => source.reportKey(pair.certificateId, unfitForDefault(pair, cause)),
     challenges,
+    removals: source,
     isCovered,
     // In TLS 1.2 only the ClientHello says for which name a session is resumed.
     needsHello: () => scan.isNeeded() || ended.isAny(),

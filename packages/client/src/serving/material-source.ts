@@ -9,7 +9,7 @@ import {
   parseTrust,
   type Trust,
 } from '@certbus/events';
-import type { Challenge } from '@certbus/events/history';
+import { type Challenge, lineOf } from '@certbus/events/history';
 import {
   type BusSource,
   type KeyVault,
@@ -59,6 +59,8 @@ const START_TIMEOUT_MS = 10_000;
 const SHORTEST_BEAT_MS = 1_000;
 const LONGEST_BEAT_MS = 3_600_000;
 const CHECK_IN_LOOK_MS = 1_000;
+/** Changes among which a removal is looked for: they take some milliseconds. */
+const MAX_LOOKED_THROUGH = 1_000;
 /** Names without a certificate that are reported one by one, in a minute. */
 const MISSING_A_MINUTE = 10;
 
@@ -70,6 +72,13 @@ export interface CertificateSummary {
   /** SHA-256 of the current leaf's DER, base64url. */
   readonly leafHash: string;
   readonly notAfter: Date;
+}
+
+/** How far the bus was read. */
+export interface Moment {
+  readonly position: number;
+  /** Differs where positions cannot be compared, see `lineOf`. */
+  readonly line: number;
 }
 
 /** What a TLS server needs of one certificate. */
@@ -121,6 +130,10 @@ export interface MaterialSource extends AsyncDisposable {
   open(candidate: Candidate): Promise<Material>;
   /** Whether a certificate covers a server name in its one form. */
   isCovered(serverName: string): boolean;
+  /** Up to where `changed` has reported what is on the bus; `undefined` where the replica does not read. Never throws. */
+  moment(): Moment | undefined;
+  /** Whether a certificate was removed behind a moment; true as well where this cannot be known, or much changed since. Never throws. */
+  isRemovedSince(moment: Moment): boolean;
   /** Challenges that the manager has announced to be answered here, HTTP-01 and TLS-ALPN-01. */
   challenges(): readonly Challenge[];
   /**
@@ -379,6 +392,18 @@ async function openCandidate(
   }
 }
 
+/** See {@link MaterialSource.isRemovedSince}. */
+function isRemovedSince(replica: Replica, { position, line }: Moment): boolean {
+  try {
+    const changes = replica.changedSince(position, MAX_LOOKED_THROUGH);
+    const isKnown = changes.length < MAX_LOOKED_THROUGH && lineOf(replica.checkpoint()) === line;
+    // Last: what was read may have been found damaged by that.
+    return !isKnown || changes.some(({ removed }) => removed) || !replica.isWhole();
+  } catch {
+    return true;
+  }
+}
+
 /** What can be shown of a ranking where certificates that have ended are refused. */
 function withoutExpired(ranking: Ranking, now: Date): Ranking {
   const candidates = ranking.candidates.filter(({ issued }) => Date.parse(issued.notAfter) > now.getTime());
@@ -555,6 +580,14 @@ function createSource(serving: Serving): MaterialSource {
       options.expired === 'refuse'
         ? ranking(serverName).candidates.length > 0
         : candidatesOf(serverName).some((name) => replica.isNamed(name)),
+    moment() {
+      try {
+        return { position: notes.reached, line: lineOf(replica.checkpoint()) };
+      } catch {
+        return undefined;
+      }
+    },
+    isRemovedSince: (moment) => isRemovedSince(replica, moment),
     challenges: () => challenges,
     keyAuthorization: (token) => http01.keyAuthorization(token),
     recentNames: () => vault.recentNames(),

@@ -61,6 +61,7 @@ test('a server that closes is released, and one that listens again begins with k
     defaults: { find: async () => undefined },
     onUnfit: () => expect.unreachable(),
     challenges: createChallenges({ build: () => expect.unreachable(), now }),
+    removals: { moment: () => undefined, isRemovedSince: () => true },
     isCovered: () => true,
     needsHello: () => false,
     now,

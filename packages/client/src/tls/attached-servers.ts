@@ -1,5 +1,6 @@
 /** The TLS servers that a client serves: one listener of the client for all of them. */
 import type { Server } from 'node:tls';
+import type { MaterialSource } from '../serving/material-source.ts';
 import type { Challenges } from './challenges.ts';
 import { abilityOf, type ClientAbility } from './client-ability.ts';
 import { putInFront } from './connections.ts';
@@ -12,8 +13,9 @@ import type { Defaults } from './defaults.ts';
 import { helloOf, peekHello } from './hello-peek.ts';
 import { hideDefaultFromNamed } from './named-connections.ts';
 import { serverOf } from './server-sockets.ts';
+import { type TicketKeys, watchTicketKeys } from './ticket-keys.ts';
 import { answerTlsAlpn01 } from './tls-alpn-01.ts';
-import { guardResumption, rotateTicketKeys } from './tls-server.ts';
+import { guardResumption } from './tls-server.ts';
 
 /** The servers that were attached and have not been closed. */
 export interface AttachedServers {
@@ -30,6 +32,8 @@ export interface AttachedServersOptions {
   /** Called with a default certificate that does not fit a server's settings. */
   readonly onUnfit: DefaultCertificatesOptions['onUnfit'];
   readonly challenges: Challenges;
+  /** When certificates were removed. */
+  readonly removals: Pick<MaterialSource, 'moment' | 'isRemovedSince'>;
   /** Whether a name is covered, for resumed sessions. */
   readonly isCovered: (serverName: string) => boolean;
   /** Whether ClientHellos are needed, to choose a certificate or to know for which name a session is resumed. */
@@ -37,10 +41,16 @@ export interface AttachedServersOptions {
   readonly now: () => Date;
 }
 
+/** What changes at an open server with the certificates. */
+interface Open {
+  readonly shown: DefaultCertificates;
+  readonly ticketKeys: TicketKeys;
+}
+
 /** None is attached yet. */
 export function createAttachedServers(options: AttachedServersOptions): AttachedServers {
-  const { defaults, onUnfit, challenges, isCovered, needsHello, now } = options;
-  const open = new Map<Server, DefaultCertificates>();
+  const { defaults, onUnfit, challenges, removals, isCovered, needsHello, now } = options;
+  const open = new Map<Server, Open>();
   /** Also those that were closed, which may listen again. */
   const attached = new WeakSet<Server>();
 
@@ -51,21 +61,22 @@ export function createAttachedServers(options: AttachedServersOptions): Attached
       answerTlsAlpn01(server, challenges);
       putInFront(server, (socket, passOn) => (needsHello() ? peekHello(socket, passOn) : passOn()));
       guardResumption(server, isCovered);
+      const ticketKeys = watchTicketKeys(server, removals);
       attached.add(server);
-      open.set(server, shown);
+      open.set(server, { shown, ticketKeys });
       server.on('close', () => open.delete(server));
       server.on('listening', () => {
         if (open.has(server)) return;
         // What changed while it was closed has passed it by.
-        open.set(server, shown);
+        open.set(server, { shown, ticketKeys });
         shown.forget();
-        rotateTicketKeys(server);
+        ticketKeys.rotate();
       });
     },
     refresh({ removed }) {
-      for (const [server, shown] of open) {
+      for (const { shown, ticketKeys } of open.values()) {
         shown.forget();
-        if (removed) rotateTicketKeys(server);
+        if (removed) ticketKeys.rotate();
       }
     },
     abilityOf(caller) {

@@ -1,4 +1,4 @@
-/** The parts of a TLS server that depend on certificates: server names, ticket keys, resumed sessions. */
+/** The parts of a TLS server that depend on certificates: server names, resumed sessions. */
 import { createSecureContext, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import { cleanLine, normalizeServerName } from '@certbus/events';
 import { ClientError } from '../errors.ts';
@@ -15,7 +15,6 @@ export type SniCallback = (
 
 /** Longest name in DNS; what is longer is cut before it is shown. */
 const MAX_SHOWN = 255;
-const TICKET_KEY_BYTES = 48;
 
 /**
  * Makes the callback. A name that no certificate covers gets an empty context, which Node answers with `handshake_failure`; with
@@ -93,11 +92,6 @@ export function createSniCallback({
     if (there) callback(null, contextFor(this, there));
     else search(this, typed, callback);
   };
-}
-
-/** A server's ticket keys, replaced: whatever session was resumable does a full handshake next. */
-export function rotateTicketKeys(server: Server): void {
-  server.setTicketKeys(Buffer.from(crypto.getRandomValues(new Uint8Array(TICKET_KEY_BYTES))));
 }
 
 /**
