@@ -102,10 +102,17 @@ export const replica: readonly Mutant[] = [
     noticedBy: [{ file: FLIPS_TEST, only: 'in the state of a certificate' }],
   },
   {
-    fault: 'a process that was overtaken goes on with what it has looked up',
+    fault: 'a process that was overtaken for a moment goes on with what it has looked up',
     file: 'packages/replica/src/follower.ts',
-    find: 'if (isOvertaken) listener.rebuilt(replica.checkpoint().position);',
+    find: 'if (isOvertaken && mayAdvance) await changes.report(listener);',
     replace: '',
+    noticedBy: [{ file: 'packages/replica/src/overtaken.test.ts' }],
+  },
+  {
+    fault: 'a process that reads along after it was overtaken goes on with what it has looked up',
+    file: 'packages/replica/src/follower.ts',
+    find: 'let version: number | undefined;',
+    replace: 'let version: number | undefined = replica.version();',
     noticedBy: [{ file: 'packages/replica/src/overtaken.test.ts' }],
   },
   {

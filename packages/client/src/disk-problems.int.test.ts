@@ -188,6 +188,11 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
     file.close();
     const all = serialsOf(second).toSorted();
     const older: unknown[] = [];
+    const shown = await second.secureContextFor('39.test');
+    let rebuilds = 0;
+    second.on('rebuilt', () => {
+      rebuilds += 1;
+    });
     second.on('changed', () => older.push(...all.filter((serial) => !serialsOf(second).includes(serial))));
     execFileSync('rm', [join(disk.path, 'filler')]);
     await expect.poll(() => first.health().trouble).toBeUndefined();
@@ -196,6 +201,9 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
     const { serialNumber } = await bus.issue(['last.test']);
     for (const client of [first, second]) await expect.poll(() => serialsOf(client)).toContain(serialNumber);
     expect(older).toEqual([]);
+    // What was served from memory is that which is on the disk now: neither contexts nor sessions are given up.
+    expect(rebuilds).toBe(0);
+    expect(await second.secureContextFor('39.test')).toBe(shown);
     await second.close();
     await expectWritten({ bus, disk }, first, [...all, serialNumber]);
   });

@@ -30,7 +30,7 @@ test('changes are read a few at a time, each in a turn of its own, and none is l
   };
   let next = setImmediate(count);
   const seenAt: number[] = [];
-  await read({
+  await read.report({
     moved(changes) {
       seenAt.push(turns);
       calls.push(changes.map(({ certificateId }) => certificateId));
@@ -70,7 +70,7 @@ test('a replica that lost rows is another one once it was read from the bus agai
   });
   const heard: string[] = [];
   const look = () =>
-    read({ moved: ({ length }) => heard.push(`${length} changed`), rebuilt: () => heard.push('rebuilt') });
+    read.report({ moved: ({ length }) => heard.push(`${length} changed`), rebuilt: () => heard.push('rebuilt') });
   // Its own row is among what was lost.
   Object.assign(now, { position: 0, lost: 3 });
   await look();
@@ -85,4 +85,39 @@ test('a replica that lost rows is another one once it was read from the bus agai
   Object.assign(now, { position: 7, isComplete: true });
   await look();
   expect(heard).toEqual(['0 changed', 'rebuilt']);
+});
+
+test('what a process has read from the bus itself is not reported again once another one writes it, and what that one adds is', async () => {
+  const now = { position: 7, restored: 0 };
+  const placed = (position: number) => {
+    const certificateId = `certificate${position}`;
+    return { certificateId, names: [], removed: false, position, isServed: true };
+  };
+  const disk = [8, 9, 10, 11].map(placed);
+  const changes = createChangeReader({
+    checkpoint: () => ({ ...BEGINNING, ...now }),
+    isComplete: () => true,
+    countLost: () => undefined,
+    changedSince: (position) => disk.filter((change) => change.position > position && change.position <= now.position),
+  });
+  const heard: string[] = [];
+  const moved = (some: readonly { readonly certificateId: string }[]) =>
+    heard.push(...some.map(({ certificateId }) => certificateId));
+  const report = () => changes.report({ moved, rebuilt: () => heard.push('rebuilt') });
+  // It was in memory here, and the disk stands where it stood.
+  changes.known(10, { isInMemory: true });
+  for (const position of [7, 9, 11]) {
+    Object.assign(now, { position });
+    await report();
+  }
+  expect(heard.splice(0)).toEqual(['certificate11']);
+  // What was on the disk is another replica where it is older now.
+  changes.known(11, { isInMemory: false });
+  Object.assign(now, { position: 9 });
+  await report();
+  expect(heard.splice(0)).toEqual(['rebuilt']);
+  changes.known(10, { isInMemory: true });
+  Object.assign(now, { restored: 3 });
+  await report();
+  expect(heard).toEqual(['rebuilt']);
 });

@@ -58,8 +58,21 @@ function readPosition(replica: Read, at: number): readonly Change[] {
   }
 }
 
-/** Makes what reports the changes since its last call, or since it was made. */
-export function createChangeReader(replica: Read): (listener: ChangesListener) => Promise<void> {
+/** Reports what changes in a replica. */
+export interface ChangeReader {
+  /** Reports the changes since the last call, or since this was made. */
+  report(listener: ChangesListener): Promise<void>;
+  /**
+   * Takes all changes up to a position as reported: this process has read them from the bus itself. `isInMemory`: some of them are not on the disk,
+   * and another process may write them later; what is served goes on being as new meanwhile.
+   */
+  known(position: number, place: { readonly isInMemory: boolean }): void;
+  /** Takes all that is there as reported: this process has made the replica again. */
+  begin(): void;
+}
+
+/** Makes it; all that is there already counts as reported. */
+export function createChangeReader(replica: Read): ChangeReader {
   const look = () => {
     const checkpoint = replica.checkpoint();
     return {
@@ -70,6 +83,8 @@ export function createChangeReader(replica: Read): (listener: ChangesListener) =
     };
   };
   let seen = look();
+  /** Up to where all changes were reported. */
+  let reported = seen.position;
 
   /**
    * Whether the replica was begun again, or goes another way than the one that was seen, or is served from now on. One that lost rows of a damaged
@@ -80,19 +95,32 @@ export function createChangeReader(replica: Read): (listener: ChangesListener) =
     return seen.isSalvaged || !seen.isComplete || position < seen.position || line !== seen.line;
   }
 
-  return async ({ moved, rebuilt }) => {
-    for (let reported = 0; ; await nextTurn()) {
-      const reached = look();
-      if (isAnother(reached) || reported >= MAX_REPORTED) {
+  return {
+    async report({ moved, rebuilt }) {
+      for (let count = 0; ; await nextTurn()) {
+        const reached = look();
+        if (isAnother(reached) || count >= MAX_REPORTED) {
+          seen = reached;
+          reported = seen.position;
+          return rebuilt(reported);
+        }
+        const { changes, upTo } = reached.isComplete ? readTogether(replica, reported) : { changes: [] };
         seen = reached;
-        return rebuilt(seen.position);
+        // One that lost its own row is at 0: what was reported before is not reported again.
+        reported = upTo ?? Math.max(reached.position, reported);
+        moved(changes, reported);
+        if (upTo === undefined) return;
+        count += changes.length;
       }
-      const { changes, upTo } = reached.isComplete ? readTogether(replica, seen.position) : { changes: [] };
-      // One that lost its own row is at 0: what was reported before is not reported again.
-      seen = { ...reached, position: upTo ?? Math.max(reached.position, seen.position) };
-      moved(changes, seen.position);
-      if (upTo === undefined) return;
-      reported += changes.length;
-    }
+    },
+    known(position, { isInMemory }) {
+      const reached = look();
+      reported = reached.line === seen.line ? Math.max(reported, position) : position;
+      seen = { ...reached, position: isInMemory ? 0 : position };
+    },
+    begin() {
+      seen = look();
+      reported = seen.position;
+    },
   };
 }

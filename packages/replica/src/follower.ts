@@ -3,7 +3,7 @@ import type { HistoryError } from '@certbus/events/history';
 import { parseAddress, type StoreError } from '@certbus/store';
 import { type AdvanceListener, advance, createLasting, inSmallPages, type Lasting, type OpenedBus } from './advance.ts';
 import { type BusPlace, openPlace } from './bus-place.ts';
-import { type ChangesListener, createChangeReader, spread } from './changes.ts';
+import { type ChangeReader, type ChangesListener, createChangeReader, spread } from './changes.ts';
 import type { Following } from './following.ts';
 import type { Replica } from './replica.ts';
 import { sleep } from './sleep.ts';
@@ -39,18 +39,23 @@ export interface FollowerOptions {
 const TAKE_OVER_EVERY_MS = 1_000;
 const FIRST_PAUSE_MS = 250;
 
+/** What is kept over all changes between advancing and reading along. */
+interface Kept {
+  readonly lasting: Lasting;
+  readonly changes: ChangeReader;
+}
+
 /** Reads along while another process advances, until it stops doing so. */
-async function watch({ replica, signal, listener }: FollowerOptions): Promise<void> {
-  const reportChanges = createChangeReader(replica);
-  let version = replica.version();
+async function watch({ replica, signal, listener }: FollowerOptions, changes: ChangeReader): Promise<void> {
+  let version: number | undefined;
   let askAgain = performance.now() + TAKE_OVER_EVERY_MS;
   while (!signal.aborted) {
     const now = replica.version();
-    if (now !== version) await reportChanges(listener);
+    if (now !== version) await changes.report(listener);
     version = now;
     listener.watching(replica.following());
     if (performance.now() >= askAgain) {
-      if (await replica.tryAdvance()) return reportChanges(listener);
+      if (await replica.tryAdvance()) return changes.report(listener);
       askAgain = performance.now() + TAKE_OVER_EVERY_MS;
     }
     await replica.whenWritten(version, { withinMs: Math.max(0, askAgain - performance.now()), signal });
@@ -58,7 +63,7 @@ async function watch({ replica, signal, listener }: FollowerOptions): Promise<vo
 }
 
 /** Advances the replica: in the thread that writes it where the bus can be opened there. Ends when another process has taken that over. */
-async function advanceReplica(options: FollowerOptions, lasting: Lasting): Promise<void> {
+async function advanceReplica(options: FollowerOptions, { lasting, changes }: Kept): Promise<void> {
   const { replica, source, intervalMs, signal, listener } = options;
   const overtaken = new AbortController();
   const own: AdvanceListener = {
@@ -66,8 +71,15 @@ async function advanceReplica(options: FollowerOptions, lasting: Lasting): Promi
       if (replica.advancing) listener.contact(at);
       else overtaken.abort();
     },
-    moved: (changes) => spread(changes, listener, replica.checkpoint().position),
-    rebuilt: async () => listener.rebuilt(replica.checkpoint().position),
+    async moved(moved) {
+      const { position } = replica.checkpoint();
+      await spread(moved, listener, position);
+      changes.known(position, { isInMemory: replica.problem !== undefined });
+    },
+    async rebuilt() {
+      listener.rebuilt(replica.checkpoint().position);
+      changes.begin();
+    },
     failed: (error) => listener.failed(error),
   };
   const rest = { intervalMs, signal: AbortSignal.any([signal, overtaken.signal]), listener: own };
@@ -83,9 +95,9 @@ async function advanceReplica(options: FollowerOptions, lasting: Lasting): Promi
 }
 
 /** Advances; returns whether another process has taken that over, which was reported and is not a failure. */
-async function advanceUntilOvertaken(options: FollowerOptions, lasting: Lasting): Promise<boolean> {
+async function advanceUntilOvertaken(options: FollowerOptions, kept: Kept): Promise<boolean> {
   try {
-    await advanceReplica(options, lasting);
+    await advanceReplica(options, kept);
   } catch (error) {
     if (options.replica.advancing) throw error;
   }
@@ -96,16 +108,18 @@ async function advanceUntilOvertaken(options: FollowerOptions, lasting: Lasting)
 export async function keepUp(options: FollowerOptions): Promise<void> {
   const { replica, intervalMs, signal, listener } = options;
   const lasting = createLasting(options);
+  let changes: ChangeReader | undefined;
   let isOvertaken = false;
   for (let failures = 0; !signal.aborted; ) {
     const began = performance.now();
     try {
+      changes ??= createChangeReader(replica);
       const mayAdvance = await replica.tryAdvance();
-      // What was in memory alone here is read from the bus by the other process.
-      if (isOvertaken) listener.rebuilt(replica.checkpoint().position);
+      // What another process has written in between.
+      if (isOvertaken && mayAdvance) await changes.report(listener);
       isOvertaken = false;
-      if (mayAdvance) isOvertaken = await advanceUntilOvertaken(options, lasting);
-      else await watch(options);
+      if (mayAdvance) isOvertaken = await advanceUntilOvertaken(options, { lasting, changes });
+      else await watch(options, changes);
     } catch (error) {
       if (signal.aborted) return;
       listener.failed(error instanceof Error ? error : new Error(String(error)));
