@@ -1,9 +1,10 @@
 /** A vault's file: made, opened, read, written. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { createOpener, type Recipient, seal } from '@certbus/events';
 import { checkSchema, type DatabaseSync, fileProblemOf, isWalSafe, openGuarded } from '@certbus/store/sqlite-files';
-import { idOfFile } from '../writer/file.ts';
+import { idOfFile, setAside } from '../writer/file.ts';
 
 const OPENING_WAIT_MS = 500;
 /** Afterwards: who waits here holds up a thread that has more to do, and what is busy is tried again. */
@@ -11,6 +12,8 @@ const WRITING_WAIT_MS = 50;
 const LOG_BYTES = 1_048_576;
 const LOG_PAGES = 100;
 const KEY_BYTES = 32;
+/** A copy that was not written for so long was left by a process that was killed. */
+const ABANDONED_MS = 3_600_000;
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS vault (id INTEGER PRIMARY KEY CHECK (id = 1), sealed_key TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS keys (
@@ -78,14 +81,31 @@ function openDatabase(path: string): DatabaseSync {
   }
 }
 
+/** What the names of unfinished copies of a vault begin with. */
+const copiesOf = (path: string): string => `${path}.new-`;
+
+/** Removes copies, and what belongs to them, that nobody makes any more. */
+function removeAbandoned(path: string): void {
+  const [folder, marked] = [dirname(path), basename(copiesOf(path))];
+  for (const name of readdirSync(folder).filter((each) => each.startsWith(marked))) {
+    const copy = join(folder, name);
+    const stats = statSync(copy, { throwIfNoEntry: false });
+    if (stats && stats.mtimeMs < Date.now() - ABANDONED_MS) rmSync(copy, { force: true });
+  }
+}
+
 /** Opens a vault to write. A damaged one loses nothing that the bus does not have: it is set aside, and keys are opened again. */
 export function openVaultToWrite(path: string): DatabaseSync {
+  try {
+    removeAbandoned(path);
+  } catch {
+    // They take room, and nothing else: the next start removes them.
+  }
   try {
     return openDatabase(path);
   } catch (error) {
     if (fileProblemOf(error, path) !== 'damaged') throw error;
-    renameSync(path, `${path}.damaged-${Date.now()}`);
-    for (const companion of ['-wal', '-shm', '-journal']) rmSync(path + companion, { force: true });
+    setAside(path);
     return openDatabase(path);
   }
 }
@@ -95,7 +115,7 @@ const sealedKeyIn = (database: DatabaseSync): unknown =>
 
 /** Puts a copy of a vault that has no name any more where it was. */
 function copyBack(gone: DatabaseSync, path: string): void {
-  const unfinished = `${path}.new-${randomUUID()}`;
+  const unfinished = `${copiesOf(path)}${randomUUID()}`;
   try {
     closeSync(openSync(unfinished, 'wx', 0o600));
     gone.prepare('VACUUM INTO ?').run(unfinished);

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createIdentity, type ManagedCertificate, parseIdentityFile } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
@@ -168,6 +168,27 @@ test.each([
     expect(readdirSync(folder.path).filter((name) => name.includes('.new-'))).toEqual([]);
   },
 );
+
+test('what a process that was killed left of a copy goes at a start, and one that is being made stays', async () => {
+  const path = pathOf('copied');
+  const left = [`${path}.new-left`, `${path}.new-left-wal`];
+  const made = `${path}.new-made`;
+  for (const file of [...left, made]) writeFileSync(file, 'copied');
+  for (const file of left) utimesSync(file, new Date(0), new Date(0));
+  const vault = await open(path);
+  expect([...left, made].map((file) => existsSync(file))).toEqual([false, false, true]);
+  await vault.close();
+});
+
+test('of vaults that were damaged the last one is kept', async () => {
+  const path = pathOf('damaged-twice');
+  for (const what of ['no database', 'none either']) {
+    writeFileSync(path, what);
+    await (await open(path)).close();
+  }
+  const aside = readdirSync(folder.path).filter((name) => name.startsWith(`${basename(path)}.damaged-`));
+  expect(aside.map((name) => readFileSync(join(folder.path, name), 'utf8'))).toEqual(['none either']);
+});
 
 test('another identity, another bus or a damaged file get nothing out of it, and it is begun again', async () => {
   const path = pathOf('four');

@@ -88,13 +88,13 @@ function isReadable(path: string, busId: string): boolean {
   }
 }
 
-/** Moves a file out of the way, in the place of one that was moved there before. */
-function setAside(path: string): string {
+/** Moves a file out of the way, in the place of one that was moved there before. Returns where it is now. */
+export function setAside(path: string): string {
   const [folder, marked] = [dirname(path), `${basename(path)}.damaged-`];
   for (const name of readdirSync(folder)) if (name.startsWith(marked)) rmSync(join(folder, name));
   const aside = `${path}.damaged-${Date.now()}`;
   renameSync(path, aside);
-  for (const companion of ['-wal', '-shm']) rmSync(path + companion, { force: true });
+  for (const companion of ['-wal', '-shm', '-journal']) rmSync(path + companion, { force: true });
   return aside;
 }
 
