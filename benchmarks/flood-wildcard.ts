@@ -1,7 +1,7 @@
 /** What names under one wildcard cost that are asked for once. */
 import { connect } from '@certbus/client';
-import { prepareEdgeSite } from './edge-site.ts';
-import { type Benchmark, type Figure, quantile } from './figure.ts';
+import { type EdgeSiteOptions, prepareEdgeSite } from './edge-site.ts';
+import { type Benchmark, type BenchOptions, type Figure, quantile } from './figure.ts';
 import { anyHot, costOfHandshakes, pinLoad, startServer } from './handshakes.ts';
 import { serverSocket } from './server-socket.ts';
 import { interleave, ratioOf } from './slices.ts';
@@ -9,11 +9,9 @@ import { interleave, ratioOf } from './slices.ts';
 const SLICE = 400;
 const FLOOD = 10_000;
 
-const SITE = { hot: 1_000, keyType: 'p-256' } as const;
-
 /** Microseconds that the callback takes for each name behind the first 10,000. */
-async function callbackFigure(names: number): Promise<Figure> {
-  const { bus, identity, trust } = await prepareEdgeSite({ ...SITE, names });
+async function callbackFigure(site: EdgeSiteOptions): Promise<Figure> {
+  const { bus, identity, trust } = await prepareEdgeSite(site);
   const client = await connect({ bus, identity, trust, replica: ':memory:' });
   const caller = serverSocket();
   const times: number[] = [];
@@ -28,15 +26,9 @@ async function callbackFigure(names: number): Promise<Figure> {
   return { figure: 'flood.wildcard.callback', value, unit: 'us', low, high, n: times.length };
 }
 
-/**
- * `flood.wildcard`: server CPU of a whole handshake, of a name under one wildcard that nobody asked for before, behind 10,000 others, over
- * that of a name in use; `.callback`: the callback alone; `.memory`: growth of the server's resident set over the first 20,000 such names, behind
- * as many handshakes by names in use.
- */
-export const floodWildcard: Benchmark = async ({ quick }) => {
-  const site = { ...SITE, names: quick ? 10_000 : 100_000 };
-  const callback = await callbackFigure(site.names);
-  pinLoad();
+/** The handshake, and the memory, for one key type. */
+async function serverFigures(site: EdgeSiteOptions, { quick }: BenchOptions): Promise<Figure[]> {
+  const suffix = site.keyType === 'p-256' ? '' : '.rsa';
   const server = await startServer({ kind: 'certbus', site });
   try {
     const flood = quick ? 1_000 : FLOOD;
@@ -50,15 +42,33 @@ export const floodWildcard: Benchmark = async ({ quick }) => {
     };
     await costOfHandshakes(server, 2 * flood, unknown);
     const grown = ((await server.residentBytes()) - before) / 1e6;
-    const memory: Figure = { figure: 'flood.wildcard.memory', value: grown, unit: 'MB', low: grown, high: grown, n: 1 };
+    const memory: Figure = {
+      figure: `flood.wildcard.memory${suffix}`,
+      ...{ value: grown, unit: 'MB', low: grown, high: grown, n: 1 },
+    };
     const hot = () => costOfHandshakes(server, SLICE, anyHot(site.hot));
     const costs = await interleave(quick ? 5 : 31, {
       ours: () => costOfHandshakes(server, SLICE, unknown),
       peer: hot,
       again: hot,
     });
-    return [ratioOf('flood.wildcard', { against: 'a handshake by a name in use', ...costs }), callback, memory];
+    return [ratioOf(`flood.wildcard${suffix}`, { against: 'a handshake by a name in use', ...costs }), memory];
   } finally {
     await server.stop();
   }
+}
+
+/**
+ * `flood.wildcard`: server CPU of a whole handshake, of a name under one wildcard that nobody asked for before, behind 10,000 others, over
+ * that of a name in use; `.callback`: the callback alone; `.memory`: growth of the server's resident set over the first 20,000 such names, behind
+ * as many handshakes by names in use. `.rsa` with RSA-2048.
+ */
+export const floodWildcard: Benchmark = async (options) => {
+  const names = options.quick ? 10_000 : 100_000;
+  const site = { names, hot: 1_000, keyType: 'p-256' } as const;
+  const rsa = { names, hot: 200, keyType: 'rsa-2048' } as const;
+  await prepareEdgeSite(rsa);
+  const callback = await callbackFigure(site);
+  pinLoad();
+  return [...(await serverFigures(site, options)), callback, ...(await serverFigures(rsa, options))];
 };

@@ -1,14 +1,14 @@
 /** What a handshake costs against the contexts that Node keeps itself. */
+import type { TestKeyType } from '@certbus/client/testing';
 import { prepareEdgeSite } from './edge-site.ts';
-import type { Benchmark } from './figure.ts';
+import type { Benchmark, BenchOptions, Figure } from './figure.ts';
 import { anyHot, costOfHandshakes, type MeasuredServer, pinLoad, startServer } from './handshakes.ts';
 import { interleave, ratioOf } from './slices.ts';
 
 const SLICE = 200;
 
-/** `handshake.addcontext`: server CPU of a handshake, the client's server over one with 10,000 names by `addContext`. */
-export const handshakeAddContext: Benchmark = async ({ quick }) => {
-  const site = { names: quick ? 2_000 : 10_000, hot: 500, keyType: 'p-256' } as const;
+async function measure(keyType: TestKeyType, { quick }: BenchOptions): Promise<Figure> {
+  const site = { names: quick ? 2_000 : 10_000, hot: keyType === 'p-256' ? 500 : 200, keyType };
   await prepareEdgeSite(site);
   pinLoad();
   const servers = {
@@ -20,8 +20,18 @@ export const handshakeAddContext: Benchmark = async ({ quick }) => {
     await costOfHandshakes(servers.ours, site.hot, (n) => `h${n}.bench.test`);
     const { ours, peer } = servers;
     const costs = await interleave(quick ? 5 : 21, { ours: cost(ours), peer: cost(peer), again: cost(peer) });
-    return [ratioOf('handshake.addcontext', { against: "Node's addContext, as many names", ...costs })];
+    const figure = `handshake.addcontext${keyType === 'p-256' ? '' : '.rsa'}`;
+    return ratioOf(figure, { against: "Node's addContext, as many names", ...costs });
   } finally {
     for (const server of Object.values(servers)) await server.stop();
   }
-};
+}
+
+/**
+ * `handshake.addcontext`: server CPU of a handshake, the client's server over one with 10,000 names by `addContext`; `.rsa` with
+ * RSA-2048.
+ */
+export const handshakeAddContext: Benchmark = async (options) => [
+  await measure('p-256', options),
+  await measure('rsa-2048', options),
+];

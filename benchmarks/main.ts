@@ -73,15 +73,15 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./handshake-hot.ts')).handshakeHot,
   },
   {
-    names: ['handshake.addcontext'],
+    names: ['handshake.addcontext', 'handshake.addcontext.rsa'],
     load: async () => (await import('./handshake-addcontext.ts')).handshakeAddContext,
   },
   {
-    names: ['handshake.servers.nginx', 'handshake.servers.haproxy'],
+    names: ['handshake.servers.nginx', 'handshake.servers.haproxy'].flatMap((name) => [name, `${name}.rsa`]),
     load: async () => (await import('./handshake-servers.ts')).handshakeServers,
   },
   {
-    names: ['flood.wildcard', 'flood.wildcard.callback', 'flood.wildcard.memory'],
+    names: ['', '.rsa', '.callback', '.memory', '.memory.rsa'].map((suffix) => `flood.wildcard${suffix}`),
     load: async () => (await import('./flood-wildcard.ts')).floodWildcard,
   },
   { names: ['lookup.exact', 'lookup.wildcard'], load: async () => (await import('./lookup.ts')).lookup },
@@ -99,7 +99,10 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
     load: async () => (await import('./handshake-cold.ts')).handshakeCold,
   },
   { names: ['opening.loop'], load: async () => (await import('./opening-loop.ts')).openingLoop },
-  { names: ['flood.cold', 'flood.cold.ms'], load: async () => (await import('./flood-cold.ts')).floodCold },
+  {
+    names: ['flood.cold', 'flood.cold.ms'].flatMap((name) => [name, `${name}.rsa`]),
+    load: async () => (await import('./flood-cold.ts')).floodCold,
+  },
   {
     names: ['agent.haproxy.served', 'agent.nginx.served'],
     load: async () => (await import('./agent-targets.ts')).agentServed,
