@@ -110,6 +110,8 @@ export function openVaultToWrite(path: string): DatabaseSync {
   }
 }
 
+const modeOf = (database: DatabaseSync): unknown => database.prepare('PRAGMA journal_mode').get()?.['journal_mode'];
+
 const sealedKeyIn = (database: DatabaseSync): unknown =>
   database.prepare('SELECT sealed_key FROM vault').get()?.['sealed_key'];
 
@@ -120,7 +122,8 @@ function copyBack(gone: DatabaseSync, path: string): void {
     closeSync(openSync(unfinished, 'wx', 0o600));
     gone.prepare('VACUUM INTO ?').run(unfinished);
     const copy = openGuarded(unfinished, { timeout: OPENING_WAIT_MS });
-    if (isWalSafe(copy)) copy.exec('PRAGMA journal_mode = WAL');
+    // A Node that must not use such a log may be among those that have it open.
+    if (modeOf(gone) === 'wal') copy.exec('PRAGMA journal_mode = WAL');
     copy.close();
     // They belong to what has no name.
     for (const companion of ['-wal', '-shm', '-journal']) rmSync(path + companion, { force: true });

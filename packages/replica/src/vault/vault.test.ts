@@ -331,6 +331,24 @@ test('a file without a write-ahead log stays one; while it is locked, a kept key
   await vault.close();
 });
 
+test('a vault without a write-ahead log that is removed while it is in use is made again without one', async () => {
+  const path = pathOf('rollback-gone');
+  await (await open(path)).close();
+  const modeOf = () => {
+    using database = new DatabaseSync(path, { timeout: 5_000 });
+    return database.prepare('PRAGMA journal_mode').get();
+  };
+  const other = new DatabaseSync(path);
+  other.exec('PRAGMA journal_mode = DELETE');
+  other.close();
+  const vault = await open(path);
+  rmSync(path);
+  await vault.privateKey('certificate1', leaf);
+  await expect.poll(() => existsSync(path) && idsIn(path)).toEqual(['certificate1']);
+  expect(modeOf()).toEqual({ journal_mode: 'delete' });
+  await vault.close();
+});
+
 test('names in use are kept over a restart, the last list of them', async () => {
   const path = pathOf('names');
   const vault = await open(path);
