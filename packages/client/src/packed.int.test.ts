@@ -1,6 +1,6 @@
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { globSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { connect } from 'node:tls';
@@ -46,6 +46,19 @@ const PROGRAMS = {
     cluster.setupPrimary({ exec: './worker.mjs', args: [] });
     for (let n = 0; n < 3; n += 1) begin();
     process.on('message', async ({ kill }) => ends.get(kill)());`,
+  'beside.mjs': `
+    import { connect } from '@certbus/client';
+    const { STATE: stateDirectory } = process.env;
+    const files = { identity: './loadbalancer.key', trust: './bus.pub', stateDirectory };
+    const certbus = await connect({ bus: 'sqlite:./copy.db', ...files });
+    const alarms = [];
+    certbus.on('alarm', ({ message }) => alarms.push(message));
+    const context = await certbus.secureContextFor('packed.test');
+    setInterval(() => process.send({ serves: context !== undefined, alarms }), 50);
+    process.on('message', async () => {
+      await certbus.close();
+      process.exit();
+    });`,
   'required.cjs': `
     const https = require('node:https');
     const { connect } = require('@certbus/client');
@@ -147,6 +160,60 @@ test.skipIf(nodes.skip).each([...NODE_VERSIONS])(
     const own = { ...env, STATE: join(project, `state-${version}`) };
     const { stdout } = await run(await findNode(version), ['required.cjs'], { cwd: project, env: own });
     expect(stdout).toBe(`${NAME} true\n`);
+  },
+);
+
+/** What one of several Nodes on a state folder reports of itself. */
+interface Beside {
+  readonly serves: boolean;
+  readonly alarms: readonly string[];
+}
+
+test.skipIf(nodes.skip)(
+  nodes.title(
+    'Nodes with and without the fix of SQLite keep opened keys in one file, as the older one can, and it stays away while the newer one has a log',
+  ),
+  async () => {
+    const state = join(project, 'state-beside');
+    const [older, newer] = [await findNode('22.18.0'), await findNode('24.21.0')];
+    async function begin(execPath: string) {
+      const child = fork(join(project, 'beside.mjs'), { cwd: project, env: { ...env, STATE: state }, execPath });
+      onTestFinished(() => void child.kill('SIGKILL'));
+      const [report] = (await once(child, 'message')) as [Beside];
+      const end = async () => {
+        const ended = once(child, 'exit');
+        child.send('end');
+        expect(await ended).toEqual([0, null]);
+      };
+      return { ...report, end };
+    }
+    /** How the file of the keys is written, and how many it has. */
+    function look() {
+      const [folder = ''] = globSync(join(state, '**/*.keys'));
+      using database = new DatabaseSync(folder, { readOnly: true, timeout: 5_000 });
+      const { journal_mode: mode } = database.prepare('PRAGMA journal_mode').get() ?? {};
+      return { mode, keys: database.prepare('SELECT count(*) AS n FROM keys').get()?.['n'] };
+    }
+
+    const first = await begin(newer);
+    await expect.poll(look).toEqual({ mode: 'wal', keys: 1 });
+    const beside = await begin(older);
+    expect([first, beside]).toMatchObject([
+      { serves: true, alarms: [] },
+      { serves: true, alarms: [expect.stringContaining('a process with a newer Node has it open')] },
+    ]);
+    await beside.end();
+    expect(look()).toEqual({ mode: 'wal', keys: 1 });
+    await first.end();
+    // Nobody follows it in the other mode any more.
+    const alone = await begin(older);
+    expect(alone).toMatchObject({ serves: true, alarms: [] });
+    expect(look()).toEqual({ mode: 'delete', keys: 1 });
+    const again = await begin(newer);
+    expect(again).toMatchObject({ serves: true, alarms: [] });
+    expect(look()).toEqual({ mode: 'delete', keys: 1 });
+    await again.end();
+    await alone.end();
   },
 );
 
