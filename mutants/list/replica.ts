@@ -11,6 +11,13 @@ const REPLICA_TEST = 'packages/replica/src/replica.test.ts';
 
 export const replica: readonly Mutant[] = [
   {
+    fault: 'tables that were built take the place of the others one after another',
+    file: TABLES,
+    find: 'database.exec(SWAP);',
+    replace: "for (const each of SWAP.split(';')) database.exec(each.concat('; COMMIT; BEGIN'));",
+    noticedBy: [{ file: 'packages/replica/src/killed-start.test.ts' }],
+  },
+  {
     fault: 'a certificate that changes is counted as due twice',
     file: 'packages/replica/src/writer/tables.ts',
     find: 'if (duty) hours.count(duty, -1);',

@@ -11,8 +11,9 @@ import {
   type Trust,
 } from '@certbus/events';
 import { BEGINNING, type Checkpoint, type Commit, signRootEvent, type WrittenEvent } from '@certbus/events/history';
-import { type Bus, type Log, openBus } from '@certbus/store';
+import { type ArchivePlace, type Bus, type Log, openBus, publishSnapshot, writeSnapshot } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
+import type { Replica } from './replica.ts';
 
 /** A bus in memory, and what was appended to it, with the checkpoint behind each commit. */
 export interface Story {
@@ -51,6 +52,20 @@ export const obtained = (
   challengeType: 'dns-01',
   directory: 'https://ca.test/dir',
 });
+
+/** Takes a snapshot of a replica that is at the head of its bus, and has the bus say so unless that is left out. */
+export async function takeSnapshot(
+  replica: Replica,
+  place: ArchivePlace,
+  { busId, say }: Pick<Story, 'busId'> & Partial<Pick<Story, 'say'>>,
+): Promise<void> {
+  const held = replica.hold();
+  const [checkpoint, bus, rootEvents] = [held.checkpoint(), held.bus(), held.rootEvents()];
+  const taken = await writeSnapshot(place, busId, { checkpoint, bus, rootEvents, records: held.records() });
+  held.close();
+  await say?.({ type: 'SnapshotTaken', ...taken });
+  await publishSnapshot(place, busId, taken, { restored: checkpoint.restored, head: checkpoint });
+}
 
 export async function beginStory(): Promise<Story> {
   const root = parseRootKey(createRootKey());

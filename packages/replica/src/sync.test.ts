@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createManagerKey, parseManagerKey, sha256 } from '@certbus/events';
 import { type Checkpoint, encodeCommit, signRootEvent, type WrittenEvent } from '@certbus/events/history';
-import { type Bus, openBus, publishSnapshot, type TakenSnapshot, writeSnapshot } from '@certbus/store';
+import { type Bus, openBus, publishSnapshot, writeSnapshot } from '@certbus/store';
 import { openFolder } from '@certbus/store/folder';
 import { createMemoryLog } from '@certbus/store/memory';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { digestOf } from './checking/digest.ts';
-import { beginStory, obtained, type Story } from './replica.builders.ts';
+import { beginStory, obtained, type Story, takeSnapshot } from './replica.builders.ts';
 import { openReplica, type Replica } from './replica.ts';
 import { prepare, rebuild } from './sync.ts';
 import type { ReplicaRole } from './writer/role.ts';
@@ -71,17 +71,7 @@ async function withSnapshot({ say = true } = {}) {
   await follow(first, story.bus);
   const root = newPath();
   const place = openFolder(root);
-  const held = first.hold();
-  const [checkpoint, rootEvents, records] = [held.checkpoint(), held.rootEvents(), held.records()];
-  const taken: TakenSnapshot = await writeSnapshot(place, story.busId, {
-    checkpoint,
-    bus: held.bus(),
-    rootEvents,
-    records,
-  });
-  held.close();
-  if (say) await story.say({ type: 'SnapshotTaken', ...taken });
-  await publishSnapshot(place, story.busId, taken, { restored: checkpoint.restored, head: checkpoint });
+  await takeSnapshot(first, place, { busId: story.busId, ...(say && { say: story.say }) });
   await story.say(obtained('certificate31', ['n31.test'], 'leaf 31'));
   await follow(first, story.bus);
   return { story, first, place, root };
