@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { freePort, installPackages, run, temporaryFolder } from 'certbus-services';
+import { freePort, installPackages, requirePart, run, temporaryFolder } from 'certbus-services';
 import { usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createTestBus, type TestBus } from './testing.ts';
@@ -50,12 +50,21 @@ interface Program {
   readonly port: number;
   readonly httpPort: number;
   readonly child: ChildProcess;
+  /** Its id here, also where it is another one to itself. */
+  readonly pid: number;
   /** Resolves with its exit status, once it has ended. */
   readonly ended: Promise<number | null>;
   get(visit?: Visit): Promise<IncomingMessage & { readonly body: string }>;
 }
 
-async function start(file: string, variables: Record<string, string> = {}): Promise<Program> {
+/** What makes a program the first process of a container, with a `/proc` of its own. */
+const CONTAINER = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+
+async function start(
+  file: string,
+  variables: Record<string, string> = {},
+  around: readonly string[] = [],
+): Promise<Program> {
   started += 1;
   const [port, httpPort] = [await freePort(), await freePort()];
   const own = {
@@ -63,9 +72,10 @@ async function start(file: string, variables: Record<string, string> = {}): Prom
     ...variables,
     PORT: String(port),
     HTTP_PORT: String(httpPort),
-    CERTBUS_STATE_DIR: join(project, `state${started}`),
+    CERTBUS_STATE_DIR: variables['STATE'] ?? join(project, `state${started}`),
   };
-  const child = spawn(process.execPath, [file], { cwd: project, env: own, stdio: 'inherit' });
+  const [program = '', ...args] = [...around, process.execPath, file];
+  const child = spawn(program, args, { cwd: project, env: own, stdio: 'inherit' });
   const ended = once(child, 'exit').then(([status]) => status as number | null);
   onTestFinished(() => void child.kill('SIGKILL'));
   const get: Program['get'] = ({ path = '/', method = 'GET', headers, agent } = {}) =>
@@ -84,7 +94,8 @@ async function start(file: string, variables: Record<string, string> = {}): Prom
       ),
     )
     .toBe(true);
-  return { port, httpPort, child, ended, get };
+  const inside = around.length > 0 && readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
+  return { port, httpPort, child, pid: Number(inside || child.pid), ended, get };
 }
 
 /** An HTTP server behind the proxy. */
@@ -117,8 +128,8 @@ test('the README shows the load balancer that is run here, word for word', () =>
   );
 });
 
-test("the README's load balancer serves, and at SIGTERM answers what is under way before it ends", async () => {
-  const server = await start('load-balancer.mjs');
+/** Ends the README's load balancer with SIGTERM while something is under way, which is answered before it ends. */
+async function drain(server: Program): Promise<void> {
   const agent = new https.Agent({ keepAlive: true });
   expect((await server.get({ agent })).body).toBe('hello\n');
   expect((await fetch(`http://127.0.0.1:${server.httpPort}/`)).status).toBe(404);
@@ -127,12 +138,40 @@ test("the README's load balancer serves, and at SIGTERM answers what is under wa
   late.write(`GET / HTTP/1.1\r\nhost: ${NAME}\r\n`);
   // Of two connections that begin after one another the second is not read first.
   await server.get();
-  server.child.kill('SIGTERM');
+  process.kill(server.pid, 'SIGTERM');
   await expect.poll(() => server.get().catch(() => 'refused')).toBe('refused');
   late.write('\r\n');
   expect(await answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*hello\n/);
   expect(await server.ended).toBe(0);
-});
+}
+
+test("the README's load balancer serves, and at SIGTERM answers what is under way before it ends", async () =>
+  drain(await start('load-balancer.mjs')));
+
+const namespaces = requirePart('disks');
+test.skipIf(namespaces.skip)(
+  namespaces.title('so it does as the first process of a container, which the system leaves to end itself'),
+  async () => {
+    const server = await start('load-balancer.mjs', {}, CONTAINER);
+    expect(readFileSync(`/proc/${server.pid}/status`, 'utf8')).toMatch(/^NSpid:.*\t1$/m);
+    await drain(server);
+  },
+);
+
+test.skipIf(namespaces.skip)(
+  namespaces.title('two containers share a state folder, and one serves on, and follows, where the other is killed'),
+  async () => {
+    const state = join(project, 'state-of-containers');
+    const one = await start('load-balancer.mjs', { STATE: state }, CONTAINER);
+    const two = await start('load-balancer.mjs', { STATE: state }, CONTAINER);
+    one.child.kill('SIGKILL');
+    await one.ended;
+    const { serialNumber } = await bus.issue([NAME]);
+    const shown = async () => ((await two.get()).socket as TLSSocket).getPeerX509Certificate()?.serialNumber;
+    await expect.poll(shown).toBe(serialNumber);
+    await drain(two);
+  },
+);
 
 test('the reverse proxy spreads requests, goes round a server that is down, and refuses names of others', async () => {
   const one = await startUpstream((_, response) => response.end('one'));
