@@ -33,6 +33,13 @@ export const client: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/client/src/tests/renewals-under-load.test.ts' }],
   },
   {
+    fault: 'certificates that are asked for once evict those in use',
+    file: 'packages/client/src/tls/name-map.ts',
+    find: 'made?.isCurrent ? made : (contexts.get(candidate) ?? made)',
+    replace: 'contexts.get(candidate) ?? made',
+    noticedBy: [{ file: 'packages/client/src/tls/contexts.test.ts', only: 'evict none' }],
+  },
+  {
     fault: 'a worker of a cluster begins with the ticket keys of before a removal',
     file: 'packages/client/src/tls/ticket-keys.ts',
     find: 'if (!data.madeAt || isRemovedSince(data.madeAt)) return;',

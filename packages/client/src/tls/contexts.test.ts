@@ -96,7 +96,6 @@ test('a flood of names under one wildcard makes one context, evicts no other, an
   for (let n = 0; n < FLOOD; n += 1) shown.add(await ask(client, `x${n}.flood.test`));
   expect(shown.size).toBe(1);
   expect(await ask(client, 'x0.flood.test')).toBe([...shown][0]);
-  expect(await Promise.all(names.map((name) => ask(client, name)))).toEqual(before);
   for (const [n, name] of names.entries()) expect(await client.secureContextFor(name)).toBe(before[n]);
   await client.close();
   const { identity, trust } = bus;
@@ -164,7 +163,8 @@ test('certificates that are asked for once evict none that is in use', async () 
   await Promise.all(hot.map((name) => ask(client, name)));
   const before = await Promise.all(hot.map((name) => ask(client, name)));
   for (const name of once) await ask(client, name);
-  expect(await Promise.all(hot.map((name) => ask(client, name)))).toEqual(before);
+  const after = await Promise.all(hot.map((name) => ask(client, name)));
+  expect(after.map((context, n) => context === before[n])).toEqual(hot.map(() => true));
 });
 
 test('all names of a certificate share its context, and several that ask at once share the making', async () => {

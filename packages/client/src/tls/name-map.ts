@@ -169,7 +169,9 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
     for (const candidate of ranking.candidates) {
       const id = idOf({ certificateId: candidate.certificateId, leafHash: candidate.issued.leafHash });
       if (refused.has(id)) continue;
-      const shown = contexts.get(candidate) ?? (latest && idOf(latest) === id ? latest : undefined);
+      const made = latest && idOf(latest) === id ? latest : undefined;
+      // To find what was made for this handshake is not a second use of it.
+      const shown = made?.isCurrent ? made : (contexts.get(candidate) ?? made);
       if (!shown) return { missing: candidate, id };
       if (shown.isCurrent) register(serverName, ranking, shown, key);
       return { shown };
