@@ -35,8 +35,8 @@ export const client: readonly Mutant[] = [
   {
     fault: 'certificates that are asked for once evict those in use',
     file: 'packages/client/src/tls/name-map.ts',
-    find: 'made?.isCurrent ? made : (contexts.get(candidate) ?? made)',
-    replace: 'contexts.get(candidate) ?? made',
+    find: 'latest?.isCurrent && changes === before',
+    replace: 'latest?.isCurrent && changes === before && contexts.get(missing)',
     noticedBy: [{ file: 'packages/client/src/tls/contexts.test.ts', only: 'evict none' }],
   },
   {

@@ -85,6 +85,8 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
   const levels: BoundedCache<Level> = createBoundedCache<Level>(size, (level) => {
     level.isCurrent = false;
   });
+  /** How often a certificate changed. */
+  let changes = 0;
 
   const isCurrent = ({ level }: Answer): boolean => level === undefined || level.isCurrent;
   function isUsable(answer: Answer): boolean {
@@ -172,7 +174,7 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
       const made = latest && idOf(latest) === id ? latest : undefined;
       // To find what was made for this handshake is not a second use of it.
       const shown = made?.isCurrent ? made : (contexts.get(candidate) ?? made);
-      if (!shown) return { missing: candidate, id };
+      if (!shown) return { missing: candidate, id, ranking, key };
       if (shown.isCurrent) register(serverName, ranking, shown, key);
       return { shown };
     }
@@ -187,8 +189,14 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
     const refused = new Set<string>();
     let found = first;
     for (let count = 0; found.missing && count < MAX_MADE; count += 1) {
-      const latest = await contexts.make(found.missing, serverName);
-      if (!latest) refused.add(found.id);
+      const { missing, id, ranking, key } = found;
+      const before = changes;
+      const latest = await contexts.make(missing, serverName);
+      if (latest?.isCurrent && changes === before) {
+        register(serverName, ranking, latest, key);
+        return latest;
+      }
+      if (!latest) refused.add(id);
       // The replica may have moved on, so that another certificate comes first now.
       found = search(serverName, ability, { refused, latest });
     }
@@ -220,12 +228,14 @@ export function createNameMap({ source, contexts, size, now, onKeyTypes }: NameM
       }
     },
     forget(changed) {
+      changes += 1;
       for (const name of changed) {
         names.delete(name);
         levels.delete(name);
       }
     },
     clear() {
+      changes += 1;
       names.clear();
       levels.clear();
     },
