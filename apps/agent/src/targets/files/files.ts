@@ -53,19 +53,33 @@ const environmentOf = (target: string, path: string): Record<string, string> => 
 const RELOAD_MS = 20_000;
 const LOOK_MS = 250;
 
-/** What is shown; asked again for a while where a command reloads the program, since most such commands end before it has. */
-async function servedOnceReloaded(
-  address: string,
-  leaves: readonly Leaf[],
-  { isReloaded, signal }: { readonly isReloaded: boolean; readonly signal: AbortSignal },
-): Promise<ReadonlyMap<string, string>> {
-  const deadline = performance.now() + (isReloaded ? RELOAD_MS : 0);
-  for (;;) {
-    const served = await servedLeaves(address, leaves, signal);
-    const isShown = leaves.every(({ certificateId, leafHash }) => served.get(certificateId) === leafHash);
-    if (isShown || performance.now() >= deadline) return served;
-    await sleep(LOOK_MS, undefined, { signal });
-  }
+/**
+ * Asks what a program shows. Where a command reloads it, what is not shown is asked for again for a while, since most such commands end before the program
+ * has reloaded; all of it at one time, and each leaf once: one that was waited for in vain is asked for once from then on, until it is put again.
+ */
+function createShownAfterReload(address: string, { reloadMs }: { readonly reloadMs: number }) {
+  const inVain = new Map<string, string>();
+  return {
+    /** Certificates that are put: they are waited for. */
+    isPut(ids: Iterable<string>): void {
+      for (const id of ids) inVain.delete(id);
+    },
+    async served(leaves: readonly Leaf[], signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+      const deadline = performance.now() + reloadMs;
+      const served = new Map<string, string>();
+      const isShown = ({ certificateId: id, leafHash }: Leaf) => served.get(id) === leafHash;
+      let left = leaves;
+      while (left.length > 0) {
+        for (const { certificateId } of left) served.delete(certificateId);
+        for (const [id, leafHash] of await servedLeaves(address, left, signal)) served.set(id, leafHash);
+        left = left.filter((leaf) => !isShown(leaf) && inVain.get(leaf.certificateId) !== leaf.leafHash);
+        if (left.length === 0 || performance.now() >= deadline) break;
+        await sleep(LOOK_MS, undefined, { signal });
+      }
+      for (const { certificateId, leafHash } of left) inVain.set(certificateId, leafHash);
+      return served;
+    },
+  };
 }
 
 /** Opens the target. */
@@ -80,6 +94,8 @@ export function createFilesTarget(settings: FilesSettings): Target {
     isNamedInShared: settings.shared !== undefined,
   });
   const mark = join(settings.folder, IN_EFFECT);
+  const reloadMs = after === undefined ? 0 : RELOAD_MS;
+  const shown = address === undefined ? undefined : createShownAfterReload(address, { reloadMs });
   let reloads: Reloads = { succeeded: 0, failed: 0 };
 
   async function isReloaded(): Promise<boolean> {
@@ -142,13 +158,14 @@ export function createFilesTarget(settings: FilesSettings): Target {
     },
     async apply(change, signal): Promise<Applied> {
       const shared = sharedFor(change);
+      shown?.isPut(change.put.map(({ certificateId }) => certificateId));
       const unopened = await changeFiles(folder, change, { layout, keyEncoding, password, shared });
       const refused = await tryOut(shared, signal);
       await bringIntoEffect(signal);
       return { refused: new Map([...unopened, ...refused]) };
     },
     async served(pairs, signal) {
-      if (address !== undefined) return servedOnceReloaded(address, pairs, { isReloaded: after !== undefined, signal });
+      if (shown) return shown.served(pairs, signal);
       const { certificates } = await folder.known();
       return new Map(Object.entries(certificates).map(([id, { leafHash }]) => [id, leafHash]));
     },
