@@ -125,6 +125,20 @@ export const agent: readonly Mutant[] = [
     ],
   },
   {
+    fault: 'a balancer that is back is left empty until the pause after its failures is over',
+    file: 'apps/agent/src/reconcile/worker.ts',
+    find: "failures === 0 ? 'woken' : 'back'",
+    replace: "failures === 0 ? 'woken' : undefined",
+    noticedBy: [{ file: 'apps/agent/src/reconcile/worker.test.ts', only: 'at once when its balancer is back' }],
+  },
+  {
+    fault: 'what a balancer does not show is waited for at each look',
+    file: `${TARGETS}/files/files.ts`,
+    find: ' && inVain.get(leaf.certificateId) !== leaf.leafHash',
+    replace: '',
+    noticedBy: [{ file: `${TARGETS}/files/shown.test.ts`, only: 'asked for once from then on' }],
+  },
+  {
     fault: 'what somebody changed at a target is not noticed before the bus changes',
     file: 'apps/agent/src/reconcile/worker.ts',
     find: ' || performance.now() >= compareAllAt;',
@@ -211,8 +225,8 @@ include \${folder}/current/\${MAP_FILE};`,
   {
     fault: 'a HAProxy that was restarted with older files goes on with them for a minute',
     file: `${TARGETS}/haproxy/haproxy.ts`,
-    find: 'if (found !== compared) onLost();',
-    replace: '',
+    find: 'isLost: (found) => found !== compared,',
+    replace: 'isLost: () => false,',
     noticedBy: [{ file: `${TARGETS}/haproxy/haproxy.int.test.ts`, only: 'a HAProxy that started with older files' }],
   },
   {

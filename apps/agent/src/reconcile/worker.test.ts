@@ -1,6 +1,6 @@
 import type { MaterialSource } from '@certbus/client/material';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { Target } from '../targets/target.ts';
+import type { Target, Watcher } from '../targets/target.ts';
 import { startWorker, type Worker, type WorkerOptions } from './worker.ts';
 
 const MINUTE_MS = 60_000;
@@ -11,6 +11,7 @@ function start(apply: Target['apply'], more: Partial<WorkerOptions> = {}) {
   vi.useFakeTimers({ now: AT, toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
   const changes: number[] = [];
   let isPaused = false;
+  let watcher: Watcher | undefined;
   const target: Target = {
     name: 'fake',
     held: async () => ({ leafHashes: new Map(), defaultId: undefined, isInEffect: false }),
@@ -20,6 +21,9 @@ function start(apply: Target['apply'], more: Partial<WorkerOptions> = {}) {
     },
     served: async () => new Map(),
     problems: async () => [],
+    watch: async (given) => {
+      watcher = given;
+    },
     close: async () => {},
   };
   const source: WorkerOptions['pass']['source'] = {
@@ -55,6 +59,8 @@ function start(apply: Target['apply'], more: Partial<WorkerOptions> = {}) {
     pause: (value: boolean) => {
       isPaused = value;
     },
+    lost: () => watcher?.onLost(),
+    back: () => watcher?.onBack(),
     /** Lets time pass, with something new on the bus each second. */
     async busyFor(ms: number) {
       for (let left = ms; left > 0; left -= 1_000) {
@@ -177,4 +183,43 @@ test('a target that fails is asked again after pauses that grow, whatever the bu
   const { changes, busyFor } = start(() => Promise.reject(new Error('away')), { window: { windowMs: 0, spreadMs: 0 } });
   await busyFor(16_000);
   expect(changes).toEqual([0, 1_000, 3_000, 7_000, 15_000]);
+});
+
+test('a target that fails is asked at once when its balancer is back, and not before that because its memory is lost', async () => {
+  let isAway = true;
+  const answer = () => (isAway ? Promise.reject(new Error('away')) : taken());
+  const { worker, changes, lost, back } = start(answer, { window: { windowMs: 0, spreadMs: 0 } });
+  await vi.advanceTimersByTimeAsync(8_000);
+  lost();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(changes).toEqual([0, 1_000, 3_000, 7_000]);
+  back();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(changes).toEqual([0, 1_000, 3_000, 7_000, 9_000]);
+  // One that came back and fails again has its next pause, which is longer.
+  await vi.advanceTimersByTimeAsync(15_999);
+  expect(changes).toHaveLength(5);
+  isAway = false;
+  back();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(changes).toHaveLength(6);
+  expect(worker.status.error).toBeUndefined();
+});
+
+test('a balancer that comes back while its target is in order is not compared for that', async () => {
+  const { changes, back } = start(taken, { window: { windowMs: 0, spreadMs: 0 } });
+  await vi.advanceTimersByTimeAsync(1_000);
+  back();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(changes).toEqual([0]);
+});
+
+test('a balancer that comes back waits for the window of its target', async () => {
+  const { changes, back } = start(() => Promise.reject(new Error('away')));
+  await vi.advanceTimersByTimeAsync(MINUTE_MS + 1_000);
+  back();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(changes).toEqual([0, MINUTE_MS]);
+  await vi.advanceTimersByTimeAsync(MINUTE_MS - 1_000);
+  expect(changes).toEqual([0, MINUTE_MS, 2 * MINUTE_MS]);
 });

@@ -1,6 +1,6 @@
 /** Keeps one target up to date: a queue of its own, so that one that hangs holds up no other. */
 import { AgentError } from '../errors.ts';
-import type { Target } from '../targets/target.ts';
+import type { Target, Watcher } from '../targets/target.ts';
 import { type Knowledge, type PassOptions, removalProblem, runPass, type Standing } from './pass.ts';
 import { offsetOf, type Window, waitFor } from './schedule.ts';
 import type { Turn } from './turns.ts';
@@ -58,33 +58,37 @@ const FIRST_PAUSE_MS = 1_000;
 /** How often a target looks whether it is paused or resumed. */
 const PAUSE_LOOK_MS = 1_000;
 
-/** A sleep that ends early when it is woken or the signal is aborted. */
+/** What can end a rest early: a change of the bus or the target, or that the balancer is back. */
+type Reason = 'woken' | 'back';
+
+/** A sleep that ends early for a reason, or when the signal is aborted. */
 function createSleeper(signal: AbortSignal) {
-  let isWoken = false;
+  const given = new Set<Reason>();
   let end = () => {};
   signal.addEventListener('abort', () => end());
   return {
-    wake() {
-      isWoken = true;
+    give(reason: Reason) {
+      given.add(reason);
       end();
     },
-    /** Resolves after `ms`, or when woken, where that is meant to end it. */
-    async sleep(ms: number, { isWakeable }: { readonly isWakeable: boolean }): Promise<void> {
+    /** Resolves after `ms`, or when the reason that is meant to end it was given. */
+    async sleep(ms: number, until?: Reason): Promise<void> {
       if (signal.aborted || ms <= 0) return;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, ms);
         end = () => {
-          if (!signal.aborted && !isWakeable) return;
+          if (!signal.aborted && !(until && given.has(until))) return;
           clearTimeout(timer);
           resolve();
         };
-        if (isWakeable && isWoken) end();
+        end();
       });
       end = () => {};
     },
-    isWoken: () => isWoken,
+    has: (reason: Reason) => given.has(reason),
+    /** Forgets all reasons. */
     take() {
-      isWoken = false;
+      given.clear();
     },
   };
 }
@@ -199,11 +203,11 @@ export function startWorker(options: WorkerOptions): Worker {
     }
   }
 
-  /** Rests for a time, or until it is paused or, where that is meant to end it, woken. */
-  async function rest(ms: number, { isWakeable }: { readonly isWakeable: boolean }): Promise<void> {
+  /** Rests for a time, or until it is paused or there is the reason that is meant to end it. */
+  async function rest(ms: number, until?: Reason): Promise<void> {
     for (let left = ms; left > 0; left -= PAUSE_LOOK_MS) {
-      if (stop.signal.aborted || isPaused() || (isWakeable && sleeper.isWoken())) return;
-      await sleeper.sleep(Math.min(left, PAUSE_LOOK_MS), { isWakeable });
+      if (stop.signal.aborted || isPaused() || (until && sleeper.has(until))) return;
+      await sleeper.sleep(Math.min(left, PAUSE_LOOK_MS), until);
     }
   }
 
@@ -213,23 +217,24 @@ export function startWorker(options: WorkerOptions): Worker {
       sleeper.take();
       if (isPaused()) {
         if (!status.isPaused) report({ behindSince: undefined });
-        await sleeper.sleep(PAUSE_LOOK_MS, { isWakeable: false });
+        await sleeper.sleep(PAUSE_LOOK_MS);
         continue;
       }
       failures = (await passOnce()) ? 0 : failures + 1;
       const restMs = failures === 0 ? intervalMs : Math.min(intervalMs, FIRST_PAUSE_MS * 2 ** (failures - 1));
-      // A target that just failed is not asked sooner because the bus is busy.
-      await rest(restMs, { isWakeable: failures === 0 });
-      await rest(waitFor(window, { now: pass.now().getTime(), offset }), { isWakeable: false });
+      // A target that just failed is not asked sooner because the bus is busy, and at once when it is back.
+      await rest(restMs, failures === 0 ? 'woken' : 'back');
+      await rest(waitFor(window, { now: pass.now().getTime(), offset }));
     }
   }
 
   const wake = (certificateId?: string) => {
     if (certificateId === undefined) changed = 'all';
     else if (changed !== 'all') changed.add(certificateId);
-    sleeper.wake();
+    sleeper.give('woken');
   };
-  const running = Promise.all([keepUp(), target.watch?.(() => wake(), stop.signal)]);
+  const watcher: Watcher = { onLost: () => wake(), onBack: () => sleeper.give('back') };
+  const running = Promise.all([keepUp(), target.watch?.(watcher, stop.signal)]);
   return {
     get status() {
       return status;

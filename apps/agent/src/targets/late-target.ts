@@ -37,13 +37,13 @@ export function createLateTarget(configuration: NamedTarget, create = createTarg
     served: async (...args) => (await target()).served(...args),
     ...(hasCommand ? { reloads: () => found?.reloads?.() ?? { succeeded: 0, failed: 0 } } : {}),
     problems: async (...args) => (await target()).problems(...args),
-    async watch(onLost, signal) {
+    async watch(watcher, signal) {
       const ended = new Promise<undefined>((resolve) => {
         if (signal.aborted) resolve(undefined);
         signal.addEventListener('abort', () => resolve(undefined), { once: true });
       });
       const watched = await Promise.race([opened.promise, ended]);
-      await watched?.watch?.(onLost, signal);
+      await watched?.watch?.(watcher, signal);
     },
     async close() {
       await opening?.then(

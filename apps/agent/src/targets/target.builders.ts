@@ -2,6 +2,7 @@
 import { KeyObject, randomBytes } from 'node:crypto';
 import { sha256 } from '@certbus/events';
 import { createIssuer, createKeys, createLeaf } from 'certbus-services';
+import { onTestFinished } from 'vitest';
 import { checkPair, type UncheckedPair } from '../pairs/pair.ts';
 import { wildcardOf } from './ranking.ts';
 import type { Change, Target, Wanted } from './target.ts';
@@ -41,6 +42,20 @@ export async function createWanted(certificateId: string, names: readonly string
 }
 
 const signal = new AbortController().signal;
+
+/** Watches a target, and gives what it reports until it is ended. */
+export function watched(target: Target): { readonly reports: readonly string[]; end(): Promise<void> } {
+  const stop = new AbortController();
+  const reports: string[] = [];
+  const watcher = { onLost: () => void reports.push('lost'), onBack: () => void reports.push('back') };
+  const watching = target.watch?.(watcher, stop.signal);
+  const end = async () => {
+    stop.abort();
+    await watching;
+  };
+  onTestFinished(end);
+  return { reports, end };
+}
 
 /** Brings a target to some certificates, as a pass does: the first of them ranks first for each name. */
 export async function bring(

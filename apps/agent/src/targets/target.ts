@@ -55,6 +55,14 @@ export interface Reloads {
   readonly failed: number;
 }
 
+/** Who is told what {@link Target.watch} sees. */
+export interface Watcher {
+  /** What the target holds may be gone, as after its restart; reported at each look until it was read again. */
+  onLost(): void;
+  /** It answers again, or as another process: what failed before can go well now. Reported once. */
+  onBack(): void;
+}
+
 /**
  * Something that is fed with certificates. Every call can be made again after a kill at any point of the one before: what is asked for is
  * the whole state, and what is left half done is found by {@link Target.held}.
@@ -78,7 +86,7 @@ export interface Target {
   reloads?(): Reloads;
   /** What {@link Target.apply} would need and does not find here: permissions, programs, a socket. Changes nothing. */
   problems(signal: AbortSignal): Promise<readonly string[]>;
-  /** Calls `onLost` whenever what the target holds may be gone, as after its restart, until the signal; only where that can be seen. */
-  watch?(onLost: () => void, signal: AbortSignal): Promise<void>;
+  /** Looks, until the signal, whether the target was restarted or came back; only where that can be seen at little cost. */
+  watch?(watcher: Watcher, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }

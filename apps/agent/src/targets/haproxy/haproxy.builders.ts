@@ -17,10 +17,19 @@ export const ask = (path: string, line: string): Promise<string> =>
     socket.on('end', () => resolve(text)).on('error', reject);
   });
 
-/** Opens a socket in front of another one, which waits for `before` ahead of each piece that a client sends. Resolves with its path. */
-export async function socketBefore(path: string, before: (sent: string) => Promise<void>): Promise<string> {
+/**
+ * Opens a socket in front of another one, which waits for `before` ahead of each piece that a client sends. Resolves with its path.
+ *
+ * @param connected called with each connection.
+ */
+export async function socketBefore(
+  path: string,
+  before: (sent: string) => Promise<void>,
+  connected = () => {},
+): Promise<string> {
   const own = `${path}.before`;
   const server = createServer((client) => {
+    connected();
     const upstream = connect(path);
     upstream.pipe(client);
     let last = Promise.resolve();

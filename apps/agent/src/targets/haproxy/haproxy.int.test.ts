@@ -8,7 +8,7 @@ import { testTarget } from '../../conformance/suite.builders.ts';
 import { chainPem, keyPem } from '../../pairs/encodings.ts';
 import { preview } from '../../preview.ts';
 import { createTarget } from '../create-target.ts';
-import { bring, createWanted } from '../target.builders.ts';
+import { bring, createWanted, watched } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
 import { createCertificateStore } from './certificate-store.ts';
 import { ask, createHaproxyOf, socketBefore } from './haproxy.builders.ts';
@@ -194,6 +194,40 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
       expect(await shown(port, 'B.test')).toBe(b.serialNumber);
       expect(await shown(port)).toBeUndefined();
     }
+  });
+
+  test('is seen to be back once after it was away, and where another process took its place', async () => {
+    const site = await createSite();
+    const { port, folder, target, socket, start } = await createHaproxy(site, { defaultName: undefined });
+    let looks = 0;
+    const look = () => {
+      looks += 1;
+    };
+    const own = await socketBefore(socket, async () => {}, look);
+    const made = await createTarget({ ...target, type: 'haproxy', name: 'haproxy', folder, socket: own });
+    const wanted = await createWanted('a', ['a.test']);
+    await bring(made, [wanted]).catch(() => {});
+    const { reports, end } = watched(made);
+    /** One look is over once the next one has begun. */
+    const looked = async () => {
+      const before = looks;
+      await settled(() => expect(looks).toBeGreaterThan(before + 1));
+    };
+    await looked();
+    expect(reports).toEqual([]);
+    const first = await start();
+    await settled(() => expect(reports).toContain('back'));
+    await bring(made, [wanted]);
+    await first.stop();
+    await looked();
+    await start();
+    const backs = () => reports.filter((report) => report === 'back');
+    await settled(() => expect(backs()).toHaveLength(2));
+    await bring(made, [wanted]);
+    await looked();
+    await end();
+    expect(backs()).toHaveLength(2);
+    expect(await shown(port, 'a.test')).toBe(wanted.serialNumber);
   });
 
   test('what somebody changed in its files while it runs, and another form of them, takes no name from it', async () => {

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../../errors.ts';
 import type { KeyEncoding } from '../../pairs/encodings.ts';
 import type { Access } from '../files/access.ts';
@@ -19,6 +18,7 @@ import { leadersOf, namesByLeader, type Ranking } from '../ranking.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Held, Target } from '../target.ts';
 import { together } from '../together.ts';
+import { watchBalancer } from '../watch.ts';
 import { type CertificateStore, createCertificateStore, type Offer } from './certificate-store.ts';
 import { openRuntimeApi } from './runtime-api.ts';
 
@@ -329,14 +329,16 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
       );
       return [...(await folderProblems(settings.folder, access)), ...unreachable];
     },
-    async watch(onLost, signal) {
-      while (!signal.aborted) {
-        await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
-        // While it is away there is nothing to compare.
-        const found = await withStore(signal, (store) => store.process()).catch(() => compared);
-        if (found !== compared) onLost();
-      }
-    },
+    watch: (watcher, signal) =>
+      watchBalancer(
+        {
+          everyMs: LOOK_EVERY_MS,
+          look: () => withStore(signal, (store) => store.process()),
+          isLost: (found) => found !== compared,
+        },
+        watcher,
+        signal,
+      ),
     async close() {},
   };
 }

@@ -11,10 +11,11 @@ import { testTarget } from '../../conformance/suite.builders.ts';
 import { AgentError } from '../../errors.ts';
 import { preview } from '../../preview.ts';
 import { createTarget } from '../create-target.ts';
-import { bring, createWanted } from '../target.builders.ts';
+import { bring, createWanted, watched } from '../target.builders.ts';
 import { settled, shown } from '../tls.builders.ts';
 import { openAdminApi } from './admin-api.ts';
 import { createNginx, createNginxOf, createNginxWithState } from './nginx.builders.ts';
+import { createNginxTarget } from './nginx.ts';
 import { formatToken, readToken } from './token.ts';
 
 const part = requirePart('nginx');
@@ -77,6 +78,44 @@ describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
     await first.stop();
     await start();
     await settled(async () => expect(await shown(port, 'a.test')).toBe(serialNumber));
+  });
+
+  test('is seen to be back once after it was away, with an empty memory', async () => {
+    const site = await createSite();
+    const { start, port, target } = await createNginx(site, { defaultName: undefined });
+    const first = await start();
+    const token = () => readToken(String(target['tokenFile']));
+    const api = openAdminApi({ socket: String(target['socket']), token });
+    let [answered, away] = [0, 0];
+    const counted: typeof api = {
+      ...api,
+      async epoch(signal) {
+        const found = await api.epoch(signal).finally(() => {
+          away += 1;
+        });
+        [answered, away] = [answered + 1, away - 1];
+        return found;
+      },
+    };
+    const made = createNginxTarget({ name: 'nginx', address: undefined, files: undefined }, counted);
+    onTestFinished(() => made.close());
+    const wanted = await createWanted('a', ['a.test']);
+    await bring(made, [wanted]);
+    const { reports, end } = watched(made);
+    const before = answered;
+    await settled(() => expect(answered).toBeGreaterThan(before));
+    expect(reports).toEqual([]);
+    await first.stop();
+    await settled(() => expect(away).toBeGreaterThan(0));
+    await start();
+    await settled(() => expect(reports).toContain('back'));
+    await bring(made, [wanted]);
+    expect(await shown(port, 'a.test')).toBe(wanted.serialNumber);
+    const then = answered;
+    await settled(() => expect(answered).toBeGreaterThan(then + 1));
+    await end();
+    expect(reports.slice(0, 2)).toEqual(['lost', 'back']);
+    expect(reports.filter((report) => report === 'back')).toHaveLength(1);
   });
 
   test('is put right at once where its memory is that of an earlier change', async () => {

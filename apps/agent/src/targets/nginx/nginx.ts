@@ -1,6 +1,5 @@
 /** The target nginx with njs or Lua: certificates in its shared memory, changed without a reload. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../../errors.ts';
 import { chainPem, keyPem } from '../../pairs/encodings.ts';
 import type { Pair } from '../../pairs/pair.ts';
@@ -8,6 +7,7 @@ import { leadersOf, wildcardOf } from '../ranking.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Change, Held, Target, Wanted } from '../target.ts';
 import { together } from '../together.ts';
+import { watchBalancer } from '../watch.ts';
 import { type AdminApi, type Kept, TOGETHER } from './admin-api.ts';
 import type { StartFiles } from './start-files.ts';
 
@@ -169,15 +169,15 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
         (error: Error) => [error.message],
       );
     },
-    async watch(onLost, signal) {
-      while (!signal.aborted) {
-        await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
-        const before = epochs;
-        // Its memory is empty or older after a restart; while it is away there is nothing to report.
-        const found = await api.epoch(signal).catch(() => undefined);
-        if (found === undefined || before.length === 0) continue;
-        if (![...before, ...epochs].includes(found)) onLost();
-      }
+    async watch(watcher, signal) {
+      let before = epochs;
+      const look = () => {
+        before = epochs;
+        return api.epoch(signal);
+      };
+      // Its memory is empty or older after a restart.
+      const isLost = (found: string) => before.length > 0 && ![...before, ...epochs].includes(found);
+      await watchBalancer({ everyMs: LOOK_EVERY_MS, look, isLost }, watcher, signal);
     },
     async close() {
       api.close();
