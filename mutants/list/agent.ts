@@ -139,6 +139,13 @@ export const agent: readonly Mutant[] = [
     noticedBy: [{ file: `${TARGETS}/files/shown.test.ts`, only: 'asked for once from then on' }],
   },
   {
+    fault: 'what did not fit into a full memory is refused for minutes by a larger one',
+    file: `${RECONCILE}/pass.ts`,
+    find: 'const isTakenNow = isOther && !isUnserved(problem);',
+    replace: 'const isTakenNow = false;',
+    noticedBy: [{ file: `${TARGETS}/nginx/full-memory.int.test.ts`, only: 'with a full memory shows what fits' }],
+  },
+  {
     fault: 'what somebody changed at a target is not noticed before the bus changes',
     file: 'apps/agent/src/reconcile/worker.ts',
     find: ' || performance.now() >= compareAllAt;',

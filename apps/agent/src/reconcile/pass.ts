@@ -216,7 +216,7 @@ interface Plan extends Undesired {
 
 async function plan(
   ids: Iterable<string>,
-  { desired, held, outdated, standings }: Knowledge,
+  { desired, held, outdated, standings, isOther }: Knowledge & { readonly isOther: boolean },
   options: PassOptions,
 ): Promise<Plan> {
   const now = options.now();
@@ -234,7 +234,9 @@ async function plan(
     const wasRefused = refusal?.leafHashes.includes(wanted.leafHash) === true;
     // What a target lost is put at once, whatever it shows then: its names have no certificate.
     const isLost = isUnserved(problem) && !held.has(id);
-    if (wasRefused && problem && isYoung(refusal, now) && !isLost) {
+    // One that is another by now can have room for what it refused.
+    const isTakenNow = isOther && !isUnserved(problem);
+    if (wasRefused && problem && isYoung(refusal, now) && !isLost && !isTakenNow) {
       problems.set(id, problem);
       refusals.set(id, refusal);
       continue;
@@ -340,7 +342,7 @@ export async function runPass(
   since: { readonly knowledge: Knowledge; readonly ids: ReadonlySet<string> | undefined } | undefined,
 ): Promise<Knowledge> {
   const { target, signal } = options;
-  let isInEffect = true;
+  let [isInEffect, isOther] = [true, false];
   let knowledge: Knowledge;
   if (since?.ids) {
     knowledge = since.knowledge;
@@ -353,6 +355,7 @@ export async function runPass(
     const desired = allDesired(options);
     const found = await target.held(wantedOf(options, desired), signal);
     isInEffect = found.isInEffect;
+    isOther = found.isOther === true;
     knowledge = {
       desired,
       held: new Map(found.leafHashes),
@@ -365,7 +368,7 @@ export async function runPass(
   const { desired, held, standings } = knowledge;
   // What has a standing and is neither held nor wanted any more left the bus or the selection.
   const ids = since?.ids ?? new Set([...desired.keys(), ...held.keys(), ...standings.keys()]);
-  const planned = await plan(ids, knowledge, options);
+  const planned = await plan(ids, { ...knowledge, isOther }, options);
   const { remove, put, unread, problems, refusals } = planned;
   const wantedDefault = await defaultOf(options, knowledge, remove);
   for (const id of ids) knowledge.unread.delete(id);

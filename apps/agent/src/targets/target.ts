@@ -18,6 +18,10 @@ export interface Held {
    * that leads to another certificate than the one that ranks first by now.
    */
   readonly isInEffect: boolean;
+  /**
+   * Whether it is another one by now, as after a restart with another configuration, so that it can take what it refused before. Default false.
+   */
+  readonly isOther?: boolean;
 }
 
 /** A certificate that a target is to hold. */

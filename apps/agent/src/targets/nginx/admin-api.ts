@@ -1,5 +1,6 @@
 /** The certificates in nginx's shared memory, through the socket that `certbus.js` or `certbus.lua` answers. */
 import { AgentError } from '../../errors.ts';
+import type { Leaf } from '../target.ts';
 
 /** A certificate in nginx's memory. */
 export interface Kept {
@@ -13,8 +14,8 @@ export interface Kept {
  * `CERTBUS_AGENT_TARGET_TIMED_OUT`. */
 export interface AdminApi {
   list(signal: AbortSignal): Promise<ReadonlyMap<string, Kept>>;
-  /** Puts a certificate in one step, and resolves with the fingerprint that is kept then. */
-  put(certificateId: string, value: string, signal: AbortSignal): Promise<string>;
+  /** Puts a certificate in one step, and resolves with the fingerprint that is kept then. Its names are for messages. */
+  put(certificate: Pick<Leaf, 'certificateId' | 'names'>, value: string, signal: AbortSignal): Promise<string>;
   remove(certificateId: string, signal: AbortSignal): Promise<void>;
   /** What was kept by {@link AdminApi.setEpoch}; empty where the memory was emptied since, an older one where it was filled from a file. */
   epoch(signal: AbortSignal): Promise<string>;
@@ -31,6 +32,8 @@ interface Call {
   readonly method: 'GET' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly body?: string;
+  /** The certificate that it is about. */
+  readonly subject?: string;
 }
 
 const WRONG_TOKEN = 'it does not know the token of this agent';
@@ -42,6 +45,16 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOENT: 'nginx is not running, or its configuration lacks the lines of "certbus-agent init".',
   [WRONG_TOKEN]: 'Reload nginx, which reads the file of the token at its start and at each reload.',
 };
+
+/** Which limit a certificate is beyond, by nginx's answer, and what to do; `undefined` where it is another answer. */
+function limitIn(status: number, text: string): string | undefined {
+  if (status === 507)
+    return `${text.trim().slice(0, 200)}; make "js_shared_dict_zone", or with Lua "lua_shared_dict", larger`;
+  if (status !== 413) return undefined;
+  // With Lua the script says so.
+  const name = text.includes('client_body_buffer_size') ? 'client_body_buffer_size' : 'client_max_body_size';
+  return `it is larger than "${name}"; make that larger`;
+}
 
 /** Where nginx is asked. */
 export interface AdminApiOptions {
@@ -67,8 +80,8 @@ export function openAdminApi({ socket, token, timeoutMs = TIMEOUT_MS }: AdminApi
     return new AgentError('CERTBUS_AGENT_TARGET_FAILED', `nginx cannot be reached through ${socket}: ${why}. ${next}`);
   };
 
-  const refuse = (why: string) =>
-    new AgentError('CERTBUS_AGENT_TARGET_REFUSED', `nginx did not take a certificate through ${socket}: ${why}.`);
+  const refuse = (subject: string, why: string) =>
+    new AgentError('CERTBUS_AGENT_TARGET_REFUSED', `nginx did not take ${subject} through ${socket}: ${why}.`);
 
   function send(call: Call, signal: AbortSignal): Promise<{ status: number; text: string }> {
     const { method, path, body } = call;
@@ -111,8 +124,9 @@ export function openAdminApi({ socket, token, timeoutMs = TIMEOUT_MS }: AdminApi
     const { status, text } = await send(call, signal);
     if (status < 300) return text;
     if (status === 401) throw unreachable(WRONG_TOKEN);
-    if (status === 413) throw refuse('it is larger than "client_max_body_size"');
-    if (status === 507) throw refuse(`${text.trim().slice(0, 200)}; make "js_shared_dict_zone" larger`);
+    const { subject } = call;
+    const limit = limitIn(status, text);
+    if (limit !== undefined && subject !== undefined) throw refuse(subject, limit);
     throw unreachable(`it answered ${status} ${text.trim().slice(0, 200)}`);
   }
 
@@ -126,7 +140,10 @@ export function openAdminApi({ socket, token, timeoutMs = TIMEOUT_MS }: AdminApi
         }),
       );
     },
-    put: (id, body, signal) => must({ method: 'PUT', path: `/certificates/${id}`, body }, signal),
+    put: ({ certificateId: id, names }, body, signal) => {
+      const subject = `certificate ${id} (${names.join(', ')})`;
+      return must({ method: 'PUT', path: `/certificates/${id}`, body, subject }, signal);
+    },
     remove: async (id, signal) => void (await must({ method: 'DELETE', path: `/certificates/${id}` }, signal)),
     epoch: (signal) => must({ method: 'GET', path: '/epoch' }, signal),
     setEpoch: async (body, signal) => void (await must({ method: 'PUT', path: '/epoch', body }, signal)),

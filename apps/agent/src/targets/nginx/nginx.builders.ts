@@ -177,8 +177,8 @@ export const createNginxWithState = async (site: Site) => {
   };
 };
 
-/** Sets an nginx with Lua up, which starts with the agent's files. */
-export const createNginxWithLua: CreateBalancer = async (site) => {
+/** Sets an nginx with Lua up whose memory has a size, which starts with the agent's files. */
+export const createNginxWithLuaOf = (size: string) => async (site: Site) => {
   const program = await findNginxWithLua();
   const { modules, libraries } = program;
   const { certificate, key } = await createTlsIdentity();
@@ -189,7 +189,7 @@ export const createNginxWithLua: CreateBalancer = async (site) => {
   const balancer = await setUpWithMemory(
     site,
     {
-      http: `lua_package_path "${SCRIPTS}/?.lua;${libraries}/?.lua;;"; lua_shared_dict certbus 8m;
+      http: `lua_package_path "${SCRIPTS}/?.lua;${libraries}/?.lua;;"; lua_shared_dict certbus ${size};
   init${run(`fill("${folder}")`)}`,
       tls: `ssl_certificate ${placeholder}; ssl_certificate_key ${placeholder}; ssl_certificate${run('certificate()')}`,
       admin: `content${run('admin()')}`,
@@ -201,6 +201,9 @@ export const createNginxWithLua: CreateBalancer = async (site) => {
   );
   return { ...balancer, target: { ...balancer.target, folder }, keepsOverRestart: true, killedAt: 12 };
 };
+
+/** Sets an nginx with Lua up. */
+export const createNginxWithLua: CreateBalancer = createNginxWithLuaOf('8m');
 
 /** Which nginx reads files: Debian's 1.22, as it is without a module, or 1.31 from PyPI. */
 export type NginxVersion = '1.22' | '1.31';

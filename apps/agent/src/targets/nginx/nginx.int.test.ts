@@ -147,12 +147,12 @@ describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
     const api = openAdminApi({ socket: target.socket, token });
     onTestFinished(() => api.close());
     const { signal } = new AbortController();
-    const textOf = (names: readonly string[], length: number) =>
-      `${'f'.repeat(43)}\n${names.join(' ')}\n${'x'.repeat(length)}\n`;
-    await api.put('one', textOf(['a.test', 'b.test'], 1_000), signal);
+    const put = (certificateId: string, names: readonly string[], length: number) =>
+      api.put({ certificateId, names }, `${'f'.repeat(43)}\n${names.join(' ')}\n${'x'.repeat(length)}\n`, signal);
+    await put('one', ['a.test', 'b.test'], 1_000);
     let full: unknown;
     for (let n = 0; n < 20 && full === undefined; n += 1)
-      full = await api.put(`other-${n}`, textOf([`${n}.test`], 3_000), signal).then(
+      full = await put(`other-${n}`, [`${n}.test`], 3_000).then(
         () => undefined,
         (error: unknown) => error,
       );
@@ -160,7 +160,7 @@ describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
     expect(full).toMatchObject(refused);
     const before = await api.list(signal);
     expect(before.get('one')?.names).toEqual(['a.test', 'b.test']);
-    await expect(api.put('one', textOf(['a.test', 'c.test'], 9_000), signal)).rejects.toMatchObject(refused);
+    await expect(put('one', ['a.test', 'c.test'], 9_000)).rejects.toMatchObject(refused);
     expect(await api.list(signal)).toEqual(before);
   });
 

@@ -10,8 +10,8 @@ test('where one request fails the change ends, once no other is on its way', asy
   const isAsked = Promise.withResolvers<void>();
   const api: AdminApi = {
     list: async () => new Map(),
-    put(id) {
-      if (id === 'fails') return Promise.reject(failure);
+    put({ certificateId }) {
+      if (certificateId === 'fails') return Promise.reject(failure);
       isAsked.resolve();
       return late.promise;
     },

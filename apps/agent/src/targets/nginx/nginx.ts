@@ -64,7 +64,7 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
   async function write(wanted: Wanted, names: readonly string[], signal: AbortSignal): Promise<void> {
     const { certificateId: id } = wanted;
     const pair = await wanted.open();
-    const leafHash = await api.put(id, formatValue(pair, names), signal);
+    const leafHash = await api.put(wanted, formatValue(pair, names), signal);
     kept.set(id, { leafHash, names });
     for (const each of names) leads.set(each, id);
   }
@@ -128,6 +128,7 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
     name,
     async held({ wanted, bestFor }, signal): Promise<Held> {
       const epoch = await api.epoch(signal);
+      const isOther = epoch === '' || (epochs.length > 0 && !epochs.includes(epoch));
       epochs = [epoch];
       kept = new Map(await api.list(signal));
       leads = new Map([...kept].flatMap(([id, { names }]) => names.map((each) => [each, id] as const)));
@@ -136,7 +137,7 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
       const leaders = leadersFor({ put: [], remove: [], defaultId: undefined, wanted, bestFor });
       const isLed = [...leaders].every(([each, id]) => leads.get(each) === id);
       const isInEffect = epoch !== '' && isLed && (await files?.areSame(kept)) !== false;
-      return { leafHashes, defaultId: leads.get(NO_NAME), isInEffect };
+      return { leafHashes, defaultId: leads.get(NO_NAME), isInEffect, isOther };
     },
     async apply(change, signal): Promise<Applied> {
       const refused = new Map<string, Error>();
