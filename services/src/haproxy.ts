@@ -50,12 +50,20 @@ export async function findHaproxy(version: HaproxyVersion = '2.6'): Promise<Prog
   return { command: join(folder, 'usr', 'sbin', 'haproxy'), env: libraryPath(folder) };
 }
 
-/** Starts HAProxy with a configuration file, until it listens. */
+/** A HAProxy that is reloaded: another process takes over what it listens on, by its admin socket, and it ends once its connections have. */
+interface Reloaded {
+  readonly pid: number;
+  /** With `expose-fd listeners`. */
+  readonly socket: string;
+}
+
+/** Starts HAProxy with a configuration file, until something listens there. */
 export async function startHaproxy(
   file: string,
   { timeoutMs, ...at }: Starting,
-  version?: HaproxyVersion,
+  { version, reloaded }: { readonly version?: HaproxyVersion; readonly reloaded?: Reloaded | undefined } = {},
 ): Promise<Service> {
   const { command, env } = await findHaproxy(version);
-  return startService(command, ['-db', '-f', file], { env, timeoutMs, isReady: () => isListening(at) });
+  const over = reloaded ? ['-x', reloaded.socket, '-sf', String(reloaded.pid)] : [];
+  return startService(command, ['-db', '-f', file, ...over], { env, timeoutMs, isReady: () => isListening(at) });
 }

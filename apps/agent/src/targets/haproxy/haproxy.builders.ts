@@ -4,9 +4,10 @@ import { symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { freePort, type HaproxyVersion, type Service, startHaproxy } from 'certbus-services';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Site } from '../../agent.builders.ts';
 import type { Balancer, CreateBalancer } from '../../conformance/balancer.builders.ts';
+import { settled } from '../tls.builders.ts';
 
 /** Sends a line to a socket and resolves with what comes until its end. */
 export const ask = (path: string, line: string): Promise<string> =>
@@ -51,6 +52,8 @@ export async function socketBefore(
 export interface HaproxyBalancer extends Balancer {
   readonly socket: string;
   readonly folder: string;
+  /** Reloads it: another process takes over, and the one before ends once its connections have. Resolves with that one. */
+  reload(): Promise<Service>;
 }
 
 type CreateHaproxy = (
@@ -76,7 +79,7 @@ export const createHaproxyOf =
     writeFileSync(
       file,
       `global
-  stats socket ${socket} mode 600 level ${level}
+  stats socket ${socket} mode 600 level ${level} expose-fd listeners
   ssl-default-bind-options ssl-min-ver TLSv1.2
 defaults
   mode http
@@ -89,6 +92,12 @@ frontend tls
 `,
     );
     let service: Service | undefined;
+    const startProcess = async (reloaded?: Service) => {
+      const over = reloaded && { pid: reloaded.pid, socket };
+      service = await startHaproxy(file, { port }, { version, reloaded: over });
+      onTestFinished(service.stop);
+      return service;
+    };
     const target = { type: 'haproxy', socket, folder, ...(link === undefined ? {} : { balancerFolder: link }) };
     return {
       target,
@@ -99,11 +108,13 @@ frontend tls
       keepsOverRestart: true,
       // The file of the certificate has its name, and the list is still the one before.
       killedAt: 17,
-      async start() {
-        const started = await startHaproxy(file, { port }, version);
-        onTestFinished(() => started.stop());
-        service = started;
-        return started;
+      start: () => startProcess(),
+      async reload() {
+        const before = service;
+        if (!before) throw new Error('it does not run');
+        const { pid } = await startProcess(before);
+        await settled(async () => expect(await ask(socket, 'show info')).toContain(`\nPid: ${pid}\n`));
+        return before;
       },
       meddle: async (name) => void (await ask(socket, `del ssl crt-list ${own}/crt-list.txt ${own}/${name}.pem`)),
       log: () => service?.log() ?? '',

@@ -4,6 +4,7 @@ import { type HaproxyVersion, requirePart } from 'certbus-services';
 import { isFull, sized } from 'certbus-services/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
+import { underLoad } from '../../conformance/load.builders.ts';
 import { testTarget } from '../../conformance/suite.builders.ts';
 import { chainPem, keyPem } from '../../pairs/encodings.ts';
 import { preview } from '../../preview.ts';
@@ -18,6 +19,14 @@ const part = requirePart('haproxy');
 
 // Debian's, and at full counts the newer one of PyPI as well.
 const versions: readonly HaproxyVersion[] = isFull ? ['2.6', '2.8'] : ['2.6'];
+
+const isRunning = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
 
 describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (version) => {
   const createHaproxy = createHaproxyOf(version);
@@ -228,6 +237,53 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
     await end();
     expect(backs()).toHaveLength(2);
     expect(await shown(port, 'a.test')).toBe(wanted.serialNumber);
+  });
+
+  const reloaded =
+    'reloaded in the middle of renewals, it fails no handshake, and its new process has what was renewed meanwhile';
+  test(reloaded, { tags: ['full'] }, async () => {
+    const reloads = sized({ small: 1, full: 10 });
+    const site = await createSite();
+    const names = ['a.load.test', 'b.load.test'];
+    for (const name of names) await site.bus.issue([name]);
+    const { port, folder, target, start, reload } = await createHaproxy(site, { defaultName: undefined });
+    const agent = await site.start([target]);
+    await agent.started;
+    await start();
+    const pids: number[] = [];
+    const newest = new Map<string, string>();
+    const isNewestShown = () =>
+      settled(async () => {
+        for (const [name, serial] of newest) expect(await shown(port, name)).toBe(serial);
+      });
+    const report = await underLoad(port, names, async () => {
+      for (let n = 0; n < reloads; n += 1) {
+        const renewals = (async () => {
+          for (const name of [...names, ...names]) newest.set(name, (await site.bus.issue([name])).serialNumber);
+        })();
+        pids.push((await reload()).pid);
+        await renewals;
+        await isNewestShown();
+      }
+      // As where the new process reads a file just before the agent writes it, and the old one is told.
+      const pem = join(folder, 'a.load.test.pem');
+      const old = readFileSync(pem);
+      newest.set('a.load.test', (await site.bus.issue(['a.load.test'])).serialNumber);
+      await isNewestShown();
+      const own = readFileSync(pem);
+      expect(own).not.toEqual(old);
+      writeFileSync(pem, old);
+      const before = await reload();
+      writeFileSync(pem, own);
+      await isNewestShown();
+      pids.push(before.pid);
+    });
+    expect(report).toMatchObject({ failed: [], wrong: [] });
+    expect(report.handshakes).toBeGreaterThan(0);
+    expect(new Set(pids).size).toBe(reloads + 1);
+    // Each process but the last one has ended by itself.
+    for (const pid of pids) await settled(() => expect(isRunning(pid)).toBe(false));
+    await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
   });
 
   test('what somebody changed in its files while it runs, and another form of them, takes no name from it', async () => {
