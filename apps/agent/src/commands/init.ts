@@ -17,6 +17,7 @@ import {
   PLACES,
   TARGET_TYPES,
   type TargetType,
+  UNSEEN,
 } from '../init/answers.ts';
 import { shippedProblem } from '../init/shipped.ts';
 import { http01Snippet, orderFor, snippetFor, tlsAlpn01Snippet } from '../init/snippets.ts';
@@ -45,7 +46,8 @@ type Flag =
   | 'tls-alpn01'
   | 'endpoints'
   | 'check-in'
-  | 'default';
+  | 'default'
+  | 'address';
 
 /** Where the service keeps its state, and where another user's agent does. */
 function defaultStateDirectory(): string {
@@ -105,6 +107,9 @@ export default class Init extends BaseCommand {
     }),
     default: Flags.string({
       description: `the name whose certificate clients without a server name get, or "${NONE}"`,
+    }),
+    address: Flags.string({
+      description: `HOST:PORT where the balancer takes TLS: what it shows there is compared, or "${NONE}"`,
     }),
   };
 
@@ -199,6 +204,9 @@ export default class Init extends BaseCommand {
       const endpoints = await orNone('endpoints', 'Serve /healthz and /metrics on a port, such as 9402, or not?');
       const checkIn = await orNone('check-in', "URL of a dead man's switch?");
       const defaultName = await orNone('default', 'Name whose certificate clients without a server name get?');
+      const ofAddress = 'HOST:PORT where it takes TLS, such as 127.0.0.1:443, to compare what it shows, or not?';
+      const isAsked = flags.address !== undefined || UNSEEN.includes(type);
+      const address = isAsked ? await orNone('address', ofAddress) : undefined;
       return {
         bus,
         trust,
@@ -212,6 +220,7 @@ export default class Init extends BaseCommand {
         endpoints,
         checkIn,
         defaultName,
+        address,
       };
     } finally {
       lines?.close();

@@ -27,6 +27,8 @@ export interface Answers {
   /** The URL of a dead man's switch. */
   readonly checkIn: string | undefined;
   readonly defaultName: string | undefined;
+  /** `HOST:PORT` where the balancer takes TLS; `undefined` where what it shows is not compared. */
+  readonly address: string | undefined;
 }
 
 const PROGRAMS: Readonly<Record<'haproxy' | 'nginx', readonly string[]>> = {
@@ -75,6 +77,9 @@ function workersGroup(): string | undefined {
   }
 }
 
+/** Targets of which the agent knows nothing but the files that it wrote, unless it asks by TLS what is shown. */
+export const UNSEEN: readonly TargetType[] = ['nginx-files', 'files'];
+
 /** Where each kind of target has its files and its socket, unless told. */
 export const PLACES: Readonly<Record<TargetType, { readonly folder: string; readonly socket: string }>> = {
   haproxy: { folder: '/var/lib/certbus-agent/haproxy', socket: '/run/haproxy/admin.sock' },
@@ -84,8 +89,11 @@ export const PLACES: Readonly<Record<TargetType, { readonly folder: string; read
   files: { folder: '/var/lib/certbus-agent/files', socket: '' },
 };
 
-function targetOf({ target: type, folder, socket, defaultName }: Answers): TargetConfiguration {
-  const common = defaultName === undefined ? {} : { default: defaultName };
+function targetOf({ target: type, folder, socket, defaultName, address }: Answers): TargetConfiguration {
+  const common = {
+    ...(defaultName === undefined ? {} : { default: defaultName }),
+    ...(address === undefined ? {} : { address }),
+  };
   switch (type) {
     case 'files':
       return { type, folder, ...common };
