@@ -47,6 +47,13 @@ export const client: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/client/src/tls/ticket-keys.test.ts', only: 'after a removal' }],
   },
   {
+    fault: 'a server that asks for certificates lets in the clients of every public authority',
+    file: 'packages/client/src/connect.ts',
+    find: 'createSecureContext({ ...trust, cert, key })',
+    replace: 'createSecureContext({ cert, key })',
+    noticedBy: [{ file: 'packages/client/src/tls/client-certificates.test.ts' }],
+  },
+  {
     fault: 'a restart without the bus does not know when the bus last answered',
     file: 'packages/client/src/serving/material-source.ts',
     find: 'createNotes(replica.following(), {',

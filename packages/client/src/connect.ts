@@ -13,6 +13,7 @@ import { createDefaults } from './tls/defaults.ts';
 import { createEnded } from './tls/ended.ts';
 import { type KeyTypeScan, scanKeyTypes } from './tls/key-type-scan.ts';
 import { createNameMap, type NameMap } from './tls/name-map.ts';
+import { createNamesByServer, type NamesByServer, type ServedNames } from './tls/names-by-server.ts';
 import { serverOf } from './tls/server-sockets.ts';
 import { createSniCallback } from './tls/tls-server.ts';
 
@@ -36,27 +37,42 @@ async function warm(names: readonly string[], map: NameMap, signal: AbortSignal)
 }
 
 /** Makes what answers server names, and keeps it up to date with the source. */
-function createNames(source: MaterialSource, { nowMs, size, scan }: NamesOptions) {
-  const build = ({ cert, key }: Material) => createSecureContext({ cert, key });
-  const contexts = createContexts({ source, build, size });
-  const names = createNameMap({
-    source,
-    contexts,
-    size: size * NAMES_PER_CONTEXT,
-    now: nowMs,
-    onKeyTypes: scan.found,
+function createNames(source: MaterialSource, { nowMs, size, scan }: NamesOptions): NamesByServer {
+  const served = createNamesByServer((trust) => {
+    const build = ({ cert, key }: Material) => createSecureContext({ ...trust, cert, key });
+    const contexts = createContexts({ source, build, size });
+    const names = createNameMap({
+      source,
+      contexts,
+      size: size * NAMES_PER_CONTEXT,
+      now: nowMs,
+      onKeyTypes: scan.found,
+    });
+    return { names, contexts };
   });
   source.on('changed', (change) => {
-    contexts.drop(change.certificateId);
-    names.forget(change.names);
+    for (const { contexts, names } of served.all()) {
+      contexts.drop(change.certificateId);
+      names.forget(change.names);
+    }
     scan.look(change.names);
   });
   source.on('rebuilt', () => {
-    contexts.clear();
-    names.clear();
+    for (const { contexts, names } of served.all()) {
+      contexts.clear();
+      names.clear();
+    }
     scan.begin();
   });
-  return { names, contexts };
+  return served;
+}
+
+/** Server names that are in use, of all servers: each of them gets its share. */
+function recentOf(all: Iterable<ServedNames>): string[] {
+  const lists = [...all].map(({ contexts }) => contexts.recent());
+  const share = Math.ceil(KEPT_NAMES / lists.length);
+  const recent = new Set(lists.flatMap((names) => names.slice(0, share)));
+  return [...recent].slice(0, KEPT_NAMES);
 }
 
 interface NamesOptions {
@@ -79,12 +95,13 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   const stop = new AbortController();
   const nowMs = options.now ? () => now().getTime() : startCoarseClock(stop.signal);
   const scan = scanKeyTypes(source, stop.signal);
-  const { names, contexts } = createNames(source, { nowMs, size, scan });
+  const served = createNames(source, { nowMs, size, scan });
+  const { names } = served.common;
   const challenges = createChallenges({ build: createSecureContext, now });
   challenges.refresh(source.challenges());
   source.on('moved', () => challenges.refresh(source.challenges()));
   const warming = warm(source.recentNames(), names, stop.signal);
-  const keepNames = () => source.keepRecentNames(contexts.recent().slice(0, KEPT_NAMES));
+  const keepNames = () => source.keepRecentNames(recentOf(served.all()));
   const timer = setInterval(keepNames, KEEP_NAMES_EVERY_MS).unref();
   const defaults = createDefaults({ source, defaultName, now });
   const isCovered = (serverName: string) => isCoveredBy(source, serverName);
@@ -103,7 +120,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   source.on('changed', servers.refresh);
   source.on('rebuilt', () => servers.refresh({ removed: true }));
   const sniCallback = createSniCallback({
-    names,
+    namesOf: (server) => served.of(server).names,
     serverOf,
     abilityOf: servers.abilityOf,
     onKeyTypeUnused: (name, { certificateId }) => source.reportKey(certificateId, keyTypeUnused(name)),

@@ -30,6 +30,15 @@ function pick(server: Server, names: readonly string[]): SecureContextOptions {
   ) as SecureContextOptions;
 }
 
+/** What a server judges the certificates of its clients by. */
+export type ClientTrust = Pick<SecureContextOptions, 'allowPartialTrustChain' | 'ca' | 'crl'>;
+
+/** By what a server judges its clients, as Node keeps it on the server. */
+export function clientTrustOf(server: Server): ClientTrust {
+  const { allowPartialTrustChain, ca, crl } = server as unknown as ClientTrust;
+  return { allowPartialTrustChain, ca, crl } as ClientTrust;
+}
+
 /** The settings of a server, without key and certificate. */
 export const settingsOf = (server: Server): SecureContextOptions => pick(server, SETTINGS);
 

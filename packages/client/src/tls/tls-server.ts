@@ -21,14 +21,15 @@ const MAX_SHOWN = 255;
  * a default certificate an error, which Node answers with a reset, since an empty context would show the default's.
  */
 export function createSniCallback({
-  names,
+  namesOf,
   serverOf,
   abilityOf,
   onKeyTypeUnused,
   onMissing,
   hasDefault,
 }: {
-  readonly names: Pick<NameMap, 'peek' | 'find'>;
+  /** What answers the names of a server, or of another caller. */
+  readonly namesOf: (server: Server | undefined) => Pick<NameMap, 'peek' | 'find'>;
   /** The server that a callback was called by; `undefined` where it was called by other code than Node's. */
   readonly serverOf: (caller: unknown) => Server | undefined;
   /** What the client of a connection can use; `undefined` where the server was not attached. */
@@ -42,11 +43,10 @@ export function createSniCallback({
   const empty = createSecureContext();
 
   /**
-   * The context as a caller may have it. Node's TLS has copied the certificate when the callback returns, unless the server answers OCSP itself,
+   * The context as a server, or another caller, may have it. Node's TLS has copied the certificate when the callback returns, unless the server answers OCSP itself,
    * which it may do later. Everybody else may hold it for any time.
    */
-  function contextFor(caller: unknown, made: CertificateContext): SecureContext {
-    const server = serverOf(caller);
+  function contextFor(server: Server | undefined, made: CertificateContext): SecureContext {
     return server && server.listenerCount('OCSPRequest') === 0 ? made.context : handOut(made);
   }
 
@@ -65,9 +65,10 @@ export function createSniCallback({
       refuse(typed, callback);
       return;
     }
+    const server = serverOf(caller);
     let isUnknown = false;
     const answer = (made: CertificateContext | undefined) => {
-      if (made) callback(null, contextFor(caller, made));
+      if (made) callback(null, contextFor(server, made));
       else refuse(serverName, callback);
       if (made && isUnknown) onKeyTypeUnused(serverName, made);
     };
@@ -78,7 +79,7 @@ export function createSniCallback({
     };
     let found: ReturnType<NameMap['find']>;
     try {
-      found = names.find(serverName, ability);
+      found = namesOf(server).find(serverName, ability);
     } catch (error) {
       callback(error as Error);
       return;
@@ -88,8 +89,9 @@ export function createSniCallback({
   }
 
   return function sniCallback(this: unknown, typed, callback) {
-    const there = names.peek(typed);
-    if (there) callback(null, contextFor(this, there));
+    const server = serverOf(this);
+    const there = namesOf(server).peek(typed);
+    if (there) callback(null, contextFor(server, there));
     else search(this, typed, callback);
   };
 }
