@@ -40,12 +40,30 @@ test.each([
   await expect(resolveAccess(settings)).rejects.toThrow(`There is no ${what} "${Object.values(settings)[0]}"`);
 });
 
-test('a directory of users that does not answer is not taken for one without the user', async () => {
+/** Puts a program in the place of the system's getent, or none. */
+function standIn(program?: string): void {
   const { path, remove } = temporaryFolder();
   onTestFinished(remove);
-  writeFileSync(join(path, 'getent'), '#!/bin/sh\nexec sleep 60\n', { mode: 0o700 });
-  vi.stubEnv('PATH', `${path}:${process.env['PATH']}`);
+  if (program !== undefined) writeFileSync(join(path, 'getent'), `#!/bin/sh\n${program}\n`, { mode: 0o700 });
+  vi.stubEnv('PATH', program === undefined ? path : `${path}:${process.env['PATH']}`);
   onTestFinished(() => void vi.unstubAllEnvs());
+}
+
+test('a group is found by a getent that knows no options, such as that of Alpine', async () => {
+  // It looks for each argument in turn, and ends at the first that is not there.
+  standIn('shift; for name; do test "$name" = somebody || exit 2; echo "$name:x:4242:"; done');
+  expect(await resolveAccess({ group: 'somebody' })).toMatchObject({ gid: 4_242 });
+  await expect(resolveAccess({ group: 'nobody-else' })).rejects.toThrow('There is no group "nobody-else"');
+});
+
+test('a user is found on a system without getent', async () => {
+  standIn();
+  expect(await resolveAccess({ owner: 'root' })).toMatchObject({ uid: 0 });
+  await expect(resolveAccess({ owner: 'no-such-user' })).rejects.toThrow('There is no user "no-such-user"');
+});
+
+test('a directory of users that does not answer is not taken for one without the user', async () => {
+  standIn('exec sleep 60');
   await expect(resolveAccess({ owner: 'somebody' }, { lookupMs: 50 })).rejects.toMatchObject({
     code: 'CERTBUS_AGENT_TARGET_TIMED_OUT',
     message: expect.stringContaining('did not find the user "somebody" within 0.05 s'),

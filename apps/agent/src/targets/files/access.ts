@@ -1,5 +1,6 @@
 /** Who may read the files that the agent writes. */
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { AgentError } from '../../errors.ts';
 
@@ -34,20 +35,39 @@ const GROUP_READS = 0o040;
 const run = promisify(execFile);
 const LOOKUP_MS = 10_000;
 
-/** Asks the system for the number of a user or group: it may be in a directory service and not in a file. */
-async function numberOf(database: 'passwd' | 'group', name: string, lookupMs: number): Promise<number> {
+type Database = 'passwd' | 'group';
+
+/** The line of a user or group in the file, for a system without getent, such as a small container. */
+async function lineInFile(database: Database, name: string): Promise<string> {
+  const lines = (await readFile(`/etc/${database}`, 'utf8')).split('\n');
+  return lines.find((line) => line.startsWith(`${name}:`)) ?? '';
+}
+
+/** Asks the system for the line of a user or group: it may be in a directory service and not in a file. Empty where there is none. */
+async function lineOf(database: Database, name: string, lookupMs: number): Promise<string> {
+  // To getent a dash begins an option. That of Alpine knows no options, and looks for a "--" before a name.
+  if (name.startsWith('-')) return '';
+  try {
+    return (await run('getent', [database, name], { timeout: lookupMs })).stdout;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return lineInFile(database, name);
+    throw error;
+  }
+}
+
+/** Rejects as {@link resolveAccess}. */
+async function numberOf(database: Database, name: string, lookupMs: number): Promise<number> {
   if (/^\d+$/.test(name)) return Number(name);
   const what = database === 'passwd' ? 'user' : 'group';
   try {
-    const { stdout } = await run('getent', [database, '--', name], { timeout: lookupMs });
-    const number = Number(stdout.split(':')[2]);
-    if (Number.isInteger(number)) return number;
+    const number = (await lineOf(database, name, lookupMs)).split(':')[2] ?? '';
+    if (/^\d+$/.test(number)) return Number(number);
   } catch (error) {
     if (error instanceof Error && 'killed' in error && error.killed === true) {
       const late = `"getent ${database}" did not find the ${what} "${name}" within ${lookupMs / 1000} s. Is the directory service of this machine up? Until then this target is not fed.`;
       throw new AgentError('CERTBUS_AGENT_TARGET_TIMED_OUT', late);
     }
-    // Not there, or a system without getent.
+    // It is not there.
   }
   const advice = `Name one that "getent ${database}" lists, or its number.`;
   throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `There is no ${what} "${name}" on this machine. ${advice}`);
