@@ -1,5 +1,5 @@
 /** Reads `agent.json`. */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { describeExposure, examineFile } from '@certbus/replica';
 import { resolveAddress } from '@certbus/store';
@@ -59,6 +59,35 @@ function parseJson(text: string, file: string): unknown {
 
 const pathOf = (issue: v.BaseIssue<unknown>): string => (v.getDotPath(issue) ?? '') || 'the whole';
 
+/** A path as the system has it: others can lead to the same place, by a link or `..`. */
+function placeOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+/** What a target has for itself: of two that share it, each would remove what the other one put there. */
+function ownPlacesOf(target: TargetConfiguration): string[] {
+  const folder = target.folder === undefined ? [] : [`the folder ${placeOf(target.folder)}`];
+  return target.type === 'nginx' ? [...folder, `the socket ${placeOf(target.socket)}`] : folder;
+}
+
+/** Throws `CERTBUS_AGENT_CONFIG_INVALID` where two targets would write over each other. */
+function checkPlaces(targets: readonly NamedTarget[], file: string): void {
+  const names = new Map<string, string>();
+  for (const target of targets)
+    for (const place of ownPlacesOf(target)) {
+      const other = names.get(place);
+      if (other !== undefined) {
+        const what = `${file}: the targets "${other}" and "${target.name}" both have ${place}, and each would remove what the other one puts there. Give each its own, or make one target of them.`;
+        throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what);
+      }
+      names.set(place, target.name);
+    }
+}
+
 function named(targets: readonly TargetConfiguration[], file: string): NamedTarget[] {
   const result: NamedTarget[] = [];
   for (const target of targets) {
@@ -71,6 +100,7 @@ function named(targets: readonly TargetConfiguration[], file: string): NamedTarg
     }
     result.push({ ...target, name });
   }
+  checkPlaces(result, file);
   return result;
 }
 

@@ -1,0 +1,35 @@
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from 'certbus-services';
+import { expect, onTestFinished, test } from 'vitest';
+import { parseConfiguration } from './read-configuration.ts';
+
+const parse = (targets: readonly Record<string, unknown>[]) =>
+  parseConfiguration(
+    JSON.stringify({ bus: 'sqlite:/bus.db#test', trust: 'bus.pub', identity: 'x.key', targets }),
+    '/etc/certbus/agent.json',
+  );
+
+const files = (name: string, folder: string) => ({ type: 'files', name, folder });
+const nginx = (name: string, socket: string) => ({ type: 'nginx', name, socket, tokenFile: '/etc/certbus/token' });
+
+test('targets that would remove what each other puts are refused, whatever leads to their place', () => {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const [folder, link] = [join(path, 'certs'), join(path, 'link')];
+  mkdirSync(folder);
+  symlinkSync(folder, link);
+  for (const other of [folder, `${folder}/`, join(path, '.', 'certs'), `${path}/link/../certs`, link])
+    expect(() => parse([files('one', folder), files('two', '/y'), files('three', other)]), other).toThrow(
+      /: the targets "one" and "three" both have the folder /,
+    );
+  const haproxy = { type: 'haproxy', folder: '/not/there', socket: '/s' };
+  expect(() => parse([files('one', '/not//there/'), haproxy])).toThrow('"one" and "haproxy" both have the folder');
+  expect(() => parse([nginx('one', '/s'), nginx('two', '/./s')])).toThrow('"one" and "two" both have the socket /s');
+});
+
+test('two lists of one HAProxy, and folders below each other, are targets of their own', () => {
+  const haproxy = (name: string) => ({ type: 'haproxy', name, folder: `/x/${name}`, socket: '/s' });
+  const { targets } = parse([haproxy('one'), haproxy('two'), files('three', '/x'), nginx('four', '/n')]);
+  expect(targets.map(({ name }) => name)).toEqual(['one', 'two', 'three', 'four']);
+});
