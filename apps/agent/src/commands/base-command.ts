@@ -48,6 +48,13 @@ export abstract class BaseCommand extends Command {
     return this.#stop.signal;
   }
 
+  /** Resolves once it is to end, see {@link BaseCommand.signal}. */
+  protected stopped(): Promise<void> {
+    const { signal } = this;
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  }
+
   protected override async init(): Promise<void> {
     await super.init();
     const interrupt = () => {

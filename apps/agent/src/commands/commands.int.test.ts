@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSite, type Site, sealedToOthers } from '../agent.builders.ts';
+import { writeConfiguration } from '../conformance/killed-agent.builders.ts';
 import { settled } from '../targets/tls.builders.ts';
 
 const program = fileURLToPath(new URL('../../bin/dev.js', import.meta.url));
@@ -299,6 +300,32 @@ test('a check names what would change and what is in the way of each target, cha
   expect(current()).toEqual(before);
   expect(['haproxy', 'refused'].map((name) => existsSync(folderOf(name)))).toEqual([false, false]);
 });
+
+test.each(['once', 'run'])(
+  '%s that is stopped ends at once, and what a target is busy with ends with it',
+  async (command) => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    const begun = join(site.folder, 'begun');
+    // It ends by no time of its own.
+    const slow = ['/bin/sh', '-c', `echo $$ > ${begun}.new; mv ${begun}.new ${begun}; exec sleep 86400`];
+    const after = { command: slow, timeoutMs: 86_400_000 };
+    writeConfiguration(site, [{ type: 'files', folder: join(site.folder, 'certs'), after }]);
+    const agent = spawn(process.execPath, [...node, command], { cwd: site.folder, env: environmentOf(site) });
+    onTestFinished(() => void agent.kill('SIGKILL'));
+    let said = '';
+    for (const stream of [agent.stdout, agent.stderr]) stream.on('data', (chunk) => (said += chunk));
+    await settled(() => expect(existsSync(begun)).toBe(true));
+    const before = said;
+    agent.kill('SIGTERM');
+    await once(agent, 'exit');
+    const isOver =
+      command === 'once' ? { code: 7, says: 'It was stopped before it was done.' } : { code: 0, says: 'stopped;' };
+    expect([agent.exitCode, said]).toEqual([isOver.code, expect.stringContaining(isOver.says)]);
+    expect(said.slice(before.length)).not.toContain('ready:');
+    expect(() => process.kill(Number(readFileSync(begun, 'utf8')), 0)).toThrow('ESRCH');
+  },
+);
 
 test('once goes by its replica where the bus does not answer, and ends with 10; what is paused is named and left', async () => {
   const site = await createSite();

@@ -32,7 +32,8 @@ export default class Once extends BaseCommand {
       signal: this.signal,
     });
     try {
-      await agent.started;
+      await Promise.race([agent.started, this.stopped()]);
+      this.signal.throwIfAborted();
       const status = agent.status();
       for (const { name, isPaused } of status.targets) if (isPaused) log(`${name}: paused, and left as it is`);
       const failed = unhealthyTargets(status).join(', ');

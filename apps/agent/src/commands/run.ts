@@ -29,12 +29,14 @@ export default class Run extends BaseCommand {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, READY_AFTER_MS);
     });
-    await Promise.race([agent.started, late]);
+    await Promise.race([agent.started, late, this.stopped()]);
     clearTimeout(timer);
-    await notifySystemd('READY=1');
-    const { targets, position } = agent.health();
-    log(`ready: ${counted(targets.length, 'target')}, at position ${position} of the bus`);
-    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    if (!signal.aborted) {
+      await notifySystemd('READY=1');
+      const { targets, position } = agent.health();
+      log(`ready: ${counted(targets.length, 'target')}, at position ${position} of the bus`);
+    }
+    await this.stopped();
     await notifySystemd('STOPPING=1');
     await agent.stop();
     log('stopped; the balancers go on with what they have');
