@@ -1,5 +1,5 @@
 /** The certificates of a configuration's bus, from a replica on this machine. */
-import { type CheckIn, type MaterialSource, openMaterial } from '@certbus/client/material';
+import { type CheckIn, ClientError, type MaterialSource, openMaterial } from '@certbus/client/material';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { stateDirectoryFor } from './state-directory.ts';
 
@@ -20,13 +20,20 @@ export interface OpenOptions {
 
 const ignore = () => {};
 
+/** Where the bus is not waited for, it did not fail to answer: there is nothing to go by. */
+function noReplica(error: unknown, { bus }: ResolvedConfiguration): unknown {
+  if (!(error instanceof ClientError) || error.code !== 'CERTBUS_CLIENT_BUS_UNREACHABLE') return error;
+  const what = `There is no complete replica of the bus ${bus} on this machine yet, and "--offline" waits for no bus. Run "certbus-agent once" without it first.`;
+  return new ClientError(error.code, what, { cause: error });
+}
+
 /** Opens the certificates of a configuration's bus. Rejects as `openMaterial` of `@certbus/client`. */
-export function openCertificates(
+export async function openCertificates(
   configuration: ResolvedConfiguration,
   { isOffline = false, signal, now, onAlarm, checkIn }: OpenOptions = {},
 ): Promise<MaterialSource> {
   const { bus, trust, identity, archive, intervalMs } = configuration;
-  return openMaterial({
+  const opening = openMaterial({
     ...{ bus, trust, identity, archive, signal },
     stateDirectory: stateDirectoryFor(configuration),
     ...(intervalMs === undefined ? {} : { intervalMs }),
@@ -37,6 +44,11 @@ export function openCertificates(
     ...(onAlarm ? { logger: { debug: ignore, info: ignore, warn: ignore, error: onAlarm } } : {}),
     ...(checkIn ? { checkIn } : {}),
   });
+  return isOffline
+    ? opening.catch((error: unknown) => {
+        throw noReplica(error, configuration);
+      })
+    : opening;
 }
 
 /** Resolves once the source is at the head of the bus, it takes too long, or the signal is aborted: a process that ends does not wait for it. */

@@ -1,6 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -222,6 +222,14 @@ test('once --offline feeds from the replica while the bus is away', async () => 
     targets: [{ type: 'files', folder }],
   };
   writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(content), { mode: 0o600 });
+  renameSync(join(site.folder, 'bus.db'), join(site.folder, 'bus.away'));
+  const early = await run(site, 'once', '--offline');
+  expect(early).toMatchObject({
+    status: 7,
+    stderr: expect.stringContaining('There is no complete replica of the bus'),
+  });
+  expect(early.stderr).not.toContain('credentials');
+  renameSync(join(site.folder, 'bus.away'), join(site.folder, 'bus.db'));
   expect((await run(site, 'once')).status).toBe(0);
   // The replica is there, and what the bus has more is in place all the same once it has ended.
   await site.bus.issue(['b.test']);
