@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createServer, connect as dial, type Server, type TLSSocket } from 'node:tls';
 import { createId, type EventOf, reverseNameOf } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { CertBus, ConnectOptions } from '../cert-bus.ts';
 import { connect } from '../connect.ts';
 import { openMaterial } from '../material.ts';
@@ -289,4 +289,37 @@ test('a port that a balancer routes handshakes to answers those of a CA, and end
   await expect(ask(port, 'a.test', { protocols: ['h2', 'acme-tls/1'] })).rejects.toThrow('unrecognized name');
   const plain = dialTcp(port, '127.0.0.1', () => plain.write('GET / HTTP/1.1\r\n\r\n'));
   await once(plain.resume(), 'close');
+});
+
+test('a stranger who goes on sending holds no connection, neither a refused one nor that of a challenge', async () => {
+  const { bus, identity, trust, ...test } = await newBus();
+  await test.append(presented('a.test'));
+  const source = await openMaterial({ bus, identity, trust, replica: ':memory:', intervalMs: 50 });
+  open.push(source);
+  const server = createTcpServer(answerTlsAlpn01Connections(source)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  open.push(server);
+  const taken: Socket[] = [];
+  server.on('connection', (socket: Socket) => taken.push(socket));
+  const address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  // Neither of them ends its own side.
+  const refused = dialTcp({ ...address, allowHalfOpen: true }).on('error', () => {});
+  refused.write('GET / HTTP/1.1\r\n');
+  await once(refused, 'data');
+  const shown = dial({
+    ...address,
+    servername: 'a.test',
+    ALPNProtocols: ['acme-tls/1'],
+    rejectUnauthorized: false,
+  }).on('error', () => {});
+  await once(shown, 'secureConnect');
+  for (let seconds = 1; seconds < 10; seconds += 1) {
+    await vi.advanceTimersByTimeAsync(1_000);
+    for (const socket of [refused, shown]) socket.write('x');
+    expect(taken.map(({ destroyed }) => destroyed)).toEqual([false, false]);
+  }
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(taken.map(({ destroyed }) => destroyed)).toEqual([true, true]);
 });

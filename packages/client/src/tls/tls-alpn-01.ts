@@ -16,18 +16,24 @@ const UNRECOGNIZED_NAME = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70]
 const isForChallenge = (hello: ClientHello | undefined): hello is ClientHello =>
   hello?.protocols.length === 1 && hello.protocols[0] === PROTOCOL;
 
+/** Ends a connection after a time, whatever still comes on it: with a byte now and then a stranger would hold it open without an end. */
+function endInTime(socket: Socket): void {
+  const timer = setTimeout(() => socket.destroy(), TIMEOUT_MS);
+  socket.once('close', () => clearTimeout(timer));
+}
+
 /** Shows a challenge's certificate to a CA; nothing else is ever said on such a connection. */
 function show(socket: Socket, secureContext: SecureContext): void {
   const tls = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: [PROTOCOL] });
   tls.on('error', () => {});
-  tls.setTimeout(TIMEOUT_MS, () => tls.destroy());
+  endInTime(tls);
   tls.resume();
 }
 
 /** Ends a connection that asks for what is not here. */
 export function refuse(socket: Socket): void {
   socket.on('error', () => {});
-  socket.setTimeout(TIMEOUT_MS, () => socket.destroy());
+  endInTime(socket);
   socket.end(UNRECOGNIZED_NAME);
   socket.resume();
 }
