@@ -413,6 +413,23 @@ test('a pipe in the place of a key or trust file hangs no start', async () => {
     });
 });
 
+test.each(['identity', 'trust'])(
+  'of %s a folder in its place is named as one, and a missing variable',
+  async (option) => {
+    const bus = await newBus();
+    // Docker makes one where the file that it is to mount is not there.
+    const place = newPlace('mounted');
+    mkdirSync(place);
+    const refusal = async (text: string) => newClient({ ...bus, [option]: text }).catch((error: unknown) => error);
+    const [folder, empty] = [await refusal(place), await refusal('')];
+    expect([folder, empty]).toMatchObject([
+      { code: 'CERTBUS_CLIENT_FILE_UNREADABLE', message: expect.stringContaining('it is a folder; name a file') },
+      { code: 'CERTBUS_CLIENT_FILE_UNREADABLE', message: expect.stringContaining(`The option "${option}" is empty.`) },
+    ]);
+    expect(String(folder) + String(empty)).not.toContain('chmod');
+  },
+);
+
 test('key files: others may not read them, and what is no key is refused', async () => {
   const bus = await newBus();
   const identity = newPlace('loadbalancer.key');

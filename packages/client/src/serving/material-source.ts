@@ -240,9 +240,9 @@ function describeBus(replica: Replica, recipient: string): ReturnType<KeyAlarmsO
 async function openServing(options: MaterialOptions): Promise<Serving> {
   checkTimes(options);
   if (options.checkIn !== undefined) checkInOf(options.checkIn);
-  const trust = parseTrust(readText(options.trust, { marks: 'certbus1 ', isSecret: false }));
+  const trust = parseTrust(readText(options.trust, { option: 'trust', marks: 'certbus1 ', isSecret: false }));
   const { identity, recipient } = await parseIdentityFile(
-    readText(options.identity, { marks: 'AGE-SECRET-KEY-', isSecret: true }),
+    readText(options.identity, { option: 'identity', marks: 'AGE-SECRET-KEY-', isSecret: true }),
   );
   const { busId } = trust;
   const inMemory = options.replica === ':memory:';

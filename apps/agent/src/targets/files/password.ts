@@ -1,7 +1,7 @@
 /** The password of PKCS#12 files. */
 import { scryptSync } from 'node:crypto';
 import { describeExposure, examineFile } from '@certbus/replica';
-import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
+import { checkRegular, describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
 import { AgentError } from '../../errors.ts';
 
 /** Reads a password: the file's first line. Rejects `CERTBUS_AGENT_CONFIG_INVALID` where others can read it, or programs would read it differently. */
@@ -9,6 +9,8 @@ export async function readPassword(path: string): Promise<string> {
   const fail = (why: string) =>
     new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `The password for PKCS#12 in ${path} is not used: ${why}`);
   try {
+    // Advice about the mode of a secret would lock up a folder.
+    checkRegular(path);
     const { refused } = examineFile(path, { isSecret: true });
     if (refused) throw fail(describeExposure(refused));
     const password = readRegular(path).split(/\r?\n/, 1)[0] ?? '';

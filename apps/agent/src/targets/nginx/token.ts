@@ -1,6 +1,6 @@
 /** The token by which nginx knows the agent: an entry of a `map` in nginx's configuration, which both read from one file. */
 import { describeExposure, examineFile } from '@certbus/replica';
-import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
+import { checkRegular, describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
 import { AgentError } from '../../errors.ts';
 
 const LINE = /^\s*default\s+"?([\w-]{16,})"?\s*;/m;
@@ -16,6 +16,8 @@ export function readToken(path: string): string {
   const fail = (why: string) =>
     new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `The token for nginx in ${path} is not used: ${why}`);
   try {
+    // Advice about the mode of a secret would lock up a folder.
+    checkRegular(path);
     const { refused } = examineFile(path, { isSecret: true });
     if (refused) throw fail(describeExposure(refused));
     const token = LINE.exec(readRegular(path))?.[1];
