@@ -162,14 +162,22 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   return client;
 }
 
+/** Throws a `TypeError` for a default name that no client could mean: its certificate would never be found. */
+function checkDefaultName({ defaultName }: Pick<ConnectOptions, 'defaultName'>): void {
+  if (defaultName === undefined || normalizeServerName(defaultName)) return;
+  const what = `The option "defaultName" is neither a host name nor an IP address: ${JSON.stringify(defaultName)}.`;
+  throw new TypeError(`${what} For the certificate of a wildcard give a name that it covers.`);
+}
+
 /**
  * Connects a load balancer to a bus: follows it, keeps a replica, and answers TLS server names from it.
  *
  * Resolves at once where a replica exists, whether the bus answers or not; else after the first catch-up, also on a bus without
  * certificates. Rejects `CERTBUS_CLIENT_BUS_UNREACHABLE` when a first start finds no bus in time, `CERTBUS_EVENTS_BELOW_FLOOR` when it
- * finds one that was cut off, `CERTBUS_STORE_PROXY_INVALID`, with what is wrong with the identity or the trust file, and with a
- * `ReplicaError`.
+ * finds one that was cut off, `CERTBUS_STORE_PROXY_INVALID`, with what is wrong with the identity or the trust file, with a `TypeError` for an
+ * option that is not one, and with a `ReplicaError`.
  */
 export async function connect(options: ConnectOptions): Promise<CertBus> {
+  checkDefaultName(options);
   return serve(await openMaterial(options), options);
 }

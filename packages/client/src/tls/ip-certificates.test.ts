@@ -227,3 +227,13 @@ test('a client that sends an address as server name gets the certificate of that
   for (const typed of ['192.0.2.8', '2001:db8::8', '[2001:db8::7]', 'fe80::1%eth0', '192.0.2', '*.a.test'])
     expect(await answer(typed)).toMatchObject(refused);
 });
+
+test.each(['', 'not a name', '*.a.test', 'a..test', 'a.test:443'])(
+  'a default name that is none, %j, is refused at once, as no certificate would ever be found for it',
+  async (defaultName) => {
+    const bus = await newBus();
+    const refused = newClient(bus, { defaultName });
+    await expect(refused).rejects.toThrow(TypeError);
+    await expect(refused).rejects.toThrow('The option "defaultName" is neither a host name nor an IP address');
+  },
+);
