@@ -6,25 +6,31 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext, createServer, type SecureContext } from 'node:tls';
 import { openMaterial } from '@certbus/client/material';
-import { createIdentity } from '@certbus/events';
-import { expect, onTestFinished, test } from 'vitest';
+import { createIdentity, sha256 } from '@certbus/events';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createSite, type Site } from '../agent.builders.ts';
 import type { Change, Target } from '../targets/target.ts';
 import { settled, shown } from '../targets/tls.builders.ts';
 import { type Knowledge, runPass } from './pass.ts';
 
-/** A balancer that shows the files of a folder, except for the names that it is stuck at. */
+/** A balancer that shows the files of a folder, except for the names that it is stuck at, for a number of questions. */
 async function startBalancer(folder: string) {
   const stuck = new Map<string, SecureContext>();
+  const left = new Map<string, number>();
   const fileOf = (name: string) => join(folder, 'current', `${name.replace(/^.*\.wild\.test$/, '_.wild.test')}.pem`);
   const read = (name: string) => {
     const pem = readFileSync(fileOf(name), 'utf8');
     return createSecureContext({ cert: pem, key: pem });
   };
+  function stuckAt(file: string): SecureContext | undefined {
+    const questions = left.get(file) ?? 0;
+    left.set(file, questions - 1);
+    return questions > 0 ? stuck.get(file) : undefined;
+  }
   const server = createServer({
     SNICallback: (name, done) => {
       try {
-        done(null, stuck.get(fileOf(name)) ?? read(name));
+        done(null, stuckAt(fileOf(name)) ?? read(name));
       } catch (error) {
         done(error as Error);
       }
@@ -38,7 +44,10 @@ async function startBalancer(folder: string) {
   return {
     port,
     target: { type: 'files', folder, layout: 'combined', address: `127.0.0.1:${port}` },
-    stickTo: (name: string) => void stuck.set(fileOf(name), read(name)),
+    stickTo(name: string, questions = Number.POSITIVE_INFINITY) {
+      stuck.set(fileOf(name), read(name));
+      left.set(fileOf(name), questions);
+    },
   };
 }
 
@@ -54,6 +63,8 @@ test('what is not shown is put back, with an alarm, and the others go on', async
   const { port, target, stickTo } = await startBalancer(join(site.folder, 'certs'));
   const agent = await site.start([target]);
   await agent.started;
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
   const problems = () =>
     Object.entries(agent.status().targets[0]?.certificates ?? {}).flatMap(([id, { problem }]) =>
       problem ? [[id, problem.code]] : [],
@@ -65,13 +76,36 @@ test('what is not shown is put back, with an alarm, and the others go on', async
   await site.bus.issue(['stuck.test']);
   await site.bus.issue(['*.wild.test']);
   const good = await site.bus.issue(['good.test']);
-  await settled(async () => expect(await shown(port, 'good.test')).toBe(good.serialNumber));
+  await settled(async () => {
+    // How long the balancer has to look at the files.
+    vi.advanceTimersByTime(20_000);
+    expect(await shown(port, 'good.test')).toBe(good.serialNumber);
+  });
   const unserved = [stuck, wild].map(({ certificateId }) => [certificateId, 'CERTBUS_AGENT_NOT_SERVED']).sort();
-  await settled(() => expect(problems().sort()).toEqual(unserved));
+  await settled(() => {
+    vi.advanceTimersByTime(20_000);
+    expect(problems().sort()).toEqual(unserved);
+  });
   expect(serialIn(site, 'stuck.test')).toBe(stuck.serialNumber);
   expect(serialIn(site, '_.wild.test')).toBe(wild.serialNumber);
   const alarm = `Target "files" took certificate ${stuck.certificateId} (stuck.test) and shows another certificate.`;
   expect(site.lines.join('\n')).toContain(alarm);
+});
+
+test('a program that looks at the files by itself has time to, and shows what was renewed', async () => {
+  const site = await createSite();
+  const { certificateId } = await site.bus.issue(['a.test']);
+  const { target, stickTo } = await startBalancer(join(site.folder, 'certs'));
+  const agent = await site.start([target]);
+  await agent.started;
+  stickTo('a.test', 2);
+  const { certificate, serialNumber } = await site.bus.issue(['a.test']);
+  const leafHash = sha256(new X509Certificate(certificate).raw);
+  // As it stands once a pass is over.
+  const standing = () => agent.status().targets[0]?.certificates[certificateId];
+  await settled(() => expect(standing()?.leafHash).toBe(leafHash));
+  expect(standing()?.problem).toBeNull();
+  expect(serialIn(site, 'a.test')).toBe(serialNumber);
 });
 
 test('a name that shows another certificate of the bus is not an alarm', async () => {

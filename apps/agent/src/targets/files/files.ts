@@ -49,25 +49,35 @@ const environmentOf = (target: string, path: string): Record<string, string> => 
   CERTBUS_LIST: join(path, '.certbus-agent.json'),
 });
 
-/** How long a program may go on showing what it had after the command that reloads it has ended, milliseconds. */
+/**
+ * How long a program may go on showing what it had, milliseconds: after the command that reloads it has ended, since most such commands end before it has;
+ * without a command from the change on, since it looks at the files by itself.
+ */
 const RELOAD_MS = 20_000;
 const LOOK_MS = 250;
 
 /**
- * Asks what a program shows. Where a command reloads it, what is not shown is asked for again for a while, since most such commands end before the program
- * has reloaded; all of it at one time, and each leaf once: one that was waited for in vain is asked for once from then on, until it is put again.
+ * Asks what a program shows. What is neither shown nor hidden by another certificate that is there, which may rank first for the name, is asked for again for
+ * a while; all of it at one time, and each leaf once: one that was waited for in vain is asked for once from then on, until it is put again.
  */
-function createShownAfterReload(address: string, { reloadMs }: { readonly reloadMs: number }) {
+function createShownInTime(address: string) {
   const inVain = new Map<string, string>();
   return {
     /** Certificates that are put: they are waited for. */
     isPut(ids: Iterable<string>): void {
       for (const id of ids) inVain.delete(id);
     },
-    async served(leaves: readonly Leaf[], signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-      const deadline = performance.now() + reloadMs;
+    async served(
+      leaves: readonly Leaf[],
+      { certificates, signal }: Pick<Manifest, 'certificates'> & { readonly signal: AbortSignal },
+    ): Promise<ReadonlyMap<string, string>> {
+      const deadline = performance.now() + RELOAD_MS;
+      const there = new Set(Object.values(certificates).map(({ leafHash }) => leafHash));
       const served = new Map<string, string>();
-      const isShown = ({ certificateId: id, leafHash }: Leaf) => served.get(id) === leafHash;
+      const isShown = ({ certificateId: id, leafHash }: Leaf) => {
+        const shown = served.get(id) ?? '';
+        return shown === leafHash || there.has(shown);
+      };
       let left = leaves;
       while (left.length > 0) {
         for (const { certificateId } of left) served.delete(certificateId);
@@ -94,8 +104,7 @@ export function createFilesTarget(settings: FilesSettings): Target {
     isNamedInShared: settings.shared !== undefined,
   });
   const mark = join(settings.folder, IN_EFFECT);
-  const reloadMs = after === undefined ? 0 : RELOAD_MS;
-  const shown = address === undefined ? undefined : createShownAfterReload(address, { reloadMs });
+  const shown = address === undefined ? undefined : createShownInTime(address);
   let reloads: Reloads = { succeeded: 0, failed: 0 };
 
   async function isReloaded(): Promise<boolean> {
@@ -165,8 +174,8 @@ export function createFilesTarget(settings: FilesSettings): Target {
       return { refused: new Map([...unopened, ...refused]) };
     },
     async served(pairs, signal) {
-      if (shown) return shown.served(pairs, signal);
       const { certificates } = await folder.known();
+      if (shown) return shown.served(pairs, { certificates, signal });
       return new Map(Object.entries(certificates).map(([id, { leafHash }]) => [id, leafHash]));
     },
     ...(after ? { reloads: () => reloads } : {}),
