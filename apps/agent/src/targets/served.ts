@@ -50,14 +50,15 @@ function servedLeaf(address: string, serverName: string, signal: AbortSignal): P
     socket.once('connect', () => {
       isConnected = true;
     });
-    socket.once('secureConnect', () => {
+    const answer = () => {
       const { raw } = socket.getPeerX509Certificate() ?? {};
       socket.destroy();
       resolve(raw && sha256(raw));
-    });
+    };
+    socket.once('secureConnect', answer);
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      // An alert or a reset is its answer to this name.
-      if (isConnected) resolve(undefined);
+      // An alert or a reset is its answer to this name; one behind its certificate, as for want of a client's, is not.
+      if (isConnected) answer();
       else fail('CERTBUS_AGENT_TARGET_FAILED', error.code ?? error.message);
     });
   });
