@@ -9,7 +9,8 @@
 --   map "" $certbus_token { include TOKEN FILE; }    (inside a "map" nginx, which reads it as root, obeys no directive)
 -- In each server that takes TLS, next to any certificate, which nobody is shown:
 --   ssl_certificate_by_lua_block { require("certbus").certificate() }
--- In the server that listens on the socket:
+-- In the server that listens on the socket, which the agent asks four times a second:
+--   access_log off;
 --   location /certbus/ { content_by_lua_block { require("certbus").admin() } }
 
 local ssl = require "ngx.ssl"

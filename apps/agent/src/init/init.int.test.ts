@@ -142,6 +142,8 @@ test('nginx starts with the printed lines, shows the certificates, and sends cha
   const [inner, hop] = [await freePort(), await freePort()];
   const socket = join(site.folder, 'admin', 'admin.sock');
   const prefix = join(site.folder, 'nginx');
+  // As Debian has it for all servers.
+  const accessLog = join(prefix, 'logs', 'access.log');
   for (const folder of [join(site.folder, 'admin'), join(prefix, 'logs')]) mkdirSync(folder, { recursive: true });
   // The token is for those who can read the identity.
   chmodSync(join(site.folder, 'loadbalancer.key'), 0o400);
@@ -160,7 +162,7 @@ test('nginx starts with the printed lines, shows the certificates, and sends cha
     `user root; pid ${prefix}/nginx.pid; error_log ${prefix}/logs/error.log;
 events {}
 http {
-  access_log off;
+  access_log ${accessLog};
   client_body_temp_path ${prefix}/body; proxy_temp_path ${prefix}/proxy; fastcgi_temp_path ${prefix}/fastcgi;
   uwsgi_temp_path ${prefix}/uwsgi; scgi_temp_path ${prefix}/scgi;
 ${section('In "http"')}
@@ -187,6 +189,10 @@ ${here(section('At the end, next to "http"'))}
   await settled(async () => expect(await isProved(tls, 'a.test', keyAuthorization)).toBe(true));
   expect(await isProved(tls, 'b.test', keyAuthorization)).toBe(false);
   expect(await challenge(http)).toBe('not a challenge of this bus\n');
+  // The agent's own questions would fill it.
+  const logged = readFileSync(accessLog, 'utf8');
+  expect(logged).toContain('/.well-known/acme-challenge/');
+  expect(logged).not.toContain('/certbus/');
 });
 
 test('a port that is taken ends the agent, and says what to do', async () => {

@@ -36,6 +36,8 @@ server {
   # In a folder of root and the agent's group, mode 0750, since nginx makes the socket itself with mode 0666. A file
   # /etc/tmpfiles.d/certbus-nginx.conf makes it at each boot: d ${dirname(socket)} 0750 root certbus-agent -
   listen unix:${socket};
+  # The agent asks four times a second whether nginx was restarted.
+  access_log off;
   client_body_buffer_size 256k;
   client_max_body_size 256k;
   location /certbus/ { js_content certbus.admin; }
