@@ -112,10 +112,13 @@ frontend http
   // Abstract sockets are of the whole machine, where other tests run.
   const here = (text: string) => text.replaceAll('abns@certbus-tls', `abns@certbus-tls-${tls}`);
   expect(section('In place of ":443"')).toContain('# bind abns@certbus-tls accept-proxy ssl ');
+  const listensOn80 = section('In the frontend that listens on port 80');
+  const [unless] = /unless .*/.exec(listensOn80) ?? [];
   writeFileSync(
     file,
     `${before}
-${section('In the frontend that listens on port 80')}
+  http-request redirect scheme https ${unless}
+${listensOn80}
 ${section('At the end.')}
 ${here(section('At the end, for TLS-ALPN-01')).replace(':443', `127.0.0.1:${tls}`)}
 frontend tls
@@ -174,6 +177,7 @@ ${section('In each server that takes TLS')}
 server {
   listen 127.0.0.1:${http};
 ${section('In the server that listens on port 80')}
+  location / { return 301 https://$host$request_uri; }
 }
 }
 ${here(section('At the end, next to "http"'))}
@@ -189,6 +193,7 @@ ${here(section('At the end, next to "http"'))}
   await settled(async () => expect(await isProved(tls, 'a.test', keyAuthorization)).toBe(true));
   expect(await isProved(tls, 'b.test', keyAuthorization)).toBe(false);
   expect(await challenge(http)).toBe('not a challenge of this bus\n');
+  expect(section('In the server that listens on port 80')).toContain('put that into "location / { }"');
   // The agent's own questions would fill it.
   const logged = readFileSync(accessLog, 'utf8');
   expect(logged).toContain('/.well-known/acme-challenge/');

@@ -129,12 +129,15 @@ export function snippetFor(
 export function http01Snippet(type: NamedTarget['type'], listen: string): string | undefined {
   if (type === 'nginx' || type === 'nginx-files') {
     const upstream = listen.startsWith('/') ? `http://unix:${listen}:` : `http://${listen}`;
-    return `# In the server that listens on port 80:\nlocation /.well-known/acme-challenge/ { proxy_pass ${upstream}; }\n`;
+    return `# In the server that listens on port 80. A "return" of the whole server comes before it: put that into "location / { }".
+location /.well-known/acme-challenge/ { proxy_pass ${upstream}; }
+`;
   }
   if (type === 'haproxy') {
     const server = listen.startsWith('/') ? `unix@${listen}` : listen;
     const chroot = listen.startsWith('/') ? ' With "chroot" it looks for the socket below that folder.' : '';
-    return `# In the frontend that listens on port 80:
+    return `# In the frontend that listens on port 80. A redirect to HTTPS there comes before it: add to the end of that line
+# unless { path_beg /.well-known/acme-challenge/ }
 use_backend certbus_agent if { path_beg /.well-known/acme-challenge/ }
 
 # At the end.${chroot}
