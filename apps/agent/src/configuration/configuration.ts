@@ -153,6 +153,12 @@ const CheckInSchema = v.union(
   'must be an http or https URL without a user name and a password, or { "url": URL, "everyMs": NUMBER }',
 );
 
+/** An address to listen on; that of IPv6 can be in the brackets that it has before a port. */
+const host = v.pipe(
+  text,
+  v.transform((written) => written.replace(/^\[(.*)\]$/, '$1')),
+);
+
 /** The schema of `agent.json`. */
 export const AgentConfigurationSchema = v.strictObject({
   bus: text,
@@ -163,7 +169,7 @@ export const AgentConfigurationSchema = v.strictObject({
   intervalMs: v.optional(v.pipe(milliseconds, v.minValue(100, 'must be 100 at least'))),
   http01: v.optional(ChallengesSchema),
   tlsAlpn01: v.optional(ChallengesSchema),
-  endpoints: v.optional(v.strictObject({ port, host: v.optional(text) })),
+  endpoints: v.optional(v.strictObject({ port, host: v.optional(host) })),
   checkIn: v.optional(CheckInSchema),
   /** How long a target may fail before `/healthz` is bad. */
   behindAfterMs: v.optional(milliseconds),

@@ -4,9 +4,9 @@ import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseConfiguration } from './read-configuration.ts';
 
-const parse = (targets: readonly Record<string, unknown>[]) =>
+const parse = (targets: readonly Record<string, unknown>[], more: Readonly<Record<string, unknown>> = {}) =>
   parseConfiguration(
-    JSON.stringify({ bus: 'sqlite:/bus.db#test', trust: 'bus.pub', identity: 'x.key', targets }),
+    JSON.stringify({ bus: 'sqlite:/bus.db#test', trust: 'bus.pub', identity: 'x.key', targets, ...more }),
     '/etc/certbus/agent.json',
   );
 
@@ -32,4 +32,13 @@ test('two lists of one HAProxy, and folders below each other, are targets of the
   const haproxy = (name: string) => ({ type: 'haproxy', name, folder: `/x/${name}`, socket: '/s' });
   const { targets } = parse([haproxy('one'), haproxy('two'), files('three', '/x'), nginx('four', '/n')]);
   expect(targets.map(({ name }) => name)).toEqual(['one', 'two', 'three', 'four']);
+});
+
+test.each([
+  ['[::1]', '::1'],
+  ['::1', '::1'],
+  ['127.0.0.1', '127.0.0.1'],
+])('pages are shown on %s', (written, host) => {
+  const { endpoints } = parse([files('one', '/x')], { endpoints: { port: 9402, host: written } });
+  expect(endpoints).toEqual({ port: 9402, host });
 });
