@@ -61,6 +61,8 @@ export abstract class BaseCommand extends Command {
 
   readonly #stop = new AbortController();
   readonly #warnings: string[] = [];
+  /** What to run after Ctrl-C, as an imperative. */
+  protected continueBy = 'Run the same command again';
   /** Read before the flags are parsed, since that can fail. */
   readonly #writing = writingOf(this.argv, process.env);
 
@@ -81,7 +83,7 @@ export abstract class BaseCommand extends Command {
       this.#stop.abort(
         new CliError(
           'CERTBUS_CLI_INTERRUPTED',
-          'Interrupted. Run the same command again to continue. If a warning says that the end of an issuance could not be recorded, its claim ends by itself.',
+          `Interrupted. ${this.continueBy} to continue. If a warning says that the end of an issuance could not be recorded, its claim ends by itself.`,
         ),
       );
     };
@@ -93,6 +95,12 @@ export abstract class BaseCommand extends Command {
     };
     watchOutput({ goesOn: this.changesBus, tell });
     if (!this.takesEmptyWords) refuseEmptyWords(this.argv);
+  }
+
+  /** What to throw after Ctrl-C where the command already did a part, which `--json` shows. */
+  protected interruptedWith(result: unknown): CliError {
+    const { reason } = this.signal;
+    return new CliError('CERTBUS_CLI_INTERRUPTED', describeError(reason).message, { cause: reason, result });
   }
 
   /** What this machine knows of its bus. */

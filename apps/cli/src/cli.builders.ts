@@ -29,6 +29,7 @@ export async function certbus(
     input = '',
     isDiskFull = false,
     interruptAt,
+    interruptOn,
     killAt,
     unreadFrom,
     stdoutFull = false,
@@ -40,6 +41,8 @@ export async function certbus(
     readonly isDiskFull?: boolean;
     /** Ctrl-C, once this is on standard output or standard error. */
     readonly interruptAt?: string;
+    /** Ctrl-C, once this resolves. */
+    readonly interruptOn?: Promise<unknown>;
     /** SIGKILL, once this is on standard output or standard error. */
     readonly killAt?: string;
     /** Nobody reads its output any more, once this is on standard output or standard error. */
@@ -86,6 +89,7 @@ export async function certbus(
     stderr += chunk;
     watch(stderr);
   });
+  void interruptOn?.then(() => child.kill('SIGINT'));
   child.stdin.on('error', () => {}).end(input);
   const [status] = await once(child, 'close');
   // oclif breaks lines to the width of a terminal; what is said is what counts.

@@ -23,7 +23,7 @@ export interface BulkOptions extends RunOptions {
   readonly onOutcome: (outcome: BulkOutcome) => void;
 }
 
-/** Does something for each item, so many at a time, in their order. Rejects with the signal's reason, once what was begun has ended. */
+/** Does something for each item, so many at a time, in their order. Begins none once it is aborted, and resolves when what was begun has ended. */
 export async function forEach<T>(
   items: readonly T[],
   { parallel, signal }: { readonly parallel: number; readonly signal: AbortSignal },
@@ -37,7 +37,6 @@ export async function forEach<T>(
     }
   }
   await Promise.all(Array.from({ length: parallel }, work));
-  signal.throwIfAborted();
 }
 
 /** Those that no process is at work on first: the others may have to wait for it. */
@@ -50,8 +49,8 @@ function inOrder({ state }: Pick<Manager, 'state'>, sets: readonly NameSet[]): N
 
 /**
  * Makes a certificate for each set of names; what is managed already is left as it is, and what an interrupted run began is completed.
- * Resolves with all outcomes in the order of the sets; failures are among them. Rejects with the signal's reason, once every claim is
- * released.
+ * Resolves with all outcomes in the order of the sets; failures are among them. Once it is aborted, it resolves when every claim is released,
+ * without the sets that the same command is left to make.
  */
 export async function issueAll(
   manager: Pick<Manager, 'issue' | 'state'>,
@@ -71,8 +70,10 @@ export async function issueAll(
 
   await forEach(inOrder(manager, sets), { parallel, signal: run.signal }, async (set) => {
     const outcome = await make(set);
+    // It was stopped, and did not fail.
+    if (run.signal.aborted && outcome.outcome === 'failed') return;
     outcomes.set(set, outcome);
-    if (!run.signal.aborted) onOutcome(outcome);
+    onOutcome(outcome);
   });
   return sets.flatMap((set) => outcomes.get(set) ?? []);
 }

@@ -26,8 +26,8 @@ export interface Move extends RunOptions {
 const TRIES = 2;
 
 /**
- * Moves each certificate to a CA. Resolves with what came of each, in their order; failures are among them. Rejects with the signal's reason,
- * once every claim is released.
+ * Moves each certificate to a CA. Resolves with what came of each, in their order; failures are among them. Once it is aborted, it resolves
+ * when every claim is released, without those that are left.
  */
 export async function moveAll(
   manager: Pick<Manager, 'renew' | 'certificate'>,
@@ -49,8 +49,10 @@ export async function moveAll(
 
   await forEach(certificates, { parallel, signal: run.signal }, async (id) => {
     const moved = await move(id);
+    // It was stopped, and did not fail.
+    if (run.signal.aborted && moved.error) return;
     outcomes.set(id, moved);
-    if (!run.signal.aborted) onMoved(moved);
+    onMoved(moved);
   });
   return certificates.flatMap((id) => outcomes.get(id) ?? []);
 }

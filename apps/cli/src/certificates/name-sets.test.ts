@@ -1,4 +1,5 @@
 /** Which certificates command lines and files ask for, and how a run of many goes. */
+import { once } from 'node:events';
 import type { IssueResult } from '@certbus/manager';
 import { describe, expect, test } from 'vitest';
 import { createTally, issueAll } from './bulk.ts';
@@ -91,15 +92,22 @@ describe('a run of many', () => {
     expect(busy.asked).toEqual(['b.test', 'c.test', 'd.test', 'a.test']);
   });
 
-  test('ends when it is interrupted, and rejects with the reason', async () => {
+  test('begins nothing once it is interrupted, and has what was made by then', async () => {
     const stop = new AbortController();
-    const stopped = manager(async () => {
+    const stopped = manager(async (name) => {
+      if (name === 'a.test') {
+        await once(stop.signal, 'abort');
+        return {};
+      }
       stop.abort(new Error('Ctrl-C'));
-      return {};
+      throw stop.signal.reason;
     });
-    const run = issueAll(stopped, sets, { request: {}, parallel: 1, signal: stop.signal, onOutcome() {} });
-    await expect(run).rejects.toThrow('Ctrl-C');
-    expect(stopped.asked).toEqual(['a.test']);
+    const told: number[] = [];
+    const onOutcome = ({ line }: { line: number }) => told.push(line);
+    const outcomes = await issueAll(stopped, sets, { request: {}, parallel: 2, signal: stop.signal, onOutcome });
+    expect(stopped.asked).toEqual(['a.test', 'b.test']);
+    expect(outcomes).toMatchObject([{ line: 1, outcome: 'issued' }]);
+    expect(told).toEqual([1]);
   });
 
   test('says how fast it is and when it ends, by what took time', () => {

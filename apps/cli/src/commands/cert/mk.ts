@@ -18,6 +18,7 @@ interface BulkResult {
   readonly issued: number;
   readonly alreadyManaged: number;
   readonly failed: number;
+  /** Of those that were made or failed before it was interrupted. */
   readonly certificates: readonly BulkOutcome[];
 }
 
@@ -144,7 +145,10 @@ export default class CertMk extends SigningCommand {
     const count = (wanted: BulkOutcome['outcome']) => certificates.filter(({ outcome }) => outcome === wanted).length;
     const [issued, alreadyManaged, failed] = [count('issued'), count('already-managed'), count('failed')];
     const result = { issued, alreadyManaged, failed, certificates };
-    this.progress(`${issued} issued, ${alreadyManaged} managed already, ${failed} failed`);
+    const left = sets.length - certificates.length;
+    const more = left > 0 ? `, ${left} left` : '';
+    this.progress(`${issued} issued, ${alreadyManaged} managed already, ${failed} failed${more}`);
+    if (left > 0) throw this.interruptedWith(result);
     if (failed === 0) return result;
     const lines = certificates.flatMap(({ line, names, error }) =>
       error ? [`line ${line}, ${names.join(', ')}: ${error.message} (${error.code})`] : [],

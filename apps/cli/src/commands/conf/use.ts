@@ -11,6 +11,7 @@ import { didYouMean, nothingFits, similarTo } from '../../did-you-mean.ts';
 import { CliError } from '../../errors.ts';
 import { canAsk, confirm } from '../../prompt.ts';
 import { firstOf } from '../../put-off.ts';
+import { shellWord } from '../../wizard/answers.ts';
 import { describeTerms, publicAuthority } from '../../wizard/authorities.ts';
 import { parseEmail } from '../../wizard/email.ts';
 
@@ -22,6 +23,12 @@ interface Named {
   readonly authority: CertificateAuthority;
   /** Whether the configuration has it already. */
   readonly isThere: boolean;
+}
+
+/** A CA whose certificates move, by its name in the configuration. */
+interface Former {
+  readonly name: string;
+  readonly directory: string;
 }
 
 interface Result {
@@ -37,17 +44,21 @@ function nameIn({ authorities }: Configuration, typed: string): string {
   return Object.hasOwn(authorities, typed) ? typed : (publicAuthority(typed)?.name ?? typed);
 }
 
-/** The certificates that are renewed at one of these directories, by name. */
-function certificatesAt({ state }: Pick<Manager, 'state'>, directories: readonly string[]): ManagedCertificate[] {
+/** The certificates of one of these directories, by name: also those that were on their way from there to the new one when that was interrupted. */
+function certificatesAt(
+  { state }: Pick<Manager, 'state'>,
+  { directories, to }: { readonly directories: readonly string[]; readonly to: string },
+): ManagedCertificate[] {
+  const isThere = (directory: string | undefined) => directory !== undefined && directories.includes(directory);
   return [...state.all()]
-    .filter(({ directory }) => directory !== undefined && directories.includes(directory))
+    .filter(({ directory, current }) => isThere(directory) || (directory === to && isThere(current?.directory)))
     .sort(({ names: [one = ''] }, { names: [other = ''] }) => one.localeCompare(other));
 }
 
 export default class ConfUse extends SigningCommand {
   static override summary = 'Make another CA the default, register there, and move certificates to it.';
   static override description =
-    'CA is "production" or "staging" of Let\'s Encrypt, or a name in the configuration, or a new name with --directory. It is added where it is not there, with the e-mail addresses of the default one, and an account is registered; then it becomes the default. The certificates of the CA that was the default before are listed, and issued again at the new one after a question; what serves goes on with the old ones until then. Run it again to go on where it was interrupted.';
+    'CA is "production" or "staging" of Let\'s Encrypt, or a name in the configuration, or a new name with --directory. It is added where it is not there, with the e-mail addresses of the default one, and an account is registered; then it becomes the default. The certificates of the CA that was the default before are listed, and issued again at the new one after a question; what serves goes on with the old ones until then. Where certificates are left, it shows the command that moves them.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> production',
     '<%= config.bin %> <%= command.id %> production --agree-tos --yes',
@@ -60,7 +71,9 @@ export default class ConfUse extends SigningCommand {
     directory: Flags.string({ description: 'ACME directory of a CA that is new' }),
     roots: Flags.string({ description: "PEM file of a private CA's roots" }),
     from: Flags.string({
-      description: 'the CA whose certificates move, by its name; default the one that was the default before',
+      multiple: true,
+      multipleNonGreedy: true,
+      description: 'a CA whose certificates move, by its name; default the one that was the default before',
     }),
     reissue: Flags.boolean({ default: true, allowNo: true, description: 'issue certificates again at this CA' }),
     parallel: Flags.integer({ min: 1, max: 100, default: 20, description: 'how many are issued at a time' }),
@@ -79,16 +92,29 @@ export default class ConfUse extends SigningCommand {
     const stored = await manager.configuration();
     const config = parseConfiguration(stored?.json);
     const chosen = this.#find(config, ca, flags);
-    const from = this.#formerDirectories(config, chosen, flags);
-    this.#checkCanAsk(certificatesAt(manager, from), flags);
+    const from = this.#formerOnes(config, chosen, flags);
+    const places = { directories: from.map(({ directory }) => directory), to: chosen.authority.directory };
+    const find = () => certificatesAt(manager, places);
+    this.#checkCanAsk(find(), flags);
     const accountUrl = await this.#makeDefault(manager, config, chosen, flags);
-    const certificates = await this.#listMoving(certificatesAt(manager, from));
+    const moving = find();
+    const certificates = await this.#listMoving(moving);
     const result = { authority: chosen.name, accountUrl, certificates: [], left: certificates };
     if (certificates.length === 0) return result;
-    if (!flags.reissue) return result;
+    // The configuration no longer tells which CA was the default before.
+    const former = from.filter(({ directory }) =>
+      moving.some((each) => [each.directory, each.current?.directory].includes(directory)),
+    );
+    const again = ['certbus', 'conf', 'use', ca, ...former.flatMap(({ name }) => ['--from', name])];
+    const command = again.map(shellWord).join(' ');
+    this.continueBy = `Run "${command}"`;
+    if (!flags.reissue) {
+      this.progress(`they stay where they are; "${command}" moves them`);
+      return result;
+    }
     const question = `Issue ${certificates.length === 1 ? 'this certificate' : `these ${certificates.length} certificates`} again at ${chosen.name}?`;
     if (!flags.yes && !(await confirm(question, this.signal))) {
-      this.progress(`they stay where they are; run "certbus conf use ${ca}" again to move them`);
+      this.progress(`they stay where they are; "${command}" moves them`);
       return result;
     }
     return this.#move(
@@ -99,18 +125,14 @@ export default class ConfUse extends SigningCommand {
   }
 
   /** Where the certificates are that move: at the default CA, and where this was interrupted at the staging CA of the new one. */
-  #formerDirectories(
-    config: Configuration,
-    { authority: { directory, staging } }: Named,
-    { from }: UseFlags,
-  ): string[] {
+  #formerOnes(config: Configuration, { authority: { directory, staging } }: Named, { from }: UseFlags): Former[] {
     const { authorities, defaultAuthority } = config;
-    if (from !== undefined && !Object.hasOwn(authorities, from))
-      throw nothingFits({ flag: '--from', value: from, among: 'authority', known: Object.keys(authorities) });
-    const names = from === undefined ? [defaultAuthority, staging] : [from];
-    return names.flatMap((name) => {
+    const unknown = from?.find((name) => !Object.hasOwn(authorities, name));
+    if (unknown !== undefined)
+      throw nothingFits({ flag: '--from', value: unknown, among: 'authority', known: Object.keys(authorities) });
+    return (from ?? [defaultAuthority, staging]).flatMap((name) => {
       const found = name === undefined ? undefined : authorities[name]?.directory;
-      return found === undefined || found === directory ? [] : [found];
+      return name === undefined || found === undefined || found === directory ? [] : [{ name, directory: found }];
     });
   }
 
@@ -208,10 +230,15 @@ export default class ConfUse extends SigningCommand {
     const failures = certificates.flatMap(({ names, error }) =>
       error ? [`${names.join(', ')}: ${error.message}`] : [],
     );
-    const left = certificates.flatMap(({ certificateId, error }) => (error ? [certificateId] : []));
+    const isMoved = new Set(certificates.flatMap(({ certificateId, error }) => (error ? [] : [certificateId])));
+    const left = result.left.filter((id) => !isMoved.has(id));
     const moved = { ...result, certificates, left };
+    if (certificates.length < move.certificates.length) {
+      this.progress(`${isMoved.size} of ${many(result.left.length, 'certificate')} issued at ${move.authority}`);
+      throw this.interruptedWith(moved);
+    }
     if (failures.length === 0) return moved;
-    const message = `${failures.length} of ${many(certificates.length, 'certificate')} could not be issued at ${move.authority}. ${firstOf(failures).join('; ')}. What is served stays; run the same command again to go on.`;
+    const message = `${failures.length} of ${many(certificates.length, 'certificate')} could not be issued at ${move.authority}. ${firstOf(failures).join('; ')}. What is served stays. ${this.continueBy} to continue.`;
     throw new CliError('CERTBUS_CLI_ISSUANCE_FAILED', message, { result: moved });
   }
 }
