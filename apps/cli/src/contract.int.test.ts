@@ -291,6 +291,13 @@ async function replaceMany(ca: Pick<AcmeServer, 'faults'>, id: string): Promise<
   await succeeds(site, `campaign cancel ${campaign.campaignId}`);
   await fails(site, 'campaign cancel nonsense', 'CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND');
   await succeeds(site, 'campaign list');
+  const one = `campaign status ${campaign.campaignId}`;
+  const { startedAt } = (await succeeds(site, one)) as { startedAt: string };
+  const before = new Date(Date.parse(startedAt) - 1).toISOString();
+  expect(await succeeds(site, `${one} --at ${startedAt}`)).toMatchObject({ state: 'running', begun: 0, failing: [] });
+  await fails(site, `${one} --at ${before}`, 'CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND');
+  const then = (await succeeds(site, `campaign ls --at ${startedAt}`)) as { campaigns: { state: string }[] };
+  expect(then.campaigns.map(({ state }) => state)).toContain('running');
 
   await succeeds(site, `cert renew ${id} --yes`);
   const { notBefore } = (await succeeds(site, `cert cat ${id}`)) as { notBefore: string };

@@ -41,6 +41,7 @@ export { dnsSettingsFor, type SolverFactory } from './issuance/solvers.ts';
 export { parseSubject } from './issuance/subject.ts';
 export { type Manager, type ManagerOptions, openManager } from './manager.ts';
 export type {
+  CampaignLookOptions,
   CampaignOperations,
   CampaignPlan,
   CampaignRequest,

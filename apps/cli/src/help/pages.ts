@@ -103,9 +103,9 @@ without a header, and whole.
 writes the log and progress to standard error as one object a line.
 --quiet leaves out progress, --verbose adds the log of each step.
 
---at TIME shows what the bus said at a time: certificates, events, keys,
-accounts and the configuration. What looks at this machine, at a server or
-at a CA has no --at, and campaigns have none.
+--at TIME shows what the bus said at a time: certificates, campaigns,
+events, keys, accounts and the configuration. What looks at this machine,
+at a server or at a CA has no --at.
 `,
   },
 };

@@ -113,6 +113,38 @@ export function replicaPicture(replica: Replica): Picture {
   return { state, position: checkpoint.position, rootHistory: () => rootHistoryOf({ replica, state, checkpoint }) };
 }
 
+/** A bus of which nothing is known that was signed after an instant. */
+function busUntil(bus: Bus, at: Date): Bus {
+  return {
+    ...bus,
+    async read(from, options) {
+      const page = await bus.read(from, options);
+      const later = page.commits.findIndex((commit) => commit.at > at);
+      if (later < 0) return page;
+      if (later === 0) return { checkpoint: from, commits: [], stored: [], end: true };
+      return { ...(await bus.read(from, { ...options, limit: later })), end: true };
+    },
+  };
+}
+
+/**
+ * Opens what a manager knew at an instant, in a replica in memory, which the caller closes: everything that was signed by then is read from the
+ * beginning of the bus. Rejects with the `HistoryError` of a refused commit and with a `StoreError`.
+ */
+export async function openViewAt(
+  bus: Bus,
+  at: Date,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ManagerView> {
+  const replica = await openReplica({ path: ':memory:', busId: bus.trust.busId });
+  try {
+    return await openView({ bus: busUntil(bus, at), replica, signal });
+  } catch (error) {
+    await replica.close();
+    throw error;
+  }
+}
+
 /** A state of a bus of which nothing was read yet. */
 const NOTHING: ManagerState = {
   bus: EMPTY_BUS,

@@ -3,10 +3,12 @@ import { type CampaignPredicate, createId, type ManagedCertificate } from '@cert
 import type { Campaign } from '@certbus/events/history';
 import type { Selection } from '@certbus/replica';
 import type { Configuration } from '../../configuration/configuration.ts';
-import { withConfiguration } from '../../configuration/stored-configuration.ts';
+import { requireConfiguration, withConfiguration } from '../../configuration/stored-configuration.ts';
 import { type Context, decide } from '../../context.ts';
 import { campaignOf, endCampaign, predicateOf, startCampaign } from '../../decide/campaign.ts';
+import { openViewAt } from '../../state/picture.ts';
 import { rootHistoryOf } from '../../state/root-history.ts';
+import type { ManagerState } from '../../state/state.ts';
 import { forecastSelection } from '../plan/plan.ts';
 import type { ReplacementForecast } from '../plan/replacement.ts';
 import { leftOf } from './members.ts';
@@ -77,9 +79,9 @@ export interface CampaignOperations {
    */
   startCampaign(request: CampaignRequest, options: CampaignOptions): Promise<CampaignStatus | undefined>;
   /** The campaigns of the bus, newest last. */
-  campaigns(options: CampaignOptions): Promise<readonly CampaignStatus[]>;
+  campaigns(options: CampaignLookOptions): Promise<readonly CampaignStatus[]>;
   /** How one stands. Rejects `CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND`. */
-  campaign(campaignId: string, options: CampaignOptions): Promise<CampaignStatus>;
+  campaign(campaignId: string, options: CampaignLookOptions): Promise<CampaignStatus>;
   /** Ends a campaign: what is not replaced yet stays as it is. Rejects `CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND`. */
   cancelCampaign(campaignId: string, options: CampaignOptions): Promise<CampaignStatus>;
 }
@@ -87,6 +89,12 @@ export interface CampaignOperations {
 /** How an operation behaves. */
 export interface CampaignOptions {
   readonly signal: AbortSignal;
+}
+
+/** How campaigns are looked at. */
+export interface CampaignLookOptions extends CampaignOptions {
+  /** The instant to go back to, forecasts included: the bus is read from its beginning into memory. Default: now. */
+  readonly at?: Date | undefined;
 }
 
 /** How many failing ones are listed. */
@@ -158,6 +166,23 @@ export function campaignOperations(context: Context): CampaignOperations {
   const one = (config: Configuration, campaignId: string) =>
     statusOf(context, config, campaignOf(view.state, campaignId));
 
+  /** Some of the campaigns that the bus had at an instant, as they stood then. */
+  async function earlier(
+    at: Date,
+    choose: (state: ManagerState) => readonly Campaign[],
+    { signal }: CampaignOptions,
+  ): Promise<readonly CampaignStatus[]> {
+    const then: Context = { ...context, view: await openViewAt(context.bus, at, { signal }), now: () => at };
+    try {
+      const chosen = choose(then.view.state);
+      if (chosen.length === 0) return [];
+      const config = await requireConfiguration(then);
+      return chosen.map((campaign) => statusOf(then, config, campaign));
+    } finally {
+      await then.view.replica.close();
+    }
+  }
+
   return {
     async planCampaign(request, options) {
       const { intended, ...planned } = await planIn(await open(options), request);
@@ -171,11 +196,17 @@ export function campaignOperations(context: Context): CampaignOperations {
       await view.written();
       return one(config, campaignId);
     },
-    async campaigns(options) {
+    async campaigns({ at, ...options }) {
+      if (at) return earlier(at, ({ bus }) => bus.campaigns, options);
       const config = await open(options);
       return view.state.bus.campaigns.map((campaign) => statusOf(context, config, campaign));
     },
-    campaign: async (campaignId, options) => one(await open(options), campaignId),
+    async campaign(campaignId, { at, ...options }) {
+      if (!at) return one(await open(options), campaignId);
+      const [found] = await earlier(at, (state) => [campaignOf(state, campaignId)], options);
+      if (!found) throw new TypeError('a campaign was found, and has a status');
+      return found;
+    },
     async cancelCampaign(campaignId, { signal }) {
       const config = await open({ signal });
       await decide(context, (state) => endCampaign(state, campaignId, 'cancelled'), { signal });

@@ -150,6 +150,50 @@ test('a campaign that is broken off goes on with another manager: one order each
   expect(claims.filter((id) => id === campaignId).length).toBeGreaterThanOrEqual(4);
 });
 
+test('campaigns are shown as they stood at an instant, with what was expected then', async () => {
+  const look = (at?: Date) => asAnother((manager) => manager.campaigns({ at, signal }));
+  const untilNext = () => {
+    const now = ca.clock.now();
+    ca.clock.advanceDays(1);
+    return now;
+  };
+  await issue('e0.test', 'e1.test', 'e2.test');
+  const before = untilNext();
+  const { campaignId } = await start({}, 1);
+  const seen = [{ status: await status(campaignId), at: untilNext() }];
+  await runOnce();
+  seen.push({ status: await status(campaignId), at: untilNext() });
+  await asAnother((manager) => manager.cancelCampaign(campaignId, { signal }));
+  seen.push({ status: await status(campaignId), at: untilNext() });
+  expect(seen.map(({ status: { state, done } }) => [state, done])).toEqual([
+    ['running', 0],
+    ['running', 1],
+    ['cancelled', 1],
+  ]);
+
+  const whole = ({ forecast, ...rest }: CampaignStatus) => ({
+    ...rest,
+    left: forecast?.certificates,
+    limits: forecast?.authorities.map(({ boundBy }) => boundBy),
+  });
+  for (const { status: then, at } of seen) {
+    expect((await look(at)).map(whole)).toEqual([whole(then)]);
+    const one = await asAnother((manager) => manager.campaign(campaignId, { at, signal }));
+    expect(whole(one)).toEqual(whole(then));
+    // One an hour from then on, which is days ago.
+    const hours = one.forecast && (one.forecast.replacedAt.getTime() - at.getTime()) / (60 * MINUTE_MS);
+    expect(hours ?? 1).toBeGreaterThan(0);
+    expect(hours ?? 1).toBeLessThan(4);
+  }
+  expect(await look(before)).toEqual([]);
+  await expect(asAnother((manager) => manager.campaign(campaignId, { at: before, signal }))).rejects.toMatchObject({
+    code: 'CERTBUS_MANAGER_CAMPAIGN_NOT_FOUND',
+  });
+  // The bus did not exist.
+  expect(await look(new Date(0))).toEqual([]);
+  expect((await look()).map(({ state }) => state)).toEqual(['cancelled']);
+});
+
 test('a pace is kept by all managers together, the next run is when there is room, and what is cancelled stays as it is', async () => {
   await issue(...Array.from({ length: 8 }, (_, n) => `p${n}.test`));
   const { campaignId, forecast } = await start({}, 8);
