@@ -1,6 +1,6 @@
 /** Packs every package as it is published, and compares what is in it with what users must find there. Nothing is published. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -41,7 +41,7 @@ const workspace = read('package.json');
 
 /** Files and folders of a package that are not compiled from its sources. */
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
-  'apps/agent': ['bin/prepare.js', 'bin/run.js', 'nginx', 'systemd'],
+  'apps/agent': ['bin/prepare.js', 'bin/run.js', 'nginx', 'oclif.manifest.json', 'systemd'],
   'apps/lambda': ['dist/lambda.zip'],
   'apps/cli': [
     'bin/prepare.js',
@@ -142,6 +142,17 @@ describe.each(FOLDERS)('%s, packed', (folder) => {
     const subpaths = Object.keys(manifest.exports ?? {});
     const missing = named.filter((path) => !subpaths.includes(path) && !files.includes(path.slice(2)));
     expect(missing).toEqual([]);
+  });
+});
+
+describe.each(PROGRAMS)('%s', (folder) => {
+  test('knows its commands without loading them', () => {
+    const sources = filesAt(`${folder}/src/commands`).filter((file) => !/\.(?:test|builders)\.ts$/.test(file));
+    const ids = sources.map((file) => file.slice(`${folder}/src/commands/`.length, -'.ts'.length).replaceAll('/', ':'));
+    const { commands } = JSON.parse(readFileSync(join(ROOT, folder, 'oclif.manifest.json'), 'utf8'));
+    expect(Object.keys(commands).sort()).toEqual(ids.sort());
+    // oclif loads a command alone only where it is told its file.
+    for (const id of ids) expect(existsSync(join(ROOT, folder, ...commands[id].relativePath)), id).toBe(true);
   });
 });
 

@@ -3,11 +3,15 @@
 import { prepare } from './prepare.js';
 
 prepare('In the repository, "node apps/agent/bin/dev.js …" brings its own.');
-const { readFile } = await import('node:fs/promises');
+const { existsSync, readFileSync } = await import('node:fs');
 const { fileURLToPath } = await import('node:url');
 const { execute } = await import('@oclif/core');
 const root = fileURLToPath(new URL('..', import.meta.url));
-const pjson = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
-pjson.oclif.commands.target = './src/commands/index.ts';
+const pjson = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+const target = './src/commands';
+// There is no manifest of sources: the command that is called is the only one that is looked at.
+const called = `${process.argv[2]}.ts`;
+const isAlone = existsSync(`${root}${target}/${called}`);
+pjson.oclif.commands = { strategy: 'pattern', target, globPatterns: isAlone ? [called] : ['*.ts', '!*.test.ts'] };
 pjson.oclif.hooks.command_not_found = './src/hooks/command-not-found.ts';
-await execute({ loadOptions: { root, pjson, userPlugins: false } });
+await execute({ loadOptions: { root, pjson, ignoreManifest: true, userPlugins: false } });

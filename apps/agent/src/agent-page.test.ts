@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, Parser } from '@oclif/core';
 import { documentedCommands, wrongCommands } from 'certbus-services';
 import { expect, test } from 'vitest';
-import { COMMANDS } from './commands/index.ts';
+import { COMMANDS } from './command-line/commands.builders.ts';
 import { AgentConfigurationSchema } from './configuration/configuration.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -33,5 +33,5 @@ test('every command of the agent that documents and messages name is one, with f
     Parser.parse(words, { args, flags: { ...baseFlags, ...flags }, strict: true } as never);
   const named = documentedCommands('certbus-agent');
   expect(named.length).toBeGreaterThan(30);
-  expect(await wrongCommands(COMMANDS as Readonly<Record<string, Command.Class>>, named, parse)).toEqual([]);
+  expect(await wrongCommands(COMMANDS, named, parse)).toEqual([]);
 });

@@ -1,8 +1,8 @@
 /** `certbus-agent check`. */
 import { clean } from '@certbus/events';
+import { BaseCommand } from '../command-line/base-command.ts';
 import { UnhealthyError } from '../errors.ts';
 import { preview } from '../preview.ts';
-import { BaseCommand } from './base-command.ts';
 
 const SHOWN = 10;
 

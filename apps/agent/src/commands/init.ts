@@ -8,6 +8,7 @@ import { stateDirectoryOf } from '@certbus/replica';
 import { resolveAddress } from '@certbus/store';
 import { makeFolders } from '@certbus/store/sqlite-files';
 import { Flags } from '@oclif/core';
+import { BaseCommand } from '../command-line/base-command.ts';
 import { parseConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError } from '../errors.ts';
 import {
@@ -23,7 +24,6 @@ import { shippedProblem } from '../init/shipped.ts';
 import { http01Snippet, orderFor, snippetFor, tlsAlpn01Snippet } from '../init/snippets.ts';
 import { SERVICE_STATE_DIRECTORY } from '../state-directory.ts';
 import { formatToken } from '../targets/nginx/token.ts';
-import { BaseCommand } from './base-command.ts';
 
 const SCRIPTS = fileURLToPath(new URL('../../nginx', import.meta.url));
 const SYSTEMD = fileURLToPath(new URL('../../systemd', import.meta.url));

@@ -2,9 +2,9 @@
 import { cleanLine } from '@certbus/events';
 import { Flags } from '@oclif/core';
 import { startAgent } from '../agent.ts';
+import { BaseCommand } from '../command-line/base-command.ts';
 import { UnhealthyError } from '../errors.ts';
 import { unhealthyTargets } from '../reporting/status.ts';
-import { BaseCommand } from './base-command.ts';
 
 export default class Once extends BaseCommand {
   static override summary =

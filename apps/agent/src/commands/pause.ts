@@ -1,7 +1,7 @@
 /** `certbus-agent pause`. */
 import { Args } from '@oclif/core';
-import { BaseCommand } from './base-command.ts';
-import { namedTargets, pausesFor } from './paused-targets.ts';
+import { BaseCommand } from '../command-line/base-command.ts';
+import { namedTargets, pausesFor } from '../command-line/paused-targets.ts';
 
 export default class Pause extends BaseCommand {
   static override summary = 'Leave a target as it is, for maintenance; without a name, all of them.';

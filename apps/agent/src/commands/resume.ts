@@ -1,7 +1,7 @@
 /** `certbus-agent resume`. */
 import { Args } from '@oclif/core';
-import { BaseCommand } from './base-command.ts';
-import { namedTargets, pausesFor } from './paused-targets.ts';
+import { BaseCommand } from '../command-line/base-command.ts';
+import { namedTargets, pausesFor } from '../command-line/paused-targets.ts';
 
 export default class Resume extends BaseCommand {
   static override summary = 'Bring a paused target up to date again; without a name, all of them.';

@@ -2,8 +2,8 @@
 import { cleanLine } from '@certbus/events';
 import { notifySystemd } from '@certbus/store/service';
 import { startAgent } from '../agent.ts';
+import { BaseCommand } from '../command-line/base-command.ts';
 import { counted } from '../reporting/status.ts';
-import { BaseCommand } from './base-command.ts';
 
 /** A balancer is not kept from its start by a bus or a target that hangs. */
 const READY_AFTER_MS = 10_000;

@@ -1,11 +1,11 @@
 /** `certbus-agent status`. */
 import { clean } from '@certbus/events';
+import { BaseCommand } from '../command-line/base-command.ts';
 import { UnhealthyError } from '../errors.ts';
 import { openPauses } from '../pauses.ts';
 import { processMark } from '../reporting/process-mark.ts';
 import { type AgentStatus, counted, readStatus, unhealthyTargets } from '../reporting/status.ts';
 import { stateDirectoryOfAgent } from '../state-directory.ts';
-import { BaseCommand } from './base-command.ts';
 
 /** Whether a process is there; one of another user is, too. A later one that was given its number, as after a start of the machine, is not. */
 function isRunning({ pid, processMark: mark }: Pick<AgentStatus, 'pid' | 'processMark'>): boolean {
