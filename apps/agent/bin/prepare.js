@@ -20,6 +20,20 @@ function hideSqliteWarning() {
 }
 
 /**
+ * What becomes of help and of the version when they cannot be written, which no command prints: the same as of what commands print. oclif would
+ * end the process with a trace of the stack, or without an error. A command that is called has its own way instead.
+ */
+function watchOutput() {
+  process.stdout.on('error', (error) => {
+    // Its reader has gone, which is no failure.
+    if (error.code === 'EPIPE') process.exit(0);
+    var why = error.code === 'ENOSPC' ? 'its disk is full; make room' : 'it cannot be written';
+    console.error(`Error: Standard output: ${why} (${error.message}). Code: CERTBUS_CLI_FILE_PROBLEM.`);
+    process.exit(3);
+  });
+}
+
+/**
  * Keeps the heap small. By default V8 lets the space for young objects grow to 64 MB, and that for old ones to a multiple of what is in use, for
  * servers that make garbage all the time; an agent makes some at its start, and does next to nothing from then on.
  */
@@ -40,6 +54,7 @@ export function prepare(advice) {
   }
   hideSqliteWarning();
   saveMemory();
+  watchOutput();
   if (lacks(homedir)) process.env.HOME = '/nonexistent';
   if (!process.env.SHELL && lacks(() => userInfo().shell)) process.env.SHELL = '/bin/sh';
 }

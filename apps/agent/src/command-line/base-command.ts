@@ -3,6 +3,7 @@ import { clean, printableJson } from '@certbus/events';
 import { Command, Errors, Flags } from '@oclif/core';
 import { exposedSecret, type ResolvedConfiguration, readConfiguration } from '../configuration/read-configuration.ts';
 import { AgentError, UnhealthyError } from '../errors.ts';
+import { watchOutput } from './output.ts';
 
 /** What the exit status of a command means; `docs/errors.md` has the same table. */
 const EXIT = { unexpected: 1, usage: 2, configuration: 3, outOfReach: 7, unhealthy: 10 } as const;
@@ -43,6 +44,9 @@ export abstract class BaseCommand extends Command {
   readonly #stop = new AbortController();
   readonly #warnings: string[] = [];
 
+  /** Whether it changes something, and goes on where nobody reads what it prints. */
+  protected readonly changes: boolean = true;
+
   /** Aborted by Ctrl-C or a SIGTERM. A second one ends at once. */
   protected get signal(): AbortSignal {
     return this.#stop.signal;
@@ -63,6 +67,7 @@ export abstract class BaseCommand extends Command {
     };
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);
+    watchOutput({ goesOn: this.changes, exitStatus: EXIT.configuration });
   }
 
   protected configuration({ config }: { readonly config?: string | undefined }): ResolvedConfiguration {

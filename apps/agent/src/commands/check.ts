@@ -7,6 +7,7 @@ import { preview } from '../preview.ts';
 const SHOWN = 10;
 
 export default class Check extends BaseCommand {
+  protected override readonly changes = false;
   static override summary = 'Try the bus, the identity and every target, and show what would change. Changes nothing.';
   static override examples = ['<%= config.bin %> <%= command.id %>'];
 

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createSite, type Site, sealedToOthers } from '../agent.builders.ts';
 import { writeConfiguration } from '../conformance/killed-agent.builders.ts';
 import { settled } from '../targets/tls.builders.ts';
@@ -25,6 +25,17 @@ const environmentOf = (site: Site) => ({
   // What one process has compiled, the next ones load.
   NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
 });
+
+/** The program with its output on a disk that is full. */
+const ON_FULL_DISK = ['-c', 'exec "$@" >/dev/full', 'sh', process.execPath, ...node];
+
+const runOnFullDisk = (site: Site, ...args: string[]): Promise<Answer> =>
+  new Promise((resolve) => {
+    const options = { cwd: site.folder, env: environmentOf(site), timeout: 120_000 };
+    execFile('sh', [...ON_FULL_DISK, ...args], options, (error, stdout, stderr) =>
+      resolve({ status: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+    );
+  });
 
 const run = (site: Site, ...args: string[]): Promise<Answer> =>
   new Promise((resolve) => {
@@ -428,4 +439,50 @@ test('a command or flag that does not exist is answered with what to type', asyn
     stderr: 'Error: --folder is empty. Give it a value, or leave it out. Code: CERTBUS_AGENT_CONFIG_INVALID.\n',
   });
   expect((await run(site, 'init', '--help')).stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+});
+
+describe.skipIf(!existsSync('/dev/full'))('output that cannot be written', () => {
+  const lost =
+    'Error: Standard output: its disk is full; make room (ENOSPC: no space left on device, write). Code: CERTBUS_CLI_FILE_PROBLEM.\n';
+  let site: Site;
+
+  beforeEach(async () => {
+    site = await createSite();
+    const targets = [{ type: 'files', name: 'files', folder: join(site.folder, 'certs') }];
+    const configuration = { bus: 'sqlite:./bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets };
+    writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(configuration));
+  });
+
+  test.each([
+    [['--version']],
+    [['--help']],
+    [['check', '--help']],
+    [['help']],
+    [['check']],
+    [['once', '--json']],
+    [['statu', '--json']],
+  ])('%j is an error, without a trace', async (args) => {
+    const { stderr, ...ended } = await runOnFullDisk(site, ...args);
+    expect(ended).toEqual({ status: 3, stdout: '' });
+    // What is logged is on standard error, too.
+    expect(stderr.replace(/^files: .*\n/, '')).toBe(lost);
+  });
+
+  test('the service feeds its targets all the same', async () => {
+    await site.bus.issue(['a.test']);
+    const agent = spawn('sh', [...ON_FULL_DISK, 'run'], { cwd: site.folder, env: environmentOf(site) });
+    onTestFinished(() => void agent.kill('SIGKILL'));
+    let stderr = '';
+    agent.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    const isThere = (name: string) => existsSync(join(site.folder, 'certs', 'current', name, 'fullchain.pem'));
+    await expect.poll(() => isThere('a.test'), { timeout: 60_000 }).toBe(true);
+    await expect.poll(() => stderr, { timeout: 60_000 }).toBe(lost);
+    await site.bus.issue(['b.test']);
+    await expect.poll(() => isThere('b.test'), { timeout: 60_000 }).toBe(true);
+    agent.kill('SIGTERM');
+    await once(agent, 'exit');
+    expect({ exitCode: agent.exitCode, stderr }).toEqual({ exitCode: 3, stderr: lost });
+  });
 });

@@ -50,6 +50,7 @@ function* linesOf(target: Target): Iterable<string> {
 }
 
 export default class Status extends BaseCommand {
+  protected override readonly changes = false;
   static override summary = 'Show which certificates are in place at each target, and what failed and why.';
   static override description =
     'Ends with status 10 where the agent is not running, is behind the bus, or has something that is not in place.';
