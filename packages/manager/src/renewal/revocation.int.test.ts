@@ -1,5 +1,6 @@
 /** Tests of revocations that replace the certificate first. */
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import type { Bus } from '@certbus/store';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { configFor, createSite, type Site, withManager } from '../issuance/manager.builders.ts';
@@ -27,7 +28,18 @@ afterAll(async () => {
   folder.remove();
 });
 
-const manage = <T>(run: Parameters<typeof withManager<T>>[2]): Promise<T> => withManager(site, { holder: 'one' }, run);
+const manage = <T>(run: Parameters<typeof withManager<T>>[2]): Promise<T> =>
+  withManager(site, { holder: 'one', throughBus: counted }, run);
+
+/** How often the bus was read from its beginning. */
+let readings = 0;
+const counted = (bus: Bus): Bus => ({
+  ...bus,
+  read(from, options) {
+    if (from.position === 0) readings += 1;
+    return bus.read(from, options);
+  },
+});
 
 test('a certificate is replaced first, then revoked with its reason, and its predecessor is counted on no more', async () => {
   await manage(async (manager) => {
@@ -112,7 +124,14 @@ test('a leaf with more newer ones than the state keeps is found in the history o
     expect(JSON.stringify(manager.certificate(certificateId))).not.toContain(`"${serialNumber}"`);
     said.length = 0;
     const request = { certificateId, reason: 'superseded', serialNumber } as const;
-    expect(await manager.revoke(request, { signal })).toMatchObject({ serialNumber, replacement: undefined });
+    readings = 0;
+    const subject = await manager.revocationSubject(request, { signal });
+    expect(subject).toMatchObject({ serialNumber, servedAs: [] });
+    expect(await manager.revoke({ ...request, subject }, { signal })).toMatchObject({
+      serialNumber,
+      replacement: undefined,
+    });
+    expect(readings).toBe(1);
     expect(said).toEqual([`revoked ${serialNumber} for 4`]);
     await expect(manager.revoke({ ...request, serialNumber: 'ABCD' }, { signal })).rejects.toMatchObject({
       code: 'CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND',

@@ -20,6 +20,8 @@ export interface RevocationRequest {
   readonly serialNumber?: string | undefined;
   /** An age identity that opens its private key, which signs then in the place of the account (RFC 8555 section 7.6). Default the account. */
   readonly identity?: string | undefined;
+  /** What {@link revocationSubject} found for this request, so that the history of the bus is not read again. Default: it is looked for. */
+  readonly subject?: Pick<RevocationSubject, 'issued'> | undefined;
 }
 
 /** What came of it. */
@@ -34,6 +36,8 @@ export interface RevocationResult {
 export interface RevocationSubject {
   /** Of what is revoked, hexadecimal. */
   readonly serialNumber: string;
+  /** What is revoked. */
+  readonly issued: IssuedCertificate;
   /** The certificates that it is served as, each of which is replaced before; none where it was replaced already. */
   readonly servedAs: readonly ManagedCertificate[];
 }
@@ -72,14 +76,20 @@ function isComplete({ view }: Places, { retired = [] }: ManagedCertificate): boo
 async function find(
   places: Places,
   certificate: ManagedCertificate,
-  { serialNumber, signal }: { readonly serialNumber: string | undefined; readonly signal: AbortSignal },
+  {
+    serialNumber,
+    subject,
+    signal,
+  }: Pick<RevocationRequest, 'serialNumber' | 'subject'> & { readonly signal: AbortSignal },
 ): Promise<IssuedCertificate> {
   const { certificateId, current } = certificate;
   const known = leavesOf(certificate);
+  const found = subject?.issued;
   const serialOf = (each: IssuedCertificate) => ownFacts(each).serialNumber;
   const wanted = serialNumber?.toUpperCase() ?? (current && serialOf(current));
   const issued =
     known.find((each) => serialOf(each) === wanted) ??
+    (found && serialOf(found) === wanted ? found : undefined) ??
     (wanted === undefined || isComplete(places, certificate)
       ? undefined
       : await findInHistory(places, { certificateId, serialNumber: wanted }, signal));
@@ -102,14 +112,14 @@ export function cameFromElsewhere({ serialNumber }: Pick<IssuedCertificate, 'ser
 /** The leaf that a request names, and what it is served as. Rejects `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
 async function subjectOf(
   places: Places,
-  { certificateId, serialNumber }: Pick<RevocationRequest, 'certificateId' | 'serialNumber'>,
+  { certificateId, serialNumber, subject }: Pick<RevocationRequest, 'certificateId' | 'serialNumber' | 'subject'>,
   signal: AbortSignal,
 ) {
   const { state } = places.view;
   const certificate = state.certificate(certificateId);
   // Of a removed one nothing is current; its older leaves are as valid as before.
   if (!certificate || (certificate.removed && serialNumber === undefined)) throw certificateNotFound(certificateId);
-  const issued = await find(places, certificate, { serialNumber, signal });
+  const issued = await find(places, certificate, { serialNumber, subject, signal });
   const isDropped = !leavesOf(certificate).includes(issued);
   return { issued, isDropped, served: servedAs(state, certificate, issued.leafHash) };
 }
@@ -124,7 +134,7 @@ export async function revocationSubject(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<RevocationSubject> {
   const { issued, served } = await subjectOf(places, request, signal);
-  return { serialNumber: ownFacts(issued).serialNumber, servedAs: served };
+  return { serialNumber: ownFacts(issued).serialNumber, issued, servedAs: served };
 }
 
 /**

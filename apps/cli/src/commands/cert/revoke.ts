@@ -179,7 +179,7 @@ export default class CertRevoke extends SigningCommand {
       const { signal } = this;
       const subject = await manager.revocationSubject(request, { signal });
       await this.agree(singleQuestionOf(certificate, subject), flags);
-      return this.withDisplay(({ onProgress }) => manager.revoke(request, { signal, onProgress }));
+      return this.withDisplay(({ onProgress }) => manager.revoke({ ...request, subject }, { signal, onProgress }));
     });
     const { serialNumber, replacement } = result;
     this.show(
