@@ -262,7 +262,7 @@ describe('archives and exports', () => {
     const env = { CERTBUS_ARCHIVE: 'file:./archive' };
     const taken = await certbus(site, ['bus', 'snapshot', '--json'], { env });
     expect(existsSync(join(site, 'archive', resultOf(taken).place))).toBe(true);
-    expect((await certbus(site, ['bus', 'archive'], { env })).stdout).toContain('0 commits were archived');
+    expect((await certbus(site, ['bus', 'archive'], { env })).stdout).toContain('0 commits archived');
     expect(await certbus(site, ['bus', 'archive', '--trim'], { env })).toMatchObject({ status: 2, stdout: '' });
     const trimmed = await certbus(site, ['bus', 'archive', '--trim', '--yes'], { env });
     expect(trimmed.stdout).toContain('begins at position 1');

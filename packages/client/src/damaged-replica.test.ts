@@ -142,7 +142,7 @@ test('a row that is damaged while a client runs was not removed: what is shown o
   // What was found for a name is looked up again once another certificate may rank higher.
   at += 100 * 86_400_000;
   expect(await both()).toEqual(expected);
-  await expect.poll(() => alarms.map(({ message }) => message).join()).toContain(', 1 were lost');
+  await expect.poll(() => alarms.map(({ message }) => message).join()).toContain(' and 1 was lost');
   expect(await both()).toEqual(expected);
   expect(client.health().damageCount).toBeGreaterThan(0);
   bringBack();

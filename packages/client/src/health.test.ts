@@ -28,6 +28,15 @@ test('a server is ready on a bus without certificates, and while any of them has
   await expect.poll(() => alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_ALL_EXPIRED' }]);
 });
 
+test('the only certificate of a server that has ended is counted as one', async () => {
+  const bus = await newBus();
+  const client = await newClient(bus, { now: () => new Date(Date.now() + 6 * DAY_MS) });
+  const alarms = alarmsOf(client);
+  await bus.issue(['short.test'], { days: 5 });
+  const message = expect.stringMatching(/^The only certificate of this server has ended by its clock/);
+  await expect.poll(() => alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_ALL_EXPIRED', message }]);
+});
+
 test('a clock that is behind the newest commit is an alarm, once, and again where it happens again', async () => {
   const bus = await newBus();
   let nowMs = Date.now();

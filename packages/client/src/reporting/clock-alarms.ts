@@ -12,9 +12,11 @@ function clockBehind(newestCommitAt: Date, now: Date): ClientError {
   return new ClientError('CERTBUS_CLIENT_CLOCK_BEHIND', what);
 }
 
-function allExpired({ certificates, lastContactAt }: Health, now: Date): ClientError {
+function allExpired({ certificates: { served }, lastContactAt }: Health, now: Date): ClientError {
   const contact = lastContactAt ? `last answered at ${lastContactAt.toISOString()}` : 'has not answered yet';
-  const what = `All ${certificates.served} certificates of this server have ended by its clock (${now.toISOString()}). The bus ${contact}. Is the clock right, and does the manager run?`;
+  const ofServer =
+    served === 1 ? 'The only certificate of this server has' : `All ${served} certificates of this server have`;
+  const what = `${ofServer} ended by its clock (${now.toISOString()}). The bus ${contact}. Is the clock right, and does the manager run?`;
   return new ClientError('CERTBUS_CLIENT_ALL_EXPIRED', what);
 }
 

@@ -87,6 +87,15 @@ test('once a key opens, those that do not are alarms again, and what was held ba
   ]);
 });
 
+test('what was held back is counted as one where it is one', () => {
+  const { alarms, keys } = listen(true);
+  for (const id of ['one', 'two']) keys.refused(refusal(id));
+  keys.opened();
+  expect(alarms.at(-1)?.message).toMatch(
+    /^The private key of 1 more certificate cannot be used on this server; health\(\) has its id\./,
+  );
+});
+
 test('a server that is no longer a recipient is one alarm, however many certificates are renewed, and again the next time', () => {
   const { alarms, keys, bus } = listen(true);
   keys.opened();

@@ -22,12 +22,15 @@ function noKeyOpens(error: ClientError, { served, hasOpened }: { served: number;
   const hint = hasOpened
     ? 'What was opened before is served on. Was this server removed?'
     : 'Is it the right key file?';
-  const what = `${which}: this server's identity is not among the recipients of the bus, which has ${served} certificates. ${hint} The first that was asked for: ${error.message}`;
+  const what = `${which}: this server's identity is not among the recipients of the bus, which has ${served === 1 ? '1 certificate' : `${served} certificates`}. ${hint} The first that was asked for: ${error.message}`;
   return new ClientError('CERTBUS_CLIENT_NO_KEY_OPENS', what, { cause: error });
 }
 
 function otherKeys(count: number, last: ClientError): ClientError {
-  const what = `The private keys of ${count} more certificates cannot be used on this server; health() has their ids. The last one: ${last.message}`;
+  const which =
+    count === 1 ? 'The private key of 1 more certificate' : `The private keys of ${count} more certificates`;
+  const ids = count === 1 ? 'its id' : 'their ids';
+  const what = `${which} cannot be used on this server; health() has ${ids}. The last one: ${last.message}`;
   return new ClientError('CERTBUS_CLIENT_KEY_NOT_OPENED', what, { cause: last });
 }
 

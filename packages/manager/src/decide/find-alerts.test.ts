@@ -137,6 +137,8 @@ test('more than twenty at once are one alert until none of them is left, next to
   }));
   expect(found(many(3), { noted })).toEqual(['failing n0', 'failing *']);
   expect(found(many(1), { noted })).toEqual(['failing n0']);
+  const detailOf = (count: number) => alertsOf(many(count), { noted }).at(-1)?.detail;
+  expect(detailOf(3)).toBe(`2 certificates, one of them ${detailOf(2)}`);
 });
 
 test('an alert of texts as long as events take them is one that the bus takes, and two that are cut stay two', () => {

@@ -141,8 +141,9 @@ function certificateAlerts(
   const unseen = samples.reduce((sum, { count, first }) => sum + count - first.length, 0);
   const [one] = others;
   if (!one || (!raised.has(MANY) && others.length + unseen <= SINGLE_MAX)) return [...known, ...others];
-  const count = unseen > 0 ? `${others.length + unseen} certificates or so` : `${others.length} certificates`;
-  const detail = `${count}, one of them ${one.detail}`;
+  const some = others.length + unseen;
+  const detail =
+    some === 1 ? one.detail : `${some} certificates${unseen > 0 ? ' or so' : ''}, one of them ${one.detail}`;
   const since = earliest(others.map((each) => each.since));
   const seenAt = latest(others.map((each) => each.seenAt ?? each.since));
   return [...known, { kind, subject: MANY, detail, since, seenAt }];

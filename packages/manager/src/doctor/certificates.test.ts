@@ -47,6 +47,17 @@ test('one look proves nothing: a second one is waited for, and nobody is told to
   expect(examineCertificates(state, { ...options, config })[0]?.detail).not.toContain(detail);
 });
 
+test.each([
+  [11, '1 more of 11 fails as well'],
+  [12, '2 more of 12 fail as well'],
+])('of %d that fail ten are listed: %s', (count, rest) => {
+  const all = Array.from({ length: count }, (_, n) => [obtained(`certificate${n}`), ISSUED[1]] as const);
+  const now = new Date('2027-12-01T00:00:00Z');
+  const found = examineCertificates(given(...all), { config: undefined, hasEnded: () => false, now });
+  expect(found).toHaveLength(11);
+  expect(found.at(-1)?.detail).toBe(rest);
+});
+
 describe('a claim', () => {
   const AT = new Date('2027-01-24T00:00:00Z');
   const claimed = (until: Date): EventOf<'IssuanceStarted'> => ({

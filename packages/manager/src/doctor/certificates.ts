@@ -135,5 +135,11 @@ export function examineCertificates(
   const unnamed = failing - found.length;
   return unnamed === 0
     ? found
-    : [...found, failed(`${unnamed} more of ${managed} fail as well`, '"certbus cert renewable" lists what is due.')];
+    : [
+        ...found,
+        failed(
+          `${unnamed} more of ${managed} ${unnamed === 1 ? 'fails' : 'fail'} as well`,
+          '"certbus cert renewable" lists what is due.',
+        ),
+      ];
 }

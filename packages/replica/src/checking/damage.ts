@@ -36,7 +36,7 @@ function describe(path: string, { aside, salvage }: Replaced): string {
   if (!salvage)
     return `the file ${path} was damaged as a whole or is not of this release, and the bus is read again; it is ${aside} now`;
   const { kept, lost } = salvage;
-  return `${kept} certificates of ${path} were checked and are served on, ${lost} were lost; the bus is read again as soon as it answers. Look at the disk; the damaged file is ${aside} now`;
+  return `of the certificates in ${path}, ${kept} passed the check and stay in use, and ${lost} ${lost === 1 ? 'was' : 'were'} lost; the bus is read again as soon as it answers. Look at the disk; the damaged file is ${aside} now`;
 }
 
 /** Makes a watch over a file. `mend` replaces it, and is `undefined` where another process writes it. */

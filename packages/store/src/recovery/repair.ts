@@ -212,7 +212,7 @@ async function dropBad(repair: Repair): Promise<readonly number[]> {
   const { stream, dropTail = false, dryRun = false, signal } = options;
   const bad = await findBad(repair);
   if (bad.length > 0 && !dropTail && !dryRun) {
-    const why = `it ends at position ${exported.checkpoint.position}, and what is wrong begins at ${proved.checkpoint.position + 1}: ${proved.refused?.message ?? 'a gap'} Look for a newer export; without one, --drop-tail removes ${bad.length} commits, and "certbus bus restored" then announces it to the followers`;
+    const why = `it ends at position ${exported.checkpoint.position}, and what is wrong begins at ${proved.checkpoint.position + 1}: ${proved.refused?.message ?? 'a gap'} Look for a newer export; without one, --drop-tail removes ${bad.length === 1 ? '1 commit' : `${bad.length} commits`}, and "certbus bus restored" then announces it to the followers`;
     throw exportRefused(why, proved.refused);
   }
   if (dryRun) return bad;

@@ -1,6 +1,7 @@
 /** `certbus bus archive`. */
 import { Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../../base-command.ts';
+import { many } from '../../counts.ts';
 
 export default class BusArchive extends SigningCommand {
   static override summary = 'Put complete ranges of 10,000 commits into the archive.';
@@ -20,12 +21,12 @@ export default class BusArchive extends SigningCommand {
     const { flags } = await this.parse(BusArchive);
     const { withManager } = await import('@certbus/runtime');
     const { signal } = this;
-    const question = `Delete from the store all but the newest ${flags.keep} commits, once they are in the archive?`;
+    const question = `Delete from the store all but the newest ${many(flags.keep, 'commit')}, once they are in the archive?`;
     const onProgress = (position: number) => this.progress(`archived up to position ${position}`);
     return withManager(this.environment(flags), async (manager, { log }) => {
       if (flags.trim) await this.agree(question, flags);
       const { commits } = await manager.archive({ signal, onProgress });
-      this.show(`${commits} commits were archived`);
+      this.show(`${many(commits, 'commit')} archived`);
       if (!flags.trim) return { archived: commits, first: undefined };
       const { first } = await manager.trim({ log, keep: flags.keep, signal });
       this.show(`the store begins at position ${first}`);

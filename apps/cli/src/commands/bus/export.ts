@@ -2,7 +2,7 @@
 import { nothingThere } from '@certbus/runtime/local';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
-import { many } from '../../counts.ts';
+import { allOf, many } from '../../counts.ts';
 
 export default class BusExport extends BaseCommand {
   static override summary = 'Write the whole bus to one file, every signature verified.';
@@ -24,7 +24,7 @@ export default class BusExport extends BaseCommand {
       const onProgress = (at: number) => this.progress(`${many(at, 'commit')} written so far`);
       const { position, hash } = await exportBus(bus, file, { signal: this.signal, onProgress });
       if (position === 0) throw nothingThere(config.bus);
-      this.show(`${args.file} holds all ${position} commits; the last one's hash is ${hash}`);
+      this.show(`${args.file} holds ${allOf(position, 'commit')}; the last one's hash is ${hash}`);
       return { commits: position, hash };
     } finally {
       await file.close();

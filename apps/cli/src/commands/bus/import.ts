@@ -2,6 +2,7 @@
 import type { Log } from '@certbus/store';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
+import { allOf, many } from '../../counts.ts';
 
 export default class BusImport extends BaseCommand {
   protected override readonly changesBus = true;
@@ -35,11 +36,11 @@ export default class BusImport extends BaseCommand {
     };
     try {
       const { stream } = parseAddress(address);
-      const onProgress = (at: number) => this.progress(`${at} commits are written`);
+      const onProgress = (at: number) => this.progress(`${many(at, 'commit')} written`);
       const acceptStale = flags['accept-stale'];
       const options = { stream, trust: parseTrust(config.trust), acceptStale, signal: this.signal, onProgress };
       const { position } = await importBus(file, open, options);
-      this.show(`${address} holds all ${position} commits of ${args.file}`);
+      this.show(`${address} holds ${allOf(position, 'commit')} of ${args.file}`);
       return { commits: position, bus: address };
     } finally {
       await log?.close();

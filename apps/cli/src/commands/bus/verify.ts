@@ -1,5 +1,6 @@
 /** `certbus bus verify`. */
 import { BaseCommand } from '../../base-command.ts';
+import { allAre, allOf, many } from '../../counts.ts';
 
 /** Commits between two lines of progress. */
 const TELL_EVERY = 10_000;
@@ -22,18 +23,21 @@ export default class BusVerify extends BaseCommand {
       const onProgress = (position: number) => {
         if (position - told < TELL_EVERY) return;
         told = position;
-        this.progress(`${position} commits are good so far`);
+        this.progress(`${many(position, 'commit')} good so far`);
       };
       const { checkpoint, repeated } = await verifyBus(bus, { signal: this.signal, onProgress });
       await checkNothingLost(bus, checkpoint, { environment, signal: this.signal }).catch((error: unknown) => {
-        this.progress(`all ${checkpoint.position} commits that are there are good`);
+        const are = checkpoint.position === 1 ? 'is' : 'are';
+        this.progress(`${allOf(checkpoint.position, 'commit')} that ${are} there ${are} good`);
         throw error;
       });
       if (repeated) {
-        this.progress(`all ${checkpoint.position} commits are signed and linked, and not all have an id of their own`);
+        this.progress(
+          `${allAre(checkpoint.position, 'commit')} signed and linked, and not all have an id of their own`,
+        );
         throw repeated;
       }
-      this.show(`all ${checkpoint.position} commits are good; the last one's hash is ${checkpoint.hash}`);
+      this.show(`${allAre(checkpoint.position, 'commit')} good; the last one's hash is ${checkpoint.hash}`);
       return { commits: checkpoint.position, hash: checkpoint.hash };
     } finally {
       await close();

@@ -70,7 +70,7 @@ function failuresOf(outcomes: readonly RenewalOutcome[]): string | undefined {
     return `${refused.length} of ${many(tried, 'renewal')} not tried:\n${describeFailures(refused).join('\n')}`;
   const what = describeFailures(failed);
   if (refused.length > 0)
-    what.push(`${refused.length} more from the same CA were not tried; the next run takes them up.`);
+    what.push(`${many(refused.length, 'other')} from the same CA not tried; the next run goes on with what is left.`);
   return `${failed.length} of ${many(tried, 'renewal')} failed:\n${what.join('\n')}`;
 }
 
