@@ -1,6 +1,6 @@
 /**
- * What shells complete with the scripts that `certbus completion` prints, by asking this program about a real bus. PowerShell is not in
- * Debian: nothing here runs its script.
+ * What shells complete with the scripts that `certbus completion` prints, by asking this program about a real bus. Nothing here runs
+ * that for PowerShell, which neither Debian nor npm nor PyPI has; docs/guides/windows-and-macos.md says so.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
