@@ -282,6 +282,11 @@ describe('without a CA', () => {
       stdout: '',
       stderr: expect.stringContaining('Did you mean "certbus help exit-codes"?'),
     });
+    // Every object has it.
+    expect(await run(site, ['help', 'constructor'])).toMatchObject({
+      status: 127,
+      stderr: expect.stringContaining('"constructor" is not a command, and not a page of the help.'),
+    });
     const { status, stdout } = await run(site, [...typed, '--json']);
     expect({ status, ...JSON.parse(stdout) }).toMatchObject({
       status: 'failed',

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { certificate, FAILURE, inDays, issuance, NOW } from './certificates.builders.ts';
 import { compare, coveringCertificates } from './comparison.ts';
 import { parseDuration } from './duration.ts';
-import { checkFilters, createFilter, type Row, rowOf, sortRows, tableOf } from './listing.ts';
+import { checkFilters, createFilter, inAscii, nameFilter, type Row, rowOf, sortRows, tableOf } from './listing.ts';
 import { parseServerAddress } from './served.ts';
 import { statusOf } from './status.ts';
 
@@ -141,6 +141,19 @@ test.each([
 });
 
 test.each([
+  ['163.test', '163.test'],
+  ['*.0x10.2024.TEST.', '*.0x10.2024.test'],
+  ['１６３.test', '163.test'],
+  ['1.bücher.test', '1.xn--bcher-kva.test'],
+  ['192.0.2.7', '192.0.2.7'],
+  ['2001:DB8:0:0::1', '2001:db8::1'],
+  ['2001:DB8:*', '2001:db8:*'],
+])('the name %s is looked for as %s: a label of digits is not an IP address', (typed, stored) => {
+  expect(inAscii(typed)).toBe(stored);
+  expect(nameFilter(typed)([stored.replace('*', 'a')])).toBe(true);
+});
+
+test.each([
   ['expires', '45213'],
   ['name', '12543'],
   ['status', '54213'],
@@ -163,7 +176,10 @@ test('columns: IDNs and reasons for people, the stored form for programs; an unk
       ['new.test', 'not-issued', 'not issued', 'ca.test', 'P-256'],
     ],
   });
-  expect(() => tableOf([], 'id,colour', { isTerminal: false })).toThrow(/"colour" is not a column\. There are: id,/);
+  for (const wrong of ['colour', 'constructor', '__proto__'])
+    expect(() => tableOf([], `id,${wrong}`, { isTerminal: false })).toThrow(
+      `"${wrong}" is not a column. There are: id,`,
+    );
 });
 
 test.each([

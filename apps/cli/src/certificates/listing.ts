@@ -1,5 +1,6 @@
 /** Chooses and orders managed certificates for lists: rows, filters, columns. */
 import { domainToASCII, domainToUnicode } from 'node:url';
+import { normalizeAddress } from '@certbus/events';
 import type { ListedCertificate } from '@certbus/runtime/picture';
 import { nothingFits } from '../did-you-mean.ts';
 import { CliError } from '../errors.ts';
@@ -42,14 +43,15 @@ export interface Filters {
 
 const FAILING: readonly CertificateState[] = ['expired', 'not-issued', 'failing'];
 
-/** A name or pattern in ASCII and lower case, as names are stored. */
+/**
+ * A label in ASCII. With another behind it, since digits alone would be taken for an IP address: `163` is not `0.0.0.163`.
+ */
+const labelInAscii = (label: string): string =>
+  /^[\x20-\x7e]*$/.test(label) ? label : domainToASCII(`${label}.x`).replace(/\.x$/, '') || label;
+
+/** A name or pattern in ASCII and lower case, an IP address in its one form: as names are stored. */
 export const inAscii = (pattern: string): string =>
-  pattern
-    .toLowerCase()
-    .replace(/\.$/, '')
-    .split('.')
-    .map((label) => domainToASCII(label) || label)
-    .join('.');
+  normalizeAddress(pattern) ?? pattern.toLowerCase().replace(/\.$/, '').split('.').map(labelInAscii).join('.');
 
 /** An expression for a pattern with `*` for any letters. */
 const expressionOf = (pattern: string): RegExp => {
@@ -188,7 +190,7 @@ export function tableOf(
   options: CellOptions,
 ): { readonly header: readonly string[]; readonly rows: readonly (readonly string[])[] } {
   const chosen = columns.split(',').map((name) => {
-    const column = COLUMNS[name.trim()];
+    const column = Object.hasOwn(COLUMNS, name.trim()) ? COLUMNS[name.trim()] : undefined;
     if (column) return column;
     const what = `"${name.trim()}" is not a column. There are: ${COLUMN_NAMES.join(', ')}.`;
     throw new CliError('CERTBUS_CLI_USAGE', what);

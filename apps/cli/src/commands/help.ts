@@ -20,7 +20,7 @@ export default class HelpCommand extends BaseCommand {
   async run(): Promise<void> {
     const { subject = [] } = (await this.parse(HelpCommand)).args;
     const [first = ''] = subject;
-    const page = subject.length === 1 ? PAGES[first] : undefined;
+    const page = subject.length === 1 && Object.hasOwn(PAGES, first) ? PAGES[first] : undefined;
     if (page) return this.log(page.text.trimEnd());
     const id = toStandardizedId(subject.join(' '), this.config);
     const isKnown = id === '' || this.config.findCommand(id) || this.config.findTopic(id);
