@@ -18,13 +18,17 @@ let dns: DnsServer;
 let ca: AcmeServer;
 
 /** Files of a pair: both in one. */
-async function writePair(file: string, name: string, { days = 90, from = -1 } = {}): Promise<string> {
+async function writePair(
+  file: string,
+  name: string,
+  { days = 90, from = -1, by = issuer, others = [] as readonly string[] } = {},
+): Promise<string> {
   const keys = await createKeys();
   const day = (count: number) => new Date(Date.now() + count * DAY_MS);
   const dates = { notBefore: day(from), notAfter: day(days) };
-  const leaf = await createLeaf({ issuer, names: [name], publicKey: keys.publicKey, ...dates });
+  const leaf = await createLeaf({ issuer: by, names: [name, ...others], publicKey: keys.publicKey, ...dates });
   const key = await privateKeyPem(keys);
-  writeFileSync(at(file), `${leaf.toString('pem')}\n${issuer.certificate.toString('pem')}\n${key}`);
+  writeFileSync(at(file), `${leaf.toString('pem')}\n${by.certificate.toString('pem')}\n${key}`);
   return createPrivateKey(key).export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
@@ -79,6 +83,19 @@ test('a folder is imported once: what is good, each for itself; the keys are on 
   expect(await sealedKeysIn(commits, [readFileSync(at('manager.key'), 'utf8')])).not.toContain(key);
   const written = [dry, first, again].map(({ stdout, stderr }) => stdout + stderr).join('');
   expect(written + commits).not.toContain('PRIVATE KEY');
+});
+
+test('what the bus cannot hold is refused by itself, and keeps none of the others from it', async () => {
+  mkdirSync(at('odd'));
+  writeFileSync(at('odd/a.pem'), readFileSync(at('shop/a.pem')));
+  await writePair('odd/many.pem', 'many.test', { others: Array.from({ length: 100 }, (_, n) => `n${n}.test`) });
+  await writePair('odd/large.pem', 'large.test', { by: await createIssuer('x'.repeat(120_000), issuer) });
+  const odd = await run('cert', 'import', 'odd', '--json');
+  expect([odd.status, outcomesOf(odd)]).toEqual([
+    3,
+    { 'a.pem': 'unchanged', 'many.pem': 'refused', 'large.pem': 'refused' },
+  ]);
+  expect(JSON.parse(odd.stdout).error.message).toMatch(/large\.pem: it is larger.*many\.pem: it has 101 names/);
 });
 
 test('what is imported is watched: listed, checked, counted, and not renewed by a run', async () => {

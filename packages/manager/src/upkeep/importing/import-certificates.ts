@@ -1,5 +1,6 @@
 /** Brings certificates from elsewhere onto the bus, each checked and its private key sealed to the recipients. */
 import { type ChallengeType, createId, seal } from '@certbus/events';
+import { StoreError } from '@certbus/store';
 import { authorityNamed } from '../../configuration/certificate-authorities.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
 import { type Context, decide } from '../../context.ts';
@@ -111,6 +112,13 @@ function outcomeOf({ source, pair }: Checked, verdict: ImportVerdict): ImportOut
   };
 }
 
+/** What became of a certificate that is, with its issuers, larger than a commit of the bus. */
+function tooLarge({ source, pair: { names, notAfter } }: Checked): ImportOutcome {
+  const why = 'it is larger, with its issuers, than the bus can hold';
+  const end = notAfter.toISOString();
+  return { source, outcome: 'refused', certificateId: undefined, names, notAfter: end, renewedAt: undefined, why };
+}
+
 /** Seals the key of a certificate where the bus wants it, and records both. */
 async function importOne(context: Context, checked: Checked, { signal }: ImportOptions): Promise<ImportOutcome> {
   const fresh = createId();
@@ -118,10 +126,14 @@ async function importOne(context: Context, checked: Checked, { signal }: ImportO
   for (;;) {
     signal.throwIfAborted();
     const record = { fresh, sealed };
-    const { verdict, isSealed } = await decide(context, (state) => recordImported(state, checked.pair, record), {
-      signal,
-    });
-    if (isSealed) return outcomeOf(checked, verdict);
+    const recorded = await decide(context, (state) => recordImported(state, checked.pair, record), { signal }).catch(
+      (error: unknown) => {
+        if (error instanceof StoreError && error.code === 'CERTBUS_STORE_TOO_LARGE') return undefined;
+        throw error;
+      },
+    );
+    if (!recorded) return tooLarge(checked);
+    if (recorded.isSealed) return outcomeOf(checked, recorded.verdict);
     // Recipients can change between two decisions.
     const { recipients, recipientsPosition } = context.view.state.bus;
     sealed = { sealedKey: await seal(checked.pair.key, recipients), recipientsPosition };

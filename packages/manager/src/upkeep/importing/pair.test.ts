@@ -41,9 +41,14 @@ test('a good pair is taken with its names in one form and its chain in order, wi
   expect(issuers.map((der) => nodeOf({ rawData: Uint8Array.from(der).buffer }).subject)).toEqual(['CN=Intermediate']);
   expect(key).toMatch(/^-----BEGIN PRIVATE KEY-----/);
   expect(taken(await createPair({ others: [] })).note).toContain('unless they have "Intermediate"');
+  expect(taken(await createPair({ names: namesOf(100), serialNumber: `7${'a'.repeat(63)}` })).names).toHaveLength(100);
 });
 
+const namesOf = (count: number) => Array.from({ length: count }, (_, n) => `n${n}.test`);
+
 test('what is wrong is refused, each by its name, and what has ended is of no use', async () => {
+  const long = [root];
+  for (let n = 1; n <= 11; n += 1) long.push(await createIssuer(`Issuer ${n}`, long.at(-1)));
   const good = await createPair();
   const other = await createPair();
   const stranger = await createIssuer('Stranger', root);
@@ -61,6 +66,9 @@ test('what is wrong is refused, each by its name, and what has ended is of no us
     [await createPair({ names: [] }), 'refused', 'no host name'],
     [await createPair({ names: ['a b.test'] }), 'refused', 'cannot be served'],
     [ca, 'refused', 'the certificate of a CA'],
+    [await createPair({ names: namesOf(101) }), 'refused', 'it has 101 names'],
+    [await createPair({ serialNumber: 'ab'.repeat(33) }), 'refused', 'its serial number is negative or longer'],
+    [await createPair({ issuer: long.at(-1) ?? issuer, others: long }), 'refused', '11 issuers came with it'],
   ];
   for (const [pair, outcome, why] of faults)
     expect(checkImportedPair(pair, NOW)).toEqual({ outcome, why: expect.stringContaining(why) });

@@ -29,6 +29,9 @@ export interface PairFault {
   readonly why: string;
 }
 
+/** As many as events have. */
+const [MAX_NAMES, MAX_ISSUERS] = [100, 10];
+const SERIAL_NUMBER = /^[0-9A-F]{1,64}$/;
 const NAME = /(?:^|, )(?:DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]*)/g;
 
 /** The host names and addresses of a certificate, as it has them. */
@@ -41,10 +44,22 @@ function namesOf(leaf: X509Certificate): readonly string[] | PairFault {
   const written = writtenNames(leaf);
   if (written.length === 0) return refused('it has no host name or address that clients look at (subjectAltName)');
   try {
-    return normalizeNames(written);
+    const names = normalizeNames(written);
+    return names.length > MAX_NAMES
+      ? refused(`it has ${names.length} names, and a certificate on the bus has ${MAX_NAMES} at most`)
+      : names;
   } catch (error) {
     return refused(`a name in it cannot be served: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** What events have no room for (`CertificateImported`). */
+function faultOfForm({ serialNumber }: X509Certificate, issuers: readonly X509Certificate[]): PairFault | undefined {
+  if (!SERIAL_NUMBER.test(serialNumber))
+    return refused('its serial number is negative or longer than 32 bytes, and RFC 5280 allows 20');
+  if (issuers.length > MAX_ISSUERS)
+    return refused(`${issuers.length} issuers came with it, and a certificate on the bus has ${MAX_ISSUERS} at most`);
+  return undefined;
 }
 
 function faultOfDates({ validFromDate, validToDate }: X509Certificate, now: Date): PairFault | undefined {
@@ -70,7 +85,7 @@ export function checkImportedPair({ leaf, others, key }: FoundPair, now: Date): 
     const name = commonNameOf(stranger.subject) || stranger.serialNumber;
     return refused(`the certificate "${name}" next to it is not part of its chain`);
   }
-  const fault = faultOfDates(leaf, now);
+  const fault = faultOfForm(leaf, issuers) ?? faultOfDates(leaf, now);
   if (fault) return fault;
   const content = readLeaf(leaf.raw, { issuers: issuers.map(({ raw }) => raw), names });
   const isBare = issuers.length === 0 && others.length === 0 && !isSelfSigned(leaf);
