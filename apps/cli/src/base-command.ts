@@ -71,7 +71,7 @@ export abstract class BaseCommand extends Command {
   /** Whether an empty word means something to it. */
   protected readonly takesEmptyWords: boolean = false;
 
-  /** Aborted by Ctrl-C or a SIGTERM, so that a claim is released before the end. A second one ends at once. */
+  /** Aborted by Ctrl-C, a SIGTERM, or the end of the terminal, so that a claim is released before the end. A second one ends at once. */
   protected get signal(): AbortSignal {
     return this.#stop.signal;
   }
@@ -87,8 +87,7 @@ export abstract class BaseCommand extends Command {
         ),
       );
     };
-    process.on('SIGINT', interrupt);
-    process.on('SIGTERM', interrupt);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
     const tell = ({ message, code }: CliError) => {
       const line = `${message} Code: ${code}.`;
       process.stderr.write(`${this.#writing.format === 'json' ? jsonLine('error', line) : `Error: ${line}`}\n`);

@@ -30,6 +30,7 @@ export async function certbus(
     isDiskFull = false,
     interruptAt,
     interruptOn,
+    interruptBy = 'SIGINT',
     killAt,
     unreadFrom,
     stdoutFull = false,
@@ -43,6 +44,8 @@ export async function certbus(
     readonly interruptAt?: string;
     /** Ctrl-C, once this resolves. */
     readonly interruptOn?: Promise<unknown>;
+    /** Another signal in the place of Ctrl-C's. */
+    readonly interruptBy?: 'SIGINT' | 'SIGTERM' | 'SIGHUP';
     /** SIGKILL, once this is on standard output or standard error. */
     readonly killAt?: string;
     /** Nobody reads its output any more, once this is on standard output or standard error. */
@@ -79,7 +82,7 @@ export async function certbus(
     if (isInterrupted || !interruptAt || !written.includes(interruptAt)) return;
     // A second one would end it at once.
     isInterrupted = true;
-    child.kill('SIGINT');
+    child.kill(interruptBy);
   };
   child.stdout.on('data', (chunk) => {
     stdout += chunk;

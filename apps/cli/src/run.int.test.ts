@@ -38,6 +38,20 @@ test('it tells systemd that it is ready and that it stops, says where its pages 
   ]);
 });
 
+test.each(['SIGTERM', 'SIGHUP'] as const)(
+  '%s stops it as Ctrl-C does: a terminal that is closed leaves no claim behind',
+  async (interruptBy) => {
+    const { status, stderr } = await certbus(site, ['run', '--no-pages'], {
+      interruptAt: 'ready, at position',
+      interruptBy,
+    });
+    expect({ status, stderr }).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('what was under way is released'),
+    });
+  },
+);
+
 test('a port that is taken is said at the start, and without pages none is needed', async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
