@@ -104,6 +104,10 @@ describe('the configuration on the bus', { timeout: 120_000 }, () => {
     expect(await edit('false', '--yes')).toMatchObject({ status: 2, stderr: expect.stringContaining('status 1') });
     expect(await edit('')).toMatchObject({ status: 2, stderr: expect.stringContaining('set EDITOR') });
     expect(await display()).toEqual(after);
+    // Ctrl-C, twice, reaches everyone on the terminal: it is the editor's.
+    const typing = `for _ in 1 2; do kill -INT $PPID $$; sleep 0.3; done; sed -i 's/"giveUpAfterDays": 9/"giveUpAfterDays": 7/'`;
+    expect(await edit(typing, '--yes')).toMatchObject({ status: 0, stdout: expect.stringContaining('changed: ') });
+    expect(await display()).toMatchObject({ giveUpAfterDays: 7 });
   });
 
   test('conf validate needs no bus, and the schema that is printed accepts what it accepts', async () => {

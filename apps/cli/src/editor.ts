@@ -14,6 +14,20 @@ export interface Draft {
   remove(): Promise<void>;
 }
 
+/** Leaves Ctrl-C to the program that has the terminal, as git does: in vi it ends the typing, and not the command. Until it is disposed of. */
+function leaveInterrupts(): Disposable {
+  const own = process.listeners('SIGINT');
+  const ignore = () => {};
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, ignore);
+  for (const each of own) process.off('SIGINT', each);
+  return {
+    [Symbol.dispose]() {
+      for (const each of own) process.on('SIGINT', each);
+      for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.off(signal, ignore);
+    },
+  };
+}
+
 /** Writes a text into a file of its own, to be edited. `editor` is a command line, such as `code --wait`. */
 export async function openDraft(
   text: string,
@@ -25,8 +39,10 @@ export async function openDraft(
   return {
     path,
     async edit() {
-      // As git and others do: the variable can have arguments, and the shell splits them.
-      const child = spawn('/bin/sh', ['-c', `${editor} "$1"`, 'certbus', path], { stdio: 'inherit' });
+      using _ = leaveInterrupts();
+      // As git and others do: the variable can have arguments, and the shell splits them. Ctrl-C goes to the shell as well.
+      const script = `trap : INT QUIT; ${editor} "$1"`;
+      const child = spawn('/bin/sh', ['-c', script, 'certbus', path], { stdio: 'inherit' });
       const [status] = await once(child, 'close');
       if (status === 0) return readFile(path, 'utf8');
       throw new CliError(
